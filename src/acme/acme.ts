@@ -1,0 +1,169 @@
+/**
+ * What the rest of acmectl sees of a certificate authority: RFC 8555's objects as plain values, and the calls on them.
+ * All checks of FIELD's kind are done below this line: a value that arrives here is well formed, its tokens match
+ * `^[A-Za-z0-9_-]+$`, its URLs are https on the directory's hosts, its texts are free of control characters.
+ */
+import type { Identifier } from "../plugin.ts";
+import type { ProblemDocument } from "../problem.ts";
+
+export interface Directory {
+  readonly url: string;
+  readonly newNonce: string;
+  readonly newAccount: string;
+  readonly newOrder: string;
+  readonly revokeCert?: string;
+  readonly keyChange?: string;
+  /** RFC 9773 §4.1; absent when the CA has no ARI. */
+  readonly renewalInfo?: string;
+  readonly meta: {
+    readonly termsOfService?: string;
+    readonly website?: string;
+    readonly caaIdentities: readonly string[];
+    readonly externalAccountRequired: boolean;
+    /** Profile name to its description. */
+    readonly profiles: Readonly<Record<string, string>>;
+  };
+}
+
+export interface Account {
+  readonly url: string;
+  readonly status: "valid" | "deactivated" | "revoked";
+  readonly contact: readonly string[];
+  readonly orders?: string;
+}
+
+export type OrderStatus = "pending" | "ready" | "processing" | "valid" | "invalid";
+export interface Order {
+  readonly url: string;
+  readonly status: OrderStatus;
+  readonly identifiers: readonly Identifier[];
+  readonly authorizations: readonly string[];
+  readonly finalize: string;
+  readonly certificate?: string;
+  readonly expires?: Date;
+  readonly profile?: string;
+  readonly replaces?: string;
+  readonly error?: ProblemDocument;
+  /** When the CA wants to be asked again; absent when it did not say. */
+  readonly retryAfter?: Date;
+}
+
+export type AuthorizationStatus =
+  | "pending"
+  | "valid"
+  | "invalid"
+  | "deactivated"
+  | "expired"
+  | "revoked";
+export interface Authorization {
+  readonly url: string;
+  readonly status: AuthorizationStatus;
+  /** Without `*.`; see `wildcard`. */
+  readonly identifier: Identifier;
+  readonly wildcard: boolean;
+  readonly challenges: readonly AcmeChallenge[];
+  readonly expires?: Date;
+  readonly retryAfter?: Date;
+}
+
+/** A challenge as the CA offers it. `type` may be one that acmectl does not know. */
+export interface AcmeChallenge {
+  readonly url: string;
+  readonly type: string;
+  readonly status: "pending" | "processing" | "valid" | "invalid";
+  /** Absent for challenge types that have none. */
+  readonly token?: string;
+  readonly error?: ProblemDocument;
+}
+
+export interface ExternalAccountBinding {
+  readonly kid: string;
+  /** base64url, as CAs hand it out. */
+  readonly hmacKey: string;
+}
+
+export interface NewOrder {
+  /** As ordered: a wildcard is `{ type: "dns", value: "*.example.com" }`. */
+  readonly identifiers: readonly Identifier[];
+  readonly profile?: string;
+  /** RFC 9773 §5: the certificate id of the predecessor. */
+  readonly replaces?: string;
+}
+
+/** One chain as downloaded: PEM, leaf first. Untrusted until `acceptCertificate`. */
+export interface DownloadedChain {
+  readonly url: string;
+  readonly pem: string;
+}
+
+export interface RenewalInfo {
+  readonly start: Date;
+  readonly end: Date;
+  readonly explanationUrl?: string;
+  /** Already clamped to 1 min … 1 day (RFC 9773 §4.3.2). */
+  readonly retryAfter: Date;
+}
+
+/** Options of every waiting loop. */
+export interface Waiting {
+  readonly signal: AbortSignal;
+  /** Milliseconds in all; the object's own `expires` ends the wait as well. */
+  readonly timeout: number;
+}
+
+/** A CA, by its directory URL. The directory is fetched once, at first need. */
+export interface Ca {
+  readonly url: string;
+  directory(signal: AbortSignal): Promise<Directory>;
+  /** Speak as the holder of this account key (PKCS#8 PEM). `accountUrl` where it is known already. No request is made. */
+  session(accountKey: string, accountUrl: string | undefined): AccountSession;
+  /** RFC 9773: unauthenticated GET. */
+  renewalInfo(certificateId: string, signal: AbortSignal): Promise<RenewalInfo>;
+  /** The CA's clock minus ours in milliseconds, from the last Date header; 0 before the first answer. */
+  readonly clockSkew: number;
+  close(): Promise<void>;
+}
+
+export interface AccountSession {
+  /** Known after `register`, `find` or from the start. */
+  readonly url: string | undefined;
+  /** RFC 7638 thumbprint of the account key, the second half of every key authorization. */
+  readonly thumbprint: string;
+  register(
+    account: {
+      contact: readonly string[];
+      termsOfServiceAgreed: boolean;
+      eab?: ExternalAccountBinding | undefined;
+    },
+    signal: AbortSignal,
+  ): Promise<Account>;
+  /** RFC 8555 §7.3.1 `onlyReturnExisting`: undefined when the CA has no account for this key. */
+  find(signal: AbortSignal): Promise<Account | undefined>;
+  read(signal: AbortSignal): Promise<Account>;
+  update(change: { contact: readonly string[] }, signal: AbortSignal): Promise<Account>;
+  deactivate(signal: AbortSignal): Promise<Account>;
+  /** RFC 8555 §7.3.5. The caller has stored `newKey` (PKCS#8 PEM) before. */
+  rollover(newKey: string, signal: AbortSignal): Promise<void>;
+  newOrder(order: NewOrder, signal: AbortSignal): Promise<Order>;
+  order(url: string, signal: AbortSignal): Promise<Order>;
+  authorization(url: string, signal: AbortSignal): Promise<Authorization>;
+  deactivateAuthorization(url: string, signal: AbortSignal): Promise<void>;
+  /** POST `{}` to the challenge (RFC 8555 §7.5.1). */
+  respond(challenge: AcmeChallenge, signal: AbortSignal): Promise<void>;
+  /** Poll until the authorization is final. Rejects with a `validation` Problem when it became anything but valid. */
+  waitForAuthorization(url: string, waiting: Waiting): Promise<Authorization>;
+  /** Send the CSR (DER). Answers the order as the CA returned it. An `orderNotReady` is answered by reading the order again. */
+  finalize(order: Order, csr: Uint8Array, signal: AbortSignal): Promise<Order>;
+  /** Poll until `valid` or `invalid`; `invalid` rejects with the order's and authorizations' problems. */
+  waitForOrder(order: Order, waiting: Waiting): Promise<Order>;
+  /** The default chain, and the alternates (Link rel="alternate", at most 10) when `alternates` is set. */
+  download(
+    order: Order,
+    options: { alternates: boolean; signal: AbortSignal },
+  ): Promise<readonly DownloadedChain[]>;
+  /** `alreadyRevoked` is success. */
+  revoke(
+    certificate: { der: Uint8Array; reason?: number | undefined },
+    signal: AbortSignal,
+  ): Promise<void>;
+}

@@ -1,0 +1,88 @@
+/** The word "certificate" of the design: what is wanted, and what is known of what is held. */
+import type { Identifier } from "./plugin.ts";
+
+export const keyTypes = ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"] as const;
+export type KeyType = (typeof keyTypes)[number];
+
+/** Which solver answers what, as the user said it. Secrets stand here as references (`env:`, `file:`, `cmd:`) or not at all. */
+export interface SolverSetting {
+  /** Unique within a request, e.g. `cf` or `standalone`. */
+  name: string;
+  /** What the registry resolves: a built-in, a file, a package. */
+  use: string;
+  /** Option values as given in config or by flag, unparsed. */
+  options: Readonly<Record<string, unknown>>;
+  select?: SolverSelector;
+}
+export interface SolverSelector {
+  names?: readonly string[];
+  zones?: readonly string[];
+  labels?: Readonly<Record<string, string>>;
+}
+
+/** A deploy step or hook, as remembered. */
+export interface HookSetting {
+  run: string | readonly string[];
+  timeout?: number;
+}
+
+/** What is wanted. Remembered by `issue`, read by `renew`. */
+export interface CertificateRequest {
+  name: string;
+  /** Canonical, in the order given; a wildcard is `{ type: "dns", value: "*.example.com" }`. */
+  identifiers: readonly Identifier[];
+  keyType: KeyType;
+  reuseKey: boolean;
+  /** PEM of a CSR of the user's; then the private key is the user's own affair. */
+  csr?: string;
+  issuer: IssuerSetting;
+  profile?: string;
+  /** Fail when the CA does not offer `profile`. */
+  profileRequired?: boolean;
+  preferredChain?: string;
+  solvers: readonly SolverSetting[];
+  labels: Readonly<Record<string, string>>;
+  /** Copies wanted beside the store: absolute paths. */
+  outputs: { fullchain?: string; key?: string; cert?: string; chain?: string };
+  hooks: {
+    pre?: HookSetting[];
+    deploy?: HookSetting[];
+    post?: HookSetting[];
+    failure?: HookSetting[];
+  };
+  /** The config key it came from; absent for a request made on the command line. */
+  fromConfig?: boolean;
+}
+export interface IssuerSetting {
+  /** The directory URL, presets resolved; `local` stays `local`. */
+  server: string;
+  email?: string;
+  agreeTos: boolean;
+  eabKid?: string;
+  /** A reference, never the key itself. */
+  eabHmac?: string;
+  caBundle?: string;
+}
+
+/** What is known of the certificate held, read from its `meta.json`. */
+export interface VersionMeta {
+  identifiers: readonly Identifier[];
+  serial: string;
+  /** SHA-256 of the leaf's DER, hexadecimal. */
+  fingerprint: string;
+  issuer: string;
+  notBefore: string;
+  notAfter: string;
+  keyType: KeyType | "csr";
+  directory: string;
+  account: string;
+  profile?: string;
+  preferredChain?: string;
+  certificateUrl: string;
+  orderUrl: string;
+  /** RFC 9773 §4.1; absent when the leaf has no authority key identifier. */
+  ariId?: string;
+  issuedAt: string;
+  /** SHA-256 of the request's parts that decide what is issued, to see drift. */
+  requestHash: string;
+}

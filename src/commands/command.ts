@@ -1,0 +1,52 @@
+/** A command is data: its options, and one function. `program.ts` gives it to commander, `docs` and completion read it too. */
+import type { Clock } from "../clock.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import type { Log } from "../plugin.ts";
+import type { Result } from "../result.ts";
+import type { Config } from "../options/config.ts";
+
+export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarations> {
+  /** `issue`, or `account register` for a subcommand. */
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  /** What follows the summary in help, if anything. */
+  readonly description?: string;
+  readonly examples?: readonly string[];
+  /** Positional arguments in commander's notation, e.g. `[name...]`, with a description. */
+  readonly arguments?: readonly { readonly usage: string; readonly description: string }[];
+  readonly options: D;
+  /** True: the flags of the chosen solvers (`--cloudflare-ttl`) belong to this command. */
+  readonly solverFlags?: boolean;
+  run(options: OptionsOf<D>, context: CommandContext): Promise<Result>;
+}
+
+export function defineCommand<const D extends OptionDeclarations>(
+  command: CommandDefinition<D>,
+): CommandDefinition<D> {
+  return command;
+}
+
+export interface CommandContext {
+  /** Positional arguments. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly uid: number;
+  /** True when a person can be asked: stdin and stderr are terminals and `-n` was not given. */
+  readonly interactive: boolean;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** The config file, read and checked at first use; empty when there is none. */
+  config(): Promise<Config>;
+  /** The state folder: `--state`, `ACMECTL_STATE`, `/var/lib/acmectl` for root, else the XDG state folder. */
+  readonly stateFolder: string;
+  /** Texts given by flag for solvers, by plugin name and option: `{ cloudflare: { ttl: "60" } }`. */
+  readonly solverFlags: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Where an option's value came from, for messages: `--domains`, `ACMECTL_DOMAINS`, `config.yaml: domains`, `default`. */
+  sourceOf(option: string): string;
+  /** Register a secret so that it is masked in everything that is printed. */
+  mask(secret: string): void;
+}

@@ -1,0 +1,130 @@
+/**
+ * Every failure that was foreseen, and the exit code it ends the program with.
+ *
+ * A `Problem` carries an RFC 9457 document, with RFC 8555's `identifier` and `subproblems` (§6.7.1), and a hint that says
+ * what to do. Anything else that is thrown is a bug of ours and exits with 1.
+ */
+
+/** What each exit code means. The one table: help, docs and tests read it. */
+export const exitCodes = {
+  0: "done, or nothing was due",
+  1: "a bug in acmectl",
+  2: "usage, input or configuration",
+  3: "this machine: storage, permissions, a port in use",
+  4: "network, or the server does not speak ACME",
+  5: "the CA refused",
+  6: "rate limited or backing off; the time to come back is in the message",
+  7: "a solver or the validation failed",
+  8: "another run holds the lock (--no-wait)",
+  9: "issued, but a deploy step failed",
+  10: "something was issued (--detailed-exitcode)",
+  11: "of several certificates some failed",
+  129: "ended by SIGHUP",
+  130: "ended by SIGINT",
+  143: "ended by SIGTERM",
+} as const;
+export type ExitCode = keyof typeof exitCodes;
+
+/** Our own kinds of problem; as a `type` each reads `urn:acmectl:problem:<kind>`. */
+const kinds = {
+  usage: { exitCode: 2, title: "Wrong usage", retryable: false },
+  config: { exitCode: 2, title: "Wrong configuration", retryable: false },
+  plugin: { exitCode: 2, title: "Solver plugin unusable", retryable: false },
+  machine: { exitCode: 3, title: "This machine prevents it", retryable: true },
+  network: { exitCode: 4, title: "Network failure", retryable: true },
+  protocol: { exitCode: 4, title: "The server does not follow ACME (RFC 8555)", retryable: true },
+  refused: { exitCode: 5, title: "The CA refused", retryable: false },
+  backoff: { exitCode: 6, title: "Backing off", retryable: true },
+  solver: { exitCode: 7, title: "A solver failed", retryable: true },
+  propagation: { exitCode: 7, title: "The challenge response is not visible", retryable: true },
+  validation: { exitCode: 7, title: "The CA could not validate the name", retryable: true },
+  locked: { exitCode: 8, title: "Another run holds the lock", retryable: true },
+  deploy: { exitCode: 9, title: "A deploy step failed", retryable: true },
+  partial: { exitCode: 11, title: "Some certificates failed", retryable: true },
+  interrupted: { exitCode: 130, title: "Interrupted", retryable: true },
+} as const satisfies Record<string, { exitCode: ExitCode; title: string; retryable: boolean }>;
+export type ProblemKind = keyof typeof kinds;
+
+/** RFC 9457 members plus RFC 8555 §6.7's. `type` of a CA's problem is kept untouched. */
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status?: number;
+  detail?: string;
+  instance?: string;
+  identifier?: { type: string; value: string };
+  subproblems?: readonly ProblemDocument[];
+}
+
+export interface ProblemFields {
+  /** One short line; the kind's own title when absent. */
+  title?: string;
+  /** What failed, where and why, naming the input and its source. */
+  detail: string;
+  /** What the reader should do next. */
+  hint?: string;
+  status?: number;
+  instance?: string;
+  identifier?: { type: string; value: string };
+  subproblems?: readonly ProblemDocument[];
+  /** When trying again makes sense: a CA's Retry-After or our own back-off. */
+  retryAt?: Date;
+  retryable?: boolean;
+  exitCode?: ExitCode;
+  cause?: unknown;
+}
+
+const brand = Symbol.for("acmectl.problem");
+const ours = "urn:acmectl:problem:";
+
+/** A foreseen failure. The first argument is one of our kinds, or a CA's problem type URI. */
+export class Problem extends Error {
+  readonly [brand] = true;
+  readonly document: ProblemDocument;
+  readonly hint: string | undefined;
+  readonly exitCode: ExitCode;
+  readonly retryable: boolean;
+  readonly retryAt: Date | undefined;
+
+  constructor(type: ProblemKind | (string & {}), fields: ProblemFields) {
+    const kind = isKind(type) ? kinds[type] : kinds.refused;
+    super(fields.detail, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.name = "Problem";
+    this.hint = fields.hint;
+    this.exitCode = fields.exitCode ?? kind.exitCode;
+    this.retryable = fields.retryable ?? kind.retryable;
+    this.retryAt = fields.retryAt;
+    this.document = documentOf(
+      isKind(type) ? ours + type : type,
+      fields.title ?? kind.title,
+      fields,
+    );
+  }
+
+  /** True for a Problem of any copy of this package, so that plugins may bring their own. */
+  static is(error: unknown): error is Problem {
+    return typeof error === "object" && error !== null && brand in error;
+  }
+
+  /** True when the problem is of one of our kinds. */
+  is(kind: ProblemKind): boolean {
+    return this.document.type === ours + kind;
+  }
+}
+
+function isKind(type: string): type is ProblemKind {
+  return Object.hasOwn(kinds, type);
+}
+
+function documentOf(type: string, title: string, fields: ProblemFields): ProblemDocument {
+  const { detail, status, instance, identifier, subproblems } = fields;
+  return {
+    type,
+    title,
+    detail,
+    ...(status === undefined ? {} : { status }),
+    ...(instance === undefined ? {} : { instance }),
+    ...(identifier === undefined ? {} : { identifier }),
+    ...(subproblems === undefined ? {} : { subproblems }),
+  };
+}

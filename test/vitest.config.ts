@@ -1,0 +1,37 @@
+import { defineConfig } from "vitest/config";
+
+const root = new URL("..", import.meta.url).pathname;
+const shared = {
+  root,
+  resolve: { conditions: ["source", "node"] },
+  ssr: { resolve: { conditions: ["source", "node"] } },
+};
+
+/** Two projects: `unit` needs nothing but Node; `e2e` starts real servers on loopback. */
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts", "plugins/*/*.test.ts"],
+          exclude: ["test/e2e/**", "test/bench/**", "plugins/*/*.e2e.test.ts"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "plugins/*/*.e2e.test.ts"],
+          globalSetup: ["test/support/servers/setup.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+    coverage: { provider: "v8", include: ["src/**", "plugins/**"], exclude: ["**/*.test.ts"] },
+  },
+});
