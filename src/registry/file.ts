@@ -1,0 +1,158 @@
+/** Loads one module that holds a solver, with `acmectl/plugin` answered by this very program. */
+import { lstat, realpath, stat } from "node:fs/promises";
+import { registerHooks } from "node:module";
+import { basename, dirname, extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { SolverPlugin } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import { checkSolverPlugin } from "./shape.ts";
+
+/** `.ts` when acmectl runs from its source, `.js` when it was built. */
+export const sourceExtension = extname(import.meta.url);
+
+export interface LoadedFile {
+  readonly plugin: SolverPlugin;
+  /** File name without extension (the folder's for an index file), in the letters that flags allow. */
+  readonly name: string;
+  /** Absolute, symbolic links followed. */
+  readonly path: string;
+}
+
+/** Loads the solver in `file`; `from` says in messages what the file belongs to, `trusted` skips the look at its owners. */
+export async function loadSolverFile(
+  file: string,
+  cwd: string,
+  given: { from?: string; trusted?: boolean } = {},
+): Promise<LoadedFile> {
+  const path = await existing(resolve(cwd, file));
+  const shown = given.from === undefined ? path : `${path} (${given.from})`;
+  if (given.trusted !== true) await refuseForeignCode(path);
+  refuseTypeScript(path);
+  answerForAcmectl();
+  const loaded = await load(path, shown);
+  return { plugin: checkSolverPlugin(exportOf(loaded), shown), name: nameOf(path), path };
+}
+
+async function existing(path: string): Promise<string> {
+  try {
+    if ((await stat(path)).isFile()) return await realpath(path);
+  } catch (cause) {
+    throw new Problem("plugin", {
+      detail: `The solver file ${path} cannot be read: ${textOf(cause)}.`,
+      hint: "Check the path; it is taken relative to the working directory.",
+      cause,
+    });
+  }
+  throw new Problem("plugin", {
+    detail: `The solver ${path} is not a file.`,
+    hint: "Name the file itself, for example ./my-solver/index.ts.",
+  });
+}
+
+/** As root, code that somebody else could have put there is not run. */
+async function refuseForeignCode(path: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  for (const part of upwards(path)) {
+    const { mode } = await lstat(part);
+    if ((mode & 0o002) === 0) continue;
+    // In a sticky folder, such as /tmp, only what is root's own cannot be exchanged by others.
+    const writable = (mode & 0o1000) === 0 ? part : await foreignChild(part, path);
+    if (writable !== undefined) throw foreignCode(path, writable);
+  }
+}
+
+function upwards(path: string): readonly string[] {
+  return dirname(path) === path ? [path] : [path, ...upwards(dirname(path))];
+}
+
+async function foreignChild(folder: string, path: string): Promise<string | undefined> {
+  const child = upwards(path).find((part) => dirname(part) === folder);
+  if (child === undefined) return folder;
+  return (await lstat(child)).uid === 0 ? undefined : child;
+}
+
+function foreignCode(path: string, part: string): Problem {
+  return new Problem("plugin", {
+    title: "Solver file refused",
+    detail: `acmectl runs as root, and users other than root can change ${part}; the solver ${path} is not run.`,
+    hint: `Take it out of their hands (chown root, chmod go-w ${part}), or copy the solver to a folder that only root can write.`,
+  });
+}
+
+function refuseTypeScript(path: string): void {
+  if (!/\.[cm]?ts$/.test(path) || process.features.typescript !== false) return;
+  throw new Problem("plugin", {
+    detail: `The solver ${path} is TypeScript, which this Node.js (${process.versions.node}) does not run.`,
+    hint: "Use Node.js 22.18 or newer, or compile the file to JavaScript and name that.",
+  });
+}
+
+let answering = false;
+
+/** A solver imports `acmectl/plugin` from wherever it lies, most often where no acmectl is installed: it gets this one. */
+function answerForAcmectl(): void {
+  // Older than Node 22.15 there are no such hooks: then the solver's own node_modules must hold acmectl.
+  if (answering || typeof registerHooks !== "function") return;
+  answering = true;
+  registerHooks({
+    resolve: (specifier, context, nextResolve) => {
+      const name = /^acmectl\/(plugin|testing)$/.exec(specifier)?.[1];
+      if (name === undefined) return nextResolve(specifier, context);
+      const url = new URL(`../${name}${sourceExtension}`, import.meta.url);
+      return { url: url.href, shortCircuit: true };
+    },
+  });
+}
+
+async function load(path: string, shown: string): Promise<unknown> {
+  try {
+    return await import(pathToFileURL(path).href);
+  } catch (cause) {
+    throw new Problem("plugin", {
+      detail: `The solver ${shown} cannot be loaded: ${textOf(cause)}`,
+      hint: hintFor(cause),
+      cause,
+    });
+  }
+}
+
+function hintFor(cause: unknown): string {
+  switch (codeOf(cause)) {
+    case "ERR_MODULE_NOT_FOUND":
+      return typeof registerHooks === "function"
+        ? "Install what the solver imports beside it with npm install."
+        : "Install acmectl beside the solver with npm install, or use Node.js 22.15 or newer, where that is not needed.";
+    case "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING":
+      return "Node.js runs no TypeScript out of node_modules: the package has to ship JavaScript.";
+    case "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX":
+      return "Node.js only strips types: write no enum, namespace or parameter property (tsc --erasableSyntaxOnly finds them).";
+    default:
+      return "The message is the module's own; mend it there, or ask its author.";
+  }
+}
+
+/** The default export, also of CommonJS that was compiled from an ES module. */
+function exportOf(loaded: unknown): unknown {
+  const exported = memberOf(loaded, "default");
+  const inner = memberOf(exported, "default");
+  return inner === undefined ? exported : inner;
+}
+
+function nameOf(path: string): string {
+  const base = basename(path, extname(path));
+  const name = base === "index" ? basename(dirname(path)) : base;
+  const letters = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  return letters.replaceAll(/^-|-$/g, "") || "solver";
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+}
+
+function codeOf(cause: unknown): unknown {
+  return memberOf(cause, "code");
+}
+
+function textOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

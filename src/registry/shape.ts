@@ -1,0 +1,100 @@
+/** Is what a module exports a solver? Types say so for those who use TypeScript; this says so for everybody. */
+import type { OptionType } from "../options/declaration.ts";
+import type { ChallengeType, SolverPlugin } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+
+const challengeTypes: Record<ChallengeType, true> = {
+  "http-01": true,
+  "dns-01": true,
+  "tls-alpn-01": true,
+};
+const optionTypes: Record<OptionType, true> = {
+  string: true,
+  boolean: true,
+  integer: true,
+  port: true,
+  duration: true,
+  url: true,
+  path: true,
+  list: true,
+  map: true,
+  json: true,
+};
+
+/** Returns `exported` as a solver, or throws a Problem that says what is wrong with it; `file` names it. */
+export function checkSolverPlugin(exported: unknown, file: string): SolverPlugin {
+  const faults: string[] = [];
+  if (isSolverPlugin(exported, faults)) return exported;
+  throw new Problem("plugin", {
+    detail: `The solver ${file} is not usable: ${faults.join("; ")}.`,
+    hint: "Its default export has to be what `defineSolver({ summary, challengeTypes, options, create })` from acmectl/plugin returns.",
+  });
+}
+
+function isSolverPlugin(value: unknown, faults: string[]): value is SolverPlugin {
+  if (!isRecord(value)) {
+    faults.push(
+      value === undefined ? "it has no default export" : "its default export is not an object",
+    );
+    return false;
+  }
+  const { summary, challengeTypes, concurrency, options, create } = value;
+  if (!isText(summary) || summary.includes("\n")) {
+    faults.push("`summary` is not one line of text");
+  }
+  faults.push(...faultsOfTypes(challengeTypes));
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && Number(concurrency) > 0)) {
+    faults.push("`concurrency` is not a whole number above 0");
+  }
+  faults.push(...faultsOfOptions(options));
+  if (typeof create !== "function") faults.push("`create` is not a function");
+  return faults.length === 0;
+}
+
+function faultsOfTypes(given: unknown): string[] {
+  if (!Array.isArray(given) || given.length === 0) {
+    return ["`challengeTypes` is not a list with at least one challenge type"];
+  }
+  return given
+    .filter((type) => typeof type !== "string" || !Object.hasOwn(challengeTypes, type))
+    .map(
+      (type) =>
+        `the challenge type ${JSON.stringify(type)} is none of ${Object.keys(challengeTypes).join(", ")}`,
+    );
+}
+
+function faultsOfOptions(options: unknown): string[] {
+  if (!isRecord(options)) return ["`options` is not an object"];
+  return Object.entries(options).flatMap(([name, declared]) => faultsOfOption(name, declared));
+}
+
+function faultsOfOption(name: string, declared: unknown): string[] {
+  const option = `the option \`${name}\``;
+  if (!/^[a-z][a-zA-Z0-9]*$/.test(name)) return [`${option} is not written in camelCase`];
+  if (!isRecord(declared)) return [`${option} is not an object`];
+  const { type, description, secret, env } = declared;
+  const faults: string[] = [];
+  if (typeof type !== "string" || !Object.hasOwn(optionTypes, type)) {
+    faults.push(`${option} has a type that is none of ${Object.keys(optionTypes).join(", ")}`);
+  }
+  if (!isText(description)) faults.push(`${option} has no description`);
+  if (secret === true && declared["default"] !== undefined) {
+    faults.push(`${option} is secret and may have no default`);
+  }
+  if (env !== undefined && !isVariables(env)) {
+    faults.push(`${option} lists environment variables that are not names`);
+  }
+  return faults;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== "";
+}
+
+function isVariables(value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => isText(name) && /^[A-Za-z_]\w*$/.test(name));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
