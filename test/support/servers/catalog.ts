@@ -1,0 +1,112 @@
+/** The real servers that tests run against: what each is made of and where its program lies. */
+import { accessSync, constants, readFileSync, readdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Everything that is installed, below the project's ignored `.cache`. */
+export const cacheFolder = fileURLToPath(new URL("../../../.cache/servers", import.meta.url));
+
+/** What is installed in one go. */
+export type PartName = keyof typeof parts;
+
+export interface Part {
+  readonly from: "go" | "debian" | "pip";
+  /** As the installer spells them; a change of this list installs anew. */
+  readonly packages: readonly string[];
+  /** The programs that prove the part is there. */
+  readonly programs: readonly string[];
+  /** Why a machine that has the installer may still lack it, so that CI goes on without. */
+  readonly optional?: string;
+}
+
+export const parts = {
+  pebble: {
+    from: "go",
+    packages: [
+      "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1",
+      "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1",
+    ],
+    programs: ["pebble", "pebble-challtestsrv"],
+  },
+  bind: {
+    from: "debian",
+    packages: ["bind9", "bind9-dnsutils"],
+    programs: ["named", "dig", "nsupdate"],
+  },
+  knot: { from: "debian", packages: ["knot"], programs: ["knotd"] },
+  powerdns: {
+    from: "debian",
+    packages: ["pdns-server", "pdns-backend-sqlite3"],
+    programs: ["pdns_server", "pdnsutil"],
+  },
+  moto: { from: "pip", packages: ["moto[server]==5.2.5"], programs: ["moto_server"] },
+  "acme-dns": {
+    from: "go",
+    packages: ["github.com/joohoi/acme-dns@v1.1"],
+    programs: ["acme-dns"],
+    optional: "not every Go module proxy hands it out",
+  },
+} as const satisfies Record<string, Part>;
+
+/** True when every program of the part is there; otherwise says on stderr which tests are left out, and why. */
+export function available(part: PartName): boolean {
+  const missing = parts[part].programs.filter((program) => find(program) === undefined);
+  if (missing.length === 0) return true;
+  process.stderr.write(
+    `skipped: tests with ${part} (${missing.join(", ")} missing: ${reason(part)})\n`,
+  );
+  return false;
+}
+
+/** The program's file, and the environment that it needs. Throws when it is not installed. */
+export function program(name: string): { file: string; env: Record<string, string> } {
+  const file = find(name);
+  if (file === undefined) throw new Error(`${name} is not installed: run \`npm run servers\``);
+  const env = file.startsWith(debianFolder) ? { LD_LIBRARY_PATH: libraryFolders() } : {};
+  return { file, env };
+}
+
+/** Where unpacked Debian packages lie. */
+export const debianFolder = join(cacheFolder, "debian");
+
+/** What the installer noted about a part. */
+export const stampFile = (part: PartName) => join(cacheFolder, `${part}.json`);
+
+/** The program's path in the cache, else on the system's PATH. */
+export function find(name: string): string | undefined {
+  return [
+    join(cacheFolder, "bin"),
+    join(cacheFolder, "moto", "bin"),
+    join(debianFolder, "usr", "sbin"),
+    join(debianFolder, "usr", "bin"),
+    ...(process.env["PATH"] ?? "").split(delimiter),
+    "/usr/sbin",
+    "/usr/local/sbin",
+  ]
+    .map((folder) => join(folder, name))
+    .find(executable);
+}
+
+function executable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function libraryFolders(): string {
+  const base = join(debianFolder, "usr", "lib");
+  const architectures = readdirSync(base).filter((folder) => folder.includes("-linux-"));
+  return architectures.map((folder) => join(base, folder)).join(delimiter);
+}
+
+function reason(part: PartName): string {
+  try {
+    const stamp: { skipped?: string } = JSON.parse(readFileSync(stampFile(part), "utf8"));
+    return stamp.skipped ?? "run `npm run servers`";
+  } catch {
+    return "run `npm run servers`";
+  }
+}

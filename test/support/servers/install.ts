@@ -1,0 +1,198 @@
+/**
+ * `npm run servers`: install once, below `.cache`, the servers that end-to-end tests start. Nothing is installed
+ * system-wide: Go programs go to a folder of their own, Debian packages are unpacked, Python gets a venv.
+ */
+import { execFile } from "node:child_process";
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { argv, env, getuid, kill, pid, stdout } from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { cacheFolder, debianFolder, find, parts, stampFile } from "./catalog.ts";
+import type { Part, PartName } from "./catalog.ts";
+
+const run = promisify(execFile);
+
+/** Install what is missing. Under `CI=true` throws when something could not be installed that should have been. */
+export async function installServers(options: { again?: boolean } = {}): Promise<void> {
+  await mkdir(cacheFolder, { recursive: true });
+  const names = Object.keys(parts) as PartName[];
+  const missing: PartName[] = [];
+  for (const name of names) if (!(await settled(name, options.again ?? false))) missing.push(name);
+  if (missing.length === 0) return;
+  await withLock(async () => {
+    const failed: string[] = [];
+    for (const name of missing) {
+      if (await settled(name, options.again ?? false)) continue;
+      const failure = await installPart(name);
+      if (failure !== undefined) failed.push(failure);
+    }
+    if (failed.length > 0 && env["CI"] === "true") throw new Error(failed.join("\n"));
+  });
+}
+
+interface Stamp {
+  packages: readonly string[];
+  /** Why it is not there; tried again after a day, or when asked. */
+  skipped?: string;
+  at: string;
+}
+
+const day = 24 * 60 * 60 * 1000;
+
+async function settled(name: PartName, again: boolean): Promise<boolean> {
+  const part: Part = parts[name];
+  const present = part.programs.every((program) => find(program) !== undefined);
+  // Debian's own installation of a server serves as well as ours.
+  if (part.from === "debian" && present) return true;
+  try {
+    const stamp: Stamp = JSON.parse(await readFile(stampFile(name), "utf8"));
+    if (stamp.packages.join() !== part.packages.join()) return false;
+    if (stamp.skipped === undefined) return present;
+    const waived = part.optional !== undefined || env["CI"] !== "true";
+    return waived && !again && Date.now() - Date.parse(stamp.at) < day;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns why it failed where that matters, after saying so. */
+async function installPart(name: PartName): Promise<string | undefined> {
+  const part: Part = parts[name];
+  const started = performance.now();
+  const note = async (skipped?: string) => {
+    const stamp: Stamp = {
+      packages: part.packages,
+      ...(skipped === undefined ? {} : { skipped }),
+      at: new Date().toISOString(),
+    };
+    await writeFile(`${stampFile(name)}.new`, JSON.stringify(stamp, null, 2));
+    await rename(`${stampFile(name)}.new`, stampFile(name));
+  };
+  try {
+    say(`${name}: installing ${part.packages.join(" ")}`);
+    await installers[part.from](part.packages);
+    const absent = part.programs.filter((program) => find(program) === undefined);
+    if (absent.length > 0) throw new Error(`${absent.join(", ")} did not appear`);
+    await note();
+    say(`${name}: installed in ${Math.round((performance.now() - started) / 1000)} s`);
+    return undefined;
+  } catch (error) {
+    const why = firstLines(error);
+    await note(why);
+    say(`${name}: skipped: ${why}${part.optional === undefined ? "" : ` (${part.optional})`}`);
+    const excused = part.optional !== undefined || error instanceof NoInstaller;
+    return excused ? undefined : `${name} could not be installed: ${why}`;
+  }
+}
+
+/** The machine has nothing to install it with. */
+class NoInstaller extends Error {}
+
+const installers = { go: installWithGo, debian: unpackFromDebian, pip: installWithPip };
+
+async function installWithGo(packages: readonly string[]): Promise<void> {
+  await needs("go", ["version"]);
+  const bin = join(cacheFolder, "bin");
+  await run("go", ["install", ...packages], {
+    env: { ...env, GOBIN: bin, GOFLAGS: "-buildvcs=false" },
+    timeout: 600_000,
+  });
+}
+
+async function installWithPip(packages: readonly string[]): Promise<void> {
+  await needs("python3", ["-m", "venv", "--help"]);
+  const venv = join(cacheFolder, "moto");
+  await run("python3", ["-m", "venv", venv]);
+  await run(join(venv, "bin", "pip"), ["install", "--quiet", ...packages], {
+    env: { ...env, PIP_DISABLE_PIP_VERSION_CHECK: "1" },
+    timeout: 600_000,
+  });
+}
+
+/** Unpacked and not installed, so that no daemon is started, no user is made, and no root is needed. */
+async function unpackFromDebian(packages: readonly string[]): Promise<void> {
+  await needs("apt-get", ["--version"]);
+  const wanted = await planned(packages).catch(async (error: unknown) => {
+    if (getuid?.() !== 0) throw error;
+    await run("apt-get", ["update", "-qq"], { timeout: 300_000 });
+    return planned(packages);
+  });
+  const folder = join(cacheFolder, "packages");
+  await mkdir(folder, { recursive: true });
+  const options = ["-qq", "-o", "APT::Sandbox::User=root"];
+  const download = () =>
+    run("apt-get", [...options, "download", ...wanted], { cwd: folder, timeout: 300_000 });
+  await download().catch(async (error: unknown) => {
+    if (getuid?.() !== 0) throw error;
+    // Lists older than the mirror name files that are gone.
+    await run("apt-get", ["update", "-qq"], { timeout: 300_000 });
+    return download();
+  });
+  for (const file of await readdir(folder)) {
+    if (file.endsWith(".deb")) await run("dpkg", ["-x", join(folder, file), debianFolder]);
+  }
+  await rm(folder, { recursive: true });
+}
+
+/** The packages and those they need that the system lacks. */
+async function planned(packages: readonly string[]): Promise<readonly string[]> {
+  const { stdout: plan } = await run("apt-get", [
+    "install",
+    "--simulate",
+    "--no-install-recommends",
+    ...packages,
+  ]);
+  const lines = plan.split("\n").filter((line) => line.startsWith("Inst "));
+  return lines.map((line) => line.split(" ")[1] ?? "").filter((name) => name !== "");
+}
+
+async function needs(command: string, args: readonly string[]): Promise<void> {
+  await run(command, args).catch(() => {
+    throw new NoInstaller(`this machine has no ${command}`);
+  });
+}
+
+/** One installation at a time, whoever starts it; a dead holder's lock is taken over. */
+async function withLock(work: () => Promise<void>): Promise<void> {
+  const lock = join(cacheFolder, "lock");
+  for (;;) {
+    try {
+      await writeFile(lock, String(pid), { flag: "wx" });
+      break;
+    } catch {
+      if (await abandoned(lock)) await rm(lock, { force: true });
+      else await sleep(300);
+    }
+  }
+  try {
+    await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+async function abandoned(lock: string): Promise<boolean> {
+  try {
+    const holder = Number(await readFile(lock, "utf8"));
+    if (holder === 0) return Date.now() - (await stat(lock)).mtimeMs > 5000;
+    return !kill(holder, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ESRCH";
+  }
+}
+
+function firstLines(error: unknown): string {
+  const text =
+    error instanceof Error && "stderr" in error && typeof error.stderr === "string"
+      ? error.stderr || error.message
+      : String(error instanceof Error ? error.message : error);
+  return text.trim().split("\n").slice(-2).join(" ").trim();
+}
+
+function say(line: string): void {
+  stdout.write(`servers: ${line}\n`);
+}
+
+if (import.meta.url === pathToFileURL(argv[1] ?? "").href) await installServers({ again: true });

@@ -1,0 +1,107 @@
+/** Server processes on loopback: ports, readiness, logs for failure messages, and an end for each. */
+import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { find, program } from "./catalog.ts";
+
+export interface RunningProcess {
+  readonly pid: number;
+  /** Everything it wrote so far. */
+  readonly log: () => string;
+  /** End it and wait until it is gone. */
+  readonly close: () => Promise<void>;
+}
+
+export interface ProcessSettings {
+  program: string;
+  args: readonly string[];
+  cwd?: string;
+  env?: Readonly<Record<string, string>>;
+  /** Asked until it answers true; a throw counts as not yet. */
+  ready: (log: string) => Promise<boolean> | boolean;
+}
+
+/** Start a server and wait until it is ready; a server that ends or stays mute fails with its log. */
+export async function startProcess(settings: ProcessSettings): Promise<RunningProcess> {
+  const { file, env } = program(settings.program);
+  // With setpriv the kernel ends the server together with us, however we die.
+  const guard = find("setpriv");
+  const [command, args] =
+    guard === undefined
+      ? [file, settings.args]
+      : [guard, ["--pdeathsig", "KILL", "--", file, ...settings.args]];
+  const child = spawn(command, [...args], {
+    cwd: settings.cwd,
+    env: { ...process.env, ...env, ...settings.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let log = "";
+  const keep = (chunk: Buffer) => (log = (log + chunk.toString()).slice(-200_000));
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  child.on("error", (error) => keep(Buffer.from(String(error))));
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const close = async () => {
+    process.removeListener("exit", kill);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill("SIGTERM");
+    const timer = setTimeout(kill, 3000);
+    await gone;
+    clearTimeout(timer);
+  };
+  const fail = async (what: string) => {
+    await close();
+    throw new Error(`${settings.program} ${what}:\n${log}`);
+  };
+  for (const deadline = Date.now() + 30_000; ; await sleep(25)) {
+    if (child.exitCode !== null || child.pid === undefined) return fail("ended at start");
+    if (Date.now() > deadline) return fail("was not ready within 30 s");
+    if (await asked(settings.ready, log)) return { pid: child.pid, log: () => log, close };
+  }
+}
+
+async function asked(ready: ProcessSettings["ready"], log: string): Promise<boolean> {
+  try {
+    return await ready(log);
+  } catch {
+    return false;
+  }
+}
+
+/** Servers that cannot take port 0 get a free one; when somebody else was quicker, three more tries. */
+export async function withFreePort<T>(
+  start: (port: number) => Promise<T>,
+  address = "127.0.0.1",
+): Promise<T> {
+  for (let left = 3; ; left--) {
+    try {
+      return await start(await freePort(address));
+    } catch (error) {
+      const taken = /in use|EADDRINUSE|could not bind|address not available/i.test(String(error));
+      if (!taken || left === 0) throw error;
+    }
+  }
+}
+
+/** A port that is free for TCP and for UDP at this moment. */
+export async function freePort(address = "127.0.0.1"): Promise<number> {
+  for (;;) {
+    const tcp = createServer().listen(0, address);
+    await once(tcp, "listening");
+    const at = tcp.address();
+    if (at === null || typeof at === "string") throw new Error("no port");
+    const udp = createSocket("udp4").bind(at.port, address);
+    const free = await Promise.race([
+      once(udp, "listening").then(() => true),
+      once(udp, "error").then(() => false),
+    ]).catch(() => false);
+    tcp.close();
+    if (free) udp.close();
+    await once(tcp, "close");
+    if (free) return at.port;
+  }
+}
