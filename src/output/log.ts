@@ -1,0 +1,98 @@
+/** What happens now, on stderr: one line that updates on a terminal, plain lines or one JSON event a line elsewhere. */
+import stringWidth from "string-width";
+import type { Clock } from "../clock.ts";
+import type { LogFields } from "../plugin.ts";
+import { type Env, hasCursor, painter, type TextStream } from "./colour.ts";
+import type { Mask } from "./mask.ts";
+import { oneLine, safeJson } from "./text.ts";
+
+export type Level = "debug" | "info" | "warn" | "error";
+
+/** Where events go. */
+export interface EventSink {
+  readonly write: (level: Level, message: string, fields: LogFields) => void;
+  /** Whole lines that stay, below whatever stands there. */
+  readonly lines: (lines: readonly string[]) => void;
+  /** Take the progress line away, before anything else is written to the terminal. */
+  readonly clear: () => void;
+}
+
+/** `{time, level, message, step?, …fields}`, one line each; schema/event.schema.json describes it. */
+export function jsonEvents(stream: TextStream, mask: Mask, clock: Clock): EventSink {
+  const write = (level: Level, message: string, fields: LogFields) => {
+    const { time: _time, level: _level, message: _message, ...rest } = record(mask.value(fields));
+    const event = { time: clock.now().toISOString(), level, message: mask.text(message), ...rest };
+    stream.write(`${safeJson(event)}\n`);
+  };
+  return {
+    write,
+    lines: (lines) => {
+      for (const line of lines) write("info", line, {});
+    },
+    clear: () => {},
+  };
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+/** For people. With `verbose` every event stays, with its fields. */
+export function textEvents(
+  stream: TextStream,
+  settings: { readonly mask: Mask; readonly env: Env; readonly verbose: boolean },
+): EventSink {
+  const { mask, verbose } = settings;
+  const paint = painter(stream, settings.env);
+  const updates = hasCursor(stream, settings.env) && !verbose;
+  let progress = "";
+  const clear = () => {
+    if (progress !== "") stream.write("\r\u001B[2K");
+    progress = "";
+  };
+  const keep = (line: string) => {
+    const interrupted = progress;
+    clear();
+    stream.write(`${line}\n`);
+    if (interrupted !== "") show(interrupted);
+  };
+  const show = (line: string) => {
+    clear();
+    progress = cut(line, stream.columns ?? 80);
+    stream.write(progress);
+  };
+  return {
+    write(level, message, fields) {
+      const line = oneLine(mask.text(message)) + (verbose ? fieldsText(fields, mask) : "");
+      if (level === "warn") keep(paint(`Warning: ${line}`, "warn"));
+      else if (level === "debug") keep(paint(line, "dim"));
+      else if (updates && fields["step"] !== undefined) show(line);
+      else keep(line);
+    },
+    lines(lines) {
+      for (const line of lines) keep(line);
+    },
+    clear,
+  };
+}
+
+function fieldsText(fields: LogFields, mask: Mask): string {
+  const texts = Object.entries(fields).map(([key, value]) => {
+    const safe = mask.value(value);
+    return ` ${key}=${typeof safe === "string" ? safe : JSON.stringify(safe)}`;
+  });
+  return oneLine(texts.join(""), 1000).replace(/^(?=.)/u, " ");
+}
+
+/** One column less than the terminal has, so that it never wraps. */
+function cut(line: string, columns: number): string {
+  const characters = Array.from(new Intl.Segmenter().segment(line), ({ segment }) => segment);
+  let width = 0;
+  let kept = "";
+  for (const character of characters) {
+    width += stringWidth(character);
+    if (width > columns - 2) return `${kept}…`;
+    kept += character;
+  }
+  return kept;
+}

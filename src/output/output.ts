@@ -1,0 +1,160 @@
+/** Everything that the program says passes here: results on stdout, events and failures on stderr. */
+import { type Clock, systemClock } from "../clock.ts";
+import type { Log, LogFields } from "../plugin.ts";
+import type { Problem } from "../problem.ts";
+import type { Result } from "../result.ts";
+import { type Bug, bugJson, renderBug } from "./bug.ts";
+import { type Env, painter, type TextStream } from "./colour.ts";
+import { type EventSink, jsonEvents, textEvents } from "./log.ts";
+import { type Mask, openMask } from "./mask.ts";
+import { problemJson, renderProblem } from "./problem.ts";
+import { safeJson } from "./text.ts";
+import { renderView } from "./view.ts";
+
+export interface Output {
+  readonly log: Log;
+  /** Register a secret: from now on it reads `***`, in its usual encodings too. */
+  mask(secret: string): void;
+  /** A command ended: its document or its view, and its problem if a part failed. */
+  result(command: string, result: Result): void;
+  /** A command failed in a foreseen way. */
+  problem(command: string, problem: Problem): void;
+  /** A command failed in a way that nobody foresaw. */
+  bug(command: string, error: unknown): void;
+  /** Leaves the terminal tidy. */
+  close(): void;
+}
+
+export interface OutputSettings {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  readonly env: Env;
+  /** One JSON document on stdout, whatever happens. */
+  readonly json: boolean;
+  readonly logFormat: "text" | "json";
+  /** Nothing at all when it goes well; warnings are held back and shown before a failure. */
+  readonly quiet: boolean;
+  /** Debug events, causes and stacks too. */
+  readonly verbose: boolean;
+  /** Columns for tables; those of a terminal when absent. */
+  readonly width?: number;
+  /** Named in the report of a bug. */
+  readonly version?: string;
+  readonly clock?: Clock;
+}
+
+/** Opens the output of one run. Nothing is written before there is something to say. */
+export function openOutput(settings: OutputSettings): Output {
+  const { stdout, stderr, env, verbose } = settings;
+  const clock = settings.clock ?? systemClock;
+  const mask = openMask();
+  const events =
+    settings.logFormat === "json"
+      ? jsonEvents(stderr, mask, clock)
+      : textEvents(stderr, { mask, env, verbose });
+  const held: (() => void)[] = [];
+  const failures = openFailures(settings, { mask, events, held, clock });
+  const document = (content: Record<string, unknown>) => {
+    if (settings.json) stdout.write(`${safeJson(content, 2)}\n`);
+  };
+  return {
+    log: openLog(settings, events.write, held),
+    mask: mask.add,
+    result(command, result) {
+      events.clear();
+      document(resultJson(command, result, mask.value));
+      if (!settings.json) showView(settings, result, mask.text);
+      if (result.problem !== undefined) failures.problem(result.problem);
+    },
+    problem(command, problem) {
+      events.clear();
+      document(failureJson(command, mask.value(problemJson(problem))));
+      failures.problem(problem);
+    },
+    bug(command, error) {
+      events.clear();
+      const bug = { command, error, verbose, version: settings.version };
+      document(failureJson(command, mask.value(bugJson(bug))));
+      failures.bug(bug);
+    },
+    close: events.clear,
+  };
+}
+
+interface FailureTools {
+  readonly mask: Mask;
+  readonly events: EventSink;
+  readonly held: (() => void)[];
+  readonly clock: Clock;
+}
+
+/** Failures on stderr, after the warnings that quiet held back. */
+function openFailures(settings: OutputSettings, { mask, events, held, clock }: FailureTools) {
+  const { stderr, env, verbose } = settings;
+  const write = (message: string, fields: LogFields, lines: () => readonly string[]) => {
+    for (const warning of held.splice(0)) warning();
+    if (settings.logFormat === "json") events.write("error", message, fields);
+    else events.lines(lines());
+  };
+  return {
+    problem(problem: Problem) {
+      const view = { paint: painter(stderr, env), mask: mask.text, verbose, timeZone: env["TZ"] };
+      write(problem.message, { problem: problemJson(problem) }, () =>
+        renderProblem(problem, { ...view, now: clock.now() }),
+      );
+    },
+    bug(bug: Bug) {
+      write("A bug in acmectl", { problem: bugJson(bug) }, () => renderBug(bug, mask.text));
+    },
+  };
+}
+
+function openLog(
+  { quiet, verbose }: OutputSettings,
+  write: (level: "debug" | "info" | "warn", message: string, fields: LogFields) => void,
+  held: (() => void)[],
+): Log {
+  return {
+    debug(message, fields = {}) {
+      if (verbose && !quiet) write("debug", message, fields);
+    },
+    info(message, fields = {}) {
+      if (!quiet) write("info", message, fields);
+    },
+    warn(message, fields = {}) {
+      if (quiet) held.push(() => write("warn", message, fields));
+      else write("warn", message, fields);
+    },
+  };
+}
+
+function resultJson(
+  command: string,
+  { document, problem }: Result,
+  mask: (value: unknown) => unknown,
+): Record<string, unknown> {
+  const { outcome, ...members } = document;
+  const masked = mask(members);
+  return {
+    command,
+    outcome,
+    ...(typeof masked === "object" ? masked : {}),
+    ...(problem === undefined ? {} : { problem: mask(problemJson(problem)) }),
+  };
+}
+
+function failureJson(command: string, problem: unknown): Record<string, unknown> {
+  return { command, outcome: "failed", problem };
+}
+
+function showView(settings: OutputSettings, result: Result, mask: (text: string) => string): void {
+  const { stdout, env, quiet } = settings;
+  // What was asked for word by word (a script, a key, a value) is the purpose of the command, not talk about it.
+  const view = quiet ? result.view.filter(({ kind }) => kind === "verbatim") : result.view;
+  const width =
+    settings.width ??
+    (stdout.isTTY === true ? stdout.columns : undefined) ??
+    Number.POSITIVE_INFINITY;
+  const text = renderView(view, { paint: painter(stdout, env), mask, width });
+  if (text !== "") stdout.write(text);
+}

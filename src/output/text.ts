@@ -1,0 +1,46 @@
+/** Text of others (a CA, a DNS answer, a file) made safe for a terminal, a log line and a JSON document. */
+
+// C0 and C1 controls, DEL, what reorders or hides text (bidi, zero width, tags), line separators, lone surrogates.
+const unsafe =
+  /[\p{Cc}\p{Cs}\u00AD\u061C\u115F\u1160\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\u3164\uFEFF\uFFA0\uFFF9-\uFFFB\u{E0000}-\u{E0FFF}]/gu;
+
+/** The longest text of others that is shown; what is longer ends in an ellipsis and the number of characters left out. */
+const longest = 4000;
+
+/** One line: white space of every kind becomes one blank, what a terminal obeys or hides becomes a visible escape. */
+export function oneLine(text: string, limit = longest): string {
+  return escape(bounded(text, limit).replaceAll(/\s+/gu, " ").trim());
+}
+
+/** The same for a text of several lines, whose line breaks and indentation stay. */
+export function manyLines(text: string, limit = longest): readonly string[] {
+  return bounded(text, limit)
+    .split(/\r\n|\r|\n/u)
+    .map((line) => escape(line.replaceAll("\t", "  ")).trimEnd());
+}
+
+/** JSON that says the same, with every character that a terminal would obey or hide written as `\uXXXX`. */
+export function safeJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replaceAll(unsafe, (character) =>
+    character === "\n" ? character : unitsOf(character),
+  );
+}
+
+function bounded(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  return `${text.slice(0, limit)}… (${text.length - limit} more characters)`;
+}
+
+function escape(text: string): string {
+  return text.replaceAll(unsafe, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code < 0x1_00 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
+  });
+}
+
+function unitsOf(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
+  ).join("");
+}
