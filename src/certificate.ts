@@ -13,6 +13,27 @@ export interface SolverSetting {
   /** Option values as given in config or by flag, unparsed. */
   options: Readonly<Record<string, unknown>>;
   select?: SolverSelector;
+  /** Overrides of the request's own. */
+  dns?: DnsSetting;
+}
+/** How dns-01 responses are waited for. Times in milliseconds. */
+export interface DnsSetting {
+  /** Write where the CNAMEs of `_acme-challenge.<name>` lead (`follow`, the default), or at the name itself (`none`). */
+  cname?: "follow" | "none";
+  /** `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT` or an https URL (RFC 8484); the system's when absent. */
+  resolvers?: readonly string[];
+  /** Ask the zone's own servers; true when absent. */
+  authoritative?: boolean;
+  /** Then ask the resolvers as well; false when absent. */
+  recursive?: boolean;
+  /** How long to look before giving up. */
+  timeout?: number;
+  /** Between two looks. */
+  interval?: number;
+  /** After the response was seen everywhere. */
+  settle?: number;
+  /** Do not look at all: wait this long. */
+  wait?: number;
 }
 export interface SolverSelector {
   names?: readonly string[];
@@ -41,6 +62,11 @@ export interface CertificateRequest {
   profileRequired?: boolean;
   preferredChain?: string;
   solvers: readonly SolverSetting[];
+  dns?: DnsSetting;
+  /** Look at the response as a CA would before asking the CA; true when absent. */
+  selfCheck?: boolean;
+  /** http-01's self-check goes to this `ADDRESS:PORT` instead of the name's addresses and port 80. */
+  selfCheckAt?: string;
   labels: Readonly<Record<string, string>>;
   /** Copies wanted beside the store: absolute paths. */
   outputs: { fullchain?: string; key?: string; cert?: string; chain?: string };

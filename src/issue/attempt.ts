@@ -1,0 +1,95 @@
+import type { Clock } from "../clock.ts";
+import type { Log, LogFields } from "../plugin.ts";
+import { Problem, type ProblemDocument } from "../problem.ts";
+import type { AttemptEvent, CertificateStatus, Store } from "../store/store.ts";
+
+/** An attempt being recorded: what happened, for `status` to tell, and how it ended, for the next run to heed. */
+export interface Attempt {
+  /** Passes everything on, and keeps what names a step. */
+  readonly log: Log;
+  succeeded(orderUrl: string): Promise<void>;
+  failed(error: unknown): Promise<void>;
+}
+
+const keptEvents = 500;
+/** After a failure wait 1 min, 10 min, 100 min, then a day, as Let's Encrypt's integration guide asks. Milliseconds. */
+const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
+
+export function beginAttempt(name: string, store: Store, log: Log, clock: Clock): Attempt {
+  const startedAt = clock.now().toISOString();
+  const events: AttemptEvent[] = [];
+  const record = (
+    level: AttemptEvent["level"],
+    message: string,
+    { step, identifier }: LogFields = {},
+  ) => {
+    if (typeof step !== "string" || events.length >= keptEvents) return;
+    const at = clock.now().toISOString();
+    events.push({
+      at,
+      level,
+      step,
+      message,
+      ...(typeof identifier === "string" ? { identifier } : {}),
+    });
+  };
+  return {
+    log: recording(log, record),
+    async succeeded(orderUrl) {
+      const endedAt = clock.now().toISOString();
+      await store.certificates.updateStatus(name, ({ deploy }) => ({
+        ...(deploy === undefined ? {} : { deploy }),
+        failures: 0,
+        lastSuccess: endedAt,
+        lastAttempt: { startedAt, endedAt, outcome: "issued", orderUrl, events },
+      }));
+    },
+    async failed(error) {
+      const endedAt = clock.now().toISOString();
+      const problem = told(error);
+      record("error", problem.detail ?? problem.title, { step: "failed" });
+      await store.certificates.updateStatus(name, (status) => ({
+        ...status,
+        ...afterFailure(status, Problem.is(error) ? error : undefined, clock.now()),
+        lastAttempt: { startedAt, endedAt, outcome: "failed", events, problem },
+      }));
+    },
+  };
+}
+
+function recording(
+  log: Log,
+  record: (level: "debug" | "info" | "warn", message: string, fields?: LogFields) => void,
+): Log {
+  const both = (level: "debug" | "info" | "warn") => (message: string, fields?: LogFields) => {
+    record(level, message, fields);
+    log[level](message, fields);
+  };
+  return { debug: both("debug"), info: both("info"), warn: both("warn") };
+}
+
+function told(error: unknown): ProblemDocument & { hint?: string } {
+  if (Problem.is(error))
+    return { ...error.document, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+  return {
+    type: "about:blank",
+    title: "A bug in acmectl",
+    detail: error instanceof Error ? error.message : String(error),
+  };
+}
+
+function afterFailure(
+  status: CertificateStatus,
+  problem: Problem | undefined,
+  now: Date,
+): Pick<CertificateStatus, "failures" | "retryAt" | "retryReason"> {
+  const ours = new Date(
+    now.getTime() + (backOff[Math.min(status.failures, backOff.length - 1)] ?? 0),
+  );
+  const theirs = problem?.retryAt;
+  const failures = status.failures + 1;
+  if (theirs !== undefined && theirs > ours)
+    return { failures, retryAt: theirs.toISOString(), retryReason: "ca" };
+  const retryReason = problem !== undefined && !problem.retryable ? "permanent" : "backoff";
+  return { failures, retryAt: ours.toISOString(), retryReason };
+}

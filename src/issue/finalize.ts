@@ -1,0 +1,83 @@
+import { createPublicKey } from "node:crypto";
+import type { Order } from "../acme/acme.ts";
+import { acceptCertificate, chooseChain, type AcceptedCertificate } from "../acme/certificate.ts";
+import { createCsr, readCsr } from "../acme/csr.ts";
+import { createPrivateKey } from "../acme/keys.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { PendingOrder } from "../store/store.ts";
+import type { OpenAccount } from "./account.ts";
+import type { Journal } from "./journal.ts";
+import type { IssueTools } from "./tools.ts";
+
+/** What finalization needs of our side: made while the network works, on disk before the CA sees it. */
+export interface KeyMaterial {
+  /** PKCS#8 PEM; absent when the request came with a CSR. */
+  readonly privateKey?: string;
+  /** DER, base64. */
+  readonly csr: string;
+}
+
+/** The key and CSR of this run: those of the order that is resumed, the user's CSR, the key held (`--reuse-key`), or new ones. */
+export async function prepareKey(
+  request: CertificateRequest,
+  resumed: PendingOrder | undefined,
+  { store, log }: Pick<IssueTools, "store" | "log">,
+): Promise<KeyMaterial> {
+  if (request.csr !== undefined) return { csr: base64(readCsr(request.csr).der) };
+  if (resumed?.privateKey !== undefined && resumed.csr !== undefined) {
+    return { privateKey: resumed.privateKey, csr: resumed.csr };
+  }
+  const held = request.reuseKey ? await store.certificates.readPrivateKey(request.name) : undefined;
+  if (held === undefined) log.debug(`making a ${request.keyType} key`, { step: "key" });
+  const privateKey = held ?? (await createPrivateKey(request.keyType));
+  return { privateKey, csr: base64(await createCsr(privateKey, request.identifiers)) };
+}
+
+export interface Issued {
+  readonly order: Order;
+  readonly certificate: AcceptedCertificate;
+}
+
+/** Finalize where that is still to be done, wait, download, and accept only what was asked for (RFC 8555 §7.4). */
+export async function finalizeOrder(
+  order: Order,
+  key: KeyMaterial,
+  request: CertificateRequest,
+  account: OpenAccount,
+  journal: Journal,
+  tools: IssueTools,
+): Promise<Issued> {
+  const { session } = account;
+  const { signal, log, timeouts } = tools;
+  await journal.update({
+    csr: key.csr,
+    ...(key.privateKey === undefined ? {} : { privateKey: key.privateKey }),
+  });
+  const waiting = { signal, timeout: timeouts.order };
+  let current = order;
+  if (current.status === "pending" || current.status === "ready") {
+    log.info("finalizing the order", { step: "finalize" });
+    current = await session.finalize(current, Buffer.from(key.csr, "base64"), signal);
+  }
+  const valid = await session.waitForOrder(current, waiting);
+  log.info("downloading the certificate", { step: "download" });
+  const chains = await session.download(valid, {
+    alternates: request.preferredChain !== undefined,
+    signal,
+  });
+  const certificate = acceptCertificate(chooseChain(chains, request.preferredChain, log), {
+    publicKey: publicKeyOf(key),
+    identifiers: request.identifiers,
+    now: new Date(tools.clock.now().getTime() + tools.ca.clockSkew),
+  });
+  return { order: valid, certificate };
+}
+
+function publicKeyOf(key: KeyMaterial) {
+  if (key.privateKey !== undefined) return createPublicKey(key.privateKey);
+  return readCsr(Buffer.from(key.csr, "base64")).publicKey;
+}
+
+function base64(der: Uint8Array): string {
+  return Buffer.from(der).toString("base64");
+}

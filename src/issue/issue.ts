@@ -1,0 +1,173 @@
+import type { Order } from "../acme/acme.ts";
+import type { CertificateRequest, VersionMeta } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import type { HeldCertificate, Lock, NewVersion, PendingOrder } from "../store/store.ts";
+import { openAccount, type OpenAccount } from "./account.ts";
+import { beginAttempt } from "./attempt.ts";
+import { chooseChallenges } from "./challenges.ts";
+import { finalizeOrder, prepareKey, type Issued, type KeyMaterial } from "./finalize.ts";
+import { openJournal, type Journal } from "./journal.ts";
+import { cleanLeftovers } from "./leftovers.ts";
+import { fetchAuthorizations, placeOrder, resumeOrder } from "./order.ts";
+import { driftOf, isExpired, requestHash } from "./request.ts";
+import { solveChallenges } from "./solve.ts";
+import { assignSolvers } from "./targets.ts";
+import type { IssueTools } from "./tools.ts";
+
+export interface IssueOptions {
+  /** Issue though a good certificate is held. */
+  readonly force: boolean;
+  /** RFC 9773 §5: the certificate id of the predecessor, when this is a renewal. */
+  readonly replaces?: string;
+}
+
+export interface IssueOutcome {
+  readonly held: HeldCertificate;
+  /** False when what was held was good already and nothing was done. */
+  readonly issued: boolean;
+}
+
+/**
+ * Get the certificate that `request` wants, or do nothing when a good one is held. All of it happens under the
+ * certificate's lock; what is held changes in one rename, or not at all.
+ */
+export async function issue(
+  request: CertificateRequest,
+  options: IssueOptions,
+  tools: IssueTools,
+): Promise<IssueOutcome> {
+  const { store, log, timeouts, signal } = tools;
+  const lock = await store.lock(`certificate:${request.name}`, {
+    wait: timeouts.lock,
+    signal,
+    onWait: (holder) =>
+      log.info(`waiting for ${holder}, which works on ${request.name}`, { step: "lock" }),
+  });
+  try {
+    const good = options.force ? undefined : await goodCertificate(request, tools);
+    if (good !== undefined) return { held: good, issued: false };
+    await store.checkWritable();
+    await store.certificates.saveRequest(request);
+    return await recorded(request, options, lock, tools);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function goodCertificate(request: CertificateRequest, { store, clock }: IssueTools) {
+  const held = (await store.certificates.read(request.name))?.held;
+  if (held === undefined || driftOf(request, held) !== undefined || isExpired(held, clock.now()))
+    return undefined;
+  return held;
+}
+
+async function recorded(
+  request: CertificateRequest,
+  options: IssueOptions,
+  lock: Lock,
+  tools: IssueTools,
+): Promise<IssueOutcome> {
+  const attempt = beginAttempt(request.name, tools.store, tools.log, tools.clock);
+  try {
+    const { held, order } = await run(request, options, lock, { ...tools, log: attempt.log });
+    await attempt.succeeded(order.url);
+    return { held, issued: true };
+  } catch (error) {
+    await attempt.failed(error);
+    throw error;
+  }
+}
+
+async function run(
+  request: CertificateRequest,
+  { replaces }: IssueOptions,
+  lock: Lock,
+  tools: IssueTools,
+) {
+  const { store } = tools;
+  await cleanLeftovers(request.name, tools);
+  const pending = await store.journal.read(request.name);
+  const account = await openAccount(request.issuer, tools);
+  const resumed = await resumeOrder(pending, request, account, tools);
+  const key = prepareKey(request, resumed === undefined ? undefined : pending, tools);
+  // Whatever fails first is what is told; a key that fails meanwhile must not become an unhandled rejection.
+  key.catch(() => undefined);
+  const { order, journal } = await prove(request, replaces, account, { pending, resumed }, tools);
+  const issued = await finalizeOrder(order, await key, request, account, journal, tools);
+  const held = await store.certificates.commit(
+    request.name,
+    versionOf(request, await key, account, issued, tools.clock.now()),
+    lock,
+  );
+  await journal.remove();
+  return { held, order: issued.order };
+}
+
+/** From no order, or a resumed one, to an order whose authorizations are all valid. */
+async function prove(
+  request: CertificateRequest,
+  replaces: string | undefined,
+  account: OpenAccount,
+  former: { pending: PendingOrder | undefined; resumed: Order | undefined },
+  tools: IssueTools,
+): Promise<{ order: Order; journal: Journal }> {
+  const { resumed } = former;
+  if (resumed !== undefined && former.pending !== undefined && resumed.status !== "pending") {
+    return { order: resumed, journal: openJournal(tools.store, former.pending) };
+  }
+  const assignments = await assignSolvers(request, tools);
+  const order = resumed ?? (await placeOrder(request, replaces, account, tools));
+  const journal = openJournal(tools.store, {
+    presented: [],
+    ...(resumed === undefined ? {} : former.pending),
+    name: request.name,
+    orderUrl: order.url,
+    directory: request.issuer.server,
+    accountId: account.stored.id,
+    requestHash: requestHash(request),
+    startedAt: tools.clock.now().toISOString(),
+  });
+  await journal.update({});
+  const authorizations = await fetchAuthorizations(order, account, tools);
+  const challenges = chooseChallenges(authorizations, assignments, account.session.thumbprint);
+  await solveChallenges(challenges, request, account.session, journal, tools);
+  return { order, journal };
+}
+
+function versionOf(
+  request: CertificateRequest,
+  key: KeyMaterial,
+  account: OpenAccount,
+  { order, certificate }: Issued,
+  issuedAt: Date,
+): NewVersion {
+  if (order.certificate === undefined) {
+    throw new Problem("protocol", {
+      detail: `The order ${order.url} is valid and names no certificate.`,
+    });
+  }
+  const meta: VersionMeta = {
+    identifiers: request.identifiers,
+    serial: certificate.serial,
+    fingerprint: certificate.fingerprint,
+    issuer: certificate.issuer,
+    notBefore: certificate.notBefore.toISOString(),
+    notAfter: certificate.notAfter.toISOString(),
+    keyType: request.csr === undefined ? request.keyType : "csr",
+    directory: request.issuer.server,
+    account: account.stored.id,
+    ...(request.profile === undefined ? {} : { profile: request.profile }),
+    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
+    certificateUrl: order.certificate,
+    orderUrl: order.url,
+    ...(certificate.ariId === undefined ? {} : { ariId: certificate.ariId }),
+    issuedAt: issuedAt.toISOString(),
+    requestHash: requestHash(request),
+  };
+  return {
+    ...(key.privateKey === undefined ? {} : { privateKey: key.privateKey }),
+    certificate: certificate.leaf,
+    chain: certificate.chain,
+    meta,
+  };
+}

@@ -1,0 +1,159 @@
+import type { Call } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import type { Attempt } from "./challenges.ts";
+import type { Journal } from "./journal.ts";
+import type { OpenSolver } from "./solvers.ts";
+import type { IssueTools } from "./tools.ts";
+
+/** A challenge that was presented, or may have been: `present` threw, and clean-up is owed all the same. */
+export interface Published {
+  readonly attempt: Attempt;
+  readonly receipt: unknown;
+}
+
+export interface Presented {
+  readonly published: readonly Published[];
+  readonly failures: ReadonlyMap<Attempt, unknown>;
+}
+
+/** Present all; each solver in one call where it has one for many. `owed` collects what must be cleaned up later. */
+export async function present(
+  attempts: readonly Attempt[],
+  journal: Journal,
+  owed: Published[],
+  { log, signal }: IssueTools,
+): Promise<Presented> {
+  const published: Published[] = [];
+  const failures = new Map<Attempt, unknown>();
+  await journal.presenting(attempts);
+  const each = async (
+    batch: readonly Attempt[],
+    call: () => Promise<readonly unknown[]>,
+  ): Promise<void> => {
+    try {
+      const receipts = await call();
+      for (const [index, attempt] of batch.entries()) {
+        const done = { attempt, receipt: receipts[index] };
+        published.push(done);
+        owed.push(done);
+        await journal.presented(attempt, receipts[index] ?? null);
+      }
+    } catch (error) {
+      for (const attempt of batch) {
+        owed.push({ attempt, receipt: undefined });
+        failures.set(attempt, asProblem(error, attempt, "present"));
+      }
+    }
+  };
+  const runs = [...Map.groupBy(attempts, ({ open }) => open)].map(async ([open, batch]) => {
+    const names = batch.map(({ challenge }) => challenge.identifier.value).join(", ");
+    log.info(`presenting ${batch[0]?.challenge.type} for ${names} by ${open.setting.name}`, {
+      step: "present",
+    });
+    await inBatches(open, batch, each, { signal });
+  });
+  const results = await Promise.allSettled(runs);
+  signal.throwIfAborted();
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+  return { published, failures };
+}
+
+type Each = (batch: readonly Attempt[], call: () => Promise<readonly unknown[]>) => Promise<void>;
+
+async function inBatches(
+  open: OpenSolver,
+  batch: readonly Attempt[],
+  each: Each,
+  call: Call,
+): Promise<void> {
+  const { solver, limit } = open;
+  if (solver.presentAll !== undefined && batch.length > 1) {
+    const challenges = batch.map(({ challenge }) => challenge);
+    await each(batch, () => limit(async () => (await solver.presentAll?.(challenges, call)) ?? []));
+    return;
+  }
+  await Promise.all(
+    batch.map((attempt) =>
+      each([attempt], () => limit(async () => [await solver.present(attempt.challenge, call)])),
+    ),
+  );
+}
+
+/** Clean up all that is owed, on a signal and deadline of its own. A failure warns, stays in the journal and hides nothing. */
+export async function withdraw(
+  owed: readonly Published[],
+  journal: Journal,
+  tools: IssueTools,
+): Promise<void> {
+  if (owed.length === 0) return;
+  const deadline = new AbortController();
+  // Not AbortSignal.timeout: its timer does not keep a process alive that waits for nothing else.
+  const timer = setTimeout(
+    () => deadline.abort(new Error("it did not end in time")),
+    tools.timeouts.cleanup,
+  );
+  const call = { signal: deadline.signal };
+  const byOpen = Map.groupBy(owed, ({ attempt }) => attempt.open);
+  try {
+    await Promise.all(
+      [...byOpen].map(([open, items]) => withdrawFrom(open, items, journal, tools, call)),
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function withdrawFrom(
+  { solver, limit, setting }: OpenSolver,
+  items: readonly Published[],
+  journal: Journal,
+  { log }: IssueTools,
+  call: Call,
+): Promise<void> {
+  const each = async (batch: readonly Published[], cleanup: () => Promise<void>): Promise<void> => {
+    const names = batch.map(({ attempt }) => attempt.challenge.identifier.value).join(", ");
+    try {
+      await limit(() => withDeadline(cleanup(), call.signal));
+      await journal.cleaned(batch.map(({ attempt }) => attempt));
+      log.debug(`cleaned up after ${names}`, { step: "cleanup" });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn(
+        `${setting.name} could not clean up after ${names}: ${reason}; the next run tries again`,
+        { step: "cleanup" },
+      );
+    }
+  };
+  if (solver.cleanupAll !== undefined && items.length > 1) {
+    const list = items.map(({ attempt, receipt }) => ({ challenge: attempt.challenge, receipt }));
+    await each(items, async () => solver.cleanupAll?.(list, call));
+    return;
+  }
+  await Promise.all(
+    items.map((item) =>
+      each([item], () => solver.cleanup(item.attempt.challenge, item.receipt, call)),
+    ),
+  );
+}
+
+/** A solver that ignores its signal must not keep the process from ending. */
+async function withDeadline(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const stop = () => late.reject(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    await Promise.race([work, late.promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function asProblem(error: unknown, { open, challenge }: Attempt, verb: string): Problem {
+  if (Problem.is(error)) return error;
+  return new Problem("solver", {
+    detail: `Solver ${open.setting.name} could not ${verb} ${challenge.type} for ${challenge.identifier.value}: ${error instanceof Error ? error.message : String(error)}`,
+    identifier: challenge.identifier,
+    cause: error,
+  });
+}

@@ -1,0 +1,48 @@
+import { createHash } from "node:crypto";
+import type { CertificateRequest } from "../certificate.ts";
+import type { HeldCertificate } from "../store/store.ts";
+
+/** Hash of those parts of a request that decide what is issued: names, key type, issuer, profile, chain, CSR. */
+export function requestHash(request: CertificateRequest): string {
+  const decisive = {
+    identifiers: request.identifiers.map(({ type, value }) => `${type}:${value}`).toSorted(),
+    keyType: request.csr === undefined ? request.keyType : "csr",
+    csr: request.csr ?? null,
+    server: request.issuer.server,
+    profile: request.profile ?? null,
+    preferredChain: request.preferredChain ?? null,
+  };
+  return createHash("sha256").update(JSON.stringify(decisive)).digest("hex");
+}
+
+/** Why what is held does not satisfy the request, in words; undefined when it does. */
+export function driftOf(
+  request: CertificateRequest,
+  held: HeldCertificate | undefined,
+): string | undefined {
+  if (held === undefined) return "no certificate is held";
+  const { meta } = held;
+  if (meta.requestHash === requestHash(request)) return undefined;
+  const parts: readonly (readonly [what: string, before: string, after: string])[] = [
+    ["names", namesOf(meta.identifiers), namesOf(request.identifiers)],
+    ["key type", meta.keyType, request.csr === undefined ? request.keyType : "csr"],
+    ["issuer", meta.directory, request.issuer.server],
+    ["profile", meta.profile ?? "none", request.profile ?? "none"],
+    ["preferred chain", meta.preferredChain ?? "none", request.preferredChain ?? "none"],
+  ];
+  const changed = parts.find(([, before, after]) => before !== after);
+  if (changed === undefined) return "the certificate signing request changed";
+  return `${changed[0]} changed from ${changed[1]} to ${changed[2]}`;
+}
+
+function namesOf(identifiers: CertificateRequest["identifiers"]): string {
+  return identifiers
+    .map(({ value }) => value)
+    .toSorted()
+    .join(", ");
+}
+
+/** True when the certificate held ends before `now`. */
+export function isExpired(held: HeldCertificate, now: Date): boolean {
+  return new Date(held.meta.notAfter) <= now;
+}

@@ -1,0 +1,107 @@
+import type { CertificateRequest, SolverSetting } from "../certificate.ts";
+import type { ChallengeType, Identifier, SolverPlugin } from "../plugin.ts";
+
+/** A solver that may answer for a name, and the challenge type it would use. */
+export interface Choice {
+  readonly setting: SolverSetting;
+  readonly challengeType: ChallengeType;
+  /** Why it was chosen, for `plan`, `solvers test` and messages. */
+  readonly reason: string;
+}
+
+export interface Rejection {
+  readonly setting: SolverSetting;
+  readonly reason: string;
+}
+
+/** Best choice first. Empty when no solver can serve the name; then `rejected` says why, one line each. */
+export interface Selection {
+  readonly identifier: Identifier;
+  readonly choices: readonly Choice[];
+  readonly rejected: readonly Rejection[];
+}
+
+/**
+ * Which solvers may answer for `identifier` (a wildcard with its `*.`), in the order to try them: exact names before the
+ * longest zone before labels before no selector, then the order of the file. All that a selector names must match.
+ */
+export function selectSolvers(
+  identifier: Identifier,
+  request: Pick<CertificateRequest, "solvers" | "labels">,
+  pluginOf: (setting: SolverSetting) => SolverPlugin,
+): Selection {
+  const ranked: { choice: Choice; rank: readonly number[] }[] = [];
+  const rejected: Rejection[] = [];
+  for (const setting of request.solvers) {
+    const match = matchSelector(setting, identifier.value, request.labels);
+    const plugin = pluginOf(setting);
+    const challengeType = plugin.challengeTypes.find((type) => canServe(type, identifier));
+    if (typeof match === "string") rejected.push({ setting, reason: match });
+    else if (challengeType === undefined)
+      rejected.push({ setting, reason: unableReason(plugin, identifier) });
+    else
+      ranked.push({ choice: { setting, challengeType, reason: match.reason }, rank: match.rank });
+  }
+  const best = ranked.toSorted((a, b) => compareRanks(b.rank, a.rank));
+  return { identifier, choices: best.map(({ choice }) => choice), rejected };
+}
+
+/** dns-01 alone can prove a wildcard (RFC 8555 §7.4.1 leaves it to CAs; all that exist agree), and never an address (RFC 8738 §3). */
+export function canServe(type: ChallengeType, identifier: Identifier): boolean {
+  if (identifier.type === "ip") return type !== "dns-01";
+  return !identifier.value.startsWith("*.") || type === "dns-01";
+}
+
+function unableReason(plugin: SolverPlugin, identifier: Identifier): string {
+  const types = plugin.challengeTypes.join(", ");
+  return identifier.type === "ip"
+    ? `it answers ${types}, and an IP address needs http-01 or tls-alpn-01`
+    : `it answers ${types}, and a wildcard needs dns-01`;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Match {
+  readonly rank: readonly [names: number, zone: number, labels: number];
+  readonly reason: string;
+}
+
+/** How well the selector fits, or why it does not. */
+function matchSelector(
+  { select = {} }: SolverSetting,
+  name: string,
+  labels: Labels,
+): Match | string {
+  const { names, zones } = select;
+  const wanted = Object.entries(select.labels ?? {});
+  const zone = longestZone(zones ?? [], name);
+  const missing = wanted.find(([key, value]) => labels[key] !== value);
+  if (names?.includes(name) === false) return `its names do not include ${name}`;
+  if (zones !== undefined && zone === undefined)
+    return `${name} is in none of its zones (${zones.join(", ")})`;
+  if (missing !== undefined) return `the certificate has no label ${missing[0]}=${missing[1]}`;
+  const reasons = [
+    ...(names === undefined ? [] : [`its names include ${name}`]),
+    ...(zone === undefined ? [] : [`zone ${zone}`]),
+    ...wanted.map(([key, value]) => `label ${key}=${value}`),
+  ];
+  return {
+    rank: [names === undefined ? 0 : 1, zone?.length ?? 0, wanted.length],
+    reason: reasons.join(", ") || "it has no selector",
+  };
+}
+
+function longestZone(zones: readonly string[], name: string): string | undefined {
+  return zones
+    .map((zone) => zone.toLowerCase().replace(/\.$/, ""))
+    .filter((zone) => name === zone || name.endsWith(`.${zone}`))
+    .toSorted((a, b) => b.length - a.length)[0];
+}
+
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  for (const [index, value] of a.entries()) {
+    const difference = value - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,175 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { isIP } from "node:net";
+import type { CertificateRequest } from "../certificate.ts";
+import type { Http01Challenge } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import type { IssueTools } from "./tools.ts";
+
+/** What one look at one address saw. */
+interface Sight {
+  readonly address: string;
+  readonly outcome: "right" | "wrong" | "unreachable";
+  readonly text: string;
+}
+
+const limits = { milliseconds: 10_000, bytes: 4096, addresses: 8 };
+
+/**
+ * Look at an http-01 response from here before the CA does, at every address of the name. A wrong answer is a Problem, since
+ * the CA would see it too; no answer only warns, for a router may hide this host from itself.
+ */
+export async function selfCheckHttp(
+  challenge: Http01Challenge,
+  request: CertificateRequest,
+  tools: IssueTools,
+): Promise<void> {
+  const places = await placesOf(challenge, request, tools);
+  const sights = await Promise.all(places.map((place) => lookAt(place, challenge, tools.signal)));
+  tools.signal.throwIfAborted();
+  const identifier = challenge.identifier.value;
+  for (const { address, text } of sights) {
+    tools.log.debug(`self-check of ${identifier} at ${address}: ${text}`, {
+      step: "self-check",
+      identifier,
+    });
+  }
+  const wrong = sights.filter(({ outcome }) => outcome === "wrong");
+  if (wrong.length > 0) throw wrongAnswer(challenge, wrong);
+  const unreachable = sights.filter(({ outcome }) => outcome === "unreachable");
+  if (unreachable.length > 0) {
+    const seen = unreachable.map(({ address, text }) => `${address}: ${text}`).join("; ");
+    tools.log.warn(
+      `the self-check could not reach http://${identifier}${challenge.path} from here (${seen}); asking the CA all the same`,
+      { step: "self-check", identifier },
+    );
+  }
+}
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+async function placesOf(
+  { identifier }: Http01Challenge,
+  request: CertificateRequest,
+  tools: IssueTools,
+): Promise<readonly Place[]> {
+  if (request.selfCheckAt !== undefined) return [parsePlace(request.selfCheckAt)];
+  if (identifier.type === "ip") return [{ host: identifier.value, port: 80 }];
+  const setting = request.dns ?? {};
+  try {
+    const addresses = await tools.dns(setting).addresses(identifier.value, tools.signal);
+    return addresses.slice(0, limits.addresses).map((host) => ({ host, port: 80 }));
+  } catch (error) {
+    tools.signal.throwIfAborted();
+    tools.log.warn(
+      `the self-check found no address for ${identifier.value}: ${error instanceof Error ? error.message : String(error)}; asking the CA all the same`,
+      { step: "self-check", identifier: identifier.value },
+    );
+    return [];
+  }
+}
+
+/** `192.0.2.1`, `192.0.2.1:8080`, `2001:db8::1`, `[2001:db8::1]:8080`. */
+export function parsePlace(text: string): Place {
+  const [host = "", port = "80"] = isIP(text) === 0 ? splitPort(text) : [text];
+  const number = Number(port);
+  if (isIP(host) !== 0 && Number.isInteger(number) && number > 0 && number < 65_536)
+    return { host, port: number };
+  throw new Problem("usage", {
+    detail: `--self-check-at: "${text}" is not an address with an optional port.`,
+    hint: "Write ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, for example 127.0.0.1:8080.",
+  });
+}
+
+function splitPort(text: string): readonly string[] {
+  return /^\[?(.*?)\]?:(\d+)$/.exec(text)?.slice(1) ?? [text.replaceAll(/^\[|\]$/g, "")];
+}
+
+async function lookAt(
+  { host, port }: Place,
+  challenge: Http01Challenge,
+  signal: AbortSignal,
+): Promise<Sight> {
+  const address = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  try {
+    const { status, body, server } = await get(host, port, challenge, signal);
+    const by = server === undefined ? "" : ` from ${server}`;
+    if (status >= 300 && status < 400)
+      return { address, outcome: "right", text: `a redirect (${status})${by}` };
+    if (status === 200 && body.trimEnd() === challenge.body)
+      return { address, outcome: "right", text: "the response" };
+    const what = status === 200 ? "200 with another body" : `status ${status}`;
+    return { address, outcome: "wrong", text: `${what}${by}` };
+  } catch (error) {
+    return {
+      address,
+      outcome: "unreachable",
+      text: error instanceof Error ? error.message : String(error),
+    };
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly server: string | undefined;
+  readonly body: string;
+}
+
+function get(
+  host: string,
+  port: number,
+  challenge: Http01Challenge,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const { value } = challenge.identifier;
+  const request = httpRequest({
+    host,
+    port,
+    path: challenge.path,
+    headers: {
+      host: isIP(value) === 6 ? `[${value}]` : value,
+      "user-agent": "acmectl self-check",
+      connection: "close",
+    },
+    agent: false,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(limits.milliseconds)]),
+  });
+  request.on("error", reject);
+  request.on("response", (response) => {
+    readBody(response).then(
+      (body) => resolve({ status: response.statusCode ?? 0, server: serverOf(response), body }),
+      reject,
+    );
+  });
+  request.end();
+  return promise;
+}
+
+/** The body is compared and thrown away, never shown: what answers here may be something internal. */
+async function readBody(response: IncomingMessage): Promise<string> {
+  let body = "";
+  for await (const chunk of response.setEncoding("latin1")) {
+    body += String(chunk);
+    if (body.length > limits.bytes) return "";
+  }
+  return body;
+}
+
+function serverOf(response: IncomingMessage): string | undefined {
+  return response.headers["server"]
+    ?.toString()
+    .replaceAll(/[^\x20-\x7e]/g, "")
+    .slice(0, 60);
+}
+
+function wrongAnswer({ identifier, path }: Http01Challenge, wrong: readonly Sight[]): Problem {
+  return new Problem("propagation", {
+    title: "The http-01 response is not served",
+    detail: `http://${identifier.value}${path} answers ${wrong.map(({ address, text }) => `${text} (at ${address})`).join("; ")}.`,
+    identifier,
+    hint: "Another server or another folder answers for this name: check the webroot or the port, and that A and AAAA records lead here. --no-self-check skips this look.",
+  });
+}

@@ -1,0 +1,126 @@
+import type { AccountSession } from "../acme/acme.ts";
+import { Problem } from "../problem.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { Attempt, PendingAuthorization } from "./challenges.ts";
+import type { Journal } from "./journal.ts";
+import { present, withdraw, type Published } from "./present.ts";
+import { waitUntilVisible } from "./visibility.ts";
+import type { IssueTools } from "./tools.ts";
+
+/**
+ * Breadth first: present all, wait until all are visible, respond to all, poll all; clean up whatever happened. A solver
+ * that fails before the CA was asked makes room for the next candidate; once the CA was asked its word is final.
+ */
+export async function solveChallenges(
+  pending: readonly PendingAuthorization[],
+  request: CertificateRequest,
+  session: AccountSession,
+  journal: Journal,
+  tools: IssueTools,
+): Promise<void> {
+  if (pending.length === 0) return;
+  const published: Published[] = [];
+  try {
+    const ready = await publish(pending, request, journal, published, tools);
+    tools.log.info(`asking the CA to validate ${count(ready.length, "name")}`, {
+      step: "validation",
+    });
+    await validate(ready, session, tools);
+  } finally {
+    await withdraw(published, journal, tools);
+  }
+}
+
+/** Present and look, candidate after candidate, until each authorization has one visible response. */
+async function publish(
+  pending: readonly PendingAuthorization[],
+  request: CertificateRequest,
+  journal: Journal,
+  published: Published[],
+  tools: IssueTools,
+): Promise<readonly Attempt[]> {
+  const ready: Attempt[] = [];
+  let open = pending.map(({ attempts }) => attempts);
+  while (open.length > 0) {
+    const now = open.flatMap(([attempt]) => (attempt === undefined ? [] : [attempt]));
+    const shown = await present(now, journal, published, tools);
+    const seen = await waitUntilVisible(shown, request, tools);
+    const failures = new Map([...shown.failures, ...seen.failures]);
+    ready.push(...now.filter((attempt) => !failures.has(attempt)));
+    const failed = open.filter(([attempt]) => attempt !== undefined && failures.has(attempt));
+    open = nextCandidates(failed, failures, tools);
+  }
+  return ready;
+}
+
+function nextCandidates(
+  failed: readonly (readonly Attempt[])[],
+  failures: ReadonlyMap<Attempt, unknown>,
+  tools: IssueTools,
+): (readonly Attempt[])[] {
+  const lost = failed.filter((attempts) => attempts.length === 1).map(([attempt]) => attempt);
+  const reasons = lost.flatMap((attempt) => (attempt === undefined ? [] : [failures.get(attempt)]));
+  tools.signal.throwIfAborted();
+  if (reasons.length > 0) throw combined(reasons, "solver");
+  return failed.map(([first, ...others]) => {
+    const error = first === undefined ? undefined : failures.get(first);
+    tools.log.warn(
+      `solver ${first?.open.setting.name} failed for ${first?.challenge.identifier.value}: ${messageOf(error)}; trying ${others[0]?.open.setting.name}`,
+      { step: "present", identifier: first?.challenge.identifier.value },
+    );
+    return others;
+  });
+}
+
+async function validate(
+  ready: readonly Attempt[],
+  session: AccountSession,
+  tools: IssueTools,
+): Promise<void> {
+  const { signal, timeouts, log } = tools;
+  const results = await Promise.allSettled(
+    ready.map(async ({ offered, challenge, authorizationUrl }) => {
+      const identifier = challenge.identifier.value;
+      await session.respond(offered, signal);
+      await session.waitForAuthorization(authorizationUrl, {
+        signal,
+        timeout: timeouts.authorization,
+      });
+      log.info(`the CA has validated ${challenge.wildcard ? "*." : ""}${identifier}`, {
+        step: "validation",
+        identifier,
+      });
+    }),
+  );
+  const reasons: unknown[] = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason] : [],
+  );
+  signal.throwIfAborted();
+  if (reasons.length > 0) throw combined(reasons, "validation");
+}
+
+/** One failure stands for itself; several become one Problem with a subproblem each (RFC 8555 §6.7.1). */
+function combined(reasons: readonly unknown[], kind: "solver" | "validation"): unknown {
+  const problems = reasons.filter((reason) => Problem.is(reason));
+  const [first] = problems;
+  if (problems.length < reasons.length) return reasons.find((reason) => !Problem.is(reason));
+  if (first === undefined || problems.length === 1) return first;
+  const worst = problems.find(({ exitCode }) => exitCode !== 7) ?? first;
+  return new Problem(worst.exitCode === 7 ? kind : worst.document.type, {
+    title: `${problems.length} names failed`,
+    detail: problems.map(({ message }) => message).join("\n"),
+    subproblems: problems.flatMap(({ document }) => document.subproblems ?? [document]),
+    exitCode: worst.exitCode,
+    ...(worst.hint === undefined ? {} : { hint: worst.hint }),
+    ...(worst.retryAt === undefined ? {} : { retryAt: worst.retryAt }),
+    cause: first,
+  });
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
