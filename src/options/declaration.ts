@@ -30,6 +30,11 @@ export interface OptionDeclaration {
   default?: string | number | boolean | readonly string[];
   /** Gets no flag, accepts `env:`, `file:` and `cmd:` references, and is masked in every output. */
   secret?: boolean;
+  /**
+   * The value is a reference to a secret (`env:`, `file:`, `cmd:`) and stays one, so that it may be given by flag and
+   * remembered; a secret found in a variable arrives as `env:` and the variable's name. Read it with `readSecret`.
+   */
+  reference?: boolean;
   choices?: readonly string[];
   /** Further environment variables, those that the provider's users already have, most specific first. */
   env?: readonly string[];
@@ -43,6 +48,8 @@ export interface OptionDeclaration {
   max?: number;
   /** Accepted but not shown in help. */
   hidden?: boolean;
+  /** For a `list`: commas belong to the elements, as in commands; only repetition makes several. */
+  verbatim?: boolean;
   /** A heading in help under which the option stands. */
   group?: string;
 }

@@ -1,0 +1,136 @@
+/** What help, completion and documentation say of an option. */
+import type { OptionDeclaration, OptionType } from "./declaration.ts";
+import { formatDuration } from "./duration.ts";
+import { flagOf } from "./names.ts";
+import { variablesOf } from "./variables.ts";
+
+export interface OptionDescription {
+  /** The key in the config. */
+  readonly name: string;
+  readonly description: string;
+  readonly group?: string;
+  readonly hidden: boolean;
+  readonly required: boolean;
+  readonly secret: boolean;
+  /** Absent for what has none: secrets, and structures that stand in the config only. */
+  readonly flag?: FlagDescription;
+  /** Most specific first; each is also read with `_FILE` behind it. */
+  readonly variables: readonly string[];
+  readonly default?: string;
+  /** What it takes, as a phrase: `one of ec256, ec384`, `a duration such as 90s …`. */
+  readonly accepts: string;
+  readonly choices: readonly string[];
+}
+
+export interface FlagDescription {
+  /** `--key-type`, or `--no-jitter` for a boolean that is true unless said otherwise. */
+  readonly long: string;
+  /** `-d`. */
+  readonly short?: string;
+  /** `TYPE`; absent for a boolean. */
+  readonly placeholder?: string;
+  /** Further spellings, with dashes, that help does not show. */
+  readonly aliases: readonly string[];
+  /** What the flag without a value stands for. */
+  readonly means: boolean;
+  /** The flag that says the opposite, where there is one. */
+  readonly opposite?: string;
+}
+
+/** Everything that follows from the declaration of the option called `name`, of a command or of a plugin. */
+export function describeOption(
+  name: string,
+  declaration: OptionDeclaration,
+  plugin?: string,
+): OptionDescription {
+  const flag = describeFlag(name, declaration, plugin);
+  const standard = defaultOf(declaration);
+  return {
+    name,
+    description: declaration.description,
+    hidden: declaration.hidden ?? false,
+    required: declaration.required ?? false,
+    secret: declaration.secret ?? false,
+    variables: variablesOf(name, declaration, plugin),
+    accepts: acceptedBy(declaration),
+    choices: declaration.choices ?? [],
+    ...(declaration.group === undefined ? {} : { group: declaration.group }),
+    ...(flag === undefined ? {} : { flag }),
+    ...(standard === undefined ? {} : { default: standard }),
+  };
+}
+
+/** What values it takes, to end the sentence "it takes …". */
+export function acceptedBy(declaration: OptionDeclaration): string {
+  const { choices, type, reference } = declaration;
+  if (reference === true) return "a reference to the secret: env:NAME, file:/path or cmd:program args";
+  if (choices !== undefined) {
+    return type === "list" ? `any of ${choices.join(", ")}` : `one of ${choices.join(", ")}`;
+  }
+  return phrases[type] + range(declaration);
+}
+
+const phrases: Readonly<Record<OptionType, string>> = {
+  string: "text",
+  boolean: "true or false",
+  integer: "a whole number",
+  port: "a port number",
+  duration: "a duration such as 90s, 5m, 12h or 10d",
+  url: "a URL that begins with http:// or https://",
+  path: "the path of a file or folder",
+  list: "one or more values, separated by commas",
+  map: "KEY=VALUE, one or more",
+  json: "a JSON structure",
+};
+
+function range({ type, min, max }: OptionDeclaration): string {
+  if (type === "port") return ` from ${min ?? 1} to ${max ?? 65_535}`;
+  const write = type === "duration" ? formatDuration : String;
+  const what = type === "string" ? " of a length" : "";
+  if (min !== undefined && max !== undefined) return `${what} from ${write(min)} to ${write(max)}`;
+  if (min !== undefined) return `${what} not below ${write(min)}`;
+  return max === undefined ? "" : `${what} up to ${write(max)}`;
+}
+
+function describeFlag(
+  name: string,
+  declaration: OptionDeclaration,
+  plugin: string | undefined,
+): FlagDescription | undefined {
+  const { secret, reference, type, short, aliases = [], placeholder } = declaration;
+  if ((secret === true && reference !== true) || type === "json") return undefined;
+  const spelled = flagOf(name, plugin);
+  const all = {
+    aliases: aliases.map((alias) => flagOf(alias, plugin)),
+    // One letter is too little for the options of a plugin: it could be a command's.
+    ...(short === undefined || plugin !== undefined ? {} : { short: `-${short}` }),
+  };
+  if (type !== "boolean") {
+    return { ...all, long: spelled, means: true, placeholder: placeholder ?? placeholders[type] };
+  }
+  if (spelled.startsWith("--no-")) return { ...all, long: spelled, means: true };
+  const negated = spelled.replace("--", "--no-");
+  return declaration.default === true
+    ? { ...all, long: negated, means: false, opposite: spelled }
+    : { ...all, long: spelled, means: true, opposite: negated };
+}
+
+const placeholders: Readonly<Record<Exclude<OptionType, "boolean">, string>> = {
+  string: "TEXT",
+  integer: "N",
+  port: "PORT",
+  duration: "TIME",
+  url: "URL",
+  path: "PATH",
+  list: "LIST",
+  map: "KEY=VALUE",
+  json: "JSON",
+};
+
+/** In words that the option itself would take; a boolean that is off needs none. */
+function defaultOf({ default: value, type, secret }: OptionDeclaration): string | undefined {
+  if (value === undefined || value === false || secret === true) return undefined;
+  if (type === "duration" && typeof value === "number") return formatDuration(value);
+  if (typeof value === "object") return value.length === 0 ? undefined : value.join(",");
+  return String(value);
+}

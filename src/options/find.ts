@@ -1,0 +1,82 @@
+/** Where an option's value was written: the first source that has one. */
+import { resolve } from "node:path";
+import type { OptionDeclarations } from "./declaration.ts";
+import { flagOf } from "./names.ts";
+import type { OptionSources } from "./resolve.ts";
+import { readSmallFile } from "./secret.ts";
+import { lookupsOf } from "./variables.ts";
+
+export interface Found {
+  readonly raw: unknown;
+  /** For people: `--domains`, `ACMECTL_DOMAINS`, `/etc/acmectl/config.yaml: solvers.cf.ttl`, `default`. */
+  readonly source: string;
+  /** What a value that does not parse is a problem of. */
+  readonly kind: "usage" | "config";
+  /** What relative paths in it are relative to. */
+  readonly folder: string;
+  /** The content of a file, so never itself a reference. */
+  readonly literal?: boolean;
+  readonly fromDefault?: boolean;
+  /** A reference that leads to `raw`, where it came from a variable. */
+  readonly reference?: string;
+}
+
+/** Rejects with a Problem where a file cannot be read; undefined when nothing gives a value. */
+export async function find(
+  option: string,
+  declarations: OptionDeclarations,
+  from: OptionSources,
+): Promise<Found | undefined> {
+  const outer = from.configFirst === true ? inConfig(option, from) : undefined;
+  return (
+    byFlag(option, from) ??
+    outer ??
+    (await inEnvironment(option, declarations, from)) ??
+    inConfig(option, from) ??
+    byDefault(option, declarations, from)
+  );
+}
+
+function byFlag(option: string, { flags, plugin, cwd }: OptionSources): Found | undefined {
+  const raw = flags?.[option];
+  if (raw === undefined) return undefined;
+  return { raw, source: flagOf(option, plugin), kind: "usage", folder: cwd };
+}
+
+/** An empty variable counts as absent: pipelines hand on variables that were never set as empty ones. */
+async function inEnvironment(
+  option: string,
+  declarations: OptionDeclarations,
+  from: OptionSources,
+): Promise<Found | undefined> {
+  const { env, cwd, plugin, signal } = from;
+  for (const { name, file } of lookupsOf(option, declarations, plugin)) {
+    const text = env[name];
+    if (text === undefined || text === "") continue;
+    const found = { source: name, kind: "usage", folder: cwd } as const;
+    if (!file) return { ...found, raw: text, reference: `env:${name}` };
+    const path = resolve(cwd, text);
+    const raw = await readSmallFile(path, signal, name);
+    return { ...found, raw, literal: true, reference: `file:${path}` };
+  }
+  return undefined;
+}
+
+function inConfig(option: string, { config, cwd }: OptionSources): Found | undefined {
+  if (config === undefined || !Object.hasOwn(config.values, option)) return undefined;
+  const raw = config.values[option];
+  if (raw === undefined) return undefined;
+  const key = config.key === undefined ? option : `${config.key}.${option}`;
+  const source = `${config.path}: ${key}`;
+  return { raw, source, kind: "config", folder: resolve(cwd, config.path, "..") };
+}
+
+function byDefault(
+  option: string,
+  declarations: OptionDeclarations,
+  { cwd }: OptionSources,
+): Found | undefined {
+  const raw = declarations[option]?.default;
+  if (raw === undefined) return undefined;
+  return { raw, source: "default", kind: "usage", folder: cwd, fromDefault: true };
+}

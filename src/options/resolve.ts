@@ -1,0 +1,201 @@
+/** Declared options → values: flag, environment, config, default, in this order. */
+import { closest } from "fastest-levenshtein";
+import { Problem, type ProblemKind } from "../problem.ts";
+import type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./declaration.ts";
+import { acceptedBy } from "./describe.ts";
+import { find, type Found } from "./find.ts";
+import { flagOf } from "./names.ts";
+import { absoluteReference, isReference, readSecret } from "./secret.ts";
+import { variablesOf } from "./variables.ts";
+import { parseValue } from "./value.ts";
+
+export interface OptionSources {
+  /** The plugin whose options these are; a command's when absent. */
+  readonly plugin?: string;
+  /** By option: the texts as typed, true and false for a boolean. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly config?: ConfigSection;
+  /**
+   * True when several solvers of the config use this plugin: then the environment fills in only what the config leaves
+   * open, since one variable cannot be meant for all of them.
+   */
+  readonly configFirst?: boolean;
+  /** Absolute. */
+  readonly cwd: string;
+  mask(secret: string): void;
+  readonly signal?: AbortSignal;
+}
+
+/** A mapping in the config whose keys are the options. */
+export interface ConfigSection {
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The config file, absolute. */
+  readonly path: string;
+  /** The mapping's place in it, e.g. `solvers.cf`. */
+  readonly key?: string;
+}
+
+export interface ResolvedOptions<D extends OptionDeclarations> {
+  readonly values: OptionsOf<D>;
+  /** By option: `--domains`, `ACMECTL_DOMAINS`, `/etc/acmectl/config.yaml: solvers.cf.ttl`, `default`; absent where there is no value. */
+  readonly sources: Readonly<Record<string, string>>;
+}
+
+/** Finds, reads and checks all values. Rejects with one Problem, of kind `usage` or `config`, that tells everything that is wrong. */
+export async function resolveOptions<const D extends OptionDeclarations>(
+  declarations: D,
+  from: OptionSources,
+): Promise<ResolvedOptions<D>> {
+  const values: Record<string, unknown> = {};
+  const sources: Record<string, string> = {};
+  const failures = unknownKeys(declarations, from);
+  for (const [option, declaration] of Object.entries(declarations)) {
+    values[option] = undefined;
+    try {
+      const found = await find(option, declarations, from);
+      if (found !== undefined) {
+        sources[option] = found.source;
+        values[option] = await read(declaration, found, from);
+      } else if (declaration.required === true) {
+        failures.push(missing(option, declaration, from));
+      }
+    } catch (error) {
+      failures.push(foreseen(error, sources[option]));
+    }
+  }
+  if (failures.length > 0) throw oneProblem(failures);
+  if (!holdsAll(values, declarations)) throw new TypeError("An option was not resolved.");
+  return { values, sources };
+}
+
+async function read(
+  declaration: OptionDeclaration,
+  found: Found,
+  from: OptionSources,
+): Promise<unknown> {
+  if (found.fromDefault === true && typeof found.raw !== "string") return found.raw;
+  if (declaration.reference === true) return readReference(declaration, found, from);
+  const place = { folder: found.folder, home: from.env["HOME"] };
+  const raw =
+    declaration.secret === true ? await withSecrets(declaration, found, from) : found.raw;
+  const parsed = parseValue(declaration, raw, place);
+  if ("wrong" in parsed) throw unreadable(declaration, found, parsed.wrong);
+  return parsed.value;
+}
+
+/** The secret stays where it is: a variable's content becomes a reference to the variable. */
+function readReference(declaration: OptionDeclaration, found: Found, from: OptionSources): unknown {
+  const parsed = parseValue({ type: "string", description: "" }, found.raw, found);
+  if ("wrong" in parsed) throw unreadable(declaration, found, parsed.wrong);
+  const text = String(parsed.value);
+  if (found.reference !== undefined && !(isReference(text) && found.literal !== true)) {
+    from.mask(text);
+    return found.reference;
+  }
+  if (isReference(text)) return absoluteReference(text, found.folder);
+  from.mask(text);
+  throw unreadable(declaration, found, "is not a reference");
+}
+
+async function withSecrets(
+  declaration: OptionDeclaration,
+  found: Found,
+  from: OptionSources,
+): Promise<unknown> {
+  const sources = { ...from, folder: found.folder, multiline: declaration.type === "json" };
+  const open = async (raw: unknown): Promise<unknown> => {
+    if (Array.isArray(raw)) return Promise.all(raw.map(open));
+    if (typeof raw === "object" && raw !== null) {
+      const entries = Object.entries(raw).map(async ([key, value]) => [key, await open(value)]);
+      return Object.fromEntries(await Promise.all(entries));
+    }
+    if (typeof raw !== "string" || raw === "") return raw;
+    if (found.literal !== true) return readSecret(raw, sources);
+    return readSecret(raw, { ...sources, literal: true });
+  };
+  return open(found.raw);
+}
+
+function unreadable(declaration: OptionDeclaration, found: Found, wrong: string): Problem {
+  const shown = shownValue(declaration, found.raw);
+  const nearest =
+    declaration.choices !== undefined && typeof found.raw === "string"
+      ? `; did you mean ${closest(found.raw, declaration.choices)}?`
+      : ".";
+  return new Problem(found.kind, {
+    detail: `${found.source} ${shown}${wrong}: it takes ${acceptedBy(declaration)}${nearest}`,
+  });
+}
+
+/** Nothing of a secret is shown, nor of what was meant to be one. */
+function shownValue(declaration: OptionDeclaration, raw: unknown): string {
+  if (declaration.secret === true || declaration.reference === true) return "";
+  if (raw === "" || raw === null) return "";
+  const text = JSON.stringify(raw).replace(/(\/\/)[^/@"]*@/, "$1***@");
+  return `is ${text.length > 80 ? `${text.slice(0, 79)}…` : text}, which `;
+}
+
+function missing(option: string, declaration: OptionDeclaration, from: OptionSources): Problem {
+  const { plugin, config } = from;
+  const flag = declaration.secret === true ? [] : [flagOf(option, plugin)];
+  const ways = [...flag, ...variablesOf(option, declaration, plugin)];
+  const key = config === undefined ? "" : `, or ${sectionKey(config, option)} in ${config.path}`;
+  const whose = plugin === undefined ? "This command" : `The solver ${plugin}`;
+  const secret =
+    declaration.secret === true
+      ? " A secret can be given as env:NAME, file:/path or cmd:program args."
+      : "";
+  return new Problem("usage", {
+    detail: `${whose} needs ${option}: ${declaration.description}`,
+    hint: `Give ${ways.join(", or ")}${key}.${secret}`,
+  });
+}
+
+function unknownKeys(declarations: OptionDeclarations, { plugin, config }: OptionSources): Problem[] {
+  if (config === undefined) return [];
+  const known = Object.keys(declarations);
+  const unknown = Object.keys(config.values).filter((key) => !known.includes(key));
+  return unknown.map((key) => {
+    const whose = plugin === undefined ? "" : ` of the solver ${plugin}`;
+    const detail = `${config.path}: ${sectionKey(config, key)} is no option${whose}.`;
+    if (known.length === 0) return new Problem("config", { detail });
+    const hint = `Did you mean ${closest(key, known)}? It takes ${known.join(", ")}.`;
+    return new Problem("config", { detail, hint });
+  });
+}
+
+function sectionKey({ key }: ConfigSection, option: string): string {
+  return key === undefined ? option : `${key}.${option}`;
+}
+
+function foreseen(error: unknown, source: string | undefined): Problem {
+  if (!Problem.is(error)) throw error;
+  if (source === undefined || error.message.startsWith(source)) return error;
+  const { hint, cause } = error;
+  const kind: ProblemKind = source.startsWith("/") ? "config" : "usage";
+  return new Problem(kind, {
+    detail: `${source}: ${error.message}`,
+    ...(hint === undefined ? {} : { hint }),
+    cause,
+  });
+}
+
+function oneProblem(failures: readonly Problem[]): Problem {
+  const [only] = failures;
+  if (only !== undefined && failures.length === 1) return only;
+  const kind = failures.every((failure) => failure.is("config")) ? "config" : "usage";
+  const hints = new Set(failures.flatMap(({ hint }) => hint ?? []));
+  return new Problem(kind, {
+    detail: `${failures.length} options need a look.`,
+    subproblems: failures.map(({ document }) => document),
+    ...(hints.size === 0 ? {} : { hint: [...hints].join("\n") }),
+  });
+}
+
+function holdsAll<D extends OptionDeclarations>(
+  values: object,
+  declarations: D,
+): values is OptionsOf<D> {
+  return Object.keys(declarations).every((option) => Object.hasOwn(values, option));
+}

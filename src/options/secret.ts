@@ -1,0 +1,172 @@
+/** Secrets by reference: `env:NAME`, `file:/path`, `cmd:program args` (DESIGN §5). acmectl stores the reference only. */
+import { execFile } from "node:child_process";
+import { createReadStream } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
+import { Problem } from "../problem.ts";
+import { splitWords } from "./words.ts";
+
+/** What a reference is read with. */
+export interface SecretSources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What a relative `file:` is relative to; absolute. */
+  readonly folder: string;
+  /** Is told the secret before anybody else is. */
+  mask(secret: string): void;
+  readonly signal?: AbortSignal | undefined;
+  /** True when the text is the secret itself, whatever it looks like. */
+  readonly literal?: boolean;
+  /** For a secret that is a document, such as a service account's JSON. */
+  readonly multiline?: boolean;
+  /** Milliseconds that a `cmd:` may take. */
+  readonly timeLimit?: number;
+}
+
+/** True for `env:`, `file:` and `cmd:` with something behind. */
+export function isReference(text: string): boolean {
+  return /^(env|file|cmd):\s*\S/.test(text);
+}
+
+/** The secret that `reference` names; a text that is no reference is itself the secret. Rejects with a Problem of kind `config`. */
+export async function readSecret(reference: string, sources: SecretSources): Promise<string> {
+  const secret = await readReference(reference, sources);
+  sources.mask(secret);
+  const fault = faultOf(secret, sources.multiline);
+  if (fault !== undefined) {
+    const name = isReference(reference) ? `The secret at ${reference}` : "The secret";
+    throw new Problem("config", { detail: `${name} ${fault}.`, hint: oneLineHint });
+  }
+  return secret;
+}
+
+/** The same reference, true from any folder: `file:token` becomes absolute. */
+export function absoluteReference(reference: string, folder: string): string {
+  if (!reference.startsWith("file:")) return reference;
+  return `file:${pathOf(reference, folder)}`;
+}
+
+/** What a file holds, without the one line end that editors put at its end. Rejects with a Problem. */
+export async function readSmallFile(
+  path: string,
+  signal: AbortSignal | undefined,
+  named: string,
+): Promise<string> {
+  const chunks: Buffer[] = [];
+  try {
+    const options = { end: longest, ...(signal === undefined ? {} : { signal }) };
+    for await (const chunk of createReadStream(path, options)) chunks.push(Buffer.from(chunk));
+  } catch (error) {
+    signal?.throwIfAborted();
+    const reason = reasons[codeOf(error)] ?? String(error);
+    throw new Problem("config", { detail: `${named}: ${path} ${reason}.`, cause: error });
+  }
+  const content = Buffer.concat(chunks);
+  if (content.length > longest) {
+    throw new Problem("config", { detail: `${named}: ${path} is larger than ${longest} bytes.` });
+  }
+  return withoutLineEnd(content.toString("utf8"));
+}
+
+const longest = 65_536;
+const oneLineHint = "A secret is one line of text; check what was pasted or printed.";
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist",
+  ENOTDIR: "does not exist",
+  EACCES: "may not be read by this user",
+  EPERM: "may not be read by this user",
+  EISDIR: "is a folder",
+};
+
+async function readReference(reference: string, sources: SecretSources): Promise<string> {
+  if (sources.literal === true || !isReference(reference)) return reference;
+  const rest = reference.slice(reference.indexOf(":") + 1).trim();
+  if (reference.startsWith("env:")) return readVariable(rest, sources);
+  if (reference.startsWith("cmd:")) return runCommand(rest, sources);
+  return readSmallFile(pathOf(reference, sources.folder), sources.signal, "file");
+}
+
+function readVariable(name: string, { env }: SecretSources): string {
+  const value = env[name];
+  if (value === undefined || value === "") {
+    throw new Problem("config", {
+      detail: `The variable ${name} is ${value === undefined ? "not set" : "empty"}.`,
+      hint: `Set ${name} where acmectl runs; cron and systemd do not read shell profiles.`,
+    });
+  }
+  return withoutLineEnd(value);
+}
+
+async function runCommand(line: string, sources: SecretSources): Promise<string> {
+  const [program, ...args] = splitWords(line) ?? [];
+  if (program === undefined) {
+    throw new Problem("config", { detail: `cmd:${line} has a quote that is never closed.` });
+  }
+  const { signal, timeLimit = 30_000 } = sources;
+  const options = {
+    env: withoutOurs(sources.env),
+    cwd: sources.folder,
+    timeout: timeLimit,
+    maxBuffer: longest,
+    ...(signal === undefined ? {} : { signal }),
+  };
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      if (error === null) resolve(withoutLineEnd(stdout));
+      else if (signal?.aborted === true) reject(signal.reason);
+      else reject(commandProblem(program, error, stderr, timeLimit));
+    });
+    // A program that would ask finds the end of its input and says so, instead of waiting for its time limit.
+    child.stdin?.end();
+  });
+}
+
+function commandProblem(
+  program: string,
+  error: Error & { code?: unknown; killed?: boolean; signal?: unknown },
+  stderr: string,
+  timeLimit: number,
+): Problem {
+  const why =
+    error.killed === true && error.code === null
+      ? `did not end within ${timeLimit / 1000} seconds`
+      : (startFailures[String(error.code)] ?? `failed (${String(error.code ?? error.signal)})`);
+  const said = stderr.trim().slice(-1000);
+  return new Problem("config", {
+    detail: `The program ${program} that should print the secret ${why}${said === "" ? "." : `: ${said}`}`,
+    hint: "Run it by hand as the same user; it gets no shell and no input.",
+    cause: error,
+  });
+}
+
+const startFailures: Readonly<Record<string, string>> = {
+  ENOENT: "was not found",
+  EACCES: "may not be run by this user",
+  ERR_CHILD_PROCESS_STDIO_MAXBUFFER: `printed more than ${longest} bytes`,
+};
+
+/** Other secrets of ours are no affair of the program that prints one. */
+function withoutOurs(env: SecretSources["env"]): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ACMECTL_")));
+}
+
+function pathOf(reference: string, folder: string): string {
+  const path = reference.slice("file:".length).trim().replace(/^\/\/(?=\/)/, "");
+  return isAbsolute(path) ? path : resolve(folder, path);
+}
+
+/** What makes a text unfit to be a secret, if anything. */
+function faultOf(secret: string, multiline = false): string | undefined {
+  if (secret.trim() === "") return "is empty";
+  if (multiline) return undefined;
+  // oxlint's no-control-regex would refuse the same written as a pattern.
+  const control = [...secret].some((letter) => letter < " " || letter === "\u007F");
+  return control ? "has line breaks or other control characters" : undefined;
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, "");
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

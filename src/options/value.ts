@@ -1,0 +1,153 @@
+/** From what was written (a flag's texts, a variable, a value of the config) to the value that a declaration promises. */
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { OptionDeclaration, OptionType } from "./declaration.ts";
+import { parseDuration } from "./duration.ts";
+
+/** The value, or what is wrong with what was written, as the predicate of a sentence. */
+export type Parsed = { readonly value: unknown } | { readonly wrong: string };
+
+/** Where a value was written. */
+export interface Place {
+  /** What a relative path is relative to; absolute. */
+  readonly folder: string;
+  /** What `~/` stands for. */
+  readonly home?: string | undefined;
+}
+
+/** Reads one value as its declaration says. Several texts for an option that takes one must agree. */
+export function parseValue(declaration: OptionDeclaration, raw: unknown, place: Place): Parsed {
+  if (raw === null || raw === "") return { wrong: "is empty" };
+  const manifold = declaration.type === "list" || declaration.type === "map";
+  if (Array.isArray(raw) && !manifold && declaration.type !== "json") {
+    const [first, ...others]: unknown[] = raw;
+    if (first === undefined || others.some((other) => !isDeepStrictEqual(other, first))) {
+      return { wrong: "has more than one value" };
+    }
+    return parseValue(declaration, first, place);
+  }
+  return readers[declaration.type](raw, declaration, place);
+}
+
+type Reader = (raw: unknown, declaration: OptionDeclaration, place: Place) => Parsed;
+
+const readers: Record<OptionType, Reader> = {
+  string: (raw, declaration) => {
+    const text = textOf(raw);
+    return text === undefined ? { wrong: "is not text" } : chosen(text, declaration);
+  },
+  boolean: (raw) => {
+    const value = typeof raw === "boolean" ? raw : truths.get(String(raw).toLowerCase());
+    return value === undefined ? { wrong: "is neither true nor false" } : { value };
+  },
+  integer: (raw, { min, max }) => {
+    const value = wholeNumber(raw);
+    return value === undefined ? { wrong: "is not a whole number" } : within(value, min, max);
+  },
+  port: (raw, { min = 1, max = 65_535 }) => {
+    const value = wholeNumber(raw);
+    return value === undefined ? { wrong: "is not a port number" } : within(value, min, max);
+  },
+  duration: (raw, { min, max }) => {
+    const value = parseDuration(textOf(raw) ?? "");
+    return value === undefined ? { wrong: "is not a duration" } : within(value, min, max);
+  },
+  url: (raw) => {
+    const text = textOf(raw)?.trim() ?? "";
+    const url = URL.parse(text);
+    const web = url?.protocol === "http:" || url?.protocol === "https:";
+    return web && /^https?:\/\//i.test(text) ? { value: text } : { wrong: "is not a web address" };
+  },
+  path: (raw, _, { folder, home = homedir() }) => {
+    const text = typeof raw === "string" ? raw : "";
+    if (text === "" || text.includes("\0")) return { wrong: "is not a path" };
+    return { value: resolve(folder, text.replace(/^~(?=\/|$)/, home)) };
+  },
+  list: readList,
+  map: readMap,
+  json: (raw) => {
+    if (typeof raw !== "string") return { value: raw };
+    try {
+      const value: unknown = JSON.parse(raw);
+      return { value };
+    } catch {
+      return { wrong: "is not JSON" };
+    }
+  },
+};
+
+const truths = new Map([
+  ["true", true],
+  ["yes", true],
+  ["on", true],
+  ["1", true],
+  ["false", false],
+  ["no", false],
+  ["off", false],
+  ["0", false],
+]);
+
+function readList(raw: unknown, declaration: OptionDeclaration): Parsed {
+  const written: unknown[] = Array.isArray(raw) ? raw : [raw];
+  const elements = written.flatMap((one) => {
+    const text = textOf(one);
+    return text === undefined || declaration.verbatim === true ? [text] : text.split(/[,\n]/);
+  });
+  const value: string[] = [];
+  for (const element of elements) {
+    if (element === undefined) return { wrong: "holds something that is not text" };
+    const text = element.trim();
+    if (text === "") return { wrong: "has an empty element" };
+    const one = chosen(text, declaration);
+    if ("wrong" in one) return { wrong: `has ${JSON.stringify(text)}, which ${one.wrong}` };
+    value.push(text);
+  }
+  return { value };
+}
+
+function readMap(raw: unknown): Parsed {
+  const entries = typeof raw === "object" && !Array.isArray(raw) ? Object.entries(raw ?? {}) : pairs(raw);
+  const value: Record<string, string> = {};
+  for (const [key, written] of entries) {
+    const text = textOf(written);
+    if (text === undefined) return { wrong: `has no text for ${JSON.stringify(key)}` };
+    if (key === "") return { wrong: "has a value without a key" };
+    if (Object.hasOwn(value, key)) return { wrong: `has ${JSON.stringify(key)} twice` };
+    Object.defineProperty(value, key, { value: text, enumerable: true });
+  }
+  return { value };
+}
+
+/** A variable holds several pairs, at commas or line ends; each flag holds one, so that its value may have commas. */
+function pairs(raw: unknown): (readonly [string, unknown])[] {
+  const texts: unknown[] = Array.isArray(raw) ? raw : String(raw).split(/[,\n]/);
+  return texts.map((one) => {
+    const text = String(one);
+    const at = text.indexOf("=");
+    return at === -1 ? [text.trim(), undefined] : [text.slice(0, at).trim(), text.slice(at + 1)];
+  });
+}
+
+function chosen(text: string, { choices, min, max }: OptionDeclaration): Parsed {
+  if (choices !== undefined && !choices.includes(text)) return { wrong: "is not one of the choices" };
+  if (min !== undefined && text.length < min) return { wrong: "is too short" };
+  if (max !== undefined && text.length > max) return { wrong: "is too long" };
+  return { value: text };
+}
+
+function within(value: number, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): Parsed {
+  if (value < min) return { wrong: "is too small" };
+  return value > max ? { wrong: "is too large" } : { value };
+}
+
+function wholeNumber(raw: unknown): number | undefined {
+  const text = textOf(raw)?.trim() ?? "";
+  const value = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+function textOf(raw: unknown): string | undefined {
+  if (typeof raw === "number" || typeof raw === "bigint") return String(raw);
+  return typeof raw === "string" ? raw : undefined;
+}
