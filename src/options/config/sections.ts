@@ -1,0 +1,64 @@
+/** How the declared options make up the file: which stand where, and what stands below them. */
+import {
+  certificateOptions,
+  defaultOptions,
+  dnsOptions,
+  fileOptions,
+  hookOptions,
+  issuerOptions,
+  selectOptions,
+  solverCommonOptions,
+} from "../config.ts";
+import type { OptionDeclarations } from "../declaration.ts";
+
+/** What a folder of the file may hold: options, and below some of them a shape of its own. */
+export interface Shape {
+  readonly options: OptionDeclarations;
+  /** By option: the shape of its value. */
+  readonly nested?: Readonly<Record<string, NestedShape>>;
+  /** True: keys that are not declared here belong to the solver's plugin. */
+  readonly open?: boolean;
+}
+export interface NestedShape extends Shape {
+  /** True: a list of such values. */
+  readonly list?: boolean;
+  /** The option that a bare text, instead of a map, stands for. */
+  readonly shorthand?: string;
+}
+
+const dns = { options: dnsOptions } satisfies NestedShape;
+const hook = { options: hookOptions, list: true, shorthand: "run" } satisfies NestedShape;
+const hooks = { pre: hook, deploy: hook, post: hook, failure: hook };
+
+/** The sections of the file: those of one shape, and those that hold named entries of one. */
+export const sections = {
+  issuers: { entries: true, shape: { options: issuerOptions } },
+  solvers: {
+    entries: true,
+    shape: {
+      options: solverCommonOptions,
+      nested: { select: { options: selectOptions }, dns },
+      open: true,
+    },
+  },
+  certificates: {
+    entries: true,
+    shape: {
+      options: certificateOptions,
+      nested: { ...hooks, files: { options: fileOptions }, dns },
+    },
+  },
+  defaults: { entries: false, shape: { options: defaultOptions, nested: hooks } },
+  dns: { entries: false, shape: { options: dnsOptions } },
+} as const satisfies Record<string, { entries: boolean; shape: Shape }>;
+export type SectionName = keyof typeof sections;
+
+/** One sentence on each section, for the schema and the starter file. */
+export const sectionDescriptions: Readonly<Record<SectionName, string>> = {
+  issuers: "CAs and the accounts there, by a name of your choice.",
+  solvers:
+    "Who answers challenges, by a name of your choice: `use` names the plugin, the rest are its options.",
+  certificates: "What is wanted, by a name of your choice.",
+  defaults: "What holds for every certificate that does not say otherwise.",
+  dns: "How dns-01 answers are waited for.",
+};
