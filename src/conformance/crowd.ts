@@ -1,0 +1,120 @@
+/** Cases about several responses at one place, and several instances that write there. */
+import assert from "node:assert/strict";
+import type { ConformanceCase } from "../conformance.ts";
+import type { ChallengeOf, ChallengeType, OptionDeclarations, Solver } from "../plugin.ts";
+import { freely, type Scene, type Subject } from "./subject.ts";
+
+/** Nobody's value gets lost. */
+export function crowdCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+): readonly ConformanceCase[] {
+  if (subject.values < 2) return [];
+  return [
+    subject.story("keeps two responses apart: taking one back leaves the other", async (scene) => {
+      const solver = await scene.solver();
+      const [first, second] = two(subject.challenges(2));
+      const one = await scene.present(solver, first);
+      const other = await scene.present(solver, second);
+      await scene.expectVisible(first, second);
+      await solver.cleanup(first, one, freely);
+      await scene.expectGone(first);
+      await scene.expectVisible(second);
+      await solver.cleanup(second, other, freely);
+      await scene.expectGone(second);
+    }),
+    subject.story("takes one back without a receipt and leaves the other", async (scene) => {
+      const solver = await scene.solver();
+      const [first, second] = two(subject.challenges(2));
+      await scene.present(solver, first);
+      await scene.present(solver, second);
+      await solver.cleanup(first, undefined, freely);
+      await scene.expectGone(first);
+      await scene.expectVisible(second);
+      await solver.cleanup(second, undefined, freely);
+      await scene.expectGone(second);
+    }),
+    subject.story(`loses none of ${subject.values} responses written side by side`, (scene) =>
+      sideBySide(subject, scene),
+    ),
+    ...batchCases(subject),
+  ];
+}
+
+/** Every instance works for itself, as runs of their own would, and within its declared concurrency. */
+async function sideBySide<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+  scene: Scene<T, D>,
+): Promise<void> {
+  const challenges = subject.challenges(subject.values);
+  const count = Math.min(subject.instances, challenges.length);
+  const solvers = await Promise.all(Array.from({ length: count }, () => scene.solver()));
+  const work = async (
+    mine: (index: number) => boolean,
+    act: (solver: Solver<T>, challenge: ChallengeOf<T>) => Promise<unknown>,
+  ) => {
+    const lanes = solvers.map(async (solver, lane) => {
+      const own = challenges.filter((_, index) => index % count === lane && mine(index));
+      for (let from = 0; from < own.length; from += subject.concurrency) {
+        const group = own.slice(from, from + subject.concurrency);
+        await Promise.all(group.map((challenge) => act(solver, challenge)));
+      }
+    });
+    await Promise.all(lanes);
+  };
+  const isFirstHalf = (index: number) => index < challenges.length / 2;
+  const undo = (solver: Solver<T>, challenge: ChallengeOf<T>) =>
+    solver.cleanup(challenge, undefined, freely);
+  await work(
+    () => true,
+    (solver, challenge) => scene.present(solver, challenge),
+  );
+  await scene.expectVisible(...challenges);
+  await work(isFirstHalf, undo);
+  await scene.expectGone(...challenges.filter((_, index) => isFirstHalf(index)));
+  await scene.expectVisible(...challenges.filter((_, index) => !isFirstHalf(index)));
+  await work((index) => !isFirstHalf(index), undo);
+  await scene.expectGone(...challenges);
+}
+
+function batchCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+): readonly ConformanceCase[] {
+  const challengesOf = () => subject.challenges(Math.min(subject.values, 4));
+  return [
+    subject.story("presents several at once as it presents each", async (scene) => {
+      const solver = await scene.solver();
+      const challenges = challengesOf();
+      const receipts = await solver.presentAll?.(challenges, freely);
+      if (receipts === undefined) return;
+      assert.equal(receipts.length, challenges.length, "presentAll gives one receipt for each");
+      await scene.expectVisible(...challenges);
+      for (const [index, challenge] of challenges.entries()) {
+        await solver.cleanup(challenge, receipts[index], freely);
+        await scene.expectGone(challenge);
+        await scene.expectVisible(...challenges.slice(index + 1));
+      }
+    }),
+    subject.story("takes several back at once as it takes each back", async (scene) => {
+      const solver = await scene.solver();
+      if (solver.cleanupAll === undefined) return;
+      const [kept, ...challenges] = challengesOf();
+      assert(kept !== undefined);
+      await scene.present(solver, kept);
+      const items = [];
+      for (const challenge of challenges) {
+        items.push({ challenge, receipt: await scene.present(solver, challenge) });
+      }
+      await solver.cleanupAll(items, freely);
+      await scene.expectGone(...challenges);
+      await scene.expectVisible(kept);
+      await solver.cleanupAll([...items, { challenge: kept, receipt: undefined }], freely);
+      await scene.expectGone(kept);
+    }),
+  ];
+}
+
+function two<C>(challenges: readonly C[]): readonly [C, C] {
+  const [first, second] = challenges;
+  assert(first !== undefined && second !== undefined);
+  return [first, second];
+}

@@ -1,0 +1,81 @@
+/** Cases about bad days: an abort, and options that cannot work. */
+import assert from "node:assert/strict";
+import type { BrokenOptions, ConformanceCase } from "../conformance.ts";
+import {
+  Problem,
+  type ChallengeOf,
+  type ChallengeType,
+  type OptionDeclarations,
+} from "../plugin.ts";
+import { freely, targetOf, textOf, type Scene, type Subject } from "./subject.ts";
+
+/** How long an aborted call may take, in milliseconds. */
+const patience = 2000;
+
+/** A failure is quick, told as a Problem, and tells no secret. */
+export function failureCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+  broken: readonly BrokenOptions<D>[],
+): readonly ConformanceCase[] {
+  return [
+    subject.story("rejects at once, with nothing published, when it is aborted", async (scene) => {
+      const solver = await scene.solver();
+      const challenges = subject.challenges(1);
+      const aborted = { signal: AbortSignal.abort(new Error("aborted by the suite")) };
+      for (const challenge of challenges) {
+        await rejectsSoon("present", async () => solver.present(challenge, aborted));
+        await scene.expectGone(challenge);
+      }
+      if (solver.presentAll !== undefined) {
+        await rejectsSoon("presentAll", async () => solver.presentAll?.(challenges, aborted));
+        await scene.expectGone(...challenges);
+      }
+    }),
+    ...broken.map((each) =>
+      subject.story(`fails with a Problem when ${each.when}`, async (scene) => {
+        for (const challenge of subject.challenges(1)) await failsWell(scene, challenge, each);
+      }),
+    ),
+  ];
+}
+
+async function rejectsSoon(method: string, call: () => Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`${method} goes on though its signal is aborted`), patience);
+  });
+  const outcome = call().then(
+    () => `${method} succeeded though its signal is aborted`,
+    () => undefined,
+  );
+  const fault = await Promise.race([outcome, late]);
+  clearTimeout(timer);
+  assert(fault === undefined, fault);
+}
+
+async function failsWell<T extends ChallengeType, D extends OptionDeclarations>(
+  scene: Scene<T, D>,
+  challenge: ChallengeOf<T>,
+  broken: BrokenOptions<D>,
+): Promise<void> {
+  const error = await errorOf(async () => {
+    const solver = await scene.solver(broken.options);
+    await solver.preflight?.([targetOf(challenge)], freely);
+    await scene.present(solver, challenge);
+  });
+  assert(error !== undefined, "neither create nor preflight nor present failed");
+  assert(Problem.is(error), `not a Problem but ${textOf(error)}`);
+  assert(error.hint !== undefined, `the Problem gives no hint: ${error.message}`);
+  if (broken.says !== undefined) assert.match(`${error.message}\n${error.hint}`, broken.says);
+  scene.expectNoSecret(textOf(error), "the Problem", broken.options);
+  await scene.expectGone(challenge);
+}
+
+async function errorOf(act: () => Promise<void>): Promise<unknown> {
+  try {
+    await act();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,116 @@
+/** Cases about one response: published, published again, taken back, taken back again. */
+import assert from "node:assert/strict";
+import type { ConformanceCase } from "../conformance.ts";
+import type { ChallengeOf, ChallengeType, OptionDeclarations, Solver } from "../plugin.ts";
+import { freely, targetOf, type Scene, type Subject } from "./subject.ts";
+
+/** The life of a single challenge. */
+export function lifeCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+): readonly ConformanceCase[] {
+  return [...orderlyCases(subject), ...repeatedCases(subject), ...crashCases(subject)];
+}
+
+function orderlyCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+): readonly ConformanceCase[] {
+  return [
+    single(subject, "publishes nothing in preflight", async (scene, solver, challenge) => {
+      const before = await scene.visible(challenge);
+      await solver.preflight?.([targetOf(challenge)], freely);
+      assert.deepEqual((await scene.visible(challenge)).toSorted(), before.toSorted());
+    }),
+    single(subject, "publishes a response and takes it back", async (scene, solver, challenge) => {
+      await scene.expectGone(challenge);
+      const receipt = await scene.present(solver, challenge);
+      await scene.expectVisible(challenge);
+      await solver.cleanup(challenge, receipt, freely);
+      await scene.expectGone(challenge);
+    }),
+    single(subject, "says in the end that it is live", async (scene, solver, challenge) => {
+      const receipt = await scene.present(solver, challenge);
+      await scene.expectVisible(challenge);
+      for (let asked = 0; solver.checkPropagation !== undefined; asked++) {
+        if (await solver.checkPropagation(challenge, receipt, freely)) break;
+        assert(asked < 40, "checkPropagation never said yes");
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+      await solver.cleanup(challenge, receipt, freely);
+    }),
+  ];
+}
+
+function repeatedCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+): readonly ConformanceCase[] {
+  return [
+    single(subject, "presents twice as if once", async (scene, solver, challenge) => {
+      const first = await scene.present(solver, challenge);
+      const second = await scene.present(solver, challenge);
+      await scene.expectVisible(challenge);
+      await solver.cleanup(challenge, second, freely);
+      await scene.expectGone(challenge);
+      await solver.cleanup(challenge, first, freely);
+    }),
+    single(subject, "undoes both with the first receipt", async (scene, solver, challenge) => {
+      const first = await scene.present(solver, challenge);
+      await scene.present(solver, challenge);
+      await solver.cleanup(challenge, first, freely);
+      await scene.expectGone(challenge);
+    }),
+    single(subject, "cleans up twice as if once", async (scene, solver, challenge) => {
+      const receipt = await scene.present(solver, challenge);
+      await solver.cleanup(challenge, receipt, freely);
+      await solver.cleanup(challenge, receipt, freely);
+      await scene.expectGone(challenge);
+    }),
+    single(subject, "cleans up what never was presented", async (scene, solver, challenge) => {
+      await solver.cleanup(challenge, undefined, freely);
+      await scene.expectGone(challenge);
+    }),
+  ];
+}
+
+function crashCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+): readonly ConformanceCase[] {
+  const name = "cleans up after a crash, in a new instance without a receipt";
+  return [
+    single(subject, name, async (scene, crashed, challenge) => {
+      await scene.present(crashed, challenge);
+      await crashed.close?.();
+      const next = await scene.solver();
+      await next.cleanup(challenge, undefined, freely);
+      await scene.expectGone(challenge);
+    }),
+    single(subject, "gives receipts that survive JSON", async (scene, crashed, challenge) => {
+      const receipt = await scene.present(crashed, challenge);
+      await scene.expectVisible(challenge);
+      const revived = throughJson(receipt);
+      assert.deepEqual(revived, receipt, "the receipt is not plain JSON");
+      scene.expectNoSecret(JSON.stringify(receipt) ?? "", "the receipt");
+      await crashed.close?.();
+      const next = await scene.solver();
+      await next.cleanup(throughJson(challenge), revived, freely);
+      await scene.expectGone(challenge);
+    }),
+  ];
+}
+
+/** A story of one solver and one challenge. */
+function single<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+  name: string,
+  tell: (scene: Scene<T, D>, solver: Solver<T>, challenge: ChallengeOf<T>) => Promise<void>,
+): ConformanceCase {
+  return subject.story(name, async (scene) => {
+    for (const challenge of subject.challenges(1)) {
+      await tell(scene, await scene.solver(), challenge);
+    }
+  });
+}
+
+/** As the journal keeps it: a receipt of `undefined` comes back as itself. */
+function throughJson<V>(value: V): V {
+  return value === undefined ? value : JSON.parse(JSON.stringify(value));
+}
