@@ -12,6 +12,10 @@ export interface SolverSetting {
   use: string;
   /** Option values as given in config or by flag, unparsed. */
   options: Readonly<Record<string, unknown>>;
+  /** The file that the options stand in, for messages and relative paths; absent when they were given by flag or variable. */
+  from?: string;
+  /** Another setting uses the same plugin, so that the environment cannot be meant for this one alone. */
+  shared?: boolean;
   select?: SolverSelector;
   /** Overrides of the request's own. */
   dns?: DnsSetting;
@@ -24,6 +28,8 @@ export interface DnsSetting {
   resolvers?: readonly string[];
   /** Ask the zone's own servers; true when absent. */
   authoritative?: boolean;
+  /** The port of the zones' own servers; 53 when absent. */
+  authoritativePort?: number;
   /** Then ask the resolvers as well; false when absent. */
   recursive?: boolean;
   /** How long to look before giving up. */

@@ -16,7 +16,8 @@ const keptEvents = 500;
 const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
 
 export function beginAttempt(name: string, store: Store, log: Log, clock: Clock): Attempt {
-  const startedAt = clock.now().toISOString();
+  const now = () => clock.now().toISOString();
+  const startedAt = now();
   const events: AttemptEvent[] = [];
   const record = (
     level: AttemptEvent["level"],
@@ -24,7 +25,7 @@ export function beginAttempt(name: string, store: Store, log: Log, clock: Clock)
     { step, identifier }: LogFields = {},
   ) => {
     if (typeof step !== "string" || events.length >= keptEvents) return;
-    const at = clock.now().toISOString();
+    const at = now();
     events.push({
       at,
       level,
@@ -36,7 +37,7 @@ export function beginAttempt(name: string, store: Store, log: Log, clock: Clock)
   return {
     log: recording(log, record),
     async succeeded(orderUrl) {
-      const endedAt = clock.now().toISOString();
+      const endedAt = now();
       await store.certificates.updateStatus(name, ({ deploy }) => ({
         ...(deploy === undefined ? {} : { deploy }),
         failures: 0,
@@ -45,13 +46,19 @@ export function beginAttempt(name: string, store: Store, log: Log, clock: Clock)
       }));
     },
     async failed(error) {
-      const endedAt = clock.now().toISOString();
       const problem = told(error);
       record("error", problem.detail ?? problem.title, { step: "failed" });
+      const lastAttempt = {
+        startedAt,
+        endedAt: now(),
+        outcome: "failed",
+        events,
+        problem,
+      } as const;
       await store.certificates.updateStatus(name, (status) => ({
         ...status,
         ...afterFailure(status, Problem.is(error) ? error : undefined, clock.now()),
-        lastAttempt: { startedAt, endedAt, outcome: "failed", events, problem },
+        lastAttempt,
       }));
     },
   };

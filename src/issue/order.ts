@@ -19,8 +19,7 @@ export async function resumeOrder(
   if (pending?.orderUrl === undefined || !isFor(pending, request, account)) return undefined;
   try {
     const order = await account.session.order(pending.orderUrl, tools.signal);
-    const needsKey = order.status === "valid" || order.status === "processing";
-    if (order.status === "invalid" || (needsKey && pending.csr === undefined)) return undefined;
+    if (!isUsable(order, pending)) return undefined;
     tools.log.info(`resuming the order of ${pending.startedAt} (${order.status})`, {
       step: "order",
     });
@@ -33,6 +32,11 @@ export async function resumeOrder(
     });
     return undefined;
   }
+}
+
+/** A finalized order is of use only with the key that it was finalized for. */
+function isUsable({ status }: Order, { csr }: PendingOrder): boolean {
+  return status === "valid" || status === "processing" ? csr !== undefined : status !== "invalid";
 }
 
 function isFor(pending: PendingOrder, request: CertificateRequest, account: OpenAccount): boolean {

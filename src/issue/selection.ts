@@ -1,4 +1,4 @@
-import type { CertificateRequest, SolverSetting } from "../certificate.ts";
+import type { CertificateRequest, SolverSelector, SolverSetting } from "../certificate.ts";
 import type { ChallengeType, Identifier, SolverPlugin } from "../plugin.ts";
 
 /** A solver that may answer for a name, and the challenge type it would use. */
@@ -72,23 +72,41 @@ function matchSelector(
   name: string,
   labels: Labels,
 ): Match | string {
-  const { names, zones } = select;
+  const { names, zones = [] } = select;
+  const zone = longestZone(zones, name);
   const wanted = Object.entries(select.labels ?? {});
-  const zone = longestZone(zones ?? [], name);
-  const missing = wanted.find(([key, value]) => labels[key] !== value);
-  if (names?.includes(name) === false) return `its names do not include ${name}`;
-  if (zones !== undefined && zone === undefined)
-    return `${name} is in none of its zones (${zones.join(", ")})`;
-  if (missing !== undefined) return `the certificate has no label ${missing[0]}=${missing[1]}`;
+  const why = mismatch(
+    select,
+    name,
+    zone,
+    wanted.find(([key, value]) => labels[key] !== value),
+  );
+  if (why !== undefined) return why;
   const reasons = [
     ...(names === undefined ? [] : [`its names include ${name}`]),
     ...(zone === undefined ? [] : [`zone ${zone}`]),
     ...wanted.map(([key, value]) => `label ${key}=${value}`),
   ];
-  return {
-    rank: [names === undefined ? 0 : 1, zone?.length ?? 0, wanted.length],
-    reason: reasons.join(", ") || "it has no selector",
-  };
+  const rank = [
+    Number(names !== undefined),
+    zone === undefined ? 0 : zone.length,
+    wanted.length,
+  ] as const;
+  return { rank, reason: reasons.length === 0 ? "it has no selector" : reasons.join(", ") };
+}
+
+function mismatch(
+  { names, zones }: SolverSelector,
+  name: string,
+  zone: string | undefined,
+  missing: readonly [string, string] | undefined,
+): string | undefined {
+  if (names?.includes(name) === false) return `its names do not include ${name}`;
+  if (zones !== undefined && zone === undefined)
+    return `${name} is in none of its zones (${zones.join(", ")})`;
+  return missing === undefined
+    ? undefined
+    : `the certificate has no label ${missing[0]}=${missing[1]}`;
 }
 
 function longestZone(zones: readonly string[], name: string): string | undefined {

@@ -1,5 +1,12 @@
+import { join } from "node:path";
 import type { SolverSetting } from "../certificate.ts";
+import type { Dns } from "../dns/dns.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
+import { resolveOptions, type ResolvedOptions } from "../options/resolve.ts";
 import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
+import { loadSolver, type LoadedSolver } from "../registry.ts";
+import type { Store } from "../store/store.ts";
+import type { Ambient } from "./ambient.ts";
 import { limited } from "./concurrency.ts";
 
 /** A solver that was created for this run. */
@@ -20,36 +27,67 @@ export interface SolverSet {
   close(): Promise<void>;
 }
 
-export interface SolverSetDependencies {
-  load(setting: SolverSetting): Promise<SolverPlugin>;
-  /** Flags, environment, config and defaults, for this setting. */
-  options(
-    setting: SolverSetting,
-    plugin: SolverPlugin,
-  ): Promise<Parameters<SolverPlugin["create"]>[0]>;
-  context(setting: SolverSetting): SolverContext;
+/** The solvers of a run, on what surrounds it. */
+export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverSet {
+  const loading = new Map<string, Promise<LoadedSolver>>();
+  const opening = new Map<string, Promise<OpenSolver>>();
+  const load = ({ use }: SolverSetting) =>
+    once(loading, use, () => loadSolver(use, { cwd: ambient.cwd }));
+  const create = async (setting: SolverSetting): Promise<OpenSolver> => {
+    const loaded = await load(setting);
+    const { values } = await resolveSolver(setting, loaded, ambient);
+    const { plugin } = loaded;
+    const solver = await plugin.create(values, contextOf(setting, ambient, store, dns));
+    return { setting, plugin, solver, limit: limited(plugin.concurrency ?? 1) };
+  };
+  return {
+    plugin: async (setting) => (await load(setting)).plugin,
+    open: (setting) =>
+      once(opening, JSON.stringify([setting.name, setting.use, setting.options]), () =>
+        create(setting),
+      ),
+    async close() {
+      const solvers = [...opening.values()];
+      opening.clear();
+      await Promise.allSettled(solvers.map(async (solver) => (await solver).solver.close?.()));
+    },
+  };
 }
 
-export function openSolverSet(from: SolverSetDependencies): SolverSet {
-  const plugins = new Map<string, Promise<SolverPlugin>>();
-  const open = new Map<string, Promise<OpenSolver>>();
-  const plugin = (setting: SolverSetting) => once(plugins, setting.use, () => from.load(setting));
-  return {
-    plugin,
-    open: (setting) =>
-      once(open, JSON.stringify([setting.name, setting.use, setting.options]), async () => {
-        const loaded = await plugin(setting);
-        const solver = await loaded.create(
-          await from.options(setting, loaded),
-          from.context(setting),
-        );
-        return { setting, plugin: loaded, solver, limit: limited(loaded.concurrency ?? 1) };
-      }),
-    async close() {
-      const solvers = [...open.values()];
-      open.clear();
-      await Promise.allSettled(solvers.map(async (opening) => (await opening).solver.close?.()));
+/** A solver's options: flag, environment, the setting's own, default. What was remembered goes before the environment. */
+export function resolveSolver(
+  setting: SolverSetting,
+  { plugin, name }: LoadedSolver,
+  ambient: Ambient,
+): Promise<ResolvedOptions<OptionDeclarations>> {
+  const { env, cwd, mask, signal, solverFlags } = ambient;
+  return resolveOptions(plugin.options, {
+    plugin: name,
+    flags: solverFlags[name] ?? {},
+    env,
+    config: {
+      values: setting.options,
+      path: setting.from ?? join(cwd, "remembered request"),
+      key: `solvers.${setting.name}`,
     },
+    configFirst: setting.from === undefined || setting.shared === true,
+    cwd,
+    mask: (secret) => mask(secret),
+    signal,
+  });
+}
+
+function contextOf(
+  { name }: SolverSetting,
+  { log, signal }: Ambient,
+  store: Store,
+  dns: Dns,
+): SolverContext {
+  return {
+    name,
+    log,
+    state: store.solverState(name),
+    findZone: (recordName) => dns.findZone(recordName, signal),
   };
 }
 

@@ -12,7 +12,7 @@ export interface IssueTools {
   readonly store: Store;
   readonly solvers: SolverSet;
   /** The DNS as this setting wants it asked. */
-  dns(setting: DnsSetting): Dns;
+  readonly dns: (setting: DnsSetting) => Dns;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;

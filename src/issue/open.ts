@@ -1,0 +1,134 @@
+import { readFile } from "node:fs/promises";
+import { openCa } from "../acme/ca.ts";
+import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
+import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
+import type { Dns } from "../dns/dns.ts";
+import { openDns } from "../dns/resolver.ts";
+import { readSecret } from "../options/secret.ts";
+import { Problem } from "../problem.ts";
+import type { Store } from "../store/store.ts";
+import { userAgent } from "../version.ts";
+import type { Ambient } from "./ambient.ts";
+import { openLocalCa, type LocalCaOptions } from "./local-ca.ts";
+import { openSolverSet } from "./solvers.ts";
+import { defaultTimeouts, type IssueTools, type Timeouts } from "./tools.ts";
+
+/** A run's tools, to be closed at its end. */
+export interface OpenTools extends IssueTools {
+  close(): Promise<void>;
+}
+
+export interface ToolsOptions {
+  readonly store: Store;
+  readonly timeouts?: Partial<Timeouts>;
+  /** For the embedded CA (`--server local`). */
+  readonly local?: LocalCaOptions;
+}
+
+/** Open everything that requests to one issuer need. No request is made and no solver created yet. */
+export async function openTools(
+  issuer: IssuerSetting,
+  requests: readonly CertificateRequest[],
+  ambient: Ambient,
+  { store, timeouts, local }: ToolsOptions,
+): Promise<OpenTools> {
+  const eab = await readBinding(issuer, ambient);
+  const issuing =
+    issuer.server === "local"
+      ? await openLocalCa(requests, ambient, local ?? {})
+      : await remote(issuer, ambient);
+  const dns = dnsCache();
+  const solvers = openSolverSet(issuing.ambient, store, dns(requests[0]?.dns ?? {}));
+  const { log, clock, signal } = ambient;
+  return {
+    ca: issuing.ca,
+    store,
+    solvers,
+    dns,
+    log,
+    clock,
+    signal,
+    ...(eab === undefined ? {} : { eab }),
+    timeouts: { ...defaultTimeouts, ...timeouts },
+    async close() {
+      await solvers.close();
+      await issuing.close();
+    },
+  };
+}
+
+/** A CA and what goes with it. */
+export interface Issuing {
+  readonly ca: Ca;
+  readonly ambient: Ambient;
+  close(): Promise<void>;
+}
+
+async function remote(issuer: IssuerSetting, ambient: Ambient): Promise<Issuing> {
+  const { env, log, clock } = ambient;
+  const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
+  const ca = openCa({
+    url: issuer.server,
+    userAgent,
+    env,
+    log,
+    clock,
+    ...(caBundle === undefined ? {} : { caBundle }),
+  });
+  return { ca, ambient, close: () => ca.close() };
+}
+
+async function readBundle(path: string): Promise<string> {
+  const hint =
+    "Give a readable PEM file with the root certificates to trust beside the usual ones.";
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw new Problem("config", {
+      detail: `--ca-bundle: ${path} cannot be read: ${String(error)}`,
+      hint,
+      cause: error,
+    });
+  });
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new Problem("config", { detail: `--ca-bundle: ${path} holds no PEM certificate.`, hint });
+}
+
+async function readBinding(
+  issuer: IssuerSetting,
+  ambient: Ambient,
+): Promise<ExternalAccountBinding | undefined> {
+  const { eabKid: kid, eabHmac } = issuer;
+  if (kid === undefined && eabHmac === undefined) return undefined;
+  if (kid === undefined || eabHmac === undefined) {
+    throw new Problem("usage", {
+      detail: `An external account binding has a key id and an HMAC key; ${kid === undefined ? "the key id" : "the HMAC key"} is missing.`,
+      hint: "Give both --eab-kid ID and --eab-hmac env:NAME (or file:/path); the CA's web site shows them.",
+    });
+  }
+  const { env, cwd, signal, mask } = ambient;
+  const hmacKey = await readSecret(eabHmac, {
+    env,
+    folder: cwd,
+    mask: (secret) => mask(secret),
+    signal,
+  });
+  return { kid, hmacKey };
+}
+
+function dnsCache(): (setting: DnsSetting) => Dns {
+  const open = new Map<string, Dns>();
+  return (setting) => {
+    const { resolvers = [], authoritative = true, recursive = false } = setting;
+    const key = JSON.stringify([resolvers, authoritative, recursive]);
+    const dns =
+      open.get(key) ??
+      openDns({
+        resolvers,
+        authoritative,
+        recursive,
+        authoritativePort: setting.authoritativePort ?? 53,
+        queryTimeout: 5_000,
+      });
+    open.set(key, dns);
+    return dns;
+  };
+}

@@ -1,0 +1,42 @@
+import { resolve } from "node:path";
+import type { SolverSetting } from "../certificate.ts";
+import { formatDuration } from "../options/duration.ts";
+import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
+import type { ResolvedOptions } from "../options/resolve.ts";
+import { isReference } from "../options/secret.ts";
+import type { Ambient } from "./ambient.ts";
+
+/**
+ * A solver's options as `renew` will need them, though cron has another environment: what was given by flag or variable,
+ * as text; a secret as a reference to where it was found, never itself.
+ */
+export function rememberOptions<D extends OptionDeclarations>(
+  declarations: D,
+  { values, sources }: ResolvedOptions<D>,
+  ambient: Pick<Ambient, "env" | "cwd">,
+): SolverSetting["options"] {
+  const known: Record<string, unknown> = values;
+  return Object.fromEntries(
+    Object.entries(declarations).flatMap(([option, declaration]) => {
+      const source = sources[option];
+      if (source === undefined || source === "default" || source.includes(":")) return [];
+      return [[option, rememberOne(declaration, known[option], source, ambient)]];
+    }),
+  );
+}
+
+function rememberOne(
+  declaration: OptionDeclaration,
+  value: unknown,
+  source: string,
+  { env, cwd }: Pick<Ambient, "env" | "cwd">,
+): unknown {
+  if (declaration.secret === true) {
+    const text = env[source] ?? "";
+    if (source.endsWith("_FILE")) return `file:${resolve(cwd, text)}`;
+    return isReference(text) ? text : `env:${source}`;
+  }
+  return declaration.type === "duration" && typeof value === "number"
+    ? formatDuration(value)
+    : value;
+}

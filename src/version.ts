@@ -1,0 +1,23 @@
+/** Which acmectl this is. */
+import { readFileSync } from "node:fs";
+
+/** As in package.json, which lies beside `src` or beside `dist/src`. */
+export function version(): string {
+  for (const place of ["../package.json", "../../package.json"]) {
+    const found = versionIn(new URL(place, import.meta.url));
+    if (found !== undefined) return found;
+  }
+  throw new Error("acmectl's own package.json is missing.");
+}
+
+function versionIn(file: URL): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+  const manifest: unknown = JSON.parse(text);
+  if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) return undefined;
+  return typeof manifest.version === "string" ? manifest.version : undefined;
+}
