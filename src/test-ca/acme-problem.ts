@@ -1,0 +1,52 @@
+import type { Identifier } from "./state.ts";
+
+/** An RFC 9457 problem document with the members of RFC 8555 §6.7.1. */
+export interface ProblemJson {
+  type: string;
+  detail: string;
+  status?: number;
+  identifier?: Identifier;
+  subproblems?: readonly ProblemJson[];
+  [member: string]: unknown;
+}
+
+/** HTTP status of each error type of RFC 8555 §6.7, RFC 9773 §5 and the profiles draft; 400 for those not listed. */
+const statuses: Readonly<Record<string, number>> = {
+  alreadyReplaced: 409,
+  caa: 403,
+  externalAccountRequired: 403,
+  orderNotReady: 403,
+  rateLimited: 429,
+  rejectedIdentifier: 400,
+  serverInternal: 500,
+  unauthorized: 403,
+  userActionRequired: 403,
+};
+
+export const errorPrefix = "urn:ietf:params:acme:error:";
+
+/** A refusal that the client reads as a problem document; `type` is the RFC's short name. */
+export class AcmeProblem extends Error {
+  readonly json: ProblemJson;
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(type: string, detail: string, more: Partial<ProblemJson> = {}, headers = {}) {
+    super(`${type}: ${detail}`);
+    this.name = "AcmeProblem";
+    this.status = more.status ?? statuses[type] ?? 400;
+    this.json = { type: errorPrefix + type, detail, ...more, status: this.status };
+    this.headers = headers;
+  }
+
+  /** The document without HTTP status, as subproblems carry it (RFC 8555 §6.7.1). */
+  asSubproblem(): ProblemJson {
+    const { status: _, ...rest } = this.json;
+    return rest;
+  }
+}
+
+/** Throws `malformed` unless the condition holds. */
+export function demand(condition: boolean, detail: string): asserts condition {
+  if (!condition) throw new AcmeProblem("malformed", detail);
+}

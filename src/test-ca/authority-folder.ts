@@ -1,0 +1,94 @@
+import * as x509 from "@peculiar/x509";
+import { randomBytes, webcrypto } from "node:crypto";
+import { chmod, link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createAuthority, p256 } from "./authority.ts";
+import type { Authority, CaPair } from "./authority.ts";
+import { isRecord } from "./json.ts";
+
+/**
+ * Loads the authority kept in `folder`, or makes one and keeps it there: `authority.json` (0600) holds the keys, `root.pem`
+ * the trust anchor. Two processes that start at once agree on one authority.
+ */
+export async function openAuthority(folder: string, now: Date): Promise<Authority> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, "authority.json");
+  const text = (await readIfThere(file)) ?? (await create(folder, file, now));
+  const authority = await parse(text, file);
+  await writeFile(join(folder, "root.pem"), `${authority.root.certificate.toString("pem")}\n`, {
+    mode: 0o600,
+  });
+  return authority;
+}
+
+async function create(folder: string, file: string, now: Date): Promise<string> {
+  const text = await serialize(await createAuthority(now));
+  const draft = join(folder, `.authority.${randomBytes(6).toString("hex")}`);
+  await writeFile(draft, text, { mode: 0o600, flag: "wx" });
+  try {
+    await chmod(draft, 0o600);
+    await link(draft, file);
+    return text;
+  } catch (error) {
+    if (!isRecord(error) || error["code"] !== "EEXIST") throw error;
+    return await readFile(file, "utf8");
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function serialize(authority: Authority): Promise<string> {
+  const { root, issuing, alternateRoot, alternateIssuing } = authority;
+  const pairs = {
+    root: await serializePair(root),
+    issuing: await serializePair(issuing),
+    alternateRoot: await serializePair(alternateRoot),
+    alternateIssuing: alternateIssuing.toString("pem"),
+  };
+  return `${JSON.stringify(pairs, undefined, 2)}\n`;
+}
+
+async function serializePair(pair: CaPair): Promise<{ certificate: string; key: string }> {
+  const key = await webcrypto.subtle.exportKey("pkcs8", pair.key);
+  return {
+    certificate: pair.certificate.toString("pem"),
+    key: x509.PemConverter.encode(key, "PRIVATE KEY"),
+  };
+}
+
+async function parse(text: string, file: string): Promise<Authority> {
+  try {
+    const stored: unknown = JSON.parse(text);
+    if (!isRecord(stored)) throw new Error("it is not a JSON object");
+    return {
+      root: await parsePair(stored["root"]),
+      issuing: await parsePair(stored["issuing"]),
+      alternateRoot: await parsePair(stored["alternateRoot"]),
+      alternateIssuing: new x509.X509Certificate(String(stored["alternateIssuing"])),
+    };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `The test CA's keys in ${file} cannot be read: ${why}. Remove the file to make new ones.`,
+      { cause },
+    );
+  }
+}
+
+async function parsePair(stored: unknown): Promise<CaPair> {
+  if (!isRecord(stored)) throw new Error("a certificate and its key are missing");
+  const der = x509.PemConverter.decodeFirst(String(stored["key"]));
+  return {
+    certificate: new x509.X509Certificate(String(stored["certificate"])),
+    key: await webcrypto.subtle.importKey("pkcs8", der, p256, true, ["sign"]),
+  };
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (isRecord(error) && error["code"] === "ENOENT") return undefined;
+    throw error;
+  }
+}

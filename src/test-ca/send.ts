@@ -1,0 +1,44 @@
+import type { ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Answer } from "./answer.ts";
+import type { FaultAction } from "./faults.ts";
+
+/** Writes an answer, whole, slowly, or only its beginning. */
+export async function send(
+  response: ServerResponse,
+  answer: Answer,
+  { truncate, slowBody }: Pick<FaultAction, "truncate" | "slowBody">,
+): Promise<void> {
+  const body = bodyOf(answer);
+  response.statusCode = answer.status;
+  for (const [name, value] of Object.entries(answer.headers ?? {})) {
+    if (value === undefined) continue;
+    response.setHeader(name, typeof value === "string" ? value : [...value]);
+  }
+  if (body.length > 0) response.setHeader("content-type", contentTypeOf(answer));
+  if (answer.status !== 204) response.setHeader("content-length", body.length);
+  if (truncate !== undefined) {
+    response.write(body.subarray(0, truncate), () => response.destroy());
+    return;
+  }
+  if (slowBody !== undefined) await drip(response, body, slowBody);
+  response.end(slowBody === undefined ? body : undefined);
+}
+
+function bodyOf({ text, json }: Answer): Buffer {
+  if (text !== undefined) return Buffer.from(text);
+  return json === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(json));
+}
+
+function contentTypeOf(answer: Answer): string {
+  return answer.contentType ?? (answer.text === undefined ? "application/json" : "text/plain");
+}
+
+async function drip(response: ServerResponse, body: Buffer, pause: number): Promise<void> {
+  response.flushHeaders();
+  for (const byte of body) {
+    if (response.destroyed) return;
+    response.write(Buffer.from([byte]));
+    await sleep(pause, undefined, { ref: false });
+  }
+}
