@@ -1,0 +1,169 @@
+import { rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+import { Problem } from "../problem.ts";
+import { attempt, codeOf } from "./failures.ts";
+import {
+  createFile,
+  discard,
+  entriesOf,
+  makeFolder,
+  makeTemporaryFolder,
+  removeFile,
+  removeFolder,
+  sweep,
+  syncFolder,
+  temporaryMark,
+  writeDurably,
+} from "./files.ts";
+import type { Folder } from "./folder.ts";
+import { directoryFolderName } from "./names.ts";
+import { hasStrings, isObject, readKey, readRecord, recordText, writeRecord } from "./records.ts";
+import type { AccountRecord, Store, StoredAccount } from "./store.ts";
+
+/**
+ * Accounts in `accounts/<directory>/<id>/`. `id` is the thumbprint of the first key and stays when the key is rolled
+ * over. An account that is broken stays a Problem until somebody mends it: it is never passed over for a new one.
+ */
+export function openAccounts(folder: Folder): Store["accounts"] {
+  const accounts = join(folder.root, "accounts");
+  const read = (path: string) => readAccount(path, folder);
+  const readAll = async (directory: string) => {
+    const entries = (await entriesOf(directory)).filter((entry) => !entry.startsWith("."));
+    return Promise.all(entries.map((entry) => read(join(directory, entry))));
+  };
+  const alone = <T>({ id }: StoredAccount, work: () => Promise<T>) =>
+    folder.exclusively(`account-record:${id}`, work);
+
+  return {
+    async list() {
+      await folder.check();
+      const directories = (await entriesOf(accounts)).filter((entry) => !entry.startsWith("."));
+      const found = await Promise.all(directories.map((entry) => readAll(join(accounts, entry))));
+      return found.flat();
+    },
+    async ofDirectory(directory) {
+      await folder.check();
+      const found = await readAll(join(accounts, directoryFolderName(directory)));
+      return found.toSorted((a, b) => rank(a) - rank(b) || (a.createdAt < b.createdAt ? -1 : 1));
+    },
+    async create(account) {
+      await folder.check();
+      const path = join(accounts, directoryFolderName(account.directory), checkedId(account.id));
+      const { key, ...record } = account;
+      const createdAt = folder.clock.now().toISOString();
+      await folder.exclusively(`account-record:${account.id}`, () =>
+        attempt("write", path, () => place(path, key, { ...record, createdAt })),
+      );
+      return read(path);
+    },
+    update: (account, change) =>
+      alone(account, async () => {
+        const { key: _, nextKey: __, path, ...record } = await read(account.path);
+        await writeRecord(join(path, recordFile), { ...record, ...change });
+        return read(path);
+      }),
+    beginRollover: (account, nextKey) => alone(account, () => begin(account.path, nextKey, read)),
+    finishRollover: (account) => alone(account, () => finish(account.path, read)),
+    abandonRollover: (account) =>
+      alone(account, async () => {
+        await removeFile(join(account.path, nextKeyFile));
+        return read(account.path);
+      }),
+    async remove(account) {
+      await alone(account, () => removeFolder(account.path));
+    },
+  };
+}
+
+const recordFile = "account.json";
+const keyFile = "key.pem";
+const nextKeyFile = "key.next.pem";
+
+type Read = (path: string) => Promise<StoredAccount>;
+
+async function readAccount(path: string, { clock }: Folder): Promise<StoredAccount> {
+  const name = path.split("/").slice(-2).join("/");
+  const reading = (what: string) => ({ clock, what: `${what} of the account ${name}` });
+  const record = await readRecord(join(path, recordFile), isAccount, reading("The record"));
+  const key = await readKey(join(path, keyFile), reading("The private key"));
+  const nextKey = await readKey(join(path, nextKeyFile), reading("The next private key"));
+  if (record === undefined) throw missing(path, recordFile);
+  if (key === undefined) throw missing(path, keyFile);
+  return { ...record, key, ...(nextKey === undefined ? {} : { nextKey }), path };
+}
+
+/** The whole folder at once, so that no account is ever seen without its key. One that is there only gets what it lacks. */
+async function place(path: string, key: string, record: AccountRecord): Promise<void> {
+  const directory = dirname(path);
+  const prefix = `.${basename(path)}${temporaryMark}`;
+  await makeFolder(directory);
+  await sweep(directory, prefix);
+  const temporary = await makeTemporaryFolder(directory, prefix);
+  try {
+    await createFile(join(temporary, keyFile), key);
+    await createFile(join(temporary, recordFile), recordText(record));
+    await syncFolder(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await discard(temporary);
+    const code = codeOf(error);
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    const present = await entriesOf(path);
+    if (!present.includes(keyFile)) await writeDurably(join(path, keyFile), key);
+    if (!present.includes(recordFile)) await writeRecord(join(path, recordFile), record);
+  }
+  await syncFolder(directory);
+}
+
+async function begin(path: string, nextKey: string, read: Read): Promise<StoredAccount> {
+  const current = await read(path);
+  if (current.nextKey === nextKey) return current;
+  if (current.nextKey !== undefined) {
+    throw new Problem("machine", {
+      detail: `A key rollover of this account was begun and not ended: ${join(path, nextKeyFile)} exists, and the CA may know that key already.`,
+      hint: "Run `acmectl account rollover` again: it first finds out which key the CA knows.",
+    });
+  }
+  await writeDurably(join(path, nextKeyFile), nextKey);
+  return read(path);
+}
+
+async function finish(path: string, read: Read): Promise<StoredAccount> {
+  const { nextKey } = await read(path);
+  if (nextKey !== undefined) {
+    await attempt("write", join(path, keyFile), async () => {
+      await rename(join(path, nextKeyFile), join(path, keyFile));
+      await syncFolder(path);
+    });
+  }
+  return read(path);
+}
+
+/** The usable account first: one the CA has confirmed, then one it may not know yet, then those that have ended. */
+function rank({ status = "valid", url }: AccountRecord): number {
+  if (status !== "valid") return 2;
+  return url === undefined ? 1 : 0;
+}
+
+function checkedId(id: string): string {
+  if (!/^[A-Za-z0-9_-]{1,128}$/.test(id)) throw new TypeError(`no key thumbprint: ${id}`);
+  return id;
+}
+
+function isAccount(value: unknown): value is AccountRecord {
+  return (
+    isObject(value) &&
+    hasStrings(value, ["id", "directory", "createdAt"]) &&
+    Array.isArray(value["contact"]) &&
+    value["contact"].every((contact) => typeof contact === "string")
+  );
+}
+
+function missing(path: string, file: string): Problem {
+  return new Problem("machine", {
+    detail: `The account in ${path} has no ${file}, so acmectl cannot use it and registers no other in its place.`,
+    hint: `Restore ${join(path, file)} from a backup (or from the ${file}.corrupt-… beside it). To register a new account instead, remove ${path}.`,
+    retryable: false,
+  });
+}

@@ -1,0 +1,164 @@
+import { join } from "node:path";
+
+import type { VersionMeta } from "../certificate.ts";
+import {
+  namesIn,
+  readCertificateRecord,
+  rewriteRecord,
+  type CertificateFile,
+} from "./certificate-record.ts";
+import { attempt } from "./failures.ts";
+import { readText, removedPrefix, removeFolder, sweep } from "./files.ts";
+import type { Folder } from "./folder.ts";
+import { certificateFolderName } from "./names.ts";
+import { hasStrings, isObject, readKey, readRecord } from "./records.ts";
+import type { HeldCertificate, Lock, NewVersion, Store } from "./store.ts";
+import {
+  brokenFiles,
+  commitVersion,
+  currentNumber,
+  pruneVersions,
+  versionFiles,
+} from "./versions.ts";
+
+/** Certificates in `certificates/<name>/`: `certificate.json`, `versions/` and `current`. */
+export function openCertificates(folder: Folder): Store["certificates"] {
+  const certificates = join(folder.root, "certificates");
+  const pathOf = (name: string) => join(certificates, certificateFolderName(name));
+  const change = (name: string, edit: (record: CertificateFile) => CertificateFile) =>
+    folder.exclusively(`certificate-record:${certificateFolderName(name)}`, () =>
+      rewriteRecord(pathOf(name), name, folder, edit),
+    );
+
+  return {
+    async names() {
+      await folder.check();
+      return namesIn(certificates);
+    },
+    async read(name) {
+      await folder.check();
+      const record = await readCertificateRecord(pathOf(name), name, folder);
+      if (record?.request === undefined) return undefined;
+      const { request, status } = record;
+      const held = await readHeld(pathOf(name), name, folder);
+      return { name, request, status, ...(held === undefined ? {} : { held }) };
+    },
+    async saveRequest(request) {
+      await folder.check();
+      await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
+      await change(request.name, (record) => ({ ...record, request }));
+    },
+    async updateStatus(name, edit) {
+      return (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status;
+    },
+    commit: (name, version, lock) => commit(pathOf(name), { name, version, lock }, folder),
+    readPrivateKey: (name) => readPrivateKey(pathOf(name), name, folder),
+    readCertificate: (name) => readPems(pathOf(name), folder),
+    async remove(name) {
+      await folder.check();
+      await removeFolder(pathOf(name));
+    },
+  };
+}
+
+interface Commit {
+  name: string;
+  version: NewVersion;
+  lock: Lock;
+}
+
+async function commit(
+  path: string,
+  { name, version, lock }: Commit,
+  folder: Folder,
+): Promise<HeldCertificate> {
+  await folder.check();
+  // Reading it refuses a name that shares its folder with another's.
+  await readCertificateRecord(path, name, folder);
+  const number = await commitVersion(path, version, lock);
+  await prune(path, folder);
+  return heldOf(path, number, version.meta, version.privateKey !== undefined);
+}
+
+async function readPrivateKey(path: string, name: string, folder: Folder) {
+  const version = await currentFolder(path, folder);
+  if (version === undefined) return undefined;
+  const what = `The private key of the certificate ${name}`;
+  return readKey(join(version, versionFiles.privateKey), { clock: folder.clock, what });
+}
+
+async function readPems(path: string, folder: Folder) {
+  const version = await currentFolder(path, folder);
+  if (version === undefined) return undefined;
+  const certificate = await readText(join(version, versionFiles.certificate));
+  const chain = await readText(join(version, versionFiles.chain));
+  return certificate === undefined ? undefined : { certificate, chain: chain ?? "" };
+}
+
+async function currentFolder(path: string, folder: Folder): Promise<string | undefined> {
+  await folder.check();
+  const number = await attempt("read", path, () => currentNumber(path));
+  return number === undefined ? undefined : join(path, "versions", `${number}`);
+}
+
+/** Read once through the link, so that a commit meanwhile cannot mix two versions. */
+async function readHeld(
+  path: string,
+  name: string,
+  folder: Folder,
+): Promise<HeldCertificate | undefined> {
+  const number = await attempt("read", path, () => currentNumber(path));
+  if (number === undefined) return undefined;
+  const version = join(path, "versions", `${number}`);
+  const what = `What is known of the certificate ${name}`;
+  const meta = await readRecord(join(version, versionFiles.meta), isMeta, {
+    clock: folder.clock,
+    what,
+  });
+  const withKey = meta?.keyType !== "csr";
+  const broken = await attempt("read", version, () => brokenFiles(version, withKey));
+  if (meta === undefined || broken.length > 0) {
+    const files = [...(meta === undefined ? [versionFiles.meta] : []), ...broken].join(", ");
+    folder.log.warn(`${version} lacks ${files}: the certificate ${name} counts as not held`);
+    return undefined;
+  }
+  return heldOf(path, number, meta, withKey);
+}
+
+function heldOf(
+  path: string,
+  version: number,
+  meta: VersionMeta,
+  withKey: boolean,
+): HeldCertificate {
+  const at = (file: string) => join(path, "current", file);
+  const { privateKey, certificate, chain, fullchain } = versionFiles;
+  return {
+    version,
+    meta,
+    paths: {
+      ...(withKey ? { privateKey: at(privateKey) } : {}),
+      certificate: at(certificate),
+      chain: at(chain),
+      fullchain: at(fullchain),
+    },
+  };
+}
+
+/** The new version stands; what could not be removed now is removed after the next. */
+async function prune(path: string, { log }: Folder): Promise<void> {
+  try {
+    await pruneVersions(path);
+  } catch (error) {
+    log.warn(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function isMeta(value: unknown): value is VersionMeta {
+  const members = ["serial", "fingerprint", "notBefore", "notAfter", "keyType", "directory"];
+  return (
+    isObject(value) &&
+    hasStrings(value, [...members, "account", "issuedAt", "requestHash"]) &&
+    Array.isArray(value["identifiers"])
+  );
+}

@@ -1,0 +1,171 @@
+/**
+ * Locks between processes, as files: Node has no flock. They only spare duplicate orders; that no key ever stands beside
+ * another's certificate is the commit's doing.
+ */
+import { randomBytes } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+import { rm } from "node:fs/promises";
+import { dirname, basename, join } from "node:path";
+
+import type { Clock } from "../clock.ts";
+import { Problem } from "../problem.ts";
+import { attempt } from "./failures.ts";
+import { makeFolder, sweep } from "./files.ts";
+import { describeHolder, thisProcess } from "./holder.ts";
+import { claimMark, createLockFile, evict, isStale, lookAt, type LockFile } from "./lock-file.ts";
+import { readableName } from "./names.ts";
+import type { Lock, Store } from "./store.ts";
+
+/** Takes locks as files in `folder`. */
+export function openLocks(folder: string, clock: Clock): Store["lock"] {
+  return async function lock(name, options) {
+    const path = join(folder, `${readableName(name)}.lock`);
+    const token = randomBytes(16).toString("hex");
+    const handle = await attempt("lock", path, async () => {
+      await makeFolder(folder);
+      return acquire({ name, path, token, clock, ...options });
+    });
+    return heldLock({ name, path, token, handle, clock });
+  };
+}
+
+/** Run `work` under a short lock of its own, in turn with this process's other such work of the same name. */
+export function exclusively<T>(
+  lock: Store["lock"],
+  root: string,
+  name: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  return inTurn(`${root}\0${name}`, async () => {
+    const held = await lock(name, { wait: 30_000, signal: new AbortController().signal });
+    try {
+      return await work();
+    } finally {
+      await held.release();
+    }
+  });
+}
+
+/** Run what was given for one key one after the other, in the order given, within this process. */
+export async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(key) ?? Promise.resolve();
+  const mine = before.then(work);
+  const settled = mine.then(
+    () => undefined,
+    () => undefined,
+  );
+  turns.set(key, settled);
+  try {
+    return await mine;
+  } finally {
+    if (turns.get(key) === settled) turns.delete(key);
+  }
+}
+
+const turns = new Map<string, Promise<void>>();
+
+interface Wanted {
+  name: string;
+  path: string;
+  token: string;
+  clock: Clock;
+  wait: number;
+  signal: AbortSignal;
+  onWait?: (holder: string) => void;
+}
+
+const longestPause = 1000;
+
+async function acquire(wanted: Wanted): Promise<FileHandle> {
+  const { clock, path, signal } = wanted;
+  const deadline = clock.now().getTime() + wanted.wait;
+  let pause = 5;
+  let contested = false;
+  let told: string | undefined;
+  for (;;) {
+    signal.throwIfAborted();
+    const handle = await create(wanted);
+    if (handle !== undefined) {
+      // Claims that dead runs left are void, for the file they were about is gone.
+      if (contested) await sweep(dirname(path), `${basename(path)}${claimMark}`);
+      return handle;
+    }
+    contested = true;
+    const other = await lookAt(path);
+    if (other === undefined || (await evicted(wanted, other))) continue;
+    const left = deadline - clock.now().getTime();
+    if (left <= 0) throw lockedProblem(wanted, other);
+    if (told !== other.key) wanted.onWait?.(holderOf(other));
+    told = other.key;
+    await clock.sleep(Math.min(pause, left), signal);
+    pause = Math.min(pause * 2, longestPause);
+  }
+}
+
+async function create({ name, path, token, clock }: Wanted): Promise<FileHandle | undefined> {
+  const now = clock.now();
+  return createLockFile(path, await thisProcess(name, token, now), now);
+}
+
+/** True when a stale lock was removed, so that everybody may try anew. */
+async function evicted({ path, token, clock, name }: Wanted, other: LockFile): Promise<boolean> {
+  const now = clock.now();
+  if (!(await isStale(other, now))) return false;
+  return evict(path, other, await thisProcess(name, token, now), now);
+}
+
+interface Held {
+  name: string;
+  path: string;
+  token: string;
+  handle: FileHandle;
+  clock: Clock;
+}
+
+const heartbeat = 5000;
+
+function heldLock({ name, path, token, handle, clock }: Held): Lock {
+  // The handle touches our own file even after somebody put theirs in its place.
+  const beat = () => {
+    const now = clock.now();
+    handle.utimes(now, now).catch(() => undefined);
+  };
+  const timer = setInterval(beat, heartbeat).unref();
+  let released: Promise<void> | undefined;
+
+  async function release(): Promise<void> {
+    clearInterval(timer);
+    await handle.close();
+    if ((await lookAt(path))?.key !== token) return;
+    await rm(path, { force: true });
+  }
+
+  return {
+    name,
+    async assertHeld() {
+      const found = await attempt("read", path, () => lookAt(path));
+      if (released !== undefined || found?.key !== token) throw lostProblem(name, found);
+    },
+    release: () => (released ??= attempt("release the lock", path, release)),
+  };
+}
+
+function holderOf({ holder }: LockFile): string {
+  return holder === undefined ? "a process that is just starting" : describeHolder(holder);
+}
+
+function lockedProblem({ name, path, wait }: Wanted, other: LockFile): Problem {
+  const waited = wait > 0 ? ` It was waited for ${Math.round(wait / 1000)} s.` : "";
+  return new Problem("locked", {
+    detail: `Another acmectl run (${holderOf(other)}) holds the lock "${name}" (${path}).${waited}`,
+    hint: "Let it end and run again. If it hangs, end that process: its lock is free at once.",
+  });
+}
+
+function lostProblem(name: string, other: LockFile | undefined): Problem {
+  const now = other === undefined ? "nobody holds it now" : `it belongs to ${holderOf(other)} now`;
+  return new Problem("locked", {
+    detail: `The lock "${name}" was lost: ${now}. Nothing was changed.`,
+    hint: "This run was stopped or too slow for over a minute, so another one took over. Run again.",
+  });
+}

@@ -1,0 +1,119 @@
+/** JSON files with a format number, and private keys: read strictly, and moved aside when they are broken. */
+import { createPrivateKey } from "node:crypto";
+import { rename } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+
+import type { Clock } from "../clock.ts";
+import { Problem } from "../problem.ts";
+import { entriesOf, readText, writeDurably } from "./files.ts";
+
+/** The format that this release reads and writes; raised when an older release could misread a file. */
+const format = 1;
+
+/** What a broken file was good for, as its Problem says it. */
+export interface Reading {
+  clock: Clock;
+  /** What it is, e.g. `The account's private key`. */
+  what: string;
+}
+
+/** Write `{ version, ...record }` durably. */
+export async function writeRecord(path: string, record: object): Promise<void> {
+  await writeDurably(path, recordText(record));
+}
+
+/** The text of a JSON file of the state. */
+export function recordText(record: object): string {
+  return `${JSON.stringify({ version: format, ...record }, undefined, 2)}\n`;
+}
+
+/** Read what `writeRecord` wrote; undefined when there is no such file. A broken file is moved aside with a `machine` Problem. */
+export async function readRecord<T>(
+  path: string,
+  is: (value: unknown) => value is T,
+  reading: Reading,
+): Promise<T | undefined> {
+  const text = await readText(path);
+  if (text === undefined) return undefined;
+  const parsed = parseJson(text);
+  if (!isObject(parsed)) return moveAside(path, text === "" ? "empty" : "not JSON", reading);
+  const { version = format, ...record } = parsed;
+  if (typeof version === "number" && version > format) throw newer(path, version);
+  return is(record) ? record : moveAside(path, "incomplete", reading);
+}
+
+/** Read a private key; undefined when there is no such file. One that does not parse is moved aside with a `machine` Problem. */
+export async function readKey(path: string, reading: Reading): Promise<string | undefined> {
+  const text = await readText(path);
+  if (text === undefined || isPrivateKey(text)) return text;
+  return moveAside(path, text === "" ? "empty" : "not a private key in PEM", reading);
+}
+
+/** Throws while a broken file, moved aside, waits for somebody to decide: otherwise its loss would go unnoticed. */
+export async function refuseMovedAside(path: string, { what }: Reading): Promise<void> {
+  const prefix = `${basename(path)}${asideMark}`;
+  const aside = (await entriesOf(dirname(path))).findLast((entry) => entry.startsWith(prefix));
+  if (aside === undefined) return;
+  throw new Problem("machine", {
+    detail: `${what} is missing: ${path} was broken and stands beside it as ${aside}.`,
+    hint: `Mend it or restore a backup to ${path}; to do without it, remove ${dirname(path)}/${aside}.`,
+    retryable: false,
+  });
+}
+
+/** The object in a JSON text, or undefined. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  const parsed = parseJson(text);
+  return isObject(parsed) ? parsed : undefined;
+}
+
+/** An object that is no array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** True when each of these members is a string. */
+export function hasStrings(value: Record<string, unknown>, members: readonly string[]): boolean {
+  return members.every((member) => typeof value[member] === "string");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isPrivateKey(text: string): boolean {
+  try {
+    return createPrivateKey(text).type === "private";
+  } catch {
+    return false;
+  }
+}
+
+const asideMark = ".corrupt-";
+
+async function moveAside(path: string, how: string, { clock, what }: Reading): Promise<never> {
+  const aside = `${path}${asideMark}${clock.now().toISOString().replaceAll(/[:.-]/g, "")}`;
+  let where = `It was moved to ${aside}.`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    where = `It could not be moved to ${aside}: ${error instanceof Error ? error.message : String(error)}.`;
+  }
+  throw new Problem("machine", {
+    detail: `${what} is broken: ${path} is ${how}. ${where}`,
+    hint: `Restore ${path} from a backup, and check the disk: acmectl never leaves half-written files.`,
+    retryable: false,
+  });
+}
+
+function newer(path: string, version: number): Problem {
+  return new Problem("machine", {
+    detail: `${path} has format ${version}; this acmectl knows formats up to ${format}.`,
+    hint: "A newer acmectl wrote it. Use that one, or another state folder with --state DIR.",
+    retryable: false,
+  });
+}

@@ -1,0 +1,286 @@
+import { X509Certificate, createPrivateKey } from "node:crypto";
+import {
+  cp,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { newVersion, never, openAt, openStore, requestOf, tree } from "./state.ts";
+
+const lockOf = (name: string) => `certificate:${name}`;
+const atOnce = { wait: 0, signal: never };
+
+test("opening and reading make nothing on disk", async () => {
+  const { store, root } = await openStore();
+
+  expect(await store.certificates.names()).toEqual([]);
+  expect(await store.certificates.read("shop")).toBeUndefined();
+  expect(await store.certificates.readPrivateKey("shop")).toBeUndefined();
+  expect(await store.certificates.readCertificate("shop")).toBeUndefined();
+  expect(await store.accounts.list()).toEqual([]);
+  expect(await store.journal.names()).toEqual([]);
+  expect(await store.solverState("cf").get("x")).toBeUndefined();
+
+  await expect(stat(root)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a commit makes key, certificate and chain readable through one relative link", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.saveRequest(requestOf("shop"));
+  const version = await newVersion("01");
+  const held = await store.certificates.commit("shop", version, lock);
+  await lock.release();
+
+  const folder = join(root, "certificates/shop");
+  expect(await readlink(join(folder, "current"))).toBe("versions/1");
+  expect(held.version).toBe(1);
+  expect(held.paths.certificate).toBe(join(folder, "current/cert.pem"));
+  const key = createPrivateKey(await readFile(held.paths.privateKey ?? ""));
+  const fullchain = await readFile(held.paths.fullchain, "utf8");
+  expect(new X509Certificate(fullchain).checkPrivateKey(key)).toBe(true);
+  expect(fullchain.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
+
+  const again = openAt(root).store.certificates;
+  expect(await again.read("shop")).toEqual({
+    name: "shop",
+    request: requestOf("shop"),
+    status: { failures: 0 },
+    held,
+  });
+  expect((await again.readPrivateKey("shop"))?.trim()).toBe(version.privateKey.trim());
+  expect((await again.readCertificate("shop"))?.certificate.trim()).toBe(
+    version.certificate.trim(),
+  );
+  expect(await tree(root)).toEqual([
+    "certificates",
+    "certificates/shop",
+    "certificates/shop/certificate.json",
+    "certificates/shop/current",
+    "certificates/shop/versions",
+    "certificates/shop/versions/1",
+    ...["cert.pem", "chain.pem", "fullchain.pem", "meta.json", "privkey.pem"].map(
+      (file) => `certificates/shop/versions/1/${file}`,
+    ),
+    "locks",
+  ]);
+});
+
+test("a certificate for the user's own CSR is held without a key", async () => {
+  const { store } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.saveRequest({ ...requestOf("shop"), csr: "-----BEGIN" });
+  const { certificate, chain, meta } = await newVersion("01");
+  await store.certificates.commit(
+    "shop",
+    { certificate, chain, meta: { ...meta, keyType: "csr" } },
+    lock,
+  );
+
+  const found = await store.certificates.read("shop");
+  expect(found?.held?.version).toBe(1);
+  expect(found?.held?.paths).not.toHaveProperty("privateKey");
+  expect(await store.certificates.readPrivateKey("shop")).toBeUndefined();
+  await lock.release();
+});
+
+test("the last five versions are kept, and numbers only grow", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  for (let n = 1; n <= 7; n++) {
+    await store.certificates.commit("shop", await newVersion(`0${n}`), lock);
+  }
+  const folder = join(root, "certificates/shop");
+  expect((await readdir(join(folder, "versions"))).toSorted()).toEqual(["3", "4", "5", "6", "7"]);
+  expect(await readlink(join(folder, "current"))).toBe("versions/7");
+
+  // An administrator points back to an old version: it is not pruned while it is current, and never numbered over.
+  await rm(join(folder, "current"));
+  await symlink("versions/3", join(folder, "current"));
+  const held = await store.certificates.commit("shop", await newVersion("08"), lock);
+  expect(held.version).toBe(8);
+  expect(await readlink(join(folder, "current"))).toBe("versions/8");
+  await lock.release();
+});
+
+test("a commit whose lock was lost changes nothing and leaves nothing", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  const before = await tree(join(root, "certificates"));
+  await lock.release();
+
+  await expect(
+    store.certificates.commit("shop", await newVersion("02"), lock),
+  ).rejects.toMatchObject({ exitCode: 8 });
+  expect(await tree(join(root, "certificates"))).toEqual(before);
+  expect(await readlink(join(root, "certificates/shop/current"))).toBe("versions/1");
+});
+
+test("what dead runs left behind is gone after the next commit", async () => {
+  const { store, root } = await openStore();
+  const folder = join(root, "certificates/shop");
+  await mkdir(join(folder, "versions/.tmp-00"), { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, "versions/.tmp-00/privkey.pem"), "half");
+  await mkdir(join(folder, "versions/.removed-1"));
+  await symlink("versions/9", join(folder, ".current.tmp-00"));
+  await writeFile(join(folder, ".certificate.json.tmp-00"), "{");
+
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.saveRequest(requestOf("shop"));
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  await lock.release();
+
+  expect((await readdir(folder)).toSorted()).toEqual(["certificate.json", "current", "versions"]);
+  expect(await readdir(join(folder, "versions"))).toEqual(["1"]);
+});
+
+test("names become folders that cannot leave the state, and two names never share one", async () => {
+  const { store, root } = await openStore();
+  const long = `*.${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(63)}.example.com`;
+  for (const name of ["*.example.com", "2001:db8::1", "::1", "Shop_1", long]) {
+    await store.certificates.saveRequest(requestOf(name));
+    expect((await store.certificates.read(name))?.name).toBe(name);
+  }
+  expect((await store.certificates.names()).toSorted()).toEqual(
+    ["*.example.com", "2001:db8::1", "::1", "Shop_1", long].toSorted(),
+  );
+  expect(await readdir(join(root, "certificates"))).toContain("_.example.com");
+
+  const clash = await store.certificates.saveRequest(requestOf("_.example.com")).catch((e) => e);
+  expect(clash).toMatchObject({ exitCode: 2 });
+  expect(clash.message).toContain("*.example.com");
+  const hostile = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "a/b",
+    "a\\b",
+    "a\0b",
+    "-rf",
+    ".hidden",
+    "a b",
+    "ä",
+    "x\n",
+  ];
+  for (const name of [...hostile, "*", "a*b", "x".repeat(256)]) {
+    await expect(store.certificates.saveRequest(requestOf(name))).rejects.toMatchObject({
+      exitCode: 2,
+    });
+    await expect(store.certificates.remove(name)).rejects.toMatchObject({ exitCode: 2 });
+    await expect(store.journal.remove(name)).rejects.toMatchObject({ exitCode: 2 });
+  }
+  expect(await readdir(join(root, ".."))).toEqual(["state"]);
+});
+
+test("a status is remembered before the request is, and survives it", async () => {
+  const { store } = await openStore();
+  await store.certificates.updateStatus("shop", (status) => ({ ...status, failures: 3 }));
+  expect(await store.certificates.read("shop")).toBeUndefined();
+  expect(await store.certificates.names()).toEqual([]);
+
+  await store.certificates.saveRequest(requestOf("shop"));
+  expect((await store.certificates.read("shop"))?.status).toEqual({ failures: 3 });
+});
+
+test("thirty status changes at once all count", async () => {
+  const { store, root } = await openStore();
+  const other = openAt(root).store;
+  const changes = Array.from({ length: 30 }, (_, index) =>
+    (index % 2 === 0 ? store : other).certificates.updateStatus("shop", (status) => ({
+      ...status,
+      failures: status.failures + 1,
+    })),
+  );
+  const counts = (await Promise.all(changes)).map((status) => status.failures);
+  expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+});
+
+test("a broken record stays a Problem until somebody decides", async () => {
+  const { store, root } = await openStore();
+  await store.certificates.saveRequest(requestOf("shop"));
+  const folder = join(root, "certificates/shop");
+  await writeFile(join(folder, "certificate.json"), "");
+
+  const first = await store.certificates.read("shop").catch((error) => error);
+  expect(first).toMatchObject({ exitCode: 3 });
+  expect(first.message).toContain(join(folder, "certificate.json"));
+  expect(await store.certificates.names()).toEqual(["shop"]);
+  const second = await store.certificates.updateStatus("shop", (s) => s).catch((error) => error);
+  expect(second).toMatchObject({ exitCode: 3 });
+  const aside = (await readdir(folder)).find((entry) => entry.includes(".corrupt-")) ?? "";
+  expect(second.message).toContain(aside);
+
+  await rm(join(folder, aside));
+  expect(await store.certificates.read("shop")).toBeUndefined();
+});
+
+test("a record of a newer acmectl is refused, and left as it is", async () => {
+  const { store, root } = await openStore();
+  await store.certificates.saveRequest(requestOf("shop"));
+  const path = join(root, "certificates/shop/certificate.json");
+  const newer = (await readFile(path, "utf8")).replace('"version": 1', '"version": 2');
+  await writeFile(path, newer);
+
+  await expect(store.certificates.read("shop")).rejects.toThrow(/has format 2/);
+  expect(await readFile(path, "utf8")).toBe(newer);
+});
+
+test("a version with an empty key counts as not held, and its key is moved aside loudly", async () => {
+  const { store, root, warnings } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.saveRequest(requestOf("shop"));
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  await writeFile(join(root, "certificates/shop/versions/1/privkey.pem"), "");
+
+  expect((await store.certificates.read("shop"))?.held).toBeUndefined();
+  expect(warnings.join()).toContain("privkey.pem");
+  await expect(store.certificates.readPrivateKey("shop")).rejects.toThrow(/is empty.*moved to/);
+  expect((await store.certificates.commit("shop", await newVersion("02"), lock)).version).toBe(2);
+  expect((await store.certificates.read("shop"))?.held?.meta.serial).toBe("02");
+  await lock.release();
+});
+
+test("a state folder that was copied without its links is refused with the way to mend it", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.saveRequest(requestOf("shop"));
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  const folder = join(root, "certificates/shop");
+  await rm(join(folder, "current"));
+  await cp(join(folder, "versions/1"), join(folder, "current"), { recursive: true });
+
+  await expect(store.certificates.read("shop")).rejects.toMatchObject({
+    exitCode: 3,
+    hint: expect.stringContaining("ln -sfn"),
+  });
+  await rm(join(folder, "current"), { recursive: true });
+  await symlink("../../../etc", join(folder, "current"));
+  await expect(store.certificates.read("shop")).rejects.toThrow(/points to/);
+  await lock.release();
+});
+
+test("a removed certificate is gone with its keys, and may be removed again", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.saveRequest(requestOf("shop"));
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  await store.certificates.remove("shop");
+  await store.certificates.remove("shop");
+  await lock.release();
+
+  expect(await store.certificates.names()).toEqual([]);
+  expect(await tree(root)).toEqual(["certificates", "locks"]);
+  expect((await lstat(root)).mode & 0o777).toBe(0o700);
+});
