@@ -11,5 +11,5 @@ export interface Ambient {
   readonly stateFolder: string;
   /** By plugin and option: texts given by flag. */
   readonly solverFlags: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  mask(secret: string): void;
+  readonly mask: (secret: string) => void;
 }

@@ -11,7 +11,7 @@ import { cleanLeftovers } from "./leftovers.ts";
 import { fetchAuthorizations, placeOrder, resumeOrder } from "./order.ts";
 import { driftOf, isExpired, requestHash } from "./request.ts";
 import { solveChallenges } from "./solve.ts";
-import { assignSolvers } from "./targets.ts";
+import { assignSolvers, serveNames, type ServedName } from "./targets.ts";
 import type { IssueTools } from "./tools.ts";
 
 export interface IssueOptions {
@@ -85,6 +85,7 @@ async function run(
   tools: IssueTools,
 ) {
   const { store } = tools;
+  const names = await serveNames(request, tools);
   await cleanLeftovers(request.name, tools);
   const pending = await store.journal.read(request.name);
   const account = await openAccount(request.issuer, tools);
@@ -92,7 +93,13 @@ async function run(
   const key = prepareKey(request, resumed === undefined ? undefined : pending, tools);
   // Whatever fails first is what is told; a key that fails meanwhile must not become an unhandled rejection.
   key.catch(() => undefined);
-  const { order, journal } = await prove(request, replaces, account, { pending, resumed }, tools);
+  const { order, journal } = await prove(
+    request,
+    replaces,
+    account,
+    { names, pending, resumed },
+    tools,
+  );
   const issued = await finalizeOrder(order, await key, request, account, journal, tools);
   const held = await store.certificates.commit(
     request.name,
@@ -103,23 +110,30 @@ async function run(
   return { held, order: issued.order };
 }
 
+interface Known {
+  readonly names: readonly ServedName[];
+  /** The journal of a run that died, and its order where it is still of use. */
+  readonly pending: PendingOrder | undefined;
+  readonly resumed: Order | undefined;
+}
+
 /** From no order, or a resumed one, to an order whose authorizations are all valid. */
 async function prove(
   request: CertificateRequest,
   replaces: string | undefined,
   account: OpenAccount,
-  former: { pending: PendingOrder | undefined; resumed: Order | undefined },
+  known: Known,
   tools: IssueTools,
 ): Promise<{ order: Order; journal: Journal }> {
-  const { resumed } = former;
-  if (resumed !== undefined && former.pending !== undefined && resumed.status !== "pending") {
-    return { order: resumed, journal: openJournal(tools.store, former.pending) };
+  const { resumed } = known;
+  if (resumed !== undefined && known.pending !== undefined && resumed.status !== "pending") {
+    return { order: resumed, journal: openJournal(tools.store, known.pending) };
   }
-  const assignments = await assignSolvers(request, tools);
+  const assignments = await assignSolvers(known.names, request, tools);
   const order = resumed ?? (await placeOrder(request, replaces, account, tools));
   const journal = openJournal(tools.store, {
     presented: [],
-    ...(resumed === undefined ? {} : former.pending),
+    ...(resumed === undefined ? {} : known.pending),
     name: request.name,
     orderUrl: order.url,
     directory: request.issuer.server,

@@ -44,6 +44,7 @@ export async function openLocalCa(
   });
   return {
     ca,
+    selfCheckAt: `127.0.0.1:${port}`,
     ambient: {
       ...ambient,
       solverFlags: {

@@ -15,6 +15,8 @@ import { defaultTimeouts, type IssueTools, type Timeouts } from "./tools.ts";
 
 /** A run's tools, to be closed at its end. */
 export interface OpenTools extends IssueTools {
+  /** Where the embedded CA asks for http-01; absent for every other CA. */
+  readonly selfCheckAt?: string;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export async function openTools(
     signal,
     ...(eab === undefined ? {} : { eab }),
     timeouts: { ...defaultTimeouts, ...timeouts },
+    ...(issuing.selfCheckAt === undefined ? {} : { selfCheckAt: issuing.selfCheckAt }),
     async close() {
       await solvers.close();
       await issuing.close();
@@ -60,6 +63,7 @@ export async function openTools(
 /** A CA and what goes with it. */
 export interface Issuing {
   readonly ca: Ca;
+  readonly selfCheckAt?: string;
   readonly ambient: Ambient;
   close(): Promise<void>;
 }
@@ -108,7 +112,7 @@ async function readBinding(
   const hmacKey = await readSecret(eabHmac, {
     env,
     folder: cwd,
-    mask: (secret) => mask(secret),
+    mask,
     signal,
   });
   return { kid, hmacKey };

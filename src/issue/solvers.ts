@@ -72,7 +72,7 @@ export function resolveSolver(
     },
     configFirst: setting.from === undefined || setting.shared === true,
     cwd,
-    mask: (secret) => mask(secret),
+    mask,
     signal,
   });
 }

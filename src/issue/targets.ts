@@ -48,21 +48,51 @@ export async function selectAll(
   );
 }
 
-/** Open the solvers chosen, follow CNAMEs where dns-01 is used, and let each solver check itself before an order exists. */
-export async function assignSolvers(
+/** A name with the solvers that may answer for it, created, best first. */
+export interface ServedName {
+  readonly identifier: Identifier;
+  readonly solvers: readonly { readonly open: OpenSolver; readonly challengeType: ChallengeType }[];
+}
+
+/** Choose and create the solvers of every name: what can be known of wrong options is told before any request is made. */
+export async function serveNames(
   request: CertificateRequest,
   tools: IssueTools,
-): Promise<readonly Assignment[]> {
+): Promise<readonly ServedName[]> {
   const selections = await selectAll(request, tools);
   assertServed(selections);
-  const assignments = await Promise.all(
+  return Promise.all(
     selections.map(async ({ identifier, choices }) => ({
       identifier,
-      candidates: await Promise.all(
+      solvers: await Promise.all(
         choices.map(async ({ setting, challengeType }) => ({
           open: await tools.solvers.open(setting),
           challengeType,
-          target: await targetOf(identifier, challengeType, dnsSettingOf(request, setting), tools),
+        })),
+      ),
+    })),
+  );
+}
+
+/** Follow CNAMEs where dns-01 is used, and let each solver check itself before an order exists. */
+export async function assignSolvers(
+  names: readonly ServedName[],
+  request: CertificateRequest,
+  tools: IssueTools,
+): Promise<readonly Assignment[]> {
+  const assignments = await Promise.all(
+    names.map(async ({ identifier, solvers }) => ({
+      identifier,
+      candidates: await Promise.all(
+        solvers.map(async ({ open, challengeType }) => ({
+          open,
+          challengeType,
+          target: await targetOf(
+            identifier,
+            challengeType,
+            dnsSettingOf(request, open.setting),
+            tools,
+          ),
         })),
       ),
     })),

@@ -1,0 +1,107 @@
+import { readFile } from "node:fs/promises";
+import { parseIdentifiers } from "../acme/identifiers.ts";
+import { readCsr } from "../acme/csr.ts";
+import type { CertificateRequest, DnsSetting } from "../certificate.ts";
+import type { Config } from "../options/config.ts";
+import type { OptionsOf } from "../options/declaration.ts";
+import type { requestFlags } from "../options/request.ts";
+import type { Identifier } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import type { Ambient } from "./ambient.ts";
+import { composeIssuer } from "./issuer.ts";
+import { parsePlace } from "./self-check.ts";
+import { solverSettings } from "./settings.ts";
+
+type Flags = OptionsOf<typeof requestFlags>;
+
+/** The request that flags describe, with the config's defaults below them. Everything that can be wrong offline is told here. */
+export async function composeRequest(
+  flags: Flags,
+  config: Config,
+  ambient: Ambient,
+): Promise<CertificateRequest> {
+  const csr = flags.csr === undefined ? undefined : await readCsrFile(flags.csr);
+  const identifiers = namesOf(flags, csr);
+  const issuer = composeIssuer(flags, undefined, config);
+  const wanted = { ...config.defaults, ...given(flags) };
+  if (wanted.selfCheckAt !== undefined) parsePlace(wanted.selfCheckAt);
+  return {
+    name: wanted.name ?? identifiers[0]?.value ?? "",
+    identifiers,
+    keyType: wanted.keyType ?? "ec256",
+    reuseKey: wanted.reuseKey ?? false,
+    labels: wanted.labels ?? {},
+    issuer,
+    solvers: await solverSettings(flags, config.defaults.solvers, issuer, config, ambient),
+    dns: { ...config.dns, ...dnsSetting(flags) },
+    selfCheck: flags.selfCheck && config.defaults.selfCheck !== false,
+    outputs: {},
+    hooks: {},
+    ...given({
+      csr: csr?.pem,
+      preferredChain: wanted.preferredChain,
+      selfCheckAt: wanted.selfCheckAt,
+    }),
+    ...profileOf(wanted),
+  };
+}
+
+function profileOf({ profile, requiredProfile }: { profile?: string; requiredProfile?: string }) {
+  if (requiredProfile !== undefined) return { profile: requiredProfile, profileRequired: true };
+  return profile === undefined ? {} : { profile };
+}
+
+/** Without the members that are undefined. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const result: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined) Object.assign(result, { [key]: value });
+  }
+  return result;
+}
+
+interface GivenCsr {
+  readonly pem: string;
+  readonly identifiers: readonly Identifier[];
+}
+
+/** A CSR names what it is for; `-d` beside it must say the same. */
+function namesOf({ domains }: Flags, csr: GivenCsr | undefined): readonly Identifier[] {
+  if (csr === undefined) return parseIdentifiers(domains ?? []);
+  const asked = domains === undefined ? csr.identifiers : parseIdentifiers(domains);
+  if (list(asked).join() === list(csr.identifiers).join()) return csr.identifiers;
+  throw new Problem("usage", {
+    detail: `--csr is for ${list(csr.identifiers).join(", ")}, and --domains says ${list(asked).join(", ")}.`,
+    hint: "Leave --domains out: the certificate signing request names what it is for.",
+  });
+}
+
+function list(names: readonly Identifier[]): readonly string[] {
+  return names.map(({ value }) => value).toSorted();
+}
+
+async function readCsrFile(path: string): Promise<GivenCsr> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw new Problem("usage", {
+      detail: `--csr: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      hint: "Give the path of a PEM or DER file that this user may read.",
+      cause: error,
+    });
+  });
+  const { pem, identifiers } = readCsr(bytes);
+  return { pem, identifiers };
+}
+
+function dnsSetting(flags: Flags): DnsSetting {
+  return given({
+    cname: flags.dnsCname,
+    resolvers: flags.dnsResolvers,
+    authoritative: flags.dnsAuthoritative ? undefined : false,
+    authoritativePort: flags.dnsPort,
+    recursive: flags.dnsRecursive,
+    timeout: flags.dnsTimeout,
+    interval: flags.dnsInterval,
+    settle: flags.dnsSettle,
+    wait: flags.dnsWait,
+  });
+}

@@ -1,0 +1,55 @@
+import { resolveServer, stagingOf } from "../acme/presets.ts";
+import type { IssuerSetting } from "../certificate.ts";
+import type { Config, ConfiguredIssuer } from "../options/config.ts";
+import type { OptionsOf } from "../options/declaration.ts";
+import type { issuerFlags } from "../options/request.ts";
+import { Problem } from "../problem.ts";
+
+type Flags = OptionsOf<typeof issuerFlags>;
+
+/** The issuer of a request: `--server` (an issuer of the config, a preset or a URL), the config's default or only one, Let's Encrypt. */
+export function composeIssuer(
+  flags: Flags,
+  named: string | undefined,
+  config: Config,
+): IssuerSetting {
+  const configured = chosenIssuer(flags.server ?? named ?? config.defaults.issuer, config);
+  const server = serverOf(configured.server, flags.staging === true);
+  return withoutUndefined({
+    server,
+    agreeTos: flags.agreeTos ?? configured.agreeTos ?? false,
+    email: flags.email ?? configured.email,
+    eabKid: flags.eabKid ?? configured.eabKid,
+    eabHmac: flags.eabHmac ?? configured.eabHmac,
+    caBundle: flags.caBundle ?? configured.caBundle,
+  });
+}
+
+/** What the config says of the issuer that a request names; for one that it does not know, just the server. */
+export function chosenIssuer(name: string | undefined, config: Config): ConfiguredIssuer {
+  const names = Object.keys(config.issuers);
+  const only = names.length === 1 ? names[0] : undefined;
+  const chosen = name ?? only;
+  if (chosen === undefined) return { server: "letsencrypt" };
+  return config.issuers[chosen] ?? { server: chosen };
+}
+
+function serverOf(text: string, staging: boolean): string {
+  if (text === "local") return "local";
+  const server = resolveServer(text);
+  if (!staging) return server;
+  const counterpart = stagingOf(server);
+  if (counterpart !== undefined) return counterpart;
+  throw new Problem("usage", {
+    detail: `--staging: no staging environment of ${text} is known.`,
+    hint: "Give its directory with --server URL, or try with --server local.",
+  });
+}
+
+function withoutUndefined(setting: {
+  [K in keyof IssuerSetting]: IssuerSetting[K] | undefined;
+}): IssuerSetting {
+  const { server, agreeTos, ...rest } = setting;
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  return { server: server ?? "", agreeTos: agreeTos ?? false, ...Object.fromEntries(given) };
+}
