@@ -1,8 +1,13 @@
 /** Which acmectl this is. */
 import { readFileSync } from "node:fs";
 
-/** As in package.json, which lies beside `src` or beside `dist/src`. */
-export function version(): string {
+/** As in package.json, which lies beside `src` or beside `dist`. */
+export const version = ownVersion();
+
+/** What servers are told of us (RFC 8555 §6.1). */
+export const userAgent = `acmectl/${version} node/${process.versions.node}`;
+
+function ownVersion(): string {
   for (const place of ["../package.json", "../../package.json"]) {
     const found = versionIn(new URL(place, import.meta.url));
     if (found !== undefined) return found;
@@ -18,6 +23,9 @@ function versionIn(file: URL): string | undefined {
     return undefined;
   }
   const manifest: unknown = JSON.parse(text);
-  if (typeof manifest !== "object" || manifest === null || !("version" in manifest)) return undefined;
-  return typeof manifest.version === "string" ? manifest.version : undefined;
+  const found =
+    typeof manifest === "object" && manifest !== null && "version" in manifest
+      ? manifest.version
+      : undefined;
+  return typeof found === "string" ? found : undefined;
 }

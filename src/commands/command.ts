@@ -1,4 +1,5 @@
 /** A command is data: its options, and one function. `program.ts` gives it to commander, `docs` and completion read it too. */
+import type { Readable } from "node:stream";
 import type { Clock } from "../clock.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { Log } from "../plugin.ts";
@@ -36,10 +37,16 @@ export interface CommandContext {
   readonly uid: number;
   /** True when a person can be asked: stdin and stderr are terminals and `-n` was not given. */
   readonly interactive: boolean;
+  /** Shows the question on stderr and reads one line; call it only when `interactive`. Rejects when the run is stopped. */
+  ask(question: string): Promise<string>;
+  /** For a file given as `-`. */
+  readonly stdin: Readable;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** The config file, read and checked at first use; empty when there is none. */
+  /** The config file, whether it exists or not: `--config`, `ACMECTL_CONFIG`, `/etc/acmectl/config.yaml` for root, else the XDG config folder's. */
+  readonly configPath: string;
+  /** What stands in it, read and checked at first use; empty when there is none, a Problem when one was named and is missing. */
   config(): Promise<Config>;
   /** The state folder: `--state`, `ACMECTL_STATE`, `/var/lib/acmectl` for root, else the XDG state folder. */
   readonly stateFolder: string;
@@ -48,5 +55,5 @@ export interface CommandContext {
   /** Where an option's value came from, for messages: `--domains`, `ACMECTL_DOMAINS`, `config.yaml: domains`, `default`. */
   sourceOf(option: string): string;
   /** Register a secret so that it is masked in everything that is printed. */
-  mask(secret: string): void;
+  readonly mask: (secret: string) => void;
 }

@@ -63,7 +63,8 @@ export function describeOption(
 /** What values it takes, to end the sentence "it takes …". */
 export function acceptedBy(declaration: OptionDeclaration): string {
   const { choices, type, reference } = declaration;
-  if (reference === true) return "a reference to the secret: env:NAME, file:/path or cmd:program args";
+  if (reference === true)
+    return "a reference to the secret: env:NAME, file:/path or cmd:program args";
   if (choices !== undefined) {
     return type === "list" ? `any of ${choices.join(", ")}` : `one of ${choices.join(", ")}`;
   }

@@ -77,8 +77,7 @@ async function read(
   if (found.fromDefault === true && typeof found.raw !== "string") return found.raw;
   if (declaration.reference === true) return readReference(declaration, found, from);
   const place = { folder: found.folder, home: from.env["HOME"] };
-  const raw =
-    declaration.secret === true ? await withSecrets(declaration, found, from) : found.raw;
+  const raw = declaration.secret === true ? await withSecrets(declaration, found, from) : found.raw;
   const parsed = parseValue(declaration, raw, place);
   if ("wrong" in parsed) throw unreadable(declaration, found, parsed.wrong);
   return parsed.value;
@@ -152,7 +151,10 @@ function missing(option: string, declaration: OptionDeclaration, from: OptionSou
   });
 }
 
-function unknownKeys(declarations: OptionDeclarations, { plugin, config }: OptionSources): Problem[] {
+function unknownKeys(
+  declarations: OptionDeclarations,
+  { plugin, config }: OptionSources,
+): Problem[] {
   if (config === undefined) return [];
   const known = Object.keys(declarations);
   const unknown = Object.keys(config.values).filter((key) => !known.includes(key));

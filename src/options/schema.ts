@@ -11,7 +11,11 @@ export function schemaOf(declarations: OptionDeclarations): JsonSchema & {
   const properties = Object.entries(declarations).map(
     ([option, declaration]) => [option, optionSchema(declaration)] as const,
   );
-  return { type: "object", properties: Object.fromEntries(properties), additionalProperties: false };
+  return {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    additionalProperties: false,
+  };
 }
 
 function optionSchema(declaration: OptionDeclaration): JsonSchema {

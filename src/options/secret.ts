@@ -150,7 +150,10 @@ function withoutOurs(env: SecretSources["env"]): Record<string, string | undefin
 }
 
 function pathOf(reference: string, folder: string): string {
-  const path = reference.slice("file:".length).trim().replace(/^\/\/(?=\/)/, "");
+  const path = reference
+    .slice("file:".length)
+    .trim()
+    .replace(/^\/\/(?=\/)/, "");
   return isAbsolute(path) ? path : resolve(folder, path);
 }
 

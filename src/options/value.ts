@@ -107,7 +107,8 @@ function readList(raw: unknown, declaration: OptionDeclaration): Parsed {
 }
 
 function readMap(raw: unknown): Parsed {
-  const entries = typeof raw === "object" && !Array.isArray(raw) ? Object.entries(raw ?? {}) : pairs(raw);
+  const entries =
+    typeof raw === "object" && !Array.isArray(raw) ? Object.entries(raw ?? {}) : pairs(raw);
   const value: Record<string, string> = {};
   for (const [key, written] of entries) {
     const text = textOf(written);
@@ -130,13 +131,18 @@ function pairs(raw: unknown): (readonly [string, unknown])[] {
 }
 
 function chosen(text: string, { choices, min, max }: OptionDeclaration): Parsed {
-  if (choices !== undefined && !choices.includes(text)) return { wrong: "is not one of the choices" };
+  if (choices !== undefined && !choices.includes(text))
+    return { wrong: "is not one of the choices" };
   if (min !== undefined && text.length < min) return { wrong: "is too short" };
   if (max !== undefined && text.length > max) return { wrong: "is too long" };
   return { value: text };
 }
 
-function within(value: number, min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER): Parsed {
+function within(
+  value: number,
+  min = Number.MIN_SAFE_INTEGER,
+  max = Number.MAX_SAFE_INTEGER,
+): Parsed {
   if (value < min) return { wrong: "is too small" };
   return value > max ? { wrong: "is too large" } : { value };
 }

@@ -31,7 +31,9 @@ const parts: readonly { kind: "blank" | "text"; pattern: RegExp; text(match: str
   { kind: "text", pattern: /^[^\s'"\\]+/, text: (plain) => plain },
 ];
 
-function nextPart(rest: string): { kind: "blank" | "text"; text: string; length: number } | undefined {
+function nextPart(
+  rest: string,
+): { kind: "blank" | "text"; text: string; length: number } | undefined {
   for (const { kind, pattern, text } of parts) {
     const match = pattern.exec(rest)?.[0];
     if (match !== undefined) return { kind, text: text(match), length: match.length };

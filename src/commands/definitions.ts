@@ -1,0 +1,60 @@
+/** The commands, found by their files: `account-register.ts` exports `command`, which is called `account register`. */
+import { readdirSync } from "node:fs";
+import type { CommandDefinition } from "./command.ts";
+
+/** Where commands come from; tests bring their own. */
+export interface CommandSource {
+  /** `account-register`, `issue`, sorted. Reading them imports nothing. */
+  readonly names: readonly string[];
+  /** Undefined for a file of this folder that is no command. */
+  load(name: string): Promise<CommandDefinition | undefined>;
+}
+
+/** The commands of this folder. A file is imported when its command is typed, and all of them for help. */
+export function commandSource(): CommandSource {
+  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+  const files = readdirSync(new URL(".", import.meta.url));
+  const names = files
+    .filter((file) => file.endsWith(extension) && !file.endsWith(".d.ts"))
+    .map((file) => file.slice(0, -extension.length))
+    .filter((name) => name !== "command" && name !== "definitions")
+    .toSorted();
+  return {
+    names,
+    async load(name) {
+      const module: unknown = await import(new URL(`${name}${extension}`, import.meta.url).href);
+      return hasCommand(module) ? module.command : undefined;
+    },
+  };
+}
+
+/** All commands, sorted by their files' names. */
+export async function allCommands(source: CommandSource): Promise<readonly CommandDefinition[]> {
+  return loadAll(source, source.names);
+}
+
+/** The command that these words begin with; its whole group when it is half typed, and all commands when there is none. */
+export async function commandsFor(
+  words: readonly string[],
+  source: CommandSource,
+): Promise<readonly CommandDefinition[]> {
+  const [first = "", second = ""] = words;
+  const exact = source.names.filter((name) => name === first || name === `${first}-${second}`);
+  if (exact.length > 0) return loadAll(source, exact);
+  const group = source.names.filter((name) => name.startsWith(`${first}-`));
+  return loadAll(source, group.length > 0 ? group : source.names);
+}
+
+async function loadAll(
+  source: CommandSource,
+  names: readonly string[],
+): Promise<readonly CommandDefinition[]> {
+  const loaded = await Promise.all(names.map(async (name) => source.load(name)));
+  return loaded.filter((definition) => definition !== undefined);
+}
+
+function hasCommand(module: unknown): module is { command: CommandDefinition } {
+  if (typeof module !== "object" || module === null || !("command" in module)) return false;
+  const { command } = module;
+  return typeof command === "object" && command !== null && "run" in command && "name" in command;
+}

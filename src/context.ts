@@ -1,0 +1,94 @@
+/** What a command may touch, from what surrounds the run and what was typed. */
+import { createInterface } from "node:readline";
+import type { CommandContext } from "./commands/command.ts";
+import type { Config } from "./options/config.ts";
+import type { OptionsOf } from "./options/declaration.ts";
+import { defaultConfigFile, defaultStateFolder } from "./options/folders.ts";
+import type { globalOptions } from "./options/global.ts";
+import type { Output } from "./output/output.ts";
+import { Problem } from "./problem.ts";
+import type { Typed } from "./program/flags.ts";
+import type { Run, Surroundings } from "./surroundings.ts";
+
+export interface ContextFrom {
+  readonly run: Run;
+  readonly typed: Typed;
+  readonly globals: OptionsOf<typeof globalOptions>;
+  /** Of the global options and of the command's, by option. */
+  readonly sources: Readonly<Record<string, string>>;
+  readonly output: Output;
+}
+
+/** Nothing is read before the command asks: a folder that cannot be found is a Problem only where it is needed. */
+export function contextOf({ run, typed, globals, sources, output }: ContextFrom): CommandContext {
+  const { surroundings, parts } = run;
+  const { env, cwd, uid, stdin, stderr, signal, clock } = surroundings;
+  const terminal = () => stdin.isTTY === true && stderr.isTTY === true;
+  const load = parts.loadConfig ?? loadConfig;
+  let config: Promise<Config> | undefined;
+  return {
+    args: typed.args,
+    env,
+    cwd,
+    uid,
+    log: output.log,
+    signal,
+    clock,
+    solverFlags: typed.solverFlags,
+    get stdin() {
+      return surroundings.stdin;
+    },
+    get interactive() {
+      return globals.nonInteractive !== true && terminal();
+    },
+    get configPath() {
+      return globals.config ?? defaultConfigFile(surroundings);
+    },
+    get stateFolder() {
+      return globals.state ?? defaultStateFolder(surroundings);
+    },
+    async config() {
+      config ??= load(this.configPath).then((loaded) => present(loaded, sources["config"]));
+      return config;
+    },
+    ask: async (question) => ask(question, surroundings),
+    sourceOf: (option) => sources[option] ?? "not given",
+    mask: (secret) => output.mask(secret),
+  };
+}
+
+async function loadConfig(path: string): Promise<Config> {
+  const settings = await import("./store/settings.ts");
+  return settings.loadConfig(path);
+}
+
+/** No config at all is fine, unless one was named. */
+function present(config: Config, namedBy: string | undefined): Config {
+  if (config.exists || namedBy === undefined) return config;
+  throw new Problem("config", {
+    detail: `${namedBy} names ${config.path}, which does not exist.`,
+    hint: `Correct the path, or make the file: acmectl config init --config ${config.path}`,
+  });
+}
+
+async function ask(question: string, { stdin, stderr, signal }: Surroundings): Promise<string> {
+  stderr.write(`${question} `);
+  const lines = createInterface({ input: stdin, terminal: false });
+  try {
+    return await new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      lines.once("line", (line) => resolve(line.trim()));
+      lines.once("close", () => reject(noAnswer(question)));
+    });
+  } finally {
+    lines.close();
+  }
+}
+
+function noAnswer(question: string): Problem {
+  return new Problem("usage", {
+    detail: `The input ended before this was answered: ${question}`,
+    hint: "Give the answer as an option, and -n where nobody can be asked.",
+  });
+}

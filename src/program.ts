@@ -1,0 +1,220 @@
+/** Command definitions → commander, and what was typed → which command with which texts. */
+import { Command, CommanderError, Option } from "commander";
+import { type CommandSource, commandsFor } from "./commands/definitions.ts";
+import type { CommandDefinition } from "./commands/command.ts";
+import type { OptionDeclarations } from "./options/declaration.ts";
+import { describeOption, type FlagDescription } from "./options/describe.ts";
+import { globalOptions } from "./options/global.ts";
+import { chosenSolvers } from "./program/chosen.ts";
+import { collect, type Flags, type Typed } from "./program/flags.ts";
+import { closing, exitCodesText, groupSummary, inHelp, opening } from "./program/help.ts";
+import { firstWords } from "./program/words.ts";
+import { type SolverDeclarations, usageProblem } from "./program/usage.ts";
+import { Problem } from "./problem.ts";
+import type { SolverPlugin } from "./plugin.ts";
+
+export type CommandLine =
+  /** Help or the version was asked for: this is what to print. */
+  | { readonly kind: "text"; readonly text: string }
+  | ({ readonly kind: "command"; readonly command: CommandDefinition } & Typed);
+
+export interface ProgramParts {
+  readonly commands: CommandSource;
+  loadSolver(name: string, from: { cwd: string }): Promise<{ plugin: SolverPlugin; name: string }>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** What `--version` prints. */
+  readonly version: string;
+  /** Columns for help. */
+  readonly width: number;
+}
+
+/** Reads the words behind `acmectl`. Rejects with a `usage` Problem that names what is wrong with them. */
+export async function readCommandLine(
+  argv: readonly string[],
+  parts: ProgramParts,
+): Promise<CommandLine> {
+  const words = firstWords(argv);
+  if (words[0] === "help") {
+    const topic = words.slice(1);
+    if (topic[0] === "exit-codes") return { kind: "text", text: exitCodesText() };
+    return readCommandLine([...topic, "--help"], parts);
+  }
+  const commands = await commandsFor(words, parts.commands);
+  const { solvers, unknown } = await solversOf(argv, commands, parts);
+  try {
+    return await parse(argv, commands, { ...parts, solvers, lenient: false });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.unknownOption" && unknown !== undefined) throw unknown;
+    throw usageProblem(error, words, commands, solvers);
+  }
+}
+
+interface ParseSettings extends Pick<ProgramParts, "cwd" | "version" | "width"> {
+  readonly solvers: readonly SolverDeclarations[];
+  /** For a first look: accept what is unknown, and give no help. */
+  readonly lenient: boolean;
+}
+
+/** The declarations of the solvers that the words choose, since their flags belong to the command. */
+async function solversOf(
+  argv: readonly string[],
+  commands: readonly CommandDefinition[],
+  parts: ProgramParts,
+): Promise<{ solvers: readonly SolverDeclarations[]; unknown?: Problem }> {
+  if (!commands.some((command) => command.solverFlags === true)) return { solvers: [] };
+  const look = await parse(argv, commands, { ...parts, solvers: [], lenient: true }).catch(
+    () => {},
+  );
+  if (look?.kind !== "command" || look.command.solverFlags !== true) return { solvers: [] };
+  const solvers = new Map<string, SolverDeclarations>();
+  let unknown: Problem | undefined;
+  for (const chosen of chosenSolvers(look.command, look, parts.env)) {
+    try {
+      const { plugin, name } = await parts.loadSolver(chosen, { cwd: parts.cwd });
+      solvers.set(name, { name, options: plugin.options });
+    } catch (error) {
+      // It may be a solver of the config, which is not read here; the command says so if it is not.
+      if (!Problem.is(error)) throw error;
+      unknown ??= error;
+    }
+  }
+  return { solvers: [...solvers.values()], ...(unknown === undefined ? {} : { unknown }) };
+}
+
+async function parse(
+  argv: readonly string[],
+  commands: readonly CommandDefinition[],
+  settings: ParseSettings,
+): Promise<CommandLine> {
+  const typed = { args: [], flags: {}, globalFlags: {}, solverFlags: {} };
+  let chosen: CommandLine | undefined;
+  let text = "";
+  const root = basic(new Command("acmectl"), settings)
+    .configureOutput({
+      writeOut: (part) => (text += part),
+      writeErr: (part) => (text += part),
+      outputError: () => {},
+      getOutHelpWidth: () => settings.width,
+      getErrHelpWidth: () => settings.width,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .description(opening)
+    .enablePositionalOptions()
+    .version(settings.version, "-V, --version", "Print the versions of acmectl and Node.js.")
+    .helpCommand("help [topic]", "Help for a command; help exit-codes lists the exit codes.");
+  addOptions(root, globalOptions, typed.globalFlags, settings);
+  for (const command of commands) {
+    const leaf = addCommand(root, command, typed, settings);
+    leaf.action(() => {
+      chosen = { kind: "command", command, ...typed, args: leaf.args };
+    });
+  }
+  try {
+    await root.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+  }
+  return chosen ?? { kind: "text", text };
+}
+
+function addCommand(
+  root: Command,
+  command: CommandDefinition,
+  typed: { flags: Flags; globalFlags: Flags; solverFlags: Record<string, Flags> },
+  settings: ParseSettings,
+): Command {
+  const words = command.name.split(" ");
+  const name = words.pop() ?? command.name;
+  const parent = words.reduce((above, word) => groupIn(above, word, typed, settings), root);
+  const leaf = basic(parent.command(name), settings)
+    .summary(command.summary)
+    .description([command.summary, command.description ?? ""].join("\n\n").trim())
+    .allowUnknownOption(settings.lenient)
+    .allowExcessArguments(settings.lenient);
+  if (parent !== root) parent.description(groupSummary(parent.commands.map((one) => one.name())));
+  for (const { usage, description } of command.arguments ?? []) leaf.argument(usage, description);
+  addOptions(leaf, command.options, typed.flags, settings);
+  const solvers = command.solverFlags === true ? settings.solvers : [];
+  for (const { name: plugin, options } of solvers) {
+    const flags = (typed.solverFlags[plugin] ??= {});
+    addOptions(leaf, options, flags, settings, plugin);
+  }
+  addOptions(leaf, globalOptions, typed.globalFlags, settings);
+  return leaf.addHelpText("after", () => closing(command, solvers));
+}
+
+/** The command above sub-commands, e.g. `account`. */
+function groupIn(
+  above: Command,
+  word: string,
+  typed: { globalFlags: Flags },
+  settings: ParseSettings,
+): Command {
+  const known = above.commands.find((command) => command.name() === word);
+  if (known !== undefined) return known;
+  const group = basic(above.command(word), settings).enablePositionalOptions().helpCommand(false);
+  addOptions(group, globalOptions, typed.globalFlags, settings);
+  return group;
+}
+
+function basic(command: Command, { lenient }: ParseSettings): Command {
+  command.exitOverride().helpOption(lenient ? false : "-h, --help", "Show this.");
+  return command;
+}
+
+function addOptions(
+  command: Command,
+  declarations: OptionDeclarations,
+  into: Flags,
+  settings: Pick<ParseSettings, "cwd">,
+  plugin?: string,
+): void {
+  for (const [name, declaration] of Object.entries(declarations)) {
+    const description = describeOption(name, declaration, plugin);
+    if (description.flag === undefined) continue;
+    const heading = plugin === undefined ? description.group : `Options of the solver ${plugin}:`;
+    for (const { flags, hidden, means } of spellings(description.flag)) {
+      const option = new Option(flags, inHelp(description)).hideHelp(hidden || description.hidden);
+      if (heading !== undefined) option.helpGroup(heading);
+      command.addOption(option);
+      command.on(`option:${option.name()}`, (text: unknown) => {
+        const known = command.options.flatMap(({ long, short }) => [long, short]);
+        const place = plugin === undefined ? undefined : settings.cwd;
+        collect(into, { name, declaration, text, means, known, flag: flags, folder: place });
+      });
+    }
+  }
+}
+
+function* spellings({
+  long,
+  short,
+  placeholder,
+  aliases,
+  means,
+  opposite,
+}: FlagDescription): Generator<{
+  flags: string;
+  hidden: boolean;
+  means: boolean;
+}> {
+  const value = placeholder === undefined ? "" : ` <${placeholder}>`;
+  yield {
+    flags: `${short === undefined ? "" : `${short}, `}${long}${value}`,
+    hidden: false,
+    means,
+  };
+  for (const alias of aliases) yield { flags: alias + value, hidden: true, means };
+  if (opposite !== undefined) yield { flags: opposite, hidden: true, means: !means };
+}
+
+/** Help and version end commander's parse as errors do. */
+function isAnswer(error: unknown): boolean {
+  return (
+    error instanceof CommanderError &&
+    ["commander.help", "commander.helpDisplayed", "commander.version"].includes(error.code)
+  );
+}

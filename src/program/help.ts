@@ -1,0 +1,77 @@
+/** The texts of help that do not come from commander. */
+import type { CommandDefinition } from "../commands/command.ts";
+import { describeOption, type OptionDescription } from "../options/describe.ts";
+import { exitCodes } from "../problem.ts";
+import type { SolverDeclarations } from "./usage.ts";
+
+export const opening =
+  "Get TLS certificates from any ACME certificate authority (RFC 8555), and keep them fresh.";
+
+/** An option's line: its description, then what it takes and what it is without it. */
+export function inHelp({
+  description,
+  choices,
+  required,
+  default: standard,
+}: OptionDescription): string {
+  const more = [
+    ...(choices.length === 0 ? [] : [choices.join(" | ")]),
+    ...(required ? ["required"] : []),
+    ...(standard === undefined ? [] : [`default: ${standard}`]),
+  ];
+  return more.length === 0
+    ? description
+    : `${description.replace(/\.$/, "")} (${more.join("; ")}).`;
+}
+
+/** What a group of commands says of itself. */
+export function groupSummary(commands: readonly string[]): string {
+  return commands.join(" · ");
+}
+
+/** What stands below a command's options: settings without a flag, variables, examples. */
+export function closing(
+  command: CommandDefinition,
+  solvers: readonly SolverDeclarations[],
+): string {
+  const flagless = [{ options: command.options, name: undefined }, ...solvers]
+    .flatMap(({ options, name }) =>
+      Object.entries(options).map(([option, declaration]) =>
+        describeOption(option, declaration, name),
+      ),
+    )
+    .filter(({ flag, hidden }) => flag === undefined && !hidden);
+  const [example] = Object.keys(command.options);
+  const shown = example === undefined ? undefined : command.options[example];
+  const described =
+    example === undefined || shown === undefined ? undefined : describeOption(example, shown);
+  return [
+    ...(flagless.length === 0
+      ? []
+      : ["", "By environment or config only:", ...flagless.flatMap(withoutFlag)]),
+    ...(described?.flag === undefined
+      ? []
+      : ["", `Each option has a variable: ${described.flag.long} is ${described.variables[0]}.`]),
+    ...(command.solverFlags === true && solvers.length === 0
+      ? [
+          "",
+          "A solver's own options: add --help behind --solver NAME, or acmectl solvers show NAME.",
+        ]
+      : []),
+    ...(command.examples === undefined
+      ? []
+      : ["", "Examples:", ...command.examples.map((line) => `  ${line}`)]),
+  ].join("\n");
+}
+
+/** The table of exit codes. */
+export function exitCodesText(): string {
+  const lines = Object.entries(exitCodes).map(
+    ([code, meaning]) => `  ${code.padStart(3)}  ${meaning}`,
+  );
+  return `Exit codes:\n${lines.join("\n")}\n`;
+}
+
+function withoutFlag({ variables, description }: OptionDescription): readonly string[] {
+  return [`  ${variables.join(", ")}`, `      ${description}`];
+}

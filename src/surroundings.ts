@@ -1,0 +1,47 @@
+/** What a run may touch of the process, so that tests can bring their own. */
+import type { Readable } from "node:stream";
+import type { Clock } from "./clock.ts";
+import type { CommandSource } from "./commands/definitions.ts";
+import type { Config } from "./options/config.ts";
+import type { SolverPlugin } from "./plugin.ts";
+
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  readonly cwd: string;
+  /** -1 where there are no user ids. */
+  readonly uid: number;
+  /** Version of Node.js, with its v. */
+  readonly node: string;
+  readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  /** Its reason is a Problem of kind `interrupted`, or what was thrown where nobody could catch it. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** A stream that text is written to, a terminal or not. */
+export interface TextStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+/** What main is made of; tests bring their own. */
+export interface Parts {
+  readonly commands?: CommandSource;
+  readonly loadSolver?: (
+    name: string,
+    from: { cwd: string },
+  ) => Promise<{ plugin: SolverPlugin; name: string }>;
+  readonly loadConfig?: (path: string) => Promise<Config>;
+}
+
+export interface Run {
+  readonly argv: readonly string[];
+  readonly surroundings: Surroundings;
+  readonly parts: Parts;
+  /** What `--version` prints. */
+  readonly versions: string;
+}

@@ -1,0 +1,74 @@
+import { Readable } from "node:stream";
+import { type Clock, systemClock } from "../../src/clock.ts";
+import type { CommandDefinition } from "../../src/commands/command.ts";
+import { main } from "../../src/main.ts";
+import { splitWords } from "../../src/options/words.ts";
+import type { ExitCode } from "../../src/problem.ts";
+import type { Parts } from "../../src/surroundings.ts";
+
+export interface RunOptions {
+  /** All of the environment; nothing is taken over from the test's own. */
+  env?: Record<string, string>;
+  cwd?: string;
+  uid?: number;
+  /** What is typed in; with `terminal`, a person types it. */
+  stdin?: string;
+  terminal?: boolean;
+  signal?: AbortSignal;
+  clock?: Clock;
+  columns?: number;
+  parts?: Parts;
+}
+
+export interface Ran {
+  code: ExitCode;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs `acmectl <line>` in this process, by main; quotes in the line mean what they mean to a shell. An array is taken as it is. */
+export async function run(
+  line: string | readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
+  const { terminal = false } = options;
+  const stdout = sink(terminal, options.columns);
+  const stderr = sink(terminal, options.columns);
+  const stdin = Readable.from(options.stdin === undefined ? [] : [options.stdin]);
+  const code = await main(
+    argvOf(line),
+    {
+      env: options.env ?? {},
+      cwd: options.cwd ?? process.cwd(),
+      uid: options.uid ?? 1000,
+      node: process.version,
+      stdin: Object.assign(stdin, { isTTY: terminal }),
+      stdout,
+      stderr,
+      signal: options.signal ?? new AbortController().signal,
+      clock: options.clock ?? systemClock,
+    },
+    options.parts,
+  );
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+}
+
+/** Commands that a test makes up, in place of those of `src/commands`. */
+export function commandsOf(...commands: readonly CommandDefinition[]): Parts {
+  const byFile = new Map(commands.map((command) => [command.name.replaceAll(" ", "-"), command]));
+  return {
+    commands: { names: [...byFile.keys()].toSorted(), load: async (name) => byFile.get(name) },
+  };
+}
+
+function argvOf(line: string | readonly string[]): readonly string[] {
+  if (typeof line !== "string") return line;
+  const words = splitWords(line);
+  if (words === undefined) throw new Error(`A quote is left open in: ${line}`);
+  return words;
+}
+
+function sink(isTTY: boolean, columns: number | undefined) {
+  let written = "";
+  return { isTTY, columns, write: (text: string) => (written += text), text: () => written };
+}
