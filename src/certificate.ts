@@ -60,7 +60,7 @@ export interface CertificateRequest {
   identifiers: readonly Identifier[];
   keyType: KeyType;
   reuseKey: boolean;
-  /** PEM of a CSR of the user's; then the private key is the user's own affair. */
+  /** A CSR of the user's (DER, base64); then the private key is the user's own affair. */
   csr?: string;
   issuer: IssuerSetting;
   profile?: string;

@@ -2,7 +2,7 @@ import { composeRequest } from "../issue/compose.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openTools } from "../issue/open.ts";
-import { describeHeld } from "../issue/describe.ts";
+import { describeHeld } from "../renew/describe.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { requestFlags } from "../options/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
@@ -88,10 +88,14 @@ function present(
   { clock }: CommandContext,
 ): Result {
   const outcome = issued ? "issued" : "unchanged";
+  const names = held.meta.identifiers.map(({ value }) => value).join(", ");
+  const text = issued
+    ? `Issued a certificate for ${names}.`
+    : `A good certificate for ${names} is held already; nothing was done.`;
   const { document, view } = describeHeld(request, held, outcome, clock.now());
   return {
     exitCode: issued && detailed ? 10 : 0,
     document: { outcome, certificates: [document] },
-    view,
+    view: [{ kind: "line", text, tone: "good" }, ...view],
   };
 }

@@ -1,5 +1,5 @@
 import type { AccountSession, Directory } from "../acme/acme.ts";
-import { createPrivateKey, thumbprint } from "../acme/keys.ts";
+import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../store/store.ts";
@@ -83,7 +83,7 @@ async function newStoredAccount(
   contact: readonly string[],
   { store }: IssueTools,
 ) {
-  const key = await createPrivateKey("ec256");
+  const key = await createAccountKey();
   return store.accounts.create({ id: thumbprint(key), directory: issuer.server, key, contact });
 }
 

@@ -38,7 +38,7 @@ export async function composeRequest(
     outputs: {},
     hooks: {},
     ...given({
-      csr: csr?.pem,
+      csr: csr?.base64,
       preferredChain: wanted.preferredChain,
       selfCheckAt: wanted.selfCheckAt,
     }),
@@ -61,7 +61,8 @@ function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], un
 }
 
 interface GivenCsr {
-  readonly pem: string;
+  /** DER. */
+  readonly base64: string;
   readonly identifiers: readonly Identifier[];
 }
 
@@ -88,8 +89,9 @@ async function readCsrFile(path: string): Promise<GivenCsr> {
       cause: error,
     });
   });
-  const { pem, identifiers } = readCsr(bytes);
-  return { pem, identifiers };
+  const text = bytes.toString("latin1");
+  const csr = readCsr(text.includes("-----BEGIN") ? text : bytes, `--csr ${path}`);
+  return { base64: Buffer.from(csr.der).toString("base64"), identifiers: csr.identifiers };
 }
 
 function dnsSetting(flags: Flags): DnsSetting {

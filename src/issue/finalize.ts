@@ -23,7 +23,7 @@ export async function prepareKey(
   resumed: PendingOrder | undefined,
   { store, log }: Pick<IssueTools, "store" | "log">,
 ): Promise<KeyMaterial> {
-  if (request.csr !== undefined) return { csr: base64(readCsr(request.csr).der) };
+  if (request.csr !== undefined) return { csr: request.csr };
   if (resumed?.privateKey !== undefined && resumed.csr !== undefined) {
     return { privateKey: resumed.privateKey, csr: resumed.csr };
   }
@@ -74,8 +74,9 @@ export async function finalizeOrder(
 }
 
 function publicKeyOf(key: KeyMaterial) {
-  if (key.privateKey !== undefined) return createPublicKey(key.privateKey);
-  return readCsr(Buffer.from(key.csr, "base64")).publicKey;
+  return key.privateKey === undefined
+    ? readCsr(Buffer.from(key.csr, "base64")).publicKey
+    : createPublicKey(key.privateKey);
 }
 
 function base64(der: Uint8Array): string {

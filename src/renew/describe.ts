@@ -1,17 +1,17 @@
 import type { CertificateRequest } from "../certificate.ts";
 import type { Block } from "../result.ts";
 import type { HeldCertificate } from "../store/store.ts";
-import { dueAt } from "../renew/lifetime.ts";
+import { dueAt } from "./lifetime.ts";
 
 /** A certificate that is held, for machines and for people. */
 export function describeHeld(
   request: Pick<CertificateRequest, "name">,
-  { meta, paths }: HeldCertificate,
+  held: HeldCertificate,
   outcome: string,
   now: Date,
 ): { document: Record<string, unknown>; view: readonly Block[] } {
-  const due = dueAt(new Date(meta.notBefore), new Date(meta.notAfter));
-  const names = meta.identifiers.map(({ value }) => value);
+  const { meta, paths } = held;
+  const due = dueAt(new Date(meta.notBefore), new Date(meta.notAfter)).toISOString();
   const document = {
     name: request.name,
     outcome,
@@ -21,42 +21,28 @@ export function describeHeld(
     issuer: meta.issuer,
     notBefore: meta.notBefore,
     notAfter: meta.notAfter,
-    dueAt: due.toISOString(),
+    dueAt: due,
     directory: meta.directory,
     ...(meta.profile === undefined ? {} : { profile: meta.profile }),
     keyType: meta.keyType,
     paths,
   };
-  const first =
-    outcome === "issued"
-      ? ({
-          kind: "line",
-          text: `Issued a certificate for ${names.join(", ")}.`,
-          tone: "good",
-        } as const)
-      : ({
-          kind: "line",
-          text: `A good certificate for ${names.join(", ")} is held already; nothing was done.`,
-          tone: "good",
-        } as const);
-  const view: Block[] = [
-    first,
-    {
-      kind: "fields",
-      entries: [
-        ["Issuer", meta.issuer],
-        ["Valid until", `${meta.notAfter} (${daysBetween(now, new Date(meta.notAfter))})`],
-        ["Due for renewal", due.toISOString()],
-        ["Certificate", paths.fullchain],
-        ...(paths.privateKey === undefined ? [] : [["Private key", paths.privateKey] as const]),
-      ],
-    },
-  ];
-  return { document, view };
+  const fields: Block = {
+    kind: "fields",
+    entries: [
+      ["Issuer", meta.issuer],
+      ["Serial", meta.serial],
+      ["Valid until", `${meta.notAfter} (${timeFrom(now, new Date(meta.notAfter))})`],
+      ["Due for renewal", due],
+      ["Certificate", paths.fullchain],
+      ...(paths.privateKey === undefined ? [] : [["Private key", paths.privateKey] as const]),
+    ],
+  };
+  return { document, view: [fields] };
 }
 
 /** `in 89 days`, `in 5 hours`, `2 days ago`. */
-export function daysBetween(now: Date, then: Date): string {
+export function timeFrom(now: Date, then: Date): string {
   const hours = (then.getTime() - now.getTime()) / 3_600_000;
   const amount = Math.abs(hours);
   const text =

@@ -1,0 +1,58 @@
+import { composeIssuer } from "../issue/issuer.ts";
+import { openTools } from "../issue/open.ts";
+import { registerAccount } from "../issue/register.ts";
+import { registrationFlags } from "../options/account.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { defineCommand } from "./command.ts";
+
+export const command = defineCommand({
+  name: "account register",
+  summary: "Make an account on a CA, or find the one of a given key",
+  examples: [
+    "acmectl account register -m ops@example.com --agree-tos",
+    "acmectl account register --server zerossl --agree-tos --eab-kid ID --eab-hmac env:ZEROSSL_HMAC",
+    "acmectl account register --account-key file:/run/secrets/account.pem",
+  ],
+  options: registrationFlags,
+  async run(flags, context) {
+    const issuer = composeIssuer(flags, undefined, await context.config());
+    const store = openFolderStore(context.stateFolder, context);
+    const tools = await openTools(issuer, [], context, { store });
+    try {
+      const { stored, account, created } = await registerAccount(
+        issuer,
+        flags.accountKey,
+        context,
+        tools,
+      );
+      const outcome = created ? "registered" : "unchanged";
+      return {
+        exitCode: 0,
+        document: {
+          outcome,
+          account: { ...account, directory: stored.directory, id: stored.id, path: stored.path },
+        },
+        view: [
+          {
+            kind: "line",
+            tone: "good",
+            text: created
+              ? `Registered an account with ${issuer.server}.`
+              : `The account with ${issuer.server} is there already.`,
+          },
+          {
+            kind: "fields",
+            entries: [
+              ["Account", account.url],
+              ["Status", account.status],
+              ["Contact", account.contact.join(", ") || "none"],
+              ["Kept in", stored.path],
+            ],
+          },
+        ],
+      };
+    } finally {
+      await tools.close();
+    }
+  },
+});
