@@ -12,6 +12,8 @@ export interface DnsSettings {
   readonly recursive: boolean;
   /** Milliseconds for one question to one server. */
   readonly queryTimeout: number;
+  /** For DNS over HTTPS; the global one when absent. */
+  readonly fetch?: typeof fetch;
 }
 
 export interface Dns {
@@ -20,15 +22,16 @@ export interface Dns {
     name: string,
     signal: AbortSignal,
   ): Promise<{ readonly name: string; readonly hops: readonly string[] }>;
-  /** Climb from `name` until a zone apex answers. */
+  /** The zone that holds `name`, with its name servers. A Problem when none does, or when nobody answers. */
   findZone(name: string, signal: AbortSignal): Promise<Zone>;
-  /** One look, everywhere: is `value` among the TXT strings at `name`? */
+  /** One look, everywhere: is `value` among the TXT strings at `name`? Servers that fail are answers, not exceptions. */
   lookForTxt(name: string, value: string, signal: AbortSignal): Promise<Look>;
-  /** A and AAAA, for http-01's self-check. */
+  /** A and AAAA, for http-01's self-check; empty when the name has none. */
   addresses(host: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
 export interface Look {
+  /** Every server that was asked, and that this machine can reach, shows the value. */
   readonly visible: boolean;
   readonly answers: readonly ServerAnswer[];
 }
@@ -38,9 +41,12 @@ export interface ServerAnswer {
   readonly server: string;
   readonly role: "authoritative" | "recursive";
   readonly visible: boolean;
-  /** TXT strings joined per record, or what went wrong: `NXDOMAIN`, `timeout`, `REFUSED`. */
+  /** TXT strings joined per record, control characters escaped as in zone files. */
   readonly values: readonly string[];
+  /** `NOERROR`, `NXDOMAIN`, `timeout`, `REFUSED`, `CNAME to …`. */
   readonly outcome: string;
   /** Answers that waiting will not mend, such as REFUSED from a server that does not serve the zone. */
   readonly final: boolean;
+  /** Left out of the verdict: this machine has no route to it (no IPv6), and other servers answered. */
+  readonly ignored?: true;
 }

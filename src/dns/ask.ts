@@ -1,0 +1,114 @@
+import { randomInt } from "node:crypto";
+import { Problem } from "../problem.ts";
+import type { DnsSettings } from "./dns.ts";
+import { exchangeByHttps } from "./https.ts";
+import { limited } from "./limit.ts";
+import { MalformedReply, decodeReply, encodeQuery } from "./message.ts";
+import type { Question, Reply } from "./message.ts";
+import { nameOf, resolversOf } from "./server.ts";
+import type { Server } from "./server.ts";
+import { NoReply, exchangeByTcp, exchangeByUdp } from "./transport.ts";
+
+/** What one server said, or why it said nothing. */
+export type Outcome =
+  | { readonly reply: Reply; readonly failure?: undefined }
+  | { readonly reply?: undefined; readonly failure: string; readonly unreachable: boolean };
+
+export interface Asking {
+  readonly settings: DnsSettings;
+  readonly resolvers: readonly Server[];
+  /** Ask one server; only the signal rejects. */
+  ask(server: Server, question: Question, recurse: boolean, signal: AbortSignal): Promise<Outcome>;
+  /** The first resolver's answer that is NOERROR or NXDOMAIN; REFUSED when all refuse; a Problem when none helps. */
+  askResolvers(question: Question, signal: AbortSignal): Promise<Reply>;
+}
+
+/** Questions at once, over all names of a run. */
+const parallel = 24;
+
+/** The way to ask: resolvers read, questions limited in number, failures as values. */
+export function openAsking(settings: DnsSettings): Asking {
+  const resolvers = resolversOf(settings.resolvers);
+  const limit = limited(parallel);
+  const ask: Asking["ask"] = (server, question, recurse, signal) =>
+    limit(() => outcomeOf(server, question, recurse, settings, signal));
+  return {
+    settings,
+    resolvers,
+    ask,
+    askResolvers: (question, signal) => askInTurn(resolvers, ask, question, signal),
+  };
+}
+
+async function askInTurn(
+  resolvers: readonly Server[],
+  ask: Asking["ask"],
+  question: Question,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const refused: Reply[] = [];
+  const failures: string[] = [];
+  for (const server of resolvers) {
+    const { reply, failure } = await ask(server, question, true, signal);
+    if (reply !== undefined && isAnswer(reply)) return reply;
+    if (reply?.rcode === "REFUSED") refused.push(reply);
+    failures.push(`${nameOf(server)}: ${reply?.rcode ?? failure}`);
+  }
+  const [refusal] = refused;
+  if (refusal !== undefined && refused.length === resolvers.length) return refusal;
+  throw new Problem("network", {
+    detail: `No DNS resolver could tell the ${question.type} records of ${question.name} (${failures.join("; ")}).`,
+    hint: "Check the network and the zone's delegation; other resolvers are given with --dns-resolvers, an https:// URL where port 53 is blocked.",
+  });
+}
+
+/** NXDOMAIN is an answer as well: the name is not there. */
+export function isAnswer({ rcode }: Reply): boolean {
+  return rcode === "NOERROR" || rcode === "NXDOMAIN";
+}
+
+async function outcomeOf(
+  server: Server,
+  question: Question,
+  recurse: boolean,
+  settings: DnsSettings,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  signal.throwIfAborted();
+  try {
+    const reply = await exchange(server, question, { recurse, edns: true }, settings, signal);
+    // Servers from before EDNS answer so (RFC 6891 §7).
+    if (reply.rcode !== "FORMERR" && reply.rcode !== "NOTIMP") return { reply };
+    const plain = { recurse, edns: false };
+    return { reply: await exchange(server, question, plain, settings, signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof NoReply) {
+      return { failure: error.message, unreachable: error.unreachable };
+    }
+    if (error instanceof MalformedReply) return { failure: error.message, unreachable: false };
+    throw error;
+  }
+}
+
+async function exchange(
+  server: Server,
+  question: Question,
+  flags: { recurse: boolean; edns: boolean },
+  settings: DnsSettings,
+  signal: AbortSignal,
+): Promise<Reply> {
+  // RFC 8484 §4.1 wants 0, so that answers can be cached.
+  const id = server.kind === "https" ? 0 : randomInt(0x1_0000);
+  const common = {
+    query: encodeQuery(id, question, flags),
+    read: (message: Buffer) => decodeReply(message, id, question),
+    timeout: settings.queryTimeout,
+    signal,
+  };
+  if (server.kind === "https") {
+    return exchangeByHttps({ ...common, url: server.url, fetch: settings.fetch ?? fetch });
+  }
+  const reply = await exchangeByUdp({ ...common, ...server });
+  return reply.truncated ? exchangeByTcp({ ...common, ...server }) : reply;
+}

@@ -1,0 +1,159 @@
+import { Problem } from "../problem.ts";
+import { lastOf } from "./addresses.ts";
+import { isAnswer } from "./ask.ts";
+import type { Asking, Outcome } from "./ask.ts";
+import type { Look, ServerAnswer } from "./dns.ts";
+import { mostHops, targetOf } from "./follow.ts";
+import { printable } from "./name.ts";
+import { nameOf } from "./server.ts";
+import type { Server } from "./server.ts";
+import type { NameServerAddress, Zones } from "./zone.ts";
+
+/** One look for a TXT value: at every authoritative server, and at the resolvers only once those agree. */
+export async function lookForTxt(
+  name: string,
+  value: string,
+  asking: Asking,
+  zones: Zones,
+  signal: AbortSignal,
+): Promise<Look> {
+  const { authoritative, recursive } = asking.settings;
+  const first = authoritative
+    ? await lookAtZone(name, value, asking, zones, new Set(), signal)
+    : [];
+  if (!verdict(first) && authoritative) return { visible: false, answers: first };
+  if (authoritative && !recursive) return { visible: true, answers: first };
+  const second = await lookAtResolvers(name, value, asking, signal);
+  return { visible: verdict(second), answers: [...first, ...second] };
+}
+
+/** All that this machine can reach see it, and there is at least one. */
+function verdict(answers: readonly ServerAnswer[]): boolean {
+  const counted = answers.filter((answer) => answer.ignored !== true);
+  return counted.length > 0 && counted.every((answer) => answer.visible);
+}
+
+async function lookAtZone(
+  name: string,
+  value: string,
+  asking: Asking,
+  zones: Zones,
+  seen: Set<string>,
+  signal: AbortSignal,
+): Promise<readonly ServerAnswer[]> {
+  seen.add(name);
+  try {
+    const zone = await zones.find(name, signal);
+    const { found, lost } = await zones.servers(zone, signal);
+    const asked = await Promise.all(
+      found.map((at) => askOne(at, zone.name, name, value, asking, signal)),
+    );
+    const answers = [...asked.map(({ answer }) => answer), ...lost.map(withoutAddress)];
+    const targets = new Set(asked.flatMap(({ target }) => target ?? []));
+    const further = [];
+    for (const target of targets) {
+      if (seen.has(target) || seen.size > mostHops) further.push(endless(target));
+      else further.push(...(await lookAtZone(target, value, asking, zones, seen, signal)));
+    }
+    return [...withoutUnreachable(answers), ...further];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!Problem.is(error)) throw error;
+    return [nobody(`the zone of ${name}`, error.message)];
+  }
+}
+
+async function askOne(
+  { host, address }: NameServerAddress,
+  zone: string,
+  name: string,
+  value: string,
+  asking: Asking,
+  signal: AbortSignal,
+): Promise<{ answer: ServerAnswer; target?: string }> {
+  const server: Server = { kind: "plain", address, port: asking.settings.authoritativePort };
+  const outcome = await asking.ask(server, { name, type: "TXT" }, false, signal);
+  const base = { server: `${host} (${nameOf(server)})`, role: "authoritative" } as const;
+  const { reply } = outcome;
+  if (reply === undefined || !answersFor(outcome)) {
+    return { answer: { ...base, visible: false, values: [], ...failed(outcome) } };
+  }
+  if (!reply.authoritative) {
+    const lame = `does not speak for the zone ${zone}`;
+    return { answer: { ...base, visible: false, values: [], outcome: lame, final: true } };
+  }
+  const target = targetOf(reply, name);
+  if (target !== undefined) {
+    const outcome = `CNAME to ${target}`;
+    return { target, answer: { ...base, visible: true, values: [], outcome, final: false } };
+  }
+  return { answer: { ...base, ...seenIn(outcome, name, value), final: false } };
+}
+
+async function lookAtResolvers(
+  name: string,
+  value: string,
+  asking: Asking,
+  signal: AbortSignal,
+): Promise<readonly ServerAnswer[]> {
+  return Promise.all(
+    asking.resolvers.map(async (server): Promise<ServerAnswer> => {
+      const outcome = await asking.ask(server, { name, type: "TXT" }, true, signal);
+      const base = { server: nameOf(server), role: "recursive" } as const;
+      if (!answersFor(outcome)) {
+        return { ...base, visible: false, values: [], ...failed(outcome) };
+      }
+      const end = outcome.reply === undefined ? name : lastOf(outcome.reply, name);
+      return { ...base, ...seenIn(outcome, end, value), final: false };
+    }),
+  );
+}
+
+function answersFor({ reply }: Outcome): boolean {
+  return reply !== undefined && isAnswer(reply);
+}
+
+function seenIn(
+  { reply }: Outcome,
+  name: string,
+  value: string,
+): { visible: boolean; values: readonly string[]; outcome: string } {
+  const records = (reply?.answers ?? []).filter(
+    (record) => record.type === "TXT" && record.name === name,
+  );
+  const values = records.map((record) => record.value);
+  const outcome =
+    reply?.rcode === "NOERROR" && values.length === 0 ? "no TXT record" : reply?.rcode;
+  return { visible: values.includes(value), values: values.map(printable), outcome: outcome ?? "" };
+}
+
+const refusals = new Set(["REFUSED", "NOTAUTH", "NOTIMP"]);
+
+function failed({ reply, failure }: Outcome): { outcome: string; final: boolean } {
+  const outcome = reply?.rcode ?? failure ?? "";
+  return { outcome, final: refusals.has(outcome) };
+}
+
+/** Without IPv6 here, a server's IPv6 address proves nothing, as long as any other address answered. */
+function withoutUnreachable(answers: readonly ServerAnswer[]): readonly ServerAnswer[] {
+  if (answers.every(unreachable)) return answers;
+  return answers.map((answer) => (unreachable(answer) ? { ...answer, ignored: true } : answer));
+}
+
+const unreachable = (answer: ServerAnswer) => answer.outcome === "no route from this machine";
+
+const nobody = (server: string, outcome: string): ServerAnswer => ({
+  server,
+  role: "authoritative",
+  visible: false,
+  values: [],
+  outcome,
+  final: false,
+});
+
+const withoutAddress = (host: string) => nobody(host, "no address found for this name server");
+
+const endless = (target: string): ServerAnswer => ({
+  ...nobody(target, "the CNAMEs run in a circle, or are too many"),
+  final: true,
+});

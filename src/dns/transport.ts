@@ -1,0 +1,114 @@
+import { createSocket } from "node:dgram";
+import { connect, isIPv6 } from "node:net";
+
+/** No answer came: why, in a word or two, and whether this machine has no route to the server at all. */
+export class NoReply extends Error {
+  readonly unreachable: boolean;
+
+  constructor(outcome: string, options: { cause?: unknown; unreachable?: boolean } = {}) {
+    super(outcome, { cause: options.cause });
+    this.unreachable = options.unreachable ?? false;
+  }
+}
+
+/** One question on its way: what to send, where to, and which answer to take. */
+export interface Exchange<T> {
+  readonly address: string;
+  readonly port: number;
+  readonly query: Buffer;
+  /** Reads an answer; undefined for one that belongs to another question. */
+  readonly read: (message: Buffer) => T | undefined;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+}
+
+/** Ask by UDP from a port of its own, once more at half time, for datagrams get lost. */
+export function exchangeByUdp<T>(exchange: Exchange<T>): Promise<T> {
+  const { address, port, query, read, timeout } = exchange;
+  const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+  return untilSettled(exchange, (settle, fail) => {
+    const send = () => socket.send(query, (error) => error && fail(noReply(error)));
+    const again = setTimeout(send, timeout / 2);
+    socket.on("error", (error) => fail(noReply(error)));
+    socket.on("message", (message) => attempt(() => read(message), settle, fail));
+    // A connected socket takes answers from that address alone, and hears that its port is closed.
+    socket.connect(port, address, send);
+    return () => {
+      clearTimeout(again);
+      socket.close();
+    };
+  });
+}
+
+/** Ask by TCP, length first (RFC 7766 §8). */
+export function exchangeByTcp<T>(exchange: Exchange<T>): Promise<T> {
+  const { address, port, query, read } = exchange;
+  const socket = connect({ host: address, port });
+  return untilSettled(exchange, (settle, fail) => {
+    let received = Buffer.alloc(0);
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(query.length);
+    socket.on("error", (error) => fail(noReply(error)));
+    socket.on("close", () => fail(new NoReply("connection closed")));
+    socket.on("data", (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      while (received.length >= 2 && received.length >= received.readUInt16BE(0) + 2) {
+        const end = received.readUInt16BE(0) + 2;
+        const message = received.subarray(2, end);
+        received = received.subarray(end);
+        attempt(() => read(message), settle, fail);
+      }
+    });
+    socket.write(Buffer.concat([length, query]));
+    return () => socket.destroy();
+  });
+}
+
+/** The first of: an answer, a failure, the time limit, the signal. Then `start`'s return value tidies up, once. */
+function untilSettled<T>(
+  { timeout, signal }: Exchange<T>,
+  start: (settle: (value: T) => void, fail: (error: unknown) => void) => () => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let settled = false;
+    const finish = (act: () => void) => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      tidy();
+      act();
+    };
+    const fail = (error: unknown) => finish(() => reject(error));
+    const stop = () => fail(signal.reason);
+    const timer = setTimeout(() => fail(new NoReply("timeout")), timeout);
+    const tidy = start((value) => finish(() => resolve(value)), fail);
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+}
+
+function attempt<T>(
+  read: () => T | undefined,
+  settle: (value: T) => void,
+  fail: (error: unknown) => void,
+): void {
+  try {
+    const value = read();
+    if (value !== undefined) settle(value);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+const noRoute = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL"]);
+
+function noReply(error: NodeJS.ErrnoException): NoReply {
+  const { code } = error;
+  if (code === "ECONNREFUSED") return new NoReply("nothing listens there", { cause: error });
+  if (code !== undefined && noRoute.has(code)) {
+    return new NoReply("no route from this machine", { cause: error, unreachable: true });
+  }
+  return new NoReply(code ?? error.message, { cause: error });
+}
