@@ -18,7 +18,7 @@ export interface ConformanceCase {
   /** A sentence about the solver's behaviour. */
   readonly name: string;
   /** Rejects with an error that says what was expected and what was found. */
-  run(): Promise<void>;
+  readonly run: () => Promise<void>;
 }
 
 /** What the suite needs to know of a solver and of the world that it writes to. */

@@ -81,6 +81,15 @@ function solverOf(
   });
 }
 
+function giving(zone: MemoryZone, receipt: unknown): Partial<Solver<"dns-01">> {
+  return {
+    present: async ({ recordName, recordValue }) => {
+      zone.add(recordName, recordValue);
+      return receipt;
+    },
+  };
+}
+
 function refusal(detail: string): Problem {
   return new Problem("solver", { detail, hint: "Make a new token." });
 }
@@ -256,14 +265,8 @@ describe("the suite finds a solver that", () => {
 
   it("gives a receipt that is no JSON, or holds the secret", async () => {
     const name = "gives receipts that survive JSON";
-    const add = (zone: MemoryZone, receipt: unknown): Partial<Solver<"dns-01">> => ({
-      present: async ({ recordName, recordValue }) => {
-        zone.add(recordName, recordValue);
-        return receipt;
-      },
-    });
-    expect(await failures((zone) => add(zone, { at: new Date() }))).toContain(name);
-    expect(await failures((zone) => add(zone, { token: "good token" }))).toContain(name);
+    expect(await failures((zone) => giving(zone, { at: new Date() }))).toContain(name);
+    expect(await failures((zone) => giving(zone, { token: "good token" }))).toContain(name);
   });
 
   it("gives the receipts of a batch out of order, or too few", async () => {

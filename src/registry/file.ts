@@ -51,7 +51,7 @@ async function existing(path: string): Promise<string> {
 
 /** As root, code that somebody else could have put there is not run. */
 async function refuseForeignCode(path: string): Promise<void> {
-  if (process.getuid?.() !== 0) return;
+  if (process.geteuid?.() !== 0) return;
   for (const part of upwards(path)) {
     const { mode } = await lstat(part);
     if ((mode & 0o002) === 0) continue;
