@@ -1,0 +1,47 @@
+/** The name that a request asks for. */
+import type { IncomingHttpHeaders } from "node:http";
+
+/** Where the name may stand: in Host itself, or in what a reverse proxy adds. */
+export const hostSources = ["none", "X-Forwarded-Host", "Forwarded"] as const;
+export type HostSource = (typeof hostSources)[number];
+
+/** The name asked for, in its canonical form; undefined when there is none, or one that is no host. */
+export function requestedHost(
+  headers: IncomingHttpHeaders,
+  source: HostSource,
+): string | undefined {
+  switch (source) {
+    case "X-Forwarded-Host":
+      return hostOf(firstOf(headers["x-forwarded-host"]));
+    case "Forwarded":
+      return hostOf(hostParameter(firstOf(headers.forwarded)));
+    case "none":
+      return hostOf(headers.host);
+    default:
+      return undefined;
+  }
+}
+
+/** `host[:port]` without the port: names in lower case without a trailing dot, IPv6 addresses as RFC 5952 writes them. */
+export function hostOf(text: string | undefined): string | undefined {
+  const match = /^(?:(\[[0-9a-f:.]{2,45}\])|([a-z0-9._-]{1,254}))(?::\d{1,5})?$/i.exec(text ?? "");
+  if (match === null) return undefined;
+  const [, address, name] = match;
+  if (address !== undefined) return URL.parse(`http://${address}`)?.hostname;
+  return name?.toLowerCase().replace(/\.$/, "");
+}
+
+/** Each proxy appends what it saw: the first element is the one nearest to the client. */
+function firstOf(value: string | readonly string[] | undefined): string | undefined {
+  const text = typeof value === "string" ? value : value?.[0];
+  return text?.split(",", 1)[0]?.trim();
+}
+
+/** RFC 7239 §5.3: `for=192.0.2.1;host="example.com:80";proto=http` */
+function hostParameter(element: string | undefined): string | undefined {
+  for (const pair of element?.split(";") ?? []) {
+    const match = /^\s*host\s*=\s*(?:"([^"]*)"|([^"\s]*))\s*$/i.exec(pair);
+    if (match !== null) return match[1] ?? match[2];
+  }
+  return undefined;
+}
