@@ -119,7 +119,7 @@ async function process(state: State, record: RequestRecord, body: string): Promi
 }
 
 async function dispatch(state: State, record: RequestRecord, body: string): Promise<Answer> {
-  demand(record.headers["user-agent"] !== undefined, "Clients must send a User-Agent (§6.1).");
+  demand(Boolean(record.headers["user-agent"]), "Clients must send a User-Agent (§6.1).");
   const { method, path } = record;
   const found = routeOf(withoutQuery(path));
   if (found === undefined) {
