@@ -1,0 +1,36 @@
+/** What acmectl uses of acme-client 5.4.0, which ships no types for these modules. */
+declare module "acme-client/src/http.js" {
+  interface LibraryResponse {
+    status: number;
+    headers: Record<string, string | undefined>;
+    data: unknown;
+  }
+  interface SignOptions {
+    kid?: string | null;
+    nonce?: string | null;
+    includeExternalAccountBinding?: boolean;
+  }
+  export default class HttpClient {
+    constructor(
+      directoryUrl: string,
+      accountKey: string,
+      externalAccountBinding?: { kid?: string; hmacKey?: string },
+    );
+    maxBadNonceRetries: number;
+    /** Everything that the library sends passes here. */
+    request(url: string, method: string, options?: { data?: unknown }): Promise<LibraryResponse>;
+    getNonce(): Promise<string>;
+    getJwk(): Record<string, string>;
+    createSignedBody(url: string, payload: object | null, options?: SignOptions): object;
+    signedRequest(
+      url: string,
+      payload: object | null,
+      options?: SignOptions,
+    ): Promise<LibraryResponse>;
+  }
+}
+
+declare module "acme-client/src/logger.js" {
+  const logger: { log(message: string): void };
+  export default logger;
+}

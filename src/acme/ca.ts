@@ -1,0 +1,61 @@
+/** Opens a certificate authority by its directory URL. */
+import type { Clock } from "../clock.ts";
+import type { Log } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import type { Ca } from "./acme.ts";
+import { readRenewalInfo } from "./ari.ts";
+import { createExchange } from "./exchange.ts";
+import { createSession } from "./session.ts";
+import { printable } from "./text.ts";
+import { createTransport, type Limits } from "./transport.ts";
+
+export interface CaOptions {
+  /** The directory, https. */
+  readonly url: string;
+  /** `acmectl/x.y.z (+url) node/v…`, sent with every request. */
+  readonly userAgent: string;
+  /** PEM text of roots to trust beside the default ones. */
+  readonly caBundle?: string | undefined;
+  /** Read for HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Requests under way at once; 4 when absent. */
+  readonly concurrency?: number;
+  readonly limits?: Partial<Limits>;
+  /** Let the CA choose HTTP/2; off when absent. */
+  readonly http2?: boolean;
+}
+
+const usual: Limits = { connect: 10_000, idle: 15_000, total: 60_000, body: 1024 * 1024 };
+
+/** No request is made, and neither acme-client nor undici is loaded, before the first call that needs the CA. */
+export function openCa(options: CaOptions): Ca {
+  const { url, clock, log, concurrency = 4 } = options;
+  assertHttps(url);
+  const transport = createTransport(url, {
+    ...options,
+    concurrency,
+    http2: options.http2 ?? false,
+    limits: { ...usual, ...options.limits },
+  });
+  const exchange = createExchange(url, { transport, clock, log, concurrency });
+  return {
+    url,
+    directory: (signal) => exchange.directory(signal),
+    session: (key, accountUrl) => createSession(exchange, key, accountUrl),
+    renewalInfo: (certificateId, signal) => readRenewalInfo(exchange, certificateId, signal),
+    get clockSkew() {
+      return transport.clockSkew;
+    },
+    close: () => transport.close(),
+  };
+}
+
+function assertHttps(url: string): void {
+  if (URL.parse(url)?.protocol === "https:") return;
+  throw new Problem("usage", {
+    detail: `"${printable(url, 300)}" is no https URL.`,
+    hint: "ACME is spoken over https only (RFC 8555 §6.1): --server https://…",
+  });
+}

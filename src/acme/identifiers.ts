@@ -1,0 +1,129 @@
+/** Names as people type them, made identifiers (RFC 8555 §7.1.4, RFC 8738), or explained. */
+import { isIP, SocketAddress } from "node:net";
+import { domainToASCII } from "node:url";
+import type { Identifier } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import { printable } from "./text.ts";
+
+/** Canonical identifiers, duplicates folded, in the order given. Every bad name is in the one `usage` Problem. */
+export function parseIdentifiers(given: readonly string[]): Identifier[] {
+  const identifiers = new Map<string, Identifier>();
+  const complaints: string[] = [];
+  for (const text of given) {
+    const parsed = parseOne(text.trim());
+    if (typeof parsed === "string") complaints.push(`"${printable(text, 300)}": ${parsed}`);
+    else identifiers.set(identifierKey(parsed), parsed);
+  }
+  if (complaints.length > 0) {
+    throw new Problem("usage", {
+      title:
+        complaints.length === 1 ? "Not a name for a certificate" : "Not names for a certificate",
+      detail: complaints.join("\n"),
+      hint: "Give DNS names (example.com, *.example.com) or IP addresses, separated by commas or by repeating -d.",
+    });
+  }
+  if (identifiers.size === 0) {
+    throw new Problem("usage", {
+      detail: "No name was given.",
+      hint: "Name what the certificate is for: -d example.com",
+    });
+  }
+  return [...identifiers.values()];
+}
+
+/** The canonical form of an identifier that a CA sent; undefined when it is none. */
+export function canonicalIdentifier({ type, value }: Identifier): Identifier | undefined {
+  const parsed = parseOne(value);
+  return typeof parsed === "string" || parsed.type !== type ? undefined : parsed;
+}
+
+/** Equal for equal identifiers. */
+export function identifierKey({ type, value }: Identifier): string {
+  return `${type}:${value}`;
+}
+
+/** An identifier, or what is wrong with the text. */
+function parseOne(text: string): Identifier | string {
+  const address = parseAddress(text);
+  if (address !== undefined) return address;
+  const strange = complain(text);
+  if (strange !== undefined) return strange;
+  const wildcard = text.startsWith("*.");
+  const name = toAscii((wildcard ? text.slice(2) : text).replace(/\.$/, ""));
+  if (name === undefined) return "it is no valid internationalized name.";
+  const wrong = complainOfName(name, wildcard);
+  if (wrong !== undefined) return wrong;
+  return { type: "dns", value: wildcard ? `*.${name}` : name };
+}
+
+/** RFC 5952 for IPv6; IPv4 in its one form. Brackets are tolerated, a zone (`%eth0`) and a prefix length are not. */
+function parseAddress(text: string): Identifier | undefined {
+  const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  const family = isIP(bare);
+  if (family === 4) return { type: "ip", value: bare };
+  if (family !== 6 || bare.includes("%")) return undefined;
+  const { address } = new SocketAddress({ address: bare, family: "ipv6" });
+  return { type: "ip", value: canonicalV6(address) };
+}
+
+/** The URL parser writes IPv6 as RFC 5952 §4 wants it, all groups in hexadecimal. */
+function canonicalV6(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
+/** What people paste where a name belongs, with what to do about it. */
+const mistakes: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
+  [/^$/, () => "it is empty."],
+  [/^[a-z][a-z0-9+.-]*:\/\//i, ({ input }) => `it is a URL; use ${hostOf(input)}.`],
+  [/^([^\s:/]+):\d+$/, ([, host]) => `certificates know no ports; use ${host}.`],
+  [/^\[(.*)\]:\d+$/, ([, host]) => `certificates know no ports; use ${host}.`],
+  [/@/, () => "it is an e-mail address; use the part after the @, if that is meant."],
+  [/^[\d.]+$/, () => "it is neither an IPv4 address nor a DNS name."],
+  [/^[\d.:a-f[\]]+\/\d+$/i, () => "it is a network; use a single address."],
+  [/^\[?[0-9a-f.]*:[0-9a-f:.]*(%[^/]*)?\]?$/i, () => "it is no IPv6 address."],
+  [/^([^/]*)\//, ([, host]) => `it contains a path; use ${host || "the name alone"}.`],
+  [/\s/, () => "it contains white space; separate names by commas."],
+];
+
+function complain(text: string): string | undefined {
+  for (const [pattern, explain] of mistakes) {
+    const match = pattern.exec(text);
+    if (match !== null) return explain(match);
+  }
+  return undefined;
+}
+
+function hostOf(url: string): string {
+  return URL.parse(url)?.hostname || "the host name alone";
+}
+
+/** A-labels in lower case; undefined for what IDNA does not allow. ASCII is left as it is, for the checks that follow. */
+function toAscii(name: string): string | undefined {
+  if (!/[^\p{ASCII}]|(^|\.)xn--/iu.test(name)) return name.toLowerCase();
+  const ascii = domainToASCII(name);
+  return ascii === "" ? undefined : ascii;
+}
+
+function complainOfName(name: string, wildcard: boolean): string | undefined {
+  if (name === "") return "nothing is left of it.";
+  if (name.includes("*"))
+    return "a wildcard must be the whole left-most label, as in *.example.com.";
+  const foreign = /[^a-z0-9._-]/.exec(name);
+  if (foreign !== null)
+    return `the character ${JSON.stringify(foreign[0])} can not be in a DNS name.`;
+  if (name.includes("_")) return "an underscore can not be in a certificate's name.";
+  if (name.length + (wildcard ? 2 : 0) > 253) return "it is longer than 253 characters.";
+  return complainOfLabels(name.split("."), wildcard);
+}
+
+function complainOfLabels(labels: readonly string[], wildcard: boolean): string | undefined {
+  if (labels.includes("")) return "it has an empty label (two dots in a row, or one at the start).";
+  const long = labels.find((label) => label.length > 63);
+  if (long !== undefined) return `the label "${long.slice(0, 20)}…" is longer than 63 characters.`;
+  const dashed = labels.find((label) => label.startsWith("-") || label.endsWith("-"));
+  if (dashed !== undefined) return `the label "${dashed}" begins or ends with a hyphen.`;
+  if (/^\d+$/.test(labels.at(-1) ?? "")) return "its last label is a number.";
+  if (wildcard && labels.length < 2)
+    return "a wildcard needs two labels after it, as in *.example.com.";
+  return undefined;
+}

@@ -1,0 +1,81 @@
+/** Private keys: made, read, named. */
+import {
+  createHash,
+  createPrivateKey as parsePrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+} from "node:crypto";
+import { promisify } from "node:util";
+import type { KeyType } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+
+const generate = promisify(generateKeyPair);
+const curves: Readonly<Record<string, KeyType>> = { prime256v1: "ec256", secp384r1: "ec384" };
+const moduli: Readonly<Record<number, KeyType>> = {
+  2048: "rsa2048",
+  3072: "rsa3072",
+  4096: "rsa4096",
+};
+
+/** A fresh private key, PKCS#8 PEM. Made off the main thread. */
+export async function createPrivateKey(type: KeyType): Promise<string> {
+  const pair = type.startsWith("ec")
+    ? await generate("ec", { namedCurve: type === "ec256" ? "P-256" : "P-384" })
+    : await generate("rsa", { modulusLength: Number(type.slice("rsa".length)) });
+  return toPem(pair.privateKey);
+}
+
+/** A fresh account key: ES256, which every CA takes. */
+export function createAccountKey(): Promise<string> {
+  return createPrivateKey("ec256");
+}
+
+/** A key as others write it (PKCS#8, SEC1, PKCS#1), as PKCS#8 PEM, with its type. `source` names it in messages. */
+export function readPrivateKey(
+  pem: string,
+  source = "the private key",
+): { pem: string; type: KeyType } {
+  let key: KeyObject;
+  try {
+    key = parsePrivateKey(pem);
+  } catch (cause) {
+    throw new Problem("config", {
+      detail: `${source} can not be read as a private key.`,
+      hint: /ENCRYPTED/.test(pem)
+        ? "It is encrypted; take the passphrase off with: openssl pkey -in KEY -out PLAIN"
+        : "It must be PEM: -----BEGIN PRIVATE KEY-----, EC PRIVATE KEY or RSA PRIVATE KEY.",
+      cause,
+    });
+  }
+  const type = keyTypeOf(key);
+  if (type === undefined) throw unsuitable(source);
+  return { pem: toPem(key), type };
+}
+
+/** Which of our key types it is; undefined for all that public CAs refuse (other curves and sizes, Ed25519). */
+export function keyTypeOf(key: KeyObject): KeyType | undefined {
+  const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === "ec") return curves[namedCurve];
+  return key.asymmetricKeyType === "rsa" ? moduli[modulusLength] : undefined;
+}
+
+/** A key that no CA takes: a `config` Problem. */
+export function unsuitable(source: string): Problem {
+  return new Problem("config", {
+    detail: `${source} is of a type or size that CAs do not accept.`,
+    hint: "Use P-256, P-384, or RSA with 2048, 3072 or 4096 bits.",
+  });
+}
+
+/** RFC 7638 thumbprint of the public half, base64url. */
+export function thumbprint(pem: string): string {
+  const { kty, crv, x, y, n, e } = createPublicKey(pem).export({ format: "jwk" });
+  // RFC 7638 §3.2: the required members only, in the order of their names.
+  const members = kty === "RSA" ? { e, kty, n } : { crv, kty, x, y };
+  return createHash("sha256").update(JSON.stringify(members)).digest("base64url");
+}
+
+function toPem(key: KeyObject): string {
+  return key.export({ type: "pkcs8", format: "pem" }).toString();
+}

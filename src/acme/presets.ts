@@ -1,0 +1,140 @@
+/** Public CAs by name. A CA that has ended its service (Buypass) has no place here. */
+import { closest, distance } from "fastest-levenshtein";
+import { Problem } from "../problem.ts";
+import { printable } from "./text.ts";
+
+export interface Preset {
+  readonly name: string;
+  readonly title: string;
+  /** The directory. */
+  readonly url: string;
+  readonly aliases: readonly string[];
+  /** True when an account needs credentials of the CA's website (RFC 8555 §7.3.4). */
+  readonly eab: boolean;
+  /** The name of the preset to try things with. */
+  readonly staging?: string;
+}
+
+export const presets: readonly Preset[] = [
+  {
+    name: "letsencrypt",
+    title: "Let's Encrypt",
+    url: "https://acme-v02.api.letsencrypt.org/directory",
+    aliases: ["le", "lets-encrypt", "letsencrypt.org"],
+    eab: false,
+    staging: "letsencrypt-staging",
+  },
+  {
+    name: "letsencrypt-staging",
+    title: "Let's Encrypt (staging)",
+    url: "https://acme-staging-v02.api.letsencrypt.org/directory",
+    aliases: ["le-staging", "letsencrypt_test", "letsencrypt-test", "staging"],
+    eab: false,
+  },
+  {
+    name: "zerossl",
+    title: "ZeroSSL",
+    url: "https://acme.zerossl.com/v2/DV90",
+    aliases: ["zerossl.com"],
+    eab: true,
+  },
+  {
+    name: "google",
+    title: "Google Trust Services",
+    url: "https://dv.acme-v02.api.pki.goog/directory",
+    aliases: ["gts", "googletrustservices"],
+    eab: true,
+    staging: "google-staging",
+  },
+  {
+    name: "google-staging",
+    title: "Google Trust Services (staging)",
+    url: "https://dv.acme-v02.test-api.pki.goog/directory",
+    aliases: ["gts-staging", "googletest", "google-test"],
+    eab: true,
+  },
+  {
+    name: "sslcom-ecc",
+    title: "SSL.com (ECDSA keys)",
+    url: "https://acme.ssl.com/sslcom-dv-ecc",
+    aliases: ["sslcom", "ssl.com", "sslcom-ec", "sslcomecc"],
+    eab: true,
+  },
+  {
+    name: "sslcom-rsa",
+    title: "SSL.com (RSA keys)",
+    url: "https://acme.ssl.com/sslcom-dv-rsa",
+    aliases: ["sslcomrsa"],
+    eab: true,
+  },
+  {
+    name: "actalis",
+    title: "Actalis",
+    url: "https://acme-api.actalis.com/acme/directory",
+    aliases: ["actalis.com"],
+    eab: true,
+  },
+];
+
+/** The directory URL for a preset's name or an https URL. A `usage` Problem for anything else. */
+export function resolveServer(text: string): string {
+  const given = text.trim();
+  const preset = presetNamed(given.toLowerCase());
+  if (preset !== undefined) return preset.url;
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(given)) return checkedUrl(given);
+  throw unknown(given);
+}
+
+/** The directory of the staging environment that belongs to this one; itself when it is one; undefined when none is known. */
+export function stagingOf(url: string): string | undefined {
+  const preset = presetOf(url);
+  if (preset === undefined) return undefined;
+  if (preset.name.endsWith("-staging")) return preset.url;
+  return preset.staging === undefined ? undefined : presetNamed(preset.staging)?.url;
+}
+
+/** The preset of a directory URL, for titles and for `--eab-…` advice. */
+export function presetOf(url: string): Preset | undefined {
+  return presets.find((preset) => preset.url === url);
+}
+
+function presetNamed(name: string): Preset | undefined {
+  return presets.find((preset) => preset.name === name || preset.aliases.includes(name));
+}
+
+function checkedUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^[!-~]+$/.test(text)) {
+    throw new Problem("usage", {
+      detail: `"${printable(text, 300)}" is no URL.`,
+      hint: "Give the URL of the CA's ACME directory, e.g. https://ca.example.com/acme/directory",
+    });
+  }
+  if (url.protocol !== "https:") {
+    throw new Problem("usage", {
+      detail: `${printable(text, 300)}: ACME is spoken over https only (RFC 8555 §6.1).`,
+      hint: "Use the https URL of the directory; for a private CA give its root with --ca-bundle FILE.",
+    });
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new Problem("usage", {
+      detail: `The server URL on ${url.host} holds a user name or password.`,
+      hint: "ACME knows none; credentials of the CA's website are given with --eab-kid and --eab-hmac.",
+    });
+  }
+  return text;
+}
+
+function unknown(text: string): Problem {
+  const names = [...presets.map(({ name }) => name), "local"];
+  const nearest = closest(text.toLowerCase(), names);
+  const near = distance(text.toLowerCase(), nearest) <= Math.max(2, text.length / 2);
+  const listed = near ? [nearest, ...names.filter((name) => name !== nearest)] : names;
+  const domain = /^[\w-]+(\.[\w-]+)+(:\d+)?(\/.*)?$/.test(text)
+    ? ` If it is an address: https://${text}`
+    : "";
+  return new Problem("usage", {
+    detail: `"${printable(text, 300)}" is neither a known CA nor a URL.`,
+    hint: `${near ? `Did you mean ${nearest}? ` : ""}Known are: ${listed.join(", ")}.${domain}`,
+  });
+}

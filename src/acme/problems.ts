@@ -1,0 +1,97 @@
+/** A CA's error answer as a Problem (RFC 8555 §6.7): its type untouched, its words kept, with a hint and the time to come back. */
+import { type ExitCode, Problem } from "../problem.ts";
+import { links, retryAfter } from "./headers.ts";
+import { hintFor, type Situation } from "./hints.ts";
+import { problemDocument } from "./schema.ts";
+import { printable } from "./text.ts";
+import type { Answer } from "./transport.ts";
+
+export const errorType = (name: string): string => `urn:ietf:params:acme:error:${name}`;
+
+/** True when the Problem is the CA's, of this type (the last word of the URN). */
+export function isCaProblem(error: unknown, ...names: readonly string[]): error is Problem {
+  return Problem.is(error) && names.some((name) => error.document.type === errorType(name));
+}
+
+/** The Problem of an answer with a status of 400 or more. */
+export function refusal(answer: Answer, situation: Situation, now: Date): Problem {
+  const document = problemDocument(answer.body);
+  if (document?.type === "about:blank" && document.detail === undefined) {
+    return strange(answer, situation, now);
+  }
+  if (document === undefined) return strange(answer, situation, now);
+  const { type, detail, title, ...rest } = document;
+  const [terms] = links(answer.headers, "terms-of-service", answer.url);
+  const retryAt = retryAfter(answer.headers, now);
+  const hint = hintFor(type, { ...situation, terms, instance: document.instance });
+  return new Problem(type, {
+    title: `${new URL(answer.url).host} refused the ${situation.what}`,
+    detail: detail ?? title,
+    ...rest,
+    status: answer.status,
+    ...(hint === undefined ? {} : { hint }),
+    ...(retryAt === undefined ? {} : { retryAt }),
+    ...outcome(type, answer.status, retryAt),
+  });
+}
+
+function outcome(
+  type: string,
+  status: number,
+  retryAt: Date | undefined,
+): { exitCode: ExitCode; retryable: boolean } {
+  const limited =
+    type === errorType("rateLimited") ||
+    status === 429 ||
+    (status === 503 && retryAt !== undefined);
+  if (limited) return { exitCode: 6, retryable: true };
+  const passing = status >= 500 || status === 408 || retryable.has(type);
+  return { exitCode: 5, retryable: passing };
+}
+
+/** Every other type stays until the configuration changes. */
+const retryable = new Set(
+  [
+    "badNonce",
+    "serverInternal",
+    "connection",
+    "dns",
+    "tls",
+    "incorrectResponse",
+    "orderNotReady",
+  ].map(errorType),
+);
+
+/** An error answer without a problem document: a load balancer's, a proxy's, or no ACME server at all. */
+function strange(answer: Answer, situation: Situation, now: Date): Problem {
+  const retryAt = retryAfter(answer.headers, now);
+  const { status } = answer;
+  const page = /^\s*</.test(answer.text) ? " (a web page)" : "";
+  const detail = `${answer.url} answered the ${situation.what} with ${status} and no ACME problem document${page}.`;
+  if (status === 429 || (status === 503 && retryAt !== undefined)) {
+    return new Problem("backoff", {
+      detail,
+      status,
+      hint: "The CA, or what stands before it, wants fewer requests. Come back at the time given.",
+      ...(retryAt === undefined ? {} : { retryAt }),
+    });
+  }
+  if (status >= 500) {
+    return new Problem("network", {
+      detail,
+      status,
+      hint: "The trouble is at the CA or in between. Look at its status page and try again later.",
+      ...(retryAt === undefined ? {} : { retryAt }),
+    });
+  }
+  return new Problem("protocol", {
+    detail,
+    status,
+    hint: `Check that the server URL is an ACME directory${said(answer.text)}.`,
+  });
+}
+
+function said(text: string): string {
+  const words = /^\s*</.test(text) ? "" : printable(text, 120);
+  return words === "" ? "" : `. It said: ${words}`;
+}
