@@ -1,0 +1,122 @@
+/** From sections that were checked to the config that the commands read. */
+import { dirname, resolve } from "node:path";
+import type { DnsSetting, SolverSelector } from "../../certificate.ts";
+import type {
+  certificateOptions,
+  Config,
+  ConfiguredCertificate,
+  ConfiguredDefaults,
+  ConfiguredHooks,
+  ConfiguredIssuer,
+  ConfiguredSolver,
+  defaultOptions,
+  fileOptions,
+  HookName,
+  SettingsOf,
+} from "../config.ts";
+import type { Sections } from "./check.ts";
+
+/** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */
+export function assemble(path: string, exists: boolean, checked: Sections): Config {
+  if (!isChecked(checked)) throw new TypeError("A section of the config was not read.");
+  const { issuers, solvers, certificates, dns } = checked;
+  const defaults = withSolvers(checked.defaults);
+  return {
+    path,
+    exists,
+    issuers,
+    solvers: mapped(solvers, (solver) => ({ ...solver, use: pluginOf(solver.use, path) })),
+    certificates: mapped(certificates, (written) => certificateOf(written, defaults, checked)),
+    defaults,
+    dns,
+  };
+}
+
+type WrittenDefaults = Omit<SettingsOf<typeof defaultOptions>, HookName> & ConfiguredHooks;
+type WrittenCertificate = Omit<SettingsOf<typeof certificateOptions>, HookName | "files" | "dns"> &
+  ConfiguredHooks & { readonly files?: SettingsOf<typeof fileOptions>; readonly dns?: DnsSetting };
+interface WrittenSolver extends Omit<ConfiguredSolver, "select" | "dns"> {
+  readonly select?: SolverSelector;
+  readonly dns?: DnsSetting;
+}
+
+interface Checked {
+  readonly issuers: Readonly<Record<string, ConfiguredIssuer>>;
+  readonly solvers: Readonly<Record<string, WrittenSolver>>;
+  readonly certificates: Readonly<Record<string, WrittenCertificate>>;
+  readonly defaults: WrittenDefaults;
+  readonly dns: DnsSetting;
+}
+
+/** These types follow from the declarations that the sections were read by, so their presence is all there is to see. */
+function isChecked(sections: object): sections is Checked {
+  return ["issuers", "solvers", "certificates", "defaults", "dns"].every((name) =>
+    Object.hasOwn(sections, name),
+  );
+}
+
+function certificateOf(
+  written: WrittenCertificate,
+  defaults: ConfiguredDefaults,
+  { issuers, dns }: Checked,
+): ConfiguredCertificate {
+  const own = withSolvers(written);
+  const names = Object.keys(issuers);
+  const issuer = own.issuer ?? defaults.issuer ?? (names.length === 1 ? names[0] : undefined);
+  const ofIssuer = issuer === undefined ? undefined : issuers[issuer];
+  return {
+    ...withoutUndefined({ preferredChain: ofIssuer?.preferredChain }),
+    ...withoutProfiles(defaults),
+    ...profileOf([own, defaults, { profile: ofIssuer?.profile }]),
+    ...withoutProfiles(own),
+    ...withoutUndefined({ issuer }),
+    domains: written.domains ?? [],
+    labels: written.labels ?? {},
+    files: written.files ?? {},
+    dns: { ...dns, ...written.dns },
+  };
+}
+
+interface Profiles {
+  readonly profile?: string | undefined;
+  readonly requiredProfile?: string | undefined;
+}
+
+/** The two exclude each other, so the first who says either decides. */
+function profileOf(sources: readonly Profiles[]): { profile?: string; requiredProfile?: string } {
+  const first = sources.find(
+    ({ profile, requiredProfile }) => profile !== undefined || requiredProfile !== undefined,
+  );
+  return withoutUndefined({ profile: first?.profile, requiredProfile: first?.requiredProfile });
+}
+
+function withoutProfiles<T extends Profiles>(values: T): Omit<T, keyof Profiles> {
+  const { profile: _profile, requiredProfile: _required, ...others } = values;
+  return others;
+}
+
+function withSolvers<T extends { solver?: string; solvers?: readonly string[] }>(
+  written: T,
+): Omit<T, "solver"> {
+  const { solver, ...others } = written;
+  return solver === undefined ? others : { ...others, solvers: [solver] };
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function withoutUndefined<T extends object>(values: T): Given<T> {
+  const given: Given<T> = { ...values };
+  for (const key in given) if (given[key] === undefined) delete given[key];
+  return given;
+}
+
+function pluginOf(use: string, path: string): string {
+  return /^\.{1,2}[/\\]/u.test(use) ? resolve(dirname(path), use) : use;
+}
+
+function mapped<T, R>(
+  record: Readonly<Record<string, T>>,
+  change: (value: T) => R,
+): Record<string, R> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+}

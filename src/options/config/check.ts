@@ -1,0 +1,211 @@
+/** Holds a config file against the declared options. */
+import { closest, distance } from "fastest-levenshtein";
+import type { OptionDeclaration, OptionDeclarations } from "../declaration.ts";
+import { acceptedBy } from "../describe.ts";
+import { absoluteReference, isReference } from "../secret.ts";
+import { parseValue } from "../value.ts";
+import { crossFaults } from "./cross.ts";
+import { type NestedShape, type SectionName, sections, type Shape } from "./sections.ts";
+import { type Fault, isRecord, type Keys, type YamlFile } from "./yaml.ts";
+
+/** The sections as their declarations promise, as far as there is no fault. */
+export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;
+
+/** What the reading of one file passes down. */
+interface Reading {
+  /** What relative paths are relative to; absolute. */
+  readonly folder: string;
+  readonly faults: Fault[];
+  /** By the name of the solver. */
+  readonly plugins: ReadonlyMap<string, OptionDeclarations>;
+}
+
+/** Every value as its option's type says, and every fault. Options of solvers are checked where their plugins' are known. */
+export function readSections(
+  file: Pick<YamlFile, "value">,
+  folder: string,
+  plugins: ReadonlyMap<string, OptionDeclarations>,
+): { sections: Sections; faults: readonly Fault[] } {
+  const reading: Reading = { folder, faults: [], plugins };
+  const known = Object.keys(sections);
+  for (const key of Object.keys(file.value).filter((key) => !isSection(key))) {
+    reading.faults.push(unknownKey([key], known, "the file"));
+  }
+  const read = (name: SectionName) => readSection(name, file.value[name], reading);
+  const values: Sections = {
+    issuers: read("issuers"),
+    solvers: read("solvers"),
+    certificates: read("certificates"),
+    defaults: read("defaults"),
+    dns: read("dns"),
+  };
+  reading.faults.push(...crossFaults(values));
+  return { sections: values, faults: reading.faults };
+}
+
+function isSection(key: string): key is SectionName {
+  return Object.hasOwn(sections, key);
+}
+
+function readSection(name: SectionName, raw: unknown, reading: Reading): Record<string, unknown> {
+  const { entries, shape }: { entries: boolean; shape: Shape } = sections[name];
+  const given = raw ?? {};
+  if (!entries) return readShape(given, [name], shape, reading);
+  if (!isRecord(given)) {
+    reading.faults.push({ keys: [name], message: `${name} has to hold named entries.` });
+    return {};
+  }
+  const read = Object.entries(given).map(([entry, value]) => {
+    const keys = [name, entry];
+    if (!/^[A-Za-z0-9][\w.-]{0,127}$/u.test(entry)) {
+      const message = `${quoted(entry)} cannot be a name: letters, digits, ".", "_" and "-" can.`;
+      reading.faults.push({ keys, message });
+    }
+    return [entry, readShape(value ?? {}, keys, shape, reading)] as const;
+  });
+  return Object.fromEntries(read);
+}
+
+function readShape(
+  raw: unknown,
+  keys: Keys,
+  shape: Shape,
+  reading: Reading,
+): Record<string, unknown> {
+  if (!isRecord(raw)) {
+    const message = `${keys.join(".")} has to hold options, as in \`{ ${Object.keys(shape.options)[0]}: … }\`.`;
+    reading.faults.push({ keys, message });
+    return {};
+  }
+  const values: Record<string, unknown> = {};
+  const others: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(raw)) {
+    const own = declarationOf(shape.options, key);
+    const target = own === undefined && shape.open === true ? others : values;
+    const read = readOption(value, [...keys, key], shape, own, reading);
+    if (read !== undefined) Object.defineProperty(target, key, { value: read, enumerable: true });
+  }
+  for (const [key, { required }] of Object.entries(shape.options)) {
+    if (required === true && !Object.hasOwn(raw, key)) {
+      reading.faults.push({
+        keys,
+        message: `${keys.join(".")} does not say ${quoted(key)}, which it has to.`,
+        incomplete: true,
+      });
+    }
+  }
+  return shape.open === true ? { ...values, options: others } : values;
+}
+
+function readOption(
+  raw: unknown,
+  keys: Keys,
+  shape: Shape,
+  own: OptionDeclaration | undefined,
+  reading: Reading,
+): unknown {
+  const key = String(keys.at(-1));
+  const nested = shape.nested?.[key];
+  if (nested !== undefined) return readNested(raw, keys, nested, reading);
+  // A structure of the file stands for itself; what `run` may be is seen when its hook is read.
+  if (own?.type === "json") return raw;
+  if (own !== undefined) return readValue(raw, keys, own, reading);
+  const parent = keys.slice(0, -1).join(".");
+  const plugin = shape.open === true ? reading.plugins.get(String(keys.at(-2))) : {};
+  // Nobody loaded the plugin: whoever does reads its options.
+  if (plugin === undefined) return raw;
+  const declaration = declarationOf(plugin, key);
+  if (declaration === undefined) {
+    const known = [...Object.keys(shape.options), ...Object.keys(plugin)];
+    reading.faults.push(unknownKey(keys, known, parent));
+  } else {
+    readValue(raw, keys, declaration, reading);
+  }
+  return raw;
+}
+
+function declarationOf(options: OptionDeclarations, key: string): OptionDeclaration | undefined {
+  return Object.hasOwn(options, key) ? options[key] : undefined;
+}
+
+function readNested(raw: unknown, keys: Keys, shape: NestedShape, reading: Reading): unknown {
+  const given = raw ?? {};
+  const one = (value: unknown, keys: Keys) => {
+    const { shorthand } = shape;
+    const short = shorthand !== undefined && typeof value === "string";
+    const read = readShape(short ? { [shorthand]: value } : value, keys, shape, reading);
+    if ("run" in read && !isCommand(read["run"])) {
+      const message = `${keys.join(".")} needs in \`run\` a text, or a list of a program and its arguments.`;
+      reading.faults.push({ keys, message });
+    }
+    return read;
+  };
+  if (shape.list !== true) return one(given, keys);
+  if (raw === null) return [];
+  return Array.isArray(given)
+    ? given.map((value: unknown, index) => one(value, [...keys, index]))
+    : [one(given, keys)];
+}
+
+function isCommand(run: unknown): boolean {
+  if (typeof run === "string") return run.trim() !== "";
+  return Array.isArray(run) && run.length > 0 && run.every((word) => typeof word === "string");
+}
+
+function readValue(
+  raw: unknown,
+  keys: Keys,
+  declaration: OptionDeclaration,
+  { faults, folder }: Reading,
+): unknown {
+  const name = keys.join(".");
+  if (typeof raw === "string" && (declaration.secret === true || declaration.reference === true)) {
+    if (isReference(raw)) return absoluteReference(raw, folder);
+    if (declaration.reference === true) {
+      faults.push({
+        keys,
+        message: `${name} has to say where the secret is, not the secret itself.`,
+        hint: "Write env:NAME, file:/path or cmd:program args.",
+      });
+      return undefined;
+    }
+  }
+  const parsed = parseValue(declaration, raw, { folder });
+  if ("value" in parsed) return parsed.value;
+  faults.push({
+    keys,
+    message: `${name}${shown(raw, declaration)} ${parsed.wrong}: it takes ${acceptedBy(declaration)}.`,
+  });
+  return undefined;
+}
+
+function shown(raw: unknown, { secret }: OptionDeclaration): string {
+  const scalar = typeof raw === "string" || typeof raw === "boolean";
+  return secret === true || !scalar || raw === "" ? "" : ` is ${JSON.stringify(raw)}, which`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
+
+function unknownKey(keys: Keys, known: readonly string[], parent: string): Fault {
+  const key = String(keys.at(-1));
+  const near = nearest(key, known);
+  const meant = near === undefined ? "" : ` Did you mean ${quoted(near)}?`;
+  return {
+    keys,
+    message: `${quoted(key)} is not known in ${parent}.${meant}`,
+    hint: `Known there: ${known.join(", ")}.`,
+  };
+}
+
+function nearest(key: string, known: readonly string[]): string | undefined {
+  const same = known.find((name) => plain(name) === plain(key));
+  if (same !== undefined || known.length === 0) return same;
+  const near = closest(key, [...known]);
+  return distance(key, near) <= Math.max(2, near.length / 3) ? near : undefined;
+}
+
+function plain(name: string): string {
+  return name.replaceAll(/[-_\s]/gu, "").toLowerCase();
+}

@@ -1,0 +1,99 @@
+/** The JSON Schema of the config file, from the declarations, for editors. */
+import { solverCommonOptions } from "../config.ts";
+import type { OptionDeclaration, OptionDeclarations } from "../declaration.ts";
+import { type JsonSchema, schemaOf } from "../schema.ts";
+import {
+  type NestedShape,
+  type SectionName,
+  sectionDescriptions,
+  sections,
+  type Shape,
+} from "./sections.ts";
+
+/** `plugins`: the options of each built-in solver, by its name. Other plugins' options are left open. */
+export function configSchema(plugins: Readonly<Record<string, OptionDeclarations>>): JsonSchema {
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Configuration of acmectl",
+    type: ["object", "null"],
+    properties: {
+      issuers: section("issuers", entries(shapeSchema(sections.issuers.shape))),
+      solvers: section("solvers", entries(solverSchema(plugins))),
+      certificates: section("certificates", entries(shapeSchema(sections.certificates.shape))),
+      defaults: section("defaults", nullable(shapeSchema(sections.defaults.shape))),
+      dns: section("dns", nullable(shapeSchema(sections.dns.shape))),
+    },
+    additionalProperties: false,
+  };
+}
+
+function nullable(schema: JsonSchema): JsonSchema {
+  return { ...schema, type: ["object", "null"] };
+}
+
+function section(name: SectionName, schema: JsonSchema): JsonSchema {
+  return { description: sectionDescriptions[name], type: ["object", "null"], ...schema };
+}
+
+function entries(of: JsonSchema): JsonSchema {
+  const propertyNames = { pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$" };
+  return { propertyNames, additionalProperties: of };
+}
+
+function shapeSchema({ options, nested = {} }: Shape): JsonSchema {
+  const schema = schemaOf(options);
+  const below = Object.entries(nested).map(
+    ([option, shape]) => [option, nestedSchema(shape, options[option]?.description ?? "")] as const,
+  );
+  const commands = "run" in options ? { run: commandSchema(options["run"]) } : {};
+  return {
+    ...schema,
+    properties: { ...schema.properties, ...Object.fromEntries(below), ...commands },
+    ...requiredOf(options),
+  };
+}
+
+function commandSchema(declaration: OptionDeclaration | undefined): JsonSchema {
+  const words = { type: "array", items: { type: "string" }, minItems: 1 };
+  return {
+    description: declaration?.description,
+    anyOf: [{ type: "string", minLength: 1 }, words],
+  };
+}
+
+function nestedSchema(shape: NestedShape, description: string): JsonSchema {
+  const one = shapeSchema(shape);
+  const short = shape.shorthand === undefined ? one : { anyOf: [{ type: "string" }, one] };
+  if (shape.list !== true) return { description, ...short };
+  return { description, anyOf: [{ type: "array", items: short }, short] };
+}
+
+function requiredOf(options: OptionDeclarations): JsonSchema {
+  const required = Object.keys(options).filter((option) => options[option]?.required === true);
+  return required.length === 0 ? {} : { required };
+}
+
+function solverSchema(plugins: Readonly<Record<string, OptionDeclarations>>): JsonSchema {
+  const common = shapeSchema(sections.solvers.shape);
+  const { additionalProperties: _closed, ...open } = common;
+  const names = Object.keys(plugins);
+  return {
+    ...open,
+    type: "object",
+    allOf: names.map((name) => {
+      const used = { properties: { use: { const: name } }, required: ["use"] };
+      return whenever(used, pluginSchema(plugins[name] ?? {}));
+    }),
+  };
+}
+
+/** If the condition holds, so does the consequence: written without `then`, which would look like a promise. */
+function whenever(condition: JsonSchema, consequence: JsonSchema): JsonSchema {
+  return { anyOf: [{ not: condition }, consequence] };
+}
+
+function pluginSchema(options: OptionDeclarations): JsonSchema {
+  const common = Object.fromEntries(Object.keys(solverCommonOptions).map((key) => [key, true]));
+  const schema = schemaOf(options);
+  return { ...schema, properties: { ...common, ...schema.properties } };
+}

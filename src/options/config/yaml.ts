@@ -1,0 +1,180 @@
+/** A YAML file with the places of its values, so that whoever finds fault with one can point at it. */
+import {
+  type Document,
+  isMap,
+  isNode,
+  isPair,
+  isSeq,
+  LineCounter,
+  type Pair,
+  parseDocument,
+  type Tags,
+  visit,
+} from "yaml";
+import { Problem } from "../../problem.ts";
+
+export type Keys = readonly (string | number)[];
+
+/** What is wrong, and where. */
+export interface Fault {
+  readonly keys: Keys;
+  /** A sentence without its place. */
+  readonly message: string;
+  readonly hint?: string;
+  /** True when something is missing that may still come; nothing that is written is wrong. */
+  readonly incomplete?: boolean;
+}
+
+export interface YamlFile {
+  readonly path: string;
+  readonly text: string;
+  /** A map, an empty one for an empty file. */
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly document: Document;
+  readonly lines: LineCounter;
+}
+
+/** Numbers stay the texts that they were written as: an account id may begin with a zero. The options' types read them. */
+export const yamlOptions = {
+  customTags: (tags: Tags): Tags =>
+    tags.filter((tag) => typeof tag === "string" || !/:(int|float)$/.test(tag.tag)),
+};
+
+/** Reads one YAML document that is a map. Throws a Problem with line, column and an excerpt where it is none. */
+export function parseYaml(text: string, path: string): YamlFile {
+  const lines = new LineCounter();
+  const document: Document = parseDocument(text, {
+    ...yamlOptions,
+    lineCounter: lines,
+    prettyErrors: false,
+  });
+  const error = document.errors[0] ?? document.warnings[0];
+  if (error !== undefined) {
+    throw syntaxProblem(error.message, error.pos[0], { path, text, lines });
+  }
+  const lost = lostAlias(document);
+  if (lost !== undefined) {
+    throw syntaxProblem("There is no anchor of this name", lost, { path, text, lines });
+  }
+  const value = valueOf(document, path);
+  if (!isRecord(value)) {
+    throw new Problem("config", {
+      detail: `${path}: the file is not a map of sections.`,
+      hint: "It begins with a section such as `issuers:`. `acmectl config init` writes an example.",
+    });
+  }
+  return { path, text, value, document, lines };
+}
+
+/** Is it a map of YAML or JSON? */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** All faults as one Problem; a single one is shown with its line. */
+export function faultsProblem(file: YamlFile, faults: readonly Fault[]): Problem {
+  const [first] = faults;
+  if (faults.length === 1 && first !== undefined) {
+    const offset = offsetOf(file.document, first.keys);
+    return new Problem("config", {
+      detail: `${placeAt(file, offset)}: ${first.message}\n${excerpt(file, offset)}`,
+      ...(first.hint === undefined ? {} : { hint: first.hint }),
+    });
+  }
+  const hints = new Set(faults.flatMap(({ hint }) => (hint === undefined ? [] : [hint])));
+  return new Problem("config", {
+    detail: `${file.path} has ${faults.length} mistakes.`,
+    ...(hints.size === 0 ? {} : { hint: [...hints].join(" ") }),
+    subproblems: faults.map(({ keys, message }) => ({
+      type: "urn:acmectl:problem:config",
+      title: placeAt(file, offsetOf(file.document, keys)),
+      detail: message,
+    })),
+  });
+}
+
+function valueOf(document: Document, path: string): unknown {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    return value ?? {};
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Problem("config", { detail: `${path}: ${why}.`, cause: error });
+  }
+}
+
+/** Where the first alias without an anchor begins: mostly a wildcard name that was not quoted. */
+function lostAlias(document: Document): number | undefined {
+  let lost: number | undefined;
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      lost = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return lost;
+}
+
+function syntaxProblem(
+  message: string,
+  offset: number,
+  source: Pick<YamlFile, "path" | "text" | "lines">,
+): Problem {
+  return new Problem("config", {
+    title: "The config file is not valid YAML",
+    detail: `${placeAt(source, offset)}: ${message}\n${excerpt(source, offset)}`,
+    hint:
+      source.text[offset] === "*"
+        ? 'A name that begins with * has to be quoted: "*.example.com".'
+        : "Mend the line; `acmectl config validate` checks the file.",
+  });
+}
+
+/** `/etc/acmectl/config.yaml:3:5` */
+function placeAt({ path, lines }: Pick<YamlFile, "path" | "lines">, offset: number): string {
+  const { line, col } = lines.linePos(offset);
+  return `${path}:${line}:${col}`;
+}
+
+function excerpt({ text, lines }: Pick<YamlFile, "text" | "lines">, offset: number): string {
+  const { line, col } = lines.linePos(offset);
+  const content = text.split(/\r\n|\n/u)[line - 1] ?? "";
+  const number = `  ${line} | `;
+  return `${number}${withoutSecrets(content)}\n${" ".repeat(number.length + col - 1)}^`;
+}
+
+/** A line that is quoted in a message may hold a secret that stands in the file itself. */
+function withoutSecrets(line: string): string {
+  return line.replace(
+    /((?:secret|token|password|hmac|key|credential)\w*["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu,
+    "$1***",
+  );
+}
+
+/** Where the key of a value begins; of the nearest thing above it where it does not stand in the file. */
+function offsetOf(document: Document, keys: Keys): number {
+  let node: unknown = document.contents;
+  let offset = 0;
+  for (const key of keys) {
+    if (isMap(node)) {
+      const pair: Pair | undefined = node.items.find(
+        (item) => isPair(item) && keyOf(item) === String(key),
+      );
+      offset = startOf(pair?.key) ?? offset;
+      node = pair?.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = startOf(node) ?? offset;
+    }
+  }
+  return offset;
+}
+
+function keyOf({ key }: Pair): string {
+  return String(key);
+}
+
+function startOf(node: unknown): number | undefined {
+  return isNode(node) ? node.range?.[0] : undefined;
+}

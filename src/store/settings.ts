@@ -1,0 +1,243 @@
+/** The config file, through `conf`: found, read, checked, changed. */
+import { constants, existsSync, lstatSync } from "node:fs";
+import { mkdir, open } from "node:fs/promises";
+import { basename, dirname } from "node:path";
+import { parse } from "yaml";
+import type { Config } from "../options/config.ts";
+import { assemble } from "../options/config/assemble.ts";
+import { readSections, type Sections } from "../options/config/check.ts";
+import { withValue } from "../options/config/edit.ts";
+import { keysOf } from "../options/config/keys.ts";
+import {
+  type Fault,
+  faultsProblem,
+  isRecord,
+  parseYaml,
+  type YamlFile,
+  yamlOptions,
+} from "../options/config/yaml.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
+import { Problem } from "../problem.ts";
+
+/** The options of the plugin that a solver's `use` names. Rejects with a Problem where there is none. */
+export type SolverOptions = (use: string) => Promise<OptionDeclarations>;
+
+export interface ConfigReading {
+  /** True: the path was asked for, so the file has to be there. */
+  readonly explicit?: boolean;
+  /** Checks the solvers' own options too; otherwise whoever loads a plugin does. */
+  readonly solverOptions?: SolverOptions;
+}
+
+/** The config at this absolute path, checked; an empty one when there is no file. Rejects with a Problem that names file, line and key. */
+export async function loadConfig(path: string, reading: ConfigReading = {}): Promise<Config> {
+  const { file } = await openFile(path, reading.explicit === true);
+  const { sections, faults } = await check(file, reading.solverOptions);
+  if (faults.length > 0) throw faultsProblem(file, faults);
+  return assemble(path, exists(path), sections);
+}
+
+/** What stands in the file at a dotted key, unparsed; undefined when nothing does. Rejects when the file is not valid YAML. */
+export async function getConfigValue(path: string, key: string): Promise<unknown> {
+  const { file } = await openFile(path, true);
+  let value: unknown = file.value;
+  for (const part of keysOf(key, file.value)) {
+    value = isRecord(value) && Object.hasOwn(value, part) ? value[part] : undefined;
+  }
+  return value;
+}
+
+/**
+ * Writes a value, given as YAML, at a dotted key, and the file with it where there is none; nothing is written when the file
+ * would be wrong. Returns what is still missing in it, as sentences.
+ */
+export async function setConfigValue(
+  path: string,
+  key: string,
+  text: string,
+  reading: Omit<ConfigReading, "explicit"> = {},
+): Promise<readonly string[]> {
+  const { file } = await openFile(path, false);
+  const keys = keysOf(key, file.value);
+  const changed = parseYaml(withValue(file, keys, valueOf(text)), path);
+  const { faults } = await check(changed, reading.solverOptions);
+  const wrong = faults.filter(({ incomplete }) => incomplete !== true);
+  if (wrong.length > 0) throw refused(changed, wrong, key);
+  const [top = ""] = keys;
+  await write(path, file.text, changed, top);
+  return faults.map(({ message }) => message);
+}
+
+/** Writes a new file with mode 0600. Rejects with a Problem when there is one already. */
+export async function createConfig(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    try {
+      await file.chmod(0o600);
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw unusable(path, "written", error);
+    throw new Problem("config", {
+      detail: `${path} exists already, and stays as it is.`,
+      hint: "Change it with `acmectl config set KEY VALUE` or an editor, or give another file with --config.",
+    });
+  }
+}
+
+async function check(
+  file: YamlFile,
+  solverOptions: SolverOptions | undefined,
+): Promise<{ sections: Sections; faults: readonly Fault[] }> {
+  const solvers = file.value["solvers"];
+  const loaded =
+    solverOptions === undefined || !isRecord(solvers)
+      ? { plugins: new Map<string, OptionDeclarations>(), faults: [] }
+      : await loadPlugins(solvers, solverOptions);
+  const { sections, faults } = readSections(file, dirname(file.path), loaded.plugins);
+  return { sections, faults: [...faults, ...loaded.faults] };
+}
+
+async function loadPlugins(solvers: Readonly<Record<string, unknown>>, load: SolverOptions) {
+  const plugins = new Map<string, OptionDeclarations>();
+  const faults: Fault[] = [];
+  for (const [name, solver] of Object.entries(solvers)) {
+    const use = isRecord(solver) ? solver["use"] : undefined;
+    if (typeof use !== "string") continue;
+    try {
+      plugins.set(name, await load(use));
+    } catch (error) {
+      if (!Problem.is(error)) throw error;
+      const { message, hint } = error;
+      const keys = ["solvers", name, "use"];
+      faults.push({ keys, message, ...(hint === undefined ? {} : { hint }) });
+    }
+  }
+  return { plugins, faults };
+}
+
+function valueOf(text: string): unknown {
+  try {
+    const value: unknown = parse(text, yamlOptions);
+    return value;
+  } catch (error) {
+    throw new Problem("usage", {
+      detail: "The value is not valid YAML.",
+      hint: "Quote it for YAML, inside the quotes for the shell: '\"*.example.com\"'.",
+      cause: error,
+    });
+  }
+}
+
+function refused(file: YamlFile, faults: readonly Fault[], key: string): Problem {
+  const { message, hint, document } = faultsProblem(file, faults);
+  return new Problem("config", {
+    title: "Nothing was written",
+    detail: `With ${key} set, ${message}`,
+    ...(document.subproblems === undefined ? {} : { subproblems: document.subproblems }),
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** conf makes the folder of a file that it does not find, so it is asked only for files that are there. */
+async function openFile(path: string, needed: boolean): Promise<{ file: YamlFile }> {
+  if (!exists(path)) {
+    if (!needed) return { file: parseYaml("", path) };
+    throw new Problem("config", {
+      detail: `There is no config file ${path}.`,
+      hint: "Check --config and ACMECTL_CONFIG; `acmectl config init` writes a file to start from.",
+    });
+  }
+  let file: YamlFile | undefined;
+  await throughConf(path, "read", {
+    deserialize(text) {
+      file ??= parseYaml(text, path);
+      return { ...file.value };
+    },
+  });
+  if (file === undefined) throw new TypeError(`${path} was not read.`);
+  return { file };
+}
+
+async function write(path: string, before: string, after: YamlFile, top: string): Promise<void> {
+  await throughConf(
+    path,
+    "written",
+    {
+      deserialize(text) {
+        if (text !== before) {
+          throw new Problem("config", {
+            detail: `${path} was changed by somebody else at the same moment; it stays as they wrote it.`,
+            hint: "Run the command again.",
+          });
+        }
+        return { ...parseYaml(text, path).value };
+      },
+      serialize: () => after.text,
+    },
+    (conf) => conf.set(top, after.value[top]),
+  );
+}
+
+interface Format {
+  deserialize(text: string): Record<string, unknown>;
+  serialize?(): string;
+}
+
+async function throughConf(
+  path: string,
+  purpose: "read" | "written",
+  format: Format,
+  use: (conf: { set(key: string, value: unknown): void }) => void = () => {},
+): Promise<void> {
+  // Loaded only where there is a file: it takes a tenth of a second.
+  const { default: Conf } = await import("conf");
+  try {
+    if (purpose === "written") await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    use(
+      new Conf<Record<string, unknown>>({
+        cwd: dirname(path),
+        configName: basename(path),
+        fileExtension: "",
+        accessPropertiesByDotNotation: false,
+        configFileMode: 0o600,
+        ...format,
+      }),
+    );
+  } catch (error) {
+    throw Problem.is(error) ? error : unusable(path, purpose, error);
+  }
+}
+
+/** A link that leads nowhere is a mistake, not an absent file. */
+function exists(path: string): boolean {
+  if (existsSync(path)) return true;
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
+  throw new Problem("config", { detail: `The config file ${path} is a link that leads nowhere.` });
+}
+
+function unusable(path: string, purpose: string, error: unknown): Problem {
+  const reason = reasons[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
+  return new Problem("machine", {
+    detail: `The config file ${path} cannot be ${purpose}: ${reason}.`,
+    hint: "Check the path, and that this user may use it.",
+    cause: error,
+  });
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "this user may not",
+  EPERM: "this user may not",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is no folder",
+  ENOSPC: "the disk is full",
+  EROFS: "the file system is read-only",
+};
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
