@@ -37,26 +37,35 @@ export async function loadConfig(path: string, reading: ConfigReading = {}): Pro
   return assemble(path, exists(path), sections);
 }
 
-/** What stands in the file at a dotted key, unparsed; undefined when nothing does. Rejects when the file is not valid YAML. */
-export async function getConfigValue(path: string, key: string): Promise<unknown> {
+/** What stands in the file at a dotted key, unparsed, undefined when nothing does; and the key's parts. */
+export async function getConfigValue(
+  path: string,
+  key: string,
+): Promise<{ keys: readonly string[]; value: unknown }> {
   const { file } = await openFile(path, true);
+  const keys = keysOf(key, file.value);
   let value: unknown = file.value;
-  for (const part of keysOf(key, file.value)) {
+  for (const part of keys) {
     value = isRecord(value) && Object.hasOwn(value, part) ? value[part] : undefined;
   }
-  return value;
+  return { keys, value };
 }
 
-/**
- * Writes a value, given as YAML, at a dotted key, and the file with it where there is none; nothing is written when the file
- * would be wrong. Returns what is still missing in it, as sentences.
- */
+/** What a change left behind. */
+export interface ConfigChange {
+  /** The parts of the key. */
+  readonly keys: readonly string[];
+  /** What the file still needs before it can be used, as sentences. */
+  readonly missing: readonly string[];
+}
+
+/** Writes a value, given as YAML, at a dotted key, and the file with it where there is none. Rejects, and writes nothing, when the file would be wrong. */
 export async function setConfigValue(
   path: string,
   key: string,
   text: string,
   reading: Omit<ConfigReading, "explicit"> = {},
-): Promise<readonly string[]> {
+): Promise<ConfigChange> {
   const { file } = await openFile(path, false);
   const keys = keysOf(key, file.value);
   const changed = parseYaml(withValue(file, keys, valueOf(text)), path);
@@ -65,7 +74,7 @@ export async function setConfigValue(
   if (wrong.length > 0) throw refused(changed, wrong, key);
   const [top = ""] = keys;
   await write(path, file.text, changed, top);
-  return faults.map(({ message }) => message);
+  return { keys, missing: faults.map(({ message }) => message) };
 }
 
 /** Writes a new file with mode 0600. Rejects with a Problem when there is one already. */

@@ -1,0 +1,33 @@
+import { stringify } from "yaml";
+import { Problem } from "../problem.ts";
+import { getConfigValue } from "../store/settings.ts";
+import { defineCommand } from "./command.ts";
+import { withoutSecrets } from "./config/secrets.ts";
+
+export const command = defineCommand({
+  name: "config get",
+  summary: "Print one value of the config file",
+  description:
+    "The value as it stands in the file: references to secrets are shown, secrets that stand there themselves are not.",
+  examples: ["acmectl config get issuers.letsencrypt.email", "acmectl config get certificates"],
+  arguments: [{ usage: "<key>", description: "A dotted path, such as certificates.shop.domains." }],
+  options: {},
+  async run(_options, context) {
+    const { configPath } = context;
+    const [key = ""] = context.args;
+    const { keys, value: written } = await getConfigValue(configPath, key);
+    if (written === undefined) {
+      throw new Problem("config", {
+        detail: `${key} is not set in ${configPath}.`,
+        hint: `Set it: acmectl config set ${key} VALUE`,
+      });
+    }
+    const value = await withoutSecrets(written, keys, context);
+    const text = typeof value === "string" ? value : stringify(value, { lineWidth: 0 });
+    return {
+      exitCode: 0,
+      document: { outcome: "found", path: configPath, key, value },
+      view: [{ kind: "verbatim", text }],
+    };
+  },
+});

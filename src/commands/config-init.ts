@@ -1,0 +1,23 @@
+import { createConfig } from "../store/settings.ts";
+import { defineCommand } from "./command.ts";
+import { starter } from "./config/starter.ts";
+
+export const command = defineCommand({
+  name: "config init",
+  summary: "Write a config file to start from",
+  description:
+    "Everything in it is a comment until you remove the # before it. A file that exists stays as it is.",
+  examples: ["acmectl config init", "acmectl config init --config ./acmectl.yaml"],
+  options: {},
+  async run(_options, { configPath: path }) {
+    await createConfig(path, starter);
+    return {
+      exitCode: 0,
+      document: { outcome: "created", path },
+      view: [
+        { kind: "line", text: `${path} is written.`, tone: "good" },
+        { kind: "line", text: "Edit it, then: acmectl config validate" },
+      ],
+    };
+  },
+});

@@ -1,0 +1,20 @@
+import { configSchema } from "../options/config/schema.ts";
+import { defineCommand } from "./command.ts";
+import { builtInOptions } from "./config/plugins.ts";
+
+export const command = defineCommand({
+  name: "config schema",
+  summary: "Print the JSON Schema of the config file, for editors",
+  description:
+    "An editor with a YAML language server takes it from a first line such as `# yaml-language-server: $schema=acmectl.schema.json`.",
+  examples: ["acmectl config schema > acmectl.schema.json"],
+  options: {},
+  async run(_options, { cwd }) {
+    const schema = configSchema(await builtInOptions(cwd));
+    return {
+      exitCode: 0,
+      document: { outcome: "printed", schema },
+      view: [{ kind: "verbatim", text: JSON.stringify(schema, undefined, 2) }],
+    };
+  },
+});

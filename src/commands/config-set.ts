@@ -1,0 +1,40 @@
+import type { Block } from "../result.ts";
+import { setConfigValue } from "../store/settings.ts";
+import { defineCommand } from "./command.ts";
+import { solverOptions } from "./config/plugins.ts";
+import { withoutSecrets } from "./config/secrets.ts";
+
+export const command = defineCommand({
+  name: "config set",
+  summary: "Change one value of the config file",
+  description:
+    "The value is YAML: text, true, [a, b]. The file is checked before it is written; comments, order and quotes stay.",
+  examples: [
+    "acmectl config set issuers.letsencrypt.server letsencrypt",
+    `acmectl config set certificates.shop.domains '[shop.example.com, "*.example.com"]'`,
+    "acmectl config set solvers.cf.apiToken file:/etc/acmectl/cf-token",
+  ],
+  arguments: [
+    { usage: "<key>", description: "A dotted path, such as certificates.shop.keyType." },
+    { usage: "<value>", description: "The new value, as YAML." },
+  ],
+  options: {},
+  async run(_options, context) {
+    const { configPath } = context;
+    const [key = "", text = ""] = context.args;
+    const { keys, missing } = await setConfigValue(configPath, key, text, {
+      solverOptions: solverOptions(context),
+    });
+    if ((await withoutSecrets(text, keys, context)) !== text) {
+      context.log.warn(
+        `The secret ${key} stands in ${configPath} itself; env:NAME, file:/path or cmd:program would keep it elsewhere.`,
+      );
+    }
+    const still = missing.map((text): Block => ({ kind: "line", text, tone: "warn" }));
+    return {
+      exitCode: 0,
+      document: { outcome: "changed", path: configPath, key, missing },
+      view: [{ kind: "line", text: `${key} is set in ${configPath}.`, tone: "good" }, ...still],
+    };
+  },
+});

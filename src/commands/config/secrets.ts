@@ -1,0 +1,71 @@
+/** A secret may stand in the config itself; it does not leave it again. */
+import { issuerOptions } from "../../options/config.ts";
+import type { OptionDeclaration, OptionDeclarations } from "../../options/declaration.ts";
+import { isReference } from "../../options/secret.ts";
+import { Problem } from "../../problem.ts";
+import { getConfigValue } from "../../store/settings.ts";
+import type { CommandContext } from "../command.ts";
+import { solverOptions } from "./plugins.ts";
+
+/** The value at `keys` as it may be shown: every secret that is written out reads `***`. */
+export async function withoutSecrets(
+  value: unknown,
+  keys: readonly string[],
+  context: CommandContext,
+): Promise<unknown> {
+  const [section, entry] = keys;
+  const names = entry === undefined ? Object.keys(Object(value)) : [entry];
+  const declared = new Map<string, OptionDeclarations | undefined>();
+  for (const name of keys.length === 0 || section !== "solvers" ? [] : names) {
+    declared.set(name, await optionsOf(name, context));
+  }
+  return hide(value, keys, declared);
+}
+
+/** By the name of the solver; undefined where its plugin cannot be loaded. */
+type Declared = ReadonlyMap<string, OptionDeclarations | undefined>;
+
+async function optionsOf(
+  solver: string,
+  context: CommandContext,
+): Promise<OptionDeclarations | undefined> {
+  try {
+    const { value: use } = await getConfigValue(context.configPath, `solvers."${solver}".use`);
+    return await solverOptions(context)(String(use));
+  } catch (error) {
+    if (Problem.is(error)) return undefined;
+    throw error;
+  }
+}
+
+function hide(value: unknown, keys: readonly string[], declared: Declared): unknown {
+  if (isSecret(keys, declared)) return hidden(value);
+  if (Array.isArray(value)) return value.map((item) => hide(item, keys, declared));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, below]) => [key, hide(below, [...keys, key], declared)]),
+  );
+}
+
+function isSecret([section, entry = "", option]: readonly string[], declared: Declared): boolean {
+  if (option === undefined) return false;
+  if (section === "issuers") return declares(issuerOptions, option);
+  if (section !== "solvers") return false;
+  const options = declared.get(entry);
+  // Nobody knows what this option is, so its name has to do.
+  if (options === undefined) return /secret|token|password|key|hmac|credential/iu.test(option);
+  return declares(options, option);
+}
+
+function declares(options: OptionDeclarations, option: string): boolean {
+  const declaration: OptionDeclaration | undefined = options[option];
+  return declaration?.secret === true || declaration?.reference === true;
+}
+
+function hidden(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(hidden);
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, hidden(below)]));
+  }
+  return typeof value === "string" && isReference(value) ? value : "***";
+}
