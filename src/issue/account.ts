@@ -48,7 +48,7 @@ async function register(issuer: IssuerSetting, tools: IssueTools): Promise<OpenA
   const session = ca.session(account.key, undefined);
   log.info(`registering an account with ${issuer.server}`, { step: "account" });
   const registered = await session.register(
-    { contact, termsOfServiceAgreed: directory.meta.termsOfService !== undefined, eab: tools.eab },
+    { contact, termsOfServiceAgreed: issuer.agreeTos, eab: tools.eab },
     signal,
   );
   const saved = await store.accounts.update(account, {
