@@ -1,0 +1,104 @@
+/** From what is there and what is wanted to the changes of a batch; pure. */
+import type { Change, ResourceRecordSet } from "./client.ts";
+
+/** Values to be there, and values to be gone, at one name. */
+export interface Edit {
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/** The changes that make `edit` true at `name` and leave everything else as it is, TTLs included. None when it is true. */
+export function changesFor(
+  name: string,
+  sets: readonly ResourceRecordSet[],
+  edit: Edit,
+  ttl: number,
+): readonly Change[] {
+  const add = edit.add.map(quote);
+  const remove = new Set(edit.remove.map(quote));
+  const multivalue = sets.filter((set) => set.MultiValueAnswer === true);
+  if (multivalue.length > 0 || sets.length === 0) {
+    const held = new Set(multivalue.flatMap(valuesOf));
+    const missing = add.filter((value) => !held.has(value));
+    return [
+      ...multivalue.flatMap((set) => swap(set, [], remove)),
+      ...creations(name, missing, ttl, multivalue.length > 0),
+    ];
+  }
+  // Beside a simple set Route 53 allows no other; weighted and other routed sets must all answer with the value.
+  return sets.flatMap((set) => swap(set, add, remove));
+}
+
+function creations(
+  name: string,
+  values: readonly string[],
+  ttl: number,
+  multivalue: boolean,
+): readonly Change[] {
+  const set = { Name: `${name}.`, Type: "TXT", TTL: ttl } as const;
+  if (values.length === 0) return [];
+  if (!multivalue) return [create({ ...set, ResourceRecords: recordsOf(values) })];
+  return values.map((value) =>
+    create({
+      ...set,
+      MultiValueAnswer: true,
+      SetIdentifier: value,
+      ResourceRecords: recordsOf([value]),
+    }),
+  );
+}
+
+/** The exact old set is the comparison: Route 53 refuses the batch when it is no longer that. */
+function swap(
+  old: ResourceRecordSet,
+  add: readonly string[],
+  remove: ReadonlySet<string>,
+): readonly Change[] {
+  const held = valuesOf(old);
+  const wanted = [...new Set([...held.filter((value) => !remove.has(value)), ...add])];
+  if (wanted.length === held.length && wanted.every((value) => held.includes(value))) return [];
+  const gone: Change = { Action: "DELETE", ResourceRecordSet: old };
+  return wanted.length === 0
+    ? [gone]
+    : [gone, create({ ...old, ResourceRecords: recordsOf(wanted) })];
+}
+
+function create(set: ResourceRecordSet): Change {
+  return { Action: "CREATE", ResourceRecordSet: set };
+}
+
+export interface Batch {
+  readonly names: readonly string[];
+  readonly changes: readonly Change[];
+}
+
+/** As few batches as Route 53's limits for one request allow; the changes of one name stay together. */
+export function batchesOf(planned: ReadonlyMap<string, readonly Change[]>): readonly Batch[] {
+  const batches: { names: string[]; changes: Change[] }[] = [];
+  for (const [name, changes] of planned) {
+    const last = batches.at(-1);
+    if (last !== undefined && fits([...last.changes, ...changes])) {
+      last.names.push(name);
+      last.changes.push(...changes);
+    } else batches.push({ names: [name], changes: [...changes] });
+  }
+  return batches;
+}
+
+function fits(changes: readonly Change[]): boolean {
+  const values = changes.flatMap((change) => valuesOf(change.ResourceRecordSet));
+  const characters = values.reduce((sum, value) => sum + value.length, 0);
+  return changes.length <= 100 && values.length <= 1_000 && characters <= 32_000;
+}
+
+function valuesOf(set: ResourceRecordSet | undefined): readonly string[] {
+  return (set?.ResourceRecords ?? []).map((record) => record.Value ?? "");
+}
+
+function recordsOf(values: readonly string[]) {
+  return values.map((value) => ({ Value: value }));
+}
+
+function quote(value: string): string {
+  return `"${value}"`;
+}

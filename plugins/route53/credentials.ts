@@ -1,0 +1,121 @@
+/** Why the SDK found no credentials: it says the same sentence for every cause. Names of variables only, never values. */
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { env } from "node:process";
+
+/** What the options ask for. */
+export interface Asked {
+  readonly profile: string | undefined;
+  readonly keys: boolean;
+  readonly roleArn: string | undefined;
+  readonly externalId: boolean;
+}
+
+export interface Diagnosis {
+  /** Whole sentences. */
+  readonly findings: readonly string[];
+  readonly hint: string;
+}
+
+/** Looks where the SDK's default chain looks, in its order. */
+export async function diagnose(asked: Asked): Promise<Diagnosis> {
+  const set = sources.filter((name) => (env[name] ?? "") !== "");
+  const profile = await findProfile(asked.profile ?? env["AWS_PROFILE"] ?? "default");
+  const wanted = asked.profile !== undefined || set.includes("AWS_PROFILE");
+  const findings = [
+    set.length === 0
+      ? "Of AWS's variables none is set."
+      : `Of AWS's variables these are set: ${set.join(", ")}.`,
+    ...halves(set),
+    profile.found
+      ? `Profile "${profile.name}" is in ${profile.files.join(" and ")}, but yields no credentials.`
+      : `There is no profile "${profile.name}" in ${profile.files.join(" or ")}${profile.known.length === 0 ? "" : ` (there are: ${profile.known.join(", ")})`}.`,
+    ...(await webIdentity()),
+    metadata(set, wanted),
+  ];
+  return { findings, hint: hintOf(set, wanted && !profile.found, profile) };
+}
+
+const sources = [
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_PROFILE",
+  "AWS_CONFIG_FILE",
+  "AWS_SHARED_CREDENTIALS_FILE",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_ROLE_ARN",
+  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+  "AWS_EC2_METADATA_DISABLED",
+];
+
+function halves(set: readonly string[]): readonly string[] {
+  const pairs = [
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+    ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"],
+  ] as const;
+  return pairs.flatMap(([one, other]) => {
+    if (set.includes(one) === set.includes(other)) return [];
+    const [here, missing] = set.includes(one) ? [one, other] : [other, one];
+    return [`${here} is set without ${missing}: one is of no use without the other.`];
+  });
+}
+
+interface Profile {
+  readonly name: string;
+  readonly found: boolean;
+  readonly files: readonly string[];
+  readonly known: readonly string[];
+}
+
+async function findProfile(name: string): Promise<Profile> {
+  const files = [
+    env["AWS_CONFIG_FILE"] ?? join(homedir(), ".aws", "config"),
+    env["AWS_SHARED_CREDENTIALS_FILE"] ?? join(homedir(), ".aws", "credentials"),
+  ];
+  const sections = await Promise.all(files.map(profilesIn));
+  const holding = files.filter((_, index) => sections[index]?.includes(name));
+  return {
+    name,
+    found: holding.length > 0,
+    files: holding.length > 0 ? holding : files,
+    known: [...new Set(sections.flat())].slice(0, 20),
+  };
+}
+
+async function profilesIn(file: string): Promise<readonly string[]> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return Array.from(
+    text.matchAll(/^\s*\[\s*(?:profile\s+)?["']?([^\]"']+?)["']?\s*\]/gm),
+    (match) => match[1] ?? "",
+  );
+}
+
+async function webIdentity(): Promise<readonly string[]> {
+  const file = env["AWS_WEB_IDENTITY_TOKEN_FILE"];
+  if (file === undefined) return [];
+  const readable = await readFile(file).then(
+    () => true,
+    () => false,
+  );
+  return readable ? [] : [`The web identity token file ${file} cannot be read.`];
+}
+
+function metadata(set: readonly string[], wanted: boolean): string {
+  if (env["AWS_EC2_METADATA_DISABLED"]?.toLowerCase() === "true")
+    return "The instance metadata service was not asked, because AWS_EC2_METADATA_DISABLED is true.";
+  if (wanted) return "The instance metadata service was not asked, because a profile was named.";
+  return set.some((name) => name.startsWith("AWS_CONTAINER_CREDENTIALS_"))
+    ? "The container's credential endpoint was asked and gave none."
+    : "The instance metadata service (169.254.169.254) was asked and gave none.";
+}
+
+function hintOf(set: readonly string[], noSuchProfile: boolean, profile: Profile): string {
+  if (noSuchProfile)
+    return `Create the profile with \`aws configure --profile ${profile.name}\`, correct its name (profile, AWS_PROFILE), or check that this user may read ${profile.files.join(" and ")}.`;
+  const [half] = halves(set);
+  if (half !== undefined) return `${half} Set both, or neither.`;
+  return "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is attached. Under sudo, cron and systemd the variables and the home folder of your shell are absent.";
+}

@@ -1,0 +1,584 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { OptionsOf } from "acmectl/plugin";
+import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { awsError, route53Keys, startRoute53Fake } from "../../test/support/fakes/route53.ts";
+import route53 from "./index.ts";
+
+type Options = OptionsOf<typeof route53.options>;
+
+const [[accessKeyId, secretAccessKey]] = Object.entries(route53Keys) as [[string, string]];
+const call = { signal: new AbortController().signal };
+const fake = await startRoute53Fake();
+const folder = await mkdtemp(join(tmpdir(), "route53-"));
+
+afterAll(async () => {
+  await fake.close();
+  await rm(folder, { recursive: true });
+});
+
+/** Nothing of this machine's AWS set-up may reach a test. */
+beforeEach(() => {
+  for (const name of Object.keys(process.env).filter((name) => name.startsWith("AWS_")))
+    vi.stubEnv(name, undefined);
+  vi.stubEnv("AWS_CONFIG_FILE", join(folder, "config"));
+  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder, "credentials"));
+  vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  fake.faults.clear();
+  fake.pageSize = 300;
+});
+
+function options(more: Partial<Options> = {}): Options {
+  return {
+    hostedZoneId: undefined,
+    privateZone: false,
+    profile: undefined,
+    region: undefined,
+    accessKeyId,
+    secretAccessKey,
+    sessionToken: undefined,
+    assumeRoleArn: undefined,
+    externalId: undefined,
+    ttl: 10,
+    waitForInsync: true,
+    maxRetries: 7,
+    endpoint: fake.url,
+    ...more,
+  };
+}
+
+async function open(more: Partial<Options> = {}, context = {}) {
+  const solver = await route53.create(options(more), solverContext(context));
+  const { preflight, presentAll, cleanupAll, checkPropagation } = solver;
+  if (!preflight || !presentAll || !cleanupAll || !checkPropagation) throw new Error("incomplete");
+  return { ...solver, preflight, presentAll, cleanupAll, checkPropagation };
+}
+
+const challenge = (name: string) => challengeFor("dns-01", name);
+const target = (name: string) => ({
+  identifier: { type: "dns", value: name } as const,
+  wildcard: false,
+  validationName: `_acme-challenge.${name}`,
+  recordName: `_acme-challenge.${name}`,
+});
+const since = (from: number) => fake.requests.slice(from).map(({ action }) => action);
+
+/** What a failure shows to its reader, and all else that hangs on it. */
+async function problem(work: Promise<unknown>) {
+  const error: unknown = await work.then(
+    () => expect.unreachable("it did not fail"),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof Error) || !("hint" in error)) throw error;
+  const text = `${error.message}\n${String(error.hint)}`;
+  expect(
+    `${text}${JSON.stringify(error)}${String(error.stack)}${String(error.cause)}`,
+  ).not.toContain(secretAccessKey);
+  return text;
+}
+
+const nextDoor = (name: string) => ({
+  name: `${name}.`,
+  type: "TXT",
+  ttl: 300,
+  values: ['"somebody else\'s"', '"v=spf1 -all"'],
+});
+
+describe("conformance", () => {
+  const zone = { id: "" };
+  beforeAll(() => {
+    zone.id = fake.addZone("conform.test");
+  });
+  const cases = solverConformance({
+    plugin: route53,
+    options: options(),
+    names: ["one.conform.test", "two.conform.test"],
+    visible: async ({ recordName }) => fake.values(recordName),
+    foreign: {
+      plant: async ({ recordName }) => fake.plant(zone.id, nextDoor(recordName)),
+      look: async ({ recordName }) =>
+        fake.sets(recordName).map((set) => ({
+          ttl: set.ttl,
+          values: set.values.filter((value) => value.includes(" ")),
+        })),
+      remove: async ({ recordName }) => fake.unplant(zone.id, nextDoor(recordName)),
+    },
+    broken: [
+      {
+        when: "the secret is wrong",
+        options: options({ secretAccessKey: "not-the-secret-of-this-key" }),
+        says: /signature.*clock/s,
+      },
+      {
+        when: "the zone id is wrong",
+        options: options({ hostedZoneId: "ZNOPE" }),
+        says: /ZNOPE/,
+      },
+      { when: "a key has no secret", options: options({ secretAccessKey: undefined }) },
+      { when: "an external id has no role", options: options({ externalId: "x" }) },
+      { when: "a profile and a key are set", options: options({ profile: "shop" }) },
+      {
+        when: "a session token has no key",
+        options: options({
+          accessKeyId: undefined,
+          secretAccessKey: undefined,
+          sessionToken: "FwoGZXIvYXdzEXAMPLETOKEN",
+        }),
+      },
+    ],
+  });
+  for (const one of cases) it(one.name, one.run);
+});
+
+const denied = (action: string) => ({
+  action,
+  kind: {
+    status: 403,
+    body: awsError(
+      "AccessDenied",
+      `User: arn:aws:iam::111122223333:user/acme is not authorized to perform: route53:${action} on resource: *`,
+    ),
+  },
+});
+
+const delegated = {
+  findZone: async () => ({ name: "twin.test", nameservers: ["NS-8.awsdns.net"] }),
+};
+
+describe("choosing the hosted zone", () => {
+  it("takes the longest zone, on a label boundary, asking once for a small account", async () => {
+    const parent = fake.addZone("pick.test");
+    const child = fake.addZone("child.pick.test");
+    fake.addZone("ick.test");
+    const solver = await open();
+    const from = fake.requests.length;
+    const receipts = await solver.presentAll(
+      ["pick.test", "child.pick.test", "deep.child.pick.test", "grandchild.pick.test"].map(
+        challenge,
+      ),
+      call,
+    );
+    expect(receipts.map((receipt) => receipt.zoneId)).toEqual([parent, child, child, parent]);
+    expect(since(from).filter((action) => action.includes("HostedZone"))).toHaveLength(1);
+  });
+
+  it("finds a zone on a later page, and twins across pages", async () => {
+    const far = fake.addZone("far.zz.pages.test");
+    fake.pageSize = 1;
+    const solver = await open();
+    const { zoneId } = await solver.present(challenge("www.far.zz.pages.test"), call);
+    expect(zoneId).toBe(far);
+    fake.addZone("far.zz.pages.test", { id: "ZZTWIN" });
+    const said = await problem((await open()).preflight([target("far.zz.pages.test")], call));
+    expect(said).toContain(far);
+    expect(said).toContain("ZZTWIN");
+  });
+
+  it("ignores the private twin, or the public one when asked to", async () => {
+    const inside = fake.addZone("split.test", { private: true });
+    const outside = fake.addZone("split.test");
+    const publicly = await (await open()).present(challenge("split.test"), call);
+    const privately = await (
+      await open({ privateZone: true })
+    ).present(challenge("split.test"), call);
+    expect([publicly.zoneId, privately.zoneId]).toEqual([outside, inside]);
+    fake.addZone("inside.test", { private: true });
+    expect(await problem((await open()).preflight([target("inside.test")], call))).toMatch(
+      /inside\.test.*private.*AWS_PRIVATE_ZONE=true/s,
+    );
+  });
+
+  it("of two public twins takes the delegated one, and names both when it cannot tell", async () => {
+    fake.addZone("twin.test", { id: "ZDEAD", nameservers: ["ns-7.awsdns.net"] });
+    fake.addZone("twin.test", { id: "ZLIVE", nameservers: ["ns-8.awsdns.net"] });
+    const { zoneId } = await (await open({}, delegated)).present(challenge("twin.test"), call);
+    expect(zoneId).toBe("ZLIVE");
+    const said = await problem((await open()).preflight([target("twin.test")], call));
+    expect(said).toMatch(/ZDEAD.*ZLIVE.*AWS_HOSTED_ZONE_ID/s);
+  });
+
+  it("looks for no zone when the id is configured", async () => {
+    const id = fake.addZone("given.test");
+    const solver = await open({ hostedZoneId: `/hostedzone/${id}` });
+    const from = fake.requests.length;
+    await solver.preflight([target("given.test"), target("www.given.test")], call);
+    await solver.present(challenge("given.test"), call);
+    expect(new Set(since(from))).toEqual(
+      new Set(["ListResourceRecordSets", "ChangeResourceRecordSets"]),
+    );
+  });
+
+  it("lists the zones that it sees when none holds the name", async () => {
+    const id = fake.addZone("seen.test");
+    const said = await problem((await open()).preflight([target("www.unseen.example")], call));
+    expect(said).toContain("_acme-challenge.www.unseen.example");
+    expect(said).toContain(`seen.test (${id})`);
+  });
+
+  it("makes do with certbot's policy, and asks for either when both are refused", async () => {
+    const id = fake.addZone("certbot.test");
+    fake.faults.add(denied("ListHostedZonesByName"));
+    expect((await (await open()).present(challenge("certbot.test"), call)).zoneId).toBe(id);
+    fake.faults.add(denied("ListHostedZonesByName"));
+    fake.faults.add(denied("ListHostedZones"));
+    const said = await problem((await open()).preflight([target("certbot.test")], call));
+    expect(said).toMatch(/arn:aws:iam::111122223333:user\/acme.*"route53:ListHostedZonesByName"/s);
+  });
+});
+
+describe("writing", () => {
+  let zoneId: string;
+  beforeAll(() => {
+    zoneId = fake.addZone("write.test");
+  });
+
+  it("needs one change for 20 names of a zone, and one to clean them up", async () => {
+    const challenges = Array.from({ length: 20 }, (_, index) => challenge(`h${index}.write.test`));
+    fake.plant(zoneId, {
+      name: "_acme-challenge.h3.write.test.",
+      type: "TXT",
+      ttl: 77,
+      values: ['"foreign"'],
+    });
+    const solver = await open();
+    const from = fake.requests.length;
+    const receipts = await solver.presentAll(challenges, call);
+    for (const { recordName, recordValue } of challenges)
+      expect(fake.values(recordName)).toContain(recordValue);
+    const items = challenges.map((challenge, index) => ({ challenge, receipt: receipts[index] }));
+    await solver.cleanupAll(JSON.parse(JSON.stringify(items)), call);
+    expect(since(from).filter((action) => action.startsWith("Change"))).toHaveLength(2);
+    expect(since(from)).toHaveLength(5);
+    expect(challenges.flatMap(({ recordName }) => fake.sets(recordName))).toEqual([
+      expect.objectContaining({ ttl: 77, values: ['"foreign"'] }),
+    ]);
+  });
+
+  it("splits what exceeds a request's limits, each name's changes together", async () => {
+    const challenges = Array.from({ length: 130 }, (_, index) => challenge(`s${index}.write.test`));
+    const solver = await open();
+    const from = fake.requests.length;
+    await solver.presentAll(challenges, call);
+    await solver.cleanupAll(
+      challenges.map((challenge) => ({ challenge, receipt: undefined })),
+      call,
+    );
+    expect(since(from).filter((action) => action.startsWith("Change"))).toHaveLength(4);
+    expect(challenges.flatMap(({ recordName }) => fake.values(recordName))).toEqual([]);
+  });
+
+  it("puts both values of a name and its wildcard into one set", async () => {
+    const [plain, wild] = [challenge("both.write.test"), challenge("both.write.test")];
+    await (await open()).presentAll([plain, wild], call);
+    const sets = fake.sets(plain.recordName);
+    expect(sets).toHaveLength(1);
+    expect(new Set(sets[0]?.values)).toEqual(
+      new Set([`"${plain.recordValue}"`, `"${wild.recordValue}"`]),
+    );
+    expect(sets[0]?.ttl).toBe(10);
+  });
+
+  it("adds a set of its own beside multivalue answers, and its value to every weighted set", async () => {
+    const multi = challenge("multi.write.test");
+    const weighted = challenge("weighted.write.test");
+    const common = { type: "TXT", ttl: 60 };
+    const planted = [
+      {
+        ...common,
+        name: `${multi.recordName}.`,
+        values: ['"a"'],
+        identifier: '"a"',
+        multivalue: true,
+      },
+      {
+        ...common,
+        name: `${weighted.recordName}.`,
+        values: ['"b"'],
+        identifier: "blue",
+        weight: 1,
+      },
+      {
+        ...common,
+        name: `${weighted.recordName}.`,
+        values: ['"g"'],
+        identifier: "green",
+        weight: 2,
+      },
+    ];
+    for (const set of planted) fake.plant(zoneId, set);
+    const solver = await open();
+    await solver.presentAll([multi, weighted], call);
+    expect(fake.sets(multi.recordName)).toHaveLength(2);
+    for (const set of fake.sets(weighted.recordName))
+      expect(set.values).toContain(`"${weighted.recordValue}"`);
+    for (const challenge of [multi, weighted]) await solver.cleanup(challenge, undefined, call);
+    const left = [multi, weighted].flatMap(({ recordName }) => fake.sets(recordName));
+    expect(new Set(left)).toEqual(new Set(planted));
+  });
+
+  it("does not mind a work that was done though its answer got lost", async () => {
+    const lost = challenge("lost.write.test");
+    fake.faults.add({ action: "ChangeResourceRecordSets", kind: "drop after" });
+    const solver = await open();
+    const receipt = await solver.present(lost, call);
+    expect(fake.values(lost.recordName)).toEqual([lost.recordValue]);
+    expect(await solver.checkPropagation(lost, receipt, call)).toBe(true);
+    fake.faults.add({ action: "ChangeResourceRecordSets", kind: "drop after" });
+    await solver.cleanup(lost, receipt, call);
+    expect(fake.sets(lost.recordName)).toEqual([]);
+  });
+
+  it("calls it cleaned up when the hosted zone is gone, and says so", async () => {
+    const id = fake.addZone("gone.test");
+    const log = recordingLog();
+    const solver = await open({}, { log });
+    const gone = challenge("gone.test");
+    const receipt = await solver.present(gone, call);
+    fake.removeZone(id);
+    await solver.cleanup(gone, receipt, call);
+    expect(
+      log.entries.filter(({ level }) => level === "warn").map(({ message }) => message),
+    ).toEqual([`hosted zone gone.test (${id}) is gone, and its records with it`]);
+    expect(await problem(solver.present(gone, call))).toMatch(/gone\.test.*AWS_HOSTED_ZONE_ID/s);
+  });
+
+  it("waits out throttling, and stops at once when aborted", async () => {
+    const throttled = { status: 400, body: awsError("Throttling", "Rate exceeded") };
+    fake.faults.add({ action: "ChangeResourceRecordSets", kind: throttled });
+    const busy = challenge("busy.write.test");
+    const solver = await open();
+    await solver.present(busy, call);
+    expect(fake.values(busy.recordName)).toEqual([busy.recordValue]);
+    fake.faults.add({ kind: "hang" });
+    const controller = new AbortController();
+    const waiting = solver.cleanup(busy, undefined, { signal: controller.signal });
+    controller.abort(new Error("Ctrl-C"));
+    await expect(waiting).rejects.toThrow("Ctrl-C");
+  });
+});
+
+describe("propagation", () => {
+  it("is true once GetChange says INSYNC, asked once for all names of a change", async () => {
+    fake.addZone("sync.test");
+    fake.pendingPolls = 1;
+    const pair = [challenge("a.sync.test"), challenge("b.sync.test")];
+    const solver = await open();
+    const receipts = await solver.presentAll(pair, call);
+    const from = fake.requests.length;
+    const ask = () =>
+      Promise.all(
+        pair.map((one, index) =>
+          solver.checkPropagation(one, receipts[index] ?? { zoneId: "" }, call),
+        ),
+      );
+    expect(await ask()).toEqual([false, false]);
+    await expect.poll(ask, { interval: 300, timeout: 5_000 }).toEqual([true, true]);
+    expect(since(from)).toEqual(["GetChange", "GetChange"]);
+    expect(await ask()).toEqual([true, true]);
+    expect(since(from)).toHaveLength(2);
+  });
+
+  it("relies on the DNS, with one warning, when GetChange is not allowed, and asks nothing when told so", async () => {
+    fake.addZone("quiet.test");
+    const log = recordingLog();
+    const solver = await open({}, { log });
+    const quiet = challenge("quiet.test");
+    const receipt = await solver.present(quiet, call);
+    fake.faults.add({
+      action: "GetChange",
+      kind: { status: 403, body: awsError("AccessDenied", "not authorized") },
+    });
+    expect(await solver.checkPropagation(quiet, receipt, call)).toBe(true);
+    expect(await solver.checkPropagation(quiet, { ...receipt, changeId: "C2" }, call)).toBe(true);
+    expect(log.entries.filter(({ level }) => level === "warn")).toHaveLength(1);
+    const from = fake.requests.length;
+    const careless = await open({ waitForInsync: false });
+    expect(await careless.checkPropagation(quiet, receipt, call)).toBe(true);
+    expect(since(from)).toEqual([]);
+  });
+});
+
+describe("failures say which zone, which name, as whom, and what to do", () => {
+  let zoneId: string;
+  beforeAll(() => {
+    zoneId = fake.addZone("fail.test");
+  });
+  const arn = "arn:aws:sts::111122223333:assumed-role/acme/i-0abc";
+  const rows: readonly (readonly [string, number, string, string, RegExp])[] = [
+    [
+      "no right to write",
+      403,
+      "AccessDenied",
+      `User: ${arn} is not authorized to perform: route53:ChangeResourceRecordSets on resource: arn:aws:route53:::hostedzone/Z1 because no identity-based policy allows the route53:ChangeResourceRecordSets action`,
+      /assumed-role\/acme\/i-0abc may not route53:ChangeResourceRecordSets.*\{"Effect":"Allow","Action":"route53:ChangeResourceRecordSets","Resource":"arn:aws:route53:::hostedzone\/Z1"\}/s,
+    ],
+    [
+      "an explicit deny",
+      403,
+      "AccessDenied",
+      `User: ${arn} is not authorized to perform: route53:ChangeResourceRecordSets on resource: x with an explicit deny in a service control policy`,
+      /lift the Deny/,
+    ],
+    [
+      "an unknown key",
+      403,
+      "InvalidClientTokenId",
+      "The security token included in the request is invalid.",
+      /sts get-caller-identity/,
+    ],
+    [
+      "an old session",
+      403,
+      "ExpiredToken",
+      "The security token included in the request is expired",
+      /aws sso login.*clock shows \d{4}-/s,
+    ],
+    [
+      "a throttled account",
+      400,
+      "Throttling",
+      "Rate exceeded",
+      /throttled.*five requests a second/s,
+    ],
+    [
+      "somebody else's change",
+      400,
+      "PriorRequestNotComplete",
+      "still processing a prior request",
+      /same hosted zone all the time/,
+    ],
+    [
+      "a CNAME in the way",
+      400,
+      "InvalidChangeBatch",
+      "[RRSet of type TXT with DNS name x. is not permitted as it conflicts with other records with the same DNS name in zone fail.test.]",
+      /CNAME, let acmectl follow it/,
+    ],
+    [
+      "a protected record",
+      400,
+      "InvalidChangeBatch",
+      "[The resource record set is protected]",
+      /somebody protects/,
+    ],
+    [
+      "another error",
+      400,
+      "InvalidInput",
+      "Something new",
+      /InvalidInput: Something new.*CloudTrail/s,
+    ],
+    ["a broken server", 500, "InternalFailure", "oops", /InternalFailure/],
+  ];
+  it.for(rows)("%s", async ([, status, code, message, says]) => {
+    const solver = await open({ maxRetries: 0 });
+    fake.faults.add({
+      action: "ChangeResourceRecordSets",
+      times: 3,
+      kind: { status, body: awsError(code, message) },
+    });
+    const said = await problem(solver.present(challenge("www.fail.test"), call));
+    expect(said).toMatch(says);
+    expect(said).toContain(`fail.test (${zoneId})`);
+    expect(said).toContain("_acme-challenge.www.fail.test");
+  });
+
+  it("shows the clocks but not the request when the signature is wrong", async () => {
+    const solver = await open({
+      secretAccessKey: "wrong",
+      sessionToken: "FwoGZXIvYXdzEXAMPLETOKEN",
+    });
+    const said = await problem(solver.preflight([target("fail.test")], call));
+    expect(said).toMatch(/SignatureDoesNotMatch.*it shows \d{4}-.*AWS's \d{4}-/s);
+    expect(said).not.toMatch(/Canonical|FwoGZXIvYXdz/);
+  });
+
+  it("a name outside the configured zone", async () => {
+    const other = fake.addZone("other.test");
+    const solver = await open({ hostedZoneId: other });
+    expect(await problem(solver.present(challenge("fail.test"), call))).toMatch(
+      /not permitted in zone other\.test.*correct it/s,
+    );
+  });
+
+  it("a connection that breaks, a server that is not there, and one that is not Route 53", async () => {
+    fake.faults.add({ action: "ListHostedZonesByName", kind: "drop before" });
+    const cut = (await open({ maxRetries: 0 })).preflight([target("fail.test")], call);
+    expect(await problem(cut)).toMatch(/firewall/);
+    const dead = await startRoute53Fake();
+    await dead.close();
+    const nobody = await open({ endpoint: dead.url, maxRetries: 0 });
+    expect(await problem(nobody.preflight([target("fail.test")], call))).toMatch(/ECONNREFUSED/);
+    fake.faults.add({ action: "ListHostedZonesByName", kind: "garbage" });
+    const portal = await open({ maxRetries: 0 });
+    expect(await problem(portal.preflight([target("fail.test")], call))).toMatch(
+      /not what Route 53 sends|captive portal/,
+    );
+  });
+});
+
+describe("credentials that cannot be found", () => {
+  const none = { accessKeyId: undefined, secretAccessKey: undefined };
+  const fails = async (more: Partial<Options> = {}) =>
+    problem((await open({ ...none, ...more })).preflight([target("fail.test")], call));
+
+  it("names no variable when none is set, and that the metadata service was left out", async () => {
+    expect(await fails()).toMatch(
+      /none is set|AWS_CONFIG_FILE.*AWS_EC2_METADATA_DISABLED is true/s,
+    );
+  });
+
+  it("says which half is missing, without its other half's value", async () => {
+    vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIDLONELY");
+    const said = await fails();
+    expect(said).toContain("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY");
+    expect(said).not.toContain("AKIDLONELY");
+  });
+
+  it("says that the profile does not exist, and which do", async () => {
+    await writeFile(
+      join(folder, "config"),
+      "[default]\nregion = eu-west-1\n[profile shop]\nregion = eu-west-1\n",
+    );
+    const said = await fails({ profile: "shpo" });
+    expect(said).toMatch(
+      /no profile "shpo".*there are: default, shop.*aws configure --profile shpo/s,
+    );
+    vi.stubEnv("AWS_PROFILE", "shop");
+    expect(await fails()).toMatch(/Profile "shop" is in .*config, but yields no credentials/);
+  });
+
+  it("says that a token file is missing or has no role", async () => {
+    vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", join(folder, "absent"));
+    expect(await fails()).toMatch(
+      /AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN.*absent cannot be read/s,
+    );
+  });
+});
+
+describe("the region", () => {
+  it("is what was asked for, else the profile's, else us-east-1", async () => {
+    fake.addZone("region.test");
+    vi.stubEnv("AWS_CONFIG_FILE", join(folder, "regions"));
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder, "keys"));
+    const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+    await writeFile(join(folder, "regions"), "[profile shop]\nregion = eu-west-1\n");
+    await writeFile(join(folder, "keys"), `[shop]\n${keys}`);
+    const profile = { profile: "shop", accessKeyId: undefined, secretAccessKey: undefined };
+    const from = fake.requests.length;
+    for (const more of [{ region: "eu-central-1" }, profile, {}]) {
+      const solver = await open({ ...more, hostedZoneId: "ZNONE" });
+      await solver.cleanup(challenge("region.test"), undefined, call);
+    }
+    expect(fake.requests.slice(from).map(({ region }) => region)).toEqual([
+      "eu-central-1",
+      "eu-west-1",
+      "us-east-1",
+    ]);
+  });
+});
