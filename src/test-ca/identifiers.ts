@@ -79,6 +79,8 @@ function faultOfLabel(label: string): string | undefined {
   if (!/^[a-z0-9-]+$/.test(label)) return `has characters that are not allowed in "${label}"`;
   if (label.startsWith("-") || label.endsWith("-")) return `has "${label}", which a hyphen borders`;
   if (label.slice(2, 4) !== "--") return undefined;
-  const known = label.startsWith("xn--") && domainToUnicode(label) !== "";
-  return known ? undefined : `has "${label}", which is not a valid A-label`;
+  const unicode = label.startsWith("xn--") ? domainToUnicode(label) : "";
+  return unicode === "" || unicode === label
+    ? `has "${label}", which is not a valid A-label`
+    : undefined;
 }
