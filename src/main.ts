@@ -23,14 +23,21 @@ export async function main(
 /** Runs acmectl as this process; `bin/acmectl.js` calls it. The exit code is set, and whatever is still open may end. */
 export async function run(process: NodeJS.Process): Promise<void> {
   const stopping = new AbortController();
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
+  const stop = (exitCode: ExitCode, reason: unknown) => {
+    process.exitCode = exitCode;
+    stopping.abort(reason);
+  };
   const stopListening = stopOnSignals(process, stopping);
-  let crashed = false;
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      // `acmectl list | head` is no failure.
+      if (error.code !== "EPIPE") stop(3, unwritable(error));
+    });
+  }
   process.on("uncaughtException", (error) => {
-    // Nobody can tell what still works, so the run is stopped as by Ctrl-C and cleans up; the second time, it is not.
-    if (crashed) process.exit(1);
-    crashed = true;
-    stopping.abort(error);
+    // Nobody can tell what still works: the run is stopped as by Ctrl-C, so that it cleans up; the second time, at once.
+    if (process.exitCode === 1) process.exit();
+    stop(1, error);
   });
   const code = await main(process.argv.slice(2), {
     env: process.env,
@@ -46,7 +53,7 @@ export async function run(process: NodeJS.Process): Promise<void> {
     clock: systemClock,
   });
   stopListening();
-  process.exitCode = crashed ? 1 : code;
+  process.exitCode ??= code;
 }
 
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -72,7 +79,10 @@ function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () =
   };
 }
 
-/** `acmectl list | head` is no failure. */
-function ignoreClosedPipe(error: Error & { code?: unknown }): void {
-  if (error.code !== "EPIPE") throw error;
+function unwritable(cause: Error): Problem {
+  return new Problem("machine", {
+    detail: `The output cannot be written: ${cause.message}`,
+    hint: "Look at where stdout and stderr go, and whether that disk is full.",
+    cause,
+  });
 }

@@ -4,10 +4,17 @@ import { type CommandSource, commandsFor } from "./commands/definitions.ts";
 import type { CommandDefinition } from "./commands/command.ts";
 import type { OptionDeclarations } from "./options/declaration.ts";
 import { describeOption, type FlagDescription } from "./options/describe.ts";
-import { globalOptions } from "./options/global.ts";
+import { everywhere, globalOptions } from "./options/global.ts";
 import { chosenSolvers } from "./program/chosen.ts";
 import { collect, type Flags, type Typed } from "./program/flags.ts";
-import { closing, exitCodesText, groupSummary, inHelp, opening } from "./program/help.ts";
+import {
+  closing,
+  exitCodesText,
+  groupSummary,
+  inHelp,
+  opening,
+  rootClosing,
+} from "./program/help.ts";
 import { firstWords } from "./program/words.ts";
 import { type SolverDeclarations, usageProblem } from "./program/usage.ts";
 import { Problem } from "./problem.ts";
@@ -105,7 +112,10 @@ async function parse(
     .enablePositionalOptions()
     .version(settings.version, "-V, --version", "Print the versions of acmectl and Node.js.")
     .helpCommand("help [topic]", "Help for a command; help exit-codes lists the exit codes.");
-  addOptions(root, globalOptions, typed.globalFlags, settings);
+  root
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .addHelpText("after", rootClosing);
+  addOptions(root, hidden(globalOptions), typed.globalFlags, settings);
   for (const command of commands) {
     const leaf = addCommand(root, command, typed, settings);
     leaf.action(() => {
@@ -146,6 +156,13 @@ function addCommand(
   return leaf.addHelpText("after", () => closing(command, solvers));
 }
 
+/** Their help stands with each command, so that the list of commands is not below the screen. */
+function hidden(declarations: OptionDeclarations): OptionDeclarations {
+  return Object.fromEntries(
+    Object.entries(declarations).map(([name, one]) => [name, { ...one, hidden: true }]),
+  );
+}
+
 /** The command above sub-commands, e.g. `account`. */
 function groupIn(
   above: Command,
@@ -161,8 +178,9 @@ function groupIn(
 }
 
 function basic(command: Command, { lenient }: ParseSettings): Command {
-  command.exitOverride().helpOption(lenient ? false : "-h, --help", "Show this.");
-  return command;
+  command.exitOverride();
+  if (lenient) return command.helpOption(false);
+  return command.addHelpOption(new Option("-h, --help", "Show this.").helpGroup(everywhere));
 }
 
 function addOptions(

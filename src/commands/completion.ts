@@ -11,8 +11,8 @@ const shells = { bash, zsh, fish } as const;
 
 export const command = defineCommand({
   name: "completion",
-  summary: "Print a completion script for a shell.",
-  arguments: [{ usage: "<shell>", description: Object.keys(shells).join(", ") }],
+  summary: "Print a completion script for bash, zsh or fish",
+  arguments: [{ usage: "<shell>", description: Object.keys(shells).join(" | ") }],
   examples: [
     "acmectl completion bash > /etc/bash_completion.d/acmectl",
     "acmectl completion zsh > /usr/local/share/zsh/site-functions/_acmectl",

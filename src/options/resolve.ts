@@ -2,11 +2,9 @@
 import { closest } from "fastest-levenshtein";
 import { Problem, type ProblemKind } from "../problem.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./declaration.ts";
-import { acceptedBy } from "./describe.ts";
+import { acceptedBy, describeOption } from "./describe.ts";
 import { find, type Found } from "./find.ts";
-import { flagOf } from "./names.ts";
 import { absoluteReference, isReference, readSecret } from "./secret.ts";
-import { variablesOf } from "./variables.ts";
 import { parseValue } from "./value.ts";
 
 export interface OptionSources {
@@ -116,29 +114,34 @@ async function withSecrets(
   return open(found.raw);
 }
 
+/** Nothing of a secret is shown, nor of what was meant to be one. */
 function unreadable(declaration: OptionDeclaration, found: Found, wrong: string): Problem {
-  const shown = shownValue(declaration, found.raw);
+  const { choices, secret, reference } = declaration;
+  const accepted = `it takes ${acceptedBy(declaration)}`;
+  if (secret === true || reference === true) {
+    // A part of the value stands in quotes.
+    const told = wrong.includes('"') ? "does not fit" : wrong;
+    return new Problem(found.kind, { detail: `${found.source} ${told}: ${accepted}.` });
+  }
+  const { raw } = found;
   const nearest =
-    declaration.choices !== undefined && typeof found.raw === "string"
-      ? `; did you mean ${closest(found.raw, declaration.choices)}?`
+    choices !== undefined && typeof raw === "string"
+      ? `; did you mean ${closest(raw, choices)}?`
       : ".";
-  return new Problem(found.kind, {
-    detail: `${found.source} ${shown}${wrong}: it takes ${acceptedBy(declaration)}${nearest}`,
-  });
+  const detail = `${found.source} ${shownValue(raw)}${wrong}: ${accepted}${nearest}`;
+  return new Problem(found.kind, { detail: detail.replaceAll(/\/\/[^/@"\s]*@/g, "//***@") });
 }
 
-/** Nothing of a secret is shown, nor of what was meant to be one. */
-function shownValue(declaration: OptionDeclaration, raw: unknown): string {
-  if (declaration.secret === true || declaration.reference === true) return "";
+function shownValue(raw: unknown): string {
   if (raw === "" || raw === null) return "";
-  const text = JSON.stringify(raw).replace(/(\/\/)[^/@"]*@/, "$1***@");
+  const text = JSON.stringify(raw);
   return `is ${text.length > 80 ? `${text.slice(0, 79)}…` : text}, which `;
 }
 
 function missing(option: string, declaration: OptionDeclaration, from: OptionSources): Problem {
   const { plugin, config } = from;
-  const flag = declaration.secret === true ? [] : [flagOf(option, plugin)];
-  const ways = [...flag, ...variablesOf(option, declaration, plugin)];
+  const { flag, variables } = describeOption(option, declaration, plugin);
+  const ways = [...(flag === undefined ? [] : [flag.long]), ...variables];
   const key = config === undefined ? "" : `, or ${sectionKey(config, option)} in ${config.path}`;
   const whose = plugin === undefined ? "This command" : `The solver ${plugin}`;
   const secret =

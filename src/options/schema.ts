@@ -1,6 +1,7 @@
 /** Declared options as JSON Schema (draft 2020-12), for the config's schema and for editors. */
 import type { OptionDeclaration, OptionDeclarations, OptionType } from "./declaration.ts";
 import { acceptedBy } from "./describe.ts";
+import { formatDuration } from "./duration.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -27,7 +28,7 @@ function optionSchema(declaration: OptionDeclaration): JsonSchema {
       ? `${description} The secret itself, or env:NAME, file:/path, cmd:program args.`
       : `${description} Takes ${acceptedBy(declaration)}.`,
     ...(reference === true ? { pattern: "^(env|file|cmd):" } : {}),
-    ...(standard === undefined || secret === true ? {} : { default: standard }),
+    ...(standard === undefined || secret === true ? {} : { default: written(declaration) }),
   };
 }
 
@@ -55,4 +56,9 @@ function bounded({ min, max }: OptionDeclaration): JsonSchema {
     ...(min === undefined ? {} : { minimum: min }),
     ...(max === undefined ? {} : { maximum: max }),
   };
+}
+
+/** A duration has a unit in the file. */
+function written({ type, default: standard }: OptionDeclaration): unknown {
+  return type === "duration" && typeof standard === "number" ? formatDuration(standard) : standard;
 }

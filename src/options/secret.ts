@@ -32,7 +32,8 @@ export async function readSecret(reference: string, sources: SecretSources): Pro
   sources.mask(secret);
   const fault = faultOf(secret, sources.multiline);
   if (fault !== undefined) {
-    const name = isReference(reference) ? `The secret at ${reference}` : "The secret";
+    const referred = sources.literal !== true && isReference(reference);
+    const name = referred ? `The secret at ${reference}` : "The secret";
     throw new Problem("config", { detail: `${name} ${fault}.`, hint: oneLineHint });
   }
   return secret;
@@ -161,8 +162,7 @@ function pathOf(reference: string, folder: string): string {
 function faultOf(secret: string, multiline = false): string | undefined {
   if (secret.trim() === "") return "is empty";
   if (multiline) return undefined;
-  // oxlint's no-control-regex would refuse the same written as a pattern.
-  const control = [...secret].some((letter) => letter < " " || letter === "\u007F");
+  const control = Array.from(secret).some((letter) => letter < " " || letter === "\u007F");
   return control ? "has line breaks or other control characters" : undefined;
 }
 

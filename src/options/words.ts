@@ -19,7 +19,11 @@ export function splitWords(text: string): string[] | undefined {
   return word === undefined ? words : [...words, word];
 }
 
-const parts: readonly { kind: "blank" | "text"; pattern: RegExp; text(match: string): string }[] = [
+const parts: readonly {
+  kind: "blank" | "text";
+  pattern: RegExp;
+  text: (match: string) => string;
+}[] = [
   { kind: "blank", pattern: /^\s+/, text: () => "" },
   { kind: "text", pattern: /^'[^']*'/, text: (quoted) => quoted.slice(1, -1) },
   {

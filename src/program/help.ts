@@ -1,19 +1,31 @@
 /** The texts of help that do not come from commander. */
 import type { CommandDefinition } from "../commands/command.ts";
 import { describeOption, type OptionDescription } from "../options/describe.ts";
+import { globalOptions } from "../options/global.ts";
 import { exitCodes } from "../problem.ts";
 import type { SolverDeclarations } from "./usage.ts";
 
 export const opening =
   "Get TLS certificates from any ACME certificate authority (RFC 8555), and keep them fresh.";
 
+/** What stands below the list of commands. */
+export function rootClosing(): string {
+  const flags = Object.entries(globalOptions).flatMap(([name, declaration]) => {
+    return describeOption(name, declaration).flag?.long ?? [];
+  });
+  return [
+    "",
+    `Every command takes ${flags.join(", ")} too: see acmectl issue --help.`,
+    "Exit codes: acmectl help exit-codes",
+  ].join("\n");
+}
+
 /** An option's line: its description, then what it takes and what it is without it. */
-export function inHelp({
-  description,
-  choices,
-  required,
-  default: standard,
-}: OptionDescription): string {
+export function inHelp(option: OptionDescription): string {
+  const { description, choices, required, flag, default: standard } = option;
+  if (flag?.means === false) {
+    return `Turn off: ${description.slice(0, 1).toLowerCase()}${description.slice(1)}`;
+  }
   const more = [
     ...(choices.length === 0 ? [] : [choices.join(" | ")]),
     ...(required ? ["required"] : []),

@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { defaultConfigFile, defaultStateFolder } from "../../src/options/folders.ts";
+
+test("root has the system's folders, whatever its HOME", () => {
+  const root = { uid: 0, env: { HOME: "/root", XDG_STATE_HOME: "/tmp/state" } };
+  expect(defaultStateFolder(root)).toBe("/var/lib/acmectl");
+  expect(defaultConfigFile(root)).toBe("/etc/acmectl/config.yaml");
+});
+
+test("others have the XDG folders; one that is not absolute does not count", () => {
+  const ops = (env: Record<string, string>) => ({ uid: 1000, env: { HOME: "/home/ops", ...env } });
+  expect(defaultStateFolder(ops({}))).toBe("/home/ops/.local/state/acmectl");
+  expect(defaultStateFolder(ops({ XDG_STATE_HOME: "/data" }))).toBe("/data/acmectl");
+  expect(defaultStateFolder(ops({ XDG_STATE_HOME: "data" }))).toBe(
+    "/home/ops/.local/state/acmectl",
+  );
+  expect(defaultConfigFile(ops({}))).toBe("/home/ops/.config/acmectl/config.yaml");
+});
+
+test("without a home the Problem says what to give", () => {
+  expect(() => defaultStateFolder({ uid: 1000, env: { HOME: "" } })).toThrow(
+    "There is no folder for acmectl's state: neither XDG_STATE_HOME nor HOME is set to an absolute path.",
+  );
+});
