@@ -124,9 +124,7 @@ function tryRead({ pem }: DownloadedChain): X509Certificate[] | string {
   try {
     const read = ders.map((der) => new X509Certificate(der));
     // OpenSSL ignores what follows the certificate; we store only what it read.
-    const whole = read.every((certificate, index) =>
-      certificate.raw.equals(ders[index] ?? certificate.raw.subarray(1)),
-    );
+    const whole = read.every(({ raw }, index) => ders[index]?.equals(raw));
     return whole ? read : "a PEM block in it holds more than a certificate";
   } catch {
     return "a PEM block in it is no X.509 certificate";

@@ -31,22 +31,12 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
   });
 }
 
-/** True for a network Problem that may be gone a second later. */
+/** True for a network Problem that may be gone a second later. Silence is none: it has taken its time already. */
 export function isPassing(problem: Problem): boolean {
   return problem.is("network") && passing.has(codeOf(problem.cause));
 }
 
-const passing = new Set([
-  "ECONNRESET",
-  "ECONNREFUSED",
-  "EPIPE",
-  "EAI_AGAIN",
-  "ETIMEDOUT",
-  "UND_ERR_SOCKET",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "UND_ERR_HEADERS_TIMEOUT",
-  "UND_ERR_BODY_TIMEOUT",
-]);
+const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET"]);
 
 const connection: Readonly<Record<string, readonly [string, string]>> = {
   ENOTFOUND: [

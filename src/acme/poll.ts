@@ -1,5 +1,6 @@
 /** The waiting loops of RFC 8555 §7.4 and §7.5.1. */
 import type { Clock } from "../clock.ts";
+import { Problem } from "../problem.ts";
 import type { Waiting } from "./acme.ts";
 
 export interface Poll<T> {
@@ -13,34 +14,60 @@ export interface Poll<T> {
   late(value: T | undefined, why: "timeout" | "expired"): Error;
 }
 
-/** Ask until the answer is final. `start` is what is known already. The clock's time is corrected by `skew` milliseconds. */
+export interface Patience {
+  readonly clock: Clock;
+  /** The CA's clock minus ours, milliseconds. */
+  readonly skew: () => number;
+  readonly waiting: Waiting;
+}
+
+/** Ask until the answer is final. `start` is what is known already. */
 export async function poll<T>(
   start: T | undefined,
   asked: Poll<T>,
-  { clock, skew, waiting }: { clock: Clock; skew: () => number; waiting: Waiting },
+  patience: Patience,
 ): Promise<T> {
-  const deadline = clock.now().getTime() + waiting.timeout;
+  const deadline = patience.clock.now().getTime() + patience.waiting.timeout;
   let value = start;
+  let missed = 0;
   for (let turn = 0; ; turn += 1) {
-    const now = clock.now().getTime();
-    const expires = value === undefined ? undefined : asked.expires(value);
-    if (expires !== undefined && expires.getTime() <= now + skew())
-      throw asked.late(value, "expired");
-    const wished = value === undefined ? undefined : asked.retryAfter(value);
-    const pause = delay(turn, wished === undefined ? undefined : wished.getTime() - now);
-    if (now >= deadline) throw asked.late(value, "timeout");
-    // The last look is taken right at the deadline, not skipped.
-    await clock.sleep(Math.min(pause, deadline - now), waiting.signal);
-    value = await asked.read();
-    if (asked.isFinal(value)) return value;
+    await pause(value, turn, deadline, asked, patience);
+    try {
+      value = await asked.read();
+      missed = 0;
+      if (asked.isFinal(value)) return value;
+    } catch (error) {
+      missed += 1;
+      if (missed > mostMissed || !Problem.is(error) || !error.is("network")) throw error;
+    }
   }
+}
+
+/** Sleep until the next look, the last one right at the deadline. */
+async function pause<T>(
+  value: T | undefined,
+  turn: number,
+  deadline: number,
+  asked: Poll<T>,
+  { clock, skew, waiting }: Patience,
+): Promise<void> {
+  const now = clock.now().getTime();
+  const [expires, wished] =
+    value === undefined ? [] : [asked.expires(value), asked.retryAfter(value)];
+  if (expires !== undefined && expires.getTime() <= now + skew())
+    throw asked.late(value, "expired");
+  if (now >= deadline) throw asked.late(value, "timeout");
+  const rest = delay(turn, wished === undefined ? undefined : wished.getTime() - now);
+  await clock.sleep(Math.min(rest, deadline - now), waiting.signal);
 }
 
 /** Milliseconds. A CA that names more than a minute (one names a day) cannot mean a poll, and is asked at our slowest. */
 export function delay(turn: number, wished: number | undefined): number {
-  if (wished === undefined) return Math.min(500 * 1.5 ** turn, slowest);
+  if (wished === undefined) return Math.min(300 * 1.6 ** turn, slowest);
   // The floor rises, so that "at once, at once" does not become a flood.
   return wished > 60_000 ? slowest : Math.max(wished, Math.min(250 * 1.2 ** turn, 2000));
 }
 
 const slowest = 10_000;
+/** A long wait outlives a short trouble of the network. */
+const mostMissed = 3;

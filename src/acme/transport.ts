@@ -83,7 +83,10 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       return accepted(answer, request.url);
     },
     async close() {
-      await (await dispatcher)?.destroy();
+      await dispatcher?.then(
+        (open) => open.destroy(),
+        () => undefined,
+      );
     },
   };
 }
