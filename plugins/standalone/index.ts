@@ -47,12 +47,12 @@ export default defineSolver({
     let servers: Promise<readonly Server[]> | undefined;
     let stopped = Promise.resolve();
     const start = async () => {
-      servers ??= stopped.then(() => listenAll(places, listener, log));
+      const starting = (servers ??= stopped.then(() => listenAll(places, listener, log)));
       try {
-        await servers;
+        await starting;
       } catch (error) {
         // A port that is taken now may be free at the next try.
-        servers = undefined;
+        if (servers === starting) servers = undefined;
         throw error;
       }
     };
