@@ -32,7 +32,8 @@ export async function openChild(parent: Folder, name: string): Promise<Folder | 
   const found = await lstat(path).catch(whenAbsent);
   if (found === undefined) return undefined;
   if (!found.isSymbolicLink()) {
-    return folderOf(await open(path, openFolder | constants.O_NOFOLLOW), shown);
+    const handle = await open(path, openFolder | constants.O_NOFOLLOW).catch(whenAbsent);
+    return handle === undefined ? undefined : folderOf(handle, shown);
   }
   if (!(isOurs(found) && isClosed(await parent.handle.stat()))) throw linkRefused(shown, found);
   return folderOf(await open(path, openFolder), shown);
@@ -52,7 +53,7 @@ export async function within<R>(
   }
 }
 
-/** Makes the folder `name` in `parent`; true when it was not there before. */
+/** Makes the folder `name` in `parent`; true when it was not there before, and still is. */
 export async function makeChild(
   parent: Folder,
   name: string,
@@ -62,10 +63,13 @@ export async function makeChild(
   try {
     await mkdir(parent.in(name));
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
+    // ENOENT: another run has removed the parent, which was empty.
+    if (["EEXIST", "ENOENT"].includes(codeOf(error))) return false;
     throw error;
   }
-  const handle = await open(parent.in(name), openFolder | constants.O_NOFOLLOW);
+  const flags = openFolder | constants.O_NOFOLLOW;
+  const handle = await open(parent.in(name), flags).catch(whenAbsent);
+  if (handle === undefined) return false;
   try {
     // Should somebody have exchanged it already, it is not ours to change.
     if (!isOurs(await handle.stat())) return false;

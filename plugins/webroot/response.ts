@@ -39,7 +39,7 @@ export async function writeResponse(response: Response): Promise<Receipt> {
     const owner = response.rules.owner ?? (await copiedOwner(root));
     const write = (folder: Folder) => writeFile(folder, response, owner);
     // Another run may take an empty folder away in between; then it is made again.
-    for (let attempt = 0; attempt < 5; attempt++) {
+    for (let attempt = 0; attempt < 50; attempt++) {
       const written = await folders.within(folders.openRoot(root), (served) =>
         enter(served, outer, response, owner, (known) =>
           enter(known, inner, response, owner, write),
