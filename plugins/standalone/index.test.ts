@@ -1,0 +1,417 @@
+import { spawn } from "node:child_process";
+import { lstat, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
+import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { hostOf, requestedHost } from "./host.ts";
+import standalone from "./index.ts";
+import { listenProblem } from "./refusal.ts";
+
+type Options = OptionsOf<typeof standalone.options>;
+
+const signal = new AbortController().signal;
+const defaults: Options = {
+  address: ["127.0.0.1"],
+  port: 0,
+  socket: undefined,
+  socketMode: "0660",
+  proxyHeader: "none",
+};
+const opened: Solver<"http-01">[] = [];
+afterEach(async () => {
+  for (const solver of opened.splice(0)) await solver.close?.();
+});
+
+async function open(given: Partial<Options> = {}) {
+  const log = recordingLog();
+  const solver = await standalone.create({ ...defaults, ...given }, solverContext({ log }));
+  opened.push(solver);
+  /** The places that it says it listens on, the latest last. */
+  const places = () => log.entries.flatMap(({ fields }) => fields["on"] ?? []).map(String);
+  const port = () => Number(/\d+$/.exec(places().at(-1) ?? "")?.[0]);
+  return { ...solver, log, places, port };
+}
+
+interface Asked {
+  port?: number;
+  host?: string;
+  socketPath?: string;
+  path: string;
+  method?: string;
+  headers?: Record<string, string>;
+}
+
+function ask({ host = "127.0.0.1", ...asked }: Asked) {
+  return new Promise<{ status?: number; body: string; headers: object }>((resolve, reject) => {
+    const request = httpRequest({ host, agent: false, ...asked }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (body += chunk));
+      const { statusCode = 0, headers } = response;
+      response.on("end", () => resolve({ status: statusCode, body, headers }));
+    });
+    request.on("error", reject).end();
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+async function problemOf(promise: Promise<unknown> | undefined): Promise<Problem> {
+  const error = await promise?.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!Problem.is(error)) throw new Error(`no Problem but ${String(error)}`);
+  return error;
+}
+
+describe("conformance", async () => {
+  const port = await freePort();
+  const cases = solverConformance({
+    plugin: standalone,
+    options: { ...defaults, port },
+    instances: 1,
+    visible: async ({ path, identifier }) => {
+      const answer = await ask({ port, path, headers: { host: identifier.value } }).catch(
+        () => undefined,
+      );
+      return answer?.status === 200 ? [answer.body] : [];
+    },
+    broken: [
+      {
+        when: "the address is not this machine's",
+        options: { ...defaults, address: ["192.0.2.1"], port: 8080 },
+        says: /^192\.0\.2\.1:8080 .* does not have that address/,
+      },
+      {
+        when: "the socket's folder is missing",
+        options: { ...defaults, socket: "/nowhere/acme.sock" },
+        says: /^\/nowhere\/acme\.sock/,
+      },
+      {
+        when: "the socket's mode is no mode",
+        options: { ...defaults, socket: "/tmp/x.sock", socketMode: "rw" },
+        says: /"rw" is no mode/,
+      },
+    ],
+  });
+  for (const { name, run } of cases) it(name, run);
+});
+
+describe("an answer", () => {
+  it("is exactly the key authorization, and the connection ends", async () => {
+    const solver = await open();
+    const challenge = challengeFor("http-01", "example.com");
+    await solver.present(challenge, { signal });
+    const headers = { host: "example.com", connection: "keep-alive" };
+    for (const method of ["GET", "GET", "HEAD"]) {
+      const answer = await ask({ port: solver.port(), path: challenge.path, method, headers });
+      expect(answer).toMatchObject({
+        status: 200,
+        body: method === "HEAD" ? "" : challenge.body,
+        headers: {
+          "content-type": "text/plain",
+          "content-length": String(challenge.body.length),
+          connection: "close",
+        },
+      });
+    }
+  });
+
+  it("goes to the exact name and path only, however the port and the letters are written", async () => {
+    const solver = await open();
+    const challenges = ["example.com", "other.example", "192.0.2.7", "2001:db8::7"].map((name) =>
+      challengeFor("http-01", name),
+    );
+    for (const challenge of challenges) await solver.present(challenge, { signal });
+    const [first, , v4, v6] = challenges.map(({ path }) => path);
+    const status = async (host: string, path = first ?? "", method = "GET") =>
+      (await ask({ port: solver.port(), path, method, headers: { host } })).status;
+    for (const host of ["example.com", "EXAMPLE.com:80", "example.com:8080", "example.com."]) {
+      expect(await status(host), host).toBe(200);
+    }
+    expect(await status("192.0.2.7", v4)).toBe(200);
+    expect(await status("[2001:db8::7]:80", v6)).toBe(200);
+    expect(await status("[2001:DB8:0:0::7]", v6)).toBe(200);
+    for (const host of ["other.example", "evil.example", "127.0.0.1", "a b", "x@example.com"]) {
+      expect(await status(host), host).toBe(404);
+    }
+    const near = ["/", `${first}/`, `${first}?`, `/${first}`, `${first}%00`, "/x/..", "*", v4];
+    for (const path of near) expect(await status("example.com", path), path).toBe(404);
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"]) {
+      expect(await status("example.com", first, method), method).toBe(404);
+    }
+  });
+
+  it("tells nothing to those who get none", async () => {
+    const solver = await open();
+    await solver.present(challengeFor("http-01", "example.com"), { signal });
+    const answer = await ask({ port: solver.port(), path: "/", headers: { host: "example.com" } });
+    expect(answer.body).toBe("");
+    expect(Object.keys(answer.headers).toSorted()).toEqual([
+      "cache-control",
+      "connection",
+      "content-length",
+      "content-type",
+      "date",
+    ]);
+  });
+
+  it("follows the name that a proxy passes on, where that was asked for", async () => {
+    const challenge = challengeFor("http-01", "example.com");
+    const ways = [
+      ["X-Forwarded-Host", "x-forwarded-host", "example.com, proxy.internal"],
+      ["Forwarded", "forwarded", 'for=192.0.2.1;host="example.com:80";proto=http, for=10.0.0.1'],
+    ] as const;
+    for (const [proxyHeader, header, value] of ways) {
+      const solver = await open({ proxyHeader });
+      await solver.present(challenge, { signal });
+      const asked = { port: solver.port(), path: challenge.path };
+      const inside = { host: "10.0.0.2:8080" };
+      expect(await ask({ ...asked, headers: { ...inside, [header]: value } })).toMatchObject({
+        status: 200,
+      });
+      expect((await ask({ ...asked, headers: { host: "example.com" } })).status).toBe(404);
+    }
+  });
+
+  it("is given for as long as the challenge is not cleaned up, again and again", async () => {
+    const solver = await open();
+    const [one, two] = [challengeFor("http-01", "a.example"), challengeFor("http-01", "b.example")];
+    await solver.present(one, { signal });
+    await solver.present(two, { signal });
+    const port = solver.port();
+    await solver.cleanup(one, null, { signal });
+    const asked = { port, path: two.path, headers: { host: "b.example" } };
+    for (let time = 0; time < 5; time++) expect((await ask(asked)).status).toBe(200);
+    await solver.cleanup(two, null, { signal });
+    await expect(ask(asked)).rejects.toThrow("ECONNREFUSED");
+    expect(solver.places()).toHaveLength(1);
+  });
+});
+
+describe("hostile clients", () => {
+  it("cannot keep the CA out by holding connections open", async () => {
+    const solver = await open();
+    const challenge = challengeFor("http-01", "example.com");
+    await solver.present(challenge, { signal });
+    const port = solver.port();
+    const held: Socket[] = [];
+    for (let count = 0; count < 300; count++) {
+      const socket = connect(port, "127.0.0.1").on("error", () => {});
+      socket.write("GET /.well-known/acme-challenge/x HTTP/1.1\r\nHost: exa");
+      held.push(socket);
+    }
+    await new Promise((resolve) => held.at(-1)?.once("connect", resolve));
+    const answer = await ask({ port, path: challenge.path, headers: { host: "example.com" } });
+    expect(answer.body).toBe(challenge.body);
+    for (const socket of held) socket.destroy();
+  });
+
+  it("get an end to broken, headless and oversized requests", async () => {
+    const solver = await open();
+    const challenge = challengeFor("http-01", "example.com");
+    await solver.present(challenge, { signal });
+    const say = (text: string) =>
+      new Promise<string>((resolve) => {
+        let heard = "";
+        const socket = connect(solver.port(), "127.0.0.1", () => socket.write(text));
+        socket.setEncoding("latin1").on("data", (chunk: string) => (heard += chunk));
+        socket.on("error", () => {}).on("close", () => resolve(heard));
+      });
+    const get = `GET ${challenge.path} HTTP/1.1\r\n`;
+    expect(await say(`${get}\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await say(`${get}Host: example.com\r\nX: ${"x".repeat(20_000)}\r\n\r\n`)).toMatch(
+      / 431 /,
+    );
+    expect(await say("\u0016\u0003\u0001\u0002\u0000 hello over TLS")).toMatch(/ 400 /);
+    expect(await say("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n")).toBe("");
+    const upgrade = `${get}Host: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n`;
+    expect(await say(upgrade)).toContain(challenge.body);
+    const posting = `${get.replace("GET", "POST")}Host: example.com\r\nContent-Length: 1000000\r\n\r\nx`;
+    expect(await say(posting)).toMatch(/ 404 /);
+    const logged = JSON.stringify(solver.log.entries);
+    expect(logged).not.toContain("\\u0016");
+  });
+
+  it("cannot hold up the end", async () => {
+    const solver = await open();
+    await solver.preflight?.([], { signal });
+    const socket = connect(solver.port(), "127.0.0.1").on("error", () => {});
+    await new Promise((resolve) => socket.once("connect", resolve));
+    socket.write("GET / HTTP/1.1\r\n");
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    await solver.close?.();
+    await closed;
+  });
+});
+
+describe("where it listens", () => {
+  it("is every address of both families unless told otherwise", async () => {
+    const solver = await open({ address: undefined });
+    const challenge = challengeFor("http-01", "example.com");
+    await solver.present(challenge, { signal });
+    const asked = { port: solver.port(), path: challenge.path, headers: { host: "example.com" } };
+    expect((await ask(asked)).status).toBe(200);
+    if (solver.places()[0]?.startsWith("[::]") === true) {
+      expect((await ask({ ...asked, host: "::1" })).status).toBe(200);
+    }
+  });
+
+  it("is each of several addresses, also both families of one port", async () => {
+    const port = await freePort();
+    const solver = await open({ address: ["0.0.0.0", "127.0.0.1"].slice(0, 1), port });
+    await solver.preflight?.([], { signal });
+    expect(solver.places()).toEqual([`0.0.0.0:${port}`]);
+    await solver.close?.();
+    const both = await open({ address: ["::", "0.0.0.0"], port });
+    const outcome = await both.preflight?.([], { signal }).then(
+      () => both.places(),
+      (problem: Problem) => problem.message,
+    );
+    // A machine without IPv6 says so, and opens nothing.
+    if (typeof outcome === "string") expect(outcome).toContain(`[::]:${port}`);
+    else expect(outcome).toEqual([`[::]:${port}`, `0.0.0.0:${port}`]);
+  });
+
+  it("is a unix socket with the mode asked for, which a killed run may have left behind", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "acmectl-socket-"));
+    const socket = join(folder, "acme.sock");
+    const script = `require("net").createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, "SIGKILL"))`;
+    const killed = spawn(process.execPath, ["-e", script]);
+    await new Promise((resolve) => killed.once("exit", resolve));
+    expect((await stat(socket)).isSocket()).toBe(true);
+    const solver = await open({ socket, socketMode: "0666" });
+    const challenge = challengeFor("http-01", "example.com");
+    await solver.present(challenge, { signal });
+    expect((await lstat(socket)).mode & 0o777).toBe(0o666);
+    const asked = { socketPath: socket, path: challenge.path, headers: { host: "example.com" } };
+    expect((await ask(asked)).body).toBe(challenge.body);
+    const second = await problemOf((await open({ socket })).preflight?.([], { signal }));
+    expect(second.message).toContain(`The socket ${socket} is in use`);
+    await solver.cleanup(challenge, null, { signal });
+    await expect(stat(socket)).rejects.toThrow("ENOENT");
+    await writeFile(socket, "a file of the user's");
+    await problemOf((await open({ socket })).preflight?.([], { signal }));
+    expect((await stat(socket)).isFile()).toBe(true);
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe("a port that cannot be had", () => {
+  it("is found in preflight, with the process that holds it", async () => {
+    const script =
+      'require("net").createServer().listen(0, "127.0.0.1", function () { console.log(this.address().port) })';
+    const holder = spawn(process.execPath, ["-e", script]);
+    const port = await new Promise<number>((resolve) =>
+      holder.stdout.once("data", (chunk) => resolve(Number(String(chunk)))),
+    );
+    try {
+      const solver = await open({ port });
+      const problem = await problemOf(solver.preflight?.([], { signal }));
+      expect(problem.exitCode).toBe(3);
+      expect(problem.message).toMatch(
+        process.platform === "linux"
+          ? new RegExp(`^127\\.0\\.0\\.1:${port} is in use by .+ \\(pid ${holder.pid}\\)\\.$`)
+          : /is in use by another process/,
+      );
+      expect(problem.hint).toContain("--webroot");
+      holder.kill();
+      await new Promise((resolve) => holder.once("exit", resolve));
+      await solver.preflight?.([], { signal });
+      expect(solver.places()).toEqual([`127.0.0.1:${port}`]);
+    } finally {
+      holder.kill();
+    }
+  });
+
+  it("is kept from preflight on, so that another solver of the run is told what is wrong", async () => {
+    const first = await open();
+    await first.preflight?.([], { signal });
+    const second = await open({ port: first.port() });
+    const problem = await problemOf(second.preflight?.([], { signal }));
+    if (process.platform === "linux") expect(problem.message).toContain("by this very run");
+    expect(problem.hint).toContain("different addresses");
+  });
+
+  it.runIf(process.geteuid?.() === 0 && process.platform === "linux")(
+    "because of the rights comes with four ways out",
+    async () => {
+      const solver = await open({ port: 79, address: ["127.0.0.79"] });
+      process.seteuid?.(65534);
+      try {
+        const outcome = await solver.preflight?.([], { signal }).catch((error: unknown) => error);
+        // Where net.ipv4.ip_unprivileged_port_start is low, as in many containers, there is no such refusal.
+        if (outcome === undefined) return;
+        if (!Problem.is(outcome)) throw outcome;
+        expect(outcome.message).toMatch(/^127\.0\.0\.79:79 .* may not use ports that low/);
+        for (const way of ["as root", "setcap", "sysctl", "--standalone-port 8080"]) {
+          expect(outcome.hint).toContain(way);
+        }
+      } finally {
+        process.seteuid?.(0);
+      }
+    },
+  );
+
+  it("because of the rights is told with its address, whatever this machine allows", async () => {
+    const refused = Object.assign(new Error("listen EACCES"), { code: "EACCES" });
+    const problem = await listenProblem(refused, { host: "::", port: 80 });
+    expect(problem.message).toMatch(/^\[::\]:80 cannot be listened on: this user may not/);
+    expect(problem.hint).toContain("sudo sysctl net.ipv4.ip_unprivileged_port_start=80");
+    const socket = await listenProblem(refused, { path: "/run/acme.sock" });
+    expect(socket.message).toBe("/run/acme.sock cannot be made: permission denied.");
+  });
+
+  it("leaves none of its other addresses open", async () => {
+    const port = await freePort();
+    const solver = await open({ address: ["127.0.0.1", "192.0.2.1"], port });
+    await problemOf(solver.preflight?.([], { signal }));
+    await expect(ask({ port, path: "/" })).rejects.toThrow("ECONNREFUSED");
+  });
+});
+
+it("answers at once again when the last clean-up and the next challenge cross", async () => {
+  const port = await freePort();
+  const solver = await open({ port });
+  for (let round = 0; round < 20; round++) {
+    const [one, two] = [challengeFor("http-01", "a.example"), challengeFor("http-01", "b.example")];
+    await solver.present(one, { signal });
+    await Promise.all([solver.cleanup(one, null, { signal }), solver.present(two, { signal })]);
+    const asked = { port, path: two.path, headers: { host: "b.example" } };
+    expect((await ask(asked)).body).toBe(two.body);
+    await solver.cleanup(two, null, { signal });
+  }
+});
+
+describe("the name of a request", () => {
+  it.each([
+    ["example.com:80", "example.com"],
+    ["[2001:DB8:0:0:0:0:0:1]:443", "[2001:db8::1]"],
+    ["[::ffff:192.0.2.1]", "[::ffff:c000:201]"],
+    ["exa mple.com", undefined],
+    ["example.com/path", undefined],
+    ["user@example.com", undefined],
+    ["example.com:80:80", undefined],
+    ["[not an address]", undefined],
+    ["[::::]", undefined],
+    ["", undefined],
+    [undefined, undefined],
+  ])("in %j is %j", (text, host) => {
+    expect(hostOf(text)).toBe(host);
+  });
+
+  it("in a Forwarded header without a host is none", () => {
+    expect(requestedHost({ forwarded: "for=192.0.2.1;proto=http" }, "Forwarded")).toBeUndefined();
+    expect(requestedHost({}, "X-Forwarded-Host")).toBeUndefined();
+  });
+});
