@@ -53,6 +53,10 @@ export const dnsOptions = {
     type: "boolean",
     description: "Look at the zone's own servers before the CA is asked; true when absent.",
   },
+  authoritativePort: {
+    type: "port",
+    description: "The port of the zone's own servers, where it is not 53.",
+  },
   recursive: {
     type: "boolean",
     description: "Then look at the resolvers as well; false when absent.",

@@ -1,5 +1,6 @@
 /** A failure that nobody foresaw: short, with what a report needs; the stack only when asked for. */
 import { arch, platform, versions } from "node:process";
+import { inspect } from "node:util";
 import { manyLines, oneLine } from "./text.ts";
 
 export interface Bug {
@@ -38,12 +39,11 @@ function circumstances({ command, version }: Bug): string {
 }
 
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return `something that is no error was thrown: ${String(error)}`;
+  if (!(error instanceof Error)) return `something that is no error was thrown: ${inspect(error)}`;
   return error.message === "" ? error.name : error.message;
 }
 
+/** With its causes, and whatever else hangs on it. */
 function stackOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const stack = error.stack ?? error.message;
-  return error.cause === undefined ? stack : `${stack}\nCaused by: ${stackOf(error.cause)}`;
+  return inspect(error, { depth: 3, colors: false });
 }

