@@ -22,11 +22,11 @@ export interface Holder {
 /** This process as the holder of `what`. */
 export async function thisProcess(what: string, token: string, since: Date): Promise<Holder> {
   me ??= identify();
-  return { ...(await me), what, token, since: since.toISOString() };
+  return { ...(await me), what: what.slice(0, 200), token, since: since.toISOString() };
 }
 
-/** True when the holder ran here and is certainly gone; false when it lives, or cannot be judged from here. */
-export async function isDead(holder: Holder): Promise<boolean> {
+/** Whether the holder is this process, is certainly gone, or may live: a running process may be stopped, another host's is out of sight. */
+export async function lifeOf(holder: Holder): Promise<"self" | "dead" | "unsure"> {
   me ??= identify();
   const here = await me;
   if (
@@ -34,11 +34,12 @@ export async function isDead(holder: Holder): Promise<boolean> {
     holder.bootId !== here.bootId ||
     holder.pidNamespace !== here.pidNamespace
   ) {
-    return false;
+    return "unsure";
   }
-  if (!isRunning(holder.pid)) return true;
+  if (!isRunning(holder.pid)) return "dead";
   const startTime = await startTimeOf(holder.pid);
-  return startTime !== undefined && startTime !== holder.startTime;
+  if (startTime !== undefined && startTime !== holder.startTime) return "dead";
+  return holder.pid === here.pid ? "self" : "unsure";
 }
 
 /** A person's answer to "who holds it?". */

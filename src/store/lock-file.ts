@@ -1,79 +1,79 @@
-/** One lock file: made at most once, looked at, judged, and removed by exactly one of those who judged it stale. */
-import { constants } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
-import { open, rm } from "node:fs/promises";
+/**
+ * One lock file: made at most once, looked at, judged, and removed by exactly one of those who judged it stale. It is a
+ * symbolic link whose target is the holder as JSON: made in one step with its content, it is never seen empty or half-written.
+ */
+import { lstat, lutimes, readlink, rm, symlink } from "node:fs/promises";
 
-import { codeOf } from "./failures.ts";
-import { discard, openNew } from "./files.ts";
-import { isDead, isHolder, type Holder } from "./holder.ts";
-import { parseObject, recordText } from "./records.ts";
+import { codeOf, isMissing } from "./failures.ts";
+import { isHolder, lifeOf, type Holder } from "./holder.ts";
+import { parseObject } from "./records.ts";
 
 /** A lock file as it was at one moment. */
 export interface LockFile {
-  /** Names this very file: its token, or inode and times where it has none. */
+  /** Names this very file: its token, or inode and time where it has none. */
   key: string;
-  /** Absent while the file is being written, and when it is broken. */
+  /** Absent when something else stands there. */
   holder?: Holder;
   beatAt: Date;
 }
 
 /** A holder that cannot be judged from here is given up after this time without a heartbeat. */
 const silence = 60_000;
-/** A lock file without content is given this time to get some. */
+/** What is no lock of ours is given this time to go away. */
 const grace = 2000;
 
-/** Make the lock file and answer its open handle; undefined when there is one already. */
-export async function createLockFile(
-  path: string,
-  holder: Holder,
-  now: Date,
-): Promise<FileHandle | undefined> {
-  let handle: FileHandle;
+/** Make the lock file; false when there is one already. */
+export async function createLockFile(path: string, holder: Holder, now: Date): Promise<boolean> {
   try {
-    handle = await openNew(path);
+    await symlink(JSON.stringify(holder), path);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return undefined;
+    if (codeOf(error) === "EEXIST") return false;
     throw error;
   }
-  try {
-    await handle.writeFile(recordText(holder));
-    await handle.utimes(now, now);
-    return handle;
-  } catch (error) {
-    await handle.close();
-    await discard(path);
-    throw error;
-  }
+  // A file that is swept away or cannot be touched is new all the same.
+  await lutimes(path, now, now).catch(() => undefined);
+  return true;
+}
+
+/** Say that the holder of `token` lives; nothing when the lock is not its any more. */
+export async function beat(path: string, token: string, now: Date): Promise<void> {
+  if ((await lookAt(path))?.key === token) await lutimes(path, now, now);
 }
 
 /** The lock file at `path`; undefined when there is none. */
 export async function lookAt(path: string): Promise<LockFile | undefined> {
-  let handle: FileHandle;
   try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
-  try {
-    const { mtime, ctimeMs, ino } = await handle.stat();
-    const holder = parseObject(await handle.readFile("utf8"));
+    const content = await contentOf(path);
+    const { mtime, ctimeMs, ino } = await lstat(path);
+    const holder = parseObject(content);
     return isHolder(holder)
       ? { key: holder.token, holder, beatAt: mtime }
       : { key: `${ino}-${ctimeMs}`, beatAt: mtime };
-  } finally {
-    await handle.close();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Nothing for a file that is no link: not ours, or a backup's. */
+async function contentOf(path: string): Promise<string> {
+  try {
+    return await readlink(path);
+  } catch (error) {
+    if (codeOf(error) === "EINVAL") return "";
+    throw error;
   }
 }
 
 /**
- * Stale at once when the holder is known to be dead; otherwise after a minute without a heartbeat (another host, another
- * container, a process that was stopped). A clock that was set counts both ways.
+ * Never stale while this very process holds it, and at once when the holder is known to be dead; otherwise after a minute
+ * without a heartbeat (another host, another container, a process that was stopped). A clock that was set counts both ways.
  */
 export async function isStale({ holder, beatAt }: LockFile, now: Date): Promise<boolean> {
   const silent = Math.abs(now.getTime() - beatAt.getTime());
   if (holder === undefined) return silent > grace;
-  return silent > silence || (await isDead(holder));
+  const life = await lifeOf(holder);
+  return life === "dead" || (life === "unsure" && silent > silence);
 }
 
 /**
@@ -89,8 +89,7 @@ export async function evict(
   base: string = path,
 ): Promise<boolean> {
   const claim = `${base}${claimMark}${stale.key}`;
-  const handle = await createLockFile(claim, claimant, now);
-  if (handle === undefined) {
+  if (!(await createLockFile(claim, claimant, now))) {
     const other = await lookAt(claim);
     if (other === undefined || !(await isStale(other, now))) return false;
     const cleared = await evict(claim, other, claimant, now, base);
@@ -101,7 +100,6 @@ export async function evict(
     await rm(path, { force: true });
     return true;
   } finally {
-    await handle.close();
     await rm(claim, { force: true });
   }
 }

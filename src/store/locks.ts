@@ -3,16 +3,23 @@
  * another's certificate is the commit's doing.
  */
 import { randomBytes } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
 import { rm } from "node:fs/promises";
-import { dirname, basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import type { Clock } from "../clock.ts";
 import { Problem } from "../problem.ts";
 import { attempt } from "./failures.ts";
-import { makeFolder, sweep } from "./files.ts";
+import { discard, makeFolder, sweep } from "./files.ts";
 import { describeHolder, thisProcess } from "./holder.ts";
-import { claimMark, createLockFile, evict, isStale, lookAt, type LockFile } from "./lock-file.ts";
+import {
+  beat,
+  claimMark,
+  createLockFile,
+  evict,
+  isStale,
+  lookAt,
+  type LockFile,
+} from "./lock-file.ts";
 import { readableName } from "./names.ts";
 import type { Lock, Store } from "./store.ts";
 
@@ -21,11 +28,11 @@ export function openLocks(folder: string, clock: Clock): Store["lock"] {
   return async function lock(name, options) {
     const path = join(folder, `${readableName(name)}.lock`);
     const token = randomBytes(16).toString("hex");
-    const handle = await attempt("lock", path, async () => {
+    await attempt("lock", path, async () => {
       await makeFolder(folder);
-      return acquire({ name, path, token, clock, ...options });
+      await acquire({ name, path, token, clock, ...options });
     });
-    return heldLock({ name, path, token, handle, clock });
+    return heldLock({ name, path, token, clock });
   };
 }
 
@@ -74,23 +81,16 @@ interface Wanted {
   onWait?: (holder: string) => void;
 }
 
-const longestPause = 1000;
+const longestPause = 200;
 
-async function acquire(wanted: Wanted): Promise<FileHandle> {
+async function acquire(wanted: Wanted): Promise<void> {
   const { clock, path, signal } = wanted;
   const deadline = clock.now().getTime() + wanted.wait;
   let pause = 5;
-  let contested = false;
   let told: string | undefined;
   for (;;) {
     signal.throwIfAborted();
-    const handle = await create(wanted);
-    if (handle !== undefined) {
-      // Claims that dead runs left are void, for the file they were about is gone.
-      if (contested) await sweep(dirname(path), `${basename(path)}${claimMark}`);
-      return handle;
-    }
-    contested = true;
+    if (await create(wanted)) return;
     const other = await lookAt(path);
     if (other === undefined || (await evicted(wanted, other))) continue;
     const left = deadline - clock.now().getTime();
@@ -102,9 +102,17 @@ async function acquire(wanted: Wanted): Promise<FileHandle> {
   }
 }
 
-async function create({ name, path, token, clock }: Wanted): Promise<FileHandle | undefined> {
+async function create({ name, path, token, clock }: Wanted): Promise<boolean> {
   const now = clock.now();
-  return createLockFile(path, await thisProcess(name, token, now), now);
+  if (!(await createLockFile(path, await thisProcess(name, token, now), now))) return false;
+  try {
+    // Claims that dead runs left are void: the file they were about is gone.
+    await sweep(dirname(path), `${basename(path)}${claimMark}`);
+  } catch (error) {
+    await discard(path);
+    throw error;
+  }
+  return true;
 }
 
 /** True when a stale lock was removed, so that everybody may try anew. */
@@ -118,24 +126,19 @@ interface Held {
   name: string;
   path: string;
   token: string;
-  handle: FileHandle;
   clock: Clock;
 }
 
 const heartbeat = 5000;
 
-function heldLock({ name, path, token, handle, clock }: Held): Lock {
-  // The handle touches our own file even after somebody put theirs in its place.
-  const beat = () => {
-    const now = clock.now();
-    handle.utimes(now, now).catch(() => undefined);
-  };
-  const timer = setInterval(beat, heartbeat).unref();
+function heldLock({ name, path, token, clock }: Held): Lock {
+  const timer = setInterval(() => {
+    beat(path, token, clock.now()).catch(() => undefined);
+  }, heartbeat).unref();
   let released: Promise<void> | undefined;
 
   async function release(): Promise<void> {
     clearInterval(timer);
-    await handle.close();
     if ((await lookAt(path))?.key !== token) return;
     await rm(path, { force: true });
   }
@@ -151,7 +154,7 @@ function heldLock({ name, path, token, handle, clock }: Held): Lock {
 }
 
 function holderOf({ holder }: LockFile): string {
-  return holder === undefined ? "a process that is just starting" : describeHolder(holder);
+  return holder === undefined ? "something that is no acmectl" : describeHolder(holder);
 }
 
 function lockedProblem({ name, path, wait }: Wanted, other: LockFile): Problem {

@@ -13,7 +13,15 @@ import { attempt, isMissing } from "./failures.ts";
  */
 export function ownershipCheck(root: string, log: Log): () => Promise<void> {
   let looked: Promise<void> | undefined;
-  return () => (looked ??= attempt("read", root, () => look(root, log)));
+  return async () => {
+    looked ??= attempt("read", root, () => look(root, log));
+    try {
+      await looked;
+    } catch (error) {
+      looked = undefined;
+      throw error;
+    }
+  };
 }
 
 const folders = ["accounts", "certificates", "pending", "locks", "solvers"];

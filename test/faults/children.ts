@@ -1,0 +1,35 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+
+const script = new URL("store-child.ts", import.meta.url).pathname;
+
+/** Start a process that runs one task of `store-child.ts`. */
+export function startChild(
+  task: string,
+  root: string,
+  argument = "",
+  env: NodeJS.ProcessEnv = {},
+): ChildProcess {
+  return spawn(process.execPath, ["--conditions=source", script, task, root, argument], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1", ...env },
+  });
+}
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stderr: string;
+}
+
+/** The same, until it ends. */
+export async function runChild(...given: Parameters<typeof startChild>): Promise<Ended> {
+  const child = startChild(...given);
+  child.stdout?.resume();
+  const [stderr] = await Promise.all([
+    child.stderr === null ? "" : text(child.stderr),
+    once(child, "exit"),
+  ]);
+  return { code: child.exitCode, signal: child.signalCode, stderr };
+}
