@@ -1,6 +1,6 @@
 import * as x509 from "@peculiar/x509";
 import { randomBytes, webcrypto } from "node:crypto";
-import { chmod, link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createAuthority, p256 } from "./authority.ts";
 import type { Authority, CaPair } from "./authority.ts";
@@ -15,10 +15,15 @@ export async function openAuthority(folder: string, now: Date): Promise<Authorit
   const file = join(folder, "authority.json");
   const text = (await readIfThere(file)) ?? (await create(folder, file, now));
   const authority = await parse(text, file);
-  await writeFile(join(folder, "root.pem"), `${authority.root.certificate.toString("pem")}\n`, {
-    mode: 0o600,
-  });
+  await keepRoot(join(folder, "root.pem"), `${authority.root.certificate.toString("pem")}\n`);
   return authority;
+}
+
+async function keepRoot(file: string, pem: string): Promise<void> {
+  if ((await readIfThere(file)) === pem) return;
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, pem, { mode: 0o600, flag: "wx" });
+  await rename(draft, file);
 }
 
 async function create(folder: string, file: string, now: Date): Promise<string> {

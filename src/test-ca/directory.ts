@@ -10,7 +10,6 @@ export function directory(state: State): Answer {
   const descriptions = Object.entries(profiles).map(([name, each]) => [name, each.description]);
   const meta = {
     ...(termsOfService === undefined ? {} : { termsOfService }),
-    website: "https://datatracker.ietf.org/doc/html/rfc8555",
     externalAccountRequired: requireEab,
     profiles: Object.fromEntries(descriptions),
   };

@@ -5,6 +5,7 @@ import { certificate, revokeCert } from "./certificates.ts";
 import { challenge } from "./challenges.ts";
 import { directory } from "./directory.ts";
 import { finalize } from "./finalize.ts";
+import { demandPostAsGet } from "./handler.ts";
 import type { SignedHandler } from "./handler.ts";
 import { keyChange } from "./key-change.ts";
 import { newOrder, order } from "./orders.ts";
@@ -46,7 +47,17 @@ export function routeOf(path: string): { route: Route; ids: readonly string[] } 
   return undefined;
 }
 
-const byAccount = (handle: SignedHandler): Route["post"] & {} => ({ signedBy: "kid", handle });
+function byAccount(handle: SignedHandler): NonNullable<Route["post"]> {
+  return { signedBy: "kid", handle };
+}
+
+/** Directory and newNonce answer to POST-as-GET too (RFC 8555 §6.3). */
+function asGet(get: NonNullable<Route["get"]>): NonNullable<Route["post"]> {
+  return byAccount((state, request) => {
+    demandPostAsGet(request);
+    return get(state, "", "GET");
+  });
+}
 
 /** 200 to HEAD and 204 to GET (RFC 8555 §7.2). */
 const newNonce = (_: State, __: string, method: string): Answer => ({
@@ -55,8 +66,8 @@ const newNonce = (_: State, __: string, method: string): Answer => ({
 });
 
 const routes: readonly Route[] = [
-  { kind: "directory", path: /^\/directory$/, get: directory },
-  { kind: "newNonce", path: /^\/new-nonce$/, get: newNonce },
+  { kind: "directory", path: /^\/directory$/, get: directory, post: asGet(directory) },
+  { kind: "newNonce", path: /^\/new-nonce$/, get: newNonce, post: asGet(newNonce) },
   { kind: "renewalInfo", path: /^\/renewal-info\/([^/]+)$/, get: renewalInfo },
   { kind: "newAccount", path: /^\/new-account$/, post: { signedBy: "jwk", handle: newAccount } },
   { kind: "revokeCert", path: /^\/revoke-cert$/, post: { signedBy: "either", handle: revokeCert } },

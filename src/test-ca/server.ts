@@ -25,7 +25,7 @@ export function createListener(
       return;
     }
     const record = recordOf(state, request, body);
-    records.push(record);
+    remember(records, record);
     const fault = faults.take(record);
     try {
       const answer = await answerTo(state, record, body, fault);
@@ -45,6 +45,12 @@ export function createListener(
 }
 
 const longestBody = 256 * 1024;
+const mostRecords = 10_000;
+
+function remember(records: RequestRecord[], record: RequestRecord): void {
+  records.push(record);
+  if (records.length > mostRecords) records.shift();
+}
 
 /** The body as text; undefined when the client went away or sent too much. */
 async function readBody(request: IncomingMessage): Promise<string | undefined> {

@@ -22,7 +22,7 @@ export type { Identifier, Profile, RenewalInfo } from "./state.ts";
 
 /** How the CA listens, validates and issues; everything has a default. */
 export interface TestCaOptions {
-  /** Address to listen on; default 127.0.0.1. */
+  /** Address to listen on; default 127.0.0.1. With 0.0.0.0 or :: the URLs name this machine's host name. */
   readonly host?: string;
   /** Default 0: one that is free. */
   readonly port?: number;
@@ -66,7 +66,7 @@ export interface TestCa {
   readonly rootPem: string;
   /** The other root, under which the alternate chain stands. */
   readonly alternateRootPem: string;
-  /** Every request so far, in order of arrival. */
+  /** Every request so far, in order of arrival; the last 10,000 of them. */
   readonly requests: readonly RequestRecord[];
   readonly faults: Faults;
   /** Answers ARI for this certificate (RFC 9773 §4.1) with another window from now on. */

@@ -93,15 +93,6 @@ describe("an account", () => {
 });
 
 describe("keyChange", () => {
-  async function change(client: RawClient, fresh: Keys, inner: object = {}, payload: object = {}) {
-    const url = `${client.base}/key-change`;
-    const jwk = fresh.publicKey.export({ format: "jwk" });
-    const oldKey = client.keys.publicKey.export({ format: "jwk" });
-    const header = { alg: algorithmOf(fresh), jwk, url, ...inner };
-    const body = { account: client.kid, oldKey, ...payload };
-    return client.post(url, jws(header, body, fresh.privateKey));
-  }
-
   test("moves the account to the new key, and its challenges with it", async () => {
     const client = await registered();
     const fresh = rsaKeys();
@@ -184,3 +175,12 @@ describe("an external account binding", () => {
     expect((await bind(header, key, bound)).body.type).toBe(urn(type));
   });
 });
+
+async function change(client: RawClient, fresh: Keys, inner: object = {}, payload: object = {}) {
+  const url = `${client.base}/key-change`;
+  const jwk = fresh.publicKey.export({ format: "jwk" });
+  const oldKey = client.keys.publicKey.export({ format: "jwk" });
+  const header = { alg: algorithmOf(fresh), jwk, url, ...inner };
+  const body = { account: client.kid, oldKey, ...payload };
+  return client.post(url, jws(header, body, fresh.privateKey));
+}

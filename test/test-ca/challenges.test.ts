@@ -75,7 +75,6 @@ describe("challenges", () => {
       orders.add(types.map((type) => type.replace(/^x-.*/, "x")).join());
     }
     expect(orders.size).toBeGreaterThan(3);
-    const known = (types: string[]) => types.filter((type) => !type.startsWith("x-")).toSorted();
     expect(known(await typesOf("*.example.com"))).toEqual(["dns-01"]);
     expect(known(await typesOf("127.0.0.1"))).toEqual(["http-01", "tls-alpn-01"]);
   });
@@ -228,14 +227,7 @@ describe("http-01", () => {
 });
 
 describe("dns-01", () => {
-  const digest = (text: string) => createHash("sha256").update(text).digest("base64url");
   const name = "_acme-challenge.example.com";
-
-  async function open01(records: Map<string, Answer[]>): Promise<RawClient> {
-    const dns = await dnsServer(records);
-    closers.push(dns.close);
-    return open({ resolver: dns.address });
-  }
 
   test("finds the digest among other values and behind a CNAME", async () => {
     const records = new Map<string, Answer[]>();
@@ -273,21 +265,6 @@ describe("dns-01", () => {
 });
 
 describe("tls-alpn-01", () => {
-  async function validate(
-    name: string,
-    san: { type: "dns" | "ip"; value: string },
-    wrong: Parameters<typeof alpnServer>[2] = {},
-    host?: string,
-  ) {
-    let wanted = "";
-    const server = await alpnServer(san, () => wanted, wrong, host);
-    closers.push(server.close);
-    const client = await open({ tlsPort: server.port });
-    const outcome = await attempt(client, name, "tls-alpn-01", (challenge) => {
-      wanted = challenge.keyAuthorization;
-    });
-    return { ...outcome, serverNames: server.serverNames };
-  }
   const san = { type: "dns", value: "example.com" } as const;
 
   test("accepts the right certificate for a name and for addresses", async () => {
@@ -332,3 +309,33 @@ test("a token leads to the well-known path", async () => {
   expect(paths[0]).toBe(wellKnown + challenge.token);
   expect(challenge.token).toMatch(/^[\w-]{43}$/);
 });
+
+async function open01(records: Map<string, Answer[]>): Promise<RawClient> {
+  const dns = await dnsServer(records);
+  closers.push(dns.close);
+  return open({ resolver: dns.address });
+}
+
+async function validate(
+  name: string,
+  san: { type: "dns" | "ip"; value: string },
+  wrong: Parameters<typeof alpnServer>[2] = {},
+  host?: string,
+) {
+  let wanted = "";
+  const server = await alpnServer(san, () => wanted, wrong, host);
+  closers.push(server.close);
+  const client = await open({ tlsPort: server.port });
+  const outcome = await attempt(client, name, "tls-alpn-01", (challenge) => {
+    wanted = challenge.keyAuthorization;
+  });
+  return { ...outcome, serverNames: server.serverNames };
+}
+
+function known(types: string[]): string[] {
+  return types.filter((type) => !type.startsWith("x-")).toSorted();
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}

@@ -141,6 +141,13 @@ test("the directory names every resource, its profiles, and one member that nobo
   expect(headers["link"]).toBeUndefined();
 });
 
+test("the directory and newNonce answer to POST-as-GET too", async () => {
+  expect((await client.post(ca.directoryUrl, "")).body.newNonce).toBe(`${client.base}/new-nonce`);
+  const nonce = await client.post(`${client.base}/new-nonce`, "");
+  expect([nonce.status, typeof nonce.headers["replay-nonce"]]).toEqual([204, "string"]);
+  expect((await client.post(ca.directoryUrl, {})).body.type).toBe(urn("malformed"));
+});
+
 test("badNonceRate refuses that share of good nonces", async () => {
   const moody = await startTestCa({ badNonceRate: 1 });
   const reply = await rawClient(moody).register();

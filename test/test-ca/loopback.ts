@@ -7,6 +7,7 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
+import { callbackify } from "node:util";
 import type { Keys, RawClient } from "./raw-client.ts";
 
 export const wellKnown = "/.well-known/acme-challenge/";
@@ -78,10 +79,7 @@ export async function alpnServer(
     ALPNProtocols: [wrong.protocol ?? "acme-tls/1"],
     SNICallback(name, done) {
       serverNames.push(name);
-      certificate().then(
-        (context) => done(null, context),
-        (error: Error) => done(error),
-      );
+      callbackify(certificate)(done);
     },
   });
   const certificate = async () => {

@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { KeyObject, X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startTestCa } from "../../src/test-ca/test-ca.ts";
 import type { TestCa } from "../../src/test-ca/test-ca.ts";
@@ -11,7 +11,7 @@ import {
   webServer,
 } from "./loopback.ts";
 import { rawClient, request } from "./raw-client.ts";
-import type { RawClient } from "./raw-client.ts";
+import type { RawClient, Reply } from "./raw-client.ts";
 
 let ca: TestCa;
 let client: RawClient;
@@ -174,16 +174,6 @@ describe("authorizations", () => {
 });
 
 describe("finalize", () => {
-  async function ready(names: string[]): Promise<string> {
-    const { body } = await client.order(names);
-    for (const url of body.authorizations) {
-      const challenge = await challengeOf(client, url, "http-01");
-      web.answer(challenge.token, keyAuthorization(challenge.token, client.keys));
-      await client.post(challenge.url, {});
-    }
-    return body.finalize;
-  }
-
   test("is refused before the authorizations are valid, and after the certificate is issued", async () => {
     const { body } = await client.order(["example.com"]);
     const csr = await csrFor(["example.com"]);
@@ -297,7 +287,6 @@ describe("certificates", () => {
     const { chain } = await issue(client, web, ["example.com"], {}, csr);
     const certificate = new X509Certificate(chain.text).raw.toString("base64url");
     const url = `${client.base}/revoke-cert`;
-    const { KeyObject } = await import("node:crypto");
     const key = {
       privateKey: KeyObject.from(keys.privateKey),
       publicKey: KeyObject.from(keys.publicKey),
@@ -319,16 +308,6 @@ describe("certificates", () => {
 });
 
 describe("renewal information", () => {
-  const idOf = (pem: string): string => {
-    const der = new X509Certificate(pem).raw;
-    const at = der.indexOf(Buffer.from("0603551d23", "hex"));
-    const keyIdentifier = der.subarray(at + 11, at + 31).toString("base64url");
-    const start = der.indexOf(0x02, der.indexOf(Buffer.from("a003020102", "hex")) + 5);
-    const serial = der.subarray(start + 2, start + 2 + (der[start + 1] ?? 0));
-    return `${keyIdentifier}.${serial.toString("base64url")}`;
-  };
-  const ari = (id: string) => request(ca, `${client.base}/renewal-info/${id}`);
-
   test("follows from the lifetime, is in the past after revocation, and can be set by a test", async () => {
     const { chain } = await issue(client, web, ["example.com"]);
     const id = idOf(chain.text);
@@ -394,4 +373,28 @@ function spoilt(csr: string): string {
   const last = der.length - 1;
   der.writeUInt8((der[last] ?? 0) ^ 1, last);
   return der.toString("base64url");
+}
+
+async function ready(names: string[]): Promise<string> {
+  const { body } = await client.order(names);
+  for (const url of body.authorizations) {
+    const challenge = await challengeOf(client, url, "http-01");
+    web.answer(challenge.token, keyAuthorization(challenge.token, client.keys));
+    await client.post(challenge.url, {});
+  }
+  return body.finalize;
+}
+
+/** RFC 9773 §4.1, read from the DER by hand. */
+function idOf(pem: string): string {
+  const der = new X509Certificate(pem).raw;
+  const at = der.indexOf(Buffer.from("0603551d23", "hex"));
+  const keyIdentifier = der.subarray(at + 11, at + 31).toString("base64url");
+  const start = der.indexOf(0x02, der.indexOf(Buffer.from("a003020102", "hex")) + 5);
+  const serial = der.subarray(start + 2, start + 2 + (der[start + 1] ?? 0));
+  return `${keyIdentifier}.${serial.toString("base64url")}`;
+}
+
+function ari(id: string): Promise<Reply> {
+  return request(ca, `${client.base}/renewal-info/${id}`);
 }
