@@ -1,0 +1,323 @@
+import http from "node:http";
+import http2 from "node:http2";
+import net from "node:net";
+import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { openCa } from "../../src/acme/ca.ts";
+import { createPrivateKey } from "../../src/acme/keys.ts";
+import {
+  client,
+  directoryOf,
+  hostile,
+  listening,
+  problemOf,
+  quickClock,
+  selfSigned,
+  signal,
+} from "./world.ts";
+
+const json = { "content-type": "application/json" };
+
+describe("a server that is no CA", () => {
+  test("whose redirect is not followed, but named", async () => {
+    const elsewhere = await hostile((_, response) => void response.end("{}"));
+    const server = await hostile(
+      (_, response) => void response.writeHead(307, { location: `${elsewhere.url}/dir` }).end(),
+    );
+    const problem = await problemOf(
+      client(server.url, { caBundle: server.rootPem }).directory(signal),
+    );
+    expect(problem.is("protocol")).toBe(true);
+    expect(problem.exitCode).toBe(4);
+    expect(problem.message).toContain(`redirects to ${elsewhere.url}/dir`);
+    expect(problem.hint).toContain(`--server ${elsewhere.url}/dir`);
+    expect(elsewhere.requests).toHaveLength(0);
+  });
+
+  test.each([
+    [
+      "a web page",
+      { "content-type": "text/html" },
+      "<html>It works!</html>",
+      /text\/html, not with an ACME directory/,
+    ],
+    ["broken JSON", json, "{", /not with an ACME directory/],
+    ["a list", json, "[]", /not with an ACME directory/],
+    [
+      "an object without endpoints",
+      json,
+      '{"newNonce":"https://localhost/n"}',
+      /no newAccount, newOrder/,
+    ],
+    [
+      "http links",
+      json,
+      directoryOf("http://localhost"),
+      /"http:\/\/localhost\/nonce", which is no https URL/,
+    ],
+    ["more than a mebibyte", json, `"${"x".repeat(1_100_000)}"`, /more than 1048576 bytes/],
+    ["gzip unasked", { ...json, "content-encoding": "gzip" }, gzipSync("{}"), /encoding "gzip"/],
+  ])("that answers %s", async (_, headers, body, message) => {
+    const server = await hostile((_, response) => void response.writeHead(200, headers).end(body));
+    const problem = await problemOf(
+      client(server.url, { caBundle: server.rootPem }).directory(signal),
+    );
+    expect(problem.is("protocol")).toBe(true);
+    expect(problem.message).toMatch(message);
+    expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
+  });
+
+  test("that answers 404 with a page says which server and that it is none", async () => {
+    const server = await hostile(
+      (_, response) => void response.writeHead(404).end("<h1>no\u001b[31m</h1>"),
+    );
+    const problem = await problemOf(
+      client(server.url, { caBundle: server.rootPem }).directory(signal),
+    );
+    expect(problem.is("protocol")).toBe(true);
+    expect(problem.message).toMatch(/404 and no ACME problem document \(a web page\)/);
+  });
+});
+
+describe("a server that is slow", () => {
+  const limits = { connect: 2000, idle: 300, total: 700 };
+
+  test("to begin is given up after the idle limit", async () => {
+    const server = await hostile(() => {});
+    const problem = await problemOf(
+      client(server.url, { caBundle: server.rootPem, limits }).directory(signal),
+    );
+    expect(problem.is("network")).toBe(true);
+    expect(problem.message).toMatch(/no (complete )?answer within/);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  test("to end, byte by byte, is given up after the total limit", async () => {
+    const server = await hostile((_, response) => {
+      response.writeHead(200, json);
+      const timer = setInterval(() => response.write(" "), 50);
+      response.on("close", () => clearInterval(timer));
+    });
+    const problem = await problemOf(
+      client(server.url, { caBundle: server.rootPem, limits }).directory(signal),
+    );
+    expect(problem.message).toMatch(/no complete answer within 0.7 s/);
+  });
+
+  test("is left at once when the signal aborts, with the signal's reason", async () => {
+    const server = await hostile(() => {});
+    const controller = new AbortController();
+    const asked = client(server.url, { caBundle: server.rootPem }).directory(controller.signal);
+    await vi.waitFor(() => expect(server.requests).toHaveLength(1));
+    controller.abort(new Error("Ctrl-C"));
+    await expect(asked).rejects.toThrow("Ctrl-C");
+  });
+});
+
+describe("a server that can not be reached", () => {
+  test("for its TLS root: the issuer is named, and --ca-bundle", async () => {
+    const server = await hostile((_, response) => void response.end());
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const clock = quickClock();
+    const problem = await problemOf(client(server.url, { clock }).directory(signal));
+    expect(problem.is("network")).toBe(true);
+    expect(problem.message).toMatch(/not trusted \(issuer: Hostile Root\)/);
+    expect(problem.hint).toContain("--ca-bundle");
+    expect([server.requests.length, clock.slept.length]).toEqual([0, 0]);
+  });
+
+  test("for its name in the certificate", async () => {
+    const server = await hostile((_, response) => void response.end());
+    const url = server.url.replace("localhost", "127.0.0.1");
+    const problem = await problemOf(client(url, { caBundle: server.rootPem }).directory(signal));
+    expect(problem.message).toMatch(/certificate is for another name/);
+  });
+
+  test("for nobody listens: twice more, then host and port are named", async () => {
+    const server = net.createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const clock = quickClock();
+    const problem = await problemOf(
+      client(`https://127.0.0.1:${port}/dir`, { clock }).directory(signal),
+    );
+    expect(problem.exitCode).toBe(4);
+    expect(problem.message).toContain(`127.0.0.1:${port}: nothing listens there`);
+    expect(clock.slept).toEqual([250, 1000]);
+  });
+
+  test("for it speaks no TLS", async () => {
+    const port = await listening(http.createServer());
+    const problem = await problemOf(client(`https://127.0.0.1:${port}/`).directory(signal));
+    expect(problem.message).toMatch(/speaks no TLS/);
+  });
+
+  test("for its name does not exist", async () => {
+    const problem = await problemOf(client("https://ca.invalid/dir").directory(signal));
+    expect(problem.is("network")).toBe(true);
+    expect(problem.message).toMatch(
+      /ca\.invalid: the name (does not exist|could not be looked up)/,
+    );
+  });
+
+  test("for the bundle holds no certificate", async () => {
+    const problem = await problemOf(
+      client("https://localhost:1/", { caBundle: "nothing" }).directory(signal),
+    );
+    expect([problem.is("config"), problem.exitCode]).toEqual([true, 2]);
+  });
+
+  test("for its URL is not https", () => {
+    expect(() => client("http://localhost/dir")).toThrow(/no https URL/);
+  });
+});
+
+describe("links that a directory does not cover", () => {
+  test("are not followed: no signed request goes to another host", async () => {
+    const thief = await hostile((_, response) => void response.end());
+    const server = await hostile((request, response, url) => {
+      if (request.url === "/dir") return response.writeHead(200, json).end(directoryOf(url));
+      const nonce = { "replay-nonce": "abc" };
+      if (request.url === "/nonce") return response.writeHead(200, nonce).end();
+      const location = request.url === "/account" ? `${url}/account/1` : `${url}/order/1`;
+      const body = {
+        status: request.url === "/account" ? "valid" : "pending",
+        identifiers: [{ type: "dns", value: "example.com" }],
+        authorizations: [`${thief.url}/authz`],
+        finalize: `${url}/finalize`,
+      };
+      return response.writeHead(201, { ...json, ...nonce, location }).end(JSON.stringify(body));
+    });
+    const ca = client(`${server.url}/dir`, { caBundle: server.rootPem });
+    const session = ca.session(await createPrivateKey("ec256"), undefined);
+    await session.register({ contact: [], termsOfServiceAgreed: true }, signal);
+    const order = { identifiers: [{ type: "dns" as const, value: "example.com" }] };
+    const problem = await problemOf(session.newOrder(order, signal));
+    expect(problem.is("protocol")).toBe(true);
+    expect(problem.message).toContain(`"${thief.url}/authz"`);
+    expect((await problemOf(session.order(`${thief.url}/order/1`, signal))).message).toContain(
+      thief.url,
+    );
+    expect(thief.requests).toHaveLength(0);
+  });
+});
+
+test("every request carries the User-Agent and a language", async () => {
+  const server = await hostile(
+    (_, response, url) => void response.writeHead(200, json).end(directoryOf(url)),
+  );
+  await client(server.url, { caBundle: server.rootPem }).directory(signal);
+  expect(server.requests[0]?.headers["user-agent"]).toBe(
+    "acmectl/9.9.9 (+https://example.com) node/v24",
+  );
+  expect(server.requests[0]?.headers["accept-language"]).toBe("en");
+});
+
+test("the CA's clock is known after the first answer", async () => {
+  const date = new Date("2026-01-01T00:10:00Z");
+  const server = await hostile(
+    (_, response, url) =>
+      void response.writeHead(200, { ...json, date: date.toUTCString() }).end(directoryOf(url)),
+  );
+  const clock = quickClock(new Date("2026-01-01T00:00:00Z"));
+  const ca = client(server.url, { caBundle: server.rootPem, clock });
+  expect(ca.clockSkew).toBe(0);
+  await ca.directory(signal);
+  expect(ca.clockSkew).toBe(600_000);
+});
+
+describe("a proxy", () => {
+  async function proxy(allow: boolean, target: () => number) {
+    const seen: string[] = [];
+    const server = http.createServer();
+    server.on("connect", (request, socket) => {
+      seen.push(`${request.url} ${request.headers["proxy-authorization"] ?? ""}`.trim());
+      if (!allow) return void socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+      const upstream = net.connect(target(), "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        upstream.pipe(socket).pipe(upstream);
+      });
+      upstream.on("error", () => socket.destroy());
+      socket.on("error", () => upstream.destroy());
+    });
+    return { seen, url: `http://me:secret@127.0.0.1:${await listening(server)}` };
+  }
+
+  test("is used for a host that only it knows, and TLS is verified through it", async () => {
+    const { key, cert } = await selfSigned();
+    let target = 0;
+    const server = await import("node:https").then(({ createServer }) =>
+      createServer({ key, cert }, (_, response) =>
+        response.writeHead(200, json).end(directoryOf("https://ca.test")),
+      ),
+    );
+    target = await listening(server);
+    const { url, seen } = await proxy(true, () => target);
+    const problem = await problemOf(
+      client("https://ca.test/dir", { caBundle: cert, env: { HTTPS_PROXY: url } }).directory(
+        signal,
+      ),
+    );
+    // The certificate is for localhost: that it is refused shows that the proxy gets no say in TLS.
+    expect(problem.message).toMatch(/certificate is for another name/);
+    expect(seen[0]).toBe(`ca.test:443 Basic ${Buffer.from("me:secret").toString("base64")}`);
+  });
+
+  test("that refuses is named, without its password", async () => {
+    const { url } = await proxy(false, () => 0);
+    const problem = await problemOf(
+      client("https://ca.test/dir", { env: { https_proxy: url } }).directory(signal),
+    );
+    expect(problem.is("network")).toBe(true);
+    expect(problem.message).toContain(`the proxy ${new URL(url).host} refused`);
+    expect(problem.message + problem.hint).not.toContain("secret");
+  });
+
+  test("is passed by for NO_PROXY, and always for this host", async () => {
+    const { url, seen } = await proxy(true, () => 0);
+    const server = await hostile(
+      (_, response, url) => void response.writeHead(200, json).end(directoryOf(url)),
+    );
+    const env = { HTTPS_PROXY: url, NO_PROXY: "example.com" };
+    await client(server.url, { caBundle: server.rootPem, env }).directory(signal);
+    const named = { HTTPS_PROXY: url, NO_PROXY: "ca.invalid" };
+    await problemOf(client("https://ca.invalid/", { env: named }).directory(signal));
+    expect(seen).toEqual([]);
+  });
+
+  test("of a kind that is not spoken is a configuration error", async () => {
+    const env = { ALL_PROXY: "socks5://127.0.0.1:1080" };
+    const problem = await problemOf(client("https://ca.test/", { env }).directory(signal));
+    expect(problem.is("config")).toBe(true);
+    expect(problem.message).toContain("ALL_PROXY");
+  });
+});
+
+test("HTTP/2 is spoken where it is asked for and offered", async () => {
+  const { key, cert } = await selfSigned();
+  const versions: string[] = [];
+  const server = http2.createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {
+    versions.push(request.httpVersion);
+    response.writeHead(200, json).end(directoryOf("https://localhost"));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+  for (const http2 of [false, true]) {
+    const ca = openCa({
+      url,
+      http2,
+      caBundle: cert,
+      userAgent: "acmectl",
+      env: {},
+      log: { debug() {}, info() {}, warn() {} },
+      clock: quickClock(),
+    });
+    await ca.directory(signal);
+    await ca.close();
+  }
+  expect(versions).toEqual(["1.1", "2.0"]);
+});
