@@ -15,6 +15,8 @@ export interface LoadedSolver {
   readonly name: string;
   /** `built-in`, an absolute file path, or `package@version`. */
   readonly origin: string;
+  /** Absolute path of its documentation, where it has some. */
+  readonly readme?: string;
 }
 
 const pluginsFolder = fileURLToPath(new URL("../plugins/", import.meta.url));
@@ -28,12 +30,12 @@ export async function loadSolver(name: string, from: { cwd: string }): Promise<L
   const builtIn = await builtInFile(name);
   if (builtIn !== undefined) {
     const { plugin } = await loadSolverFile(builtIn, from.cwd, { trusted: true });
-    return { plugin, name, origin: "built-in" };
+    return { plugin, name, origin: "built-in", ...readmeIn(join(pluginsFolder, name), name) };
   }
   const found = await findPackage(name, from.cwd);
   if (found === undefined) throw await unknownSolver(name, from.cwd);
   const { plugin } = await loadSolverFile(found.entry, from.cwd, { from: found.origin });
-  return { plugin, name: found.name, origin: found.origin };
+  return { plugin, name: found.name, origin: found.origin, ...readmeIn(found.folder) };
 }
 
 /** The names of the built-in solvers, sorted: the folders of `plugins/` that hold an index file. */
@@ -47,6 +49,16 @@ export async function builtInSolvers(): Promise<readonly string[]> {
 export async function installedSolvers(from: { cwd: string }): Promise<readonly string[]> {
   const builtIn = await builtInSolvers();
   return (await installedPackages(from.cwd)).filter((name) => !builtIn.includes(name));
+}
+
+/** Built into dist, a plugin has its README where the sources are: one folder further up. */
+function readmeIn(folder: string, builtIn = ""): { readme?: string } {
+  const places = [
+    join(folder, "README.md"),
+    join(pluginsFolder, "../../plugins", builtIn, "README.md"),
+  ];
+  const readme = places.slice(0, builtIn === "" ? 1 : 2).find((file) => existsSync(file));
+  return readme === undefined ? {} : { readme };
 }
 
 function isFile(name: string): boolean {

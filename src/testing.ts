@@ -14,3 +14,17 @@ export { challengeFor, responseOf } from "./conformance/challenge.ts";
 export type { ChallengeDetails } from "./conformance/challenge.ts";
 export { memoryState, recordingLog, silentLog, solverContext } from "./conformance/context.ts";
 export type { LogEntry } from "./conformance/context.ts";
+export { startTestCa } from "./test-ca/test-ca.ts";
+export type {
+  ArmedFault,
+  Fault,
+  FaultAction,
+  Faults,
+  ProblemJson,
+  Profile,
+  RenewalInfo,
+  RequestRecord,
+  ResourceKind,
+  TestCa,
+  TestCaOptions,
+} from "./test-ca/test-ca.ts";

@@ -4,7 +4,7 @@ import { readCsr } from "../acme/csr.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Config } from "../options/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
-import type { requestFlags } from "../options/request.ts";
+import type { requestFlags, visibilityFlags } from "../options/request.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Ambient } from "./ambient.ts";
@@ -94,7 +94,10 @@ async function readCsrFile(path: string): Promise<GivenCsr> {
   return { base64: Buffer.from(csr.der).toString("base64"), identifiers: csr.identifiers };
 }
 
-function dnsSetting(flags: Flags): DnsSetting {
+/** How dns-01 responses are looked for, as flags say it. */
+export function dnsSetting(
+  flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
+): DnsSetting {
   return given({
     cname: flags.dnsCname,
     resolvers: flags.dnsResolvers,

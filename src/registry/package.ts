@@ -8,6 +8,7 @@ import { Problem } from "../problem.ts";
 export interface SolverPackage {
   /** `name`, or `scope-name`: letters that a flag may have. */
   readonly name: string;
+  readonly folder: string;
   /** The module to import, an absolute path. */
   readonly entry: string;
   /** `package@version` */
@@ -37,6 +38,7 @@ export async function findPackage(name: string, cwd: string): Promise<SolverPack
         .replace(prefix, "")
         .replace(/^@/, "")
         .replaceAll(/[^a-z0-9]+/g, "-"),
+      folder: join(folder, wanted),
       entry: join(folder, wanted, entry),
       origin: `${wanted}@${typeof manifest["version"] === "string" ? manifest["version"] : "0.0.0"}`,
     };

@@ -1,0 +1,138 @@
+import { parseIdentifiers } from "../acme/identifiers.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import { dnsSetting } from "../issue/compose.ts";
+import { cleanAllLeftovers } from "../issue/leftovers.ts";
+import { openTools } from "../issue/open.ts";
+import { rehearse, type Rehearsed } from "../issue/rehearsal.ts";
+import { parsePlace } from "../issue/self-check.ts";
+import { solverSettings } from "../issue/settings.ts";
+import { selectAll } from "../issue/targets.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import { certificateFlags, visibilityFlags } from "../options/request.ts";
+import { Problem } from "../problem.ts";
+import type { Block, Result } from "../result.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { defineCommand, type CommandContext } from "./command.ts";
+
+const { domains, labels } = certificateFlags;
+const { selfCheck: _, ...looks } = visibilityFlags;
+const options = { domains, labels, ...looks } as const satisfies OptionDeclarations;
+
+/** No CA is asked for anything; the place of one has to be filled all the same. */
+const nobody = { server: "https://ca.invalid/directory", agreeTos: false };
+
+export const command = defineCommand({
+  name: "solvers test",
+  summary: "Try a solver without a CA: present a random challenge, look, clean up",
+  description:
+    "Without a solver it tries those of the config, and says which of them takes which name and why.",
+  arguments: [
+    {
+      usage: "[solver]",
+      description: "a solver of the config, a built-in, ./file.ts, or a package",
+    },
+  ],
+  examples: [
+    "acmectl solvers test standalone -d example.com",
+    "acmectl solvers test cloudflare -d 'example.com,*.example.com'",
+  ],
+  options,
+  solverFlags: true,
+  async run(flags, context) {
+    const request = await requestOf(flags, context);
+    const store = openFolderStore(context.stateFolder, context);
+    const tools = await openTools(nobody, [request], context, { store });
+    try {
+      await cleanAllLeftovers(tools);
+      const selections = await selectAll(request, tools);
+      for (const { identifier, choices, rejected } of selections) {
+        for (const { setting, reason } of choices) {
+          context.log.info(`${setting.name} takes ${identifier.value}: ${reason}`);
+        }
+        for (const { setting, reason } of rejected) {
+          context.log.info(`${setting.name} does not take ${identifier.value}: ${reason}`);
+        }
+      }
+      return resultOf(await rehearse(request, tools));
+    } finally {
+      await tools.close();
+    }
+  },
+});
+
+async function requestOf(
+  flags: OptionsOf<typeof options>,
+  context: CommandContext,
+): Promise<CertificateRequest> {
+  const config = await context.config();
+  const identifiers = parseIdentifiers(flags.domains ?? []);
+  const { selfCheckAt } = flags;
+  if (selfCheckAt !== undefined) parsePlace(selfCheckAt);
+  const solver = context.args.slice(0, 1);
+  const chosen = { solver, standalone: undefined, webroot: undefined, dns: undefined };
+  return {
+    name: "solvers-test",
+    identifiers,
+    keyType: "ec256",
+    reuseKey: false,
+    issuer: nobody,
+    labels: flags.labels ?? {},
+    solvers: await solverSettings(chosen, config.defaults.solvers, nobody, config, context),
+    dns: { ...config.dns, ...dnsSetting(flags) },
+    outputs: {},
+    hooks: {},
+    ...(selfCheckAt === undefined ? {} : { selfCheckAt }),
+  };
+}
+
+const words = {
+  visible: ["visible", "good"],
+  unseen: ["presented, but it could not be looked at from here", "warn"],
+  failed: ["failed", "bad"],
+} as const;
+
+function resultOf(names: readonly Rehearsed[]): Result {
+  const problem = problemOf(names);
+  const failed = names.some(({ outcome }) => outcome === "failed");
+  const unseen = names.some(({ outcome }) => outcome === "unseen");
+  const outcome = failed ? "failed" : unseen ? "unseen" : "visible";
+  return {
+    exitCode: problem?.exitCode ?? 0,
+    document: {
+      outcome,
+      challenges: names.map((name) => ({
+        name: nameOf(name),
+        type: name.challenge.type,
+        solver: name.solver,
+        outcome: name.outcome,
+      })),
+    },
+    view: names.map((name): Block => {
+      const [text, tone] = words[name.outcome];
+      const what = `${nameOf(name)} by ${name.solver} (${name.challenge.type})`;
+      return { kind: "line", text: `${what}: ${text}`, tone };
+    }),
+    ...(problem === undefined ? {} : { problem }),
+  };
+}
+
+function nameOf({ challenge: { identifier, wildcard } }: Rehearsed): string {
+  return wildcard ? `*.${identifier.value}` : identifier.value;
+}
+
+/** The first failure stands for all; the lines above name the others. */
+function problemOf(names: readonly Rehearsed[]): Problem | undefined {
+  const failed = names.find(({ outcome }) => outcome === "failed");
+  if (failed === undefined) return unseenProblem(names);
+  if (Problem.is(failed.failure)) return failed.failure;
+  throw failed.failure;
+}
+
+function unseenProblem(names: readonly Rehearsed[]): Problem | undefined {
+  const unseen = names.filter(({ outcome }) => outcome === "unseen").map(nameOf);
+  if (unseen.length === 0) return undefined;
+  return new Problem("propagation", {
+    detail: `Nothing is wrong with the solver as far as one can tell, but the response for ${unseen.join(", ")} could not be looked at from here.`,
+    hint: "Ask from outside, or look past the router with --self-check-at ADDRESS:PORT. tls-alpn-01 is not looked at.",
+  });
+}
