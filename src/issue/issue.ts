@@ -46,9 +46,10 @@ export async function issue(
   try {
     const good = options.force ? undefined : await goodCertificate(request, tools);
     if (good !== undefined) return { held: good, issued: false };
+    const names = await serveNames(request, tools);
     await store.checkWritable();
     await store.certificates.saveRequest(request);
-    return await recorded(request, options, lock, tools);
+    return await recorded(request, names, options, lock, tools);
   } finally {
     await lock.release();
   }
@@ -63,13 +64,17 @@ async function goodCertificate(request: CertificateRequest, { store, clock }: Is
 
 async function recorded(
   request: CertificateRequest,
+  names: readonly ServedName[],
   options: IssueOptions,
   lock: Lock,
   tools: IssueTools,
 ): Promise<IssueOutcome> {
   const attempt = beginAttempt(request.name, tools.store, tools.log, tools.clock);
   try {
-    const { held, order } = await run(request, options, lock, { ...tools, log: attempt.log });
+    const { held, order } = await run(request, names, options, lock, {
+      ...tools,
+      log: attempt.log,
+    });
     await attempt.succeeded(order.url);
     return { held, issued: true };
   } catch (error) {
@@ -80,12 +85,12 @@ async function recorded(
 
 async function run(
   request: CertificateRequest,
+  names: readonly ServedName[],
   { replaces }: IssueOptions,
   lock: Lock,
   tools: IssueTools,
 ) {
   const { store } = tools;
-  const names = await serveNames(request, tools);
   await cleanLeftovers(request.name, tools);
   const pending = await store.journal.read(request.name);
   const account = await openAccount(request.issuer, tools);

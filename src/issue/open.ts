@@ -35,6 +35,7 @@ export async function openTools(
   { store, timeouts, local }: ToolsOptions,
 ): Promise<OpenTools> {
   const eab = await readBinding(issuer, ambient);
+  if (issuer.server === "local") await store.checkWritable();
   const issuing =
     issuer.server === "local"
       ? await openLocalCa(requests, ambient, local ?? {})

@@ -1,32 +1,18 @@
-import { spawn } from "node:child_process";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
+import { acmectl, type Spawned } from "../support/spawn.ts";
 
-const program = new URL("../../bin/acmectl.js", import.meta.url).pathname;
 const name = "crash.example.test";
 
-interface Child {
-  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }>;
-  kill(signal: NodeJS.Signals): void;
-}
-
-function acmectl(issuing: Issuing, words: readonly string[]): Child {
+function issue(issuing: Issuing, words: readonly string[]): Spawned {
   const solver = ["--solver", "standalone", "--standalone-port", String(issuing.httpPort)];
   const place = ["--self-check-at", `127.0.0.1:${issuing.httpPort}`];
-  const child = spawn(
-    process.execPath,
-    ["--conditions=source", program, "issue", ...words, ...solver, ...issuing.words, ...place],
-    { env: { HOME: issuing.state }, stdio: ["ignore", "ignore", "pipe"] },
-  );
-  let stderr = "";
-  child.stderr.on("data", (chunk) => (stderr += String(chunk)));
-  const ended = new Promise<Awaited<Child["ended"]>>((resolve) =>
-    child.on("close", (code, signal) => resolve({ code, signal, stderr })),
-  );
-  return { ended, kill: (signal) => child.kill(signal) };
+  return acmectl(["issue", ...words, ...solver, ...issuing.words, ...place], {
+    env: { HOME: issuing.state },
+  });
 }
 
 /** What is held belongs together. */
@@ -54,27 +40,28 @@ describe("a run that is killed", () => {
     async (kind, phase) => {
       await using issuing = await startIssuing({ asynchronous: true });
       const { ca } = issuing;
-      const first = acmectl(issuing, ["-d", name]);
+      const first = issue(issuing, ["-d", name]);
       ca.faults.add({
         on: kind,
         phase,
         do: {
           call: async () => {
-            first.kill("SIGKILL");
+            first.child.kill("SIGKILL");
             await first.ended;
           },
           destroy: true,
         },
       });
       expect((await first.ended).signal).toBe("SIGKILL");
-      const second = await acmectl(issuing, ["-d", name]).ended;
+      const second = await issue(issuing, ["-d", name]).ended;
       expect(second.stderr).not.toContain("Hint");
       expect(second.code).toBe(0);
       await expectPair(issuing);
       // A request that was killed before the CA worked on it has done nothing.
       const lost = (wanted: string) => (wanted === kind && phase === "before" ? 1 : 0);
       const asked = (wanted: string) =>
-        ca.requests.filter((one) => one.kind === wanted && (one.status ?? 0) < 400).length - lost(wanted);
+        ca.requests.filter((one) => one.kind === wanted && (one.status ?? 0) < 400).length -
+        lost(wanted);
       expect(asked("newOrder")).toBeLessThanOrEqual(2);
       if (kind === "certificate" || kind === "order") expect(asked("newOrder")).toBe(1);
       expect(asked("finalize")).toBeLessThanOrEqual(1);
@@ -84,15 +71,15 @@ describe("a run that is killed", () => {
 
   test("by Ctrl-C cleans up, says so and exits with 130", async () => {
     await using issuing = await startIssuing();
-    const child = acmectl(issuing, ["-d", name]);
+    const run = issue(issuing, ["-d", name]);
     issuing.ca.faults.add({
       on: "challenge",
-      do: { call: () => child.kill("SIGINT"), delay: 2_000 },
+      do: { call: () => void run.child.kill("SIGINT"), delay: 2_000 },
     });
-    const { code, stderr } = await child.ended;
+    const { code, stderr } = await run.ended;
     expect(code).toBe(130);
     expect(stderr).toMatch(/interrupted/i);
-    const again = await acmectl(issuing, ["-d", name]).ended;
+    const again = await issue(issuing, ["-d", name]).ended;
     expect(again.code).toBe(0);
   });
 });

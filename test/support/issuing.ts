@@ -45,11 +45,13 @@ export async function startIssuing(
     httpPort,
     state,
     words,
-    issue: (more, { solver = standalone, ...settings } = {}) =>
-      run(["issue", ...more, ...solver, ...words, "--self-check-at", `127.0.0.1:${httpPort}`], {
-        env,
-        ...settings,
-      }),
+    issue: (more, { solver = standalone, ...settings } = {}) => {
+      const place = more.includes("--self-check-at")
+        ? []
+        : ["--self-check-at", `127.0.0.1:${httpPort}`];
+      const where = more.includes("--server") ? words.slice(2) : words;
+      return run(["issue", ...more, ...solver, ...where, ...place], { env, ...settings });
+    },
     run: (more, settings = {}) => run([...more, "--state", state], { env, ...settings }),
     async [Symbol.asyncDispose]() {
       await ca.close();

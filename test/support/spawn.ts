@@ -1,0 +1,33 @@
+import { spawn, type ChildProcess } from "node:child_process";
+
+const program = new URL("../../bin/acmectl.js", import.meta.url).pathname;
+
+export interface Spawned {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{
+    code: number | null;
+    signal: NodeJS.Signals | null;
+    stdout: string;
+    stderr: string;
+  }>;
+}
+
+/** Run `acmectl` from source as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`. */
+export function acmectl(
+  words: readonly string[],
+  options: { env?: Record<string, string>; cwd?: string } = {},
+): Spawned {
+  const child = spawn(process.execPath, ["--conditions=source", program, ...words], {
+    env: options.env ?? {},
+    cwd: options.cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += String(chunk)));
+  child.stderr.on("data", (chunk) => (stderr += String(chunk)));
+  const ended = new Promise<Awaited<Spawned["ended"]>>((resolve) => {
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+  return { child, ended };
+}
