@@ -1,0 +1,174 @@
+/** One server, many questions at once: TCP on one connection, or UDP with TCP behind it. */
+import { createSocket } from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { connect } from "node:net";
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: "tcp" | "udp";
+  /** Milliseconds for one answer. */
+  readonly timeout: number;
+}
+
+export interface Connection {
+  /** Send a message, and resolve with the first answer of the same id that `accept` takes. */
+  exchange(message: Buffer, accept: (answer: Buffer) => boolean): Promise<Buffer>;
+  close(): void;
+}
+
+/** No answer; the message says why. */
+export class NoAnswer extends Error {}
+
+/** What fits into a datagram that every server accepts. */
+const datagram = 512;
+
+/** Open when first needed. Closing, or the signal, fails whatever is under way. */
+export function openConnection(endpoint: Endpoint, signal: AbortSignal): Connection {
+  const open: { tcp?: Channel; udp?: Channel } = {};
+  const overTcp = async (message: Buffer, accept: Accept): Promise<Buffer> => {
+    const used = open.tcp?.usable() === true;
+    open.tcp = used && open.tcp !== undefined ? open.tcp : tcpChannel(endpoint);
+    try {
+      return await waitFor(open.tcp, message, accept, endpoint, signal);
+    } catch (error) {
+      // A server may close an idle connection at any time (RFC 7766 §6.2.3); all we send can be sent twice.
+      if (!used || !(error instanceof NoAnswer) || error.message !== closed) throw error;
+      open.tcp = tcpChannel(endpoint);
+      return waitFor(open.tcp, message, accept, endpoint, signal);
+    }
+  };
+  return {
+    async exchange(message, accept) {
+      signal.throwIfAborted();
+      if (endpoint.protocol === "tcp" || message.length > datagram) return overTcp(message, accept);
+      open.udp ??= await udpChannel(endpoint);
+      const answer = await waitFor(open.udp, message, accept, endpoint, signal).catch(
+        (error: unknown) => {
+          if (error instanceof NoAnswer) return undefined;
+          throw error;
+        },
+      );
+      const truncated = answer !== undefined && ((answer[2] ?? 0) & 0x02) !== 0;
+      return answer === undefined || truncated ? overTcp(message, accept) : answer;
+    },
+    close() {
+      open.tcp?.close();
+      open.udp?.close();
+    },
+  };
+}
+
+type Accept = (answer: Buffer) => boolean;
+
+interface Channel {
+  send(message: Buffer): void;
+  usable(): boolean;
+  close(): void;
+  /** Called with each message, and with the error that ends the channel. */
+  readonly listeners: Set<{ take(answer: Buffer): void; fail(error: Error): void }>;
+}
+
+const closed = "the server closed the connection";
+
+function tcpChannel({ host, port }: Endpoint): Channel {
+  const socket = connect({ host, port, noDelay: true });
+  const listeners: Channel["listeners"] = new Set();
+  let received = Buffer.alloc(0);
+  let ended = false;
+  const end = (error: Error) => {
+    ended = true;
+    for (const listener of listeners) listener.fail(error);
+  };
+  socket.on("error", (error) => end(new NoAnswer(reasonOf(error), { cause: error })));
+  socket.on("close", () => end(new NoAnswer(closed)));
+  socket.on("data", (chunk: Buffer) => {
+    received = Buffer.concat([received, chunk]);
+    while (received.length >= 2 && received.length >= received.readUInt16BE(0) + 2) {
+      const size = received.readUInt16BE(0) + 2;
+      const answer = received.subarray(2, size);
+      received = received.subarray(size);
+      for (const listener of listeners) listener.take(answer);
+    }
+  });
+  return {
+    listeners,
+    usable: () => !ended,
+    close: () => socket.destroy(),
+    send(message) {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(message.length);
+      socket.write(Buffer.concat([length, message]));
+    },
+  };
+}
+
+async function udpChannel({ host, port }: Endpoint): Promise<Channel> {
+  const { address, family } = await lookup(host).catch((error: unknown) => {
+    throw new NoAnswer(`no address for ${host}`, { cause: error });
+  });
+  const socket = createSocket(family === 6 ? "udp6" : "udp4");
+  const listeners: Channel["listeners"] = new Set();
+  const fail = (error: Error) => {
+    const failure = new NoAnswer(reasonOf(error), { cause: error });
+    for (const listener of listeners) listener.fail(failure);
+  };
+  socket.on("error", fail);
+  socket.on("message", (answer, from) => {
+    if (from.port !== port || from.address !== address) return;
+    for (const listener of listeners) listener.take(answer);
+  });
+  return {
+    listeners,
+    usable: () => true,
+    close: () => socket.close(),
+    send: (message) => socket.send(message, port, address, (error) => error && fail(error)),
+  };
+}
+
+function waitFor(
+  channel: Channel,
+  message: Buffer,
+  accept: Accept,
+  { timeout }: Endpoint,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const finish = (act: () => void) => {
+      clearTimeout(timer);
+      channel.listeners.delete(listener);
+      signal.removeEventListener("abort", stop);
+      act();
+    };
+    const fail = (error: Error) => finish(() => reject(error));
+    const listener = {
+      take(answer: Buffer) {
+        const same = answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0);
+        if (same && accept(answer)) finish(() => resolve(answer));
+      },
+      fail,
+    };
+    const stop = () => finish(() => reject(signal.reason));
+    const timer = setTimeout(
+      () => fail(new NoAnswer(`no answer within ${timeout / 1000} s`)),
+      timeout,
+    );
+    channel.listeners.add(listener);
+    signal.addEventListener("abort", stop, { once: true });
+    channel.send(message);
+  });
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return "nothing listens there";
+    case "ECONNRESET":
+    case "EPIPE":
+      return closed;
+    case "ENOTFOUND":
+      return "the host name is not known";
+    default:
+      return error.code ?? error.message;
+  }
+}
