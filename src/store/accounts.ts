@@ -83,7 +83,7 @@ const nextKeyFile = "key.next.pem";
 type Read = (path: string) => Promise<StoredAccount>;
 
 async function readAccount(path: string, { clock }: Folder): Promise<StoredAccount> {
-  const name = path.split("/").slice(-2).join("/");
+  const name = join(basename(dirname(path)), basename(path));
   const reading = (what: string) => ({ clock, what: `${what} of the account ${name}` });
   const record = await readRecord(join(path, recordFile), isAccount, reading("The record"));
   const key = await readKey(join(path, keyFile), reading("The private key"));

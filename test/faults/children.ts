@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 
 const script = new URL("store-child.ts", import.meta.url).pathname;
@@ -13,7 +14,14 @@ export function startChild(
 ): ChildProcess {
   return spawn(process.execPath, ["--conditions=source", script, task, root, argument], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1", ...env },
+    env: {
+      ...process.env,
+      NODE_OPTIONS: "",
+      NODE_NO_WARNINGS: "1",
+      // Halves the start of all but the first that ends by itself.
+      NODE_COMPILE_CACHE: join(dirname(root), "compiled"),
+      ...env,
+    },
   });
 }
 

@@ -23,7 +23,7 @@ const calls = [
   "stat",
   "symlink",
 ] as const;
-const handleCalls = ["chmod", "close", "readFile", "stat", "sync", "writeFile"] as const;
+const handleCalls = ["chmod", "sync", "writeFile"] as const;
 
 /** From now on `visit` is called before each file system call; answers a function that stops it and tells their number. */
 export function watchFileSystem(visit: Before): () => number {

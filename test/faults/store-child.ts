@@ -3,7 +3,7 @@
  *
  * `die ROOT K` commits, and dies of SIGKILL right before its K-th file system call. `fail ROOT FILE` commits again and again,
  * with the K-th call failing, for every K; `freeze-<scenario> ROOT FILE` stops for ever before the K-th call, for every K;
- * both write what they saw to FILE. `hold` and `contend` take the lock.
+ * both write what they saw to FILE, as `trace ROOT FILE` does of one good commit. `hold` and `contend` take the lock, `everything` writes one of each thing.
  */
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { systemClock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
 import { openFolderStore } from "../../src/store/folder.ts";
 import type { NewVersion, Store } from "../../src/store/store.ts";
+import { requestOf } from "../store/material.ts";
 import { instrument, watchFileSystem } from "./file-system-steps.ts";
 
 const [, , task = "", root = "", argument = ""] = process.argv;
@@ -155,8 +156,43 @@ function fail(): never {
   throw new Error("the parent has put nothing here");
 }
 
+/** One of each thing that the store writes. */
+async function everything(): Promise<void> {
+  const store = open();
+  await create(store);
+  await store.certificates.saveRequest(requestOf("shop"));
+  await commit(store, versions[0] ?? fail());
+  await store.solverState("acme-dns").set("example.com", 1);
+  await store.journal.write({
+    name: "shop",
+    directory,
+    accountId: "first",
+    requestHash: "abc",
+    startedAt: "2026-03-01T00:00:00.000Z",
+    presented: [],
+  });
+}
+
+/** Commit once, and write which calls were made to the file `argument`. */
+async function trace(): Promise<void> {
+  const store = open();
+  const seen: string[] = [];
+  const lock = {
+    name: "certificate:shop",
+    assertHeld: async () => void seen.push("lock.assertHeld"),
+    release: async () => undefined,
+  };
+  await instrument();
+  watchFileSystem((_, call) => void seen.push(call));
+  await store.certificates.commit("shop", versions[1] ?? fail(), lock);
+  watchFileSystem(() => undefined);
+  await writeFile(argument, JSON.stringify(seen));
+}
+
 const scenario = scenarios[task];
 if (task === "hold") await hold();
+else if (task === "everything") await everything();
+else if (task === "trace") await trace();
 else if (task === "contend") await contend();
 else if (task === "fail") await failAtEveryStep(process.env["FAIL_WITH"] ?? "EIO");
 else if (task === "die") await dieAtStep(Number(argument));

@@ -6,11 +6,13 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 import type { Store, StoredAccount } from "../../src/store/store.ts";
-import { newVersion, never, openStore, requestOf, tree } from "../store/state.ts";
+import { newVersion, requestOf } from "../store/material.ts";
+import { never, openStore, tree } from "../store/state.ts";
 import { runChild } from "./children.ts";
 
 test("a commit that is killed before any file system call leaves the old pair or the new one", async () => {
   const { store, root, old, next } = await prepared();
+  await runChild("contend", root, "0");
   const outcomes = new Set<string>();
   let version = 1;
   for (let step = 0; ; step++) {
@@ -64,6 +66,23 @@ test.each(["ENOSPC", "EIO", "EACCES"])(
   },
   60_000,
 );
+
+test("every file is synced before its folder is renamed, and every folder after", async () => {
+  const { root } = await prepared();
+  const report = join(dirname(root), "report.json");
+  expect((await runChild("trace", root, report)).stderr).toBe("");
+  const calls: string[] = JSON.parse(await readFile(report, "utf8"));
+
+  const file = ["open", "handle.chmod", "handle.writeFile", "handle.sync"];
+  const syncFolder = ["open", "handle.sync"];
+  const written = calls.slice(calls.indexOf("chmod") - 1, calls.lastIndexOf("symlink") + 6);
+  expect(written).toEqual(
+    [
+      ["mkdir", "chmod", file, file, file, file, file, syncFolder],
+      ["rename", syncFolder, "symlink", "readlink", "lock.assertHeld", "rename", syncFolder],
+    ].flat(2),
+  );
+});
 
 test("an account whose making is cut off anywhere is there with its key, or not at all", async () => {
   const { root, keys } = await prepared();

@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { newVersion, never, openStore } from "../store/state.ts";
+import { newVersion } from "../store/material.ts";
+import { never, openStore } from "../store/state.ts";
 import { runChild, startChild } from "./children.ts";
 
 test("eight processes that want one lock never hold it together, even when its holder is killed first", async () => {

@@ -15,7 +15,8 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { newVersion, never, openAt, openStore, requestOf, tree } from "./state.ts";
+import { newVersion, requestOf } from "./material.ts";
+import { never, openAt, openStore, tree } from "./state.ts";
 
 const lockOf = (name: string) => `certificate:${name}`;
 const atOnce = { wait: 0, signal: never };

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import type { Clock } from "../../src/clock.ts";
-import { newVersion, never, openAt, openStore } from "./state.ts";
+import { newVersion } from "./material.ts";
+import { never, openAt, openStore } from "./state.ts";
 
 const name = "certificate:shop";
 const atOnce = { wait: 0, signal: never };

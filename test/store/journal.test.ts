@@ -1,0 +1,112 @@
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import type { PendingOrder } from "../../src/store/store.ts";
+import { newVersion } from "./material.ts";
+import { openAt, openStore } from "./state.ts";
+
+async function pendingOf(name: string): Promise<PendingOrder> {
+  return {
+    name,
+    orderUrl: "https://acme.example.org/order/1",
+    directory: "https://acme.example.org/directory",
+    accountId: "thumb",
+    privateKey: (await newVersion("01")).privateKey,
+    csr: "MIIB",
+    requestHash: "abc",
+    startedAt: "2026-03-01T00:00:00.000Z",
+    presented: [
+      {
+        solver: { name: "cf", use: "cloudflare", options: { ttl: 60 } },
+        type: "dns-01",
+        challenge: {
+          type: "dns-01",
+          identifier: { type: "dns", value: "example.com" },
+          wildcard: true,
+          token: "t",
+          keyAuthorization: "t.k",
+          validationName: "_acme-challenge.example.com",
+          recordName: "_acme-challenge.example.com",
+          recordValue: "v",
+        },
+        receipt: { record: 7 },
+      },
+    ],
+  };
+}
+
+test("what a run left behind is read by the next one as it was written", async () => {
+  const { store, root } = await openStore();
+  const pending = await pendingOf("*.example.com");
+  await store.journal.write(pending);
+
+  const next = openAt(root).store.journal;
+  expect(await next.names()).toEqual(["*.example.com"]);
+  expect(await next.read("*.example.com")).toEqual(pending);
+  expect(await next.read("other")).toBeUndefined();
+  await expect(next.read("_.example.com")).rejects.toMatchObject({ exitCode: 2 });
+  const [file = ""] = await readdir(join(root, "pending"));
+  expect((await stat(join(root, "pending", file))).mode & 0o777).toBe(0o600);
+
+  await next.remove("*.example.com");
+  await next.remove("*.example.com");
+  expect(await next.names()).toEqual([]);
+  expect(await readdir(join(root, "pending"))).toEqual([]);
+});
+
+test("of several writes at once the last one stands", async () => {
+  const { store } = await openStore();
+  const pending = await pendingOf("shop");
+  const hashes = Array.from({ length: 20 }, (_, index) => `${index}`);
+  await Promise.all(hashes.map((requestHash) => store.journal.write({ ...pending, requestHash })));
+  expect((await store.journal.read("shop"))?.requestHash).toBe("19");
+});
+
+test("a broken journal is told once, moved aside, and blocks no further run", async () => {
+  const { store, root } = await openStore();
+  await mkdir(join(root, "pending"), { recursive: true, mode: 0o700 });
+  await writeFile(join(root, "pending/shop.json"), "{}");
+
+  expect(await store.journal.names()).toEqual(["shop"]);
+  await expect(store.journal.read("shop")).rejects.toMatchObject({ exitCode: 3 });
+  expect(await store.journal.read("shop")).toBeUndefined();
+  expect(await store.journal.names()).toEqual([]);
+  expect((await readdir(join(root, "pending"))).join()).toMatch(/^shop\.json\.corrupt-\d+T\d+Z$/);
+});
+
+test("a solver keeps JSON that other solvers do not see", async () => {
+  const { store, root } = await openStore();
+  const state = store.solverState("acme-dns");
+  await Promise.all([
+    state.set("example.com", { fulldomain: "d420.auth.example" }),
+    state.set("example.org", 1),
+    openAt(root).store.solverState("acme-dns").set("__proto__", "harmless"),
+  ]);
+  const again = openAt(root).store;
+  expect(await again.solverState("acme-dns").get("example.com")).toEqual({
+    fulldomain: "d420.auth.example",
+  });
+  expect(await again.solverState("acme-dns").get("example.org")).toBe(1);
+  expect(await again.solverState("acme-dns").get("__proto__")).toBe("harmless");
+  expect(await again.solverState("acme-dns").get("toString")).toBeUndefined();
+  expect(await again.solverState("../acme-dns").get("example.com")).toBeUndefined();
+
+  await again.solverState("./my-solver.ts").set("a", null);
+  expect(await again.solverState("./my-solver.ts").get("a")).toBeNull();
+  await again.solverState("acme-dns").set("example.org", undefined);
+  expect(await again.solverState("acme-dns").get("example.org")).toBeUndefined();
+  expect(await readdir(join(root, ".."))).toEqual(["state"]);
+});
+
+test("lost solver credentials are not silently replaced by new ones", async () => {
+  const { store, root } = await openStore();
+  const state = store.solverState("acme-dns");
+  await state.set("example.com", 1);
+  await writeFile(join(root, "solvers/acme-dns.json"), "");
+
+  await expect(state.get("example.com")).rejects.toThrow(/is empty/);
+  await expect(state.get("example.com")).rejects.toThrow(/was broken and stands beside it/);
+  await expect(state.set("example.com", 2)).rejects.toMatchObject({ exitCode: 3 });
+});

@@ -1,0 +1,61 @@
+/** What a store keeps: real key pairs, a request. */
+import { webcrypto } from "node:crypto";
+
+import * as x509 from "@peculiar/x509";
+
+import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
+import type { NewVersion } from "../../src/store/store.ts";
+
+export function requestOf(name: string): CertificateRequest {
+  return {
+    name,
+    identifiers: [{ type: "dns", value: "shop.example.com" }],
+    keyType: "ec256",
+    reuseKey: false,
+    issuer: { server: "https://acme.example.org/directory", agreeTos: true },
+    solvers: [],
+    labels: {},
+    outputs: {},
+    hooks: {},
+  };
+}
+
+/** A key and a certificate for it; `serial` tells versions apart. */
+export async function newVersion(serial: string): Promise<NewVersion & { privateKey: string }> {
+  const keys = await webcrypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+    "sign",
+    "verify",
+  ]);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=shop.example.com",
+    serialNumber: serial,
+    keys,
+    notBefore: new Date("2026-01-01T00:00:00Z"),
+    notAfter: new Date("2026-04-01T00:00:00Z"),
+    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+  });
+  const privateKey = x509.PemConverter.encode(
+    await webcrypto.subtle.exportKey("pkcs8", keys.privateKey),
+    "PRIVATE KEY",
+  );
+  const pem = certificate.toString("pem");
+  return { privateKey, certificate: pem, chain: pem, meta: metaOf(serial) };
+}
+
+function metaOf(serial: string): VersionMeta {
+  return {
+    identifiers: [{ type: "dns", value: "shop.example.com" }],
+    serial,
+    fingerprint: "00",
+    issuer: "CN=shop.example.com",
+    notBefore: "2026-01-01T00:00:00.000Z",
+    notAfter: "2026-04-01T00:00:00.000Z",
+    keyType: "ec256",
+    directory: "https://acme.example.org/directory",
+    account: "https://acme.example.org/acct/1",
+    certificateUrl: "https://acme.example.org/cert/1",
+    orderUrl: "https://acme.example.org/order/1",
+    issuedAt: "2026-01-01T00:00:00.000Z",
+    requestHash: "abc",
+  };
+}
