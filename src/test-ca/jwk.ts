@@ -21,7 +21,7 @@ export function readJwk(value: unknown): { jwk: Jwk; key: KeyObject; thumbprint:
 }
 
 /** RFC 7638, base64url SHA-256. */
-export function thumbprintOf(jwk: Jwk): string {
+function thumbprintOf(jwk: Jwk): string {
   const canonical =
     jwk.kty === "EC"
       ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }

@@ -18,7 +18,7 @@ export type { ArmedFault, Fault, FaultAction, Faults } from "./faults.ts";
 export type { ProblemJson } from "./acme-problem.ts";
 export type { RequestRecord } from "./records.ts";
 export type { ResourceKind } from "./routes.ts";
-export type { Identifier, Profile, RenewalInfo } from "./state.ts";
+export type { Profile, RenewalInfo } from "./state.ts";
 
 /** How the CA listens, validates and issues; everything has a default. */
 export interface TestCaOptions {

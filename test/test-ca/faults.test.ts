@@ -130,7 +130,7 @@ test("close ends connections that are kept alive or waiting, at once", async () 
   slow.faults.add({ on: "directory", do: { delay: 60_000 } });
   const waiting = rawClient(slow).get(slow.directoryUrl);
   const failed = expect(waiting).rejects.toMatchObject({ code: "ECONNRESET" });
-  await expect.poll(() => slow.requests.length).toBe(1);
+  await expect.poll(() => slow.requests.length, { timeout: 10_000 }).toBe(1);
   await Promise.race([slow.close(), sleep(5000).then(() => Promise.reject(new Error("too slow")))]);
   await failed;
 });

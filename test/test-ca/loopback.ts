@@ -8,7 +8,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import tls from "node:tls";
 import { callbackify } from "node:util";
-import type { Keys, RawClient } from "./raw-client.ts";
+import type { Keys, RawClient, Reply } from "./raw-client.ts";
 
 export const wellKnown = "/.well-known/acme-challenge/";
 
@@ -127,7 +127,11 @@ export function keyAuthorization(token: string, keys: Keys): string {
 }
 
 /** The challenge of an authorization that has this type. */
-export async function challengeOf(client: RawClient, authorization: string, type: string) {
+export async function challengeOf(
+  client: RawClient,
+  authorization: string,
+  type: string,
+): Promise<Reply["body"]["challenges"][number]> {
   const { body } = await client.post(authorization, "");
   const challenge = body.challenges.find((each) => each.type === type);
   if (challenge === undefined) throw new Error(`no ${type} at ${authorization}`);
@@ -168,7 +172,7 @@ export async function issue(
   names: readonly string[],
   more: object = {},
   csr?: string,
-) {
+): Promise<{ url: string; order: Reply["body"]; chain: Reply }> {
   const placed = await client.order(names, more);
   if (placed.status !== 201) throw new Error(placed.text);
   for (const url of placed.body.authorizations) {

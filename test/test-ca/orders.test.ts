@@ -30,6 +30,7 @@ afterEach(async () => {
 });
 
 const urn = (type: string): string => `urn:ietf:params:acme:error:${type}`;
+const patient = { timeout: 10_000 };
 const day = 24 * 3_600_000;
 
 describe("newOrder", () => {
@@ -223,29 +224,36 @@ describe("finalize", () => {
   });
 
   test("in the background shows processing with Retry-After in seconds and as a date", async () => {
+    let body = "";
+    const looking = Promise.withResolvers<void>();
+    const held = await webServer(
+      (_, response) => void looking.promise.then(() => response.end(body)),
+    );
     const slow = await startTestCa({
-      httpPort: web.port,
-      asynchronous: { delay: 100, retryAfter: 7 },
+      httpPort: held.port,
+      asynchronous: { delay: 1, retryAfter: 7 },
     });
     const other = rawClient(slow);
     await other.register();
-    const { body, headers } = await other.order(["example.com"]);
-    const [url = ""] = body.authorizations;
+    const placed = await other.order(["example.com"]);
+    const [url = ""] = placed.body.authorizations;
     const challenge = await challengeOf(other, url, "http-01");
-    web.answer(challenge.token, keyAuthorization(challenge.token, other.keys));
+    body = keyAuthorization(challenge.token, other.keys);
     const responded = await other.post(challenge.url, {});
     expect([responded.body.status, responded.headers["retry-after"]]).toEqual(["processing", "7"]);
     const waiting = await other.post(url, "");
     expect(waiting.body.status).toBe("pending");
     expect(String(waiting.headers["retry-after"])).toMatch(/GMT$/);
-    await expect.poll(async () => (await other.post(url, "")).body.status).toBe("valid");
+    looking.resolve();
+    await expect.poll(async () => (await other.post(url, "")).body.status, patient).toBe("valid");
     const csr = await csrFor(["example.com"]);
-    const finalized = await other.post(body.finalize, { csr });
+    const finalized = await other.post(placed.body.finalize, { csr });
     expect(finalized.body.status).toBe("processing");
     expect(finalized.headers["retry-after"]).toBeDefined();
-    const order = String(headers.location);
-    await expect.poll(async () => (await other.post(order, "")).body.status).toBe("valid");
+    const order = String(placed.headers.location);
+    await expect.poll(async () => (await other.post(order, "")).body.status, patient).toBe("valid");
     await slow.close();
+    await held.close();
   });
 });
 

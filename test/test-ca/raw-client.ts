@@ -5,7 +5,7 @@ import https from "node:https";
 import type { TestCa } from "../../src/test-ca/test-ca.ts";
 
 /** The members of all ACME objects that the tests look at. */
-export interface Body {
+interface Body {
   type: string;
   detail: string;
   status: string;
