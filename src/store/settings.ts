@@ -225,7 +225,11 @@ async function throughConf(
 /** A link that leads nowhere is a mistake, not an absent file. */
 function exists(path: string): boolean {
   if (existsSync(path)) return true;
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
+  } catch (error) {
+    throw unusable(path, "read", error);
+  }
   throw new Problem("config", { detail: `The config file ${path} is a link that leads nowhere.` });
 }
 

@@ -105,7 +105,8 @@ function readOption(
   reading: Reading,
 ): unknown {
   const key = String(keys.at(-1));
-  const nested = shape.nested?.[key];
+  const { nested: shapes = {} } = shape;
+  const nested = Object.hasOwn(shapes, key) ? shapes[key] : undefined;
   if (nested !== undefined) return readNested(raw, keys, nested, reading);
   // A structure of the file stands for itself; what `run` may be is seen when its hook is read.
   if (own?.type === "json") return raw;

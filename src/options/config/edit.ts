@@ -21,7 +21,7 @@ export function withValue(file: YamlFile, keys: readonly string[], value: unknow
   const wanted = { ...file.value };
   setIn(wanted, keys, value);
   // The least intrusive way that says what is meant; the last one always does.
-  for (const way of [replaceValue, addToFlow, addLine]) {
+  for (const way of [replaceValue, addToFlow, addBelowKey, addLine]) {
     const text = way(file, keys, value);
     if (text !== undefined && says(text, wanted)) return text;
   }
@@ -76,6 +76,25 @@ function addToFlow(file: YamlFile, keys: readonly string[], value: unknown): str
 function inBrackets(value: unknown): string {
   const style = { collectionStyle: "flow", flowCollectionPadding: false } as const;
   return stringify(value, { ...writeOptions, ...style }).trimEnd();
+}
+
+/** Lines below a key that stands there without a value, such as a section whose entries are all comments. */
+function addBelowKey(file: YamlFile, keys: readonly string[], value: unknown): string | undefined {
+  const { text, document, lines } = file;
+  const depth = keys.findIndex((_, index) => isEmpty(document.getIn(keys.slice(0, index), true)));
+  const above = depth > 0 ? document.getIn(keys.slice(0, depth - 1), true) : undefined;
+  const pair = isMap(above)
+    ? above.items.find(({ key }) => String(key) === keys[depth - 1])
+    : undefined;
+  const range = rangeOf(pair?.key);
+  if (range === undefined) return undefined;
+  const indent = " ".repeat(lines.linePos(range[0]).col + 1);
+  const entry = written(keys.slice(depth), value, indent, lineEnd(text));
+  return inserted(text, endOfLine(text, range[1]), entry);
+}
+
+function isEmpty(node: unknown): boolean {
+  return isScalar(node) && node.value === null;
 }
 
 /** A new line, or several, below the last one of the nearest map that is there. */

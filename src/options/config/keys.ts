@@ -30,7 +30,7 @@ function isSection(key: string): key is SectionName {
 
 function partsOf(path: string): readonly string[] {
   const parts = path.match(/"[^"]*"|[^."]+/gu) ?? [];
-  if (parts.join(".") !== path) {
+  if (parts.length === 0 || parts.join(".") !== path) {
     throw new Problem("usage", {
       detail: `${JSON.stringify(path)} is no key of the config.`,
       hint: 'A key reads like issuers.letsencrypt.email; a name with dots may stand in quotes: certificates."shop.example.com".keyType.',

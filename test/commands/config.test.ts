@@ -1,0 +1,225 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { configSchema } from "../../src/options/config/schema.ts";
+import { builtInOptions } from "../../src/commands/config/plugins.ts";
+import { starter } from "../../src/commands/config/starter.ts";
+import { run } from "../support/run.ts";
+
+let home: string;
+let path: string;
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "config-"));
+  path = join(home, ".config/acmectl/config.yaml");
+});
+afterEach(() => {
+  rmSync(home, { recursive: true });
+});
+
+/** From an empty home, as a user without privileges. */
+async function config(line: string, env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await run(`config ${line}`, {
+    cwd: home,
+    env: { HOME: home, ...env },
+  });
+  const relative = (text: string) => text.replaceAll(home, "~");
+  return { code, stdout: relative(stdout), stderr: relative(stderr) };
+}
+
+describe("acmectl config", () => {
+  test("tells a whole story, from no file to one that is checked", async () => {
+    expect(await config("path")).toEqual({
+      code: 0,
+      stdout: "~/.config/acmectl/config.yaml\n",
+      stderr: "",
+    });
+    expect(await config("validate")).toMatchObject({ code: 2, stdout: "" });
+    expect(await config("init")).toMatchObject({ code: 0, stderr: "" });
+    expect((await config("init")).stderr).toContain(
+      "config.yaml exists already, and stays as it is.",
+    );
+    expect((await config("validate")).stdout).toBe(
+      "~/.config/acmectl/config.yaml is valid (issuers: 0, solvers: 0, certificates: 0).\n",
+    );
+    for (const change of [
+      "issuers.le.server letsencrypt",
+      "issuers.le.agreeTos true",
+      "solvers.web.use webroot",
+      "solvers.web.directory /var/www/html",
+      `certificates.shop.domains '[shop.example.com, "*.example.com"]'`,
+      "certificates.shop.issuer le",
+    ]) {
+      expect(await config(`set ${change}`)).toMatchObject({ code: 0, stderr: "" });
+    }
+    expect((await config("validate")).stdout).toContain(
+      "(issuers: 1, solvers: 1, certificates: 1)",
+    );
+    const text = readFileSync(path, "utf8");
+    expect(text.startsWith(starter)).toBe(true);
+    expect(text.slice(starter.length)).toBe(
+      [
+        "issuers:",
+        "  le:",
+        "    server: letsencrypt",
+        "    agreeTos: true",
+        "solvers:",
+        "  web:",
+        "    use: webroot",
+        "    directory: /var/www/html",
+        "certificates:",
+        "  shop:",
+        '    domains: [shop.example.com, "*.example.com"]',
+        "    issuer: le",
+        "",
+      ].join("\n"),
+    );
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test("prints scalars bare, the rest as YAML, and everything as JSON when asked", async () => {
+    await config("set issuers.le.server letsencrypt");
+    await config("set certificates.shop.domains [a.example,b.example]");
+    expect((await config("get issuers.le.server")).stdout).toBe("letsencrypt\n");
+    expect((await config("get certificates")).stdout).toBe(
+      "shop:\n  domains:\n    - a.example\n    - b.example\n",
+    );
+    expect(JSON.parse((await config("get certificates.shop.domains --json")).stdout)).toEqual({
+      command: "config get",
+      outcome: "found",
+      path: "~/.config/acmectl/config.yaml",
+      key: "certificates.shop.domains",
+      value: ["a.example", "b.example"],
+    });
+    const absent = await config("get issuers.le.email");
+    expect(absent).toMatchObject({ code: 2, stdout: "" });
+    expect(absent.stderr).toContain(
+      "issuers.le.email is not set in ~/.config/acmectl/config.yaml.",
+    );
+  });
+
+  test("uses the file that --config or ACMECTL_CONFIG names", async () => {
+    writeFileSync(join(home, "a.yaml"), "dns: { timeout: 5m }\n");
+    expect((await config("get dns.timeout --config a.yaml")).stdout).toBe("5m\n");
+    expect((await config("get dns.timeout", { ACMECTL_CONFIG: "a.yaml" })).stdout).toBe("5m\n");
+    expect((await config("path --config a.yaml")).stdout).toBe("~/a.yaml\n");
+    const { code, stderr } = await config("validate --config b.yaml");
+    expect(code).toBe(2);
+    expect(stderr).toContain("There is no config file ~/b.yaml.");
+  });
+
+  test("writes a secret that it is given, warns, and never shows it again", async () => {
+    await config("set solvers.dns.use cloudflare");
+    const { code, stdout, stderr } = await config("set solvers.dns.apiToken hunter2hunter2");
+    expect(code).toBe(0);
+    expect(stderr).toContain(
+      "Warning: The secret solvers.dns.apiToken stands in ~/.config/acmectl/config.yaml itself",
+    );
+    const shown = await Promise.all(
+      [
+        "get solvers",
+        "get solvers.dns",
+        "get solvers.dns.apiToken",
+        "get solvers --json",
+        "validate -v",
+      ].map(async (line) => JSON.stringify(await config(line))),
+    );
+    expect(stdout + stderr + shown.join("")).not.toContain("hunter2");
+    expect(shown[2]).toContain("***");
+    await config("set solvers.dns.apiToken env:CF_TOKEN");
+    expect((await config("get solvers.dns.apiToken")).stdout).toBe("env:CF_TOKEN\n");
+  });
+
+  test("hides what looks like a secret where the plugin cannot be loaded", async () => {
+    writeFileSync(
+      join(home, "a.yaml"),
+      "solvers: { x: { use: nosuch, apiToken: hunter2, zone: example.com } }\n",
+    );
+    expect((await config("get solvers.x --config a.yaml")).stdout).toBe(
+      'use: nosuch\napiToken: "***"\nzone: example.com\n',
+    );
+  });
+
+  test("checks the options of a solver that is a file beside the config", async () => {
+    writeFileSync(
+      join(home, "lab.mjs"),
+      `export default {
+        summary: "For the lab", challengeTypes: ["dns-01"],
+        options: { server: { type: "string", description: "Where." } },
+        create: () => ({ present: async () => null, cleanup: async () => {} }),
+      };\n`,
+    );
+    writeFileSync(join(home, "a.yaml"), "solvers: { lab: { use: ./lab.mjs, servr: ns1 } }\n");
+    const { code, stderr } = await config("validate --config a.yaml");
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      '~/a.yaml:1:35: "servr" is not known in solvers.lab. Did you mean "server"?',
+    );
+  });
+
+  test("warns when others may write what decides which commands are run", async () => {
+    await config("init");
+    chmodSync(path, 0o666);
+    expect(await config("validate")).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(
+        "Warning: Other users can write ~/.config/acmectl/config.yaml",
+      ),
+    });
+  });
+});
+
+describe("the starter file", () => {
+  test("is valid as it is, and valid when every example is uncommented", async () => {
+    await config("init");
+    writeFileSync(path, starter.replaceAll(/^#(?!#)/gmu, ""));
+    expect((await config("validate")).stdout).toContain(
+      "is valid (issuers: 2, solvers: 2, certificates: 1)",
+    );
+  });
+});
+
+describe("the config's JSON Schema", () => {
+  const ajv = new Ajv2020({
+    allErrors: true,
+    strict: true,
+    strictTypes: false,
+    strictRequired: false,
+    validateFormats: false,
+  });
+
+  test("is what `config schema` prints, and the copy in the package is current", async () => {
+    const { stdout } = await config("schema");
+    const file = new URL("../../schema/config.schema.json", import.meta.url);
+    expect(
+      JSON.parse(readFileSync(file, "utf8")),
+      "acmectl config schema > schema/config.schema.json",
+    ).toEqual(JSON.parse(stdout));
+  });
+
+  test.each([
+    [true, starter.replaceAll(/^#(?!#)/gmu, "")],
+    [true, "issuers:\ncertificates:\n"],
+    [
+      true,
+      "solvers: { cf: { use: cloudflare, apiToken: env:CF, select: { zones: [example.com] } } }",
+    ],
+    [true, "solvers: { own: { use: ./own.ts, anything: goes } }"],
+    [true, "defaults: { deploy: systemctl reload nginx, post: [{ run: [a, b], timeout: 1m }] }"],
+    [false, "isuers: {}"],
+    [false, "issuers: { le: {} }"],
+    [false, "issuers: { le: { server: x, emial: y } }"],
+    [false, "issuers: { le: { server: x, eabHmac: literal } }"],
+    [false, "solvers: { cf: { use: cloudflare, apiTokn: env:CF } }"],
+    [false, "solvers: { cf: { apiToken: env:CF } }"],
+    [false, "defaults: { keyType: ec512 }"],
+    [false, "defaults: { deploy: [{ timeout: 1m }] }"],
+    [false, "dns: { timeout: soon }"],
+    [false, "certificates: { ../a: { domains: [a.example] } }"],
+  ])("says %j to %j", async (expected, text) => {
+    const validate = ajv.compile(configSchema(await builtInOptions(home)));
+    expect(validate(parse(text))).toBe(expected);
+  });
+});

@@ -1,0 +1,567 @@
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { OptionDeclarations } from "../../src/options/declaration.ts";
+import { Problem } from "../../src/problem.ts";
+import {
+  createConfig,
+  getConfigValue,
+  loadConfig,
+  setConfigValue,
+} from "../../src/store/settings.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "settings-"));
+  path = join(folder, "config.yaml");
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const cloudflare: OptionDeclarations = {
+  apiToken: { type: "string", secret: true, required: true, description: "The token." },
+  ttl: { type: "integer", min: 60, description: "Seconds." },
+};
+const solverOptions = async (use: string): Promise<OptionDeclarations> => {
+  if (use === "cloudflare") return cloudflare;
+  throw new Problem("plugin", { detail: `There is no solver called "${use}".` });
+};
+
+const design = `# who and where
+issuers:
+  letsencrypt: { server: letsencrypt, email: ops@example.com, agreeTos: true }   # the usual
+solvers:
+  cf:  { use: cloudflare, apiToken: "file:/etc/acmectl/cf-token", select: { zones: [example.com] } }
+  lab: { use: ./lab.ts, server: ns1.lab.example, tsigKey: "env:LAB_TSIG", select: { names: ["*.lab.example"] } }
+certificates:
+  shop:
+    domains: [shop.example.com, "*.example.com"]
+    issuer: letsencrypt
+    labels: { team: shop }
+    deploy: [{ run: "systemctl reload nginx" }]
+`;
+
+describe("loadConfig", () => {
+  test("reads the design's example", async () => {
+    writeFileSync(path, design);
+    expect(await loadConfig(path)).toEqual({
+      path,
+      exists: true,
+      issuers: { letsencrypt: { server: "letsencrypt", email: "ops@example.com", agreeTos: true } },
+      solvers: {
+        cf: {
+          use: "cloudflare",
+          select: { zones: ["example.com"] },
+          options: { apiToken: "file:/etc/acmectl/cf-token" },
+        },
+        lab: {
+          use: join(folder, "lab.ts"),
+          select: { names: ["*.lab.example"] },
+          options: { server: "ns1.lab.example", tsigKey: "env:LAB_TSIG" },
+        },
+      },
+      certificates: {
+        shop: {
+          domains: ["shop.example.com", "*.example.com"],
+          issuer: "letsencrypt",
+          labels: { team: "shop" },
+          deploy: [{ run: "systemctl reload nginx" }],
+          files: {},
+          dns: {},
+        },
+      },
+      defaults: {},
+      dns: {},
+    });
+  });
+
+  test("gives each certificate what it leaves to its issuer, to defaults and to dns", async () => {
+    writeFileSync(
+      path,
+      `issuers:
+  le: { server: letsencrypt, profile: shortlived, preferredChain: ISRG Root X1 }
+  zero: { server: zerossl, eabHmac: "file:hmac" }
+solvers: { web: { use: webroot } }
+defaults: { issuer: le, solver: web, keyType: ec384, deploy: reload, reuseKey: true }
+dns: { timeout: 5m, resolvers: "192.0.2.53, 192.0.2.54:5353" }
+certificates:
+  plain: { domains: a.example }
+  own:
+    domains: [b.example]
+    issuer: zero
+    requiredProfile: tlsserver
+    deploy: [{ run: [systemctl, reload, nginx], timeout: 1m }, systemctl reload haproxy]
+    files: { fullchain: tls/full.pem, key: ~/key.pem }
+    dns: { timeout: 10m }
+    reuseKey: false
+`,
+    );
+    const { certificates, issuers } = await loadConfig(path);
+    expect(certificates["plain"]).toEqual({
+      domains: ["a.example"],
+      issuer: "le",
+      solvers: ["web"],
+      keyType: "ec384",
+      profile: "shortlived",
+      preferredChain: "ISRG Root X1",
+      reuseKey: true,
+      deploy: [{ run: "reload" }],
+      labels: {},
+      files: {},
+      dns: { timeout: 300_000, resolvers: ["192.0.2.53", "192.0.2.54:5353"] },
+    });
+    expect(certificates["own"]).toMatchObject({
+      issuer: "zero",
+      requiredProfile: "tlsserver",
+      reuseKey: false,
+      deploy: [
+        { run: ["systemctl", "reload", "nginx"], timeout: 60_000 },
+        { run: "systemctl reload haproxy" },
+      ],
+      files: { fullchain: join(folder, "tls/full.pem") },
+      dns: { timeout: 600_000, resolvers: ["192.0.2.53", "192.0.2.54:5353"] },
+    });
+    expect(certificates["own"]).not.toHaveProperty("profile");
+    expect(issuers["zero"]?.eabHmac).toBe(`file:${join(folder, "hmac")}`);
+  });
+
+  test("keeps numbers as they were written, so that an identifier loses no zero", async () => {
+    writeFileSync(
+      path,
+      "issuers:\n  z: { server: zerossl, eabKid: 0012345678901234567890 }\nsolvers:\n  s: { use: x, account: 007 }\n",
+    );
+    const { issuers, solvers } = await loadConfig(path);
+    expect(issuers["z"]?.eabKid).toBe("0012345678901234567890");
+    expect(solvers["s"]?.options).toEqual({ account: "007" });
+  });
+
+  test("reads a file with a byte order mark, CRLF, empty sections, or nothing but comments", async () => {
+    for (const text of [
+      "\uFEFFissuers:\r\n  le:\r\n    server: letsencrypt\r\n",
+      "# only this\n",
+      "",
+      "issuers:\ncertificates:\n",
+    ]) {
+      writeFileSync(path, text);
+      expect(await loadConfig(path)).toMatchObject({ exists: true, certificates: {} });
+    }
+  });
+
+  test("makes nothing of a file that is not there: no file, no folder", async () => {
+    const missing = join(folder, "a/b/config.yaml");
+    expect(await loadConfig(missing)).toEqual({
+      path: missing,
+      exists: false,
+      issuers: {},
+      solvers: {},
+      certificates: {},
+      defaults: {},
+      dns: {},
+    });
+    await expect(loadConfig(missing, { explicit: true })).rejects.toThrow(
+      "There is no config file",
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("changes nothing of a file by reading it", async () => {
+    writeFileSync(path, design, { mode: 0o644 });
+    const before = statSync(path);
+    await loadConfig(path);
+    expect(readdirSync(folder)).toEqual(["config.yaml"]);
+    expect(readFileSync(path, "utf8")).toBe(design);
+    expect(statSync(path)).toMatchObject({
+      ino: before.ino,
+      mode: before.mode,
+      mtimeMs: before.mtimeMs,
+    });
+  });
+
+  test("follows a link, and does not take a broken one for an absent file", async () => {
+    writeFileSync(join(folder, "real.yaml"), design);
+    symlinkSync("real.yaml", path);
+    expect((await loadConfig(path)).exists).toBe(true);
+    rmSync(join(folder, "real.yaml"));
+    await expect(loadConfig(path)).rejects.toThrow("is a link that leads nowhere");
+  });
+
+  test("says so when the path is a folder", async () => {
+    const problem = await failure(loadConfig(folder));
+    expect(problem.message).toBe(`The config file ${folder} cannot be read: it is a folder.`);
+    expect(problem.exitCode).toBe(3);
+  });
+
+  test.each<[string, string, string | RegExp]>([
+    [
+      "a key that nobody knows",
+      "issuers:\n  le:\n    server: x\n    emial: y\n",
+      'config.yaml:4:5: "emial" is not known in issuers.le. Did you mean "email"?\n  4 |     emial: y\n          ^',
+    ],
+    [
+      "a section that nobody knows",
+      "certificate: {}\n",
+      'config.yaml:1:1: "certificate" is not known in the file. Did you mean "certificates"?',
+    ],
+    [
+      "another spelling of a key",
+      "issuers: { le: { server: x, agree_tos: true } }\n",
+      '1:29: "agree_tos" is not known in issuers.le. Did you mean "agreeTos"?',
+    ],
+    [
+      "a key below a hook",
+      "certificates:\n  a:\n    domains: [a.example]\n    deploy:\n      - run: x\n        timout: 1m\n",
+      '6:9: "timout" is not known in certificates.a.deploy.0. Did you mean "timeout"?',
+    ],
+    [
+      "a key twice",
+      "issuers:\n  le: { server: x }\n  le: { server: y }\n",
+      "config.yaml:3:3: Map keys must be unique\n  3 |   le: { server: y }\n        ^",
+    ],
+    [
+      "a wildcard without quotes",
+      "certificates:\n  a:\n    domains: [a.example, *.a.example]\n",
+      "config.yaml:3:26: There is no anchor of this name\n",
+    ],
+    [
+      "bad indentation",
+      "issuers:\n  le:\n    server: x\n   email: y\n",
+      /config\.yaml:4:1: .*\n {2}4 \| {4}email: y\n/,
+    ],
+    ["a list instead of sections", "- a\n", "the file is not a map of sections"],
+    [
+      "two documents",
+      "issuers: {}\n---\nissuers: {}\n",
+      /config\.yaml:\d+:\d+: .*multiple documents/,
+    ],
+    ["a tag", "issuers: !include other.yaml\n", /config\.yaml:1:10: Unresolved tag: !include/],
+    [
+      "an issuer without a server",
+      "issuers:\n  le: { email: a@b.example }\n",
+      '2:3: issuers.le does not say "server"',
+    ],
+    [
+      "a text in place of options",
+      "issuers:\n  le: letsencrypt\n",
+      "2:3: issuers.le has to hold options, as in `{ server: … }`",
+    ],
+    [
+      "a wrong boolean",
+      "issuers: { le: { server: x, agreeTos: perhaps } }\n",
+      'agreeTos is "perhaps", which is neither true nor false',
+    ],
+    [
+      "a wrong choice",
+      "defaults: { keyType: ec512 }\n",
+      'defaults.keyType is "ec512", which is not one of the choices: it takes one of ec256',
+    ],
+    [
+      "a wrong duration",
+      "dns: { timeout: soon }\n",
+      'dns.timeout is "soon", which is not a duration',
+    ],
+    ["an empty value", "issuers:\n  le:\n    server:\n", "3:5: issuers.le.server is empty"],
+    [
+      "a hook without a command",
+      "defaults: { deploy: [{ timeout: 1m }] }\n",
+      '1:22: defaults.deploy.0 does not say "run"',
+    ],
+    [
+      "a hook that is no command",
+      "defaults: { deploy: [{ run: [] }] }\n",
+      "defaults.deploy.0 needs in `run` a text, or a list",
+    ],
+    [
+      "a hook that is empty",
+      "defaults: { deploy: [''] }\n",
+      "defaults.deploy.0 needs in `run` a text",
+    ],
+    [
+      "the key itself where a reference belongs",
+      "issuers: { z: { server: x, eabHmac: hunter2hunter2 } }\n",
+      "issuers.z.eabHmac has to say where the secret is",
+    ],
+    [
+      "an issuer that is not there",
+      "issuers: { le: { server: x } }\ncertificates: { a: { domains: [a.example], issuer: el } }\n",
+      '2:44: certificates.a.issuer names "el", which is not one of the issuers',
+    ],
+    [
+      "a solver that is not there",
+      "certificates: { a: { domains: [a.example], solvers: [web] } }\n",
+      'certificates.a.solvers names "web", which is not one of the solvers',
+    ],
+    ["no names", "certificates: { a: {} }\n", "certificates.a names nothing"],
+    [
+      "two ways to say one thing",
+      "defaults: { profile: a, requiredProfile: b }\n",
+      "defaults says both profile and requiredProfile",
+    ],
+    [
+      "issuers to choose from and no choice",
+      "issuers: { a: { server: x }, b: { server: y } }\ncertificates: { c: { domains: [c.example] } }\n",
+      "certificates.c does not say which of the issuers it is from: a, b",
+    ],
+    [
+      "a name that no folder can have",
+      'certificates: { "../a": { domains: [a.example] } }\n',
+      '"../a" cannot be a name',
+    ],
+    [
+      "a name that objects have",
+      "certificates: { constructor: { domains: [a.example], __proto__: { a: 1 } } }\n",
+      /"__proto__" is not known/,
+    ],
+    ["a bomb of aliases", bomb(), "Excessive alias count"],
+  ])("names file, line and key of %s", async (_, text, expected) => {
+    writeFileSync(path, text);
+    const problem = await failure(loadConfig(path));
+    expect(problem.exitCode).toBe(2);
+    expect(problem.message.startsWith(path)).toBe(true);
+    if (expected instanceof RegExp) expect(problem.message).toMatch(expected);
+    else expect(problem.message).toContain(expected);
+  });
+
+  test("tells all mistakes at once, each with its place", async () => {
+    writeFileSync(path, "isuers: {}\ncertificates: { a: { domain: [x], keyType: ec25 } }\n");
+    const problem = await failure(loadConfig(path));
+    expect(problem.message).toBe(`${path} has 4 mistakes.`);
+    expect(problem.document.subproblems?.map(({ title }) => title)).toEqual(
+      ["1:1", "2:22", "2:35", "2:17"].map((place) => `${path}:${place}`),
+    );
+  });
+
+  test("shows no secret that stands in a line with a mistake", async () => {
+    for (const line of [
+      'apiToken: "hunter2',
+      "password: hunter2: x",
+      "{ use: x, secretKey: hunter2 ]",
+      "tsigKey: 'hunter2",
+    ]) {
+      writeFileSync(path, `solvers:\n  a:\n    ${line}\n`);
+      const { message } = await failure(loadConfig(path));
+      expect(message).not.toContain("hunter2");
+    }
+  });
+
+  test("checks a solver's own options where the plugin is known", async () => {
+    writeFileSync(
+      path,
+      'solvers:\n  cf: { use: cloudflare, apiToken: "env:CF", tll: 60, ttl: 30 }\n  no: { use: nosuch }\n',
+    );
+    await expect(loadConfig(path)).resolves.toBeDefined();
+    const problem = await failure(loadConfig(path, { solverOptions }));
+    expect(problem.document.subproblems?.map(({ detail }) => detail)).toEqual([
+      '"tll" is not known in solvers.cf. Did you mean "ttl"?',
+      expect.stringContaining('solvers.cf.ttl is "30", which is too small'),
+      'There is no solver called "nosuch".',
+    ]);
+  });
+});
+
+describe("setConfigValue", () => {
+  test.each([
+    [
+      "issuers.letsencrypt.email",
+      "new@example.com",
+      "email: ops@example.com,",
+      "email: new@example.com,",
+    ],
+    ["issuers.letsencrypt.agreeTos", "false", "agreeTos: true }   #", "agreeTos: false }   #"],
+    [
+      "issuers.letsencrypt.caBundle",
+      "/ca.pem",
+      "agreeTos: true }   #",
+      "agreeTos: true, caBundle: /ca.pem }   #",
+    ],
+    [
+      "certificates.shop.domains",
+      "[a.example]",
+      '[shop.example.com, "*.example.com"]',
+      "[a.example]",
+    ],
+    ["certificates.shop.keyType", "rsa4096", 'nginx" }]\n', 'nginx" }]\n    keyType: rsa4096\n'],
+    [
+      "certificates.a.b.example.domains",
+      "[a.b.example]",
+      'nginx" }]\n',
+      'nginx" }]\n  a.b.example:\n    domains: [a.b.example]\n',
+    ],
+    ["dns.timeout", "5m", 'nginx" }]\n', 'nginx" }]\ndns:\n  timeout: 5m\n'],
+    ["certificates.shop.labels.team", "'x: y'", "team: shop }", 'team: "x: y" }'],
+  ])("%s changes its own characters and no others", async (key, value, from, to) => {
+    const text = design
+      .replace("{ use: cloudflare,", "{ use: a,")
+      .replace('apiToken: "file:/etc/acmectl/cf-token", ', "");
+    const withoutOwn = text.replace(', server: ns1.lab.example, tsigKey: "env:LAB_TSIG"', "");
+    writeFileSync(path, withoutOwn);
+    await set(key, value);
+    expect(readFileSync(path, "utf8")).toBe(withoutOwn.replace(from, to));
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(["config.yaml"]);
+  });
+
+  test("keeps quotes, CRLF and a byte order mark", async () => {
+    writeFileSync(path, "\uFEFFissuers:\r\n  le:\r\n    server: 'letsencrypt' # CA\r\n");
+    await set("issuers.le.server", "https://ca.example/dir");
+    await set("issuers.le.email", "a@b.example");
+    expect(readFileSync(path, "utf8")).toBe(
+      "\uFEFFissuers:\r\n  le:\r\n    server: 'https://ca.example/dir' # CA\r\n    email: a@b.example\r\n",
+    );
+  });
+
+  test("writes into an empty section, over a block list, and behind a last line without its end", async () => {
+    writeFileSync(
+      path,
+      "# top\nissuers: # CAs\ncertificates:\n  a:\n    domains:\n      - a.example # first\n      - b.example",
+    );
+    await set("issuers.le.server", "letsencrypt");
+    await set("certificates.a.keyType", "ec384");
+    await set("certificates.a.domains", "[c.example]");
+    const text = readFileSync(path, "utf8");
+    expect(text).toContain("# top");
+    expect(text).toContain("# CAs");
+    expect(await loadConfig(path)).toMatchObject({
+      issuers: { le: { server: "letsencrypt" } },
+      certificates: { a: { domains: ["c.example"], keyType: "ec384" } },
+    });
+  });
+
+  test("makes the file, private, and says what is still missing in it", async () => {
+    const nested = join(folder, "new/config.yaml");
+    const change = await setConfigValue(nested, "issuers.le.email", "a@b.example");
+    expect(change.missing).toEqual(['issuers.le does not say "server", which it has to.']);
+    expect(readFileSync(nested, "utf8")).toBe("issuers:\n  le:\n    email: a@b.example\n");
+    expect(statSync(nested).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, "new")).mode & 0o777).toBe(0o700);
+  });
+
+  test("writes through a link and leaves the link", async () => {
+    writeFileSync(join(folder, "real.yaml"), "issuers: { le: { server: x } }\n");
+    symlinkSync("real.yaml", path);
+    await set("issuers.le.server", "y");
+    expect(lstatSync(path).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(folder, "real.yaml"), "utf8")).toBe(
+      "issuers: { le: { server: y } }\n",
+    );
+  });
+
+  test.each([
+    ["issuers.le.sever", "x", '"sever" is not known in issuers.le. Did you mean "server"?'],
+    ["nonsense", "1", '"nonsense" is not known in the file'],
+    ["issuers.le.agreeTos", "perhaps", "neither true nor false"],
+    ["issuers.le", "letsencrypt", "has to hold options"],
+    ["certificates.a.issuer", "other", "which is not one of the issuers"],
+    ["certificates.a.domains", "[a", "The value is not valid YAML"],
+    ["issuers..le", "x", "is no key of the config"],
+    ["", "x", "is no key of the config"],
+    ["issuers.__proto__.server", "x", '"__proto__" cannot be a name'],
+  ])("refuses %s = %s, and the file stays as it is", async (key, value, expected) => {
+    const text = "issuers: { le: { server: x } } # kept\n";
+    writeFileSync(path, text, { mode: 0o640 });
+    const problem = await failure(set(key, value));
+    expect(problem.exitCode).toBe(2);
+    expect(problem.message).toContain(expected);
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+
+  test("leaves a file alone that is not valid, or that was changed meanwhile", async () => {
+    writeFileSync(path, "issuers: [\n");
+    await expect(set("issuers.le.server", "x")).rejects.toThrow(`${path}:`);
+    expect(readFileSync(path, "utf8")).toBe("issuers: [\n");
+
+    writeFileSync(path, "solvers: { a: { use: x } }\n");
+    const theirs = "solvers: { a: { use: theirs } }\n";
+    const meanwhile = setConfigValue(path, "issuers.le.server", "x", {
+      solverOptions: async () => {
+        writeFileSync(path, theirs);
+        return {};
+      },
+    });
+    await expect(meanwhile).rejects.toThrow("was changed by somebody else");
+    expect(readFileSync(path, "utf8")).toBe(theirs);
+  });
+
+  test.skipIf(process.getuid?.() === 0)("says so when the folder may not be written", async () => {
+    chmodSync(folder, 0o500);
+    const problem = await failure(set("issuers.le.server", "x"));
+    chmodSync(folder, 0o700);
+    expect(problem.exitCode).toBe(3);
+    expect(problem.message).toContain("cannot be written");
+  });
+
+  test("says so when a part of the path is no folder", async () => {
+    writeFileSync(path, "");
+    const below = join(path, "config.yaml");
+    const problem = await failure(setConfigValue(below, "issuers.le.server", "x"));
+    expect(problem.message).toContain("cannot be read: a part of the path is no folder");
+    expect(problem.exitCode).toBe(3);
+  });
+});
+
+describe("getConfigValue", () => {
+  test("reads values as they stand, also those under names with dots", async () => {
+    writeFileSync(
+      path,
+      "certificates:\n  shop.example.com: { domains: [shop.example.com], keyType: ec384 }\ndns: { timeout: 5m }\n",
+    );
+    const get = async (key: string) => (await getConfigValue(path, key)).value;
+    expect(await get("dns.timeout")).toBe("5m");
+    expect(await get("certificates.shop.example.com.keyType")).toBe("ec384");
+    expect(await get('certificates."shop.example.com".domains')).toEqual(["shop.example.com"]);
+    expect(await get("certificates.shop.example.com")).toHaveProperty("keyType");
+    expect(await get("certificates.other.example.com.keyType")).toBeUndefined();
+    expect(await get("issuers.constructor")).toBeUndefined();
+  });
+});
+
+describe("createConfig", () => {
+  test("writes a private file once and never over another, not even through a link", async () => {
+    await createConfig(path, "dns: {}\n");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await expect(createConfig(path, "x")).rejects.toThrow("exists already");
+    const link = join(folder, "link.yaml");
+    symlinkSync("nowhere.yaml", link);
+    await expect(createConfig(link, "x")).rejects.toThrow("exists already");
+    expect(existsSync(join(folder, "nowhere.yaml"))).toBe(false);
+    expect(readFileSync(path, "utf8")).toBe("dns: {}\n");
+  });
+});
+
+async function failure(promise: Promise<unknown>): Promise<Problem> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!Problem.is(error)) throw new Error("No Problem was thrown", { cause: error });
+  return error;
+}
+
+/** Nine levels of nine: a few hundred bytes that mean four hundred million values. */
+function bomb(): string {
+  const levels = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+  const lines = levels.map((name, index) => {
+    const below = levels[index - 1];
+    return `  ${name}: &${name} [${Array(9)
+      .fill(below === undefined ? "x" : `*${below}`)
+      .join(", ")}]`;
+  });
+  return `issuers:\n${lines.join("\n")}\n`;
+}
+
+async function set(key: string, value: string): Promise<unknown> {
+  return setConfigValue(path, key, value, { solverOptions: async () => ({}) });
+}
