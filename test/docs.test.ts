@@ -2,7 +2,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { optionsTable } from "../src/options/table.ts";
-import { loadSolver } from "../src/registry.ts";
+import { exitCodes } from "../src/problem.ts";
+import { builtInSolvers, loadSolver } from "../src/registry.ts";
 
 const plugins = fileURLToPath(new URL("../plugins/", import.meta.url));
 const names = (await readdir(plugins, { withFileTypes: true }))
@@ -32,3 +33,30 @@ describe("the README of", () => {
     expect(written).toMatch(new RegExp(`\`\`\`yaml\nsolvers:\n[^]*?use: ${name}\n`));
   });
 });
+
+describe("the project's README", () => {
+  const file = fileURLToPath(new URL("../README.md", import.meta.url));
+
+  it("has every built-in solver and every exit code", async () => {
+    const rows = await Promise.all(
+      (await builtInSolvers()).map(async (name) => {
+        const { plugin } = await loadSolver(name, { cwd: "/" });
+        return `| [${name}](plugins/${name}/README.md) | ${plugin.challengeTypes.join(", ")} | ${plugin.summary} |`;
+      }),
+    );
+    const solvers = ["| solver | answers | what it does |", "| --- | --- | --- |", ...rows].join(
+      "\n",
+    );
+    const codes = Object.entries(exitCodes).map(([code, meaning]) => `| ${code} | ${meaning} |`);
+    const table = ["| code | meaning |", "| --- | --- |", ...codes].join("\n");
+    const written = await readFile(file, "utf8");
+    const expected = filled(filled(written, "solvers", solvers), "exit-codes", table);
+    await expect(expected).toMatchFileSnapshot(file);
+  });
+});
+
+function filled(text: string, marker: string, content: string): string {
+  const between = new RegExp(`<!-- ${marker} -->[^]*?<!-- /${marker} -->`);
+  expect(text).toMatch(between);
+  return text.replace(between, () => `<!-- ${marker} -->\n\n${content}\n\n<!-- /${marker} -->`);
+}
