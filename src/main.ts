@@ -21,7 +21,7 @@ export async function main(
 }
 
 /** Runs acmectl as this process; `bin/acmectl.js` calls it. The exit code is set, and whatever is still open may end. */
-export async function run(process: NodeJS.Process): Promise<void> {
+export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<void> {
   const stopping = new AbortController();
   const stop = (exitCode: ExitCode, reason: unknown) => {
     process.exitCode = exitCode;
@@ -39,7 +39,7 @@ export async function run(process: NodeJS.Process): Promise<void> {
     if (process.exitCode === 1) process.exit();
     stop(1, error);
   });
-  const code = await main(process.argv.slice(2), {
+  const surroundings = {
     env: process.env,
     cwd: process.cwd(),
     uid: process.getuid?.() ?? -1,
@@ -51,7 +51,8 @@ export async function run(process: NodeJS.Process): Promise<void> {
     stderr: process.stderr,
     signal: stopping.signal,
     clock: systemClock,
-  });
+  };
+  const code = await main(process.argv.slice(2), surroundings, parts);
   stopListening();
   process.exitCode ??= code;
 }

@@ -50,12 +50,23 @@ export async function readCommandLine(
   const commands = await commandsFor(words, parts.commands);
   const { solvers, unknown } = await solversOf(argv, commands, parts);
   try {
-    return await parse(argv, commands, { ...parts, solvers, lenient: false });
+    const line = await parse(argv, commands, { ...parts, solvers, lenient: false });
+    if (line.kind === "command" || isKnown(words, commands)) return line;
+    // commander gives the help of whatever stands above a command that there is not.
+    const withoutHelp = argv.filter((word) => word !== "--help" && word !== "-h");
+    return await parse(withoutHelp, commands, { ...parts, solvers, lenient: false });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.unknownOption" && unknown !== undefined) throw unknown;
     throw usageProblem(error, words, commands, solvers);
   }
+}
+
+/** True for a command's words, those of a group, and none at all. */
+function isKnown(words: readonly string[], commands: readonly CommandDefinition[]): boolean {
+  const typed = `${words.join(" ")} `;
+  const names = commands.map(({ name }) => `${name} `);
+  return words.length === 0 || names.some((one) => typed.startsWith(one) || one.startsWith(typed));
 }
 
 interface ParseSettings extends Pick<ProgramParts, "cwd" | "version" | "width"> {
@@ -114,6 +125,7 @@ async function parse(
     .helpCommand("help [topic]", "Help for a command; help exit-codes lists the exit codes.");
   root
     .configureHelp({ subcommandTerm: (command) => command.name() })
+    .addHelpOption(new Option("-h, --help", "Show this."))
     .addHelpText("after", rootClosing);
   addOptions(root, hidden(globalOptions), typed.globalFlags, settings);
   for (const command of commands) {

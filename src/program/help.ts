@@ -60,7 +60,11 @@ export function closing(
   return [
     ...(flagless.length === 0
       ? []
-      : ["", "By environment or config only:", ...flagless.flatMap(withoutFlag)]),
+      : [
+          "",
+          "Without a flag, by variable; with _FILE behind its name, from a file:",
+          ...flagless.flatMap(withoutFlag),
+        ]),
     ...(described?.flag === undefined
       ? []
       : ["", `Each option has a variable: ${described.flag.long} is ${described.variables[0]}.`]),

@@ -21,36 +21,68 @@ export function usageProblem(
   const command = commands.find(
     ({ name }) => name === words.slice(0, name.split(" ").length).join(" "),
   );
-  const help = `See acmectl ${command === undefined ? "" : `${command.name} `}--help.`;
   const [first = "", ...rest] = refusal.message.replace(/^error: /, "").split("\n");
+  const typed = /^unknown option '([^'=]*)/.exec(first)?.[1];
+  const known = typed === undefined ? undefined : optionOf(typed, command, solvers);
   const suggestion = rest.join(" ").replace(/^\((.*)\)$/, "$1 ");
-  const flag = /^unknown option '([^'=]*)/.exec(first)?.[1];
   return new Problem("usage", {
-    detail: sentence(first),
-    hint: (flag === undefined ? undefined : flagless(flag, command, solvers)) ?? suggestion + help,
+    detail: detailOf(first, typed, known),
+    hint: known === undefined ? `${suggestion}${helpOf(words, command, commands)}` : known.hint,
     cause: refusal,
   });
 }
 
-/** What has no flag on purpose: the list of processes shows flags to every user of the machine. */
-function flagless(
-  flag: string,
+/** What stands behind the = of an unknown option may be a secret, so it is not repeated. */
+function detailOf(
+  first: string,
+  typed: string | undefined,
+  known: KnownOption | undefined,
+): string {
+  if (known !== undefined) return `${typed} ${known.wrong}.`;
+  if (typed !== undefined) return `Unknown option '${typed}'.`;
+  const valueless = /^option '(.*)' argument missing$/.exec(first)?.[1];
+  if (valueless !== undefined) return `${valueless} has no value.`;
+  const capital = first.slice(0, 1).toUpperCase() + first.slice(1);
+  return capital.endsWith(".") ? capital : `${capital}.`;
+}
+
+function helpOf(
+  words: readonly string[],
+  command: CommandDefinition | undefined,
+  commands: readonly CommandDefinition[],
+): string {
+  const group = commands.some(({ name }) => name.startsWith(`${words[0]} `)) ? words[0] : undefined;
+  const about = command?.name ?? group;
+  return `See acmectl ${about === undefined ? "" : `${about} `}--help.`;
+}
+
+interface KnownOption {
+  readonly wrong: string;
+  readonly hint: string;
+}
+
+/** The option that was meant by a flag that commander does not take: it has none, or one without a value. */
+function optionOf(
+  typed: string,
   command: CommandDefinition | undefined,
   solvers: readonly SolverDeclarations[],
-): string | undefined {
-  const all = [{ name: undefined, options: command?.options ?? {} }, ...solvers];
-  for (const { name, options } of all) {
+): KnownOption | undefined {
+  for (const { name, options } of [
+    { name: undefined, options: command?.options ?? {} },
+    ...solvers,
+  ]) {
     for (const [option, declaration] of Object.entries(options)) {
-      if (flagOf(option, name) !== flag) continue;
-      const { variables, secret } = describeOption(option, declaration, name);
-      const why = secret ? "A secret has no flag, since other users could see it in ps. " : "";
-      return `${why}Set ${variables.join(" or ")}, or ${variables[0]}_FILE, or ${option} in the config.`;
+      if (flagOf(option, name) !== typed) continue;
+      const { variables, secret, flag } = describeOption(option, declaration, name);
+      if (flag !== undefined) {
+        return { wrong: "takes no value", hint: `Write ${typed} alone, or ${flag.opposite}.` };
+      }
+      const inConfig = name === undefined ? "" : `, or ${option} in the config`;
+      return {
+        wrong: secret ? "is no flag: other users could see the secret in ps" : "is no flag",
+        hint: `Set ${[...variables, `${variables[0]}_FILE`].join(", or ")}${inConfig}.`,
+      };
     }
   }
   return undefined;
-}
-
-function sentence(text: string): string {
-  const capital = text.slice(0, 1).toUpperCase() + text.slice(1);
-  return capital.endsWith(".") ? capital : `${capital}.`;
 }

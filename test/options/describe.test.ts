@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
 import { describeOption } from "../../src/options/describe.ts";
 
+const flag = (name: string, standard?: boolean) =>
+  describeOption(name, {
+    type: "boolean",
+    description: "Wait.",
+    ...(standard === undefined ? {} : { default: standard }),
+  }).flag;
+
 test("an option is described in full by its declaration", () => {
   const described = describeOption("keyType", {
     type: "string",
@@ -34,12 +41,6 @@ test("an option is described in full by its declaration", () => {
 });
 
 test("a boolean can be said both ways, and the flag that changes something is the one shown", () => {
-  const flag = (name: string, standard?: boolean) =>
-    describeOption(name, {
-      type: "boolean",
-      description: "Wait.",
-      ...(standard === undefined ? {} : { default: standard }),
-    }).flag;
   expect(flag("jitter", true)).toMatchObject({
     long: "--no-jitter",
     means: false,

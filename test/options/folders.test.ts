@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { defaultConfigFile, defaultStateFolder } from "../../src/options/folders.ts";
 
+const ops = (env: Record<string, string>) => ({ uid: 1000, env: { HOME: "/home/ops", ...env } });
+
 test("root has the system's folders, whatever its HOME", () => {
   const root = { uid: 0, env: { HOME: "/root", XDG_STATE_HOME: "/tmp/state" } };
   expect(defaultStateFolder(root)).toBe("/var/lib/acmectl");
@@ -8,7 +10,6 @@ test("root has the system's folders, whatever its HOME", () => {
 });
 
 test("others have the XDG folders; one that is not absolute does not count", () => {
-  const ops = (env: Record<string, string>) => ({ uid: 1000, env: { HOME: "/home/ops", ...env } });
   expect(defaultStateFolder(ops({}))).toBe("/home/ops/.local/state/acmectl");
   expect(defaultStateFolder(ops({ XDG_STATE_HOME: "/data" }))).toBe("/data/acmectl");
   expect(defaultStateFolder(ops({ XDG_STATE_HOME: "data" }))).toBe(

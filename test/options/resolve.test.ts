@@ -51,6 +51,10 @@ async function problemOf(promise: Promise<unknown>): Promise<Problem> {
   return error;
 }
 
+async function messageOf(env: Record<string, string>): Promise<string> {
+  return (await problemOf(resolve(cloudflare, { plugin: "cloudflare", env }))).message;
+}
+
 describe("where a value comes from", () => {
   const all = {
     plugin: "cloudflare",
@@ -197,12 +201,10 @@ describe("what is wrong is told with its source, and what would be right", () =>
   });
 
   test("a reference that leads nowhere, and a file that cannot be read", async () => {
-    const message = async (env: Record<string, string>) =>
-      (await problemOf(resolve(cloudflare, { plugin: "cloudflare", env }))).message;
-    expect(await message({ CLOUDFLARE_API_TOKEN: "env:NONE" })).toBe(
+    expect(await messageOf({ CLOUDFLARE_API_TOKEN: "env:NONE" })).toBe(
       "CLOUDFLARE_API_TOKEN: The variable NONE is not set.",
     );
-    expect(await message({ CLOUDFLARE_API_TOKEN_FILE: "/no/such/file" })).toBe(
+    expect(await messageOf({ CLOUDFLARE_API_TOKEN_FILE: "/no/such/file" })).toBe(
       "CLOUDFLARE_API_TOKEN_FILE: /no/such/file does not exist.",
     );
   });

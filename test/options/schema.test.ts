@@ -1,4 +1,4 @@
-import Ajv from "ajv/dist/2020.js";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
 import { schemaOf } from "../../src/options/schema.ts";
@@ -15,7 +15,7 @@ const declarations = {
   rules: { type: "json", description: "Anything." },
 } as const satisfies OptionDeclarations;
 
-const validate = new Ajv({ allowUnionTypes: true, formats: { uri: true } }).compile(
+const validate = new Ajv2020({ allowUnionTypes: true, formats: { uri: true } }).compile(
   schemaOf(declarations),
 );
 

@@ -1,0 +1,398 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { type CommandContext, defineCommand } from "../src/commands/command.ts";
+import { run as runProcess } from "../src/main.ts";
+import type { Config } from "../src/options/config.ts";
+import type { OptionDeclarations } from "../src/options/declaration.ts";
+import { exitCodes, Problem } from "../src/problem.ts";
+import type { Result } from "../src/result.ts";
+import { commandsOf, run, type RunOptions } from "./support/run.ts";
+
+const bin = fileURLToPath(new URL("../bin/acmectl.js", import.meta.url));
+const done: Result = { exitCode: 0, document: { outcome: "done" }, view: [] };
+
+/** A command `try` that does what the test says. */
+function trying(
+  doing: (context: CommandContext, options: Record<string, unknown>) => Promise<Result | void>,
+  options: OptionDeclarations = {},
+) {
+  const run = async (values: Record<string, unknown>, context: CommandContext) =>
+    (await doing(context, values)) ?? done;
+  return commandsOf(defineCommand({ name: "try", summary: "Try", options, run }));
+}
+
+describe("main", () => {
+  test("shows what the command has to show, and ends with its exit code", async () => {
+    const parts = trying(async () => ({
+      exitCode: 10,
+      document: { outcome: "issued", certificates: [] },
+      view: [{ kind: "line", text: "Issued example.com" }],
+    }));
+    expect(await run("try", { parts })).toEqual({
+      code: 10,
+      stdout: "Issued example.com\n",
+      stderr: "",
+    });
+    const { stdout } = await run("try --json", { parts });
+    expect(JSON.parse(stdout)).toEqual({ command: "try", outcome: "issued", certificates: [] });
+  });
+
+  test.each(
+    Object.entries({
+      usage: 2,
+      machine: 3,
+      network: 4,
+      refused: 5,
+      backoff: 6,
+      solver: 7,
+      locked: 8,
+      deploy: 9,
+      partial: 11,
+    }),
+  )("a Problem of kind %s ends with %i, on stderr alone", async (kind, code) => {
+    const parts = trying(async () => {
+      throw new Problem(kind, { detail: "The CA is on holiday.", hint: "Wait for Monday." });
+    });
+    const ran = await run("try", { parts });
+    expect(ran.code).toBe(code);
+    expect(ran.stdout).toBe("");
+    expect(ran.stderr).toMatch(/The CA is on holiday\.\nHint: Wait for Monday\./);
+  });
+
+  test("whatever else is thrown is a bug: exit code 1, short, and the stack only at -v", async () => {
+    const parts = trying(async () => {
+      throw new TypeError("undefined is not a certificate");
+    });
+    const { code, stdout, stderr } = await run("try", { parts });
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/bug in acmectl: undefined is not a certificate/);
+    expect(stderr).not.toMatch(/main\.test\.ts/);
+    expect((await run("try -v", { parts })).stderr).toMatch(/main\.test\.ts/);
+    const broken = {
+      commands: { names: ["try"], load: async () => Promise.reject(new SyntaxError("no")) },
+    };
+    expect((await run("try", { parts: broken })).code).toBe(1);
+  });
+
+  test("a secret is masked in everything that is said of it, also when it came by variable", async () => {
+    const parts = trying(
+      async ({ log, mask }, { token }) => {
+        log.info(`The token is ${String(token)}`);
+        mask("made-up-later");
+        throw new Problem("refused", { detail: `${String(token)} or made-up-later was refused.` });
+      },
+      { token: { type: "string", secret: true, required: true, description: "A token." } },
+    );
+    const env = { ACMECTL_TOKEN: "t0ken-of-mine" };
+    for (const line of ["try", "try -v", "try --json", "try --log-format json"]) {
+      const { stdout, stderr } = await run(line, { parts, env });
+      expect(stdout + stderr).not.toMatch(/t0ken|made-up-later/);
+      expect(stdout + stderr).toMatch(/was refused/);
+    }
+  });
+
+  test("colours follow --color and --no-color before anything else", async () => {
+    const parts = trying(async () => {
+      throw new Problem("refused", { detail: "No." });
+    });
+    const escape = "\u001B[";
+    const coloured = async (line: string, more: RunOptions) =>
+      (await run(line, { parts, ...more })).stderr.includes(escape);
+    expect(await coloured("try", {})).toBe(false);
+    expect(await coloured("try --color", { env: { NO_COLOR: "1" } })).toBe(true);
+    expect(await coloured("try", { terminal: true, env: { TERM: "xterm" } })).toBe(true);
+    expect(await coloured("try --no-color", { terminal: true, env: { FORCE_COLOR: "1" } })).toBe(
+      false,
+    );
+    expect(await coloured("--no-color bogus", { terminal: true })).toBe(false);
+  });
+});
+
+/** What `look` sees of the context. */
+async function look<T>(
+  line: string,
+  look: (context: CommandContext) => Promise<T> | T,
+  more: RunOptions = {},
+) {
+  let found: T | undefined;
+  const { parts, ...rest } = more;
+  const commands = trying(
+    async (context) => {
+      found = await look(context);
+    },
+    { name: { type: "string", default: "shop", description: "A name." } },
+  );
+  const ran = await run(line, { ...rest, parts: { ...parts, ...commands } });
+  return { found, ...ran };
+}
+
+const state = async (line: string, more: RunOptions) =>
+  (await look(line, (context) => context.stateFolder, more)).found;
+
+const twice = async (context: CommandContext) => [await context.config(), await context.config()];
+
+const configExists = async (context: CommandContext) => (await context.config()).exists;
+
+const interactive = async (line: string, more: RunOptions) =>
+  (await look(line, (context) => context.interactive, more)).found;
+
+const ask = async (context: CommandContext) => context.ask("Agree?");
+
+const source = async (line: string, env = {}) =>
+  (
+    await look(line, (context) => [context.sourceOf("name"), context.sourceOf("state")], {
+      env,
+    })
+  ).found;
+
+describe("the context of a command", () => {
+  test("the state folder is that of --state, its variable, root or the user", async () => {
+    const env = { ACMECTL_STATE: "/from/variable", HOME: "/home/ops" };
+    expect(await state("try --state here", { env, cwd: "/srv" })).toBe("/srv/here");
+    expect(await state("try", { env })).toBe("/from/variable");
+    expect(await state("try", { uid: 0 })).toBe("/var/lib/acmectl");
+    expect(await state("try", { env: { HOME: "/home/ops" } })).toBe(
+      "/home/ops/.local/state/acmectl",
+    );
+  });
+
+  test("without a home only what needs the folder fails", async () => {
+    expect((await look("try", () => 0)).code).toBe(0);
+    const { code, stderr } = await look("try", (context) => context.stateFolder);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /neither XDG_STATE_HOME nor HOME is set.*\nHint: Give --state, or set ACMECTL_STATE or HOME\./,
+    );
+  });
+
+  test("the config is read when it is asked for, and once", async () => {
+    const read: string[] = [];
+    const parts = {
+      loadConfig: async (path: string) => {
+        read.push(path);
+        return { ...emptyConfig, path };
+      },
+    };
+    const env = { HOME: "/home/ops" };
+    await look("try", () => 0, { parts, env });
+    expect(read).toEqual([]);
+    await look("try", twice, { parts, env });
+    expect(read).toEqual(["/home/ops/.config/acmectl/config.yaml"]);
+    await look("try --config my.yaml", (context) => context.configPath, { parts, cwd: "/srv" });
+    expect(read).toHaveLength(1);
+  });
+
+  test("a config that was named must be there, another need not", async () => {
+    const parts = { loadConfig: async (path: string) => ({ ...emptyConfig, path, exists: false }) };
+    expect((await look("try", configExists, { parts, uid: 0 })).found).toBe(false);
+    const named = await look("try --config /no/such.yaml", configExists, { parts });
+    expect(named.code).toBe(2);
+    expect(named.stderr).toMatch(/--config names \/no\/such\.yaml, which does not exist/);
+    const env = { ACMECTL_CONFIG: "/no/such.yaml" };
+    expect((await look("try", configExists, { parts, env })).stderr).toMatch(
+      /ACMECTL_CONFIG names/,
+    );
+  });
+
+  test("a person is asked only on a terminal, and not with -n", async () => {
+    expect(await interactive("try", { terminal: true })).toBe(true);
+    expect(await interactive("try -n", { terminal: true })).toBe(false);
+    expect(
+      await interactive("try", { terminal: true, env: { ACMECTL_NON_INTERACTIVE: "1" } }),
+    ).toBe(false);
+    expect(await interactive("try", {})).toBe(false);
+  });
+
+  test("an answer is one line; an input that ends, and Ctrl-C, are no answers", async () => {
+    const answered = await look("try", ask, { terminal: true, stdin: " yes \nmore\n" });
+    expect(answered).toMatchObject({ found: "yes", stderr: "Agree? " });
+    const ended = await look("try", ask, { terminal: true });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/The input ended before this was answered: Agree\?/);
+    const signal = AbortSignal.abort(new Problem("interrupted", { detail: "Stopped by SIGINT." }));
+    expect((await look("try", ask, { terminal: true, stdin: "yes\n", signal })).code).toBe(130);
+  });
+
+  test("says where an option came from", async () => {
+    expect(await source("try --name a --state /s")).toEqual(["--name", "--state"]);
+    expect(await source("try", { ACMECTL_NAME: "a" })).toEqual(["ACMECTL_NAME", "not given"]);
+    expect(await source("try")).toEqual(["default", "not given"]);
+  });
+});
+
+/** As much of a process as `run` touches. */
+function fakeProcess(...argv: readonly string[]) {
+  const written: string[] = [];
+  const stream = () =>
+    Object.assign(new EventEmitter(), {
+      isTTY: false,
+      write: (text: string) => written.push(text),
+    });
+  const exits: unknown[] = [];
+  const fake = Object.assign(new EventEmitter(), {
+    argv: ["node", "acmectl", ...argv],
+    env: {},
+    version: process.version,
+    cwd: () => "/",
+    getuid: () => 0,
+    stdin: Readable.from([]),
+    stdout: stream(),
+    stderr: stream(),
+    exitCode: undefined as number | undefined,
+    exit: (code?: number) => exits.push(code ?? fake.exitCode),
+  });
+  return { fake: fake as typeof fake & NodeJS.Process, written, exits };
+}
+
+/** A command that waits to be stopped; `started` resolves when it runs. */
+function waiting(cleanup: Promise<void> = Promise.resolve()) {
+  const started = Promise.withResolvers<void>();
+  const parts = trying(async ({ signal }) => {
+    started.resolve();
+    await once(signal, "abort");
+    await cleanup;
+    signal.throwIfAborted();
+  });
+  return { parts, started: started.promise };
+}
+
+describe("run, the process around main", () => {
+  test.each([
+    ["SIGHUP", 129],
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("%s stops the command, which may clean up, and ends with %i", async (name, code) => {
+    const { fake, written, exits } = fakeProcess("try");
+    const { parts, started } = waiting();
+    const ended = runProcess(fake, parts);
+    await started;
+    fake.emit(name, name);
+    await ended;
+    expect([fake.exitCode, exits]).toEqual([code, []]);
+    expect(exitCodes[code]).toMatch(name);
+    expect(written.join("")).toMatch(
+      new RegExp(`Interrupted: Stopped by ${name}\\.\nHint: .*same command`),
+    );
+    expect(fake.listenerCount(name)).toBe(0);
+  });
+
+  test("the second signal ends at once", async () => {
+    const { fake, exits } = fakeProcess("try");
+    const cleanup = Promise.withResolvers<void>();
+    const { parts, started } = waiting(cleanup.promise);
+    const ended = runProcess(fake, parts);
+    await started;
+    fake.emit("SIGINT", "SIGINT");
+    expect(exits).toEqual([]);
+    fake.emit("SIGTERM", "SIGTERM");
+    expect(exits).toEqual([143]);
+    cleanup.resolve();
+    await ended;
+  });
+
+  test("what is thrown where nobody can catch it stops the run as a bug", async () => {
+    const { fake, written, exits } = fakeProcess("try");
+    const { parts, started } = waiting();
+    const ended = runProcess(fake, parts);
+    await started;
+    fake.emit("uncaughtException", new TypeError("a socket was left alone"), "uncaughtException");
+    await ended;
+    expect([fake.exitCode, exits]).toEqual([1, []]);
+    expect(written.join("")).toMatch(/bug in acmectl: a socket was left alone/);
+    fake.emit("uncaughtException", new TypeError("and again"), "uncaughtException");
+    expect(exits).toEqual([1]);
+  });
+
+  test("a full disk behind stdout is a Problem of this machine, a closed pipe is none", async () => {
+    const { fake, written } = fakeProcess("try");
+    const { parts, started } = waiting();
+    const ended = runProcess(fake, parts);
+    await started;
+    fake.stdout.emit("error", Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+    expect(fake.exitCode).toBeUndefined();
+    fake.stdout.emit(
+      "error",
+      Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" }),
+    );
+    await ended;
+    expect(fake.exitCode).toBe(3);
+    expect(written.join("")).toMatch(/The output cannot be written: ENOSPC/);
+  });
+});
+
+describe("the program as a process", () => {
+  const node = ["--conditions=source"];
+
+  test("--version says which versions these are, and loads nothing for it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "loaded-"));
+    const log = join(folder, "modules");
+    const hooks = `import { registerHooks } from "node:module"; import { appendFileSync } from "node:fs";
+      registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(log)}, url + "\\n"); return next(url, context); } });`;
+    const imported = `data:text/javascript,${encodeURIComponent(hooks)}`;
+    const args = [...node, "--import", imported, bin, "--version"];
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
+    const loaded = (await readFile(log, "utf8")).trim().split("\n");
+    await rm(folder, { recursive: true });
+    expect(stdout).toMatch(/^acmectl \d+\.\d+\.\d+ node v\d+\.\d+\.\d+\n$/);
+    expect(stderr).toBe("");
+    const root = new URL("..", import.meta.url).href;
+    const own = loaded
+      .filter((url) => url.startsWith("file:"))
+      .map((url) => url.slice(root.length));
+    expect(own).toEqual([
+      "bin/acmectl.js",
+      "src/main.ts",
+      "src/clock.ts",
+      "src/problem.ts",
+      "src/version.ts",
+    ]);
+  });
+
+  test("acmectl completion bash | head -c 1 is no failure", async () => {
+    const child: ChildProcess = spawn(process.execPath, [...node, bin, "completion", "bash"], {
+      stdio: "pipe",
+    });
+    child.stdout?.destroy();
+    const errors = text(child.stderr!);
+    const [code] = await once(child, "close");
+    expect([code, await errors]).toEqual([0, ""]);
+  });
+
+  test("an old Node learns in one line what is missing", async () => {
+    const source = (await readFile(bin, "utf8")).replace(/^#!.*\n/, "");
+    const written: string[] = [];
+    const old = {
+      versions: { node: "18.20.4" },
+      execPath: "/usr/bin/node",
+      stderr: { write: (text: string) => written.push(text) },
+      exitCode: 0,
+    };
+    // Node 18 would run the file as it stands; only its process is another.
+    const copy = join(await mkdtemp(join(tmpdir(), "old-")), "old.mjs");
+    await writeFile(copy, `const process = globalThis.oldProcess;\n${source}`);
+    Object.assign(globalThis, { oldProcess: old });
+    await import(/* @vite-ignore */ copy);
+    expect(written).toEqual([
+      "acmectl needs Node.js 22.12 or newer; this is 18.20.4 (/usr/bin/node).\n",
+    ]);
+    expect(old.exitCode).toBe(2);
+  });
+});
+
+const emptyConfig: Config = {
+  path: "/etc/acmectl/config.yaml",
+  exists: true,
+  issuers: {},
+  solvers: {},
+  certificates: {},
+  defaults: {},
+  dns: {},
+};

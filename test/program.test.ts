@@ -1,0 +1,450 @@
+import { describe, expect, test } from "vitest";
+import {
+  type CommandContext,
+  type CommandDefinition,
+  defineCommand,
+} from "../src/commands/command.ts";
+import { allCommands, commandSource } from "../src/commands/definitions.ts";
+import type { OptionDeclarations } from "../src/options/declaration.ts";
+import type { SolverPlugin } from "../src/plugin.ts";
+import { describeOption } from "../src/options/describe.ts";
+import { globalOptions } from "../src/options/global.ts";
+import { Problem } from "../src/problem.ts";
+import type { Parts } from "../src/surroundings.ts";
+import { commandsOf, run, type RunOptions } from "./support/run.ts";
+
+/** What the commands of this test were given, as their result. */
+async function seen(options: unknown, context: CommandContext) {
+  const { args, solverFlags } = context;
+  return {
+    exitCode: 0,
+    document: { outcome: "done", options, args, solverFlags },
+    view: [],
+  } as const;
+}
+
+const issue = defineCommand({
+  name: "issue",
+  summary: "Get a certificate",
+  description: "The request is remembered.",
+  options: {
+    domains: {
+      type: "list",
+      short: "d",
+      aliases: ["domain"],
+      placeholder: "NAME",
+      description: "A name.",
+    },
+    keyType: {
+      type: "string",
+      choices: ["ec256", "rsa2048"],
+      default: "ec256",
+      aliases: ["keylength"],
+      placeholder: "TYPE",
+      description: "Kind of the private key.",
+    },
+    selfCheck: { type: "boolean", default: true, description: "Look first." },
+    noWait: { type: "boolean", description: "Do not wait." },
+    labels: { type: "map", description: "Labels." },
+    hook: { type: "list", verbatim: true, description: "A command." },
+    token: { type: "string", secret: true, description: "A secret of the command." },
+    solver: { type: "list", placeholder: "NAME", description: "Who proves it.", group: "Proof:" },
+    dns: { type: "string", hidden: true, description: "A solver." },
+    standalone: {
+      type: "boolean",
+      description: "The same as --solver standalone.",
+      group: "Proof:",
+    },
+    webroot: {
+      type: "path",
+      short: "w",
+      description: "The same as --solver webroot.",
+      group: "Proof:",
+    },
+  },
+  solverFlags: true,
+  examples: ["acmectl issue -d example.com --standalone"],
+  run: seen,
+});
+const register = defineCommand({
+  name: "account register",
+  summary: "Make an account",
+  options: { email: { type: "string", short: "m", description: "Where the CA may reach you." } },
+  run: seen,
+});
+const show = defineCommand({
+  name: "account show",
+  summary: "Show the account",
+  arguments: [{ usage: "[id]", description: "Which." }],
+  options: {},
+  run: seen,
+});
+const solversTest = defineCommand({
+  name: "solvers test",
+  summary: "Try a solver",
+  arguments: [{ usage: "<name>", description: "The solver." }],
+  options: {},
+  solverFlags: true,
+  run: seen,
+});
+
+const plugins: Record<string, SolverPlugin> = {
+  cloudflare: plugin({
+    ttl: { type: "integer", description: "Seconds." },
+    apiToken: {
+      type: "string",
+      secret: true,
+      required: true,
+      env: ["CF_DNS_API_TOKEN"],
+      description: "A token.",
+    },
+  }),
+  standalone: plugin({ port: { type: "port", default: 80, description: "Where to listen." } }),
+  webroot: plugin({
+    directory: { type: "path", required: true, description: "The root." },
+    chown: { type: "boolean", description: "Give it away." },
+  }),
+};
+
+function plugin(options: OptionDeclarations): SolverPlugin {
+  return {
+    summary: "For this test",
+    challengeTypes: ["http-01"],
+    options,
+    create: () => ({ present: async () => null, cleanup: async () => {} }),
+  };
+}
+
+const parts: Parts = {
+  ...commandsOf(issue, register, show, solversTest),
+  loadSolver: async (name) => {
+    const found = plugins[name];
+    if (found !== undefined) return { plugin: found, name };
+    throw new Problem("plugin", { detail: `There is no solver called ${name}.` });
+  },
+};
+
+const acmectl = async (line: string | readonly string[], more: RunOptions = {}) =>
+  run(line, { parts, ...more });
+
+interface Given {
+  command: string;
+  options: Record<string, unknown>;
+  args: readonly string[];
+  solverFlags: Record<string, Record<string, unknown>>;
+}
+
+/** The document that the command printed: what it was given. */
+async function given(line: string | readonly string[], more: RunOptions = {}) {
+  const words = typeof line === "string" ? `${line} --json` : [...line, "--json"];
+  const { code, stdout, stderr } = await acmectl(words, more);
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  return JSON.parse(stdout) as Given;
+}
+
+const flags = async (line: string) => (await given(line)).options;
+
+/** What was said of a refusal; nothing goes to stdout. */
+async function refused(line: string | readonly string[], more: RunOptions = {}) {
+  const { code, stdout, stderr } = await acmectl(line, more);
+  expect(code).toBe(2);
+  expect(stdout).toBe("");
+  return stderr.trim();
+}
+
+describe("what is typed reaches the command", () => {
+  test("lists are repeated or separated by commas, in the order typed, by all their spellings", async () => {
+    const { options } = await given(
+      "issue -d a.example.com --domain b.example.com,c.example.com --domains=d.example.com",
+    );
+    expect(options["domains"]).toEqual([
+      "a.example.com",
+      "b.example.com",
+      "c.example.com",
+      "d.example.com",
+    ]);
+  });
+
+  test("values may have commas, blanks and dashes", async () => {
+    const { options } = await given([
+      "issue",
+      "--hook",
+      "cp a,b /srv",
+      "--hook=-x --json",
+      "--labels",
+      "note=a,b",
+    ]);
+    expect(options["hook"]).toEqual(["cp a,b /srv", "-x --json"]);
+    expect(options["labels"]).toEqual({ note: "a,b" });
+  });
+
+  test("booleans are said either way, and the last word counts", async () => {
+    expect(await flags("issue")).toMatchObject({ selfCheck: true });
+    expect(await flags("issue --no-self-check")).toMatchObject({ selfCheck: false });
+    expect(await flags("issue --no-self-check --self-check")).toMatchObject({ selfCheck: true });
+    expect(await flags("issue --no-wait --standalone")).toMatchObject({
+      noWait: true,
+      standalone: true,
+    });
+    expect(await flags("issue --standalone --no-standalone")).toMatchObject({ standalone: false });
+  });
+
+  test("variables stand for flags, and flags outrank them", async () => {
+    const env = {
+      ACMECTL_DOMAINS: "a.example.com,b.example.com",
+      ACMECTL_KEY_TYPE: "rsa2048",
+      ACMECTL_SELF_CHECK: "no",
+    };
+    expect((await given("issue --keylength ec256", { env })).options).toMatchObject({
+      domains: ["a.example.com", "b.example.com"],
+      keyType: "ec256",
+      selfCheck: false,
+    });
+  });
+
+  test("options of every command stand before it, behind it and between its words", async () => {
+    for (const line of [
+      "--json account show x",
+      "account --json show x",
+      "account show x --json",
+    ]) {
+      const { stdout } = await acmectl(line);
+      expect(JSON.parse(stdout)).toMatchObject({ command: "account show", args: ["x"] });
+    }
+    const { command } = await given("--config issue account register");
+    expect(command).toBe("account register");
+  });
+
+  test("only the file of the typed command is loaded", async () => {
+    const loaded: string[] = [];
+    const commands = commandsOf(issue, register, show, solversTest).commands!;
+    const load = async (name: string) => {
+      loaded.push(name);
+      return commands.load(name);
+    };
+    const counting = { ...parts, commands: { ...commands, load } };
+    await acmectl("account show", { parts: counting });
+    expect(loaded.splice(0)).toEqual(["account-show"]);
+    await acmectl("account", { parts: counting });
+    expect(loaded).toEqual(["account-register", "account-show"]);
+  });
+});
+
+describe("the flags of the chosen solvers belong to the command", () => {
+  test.each([
+    ["issue --solver cloudflare --cloudflare-ttl 60", { cloudflare: { ttl: "60" } }],
+    ["issue --cloudflare-ttl 60 --solver cloudflare", { cloudflare: { ttl: "60" } }],
+    ["issue --dns cloudflare --cloudflare-ttl 60", { cloudflare: { ttl: "60" } }],
+    ["issue --standalone --standalone-port 8080", { standalone: { port: "8080" } }],
+    ["issue --standalone", { standalone: {} }],
+    ["issue -w /srv/www --webroot-chown", { webroot: { chown: true } }],
+    [
+      "issue --solver example.com=cloudflare,standalone --cloudflare-ttl 60 --standalone-port 1",
+      { cloudflare: { ttl: "60" }, standalone: { port: "1" } },
+    ],
+    ["solvers test cloudflare --cloudflare-ttl 60", { cloudflare: { ttl: "60" } }],
+  ])("%s", async (line, solverFlags) => {
+    expect((await given(line)).solverFlags).toEqual(solverFlags);
+  });
+
+  test("a solver chosen by variable counts too, and paths are made absolute where they are typed", async () => {
+    const line = "issue --webroot-directory ./www";
+    const from = { env: { ACMECTL_SOLVER: "webroot" }, cwd: "/srv" };
+    expect((await given(line, from)).solverFlags).toEqual({
+      webroot: { directory: "/srv/www" },
+    });
+  });
+
+  test("without the solver its flags are unknown, and an unknown solver is named rather than its flag", async () => {
+    expect(await refused("issue --cloudflare-ttl 60")).toMatch(/Unknown option '--cloudflare-ttl'/);
+    expect(await refused("issue --solver clodflare --clodflare-ttl 60")).toMatch(
+      /There is no solver called clodflare/,
+    );
+  });
+
+  test("a name that only the config knows is left to the command", async () => {
+    expect((await given("issue --solver cf")).options).toMatchObject({ solver: ["cf"] });
+  });
+
+  test("a secret has no flag, and whoever types one learns where it goes", async () => {
+    expect(await refused("issue --solver cloudflare --cloudflare-api-token t0ken"))
+      .toMatchInlineSnapshot(`
+      "Wrong usage: --cloudflare-api-token is no flag: other users could see the secret in ps.
+      Hint: Set ACMECTL_CLOUDFLARE_API_TOKEN, or CF_DNS_API_TOKEN, or ACMECTL_CLOUDFLARE_API_TOKEN_FILE, or apiToken in the config."
+    `);
+    expect(await refused("issue --token=t0ken")).not.toMatch(/t0ken/);
+  });
+});
+
+describe("what cannot be understood is one line and a hint, with exit code 2 and nothing on stdout", () => {
+  test.each([
+    ["an unknown command", "isue -d example.com"],
+    ["an unknown sub-command", "account regster"],
+    ["an unknown option", "issue --domians example.com"],
+    ["an option without its value", "issue --domains"],
+    ["an option whose value is the next option", "issue --domains --standalone"],
+    ["a boolean with a value", "issue --standalone=yes"],
+    ["a missing argument", "solvers test"],
+    ["an argument too many", "account show a b"],
+    ["a choice that is none", "issue --key-type ec512"],
+    ["two values for one", "issue --key-type ec256 --key-type rsa2048"],
+    ["an empty value", 'issue --dns ""'],
+    ["a bad log format", "issue --log-format xml"],
+    ["loud and silent", "issue -q -v"],
+  ])("%s", async (_, line) => {
+    expect(await refused(line)).toMatchSnapshot();
+  });
+
+  test("with --json the same is one document on stdout", async () => {
+    const { code, stdout } = await acmectl("issue --bogus --json");
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: "failed",
+      problem: { code: 2, title: "Wrong usage" },
+    });
+    const byVariable = await acmectl("bogus", { env: { ACMECTL_JSON: "1" } });
+    expect(JSON.parse(byVariable.stdout)).toMatchObject({ outcome: "failed" });
+  });
+});
+
+describe("help", () => {
+  test("acmectl alone lists the commands", async () => {
+    const { code, stdout, stderr } = await acmectl("");
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: acmectl [options] [command]
+
+      Get TLS certificates from any ACME certificate authority (RFC 8555), and keep them fresh.
+
+      Options:
+        -V, --version  Print the versions of acmectl and Node.js.
+        -h, --help     Show this.
+
+      Commands:
+        account        register · show
+        issue          Get a certificate
+        solvers        test
+        help           Help for a command; help exit-codes lists the exit codes.
+
+      Every command takes --config, --state, --json, --log-format, --quiet, --verbose, --non-interactive, --color too: see acmectl issue --help.
+      Exit codes: acmectl help exit-codes
+      "
+    `);
+    expect((await acmectl("--help")).stdout).toBe(stdout);
+    expect((await acmectl("help")).stdout).toBe(stdout);
+  });
+
+  test("a command's help shows its options by group, and hides aliases", async () => {
+    const { code, stdout } = await acmectl("issue --help", { columns: 90 });
+    expect(code).toBe(0);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: acmectl issue [options]
+
+      Get a certificate
+
+      The request is remembered.
+
+      Options:
+        -d, --domains <NAME>   A name.
+        --key-type <TYPE>      Kind of the private key (ec256 | rsa2048; default: ec256).
+        --no-self-check        Turn off: look first.
+        --no-wait              Do not wait.
+        --labels <KEY=VALUE>   Labels.
+        --hook <LIST>          A command.
+
+      Proof:
+        --solver <NAME>        Who proves it.
+        --standalone           The same as --solver standalone.
+        -w, --webroot <PATH>   The same as --solver webroot.
+
+      Options of every command:
+        --config <FILE>        The config file; /etc/acmectl/config.yaml for root, else in the
+                               XDG config folder.
+        --state <DIR>          Where accounts, keys and certificates are kept; /var/lib/acmectl
+                               for root, else the XDG state folder.
+        --json                 Print one JSON document on stdout.
+        --log-format <FORMAT>  How events read on stderr; json is one object a line (text |
+                               json; default: text).
+        -q, --quiet            Say nothing while all is well.
+        -v, --verbose          Say more: each request, each look at the DNS, causes of failures.
+        -n, --non-interactive  Never ask anything; implied without a terminal.
+        --color                Colours, or none with --no-color, whatever the terminal and
+                               NO_COLOR say.
+        -h, --help             Show this.
+
+      Without a flag, by variable; with _FILE behind its name, from a file:
+        ACMECTL_TOKEN
+            A secret of the command.
+
+      Each option has a variable: --domains is ACMECTL_DOMAINS.
+
+      A solver's own options: add --help behind --solver NAME, or acmectl solvers show NAME.
+
+      Examples:
+        acmectl issue -d example.com --standalone
+      "
+    `);
+    expect((await acmectl("help issue", { columns: 90 })).stdout).toBe(stdout);
+  });
+
+  test("a chosen solver's options join it", async () => {
+    const { stdout } = await acmectl("issue --solver cloudflare --help");
+    expect(stdout).toMatch(
+      /Options of the solver cloudflare:\n {2}--cloudflare-ttl <N> +Seconds\./,
+    );
+    expect(stdout).toMatch(/ACMECTL_CLOUDFLARE_API_TOKEN, CF_DNS_API_TOKEN\n +A token\./);
+  });
+
+  test("a group lists its commands", async () => {
+    const { code, stdout } = await acmectl("account");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/register +Make an account\n +show +Show the account/);
+    expect((await acmectl("help account")).stdout).toBe(stdout);
+  });
+
+  test("the exit codes have a page", async () => {
+    const { stdout } = await acmectl("help exit-codes");
+    expect(stdout).toMatch(/^ {4}5 {2}the CA refused$/m);
+  });
+
+  test("help for nothing that exists is refused", async () => {
+    expect(await refused("help isue")).toMatch(/Unknown command 'isue'/);
+  });
+});
+
+const flagsOf = (command: CommandDefinition) =>
+  Object.entries({ ...command.options, ...globalOptions }).map(([name, declaration]) =>
+    describeOption(name, declaration),
+  );
+
+describe("the commands of acmectl itself", () => {
+  test("are called as their files are", async () => {
+    const source = commandSource();
+    const names = await Promise.all(
+      source.names.map(async (name) => (await source.load(name))?.name.replaceAll(" ", "-")),
+    );
+    expect(names).toEqual(source.names);
+  });
+
+  test("give every flag a variable of its own, and no two options the same spelling", async () => {
+    for (const command of await allCommands(commandSource())) {
+      const described = flagsOf(command);
+      const variables = described.map((option) => option.variables[0]);
+      expect(variables.every((name) => /^ACMECTL_[A-Z0-9_]+$/.test(name ?? ""))).toBe(true);
+      expect(new Set(variables).size, command.name).toBe(variables.length);
+      const flags = described.flatMap(({ flag }) =>
+        flag === undefined ? [] : [flag.long, flag.short ?? flag.long + flag.long, ...flag.aliases],
+      );
+      expect(new Set(flags).size, command.name).toBe(flags.length);
+    }
+  });
+
+  test("have help that works", async () => {
+    for (const { name } of await allCommands(commandSource())) {
+      const { code, stdout, stderr } = await run(`${name} --help`);
+      expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: "" });
+      expect(stdout).toMatch(new RegExp(`^Usage: acmectl ${name} `));
+    }
+  });
+});
