@@ -6,7 +6,7 @@ import { type Env, hasCursor, painter, type TextStream } from "./colour.ts";
 import type { Mask } from "./mask.ts";
 import { oneLine, safeJson } from "./text.ts";
 
-export type Level = "debug" | "info" | "warn" | "error";
+type Level = "debug" | "info" | "warn" | "error";
 
 /** Where events go. */
 export interface EventSink {

@@ -1,11 +1,11 @@
 import type { Clock } from "../../src/clock.ts";
 import { openOutput, type OutputSettings } from "../../src/output/output.ts";
 
-export const now = new Date("2026-03-01T12:00:00Z");
+const now = new Date("2026-03-01T12:00:00Z");
 const clock: Clock = { now: () => now, sleep: async () => {} };
 
 /** A stream that remembers what was written. */
-export function recorder(isTTY = false, columns?: number) {
+function recorder(isTTY = false, columns?: number) {
   let text = "";
   return {
     isTTY,

@@ -478,6 +478,21 @@ describe("setConfigValue", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
+  test("changes no second value with the first where YAML ties them together", async () => {
+    const text =
+      "certificates:\n  a: &a { domains: [a.example], keyType: &k ec384 }\n  b: *a\n  c: { domains: [c.example], keyType: *k }\n";
+    writeFileSync(path, text);
+    await expect(set("certificates.a.keyType", "rsa2048")).rejects.toThrow(
+      "ties it to another value",
+    );
+    await expect(set("certificates.b.reuseKey", "true")).rejects.toThrow(
+      "ties it to another value",
+    );
+    expect(readFileSync(path, "utf8")).toBe(text);
+    await set("certificates.d.domains", "[d.example]");
+    expect(readFileSync(path, "utf8")).toBe(`${text}  d:\n    domains: [d.example]\n`);
+  });
+
   test("leaves a file alone that is not valid, or that was changed meanwhile", async () => {
     writeFileSync(path, "issuers: [\n");
     await expect(set("issuers.le.server", "x")).rejects.toThrow(`${path}:`);

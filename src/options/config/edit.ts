@@ -11,21 +11,25 @@ import {
   type ToStringOptions,
   YAMLMap,
 } from "yaml";
+import { Problem } from "../../problem.ts";
 import { isRecord, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
 
 const writeOptions = { ...yamlOptions, lineWidth: 0 } satisfies ToStringOptions &
   typeof yamlOptions;
 
-/** The file's text with `value` at `keys`; comments, order, quotes and line ends stay. */
+/** The file's text with `value` at `keys`; comments, order, quotes and line ends stay. Throws a Problem where another value would change with it. */
 export function withValue(file: YamlFile, keys: readonly string[], value: unknown): string {
   const wanted = { ...file.value };
   setIn(wanted, keys, value);
-  // The least intrusive way that says what is meant; the last one always does.
-  for (const way of [replaceValue, addToFlow, addBelowKey, addLine]) {
+  // The least intrusive way that says what is meant.
+  for (const way of [replaceValue, addToFlow, addBelowKey, addLine, rewrite]) {
     const text = way(file, keys, value);
     if (text !== undefined && says(text, wanted)) return text;
   }
-  return rewrite(file, keys, value);
+  throw new Problem("config", {
+    detail: `${keys.join(".")} cannot be changed alone in ${file.path}: an anchor or alias of YAML ties it to another value.`,
+    hint: "Change it with an editor.",
+  });
 }
 
 function says(text: string, wanted: object): boolean {
@@ -37,16 +41,13 @@ function says(text: string, wanted: object): boolean {
 }
 
 function setIn(map: Record<string, unknown>, keys: readonly string[], value: unknown): void {
-  const [key, ...rest] = keys;
-  if (key === undefined) return;
-  if (rest.length === 0) {
-    map[key] = value;
-    return;
-  }
-  const below = map[key];
+  const [key = "", ...rest] = keys;
+  const below = Object.hasOwn(map, key) ? map[key] : undefined;
   const copy = isRecord(below) ? { ...below } : {};
-  map[key] = copy;
-  setIn(copy, rest, value);
+  if (rest.length > 0) setIn(copy, rest, value);
+  // By definition, not by assignment, which would do something else for a key called __proto__.
+  const property = { enumerable: true, configurable: true, writable: true };
+  Object.defineProperty(map, key, { ...property, value: rest.length > 0 ? copy : value });
 }
 
 /** A scalar, or what stands in brackets, in place of another: only its own characters change. */
@@ -144,15 +145,20 @@ function written(keys: readonly string[], value: unknown, indent: string, newlin
 }
 
 /** Through the library's own writer, which keeps comments, order and quotes, but not every blank. */
-function rewrite(file: YamlFile, keys: readonly string[], value: unknown): string {
+function rewrite(file: YamlFile, keys: readonly string[], value: unknown): string | undefined {
   const document = parseDocument(file.text, yamlOptions);
   for (const [depth] of keys.entries()) {
     const above = keys.slice(0, depth);
     if (depth > 0 && !isMap(document.getIn(above, true))) document.setIn(above, new YAMLMap());
   }
   document.setIn(keys, document.createNode(value));
-  const text = document.toString({ lineWidth: 0 });
-  return lineEnd(file.text) === "\n" ? text : text.replaceAll("\n", "\r\n");
+  try {
+    const text = document.toString({ lineWidth: 0 });
+    return lineEnd(file.text) === "\n" ? text : text.replaceAll("\n", "\r\n");
+  } catch {
+    // The anchor of an alias would go.
+    return undefined;
+  }
 }
 
 function lineEnd(text: string): string {
