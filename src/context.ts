@@ -48,7 +48,8 @@ export function contextOf({ run, typed, globals, sources, output }: ContextFrom)
       return globals.state ?? defaultStateFolder(surroundings);
     },
     async config() {
-      config ??= load(this.configPath).then((loaded) => present(loaded, sources["config"]));
+      // No config at all is fine, unless one was named.
+      config ??= load(this.configPath, { explicit: globals.config !== undefined });
       return config;
     },
     ask: async (question) => ask(question, surroundings),
@@ -57,18 +58,9 @@ export function contextOf({ run, typed, globals, sources, output }: ContextFrom)
   };
 }
 
-async function loadConfig(path: string): Promise<Config> {
+async function loadConfig(path: string, reading: { explicit: boolean }): Promise<Config> {
   const settings = await import("./store/settings.ts");
-  return settings.loadConfig(path);
-}
-
-/** No config at all is fine, unless one was named. */
-function present(config: Config, namedBy: string | undefined): Config {
-  if (config.exists || namedBy === undefined) return config;
-  throw new Problem("config", {
-    detail: `${namedBy} names ${config.path}, which does not exist.`,
-    hint: `Correct the path, or make the file: acmectl config init --config ${config.path}`,
-  });
+  return settings.loadConfig(path, reading);
 }
 
 async function ask(question: string, { stdin, stderr, signal }: Surroundings): Promise<string> {

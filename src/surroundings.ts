@@ -35,7 +35,7 @@ export interface Parts {
     name: string,
     from: { cwd: string },
   ) => Promise<{ plugin: SolverPlugin; name: string }>;
-  readonly loadConfig?: (path: string) => Promise<Config>;
+  readonly loadConfig?: (path: string, reading: { explicit: boolean }) => Promise<Config>;
 }
 
 export interface Run {
