@@ -32,12 +32,15 @@ export function httpDate(text: string | undefined): Date | undefined {
 
 /** Targets of `Link` fields with this relation (RFC 8288), resolved against the URL that was asked. */
 export function links(headers: Headers, relation: string, base: string): string[] {
-  const fields = (headers["link"] ?? "").matchAll(/<([^<>]{1,2048})>((?:\s*;[^,<]*)*)/g);
+  const fields = (headers["link"] ?? "").matchAll(linkField);
   return [...fields].flatMap(([, target = "", parameters = ""]) => {
     const url = relationsIn(parameters).includes(relation) ? URL.parse(target, base) : null;
     return url === null ? [] : [url.href];
   });
 }
+
+/** `<target>` and its parameters; a comma inside of quotes does not end them. */
+const linkField = /<([^<>]{1,2048})>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]+))?)*)/g;
 
 function relationsIn(parameters: string): string[] {
   const rel = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;"]+))/i.exec(parameters);

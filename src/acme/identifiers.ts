@@ -76,7 +76,7 @@ const mistakes: readonly (readonly [RegExp, (match: RegExpExecArray) => string])
   [/^([^\s:/]+):\d+$/, ([, host]) => `certificates know no ports; use ${host}.`],
   [/^\[(.*)\]:\d+$/, ([, host]) => `certificates know no ports; use ${host}.`],
   [/@/, () => "it is an e-mail address; use the part after the @, if that is meant."],
-  [/^[\d.]+$/, () => "it is neither an IPv4 address nor a DNS name."],
+  [/^[\d.]*\d[\d.]*$/, () => "it is neither an IPv4 address nor a DNS name."],
   [/^[\d.:a-f[\]]+\/\d+$/i, () => "it is a network; use a single address."],
   [/^\[?[0-9a-f.]*:[0-9a-f:.]*(%[^/]*)?\]?$/i, () => "it is no IPv6 address."],
   [/^([^/]*)\//, ([, host]) => `it contains a path; use ${host || "the name alone"}.`],
@@ -97,7 +97,7 @@ function hostOf(url: string): string {
 
 /** A-labels in lower case; undefined for what IDNA does not allow. ASCII is left as it is, for the checks that follow. */
 function toAscii(name: string): string | undefined {
-  if (!/[^\p{ASCII}]|(^|\.)xn--/iu.test(name)) return name.toLowerCase();
+  if (/^\p{ASCII}*$/u.test(name)) return name.toLowerCase();
   const ascii = domainToASCII(name);
   return ascii === "" ? undefined : ascii;
 }

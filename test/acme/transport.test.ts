@@ -230,22 +230,6 @@ test("the CA's clock is known after the first answer", async () => {
 });
 
 describe("a proxy", () => {
-  async function proxy(allow: boolean, target: () => number) {
-    const seen: string[] = [];
-    const server = http.createServer();
-    server.on("connect", (request, socket) => {
-      seen.push(`${request.url} ${request.headers["proxy-authorization"] ?? ""}`.trim());
-      if (!allow) return void socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
-      const upstream = net.connect(target(), "127.0.0.1", () => {
-        socket.write("HTTP/1.1 200 OK\r\n\r\n");
-        upstream.pipe(socket).pipe(upstream);
-      });
-      upstream.on("error", () => socket.destroy());
-      socket.on("error", () => upstream.destroy());
-    });
-    return { seen, url: `http://me:secret@127.0.0.1:${await listening(server)}` };
-  }
-
   test("is used for a host that only it knows, and TLS is verified through it", async () => {
     const { key, cert } = await selfSigned();
     let target = 0;
@@ -321,3 +305,23 @@ test("HTTP/2 is spoken where it is asked for and offered", async () => {
   }
   expect(versions).toEqual(["1.1", "2.0"]);
 });
+
+/** A CONNECT proxy that leads every name to `target` on loopback, or refuses. */
+async function proxy(allow: boolean, target: () => number) {
+  const seen: string[] = [];
+  const server = http.createServer();
+  server.on("connect", (request, socket) => {
+    seen.push(`${request.url} ${request.headers["proxy-authorization"] ?? ""}`.trim());
+    if (!allow) {
+      socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+      return;
+    }
+    const upstream = net.connect(target(), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on("error", () => socket.destroy());
+    socket.on("error", () => upstream.destroy());
+  });
+  return { seen, url: `http://me:secret@127.0.0.1:${await listening(server)}` };
+}

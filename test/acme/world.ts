@@ -4,7 +4,7 @@ import { createPublicKey, webcrypto } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import * as x509 from "@peculiar/x509";
 import { onTestFinished } from "vitest";
-import type { AccountSession, Ca, Order } from "../../src/acme/acme.ts";
+import type { AccountSession, Ca, Order, Waiting } from "../../src/acme/acme.ts";
 import { type CaOptions, openCa } from "../../src/acme/ca.ts";
 import { createCsr } from "../../src/acme/csr.ts";
 import { createAccountKey, createPrivateKey } from "../../src/acme/keys.ts";
@@ -13,7 +13,7 @@ import type { Identifier } from "../../src/plugin.ts";
 import { Problem } from "../../src/problem.ts";
 import { startTestCa, type TestCa, type TestCaOptions } from "../../src/test-ca/test-ca.ts";
 
-export const signal = new AbortController().signal;
+export const signal: AbortSignal = new AbortController().signal;
 export const dns = (value: string): Identifier => ({ type: "dns", value });
 
 /** A clock on which a sleep takes no time, and which remembers the sleeps. */
@@ -78,7 +78,7 @@ export async function registered(ca: Ca): Promise<AccountSession> {
   return session;
 }
 
-export const waiting = { signal, timeout: 60_000 };
+export const waiting: Waiting = { signal, timeout: 60_000 };
 
 /** From an order to its chains, by http-01; answers the private key as well. */
 export async function fulfil(

@@ -1,0 +1,532 @@
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { acceptCertificate, chooseChain } from "../../src/acme/certificate.ts";
+import { createAccountKey } from "../../src/acme/keys.ts";
+import {
+  client,
+  dns,
+  fulfil,
+  problemOf,
+  quickClock,
+  registered,
+  signal,
+  waiting,
+  world,
+} from "./world.ts";
+
+const urn = (name: string) => `urn:ietf:params:acme:error:${name}`;
+
+describe("a certificate", () => {
+  test("for one name from an existing account takes nine requests, none repeated", async () => {
+    const here = await world();
+    const { url } = await registered(here.ca);
+    const key = await createAccountKey();
+    const first = here.ca.session(key, undefined);
+    await first.register({ contact: [], termsOfServiceAgreed: true }, signal);
+    expect(url).not.toBe(first.url);
+
+    const { server } = here;
+    const fresh = client(server.directoryUrl, { caBundle: server.rootPem });
+    const before = server.requests.length;
+    const session = fresh.session(key, first.url);
+    const order = await session.newOrder({ identifiers: [dns("one.example.com")] }, signal);
+    const { chains, publicKey } = await fulfil(here, session, order);
+    const kinds = server.requests.slice(before).map(({ kind }) => kind);
+    // The embedded CA finalizes within the request, so that the final look at the order falls away.
+    expect(kinds).toEqual([
+      "directory",
+      "newNonce",
+      "newOrder",
+      "authz",
+      "challenge",
+      "authz",
+      "finalize",
+      "certificate",
+    ]);
+    const accepted = acceptCertificate(chooseChain(chains, undefined), {
+      publicKey,
+      identifiers: [dns("one.example.com")],
+      now: new Date(),
+    });
+    const leaf = new X509Certificate(accepted.leaf);
+    expect(leaf.subjectAltName).toBe("DNS:one.example.com");
+    expect(accepted.fingerprint).toBe(leaf.fingerprint256.replaceAll(":", "").toLowerCase());
+    const info = await fresh.renewalInfo(accepted.ariId ?? "", signal);
+    expect(info.start.getTime()).toBeLessThan(info.end.getTime());
+  });
+
+  test("of a CA that works in the background needs one final look at the order", async () => {
+    const here = await world({ asynchronous: { delay: 1, retryAfter: 1 } }, { clock: patient() });
+    const session = await registered(here.ca);
+    const order = await session.newOrder({ identifiers: [dns("slow.example.com")] }, signal);
+    await fulfil(here, session, order);
+    const kinds = here.server.requests.map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === "order")).toHaveLength(1);
+    expect(kinds.filter((kind) => kind === "authz")).toHaveLength(2);
+  });
+
+  test("for fifty names is had though every second nonce is refused, with few newNonce", async () => {
+    const here = await world({ badNonceRate: 0.5 });
+    const session = await registered(here.ca);
+    const names = Array.from({ length: 50 }, (_, index) => dns(`n${index}.example.com`));
+    const order = await session.newOrder({ identifiers: names }, signal);
+    const { chains, publicKey } = await fulfil(here, session, order);
+    const expected = { publicKey, identifiers: names, now: new Date() };
+    expect(acceptCertificate(chooseChain(chains, undefined), expected).identifiers).toHaveLength(
+      50,
+    );
+    const nonces = here.server.requests.filter(({ kind }) => kind === "newNonce");
+    expect(nonces.length).toBeLessThanOrEqual(4);
+    expect(here.server.requests.some(({ status }) => status === 400)).toBe(true);
+  });
+
+  test("of two CAs side by side: neither sees the other's nonces, hosts or roots", async () => {
+    const [one, other] = await Promise.all([world(), world()]);
+    await Promise.all(
+      [one, other].map(async (here) => {
+        const session = await registered(here.ca);
+        const order = await session.newOrder({ identifiers: [dns("both.example.com")] }, signal);
+        await fulfil(here, session, order);
+        const other = here === one ? two() : first();
+        expect((await problemOf(session.order(`${other}/order/1`, signal))).is("protocol")).toBe(
+          true,
+        );
+      }),
+    );
+    function two() {
+      return new URL(other.server.directoryUrl).origin;
+    }
+    function first() {
+      return new URL(one.server.directoryUrl).origin;
+    }
+    for (const { server } of [one, other]) {
+      expect(server.requests.every(({ status }) => status !== undefined && status < 400)).toBe(
+        true,
+      );
+    }
+  });
+
+  test("by way of an alternate chain, which is chosen by its root's name", async () => {
+    const here = await world();
+    const session = await registered(here.ca);
+    const order = await session.newOrder({ identifiers: [dns("alt.example.com")] }, signal);
+    const { chains, publicKey } = await fulfil(here, session, order, { alternates: true });
+    expect(chains).toHaveLength(2);
+    const root = new X509Certificate(here.server.alternateRootPem);
+    const name = root.subject.split("\n").find((part) => part.startsWith("CN="));
+    const chosen = chooseChain(chains, name?.slice(3));
+    expect(chosen).toBe(chains[1]);
+    const expected = { publicKey, identifiers: order.identifiers, now: new Date() };
+    const { chain } = acceptCertificate(chosen, expected);
+    const last = new X509Certificate(chain.slice(chain.lastIndexOf("-----BEGIN")));
+    expect(last.checkIssued(root)).toBe(true);
+    const warnings: string[] = [];
+    const log = { warn: (message: string) => void warnings.push(message) };
+    expect(chooseChain(chains, "No Such Root", log)).toBe(chains[0]);
+    expect(warnings[0]).toContain('"No Such Root"');
+  });
+});
+
+describe("an account", () => {
+  test("is registered once, found by its key, updated, rolled over and deactivated", async () => {
+    const { ca } = await world();
+    const key = await createAccountKey();
+    const session = ca.session(key, undefined);
+    expect(await session.find(signal)).toBeUndefined();
+    const contact = ["mailto:ops@example.com"];
+    const made = await session.register({ contact, termsOfServiceAgreed: true }, signal);
+    expect(made).toMatchObject({ status: "valid", contact });
+    expect(await ca.session(key, undefined).find(signal)).toMatchObject({ url: made.url });
+    const changed = ["mailto:new@example.com"];
+    expect(await session.update({ contact: changed }, signal)).toMatchObject({ contact: changed });
+    const before = session.thumbprint;
+    const next = await createAccountKey();
+    await session.rollover(next, signal);
+    expect(session.thumbprint).not.toBe(before);
+    expect(await session.read(signal)).toMatchObject({ url: made.url, contact: changed });
+    expect(await ca.session(key, undefined).find(signal)).toBeUndefined();
+    expect(await session.deactivate(signal)).toMatchObject({ status: "deactivated" });
+    expect((await problemOf(session.read(signal))).document.type).toBe(urn("unauthorized"));
+  });
+
+  test("behind an external account binding needs key id and HMAC key, in their alphabet", async () => {
+    const hmacKey = Buffer.alloc(32, 7).toString("base64url");
+    const { ca, server } = await world({ eab: { "kid-1": hmacKey } });
+    const session = ca.session(await createAccountKey(), undefined);
+    const plain = { contact: [], termsOfServiceAgreed: true };
+    const missing = await problemOf(session.register(plain, signal));
+    expect(missing.document.type).toBe(urn("externalAccountRequired"));
+    expect(missing.hint).toContain("--eab-kid");
+    const broken = { ...plain, eab: { kid: "kid-1", hmacKey: "not base64!" } };
+    const refused = await problemOf(session.register(broken, signal));
+    expect([refused.is("config"), refused.message.includes("not base64!")]).toEqual([true, false]);
+    expect(server.requests.map(({ kind }) => kind)).toEqual(["directory"]);
+    const eab = { kid: "kid-1", hmacKey };
+    expect(await session.register({ ...plain, eab }, signal)).toMatchObject({ status: "valid" });
+  });
+
+  test("with a contact that is no single address is refused here", async () => {
+    const { ca, server } = await world();
+    const session = ca.session(await createAccountKey(), undefined);
+    for (const contact of ["mailto:a@b.c,d@e.f", "mailto:a@b.c?subject=x", "tel:1"]) {
+      const account = { contact: [contact], termsOfServiceAgreed: true };
+      expect((await problemOf(session.register(account, signal))).is("usage")).toBe(true);
+    }
+    expect(server.requests).toHaveLength(0);
+  });
+
+  test("that the CA has forgotten is told, not made anew", async () => {
+    const { ca } = await world();
+    const url = `${new URL(ca.url).origin}/account/999`;
+    const session = ca.session(await createAccountKey(), url);
+    const problem = await problemOf(session.read(signal));
+    expect(problem.document.type).toBe(urn("accountDoesNotExist"));
+    expect(problem.hint).toContain("acmectl account register");
+  });
+});
+
+describe("revocation", () => {
+  test("by the account, twice, and by the certificate's own key", async () => {
+    const here = await world();
+    const session = await registered(here.ca);
+    const issue = async () => {
+      const order = await session.newOrder({ identifiers: [dns("gone.example.com")] }, signal);
+      const { chains, key } = await fulfil(here, session, order);
+      return { der: new X509Certificate(chains[0]?.pem ?? "").raw, key };
+    };
+    const first = await issue();
+    await session.revoke({ der: first.der, reason: 4 }, signal);
+    await session.revoke({ der: first.der }, signal);
+    const second = await issue();
+    await here.ca.session(second.key, undefined).revoke({ der: second.der, reason: 1 }, signal);
+    const wrong = { der: second.der, reason: 99 };
+    const third = await issue();
+    const problem = await problemOf(session.revoke({ ...wrong, der: third.der }, signal));
+    expect(problem.document.type).toBe(urn("badRevocationReason"));
+  });
+});
+
+describe("what a CA may alter, and may not", () => {
+  test.each([
+    [
+      "adds a name",
+      { identifiers: [dns("a.example.com"), dns("evil.example.com")] },
+      /names dns:evil.example.com/,
+    ],
+    ["drops a name", { identifiers: [] }, /lacks dns:a.example.com/],
+    ["has an unknown status", { status: "weird\u001b[31m" }, /its "status" is "weird \[31m"/],
+    ["finalizes elsewhere", { finalize: "https://evil.example/f" }, /its "finalize" is/],
+    [
+      "lists http authorizations",
+      { authorizations: ["http://127.0.0.1/a"] },
+      /its "authorizations" is/,
+    ],
+  ])("an order that %s is refused", async (_, change, message) => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    server.faults.add({ on: "newOrder", do: { mutate: (json) => ({ ...json, ...change }) } });
+    const order = session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const problem = await problemOf(order);
+    expect([problem.is("protocol"), problem.exitCode]).toEqual([true, 4]);
+    expect(problem.message).toMatch(message);
+  });
+
+  test("an order in other case and order is the same order", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const identifiers = [dns("B.example.COM"), dns("A.example.com")];
+    server.faults.add({ on: "newOrder", do: { mutate: (json) => ({ ...json, identifiers }) } });
+    const wanted = [dns("a.example.com"), dns("b.example.com")];
+    expect((await session.newOrder({ identifiers: wanted }, signal)).identifiers).toEqual([
+      dns("b.example.com"),
+      dns("a.example.com"),
+    ]);
+  });
+
+  test.each([
+    ["../../etc/passwd", /token of its http-01 challenge/],
+    ["short", /token of its http-01 challenge/],
+    ["x".repeat(513), /token of its http-01 challenge/],
+    ["abcdefghijklmnopqrstuv\n", /token of its http-01 challenge/],
+    [7, /token of its http-01 challenge/],
+  ])("the token %j is refused before anybody sees it", async (token, message) => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const challenges = [{ type: "http-01", url: order.url, status: "pending", token }];
+    server.faults.add({ on: "authz", do: { mutate: (json) => ({ ...json, challenges }) } });
+    const [url = ""] = order.authorizations;
+    expect((await problemOf(session.authorization(url, signal))).message).toMatch(message);
+  });
+
+  test("a challenge type that nobody knows passes, without its token", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const strange = { type: "dns-persist-01", url: order.url, status: "pending", token: "../x" };
+    server.faults.add({
+      on: "authz",
+      do: { mutate: (json) => ({ ...json, extra: 1, challenges: [strange] }) },
+    });
+    const { challenges } = await session.authorization(order.authorizations[0] ?? "", signal);
+    expect(challenges).toEqual([{ type: "dns-persist-01", url: order.url, status: "pending" }]);
+  });
+
+  test("an authorization for a name that was not ordered gets no answer", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const identifier = dns("victim.example.com");
+    server.faults.add({ on: "authz", do: { mutate: (json) => ({ ...json, identifier }) } });
+    const problem = await problemOf(session.authorization(order.authorizations[0] ?? "", signal));
+    expect(problem.message).toContain("victim.example.com, which the order does not name");
+  });
+
+  test("nonces that are no base64url are never used", async () => {
+    const { ca, server } = await world();
+    server.faults.add({ on: "newNonce", do: { headers: { "replay-nonce": "a b\t" } } });
+    const problem = await problemOf(registered(ca));
+    expect(problem.message).toContain("no usable Replay-Nonce");
+    server.faults.clear();
+    server.faults.add({ on: "newAccount", do: { headers: { "replay-nonce": '"quoted"' } } });
+    await registered(ca);
+    const nonces = server.requests.map(({ protected: header }) => header?.["nonce"]);
+    expect(nonces).not.toContain('"quoted"');
+  });
+});
+
+describe("failures on the way", () => {
+  test("an order whose answer was lost is not placed twice", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    server.faults.add({ on: "newOrder", phase: "after", do: { destroy: true } });
+    const order = session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    expect((await problemOf(order)).is("network")).toBe(true);
+    expect(server.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(1);
+  });
+
+  test("a finalization whose answer was lost is found again by reading the order", async () => {
+    const here = await world();
+    const session = await registered(here.ca);
+    here.server.faults.add({ on: "finalize", phase: "after", do: { destroy: true } });
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const { chains } = await fulfil(here, session, order);
+    expect(chains).toHaveLength(1);
+    expect(here.server.requests.filter(({ kind }) => kind === "finalize")).toHaveLength(1);
+  });
+
+  test("reads are repeated with a fresh nonce: after a cut, a 502 and a short Retry-After", async () => {
+    const { ca, server, clock } = await world();
+    const session = await registered(ca);
+    const { url } = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    server.faults.add({ on: "order", do: { destroy: true } });
+    server.faults.add({
+      on: "order",
+      nth: 2,
+      do: { status: 502, body: "<html>", contentType: "text/html" },
+    });
+    expect((await session.order(url, signal)).status).toBe("pending");
+    expect(clock.slept).toEqual([250, 1000]);
+    server.faults.add({ on: "order", do: { status: 503, body: "", retryAfter: 3 } });
+    await session.order(url, signal);
+    expect(clock.slept.at(-1)).toBe(3000);
+  });
+
+  test("a CA that names a day is not waited for: exit code 6, with the time to come back", async () => {
+    const { ca, server, clock } = await world();
+    const session = await registered(ca);
+    const problem = { type: "rateLimited", detail: "too many\r\n\u001b]0;pwned\u0007 orders" };
+    server.faults.add({ on: "newOrder", do: { status: 429, problem, retryAfter: 86_400 } });
+    const order = session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const limited = await problemOf(order);
+    expect([limited.document.type, limited.exitCode, limited.retryable]).toEqual([
+      urn("rateLimited"),
+      6,
+      true,
+    ]);
+    expect(limited.message).toBe("too many ]0;pwned orders");
+    expect(limited.retryAt?.getTime()).toBe(clock.now().getTime() + 86_400_000);
+    expect(clock.slept).toEqual([]);
+    expect(server.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(1);
+  });
+
+  test("a replaced certificate that the CA does not know costs one more newOrder, without it", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const wanted = { identifiers: [dns("a.example.com")], replaces: "aYhba4dG.AIdlQyE" };
+    const order = await session.newOrder(wanted, signal);
+    expect(order.status).toBe("pending");
+    const asked = server.requests.filter(({ kind }) => kind === "newOrder");
+    expect(asked.map(({ payload }) => Object.hasOwn(Object(payload), "replaces"))).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  test("a profile that is not offered is refused here, with those that are", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const wanted = { identifiers: [dns("a.example.com")], profile: "platinum" };
+    const problem = await problemOf(session.newOrder(wanted, signal));
+    expect(problem.is("config")).toBe(true);
+    expect(problem.hint).toMatch(/classic \(.*\); tlsserver \(45 days\)/);
+    expect(server.requests.some(({ kind }) => kind === "newOrder")).toBe(false);
+  });
+
+  test("a failed validation is told in the CA's words, with a hint for the challenge", async () => {
+    const { ca, responses } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("bad.example.com")] }, signal);
+    const [url = ""] = order.authorizations;
+    const { challenges } = await session.authorization(url, signal);
+    const challenge = challenges.find(({ type }) => type === "http-01");
+    responses.set(challenge?.token ?? "", "something else");
+    if (challenge !== undefined) await session.respond(challenge, signal);
+    const problem = await problemOf(session.waitForAuthorization(url, waiting));
+    expect([problem.is("validation"), problem.exitCode]).toEqual([true, 7]);
+    expect(problem.message).toMatch(/^bad\.example\.com: http-01: ./);
+    expect(problem.document.identifier).toEqual(dns("bad.example.com"));
+    expect(problem.document.subproblems?.[0]?.type).toMatch(/^urn:ietf:params:acme:error:/);
+    expect(problem.hint).toMatch(/web server|response/i);
+    const invalid = await session.order(order.url, signal);
+    const failed = await problemOf(session.waitForOrder(invalid, waiting));
+    expect(failed.message).toBe(problem.message);
+  });
+});
+
+describe("waiting", () => {
+  test.each([
+    ["a day", 86_400, 10_000],
+    ["for ever", 9_999_999, 10_000],
+    ["three seconds", 3, 3000],
+    ["no time", 0, 300],
+  ])("for a CA that asks for %s", async (_, retryAfter, slept) => {
+    const { ca, server, clock } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    server.faults.add({ on: "authz", do: { mutate: as("pending"), retryAfter } });
+    server.faults.add({ on: "authz", nth: 2, do: { mutate: as("valid") } });
+    await session.waitForAuthorization(order.authorizations[0] ?? "", waiting);
+    expect(clock.slept[0]).toBe(300);
+    // The Date header has whole seconds, and dates are read on the CA's clock.
+    expect(Math.abs((clock.slept[1] ?? 0) - slept)).toBeLessThan(5);
+  });
+
+  test("ends at the timeout, at the object's own expiry, and at a state that is final", async () => {
+    const { ca, server, clock } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const [url = ""] = order.authorizations;
+    const start = clock.now().getTime();
+    const late = await problemOf(session.waitForAuthorization(url, waiting));
+    expect(late.is("validation")).toBe(true);
+    expect(late.message).toMatch(/still says "pending" after 60 s/);
+    expect(clock.now().getTime() - start).toBe(60_000);
+    expect(clock.slept.every((pause) => pause <= 10_000)).toBe(true);
+
+    const past = new Date(Date.now() - 1000).toISOString();
+    const expiring = server.faults.add({
+      on: "authz",
+      times: Infinity,
+      do: { mutate: (json) => ({ ...json, expires: past }) },
+    });
+    const fresh = client(server.directoryUrl, { caBundle: server.rootPem, clock: quickClock() });
+    const again = fresh.session(await createAccountKey(), undefined);
+    await again.register({ contact: [], termsOfServiceAgreed: true }, signal);
+    const other = await again.newOrder({ identifiers: [dns("b.example.com")] }, signal);
+    const expired = again.waitForAuthorization(other.authorizations[0] ?? "", waiting);
+    expect((await problemOf(expired)).message).toMatch(/expired before/);
+    expiring.remove();
+
+    server.faults.add({ on: "authz", do: { mutate: (json) => ({ ...json, status: "revoked" }) } });
+    const before = server.requests.length;
+    const revoked = await problemOf(session.waitForAuthorization(url, waiting));
+    expect(revoked.message).toContain('ended the authorization as "revoked"');
+    expect(server.requests.length - before).toBe(1);
+  });
+
+  test("outlives a short trouble of the network", async () => {
+    const here = await world();
+    const session = await registered(here.ca);
+    here.server.faults.add({ on: "authz", nth: 2, times: 4, do: { destroy: true } });
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    expect((await fulfil(here, session, order)).chains).toHaveLength(1);
+  });
+});
+
+describe("renewal information", () => {
+  const soon = Date.now() + 86_400_000;
+  const good = {
+    start: new Date(soon).toISOString(),
+    end: new Date(soon + 3_600_000).toISOString(),
+  };
+  test.each([
+    ["one second", { retryAfter: 1 }, 60_000],
+    ["a year", { retryAfter: 31_536_000 }, 86_400_000],
+    ["nothing", { headers: { "retry-after": undefined } }, 21_600_000],
+    ["nonsense", { headers: { "retry-after": "soon" } }, 21_600_000],
+  ])("that asks for %s is asked again within RFC 9773's bounds", async (_, action, wait) => {
+    const { ca, server, clock } = await world();
+    const suggestedWindow = good;
+    const body = JSON.stringify({ suggestedWindow, explanationURL: "javascript:alert(1)" });
+    server.faults.add({
+      on: "renewalInfo",
+      do: { status: 200, body, contentType: "application/json", ...action },
+    });
+    const info = await ca.renewalInfo("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE", signal);
+    expect(info.explanationUrl).toBeUndefined();
+    expect(info.retryAfter.getTime() - clock.now().getTime()).toBe(wait);
+  });
+
+  test.each([
+    [
+      "an end before the start",
+      {
+        status: 200,
+        body: JSON.stringify({ suggestedWindow: { start: good.end, end: good.start } }),
+        contentType: "application/json",
+      },
+      false,
+      21_600_000,
+    ],
+    [
+      "a 404",
+      { status: 404, problem: { type: "malformed", detail: "unknown" } },
+      false,
+      21_600_000,
+    ],
+    ["a 500", { status: 500, body: "oops", contentType: "text/plain" }, true, 60_000],
+  ])("that is %s fails with when to ask again", async (_, action, temporary, wait) => {
+    const { ca, server, clock } = await world();
+    server.faults.add({ on: "renewalInfo", times: Infinity, do: action });
+    const problem = await problemOf(ca.renewalInfo("aYhba4dG.AIdlQyE", signal));
+    expect(problem.retryable).toBe(temporary);
+    expect((problem.retryAt?.getTime() ?? 0) - clock.now().getTime()).toBe(wait);
+  });
+});
+
+test("RSA account keys sign as well", async () => {
+  const { ca } = await world();
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const session = ca.session(
+    privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    undefined,
+  );
+  const account = await session.register({ contact: [], termsOfServiceAgreed: true }, signal);
+  expect(account.status).toBe("valid");
+});
+
+/** Another status in a JSON answer. */
+const as = (status: string) => (json: Record<string, unknown>) => ({ ...json, status });
+
+/** Sleeps for real, but at most 50 ms. */
+function patient() {
+  const quick = quickClock();
+  return {
+    ...quick,
+    async sleep(milliseconds: number, signal: AbortSignal) {
+      await quick.sleep(milliseconds, signal);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    },
+  };
+}

@@ -1,0 +1,250 @@
+import { createPublicKey, X509Certificate, webcrypto } from "node:crypto";
+import * as x509 from "@peculiar/x509";
+import { beforeAll, describe, expect, test } from "vitest";
+import { acceptCertificate, chooseChain, type Expected } from "../../src/acme/certificate.ts";
+import { certificateId, serialOf } from "../../src/acme/extensions.ts";
+import { Problem } from "../../src/problem.ts";
+import { dns } from "./world.ts";
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const now = new Date("2026-06-01T00:00:00Z");
+const day = 86_400_000;
+const at = (days: number) => new Date(now.getTime() + days * day);
+
+interface Pair {
+  readonly keys: webcrypto.CryptoKeyPair;
+  readonly certificate: x509.X509Certificate;
+}
+let root: Pair;
+let intermediate: Pair;
+let stranger: Pair;
+let keys: webcrypto.CryptoKeyPair;
+let expected: Expected;
+
+const newKeys = () => webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+
+async function authority(name: string, issuer?: Pair, ca = true): Promise<Pair> {
+  const own = await newKeys();
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: `CN=${name}`,
+    issuer: issuer?.certificate.subject ?? `CN=${name}`,
+    publicKey: own.publicKey,
+    signingKey: (issuer?.keys ?? own).privateKey,
+    signingAlgorithm: algorithm,
+    notBefore: at(-100),
+    notAfter: at(1000),
+    extensions: [new x509.BasicConstraintsExtension(ca, undefined, true)],
+  });
+  return { keys: own, certificate };
+}
+
+interface Leaf {
+  names?: x509.JsonGeneralNames;
+  notBefore?: Date;
+  notAfter?: Date;
+  serial?: string;
+  publicKey?: webcrypto.CryptoKey;
+  issuer?: Pair;
+  signer?: Pair;
+  extensions?: x509.Extension[];
+}
+
+async function leaf(how: Leaf = {}): Promise<x509.X509Certificate> {
+  const { issuer = intermediate, signer = issuer } = how;
+  return x509.X509CertificateGenerator.create({
+    subject: "",
+    issuer: issuer.certificate.subject,
+    publicKey: how.publicKey ?? keys.publicKey,
+    signingKey: signer.keys.privateKey,
+    signingAlgorithm: algorithm,
+    serialNumber: how.serial ?? "01ab",
+    notBefore: how.notBefore ?? at(-1),
+    notAfter: how.notAfter ?? at(89),
+    extensions: [
+      new x509.SubjectAlternativeNameExtension(
+        how.names ?? [
+          { type: "dns", value: "example.com" },
+          { type: "ip", value: "2001:db8::1" },
+        ],
+      ),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
+      ...(how.extensions ?? [
+        new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1"]),
+        new x509.BasicConstraintsExtension(false),
+      ]),
+    ],
+  });
+}
+
+const pem = (...certificates: x509.X509Certificate[]) =>
+  certificates.map((certificate) => `${certificate.toString("pem")}\n`).join("");
+const chain = (text: string) => ({ url: "https://ca.example/cert/1", pem: text });
+
+function why(text: string, changes: Partial<Expected> = {}): string {
+  try {
+    acceptCertificate(chain(text), { ...expected, ...changes });
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    expect([error.is("protocol"), error.exitCode]).toEqual([true, 4]);
+    return error.message;
+  }
+  return "accepted";
+}
+
+beforeAll(async () => {
+  root = await authority("Test Root");
+  intermediate = await authority("Test Intermediate", root);
+  stranger = await authority("Test Intermediate", await authority("Test Root"));
+  keys = await newKeys();
+  const spki = Buffer.from(await webcrypto.subtle.exportKey("spki", keys.publicKey));
+  expected = {
+    publicKey: createPublicKey({ key: spki, format: "der", type: "spki" }),
+    identifiers: [{ type: "ip", value: "2001:db8::1" }, dns("example.com")],
+    now,
+  };
+});
+
+describe("an accepted certificate", () => {
+  test("is told in full, and written anew from its DER without root, comments and CRLF", async () => {
+    const one = await leaf({ serial: "87654321" });
+    const text = pem(one, intermediate.certificate, root.certificate);
+    const dirty = `subject=evil\n${text.replaceAll("\n", "\r\n")}\n# junk \u001b[31m`;
+    const accepted = acceptCertificate(chain(dirty), expected);
+    const node = new X509Certificate(one.toString("pem"));
+    expect(accepted).toMatchObject({
+      leaf: `${one.toString("pem")}\n`,
+      chain: `${intermediate.certificate.toString("pem")}\n`,
+      serial: "0087654321",
+      issuer: "Test Intermediate",
+      notBefore: at(-1),
+      notAfter: at(89),
+      fingerprint: node.fingerprint256.replaceAll(":", "").toLowerCase(),
+    });
+    expect(accepted.ariId).toMatch(/^[\w-]+\.AIdlQyE$/);
+  });
+
+  test("may come alone, and may know no purposes", async () => {
+    expect(acceptCertificate(chain(pem(await leaf({ extensions: [] }))), expected).chain).toBe("");
+  });
+});
+
+describe("a certificate is refused", () => {
+  test.each<[string, Leaf, RegExp]>([
+    [
+      "for a name too few",
+      { names: [{ type: "dns", value: "example.com" }] },
+      /it lacks 2001:db8::1/,
+    ],
+    [
+      "for a name too many",
+      {
+        names: [
+          { type: "dns", value: "example.com" },
+          { type: "dns", value: "evil.example" },
+          { type: "ip", value: "2001:db8::1" },
+        ],
+      },
+      /also names evil\.example/,
+    ],
+    [
+      "for a name of another kind",
+      { names: [{ type: "email", value: "a@b.c" }] },
+      /neither a DNS name nor an IP/,
+    ],
+    ["that begins in the future", { notBefore: at(1) }, /valid only from 2026-06-02/],
+    ["that has ended", { notBefore: at(-9), notAfter: at(-1) }, /expired at 2026-05-31/],
+    [
+      "that is a CA",
+      { extensions: [new x509.BasicConstraintsExtension(true, undefined, true)] },
+      /a CA's certificate/,
+    ],
+    [
+      "for clients only",
+      { extensions: [new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.2"])] },
+      /not for TLS servers/,
+    ],
+  ])("%s", async (_, how, message) => {
+    expect(why(pem(await leaf(how), intermediate.certificate))).toMatch(message);
+  });
+
+  test("for another key", async () => {
+    const { publicKey } = await newKeys();
+    expect(why(pem(await leaf({ publicKey }), intermediate.certificate))).toMatch(
+      /another key than ours/,
+    );
+  });
+
+  test("whose chain is of others, forged, in disorder, doubled or endless", async () => {
+    const one = await leaf();
+    expect(why(pem(one, root.certificate))).toMatch(/certificate 1 is not issued by the next/);
+    expect(why(pem(await leaf({ signer: stranger }), intermediate.certificate))).toMatch(
+      /certificate 1 is not issued|signature of its certificate 1/,
+    );
+    expect(why(pem(one, root.certificate, intermediate.certificate))).toMatch(/not issued/);
+    expect(why(pem(one, one))).toMatch(/twice/);
+    const noCa = await authority("No CA", root, false);
+    const below = await leaf({ issuer: noCa });
+    expect(why(pem(below, noCa.certificate))).toMatch(/is no CA|not issued/);
+    expect(why(pem(one).repeat(11))).toMatch(/holds 11 certificates/);
+  });
+
+  test("that comes with a private key, with garbage, or not at all", async () => {
+    const one = pem(await leaf(), intermediate.certificate);
+    const key = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n";
+    expect(why(one + key)).toMatch(/a PEM block that is no certificate/);
+    expect(why(key + one)).toMatch(/a PEM block that is no certificate/);
+    expect(why(one.replace("-----END CERTIFICATE-----", ""))).toMatch(/PEM is broken/);
+    expect(why("")).toMatch(/PEM is broken/);
+    const der = Buffer.concat([Buffer.from((await leaf()).rawData), Buffer.from("trailing")]);
+    const long = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
+    expect(why(long)).toMatch(/more than a certificate|no X.509/);
+    expect(why("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).toMatch(
+      /no X.509/,
+    );
+  });
+});
+
+test("the start may lie a little ahead, for clocks differ", async () => {
+  const soon = pem(await leaf({ notBefore: new Date(now.getTime() + 60_000) }));
+  expect(why(soon)).toBe("accepted");
+  expect(why(soon, { tolerance: 0 })).toMatch(/valid only from/);
+});
+
+test("a chain is chosen by the name or the fingerprint of what signed it", async () => {
+  const one = await leaf();
+  const other = await authority("Other Root");
+  const cross = await x509.X509CertificateGenerator.create({
+    subject: intermediate.certificate.subject,
+    issuer: other.certificate.subject,
+    publicKey: intermediate.keys.publicKey,
+    signingKey: other.keys.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
+  });
+  const chains = [chain(pem(one, intermediate.certificate)), chain(pem(one, cross))];
+  expect(chooseChain(chains, undefined)).toBe(chains[0]);
+  expect(chooseChain(chains, "Other Root")).toBe(chains[1]);
+  const fingerprint = new X509Certificate(cross.toString("pem")).fingerprint256;
+  expect(chooseChain(chains, fingerprint)).toBe(chains[1]);
+  expect(chooseChain(chains, "Nobody")).toBe(chains[0]);
+  expect(() => chooseChain([], undefined)).toThrow(/no certificate/);
+});
+
+test("RFC 9773's example has the identifier that its appendix A gives", () => {
+  const example = new X509Certificate(`-----BEGIN CERTIFICATE-----
+MIIBQzCB66ADAgECAgUAh2VDITAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpFeGFt
+cGxlIENBMCIYDzAwMDEwMTAxMDAwMDAwWhgPMDAwMTAxMDEwMDAwMDBaMBYxFDAS
+BgNVBAMTC2V4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEeBZu
+7cbpAYNXZLbbh8rNIzuOoqOOtmxA1v7cRm//AwyMwWxyHz4zfwmBhcSrf47NUAFf
+qzLQ2PPQxdTXREYEnKMjMCEwHwYDVR0jBBgwFoAUaYhba4dGQEHhs3uEe6CuLN4B
+yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb
++FYN/8oCIClDsqBklhB9KAelFiYt9+6FDj3z4KGVelYM5MdsO3pK
+-----END CERTIFICATE-----`);
+  expect(serialOf(example)).toBe("0087654321");
+  expect(certificateId(example)).toBe("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
+});
+
+test("a certificate without an authority key identifier has no ARI identifier", async () => {
+  const self = new X509Certificate(root.certificate.toString("pem"));
+  expect(certificateId(self)).toBeUndefined();
+});

@@ -1,0 +1,172 @@
+import { createPrivateKey as nodeKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as x509 from "@peculiar/x509";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createCsr, readCsr } from "../../src/acme/csr.ts";
+import { createPrivateKey, readPrivateKey, thumbprint } from "../../src/acme/keys.ts";
+import { keyTypes } from "../../src/certificate.ts";
+import { Problem } from "../../src/problem.ts";
+import { dns } from "./world.ts";
+
+function problemOf(task: () => unknown): Problem {
+  try {
+    task();
+  } catch (error) {
+    if (Problem.is(error)) return error;
+    throw error;
+  }
+  throw new Error("it did not fail");
+}
+
+const names = [
+  dns("example.com"),
+  dns("*.example.com"),
+  { type: "ip" as const, value: "2001:db8::1" },
+];
+
+test.each(keyTypes.filter((type) => type !== "rsa4096"))(
+  "a %s key signs a request that openssl agrees with",
+  async (type) => {
+    const pem = await createPrivateKey(type);
+    expect(readPrivateKey(pem)).toEqual({ pem, type });
+    const der = await createCsr(pem, names);
+    const text = openssl(["req", "-inform", "DER", "-noout", "-verify", "-subject", "-text"], der);
+    expect(text).toMatch(/Subject: *\n/);
+    expect(text).toContain("DNS:example.com, DNS:*.example.com, IP Address:2001:DB8:0:0:0:0:0:1");
+    const read = readCsr(der);
+    expect([read.keyType, read.identifiers]).toEqual([type, names]);
+    expect(read.publicKey.equals(createPublicKey(pem))).toBe(true);
+  },
+);
+
+test("RSA keys are made beside the running program", async () => {
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 1);
+  await createPrivateKey("rsa3072");
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(2);
+});
+
+describe("a key of the user's", () => {
+  test("is read as PKCS#8, SEC1 and PKCS#1, and becomes PKCS#8", () => {
+    const ec = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
+    const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+    const sec1 = ec.export({ type: "sec1", format: "pem" }).toString();
+    const pkcs1 = rsa.export({ type: "pkcs1", format: "pem" }).toString();
+    expect(readPrivateKey(sec1)).toEqual({
+      pem: ec.export({ type: "pkcs8", format: "pem" }),
+      type: "ec384",
+    });
+    expect(readPrivateKey(pkcs1).pem).toMatch(/^-----BEGIN PRIVATE KEY-----/);
+  });
+
+  test("of another kind is refused before any CA sees it", () => {
+    const kinds = [
+      generateKeyPairSync("ed25519").privateKey,
+      generateKeyPairSync("ec", { namedCurve: "P-521" }).privateKey,
+      generateKeyPairSync("ec", { namedCurve: "secp256k1" }).privateKey,
+      generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey,
+    ];
+    for (const kind of kinds) {
+      const pem = kind.export({ type: "pkcs8", format: "pem" }).toString();
+      const problem = problemOf(() => readPrivateKey(pem, "account.pem"));
+      expect([problem.exitCode, problem.message]).toEqual([
+        2,
+        "account.pem is of a type or size that CAs do not accept.",
+      ]);
+    }
+  });
+
+  test("that is encrypted or no key is refused, with what to do, without its text", () => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const options = {
+      type: "pkcs8",
+      format: "pem",
+      cipher: "aes-256-cbc",
+      passphrase: "x",
+    } as const;
+    const encrypted = privateKey.export(options).toString();
+    expect(problemOf(() => readPrivateKey(encrypted)).hint).toContain("openssl pkey");
+    const problem = problemOf(() => readPrivateKey("my secret"));
+    expect(`${problem.message}${problem.hint}`).not.toContain("my secret");
+  });
+});
+
+test("the thumbprint is RFC 7638's", () => {
+  // The example of RFC 7638 §3.1 has a public key only, which is enough to be named.
+  const n =
+    "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+  const key = createPublicKey({ key: { kty: "RSA", n, e: "AQAB" }, format: "jwk" });
+  const pem = key.export({ type: "spki", format: "pem" }).toString();
+  expect(thumbprint(pem)).toBe("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+});
+
+describe("a request of the user's", () => {
+  const key = nodeKey(
+    generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({
+      type: "sec1",
+      format: "pem",
+    }),
+  );
+  const pem = key.export({ type: "pkcs8", format: "pem" }).toString();
+
+  test("is read from PEM, its common name counted as a name", () => {
+    const config = "/CN=www.Example.com";
+    const csr = openssl([
+      "req",
+      "-new",
+      "-key",
+      keyFile(pem),
+      "-subj",
+      config,
+      "-addext",
+      "subjectAltName=DNS:example.com",
+    ]);
+    expect(readCsr(csr).identifiers).toEqual([dns("example.com"), dns("www.example.com")]);
+  });
+
+  const request = (...more: string[]) =>
+    openssl(["req", "-new", "-key", keyFile(pem), "-subj", "/", ...more]);
+
+  test("with names that ACME does not know, with none, or broken is refused", () => {
+    const mail = request("-addext", "subjectAltName=email:a@example.com");
+    expect(problemOf(() => readCsr(mail, "my.csr")).message).toBe(
+      "my.csr holds a name of type email, which ACME does not know.",
+    );
+    expect(problemOf(() => readCsr(request())).message).toBe("the CSR names nothing to certify.");
+    expect(problemOf(() => readCsr("nonsense")).message).toMatch(/no certificate signing request/);
+    expect(problemOf(() => readCsr(new Uint8Array([1, 2]))).exitCode).toBe(2);
+  });
+
+  test("for a key that no CA takes is refused", async () => {
+    const weak = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
+    const csr = openssl([
+      "req",
+      "-new",
+      "-key",
+      keyFile(weak.toString()),
+      "-subj",
+      "/CN=example.com",
+    ]);
+    expect(problemOf(() => readCsr(csr)).message).toMatch(/The key of the CSR is of a type/);
+    expect(new x509.Pkcs10CertificateRequest(csr).subject).toBe("CN=example.com");
+  });
+});
+
+function keyFile(pem: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "acmectl-keys-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "key.pem"), pem);
+  return join(folder, "key.pem");
+}
+
+function openssl(args: readonly string[], input: Uint8Array = new Uint8Array()): string {
+  return execFileSync("openssl", args, {
+    input,
+    encoding: "utf8",
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+}

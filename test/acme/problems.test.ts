@@ -1,0 +1,213 @@
+import { describe, expect, test } from "vitest";
+import { challengeHint } from "../../src/acme/hints.ts";
+import { httpDate, links, retryAfter } from "../../src/acme/headers.ts";
+import { createLimit } from "../../src/acme/limit.ts";
+import { createNoncePool } from "../../src/acme/nonces.ts";
+import { refusal } from "../../src/acme/problems.ts";
+import { printable } from "../../src/acme/text.ts";
+import type { Directory } from "../../src/acme/acme.ts";
+import { signal } from "./world.ts";
+
+const now = new Date("2026-06-01T00:00:00Z");
+const url = "https://ca.example/acme/new-order";
+const directory: Directory = {
+  url: "https://ca.example/directory",
+  newNonce: url,
+  newAccount: url,
+  newOrder: url,
+  meta: {
+    termsOfService: "https://ca.example/terms",
+    caaIdentities: ["ca.example", "other.example"],
+    externalAccountRequired: false,
+    profiles: { classic: "90 days" },
+  },
+};
+
+function refused(status: number, body: unknown, headers: Record<string, string> = {}) {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const answer = {
+    url,
+    method: "POST",
+    status,
+    headers,
+    text,
+    body: typeof body === "string" ? undefined : body,
+  };
+  const accountUrl = "https://ca.example/acct/7";
+  return refusal(answer, { what: "new order", directory, accountUrl }, now);
+}
+const acme = (type: string, more: object = {}) => ({
+  type: `urn:ietf:params:acme:error:${type}`,
+  detail: "in the CA's words",
+  ...more,
+});
+
+describe("a CA's problem", () => {
+  test.each([
+    "accountDoesNotExist",
+    "alreadyReplaced",
+    "alreadyRevoked",
+    "badCSR",
+    "badNonce",
+    "badPublicKey",
+    "badRevocationReason",
+    "badSignatureAlgorithm",
+    "caa",
+    "compound",
+    "connection",
+    "dns",
+    "externalAccountRequired",
+    "incorrectResponse",
+    "invalidContact",
+    "invalidProfile",
+    "malformed",
+    "orderNotReady",
+    "rateLimited",
+    "rejectedIdentifier",
+    "serverInternal",
+    "tls",
+    "unauthorized",
+    "unsupportedContact",
+    "unsupportedIdentifier",
+    "userActionRequired",
+  ])("of type %s keeps type and words, and says what to do", (type) => {
+    const problem = refused(400, acme(type));
+    expect(problem.document).toMatchObject({ ...acme(type), status: 400 });
+    expect(problem.message).toBe("in the CA's words");
+    expect(problem.hint).toMatch(/\w{3}/);
+  });
+
+  test("of type caa shows what to put into the record", () => {
+    const { hint } = refused(403, acme("caa"));
+    expect(hint).toContain('CAA 0 issue "ca.example"');
+    expect(hint).toContain("https://ca.example/acct/7");
+    expect(hint).toContain("validationmethods");
+  });
+
+  test("of type userActionRequired shows both pages", () => {
+    const headers = { link: '<https://ca.example/terms/v8>; rel="terms-of-service"' };
+    const { hint } = refused(
+      403,
+      acme("userActionRequired", { instance: "https://ca.example/do" }),
+      headers,
+    );
+    expect(hint).toContain("https://ca.example/do");
+    expect(hint).toContain("https://ca.example/terms/v8");
+  });
+
+  test.each([
+    [429, acme("rateLimited"), {}, 6, true],
+    [403, acme("rateLimited"), { "retry-after": "60" }, 6, true],
+    [503, acme("serverInternal"), { "retry-after": "60" }, 6, true],
+    [500, acme("serverInternal"), {}, 5, true],
+    [403, acme("rejectedIdentifier"), {}, 5, false],
+    [400, { type: "urn:new:type", detail: "x" }, {}, 5, false],
+    [400, { detail: "no type" }, {}, 5, false],
+    [503, "<html>", { "retry-after": "60" }, 6, true],
+    [502, "<html>", {}, 4, true],
+    [404, "<html>", {}, 4, true],
+  ])("%i %j %j ends with exit code %i", (status, body, headers, code, retryable) => {
+    const problem = refused(status, body, headers);
+    expect([problem.exitCode, problem.retryable, problem.document.status]).toEqual([
+      code,
+      retryable,
+      status,
+    ]);
+  });
+
+  test("with subproblems keeps them, cleaned, and not without bound", () => {
+    const part = acme("dns", {
+      detail: "a\u001b[2Jb",
+      identifier: { type: "dns", value: "x.example" },
+    });
+    const body = acme("compound", {
+      subproblems: [part, 7, ...Array.from({ length: 999 }, () => part)],
+    });
+    const { subproblems = [] } = refused(403, body).document;
+    expect(subproblems[0]).toMatchObject({ detail: "a [2Jb", identifier: { value: "x.example" } });
+    expect(subproblems.length).toBeLessThanOrEqual(200);
+  });
+});
+
+const hint = (type: string, challenge: string) => challengeHint(acme(type).type, challenge);
+
+test("the hint for a challenge depends on its error and its type", () => {
+  expect(hint("connection", "http-01")).toContain("port 80");
+  expect(hint("connection", "tls-alpn-01")).toContain("port 443");
+  expect(hint("unauthorized", "dns-01")).toContain("TXT");
+  expect(hint("dns", "dns-01")).not.toBe(hint("dns", "http-01"));
+  expect(hint("tls", "http-01")).toContain("TLS");
+  expect(hint("caa", "dns-01")).toContain("CAA");
+  expect(hint("unheard-of", "dns-01")).toMatch(/Mend/);
+  expect(challengeHint(undefined)).toMatch(/Mend/);
+});
+
+const wait = (text: string, date?: string) =>
+  (retryAfter({ "retry-after": text, ...(date ? { date } : {}) }, now)?.getTime() ?? NaN) -
+  now.getTime();
+
+describe("Retry-After", () => {
+  test("is seconds or a date, at most seven days", () => {
+    expect(wait("120")).toBe(120_000);
+    expect(wait("0")).toBe(0);
+    expect(wait("Mon, 01 Jun 2026 00:01:00 GMT")).toBe(60_000);
+    expect(wait("Sun, 31 May 2026 00:00:00 GMT")).toBe(0);
+    expect(wait("9999999")).toBe(7 * 86_400_000);
+    expect(wait("Fri, 01 Jan 2100 00:00:00 GMT")).toBe(7 * 86_400_000);
+  });
+  test("is read on the CA's own clock", () => {
+    expect(wait("Mon, 01 Jun 2026 01:01:00 GMT", "Mon, 01 Jun 2026 01:00:00 GMT")).toBe(60_000);
+  });
+  test.each(["", "soon", "-5", "1e9", "9".repeat(20), "2026-06-01"])("%j is none", (text) => {
+    expect(wait(text)).toBeNaN();
+  });
+  test("dates of other kinds are none", () => {
+    expect(httpDate("2")).toBeUndefined();
+    expect(httpDate("Sunday, 06-Nov-94 08:49:37 GMT")?.getUTCDate()).toBe(6);
+  });
+});
+
+test("links are found in joined fields, relative ones too", () => {
+  const link =
+    '<https://ca.example/dir>;rel="index", </cert/1/alt>; title="a, b"; rel="alternate", <x?y>;rel=alternate, <z>; rel="up alternate"';
+  expect(links({ link }, "alternate", "https://ca.example/cert/1")).toEqual([
+    "https://ca.example/cert/1/alt",
+    "https://ca.example/cert/x?y",
+    "https://ca.example/cert/z",
+  ]);
+  expect(links({}, "alternate", url)).toEqual([]);
+});
+
+test("the youngest nonce is taken first, and the pool is bounded", () => {
+  const pool = createNoncePool(2);
+  for (const nonce of ["a", "b", "bad nonce", undefined, "", "c"]) pool.add(nonce);
+  expect([pool.take(), pool.take(), pool.take()]).toEqual(["c", "b", undefined]);
+});
+
+test("a limit runs so many at once, in order, and leaves out what was aborted while it waited", async () => {
+  const limit = createLimit(2);
+  const begun: number[] = [];
+  const ends: (() => void)[] = [];
+  const task = (index: number) => () => {
+    begun.push(index);
+    return new Promise<void>((resolve) => void ends.push(resolve));
+  };
+  const controller = new AbortController();
+  const first = [limit(task(0), signal), limit(task(1), signal)];
+  const aborted = limit(task(2), controller.signal);
+  const last = limit(task(3), signal);
+  controller.abort(new Error("stop"));
+  await expect(aborted).rejects.toThrow("stop");
+  expect(begun).toEqual([0, 1]);
+  ends[0]?.();
+  await first[0];
+  await Promise.resolve();
+  expect(begun).toEqual([0, 1, 3]);
+  ends.slice(1).forEach((end) => end());
+  await Promise.all([...first, last]);
+});
+
+test("foreign text becomes one line that no terminal obeys", () => {
+  expect(printable("a\r\nb\u001b]0;x\u0007\u202Ec\u2028d\u009b1m")).toBe("a b ]0;x c d 1m");
+  expect(printable("x".repeat(3000), 10)).toBe("xxxxxxxxxx…");
+});
