@@ -1,0 +1,487 @@
+import { readFile } from "node:fs/promises";
+import type { Call, OptionsOf, Target } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  accountId,
+  cloudflareError,
+  cloudflareKey,
+  cloudflareToken,
+  startCloudflareFake,
+} from "../../test/support/fakes/cloudflare.ts";
+import cloudflare from "./index.ts";
+
+type Options = OptionsOf<typeof cloudflare.options>;
+
+const fake = await startCloudflareFake();
+const call = { signal: new AbortController().signal };
+
+afterAll(() => fake.close());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  fake.faults.clear();
+  fake.pageSize = 5_000;
+});
+
+function options(more: Partial<Options> = {}): Options {
+  return {
+    apiToken: cloudflareToken,
+    zoneToken: undefined,
+    apiKey: undefined,
+    email: undefined,
+    accountId: undefined,
+    zoneId: undefined,
+    ttl: 60,
+    baseUrl: fake.url,
+    ...more,
+  };
+}
+
+async function open(more: Partial<Options> = {}, context = {}) {
+  const solver = await cloudflare.create(options(more), solverContext(context));
+  const preflight = (targets: readonly Target[], at: Call) =>
+    solver.preflight?.(targets, at) ?? Promise.reject(new Error("there is no preflight"));
+  return { ...solver, preflight };
+}
+
+const challenge = (name: string) => challengeFor("dns-01", name);
+const target = (name: string) => ({
+  identifier: { type: "dns", value: name } as const,
+  wildcard: false,
+  validationName: `_acme-challenge.${name}`,
+  recordName: `_acme-challenge.${name}`,
+});
+const fixture = (name: string) => readFile(new URL(`fixtures/${name}`, import.meta.url), "utf8");
+const since = (from: number) => fake.requests.slice(from).map(({ action }) => action);
+const secrets = [cloudflareToken, cloudflareKey.apiKey];
+
+async function failure(work: Promise<unknown>): Promise<Problem> {
+  const error: unknown = await work.then(
+    () => expect.unreachable("it did not fail"),
+    (reason: unknown) => reason,
+  );
+  if (!Problem.is(error)) throw error;
+  for (const secret of secrets)
+    expect(
+      JSON.stringify([error, error.message, error.hint, error.stack, error.cause]),
+    ).not.toContain(secret);
+  return error;
+}
+
+async function problem(work: Promise<unknown>) {
+  const { message, hint } = await failure(work);
+  return `${message}\n${hint}`;
+}
+
+describe("conformance", () => {
+  const zone = { id: fake.addZone("conform.test"), planted: "" };
+  const cases = solverConformance({
+    plugin: cloudflare,
+    options: options(),
+    names: ["one.conform.test", "two.conform.test"],
+    visible: async ({ recordName }) => fake.values(recordName),
+    foreign: {
+      plant: async ({ recordName: name }) => {
+        zone.planted = fake.plant(zone.id, {
+          type: "TXT",
+          name,
+          content: "foreign, no quotes",
+          ttl: 300,
+        });
+      },
+      look: async ({ recordName }) =>
+        fake.records(recordName).filter(({ id }) => id === zone.planted),
+      remove: async () => fake.unplant(zone.planted),
+    },
+    broken: [
+      {
+        when: "the token is unknown",
+        options: options({ apiToken: "x".repeat(40) }),
+        says: /Zone:Read and DNS:Edit/,
+      },
+      {
+        when: "the token is half",
+        options: options({ apiToken: cloudflareToken.slice(0, 20) }),
+        says: /copied whole/,
+      },
+      {
+        when: "the token holds a line break",
+        options: options({ apiToken: `${cloudflareToken}\nx` }),
+        says: /line break/,
+      },
+      {
+        when: "the token is empty",
+        options: options({ apiToken: "" }),
+        says: /apiToken holds nothing/,
+      },
+      {
+        when: "there are two kinds of credentials",
+        options: options({ ...cloudflareKey }),
+        says: /both apiToken and apiKey/,
+      },
+      {
+        when: "there are no credentials",
+        options: options({ apiToken: undefined }),
+        says: /CLOUDFLARE_DNS_API_TOKEN/,
+      },
+      {
+        when: "a key has no e-mail",
+        options: options({ apiToken: undefined, apiKey: cloudflareKey.apiKey }),
+        says: /CLOUDFLARE_EMAIL/,
+      },
+      {
+        when: "an e-mail has no key",
+        options: options({ apiToken: undefined, email: "ops@example.com" }),
+        says: /without apiKey/,
+      },
+      {
+        when: "e-mail and key do not match",
+        options: options({ apiToken: undefined, ...cloudflareKey, email: "else@example.com" }),
+        says: /else@example\.com.*Better/s,
+      },
+      { when: "the TTL is impossible", options: options({ ttl: 10 }), says: /1 for automatic/ },
+      {
+        when: "the TTL is Cloudflare's to refuse",
+        options: options({ ttl: 45 }),
+        says: /Invalid TTL/,
+      },
+      {
+        when: "the zone id is no id",
+        options: options({ zoneId: "conform.test" }),
+        says: /32 hexadecimal/,
+      },
+    ],
+  });
+  for (const one of cases) it(one.name, one.run);
+});
+
+const sent = (from: number) =>
+  fake.requests
+    .slice(from)
+    .map(({ headers }) => [
+      headers["authorization"],
+      headers["x-auth-key"],
+      headers["x-auth-email"],
+      headers["x-auth-user-service-key"],
+    ]);
+
+describe("credentials", () => {
+  beforeAll(() => {
+    fake.addZone("login.test");
+  });
+  it("sends those that were chosen and no other, whatever the environment holds", async () => {
+    vi.stubEnv("CLOUDFLARE_API_TOKEN", "another-token");
+    vi.stubEnv("CLOUDFLARE_API_KEY", "another-key");
+    vi.stubEnv("CLOUDFLARE_EMAIL", "another@example.com");
+    vi.stubEnv("CLOUDFLARE_API_USER_SERVICE_KEY", "v1.0-another");
+    vi.stubEnv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:9/");
+    const from = fake.requests.length;
+    await (await open()).preflight([target("login.test")], call);
+    const byToken = [`Bearer ${cloudflareToken}`, undefined, undefined, undefined];
+    expect(sent(from)).toEqual([byToken, byToken, byToken]);
+    const then = fake.requests.length;
+    await (
+      await open({ apiToken: undefined, ...cloudflareKey })
+    ).preflight([target("login.test")], call);
+    const byKey = [undefined, cloudflareKey.apiKey, cloudflareKey.email, undefined];
+    expect(sent(then)).toEqual([byKey, byKey]);
+  });
+
+  it("looks zones up with a token of their own, and writes with the other", async () => {
+    fake.addToken("r".repeat(40), { edit: false });
+    fake.addToken("w".repeat(40), { read: false });
+    const solver = await open({ apiToken: "w".repeat(40), zoneToken: "r".repeat(40) });
+    const mine = challenge("login.test");
+    const receipt = await solver.present(mine, call);
+    expect(fake.values(mine.recordName)).toEqual([mine.recordValue]);
+    await solver.cleanup(mine, receipt, call);
+    const blind = await open({ apiToken: "w".repeat(40) });
+    expect(await problem(blind.preflight([target("login.test")], call))).toMatch(
+      /may not list zones|zone\.list.*CF_ZONE_ID/s,
+    );
+  });
+
+  it("says that a token is disabled, and asks the account about a token of its own", async () => {
+    fake.addToken("d".repeat(40), { status: "disabled" });
+    const disabled = await open({ apiToken: "d".repeat(40) });
+    expect(await problem(disabled.preflight([target("login.test")], call))).toMatch(
+      /is disabled.*profile\/api-tokens/s,
+    );
+    fake.addToken("a".repeat(40), { status: "expired", account: accountId("main") });
+    const expired = await open({ apiToken: "a".repeat(40), accountId: accountId("main") });
+    expect(await problem(expired.preflight([target("login.test")], call))).toMatch(/is expired/);
+    fake.addToken("o".repeat(40), { account: accountId("main") });
+    await (await open({ apiToken: "o".repeat(40) })).preflight([target("login.test")], call);
+  });
+
+  it("needs no more than DNS:Edit when the zone id is configured", async () => {
+    const zoneId = fake.addZone("edit.test");
+    fake.addToken("e".repeat(40), { read: false, zones: [zoneId] });
+    const solver = await open({ apiToken: "e".repeat(40), zoneId });
+    const from = fake.requests.length;
+    await solver.preflight([target("edit.test"), target("www.edit.test")], call);
+    await solver.present(challenge("edit.test"), call);
+    expect(since(from)).toEqual(["GET verify", "GET dns_records", "POST dns_records"]);
+  });
+});
+
+describe("choosing the zone", () => {
+  it("takes the longest zone, on a label boundary, asking once for a small account", async () => {
+    const parent = fake.addZone("pick.test");
+    const child = fake.addZone("child.pick.test");
+    fake.addZone("ick.test");
+    const solver = await open();
+    const from = fake.requests.length;
+    const zones: string[] = [];
+    for (const name of [
+      "pick.test",
+      "child.pick.test",
+      "deep.child.pick.test",
+      "grandchild.pick.test",
+    ])
+      zones.push((await solver.present(challenge(name), call)).zoneId);
+    expect(zones).toEqual([parent, child, child, parent]);
+    expect(since(from).filter((action) => action === "GET zones")).toHaveLength(1);
+  });
+
+  it("finds a zone on a later page by its name, each suffix once", async () => {
+    const far = fake.addZone("far.pages.test");
+    fake.pageSize = 1;
+    const solver = await open();
+    const from = fake.requests.length;
+    for (const name of ["a.far.pages.test", "b.far.pages.test"])
+      expect((await solver.present(challenge(name), call)).zoneId).toBe(far);
+    const asked = fake.requests
+      .slice(from)
+      .flatMap(({ action, query }) => (action === "GET zones" ? [query["name"]] : []));
+    expect(asked).toEqual([
+      undefined,
+      "_acme-challenge.a.far.pages.test",
+      "a.far.pages.test",
+      "far.pages.test",
+      "_acme-challenge.b.far.pages.test",
+      "b.far.pages.test",
+    ]);
+  });
+
+  it("prefers the active zone, warns of a pending one, and names all when it cannot tell", async () => {
+    const log = recordingLog();
+    fake.addZone("moved.test", { status: "moved", account: accountId("old") });
+    const active = fake.addZone("moved.test");
+    expect((await (await open()).present(challenge("moved.test"), call)).zoneId).toBe(active);
+    fake.addZone("pending.test", { status: "pending" });
+    await (await open({}, { log })).present(challenge("pending.test"), call);
+    expect(log.entries.find(({ level }) => level === "warn")?.message).toMatch(
+      /pending\.test .* is pending/,
+    );
+    const one = fake.addZone("twice.test", { account: accountId("one") });
+    const two = fake.addZone("twice.test", { account: accountId("two") });
+    const said = await problem((await open()).preflight([target("twice.test")], call));
+    for (const known of [one, two, accountId("one"), accountId("two"), "CF_ACCOUNT_ID"])
+      expect(said).toContain(known);
+    const solver = await open({ accountId: accountId("two") });
+    expect((await solver.present(challenge("twice.test"), call)).zoneId).toBe(two);
+  });
+
+  it("lists the zones that it sees when none holds the name", async () => {
+    const only = fake.addZone("seen.test");
+    fake.addToken("s".repeat(40), { zones: [only] });
+    const solver = await open({ apiToken: "s".repeat(40) });
+    expect(await problem(solver.preflight([target("www.unseen.example")], call))).toMatch(
+      new RegExp(`_acme-challenge\\.www\\.unseen\\.example.*see seen\\.test \\(${only}\\)\\.`, "s"),
+    );
+    fake.addToken("n".repeat(40), { zones: [] });
+    const blind = await open({ apiToken: "n".repeat(40) });
+    expect(await problem(blind.preflight([target("seen.test")], call))).toContain(
+      "see no zone at all",
+    );
+  });
+});
+
+const limited = (seconds: string, times: number) => ({
+  action: "POST dns_records",
+  times,
+  kind: {
+    status: 429,
+    body: cloudflareError({ code: 10_429, message: "Rate limited. Please wait." }),
+    headers: { "retry-after": seconds, "content-type": "application/json" },
+  },
+});
+
+describe("writing", () => {
+  const zoneId = fake.addZone("fixture.test");
+  const name = "_acme-challenge.fixture.test";
+
+  it("sends what Cloudflare documents and keeps the id that it answers", async () => {
+    const from = fake.requests.length;
+    const value = "ADw2sEd82DUgXcQ9hNBZThJs7zVJkR5v9JeSbAb9mZY";
+    fake.faults.add({
+      action: "POST dns_records",
+      kind: {
+        status: 200,
+        body: await fixture("create-record.json"),
+        headers: { "content-type": "application/json" },
+      },
+    });
+    const solver = await open({ ttl: 120 });
+    const receipt = await solver.present(
+      { ...challenge("fixture.test"), recordValue: value },
+      call,
+    );
+    expect(receipt).toEqual({
+      zoneId,
+      zoneName: "fixture.test",
+      recordId: "023e105f4ecef8ad9ca31a8372d0c353",
+    });
+    expect(fake.requests.slice(from).at(-1)?.body).toEqual(
+      JSON.parse(await fixture("create-record.request.json")),
+    );
+  });
+
+  it("cleans up a value that was stored without quotes, on whatever page, and a record that is gone", async () => {
+    const mine = challenge("fixture.test");
+    for (const content of ["a", "b", "c", mine.recordValue])
+      fake.plant(zoneId, { type: "TXT", name, content, ttl: 300 });
+    fake.pageSize = 2;
+    const solver = await open();
+    await solver.cleanup(mine, undefined, call);
+    expect(fake.values(name)).toEqual(["a", "b", "c"]);
+    await solver.cleanup(mine, { zoneId, recordId: "0".repeat(32) }, call);
+    expect(fake.values(name)).toEqual(["a", "b", "c"]);
+  });
+
+  it("does not mind work that was done though its answer got lost", async () => {
+    const lost = challenge("lost.fixture.test");
+    const solver = await open();
+    fake.faults.add({ action: "POST dns_records", kind: "drop after" });
+    const receipt = await solver.present(lost, call);
+    expect(fake.records(lost.recordName).map(({ id }) => id)).toEqual([receipt.recordId]);
+    fake.faults.add({ action: "DELETE dns_records", kind: "drop after" });
+    await solver.cleanup(lost, receipt, call);
+    expect(fake.records(lost.recordName)).toEqual([]);
+  });
+
+  it("comes back when Cloudflare says so, and leaves long waits to the next run", async () => {
+    const busy = challenge("busy.fixture.test");
+    const solver = await open();
+    fake.faults.add(limited("0", 2));
+    fake.faults.add({
+      action: "POST dns_records",
+      kind: { status: 502, body: "<html>", headers: { "retry-after": "0" } },
+    });
+    await solver.present(busy, call);
+    expect(fake.values(busy.recordName)).toEqual([busy.recordValue]);
+    fake.faults.add(limited("0", 5));
+    const exhausted = await failure(solver.present(challenge("more.fixture.test"), call));
+    expect(exhausted.message).toMatch(/after 5 attempts in \d+ s/);
+    fake.faults.add(limited("300", 1));
+    const from = fake.requests.length;
+    const blocked = await failure(solver.present(challenge("more.fixture.test"), call));
+    expect(since(from)).toHaveLength(1);
+    expect(blocked.hint).toMatch(/1200 requests/);
+    expect(Number(blocked.retryAt) - Date.now()).toBeGreaterThan(290_000);
+  });
+
+  it("stops at once when aborted, in a request as in a wait", async () => {
+    const solver = await open();
+    for (const kind of [
+      "hang",
+      { status: 429, body: "", headers: { "retry-after": "50" } },
+    ] as const) {
+      fake.faults.add({ action: "POST dns_records", kind });
+      const controller = new AbortController();
+      const from = fake.requests.length;
+      const waiting = solver.present(challenge("abort.fixture.test"), {
+        signal: controller.signal,
+      });
+      await expect.poll(() => fake.requests.length, { interval: 5 }).toBeGreaterThan(from);
+      controller.abort(new Error("Ctrl-C"));
+      await expect(waiting).rejects.toThrow("Ctrl-C");
+    }
+  });
+});
+
+describe("failures say which zone, which name, as whom, and what to do", () => {
+  const zoneId = fake.addZone("fail.test");
+  const rows: readonly (readonly [string, number, number, string, RegExp])[] = [
+    ["a token that is not allowed here", 403, 10_000, "Authentication error", /IP address filter/],
+    ["an invalid token", 403, 9109, "Invalid access token", /is it active/],
+    ["a token that lacks a right", 400, 1009, "Unauthorized", /DNS:Edit for this very zone/],
+    [
+      "a CNAME in the way",
+      400,
+      81_053,
+      "An A, AAAA, or CNAME record with that host already exists.",
+      /follow it/,
+    ],
+    ["a full zone", 400, 81_045, "Record quota exceeded.", /number of records/],
+    [
+      "another error",
+      400,
+      1004,
+      "DNS Validation Error",
+      /DNS Validation Error \(1004\).*audit log/s,
+    ],
+    ["a zone that is gone", 404, 1001, "Invalid zone identifier", /deleted/],
+  ];
+  it.for(rows)("%s", async ([, status, code, message, says]) => {
+    fake.faults.add({
+      action: "POST dns_records",
+      kind: {
+        status,
+        body: cloudflareError({ code, message }),
+        headers: { "content-type": "application/json" },
+      },
+    });
+    const said = await problem((await open()).present(challenge("www.fail.test"), call));
+    expect(said).toMatch(says);
+    for (const known of [
+      `fail.test (${zoneId})`,
+      "_acme-challenge.www.fail.test",
+      "the API token (apiToken)",
+      String(code),
+    ])
+      expect(said).toContain(known);
+  });
+
+  it("a malformed credential, with the chain of errors", async () => {
+    const body = await fixture("malformed-key.json");
+    fake.faults.add({
+      action: "GET zones",
+      kind: { status: 400, body, headers: { "content-type": "application/json" } },
+    });
+    const solver = await open({ apiToken: undefined, ...cloudflareKey });
+    expect(await problem(solver.preflight([target("fail.test")], call))).toMatch(
+      /Global API Key of ops@example\.com: Invalid request headers \(6003\); Invalid format for X-Auth-Key header \(6103\).*copied whole/s,
+    );
+  });
+
+  it.for(["GET zones", "POST dns_records", "DELETE dns_records"])(
+    "a captive portal that answers %s",
+    async (action) => {
+      const solver = await open();
+      const mine = challenge("portal.fail.test");
+      fake.faults.add({ action, kind: "garbage" });
+      const story = solver
+        .present(mine, call)
+        .then((receipt) => solver.cleanup(mine, receipt, call));
+      const error = await failure(story);
+      expect(error.document.type).toBe("urn:acmectl:problem:network");
+      expect(error.hint).toMatch(/captive portal.*CLOUDFLARE_BASE_URL/s);
+      await solver.cleanup(mine, undefined, call);
+    },
+  );
+
+  it("a redirect, after which no credential is sent", async () => {
+    const elsewhere = await startCloudflareFake();
+    fake.faults.add({
+      action: "GET zones",
+      kind: { status: 302, body: "", headers: { location: `${elsewhere.url}/zones` } },
+    });
+    const lost = (await open()).present(challenge("fail.test"), call);
+    expect(await problem(lost)).toMatch(/HTTP 302.*must not redirect/s);
+    expect(elsewhere.requests).toEqual([]);
+    await elsewhere.close();
+  });
+});
