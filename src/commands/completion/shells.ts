@@ -33,7 +33,7 @@ _acmectl() {
   COMPREPLY=()
   case $before in
 ${values.join("\n")}
-    ${pathFlags(commands).join("|")}) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    ${pathFlags(commands).join("|")}) _acmectl_files "$word"; return ;;
   esac
   for one in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     [[ $one == -* ]] && break
@@ -48,7 +48,11 @@ ${[...groupsOf(commands).keys()].map((group) => `      ${quoted(group)}) ;;`).jo
 ${[...groups, ...cases].join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
-  [[ $word != -* && \${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- "$word"))
+  [[ $word != -* && \${#COMPREPLY[@]} -eq 0 ]] && _acmectl_files "$word"
+}
+_acmectl_files() {
+  mapfile -t COMPREPLY < <(compgen -f -- "$1")
+  compopt -o filenames 2>/dev/null
 }
 complete -F _acmectl acmectl
 `;

@@ -1,0 +1,61 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { run } from "../support/run.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "completion-"));
+  await writeFile(join(folder, "acmectl.bash"), (await run("completion bash")).stdout);
+  await writeFile(join(folder, "my request.csr"), "");
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+});
+
+/** What bash offers at Tab behind these words; the last one is still being typed. */
+async function offered(...words: readonly string[]): Promise<readonly string[]> {
+  const script = `source ./acmectl.bash
+    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _acmectl
+    printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const args = ["--norc", "-c", script, "bash", "acmectl", ...words];
+  const { stdout, stderr } = await promisify(execFile)("bash", args, { cwd: folder });
+  expect(stderr).toBe("");
+  return stdout.split("\n").filter((word) => word !== "");
+}
+
+test("bash offers commands, their sub-commands, and the flags of the one that was typed", async () => {
+  expect(await offered("iss")).toEqual(["issue"]);
+  expect(await offered("account", "")).toContain("register");
+  expect(await offered("account", "register", "--agree")).toEqual(["--agree-tos"]);
+  expect(await offered("issue", "-d", "example.com", "--standal")).toEqual(["--standalone"]);
+  expect(await offered("list", "--standal")).toEqual([]);
+});
+
+test("bash offers the values that a flag takes, and files where it takes a path", async () => {
+  expect(await offered("issue", "--key-type", "ec")).toEqual(["ec256", "ec384"]);
+  expect(await offered("--log-format", "")).toEqual(["text", "json"]);
+  expect(await offered("issue", "--csr", "my")).toEqual(["my request.csr"]);
+});
+
+test("zsh and fish are told the same commands and flags, with what they are for", async () => {
+  const zsh = (await run("completion zsh")).stdout;
+  expect(zsh).toMatch(/^#compdef acmectl\n/);
+  expect(zsh).toMatch(/'\*--key-type=\[.*\]:value:\(ec256 ec384 rsa2048 rsa3072 rsa4096\)'/);
+  const fish = (await run("completion fish")).stdout;
+  expect(fish).toMatch(
+    /^complete -c acmectl -n '__fish_seen_subcommand_from issue' -l key-type -r -f -a 'ec256 /m,
+  );
+  for (const script of [zsh, fish]) expect(script).toMatch(/CA'\\''s terms of service/);
+});
+
+test("another shell is refused, with those there are", async () => {
+  const { code, stdout, stderr } = await run("completion tcsh");
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(
+    /no completion for the shell "tcsh"\.\nHint: It is there for bash, zsh, fish\./,
+  );
+});
