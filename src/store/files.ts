@@ -4,7 +4,6 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
@@ -32,28 +31,19 @@ export async function writeDurably(path: string, content: string): Promise<void>
   });
 }
 
-/** Make a file that must not exist, and sync it; never through a symbolic link. The folder is not synced. */
+/**
+ * Make a file that must not exist (EEXIST), mode 0600 whatever the umask, and sync it; never through a symbolic link. What
+ * a failure leaves of it, and syncing the folder, are the caller's.
+ */
 export async function createFile(path: string, content: string | Uint8Array): Promise<void> {
-  const handle = await openNew(path);
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const handle = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
+    await handle.chmod(0o600);
     await handle.writeFile(content);
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-/** Open a file that must not exist (EEXIST), mode 0600 whatever the umask. */
-export async function openNew(path: string): Promise<FileHandle> {
-  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
-  const handle = await open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-  try {
-    await handle.chmod(0o600);
-    return handle;
-  } catch (error) {
-    await handle.close();
-    await discard(path);
-    throw error;
   }
 }
 

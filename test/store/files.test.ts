@@ -22,8 +22,8 @@ import { createFile, writeDurably } from "../../src/store/files.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore, tree } from "./state.ts";
 
-test.each([0o777, 0o000, 0o077])(
-  "files are 0600 and folders 0700 under umask %o",
+test.each(["0777", "0000", "0077"])(
+  "files are 0600 and folders 0700 under umask %s",
   async (umask) => {
     const { store, root } = await openStore();
     const parent = dirname(root);
@@ -111,11 +111,11 @@ test("a folder for keys that belongs to somebody else, or is open to all, is ref
 test("a full disk is a Problem that says so, and what was held stays", async ({ skip }) => {
   const folder = await temporaryFolder();
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], { stdio: "pipe" });
+    execFileSync("sh", ["-c", 'mount -t tmpfs -o size=64k tmpfs "$0"', folder], { stdio: "pipe" });
   } catch {
     skip("mounting is not permitted here; store-commit.test.ts injects ENOSPC at every call");
   }
-  onTestFinished(() => void execFileSync("umount", [folder]));
+  onTestFinished(() => void execFileSync("sh", ["-c", 'umount "$0"', folder]));
   const { store, root } = openAt(join(folder, "state"));
   const lock = await store.lock("certificate:shop", { wait: 0, signal: never });
   await store.certificates.saveRequest(requestOf("shop"));
