@@ -59,7 +59,7 @@ function isPage(value: unknown): value is string {
 }
 
 /** RFC 9773 §4.3.3: what passes by itself is asked again soon, anything else after six hours. */
-export function isTemporary(problem: Problem): boolean {
+function isTemporary(problem: Problem): boolean {
   const status = problem.document.status ?? 0;
   if (status >= 500 || status === 429 || status === 408) return true;
   return problem.is("network") && !longLasting.has(causeCode(problem));

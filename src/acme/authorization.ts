@@ -1,7 +1,7 @@
 /** The authorization object and its challenges (RFC 8555 §7.1.4, §8). */
 import type { Identifier } from "../plugin.ts";
 import { Problem, type ProblemDocument } from "../problem.ts";
-import type { AcmeChallenge, Authorization } from "./acme.ts";
+import type { AcmeChallenge, Authorization, AuthorizationStatus } from "./acme.ts";
 import { identifierKey } from "./identifiers.ts";
 import { readIdentifier } from "./order.ts";
 import { challengeHint } from "./hints.ts";
@@ -17,7 +17,14 @@ import {
   word,
 } from "./schema.ts";
 
-const statuses = ["pending", "valid", "invalid", "deactivated", "expired", "revoked"] as const;
+const statuses: readonly AuthorizationStatus[] = [
+  "pending",
+  "valid",
+  "invalid",
+  "deactivated",
+  "expired",
+  "revoked",
+];
 const challengeStatuses = ["pending", "processing", "valid", "invalid"] as const;
 const withToken = new Set(["http-01", "dns-01", "tls-alpn-01"]);
 

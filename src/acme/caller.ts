@@ -11,7 +11,7 @@ export interface Holder {
   url: string | undefined;
 }
 
-export interface Sending {
+interface Sending {
   readonly url: string;
   /** What is sent or asked for, in messages: `new order`. */
   readonly what: string;

@@ -64,7 +64,7 @@ export function acceptCertificate(chain: DownloadedChain, expected: Expected): A
 }
 
 /** Names by which a chain can be preferred: the common name of every issuer in it, leaf's first. Empty when unreadable. */
-export function issuersOf(chain: DownloadedChain): string[] {
+function issuersOf(chain: DownloadedChain): string[] {
   const certificates = tryRead(chain);
   if (typeof certificates === "string") return [];
   return certificates.map((certificate) => commonName(certificate.issuer));

@@ -13,13 +13,13 @@ import { errorType, refusal } from "./problems.ts";
 import { isJson } from "./schema.ts";
 import type { Answer, Transport } from "./transport.ts";
 
-export interface Get {
+interface Get {
   readonly url: string;
   /** What is asked for, in messages: `renewal information`. */
   readonly what: string;
   readonly signal: AbortSignal;
 }
-export interface Post extends Get {
+interface Post extends Get {
   readonly key: string;
   /** The account URL; absent where the key itself is sent. */
   readonly kid: string | undefined;

@@ -1,6 +1,6 @@
 /** The order object (RFC 8555 §7.1.3). */
 import type { Identifier } from "../plugin.ts";
-import type { Order } from "./acme.ts";
+import type { Order, OrderStatus } from "./acme.ts";
 import { canonicalIdentifier, identifierKey } from "./identifiers.ts";
 import {
   array,
@@ -16,7 +16,7 @@ import {
   word,
 } from "./schema.ts";
 
-const statuses = ["pending", "ready", "processing", "valid", "invalid"] as const;
+const statuses: readonly OrderStatus[] = ["pending", "ready", "processing", "valid", "invalid"];
 
 /** Check an order as the CA returned it. `retryAfter` comes from the answer's header. */
 export function readOrder(

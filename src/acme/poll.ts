@@ -62,7 +62,7 @@ async function pause<T>(
 }
 
 /** Milliseconds. A CA that names more than a minute (one names a day) cannot mean a poll, and is asked at our slowest. */
-export function delay(turn: number, wished: number | undefined): number {
+function delay(turn: number, wished: number | undefined): number {
   if (wished === undefined) return Math.min(300 * 1.6 ** turn, slowest);
   // The floor rises, so that "at once, at once" does not become a flood.
   return wished > 60_000 ? slowest : Math.max(wished, Math.min(250 * 1.2 ** turn, 2000));

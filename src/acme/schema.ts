@@ -30,7 +30,7 @@ export function object(value: unknown, origin: Origin): Json {
   throw malformed(origin, "it is no JSON object");
 }
 
-export function string(source: Json, name: string, origin: Origin): string {
+function string(source: Json, name: string, origin: Origin): string {
   const value = source[name];
   if (typeof value === "string") return value;
   throw malformed(origin, `its "${name}" is ${value === undefined ? "missing" : "no text"}`);
