@@ -61,7 +61,7 @@ export const command = defineCommand({
 type Flags = OptionsOf<typeof options>;
 
 function issueOptions({ force }: Flags): IssueOptions {
-  return { force: force === true };
+  return force === true ? { isWanted: () => true } : {};
 }
 
 function localOf({ localHttpPort, localResolver }: Flags) {

@@ -1,7 +1,9 @@
-import type { Clock } from "../clock.ts";
+import type { CertificateRequest } from "../certificate.ts";
 import type { Log, LogFields } from "../plugin.ts";
 import { Problem, type ProblemDocument } from "../problem.ts";
-import type { AttemptEvent, CertificateStatus, Store } from "../store/store.ts";
+import type { AttemptEvent, CertificateStatus } from "../store/store.ts";
+import { requestHash } from "./request.ts";
+import type { IssueTools } from "./tools.ts";
 
 /** An attempt being recorded: what happened, for `status` to tell, and how it ended, for the next run to heed. */
 export interface Attempt {
@@ -15,7 +17,10 @@ const keptEvents = 500;
 /** After a failure wait 1 min, 10 min, 100 min, then a day, as Let's Encrypt's integration guide asks. Milliseconds. */
 const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
 
-export function beginAttempt(name: string, store: Store, log: Log, clock: Clock): Attempt {
+export function beginAttempt(
+  request: CertificateRequest,
+  { store, log, clock }: Pick<IssueTools, "store" | "log" | "clock">,
+): Attempt {
   const now = () => clock.now().toISOString();
   const startedAt = now();
   const events: AttemptEvent[] = [];
@@ -25,20 +30,14 @@ export function beginAttempt(name: string, store: Store, log: Log, clock: Clock)
     { step, identifier }: LogFields = {},
   ) => {
     if (typeof step !== "string" || events.length >= keptEvents) return;
-    const at = now();
-    events.push({
-      at,
-      level,
-      step,
-      message,
-      ...(typeof identifier === "string" ? { identifier } : {}),
-    });
+    const named = typeof identifier === "string" ? { identifier } : {};
+    events.push({ at: now(), level, step, message, ...named });
   };
   return {
     log: recording(log, record),
     async succeeded(orderUrl) {
       const endedAt = now();
-      await store.certificates.updateStatus(name, ({ deploy }) => ({
+      await store.certificates.updateStatus(request.name, ({ deploy }) => ({
         ...(deploy === undefined ? {} : { deploy }),
         failures: 0,
         lastSuccess: endedAt,
@@ -55,9 +54,9 @@ export function beginAttempt(name: string, store: Store, log: Log, clock: Clock)
         events,
         problem,
       } as const;
-      await store.certificates.updateStatus(name, (status) => ({
+      await store.certificates.updateStatus(request.name, (status) => ({
         ...status,
-        ...afterFailure(status, Problem.is(error) ? error : undefined, clock.now()),
+        ...afterFailure(status, error, request, clock.now()),
         lastAttempt,
       }));
     },
@@ -85,18 +84,33 @@ function told(error: unknown): ProblemDocument & { hint?: string } {
   };
 }
 
+/**
+ * What the next run has to heed. What a CA was not asked about (wrong options, this machine, a lock, Ctrl-C) may be tried
+ * again at once; a CA's Retry-After goes before our own back-off; what it will never accept waits for another request.
+ */
 function afterFailure(
   status: CertificateStatus,
-  problem: Problem | undefined,
+  error: unknown,
+  request: CertificateRequest,
   now: Date,
-): Pick<CertificateStatus, "failures" | "retryAt" | "retryReason"> {
+): Partial<CertificateStatus> {
+  const problem = Problem.is(error) ? error : undefined;
+  if (problem !== undefined && unasked.has(problem.exitCode)) return {};
   const ours = new Date(
     now.getTime() + (backOff[Math.min(status.failures, backOff.length - 1)] ?? 0),
   );
-  const theirs = problem?.retryAt;
   const failures = status.failures + 1;
-  if (theirs !== undefined && theirs > ours)
+  const theirs = problem?.retryAt;
+  if (theirs !== undefined && theirs > ours) {
     return { failures, retryAt: theirs.toISOString(), retryReason: "ca" };
-  const retryReason = problem !== undefined && !problem.retryable ? "permanent" : "backoff";
-  return { failures, retryAt: ours.toISOString(), retryReason };
+  }
+  const permanent = problem?.exitCode === 5 && !problem.retryable;
+  return {
+    failures,
+    retryAt: ours.toISOString(),
+    retryReason: permanent ? "permanent" : "backoff",
+    failedRequest: requestHash(request),
+  };
 }
+
+const unasked: ReadonlySet<number> = new Set([2, 3, 8, 129, 130, 143]);

@@ -1,7 +1,13 @@
 import type { Order } from "../acme/acme.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate, Lock, NewVersion, PendingOrder } from "../store/store.ts";
+import type {
+  HeldCertificate,
+  Lock,
+  NewVersion,
+  PendingOrder,
+  StoredCertificate,
+} from "../store/store.ts";
 import { openAccount, type OpenAccount } from "./account.ts";
 import { beginAttempt } from "./attempt.ts";
 import { chooseChallenges } from "./challenges.ts";
@@ -15,10 +21,11 @@ import { assignSolvers, serveNames, type ServedName } from "./targets.ts";
 import type { IssueTools } from "./tools.ts";
 
 export interface IssueOptions {
-  /** Issue though a good certificate is held. */
-  readonly force: boolean;
-  /** RFC 9773 §5: the certificate id of the predecessor, when this is a renewal. */
-  readonly replaces?: string;
+  /**
+   * Whether what is held is to be replaced, asked under the lock; by default when it does not satisfy the request, or has
+   * expired. Another run may have renewed it while this one waited.
+   */
+  readonly isWanted?: (certificate: StoredCertificate) => boolean;
 }
 
 export interface IssueOutcome {
@@ -44,34 +51,45 @@ export async function issue(
       log.info(`waiting for ${holder}, which works on ${request.name}`, { step: "lock" }),
   });
   try {
-    const good = options.force ? undefined : await goodCertificate(request, tools);
+    const before = await store.certificates.read(request.name);
+    const good = goodCertificate(request, before, options, tools);
     if (good !== undefined) return { held: good, issued: false };
     const names = await serveNames(request, tools);
     await store.checkWritable();
     await store.certificates.saveRequest(request);
-    return await recorded(request, names, options, lock, tools);
+    return await recorded(request, { names, held: before?.held }, lock, tools);
   } finally {
     await lock.release();
   }
 }
 
-async function goodCertificate(request: CertificateRequest, { store, clock }: IssueTools) {
-  const held = (await store.certificates.read(request.name))?.held;
-  if (held === undefined || driftOf(request, held) !== undefined || isExpired(held, clock.now()))
-    return undefined;
-  return held;
+function goodCertificate(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  { isWanted }: IssueOptions,
+  { clock }: IssueTools,
+): HeldCertificate | undefined {
+  const held = before?.held;
+  if (before === undefined || held === undefined) return undefined;
+  if (driftOf(request, held) !== undefined || isExpired(held, clock.now())) return undefined;
+  return isWanted?.(before) === true ? undefined : held;
+}
+
+/** What is known before the run begins. */
+interface Start {
+  readonly names: readonly ServedName[];
+  readonly held: HeldCertificate | undefined;
 }
 
 async function recorded(
   request: CertificateRequest,
-  names: readonly ServedName[],
-  options: IssueOptions,
+  start: Start,
   lock: Lock,
   tools: IssueTools,
 ): Promise<IssueOutcome> {
-  const attempt = beginAttempt(request.name, tools.store, tools.log, tools.clock);
+  const attempt = beginAttempt(request, tools);
   try {
-    const { held, order } = await run(request, names, options, lock, {
+    const { held, order } = await run(request, start, lock, {
       ...tools,
       log: attempt.log,
     });
@@ -85,8 +103,7 @@ async function recorded(
 
 async function run(
   request: CertificateRequest,
-  names: readonly ServedName[],
-  { replaces }: IssueOptions,
+  { names, held: predecessor }: Start,
   lock: Lock,
   tools: IssueTools,
 ) {
@@ -100,7 +117,7 @@ async function run(
   key.catch(() => undefined);
   const { order, journal } = await prove(
     request,
-    replaces,
+    replaced(request, predecessor, account),
     account,
     { names, pending, resumed },
     tools,
@@ -113,6 +130,25 @@ async function run(
   );
   await journal.remove();
   return { held, order: issued.order };
+}
+
+/**
+ * RFC 9773 §5: the certificate id of the predecessor, where this CA and account issued it for one of these names. It keeps
+ * the order out of the CA's limits.
+ */
+function replaced(
+  request: CertificateRequest,
+  predecessor: HeldCertificate | undefined,
+  account: OpenAccount,
+): string | undefined {
+  if (predecessor === undefined) return undefined;
+  const { directory, account: issuedBy, identifiers, ariId } = predecessor.meta;
+  const shared = identifiers.some(({ value }) =>
+    request.identifiers.some((one) => one.value === value),
+  );
+  return shared && directory === request.issuer.server && issuedBy === account.stored.id
+    ? ariId
+    : undefined;
 }
 
 interface Known {

@@ -63,19 +63,21 @@ export interface CertificateStatus {
   /** Not before this time, ours or the CA's. */
   retryAt?: string;
   retryReason?: "backoff" | "ca" | "permanent";
-  ari?: {
-    start: string;
-    end: string;
-    selected: string;
-    nextCheck: string;
-    explanationUrl?: string;
-    /** The certificate it is about. */
-    certificateId: string;
-  };
+  /** Hash of the request that failed: a permanent problem waits until the request is another. */
+  failedRequest?: string;
+  ari?: AriStatus;
   /** Per deploy step, keyed by its position; absent when there is none. */
   deploy?: Readonly<
     Record<string, { version: number; state: "done" | "failed"; at: string; detail?: string }>
   >;
+}
+/** What is known of the CA's wishes for one certificate (RFC 9773). */
+export interface AriStatus {
+  certificateId: string;
+  /** Not asked again before. */
+  nextCheck: string;
+  /** Absent while the CA has told nothing. */
+  window?: { start: string; end: string; selected: string; explanationUrl?: string };
 }
 /** `certificate.json`. */
 export interface CertificateRecord {
