@@ -82,6 +82,7 @@ async function solversOf(
   parts: ProgramParts,
 ): Promise<{ solvers: readonly SolverDeclarations[]; unknown?: Problem }> {
   if (!commands.some((command) => command.solverFlags === true)) return { solvers: [] };
+  // What is wrong with the words is said when they are parsed for good.
   const look = await parse(argv, commands, { ...parts, solvers: [], lenient: true }).catch(
     () => {},
   );

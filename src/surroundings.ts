@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import type { Clock } from "./clock.ts";
 import type { CommandSource } from "./commands/definitions.ts";
 import type { Config } from "./options/config.ts";
+import type { TextStream } from "./output/colour.ts";
 import type { SolverPlugin } from "./plugin.ts";
 
 export interface Surroundings {
@@ -19,13 +20,6 @@ export interface Surroundings {
   /** Its reason is a Problem of kind `interrupted`, or what was thrown where nobody could catch it. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
-}
-
-/** A stream that text is written to, a terminal or not. */
-export interface TextStream {
-  write(text: string): unknown;
-  readonly isTTY?: boolean | undefined;
-  readonly columns?: number | undefined;
 }
 
 /** What main is made of; tests bring their own. */
