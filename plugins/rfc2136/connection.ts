@@ -12,7 +12,7 @@ export interface Endpoint {
 }
 
 export interface Connection {
-  /** Send a message, and resolve with the first answer of the same id that `accept` takes. */
+  /** Send a message, and resolve with the first answer of the same id that `accept` takes; what it throws rejects. */
   exchange(message: Buffer, accept: (answer: Buffer) => boolean): Promise<Buffer>;
   close(): void;
 }
@@ -144,9 +144,16 @@ function waitFor(
     const listener = {
       take(answer: Buffer) {
         const same = answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0);
-        if (same && accept(answer)) finish(() => resolve(answer));
+        if (same) judge(answer);
       },
       fail,
+    };
+    const judge = (answer: Buffer) => {
+      try {
+        if (accept(answer)) finish(() => resolve(answer));
+      } catch (error) {
+        finish(() => reject(error));
+      }
     };
     const stop = () => finish(() => reject(signal.reason));
     const timer = setTimeout(

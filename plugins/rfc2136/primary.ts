@@ -157,8 +157,8 @@ async function answerTo(
   try {
     return await connection.exchange(message, (bytes) => {
       const answer = decode(bytes);
-      // A server that could not read the question leaves it out.
-      return answer.isResponse && (answer.question === question || answer.rcode !== 0);
+      // An answer to an UPDATE may leave out what it answers (RFC 2136 §3.8).
+      return answer.isResponse && (answer.question === question || answer.question === "");
     });
   } catch (error) {
     if (error instanceof NoAnswer) throw unreachable(settings, error);

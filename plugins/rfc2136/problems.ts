@@ -126,7 +126,7 @@ function notAllowed(attempt: Attempt): Problem {
     "config",
     `${server} knows TSIG key ${key?.name}, but does not allow it to change TXT records there (REFUSED)`,
     attempt,
-    `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [TXT].`,
+    `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [TXT]. Secondaries refuse as well: server must be the zone's primary.`,
   );
 }
 

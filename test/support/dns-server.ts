@@ -28,6 +28,8 @@ export interface Asked {
   readonly type: string;
   readonly via: Transport;
   readonly recurse: boolean;
+  /** `UPDATE` is answered with NOTIMP unless mischief does otherwise. */
+  readonly opcode: "QUERY" | "UPDATE" | "OTHER";
 }
 
 /** What to do instead of answering; undefined answers as the zones say. */
@@ -77,9 +79,16 @@ export async function startDnsServer(settings: DnsServerSettings): Promise<DnsSe
     const question = packet.questions?.[0];
     if (question === undefined) return undefined;
     const { name, type } = question;
-    const entry: Asked = { name: name.toLowerCase(), type, via, recurse: packet.flag_rd };
+    const opcode = opcodes[((query[2] ?? 0) >> 3) & 0x0f] ?? "OTHER";
+    const entry: Asked = {
+      name: name.toLowerCase(),
+      type,
+      via,
+      recurse: opcode === "QUERY" && packet.flag_rd,
+      opcode,
+    };
     asked.push(entry);
-    return respond(query, packet, question, settings, settings.mischief?.(entry));
+    return respond(query, packet, question, settings, mischiefFor(entry, settings));
   };
   const { udp, tcp, port } = await bound(address, settings.port ?? 0);
   udp.on("message", (query: Buffer, from: RemoteInfo) => {
@@ -113,6 +122,13 @@ export async function startDnsServer(settings: DnsServerSettings): Promise<DnsSe
       await once(tcp, "close");
     },
   };
+}
+
+const opcodes: Readonly<Record<number, Asked["opcode"]>> = { 0: "QUERY", 5: "UPDATE" };
+
+function mischiefFor(asked: Asked, settings: DnsServerSettings): Mischief | undefined {
+  const mischief = settings.mischief?.(asked);
+  return asked.opcode === "QUERY" ? mischief : (mischief ?? { kind: "rcode", rcode: 4 });
 }
 
 type Answering = Promise<Buffer | undefined>;

@@ -1,0 +1,447 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Problem } from "acmectl/plugin";
+import type { OptionsOf } from "acmectl/plugin";
+import { challengeFor, recordingLog, solverContext } from "acmectl/testing";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { startDnsServer, testZone } from "../../test/support/dns-server.ts";
+import type { DnsServer, DnsServerSettings } from "../../test/support/dns-server.ts";
+import { endpointOf } from "./endpoint.ts";
+import rfc2136 from "./index.ts";
+import { keyFrom } from "./key.ts";
+import type { KeyOptions } from "./key.ts";
+import { decode, decodeName, encodeName, encodeUpdate } from "./message.ts";
+import { problemOf } from "./problems.ts";
+import { sign, verify } from "./tsig.ts";
+import type { TsigKey } from "./tsig.ts";
+
+/** What BIND's nsupdate sent and BIND answered, per algorithm and for two refusals. */
+const captured: {
+  case: string;
+  key: { name: string; algorithm: string; secret: string };
+  request: string;
+  answer: string;
+}[] = JSON.parse(readFileSync(new URL("fixtures/nsupdate.json", import.meta.url), "utf8"));
+
+const none: KeyOptions = {
+  tsigKey: undefined,
+  tsigKeyName: undefined,
+  tsigSecret: undefined,
+  tsigAlgorithm: undefined,
+  tsigFile: undefined,
+};
+const secret = "dGhlIHNlY3JldCBvZiB0aGUgdGVzdHM=";
+const fromName = (name: string, algorithm: string, text: string) =>
+  keyFrom({ ...none, tsigKeyName: name, tsigAlgorithm: algorithm, tsigSecret: text });
+
+describe("TSIG against what nsupdate and BIND said to each other", () => {
+  test.each(captured)("$case: signs byte for byte as nsupdate does", async ({ key, request }) => {
+    const { signed, plain, time } = withoutSignature(Buffer.from(request, "hex"));
+    const own = await keyOf(key);
+    expect(sign(plain, own, time).bytes.toString("hex")).toBe(signed.toString("hex"));
+  });
+
+  test.each(captured)("$case: understands BIND's answer", async ({ case: name, key, ...hex }) => {
+    const own = await keyOf(key);
+    const { plain, time } = withoutSignature(Buffer.from(hex.request, "hex"));
+    const { mac } = sign(plain, own, time);
+    const answer = Buffer.from(hex.answer, "hex");
+    const expected = name.startsWith("BAD") ? { kind: "error", error: name } : { kind: "good" };
+    expect(verify(answer, own, mac, time)).toEqual(expected);
+    if (name.startsWith("BAD")) return;
+    const changed = Buffer.from(answer);
+    changed.writeUInt8((changed[3] ?? 0) ^ 1, 3);
+    expect(verify(changed, own, mac, time)).toEqual({ kind: "forged" });
+    expect(verify(answer, own, randomBytes(mac.length), time)).toEqual({ kind: "forged" });
+    expect(verify(answer, own, mac, time + 301)).toEqual({ kind: "forged" });
+    expect(verify(plain, own, mac, time)).toEqual({ kind: "unsigned" });
+  });
+
+  test("an answer that is signed with another key is forged, whatever it says", async () => {
+    const [first, second] = captured;
+    if (first === undefined || second === undefined) throw new Error("no fixtures");
+    const key = await keyOf(first.key);
+    const { mac } = sign(withoutSignature(Buffer.from(first.request, "hex")).plain, key, 1);
+    expect(verify(Buffer.from(second.answer, "hex"), key, mac, 1)).toEqual({ kind: "forged" });
+  });
+
+  async function keyOf({ name, algorithm, secret: text }: (typeof captured)[number]["key"]) {
+    const key = await fromName(name, algorithm, text);
+    if (key === undefined) throw new Error("no key");
+    return key;
+  }
+});
+
+function withoutSignature(signed: Buffer) {
+  const tsig = decode(signed).additionals.at(-1);
+  if (tsig === undefined) throw new Error("not signed");
+  const plain = Buffer.from(signed.subarray(0, tsig.offset));
+  plain.writeUInt16BE(0, 10);
+  const algorithm = decodeName(tsig.data, 0);
+  return { signed, plain, time: tsig.data.readUIntBE(algorithm.end, 6) };
+}
+
+describe("messages", () => {
+  test("hold what nsupdate's do", () => {
+    const theirs = decode(Buffer.from(captured[0]?.request ?? "", "hex"));
+    const value = "C3C19AUXiO2WMrZnBjo2BzCt3aCEwMmXWwZR4I81Pmg";
+    const name = "_acme-challenge.Example.Test";
+    const ours = decode(
+      encodeUpdate(theirs.id, "example.test", [{ kind: "add", name, value, ttl: 60 }]),
+    );
+    expect(ours.question).toBe(theirs.question);
+    const withoutOffset = ({ authorities }: typeof ours) =>
+      authorities.map(({ offset, ...record }) => ({ ...record, offset: typeof offset }));
+    expect(withoutOffset(ours)).toEqual(withoutOffset(theirs));
+  });
+
+  test("of random bytes end in a RangeError and never in a loop", () => {
+    expect(() => decodeName(Buffer.from([0xc0, 0x00]), 0)).toThrow(RangeError);
+    expect(() => decodeName(Buffer.from([0x80, 0x00]), 0)).toThrow(RangeError);
+    for (let round = 0; round < 3000; round++) {
+      const bytes = randomBytes(round % 200);
+      if (bytes.length > 12) bytes.fill(0, 4, 11);
+      try {
+        decode(bytes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+      }
+    }
+    expect(encodeName("a.b.").toString("hex")).toBe("0161016200");
+  });
+});
+
+describe("keys", () => {
+  let folder: string;
+  beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "keys-"))));
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test.each(["hmac-sha256", "hmac-sha256.", "HMAC-SHA256", "HMACSHA256", "sha256", "hmac_sha256"])(
+    "take %s for hmac-sha256",
+    async (spelling) => {
+      expect((await fromName("acme.", spelling, secret))?.algorithm).toBe("hmac-sha256");
+    },
+  );
+
+  test("take the long name of hmac-md5, and hmac-sha256 when none is given", async () => {
+    const md5 = await fromName("acme", "HMAC-MD5.SIG-ALG.REG.INT.", secret);
+    expect(md5?.algorithm).toBe("hmac-md5");
+    const plain = await keyFrom({ ...none, tsigKeyName: "Acme", tsigSecret: `${secret}\n` });
+    expect(plain).toEqual({
+      name: "acme",
+      algorithm: "hmac-sha256",
+      secret: Buffer.from(secret, "base64"),
+    });
+  });
+
+  test("are read from tsig-keygen's file, with comments and several keys", async () => {
+    const file = join(folder, "keys.conf");
+    const slashes = "ab//cd//eQ==";
+    await writeFile(
+      file,
+      `// key "old" { algorithm hmac-md5; secret "b2xk"; };
+/* key "older" { secret "b2xk"; }; */
+key "one" {\n\talgorithm hmac-sha512;\n\tsecret "${slashes}"; # mine\n};
+key two { algorithm "HMAC-SHA224"; secret ${secret}; };\n`,
+    );
+    const one = await keyFrom({ ...none, tsigFile: file, tsigKeyName: "ONE." });
+    expect(one).toMatchObject({ name: "one", algorithm: "hmac-sha512" });
+    expect(one?.secret.toString("base64")).toBe(slashes);
+    const two = await keyFrom({ ...none, tsigFile: file, tsigKeyName: "two" });
+    expect(two).toMatchObject({ name: "two", algorithm: "hmac-sha224" });
+    await expect(keyFrom({ ...none, tsigFile: file })).rejects.toThrow(/several keys .* one, two/);
+    await expect(keyFrom({ ...none, tsigFile: file, tsigKeyName: "old" })).rejects.toThrow(
+      /no key old in .*keys\.conf, only one, two/,
+    );
+  });
+
+  test("are read from one line, as for nsupdate -y", async () => {
+    const key = await keyFrom({ ...none, tsigKey: `hmac-sha384:acme:${secret}\n` });
+    expect(key).toMatchObject({ name: "acme", algorithm: "hmac-sha384" });
+    const short = await keyFrom({ ...none, tsigKey: `acme:${secret}` });
+    expect(short).toMatchObject({ name: "acme", algorithm: "hmac-sha256" });
+    expect(await keyFrom(none)).toBeUndefined();
+  });
+
+  test.each<[string, Partial<KeyOptions>, RegExp]>([
+    ["a secret without a name", { tsigSecret: secret }, /without tsigKeyName/],
+    ["a name without a secret", { tsigKeyName: "acme" }, /no secret to it/],
+    ["two keys", { tsigKey: `a:${secret}`, tsigFile: "/nowhere" }, /both given/],
+    ["no Base64", { tsigKeyName: "acme", tsigSecret: "häufig" }, /not Base64/],
+    ["an empty secret", { tsigKeyName: "acme", tsigSecret: "" }, /not Base64/],
+    ["a strange name", { tsigKeyName: "a b", tsigSecret: secret }, /no domain name/],
+    [
+      "a file that is not there",
+      { tsigFile: "/nowhere/key.conf" },
+      /\/nowhere\/key\.conf .*ENOENT/,
+    ],
+    ["a key that is none", { tsigKey: secret }, /no TSIG key in the option tsigKey/],
+    ["a clause without a secret", { tsigKey: 'key "a" { algorithm x; };' }, /no TSIG key/],
+    [
+      "an unknown algorithm",
+      { tsigKeyName: "acme", tsigSecret: secret, tsigAlgorithm: "gss-tsig" },
+      /gss-tsig is not known/,
+    ],
+  ])("%s is a Problem with a hint, and without the secret", async (_, options, says) => {
+    const problem: unknown = await keyFrom({ ...none, ...options }).catch(
+      (error: unknown) => error,
+    );
+    if (!Problem.is(problem)) throw new Error("no Problem");
+    expect(problem.message).toMatch(says);
+    expect(problem.hint).toBeTruthy();
+    expect(`${problem.message}${problem.hint}`).not.toContain(secret);
+  });
+});
+
+test("the server is a host or an address, with or without a port", () => {
+  expect(endpointOf("ns1.example.com.", undefined)).toEqual({ host: "ns1.example.com", port: 53 });
+  expect(endpointOf("192.0.2.1:5353", undefined)).toEqual({ host: "192.0.2.1", port: 5353 });
+  expect(endpointOf("192.0.2.1", 5353)).toEqual({ host: "192.0.2.1", port: 5353 });
+  expect(endpointOf("2001:db8::1", undefined)).toEqual({ host: "2001:db8::1", port: 53 });
+  expect(endpointOf("[2001:db8::1]:5353", 5353)).toEqual({ host: "2001:db8::1", port: 5353 });
+  for (const wrong of ["", ":53", "ns1:0", "ns1:99999", "[ns1]:53", "https://ns1/", "ns1 ns2"]) {
+    expect(() => endpointOf(wrong, undefined)).toThrow("is no server");
+  }
+  expect(() => endpointOf("ns1:53", 5353)).toThrow("port 53, the option port 5353");
+});
+
+describe("what a refusal says", () => {
+  const key: TsigKey = { name: "acme", algorithm: "hmac-sha256", secret: Buffer.from("hush-hush") };
+  const names = ["_acme-challenge.example.test"];
+  const attempt = { server: "192.0.2.1:53", zone: "example.test", names, key };
+  const good = { kind: "good" } as const;
+  const unsigned = { kind: "unsigned" } as const;
+
+  test.each([
+    ["no key (BIND)", 5, undefined, undefined, /wants a TSIG key/, /tsigFile/],
+    ["no key (Knot)", 9, undefined, undefined, /wants a TSIG key/, /tsigFile/],
+    [
+      "wrong secret",
+      9,
+      { kind: "error", error: "BADSIG" },
+      key,
+      /another secret/,
+      /secret of key acme/,
+    ],
+    [
+      "unknown key",
+      9,
+      { kind: "error", error: "BADKEY" },
+      key,
+      /no TSIG key acme with algorithm hmac-sha256/,
+      /tsigAlgorithm/,
+    ],
+    [
+      "clock ahead",
+      9,
+      { kind: "error", error: "BADTIME", serverTime: 6400 },
+      key,
+      /3600 s ahead/,
+      /NTP/,
+    ],
+    [
+      "clock behind",
+      9,
+      { kind: "error", error: "BADTIME", serverTime: 13_600 },
+      key,
+      /3600 s behind/,
+      /NTP/,
+    ],
+    ["odd signature error", 9, { kind: "error", error: "BADTRUNC" }, key, /BADTRUNC/, /log/],
+    ["zone not served (BIND)", 9, good, key, /not the primary server of zone/, /primary/],
+    ["zone not served (Knot)", 9, unsigned, key, /not the primary server of zone/, /primary/],
+    ["name outside the zone", 10, good, key, /is not in zone example\.test/, /option zone/],
+    [
+      "key not allowed",
+      5,
+      good,
+      key,
+      /does not allow it/,
+      /grant acme name _acme-challenge\.example\.test\. TXT;/,
+    ],
+    ["PowerDNS's silence", 5, unsigned, key, /without saying why/, /TSIG-ALLOW-DNSUPDATE/],
+    ["no updates at all", 4, unsigned, key, /no dynamic updates/, /dnsupdate=yes/],
+    ["a failing server", 2, good, key, /failed to update zone/, /log/],
+    ["success without a signature", 0, unsigned, key, /did not sign/, /check server/],
+    [
+      "success with a forged one",
+      0,
+      { kind: "forged" },
+      key,
+      /not signed with TSIG key acme/,
+      /between/,
+    ],
+  ] as const)("%s", (_, rcode, verdict, used, says, hint) => {
+    const problem = problemOf({ rcode, verdict, now: 10_000 }, { ...attempt, key: used });
+    expect(problem?.message).toMatch(says);
+    expect(problem?.hint).toMatch(hint);
+    expect(problem?.message).toMatch(
+      /192\.0\.2\.1:53.*example\.test.*_acme-challenge\.example\.test/,
+    );
+    expect(JSON.stringify(problem) + String(problem?.hint)).not.toContain("hush");
+  });
+
+  test("success is none, signed or not wanted to be", () => {
+    expect(problemOf({ rcode: 0, verdict: good, now: 0 }, attempt)).toBeUndefined();
+    const bare = { rcode: 0, verdict: undefined, now: 0 };
+    expect(problemOf(bare, { ...attempt, key: undefined })).toBeUndefined();
+  });
+});
+
+const options = (
+  server: string,
+  more: Partial<OptionsOf<typeof rfc2136.options>> = {},
+): OptionsOf<typeof rfc2136.options> => ({
+  ...none,
+  server,
+  port: undefined,
+  zone: undefined,
+  protocol: "tcp",
+  signQuery: false,
+  ttl: 60,
+  timeout: 300,
+  ...more,
+});
+
+const solverAt = (server: string, more: Partial<OptionsOf<typeof rfc2136.options>> = {}) =>
+  rfc2136.create(options(server, more), solverContext());
+
+describe("a server on a bad day", () => {
+  const open: { close: () => Promise<void> }[] = [];
+  afterEach(async () => {
+    for (const server of open.splice(0)) await server.close();
+  });
+  const call = { signal: new AbortController().signal };
+  const challenge = challengeFor("dns-01", "example.test");
+  const zones = [testZone("example.test", ["ns1.example.test"])];
+
+  async function dnsServer(settings: Partial<DnsServerSettings>): Promise<DnsServer> {
+    const server = await startDnsServer({ zones, ...settings });
+    open.push(server);
+    return server;
+  }
+
+  async function tcpServer(answer: (query: Buffer) => Buffer | "close" | undefined) {
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", (data) => {
+        const said = answer(data);
+        if (said === "close") socket.destroy();
+        else if (said !== undefined) socket.write(said);
+      });
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    open.push({ close: async () => void server.close() });
+    const at = server.address();
+    return `127.0.0.1:${typeof at === "object" ? at?.port : 0}`;
+  }
+
+  test.each([
+    ["closes the connection", () => "close" as const, /closed the connection/],
+    ["says nothing", () => undefined, /no answer within 0\.3 s/],
+    ["speaks another protocol", () => Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"), /no answer/],
+    [
+      "sends garbage under the right id",
+      (query: Buffer) => {
+        const junk = Buffer.concat([
+          query.subarray(2, 4),
+          Buffer.from("8400ffff", "hex"),
+          Buffer.alloc(14, 0xff),
+        ]);
+        return Buffer.concat([Buffer.from([0, junk.length]), junk]);
+      },
+      /does not answer as a DNS server/,
+    ],
+  ])("that %s is a network Problem with address and reason", async (_, answer, says) => {
+    const server = await tcpServer(answer);
+    const solver = await solverAt(server);
+    const failure = solver.present(challenge, call);
+    await expect(failure).rejects.toMatchObject({
+      exitCode: 4,
+      hint: expect.stringContaining("port"),
+    });
+    await expect(failure).rejects.toThrow(says);
+    await expect(failure).rejects.toThrow(server);
+  });
+
+  test("that is not there at all is named", async () => {
+    const solver = await solverAt("127.0.0.1:1");
+    await expect(solver.present(challenge, call)).rejects.toThrow(
+      "127.0.0.1:1 cannot be asked by TCP: nothing listens there",
+    );
+    const unknown = await solverAt("ns1.invalid");
+    await expect(unknown.present(challenge, call)).rejects.toMatchObject({ exitCode: 4 });
+  });
+
+  test("that takes an update and does not show it is told from success, and the update is undone", async () => {
+    const updates: string[] = [];
+    const server = await dnsServer({
+      mischief: ({ opcode }) =>
+        opcode === "UPDATE"
+          ? {
+              kind: "raw",
+              bytes: (query) => {
+                const kind = decode(query).authorities[0]?.class === 1 ? "add" : "delete";
+                updates.push(kind);
+                const answer = Buffer.from(query.subarray(0, 12));
+                answer.writeUInt16BE(0xa800, 2);
+                answer.fill(0, 4);
+                return Buffer.concat([answer.subarray(0, 12)]);
+              },
+            }
+          : undefined,
+    });
+    const solver = await solverAt(server.server);
+    await expect(solver.present(challenge, call)).rejects.toThrow(
+      /accepted .* but does not show it/,
+    );
+    expect(updates).toEqual(["add", "delete"]);
+  });
+
+  test("that loses datagrams, or cuts them short, is asked by TCP", async () => {
+    const server = await dnsServer({
+      mischief: ({ via }) => (via === "udp" ? { kind: "silence" } : undefined),
+    });
+    const solver = await solverAt(server.server, { protocol: "udp", timeout: 100 });
+    await expect(solver.present(challenge, call)).rejects.toThrow("NOTIMP");
+    expect(server.asked.map(({ via }) => via)).toContain("tcp");
+  });
+
+  test("that only forwards questions is no primary", async () => {
+    const server = await dnsServer({ recursive: true });
+    const solver = await solverAt(server.server);
+    await expect(solver.present(challenge, call)).rejects.toThrow(
+      "is not authoritative for any zone that holds _acme-challenge.example.test",
+    );
+  });
+
+  test("ends a call at once when it is aborted", async () => {
+    const server = await dnsServer({ mischief: () => ({ kind: "silence" }) });
+    const solver = await solverAt(server.server, { timeout: 60_000 });
+    const controller = new AbortController();
+    const presenting = solver.present(challenge, { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error("Ctrl-C")), 20);
+    await expect(presenting).rejects.toThrow("Ctrl-C");
+  });
+
+  test("a name outside the option zone never gets as far as the server", async () => {
+    const server = await dnsServer({});
+    const solver = await solverAt(server.server, { zone: "other.test." });
+    await expect(solver.present(challenge, call)).rejects.toThrow("is not in zone other.test");
+    expect(server.asked).toEqual([]);
+  });
+
+  test("outdated algorithms are warned of", async () => {
+    const log = recordingLog();
+    const more = { tsigKey: `hmac-md5:acme:${secret}` };
+    await rfc2136.create(options("127.0.0.1:1", more), solverContext({ log }));
+    expect(log.entries).toMatchObject([
+      { level: "warn", message: expect.stringMatching(/hmac-md5/) },
+    ]);
+  });
+});
