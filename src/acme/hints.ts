@@ -63,6 +63,11 @@ const agreement = ({ terms, instance, directory }: Situation): string => {
     .trim();
 };
 
+const unauthorized = ({ what }: Situation): string =>
+  what === "new account"
+    ? "Check key id and HMAC key (--eab-kid, --eab-hmac): both must be this CA's, and many CAs take each pair only once."
+    : "The account may not do this. Is the account key the right one for this CA, and the account still active? See: acmectl account show";
+
 const hints: Readonly<Record<string, Hint>> = {
   accountDoesNotExist:
     "The CA does not know this account key. Was the account made at another CA or at the staging environment? Register anew with: acmectl account register.",
@@ -92,8 +97,7 @@ const hints: Readonly<Record<string, Hint>> = {
     "The CA issues no certificate for this name: leave it out, or choose another CA.",
   serverInternal: "The trouble is at the CA. Look at its status page and try again later.",
   tls: "The CA could not speak TLS with the host. Check what answers on port 443.",
-  unauthorized:
-    "The account may not do this. Is the account key the right one for this CA, and the account still active? See: acmectl account show",
+  unauthorized,
   unsupportedContact: "The CA takes e-mail addresses only: --email you@example.com",
   unsupportedIdentifier:
     "The CA issues no certificate for this kind of name. IP addresses need a CA, and often a --profile, that serves them.",

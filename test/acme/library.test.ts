@@ -1,0 +1,41 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { problemOf, registered, signal, world } from "./world.ts";
+
+test("acme-client prints nothing and sends nothing by itself, whatever DEBUG says", async () => {
+  vi.stubEnv("DEBUG", "*");
+  const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  onTestFinished(() => {
+    written.mockRestore();
+    vi.unstubAllEnvs();
+  });
+  const { ca, server } = await world();
+  await registered(ca);
+  expect(written.mock.calls).toEqual([]);
+  const agents = server.requests.map(({ headers }) => headers["user-agent"]);
+  expect(new Set(agents)).toEqual(new Set(["acmectl/9.9.9 (+https://example.com) node/v24"]));
+});
+
+test("a CA that refuses every nonce is left after a bounded number of tries", async () => {
+  const { ca, server } = await world({ badNonceRate: 1 });
+  const problem = await problemOf(registered(ca));
+  expect(problem.document.type).toBe("urn:ietf:params:acme:error:badNonce");
+  expect(problem.hint).toContain("Try again later");
+  const tries = server.requests.filter(({ kind }) => kind === "newAccount");
+  expect(tries.length).toBe(31);
+  expect(server.requests.filter(({ kind }) => kind === "newNonce")).toHaveLength(1);
+});
+
+test("a refused nonce is answered with a fresh one where its refusal brought none", async () => {
+  const { ca, server } = await world();
+  const session = await registered(ca);
+  server.faults.add({
+    on: "account",
+    do: {
+      status: 400,
+      problem: { type: "badNonce", detail: "no" },
+      headers: { "replay-nonce": "not a nonce" },
+    },
+  });
+  expect((await session.read(signal)).status).toBe("valid");
+  expect(server.requests.filter(({ kind }) => kind === "newNonce")).toHaveLength(2);
+});
