@@ -1,11 +1,12 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { OptionsOf } from "acmectl/plugin";
+import type { OptionsOf, Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { awsError, route53Keys, startRoute53Fake } from "../../test/support/fakes/route53.ts";
 import route53 from "./index.ts";
+import type { Receipt } from "./solver.ts";
 
 type Options = OptionsOf<typeof route53.options>;
 
@@ -54,9 +55,15 @@ function options(more: Partial<Options> = {}): Options {
 
 async function open(more: Partial<Options> = {}, context = {}) {
   const solver = await route53.create(options(more), solverContext(context));
-  const { preflight, presentAll, cleanupAll, checkPropagation } = solver;
-  if (!preflight || !presentAll || !cleanupAll || !checkPropagation) throw new Error("incomplete");
-  return { ...solver, preflight, presentAll, cleanupAll, checkPropagation };
+  if (!isWhole(solver)) throw new Error("a method is missing");
+  return solver;
+}
+
+type Whole = Required<Solver<"dns-01", Receipt>>;
+
+function isWhole(solver: Solver<"dns-01", Receipt>): solver is Whole {
+  const methods = ["preflight", "presentAll", "cleanupAll", "checkPropagation", "close"] as const;
+  return methods.every((method) => solver[method] !== undefined);
 }
 
 const challenge = (name: string) => challengeFor("dns-01", name);
