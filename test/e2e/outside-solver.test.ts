@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,86 +9,11 @@ import { freePort } from "../support/servers/process.ts";
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 const tsc = join(repository, "node_modules/typescript/bin/tsc");
 
-/** Somebody else's solver, as `docs/solvers.md` teaches it: http-01 by a server of its own. */
-const solver = `
-import { createServer, type Server } from "node:http";
-import { defineSolver, Problem } from "acmectl/plugin";
-
-export default defineSolver({
-  summary: "answers http-01 from outside the repository",
-  challengeTypes: ["http-01"],
-  concurrency: 4,
-  options: {
-    port: { type: "port", required: true, description: "Port to listen on." },
-    greeting: { type: "string", choices: ["hello", "hi"], default: "hello", description: "A word to log." },
-    apiKey: { type: "string", secret: true, description: "A key that nobody needs." },
-  },
-  create({ port, greeting, apiKey }, { log }) {
-    // Types follow from the declaration.
-    const word: "hello" | "hi" = greeting;
-    const key: string | undefined = apiKey;
-    const bodies = new Map<string, string>();
-    let server: Server | undefined;
-    return {
-      async preflight() {
-        if (port < 1024) throw new Problem("machine", { detail: "The port is too low.", hint: "Give one above 1023." });
-      },
-      async present(challenge, { signal }) {
-        signal.throwIfAborted();
-        log.info(word, { known: key !== undefined });
-        bodies.set(challenge.path, challenge.body);
-        if (server === undefined) {
-          const started = createServer((request, response) => {
-            const body = bodies.get(request.url ?? "");
-            response.writeHead(body === undefined ? 404 : 200, { connection: "close" }).end(body);
-          });
-          server = started;
-          await new Promise<void>((resolve) => started.listen(port, "127.0.0.1", resolve));
-        }
-        return { path: challenge.path };
-      },
-      async cleanup(challenge) {
-        bodies.delete(challenge.path);
-      },
-      async close() {
-        const closing = server;
-        server = undefined;
-        await new Promise<void>((resolve) => (closing === undefined ? resolve() : closing.close(() => resolve())));
-      },
-    };
-  },
-});
-`;
-
-/** Its test, for Node's own runner. */
-const solverTest = `
-import assert from "node:assert";
-import { test } from "node:test";
-import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
-import solver from "./index.js";
-
-const port = Number(process.env["PORT"]);
-const options = { port, greeting: "hello", apiKey: "s3cret-key" } as const;
-const cases = solverConformance({
-  plugin: solver,
-  options,
-  instances: 1,
-  visible: async (challenge) => {
-    const response = await fetch(\`http://127.0.0.1:\${port}\${challenge.path}\`).catch(() => undefined);
-    return response?.ok === true ? [await response.text()] : [];
-  },
-  broken: [{ when: "the port is low", options: { ...options, port: 80 }, says: /too low/ }],
-});
-for (const { name, run } of cases) test(name, run);
-
-test("greets", async () => {
-  const log = recordingLog();
-  const made = await solver.create(options, solverContext({ log }));
-  await made.present(challengeFor("http-01", "example.com"), { signal: new AbortController().signal });
-  await made.close?.();
-  assert.equal(log.entries[0]?.message, "hello");
-});
-`;
+/** Somebody else's solver and its test for Node's own runner: those that the documentation shows. */
+const text = await readFile(join(repository, "docs/solvers.md"), "utf8");
+const [solver = "", solverTest = ""] = [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(
+  ([, code]) => code ?? "",
+);
 
 let root: string;
 const at = (path: string) => join(root, path);
@@ -106,7 +31,8 @@ interface Ended {
 function runNode(args: readonly string[], cwd: string, env: object = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const all = { PATH: process.env["PATH"], HOME: root, ...env };
-    execFile(process.execPath, [...args], { cwd: at(cwd), env: all }, (error, stdout, stderr) => {
+    const settings = { cwd: at(cwd), env: all, timeout: 60_000 };
+    execFile(process.execPath, [...args], settings, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
       resolve({ code, output: stdout + stderr });
     });
@@ -130,8 +56,8 @@ beforeAll(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), "acmectl-outside-")));
   await installAcmectl();
   await put("dev/package.json", { name: "acmectl-plugin-outside", type: "module" });
-  await put("dev/index.ts", solver);
-  await put("dev/index.test.ts", solverTest);
+  await put("dev/hello-solver.ts", solver);
+  await put("dev/hello-solver.test.ts", solverTest);
   await put("dev/tsconfig.json", {
     compilerOptions: {
       target: "es2023",
@@ -163,9 +89,12 @@ describe("a solver outside the repository, written against acmectl/plugin alone"
   it("is typed by the package that npm installs, without skipLibCheck", async () => {
     const checked = await runNode([tsc, "-p", "tsconfig.json"], "dev");
     expect(checked).toEqual({ code: 0, output: "" });
-    await put("dev/wrong.ts", solver.replace('word: "hello" | "hi"', 'word: "bye"'));
+    await put(
+      "dev/wrong.ts",
+      solver.replace("log.info(greeting,", "log.info(greeting satisfies 'bye',"),
+    );
     const wrong = await runNode([tsc, "-p", "tsconfig.json", "--noEmit"], "dev");
-    expect(wrong.output).toContain("wrong.ts");
+    expect(wrong.output).toMatch(/^wrong\.ts.* '"hello" \| "hi"'/m);
     await rm(at("dev/wrong.ts"));
   });
 
@@ -175,16 +104,16 @@ describe("a solver outside the repository, written against acmectl/plugin alone"
     await mkdir(at("built/node_modules"));
     await symlink(at("lib/node_modules/acmectl"), at("built/node_modules/acmectl"));
     const env = { PORT: String(await freePort()) };
-    const tested = await runNode(["--test", "index.test.js"], "built", env);
+    const tested = await runNode(["--test", "hello-solver.test.js"], "built", env);
     expect(tested.output).toMatch(/^# fail 0$|^ℹ fail 0$/m);
     expect(tested.output).toContain("loses none of 8 responses written side by side");
     expect(tested.code).toBe(0);
   });
 
   it("works as a .ts file, with no acmectl in any node_modules above it", async () => {
-    await put("alone/my-solver.ts", solver);
-    const { code, output } = await trySolver("./my-solver.ts", "alone", "my-solver");
-    expect(output).toContain("example.com by my-solver (http-01): visible");
+    await put("alone/hello-solver.ts", solver);
+    const { code, output } = await trySolver("./hello-solver.ts", "alone", "hello-solver");
+    expect(output).toContain("example.com by hello-solver (http-01): visible");
     expect(code).toBe(0);
   });
 
@@ -197,7 +126,7 @@ describe("a solver outside the repository, written against acmectl/plugin alone"
       type: "module",
       exports: "./index.js",
     });
-    await cp(at("built/index.js"), at(`${folder}/index.js`));
+    await cp(at("built/hello-solver.js"), at(`${folder}/index.js`));
     const { code, output } = await trySolver("outside", "project", "outside");
     expect(output).toContain("example.com by outside (http-01): visible");
     expect(code).toBe(0);
