@@ -17,7 +17,7 @@ import {
 const urn = (name: string) => `urn:ietf:params:acme:error:${name}`;
 
 describe("a certificate", () => {
-  test("for one name from an existing account takes nine requests, none repeated", async () => {
+  test("for one name from an existing account takes no request that RFC 8555 does not need", async () => {
     const here = await world();
     const { url } = await registered(here.ca);
     const key = await createAccountKey();

@@ -1,5 +1,6 @@
 import http from "node:http";
 import http2 from "node:http2";
+import https from "node:https";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
@@ -230,24 +231,23 @@ test("the CA's clock is known after the first answer", async () => {
 });
 
 describe("a proxy", () => {
-  test("is used for a host that only it knows, and TLS is verified through it", async () => {
-    const { key, cert } = await selfSigned();
-    let target = 0;
-    const server = await import("node:https").then(({ createServer }) =>
-      createServer({ key, cert }, (_, response) =>
-        response.writeHead(200, json).end(directoryOf("https://ca.test")),
-      ),
+  test("is used for a host that only it knows, and gets no say in TLS", async () => {
+    const { key, cert } = await selfSigned("ca.test");
+    const server = https.createServer({ key, cert }, (_, response) =>
+      response.writeHead(200, json).end(directoryOf("https://ca.test")),
     );
-    target = await listening(server);
+    const target = await listening(server);
     const { url, seen } = await proxy(true, () => target);
-    const problem = await problemOf(
-      client("https://ca.test/dir", { caBundle: cert, env: { HTTPS_PROXY: url } }).directory(
-        signal,
-      ),
+    const env = { HTTPS_PROXY: url };
+    const trusting = client("https://ca.test/dir", { caBundle: cert, env });
+    expect((await trusting.directory(signal)).newOrder).toBe("https://ca.test/order");
+    expect(seen).toEqual([`ca.test:443 Basic ${Buffer.from("me:secret").toString("base64")}`]);
+    const doubting = await problemOf(client("https://ca.test/dir", { env }).directory(signal));
+    expect(doubting.message).toMatch(/certificate is not trusted/);
+    const elsewhere = await problemOf(
+      client("https://other.test/", { caBundle: cert, env }).directory(signal),
     );
-    // The certificate is for localhost: that it is refused shows that the proxy gets no say in TLS.
-    expect(problem.message).toMatch(/certificate is for another name/);
-    expect(seen[0]).toBe(`ca.test:443 Basic ${Buffer.from("me:secret").toString("base64")}`);
+    expect(elsewhere.message).toMatch(/certificate is for another name/);
   });
 
   test("that refuses is named, without its password", async () => {

@@ -158,8 +158,8 @@ export async function listening(server: http.Server | https.Server): Promise<num
   return (server.address() as AddressInfo).port;
 }
 
-/** A self-signed certificate for localhost with its key, PEM. */
-export async function selfSigned(): Promise<{ key: string; cert: string }> {
+/** A self-signed certificate with its key, PEM. */
+export async function selfSigned(name = "localhost"): Promise<{ key: string; cert: string }> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -168,7 +168,7 @@ export async function selfSigned(): Promise<{ key: string; cert: string }> {
     name: "CN=Hostile Root",
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: "localhost" }]),
+      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
     ],
   });
   const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
