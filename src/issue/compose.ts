@@ -1,6 +1,4 @@
-import { readFile } from "node:fs/promises";
 import { parseIdentifiers } from "../acme/identifiers.ts";
-import { readCsr } from "../acme/csr.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Config } from "../options/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
@@ -8,6 +6,8 @@ import type { requestFlags, visibilityFlags } from "../options/request.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Ambient } from "./ambient.ts";
+import { profileOf } from "./compose-config.ts";
+import { readCsrFile, type GivenCsr } from "./csr-file.ts";
 import { composeIssuer } from "./issuer.ts";
 import { parsePlace } from "./self-check.ts";
 import { solverSettings } from "./settings.ts";
@@ -46,11 +46,6 @@ export async function composeRequest(
   };
 }
 
-function profileOf({ profile, requiredProfile }: { profile?: string; requiredProfile?: string }) {
-  if (requiredProfile !== undefined) return { profile: requiredProfile, profileRequired: true };
-  return profile === undefined ? {} : { profile };
-}
-
 /** Without the members that are undefined. */
 function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const result: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
@@ -58,12 +53,6 @@ function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], un
     if (value !== undefined) Object.assign(result, { [key]: value });
   }
   return result;
-}
-
-interface GivenCsr {
-  /** DER. */
-  readonly base64: string;
-  readonly identifiers: readonly Identifier[];
 }
 
 /** A CSR names what it is for; `-d` beside it must say the same. */
@@ -81,21 +70,7 @@ function list(names: readonly Identifier[]): readonly string[] {
   return names.map(({ value }) => value).toSorted();
 }
 
-async function readCsrFile(path: string): Promise<GivenCsr> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new Problem("usage", {
-      detail: `--csr: ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      hint: "Give the path of a PEM or DER file that this user may read.",
-      cause: error,
-    });
-  });
-  const text = bytes.toString("latin1");
-  const csr = readCsr(text.includes("-----BEGIN") ? text : bytes, `--csr ${path}`);
-  return { base64: Buffer.from(csr.der).toString("base64"), identifiers: csr.identifiers };
-}
-
-/** How dns-01 responses are looked for, as flags say it. */
-export function dnsSetting(
+function dnsSetting(
   flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
 ): DnsSetting {
   return given({

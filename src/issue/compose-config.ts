@@ -1,0 +1,84 @@
+import type { CertificateRequest } from "../certificate.ts";
+import { parseIdentifiers } from "../acme/identifiers.ts";
+import type { Config, ConfiguredCertificate } from "../options/config.ts";
+import { Problem } from "../problem.ts";
+import { readCsrFile } from "./csr-file.ts";
+import { composeIssuer } from "./issuer.ts";
+import { fromConfig } from "./settings.ts";
+
+const noFlags = {
+  server: undefined,
+  staging: undefined,
+  email: undefined,
+  agreeTos: undefined,
+  eabKid: undefined,
+  eabHmac: undefined,
+  caBundle: undefined,
+};
+
+/** Every certificate that the config wants, as a request. */
+export function composeConfigured(config: Config): Promise<readonly CertificateRequest[]> {
+  return Promise.all(
+    Object.entries(config.certificates).map(([name, wanted]) => composeOne(name, wanted, config)),
+  );
+}
+
+async function composeOne(
+  name: string,
+  wanted: ConfiguredCertificate,
+  config: Config,
+): Promise<CertificateRequest> {
+  const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
+  const { pre, deploy, post, failure } = wanted;
+  return {
+    name,
+    fromConfig: true,
+    identifiers: csr?.identifiers ?? named(name, wanted, config),
+    keyType: wanted.keyType ?? "ec256",
+    reuseKey: wanted.reuseKey ?? false,
+    labels: wanted.labels,
+    issuer: composeIssuer(noFlags, wanted.issuer, config),
+    solvers: (wanted.solvers ?? Object.keys(config.solvers)).map((solver) =>
+      fromConfig(solver, config),
+    ),
+    dns: wanted.dns,
+    selfCheck: wanted.selfCheck ?? true,
+    outputs: wanted.files,
+    hooks: {
+      ...(pre === undefined ? {} : { pre }),
+      ...(deploy === undefined ? {} : { deploy }),
+      ...(post === undefined ? {} : { post }),
+      ...(failure === undefined ? {} : { failure }),
+    },
+    ...(csr === undefined ? {} : { csr: csr.base64 }),
+    ...(wanted.preferredChain === undefined ? {} : { preferredChain: wanted.preferredChain }),
+    ...(wanted.selfCheckAt === undefined ? {} : { selfCheckAt: wanted.selfCheckAt }),
+    ...profileOf(wanted),
+  };
+}
+
+function named(name: string, { domains }: ConfiguredCertificate, { path }: Config) {
+  try {
+    return parseIdentifiers(domains);
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    const { hint } = error;
+    throw new Problem("config", {
+      detail: `${path}: certificates.${name}.domains: ${error.message}`,
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    });
+  }
+}
+
+/** A required profile goes before one that is merely wanted. */
+export function profileOf({
+  profile,
+  requiredProfile,
+}: {
+  profile?: string;
+  requiredProfile?: string;
+}) {
+  if (requiredProfile !== undefined) return { profile: requiredProfile, profileRequired: true };
+  return profile === undefined ? {} : { profile };
+}

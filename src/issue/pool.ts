@@ -1,0 +1,31 @@
+import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
+import type { Ambient } from "./ambient.ts";
+import { openTools, type OpenTools, type ToolsOptions } from "./open.ts";
+
+/** The tools of several issuers, each opened once and only when something needs it. */
+export interface ToolsPool {
+  open(issuer: IssuerSetting): Promise<OpenTools>;
+  close(): Promise<void>;
+}
+
+export function openPool(
+  requests: readonly CertificateRequest[],
+  ambient: Ambient,
+  options: ToolsOptions,
+): ToolsPool {
+  const pool = new Map<string, Promise<OpenTools>>();
+  const keyOf = ({ server, caBundle, eabKid, email }: IssuerSetting) =>
+    JSON.stringify([server, caBundle, eabKid, email]);
+  return {
+    open(issuer) {
+      const key = keyOf(issuer);
+      const served = requests.filter((request) => keyOf(request.issuer) === key);
+      const tools = pool.get(key) ?? openTools(issuer, served, ambient, options);
+      pool.set(key, tools);
+      return tools;
+    },
+    async close() {
+      await Promise.allSettled([...pool.values()].map(async (tools) => (await tools).close()));
+    },
+  };
+}
