@@ -15,7 +15,8 @@ export interface Circumstances {
 /** A `network` Problem for what undici, TLS or the socket threw. */
 export function networkProblem(error: unknown, circumstances: Circumstances): Problem {
   const code = codeOf(error);
-  const host = new URL(circumstances.request.url).host;
+  const { method, url } = circumstances.request;
+  const { host } = new URL(url);
   const [what, hint] =
     timedOut(code, circumstances) ??
     untrustedPeer(error, code) ??
@@ -25,7 +26,7 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
       "Check the network between this host and the CA.",
     ]);
   return new Problem("network", {
-    detail: `${circumstances.request.method} ${circumstances.request.url}: ${host}: ${what}${said(error, code)}`,
+    detail: `${host}: ${what} (${method} ${url})${said(error, code)}`,
     hint: hint.replaceAll("HOST", host),
     cause: error,
   });
