@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startDnsServer, testZone } from "../support/dns-server.ts";
 import { run, type RunOptions } from "../support/run.ts";
 import { freePort } from "../support/servers/process.ts";
 import { temporaryFolder } from "../support/state.ts";
@@ -161,6 +162,38 @@ describe("solvers test", () => {
     );
     expect(stdout).toContain("shop.example.com by shop (http-01)");
     expect(stdout).toContain("www.example.com by rest (http-01)");
+  });
+
+  it("looks for a dns-01 response at the servers that are asked, the wildcard's too", async () => {
+    const zone = testZone("example.com", ["ns.example.com"]);
+    const server = await startDnsServer({ zones: [zone], recursive: true });
+    Object.assign(globalThis, { zoneUnderTest: zone.records });
+    await put(
+      "dns.mjs",
+      `export default {
+        summary: "writes into the test's zone", challengeTypes: ["dns-01"], options: {},
+        create: () => ({
+          async present({ recordName: name, recordValue: data }) {
+            globalThis.zoneUnderTest.push({ name, type: "TXT", data });
+            return null;
+          },
+          async cleanup({ recordValue }) {
+            const at = globalThis.zoneUnderTest.findIndex(({ data }) => data === recordValue);
+            if (at !== -1) globalThis.zoneUnderTest.splice(at, 1);
+          },
+        }),
+      };`,
+    );
+    const where = `--dns-resolvers ${server.server} --no-dns-authoritative`;
+    const names = "-d example.com,*.example.com";
+    const { code, stdout, stderr } = await acmectl(`solvers test ./dns.mjs ${names} ${where}`);
+    await server.close();
+    expect(stdout).toContain("example.com by dns (dns-01): visible");
+    expect(stdout).toContain("*.example.com by dns (dns-01): visible");
+    expect(stderr).toContain("_acme-challenge.example.com shows the value at every server asked");
+    expect(code).toBe(0);
+    expect(server.asked.filter(({ type }) => type === "TXT").length).toBeGreaterThanOrEqual(2);
+    expect(zone.records.filter(({ type }) => type === "TXT")).toEqual([]);
   });
 
   it("says what a wildcard needs, and where the names are missing", async () => {
