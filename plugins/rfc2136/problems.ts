@@ -29,6 +29,11 @@ export function problemOf(answer: UpdateAnswer, attempt: Attempt): Problem | und
   return verdict?.kind === "unsigned" ? unsigned(attempt) : undefined;
 }
 
+/** True when the refusal may be for some of the names only: Knot says BADKEY where its acl does not let the key. */
+export function isAboutNames({ verdict }: UpdateAnswer): boolean {
+  return verdict?.kind === "good" || (verdict?.kind === "error" && verdict.error === "BADKEY");
+}
+
 /** True when the server says that it does not have the zone at all, and that is all it complains of. */
 export function isZoneGone({ rcode, verdict }: UpdateAnswer): boolean {
   return (
@@ -54,9 +59,9 @@ function signatureRefused(
     case "BADKEY":
       return problem(
         "config",
-        `${server} has no TSIG key ${name} with algorithm ${key?.algorithm} (BADKEY)`,
+        `${server} has no TSIG key ${name} with algorithm ${key?.algorithm} that may do this (BADKEY)`,
         attempt,
-        "Compare the key's name and algorithm with the server's configuration (tsigKeyName, tsigAlgorithm).",
+        "Compare the key's name and algorithm with the server's configuration (tsigKeyName, tsigAlgorithm). Knot says the same when no acl of the zone lets the key update TXT records at these names (action: update, update-type: [TXT], update-owner-name).",
       );
     case "BADTIME": {
       const off = verdict.serverTime === undefined ? undefined : now - verdict.serverTime;

@@ -6,7 +6,7 @@ import { placeOf } from "./place.ts";
 import type { Place } from "./place.ts";
 import { openPrimary } from "./primary.ts";
 import type { Primary, PrimarySettings } from "./primary.ts";
-import { isZoneGone, problemOf } from "./problems.ts";
+import { isAboutNames, isZoneGone, problemOf } from "./problems.ts";
 
 /** What undoes a present. */
 export interface Receipt {
@@ -121,7 +121,7 @@ async function apply(
     settings.log.debug(`${primary.name} took the changes of zone ${zone}`, { names });
     return;
   }
-  if (changes.length === 1 || answer.verdict?.kind !== "good") throw problem;
+  if (changes.length === 1 || !isAboutNames(answer)) throw problem;
   for (const change of changes) await apply(primary, zone, [change], settings);
 }
 

@@ -10,6 +10,8 @@ export interface KnotSettings {
   readonly zones: readonly ZoneSettings[];
   /** Each may update TXT records in every zone. */
   readonly keys: readonly TsigKey[];
+  /** Further lines of the acl, e.g. `update-owner: name`. */
+  readonly acl?: readonly string[];
 }
 
 export async function startKnot(settings: KnotSettings): Promise<NameServer> {
@@ -66,6 +68,7 @@ function configOf(settings: KnotSettings, folder: string, address: string, port:
     `    key: [${names}]`,
     "    action: update",
     "    update-type: [TXT]",
+    ...(settings.acl ?? []).map((line) => `    ${line}`),
     "zone:",
     ...settings.zones.flatMap((zone) => [
       `  - domain: ${zone.name}`,
