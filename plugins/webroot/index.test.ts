@@ -350,7 +350,9 @@ describe("preflight", () => {
 });
 
 it("writes beside eight other runs that make and remove the same folders", async () => {
-  const runs = await Promise.all(Array.from({ length: 8 }, () => solver({ directory: root })));
+  const runs = await Promise.all(
+    Array.from({ length: 8 }, async () => solver({ directory: root })),
+  );
   await Promise.all(
     runs.map(async (run, index) => {
       for (let round = 0; round < 10; round++) {
