@@ -29,6 +29,7 @@ const parallel = 24;
 /** The way to ask: resolvers read, questions limited in number, failures as values. */
 export function openAsking(settings: DnsSettings): Asking {
   const resolvers = resolversOf(settings.resolvers);
+  const order = [...resolvers];
   const limit = limited(parallel);
   const ask: Asking["ask"] = (server, question, recurse, signal) =>
     limit(() => outcomeOf(server, question, recurse, settings, signal));
@@ -36,26 +37,28 @@ export function openAsking(settings: DnsSettings): Asking {
     settings,
     resolvers,
     ask,
-    askResolvers: (question, signal) => askInTurn(resolvers, ask, question, signal),
+    askResolvers: (question, signal) => askInTurn(order, ask, question, signal),
   };
 }
 
+/** Who stays silent goes to the end of the line, so that only the first question waits for it. */
 async function askInTurn(
-  resolvers: readonly Server[],
+  order: Server[],
   ask: Asking["ask"],
   question: Question,
   signal: AbortSignal,
 ): Promise<Reply> {
   const refused: Reply[] = [];
   const failures: string[] = [];
-  for (const server of resolvers) {
+  for (const server of order.slice()) {
     const { reply, failure } = await ask(server, question, true, signal);
+    if (reply === undefined) order.push(...order.splice(order.indexOf(server), 1));
     if (reply !== undefined && isAnswer(reply)) return reply;
     if (reply?.rcode === "REFUSED") refused.push(reply);
     failures.push(`${nameOf(server)}: ${reply?.rcode ?? failure}`);
   }
   const [refusal] = refused;
-  if (refusal !== undefined && refused.length === resolvers.length) return refusal;
+  if (refusal !== undefined && refused.length === order.length) return refusal;
   throw new Problem("network", {
     detail: `No DNS resolver could tell the ${question.type} records of ${question.name} (${failures.join("; ")}).`,
     hint: "Check the network and the zone's delegation; other resolvers are given with --dns-resolvers, an https:// URL where port 53 is blocked.",

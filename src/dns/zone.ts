@@ -72,12 +72,21 @@ export function openZones(
       for (const { address } of (await zones.servers(zone, signal)).found) {
         const server = { kind: "plain", address, port } as const;
         const { reply } = await asking.ask(server, question, false, signal);
-        if (reply !== undefined && isAnswer(reply)) return reply;
+        if (reply !== undefined && speaksFor(reply, zone.name)) return reply;
       }
       return undefined;
     },
   };
   return zones;
+}
+
+/** An answer with authority, or a referral to a child; a server that only repeats what others say is passed over. */
+function speaksFor(reply: Reply, zone: string): boolean {
+  if (!isAnswer(reply)) return false;
+  return (
+    reply.authoritative ||
+    reply.authorities.some(({ type, name }) => type === "NS" && name.endsWith(`.${zone}`))
+  );
 }
 
 /** What stands at the name when its SOA is asked for: an apex, something else, or a server that does not serve it. */

@@ -249,6 +249,9 @@ describe("finding the zone", () => {
       queryTimeout: 100,
     }).findZone(challenge, signal);
     expect(zone.name).toBe("example.test");
+    expect(dead.asked.filter(({ name }) => name === "www.example.test")).not.toEqual([]);
+    // Once it was silent, it is asked last: no other question waits for it.
+    expect(new Set(dead.asked.map(({ name }) => name)).size).toBe(1);
     const none = dns({ resolvers: [dead.server, "127.0.0.1:1"], queryTimeout: 100 });
     await expect(none.findZone(challenge, signal)).rejects.toMatchObject({
       exitCode: 4,
