@@ -29,7 +29,6 @@ async function composeOne(
   config: Config,
 ): Promise<CertificateRequest> {
   const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
-  const { pre, deploy, post, failure } = wanted;
   return {
     name,
     fromConfig: true,
@@ -44,15 +43,17 @@ async function composeOne(
     dns: wanted.dns,
     selfCheck: wanted.selfCheck ?? true,
     outputs: wanted.files,
-    hooks: {
-      ...(pre === undefined ? {} : { pre }),
-      ...(deploy === undefined ? {} : { deploy }),
-      ...(post === undefined ? {} : { post }),
-      ...(failure === undefined ? {} : { failure }),
-    },
-    ...(csr === undefined ? {} : { csr: csr.base64 }),
-    ...(wanted.preferredChain === undefined ? {} : { preferredChain: wanted.preferredChain }),
-    ...(wanted.selfCheckAt === undefined ? {} : { selfCheckAt: wanted.selfCheckAt }),
+    hooks: given({
+      pre: wanted.pre,
+      deploy: wanted.deploy,
+      post: wanted.post,
+      failure: wanted.failure,
+    }),
+    ...given({
+      csr: csr?.base64,
+      preferredChain: wanted.preferredChain,
+      selfCheckAt: wanted.selfCheckAt,
+    }),
     ...profileOf(wanted),
   };
 }
@@ -81,4 +82,13 @@ export function profileOf({
 }) {
   if (requiredProfile !== undefined) return { profile: requiredProfile, profileRequired: true };
   return profile === undefined ? {} : { profile };
+}
+
+/** Without the members that are undefined. */
+export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const result: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined) Object.assign(result, { [key]: value });
+  }
+  return result;
 }

@@ -6,7 +6,7 @@ import type { requestFlags, visibilityFlags } from "../options/request.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Ambient } from "./ambient.ts";
-import { profileOf } from "./compose-config.ts";
+import { given, profileOf } from "./compose-config.ts";
 import { readCsrFile, type GivenCsr } from "./csr-file.ts";
 import { composeIssuer } from "./issuer.ts";
 import { parsePlace } from "./self-check.ts";
@@ -46,15 +46,6 @@ export async function composeRequest(
   };
 }
 
-/** Without the members that are undefined. */
-function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const result: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
-  for (const [key, value] of Object.entries(values)) {
-    if (value !== undefined) Object.assign(result, { [key]: value });
-  }
-  return result;
-}
-
 /** A CSR names what it is for; `-d` beside it must say the same. */
 function namesOf({ domains }: Flags, csr: GivenCsr | undefined): readonly Identifier[] {
   if (csr === undefined) return parseIdentifiers(domains ?? []);
@@ -70,7 +61,7 @@ function list(names: readonly Identifier[]): readonly string[] {
   return names.map(({ value }) => value).toSorted();
 }
 
-function dnsSetting(
+export function dnsSetting(
   flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
 ): DnsSetting {
   return given({

@@ -14,8 +14,6 @@ export function openPool(
   options: ToolsOptions,
 ): ToolsPool {
   const pool = new Map<string, Promise<OpenTools>>();
-  const keyOf = ({ server, caBundle, eabKid, email }: IssuerSetting) =>
-    JSON.stringify([server, caBundle, eabKid, email]);
   return {
     open(issuer) {
       const key = keyOf(issuer);
@@ -28,4 +26,8 @@ export function openPool(
       await Promise.allSettled([...pool.values()].map(async (tools) => (await tools).close()));
     },
   };
+}
+
+function keyOf({ server, caBundle, eabKid, email }: IssuerSetting): string {
+  return JSON.stringify([server, caBundle, eabKid, email]);
 }
