@@ -1,14 +1,18 @@
 /** Against moto: AWS's wire, and every way of the SDK to credentials. */
 import { randomUUID } from "node:crypto";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Route53 } from "@aws-sdk/client-route-53";
 import type { OptionsOf } from "acmectl/plugin";
 import { challengeFor, solverConformance, solverContext } from "acmectl/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { route53Keys, startRoute53Fake } from "../../test/support/fakes/route53.ts";
 import { startMoto } from "../../test/support/servers/moto.ts";
 import route53 from "./index.ts";
 
@@ -81,6 +85,44 @@ describe("conformance against moto", () => {
   const beyondMoto = "takes several back at once as it takes each back";
   for (const one of cases) it.skipIf(one.name === beyondMoto)(one.name, one.run);
 });
+
+it("8 processes that write one name lose nobody's value, nor a foreign one", async () => {
+  const fake = await startRoute53Fake();
+  const foreign = {
+    name: "_acme-challenge.example.test.",
+    type: "TXT",
+    ttl: 300,
+    values: ['"foreign"'],
+  };
+  fake.plant(fake.addZone("example.test"), foreign);
+  const writers = Array.from({ length: 8 }, () => writer(fake.url));
+  const values = await Promise.all(writers.map(({ presented }) => presented));
+  const name = "_acme-challenge.example.test";
+  expect(new Set(fake.values(name))).toEqual(new Set([...values, "foreign"]));
+  expect(await Promise.all(writers.map(({ finish }) => finish()))).toEqual(values.map(() => 0));
+  expect(fake.sets(name)).toEqual([foreign]);
+  await fake.close();
+});
+
+/** A process of its own that presents a value and waits. */
+function writer(endpoint: string) {
+  const script = fileURLToPath(new URL("../../test/support/route53-writer.ts", import.meta.url));
+  const [[AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]] = Object.entries(route53Keys) as [
+    [string, string],
+  ];
+  const child = spawn(process.execPath, ["--conditions=source", script], {
+    env: { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL: endpoint },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit").then(([code]: unknown[]) => code);
+  return {
+    presented: once(child.stdout, "data").then(([data]: unknown[]) => String(data).trim()),
+    finish: () => {
+      child.stdin.write("go\n");
+      return ended;
+    },
+  };
+}
 
 describe("credentials", () => {
   /** Presents and cleans up with whatever the environment holds. */

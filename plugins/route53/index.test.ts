@@ -432,6 +432,13 @@ describe("failures say which zone, which name, as whom, and what to do", () => {
       /lift the Deny/,
     ],
     [
+      "a role that may not be assumed",
+      403,
+      "AccessDenied",
+      "User: arn:aws:iam::111122223333:user/acme is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::444455556666:role/dns",
+      /user\/acme may not sts:AssumeRole.*trust policy of arn:aws:iam::444455556666:role\/dns must name arn:aws:iam::111122223333:user\/acme.*AWS_EXTERNAL_ID/s,
+    ],
+    [
       "an unknown key",
       403,
       "InvalidClientTokenId",
