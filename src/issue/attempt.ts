@@ -56,7 +56,7 @@ export function beginAttempt(
       } as const;
       await store.certificates.updateStatus(request.name, (status) => ({
         ...status,
-        ...afterFailure(status, error, request, clock.now()),
+        ...afterFailure(status, error, request, new Date(startedAt)),
         lastAttempt,
       }));
     },
@@ -92,12 +92,12 @@ function afterFailure(
   status: CertificateStatus,
   error: unknown,
   request: CertificateRequest,
-  now: Date,
+  startedAt: Date,
 ): Partial<CertificateStatus> {
   const problem = Problem.is(error) ? error : undefined;
   if (problem !== undefined && unasked.has(problem.exitCode)) return {};
   const ours = new Date(
-    now.getTime() + (backOff[Math.min(status.failures, backOff.length - 1)] ?? 0),
+    startedAt.getTime() + (backOff[Math.min(status.failures, backOff.length - 1)] ?? 0),
   );
   const failures = status.failures + 1;
   const theirs = problem?.retryAt;

@@ -32,6 +32,8 @@ export function createListener(
       if (answer === undefined) response.destroy();
       else {
         record.status = answer.status;
+        // The CA's clock, which a test may have set, not the machine's.
+        response.setHeader("date", state.settings.now().toUTCString());
         await send(response, answer, fault?.do ?? {});
       }
     } catch (error) {

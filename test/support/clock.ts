@@ -1,0 +1,27 @@
+import type { Clock } from "../../src/clock.ts";
+
+/** A clock that a test sets. Sleeping moves it on at once. */
+export interface TestClock extends Clock {
+  set(time: Date): void;
+  advance(milliseconds: number): void;
+}
+
+export function testClock(start: Date = new Date()): TestClock {
+  let now = start.getTime();
+  return {
+    now: () => new Date(now),
+    async sleep(milliseconds, signal) {
+      signal.throwIfAborted();
+      now += milliseconds;
+      // Everything else that is ready runs first, as it would while real time passes.
+      await new Promise((resolve) => setTimeout(resolve, Math.min(milliseconds, 20)));
+      signal.throwIfAborted();
+    },
+    set: (time) => {
+      now = time.getTime();
+    },
+    advance: (milliseconds) => {
+      now += milliseconds;
+    },
+  };
+}
