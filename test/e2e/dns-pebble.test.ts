@@ -1,0 +1,154 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { run } from "../support/run.ts";
+import { startBind } from "../support/servers/bind.ts";
+import type { Bind } from "../support/servers/bind.ts";
+import { available } from "../support/servers/catalog.ts";
+import { loopbackAddress } from "../support/servers/nameserver.ts";
+import type { TsigKey } from "../support/servers/nameserver.ts";
+import { startPebble } from "../support/servers/pebble.ts";
+import type { Pebble } from "../support/servers/pebble.ts";
+import { openssl } from "../support/state.ts";
+
+const ready = available("bind") && available("pebble") && (await loopbackAddress("127.0.0.2"));
+const keyNamed = (name: string): TsigKey => ({
+  name,
+  algorithm: "hmac-sha256",
+  secret: Buffer.from(`the secret of ${name}`).toString("base64"),
+});
+const [one, two] = [keyNamed("one"), keyNamed("two")];
+const lineOf = ({ algorithm, name, secret }: TsigKey) => `${algorithm}:${name}:${secret}`;
+
+describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Pebble", () => {
+  let primary: Bind;
+  let secondary: Bind;
+  let pebble: Pebble;
+  let state: string;
+
+  beforeAll(async () => {
+    const nameservers = ["ns1.example.test.", "ns2.example.test."];
+    primary = await startBind({
+      keys: [one, two],
+      zones: [
+        {
+          name: "example.test",
+          nameservers,
+          records: [
+            "ns1 IN A 127.0.0.1",
+            "ns2 IN A 127.0.0.2",
+            "_acme-challenge.shop IN CNAME shop.other.test.",
+          ],
+          updatePolicy: ["grant one zonesub TXT;"],
+        },
+        { name: "other.test", updatePolicy: ["grant two zonesub TXT;"] },
+      ],
+    });
+    secondary = await startBind({
+      address: "127.0.0.2",
+      port: primary.port,
+      zones: [{ name: "example.test", secondaryOf: primary }],
+    });
+    pebble = await startPebble({ dnsServer: primary.server });
+    state = await mkdtemp(join(tmpdir(), "dns-pebble-"));
+  });
+  afterAll(async () => {
+    await pebble?.close();
+    await secondary?.close();
+    await primary?.close();
+    await rm(state, { recursive: true, force: true });
+  });
+
+  const issue = (names: readonly string[], more: readonly string[], env: Record<string, string>) =>
+    run(
+      `issue --json --agree-tos --server ${pebble.directoryUrl} --ca-bundle ${pebble.rootFile} --state ${state}
+        --dns-resolvers ${primary.server} --dns-port ${primary.port} --dns-interval 100ms`
+        .split(/\s+/)
+        .concat(
+          names.flatMap((name) => ["-d", name]),
+          more,
+        ),
+      { env: { HOME: state, ...env } },
+    );
+
+  test("apex, wildcard and a deeper name wait for a lagging secondary, and spare a foreign value", async () => {
+    const record = "_acme-challenge.example.test";
+    const plant = ["zone example.test", `update add ${record} 777 TXT "somebody else's"`];
+    expect(await primary.update(plant, one)).toMatchObject({ code: 0 });
+    const names = ["example.test", "*.example.test", "www.sub.example.test"];
+    let done = false;
+    const issuing = issue(names, ["--solver", "rfc2136", "--rfc2136-server", primary.server], {
+      ACMECTL_RFC2136_TSIG_KEY: lineOf(one),
+    }).finally(() => (done = true));
+    await expect.poll(async () => (await primary.txt(record)).length, { timeout: 20_000 }).toBe(3);
+    await expect
+      .poll(async () => (await primary.txt("_acme-challenge.www.sub.example.test")).length)
+      .toBe(1);
+    expect(await secondary.txt(record)).toEqual([]);
+    expect(done).toBe(false);
+    await primary.notify(secondary, "example.test");
+    const ran = await issuing;
+    expect(ran.stderr + ran.stdout).not.toContain(one.secret);
+    expect({ code: ran.code, stderr: ran.code === 0 ? "" : ran.stderr }).toEqual({
+      code: 0,
+      stderr: "",
+    });
+    expect(await namesIn(ran.stdout)).toEqual(names.toSorted(byText));
+    expect(await primary.txt(record)).toEqual([{ value: "somebody else's", ttl: 777 }]);
+    expect(await primary.txt("_acme-challenge.www.sub.example.test")).toEqual([]);
+  });
+
+  test("one certificate by two solvers, one of them where a CNAME leads", async () => {
+    const config = join(state, "config.yaml");
+    await writeFile(
+      config,
+      `solvers:
+  first: { use: rfc2136, server: "${primary.server}", tsigKey: "env:KEY_ONE", select: { names: [example.test] } }
+  second: { use: rfc2136, server: "${primary.server}", tsigKey: "env:KEY_TWO", select: { names: [other.test, shop.example.test] } }
+`,
+    );
+    const names = ["example.test", "other.test", "shop.example.test"];
+    const ticking = setInterval(() => void primary.notify(secondary, "example.test"), 200);
+    const ran = await issue(names, ["--config", config], {
+      KEY_ONE: lineOf(one),
+      KEY_TWO: lineOf(two),
+    });
+    clearInterval(ticking);
+    expect({ code: ran.code, stderr: ran.code === 0 ? "" : ran.stderr }).toEqual({
+      code: 0,
+      stderr: "",
+    });
+    expect(await namesIn(ran.stdout)).toEqual(names);
+    expect(await primary.txt("shop.other.test")).toEqual([]);
+    expect(await primary.txt("_acme-challenge.other.test")).toEqual([]);
+  });
+
+  test("a key that may not, a dead secondary: no order is wasted, the failure names all, nothing stays", async () => {
+    const more = ["--solver", "rfc2136", "--rfc2136-server", primary.server];
+    const wrong = await issue(["bad.example.test"], more, {
+      ACMECTL_RFC2136_TSIG_KEY: lineOf(two),
+    });
+    expect(wrong.code).toBe(2);
+    expect(wrong.stdout).toContain("grant two name _acme-challenge.bad.example.test. TXT;");
+    expect(pebble.log()).not.toContain("bad.example.test");
+    await secondary.close();
+    const dead = await issue(["bad.example.test"], [...more, "--dns-timeout", "1s"], {
+      ACMECTL_RFC2136_TSIG_KEY: lineOf(one),
+    });
+    expect(dead.code).toBe(7);
+    expect(dead.stdout).toContain(`ns2.example.test (127.0.0.2:${primary.port})`);
+    expect(await primary.txt("_acme-challenge.bad.example.test")).toEqual([]);
+  });
+});
+
+async function namesIn(stdout: string): Promise<string[]> {
+  const { certificates } = JSON.parse(stdout) as {
+    certificates: { paths: { certificate: string } }[];
+  };
+  const file = certificates[0]?.paths.certificate ?? "";
+  const text = await openssl("x509", "-in", file, "-noout", "-ext", "subjectAltName");
+  return [...text.matchAll(/DNS:([^,\s]+)/g)].map(([, name = ""]) => name).toSorted(byText);
+}
+
+const byText = (a: string, b: string) => (a < b ? -1 : 1);
