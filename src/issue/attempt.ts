@@ -19,10 +19,11 @@ const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
 
 export function beginAttempt(
   request: CertificateRequest,
+  begun: Date,
   { store, log, clock }: Pick<IssueTools, "store" | "log" | "clock">,
 ): Attempt {
   const now = () => clock.now().toISOString();
-  const startedAt = now();
+  const startedAt = begun.toISOString();
   const events: AttemptEvent[] = [];
   const record = (
     level: AttemptEvent["level"],
@@ -56,7 +57,7 @@ export function beginAttempt(
       } as const;
       await store.certificates.updateStatus(request.name, (status) => ({
         ...status,
-        ...afterFailure(status, error, request, new Date(startedAt)),
+        ...afterFailure(status, error, request, begun),
         lastAttempt,
       }));
     },

@@ -26,6 +26,8 @@ export interface IssueOptions {
    * expired. Another run may have renewed it while this one waited.
    */
   readonly isWanted?: (certificate: StoredCertificate) => boolean;
+  /** When the whole pass began, from which back-off counts: runs a minute apart then find it over after a minute. */
+  readonly startedAt?: Date;
 }
 
 export interface IssueOutcome {
@@ -57,7 +59,8 @@ export async function issue(
     const names = await serveNames(request, tools);
     await store.checkWritable();
     await store.certificates.saveRequest(request);
-    return await recorded(request, { names, held: before?.held }, lock, tools);
+    const startedAt = options.startedAt ?? tools.clock.now();
+    return await recorded(request, { names, held: before?.held, startedAt }, lock, tools);
   } finally {
     await lock.release();
   }
@@ -79,6 +82,7 @@ function goodCertificate(
 interface Start {
   readonly names: readonly ServedName[];
   readonly held: HeldCertificate | undefined;
+  readonly startedAt: Date;
 }
 
 async function recorded(
@@ -87,7 +91,7 @@ async function recorded(
   lock: Lock,
   tools: IssueTools,
 ): Promise<IssueOutcome> {
-  const attempt = beginAttempt(request, tools);
+  const attempt = beginAttempt(request, start.startedAt, tools);
   try {
     const { held, order } = await run(request, start, lock, {
       ...tools,

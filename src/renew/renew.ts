@@ -47,8 +47,11 @@ export async function renewAll(
 ): Promise<readonly Renewal[]> {
   const limit = limited(options.concurrency);
   const turn = turns(options, tools);
+  const startedAt = tools.clock.now();
   return Promise.all(
-    certificates.map((certificate) => limit(() => renewOne(certificate, options, turn, tools))),
+    certificates.map((certificate) =>
+      limit(() => renewOne(certificate, { ...options, startedAt }, turn, tools)),
+    ),
   );
 }
 
@@ -75,7 +78,7 @@ function turns({ max, jitter }: RenewOptions, { clock, log, random, signal }: Re
 
 async function renewOne(
   certificate: StoredCertificate,
-  options: RenewOptions,
+  options: RenewOptions & { readonly startedAt: Date },
   turn: Turn,
   tools: RenewTools,
 ): Promise<Renewal> {
@@ -94,7 +97,11 @@ async function renewOne(
     if (!(await turn())) return { name, outcome: "postponed", due, ...heldOf(fresh) };
     log.info(`${name} is due: ${due.reason}`, { step: "renew" });
     const issuing = await tools.open(fresh.request.issuer);
-    const { held, issued } = await issue(fresh.request, { isWanted: wanted }, { ...issuing, log });
+    const { held, issued } = await issue(
+      fresh.request,
+      { isWanted: wanted, startedAt: options.startedAt },
+      { ...issuing, log },
+    );
     const after = (await tools.store.certificates.read(name)) ?? fresh;
     return await deployed(
       { name, outcome: issued ? "renewed" : "not due", due, held },
