@@ -40,6 +40,15 @@ export interface NewRecord {
   readonly ttl: number;
 }
 
+export interface BatchWork {
+  readonly create: readonly Omit<NewRecord, "zoneId">[];
+  readonly remove: readonly string[];
+}
+
+export interface MadeRecord extends TxtRecord {
+  readonly name: string;
+}
+
 export interface TokenState {
   readonly id: string;
   /** `active`, `disabled`, `expired`. */
@@ -60,6 +69,8 @@ export interface Api {
   /** The id of the new record. */
   create(record: NewRecord, signal: AbortSignal): Promise<string>;
   remove(zoneId: string, recordId: string, signal: AbortSignal): Promise<void>;
+  /** All of it or nothing; what was created. */
+  batch(zoneId: string, work: BatchWork, signal: AbortSignal): Promise<readonly MadeRecord[]>;
   /** What the token says of itself; that of an account only when `accountId` is given. */
   verify(accountId: string | undefined, signal: AbortSignal): Promise<TokenState>;
 }
@@ -125,7 +136,9 @@ function open(credentials: Credentials, baseUrl: string) {
   });
 }
 
-function recordCalls(sdk: ReturnType<typeof open>): Pick<Api, "records" | "create" | "remove"> {
+function recordCalls(
+  sdk: ReturnType<typeof open>,
+): Pick<Api, "records" | "create" | "remove" | "batch"> {
   return {
     async records(zoneId, name, page, signal) {
       const filter = { type: "TXT", name: { exact: name } } as const;
@@ -133,16 +146,34 @@ function recordCalls(sdk: ReturnType<typeof open>): Pick<Api, "records" | "creat
       const answer = await sdk.dns.records.list(query, { signal });
       return pageOf(answer, recordsPerPage, ({ id, content }) => ({ id, content: content ?? "" }));
     },
-    async create({ zoneId, name, value, ttl }, signal) {
-      const record = { type: "TXT", name, content: `"${value}"`, ttl, comment: "acmectl" } as const;
-      const made = await sdk.dns.records.create({ zone_id: zoneId, ...record }, { signal });
+    async create({ zoneId, ...record }, signal) {
+      const body = { zone_id: zoneId, ...txt(record) };
+      const made = await sdk.dns.records.create(body, { signal });
       return textIn(made, "id");
     },
     async remove(zoneId, recordId, signal) {
       const gone = await sdk.dns.records.delete(recordId, { zone_id: zoneId }, { signal });
       textIn(gone, "id");
     },
+    async batch(zoneId, { create, remove }, signal) {
+      const body = { deletes: remove.map((id) => ({ id })), posts: create.map(txt) };
+      const answer: unknown = await sdk.dns.records.batch({ zone_id: zoneId, ...body }, { signal });
+      const posts = isRecord(answer) && Array.isArray(answer["posts"]) ? answer["posts"] : [];
+      if (!isRecord(answer) || posts.length < create.length)
+        throw new SyntaxError("a batch that did not do its work");
+      return posts.map((made: unknown) => {
+        return {
+          id: textIn(made, "id"),
+          name: textIn(made, "name"),
+          content: textIn(made, "content"),
+        };
+      });
+    },
   };
+}
+
+function txt({ name, value, ttl }: Omit<NewRecord, "zoneId">) {
+  return { type: "TXT", name, content: `"${value}"`, ttl, comment: "acmectl" } as const;
 }
 
 /** The credentials go to the address that was configured and nowhere else, and a body too has to come in time. */

@@ -17,6 +17,9 @@ export interface Failure {
   readonly effort: string;
 }
 
+/** How often a request is repeated. */
+export const retries = 4;
+
 /** Milliseconds. A longer Retry-After is left to the next run, and told. */
 const longestWait = 60_000;
 

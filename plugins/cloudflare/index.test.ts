@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { Call, OptionsOf, Target } from "acmectl/plugin";
+import type { OptionsOf, Solver } from "acmectl/plugin";
 import { Problem } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -11,6 +11,7 @@ import {
   startCloudflareFake,
 } from "../../test/support/fakes/cloudflare.ts";
 import cloudflare from "./index.ts";
+import type { Receipt } from "./solver.ts";
 
 type Options = OptionsOf<typeof cloudflare.options>;
 
@@ -40,9 +41,16 @@ function options(more: Partial<Options> = {}): Options {
 
 async function open(more: Partial<Options> = {}, context = {}) {
   const solver = await cloudflare.create(options(more), solverContext(context));
-  const preflight = (targets: readonly Target[], at: Call) =>
-    solver.preflight?.(targets, at) ?? Promise.reject(new Error("there is no preflight"));
-  return { ...solver, preflight };
+  if (!isWhole(solver)) throw new Error("a method is missing");
+  return solver;
+}
+
+type Whole = Solver<"dns-01", Receipt> &
+  Required<Pick<Solver<"dns-01", Receipt>, "preflight" | "presentAll" | "cleanupAll">>;
+
+function isWhole(solver: Solver<"dns-01", Receipt>): solver is Whole {
+  const methods = ["preflight", "presentAll", "cleanupAll"] as const;
+  return methods.every((method) => solver[method] !== undefined);
 }
 
 const challenge = (name: string) => challengeFor("dns-01", name);
@@ -360,6 +368,47 @@ describe("writing", () => {
     fake.faults.add({ action: "DELETE dns_records", kind: "drop after" });
     await solver.cleanup(lost, receipt, call);
     expect(fake.records(lost.recordName)).toEqual([]);
+  });
+
+  it("needs one batch for 20 names of a zone, and one to clean them up", async () => {
+    const many = Array.from({ length: 20 }, (_, index) => challenge(`h${index}.fixture.test`));
+    const solver = await open();
+    const from = fake.requests.length;
+    const receipts = await solver.presentAll(many, call);
+    for (const { recordName, recordValue } of many)
+      expect(fake.values(recordName)).toEqual([recordValue]);
+    const items = many.map((challenge, index) => ({ challenge, receipt: receipts[index] }));
+    await solver.cleanupAll(JSON.parse(JSON.stringify(items)), call);
+    expect(many.flatMap(({ recordName }) => fake.records(recordName))).toEqual([]);
+    expect(since(from)).toEqual(["GET zones", "POST batch", "POST batch"]);
+  });
+
+  it("goes one by one where a batch is refused, and splits one that is too long", async () => {
+    const many = Array.from({ length: 130 }, (_, index) => challenge(`s${index}.fixture.test`));
+    const solver = await open();
+    await solver.present(many[120] ?? challenge("none"), call);
+    const from = fake.requests.length;
+    const receipts = await solver.presentAll(many, call);
+    expect(since(from).filter((action) => action === "POST batch")).toHaveLength(2);
+    expect(receipts.map(({ recordId }) => recordId)).toEqual(
+      many.flatMap(({ recordName }) => fake.records(recordName).map(({ id }) => id)),
+    );
+    const items = many.map((challenge, index) => ({ challenge, receipt: receipts[index] }));
+    await solver.cleanup(many[7] ?? challenge("none"), receipts[7], call);
+    await solver.cleanupAll(items, call);
+    expect(many.flatMap(({ recordName }) => fake.records(recordName))).toEqual([]);
+  });
+
+  it("does not mind a batch that was done though its answer got lost", async () => {
+    const pair = [challenge("x.fixture.test"), challenge("y.fixture.test")];
+    const solver = await open();
+    fake.faults.add({ action: "POST batch", kind: "drop after" });
+    const receipts = await solver.presentAll(pair, call);
+    for (const [index, { recordName }] of pair.entries())
+      expect(fake.records(recordName).map(({ id }) => id)).toEqual([receipts[index]?.recordId]);
+    const items = pair.map((challenge) => ({ challenge, receipt: undefined }));
+    await solver.cleanupAll(items, call);
+    expect(pair.flatMap(({ recordName }) => fake.records(recordName))).toEqual([]);
   });
 
   it("comes back when Cloudflare says so, and leaves long waits to the next run", async () => {

@@ -18,7 +18,7 @@ export interface CloudflareRecord {
 }
 
 export interface CloudflareRequest {
-  /** `GET zones`, `POST dns_records`, `DELETE dns_records`, `GET verify`. */
+  /** `GET zones`, `POST dns_records`, `POST batch`, `DELETE dns_records`, `GET verify`. */
   readonly action: string;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
@@ -256,6 +256,12 @@ const operations: readonly Operation[] = [
     run: createRecord,
   },
   {
+    action: "POST batch",
+    method: "POST",
+    path: /^\/zones\/([^/]+)\/dns_records\/batch$/,
+    run: batch,
+  },
+  {
     action: "DELETE dns_records",
     method: "DELETE",
     path: /^\/zones\/([^/]+)\/dns_records\/([^/]+)$/,
@@ -386,6 +392,37 @@ function deleteRecord(question: Question): object {
     throw new Refusal(404, { code: 81_044, message: "Record does not exist." });
   zone.records = zone.records.filter((record) => record.id !== id);
   return { result: { id } };
+}
+
+function result(answer: object): unknown {
+  return "result" in answer ? answer.result : undefined;
+}
+
+/** Deletes before posts; the first that fails undoes all. */
+function batch(question: Question): object {
+  const zone = zoneOf(question);
+  const before = zone.records;
+  const { deletes = [], posts = [] } = question.body as {
+    deletes?: readonly { id: string }[];
+    posts?: readonly unknown[];
+  };
+  if (deletes.length + posts.length > 200)
+    throw new Refusal(400, { code: 9207, message: "Too many operations in the batch." });
+  try {
+    zone.records = [...before];
+    const ids = [...question.ids];
+    return {
+      result: {
+        deletes: deletes.map(({ id }) => result(deleteRecord({ ...question, ids: [...ids, id] }))),
+        patches: [],
+        puts: [],
+        posts: posts.map((body) => result(createRecord({ ...question, body }))),
+      },
+    };
+  } catch (error) {
+    zone.records = before;
+    throw error;
+  }
 }
 
 function newId(): string {
