@@ -36,7 +36,7 @@ export type Verdict =
 export type TsigError = "BADSIG" | "BADKEY" | "BADTIME" | "BADTRUNC" | `error ${number}`;
 
 /** Seconds by which clocks may differ; what all implementations use. */
-export const fudge = 300;
+const fudge = 300;
 
 /** Append a TSIG record. `time` in seconds since 1970. */
 export function sign(message: Buffer, key: TsigKey, time: number): Signed {

@@ -124,8 +124,13 @@ function seenIn(
   const values = records.map((record) => record.value);
   const outcome =
     reply?.rcode === "NOERROR" && values.length === 0 ? "no TXT record" : reply?.rcode;
-  return { visible: values.includes(value), values: values.map(printable), outcome: outcome ?? "" };
+  const shown = values.slice(0, mostShown).map((text) => printable(text.slice(0, longestShown)));
+  return { visible: values.includes(value), values: shown, outcome: outcome ?? "" };
 }
+
+/** Others may write what they like at a name; a failure's text need not repeat all of it. */
+const mostShown = 20;
+const longestShown = 255;
 
 const refusals = new Set(["REFUSED", "NOTAUTH", "NOTIMP"]);
 

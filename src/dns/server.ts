@@ -19,7 +19,7 @@ export function resolversOf(entries: readonly string[]): readonly Server[] {
 }
 
 /** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:5353` or `https://dns.example/dns-query`. */
-export function serverOf(text: string): Server {
+function serverOf(text: string): Server {
   if (text.startsWith("https://") && URL.canParse(text)) return { kind: "https", url: text };
   if (isIP(text) !== 0) return { kind: "plain", address: text, port: 53 };
   const [, v6, v4 = "", port = "53"] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];

@@ -112,7 +112,7 @@ describe("looking for a TXT value", () => {
     });
     const look = await dns().lookForTxt(challenge, value, signal);
     expect(look.visible).toBe(true);
-    expect(look.answers[0]?.values).toHaveLength(61);
+    expect(look.answers[0]?.values, "a sample, for people").toHaveLength(20);
     const ways = first.asked.filter(({ type }) => type === "TXT").map(({ via }) => via);
     expect(ways).toEqual(["udp", "tcp"]);
   });
