@@ -31,10 +31,10 @@ export function isAriDue({ held, status }: StoredCertificate, now: Date): boolea
  * Ask the CA when it wants a certificate renewed, where that is due, and keep the answer. The time is chosen once, uniformly in
  * the window, and stays until the window changes. Trouble never stops a renewal: it only postpones the next question.
  */
-export async function refreshAri(
-  certificate: StoredCertificate,
+export async function refreshAri<T extends StoredCertificate>(
+  certificate: T,
   tools: AriTools,
-): Promise<StoredCertificate> {
+): Promise<T> {
   const { clock, store, signal } = tools;
   const id = certificate.held?.meta.ariId;
   if (id === undefined || !isAriDue(certificate, clock.now())) return certificate;

@@ -17,13 +17,13 @@ const emergency = 20;
  * The CA's own time first (RFC 9773), the lifetime rule otherwise. A CA that would let the certificate run out is overruled
  * when a twentieth of its lifetime is left.
  */
-export function dueOf(certificate: StoredCertificate, now: Date): Due {
-  const { held, request } = certificate;
+export function dueOf(certificate: StoredCertificate & { changed?: string }, now: Date): Due {
+  const { held, request, changed } = certificate;
   if (held === undefined) return { at: now, rule: "missing", reason: "no certificate is held" };
   const [notBefore, notAfter] = [new Date(held.meta.notBefore), new Date(held.meta.notAfter)];
   if (notAfter <= now)
     return { at: now, rule: "expired", reason: `it has expired on ${held.meta.notAfter}` };
-  const drift = driftOf(request, held);
+  const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
   const last = new Date(
     notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / emergency,

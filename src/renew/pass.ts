@@ -5,11 +5,12 @@ import type { ToolsOptions } from "../issue/open.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../store/store.ts";
 import { dueOf, pauseOf } from "./due.ts";
+import type { WantedCertificate } from "./wanted.ts";
 import { renewAll, type Renewal, type RenewOptions, type RenewTools } from "./renew.ts";
 
 /** One pass of renewals over certificates that may have several issuers, with everything opened and closed around it. */
 export async function renewPass(
-  certificates: readonly StoredCertificate[],
+  certificates: readonly WantedCertificate[],
   options: RenewOptions,
   ambient: Ambient,
   { deploy, ...settings }: ToolsOptions & Pick<RenewTools, "deploy">,

@@ -1,3 +1,4 @@
+import { given } from "../issue/compose-config.ts";
 import { issue } from "../issue/issue.ts";
 import type { OpenTools } from "../issue/open.ts";
 import { limited } from "../issue/concurrency.ts";
@@ -6,6 +7,7 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, StoredCertificate } from "../store/store.ts";
 import { isAriDue, refreshAri } from "./ari.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
+import type { WantedCertificate } from "./wanted.ts";
 
 export interface RenewOptions {
   readonly force: boolean;
@@ -41,7 +43,7 @@ export interface Renewal {
 
 /** Renew what is due, each certificate on its own: no failure stops the others. */
 export async function renewAll(
-  certificates: readonly StoredCertificate[],
+  certificates: readonly WantedCertificate[],
   options: RenewOptions,
   tools: RenewTools,
 ): Promise<readonly Renewal[]> {
@@ -77,7 +79,7 @@ function turns({ max, jitter }: RenewOptions, { clock, log, random, signal }: Re
 }
 
 async function renewOne(
-  certificate: StoredCertificate,
+  certificate: WantedCertificate,
   options: RenewOptions & { readonly startedAt: Date },
   turn: Turn,
   tools: RenewTools,
@@ -88,8 +90,12 @@ async function renewOne(
   try {
     const fresh = await consultCa(certificate, { ...tools, log });
     due = dueOf(fresh, tools.clock.now());
-    const wanted = (one: StoredCertificate) =>
-      options.force || dueOf(one, tools.clock.now()).at <= tools.clock.now();
+    const wanted = (one: StoredCertificate) => {
+      const changed =
+        one.held?.version === certificate.held?.version ? certificate.changed : undefined;
+      const now = tools.clock.now();
+      return options.force || dueOf({ ...one, ...given({ changed }) }, now).at <= now;
+    };
     const pause = pauseOf(fresh, tools.clock.now(), options.force);
     if (!wanted(fresh))
       return await deployed({ name, outcome: "not due", due, ...heldOf(fresh) }, fresh, tools);
@@ -130,10 +136,10 @@ async function deployed(
 }
 
 /** The CA's wish, where it is time to ask and there is something to ask about. */
-async function consultCa(
-  certificate: StoredCertificate,
+async function consultCa<T extends StoredCertificate>(
+  certificate: T,
   tools: RenewTools,
-): Promise<StoredCertificate> {
+): Promise<T> {
   const { held, request } = certificate;
   // The embedded CA forgets what it has issued when it ends.
   if (

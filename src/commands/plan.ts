@@ -1,0 +1,26 @@
+import { composeConfigured } from "../issue/compose-config.ts";
+import { planOf } from "../renew/plan.ts";
+import { wantedCertificates } from "../renew/wanted.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { defineCommand } from "./command.ts";
+
+export const command = defineCommand({
+  name: "plan",
+  summary: "Say what apply and renew would do now, and why; offline",
+  options: {
+    prune: {
+      type: "boolean",
+      description: "Plan as apply --prune would: remove what the config has no more.",
+    },
+    detailedExitcode: {
+      type: "boolean",
+      description: "Exit with 10 when there is something to do.",
+    },
+  },
+  async run(flags, context) {
+    const store = openFolderStore(context.stateFolder, context);
+    const wanted = await wantedCertificates(await composeConfigured(await context.config()), store);
+    const options = { prune: flags.prune === true, detailed: flags.detailedExitcode === true };
+    return planOf(wanted, options, context.clock.now());
+  },
+});

@@ -1,0 +1,105 @@
+import type { Block, Result } from "../result.ts";
+import { timeFrom } from "./describe.ts";
+import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
+import type { Wanted, WantedCertificate } from "./wanted.ts";
+
+type Action = "issue" | "re-issue" | "renew" | "none" | "wait" | "deploy" | "remove" | "orphaned";
+
+interface Step {
+  readonly name: string;
+  readonly action: Action;
+  readonly reason: string;
+  readonly dueAt?: Date;
+  readonly until?: Date;
+}
+
+/** What `apply` and `renew` would do now, and why; nothing is asked of anybody. */
+export function planOf(
+  wanted: Wanted,
+  options: { prune: boolean; detailed: boolean },
+  now: Date,
+): Result {
+  const steps = [
+    ...wanted.certificates.map((certificate) => stepOf(certificate, now)),
+    ...wanted.orphans.map(({ name }): Step => ({
+      name,
+      action: options.prune ? "remove" : "orphaned",
+      reason: "the config has no such certificate any more",
+    })),
+  ];
+  const todo = steps.filter(({ action }) => !["none", "wait", "orphaned"].includes(action));
+  return {
+    exitCode: options.detailed && todo.length > 0 ? 10 : 0,
+    document: {
+      outcome: todo.length > 0 ? "changes" : "unchanged",
+      certificates: steps.map(({ name, action, reason, dueAt, until }) => ({
+        name,
+        outcome: action,
+        reason,
+        ...(dueAt === undefined ? {} : { dueAt: dueAt.toISOString() }),
+        ...(until === undefined ? {} : { retryAt: until.toISOString() }),
+      })),
+    },
+    view: viewOf(steps, todo.length, now),
+  };
+}
+
+function stepOf(certificate: WantedCertificate, now: Date): Step {
+  const { name } = certificate;
+  const due = dueOf(certificate, now);
+  const pause = pauseOf(certificate, now, false);
+  if (due.at > now) return { name, ...idle(certificate, due), dueAt: due.at };
+  if (pause !== undefined)
+    return { name, action: "wait", reason: reasonOf(pause), dueAt: due.at, until: pause.until };
+  return { name, action: actions[due.rule], reason: due.reason, dueAt: due.at };
+}
+
+const actions: Readonly<Record<Due["rule"], Action>> = {
+  missing: "issue",
+  drift: "re-issue",
+  expired: "renew",
+  ari: "renew",
+  lifetime: "renew",
+  emergency: "renew",
+};
+
+function idle({ status }: WantedCertificate, due: Due): Pick<Step, "action" | "reason"> {
+  const failed = Object.values(status.deploy ?? {}).some(({ state }) => state === "failed");
+  if (failed) return { action: "deploy", reason: "a deploy step failed and is repeated" };
+  return { action: "none", reason: `next: ${due.reason}` };
+}
+
+function reasonOf(pause: Pause): string {
+  if (pause.reason === "permanent")
+    return "the CA refused for good; change the request, or renew --force";
+  return pause.reason === "ca" ? "the CA has named this time" : "backing off after a failure";
+}
+
+function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block[] {
+  if (steps.length === 0)
+    return [{ kind: "line", text: "Nothing is wanted and nothing is held.", tone: "dim" }];
+  return [
+    {
+      kind: "table",
+      columns: ["NAME", "ACTION", "WHEN", "WHY"],
+      rows: steps.map(({ name, action, reason, dueAt, until }) => [
+        name,
+        action,
+        whenOf(until ?? dueAt, now),
+        reason,
+      ]),
+    },
+    {
+      kind: "line",
+      text:
+        todo === 0
+          ? "There is nothing to do now."
+          : `${todo} of ${steps.length} need something now.`,
+    },
+  ];
+}
+
+function whenOf(time: Date | undefined, now: Date): string {
+  if (time === undefined) return "-";
+  return time <= now ? "now" : `${time.toISOString()} (${timeFrom(now, time)})`;
+}

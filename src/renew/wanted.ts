@@ -1,0 +1,45 @@
+import type { CertificateRequest } from "../certificate.ts";
+import type { Store, StoredCertificate } from "../store/store.ts";
+
+/** What is wanted, by the config and by requests made on the command line, beside what is held. */
+export interface Wanted {
+  /** Each with the request in force: the config's where it has one. */
+  readonly certificates: readonly WantedCertificate[];
+  /** Held for a config entry that is gone. */
+  readonly orphans: readonly StoredCertificate[];
+}
+export interface WantedCertificate extends StoredCertificate {
+  /** The config says it otherwise than the last run did, in a way that the certificate itself does not show. */
+  readonly changed?: string;
+}
+
+export async function wantedCertificates(
+  configured: readonly CertificateRequest[],
+  store: Store,
+): Promise<Wanted> {
+  const names = await store.certificates.names();
+  const found = await Promise.all(names.map((name) => store.certificates.read(name)));
+  const stored = found.filter((one) => one !== undefined);
+  const byName = new Map(stored.map((one) => [one.name, one]));
+  const fromConfig = configured.map((request) => withRequest(request, byName.get(request.name)));
+  const others = stored.filter(({ name }) => !configured.some((request) => request.name === name));
+  return {
+    certificates: [...fromConfig, ...others.filter(({ request }) => request.fromConfig !== true)],
+    orphans: others.filter(({ request }) => request.fromConfig === true),
+  };
+}
+
+function withRequest(
+  request: CertificateRequest,
+  stored: StoredCertificate | undefined,
+): WantedCertificate {
+  if (stored === undefined) return { name: request.name, request, status: { failures: 0 } };
+  const changed =
+    stored.request.fromConfig === true && solversOf(stored.request) !== solversOf(request);
+  return { ...stored, request, ...(changed ? { changed: "its solvers changed" } : {}) };
+}
+
+/** Who proves the names, without the options: a new token is no reason for a new certificate. */
+function solversOf({ solvers }: CertificateRequest): string {
+  return JSON.stringify(solvers.map(({ name, use, select }) => [name, use, select ?? null]));
+}

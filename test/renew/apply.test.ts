@@ -1,0 +1,113 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { testClock } from "../support/clock.ts";
+import { startIssuing, type Issuing } from "../support/issuing.ts";
+
+const day = 86_400_000;
+
+interface Shown {
+  outcome: string;
+  certificates: { name: string; outcome: string; reason: string; dueAt?: string }[];
+}
+
+async function configured() {
+  const clock = testClock();
+  const issuing = await startIssuing({ now: () => clock.now(), authorizationReuse: 0 });
+  const path = join(issuing.state, "..", "config.yaml");
+  const bundle = issuing.words[3];
+  const write = async (certificates: string) => {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(
+      path,
+      `issuers:
+  lab: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
+solvers:
+  here: { use: standalone, port: ${issuing.httpPort} }
+defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
+certificates:
+${certificates}
+`,
+    );
+  };
+  return { clock, issuing, write, config: ["--config", path] };
+}
+
+async function show(
+  issuing: Issuing,
+  words: readonly string[],
+  clock: ReturnType<typeof testClock>,
+) {
+  const ran = await issuing.run([...words, "--json"], { clock });
+  return { ...ran, shown: JSON.parse(ran.stdout) as Shown };
+}
+
+describe("apply and plan", () => {
+  test("make what is held match the config: missing, changed, due, gone", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    await write(
+      "  shop: { domains: [shop.example.test] }\n  mail: { domains: [mail.example.test] }",
+    );
+
+    const before = await show(issuing, ["plan", "--detailed-exitcode", ...config], clock);
+    expect(before.code).toBe(10);
+    expect(before.shown.certificates.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ["shop", "issue"],
+      ["mail", "issue"],
+    ]);
+    expect(issuing.ca.requests).toEqual([]);
+
+    const applied = await show(issuing, ["apply", "--no-jitter", ...config], clock);
+    expect(applied.stderr).not.toContain("Hint");
+    expect(applied.code).toBe(0);
+    expect((await show(issuing, ["plan", "--detailed-exitcode", ...config], clock)).code).toBe(0);
+
+    await write("  shop: { domains: [shop.example.test, www.example.test] }");
+    const drift = await show(issuing, ["plan", ...config], clock);
+    expect(drift.shown.certificates).toMatchObject([
+      { name: "shop", outcome: "re-issue", reason: expect.stringContaining("www.example.test") },
+      { name: "mail", outcome: "orphaned" },
+    ]);
+    const changed = await issuing.run(["apply", "--no-jitter", "--prune", ...config], { clock });
+    expect(changed.code).toBe(0);
+    expect(changed.stdout).toContain("Removed mail");
+    const list = await show(issuing, ["list"], clock);
+    expect(list.shown.certificates.map(({ name }) => name)).toEqual(["shop"]);
+
+    clock.advance(75 * day);
+    expect((await show(issuing, ["plan", ...config], clock)).shown.certificates).toMatchObject([
+      { name: "shop", outcome: "renew" },
+    ]);
+    const renewed = await show(issuing, ["apply", "--no-jitter", ...config], clock);
+    expect(renewed.shown.certificates).toMatchObject([{ name: "shop", outcome: "renewed" }]);
+  });
+
+  test("a changed solver proves itself at once", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    await write("  shop: { domains: [shop.example.test] }");
+    expect((await issuing.run(["apply", "--no-jitter", ...config], { clock })).code).toBe(0);
+    await write("  shop: { domains: [shop.example.test], solver: other }");
+    const path = config[1] ?? "";
+    const other = `  other: { use: standalone, port: ${issuing.httpPort} }\n  here:`;
+    await writeFile(path, (await readFile(path, "utf8")).replace("  here:", other));
+    const plan = await show(issuing, ["plan", ...config], clock);
+    expect(plan.shown.certificates).toMatchObject([
+      { outcome: "re-issue", reason: "its solvers changed" },
+    ]);
+    const applied = await show(issuing, ["apply", "--no-jitter", ...config], clock);
+    expect(applied.shown.certificates).toMatchObject([{ outcome: "renewed" }]);
+    expect((await show(issuing, ["plan", ...config], clock)).shown.outcome).toBe("unchanged");
+  });
+
+  test("a config that names what does not exist is told before anything is done", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    await write("  shop: { domains: [https://shop.example.test/] }");
+    const { code, stderr } = await issuing.run(["apply", ...config], { clock });
+    expect(code).toBe(2);
+    expect(stderr).toContain("certificates.shop.domains");
+    expect(issuing.ca.requests).toEqual([]);
+  });
+});
