@@ -1,0 +1,50 @@
+import { Problem } from "../problem.ts";
+import { namedCertificates } from "../renew/pass.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { defineCommand } from "./command.ts";
+
+export const command = defineCommand({
+  name: "delete",
+  summary: "Forget a certificate: its files, keys, request and history",
+  description:
+    "It is not revoked: `acmectl revoke` does that, before. What was copied elsewhere stays there.",
+  examples: ["acmectl delete shop --yes"],
+  arguments: [{ usage: "<name...>", description: "what the certificates are called" }],
+  options: { yes: { type: "boolean", description: "Do not ask.", short: "y" } },
+  async run(flags, context) {
+    const store = openFolderStore(context.stateFolder, context);
+    const certificates = await namedCertificates(context.args, store);
+    const names = certificates.map(({ name }) => name);
+    if (flags.yes !== true) {
+      if (!context.interactive) {
+        throw new Problem("usage", {
+          detail: "Nobody can be asked whether to delete.",
+          hint: "Add --yes.",
+        });
+      }
+      const answer = await context.ask(`Delete ${names.join(", ")} with keys and history? [y/N] `);
+      if (!/^y(es)?$/i.test(answer.trim())) {
+        throw new Problem("usage", {
+          detail: "Nothing was deleted: the question was not answered with yes.",
+        });
+      }
+    }
+    for (const name of names) {
+      const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: context.signal });
+      try {
+        await store.certificates.remove(name);
+        await store.journal.remove(name);
+      } finally {
+        await lock.release();
+      }
+    }
+    return {
+      exitCode: 0,
+      document: {
+        outcome: "deleted",
+        certificates: names.map((name) => ({ name, outcome: "deleted" })),
+      },
+      view: [{ kind: "line", tone: "good", text: `Deleted ${names.join(", ")}.` }],
+    };
+  },
+});

@@ -1,0 +1,76 @@
+import { openTools } from "../issue/open.ts";
+import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
+import { Problem } from "../problem.ts";
+import { namedCertificates } from "../renew/pass.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { defineCommand, type CommandContext } from "./command.ts";
+
+export const command = defineCommand({
+  name: "revoke",
+  summary: "Revoke a certificate that is held",
+  description:
+    "What is held stays until `acmectl delete`; `acmectl issue --force` or `renew --force` gets another.",
+  examples: ["acmectl revoke shop --reason keyCompromise", "acmectl revoke shop --by-key --yes"],
+  arguments: [{ usage: "<name>", description: "what the certificate is called" }],
+  options: {
+    reason: {
+      type: "string",
+      choices: revocationReasons,
+      default: "unspecified",
+      description: "Why, as RFC 5280 names it; CAs block a key that was compromised.",
+      placeholder: "REASON",
+    },
+    byKey: {
+      type: "boolean",
+      description: "Prove it by the certificate's private key instead of the account.",
+    },
+    yes: { type: "boolean", description: "Do not ask.", short: "y" },
+  },
+  async run(flags, context) {
+    const store = openFolderStore(context.stateFolder, context);
+    const [certificate] = await namedCertificates(context.args, store);
+    if (certificate === undefined)
+      throw new Problem("usage", { detail: "No certificate was named." });
+    await confirm(
+      `Revoke ${certificate.name} now? Whoever uses it will be refused. [y/N] `,
+      flags.yes === true,
+      context,
+    );
+    const tools = await openTools(certificate.request.issuer, [], context, { store });
+    try {
+      await revokeHeld(certificate, { reason: flags.reason, byKey: flags.byKey === true }, tools);
+      return {
+        exitCode: 0,
+        document: {
+          outcome: "revoked",
+          certificates: [
+            { name: certificate.name, outcome: "revoked", serial: certificate.held?.meta.serial },
+          ],
+        },
+        view: [
+          {
+            kind: "line",
+            tone: "good",
+            text: `Revoked ${certificate.name} (serial ${certificate.held?.meta.serial}).`,
+          },
+        ],
+      };
+    } finally {
+      await tools.close();
+    }
+  },
+});
+
+async function confirm(question: string, yes: boolean, context: CommandContext): Promise<void> {
+  if (yes) return;
+  if (!context.interactive) {
+    throw new Problem("usage", {
+      detail: "Nobody can be asked whether to go on.",
+      hint: "Add --yes.",
+    });
+  }
+  if (/^y(es)?$/i.test((await context.ask(question)).trim())) return;
+  throw new Problem("usage", {
+    detail: "Nothing was done: the question was not answered with yes.",
+  });
+}

@@ -1,0 +1,60 @@
+import type { Ca } from "../acme/acme.ts";
+import { Problem } from "../problem.ts";
+import type { Store, StoredCertificate } from "../store/store.ts";
+
+/** The reasons of RFC 5280 §5.3.1 that public CAs take from subscribers. */
+export const revocationReasons = [
+  "unspecified",
+  "keyCompromise",
+  "superseded",
+  "cessationOfOperation",
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
+const codes: Readonly<Record<RevocationReason, number>> = {
+  unspecified: 0,
+  keyCompromise: 1,
+  superseded: 4,
+  cessationOfOperation: 5,
+};
+
+/**
+ * Revoke what is held (RFC 8555 §7.6): as the account that ordered it, or, with `byKey`, as the holder of its private key.
+ * Nothing is deleted here. A certificate that is revoked already is fine.
+ */
+export async function revokeHeld(
+  { name, held, request }: StoredCertificate,
+  { reason, byKey }: { reason: RevocationReason; byKey: boolean },
+  { ca, store, signal }: { ca: Ca; store: Store; signal: AbortSignal },
+): Promise<void> {
+  const files = await store.certificates.readCertificate(name);
+  if (held === undefined || files === undefined) {
+    throw new Problem("usage", {
+      detail: `No certificate is held under the name ${name}, so there is none to revoke.`,
+      hint: "acmectl list shows what is held.",
+    });
+  }
+  const der = Buffer.from(files.certificate.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
+  const session = byKey
+    ? ca.session(await keyOf(name, store), undefined)
+    : await sessionOf(request.issuer.server, held.meta.account, ca, store);
+  await session.revoke({ der, reason: codes[reason] }, signal);
+}
+
+async function keyOf(name: string, store: Store): Promise<string> {
+  const key = await store.certificates.readPrivateKey(name);
+  if (key !== undefined) return key;
+  throw new Problem("usage", {
+    detail: `The private key of ${name} is not kept here: it was issued for a certificate signing request.`,
+    hint: "Leave --by-key out, so that the account revokes it.",
+  });
+}
+
+async function sessionOf(directory: string, id: string, ca: Ca, store: Store) {
+  const accounts = await store.accounts.ofDirectory(directory);
+  const account = accounts.find((one) => one.id === id) ?? accounts[0];
+  if (account?.url !== undefined) return ca.session(account.key, account.url);
+  throw new Problem("usage", {
+    detail: `The account that ordered this certificate from ${directory} is not kept here.`,
+    hint: "Use --by-key: the certificate's own key may revoke it.",
+  });
+}
