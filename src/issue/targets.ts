@@ -80,6 +80,7 @@ export async function assignSolvers(
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<readonly Assignment[]> {
+  const follow = followOnce(tools);
   const assignments = await Promise.all(
     names.map(async ({ identifier, solvers }) => ({
       identifier,
@@ -91,7 +92,7 @@ export async function assignSolvers(
             identifier,
             challengeType,
             dnsSettingOf(request, open.setting),
-            tools,
+            follow,
           ),
         })),
       ),
@@ -116,62 +117,101 @@ function assertServed(selections: readonly Selection[]): void {
   });
 }
 
+type Follow = (validationName: string, setting: DnsSetting) => Promise<string>;
+
+/** Where the CNAMEs of a validation name lead, asked and told once, however many solvers could answer for it. */
+function followOnce({ dns, log, signal }: IssueTools): Follow {
+  const known = new Map<string, Promise<string>>();
+  const ask = async (validationName: string, setting: DnsSetting) => {
+    const { name } = await dns(setting).follow(validationName, signal);
+    if (name !== validationName) {
+      log.info(`${validationName} is delegated to ${name}`, {
+        step: "preflight",
+        identifier: validationName,
+      });
+    }
+    return name;
+  };
+  return (validationName, setting) => {
+    const key = JSON.stringify([validationName, setting.resolvers, setting.authoritative]);
+    const asked = known.get(key) ?? ask(validationName, setting);
+    known.set(key, asked);
+    return asked;
+  };
+}
+
 async function targetOf(
   identifier: Identifier,
   type: ChallengeType,
   setting: DnsSetting,
-  tools: IssueTools,
+  follow: Follow,
 ): Promise<Target> {
   const base = baseOf(identifier);
   const wildcard = base.value !== identifier.value;
   if (type !== "dns-01") return { identifier: base, wildcard };
   const validationName = `_acme-challenge.${base.value}`;
   const recordName =
-    setting.cname === "none"
-      ? validationName
-      : (await tools.dns(setting).follow(validationName, tools.signal)).name;
-  if (recordName !== validationName) {
-    tools.log.info(`${validationName} is delegated to ${recordName}`, {
-      step: "preflight",
-      identifier: base.value,
-    });
-  }
+    setting.cname === "none" ? validationName : await follow(validationName, setting);
   return { identifier: base, wildcard, validationName, recordName };
 }
 
-/** A candidate whose preflight fails makes room for the next one; the first failure is told when none is left. */
+/**
+ * Each name's first choice checks itself; where it fails the next one is asked, and the first failure is told when none is
+ * left. A solver is asked about those names alone that it is to answer for.
+ */
 async function preflight(
   assignments: readonly Assignment[],
   tools: IssueTools,
 ): Promise<readonly Assignment[]> {
-  const failures = new Map<OpenSolver, unknown>();
-  for (const [open, targets] of targetsBySolver(assignments)) {
-    try {
-      await open.solver.preflight?.(targets, { signal: tools.signal });
-    } catch (error) {
-      tools.signal.throwIfAborted();
-      failures.set(open, error);
-    }
+  const able = [...assignments];
+  let unchecked = [...able.keys()];
+  while (unchecked.length > 0) {
+    const failures = await checkSolvers(
+      unchecked.flatMap((index) => able[index] ?? []),
+      tools.signal,
+    );
+    unchecked = unchecked.filter((index) => {
+      const assignment = able[index];
+      const failure = failures.get(assignment?.candidates[0]?.open);
+      if (assignment === undefined || failure === undefined) return false;
+      able[index] = withoutFirst(assignment, failure.reason, tools);
+      return true;
+    });
   }
-  return assignments.map(({ identifier, candidates }) => {
-    const able = candidates.filter(({ open }) => !failures.has(open));
-    const [first] = candidates;
-    if (able.length === 0 && first !== undefined) throw failures.get(first.open);
-    if (first !== undefined && able[0] !== first) {
-      const reason = failures.get(first.open);
-      tools.log.warn(
-        `solver ${first.open.setting.name} cannot be used for ${identifier.value}: ${reason instanceof Error ? reason.message : String(reason)}; trying ${able[0]?.open.setting.name}`,
-        { step: "preflight", identifier: identifier.value },
-      );
-    }
-    return { identifier, candidates: able };
-  });
+  return able;
 }
 
-function targetsBySolver(assignments: readonly Assignment[]): Map<OpenSolver, Target[]> {
-  const targets = new Map<OpenSolver, Target[]>();
-  for (const { open, target } of assignments.flatMap(({ candidates }) => candidates)) {
-    targets.set(open, [...(targets.get(open) ?? []), target]);
+async function checkSolvers(assignments: readonly Assignment[], signal: AbortSignal) {
+  const failures = new Map<OpenSolver | undefined, { readonly reason: unknown }>();
+  const first = assignments.flatMap(({ candidates: [candidate] }) =>
+    candidate === undefined ? [] : [candidate],
+  );
+  for (const [open, candidates] of Map.groupBy(first, ({ open }) => open)) {
+    try {
+      await open.solver.preflight?.(
+        candidates.map(({ target }) => target),
+        { signal },
+      );
+    } catch (reason) {
+      signal.throwIfAborted();
+      failures.set(open, { reason });
+    }
   }
-  return targets;
+  return failures;
+}
+
+function withoutFirst(
+  { identifier, candidates }: Assignment,
+  reason: unknown,
+  { log }: IssueTools,
+): Assignment {
+  const [first, ...others] = candidates;
+  const [next] = others;
+  if (next === undefined) throw reason;
+  const why = reason instanceof Error ? reason.message : String(reason);
+  log.warn(
+    `solver ${first?.open.setting.name} cannot be used for ${identifier.value}: ${why}; trying ${next.open.setting.name}`,
+    { step: "preflight", identifier: identifier.value },
+  );
+  return { identifier, candidates: others };
 }

@@ -104,7 +104,7 @@ function notVisible(
   look: Look | undefined,
   waited: number,
 ): Problem {
-  const bad = look?.answers.filter(({ visible }) => !visible) ?? [];
+  const bad = look?.answers.filter(({ visible, ignored }) => !visible && ignored !== true) ?? [];
   const seen =
     look === undefined
       ? `the provider of solver ${attempt.open.setting.name} does not report the change as complete`

@@ -109,7 +109,7 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     await writeFile(
       config,
       `solvers:
-  first: { use: rfc2136, server: "${primary.server}", tsigKey: "env:KEY_ONE", select: { names: [example.test] } }
+  first: { use: rfc2136, server: "${primary.server}", tsigKey: "env:KEY_ONE", select: { zones: [example.test] } }
   second: { use: rfc2136, server: "${primary.server}", tsigKey: "env:KEY_TWO", select: { names: [other.test, shop.example.test] } }
 `,
     );
@@ -124,9 +124,11 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
       code: 0,
       stderr: "",
     });
-    for (const solver of ["example.test by first", "other.test by second"]) {
-      expect(ran.stderr).toContain(solver);
-    }
+    // The CA's order of authorizations is its own affair.
+    expect(ran.stderr).toContain("presenting dns-01 for example.test by first");
+    expect(ran.stderr).toMatch(
+      /presenting dns-01 for (other|shop\.example)\.test, (other|shop\.example)\.test by second/,
+    );
     expect(await namesIn(ran.stdout)).toEqual(names);
     expect(await primary.txt("shop.other.test")).toEqual([]);
     expect(await primary.txt("_acme-challenge.other.test")).toEqual([]);
