@@ -1,0 +1,402 @@
+import { chmod, lstat, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { Problem, type OptionsOf, type Target } from "acmectl/plugin";
+import {
+  challengeFor,
+  memoryState,
+  recordingLog,
+  solverConformance,
+  solverContext,
+} from "acmectl/testing";
+import { startDnsServer, testZone } from "../../test/support/dns-server.ts";
+import { startFakeAcmeDns, type FakeAcmeDns } from "../../test/support/fakes/acme-dns.ts";
+import { startIssuing } from "../../test/support/issuing.ts";
+import { freePort } from "../../test/support/servers/process.ts";
+import { temporaryFolder } from "../../test/support/state.ts";
+import acmeDns from "./index.ts";
+
+type Options = OptionsOf<typeof acmeDns.options>;
+
+const pauses = vi.hoisted((): number[] => []);
+// Two values of one account are set a second apart; the fake does not look at the clock.
+vi.mock(import("node:timers/promises"), async (original) => ({
+  ...(await original()),
+  setTimeout: (async (milliseconds: number) => {
+    pauses.push(milliseconds);
+  }) as never,
+}));
+
+const call = { signal: new AbortController().signal };
+const defaults: Options = {
+  server: undefined,
+  storage: undefined,
+  allowlist: undefined,
+  username: undefined,
+  password: undefined,
+  subdomain: undefined,
+  fulldomain: undefined,
+  timeout: 30_000,
+};
+let fake: FakeAcmeDns;
+beforeEach(async () => {
+  fake = await startFakeAcmeDns();
+  pauses.length = 0;
+  return () => fake[Symbol.asyncDispose]();
+});
+
+function solver(given: Partial<Options>, log = recordingLog(), state = memoryState()) {
+  return acmeDns.create({ ...defaults, ...given }, solverContext({ log, state }));
+}
+
+function target(name: string, recordName = `_acme-challenge.${name}`, wildcard = false): Target {
+  const identifier = { type: "dns", value: name } as const;
+  return { identifier, wildcard, validationName: `_acme-challenge.${name}`, recordName };
+}
+
+async function problemOf(promise: Promise<unknown> | undefined): Promise<Problem> {
+  const error = await promise?.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!Problem.is(error)) throw new Error(`no Problem but ${String(error)}`);
+  return error;
+}
+
+/** A solver with one account, and challenges for it. */
+const own = async (log = recordingLog()) => {
+  const account = fake.register();
+  const { username, password, subdomain, fulldomain } = account;
+  const given = await solver({ server: fake.url, username, password, subdomain, fulldomain }, log);
+  const challenge = (wildcard = false) =>
+    challengeFor("dns-01", "example.com", { recordName: fulldomain, wildcard });
+  return { given, challenge, fulldomain };
+};
+
+const updates = () => fake.requests.filter(({ what }) => what === "POST /update").length;
+
+describe("conformance", async () => {
+  const server = await startFakeAcmeDns();
+  const account = server.register();
+  const { username, password, subdomain, fulldomain } = account;
+  const options = { ...defaults, server: server.url, username, password, subdomain, fulldomain };
+  /** acme-dns deletes nothing: a value that was taken back may be there still, and no longer counts. */
+  const givenUp = new Set<string>();
+  const watched = {
+    ...acmeDns,
+    async create(...given: Parameters<typeof acmeDns.create>) {
+      const made = await acmeDns.create(...given);
+      const cleanup: typeof made.cleanup = async (challenge, receipt, call) => {
+        await made.cleanup(challenge, receipt, call);
+        givenUp.add(challenge.recordValue);
+      };
+      return { ...made, cleanup };
+    },
+  };
+  afterAll(() => server[Symbol.asyncDispose]());
+  const cases = solverConformance({
+    plugin: watched,
+    options,
+    values: 2,
+    adapt: (challenge) => ({ ...challenge, recordName: account.fulldomain }),
+    visible: async ({ recordName }) =>
+      (server.values(recordName) ?? []).filter((value) => !givenUp.has(value)),
+    broken: [
+      {
+        when: "the password is wrong",
+        options: { ...options, password: "not-the-password" },
+        says: /username or password are wrong, the subdomain belongs to another account, or this machine's address/,
+      },
+      {
+        when: "half of an account is given",
+        options: { ...options, password: undefined },
+        says: /incomplete: password missing/,
+      },
+      {
+        when: "the CNAME leads to another account",
+        options: { ...options, fulldomain: "other.auth.example.org" },
+        says: /leads to .*, not to other\.auth\.example\.org\./,
+      },
+      {
+        when: "no server is given",
+        options: { ...options, server: undefined },
+        says: /--acme-dns-server/,
+      },
+      {
+        when: "nothing listens at the server's port",
+        options: { ...options, server: `http://127.0.0.1:${await freePort()}` },
+        says: /ECONNREFUSED/,
+      },
+    ],
+  });
+  for (const { name, run } of cases) it(name, run);
+});
+
+describe("the first use", () => {
+  it("registers every name once, keeps the accounts, and tells all CNAMEs at once", async () => {
+    const state = memoryState();
+    const given = await solver({ server: `${fake.url}/` }, undefined, state);
+    const targets = [
+      target("example.com"),
+      target("example.com", undefined, true),
+      target("b.test"),
+    ];
+    const problem = await problemOf(given.preflight?.(targets, call));
+    expect(problem.is("config")).toBe(true);
+    const accounts = (await state.get("accounts")) as Record<string, Record<string, string>>;
+    expect(Object.keys(accounts)).toEqual(["example.com", "b.test"]);
+    expect(problem.hint).toContain(
+      [
+        `_acme-challenge.example.com. CNAME ${accounts["example.com"]?.["fulldomain"]}.`,
+        `_acme-challenge.b.test. CNAME ${accounts["b.test"]?.["fulldomain"]}.`,
+      ].join("\n"),
+    );
+    const again = await solver({ server: fake.url }, undefined, state);
+    expect((await problemOf(again.preflight?.(targets, call))).hint).toBe(problem.hint);
+    expect(fake.requests.filter(({ what }) => what === "POST /register")).toHaveLength(2);
+    const delegated = targets.map((one) => ({
+      ...one,
+      recordName: accounts[one.identifier.value]?.["fulldomain"] ?? "",
+    }));
+    await again.preflight?.(delegated, call);
+    expect(updates()).toBe(0);
+  });
+
+  it("hands the allowlist on, and explains one that is refused", async () => {
+    const given = await solver({ server: fake.url, allowlist: ["127.0.0.0/8"] });
+    await problemOf(given.preflight?.([target("example.com")], call));
+    expect(fake.requests.at(-1)).toEqual({
+      what: "POST /register",
+      body: '{"allowfrom":["127.0.0.0/8"]}',
+    });
+    const wrong = await solver({ server: fake.url, allowlist: ["office"] });
+    const problem = await problemOf(wrong.preflight?.([target("example.com")], call));
+    expect(problem.message).toContain("does not take the allowlist office");
+  });
+
+  it("says what to do where nobody may register, and where something else answers", async () => {
+    await using closed = await startFakeAcmeDns({ registration: false });
+    const given = await solver({ server: closed.url });
+    const problem = await problemOf(given.preflight?.([target("example.com")], call));
+    expect(problem.hint).toContain("disable_registration");
+    fake.faults.add({ action: "POST /register", kind: "garbage" });
+    const portal = await solver({ server: fake.url });
+    const second = await problemOf(portal.preflight?.([target("example.com")], call));
+    expect(second.message).toContain("HTTP status 200 and no JSON");
+  });
+});
+
+describe("the account file", () => {
+  it("is lego's: what stands in it is used and kept, and a new account is added with mode 0600", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "accounts.json");
+    const link = join(folder.path, "link.json");
+    const theirs = fake.register();
+    const legos = { ...theirs, server_url: fake.url, extra: { kept: true } };
+    await writeFile(path, JSON.stringify({ "example.com": legos }), { mode: 0o644 });
+    await symlink(path, link);
+    const log = recordingLog();
+    const given = await solver({ storage: link, server: fake.url }, log);
+    await given.preflight?.([target("example.com", theirs.fulldomain)], call);
+    expect(log.entries[0]).toMatchObject({ level: "warn", message: /chmod 600/ });
+    const challenge = challengeFor("dns-01", "example.com", { recordName: theirs.fulldomain });
+    await given.present(challenge, call);
+    expect(fake.values(theirs.fulldomain)).toEqual([challenge.recordValue]);
+    await problemOf(given.preflight?.([target("new.example.com")], call));
+    const kept = JSON.parse(await readFile(path, "utf8"));
+    expect(kept["example.com"]).toEqual(legos);
+    expect(Object.keys(kept["new.example.com"])).toEqual([
+      "fulldomain",
+      "subdomain",
+      "username",
+      "password",
+      "server_url",
+    ]);
+    expect((await lstat(path)).mode & 0o777).toBe(0o600);
+    expect((await readdir(folder.path)).toSorted()).toEqual(["accounts.json", "link.json"]);
+  });
+
+  it("is made when it is not there; cert-manager's, without server_url, is read with the option server", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "accounts.json");
+    const given = await solver({ storage: path, server: fake.url });
+    await problemOf(given.preflight?.([target("example.com")], call));
+    const kept = JSON.parse(await readFile(path, "utf8"));
+    const { fulldomain, server_url } = kept["example.com"];
+    expect(server_url).toBe(fake.url);
+    delete kept["example.com"].server_url;
+    await writeFile(path, JSON.stringify(kept));
+    await (
+      await solver({ storage: path, server: fake.url })
+    ).preflight?.([target("example.com", fulldomain)], call);
+  });
+
+  it.each([
+    ['{"example.com": {"password": "s3cret-word"', "it is not JSON"],
+    ["[]", "no object of accounts"],
+    ['{"example.com": {"password": "s3cret-word"}}', "what it has for example.com is no account"],
+  ])("is refused when it holds %s, without a word of it", async (text, says) => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "accounts.json");
+    await writeFile(path, text, { mode: 0o600 });
+    const given = await solver({ storage: path, server: fake.url });
+    const problem = await problemOf(given.preflight?.([target("example.com")], call));
+    expect(problem.message).toContain(says);
+    expect(problem.message).toContain(path);
+    expect(`${problem.message} ${String(problem.cause)}`).not.toContain("s3cret-word");
+    expect(fake.requests).toEqual([]);
+  });
+
+  it.runIf(process.geteuid?.() !== 0)("says when it cannot be written", async () => {
+    await using folder = await temporaryFolder();
+    await chmod(folder.path, 0o500);
+    const given = await solver({ storage: join(folder.path, "a.json"), server: fake.url });
+    const problem = await problemOf(given.preflight?.([target("example.com")], call));
+    expect(problem.is("machine")).toBe(true);
+    await chmod(folder.path, 0o700);
+  });
+
+  it("is refused with a server_url that is no web address", async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "accounts.json");
+    const account = { ...fake.register(), server_url: "auth.example.org" };
+    await writeFile(path, JSON.stringify({ "example.com": account }), { mode: 0o600 });
+    const given = await solver({ storage: path });
+    const targets = [target("example.com", account.fulldomain)];
+    const problem = await problemOf(given.preflight?.(targets, call));
+    expect(problem.message).toContain('server_url "auth.example.org"');
+  });
+});
+
+describe("an account of acme.sh's, whose full name is not known", () => {
+  it("fits a CNAME that begins with its subdomain", async () => {
+    const { username, password, subdomain, fulldomain } = fake.register();
+    const given = await solver({ server: fake.url, username, password, subdomain });
+    await given.preflight?.([target("example.com", fulldomain.toUpperCase())], call);
+    const elsewhere = given.preflight?.([target("example.com", "other.auth.example.org")], call);
+    const problem = await problemOf(elsewhere);
+    expect(problem.message).toContain("leads to other.auth.example.org., not to");
+    expect(problem.hint).toContain(`_acme-challenge.example.com. CNAME ${subdomain}.`);
+  });
+});
+
+describe("two values and no more", () => {
+  it("are what one certificate may need of an account", async () => {
+    const { given, challenge, fulldomain } = await own();
+    const targets = [
+      target("a.test", fulldomain),
+      target("a.test", fulldomain, true),
+      target("b.test", fulldomain),
+    ];
+    const problem = await problemOf(given.preflight?.(targets, call));
+    expect(problem.message).toContain("a.test, *.a.test, b.test use the same acme-dns account");
+    const three = [challenge(), challenge(), challenge()];
+    await problemOf(given.presentAll?.(three, call));
+    expect(updates()).toBe(0);
+  });
+
+  it("are never set again: not by a second present, not after an answer that never came", async () => {
+    const log = recordingLog();
+    const { given, challenge, fulldomain } = await own(log);
+    const [one, two] = [challenge(), challenge(true)];
+    await given.present(one, call);
+    fake.faults.add({ action: "POST /update", kind: "drop after" });
+    await given.present(two, call);
+    expect(log.entries.at(-1)).toMatchObject({ level: "warn", message: /not sent again/ });
+    await given.presentAll?.([two, one], call);
+    expect(fake.values(fulldomain)).toEqual([one.recordValue, two.recordValue]);
+    expect(updates()).toBe(2);
+  });
+
+  it("are set a second apart, since the server tells older from newer by the second", async () => {
+    const { given, challenge } = await own();
+    await given.presentAll?.([challenge(), challenge(true)], call);
+    expect(pauses).toHaveLength(1);
+    expect(pauses[0]).toBeGreaterThan(1000);
+  });
+
+  it("wait for a slot until others are cleaned up, both together, and give up when aborted", async () => {
+    const { given, challenge, fulldomain } = await own();
+    const [one, two, three, four] = [challenge(), challenge(true), challenge(), challenge(true)];
+    await given.presentAll?.([one, two], call);
+    const order: string[] = [];
+    const waiting = given.presentAll?.([three, four], call).then(() => order.push("second"));
+    const impatient = new AbortController();
+    const aborted = given.presentAll?.([challenge()], { signal: impatient.signal });
+    impatient.abort(new Error("Ctrl-C"));
+    await expect(aborted).rejects.toThrow("Ctrl-C");
+    await given.cleanup(one, undefined, call);
+    expect(fake.values(fulldomain)).toEqual([one.recordValue, two.recordValue]);
+    order.push("cleaned up");
+    await given.cleanup(two, undefined, call);
+    await waiting;
+    expect(order).toEqual(["cleaned up", "second"]);
+    expect(fake.values(fulldomain)).toEqual([three.recordValue, four.recordValue]);
+  });
+
+  it("tell what the server says when it fails, and try again another time", async () => {
+    const { given, challenge } = await own();
+    const body = '{"error":"db_error"}';
+    fake.faults.add({ action: "POST /update", kind: { status: 500, body } });
+    const one = challenge();
+    const problem = await problemOf(given.present(one, call));
+    expect(problem.message).toContain("500 db_error");
+    expect(problem.retryable).toBe(true);
+    await given.present(one, call);
+    fake.faults.add({
+      action: "POST /update",
+      kind: { status: 307, body: "", headers: { location: "https://elsewhere.test/update" } },
+    });
+    const moved = await problemOf(given.present(challenge(), call));
+    expect(moved.message).toContain("https://elsewhere.test/update");
+  });
+
+  it("end with a warning when the server hangs, since they may be there", async () => {
+    const log = recordingLog();
+    const account = fake.register();
+    const { username, password, subdomain } = account;
+    const own = { server: fake.url, username, password, subdomain, timeout: 100 };
+    fake.faults.add({ action: "POST /update", kind: "hang" });
+    const recordName = account.fulldomain;
+    const challenge = challengeFor("dns-01", "example.com", { recordName });
+    await (await solver(own, log)).present(challenge, call);
+    expect(log.entries).toMatchObject([{ level: "warn" }]);
+  });
+});
+
+describe("acmectl with the embedded CA", () => {
+  it("shows the CNAME first, and issues name and wildcard once it is there", async () => {
+    const zone = testZone("example.test", ["ns.example.test"]);
+    const auth = testZone("auth.example.org", ["ns.auth.example.org"]);
+    const onUpdate = (name: string, values: readonly string[]) => {
+      auth.records.splice(
+        1,
+        Infinity,
+        ...values.map((data) => ({ name, type: "TXT", data }) as const),
+      );
+    };
+    const dns = await startDnsServer({ zones: [zone, auth], recursive: true });
+    await using server = await startFakeAcmeDns({ onUpdate });
+    await using issuing = await startIssuing({ resolver: dns.server });
+    const words = ["-d", "example.test,*.example.test", "--dns-resolvers", dns.server];
+    const choice = ["--solver", "acme-dns", "--acme-dns-server", server.url];
+    const issue = () =>
+      issuing.issue([...words, "--no-dns-authoritative", "--dns-interval", "10ms"], {
+        solver: choice,
+      });
+    const test = ["solvers", "test", "acme-dns", ...words, "--acme-dns-server", server.url];
+    const tested = await issuing.run(test);
+    expect(tested.code).toBe(2);
+    const first = await issue();
+    expect(first.code).toBe(2);
+    const [line = "", data = ""] =
+      /_acme-challenge\.example\.test\. CNAME (\S+)\./.exec(first.stderr) ?? [];
+    expect(tested.stderr).toContain(line);
+    expect(issuing.ca.requests.filter(({ kind }) => kind === "newOrder")).toEqual([]);
+    zone.records.push({ name: "_acme-challenge.example.test", type: "CNAME", data });
+    const second = await issue();
+    expect(second.stderr).not.toContain("Error");
+    expect(second.code).toBe(0);
+    await dns.close();
+  });
+});
