@@ -15,9 +15,10 @@ export interface Spawned {
 /** Run `acmectl` from source as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`. */
 export function acmectl(
   words: readonly string[],
-  options: { env?: Record<string, string>; cwd?: string } = {},
+  options: { env?: Record<string, string>; cwd?: string; node?: readonly string[] } = {},
 ): Spawned {
-  const child = spawn(process.execPath, ["--conditions=source", program, ...words], {
+  const flags = ["--conditions=source", ...(options.node ?? [])];
+  const child = spawn(process.execPath, [...flags, program, ...words], {
     env: options.env ?? {},
     cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],

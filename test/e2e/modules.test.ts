@@ -1,0 +1,92 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { cloudflareToken, startCloudflareFake } from "../support/fakes/cloudflare.ts";
+import { startIssuing } from "../support/issuing.ts";
+import { acmectl } from "../support/spawn.ts";
+import { temporaryFolder } from "../support/state.ts";
+
+const vendors = {
+  aws: /node_modules\/(@aws-sdk|@smithy)\//,
+  cloudflare: /node_modules\/cloudflare\//,
+  google: /node_modules\/(google-auth-library|gaxios)\//,
+  plugins: /\/plugins\/([^/]+)\//,
+};
+
+/** Runs acmectl and lists every module that it loaded. */
+async function loadedBy(words: readonly string[], env: Record<string, string> = {}) {
+  await using folder = await temporaryFolder();
+  const [log, hooks] = [join(folder.path, "loaded"), join(folder.path, "hooks.mjs")];
+  await writeFile(
+    hooks,
+    `import { registerHooks } from "node:module";
+import { appendFileSync } from "node:fs";
+registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(log)}, url + "\\n"); return next(url, context); } });`,
+  );
+  const ran = await acmectl(words, {
+    env: { HOME: folder.path, ...env },
+    node: ["--import", hooks],
+  }).ended;
+  const urls = (await readFile(log, "utf8")).split("\n");
+  const matching = (pattern: RegExp) => urls.filter((url) => pattern.test(url));
+  const plugins = new Set(urls.flatMap((url) => vendors.plugins.exec(url)?.[1] ?? []));
+  return { ...ran, matching, plugins: [...plugins] };
+}
+
+test("--version loads no provider and no ACME library", async () => {
+  const { code, matching, plugins } = await loadedBy(["--version"]);
+  expect(code).toBe(0);
+  expect(plugins).toEqual([]);
+  expect(
+    matching(/node_modules\/(acme-client|@aws-sdk|cloudflare|google-auth-library|undici)\//),
+  ).toEqual([]);
+});
+
+test("an http-01 run loads its own solver alone", async () => {
+  await using issuing = await startIssuing();
+  const solver = ["--solver", "standalone", "--standalone-port", String(issuing.httpPort)];
+  const words = [
+    "issue",
+    "-d",
+    "a.example.test",
+    ...solver,
+    ...issuing.words,
+    "--self-check-at",
+    `127.0.0.1:${issuing.httpPort}`,
+  ];
+  const { code, matching, plugins } = await loadedBy(words);
+  expect(code).toBe(0);
+  expect(plugins).toEqual(["standalone"]);
+  for (const vendor of [vendors.aws, vendors.cloudflare, vendors.google])
+    expect(matching(vendor)).toEqual([]);
+});
+
+test("a Cloudflare run loads neither AWS nor Google, nor another solver", async () => {
+  await using issuing = await startIssuing();
+  const fake = await startCloudflareFake();
+  fake.addZone("example.com");
+  try {
+    const words = [
+      "issue",
+      "-d",
+      "a.example.com",
+      "--solver",
+      "cloudflare",
+      ...issuing.words,
+      "--dns-wait",
+      "1s",
+    ];
+    const { matching, plugins, stderr } = await loadedBy(words, {
+      CLOUDFLARE_API_TOKEN: cloudflareToken,
+      ACMECTL_CLOUDFLARE_BASE_URL: fake.url,
+      // No DNS is asked: the fake's zones are in no DNS.
+      ACMECTL_DNS_CNAME: "none",
+    });
+    expect(stderr).toContain("presenting dns-01");
+    expect(plugins).toEqual(["cloudflare"]);
+    expect(matching(vendors.cloudflare).length).toBeGreaterThan(0);
+    for (const vendor of [vendors.aws, vendors.google]) expect(matching(vendor)).toEqual([]);
+  } finally {
+    await fake.close();
+  }
+});
