@@ -47,11 +47,75 @@ export interface SolverSelector {
   labels?: Readonly<Record<string, string>>;
 }
 
-/** A deploy step or hook, as remembered. */
+/** A command of the user's, as remembered. */
 export interface HookSetting {
+  /** A text is split into words without a shell, unless `shell` says otherwise; a list is a program and its arguments. */
   run: string | readonly string[];
+  /** Hand the text to `sh -c`, as certbot and lego do. */
+  shell?: boolean;
+  /** Where it runs, absolute; so that a relative path means the same when cron repeats it. */
+  cwd?: string;
+  /** Milliseconds. */
   timeout?: number;
 }
+/** Who may read a file that a deploy step writes. */
+export interface FileAccess {
+  /** Names or numbers; those of the file that is replaced, else of the process, when absent. */
+  owner?: string;
+  group?: string;
+  /** Octal, e.g. `0640`. */
+  mode?: string;
+}
+/** Paths are absolute. */
+export interface CopySetting extends FileAccess {
+  fullchain?: string;
+  key?: string;
+  cert?: string;
+  chain?: string;
+  /** Certificate, chain and key in one file, as HAProxy reads it. */
+  combined?: string;
+}
+export const keyStoreProfiles = ["modern", "legacy"] as const;
+export interface Pkcs12Setting extends FileAccess {
+  path: string;
+  /** A reference, never the password itself. */
+  password: string;
+  /** `modern` (AES-256, SHA-256) when absent; `legacy` (3DES, SHA-1) for Java before 8u301 and old Windows. */
+  profile?: (typeof keyStoreProfiles)[number];
+  /** The alias of the entry; the certificate's name when absent. */
+  alias?: string;
+}
+export const reloadableServers = [
+  "nginx",
+  "apache",
+  "haproxy",
+  "postfix",
+  "dovecot",
+  "caddy",
+] as const;
+export interface ReloadSetting {
+  reload: (typeof reloadableServers)[number];
+  /** The server's configuration file, where it is not at its usual place; absolute. */
+  config?: string;
+  timeout?: number;
+}
+export const startTlsProtocols = ["smtp", "imap", "pop3"] as const;
+export interface ProbeSetting {
+  /** `HOST:PORT`, `[ADDRESS]:PORT` */
+  probe: string;
+  /** Asked for by SNI; the host where the certificate names it, else its first name, when absent. */
+  servername?: string;
+  starttls?: (typeof startTlsProtocols)[number];
+  /** How long to look for the new certificate. Milliseconds. */
+  timeout?: number;
+}
+/** What is done with a new certificate, until it succeeds. */
+export type DeployStep =
+  | HookSetting
+  | { copy: CopySetting }
+  | { pkcs12: Pkcs12Setting }
+  | ReloadSetting
+  | ProbeSetting;
 
 /** What is wanted. Remembered by `issue`, read by `renew`. */
 export interface CertificateRequest {
@@ -78,7 +142,7 @@ export interface CertificateRequest {
   outputs: { fullchain?: string; key?: string; cert?: string; chain?: string };
   hooks: {
     pre?: HookSetting[];
-    deploy?: HookSetting[];
+    deploy?: DeployStep[];
     post?: HookSetting[];
     failure?: HookSetting[];
   };

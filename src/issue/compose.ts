@@ -1,6 +1,6 @@
 import { parseIdentifiers } from "../acme/identifiers.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
-import type { Config } from "../options/config.ts";
+import type { Config, ConfiguredHooks } from "../options/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/request.ts";
 import type { Identifier } from "../plugin.ts";
@@ -35,8 +35,13 @@ export async function composeRequest(
     solvers: await solverSettings(flags, config.defaults.solvers, issuer, config, ambient),
     dns: { ...config.dns, ...dnsSetting(flags) },
     selfCheck: flags.selfCheck && config.defaults.selfCheck !== false,
-    outputs: {},
-    hooks: {},
+    outputs: given({
+      fullchain: flags.fullchainFile,
+      key: flags.keyFile,
+      cert: flags.certFile,
+      chain: flags.chainFile,
+    }),
+    hooks: hooksOf(flags, config.defaults, ambient.cwd),
     ...given({
       csr: csr?.base64,
       preferredChain: wanted.preferredChain,
@@ -74,5 +79,21 @@ export function dnsSetting(
     interval: flags.dnsInterval,
     settle: flags.dnsSettle,
     wait: flags.dnsWait,
+  });
+}
+
+/** Each list of commands from the flags, else from the config's defaults. */
+function hooksOf(
+  flags: Flags,
+  { pre, deploy, post, failure }: ConfiguredHooks,
+  cwd: string,
+): CertificateRequest["hooks"] {
+  const commands = (texts: readonly string[] | undefined) =>
+    texts?.map((run) => ({ run, shell: true, cwd }));
+  return given({
+    pre: commands(flags.preHook) ?? pre,
+    deploy: commands(flags.deployHook) ?? deploy,
+    post: commands(flags.postHook) ?? post,
+    failure: commands(flags.failureHook) ?? failure,
   });
 }

@@ -1,11 +1,13 @@
 /** The config file as values (DESIGN §7): what may stand in it is declared here once, and checked, typed and documented from that. */
 import {
+  type DeployStep,
   type DnsSetting,
   type HookSetting,
   keyTypes,
   type SolverSelector,
 } from "../certificate.ts";
 import type { OptionDeclarations, OptionsOf } from "./declaration.ts";
+import type { fileOptions } from "./deployment.ts";
 
 export const issuerOptions = {
   server: {
@@ -70,22 +72,6 @@ export const dnsOptions = {
   wait: { type: "duration", description: "Do not look at all: wait this long, e.g. 2m." },
 } as const satisfies OptionDeclarations;
 
-export const hookOptions = {
-  run: {
-    type: "json",
-    required: true,
-    description: "The command: one text, or a list of a program and its arguments.",
-  },
-  timeout: { type: "duration", description: "How long it may take, e.g. 5m." },
-} as const satisfies OptionDeclarations;
-
-export const fileOptions = {
-  fullchain: { type: "path", description: "Copy of the certificate followed by its chain." },
-  key: { type: "path", description: "Copy of the private key." },
-  cert: { type: "path", description: "Copy of the certificate alone." },
-  chain: { type: "path", description: "Copy of the chain alone." },
-} as const satisfies OptionDeclarations;
-
 /** What `defaults` may say for all certificates, and each certificate for itself. */
 export const defaultOptions = {
   issuer: { type: "string", description: "The name of one of `issuers`." },
@@ -129,7 +115,7 @@ export const defaultOptions = {
   pre: { type: "json", description: "Commands to run before a certificate is ordered." },
   deploy: {
     type: "json",
-    description: "Commands to run when a new certificate is there; repeated until they succeed.",
+    description: "Steps when a new certificate is there; each is repeated until it succeeds.",
   },
   post: { type: "json", description: "Commands to run after the attempt, whatever came of it." },
   failure: { type: "json", description: "Commands to run when the attempt failed." },
@@ -204,7 +190,9 @@ export type ConfiguredCertificate = Omit<
     readonly dns: DnsSetting;
   };
 export type HookName = "pre" | "deploy" | "post" | "failure";
-export type ConfiguredHooks = { readonly [K in HookName]?: HookSetting[] };
+export type ConfiguredHooks = {
+  readonly [K in HookName]?: K extends "deploy" ? DeployStep[] : HookSetting[];
+};
 
 /** The values that a section holds: only what was written is there. */
 export type SettingsOf<D extends OptionDeclarations> = {

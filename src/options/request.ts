@@ -1,6 +1,7 @@
 /** The options that say which certificate is wanted, from whom, and how its names are proven. */
 import { keyTypes } from "../certificate.ts";
 import type { OptionDeclarations } from "./declaration.ts";
+import { deployFlags } from "./deployment.ts";
 
 const ca = "Certificate authority:";
 const proof = "Proof of control:";
@@ -218,5 +219,6 @@ export const requestFlags = {
   ...issuerFlags,
   ...solverFlags,
   ...visibilityFlags,
+  ...deployFlags,
   ...localFlags,
 } as const satisfies OptionDeclarations;

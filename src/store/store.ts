@@ -66,10 +66,17 @@ export interface CertificateStatus {
   /** Hash of the request that failed: a permanent problem waits until the request is another. */
   failedRequest?: string;
   ari?: AriStatus;
-  /** Per deploy step, keyed by its position; absent when there is none. */
-  deploy?: Readonly<
-    Record<string, { version: number; state: "done" | "failed"; at: string; detail?: string }>
-  >;
+  /** Per deploy step, keyed by a hash of what it says, so that editing the list moves nothing; absent when there is none. */
+  deploy?: Readonly<Record<string, DeployState>>;
+}
+export interface DeployState {
+  /** Which version of the certificate it is about. */
+  version: number;
+  /** `pending` before it was tried; what a run that died leaves so is repeated like a failure. */
+  state: "pending" | "done" | "failed";
+  at: string;
+  /** What it said when it failed, secrets masked. */
+  detail?: string;
 }
 /** What is known of the CA's wishes for one certificate (RFC 9773). */
 export interface AriStatus {

@@ -277,7 +277,7 @@ certificates:
     [
       "a hook without a command",
       "defaults: { deploy: [{ timeout: 1m }] }\n",
-      '1:22: defaults.deploy.0 does not say "run"',
+      "1:22: defaults.deploy.0 says none of run, copy, pkcs12, reload, probe",
     ],
     [
       "a hook that is no command",

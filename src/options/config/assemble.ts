@@ -10,10 +10,10 @@ import type {
   ConfiguredIssuer,
   ConfiguredSolver,
   defaultOptions,
-  fileOptions,
   HookName,
   SettingsOf,
 } from "../config.ts";
+import type { fileOptions } from "../deployment.ts";
 import type { Sections } from "./check.ts";
 
 /** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */

@@ -6,6 +6,7 @@ import { absoluteReference, isReference } from "../secret.ts";
 import { parseValue } from "../value.ts";
 import { crossFaults } from "./cross.ts";
 import { type NestedShape, type SectionName, sections, type Shape } from "./sections.ts";
+import { stepFault } from "./steps.ts";
 import { type Fault, isRecord, type Keys, type YamlFile } from "./yaml.ts";
 
 /** The sections as their declarations promise, as far as there is no fault. */
@@ -135,10 +136,8 @@ function readNested(raw: unknown, keys: Keys, shape: NestedShape, reading: Readi
     const { shorthand } = shape;
     const short = shorthand !== undefined && typeof value === "string";
     const read = readShape(short ? { [shorthand]: value } : value, keys, shape, reading);
-    if ("run" in read && !isCommand(read["run"])) {
-      const message = `${keys.join(".")} needs in \`run\` a text, or a list of a program and its arguments.`;
-      reading.faults.push({ keys, message });
-    }
+    const fault = stepFault(keys.join("."), isRecord(value) ? value : read, shape);
+    if (fault !== undefined) reading.faults.push({ keys, ...fault });
     return read;
   };
   if (shape.list !== true) return one(given, keys);
@@ -146,11 +145,6 @@ function readNested(raw: unknown, keys: Keys, shape: NestedShape, reading: Readi
   return Array.isArray(given)
     ? given.map((value: unknown, index) => one(value, [...keys, index]))
     : [one(given, keys)];
-}
-
-function isCommand(run: unknown): boolean {
-  if (typeof run === "string") return run.trim() !== "";
-  return Array.isArray(run) && run.length > 0 && run.every((word) => typeof word === "string");
 }
 
 function readValue(

@@ -62,7 +62,11 @@ function commandSchema(declaration: OptionDeclaration | undefined): JsonSchema {
 }
 
 function nestedSchema(shape: NestedShape, description: string): JsonSchema {
-  const one = shapeSchema(shape);
+  const { oneOf } = shape;
+  const one = {
+    ...shapeSchema(shape),
+    ...(oneOf === undefined ? {} : { oneOf: oneOf.map((option) => ({ required: [option] })) }),
+  };
   const short = shape.shorthand === undefined ? one : { anyOf: [{ type: "string" }, one] };
   if (shape.list !== true) return { description, ...short };
   return { description, anyOf: [{ type: "array", items: short }, short] };

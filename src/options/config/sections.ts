@@ -3,13 +3,18 @@ import {
   certificateOptions,
   defaultOptions,
   dnsOptions,
-  fileOptions,
-  hookOptions,
   issuerOptions,
   selectOptions,
   solverCommonOptions,
 } from "../config.ts";
 import type { OptionDeclarations } from "../declaration.ts";
+import {
+  copyOptions,
+  deployOptions,
+  fileOptions,
+  hookOptions,
+  pkcs12Options,
+} from "../deployment.ts";
 
 /** What a folder of the file may hold: options, and below some of them a shape of its own. */
 export interface Shape {
@@ -24,11 +29,20 @@ export interface NestedShape extends Shape {
   readonly list?: boolean;
   /** The option that a bare text, instead of a map, stands for. */
   readonly shorthand?: string;
+  /** Exactly one of these options has to be said. */
+  readonly oneOf?: readonly string[];
 }
 
 const dns = { options: dnsOptions } satisfies NestedShape;
 const hook = { options: hookOptions, list: true, shorthand: "run" } satisfies NestedShape;
-const hooks = { pre: hook, deploy: hook, post: hook, failure: hook };
+const deploy = {
+  options: deployOptions,
+  nested: { copy: { options: copyOptions }, pkcs12: { options: pkcs12Options } },
+  list: true,
+  shorthand: "run",
+  oneOf: ["run", "copy", "pkcs12", "reload", "probe"],
+} satisfies NestedShape;
+const hooks = { pre: hook, deploy, post: hook, failure: hook };
 
 /** The sections of the file: those of one shape, and those that hold named entries of one. */
 export const sections = {

@@ -1,0 +1,136 @@
+import { deployCertificate } from "../deploy/deploy.ts";
+import { openOncePerRun } from "../deploy/once.ts";
+import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
+import type { DeployTools } from "../deploy/tools.ts";
+import { Problem } from "../problem.ts";
+import type { Block, Result } from "../result.ts";
+import { openFolderStore } from "../store/folder.ts";
+import type { Store, StoredCertificate } from "../store/store.ts";
+import { defineCommand, type CommandContext } from "./command.ts";
+
+export const command = defineCommand({
+  name: "deploy",
+  summary: "Repeat the deploy steps that failed, or all of them, without a new order",
+  description:
+    "Copies, key stores, reloads, commands and probes of the certificates that are held. The CA is not asked for anything.",
+  arguments: [{ usage: "[name...]", description: "which certificates; all of them when absent" }],
+  examples: ["acmectl deploy", "acmectl deploy example.com --all"],
+  options: {
+    all: { type: "boolean", description: "Repeat the steps that were done already, too." },
+    wait: {
+      type: "boolean",
+      default: true,
+      description: "Wait when another run works on the same certificate.",
+    },
+  },
+  async run({ all = false, wait }, context) {
+    const store = openFolderStore(context.stateFolder, context);
+    const certificates = await chosen(store, context);
+    const tools: DeployTools = { ...context, store, once: openOncePerRun() };
+    const options = { all, ...(wait ? {} : { wait: 0 }) };
+    const deployed = await Promise.all(
+      certificates.map((certificate) => deployOne(certificate, options, tools)),
+    );
+    return present(deployed, context);
+  },
+});
+
+interface Deployed {
+  readonly before: StoredCertificate;
+  readonly after: StoredCertificate;
+  readonly outcome: "deployed" | "unchanged" | "failed" | "missing";
+  readonly problem?: Problem;
+}
+
+async function deployOne(
+  before: StoredCertificate,
+  options: { all: boolean; wait?: number },
+  tools: DeployTools,
+): Promise<Deployed> {
+  if (before.held === undefined) return { before, after: before, outcome: "missing" };
+  const problem = await deployCertificate(before, options, tools).catch((error: unknown) => {
+    tools.signal.throwIfAborted();
+    if (Problem.is(error)) return error;
+    throw error;
+  });
+  const after = (await tools.store.certificates.read(before.name)) ?? before;
+  if (problem !== undefined) return { before, after, outcome: "failed", problem };
+  const nothing = deployStatesOf(before).length === 0 || (!options.all && isDeployed(before));
+  return { before, after, outcome: nothing ? "unchanged" : "deployed" };
+}
+
+async function chosen(
+  store: Store,
+  { args, stateFolder }: CommandContext,
+): Promise<readonly StoredCertificate[]> {
+  const known = await store.certificates.names();
+  const unknown = args.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new Problem("usage", {
+      detail: `No certificate is called "${unknown}" in ${stateFolder}.`,
+      hint: known.length === 0 ? "Nothing was issued yet." : `There are: ${known.join(", ")}.`,
+    });
+  }
+  const names = args.length === 0 ? known : [...new Set(args)];
+  const found = await Promise.all(names.map((name) => store.certificates.read(name)));
+  return found.filter((certificate) => certificate !== undefined);
+}
+
+function present(deployed: readonly Deployed[], { stateFolder }: CommandContext): Result {
+  const problems = deployed.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+  const [first] = problems;
+  const outcome =
+    first === undefined
+      ? deployed.some((one) => one.outcome === "deployed")
+        ? "deployed"
+        : "unchanged"
+      : "failed";
+  return {
+    exitCode: 0,
+    document: { outcome, certificates: deployed.map(documentOf) },
+    view: deployed.length === 0 ? [nothingHeld(stateFolder)] : deployed.flatMap(viewOf),
+    ...(first === undefined ? {} : failure(problems, first, deployed)),
+  };
+}
+
+function failure(problems: readonly Problem[], first: Problem, deployed: readonly Deployed[]) {
+  if (problems.length === 1) return { exitCode: first.exitCode, problem: first };
+  const problem = new Problem("deploy", {
+    detail: `Deploy steps of ${problems.length} of ${deployed.length} certificates failed.`,
+    hint: "Mend what they say, then run `acmectl deploy` again.",
+    subproblems: deployed.flatMap(({ before, problem: one }) =>
+      one === undefined ? [] : [{ ...one.document, title: before.name }],
+    ),
+  });
+  return { exitCode: problem.exitCode, problem };
+}
+
+function documentOf({ after, outcome, problem }: Deployed): Record<string, unknown> {
+  const { name, held, request } = after;
+  return {
+    name,
+    outcome,
+    identifiers: held?.meta.identifiers ?? request.identifiers,
+    ...(held === undefined ? {} : { serial: held.meta.serial, paths: held.paths }),
+    deploy: deployStatesOf(after),
+    ...(problem === undefined ? {} : { problem: problem.document }),
+  };
+}
+
+function viewOf({ after, outcome }: Deployed): readonly Block[] {
+  const states = deployStatesOf(after);
+  const heading: Block = { kind: "heading", text: after.name };
+  if (outcome === "missing") {
+    const text = "No certificate is held, so there is nothing to deploy.";
+    return [heading, { kind: "line", text, tone: "warn" }];
+  }
+  if (states.length === 0) {
+    return [heading, { kind: "line", text: "It has no deploy steps.", tone: "dim" }];
+  }
+  const rows = states.map(({ step, state, at }) => [state, at ?? "-", step]);
+  return [heading, { kind: "table", columns: ["STATE", "SINCE", "STEP"], rows }];
+}
+
+function nothingHeld(stateFolder: string): Block {
+  return { kind: "line", text: `No certificates are kept in ${stateFolder}.`, tone: "dim" };
+}

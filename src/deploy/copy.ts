@@ -1,0 +1,48 @@
+import type { CopySetting } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import { accessOf, deployFile, type DeployedFile } from "./write-file.ts";
+
+/** What is held, as PEM. */
+export interface Material {
+  /** Absent when the request came with a CSR. */
+  readonly privateKey?: string;
+  readonly certificate: string;
+  readonly chain: string;
+}
+
+/**
+ * Write the copies. Each is whole at every moment, but two of them change one after the other, the key first: servers are to
+ * be told after this returned. What a crash leaves half done is repeated by the next run.
+ */
+export async function copyFiles(copy: CopySetting, material: Material): Promise<void> {
+  const access = await accessOf(copy);
+  for (const file of filesOf(copy, material)) await deployFile(file, access);
+}
+
+function filesOf(copy: CopySetting, material: Material): readonly DeployedFile[] {
+  const certificate = withNewline(material.certificate);
+  const chain = withNewline(material.chain);
+  const files: DeployedFile[] = [];
+  const add = (path: string | undefined, secret: boolean, content: () => string) => {
+    if (path !== undefined) files.push({ path, content: content(), secret });
+  };
+  add(copy.key, true, () => keyOf(material, copy.key));
+  add(copy.combined, true, () => certificate + chain + keyOf(material, copy.combined));
+  add(copy.chain, false, () => chain);
+  add(copy.cert, false, () => certificate);
+  add(copy.fullchain, false, () => certificate + chain);
+  return files;
+}
+
+function keyOf({ privateKey }: Material, path: string | undefined): string {
+  if (privateKey !== undefined) return withNewline(privateKey);
+  throw new Problem("deploy", {
+    detail: `${path} cannot be written: the private key is not held, since the certificate was made from a signing request of yours.`,
+    hint: "Leave the key's copy out; the key is where you made it.",
+    retryable: false,
+  });
+}
+
+function withNewline(pem: string): string {
+  return pem === "" || pem.endsWith("\n") ? pem : `${pem}\n`;
+}

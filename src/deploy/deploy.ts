@@ -1,0 +1,183 @@
+import type { DeployStep } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import type { DeployState, HeldCertificate, StoredCertificate } from "../store/store.ts";
+import { certificateVariables, inheritedEnvironment } from "./environment.ts";
+import { perform, type Subject } from "./perform.ts";
+import { redactor } from "./secrets.ts";
+import { stepsOf, type KnownStep } from "./steps.ts";
+import type { DeployTools } from "./tools.ts";
+
+export interface DeployOptions {
+  /** Repeat what was done already. */
+  readonly all: boolean;
+  /** The caller holds the certificate's lock. */
+  readonly locked?: boolean;
+  /** Milliseconds to wait for the lock; ten minutes when absent. */
+  readonly wait?: number;
+}
+
+/**
+ * Do every deploy step that was not done for the version held, and remember each. Answers a `deploy` Problem (exit 9) that
+ * names the steps that failed; the certificate itself is good, and the next call repeats those steps alone.
+ */
+export async function deployCertificate(
+  { name, request }: Pick<StoredCertificate, "name" | "request">,
+  options: DeployOptions,
+  tools: DeployTools,
+): Promise<Problem | undefined> {
+  if (stepsOf(request).length === 0) return undefined;
+  if (options.locked === true) return deploy(name, options, tools);
+  const { store, signal, log } = tools;
+  const lock = await store.lock(`certificate:${name}`, {
+    wait: options.wait ?? 600_000,
+    signal,
+    onWait: (holder) => log.info(`waiting for ${holder}, which works on ${name}`, { step: "lock" }),
+  });
+  try {
+    return await deploy(name, options, tools);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** A step that failed. */
+interface Failure {
+  readonly title: string;
+  readonly problem: Problem;
+}
+
+async function deploy(
+  name: string,
+  { all }: DeployOptions,
+  tools: DeployTools,
+): Promise<Problem | undefined> {
+  // As it is now: another run may have renewed it meanwhile.
+  const certificate = await tools.store.certificates.read(name);
+  const held = certificate?.held;
+  if (certificate === undefined || held === undefined) return undefined;
+  const steps = stepsOf(certificate.request);
+  const done = (key: string) => isDone(certificate.status.deploy?.[key], held);
+  const due = steps.filter(({ key }) => all || !done(key));
+  if (due.length === 0) return undefined;
+  const subject = await subjectOf(certificate, held, tools);
+  await remember(name, steps, due, held, tools);
+  const failures: Failure[] = [];
+  for (const known of due) {
+    const failure = await tryStep(name, known, { failures, subject }, tools);
+    if (failure !== undefined) failures.push(failure);
+  }
+  return failures.length === 0 ? undefined : problemOf(name, failures, due.length);
+}
+
+function isDone(state: DeployState | undefined, held: HeldCertificate): boolean {
+  return state?.state === "done" && state.version === held.version;
+}
+
+async function subjectOf(
+  { name, request }: StoredCertificate,
+  held: HeldCertificate,
+  { store, env, mask }: DeployTools,
+): Promise<Subject> {
+  const privateKey = await store.certificates.readPrivateKey(name);
+  const pems = await store.certificates.readCertificate(name);
+  if (pems === undefined) throw new TypeError(`${name} is held and has no certificate`);
+  if (privateKey !== undefined) mask(privateKey);
+  const plainEnv = inheritedEnvironment(env, [request]);
+  return {
+    request,
+    held,
+    material: { ...pems, ...(privateKey === undefined ? {} : { privateKey }) },
+    plainEnv,
+    env: { ...plainEnv, ...certificateVariables("deploy", request, held) },
+    redact: redactor(privateKey === undefined ? [] : [privateKey]),
+  };
+}
+
+/** Before anything is done: whatever dies from here on, the next run knows what is left. Steps of old requests are forgotten. */
+async function remember(
+  name: string,
+  steps: readonly KnownStep[],
+  due: readonly KnownStep[],
+  { version }: HeldCertificate,
+  { store, clock }: DeployTools,
+): Promise<void> {
+  const pending = { version, state: "pending", at: clock.now().toISOString() } as const;
+  await store.certificates.updateStatus(name, ({ deploy = {}, ...status }) => ({
+    ...status,
+    deploy: Object.fromEntries(
+      steps.flatMap((step) => {
+        const state = due.includes(step) ? pending : deploy[step.key];
+        return state === undefined ? [] : [[step.key, state]];
+      }),
+    ),
+  }));
+}
+
+interface Progress {
+  readonly failures: readonly Failure[];
+  readonly subject: Subject;
+}
+
+async function tryStep(
+  name: string,
+  known: KnownStep,
+  { failures, subject }: Progress,
+  tools: DeployTools,
+): Promise<Failure | undefined> {
+  const { title, step } = known;
+  const { log, signal } = tools;
+  const { version } = subject.held;
+  try {
+    refuseAfter(failures, step);
+    log.info(`${name}: ${subject.redact(title)}`, { step: "deploy" });
+    await perform(step, subject, tools);
+    await record(name, known, { version, state: "done" }, tools);
+    return undefined;
+  } catch (error) {
+    if (signal.aborted || !Problem.is(error) || !error.is("deploy")) throw error;
+    log.warn(`${name}: ${error.message}`, { step: "deploy" });
+    const detail = subject.redact(error.message);
+    await record(name, known, { version, state: "failed", detail }, tools);
+    return { title, problem: error };
+  }
+}
+
+/** Where a file could not be written, nothing is told to load it; and a probe after a failure would only repeat it. */
+function refuseAfter(failures: readonly Failure[], step: DeployStep): void {
+  const isFile = "copy" in step || "pkcs12" in step;
+  const before = failures.find(({ title }) => "probe" in step || /^(copy|pkcs12) /u.test(title));
+  if (isFile || before === undefined) return;
+  throw new Problem("deploy", { detail: `Not tried, since this failed before: ${before.title}.` });
+}
+
+async function record(
+  name: string,
+  { key }: KnownStep,
+  state: Omit<DeployState, "at">,
+  { store, clock }: DeployTools,
+): Promise<void> {
+  const at = clock.now().toISOString();
+  await store.certificates.updateStatus(name, ({ deploy, ...status }) => ({
+    ...status,
+    deploy: { ...deploy, [key]: { ...state, at } },
+  }));
+}
+
+function problemOf(name: string, failures: readonly Failure[], tried: number): Problem {
+  const [first] = failures;
+  const only = failures.length === 1 && first !== undefined ? first.problem : undefined;
+  const again = `Then \`acmectl deploy ${name}\` repeats what failed; the next renew does so too. No new certificate is needed.`;
+  if (only !== undefined) {
+    return new Problem("deploy", {
+      title: only.document.title,
+      detail: `${name} was issued, and a deploy step failed. ${only.message}`,
+      hint: only.hint === undefined ? again : `${only.hint} ${again}`,
+      cause: only,
+    });
+  }
+  return new Problem("deploy", {
+    detail: `${name} was issued, and ${failures.length} of ${tried} deploy steps failed.`,
+    hint: again,
+    subproblems: failures.map(({ title, problem }) => ({ ...problem.document, title })),
+  });
+}

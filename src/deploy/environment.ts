@@ -1,0 +1,153 @@
+/** What commands are told, under our names and under those that scripts for certbot and lego know. */
+import { delimiter, dirname } from "node:path";
+import type { CertificateRequest } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import type { HeldCertificate } from "../store/store.ts";
+import { secretVariables } from "./secrets.ts";
+
+export type HookEvent = "pre" | "deploy" | "post" | "failure";
+export type Variables = Readonly<Record<string, string>>;
+
+/**
+ * The environment of acmectl without its own options and without the variables that the request's secrets come from; with
+ * the folders that cron's PATH lacks.
+ */
+export function inheritedEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  requests: readonly CertificateRequest[],
+): Variables {
+  const secret = new Set(requests.flatMap((request) => [...secretVariables(request)]));
+  const kept = Object.entries(env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined &&
+      !secret.has(entry[0]) &&
+      (!entry[0].startsWith("ACMECTL_") || ownFolders.has(entry[0])),
+  );
+  return { ...Object.fromEntries(kept), PATH: searchPath(env["PATH"]) };
+}
+
+/** PATH, and the folders of server programs, which cron leaves out. */
+export function searchPath(path: string | undefined): string {
+  const folders = (path ?? "").split(delimiter).filter((folder) => folder !== "");
+  return [...new Set([...folders, ...usualFolders])].join(delimiter);
+}
+
+/** What a command of one certificate is told. */
+export function certificateVariables(
+  event: HookEvent,
+  request: CertificateRequest,
+  held: HeldCertificate | undefined,
+): Variables {
+  const domains = request.identifiers.map(({ value }) => value);
+  return safe({
+    ACMECTL_HOOK_EVENT: event,
+    ACMECTL_HOOK_NAME: request.name,
+    ACMECTL_HOOK_DOMAINS: domains.join(","),
+    ACMECTL_HOOK_DIRECTORY: request.issuer.server,
+    ACMECTL_HOOK_KEY_TYPE: request.csr === undefined ? request.keyType : "csr",
+    LEGO_HOOK_ACCOUNT_SERVER: request.issuer.server,
+    LEGO_HOOK_ACCOUNT_EMAIL: request.issuer.email ?? "",
+    LEGO_ACCOUNT_EMAIL: request.issuer.email ?? "",
+    LEGO_HOOK_CERT_NAME: request.name,
+    LEGO_HOOK_CERT_NAME_SANITIZED: request.name.replaceAll("*", "_").replaceAll(":", "-"),
+    LEGO_HOOK_CERT_KEY_TYPE: request.csr === undefined ? request.keyType.toUpperCase() : "",
+    LEGO_HOOK_CERT_DOMAINS: domains.join(","),
+    LEGO_CERT_DOMAIN: domains[0] ?? "",
+    ...(event === "deploy" ? { RENEWED_DOMAINS: domains.join(" ") } : {}),
+    ...(event === "failure" ? { FAILED_DOMAINS: domains.join(" ") } : {}),
+    ...(held === undefined ? {} : heldVariables(request, held)),
+  });
+}
+
+/** What failed, for a `failure` hook. The texts may be the CA's, so they come as variables alone. */
+export function problemVariables(error: unknown): Variables {
+  if (!Problem.is(error)) return safe({ ACMECTL_HOOK_PROBLEM_DETAIL: String(error) });
+  return safe({
+    ACMECTL_HOOK_PROBLEM_TYPE: error.document.type,
+    ACMECTL_HOOK_PROBLEM_DETAIL: error.document.detail ?? error.document.title,
+    ACMECTL_HOOK_PROBLEM_HINT: error.hint ?? "",
+    ACMECTL_HOOK_EXIT_CODE: String(error.exitCode),
+    ACMECTL_HOOK_RETRY_AT: error.retryAt?.toISOString() ?? "",
+  });
+}
+
+/** What a `post` hook is told of all certificates of the run. */
+export function runVariables(
+  renewed: readonly CertificateRequest[],
+  failed: readonly CertificateRequest[],
+): Variables {
+  return safe({
+    ACMECTL_HOOK_EVENT: "post",
+    RENEWED_DOMAINS: namesOf(renewed),
+    FAILED_DOMAINS: namesOf(failed),
+  });
+}
+
+function namesOf(requests: readonly CertificateRequest[]): string {
+  const names = requests.flatMap(({ identifiers }) => identifiers.map(({ value }) => value));
+  return shortened(names.join(" "));
+}
+
+/** The folder in which scripts find fullchain.pem and privkey.pem, as certbot's live/<name>. */
+function heldVariables(request: CertificateRequest, { meta, paths }: HeldCertificate): Variables {
+  const key = paths.privateKey ?? "";
+  return {
+    ACMECTL_HOOK_FOLDER: dirname(paths.fullchain),
+    ACMECTL_HOOK_FULLCHAIN: paths.fullchain,
+    ACMECTL_HOOK_KEY: key,
+    ACMECTL_HOOK_CERT: paths.certificate,
+    ACMECTL_HOOK_CHAIN: paths.chain,
+    ACMECTL_HOOK_SERIAL: meta.serial,
+    ACMECTL_HOOK_FINGERPRINT: meta.fingerprint,
+    ACMECTL_HOOK_NOT_BEFORE: meta.notBefore,
+    ACMECTL_HOOK_NOT_AFTER: meta.notAfter,
+    ACMECTL_HOOK_PROFILE: meta.profile ?? "",
+    ACMECTL_HOOK_ACCOUNT: meta.account,
+    RENEWED_LINEAGE: dirname(paths.fullchain),
+    LEGO_HOOK_ACCOUNT_ID: meta.account,
+    ...lego("CERT_PATH", paths.fullchain),
+    ...lego("CERT_KEY_PATH", key),
+    ...lego("ISSUER_CERT_PATH", paths.chain),
+    ...furtherFiles(request),
+  };
+}
+
+/** lego tells of a combined file and of a key store where there is one. */
+function furtherFiles({ hooks }: CertificateRequest): Variables {
+  const steps = hooks.deploy ?? [];
+  const combined = steps.flatMap((step) => ("copy" in step ? [step.copy.combined ?? ""] : []));
+  const stores = steps.flatMap((step) => ("pkcs12" in step ? [step.pkcs12.path] : []));
+  const pem = combined.find((path) => path !== "");
+  return {
+    ...(pem === undefined ? {} : lego("CERT_PEM_PATH", pem)),
+    ...(stores[0] === undefined ? {} : lego("CERT_PFX_PATH", stores[0])),
+  };
+}
+
+/** Version 5 and, without `HOOK_`, those before. */
+function lego(name: string, value: string): Variables {
+  return { [`LEGO_HOOK_${name}`]: value, [`LEGO_${name}`]: value };
+}
+
+/** A variable cannot hold NUL, and no script expects other control characters in it. */
+function safe(variables: Variables): Variables {
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [name, value.replaceAll(/\p{Cc}/gu, " ")]),
+  );
+}
+
+/** Linux refuses a program whose single variable is longer than 128 KiB. */
+function shortened(text: string): string {
+  return text.length <= longest ? text : text.slice(0, text.lastIndexOf(" ", longest));
+}
+
+const longest = 100_000;
+const ownFolders: ReadonlySet<string> = new Set(["ACMECTL_STATE", "ACMECTL_CONFIG"]);
+const usualFolders = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+];

@@ -1,0 +1,96 @@
+import type { CertificateRequest, HookSetting } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import type { HeldCertificate } from "../store/store.ts";
+import { argvOf, commandTimeout, runCommand } from "./command.ts";
+import {
+  certificateVariables,
+  inheritedEnvironment,
+  problemVariables,
+  runVariables,
+  type Variables,
+} from "./environment.ts";
+import { redactor } from "./secrets.ts";
+import type { DeployTools } from "./tools.ts";
+
+/** The hooks around the issuing of one run's certificates. Identical `pre` and `post` commands run once. */
+export interface Hooks {
+  /** Before anything is ordered. Rejects with a `deploy` Problem when a command fails: this certificate is not to be ordered. */
+  pre(request: CertificateRequest, held?: HeldCertificate): Promise<void>;
+  /** It was issued, for `post` to tell. */
+  issued(request: CertificateRequest): void;
+  /** It could not be issued. A command that fails only warns. */
+  failure(request: CertificateRequest, error: unknown, held?: HeldCertificate): Promise<void>;
+  /** At the end of the run, after Ctrl-C too: what `pre` has stopped has to be started. A command that fails only warns. */
+  post(): Promise<void>;
+}
+
+type HookTools = Pick<DeployTools, "log" | "clock" | "signal" | "env" | "once">;
+
+export function openHooks(tools: HookTools): Hooks {
+  const tried = new Set<CertificateRequest>();
+  const issued = new Set<CertificateRequest>();
+  const failed = new Set<CertificateRequest>();
+  return {
+    async pre(request, held) {
+      tried.add(request);
+      const variables = certificateVariables("pre", request, held);
+      for (const hook of request.hooks.pre ?? []) {
+        const run = () => runHook("pre", hook, [request], variables, tools);
+        await tools.once.once(`pre ${keyOf(hook)}`, run);
+      }
+    },
+    issued: (request) => void issued.add(request),
+    async failure(request, error, held) {
+      failed.add(request);
+      const variables = {
+        ...certificateVariables("failure", request, held),
+        ...problemVariables(error),
+      };
+      for (const hook of request.hooks.failure ?? []) {
+        await warned(() => runHook("failure", hook, [request], variables, tools), tools);
+      }
+    },
+    async post() {
+      const requests = [...tried];
+      const hooks = new Map(
+        requests.flatMap(({ hooks: { post = [] } }) => post.map((hook) => [keyOf(hook), hook])),
+      );
+      const variables = runVariables([...issued], [...failed]);
+      const unstoppable = { ...tools, signal: new AbortController().signal };
+      for (const hook of hooks.values()) {
+        await warned(() => runHook("post", hook, requests, variables, unstoppable), tools);
+      }
+    },
+  };
+}
+
+async function runHook(
+  event: string,
+  hook: HookSetting,
+  requests: readonly CertificateRequest[],
+  variables: Variables,
+  tools: HookTools,
+): Promise<void> {
+  const { timeout = commandTimeout, cwd } = hook;
+  const text = typeof hook.run === "string" ? hook.run : hook.run.join(" ");
+  tools.log.info(`running the ${event} hook ${text}`, { step: event });
+  const env = { ...inheritedEnvironment(tools.env, requests), ...variables };
+  const where = cwd === undefined ? {} : { cwd };
+  const title = `The ${event} hook \`${text}\``;
+  await runCommand({ title, argv: argvOf(hook), env, timeout, ...where }, redactor([]), tools);
+}
+
+async function warned(run: () => Promise<void>, { log, signal }: HookTools): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!Problem.is(error)) throw error;
+    log.warn(error.hint === undefined ? error.message : `${error.message} Hint: ${error.hint}`);
+  }
+}
+
+/** Where it runs and how long it may take do not make it another command. */
+function keyOf({ run, shell = false }: HookSetting): string {
+  return JSON.stringify([run, shell]);
+}

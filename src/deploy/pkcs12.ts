@@ -1,0 +1,98 @@
+/**
+ * PKCS#12 key stores, made by the `openssl` command: a format of passwords and ciphers is nothing to write anew. Java reads
+ * them as they are (its own default since version 9), version 8 under the name JKS too.
+ */
+import { execFile } from "node:child_process";
+import type { Pkcs12Setting } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import type { HeldCertificate } from "../store/store.ts";
+import { searchPath } from "./environment.ts";
+import type { DeployTools } from "./tools.ts";
+import { accessOf, deployFile } from "./write-file.ts";
+
+/** What goes into a key store. */
+export interface KeyStoreContent {
+  readonly alias: string;
+  readonly paths: HeldCertificate["paths"];
+  /** False where the CA sent the certificate alone. */
+  readonly hasChain: boolean;
+}
+
+/** Write the key store in one rename. Rejects with a `deploy` Problem. */
+export async function writeKeyStore(
+  setting: Pkcs12Setting,
+  content: KeyStoreContent,
+  password: string,
+  tools: Pick<DeployTools, "env" | "signal">,
+): Promise<void> {
+  const access = await accessOf(setting);
+  const bytes = await exportKeyStore(argumentsOf(setting, content), password, tools);
+  await deployFile({ path: setting.path, content: bytes, secret: true }, access);
+}
+
+/** Said in full, so that every version of openssl makes the same; 3DES needs no legacy provider, RC2 would. */
+const ciphers = {
+  modern: ["-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC", "-macalg", "sha256"],
+  legacy: ["-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"],
+} as const;
+
+function argumentsOf(
+  { path, profile = "modern" }: Pkcs12Setting,
+  { alias, paths, hasChain }: KeyStoreContent,
+): readonly string[] {
+  const { privateKey, certificate, chain } = paths;
+  if (privateKey === undefined) {
+    throw new Problem("deploy", {
+      detail: `${path} cannot be written: the private key is not held, since the certificate was made from a signing request of yours.`,
+      hint: "Make the key store where the key is.",
+      retryable: false,
+    });
+  }
+  const others = hasChain ? ["-certfile", chain] : [];
+  const files = ["-inkey", privateKey, "-in", certificate, ...others];
+  return ["pkcs12", "-export", ...files, "-name", alias, ...ciphers[profile], "-passout", "stdin"];
+}
+
+const timeLimit = 60_000;
+
+/** The password goes through stdin: arguments and environments show in /proc. */
+async function exportKeyStore(
+  args: readonly string[],
+  password: string,
+  { env, signal }: Pick<DeployTools, "env" | "signal">,
+): Promise<Uint8Array> {
+  const options = {
+    encoding: "buffer",
+    env: { PATH: searchPath(env["PATH"]) },
+    timeout: timeLimit,
+    signal,
+  } as const;
+  return new Promise((resolve, reject) => {
+    const child = execFile("openssl", [...args], options, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else if (signal.aborted) reject(signal.reason);
+      else reject(opensslProblem(error, stderr.toString("utf8")));
+    });
+    // A program that is missing or ends early has closed its input already.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(`${password}\n`);
+  });
+}
+
+function opensslProblem(error: Error & { code?: unknown }, stderr: string): Problem {
+  if (error.code === "ENOENT") {
+    return new Problem("deploy", {
+      detail: "A PKCS#12 key store is made by the program openssl, which was not found.",
+      hint: "Install it (package openssl), or add its folder to PATH.",
+      cause: error,
+    });
+  }
+  const said = stderr
+    .replaceAll(/(?!\n)\p{Cc}/gu, " ")
+    .trim()
+    .slice(-1000);
+  return new Problem("deploy", {
+    detail: `openssl pkcs12 failed: ${said === "" ? error.message : said}`,
+    cause: error,
+  });
+}

@@ -1,0 +1,168 @@
+import { lookup } from "node:dns/promises";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import type { CertificateRequest, ProbeSetting, VersionMeta } from "../certificate.ts";
+import type { Clock } from "../clock.ts";
+import { Problem } from "../problem.ts";
+import { startTls } from "./starttls.ts";
+import type { DeployTools } from "./tools.ts";
+
+/** Milliseconds. */
+const defaults = { timeout: 15_000, attempt: 5000, pause: 500 };
+
+/**
+ * Connect to a server until it shows the new certificate: servers reload in their own time. All addresses of a host that
+ * accept a connection have to show it. Rejects with a `deploy` Problem that says what is served instead.
+ */
+export async function probe(
+  setting: ProbeSetting,
+  { request, meta }: { request: CertificateRequest; meta: VersionMeta },
+  tools: Pick<DeployTools, "clock" | "log" | "signal">,
+): Promise<void> {
+  const { clock, log, signal } = tools;
+  const { host, port } = placeOf(setting.probe);
+  const wanted = {
+    port,
+    servername: setting.servername ?? servernameFor(host, request),
+    starttls: setting.starttls,
+    fingerprint: meta.fingerprint,
+  };
+  const deadline = clock.now().getTime() + (setting.timeout ?? defaults.timeout);
+  for (;;) {
+    signal.throwIfAborted();
+    const found = await lookAtHost(host, wanted, signal);
+    signal.throwIfAborted();
+    if (found === undefined) return;
+    log.debug(`probe of ${setting.probe}: ${found}`);
+    const left = deadline - clock.now().getTime();
+    if (left <= 0) throw notServed(setting, found);
+    await pause(Math.min(defaults.pause, left), clock, signal);
+  }
+}
+
+function placeOf(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/u.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port) > 65_535) {
+    throw new Problem("deploy", {
+      detail: `A probe goes to HOST:PORT or [ADDRESS]:PORT, which ${JSON.stringify(text)} is not.`,
+      retryable: false,
+    });
+  }
+  return { host, port: Number(port) };
+}
+
+/** The host itself where the certificate is for it; else the first of its names, since servers choose by it. */
+function servernameFor(host: string, { identifiers }: CertificateRequest): string | undefined {
+  const names = identifiers.filter(({ type }) => type === "dns").map(({ value }) => value);
+  const covered = names.some(
+    (name) => name === host || (name.startsWith("*.") && host.endsWith(name.slice(1))),
+  );
+  if (covered && isIP(host) === 0) return host;
+  const [first] = names;
+  return first?.replace(/^\*\./u, "probe.");
+}
+
+interface Wanted {
+  readonly port: number;
+  readonly servername: string | undefined;
+  readonly starttls: ProbeSetting["starttls"] | undefined;
+  readonly fingerprint: string;
+}
+
+/** What is wrong, in words; undefined when the new certificate is served. */
+async function lookAtHost(
+  host: string,
+  wanted: Wanted,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const addresses = await addressesOf(host);
+  if (typeof addresses === "string") return addresses;
+  const looks = await Promise.all(addresses.map((address) => lookAt(address, wanted, signal)));
+  const served = looks.flatMap((look) => ("served" in look ? [look.served] : []));
+  if (served.length === 0)
+    return looks.flatMap((l) => ("failed" in l ? [l.failed] : [])).join("; ");
+  const others = served.filter((one) => one !== undefined);
+  return others.length === 0 ? undefined : others.join("; ");
+}
+
+async function addressesOf(host: string): Promise<readonly string[] | string> {
+  if (isIP(host) !== 0) return [host];
+  try {
+    return (await lookup(host, { all: true })).map(({ address }) => address);
+  } catch (error) {
+    return `${host} has no address (${error instanceof Error ? error.message : String(error)})`;
+  }
+}
+
+/** `served` holds what is wrong with the certificate that was shown. */
+type Look = { readonly served: string | undefined } | { readonly failed: string };
+
+async function lookAt(address: string, wanted: Wanted, run: AbortSignal): Promise<Look> {
+  const signal = AbortSignal.any([run, AbortSignal.timeout(defaults.attempt)]);
+  const place = address.includes(":") ? `[${address}]:${wanted.port}` : `${address}:${wanted.port}`;
+  let socket: Socket | undefined;
+  try {
+    socket = await openSocket(address, wanted.port, signal);
+    if (wanted.starttls !== undefined) await startTls(socket, wanted.starttls, signal);
+    return { served: await differenceOf(socket, place, wanted, signal) };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { failed: `${place}: ${signal.aborted ? "no answer in time" : why}` };
+  } finally {
+    socket?.destroy();
+  }
+}
+
+async function openSocket(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  const socket = connectTcp({ host, port, signal });
+  // Once it is open, whoever waits for something listens; between two waits an error must not be an exception.
+  socket.on("error", () => undefined);
+  return new Promise((resolve, reject) => {
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", reject);
+  });
+}
+
+async function differenceOf(
+  socket: Socket,
+  place: string,
+  { servername, fingerprint }: Wanted,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  // Which certificate it is, is all that is asked: no data goes over this connection.
+  const options = { socket, rejectUnauthorized: false };
+  const tls = connectTls(servername === undefined ? options : { ...options, servername });
+  await new Promise<void>((resolve, reject) => {
+    const stop = () => reject(new Error("no answer in time"));
+    signal.addEventListener("abort", stop, { once: true });
+    tls.on("error", reject);
+    tls.once("close", () => reject(new Error("it hung up during the TLS handshake")));
+    tls.once("secureConnect", () => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    });
+  });
+  const shown = tls.getPeerX509Certificate();
+  tls.destroy();
+  if (shown === undefined) return `${place} shows no certificate`;
+  if (shown.fingerprint256.replaceAll(":", "").toLowerCase() === fingerprint) return undefined;
+  return `${place} serves another certificate: serial ${shown.serialNumber.toLowerCase()}, valid from ${iso(shown.validFrom)} until ${iso(shown.validTo)}`;
+}
+
+function iso(date: string): string {
+  const time = new Date(date);
+  return Number.isNaN(time.getTime()) ? date : time.toISOString();
+}
+
+async function pause(milliseconds: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  await clock.sleep(Math.max(milliseconds, 1), signal);
+}
+
+function notServed({ probe, servername }: ProbeSetting, found: string): Problem {
+  return new Problem("deploy", {
+    title: "The new certificate is not served",
+    detail: `${probe} does not show the new certificate: ${found}.`,
+    hint: `Does the server read the files of this certificate, and was it reloaded${servername === undefined ? "" : `, and is ${servername} a name of it`}? A step before this one has to do it, e.g. reload: nginx.`,
+  });
+}

@@ -1,0 +1,40 @@
+import type { CertificateRequest } from "../certificate.ts";
+
+export type Redact = (text: string) => string;
+
+/**
+ * Hides secrets in what commands print, since it is kept in the state: private keys in PEM whoever they belong to, and the
+ * given secrets, of several lines also line by line.
+ */
+export function redactor(secrets: readonly string[]): Redact {
+  const parts = secrets
+    .flatMap((secret) => [secret.trim(), ...secret.split(/\r?\n/u).filter(isTelling)])
+    .filter((part) => part.length >= shortest)
+    .toSorted((a, b) => b.length - a.length);
+  return (text) =>
+    parts.reduce(
+      (hidden, part) => hidden.replaceAll(part, "***"),
+      text.replaceAll(keyBlock, "***"),
+    );
+}
+
+/** The variables that this request reads secrets from: they are no affair of its hooks. */
+export function secretVariables(request: CertificateRequest): ReadonlySet<string> {
+  const found = new Set<string>();
+  const look = (value: unknown): void => {
+    if (typeof value === "string" && value.startsWith("env:")) found.add(value.slice(4).trim());
+    if (typeof value === "object" && value !== null) Object.values(value).forEach(look);
+  };
+  look(request.issuer);
+  look(request.solvers);
+  look((request.hooks.deploy ?? []).map((step) => ("pkcs12" in step ? step.pkcs12 : {})));
+  return found;
+}
+
+const shortest = 4;
+const keyBlock =
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/gu;
+
+function isTelling(line: string): boolean {
+  return line.length >= 20 && !line.startsWith("-----");
+}

@@ -1,0 +1,70 @@
+import type { Socket } from "node:net";
+import type { ProbeSetting } from "../certificate.ts";
+
+type Protocol = NonNullable<ProbeSetting["starttls"]>;
+
+/** What is said in plain text until the server is ready for TLS: first it speaks, then we ask and it answers, in turns. */
+const dialogues: Readonly<Record<Protocol, readonly Turn[]>> = {
+  smtp: [
+    { answer: /^220 /mu },
+    { ask: "EHLO probe.invalid", answer: /^250 /mu },
+    { ask: "STARTTLS", answer: /^220 /mu },
+  ],
+  imap: [{ answer: /^\* OK/mu }, { ask: "a1 STARTTLS", answer: /^a1 OK/mu }],
+  pop3: [{ answer: /^\+OK/mu }, { ask: "STLS", answer: /^\+OK/mu }],
+};
+
+interface Turn {
+  readonly ask?: string;
+  /** Of the last line; anything else that is a whole answer is a refusal. */
+  readonly answer: RegExp;
+}
+
+/** Lead a connection to where TLS begins. Rejects when the server says something else, hangs up, or takes too long. */
+export async function startTls(
+  socket: Socket,
+  protocol: Protocol,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { ask, answer } of dialogues[protocol]) {
+    if (ask !== undefined) socket.write(`${ask}\r\n`);
+    await answered(socket, answer, signal);
+  }
+}
+
+const longest = 16_384;
+
+async function answered(socket: Socket, expected: RegExp, signal: AbortSignal): Promise<void> {
+  let said = "";
+  return new Promise((resolve, reject) => {
+    const stop = (error?: Error) => {
+      socket.off("data", hear).off("error", stop).off("close", hangUp);
+      signal.removeEventListener("abort", abort);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const hear = (chunk: Buffer) => {
+      said += chunk.toString("latin1");
+      if (expected.test(said)) stop();
+      else if (isRefusal(said) || said.length > longest) stop(new Error(`it said ${shown(said)}`));
+    };
+    const hangUp = () => stop(new Error("it hung up before TLS began"));
+    const abort = () => stop(new Error("it did not answer in time"));
+    socket.on("data", hear).on("error", stop).on("close", hangUp);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+/** `554 …` of SMTP, `-ERR …` of POP3, `a1 NO …` and `a1 BAD …` of IMAP, as a whole line. */
+function isRefusal(said: string): boolean {
+  return /^([45]\d\d |-ERR|a1 (NO|BAD)|\* BYE).*\n/mu.test(said);
+}
+
+function shown(said: string): string {
+  return JSON.stringify(
+    said
+      .replaceAll(/\p{Cc}/gu, " ")
+      .trim()
+      .slice(0, 200),
+  );
+}

@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto";
+import type { CertificateRequest, DeployStep } from "../certificate.ts";
+import type { DeployState, StoredCertificate } from "../store/store.ts";
+
+/** A deploy step and how it is remembered. */
+export interface KnownStep {
+  /** A hash of what the step says: another place in the list is the same step, another command is not. */
+  readonly key: string;
+  /** For people, e.g. `run systemctl reload nginx`. */
+  readonly title: string;
+  readonly step: DeployStep;
+}
+
+/** All that is to be done with a new certificate: the copies of `outputs` first, then the steps in their order. */
+export function stepsOf({ outputs, hooks }: CertificateRequest): readonly KnownStep[] {
+  const copies: readonly DeployStep[] = Object.keys(outputs).length > 0 ? [{ copy: outputs }] : [];
+  const steps = [...copies, ...(hooks.deploy ?? [])].map((step) => ({
+    key: keyOf(step),
+    title: titleOf(step),
+    step,
+  }));
+  return steps.filter(({ key }, index) => steps.findIndex((one) => one.key === key) === index);
+}
+
+/** Each step of a certificate with what is known of it for the version held, for `status` and the like. */
+export function deployStatesOf({ request, status, held }: StoredCertificate): readonly (Omit<
+  DeployState,
+  "version" | "at"
+> & {
+  step: string;
+  at?: string;
+})[] {
+  return stepsOf(request).map(({ key, title }) => {
+    const known = status.deploy?.[key];
+    if (known === undefined || known.version !== held?.version) {
+      return { step: title, state: "pending" };
+    }
+    const { state, at, detail } = known;
+    return { step: title, state, at, ...(detail === undefined ? {} : { detail }) };
+  });
+}
+
+/** True when every deploy step was done for the version held; true when there is none. */
+export function isDeployed(certificate: StoredCertificate): boolean {
+  return deployStatesOf(certificate).every(({ state }) => state === "done");
+}
+
+/** Where a command runs and how long it may take do not make it another one. */
+function keyOf(step: DeployStep): string {
+  const {
+    timeout: _timeout,
+    cwd: _cwd,
+    ...said
+  }: DeployStep & { timeout?: number; cwd?: string } = step;
+  return createHash("sha256")
+    .update(JSON.stringify(sorted(said)))
+    .digest("hex")
+    .slice(0, 16);
+}
+
+function sorted(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([key, one]) => [key, sorted(one)]);
+}
+
+function titleOf(step: DeployStep): string {
+  if ("run" in step) return `run ${typeof step.run === "string" ? step.run : step.run.join(" ")}`;
+  if ("copy" in step) {
+    const { fullchain, key, cert, chain, combined } = step.copy;
+    const paths = [key, combined, chain, cert, fullchain].filter((path) => path !== undefined);
+    return `copy to ${paths.join(", ")}`;
+  }
+  if ("pkcs12" in step) return `pkcs12 ${step.pkcs12.path}`;
+  return "reload" in step ? `reload ${step.reload}` : `probe ${step.probe}`;
+}

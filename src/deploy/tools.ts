@@ -1,0 +1,18 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../plugin.ts";
+import type { Store } from "../store/store.ts";
+import type { OncePerRun } from "./once.ts";
+
+/** All that hooks and deploy steps may touch. */
+export interface DeployTools {
+  readonly store: Store;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What a relative `file:` of a secret is relative to; absolute. */
+  readonly cwd: string;
+  readonly mask: (secret: string) => void;
+  /** One for the whole run, shared by all certificates. */
+  readonly once: OncePerRun;
+}

@@ -1,0 +1,145 @@
+import { constants } from "node:fs";
+import { lstat, open, readlink, realpath, rename } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { FileAccess } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import { discard, randomName, sweep, syncFolder, temporaryMark } from "../store/files.ts";
+import { idOf } from "./owner.ts";
+
+/** A file for somebody else to read. */
+export interface DeployedFile {
+  /** Absolute; a symbolic link stays, and what it leads to is replaced. */
+  readonly path: string;
+  readonly content: string | Uint8Array;
+  /** True when a private key is inside. */
+  readonly secret: boolean;
+}
+
+/** Ids and mode, found before the first file is touched. */
+export interface Access {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly mode?: number;
+}
+
+/** Names to numbers. Rejects with a `deploy` Problem for those that this machine does not know. */
+export async function accessOf({ owner, group, mode }: FileAccess): Promise<Access> {
+  return {
+    ...(owner === undefined ? {} : { uid: await idOf("owner", owner) }),
+    ...(group === undefined ? {} : { gid: await idOf("group", group) }),
+    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+  };
+}
+
+/**
+ * Replace or make one file in one rename: whoever reads it sees the old or the new one, whole. What nobody said of owner
+ * and group stays as it was. Rejects with a `deploy` Problem.
+ */
+export async function deployFile(file: DeployedFile, access: Access): Promise<void> {
+  try {
+    const path = await targetOf(file.path);
+    const before = await existing(path);
+    const prefix = `.${basename(path)}${temporaryMark}`;
+    await sweep(dirname(path), prefix);
+    const temporary = join(dirname(path), prefix + randomName());
+    try {
+      await writeNew(temporary, file, before, access);
+      await rename(temporary, path);
+    } catch (error) {
+      await discard(temporary);
+      throw error;
+    }
+    await syncFolder(dirname(path));
+  } catch (error) {
+    throw fileProblem(file.path, error);
+  }
+}
+
+/** Where the file really is to stand. Its folder has to be there: one that we made would hide a misspelt path. */
+async function targetOf(path: string, links = 0): Promise<string> {
+  const link = links > 40 ? undefined : await readlink(path).catch(() => undefined);
+  if (link !== undefined) return targetOf(resolve(dirname(path), link), links + 1);
+  return join(await realpath(dirname(path)), basename(path));
+}
+
+async function existing(path: string): Promise<Stats | undefined> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  if (found === undefined || found.isFile()) return found;
+  throw new Problem("deploy", {
+    detail: `${path} is ${found.isDirectory() ? "a folder" : "no regular file"}, so it is not replaced.`,
+    hint: "Give the path of a file.",
+  });
+}
+
+async function writeNew(
+  temporary: string,
+  { content, secret }: DeployedFile,
+  before: Stats | undefined,
+  { uid, gid, mode }: Access,
+): Promise<void> {
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    await handle.writeFile(content);
+    const made = await handle.stat();
+    const owner = uid ?? before?.uid ?? made.uid;
+    const group = gid ?? before?.gid ?? made.gid;
+    if (owner !== made.uid || group !== made.gid) {
+      const asked = uid !== undefined || gid !== undefined;
+      await handle.chown(owner, group).catch((error: unknown) => {
+        if (asked) throw error;
+      });
+    }
+    // After chown, which may clear bits; by fchmod, since the umask has no say.
+    await handle.chmod(mode ?? usualMode(secret, before));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A group that may read the key already may do so from now on; nobody else ever. */
+function usualMode(secret: boolean, before: Stats | undefined): number {
+  if (secret) return 0o600 | ((before?.mode ?? 0) & 0o040);
+  return before === undefined ? 0o644 : (before.mode & 0o666) | 0o600;
+}
+
+function fileProblem(path: string, error: unknown): unknown {
+  if (Problem.is(error)) return error.is("deploy") ? error : asDeploy(path, error);
+  const code = codeOf(error);
+  if (code === undefined) return error;
+  const [why, hint] = remedies[code] ?? [
+    error instanceof Error ? error.message : code,
+    "Check the folder and its file system.",
+  ];
+  return new Problem("deploy", {
+    detail: `Cannot write ${path}: ${why} (${code}).`,
+    hint: hint.replaceAll("{folder}", dirname(path)),
+    cause: error,
+  });
+}
+
+function asDeploy(path: string, { message }: Problem): Problem {
+  return new Problem("deploy", { detail: `Cannot write ${path}: ${message}` });
+}
+
+const permission =
+  "Run acmectl as a user that may write in {folder}; only root may give files to others.";
+const remedies: Readonly<Record<string, readonly [why: string, hint: string]>> = {
+  ENOENT: ["its folder does not exist", "Make it: mkdir -p {folder}"],
+  ENOTDIR: ["a part of the path is a file", "Mend the path."],
+  EACCES: ["permission denied", permission],
+  EPERM: ["the operation is not permitted", permission],
+  EROFS: ["the file system is mounted read-only", "Mount it read-write, or choose another path."],
+  ENOSPC: ["no space left on the device", "Free space or inodes (df -h, df -i)."],
+  EDQUOT: ["the disk quota is used up", "Free space within the quota."],
+};
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
