@@ -1,5 +1,5 @@
 import { composeConfigured } from "../issue/compose-config.ts";
-import { longestJitter, passFlags } from "../options/renew.ts";
+import { passFlags, passOptions } from "../options/renew.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates } from "../renew/wanted.ts";
@@ -28,18 +28,16 @@ export const command = defineCommand({
     // A request is remembered before it is tried, so that `renew` goes on with it whatever happens here.
     for (const { request } of certificates)
       if (request.fromConfig === true) await store.certificates.saveRequest(request);
-    const renewals = await renewPass(
-      certificates,
-      {
-        force: flags.force === true,
-        max: flags.max ?? Number.POSITIVE_INFINITY,
-        concurrency: flags.concurrency,
-        jitter: flags.jitter && !context.interactive ? longestJitter : 0,
-      },
-      context,
-      { store, timeouts: flags.wait ? {} : { lock: 0 }, deploy: () => Promise.resolve(undefined) },
+    const renewals = await renewPass(certificates, passOptions(flags, context), context, {
+      store,
+      timeouts: flags.wait ? {} : { lock: 0 },
+      deploy: () => Promise.resolve(undefined),
+    });
+    const report = reportRenewals(
+      renewals,
+      { detailed: flags.detailedExitcode === true },
+      context.clock.now(),
     );
-    const report = reportRenewals(renewals, flags.detailedExitcode === true, context.clock.now());
     return {
       ...report,
       view: [...report.view, ...(await settle(orphans, flags.prune === true, store, context))],

@@ -1,4 +1,5 @@
 import { composeRequest } from "../issue/compose.ts";
+import { openDryRun, openRealRun } from "../issue/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openTools } from "../issue/open.ts";
@@ -7,7 +8,6 @@ import type { CertificateRequest } from "../certificate.ts";
 import { requestFlags } from "../options/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { Result } from "../result.ts";
-import { openFolderStore } from "../store/folder.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
 
 const options = {
@@ -21,6 +21,11 @@ const options = {
     type: "boolean",
     default: true,
     description: "Wait when another run works on the same certificate.",
+  },
+  dryRun: {
+    type: "boolean",
+    description:
+      "Go all the way with the CA's staging environment, or the embedded CA where there is none, and keep nothing.",
   },
   detailedExitcode: { type: "boolean", description: "Exit with 10 when something was issued." },
 } as const satisfies OptionDeclarations;
@@ -39,19 +44,21 @@ export const command = defineCommand({
   options,
   solverFlags: true,
   async run(flags, context) {
-    const request = await composeRequest(flags, await context.config(), context);
-    const store = openFolderStore(context.stateFolder, context);
+    const asked = await composeRequest(flags, await context.config(), context);
+    await using run = await (flags.dryRun === true ? openDryRun : openRealRun)(
+      context.stateFolder,
+      context,
+    );
+    const request = run.requestOf(asked);
     const tools = await openTools(request.issuer, [request], context, {
-      store,
+      store: run.store,
       timeouts: flags.wait ? {} : { lock: 0 },
       local: localOf(flags),
     });
     try {
       await cleanAllLeftovers(tools);
-      const wanted =
-        request.issuer.server === "local" ? withLocalPlace(request, tools.selfCheckAt) : request;
-      const outcome = await issue(wanted, issueOptions(flags), tools);
-      return present(wanted, outcome, flags.detailedExitcode === true, context);
+      const outcome = await issue(request, issueOptions(flags), tools);
+      return present(request, outcome, flags, context);
     } finally {
       await tools.close();
     }
@@ -71,30 +78,31 @@ function localOf({ localHttpPort, localResolver }: Flags) {
   };
 }
 
-/** The embedded CA asks on this machine, so the self-check looks there too. */
-function withLocalPlace(
-  request: CertificateRequest,
-  place: string | undefined,
-): CertificateRequest {
-  return place === undefined || request.selfCheckAt !== undefined
-    ? request
-    : { ...request, selfCheckAt: place };
-}
-
 function present(
   request: CertificateRequest,
   { held, issued }: IssueOutcome,
-  detailed: boolean,
+  { detailedExitcode, dryRun }: Flags,
   { clock }: CommandContext,
 ): Result {
-  const outcome = issued ? "issued" : "unchanged";
   const names = held.meta.identifiers.map(({ value }) => value).join(", ");
+  if (dryRun === true) {
+    const text = `Dry run: ${request.issuer.server} issues a certificate for ${names}. Nothing was kept.`;
+    const certificates = [
+      { name: request.name, outcome: "dry-run", identifiers: held.meta.identifiers },
+    ];
+    return {
+      exitCode: 0,
+      document: { outcome: "dry-run", certificates },
+      view: [{ kind: "line", text, tone: "good" }],
+    };
+  }
+  const outcome = issued ? "issued" : "unchanged";
   const text = issued
     ? `Issued a certificate for ${names}.`
     : `A good certificate for ${names} is held already; nothing was done.`;
   const { document, view } = describeHeld(request, held, outcome, clock.now());
   return {
-    exitCode: issued && detailed ? 10 : 0,
+    exitCode: issued && detailedExitcode === true ? 10 : 0,
     document: { outcome, certificates: [document] },
     view: [{ kind: "line", text, tone: "good" }, ...view],
   };

@@ -1,7 +1,9 @@
 import { namedCertificates, renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
-import { longestJitter, passFlags } from "../options/renew.ts";
+import { passFlags, passOptions } from "../options/renew.ts";
 import { openFolderStore } from "../store/folder.ts";
+import type { StoredCertificate } from "../store/store.ts";
+import { openDryRun, openRealRun, type Run } from "../issue/dry-run.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -13,25 +15,37 @@ export const command = defineCommand({
   arguments: [
     { usage: "[name...]", description: "only these certificates; all of them when absent" },
   ],
-  options: passFlags,
+  options: {
+    ...passFlags,
+    dryRun: {
+      type: "boolean",
+      description:
+        "Try all of them with their CAs' staging environments, or the embedded CA where there is none; keep nothing.",
+    },
+  },
   async run(flags, context) {
-    const store = openFolderStore(context.stateFolder, context);
-    const certificates = await namedCertificates(context.args, store);
+    const dryRun = flags.dryRun === true;
+    await using pass = await (dryRun ? openDryRun : openRealRun)(context.stateFolder, context);
+    const named = await namedCertificates(
+      context.args,
+      openFolderStore(context.stateFolder, context),
+    );
     const renewals = await renewPass(
-      certificates,
-      {
-        force: flags.force === true,
-        max: flags.max ?? Number.POSITIVE_INFINITY,
-        concurrency: flags.concurrency,
-        jitter: flags.jitter && !context.interactive ? longestJitter : 0,
-      },
+      dryRun ? named.map((one) => rehearsalOf(one, pass)) : named,
+      passOptions(flags, context),
       context,
       {
-        store,
+        store: pass.store,
         timeouts: flags.wait ? {} : { lock: 0 },
         deploy: () => Promise.resolve(undefined),
       },
     );
-    return reportRenewals(renewals, flags.detailedExitcode === true, context.clock.now());
+    const detailed = flags.detailedExitcode === true;
+    return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());
   },
 });
+
+/** The same request as if nothing were held yet. */
+function rehearsalOf({ name, request }: StoredCertificate, pass: Run): StoredCertificate {
+  return { name, request: pass.requestOf(request), status: { failures: 0 } };
+}

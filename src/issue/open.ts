@@ -15,8 +15,6 @@ import { defaultTimeouts, type IssueTools, type Timeouts } from "./tools.ts";
 
 /** A run's tools, to be closed at its end. */
 export interface OpenTools extends IssueTools {
-  /** Where the embedded CA asks for http-01; absent for every other CA. */
-  readonly selfCheckAt?: string;
   close(): Promise<void>;
 }
 

@@ -55,7 +55,8 @@ async function placesOf(
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<readonly Place[]> {
-  if (request.selfCheckAt !== undefined) return [parsePlace(request.selfCheckAt)];
+  const place = request.selfCheckAt ?? tools.selfCheckAt;
+  if (place !== undefined) return [parsePlace(place)];
   if (identifier.type === "ip") return [{ host: identifier.value, port: 80 }];
   const setting = request.dns ?? {};
   try {

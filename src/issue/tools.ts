@@ -19,6 +19,8 @@ export interface IssueTools {
   /** Read from its reference by now; absent where the CA wants none. */
   readonly eab?: ExternalAccountBinding;
   readonly timeouts: Timeouts;
+  /** Where the embedded CA asks for http-01; absent for every other CA. */
+  readonly selfCheckAt?: string;
 }
 
 /** Milliseconds. */

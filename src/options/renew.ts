@@ -1,4 +1,4 @@
-import type { OptionDeclarations } from "./declaration.ts";
+import type { OptionDeclarations, OptionsOf } from "./declaration.ts";
 
 /** What every pass over the certificates takes. */
 export const passFlags = {
@@ -36,5 +36,18 @@ export const passFlags = {
   detailedExitcode: { type: "boolean", description: "Exit with 10 when something was issued." },
 } as const satisfies OptionDeclarations;
 
-/** Milliseconds. */
-export const longestJitter = 8 * 60_000;
+/** Milliseconds: what certbot and lego wait at most. */
+const longestJitter = 8 * 60_000;
+
+/** The flags as the pass takes them. A person at a terminal does not wait. */
+export function passOptions(
+  flags: OptionsOf<typeof passFlags>,
+  { interactive }: { readonly interactive: boolean },
+) {
+  return {
+    force: flags.force === true,
+    max: flags.max ?? Number.POSITIVE_INFINITY,
+    concurrency: flags.concurrency,
+    jitter: flags.jitter && !interactive ? longestJitter : 0,
+  };
+}

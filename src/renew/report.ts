@@ -4,7 +4,11 @@ import { describeHeld } from "./describe.ts";
 import type { Renewal } from "./renew.ts";
 
 /** What a pass over the certificates came to: the exit code, the document and the lines for people. */
-export function reportRenewals(renewals: readonly Renewal[], detailed: boolean, now: Date): Result {
+export function reportRenewals(
+  renewals: readonly Renewal[],
+  { detailed, dryRun = false }: { detailed: boolean; dryRun?: boolean },
+  now: Date,
+): Result {
   const bug = renewals.find((one) => one.bug !== undefined);
   if (bug !== undefined) throw bug.bug;
   const failed = renewals.filter((one) => one.problem !== undefined);
@@ -17,9 +21,9 @@ export function reportRenewals(renewals: readonly Renewal[], detailed: boolean, 
     exitCode,
     document: {
       outcome: problem === undefined ? (renewed.length > 0 ? "renewed" : "unchanged") : "failed",
-      certificates: renewals.map((one) => documentOf(one, now)),
+      certificates: renewals.map((one) => (dryRun ? rehearsed(one) : documentOf(one, now))),
     },
-    view: viewOf(renewals),
+    view: dryRun ? dryView(renewals) : viewOf(renewals),
     ...(problem === undefined ? {} : { problem }),
   };
 }
@@ -115,4 +119,21 @@ function viewOf(renewals: readonly Renewal[]): readonly Block[] {
       ? "There are no certificates yet: acmectl issue -d NAME."
       : `Nothing is due. Next: ${next.name}, ${next.due.at.toISOString()}.`;
   return [{ kind: "line", text, tone: "dim" }];
+}
+
+function rehearsed(renewal: Renewal): Record<string, unknown> {
+  const { name, outcome, problem } = renewal;
+  const shown =
+    problem === undefined ? {} : { problem: { ...problem.document, hint: problem.hint } };
+  return { name, outcome: outcome === "renewed" ? "dry-run" : outcome, ...shown };
+}
+
+function dryView(renewals: readonly Renewal[]): readonly Block[] {
+  return renewals
+    .filter(({ outcome }) => outcome === "renewed")
+    .map(({ name }) => ({
+      kind: "line",
+      tone: "good",
+      text: `Dry run: ${name} can be renewed. Nothing was kept.`,
+    }));
 }

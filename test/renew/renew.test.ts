@@ -158,3 +158,20 @@ describe("renew", () => {
     ]);
   });
 });
+
+test("--dry-run goes all the way with the embedded CA, and changes neither certificate nor history", async () => {
+  const { clock, issuing } = await aging();
+  await using _ = issuing;
+  await issuing.issue(["-d", "a.example.test"], { clock });
+  const before = await issuing.run(["status", "a.example.test", "--json"], { clock });
+  const asked = issuing.ca.requests.length;
+  const { code, report, stderr } = await renew(issuing, clock, ["--dry-run"]);
+  expect(stderr).not.toContain("Hint");
+  expect(code).toBe(0);
+  expect(report.certificates).toMatchObject([{ name: "a.example.test", outcome: "dry-run" }]);
+  expect(issuing.ca.requests).toHaveLength(asked);
+  expect((await issuing.run(["status", "a.example.test", "--json"], { clock })).stdout).toBe(before.stdout);
+  const alone = await issuing.issue(["-d", "b.example.test", "--dry-run"], { clock });
+  expect(alone.code).toBe(0);
+  expect(alone.stdout).toContain("Nothing was kept");
+});

@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stagingOf } from "../acme/presets.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../plugin.ts";
+import { openFolderStore } from "../store/folder.ts";
+import type { Store } from "../store/store.ts";
+
+/** Where a run keeps things, and what it asks for. */
+export interface Run extends AsyncDisposable {
+  readonly store: Store;
+  requestOf(request: CertificateRequest): CertificateRequest;
+}
+
+/** A run that counts. */
+export async function openRealRun(
+  stateFolder: string,
+  tools: { log: Log; clock: Clock },
+): Promise<Run> {
+  return {
+    store: openFolderStore(stateFolder, tools),
+    requestOf: (request) => request,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/**
+ * A run that keeps nothing but its account: certificates go to a folder that is removed at the end. The CA's staging
+ * environment is asked, or the embedded CA where none is known.
+ */
+export async function openDryRun(
+  stateFolder: string,
+  tools: { log: Log; clock: Clock },
+): Promise<Run> {
+  const folder = await mkdtemp(join(tmpdir(), "acmectl-dry-run-"));
+  const { accounts } = openFolderStore(stateFolder, tools);
+  return {
+    store: { ...openFolderStore(folder, tools), accounts },
+    requestOf: (request) => ({
+      ...request,
+      issuer: { ...request.issuer, server: rehearsalServer(request.issuer.server) },
+    }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+function rehearsalServer(server: string): string {
+  return stagingOf(server) ?? "local";
+}
