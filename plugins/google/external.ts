@@ -1,0 +1,96 @@
+/** Workload and workforce identity federation, by Google's own library, which is loaded when it is needed. */
+import type {
+  AwsClientOptions,
+  BaseExternalAccountClient,
+  IdentityPoolClientOptions,
+  PluggableAuthClientOptions,
+} from "google-auth-library";
+import { Problem } from "acmectl/plugin";
+import { fieldOf, plain, textOf } from "./answer.ts";
+import { unusable } from "./identity.ts";
+import type { Credentials } from "./identity.ts";
+import { projectIn } from "./token.ts";
+
+interface Origin {
+  readonly where: string;
+  readonly projectId: string | undefined;
+}
+
+/** Credentials of somebody whom a pool at Google trusts: an AWS role, a CI system's token, a certificate, a program. */
+export function externalAccount(json: unknown, { where, projectId }: Origin): Credentials {
+  if (!isExternalAccount(json))
+    throw unusable(where, "has no audience, token_url or credential_source");
+  const identity = `workload identity ${json.audience}`;
+  let client: Promise<BaseExternalAccountClient> | undefined;
+  return {
+    identity,
+    project: () =>
+      Promise.resolve(
+        projectId ?? projectIn(textOf(json, "service_account_impersonation_url") ?? ""),
+      ),
+    async token(scope, signal) {
+      try {
+        const opened = await (client ??= open(json, scope));
+        const { token } = await abortable(opened.getAccessToken(), signal);
+        if (typeof token !== "string") throw new TypeError("an answer without a token");
+        return { value: token, expires: opened.credentials.expiry_date ?? Date.now() + 300_000 };
+      } catch (error) {
+        signal.throwIfAborted();
+        // The error itself holds the request, and with it the token that was to be exchanged.
+        const words = plain(error instanceof Error ? error.message : String(error));
+        throw new Problem("config", {
+          title: "Workload identity does not work",
+          detail: `Google: no access token for ${identity} (${where}): ${words}`,
+          hint: "Is the token of the outer identity there and fresh (credential_source), does the pool's provider trust its issuer and audience, and may the principal act as the service account (roles/iam.workloadIdentityUser)?",
+        });
+      }
+    },
+  };
+}
+
+/** Its own function for this warns on the console that the document may be anybody's; this one is its owner's. */
+async function open(json: object, scope: string): Promise<BaseExternalAccountClient> {
+  const { AwsClient, IdentityPoolClient, PluggableAuthClient } =
+    await import("google-auth-library");
+  const options = { ...json, scopes: [scope] };
+  if (isAws(options)) return new AwsClient(options);
+  if (isProgram(options)) return new PluggableAuthClient(options);
+  if (isPool(options)) return new IdentityPoolClient(options);
+  throw new TypeError("the credential_source is of no known kind");
+}
+
+function isAws(json: object): json is AwsClientOptions {
+  return fieldOf(fieldOf(json, "credential_source"), "environment_id") !== undefined;
+}
+
+function isProgram(json: object): json is PluggableAuthClientOptions {
+  return fieldOf(fieldOf(json, "credential_source"), "executable") !== undefined;
+}
+
+function isPool(json: object): json is IdentityPoolClientOptions {
+  return fieldOf(json, "credential_source") !== undefined;
+}
+
+interface ExternalAccount {
+  readonly audience: string;
+}
+
+function isExternalAccount(json: unknown): json is ExternalAccount {
+  return (
+    ["audience", "subject_token_type", "token_url"].every(
+      (name) => textOf(json, name) !== undefined,
+    ) && typeof fieldOf(json, "credential_source") === "object"
+  );
+}
+
+/** The library has no way to be told to stop. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}

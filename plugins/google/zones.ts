@@ -1,0 +1,119 @@
+/** Which managed zone holds a name: the longest one on a label boundary, public unless private ones are allowed. */
+import { Problem } from "acmectl/plugin";
+import type { Log, Zone as LiveZone } from "acmectl/plugin";
+import type { Api, ManagedZone, Page } from "./client.ts";
+
+export interface ZoneChoice {
+  readonly zone: string | undefined;
+  readonly allowPrivateZone: boolean;
+  readonly log: Log;
+  /** What the DNS says, to tell two zones of one name apart. */
+  findZone(recordName: string): Promise<LiveZone>;
+}
+
+/** The name of the managed zone. */
+export type FindZone = (recordName: string, signal: AbortSignal) => Promise<string>;
+
+/** None of the zones that the credentials see holds the name. */
+export class NoZone extends Problem {}
+
+/** A look-up that asks nothing with a configured zone, else once for a small project, else once for each new suffix. */
+export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
+  const { zone } = choice;
+  if (zone !== undefined) return () => Promise.resolve(zone);
+  const answers = new Map<string, Promise<Page<ManagedZone>>>();
+  const remember = (key: string, asked: () => Promise<Page<ManagedZone>>) => {
+    const answer = answers.get(key) ?? asked();
+    answers.set(key, answer);
+    answer.catch(() => answers.delete(key));
+    return answer;
+  };
+  return async (recordName, signal) => {
+    const first = await remember("", () => api.zones({}, signal));
+    for (const dnsName of suffixes(recordName)) {
+      const { items } =
+        first.token === undefined
+          ? first
+          : await remember(dnsName, () => zonesNamed(api, dnsName, signal));
+      const named = items.filter((zone) => zone.dnsName === dnsName);
+      const fitting = wanted(named, choice);
+      if (fitting.length > 0) return choose(recordName, fitting, choice);
+      for (const zone of named) choice.log.debug(`passing over ${describe(zone)}`);
+    }
+    throw noZone(recordName, first, await api.project(signal));
+  };
+}
+
+function wanted(zones: readonly ManagedZone[], { allowPrivateZone }: ZoneChoice) {
+  const open = zones.filter(({ isPublic }) => isPublic);
+  return open.length === 0 && allowPrivateZone ? zones : open;
+}
+
+async function zonesNamed(
+  api: Api,
+  dnsName: string,
+  signal: AbortSignal,
+): Promise<Page<ManagedZone>> {
+  const items: ManagedZone[] = [];
+  for (let token: string | undefined; ;) {
+    const page = await api.zones({ dnsName, ...(token === undefined ? {} : { token }) }, signal);
+    items.push(...page.items);
+    token = page.token;
+    if (token === undefined) return { items, token };
+  }
+}
+
+async function choose(
+  recordName: string,
+  zones: readonly ManagedZone[],
+  choice: ZoneChoice,
+): Promise<string> {
+  const [zone, ...others] = zones.length > 1 ? await delegated(recordName, zones, choice) : zones;
+  if (zone !== undefined && others.length === 0) return zone.name;
+  throw new Problem("config", {
+    title: "Several zones could hold the name",
+    detail: `Cloud DNS has ${zones.length} managed zones that could hold ${recordName}: ${zones.map(describe).join(", ")}`,
+    hint: "Say which one is live with zone (GCE_ZONE_ID), or delete the one that no parent delegates to.",
+  });
+}
+
+/** Of zones with one name only that is live whose name servers the parent names. */
+async function delegated(
+  recordName: string,
+  zones: readonly ManagedZone[],
+  choice: ZoneChoice,
+): Promise<readonly ManagedZone[]> {
+  try {
+    const live = new Set((await choice.findZone(recordName)).nameservers.map(bare));
+    return zones.filter((zone) => zone.nameServers.some((server) => live.has(bare(server))));
+  } catch (error) {
+    choice.log.debug("cannot compare the zones with the delegation", { error: String(error) });
+    return zones;
+  }
+}
+
+function noZone(recordName: string, { items, token }: Page<ManagedZone>, project: string): NoZone {
+  const more = items.length > 20 || token !== undefined ? ", and others" : "";
+  const sees =
+    items.length === 0 ? "no zone at all" : items.slice(0, 20).map(describe).join(", ") + more;
+  const passedOver = items.some((zone) => suffixes(recordName).includes(zone.dnsName));
+  return new NoZone("config", {
+    title: "No managed zone holds the name",
+    detail: `No public managed zone of project ${project} holds ${recordName}. These credentials see ${sees}.`,
+    hint: passedOver
+      ? "The zone that fits is private: a public CA cannot see it. For a private CA set allowPrivateZone (GCE_ALLOW_PRIVATE_ZONE=true)."
+      : "Set project (GCE_PROJECT) to the one that has the zone, or delegate the name to a zone here by a CNAME.",
+  });
+}
+
+/** `a.b.example.com`, `b.example.com`, `example.com`, `com` */
+function suffixes(name: string): readonly string[] {
+  const labels = name.toLowerCase().split(".");
+  return labels.map((_, index) => labels.slice(index).join("."));
+}
+
+function describe({ name, dnsName, isPublic }: ManagedZone): string {
+  return `${dnsName} (${name}${isPublic ? "" : ", private"})`;
+}
+
+const bare = (name: string) => name.toLowerCase().replace(/\.$/, "");
