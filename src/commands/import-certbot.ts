@@ -1,0 +1,30 @@
+import { readCertbot } from "../import/certbot/certbot.ts";
+import { reportImport } from "../import/report.ts";
+import { type Client, importFrom } from "../import/run.ts";
+import { importFlags } from "../options/import.ts";
+import { defineCommand } from "./command.ts";
+
+const client: Client = {
+  name: "certbot",
+  folder: () => "/etc/letsencrypt",
+  read: readCertbot,
+  stop: "Stop certbot: systemctl disable --now certbot.timer (snap: snap.certbot.renew.timer), and remove /etc/cron.d/certbot or a crontab line of yours.",
+};
+
+export const command = defineCommand({
+  name: "import certbot",
+  summary: "Take over accounts, certificates and settings from certbot",
+  arguments: [
+    { usage: "[path]", description: "where certbot keeps its files; /etc/letsencrypt when absent" },
+  ],
+  examples: [
+    "acmectl import certbot --dry-run",
+    "acmectl import certbot /mnt/old/etc/letsencrypt --webroot /var/www/html",
+  ],
+  options: importFlags,
+  solverFlags: true,
+  async run(flags, context) {
+    const imported = await importFrom(client, flags, context);
+    return reportImport(client, imported, flags.dryRun === true, context.clock.now());
+  },
+});

@@ -1,0 +1,30 @@
+import { readLego } from "../import/lego/lego.ts";
+import { reportImport } from "../import/report.ts";
+import { type Client, importFrom } from "../import/run.ts";
+import { importFlags } from "../options/import.ts";
+import { defineCommand } from "./command.ts";
+
+const client: Client = {
+  name: "lego",
+  folder: ({ env }) => env["LEGO_PATH"] ?? ".lego",
+  read: readLego,
+  stop: "Stop lego: remove the crontab line or the systemd timer of yours that runs `lego renew` (lego 5: `lego run`).",
+};
+
+export const command = defineCommand({
+  name: "import lego",
+  summary: "Take over accounts and certificates from lego",
+  description:
+    "lego writes down neither how challenges were answered nor what it ran afterwards: say who answers from now on with --standalone, --webroot or --solver.",
+  arguments: [{ usage: "[path]", description: "where lego keeps its files; ./.lego when absent" }],
+  examples: [
+    "acmectl import lego --standalone",
+    "acmectl import lego /var/lib/lego --solver cloudflare --server https://ca.example.com/directory",
+  ],
+  options: importFlags,
+  solverFlags: true,
+  async run(flags, context) {
+    const imported = await importFrom(client, flags, context);
+    return reportImport(client, imported, flags.dryRun === true, context.clock.now());
+  },
+});

@@ -1,0 +1,42 @@
+import type { Store, StoredAccount } from "../store/store.ts";
+import type { FoundAccount } from "./found.ts";
+import type { TakeTools, Taking } from "./take.ts";
+
+export interface TakenAccount {
+  readonly account: FoundAccount;
+  readonly outcome: "taken" | "updated" | "unchanged";
+  /** The account that renewals at this CA will use. */
+  readonly used: string;
+}
+
+/** Store an account beside those that there are; the one that was used before stays the one that is used. */
+export async function takeAccount(
+  account: FoundAccount,
+  { dryRun }: Taking,
+  { store, signal, wait }: TakeTools,
+): Promise<TakenAccount> {
+  if (dryRun) return judge(account, await store.accounts.ofDirectory(account.directory));
+  const lock = await store.lock(`account:${account.directory}`, { wait, signal });
+  try {
+    const judged = judge(account, await store.accounts.ofDirectory(account.directory));
+    if (judged.outcome !== "unchanged") await save(account, store);
+    return judged;
+  } finally {
+    await lock.release();
+  }
+}
+
+function judge(account: FoundAccount, kept: readonly StoredAccount[]): TakenAccount {
+  const same = kept.find(({ id }) => id === account.id);
+  const usable = kept.find(({ status = "valid" }) => status === "valid");
+  const used = usable?.id ?? account.id;
+  if (same === undefined) return { account, outcome: "taken", used };
+  const lacking = same.url === undefined && account.url !== undefined;
+  return { account, outcome: lacking ? "updated" : "unchanged", used };
+}
+
+async function save(account: FoundAccount, { accounts }: Store): Promise<void> {
+  const { id, directory, key, contact, url } = account;
+  const stored = await accounts.create({ id, directory, key, contact });
+  if (url !== undefined) await accounts.update(stored, { url });
+}

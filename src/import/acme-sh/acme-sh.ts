@@ -1,0 +1,174 @@
+import { join } from "node:path";
+import type { CertificateRequest, HookSetting, KeyType } from "../../certificate.ts";
+import { isFile, namesIn, readText } from "../files.ts";
+import type { Found, FoundCertificate, FoundPems, Left } from "../found.ts";
+import { readAccounts } from "./accounts.ts";
+import { type Conf, parseConf, valueIn } from "./conf.ts";
+import { solversOf } from "./solvers.ts";
+
+/** What acme.sh keeps in its home: accounts below `ca/`, a folder for each certificate, secrets in `account.conf`. */
+export async function readAcmeSh(folder: string): Promise<Found> {
+  const settings = await readConf(join(folder, "account.conf"));
+  const home = valueIn(settings, "CERT_HOME") ?? folder;
+  const domains = await readDomains(home);
+  const directories = domains.map(({ conf }) => directoryOf(conf));
+  const { accounts, left } = await readAccounts(folder, directories);
+  const certificates: FoundCertificate[] = [];
+  const missing: Left[] = [];
+  for (const domain of domains) {
+    const found = await readCertificate(domain, domains, settings, accounts);
+    if ("why" in found) missing.push(found);
+    else certificates.push(found);
+  }
+  return { accounts, certificates, left: [...left, ...missing] };
+}
+
+interface Domain {
+  readonly folder: string;
+  /** `example.com`, or `example.com_ecc`. */
+  readonly label: string;
+  readonly name: string;
+  readonly conf: Conf;
+}
+
+async function readDomains(home: string): Promise<readonly Domain[]> {
+  const domains: Domain[] = [];
+  for (const label of await namesIn(home)) {
+    const name = label.replace(/_ecc$/, "");
+    const file = join(home, label, `${name}.conf`);
+    const text = await readText(file);
+    if (text === undefined) continue;
+    const conf = parseConf(text, file);
+    domains.push({ folder: join(home, label), label, name, conf });
+  }
+  return domains;
+}
+
+function directoryOf(conf: Conf): string {
+  const api = valueIn(conf, "Le_API") ?? "https://acme-v02.api.letsencrypt.org/directory";
+  return api.replace("//acme-v01.api.", "//acme-v02.api.");
+}
+
+async function readCertificate(
+  domain: Domain,
+  all: readonly Domain[],
+  settings: Conf,
+  accounts: Found["accounts"],
+): Promise<FoundCertificate | Left> {
+  const { conf, label, name } = domain;
+  const pems = await readPems(domain);
+  if (typeof pems === "string") return { what: conf.file, why: pems };
+  const directory = directoryOf(conf);
+  const account = accounts.find((one) => one.directory === directory);
+  const { solvers, notes } = solversOf(conf, settings);
+  const keyType = keyTypes[valueIn(conf, "Le_Keylength") ?? ""];
+  const certificateUrl = valueIn(conf, "Le_LinkCert");
+  const orderUrl = valueIn(conf, "Le_LinkOrder");
+  const caBundle = valueIn(settings, "CA_BUNDLE");
+  return {
+    // Beside each other, the one for RSA keys has the plain name, as in acme.sh.
+    name: all.filter((one) => one.name === name).length > 1 ? label : name,
+    source: conf.file,
+    directory,
+    ...(account === undefined ? {} : { account: account.id }),
+    pems,
+    ...(keyType === undefined ? {} : { keyType }),
+    settings: settingsOf(conf, domain.folder),
+    solvers,
+    ...(certificateUrl === undefined ? {} : { certificateUrl }),
+    ...(orderUrl === undefined ? {} : { orderUrl }),
+    ...(caBundle === undefined || !(await isFile(caBundle)) ? {} : { caBundle }),
+    notes: [...notes, ...untaken(conf)],
+  };
+}
+
+async function readPems({ folder, name }: Domain): Promise<FoundPems | string> {
+  const read = (file: string) => readText(join(folder, file));
+  const [leaf, full, chain, key] = await Promise.all(
+    [`${name}.cer`, "fullchain.cer", "ca.cer", `${name}.key`].map(read),
+  );
+  const source = join(folder, leaf === undefined ? "fullchain.cer" : `${name}.cer`);
+  const certificate = leaf ?? full;
+  if (certificate === undefined || certificate.trim() === "") return "it was never issued";
+  if (key === undefined) return "its key is not there: it was issued for a signing request (CSR)";
+  return { certificate, chain: chain ?? full ?? "", key, source };
+}
+
+const keyTypes: Readonly<Record<string, KeyType>> = {
+  "ec-256": "ec256",
+  "ec-384": "ec384",
+  "2048": "rsa2048",
+  "3072": "rsa3072",
+  "4096": "rsa4096",
+};
+
+function settingsOf(conf: Conf, folder: string): FoundCertificate["settings"] {
+  const preferredChain = valueIn(conf, "Le_Preferred_Chain");
+  const profile = valueIn(conf, "Le_Certificate_Profile");
+  return {
+    reuseKey: valueIn(conf, "Le_ForceNewDomainKey") !== "1",
+    ...(preferredChain === undefined ? {} : { preferredChain }),
+    ...(profile === undefined ? {} : { profile }),
+    outputs: outputsOf(conf, folder),
+    hooks: hooksOf(conf),
+  };
+}
+
+/** Where `--install-cert` copies to; nothing within acme.sh's own folder. */
+function outputsOf(conf: Conf, folder: string): CertificateRequest["outputs"] {
+  const places = {
+    cert: valueIn(conf, "Le_RealCertPath"),
+    key: valueIn(conf, "Le_RealKeyPath"),
+    chain: valueIn(conf, "Le_RealCACertPath"),
+    fullchain: valueIn(conf, "Le_RealFullChainPath"),
+  };
+  return Object.fromEntries(
+    Object.entries(places).filter(
+      ([, path]) => path !== undefined && path.startsWith("/") && !path.startsWith(`${folder}/`),
+    ),
+  );
+}
+
+function hooksOf(conf: Conf): CertificateRequest["hooks"] {
+  const run = (...keys: readonly string[]): HookSetting[] =>
+    keys.flatMap((key) => {
+      const command = valueIn(conf, key);
+      return command === undefined ? [] : [{ run: command, shell: true }];
+    });
+  const lists = {
+    pre: run("Le_PreHook"),
+    deploy: run("Le_RenewHook", "Le_ReloadCmd"),
+    post: run("Le_PostHook"),
+  };
+  return Object.fromEntries(Object.entries(lists).filter(([, hooks]) => hooks.length > 0));
+}
+
+function untaken(conf: Conf): readonly string[] {
+  const says = (key: string, note: (value: string) => string) => {
+    const value = valueIn(conf, key);
+    return value === undefined ? [] : [note(value)];
+  };
+  return [
+    ...says(
+      "Le_DeployHook",
+      (hooks) =>
+        `The deploy scripts ${hooks} belong to acme.sh and were not taken over: add deploy steps of your own.`,
+    ),
+    ...says(
+      "Le_DNSSleep",
+      (seconds) =>
+        `The wait of ${seconds} seconds was not taken over: acmectl looks at the name servers instead of waiting.`,
+    ),
+    ...says(
+      "Le_RenewalDays",
+      (days) =>
+        `Renewal after ${days} days was not taken over: acmectl asks the CA when to renew, or goes by the lifetime.`,
+    ),
+    ...says("Le_Valid_To", () => "A validity of your own choice was not taken over."),
+    ...says("Le_PFXPassword", () => "The PKCS#12 file was not taken over."),
+  ];
+}
+
+async function readConf(file: string): Promise<Conf> {
+  return parseConf((await readText(file)) ?? "", file);
+}

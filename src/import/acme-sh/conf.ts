@@ -1,0 +1,47 @@
+/** The files of `KEY='value'` lines that acme.sh writes and sources. They are read here, never run. */
+import type { FoundOption } from "../found.ts";
+
+export interface Conf {
+  readonly file: string;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** Values are decoded where acme.sh has encoded them. */
+export function parseConf(text: string, file: string): Conf {
+  const values: Record<string, string> = Object.create(null);
+  for (const line of text.split(/\r?\n/)) {
+    const [, key, raw = ""] = /^\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    if (key !== undefined) values[key] = decoded(unquoted(raw));
+  }
+  return { file, values };
+}
+
+/** A value with something in it. */
+export function valueIn({ values }: Conf, key: string): string | undefined {
+  const value = values[key];
+  return value === undefined || value === "" ? undefined : value;
+}
+
+/** What a DNS script of acme.sh would find: its own saved value in the first of these files that has one. */
+export function savedIn(confs: readonly Conf[], name: string): FoundOption | undefined {
+  for (const conf of confs) {
+    for (const key of [`SAVED_${name}`, name]) {
+      const value = valueIn(conf, key);
+      if (value !== undefined) {
+        return { value, at: { file: conf.file, key, script: `s/^${key}=.\\(.*\\).$/\\1/p` } };
+      }
+    }
+  }
+  return undefined;
+}
+
+const encoded = /^__ACME_BASE64__START_(.*)__ACME_BASE64__END_$/;
+
+function decoded(value: string): string {
+  const base64 = encoded.exec(value)?.[1];
+  return base64 === undefined ? value : Buffer.from(base64, "base64").toString("utf8");
+}
+
+function unquoted(text: string): string {
+  return /^(["'])(.*)\1$/.exec(text)?.[2] ?? text;
+}

@@ -1,0 +1,125 @@
+/** How acme.sh answered (`Le_Webroot`), as solvers of acmectl's. */
+import type { FoundOption, FoundSolver } from "../found.ts";
+import { type Conf, savedIn, valueIn } from "./conf.ts";
+
+export interface Answering {
+  readonly solvers: readonly FoundSolver[];
+  readonly notes: readonly string[];
+}
+
+/** One way for each name, in the order of the names; the last one goes on for those that follow. */
+export function solversOf(domain: Conf, account: Conf): Answering {
+  const ways = (valueIn(domain, "Le_Webroot") ?? "").split(",").map((way) => way.trim());
+  const names = namesOf(domain);
+  const byWay = new Map<string, string[]>();
+  for (const [index, name] of names.entries()) {
+    const way = ways[Math.min(index, ways.length - 1)] ?? "";
+    byWay.set(way, [...(byWay.get(way) ?? []), name]);
+  }
+  const solvers: FoundSolver[] = [];
+  const notes: string[] = [];
+  for (const [way, served] of byWay) {
+    const solver = solverOf(way, domain, account);
+    const select = byWay.size === 1 ? {} : { select: { names: served } };
+    if (typeof solver === "string") notes.push(`For ${served.join(", ")} ${solver}`);
+    else solvers.push({ ...solver, ...select });
+  }
+  return { solvers, notes };
+}
+
+function namesOf(domain: Conf): readonly string[] {
+  const others = (valueIn(domain, "Le_Alt") ?? "no").split(",");
+  return [valueIn(domain, "Le_Domain") ?? "", ...others]
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "" && name !== "no");
+}
+
+/** A solver, or why there is none. */
+function solverOf(way: string, domain: Conf, account: Conf): FoundSolver | string {
+  if (way === "no" || way === "") return standalone(domain);
+  if (way.startsWith("/")) return { use: "webroot", options: { directory: { value: way } } };
+  const known = scripts[way];
+  if (known !== undefined) return dnsSolver(known, domain, account);
+  return `acme.sh answered ${answers[way.replace(/:.*$/, "")] ?? `by ${way}`}, for which acmectl has no equivalent: import again with --solver NAME (\`acmectl solvers list\` shows them), or --webroot DIR.`;
+}
+
+const answers: Readonly<Record<string, string>> = {
+  nginx: "by changing the configuration of nginx",
+  apache: "by changing the configuration of Apache",
+  alpn: "by tls-alpn-01 with openssl",
+  stateless: "by a web server that knows the account's thumbprint",
+  dns: "by a DNS record that a person made",
+};
+
+function standalone(domain: Conf): FoundSolver {
+  const port = valueIn(domain, "Le_HTTPPort");
+  const address = valueIn(domain, "Le_LocalAddress");
+  return {
+    use: "standalone",
+    options: {
+      ...(port === undefined || port === "80" ? {} : { port: { value: port } }),
+      ...(address === undefined ? {} : { address: { value: [address] } }),
+    },
+  };
+}
+
+interface Script {
+  readonly use: string;
+  /** What acme.sh has saved, and our options. */
+  readonly saved: Readonly<Record<string, string>>;
+}
+
+const scripts: Readonly<Record<string, Script>> = {
+  dns_cf: {
+    use: "cloudflare",
+    saved: {
+      CF_Token: "apiToken",
+      CF_Account_ID: "accountId",
+      CF_Zone_ID: "zoneId",
+      CF_Key: "apiKey",
+      CF_Email: "email",
+    },
+  },
+  dns_aws: {
+    use: "route53",
+    saved: { AWS_ACCESS_KEY_ID: "accessKeyId", AWS_SECRET_ACCESS_KEY: "secretAccessKey" },
+  },
+  dns_nsupdate: {
+    use: "rfc2136",
+    saved: {
+      NSUPDATE_SERVER: "server",
+      NSUPDATE_SERVER_PORT: "port",
+      NSUPDATE_KEY: "tsigFile",
+      NSUPDATE_ZONE: "zone",
+    },
+  },
+  dns_dgon: { use: "digitalocean", saved: { DO_API_KEY: "token" } },
+  dns_acmedns: {
+    use: "acme-dns",
+    saved: {
+      ACMEDNS_BASE_URL: "server",
+      ACMEDNS_USERNAME: "username",
+      ACMEDNS_PASSWORD: "password",
+      ACMEDNS_SUBDOMAIN: "subdomain",
+    },
+  },
+  dns_azure: {
+    use: "azure",
+    saved: {
+      AZUREDNS_SUBSCRIPTIONID: "subscriptionId",
+      AZUREDNS_TENANTID: "tenantId",
+      AZUREDNS_APPID: "clientId",
+      AZUREDNS_CLIENTSECRET: "clientSecret",
+    },
+  },
+  dns_gcloud: { use: "google", saved: {} },
+};
+
+function dnsSolver({ use, saved }: Script, domain: Conf, account: Conf): FoundSolver {
+  const options: Record<string, FoundOption> = {};
+  for (const [name, option] of Object.entries(saved)) {
+    const found = savedIn([domain, account], name);
+    if (found !== undefined) options[option] = found;
+  }
+  return { use, options };
+}

@@ -1,0 +1,31 @@
+import type { CommandContext } from "../commands/command.ts";
+import { openTools } from "../issue/open.ts";
+import { openFolderStore } from "../store/folder.ts";
+import type { FoundAccount, Left } from "./found.ts";
+
+/** The account as its CA knows it (RFC 8555 §7.3.1), or why it is of no use. A failing network is a Problem. */
+export async function checkAccount(
+  account: FoundAccount,
+  { caBundle }: { readonly caBundle: string | undefined },
+  context: CommandContext,
+): Promise<FoundAccount | Left> {
+  const store = openFolderStore(context.stateFolder, context);
+  const issuer = {
+    server: account.directory,
+    agreeTos: false,
+    ...(caBundle === undefined ? {} : { caBundle }),
+  };
+  const tools = await openTools(issuer, [], context, { store });
+  try {
+    const known = await tools.ca.session(account.key, undefined).find(context.signal);
+    if (known === undefined) {
+      return { what: account.source, why: `${account.directory} knows no account with its key` };
+    }
+    if (known.status !== "valid") {
+      return { what: account.source, why: `${account.directory} says that it is ${known.status}` };
+    }
+    return { ...account, url: known.url, contact: known.contact };
+  } finally {
+    await tools.close();
+  }
+}

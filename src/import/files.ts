@@ -1,0 +1,98 @@
+/** Reading what belongs to another client: bounded, and never writing. */
+import { open, readdir, realpath, stat } from "node:fs/promises";
+import { Problem } from "../problem.ts";
+
+const longest = 1_048_576;
+
+/** The text of a file; undefined when there is none. A `machine` Problem when it may not be read. */
+export async function readText(path: string): Promise<string | undefined> {
+  return reading(path, async () => {
+    const file = await open(path, "r");
+    try {
+      const { size } = await file.stat();
+      if (size > longest) throw tooLarge(path);
+      return await file.readFile("utf8");
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+/** The names in a folder, sorted; none when it is not there. */
+export async function namesIn(path: string): Promise<readonly string[]> {
+  return (await reading(path, async () => (await readdir(path)).toSorted())) ?? [];
+}
+
+/** True for a folder, or a link to one. */
+export async function isFolder(path: string): Promise<boolean> {
+  return (await reading(path, async () => (await stat(path)).isDirectory())) ?? false;
+}
+
+/** True for a file, or a link to one. */
+export async function isFile(path: string): Promise<boolean> {
+  return (await reading(path, async () => (await stat(path)).isFile())) ?? false;
+}
+
+/** True for a file that may be run. */
+export async function isProgram(path: string): Promise<boolean> {
+  const found = await reading(path, () => stat(path));
+  return found !== undefined && found.isFile() && (found.mode & 0o111) !== 0;
+}
+
+/** The folder itself, links followed. A `usage` Problem when there is none. */
+export async function existingFolder(path: string, client: string): Promise<string> {
+  const folder = (await isFolder(path)) ? await reading(path, () => realpath(path)) : undefined;
+  if (folder !== undefined) return folder;
+  throw new Problem("usage", {
+    detail: `${path} is no folder, so nothing of ${client} can be taken from there.`,
+    hint: `Say where ${client} keeps its files: acmectl import ${client} PATH`,
+  });
+}
+
+/** What a JSON file holds, if it is an object; undefined for all else. */
+export async function readObject(path: string): Promise<Record<string, unknown> | undefined> {
+  const text = await readText(path);
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True for what JSON calls an object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A member that is a text with something in it. */
+export function textOf(value: unknown, member: string): string | undefined {
+  const found = isObject(value) ? value[member] : undefined;
+  return typeof found === "string" && found !== "" ? found : undefined;
+}
+
+async function reading<T>(path: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (Problem.is(error) || code === "") throw error;
+    throw new Problem("machine", {
+      detail: `${path} cannot be read (${code}).`,
+      hint:
+        code === "EACCES" || code === "EPERM"
+          ? "Run the import as the user who runs the other client, usually root."
+          : "Mend it, or import from a copy of the folder.",
+      cause: error,
+    });
+  }
+}
+
+function tooLarge(path: string): Problem {
+  return new Problem("machine", {
+    detail: `${path} is larger than ${longest} bytes, which no file of an ACME client is.`,
+    hint: "Import from a copy of the folder without it.",
+  });
+}

@@ -1,0 +1,89 @@
+/** Keys and certificates of others, checked as strictly as what a CA sends. */
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate.ts";
+import { identifiersOf } from "../acme/extensions.ts";
+import { readPrivateKey, thumbprint } from "../acme/keys.ts";
+import type { KeyType } from "../certificate.ts";
+import type { Identifier } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import type { FoundPems } from "./found.ts";
+
+/** What the files of a certificate are worth. */
+export interface Material {
+  readonly identifiers: readonly Identifier[];
+  readonly keyType: KeyType;
+  /** PKCS#8 PEM. */
+  readonly privateKey: string;
+  /** Absent when it is of no more use; `why` says why. */
+  readonly certificate?: AcceptedCertificate;
+  readonly why?: string;
+}
+
+/** Names come from the certificate. A `config` Problem when not even those can be read. */
+export function readMaterial(pems: FoundPems, now: Date): Material {
+  const { pem: privateKey, type: keyType } = readPrivateKey(pems.key, `The key of ${pems.source}`);
+  const pem = blocksOf(`${pems.certificate}\n${pems.chain ?? ""}`);
+  const identifiers = namesOf(pem, pems.source);
+  try {
+    const certificate = acceptCertificate(
+      { url: pems.source, pem },
+      { publicKey: createPublicKey(privateKey), identifiers, now },
+    );
+    return { identifiers, keyType, privateKey, certificate };
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    return { identifiers, keyType, privateKey, why: error.message };
+  }
+}
+
+/** An account's key, however it is written, with the id that acmectl gives it. A `config` Problem when it is unusable. */
+export function readAccountKey(
+  text: string | Record<string, unknown>,
+  source: string,
+): { key: string; id: string } {
+  const { pem } = readPrivateKey(typeof text === "string" ? text : pemOf(text, source), source);
+  return { key: pem, id: thumbprint(pem) };
+}
+
+/** RFC 7517 → PKCS#8 PEM. */
+function pemOf(jwk: Record<string, unknown>, source: string): string {
+  try {
+    return createPrivateKey({ key: jwk, format: "jwk" })
+      .export({ type: "pkcs8", format: "pem" })
+      .toString();
+  } catch (cause) {
+    throw new Problem("config", {
+      detail: `${source} holds no private key as a JSON Web Key (RFC 7517).`,
+      hint: "Restore the file from a backup.",
+      cause,
+    });
+  }
+}
+
+/** The certificates alone: other clients put empty lines and comments between them. Each once, for a chain may be repeated. */
+function blocksOf(text: string): string {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const spelled = blocks.map((block) => block.replaceAll(/\s+/g, ""));
+  return blocks
+    .filter((_, index) => spelled.indexOf(spelled[index] ?? "") === index)
+    .map((block) => `${block}\n`)
+    .join("");
+}
+
+function namesOf(pem: string, source: string): readonly Identifier[] {
+  let names: readonly Identifier[] | undefined;
+  try {
+    names = identifiersOf(new X509Certificate(pem));
+  } catch (cause) {
+    throw new Problem("config", {
+      detail: `${source} holds no certificate that can be read.`,
+      hint: "Restore the file from a backup, or get the certificate anew with `acmectl issue`.",
+      cause,
+    });
+  }
+  if (names !== undefined && names.length > 0) return names;
+  throw new Problem("config", {
+    detail: `The certificate in ${source} has no names that ACME knows (DNS names and IP addresses).`,
+    hint: "Get a certificate for the right names with `acmectl issue`.",
+  });
+}

@@ -1,0 +1,153 @@
+import { describeHeld } from "../renew/describe.ts";
+import { Problem } from "../problem.ts";
+import type { Block, Result } from "../result.ts";
+import type { Client, Imported, ImportedCertificate } from "./run.ts";
+
+/** What was taken, what was not and why, and what is left to do. */
+export function reportImport(
+  { name, stop }: Client,
+  imported: Imported,
+  dryRun: boolean,
+  now: Date,
+): Result {
+  const { folder, accounts, certificates, left } = imported;
+  const problem = problemOf(certificates);
+  const done = [...accounts, ...certificates].map(({ outcome }) => outcome);
+  const changed = done.some((outcome) => outcome === "taken" || outcome === "updated");
+  const steps = nextSteps(stop, certificates);
+  return {
+    exitCode: problem?.exitCode ?? 0,
+    document: {
+      outcome: outcomeOf(dryRun, changed),
+      client: name,
+      folder,
+      dryRun,
+      accounts: accounts.map(({ account, outcome, notes }) => ({
+        directory: account.directory,
+        id: account.id,
+        ...(account.url === undefined ? {} : { url: account.url }),
+        outcome,
+        source: account.source,
+        notes,
+      })),
+      certificates: certificates.map((one) => documentOf(one, now)),
+      left,
+      nextSteps: steps,
+    },
+    view: [
+      headline(name, imported, { dryRun, changed }),
+      ...table(imported),
+      ...section("Not taken over, or for you to know", notesOf(imported)),
+      ...section("Next", certificates.length === 0 ? [] : steps),
+    ],
+    ...(problem === undefined ? {} : { problem }),
+  };
+}
+
+function outcomeOf(dryRun: boolean, changed: boolean): string {
+  if (!changed) return "unchanged";
+  return dryRun ? "planned" : "imported";
+}
+
+function documentOf(one: ImportedCertificate, now: Date): Record<string, unknown> {
+  const { found, material, solvers, outcome, held, notes } = one;
+  const known =
+    held === undefined
+      ? {
+          name: found.name,
+          outcome,
+          identifiers: material.identifiers,
+          directory: found.directory,
+          ...(material.certificate === undefined
+            ? {}
+            : { serial: material.certificate.serial, notAfter: material.certificate.notAfter }),
+        }
+      : describeHeld({ name: found.name }, held, outcome, now).document;
+  return { ...known, source: found.source, solvers: solvers.map(({ use }) => use), notes };
+}
+
+function headline(
+  client: string,
+  { folder, accounts, certificates, left }: Imported,
+  { dryRun, changed }: { dryRun: boolean; changed: boolean },
+): Block {
+  if (accounts.length + certificates.length + left.length === 0) {
+    return { kind: "line", text: `${folder} holds nothing of ${client}.`, tone: "warn" };
+  }
+  if (!changed) return { kind: "line", text: `Nothing of ${folder} was left to take over.` };
+  const text = dryRun
+    ? `This would be taken over from ${client} (${folder}); nothing was written.`
+    : `Taken over from ${client} (${folder}), which was not changed.`;
+  return { kind: "line", text, tone: "good" };
+}
+
+function table({ accounts, certificates }: Imported): readonly Block[] {
+  const rows = [
+    ...accounts.map(({ account, outcome }) => [
+      "account",
+      account.url ?? account.id,
+      outcome,
+      account.directory,
+    ]),
+    ...certificates.map(({ found, outcome, material, solvers }) => [
+      "certificate",
+      found.name,
+      outcome,
+      [
+        material.identifiers.map(({ value }) => value).join(", "),
+        `by ${solvers.map(({ use }) => use).join(", ") || "nobody yet"}`,
+        ...(material.certificate === undefined
+          ? []
+          : [`until ${material.certificate.notAfter.toISOString().slice(0, 10)}`]),
+      ].join("; "),
+    ]),
+  ];
+  return rows.length === 0
+    ? []
+    : [{ kind: "table", columns: ["WHAT", "NAME", "OUTCOME", "DETAIL"], rows }];
+}
+
+function notesOf({ accounts, certificates, left }: Imported): readonly string[] {
+  const all = [
+    ...left.map(({ what, why }) => `${what}: ${why}`),
+    ...accounts.flatMap(({ account, notes }) => notes.map((note) => `${account.source}: ${note}`)),
+    ...certificates.flatMap(({ found, notes, outcome }) =>
+      outcome === "unchanged" ? [] : notes.map((note) => `${found.name}: ${note}`),
+    ),
+  ];
+  return [...new Set(all)];
+}
+
+function section(heading: string, lines: readonly string[]): readonly Block[] {
+  if (lines.length === 0) return [];
+  const blocks = lines.map((text): Block => ({ kind: "line", text: `- ${text}` }));
+  return [{ kind: "heading", text: heading }, ...blocks];
+}
+
+function nextSteps(stop: string, certificates: readonly ImportedCertificate[]): readonly string[] {
+  const [first] = certificates.flatMap(({ held }) => (held === undefined ? [] : [held.paths]));
+  const paths =
+    first === undefined ? "shown by `acmectl status NAME`" : `such as ${first.fullchain}`;
+  return [
+    "See when each is due: acmectl plan. Try one now: acmectl renew NAME --force",
+    `Point your servers at acmectl's files (${paths}); those of the other client are not renewed any more.`,
+    stop,
+    "Let acmectl renew by itself: acmectl schedule install",
+  ];
+}
+
+/** Certificates of the same name that are held from elsewhere. */
+function problemOf(certificates: readonly ImportedCertificate[]): Problem | undefined {
+  const refused = certificates.filter(({ outcome }) => outcome === "refused");
+  if (refused.length === 0) return undefined;
+  const details = refused.map(({ found, held }) =>
+    held === undefined
+      ? `${found.name} is wanted already, with other settings`
+      : `${found.name} is held already (serial ${held.meta.serial}, from ${held.meta.directory}, until ${held.meta.notAfter})`,
+  );
+  return new Problem(refused.length === certificates.length ? "usage" : "partial", {
+    title: "Certificates of the same name are held from elsewhere",
+    detail: `${details.join("; ")}. What is held stays.`,
+    hint: "Replace it with --force, or rename or remove the one that is held (acmectl delete NAME).",
+  });
+}

@@ -1,0 +1,66 @@
+import type { CertificateRequest, SolverSetting, VersionMeta } from "../certificate.ts";
+import { requestHash } from "../issue/request.ts";
+import type { NewVersion } from "../store/store.ts";
+import type { FoundCertificate } from "./found.ts";
+import type { Material } from "./material.ts";
+
+export interface IssuerExtras {
+  readonly email?: string;
+  readonly caBundle?: string;
+}
+
+/** The request that makes `renew` go on where the other client stopped. Its names are those of the certificate. */
+export function requestOf(
+  found: FoundCertificate,
+  material: Material,
+  solvers: readonly SolverSetting[],
+  { email, caBundle }: IssuerExtras,
+): CertificateRequest {
+  return {
+    name: found.name,
+    identifiers: material.identifiers,
+    keyType: found.keyType ?? material.keyType,
+    reuseKey: false,
+    issuer: {
+      server: found.directory,
+      // Whoever has an account has agreed; no other account is made with it.
+      agreeTos: true,
+      ...(email === undefined ? {} : { email }),
+      ...(caBundle === undefined ? {} : { caBundle }),
+    },
+    solvers,
+    labels: {},
+    outputs: {},
+    hooks: {},
+    ...found.settings,
+  };
+}
+
+/** The certificate as a version of ours; undefined when it is of no more use. */
+export function versionOf(
+  found: FoundCertificate,
+  material: Material,
+  request: CertificateRequest,
+): NewVersion | undefined {
+  const { certificate, privateKey, keyType } = material;
+  if (certificate === undefined) return undefined;
+  const meta: VersionMeta = {
+    identifiers: certificate.identifiers,
+    serial: certificate.serial,
+    fingerprint: certificate.fingerprint,
+    issuer: certificate.issuer,
+    notBefore: certificate.notBefore.toISOString(),
+    notAfter: certificate.notAfter.toISOString(),
+    keyType,
+    directory: found.directory,
+    account: found.account ?? "",
+    ...(request.profile === undefined ? {} : { profile: request.profile }),
+    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
+    certificateUrl: found.certificateUrl ?? "",
+    orderUrl: found.orderUrl ?? "",
+    ...(certificate.ariId === undefined ? {} : { ariId: certificate.ariId }),
+    issuedAt: certificate.notBefore.toISOString(),
+    requestHash: requestHash(request),
+  };
+  return { privateKey, certificate: certificate.leaf, chain: certificate.chain, meta };
+}

@@ -1,0 +1,214 @@
+import { resolve } from "node:path";
+import { resolveServer } from "../acme/presets.ts";
+import type { CommandContext } from "../commands/command.ts";
+import type { SolverSetting } from "../certificate.ts";
+import { chosenIssuer } from "../issue/issuer.ts";
+import { fromConfig, solverSettings } from "../issue/settings.ts";
+import type { OptionsOf } from "../options/declaration.ts";
+import type { importFlags } from "../options/import.ts";
+import { Problem } from "../problem.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { takeAccount, type TakenAccount } from "./accounts.ts";
+import { checkAccount } from "./check.ts";
+import { existingFolder } from "./files.ts";
+import type { Found, FoundAccount, FoundCertificate, Left } from "./found.ts";
+import { type Material, readMaterial } from "./material.ts";
+import { requestOf, versionOf } from "./request.ts";
+import { settleSolvers } from "./solvers.ts";
+import { takeCertificate, type TakenCertificate, type TakeTools } from "./take.ts";
+
+type Flags = OptionsOf<typeof importFlags>;
+
+/** Another ACME client, as far as taking over from it goes. */
+export interface Client {
+  /** As typed behind `import`. */
+  readonly name: string;
+  /** Where it keeps its files when nobody says otherwise. */
+  folder(context: Pick<CommandContext, "cwd" | "env">): string;
+  /** `servers`: directories that the user and the config name. */
+  read(folder: string, servers: readonly string[]): Promise<Found>;
+  /** How to stop its own renewals. */
+  readonly stop: string;
+}
+
+export interface ImportedCertificate extends TakenCertificate {
+  readonly found: FoundCertificate;
+  readonly material: Material;
+  readonly solvers: readonly SolverSetting[];
+  readonly notes: readonly string[];
+}
+export interface Imported {
+  readonly folder: string;
+  readonly accounts: readonly (TakenAccount & { readonly notes: readonly string[] })[];
+  readonly certificates: readonly ImportedCertificate[];
+  readonly left: readonly Left[];
+}
+
+/** Read all, then take accounts before certificates. Nothing is written into the other client's folder. */
+export async function importFrom(
+  client: Client,
+  flags: Flags,
+  context: CommandContext,
+): Promise<Imported> {
+  const given = resolve(context.cwd, context.args[0] ?? client.folder(context));
+  const folder = await existingFolder(given, client.name);
+  const found = speakable(await client.read(folder, await serversOf(flags, context)));
+  const ready = await prepare(found, flags, context);
+  const store = openFolderStore(context.stateFolder, context);
+  const tools = { store, clock: context.clock, signal: context.signal, wait: lockWait };
+  const taking = { dryRun: flags.dryRun === true, force: flags.force === true };
+  if (!taking.dryRun) await store.checkWritable();
+  const accounts: Imported["accounts"][number][] = [];
+  for (const account of byUse(found)) {
+    const checked = flags.check === true ? await checkAccount(account, flags, context) : account;
+    if ("why" in checked) ready.left.push(checked);
+    else {
+      const taken = await takeAccount(checked, taking, tools);
+      accounts.push({ ...taken, notes: accountNotes(taken, accounts) });
+    }
+  }
+  const certificates: ImportedCertificate[] = [];
+  for (const one of ready.certificates) certificates.push(await takeOne(one, flags, tools, found));
+  return { folder, accounts, certificates, left: ready.left };
+}
+
+const lockWait = 60_000;
+
+/** Directories that may be those whose names the other client did not keep whole. */
+async function serversOf({ server }: Flags, context: CommandContext): Promise<readonly string[]> {
+  const config = await context.config();
+  const named = server === undefined ? [] : [chosenIssuer(server, config).server];
+  const configured = Object.values(config.issuers).map((issuer) => issuer.server);
+  return [...named, ...configured].filter((text) => text !== "local").map(resolveServer);
+}
+
+/** Without what belongs to servers that cannot be spoken to: plain http, or no URL at all. */
+function speakable(found: Found): Found {
+  const left: Left[] = [];
+  const usable = (one: FoundAccount | FoundCertificate) => {
+    try {
+      resolveServer(one.directory);
+      return true;
+    } catch (error) {
+      if (!Problem.is(error)) throw error;
+      left.push({ what: one.source, why: error.message });
+      return false;
+    }
+  };
+  const accounts = found.accounts.filter(usable).map(withUsableUrl);
+  return {
+    accounts,
+    certificates: found.certificates.filter(usable),
+    left: [...found.left, ...left],
+  };
+}
+
+/** An account's URL is only believed on the directory's own host; without it the CA finds the account by its key. */
+function withUsableUrl({ url, ...account }: FoundAccount): FoundAccount {
+  const [own, directory] = [URL.parse(url ?? ""), URL.parse(account.directory)];
+  const usable = own?.protocol === "https:" && own.host === directory?.host;
+  return usable && url !== undefined ? { ...account, url } : account;
+}
+
+/** Those of most certificates first: of several at one CA, the first becomes the one that is used. */
+function byUse({ accounts, certificates }: Found): readonly FoundAccount[] {
+  const uses = ({ id }: FoundAccount) =>
+    certificates.filter(({ account }) => account === id).length;
+  return accounts.toSorted((one, other) => uses(other) - uses(one));
+}
+
+function accountNotes(
+  { account, used }: TakenAccount,
+  before: readonly TakenAccount[],
+): readonly string[] {
+  const first = before.find((one) => one.account.directory === account.directory);
+  const other = first?.used ?? used;
+  if (other === account.id) return [];
+  return [
+    `acmectl uses one account for each CA: renewals at ${account.directory} go on with the account ${other}, which is kept already, not with this one.`,
+  ];
+}
+
+type Ready = Pick<ImportedCertificate, "found" | "material" | "solvers" | "notes">;
+
+async function prepare(
+  found: Found,
+  flags: Flags,
+  context: CommandContext,
+): Promise<{ certificates: readonly Ready[]; left: Left[] }> {
+  const certificates: Ready[] = [];
+  const left = [...found.left];
+  for (const one of found.certificates) {
+    try {
+      const material = readMaterial(one.pems, context.clock.now());
+      const { settings, notes } = await solversFor(one, flags, context);
+      const why =
+        material.why === undefined ? [] : [`Its settings were taken alone: ${material.why}`];
+      certificates.push({
+        found: one,
+        material,
+        solvers: settings,
+        notes: [...why, ...one.notes, ...notes],
+      });
+    } catch (error) {
+      if (!Problem.is(error)) throw error;
+      left.push({ what: one.source, why: error.message });
+    }
+  }
+  return { certificates, left };
+}
+
+/** Flags before what the other client did, before all solvers of the config. */
+async function solversFor(
+  certificate: FoundCertificate,
+  flags: Flags,
+  context: CommandContext,
+): Promise<{ settings: readonly SolverSetting[]; notes: readonly string[] }> {
+  const config = await context.config();
+  const chosen = [flags.solver, flags.standalone, flags.webroot, flags.dns];
+  if (chosen.some((flag) => flag !== undefined)) {
+    const issuer = { server: certificate.directory, agreeTos: true };
+    return {
+      settings: await solverSettings(flags, undefined, issuer, config, context),
+      notes: [],
+    };
+  }
+  const settled = await settleSolvers(certificate.solvers, context);
+  if (settled.settings.length > 0) return settled;
+  const names = Object.keys(config.solvers);
+  if (names.length > 0) {
+    return {
+      settings: names.map((name) => fromConfig(name, config)),
+      notes: [...settled.notes, `The solvers of ${config.path} answer for it from now on.`],
+    };
+  }
+  return {
+    settings: [],
+    notes: [
+      ...settled.notes,
+      "Nothing is known that answers challenges for it, so that it cannot be renewed yet: import again with --standalone, --webroot DIR or --solver NAME.",
+    ],
+  };
+}
+
+async function takeOne(
+  ready: Ready,
+  flags: Flags,
+  tools: TakeTools,
+  { accounts }: Found,
+): Promise<ImportedCertificate> {
+  const { found, material, solvers } = ready;
+  const contact = accounts.find(({ id }) => id === found.account)?.contact[0];
+  const email = contact?.startsWith("mailto:") ? contact.slice("mailto:".length) : undefined;
+  const caBundle = flags.caBundle ?? found.caBundle;
+  const request = requestOf(found, material, solvers, {
+    ...(email === undefined ? {} : { email }),
+    ...(caBundle === undefined ? {} : { caBundle }),
+  });
+  const taken = await takeCertificate(
+    { request, version: versionOf(found, material, request), account: found.account },
+    { dryRun: flags.dryRun === true, force: flags.force === true },
+    tools,
+  );
+  return { ...ready, ...taken };
+}

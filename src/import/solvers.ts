@@ -1,0 +1,129 @@
+/** Solvers of others made settings of acmectl's: options checked against the plugins, secrets as references. */
+import type { SolverSetting } from "../certificate.ts";
+import type { Ambient } from "../issue/ambient.ts";
+import { resolveSolver } from "../issue/solvers.ts";
+import { readSecret } from "../options/secret.ts";
+import { Problem } from "../problem.ts";
+import { loadSolver, type LoadedSolver } from "../registry.ts";
+import type { FoundOption, FoundSolver } from "./found.ts";
+
+/** The solvers of one certificate, as its request remembers them. */
+export interface SettledSolvers {
+  readonly settings: readonly SolverSetting[];
+  readonly notes: readonly string[];
+}
+
+/** What acmectl has no plugin or option for is left out, with a note that says what to do. */
+export async function settleSolvers(
+  found: readonly FoundSolver[],
+  ambient: Ambient,
+): Promise<SettledSolvers> {
+  const settings: SolverSetting[] = [];
+  const notes: string[] = [];
+  for (const solver of found) {
+    const loaded = await load(solver.use, ambient);
+    if (loaded === undefined) {
+      notes.push(
+        `It needs the solver ${solver.use}, which is not there: import again with --solver NAME (\`acmectl solvers list\` shows them).`,
+      );
+      continue;
+    }
+    const setting = await settle(solver, nameFor(solver.use, settings), loaded, ambient);
+    settings.push(setting.setting);
+    notes.push(...setting.notes, ...(await complaints(setting.setting, loaded, ambient)));
+  }
+  return { settings, notes };
+}
+
+async function load(use: string, { cwd }: Ambient): Promise<LoadedSolver | undefined> {
+  try {
+    return await loadSolver(use, { cwd });
+  } catch (error) {
+    if (Problem.is(error)) return undefined;
+    throw error;
+  }
+}
+
+function nameFor(use: string, taken: readonly SolverSetting[]): string {
+  const before = taken.filter((setting) => setting.use === use).length;
+  return before === 0 ? use : `${use}-${before + 1}`;
+}
+
+async function settle(
+  { use, options, select }: FoundSolver,
+  name: string,
+  { plugin }: LoadedSolver,
+  ambient: Ambient,
+): Promise<{ setting: SolverSetting; notes: readonly string[] }> {
+  const values: Record<string, unknown> = {};
+  const notes: string[] = [];
+  for (const [option, found] of Object.entries(options)) {
+    const declaration = plugin.options[option];
+    if (declaration === undefined) {
+      notes.push(`The solver ${use} has no option for ${sourceOf(option, found)}.`);
+    } else if (declaration.secret !== true) {
+      values[option] = found.value;
+    } else {
+      const reference = await referenceTo(found, ambient);
+      if (reference !== undefined) values[option] = reference;
+      notes.push(secretNote(use, option, found, reference));
+    }
+  }
+  const setting = { name, use, options: values, ...(select === undefined ? {} : { select }) };
+  return { setting, notes };
+}
+
+/** A command that prints the secret from where the other client has it; undefined where it would print something else. */
+async function referenceTo(
+  { value, at }: FoundOption,
+  { env, cwd, mask, signal }: Ambient,
+): Promise<string | undefined> {
+  if (typeof value !== "string") return undefined;
+  mask(value);
+  if (at?.script === undefined) return undefined;
+  const reference = `cmd:sed -n ${quoted(at.script)} ${quoted(at.file)}`;
+  try {
+    const read = await readSecret(reference, { env, folder: cwd, mask, signal });
+    return read === value ? reference : undefined;
+  } catch (error) {
+    if (Problem.is(error)) return undefined;
+    throw error;
+  }
+}
+
+/** One word for `splitWords`. */
+function quoted(word: string): string {
+  return `"${word.replaceAll(/["\\$`]/g, String.raw`\$&`)}"`;
+}
+
+function secretNote(
+  use: string,
+  option: string,
+  found: FoundOption,
+  reference: string | undefined,
+): string {
+  const place = sourceOf(option, found);
+  if (reference === undefined) {
+    return `The secret ${place} was not taken over: set ${option} of the solver ${use} to a reference (env:NAME or file:/path) and import again, or give its environment variable wherever acmectl runs.`;
+  }
+  return `The secret ${option} stays in ${place} and is read from there at each renewal: keep that file, or set ${option} of the solver ${use} to a reference of your own (env:NAME or file:/path).`;
+}
+
+function sourceOf(option: string, { at }: FoundOption): string {
+  return at === undefined ? option : `${at.key} in ${at.file}`;
+}
+
+/** What would stop the solver at the first renewal, told now. */
+async function complaints(
+  setting: SolverSetting,
+  loaded: LoadedSolver,
+  ambient: Ambient,
+): Promise<readonly string[]> {
+  try {
+    await resolveSolver(setting, loaded, ambient);
+    return [];
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    return [`The solver ${setting.use} is not ready: ${error.message} ${error.hint ?? ""}`.trim()];
+  }
+}
