@@ -1,0 +1,123 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { systemClock, type Clock } from "../../src/clock.ts";
+import { argvOf, runCommand } from "../../src/deploy/command.ts";
+import { redactor } from "../../src/deploy/secrets.ts";
+import { never } from "../store/state.ts";
+import { openWorld, shell } from "./world.ts";
+
+const log = { debug() {}, info() {}, warn() {} };
+const plain = redactor([]);
+/** Every time limit passes at once, when the test says so. */
+function stoppedClock(): Clock & { pass: () => void } {
+  const waiting: (() => void)[] = [];
+  return {
+    now: () => new Date(),
+    sleep: (_, signal) =>
+      new Promise((resolve, reject) => {
+        waiting.push(resolve);
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      }),
+    pass: () => waiting.splice(0).forEach((resolve) => resolve()),
+  };
+}
+
+test("a command that hangs is ended with all that it has started, even what ignores SIGTERM", async () => {
+  const world = await openWorld();
+  const pids = world.at("pids");
+  const stubborn = await world.script(
+    "stubborn",
+    `trap '' TERM; echo $$ >> ${pids}; while :; do sleep 1; done`,
+  );
+  const clock = stoppedClock();
+  const argv = ["/bin/sh", "-c", `echo waiting; ${stubborn} & echo $$ >> ${pids}; wait`];
+  const run = runCommand(
+    { title: "The command", argv, env: { PATH: "/usr/bin:/bin" }, timeout: 120_000 },
+    plain,
+    { log, clock, signal: never },
+  );
+  const running = async () =>
+    (await readFile(pids, "utf8").catch(() => "")).split("\n").filter((pid) => pid !== "");
+  await expect.poll(running, { timeout: 10_000 }).toHaveLength(2);
+  const pass = setInterval(() => clock.pass(), 20);
+  await expect(run).rejects.toThrow(
+    "The command did not end within 120 s. It printed last:\nwaiting",
+  );
+  clearInterval(pass);
+  for (const pid of await running()) await expect.poll(() => isAlive(Number(pid))).toBe(false);
+});
+
+test("a daemon that a command has started lives on and is not waited for", async () => {
+  const world = await openWorld();
+  const pid = world.at("pid");
+  const argv = ["/bin/sh", "-c", `sleep 60 & echo $! > ${pid}; echo started`];
+  await runCommand({ title: "it", argv, env: { PATH: "/usr/bin:/bin" }, timeout: 50_000 }, plain, {
+    log,
+    clock: systemClock,
+    signal: never,
+  });
+  const daemon = Number(await readFile(pid, "utf8"));
+  expect(await isAlive(daemon)).toBe(true);
+  process.kill(daemon);
+});
+
+test("a text is split without a shell; a list and a shell's line are taken as they are", () => {
+  expect(argvOf({ run: "cp 'a b' $HOME;x" })).toEqual(["cp", "a b", "$HOME;x"]);
+  expect(argvOf({ run: ["cp", "a b"] })).toEqual(["cp", "a b"]);
+  expect(argvOf({ run: "a && b", shell: true })).toEqual(["/bin/sh", "-c", "a && b"]);
+  expect(() => argvOf({ run: "cp 'a" })).toThrow("has a quote that is never closed");
+});
+
+test("what keeps a command from running is explained", async () => {
+  const world = await openWorld();
+  const broken = await world.script("no-interpreter", "");
+  await writeFile(broken, "#!/nowhere/python\n", { mode: 0o755 });
+  const text = world.at("text");
+  await writeFile(text, "true\n", { mode: 0o644 });
+  await mkdir(world.at("folder"));
+  const detailOf = async (...[step]: Parameters<typeof world.want>[0]) => {
+    if (step !== undefined) await world.want([step]);
+    const problem = await world.deploy();
+    return `${problem?.message} ${problem?.hint}`;
+  };
+  expect(await detailOf({ run: "no-such-program now" })).toContain(
+    "the program no-such-program was not found",
+  );
+  expect(await detailOf({ run: broken })).toContain(
+    "exists, but the interpreter that its first line names does not",
+  );
+  expect(await detailOf({ run: text })).toContain(`${text} is not executable by this user`);
+  expect(await detailOf({ run: "true", cwd: world.at("gone") })).toContain("its folder");
+  expect(await detailOf(shell(text))).toContain(
+    "exit code 126 (the shell found a program that it may not run)",
+  );
+  expect(await detailOf(shell("no-such-program"))).toContain(
+    "127 (the shell did not find a program",
+  );
+  expect(await detailOf({ run: "ls / && false" })).toContain(
+    "`&&` means something to a shell only",
+  );
+});
+
+test("only the last lines are kept, and none of them can move a terminal's cursor", async () => {
+  const world = await openWorld([
+    shell(
+      "i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo line $i; done; printf 'red \\033[31m end' >&2; false",
+    ),
+  ]);
+  const message = (await world.deploy())?.message ?? "";
+  expect(message).not.toContain("line 80\n");
+  expect(message).toContain("line 100");
+  expect(message).toContain("red  [31m end");
+});
+
+test("a command gets no input", async () => {
+  const world = await openWorld([shell("read line && exit 7; exit 0")]);
+  expect(await world.deploy()).toBeUndefined();
+});
+
+/** A zombie that nobody has reaped is dead enough. */
+async function isAlive(pid: number): Promise<boolean> {
+  const state = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "x (x) X");
+  return !/\) [ZX]/.test(state);
+}

@@ -1,0 +1,147 @@
+import { rm, readFile, writeFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { deployCertificate } from "../../src/deploy/deploy.ts";
+import { deployStatesOf, isDeployed } from "../../src/deploy/steps.ts";
+import { never } from "../store/state.ts";
+import { name, openWorld, shell } from "./world.ts";
+
+test("every step is done once for a version, in the order of the list, and again for the next one", async () => {
+  const world = await openWorld();
+  const log = world.at("log");
+  await world.want([shell(`echo one >> ${log}`), shell(`echo two >> ${log}`)]);
+  expect(await world.deploy()).toBeUndefined();
+  expect(await world.deploy()).toBeUndefined();
+  expect(await readFile(log, "utf8")).toBe("one\ntwo\n");
+  await world.issue();
+  expect(isDeployed(await world.read())).toBe(false);
+  expect(await world.deploy()).toBeUndefined();
+  expect(isDeployed(await world.read())).toBe(true);
+  expect(await world.deploy({ all: true })).toBeUndefined();
+  expect(await readFile(log, "utf8")).toBe("one\ntwo\n".repeat(3));
+});
+
+test("a step that failed is repeated alone, and its neighbours run nevertheless", async () => {
+  const world = await openWorld();
+  const [log, flag] = [world.at("log"), world.at("flag")];
+  await world.want([
+    shell(`echo before >> ${log}`),
+    shell(`echo trying; test -e ${flag} && echo middle >> ${log}`),
+    shell(`echo after >> ${log}`),
+  ]);
+  const problem = await world.deploy();
+  expect(problem).toMatchObject({ exitCode: 9, retryable: true });
+  expect(problem?.message).toContain("failed with exit code 1. It printed last:\ntrying");
+  expect(problem?.hint).toContain("acmectl deploy shop");
+  expect((await world.states()).map(({ state }) => state)).toEqual(["done", "failed", "done"]);
+  expect((await world.states())[1]?.detail).toContain("trying");
+  await writeFile(flag, "");
+  expect(await world.deploy()).toBeUndefined();
+  expect(await readFile(log, "utf8")).toBe("before\nafter\nmiddle\n");
+});
+
+test("several failures are told one by one", async () => {
+  const world = await openWorld([
+    { run: "/nowhere/program" },
+    shell("exit 3"),
+    shell("kill -9 $$"),
+  ]);
+  const problem = await world.deploy();
+  expect(problem?.message).toBe("shop was issued, and 3 of 3 deploy steps failed.");
+  const told = problem?.document.subproblems?.map(({ title, detail }) => `${title}: ${detail}`);
+  expect(told).toEqual([
+    "run /nowhere/program: The command `/nowhere/program` cannot be run: the program /nowhere/program was not found. It printed nothing.",
+    "run exit 3: The command `exit 3` failed with exit code 3. It printed nothing.",
+    "run kill -9 $$: The command `kill -9 $$` was ended by SIGKILL. It printed nothing.",
+  ]);
+});
+
+test("steps are known by what they say, so that moving one repeats nothing and a changed one is new", async () => {
+  const world = await openWorld();
+  const log = world.at("log");
+  const [a, b, c] = ["a", "b", "c"].map((word) => shell(`echo ${word} >> ${log}`));
+  if (a === undefined || b === undefined || c === undefined) throw new Error("three steps");
+  await world.want([a, b]);
+  await world.deploy();
+  await world.want([b, { ...a, timeout: 1000, cwd: "/" }, c]);
+  expect(deployStatesOf(await world.read()).map(({ state }) => state)).toEqual([
+    "done",
+    "done",
+    "pending",
+  ]);
+  await world.deploy();
+  expect(await readFile(log, "utf8")).toBe("a\nb\nc\n");
+  await world.want([c]);
+  await world.deploy({ all: true });
+  expect(await world.states(), "what is no step any more is forgotten").toHaveLength(1);
+});
+
+test("nothing is told to load files that could not be written, and no probe follows a failure", async () => {
+  const world = await openWorld();
+  const log = world.at("log");
+  const steps = [
+    { copy: { key: world.at("missing/key.pem"), fullchain: world.at("full.pem") } },
+    shell(`echo loaded >> ${log}`),
+    { probe: "127.0.0.1:1" },
+  ];
+  await world.want(steps);
+  const problem = await world.deploy();
+  const titles = problem?.document.subproblems?.map(({ detail }) => detail);
+  expect(titles?.[0]).toContain("its folder does not exist (ENOENT)");
+  expect(titles?.slice(1)).toEqual(
+    Array(2).fill(expect.stringMatching(/^Not tried, since this failed before: copy to/)),
+  );
+  await expect(readFile(log)).rejects.toThrow("ENOENT");
+  await expect(readFile(world.at("full.pem")), "the key comes first").rejects.toThrow("ENOENT");
+});
+
+test("the lock is taken, waited for no longer than told, and left to a caller who holds it", async () => {
+  const world = await openWorld([shell("true")]);
+  const { store } = world.tools;
+  const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: never });
+  await expect(world.deploy({ wait: 0 })).rejects.toMatchObject({ exitCode: 8 });
+  expect(await world.deploy({ locked: true })).toBeUndefined();
+  await lock.release();
+  const certificate = await world.read();
+  expect(await deployCertificate(certificate, { all: true }, world.tools)).toBeUndefined();
+});
+
+test("a certificate without steps, and one that is gone, need nothing", async () => {
+  const world = await openWorld();
+  expect(await world.deploy()).toBeUndefined();
+  expect((await world.read()).status.deploy).toBeUndefined();
+  await world.want([shell("true")]);
+  const before = await world.read();
+  await rm(`${world.tools.store.root}/certificates`, { recursive: true });
+  expect(await deployCertificate(before, { all: false }, world.tools)).toBeUndefined();
+});
+
+test("what a command prints is logged and remembered without the key", async () => {
+  const world = await openWorld([
+    shell(
+      "cat $RENEWED_LINEAGE/privkey.pem; sed -n 2p $RENEWED_LINEAGE/privkey.pem; echo done; false",
+    ),
+  ]);
+  const problem = await world.deploy();
+  const key = await world.tools.store.certificates.readPrivateKey(name);
+  if (key === undefined) throw new Error("there is no key");
+  expect(world.masked).toContain(key);
+  const line = key.split("\n")[1] ?? "";
+  expect(line.length).toBeGreaterThan(20);
+  const kept = JSON.stringify([await world.states(), problem?.message, world.lines]);
+  expect(kept).toContain("done");
+  expect(kept).not.toContain(line);
+});
+
+test("a run that is stopped ends the command and leaves the step to the next run", async () => {
+  const controller = new AbortController();
+  const world = await openWorld([], { signal: controller.signal });
+  const log = world.at("log");
+  await world.want([shell(`echo begun >> ${log}; sleep 60; echo ended >> ${log}`)]);
+  const deploying = world.deploy();
+  await expect
+    .poll(() => readFile(log, "utf8").catch(() => ""), { timeout: 10_000 })
+    .toBe("begun\n");
+  controller.abort(new Error("stopped"));
+  await expect(deploying).rejects.toThrow("stopped");
+  expect((await world.states()).map(({ state }) => state)).toEqual(["pending"]);
+});

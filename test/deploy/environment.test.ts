@@ -1,0 +1,119 @@
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import {
+  certificateVariables,
+  inheritedEnvironment,
+  problemVariables,
+  runVariables,
+} from "../../src/deploy/environment.ts";
+import { Problem } from "../../src/problem.ts";
+import { requestOf } from "../store/material.ts";
+import { name, openWorld, shell } from "./world.ts";
+
+test("a script written for certbot, and one written for lego, find what they look for", async () => {
+  const world = await openWorld();
+  const out = world.at("out");
+  await world.want(
+    [
+      shell(
+        `test -s "$RENEWED_LINEAGE/fullchain.pem" && test -s "$RENEWED_LINEAGE/privkey.pem" && echo "$RENEWED_DOMAINS" > ${out}`,
+      ),
+      shell(
+        `cmp "$LEGO_HOOK_CERT_KEY_PATH" "$ACMECTL_HOOK_KEY" && cmp "$LEGO_CERT_PATH" "$ACMECTL_HOOK_FULLCHAIN" && echo "$LEGO_HOOK_CERT_DOMAINS" >> ${out}`,
+      ),
+      shell(`env > ${out}.env`),
+    ],
+    {
+      identifiers: [
+        { type: "dns", value: "shop.example.com" },
+        { type: "dns", value: "*.shop.example.com" },
+      ],
+    },
+  );
+  expect(await world.deploy()).toBeUndefined();
+  expect(await readFile(out, "utf8")).toBe(
+    "shop.example.com *.shop.example.com\nshop.example.com,*.shop.example.com\n",
+  );
+  const env = await readFile(`${out}.env`, "utf8");
+  const { held } = await world.read();
+  expect(env).toContain(`ACMECTL_HOOK_SERIAL=${held?.meta.serial}\n`);
+  expect(env).toContain("ACMECTL_HOOK_NOT_AFTER=2026-04-01T00:00:00.000Z\n");
+  expect(env).toContain("ACMECTL_HOOK_EVENT=deploy\n");
+  expect(env).toContain(`ACMECTL_HOOK_NAME=${name}\n`);
+});
+
+test("acmectl's own variables and those that secrets come from stay behind; PATH gets what cron leaves out", () => {
+  const request = {
+    ...requestOf("shop"),
+    issuer: { server: "https://ca.example", agreeTos: true, eabHmac: "env:EAB" },
+    solvers: [{ name: "cf", use: "cloudflare", options: { deep: { apiToken: "env:CF_TOKEN" } } }],
+    hooks: { deploy: [{ pkcs12: { path: "/x.p12", password: "env:STORE" } }] },
+  };
+  const env = {
+    ACMECTL_CLOUDFLARE_API_TOKEN: "secret",
+    ACMECTL_STATE: "/state",
+    CF_TOKEN: "secret",
+    EAB: "secret",
+    HOME: "/root",
+    PATH: "/opt/bin:/usr/bin:/bin",
+    STORE: "secret",
+    UNSET: undefined,
+  };
+  const inherited = inheritedEnvironment(env, [request]);
+  expect(JSON.stringify(inherited)).not.toContain("secret");
+  expect(inherited).toMatchObject({ ACMECTL_STATE: "/state", HOME: "/root" });
+  expect(inherited["PATH"]).toMatch(/^\/opt\/bin:\/usr\/bin:\/bin:.*\/usr\/sbin/);
+});
+
+test("a combined file and a key store are told as lego tells them", () => {
+  const request = {
+    ...requestOf("shop"),
+    hooks: {
+      deploy: [
+        { copy: { combined: "/etc/haproxy/shop.pem" } },
+        { pkcs12: { path: "/etc/shop.p12", password: "env:P" } },
+      ],
+    },
+  };
+  const paths = {
+    certificate: "/s/cert.pem",
+    chain: "/s/chain.pem",
+    fullchain: "/s/fullchain.pem",
+  };
+  const meta = { serial: "1", fingerprint: "2", notBefore: "3", notAfter: "4", account: "5" };
+  const held = { version: 1, meta, paths } as unknown as Parameters<typeof certificateVariables>[2];
+  expect(certificateVariables("deploy", request, held)).toMatchObject({
+    LEGO_HOOK_CERT_PEM_PATH: "/etc/haproxy/shop.pem",
+    LEGO_HOOK_CERT_PFX_PATH: "/etc/shop.p12",
+    LEGO_CERT_PFX_PATH: "/etc/shop.p12",
+    RENEWED_LINEAGE: "/s",
+  });
+});
+
+test("what a CA says can be no more than the text of a variable", async () => {
+  const problem = new Problem("urn:ietf:params:acme:error:caa", {
+    detail: "$(touch /tmp/x)\0`id`\n\u001B[31m",
+    hint: "Look at the CAA records.",
+  });
+  const variables = problemVariables(problem);
+  expect(variables["ACMECTL_HOOK_PROBLEM_DETAIL"]).toBe("$(touch /tmp/x) `id`  [31m");
+  expect(variables).toMatchObject({
+    ACMECTL_HOOK_EXIT_CODE: "5",
+    ACMECTL_HOOK_PROBLEM_HINT: "Look at the CAA records.",
+    ACMECTL_HOOK_PROBLEM_TYPE: "urn:ietf:params:acme:error:caa",
+  });
+  const failed = certificateVariables("failure", requestOf("shop"), undefined);
+  expect(failed).toMatchObject({ FAILED_DOMAINS: "shop.example.com" });
+  expect(failed["RENEWED_LINEAGE"]).toBeUndefined();
+});
+
+test("more names than a variable can hold are cut at a name", () => {
+  const many = Array.from({ length: 5000 }, (_, index) => ({
+    ...requestOf(`${index}`),
+    identifiers: [{ type: "dns" as const, value: `host-${index}.with-a-long-name.example.com` }],
+  }));
+  const { RENEWED_DOMAINS = "", FAILED_DOMAINS } = runVariables(many, []);
+  expect(RENEWED_DOMAINS.length).toBeLessThan(128 * 1024);
+  expect(RENEWED_DOMAINS.endsWith(".example.com")).toBe(true);
+  expect(FAILED_DOMAINS).toBe("");
+});
