@@ -1,0 +1,513 @@
+import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Problem, type Dns01Challenge, type OptionsOf } from "acmectl/plugin";
+import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { run } from "../../test/support/run.ts";
+import { temporaryFolder } from "../../test/support/state.ts";
+import exec from "./index.ts";
+
+type Options = OptionsOf<typeof exec.options>;
+
+const call = { signal: new AbortController().signal };
+const folder = await temporaryFolder();
+const at = (name: string) => join(folder.path, name);
+afterAll(() => folder[Symbol.asyncDispose]());
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const defaults: Options = {
+  command: [],
+  cleanupCommand: undefined,
+  style: "lego",
+  mode: undefined,
+  shell: false,
+  acmeSh: undefined,
+  env: undefined,
+  secrets: undefined,
+  passEnv: undefined,
+  directory: undefined,
+  timeout: 20_000,
+  parallel: 1,
+};
+
+function solver(given: Partial<Options>, log = recordingLog()) {
+  return exec.create({ ...defaults, ...given }, solverContext({ log }));
+}
+
+async function script(name: string, text: string): Promise<string> {
+  await writeFile(at(name), text, { mode: 0o755 });
+  return at(name);
+}
+
+async function problemOf(promise: Promise<unknown> | undefined): Promise<Problem> {
+  const error = await promise?.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!Problem.is(error)) throw new Error(`no Problem but ${String(error)}`);
+  return error;
+}
+
+/** Writes down how it was called: arguments, a line each, then the variables asked for. */
+const recorder = await script(
+  "recorder",
+  `#!/bin/sh
+{
+  echo "call $#"
+  for word in "$@"; do echo "<$word>"; done
+  env | grep -E '^(ACMECTL|CERTBOT)_' | sort
+} >> "$RECORD"
+echo "  the output  "
+`,
+);
+beforeEach(async () => {
+  vi.stubEnv("RECORD", at("record"));
+  await rm(at("record"), { force: true });
+});
+
+/** What the recorder wrote of each call: its arguments, and its variables. */
+async function recorded() {
+  const text = await readFile(at("record"), "utf8");
+  return text
+    .split(/^call \d+\n/m)
+    .slice(1)
+    .map((part) => {
+      const lines = part.trimEnd().split("\n");
+      return {
+        words: lines.filter((line) => line.startsWith("<")).map((line) => line.slice(1, -1)),
+        env: Object.fromEntries(
+          lines
+            .filter((line) => !line.startsWith("<"))
+            .map((line) => line.split(/=(.*)/s).slice(0, 2)),
+        ) as Record<string, string>,
+      };
+    });
+}
+
+async function presentAndCleanup(given: Partial<Options>, challenge: Dns01Challenge) {
+  const made = await solver(given);
+  const { identifier, wildcard, validationName, recordName } = challenge;
+  await made.preflight?.([{ identifier, wildcard, validationName, recordName }], call);
+  const receipt = await made.present(challenge, call);
+  await made.cleanup(challenge, receipt, call);
+  return recorded();
+}
+
+describe("conformance", async () => {
+  const store = await script(
+    "store",
+    `#!/bin/sh
+set -e
+mkdir -p "$STORE/$2"
+case $1 in
+  present) : > "$STORE/$2/$3" ;;
+  cleanup) rm -f -- "$STORE/$2/$3" ;;
+  *) exit 64 ;;
+esac
+echo "using $API_KEY"
+`,
+  );
+  await mkdir(at("store.d"));
+  const options = {
+    ...defaults,
+    command: [store],
+    env: { STORE: at("store.d") },
+    secrets: { API_KEY: "hunter2-hunter2" },
+  };
+  const place = ({ recordName }: Dns01Challenge) => join(at("store.d"), `${recordName}.`);
+  const cases = solverConformance({
+    plugin: exec,
+    options,
+    visible: async (challenge) => readdir(place(challenge)).catch(() => []),
+    foreign: {
+      plant: async (challenge) => {
+        await mkdir(place(challenge), { recursive: true });
+        await writeFile(join(place(challenge), "foreign"), "");
+      },
+      look: async (challenge) =>
+        access(join(place(challenge), "foreign")).then(
+          () => true,
+          () => false,
+        ),
+      remove: async (challenge) => rm(join(place(challenge), "foreign")),
+    },
+    broken: [
+      {
+        when: "the program is missing",
+        options: { ...options, command: ["/nowhere/hook"] },
+        says: /\/nowhere\/hook was not found/,
+      },
+      {
+        when: "the program cannot be run",
+        options: { ...options, command: ["/etc/passwd"] },
+        says: /may not be used by this user[^]*chmod \+x/,
+      },
+      {
+        when: "the program is a folder",
+        options: { ...options, command: ["/tmp"] },
+        says: /is a folder/,
+      },
+      {
+        when: "the program fails",
+        options: {
+          ...options,
+          command: ["sh", "-c", "echo token hunter2-hunter2 refused; exit 3"],
+        },
+        says: /exit code 3; the last it printed:\ntoken \*\*\* refused/,
+      },
+      {
+        when: "a dnsapi script is used without acme.sh",
+        options: { ...options, style: "acme.sh", command: ["dns_cf"] },
+        says: /Set acmeSh/,
+      },
+      {
+        when: "a command is no dnsapi script",
+        options: { ...options, style: "acme.sh", command: ["dns_cf; reboot"], acmeSh: "/bin/sh" },
+        says: /no dnsapi script/,
+      },
+      {
+        when: "a placeholder means nothing",
+        options: { ...options, style: "template", command: ["/bin/true", "{fqnd}"] },
+        says: /\{fqnd\}, which means nothing[^]*\{fqdn\}/,
+      },
+      {
+        when: "placeholders would meet a shell",
+        options: { ...options, style: "template", shell: true, command: ["echo {value}"] },
+        says: /\$ACMECTL_VALUE/,
+      },
+    ],
+  });
+  for (const { name, run } of cases) it(name, run);
+});
+
+describe("the styles call", () => {
+  const challenge = challengeFor("dns-01", "example.test", {
+    wildcard: true,
+    token: "-BeginsWithADash_and_goes_on",
+    recordName: "example.acme.test",
+  });
+  const { token, keyAuthorization, recordValue } = challenge;
+  const wordsOf = async (style: Options["style"], more: Partial<Options> = {}) =>
+    (await presentAndCleanup({ style, command: [recorder, "first"], ...more }, challenge)).map(
+      ({ words }) => words,
+    );
+
+  it("lego: the record's name with a dot at its end, and the value", async () => {
+    expect(await wordsOf("lego")).toEqual([
+      ["first", "present", "example.acme.test.", recordValue],
+      ["first", "cleanup", "example.acme.test.", recordValue],
+    ]);
+  });
+
+  it("lego raw: the bare domain, the token behind --, the key authorization", async () => {
+    const expected = ["present", "cleanup"].map((action) => [
+      "first",
+      action,
+      "--",
+      "example.test",
+      token,
+      keyAuthorization,
+    ]);
+    expect(await wordsOf("lego-raw")).toEqual(expected);
+    await rm(at("record"));
+    expect(await wordsOf("lego", { mode: "RAW" })).toEqual(expected);
+  });
+
+  it("dehydrated: deploy_challenge and clean_challenge, no dot", async () => {
+    expect(await wordsOf("dehydrated")).toEqual([
+      ["first", "deploy_challenge", "example.test", token, recordValue],
+      ["first", "clean_challenge", "example.test", token, recordValue],
+    ]);
+  });
+
+  it("uacme: begin and done, five words", async () => {
+    expect(await wordsOf("uacme", { command: [recorder] })).toEqual([
+      ["begin", "dns-01", "example.test", token, recordValue],
+      ["done", "dns-01", "example.test", token, recordValue],
+    ]);
+  });
+
+  it("certbot: no words, CERTBOT_ variables, the first hook's output handed to the second", async () => {
+    const calls = await presentAndCleanup(
+      {
+        style: "certbot",
+        shell: true,
+        command: [`cat /dev/null | "${recorder}" auth`],
+        cleanupCommand: [`"${recorder}" clean`],
+      },
+      challenge,
+    );
+    expect(calls.map(({ words }) => words)).toEqual([["auth"], ["clean"]]);
+    const shared = {
+      CERTBOT_DOMAIN: "example.test",
+      CERTBOT_IDENTIFIER: "example.test",
+      CERTBOT_VALIDATION: recordValue,
+      CERTBOT_REMAINING_CHALLENGES: "0",
+      CERTBOT_ALL_DOMAINS: "example.test",
+      CERTBOT_ALL_IDENTIFIERS: "example.test",
+    };
+    expect(calls[0]?.env).toMatchObject(shared);
+    expect(calls[0]?.env).not.toHaveProperty("CERTBOT_AUTH_OUTPUT");
+    expect(calls[1]?.env).toMatchObject({ ...shared, CERTBOT_AUTH_OUTPUT: "the output" });
+  });
+
+  it("template: placeholders where the user put them", async () => {
+    const command = [
+      recorder,
+      "{action}",
+      "{zone}/{fqdn}={value}",
+      "{domain} {type}",
+      "$HOME `id`",
+    ];
+    expect(await wordsOf("template", { command })).toEqual(
+      ["present", "cleanup"].map((action) => [
+        action,
+        `acme.test/example.acme.test=${recordValue}`,
+        "example.test dns-01",
+        "$HOME `id`",
+      ]),
+    );
+  });
+
+  it("acme.sh: the dnsapi script's functions, with acme.sh's own around them", async () => {
+    await mkdir(at("dnsapi"), { recursive: true });
+    const acmeSh = await script(
+      "acme.sh",
+      `#!/usr/bin/env sh
+_info() { echo "[info] $*"; }
+_initpath() { LE_WORKING_DIR=known; }
+main() { [ -z "$1" ] && echo "usage" && return; exit 99; }
+main "$@"
+`,
+    );
+    await writeFile(
+      at("dnsapi/dns_example.sh"),
+      `dns_example_add() { _info "$LE_WORKING_DIR" adding; "${recorder}" add "$@"; }
+dns_example_rm() { "${recorder}" rm "$@"; return "\${RETURN:-0}"; }
+`,
+    );
+    const log = recordingLog();
+    const given = { style: "acme.sh", acmeSh, command: ["dns_example"] } as const;
+    const made = await solver(given, log);
+    await made.present(challenge, call);
+    await made.cleanup(challenge, undefined, call);
+    const words = (await recorded()).map((one) => one.words);
+    expect(words).toEqual([
+      ["add", "example.acme.test", recordValue],
+      ["rm", "example.acme.test", recordValue],
+    ]);
+    expect(log.entries[0]?.message).toBe("dns_example: [info] known adding");
+    const failing = await solver({ ...given, env: { RETURN: "1" } });
+    const problem = await problemOf(failing.cleanup(challenge, undefined, call));
+    expect(problem.message).toContain(
+      "dns_example (cleanup for example.acme.test) ended with exit code 1",
+    );
+  });
+
+  it("warn where a program would take the name from the domain, and it is a CNAME", async () => {
+    const log = recordingLog();
+    const made = await solver({ style: "dehydrated", command: [recorder] }, log);
+    const { identifier, wildcard, validationName, recordName } = challenge;
+    await made.preflight?.([{ identifier, wildcard, validationName, recordName }], call);
+    expect(log.entries).toMatchObject([{ level: "warn", message: /ACMECTL_FQDN/ }]);
+  });
+});
+
+/** No resolver answers. */
+const findZone = async () => {
+  throw new Problem("network", { detail: "no resolver", hint: "look" });
+};
+
+describe("the environment", () => {
+  it("has the challenge, the user's variables and those of the config, and none of acmectl's own", async () => {
+    vi.stubEnv("ACMECTL_CLOUDFLARE_API_TOKEN", "s3cret");
+    vi.stubEnv("ACMECTL_EAB_HMAC", "s3cret");
+    vi.stubEnv("ACMECTL_MINE", "wanted");
+    vi.stubEnv("CERTBOT_CONFIG", "theirs");
+    const challenge = challengeFor("dns-01", "example.test");
+    const options = {
+      command: [recorder],
+      passEnv: ["ACMECTL_MINE"],
+      env: { CERTBOT_FROM: "config" },
+      secrets: { CERTBOT_KEY: "from a reference" },
+    };
+    const [{ env } = { env: {} }] = await presentAndCleanup(options, challenge);
+    expect(env).toMatchObject({
+      ACMECTL_ACTION: "present",
+      ACMECTL_TYPE: "dns-01",
+      ACMECTL_DOMAIN: "example.test",
+      ACMECTL_FQDN: "_acme-challenge.example.test",
+      ACMECTL_VALUE: challenge.recordValue,
+      ACMECTL_TOKEN: challenge.token,
+      ACMECTL_KEY_AUTH: challenge.keyAuthorization,
+      ACMECTL_ZONE: "example.test",
+      ACMECTL_MINE: "wanted",
+      CERTBOT_CONFIG: "theirs",
+      CERTBOT_FROM: "config",
+      CERTBOT_KEY: "from a reference",
+    });
+    expect(Object.keys(env).filter((name) => name.startsWith("ACMECTL_"))).toHaveLength(9);
+  });
+
+  it("does without the zone where none can be found", async () => {
+    const context = solverContext({ findZone });
+    const made = await exec.create({ ...defaults, command: [recorder] }, context);
+    await made.present(challengeFor("dns-01", "example.test"), call);
+    expect((await recorded())[0]?.env["ACMECTL_ZONE"]).toBe("");
+  });
+});
+
+describe("a shell", () => {
+  it("is not there unless asked for, and then reads nothing but the command", async () => {
+    const hostile = challengeFor("dns-01", "example.test", {
+      recordName: '$(touch "$PWNED");`id`',
+    });
+    vi.stubEnv("PWNED", at("pwned"));
+    await presentAndCleanup({ command: [recorder, "$HOME; exit 9"] }, hostile);
+    await presentAndCleanup({ command: [`"${recorder}" "$ACMECTL_ACTION"`], shell: true }, hostile);
+    const words = (await recorded()).map((one) => one.words);
+    expect(words[0]?.slice(0, 3)).toEqual(["$HOME; exit 9", "present", `${hostile.recordName}.`]);
+    expect(words[2]?.slice(0, 3)).toEqual(["present", "present", `${hostile.recordName}.`]);
+    await expect(access(at("pwned"))).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("a bad script", () => {
+  const challenge = challengeFor("dns-01", "example.test");
+  const failing = async (text: string, more: Partial<Options> = {}) =>
+    problemOf(
+      (await solver({ command: [await script("bad", text)], ...more })).present(challenge, call),
+    );
+
+  it("is quoted with its last 20 lines, from stdout and stderr, whatever they hold", async () => {
+    const problem = await failing(
+      `#!/bin/sh
+i=0; while [ $i -lt 100 ]; do echo "line $i"; i=$((i+1)); done
+head -c 100000 /dev/zero | tr '\\0' x; echo
+printf 'no newline at the end' >&2; exit 5`,
+    );
+    const lines = problem.message.split("\n");
+    expect(lines).toHaveLength(21);
+    expect(lines[1]).toBe("line 82");
+    expect(problem.message).toContain("exit code 5");
+    expect(problem.message).toContain("no newline at the end");
+    expect(problem.message.length).toBeLessThan(3000);
+    expect(problem.exitCode).toBe(7);
+  });
+
+  it.each([
+    ["#!/bin/sh\nexit 126", /exit code 126[^]*noexec/],
+    ["#!/bin/sh\nno-such-command-here", /exit code 127[^]*cron and systemd/],
+    ["#!/no/such/interpreter\n", /was not found[^]*first line/],
+    ["#!/bin/sh\nkill -9 $$", /was ended by SIGKILL, and printed nothing/],
+  ])("that is %j is explained", async (text, says) => {
+    const problem = await failing(text);
+    expect(`${problem.message}\n${problem.hint}`).toMatch(says);
+  });
+
+  it("that hangs is ended after its time, with all that it has started", async () => {
+    const problem = await failing(
+      `#!/bin/sh
+sleep 600 & echo $! > "${at("child.pid")}"
+trap '' TERM
+echo waiting; wait; sleep 600`,
+      { timeout: 300 },
+    );
+    expect(problem.message).toContain(
+      "did not end within 0.3 s and was stopped; the last it printed:\nwaiting",
+    );
+    const pid = Number(await readFile(at("child.pid"), "utf8"));
+    await expect.poll(() => isAlive(pid)).toBe(false);
+  });
+
+  it("ends with the run when that is aborted", async () => {
+    const aborting = new AbortController();
+    const command = [
+      await script("slow", `#!/bin/sh\necho $$ > "${at("slow.pid")}"; exec sleep 600`),
+    ];
+    const presenting = (await solver({ command })).present(challenge, aborting);
+    const pid = await expect
+      .poll(async () => Number(await readFile(at("slow.pid"), "utf8").catch(() => "")))
+      .toBeGreaterThan(0)
+      .then(async () => Number(await readFile(at("slow.pid"), "utf8")));
+    aborting.abort(new Error("Ctrl-C"));
+    await expect(presenting).rejects.toThrow("Ctrl-C");
+    await expect.poll(() => isAlive(pid)).toBe(false);
+  });
+
+  it("that leaves something behind in the background does not hold the run up", async () => {
+    const pidFile = at("left.pid");
+    const command = [
+      await script("daemon", `#!/bin/sh\nsleep 600 & echo $! > "${pidFile}"\nexit 0`),
+    ];
+    await (await solver({ command })).present(challenge, call);
+    process.kill(Number(await readFile(pidFile, "utf8")));
+  });
+});
+
+describe("several names", () => {
+  const overlap = `#!/bin/sh
+mkdir "$LOCK/$2" || exit 3
+[ "$(ls "$LOCK" | wc -l)" -le "$MOST" ] || exit 4
+sleep 0.05
+rmdir "$LOCK/$2"`;
+
+  it.each([1, 3])("are worked on %i at a time, one record never by two calls", async (parallel) => {
+    await rm(at("lock"), { recursive: true, force: true });
+    await mkdir(at("lock"));
+    const made = await solver({
+      command: [await script("overlap", overlap)],
+      env: { LOCK: at("lock"), MOST: String(parallel) },
+      parallel,
+    });
+    const challenges = ["a.test", "a.test", "b.test", "c.test", "d.test", "a.test"].map((name) =>
+      challengeFor("dns-01", name),
+    );
+    await Promise.all(challenges.map((challenge) => made.present(challenge, call)));
+  });
+
+  it("that wait are given up when the run is aborted", async () => {
+    const aborting = new AbortController();
+    const made = await solver({ command: ["sleep", "600"], style: "template" });
+    const all = ["a.test", "b.test"].map((name) =>
+      made.present(challengeFor("dns-01", name), aborting),
+    );
+    await sleep(20);
+    aborting.abort(new Error("Ctrl-C"));
+    const outcomes = await Promise.allSettled(all);
+    expect(outcomes).toMatchObject(all.map(() => ({ reason: { message: "Ctrl-C" } })));
+  });
+});
+
+describe("acmectl", () => {
+  it("takes lego's variables, reads secrets by reference and shows none of them", async () => {
+    await using state = await temporaryFolder();
+    const command = await script("leaky", '#!/bin/sh\necho "key $MY_KEY"; exit 1\n');
+    const config = join(state.path, "config.yaml");
+    await writeFile(
+      config,
+      `solvers:\n  own:\n    use: exec\n    secrets: { MY_KEY: "env:VAULT_KEY" }\n`,
+    );
+    await chmod(config, 0o600);
+    const words = ["solvers", "test", "own", "-d", "example.test", "--dns-cname", "none"];
+    const place = ["--config", config, "--state", join(state.path, "state"), "-v"];
+    const { code, stdout, stderr } = await run([...words, ...place], {
+      env: { EXEC_PATH: command, VAULT_KEY: "correct-horse-battery" },
+    });
+    expect(stderr).toContain("key ***");
+    expect(stdout + stderr).not.toContain("correct-horse-battery");
+    expect(code).toBe(7);
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
