@@ -6,7 +6,7 @@ import type { Directory, ExternalAccountBinding } from "./acme.ts";
 import { readDirectory } from "./directory.ts";
 import type { Situation } from "./hints.ts";
 import { type Outlet, sendSigned } from "./library.ts";
-import { createLimit, type Limit } from "./limit.ts";
+import { createLimit, type Limit } from "../limit.ts";
 import { repeat } from "./repeat.ts";
 import { createNoncePool, isNonce, type NoncePool } from "./nonces.ts";
 import { errorType, refusal } from "./problems.ts";

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { Problem } from "../problem.ts";
 import type { DnsSettings } from "./dns.ts";
 import { exchangeByHttps } from "./https.ts";
-import { limited } from "./limit.ts";
+import { createLimit } from "../limit.ts";
 import { MalformedReply, decodeReply, encodeQuery } from "./message.ts";
 import type { Question, Reply } from "./message.ts";
 import { nameOf, resolversOf } from "./server.ts";
@@ -30,7 +30,7 @@ const parallel = 24;
 export function openAsking(settings: DnsSettings): Asking {
   const resolvers = resolversOf(settings.resolvers);
   const order = [...resolvers];
-  const limit = limited(parallel);
+  const limit = createLimit(parallel);
   const ask: Asking["ask"] = (server, question, recurse, signal) =>
     limit(() => outcomeOf(server, question, recurse, settings, signal));
   return {

@@ -7,7 +7,7 @@ import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
 import { loadSolver, type LoadedSolver } from "../registry.ts";
 import type { Store } from "../store/store.ts";
 import type { Ambient } from "./ambient.ts";
-import { limited } from "./concurrency.ts";
+import { createLimit, type Limit } from "../limit.ts";
 
 /** A solver that was created for this run. */
 export interface OpenSolver {
@@ -15,7 +15,7 @@ export interface OpenSolver {
   readonly plugin: SolverPlugin;
   readonly solver: Solver;
   /** Runs a call within the plugin's declared concurrency. */
-  readonly limit: ReturnType<typeof limited>;
+  readonly limit: Limit;
 }
 
 /** The solvers of a run: each is loaded, and created, once and only when something needs it. */
@@ -38,7 +38,7 @@ export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverS
     const { values } = await resolveSolver(setting, loaded, ambient);
     const { plugin } = loaded;
     const solver = await plugin.create(values, contextOf(setting, ambient, store, dns));
-    return { setting, plugin, solver, limit: limited(plugin.concurrency ?? 1) };
+    return { setting, plugin, solver, limit: createLimit(plugin.concurrency ?? 1) };
   };
   return {
     plugin: async (setting) => (await load(setting)).plugin,

@@ -1,7 +1,7 @@
 import { given } from "../issue/compose-config.ts";
 import { issue } from "../issue/issue.ts";
 import type { OpenTools } from "../issue/open.ts";
-import { limited } from "../issue/concurrency.ts";
+import { createLimit } from "../limit.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, StoredCertificate } from "../store/store.ts";
@@ -47,7 +47,7 @@ export async function renewAll(
   options: RenewOptions,
   tools: RenewTools,
 ): Promise<readonly Renewal[]> {
-  const limit = limited(options.concurrency);
+  const limit = createLimit(options.concurrency);
   const turn = turns(options, tools);
   const startedAt = tools.clock.now();
   return Promise.all(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { challengeHint } from "../../src/acme/hints.ts";
 import { httpDate, links, retryAfter } from "../../src/acme/headers.ts";
-import { createLimit } from "../../src/acme/limit.ts";
+import { createLimit } from "../../src/limit.ts";
 import { createNoncePool } from "../../src/acme/nonces.ts";
 import { refusal } from "../../src/acme/problems.ts";
 import { printable } from "../../src/acme/text.ts";

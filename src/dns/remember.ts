@@ -1,20 +1,3 @@
-/** A gate through which at most `most` pieces of work run at once; the others wait in line. */
-export function limited(most: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) running--;
-      else next();
-    }
-  };
-}
-
 /**
  * Remember what `load` found for a key for a while. Callers of one run (one signal) share a question that is under way; a
  * failure is not remembered.

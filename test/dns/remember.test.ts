@@ -1,9 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { limited, remembered } from "../../src/dns/limit.ts";
+import { remembered } from "../../src/dns/remember.ts";
+import { createLimit } from "../../src/limit.ts";
 
 test("runs at most so many pieces of work at once, and all of them, failures included", async () => {
-  const limit = limited(3);
+  const limit = createLimit(3);
   let running = 0;
   let most = 0;
   const work = Array.from({ length: 20 }, (_, n) =>
