@@ -4,6 +4,7 @@ import { Problem, type ProblemDocument } from "../problem.ts";
 import type { AttemptEvent, CertificateStatus } from "../store/store.ts";
 import { requestHash } from "./request.ts";
 import type { IssueTools } from "./tools.ts";
+import { openTrace } from "./trace.ts";
 
 /** An attempt being recorded: what happened, for `status` to tell, and how it ended, for the next run to heed. */
 export interface Attempt {
@@ -25,36 +26,36 @@ export function beginAttempt(
   const now = () => clock.now().toISOString();
   const startedAt = begun.toISOString();
   const events: AttemptEvent[] = [];
-  const record = (
-    level: AttemptEvent["level"],
-    message: string,
-    { step, identifier }: LogFields = {},
-  ) => {
+  const trace = openTrace();
+  const record = (level: AttemptEvent["level"], message: string, fields: LogFields = {}) => {
+    trace.note(fields);
+    const { step, identifier } = fields;
     if (typeof step !== "string" || events.length >= keptEvents) return;
     const named = typeof identifier === "string" ? { identifier } : {};
     events.push({ at: now(), level, step, message, ...named });
   };
+  const ended = (outcome: "issued" | "failed") => ({
+    startedAt,
+    endedAt: now(),
+    outcome,
+    ...trace.read(),
+    events,
+  });
   return {
     log: recording(log, record),
     async succeeded(orderUrl) {
-      const endedAt = now();
+      const lastAttempt = { ...ended("issued"), orderUrl };
       await store.certificates.updateStatus(request.name, ({ deploy }) => ({
         ...(deploy === undefined ? {} : { deploy }),
         failures: 0,
-        lastSuccess: endedAt,
-        lastAttempt: { startedAt, endedAt, outcome: "issued", orderUrl, events },
+        lastSuccess: lastAttempt.endedAt,
+        lastAttempt,
       }));
     },
     async failed(error) {
       const problem = told(error);
       record("error", problem.detail ?? problem.title, { step: "failed" });
-      const lastAttempt = {
-        startedAt,
-        endedAt: now(),
-        outcome: "failed",
-        events,
-        problem,
-      } as const;
+      const lastAttempt = { ...ended("failed"), problem };
       await store.certificates.updateStatus(request.name, (status) => ({
         ...status,
         ...afterFailure(status, error, request, begun),
@@ -75,7 +76,8 @@ function recording(
   return { debug: both("debug"), info: both("info"), warn: both("warn") };
 }
 
-function told(error: unknown): ProblemDocument & { hint?: string } {
+/** An error as it is remembered. */
+export function told(error: unknown): ProblemDocument & { hint?: string } {
   if (Problem.is(error))
     return { ...error.document, ...(error.hint === undefined ? {} : { hint: error.hint }) };
   return {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
 import type { AcmeChallenge, Authorization } from "../acme/acme.ts";
 import type { Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
@@ -73,6 +74,30 @@ function attemptsFor(
 
 function nameOf(value: string, wildcard: boolean): string {
   return wildcard ? `*.${value}` : value;
+}
+
+/** The name that a challenge proves, as it was ordered. */
+export function provenName({ identifier, wildcard }: Challenge): string {
+  return nameOf(identifier.value, wildcard);
+}
+
+type Told = "identifier" | "challenge" | "solver" | "place";
+
+/** What tells of one attempt in an event; the last attempt's record is gathered from it. */
+export function fieldsOf({ open, challenge }: Attempt): Record<Told, string> {
+  return {
+    identifier: provenName(challenge),
+    challenge: challenge.type,
+    solver: open.setting.name,
+    place: placeOf(challenge),
+  };
+}
+
+function placeOf(challenge: Challenge): string {
+  const { identifier } = challenge;
+  const host = isIPv6(identifier.value) ? `[${identifier.value}]` : identifier.value;
+  if (challenge.type === "dns-01") return challenge.recordName;
+  return challenge.type === "http-01" ? `http://${host}${challenge.path}` : `${host}:443`;
 }
 
 function compute(

@@ -1,4 +1,5 @@
 import type { Authorization, Order } from "../acme/acme.ts";
+import { orderedName } from "../acme/authorization.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { PendingOrder } from "../store/store.ts";
@@ -22,6 +23,7 @@ export async function resumeOrder(
     if (!isUsable(order, pending)) return undefined;
     tools.log.info(`resuming the order of ${pending.startedAt} (${order.status})`, {
       step: "order",
+      order: order.url,
     });
     return order;
   } catch (error) {
@@ -98,12 +100,24 @@ async function checkedProfile(
 }
 
 /** Every authorization of the order, fetched side by side. */
-export function fetchAuthorizations(
+export async function fetchAuthorizations(
   order: Order,
   account: OpenAccount,
-  tools: IssueTools,
+  { log, signal }: IssueTools,
 ): Promise<readonly Authorization[]> {
-  return Promise.all(
-    order.authorizations.map((url) => account.session.authorization(url, tools.signal)),
+  log.debug(`the order is ${order.url}`, { step: "order", order: order.url });
+  const authorizations = await Promise.all(
+    order.authorizations.map((url) => account.session.authorization(url, signal)),
   );
+  for (const authorization of authorizations) {
+    const { value: identifier } = orderedName(authorization);
+    const { url, status } = authorization;
+    log.debug(`the authorization of ${identifier} is ${status}`, {
+      step: "order",
+      identifier,
+      authorization: url,
+      status,
+    });
+  }
+  return authorizations;
 }

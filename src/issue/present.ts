@@ -1,6 +1,6 @@
-import type { Call } from "../plugin.ts";
+import type { Call, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Attempt } from "./challenges.ts";
+import { fieldsOf, type Attempt } from "./challenges.ts";
 import type { Journal } from "./journal.ts";
 import type { OpenSolver } from "./solvers.ts";
 import type { IssueTools } from "./tools.ts";
@@ -37,6 +37,7 @@ export async function present(
         published.push(done);
         owed.push(done);
         await journal.presented(attempt, receipts[index] ?? null);
+        tellPresented(attempt, log);
       }
     } catch (error) {
       for (const attempt of batch) {
@@ -56,6 +57,18 @@ export async function present(
   signal.throwIfAborted();
   for (const result of results) if (result.status === "rejected") throw result.reason;
   return { published, failures };
+}
+
+function tellPresented(attempt: Attempt, log: Log): void {
+  const { place, solver, ...fields } = fieldsOf(attempt);
+  const status = "presented";
+  log.debug(`${solver} has presented ${fields.challenge} at ${place}`, {
+    step: "present",
+    ...fields,
+    solver,
+    place,
+    status,
+  });
 }
 
 type Each = (batch: readonly Attempt[], call: () => Promise<readonly unknown[]>) => Promise<void>;

@@ -31,6 +31,8 @@ export async function selfCheckHttp(
     tools.log.debug(`self-check of ${identifier} at ${address}: ${text}`, {
       step: "self-check",
       identifier,
+      server: address,
+      saw: text,
     });
   }
   const wrong = sights.filter(({ outcome }) => outcome === "wrong");

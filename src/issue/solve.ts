@@ -1,7 +1,9 @@
 import type { AccountSession } from "../acme/acme.ts";
 import { Problem } from "../problem.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import type { Attempt, PendingAuthorization } from "./challenges.ts";
+import type { Log, LogFields } from "../plugin.ts";
+import { told } from "./attempt.ts";
+import { fieldsOf, type Attempt, type PendingAuthorization } from "./challenges.ts";
 import type { Journal } from "./journal.ts";
 import { present, withdraw, type Published } from "./present.ts";
 import { waitUntilVisible } from "./visibility.ts";
@@ -46,11 +48,23 @@ async function publish(
     const shown = await present(now, journal, published, tools);
     const seen = await waitUntilVisible(shown, request, tools);
     const failures = new Map([...shown.failures, ...seen.failures]);
+    for (const [attempt, error] of failures) tellFailed(attempt, error, tools.log);
     ready.push(...now.filter((attempt) => !failures.has(attempt)));
     const failed = open.filter(([attempt]) => attempt !== undefined && failures.has(attempt));
     open = nextCandidates(failed, failures, tools);
   }
   return ready;
+}
+
+/** For the record alone: the failure itself is told by those who decide what follows from it. */
+function tellFailed(attempt: Attempt, error: unknown, log: Log): void {
+  const fields = fieldsOf(attempt);
+  log.debug(`${fields.solver} has failed for ${fields.identifier}: ${messageOf(error)}`, {
+    step: "present",
+    ...fields,
+    status: "failed",
+    problem: told(error),
+  });
 }
 
 function nextCandidates(
@@ -79,17 +93,24 @@ async function validate(
 ): Promise<void> {
   const { signal, timeouts, log } = tools;
   const results = await Promise.allSettled(
-    ready.map(async ({ offered, challenge, authorizationUrl }) => {
-      const identifier = challenge.identifier.value;
-      await session.respond(offered, signal);
-      await session.waitForAuthorization(authorizationUrl, {
-        signal,
-        timeout: timeouts.authorization,
-      });
-      log.info(`the CA has validated ${challenge.wildcard ? "*." : ""}${identifier}`, {
-        step: "validation",
-        identifier,
-      });
+    ready.map(async (attempt) => {
+      const { offered, authorizationUrl: authorization } = attempt;
+      const fields = { step: "validation", ...fieldsOf(attempt) };
+      try {
+        await session.respond(offered, signal);
+        await session.waitForAuthorization(authorization, {
+          signal,
+          timeout: timeouts.authorization,
+        });
+      } catch (error) {
+        log.debug(`the CA has not validated ${fields.identifier}: ${messageOf(error)}`, {
+          ...fields,
+          ...verdict(error, authorization),
+        });
+        throw error;
+      }
+      const status = "valid";
+      log.info(`the CA has validated ${fields.identifier}`, { ...fields, authorization, status });
     }),
   );
   const reasons: unknown[] = results.flatMap((result) =>
@@ -97,6 +118,15 @@ async function validate(
   );
   signal.throwIfAborted();
   if (reasons.length > 0) throw combined(reasons, "validation");
+}
+
+/** The CA's own words for a challenge, and what they say of its authorization. */
+function verdict(error: unknown, authorization: string): LogFields {
+  const { subproblems: [reason] = [], ...document } = told(error);
+  const { hint } = document;
+  if (reason === undefined) return { problem: document };
+  const problem = { ...reason, ...(hint === undefined ? {} : { hint }) };
+  return { authorization, status: "invalid", problem };
 }
 
 /** One failure stands for itself; several become one Problem with a subproblem each (RFC 8555 §6.7.1). */

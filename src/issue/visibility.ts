@@ -2,7 +2,7 @@ import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Look } from "../dns/dns.ts";
 import type { Dns01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Attempt } from "./challenges.ts";
+import { provenName, type Attempt } from "./challenges.ts";
 import type { Presented, Published } from "./present.ts";
 import { selfCheckHttp } from "./self-check.ts";
 import { dnsSettingOf } from "./targets.ts";
@@ -54,7 +54,7 @@ async function waitForTxt(
   tools: IssueTools,
 ): Promise<void> {
   const { clock, signal, log } = tools;
-  const fields = { step: "propagation", identifier: challenge.identifier.value };
+  const fields = { step: "propagation", identifier: provenName(challenge) };
   if (setting.wait !== undefined) {
     log.info(
       `waiting ${seconds(setting.wait)} for ${challenge.recordName} without looking`,
@@ -88,11 +88,15 @@ async function lookOnce(
     (await attempt.open.solver.checkPropagation?.(challenge, receipt, { signal })) ?? true;
   if (!done) return undefined;
   const look = await dns(setting).lookForTxt(challenge.recordName, challenge.recordValue, signal);
-  const identifier = challenge.identifier.value;
+  const identifier = provenName(challenge);
   for (const answer of look.answers) {
-    log.debug(`${challenge.recordName} at ${answer.server}: ${describe(answer)}`, {
+    const { server } = answer;
+    const saw = describe(answer);
+    log.debug(`${challenge.recordName} at ${server}: ${saw}`, {
       step: "propagation",
       identifier,
+      server,
+      saw,
     });
   }
   return look;

@@ -48,12 +48,35 @@ export interface AttemptEvent {
   message: string;
   identifier?: string;
 }
+/** One name of the last attempt's order, and what was done to prove it. */
+export interface AttemptAuthorization {
+  /** As ordered, a wildcard with its `*.`. */
+  identifier: string;
+  url: string;
+  /** The CA's word, when it was last heard. */
+  status: string;
+  /** Of what the solvers tried, in order. */
+  challenges: readonly AttemptChallenge[];
+}
+export interface AttemptChallenge {
+  type: string;
+  solver: string;
+  /** Where the response was put: a record's name, a URL or a host. */
+  place: string;
+  /** `failed` before the CA was asked; `valid` and `invalid` are the CA's words. */
+  status: "presenting" | "presented" | "failed" | "valid" | "invalid";
+  /** What was seen there from here, each server's last answer. */
+  looks: readonly { server: string; saw: string }[];
+  problem?: ProblemDocument & { hint?: string };
+}
 export interface CertificateStatus {
   lastAttempt?: {
     startedAt: string;
     endedAt?: string;
     outcome?: "issued" | "failed";
     orderUrl?: string;
+    /** Absent before an order was made, and in records of older releases. */
+    authorizations?: readonly AttemptAuthorization[];
     events: readonly AttemptEvent[];
     problem?: ProblemDocument & { hint?: string };
   };

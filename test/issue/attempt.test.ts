@@ -1,0 +1,92 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { CertificateRecord } from "../../src/store/store.ts";
+import { startIssuing, type Issuing } from "../support/issuing.ts";
+
+async function lastAttempt({ state }: Issuing, name: string) {
+  const file = join(state, "certificates", name, "certificate.json");
+  const { status } = JSON.parse(await readFile(file, "utf8")) as CertificateRecord;
+  return status.lastAttempt;
+}
+
+test("an attempt remembers order, authorizations, challenges, solvers, and what was seen where", async () => {
+  await using issuing = await startIssuing();
+  expect((await issuing.issue(["-d", "a.example.test,b.example.test"])).code).toBe(0);
+  const attempt = await lastAttempt(issuing, "a.example.test");
+  expect(attempt?.orderUrl).toMatch(/\/order\//);
+  expect(attempt?.authorizations).toHaveLength(2);
+  for (const [index, identifier] of ["a.example.test", "b.example.test"].entries()) {
+    expect(attempt?.authorizations?.[index]).toMatchObject({
+      identifier,
+      url: expect.stringContaining("/authz/"),
+      status: "valid",
+      challenges: [
+        {
+          type: "http-01",
+          solver: "standalone",
+          place: expect.stringMatching(`^http://${identifier}/.well-known/acme-challenge/`),
+          status: "valid",
+          looks: [{ server: `127.0.0.1:${issuing.httpPort}`, saw: expect.any(String) }],
+        },
+      ],
+    });
+  }
+  expect((await issuing.issue(["-d", "a.example.test", "--name", "again"])).code).toBe(0);
+  expect((await lastAttempt(issuing, "again"))?.authorizations).toMatchObject([
+    { identifier: "a.example.test", status: "valid", challenges: [] },
+  ]);
+});
+
+test("a failed attempt keeps the CA's words at the challenge that they are about", async () => {
+  await using issuing = await startIssuing();
+  const webroot = join(issuing.state, "..");
+  const ran = await issuing.issue(["-d", "a.example.test", "--no-self-check"], {
+    solver: ["--webroot", webroot],
+  });
+  expect(ran.code).toBe(7);
+  const attempt = await lastAttempt(issuing, "a.example.test");
+  expect(attempt?.orderUrl).toMatch(/\/order\//);
+  expect(attempt?.authorizations).toMatchObject([
+    {
+      identifier: "a.example.test",
+      status: "invalid",
+      challenges: [
+        {
+          solver: "webroot",
+          status: "invalid",
+          looks: [],
+          problem: {
+            type: "urn:ietf:params:acme:error:connection",
+            detail: expect.any(String),
+            hint: expect.stringContaining("port 80"),
+          },
+        },
+      ],
+    },
+  ]);
+});
+
+test("a response that is not where the CA will look is remembered as a failure of ours", async () => {
+  await using issuing = await startIssuing();
+  const { createServer } = await import("node:http");
+  const server = createServer((_, response) => response.writeHead(404).end("no"));
+  await new Promise<void>((resolve) => server.listen(issuing.httpPort, "127.0.0.1", resolve));
+  const ran = await issuing.issue(["-d", "a.example.test"], {
+    solver: ["--webroot", join(issuing.state, "..")],
+  });
+  await new Promise((resolve) => server.close(resolve));
+  expect(ran.code).toBe(7);
+  expect((await lastAttempt(issuing, "a.example.test"))?.authorizations).toMatchObject([
+    {
+      status: "pending",
+      challenges: [
+        {
+          status: "failed",
+          looks: [{ server: `127.0.0.1:${issuing.httpPort}`, saw: expect.stringContaining("404") }],
+          problem: { title: "The http-01 response is not served" },
+        },
+      ],
+    },
+  ]);
+});
