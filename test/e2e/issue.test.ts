@@ -21,6 +21,31 @@ interface Issued {
   }[];
 }
 
+async function issue(
+  state: string,
+  words: readonly string[],
+  target: { pebble: Pebble; httpPort: number },
+) {
+  const common = [
+    "--server",
+    target.pebble.directoryUrl,
+    "--ca-bundle",
+    target.pebble.rootFile,
+    "--state",
+    state,
+  ];
+  const place = [
+    "--self-check-at",
+    `127.0.0.1:${target.httpPort}`,
+    "--agree-tos",
+    "--profile",
+    "classic",
+    "--json",
+  ];
+  const ran = await run(["issue", ...words, ...common, ...place], { env: { HOME: state } });
+  return { ...ran, document: JSON.parse(ran.stdout || "{}") as Issued };
+}
+
 describe.skipIf(!available("pebble"))("issue against Pebble, which validates for real", () => {
   let dns: ChallengeDns;
   let pebble: Pebble;
@@ -43,30 +68,6 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
     await dns?.close();
   });
 
-  const issue = async (
-    state: string,
-    words: readonly string[],
-    target: { pebble: Pebble; httpPort: number },
-  ) => {
-    const common = [
-      "--server",
-      target.pebble.directoryUrl,
-      "--ca-bundle",
-      target.pebble.rootFile,
-      "--state",
-      state,
-    ];
-    const place = [
-      "--self-check-at",
-      `127.0.0.1:${target.httpPort}`,
-      "--agree-tos",
-      "--profile",
-      "classic",
-      "--json",
-    ];
-    const ran = await run(["issue", ...words, ...common, ...place], { env: { HOME: state } });
-    return { ...ran, document: JSON.parse(ran.stdout || "{}") as Issued };
-  };
   const standalone = (port: number) => [
     "--solver",
     "standalone",

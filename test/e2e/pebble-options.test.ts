@@ -15,6 +15,10 @@ const profiles = {
   shortlived: { description: "Six days", validityPeriod: 518_400 },
 };
 
+async function leafOf(path: string | undefined): Promise<X509Certificate> {
+  return new X509Certificate(await readFile(path ?? ""));
+}
+
 describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => {
   let dns: ChallengeDns;
   let pebble: Pebble;
@@ -72,8 +76,6 @@ describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => 
       ).certificates ?? [];
     return { ...ran, certificate };
   };
-  const leafOf = async (path: string | undefined) =>
-    new X509Certificate(await readFile(path ?? ""));
 
   test("an external account binding is wanted before an account exists, and its key is never shown", async () => {
     await using folder = await temporaryFolder();
