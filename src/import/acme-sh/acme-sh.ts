@@ -4,7 +4,7 @@ import { isFile, namesIn, readText } from "../files.ts";
 import type { Found, FoundCertificate, FoundPems, Left } from "../found.ts";
 import { readAccounts } from "./accounts.ts";
 import { type Conf, parseConf, valueIn } from "./conf.ts";
-import { solversOf } from "./solvers.ts";
+import { type Installation, solversOf } from "./solvers.ts";
 
 /** What acme.sh keeps in its home: accounts below `ca/`, a folder for each certificate, secrets in `account.conf`. */
 export async function readAcmeSh(folder: string): Promise<Found> {
@@ -13,10 +13,11 @@ export async function readAcmeSh(folder: string): Promise<Found> {
   const domains = await readDomains(home);
   const directories = domains.map(({ conf }) => directoryOf(conf));
   const { accounts, left } = await readAccounts(folder, directories);
+  const programs = await readInstallation(folder);
   const certificates: FoundCertificate[] = [];
   const missing: Left[] = [];
   for (const domain of domains) {
-    const found = await readCertificate(domain, domains, settings, accounts);
+    const found = await readCertificate(domain, domains, { settings, accounts, programs });
     if ("why" in found) missing.push(found);
     else certificates.push(found);
   }
@@ -49,18 +50,31 @@ function directoryOf(conf: Conf): string {
   return api.replace("//acme-v01.api.", "//acme-v02.api.");
 }
 
+/** What all certificates share. */
+interface Common {
+  readonly settings: Conf;
+  readonly accounts: Found["accounts"];
+  readonly programs: Installation;
+}
+
+async function readInstallation(folder: string): Promise<Installation> {
+  if (!(await isFile(join(folder, "acme.sh")))) return { folder, scripts: [] };
+  const files = await namesIn(join(folder, "dnsapi"));
+  const scripts = files.filter((file) => file.endsWith(".sh")).map((file) => file.slice(0, -3));
+  return { folder, scripts };
+}
+
 async function readCertificate(
   domain: Domain,
   all: readonly Domain[],
-  settings: Conf,
-  accounts: Found["accounts"],
+  { settings, accounts, programs }: Common,
 ): Promise<FoundCertificate | Left> {
   const { conf, label, name } = domain;
   const pems = await readPems(domain);
   if (typeof pems === "string") return { what: conf.file, why: pems };
   const directory = directoryOf(conf);
   const account = accounts.find((one) => one.directory === directory);
-  const { solvers, notes } = solversOf(conf, settings);
+  const { solvers, notes } = solversOf(conf, settings, programs);
   const keyType = keyTypes[valueIn(conf, "Le_Keylength") ?? ""];
   const certificateUrl = valueIn(conf, "Le_LinkCert");
   const orderUrl = valueIn(conf, "Le_LinkOrder");

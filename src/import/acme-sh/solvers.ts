@@ -1,6 +1,14 @@
 /** How acme.sh answered (`Le_Webroot`), as solvers of acmectl's. */
+import { join } from "node:path";
 import type { FoundOption, FoundSolver } from "../found.ts";
 import { type Conf, savedIn, valueIn } from "./conf.ts";
+
+/** Where acme.sh and its scripts for DNS lie. */
+export interface Installation {
+  readonly folder: string;
+  /** Names such as `dns_inwx`; none where acme.sh itself is not there. */
+  readonly scripts: readonly string[];
+}
 
 export interface Answering {
   readonly solvers: readonly FoundSolver[];
@@ -8,7 +16,7 @@ export interface Answering {
 }
 
 /** One way for each name, in the order of the names; the last one goes on for those that follow. */
-export function solversOf(domain: Conf, account: Conf): Answering {
+export function solversOf(domain: Conf, account: Conf, installation: Installation): Answering {
   const ways = (valueIn(domain, "Le_Webroot") ?? "").split(",").map((way) => way.trim());
   const names = namesOf(domain);
   const byWay = new Map<string, string[]>();
@@ -19,10 +27,16 @@ export function solversOf(domain: Conf, account: Conf): Answering {
   const solvers: FoundSolver[] = [];
   const notes: string[] = [];
   for (const [way, served] of byWay) {
-    const solver = solverOf(way, domain, account);
+    const solver = solverOf(way, domain, account, installation);
     const select = byWay.size === 1 ? {} : { select: { names: served } };
-    if (typeof solver === "string") notes.push(`For ${served.join(", ")} ${solver}`);
-    else solvers.push({ ...solver, ...select });
+    if (typeof solver === "string") {
+      notes.push(`For ${served.join(", ")} ${solver}`);
+      continue;
+    }
+    solvers.push({ ...solver, ...select });
+    if (solver.use === "exec") {
+      notes.push(`The script ${way} of acme.sh goes on answering: keep ${installation.folder}.`);
+    }
   }
   return { solvers, notes };
 }
@@ -35,11 +49,17 @@ function namesOf(domain: Conf): readonly string[] {
 }
 
 /** A solver, or why there is none. */
-function solverOf(way: string, domain: Conf, account: Conf): FoundSolver | string {
+function solverOf(
+  way: string,
+  domain: Conf,
+  account: Conf,
+  { folder, scripts }: Installation,
+): FoundSolver | string {
   if (way === "no" || way === "") return standalone(domain);
   if (way.startsWith("/")) return { use: "webroot", options: { directory: { value: way } } };
-  const known = scripts[way];
+  const known = equivalents[way];
   if (known !== undefined) return dnsSolver(known, domain, account);
+  if (scripts.includes(way)) return scriptSolver(way, folder);
   return `acme.sh answered ${answers[way.replace(/:.*$/, "")] ?? `by ${way}`}, for which acmectl has no equivalent: import again with --solver NAME (\`acmectl solvers list\` shows them), or --webroot DIR.`;
 }
 
@@ -63,13 +83,26 @@ function standalone(domain: Conf): FoundSolver {
   };
 }
 
+/** The script itself goes on working, with the credentials that acme.sh keeps for it. */
+function scriptSolver(way: string, folder: string): FoundSolver {
+  return {
+    use: "exec",
+    options: {
+      style: { value: "acme.sh" },
+      command: { value: [way] },
+      acmeSh: { value: join(folder, "acme.sh") },
+      env: { value: { LE_WORKING_DIR: folder, LE_CONFIG_HOME: folder } },
+    },
+  };
+}
+
 interface Script {
   readonly use: string;
   /** What acme.sh has saved, and our options. */
   readonly saved: Readonly<Record<string, string>>;
 }
 
-const scripts: Readonly<Record<string, Script>> = {
+const equivalents: Readonly<Record<string, Script>> = {
   dns_cf: {
     use: "cloudflare",
     saved: {

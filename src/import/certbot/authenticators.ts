@@ -13,9 +13,10 @@ export async function solversOf(parameters: IniSection): Promise<Answering> {
   const authenticator = (valueOf(parameters, "authenticator") ?? "").replace(/^.*:/, "");
   if (authenticator === "standalone") return { solvers: [standalone(parameters)], notes: [] };
   if (authenticator === "webroot") return { solvers: [webroot(parameters)], notes: [] };
+  if (authenticator === "manual") return scripts(parameters);
   const plugin = dnsPlugins[authenticator];
   if (plugin !== undefined) return dnsSolver(authenticator, plugin, parameters);
-  return { solvers: [], notes: [noEquivalent(authenticator, parameters)] };
+  return { solvers: [], notes: [noEquivalent(authenticator)] };
 }
 
 function standalone(parameters: IniSection): FoundSolver {
@@ -47,6 +48,37 @@ function webroot(parameters: IniSection): FoundSolver {
   };
 }
 
+/** Hooks for dns-01 work as they are; those for http-01, or a person, have no equivalent. */
+function scripts(parameters: IniSection): Answering {
+  const hook = valueOf(parameters, "manual_auth_hook");
+  const cleanup = valueOf(parameters, "manual_cleanup_hook");
+  const [preferred] = parameters.values["pref_challs"] ?? [];
+  if (hook === undefined || preferred !== "dns-01") {
+    const how = hook === undefined ? "a person did by hand" : `${hook} does for http-01`;
+    return {
+      solvers: [],
+      notes: [
+        `What ${how} (authenticator manual) has no equivalent: import again with --webroot DIR, --standalone or --solver NAME.`,
+      ],
+    };
+  }
+  return {
+    solvers: [
+      {
+        use: "exec",
+        options: {
+          style: { value: "certbot" },
+          shell: { value: true },
+          command: { value: [hook] },
+          // certbot cleans nothing up where it has no hook for that.
+          cleanupCommand: { value: [cleanup ?? "true"] },
+        },
+      },
+    ],
+    notes: [],
+  };
+}
+
 interface DnsPlugin {
   readonly use: string;
   /** Keys of the credentials file, without the plugin's prefix, and our options; none where the file itself is the secret. */
@@ -63,7 +95,7 @@ const dnsPlugins: Readonly<Record<string, DnsPlugin>> = {
     keys: { api_token: "apiToken", email: "email", api_key: "apiKey" },
   },
   "dns-digitalocean": { use: "digitalocean", keys: { token: "token" } },
-  "dns-google": { use: "google", keys: {}, file: "credentials" },
+  "dns-google": { use: "google", keys: {}, file: "credentialsFile" },
   "dns-route53": { use: "route53", keys: {} },
   "dns-rfc2136": {
     use: "rfc2136",
@@ -97,8 +129,11 @@ async function dnsSolver(
       `The wait of ${seconds} seconds was not taken over: acmectl looks at the name servers instead of waiting.`,
     );
   }
-  const options =
-    file === undefined || text === undefined ? {} : credentials(text, file, prefix, plugin);
+  const project = valueOf(parameters, `${prefix}_project`);
+  const options = {
+    ...(file === undefined || text === undefined ? {} : credentials(text, file, prefix, plugin)),
+    ...(project === undefined ? {} : { project: { value: project } }),
+  };
   return { solvers: [{ use: plugin.use, options }], notes };
 }
 
@@ -132,14 +167,9 @@ function lineOf(key: string): string {
   return `/^${blank}${key}${blank}=/{${cut.join(";")};}`;
 }
 
-function noEquivalent(authenticator: string, parameters: IniSection): string {
+function noEquivalent(authenticator: string): string {
   if (authenticator === "nginx" || authenticator === "apache") {
     return `certbot answered by changing the configuration of ${authenticator}, which acmectl never does: import again with --webroot DIR (the folder that ${authenticator} serves) or --standalone.`;
-  }
-  if (authenticator === "manual") {
-    const hook = valueOf(parameters, "manual_auth_hook");
-    const scripts = hook === undefined ? "" : `, e.g. one that runs ${hook}`;
-    return `certbot answered by hand or by scripts (authenticator manual): import again with --solver NAME${scripts}.`;
   }
   const named = authenticator === "" ? "an authenticator that is not written down" : authenticator;
   return `certbot answered by ${named}, for which acmectl has no equivalent: import again with --solver NAME (\`acmectl solvers list\` shows them).`;

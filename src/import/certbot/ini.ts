@@ -17,7 +17,7 @@ export function parseIni(text: string): IniSection {
   const path: Writing[] = [root];
   for (const line of text.split(/\r?\n/)) {
     const heading = /^\s*(\[+)\s*([^[\]]*?)\s*\]+\s*(?:#.*)?$/.exec(line);
-    const pair = /^\s*("[^"]*"|'[^']*'|[^#=[\s][^=]*?)\s*=\s*(.*)$/.exec(line);
+    const pair = /^\s*([^#=[\s][^=]*)=(.*)$/.exec(line);
     if (heading !== null) {
       const [, brackets = "", name = ""] = heading;
       const parent = path[Math.min(brackets.length, path.length) - 1] ?? root;
@@ -29,7 +29,7 @@ export function parseIni(text: string): IniSection {
     } else if (pair !== null) {
       const [, key = "", value = ""] = pair;
       const section = path.at(-1) ?? root;
-      section.values[unquoted(key)] = valuesOf(value);
+      section.values[unquoted(key.trim())] = valuesOf(value);
     }
   }
   return root;

@@ -1,0 +1,541 @@
+import { generateKeyPairSync } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type Issuing, startIssuing } from "../support/issuing.ts";
+import { run, type RunOptions } from "../support/run.ts";
+import { temporaryFolder } from "../support/state.ts";
+import {
+  fingerprint,
+  type Lines,
+  type Material,
+  materialIn,
+  put,
+  writeAcmeSh,
+  writeCertbot,
+  writeLego,
+} from "./folders.ts";
+
+interface Document {
+  outcome: string;
+  accounts: { id: string; outcome: string; notes: string[] }[];
+  certificates: {
+    name: string;
+    outcome: string;
+    serial?: string;
+    notAfter?: string;
+    solvers: string[];
+    notes: string[];
+  }[];
+  left: { what: string; why: string }[];
+  problem?: { detail: string };
+}
+
+let issuing: Issuing;
+let material: Material;
+const name = "shop.localhost";
+
+beforeAll(async () => {
+  issuing = await startIssuing({ authorizationReuse: 0 });
+  const { code, stderr } = await issuing.issue(["-d", `${name},www.shop.localhost`]);
+  expect(stderr).not.toContain("Hint");
+  expect(code).toBe(0);
+  material = await materialIn(issuing.state, name);
+});
+afterAll(() => issuing[Symbol.asyncDispose]());
+
+let folder: AsyncDisposable & { path: string };
+let other: string;
+let state: string;
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  other = join(folder.path, "other");
+  state = join(folder.path, "state");
+  return () => folder[Symbol.asyncDispose]();
+});
+
+async function take(words: readonly string[], options: RunOptions = {}) {
+  const bundle = issuing.words[3] ?? "";
+  const ran = await run(["import", ...words, "--ca-bundle", bundle, "--json"], {
+    ...options,
+    env: { HOME: folder.path, ACMECTL_STATE: state, ...options.env },
+  });
+  return { ...ran, document: JSON.parse(ran.stdout || "{}") as Document };
+}
+
+async function stored(certificate = name) {
+  const file = join(state, "certificates", certificate, "certificate.json");
+  return JSON.parse(await readFile(file, "utf8")) as {
+    request: {
+      keyType: string;
+      reuseKey: boolean;
+      profile?: string;
+      profileRequired?: boolean;
+      preferredChain?: string;
+      issuer: { server: string; email?: string };
+      solvers: { use: string; options: Record<string, unknown>; select?: { names: string[] } }[];
+      hooks: Record<string, { run: unknown; shell?: boolean }[]>;
+      outputs: Record<string, string>;
+    };
+    status: { deploy?: Record<string, { state: string }> };
+  };
+}
+
+const standalone = () => String(issuing.httpPort);
+const clients: readonly {
+  client: string;
+  write: () => Promise<void>;
+  words: () => readonly string[];
+}[] = [
+  {
+    client: "certbot",
+    write: () =>
+      writeCertbot(other, name, material, {
+        settings: ["authenticator = standalone", `http01_port = ${standalone()}`],
+      }),
+    words: () => [],
+  },
+  {
+    client: "lego",
+    write: () => writeLego(other, name, material),
+    words: () => [
+      "--server",
+      material.directory,
+      "--standalone",
+      "--standalone-port",
+      standalone(),
+    ],
+  },
+  {
+    client: "acme.sh",
+    write: () =>
+      writeAcmeSh(other, name, material, {
+        settings: ["Le_Webroot='no'", `Le_HTTPPort='${standalone()}'`],
+      }),
+    words: () => [],
+  },
+];
+
+describe.each(clients)("import $client", ({ client, write, words }) => {
+  test("takes account and certificate over, changes nothing there, and renew goes on with the same account", async () => {
+    await write();
+    const before = await fingerprint(other);
+    const planned = await take([client, other, ...words(), "--dry-run"]);
+    expect([planned.code, planned.document.outcome]).toEqual([0, "planned"]);
+    await expect(readFile(join(state, "certificates", name, "certificate.json"))).rejects.toThrow();
+
+    const taken = await take([client, other, ...words()]);
+    expect(taken.stderr).toBe("");
+    expect([taken.code, taken.document.outcome]).toEqual([0, "imported"]);
+    expect(taken.document.accounts.map(({ outcome }) => outcome)).toEqual(["taken"]);
+    expect(taken.document.certificates).toMatchObject([
+      { name, outcome: "taken", solvers: ["standalone"] },
+    ]);
+    expect(await readFile(join(state, "certificates", name, "current/cert.pem"), "utf8")).toBe(
+      material.certificate,
+    );
+    expect(await readFile(join(state, "certificates", name, "current/privkey.pem"), "utf8")).toBe(
+      material.key,
+    );
+
+    const kept = await fingerprint(join(state, "certificates"));
+    const again = await take([client, other, ...words()]);
+    expect([again.code, again.document.outcome]).toEqual([0, "unchanged"]);
+    expect(await fingerprint(join(state, "certificates"))).toEqual(kept);
+    expect(await fingerprint(other)).toEqual(before);
+
+    const asked = issuing.ca.requests.length;
+    const renewed = await run(["renew", "--force", "--no-jitter", "--json"], {
+      env: { HOME: folder.path, ACMECTL_STATE: state },
+    });
+    expect([renewed.code, renewed.stderr]).toEqual([0, expect.not.stringContaining("Hint")]);
+    const requests = issuing.ca.requests.slice(asked);
+    expect(requests.filter(({ kind }) => kind === "newAccount")).toEqual([]);
+    const [order] = requests.filter(({ kind }) => kind === "newOrder");
+    expect(order?.protected?.["kid"]).toBe(material.accountUrl);
+    expect(order?.payload).toHaveProperty("replaces");
+
+    const after = await take([client, other, ...words()]);
+    expect([after.code, after.document.certificates[0]?.outcome]).toEqual([0, "renewed since"]);
+    expect(after.document.certificates[0]?.serial).not.toBe(taken.document.certificates[0]?.serial);
+  });
+
+  test("takes the settings alone of a certificate that has expired", async () => {
+    await write();
+    const late = new Date("2099-01-01T00:00:00Z");
+    const clock = { now: () => late, sleep: () => Promise.resolve() };
+    const { code, document } = await take([client, other, ...words()], { clock });
+    expect(code).toBe(0);
+    expect(document.certificates[0]?.outcome).toBe("taken");
+    expect(document.certificates[0]?.notes.join()).toContain("expired");
+    await expect(readFile(join(state, "certificates", name, "current/cert.pem"))).rejects.toThrow();
+    expect((await stored()).request.solvers).toHaveLength(1);
+    const again = await take([client, other, ...words()], { clock });
+    expect([again.code, again.document.outcome]).toEqual([0, "unchanged"]);
+  });
+
+  test("names what is missing when there is no such folder, or nothing in it", async () => {
+    const missing = await take([client, other]);
+    expect(missing.code).toBe(2);
+    expect(missing.stdout).toContain(`acmectl import ${client} PATH`);
+    await put(join(other, "README"), "nothing");
+    const empty = await take([client, other]);
+    expect([empty.code, empty.document.outcome]).toEqual([0, "unchanged"]);
+  });
+});
+
+describe("certificates that are held already", () => {
+  test("are refused when they come from elsewhere, others go on, and --force replaces them", async () => {
+    await issuing.issue(["-d", "second.localhost"]);
+    const second = await materialIn(issuing.state, "second.localhost");
+    await writeCertbot(other, name, material);
+    await take(["certbot", other]);
+    await rm(other, { recursive: true });
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const accountKey = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    // The same name from another account, and one that is new.
+    await writeCertbot(other, name, { ...second, accountKey });
+    const one = await take(["certbot", other]);
+    expect(one.code).toBe(2);
+    expect(one.document.certificates).toMatchObject([{ name, outcome: "refused" }]);
+    await writeCertbot(other, "second.localhost", { ...second, accountKey });
+    const both = await take(["certbot", other]);
+    expect(both.code).toBe(11);
+    expect(both.document.problem?.detail).toContain(name);
+    expect(await readFile(join(state, "certificates", name, "current/cert.pem"), "utf8")).toBe(
+      material.certificate,
+    );
+    const forced = await take(["certbot", other, "--force"]);
+    expect(forced.code).toBe(0);
+    expect(forced.document.certificates).toMatchObject([
+      { name: "second.localhost", outcome: "unchanged" },
+      { name, outcome: "updated" },
+    ]);
+    expect(await readFile(join(state, "certificates", name, "current/cert.pem"), "utf8")).toBe(
+      second.certificate,
+    );
+    expect(forced.document.accounts[0]?.notes.join()).toContain("one account for each CA");
+  });
+
+  test("get a solver from a second import when the first one knew none", async () => {
+    await writeLego(other, name, material);
+    const first = await take(["lego", other, "--server", material.directory]);
+    expect(first.document.certificates[0]?.notes.join(" ")).toContain("cannot be renewed yet");
+    const second = await take(["lego", other, "--server", material.directory, "--webroot", other]);
+    expect([second.code, second.document.certificates[0]?.outcome]).toEqual([0, "updated"]);
+    expect((await stored()).request.solvers).toMatchObject([
+      { use: "webroot", options: { directory: other } },
+    ]);
+  });
+});
+
+describe("what cannot be taken", () => {
+  test("is named, and the rest is taken", async () => {
+    await writeCertbot(other, name, material);
+    await writeCertbot(other, "plain.localhost", material, { settings: [] });
+    const conf = join(other, "renewal", "plain.localhost.conf");
+    await put(conf, (await readFile(conf, "utf8")).replace("https:", "http:"));
+    await put(join(other, "renewal", "empty.localhost.conf"), "version = 1\n");
+    await put(join(other, "renewal", "gone.localhost.conf"), "[renewalparams]\naccount = x\n");
+    await put(join(other, "accounts/ca.example/dir/1/private_key.json"), '{"kty":"EC"}');
+    await put(
+      join(other, "accounts/acme-v01.api.letsencrypt.org/directory/1/private_key.json"),
+      "",
+    );
+    const broken = join(other, "live", "broken.localhost");
+    await put(join(broken, "fullchain.pem"), "no certificate");
+    await put(join(broken, "privkey.pem"), material.key);
+    await put(join(other, "renewal", "broken.localhost.conf"), "[renewalparams]\naccount = x\n");
+    const { code, document } = await take(["certbot", other]);
+    expect(code).toBe(0);
+    expect(document.certificates.map((one) => one.name)).toEqual([name]);
+    const left = Object.fromEntries(document.left.map(({ what, why }) => [what, why]));
+    expect(left).toMatchObject({
+      [conf]: expect.stringContaining("https only"),
+      [join(other, "renewal", "empty.localhost.conf")]: expect.stringContaining("renewalparams"),
+      [join(other, "renewal", "gone.localhost.conf")]: expect.stringContaining("is not there"),
+      [join(other, "renewal", "broken.localhost.conf")]: expect.stringContaining("no certificate"),
+      [join(other, "accounts/ca.example/dir/1")]: expect.stringContaining("JSON Web Key"),
+      [join(other, "accounts/acme-v01.api.letsencrypt.org/directory/1")]:
+        expect.stringContaining("version 1 of ACME"),
+    });
+  });
+
+  test("a certificate beside another's key is not held, and told", async () => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    await writeAcmeSh(other, name, { ...material, key });
+    const { document } = await take(["acme.sh", other]);
+    expect(document.certificates[0]?.notes[0]).toMatch(/settings were taken alone: .*key/);
+    await expect(readFile(join(state, "certificates", name, "current/cert.pem"))).rejects.toThrow();
+  });
+
+  test("an account key that CAs refuse is left, with the reason", async () => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-521" });
+    const accountKey = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    await writeAcmeSh(other, name, { ...material, accountKey });
+    const { code, document } = await take(["acme.sh", other]);
+    expect(code).toBe(0);
+    expect(document.accounts).toEqual([]);
+    expect(document.left[0]?.why).toContain("type or size");
+  });
+
+  test("lego's own name of a CA is asked for when no directory is known", async () => {
+    await writeLego(other, name, material);
+    const { code, document } = await take(["lego", other]);
+    expect(code).toBe(0);
+    expect(document.left).toHaveLength(2);
+    expect(document.left.map(({ why }) => why).join()).toContain("--server URL");
+  });
+});
+
+describe("--check", () => {
+  test("finds the account that was not written down, and leaves one that the CA does not know", async () => {
+    await writeCertbot(other, name, { ...material, accountUrl: "" });
+    const known = await take(["certbot", other, "--check"]);
+    expect(known.document.accounts).toMatchObject([{ outcome: "taken", url: material.accountUrl }]);
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const accountKey = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    await rm(other, { recursive: true });
+    await writeCertbot(other, name, { ...material, accountKey });
+    const unknown = await take(["certbot", other, "--check"]);
+    expect(unknown.document.accounts).toEqual([]);
+    expect(unknown.document.left[0]?.why).toContain("knows no account");
+  });
+
+  test("an account's URL on another host than its CA is not believed", async () => {
+    await writeCertbot(other, name, { ...material, accountUrl: "https://evil.example/acct/1" });
+    const { document } = await take(["certbot", other]);
+    expect(document.accounts[0]).not.toHaveProperty("url");
+  });
+});
+
+describe("settings of certbot", () => {
+  const certbot = async (settings: Lines["settings"]) => {
+    await writeCertbot(other, name, material, settings === undefined ? {} : { settings });
+    return take(["certbot", other]);
+  };
+
+  test("become those of the request, with hooks in their order and not run again for what is held", async () => {
+    await put(join(other, "renewal-hooks/deploy/20-mail"), "#!/bin/sh\n", 0o755);
+    await put(join(other, "renewal-hooks/deploy/10-web"), "#!/bin/sh\n", 0o755);
+    await put(join(other, "renewal-hooks/deploy/README"), "not a program");
+    await put(join(other, "cli.ini"), "post-hook = systemctl start nginx\n");
+    await certbot([
+      "authenticator = standalone",
+      "reuse_key = True",
+      "key_type = rsa",
+      "rsa_key_size = 4096",
+      "preferred_chain = ISRG Root X1",
+      "required_profile = shortlived",
+      "pre_hook = systemctl stop nginx",
+      `renew_hook = 'echo "one, two" # x'`,
+    ]);
+    const { request, status } = await stored();
+    expect(request).toMatchObject({
+      keyType: "rsa4096",
+      reuseKey: true,
+      preferredChain: "ISRG Root X1",
+      profile: "shortlived",
+      profileRequired: true,
+      hooks: {
+        pre: [{ run: "systemctl stop nginx", shell: true }],
+        deploy: [
+          { run: [join(other, "renewal-hooks/deploy/10-web")] },
+          { run: [join(other, "renewal-hooks/deploy/20-mail")] },
+          { run: 'echo "one, two" # x', shell: true },
+        ],
+        post: [{ run: "systemctl start nginx", shell: true }],
+      },
+    });
+    expect(Object.values(status.deploy ?? {}).map((one) => one.state)).toEqual([
+      "done",
+      "done",
+      "done",
+    ]);
+  });
+
+  test("a secret stays where it is: a reference reads it, and it is in no output and no file of ours", async () => {
+    const secret = `canary-${"x".repeat(30)}`;
+    const ini = join(folder.path, "it's a", "cf.ini");
+    await put(ini, `# the token\ndns_cloudflare_api_token = "${secret}"\n`);
+    const { code, stdout, stderr, document } = await certbot([
+      "authenticator = dns-cloudflare",
+      `dns_cloudflare_credentials = ${ini}`,
+      "dns_cloudflare_propagation_seconds = 60",
+    ]);
+    expect(code).toBe(0);
+    const { request } = await stored();
+    const [solver] = request.solvers;
+    expect(solver).toMatchObject({ use: "cloudflare" });
+    expect(solver?.options["apiToken"]).toMatch(/^cmd:sed -n /);
+    expect(stdout + stderr + JSON.stringify(request)).not.toContain(secret);
+    const notes = document.certificates[0]?.notes.join(" ") ?? "";
+    expect(notes).toContain(`stays in dns_cloudflare_api_token in ${ini}`);
+    expect(notes).toContain("60 seconds was not taken over");
+    expect(notes).not.toContain("not ready");
+  });
+
+  test.each([
+    ["authenticator = nginx", /configuration of nginx.*--webroot/],
+    ["authenticator = certbot-plugin-x:dns-x", /by dns-x.*--solver NAME/],
+    ["authenticator = manual", /a person did by hand.*--webroot/],
+  ])("without an equivalent for %s say what to do", async (line, says) => {
+    const { document } = await certbot([line]);
+    expect(document.certificates[0]?.solvers).toEqual([]);
+    expect(document.certificates[0]?.notes.join(" ")).toMatch(says);
+  });
+
+  test.each([
+    [
+      ["authenticator = webroot", "webroot_path = /srv/a,", "[[webroot_map]]", `${name} = /srv/a`],
+      [{ use: "webroot", options: { directory: "/srv/a" } }],
+    ],
+    [
+      [
+        "authenticator = webroot",
+        "[[webroot_map]]",
+        `${name} = /srv/a`,
+        "www.shop.localhost = /srv/b",
+      ],
+      [
+        {
+          use: "webroot",
+          options: { directories: { [name]: "/srv/a", "www.shop.localhost": "/srv/b" } },
+        },
+      ],
+    ],
+    [["authenticator = dns-route53"], [{ use: "route53", options: {} }]],
+    [
+      ["authenticator = standalone", "http01_address = 192.0.2.1"],
+      [{ use: "standalone", options: { address: ["192.0.2.1"] } }],
+    ],
+  ])("answer challenges by our solvers: %j", async (settings, solvers) => {
+    await certbot(settings);
+    expect((await stored()).request.solvers).toMatchObject(solvers);
+  });
+
+  test("rfc2136 keeps the algorithm that certbot assumes", async () => {
+    const ini = join(folder.path, "rfc2136.ini");
+    await put(
+      ini,
+      ["server = 192.0.2.53", "name = keyname.", "secret = c2VjcmV0IQ=="]
+        .map((line) => `dns_rfc2136_${line}`)
+        .join("\n"),
+    );
+    await certbot(["authenticator = dns-rfc2136", `dns_rfc2136_credentials = ${ini}`]);
+    expect((await stored()).request.solvers[0]?.options).toMatchObject({
+      server: "192.0.2.53",
+      tsigKeyName: "keyname.",
+      tsigAlgorithm: "hmac-md5",
+      tsigSecret: expect.stringContaining("cmd:sed"),
+    });
+  });
+
+  test("flags of ours come before what certbot did", async () => {
+    await writeCertbot(other, name, material, { settings: ["authenticator = nginx"] });
+    const { document } = await take(["certbot", other, "--webroot", "/srv/www"]);
+    expect(document.certificates[0]).toMatchObject({ solvers: ["webroot"] });
+  });
+});
+
+describe("settings of acme.sh", () => {
+  const acmeSh = async (...settings: string[]) => {
+    await writeAcmeSh(other, name, material, { settings });
+    return take(["acme.sh", other]);
+  };
+  const encoded = (text: string) =>
+    `__ACME_BASE64__START_${Buffer.from(text).toString("base64")}__ACME_BASE64__END_`;
+
+  test("become those of the request: hooks decoded, copies outside its folder, the key kept", async () => {
+    await acmeSh(
+      "Le_Webroot='/srv/a,dns_cf'",
+      `Le_PreHook='${encoded("systemctl stop nginx")}'`,
+      `Le_ReloadCmd='${encoded("systemctl reload 'nginx'")}'`,
+      "Le_RealKeyPath='/etc/nginx/shop.key'",
+      "Le_RealFullChainPath='/etc/nginx/shop.pem'",
+      `Le_RealCertPath='${join(other, `${name}_ecc`, "copy.cer")}'`,
+      `Le_Preferred_Chain='${encoded("ISRG Root X1")}'`,
+    );
+    const { request } = await stored();
+    expect(request).toMatchObject({
+      reuseKey: true,
+      preferredChain: "ISRG Root X1",
+      issuer: { email: "ops@example.com" },
+      hooks: {
+        pre: [{ run: "systemctl stop nginx", shell: true }],
+        deploy: [{ run: "systemctl reload 'nginx'", shell: true }],
+      },
+      solvers: [
+        { use: "webroot", options: { directory: "/srv/a" }, select: { names: [name] } },
+        { use: "cloudflare", select: { names: ["www.shop.localhost"] } },
+      ],
+    });
+    expect(request.outputs).toEqual({
+      key: "/etc/nginx/shop.key",
+      fullchain: "/etc/nginx/shop.pem",
+    });
+  });
+
+  test("a saved secret is read from account.conf at each renewal; one that is encoded there has to be set", async () => {
+    await put(
+      join(other, "account.conf"),
+      `SAVED_CF_Token='canary-token'\nSAVED_CF_Key='${encoded("canary-key")}'\nSAVED_CF_Email='a@example.com'\n`,
+    );
+    const { document, stdout, stderr } = await acmeSh("Le_Webroot='dns_cf'");
+    const [solver] = (await stored()).request.solvers;
+    expect(solver?.options).toMatchObject({
+      apiToken: expect.stringContaining("cmd:sed"),
+      email: "a@example.com",
+    });
+    expect(solver?.options).not.toHaveProperty("apiKey");
+    expect(document.certificates[0]?.notes.join(" ")).toContain(
+      `SAVED_CF_Key in ${join(other, "account.conf")} was not taken over: set apiKey`,
+    );
+    expect(stdout + stderr).not.toContain("canary");
+  });
+
+  test("RSA and ECC certificates of one name stand beside each other", async () => {
+    await acmeSh("Le_Webroot='no'");
+    const rsa = join(other, name);
+    for (const file of [`${name}.conf`, `${name}.cer`, "ca.cer", `${name}.key`]) {
+      await put(join(rsa, file), await readFile(join(other, `${name}_ecc`, file), "utf8"));
+    }
+    await rm(state, { recursive: true });
+    const { document } = await take(["acme.sh", other]);
+    expect(document.certificates.map((one) => one.name)).toEqual([name, `${name}_ecc`]);
+  });
+});
+
+test("the accounts and certificates of lego 5 say their own CA", async () => {
+  await writeLego(other, name, material);
+  const server = new URL(material.directory).host.replaceAll(":", "_");
+  const account = join(other, "accounts", server, "ops@example.com");
+  const key = await readFile(join(account, "keys/ops@example.com.key"), "utf8");
+  await rm(join(account, "keys"), { recursive: true });
+  await put(join(account, "ops@example.com.key"), key);
+  await put(
+    join(account, "account.json"),
+    JSON.stringify({
+      id: "ops@example.com",
+      email: "ops@example.com",
+      server: material.directory,
+      keyType: "EC256",
+      registration: { status: "valid", accountURL: material.accountUrl },
+    }),
+  );
+  const { document } = await take(["lego", other, "--standalone"]);
+  expect(document.left).toEqual([]);
+  expect(document.accounts).toMatchObject([{ outcome: "taken", url: material.accountUrl }]);
+  expect(document.certificates).toMatchObject([{ name, outcome: "taken" }]);
+});
+
+test("what was taken, what was not and what to do next is shown to people", async () => {
+  await writeCertbot(other, name, material, { settings: ["authenticator = nginx"] });
+  const { stdout } = await run(["import", "certbot", other], {
+    env: { HOME: folder.path, ACMECTL_STATE: state },
+  });
+  expect(stdout.replaceAll(other, "OTHER").replaceAll(state, "STATE")).toMatch(
+    /Taken over from certbot \(OTHER\).*\n.*OUTCOME(.|\n)*Not taken over(.|\n)*nginx(.|\n)*certbot\.timer/,
+  );
+});
