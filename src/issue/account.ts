@@ -64,9 +64,10 @@ async function register(issuer: IssuerSetting, tools: IssueTools): Promise<OpenA
 
 async function usableAccount(
   issuer: IssuerSetting,
-  { store }: IssueTools,
+  { store, accountId }: IssueTools,
 ): Promise<StoredAccount | undefined> {
-  const accounts = await store.accounts.ofDirectory(issuer.server);
+  const stored = await store.accounts.ofDirectory(issuer.server);
+  const accounts = stored.filter(({ id }) => accountId === undefined || id === accountId);
   const usable = accounts.filter(({ status }) => status === undefined || status === "valid");
   if (accounts.length > 0 && usable.length === 0) {
     throw new Problem("refused", {

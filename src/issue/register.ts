@@ -22,24 +22,28 @@ export async function registerAccount(
   ambient: Ambient,
   tools: IssueTools,
 ): Promise<KnownAccount> {
-  if (accountKey !== undefined) await takeKey(accountKey, issuer, ambient, tools);
-  const { stored, session, created } = await openAccount(issuer, tools);
+  const chosen =
+    accountKey === undefined ? tools : await withKey(accountKey, issuer, ambient, tools);
+  const { stored, session, created } = await openAccount(issuer, chosen);
   return { stored, account: await session.read(tools.signal), created };
 }
 
-/** A key of the user's becomes the stored one; its account is found by the key alone (RFC 8555 §7.3.1). */
-async function takeKey(
+/**
+ * The same tools for the account of a key of the user's, which becomes a stored one; its account is found by the key alone (RFC
+ * 8555 §7.3.1). Where the CA knows none, it is registered when it is needed.
+ */
+export async function withKey(
   reference: string,
   issuer: IssuerSetting,
   ambient: Ambient,
   tools: IssueTools,
-): Promise<void> {
+): Promise<IssueTools> {
   const { env, cwd, mask, signal } = ambient;
   const pem = await readSecret(reference, { env, folder: cwd, mask, signal, multiline: true });
   const { pem: key } = readPrivateKey(pem, `--account-key (${reference})`);
   const id = thumbprint(key);
   const stored = await tools.store.accounts.ofDirectory(issuer.server);
-  if (stored.some((account) => account.id === id)) return;
+  if (stored.some((account) => account.id === id)) return { ...tools, accountId: id };
   const found = await tools.ca.session(key, undefined).find(signal);
   if (found !== undefined && found.status !== "valid") {
     throw new Problem("refused", {
@@ -55,4 +59,5 @@ async function takeKey(
   });
   if (found !== undefined)
     await tools.store.accounts.update(created, { url: found.url, status: found.status });
+  return { ...tools, accountId: id };
 }

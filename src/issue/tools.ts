@@ -1,9 +1,9 @@
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
 import type { Clock } from "../clock.ts";
 import type { Dns } from "../dns/dns.ts";
-import type { DnsSetting } from "../certificate.ts";
+import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Log } from "../plugin.ts";
-import type { Store } from "../store/store.ts";
+import type { HeldCertificate, Store } from "../store/store.ts";
 import type { SolverSet } from "./solvers.ts";
 
 /** All that the pipeline's steps may touch. Built once per run, by the command. */
@@ -19,9 +19,28 @@ export interface IssueTools {
   /** Read from its reference by now; absent where the CA wants none. */
   readonly eab?: ExternalAccountBinding;
   readonly timeouts: Timeouts;
+  /** Hooks around the issuing of a certificate. */
+  readonly around: AroundIssue;
   /** Where the embedded CA asks for http-01; absent for every other CA. */
   readonly selfCheckAt?: string;
+  /** Of the account that is to be used; the first usable one when absent. */
+  readonly accountId?: string;
 }
+
+/** What is told of every certificate that is about to be ordered. */
+export interface AroundIssue {
+  /** Rejects to stop this certificate before anything is ordered. */
+  pre(request: CertificateRequest, held?: HeldCertificate): Promise<void>;
+  issued(request: CertificateRequest): void;
+  failure(request: CertificateRequest, error: unknown, held?: HeldCertificate): Promise<void>;
+}
+
+/** Where there are no hooks. */
+export const noHooks: AroundIssue = {
+  pre: () => Promise.resolve(),
+  issued: () => undefined,
+  failure: () => Promise.resolve(),
+};
 
 /** Milliseconds. */
 export interface Timeouts {

@@ -1,0 +1,223 @@
+/** The certificate that a pipeline hands back in takes the place of a state folder: while it is good, nothing is ordered. */
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { Ca } from "../acme/acme.ts";
+import { readCsr } from "../acme/csr.ts";
+import { certificateId, identifiersOf, isAuthority, serialOf } from "../acme/extensions.ts";
+import { keyTypeOf } from "../acme/keys.ts";
+import { certificatesOf } from "../acme/pem.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { Clock } from "../clock.ts";
+import { requestHash } from "../issue/request.ts";
+import type { Identifier, Log } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import type { AriStatus, HeldCertificate } from "../store/store.ts";
+import { dueOf } from "./due.ts";
+
+/** Absolute paths. */
+export interface CurrentFiles {
+  readonly certificate: string;
+  readonly privateKey?: string;
+}
+
+export interface CurrentTools {
+  readonly ca: Ca;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What the files hold, where it satisfies the request and is not due; undefined, and the log says why, where a new one is
+ * wanted. A file that is missing or empty is a first run. One that holds anything else than a certificate, or a key that is
+ * not the certificate's, is a `config` Problem.
+ */
+export async function goodCurrent(
+  request: CertificateRequest,
+  files: CurrentFiles,
+  tools: CurrentTools,
+): Promise<HeldCertificate | undefined> {
+  const { log, clock } = tools;
+  const leaf = await readLeaf(files.certificate);
+  if (leaf === undefined) {
+    log.info(`${files.certificate} holds no certificate yet`, { step: "current" });
+    return undefined;
+  }
+  const key = await readKey(files.privateKey);
+  if (key !== undefined && !key.equals(leaf.publicKey)) throw otherKey(files);
+  if (files.privateKey !== undefined && key === undefined) {
+    log.info(`${files.privateKey} holds no key: the certificate is of no use`, { step: "current" });
+    return undefined;
+  }
+  const held = heldOf(leaf, files, request, clock.now());
+  const why = otherThan(request, held, leaf) ?? (await dueReason(request, held, tools));
+  if (why === undefined) return held;
+  log.info(`${files.certificate} is replaced: ${why}`, { step: "current" });
+  return undefined;
+}
+
+async function readLeaf(path: string): Promise<X509Certificate | undefined> {
+  const pem = await readGiven(path, "--current-cert");
+  if (pem === undefined) return undefined;
+  const ders = certificatesOf(pem);
+  if (typeof ders === "string") throw unreadable(path, ders);
+  let leaf: X509Certificate;
+  try {
+    leaf = new X509Certificate(ders[0] ?? Buffer.alloc(0));
+  } catch (cause) {
+    throw unreadable(path, "its first PEM block is no X.509 certificate", cause);
+  }
+  if (isAuthority(leaf)) throw unreadable(path, "it begins with the certificate of a CA");
+  return leaf;
+}
+
+function unreadable(path: string, why: string, cause?: unknown): Problem {
+  return new Problem("config", {
+    detail: `--current-cert: ${path} is not the certificate of an earlier run: ${why}.`,
+    hint: "Hand back the fullchain.pem of the last run as it was, or remove the file to get a new certificate.",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The public half. */
+async function readKey(path: string | undefined): Promise<KeyObject | undefined> {
+  const pem = path === undefined ? undefined : await readGiven(path, "--current-key");
+  if (pem === undefined) return undefined;
+  try {
+    return createPublicKey(createPrivateKey(pem));
+  } catch (cause) {
+    throw new Problem("config", {
+      detail: `--current-key: ${path} can not be read as a private key.`,
+      hint: "Hand back the privkey.pem of the last run as it was, or remove both files to get a new certificate.",
+      cause,
+    });
+  }
+}
+
+function otherKey({ certificate, privateKey }: CurrentFiles): Problem {
+  return new Problem("config", {
+    detail: `--current-key: ${privateKey} is not the key of ${certificate}.`,
+    hint: "Hand back both files of one run, or remove both to get a new certificate.",
+  });
+}
+
+/** A missing or empty file is a first run: pipelines make empty files of secrets that are not set. */
+async function readGiven(path: string, option: string): Promise<string | undefined> {
+  try {
+    const text = await readFile(path, "utf8");
+    return text.trim() === "" ? undefined : text;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    throw new Problem("config", {
+      detail: `${option}: ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: "Give the path of a PEM file that this user may read.",
+      cause,
+    });
+  }
+}
+
+/** As if it lay in a state folder. What a certificate does not tell, such as its directory, is taken from the request. */
+function heldOf(
+  leaf: X509Certificate,
+  { certificate, privateKey }: CurrentFiles,
+  request: CertificateRequest,
+  now: Date,
+): HeldCertificate {
+  const ariId = certificateId(leaf);
+  const common = leaf.issuer.split("\n").find((part) => part.startsWith("CN="));
+  return {
+    version: 0,
+    paths: {
+      certificate,
+      chain: certificate,
+      fullchain: certificate,
+      ...(privateKey === undefined ? {} : { privateKey }),
+    },
+    meta: {
+      identifiers: identifiersOf(leaf) ?? [],
+      serial: serialOf(leaf),
+      fingerprint: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),
+      issuer: common?.slice(3) ?? leaf.issuer.replaceAll("\n", ", "),
+      notBefore: new Date(leaf.validFrom).toISOString(),
+      notAfter: new Date(leaf.validTo).toISOString(),
+      keyType: keyTypeOf(leaf.publicKey) ?? "csr",
+      directory: request.issuer.server,
+      account: "",
+      certificateUrl: "",
+      orderUrl: "",
+      ...(ariId === undefined ? {} : { ariId }),
+      issuedAt: now.toISOString(),
+      requestHash: requestHash(request),
+    },
+  };
+}
+
+/** In which way it is not what is wanted now, in words. */
+function otherThan(
+  request: CertificateRequest,
+  { meta }: HeldCertificate,
+  leaf: X509Certificate,
+): string | undefined {
+  const [has, wanted] = [namesOf(meta.identifiers), namesOf(request.identifiers)];
+  if (has !== wanted) return `it is for ${has || "no name"}, and ${wanted} is wanted`;
+  if (request.csr !== undefined) {
+    const { publicKey } = readCsr(Buffer.from(request.csr, "base64"));
+    return publicKey.equals(leaf.publicKey) ? undefined : "its key is not that of the CSR";
+  }
+  if (meta.keyType === request.keyType) return undefined;
+  return `its key is ${meta.keyType === "csr" ? "of another kind" : meta.keyType}, and ${request.keyType} is wanted`;
+}
+
+function namesOf(identifiers: readonly Identifier[]): string {
+  return identifiers
+    .map(({ value }) => value)
+    .toSorted()
+    .join(", ");
+}
+
+/** By the CA's renewal information, else by the lifetime; undefined while it is not due. */
+async function dueReason(
+  request: CertificateRequest,
+  held: HeldCertificate,
+  tools: CurrentTools,
+): Promise<string | undefined> {
+  const now = tools.clock.now();
+  const expired = new Date(held.meta.notAfter) <= now;
+  const ari = expired ? undefined : await renewalWindow(held, tools);
+  const status = { failures: 0, ...(ari === undefined ? {} : { ari }) };
+  const due = dueOf({ name: request.name, request, held, status }, now);
+  return due.at <= now ? due.reason : undefined;
+}
+
+async function renewalWindow(
+  { meta }: HeldCertificate,
+  { ca, log, signal }: CurrentTools,
+): Promise<AriStatus | undefined> {
+  if (meta.ariId === undefined) return undefined;
+  try {
+    const { renewalInfo } = await ca.directory(signal);
+    if (renewalInfo === undefined) return undefined;
+    const { start, end, retryAfter } = await ca.renewalInfo(meta.ariId, signal);
+    const selected =
+      start.getTime() + fraction(meta.fingerprint) * (end.getTime() - start.getTime());
+    return {
+      certificateId: meta.ariId,
+      nextCheck: retryAfter.toISOString(),
+      window: {
+        start: start.toISOString(),
+        end: end.toISOString(),
+        selected: new Date(selected).toISOString(),
+      },
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!Problem.is(error)) throw error;
+    log.warn(`no renewal information, so the lifetime decides: ${error.message}`, { step: "ari" });
+    return undefined;
+  }
+}
+
+/** In [0, 1), from the certificate itself: with nothing kept between runs, each run must choose the same time in the window. */
+function fraction(fingerprint: string): number {
+  return Number.parseInt(fingerprint.slice(0, 12), 16) / 2 ** 48;
+}
