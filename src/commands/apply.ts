@@ -31,7 +31,7 @@ export const command = defineCommand({
     const renewals = await renewPass(certificates, passOptions(flags, context), context, {
       store,
       timeouts: flags.wait ? {} : { lock: 0 },
-      deploy: () => Promise.resolve(undefined),
+      dryRun: false,
     });
     const report = reportRenewals(
       renewals,

@@ -1,17 +1,24 @@
 import { composeRequest } from "../issue/compose.ts";
+import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { openDryRun, openRealRun } from "../issue/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
-import { openTools } from "../issue/open.ts";
+import { openTools, type OpenTools } from "../issue/open.ts";
+import { withKey } from "../issue/register.ts";
+import { goodCurrent } from "../renew/current.ts";
 import { describeHeld } from "../renew/describe.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { pipelineFlags } from "../options/pipeline.ts";
 import { requestFlags } from "../options/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
+import type { HeldCertificate } from "../store/store.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
 
 const options = {
   ...requestFlags,
+  ...pipelineFlags,
   force: {
     type: "boolean",
     description: "Issue anew though a good certificate is held.",
@@ -50,25 +57,77 @@ export const command = defineCommand({
       context,
     );
     const request = run.requestOf(asked);
+    const deployment =
+      flags.dryRun === true
+        ? showDeployment(context)
+        : openDeployment({ ...context, store: run.store });
     const tools = await openTools(request.issuer, [request], context, {
       store: run.store,
       timeouts: flags.wait ? {} : { lock: 0 },
       local: localOf(flags),
+      around: deployment.hooks,
     });
     try {
       await cleanAllLeftovers(tools);
-      const outcome = await issue(request, issueOptions(flags), tools);
-      return present(request, outcome, flags, context);
+      const current = await handedBack(request, flags, tools);
+      if (current !== undefined) return presentCurrent(request, current, context);
+      const { accountKey } = flags;
+      const chosen =
+        accountKey === undefined
+          ? tools
+          : await withKey(accountKey, request.issuer, context, tools);
+      const outcome = await issue(request, issueOptions(flags), chosen);
+      const problem = await deployment.deploy({ name: request.name, request });
+      return withProblem(present(request, outcome, flags, context), problem);
     } finally {
       await tools.close();
+      await deployment.hooks.post();
     }
   },
 });
+
+/** The certificate is good and shown, whatever became of its deployment. */
+function withProblem(result: Result, problem: Problem | undefined): Result {
+  return problem === undefined ? result : { ...result, problem, exitCode: problem.exitCode };
+}
 
 type Flags = OptionsOf<typeof options>;
 
 function issueOptions({ force }: Flags): IssueOptions {
   return force === true ? { isWanted: () => true } : {};
+}
+
+/** What `--current-cert` brings, where that is good and nobody insists on another. */
+async function handedBack(
+  request: CertificateRequest,
+  { currentCert, currentKey, force, dryRun }: Flags,
+  tools: OpenTools,
+): Promise<HeldCertificate | undefined> {
+  if (currentCert === undefined && currentKey !== undefined) {
+    throw new Problem("usage", {
+      detail: "--current-key is the key of --current-cert, which is missing.",
+      hint: "Give both.",
+    });
+  }
+  if (currentCert === undefined || force === true || dryRun === true) return undefined;
+  const key = currentKey === undefined ? {} : { privateKey: currentKey };
+  return goodCurrent(request, { certificate: currentCert, ...key }, tools);
+}
+
+function presentCurrent(
+  request: CertificateRequest,
+  held: HeldCertificate,
+  { clock }: CommandContext,
+): Result {
+  const { document, view } = describeHeld(request, held, "unchanged", clock.now());
+  const { fullchain, privateKey } = held.paths;
+  const paths = { fullchain, ...(privateKey === undefined ? {} : { privateKey }) };
+  const text = `The certificate in ${fullchain} is good; nothing was done.`;
+  return {
+    exitCode: 0,
+    document: { outcome: "unchanged", certificates: [{ ...document, paths }] },
+    view: [{ kind: "line", text, tone: "good" }, ...view],
+  };
 }
 
 function localOf({ localHttpPort, localResolver }: Flags) {

@@ -34,11 +34,7 @@ export const command = defineCommand({
       dryRun ? named.map((one) => rehearsalOf(one, pass)) : named,
       passOptions(flags, context),
       context,
-      {
-        store: pass.store,
-        timeouts: flags.wait ? {} : { lock: 0 },
-        deploy: () => Promise.resolve(undefined),
-      },
+      { store: pass.store, timeouts: flags.wait ? {} : { lock: 0 }, dryRun },
     );
     const detailed = flags.detailedExitcode === true;
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());

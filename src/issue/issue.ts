@@ -92,15 +92,16 @@ async function recorded(
   tools: IssueTools,
 ): Promise<IssueOutcome> {
   const attempt = beginAttempt(request, start.startedAt, tools);
+  const { around } = tools;
   try {
-    const { held, order } = await run(request, start, lock, {
-      ...tools,
-      log: attempt.log,
-    });
+    await around.pre(request, start.held);
+    const { held, order } = await run(request, start, lock, { ...tools, log: attempt.log });
     await attempt.succeeded(order.url);
+    around.issued(request);
     return { held, issued: true };
   } catch (error) {
     await attempt.failed(error);
+    await around.failure(request, error, start.held);
     throw error;
   }
 }

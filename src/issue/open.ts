@@ -11,7 +11,13 @@ import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
 import { openLocalCa, type LocalCaOptions } from "./local-ca.ts";
 import { openSolverSet } from "./solvers.ts";
-import { defaultTimeouts, type IssueTools, type Timeouts } from "./tools.ts";
+import {
+  defaultTimeouts,
+  noHooks,
+  type AroundIssue,
+  type IssueTools,
+  type Timeouts,
+} from "./tools.ts";
 
 /** A run's tools, to be closed at its end. */
 export interface OpenTools extends IssueTools {
@@ -21,6 +27,8 @@ export interface OpenTools extends IssueTools {
 export interface ToolsOptions {
   readonly store: Store;
   readonly timeouts?: Partial<Timeouts>;
+  /** Hooks; none when absent. */
+  readonly around?: AroundIssue;
   /** For the embedded CA (`--server local`). */
   readonly local?: LocalCaOptions;
 }
@@ -30,7 +38,7 @@ export async function openTools(
   issuer: IssuerSetting,
   requests: readonly CertificateRequest[],
   ambient: Ambient,
-  { store, timeouts, local }: ToolsOptions,
+  { store, timeouts, local, around = noHooks }: ToolsOptions,
 ): Promise<OpenTools> {
   const eab = await readBinding(issuer, ambient);
   if (issuer.server === "local") await store.checkWritable();
@@ -51,6 +59,7 @@ export async function openTools(
     signal,
     ...(eab === undefined ? {} : { eab }),
     timeouts: { ...defaultTimeouts, ...timeouts },
+    around,
     ...(issuing.selfCheckAt === undefined ? {} : { selfCheckAt: issuing.selfCheckAt }),
     async close() {
       await solvers.close();

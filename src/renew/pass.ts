@@ -1,27 +1,26 @@
 import type { Ambient } from "../issue/ambient.ts";
+import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openPool } from "../issue/pool.ts";
 import type { ToolsOptions } from "../issue/open.ts";
-import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../store/store.ts";
 import { dueOf, pauseOf } from "./due.ts";
-import type { WantedCertificate } from "./wanted.ts";
-import { renewAll, type Renewal, type RenewOptions, type RenewTools } from "./renew.ts";
+import { refuseUnknown, type WantedCertificate } from "./wanted.ts";
+import { renewAll, type Renewal, type RenewOptions } from "./renew.ts";
 
 /** One pass of renewals over certificates that may have several issuers, with everything opened and closed around it. */
 export async function renewPass(
   certificates: readonly WantedCertificate[],
   options: RenewOptions,
   ambient: Ambient,
-  { deploy, ...settings }: ToolsOptions & Pick<RenewTools, "deploy">,
+  settings: Omit<ToolsOptions, "around"> & { readonly dryRun: boolean },
 ): Promise<readonly Renewal[]> {
-  const { store } = settings;
+  const { store, dryRun } = settings;
   const { log, clock, signal } = ambient;
-  const pool = openPool(
-    certificates.map(({ request }) => request),
-    ambient,
-    settings,
-  );
+  const deployment = dryRun ? showDeployment(ambient) : openDeployment({ ...ambient, store });
+  const { hooks } = deployment;
+  const requests = certificates.map(({ request }) => request);
+  const pool = openPool(requests, ambient, { ...settings, around: hooks });
   try {
     await cleanBefore(certificates, options, pool, store, clock.now());
     return await renewAll(certificates, options, {
@@ -29,12 +28,13 @@ export async function renewPass(
       log,
       clock,
       signal,
-      deploy,
+      deploy: (certificate) => deployment.deploy(certificate),
       open: (issuer) => pool.open(issuer),
       random: Math.random,
     });
   } finally {
     await pool.close();
+    await hooks.post();
   }
 }
 
@@ -60,16 +60,7 @@ export async function namedCertificates(
   store: Store,
 ): Promise<readonly StoredCertificate[]> {
   const known = await store.certificates.names();
-  const unknown = names.filter((name) => !known.includes(name));
-  if (unknown.length > 0) {
-    throw new Problem("usage", {
-      detail: `There is no certificate called ${unknown.join(", ")} in ${store.root}.`,
-      hint:
-        known.length === 0
-          ? "Nothing was issued yet: acmectl issue -d NAME."
-          : `There are: ${known.join(", ")}.`,
-    });
-  }
+  refuseUnknown(names, known, store);
   const found = await Promise.all(
     (names.length === 0 ? known : names).map((name) => store.certificates.read(name)),
   );

@@ -5,7 +5,7 @@ import type { Wanted, WantedCertificate } from "./wanted.ts";
 
 type Action = "issue" | "re-issue" | "renew" | "none" | "wait" | "deploy" | "remove" | "orphaned";
 
-interface Step {
+export interface Step {
   readonly name: string;
   readonly action: Action;
   readonly reason: string;
@@ -44,7 +44,8 @@ export function planOf(
   };
 }
 
-function stepOf(certificate: WantedCertificate, now: Date): Step {
+/** What the next run would do with one certificate. */
+export function stepOf(certificate: WantedCertificate, now: Date): Step {
   const { name } = certificate;
   const due = dueOf(certificate, now);
   const pause = pauseOf(certificate, now, false);

@@ -1,4 +1,5 @@
 import type { CertificateRequest } from "../certificate.ts";
+import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../store/store.ts";
 
 /** What is wanted, by the config and by requests made on the command line, beside what is held. */
@@ -27,6 +28,23 @@ export async function wantedCertificates(
     certificates: [...fromConfig, ...others.filter(({ request }) => request.fromConfig !== true)],
     orphans: others.filter(({ request }) => request.fromConfig === true),
   };
+}
+
+/** An unknown name is a Problem that lists those there are. */
+export function refuseUnknown(
+  names: readonly string[],
+  known: readonly string[],
+  { root }: Pick<Store, "root">,
+): void {
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new Problem("usage", {
+    detail: `There is no certificate called ${unknown.join(", ")} in ${root}.`,
+    hint:
+      known.length === 0
+        ? "Nothing was issued yet: acmectl issue -d NAME."
+        : `There are: ${known.join(", ")}.`,
+  });
 }
 
 function withRequest(

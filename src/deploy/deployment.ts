@@ -1,0 +1,50 @@
+import type { CertificateRequest } from "../certificate.ts";
+import type { Problem } from "../problem.ts";
+import type { StoredCertificate } from "../store/store.ts";
+import { deployCertificate } from "./deploy.ts";
+import { openHooks, type Hooks } from "./hooks.ts";
+import { openOncePerRun } from "./once.ts";
+import { stepsOf } from "./steps.ts";
+import type { DeployTools } from "./tools.ts";
+
+/** What a run does around and after issuing. */
+export interface Deployment {
+  readonly hooks: Hooks;
+  /** Do what is still to be done for the certificate held; a `deploy` Problem when a step failed. */
+  deploy(certificate: Pick<StoredCertificate, "name" | "request">): Promise<Problem | undefined>;
+}
+
+export function openDeployment(from: Omit<DeployTools, "once">): Deployment {
+  const tools: DeployTools = { ...from, once: openOncePerRun() };
+  return {
+    hooks: openHooks(tools),
+    deploy: (certificate) => deployCertificate(certificate, { all: false }, tools),
+  };
+}
+
+/** For a dry run: everything is told, and nothing done. */
+export function showDeployment({ log }: Pick<DeployTools, "log">): Deployment {
+  const tell = (event: string, hooks: CertificateRequest["hooks"]["pre"] = []) => {
+    for (const { run } of hooks) {
+      log.info(
+        `dry run: the ${event} hook would be: ${typeof run === "string" ? run : run.join(" ")}`,
+      );
+    }
+  };
+  return {
+    hooks: {
+      async pre({ hooks }) {
+        tell("pre", hooks.pre);
+        tell("post", hooks.post);
+      },
+      issued: () => undefined,
+      failure: async ({ hooks }) => tell("failure", hooks.failure),
+      post: () => Promise.resolve(),
+    },
+    async deploy({ request }) {
+      for (const { title } of stepsOf(request))
+        log.info(`dry run: the deploy step would be: ${title}`);
+      return undefined;
+    },
+  };
+}

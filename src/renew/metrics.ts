@@ -1,0 +1,116 @@
+import { conditionsOf } from "./conditions.ts";
+import { dueOf } from "./due.ts";
+import type { KnownCertificate } from "./known.ts";
+
+/** Prometheus' text format, version 0.0.4, for the node exporter's textfile collector. */
+export function prometheusText(certificates: readonly KnownCertificate[], now: Date): string {
+  const series = metrics.map(({ name, help, samples }) => {
+    const lines = certificates.flatMap((certificate) =>
+      samples(certificate, now).map(([value, labels = {}]) =>
+        sample(`${prefix}_${name}`, { name: certificate.name, ...labels }, value),
+      ),
+    );
+    return [...head(`${prefix}_${name}`, help), ...lines];
+  });
+  const count = "acmectl_certificates";
+  return `${[
+    ...head(count, "How many certificates are wanted or held."),
+    `${count} ${certificates.length}`,
+    ...series.flat(),
+  ].join("\n")}\n`;
+}
+
+const prefix = "acmectl_certificate";
+
+type Sample = readonly [value: number, labels?: Readonly<Record<string, string>>];
+
+interface Metric {
+  /** Behind the prefix. */
+  readonly name: string;
+  readonly help: string;
+  readonly samples: (certificate: KnownCertificate, now: Date) => readonly Sample[];
+}
+
+const metrics: readonly Metric[] = [
+  {
+    name: "info",
+    help: "What is held; always 1.",
+    samples: ({ held }) =>
+      held === undefined
+        ? []
+        : [
+            [
+              1,
+              {
+                serial: held.meta.serial,
+                issuer: held.meta.issuer,
+                directory: held.meta.directory,
+                key_type: held.meta.keyType,
+              },
+            ],
+          ],
+  },
+  {
+    name: "not_before_timestamp_seconds",
+    help: "When the certificate held begins to be valid.",
+    samples: ({ held }) => time(held?.meta.notBefore),
+  },
+  {
+    name: "not_after_timestamp_seconds",
+    help: "When the certificate held expires.",
+    samples: ({ held }) => time(held?.meta.notAfter),
+  },
+  {
+    name: "due_timestamp_seconds",
+    help: "When the certificate held is to be renewed.",
+    samples: (certificate, now) =>
+      certificate.held === undefined ? [] : time(dueOf(certificate, now).at.toISOString()),
+  },
+  {
+    name: "last_success_timestamp_seconds",
+    help: "When a certificate was last issued.",
+    samples: ({ status }) => time(status.lastSuccess),
+  },
+  {
+    name: "last_attempt_timestamp_seconds",
+    help: "When it was last tried to issue one.",
+    samples: ({ status }) => time(status.lastAttempt?.startedAt),
+  },
+  {
+    name: "failures",
+    help: "Failed attempts since the last success.",
+    samples: ({ status }) => [[status.failures]],
+  },
+  {
+    name: "retry_timestamp_seconds",
+    help: "No attempt is made before this time.",
+    samples: ({ status }) => (status.failures === 0 ? [] : time(status.retryAt)),
+  },
+  {
+    name: "condition",
+    help: "Whether the condition is true.",
+    samples: (certificate, now) =>
+      conditionsOf(certificate, now).map(({ type, status }) => [
+        status ? 1 : 0,
+        { condition: type },
+      ]),
+  },
+];
+
+function time(text: string | undefined): readonly Sample[] {
+  const milliseconds = text === undefined ? Number.NaN : new Date(text).getTime();
+  return Number.isNaN(milliseconds) ? [] : [[milliseconds / 1000]];
+}
+
+function head(name: string, help: string): readonly string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`];
+}
+
+function sample(name: string, labels: Readonly<Record<string, string>>, value: number): string {
+  const written = Object.entries(labels).map(([label, text]) => `${label}="${escape(text)}"`);
+  return `${name}{${written.join(",")}} ${value}`;
+}
+
+function escape(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
