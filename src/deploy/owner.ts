@@ -7,7 +7,7 @@ import { searchPath } from "./environment.ts";
 /** The number of a user or group, which may be given as number; asked of the system, so that LDAP's count too. */
 export async function idOf(kind: "owner" | "group", name: string): Promise<number> {
   if (/^\d{1,10}$/u.test(name)) return Number(name);
-  const line = name.startsWith("-") ? undefined : await lookUp(kind, name);
+  const line = /^[^-\s:][^\s:]*$/u.test(name) ? await lookUp(kind, name) : undefined;
   const id = line?.split(":")[2];
   if (id !== undefined && /^\d+$/u.test(id)) return Number(id);
   throw new Problem("deploy", {

@@ -107,11 +107,17 @@ async function lookAt(address: string, wanted: Wanted, run: AbortSignal): Promis
     if (wanted.starttls !== undefined) await startTls(socket, wanted.starttls, signal);
     return { served: await differenceOf(socket, place, wanted, signal) };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { failed: `${place}: ${signal.aborted ? "no answer in time" : why}` };
+    return { failed: `${place}: ${signal.aborted ? "no answer in time" : reasonOf(error)}` };
   } finally {
     socket?.destroy();
   }
+}
+
+/** OpenSSL's errors are a line of places in its source; their `reason` is what is meant. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const reason = "reason" in error && typeof error.reason === "string" ? error.reason : undefined;
+  return reason === undefined ? error.message : `no TLS there (${reason})`;
 }
 
 async function openSocket(host: string, port: number, signal: AbortSignal): Promise<Socket> {

@@ -6,17 +6,17 @@ type Protocol = NonNullable<ProbeSetting["starttls"]>;
 /** What is said in plain text until the server is ready for TLS: first it speaks, then we ask and it answers, in turns. */
 const dialogues: Readonly<Record<Protocol, readonly Turn[]>> = {
   smtp: [
-    { answer: /^220 /mu },
-    { ask: "EHLO probe.invalid", answer: /^250 /mu },
-    { ask: "STARTTLS", answer: /^220 /mu },
+    { answer: /^220 [^\n]*\n/mu },
+    { ask: "EHLO probe.invalid", answer: /^250 [^\n]*\n/mu },
+    { ask: "STARTTLS", answer: /^220 [^\n]*\n/mu },
   ],
-  imap: [{ answer: /^\* OK/mu }, { ask: "a1 STARTTLS", answer: /^a1 OK/mu }],
-  pop3: [{ answer: /^\+OK/mu }, { ask: "STLS", answer: /^\+OK/mu }],
+  imap: [{ answer: /^\* OK[^\n]*\n/mu }, { ask: "a1 STARTTLS", answer: /^a1 OK[^\n]*\n/mu }],
+  pop3: [{ answer: /^\+OK[^\n]*\n/mu }, { ask: "STLS", answer: /^\+OK[^\n]*\n/mu }],
 };
 
 interface Turn {
   readonly ask?: string;
-  /** Of the last line; anything else that is a whole answer is a refusal. */
+  /** Whole lines, since what comes after the last one is TLS. */
   readonly answer: RegExp;
 }
 
@@ -49,15 +49,17 @@ async function answered(socket: Socket, expected: RegExp, signal: AbortSignal): 
       else if (isRefusal(said) || said.length > longest) stop(new Error(`it said ${shown(said)}`));
     };
     const hangUp = () => stop(new Error("it hung up before TLS began"));
+    if (socket.destroyed || socket.readableEnded) return hangUp();
     const abort = () => stop(new Error("it did not answer in time"));
     socket.on("data", hear).on("error", stop).on("close", hangUp);
     signal.addEventListener("abort", abort, { once: true });
+    return undefined;
   });
 }
 
 /** `554 …` of SMTP, `-ERR …` of POP3, `a1 NO …` and `a1 BAD …` of IMAP, as a whole line. */
 function isRefusal(said: string): boolean {
-  return /^([45]\d\d |-ERR|a1 (NO|BAD)|\* BYE).*\n/mu.test(said);
+  return /^([45]\d\d |-ERR|a1 (NO|BAD)|\* BYE)[^\n]*\n/mu.test(said);
 }
 
 function shown(said: string): string {

@@ -1,0 +1,98 @@
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import type { CertificateRequest } from "../../src/certificate.ts";
+import { openHooks } from "../../src/deploy/hooks.ts";
+import { openOncePerRun } from "../../src/deploy/once.ts";
+import { Problem } from "../../src/problem.ts";
+import { requestOf } from "../store/material.ts";
+import { openWorld, shell } from "./world.ts";
+
+async function withHooks(hooks: (log: string) => CertificateRequest["hooks"]) {
+  const controller = new AbortController();
+  const world = await openWorld([], { signal: controller.signal });
+  const log = world.at("log");
+  const requests = ["one", "two", "three"].map((name) => ({
+    ...requestOf(name),
+    identifiers: [{ type: "dns" as const, value: `${name}.example.com` }],
+    hooks: hooks(log),
+  }));
+  const [one, two, three] = requests;
+  if (one === undefined || two === undefined || three === undefined) throw new Error("three");
+  return {
+    world,
+    controller,
+    one,
+    two,
+    three,
+    hooks: openHooks({ ...world.tools, once: openOncePerRun() }),
+    said: async () => readFile(log, "utf8").catch(() => ""),
+  };
+}
+
+test("identical pre and post commands run once for all certificates of a run, and failures each", async () => {
+  const { hooks, one, two, three, said } = await withHooks((log) => ({
+    pre: [shell(`echo stop >> ${log}`)],
+    post: [shell(`echo "start: $RENEWED_DOMAINS / $FAILED_DOMAINS" >> ${log}`)],
+    failure: [shell(`echo "failed: $FAILED_DOMAINS $ACMECTL_HOOK_PROBLEM_DETAIL" >> ${log}`)],
+  }));
+  await Promise.all([one, two, three].map((request) => hooks.pre(request)));
+  hooks.issued(one);
+  hooks.issued(three);
+  await hooks.failure(two, new Problem("validation", { detail: "it did not answer" }));
+  await hooks.post();
+  expect(await said()).toBe(
+    [
+      "stop",
+      "failed: two.example.com it did not answer",
+      "start: one.example.com three.example.com / two.example.com",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("a run that tried nothing has no post", async () => {
+  const { hooks, said } = await withHooks((log) => ({ post: [shell(`echo start >> ${log}`)] }));
+  await hooks.post();
+  expect(await said()).toBe("");
+});
+
+test("a pre hook that fails keeps its certificates from being ordered, and post still runs", async () => {
+  const { hooks, one, two, said } = await withHooks((log) => ({
+    pre: [shell(`echo tried >> ${log}; exit 4`)],
+    post: [shell(`echo start >> ${log}`)],
+  }));
+  for (const request of [one, two]) {
+    await expect(hooks.pre(request)).rejects.toMatchObject({
+      exitCode: 9,
+      message: expect.stringContaining("failed with exit code 4"),
+    });
+  }
+  await hooks.post();
+  expect(await said()).toBe("tried\nstart\n");
+});
+
+test("a post or failure hook that fails only warns", async () => {
+  const { hooks, one, world } = await withHooks(() => ({
+    post: [shell("exit 5")],
+    failure: [{ run: "/nowhere/notify" }],
+  }));
+  await hooks.pre(one);
+  await hooks.failure(one, new Error("a bug"));
+  await hooks.post();
+  const warnings = world.lines.filter((line) => line.startsWith("warn"));
+  expect(warnings).toEqual([
+    expect.stringContaining("The failure hook `/nowhere/notify` cannot be run"),
+    expect.stringContaining("The post hook `exit 5` failed with exit code 5"),
+  ]);
+});
+
+test("after Ctrl-C what pre has stopped is started again", async () => {
+  const { hooks, one, controller, said } = await withHooks((log) => ({
+    pre: [shell(`echo stop >> ${log}`)],
+    post: [shell(`echo start >> ${log}`)],
+  }));
+  await hooks.pre(one);
+  controller.abort(new Error("stopped"));
+  await hooks.post();
+  expect(await said()).toBe("stop\nstart\n");
+});
