@@ -1,0 +1,181 @@
+/** One request and its answer, bounded in size and time; repeated only where that cannot do harm. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { rootCertificates } from "node:tls";
+import type { Dispatcher } from "undici";
+import type { Log } from "acmectl/plugin";
+import type { Credentials } from "./credentials.ts";
+import type { Message } from "./styles.ts";
+
+export interface Answer {
+  readonly status: number;
+  /** The beginning of the body. */
+  readonly text: string;
+  /** Undefined when the body is no JSON, or too long. */
+  readonly json: unknown;
+  readonly location: string | undefined;
+}
+
+export interface HttpSettings {
+  readonly credentials: Credentials;
+  /** Milliseconds for one answer. */
+  readonly timeout: number;
+  readonly retries: number;
+  readonly log: Log;
+}
+
+export interface Http {
+  /** Rejects with the network's error when no answer came. */
+  send(message: Message, signal: AbortSignal): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+const longestBody = 65_536;
+const mostRedirects = 3;
+/** Milliseconds before the first repetition, and at most before any. */
+const [firstPause, longestPause] = [500, 30_000];
+
+/** Opens no connection yet. */
+export async function openHttp(settings: HttpSettings): Promise<Http> {
+  const { EnvHttpProxyAgent, request } = await import("undici");
+  const { ca, ...own } = settings.credentials.tls;
+  const tls = { ...own, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
+  const dispatcher = new EnvHttpProxyAgent({ connect: tls, requestTls: tls });
+  const once = (message: Message, signal: AbortSignal) =>
+    exchange(request, dispatcher, message, settings, signal);
+  let closing: Promise<void> | undefined;
+  return {
+    send: (message, signal) => repeated(() => redirected(once, message, signal), settings, signal),
+    close: () => (closing ??= dispatcher.close()),
+  };
+}
+
+/** Connections that were never made, 429 and 5xx: nothing was done, or the service says that it failed. */
+async function repeated(
+  attempt: () => Promise<Answer & { readonly retryAfter: number | undefined }>,
+  { retries, log }: HttpSettings,
+  signal: AbortSignal,
+): Promise<Answer> {
+  for (
+    let left = retries, pause = firstPause;
+    ;
+    left--, pause = Math.min(pause * 2, longestPause)
+  ) {
+    const outcome = await attempt().catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (left === 0 || !unsent.has(codeOf(error))) throw error;
+      return codeOf(error);
+    });
+    const answered = typeof outcome !== "string";
+    if (answered && (left === 0 || !(outcome.status === 429 || outcome.status >= 500)))
+      return outcome;
+    const wait = (answered ? outcome.retryAfter : undefined) ?? pause * (0.5 + Math.random());
+    const why = answered ? `HTTP status ${outcome.status}` : outcome;
+    log.debug(`the webhook is asked again in ${Math.round(wait)} ms: ${why}`);
+    await sleep(Math.min(wait, longestPause), undefined, { signal });
+  }
+}
+
+/** 307 and 308 repeat the request, so they are followed to the very same host, and never from https to http. */
+async function redirected<A extends Answer>(
+  once: (message: Message, signal: AbortSignal) => Promise<A>,
+  message: Message,
+  signal: AbortSignal,
+): Promise<A> {
+  let { url } = message;
+  for (let left = mostRedirects; ; left--) {
+    const answer = await once({ ...message, url }, signal);
+    const { status, location = "" } = answer;
+    const next = URL.parse(location, url);
+    const isSame = next?.host === new URL(url).host && next.protocol === new URL(url).protocol;
+    if (left === 0 || !isSame || (status !== 307 && status !== 308)) return answer;
+    url = next.href;
+  }
+}
+
+type Request = (typeof import("undici"))["request"];
+
+async function exchange(
+  request: Request,
+  dispatcher: Dispatcher,
+  { method, url, body }: Message,
+  { credentials, timeout }: HttpSettings,
+  signal: AbortSignal,
+) {
+  signal.throwIfAborted();
+  const limit = AbortSignal.timeout(timeout);
+  const headers = {
+    ...(body === "" ? {} : { "content-type": "application/json" }),
+    accept: "application/json, */*",
+    ...credentials.headersFor(body),
+  };
+  try {
+    const response = await request(url, {
+      method: isMethod(method) ? method : "POST",
+      dispatcher,
+      headers,
+      body: body === "" ? null : body,
+      signal: AbortSignal.any([signal, limit]),
+    });
+    const { text, whole } = await textOf(response.body);
+    return {
+      status: response.statusCode,
+      text: text.slice(0, 500),
+      json: whole ? jsonOf(text) : undefined,
+      location: first(response.headers["location"]),
+      retryAfter: secondsOf(first(response.headers["retry-after"])),
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (limit.aborted) throw Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" });
+    throw error;
+  }
+}
+
+async function textOf(body: AsyncIterable<Uint8Array> & { destroy(): unknown }) {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    chunks.push(chunk);
+    if (length > longestBody) break;
+  }
+  return { text: Buffer.concat(chunks).toString("utf8"), whole: length <= longestBody };
+}
+
+/** The system's, OpenSSL's or undici's name of an error; empty for anything else. */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  // Several addresses were tried: the first one's reason stands for all.
+  const [one] = error instanceof AggregateError ? error.errors : [];
+  return "code" in error && typeof error.code === "string" ? error.code : codeOf(one);
+}
+
+const unsent = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+function isMethod(method: string): method is "POST" | "PUT" | "PATCH" | "DELETE" | "GET" {
+  return ["POST", "PUT", "PATCH", "DELETE", "GET"].includes(method);
+}
+
+/** Seconds (RFC 9110 §10.2.3) as milliseconds; a date is not honoured. */
+function secondsOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    const json: unknown = JSON.parse(text);
+    return json;
+  } catch {
+    return undefined;
+  }
+}
+
+function first(field: string | string[] | undefined): string | undefined {
+  return Array.isArray(field) ? field[0] : field;
+}

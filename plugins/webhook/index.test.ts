@@ -1,0 +1,484 @@
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import https from "node:https";
+import type { AddressInfo, Server } from "node:net";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Problem, type OptionsOf } from "acmectl/plugin";
+import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { run } from "../../test/support/run.ts";
+import { freePort } from "../../test/support/servers/process.ts";
+import { makeTls } from "../../test/support/servers/tls.ts";
+import { temporaryFolder } from "../../test/support/state.ts";
+import webhook from "./index.ts";
+
+type Options = OptionsOf<typeof webhook.options>;
+
+const pauses = vi.hoisted((): number[] => []);
+// What a busy service asks for is not waited for here.
+vi.mock(import("node:timers/promises"), async (original) => {
+  const real = await original();
+  const setTimeout = async (milliseconds: number, ...rest: unknown[]) => {
+    pauses.push(milliseconds);
+    return (real.setTimeout as (...all: unknown[]) => Promise<unknown>)(1, ...rest);
+  };
+  return { ...real, setTimeout: setTimeout as never };
+});
+
+const call = { signal: new AbortController().signal };
+const folder = await temporaryFolder();
+const at = (name: string) => join(folder.path, name);
+afterAll(() => folder[Symbol.asyncDispose]());
+
+interface Got {
+  readonly what: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+}
+interface Service {
+  readonly url: string;
+  readonly got: Got[];
+  /** Answers of the next requests, the first one next; then those of `usual`. */
+  readonly script: ((response: ServerResponse, got: Got) => void)[];
+  usual: (response: ServerResponse, got: Got) => void;
+  close(): Promise<void>;
+}
+
+async function startService(
+  server: Server & NodeJS.EventEmitter = createServer(),
+): Promise<Service> {
+  const got: Got[] = [];
+  const script: Service["script"] = [];
+  const service = {
+    got,
+    script,
+    usual: (response: ServerResponse) => void response.writeHead(204).end(),
+  };
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const one = { what: `${request.method} ${request.url}`, headers: request.headers, body };
+      got.push(one);
+      (script.shift() ?? made.usual)(response, one);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const scheme = server instanceof https.Server ? "https" : "http";
+  const made: Service = Object.assign(service, {
+    url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      server.close();
+      if ("closeAllConnections" in server) (server as https.Server).closeAllConnections();
+      await once(server, "close");
+    },
+  });
+  return made;
+}
+
+let service: Service;
+beforeEach(async () => {
+  service = await startService();
+  pauses.length = 0;
+});
+afterEach(() => service.close());
+
+const defaults: Options = {
+  url: "https://unset.invalid",
+  style: "httpreq",
+  mode: undefined,
+  method: "POST",
+  body: undefined,
+  cleanupUrl: undefined,
+  cleanupMethod: undefined,
+  cleanupBody: undefined,
+  headers: undefined,
+  secretHeaders: undefined,
+  username: undefined,
+  password: undefined,
+  token: undefined,
+  clientCertificate: undefined,
+  clientKey: undefined,
+  hmacSecret: undefined,
+  hmacHeader: "X-Hub-Signature-256",
+  caBundle: undefined,
+  config: undefined,
+  namespace: "default",
+  ambientCredentials: false,
+  timeout: 30_000,
+  timeoutSeconds: undefined,
+  retries: 4,
+};
+
+async function solver(given: Partial<Options>, log = recordingLog()) {
+  return webhook.create({ ...defaults, url: service.url, ...given }, solverContext({ log }));
+}
+
+const challenge = challengeFor("dns-01", "example.test", {
+  wildcard: true,
+  recordName: "example.acme.test",
+});
+const { token, keyAuthorization, recordValue } = challenge;
+
+async function presentAndCleanup(given: Partial<Options>) {
+  const made = await solver(given);
+  await made.present(challenge, call);
+  await made.cleanup(challenge, undefined, call);
+  await made.close?.();
+  return service.got;
+}
+
+async function problemOf(promise: Promise<unknown> | undefined): Promise<Problem> {
+  const error = await promise?.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!Problem.is(error)) throw new Error(`no Problem but ${String(error)}`);
+  return error;
+}
+
+const answering =
+  (status: number, text = "", headers: Record<string, string> = {}) =>
+  (response: ServerResponse) =>
+    void response.writeHead(status, headers).end(text);
+
+describe("conformance", async () => {
+  const values = new Map<string, Set<string>>();
+  const at = (name: string) => values.get(name) ?? new Set();
+  const backend = await startService();
+  backend.usual = (response, { what, headers, body }) => {
+    const expected = `Basic ${Buffer.from("acme:correct-horse").toString("base64")}`;
+    if (headers.authorization !== expected) {
+      return answering(401, `no, not with ${headers.authorization}`)(response);
+    }
+    const { fqdn, value } = JSON.parse(body) as { fqdn: string; value: string };
+    const here = at(fqdn);
+    values.set(fqdn, what === "POST /dns/present" ? here.add(value) : here);
+    if (what === "POST /dns/cleanup") here.delete(value);
+    return answering(200, "ignored")(response);
+  };
+  afterAll(() => backend.close());
+  const options = {
+    ...defaults,
+    url: `${backend.url}/dns/`,
+    username: "acme",
+    password: "correct-horse",
+  };
+  const cases = solverConformance({
+    plugin: webhook,
+    options,
+    visible: async ({ recordName }) => [...at(`${recordName}.`)],
+    foreign: {
+      plant: async ({ recordName }) =>
+        void values.set(`${recordName}.`, new Set([...at(`${recordName}.`), "foreign"])),
+      look: async ({ recordName }) => at(`${recordName}.`).has("foreign"),
+      remove: async ({ recordName }) => void at(`${recordName}.`).delete("foreign"),
+    },
+    broken: [
+      {
+        when: "the password is wrong, though the service repeats it",
+        options: { ...options, password: "wrong-horse" },
+        says: /HTTP status 401, and says: no, not with Basic \*\*\*[^]*username and password/,
+      },
+      {
+        when: "nothing listens",
+        options: { ...options, url: `http://127.0.0.1:${await freePort()}`, retries: 1 },
+        says: /ECONNREFUSED/,
+      },
+      {
+        when: "the password is missing",
+        options: { ...options, password: undefined },
+        says: /username is set without password/,
+      },
+      {
+        when: "there are two ways to authenticate",
+        options: { ...options, token: "bearer-token" },
+        says: /both token and username/,
+      },
+      {
+        when: "credentials stand in the URL",
+        options: { ...options, url: "https://acme:s3cret@example.test/" },
+        says: /credentials in the URL \(…@example\.test/,
+      },
+      {
+        when: "a header field has a line break",
+        options: { ...options, secretHeaders: { "X-Key": "one\r\nX-Other: two" } },
+        says: /"x-key" cannot be sent/,
+      },
+      {
+        when: "the CA bundle is none",
+        options: { ...options, caBundle: "/etc/passwd" },
+        says: /caBundle \(\/etc\/passwd\) cannot be used/,
+      },
+      {
+        when: "the client's key is missing",
+        options: { ...options, clientCertificate: "/etc/passwd" },
+        says: /clientCertificate is set without clientKey/,
+      },
+      {
+        when: "a cert-manager webhook has a URL of another form",
+        options: { ...options, style: "cert-manager" },
+        says: /\/apis\/GROUP\/v1alpha1\/SOLVER/,
+      },
+      {
+        when: "a placeholder means nothing",
+        options: { ...options, style: "template", body: '{"n":"{fqnd}"}' },
+        says: /\{fqnd\}, which means nothing[^]*\{fqdn\}/,
+      },
+    ],
+  });
+  for (const { name, run } of cases) it(name, run);
+});
+
+describe("the styles send", () => {
+  it("httpreq: name with a dot and value, below the path of the URL", async () => {
+    const got = await presentAndCleanup({ url: `${service.url}/api/v1?zone=a` });
+    const body = JSON.stringify({ fqdn: "example.acme.test.", value: recordValue });
+    expect(got).toMatchObject([
+      { what: "POST /api/v1/present?zone=a", body },
+      { what: "POST /api/v1/cleanup?zone=a", body },
+    ]);
+    expect(got[0]?.headers["content-type"]).toBe("application/json");
+  });
+
+  it("httpreq raw: the bare domain, token and key authorization", async () => {
+    const body = JSON.stringify({ domain: "example.test", token, keyAuth: keyAuthorization });
+    const expected = [
+      { what: "POST /present", body },
+      { what: "POST /cleanup", body },
+    ];
+    expect(await presentAndCleanup({ style: "httpreq-raw" })).toMatchObject(expected);
+    expect(await presentAndCleanup({ mode: "RAW" })).toMatchObject([...expected, ...expected]);
+  });
+
+  it("cert-manager: a ChallengePayload, and take success for an answer alone", async () => {
+    const url = `${service.url}/apis/acme.example.com/v1alpha1/own`;
+    service.usual = (response, { body }) => {
+      const { request } = JSON.parse(body) as { request: { uid: string } };
+      answering(200, JSON.stringify({ response: { uid: request.uid, success: true } }))(response);
+    };
+    const config = { secretRef: { name: "dns" } };
+    const got = await presentAndCleanup({ style: "cert-manager", url, config, namespace: "dns" });
+    const request = {
+      uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      action: "Present",
+      type: "dns-01",
+      dnsName: "example.test",
+      key: recordValue,
+      resourceNamespace: "dns",
+      resolvedFQDN: "example.acme.test.",
+      resolvedZone: "acme.test.",
+      allowAmbientCredentials: false,
+      config,
+    };
+    expect(got.map(({ body }) => JSON.parse(body))).toEqual([
+      { kind: "ChallengePayload", apiVersion: "acme.example.com/v1alpha1", request },
+      {
+        kind: "ChallengePayload",
+        apiVersion: "acme.example.com/v1alpha1",
+        request: { ...request, action: "CleanUp" },
+      },
+    ]);
+    expect(got[0]?.what).toBe("POST /apis/acme.example.com/v1alpha1/own");
+  });
+
+  it.each([
+    [
+      '{"response":{"uid":"UID","success":false,"status":{"message":"no such zone"}}}',
+      /no such zone/,
+    ],
+    ['{"response":{"uid":"UID","success":"true"}}', /does not say why/],
+    ['{"response":{"uid":"another","success":true}}', /to another request/],
+    ["<html>", /no response/],
+    [`{"response":{"uid":"UID","success":true},"pad":"${"x".repeat(70_000)}"}`, /no response/],
+  ])("cert-manager: refuse answer %#", async (answer, says) => {
+    const url = `${service.url}/apis/acme.example.com/v1alpha1/own`;
+    service.usual = (response, { body }) => {
+      const { request } = JSON.parse(body) as { request: { uid: string } };
+      answering(200, answer.replace("UID", request.uid))(response);
+    };
+    const made = await solver({ style: "cert-manager", url });
+    expect((await problemOf(made.present(challenge, call))).message).toMatch(says);
+  });
+
+  it("template: method, URL, header fields and body of one's own, cleaning up in another way", async () => {
+    const got = await presentAndCleanup({
+      style: "template",
+      method: "PUT",
+      url: `${service.url}/zones/{zone}/{fqdn}?v={value}`,
+      body: '{"text":"{value}","nested":{"type":"{type}","empty":{}}}',
+      headers: { "X-Team": "web", "Content-Type": "application/vnd.dns+json" },
+      cleanupMethod: "DELETE",
+      cleanupUrl: `${service.url}/{action}/{domain}/{token}`,
+      cleanupBody: "{keyAuth}",
+    });
+    expect(got).toMatchObject([
+      {
+        what: `PUT /zones/acme.test/example.acme.test?v=${recordValue}`,
+        body: `{"text":"${recordValue}","nested":{"type":"dns-01","empty":{}}}`,
+        headers: { "x-team": "web", "content-type": "application/vnd.dns+json" },
+      },
+      { what: `DELETE /cleanup/example.test/${token}`, body: keyAuthorization },
+    ]);
+  });
+});
+
+describe("the service is convinced by", () => {
+  it("a bearer token, a secret field, and a signature over the very body", async () => {
+    const [got] = await presentAndCleanup({
+      token: "bearer-token",
+      secretHeaders: { "X-Api-Key": "api-key" },
+      hmacSecret: "hmac-secret",
+    });
+    expect(got?.headers).toMatchObject({
+      authorization: "Bearer bearer-token",
+      "x-api-key": "api-key",
+    });
+    const signature = createHmac("sha256", "hmac-secret")
+      .update(got?.body ?? "")
+      .digest("hex");
+    expect(got?.headers["x-hub-signature-256"]).toBe(`sha256=${signature}`);
+  });
+
+  it("a client certificate, while it has to show one that the CA bundle vouches for", async () => {
+    const { rootPem, rootFile, certificatePem, keyPem, certificateFile, keyFile } = await makeTls(
+      folder.path,
+    );
+    // The leaf is made for servers; what counts here is that it is shown.
+    const tls = { cert: certificatePem, key: keyPem, ca: rootPem, requestCert: true };
+    const lenient = { ...tls, rejectUnauthorized: false };
+    const secure = await startService(https.createServer(lenient));
+    const url = secure.url;
+    secure.usual = (response) => {
+      const { subject } = (response.socket as TLSSocket).getPeerCertificate();
+      answering(subject?.CN === "localhost" ? 200 : 403)(response);
+    };
+    try {
+      const own = { clientCertificate: certificateFile, clientKey: keyFile, caBundle: rootFile };
+      await (await solver({ url, ...own })).present(challenge, call);
+      expect(secure.got).toHaveLength(1);
+      const nameless = await solver({ url, caBundle: rootFile, retries: 0 });
+      const refused = await problemOf(nameless.present(challenge, call));
+      expect(refused.message).toContain("HTTP status 403");
+      const untrusting = await problemOf(
+        (await solver({ url, retries: 0 })).present(challenge, call),
+      );
+      expect(untrusting.hint).toContain("caBundle");
+      expect(secure.got).toHaveLength(2);
+      const other = at("other.key");
+      await writeFile(other, (await readFile(keyFile, "utf8")).replace("PRIVATE", "PUBLIC"));
+      const broken = await problemOf(solver({ url, ...own, clientKey: other }));
+      expect(broken.message).toContain(other);
+    } finally {
+      await secure.close();
+    }
+  });
+});
+
+describe("a bad day", () => {
+  it("is asked again after 429 and 5xx, as Retry-After says, and no more often than allowed", async () => {
+    service.script.push(answering(429, "", { "retry-after": "7" }), answering(503), answering(502));
+    await (await solver({})).present(challenge, call);
+    expect(service.got).toHaveLength(4);
+    expect(pauses[0]).toBe(7000);
+    service.usual = answering(503, "the database is away");
+    const made = await solver({ retries: 2 });
+    const problem = await problemOf(made.present(challenge, call));
+    expect(service.got).toHaveLength(7);
+    expect(problem.message).toContain("HTTP status 503, and says: the database is away");
+    expect(problem.message).toContain("set the TXT value of example.acme.test");
+    expect(problem.retryable).toBe(true);
+  });
+
+  it("is asked again when nobody listens yet, and not when the connection breaks after the request", async () => {
+    const made = await solver({ url: `http://127.0.0.1:${await freePort()}`, retries: 3 });
+    const problem = await problemOf(made.present(challenge, call));
+    expect(problem.is("network")).toBe(true);
+    expect(pauses).toHaveLength(3);
+    service.usual = (response) => void response.destroy();
+    await problemOf((await solver({})).present(challenge, call));
+    expect(service.got).toHaveLength(1);
+  });
+
+  it.each([
+    [404, /HTTP status 404/, /appends \/present and \/cleanup/],
+    [403, /HTTP status 403/, /clientCertificate/],
+    [422, /HTTP status 422/, /template/],
+  ])("with HTTP status %i is told at once", async (status, says, hint) => {
+    service.usual = answering(status);
+    const problem = await problemOf((await solver({})).present(challenge, call));
+    expect(problem.message).toMatch(says);
+    expect(problem.hint).toMatch(hint);
+    expect(problem.retryable).toBe(false);
+    expect(service.got).toHaveLength(1);
+  });
+
+  it("follows 307 and 308 to the same host, bounded, and nothing else", async () => {
+    const to = (location: string, status = 307) => answering(status, "", { location });
+    service.script.push(to("/moved"), to(`${service.url}/again`, 308));
+    await (await solver({ token: "bearer-token" })).present(challenge, call);
+    expect(service.got.map(({ what }) => what)).toEqual([
+      "POST /present",
+      "POST /moved",
+      "POST /again",
+    ]);
+    expect(service.got[2]).toMatchObject({ headers: { authorization: "Bearer bearer-token" } });
+    const other = await startService();
+    service.script.push(to(`${other.url}/elsewhere`), to("/seen", 302));
+    for (const where of [`${other.url}/elsewhere`, "/seen"]) {
+      const problem = await problemOf((await solver({})).present(challenge, call));
+      expect(problem.message).toContain(`sends us on to ${JSON.stringify(where)}`);
+    }
+    expect(other.got).toEqual([]);
+    service.usual = to("/loop");
+    await problemOf((await solver({})).present(challenge, call));
+    expect(service.got).toHaveLength(3 + 2 + 4);
+    await other.close();
+  });
+
+  it("does not wait for ever, nor read for ever", async () => {
+    service.script.push(() => {});
+    const problem = await problemOf((await solver({ timeout: 100 })).present(challenge, call));
+    expect(problem.message).toContain("ETIMEDOUT");
+    expect(service.got).toHaveLength(1);
+    service.script.push((response) => {
+      const flood = setInterval(() => response.write("x".repeat(65_536)), 1);
+      response.once("close", () => clearInterval(flood));
+    });
+    await (await solver({})).present(challenge, call);
+  });
+
+  it("ends when the run is aborted, also between two requests", async () => {
+    const aborting = new AbortController();
+    service.script.push(() => aborting.abort(new Error("Ctrl-C")));
+    await expect((await solver({})).present(challenge, aborting)).rejects.toThrow("Ctrl-C");
+  });
+});
+
+describe("acmectl", () => {
+  it("takes lego's variables, and shows nothing secret", async () => {
+    await using state = await temporaryFolder();
+    service.usual = (response, { headers }) =>
+      answering(418, `teapot for ${headers.authorization}`)(response);
+    const words = ["solvers", "test", "webhook", "-d", "example.test", "--dns-cname", "none"];
+    const { code, stdout, stderr } = await run([...words, "--state", state.path, "-v"], {
+      env: {
+        HOME: state.path,
+        HTTPREQ_ENDPOINT: service.url,
+        HTTPREQ_MODE: "RAW",
+        HTTPREQ_USERNAME: "acme",
+        HTTPREQ_PASSWORD: "correct-horse-battery",
+        HTTPREQ_HTTP_TIMEOUT: "5",
+      },
+    });
+    expect(JSON.parse(service.got[0]?.body ?? "")).toHaveProperty("keyAuth");
+    expect(stderr).toContain("teapot for Basic ***");
+    expect(stdout + stderr).not.toContain(Buffer.from("acme:correct-horse").toString("base64"));
+    expect(stdout + stderr).not.toContain("correct-horse-battery");
+    expect(code).toBe(7);
+  });
+});
