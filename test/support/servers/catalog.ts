@@ -40,6 +40,8 @@ export const parts = {
     programs: ["pdns_server", "pdnsutil"],
   },
   moto: { from: "pip", packages: ["moto[server]==5.2.5"], programs: ["moto_server"] },
+  certbot: { from: "pip", packages: ["certbot==5.8.0"], programs: ["certbot"] },
+  lego: { from: "debian", packages: ["lego"], programs: ["lego"] },
   "acme-dns": {
     from: "go",
     packages: ["github.com/joohoi/acme-dns@v1.1"],
@@ -77,6 +79,7 @@ export function find(name: string): string | undefined {
   return [
     join(cacheFolder, "bin"),
     join(cacheFolder, "moto", "bin"),
+    join(cacheFolder, "certbot", "bin"),
     join(debianFolder, "usr", "sbin"),
     join(debianFolder, "usr", "bin"),
     ...(process.env["PATH"] ?? "").split(delimiter),

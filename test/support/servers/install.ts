@@ -72,7 +72,7 @@ async function installPart(name: PartName): Promise<string | undefined> {
   };
   try {
     say(`${name}: installing ${part.packages.join(" ")}`);
-    await installers[part.from](part.packages);
+    await installers[part.from](part.packages, name);
     const absent = part.programs.filter((program) => find(program) === undefined);
     if (absent.length > 0) throw new Error(`${absent.join(", ")} did not appear`);
     await note();
@@ -101,9 +101,10 @@ async function installWithGo(packages: readonly string[]): Promise<void> {
   });
 }
 
-async function installWithPip(packages: readonly string[]): Promise<void> {
+/** Each part has a venv of its own: two may want different versions of what they need. */
+async function installWithPip(packages: readonly string[], name: PartName): Promise<void> {
   await needs("python3", ["-m", "venv", "--help"]);
-  const venv = join(cacheFolder, "moto");
+  const venv = join(cacheFolder, name);
   await run("python3", ["-m", "venv", venv]);
   await run(join(venv, "bin", "pip"), ["install", "--quiet", ...packages], {
     env: { ...env, PIP_DISABLE_PIP_VERSION_CHECK: "1" },
