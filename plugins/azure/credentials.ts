@@ -1,0 +1,141 @@
+/** Which way to an access token is meant: by what is set, or by what answers on this machine. */
+import { Problem } from "acmectl/plugin";
+import type { Log } from "acmectl/plugin";
+import { azLogin } from "./cli.ts";
+import { byCertificate, byFederation, bySecret, fileToken, gitHubToken } from "./grant.ts";
+import type { Credentials } from "./identity.ts";
+import { managedIdentity } from "./machine.ts";
+
+export interface CredentialOptions {
+  readonly tenantId: string | undefined;
+  readonly clientId: string | undefined;
+  readonly clientSecret: string | undefined;
+  readonly clientCertificate: string | undefined;
+  readonly clientCertificatePassword: string | undefined;
+  readonly federatedTokenFile: string | undefined;
+  readonly oidcRequestUrl: string | undefined;
+  readonly oidcRequestToken: string | undefined;
+  readonly accessToken: string | undefined;
+  readonly authMethod: string | undefined;
+  readonly managedIdentity: boolean;
+  readonly identityEndpoint: string | undefined;
+  readonly identityHeader: string | undefined;
+  readonly imdsUrl: string;
+  /** Without a slash at its end. */
+  readonly authorityHost: string;
+  /** What a token is for. */
+  readonly resource: string;
+}
+
+/** Nothing is asked yet. Throws a Problem when what is set is half, or contradicts itself. */
+export function openCredentials(options: CredentialOptions, log: Log): Credentials {
+  const { accessToken, clientSecret, clientCertificate, resource } = options;
+  if (clientSecret !== undefined && clientCertificate !== undefined)
+    throw wrong(
+      "both clientSecret and clientCertificate are set",
+      "Keep one. Look for leftovers among AZURE_CLIENT_SECRET, AZUREDNS_CLIENTSECRET, ARM_CLIENT_SECRET and AZURE_CLIENT_CERTIFICATE_PATH.",
+    );
+  const method = options.managedIdentity ? "msi" : options.authMethod;
+  if (method === undefined && accessToken !== undefined) return givenToken(accessToken);
+  switch (method ?? methodBySettings(options)) {
+    case "env":
+      return ownCredentials(options, log);
+    case "wli":
+      return federated(options, log);
+    case "oidc":
+      return gitHub(options, log);
+    case "msi":
+      return managedIdentity({ ...options, required: true }, log);
+    case "cli":
+      return azLogin(resource);
+    default:
+      return eitherOf(managedIdentity({ ...options, required: false }, log), azLogin(resource));
+  }
+}
+
+function methodBySettings(options: CredentialOptions): string | undefined {
+  const { clientId, tenantId } = options;
+  if (options.clientSecret !== undefined || options.clientCertificate !== undefined) return "env";
+  if (options.federatedTokenFile !== undefined) return "wli";
+  const isApp = clientId !== undefined && tenantId !== undefined;
+  return isApp && options.oidcRequestUrl !== undefined ? "oidc" : undefined;
+}
+
+function ownCredentials(options: CredentialOptions, log: Log): Credentials {
+  const { clientSecret, clientCertificate: file, clientCertificatePassword: password } = options;
+  if (clientSecret !== undefined) {
+    const app = appOf(options, "clientSecret");
+    return bySecret(app, clientSecret, log);
+  }
+  if (file !== undefined)
+    return byCertificate(appOf(options, "clientCertificate"), { file, password }, log);
+  throw wrong(
+    "authMethod is env, and neither clientSecret nor clientCertificate is set",
+    "Set clientSecret (AZURE_CLIENT_SECRET) or clientCertificate (AZURE_CLIENT_CERTIFICATE_PATH).",
+  );
+}
+
+function federated(options: CredentialOptions, log: Log): Credentials {
+  const { federatedTokenFile: file } = options;
+  if (file !== undefined)
+    return byFederation(appOf(options, "federatedTokenFile"), fileToken(file), log);
+  throw wrong(
+    "authMethod is wli, and federatedTokenFile is not set",
+    "Set federatedTokenFile (AZURE_FEDERATED_TOKEN_FILE). In Kubernetes: is the pod labelled azure.workload.identity/use, and its service account annotated?",
+  );
+}
+
+function gitHub(options: CredentialOptions, log: Log): Credentials {
+  const { oidcRequestUrl: url, oidcRequestToken: token } = options;
+  if (url !== undefined && token !== undefined)
+    return byFederation(appOf(options, "oidcRequestUrl"), gitHubToken({ url, token }, log), log);
+  throw wrong(
+    "ACTIONS_ID_TOKEN_REQUEST_URL or ACTIONS_ID_TOKEN_REQUEST_TOKEN is not set",
+    "GitHub sets both in jobs with `permissions: { id-token: write }`.",
+  );
+}
+
+function appOf(options: CredentialOptions, given: string) {
+  const { tenantId, clientId, authorityHost, resource } = options;
+  if (tenantId === undefined || clientId === undefined) {
+    const missing = [
+      ...(tenantId === undefined ? ["tenantId (AZURE_TENANT_ID)"] : []),
+      ...(clientId === undefined ? ["clientId (AZURE_CLIENT_ID)"] : []),
+    ].join(" and ");
+    throw wrong(`${given} is set without ${missing}`, `Set ${missing} too.`);
+  }
+  if (!/^[\w.-]+$/.test(tenantId))
+    throw wrong(
+      `tenantId is ${JSON.stringify(tenantId)}, which is none`,
+      "Give the directory's id or domain.",
+    );
+  return { tenantId, clientId, authorityHost, resource };
+}
+
+function givenToken(value: string): Credentials {
+  if (!/^[\x21-\x7e]+$/.test(value))
+    throw wrong("accessToken holds what no token holds", "Copy it again, whole and on one line.");
+  return {
+    identity: () => "the access token (accessToken)",
+    token: () => Promise.resolve({ value, expires: Number.POSITIVE_INFINITY }),
+  };
+}
+
+/** The second where the first finds that it is not there, which it says with `undefined`. */
+function eitherOf(
+  one: Credentials & { isThere(signal: AbortSignal): Promise<boolean> },
+  other: Credentials,
+): Credentials {
+  let chosen: Credentials | undefined;
+  return {
+    identity: () => (chosen ?? one).identity(),
+    async token(signal) {
+      chosen ??= (await one.isThere(signal)) ? one : other;
+      return chosen.token(signal);
+    },
+  };
+}
+
+function wrong(what: string, hint: string): Problem {
+  return new Problem("config", { detail: `Solver azure: ${what}`, hint });
+}
