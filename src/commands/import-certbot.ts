@@ -24,7 +24,7 @@ export const command = defineCommand({
   options: importFlags,
   solverFlags: true,
   async run(flags, context) {
-    const imported = await importFrom(client, flags, context);
+    const imported = await importFrom(client, context.args[0], flags, context);
     return reportImport(client, imported, flags.dryRun === true, context.clock.now());
   },
 });

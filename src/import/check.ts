@@ -1,4 +1,4 @@
-import type { CommandContext } from "../commands/command.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import { openTools } from "../issue/open.ts";
 import { openFolderStore } from "../store/folder.ts";
 import type { FoundAccount, Left } from "./found.ts";
@@ -7,7 +7,7 @@ import type { FoundAccount, Left } from "./found.ts";
 export async function checkAccount(
   account: FoundAccount,
   { caBundle }: { readonly caBundle: string | undefined },
-  context: CommandContext,
+  context: Ambient,
 ): Promise<FoundAccount | Left> {
   const store = openFolderStore(context.stateFolder, context);
   const issuer = {

@@ -60,7 +60,10 @@ function documentOf(one: ImportedCertificate, now: Date): Record<string, unknown
           directory: found.directory,
           ...(material.certificate === undefined
             ? {}
-            : { serial: material.certificate.serial, notAfter: material.certificate.notAfter }),
+            : {
+                serial: material.certificate.serial,
+                notAfter: material.certificate.notAfter.toISOString(),
+              }),
         }
       : describeHeld({ name: found.name }, held, outcome, now).document;
   return { ...known, source: found.source, solvers: solvers.map(({ use }) => use), notes };

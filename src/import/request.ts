@@ -5,6 +5,8 @@ import type { FoundCertificate } from "./found.ts";
 import type { Material } from "./material.ts";
 
 export interface IssuerExtras {
+  /** Whoever has an account has agreed; without one, a new one is not made unasked. */
+  readonly agreeTos: boolean;
   readonly email?: string;
   readonly caBundle?: string;
 }
@@ -14,7 +16,7 @@ export function requestOf(
   found: FoundCertificate,
   material: Material,
   solvers: readonly SolverSetting[],
-  { email, caBundle }: IssuerExtras,
+  { agreeTos, email, caBundle }: IssuerExtras,
 ): CertificateRequest {
   return {
     name: found.name,
@@ -23,8 +25,7 @@ export function requestOf(
     reuseKey: false,
     issuer: {
       server: found.directory,
-      // Whoever has an account has agreed; no other account is made with it.
-      agreeTos: true,
+      agreeTos,
       ...(email === undefined ? {} : { email }),
       ...(caBundle === undefined ? {} : { caBundle }),
     },

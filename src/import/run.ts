@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { resolveServer } from "../acme/presets.ts";
-import type { CommandContext } from "../commands/command.ts";
 import type { SolverSetting } from "../certificate.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import { chosenIssuer } from "../issue/issuer.ts";
 import { fromConfig, solverSettings } from "../issue/settings.ts";
+import type { Config } from "../options/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { importFlags } from "../options/import.ts";
 import { Problem } from "../problem.ts";
@@ -19,12 +20,17 @@ import { takeCertificate, type TakenCertificate, type TakeTools } from "./take.t
 
 type Flags = OptionsOf<typeof importFlags>;
 
+/** What surrounds an import: a command's context has all of it. */
+export interface ImportContext extends Ambient {
+  config(): Promise<Config>;
+}
+
 /** Another ACME client, as far as taking over from it goes. */
 export interface Client {
   /** As typed behind `import`. */
   readonly name: string;
   /** Where it keeps its files when nobody says otherwise. */
-  folder(context: Pick<CommandContext, "cwd" | "env">): string;
+  folder(context: Pick<Ambient, "env">): string;
   /** `servers`: directories that the user and the config name. */
   read(folder: string, servers: readonly string[]): Promise<Found>;
   /** How to stop its own renewals. */
@@ -47,10 +53,11 @@ export interface Imported {
 /** Read all, then take accounts before certificates. Nothing is written into the other client's folder. */
 export async function importFrom(
   client: Client,
+  path: string | undefined,
   flags: Flags,
-  context: CommandContext,
+  context: ImportContext,
 ): Promise<Imported> {
-  const given = resolve(context.cwd, context.args[0] ?? client.folder(context));
+  const given = resolve(context.cwd, path ?? client.folder(context));
   const folder = await existingFolder(given, client.name);
   const found = speakable(await client.read(folder, await serversOf(flags, context)));
   const ready = await prepare(found, flags, context);
@@ -68,14 +75,16 @@ export async function importFrom(
     }
   }
   const certificates: ImportedCertificate[] = [];
-  for (const one of ready.certificates) certificates.push(await takeOne(one, flags, tools, found));
+  for (const one of ready.certificates) {
+    certificates.push(await takeOne(one, flags, tools, accounts));
+  }
   return { folder, accounts, certificates, left: ready.left };
 }
 
 const lockWait = 60_000;
 
 /** Directories that may be those whose names the other client did not keep whole. */
-async function serversOf({ server }: Flags, context: CommandContext): Promise<readonly string[]> {
+async function serversOf({ server }: Flags, context: ImportContext): Promise<readonly string[]> {
   const config = await context.config();
   const named = server === undefined ? [] : [chosenIssuer(server, config).server];
   const configured = Object.values(config.issuers).map((issuer) => issuer.server);
@@ -134,7 +143,7 @@ type Ready = Pick<ImportedCertificate, "found" | "material" | "solvers" | "notes
 async function prepare(
   found: Found,
   flags: Flags,
-  context: CommandContext,
+  context: ImportContext,
 ): Promise<{ certificates: readonly Ready[]; left: Left[] }> {
   const certificates: Ready[] = [];
   const left = [...found.left];
@@ -162,7 +171,7 @@ async function prepare(
 async function solversFor(
   certificate: FoundCertificate,
   flags: Flags,
-  context: CommandContext,
+  context: ImportContext,
 ): Promise<{ settings: readonly SolverSetting[]; notes: readonly string[] }> {
   const config = await context.config();
   const chosen = [flags.solver, flags.standalone, flags.webroot, flags.dns];
@@ -195,13 +204,15 @@ async function takeOne(
   ready: Ready,
   flags: Flags,
   tools: TakeTools,
-  { accounts }: Found,
+  accounts: Imported["accounts"],
 ): Promise<ImportedCertificate> {
   const { found, material, solvers } = ready;
-  const contact = accounts.find(({ id }) => id === found.account)?.contact[0];
+  const own = accounts.find(({ account }) => account.id === found.account);
+  const contact = own?.account.contact[0];
   const email = contact?.startsWith("mailto:") ? contact.slice("mailto:".length) : undefined;
   const caBundle = flags.caBundle ?? found.caBundle;
   const request = requestOf(found, material, solvers, {
+    agreeTos: own !== undefined,
     ...(email === undefined ? {} : { email }),
     ...(caBundle === undefined ? {} : { caBundle }),
   });
@@ -210,5 +221,10 @@ async function takeOne(
     { dryRun: flags.dryRun === true, force: flags.force === true },
     tools,
   );
-  return { ...ready, ...taken };
+  const orphaned = own === undefined ? [withoutAccount(found)] : [];
+  return { ...ready, ...taken, notes: [...ready.notes, ...orphaned] };
+}
+
+function withoutAccount({ directory }: FoundCertificate): string {
+  return `The account that it was issued by was not taken: unless acmectl has one with ${directory} already, make one first with \`acmectl account register --server ${directory} --agree-tos\`.`;
 }

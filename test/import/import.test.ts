@@ -36,7 +36,10 @@ let material: Material;
 const name = "shop.localhost";
 
 beforeAll(async () => {
-  issuing = await startIssuing({ authorizationReuse: 0 });
+  issuing = await startIssuing({
+    authorizationReuse: 0,
+    termsOfService: "https://ca.example/terms",
+  });
   const { code, stderr } = await issuing.issue(["-d", `${name},www.shop.localhost`]);
   expect(stderr).not.toContain("Hint");
   expect(code).toBe(0);
@@ -278,6 +281,15 @@ describe("what cannot be taken", () => {
     expect(code).toBe(0);
     expect(document.accounts).toEqual([]);
     expect(document.left[0]?.why).toContain("type or size");
+    expect((await stored()).request.issuer).toMatchObject({ agreeTos: false });
+    expect(document.certificates[0]?.notes.join()).toContain("acmectl account register");
+    // Nobody has agreed to the terms of a new account.
+    const asked = issuing.ca.requests.length;
+    const renewed = await run(["renew", "--force", "--no-jitter"], {
+      env: { HOME: folder.path, ACMECTL_STATE: state },
+    });
+    expect(renewed.code).not.toBe(0);
+    expect(issuing.ca.requests.slice(asked).map(({ kind }) => kind)).not.toContain("newAccount");
   });
 
   test("lego's own name of a CA is asked for when no directory is known", async () => {
