@@ -1,0 +1,172 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import type { Challenge, Log } from "acmectl/plugin";
+import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { startDnsServer, testZone } from "../../test/support/dns-server.ts";
+import { startIssuing } from "../../test/support/issuing.ts";
+import manual from "./index.ts";
+
+const call = { signal: new AbortController().signal };
+
+/** What a person does who reads the log, and nothing else. */
+function person() {
+  const published = new Set<string>();
+  const isPlace = (line: string) => / IN TXT /.test(line) || line.startsWith("http");
+  const read = (line: string) => {
+    const [, removed] = /can be removed: (.*)$/.exec(line) ?? [];
+    if (removed !== undefined) published.delete(removed);
+    else if (isPlace(line)) published.add(line);
+  };
+  const values = (name: string) =>
+    [...published]
+      .filter((line) => line.startsWith(`${name}. `))
+      .map((line) => /"(.*)"$/.exec(line)?.[1] ?? "");
+  const reading = (log: Log): Log => ({
+    ...log,
+    info(message, fields) {
+      log.info(message, fields);
+      // On a terminal, lines with a step are only shown for a moment.
+      if (fields?.["step"] === undefined) read(message);
+    },
+  });
+  return { published, values, reading };
+}
+
+describe("conformance of a person who does what is told", () => {
+  const { values, reading } = person();
+  const followed: typeof manual = {
+    ...manual,
+    create: (options, context) => manual.create(options, { ...context, log: reading(context.log) }),
+  };
+  const cases = solverConformance({
+    plugin: followed,
+    options: {},
+    type: "dns-01",
+    visible: async (challenge) => (challenge.type === "dns-01" ? values(challenge.recordName) : []),
+  });
+  for (const { name, run } of cases) it(name, run);
+});
+
+describe("what it tells", () => {
+  const told = async (...challenges: Extract<Challenge, { type: "dns-01" | "http-01" }>[]) => {
+    const log = recordingLog();
+    const solver = await manual.create({}, solverContext({ log }));
+    await solver.presentAll?.(challenges, call);
+    return log.entries.map(({ message }) => message);
+  };
+
+  it("is every record as a zone file has it, where the CNAMEs lead", async () => {
+    const own = challengeFor("dns-01", "a.test");
+    const other = challengeFor("dns-01", "a.test", { wildcard: true, recordName: "a.acme.test" });
+    expect(await told(own)).toEqual([
+      "Publish this DNS record unless it is there already, and leave other values alone:",
+      `_acme-challenge.a.test. 60 IN TXT "${own.recordValue}"`,
+    ]);
+    expect(await told(own, other)).toEqual([
+      "Publish these 2 DNS records unless they are there already, those of one name beside each other, and leave other values alone:",
+      `_acme-challenge.a.test. 60 IN TXT "${own.recordValue}"`,
+      `a.acme.test. 60 IN TXT "${other.recordValue}"`,
+    ]);
+  });
+
+  it("is URL and content for an address, which has no DNS record", async () => {
+    const challenge = challengeFor("http-01", "2001:db8::1");
+    expect(await told(challenge)).toEqual([
+      `Serve this at http://[2001:db8::1]/.well-known/acme-challenge/${challenge.token}, with no line end behind it:`,
+      challenge.body,
+    ]);
+  });
+});
+
+const record = /^(_acme-challenge\S+)\. 60 IN TXT "(\S+)"$/gm;
+const recordsIn = (stderr: string) =>
+  [...stderr.matchAll(record)].map(
+    ([, name = "", data = ""]) => ({ name, type: "TXT", data }) as const,
+  );
+
+async function startWorld() {
+  const zone = testZone("example.test", ["ns.example.test"]);
+  const dns = await startDnsServer({ zones: [zone], recursive: true });
+  const issuing = await startIssuing({ resolver: dns.server });
+  const looks = ["--dns-resolvers", dns.server, "--no-dns-authoritative", "--dns-interval", "20ms"];
+  const issue = (words: readonly string[]) =>
+    issuing.issue([...words, ...looks], { solver: ["--solver", "manual"] });
+  const orders = () => issuing.ca.requests.filter(({ kind }) => kind === "newOrder").length;
+  return {
+    zone,
+    issuing,
+    issue,
+    orders,
+    async [Symbol.asyncDispose]() {
+      await issuing[Symbol.asyncDispose]();
+      await dns.close();
+    },
+  };
+}
+
+describe("acmectl with the embedded CA", () => {
+  it("issues in two steps without a terminal, with one order and the same values", async () => {
+    await using world = await startWorld();
+    const { zone, issue, orders } = world;
+    const words = ["-d", "example.test,*.example.test"];
+    const first = await issue([...words, "--dns-timeout", "1s"]);
+    expect(first.code).toBe(7);
+    const records = recordsIn(first.stderr);
+    expect(records.map(({ name }) => name)).toEqual(Array(2).fill("_acme-challenge.example.test"));
+    for (const { data } of records) {
+      expect(first.stderr).toContain(
+        `The TXT value ${data} at _acme-challenge.example.test is not visible`,
+      );
+    }
+    expect(world.issuing.ca.requests.filter(({ kind }) => kind === "challenge")).toEqual([]);
+    zone.records.push(...records);
+    const second = await issue(words);
+    expect(second.stderr).toContain("resuming the order");
+    expect(recordsIn(second.stderr)).toEqual(records);
+    expect(second.code).toBe(0);
+    expect(orders()).toBe(1);
+  });
+
+  it("issues in one step when somebody publishes while it waits", async () => {
+    await using world = await startWorld();
+    const { zone, issuing, orders } = world;
+    const running = world.issue(["-d", "example.test", "--dns-timeout", "15s"]);
+    // A person reads stderr as it comes; it is whole only at the end here, and the journal has the value too.
+    const journal = join(issuing.state, "pending", "example.test.json");
+    let data: string | undefined;
+    while (data === undefined) {
+      await sleep(20);
+      const text = await readFile(journal, "utf8").catch(() => "");
+      [, data] = /"recordValue": ?"([^"]+)"/.exec(text) ?? [];
+    }
+    zone.records.push({ name: "_acme-challenge.example.test", type: "TXT", data });
+    const { code, stderr } = await running;
+    expect(recordsIn(stderr).map((one) => one.data)).toEqual([data]);
+    expect(stderr).toContain("Once the certificate is there, this can be removed: _acme-challenge");
+    expect(code).toBe(0);
+    expect(orders()).toBe(1);
+  });
+
+  it("issues for an address in two steps, when the file is where it was told", async () => {
+    await using issuing = await startIssuing();
+    const files = new Map<string, string>();
+    const server = createServer(({ url = "" }, response) => {
+      const body = files.get(url);
+      response.writeHead(body === undefined ? 404 : 200).end(body);
+    });
+    server.listen(issuing.httpPort, "127.0.0.1");
+    await once(server, "listening");
+    const issue = () => issuing.issue(["-d", "127.0.0.1"], { solver: ["--solver", "manual"] });
+    const first = await issue();
+    expect(first.code).toBe(7);
+    const [, path = "", body = ""] =
+      /^Serve this at http:\/\/127\.0\.0\.1(\S+), .*\n(\S+)$/m.exec(first.stderr) ?? [];
+    files.set(path, body);
+    expect((await issue()).code).toBe(0);
+    server.close();
+  });
+});
