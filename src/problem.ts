@@ -18,7 +18,7 @@ export const exitCodes = {
   8: "another run holds the lock (--no-wait)",
   9: "issued, but a deploy step failed",
   10: "something was issued (--detailed-exitcode)",
-  11: "of several certificates some failed",
+  11: "of several certificates some failed, or status --check found one that needs attention",
   129: "ended by SIGHUP",
   130: "ended by SIGINT",
   143: "ended by SIGTERM",

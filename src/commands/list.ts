@@ -1,17 +1,18 @@
+import { conditionsOf, stateOf } from "../renew/conditions.ts";
 import { describeHeld, timeFrom } from "../renew/describe.ts";
-import { defineCommand } from "./command.ts";
+import { dueOf } from "../renew/due.ts";
+import { knownCertificates, type KnownCertificate } from "../renew/known.ts";
 import { openFolderStore } from "../store/folder.ts";
-import type { StoredCertificate } from "../store/store.ts";
+import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "list",
   summary: "Show the certificates: what is held, until when, from whom",
+  description: "`acmectl status` shows how they are, and what comes next.",
   options: {},
   async run(_, context) {
     const store = openFolderStore(context.stateFolder, context);
-    const names = await store.certificates.names();
-    const found = await Promise.all(names.map((name) => store.certificates.read(name)));
-    const certificates = found.filter((certificate) => certificate !== undefined);
+    const certificates = await knownCertificates([], [], store);
     const now = context.clock.now();
     return {
       exitCode: 0,
@@ -31,7 +32,7 @@ export const command = defineCommand({
           : [
               {
                 kind: "table",
-                columns: ["NAME", "NAMES", "EXPIRES", "ISSUER", "STATE"],
+                columns: ["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"],
                 rows: certificates.map((one) => rowOf(one, now)),
               },
             ],
@@ -39,33 +40,28 @@ export const command = defineCommand({
   },
 });
 
-function documentOf(certificate: StoredCertificate, now: Date): Record<string, unknown> {
+function documentOf(certificate: KnownCertificate, now: Date): Record<string, unknown> {
   const { name, request, held } = certificate;
-  if (held !== undefined)
-    return describeHeld(request, held, stateOf(certificate, now), now).document;
-  return {
-    name,
-    outcome: stateOf(certificate, now),
-    identifiers: request.identifiers,
-    directory: request.issuer.server,
-  };
+  const outcome = stateOf(certificate, now);
+  const conditions = conditionsOf(certificate, now);
+  if (held === undefined) {
+    const { identifiers, issuer } = request;
+    return { name, outcome, identifiers, directory: issuer.server, conditions };
+  }
+  const due = dueOf(certificate, now).at;
+  return { ...describeHeld(request, held, outcome, now, due).document, conditions };
 }
 
-function rowOf(certificate: StoredCertificate, now: Date): readonly string[] {
+function rowOf(certificate: KnownCertificate, now: Date): readonly string[] {
   const { name, request, held } = certificate;
   const [first = "", ...others] = request.identifiers.map(({ value }) => value);
+  const due = dueOf(certificate, now).at;
   return [
     name,
     others.length === 0 ? first : `${first} +${others.length}`,
     held === undefined ? "-" : timeFrom(now, new Date(held.meta.notAfter)),
+    due <= now ? "now" : timeFrom(now, due),
     held?.meta.issuer ?? "-",
     stateOf(certificate, now),
   ];
-}
-
-/** In one word: what an operator wants to know first. */
-function stateOf({ held, status }: StoredCertificate, now: Date): string {
-  if (held === undefined) return status.failures > 0 ? "failed" : "missing";
-  if (new Date(held.meta.notAfter) <= now) return "expired";
-  return status.failures > 0 ? "valid, last attempt failed" : "valid";
 }

@@ -1,119 +1,156 @@
-import { describeHeld } from "../renew/describe.ts";
-import { defineCommand, type CommandContext } from "./command.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { deployFile } from "../deploy/write-file.ts";
+import { composeConfigured } from "../issue/compose-config.ts";
+import type { OptionsOf } from "../options/declaration.ts";
+import { monitorFlags } from "../options/status.ts";
 import { Problem } from "../problem.ts";
+import { check, problemOfChecks, type Checked } from "../renew/check.ts";
+import { stateOf } from "../renew/conditions.ts";
+import { timeFrom } from "../renew/describe.ts";
+import { knownCertificates, type KnownCertificate } from "../renew/known.ts";
+import { prometheusText } from "../renew/metrics.ts";
+import { stepOf, timeOf, whenOf } from "../renew/plan.ts";
+import { documentOf, viewOf } from "../renew/story.ts";
 import type { Block, Result } from "../result.ts";
-import type { PendingOrder, Store, StoredCertificate } from "../store/store.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { defineCommand, type CommandContext } from "./command.ts";
 
 export const command = defineCommand({
   name: "status",
-  summary: "Show one certificate: what is held, and the last attempt step by step",
+  summary: "Show how certificates are: conditions, last order, next step; for monitors too",
+  description:
+    "Nothing is asked of anybody. With a name, the last attempt is shown step by step; `acmectl describe NAME` shows all that is known.",
   arguments: [
     {
-      usage: "<name>",
-      description: "what the certificate is called; `acmectl list` shows the names",
+      usage: "[name...]",
+      description: "only these certificates; an overview of all of them when absent",
     },
   ],
-  examples: ["acmectl status example.com", "acmectl status example.com --json"],
-  options: {},
-  async run(_, context): Promise<Result> {
+  examples: [
+    "acmectl status example.com",
+    "acmectl status --check --warn 14d",
+    "acmectl status --format prometheus --output /var/lib/prometheus/node-exporter/acmectl.prom",
+  ],
+  options: monitorFlags,
+  async run(flags, context): Promise<Result> {
+    assertTogether(flags);
     const store = openFolderStore(context.stateFolder, context);
-    const certificate = await findCertificate(context.args[0] ?? "", store, context);
-    const pending = await store.journal.read(certificate.name);
+    const configured = await composeConfigured(await context.config());
+    const certificates = await knownCertificates(context.args, configured, store);
+    const now = context.clock.now();
+    const checked =
+      flags.check === true ? checkAll(certificates, flags.warn ?? 0, context) : undefined;
+    const problem = checked === undefined ? undefined : problemOfChecks(checked);
     return {
-      exitCode: 0,
-      document: { outcome: "shown", certificates: [documentOf(certificate, pending, context)] },
-      view: viewOf(certificate, pending, context.clock.now()),
+      exitCode: problem?.exitCode ?? 0,
+      document: {
+        outcome: checked === undefined ? "shown" : problem === undefined ? "well" : "troubled",
+        certificates: certificates.map((one, index) => ({
+          ...documentOf(one, now),
+          ...(checked === undefined ? {} : { findings: checked[index]?.findings }),
+        })),
+      },
+      view: await shown(certificates, checked, flags, context),
+      ...(problem === undefined ? {} : { problem }),
     };
   },
 });
 
-async function findCertificate(
-  name: string,
-  store: Store,
-  { stateFolder }: CommandContext,
-): Promise<StoredCertificate> {
-  const found = await store.certificates.read(name);
-  if (found !== undefined) return found;
-  const names = await store.certificates.names();
+type Flags = OptionsOf<typeof monitorFlags>;
+
+function assertTogether({ check, warn, format, output }: Flags): void {
+  if (output !== undefined && format !== "prometheus") {
+    throw new Problem("usage", {
+      detail: "--output is for --format prometheus.",
+      hint: "Add --format prometheus, or redirect stdout.",
+    });
+  }
+  if (warn === undefined || check === true) return;
+  throw new Problem("usage", { detail: "--warn is for --check.", hint: "Add --check." });
+}
+
+/** A monitor that looks into an empty folder would be content for ever. */
+function checkAll(
+  certificates: readonly KnownCertificate[],
+  warn: number,
+  { stateFolder, clock }: CommandContext,
+): readonly Checked[] {
+  if (certificates.length > 0) return certificates.map((one) => check(one, warn, clock.now()));
   throw new Problem("usage", {
-    detail: `No certificate is called "${name}" in ${stateFolder}.`,
-    hint:
-      names.length === 0
-        ? "Nothing was issued yet: acmectl issue -d NAME."
-        : `There are: ${names.join(", ")}.`,
+    detail: `There is nothing to check: no certificate is wanted, and none is kept in ${stateFolder}.`,
+    hint: "Another user has another state folder: give the right one with --state DIR, or run as the user that renews.",
   });
 }
 
-function documentOf(
-  { name, request, status, held }: StoredCertificate,
-  pending: PendingOrder | undefined,
-  { clock }: CommandContext,
-): Record<string, unknown> {
-  const described =
-    held === undefined
-      ? { name, identifiers: request.identifiers }
-      : describeHeld(request, held, "held", clock.now()).document;
-  return {
-    ...described,
-    outcome: held === undefined ? "missing" : "held",
-    request: { ...request, csr: undefined },
-    status,
-    ...(pending === undefined
-      ? {}
-      : { pendingOrder: pending.orderUrl, presented: pending.presented.length }),
-  };
+async function shown(
+  certificates: readonly KnownCertificate[],
+  checked: readonly Checked[] | undefined,
+  { format, output }: Flags,
+  context: CommandContext,
+): Promise<readonly Block[]> {
+  const now = context.clock.now();
+  if (format === "prometheus") {
+    const text = prometheusText(certificates, now);
+    if (output === undefined) return [{ kind: "verbatim", text }];
+    await writeWhole(output, text);
+  }
+  if (checked !== undefined) return [verdict(certificates, checked, now)];
+  if (output !== undefined) return [{ kind: "line", tone: "good", text: `Wrote ${output}.` }];
+  if (context.args.length > 0)
+    return certificates.flatMap((one) => viewOf(one, { detailed: false }, now));
+  return overview(certificates, context);
 }
 
-function viewOf(
-  certificate: StoredCertificate,
-  pending: PendingOrder | undefined,
+/** The collector reads the old file or the new one; it runs as another user, so everybody may read it. */
+async function writeWhole(path: string, content: string): Promise<void> {
+  try {
+    await deployFile({ path, content, secret: false }, { mode: 0o644 });
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    const { message: detail, hint } = error;
+    throw new Problem("machine", { detail, ...(hint === undefined ? {} : { hint }), cause: error });
+  }
+}
+
+/** One line: what monitors show. */
+function verdict(
+  certificates: readonly KnownCertificate[],
+  checked: readonly Checked[],
   now: Date,
-): readonly Block[] {
-  const { name, request, held, status } = certificate;
-  const { lastAttempt } = status;
-  return [
-    { kind: "heading", text: name },
-    ...(held === undefined
-      ? [{ kind: "line", text: "No certificate is held.", tone: "warn" } as const]
-      : describeHeld(request, held, "held", now).view),
-    {
-      kind: "fields",
-      entries: [
-        ["Names", request.identifiers.map(({ value }) => value).join(", ")],
-        ["CA", request.issuer.server],
-        ["Key", request.keyType],
-        ["Solvers", request.solvers.map(({ name: solver }) => solver).join(", ")],
-        ...(status.retryAt === undefined
-          ? []
-          : [["Not again before", status.retryAt, "warn"] as const]),
-        ...(pending?.orderUrl === undefined
-          ? []
-          : [["Unfinished order", pending.orderUrl, "warn"] as const]),
-      ],
-    },
-    ...(lastAttempt === undefined ? [] : attemptView(lastAttempt)),
-  ];
+): Block {
+  const troubled = checked.filter(({ findings }) => findings.length > 0);
+  if (troubled.length > 0) {
+    const told = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
+    const text = `acmectl: ${troubled.length} of ${checked.length} certificates: ${told}`;
+    return { kind: "line", tone: "bad", text };
+  }
+  const ends = certificates.flatMap(({ held }) => (held === undefined ? [] : [held.meta.notAfter]));
+  const [first = ""] = ends.toSorted();
+  const all =
+    checked.length === 1 ? "the certificate is" : `all ${checked.length} certificates are`;
+  const text = `acmectl: ${all} well; the first expires ${timeFrom(now, new Date(first))}`;
+  return { kind: "line", tone: "good", text };
 }
 
-function attemptView(
-  attempt: NonNullable<StoredCertificate["status"]["lastAttempt"]>,
+function overview(
+  certificates: readonly KnownCertificate[],
+  { stateFolder, clock }: CommandContext,
 ): readonly Block[] {
-  const { startedAt, outcome = "unfinished", events, problem } = attempt;
-  return [
-    { kind: "heading", text: `Last attempt: ${outcome}, begun ${startedAt}` },
-    {
-      kind: "table",
-      columns: ["TIME", "STEP", "WHAT"],
-      rows: events.map(({ at, step, message }) => [at.slice(11, 19), step, message]),
-    },
-    ...(problem === undefined
-      ? []
-      : [
-          { kind: "line", text: `${problem.title}: ${problem.detail ?? ""}`, tone: "bad" } as const,
-        ]),
-    ...(problem?.hint === undefined
-      ? []
-      : [{ kind: "line", text: `Hint: ${problem.hint}` } as const]),
-  ];
+  const now = clock.now();
+  if (certificates.length === 0) {
+    const text = `No certificates are wanted, and none is kept in ${stateFolder}.`;
+    return [{ kind: "line", text, tone: "dim" }];
+  }
+  const rows = certificates.map((one) => {
+    const step = stepOf(one, now);
+    const { action } = step;
+    const { held } = one;
+    return [
+      one.name,
+      stateOf(one, now),
+      held === undefined ? "-" : timeFrom(now, new Date(held.meta.notAfter)),
+      action === "none" ? "renew" : action,
+      whenOf(timeOf(step, now), now),
+    ];
+  });
+  return [{ kind: "table", columns: ["NAME", "STATE", "EXPIRES", "NEXT", "WHEN"], rows }];
 }

@@ -3,15 +3,16 @@ import type { Block } from "../result.ts";
 import type { HeldCertificate } from "../store/store.ts";
 import { dueAt } from "./lifetime.ts";
 
-/** A certificate that is held, for machines and for people. */
+/** A certificate that is held, for machines and for people. It is due by its lifetime where nobody says otherwise. */
 export function describeHeld(
   request: Pick<CertificateRequest, "name">,
   held: HeldCertificate,
   outcome: string,
   now: Date,
+  dueBy: Date = dueAt(new Date(held.meta.notBefore), new Date(held.meta.notAfter)),
 ): { document: Record<string, unknown>; view: readonly Block[] } {
   const { meta, paths } = held;
-  const due = dueAt(new Date(meta.notBefore), new Date(meta.notAfter)).toISOString();
+  const due = dueBy.toISOString();
   const document = {
     name: request.name,
     outcome,
@@ -41,13 +42,16 @@ export function describeHeld(
   return { document, view: [fields] };
 }
 
-/** `in 89 days`, `in 5 hours`, `2 days ago`. */
+/** `in 89 days`, `in 5 hours`, `2 days ago`, `in 10 minutes`. */
 export function timeFrom(now: Date, then: Date): string {
   const hours = (then.getTime() - now.getTime()) / 3_600_000;
-  const amount = Math.abs(hours);
-  const text =
-    amount < 48 ? count(Math.floor(amount), "hour") : count(Math.floor(amount / 24), "day");
+  const text = amountOf(Math.abs(hours));
   return hours < 0 ? `${text} ago` : `in ${text}`;
+}
+
+function amountOf(hours: number): string {
+  if (hours < 2) return count(Math.max(1, Math.floor(hours * 60)), "minute");
+  return hours < 48 ? count(Math.floor(hours), "hour") : count(Math.floor(hours / 24), "day");
 }
 
 function count(number: number, noun: string): string {

@@ -1,4 +1,5 @@
 import type { Block, Result } from "../result.ts";
+import { isDeployed } from "../deploy/steps.ts";
 import { timeFrom } from "./describe.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
 import type { Wanted, WantedCertificate } from "./wanted.ts";
@@ -64,9 +65,9 @@ const actions: Readonly<Record<Due["rule"], Action>> = {
   emergency: "renew",
 };
 
-function idle({ status }: WantedCertificate, due: Due): Pick<Step, "action" | "reason"> {
-  const failed = Object.values(status.deploy ?? {}).some(({ state }) => state === "failed");
-  if (failed) return { action: "deploy", reason: "a deploy step failed and is repeated" };
+function idle(certificate: WantedCertificate, due: Due): Pick<Step, "action" | "reason"> {
+  if (!isDeployed(certificate))
+    return { action: "deploy", reason: "a deploy step is not done and is repeated" };
   return { action: "none", reason: `next: ${due.reason}` };
 }
 
@@ -83,11 +84,11 @@ function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block
     {
       kind: "table",
       columns: ["NAME", "ACTION", "WHEN", "WHY"],
-      rows: steps.map(({ name, action, reason, dueAt, until }) => [
-        name,
-        action,
-        whenOf(until ?? dueAt, now),
-        reason,
+      rows: steps.map((step) => [
+        step.name,
+        step.action,
+        whenOf(timeOf(step, now), now),
+        step.reason,
       ]),
     },
     {
@@ -100,7 +101,13 @@ function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block
   ];
 }
 
-function whenOf(time: Date | undefined, now: Date): string {
+/** When a step is taken; nothing stands in the way of a deploy step. */
+export function timeOf({ action, until, dueAt }: Step, now: Date): Date | undefined {
+  return action === "deploy" ? now : (until ?? dueAt);
+}
+
+/** A time for people, with the way there. */
+export function whenOf(time: Date | undefined, now: Date): string {
   if (time === undefined) return "-";
   return time <= now ? "now" : `${time.toISOString()} (${timeFrom(now, time)})`;
 }

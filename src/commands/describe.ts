@@ -1,0 +1,32 @@
+import { composeConfigured } from "../issue/compose-config.ts";
+import { knownCertificates } from "../renew/known.ts";
+import { documentOf, viewOf } from "../renew/story.ts";
+import { openFolderStore } from "../store/folder.ts";
+import { defineCommand } from "./command.ts";
+
+export const command = defineCommand({
+  name: "describe",
+  summary: "Show all that is known of certificates, every look at the DNS included",
+  arguments: [
+    {
+      usage: "<name...>",
+      description: "what the certificates are called; `acmectl list` shows the names",
+    },
+  ],
+  examples: ["acmectl describe example.com"],
+  options: {},
+  async run(_, context) {
+    const store = openFolderStore(context.stateFolder, context);
+    const configured = await composeConfigured(await context.config());
+    const certificates = await knownCertificates(context.args, configured, store);
+    const now = context.clock.now();
+    return {
+      exitCode: 0,
+      document: {
+        outcome: "shown",
+        certificates: certificates.map((one) => documentOf(one, now)),
+      },
+      view: certificates.flatMap((one) => viewOf(one, { detailed: true }, now)),
+    };
+  },
+});

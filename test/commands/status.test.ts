@@ -1,0 +1,252 @@
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { testClock } from "../support/clock.ts";
+import { startIssuing } from "../support/issuing.ts";
+
+const day = 86_400_000;
+const name = "a.example.test";
+
+async function aging() {
+  const clock = testClock();
+  const issuing = await startIssuing({ now: () => clock.now(), authorizationReuse: 0 });
+  return { clock, issuing };
+}
+
+/** Of the JSON document, the conditions of the first certificate by their type. */
+function conditionsIn(
+  stdout: string,
+): Record<string, { status: boolean; reason: string; message: string }> {
+  const { certificates } = JSON.parse(stdout);
+  return Object.fromEntries(
+    certificates[0].conditions.map((one: { type: string }) => [one.type, one]),
+  );
+}
+
+describe("status", () => {
+  test("shows what is held, its conditions, and the last order as a tree, and asks nobody", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    await issuing.issue(["-d", `${name},b.example.test`], { clock });
+    const asked = issuing.ca.requests.length;
+    const { code, stdout, stderr } = await issuing.run(["status", name], { clock });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^Ready +True +Valid /m);
+    expect(stdout).toMatch(/^Issuing +False +NoOrder /m);
+    expect(stdout).toMatch(/^BackingOff +False +NoFailure /m);
+    expect(stdout).toMatch(/^Deployed +True +NoSteps /m);
+    expect(stdout).toMatch(
+      new RegExp(
+        [
+          String.raw`^Order https://\S+/order/\S+`,
+          `  Authorization of ${name}: valid`,
+          String.raw`    http-01 by standalone at http://${name}/\S+: valid`,
+          String.raw`      127\.0\.0\.1:\d+: .+`,
+          "  Authorization of b.example.test: valid",
+        ].join("\n"),
+        "m",
+      ),
+    );
+    expect(stdout).not.toContain("self-check of");
+    const all = await issuing.run(["describe", name], { clock });
+    expect(all.stdout).toContain("self-check of");
+    expect(all.stdout).toMatch(/^Solver standalone +standalone, from the command line$/m);
+    const json = JSON.parse((await issuing.run(["status", name, "--json"], { clock })).stdout);
+    expect(json.certificates[0]).toMatchObject({
+      outcome: "held",
+      next: { action: "none", at: json.certificates[0].dueAt },
+      status: { lastAttempt: { authorizations: [{ status: "valid" }, { status: "valid" }] } },
+    });
+    expect(issuing.ca.requests).toHaveLength(asked);
+  });
+
+  test("tells why an attempt failed in the CA's words, and when the next one comes", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    const problem = { type: "rejectedIdentifier", detail: "policy forbids\nthis name" };
+    issuing.ca.faults.add({ on: "newOrder", do: { status: 400, problem } });
+    await issuing.issue(["-d", name], { clock });
+    const first = await issuing.run(["status", name], { clock });
+    expect(first.stdout).toContain("No certificate is held.");
+    expect(first.stdout).toMatch(/^BackingOff +True +Refused +1 failure.*policy forbids/m);
+    issuing.ca.faults.add({ on: "newOrder", do: { status: 503, retryAfter: 7200 } });
+    await issuing.issue(["-d", "b.example.test"], { clock });
+    const { stdout } = await issuing.run(["status", "b.example.test", "--json"], { clock });
+    const { BackingOff, Ready } = conditionsIn(stdout);
+    const until = new Date(clock.now().getTime() + 7_200_000).toISOString().slice(0, 16);
+    expect(BackingOff).toMatchObject({ status: true, reason: "LimitedByCa" });
+    expect(BackingOff?.message).toContain(until.slice(0, 13));
+    expect(Ready).toMatchObject({ status: false, reason: "Missing" });
+    expect(JSON.parse(stdout).certificates[0].next).toMatchObject({ action: "wait" });
+  });
+
+  test("without a name it is an overview, and an unknown name is told with those that there are", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    const empty = await issuing.run(["status"], { clock });
+    expect(empty).toMatchObject({ code: 0, stdout: expect.stringContaining("No certificates") });
+    await issuing.issue(["-d", name], { clock });
+    const { stdout } = await issuing.run(["status"], { clock });
+    expect(stdout).toMatch(
+      /^NAME +STATE +EXPIRES +NEXT +WHEN\na\.example\.test +valid +in 89 days +renew +20/,
+    );
+    const unknown = await issuing.run(["describe", "b.example.test"], { clock });
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain(`There are: ${name}`);
+  });
+
+  test("an order that a dead run left behind is an open one", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    issuing.ca.faults.add({
+      on: "finalize",
+      do: { status: 500, problem: { type: "serverInternal" } },
+      times: 9,
+    });
+    await issuing.issue(["-d", name], { clock });
+    const { Issuing } = conditionsIn((await issuing.run(["status", "--json"], { clock })).stdout);
+    expect(Issuing).toMatchObject({ status: true, reason: "OrderOpen" });
+  });
+});
+
+describe("status --check", () => {
+  test("is 0 while all is well, and says so in one line", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    await issuing.issue(["-d", name], { clock });
+    const well = await issuing.run("status --check --warn 14d".split(" "), { clock });
+    expect(well).toEqual({
+      code: 0,
+      stdout: "acmectl: the certificate is well; the first expires in 89 days\n",
+      stderr: "",
+    });
+    const quiet = await issuing.run("status --check -q".split(" "), { clock });
+    expect(quiet).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test("is 11 before --warn, past due, and expired", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    await issuing.issue(["-d", name], { clock });
+    const warned = await issuing.run("status --check --warn 90d".split(" "), { clock });
+    expect(warned.code).toBe(11);
+    expect(warned.stdout).toBe(`acmectl: 1 of 1 certificates: ${name} (expiring)\n`);
+    expect(warned.stderr).toContain("It expires in 89 days");
+    clock.advance(60 * day + day / 2);
+    expect((await issuing.run("status --check".split(" "), { clock })).code).toBe(0);
+    clock.advance(day);
+    const late = await issuing.run("status --check -q".split(" "), { clock });
+    expect(late.code).toBe(11);
+    expect(late.stderr).toContain(`${name}: past due: It was due at`);
+    clock.advance(30 * day);
+    const over = await issuing.run("status --check --json".split(" "), { clock });
+    expect(over.code).toBe(11);
+    const document = JSON.parse(over.stdout);
+    expect(document).toMatchObject({ outcome: "troubled", problem: { code: 11 } });
+    expect(document.certificates[0].findings).toMatchObject([{ kind: "expired" }]);
+  });
+
+  test("is 6 while attempts fail and what is held is good, 9 while only deployment fails, 11 for both", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    await issuing.issue(["-d", name], { clock });
+    issuing.ca.faults.add({
+      on: "newOrder",
+      do: { status: 500, problem: { type: "serverInternal", detail: "out of order" } },
+    });
+    await issuing.run(["renew", "--force", "--no-jitter"], { clock });
+    const failing = await issuing.run("status --check".split(" "), { clock });
+    expect(failing.code).toBe(6);
+    expect(failing.stderr).toContain("out of order");
+    await issuing.issue(["-d", "b.example.test", "--deploy-hook", "exit 3"], { clock });
+    expect((await issuing.run("status b.example.test --check".split(" "), { clock })).code).toBe(9);
+    const both = await issuing.run("status --check".split(" "), { clock });
+    expect(both.code).toBe(11);
+    expect(both.stdout).toContain(
+      "2 of 2 certificates: a.example.test (failing), b.example.test (undeployed)",
+    );
+  });
+
+  test("finds a certificate that the config wants and nobody has issued", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    const config = join(issuing.state, "../config.yaml");
+    await writeFile(
+      config,
+      `issuers: { ca: { server: "${issuing.ca.directoryUrl}" } }\nsolvers: { web: { use: standalone } }\ncertificates: { shop: { domains: [shop.example.com] } }\n`,
+    );
+    const { code, stdout } = await issuing.run(["status", "--check", "--config", config], {
+      clock,
+    });
+    expect(stdout).toContain("shop (missing)");
+    expect(code).toBe(11);
+  });
+
+  test("refuses to be content with an empty state folder", async () => {
+    const { issuing } = await aging();
+    await using _ = issuing;
+    const { code, stderr } = await issuing.run("status --check".split(" "));
+    expect(code).toBe(2);
+    expect(stderr).toContain("--state");
+  });
+});
+
+describe("status --format prometheus", () => {
+  test("writes its file in one rename, readable by the collector, whatever it finds", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    await issuing.issue(["-d", name], { clock });
+    const folder = join(issuing.state, "..");
+    const file = join(folder, "acmectl.prom");
+    await writeFile(file, "old", { mode: 0o600 });
+    const before = await stat(file);
+    const words = ["status", "--format", "prometheus"];
+    const ran = await issuing.run([...words, "--output", file, "--check", "--warn", "100d", "-q"], {
+      clock,
+    });
+    expect(ran).toMatchObject({ code: 11, stdout: "" });
+    const after = await stat(file);
+    expect(after.ino).not.toBe(before.ino);
+    expect(after.mode & 0o777).toBe(0o644);
+    expect((await readdir(folder)).filter((entry) => entry.includes("prom"))).toEqual([
+      "acmectl.prom",
+    ]);
+    const printed = await issuing.run([...words, "-q"], { clock });
+    expect(printed.stdout).toBe(await readFile(file, "utf8"));
+    expect(printed.stdout).toContain(
+      `acmectl_certificate_condition{name="${name}",condition="Ready"} 1\n`,
+    );
+  });
+
+  test("names the folder that is missing", async () => {
+    const { issuing } = await aging();
+    await using _ = issuing;
+    const words = ["status", "--format", "prometheus", "--output", "/nowhere/acmectl.prom"];
+    const { code, stderr } = await issuing.run(words);
+    expect(code).toBe(3);
+    expect(stderr).toContain("mkdir -p /nowhere");
+  });
+
+  test.each([
+    ["--output x.prom", "--format prometheus"],
+    ["--warn 14d", "--check"],
+  ])("status %s needs %s", async (words, needed) => {
+    const { issuing } = await aging();
+    await using _ = issuing;
+    const { code, stderr } = await issuing.run(["status", ...words.split(" ")]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(needed);
+  });
+});
+
+test("list shows each certificate with its state, and conditions for machines", async () => {
+  const { clock, issuing } = await aging();
+  await using _ = issuing;
+  await issuing.issue(["-d", `${name},b.example.test`], { clock });
+  const { stdout } = await issuing.run(["list"], { clock });
+  expect(stdout).toMatch(
+    /^a\.example\.test +a\.example\.test \+1 +in 89 days +in \d+ days +\S.* +valid$/m,
+  );
+  const json = await issuing.run(["list", "--json"], { clock });
+  expect(conditionsIn(json.stdout)).toMatchObject({ Ready: { status: true } });
+});

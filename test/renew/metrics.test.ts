@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
+import type { KnownCertificate } from "../../src/renew/known.ts";
+import { prometheusText } from "../../src/renew/metrics.ts";
+import { requestHash } from "../../src/issue/request.ts";
+
+interface Sample {
+  name: string;
+  labels: Record<string, string>;
+  value: number;
+}
+
+/** As strict as the text format 0.0.4 is: HELP and TYPE once and before the samples, families together, no series twice. */
+function parse(text: string): readonly Sample[] {
+  expect(text.endsWith("\n")).toBe(true);
+  const samples: Sample[] = [];
+  const families = new Set<string>();
+  const seen = new Set<string>();
+  let family = "";
+  let helped = "";
+  for (const line of text.slice(0, -1).split("\n")) {
+    const help = /^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (?:[^\\]|\\[\\n])+$/.exec(line);
+    const type = /^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) gauge$/.exec(line);
+    if (help !== null) {
+      helped = help[1] ?? "";
+      expect(families).not.toContain(helped);
+      families.add(helped);
+      continue;
+    }
+    if (type !== null) {
+      family = type[1] ?? "";
+      expect(family).toBe(helped);
+      continue;
+    }
+    const match =
+      /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\]|\\[\\"n])*",?)*)\})? (-?\d+(?:\.\d+)?)$/.exec(
+        line,
+      );
+    expect(match, line).not.toBeNull();
+    const [, name = "", written = "", value = ""] = match ?? [];
+    expect(name).toBe(family);
+    expect(seen).not.toContain(`${name}{${written}}`);
+    seen.add(`${name}{${written}}`);
+    const labels = Object.fromEntries(
+      [...written.matchAll(/([a-zA-Z0-9_]+)="((?:[^"\\]|\\[\\"n])*)"/g)].map(
+        ([, label = "", text = ""]) => [
+          label,
+          text.replaceAll(/\\([\\"n])/g, (_, letter: string) => (letter === "n" ? "\n" : letter)),
+        ],
+      ),
+    );
+    samples.push({ name, labels, value: Number(value) });
+  }
+  return samples;
+}
+
+const request: CertificateRequest = {
+  name: "shop",
+  identifiers: [{ type: "dns", value: "shop.example.com" }],
+  keyType: "ec256",
+  reuseKey: false,
+  issuer: { server: "https://ca.example/directory", agreeTos: true },
+  solvers: [],
+  labels: {},
+  outputs: {},
+  hooks: {},
+};
+const meta: VersionMeta = {
+  identifiers: request.identifiers,
+  serial: "0a",
+  fingerprint: "00",
+  issuer: 'CN=a "quoted" \\ name\nof two lines',
+  notBefore: "2026-01-01T00:00:00.000Z",
+  notAfter: "2026-04-01T00:00:00.000Z",
+  keyType: "ec256",
+  directory: "https://ca.example/directory",
+  account: "x",
+  certificateUrl: "https://ca.example/cert/1",
+  orderUrl: "https://ca.example/order/1",
+  issuedAt: "2026-01-01T00:00:00.000Z",
+  requestHash: requestHash(request),
+};
+const paths = { certificate: "/c", chain: "/ch", fullchain: "/f" };
+const held: KnownCertificate = {
+  name: "shop",
+  request,
+  held: { version: 1, meta, paths },
+  status: { failures: 0, lastSuccess: "2026-01-01T01:00:00.000Z" },
+};
+const missing: KnownCertificate = {
+  name: "mail",
+  request: { ...request, name: "mail" },
+  status: {
+    failures: 2,
+    retryAt: "2026-02-01T00:10:00.000Z",
+    failedRequest: requestHash(request),
+    lastAttempt: { startedAt: "2026-02-01T00:00:00.500Z", events: [] },
+  },
+};
+const now = new Date("2026-02-01T00:05:00.000Z");
+const seconds = (text: string) => new Date(text).getTime() / 1000;
+
+describe("the Prometheus text", () => {
+  const samples = parse(prometheusText([held, missing], now));
+  const find = (name: string, labels: Record<string, string>) =>
+    samples.filter(
+      (sample) =>
+        sample.name === `acmectl_certificate_${name}` &&
+        Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+    );
+
+  test("has expiry, due time, last success and failures of each certificate", () => {
+    expect(find("not_after_timestamp_seconds", { name: "shop" })).toMatchObject([
+      { value: seconds(meta.notAfter) },
+    ]);
+    expect(find("due_timestamp_seconds", { name: "shop" })).toMatchObject([
+      { value: seconds("2026-03-02T00:00:00.000Z") },
+    ]);
+    expect(find("last_success_timestamp_seconds", {})).toMatchObject([
+      { value: seconds("2026-01-01T01:00:00.000Z"), labels: { name: "shop" } },
+    ]);
+    expect(find("failures", {}).map(({ value }) => value)).toEqual([0, 2]);
+    expect(find("retry_timestamp_seconds", {})).toMatchObject([
+      { value: seconds("2026-02-01T00:10:00.000Z"), labels: { name: "mail" } },
+    ]);
+    expect(find("last_attempt_timestamp_seconds", { name: "mail" })).toMatchObject([
+      { value: seconds("2026-02-01T00:00:00.000Z") + 0.5 },
+    ]);
+  });
+
+  test("has conditions as 1 and 0, and nothing of a certificate that is not held", () => {
+    expect(find("condition", { name: "shop", condition: "Ready" })).toMatchObject([{ value: 1 }]);
+    expect(find("condition", { name: "mail", condition: "Ready" })).toMatchObject([{ value: 0 }]);
+    expect(find("condition", { name: "mail", condition: "BackingOff" })).toMatchObject([
+      { value: 1 },
+    ]);
+    expect(find("not_after_timestamp_seconds", { name: "mail" })).toEqual([]);
+    expect(find("due_timestamp_seconds", { name: "mail" })).toEqual([]);
+    expect(samples[0]).toEqual({ name: "acmectl_certificates", labels: {}, value: 2 });
+  });
+
+  test("escapes what would end a label", () => {
+    expect(find("info", { name: "shop" })[0]?.labels["issuer"]).toBe(meta.issuer);
+  });
+
+  test("is well formed when there is nothing", () => {
+    expect(parse(prometheusText([], now))).toEqual([
+      { name: "acmectl_certificates", labels: {}, value: 0 },
+    ]);
+  });
+});
