@@ -1,0 +1,21 @@
+import { thisMachine } from "../schedule/machine.ts";
+import { removeSchedules } from "../schedule/schedule.ts";
+import { defineCommand } from "./command.ts";
+
+export const command = defineCommand({
+  name: "schedule remove",
+  summary: "Remove what `acmectl schedule install` set up, and nothing else",
+  options: {},
+  async run(_, context) {
+    const removed = await removeSchedules(thisMachine(context));
+    const text =
+      removed.length === 0
+        ? "There is no schedule of acmectl's; nothing was done."
+        : "The schedule is removed. Certificates are not renewed by themselves any more.";
+    return {
+      exitCode: 0,
+      document: { outcome: removed.length === 0 ? "unchanged" : "removed", by: removed },
+      view: [{ kind: "line", text, tone: removed.length === 0 ? "dim" : "good" }],
+    };
+  },
+});

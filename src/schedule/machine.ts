@@ -1,0 +1,94 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Clock } from "../clock.ts";
+import { Problem } from "../problem.ts";
+import type { Log } from "../plugin.ts";
+import { installedProgram, type InstalledProgram } from "./program.ts";
+
+/** What a schedule is installed on; tests bring their own. */
+export interface Machine {
+  readonly uid: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** True when systemd is this machine's init. */
+  readonly systemd: boolean;
+  /** Where the units of root, or of this user, are. */
+  readonly unitFolder: string;
+  /** Crontabs that belong to no user, and folders of such. */
+  readonly systemCrontabs: readonly string[];
+  readonly program: InstalledProgram;
+  /** What is in there vanishes by itself. */
+  readonly temporaryFolders: readonly string[];
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** What a command's context has of it. */
+export type Place = Pick<Machine, "uid" | "env" | "log" | "clock" | "signal">;
+
+/** The machine that acmectl runs on, for the user who runs it. */
+export function thisMachine({ uid, env, log, clock, signal }: Place): Machine {
+  return {
+    uid,
+    env,
+    log,
+    clock,
+    signal,
+    systemd: existsSync("/run/systemd/system"),
+    unitFolder: unitFolderOf(uid, env),
+    systemCrontabs: ["/etc/crontab", "/etc/cron.d"],
+    program: installedProgram(),
+    temporaryFolders: [tmpdir(), "/tmp", "/var/tmp"],
+    random: Math.random,
+  };
+}
+
+function unitFolderOf(uid: number, env: Machine["env"]): string {
+  if (uid === 0) return "/etc/systemd/system";
+  const config = env["XDG_CONFIG_HOME"] ?? join(env["HOME"] ?? "/", ".config");
+  return join(config, "systemd", "user");
+}
+
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Run a program of the system's, without a shell; undefined when there is no such program. Its words and times are in C and UTC. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { env, signal }: Pick<Machine, "env" | "signal">,
+  input = "",
+): Promise<Ended | undefined> {
+  const options = {
+    env: { ...env, PATH: env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
+    timeout: 60_000,
+    signal,
+  };
+  return new Promise((resolve, reject) => {
+    const child = execFile(program, [...args], options, (error, stdout, stderr) => {
+      if (error === null) resolve({ code: 0, stdout, stderr });
+      else if (signal.aborted) reject(signal.reason);
+      else if (error.code === "ENOENT") resolve(undefined);
+      else if (typeof error.code === "number") resolve({ code: error.code, stdout, stderr });
+      else reject(broken(program, args, error));
+    });
+    // A program that reads nothing of it ends before it is written.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
+  });
+}
+
+function broken(program: string, args: readonly string[], cause: Error): Problem {
+  return new Problem("machine", {
+    detail: `${[program, ...args].join(" ")} could not be run: ${cause.message}`,
+    hint: "Run it by hand as the same user.",
+    cause,
+  });
+}

@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Problem } from "../problem.ts";
+
+/** How this acmectl is started, by absolute paths: schedulers know nothing of a shell's PATH, nor of version managers. */
+export interface InstalledProgram {
+  readonly node: string;
+  /** Of Node.js, where acmectl does not run without: those of a run from source. */
+  readonly nodeOptions: readonly string[];
+  readonly script: string;
+}
+
+/** The acmectl that is running. */
+export function installedProgram(): InstalledProgram {
+  const source = import.meta.url.endsWith(".ts");
+  return {
+    node: process.execPath,
+    nodeOptions: source ? ["--conditions=source"] : [],
+    script: join(packageFolder(fileURLToPath(import.meta.url)), "bin", "acmectl.js"),
+  };
+}
+
+function packageFolder(file: string): string {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, "bin", "acmectl.js"))) return folder;
+  }
+  throw new Error("acmectl's own bin/acmectl.js is missing.");
+}
+
+/** A `machine` Problem when Node.js or acmectl lies where it will vanish, so that the schedule would break unseen. */
+export function assertLasting(
+  { node, script }: InstalledProgram,
+  temporaryFolders: readonly string[],
+): void {
+  for (const path of [script, node]) {
+    const why = vanishing(path, temporaryFolders);
+    if (why === undefined) continue;
+    throw new Problem("machine", {
+      title: "acmectl is not installed to stay",
+      detail: `${path} lies in ${why}, and a schedule that starts it would fail once that is cleaned.`,
+      hint: "Install acmectl for good (npm install --global acmectl) and run `acmectl schedule install` from there.",
+    });
+  }
+}
+
+function vanishing(path: string, temporaryFolders: readonly string[]): string | undefined {
+  const parts = path.split(sep);
+  if (parts.includes("_npx")) return "npx's cache";
+  if (parts.includes("dlx") || parts.some((part) => part.startsWith("dlx-"))) return "pnpm's cache";
+  const folder = temporaryFolders.find((one) => path.startsWith(`${one}${sep}`));
+  return folder === undefined ? undefined : `the temporary folder ${folder}`;
+}

@@ -1,0 +1,141 @@
+import { Problem } from "../problem.ts";
+import { cronLine } from "./cron-line.ts";
+import { isOurs, writeCrontab } from "./crontab.ts";
+import { type Foreign, foreignSchedules } from "./foreign.ts";
+import { type Found, findSchedules } from "./found.ts";
+import type { Job } from "./job.ts";
+import type { Machine } from "./machine.ts";
+import { assertLasting } from "./program.ts";
+import { installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
+import { randomTimes, type Times, timesOfCalendar, timesOfLine } from "./times.ts";
+import { serviceUnit, timerUnit } from "./units.ts";
+
+export const schedulers = ["systemd", "cron"] as const;
+export type Scheduler = (typeof schedulers)[number];
+
+export interface InstallOptions {
+  /** Systemd where it runs, else cron, when absent. */
+  readonly by?: Scheduler | undefined;
+  /** Install beside a renewal that was set up by hand. */
+  readonly force: boolean;
+  readonly dryRun: boolean;
+  /** See `UnitSettings`. */
+  readonly writable: readonly string[];
+}
+
+/** What is, or would be, installed. */
+export type Plan =
+  | { readonly by: "systemd"; readonly units: Units }
+  | { readonly by: "cron"; readonly line: string };
+
+export interface Installation {
+  readonly plan: Plan;
+  readonly outcome: "installed" | "replaced" | "unchanged" | "dry-run";
+}
+
+/**
+ * Have the job run twice a day by one scheduler and by one only. What `install` wrote before keeps its times; the other
+ * scheduler's is removed. A renewal that somebody set up by hand is a Problem that shows it.
+ */
+export async function installSchedule(
+  job: Job,
+  options: InstallOptions,
+  machine: Machine,
+): Promise<Installation> {
+  assertLasting(job.program, machine.temporaryFolders);
+  const by = options.by ?? (machine.systemd ? "systemd" : "cron");
+  const found = await findSchedules(machine);
+  const times = timesIn(found) ?? randomTimes(machine.random);
+  const plan = planOf(by, job, times, options, machine);
+  if (options.dryRun) return { plan, outcome: "dry-run" };
+  assertThere(by, found, machine);
+  if (!options.force) refuseForeign(await foreignSchedules(found.crontab ?? [], machine));
+  if (await isInstalled(plan, found, machine)) return { plan, outcome: "unchanged" };
+  await install(plan, found, machine);
+  const before = found.units !== undefined || found.lines.length > 0;
+  return { plan, outcome: before ? "replaced" : "installed" };
+}
+
+function timesIn({ units, lines }: Found): Times | undefined {
+  return (
+    (units === undefined ? undefined : timesOfCalendar(units.timer)) ?? timesOfLine(lines[0] ?? "")
+  );
+}
+
+function planOf(
+  by: Scheduler,
+  job: Job,
+  times: Times,
+  { writable }: InstallOptions,
+  { uid }: Machine,
+): Plan {
+  if (by === "cron") return { by, line: cronLine(job, times) };
+  const service = serviceUnit(job, { root: uid === 0, writable });
+  return { by, units: { timer: timerUnit(times), service } };
+}
+
+async function isInstalled(
+  plan: Plan,
+  { units, lines }: Found,
+  machine: Machine,
+): Promise<boolean> {
+  if (plan.by === "cron") {
+    return units === undefined && lines.length === 1 && lines[0] === plan.line;
+  }
+  const same = units?.timer === plan.units.timer && units.service === plan.units.service;
+  return same && lines.length === 0 && (await isRunning(machine));
+}
+
+/** The new one first: a failure on the way leaves two, and the next `install` one, but never none. */
+async function install(plan: Plan, found: Found, machine: Machine): Promise<void> {
+  const others = (found.crontab ?? []).filter((line) => !isOurs(line));
+  if (plan.by === "cron") {
+    await writeCrontab([...others, plan.line], machine);
+    if (found.units !== undefined) await removeUnits(machine);
+    return;
+  }
+  await installUnits(plan.units, machine);
+  if (found.lines.length > 0) await writeCrontab(others, machine);
+}
+
+function refuseForeign([first, ...rest]: readonly Foreign[]): void {
+  if (first === undefined) return;
+  const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
+  throw new Problem("config", {
+    title: "A renewal is scheduled already",
+    detail: `${first.where} runs acmectl renew already${more}: ${first.line.trim()}`,
+    hint: "Remove that line, then try again; --force installs another one beside it.",
+  });
+}
+
+function assertThere(by: Scheduler, { crontab }: Found, { systemd }: Machine): void {
+  if (by === "systemd" && !systemd) {
+    throw new Problem("machine", {
+      detail: "--by systemd: systemd does not run on this machine.",
+      hint: "Use --by cron.",
+    });
+  }
+  if (by === "systemd" || crontab !== undefined) return;
+  throw new Problem("machine", {
+    detail: "There is no crontab command on this machine.",
+    hint: systemd
+      ? "Use --by systemd, or install cron."
+      : "Install cron, or let something else run `acmectl renew -q` twice a day.",
+  });
+}
+
+/** Remove what `install` wrote, and nothing else. Answers which schedulers had it. */
+export async function removeSchedules(machine: Machine): Promise<readonly Scheduler[]> {
+  const { units, crontab, lines } = await findSchedules(machine);
+  if (units !== undefined) await removeUnits(machine);
+  if (lines.length > 0) {
+    await writeCrontab(
+      (crontab ?? []).filter((line) => !isOurs(line)),
+      machine,
+    );
+  }
+  return [
+    ...(units === undefined ? [] : (["systemd"] as const)),
+    ...(lines.length === 0 ? [] : (["cron"] as const)),
+  ];
+}

@@ -1,0 +1,57 @@
+import { findSchedules } from "./found.ts";
+import { type Foreign, foreignSchedules } from "./foreign.ts";
+import type { Machine } from "./machine.ts";
+import type { Scheduler } from "./schedule.ts";
+import { systemdTime, timerState, unitPaths, type Units } from "./systemd.ts";
+import { nextAfter, timesOfLine } from "./times.ts";
+import { unitName } from "./units.ts";
+
+/** A schedule that is installed. */
+export interface Installed {
+  readonly by: Scheduler;
+  /** The file, or whose crontab. */
+  readonly where: string;
+  /** What it runs. */
+  readonly command: string;
+  readonly next?: Date;
+  readonly last?: Date;
+  /** False when the timer was stopped or disabled behind our back; undefined where nobody can tell. */
+  readonly active?: boolean;
+}
+
+/** Every schedule of ours, and those made by hand. */
+export async function showSchedules(
+  machine: Machine,
+): Promise<{ installed: readonly Installed[]; foreign: readonly Foreign[] }> {
+  const found = await findSchedules(machine);
+  const timer = found.units === undefined ? [] : [await timerShown(found.units, machine)];
+  const lines = found.lines.map((line) => lineShown(line, machine));
+  const foreign = await foreignSchedules(found.crontab ?? [], machine);
+  return { installed: [...timer, ...lines], foreign };
+}
+
+async function timerShown(units: Units, machine: Machine): Promise<Installed> {
+  const state = machine.systemd ? await timerState(machine) : {};
+  const [next, last] = [
+    systemdTime(state["NextElapseUSecRealtime"]),
+    systemdTime(state["LastTriggerUSec"]),
+  ];
+  return {
+    by: "systemd",
+    where: unitPaths(machine).timer,
+    command: /^ExecStart=(.*)$/m.exec(units.service)?.[1] ?? `${unitName}.service is missing`,
+    ...(next === undefined ? {} : { next }),
+    ...(last === undefined ? {} : { last }),
+    active: state["ActiveState"] === "active",
+  };
+}
+
+function lineShown(line: string, { clock }: Machine): Installed {
+  const times = timesOfLine(line);
+  return {
+    by: "cron",
+    where: "the crontab of this user",
+    command: line.split(" ").slice(5).join(" "),
+    ...(times === undefined ? {} : { next: nextAfter(times, clock.now()) }),
+  };
+}

@@ -1,0 +1,109 @@
+import { sep } from "node:path";
+import { type Job, wordsOf } from "./job.ts";
+import { onCalendar, type Times } from "./times.ts";
+
+/** The name of the timer and of the service. */
+export const unitName = "acmectl-renew";
+
+/** The first line of a unit that is ours to change and to remove. */
+export const unitMark =
+  "# Written by `acmectl schedule install`; `acmectl schedule remove` removes it.";
+
+export interface UnitSettings {
+  /** For root, by the system's systemd; else by the user's own, which is not allowed to confine anything. */
+  readonly root: boolean;
+  /** Folders that copies and web roots need beside those where services keep theirs. */
+  readonly writable: readonly string[];
+}
+
+/** The timer unit: twice a day, and once after a start that was too late for it. */
+export function timerUnit(times: Times): string {
+  return `${unitMark}
+[Unit]
+Description=Renew TLS certificates with acmectl, twice a day
+
+[Timer]
+OnCalendar=${onCalendar(times)}
+AccuracySec=1s
+RandomizedDelaySec=15min
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+`;
+}
+
+/** The service unit, which the timer starts. */
+export function serviceUnit(job: Job, settings: UnitSettings): string {
+  const { node, nodeOptions } = job.program;
+  const words = [node, ...nodeOptions, ...wordsOf(job)].map((word) => quotedWord(word));
+  const variables = job.envFile === undefined ? "" : `EnvironmentFile=${percent(job.envFile)}\n`;
+  return `${unitMark}
+[Unit]
+Description=Renew TLS certificates with acmectl
+Wants=network-online.target
+After=network-online.target nss-lookup.target
+
+[Service]
+Type=oneshot
+ExecStart=${words.join(" ")}
+${variables}UMask=0077
+# On a stop, acmectl itself takes its challenges back and ends its hooks.
+KillMode=mixed
+TimeoutStopSec=90s
+${settings.root ? confinement(job, settings) : unconfined}`;
+}
+
+const unconfined = `
+# Not confined: in a user's systemd that implies NoNewPrivileges, and deploy hooks need sudo there to reload a server.
+`;
+
+/**
+ * Everything here leaves deploy hooks working that talk to systemd or Docker by their sockets, send signals, write
+ * configuration and logs, or change to another user.
+ */
+function confinement({ stateFolder }: Job, { writable }: UnitSettings): string {
+  const shared = [stateFolder, ...writable].some(
+    (path) => `${path}${sep}`.startsWith("/tmp/") || `${path}${sep}`.startsWith("/var/tmp/"),
+  );
+  const paths = [stateFolder, "/etc", "/run", "/srv", "/var", ...writable];
+  return `
+# The whole system is read-only but for the state, and where services keep configuration, certificates, logs and sockets,
+# since deploy steps and hooks write there.
+ProtectSystem=strict
+ReadWritePaths=${[...new Set(paths)].map((path) => quotedPath(`-${path}`)).join(" ")}
+${shared ? "" : "PrivateTmp=true\n"}NoNewPrivileges=true
+LockPersonality=true
+ProtectControlGroups=true
+ProtectHostname=true
+ProtectKernelLogs=true
+ProtectKernelModules=true
+ProtectKernelTunables=true
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictRealtime=true
+RestrictSUIDSGID=true
+SystemCallArchitectures=native
+# Left out on purpose: MemoryDenyWriteExecute (Node.js compiles at run time); CapabilityBoundingSet, SystemCallFilter and
+# RestrictNamespaces (hooks change users, signal servers, enter containers); PrivateDevices (a secret may be in a TPM or on
+# a smart card); ProtectHome (cloud credentials are in home folders, which strict makes read-only). Port 80 needs no
+# AmbientCapabilities, since root has the right to it.
+`;
+}
+
+/** A word of ExecStart, by systemd.service(5): in quotes, with C's escapes, specifiers and variables doubled. */
+function quotedWord(word: string): string {
+  const text = percent(word).replaceAll("$", "$$$$");
+  if (/^[\w@%+=:,./$-]+$/.test(text)) return text;
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+function quotedPath(path: string): string {
+  const text = percent(path);
+  return /^[\w@%+=:,./-]+$/.test(text)
+    ? text
+    : `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+function percent(text: string): string {
+  return text.replaceAll("%", "%%");
+}
