@@ -39,6 +39,11 @@ export const parts = {
     packages: ["pdns-server", "pdns-backend-sqlite3"],
     programs: ["pdns_server", "pdnsutil"],
   },
+  cron: {
+    from: "debian",
+    packages: ["cron", "faketime"],
+    programs: ["cron", "crontab", "faketime"],
+  },
   moto: { from: "pip", packages: ["moto[server]==5.2.5"], programs: ["moto_server"] },
   certbot: { from: "pip", packages: ["certbot==5.8.0"], programs: ["certbot"] },
   lego: { from: "debian", packages: ["lego"], programs: ["lego"] },
