@@ -21,11 +21,13 @@ export interface DeployOptions {
  * names the steps that failed; the certificate itself is good, and the next call repeats those steps alone.
  */
 export async function deployCertificate(
-  { name, request }: Pick<StoredCertificate, "name" | "request">,
+  { name }: Pick<StoredCertificate, "name">,
   options: DeployOptions,
   tools: DeployTools,
 ): Promise<Problem | undefined> {
-  if (stepsOf(request).length === 0) return undefined;
+  // Most often there is nothing to do, and nobody's lock is in the way then.
+  const known = await tools.store.certificates.read(name);
+  if (known === undefined || dueSteps(known, options).length === 0) return undefined;
   if (options.locked === true) return deploy(name, options, tools);
   const { store, signal, log } = tools;
   const lock = await store.lock(`certificate:${name}`, {
@@ -48,19 +50,17 @@ interface Failure {
 
 async function deploy(
   name: string,
-  { all }: DeployOptions,
+  options: DeployOptions,
   tools: DeployTools,
 ): Promise<Problem | undefined> {
-  // As it is now: another run may have renewed it meanwhile.
+  // As it is now: another run may have renewed or deployed it meanwhile.
   const certificate = await tools.store.certificates.read(name);
   const held = certificate?.held;
   if (certificate === undefined || held === undefined) return undefined;
-  const steps = stepsOf(certificate.request);
-  const done = (key: string) => isDone(certificate.status.deploy?.[key], held);
-  const due = steps.filter(({ key }) => all || !done(key));
+  const due = dueSteps(certificate, options);
   if (due.length === 0) return undefined;
   const subject = await subjectOf(certificate, held, tools);
-  await remember(name, steps, due, held, tools);
+  await remember(certificate, due, held, tools);
   const failures: Failure[] = [];
   for (const known of due) {
     const failure = await tryStep(name, known, { failures, subject }, tools);
@@ -69,8 +69,16 @@ async function deploy(
   return failures.length === 0 ? undefined : problemOf(name, failures, due.length);
 }
 
-function isDone(state: DeployState | undefined, held: HeldCertificate): boolean {
-  return state?.state === "done" && state.version === held.version;
+/** Those that were not done for the version held; none while nothing is held. */
+function dueSteps(
+  { request, status, held }: StoredCertificate,
+  { all }: DeployOptions,
+): readonly KnownStep[] {
+  if (held === undefined) return [];
+  return stepsOf(request).filter(({ key }) => {
+    const state = status.deploy?.[key];
+    return all || state?.state !== "done" || state.version !== held.version;
+  });
 }
 
 async function subjectOf(
@@ -95,19 +103,19 @@ async function subjectOf(
 
 /** Before anything is done: whatever dies from here on, the next run knows what is left. Steps of old requests are forgotten. */
 async function remember(
-  name: string,
-  steps: readonly KnownStep[],
+  { name, request }: StoredCertificate,
   due: readonly KnownStep[],
   { version }: HeldCertificate,
   { store, clock }: DeployTools,
 ): Promise<void> {
   const pending = { version, state: "pending", at: clock.now().toISOString() } as const;
+  const keys = new Set(due.map(({ key }) => key));
   await store.certificates.updateStatus(name, ({ deploy = {}, ...status }) => ({
     ...status,
     deploy: Object.fromEntries(
-      steps.flatMap((step) => {
-        const state = due.includes(step) ? pending : deploy[step.key];
-        return state === undefined ? [] : [[step.key, state]];
+      stepsOf(request).flatMap(({ key }) => {
+        const state = keys.has(key) ? pending : deploy[key];
+        return state === undefined ? [] : [[key, state]];
       }),
     ),
   }));

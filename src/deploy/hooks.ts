@@ -14,7 +14,7 @@ import type { DeployTools } from "./tools.ts";
 
 /** The hooks around the issuing of one run's certificates. Identical `pre` and `post` commands run once. */
 export interface Hooks {
-  /** Before anything is ordered. Rejects with a `deploy` Problem when a command fails: this certificate is not to be ordered. */
+  /** Before anything is ordered. Rejects with a `machine` Problem when a command fails: this certificate is not to be ordered. */
   pre(request: CertificateRequest, held?: HeldCertificate): Promise<void>;
   /** It was issued, for `post` to tell. */
   issued(request: CertificateRequest): void;
@@ -36,7 +36,7 @@ export function openHooks(tools: HookTools): Hooks {
       const variables = certificateVariables("pre", request, held);
       for (const hook of request.hooks.pre ?? []) {
         const run = () => runHook("pre", hook, [request], variables, tools);
-        await tools.once.once(`pre ${keyOf(hook)}`, run);
+        await tools.once.once(`pre ${keyOf(hook)}`, run).catch(refuseOrder);
       }
     },
     issued: (request) => void issued.add(request),
@@ -62,6 +62,18 @@ export function openHooks(tools: HookTools): Hooks {
       }
     },
   };
+}
+
+/** Nothing was issued, so it is no deploy step that failed; and the CA was asked for nothing. */
+function refuseOrder(error: unknown): never {
+  if (!Problem.is(error)) throw error;
+  const again = "Nothing was ordered; mend it and run again.";
+  throw new Problem("machine", {
+    title: "A pre hook failed",
+    detail: error.message,
+    hint: error.hint === undefined ? again : `${error.hint} ${again}`,
+    cause: error,
+  });
 }
 
 async function runHook(

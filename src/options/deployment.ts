@@ -137,7 +137,8 @@ export const deployOptions = {
   },
   config: {
     type: "path",
-    description: "With reload: the server's configuration, where it is not at its usual place.",
+    description:
+      "With reload: the server's configuration file (postfix: folder), where it is not at its usual place.",
   },
   probe: {
     type: "string",

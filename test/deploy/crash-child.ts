@@ -29,7 +29,7 @@ async function commit(store: Store, index: number): Promise<void> {
 
 function deploy(store: Store) {
   return deployCertificate(
-    { name: "shop", request: requestWith() },
+    { name: "shop" },
     { all: false },
     {
       store,

@@ -100,6 +100,10 @@ test("the lock is taken, waited for no longer than told, and left to a caller wh
   const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: never });
   await expect(world.deploy({ wait: 0 })).rejects.toMatchObject({ exitCode: 8 });
   expect(await world.deploy({ locked: true })).toBeUndefined();
+  expect(
+    await world.deploy({ wait: 0 }),
+    "nothing is to be done, so nobody's lock matters",
+  ).toBeUndefined();
   await lock.release();
   const certificate = await world.read();
   expect(await deployCertificate(certificate, { all: true }, world.tools)).toBeUndefined();

