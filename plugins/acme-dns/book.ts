@@ -10,6 +10,8 @@ export interface Book {
   readonly place: string;
   /** The account of a name without `*.`; undefined when there is none. Rejects with a Problem when it cannot be read. */
   find(name: string): Promise<Account | undefined>;
+  /** Rejects with a Problem when `add` would: asked before somebody makes an account that could not be kept. */
+  assertWritable(): Promise<void>;
   add(name: string, account: Account): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ function bookOf(place: string, keeper: Keeper): Book {
       if (account === undefined) throw damaged(place, `what it has for ${name} is no account`);
       return account;
     },
+    assertWritable: async () => keeper.write(await keeper.read()),
     add(name, account) {
       const add = async () => {
         await keeper.write({ ...(await keeper.read()), [name]: recordOf(account) });

@@ -1,4 +1,4 @@
-import { chmod, lstat, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { lstat, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Problem, type OptionsOf, type Target } from "acmectl/plugin";
@@ -247,13 +247,14 @@ describe("the account file", () => {
     expect(fake.requests).toEqual([]);
   });
 
-  it.runIf(process.geteuid?.() !== 0)("says when it cannot be written", async () => {
+  it("that cannot be written is told before an account is made that could not be kept", async () => {
     await using folder = await temporaryFolder();
-    await chmod(folder.path, 0o500);
-    const given = await solver({ storage: join(folder.path, "a.json"), server: fake.url });
+    const storage = join(folder.path, "missing", "accounts.json");
+    const given = await solver({ storage, server: fake.url });
     const problem = await problemOf(given.preflight?.([target("example.com")], call));
     expect(problem.is("machine")).toBe(true);
-    await chmod(folder.path, 0o700);
+    expect(problem.message).toContain(`${storage} cannot be written: ENOENT`);
+    expect(fake.requests).toEqual([]);
   });
 
   it("is refused with a server_url that is no web address", async () => {

@@ -88,6 +88,7 @@ async function register(
   signal: AbortSignal,
 ): Promise<Account> {
   if (server === undefined) throw serverMissing(`register an account for ${name}`);
+  await book.assertWritable();
   await api.check(server, signal);
   const account = await api.register(server, allowlist, signal);
   await book.add(name, account);

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { Challenge, Log } from "acmectl/plugin";
+import { Problem, type Challenge, type Log } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { startDnsServer, testZone } from "../../test/support/dns-server.ts";
 import { startIssuing } from "../../test/support/issuing.ts";
@@ -93,8 +93,8 @@ async function startWorld() {
   const dns = await startDnsServer({ zones: [zone], recursive: true });
   const issuing = await startIssuing({ resolver: dns.server });
   const looks = ["--dns-resolvers", dns.server, "--no-dns-authoritative", "--dns-interval", "20ms"];
-  const issue = (words: readonly string[]) =>
-    issuing.issue([...words, ...looks], { solver: ["--solver", "manual"] });
+  const issue = (words: readonly string[], signal = new AbortController().signal) =>
+    issuing.issue([...words, ...looks], { solver: ["--solver", "manual"], signal });
   const orders = () => issuing.ca.requests.filter(({ kind }) => kind === "newOrder").length;
   return {
     zone,
@@ -106,6 +106,18 @@ async function startWorld() {
       await dns.close();
     },
   };
+}
+
+/** A person reads stderr as it comes; it is whole only at the end here, and the journal has the value too. */
+async function valueInJournal(state: string): Promise<string> {
+  for (;;) {
+    const text = await readFile(join(state, "pending", "example.test.json"), "utf8").catch(
+      () => "",
+    );
+    const [, data] = /"recordValue": ?"([^"]+)"/.exec(text) ?? [];
+    if (data !== undefined) return data;
+    await sleep(20);
+  }
 }
 
 describe("acmectl with the embedded CA", () => {
@@ -135,19 +147,26 @@ describe("acmectl with the embedded CA", () => {
     await using world = await startWorld();
     const { zone, issuing, orders } = world;
     const running = world.issue(["-d", "example.test", "--dns-timeout", "15s"]);
-    // A person reads stderr as it comes; it is whole only at the end here, and the journal has the value too.
-    const journal = join(issuing.state, "pending", "example.test.json");
-    let data: string | undefined;
-    while (data === undefined) {
-      await sleep(20);
-      const text = await readFile(journal, "utf8").catch(() => "");
-      [, data] = /"recordValue": ?"([^"]+)"/.exec(text) ?? [];
-    }
+    const data = await valueInJournal(issuing.state);
     zone.records.push({ name: "_acme-challenge.example.test", type: "TXT", data });
     const { code, stderr } = await running;
     expect(recordsIn(stderr).map((one) => one.data)).toEqual([data]);
     expect(stderr).toContain("Once the certificate is there, this can be removed: _acme-challenge");
     expect(code).toBe(0);
+    expect(orders()).toBe(1);
+  });
+
+  it("goes on with the same order after Ctrl-C", async () => {
+    await using world = await startWorld();
+    const { zone, issuing, issue, orders } = world;
+    const aborting = new AbortController();
+    const running = issue(["-d", "example.test"], aborting.signal);
+    await valueInJournal(issuing.state);
+    aborting.abort(new Problem("interrupted", { detail: "Stopped by SIGINT." }));
+    const interrupted = await running;
+    expect(interrupted.code).toBe(130);
+    zone.records.push(...recordsIn(interrupted.stderr));
+    expect((await issue(["-d", "example.test"])).code).toBe(0);
     expect(orders()).toBe(1);
   });
 
