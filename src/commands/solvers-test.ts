@@ -105,12 +105,14 @@ function resultOf(names: readonly Rehearsed[]): Result {
         type: name.challenge.type,
         solver: name.solver,
         outcome: name.outcome,
+        ...(name.why === undefined ? {} : { why: name.why }),
       })),
     },
     view: names.map((name): Block => {
       const [text, tone] = words[name.outcome];
       const what = `${nameOf(name)} by ${name.solver} (${name.challenge.type})`;
-      return { kind: "line", text: `${what}: ${text}`, tone };
+      const why = name.why === undefined ? "" : ` (${name.why})`;
+      return { kind: "line", text: `${what}: ${text}${why}`, tone };
     }),
     ...(problem === undefined ? {} : { problem }),
   };

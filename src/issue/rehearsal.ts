@@ -15,6 +15,8 @@ export interface Rehearsed {
   readonly solver: string;
   /** `unseen`: presented, but nothing on this machine could look at it. */
   readonly outcome: "visible" | "unseen" | "failed";
+  /** Why it was not seen, where more is known than that nothing here looks at this type. */
+  readonly why?: string;
   readonly failure?: unknown;
 }
 
@@ -58,7 +60,7 @@ async function showAll(
     presented: [],
   });
   const owed: Published[] = [];
-  const unreached = new Set<unknown>();
+  const unreached = new Map<unknown, string>();
   const noticing = { ...tools, log: noticingLog(tools.log, unreached) };
   try {
     const presented = await present(attempts, journal, owed, tools);
@@ -71,13 +73,13 @@ async function showAll(
   }
 }
 
-/** The self-check warns, with its step and name, of what it could not reach. */
-function noticingLog(log: IssueTools["log"], unreached: Set<unknown>): IssueTools["log"] {
+/** The self-check warns, with its step and name, of what it could not reach; no CA is asked all the same, as its text says. */
+function noticingLog(log: IssueTools["log"], unreached: Map<unknown, string>): IssueTools["log"] {
   return {
     ...log,
     warn(message, fields) {
-      if (fields?.["step"] === "self-check") unreached.add(fields["identifier"]);
-      else log.warn(message, fields);
+      if (fields?.["step"] !== "self-check") return log.warn(message, fields);
+      unreached.set(fields["identifier"], String(fields["saw"] ?? message));
     },
   };
 }
@@ -85,14 +87,15 @@ function noticingLog(log: IssueTools["log"], unreached: Set<unknown>): IssueTool
 function outcomeOf(
   attempt: Attempt,
   failures: ReadonlyMap<Attempt, unknown>,
-  unreached: ReadonlySet<unknown>,
+  unreached: ReadonlyMap<unknown, string>,
 ): Rehearsed {
   const { challenge, open } = attempt;
   const done = { challenge, solver: open.setting.name };
   if (failures.has(attempt)) return { ...done, outcome: "failed", failure: failures.get(attempt) };
   // acmectl itself looks neither at tls-alpn-01 nor, behind some routers, at its own port 80.
-  const unseen = challenge.type === "tls-alpn-01" || unreached.has(challenge.identifier.value);
-  return { ...done, outcome: unseen ? "unseen" : "visible" };
+  if (challenge.type === "tls-alpn-01") return { ...done, outcome: "unseen" };
+  const why = unreached.get(challenge.identifier.value);
+  return why === undefined ? { ...done, outcome: "visible" } : { ...done, outcome: "unseen", why };
 }
 
 /** What a CA would send for the name, in every challenge type. */

@@ -42,7 +42,7 @@ export async function selfCheckHttp(
     const seen = unreachable.map(({ address, text }) => `${address}: ${text}`).join("; ");
     tools.log.warn(
       `the self-check could not reach http://${identifier}${challenge.path} from here (${seen}); asking the CA all the same`,
-      { step: "self-check", identifier },
+      { step: "self-check", identifier, saw: seen },
     );
   }
 }
@@ -60,18 +60,34 @@ async function placesOf(
   const place = request.selfCheckAt ?? tools.selfCheckAt;
   if (place !== undefined) return [parsePlace(place)];
   if (identifier.type === "ip") return [{ host: identifier.value, port: 80 }];
-  const setting = request.dns ?? {};
+  const addresses = await addressesOf(identifier.value, request, tools);
+  return addresses.slice(0, limits.addresses).map((host) => ({ host, port: 80 }));
+}
+
+/** None, with a warning, where the name has none or the DNS does not say: the CA may see another DNS than this host. */
+async function addressesOf(
+  name: string,
+  request: CertificateRequest,
+  { dns, log, signal }: IssueTools,
+): Promise<readonly string[]> {
+  const fields = { step: "self-check", identifier: name };
   try {
-    const addresses = await tools.dns(setting).addresses(identifier.value, tools.signal);
-    return addresses.slice(0, limits.addresses).map((host) => ({ host, port: 80 }));
-  } catch (error) {
-    tools.signal.throwIfAborted();
-    tools.log.warn(
-      `the self-check found no address for ${identifier.value}: ${error instanceof Error ? error.message : String(error)}; asking the CA all the same`,
-      { step: "self-check", identifier: identifier.value },
+    const addresses = await dns(request.dns ?? {}).addresses(name, signal);
+    if (addresses.length > 0) return addresses;
+    const saw = `${name} has no A or AAAA record`;
+    log.warn(
+      `${saw} that this host can see, so the CA will hardly find the http-01 response; asking it all the same`,
+      { ...fields, saw },
     );
-    return [];
+  } catch (error) {
+    signal.throwIfAborted();
+    const saw = error instanceof Error ? error.message : String(error);
+    log.warn(`the self-check found no address for ${name}: ${saw}; asking the CA all the same`, {
+      ...fields,
+      saw,
+    });
   }
+  return [];
 }
 
 /** `192.0.2.1`, `192.0.2.1:8080`, `2001:db8::1`, `[2001:db8::1]:8080`. */

@@ -136,6 +136,20 @@ describe("solvers test", () => {
     });
   });
 
+  it("does not call good a name that has no address to look at", async () => {
+    const zone = testZone("example.com", ["ns1.example.com"]);
+    const dns = await startDnsServer({ zones: [zone], recursive: true });
+    await mkdir(join(folder.path, "www"));
+    const line = `solvers test webroot -d shop.example.com --webroot-directory www --dns-resolvers ${dns.server}`;
+    const { code, stdout, stderr } = await acmectl(line);
+    await dns.close();
+    expect(stdout).toContain(
+      "shop.example.com by webroot (http-01): presented, but it could not be looked at from here (shop.example.com has no A or AAAA record)",
+    );
+    expect(stderr).not.toContain("asking it all the same");
+    expect(code).toBe(7);
+  });
+
   it("tells a preflight that fails before anything is presented", async () => {
     const { code, stderr } = await acmectl(
       "solvers test webroot -d shop.example.com --webroot-directory nowhere",
