@@ -108,7 +108,9 @@ export function connect(credentials: Credentials, settings: ClientSettings): Api
   return {
     async zones(kind, signal) {
       const base = groupPath(await subscription(signal), resourceGroup);
-      const path = versioned(`${base}/providers/${types[kind]}`);
+      // Azure's own document spells it so where no group is named.
+      const type = resourceGroup === undefined ? types[kind].replace("dnsZ", "dnsz") : types[kind];
+      const path = versioned(`${base}/providers/${type}`);
       return (await everyPage(call, path, signal)).map((item) => zoneOf(item, kind));
     },
     async zoneIn(kind, group, name, signal) {
@@ -209,7 +211,8 @@ function zoneOf(item: unknown, kind: "public" | "private"): ListedZone {
   const id = need(item, "id");
   if (!id.startsWith("/subscriptions/")) throw new Refusal({ words: "a zone without a path" });
   return {
-    id,
+    // Lists spell the type in lower case, all other addresses do not.
+    id: id.replace(/\/dnszones\//i, "/dnsZones/"),
     name: need(item, "name").toLowerCase(),
     isPublic: kind === "public" && textOf(properties, "zoneType") !== "Private",
     nameServers: listOf(properties, "nameServers").filter((server) => typeof server === "string"),

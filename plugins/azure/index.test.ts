@@ -518,7 +518,7 @@ describe("writing", () => {
     await solver.present(mine, call);
     const sent = fake.requests.at(-1);
     expect(sent).toMatchObject({
-      path: `${zoneId}/TXT/%40`,
+      path: `${zoneId.replace("dnszones", "dnsZones")}/TXT/%40`,
       query: { "api-version": "2018-05-01" },
     });
     expect(sent?.headers["if-none-match"]).toBe("*");
@@ -651,7 +651,7 @@ describe("failures say which zone, which name, as whom, and what to do", () => {
 
   it("a role that is missing, with the command that gives it", async () => {
     fake.deny("Microsoft.Network/dnsZones/TXT/write");
-    const scope = `/subscriptions/${subscriptionId}/resourceGroups/web/providers/Microsoft.Network/dnszones/fail.test/TXT/_acme-challenge.www`;
+    const scope = `/subscriptions/${subscriptionId}/resourceGroups/web/providers/Microsoft.Network/dnsZones/fail.test/TXT/_acme-challenge.www`;
     expect(await problem((await open()).present(challenge("www.fail.test"), call))).toContain(
       `az role assignment create --assignee 33333333-3333-4333-8333-333333333333 --role "DNS Zone Contributor" --scope "${scope}"`,
     );

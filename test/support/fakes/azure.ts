@@ -388,7 +388,7 @@ function authorize({ world, headers, query, url, ids: [id] }: Question, action: 
     );
   if (id !== undefined && id !== azureApp.subscriptionId)
     throw refuse(404, "SubscriptionNotFound", `The subscription '${id}' could not be found.`);
-  if (world.denied.includes(action))
+  if (world.denied.some((denied) => denied.toLowerCase() === action.toLowerCase()))
     throw refuse(
       403,
       "AuthorizationFailed",
