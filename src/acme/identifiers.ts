@@ -1,6 +1,6 @@
 /** Names as people type them, made identifiers (RFC 8555 §7.1.4, RFC 8738), or explained. */
 import { isIP } from "node:net";
-import { domainToASCII } from "node:url";
+import { domainToASCII, domainToUnicode } from "node:url";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { printable } from "./text.ts";
@@ -10,7 +10,7 @@ export function parseIdentifiers(given: readonly string[]): Identifier[] {
   const identifiers = new Map<string, Identifier>();
   const complaints: string[] = [];
   for (const text of given) {
-    const parsed = parseOne(text.trim());
+    const parsed = parseWanted(text.trim());
     if (typeof parsed === "string") complaints.push(`"${printable(text, 300)}": ${parsed}`);
     else identifiers.set(identifierKey(parsed), parsed);
   }
@@ -40,6 +40,15 @@ export function canonicalIdentifier({ type, value }: Identifier): Identifier | u
 /** Equal for equal identifiers. */
 export function identifierKey({ type, value }: Identifier): string {
   return `${type}:${value}`;
+}
+
+/** Certificates with a single label were issued once, so reading one is no fault; wanting one is. */
+function parseWanted(text: string): Identifier | string {
+  const parsed = parseOne(text);
+  if (typeof parsed === "string" || parsed.type !== "dns") return parsed;
+  return parsed.value.replace(/^\*\./, "").includes(".")
+    ? parsed
+    : "it is a single label, which no CA can validate; use the full name, as in host.example.com.";
 }
 
 /** An identifier, or what is wrong with the text. */
@@ -118,5 +127,14 @@ function complainOfLabels(labels: readonly string[]): string | undefined {
   const dashed = labels.find((label) => label.startsWith("-") || label.endsWith("-"));
   if (dashed !== undefined) return `the label "${dashed}" begins or ends with a hyphen.`;
   if (/^\d+$/.test(labels.at(-1) ?? "")) return "its last label is a number.";
+  const undecodable = labels.find((label) => label.startsWith("xn--") && !isALabel(label));
+  if (undecodable !== undefined)
+    return `the label "${undecodable}" encodes no internationalized name, though it begins as one that does.`;
   return undefined;
+}
+
+/** RFC 5890 §2.3.2.1: it decodes, and what it decodes to is encoded as this again. */
+function isALabel(label: string): boolean {
+  const decoded = domainToUnicode(label);
+  return decoded !== label && domainToASCII(decoded) === label;
 }

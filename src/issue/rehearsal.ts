@@ -79,7 +79,8 @@ function noticingLog(log: IssueTools["log"], unreached: Map<unknown, string>): I
     ...log,
     warn(message, fields) {
       if (fields?.["step"] !== "self-check") return log.warn(message, fields);
-      unreached.set(fields["identifier"], String(fields["saw"] ?? message));
+      const { saw } = fields;
+      unreached.set(fields["identifier"], typeof saw === "string" ? saw : message);
     },
   };
 }

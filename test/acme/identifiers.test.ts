@@ -21,9 +21,10 @@ test.each([
   ["*.bücher.example", "dns", "*.xn--bcher-kva.example"],
   ["BÜCHER。example", "dns", "xn--bcher-kva.example"],
   ["XN--bcher-kva.example", "dns", "xn--bcher-kva.example"],
-  ["localhost", "dns", "localhost"],
+  ["shop.localhost", "dns", "shop.localhost"],
   ["nas.local", "dns", "nas.local"],
-  ["*.lan", "dns", "*.lan"],
+  ["*.home.lan", "dns", "*.home.lan"],
+  ["xn--fa-hia.example", "dns", "xn--fa-hia.example"],
   ["1and1.com", "dns", "1and1.com"],
   ["192.0.2.1", "ip", "192.0.2.1"],
   ["2001:DB8:0:0::0001", "ip", "2001:db8::1"],
@@ -82,6 +83,12 @@ describe("what is no name is refused, with the remedy", () => {
     ["fe80::1%eth0", /no IPv6 address/],
     ["2001:db8:::1", /no IPv6 address/],
     ["example.123", /last label is a number/],
+    ["localhost", /single label, which no CA can validate; use the full name/],
+    ["nas.", /single label/],
+    ["*.lan", /single label/],
+    ["xn--zz.example", /label "xn--zz" encodes no internationalized name/],
+    ["xn--.example", /"xn--"/],
+    ["*.shop.XN--A.example", /"xn--a" encodes no/],
   ])("%j", (text, message) => {
     const problem = complaint(text);
     expect([problem.is("usage"), problem.exitCode]).toEqual([true, 2]);
@@ -101,6 +108,7 @@ describe("what is no name is refused, with the remedy", () => {
 
 test("what a CA calls an identifier is one only if its type fits", () => {
   expect(canonicalIdentifier({ type: "dns", value: "EXAMPLE.com" })?.value).toBe("example.com");
+  expect(canonicalIdentifier({ type: "dns", value: "NAS" })?.value).toBe("nas");
   expect(canonicalIdentifier({ type: "dns", value: "192.0.2.1" })).toBeUndefined();
   expect(canonicalIdentifier({ type: "ip", value: "example.com" })).toBeUndefined();
   expect(canonicalIdentifier({ type: "dns", value: "a b" })).toBeUndefined();
