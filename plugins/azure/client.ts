@@ -60,10 +60,19 @@ interface Cloud {
   readonly resource: string;
 }
 
+const world = ["https://login.microsoftonline.com", "https://management.azure.com"] as const;
+const usGovernment = [
+  "https://login.microsoftonline.us",
+  "https://management.usgovcloudapi.net",
+] as const;
+const china = ["https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn"] as const;
 const clouds = {
-  public: ["https://login.microsoftonline.com", "https://management.azure.com"],
-  usgovernment: ["https://login.microsoftonline.us", "https://management.usgovcloudapi.net"],
-  china: ["https://login.chinacloudapi.cn", "https://management.chinacloudapi.cn"],
+  public: world,
+  AzurePublicCloud: world,
+  usgovernment: usGovernment,
+  AzureUSGovernmentCloud: usGovernment,
+  china,
+  AzureChinaCloud: china,
 } as const;
 
 /** Where a cloud is, unless another address is given. */

@@ -262,6 +262,18 @@ describe("credentials", () => {
       expect(await optionsFrom(azure, "azure", env)).toMatchObject(found);
   });
 
+  it("are looked for in the cloud that is configured, as lego or cert-manager call it", async () => {
+    for (const [environment, resource] of [
+      ["china", "https://management.chinacloudapi.cn"],
+      ["AzureUSGovernmentCloud", "https://management.usgovcloudapi.net"],
+    ] as const) {
+      const from = fake.requests.length;
+      const asked = works({ ...app, clientSecret, environment });
+      expect((await failure(asked)).document.title).toBe("Azure does not let the identity in");
+      expect(fake.requests[from]?.body).toMatchObject({ scope: `${resource}/.default` });
+    }
+  });
+
   it("with a secret buy one token for many calls", async () => {
     expect(await works({ ...app, clientSecret })).toEqual(["POST token", ...reading]);
   });

@@ -99,10 +99,17 @@ export default defineSolver({
     },
     environment: {
       type: "string",
-      choices: ["public", "usgovernment", "china"],
+      choices: [
+        "public",
+        "usgovernment",
+        "china",
+        "AzurePublicCloud",
+        "AzureUSGovernmentCloud",
+        "AzureChinaCloud",
+      ],
       default: "public",
       env: ["AZURE_ENVIRONMENT"],
-      description: "Which of Microsoft's clouds it is.",
+      description: "Which of Microsoft's clouds it is, in lego's words or cert-manager's.",
     },
     ttl: {
       type: "integer",

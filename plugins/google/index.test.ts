@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Call, Dns01Challenge, OptionsOf, Target } from "acmectl/plugin";
 import { Problem } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import {
   googleError,
   googleProject,
@@ -34,6 +34,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 afterEach(() => {
+  vi.unstubAllEnvs();
   fake.faults.clear();
   fake.pageSize = 100;
   fake.pendingPolls = 1;
@@ -286,6 +287,45 @@ describe("credentials", () => {
     );
     const half = await file("half.json", { ...pool, token_url: undefined });
     expect(await problem(works({ credentialsFile: half }))).toContain("no audience, token_url");
+  });
+
+  it("of a pool may come from a program or an AWS role", async () => {
+    const pool = {
+      type: "external_account",
+      audience:
+        "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/providers/x",
+      subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+      token_url: `${fake.url}/sts`,
+    };
+    const said = {
+      version: 1,
+      success: true,
+      token_type: pool.subject_token_type,
+      id_token: googleSubjectToken,
+      expiration_time: 4_102_444_800,
+    };
+    const answer = await file("program-answer.json", said);
+    const executable = { command: `/bin/cat ${answer}`, timeout_millis: 10_000 };
+    const program = { ...pool, credential_source: { executable } };
+    const path = ["POST sts", "GET managedZones", "GET rrsets"];
+    expect(await problem(works({ credentials: program, project: googleProject }))).toContain(
+      "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES",
+    );
+    vi.stubEnv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1");
+    expect(await works({ credentials: program, project: googleProject })).toEqual(path);
+    vi.stubEnv("AWS_REGION", "eu-central-1");
+    vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", "fake-aws-secret");
+    const role = {
+      ...pool,
+      subject_token_type: "urn:ietf:params:aws:token-type:aws4_request",
+      credential_source: {
+        environment_id: "aws1",
+        regional_cred_verification_url:
+          "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+      },
+    };
+    expect(await works({ credentials: role, project: googleProject })).toEqual(path);
   });
 
   it("act as another service account, by option or by their document", async () => {

@@ -10,7 +10,7 @@ export default defineSolver({
     credentials: {
       type: "json",
       secret: true,
-      env: ["GCE_SERVICE_ACCOUNT", "GOOGLE_CREDENTIALS"],
+      env: ["GCE_SERVICE_ACCOUNT"],
       description:
         "The JSON of a service account's key, or of any other credentials that Google's tools take, best as file:/path.",
     },
