@@ -3,6 +3,7 @@ import { setConfigValue } from "../store/settings.ts";
 import { defineCommand } from "./command.ts";
 import { solverOptions } from "./config/plugins.ts";
 import { withoutSecrets } from "./config/secrets.ts";
+import { valueChecks } from "./config/values.ts";
 
 export const command = defineCommand({
   name: "config set",
@@ -24,6 +25,7 @@ export const command = defineCommand({
     const [key = "", text = ""] = context.args;
     const { keys, missing } = await setConfigValue(configPath, key, text, {
       solverOptions: solverOptions(context),
+      valueChecks,
     });
     if ((await withoutSecrets(text, keys, context)) !== text) {
       context.log.warn(

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { loadConfig } from "../store/settings.ts";
 import { defineCommand } from "./command.ts";
 import { solverOptions } from "./config/plugins.ts";
+import { valueChecks } from "./config/values.ts";
 
 export const command = defineCommand({
   name: "config validate",
@@ -14,6 +15,7 @@ export const command = defineCommand({
     const config = await loadConfig(path, {
       explicit: true,
       solverOptions: solverOptions(context),
+      valueChecks,
     });
     const { mode } = await stat(path);
     if ((mode & 0o022) !== 0) {

@@ -8,6 +8,7 @@ import { assemble } from "../options/config/assemble.ts";
 import { readSections, type Sections } from "../options/config/check.ts";
 import { withValue } from "../options/config/edit.ts";
 import { keysOf } from "../options/config/keys.ts";
+import { type ValueChecks, valueFaults } from "../options/config/values.ts";
 import {
   type Fault,
   faultsProblem,
@@ -27,12 +28,14 @@ export interface ConfigReading {
   readonly explicit?: boolean;
   /** Checks the solvers' own options too; otherwise whoever loads a plugin does. */
   readonly solverOptions?: SolverOptions;
+  /** Checks what the values mean too; otherwise whoever uses them does. */
+  readonly valueChecks?: ValueChecks;
 }
 
 /** The config at this absolute path, checked; an empty one when there is no file. Rejects with a Problem that names file, line and key. */
 export async function loadConfig(path: string, reading: ConfigReading = {}): Promise<Config> {
   const { file } = await openFile(path, reading.explicit === true);
-  const { sections, faults } = await check(file, reading.solverOptions);
+  const { sections, faults } = await check(file, reading);
   if (faults.length > 0) throw faultsProblem(file, faults);
   return assemble(path, exists(path), sections);
 }
@@ -69,7 +72,7 @@ export async function setConfigValue(
   const { file } = await openFile(path, false);
   const keys = keysOf(key, file.value);
   const changed = parseYaml(withValue(file, keys, valueOf(text)), path);
-  const { faults } = await check(changed, reading.solverOptions);
+  const { faults } = await check(changed, reading);
   const wrong = faults.filter(({ incomplete }) => incomplete !== true);
   if (wrong.length > 0) throw refused(changed, wrong, key);
   const [top = ""] = keys;
@@ -100,7 +103,7 @@ export async function createConfig(path: string, text: string): Promise<void> {
 
 async function check(
   file: YamlFile,
-  solverOptions: SolverOptions | undefined,
+  { solverOptions, valueChecks }: ConfigReading,
 ): Promise<{ sections: Sections; faults: readonly Fault[] }> {
   const solvers = file.value["solvers"];
   const loaded =
@@ -108,7 +111,8 @@ async function check(
       ? { plugins: new Map<string, OptionDeclarations>(), faults: [] }
       : await loadPlugins(solvers, solverOptions);
   const { sections, faults } = readSections(file, dirname(file.path), loaded.plugins);
-  return { sections, faults: [...faults, ...loaded.faults] };
+  const meant = valueChecks === undefined ? [] : valueFaults(sections, valueChecks);
+  return { sections, faults: [...faults, ...meant, ...loaded.faults] };
 }
 
 async function loadPlugins(solvers: Readonly<Record<string, unknown>>, load: SolverOptions) {

@@ -159,6 +159,31 @@ describe("acmectl config", () => {
     );
   });
 
+  test("knows CAs and names for certificates, each fault at its place", async () => {
+    writeFileSync(
+      join(home, "a.yaml"),
+      [
+        "issuers: { x: { server: letsencript }, own: { server: local } }",
+        "defaults: { issuer: own }",
+        'certificates: { shop: { domains: [a.example, a..b, "*.*.x"], selfCheckAt: here } }',
+      ].join("\n"),
+    );
+    const { code, stderr } = await config("validate --config a.yaml");
+    expect(code).toBe(2);
+    expect(stderr).toContain("~/a.yaml has 4 mistakes.");
+    expect(stderr).toContain('~/a.yaml:1:17: issuers.x.server: "letsencript" is neither');
+    expect(stderr).toContain('~/a.yaml:3:46: certificates.shop.domains: "a..b": it has an empty');
+    expect(stderr).toContain('~/a.yaml:3:52: certificates.shop.domains: "*.*.x": a wildcard');
+    expect(stderr).toContain(
+      '~/a.yaml:3:62: certificates.shop.selfCheckAt: --self-check-at: "here"',
+    );
+    const set = await config("set issuers.x.server http://ca.example/directory");
+    expect(set.code).toBe(2);
+    expect(set.stderr).toContain(
+      "issuers.x.server: http://ca.example/directory: ACME is spoken over https only",
+    );
+  });
+
   test("warns when others may write what decides which commands are run", async () => {
     await config("init");
     chmodSync(path, 0o666);

@@ -1,0 +1,11 @@
+/** What the config's values have to mean to the parts that will read them. */
+import { parseIdentifiers } from "../../acme/identifiers.ts";
+import { resolveServer } from "../../acme/presets.ts";
+import { parsePlace } from "../../issue/self-check.ts";
+import type { ValueChecks } from "../../options/config/values.ts";
+
+/** Nobody is asked: these read the texts alone. */
+export const valueChecks: ValueChecks = {
+  issuers: { server: (text) => (text === "local" ? text : resolveServer(text)) },
+  certificates: { domains: (text) => parseIdentifiers([text]), selfCheckAt: parsePlace },
+};
