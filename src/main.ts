@@ -52,7 +52,11 @@ export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<v
     signal: stopping.signal,
     clock: systemClock,
   };
-  const code = await main(process.argv.slice(2), surroundings, parts);
+  // While a run waits for something that holds no handle of its own, Node would end the process with exit code 0.
+  const awake = setInterval(() => undefined, 2 ** 30);
+  const code = await main(process.argv.slice(2), surroundings, parts).finally(() =>
+    clearInterval(awake),
+  );
   stopListening();
   process.exitCode ??= code;
 }

@@ -3,6 +3,7 @@ import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../store/store.ts";
+import { settleRollover } from "./rollover.ts";
 import type { IssueTools } from "./tools.ts";
 
 export interface OpenAccount {
@@ -18,29 +19,65 @@ export interface OpenAccount {
  */
 export async function openAccount(issuer: IssuerSetting, tools: IssueTools): Promise<OpenAccount> {
   const known = await usableAccount(issuer, tools);
-  if (known?.url !== undefined && issuer.server !== "local") {
-    return { stored: known, session: tools.ca.session(known.key, known.url), created: false };
-  }
-  const { store, log, timeouts, signal } = tools;
-  const lock = await store.lock(`account:${issuer.server}`, {
+  if (isRegistered(known, issuer) && known.nextKey === undefined) return openKnown(known, tools);
+  return withAccountLock(issuer.server, tools, async () => {
+    const stored = await usableAccount(issuer, tools);
+    if (!isRegistered(stored, issuer)) return enroll(issuer, stored, tools);
+    return openKnown(await settleRollover(stored, tools), tools);
+  });
+}
+
+/** Do `work` while no other run registers or changes an account on this CA. */
+export async function withAccountLock<T>(
+  directory: string,
+  { store, log, timeouts, signal }: Pick<IssueTools, "store" | "log" | "timeouts" | "signal">,
+  work: () => Promise<T>,
+): Promise<T> {
+  const lock = await store.lock(`account:${directory}`, {
     wait: timeouts.lock,
     signal,
     onWait: (holder) =>
-      log.info(`waiting for ${holder}, which registers the account`, { step: "account" }),
+      log.info(`waiting for ${holder}, which works on the account`, { step: "account" }),
   });
   try {
-    return await register(issuer, tools);
+    return await work();
   } finally {
     await lock.release();
   }
 }
 
-async function register(issuer: IssuerSetting, tools: IssueTools): Promise<OpenAccount> {
+/** A stored account as it is used: a change of its key that was cut off is ended first. */
+export async function openStored(
+  stored: StoredAccount,
+  tools: Pick<IssueTools, "ca" | "store" | "log" | "timeouts" | "signal">,
+): Promise<OpenAccount> {
+  if (stored.nextKey === undefined) return openKnown(stored, tools);
+  return withAccountLock(stored.directory, tools, async () => {
+    const accounts = await tools.store.accounts.ofDirectory(stored.directory);
+    const now = accounts.find(({ id }) => id === stored.id) ?? stored;
+    return openKnown(await settleRollover(now, tools), tools);
+  });
+}
+
+function openKnown(stored: StoredAccount, { ca }: Pick<IssueTools, "ca">): OpenAccount {
+  return { stored, session: ca.session(stored.key, stored.url), created: false };
+}
+
+/** The embedded CA forgets its accounts when it ends. */
+function isRegistered(
+  stored: StoredAccount | undefined,
+  { server }: IssuerSetting,
+): stored is StoredAccount {
+  return stored?.url !== undefined && server !== "local";
+}
+
+/** Tell the CA of a stored key, or of a new one. A key that it knows already finds its account. The caller holds the lock. */
+export async function enroll(
+  issuer: IssuerSetting,
+  stored: StoredAccount | undefined,
+  tools: IssueTools,
+): Promise<OpenAccount> {
   const { ca, store, log, signal } = tools;
-  const stored = await usableAccount(issuer, tools);
-  if (stored?.url !== undefined && issuer.server !== "local") {
-    return { stored, session: ca.session(stored.key, stored.url), created: false };
-  }
   const directory = await ca.directory(signal);
   checkConsent(issuer, directory, tools);
   const contact = issuer.email === undefined ? [] : [`mailto:${issuer.email}`];
@@ -73,7 +110,7 @@ async function usableAccount(
     throw new Problem("refused", {
       title: "The account is not usable",
       detail: `The account ${accounts[0]?.url ?? accounts[0]?.id} on ${issuer.server} is ${accounts[0]?.status}, and no other is stored.`,
-      hint: "Register a new one: acmectl account register --agree-tos.",
+      hint: "Register a new one: acmectl account register --reregister --agree-tos.",
     });
   }
   return usable[0];

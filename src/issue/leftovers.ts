@@ -9,7 +9,7 @@ import type { IssueTools } from "./tools.ts";
  */
 export async function cleanLeftovers(
   name: string,
-  { store, solvers, log, timeouts }: Pick<IssueTools, "store" | "solvers" | "log" | "timeouts">,
+  { store, solvers, log, signal }: Pick<IssueTools, "store" | "solvers" | "log" | "signal">,
 ): Promise<void> {
   const pending = await store.journal.read(name);
   if (pending === undefined || pending.presented.length === 0) return;
@@ -17,7 +17,8 @@ export async function cleanLeftovers(
   for (const entry of pending.presented) {
     const identifier = entry.challenge.identifier.value;
     try {
-      await undo(entry, solvers, timeouts.cleanup);
+      signal.throwIfAborted();
+      await undo(entry, solvers, signal);
       log.info(`removed what a former run left behind for ${identifier}`, {
         step: "cleanup",
         identifier,
@@ -34,16 +35,18 @@ export async function cleanLeftovers(
   await store.journal.write({ ...pending, presented: left });
 }
 
-async function undo(entry: PresentedChallenge, solvers: SolverSet, timeout: number): Promise<void> {
+async function undo(
+  entry: PresentedChallenge,
+  solvers: SolverSet,
+  signal: AbortSignal,
+): Promise<void> {
   const { solver } = await solvers.open(entry.solver);
-  await solver.cleanup(entry.challenge, entry.receipt ?? undefined, {
-    signal: AbortSignal.timeout(timeout),
-  });
+  await solver.cleanup(entry.challenge, entry.receipt ?? undefined, { signal });
 }
 
 /** The same for every certificate whose lock is free: called once at the start of a command that issues. */
 export async function cleanAllLeftovers(
-  tools: Pick<IssueTools, "store" | "solvers" | "log" | "timeouts" | "signal">,
+  tools: Pick<IssueTools, "store" | "solvers" | "log" | "signal">,
 ): Promise<void> {
   for (const name of await tools.store.journal.names()) {
     const lock = await freeLock(tools.store, name, tools.signal);

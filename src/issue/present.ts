@@ -92,6 +92,9 @@ async function inBatches(
   );
 }
 
+/** Milliseconds for all clean-ups after Ctrl-C: whoever waits at the keyboard, or stops a service, waits no longer. */
+const afterStop = 10_000;
+
 /** Clean up all that is owed, on a signal and deadline of its own. A failure warns, stays in the journal and hides nothing. */
 export async function withdraw(
   owed: readonly Published[],
@@ -103,7 +106,7 @@ export async function withdraw(
   // Not AbortSignal.timeout: its timer does not keep a process alive that waits for nothing else.
   const timer = setTimeout(
     () => deadline.abort(new Error("it did not end in time")),
-    tools.timeouts.cleanup,
+    tools.signal.aborted ? Math.min(afterStop, tools.timeouts.cleanup) : tools.timeouts.cleanup,
   );
   const call = { signal: deadline.signal };
   const byOpen = Map.groupBy(owed, ({ attempt }) => attempt.open);
@@ -126,7 +129,7 @@ async function withdrawFrom(
   const each = async (batch: readonly Published[], cleanup: () => Promise<void>): Promise<void> => {
     const names = batch.map(({ attempt }) => attempt.challenge.identifier.value).join(", ");
     try {
-      await limit(() => withDeadline(cleanup(), call.signal));
+      await limit(cleanup);
       await journal.cleaned(batch.map(({ attempt }) => attempt));
       log.debug(`cleaned up after ${names}`, { step: "cleanup" });
     } catch (error) {
@@ -147,19 +150,6 @@ async function withdrawFrom(
       each([item], () => solver.cleanup(item.attempt.challenge, item.receipt, call)),
     ),
   );
-}
-
-/** A solver that ignores its signal must not keep the process from ending. */
-async function withDeadline(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const stop = () => late.reject(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    await Promise.race([work, late.promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
 
 function asProblem(error: unknown, { open, challenge }: Attempt, verb: string): Problem {

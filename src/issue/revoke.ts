@@ -1,6 +1,7 @@
-import type { Ca } from "../acme/acme.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../store/store.ts";
+import { openStored } from "./account.ts";
+import type { IssueTools } from "./tools.ts";
 
 /** The reasons of RFC 5280 §5.3.1 that public CAs take from subscribers. */
 export const revocationReasons = [
@@ -17,6 +18,8 @@ const codes: Readonly<Record<RevocationReason, number>> = {
   cessationOfOperation: 5,
 };
 
+type RevokeTools = Pick<IssueTools, "ca" | "store" | "log" | "timeouts" | "signal">;
+
 /**
  * Revoke what is held (RFC 8555 §7.6): as the account that ordered it, or, with `byKey`, as the holder of its private key.
  * Nothing is deleted here. A certificate that is revoked already is fine.
@@ -24,8 +27,9 @@ const codes: Readonly<Record<RevocationReason, number>> = {
 export async function revokeHeld(
   { name, held, request }: StoredCertificate,
   { reason, byKey }: { reason: RevocationReason; byKey: boolean },
-  { ca, store, signal }: { ca: Ca; store: Store; signal: AbortSignal },
+  tools: RevokeTools,
 ): Promise<void> {
+  const { ca, store, signal } = tools;
   const files = await store.certificates.readCertificate(name);
   if (held === undefined || files === undefined) {
     throw new Problem("usage", {
@@ -36,7 +40,7 @@ export async function revokeHeld(
   const der = Buffer.from(files.certificate.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
   const session = byKey
     ? ca.session(await keyOf(name, store), undefined)
-    : await sessionOf(request.issuer.server, held.meta.account, ca, store);
+    : await sessionOf(request.issuer.server, held.meta.account, tools);
   await session.revoke({ der, reason: codes[reason] }, signal);
 }
 
@@ -49,10 +53,10 @@ async function keyOf(name: string, store: Store): Promise<string> {
   });
 }
 
-async function sessionOf(directory: string, id: string, ca: Ca, store: Store) {
-  const accounts = await store.accounts.ofDirectory(directory);
+async function sessionOf(directory: string, id: string, tools: RevokeTools) {
+  const accounts = await tools.store.accounts.ofDirectory(directory);
   const account = accounts.find((one) => one.id === id) ?? accounts[0];
-  if (account?.url !== undefined) return ca.session(account.key, account.url);
+  if (account?.url !== undefined) return (await openStored(account, tools)).session;
   throw new Problem("usage", {
     detail: `The account that ordered this certificate from ${directory} is not kept here.`,
     hint: "Use --by-key: the certificate's own key may revoke it.",

@@ -2,12 +2,13 @@ import { join } from "node:path";
 import type { SolverSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
-import { resolveOptions, type ResolvedOptions } from "../options/resolve.ts";
+import { resolveOptions, type ConfigSection, type ResolvedOptions } from "../options/resolve.ts";
 import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
 import { loadSolver, type LoadedSolver } from "../registry.ts";
 import type { Store } from "../store/store.ts";
 import type { Ambient } from "./ambient.ts";
 import { createLimit, type Limit } from "../limit.ts";
+import { boundedSolver, solverLimits, within } from "./bounded.ts";
 
 /** A solver that was created for this run. */
 export interface OpenSolver {
@@ -37,8 +38,13 @@ export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverS
     const loaded = await load(setting);
     const { values } = await resolveSolver(setting, loaded, ambient);
     const { plugin } = loaded;
-    const solver = await plugin.create(values, contextOf(setting, ambient, store, dns));
-    return { setting, plugin, solver, limit: createLimit(plugin.concurrency ?? 1) };
+    const { call, grace } = solverLimits;
+    const failure = `Solver ${setting.name} was not created`;
+    const solver = await within(call, grace, failure, ambient, async () =>
+      plugin.create(values, contextOf(setting, ambient, store, dns)),
+    );
+    const bounded = boundedSolver(setting.name, solver);
+    return { setting, plugin, solver: bounded, limit: createLimit(plugin.concurrency ?? 1) };
   };
   return {
     plugin: async (setting) => (await load(setting)).plugin,
@@ -65,16 +71,20 @@ export function resolveSolver(
     plugin: name,
     flags: solverFlags[name] ?? {},
     env,
-    config: {
-      values: setting.options,
-      path: setting.from ?? join(cwd, "remembered request"),
-      key: `solvers.${setting.name}`,
-    },
+    ...(Object.keys(setting.options).length === 0 ? {} : { config: sectionOf(setting, ambient) }),
     configFirst: setting.from === undefined || setting.shared === true,
     cwd,
     mask,
     signal,
   });
+}
+
+function sectionOf(
+  { name, from, options }: SolverSetting,
+  { stateFolder }: Ambient,
+): ConfigSection {
+  const path = from ?? join(stateFolder, "certificates", "(the remembered request)");
+  return { values: options, path, key: `solvers.${name}` };
 }
 
 function contextOf(

@@ -26,7 +26,7 @@ export interface OptionSources {
 }
 
 /** A mapping in the config whose keys are the options. */
-interface ConfigSection {
+export interface ConfigSection {
   readonly values: Readonly<Record<string, unknown>>;
   /** The config file, absolute. */
   readonly path: string;

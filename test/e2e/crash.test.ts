@@ -1,9 +1,10 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { acmectl, type Spawned } from "../support/spawn.ts";
+import { temporaryFolder } from "../support/state.ts";
 
 const name = "crash.example.test";
 
@@ -82,4 +83,22 @@ describe("a run that is killed", () => {
     const again = await issue(issuing, ["-d", name]).ended;
     expect(again.code).toBe(0);
   });
+});
+
+test("a solver that never answers ends the run with a failure, not with silence", async () => {
+  await using issuing = await startIssuing();
+  await using folder = await temporaryFolder();
+  const solver = join(folder.path, "hang.ts");
+  await writeFile(
+    solver,
+    `export default { summary: "Never answers", challengeTypes: ["http-01"], options: {},
+      create: () => ({ present: () => new Promise(() => {}), cleanup: () => new Promise(() => {}), close: () => new Promise(() => {}) }) };`,
+  );
+  const words = ["issue", "-d", name, "--solver", solver, ...issuing.words];
+  const run = acmectl(words, { env: { HOME: folder.path } });
+  await expect.poll(() => issuing.ca.requests.some(({ kind }) => kind === "authz")).toBe(true);
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(run.child.exitCode).toBeNull();
+  run.child.kill("SIGINT");
+  expect((await run.ended).code).toBe(130);
 });

@@ -1,0 +1,60 @@
+import { createAccountKey } from "../acme/keys.ts";
+import { Problem } from "../problem.ts";
+import type { StoredAccount } from "../store/store.ts";
+import type { IssueTools } from "./tools.ts";
+
+type Tools = Pick<IssueTools, "ca" | "store" | "log" | "signal">;
+
+/**
+ * Give the account a new key (RFC 8555 §7.3.5). It is on disk before the CA hears of it, so a run that is cut off anywhere
+ * loses no key: the next use of the account finds out which of the two the CA knows. The caller holds the account's lock.
+ */
+export async function rollOver(account: StoredAccount, tools: Tools): Promise<StoredAccount> {
+  const { ca, store, log, signal } = tools;
+  const settled = await settleRollover(account, tools);
+  // What an earlier run began is what was asked for.
+  if (account.nextKey !== undefined && settled.key === account.nextKey) return settled;
+  const begun = await store.accounts.beginRollover(settled, await createAccountKey());
+  try {
+    await ca.session(begun.key, begun.url).rollover(begun.nextKey ?? "", signal);
+  } catch (error) {
+    if (wasRefused(error)) await store.accounts.abandonRollover(begun);
+    else log.warn("whether the CA has the new key is not known; the next run finds out");
+    throw error;
+  }
+  return store.accounts.finishRollover(begun);
+}
+
+/** The account with the one key that the CA knows: the next one first, then the old one. The caller holds the lock. */
+export async function settleRollover(
+  account: StoredAccount,
+  { ca, store, log, signal }: Tools,
+): Promise<StoredAccount> {
+  if (account.nextKey === undefined) return account;
+  const isKnown = async (key: string) =>
+    (await ca.session(key, undefined).find(signal)) !== undefined;
+  if (await isKnown(account.nextKey)) {
+    log.info("the CA has the new key of a change that was cut off: it is used from now on", {
+      step: "account",
+    });
+    return store.accounts.finishRollover(account);
+  }
+  if (await isKnown(account.key)) {
+    log.info("the CA has never seen the new key of a change that was cut off: it is dropped", {
+      step: "account",
+    });
+    return store.accounts.abandonRollover(account);
+  }
+  throw new Problem("refused", {
+    title: "The CA knows neither key of the account",
+    detail: `${account.directory} has no account for the key in ${account.path}, nor for the next one, which a change of keys has left there.`,
+    hint: "Was the CA set up anew? To register the key again: acmectl account register --reregister",
+  });
+}
+
+/** The CA's word that nothing was changed; after anything else the new key may be the account's. */
+function wasRefused(error: unknown): boolean {
+  if (!Problem.is(error)) return false;
+  const { status = 0 } = error.document;
+  return error.is("refused") || (status >= 400 && status < 500);
+}
