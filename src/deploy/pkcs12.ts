@@ -53,6 +53,7 @@ function argumentsOf(
   return ["pkcs12", "-export", ...files, "-name", alias, ...ciphers[profile], "-passout", "stdin"];
 }
 
+const program = "openssl";
 const timeLimit = 60_000;
 
 /** The password goes through stdin: arguments and environments show in /proc. */
@@ -68,7 +69,7 @@ async function exportKeyStore(
     signal,
   } as const;
   return new Promise((resolve, reject) => {
-    const child = execFile("openssl", [...args], options, (error, stdout, stderr) => {
+    const child = execFile(program, [...args], options, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (signal.aborted) reject(signal.reason);
       else reject(opensslProblem(error, stderr.toString("utf8")));

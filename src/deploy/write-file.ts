@@ -59,8 +59,21 @@ export async function deployFile(file: DeployedFile, access: Access): Promise<vo
 /** Where the file really is to stand. Its folder has to be there: one that we made would hide a misspelt path. */
 async function targetOf(path: string, links = 0): Promise<string> {
   const link = links > 40 ? undefined : await readlink(path).catch(() => undefined);
-  if (link !== undefined) return targetOf(resolve(dirname(path), link), links + 1);
+  if (link !== undefined) {
+    await refuseForeign(path);
+    return targetOf(resolve(dirname(path), link), links + 1);
+  }
   return join(await realpath(dirname(path)), basename(path));
+}
+
+/** Whoever may write in the folder could lead us to any file of the machine. */
+async function refuseForeign(link: string): Promise<void> {
+  const { uid } = await lstat(link);
+  if (uid === 0 || uid === process.geteuid?.()) return;
+  throw new Problem("deploy", {
+    detail: `${link} is a symbolic link that another user (user id ${uid}) has made, so it is not followed.`,
+    hint: "Give the path that it leads to.",
+  });
 }
 
 async function existing(path: string): Promise<Stats | undefined> {

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import {
   chmod,
   chown,
+  lchown,
   lstat,
   mkdir,
   readdir,
@@ -167,6 +168,16 @@ test("a symbolic link stays, and the file that it leads to is replaced, even one
     expect((await lstat(link)).isSymbolicLink()).toBe(true);
     expect(await readFile(world.at(target), "utf8")).toContain("-----BEGIN");
   }
+});
+
+test.skipIf(!root)("a link that another user has planted is not followed", async () => {
+  const world = await openWorld();
+  await writeFile(world.at("passwd"), "root");
+  await symlink(world.at("passwd"), world.at("key.pem"));
+  await lchown(world.at("key.pem"), 4711, 4711);
+  await world.want([{ copy: { key: world.at("key.pem") } }]);
+  expect((await world.deploy())?.message).toContain("another user (user id 4711)");
+  expect(await readFile(world.at("passwd"), "utf8")).toBe("root");
 });
 
 test("what cannot be replaced is left and told: a folder, a loop of links, a missing folder", async () => {
