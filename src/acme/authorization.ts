@@ -102,7 +102,6 @@ export function failedAuthorization(authorization: Authorization): Problem {
   const failed = failures(authorization);
   const [first] = failed;
   return new Problem("validation", {
-    title: `The CA could not validate ${name.value}`,
     detail: first
       ? `${name.value}: ${first.challenge}: ${first.document.detail ?? first.document.title}`
       : `${name.value}: the CA ended the authorization as "${authorization.status}" and gave no reason.`,

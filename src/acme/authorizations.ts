@@ -70,7 +70,7 @@ function late(
   const name = last === undefined ? undefined : orderedName(last);
   const who = name?.value ?? url;
   return new Problem("validation", {
-    title: `The CA did not end the validation of ${who}`,
+    title: "The CA did not end the validation",
     detail:
       why === "expired"
         ? `${who}: the authorization expired before the CA had looked.`

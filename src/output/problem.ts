@@ -30,7 +30,7 @@ export interface ProblemView {
 export function renderProblem(problem: Problem, view: ProblemView): readonly string[] {
   const { paint, mask } = view;
   const { document, hint, retryAt } = problem;
-  const subproblems = document.subproblems ?? [];
+  const subproblems = (document.subproblems ?? []).filter((sub) => !isTold(sub, document, mask));
   const left = subproblems.length - mostSubproblems;
   return [
     ...headline(document, view, "bad"),
@@ -51,15 +51,44 @@ function headline(
   tone: "bad" | "warn",
 ): readonly string[] {
   const { paint, mask } = view;
-  const name = document.identifier === undefined ? "" : `${document.identifier.value}: `;
+  const name = document.identifier?.value;
+  const named = name === undefined || document.detail?.includes(name) === true;
   const title = paint(`${oneLine(mask(document.title), 200)}:`, tone);
-  const [first = "", ...rest] = detailLines(document, mask);
-  const text = `${title} ${oneLine(mask(name), 300)}${name === "" ? "" : " "}${first}`;
+  const [first = "", ...rest] = detailLines(document, mask).map(
+    (line) => line + originsOf(line, document, mask),
+  );
+  const text = `${title} ${named ? "" : `${oneLine(mask(name), 300)}: `}${first}`;
   const origin = originOf(document, mask);
   return [
     rest.length === 0 ? text + origin : text,
     ...rest.map((line, index) => `  ${line}${index === rest.length - 1 ? origin : ""}`),
   ];
+}
+
+/** True when a line of the problem's own detail names the subproblem and ends in what it says, and it has no parts. */
+function isTold(
+  sub: ProblemDocument,
+  document: ProblemDocument,
+  mask: (text: string) => string,
+): boolean {
+  if (sub.detail === undefined || sub.subproblems !== undefined) return false;
+  const said = oneLine(mask(sub.detail));
+  const name = oneLine(mask(sub.identifier?.value ?? ""));
+  return detailLines(document, mask).some(
+    (line) => said !== "" && line.endsWith(said) && line.includes(name),
+  );
+}
+
+/** What the subproblem that a line repeats is called by its CA. */
+function originsOf(
+  line: string,
+  document: ProblemDocument,
+  mask: (text: string) => string,
+): string {
+  const told = document.subproblems?.find((sub) =>
+    isTold(sub, { ...document, detail: line }, mask),
+  );
+  return told === undefined ? "" : originOf(told, mask);
 }
 
 /** Our own details may have lines (an excerpt of a file); another's would imitate the lines below, so it gets one. */

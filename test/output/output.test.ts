@@ -85,6 +85,48 @@ describe("for people", () => {
     `);
   });
 
+  test("what a problem says already is not said again by its subproblems, but for their types", () => {
+    const part = (value: string, detail: string) => ({
+      type: "urn:ietf:params:acme:error:connection",
+      title: "http-01 failed",
+      detail,
+      identifier: { type: "dns", value },
+    });
+    const one = opened();
+    one.output.problem(
+      "issue",
+      new Problem("validation", {
+        detail: "c.example: http-01: http://c.example/ cannot be fetched",
+        identifier: { type: "dns", value: "c.example" },
+        subproblems: [part("c.example", "http://c.example/ cannot be fetched")],
+      }),
+    );
+    expect(one.stderr.text()).toBe(
+      "The CA could not validate the name: c.example: http-01: http://c.example/ cannot be fetched (urn:ietf:params:acme:error:connection)\n",
+    );
+    const three = opened();
+    three.output.problem(
+      "issue",
+      new Problem("validation", {
+        title: "3 names failed",
+        detail: "a.example: http-01: refused\nb.example: http-01: timed out",
+        subproblems: [
+          part("a.example", "refused"),
+          part("b.example", "timed out"),
+          part("c.example", "refused"),
+        ],
+      }),
+    );
+    expect(three.stderr.text()).toBe(
+      [
+        "3 names failed: a.example: http-01: refused (urn:ietf:params:acme:error:connection)",
+        "  b.example: http-01: timed out (urn:ietf:params:acme:error:connection)",
+        "  c.example: refused (urn:ietf:params:acme:error:connection)",
+        "",
+      ].join("\n"),
+    );
+  });
+
   test("an excerpt of several lines in a problem of ours keeps its lines, indented", () => {
     const { output, stderr } = opened();
     output.problem(
