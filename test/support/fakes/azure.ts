@@ -468,12 +468,11 @@ function getSet(question: Question): Done {
   const { sets, ...held } = setsOf(question);
   const name = question.ids[4] ?? "";
   const set = sets.get(name);
-  if (set === undefined)
-    throw refuse(
-      404,
-      "NotFound",
-      `The resource record '${name}' does not exist in resource group '${question.ids[1]}' of subscription '${question.ids[0]}'.`,
-    );
+  if (set === undefined) {
+    // Unlike other errors this one stands alone.
+    const message = `The resource record '${name}' does not exist in resource group '${question.ids[1]}' of subscription '${question.ids[0]}'.`;
+    throw new Refusal(404, JSON.stringify({ code: "NotFound", message }));
+  }
   return { status: 200, body: shownSet({ sets, ...held }, name, set) };
 }
 
