@@ -1,0 +1,279 @@
+import { chmod, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Job } from "../../src/schedule/job.ts";
+import type { Machine } from "../../src/schedule/machine.ts";
+import {
+  type InstallOptions,
+  installSchedule,
+  removeSchedules,
+} from "../../src/schedule/schedule.ts";
+import { showSchedules } from "../../src/schedule/show.ts";
+import { testClock } from "../support/clock.ts";
+import { temporaryFolder } from "../support/state.ts";
+
+/** Keeps the table in a file, as crontab(1) of Debian answers. */
+const crontab = `#!/bin/sh
+table="$HOME/crontab"
+case "$1" in
+  -l) if [ -e "$HOME/denied" ]; then echo "You (www) are not allowed to use this program (crontab)" >&2; exit 1; fi
+      if [ -e "$table" ]; then cat "$table"; else echo "no crontab for www" >&2; exit 1; fi ;;
+  -r) rm "$table" ;;
+  -) cat > "$table" ;;
+esac
+`;
+
+/** Writes down what it is asked, and knows whether the timer was started. */
+const systemctl = `#!/bin/sh
+echo "$*" >> "$HOME/systemctl"
+if [ -e "$HOME/no-bus" ]; then echo "Failed to connect to bus" >&2; exit 1; fi
+case "$*" in
+  *restart*) touch "$HOME/active" ;;
+  *disable*) rm -f "$HOME/active" ;;
+  *show*)
+    if [ -e "$HOME/active" ]; then echo ActiveState=active; echo UnitFileState=enabled; fi
+    echo "NextElapseUSecRealtime=Mon 2026-11-23 03:27:41 UTC"; echo "LastTriggerUSec=n/a" ;;
+esac
+`;
+
+async function pretend(changes: Partial<Machine> = {}) {
+  const folder = await temporaryFolder();
+  const bin = join(folder.path, "bin");
+  await mkdir(bin);
+  for (const [name, text] of Object.entries({ crontab, systemctl })) {
+    await writeFile(join(bin, name), text);
+    await chmod(join(bin, name), 0o755);
+  }
+  const warnings: string[] = [];
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (text: string) => void warnings.push(text),
+    error: () => undefined,
+  };
+  const machine: Machine = {
+    uid: 0,
+    env: { HOME: folder.path, PATH: `${bin}:/usr/bin:/bin` },
+    log,
+    clock: testClock(new Date(2026, 10, 22, 10, 0)),
+    signal: new AbortController().signal,
+    systemd: true,
+    unitFolder: join(folder.path, "units"),
+    systemCrontabs: [join(folder.path, "crontab.system"), join(folder.path, "cron.d")],
+    program: { node: "/usr/bin/node", nodeOptions: [], script: "/usr/lib/acmectl/bin/acmectl.js" },
+    temporaryFolders: ["/tmp"],
+    random: () => 0.3,
+    ...changes,
+  };
+  const job: Job = {
+    program: machine.program,
+    stateFolder: "/var/lib/acmectl",
+    configPath: "/etc/acmectl/config.yaml",
+  };
+  const install = (options: Partial<InstallOptions> = {}, of: Partial<Job> = {}) =>
+    installSchedule(
+      { ...job, ...of },
+      { force: false, dryRun: false, writable: [], ...options },
+      machine,
+    );
+  const text = (name: string) => readFile(join(folder.path, name), "utf8").catch(() => undefined);
+  const put = (name: string, content: string) => writeFile(join(folder.path, name), content);
+  return {
+    machine,
+    install,
+    text,
+    put,
+    folder: folder.path,
+    units: async () =>
+      (await readdir(machine.unitFolder).catch((): string[] => [])).toSorted((a, b) =>
+        a.localeCompare(b),
+      ),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+const line =
+  "18 3,15 * * * PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --state /var/lib/acmectl --config /etc/acmectl/config.yaml # acmectl schedule";
+
+describe("schedule install where systemd runs", () => {
+  it("writes a timer and a service, starts the timer, and does nothing the second time", async () => {
+    await using here = await pretend();
+    expect((await here.install()).outcome).toBe("installed");
+    expect(await here.units()).toEqual(["acmectl-renew.service", "acmectl-renew.timer"]);
+    expect(await here.text("units/acmectl-renew.timer")).toContain(
+      "OnCalendar=*-*-* 03,15:18:18\nAccuracySec=1s\nRandomizedDelaySec=15min\nPersistent=true\n",
+    );
+    const service = await here.text("units/acmectl-renew.service");
+    expect(service).toContain(
+      "ExecStart=/usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --state /var/lib/acmectl --config /etc/acmectl/config.yaml\n",
+    );
+    expect(service).toContain("ReadWritePaths=-/var/lib/acmectl -/etc -/run -/srv -/var\n");
+    expect(service).toContain("NoNewPrivileges=true\n");
+    const asked = await here.text("systemctl");
+    expect(asked).toBe("daemon-reload\nenable acmectl-renew.timer\nrestart acmectl-renew.timer\n");
+    expect((await here.install()).outcome).toBe("unchanged");
+    expect(await here.text("crontab")).toBeUndefined();
+  });
+
+  it("keeps its times when something else changes, and starts a timer that was stopped", async () => {
+    await using here = await pretend();
+    await here.install();
+    const changed = await here.install({}, { stateFolder: "/srv/acmectl" });
+    expect(changed.outcome).toBe("replaced");
+    expect(await here.text("units/acmectl-renew.timer")).toContain("03,15:18:18");
+    await rm(join(here.folder, "active"));
+    expect((await here.install({}, { stateFolder: "/srv/acmectl" })).outcome).toBe("replaced");
+    expect(await here.text("active")).toBe("");
+  });
+
+  it("takes the place of the crontab line, leaves the user's lines, and the other way round at the same times", async () => {
+    await using here = await pretend();
+    await here.put("crontab", "MAILTO=ops@example.com\n0 5 * * * backup\n");
+    await here.install({ by: "cron" });
+    expect(await here.text("crontab")).toBe(`MAILTO=ops@example.com\n0 5 * * * backup\n${line}\n`);
+    expect((await here.install()).outcome).toBe("replaced");
+    expect(await here.text("crontab")).toBe("MAILTO=ops@example.com\n0 5 * * * backup\n");
+    expect(await here.text("units/acmectl-renew.timer")).toContain("03,15:18:00");
+    expect((await here.install({ by: "cron" })).outcome).toBe("replaced");
+    expect(await here.units()).toEqual([]);
+    expect(await here.text("crontab")).toBe(`MAILTO=ops@example.com\n0 5 * * * backup\n${line}\n`);
+  });
+
+  it("asks a user's own systemd, and confines nothing there", async () => {
+    await using here = await pretend({ uid: 1000 });
+    await here.install();
+    expect(await here.text("systemctl")).toContain("--user enable acmectl-renew.timer");
+    expect(await here.text("units/acmectl-renew.service")).not.toMatch(
+      /^(Protect|NoNew|Restrict)/m,
+    );
+  });
+
+  it("says what a user without a session can do", async () => {
+    await using here = await pretend({ uid: 1000 });
+    await here.put("no-bus", "");
+    await expect(here.install()).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining("Failed to connect to bus"),
+      hint: expect.stringContaining("--by cron"),
+    });
+  });
+
+  it("leaves units alone that somebody else wrote", async () => {
+    await using here = await pretend();
+    await mkdir(here.machine.unitFolder);
+    await here.put("units/acmectl-renew.timer", "[Timer]\nOnCalendar=daily\n");
+    await expect(here.install()).rejects.toMatchObject({ exitCode: 3 });
+    await expect(removeSchedules(here.machine)).rejects.toMatchObject({ exitCode: 3 });
+    expect(await here.text("units/acmectl-renew.timer")).toBe("[Timer]\nOnCalendar=daily\n");
+  });
+});
+
+describe("schedule install where there is cron alone", () => {
+  it("quotes what the shell and cron would take for something else", async () => {
+    await using here = await pretend({ systemd: false });
+    const stateFolder = "/srv/it's 50%/$HOME";
+    const { plan } = await here.install({}, { stateFolder, envFile: "/etc/acmectl/environment" });
+    expect(plan).toMatchObject({
+      by: "cron",
+      line: expect.stringContaining(
+        String.raw`/usr/bin/node --env-file=/etc/acmectl/environment /usr/lib/acmectl/bin/acmectl.js renew -q --state '/srv/it'\''s 50\%/$HOME'`,
+      ),
+    });
+  });
+
+  it("never overwrites a crontab that it could not read", async () => {
+    await using here = await pretend({ systemd: false });
+    await here.put("crontab", "0 5 * * * backup\n");
+    await here.put("denied", "");
+    await expect(here.install()).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining("not allowed"),
+    });
+    expect(await here.text("crontab")).toBe("0 5 * * * backup\n");
+  });
+
+  it("says so where there is no crontab either, and prints the line all the same", async () => {
+    await using none = await pretend({ systemd: false, env: { PATH: "/nonexistent" } });
+    await expect(none.install()).rejects.toMatchObject({ exitCode: 3 });
+    expect((await none.install({ dryRun: true })).plan).toEqual({ by: "cron", line });
+  });
+
+  it("prints and changes nothing with --dry-run", async () => {
+    await using here = await pretend();
+    for (const by of ["systemd", "cron"] as const) {
+      expect((await here.install({ by, dryRun: true })).outcome).toBe("dry-run");
+    }
+    expect(await here.units()).toEqual([]);
+    expect(await here.text("crontab")).toBeUndefined();
+    expect(await here.text("systemctl")).toBeUndefined();
+  });
+});
+
+describe("a renewal that was set up by hand", () => {
+  it.each([
+    ["crontab", "0 3 * * * /usr/bin/acmectl renew -q"],
+    ["crontab", "0 3 * * * cd /srv && acmectl --state /srv/a renew"],
+    ["crontab.system", "0 3 * * * root acmectl renew"],
+    ["cron.d/certs", "0 3 * * * root /opt/node /opt/acmectl/bin/acmectl.js renew"],
+    ["units/mine.service", "[Service]\nExecStart=/usr/bin/acmectl renew"],
+  ])("in %s stops a second one: %s", async (file, text) => {
+    await using here = await pretend();
+    for (const folder of ["cron.d", "units"]) await mkdir(join(here.folder, folder));
+    await here.put(file, `${text}\n`);
+    await expect(here.install()).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining(text.split("\n").at(-1) ?? ""),
+    });
+    expect((await showSchedules(here.machine)).foreign).toHaveLength(1);
+    expect((await here.install({ force: true })).outcome).toBe("installed");
+  });
+
+  it.each([
+    "# 0 3 * * * acmectl renew",
+    "0 3 * * * acmectl list",
+    "0 3 * * * backup acmectl-renewals",
+  ])("is not seen in: %s", async (text) => {
+    await using here = await pretend();
+    await here.put("crontab", `${text}\n`);
+    expect((await here.install()).outcome).toBe("installed");
+  });
+});
+
+describe("schedule install", () => {
+  it.each([
+    ["/home/ann/.npm/_npx/1234/node_modules/acmectl/bin/acmectl.js", "npx's cache"],
+    ["/tmp/x/bin/acmectl.js", "temporary folder"],
+    ["/home/ann/.cache/pnpm/dlx/x/bin/acmectl.js", "pnpm's cache"],
+  ])("refuses to schedule %s, which will vanish", async (script, why) => {
+    await using here = await pretend({
+      program: { node: "/usr/bin/node", nodeOptions: [], script },
+    });
+    await expect(here.install({}, { program: here.machine.program })).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining(why),
+    });
+  });
+});
+
+describe("schedule show and remove", () => {
+  it("tell where, what and when next, and remove both kinds", async () => {
+    await using here = await pretend();
+    await here.install();
+    const { installed } = await showSchedules(here.machine);
+    expect(installed).toEqual([
+      {
+        by: "systemd",
+        where: join(here.machine.unitFolder, "acmectl-renew.timer"),
+        command: expect.stringContaining("acmectl.js renew -q"),
+        next: new Date("2026-11-23T03:27:41Z"),
+        active: true,
+      },
+    ]);
+    await here.install({ by: "cron" });
+    const [shown] = (await showSchedules(here.machine)).installed;
+    expect(shown).toMatchObject({ by: "cron", next: new Date(2026, 10, 22, 15, 18) });
+    expect(await removeSchedules(here.machine)).toEqual(["cron"]);
+    expect(await here.text("crontab")).toBeUndefined();
+    expect(await removeSchedules(here.machine)).toEqual([]);
+  });
+});
