@@ -80,7 +80,7 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       options.log.debug(`${request.method} ${request.url} ${answer.status}`, {
         milliseconds: Math.round(performance.now() - started),
       });
-      return accepted(answer, request.url);
+      return accepted(answer, request.url, url);
     },
     async close() {
       await dispatcher?.then(
@@ -168,7 +168,7 @@ function json(text: string, headers: Headers, status: number): unknown {
   }
 }
 
-function accepted(answer: Answer, url: string): Answer {
+function accepted(answer: Answer, url: string, directory: string): Answer {
   const encoding = answer.headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     throw new Problem("protocol", {
@@ -176,22 +176,29 @@ function accepted(answer: Answer, url: string): Answer {
       hint: "Check that the server URL is an ACME directory, and what stands between this host and the CA.",
     });
   }
-  if (answer.status >= 300 && answer.status < 400) throw redirect(answer, url);
+  if (answer.status >= 300 && answer.status < 400) throw redirect(answer, url, url === directory);
   return answer;
 }
 
-function redirect(answer: Answer, url: string): Problem {
+/** Only the directory may have moved to where the operator can follow; any other redirect is the CA's to mend. */
+function redirect(answer: Answer, url: string, isDirectory: boolean): Problem {
   const location = answer.headers["location"];
   const target = location === undefined ? undefined : URL.parse(location, url)?.href;
   return new Problem("protocol", {
     detail: target
       ? `${url} redirects to ${printable(target, 500)}; acmectl follows no redirect, since a signed request must not be led elsewhere.`
       : `${url} answered ${answer.status}, a redirect to nowhere.`,
-    hint: target?.startsWith("https://")
-      ? `If you trust that address, use it: --server ${printable(target, 500)}`
-      : "Ask the CA for the https URL of its ACME directory.",
+    hint: isDirectory
+      ? movedHint(target)
+      : "No directory has moved here, so another --server does not help. Check what stands between this host and the CA, and report it to the CA.",
     status: answer.status,
   });
+}
+
+function movedHint(target: string | undefined): string {
+  return target?.startsWith("https://") === true
+    ? `If you trust that address, use it: --server ${printable(target, 500)}`
+    : "Ask the CA for the https URL of its ACME directory.";
 }
 
 function foreign(url: string, hosts: readonly string[]): Problem {

@@ -36,6 +36,20 @@ describe("a server that is no CA", () => {
     expect(elsewhere.requests).toHaveLength(0);
   });
 
+  test("whose redirect of anything but the directory is not to be followed by hand either", async () => {
+    const server = await hostile((request, response, url) => {
+      if (request.url === "/dir") response.writeHead(200, json).end(directoryOf(url));
+      else response.writeHead(307, { location: "https://evil.example/x" }).end();
+    });
+    const ca = client(`${server.url}/dir`, { caBundle: server.rootPem });
+    const problem = await problemOf(
+      ca.session(await createPrivateKey("ec256"), undefined).find(signal),
+    );
+    expect(problem.message).toContain("redirects to https://evil.example/x");
+    expect(problem.hint).not.toContain("--server https");
+    expect(problem.hint).toContain("report it to the CA");
+  });
+
   test.each([
     [
       "a web page",
