@@ -70,7 +70,7 @@ const unauthorized = ({ what }: Situation): string =>
 
 const hints: Readonly<Record<string, Hint>> = {
   accountDoesNotExist:
-    "The CA does not know this account key. Was the account made at another CA or at the staging environment? Register anew with: acmectl account register.",
+    "The CA does not know the account that is kept here. Was it made at another CA or at the staging environment, or was this CA set up anew? To register its key again: acmectl account register --reregister, and then acmectl renew --force.",
   alreadyReplaced: "Another order has replaced this certificate already; order without replacing.",
   alreadyRevoked: "Nothing is left to do: the certificate is revoked.",
   badCSR: "Check key type and names of the CSR; try without --csr, or another --key-type.",
@@ -90,7 +90,8 @@ const hints: Readonly<Record<string, Hint>> = {
   invalidProfile: profiles,
   malformed:
     "The CA did not understand the request. If the server URL is right, report this to acmectl with the output of -v.",
-  orderNotReady: "The order is not ready to be finalized; read its state and go on from there.",
+  orderNotReady:
+    "The CA has not counted every validation yet. Run the command again in a minute; it goes on with the same order.",
   rateLimited:
     "Wait until the time given. If the CA's words hold a link, it tells more, or lifts the limit (a paused account or name).",
   rejectedIdentifier:

@@ -31,13 +31,15 @@ export function readOrder(
   if (status === "valid" && certificate === undefined) {
     throw malformed(origin, `its status is "valid", but it names no certificate`);
   }
+  const authorizations = array(source, "authorizations", origin);
+  if (status === "pending" && authorizations.length === 0) {
+    throw malformed(origin, `its status is "pending", but it names nothing to be authorized`);
+  }
   return {
     url,
     status,
     identifiers: array(source, "identifiers", origin).map((item) => readIdentifier(item, origin)),
-    authorizations: array(source, "authorizations", origin).map((item) =>
-      link(item, "authorizations", origin),
-    ),
+    authorizations: authorizations.map((item) => link(item, "authorizations", origin)),
     finalize: link(source["finalize"], "finalize", origin),
     ...(certificate === undefined ? {} : { certificate }),
     ...(retryAfter === undefined ? {} : { retryAfter }),

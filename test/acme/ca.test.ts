@@ -221,6 +221,7 @@ describe("what a CA may alter, and may not", () => {
       { authorizations: ["http://127.0.0.1/a"] },
       /its "authorizations" is/,
     ],
+    ["is pending for nothing", { authorizations: [] }, /names nothing to be authorized/],
   ])("an order that %s is refused", async (_, change, message) => {
     const { ca, server } = await world();
     const session = await registered(ca);

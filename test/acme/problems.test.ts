@@ -77,6 +77,10 @@ describe("a CA's problem", () => {
     expect(problem.hint).toMatch(/\w{3}/);
   });
 
+  test("of type orderNotReady asks for nothing that an operator cannot do", () => {
+    expect(refused(403, acme("orderNotReady")).hint).toContain("Run the command again");
+  });
+
   test("of type caa shows what to put into the record", () => {
     const { hint } = refused(403, acme("caa"));
     expect(hint).toContain('CAA 0 issue "ca.example"');
