@@ -112,16 +112,17 @@ async function revoke(
 }
 
 /** RFC 8555 §7.3: one address, no header fields. */
-function assertContacts(contacts: readonly string[]): void {
+export function assertContacts(contacts: readonly string[]): void {
   const wrong = contacts.find((contact) => !/^mailto:[^\s?,@]+@[^\s?,@]+$/.test(contact));
   if (wrong === undefined) return;
   throw new Problem("usage", {
     detail: `"${wrong.replace(/^mailto:/, "")}" is no single e-mail address.`,
-    hint: "Give it as --email you@example.com; several by repeating the option.",
+    hint: "Give it as --email you@example.com; one account has one address here.",
   });
 }
 
-function assertBinding({ kid, hmacKey }: ExternalAccountBinding): void {
+/** The form of an external account binding (RFC 8555 §7.3.4). */
+export function assertBinding({ kid, hmacKey }: ExternalAccountBinding): void {
   if (kid !== "" && /^[A-Za-z0-9_-]+={0,2}$/.test(hmacKey)) return;
   throw new Problem("config", {
     detail:

@@ -4,7 +4,8 @@ import { acceptCertificate, chooseChain, type AcceptedCertificate } from "../acm
 import { createCsr, readCsr } from "../acme/csr.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import type { PendingOrder } from "../store/store.ts";
+import { Problem } from "../problem.ts";
+import type { PendingOrder, Store } from "../store/store.ts";
 import type { OpenAccount } from "./account.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
@@ -31,6 +32,20 @@ export async function prepareKey(
   if (held === undefined) log.debug(`making a ${request.keyType} key`, { step: "key" });
   const privateKey = held ?? (await createPrivateKey(request.keyType));
   return { privateKey, csr: base64(await createCsr(privateKey, request.identifiers)) };
+}
+
+/** RFC 8555 §11.1: no certificate for the key of an account. Only a CSR of the user's can bring one. */
+export async function refuseAccountKey({ csr }: CertificateRequest, store: Store): Promise<void> {
+  if (csr === undefined) return;
+  const asked = readCsr(Buffer.from(csr, "base64")).publicKey;
+  const account = (await store.accounts.list()).find(({ key }) =>
+    createPublicKey(key).equals(asked),
+  );
+  if (account === undefined) return;
+  throw new Problem("usage", {
+    detail: `The certificate signing request is for the key of the account in ${account.path}, and no CA may certify that (RFC 8555 §11.1).`,
+    hint: "Make the request with a key of its own.",
+  });
 }
 
 export interface Issued {

@@ -6,18 +6,25 @@ import type {
   Lock,
   NewVersion,
   PendingOrder,
+  Store,
   StoredCertificate,
 } from "../store/store.ts";
 import { openAccount, type OpenAccount } from "./account.ts";
 import { beginAttempt } from "./attempt.ts";
 import { chooseChallenges } from "./challenges.ts";
-import { finalizeOrder, prepareKey, type Issued, type KeyMaterial } from "./finalize.ts";
+import {
+  finalizeOrder,
+  prepareKey,
+  refuseAccountKey,
+  type Issued,
+  type KeyMaterial,
+} from "./finalize.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import { cleanLeftovers } from "./leftovers.ts";
 import { fetchAuthorizations, placeOrder, resumeOrder } from "./order.ts";
 import { driftOf, isExpired, requestHash } from "./request.ts";
 import { solveChallenges } from "./solve.ts";
-import { assignSolvers, serveNames, type ServedName } from "./targets.ts";
+import { assignSolvers, serveNames, type Assignment, type ServedName } from "./targets.ts";
 import type { IssueTools } from "./tools.ts";
 
 export interface IssueOptions {
@@ -55,15 +62,29 @@ export async function issue(
   try {
     const before = await store.certificates.read(request.name);
     const good = goodCertificate(request, before, options, tools);
-    if (good !== undefined) return { held: good, issued: false };
+    if (good !== undefined) {
+      await rememberChange(request, before, store);
+      return { held: good, issued: false };
+    }
     const names = await serveNames(request, tools);
     await store.checkWritable();
+    await refuseAccountKey(request, store);
     await store.certificates.saveRequest(request);
     const startedAt = options.startedAt ?? tools.clock.now();
     return await recorded(request, { names, held: before?.held, startedAt }, lock, tools);
   } finally {
     await lock.release();
   }
+}
+
+/** What does not decide what is issued (solvers, hooks, copies) may have changed all the same. */
+async function rememberChange(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  store: Store,
+): Promise<void> {
+  if (JSON.stringify(before?.request) !== JSON.stringify(request))
+    await store.certificates.saveRequest(request);
 }
 
 function goodCertificate(
@@ -115,6 +136,9 @@ async function run(
   const { store } = tools;
   await cleanLeftovers(request.name, tools);
   const pending = await store.journal.read(request.name);
+  // What may be finalized already needs no solver any more; everything else is checked before the CA hears of us.
+  const begun = pending?.csr !== undefined && pending.requestHash === requestHash(request);
+  const assignments = begun ? undefined : await assignSolvers(names, request, tools);
   const account = await openAccount(request.issuer, tools);
   const resumed = await resumeOrder(pending, request, account, tools);
   const key = prepareKey(request, resumed === undefined ? undefined : pending, tools);
@@ -124,7 +148,7 @@ async function run(
     request,
     replaced(request, predecessor, account),
     account,
-    { names, pending, resumed },
+    { names, assignments, pending, resumed },
     tools,
   );
   const issued = await finalizeOrder(order, await key, request, account, journal, tools);
@@ -158,6 +182,8 @@ function replaced(
 
 interface Known {
   readonly names: readonly ServedName[];
+  /** Absent until a resumed order turns out to need them. */
+  readonly assignments: readonly Assignment[] | undefined;
   /** The journal of a run that died, and its order where it is still of use. */
   readonly pending: PendingOrder | undefined;
   readonly resumed: Order | undefined;
@@ -175,7 +201,7 @@ async function prove(
   if (resumed !== undefined && known.pending !== undefined && resumed.status !== "pending") {
     return { order: resumed, journal: openJournal(tools.store, known.pending) };
   }
-  const assignments = await assignSolvers(known.names, request, tools);
+  const assignments = known.assignments ?? (await assignSolvers(known.names, request, tools));
   const order = resumed ?? (await placeOrder(request, replaces, account, tools));
   const journal = openJournal(tools.store, {
     presented: [],

@@ -1,3 +1,4 @@
+import { assertContacts } from "../acme/accounts.ts";
 import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Config, ConfiguredIssuer } from "../options/config.ts";
@@ -15,10 +16,12 @@ export function composeIssuer(
 ): IssuerSetting {
   const configured = chosenIssuer(flags.server ?? named ?? config.defaults.issuer, config);
   const server = serverOf(configured.server, flags.staging === true);
+  const email = flags.email ?? configured.email;
+  if (email !== undefined) assertContacts([`mailto:${email}`]);
   return withoutUndefined({
     server,
     agreeTos: flags.agreeTos ?? configured.agreeTos ?? false,
-    email: flags.email ?? configured.email,
+    email,
     eabKid: flags.eabKid ?? configured.eabKid,
     eabHmac: flags.eabHmac ?? configured.eabHmac,
     caBundle: flags.caBundle ?? configured.caBundle,

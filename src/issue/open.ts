@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { assertBinding } from "../acme/accounts.ts";
 import { openCa } from "../acme/ca.ts";
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
@@ -123,6 +124,7 @@ async function readBinding(
     mask,
     signal,
   });
+  assertBinding({ kid, hmacKey });
   return { kid, hmacKey };
 }
 
