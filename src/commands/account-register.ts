@@ -21,7 +21,7 @@ export const command = defineCommand({
     try {
       const { stored, account, created } = await registerAccount(
         issuer,
-        flags.accountKey,
+        { accountKey: flags.accountKey, again: flags.reregister === true },
         context,
         tools,
       );

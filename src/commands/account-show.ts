@@ -1,8 +1,7 @@
-import { composeIssuer } from "../issue/issuer.ts";
-import { openTools } from "../issue/open.ts";
+import { thumbprint } from "../acme/keys.ts";
+import { openStored } from "../issue/account.ts";
 import { directoryFlags } from "../options/account.ts";
-import { Problem } from "../problem.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { atDesk, keptAccount } from "./account/kept.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -10,24 +9,9 @@ export const command = defineCommand({
   summary: "Ask the CA about the account that is kept here",
   options: directoryFlags,
   async run(flags, context) {
-    const nothing = {
-      email: undefined,
-      agreeTos: undefined,
-      eabKid: undefined,
-      eabHmac: undefined,
-    };
-    const issuer = composeIssuer({ ...nothing, ...flags }, undefined, await context.config());
-    const store = openFolderStore(context.stateFolder, context);
-    const [stored] = await store.accounts.ofDirectory(issuer.server);
-    if (stored === undefined) {
-      throw new Problem("usage", {
-        detail: `No account with ${issuer.server} is kept in ${context.stateFolder}.`,
-        hint: "Make one with `acmectl account register`; `acmectl account list` shows those that there are.",
-      });
-    }
-    const tools = await openTools(issuer, [], context, { store });
-    try {
-      const session = tools.ca.session(stored.key, stored.url);
+    return atDesk(flags, context, async ({ issuer, store, tools }) => {
+      const kept = await keptAccount(issuer, store);
+      const { stored, session } = await openStored(kept, tools);
       const account =
         stored.url === undefined
           ? await session.find(context.signal)
@@ -46,14 +30,12 @@ export const command = defineCommand({
               ["Account", account?.url ?? "not registered"],
               ["Status", account?.status ?? "unknown to the CA"],
               ["Contact", account?.contact.join(", ") || "none"],
-              ["Key thumbprint", stored.id],
+              ["Key thumbprint", thumbprint(stored.key)],
               ["Kept in", stored.path],
             ],
           },
         ],
       };
-    } finally {
-      await tools.close();
-    }
+    });
   },
 });

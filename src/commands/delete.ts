@@ -1,6 +1,6 @@
-import { Problem } from "../problem.ts";
 import { namedCertificates } from "../renew/pass.ts";
 import { openFolderStore } from "../store/folder.ts";
+import { confirm } from "./ask/confirm.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -15,20 +15,7 @@ export const command = defineCommand({
     const store = openFolderStore(context.stateFolder, context);
     const certificates = await namedCertificates(context.args, store);
     const names = certificates.map(({ name }) => name);
-    if (flags.yes !== true) {
-      if (!context.interactive) {
-        throw new Problem("usage", {
-          detail: "Nobody can be asked whether to delete.",
-          hint: "Add --yes.",
-        });
-      }
-      const answer = await context.ask(`Delete ${names.join(", ")} with keys and history? [y/N] `);
-      if (!/^y(es)?$/i.test(answer.trim())) {
-        throw new Problem("usage", {
-          detail: "Nothing was deleted: the question was not answered with yes.",
-        });
-      }
-    }
+    await confirm(`Delete ${names.join(", ")} with keys and history?`, flags.yes, context);
     for (const name of names) {
       const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: context.signal });
       try {

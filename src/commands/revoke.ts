@@ -3,7 +3,8 @@ import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
 import { Problem } from "../problem.ts";
 import { namedCertificates } from "../renew/pass.ts";
 import { openFolderStore } from "../store/folder.ts";
-import { defineCommand, type CommandContext } from "./command.ts";
+import { confirm } from "./ask/confirm.ts";
+import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "revoke",
@@ -32,8 +33,8 @@ export const command = defineCommand({
     if (certificate === undefined)
       throw new Problem("usage", { detail: "No certificate was named." });
     await confirm(
-      `Revoke ${certificate.name} now? Whoever uses it will be refused. [y/N] `,
-      flags.yes === true,
+      `Revoke ${certificate.name} now? Whoever uses it will be refused.`,
+      flags.yes,
       context,
     );
     const tools = await openTools(certificate.request.issuer, [], context, { store });
@@ -60,17 +61,3 @@ export const command = defineCommand({
     }
   },
 });
-
-async function confirm(question: string, yes: boolean, context: CommandContext): Promise<void> {
-  if (yes) return;
-  if (!context.interactive) {
-    throw new Problem("usage", {
-      detail: "Nobody can be asked whether to go on.",
-      hint: "Add --yes.",
-    });
-  }
-  if (/^y(es)?$/i.test((await context.ask(question)).trim())) return;
-  throw new Problem("usage", {
-    detail: "Nothing was done: the question was not answered with yes.",
-  });
-}

@@ -13,6 +13,11 @@ export const registrationFlags = {
   agreeTos,
   eabKid,
   eabHmac,
+  reregister: {
+    type: "boolean",
+    description:
+      "For a CA that knows the account no more: register the stored key again, or a new one where the account was ended.",
+  },
   accountKey: {
     type: "string",
     reference: true,

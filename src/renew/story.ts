@@ -30,7 +30,7 @@ export function documentOf(certificate: KnownCertificate, now: Date): Record<str
 }
 
 /** What the next run will do, and when. */
-export function nextOf(certificate: KnownCertificate, now: Date) {
+function nextOf(certificate: KnownCertificate, now: Date) {
   const step = stepOf(certificate, now);
   const { action, reason } = step;
   const at = timeOf(step, now);

@@ -45,7 +45,7 @@ export function openAccounts(folder: Folder): Store["accounts"] {
     async ofDirectory(directory) {
       await folder.check();
       const found = await readAll(join(accounts, directoryFolderName(directory)));
-      return found.toSorted((a, b) => rank(a) - rank(b) || (a.createdAt < b.createdAt ? -1 : 1));
+      return found.toSorted(byUse);
     },
     async create(account) {
       await folder.check();
@@ -144,6 +144,18 @@ async function finish(path: string, read: Read): Promise<StoredAccount> {
 function rank({ status = "valid", url }: AccountRecord): number {
   if (status !== "valid") return 2;
   return url === undefined ? 1 : 0;
+}
+
+function byUse(a: AccountRecord, b: AccountRecord): number {
+  return (
+    rank(a) - rank(b) ||
+    compare(b.chosenAt ?? "", a.chosenAt ?? "") ||
+    compare(a.createdAt, b.createdAt)
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function checkedId(id: string): string {

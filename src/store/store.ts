@@ -15,6 +15,8 @@ export interface AccountRecord {
   contact: readonly string[];
   termsOfServiceAgreed?: string;
   createdAt: string;
+  /** When somebody chose it over the others of its directory; the one chosen last is used. */
+  chosenAt?: string;
   status?: string;
 }
 export interface StoredAccount extends AccountRecord {

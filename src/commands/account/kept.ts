@@ -1,0 +1,86 @@
+import type { IssuerSetting } from "../../certificate.ts";
+import { openStored, withAccountLock, type OpenAccount } from "../../issue/account.ts";
+import { composeIssuer } from "../../issue/issuer.ts";
+import { openTools, type OpenTools } from "../../issue/open.ts";
+import type { directoryFlags } from "../../options/account.ts";
+import type { OptionsOf } from "../../options/declaration.ts";
+import { Problem } from "../../problem.ts";
+import { openFolderStore } from "../../store/folder.ts";
+import type { Store, StoredAccount } from "../../store/store.ts";
+import type { CommandContext } from "../command.ts";
+
+type Flags = OptionsOf<typeof directoryFlags>;
+
+/** The CA that an account command speaks to. */
+export async function chosenCa(flags: Flags, context: CommandContext): Promise<IssuerSetting> {
+  const nothing = { email: undefined, agreeTos: undefined, eabKid: undefined, eabHmac: undefined };
+  const issuer = composeIssuer({ ...nothing, ...flags }, undefined, await context.config());
+  if (issuer.server !== "local") return issuer;
+  throw new Problem("usage", {
+    detail: "The embedded CA forgets its accounts when it ends, so there is none to work on.",
+    hint: "Choose another CA with --server; `acmectl test-ca` runs the embedded one for longer.",
+  });
+}
+
+/** The account that is used on this CA; a Problem when none is kept. */
+export async function keptAccount({ server }: IssuerSetting, store: Store): Promise<StoredAccount> {
+  const [stored] = await store.accounts.ofDirectory(server);
+  if (stored !== undefined) return stored;
+  throw new Problem("usage", {
+    detail: `No account with ${server} is kept in ${store.root}.`,
+    hint: "Make one with `acmectl account register`; `acmectl account list` shows those that there are.",
+  });
+}
+
+/** The same, for commands that change it: one that the CA has confirmed and that has not ended. */
+export async function usableAccount(issuer: IssuerSetting, store: Store): Promise<StoredAccount> {
+  const stored = await keptAccount(issuer, store);
+  if (stored.url === undefined) {
+    throw new Problem("usage", {
+      detail: `The account in ${stored.path} is not registered yet.`,
+      hint: "Register it: acmectl account register.",
+    });
+  }
+  if ((stored.status ?? "valid") === "valid") return stored;
+  throw new Problem("usage", {
+    detail: `The account ${stored.url} is ${stored.status}.`,
+    hint: "Make a new one: acmectl account register --reregister.",
+  });
+}
+
+/** Everything for one conversation with a CA about accounts. */
+export interface AccountDesk {
+  readonly issuer: IssuerSetting;
+  readonly store: Store;
+  readonly tools: OpenTools;
+}
+
+/** Open the tools of a CA, do `work`, close them. */
+export async function atDesk<T>(
+  flags: Flags,
+  context: CommandContext,
+  work: (desk: AccountDesk) => Promise<T>,
+): Promise<T> {
+  const issuer = await chosenCa(flags, context);
+  const store = openFolderStore(context.stateFolder, context);
+  const tools = await openTools(issuer, [], context, { store });
+  try {
+    return await work({ issuer, store, tools });
+  } finally {
+    await tools.close();
+  }
+}
+
+/** Change the account that is used: no other run does so meanwhile, and a change of its key that was cut off is ended first. */
+export async function changeAccount<T>(
+  { issuer, store, tools }: AccountDesk,
+  work: (open: OpenAccount) => Promise<T>,
+): Promise<T> {
+  const settled = await openStored(await usableAccount(issuer, store), tools);
+  return withAccountLock(issuer.server, tools, async () => {
+    const now = await usableAccount(issuer, store);
+    const session =
+      now.key === settled.stored.key ? settled.session : tools.ca.session(now.key, now.url);
+    return work({ stored: now, session, created: false });
+  });
+}

@@ -1,0 +1,310 @@
+import { createPrivateKey } from "node:crypto";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Problem } from "../../src/problem.ts";
+import { run, type RunOptions } from "../support/run.ts";
+import { startIssuing, type Issuing } from "../support/issuing.ts";
+
+const name = "a.example.test";
+const kinds = (issuing: Issuing, from = 0) =>
+  issuing.ca.requests.slice(from).map(({ kind }) => kind);
+
+/** `account …` at this CA; in another state folder than usual where one is given. */
+function account(
+  issuing: Issuing,
+  words: string,
+  { state = issuing.state, ...options }: RunOptions & { state?: string } = {},
+) {
+  const ca = issuing.words.slice(0, 4);
+  const env = { HOME: issuing.state };
+  return run(["account", ...words.split(" "), ...ca, "--state", state], { env, ...options });
+}
+
+/** The folder of the only account. */
+async function folderOf({ state }: Issuing): Promise<string> {
+  const accounts = join(state, "accounts");
+  const [directory = ""] = await readdir(accounts);
+  const [id = ""] = await readdir(join(accounts, directory));
+  return join(accounts, directory, id);
+}
+
+async function recordOf(issuing: Issuing) {
+  const folder = await folderOf(issuing);
+  return JSON.parse(await readFile(join(folder, "account.json"), "utf8"));
+}
+
+async function registered(more: Parameters<typeof startIssuing>[0] = {}) {
+  const issuing = await startIssuing({ authorizationReuse: 0, ...more });
+  const made = await account(issuing, "register --agree-tos -m ops@example.com");
+  expect(made.code).toBe(0);
+  return issuing;
+}
+
+describe("account update", () => {
+  test("tells the CA, and keeps what it answered", async () => {
+    await using issuing = await registered();
+    const ran = await account(issuing, "update -m one@example.com");
+    expect(ran.stderr).toBe("");
+    expect(ran.code).toBe(0);
+    const sent = issuing.ca.requests.findLast(({ kind }) => kind === "account")?.payload;
+    const contact = ["mailto:one@example.com"];
+    expect(sent).toEqual({ contact });
+    expect((await recordOf(issuing)).contact).toEqual(contact);
+    expect((await account(issuing, "update --remove-email")).code).toBe(0);
+    expect((await recordOf(issuing)).contact).toEqual([]);
+  });
+
+  test.each(["update", "update -m a@example.com --remove-email"])(
+    "%s says too little or too much",
+    async (words) => {
+      await using issuing = await registered();
+      const { code, stderr } = await account(issuing, words);
+      expect(code).toBe(2);
+      expect(stderr).toContain("--remove-email");
+    },
+  );
+
+  test("without an account says how to get one", async () => {
+    await using issuing = await startIssuing();
+    const { code, stderr } = await account(issuing, "update -m a@example.com");
+    expect(code).toBe(2);
+    expect(stderr).toContain("acmectl account register");
+  });
+});
+
+describe("account rollover", () => {
+  test("changes the key, keeps the account, and goes on issuing", async () => {
+    await using issuing = await registered();
+    const folder = await folderOf(issuing);
+    const [before, url] = [
+      await readFile(join(folder, "key.pem"), "utf8"),
+      (await recordOf(issuing)).url,
+    ];
+    const ran = await account(issuing, "rollover");
+    expect(ran).toMatchObject({ code: 0, stderr: "" });
+    expect(await readFile(join(folder, "key.pem"), "utf8")).not.toBe(before);
+    expect((await readdir(folder)).toSorted()).toEqual(["account.json", "key.pem"]);
+    expect((await recordOf(issuing)).url).toBe(url);
+    const from = issuing.ca.requests.length;
+    expect((await issuing.issue(["-d", name])).code).toBe(0);
+    expect(kinds(issuing, from)).not.toContain("newAccount");
+  });
+
+  const uses: [string, (issuing: Issuing) => Promise<{ code: number; stderr: string }>][] = [
+    ["issue", (issuing) => issuing.issue(["-d", name])],
+    ["account show", (issuing) => account(issuing, "show")],
+    ["account update", (issuing) => account(issuing, "update -m a@example.com")],
+    ["account rollover", (issuing) => account(issuing, "rollover")],
+  ];
+
+  test.each(
+    uses.flatMap(
+      ([what, use]) =>
+        [
+          ["before", what, use],
+          ["after", what, use],
+        ] as const,
+    ),
+  )(
+    "that is cut off %s the CA has changed the key costs nothing: %s finds out which one is good",
+    async (phase, _, use) => {
+      await using issuing = await registered();
+      const folder = await folderOf(issuing);
+      const old = await readFile(join(folder, "key.pem"), "utf8");
+      issuing.ca.faults.add({ on: "keyChange", phase, do: { destroy: true } });
+      const cut = await account(issuing, "rollover");
+      expect(cut.code).toBe(4);
+      expect(cut.stderr).toContain("the next run finds out");
+      const next = await readFile(join(folder, "key.next.pem"), "utf8");
+      const exported = await account(issuing, "export");
+      expect(exported.code).toBe(2);
+      expect(exported.stdout).toBe("");
+
+      const { code, stderr } = await use(issuing);
+      expect(stderr).not.toContain("Hint");
+      expect(code).toBe(0);
+      expect(await readdir(folder)).not.toContain("key.next.pem");
+      const key = await readFile(join(folder, "key.pem"), "utf8");
+      if (phase === "after") expect(key).toBe(next);
+      else if (use !== uses[3]?.[1]) expect(key).toBe(old);
+      else expect([old, next]).not.toContain(key);
+      expect(kinds(issuing).filter((kind) => kind === "newOrder").length).toBeLessThan(2);
+      expect((await account(issuing, "show")).code).toBe(0);
+    },
+  );
+
+  test("that the CA refuses changes nothing", async () => {
+    await using issuing = await registered();
+    const folder = await folderOf(issuing);
+    const old = await readFile(join(folder, "key.pem"), "utf8");
+    const problem = { type: "badPublicKey", detail: "not that one" };
+    issuing.ca.faults.add({ on: "keyChange", do: { status: 400, problem } });
+    const { code, stderr } = await account(issuing, "rollover");
+    expect(code).toBe(5);
+    expect(stderr).toContain("not that one");
+    expect(await readFile(join(folder, "key.pem"), "utf8")).toBe(old);
+    expect(await readdir(folder)).not.toContain("key.next.pem");
+  });
+
+  test("that is interrupted leaves both keys", async () => {
+    await using issuing = await registered();
+    const stop = new AbortController();
+    const interrupted = new Problem("interrupted", { detail: "stopped by SIGINT" });
+    issuing.ca.faults.add({
+      on: "keyChange",
+      phase: "after",
+      do: { call: () => stop.abort(interrupted), delay: 50 },
+    });
+    const { code } = await account(issuing, "rollover", { signal: stop.signal });
+    expect(code).toBe(130);
+    expect(await readdir(await folderOf(issuing))).toContain("key.next.pem");
+    expect((await issuing.issue(["-d", name])).code).toBe(0);
+  });
+
+  test("of which the CA knows neither key is told, not mended silently", async () => {
+    await using issuing = await registered();
+    issuing.ca.faults.add({ on: "keyChange", phase: "after", do: { destroy: true } });
+    await account(issuing, "rollover");
+    const problem = { type: "accountDoesNotExist" };
+    const fault = issuing.ca.faults.add({
+      on: "newAccount",
+      times: 99,
+      do: { status: 400, problem },
+    });
+    const { code, stderr } = await issuing.issue(["-d", name]);
+    expect(code).toBe(5);
+    expect(stderr).toContain("--reregister");
+    expect(await readdir(await folderOf(issuing))).toContain("key.next.pem");
+    fault.remove();
+    expect((await issuing.issue(["-d", name])).code).not.toBe(1);
+  });
+});
+
+describe("account deactivate", () => {
+  test("asks, tells the CA, and is remembered; a new account is made when that is asked for alone", async () => {
+    await using issuing = await registered();
+    const alone = await account(issuing, "deactivate");
+    expect(alone.code).toBe(2);
+    expect(alone.stderr).toContain("--yes");
+    const declined = await account(issuing, "deactivate", { terminal: true, stdin: "n\n" });
+    expect(declined.code).toBe(2);
+    const told = () =>
+      issuing.ca.requests.filter(({ payload }) => JSON.stringify(payload)?.includes("deactivated"));
+    expect(told()).toEqual([]);
+    expect((await account(issuing, "deactivate", { terminal: true, stdin: "y\n" })).code).toBe(0);
+    expect(told()).toHaveLength(1);
+    expect((await recordOf(issuing)).status).toBe("deactivated");
+
+    const again = await account(issuing, "deactivate --yes");
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain("is deactivated");
+    const refused = await issuing.issue(["-d", name]);
+    expect(refused.code).toBe(5);
+    expect(refused.stderr).toContain("--reregister");
+    expect((await account(issuing, "register --agree-tos --reregister")).code).toBe(0);
+    expect((await issuing.issue(["-d", name])).code).toBe(0);
+  });
+});
+
+describe("a CA that has forgotten the account", () => {
+  test("is told with the remedy, and gets the same key again only when asked to", async () => {
+    await using issuing = await registered();
+    const folder = await folderOf(issuing);
+    const key = await readFile(join(folder, "key.pem"), "utf8");
+    await writeFile(
+      join(folder, "account.json"),
+      JSON.stringify({
+        ...(await recordOf(issuing)),
+        url: issuing.ca.directoryUrl.replace("directory", "account/lost"),
+      }),
+    );
+    const failed = await issuing.issue(["-d", name]);
+    expect(failed.code).toBe(5);
+    expect(failed.stderr).toContain("acmectl account register --reregister");
+    const plain = await account(issuing, "register --agree-tos");
+    expect(plain.code).toBe(5);
+    expect(kinds(issuing).filter((kind) => kind === "newAccount")).toHaveLength(1);
+
+    const mended = await account(issuing, "register --agree-tos --reregister");
+    expect(mended.code).toBe(0);
+    expect(await readFile(join(folder, "key.pem"), "utf8")).toBe(key);
+    expect((await recordOf(issuing)).url).not.toContain("lost");
+    expect((await issuing.run(["renew", "--force", "--no-jitter"])).code).toBe(0);
+  });
+});
+
+describe("account export and import", () => {
+  test.each(["pem", "jwk", "json"])(
+    "%s moves an account to another state folder by its key alone",
+    async (format) => {
+      await using issuing = await registered();
+      const file = join(issuing.state, `../account.${format}`);
+      const ran = await account(issuing, `export --format ${format} --output ${file}`);
+      expect(ran.code).toBe(0);
+      expect(ran.stderr).toContain("secret");
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+      const over = await account(issuing, `export --output ${file}`);
+      expect(over.code).toBe(2);
+
+      const other = join(issuing.state, "../other");
+      const moved = await account(issuing, `import ${file}`, { state: other });
+      expect(moved.stderr).toBe("");
+      const { url } = await recordOf(issuing);
+      expect(moved.stdout).toContain(`Took over ${url}`);
+      const shown = await account(issuing, `show --json`, { state: other });
+      expect(JSON.parse(shown.stdout).account).toMatchObject({ url, status: "valid" });
+      const again = await account(issuing, `import ${file} --json`, { state: other });
+      expect(JSON.parse(again.stdout).outcome).toBe("unchanged");
+      const made = kinds(issuing).filter((kind) => kind === "newAccount").length;
+      expect(made).toBe(3);
+    },
+  );
+
+  test("prints the key alone, so that it can be piped", async () => {
+    await using issuing = await registered();
+    const { stdout } = await account(issuing, "export -q");
+    expect(createPrivateKey(stdout).type).toBe("private");
+    const other = join(issuing.state, "../other");
+    const moved = await account(issuing, `import -`, { stdin: stdout, state: other });
+    expect(moved.code).toBe(0);
+    const document = JSON.parse((await account(issuing, "export --json")).stdout);
+    expect(document.account).toMatchObject({ key: stdout, status: "valid" });
+  });
+
+  test("an imported account is used from then on, though another is kept", async () => {
+    await using issuing = await registered();
+    const other = join(issuing.state, "../other");
+    await account(issuing, "register --agree-tos", { state: other });
+    const exported = await account(issuing, `export`, { state: other });
+    const imported = await account(issuing, "import - --json", { stdin: exported.stdout });
+    const { account: chosen } = JSON.parse(imported.stdout);
+    const shown = JSON.parse((await account(issuing, "show --json")).stdout);
+    expect(shown.account.url).toBe(chosen.url);
+    await issuing.issue(["-d", name]);
+    const kid = issuing.ca.requests.findLast(({ kind }) => kind === "newOrder")?.protected?.["kid"];
+    expect(kid).toBe(chosen.url);
+  });
+
+  test.each([
+    ["no key at all", "hello", /private key/],
+    ["no JSON", "{ nothing", /neither PEM nor JSON/],
+    ["a key in JSON that is none", '{"kty":"EC"}', /JSON Web Key/],
+  ])("%s is refused without being repeated", async (_, stdin, message) => {
+    await using issuing = await startIssuing();
+    const { code, stderr } = await account(issuing, "import -", { stdin });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain(stdin);
+  });
+
+  test("a key that the CA does not know makes no account", async () => {
+    await using issuing = await registered();
+    await using elsewhere = await registered();
+    const { stdout } = await account(elsewhere, "export -q");
+    const { code, stderr } = await account(issuing, "import -", { stdin: stdout });
+    expect(code).toBe(5);
+    expect(stderr).toContain("--account-key");
+    expect(await readdir(join(issuing.state, "accounts"))).toHaveLength(1);
+  });
+});
