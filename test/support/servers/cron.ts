@@ -13,7 +13,7 @@ export function cronAvailable(): boolean {
   if (!available("cron")) return false;
   try {
     if (process.getuid?.() !== 0) throw new Error("not root");
-    execFileSync("unshare", ["--mount", "--pid", "--fork", "--kill-child", "true"], {
+    execFileSync(find("unshare") ?? "", ["--mount", "--pid", "--fork", "--kill-child", "true"], {
       stdio: "ignore",
     });
     return true;
@@ -43,18 +43,22 @@ export async function besideCron(
   const cron = program("cron");
   const folders = [join(debianFolder, "usr", "bin"), "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
   const words = ["--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-c"];
-  const { stdout } = await promisify(execFile)("unshare", [...words, isolation + jobs + script], {
-    env: {
-      PATH: folders.join(":"),
-      TZ: "UTC",
-      CRON: cron.file,
-      CRON_LIBRARIES: cron.env["LD_LIBRARY_PATH"] ?? "",
-      FAKETIME_LIBRARY: fakeTime(),
-      ...env,
+  const { stdout } = await promisify(execFile)(
+    find("unshare") ?? "",
+    [...words, isolation + jobs + script],
+    {
+      env: {
+        PATH: folders.join(":"),
+        TZ: "UTC",
+        CRON: cron.file,
+        CRON_LIBRARIES: cron.env["LD_LIBRARY_PATH"] ?? "",
+        FAKETIME_LIBRARY: fakeTime(),
+        ...env,
+      },
+      timeout: 90_000,
+      killSignal: "SIGKILL",
     },
-    timeout: 90_000,
-    killSignal: "SIGKILL",
-  });
+  );
   return stdout;
 }
 
