@@ -12,6 +12,8 @@ import type { Run, Surroundings } from "./surroundings.ts";
 
 export interface ContextFrom {
   readonly run: Run;
+  /** The command's name. */
+  readonly command: string;
   readonly typed: Typed;
   readonly globals: OptionsOf<typeof globalOptions>;
   /** Of the global options and of the command's, by option. */
@@ -20,7 +22,14 @@ export interface ContextFrom {
 }
 
 /** Nothing is read before the command asks: a folder that cannot be found is a Problem only where it is needed. */
-export function contextOf({ run, typed, globals, sources, output }: ContextFrom): CommandContext {
+export function contextOf({
+  run,
+  command,
+  typed,
+  globals,
+  sources,
+  output,
+}: ContextFrom): CommandContext {
   const { surroundings, parts } = run;
   const { env, cwd, uid, stdin, stderr, signal, clock } = surroundings;
   const terminal = () => stdin.isTTY === true && stderr.isTTY === true;
@@ -54,6 +63,7 @@ export function contextOf({ run, typed, globals, sources, output }: ContextFrom)
     },
     ask: async (question) => ask(question, surroundings),
     sourceOf: (option) => sources[option] ?? "not given",
+    announce: (beginning) => output.announce(command, beginning),
     mask: (secret) => output.mask(secret),
   };
 }

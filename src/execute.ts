@@ -27,6 +27,7 @@ export async function execute(run: Run): Promise<ExitCode> {
     );
     const context = contextOf({
       run,
+      command: shown.command,
       typed: line,
       globals: values,
       sources: { ...sources, ...options.sources },

@@ -54,6 +54,11 @@ export interface CommandContext {
   readonly solverFlags: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Where an option's value came from, for messages: `--domains`, `ACMECTL_DOMAINS`, `config.yaml: domains`, `default`. */
   sourceOf(option: string): string;
+  /**
+   * For a command that runs until it is stopped: says at once, on stdout, what others need of it. With `--json` this is the
+   * run's one document, on one line; with `--quiet` its verbatim blocks are shown as ever.
+   */
+  announce(beginning: Pick<Result, "document" | "view">): void;
   /** Register a secret so that it is masked in everything that is printed. */
   readonly mask: (secret: string) => void;
 }

@@ -1,5 +1,7 @@
+import { join } from "node:path";
+import { assertBinding } from "../acme/accounts.ts";
+import { localCaFolder, startLocalCa } from "../issue/local-ca.ts";
 import { Problem } from "../problem.ts";
-import { localCaFolder } from "../issue/local-ca.ts";
 import type { TestCaOptions } from "../test-ca/test-ca.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { defineCommand } from "./command.ts";
@@ -38,34 +40,29 @@ export const command = defineCommand({
   name: "test-ca",
   summary: "Run the embedded ACME CA in the foreground, for trying and testing any client",
   description:
-    "It validates for real and is trusted by nobody. Its root stays in the state folder, so trust it once. Never expose it: it issues to whoever asks.",
+    "It validates for real and is trusted by nobody. Its root stays in the state folder, so trust it once. Where both are is the first thing on stdout, with --json as one document on one line. Never expose it: it issues to whoever asks.",
   examples: [
     "acmectl test-ca --http-port 8080",
     "acmectl test-ca --port 0 --resolver 127.0.0.1:5353",
   ],
   options,
   async run(flags, context) {
-    const { startTestCa } = await import("../test-ca/test-ca.ts");
-    const folder = localCaFolder(context.stateFolder);
-    const testCa = await startTestCa({
+    const testCa = await startLocalCa(context.stateFolder, {
       ...settings(flags),
-      folder,
       log: (line) => context.log.info(line),
-    }).catch((error: unknown) => {
-      throw portProblem(error, flags.host, flags.port);
     });
-    context.log.info(`directory: ${testCa.directoryUrl}`);
-    context.log.info(`root:      ${folder}/root.pem (for trying only; trusted by nobody)`);
+    const { directoryUrl: directory } = testCa;
+    const root = join(localCaFolder(context.stateFolder), "root.pem");
+    context.announce({
+      document: { outcome: "listening", directory, root },
+      view: [{ kind: "verbatim", text: `directory: ${directory}\nroot:      ${root}\n` }],
+    });
     context.log.info("Ctrl-C ends it.");
     await ended(context.signal);
     await testCa.close();
     return {
       exitCode: 0,
-      document: {
-        outcome: "ended",
-        directory: testCa.directoryUrl,
-        requests: testCa.requests.length,
-      },
+      document: { outcome: "ended", directory, root, requests: testCa.requests.length },
       view: [
         {
           kind: "line",
@@ -86,18 +83,23 @@ function settings(flags: OptionsOf<typeof options>): TestCaOptions {
     tlsPort,
     badNonceRate: badNonceRate / 100,
     ...(resolver === undefined ? {} : { resolver }),
-    ...(eabKid === undefined ? {} : { eab: { [eabKid]: eabHmac ?? "" }, requireEab: true }),
+    ...bindingOf(eabKid, eabHmac),
   };
 }
 
-function portProblem(error: unknown, host: string, port: number): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code !== "EADDRINUSE" && code !== "EACCES" && code !== "EADDRNOTAVAIL") return error;
-  return new Problem("machine", {
-    detail: `The embedded CA cannot listen on ${host}:${port}: ${code}.`,
-    hint: "Choose another with --port N, or --port 0 for a free one.",
-    cause: error,
-  });
+function bindingOf(
+  kid: string | undefined,
+  hmacKey: string | undefined,
+): Pick<TestCaOptions, "eab" | "requireEab"> {
+  if (kid === undefined && hmacKey === undefined) return {};
+  if (kid === undefined || hmacKey === undefined) {
+    throw new Problem("usage", {
+      detail: `An external account binding has a key id and an HMAC key; ${kid === undefined ? "the key id" : "the HMAC key"} is missing.`,
+      hint: "Give both --eab-kid ID and the variable ACMECTL_EAB_HMAC with the key in base64url.",
+    });
+  }
+  assertBinding({ kid, hmacKey });
+  return { eab: { [kid]: hmacKey }, requireEab: true };
 }
 
 function ended(signal: AbortSignal): Promise<void> {

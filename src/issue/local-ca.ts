@@ -1,7 +1,9 @@
-import { createServer } from "node:net";
+import { createServer, isIP } from "node:net";
 import { join } from "node:path";
 import { openCa } from "../acme/ca.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
 import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
 import type { Issuing } from "./open.ts";
@@ -23,9 +25,7 @@ export async function openLocalCa(
   { httpPort, resolver }: LocalCaOptions,
 ): Promise<Issuing> {
   const port = httpPort ?? standalonePort(requests, ambient) ?? (await freePort());
-  const { startTestCa } = await import("../test-ca/test-ca.ts");
-  const testCa = await startTestCa({
-    folder: localCaFolder(ambient.stateFolder),
+  const testCa = await startLocalCa(ambient.stateFolder, {
     httpPort: port,
     ...(resolver === undefined ? {} : { resolver }),
   });
@@ -57,6 +57,73 @@ export async function openLocalCa(
       await testCa.close();
     },
   };
+}
+
+/** Starts the embedded CA with the keys in the state folder; whatever an operator can mend rejects as a Problem. */
+export async function startLocalCa(
+  stateFolder: string,
+  options: Omit<TestCaOptions, "folder">,
+): Promise<TestCa> {
+  const { host = "127.0.0.1", port = 0, resolver } = options;
+  if (resolver !== undefined && !isDnsServer(resolver)) throw noDnsServer(resolver);
+  const folder = localCaFolder(stateFolder);
+  const { startTestCa, UnreadableAuthority } = await import("../test-ca/test-ca.ts");
+  try {
+    return await startTestCa({ ...options, folder });
+  } catch (error) {
+    if (error instanceof UnreadableAuthority) throw unreadable(error);
+    throw unusable(error, folder) ?? unheard(error, host, port) ?? error;
+  }
+}
+
+function isDnsServer(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const [, inBrackets, plain = "", port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  const isAddress = inBrackets === undefined ? isIP(plain) === 4 : isIP(inBrackets) === 6;
+  return isAddress && Number(port) > 0 && Number(port) < 65_536;
+}
+
+function noDnsServer(text: string): Problem {
+  return new Problem("usage", {
+    detail: `The embedded CA cannot ask ${JSON.stringify(text.slice(0, 100))}: that is no address of a DNS server.`,
+    hint: "Write ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, for example 127.0.0.1:5353.",
+  });
+}
+
+function unreadable(error: Error & { readonly file: string }): Problem {
+  return new Problem("machine", {
+    detail: `${error.message}.`,
+    hint: `Remove ${error.file}: the embedded CA makes itself new keys, and a new root.pem to trust.`,
+    cause: error,
+  });
+}
+
+/** For what the file system refuses. */
+function unusable(error: unknown, folder: string): Problem | undefined {
+  if (!(error instanceof Error && "path" in error && "code" in error)) return undefined;
+  return new Problem("machine", {
+    detail: `The embedded CA cannot keep its keys in ${folder}: ${String(error.code)} at ${String(error.path)}.`,
+    hint: "Check the folder's owner and mode, or give another state folder with --state DIR.",
+    cause: error,
+  });
+}
+
+/** For what `listen` refuses: an address is the operator's choice, a port may be somebody else's. */
+function unheard(error: unknown, host: string, port: number): Problem | undefined {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (["ENOTFOUND", "EAI_AGAIN", "EADDRNOTAVAIL", "EINVAL", "EAFNOSUPPORT"].includes(code)) {
+    return new Problem("usage", {
+      detail: `The embedded CA cannot listen on ${host}, which is no address of this machine (${code}).`,
+      hint: "Give one of its addresses with --host, or leave it away: 127.0.0.1 is enough for clients on this machine.",
+      cause: error,
+    });
+  }
+  if (code !== "EADDRINUSE" && code !== "EACCES") return undefined;
+  return new Problem("machine", {
+    detail: `The embedded CA cannot listen on ${host}:${port}: ${code === "EACCES" ? "this user may not use that port" : "the port is in use"}.`,
+    hint: "Choose another with --port N, or --port 0 for a free one.",
+    cause: error,
+  });
 }
 
 /** Where the embedded CA keeps its root, below the state folder. */

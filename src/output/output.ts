@@ -15,6 +15,8 @@ export interface Output {
   readonly log: Log;
   /** Register a secret: from now on it reads `***`, in its usual encodings too. */
   mask(secret: string): void;
+  /** A command goes on until it is stopped; its document is written now, on one line, and no other follows. */
+  announce(command: string, beginning: Pick<Result, "document" | "view">): void;
   /** A command ended: its document or its view, and its problem if a part failed. */
   result(command: string, result: Result): void;
   /** A command failed in a foreseen way. */
@@ -54,16 +56,23 @@ export function openOutput(settings: OutputSettings): Output {
       : textEvents(stderr, { mask, env, verbose });
   const held: (() => void)[] = [];
   const failures = openFailures(settings, { mask, events, held, clock });
+  let announced = false;
   const document = (content: Record<string, unknown>) => {
-    if (settings.json) stdout.write(`${safeJson(content, 2)}\n`);
+    if (settings.json && !announced) stdout.write(`${safeJson(content, 2)}\n`);
   };
   return {
     log: openLog(settings, events.write, held),
     mask: mask.add,
+    announce(command, beginning) {
+      events.clear();
+      if (settings.json) stdout.write(`${safeJson(resultJson(command, beginning, mask.value))}\n`);
+      else showView(settings, beginning.view, mask.text);
+      announced = true;
+    },
     result(command, result) {
       events.clear();
       document(resultJson(command, result, mask.value));
-      if (!settings.json) showView(settings, result, mask.text);
+      if (!settings.json) showView(settings, result.view, mask.text);
       if (result.problem !== undefined) failures.problem(result.problem);
     },
     problem(command, problem) {
@@ -130,7 +139,7 @@ function openLog(
 
 function resultJson(
   command: string,
-  { document, problem }: Result,
+  { document, problem }: Pick<Result, "document" | "problem">,
   mask: (value: unknown) => unknown,
 ): Record<string, unknown> {
   const { outcome, ...members } = document;
@@ -147,10 +156,14 @@ function failureJson(command: string, problem: unknown): Record<string, unknown>
   return { command, outcome: "failed", problem };
 }
 
-function showView(settings: OutputSettings, result: Result, mask: (text: string) => string): void {
+function showView(
+  settings: OutputSettings,
+  blocks: Result["view"],
+  mask: (text: string) => string,
+): void {
   const { stdout, env, quiet } = settings;
   // What was asked for word by word (a script, a key, a value) is the purpose of the command, not talk about it.
-  const view = quiet ? result.view.filter(({ kind }) => kind === "verbatim") : result.view;
+  const view = quiet ? blocks.filter(({ kind }) => kind === "verbatim") : blocks;
   const width =
     settings.width ??
     (stdout.isTTY === true ? stdout.columns : undefined) ??

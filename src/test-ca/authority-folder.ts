@@ -1,17 +1,30 @@
 import * as x509 from "@peculiar/x509";
 import { randomBytes, webcrypto } from "node:crypto";
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createAuthority, p256 } from "./authority.ts";
 import type { Authority, CaPair } from "./authority.ts";
 import { isRecord } from "./json.ts";
 
+/** The kept keys cannot be read; `file` holds them, and without it new ones are made. */
+export class UnreadableAuthority extends Error {
+  readonly file: string;
+
+  constructor(file: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`The test CA's keys in ${file} cannot be read: ${why}`, { cause });
+    this.name = "UnreadableAuthority";
+    this.file = file;
+  }
+}
+
 /**
  * Loads the authority kept in `folder`, or makes one and keeps it there: `authority.json` (0600) holds the keys, `root.pem`
- * the trust anchor. Two processes that start at once agree on one authority.
+ * the trust anchor. Two processes that start at once agree on one authority. Rejects with `UnreadableAuthority`, or as the
+ * file system does.
  */
 export async function openAuthority(folder: string, now: Date): Promise<Authority> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const file = join(folder, "authority.json");
   const text = (await readIfThere(file)) ?? (await create(folder, file, now));
   const authority = await parse(text, file);
@@ -19,10 +32,31 @@ export async function openAuthority(folder: string, now: Date): Promise<Authorit
   return authority;
 }
 
+/** 0700 whatever the umask is, and so is each folder above that has to be made. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await makeOne(folder);
+  } catch (error) {
+    if (!isRecord(error) || error["code"] !== "ENOENT") throw error;
+    await makeFolder(dirname(folder));
+    await makeOne(folder);
+  }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await chmod(folder, 0o700);
+  } catch (error) {
+    if (!isRecord(error) || error["code"] !== "EEXIST") throw error;
+  }
+}
+
 async function keepRoot(file: string, pem: string): Promise<void> {
   if ((await readIfThere(file)) === pem) return;
   const draft = `${file}.${randomBytes(6).toString("hex")}`;
   await writeFile(draft, pem, { mode: 0o600, flag: "wx" });
+  await chmod(draft, 0o600);
   await rename(draft, file);
 }
 
@@ -72,11 +106,7 @@ async function parse(text: string, file: string): Promise<Authority> {
       alternateIssuing: new x509.X509Certificate(String(stored["alternateIssuing"])),
     };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `The test CA's keys in ${file} cannot be read: ${why}. Remove the file to make new ones.`,
-      { cause },
-    );
+    throw new UnreadableAuthority(file, cause);
   }
 }
 

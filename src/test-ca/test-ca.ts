@@ -15,6 +15,7 @@ import { createListener } from "./server.ts";
 import type { Profile, RenewalInfo, Settings, State } from "./state.ts";
 
 export type { ArmedFault, Fault, FaultAction, Faults } from "./faults.ts";
+export { UnreadableAuthority } from "./authority-folder.ts";
 export type { ProblemJson } from "./acme-problem.ts";
 export type { RequestRecord } from "./records.ts";
 export type { ResourceKind } from "./routes.ts";
@@ -77,7 +78,8 @@ export interface TestCa {
 
 /**
  * Starts an ACME CA (RFC 8555, 8737, 8738, 9773 and profiles) for trying and testing: it validates for real, and nobody
- * trusts its root but those who are told to. Rejects when the port is taken or the folder unusable.
+ * trusts its root but those who are told to. Rejects as `listen` does when it
+ * cannot, with `UnreadableAuthority` for broken keys in the folder, and as the file system does for a folder that is unusable.
  */
 export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> {
   const settings = withDefaults(options);
