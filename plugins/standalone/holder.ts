@@ -1,7 +1,9 @@
 /** Who listens on a TCP port, as far as Linux lets this user see. */
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { basename } from "node:path";
 
 export interface Holder {
+  /** A program's name, or of a script that Node.js runs that script's. */
   readonly name: string;
   readonly pid: number;
 }
@@ -51,7 +53,16 @@ async function holdsOne(pid: number, links: ReadonlySet<string>): Promise<boolea
 }
 
 async function nameOf(pid: number): Promise<string> {
-  return (await textOf(`/proc/${pid}/comm`)).replaceAll(/[^\x20-\x7e]/g, "") || "a process";
+  const name = plain(await textOf(`/proc/${pid}/comm`)) || "a process";
+  const [program = "", ...args] = (await textOf(`/proc/${pid}/cmdline`)).split("\0");
+  // Node.js calls itself by its main thread.
+  if (!/^node(js)?[\d.]*$/.test(basename(program))) return name;
+  const first = args.find((arg) => /^-(?:[ep]|-eval|-print)$|^[^-]/.test(arg)) ?? "";
+  return first.startsWith("-") ? "node" : plain(basename(first)).slice(0, 60) || "node";
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, "");
 }
 
 async function textOf(file: string): Promise<string> {

@@ -139,6 +139,10 @@ describe("an answer", () => {
     for (const host of ["example.com", "EXAMPLE.com:80", "example.com:8080", "example.com."]) {
       expect(await status(host), host).toBe(200);
     }
+    expect(solver.log.entries.at(-1)).toMatchObject({
+      level: "debug",
+      message: "answered a validation request for example.com",
+    });
     expect(await status("192.0.2.7", v4)).toBe(200);
     expect(await status("[2001:db8::7]:80", v6)).toBe(200);
     expect(await status("[2001:DB8:0:0::7]", v6)).toBe(200);
@@ -332,6 +336,30 @@ describe("a port that cannot be had", () => {
       expect(solver.places()).toEqual([`127.0.0.1:${port}`]);
     } finally {
       holder.kill();
+    }
+  });
+
+  it.runIf(process.platform === "linux").each([
+    ["acmectl.js", /is in use by another acmectl run \(pid \d+\)\.$/, /wait until it has ended/],
+    ["shop.mjs", /is in use by shop\.mjs \(pid \d+\)\.$/, /--webroot DIR/],
+  ])("by a script of Node.js is told by that script's name: %s", async (name, message, hint) => {
+    const folder = await mkdtemp(join(tmpdir(), "acmectl-holder-"));
+    const script =
+      'import { createServer } from "node:net"; const server = createServer().listen(0, "127.0.0.1", () => console.log(server.address().port));';
+    await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+    await writeFile(join(folder, name), script);
+    const holder = spawn(process.execPath, ["--conditions=source", join(folder, name), "issue"]);
+    const port = await new Promise<number>((resolve) =>
+      holder.stdout.once("data", (chunk) => resolve(Number(String(chunk)))),
+    );
+    try {
+      const solver = await open({ port });
+      const problem = await problemOf(solver.preflight?.([], { signal }));
+      expect(problem.message).toMatch(message);
+      expect(problem.hint).toMatch(hint);
+    } finally {
+      holder.kill();
+      await rm(folder, { recursive: true });
     }
   });
 

@@ -59,6 +59,13 @@ async function inUse(where: string, place: ListenOptions): Promise<[string, stri
       "Two standalone solvers of one run cannot share a port: use one for all names, or give them different addresses.",
     ];
   }
+  const [first] = holders;
+  if (first !== undefined && holders.every(({ name }) => /^acmectl(?:\.js)?$/.test(name))) {
+    return [
+      `${where} is in use by another acmectl run (pid ${first.pid}).`,
+      "That run frees it when its validations are done: wait until it has ended, and run this one again.",
+    ];
+  }
   const by = holders.length === 0 ? "another process" : holders.map(describe).join(", ");
   return [
     `${where} is in use by ${by}.`,

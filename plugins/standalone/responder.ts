@@ -36,6 +36,6 @@ function tell(
     host: host ?? "none that can be read",
     path: JSON.stringify(url.slice(0, 120)).slice(1, -1),
   };
-  if (answered) log.info("answered a validation request", fields);
+  if (answered) log.debug(`answered a validation request for ${host}`, fields);
   else log.debug("refused a request that no challenge expects", fields);
 }
