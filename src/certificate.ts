@@ -146,6 +146,8 @@ export interface CertificateRequest {
     post?: HookSetting[];
     failure?: HookSetting[];
   };
+  /** When deploy steps may run by themselves; at any time when absent. */
+  windows?: readonly DeployWindow[];
   /** The config key it came from; absent for a request made on the command line. */
   fromConfig?: boolean;
 }
@@ -158,6 +160,16 @@ export interface IssuerSetting {
   /** A reference, never the key itself. */
   eabHmac?: string;
   caBundle?: string;
+}
+
+/** When a new certificate may be put to use. */
+export interface DeployWindow {
+  /** A cron expression: when it opens. */
+  start: string;
+  /** Milliseconds. */
+  duration: number;
+  /** IANA name; this machine's zone when absent. */
+  timeZone?: string;
 }
 
 /** What is known of the certificate held, read from its `meta.json`. */

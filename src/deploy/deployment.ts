@@ -4,8 +4,9 @@ import type { StoredCertificate } from "../store/store.ts";
 import { deployCertificate } from "./deploy.ts";
 import { openHooks, type Hooks } from "./hooks.ts";
 import { openOncePerRun } from "./once.ts";
-import { stepsOf } from "./steps.ts";
+import { isDeployed, stepsOf } from "./steps.ts";
 import type { DeployTools } from "./tools.ts";
+import { nextWindow } from "./windows.ts";
 
 /** What a run does around and after issuing. */
 export interface Deployment {
@@ -18,8 +19,23 @@ export function openDeployment(from: Omit<DeployTools, "once">): Deployment {
   const tools: DeployTools = { ...from, once: openOncePerRun() };
   return {
     hooks: openHooks(tools),
-    deploy: (certificate) => deployCertificate(certificate, { all: false }, tools),
+    async deploy(certificate) {
+      const pause = await closedUntil(certificate.name, tools);
+      if (pause === undefined) return deployCertificate(certificate, { all: false }, tools);
+      tools.log.info(
+        `${certificate.name} waits for its window, ${pause.toISOString()}, to be deployed`,
+        { step: "deploy" },
+      );
+      return undefined;
+    },
   };
+}
+
+/** When the next window opens, while none is open and something is to be deployed. */
+async function closedUntil(name: string, { store, clock }: DeployTools): Promise<Date | undefined> {
+  const certificate = await store.certificates.read(name);
+  if (certificate?.held === undefined || isDeployed(certificate)) return undefined;
+  return nextWindow(certificate.request.windows ?? [], certificate.held.meta, clock.now());
 }
 
 /** For a dry run: everything is told, and nothing done. */

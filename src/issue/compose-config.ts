@@ -4,6 +4,7 @@ import type { Config, ConfiguredCertificate } from "../options/config.ts";
 import { Problem } from "../problem.ts";
 import { readCsrFile } from "./csr-file.ts";
 import { composeIssuer } from "./issuer.ts";
+import { assertWindow } from "../deploy/windows.ts";
 import { fromConfig } from "./settings.ts";
 
 const noFlags = {
@@ -53,6 +54,7 @@ async function composeOne(
       csr: csr?.base64,
       preferredChain: wanted.preferredChain,
       selfCheckAt: wanted.selfCheckAt,
+      windows: checkedWindows(name, wanted, config),
     }),
     ...profileOf(wanted),
   };
@@ -70,6 +72,11 @@ function named(name: string, { domains }: ConfiguredCertificate, { path }: Confi
       cause: error,
     });
   }
+}
+
+function checkedWindows(name: string, { windows }: ConfiguredCertificate, { path }: Config) {
+  for (const window of windows ?? []) assertWindow(window, `${path}: certificates.${name}.windows`);
+  return windows;
 }
 
 /** A required profile goes before one that is merely wanted. */

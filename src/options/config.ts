@@ -1,6 +1,7 @@
 /** The config file as values (DESIGN §7): what may stand in it is declared here once, and checked, typed and documented from that. */
 import {
   type DeployStep,
+  type DeployWindow,
   type DnsSetting,
   type HookSetting,
   keyTypes,
@@ -119,6 +120,11 @@ export const defaultOptions = {
   },
   post: { type: "json", description: "Commands to run after the attempt, whatever came of it." },
   failure: { type: "json", description: "Commands to run when the attempt failed." },
+  windows: {
+    type: "json",
+    description:
+      "When a new certificate may be deployed; at any time when absent, or when expiry is near.",
+  },
 } as const satisfies OptionDeclarations;
 
 export const certificateOptions = {
@@ -176,11 +182,14 @@ export interface ConfiguredSolver {
   readonly options: Readonly<Record<string, unknown>>;
 }
 /** `solver` is folded into `solvers`. */
-export type ConfiguredDefaults = Omit<SettingsOf<typeof defaultOptions>, "solver" | HookName> &
+export type ConfiguredDefaults = Omit<
+  SettingsOf<typeof defaultOptions>,
+  "solver" | HookName | "windows"
+> &
   ConfiguredHooks;
 export type ConfiguredCertificate = Omit<
   SettingsOf<typeof certificateOptions>,
-  "domains" | "solver" | "labels" | "files" | "dns" | HookName
+  "domains" | "solver" | "labels" | "files" | "dns" | "windows" | HookName
 > &
   ConfiguredHooks & {
     /** Empty when a CSR names them. */
@@ -192,7 +201,7 @@ export type ConfiguredCertificate = Omit<
 export type HookName = "pre" | "deploy" | "post" | "failure";
 export type ConfiguredHooks = {
   readonly [K in HookName]?: K extends "deploy" ? DeployStep[] : HookSetting[];
-};
+} & { readonly windows?: DeployWindow[] };
 
 /** The values that a section holds: only what was written is there. */
 export type SettingsOf<D extends OptionDeclarations> = {

@@ -151,3 +151,23 @@ export const deployOptions = {
     description: "With probe: begin with this protocol in plain text.",
   },
 } as const satisfies OptionDeclarations;
+
+/** When a new certificate may be put to use. */
+export const windowOptions = {
+  start: {
+    type: "string",
+    required: true,
+    description: "When the window opens, as a cron expression: minute, hour, day, month, weekday.",
+    placeholder: "CRON",
+  },
+  duration: {
+    type: "duration",
+    required: true,
+    description: "How long it stays open, e.g. 2h.",
+    min: 60_000,
+  },
+  timeZone: {
+    type: "string",
+    description: "Where those hours are, e.g. Europe/Berlin; this machine's zone when absent.",
+  },
+} as const satisfies OptionDeclarations;

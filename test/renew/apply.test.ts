@@ -101,6 +101,26 @@ describe("apply and plan", () => {
     expect((await show(issuing, ["plan", ...config], clock)).shown.outcome).toBe("unchanged");
   });
 
+  test("deploys in its window alone, unless expiry is near", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    clock.set(new Date("2026-11-20T12:00:00Z"));
+    const copy = join(issuing.state, "..", "copy.pem");
+    await write(`  shop:
+    domains: [shop.example.test]
+    windows: [{ start: "0 2 * * 6", duration: 2h, timeZone: UTC }]
+    deploy: [{ copy: { fullchain: "${copy}" } }]`);
+    const first = await issuing.run(["apply", "--no-jitter", ...config], { clock });
+    expect(first.code).toBe(0);
+    expect(first.stderr).toContain("2026-11-21T02:00:00.000Z");
+    await expect(readFile(copy)).rejects.toMatchObject({ code: "ENOENT" });
+    clock.set(new Date("2026-11-21T02:30:00Z"));
+    const asked = issuing.ca.requests.filter(({ kind }) => kind === "newOrder").length;
+    expect((await issuing.run(["renew", "--no-jitter"], { clock })).code).toBe(0);
+    expect(await readFile(copy, "utf8")).toContain("BEGIN CERTIFICATE");
+    expect(issuing.ca.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(asked);
+  });
+
   test("a config that names what does not exist is told before anything is done", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;

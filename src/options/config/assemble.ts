@@ -32,8 +32,12 @@ export function assemble(path: string, exists: boolean, checked: Sections): Conf
   };
 }
 
-type WrittenDefaults = Omit<SettingsOf<typeof defaultOptions>, HookName> & ConfiguredHooks;
-type WrittenCertificate = Omit<SettingsOf<typeof certificateOptions>, HookName | "files" | "dns"> &
+type WrittenDefaults = Omit<SettingsOf<typeof defaultOptions>, HookName | "windows"> &
+  ConfiguredHooks;
+type WrittenCertificate = Omit<
+  SettingsOf<typeof certificateOptions>,
+  HookName | "windows" | "files" | "dns"
+> &
   ConfiguredHooks & { readonly files?: SettingsOf<typeof fileOptions>; readonly dns?: DnsSetting };
 interface WrittenSolver extends Omit<ConfiguredSolver, "select" | "dns"> {
   readonly select?: SolverSelector;

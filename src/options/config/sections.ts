@@ -14,6 +14,7 @@ import {
   fileOptions,
   hookOptions,
   pkcs12Options,
+  windowOptions,
 } from "../deployment.ts";
 
 /** What a folder of the file may hold: options, and below some of them a shape of its own. */
@@ -42,7 +43,8 @@ const deploy = {
   shorthand: "run",
   oneOf: ["run", "copy", "pkcs12", "reload", "probe"],
 } satisfies NestedShape;
-const hooks = { pre: hook, deploy, post: hook, failure: hook };
+const windows = { options: windowOptions, list: true } satisfies NestedShape;
+const hooks = { pre: hook, deploy, post: hook, failure: hook, windows };
 
 /** The sections of the file: those of one shape, and those that hold named entries of one. */
 export const sections = {

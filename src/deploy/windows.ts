@@ -1,0 +1,56 @@
+import { Cron } from "croner";
+import type { DeployWindow } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+
+/** What remains of the lifetime when no window is waited for any more: a tenth. */
+const near = 10;
+
+/**
+ * When the next window opens; undefined when one is open now, when there are none, or when the certificate would run out before
+ * it is put to use.
+ */
+export function nextWindow(
+  windows: readonly DeployWindow[],
+  { notBefore, notAfter }: { notBefore: string; notAfter: string },
+  now: Date,
+): Date | undefined {
+  const [begin, end] = [new Date(notBefore).getTime(), new Date(notAfter).getTime()];
+  if (windows.length === 0 || end - now.getTime() < (end - begin) / near) return undefined;
+  if (windows.some((window) => isOpen(window, now))) return undefined;
+  const openings = windows.flatMap((window) => cronOf(window).nextRun(now) ?? []);
+  const next = openings.toSorted((a, b) => a.getTime() - b.getTime())[0];
+  return next === undefined || next.getTime() > end - (end - begin) / near ? undefined : next;
+}
+
+/** It opened no longer ago than it stays open. */
+function isOpen(window: DeployWindow, now: Date): boolean {
+  const opened = cronOf(window).nextRun(new Date(now.getTime() - window.duration));
+  return opened !== null && opened <= now;
+}
+
+/** A `config` Problem when the expression or the zone cannot be read. `place` is where it stands. */
+export function assertWindow(window: DeployWindow, place: string): void {
+  try {
+    if (cronOf(window).nextRun() !== null) return;
+  } catch (cause) {
+    throw unreadable(window, place, cause);
+  }
+  throw unreadable(window, place, undefined);
+}
+
+function unreadable({ start, timeZone }: DeployWindow, place: string, cause: unknown): Problem {
+  const zone = timeZone === undefined ? "" : ` in the time zone "${timeZone}"`;
+  return new Problem("config", {
+    detail: `${place}: "${start}"${zone} is never: ${cause instanceof Error ? cause.message : "no such time comes"}.`,
+    hint: 'Write minute, hour, day, month and weekday, e.g. "0 2 * * 6" for Saturdays at 2, and a zone such as Europe/Berlin.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Never started: it is asked for times alone. */
+function cronOf({ start, timeZone }: DeployWindow): Cron {
+  return new Cron(start, {
+    paused: true,
+    ...(timeZone === undefined ? {} : { timezone: timeZone }),
+  });
+}

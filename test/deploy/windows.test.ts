@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { assertWindow, nextWindow } from "../../src/deploy/windows.ts";
+
+const saturday = { start: "0 2 * * 6", duration: 2 * 3_600_000, timeZone: "Europe/Berlin" };
+const quarter = { notBefore: "2026-10-01T00:00:00Z", notAfter: "2026-12-30T00:00:00Z" };
+const at = (time: string) => new Date(time);
+
+describe("a deploy window", () => {
+  test("is open from its start for its duration, in its own time zone", () => {
+    // 2026-11-21 is a Saturday; Berlin is an hour ahead of UTC then.
+    expect(nextWindow([saturday], quarter, at("2026-11-21T01:00:00Z"))).toBeUndefined();
+    expect(nextWindow([saturday], quarter, at("2026-11-21T02:59:59Z"))).toBeUndefined();
+    expect(nextWindow([saturday], quarter, at("2026-11-21T00:59:59Z"))).toEqual(
+      at("2026-11-21T01:00:00Z"),
+    );
+    expect(nextWindow([saturday], quarter, at("2026-11-21T03:00:01Z"))).toEqual(
+      at("2026-11-28T01:00:00Z"),
+    );
+  });
+
+  test("of several, the next one counts", () => {
+    const noon = { start: "0 12 * * *", duration: 3_600_000, timeZone: "UTC" };
+    expect(nextWindow([saturday, noon], quarter, at("2026-11-22T09:00:00Z"))).toEqual(
+      at("2026-11-22T12:00:00Z"),
+    );
+  });
+
+  test("is not waited for when there is none, or when a tenth of the lifetime is left, or would be", () => {
+    expect(nextWindow([], quarter, at("2026-11-22T09:00:00Z"))).toBeUndefined();
+    expect(nextWindow([saturday], quarter, at("2026-12-22T09:00:00Z"))).toBeUndefined();
+    expect(nextWindow([saturday], quarter, at("2026-12-20T09:00:00Z"))).toBeUndefined();
+  });
+
+  test.each([
+    [{ start: "0 25 * * *", duration: 60_000 }, "0 25"],
+    [{ start: "0 0 31 2 *", duration: 60_000 }, "never"],
+    [{ start: "0 2 * * 6", duration: 60_000, timeZone: "Europe/Berlim" }, "Europe/Berlim"],
+  ])("%o is refused with its place", (window, told) => {
+    expect(() => assertWindow(window, "config.yaml: certificates.shop.windows")).toThrow(told);
+  });
+});
