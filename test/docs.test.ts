@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { optionsTable } from "../src/options/table.ts";
+import { markdownTable, optionsTable } from "../src/options/table.ts";
 import { exitCodes } from "../src/problem.ts";
 import { builtInSolvers, loadSolver } from "../src/registry.ts";
 
@@ -41,14 +41,15 @@ describe("the project's README", () => {
     const rows = await Promise.all(
       (await builtInSolvers()).map(async (name) => {
         const { plugin } = await loadSolver(name, { cwd: "/" });
-        return `| [${name}](plugins/${name}/README.md) | ${plugin.challengeTypes.join(", ")} | ${plugin.summary} |`;
+        return [
+          `[${name}](plugins/${name}/README.md)`,
+          plugin.challengeTypes.join(", "),
+          plugin.summary,
+        ];
       }),
     );
-    const solvers = ["| solver | answers | what it does |", "| --- | --- | --- |", ...rows].join(
-      "\n",
-    );
-    const codes = Object.entries(exitCodes).map(([code, meaning]) => `| ${code} | ${meaning} |`);
-    const table = ["| code | meaning |", "| --- | --- |", ...codes].join("\n");
+    const solvers = markdownTable(["solver", "answers", "what it does"], rows);
+    const table = markdownTable(["code", "meaning"], Object.entries(exitCodes));
     const written = await readFile(file, "utf8");
     const expected = filled(filled(written, "solvers", solvers), "exit-codes", table);
     await expect(expected).toMatchFileSnapshot(file);

@@ -198,7 +198,7 @@ export const visibilityFlags = {
   },
 } as const satisfies OptionDeclarations;
 
-export const localFlags = {
+const localFlags = {
   localHttpPort: {
     type: "port",
     description:

@@ -17,7 +17,17 @@ export function optionsTable(declarations: OptionDeclarations, plugin: string): 
   const options = describeOptions(declarations, plugin);
   if (options.length === 0) return "It has no options.";
   const header = ["In the config", "Flag", "Environment", "Takes", "Default", "Meaning"];
-  const rows = options.map((option) => cellsOf(option).map(escape));
+  return markdownTable(
+    header,
+    options.map((option) => cellsOf(option).map(escape)),
+  );
+}
+
+/** Rows of Markdown, aligned as the formatter aligns them. */
+export function markdownTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );

@@ -170,7 +170,9 @@ test("--dry-run goes all the way with the embedded CA, and changes neither certi
   expect(code).toBe(0);
   expect(report.certificates).toMatchObject([{ name: "a.example.test", outcome: "dry-run" }]);
   expect(issuing.ca.requests).toHaveLength(asked);
-  expect((await issuing.run(["status", "a.example.test", "--json"], { clock })).stdout).toBe(before.stdout);
+  expect((await issuing.run(["status", "a.example.test", "--json"], { clock })).stdout).toBe(
+    before.stdout,
+  );
   const alone = await issuing.issue(["-d", "b.example.test", "--dry-run"], { clock });
   expect(alone.code).toBe(0);
   expect(alone.stdout).toContain("Nothing was kept");
