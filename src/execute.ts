@@ -3,6 +3,7 @@ import { commandSource } from "./commands/definitions.ts";
 import { contextOf } from "./context.ts";
 import { globalOptions } from "./options/global.ts";
 import { type OptionSources, resolveOptions } from "./options/resolve.ts";
+import { columnsOf } from "./output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "./output/output.ts";
 import { type ExitCode, Problem } from "./problem.ts";
 import { type CommandLine, readCommandLine } from "./program.ts";
@@ -51,7 +52,7 @@ async function read({ argv, surroundings, parts, versions }: Run): Promise<Comma
     env,
     cwd,
     version: versions,
-    width: Math.min(stdout.columns ?? 100, 120),
+    width: Math.min(columnsOf(stdout) ?? 100, 120),
   });
 }
 

@@ -386,6 +386,8 @@ describe("help", () => {
       "
     `);
     expect((await acmectl("help issue", { columns: 90 })).stdout).toBe(stdout);
+    const unknown = await acmectl("issue --help", { columns: 0 });
+    expect(unknown.stdout).toBe((await acmectl("issue --help", { columns: 100 })).stdout);
   });
 
   test("a chosen solver's options join it", async () => {

@@ -23,6 +23,11 @@ export function hasCursor(stream: TextStream, env: Env): boolean {
   return stream.isTTY === true && env["TERM"] !== "dumb";
 }
 
+/** How wide the stream says it is; undefined where it does not, or says 0, as some serial lines and containers do. */
+export function columnsOf({ columns }: Pick<TextStream, "columns">): number | undefined {
+  return columns !== undefined && columns > 0 ? columns : undefined;
+}
+
 function hasColour(stream: TextStream, env: Env): boolean {
   const forced = env["FORCE_COLOR"];
   if (forced !== undefined) return forced !== "0" && forced !== "false";

@@ -2,7 +2,7 @@
 import stringWidth from "string-width";
 import type { Clock } from "../clock.ts";
 import type { LogFields } from "../plugin.ts";
-import { type Env, hasCursor, painter, type TextStream } from "./colour.ts";
+import { columnsOf, type Env, hasCursor, painter, type TextStream } from "./colour.ts";
 import type { Mask } from "./mask.ts";
 import { oneLine, safeJson } from "./text.ts";
 
@@ -58,7 +58,7 @@ export function textEvents(
   };
   const show = (line: string) => {
     clear();
-    progress = cut(line, stream.columns ?? 80);
+    progress = cut(line, columnsOf(stream) ?? 80);
     stream.write(progress);
   };
   return {

@@ -4,7 +4,7 @@ import type { Log, LogFields } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
 import { type Bug, bugJson, renderBug } from "./bug.ts";
-import { type Env, painter, type TextStream } from "./colour.ts";
+import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, textEvents } from "./log.ts";
 import { type Mask, openMask } from "./mask.ts";
 import { problemJson, renderProblem } from "./problem.ts";
@@ -164,10 +164,8 @@ function showView(
   const { stdout, env, quiet } = settings;
   // What was asked for word by word (a script, a key, a value) is the purpose of the command, not talk about it.
   const view = quiet ? blocks.filter(({ kind }) => kind === "verbatim") : blocks;
-  const width =
-    settings.width ??
-    (stdout.isTTY === true ? stdout.columns : undefined) ??
-    Number.POSITIVE_INFINITY;
+  const terminal = stdout.isTTY === true ? columnsOf(stdout) : undefined;
+  const width = settings.width ?? terminal ?? Number.POSITIVE_INFINITY;
   const text = renderView(view, { paint: painter(stdout, env), mask, width });
   if (text !== "") stdout.write(text);
 }

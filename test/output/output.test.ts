@@ -232,6 +232,14 @@ describe("events", () => {
     expect(run.stderr.text()).toBe("日本語日本語日本語…");
   });
 
+  test("and tables are not squeezed by a terminal that says it has no columns", () => {
+    const { output, stdout, stderr } = opened({}, { columns: 0 });
+    output.log.info("waiting for the CA", { step: "validation" });
+    expect(stderr.text()).toBe("waiting for the CA");
+    output.result("list", listed);
+    expect(stdout.text()).toContain("www.example.com  R11         in 89 days");
+  });
+
   test("are plain lines on a dumb terminal", () => {
     const run = opened({ env: { TERM: "dumb" } }, { columns: 80 });
     story(run);
