@@ -1,5 +1,6 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { testClock } from "../support/clock.ts";
 import { startIssuing } from "../support/issuing.ts";
@@ -249,4 +250,24 @@ test("list shows each certificate with its state, and conditions for machines", 
   );
   const json = await issuing.run(["list", "--json"], { clock });
   expect(conditionsIn(json.stdout)).toMatchObject({ Ready: { status: true } });
+});
+
+test("the documents of list, status and describe are what the schema says", async () => {
+  const { clock, issuing } = await aging();
+  await using _ = issuing;
+  await issuing.issue(["-d", name, "--deploy-hook", "exit 3"], { clock });
+  issuing.ca.faults.add({
+    on: "newOrder",
+    do: { status: 500, problem: { type: "serverInternal" } },
+  });
+  await issuing.issue(["-d", "b.example.test"], { clock });
+  const file = new URL("../../schema/result.schema.json", import.meta.url);
+  const ajv = new Ajv2020({ allErrors: true, validateFormats: false, strictTypes: false });
+  const isResult = ajv.compile(JSON.parse(await readFile(file, "utf8")));
+  for (const words of ["list", "status", "status --check --warn 14d", `describe ${name}`]) {
+    const { stdout } = await issuing.run([...words.split(" "), "--json"], { clock });
+    const document = JSON.parse(stdout);
+    expect([words, isResult(document), isResult.errors]).toEqual([words, true, null]);
+    expect(document.certificates[0].conditions).toHaveLength(4);
+  }
 });

@@ -90,6 +90,23 @@ test("of several accounts the usable one comes first", async () => {
   expect(found.map((account) => account.id)).toEqual(["c", "b", "a"]);
 });
 
+test("of several usable accounts the one that was chosen last comes first", async () => {
+  const { store } = await openStore();
+  for (const id of ["a", "b", "c"]) {
+    const made = await create(store, id);
+    await store.accounts.update(made, { url: `https://acme.example.org/acct/${id}` });
+  }
+  const ids = async () => (await store.accounts.ofDirectory(directory)).map(({ id }) => id);
+  const choose = async (id: string, chosenAt: string) => {
+    const found = (await store.accounts.ofDirectory(directory)).find((one) => one.id === id);
+    if (found !== undefined) await store.accounts.update(found, { chosenAt });
+  };
+  await choose("c", "2026-01-02T00:00:00.000Z");
+  expect((await ids())[0]).toBe("c");
+  await choose("b", "2026-01-03T00:00:00.000Z");
+  expect((await ids()).slice(0, 2)).toEqual(["b", "c"]);
+});
+
 test("making an account that is there changes nothing", async () => {
   const { store } = await openStore();
   const made = await create(store);
