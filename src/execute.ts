@@ -7,12 +7,13 @@ import { columnsOf } from "./output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "./output/output.ts";
 import { type ExitCode, Problem } from "./problem.ts";
 import { type CommandLine, readCommandLine } from "./program.ts";
+import { firstWords } from "./program/words.ts";
 import type { Run } from "./surroundings.ts";
 import { version } from "./version.ts";
 
 /** Never rejects. */
 export async function execute(run: Run): Promise<ExitCode> {
-  const shown = { output: openOutput(firstSettings(run)), command: "acmectl" };
+  const shown = { output: openOutput(firstSettings(run)), command: typedCommand(run) };
   try {
     const line = await read(run);
     if (line.kind === "text") {
@@ -42,6 +43,14 @@ export async function execute(run: Run): Promise<ExitCode> {
   } finally {
     shown.output.close();
   }
+}
+
+/** The command that the words begin with, for failures before anything is read from them. */
+function typedCommand({ argv, parts }: Run): string {
+  const { names } = parts.commands ?? commandSource();
+  const words = firstWords(argv);
+  const length = [2, 1].find((length) => names.includes(words.slice(0, length).join("-")));
+  return length === undefined ? "acmectl" : words.slice(0, length).join(" ");
 }
 
 async function read({ argv, surroundings, parts, versions }: Run): Promise<CommandLine> {

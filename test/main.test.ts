@@ -43,6 +43,10 @@ describe("main", () => {
     });
     const { stdout } = await run("try --json", { parts });
     expect(JSON.parse(stdout)).toEqual({ command: "try", outcome: "issued", certificates: [] });
+    const named = async (line: string) => JSON.parse((await run(line)).stdout).command;
+    expect(await named("issue --foo --json")).toBe("issue");
+    expect(await named("--json account show --foo")).toBe("account show");
+    expect(await named("isue --json")).toBe("acmectl");
   });
 
   test.each(
