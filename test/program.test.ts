@@ -348,7 +348,7 @@ describe("help", () => {
       Options:
         -d, --domains <NAME>   A name.
         --key-type <TYPE>      Kind of the private key (ec256 | rsa2048; default: ec256).
-        --no-self-check        Turn off: look first.
+        --no-self-check        Do not look first.
         --no-wait              Do not wait.
         --labels <KEY=VALUE>   Labels.
         --hook <LIST>          A command.

@@ -23,7 +23,10 @@ export type OptionType =
 
 export interface OptionDeclaration {
   type: OptionType;
-  /** One sentence: meaning, unit, and where the value comes from. */
+  /**
+   * One sentence: meaning, unit, and where the value comes from. Of a boolean it begins with a verb, since the help of one
+   * that is on says `Do not` before it.
+   */
   description: string;
   required?: boolean;
   /** In the option's own type; a secret has none. */

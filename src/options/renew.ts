@@ -26,7 +26,7 @@ export const passFlags = {
     type: "boolean",
     default: true,
     description:
-      "Without a terminal, wait up to 8 minutes before the first request, so that not all hosts come at once.",
+      "Wait up to 8 minutes before the first request of a run without a terminal, when all hosts would come at once.",
   },
   wait: {
     type: "boolean",

@@ -25,7 +25,7 @@ export const certificateFlags = {
   },
   keyType: {
     type: "string",
-    description: "Kind of the private key (ec256).",
+    description: "Kind of the private key; ec256 when absent.",
     choices: keyTypes,
     aliases: ["keylength"],
     placeholder: "TYPE",
@@ -170,13 +170,17 @@ export const visibilityFlags = {
   dnsRecursive: { type: "boolean", description: "Then ask the resolvers as well.", group: look },
   dnsTimeout: {
     type: "duration",
-    description: "How long to look for a dns-01 response (2m).",
+    description: "How long to look for a dns-01 response; 2m when absent.",
     group: look,
   },
-  dnsInterval: { type: "duration", description: "How long between two looks (2s).", group: look },
+  dnsInterval: {
+    type: "duration",
+    description: "How long between two looks; 2s when absent.",
+    group: look,
+  },
   dnsSettle: {
     type: "duration",
-    description: "How long to wait after it was seen everywhere (0).",
+    description: "How long to wait after it was seen everywhere; not at all when absent.",
     group: look,
   },
   dnsWait: {
@@ -187,12 +191,13 @@ export const visibilityFlags = {
   dnsCname: {
     type: "string",
     choices: ["follow", "none"],
-    description: "Write where CNAMEs of _acme-challenge lead, or at the name itself (follow).",
+    description:
+      "Write where CNAMEs of _acme-challenge lead, or at the name itself; follow when absent.",
     group: look,
   },
   dnsPort: {
     type: "port",
-    description: "Port of the zones' own servers (53).",
+    description: "Port of the zones' own servers; 53 when absent.",
     hidden: true,
     group: look,
   },

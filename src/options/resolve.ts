@@ -1,9 +1,9 @@
 /** Declared options → values: flag, environment, config, default, in this order. */
-import { closest } from "fastest-levenshtein";
 import { Problem, type ProblemKind } from "../problem.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./declaration.ts";
 import { acceptedBy, describeOption } from "./describe.ts";
 import { find, type Found } from "./find.ts";
+import { nearest } from "./near.ts";
 import { absoluteReference, isReference, readSecret } from "./secret.ts";
 import { parseValue } from "./value.ts";
 
@@ -124,17 +124,16 @@ function unreadable(declaration: OptionDeclaration, found: Found, wrong: string)
     return new Problem(found.kind, { detail: `${found.source} ${told}: ${accepted}.` });
   }
   const { raw } = found;
-  const nearest =
-    choices !== undefined && typeof raw === "string"
-      ? `; did you mean ${closest(raw, choices)}?`
-      : ".";
-  const detail = `${found.source} ${shownValue(raw)}${wrong}: ${accepted}${nearest}`;
+  const near = typeof raw === "string" ? nearest(raw, choices ?? []) : undefined;
+  const meant = near === undefined ? "." : `; did you mean ${near}?`;
+  const detail = `${found.source} ${shownValue(raw)}${wrong}: ${accepted}${meant}`;
   return new Problem(found.kind, { detail: detail.replaceAll(/\/\/[^/@"\s]*@/g, "//***@") });
 }
 
 function shownValue(raw: unknown): string {
-  if (raw === "" || raw === null) return "";
-  const text = JSON.stringify(raw);
+  const parts: unknown[] = Array.isArray(raw) ? raw : [raw];
+  if (parts.every((part) => part === "" || part === null)) return "";
+  const text = parts.map((part) => JSON.stringify(part)).join(", ");
   return `is ${text.length > 80 ? `${text.slice(0, 79)}…` : text}, which `;
 }
 
@@ -165,7 +164,9 @@ function unknownKeys(
     const whose = plugin === undefined ? "" : ` of the solver ${plugin}`;
     const detail = `${config.path}: ${sectionKey(config, key)} is no option${whose}.`;
     if (known.length === 0) return new Problem("config", { detail });
-    const hint = `Did you mean ${closest(key, known)}? It takes ${known.join(", ")}.`;
+    const near = nearest(key, known);
+    const meant = near === undefined ? "" : `Did you mean ${near}? `;
+    const hint = `${meant}It takes ${known.join(", ")}.`;
     return new Problem("config", { detail, hint });
   });
 }

@@ -95,6 +95,9 @@ function readList(raw: unknown, declaration: OptionDeclaration): Parsed {
     return text === undefined || declaration.verbatim === true ? [text] : text.split(/[,\n]/);
   });
   const value: string[] = [];
+  if (elements.length > 0 && elements.every((element) => element?.trim() === "")) {
+    return { wrong: "is empty" };
+  }
   for (const element of elements) {
     if (element === undefined) return { wrong: "holds something that is not text" };
     const text = element.trim();

@@ -24,7 +24,8 @@ export function rootClosing(): string {
 export function inHelp(option: OptionDescription): string {
   const { description, choices, required, flag, default: standard } = option;
   if (flag?.means === false) {
-    return `Turn off: ${description.slice(0, 1).toLowerCase()}${description.slice(1)}`;
+    // A boolean that is on says in the imperative what it does, as options do that are off.
+    return `Do not ${description.slice(0, 1).toLowerCase()}${description.slice(1)}`;
   }
   const more = [
     ...(choices.length === 0 ? [] : [choices.join(" | ")]),

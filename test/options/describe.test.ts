@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { requestFlags } from "../../src/options/request.ts";
 import { describeOption } from "../../src/options/describe.ts";
 
 const flag = (name: string, standard?: boolean) =>
@@ -81,4 +82,11 @@ test("an option of a plugin has its plugin's prefix everywhere, and no single le
     accepts: "a duration such as 90s, 5m, 12h or 10d not below 1s",
   });
   expect(described.flag).not.toHaveProperty("short");
+});
+
+test("what is taken when an option is absent is said in words, not in brackets, which help puts behind", () => {
+  const bracketed = Object.values(requestFlags).filter(({ description }) =>
+    /\([^ )]+\)\.$/.test(description),
+  );
+  expect(bracketed).toEqual([]);
 });

@@ -166,6 +166,24 @@ describe("what is wrong is told with its source, and what would be right", () =>
     );
   });
 
+  test("a choice that is near none, without a guess", async () => {
+    const logFormat = { type: "string", choices: ["text", "json"], description: "How." } as const;
+    const { message } = await problemOf(resolve({ logFormat }, { flags: { logFormat: "xml" } }));
+    expect(message).toBe(
+      '--log-format is "xml", which is not one of the choices: it takes one of text, json.',
+    );
+  });
+
+  test("a list of nothing, and one with a gap, as they were written", async () => {
+    const domains = { type: "list", description: "Names." } as const;
+    const wrong = (given: string[]) =>
+      problemOf(resolve({ domains }, { flags: { domains: given } }));
+    expect((await wrong([""])).message).toMatch(/^--domains is empty: it takes/);
+    expect((await wrong(["a.example", ""])).message).toMatch(
+      /^--domains is "a\.example", "", which has an empty element: /,
+    );
+  });
+
   test("a required option that is missing, with every way to give it", async () => {
     const problem = await problemOf(
       resolve(cloudflare, { plugin: "cloudflare", config: config({}) }),

@@ -1,7 +1,7 @@
 /** Holds a config file against the declared options. */
-import { closest, distance } from "fastest-levenshtein";
 import type { OptionDeclaration, OptionDeclarations } from "../declaration.ts";
 import { acceptedBy } from "../describe.ts";
+import { nearest } from "../near.ts";
 import { absoluteReference, isReference } from "../secret.ts";
 import { parseValue } from "../value.ts";
 import { crossFaults } from "./cross.ts";
@@ -192,15 +192,4 @@ function unknownKey(keys: Keys, known: readonly string[], parent: string): Fault
     message: `${quoted(key)} is not known in ${parent}.${meant}`,
     hint: `Known there: ${known.join(", ")}.`,
   };
-}
-
-function nearest(key: string, known: readonly string[]): string | undefined {
-  const same = known.find((name) => plain(name) === plain(key));
-  if (same !== undefined || known.length === 0) return same;
-  const near = closest(key, [...known]);
-  return distance(key, near) <= Math.max(2, near.length / 3) ? near : undefined;
-}
-
-function plain(name: string): string {
-  return name.replaceAll(/[-_\s]/gu, "").toLowerCase();
 }
