@@ -157,7 +157,7 @@ async function run(
     versionOf(request, await key, account, issued, tools.clock.now()),
     lock,
   );
-  await journal.remove();
+  await journal.end();
   return { held, order: issued.order };
 }
 
@@ -204,8 +204,9 @@ async function prove(
   const assignments = known.assignments ?? (await assignSolvers(known.names, request, tools));
   const order = resumed ?? (await placeOrder(request, replaces, account, tools));
   const journal = openJournal(tools.store, {
-    presented: [],
     ...(resumed === undefined ? {} : known.pending),
+    // What a former run could not clean up is owed whatever becomes of its order.
+    presented: known.pending?.presented ?? [],
     name: request.name,
     orderUrl: order.url,
     directory: request.issuer.server,

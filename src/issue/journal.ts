@@ -14,7 +14,8 @@ export interface Journal {
   presented(attempt: Attempt, receipt: unknown): Promise<void>;
   /** After `cleanup`. */
   cleaned(attempts: readonly Attempt[]): Promise<void>;
-  remove(): Promise<void>;
+  /** The order is done with. What could not be cleaned up stays for the next run. */
+  end(): Promise<void>;
 }
 
 export function openJournal(store: Store, start: PendingOrder): Journal {
@@ -50,9 +51,11 @@ export function openJournal(store: Store, start: PendingOrder): Journal {
           (entry) => !attempts.some((attempt) => isEntryOf(entry, attempt)),
         ),
       })),
-    remove: async () => {
+    end: async () => {
       await writing.catch(() => undefined);
-      await store.journal.remove(pending.name);
+      const { orderUrl: _url, privateKey: _key, csr: _csr, ...rest } = pending;
+      if (rest.presented.length === 0) await store.journal.remove(rest.name);
+      else await store.journal.write(rest);
     },
   };
 }

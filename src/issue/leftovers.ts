@@ -32,7 +32,8 @@ export async function cleanLeftovers(
       });
     }
   }
-  await store.journal.write({ ...pending, presented: left });
+  if (left.length === 0 && pending.orderUrl === undefined) await store.journal.remove(name);
+  else await store.journal.write({ ...pending, presented: left });
 }
 
 async function undo(

@@ -69,7 +69,7 @@ async function showAll(
     return attempts.map((attempt) => outcomeOf(attempt, all, unreached));
   } finally {
     await withdraw(owed, journal, tools);
-    if (journal.pending.presented.length === 0) await journal.remove();
+    await journal.end();
   }
 }
 
