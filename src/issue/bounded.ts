@@ -1,4 +1,4 @@
-import type { Call, Solver } from "../plugin.ts";
+import type { Call, Identifier, Solver } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 
 /** Milliseconds. */
@@ -99,6 +99,16 @@ export async function within<T>(
     clearTimeout(graceTimer);
     signal.removeEventListener("abort", abandon);
   }
+}
+
+/** What a solver fails with: its own Problem, or one that says `what` failed, for somebody else wrote it. */
+export function solverProblem(what: string, error: unknown, identifier?: Identifier): Problem {
+  if (Problem.is(error)) return error;
+  return new Problem("solver", {
+    detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
+    ...(identifier === undefined ? {} : { identifier }),
+    cause: error,
+  });
 }
 
 function tooLong(failure: string, limit: number): Problem {

@@ -1,5 +1,5 @@
 import type { Call, Log } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import { solverProblem } from "./bounded.ts";
 import { fieldsOf, type Attempt } from "./challenges.ts";
 import type { Journal } from "./journal.ts";
 import type { OpenSolver } from "./solvers.ts";
@@ -42,7 +42,9 @@ export async function present(
     } catch (error) {
       for (const attempt of batch) {
         owed.push({ attempt, receipt: undefined });
-        failures.set(attempt, asProblem(error, attempt, "present"));
+        const { open, challenge } = attempt;
+        const what = `Solver ${open.setting.name} could not present ${challenge.type} for ${challenge.identifier.value}`;
+        failures.set(attempt, solverProblem(what, error, challenge.identifier));
       }
     }
   };
@@ -82,12 +84,16 @@ async function inBatches(
   const { solver, limit } = open;
   if (solver.presentAll !== undefined && batch.length > 1) {
     const challenges = batch.map(({ challenge }) => challenge);
-    await each(batch, () => limit(async () => (await solver.presentAll?.(challenges, call)) ?? []));
+    await each(batch, () =>
+      limit(async () => (await solver.presentAll?.(challenges, call)) ?? [], call.signal),
+    );
     return;
   }
   await Promise.all(
     batch.map((attempt) =>
-      each([attempt], () => limit(async () => [await solver.present(attempt.challenge, call)])),
+      each([attempt], () =>
+        limit(async () => [await solver.present(attempt.challenge, call)], call.signal),
+      ),
     ),
   );
 }
@@ -150,13 +156,4 @@ async function withdrawFrom(
       each([item], () => solver.cleanup(item.attempt.challenge, item.receipt, call)),
     ),
   );
-}
-
-function asProblem(error: unknown, { open, challenge }: Attempt, verb: string): Problem {
-  if (Problem.is(error)) return error;
-  return new Problem("solver", {
-    detail: `Solver ${open.setting.name} could not ${verb} ${challenge.type} for ${challenge.identifier.value}: ${error instanceof Error ? error.message : String(error)}`,
-    identifier: challenge.identifier,
-    cause: error,
-  });
 }

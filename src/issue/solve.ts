@@ -42,18 +42,23 @@ async function publish(
   tools: IssueTools,
 ): Promise<readonly Attempt[]> {
   const ready: Attempt[] = [];
-  let open = pending.map(({ attempts }) => attempts);
+  let open: readonly Open[] = pending.map(({ attempts }) => ({ attempts }));
   while (open.length > 0) {
-    const now = open.flatMap(([attempt]) => (attempt === undefined ? [] : [attempt]));
+    const now = open.flatMap(({ attempts }) => attempts.slice(0, 1));
     const shown = await present(now, journal, published, tools);
     const seen = await waitUntilVisible(shown, request, tools);
     const failures = new Map([...shown.failures, ...seen.failures]);
     for (const [attempt, error] of failures) tellFailed(attempt, error, tools.log);
     ready.push(...now.filter((attempt) => !failures.has(attempt)));
-    const failed = open.filter(([attempt]) => attempt !== undefined && failures.has(attempt));
-    open = nextCandidates(failed, failures, tools);
+    open = nextCandidates(open, failures, tools);
   }
   return ready;
+}
+
+/** An authorization without a visible response, and what its first candidate failed with. */
+interface Open {
+  readonly attempts: readonly Attempt[];
+  readonly first?: { readonly reason: unknown };
 }
 
 /** For the record alone: the failure itself is told by those who decide what follows from it. */
@@ -67,22 +72,38 @@ function tellFailed(attempt: Attempt, error: unknown, log: Log): void {
   });
 }
 
+/** What failed, with those that are left to try. Where none is, the failure of the first candidate is what is told. */
 function nextCandidates(
-  failed: readonly (readonly Attempt[])[],
+  open: readonly Open[],
   failures: ReadonlyMap<Attempt, unknown>,
-  tools: IssueTools,
-): (readonly Attempt[])[] {
-  const lost = failed.filter((attempts) => attempts.length === 1).map(([attempt]) => attempt);
-  const reasons = lost.flatMap((attempt) => (attempt === undefined ? [] : [failures.get(attempt)]));
-  tools.signal.throwIfAborted();
-  if (reasons.length > 0) throw combined(reasons, "solver");
-  return failed.map(([first, ...others]) => {
-    const error = first === undefined ? undefined : failures.get(first);
-    tools.log.warn(
-      `solver ${first?.open.setting.name} failed for ${first?.challenge.identifier.value}: ${messageOf(error)}; trying ${others[0]?.open.setting.name}`,
-      { step: "present", identifier: first?.challenge.identifier.value },
+  { signal, log }: IssueTools,
+): readonly Open[] {
+  signal.throwIfAborted();
+  const failed = open.flatMap(({ attempts: [tried, ...others], first }) => {
+    if (tried === undefined || !failures.has(tried)) return [];
+    const reason = failures.get(tried);
+    return [{ tried, reason, others, first: first ?? { reason } }];
+  });
+  const lost = failed.filter(({ others }) => others.length === 0);
+  for (const { tried, reason, first } of lost) {
+    if (first.reason !== reason) tellNext(tried, reason, "no other is left", log);
+  }
+  if (lost.length > 0)
+    throw combined(
+      lost.map(({ first }) => first.reason),
+      "solver",
     );
-    return others;
+  return failed.map(({ tried, reason, others, first }) => {
+    tellNext(tried, reason, `trying ${others[0]?.open.setting.name}`, log);
+    return { attempts: others, first };
+  });
+}
+
+function tellNext(tried: Attempt, reason: unknown, next: string, log: Log): void {
+  const { solver, identifier } = fieldsOf(tried);
+  log.warn(`solver ${solver} failed for ${identifier}: ${messageOf(reason)}; ${next}`, {
+    step: "present",
+    identifier,
   });
 }
 

@@ -8,7 +8,7 @@ import { loadSolver, type LoadedSolver } from "../registry.ts";
 import type { Store } from "../store/store.ts";
 import type { Ambient } from "./ambient.ts";
 import { createLimit, type Limit } from "../limit.ts";
-import { boundedSolver, solverLimits, within } from "./bounded.ts";
+import { boundedSolver, solverLimits, solverProblem, within } from "./bounded.ts";
 
 /** A solver that was created for this run. */
 export interface OpenSolver {
@@ -42,7 +42,10 @@ export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverS
     const failure = `Solver ${setting.name} was not created`;
     const solver = await within(call, grace, failure, ambient, async () =>
       plugin.create(values, contextOf(setting, ambient, store, dns)),
-    );
+    ).catch((error: unknown) => {
+      ambient.signal.throwIfAborted();
+      throw solverProblem(failure, error);
+    });
     const bounded = boundedSolver(setting.name, solver);
     return { setting, plugin, solver: bounded, limit: createLimit(plugin.concurrency ?? 1) };
   };

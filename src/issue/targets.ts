@@ -1,6 +1,7 @@
 import type { CertificateRequest, DnsSetting, SolverSetting } from "../certificate.ts";
 import type { ChallengeType, Identifier, Target } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import { solverProblem } from "./bounded.ts";
 import { selectSolvers, type Selection } from "./selection.ts";
 import type { OpenSolver } from "./solvers.ts";
 import type { IssueTools } from "./tools.ts";
@@ -164,6 +165,7 @@ async function preflight(
   tools: IssueTools,
 ): Promise<readonly Assignment[]> {
   const able = [...assignments];
+  const firsts = new Map<Identifier, Failure>();
   let unchecked = [...able.keys()];
   while (unchecked.length > 0) {
     const failures = await checkSolvers(
@@ -174,15 +176,22 @@ async function preflight(
       const assignment = able[index];
       const failure = failures.get(assignment?.candidates[0]?.open);
       if (assignment === undefined || failure === undefined) return false;
-      able[index] = withoutFirst(assignment, failure.reason, tools);
+      const { identifier } = assignment;
+      const first = firsts.get(identifier) ?? failure;
+      firsts.set(identifier, first);
+      able[index] = withoutFirst(assignment, failure, first, tools);
       return true;
     });
   }
   return able;
 }
 
+interface Failure {
+  readonly reason: unknown;
+}
+
 async function checkSolvers(assignments: readonly Assignment[], signal: AbortSignal) {
-  const failures = new Map<OpenSolver | undefined, { readonly reason: unknown }>();
+  const failures = new Map<OpenSolver | undefined, Failure>();
   const first = assignments.flatMap(({ candidates: [candidate] }) =>
     candidate === undefined ? [] : [candidate],
   );
@@ -192,9 +201,10 @@ async function checkSolvers(assignments: readonly Assignment[], signal: AbortSig
         candidates.map(({ target }) => target),
         { signal },
       );
-    } catch (reason) {
+    } catch (error) {
       signal.throwIfAborted();
-      failures.set(open, { reason });
+      const what = `Solver ${open.setting.name} did not pass its own check`;
+      failures.set(open, { reason: solverProblem(what, error) });
     }
   }
   return failures;
@@ -202,16 +212,19 @@ async function checkSolvers(assignments: readonly Assignment[], signal: AbortSig
 
 function withoutFirst(
   { identifier, candidates }: Assignment,
-  reason: unknown,
+  { reason }: Failure,
+  first: Failure,
   { log }: IssueTools,
 ): Assignment {
-  const [first, ...others] = candidates;
+  const [failed, ...others] = candidates;
   const [next] = others;
-  if (next === undefined) throw reason;
+  if (next === undefined && reason === first.reason) throw reason;
   const why = reason instanceof Error ? reason.message : String(reason);
+  const then = next === undefined ? "no other is left" : `trying ${next.open.setting.name}`;
   log.warn(
-    `solver ${first?.open.setting.name} cannot be used for ${identifier.value}: ${why}; trying ${next.open.setting.name}`,
+    `solver ${failed?.open.setting.name} cannot be used for ${identifier.value}: ${why}; ${then}`,
     { step: "preflight", identifier: identifier.value },
   );
+  if (next === undefined) throw first.reason;
   return { identifier, candidates: others };
 }

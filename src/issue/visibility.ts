@@ -2,6 +2,7 @@ import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Look } from "../dns/dns.ts";
 import type { Dns01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import { solverProblem } from "./bounded.ts";
 import { provenName, type Attempt } from "./challenges.ts";
 import type { Presented, Published } from "./present.ts";
 import { selfCheckHttp } from "./self-check.ts";
@@ -84,9 +85,7 @@ async function lookOnce(
   setting: DnsSetting,
   { dns, log, signal }: IssueTools,
 ): Promise<Look | undefined> {
-  const done =
-    (await attempt.open.solver.checkPropagation?.(challenge, receipt, { signal })) ?? true;
-  if (!done) return undefined;
+  if (!(await isLive(attempt, challenge, receipt, signal))) return undefined;
   const look = await dns(setting).lookForTxt(challenge.recordName, challenge.recordValue, signal);
   const identifier = provenName(challenge);
   for (const answer of look.answers) {
@@ -100,6 +99,21 @@ async function lookOnce(
     });
   }
   return look;
+}
+
+async function isLive(
+  { open }: Attempt,
+  challenge: Dns01Challenge,
+  receipt: unknown,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (await open.solver.checkPropagation?.(challenge, receipt, { signal })) ?? true;
+  } catch (error) {
+    signal.throwIfAborted();
+    const what = `Solver ${open.setting.name} could not tell whether ${challenge.recordName} is live`;
+    throw solverProblem(what, error, challenge.identifier);
+  }
 }
 
 function notVisible(
