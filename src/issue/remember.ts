@@ -3,7 +3,7 @@ import type { SolverSetting } from "../certificate.ts";
 import { formatDuration } from "../options/duration.ts";
 import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
 import type { ResolvedOptions } from "../options/resolve.ts";
-import { isReference } from "../options/secret.ts";
+import { absoluteReference, isReference } from "../options/secret.ts";
 import type { Ambient } from "./ambient.ts";
 
 /**
@@ -34,7 +34,7 @@ function rememberOne(
   if (declaration.secret === true) {
     const text = env[source] ?? "";
     if (source.endsWith("_FILE")) return `file:${resolve(cwd, text)}`;
-    return isReference(text) ? text : `env:${source}`;
+    return isReference(text) ? absoluteReference(text, cwd) : `env:${source}`;
   }
   return declaration.type === "duration" && typeof value === "number"
     ? formatDuration(value)
