@@ -1,0 +1,156 @@
+import { describe, expect, test } from "vitest";
+import { issue } from "../../src/issue/issue.ts";
+import { cleanAllLeftovers, cleanLeftovers } from "../../src/issue/leftovers.ts";
+import type { PresentedChallenge } from "../../src/store/store.ts";
+import { challengeFor } from "../../src/testing.ts";
+import {
+  heard,
+  order,
+  problemOf,
+  setOf,
+  settingOf,
+  solverOf,
+  temporaryStore,
+  toolsOf,
+  world,
+} from "./world.ts";
+
+function presented(name: string, solver = "cf", receipt?: unknown): PresentedChallenge {
+  const challenge = challengeFor("dns-01", name);
+  const setting = settingOf(solver);
+  return {
+    solver: setting,
+    type: "dns-01",
+    challenge,
+    ...(receipt === undefined ? {} : { receipt }),
+  };
+}
+
+/** A solver that keeps what it was asked to clean, and fails for names that begin with `bad`. */
+async function cleaning() {
+  const cleaned: { name: string; receipt: unknown }[] = [];
+  const solver = solverOf("cf", {
+    cleanup: async ({ identifier: { value: name } }, receipt) => {
+      if (name.startsWith("bad")) throw new Error("502 Bad Gateway");
+      cleaned.push({ name, receipt });
+    },
+  });
+  const tools = await toolsOf({ solvers: setOf(solver) });
+  return { cleaned, tools, journal: tools.store.journal };
+}
+
+describe("what a run that died left behind", () => {
+  test("is removed with its receipts, and without where none was written", async () => {
+    const { cleaned, tools, journal } = await cleaning();
+    const entries = [presented("a.example.com", "cf", { id: 7 }), presented("b.example.com")];
+    await journal.write({ ...order, presented: entries });
+    await cleanLeftovers("example.com", tools);
+    expect(cleaned).toEqual([
+      { name: "a.example.com", receipt: { id: 7 } },
+      { name: "b.example.com", receipt: undefined },
+    ]);
+    expect(await journal.read("example.com")).toEqual({ ...order, presented: [] });
+  });
+
+  test("stays in the journal where it cannot be removed, and stops nothing", async () => {
+    const { cleaned, tools, journal } = await cleaning();
+    const entries = [
+      presented("bad.example.com"),
+      presented("lost.example.com", "uninstalled"),
+      presented("good.example.com"),
+    ];
+    await journal.write({ ...order, presented: entries });
+    await cleanLeftovers("example.com", tools);
+    expect(cleaned.map(({ name }) => name)).toEqual(["good.example.com"]);
+    expect((await journal.read("example.com"))?.presented).toEqual(entries.slice(0, 2));
+    expect(heard(tools, "warn")).toEqual([
+      "could not remove what a former run left behind for bad.example.com: 502 Bad Gateway",
+      "could not remove what a former run left behind for lost.example.com: no solver uninstalled",
+    ]);
+  });
+
+  test("is all that the journal of an ended order is kept for", async () => {
+    const { tools, journal } = await cleaning();
+    const { orderUrl: _, ...ended } = order;
+    await journal.write({ ...ended, presented: [presented("a.example.com")] });
+    await cleanLeftovers("example.com", tools);
+    expect(await journal.names()).toEqual([]);
+  });
+
+  test("is removed for every certificate that no other run works on", async () => {
+    const { cleaned, tools, journal } = await cleaning();
+    for (const name of ["free.example.com", "busy.example.com"])
+      await journal.write({ ...order, name, presented: [presented(name)] });
+    const lock = await tools.store.lock("certificate:busy.example.com", {
+      wait: 0,
+      signal: tools.signal,
+    });
+    await cleanAllLeftovers(tools);
+    expect(cleaned.map(({ name }) => name)).toEqual(["free.example.com"]);
+    await lock.release();
+    await cleanAllLeftovers(tools);
+    expect(cleaned.map(({ name }) => name)).toEqual(["free.example.com", "busy.example.com"]);
+  });
+
+  test("is left alone once the run was interrupted", async () => {
+    const { cleaned, tools, journal } = await cleaning();
+    const stopped = { ...tools, signal: AbortSignal.abort(new Error("Ctrl-C")) };
+    await journal.write({ ...order, presented: [presented("a.example.com")] });
+    await cleanLeftovers("example.com", stopped);
+    expect(cleaned).toEqual([]);
+    expect((await journal.read("example.com"))?.presented).toHaveLength(1);
+  });
+
+  test("nothing is done, and no lock taken, where there is nothing", async () => {
+    const store = await temporaryStore();
+    const lock = () => Promise.reject(new Error("no lock was expected"));
+    await cleanAllLeftovers(await toolsOf({ store: { ...store, lock } }));
+  });
+});
+
+describe("what cannot be cleaned up", () => {
+  /** A world whose solver fails to clean up while it is told to. */
+  async function forgetful() {
+    const { tools, again, ...rest } = await world();
+    const open = await tools.solvers.open(settingOf("web"));
+    const state = { broken: true, cleaned: 0 };
+    const solver = {
+      ...open.solver,
+      cleanup: async (...[challenge, receipt, call]: Parameters<typeof open.solver.cleanup>) => {
+        if (state.broken) throw new Error("502 Bad Gateway");
+        state.cleaned += 1;
+        await open.solver.cleanup(challenge, receipt, call);
+      },
+    };
+    const solvers = setOf({ ...open, solver });
+    return { ...rest, state, again: () => again({ solvers }), tools };
+  }
+
+  test("outlives the order that was issued all the same, and is removed by the next run", async () => {
+    const { requestFor, state, again, store } = await forgetful();
+    const request = requestFor(["example.test"]);
+    expect((await issue(request, {}, again())).issued).toBe(true);
+    const left = await store.journal.read("example.test");
+    expect(left?.presented).toMatchObject([
+      { challenge: { identifier: { value: "example.test" } } },
+    ]);
+    expect(left).not.toHaveProperty("orderUrl");
+    expect(left).not.toHaveProperty("privateKey");
+    state.broken = false;
+    await cleanAllLeftovers(again());
+    expect(state.cleaned).toBe(1);
+    expect(await store.journal.names()).toEqual([]);
+  });
+
+  test("is not forgotten when the next run makes an order of its own", async () => {
+    const { requestFor, state, again, store, server } = await forgetful();
+    server.faults.add({ on: "finalize", do: { problem: { type: "badCSR" } } });
+    await problemOf(issue(requestFor(["example.test"]), {}, again()));
+    const other = requestFor(["example.test"], { keyType: "ec384" });
+    expect((await issue(other, {}, again())).issued).toBe(true);
+    expect((await store.journal.read("example.test"))?.presented).toHaveLength(1);
+    state.broken = false;
+    await cleanAllLeftovers(again());
+    expect(await store.journal.names()).toEqual([]);
+  });
+});

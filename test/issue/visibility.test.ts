@@ -1,0 +1,192 @@
+import { describe, expect, test } from "vitest";
+import type { DnsSetting } from "../../src/certificate.ts";
+import type { Dns, Look } from "../../src/dns/dns.ts";
+import { waitUntilVisible } from "../../src/issue/visibility.ts";
+import { challengeFor } from "../../src/testing.ts";
+import { Problem } from "../../src/problem.ts";
+import {
+  attemptBy,
+  heard,
+  lookOf,
+  requestFor,
+  solverOf,
+  toolsOf,
+  unexpected,
+  type SolverParts,
+} from "./world.ts";
+
+const challenge = challengeFor("dns-01", "example.com", { recordName: "acme.example.net" });
+const notYet = lookOf({ visible: false, outcome: "NXDOMAIN" });
+
+/** Waits for one TXT value; the looks come one after the other, the last one for ever. */
+async function wait(
+  looks: readonly Look[],
+  setting: DnsSetting = {},
+  { solver = {}, own = {} }: { solver?: SolverParts; own?: DnsSetting } = {},
+) {
+  const asked: { name: string; setting: DnsSetting }[] = [];
+  const tools = await toolsOf({
+    dns: (setting) =>
+      unexpected<Dns>("dns", {
+        lookForTxt: async (name) => {
+          const look = looks[Math.min(asked.length, looks.length - 1)];
+          asked.push({ name, setting });
+          if (look === undefined) throw new Error("no look was expected");
+          return look;
+        },
+      }),
+  });
+  const open = solverOf("cf", solver);
+  const attempt = attemptBy({ ...open, setting: { ...open.setting, dns: own } }, challenge);
+  const begun = tools.clock.now().getTime();
+  const { failures } = await waitUntilVisible(
+    { published: [{ attempt, receipt: "receipt" }], failures: new Map() },
+    requestFor(["example.com"], { dns: setting }),
+    tools,
+  );
+  const failure = failures.get(attempt);
+  if (failure !== undefined && !Problem.is(failure)) throw failure;
+  return { tools, asked, failure, took: tools.clock.now().getTime() - begun };
+}
+
+describe("waiting for a TXT value", () => {
+  test("looks again until every server shows it, where the CNAMEs lead", async () => {
+    const { asked, failure, took, tools } = await wait([notYet, notYet, lookOf()], {
+      interval: 3_000,
+    });
+    expect(failure).toBeUndefined();
+    expect(asked.map(({ name }) => name)).toEqual(Array(3).fill("acme.example.net"));
+    expect(took).toBe(6_000);
+    expect(heard(tools, "debug")).toEqual([
+      "acme.example.net at ns1.example.com (192.0.2.53:53): NXDOMAIN",
+      "acme.example.net at ns1.example.com (192.0.2.53:53): NXDOMAIN",
+      "acme.example.net at ns1.example.com (192.0.2.53:53): visible",
+    ]);
+  });
+
+  test("ends at once at an answer that waiting will not mend", async () => {
+    const lame = lookOf({ visible: false, final: true, outcome: "REFUSED" });
+    const { failure, took, asked } = await wait([lame]);
+    expect({ took, looks: asked.length }).toEqual({ took: 0, looks: 1 });
+    expect(failure?.message).toBe(
+      `The TXT value ${challenge.recordValue} at acme.example.net is not visible: ns1.example.com (192.0.2.53:53) says REFUSED.`,
+    );
+    expect(failure?.hint).toContain("delegated");
+  });
+
+  test("gives up in time, and tells every server that was missing it and what it said", async () => {
+    const answers = [
+      ...lookOf({ server: "ns1 (192.0.2.1:53)" }).answers,
+      ...lookOf({ server: "ns2 (192.0.2.2:53)", visible: false, outcome: "timeout" }).answers,
+      ...lookOf({ server: "ns3 (192.0.2.3:53)", visible: false, values: ["old", "older"] }).answers,
+      ...lookOf({
+        server: "ns4 ([2001:db8::4]:53)",
+        visible: false,
+        outcome: "unreachable",
+        ignored: true,
+      }).answers,
+    ];
+    const { failure, took, asked } = await wait([{ visible: false, answers }], {
+      timeout: 60_000,
+      interval: 10_000,
+    });
+    expect(failure?.message).toBe(
+      `The TXT value ${challenge.recordValue} at acme.example.net is not visible after 60 s: ns2 (192.0.2.2:53) says timeout; ns3 (192.0.2.3:53) says other values (old, older).`,
+    );
+    expect(failure?.hint).toContain("--dns-timeout");
+    expect(failure?.document.identifier).toEqual({ type: "dns", value: "example.com" });
+    expect({ took, looks: asked.length }).toEqual({ took: 60_000, looks: 7 });
+  });
+
+  test("says so where no server could be asked", async () => {
+    const { failure } = await wait([{ visible: false, answers: [] }], { timeout: 0 });
+    expect(failure?.message).toContain("no server could be asked");
+  });
+
+  test("settles after it was seen, for as long as it was told", async () => {
+    expect((await wait([lookOf()], { settle: 15_000 })).took).toBe(15_000);
+  });
+
+  test("waits without looking where it was told to", async () => {
+    const { asked, took } = await wait([], { wait: 90_000 });
+    expect({ asked, took }).toEqual({ asked: [], took: 90_000 });
+  });
+
+  test("heeds a solver's own setting before the request's", async () => {
+    const own = { interval: 1_000, resolvers: ["192.0.2.9"] };
+    const { asked, took } = await wait(
+      [notYet, lookOf()],
+      { interval: 9_000, settle: 500 },
+      { own },
+    );
+    expect(took).toBe(1_500);
+    expect(asked[0]?.setting).toEqual({ ...own, settle: 500 });
+  });
+
+  test("does not look at the DNS before the provider says that it is live", async () => {
+    const said = [false, false, true];
+    const receipts: unknown[] = [];
+    const solver: SolverParts = {
+      checkPropagation: async (_, receipt) => {
+        receipts.push(receipt);
+        return said.shift() ?? true;
+      },
+    };
+    const { asked, took } = await wait([lookOf()], { interval: 5_000 }, { solver });
+    expect({ looks: asked.length, took, receipts }).toEqual({
+      looks: 1,
+      took: 10_000,
+      receipts: ["receipt", "receipt", "receipt"],
+    });
+  });
+
+  test("names the solver whose provider never says so", async () => {
+    const solver: SolverParts = { checkPropagation: () => Promise.resolve(false) };
+    const { failure, asked } = await wait([], { interval: 30_000 }, { solver });
+    expect(asked).toEqual([]);
+    expect(failure?.message).toContain(
+      "after 120 s: the provider of solver cf does not report the change as complete",
+    );
+  });
+
+  test("takes a solver that fails at telling for a failed solver, not for a bug of acmectl", async () => {
+    const solver: SolverParts = { checkPropagation: () => Promise.reject(new Error("500")) };
+    const { failure } = await wait([lookOf()], {}, { solver });
+    expect(failure?.exitCode).toBe(7);
+    expect(failure?.message).toBe("Solver cf could not tell whether acme.example.net is live: 500");
+  });
+
+  test("stops with the run", async () => {
+    const stop = new AbortController();
+    const tools = await toolsOf({
+      signal: stop.signal,
+      dns: () =>
+        unexpected<Dns>("dns", {
+          lookForTxt: async () => {
+            stop.abort(new Error("Ctrl-C"));
+            return notYet;
+          },
+        }),
+    });
+    const attempt = attemptBy(solverOf("cf"), challenge);
+    await expect(
+      waitUntilVisible(
+        { published: [{ attempt, receipt: null }], failures: new Map() },
+        requestFor(["example.com"]),
+        tools,
+      ),
+    ).rejects.toThrow("Ctrl-C");
+  });
+});
+
+test("tls-alpn-01, and http-01 without a self-check, are not looked at", async () => {
+  const tools = await toolsOf();
+  const published = (["tls-alpn-01", "http-01"] as const).map((type) => ({
+    attempt: attemptBy(solverOf("web", { types: [type] }), challengeFor(type, "example.com")),
+    receipt: null,
+  }));
+  const request = requestFor(["example.com"], { selfCheck: false });
+  const { failures } = await waitUntilVisible({ published, failures: new Map() }, request, tools);
+  expect(failures.size).toBe(0);
+  expect(tools.log.entries).toEqual([]);
+});
