@@ -17,16 +17,19 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
   const code = codeOf(error);
   const { method, url } = circumstances.request;
   const { host } = new URL(url);
-  const [what, hint] =
+  const known =
     timedOut(code, circumstances) ??
     untrustedPeer(error, code) ??
     proxyRefused(error, circumstances.dialing) ??
-    (connection[code] || [
-      "the connection failed",
-      "Check the network between this host and the CA.",
-    ]);
+    handshakeFailed(error, code) ??
+    connection[code];
+  const [what, hint] = known ?? [
+    `the connection failed${said(error)}`,
+    "Check the network between this host and the CA.",
+  ];
+  const technical = [`${method} ${url}`, ...(code === "" ? [] : [code + addressOf(error)])];
   return new Problem("network", {
-    detail: `${host}: ${what} (${method} ${url})${said(error, code)}`,
+    detail: `${host}: ${what} (${technical.join(", ")}).`,
     hint: hint.replaceAll("HOST", host),
     cause: error,
   });
@@ -39,7 +42,7 @@ export function isPassing(problem: Problem): boolean {
 
 const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET"]);
 
-const connection: Readonly<Record<string, readonly [string, string]>> = {
+const connection: Readonly<Partial<Record<string, readonly [string, string]>>> = {
   ENOTFOUND: [
     "the name does not exist in the DNS",
     "Check the spelling of the server URL, and this host's DNS resolver.",
@@ -55,11 +58,6 @@ const connection: Readonly<Record<string, readonly [string, string]>> = {
   EHOSTUNREACH: ["no route to that host", "Check routing and firewall of this host."],
   ENETUNREACH: ["no route to that network", "Check routing and firewall of this host."],
   HPE_INVALID_CONSTANT: ["what answers is no HTTP server", "Check the port in the server URL."],
-  EPROTO: ["what answers speaks no TLS", "Check the port in the server URL."],
-  ERR_SSL_WRONG_VERSION_NUMBER: [
-    "what answers speaks no TLS",
-    "Check the port in the server URL; ACME needs https.",
-  ],
 };
 
 function timedOut(
@@ -82,7 +80,7 @@ function timedOut(
 function untrustedPeer(error: unknown, code: string): readonly [string, string] | undefined {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return [
-      "its TLS certificate is for another name",
+      `its TLS certificate is for another name${namesOf(error)}`,
       "Check the server URL; an intercepting proxy can cause this too.",
     ];
   }
@@ -134,10 +132,47 @@ function proxyRefused(error: unknown, dialing: Dialing): readonly [string, strin
   ];
 }
 
-function said(error: unknown, code: string): string {
+/** OpenSSL's own words are in a line for its developers; the number in it tells what it means. */
+function handshakeFailed(error: unknown, code: string): readonly [string, string] | undefined {
+  if (code !== "EPROTO" && !code.startsWith("ERR_SSL_")) return undefined;
+  const text = error instanceof Error ? error.message : "";
+  const [, number = "", reason = ""] = /error:(\w{8}):[^:]*:[^:]*:([^:]*)/.exec(text) ?? [];
+  if (number === wrongVersion || code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+    return ["what answers speaks no TLS", "Check the port in the server URL; ACME needs https."];
+  }
+  return [
+    `the TLS handshake failed${reason === "" ? "" : `: ${printable(reason, 80)}`}`,
+    "Check the port in the server URL, and what stands between this host and the CA.",
+  ];
+}
+
+/** SSL_R_WRONG_VERSION_NUMBER of OpenSSL's SSL library: the first bytes are of another protocol. */
+const wrongVersion = "0A00010B";
+
+function namesOf(error: unknown): string {
+  const certificate = member(error, "cert");
+  const names = member(certificate, "subjectaltname");
+  return typeof names === "string" ? ` (${printable(names, 200)})` : "";
+}
+
+/** For a failure that is not known here, all that there is. */
+function said(error: unknown): string {
   const text = error instanceof Error ? printable(error.message, 200) : "";
-  const known = text !== "" && !text.includes("aborted");
-  return known ? `. ${text}` : code === "" ? "." : ` (${code}).`;
+  return text === "" || text.includes("aborted") ? "" : `: ${text}`;
+}
+
+/** Where a connection was tried. */
+function addressOf(error: unknown): string {
+  const one: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const address = member(one, "address");
+  const port = member(one, "port");
+  return typeof address === "string" && typeof port === "number"
+    ? ` at ${address}, port ${port}`
+    : "";
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 function codeOf(error: unknown): string {

@@ -2,6 +2,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import net from "node:net";
+import tls from "node:tls";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -139,6 +140,7 @@ describe("a server that can not be reached", () => {
     const problem = await problemOf(client(server.url, { clock }).directory(signal));
     expect(problem.is("network")).toBe(true);
     expect(problem.message).toMatch(/not trusted \(issuer: Hostile Root\)/);
+    expect(problem.message).not.toMatch(/Node\.js|--use-system-ca/);
     expect(problem.hint).toContain("--ca-bundle");
     expect([server.requests.length, clock.slept.length]).toEqual([0, 0]);
   });
@@ -147,7 +149,7 @@ describe("a server that can not be reached", () => {
     const server = await hostile((_, response) => void response.end());
     const url = server.url.replace("localhost", "127.0.0.1");
     const problem = await problemOf(client(url, { caBundle: server.rootPem }).directory(signal));
-    expect(problem.message).toMatch(/certificate is for another name/);
+    expect(problem.message).toMatch(/certificate is for another name \(DNS:localhost/);
   });
 
   test("for nobody listens: twice more, then host and port are named", async () => {
@@ -167,7 +169,19 @@ describe("a server that can not be reached", () => {
   test("for it speaks no TLS", async () => {
     const port = await listening(http.createServer());
     const problem = await problemOf(client(`https://127.0.0.1:${port}/`).directory(signal));
-    expect(problem.message).toMatch(/speaks no TLS/);
+    expect(problem.message).toMatch(
+      /: what answers speaks no TLS \(GET https:\S+, (EPROTO|ERR_SSL_WRONG_VERSION_NUMBER)\)\.$/,
+    );
+  });
+
+  test("for it refuses the handshake, in words without OpenSSL's numbers", async () => {
+    const server = tls.createServer({}).listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    const problem = await problemOf(client(`https://127.0.0.1:${port}/`).directory(signal));
+    expect(problem.message).toContain("the TLS handshake failed: ssl/tls alert handshake failure");
+    expect(problem.message).not.toMatch(/[0-9A-F]{8}:|deps\/openssl/);
   });
 
   test("for its name does not exist", async () => {
