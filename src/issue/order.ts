@@ -1,6 +1,8 @@
 import type { Authorization, Order } from "../acme/acme.ts";
 import { orderedName } from "../acme/authorization.ts";
+import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { PendingOrder } from "../store/store.ts";
 import type { OpenAccount } from "./account.ts";
@@ -20,7 +22,7 @@ export async function resumeOrder(
   if (pending?.orderUrl === undefined || !isFor(pending, request, account)) return undefined;
   try {
     const order = await account.session.order(pending.orderUrl, tools.signal);
-    if (!isUsable(order, pending)) return undefined;
+    if (!isUsable(order, pending, request)) return undefined;
     tools.log.info(`resuming the order of ${pending.startedAt} (${order.status})`, {
       step: "order",
       order: order.url,
@@ -36,9 +38,18 @@ export async function resumeOrder(
   }
 }
 
-/** A finalized order is of use only with the key that it was finalized for. */
-function isUsable({ status }: Order, { csr }: PendingOrder): boolean {
+/** A finalized order is of use only with the key that it was finalized for, and any order only for the names that were ordered. */
+function isUsable(
+  { status, identifiers }: Order,
+  { csr }: PendingOrder,
+  request: CertificateRequest,
+): boolean {
+  if (namesOf(identifiers) !== namesOf(request.identifiers)) return false;
   return status === "valid" || status === "processing" ? csr !== undefined : status !== "invalid";
+}
+
+function namesOf(identifiers: readonly Identifier[]): string {
+  return identifiers.map(identifierKey).toSorted().join();
 }
 
 function isFor(pending: PendingOrder, request: CertificateRequest, account: OpenAccount): boolean {
