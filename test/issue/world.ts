@@ -86,6 +86,8 @@ export function unexpected<T extends object>(what: string, given: Partial<T> = {
   return new Proxy(given as T, {
     get(target, member) {
       if (Reflect.has(target, member)) return Reflect.get(target, member) as unknown;
+      // Awaited, it is asked whether it is a promise.
+      if (member === "then") return undefined;
       throw new Error(`${what}.${String(member)} was not expected`);
     },
   });

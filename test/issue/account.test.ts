@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import { thumbprint } from "../../src/acme/keys.ts";
+import { openAccount } from "../../src/issue/account.ts";
+import { issue } from "../../src/issue/issue.ts";
+import type { StoredAccount } from "../../src/store/store.ts";
+import { problemOf, world, type World } from "./world.ts";
+
+const open = (it: World, tools = it.again()) =>
+  openAccount({ server: it.server.directoryUrl, agreeTos: true }, tools);
+
+describe("the account", () => {
+  test("has its key on disk before the CA hears of it", async () => {
+    const it = await world();
+    let found: readonly StoredAccount[] = [];
+    it.server.faults.add({
+      on: "newAccount",
+      do: {
+        call: async () => {
+          found = await it.store.accounts.list();
+        },
+      },
+    });
+    const { stored, session } = await open(it);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({ id: stored.id, key: stored.key });
+    expect(found[0]).not.toHaveProperty("url");
+    expect(thumbprint(found[0]?.key ?? "")).toBe(session.thumbprint);
+    expect(stored.url).toMatch(/^https:/);
+  });
+
+  test("is made once, however many runs come first, and asked for no more", async () => {
+    const it = await world();
+    const opened = await Promise.all(Array.from({ length: 4 }, () => open(it)));
+    expect(new Set(opened.map(({ stored }) => stored.url)).size).toBe(1);
+    expect(opened.filter(({ created }) => created)).toHaveLength(1);
+    expect(it.count("newAccount")).toBe(1);
+    await open(it);
+    expect(it.count("newAccount")).toBe(1);
+    expect(await it.store.accounts.list()).toHaveLength(1);
+  });
+
+  test("whose registration was answered to nobody is found by its key", async () => {
+    const it = await world();
+    const fault = it.server.faults.add({
+      on: "newAccount",
+      phase: "after",
+      times: Infinity,
+      do: { destroy: true },
+    });
+    expect((await problemOf(open(it))).exitCode).toBe(4);
+    fault.remove();
+    const [before] = await it.store.accounts.list();
+    const { stored } = await open(it);
+    expect(stored.key).toBe(before?.key);
+    expect(await it.store.accounts.list()).toHaveLength(1);
+  });
+
+  test("that the CA has ended is a Problem, and no other is registered unasked", async () => {
+    const it = await world();
+    await it.issue(it.requestFor(["one.example.test"]));
+    const { session } = await open(it);
+    await session.deactivate(it.tools.signal);
+    for (const name of ["two.example.test", "one.example.test"]) {
+      const problem = await problemOf(
+        issue(it.requestFor([name]), { isWanted: () => true }, it.again()),
+      );
+      expect(problem.exitCode).toBe(5);
+      expect(problem.hint).toMatch(/account/);
+    }
+    expect(it.count("newAccount")).toBe(1);
+    expect(await it.store.accounts.list()).toHaveLength(1);
+    expect((await it.store.certificates.read("one.example.test"))?.held?.version).toBe(1);
+  });
+
+  test("that is stored as ended is a Problem before any request is made", async () => {
+    const it = await world();
+    const { stored } = await open(it);
+    await it.store.accounts.update(stored, { status: "deactivated" });
+    const before = it.server.requests.length;
+    const problem = await problemOf(open(it));
+    expect(problem.message).toMatch(/is deactivated, and no other is stored/);
+    expect(problem.hint).toContain("--reregister");
+    expect(it.server.requests).toHaveLength(before);
+  });
+
+  test("needs consent to the terms of service, and no key is made without", async () => {
+    const it = await world({ termsOfService: "https://ca.example/terms" });
+    const issuer = { server: it.server.directoryUrl, agreeTos: false };
+    const problem = await problemOf(openAccount(issuer, it.again()));
+    expect(problem.message).toContain("https://ca.example/terms");
+    expect(await it.store.accounts.list()).toEqual([]);
+    await open(it);
+    const [account] = await it.store.accounts.list();
+    expect(account?.termsOfServiceAgreed).toBe("https://ca.example/terms");
+  });
+
+  test("needs the binding that the CA asks for, and no key is made without", async () => {
+    const hmacKey = Buffer.alloc(32, 7).toString("base64url");
+    const it = await world({ eab: { customer: hmacKey } });
+    expect((await problemOf(open(it))).hint).toContain("--eab-kid");
+    expect(await it.store.accounts.list()).toEqual([]);
+    const { created } = await open(it, it.again({ eab: { kid: "customer", hmacKey } }));
+    expect(created).toBe(true);
+  });
+});

@@ -1,0 +1,238 @@
+import { createPublicKey, X509Certificate } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import type { Ca, Directory, NewOrder } from "../../src/acme/acme.ts";
+import type { CertificateRequest } from "../../src/certificate.ts";
+import type { OpenAccount } from "../../src/issue/account.ts";
+import { placeOrder } from "../../src/issue/order.ts";
+import type { PendingOrder } from "../../src/store/store.ts";
+import type { FaultAction, ResourceKind } from "../../src/testing.ts";
+import { heard, problemOf, requestFor, session, toolsOf, unexpected, world } from "./world.ts";
+
+const name = "example.test";
+
+/** A world in which a run died of this fault, and nothing is wrong any more. */
+async function afterFailure(on: ResourceKind, action: FaultAction = { destroy: true }) {
+  const it = await world({ authorizationReuse: 0 });
+  const request = it.requestFor([name]);
+  const fault = it.server.faults.add({ on, times: Infinity, do: action });
+  await problemOf(it.issue(request));
+  fault.remove();
+  const pending = await it.store.journal.read(name);
+  if (pending === undefined) throw new Error("nothing is left to resume");
+  const before = it.server.requests.length;
+  const since = () => it.server.requests.slice(before).map(({ kind }) => kind);
+  const again = async (changed: Partial<CertificateRequest> = {}) => {
+    const { held, issued } = await it.issue({ ...request, ...changed });
+    expect(issued).toBe(true);
+    expect(await it.store.journal.names()).toEqual([]);
+    const stored = await it.store.certificates.readCertificate(name);
+    const key = await it.store.certificates.readPrivateKey(name);
+    expect(
+      new X509Certificate(stored?.certificate ?? "").publicKey.equals(createPublicKey(key ?? "")),
+    ).toBe(true);
+    return { held, key };
+  };
+  return { ...it, pending, since, again };
+}
+
+const csrsOf = ({ server }: Awaited<ReturnType<typeof afterFailure>>) =>
+  server.requests
+    .filter(({ kind }) => kind === "finalize")
+    .map(({ payload }) => (payload as { csr: string }).csr);
+
+const base64url = (base64 = "") => Buffer.from(base64, "base64").toString("base64url");
+
+describe("the order of a run that died", () => {
+  test("that is valid costs a download, and its key is the one from the journal", async () => {
+    const it = await afterFailure("certificate");
+    const { key, held } = await it.again();
+    expect(key).toBe(it.pending.privateKey);
+    expect(held.meta.orderUrl).toBe(it.pending.orderUrl);
+    expect(it.since()).toEqual(["directory", "newNonce", "order", "certificate"]);
+    expect(it.calls.filter((call) => call.startsWith("present"))).toHaveLength(1);
+  });
+
+  test("that is ready is finalized with the same key and CSR", async () => {
+    const it = await afterFailure("finalize");
+    const { key } = await it.again();
+    expect(key).toBe(it.pending.privateKey);
+    expect(new Set(csrsOf(it))).toEqual(new Set([base64url(it.pending.csr)]));
+    expect(it.since()).not.toContain("newOrder");
+    expect(it.since().filter((kind) => kind === "finalize")).toHaveLength(1);
+  });
+
+  test("that is processing is asked again until it is done, and not finalized twice", async () => {
+    const it = await afterFailure("certificate");
+    const processing = (json: object) => ({
+      ...json,
+      status: "processing",
+      certificate: undefined,
+    });
+    it.server.faults.add({ on: "order", times: 2, do: { mutate: processing } });
+    const { key } = await it.again();
+    expect(key).toBe(it.pending.privateKey);
+    expect(it.since()).toEqual(["directory", "newNonce", "order", "order", "order", "certificate"]);
+  });
+
+  test("that is pending is proven after all", async () => {
+    const it = await afterFailure("challenge");
+    expect(it.pending.presented).toEqual([]);
+    const { held } = await it.again();
+    expect(held.meta.orderUrl).toBe(it.pending.orderUrl);
+    expect(it.since()).not.toContain("newOrder");
+    expect(it.calls).toEqual(
+      ["present", "cleanup", "present", "cleanup"].map((w) => `${w} ${name}`),
+    );
+  });
+
+  test.each([
+    ["the CA calls invalid", { mutate: (json) => ({ ...json, status: "invalid" }) }],
+    ["the CA has forgotten", { status: 404, problem: { type: "malformed" } }],
+    ["the CA says belongs to somebody else", { status: 403, problem: { type: "unauthorized" } }],
+    [
+      "is for other names",
+      { mutate: (json) => ({ ...json, identifiers: [{ type: "dns", value: "evil.test" }] }) },
+    ],
+  ] satisfies [string, FaultAction][])(
+    "that %s is dropped, and one is started",
+    async (_, action) => {
+      const it = await afterFailure("certificate");
+      it.server.faults.add({ on: "order", do: action });
+      const { key, held } = await it.again();
+      expect(key).not.toBe(it.pending.privateKey);
+      expect(held.meta.orderUrl).not.toBe(it.pending.orderUrl);
+      expect(it.since().filter((kind) => kind === "newOrder")).toHaveLength(1);
+      expect(it.since().filter((kind) => kind === "finalize")).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    ["another account's", async () => ({ accountId: "somebody" })],
+    ["one without the CSR that it was finalized for", async () => ({ csr: undefined })],
+  ] satisfies [
+    string,
+    () => Promise<{ [K in keyof PendingOrder]?: PendingOrder[K] | undefined }>,
+  ][])("is not resumed where it is %s", async (_, change) => {
+    const it = await afterFailure("certificate");
+    const { csr, ...rest } = it.pending;
+    const changed = { csr, ...(await change()) };
+    await it.store.journal.write({
+      ...rest,
+      ...(changed.csr === undefined ? {} : { csr: changed.csr }),
+      ...("accountId" in changed ? { accountId: changed.accountId } : {}),
+    });
+    const { held } = await it.again();
+    expect(held.meta.orderUrl).not.toBe(it.pending.orderUrl);
+    expect(it.since().filter((kind) => kind === "newOrder")).toHaveLength(1);
+  });
+
+  test.each([
+    ["another key type", { keyType: "ec384" }],
+    ["another chain", { preferredChain: "acmectl" }],
+  ] satisfies [string, Partial<CertificateRequest>][])(
+    "is not resumed, nor asked about, for %s",
+    async (_, changed) => {
+      const it = await afterFailure("certificate");
+      const { held } = await it.again(changed);
+      expect(held.meta.orderUrl).not.toBe(it.pending.orderUrl);
+      expect(it.since().filter((kind) => kind === "newOrder")).toHaveLength(1);
+    },
+  );
+
+  test("is resumed for other solvers, hooks and copies, which do not decide what is issued", async () => {
+    const it = await afterFailure("certificate");
+    const { held } = await it.again({ labels: { team: "shop" }, outputs: { key: "/etc/key.pem" } });
+    expect(held.meta.orderUrl).toBe(it.pending.orderUrl);
+  });
+
+  test("is kept while the CA cannot be reached, and by a rate limit", async () => {
+    const it = await afterFailure("certificate");
+    for (const action of [
+      { destroy: true },
+      { status: 429, problem: { type: "rateLimited" } },
+    ] as const) {
+      const fault = it.server.faults.add({ on: "order", times: Infinity, do: action });
+      const problem = await problemOf(it.again());
+      fault.remove();
+      expect([4, 6]).toContain(problem.exitCode);
+      expect(await it.store.journal.read(name)).toMatchObject({ orderUrl: it.pending.orderUrl });
+    }
+    expect((await it.again()).held.meta.orderUrl).toBe(it.pending.orderUrl);
+  });
+});
+
+describe("a new order", () => {
+  /** What the CA is asked for where it offers these profiles. */
+  async function place(
+    request: CertificateRequest,
+    {
+      profiles = {},
+      ari = true,
+      replaces,
+    }: { profiles?: object; ari?: boolean; replaces?: string } = {},
+  ) {
+    const directory: Directory = {
+      url: "https://ca.example/directory",
+      newNonce: "https://ca.example/nonce",
+      newAccount: "https://ca.example/account",
+      newOrder: "https://ca.example/order",
+      ...(ari ? { renewalInfo: "https://ca.example/ari" } : {}),
+      meta: { caaIdentities: [], externalAccountRequired: false, profiles: { ...profiles } },
+    };
+    const asked: NewOrder[] = [];
+    const tools = await toolsOf({
+      ca: unexpected<Ca>("ca", { url: directory.url, directory: async () => directory }),
+    });
+    const account: OpenAccount = {
+      stored: unexpected("account"),
+      created: false,
+      session: session({
+        newOrder: async (order) => {
+          asked.push(order);
+          return unexpected("order");
+        },
+      }),
+    };
+    await placeOrder(request, replaces, account, tools);
+    return { asked: asked[0], tools };
+  }
+  const offered = { profiles: { shortlived: "six days" } };
+
+  test("names the profile that the CA offers", async () => {
+    const { asked } = await place(requestFor([name], { profile: "shortlived" }), offered);
+    expect(asked).toEqual({ identifiers: [{ type: "dns", value: name }], profile: "shortlived" });
+  });
+
+  test("is refused for a profile that the CA does not offer, and told those that it does", async () => {
+    const problem = await problemOf(place(requestFor([name], { profile: "shortlved" }), offered));
+    expect(problem.exitCode).toBe(2);
+    expect(problem.message).toContain('"shortlved". It offers: shortlived (six days).');
+  });
+
+  test("goes on without a profile where the CA has none, unless one is required", async () => {
+    const { asked, tools } = await place(requestFor([name], { profile: "shortlived" }));
+    expect(asked).not.toHaveProperty("profile");
+    expect(heard(tools, "warn")[0]).toMatch(/offers no profiles.*Going on without/);
+    const strict = requestFor([name], { profile: "shortlived", profileRequired: true });
+    expect((await problemOf(place(strict))).hint).toContain("--required-profile");
+  });
+
+  test("tells its predecessor where the CA has renewal information, and nowhere else", async () => {
+    const replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
+    expect((await place(requestFor([name]), { replaces })).asked).toMatchObject({ replaces });
+    expect((await place(requestFor([name]), { replaces, ari: false })).asked).not.toHaveProperty(
+      "replaces",
+    );
+  });
+});
+
+test("a key that is held is used again where the request says so", async () => {
+  const { issue, requestFor, store } = await world();
+  const request = requestFor([name], { reuseKey: true });
+  await issue(request);
+  const key = await store.certificates.readPrivateKey(name);
+  await issue(request, { isWanted: () => true });
+  expect(await store.certificates.readPrivateKey(name)).toBe(key);
+  await issue({ ...request, reuseKey: false }, { isWanted: () => true });
+  expect(await store.certificates.readPrivateKey(name)).not.toBe(key);
+});
