@@ -71,7 +71,8 @@ async function get(url: URL, settings: Settings, signal: AbortSignal): Promise<P
       failure = error;
     }
   }
-  const why = signal.aborted ? "it did not answer in time" : String(failure);
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  const why = signal.aborted ? "it did not answer in time" : reason;
   throw new AcmeProblem("connection", `${url.href} cannot be fetched: ${why}.`);
 }
 
