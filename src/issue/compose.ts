@@ -8,6 +8,7 @@ import { Problem } from "../problem.ts";
 import type { Ambient } from "./ambient.ts";
 import { given, profileOf } from "./compose-config.ts";
 import { readCsrFile, type GivenCsr } from "./csr-file.ts";
+import { certificateFolderName } from "../store/names.ts";
 import { composeIssuer } from "./issuer.ts";
 import { parsePlace } from "./self-check.ts";
 import { solverSettings } from "./settings.ts";
@@ -25,8 +26,10 @@ export async function composeRequest(
   const issuer = composeIssuer(flags, undefined, config);
   const wanted = { ...config.defaults, ...given(flags) };
   if (wanted.selfCheckAt !== undefined) parsePlace(wanted.selfCheckAt);
+  const name = wanted.name ?? identifiers[0]?.value ?? "";
+  certificateFolderName(name);
   return {
-    name: wanted.name ?? identifiers[0]?.value ?? "",
+    name,
     identifiers,
     keyType: wanted.keyType ?? "ec256",
     reuseKey: wanted.reuseKey ?? false,

@@ -29,7 +29,7 @@ export async function prepareKey(
     return { privateKey: resumed.privateKey, csr: resumed.csr };
   }
   const held = request.reuseKey ? await store.certificates.readPrivateKey(request.name) : undefined;
-  if (held === undefined) log.debug(`making a ${request.keyType} key`, { step: "key" });
+  if (held === undefined) log.debug(`making a key (${request.keyType})`, { step: "key" });
   const privateKey = held ?? (await createPrivateKey(request.keyType));
   return { privateKey, csr: base64(await createCsr(privateKey, request.identifiers)) };
 }

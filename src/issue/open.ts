@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { assertBinding } from "../acme/accounts.ts";
 import { openCa } from "../acme/ca.ts";
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
@@ -10,6 +9,7 @@ import { Problem } from "../problem.ts";
 import type { Store } from "../store/store.ts";
 import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
+import { readGivenFile } from "./given-file.ts";
 import { openLocalCa, type LocalCaOptions } from "./local-ca.ts";
 import { openSolverSet } from "./solvers.ts";
 import {
@@ -92,17 +92,12 @@ async function remote(issuer: IssuerSetting, ambient: Ambient): Promise<Issuing>
 }
 
 async function readBundle(path: string): Promise<string> {
-  const hint =
-    "Give a readable PEM file with the root certificates to trust beside the usual ones.";
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw new Problem("config", {
-      detail: `--ca-bundle: ${path} cannot be read: ${String(error)}`,
-      hint,
-      cause: error,
-    });
-  });
+  const text = (await readGivenFile(path, "The CA bundle")).toString("utf8");
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw new Problem("config", { detail: `--ca-bundle: ${path} holds no PEM certificate.`, hint });
+  throw new Problem("config", {
+    detail: `The CA bundle ${path} holds no PEM certificate.`,
+    hint: "Give a PEM file with the root certificates to trust beside the usual ones.",
+  });
 }
 
 async function readBinding(

@@ -84,10 +84,12 @@ export function resolveSolver(
 
 function sectionOf(
   { name, from, options }: SolverSetting,
-  { stateFolder }: Ambient,
+  { stateFolder, cwd }: Ambient,
 ): ConfigSection {
   const path = from ?? join(stateFolder, "certificates", "(the remembered request)");
-  return { values: options, path, key: `solvers.${name}` };
+  const values = { values: options, path, key: `solvers.${name}` };
+  // What was remembered is absolute already.
+  return from === undefined ? { ...values, folder: cwd } : values;
 }
 
 function contextOf(

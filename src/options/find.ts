@@ -68,7 +68,7 @@ function inConfig(option: string, { config, cwd }: OptionSources): Found | undef
   if (raw === undefined) return undefined;
   const key = config.key === undefined ? option : `${config.key}.${option}`;
   const source = `${config.path}: ${key}`;
-  return { raw, source, kind: "config", folder: resolve(cwd, config.path, "..") };
+  return { raw, source, kind: "config", folder: config.folder ?? resolve(cwd, config.path, "..") };
 }
 
 function byDefault(

@@ -30,6 +30,8 @@ export interface ConfigSection {
   readonly values: Readonly<Record<string, unknown>>;
   /** The config file, absolute. */
   readonly path: string;
+  /** What relative paths are relative to; the file's folder when absent. */
+  readonly folder?: string;
   /** The mapping's place in it, e.g. `solvers.cf`. */
   readonly key?: string;
 }
