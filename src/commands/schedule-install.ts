@@ -32,7 +32,8 @@ const options = {
   },
   force: {
     type: "boolean",
-    description: "Install though a renewal that was set up by hand exists.",
+    description:
+      "Install though a renewal that was set up by hand exists, or acmectl lies in a temporary folder.",
   },
   dryRun: { type: "boolean", description: "Print what would be installed; change nothing." },
 } as const satisfies OptionDeclarations;

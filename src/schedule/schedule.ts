@@ -42,7 +42,7 @@ export async function installSchedule(
   options: InstallOptions,
   machine: Machine,
 ): Promise<Installation> {
-  assertLasting(job.program, machine.temporaryFolders);
+  if (!options.dryRun && !options.force) assertLasting(job.program, machine.temporaryFolders);
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
   const times = timesIn(found) ?? randomTimes(machine.random);

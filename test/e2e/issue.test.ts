@@ -95,9 +95,9 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
       "-ext",
       "subjectAltName",
     );
-    expect(shown.toLowerCase()).toContain(
-      `serial=${certificate.serial.replace(/^0+/, "").toLowerCase()}`.replace("serial=", "serial="),
-    );
+    // Ours has the 00 that keeps the DER integer positive (RFC 9773 §4.1 wants it); openssl leaves it out.
+    const serial = certificate.serial.replace(/^00(?=[89a-f])/i, "");
+    expect(shown.toLowerCase()).toContain(`serial=${serial.toLowerCase()}\n`);
     for (const { value } of certificate.identifiers) expect(shown).toContain(value);
     const ends = /notAfter=(.*)/.exec(shown)?.[1] ?? "";
     expect(new Date(ends).getTime()).toBe(new Date(certificate.notAfter).getTime());

@@ -51,7 +51,7 @@ describe.skipIf(!cronAvailable())("schedule where there is cron", () => {
     const output = await besideCron(
       `
       printf '0 5 * * * true # of the user\\n' | crontab -
-      install() { ${typed} schedule install --by cron --json --state "$STATE" --env-file "$VARIABLES"; }
+      install() { ${typed} schedule install --force --by cron --json --state "$STATE" --env-file "$VARIABLES"; }
       install; echo ---; install; echo ---
       line=$(crontab -l | grep 'acmectl schedule$')
       minute=$(echo "$line" | cut -d' ' -f1)
