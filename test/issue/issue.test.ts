@@ -1,0 +1,285 @@
+import { createPublicKey, webcrypto } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import * as x509 from "@peculiar/x509";
+import { describe, expect, test } from "vitest";
+import type { Target } from "../../src/plugin.ts";
+import { Problem } from "../../src/problem.ts";
+import { createCsr, readCsr } from "../../src/acme/csr.ts";
+import { createPrivateKey } from "../../src/acme/keys.ts";
+import { issue } from "../../src/issue/issue.ts";
+import type { IssueTools } from "../../src/issue/tools.ts";
+import { openFolderStore } from "../../src/store/folder.ts";
+import type { Lock } from "../../src/store/store.ts";
+import { silentLog, type RequestRecord } from "../../src/testing.ts";
+import { heard, problemOf, setOf, settingOf, solverOf, world, type World } from "./world.ts";
+
+const name = "shop.example.test";
+const day = 86_400_000;
+const anew = { isWanted: () => true };
+
+/** A store that shares nothing but the folder, as another process has it. */
+const otherStore = ({ store, tools }: World) =>
+  openFolderStore(store.root, { log: silentLog, clock: tools.clock });
+
+describe("issuing", () => {
+  test("two runs at once make one order; the second one waits and finds the certificate", async () => {
+    const it = await world({ asynchronous: true });
+    const request = it.requestFor([name]);
+    const runs = [it.again(), it.again({ store: otherStore(it) })];
+    const outcomes = await Promise.all(runs.map((tools) => issue(request, {}, tools)));
+    expect(outcomes.filter(({ issued }) => issued)).toHaveLength(1);
+    expect(new Set(outcomes.map(({ held }) => held.meta.serial)).size).toBe(1);
+    expect(it.count("newOrder")).toBe(1);
+    expect(runs.flatMap((tools) => heard(tools, "info")).join("\n")).toMatch(
+      /waiting for .*, which works on shop\.example\.test/,
+    );
+  });
+
+  test("is refused at the last moment when the lock was lost to somebody else", async () => {
+    const it = await world();
+    let stolen: Lock | undefined;
+    it.server.faults.add({
+      on: "certificate",
+      do: {
+        call: async () => {
+          const locks = join(it.store.root, "locks");
+          for (const file of await readdir(locks))
+            if (file.includes("certificate")) await rm(join(locks, file), { recursive: true });
+          const { signal } = it.tools;
+          stolen = await otherStore(it).lock(`certificate:${name}`, { wait: 0, signal });
+        },
+      },
+    });
+    const problem = await problemOf(it.issue(it.requestFor([name])));
+    expect(stolen).toBeDefined();
+    await stolen?.release();
+    expect(problem.is("locked")).toBe(true);
+    expect((await it.store.certificates.read(name))?.held).toBeUndefined();
+    // Nothing is lost: the journal has the order, its key and its CSR.
+    expect((await it.issue(it.requestFor([name]))).issued).toBe(true);
+    expect(it.count("newOrder")).toBe(1);
+  });
+
+  test("remembers a request that changed in what does not decide what is issued", async () => {
+    const it = await world();
+    const request = it.requestFor([name]);
+    await it.issue(request);
+    const before = it.server.requests.length;
+    const changed = { ...request, labels: { team: "shop" } };
+    expect((await it.issue(changed)).issued).toBe(false);
+    expect((await it.store.certificates.read(name))?.request.labels).toEqual({ team: "shop" });
+    expect(it.server.requests).toHaveLength(before);
+  });
+
+  test("takes the user's own CSR, and keeps no key", async () => {
+    const it = await world();
+    const pem = await createPrivateKey("ec256");
+    const request = it.requestFor([name]);
+    const csr = Buffer.from(await createCsr(pem, request.identifiers)).toString("base64");
+    const { held } = await it.issue({ ...request, csr });
+    expect(held.paths).not.toHaveProperty("privateKey");
+    expect(held.meta.keyType).toBe("csr");
+    const stored = await it.store.certificates.readCertificate(name);
+    expect(createPublicKey(stored?.certificate ?? "").equals(createPublicKey(pem))).toBe(true);
+  });
+
+  test("refuses a CSR for the account's key before any request is made", async () => {
+    const it = await world();
+    await it.issue(it.requestFor(["first.example.test"]));
+    const [account] = await it.store.accounts.list();
+    const request = it.requestFor([name]);
+    const csr = Buffer.from(await createCsr(account?.key ?? "", request.identifiers));
+    const before = it.server.requests.length;
+    const problem = await problemOf(it.issue({ ...request, csr: csr.toString("base64") }));
+    expect(problem.exitCode).toBe(2);
+    expect(problem.message).toContain("RFC 8555 §11.1");
+    expect(it.server.requests).toHaveLength(before);
+  });
+
+  test("tells its hooks before an order, after it, and when it failed", async () => {
+    const it = await world();
+    const told: string[] = [];
+    const around: IssueTools["around"] = {
+      pre: async (_, held) => void told.push(`pre ${held === undefined ? "first" : "again"}`),
+      issued: () => void told.push("issued"),
+      failure: async (_, error) => void told.push(`failure ${Problem.is(error)}`),
+    };
+    const request = it.requestFor([name]);
+    await issue(request, {}, it.again({ around }));
+    // Asked once more without `replaces`.
+    const refusal = { problem: { type: "rejectedIdentifier" } };
+    it.server.faults.add({ on: "newOrder", times: 2, do: refusal });
+    await problemOf(issue(request, anew, it.again({ around })));
+    expect(told).toEqual(["pre first", "issued", "pre again", "failure true"]);
+    const stop = { ...around, pre: () => Promise.reject(new Problem("deploy", { detail: "no" })) };
+    const before = it.count("newOrder");
+    await problemOf(issue(request, anew, it.again({ around: stop })));
+    expect(it.count("newOrder")).toBe(before);
+  });
+});
+
+describe("what solvers find out before an order exists", () => {
+  /** The outcome with these solvers, the first one preferred. */
+  async function checked(
+    ...preflights: readonly ((targets: readonly Target[]) => Promise<void>)[]
+  ) {
+    const it = await world();
+    const web = await it.tools.solvers.open(settingOf("web"));
+    const solvers = preflights.map((preflight, index) => ({
+      ...solverOf(`web${index}`, { types: ["http-01"] }),
+      solver: { ...web.solver, preflight },
+    }));
+    const tools = it.again({ solvers: setOf(...solvers) });
+    const request = it.requestFor([name, "www.example.test"], {
+      solvers: solvers.map(({ setting }) => setting),
+    });
+    return { it, tools, run: issue(request, {}, tools) };
+  }
+
+  test("is asked once for all names, and makes room for the next candidate where it fails", async () => {
+    const asked: (readonly string[])[] = [];
+    const { run, tools } = await checked(
+      () => Promise.reject(new Error("token expired")),
+      async (targets) => void asked.push(targets.map(({ identifier }) => identifier.value)),
+    );
+    expect((await run).issued).toBe(true);
+    expect(asked).toEqual([[name, "www.example.test"]]);
+    expect(heard(tools, "warn")[0]).toBe(
+      "solver web0 cannot be used for shop.example.test: Solver web0 did not pass its own check: token expired; trying web1",
+    );
+  });
+
+  test("tells the first failure when none is left, as a failed solver, and no order was made", async () => {
+    const { it, run, tools } = await checked(
+      () => Promise.reject(new Error("token expired")),
+      () => Promise.reject(new Problem("machine", { detail: "port 80 is taken" })),
+    );
+    const problem = await problemOf(run);
+    expect(problem.exitCode).toBe(7);
+    expect(problem.message).toBe("Solver web0 did not pass its own check: token expired");
+    expect(heard(tools, "warn").at(-1)).toMatch(/port 80 is taken; no other is left$/);
+    expect(it.server.requests).toEqual([]);
+  });
+
+  test("says nothing twice where there is but one", async () => {
+    const { run, tools } = await checked(() =>
+      Promise.reject(new Problem("machine", { detail: "port 80 is taken" })),
+    );
+    expect((await problemOf(run)).message).toBe("port 80 is taken");
+    expect(heard(tools, "warn")).toEqual([]);
+  });
+});
+
+describe("a CA that sends what was not asked for", () => {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+
+  /** A chain of another CA's for this key. */
+  async function forged(
+    publicKey: x509.PublicKeyType,
+    {
+      names = [name],
+      from = -day,
+      to = 90 * day,
+    }: { names?: readonly string[]; from?: number; to?: number },
+  ): Promise<string> {
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+    const leaf = await x509.X509CertificateGenerator.create({
+      subject: "",
+      issuer: "CN=Evil",
+      publicKey,
+      signingKey: keys.privateKey,
+      signingAlgorithm: algorithm,
+      serialNumber: "0badc0de",
+      notBefore: new Date(Date.now() + from),
+      notAfter: new Date(Date.now() + to),
+      extensions: [
+        new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value }))),
+        new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1"]),
+      ],
+    });
+    return `${leaf.toString("pem")}\n`;
+  }
+
+  const askedFor = ({ server }: World): x509.PublicKeyType => {
+    const last: RequestRecord | undefined = server.requests.findLast(
+      ({ kind }) => kind === "finalize",
+    );
+    const { csr } = (last?.payload ?? {}) as { csr: string };
+    const der = readCsr(Buffer.from(csr, "base64url")).publicKey.export({
+      type: "spki",
+      format: "der",
+    });
+    return new x509.PublicKey(der);
+  };
+  const strangers = async () =>
+    (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])).publicKey;
+
+  test.each([
+    ["a certificate for another key", async () => forged(await strangers(), {}), /another key/],
+    [
+      "another name's",
+      async (it) => forged(askedFor(it), { names: ["evil.test"] }),
+      /evil\.test|shop\.example\.test/,
+    ],
+    [
+      "one with a name too many",
+      async (it) => forged(askedFor(it), { names: [name, "evil.test"] }),
+      /evil\.test/,
+    ],
+    [
+      "one that has expired",
+      async (it) => forged(askedFor(it), { to: -1000 }),
+      /expired|notAfter|until/,
+    ],
+    [
+      "one of next year",
+      async (it) => forged(askedFor(it), { from: 365 * day, to: 400 * day }),
+      /not valid|begin|before|from/,
+    ],
+    [
+      "a private key beside it",
+      async (_, pem) =>
+        `${pem}-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n`,
+      /PRIVATE KEY|other than|certificate/i,
+    ],
+    [
+      "a chain of a thousand",
+      async (_, pem) => pem.repeat(500),
+      /\d+ certificates|bytes|large|long/i,
+    ],
+    ["megabytes", async (_, pem) => pem + "# comment\n".repeat(400_000), /bytes|large|long/i],
+    ["nothing", async () => "", /certificate/],
+    ["a web page", async () => "<html>502</html>", /certificate/],
+  ] satisfies [string, (it: World, pem: string) => Promise<string>, RegExp][])(
+    "has %s refused: nothing of it is stored, and what was held stays",
+    async (_, forge, why) => {
+      const it = await world();
+      const { held } = await it.issue(it.requestFor([name]));
+      const { certificate = "", chain = "" } =
+        (await it.store.certificates.readCertificate(name)) ?? {};
+      const key = await it.store.certificates.readPrivateKey(name);
+      let sent = "";
+      it.server.faults.add({
+        on: "certificate",
+        times: Infinity,
+        do: {
+          call: async () => {
+            sent = await forge(it, certificate + chain);
+          },
+          pem: () => sent,
+        },
+      });
+      const problem = await problemOf(it.issue(it.requestFor([name]), anew));
+      expect(problem.message).toMatch(why);
+      expect(problem.exitCode).toBe(4);
+      const after = await it.store.certificates.read(name);
+      expect(after?.held).toEqual(held);
+      expect(after?.status).toMatchObject({ failures: 1, lastAttempt: { outcome: "failed" } });
+      expect(await it.store.certificates.readCertificate(name)).toEqual({ certificate, chain });
+      expect(await it.store.certificates.readPrivateKey(name)).toBe(key);
+      const versions = join(it.store.root, "certificates", name, "versions");
+      expect(await readdir(versions)).toEqual(["1"]);
+    },
+  );
+});

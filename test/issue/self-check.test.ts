@@ -1,0 +1,186 @@
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { CertificateRequest } from "../../src/certificate.ts";
+import type { Dns } from "../../src/dns/dns.ts";
+import { parsePlace, selfCheckHttp } from "../../src/issue/self-check.ts";
+import { challengeFor } from "../../src/testing.ts";
+import { freePort } from "../support/servers/process.ts";
+import { heard, problemOf, requestFor, toolsOf, unexpected } from "./world.ts";
+
+/** Where port 80 of each address is, since no test may have it. */
+const port80 = vi.hoisted(() => new Map<string, number>());
+vi.mock(import("node:http"), async (original) => {
+  const http = await original();
+  const request = (options: { host: string; port: number }) =>
+    http.request({
+      ...options,
+      port: options.port === 80 ? (port80.get(options.host) ?? 0) : options.port,
+    });
+  return { ...http, request: request as typeof http.request };
+});
+
+const challenge = challengeFor("http-01", "www.example.com");
+
+async function serve(address: string, listener: RequestListener): Promise<number> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  port80.set(address, port);
+  return port;
+}
+
+const right: RequestListener = (request, response) => {
+  const known = request.url === challenge.path && request.headers.host === "www.example.com";
+  response.writeHead(known ? 200 : 404).end(`${challenge.body}\n`);
+};
+const wrong: RequestListener = (_, response) => {
+  response.writeHead(404, { server: "nginx/1.26\u009b" }).end("secret of an internal host");
+};
+
+/** Looks at these addresses of the name; the warnings, or the Problem. */
+async function look(
+  addresses: readonly string[] | (() => Promise<readonly string[]>),
+  more: Partial<CertificateRequest> = {},
+  asked = challenge,
+) {
+  const dns = unexpected<Dns>("dns", {
+    addresses: typeof addresses === "function" ? addresses : async () => addresses,
+  });
+  const tools = await toolsOf({ dns: () => dns });
+  const checked = selfCheckHttp(asked, requestFor(["www.example.com"], more), tools);
+  return { tools, checked, warnings: () => heard(tools, "warn") };
+}
+
+describe("the self-check of http-01", () => {
+  test("is content with the response, as the CA would ask for it", async () => {
+    await serve("127.0.0.1", right);
+    const { checked, warnings, tools } = await look(["127.0.0.1"]);
+    await checked;
+    expect(warnings()).toEqual([]);
+    expect(heard(tools, "debug")).toEqual([
+      "self-check of www.example.com at 127.0.0.1:80: the response",
+    ]);
+  });
+
+  test("is content with a redirect, which the CA will follow", async () => {
+    await serve("127.0.0.1", (_, response) =>
+      response.writeHead(301, { location: "https://www.example.com/" }).end(),
+    );
+    const { checked, warnings } = await look(["127.0.0.1"]);
+    await checked;
+    expect(warnings()).toEqual([]);
+  });
+
+  test("names status, server and address of a wrong answer, and shows nothing of its body", async () => {
+    await serve("127.0.0.1", wrong);
+    const problem = await problemOf((await look(["127.0.0.1"])).checked);
+    expect(problem.exitCode).toBe(7);
+    expect(problem.document).toMatchObject({
+      detail: `http://www.example.com${challenge.path} answers status 404 from nginx/1.26 (at 127.0.0.1:80).`,
+      identifier: { value: "www.example.com" },
+    });
+    expect(JSON.stringify(problem)).not.toContain("secret");
+    expect(problem.hint).toContain("--no-self-check");
+  });
+
+  test.each([
+    ["another body", "no"],
+    ["the response with more behind it", `${challenge.body}x`],
+    ["a body that never ends", challenge.body + " ".repeat(1_000_000)],
+  ])("takes 200 with %s for wrong", async (_, body) => {
+    await serve("127.0.0.1", (_, response) => response.writeHead(200).end(body));
+    const problem = await problemOf((await look(["127.0.0.1"])).checked);
+    expect(problem.message).toContain("answers 200 with another body (at 127.0.0.1:80)");
+  });
+
+  test("looks at every address, and one wrong answer is enough", async () => {
+    await serve("127.0.0.1", right);
+    await serve("127.0.0.2", wrong);
+    const problem = await problemOf((await look(["127.0.0.1", "127.0.0.2"])).checked);
+    expect(problem.message).toContain("(at 127.0.0.2:80)");
+    expect(problem.message).not.toContain("127.0.0.1");
+  });
+
+  test("only warns of an address that it cannot reach, for a router may hide us from ourselves", async () => {
+    await serve("127.0.0.1", right);
+    port80.set("127.0.0.3", await freePort());
+    const { checked, warnings } = await look(["127.0.0.1", "127.0.0.3"]);
+    await checked;
+    expect(warnings()).toHaveLength(1);
+    expect(warnings()[0]).toMatch(
+      /could not reach http:\/\/www\.example\.com.*127\.0\.0\.3:80: .*ECONNREFUSED/,
+    );
+  });
+
+  test("asks no more than eight addresses", async () => {
+    const addresses = Array.from({ length: 20 }, (_, index) => `127.0.1.${index}`);
+    const free = await freePort();
+    for (const address of addresses) port80.set(address, free);
+    const { checked, tools } = await look(addresses);
+    await checked;
+    expect(heard(tools, "debug")).toHaveLength(8);
+  });
+
+  test("warns where the name has no address, or the DNS does not say", async () => {
+    const none = await look([]);
+    await none.checked;
+    expect(none.warnings()[0]).toMatch(/^www\.example\.com has no A or AAAA record/);
+    const failed = await look(() => Promise.reject(new Error("SERVFAIL")));
+    await failed.checked;
+    expect(failed.warnings()[0]).toMatch(/found no address for www\.example\.com: SERVFAIL/);
+  });
+
+  test("goes where it was sent, and asks no DNS", async () => {
+    const port = await serve("127.0.0.1", right);
+    const { checked, warnings } = await look(() => Promise.reject(new Error("not asked")), {
+      selfCheckAt: `127.0.0.1:${port}`,
+    });
+    await checked;
+    expect(warnings()).toEqual([]);
+  });
+
+  test("asks an address for itself, an IPv6 one in brackets", async () => {
+    const byAddress = challengeFor("http-01", "::1");
+    let host: string | undefined;
+    const listener: RequestListener = (request, response) => {
+      host = request.headers.host;
+      response.end(byAddress.body);
+    };
+    await serve("::1", listener);
+    const { checked, warnings } = await look([], {}, byAddress);
+    await checked;
+    expect(warnings()).toEqual([]);
+    expect(host).toBe("[::1]");
+  });
+
+  test("ends with the run", async () => {
+    const stop = new AbortController();
+    const port = await serve("127.0.0.1", () => stop.abort(new Error("Ctrl-C")));
+    const tools = await toolsOf({ signal: stop.signal, selfCheckAt: `127.0.0.1:${port}` });
+    await expect(selfCheckHttp(challenge, requestFor(["www.example.com"]), tools)).rejects.toThrow(
+      "Ctrl-C",
+    );
+  });
+});
+
+test.each([
+  ["192.0.2.1", { host: "192.0.2.1", port: 80 }],
+  ["192.0.2.1:8080", { host: "192.0.2.1", port: 8080 }],
+  ["2001:db8::1", { host: "2001:db8::1", port: 80 }],
+  ["[2001:db8::1]", { host: "2001:db8::1", port: 80 }],
+  ["[2001:db8::1]:8080", { host: "2001:db8::1", port: 8080 }],
+])("--self-check-at takes %s", (text, place) => {
+  expect(parsePlace(text)).toEqual(place);
+});
+
+test.each(["www.example.com", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:", ""])(
+  "--self-check-at refuses %j, and says what it takes",
+  (text) => {
+    expect(() => parsePlace(text)).toThrow(/--self-check-at/);
+  },
+);

@@ -1,0 +1,224 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Ambient } from "../../src/issue/ambient.ts";
+import { solverSettings } from "../../src/issue/settings.ts";
+import type { Config, ConfiguredSolver } from "../../src/options/config.ts";
+import { startIssuing } from "../support/issuing.ts";
+import { temporaryFolder } from "../support/state.ts";
+import { ambientOf, problemOf } from "./world.ts";
+
+const le = { server: "https://acme-v02.api.letsencrypt.org/directory", agreeTos: true };
+const path = "/etc/acmectl/config.yaml";
+
+const cf: ConfiguredSolver = {
+  use: "cloudflare",
+  options: { apiToken: "file:/etc/acmectl/cf-token" },
+  select: { zones: ["example.com"] },
+};
+
+const configOf = (solvers: Config["solvers"] = {}): Config => ({
+  path,
+  exists: true,
+  issuers: {},
+  solvers,
+  certificates: {},
+  defaults: {},
+  dns: {},
+});
+
+type Flags = Parameters<typeof solverSettings>[0];
+
+const settings = (
+  flags: Partial<Flags>,
+  {
+    config = configOf(),
+    names,
+    env = {},
+    ...ambient
+  }: Partial<Ambient> & { config?: Config; names?: string[] } = {},
+) =>
+  solverSettings(
+    { solver: undefined, standalone: undefined, webroot: undefined, dns: undefined, ...flags },
+    names,
+    le,
+    config,
+    ambientOf({ env, ...ambient }),
+  );
+
+describe("the solvers of a request", () => {
+  test("are those of the config when no flag names any, or the ones that its certificate names", async () => {
+    const web: ConfiguredSolver = { use: "standalone", options: {} };
+    const config = configOf({ cf, web });
+    expect((await settings({}, { config })).map(({ name }) => name)).toEqual(["cf", "web"]);
+    expect(await settings({}, { config, names: ["web"] })).toEqual([
+      { name: "web", use: "standalone", options: {}, from: path },
+    ]);
+    const problem = await problemOf(settings({}, { config, names: ["wbe"] }));
+    expect(problem.message).toBe(`${path} has no solver "wbe".`);
+    expect(problem.hint).toBe("It has cf, web.");
+  });
+
+  test("are those that flags name, whatever else the config has", async () => {
+    const config = configOf({ cf, web: { use: "standalone", options: {} } });
+    expect((await settings({ standalone: true }, { config })).map(({ name }) => name)).toEqual([
+      "standalone",
+    ]);
+    expect((await settings({ solver: ["cf"] }, { config }))[0]).toEqual({
+      name: "cf",
+      use: "cloudflare",
+      options: cf.options,
+      from: path,
+    });
+  });
+
+  test("may be several, each for its zone or its wildcard", async () => {
+    const env = { CF_DNS_API_TOKEN: "t0ken" };
+    const asked = ["Example.com=cloudflare", "*.example.org=cf", "standalone"];
+    const chosen = await settings({ solver: asked }, { env, config: configOf({ cf }) });
+    expect(chosen.map(({ name, use, select }) => ({ name, use, select }))).toEqual([
+      { name: "cloudflare", use: "cloudflare", select: { zones: ["example.com"] } },
+      { name: "cf", use: "cloudflare", select: { names: ["*.example.org"] } },
+      { name: "standalone", use: "standalone", select: undefined },
+    ]);
+  });
+
+  test("know that another one uses the same plugin", async () => {
+    const other = { ...cf, options: { apiToken: "env:OTHER" } };
+    const chosen = await settings({}, { config: configOf({ cf, other }) });
+    expect(chosen).toMatchObject([{ shared: true }, { shared: true }]);
+  });
+
+  test("take the shorthands", async () => {
+    const chosen = await settings(
+      { webroot: "/var/www", standalone: true, dns: "cloudflare" },
+      {
+        env: { CF_DNS_API_TOKEN: "t0ken" },
+      },
+    );
+    expect(chosen.map(({ name }) => name)).toEqual(["standalone", "webroot", "cloudflare"]);
+    expect(chosen[1]?.options).toMatchObject({ directory: "/var/www" });
+  });
+
+  test("are standalone for the embedded CA when nobody says otherwise, and missing for every other", async () => {
+    const local = { server: "local", agreeTos: true };
+    expect(
+      await solverSettings(
+        { solver: undefined, standalone: undefined, webroot: undefined, dns: undefined },
+        undefined,
+        local,
+        configOf(),
+        ambientOf(),
+      ),
+    ).toEqual([{ name: "standalone", use: "standalone", options: {} }]);
+    expect((await problemOf(settings({}))).hint).toContain("acmectl solvers list");
+  });
+
+  test("remember what was given by variable: texts as they are, secrets as where they are", async () => {
+    const env = { CF_DNS_API_TOKEN: "s3cret", ACMECTL_CLOUDFLARE_TTL: "300" };
+    const [chosen] = await settings({ solver: ["cloudflare"] }, { env });
+    expect(chosen?.options).toEqual({ apiToken: "env:CF_DNS_API_TOKEN", ttl: 300 });
+    expect(JSON.stringify(chosen)).not.toContain("s3cret");
+  });
+
+  test("remember a secret's file by a path that is true from anywhere", async () => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => folder[Symbol.asyncDispose]());
+    const file = join(folder.path, "token");
+    await writeFile(file, "s3cret\n");
+    const cwd = folder.path;
+    for (const env of [
+      { ACMECTL_CLOUDFLARE_API_TOKEN_FILE: "token" },
+      { ACMECTL_CLOUDFLARE_API_TOKEN: "file:token" },
+      { CF_DNS_API_TOKEN: `file:${file}` },
+    ]) {
+      const [chosen] = await settings({ solver: ["cloudflare"] }, { env, cwd });
+      expect(chosen?.options).toEqual({ apiToken: `file:${file}` });
+    }
+    const env = { ACMECTL_CLOUDFLARE_API_TOKEN: "cmd:echo s3cret" };
+    const [byCommand] = await settings({ solver: ["cloudflare"] }, { env, cwd });
+    expect(byCommand?.options).toEqual({ apiToken: "cmd:echo s3cret" });
+  });
+
+  test("remember a solver that is a file by its absolute path", async () => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => folder[Symbol.asyncDispose]());
+    await writeFile(
+      join(folder.path, "ours.ts"),
+      'export default { summary: "ours", challengeTypes: ["http-01"], options: {}, create: () => ({ present: async () => null, cleanup: async () => {} }) };',
+    );
+    const [chosen] = await settings({ solver: ["./ours.ts"] }, { cwd: folder.path });
+    expect(chosen?.use).toBe(join(folder.path, "ours.ts"));
+  });
+
+  test("tell what a chosen solver lacks before anything else happens", async () => {
+    const problem = await problemOf(settings({ solver: ["digitalocean"] }));
+    expect(problem.exitCode).toBe(2);
+    expect(`${problem.message} ${problem.hint}`).toContain("DO_AUTH_TOKEN");
+  });
+});
+
+/** Serves http-01 in a folder, and wants a secret that it compares. */
+const ours = `
+import { createServer } from "node:http";
+export default {
+  summary: "ours", challengeTypes: ["http-01"],
+  options: {
+    password: { type: "string", secret: true, required: true, env: ["OUR_PASSWORD"], description: "The password." },
+    greeting: { type: "string", env: ["OUR_GREETING"], description: "A text." },
+    port: { type: "port", required: true, env: ["OUR_PORT"], description: "Where." },
+  },
+  create({ password, greeting, port }) {
+    let server;
+    return {
+      async present({ body }) {
+        if (password !== "correct-horse" || greeting !== "hello") throw new Error("wrong: " + greeting);
+        server = createServer((_, response) => response.end(body));
+        await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+        return { greeting };
+      },
+      async cleanup() {
+        if (server === undefined) return;
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      },
+    };
+  },
+};`;
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+describe("what is remembered for renew", () => {
+  test("works in another environment, names the variable that is missing, and holds no secret", async () => {
+    await using issuing = await startIssuing({ authorizationReuse: 0 });
+    const file = join(dirname(issuing.state), "solver", "ours.ts");
+    await mkdir(dirname(file));
+    await writeFile(file, ours);
+    const HOME = dirname(issuing.state);
+    const secret = { OUR_PASSWORD: "correct-horse" };
+    const env = { HOME, ...secret, OUR_GREETING: "hello", OUR_PORT: String(issuing.httpPort) };
+    const issued = await issuing.issue(["-d", "a.example.test"], {
+      solver: ["--solver", file],
+      env,
+    });
+    expect({ code: issued.code, stderr: issued.stderr }).toMatchObject({ code: 0 });
+    // cron has the secret, and nothing of the rest.
+    const renewed = await issuing.run(["renew", "--force", "--no-jitter"], {
+      env: { HOME, ...secret },
+    });
+    expect({ code: renewed.code, stderr: renewed.stderr }).toMatchObject({ code: 0 });
+    expect(issuing.ca.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(2);
+    const without = await issuing.run(["renew", "--force", "--no-jitter"], { env: { HOME } });
+    expect(without.code).toBe(2);
+    expect(without.stderr).toContain("OUR_PASSWORD");
+    for (const file of await filesBelow(issuing.state))
+      expect(await readFile(file, "utf8"), file).not.toContain("correct-horse");
+    for (const { stdout, stderr } of [issued, renewed, without])
+      expect(stdout + stderr).not.toContain("correct-horse");
+  });
+});
