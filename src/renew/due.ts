@@ -1,6 +1,6 @@
 import type { StoredCertificate } from "../store/store.ts";
 import { driftOf, requestHash } from "../issue/request.ts";
-import { dueAt } from "./lifetime.ts";
+import { dueAt, isShort } from "./lifetime.ts";
 
 /** When a certificate is due, and by which rule. All of it offline, from what is stored. */
 export interface Due {
@@ -42,7 +42,7 @@ export function dueOf(certificate: StoredCertificate & { changed?: string }, now
   return {
     at: dueAt(notBefore, notAfter),
     rule: "lifetime",
-    reason: "a third of its lifetime is left, or half of a short one",
+    reason: `${isShort(notBefore, notAfter) ? "half" : "a third"} of its lifetime is left`,
   };
 }
 

@@ -68,7 +68,7 @@ const actions: Readonly<Record<Due["rule"], Action>> = {
 function idle(certificate: WantedCertificate, due: Due): Pick<Step, "action" | "reason"> {
   if (!isDeployed(certificate))
     return { action: "deploy", reason: "a deploy step is not done and is repeated" };
-  return { action: "none", reason: `next: ${due.reason}` };
+  return { action: "none", reason: due.reason };
 }
 
 function reasonOf(pause: Pause): string {

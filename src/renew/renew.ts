@@ -25,7 +25,7 @@ export interface RenewTools extends Pick<OpenTools, "store" | "log" | "clock" | 
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** After a new certificate was committed, and for those whose deployment failed before. */
-  deploy(certificate: StoredCertificate): Promise<Problem | undefined>;
+  deploy(certificate: Pick<StoredCertificate, "name" | "request">): Promise<Problem | undefined>;
 }
 
 /** What became of one certificate. */
@@ -80,59 +80,80 @@ function turns({ max, jitter }: RenewOptions, { clock, log, random, signal }: Re
 
 async function renewOne(
   certificate: WantedCertificate,
-  options: RenewOptions & { readonly startedAt: Date },
+  options: PassOptions,
   turn: Turn,
-  tools: RenewTools,
+  from: RenewTools,
 ): Promise<Renewal> {
   const { name } = certificate;
-  const log = labelled(tools, name);
-  let due = dueOf(certificate, tools.clock.now());
+  const tools = { ...from, log: labelled(from, name) };
+  let known = certificate;
   try {
-    const fresh = await consultCa(certificate, { ...tools, log });
-    due = dueOf(fresh, tools.clock.now());
-    const wanted = (one: StoredCertificate) => {
-      const changed =
-        one.held?.version === certificate.held?.version ? certificate.changed : undefined;
-      const now = tools.clock.now();
-      return options.force || dueOf({ ...one, ...given({ changed }) }, now).at <= now;
-    };
-    const pause = pauseOf(fresh, tools.clock.now(), options.force);
-    if (!wanted(fresh))
-      return await deployed({ name, outcome: "not due", due, ...heldOf(fresh) }, fresh, tools);
-    if (pause !== undefined) return { name, outcome: "paused", due, pause, ...heldOf(fresh) };
-    if (!(await turn())) return { name, outcome: "postponed", due, ...heldOf(fresh) };
-    log.info(`${name} is due: ${due.reason}`, { step: "renew" });
-    const issuing = await tools.open(fresh.request.issuer);
-    const { held, issued } = await issue(
-      fresh.request,
-      { isWanted: wanted, startedAt: options.startedAt },
-      { ...issuing, log },
-    );
-    const after = (await tools.store.certificates.read(name)) ?? fresh;
-    return await deployed(
-      { name, outcome: issued ? "renewed" : "not due", due, held },
-      await consultCa(after, { ...tools, log }),
-      tools,
-    );
+    known = await consultCa(certificate, tools);
+    const idle = await idleRenewal(known, options, turn, tools);
+    return await deployed(idle ?? (await replace(known, options, tools)), known, tools);
   } catch (error) {
     tools.signal.throwIfAborted();
-    return {
-      name,
-      outcome: "failed",
-      due,
-      ...(Problem.is(error) ? { problem: error } : { bug: error }),
-      ...heldOf(certificate),
-    };
+    const failure = Problem.is(error) ? { problem: error } : { bug: error };
+    const due = dueOf(known, tools.clock.now());
+    return { name, outcome: "failed", due, ...failure, ...heldOf(known) };
   }
 }
 
-async function deployed(
-  renewal: Renewal,
-  certificate: StoredCertificate,
+type PassOptions = RenewOptions & { readonly startedAt: Date };
+
+/** Why nothing is ordered now; undefined when something is to be. */
+async function idleRenewal(
+  certificate: WantedCertificate,
+  { force }: PassOptions,
+  turn: Turn,
+  { clock }: RenewTools,
+): Promise<Renewal | undefined> {
+  const now = clock.now();
+  const due = dueOf(certificate, now);
+  const renewal = { name: certificate.name, due, ...heldOf(certificate) };
+  if (!force && due.at > now) return { ...renewal, outcome: "not due" };
+  const pause = pauseOf(certificate, now, force);
+  if (pause !== undefined) return { ...renewal, outcome: "paused", pause };
+  return (await turn()) ? undefined : { ...renewal, outcome: "postponed" };
+}
+
+async function replace(
+  certificate: WantedCertificate,
+  { force, startedAt }: PassOptions,
   tools: RenewTools,
 ): Promise<Renewal> {
-  const deployProblem = await tools.deploy(certificate);
-  return deployProblem === undefined ? renewal : { ...renewal, deployProblem };
+  const { name, request, held: before } = certificate;
+  const { clock, log } = tools;
+  const due = dueOf(certificate, clock.now());
+  const reason = due.at <= clock.now() ? due.reason : "--force was given";
+  log.info(`${name} is to be renewed: ${reason}`, { step: "renew" });
+  // Another run may have renewed it while this one waited for the lock.
+  const isWanted = (one: StoredCertificate) => {
+    const changed = one.held?.version === before?.version ? certificate.changed : undefined;
+    return force || dueOf({ ...one, ...given({ changed }) }, clock.now()).at <= clock.now();
+  };
+  const issuing = await tools.open(request.issuer);
+  const { held, issued } = await issue(request, { isWanted, startedAt }, { ...issuing, log });
+  const after = await tools.store.certificates.read(name);
+  // RFC 9773 §4.3: the CA is asked right after issuance.
+  const next = after === undefined ? due : dueOf(await consultCa(after, tools), clock.now());
+  return { name, outcome: issued ? "renewed" : "not due", due: { ...next, reason }, held };
+}
+
+/** What was not deployed before is deployed now, whatever became of the renewal. */
+async function deployed(
+  renewal: Renewal,
+  { name, request }: StoredCertificate,
+  tools: RenewTools,
+): Promise<Renewal> {
+  try {
+    const deployProblem = await tools.deploy({ name, request });
+    return deployProblem === undefined ? renewal : { ...renewal, deployProblem };
+  } catch (error) {
+    tools.signal.throwIfAborted();
+    if (!Problem.is(error)) throw error;
+    return { ...renewal, deployProblem: error };
+  }
 }
 
 /** The CA's wish, where it is time to ask and there is something to ask about. */
