@@ -1,0 +1,158 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createCsr } from "../../src/acme/csr.ts";
+import { createPrivateKey } from "../../src/acme/keys.ts";
+import { composeConfigured } from "../../src/issue/compose-config.ts";
+import { composeRequest } from "../../src/issue/compose.ts";
+import type { Config, ConfiguredCertificate } from "../../src/options/config.ts";
+import { requestFlags } from "../../src/options/request.ts";
+import { resolveOptions } from "../../src/options/resolve.ts";
+import { temporaryFolder } from "../support/state.ts";
+import { ambientOf, problemOf } from "./world.ts";
+
+const config: Config = {
+  path: "/etc/acmectl/config.yaml",
+  exists: true,
+  issuers: {
+    le: { server: "letsencrypt", email: "ops@example.com", agreeTos: true },
+    lab: { server: "https://ca.lab.example/directory", caBundle: "/etc/lab.pem" },
+  },
+  solvers: { web: { use: "standalone", options: {} } },
+  certificates: {},
+  defaults: { issuer: "le", keyType: "ec384", pre: [{ run: "echo config" }] },
+  dns: { timeout: 60_000, interval: 1_000 },
+};
+
+async function compose(flags: Record<string, unknown>, from: Config = config) {
+  const { values } = await resolveOptions(requestFlags, {
+    flags,
+    env: {},
+    cwd: "/home/ops",
+    mask: () => undefined,
+  });
+  return composeRequest(values, from, ambientOf());
+}
+
+describe("a request from the command line", () => {
+  test("has the config's defaults below its flags", async () => {
+    const request = await compose({ domains: ["WWW.Example.com", "example.com"] });
+    expect(request).toMatchObject({
+      name: "www.example.com",
+      identifiers: [
+        { type: "dns", value: "www.example.com" },
+        { type: "dns", value: "example.com" },
+      ],
+      keyType: "ec384",
+      issuer: {
+        server: "https://acme-v02.api.letsencrypt.org/directory",
+        email: "ops@example.com",
+        agreeTos: true,
+      },
+      solvers: [{ name: "web" }],
+      dns: { timeout: 60_000, interval: 1_000 },
+      selfCheck: true,
+      hooks: { pre: [{ run: "echo config" }] },
+    });
+    const flags = {
+      domains: ["example.com"],
+      name: "shop",
+      keyType: "rsa2048",
+      server: "lab",
+      dnsTimeout: "5m",
+      dnsAuthoritative: false,
+      selfCheck: false,
+      preHook: ["echo flag"],
+      profile: "tlsserver",
+      requiredProfile: "shortlived",
+    };
+    expect(await compose(flags)).toMatchObject({
+      name: "shop",
+      keyType: "rsa2048",
+      issuer: {
+        server: "https://ca.lab.example/directory",
+        caBundle: "/etc/lab.pem",
+        agreeTos: false,
+      },
+      dns: { timeout: 300_000, interval: 1_000, authoritative: false },
+      selfCheck: false,
+      hooks: { pre: [{ run: "echo flag", shell: true, cwd: "/home/ops" }] },
+      profile: "shortlived",
+      profileRequired: true,
+    });
+  });
+
+  test("takes its names from a CSR, and -d beside it must say the same", async () => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => folder[Symbol.asyncDispose]());
+    const identifiers = ["a.example.com", "b.example.com"].map(
+      (value) => ({ type: "dns", value }) as const,
+    );
+    const der = Buffer.from(await createCsr(await createPrivateKey("ec256"), identifiers));
+    const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString("base64").replaceAll(/.{64}/g, "$&\n")}\n-----END CERTIFICATE REQUEST-----\n`;
+    for (const [file, content] of [
+      ["csr.der", der],
+      ["csr.pem", pem],
+    ] as const) {
+      const csr = join(folder.path, file);
+      await writeFile(csr, content);
+      const request = await compose({ csr });
+      expect(request).toMatchObject({ identifiers, csr: der.toString("base64") });
+      expect(await compose({ csr, domains: ["b.example.com", "a.example.com"] })).toEqual(request);
+      const problem = await problemOf(compose({ csr, domains: ["a.example.com"] }));
+      expect(problem.message).toBe(
+        "--csr is for a.example.com, b.example.com, and --domains says a.example.com.",
+      );
+    }
+    const missing = await problemOf(compose({ csr: join(folder.path, "none.pem") }));
+    expect(missing.exitCode).toBe(2);
+    expect(missing.message).toContain("none.pem");
+  });
+
+  test.each([
+    ["an issuer without a staging environment", { server: "lab", staging: true }, "--staging"],
+    ["a place that is none", { selfCheckAt: "example.com" }, "--self-check-at"],
+    ["a contact that is none", { email: "nobody" }, "nobody"],
+  ])("is refused for %s, by the option's name", async (_, flags, told) => {
+    const problem = await problemOf(compose({ domains: ["example.com"], ...flags }));
+    expect(problem.exitCode).toBe(2);
+    expect(problem.message).toContain(told);
+  });
+
+  test("goes to the staging environment of the issuer's CA", async () => {
+    const { issuer } = await compose({ domains: ["example.com"], staging: true });
+    expect(issuer.server).toBe("https://acme-staging-v02.api.letsencrypt.org/directory");
+  });
+});
+
+describe("a request from the config", () => {
+  const wanted: ConfiguredCertificate = {
+    domains: ["Shop.example.com"],
+    labels: { team: "shop" },
+    files: {},
+    dns: {},
+  };
+
+  test("is named by its key, and uses all solvers unless it names some", async () => {
+    const [request] = await composeConfigured({
+      ...config,
+      certificates: { shop: { ...wanted, issuer: "lab" } },
+    });
+    expect(request).toMatchObject({
+      name: "shop",
+      fromConfig: true,
+      identifiers: [{ type: "dns", value: "shop.example.com" }],
+      keyType: "ec256",
+      issuer: { server: "https://ca.lab.example/directory" },
+      labels: { team: "shop" },
+      solvers: [{ name: "web", from: config.path }],
+    });
+  });
+
+  test("is refused for a wrong name by its place in the file", async () => {
+    const certificates = { shop: { ...wanted, domains: ["shop example.com"] } };
+    const problem = await problemOf(composeConfigured({ ...config, certificates }));
+    expect(problem.exitCode).toBe(2);
+    expect(problem.message).toContain("/etc/acmectl/config.yaml: certificates.shop.domains: ");
+  });
+});
