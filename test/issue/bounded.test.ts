@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { boundedSolver } from "../../src/issue/bounded.ts";
+import { boundedSolver, solverProblem } from "../../src/issue/bounded.ts";
 import { challengeFor } from "../../src/testing.ts";
 import type { Http01Challenge } from "../../src/plugin.ts";
+import { Problem } from "../../src/problem.ts";
 
 const limits = { call: 40, cleanup: 40, close: 40, grace: 10 };
 const challenge = challengeFor("http-01", "a.example.test");
@@ -50,4 +51,41 @@ test("a solver that was told to stop may end what it has begun", async () => {
   const presenting = solver.present(challenge, { signal: stop.signal });
   stop.abort(new Error("Ctrl-C"));
   expect(await presenting).toBe("undo me");
+});
+
+test("every call is handed on with what it was given, and only those that the solver has", async () => {
+  const seen: unknown[] = [];
+  const given = boundedSolver("all", {
+    preflight: async (targets) => void seen.push(["preflight", targets]),
+    present: async ({ token }) => `receipt of ${token}`,
+    cleanup: async (_, receipt) => void seen.push(["cleanup", receipt]),
+    presentAll: async (challenges) => challenges.map(({ token }) => token),
+    cleanupAll: async (items) => void seen.push(["cleanupAll", items.length]),
+    checkPropagation: async (_, receipt) => receipt === "live",
+    close: async () => void seen.push(["close"]),
+  });
+  await given.preflight?.([], call());
+  expect(await given.present(challenge, call())).toBe(`receipt of ${challenge.token}`);
+  await given.cleanup(challenge, "receipt", call());
+  expect(await given.presentAll?.([challenge], call())).toEqual([challenge.token]);
+  await given.cleanupAll?.([{ challenge, receipt: undefined }], call());
+  expect(await given.checkPropagation?.(challenge, "live", call())).toBe(true);
+  expect(await given.checkPropagation?.(challenge, "not yet", call())).toBe(false);
+  await given.close?.();
+  expect(seen).toEqual([["preflight", []], ["cleanup", "receipt"], ["cleanupAll", 1], ["close"]]);
+  const least = boundedSolver("least", { present: never, cleanup: never });
+  expect(Object.keys(least).toSorted()).toEqual(["cleanup", "close", "present"]);
+  await least.close?.();
+});
+
+test("what a solver throws is told as its failure, and a Problem of its own as it is", () => {
+  const own = new Problem("machine", { detail: "port 80 is taken" });
+  expect(solverProblem("Solver cf was not created", own)).toBe(own);
+  const { identifier } = challenge;
+  const foreign = solverProblem("Solver cf was not created", "no reason", identifier);
+  expect(foreign.document).toMatchObject({
+    detail: "Solver cf was not created: no reason",
+    identifier,
+  });
+  expect(foreign.exitCode).toBe(7);
 });

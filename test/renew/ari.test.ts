@@ -1,0 +1,174 @@
+import { describe, expect, test } from "vitest";
+import type { Ca, Directory, RenewalInfo } from "../../src/acme/acme.ts";
+import { isAriDue, refreshAri } from "../../src/renew/ari.ts";
+import { Problem } from "../../src/problem.ts";
+import type { AriStatus, StoredCertificate } from "../../src/store/store.ts";
+import { temporaryStore, toolsOf, unexpected, requestFor } from "../issue/world.ts";
+
+const hour = 3_600_000;
+const day = 24 * hour;
+const issued = new Date("2026-03-01T00:00:00Z");
+const at = (milliseconds: number) => new Date(issued.getTime() + milliseconds);
+const certificateId = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
+
+function certificate(ari?: AriStatus, id: string | undefined = certificateId): StoredCertificate {
+  const request = requestFor(["example.com"]);
+  return {
+    name: "example.com",
+    request,
+    status: { failures: 0, ...(ari === undefined ? {} : { ari }) },
+    held: {
+      version: 1,
+      paths: { certificate: "cert.pem", chain: "chain.pem", fullchain: "fullchain.pem" },
+      meta: {
+        identifiers: request.identifiers,
+        serial: "01",
+        fingerprint: "ab",
+        issuer: "R11",
+        notBefore: issued.toISOString(),
+        notAfter: at(90 * day).toISOString(),
+        keyType: "ec256",
+        directory: request.issuer.server,
+        account: "account",
+        certificateUrl: "https://ca.example/certificate/1",
+        orderUrl: "https://ca.example/order/1",
+        ...(id === "" ? {} : { ariId: id }),
+        issuedAt: issued.toISOString(),
+        requestHash: "hash",
+      },
+    },
+  };
+}
+
+const known = (nextCheck: Date, more: Partial<AriStatus> = {}): AriStatus => ({
+  certificateId,
+  nextCheck: nextCheck.toISOString(),
+  ...more,
+});
+
+const window = (from: number, to: number): RenewalInfo => ({
+  start: at(from),
+  end: at(to),
+  retryAfter: at(6 * hour),
+});
+
+/** Asks a CA that answers so. */
+async function refresh(
+  before: StoredCertificate,
+  answer: () => Promise<RenewalInfo>,
+  { random = 0.25, offers = true }: { random?: number; offers?: boolean } = {},
+) {
+  const directory: Directory = {
+    url: "https://ca.example/directory",
+    newNonce: "https://ca.example/nonce",
+    newAccount: "https://ca.example/account",
+    newOrder: "https://ca.example/order",
+    ...(offers ? { renewalInfo: "https://ca.example/ari" } : {}),
+    meta: { caaIdentities: [], externalAccountRequired: false, profiles: {} },
+  };
+  let asked = 0;
+  const ca = unexpected<Ca>("ca", {
+    directory: async () => directory,
+    renewalInfo: () => {
+      asked += 1;
+      return answer();
+    },
+  });
+  const store = await temporaryStore();
+  await store.certificates.saveRequest(before.request);
+  const tools = await toolsOf({ ca, store });
+  tools.clock.set(issued);
+  const after = await refreshAri(before, { ...tools, random: () => random });
+  const kept = await store.certificates.read(before.name);
+  return { after, ari: after.status.ari, kept: kept?.status.ari, asked, tools };
+}
+
+describe("the CA's wish (RFC 9773)", () => {
+  test("is asked for when it is time, of what is held, and never after expiry", () => {
+    expect(isAriDue(certificate(), issued)).toBe(true);
+    expect(isAriDue(certificate(known(at(hour))), issued)).toBe(false);
+    expect(isAriDue(certificate(known(at(hour))), at(hour))).toBe(true);
+    expect(isAriDue(certificate(known(at(hour), { certificateId: "old" })), issued)).toBe(true);
+    expect(isAriDue(certificate(), at(90 * day))).toBe(false);
+    expect(isAriDue(certificate(undefined, ""), issued)).toBe(false);
+    const { held: _, ...missing } = certificate();
+    expect(isAriDue(missing, issued)).toBe(false);
+  });
+
+  test("becomes a time chosen in the window, and is kept", async () => {
+    const { ari, kept } = await refresh(certificate(), async () => window(40 * day, 44 * day));
+    expect(ari).toEqual(
+      known(at(6 * hour), {
+        window: {
+          start: at(40 * day).toISOString(),
+          end: at(44 * day).toISOString(),
+          selected: at(41 * day).toISOString(),
+        },
+      }),
+    );
+    expect(kept).toEqual(ari);
+  });
+
+  test("keeps the time that was chosen until the window changes", async () => {
+    const answer = async () => window(40 * day, 44 * day);
+    const { after } = await refresh(certificate(), answer);
+    const due = {
+      ...after,
+      status: {
+        ...after.status,
+        ari: { ...after.status.ari, nextCheck: issued.toISOString() } as AriStatus,
+      },
+    };
+    const same = await refresh(due, answer, { random: 0.75 });
+    expect(same.ari?.window?.selected).toBe(at(41 * day).toISOString());
+    const other = await refresh(due, async () => window(0, 4 * day), { random: 0.75 });
+    expect(other.ari?.window?.selected).toBe(at(3 * day).toISOString());
+  });
+
+  test("tells why the CA wants it sooner, where it says so", async () => {
+    const explanationUrl = "https://ca.example/incident";
+    const { ari, tools } = await refresh(certificate(), async () => ({
+      ...window(0, day),
+      explanationUrl,
+    }));
+    expect(ari?.window?.explanationUrl).toBe(explanationUrl);
+    expect(tools.log.entries[0]?.message).toContain(explanationUrl);
+  });
+
+  test("is asked for again in a day of a CA that has none", async () => {
+    const { ari, asked } = await refresh(
+      certificate(),
+      () => Promise.reject(new Error("not asked")),
+      { offers: false },
+    );
+    expect({ ari, asked }).toEqual({ ari: known(at(day)), asked: 0 });
+  });
+
+  test("that cannot be had delays nothing: the window stays, and the question waits", async () => {
+    const before = {
+      start: at(day).toISOString(),
+      end: at(2 * day).toISOString(),
+      selected: at(day).toISOString(),
+    };
+    const stale = certificate(known(issued, { window: before }));
+    const failure = () => Promise.reject(new Problem("network", { detail: "no route" }));
+    const { ari, tools } = await refresh(stale, failure);
+    expect(ari).toEqual(known(at(6 * hour), { window: before }));
+    expect(tools.log.entries[0]?.message).toBe("no renewal information: no route");
+    const limited = () =>
+      Promise.reject(new Problem("backoff", { detail: "slow down", retryAt: at(3 * hour) }));
+    expect((await refresh(certificate(), limited)).ari).toEqual(known(at(3 * hour)));
+  });
+
+  test("does not hide a bug", async () => {
+    await expect(
+      refresh(certificate(), () => Promise.reject(new TypeError("oops"))),
+    ).rejects.toThrow("oops");
+  });
+
+  test("is not asked for before its time", async () => {
+    const early = certificate(known(at(hour)));
+    const { after, asked } = await refresh(early, () => Promise.reject(new Error("not asked")));
+    expect({ after, asked }).toEqual({ after: early, asked: 0 });
+  });
+});
