@@ -1,0 +1,151 @@
+/** JSON over HTTP, as providers' APIs speak it, repeated while that can help. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log } from "../plugin.ts";
+import { Refusal } from "./refusal.ts";
+
+export interface JsonRequest {
+  readonly url: string;
+  /** `GET` when absent. */
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** How a provider says no. */
+export interface Vendor {
+  /** For messages, e.g. `DigitalOcean`. */
+  readonly name: string;
+  /** The words and the names of errors in a refusal's JSON, which is `undefined` when it is none. */
+  saidIn(body: unknown): { words?: string | undefined; reasons?: readonly string[] };
+  /** Names of errors by which it says, beside status 429, that it is asked too often. */
+  readonly throttled?: readonly string[];
+  /** Milliseconds to wait, where other headers than Retry-After tell. */
+  waitIn?(headers: Headers, status: number): number | undefined;
+}
+
+export interface Repetition {
+  readonly vendor: Vendor;
+  readonly signal: AbortSignal;
+  /** Is told of each repetition, at debug level. */
+  readonly log?: Log;
+  /** How often at most it is done again; 5 when absent. */
+  readonly retries?: number;
+}
+
+export interface RequestSettings extends Repetition {
+  /** Milliseconds for each answer; 30,000 when absent. */
+  readonly timeout?: number;
+}
+
+/** Milliseconds. A longer Retry-After is left to the next run, and told. */
+const longestWait = 60_000;
+
+/**
+ * The JSON of a good answer, `null` for an empty one. What was throttled (429), lost (no answer, 408) or met a failing
+ * server (5xx) is asked again, after its Retry-After or growing waits: give `retries: 0` where twice would do harm.
+ * Redirects are not followed. Rejects with a `Refusal`, or with the signal's reason.
+ */
+export function requestJson(request: JsonRequest, settings: RequestSettings): Promise<unknown> {
+  return repeatRefused(() => requestOnce(request, settings), settings);
+}
+
+/** The same repetition for work of several requests, each of them with `retries: 0`. */
+export async function repeatRefused<T>(
+  work: () => Promise<T>,
+  { vendor, signal, log, retries = 5 }: Repetition,
+): Promise<T> {
+  const started = performance.now();
+  for (let attempt = 1; ; attempt += 1) {
+    signal.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Refusal)) throw error;
+      const wait = waitBefore(error, attempt);
+      if (wait === undefined || attempt > retries || wait > longestWait) {
+        const seconds = Math.round((performance.now() - started) / 1_000);
+        if (attempt > 1) error.effort = ` after ${attempt} attempts in ${seconds} s`;
+        throw error;
+      }
+      log?.debug(`${vendor.name}: ${error.message}; trying again in ${Math.ceil(wait / 1_000)} s`);
+      await sleep(wait, undefined, { signal });
+    }
+  }
+}
+
+/** On one line, without control characters, at most 1,000 characters: what others say, made fit to be shown. */
+export function oneLine(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\s]+/gu, " ")
+    .trim()
+    .slice(0, 1_000);
+}
+
+async function requestOnce(
+  { url, method = "GET", headers, body }: JsonRequest,
+  { vendor, signal, timeout = 30_000 }: RequestSettings,
+): Promise<unknown> {
+  try {
+    // A redirect would carry the credentials to an address that nobody configured.
+    const response = await fetch(url, {
+      method,
+      redirect: "manual",
+      headers: { "user-agent": "acmectl", ...headers },
+      ...(body === undefined ? {} : { body }),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+    });
+    return answerIn(response, await response.text(), vendor);
+  } catch (error) {
+    throw error instanceof Refusal ? error : lost(error);
+  }
+}
+
+function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendor): unknown {
+  const json = text === "" ? null : parsed(text);
+  if (ok && json !== undefined) return json;
+  if (ok) throw new Refusal({ words: `HTTP ${status} with something that is not JSON` });
+  const { words, reasons: said = [] } = vendor.saidIn(json ?? undefined);
+  const reasons = [...new Set(said.map(oneLine))];
+  const retryAfter = retryAfterIn(headers) ?? vendor.waitIn?.(headers, status);
+  throw new Refusal({
+    status,
+    reasons,
+    throttled: status === 429 || reasons.some((reason) => vendor.throttled?.includes(reason)),
+    words:
+      words === undefined
+        ? `HTTP ${status} without a word of ${vendor.name}'s`
+        : `${oneLine(words)} (HTTP ${[status, ...reasons].join(", ")})`,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  });
+}
+
+function lost(error: unknown): Refusal {
+  let inner = error;
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  const words = oneLine(inner instanceof Error ? inner.message || inner.name : String(inner));
+  return new Refusal({ words, lost: true });
+}
+
+/** Milliseconds; nothing for what no repetition helps. */
+function waitBefore(refusal: Refusal, attempt: number): number | undefined {
+  const { status = 0, throttled, lost, retryAfter } = refusal;
+  if (!lost && !throttled && status !== 408 && status < 500) return undefined;
+  return retryAfter ?? Math.min(250 * 2 ** attempt, 8_000) * (0.75 + Math.random() / 4);
+}
+
+/** Milliseconds (RFC 9110 §10.2.3). */
+function retryAfterIn(headers: Headers): number | undefined {
+  const value = headers.get("retry-after");
+  if (value === null) return undefined;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1_000;
+  return Number.isFinite(seconds) ? Math.max(seconds, 0) * 1_000 : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
