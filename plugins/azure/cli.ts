@@ -1,8 +1,7 @@
 /** The login of Azure's command line, for people at their own machine. */
 import { execFile } from "node:child_process";
 import { platform } from "node:os";
-import { Problem } from "acmectl/plugin";
-import { fieldOf, plain, textOf } from "./answer.ts";
+import { fieldOf, oneLine, Problem, textOf } from "acmectl/plugin";
 import type { Credentials } from "./identity.ts";
 
 /** Milliseconds; az takes its time. */
@@ -35,7 +34,7 @@ async function az(args: readonly string[], signal: AbortSignal): Promise<unknown
       reject(
         error.code === "ENOENT"
           ? nothing()
-          : unusable(plain(stderr) || `it failed (${String(error.code)})`),
+          : unusable(oneLine(stderr) || `it failed (${String(error.code)})`),
       );
   });
   try {

@@ -1,9 +1,18 @@
 /** Azure's management API, as much of it as a DNS solver needs. */
-import { Problem } from "acmectl/plugin";
-import type { Log } from "acmectl/plugin";
-import { ask, fieldOf, listOf, Refusal, textOf } from "./answer.ts";
-import type { Question } from "./answer.ts";
-import type { Credentials, Token } from "./identity.ts";
+import {
+  fieldOf,
+  keepToken,
+  listOf,
+  needText,
+  once,
+  Problem,
+  Refusal,
+  requestJson,
+  textOf,
+} from "acmectl/plugin";
+import type { JsonRequest, Log } from "acmectl/plugin";
+import type { Credentials } from "./identity.ts";
+import { azure } from "./vendor.ts";
 
 /** By its path in the management API; the resource group stands in it. */
 export interface Zone {
@@ -106,8 +115,6 @@ const types = {
 } as const;
 const publicVersion = "2018-05-01";
 const privateVersion = "2020-06-01";
-/** Milliseconds before its end at which a token is renewed. */
-const margin = 120_000;
 
 /** A client on behalf of these credentials. */
 export function connect(credentials: Credentials, settings: ClientSettings): Api {
@@ -147,34 +154,19 @@ export function connect(credentials: Credentials, settings: ClientSettings): Api
   };
 }
 
+type Question = Omit<JsonRequest, "url">;
 type CallArm = (path: string, question: Question, signal: AbortSignal) => Promise<unknown>;
 
 function caller(credentials: Credentials, { armUrl, log }: ClientSettings): CallArm {
-  const token = tokenKeeper(credentials);
+  const token = keepToken((signal) => credentials.token(signal));
   return async (path, question, signal) => {
     const headers = {
       ...question.headers,
       authorization: `Bearer ${await token(signal)}`,
       ...(question.body === undefined ? {} : { "content-type": "application/json" }),
     };
-    return ask(armUrl + path, { ...question, headers }, log, signal);
-  };
-}
-
-/** One token for all calls, renewed before it ends. */
-function tokenKeeper(credentials: Credentials): (signal: AbortSignal) => Promise<string> {
-  let kept: { readonly token: Promise<Token>; expires: number } | undefined;
-  const renew = (signal: AbortSignal) => {
-    const entry = { token: credentials.token(signal), expires: Number.POSITIVE_INFINITY };
-    entry.token.then(
-      ({ expires }) => (entry.expires = expires),
-      () => (kept = undefined),
-    );
-    return entry;
-  };
-  return async (signal) => {
-    if (kept === undefined || kept.expires - margin < Date.now()) kept = renew(signal);
-    return (await kept.token).value;
+    const request = { ...question, url: armUrl + path, headers };
+    return requestJson(request, { vendor: azure, log, signal });
   };
 }
 
@@ -185,11 +177,13 @@ async function subscriptionOf(
 ): Promise<string> {
   if (subscriptionId !== undefined) return subscriptionId;
   const found = await everyPage(call, "/subscriptions?api-version=2020-01-01", signal);
-  const [only, ...others] = found.map((item) => need(item, "subscriptionId"));
+  const [only, ...others] = found.map((item) => needText(item, "subscriptionId"));
   if (only !== undefined && others.length === 0) return only;
   const shown = found
     .slice(0, 20)
-    .map((item) => `${textOf(item, "displayName") ?? "unnamed"} (${need(item, "subscriptionId")})`);
+    .map(
+      (item) => `${textOf(item, "displayName") ?? "unnamed"} (${needText(item, "subscriptionId")})`,
+    );
   throw new Problem("config", {
     title: found.length === 0 ? "No subscription" : "Several subscriptions",
     detail: `Solver azure: subscriptionId is not set, and the identity sees ${found.length === 0 ? "no subscription" : shown.join(", ")}`,
@@ -217,12 +211,12 @@ async function everyPage(
 
 function zoneOf(item: unknown, kind: "public" | "private"): ListedZone {
   const properties = fieldOf(item, "properties");
-  const id = need(item, "id");
+  const id = needText(item, "id");
   if (!id.startsWith("/subscriptions/")) throw new Refusal({ words: "a zone without a path" });
   return {
     // Lists spell the type in lower case, all other addresses do not.
     id: id.replace(/\/dnszones\//i, "/dnsZones/"),
-    name: need(item, "name").toLowerCase(),
+    name: needText(item, "name").toLowerCase(),
     isPublic: kind === "public" && textOf(properties, "zoneType") !== "Private",
     nameServers: listOf(properties, "nameServers").filter((server) => typeof server === "string"),
   };
@@ -234,7 +228,7 @@ function setIn(item: unknown): RecordSet {
   const ttl = fieldOf(properties, "TTL") ?? fieldOf(properties, "ttl");
   const listed = [...listOf(properties, "TXTRecords"), ...listOf(properties, "txtRecords")];
   return {
-    etag: need(item, "etag"),
+    etag: needText(item, "etag"),
     ttl: typeof ttl === "number" ? ttl : 0,
     records: listed.map((record) => listOf(record, "value").map(String)),
     metadata: fieldOf(properties, "metadata"),
@@ -264,19 +258,4 @@ function versioned(path: string): string {
 
 function isPrivate(path: string): boolean {
   return /\/privateDnsZones(\/|$)/i.test(path);
-}
-
-function need(value: unknown, name: string): string {
-  const text = textOf(value, name);
-  if (text === undefined) throw new Refusal({ words: `an answer without ${name}` });
-  return text;
-}
-
-function once<T>(work: (signal: AbortSignal) => Promise<T>): (signal: AbortSignal) => Promise<T> {
-  let known: Promise<T> | undefined;
-  return (signal) => {
-    const asked = (known ??= work(signal));
-    asked.catch(() => (known = undefined));
-    return asked;
-  };
 }

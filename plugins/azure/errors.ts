@@ -1,32 +1,10 @@
 /** Azure's errors in words that say which zone, which name, as whom, and what to do. */
-import { Problem } from "acmectl/plugin";
-import type { ProblemFields, ProblemKind } from "acmectl/plugin";
-import { isThrottled, Refusal } from "./answer.ts";
+import { explainRefusals } from "acmectl/plugin";
+import type { Explain, Meaning, Refusal } from "acmectl/plugin";
 
-/** The Problem for a failed call; `doing` completes "cannot …". Problems and an aborted signal's reason pass through. */
-export function problemOf(
-  error: unknown,
-  doing: string,
-  identity: string,
-  signal: AbortSignal,
-): unknown {
-  if (signal.aborted) return signal.reason;
-  if (!(error instanceof Refusal)) return error;
-  const row = rows.find(({ when }) => when(error)) ?? other;
-  const { status, retryAfter } = error;
-  return new Problem(row.kind, {
-    title: row.title,
-    detail: `Azure: cannot ${doing} as ${identity}: ${error.message}${error.effort}`,
-    hint: typeof row.hint === "string" ? row.hint : row.hint(error),
-    ...(status === undefined ? {} : { status }),
-    ...(retryAfter === undefined ? {} : { retryAt: new Date(Date.now() + retryAfter) }),
-  });
-}
-
-interface Row extends Required<Pick<ProblemFields, "title">> {
-  readonly kind: ProblemKind;
-  readonly when: (refusal: Refusal) => boolean;
-  readonly hint: string | ((refusal: Refusal) => string);
+/** Does what it is given, and tells a refusal as a Problem of that identity's. */
+export function explainer(identity: () => string): Explain {
+  return explainRefusals({ vendor: "Azure", meanings, identity: () => `as ${identity()}` });
 }
 
 const saying =
@@ -34,7 +12,7 @@ const saying =
   (refusal: Refusal) =>
     refusal.says(...reasons);
 
-const login: readonly Row[] = [
+const login: readonly Meaning[] = [
   {
     kind: "config",
     when: saying("AADSTS7000215"),
@@ -80,7 +58,7 @@ const login: readonly Row[] = [
   },
 ];
 
-const rows: readonly Row[] = [
+const meanings: readonly Meaning[] = [
   {
     kind: "network",
     when: ({ status = 300 }) => status >= 300 && status < 400,
@@ -89,7 +67,7 @@ const rows: readonly Row[] = [
   },
   {
     kind: "solver",
-    when: isThrottled,
+    when: ({ throttled }) => throttled,
     title: "Azure is rate limiting",
     hint: "An identity may write 200 times and then ten times a second in a subscription, all of its users together. Run again later.",
   },
@@ -130,14 +108,13 @@ const rows: readonly Row[] = [
     title: "Not found at Azure",
     hint: "The zone (AZURE_ZONE_NAME) is not in this resource group (AZURE_RESOURCE_GROUP) or subscription, or was deleted. Leave both out, and acmectl looks for it.",
   },
+  {
+    kind: "solver",
+    when: () => true,
+    title: "Azure failed",
+    hint: "If it does not pass, look at https://azure.status.microsoft and the activity log of the zone.",
+  },
 ];
-
-const other: Row = {
-  kind: "solver",
-  when: () => true,
-  title: "Azure failed",
-  hint: "If it does not pass, look at https://azure.status.microsoft and the activity log of the zone.",
-};
 
 /** Azure's words say who may not do what where; that makes the command that would allow it. */
 function roleHint({ message }: Refusal): string {

@@ -8,11 +8,11 @@ import {
   X509Certificate,
 } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { Problem } from "acmectl/plugin";
+import { Problem, Refusal, requestJson, textOf } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { ask, Refusal, textOf } from "./answer.ts";
 import { tokenIn } from "./identity.ts";
 import type { Credentials } from "./identity.ts";
+import { azure } from "./vendor.ts";
 
 export interface App {
   readonly tenantId: string;
@@ -68,7 +68,10 @@ export function gitHubToken(
     const url = new URL(request.url);
     url.searchParams.set("audience", "api://AzureADTokenExchange");
     const headers = { authorization: `Bearer ${request.token}` };
-    const value = textOf(await ask(url.href, { headers }, log, signal), "value");
+    const value = textOf(
+      await requestJson({ url: url.href, headers }, { vendor: azure, log, signal }),
+      "value",
+    );
     if (value === undefined) throw new Refusal({ words: "an answer of GitHub's without value" });
     return value;
   };
@@ -92,7 +95,8 @@ function granted(
         ...(await prove(signal)),
       }).toString();
       const headers = { "content-type": "application/x-www-form-urlencoded" };
-      return tokenIn(await ask(tokenUrl(app), { method: "POST", headers, body }, log, signal));
+      const request = { url: tokenUrl(app), method: "POST", headers, body };
+      return tokenIn(await requestJson(request, { vendor: azure, log, signal }));
     },
   };
 }

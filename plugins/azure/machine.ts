@@ -1,9 +1,9 @@
 /** Managed identities: of a virtual machine by its metadata service, of App Service and Functions by their endpoint. */
-import { Problem } from "acmectl/plugin";
+import { Problem, Refusal, requestJson } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { ask, askOnce, Refusal } from "./answer.ts";
 import { tokenIn } from "./identity.ts";
 import type { Credentials } from "./identity.ts";
+import { azure } from "./vendor.ts";
 
 export interface Machine {
   readonly clientId: string | undefined;
@@ -29,7 +29,7 @@ export function managedIdentity(machine: Machine, log: Log): ManagedIdentity {
   const isThere = async (signal: AbortSignal) => {
     if (hasEndpoint) return true;
     try {
-      await askOnce(url, { headers }, patience, signal);
+      await requestJson({ url, headers }, { vendor: azure, signal, retries: 0, timeout: patience });
       return true;
     } catch (error) {
       signal.throwIfAborted();
@@ -41,7 +41,7 @@ export function managedIdentity(machine: Machine, log: Log): ManagedIdentity {
     isThere,
     async token(signal) {
       if (required && !(await isThere(signal))) throw absent(machine.imdsUrl);
-      return tokenIn(await ask(url, { headers }, log, signal));
+      return tokenIn(await requestJson({ url, headers }, { vendor: azure, log, signal }));
     },
   };
 }

@@ -1,8 +1,6 @@
 /** Compare-and-swap on one TXT set: it is written only if it still has the etag with which it was read. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { Problem } from "acmectl/plugin";
+import { compareAndSwap, Problem, Refusal } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { Refusal } from "./answer.ts";
 import type { Api, RecordSet, Zone } from "./client.ts";
 import { relativeName, zoneText } from "./zones.ts";
 
@@ -23,9 +21,6 @@ export interface RecordSettings {
   readonly log: Log;
 }
 
-const attempts = 12;
-/** Milliseconds. */
-const longestPause = 1_000;
 const mostRecords = 20;
 
 /** Makes the edit true. What others wrote in the meantime is read again and kept. */
@@ -36,33 +31,23 @@ export async function editRecords(
   { ttl, log }: RecordSettings,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await swap(api, place, edit, ttl, signal);
-    } catch (error) {
-      if (attempt === attempts || !isConflict(error)) throw error;
-      log.debug(`${place.recordName} changed meanwhile; reading it again`, { attempt });
-      await sleep(Math.random() * Math.min(50 * 2 ** attempt, longestPause), undefined, { signal });
-    }
-  }
-}
-
-async function swap(
-  api: Api,
-  place: Place,
-  edit: Edit,
-  ttl: number,
-  signal: AbortSignal,
-): Promise<void> {
   const { zone, recordName } = place;
   const name = relativeName(recordName, zone.name);
-  const old = await api.recordSet(zone, name, signal);
-  const records = wanted(old, edit);
-  if (records === undefined) return;
-  if (records.length > mostRecords && edit.add.length > 0) throw full(place, records.length);
-  const set = { ttl: old?.ttl ?? ttl, records, metadata: old?.metadata };
-  if (records.length > 0) await api.write(zone, name, set, old, signal);
-  else if (old !== undefined) await api.remove(zone, name, old, signal);
+  await compareAndSwap({
+    read: () => api.recordSet(zone, name, signal),
+    async write(old) {
+      const records = wanted(old, edit);
+      if (records === undefined) return;
+      if (records.length > mostRecords && edit.add.length > 0) throw full(place, records.length);
+      const set = { ttl: old?.ttl ?? ttl, records, metadata: old?.metadata };
+      if (records.length > 0) await api.write(zone, name, set, old, signal);
+      else if (old !== undefined) await api.remove(zone, name, old, signal);
+    },
+    isConflict,
+    what: recordName,
+    log,
+    signal,
+  });
 }
 
 /** What is to be there in the end; nothing when that is so already. */

@@ -1,7 +1,16 @@
 /** Presents and cleans up: every value of one name in one write. */
-import type { Call, CleanupItem, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
+import { inTurns } from "acmectl/plugin";
+import type {
+  Call,
+  CleanupItem,
+  Dns01Challenge,
+  Explain,
+  Log,
+  Solver,
+  Target,
+} from "acmectl/plugin";
 import type { Api, Zone } from "./client.ts";
-import { problemOf } from "./errors.ts";
+import { explainer } from "./errors.ts";
 import { editRecords } from "./records.ts";
 import type { Edit, Place } from "./records.ts";
 import { NoZone, relativeName, zoneText } from "./zones.ts";
@@ -64,16 +73,13 @@ type ZoneOf = (recordName: string, call: Call) => Promise<Zone>;
 
 /** Writes to one name from this run go one after the other; those of other runs are met by compare-and-swap. */
 function editor(api: Api, { ttl, log }: SolverSettings, explaining: Explain) {
-  const last = new Map<string, Promise<unknown>>();
+  const inTurn = inTurns();
   return (place: Place, change: Edit, { signal }: Call): Promise<void> => {
     const { zone, recordName } = place;
     const doing = `change the TXT records of ${recordName} in zone ${zoneText(zone)}`;
-    const work = () =>
-      explaining(doing, signal, () => editRecords(api, place, change, { ttl, log }, signal));
-    const before = last.get(recordName) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    last.set(recordName, mine);
-    return mine;
+    return inTurn(recordName, () =>
+      explaining(doing, signal, () => editRecords(api, place, change, { ttl, log }, signal)),
+    );
   };
 }
 
@@ -125,18 +131,6 @@ async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>)
     const results = await Promise.allSettled(items.slice(from, from + lanes).map(work));
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
-}
-
-type Explain = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
-
-function explainer(identity: () => string): Explain {
-  return async (doing, signal, work) => {
-    try {
-      return await work();
-    } catch (error) {
-      throw problemOf(error, doing, identity(), signal);
-    }
-  };
 }
 
 function zoneIn({ zoneId: id, zoneName: name }: Receipt): Zone {

@@ -1,5 +1,5 @@
 /** Which zone holds a name: the longest one on a label boundary, public unless private ones are asked for. */
-import { Problem } from "acmectl/plugin";
+import { once, Problem } from "acmectl/plugin";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, ListedZone, Zone } from "./client.ts";
 
@@ -21,12 +21,7 @@ export class NoZone extends Problem {}
 export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
   const configured = choice.zone?.toLowerCase().replace(/\.$/, "");
   const kind = choice.privateZone ? "private" : "public";
-  let listed: Promise<readonly ListedZone[]> | undefined;
-  const zones = (signal: AbortSignal) => {
-    const asked = (listed ??= api.zones(kind, signal));
-    asked.catch(() => (listed = undefined));
-    return asked;
-  };
+  const zones = once((signal) => api.zones(kind, signal));
   return async (recordName, signal) => {
     const names = suffixes(recordName);
     if (configured !== undefined && !names.includes(configured))

@@ -1,5 +1,6 @@
 /** DigitalOcean's API v2, as much of it as a solver needs. */
-import { answerOf, Refusal } from "./answer.ts";
+import { fieldOf, needText, Refusal, requestJson } from "acmectl/plugin";
+import { digitalOcean } from "./vendor.ts";
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -39,37 +40,30 @@ export interface Api {
 
 /** The most that DigitalOcean gives at once; without the number it gives 20. */
 const perPage = 200;
-const patience = 30_000;
 
 /** A client for the API at `apiUrl`, on behalf of whoever `token` belongs to. */
 export function connect(token: string, apiUrl: string): Api {
   const base = `${apiUrl.replace(/\/+$/, "")}/v2/domains`;
-  const send = async (method: string, path: string, signal: AbortSignal, body?: object) => {
-    // A redirect would carry the token to an address that nobody configured.
-    const response = await fetch(base + path, {
-      method,
-      redirect: "manual",
-      headers: {
-        authorization: `Bearer ${token}`,
-        "user-agent": "acmectl",
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]),
-    });
-    return answerOf(response);
+  const authorization = `Bearer ${token}`;
+  const send = (method: string, path: string, signal: AbortSignal, body?: object) => {
+    const settings = { vendor: digitalOcean, signal, retries: 0 };
+    const url = base + path;
+    if (body === undefined)
+      return requestJson({ url, method, headers: { authorization } }, settings);
+    const headers = { authorization, "content-type": "application/json" };
+    return requestJson({ url, method, headers, body: JSON.stringify(body) }, settings);
   };
   return {
     async domains(page, signal) {
       const answer = await send("GET", `?${query({ page: String(page) })}`, signal);
-      return pageOf(answer, "domains", (item) => textIn(item, "name").toLowerCase());
+      return pageOf(answer, "domains", (item) => needText(item, "name").toLowerCase());
     },
     async records(domain, name, page, signal) {
       const filter = query({ type: "TXT", name, page: String(page) });
       const answer = await send("GET", `${recordsOf(domain)}?${filter}`, signal);
       return pageOf(answer, "domain_records", (item) => ({
         id: numberIn(item, "id"),
-        data: textIn(item, "data"),
+        data: needText(item, "data"),
       }));
     },
     async create({ domain, name, value, ttl }, signal) {
@@ -99,18 +93,8 @@ function pageOf<T>(answer: unknown, list: string, read: (item: unknown) => T): P
   return { items: items.map(read), more: typeof next === "string" && items.length > 0 };
 }
 
-function textIn(value: unknown, name: string): string {
-  const text = fieldOf(value, name);
-  if (typeof text !== "string") throw new Refusal({ words: `an answer without ${name}` });
-  return text;
-}
-
 function numberIn(value: unknown, name: string): number {
   const number = fieldOf(value, name);
   if (typeof number !== "number") throw new Refusal({ words: `an answer without ${name}` });
   return number;
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }

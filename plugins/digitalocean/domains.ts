@@ -1,5 +1,5 @@
 /** Which domain holds a name: the longest one on a label boundary that the token sees. */
-import { Problem } from "acmectl/plugin";
+import { once, Problem } from "acmectl/plugin";
 import type { Page } from "./client.ts";
 
 export type FindDomain = (recordName: string, signal: AbortSignal) => Promise<string>;
@@ -14,11 +14,9 @@ export function domainFinder(
       if (suffixes(recordName).includes(configured)) return configured;
       throw outside(recordName, configured);
     };
-  let all: Promise<readonly string[]> | undefined;
+  const all = once((signal) => everyPage(list, signal));
   return async (recordName, signal) => {
-    const asked = (all ??= everyPage(list, signal));
-    asked.catch(() => (all = undefined));
-    const names = await asked;
+    const names = await all(signal);
     const found = suffixes(recordName).find((suffix) => names.includes(suffix));
     if (found === undefined) throw new NoDomain(recordName, names);
     return found;

@@ -1,9 +1,10 @@
 /** Presents and cleans up: every value is a record of its own, so nobody's else is ever touched. */
+import { Refusal, repeatRefused } from "acmectl/plugin";
 import type { Call, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
-import { Refusal, retrying } from "./answer.ts";
 import type { Api } from "./client.ts";
 import { domainFinder, NoDomain, relativeName } from "./domains.ts";
-import { problemOf } from "./errors.ts";
+import { explaining } from "./errors.ts";
+import { digitalOcean } from "./vendor.ts";
 
 /** What undoes a present. */
 export interface Receipt {
@@ -108,9 +109,8 @@ async function ifThere<T>(work: () => Promise<T>, log: Log): Promise<T | undefin
   try {
     return await work();
   } catch (error) {
-    const refusal = error instanceof Error ? error.cause : undefined;
-    if (!(refusal instanceof Refusal) || refusal.status !== 404) throw error;
-    log.debug(`gone already: ${refusal.message}`);
+    if (!(error instanceof Refusal) || error.status !== 404) throw error;
+    log.debug(`gone already: ${error.message}`);
     return undefined;
   }
 }
@@ -136,14 +136,6 @@ async function idsOf(
   }
 }
 
-async function explaining<T>(
-  doing: string,
-  signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw problemOf(error, doing, signal);
-  }
+function retrying<T>(work: () => Promise<T>, log: Log, signal: AbortSignal): Promise<T> {
+  return repeatRefused(work, { vendor: digitalOcean, log, signal, retries: 4 });
 }

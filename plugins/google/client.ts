@@ -1,8 +1,17 @@
 /** Cloud DNS's API v1, as much of it as a solver needs. */
-import { Problem } from "acmectl/plugin";
+import {
+  fieldOf,
+  keepToken,
+  listOf,
+  needText,
+  once,
+  Problem,
+  requestJson,
+  textOf,
+} from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { ask, listOf, Refusal, textOf, fieldOf } from "./answer.ts";
-import type { Credentials, Token } from "./identity.ts";
+import type { Credentials } from "./identity.ts";
+import { google } from "./vendor.ts";
 
 export interface ManagedZone {
   readonly name: string;
@@ -64,21 +73,20 @@ export interface ClientSettings {
 }
 
 const scope = "https://www.googleapis.com/auth/ndev.clouddns.readwrite";
-/** Milliseconds before its end at which a token is renewed. */
-const margin = 120_000;
 
 /** A client on behalf of these credentials. */
 export function connect(credentials: Credentials, settings: ClientSettings): Api {
   const { log } = settings;
   const project = once((signal) => projectOf(credentials, settings, signal));
-  const token = tokenKeeper(credentials);
+  const token = keepToken((signal) => credentials.token(scope, signal));
   const base = `${settings.apiUrl.replace(/\/+$/, "")}/dns/v1/projects`;
   const call = async (path: string, signal: AbortSignal, body?: object) => {
     const url = `${base}/${encodeURIComponent(await project(signal))}${path}`;
     const authorization = `Bearer ${await token(signal)}`;
-    if (body === undefined) return ask(url, { headers: { authorization } }, log, signal);
+    const settings = { vendor: google, log, signal };
+    if (body === undefined) return requestJson({ url, headers: { authorization } }, settings);
     const headers = { authorization, "content-type": "application/json" };
-    return ask(url, { method: "POST", headers, body: JSON.stringify(body) }, log, signal);
+    return requestJson({ url, method: "POST", headers, body: JSON.stringify(body) }, settings);
   };
   return {
     project,
@@ -102,11 +110,11 @@ export function connect(credentials: Credentials, settings: ClientSettings): Api
       return { items: items.filter((set) => set !== undefined), token: next };
     },
     async change(zone, change, signal) {
-      return need(await call(`${at(zone)}/changes`, signal, change), "id");
+      return needText(await call(`${at(zone)}/changes`, signal, change), "id");
     },
     async isDone(zone, changeId, signal) {
       const path = `${at(zone)}/changes/${encodeURIComponent(changeId)}`;
-      return need(await call(path, signal), "status") !== "pending";
+      return needText(await call(path, signal), "status") !== "pending";
     },
   };
 }
@@ -125,32 +133,6 @@ async function projectOf(
   });
 }
 
-/** One token for all calls, renewed before it ends. */
-function tokenKeeper(credentials: Credentials): (signal: AbortSignal) => Promise<string> {
-  let kept: { readonly token: Promise<Token>; expires: number } | undefined;
-  const renew = (signal: AbortSignal) => {
-    const entry = { token: credentials.token(scope, signal), expires: Number.POSITIVE_INFINITY };
-    entry.token.then(
-      ({ expires }) => (entry.expires = expires),
-      () => (kept = undefined),
-    );
-    return entry;
-  };
-  return async (signal) => {
-    if (kept === undefined || kept.expires - margin < Date.now()) kept = renew(signal);
-    return (await kept.token).value;
-  };
-}
-
-function once<T>(work: (signal: AbortSignal) => Promise<T>): (signal: AbortSignal) => Promise<T> {
-  let known: Promise<T> | undefined;
-  return (signal) => {
-    const asked = (known ??= work(signal));
-    asked.catch(() => (known = undefined));
-    return asked;
-  };
-}
-
 function at(zone: string): string {
   return `/managedZones/${encodeURIComponent(zone)}`;
 }
@@ -163,14 +145,14 @@ function query(given: Readonly<Record<string, string | undefined>>): string {
 }
 
 function pageOf<T>(answer: unknown, list: string, read: (item: unknown) => T): Page<T> {
-  if (textOf(answer, "kind") === undefined) throw new Refusal({ words: "an answer without kind" });
+  needText(answer, "kind");
   return { items: listOf(answer, list).map(read), token: textOf(answer, "nextPageToken") };
 }
 
 function zoneIn(item: unknown): ManagedZone {
   return {
-    name: need(item, "name"),
-    dnsName: need(item, "dnsName").toLowerCase().replace(/\.$/, ""),
+    name: needText(item, "name"),
+    dnsName: needText(item, "dnsName").toLowerCase().replace(/\.$/, ""),
     isPublic: textOf(item, "visibility") !== "private",
     nameServers: listOf(item, "nameServers").filter((server) => typeof server === "string"),
   };
@@ -181,16 +163,10 @@ function setIn(item: unknown): HeldSet | undefined {
   if (textOf(item, "type") !== "TXT") return undefined;
   const ttl = fieldOf(item, "ttl");
   return {
-    name: need(item, "name"),
+    name: needText(item, "name"),
     type: "TXT",
     ttl: typeof ttl === "number" ? ttl : 0,
     rrdatas: listOf(item, "rrdatas").filter((value) => typeof value === "string"),
     routed: fieldOf(item, "routingPolicy") !== undefined,
   };
-}
-
-function need(value: unknown, name: string): string {
-  const text = textOf(value, name);
-  if (text === undefined) throw new Refusal({ words: `an answer without ${name}` });
-  return text;
 }

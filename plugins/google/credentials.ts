@@ -2,9 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { Problem } from "acmectl/plugin";
+import { fieldOf, Problem, textOf } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { fieldOf, textOf } from "./answer.ts";
 import { unusable } from "./identity.ts";
 import type { Credentials } from "./identity.ts";
 import { externalAccount } from "./external.ts";

@@ -1,8 +1,8 @@
 /** Has Cloud DNS carried a change to all of its name servers? */
-import type { Call, Dns01Challenge, Log } from "acmectl/plugin";
-import { Refusal } from "./answer.ts";
+import { Refusal } from "acmectl/plugin";
+import type { Call, Dns01Challenge, Explain, Log } from "acmectl/plugin";
 import type { Api } from "./client.ts";
-import type { Explain, Receipt } from "./solver.ts";
+import type { Receipt } from "./solver.ts";
 
 const freshFor = 1_000;
 

@@ -1,34 +1,13 @@
 /** Google's errors in words that say which zone, which name, as whom, and what to do. */
-import { Problem } from "acmectl/plugin";
-import type { ProblemFields, ProblemKind } from "acmectl/plugin";
-import { isThrottled, Refusal } from "./answer.ts";
+import { explainRefusals } from "acmectl/plugin";
+import type { Explain, Meaning } from "acmectl/plugin";
 
-/** The Problem for a failed call; `doing` completes "cannot …". Problems and an aborted signal's reason pass through. */
-export function problemOf(
-  error: unknown,
-  doing: string,
-  identity: string,
-  signal: AbortSignal,
-): unknown {
-  if (signal.aborted) return signal.reason;
-  if (!(error instanceof Refusal)) return error;
-  const row = rows.find(({ when }) => when(error)) ?? other;
-  const { status, retryAfter } = error;
-  return new Problem(row.kind, {
-    title: row.title,
-    detail: `Google: cannot ${doing} as ${identity}: ${error.message}${error.effort}`,
-    hint: row.hint,
-    ...(status === undefined ? {} : { status }),
-    ...(retryAfter === undefined ? {} : { retryAt: new Date(Date.now() + retryAfter) }),
-  });
+/** Does what it is given, and tells a refusal as a Problem of that identity's. */
+export function explainer(identity: string): Explain {
+  return explainRefusals({ vendor: "Google", meanings, identity: () => `as ${identity}` });
 }
 
-interface Row extends Required<Pick<ProblemFields, "title" | "hint">> {
-  readonly kind: ProblemKind;
-  readonly when: (refusal: Refusal) => boolean;
-}
-
-const rows: readonly Row[] = [
+const meanings: readonly Meaning[] = [
   {
     kind: "network",
     when: ({ status = 300 }) => status >= 300 && status < 400,
@@ -56,7 +35,7 @@ const rows: readonly Row[] = [
   },
   {
     kind: "solver",
-    when: isThrottled,
+    when: ({ throttled }) => throttled,
     title: "Google is rate limiting",
     hint: "All users of the project share its quota of requests to Cloud DNS. Run again later, or raise the quota in the console under IAM & Admin, Quotas.",
   },
@@ -96,11 +75,10 @@ const rows: readonly Row[] = [
     title: "Not found at Google",
     hint: "The project (GCE_PROJECT) or the zone (GCE_ZONE_ID) is not there, or was deleted. `gcloud dns managed-zones list --project ID` shows what is.",
   },
+  {
+    kind: "solver",
+    when: () => true,
+    title: "Google failed",
+    hint: "If it does not pass, look at https://status.cloud.google.com and the project's audit log.",
+  },
 ];
-
-const other: Row = {
-  kind: "solver",
-  when: () => true,
-  title: "Google failed",
-  hint: "If it does not pass, look at https://status.cloud.google.com and the project's audit log.",
-};

@@ -5,8 +5,7 @@ import type {
   IdentityPoolClientOptions,
   PluggableAuthClientOptions,
 } from "google-auth-library";
-import { Problem } from "acmectl/plugin";
-import { fieldOf, plain, textOf } from "./answer.ts";
+import { fieldOf, oneLine, Problem, textOf } from "acmectl/plugin";
 import { unusable } from "./identity.ts";
 import type { Credentials } from "./identity.ts";
 import { projectIn } from "./token.ts";
@@ -37,7 +36,7 @@ export function externalAccount(json: unknown, { where, projectId }: Origin): Cr
       } catch (error) {
         signal.throwIfAborted();
         // The error itself holds the request, and with it the token that was to be exchanged.
-        const words = plain(error instanceof Error ? error.message : String(error));
+        const words = oneLine(error instanceof Error ? error.message : String(error));
         throw new Problem("config", {
           title: "Workload identity does not work",
           detail: `Google: no access token for ${identity} (${where}): ${words}`,

@@ -1,17 +1,12 @@
 /** What it is to be somebody at Google. */
 import { Problem } from "acmectl/plugin";
-
-/** An access token and when it ends, in milliseconds since 1970. */
-export interface Token {
-  readonly value: string;
-  readonly expires: number;
-}
+import type { AccessToken } from "acmectl/plugin";
 
 export interface Credentials {
   /** For people, e.g. `service account acme@example.iam.gserviceaccount.com`. */
   readonly identity: string;
   /** A new token each time. Rejects with a `Refusal` or a Problem. */
-  token(scope: string, signal: AbortSignal): Promise<Token>;
+  token(scope: string, signal: AbortSignal): Promise<AccessToken>;
   /** The project that they belong to, if they say so. */
   project(signal: AbortSignal): Promise<string | undefined>;
 }

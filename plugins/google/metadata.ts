@@ -1,9 +1,9 @@
 /** The metadata server: who this machine is to Google. */
-import { Problem } from "acmectl/plugin";
+import { once, Problem, Refusal, requestJson } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { ask, askOnce, Refusal } from "./answer.ts";
 import type { Credentials } from "./identity.ts";
 import { tokenIn } from "./token.ts";
+import { google } from "./vendor.ts";
 
 interface Machine {
   readonly host: string;
@@ -18,21 +18,19 @@ const patience = 2_000;
 export function machineAccount({ host, tried }: Machine, log: Log): Credentials {
   const base = `http://${host}/computeMetadata/v1`;
   const headers = { "metadata-flavor": "Google" };
-  let there: Promise<void> | undefined;
-  const mustBeThere = async (signal: AbortSignal) => {
+  const mustBeThere = once(async (signal) => {
     try {
-      await askOnce(`${base}/?alt=json`, { headers }, patience, signal);
+      const settings = { vendor: google, signal, retries: 0, timeout: patience };
+      await requestJson({ url: `${base}/?alt=json`, headers }, settings);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Refusal && error.status !== undefined) return;
       throw nothing(host, tried);
     }
-  };
+  });
   const read = async (path: string, signal: AbortSignal) => {
-    const looking = (there ??= mustBeThere(signal));
-    looking.catch(() => (there = undefined));
-    await looking;
-    return ask(`${base}/${path}`, { headers }, log, signal);
+    await mustBeThere(signal);
+    return requestJson({ url: `${base}/${path}`, headers }, { vendor: google, log, signal });
   };
   return {
     identity: "this machine's service account (metadata server)",

@@ -1,8 +1,6 @@
 /** Compare-and-swap on the TXT sets of a zone: the exact old sets go and the new ones come in one change. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { Problem } from "acmectl/plugin";
+import { compareAndSwap, Problem, Refusal } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { Refusal } from "./answer.ts";
 import type { Api, Change, HeldSet, RecordSet } from "./client.ts";
 
 /** Values to be there, and values to be gone, at one name. */
@@ -17,33 +15,29 @@ export interface RecordSettings {
   readonly log: Log;
 }
 
-const attempts = 12;
-/** Milliseconds. */
-const longestPause = 1_000;
-
 /**
  * Makes every edit true in one change and returns the change's id; nothing when all was true already. What others wrote
  * in the meantime is read again and kept.
  */
-export async function editRecords(
+export function editRecords(
   api: Api,
   zone: string,
   edits: ReadonlyMap<string, Edit>,
   { ttl, log }: RecordSettings,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  for (let attempt = 1; ; attempt += 1) {
-    const held = await readSets(api, zone, [...edits.keys()], signal);
-    const change = changeFor(edits, held, ttl);
-    if (change.deletions.length + change.additions.length === 0) return undefined;
-    try {
-      return await api.change(zone, change, signal);
-    } catch (error) {
-      if (attempt === attempts || !isConflict(error)) throw error;
-      log.debug(`the records of zone ${zone} changed meanwhile; reading them again`, { attempt });
-      await sleep(Math.random() * Math.min(50 * 2 ** attempt, longestPause), undefined, { signal });
-    }
-  }
+  return compareAndSwap({
+    read: () => readSets(api, zone, [...edits.keys()], signal),
+    async write(held) {
+      const change = changeFor(edits, held, ttl);
+      if (change.deletions.length + change.additions.length === 0) return undefined;
+      return api.change(zone, change, signal);
+    },
+    isConflict,
+    what: `the records of zone ${zone}`,
+    log,
+    signal,
+  });
 }
 
 /** A set was changed (412), was made (409), or went away; a zone that is not there fails when it is read again. */

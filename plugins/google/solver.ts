@@ -1,9 +1,17 @@
 /** Presents and cleans up: every name of one zone in one change. */
-import type { Call, CleanupItem, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
-import { Refusal } from "./answer.ts";
+import { inTurns, Refusal } from "acmectl/plugin";
+import type {
+  Call,
+  CleanupItem,
+  Dns01Challenge,
+  Explain,
+  Log,
+  Solver,
+  Target,
+} from "acmectl/plugin";
 import type { Api } from "./client.ts";
 import { doneChecker } from "./done.ts";
-import { problemOf } from "./errors.ts";
+import { explainer } from "./errors.ts";
 import { editRecords } from "./records.ts";
 import type { Edit } from "./records.ts";
 import { NoZone } from "./zones.ts";
@@ -23,8 +31,6 @@ export interface SolverSettings {
   readonly log: Log;
   readonly findZone: FindZone;
 }
-
-export type Explain = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
 
 /** A solver on an open API. */
 export function solve(api: Api, settings: SolverSettings): Solver<"dns-01", Receipt> {
@@ -66,7 +72,7 @@ type ZoneOf = (recordName: string, call: Call) => Promise<string>;
 
 /** Changes of one zone from this run go one after the other; those of other runs are met by compare-and-swap. */
 function editor(api: Api, { ttl, log }: SolverSettings, explaining: Explain) {
-  const inTurn = turns();
+  const inTurn = inTurns();
   return (zone: string, edits: ReadonlyMap<string, Edit>, { signal }: Call) => {
     const doing = `change the TXT records of ${[...edits.keys()].join(", ")} in zone ${zone}`;
     return inTurn(zone, () =>
@@ -136,27 +142,6 @@ function byZone(
     });
     return [zone, new Map(edits)] as const;
   });
-}
-
-function explainer(identity: string): Explain {
-  return async (doing, signal, work) => {
-    try {
-      return await work();
-    } catch (error) {
-      throw problemOf(error, doing, identity, signal);
-    }
-  };
-}
-
-/** One piece of work per key at a time, in the order of arrival. */
-function turns() {
-  const last = new Map<string, Promise<unknown>>();
-  return <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    const before = last.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    last.set(key, mine);
-    return mine;
-  };
 }
 
 async function eachInTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {

@@ -1,10 +1,11 @@
 /** Access tokens by OAuth 2.0: for a service account (RFC 7523), for a user (RFC 6749 §6), and by impersonation. */
 import { createPrivateKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import type { Log } from "acmectl/plugin";
-import { ask, fieldOf, Refusal, textOf } from "./answer.ts";
+import { fieldOf, needText, requestJson } from "acmectl/plugin";
+import type { AccessToken, Log } from "acmectl/plugin";
 import { unusable } from "./identity.ts";
-import type { Credentials, Token } from "./identity.ts";
+import type { Credentials } from "./identity.ts";
+import { google } from "./vendor.ts";
 
 interface ServiceAccount {
   readonly email: string;
@@ -77,19 +78,18 @@ export function impersonated(source: Credentials, role: Role, log: Log): Credent
     project: async (signal) => (await source.project(signal)) ?? projectIn(role.email),
     async token(scope, signal) {
       const own = await source.token("https://www.googleapis.com/auth/cloud-platform", signal);
-      const answer = await ask(
-        role.url,
+      const answer = await requestJson(
         {
+          url: role.url,
           method: "POST",
           headers: { authorization: `Bearer ${own.value}`, "content-type": "application/json" },
           body: JSON.stringify({ scope: [scope], lifetime: "3600s", delegates: role.delegates }),
         },
-        log,
-        signal,
+        { vendor: google, log, signal },
       );
       return {
-        value: need(answer, "accessToken"),
-        expires: Date.parse(need(answer, "expireTime")),
+        value: needText(answer, "accessToken"),
+        expires: Date.parse(needText(answer, "expireTime")),
       };
     },
   };
@@ -101,10 +101,10 @@ export function projectIn(email: string): string | undefined {
 }
 
 /** The token in an answer of a token endpoint, or of the metadata server. */
-export function tokenIn(answer: unknown): Token {
+export function tokenIn(answer: unknown): AccessToken {
   const seconds = fieldOf(answer, "expires_in");
   return {
-    value: need(answer, "access_token"),
+    value: needText(answer, "access_token"),
     expires: Date.now() + (typeof seconds === "number" ? seconds : 300) * 1_000,
   };
 }
@@ -114,16 +114,11 @@ async function granted(
   grant: Readonly<Record<string, string>>,
   log: Log,
   signal: AbortSignal,
-): Promise<Token> {
+): Promise<AccessToken> {
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const body = new URLSearchParams(grant).toString();
-  return tokenIn(await ask(url, { method: "POST", headers, body }, log, signal));
-}
-
-function need(answer: unknown, name: string): string {
-  const text = textOf(answer, name);
-  if (text === undefined) throw new Refusal({ words: `an answer without ${name}` });
-  return text;
+  const request = { url, method: "POST", headers, body };
+  return tokenIn(await requestJson(request, { vendor: google, log, signal }));
 }
 
 function privateKey({ key, where }: ServiceAccount): KeyObject {
