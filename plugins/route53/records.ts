@@ -1,5 +1,5 @@
 /** Compare-and-swap on the TXT sets of a zone: the exact old set goes and the new one comes in one batch. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { compareAndSwap } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
 import type { Api, Change, RecordPage, RecordStart, ResourceRecordSet } from "./client.ts";
 import { batchesOf, changesFor } from "./changes.ts";
@@ -7,8 +7,6 @@ import type { Edit } from "./changes.ts";
 import { codeOf } from "./answer.ts";
 import { zoneText } from "./errors.ts";
 import type { Zone } from "./zones.ts";
-
-const attempts = 12;
 
 export interface RecordSettings {
   /** Seconds, for a set that acmectl creates. */
@@ -20,35 +18,31 @@ export interface RecordSettings {
  * Make every edit true in one batch if it fits, and return the change's id by record name; names that needed no change
  * have none. What others wrote in the meantime is read again and kept.
  */
-export async function editRecords(
+export function editRecords(
   api: Api,
   zone: Zone,
   edits: ReadonlyMap<string, Edit>,
-  settings: RecordSettings,
+  { ttl, log }: RecordSettings,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const done = new Map<string, string>();
-  let before: string | undefined;
-  for (let attempt = 1; ; attempt += 1) {
-    const sets = await readSets(api, zone, [...edits.keys()], signal);
-    const planned = new Map<string, readonly Change[]>();
-    for (const [name, edit] of edits) {
-      const changes = changesFor(name, sets.get(name) ?? [], edit, settings.ttl);
-      if (changes.length > 0) planned.set(name, changes);
-    }
-    try {
+  return compareAndSwap({
+    read: () => readSets(api, zone, [...edits.keys()], signal),
+    async write(sets) {
+      const planned = new Map<string, readonly Change[]>();
+      for (const [name, edit] of edits) {
+        const changes = changesFor(name, sets.get(name) ?? [], edit, ttl);
+        if (changes.length > 0) planned.set(name, changes);
+      }
       await send(api, zone, planned, done, signal);
       return done;
-    } catch (error) {
-      const seen = JSON.stringify([...sets]);
-      if (attempt === attempts || !isConflict(error, seen !== before)) throw error;
-      settings.log.debug(`the records of ${zoneText(zone)} changed meanwhile; reading them again`, {
-        attempt,
-      });
-      before = seen;
-      await sleep(Math.random() * Math.min(50 * 2 ** attempt, 2_000), undefined, { signal });
-    }
-  }
+    },
+    isConflict,
+    what: `the records of ${zoneText(zone)}`,
+    log,
+    signal,
+    longestPause: 2_000,
+  });
 }
 
 async function send(
@@ -65,9 +59,10 @@ async function send(
 }
 
 /** AWS has one code for all refusals. A lost race is one whose words say so, or one after which the records look different. */
-function isConflict(error: unknown, changed: boolean): boolean {
+function isConflict(error: unknown, sets: Sets, before: Sets | undefined): boolean {
   if (codeOf(error) !== "InvalidChangeBatch" || !(error instanceof Error)) return false;
-  return changed || /already exists|was not found|do not match/i.test(error.message);
+  if (/already exists|was not found|do not match/i.test(error.message)) return true;
+  return before === undefined || JSON.stringify([...sets]) !== JSON.stringify([...before]);
 }
 
 type Sets = ReadonlyMap<string, readonly ResourceRecordSet[]>;

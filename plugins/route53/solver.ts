@@ -1,4 +1,5 @@
 /** Presents and cleans up: every name of one zone in one change, one change of a zone at a time. */
+import { inTurns } from "acmectl/plugin";
 import type { Call, CleanupItem, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
 import type { Edit } from "./changes.ts";
 import type { Api } from "./client.ts";
@@ -73,7 +74,7 @@ function zoneLookup(findZone: FindZone, explaining: Explain): ZoneOf {
 
 /** Route 53 refuses a second change of a zone while the first is being taken in, so they go one after the other. */
 function editor(api: Api, settings: SolverSettings, explaining: Explain) {
-  const inTurn = turns();
+  const inTurn = inTurns();
   return (zone: Zone, edits: ReadonlyMap<string, Edit>, { signal }: Call) => {
     const doing = `change the TXT records of ${[...edits.keys()].join(", ")} in hosted zone ${zoneText(zone)}`;
     const attempt = { doing, action: "route53:ChangeResourceRecordSets", zone };
@@ -158,17 +159,6 @@ function explainer(asked: Asked): Explain {
     } catch (error) {
       throw await problemOf(error, { ...attempt, asked }, signal);
     }
-  };
-}
-
-/** One piece of work per key at a time, in the order of arrival. */
-function turns() {
-  const last = new Map<string, Promise<unknown>>();
-  return <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    const before = last.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    last.set(key, mine);
-    return mine;
   };
 }
 
