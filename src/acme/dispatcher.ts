@@ -1,6 +1,6 @@
 /** Connections: verified TLS, extra roots, proxies, keep-alive. */
 import { X509Certificate } from "node:crypto";
-import { getCACertificates, rootCertificates, TLSSocket } from "node:tls";
+import tls, { TLSSocket } from "node:tls";
 import type { buildConnector, Dispatcher } from "undici";
 import { Problem } from "../problem.ts";
 
@@ -16,11 +16,11 @@ export interface Dialing {
 /** Opens no connection yet. `timeout` in milliseconds bounds each connection attempt. */
 export async function openDispatcher(dialing: Dialing, timeout: number): Promise<Dispatcher> {
   const { EnvHttpProxyAgent, buildConnector } = await import("undici");
-  const tls = { ...trust(dialing.caBundle), timeout, allowH2: dialing.http2 };
+  const settings = { ...trust(dialing.caBundle), timeout, allowH2: dialing.http2 };
   return new EnvHttpProxyAgent({
-    connect: rememberIssuer(buildConnector(tls)),
-    requestTls: tls,
-    proxyTls: tls,
+    connect: rememberIssuer(buildConnector(settings)),
+    requestTls: settings,
+    proxyTls: settings,
     // An empty text, not undefined: else undici would look into the process's own environment.
     httpProxy: "",
     httpsProxy: proxyOf(dialing.env) ?? "",
@@ -73,7 +73,10 @@ function isCertificate(pem: string): boolean {
 
 /** With NODE_EXTRA_CA_CERTS and the like, where this Node can tell. */
 function defaultRoots(): readonly string[] {
-  return typeof getCACertificates === "function" ? getCACertificates("default") : rootCertificates;
+  // Named imports of what Node 22.12 does not have yet would keep the whole module from loading there.
+  return typeof tls.getCACertificates === "function"
+    ? tls.getCACertificates("default")
+    : tls.rootCertificates;
 }
 
 const untrusted = new WeakMap<Error, string>();

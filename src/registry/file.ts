@@ -1,6 +1,6 @@
 /** Loads one module that holds a solver, with `acmectl/plugin` answered by this very program. */
 import { lstat, realpath, stat } from "node:fs/promises";
-import { registerHooks } from "node:module";
+import nodeModule from "node:module";
 import { basename, dirname, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SolverPlugin } from "../plugin.ts";
@@ -92,9 +92,9 @@ let answering = false;
 /** A solver imports `acmectl/plugin` from wherever it lies, most often where no acmectl is installed: it gets this one. */
 function answerForAcmectl(): void {
   // Older than Node 22.15 there are no such hooks: then the solver's own node_modules must hold acmectl.
-  if (answering || typeof registerHooks !== "function") return;
+  if (answering || typeof nodeModule.registerHooks !== "function") return;
   answering = true;
-  registerHooks({
+  nodeModule.registerHooks({
     resolve: (specifier, context, nextResolve) => {
       const name = /^acmectl\/(plugin|testing)$/.exec(specifier)?.[1];
       if (name === undefined) return nextResolve(specifier, context);
@@ -119,7 +119,7 @@ async function load(path: string, shown: string): Promise<unknown> {
 function hintFor(cause: unknown): string {
   switch (codeOf(cause)) {
     case "ERR_MODULE_NOT_FOUND":
-      return typeof registerHooks === "function"
+      return typeof nodeModule.registerHooks === "function"
         ? "Install what the solver imports beside it with npm install."
         : "Install acmectl beside the solver with npm install, or use Node.js 22.15 or newer, where that is not needed.";
     case "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING":

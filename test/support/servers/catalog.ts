@@ -52,6 +52,11 @@ export const parts = {
     ],
     programs: ["prism"],
   },
+  "oldest-node": {
+    from: "npm",
+    packages: [`node-${process.platform}-${process.arch}@22.12.0/bin/node`],
+    programs: ["bin/node"],
+  },
   cron: {
     from: "debian",
     packages: ["cron", "faketime"],
@@ -109,6 +114,7 @@ export function find(name: string): string | undefined {
     join(cacheFolder, "bin"),
     join(cacheFolder, "moto", "bin"),
     join(npmFolder, "node_modules", ".bin"),
+    npmFolder,
     join(cacheFolder, "certbot", "bin"),
     join(debianFolder, "usr", "sbin"),
     join(debianFolder, "usr", "bin"),

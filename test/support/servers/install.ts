@@ -124,7 +124,9 @@ async function installWithNpm(packages: readonly string[]): Promise<void> {
   const parsed = packages.map((spelled) => /^(@?[^@]+@[^/]+)\/?(.*)$/.exec(spelled) ?? []);
   const whole = parsed.flatMap(([, name = "", path]) => (path === "" ? [name] : []));
   const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"];
-  await run("npm", ["install", ...flags, "--prefix", npmFolder, ...whole], { timeout: 600_000 });
+  if (whole.length > 0) {
+    await run("npm", ["install", ...flags, "--prefix", npmFolder, ...whole], { timeout: 600_000 });
+  }
   const opened = Map.groupBy(
     parsed.filter(([, , path]) => path !== ""),
     ([, name = ""]) => name,

@@ -1,0 +1,55 @@
+import { execFile } from "node:child_process";
+import { cp, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { available, find } from "../support/servers/catalog.ts";
+import { temporaryFolder } from "../support/state.ts";
+
+const run = promisify(execFile);
+const repository = fileURLToPath(new URL("../../", import.meta.url));
+
+describe.skipIf(!available("oldest-node"))(
+  "the built acmectl on the oldest Node.js that it promises",
+  () => {
+    let installed: AsyncDisposable & { path: string };
+    beforeAll(async () => {
+      installed = await temporaryFolder();
+      const tsc = join(repository, "node_modules/typescript/bin/tsc");
+      await run(process.execPath, [
+        tsc,
+        "-p",
+        repository,
+        "--outDir",
+        join(installed.path, "dist"),
+      ]).catch(() => undefined);
+      for (const part of ["bin", "package.json"]) {
+        await cp(join(repository, part), join(installed.path, part), { recursive: true });
+      }
+      await symlink(join(repository, "node_modules"), join(installed.path, "node_modules"));
+    });
+    afterAll(() => installed[Symbol.asyncDispose]());
+
+    const acmectl = (...words: readonly string[]) =>
+      run(find("bin/node") ?? "", [join(installed.path, "bin", "acmectl.js"), ...words], {
+        env: { HOME: installed.path },
+      });
+
+    test("says what it is, and loads every command and every solver", async () => {
+      expect((await acmectl("--version")).stdout).toContain("v22.12.0");
+      expect((await acmectl("--help")).stdout).toContain("issue");
+      expect((await acmectl("solvers", "list")).stdout).toContain("route53");
+    });
+
+    test("gets a certificate and renews it", async () => {
+      const state = ["--state", join(installed.path, "state")];
+      expect(
+        (await acmectl("issue", "-d", "a.example.test", "--server", "local", ...state)).stdout,
+      ).toContain("Issued");
+      expect((await acmectl("renew", "--force", "--no-jitter", ...state)).stdout).toContain(
+        "Renewed",
+      );
+    });
+  },
+);
