@@ -1,5 +1,5 @@
 /** Which zone holds a name: the longest one on a label boundary, public unless private ones are asked for. */
-import { once, Problem } from "acmectl/plugin";
+import { delegatedOf, once, Problem, suffixesOf } from "acmectl/plugin";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, ListedZone, Zone } from "./client.ts";
 
@@ -23,7 +23,7 @@ export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
   const kind = choice.privateZone ? "private" : "public";
   const zones = once((signal) => api.zones(kind, signal));
   return async (recordName, signal) => {
-    const names = suffixes(recordName);
+    const names = suffixesOf(recordName);
     if (configured !== undefined && !names.includes(configured))
       throw outside(recordName, configured);
     if (configured !== undefined && choice.resourceGroup !== undefined)
@@ -32,7 +32,7 @@ export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
     const usable = all.filter(({ isPublic }) => isPublic || choice.privateZone);
     for (const name of configured === undefined ? names : [configured]) {
       const named = usable.filter((zone) => zone.name === name);
-      if (named.length > 0) return choose(recordName, named, choice);
+      if (named.length > 0) return choose(recordName, named, choice, signal);
     }
     throw await noZone(api, recordName, all, choice, signal);
   };
@@ -53,30 +53,18 @@ async function choose(
   recordName: string,
   zones: readonly ListedZone[],
   choice: ZoneChoice,
+  signal: AbortSignal,
 ): Promise<Zone> {
-  const [zone, ...others] = zones.length > 1 ? await delegated(recordName, zones, choice) : zones;
+  const [zone, ...others] =
+    zones.length > 1 && !choice.privateZone
+      ? await delegatedOf({ recordName, zones, nameserversOf, signal }, choice)
+      : zones;
   if (zone !== undefined && others.length === 0) return zone;
   throw new Problem("config", {
     title: "Several zones could hold the name",
     detail: `Azure has ${zones.length} zones that could hold ${recordName}: ${zones.map(zoneText).join(", ")}`,
     hint: "Say which one is live with resourceGroup (AZURE_RESOURCE_GROUP), or delete the one that no parent delegates to.",
   });
-}
-
-/** Of zones with one name in several groups only that is live whose name servers the parent names. */
-async function delegated(
-  recordName: string,
-  zones: readonly ListedZone[],
-  choice: ZoneChoice,
-): Promise<readonly ListedZone[]> {
-  if (choice.privateZone) return zones;
-  try {
-    const live = new Set((await choice.findZone(recordName)).nameservers.map(bare));
-    return zones.filter((zone) => zone.nameServers.some((server) => live.has(bare(server))));
-  } catch (error) {
-    choice.log.debug("cannot compare the zones with the delegation", { error: String(error) });
-    return zones;
-  }
 }
 
 async function noZone(
@@ -92,7 +80,7 @@ async function noZone(
   const where = resourceGroup === undefined ? "" : ` in resource group ${resourceGroup}`;
   const hidden = privateZone ? [] : await api.zones("private", signal).catch(() => []);
   const passedOver = [...hidden, ...visible.filter(({ isPublic }) => !isPublic)].some(({ name }) =>
-    suffixes(recordName).includes(name),
+    suffixesOf(recordName).includes(name),
   );
   return new NoZone("config", {
     title: "No zone holds the name",
@@ -111,10 +99,4 @@ function outside(recordName: string, zone: string): Problem {
   });
 }
 
-/** `a.b.example.com`, `b.example.com`, `example.com`, `com` */
-function suffixes(name: string): readonly string[] {
-  const labels = name.toLowerCase().split(".");
-  return labels.map((_, index) => labels.slice(index).join("."));
-}
-
-const bare = (name: string) => name.toLowerCase().replace(/\.$/, "");
+const nameserversOf = ({ nameServers }: ListedZone) => nameServers;

@@ -1,5 +1,6 @@
 /** What the errors of Cloudflare's package hold, and which of them are worth another try. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { oneLine } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
 
 export interface Failure {
@@ -59,7 +60,7 @@ export function failureOf(error: unknown): Failure {
   return {
     ...(status === undefined ? {} : { status }),
     codes: details.map(({ code }) => code),
-    message: plain(
+    message: oneLine(
       details.map(({ code, message }) => `${message} (${code})`).join("; ") || wordsOf(error),
     ),
     ...(retryAfter === undefined ? {} : { retryAfter }),
@@ -125,11 +126,4 @@ function wordsOf(error: Error): string {
   let inner: Error = error;
   while (inner.cause instanceof Error) inner = inner.cause;
   return inner.message || error.message;
-}
-
-function plain(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\s]+/gu, " ")
-    .trim()
-    .slice(0, 1_000);
 }

@@ -1,5 +1,5 @@
 /** Which zone holds a name: the longest one on a label boundary that the credentials see. */
-import { Problem } from "acmectl/plugin";
+import { onceEach, Problem, suffixesOf } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
 import type { Page, ZoneEntry, ZoneQuery } from "./client.ts";
 
@@ -21,18 +21,11 @@ type List = (query: ZoneQuery, signal: AbortSignal) => Promise<Page<ZoneEntry>>;
 /** A look-up that asks nothing with a configured id, else once for up to 50 zones, else once for each new suffix. */
 export function zoneFinder(list: List, { zoneId, accountId, log }: ZoneChoice): FindZone {
   if (zoneId !== undefined) return () => Promise.resolve({ id: zoneId });
-  const answers = new Map<string, Promise<Page<ZoneEntry>>>();
-  const remember = (key: string, ask: () => Promise<Page<ZoneEntry>>) => {
-    const known = answers.get(key);
-    if (known !== undefined) return known;
-    const asked = ask();
-    answers.set(key, asked);
-    asked.catch(() => answers.delete(key));
-    return asked;
-  };
+  const remember = onceEach<Page<ZoneEntry>>();
   return async (recordName, signal) => {
     const first = await remember("", () => list({ accountId, page: 1 }, signal));
-    for (const name of suffixes(recordName)) {
+    // Cloudflare serves no top-level domain.
+    for (const name of suffixesOf(recordName).slice(0, -1)) {
       const { items } = first.more
         ? await remember(name, () => zonesNamed(list, name, accountId, signal))
         : first;
@@ -41,12 +34,6 @@ export function zoneFinder(list: List, { zoneId, accountId, log }: ZoneChoice): 
     }
     throw noZone(recordName, first, accountId);
   };
-}
-
-/** `a.b.example.com`, `b.example.com`, `example.com`; Cloudflare serves no top-level domain. */
-function suffixes(name: string): readonly string[] {
-  const labels = name.toLowerCase().split(".");
-  return labels.slice(0, -1).map((_, index) => labels.slice(index).join("."));
 }
 
 async function zonesNamed(

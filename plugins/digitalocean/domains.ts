@@ -1,5 +1,5 @@
 /** Which domain holds a name: the longest one on a label boundary that the token sees. */
-import { once, Problem } from "acmectl/plugin";
+import { once, Problem, suffixesOf } from "acmectl/plugin";
 import type { Page } from "./client.ts";
 
 export type FindDomain = (recordName: string, signal: AbortSignal) => Promise<string>;
@@ -11,13 +11,13 @@ export function domainFinder(
 ): FindDomain {
   if (configured !== undefined)
     return async (recordName) => {
-      if (suffixes(recordName).includes(configured)) return configured;
+      if (suffixesOf(recordName).includes(configured)) return configured;
       throw outside(recordName, configured);
     };
   const all = once((signal) => everyPage(list, signal));
   return async (recordName, signal) => {
     const names = await all(signal);
-    const found = suffixes(recordName).find((suffix) => names.includes(suffix));
+    const found = suffixesOf(recordName).find((suffix) => names.includes(suffix));
     if (found === undefined) throw new NoDomain(recordName, names);
     return found;
   };
@@ -51,12 +51,6 @@ async function everyPage(
     names.push(...items);
     if (!more) return names;
   }
-}
-
-/** `a.b.example.com`, `b.example.com`, `example.com`, `com` */
-function suffixes(name: string): readonly string[] {
-  const labels = name.toLowerCase().split(".");
-  return labels.map((_, index) => labels.slice(index).join("."));
 }
 
 function outside(recordName: string, domain: string): Problem {

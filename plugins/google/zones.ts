@@ -1,5 +1,5 @@
 /** Which managed zone holds a name: the longest one on a label boundary, public unless private ones are allowed. */
-import { Problem } from "acmectl/plugin";
+import { delegatedOf, onceEach, Problem, suffixesOf } from "acmectl/plugin";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, ManagedZone, Page } from "./client.ts";
 
@@ -21,23 +21,17 @@ export class NoZone extends Problem {}
 export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
   const { zone } = choice;
   if (zone !== undefined) return () => Promise.resolve(zone);
-  const answers = new Map<string, Promise<Page<ManagedZone>>>();
-  const remember = (key: string, asked: () => Promise<Page<ManagedZone>>) => {
-    const answer = answers.get(key) ?? asked();
-    answers.set(key, answer);
-    answer.catch(() => answers.delete(key));
-    return answer;
-  };
+  const remember = onceEach<Page<ManagedZone>>();
   return async (recordName, signal) => {
     const first = await remember("", () => api.zones({}, signal));
-    for (const dnsName of suffixes(recordName)) {
+    for (const dnsName of suffixesOf(recordName)) {
       const { items } =
         first.token === undefined
           ? first
           : await remember(dnsName, () => zonesNamed(api, dnsName, signal));
       const named = items.filter((zone) => zone.dnsName === dnsName);
       const fitting = wanted(named, choice);
-      if (fitting.length > 0) return choose(recordName, fitting, choice);
+      if (fitting.length > 0) return choose(recordName, fitting, choice, signal);
       for (const zone of named) choice.log.debug(`passing over ${describe(zone)}`);
     }
     throw noZone(recordName, first, await api.project(signal));
@@ -67,8 +61,12 @@ async function choose(
   recordName: string,
   zones: readonly ManagedZone[],
   choice: ZoneChoice,
+  signal: AbortSignal,
 ): Promise<string> {
-  const [zone, ...others] = zones.length > 1 ? await delegated(recordName, zones, choice) : zones;
+  const [zone, ...others] =
+    zones.length > 1
+      ? await delegatedOf({ recordName, zones, nameserversOf, signal }, choice)
+      : zones;
   if (zone !== undefined && others.length === 0) return zone.name;
   throw new Problem("config", {
     title: "Several zones could hold the name",
@@ -77,26 +75,11 @@ async function choose(
   });
 }
 
-/** Of zones with one name only that is live whose name servers the parent names. */
-async function delegated(
-  recordName: string,
-  zones: readonly ManagedZone[],
-  choice: ZoneChoice,
-): Promise<readonly ManagedZone[]> {
-  try {
-    const live = new Set((await choice.findZone(recordName)).nameservers.map(bare));
-    return zones.filter((zone) => zone.nameServers.some((server) => live.has(bare(server))));
-  } catch (error) {
-    choice.log.debug("cannot compare the zones with the delegation", { error: String(error) });
-    return zones;
-  }
-}
-
 function noZone(recordName: string, { items, token }: Page<ManagedZone>, project: string): NoZone {
   const more = items.length > 20 || token !== undefined ? ", and others" : "";
   const sees =
     items.length === 0 ? "no zone at all" : items.slice(0, 20).map(describe).join(", ") + more;
-  const passedOver = items.some((zone) => suffixes(recordName).includes(zone.dnsName));
+  const passedOver = items.some((zone) => suffixesOf(recordName).includes(zone.dnsName));
   return new NoZone("config", {
     title: "No managed zone holds the name",
     detail: `No public managed zone of project ${project} holds ${recordName}. These credentials see ${sees}.`,
@@ -106,14 +89,8 @@ function noZone(recordName: string, { items, token }: Page<ManagedZone>, project
   });
 }
 
-/** `a.b.example.com`, `b.example.com`, `example.com`, `com` */
-function suffixes(name: string): readonly string[] {
-  const labels = name.toLowerCase().split(".");
-  return labels.map((_, index) => labels.slice(index).join("."));
-}
-
 function describe({ name, dnsName, isPublic }: ManagedZone): string {
   return `${dnsName} (${name}${isPublic ? "" : ", private"})`;
 }
 
-const bare = (name: string) => name.toLowerCase().replace(/\.$/, "");
+const nameserversOf = ({ nameServers }: ManagedZone) => nameServers;

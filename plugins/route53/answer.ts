@@ -1,4 +1,5 @@
 /** What the SDK's errors hold of AWS's answer. */
+import { oneLine } from "acmectl/plugin";
 
 /** AWS's name of an error; an empty string for anything that is not one. */
 export function codeOf(error: unknown): string {
@@ -14,10 +15,7 @@ export function codeOf(error: unknown): string {
 /** What AWS says, on one line; SignatureDoesNotMatch goes on with the whole request, session token included. */
 export function messageOf(error: Error): string {
   const said = error.message.split(/The Canonical String|The String-to-Sign/)[0] ?? "";
-  return said
-    .replaceAll(/[\p{Cc}\s]+/gu, " ")
-    .trim()
-    .slice(0, 1_000);
+  return oneLine(said);
 }
 
 /** The answer's Date header, to show beside our own clock. */

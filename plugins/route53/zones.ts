@@ -1,5 +1,5 @@
 /** Which hosted zone holds a name: the longest one on a label boundary, public unless private ones are asked for. */
-import { Problem } from "acmectl/plugin";
+import { delegatedOf, onceEach, Problem, suffixesOf } from "acmectl/plugin";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, HostedZone, ZonePage } from "./client.ts";
 import { codeOf } from "./answer.ts";
@@ -25,15 +25,7 @@ export type FindZone = (recordName: string, signal: AbortSignal) => Promise<Zone
 export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
   const id = choice.hostedZoneId?.replace(/^\/?hostedzone\//, "");
   if (id !== undefined) return () => Promise.resolve({ id });
-  const answers = new Map<string, Promise<readonly HostedZone[]>>();
-  const remember = (key: string, ask: () => Promise<readonly HostedZone[]>) => {
-    const known = answers.get(key);
-    if (known !== undefined) return known;
-    const asked = ask();
-    answers.set(key, asked);
-    asked.catch(() => answers.delete(key));
-    return asked;
-  };
+  const remember = onceEach<readonly HostedZone[]>();
   let all: boolean | undefined;
   return async (recordName, signal) => {
     const first = await remember("", async () => {
@@ -41,7 +33,7 @@ export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
       all = listing.all;
       return listing.zones;
     });
-    for (const candidate of suffixes(recordName)) {
+    for (const candidate of suffixesOf(recordName)) {
       const zones = all
         ? first
         : await remember(candidate, () => zonesNamed(api, candidate, signal));
@@ -52,12 +44,6 @@ export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
     }
     throw noZone(recordName, first, choice.privateZone);
   };
-}
-
-/** `a.b.example.com`, `b.example.com`, `example.com`, `com` */
-function suffixes(name: string): readonly string[] {
-  const labels = name.toLowerCase().split(".");
-  return labels.map((_, index) => labels.slice(index).join("."));
 }
 
 interface Listing {
@@ -110,35 +96,13 @@ async function choose(
   zones: readonly HostedZone[],
   signal: AbortSignal,
 ): Promise<Zone> {
+  const nameserversOf = (zone: HostedZone) => api.nameservers(idOf(zone), signal);
   const [zone, ...others] =
     zones.length > 1 && !choice.privateZone
-      ? await delegatedOf(api, choice, recordName, zones, signal)
+      ? await delegatedOf({ recordName, zones, nameserversOf, signal }, choice)
       : zones;
   if (zone === undefined || others.length > 0) throw twins(recordName, zones);
   return { id: idOf(zone), name: nameOf(zone) };
-}
-
-/** Of zones with one name only that is live whose name servers the parent names. */
-async function delegatedOf(
-  api: Api,
-  choice: ZoneChoice,
-  recordName: string,
-  zones: readonly HostedZone[],
-  signal: AbortSignal,
-): Promise<readonly HostedZone[]> {
-  try {
-    const live = new Set((await choice.findZone(recordName)).nameservers.map(plain));
-    const delegated: HostedZone[] = [];
-    for (const zone of zones) {
-      const own = await api.nameservers(idOf(zone), signal);
-      if (own.some((server) => live.has(plain(server)))) delegated.push(zone);
-    }
-    return delegated;
-  } catch (error) {
-    signal.throwIfAborted();
-    choice.log.debug("cannot compare the zones with the delegation", { error: String(error) });
-    return zones;
-  }
 }
 
 function twins(recordName: string, zones: readonly HostedZone[]): Problem {
@@ -154,7 +118,7 @@ function noZone(recordName: string, visible: readonly HostedZone[], privateZone:
   const more = visible.length > 20 ? `, and ${visible.length - 20} or more others` : "";
   const wanted = privateZone ? "private" : "public";
   const passedOver = visible.some(
-    (zone) => isPrivate(zone) !== privateZone && suffixes(recordName).includes(nameOf(zone)),
+    (zone) => isPrivate(zone) !== privateZone && suffixesOf(recordName).includes(nameOf(zone)),
   );
   return new Problem("config", {
     title: "No hosted zone holds the name",

@@ -1,5 +1,6 @@
 /** One request for each challenge; those for one record one after the other. */
 import {
+  inTurns,
   Problem,
   type Call,
   type Dns01Challenge,
@@ -20,7 +21,7 @@ export interface SolverSettings extends StyleSettings, HttpSettings {
 export async function webhookSolver(settings: SolverSettings): Promise<Solver<"dns-01", null>> {
   const { credentials, log, findZone } = settings;
   const http = await openHttp(settings);
-  const inTurn = turns();
+  const inTurn = inTurns();
   const write = (action: Action, challenge: Dns01Challenge) => {
     const zone = async () => (await findZone(challenge.recordName)).name;
     return messageOf(settings, { action, challenge, zone });
@@ -68,15 +69,4 @@ function warnOfPlainHttp({ url, log }: SolverSettings): void {
   const { protocol, hostname, host } = new URL(url);
   if (protocol !== "http:" || /^(localhost|127\.|\[::1\])/.test(hostname)) return;
   log.warn(`http://${host} is not https: whoever can listen on the way sees the credentials`);
-}
-
-/** One piece of work per key at a time, in the order of arrival. */
-function turns() {
-  const last = new Map<string, Promise<unknown>>();
-  return <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    const before = last.get(key) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    last.set(key, mine);
-    return mine;
-  };
 }

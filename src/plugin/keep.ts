@@ -4,10 +4,19 @@
 export function once<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): (signal: AbortSignal) => Promise<T> {
-  let known: Promise<T> | undefined;
-  return (signal) => {
-    const asked = (known ??= work(signal));
-    asked.catch(() => (known = undefined));
+  const remember = onceEach<T>();
+  return (signal) => remember("", () => work(signal));
+}
+
+/** The same by key: what was found out for one is asked again only if it failed. */
+export function onceEach<T>(): (key: string, work: () => Promise<T>) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (key, work) => {
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const asked = work();
+    known.set(key, asked);
+    asked.catch(() => known.delete(key));
     return asked;
   };
 }
