@@ -37,19 +37,43 @@ export function environmentOf(
   };
 }
 
-/** Hides what must not be shown of a program's output. */
+/** Hides what must not be shown of a program's output, which may come a line at a time. */
 export function masking(settings: EnvironmentSettings): (text: string) => string {
-  const { inherited, passEnv, secrets } = settings;
-  const sensitive = Object.entries(inherited).flatMap(([name, value = ""]) =>
-    passEnv.includes(name) || (isSensitive.test(name) && value.length >= 8) ? [value] : [],
-  );
-  const hidden = [...Object.values(secrets), ...sensitive]
+  const { inherited, passEnv, env, secrets } = settings;
+  const known = Object.entries({ ...inherited, ...env }).flatMap(([name, value = ""]) => [
+    ...(passEnv.includes(name) || isSecret(name, value) ? [value] : []),
+    ...passwordIn(value),
+  ]);
+  const hidden = [...Object.values(secrets), ...known]
+    .flatMap((value) => [value, ...value.split(/\r?\n/)])
     .filter((value) => value.length >= 4)
     .toSorted((a, b) => b.length - a.length);
-  return (text) => hidden.reduce((masked, secret) => masked.replaceAll(secret, "***"), text);
+  const distinct = [...new Set(hidden)];
+  return (text) => distinct.reduce((masked, secret) => masked.replaceAll(secret, "***"), text);
 }
 
-const isSensitive = /TOKEN|SECRET|PASSW|API_?KEY|CREDENTIAL/i;
+/** A shorter value is a switch, a number or a word that stands in every other line. */
+const shortest = 6;
+
+function isSecret(name: string, value: string): boolean {
+  return value.length >= shortest && sensitive.some((pattern) => pattern.test(name));
+}
+
+/** As acme.sh, lego, database programs and CI systems call theirs. */
+const sensitive = [
+  /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|AUTH_?DATA|COOKIE/i,
+  /(?:KEY|PASS|AUTH|BEARER|HMAC)\d*$/i,
+  /(?:^|_)(?:PAT|PSK|PIN|PW)\d*$/i,
+  // The shell's own two are folders.
+  /^(?!(?:OLD)?PWD$).*PWD\d*$/i,
+  /^OVH_(?:AK|AS|CK)$/,
+];
+
+/** That of `postgres://user:password@host`, of a proxy and the like, as it stands there. */
+function passwordIn(value: string): readonly string[] {
+  const [, password] = /^[\w+.-]+:\/\/[^/:@\s]*:([^/\s]+)@/.exec(value) ?? [];
+  return password === undefined || password.length < shortest ? [] : [password];
+}
 
 function told({ action, challenge, zone }: Said): Record<string, string> {
   return {

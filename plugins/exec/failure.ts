@@ -9,16 +9,15 @@ export interface Attempt {
   readonly challenge: Dns01Challenge;
   /** Milliseconds. */
   readonly timeout: number;
-  readonly mask: (text: string) => string;
 }
 
 /** The Problem that the end of a run amounts to; undefined after exit code 0. */
 export function ended(ran: Ran, attempt: Attempt): Problem | undefined {
   if (ran.end === 0 && !ran.timedOut) return undefined;
-  const { program, action, challenge, mask } = attempt;
+  const { program, action, challenge } = attempt;
   const { recordName, identifier } = challenge;
   const [what, hint] = explain(ran, attempt);
-  const said = ran.lastLines.map(mask).join("\n");
+  const said = ran.lastLines.join("\n");
   return new Problem("solver", {
     title: "The script failed",
     detail: `${program} (${action} for ${recordName}) ${what}${said === "" ? ", and printed nothing." : `; the last it printed:\n${said}`}`,

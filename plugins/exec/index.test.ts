@@ -360,6 +360,60 @@ describe("the environment", () => {
   });
 });
 
+describe("secrets", () => {
+  const challenge = challengeFor("dns-01", "example.test");
+  const says = async (text: string, more: Partial<Options> = {}) => {
+    const log = recordingLog();
+    const command = [await script("says", `#!/bin/sh\n${text}\nexit 1`)];
+    const problem = await problemOf(
+      (await solver({ command, ...more }, log)).present(challenge, call),
+    );
+    return { told: problem.message, logged: log.entries.map(({ message }) => message).join("\n") };
+  };
+
+  it.each([
+    ["GD_Key", "gd-1a2b3c"],
+    ["CF_Key", "c2547eb745079dac9320b638f5e225cf483cc5cfdda41"],
+    ["LINODE_V4_API_KEY", "9f8e7d6c5b"],
+    ["MYSQL_PWD", "Tr0ub4dor"],
+    ["DBPWD2", "correct horse"],
+    ["DNS_PASS", "hunter22"],
+    ["SSHPASS", "battery"],
+    ["GH_PAT", "ghp_16C7e42F292c"],
+    ["INWX_Shared_Secret", "staple"],
+    ["HE_Password", "p$ss.*w[rd"],
+    ["KAS_Authdata", "kas-authdata"],
+    ["OVH_CK", "MtSwSrPpNjqf"],
+    ["DATABASE_URL", "postgres://dns:sw0rdf1sh@db.example.com/zones", "sw0rdf1sh"],
+    ["https_proxy", "http://me:pr0xy@word@proxy.example.com:3128", "pr0xy@word"],
+  ])("of the variable %s are masked in lines and failure", async (name, value, secret = value) => {
+    vi.stubEnv(name, value);
+    const { told, logged } = await says(`printf 'it is <%s>\\n' "$${name}"`);
+    expect(told).toContain("***");
+    expect(logged).toContain("***");
+    expect(told + logged).not.toContain(secret);
+  });
+
+  it("are not what merely looks like one: folders, paths and small words", async () => {
+    const open = { OLDPWD: "/var/lib/before", A_PATH: "/opt/a-path", DEBUG_KEY: "true" };
+    for (const [name, value] of Object.entries(open)) vi.stubEnv(name, value);
+    const { told } = await says('pwd; echo "$OLDPWD $A_PATH $DEBUG_KEY"', {
+      directory: folder.path,
+    });
+    expect(told).toContain(`${folder.path}\n/var/lib/before /opt/a-path true`);
+  });
+
+  it("are masked before a long line is cut, and line by line when they have several", async () => {
+    const secrets = { LONG: "0123456789abcdefghij", PEM: "-----BEGIN-----\r\nMIIEvQIBADAN\r\n" };
+    const { told, logged } = await says(`printf '%0990d' 0; echo "$LONG $LONG"; echo "$PEM"`, {
+      secrets,
+    });
+    expect(told + logged).not.toMatch(/0123456789|BEGIN|MIIE/);
+    const config = await says('echo "$NSONE_Key"', { env: { NSONE_Key: "in the config" } });
+    expect(config.told).not.toContain("in the config");
+  });
+});
+
 describe("a shell", () => {
   it("is not there unless asked for, and then reads nothing but the command", async () => {
     const hostile = challengeFor("dns-01", "example.test", {

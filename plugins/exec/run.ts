@@ -10,6 +10,8 @@ export interface RunSettings {
   /** Milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal;
+  /** Applied to whole lines, before anything of them is kept, cut or handed on. */
+  readonly mask: (text: string) => string;
   readonly onLine: (line: string) => void;
 }
 
@@ -17,9 +19,9 @@ export interface Ran {
   /** Its exit code, the signal that ended it, or the system's word for why it did not begin. */
   readonly end: number | string;
   readonly timedOut: boolean;
-  /** The beginning of stdout, trimmed. */
+  /** The beginning of stdout, masked and trimmed. */
   readonly output: string;
-  /** The last lines of stdout and stderr. */
+  /** The last lines of stdout and stderr, masked. */
   readonly lastLines: readonly string[];
 }
 
@@ -31,7 +33,7 @@ const patience = 3_000;
 
 /** Rejects only when the signal aborts; then everything that it started is ended too. */
 export async function run(settings: RunSettings): Promise<Ran> {
-  const { argv, env, directory, timeout, signal, onLine } = settings;
+  const { argv, env, directory, timeout, signal, mask, onLine } = settings;
   signal.throwIfAborted();
   const [program, ...args] = argv;
   // A process group of its own, so that what it started can be ended with it.
@@ -44,7 +46,8 @@ export async function run(settings: RunSettings): Promise<Ran> {
   const lines: string[] = [];
   let output = "";
   const reading = [child.stdout, child.stderr].map((stream) =>
-    readLines(stream, (line) => {
+    readLines(stream, (said) => {
+      const line = mask(said);
       const short = line.length > longestLine ? `${line.slice(0, longestLine)}…` : line;
       lines.push(short);
       if (lines.length > mostLines) lines.shift();

@@ -42,17 +42,16 @@ export function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt
     const round = { names, remaining, output: receipt?.output ?? "" };
     const env = environmentOf(settings, said, round);
     const { directory, timeout, log } = settings;
-    const onLine = (line: string) => log.info(`${nameOf(settings, action)}: ${mask(line)}`);
-    const ran = await run({ argv, env, directory, timeout, signal, onLine });
+    const onLine = (line: string) => log.info(`${nameOf(settings, action)}: ${line}`);
+    const ran = await run({ argv, env, directory, timeout, signal, mask, onLine });
     const problem = ended(ran, {
       program: nameOf(settings, action),
       action,
       challenge,
       timeout,
-      mask,
     });
     if (problem !== undefined) throw problem;
-    return { output: mask(ran.output) };
+    return { output: ran.output };
   };
   return {
     async preflight(targets, { signal }) {
