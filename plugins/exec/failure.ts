@@ -28,7 +28,10 @@ export function ended(ran: Ran, attempt: Attempt): Problem | undefined {
 
 /** A program or file that cannot be used, before anything was run. */
 export function unusable(file: string, reason: string, directory: string): Problem {
-  const [what, hint] = startFailures[reason] ?? [`cannot be used (${reason})`, "Look at the file."];
+  const [what, hint] = startFailure(reason, file) ?? [
+    `cannot be used (${reason})`,
+    "Look at the file.",
+  ];
   const where = file.startsWith("/") ? "" : `, seen from ${directory},`;
   return new Problem("config", {
     title: "Script unusable",
@@ -40,7 +43,7 @@ export function unusable(file: string, reason: string, directory: string): Probl
 const byHand =
   "Run it by hand as the same user, with the ACMECTL_ variables set as the README says. It gets no input and no terminal.";
 
-function explain({ end, timedOut }: Ran, { timeout }: Attempt): readonly [string, string] {
+function explain({ end, timedOut }: Ran, { timeout, program }: Attempt): readonly [string, string] {
   if (timedOut) {
     return [
       `did not end within ${timeout / 1000} s and was stopped`,
@@ -60,8 +63,18 @@ function explain({ end, timedOut }: Ran, { timeout }: Attempt): readonly [string
     ];
   }
   if (typeof end === "number") return [`ended with exit code ${end}`, byHand];
-  const [what, hint] = startFailures[end] ?? [`was ended by ${end}`, byHand];
-  return [what, hint];
+  return startFailure(end, program) ?? [`was ended by ${end}`, byHand];
+}
+
+function startFailure(reason: string, program: string): readonly [string, string] | undefined {
+  const failure = startFailures[reason];
+  const isLine = /\S\s+\S/.test(program) && (reason === "ENOENT" || reason === "ENOTDIR");
+  if (failure === undefined || !isLine) return failure;
+  const words = program.trim().split(/\s+/);
+  return [
+    `${failure[0]}: all of it is taken for the program's name, spaces included`,
+    `Give a word each: \`command: [${words.join(", ")}]\` in the config, ${words.map((word) => `--exec-command=${word}`).join(" ")} as flags. Or let sh read the line: \`shell: true\`, --exec-shell.`,
+  ];
 }
 
 const startFailures: Readonly<Record<string, readonly [string, string]>> = {

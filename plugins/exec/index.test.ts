@@ -136,6 +136,11 @@ echo "using $API_KEY"
     },
     broken: [
       {
+        when: "a line for a shell is given as one word",
+        options: { ...options, command: [`${store} --flag 1`] },
+        says: /spaces included.*a word each: `command: \[\S*store, --flag, 1\]`.*store --exec-command=--flag --exec-command=1 as flags.*shell: true/s,
+      },
+      {
         when: "the program is missing",
         options: { ...options, command: ["/nowhere/hook"] },
         says: /\/nowhere\/hook was not found/,
