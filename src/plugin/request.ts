@@ -69,7 +69,7 @@ export async function repeatRefused<T>(
         throw error;
       }
       log?.debug(`${vendor.name}: ${error.message}; trying again in ${Math.ceil(wait / 1_000)} s`);
-      await sleep(wait, undefined, { signal });
+      await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }

@@ -41,7 +41,8 @@ export async function compareAndSwap<State, Result>({
       if (attempt === attempts || !isConflict(error, state, before)) throw error;
       log.debug(`${what} changed meanwhile; reading again`, { attempt });
       before = state;
-      await sleep(Math.random() * Math.min(50 * 2 ** attempt, longestPause), undefined, { signal });
+      const pause = Math.random() * Math.min(50 * 2 ** attempt, longestPause);
+      await sleep(pause, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
 }
