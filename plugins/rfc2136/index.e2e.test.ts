@@ -315,6 +315,25 @@ describe.skipIf(!available("bind"))("BIND's own ways", () => {
     await blind.cleanup(hidden, await blind.present(hidden, call), call);
   });
 
+  test("a value is removed from the server that has it, not taken for gone by one without the zone", async () => {
+    const [some] = algorithms;
+    const elsewhere = await startBind({
+      zones: [{ name: "elsewhere.test" }],
+      keys: algorithms,
+    });
+    const credentials = {
+      tsigKeyName: some?.name,
+      tsigSecret: some?.secret,
+      tsigAlgorithm: some?.algorithm,
+    };
+    const challenge = challengeFor("dns-01", "example.test");
+    const receipt = await (await solverAt(bind, credentials)).present(challenge, call);
+    await (await solverAt(elsewhere, credentials)).cleanup(challenge, receipt, call);
+    const left = (await bind.txt(challenge.recordName)).map(({ value }) => value);
+    expect(left).not.toContain(challenge.recordValue);
+    await elsewhere.close();
+  });
+
   test("a secondary is told from the primary", async () => {
     const secondary = await startBind({
       zones: [{ name: "example.test", secondaryOf: bind }],

@@ -403,6 +403,39 @@ describe("a server on a bad day", () => {
     expect(updates).toEqual(["add", "delete"]);
   });
 
+  test("is cleaned up where it was written, though the option server names another one since", async () => {
+    const updates: string[] = [];
+    const takesUpdates = (at: string): Partial<DnsServerSettings> => ({
+      mischief: ({ opcode }) =>
+        opcode === "UPDATE"
+          ? {
+              kind: "raw",
+              bytes: (query) => {
+                updates.push(at);
+                const answer = Buffer.alloc(12);
+                query.copy(answer, 0, 0, 2);
+                answer.writeUInt16BE(0xa800, 2);
+                return answer;
+              },
+            }
+          : undefined,
+    });
+    const before = await dnsServer(takesUpdates("before"));
+    const now = await dnsServer(takesUpdates("now"));
+    const { recordName: name, recordValue: value } = challenge;
+    const receipt = { server: before.server, zone: "example.test", name, value };
+    const solver = await solverAt(now.server);
+    await solver.cleanup(challenge, receipt, call);
+    expect(updates).toEqual(["before"]);
+    await solver.cleanup(challenge, { ...receipt, server: now.server }, call);
+    expect(updates).toEqual(["before", "now"]);
+    await before.close();
+    open.splice(open.indexOf(before), 1);
+    await expect(solver.cleanup(challenge, receipt, call)).rejects.toThrow(
+      `${before.server} cannot be asked`,
+    );
+  });
+
   test("that loses datagrams, or cuts them short, is asked by TCP", async () => {
     const server = await dnsServer({
       mischief: ({ via }) => (via === "udp" ? { kind: "silence" } : undefined),

@@ -43,7 +43,7 @@ export interface Primary {
 }
 
 /** `HOST:PORT`, IPv6 in brackets. */
-function nameOfServer({ host, port }: Endpoint): string {
+export function nameOfServer({ host, port }: Endpoint): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

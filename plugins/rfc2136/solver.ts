@@ -1,15 +1,18 @@
 /** Adding and deleting our own values, and nothing else, in as few messages as it takes. */
 import { Problem } from "acmectl/plugin";
 import type { Call, CleanupItem, Dns01Challenge, Log, Solver } from "acmectl/plugin";
+import { endpointOf } from "./endpoint.ts";
 import type { TxtChange } from "./message.ts";
 import { placeOf } from "./place.ts";
 import type { Place } from "./place.ts";
-import { openPrimary } from "./primary.ts";
+import { nameOfServer, openPrimary } from "./primary.ts";
 import type { Primary, PrimarySettings } from "./primary.ts";
 import { isAboutNames, isZoneGone, problemOf } from "./problems.ts";
 
 /** What undoes a present. */
 export interface Receipt {
+  /** `HOST:PORT` of the primary that was written to. */
+  readonly server: string;
   readonly zone: string;
   readonly name: string;
   readonly value: string;
@@ -33,8 +36,12 @@ export function updatingSolver(settings: SolverSettings): Solver<"dns-01", Recei
       withPrimary(settings, call, (primary) => rehearse(primary, targets, settings)),
     presentAll: (challenges: readonly Dns01Challenge[], call: Call) =>
       withPrimary(settings, call, (primary) => publish(primary, challenges, settings)),
-    cleanupAll: (items: readonly CleanupItem<"dns-01", Receipt>[], call: Call) =>
-      withPrimary(settings, call, (primary) => withdraw(primary, items, settings)),
+    async cleanupAll(items: readonly CleanupItem<"dns-01", Receipt>[], call: Call) {
+      for (const [server, group] of byServer(items, settings))
+        await withPrimary({ ...settings, ...endpointOf(server, undefined) }, call, (primary) =>
+          withdraw(primary, group, settings),
+        );
+    },
   };
   return {
     ...solver,
@@ -104,7 +111,8 @@ async function publish(
     }
   }
   await readBack(primary, wanted, settings);
-  return wanted.map(({ zone, change: { name, value } }) => ({ zone, name, value }));
+  const { name: server } = primary;
+  return wanted.map(({ zone, change: { name, value } }) => ({ server, zone, name, value }));
 }
 
 /** One UPDATE; where the server refuses several names together, one by one, to find out which it means. */
@@ -196,6 +204,16 @@ async function zoneForCleanup(
   if (sight.kind === "here") return sight.zone ?? primary.findZone(name);
   settings.log.info(`${primary.name} holds no TXT records at ${name}: nothing to clean up`);
   return undefined;
+}
+
+/** A value stands where it was written, also when the option server has changed since. */
+function byServer(items: readonly CleanupItem<"dns-01", Receipt>[], settings: SolverSettings) {
+  const configured = nameOfServer(settings);
+  const groups = Map.groupBy(items, ({ receipt }) => receipt?.server ?? configured);
+  for (const server of groups.keys())
+    if (server !== configured)
+      settings.log.info(`cleaning up at ${server}, which was written to, and not at ${configured}`);
+  return groups;
 }
 
 function attempt(
