@@ -106,6 +106,22 @@ export class Problem extends Error {
     return typeof error === "object" && error !== null && brand in error;
   }
 
+  /** The same problem, told otherwise: its detail in another context, its hint, or when to come back. */
+  with(change: Partial<ProblemFields>): Problem {
+    const { type, title, detail = this.message, ...document } = this.document;
+    const { hint, retryAt, retryable, exitCode, cause } = this;
+    const known = { title, detail, ...document, retryable, exitCode, cause };
+    const optional = {
+      ...(hint === undefined ? {} : { hint }),
+      ...(retryAt === undefined ? {} : { retryAt }),
+    };
+    return new Problem(type.startsWith(ours) ? type.slice(ours.length) : type, {
+      ...known,
+      ...optional,
+      ...change,
+    });
+  }
+
   /** True when the problem is of one of our kinds. */
   is(kind: ProblemKind): boolean {
     return this.document.type === ours + kind;

@@ -13,8 +13,12 @@ export const command = defineCommand({
   options: { yes: { type: "boolean", description: "Do not ask.", short: "y" } },
   async run(flags, context) {
     const store = openFolderStore(context.stateFolder, context);
-    const certificates = await namedCertificates(context.args, store);
-    const names = certificates.map(({ name }) => name);
+    // What a rehearsal or an unfinished first run left behind has a journal and no certificate.
+    const journals = await store.journal.names();
+    const orphans = context.args.filter((name) => journals.includes(name));
+    const named = context.args.filter((name) => !orphans.includes(name));
+    const held = named.length === 0 ? [] : await namedCertificates(named, store);
+    const names = [...orphans, ...held.map(({ name }) => name)];
     await confirm(`Delete ${names.join(", ")} with keys and history?`, flags.yes, context);
     for (const name of names) {
       const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: context.signal });

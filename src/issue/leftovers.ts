@@ -1,54 +1,82 @@
 import type { PresentedChallenge, Store } from "../store/store.ts";
 import { Problem } from "../problem.ts";
-import type { SolverSet } from "./solvers.ts";
+import { provenName } from "./challenges.ts";
+import type { Solver } from "../plugin.ts";
 import type { IssueTools } from "./tools.ts";
+
+type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "log" | "signal">;
 
 /**
  * Undo what a run that died has presented. What cannot be undone now stays in the journal for the next run; it never
  * stops the one that tries.
  */
-export async function cleanLeftovers(
-  name: string,
-  { store, solvers, log, signal }: Pick<IssueTools, "store" | "solvers" | "log" | "signal">,
-): Promise<void> {
+export async function cleanLeftovers(name: string, tools: LeftoverTools): Promise<void> {
+  const { store } = tools;
   const pending = await store.journal.read(name);
   if (pending === undefined || pending.presented.length === 0) return;
   const left: PresentedChallenge[] = [];
-  for (const entry of pending.presented) {
-    const identifier = entry.challenge.identifier.value;
-    try {
-      signal.throwIfAborted();
-      await undo(entry, solvers, signal);
-      log.info(`removed what a former run left behind for ${identifier}`, {
-        step: "cleanup",
-        identifier,
-      });
-    } catch (error) {
-      left.push(entry);
-      const reason = error instanceof Error ? error.message : String(error);
-      log.warn(`could not remove what a former run left behind for ${identifier}: ${reason}`, {
-        step: "cleanup",
-        identifier,
-      });
-    }
-  }
+  const bySolver = Map.groupBy(pending.presented, ({ solver }) => JSON.stringify(solver));
+  for (const entries of bySolver.values()) left.push(...(await undoAll(name, entries, tools)));
   if (left.length === 0 && pending.orderUrl === undefined) await store.journal.remove(name);
   else await store.journal.write({ ...pending, presented: left });
 }
 
-async function undo(
-  entry: PresentedChallenge,
-  solvers: SolverSet,
-  signal: AbortSignal,
-): Promise<void> {
-  const { solver } = await solvers.open(entry.solver);
-  await solver.cleanup(entry.challenge, entry.receipt ?? undefined, { signal });
+/** By the solver as it was then: the options of this run are another's. Answers what could not be undone. */
+async function undoAll(
+  name: string,
+  entries: readonly PresentedChallenge[],
+  { solvers, log, signal }: LeftoverTools,
+): Promise<readonly PresentedChallenge[]> {
+  const [first] = entries;
+  if (first === undefined) return [];
+  const left: PresentedChallenge[] = [];
+  const attempt = async (
+    batch: readonly PresentedChallenge[],
+    undo: (solver: Solver) => Promise<void>,
+  ) => {
+    const names = batch.map(({ challenge }) => provenName(challenge)).join(", ");
+    try {
+      signal.throwIfAborted();
+      await undo((await solvers.reopen(first.solver)).solver);
+      log.info(`removed what a former run left behind for ${names}`, { step: "cleanup" });
+    } catch (error) {
+      left.push(...batch);
+      log.warn(describeFailure(name, batch, names, error), { step: "cleanup" });
+    }
+  };
+  const solver = await solvers.reopen(first.solver).catch(() => undefined);
+  if (entries.length > 1 && solver?.solver.cleanupAll !== undefined) {
+    const items = entries.map(({ challenge, receipt }) => ({
+      challenge,
+      receipt: receipt ?? undefined,
+    }));
+    await attempt(entries, async (one) => one.cleanupAll?.(items, { signal }));
+    return left;
+  }
+  for (const entry of entries) {
+    await attempt([entry], (one) =>
+      one.cleanup(entry.challenge, entry.receipt ?? undefined, { signal }),
+    );
+  }
+  return left;
+}
+
+function describeFailure(
+  name: string,
+  entries: readonly PresentedChallenge[],
+  names: string,
+  error: unknown,
+): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  const records = entries.map(({ challenge }) =>
+    challenge.type === "dns-01" ? challenge.recordName : challenge.token,
+  );
+  const places = [...new Set(records)].join(", ");
+  return `solver ${entries[0]?.solver.name} could not remove what a former run left behind for ${names} (${places}): ${reason}; every run tries again until it can, or until acmectl delete ${name}`;
 }
 
 /** The same for every certificate whose lock is free: called once at the start of a command that issues. */
-export async function cleanAllLeftovers(
-  tools: Pick<IssueTools, "store" | "solvers" | "log" | "signal">,
-): Promise<void> {
+export async function cleanAllLeftovers(tools: LeftoverTools): Promise<void> {
   for (const name of await tools.store.journal.names()) {
     const lock = await freeLock(tools.store, name, tools.signal);
     if (lock === undefined) continue;

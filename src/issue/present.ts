@@ -1,6 +1,6 @@
 import type { Call, Log } from "../plugin.ts";
 import { solverProblem } from "./bounded.ts";
-import { fieldsOf, type Attempt } from "./challenges.ts";
+import { fieldsOf, provenName, type Attempt } from "./challenges.ts";
 import type { Journal } from "./journal.ts";
 import type { OpenSolver } from "./solvers.ts";
 import type { IssueTools } from "./tools.ts";
@@ -49,7 +49,7 @@ export async function present(
     }
   };
   const runs = [...Map.groupBy(attempts, ({ open }) => open)].map(async ([open, batch]) => {
-    const names = batch.map(({ challenge }) => challenge.identifier.value).join(", ");
+    const names = batch.map(({ challenge }) => provenName(challenge)).join(", ");
     log.info(`presenting ${batch[0]?.challenge.type} for ${names} by ${open.setting.name}`, {
       step: "present",
     });
@@ -133,7 +133,7 @@ async function withdrawFrom(
   call: Call,
 ): Promise<void> {
   const each = async (batch: readonly Published[], cleanup: () => Promise<void>): Promise<void> => {
-    const names = batch.map(({ attempt }) => attempt.challenge.identifier.value).join(", ");
+    const names = batch.map(({ attempt }) => provenName(attempt.challenge)).join(", ");
     try {
       await limit(cleanup);
       await journal.cleaned(batch.map(({ attempt }) => attempt));

@@ -1,3 +1,4 @@
+import { domainToASCII } from "node:url";
 import type { CertificateRequest, SolverSelector, SolverSetting } from "../certificate.ts";
 import type { ChallengeType, Identifier, SolverPlugin } from "../plugin.ts";
 
@@ -92,7 +93,7 @@ function matchSelector(
     zone === undefined ? 0 : zone.length,
     wanted.length,
   ] as const;
-  return { rank, reason: reasons.length === 0 ? "it has no selector" : reasons.join(", ") };
+  return { rank, reason: reasons.length === 0 ? "it answers for every name" : reasons.join(", ") };
 }
 
 function mismatch(
@@ -101,7 +102,7 @@ function mismatch(
   zone: string | undefined,
   missing: readonly [string, string] | undefined,
 ): string | undefined {
-  if (names?.includes(name) === false) return `its names do not include ${name}`;
+  if (names?.map(canonicalName).includes(name) === false) return `its names do not include ${name}`;
   if (zones !== undefined && zone === undefined)
     return `${name} is in none of its zones (${zones.join(", ")})`;
   return missing === undefined
@@ -109,9 +110,17 @@ function mismatch(
     : `the certificate has no label ${missing[0]}=${missing[1]}`;
 }
 
+/** As names are ordered: A-labels in lower case, no trailing dot, a wildcard with its `*.`. */
+function canonicalName(text: string): string {
+  const name = text.replace(/\.$/, "");
+  const bare = name.replace(/^\*\./, "");
+  const ascii = domainToASCII(bare) || bare.toLowerCase();
+  return name === bare ? ascii : `*.${ascii}`;
+}
+
 function longestZone(zones: readonly string[], name: string): string | undefined {
   return zones
-    .map((zone) => zone.toLowerCase().replace(/\.$/, ""))
+    .map(canonicalName)
     .filter((zone) => name === zone || name.endsWith(`.${zone}`))
     .toSorted((a, b) => b.length - a.length)[0];
 }

@@ -103,5 +103,11 @@ function splitZone(text: string): { name: string; select?: SolverSelector } {
   if (at === -1) return { name: text };
   const zone = text.slice(0, at).toLowerCase();
   const name = text.slice(at + 1);
+  if (zone === "" || name === "") {
+    throw new Problem("usage", {
+      detail: `--solver: "${text}" lacks the ${zone === "" ? "zone before" : "solver behind"} the =.`,
+      hint: "Write --solver NAME for all names, or --solver example.com=NAME for those in a zone.",
+    });
+  }
   return { name, select: zone.startsWith("*.") ? { names: [zone] } : { zones: [zone] } };
 }

@@ -4,6 +4,7 @@ import type { Dns } from "../dns/dns.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { resolveOptions, type ConfigSection, type ResolvedOptions } from "../options/resolve.ts";
 import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
+import type { Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "../registry.ts";
 import type { Store } from "../store/store.ts";
 import type { Ambient } from "./ambient.ts";
@@ -25,6 +26,8 @@ export interface SolverSet {
   plugin(setting: SolverSetting): Promise<SolverPlugin>;
   /** Create the solver, its options resolved and checked. */
   open(setting: SolverSetting): Promise<OpenSolver>;
+  /** The same by what the setting remembers alone: flags of this run are meant for others. */
+  reopen(setting: SolverSetting): Promise<OpenSolver>;
   close(): Promise<void>;
 }
 
@@ -34,9 +37,9 @@ export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverS
   const opening = new Map<string, Promise<OpenSolver>>();
   const load = ({ use }: SolverSetting) =>
     once(loading, use, () => loadSolver(use, { cwd: ambient.cwd }));
-  const create = async (setting: SolverSetting): Promise<OpenSolver> => {
+  const create = async (setting: SolverSetting, around: Ambient): Promise<OpenSolver> => {
     const loaded = await load(setting);
-    const { values } = await resolveSolver(setting, loaded, ambient);
+    const { values } = await resolveSolver(setting, loaded, around);
     const { plugin } = loaded;
     const { call, grace } = solverLimits;
     const failure = `Solver ${setting.name} was not created`;
@@ -44,16 +47,17 @@ export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverS
       plugin.create(values, contextOf(setting, ambient, store, dns)),
     ).catch((error: unknown) => {
       ambient.signal.throwIfAborted();
-      throw solverProblem(failure, error);
+      throw named(solverProblem(failure, error), setting);
     });
     const bounded = boundedSolver(setting.name, solver);
     return { setting, plugin, solver: bounded, limit: createLimit(plugin.concurrency ?? 1) };
   };
   return {
     plugin: async (setting) => (await load(setting)).plugin,
-    open: (setting) =>
-      once(opening, JSON.stringify([setting.name, setting.use, setting.options]), () =>
-        create(setting),
+    open: (setting) => once(opening, keyOf(setting), () => create(setting, ambient)),
+    reopen: (setting) =>
+      once(opening, `again ${keyOf(setting)}`, () =>
+        create(setting, { ...ambient, solverFlags: {} }),
       ),
     async close() {
       const solvers = [...opening.values()];
@@ -61,6 +65,17 @@ export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverS
       await Promise.allSettled(solvers.map(async (solver) => (await solver).solver.close?.()));
     },
   };
+}
+
+function keyOf({ name, use, options }: SolverSetting): string {
+  return JSON.stringify([name, use, options]);
+}
+
+/** A solver of the config is told by its name there: several may use one plugin. */
+function named(problem: Problem, { name, from }: SolverSetting): Problem {
+  return from === undefined
+    ? problem
+    : problem.with({ detail: `Solver ${name} (${from}): ${problem.message}` });
 }
 
 /** A solver's options: flag, environment, the setting's own, default. What was remembered goes before the environment. */

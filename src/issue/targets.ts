@@ -2,7 +2,7 @@ import type { CertificateRequest, DnsSetting, SolverSetting } from "../certifica
 import type { ChallengeType, Identifier, Target } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { solverProblem } from "./bounded.ts";
-import { selectSolvers, type Selection } from "./selection.ts";
+import { selectSolvers, type Choice, type Selection } from "./selection.ts";
 import type { OpenSolver } from "./solvers.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -63,16 +63,41 @@ export async function serveNames(
   const selections = await selectAll(request, tools);
   assertServed(selections);
   return Promise.all(
-    selections.map(async ({ identifier, choices }) => ({
-      identifier,
-      solvers: await Promise.all(
-        choices.map(async ({ setting, challengeType }) => ({
-          open: await tools.solvers.open(setting),
-          challengeType,
-        })),
-      ),
-    })),
+    selections.map(async ({ identifier, choices }) => {
+      const opened = choices.map(async ({ setting, challengeType }) => ({
+        open: await tools.solvers.open(setting),
+        challengeType,
+      }));
+      return { identifier, solvers: await able(identifier, choices, opened, tools) };
+    }),
   );
+}
+
+/**
+ * Those that can be used, in their order. One that fails makes room for the next, with a warning where it was to be the first;
+ * the first failure is told when none is left.
+ */
+async function able<T>(
+  identifier: Identifier,
+  choices: readonly Pick<Choice, "setting">[],
+  work: readonly Promise<T>[],
+  { log, signal }: IssueTools,
+): Promise<readonly T[]> {
+  const results = await Promise.allSettled(work);
+  signal.throwIfAborted();
+  const first = results.findIndex(({ status }) => status === "fulfilled");
+  const failures = results.flatMap((result, index) =>
+    result.status === "rejected" ? [{ index, result }] : [],
+  );
+  if (first === -1 && failures[0] !== undefined) throw failures[0].result.reason;
+  for (const { index, result } of failures) {
+    const reason: unknown = result.reason;
+    const why = reason instanceof Error ? reason.message : String(reason);
+    const text = `solver ${choices[index]?.setting.name} cannot be used for ${identifier.value}: ${why}`;
+    if (index < first) log.warn(text, { step: "preflight", identifier: identifier.value });
+    else log.debug(text, { step: "preflight", identifier: identifier.value });
+  }
+  return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }
 
 /** Follow CNAMEs where dns-01 is used, and let each solver check itself before an order exists. */
@@ -83,21 +108,20 @@ export async function assignSolvers(
 ): Promise<readonly Assignment[]> {
   const follow = followOnce(tools);
   const assignments = await Promise.all(
-    names.map(async ({ identifier, solvers }) => ({
-      identifier,
-      candidates: await Promise.all(
-        solvers.map(async ({ open, challengeType }) => ({
-          open,
+    names.map(async ({ identifier, solvers }) => {
+      const candidates = solvers.map(async ({ open, challengeType }) => ({
+        open,
+        challengeType,
+        target: await targetOf(
+          identifier,
           challengeType,
-          target: await targetOf(
-            identifier,
-            challengeType,
-            dnsSettingOf(request, open.setting),
-            follow,
-          ),
-        })),
-      ),
-    })),
+          dnsSettingOf(request, open.setting),
+          follow,
+        ),
+      }));
+      const choices = solvers.map(({ open }) => open);
+      return { identifier, candidates: await able(identifier, choices, candidates, tools) };
+    }),
   );
   return preflight(assignments, tools);
 }
@@ -124,7 +148,15 @@ type Follow = (validationName: string, setting: DnsSetting) => Promise<string>;
 function followOnce({ dns, log, signal }: IssueTools): Follow {
   const known = new Map<string, Promise<string>>();
   const ask = async (validationName: string, setting: DnsSetting) => {
-    const { name } = await dns(setting).follow(validationName, signal);
+    const { name } = await dns(setting)
+      .follow(validationName, signal)
+      .catch((error: unknown) => {
+        signal.throwIfAborted();
+        if (!Problem.is(error)) throw error;
+        throw error.with({
+          detail: `Where ${validationName} leads cannot be told. ${error.message}`,
+        });
+      });
     if (name !== validationName) {
       log.info(`${validationName} is delegated to ${name}`, {
         step: "preflight",

@@ -123,18 +123,39 @@ function notVisible(
   waited: number,
 ): Problem {
   const bad = look?.answers.filter(({ visible, ignored }) => !visible && ignored !== true) ?? [];
+  const well = (look?.answers ?? [])
+    .filter(({ visible }) => visible)
+    .map(({ server }) => server)
+    .join(", ");
   const seen =
     look === undefined
       ? `the provider of solver ${attempt.open.setting.name} does not report the change as complete`
       : bad.map((answer) => `${answer.server} says ${describe(answer)}`).join("; ") ||
         "no server could be asked";
   return new Problem("propagation", {
-    detail: `The TXT value ${recordValue} at ${recordName} is not visible${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}.`,
+    detail: `The TXT value ${recordValue} that solver ${attempt.open.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}${well === "" ? "" : `; ${well} shows it`}.`,
     identifier,
-    hint: bad.some(({ final }) => final)
-      ? "Check that the zone is delegated to the servers that the solver writes to."
-      : "If the provider is slow, raise --dns-timeout; behind split-horizon DNS give --dns-resolvers, --no-dns-authoritative, or --dns-wait.",
+    hint: hintFor(bad),
   });
+}
+
+type Answers = Look["answers"];
+
+function hintFor(bad: Answers): string {
+  if (bad.some(({ final }) => final))
+    return "Check that the zone is delegated to the servers that the solver writes to.";
+  if (
+    bad.length > 0 &&
+    bad.every(({ outcome, values }) => values.length === 0 && !isMissing(outcome))
+  ) {
+    return "Those servers do not answer, to the CA neither: mend them or take them out of the zone's delegation. If only this machine cannot reach them, --no-dns-authoritative asks the resolvers instead.";
+  }
+  return "If the provider is slow, raise --dns-timeout; behind split-horizon DNS give --dns-resolvers, --no-dns-authoritative, or --dns-wait. The same command goes on with the same order.";
+}
+
+/** The server is well and has not got the value yet. */
+function isMissing(outcome: string): boolean {
+  return ["", "NOERROR", "NXDOMAIN"].includes(outcome);
 }
 
 function describe(answer: Look["answers"][number]): string {

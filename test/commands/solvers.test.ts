@@ -102,7 +102,7 @@ describe("solvers test", () => {
     const port = await freePort();
     const line = `solvers test standalone -d shop.example.com --standalone-address 127.0.0.1 --standalone-port ${port} --self-check-at 127.0.0.1:${port}`;
     const { code, stdout, stderr } = await acmectl(line);
-    expect(stderr).toContain("standalone takes shop.example.com: it has no selector");
+    expect(stderr).toContain("standalone takes shop.example.com: it answers for every name");
     expect(stderr).toContain("presenting http-01 for shop.example.com by standalone");
     expect(stdout).toContain("shop.example.com by standalone (http-01): visible");
     expect(code).toBe(0);

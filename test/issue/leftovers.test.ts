@@ -1,8 +1,14 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { issue } from "../../src/issue/issue.ts";
 import { cleanAllLeftovers, cleanLeftovers } from "../../src/issue/leftovers.ts";
 import type { PresentedChallenge } from "../../src/store/store.ts";
-import { challengeFor } from "../../src/testing.ts";
+import { systemClock } from "../../src/clock.ts";
+import { openFolderStore } from "../../src/store/folder.ts";
+import { challengeFor, silentLog } from "../../src/testing.ts";
+import { startIssuing } from "../support/issuing.ts";
+import { temporaryFolder } from "../support/state.ts";
 import {
   heard,
   order,
@@ -64,8 +70,12 @@ describe("what a run that died left behind", () => {
     expect(cleaned.map(({ name }) => name)).toEqual(["good.example.com"]);
     expect((await journal.read("example.com"))?.presented).toEqual(entries.slice(0, 2));
     expect(heard(tools, "warn")).toEqual([
-      "could not remove what a former run left behind for bad.example.com: 502 Bad Gateway",
-      "could not remove what a former run left behind for lost.example.com: no solver uninstalled",
+      expect.stringMatching(
+        /^solver cf could not remove .* bad\.example\.com \(_acme-challenge\.bad\.example\.com\): 502 Bad Gateway; .*acmectl delete example\.com$/,
+      ),
+      expect.stringMatching(
+        /^solver uninstalled could not remove .* lost\.example\.com .*: no solver uninstalled; /,
+      ),
     ]);
   });
 
@@ -153,4 +163,43 @@ describe("what cannot be cleaned up", () => {
     await cleanAllLeftovers(again());
     expect(await store.journal.names()).toEqual([]);
   });
+});
+
+test("flags of this run are not meant for what another has left: it is undone by the options of then", async () => {
+  await using issuing = await startIssuing();
+  await using folder = await temporaryFolder();
+  const log = join(folder.path, "calls");
+  const hook = async (name: string) => {
+    const path = join(folder.path, name);
+    await writeFile(path, `#!/bin/sh\necho ${name} "$1" >> ${log}\n`, { mode: 0o755 });
+    return path;
+  };
+  const [first, second] = [await hook("first.sh"), await hook("second.sh")];
+  const env = { HOME: folder.path, PATH: process.env["PATH"] ?? "" };
+  const exec = (path: string) => [
+    "--solver",
+    "exec",
+    "--exec-command",
+    path,
+    "--dns-cname",
+    "none",
+  ];
+  const store = openFolderStore(issuing.state, { log: silentLog, clock: systemClock });
+  await issuing.issue(["-d", "left.example.test", "--dns-timeout", "1ms"], {
+    solver: exec(first),
+    env,
+  });
+  const pending = await store.journal.read("left.example.test");
+  const challenge = challengeFor("dns-01", "left.example.test");
+  const solver = (await store.certificates.read("left.example.test"))?.request.solvers[0];
+  if (pending === undefined || solver === undefined) throw new Error("nothing was ordered");
+  await store.journal.write({ ...pending, presented: [{ solver, type: "dns-01", challenge }] });
+  await writeFile(log, "");
+  await issuing.issue(["-d", "other.example.test", "--dns-timeout", "1ms"], {
+    solver: exec(second),
+    env,
+  });
+  const calls = (await readFile(log, "utf8")).trim().split("\n");
+  expect(calls[0]).toBe("first.sh cleanup");
+  expect((await store.journal.read("left.example.test"))?.presented ?? []).toEqual([]);
 });

@@ -43,7 +43,7 @@ describe("which solver answers for a name", () => {
       "zone shop.example.com",
       "zone example.com",
       "label team=shop",
-      "it has no selector",
+      "it answers for every name",
     ]);
   });
 

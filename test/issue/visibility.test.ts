@@ -69,7 +69,7 @@ describe("waiting for a TXT value", () => {
     const { failure, took, asked } = await wait([lame]);
     expect({ took, looks: asked.length }).toEqual({ took: 0, looks: 1 });
     expect(failure?.message).toBe(
-      `The TXT value ${challenge.recordValue} at acme.example.net is not visible: ns1.example.com (192.0.2.53:53) says REFUSED.`,
+      `The TXT value ${challenge.recordValue} that solver cf wrote at acme.example.net is not visible everywhere: ns1.example.com (192.0.2.53:53) says REFUSED.`,
     );
     expect(failure?.hint).toContain("delegated");
   });
@@ -91,11 +91,17 @@ describe("waiting for a TXT value", () => {
       interval: 10_000,
     });
     expect(failure?.message).toBe(
-      `The TXT value ${challenge.recordValue} at acme.example.net is not visible after 60 s: ns2 (192.0.2.2:53) says timeout; ns3 (192.0.2.3:53) says other values (old, older).`,
+      `The TXT value ${challenge.recordValue} that solver cf wrote at acme.example.net is not visible everywhere after 60 s: ns2 (192.0.2.2:53) says timeout; ns3 (192.0.2.3:53) says other values (old, older); ns1 (192.0.2.1:53) shows it.`,
     );
     expect(failure?.hint).toContain("--dns-timeout");
     expect(failure?.document.identifier).toEqual({ type: "dns", value: "example.com" });
     expect({ took, looks: asked.length }).toEqual({ took: 60_000, looks: 7 });
+  });
+
+  test("a server that does not answer is to be mended, not waited for", async () => {
+    const dead = lookOf({ server: "ns2 (192.0.2.2:53)", visible: false, outcome: "timeout" });
+    const { failure } = await wait([dead], { timeout: 0 });
+    expect(failure?.hint).toContain("mend them");
   });
 
   test("says so where no server could be asked", async () => {

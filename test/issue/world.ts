@@ -77,6 +77,7 @@ export function setOf(...solvers: readonly OpenSolver[]): SolverSet {
   return {
     plugin: async (setting) => (await one(setting)).plugin,
     open: one,
+    reopen: one,
     close: () => Promise.resolve(),
   };
 }
