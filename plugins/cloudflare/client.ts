@@ -1,5 +1,5 @@
 /**
- * The only importer of Cloudflare's package, and of it only three calls. The package's entry loads every product's
+ * The only importer of Cloudflare's package, and of it only a few calls. The package's entry loads every product's
  * code; the build therefore bundles this one file, which is why it imports nothing else that runs.
  */
 import { BaseRecords } from "cloudflare/resources/dns/records";
@@ -60,6 +60,8 @@ export interface TokenState {
 export interface Api {
   /** Zones of every name when `name` is absent. */
   zones(query: ZoneQuery, signal: AbortSignal): Promise<Page<ZoneEntry>>;
+  /** The name of the zone with this id; needs Zone:Read. */
+  zoneName(zoneId: string, signal: AbortSignal): Promise<string>;
   records(
     zoneId: string,
     name: string,
@@ -103,6 +105,9 @@ export function connect(credentials: Credentials, baseUrl: string): Api {
         const owner = `${account?.name ?? "unnamed account"} (${account?.id ?? "no id"})`;
         return { id, name, status: status ?? "active", account: owner };
       });
+    },
+    async zoneName(zoneId, signal) {
+      return textIn(await sdk.zones.get({ zone_id: zoneId }, { signal }), "name").toLowerCase();
     },
     async verify(accountId, signal) {
       const owner =

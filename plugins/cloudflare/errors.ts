@@ -92,6 +92,14 @@ const rows: readonly Row[] = [
     }),
   },
   {
+    kind: "config",
+    when: (failure) => says(failure, 1004, 9000),
+    words: () => ({
+      title: "Cloudflare does not take the record",
+      hint: "Is the name in this zone? If zoneId (CF_ZONE_ID) is set, it may be the id of another one: correct it, or leave it out and the zone is found by the name.",
+    }),
+  },
+  {
     kind: "solver",
     when: (failure) => says(failure, 81_045),
     words: () => ({

@@ -230,7 +230,33 @@ describe("credentials", () => {
     const from = fake.requests.length;
     await solver.preflight([target("edit.test"), target("www.edit.test")], call);
     await solver.present(challenge("edit.test"), call);
-    expect(since(from)).toEqual(["GET verify", "GET dns_records", "POST dns_records"]);
+    expect(since(from)).toEqual(["GET verify", "GET zone", "GET dns_records", "POST dns_records"]);
+    const elsewhere = await problem(solver.present(challenge("www.else.test"), call));
+    expect(elsewhere).toMatch(/DNS Validation Error \(1004\).*in this zone\?.*CF_ZONE_ID/s);
+  });
+
+  it("finds out before an order that the configured zone is another one, or none", async () => {
+    const zoneId = fake.addZone("other.test");
+    fake.addToken("h".repeat(40), { read: false });
+    fake.addToken("z".repeat(40), { edit: false });
+    const solver = await open({ apiToken: "h".repeat(40), zoneToken: "z".repeat(40), zoneId });
+    await solver.preflight([target("www.other.test")], call);
+    const said = await problem(
+      solver.preflight([target("other.test"), target("another.test")], call),
+    );
+    expect(said).toContain(`_acme-challenge.another.test is not in zone other.test (${zoneId})`);
+    expect(said).toContain("Leave zoneId (CF_ZONE_ID) out");
+    const none = await open({ zoneId: "not-an-id" });
+    expect(await problem(none.preflight([target("other.test")], call))).toMatch(/32 hexadecimal/);
+  });
+
+  it("asks about the token once, though nobody answers", async () => {
+    fake.addZone("once.test");
+    const from = fake.requests.length;
+    fake.faults.add({ action: "GET verify", times: 9, kind: "drop before" });
+    const solver = await open({ accountId: accountId("main") });
+    await solver.preflight([target("once.test")], call);
+    expect(since(from)).toEqual(["GET verify", "GET zones", "GET dns_records"]);
   });
 });
 
@@ -465,13 +491,7 @@ describe("failures say which zone, which name, as whom, and what to do", () => {
       /follow it/,
     ],
     ["a full zone", 400, 81_045, "Record quota exceeded.", /number of records/],
-    [
-      "another error",
-      400,
-      1004,
-      "DNS Validation Error",
-      /DNS Validation Error \(1004\).*audit log/s,
-    ],
+    ["another error", 400, 1234, "Something new", /Something new \(1234\).*audit log/s],
     ["a zone that is gone", 404, 1001, "Invalid zone identifier", /deleted/],
   ];
   it.for(rows)("%s", async ([, status, code, message, says]) => {

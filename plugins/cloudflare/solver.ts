@@ -42,7 +42,8 @@ export function solve(
   const zoneFor = (item: CleanupItem<"dns-01", Receipt>, call: Call) =>
     item.receipt === undefined ? zoneOf(item.challenge.recordName, call) : zoneIn(item.receipt);
   return {
-    preflight: (targets, call) => check({ writer, settings, zoneOf, records }, targets, call),
+    preflight: (targets, call) =>
+      check({ reader, writer, settings, zoneOf, records }, targets, call),
     present: async (challenge, call) =>
       single.presentIn(await zoneOf(challenge.recordName, call), challenge, call),
     cleanup: async (challenge, receipt, call) => {

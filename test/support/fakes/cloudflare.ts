@@ -18,7 +18,7 @@ export interface CloudflareRecord {
 }
 
 export interface CloudflareRequest {
-  /** `GET zones`, `POST dns_records`, `POST batch`, `DELETE dns_records`, `GET verify`. */
+  /** `GET zones`, `GET zone`, `POST dns_records`, `POST batch`, `DELETE dns_records`, `GET verify`. */
   readonly action: string;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
@@ -243,6 +243,7 @@ const operations: readonly Operation[] = [
     run: verify,
   },
   { action: "GET zones", method: "GET", path: /^\/zones$/, run: listZones },
+  { action: "GET zone", method: "GET", path: /^\/zones\/([^/]+)$/, run: getZone },
   {
     action: "GET dns_records",
     method: "GET",
@@ -314,6 +315,16 @@ function zoneOf({ world, rights, ids: [id = ""] }: Question): HeldZone {
   if (zone === undefined || !(rights.zones ?? [id]).includes(id))
     throw new Refusal(403, { code: 10_000, message: "Authentication error" });
   return zone;
+}
+
+function getZone(question: Question): object {
+  const { id, name, status } = zoneOf(question);
+  if (!question.rights.read)
+    throw new Refusal(403, {
+      code: 9109,
+      message: "Unauthorized to access requested resource",
+    });
+  return { result: { id, name, status } };
 }
 
 function listRecords(question: Question): object {
