@@ -7,9 +7,30 @@ import { env } from "node:process";
 /** What the options ask for. */
 export interface Asked {
   readonly profile: string | undefined;
-  readonly keys: boolean;
+  readonly accessKeyId: string | undefined;
   readonly roleArn: string | undefined;
   readonly externalId: boolean;
+}
+
+/** Whose credentials they are, as `as access key AKID… (accessKeyId)`; never what is secret of them. */
+export function identityOf({ profile, accessKeyId, roleArn }: Asked): string {
+  const found = accessKeyId === undefined ? foundIn(profile) : `access key ${accessKeyId}`;
+  return roleArn === undefined ? `as ${found}` : `as role ${roleArn}, assumed by ${found}`;
+}
+
+/** In the order of the SDK's chain, which asks the profile alone when one is named. */
+function foundIn(asked: string | undefined): string {
+  const profile = asked ?? read("AWS_PROFILE");
+  if (profile !== undefined) return `profile ${profile}`;
+  const key = read("AWS_ACCESS_KEY_ID");
+  if (key !== undefined) return `access key ${key} (AWS_ACCESS_KEY_ID)`;
+  const role = read("AWS_ROLE_ARN");
+  if (role !== undefined) return `role ${role} (AWS_ROLE_ARN)`;
+  return "the default profile, or the role of this container or instance";
+}
+
+function read(name: string): string | undefined {
+  return env[name] === "" ? undefined : env[name];
 }
 
 export interface Diagnosis {
@@ -20,7 +41,7 @@ export interface Diagnosis {
 
 /** Looks where the SDK's default chain looks, in its order. */
 export async function diagnose(asked: Asked): Promise<Diagnosis> {
-  const set = sources.filter((name) => (env[name] ?? "") !== "");
+  const set = sources.filter((name) => read(name) !== undefined);
   const profile = await findProfile(asked.profile ?? env["AWS_PROFILE"] ?? "default");
   const wanted = asked.profile !== undefined || set.includes("AWS_PROFILE");
   const findings = [

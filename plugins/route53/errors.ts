@@ -10,7 +10,7 @@ import {
   serverTime,
   statusText,
 } from "./answer.ts";
-import { diagnose } from "./credentials.ts";
+import { diagnose, identityOf } from "./credentials.ts";
 import type { Asked } from "./credentials.ts";
 import type { Zone } from "./zones.ts";
 
@@ -72,7 +72,7 @@ const rows: Readonly<Record<string, Row>> = {
   Throttling: (error, attempt) =>
     failed(error, attempt, {
       title: "Route 53 is throttling this account",
-      detail: `Route 53: cannot ${attempt.doing}: throttled${effort(error)}`,
+      detail: `Route 53: cannot ${attempt.doing} ${identityOf(attempt.asked)}: throttled${effort(error)}`,
       hint: "Route 53 allows five requests a second for the whole account. Run again later; if other tools share the account, let them pause, or raise maxRetries (AWS_MAX_RETRIES).",
     }),
   PriorRequestNotComplete: (error, attempt) =>
@@ -186,6 +186,6 @@ function failed(error: Error, attempt: Attempt, words: Words): Problem {
 
 function wordsOf(error: Error, attempt: Attempt) {
   return {
-    detail: `Route 53: cannot ${attempt.doing}: ${error.name}: ${messageOf(error)}`,
+    detail: `Route 53: cannot ${attempt.doing} ${identityOf(attempt.asked)}: ${error.name}: ${messageOf(error)}`,
   };
 }

@@ -5,6 +5,7 @@ import type { OptionsOf, Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { awsError, route53Keys, startRoute53Fake } from "../../test/support/fakes/route53.ts";
+import { problemOf } from "./errors.ts";
 import route53 from "./index.ts";
 import type { Receipt } from "./solver.ts";
 
@@ -508,13 +509,63 @@ describe("failures say which zone, which name, as whom, and what to do", () => {
       sessionToken: "FwoGZXIvYXdzEXAMPLETOKEN",
     });
     const said = await problem(solver.preflight([target("fail.test")], call));
+    expect(said).toContain(`as access key ${accessKeyId}: SignatureDoesNotMatch`);
     expect(said).toMatch(/SignatureDoesNotMatch.*it shows \d{4}-.*AWS's \d{4}-/s);
     expect(said).not.toMatch(/Canonical|FwoGZXIvYXdz/);
+  });
+
+  it.for([
+    ["InvalidClientTokenId", 403],
+    ["ExpiredToken", 403],
+    ["Throttling", 400],
+    ["NoSuchHostedZone", 404],
+    ["SignatureDoesNotMatch", 403],
+  ] as const)("%s names who asked, by what was configured or found", async ([code, status]) => {
+    const file = join(folder, "named");
+    const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
+    await writeFile(file, `[shop]\n${keys}`);
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", file);
+    const fails = async (more: Partial<Options>) => {
+      fake.faults.add({
+        action: "ListHostedZonesByName",
+        kind: { status, body: awsError(code, "refused") },
+      });
+      const solver = await open({ maxRetries: 0, ...more });
+      return problem(solver.preflight([target("fail.test")], call));
+    };
+    const none = { accessKeyId: undefined, secretAccessKey: undefined };
+    expect(await fails({})).toContain(`as access key ${accessKeyId}: `);
+    expect(await fails({ ...none, profile: "shop" })).toContain("as profile shop: ");
+    vi.stubEnv("AWS_ACCESS_KEY_ID", accessKeyId);
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", secretAccessKey);
+    expect(await fails(none)).toContain(`as access key ${accessKeyId} (AWS_ACCESS_KEY_ID): `);
+    vi.stubEnv("AWS_PROFILE", "shop");
+    expect(await fails(none)).toContain("as profile shop: ");
+    const arn = "arn:aws:iam::444455556666:role/dns";
+    const role = problemOf(
+      Object.assign(new Error("refused"), { name: code }),
+      {
+        doing: "act",
+        action: "sts:AssumeRole",
+        asked: { profile: undefined, accessKeyId, roleArn: arn, externalId: false },
+      },
+      call.signal,
+    );
+    expect(String(await role)).toContain(`as role ${arn}, assumed by access key ${accessKeyId}: `);
   });
 
   it("a name outside the configured zone", async () => {
     const other = fake.addZone("other.test");
     const solver = await open({ hostedZoneId: other });
+    const from = fake.requests.length;
+    const targets = [target("other.test"), target("fail.test")];
+    expect(await problem(solver.preflight(targets, call))).toMatch(
+      new RegExp(
+        `_acme-challenge\\.fail\\.test is not in hosted zone other\\.test \\(${other}\\).*leave it out`,
+        "s",
+      ),
+    );
+    expect(since(from)).toEqual(["ListResourceRecordSets"]);
     expect(await problem(solver.present(challenge("fail.test"), call))).toMatch(
       /not permitted in zone other\.test.*correct it/s,
     );

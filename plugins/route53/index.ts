@@ -108,7 +108,7 @@ export default defineSolver({
     });
     const asked = {
       profile,
-      keys: keys !== undefined,
+      accessKeyId: keys?.accessKeyId,
       roleArn: arn,
       externalId: externalId !== undefined,
     };

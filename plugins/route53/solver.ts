@@ -1,5 +1,5 @@
 /** Presents and cleans up: every name of one zone in one change, one change of a zone at a time. */
-import { inTurns } from "acmectl/plugin";
+import { inTurns, Problem, suffixesOf } from "acmectl/plugin";
 import type { Call, CleanupItem, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
 import type { Edit } from "./changes.ts";
 import type { Api } from "./client.ts";
@@ -101,17 +101,35 @@ async function check(
   explaining: Explain,
   call: Call,
 ): Promise<void> {
-  const read = new Set<string>();
+  const known = new Map<string, string | undefined>();
   for (const { recordName } of targets) {
     if (recordName === undefined) continue;
     const zone = await zoneOf(recordName, call);
-    if (read.has(zone.id)) continue;
-    read.add(zone.id);
-    const doing = `read the TXT records of ${recordName} in hosted zone ${zoneText(zone)}`;
-    await explaining({ doing, action: "route53:ListResourceRecordSets", zone }, call.signal, () =>
-      api.recordSets(zone.id, { name: `${recordName}.`, type: "TXT" }, call.signal),
-    );
+    if (!known.has(zone.id)) {
+      const doing = `read the record sets of hosted zone ${zoneText(zone)} for ${recordName}`;
+      const attempt = { doing, action: "route53:ListResourceRecordSets", zone };
+      const name = await explaining(attempt, call.signal, () => apexOf(api, zone, call.signal));
+      known.set(zone.id, zone.name ?? name);
+    }
+    const name = known.get(zone.id);
+    if (name !== undefined && !suffixesOf(recordName).includes(name))
+      throw outside(recordName, { id: zone.id, name });
   }
+}
+
+/** Sets come by reversed name, so the zone's own stand first; whoever may write may read them, if not the zone. */
+async function apexOf(api: Api, { id }: Zone, signal: AbortSignal): Promise<string | undefined> {
+  const { sets } = await api.recordSets(id, {}, signal);
+  const apex = sets.find(({ Type }) => Type === "SOA")?.Name;
+  return apex?.toLowerCase().replace(/\.$/, "");
+}
+
+function outside(recordName: string, zone: Zone): Problem {
+  return new Problem("config", {
+    title: "The hosted zone does not hold the name",
+    detail: `Route 53: ${recordName} is not in hosted zone ${zoneText(zone)}, which hostedZoneId names.`,
+    hint: "hostedZoneId (AWS_HOSTED_ZONE_ID) is the id of another zone: correct it, or leave it out and let the name decide.",
+  });
 }
 
 interface Place {
