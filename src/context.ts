@@ -65,6 +65,7 @@ export function contextOf({
     sourceOf: (option) => sources[option] ?? "not given",
     announce: (beginning) => output.announce(command, beginning),
     mask: (secret) => output.mask(secret),
+    redact: (text) => output.redact(text),
   };
 }
 

@@ -61,4 +61,6 @@ export interface CommandContext {
   announce(beginning: Pick<Result, "document" | "view">): void;
   /** Register a secret so that it is masked in everything that is printed. */
   readonly mask: (secret: string) => void;
+  /** The text without any secret that was registered, for what is kept. */
+  readonly redact: (text: string) => string;
 }

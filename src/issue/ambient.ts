@@ -12,4 +12,6 @@ export interface Ambient {
   /** By plugin and option: texts given by flag. */
   readonly solverFlags: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly mask: (secret: string) => void;
+  /** The text without any secret that was registered, for what is kept. */
+  readonly redact: (text: string) => string;
 }

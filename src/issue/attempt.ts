@@ -21,18 +21,18 @@ const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
 export function beginAttempt(
   request: CertificateRequest,
   begun: Date,
-  { store, log, clock }: Pick<IssueTools, "store" | "log" | "clock">,
+  { store, log, clock, redact }: Pick<IssueTools, "store" | "log" | "clock" | "redact">,
 ): Attempt {
   const now = () => clock.now().toISOString();
   const startedAt = begun.toISOString();
   const events: AttemptEvent[] = [];
   const trace = openTrace();
   const record = (level: AttemptEvent["level"], message: string, fields: LogFields = {}) => {
-    trace.note(fields);
+    trace.note(withoutSecrets(fields, redact));
     const { step, identifier } = fields;
     if (typeof step !== "string" || events.length >= keptEvents) return;
     const named = typeof identifier === "string" ? { identifier } : {};
-    events.push({ at: now(), level, step, message, ...named });
+    events.push({ at: now(), level, step, message: redact(message), ...named });
   };
   const ended = (outcome: "issued" | "failed") => ({
     startedAt,
@@ -53,7 +53,7 @@ export function beginAttempt(
       }));
     },
     async failed(error) {
-      const problem = told(error);
+      const problem = redacted(told(error), redact);
       record("error", problem.detail ?? problem.title, { step: "failed" });
       const lastAttempt = { ...ended("failed"), problem };
       await store.certificates.updateStatus(request.name, (status) => ({
@@ -84,6 +84,32 @@ export function told(error: unknown): ProblemDocument & { hint?: string } {
     type: "about:blank",
     title: "A bug in acmectl",
     detail: error instanceof Error ? error.message : String(error),
+  };
+}
+
+type Redact = (text: string) => string;
+
+/** What a solver, a hook or a CA has said may hold a secret of ours; what is kept holds none. */
+function withoutSecrets(fields: LogFields, redact: Redact): LogFields {
+  const change = (value: unknown): unknown => {
+    if (typeof value === "string") return redact(value);
+    if (Array.isArray(value)) return value.map(change);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, change(one)]));
+  };
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, change(value)]));
+}
+
+function redacted<T extends ProblemDocument & { hint?: string }>(problem: T, redact: Redact): T {
+  const { detail, hint, subproblems } = problem;
+  return {
+    ...problem,
+    title: redact(problem.title),
+    ...(detail === undefined ? {} : { detail: redact(detail) }),
+    ...(hint === undefined ? {} : { hint: redact(hint) }),
+    ...(subproblems === undefined
+      ? {}
+      : { subproblems: subproblems.map((one) => redacted(one, redact)) }),
   };
 }
 

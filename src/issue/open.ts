@@ -49,13 +49,14 @@ export async function openTools(
       : await remote(issuer, ambient);
   const dns = dnsCache();
   const solvers = openSolverSet(issuing.ambient, store, dns(requests[0]?.dns ?? {}));
-  const { log, clock, signal } = ambient;
+  const { log, clock, signal, redact } = ambient;
   return {
     ca: issuing.ca,
     store,
     solvers,
     dns,
     log,
+    redact,
     clock,
     signal,
     ...(eab === undefined ? {} : { eab }),

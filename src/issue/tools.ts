@@ -14,6 +14,8 @@ export interface IssueTools {
   /** The DNS as this setting wants it asked. */
   readonly dns: (setting: DnsSetting) => Dns;
   readonly log: Log;
+  /** The text without any secret, for what is kept. */
+  readonly redact: (text: string) => string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   /** Read from its reference by now; absent where the CA wants none. */

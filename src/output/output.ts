@@ -15,6 +15,8 @@ export interface Output {
   readonly log: Log;
   /** Register a secret: from now on it reads `***`, in its usual encodings too. */
   mask(secret: string): void;
+  /** The text without any secret that was registered. */
+  redact(text: string): string;
   /** A command goes on until it is stopped; its document is written now, on one line, and no other follows. */
   announce(command: string, beginning: Pick<Result, "document" | "view">): void;
   /** A command ended: its document or its view, and its problem if a part failed. */
@@ -63,6 +65,7 @@ export function openOutput(settings: OutputSettings): Output {
   return {
     log: openLog(settings, events.write, held),
     mask: mask.add,
+    redact: mask.text,
     announce(command, beginning) {
       events.clear();
       if (settings.json) stdout.write(`${safeJson(resultJson(command, beginning, mask.value))}\n`);

@@ -1,8 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { CertificateRecord } from "../../src/store/store.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
+import { temporaryFolder } from "../support/state.ts";
 
 async function lastAttempt({ state }: Issuing, name: string) {
   const file = join(state, "certificates", name, "certificate.json");
@@ -89,4 +90,24 @@ test("a response that is not where the CA will look is remembered as a failure o
       ],
     },
   ]);
+});
+
+test("a secret that a solver's script has printed is not kept", async () => {
+  await using issuing = await startIssuing();
+  await using folder = await temporaryFolder();
+  const secret = "correct-horse-battery-staple";
+  const script = join(folder.path, "hook.sh");
+  await writeFile(script, '#!/bin/sh\necho "token is $MY_TOKEN"\nexit 1\n', { mode: 0o755 });
+  const ran = await issuing.issue(["-d", "s.example.test", "--dns-cname", "none"], {
+    solver: ["--solver", "exec", "--exec-command", script],
+    env: { HOME: folder.path, PATH: process.env["PATH"] ?? "", MY_TOKEN: secret },
+  });
+  expect(ran.code).toBe(7);
+  expect(ran.stderr).toContain("token is ***");
+  const kept = await readFile(
+    join(issuing.state, "certificates", "s.example.test", "certificate.json"),
+    "utf8",
+  );
+  expect(kept).toContain("token is ***");
+  expect(kept).not.toContain(secret);
 });

@@ -117,6 +117,7 @@ export async function toolsOf(given: Partial<IssueTools> = {}): Promise<Tools> {
     signal: new AbortController().signal,
     timeouts: defaultTimeouts,
     around: noHooks,
+    redact: (text) => text,
     ...given,
     log: recordingLog(),
     clock: testClock(),
@@ -194,6 +195,7 @@ export function ambientOf(given: Partial<Ambient> = {}): Ambient {
     stateFolder: "/home/ops/state",
     solverFlags: {},
     mask: () => undefined,
+    redact: (text) => text,
     ...given,
   };
 }
