@@ -49,6 +49,10 @@ export function openCredentials(options: CredentialOptions, log: Log): Credentia
     case "cli":
       return azLogin(resource);
     default:
+      assertNoApp(options);
+      log.debug(
+        "neither clientSecret, clientCertificate nor federatedTokenFile is set: trying a managed identity of this machine, then az's login",
+      );
       return eitherOf(managedIdentity({ ...options, required: false }, log), azLogin(resource));
   }
 }
@@ -59,6 +63,15 @@ function methodBySettings(options: CredentialOptions): string | undefined {
   if (options.federatedTokenFile !== undefined) return "wli";
   const isApp = clientId !== undefined && tenantId !== undefined;
   return isApp && options.oidcRequestUrl !== undefined ? "oidc" : undefined;
+}
+
+/** A managed identity has no tenant to name: whoever names one means an app registration. */
+function assertNoApp({ tenantId, clientId }: CredentialOptions): void {
+  if (tenantId === undefined || clientId === undefined) return;
+  throw wrong(
+    "tenantId and clientId are set, and clientSecret is missing (or clientCertificate, or federatedTokenFile)",
+    `Set clientSecret (AZURE_CLIENT_SECRET) of the app registration ${clientId}. For a managed identity of this machine say so with authMethod msi (AZURE_AUTH_METHOD=msi), for az's login with cli.`,
+  );
 }
 
 function ownCredentials(options: CredentialOptions, log: Log): Credentials {

@@ -341,6 +341,19 @@ describe("credentials", () => {
     ).toContain("no metadata service answers at http://127.0.0.1:9");
   });
 
+  it("of an app without its third part are no managed identity, unless that is asked for", async () => {
+    fake.machine = true;
+    expect(await problem(works(app))).toMatch(
+      new RegExp(
+        `clientSecret is missing.*AZURE_CLIENT_SECRET.*${clientId}.*AZURE_AUTH_METHOD=msi`,
+        "s",
+      ),
+    );
+    expect(await works({ ...app, authMethod: "msi" })).toContain("GET imds");
+    expect(await works({ ...app, managedIdentity: true })).toContain("GET imds");
+    fake.machine = false;
+  });
+
   it("are az's login where there is nothing else, and all that was tried is told", async () => {
     const imdsUrl = "http://127.0.0.1:9";
     const bin = await mkdtemp(join(folder, "bin-"));
