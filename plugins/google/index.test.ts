@@ -400,12 +400,21 @@ describe("choosing the zone", () => {
     ]);
   });
 
-  it("asks for none when one is configured", async () => {
+  it("asks once what a configured one is, and does without where that is not allowed", async () => {
     const from = fake.requests.length;
     await (
       await open({ zone: "pick" })
     ).preflight([target("pick.test"), target("www.pick.test")], call);
-    expect(since(from)).toEqual(["POST token", "GET rrsets"]);
+    expect(since(from)).toEqual(["POST token", "GET managedZones", "GET rrsets"]);
+    const wrong = await open({ zone: "pick" });
+    expect(await problem(wrong.preflight([target("www.unpicked.test")], call))).toMatch(
+      /_acme-challenge\.www\.unpicked\.test is not in the configured zone pick, which is pick\.test.*GCE_ZONE_ID/s,
+    );
+    await wrong.cleanup(challenge("www.unpicked.test"), undefined, call);
+    fake.deny("dns.managedZones.list");
+    const blind = await open({ zone: "pick" });
+    await blind.preflight([target("pick.test")], call);
+    fake.deny();
   });
 
   it("of two public twins takes the delegated one, or names both", async () => {

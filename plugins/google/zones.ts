@@ -1,5 +1,5 @@
 /** Which managed zone holds a name: the longest one on a label boundary, public unless private ones are allowed. */
-import { delegatedOf, onceEach, Problem, suffixesOf } from "acmectl/plugin";
+import { delegatedOf, once, onceEach, Problem, Refusal, suffixesOf } from "acmectl/plugin";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, ManagedZone, Page } from "./client.ts";
 
@@ -17,10 +17,9 @@ export type FindZone = (recordName: string, signal: AbortSignal) => Promise<stri
 /** None of the zones that the credentials see holds the name. */
 export class NoZone extends Problem {}
 
-/** A look-up that asks nothing with a configured zone, else once for a small project, else once for each new suffix. */
+/** A look-up that asks once what a configured zone is, else once for a small project, else once for each new suffix. */
 export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
-  const { zone } = choice;
-  if (zone !== undefined) return () => Promise.resolve(zone);
+  if (choice.zone !== undefined) return configuredZone(api, choice.zone, choice.log);
   const remember = onceEach<Page<ManagedZone>>();
   return async (recordName, signal) => {
     const first = await remember("", () => api.zones({}, signal));
@@ -36,6 +35,41 @@ export function zoneFinder(api: Api, choice: ZoneChoice): FindZone {
     }
     throw noZone(recordName, first, await api.project(signal));
   };
+}
+
+function configuredZone(api: Api, zone: string, log: Log): FindZone {
+  const dnsNameOf = once((signal) => nameOf(api, zone, log, signal));
+  return async (recordName, signal) => {
+    const dnsName = await dnsNameOf(signal);
+    if (dnsName !== undefined && !suffixesOf(recordName).includes(dnsName))
+      throw new NoZone("config", {
+        title: "The zone does not hold the name",
+        detail: `Solver google: ${recordName} is not in the configured zone ${zone}, which is ${dnsName}`,
+        hint: "Leave zone (GCE_ZONE_ID) out, or keep this solver to its zone with select.zones.",
+      });
+    return zone;
+  };
+}
+
+/** Undefined for one that is given by its number, and for who may write to it and not list zones. */
+async function nameOf(
+  api: Api,
+  zone: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    for (let token: string | undefined; ;) {
+      const page = await api.zones(token === undefined ? {} : { token }, signal);
+      const found = page.items.find(({ name }) => name === zone);
+      if (found !== undefined || page.token === undefined) return found?.dnsName;
+      token = page.token;
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.status !== 403) throw error;
+    log.debug(`cannot tell which zone ${zone} is: ${error.message}`);
+    return undefined;
+  }
 }
 
 function wanted(zones: readonly ManagedZone[], { allowPrivateZone }: ZoneChoice) {
