@@ -18,7 +18,7 @@ export const command = defineCommand({
   async run(_, context) {
     const store = openFolderStore(context.stateFolder, context);
     const configured = await composeConfigured(await context.config());
-    const certificates = await knownCertificates(context.args, configured, store);
+    const { certificates } = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();
     return {
       exitCode: 0,

@@ -12,7 +12,7 @@ export const command = defineCommand({
   options: {},
   async run(_, context) {
     const store = openFolderStore(context.stateFolder, context);
-    const certificates = await knownCertificates([], [], store);
+    const { certificates } = await knownCertificates([], [], store);
     const now = context.clock.now();
     return {
       exitCode: 0,

@@ -35,7 +35,7 @@ export const command = defineCommand({
     assertTogether(flags);
     const store = openFolderStore(context.stateFolder, context);
     const configured = await composeConfigured(await context.config());
-    const certificates = await knownCertificates(context.args, configured, store);
+    const { certificates } = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();
     const checked =
       flags.check === true ? checkAll(certificates, flags.warn ?? 0, context) : undefined;
