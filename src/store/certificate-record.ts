@@ -20,7 +20,8 @@ export interface CertificateFile {
   status: CertificateStatus;
 }
 
-const recordFile = "certificate.json";
+/** What is wanted and how it went, in a certificate's folder. */
+export const recordFile = "certificate.json";
 
 /** The record of the certificate `name`, which lives in `path`; undefined when there is none. */
 export async function readCertificateRecord(
@@ -60,10 +61,16 @@ export async function namesIn(certificates: string): Promise<readonly string[]> 
 async function nameIn(path: string, entry: string): Promise<string | undefined> {
   const text = await readText(join(path, recordFile));
   const record = parseObject(text ?? "");
-  if (record !== undefined && record["request"] === undefined) return undefined;
+  // A status alone, before anything was wanted; unless something is held already, which `read` tells.
+  if (record !== undefined && record["request"] === undefined && !(await isHeld(path)))
+    return undefined;
   const request = record?.["request"];
   if (isObject(request) && typeof request["name"] === "string") return request["name"];
   return entry.replace(/^_\./, "*.");
+}
+
+async function isHeld(path: string): Promise<boolean> {
+  return (await entriesOf(path)).includes("current");
 }
 
 function isCertificateFile(value: unknown): value is CertificateFile {

@@ -4,9 +4,11 @@ import type { VersionMeta } from "../certificate.ts";
 import {
   namesIn,
   readCertificateRecord,
+  recordFile,
   rewriteRecord,
   type CertificateFile,
 } from "./certificate-record.ts";
+import { Problem } from "../problem.ts";
 import { attempt } from "./failures.ts";
 import { readText, removedPrefix, removeFolder, sweep } from "./files.ts";
 import type { Folder } from "./folder.ts";
@@ -38,7 +40,10 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     async read(name) {
       await folder.check();
       const record = await readCertificateRecord(pathOf(name), name, folder);
-      if (record?.request === undefined) return undefined;
+      if (record?.request === undefined) {
+        await refuseForgotten(pathOf(name), name);
+        return undefined;
+      }
       const { request, status } = record;
       const held = await readHeld(pathOf(name), name, folder);
       return { name, request, status, ...(held === undefined ? {} : { held }) };
@@ -59,6 +64,17 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       await removeFolder(pathOf(name));
     },
   };
+}
+
+/** Without its record nobody would renew what is held, and nobody would tell. */
+async function refuseForgotten(path: string, name: string): Promise<void> {
+  const number = await attempt("read", path, () => currentNumber(path));
+  if (number === undefined) return;
+  throw new Problem("machine", {
+    detail: `${join(path, recordFile)} is missing, or does not say what is wanted; what is held of ${name} is in ${join(path, "versions", `${number}`)}.`,
+    hint: `Restore it from a backup; or forget what is held (acmectl delete ${name}) and issue again.`,
+    retryable: false,
+  });
 }
 
 interface Commit {

@@ -285,3 +285,25 @@ test("a removed certificate is gone with its keys, and may be removed again", as
   expect(await tree(root)).toEqual(["certificates", "locks"]);
   expect((await lstat(root)).mode & 0o777).toBe(0o700);
 });
+
+test("what is held without a record of what is wanted is a Problem, and no empty place", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(lockOf("shop"), atOnce);
+  await store.certificates.saveRequest(requestOf("shop"));
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  const folder = join(root, "certificates/shop");
+  await rm(join(folder, "certificate.json"));
+
+  const missing = await store.certificates.read("shop").catch((error) => error);
+  expect(missing).toMatchObject({ exitCode: 3, retryable: false });
+  expect(missing.message).toContain(`${join(folder, "certificate.json")} is missing`);
+  expect(missing.message).toContain(join(folder, "versions/1"));
+  expect(missing.hint).toContain("Restore it");
+  // A run that was under way writes its status, and nothing of what was wanted.
+  await store.certificates.updateStatus("shop", (status) => ({ ...status, failures: 1 }));
+  expect(await store.certificates.names()).toEqual(["shop"]);
+  await expect(store.certificates.read("shop")).rejects.toMatchObject({ exitCode: 3 });
+  await store.certificates.remove("shop");
+  await lock.release();
+  expect(await store.certificates.read("shop")).toBeUndefined();
+});
