@@ -1,7 +1,9 @@
 /** Where accounts are kept: `{ "example.com": { fulldomain, subdomain, username, password, server_url } }`. */
 import { randomBytes } from "node:crypto";
-import { open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
+import { open, readFile, realpath, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { Problem, type Log, type SolverState } from "acmectl/plugin";
 import { accountFrom, isRecord, recordOf, type Account } from "./account.ts";
 
@@ -12,7 +14,8 @@ export interface Book {
   find(name: string): Promise<Account | undefined>;
   /** Rejects with a Problem when `add` would: asked before somebody makes an account that could not be kept. */
   assertWritable(): Promise<void>;
-  add(name: string, account: Account): Promise<void>;
+  /** What is kept for the name from now on: this account, or one that another process added meanwhile. */
+  add(name: string, account: Account): Promise<Account>;
 }
 
 type Records = Readonly<Record<string, unknown>>;
@@ -24,51 +27,81 @@ export function stateBook(state: SolverState): Book {
       const kept = await state.get("accounts");
       return isRecord(kept) ? kept : {};
     },
-    write: (records) => state.set("accounts", records),
+    write: ({ records }) => state.set("accounts", records),
+    // Setting another key leaves alone what another process may be adding.
+    probe: () => state.set("writable", true),
   });
 }
 
 /** In a file that lego or cert-manager may have written and may read; what else stands in it is kept. */
 export function fileBook(path: string, log: Log): Book {
+  let warned = false;
+  const warn = () => {
+    if (!warned)
+      log.warn(`${path} holds passwords and can be read by other users: chmod 600 ${path}`);
+    warned = true;
+  };
+  const read = () => readRecords(path, warn);
   return bookOf(path, {
-    read: () => readRecords(path, log),
-    write: (records) => writeRecords(path, records),
+    read,
+    write: ({ records, instead }) =>
+      writeRecords(path, records, async () => isDeepStrictEqual(await read(), instead)),
+    probe: () => probeFolder(path),
   });
 }
 
 interface Keeper {
   read(): Promise<Records>;
-  write(records: Records): Promise<void>;
+  /** Whole or not at all; also not at all where it is seen that others have written since. */
+  write(change: { records: Records; instead: Records }): Promise<void>;
+  /** Rejects when `write` would, and changes nothing. */
+  probe(): Promise<void>;
 }
 
+/** Milliseconds: far longer than it takes another process to write what it has just read. */
+const settled = 100;
+const mostRounds = 50;
+
+/** There is no lock that lego too would keep, so who writes looks afterwards whether another has written over it. */
 function bookOf(place: string, keeper: Keeper): Book {
-  let adding: Promise<void> = Promise.resolve();
+  let adding: Promise<unknown> = Promise.resolve();
+  const held = async (name: string) => {
+    const records = await keeper.read();
+    const account = Object.hasOwn(records, name) ? accountFrom(records[name]) : undefined;
+    if (account === undefined && Object.hasOwn(records, name))
+      throw damaged(place, `what it has for ${name} is no account`);
+    return { records, account };
+  };
+  const keep = async (name: string, account: Account) => {
+    for (let round = 0; round < mostRounds; round += 1) {
+      const { records, account: there } = await held(name);
+      if (there !== undefined && round > 0) return there;
+      if (there === undefined) {
+        const added = { ...records, [name]: recordOf(account) };
+        await keeper.write({ records: added, instead: records });
+      }
+      await sleep(settled * (1 + Math.random()));
+    }
+    throw contended(place, name);
+  };
   return {
     place,
-    async find(name) {
-      const records = await keeper.read();
-      if (!Object.hasOwn(records, name)) return undefined;
-      const account = accountFrom(records[name]);
-      if (account === undefined) throw damaged(place, `what it has for ${name} is no account`);
-      return account;
-    },
-    assertWritable: async () => keeper.write(await keeper.read()),
+    find: async (name) => (await held(name)).account,
+    assertWritable: () => keeper.probe(),
     add(name, account) {
-      const add = async () => {
-        await keeper.write({ ...(await keeper.read()), [name]: recordOf(account) });
-      };
-      adding = adding.then(add, add);
-      return adding;
+      const add = () => keep(name, account);
+      const added = adding.then(add, add);
+      adding = added;
+      return added;
     },
   };
 }
 
-async function readRecords(path: string, log: Log): Promise<Records> {
+async function readRecords(path: string, warn: () => void): Promise<Records> {
   let text: string;
   try {
     const { mode } = await stat(path);
-    if ((mode & 0o077) !== 0)
-      log.warn(`${path} holds passwords and can be read by other users: chmod 600 ${path}`);
+    if ((mode & 0o077) !== 0) warn();
     text = await readFile(path, "utf8");
   } catch (error) {
     if (codeOf(error) === "ENOENT") return {};
@@ -85,12 +118,13 @@ async function readRecords(path: string, log: Log): Promise<Records> {
   throw damaged(path, "it is no object of accounts by name");
 }
 
-/** Whole or not at all. A link stays one. */
-async function writeRecords(path: string, records: Records): Promise<void> {
-  let temporary: string | undefined;
-  try {
-    const target = await realpath(path).catch(() => path);
-    temporary = join(dirname(target), `.acmectl-${randomBytes(12).toString("hex")}`);
+/** A link stays one. */
+async function writeRecords(
+  path: string,
+  records: Records,
+  isCurrent: () => Promise<boolean>,
+): Promise<void> {
+  await besides(path, async (temporary, target) => {
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.chmod(0o600);
@@ -99,6 +133,7 @@ async function writeRecords(path: string, records: Records): Promise<void> {
     } finally {
       await file.close();
     }
+    if (!(await isCurrent())) return unlink(temporary);
     await rename(temporary, target);
     const folder = await open(dirname(target), "r");
     try {
@@ -106,10 +141,37 @@ async function writeRecords(path: string, records: Records): Promise<void> {
     } finally {
       await folder.close();
     }
+  });
+}
+
+/** Where a file can be made beside it, it can be replaced. */
+async function probeFolder(path: string): Promise<void> {
+  await besides(path, async (temporary) => {
+    await writeFile(temporary, "", { flag: "wx", mode: 0o600 });
+    await unlink(temporary);
+  });
+}
+
+async function besides(
+  path: string,
+  work: (temporary: string, target: string) => Promise<void>,
+): Promise<void> {
+  const target = await realpath(path).catch(() => path);
+  const temporary = join(dirname(target), `.acmectl-${randomBytes(12).toString("hex")}`);
+  try {
+    await work(temporary, target);
   } catch (error) {
-    if (temporary !== undefined) await unlink(temporary).catch(() => {});
-    throw unusable("written", path, error);
+    await unlink(temporary).catch(() => {});
+    throw Problem.is(error) ? error : unusable("written", path, error);
   }
+}
+
+function contended(place: string, name: string): Problem {
+  return new Problem("machine", {
+    title: "acme-dns account not kept",
+    detail: `The acme-dns account of ${name} cannot be kept in ${place}: other processes write over it all the time.`,
+    hint: "Find out what else writes there, and run again; a new account is registered then.",
+  });
 }
 
 function damaged(place: string, what: string): Problem {

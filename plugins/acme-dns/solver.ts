@@ -90,8 +90,7 @@ async function register(
   if (server === undefined) throw serverMissing(`register an account for ${name}`);
   await book.assertWritable();
   await api.check(server, signal);
-  const account = await api.register(server, allowlist, signal);
-  await book.add(name, account);
+  const account = await book.add(name, await api.register(server, allowlist, signal));
   log.info(`registered ${account.fulldomain} for ${name} at ${server}; kept in ${book.place}`, {
     step: "preflight",
     identifier: name,
