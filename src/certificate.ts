@@ -57,6 +57,8 @@ export interface HookSetting {
   cwd?: string;
   /** Milliseconds. */
   timeout?: number;
+  /** Variables that it gets though their names or contents look like secrets. */
+  passEnv?: readonly string[];
 }
 /** Who may read a file that a deploy step writes. */
 export interface FileAccess {

@@ -84,13 +84,14 @@ function dueSteps(
 async function subjectOf(
   { name, request }: StoredCertificate,
   held: HeldCertificate,
-  { store, env, mask }: DeployTools,
+  tools: DeployTools,
 ): Promise<Subject> {
+  const { store, mask } = tools;
   const privateKey = await store.certificates.readPrivateKey(name);
   const pems = await store.certificates.readCertificate(name);
   if (pems === undefined) throw new TypeError(`${name} is held and has no certificate`);
   if (privateKey !== undefined) mask(privateKey);
-  const plainEnv = inheritedEnvironment(env, [request]);
+  const plainEnv = inheritedEnvironment(tools, [request]);
   return {
     request,
     held,

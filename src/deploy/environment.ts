@@ -1,29 +1,48 @@
 /** What commands are told, under our names and under those that scripts for certbot and lego know. */
 import { delimiter, dirname } from "node:path";
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, HookSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate } from "../store/store.ts";
-import { secretVariables } from "./secrets.ts";
+import { isSecretVariable, secretVariables } from "./secrets.ts";
+import type { DeployTools } from "./tools.ts";
 
 export type HookEvent = "pre" | "deploy" | "post" | "failure";
 export type Variables = Readonly<Record<string, string>>;
 
+/** What acmectl itself was given, and what it knows to be secret of it. */
+export type Surrounding = Pick<DeployTools, "env" | "redact" | "requests">;
+
 /**
- * The environment of acmectl without its own options and without the variables that the request's secrets come from; with
- * the folders that cron's PATH lacks.
+ * The environment of acmectl without its own options and without secrets, be they of these requests, of the run's others
+ * or of nobody known; with the folders that cron's PATH lacks.
  */
 export function inheritedEnvironment(
-  env: Readonly<Record<string, string | undefined>>,
+  { env, redact = (text) => text, requests: all = [] }: Surrounding,
   requests: readonly CertificateRequest[],
 ): Variables {
-  const secret = new Set(requests.flatMap((request) => [...secretVariables(request)]));
-  const kept = Object.entries(env).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined &&
-      !secret.has(entry[0]) &&
-      (!entry[0].startsWith("ACMECTL_") || ownFolders.has(entry[0])),
-  );
+  const named = new Set([...all, ...requests].flatMap((request) => [...secretVariables(request)]));
+  const isKept = (entry: [string, string | undefined]): entry is [string, string] => {
+    const [name, value] = entry;
+    if (value === undefined || named.has(name) || isSecretVariable(name, value)) return false;
+    if (value.trim() !== "" && redact(value.trim()) === "***") return false;
+    return !name.startsWith("ACMECTL_") || ownFolders.has(name);
+  };
+  const kept = Object.entries(env).filter(isKept);
   return { ...Object.fromEntries(kept), PATH: searchPath(env["PATH"]) };
+}
+
+/** Of the variables that a hook asks for by name, those that `inherited` lacks. */
+export function passedVariables(
+  { passEnv = [] }: Pick<HookSetting, "passEnv">,
+  { env }: Surrounding,
+  inherited: Variables,
+): Variables {
+  return Object.fromEntries(
+    passEnv.flatMap((name): [string, string][] => {
+      const value = env[name];
+      return value === undefined || Object.hasOwn(inherited, name) ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** PATH, and the folders of server programs, which cron leaves out. */

@@ -5,6 +5,7 @@ import { argvOf, commandTimeout, runCommand } from "./command.ts";
 import {
   certificateVariables,
   inheritedEnvironment,
+  passedVariables,
   problemVariables,
   runVariables,
   type Variables,
@@ -24,7 +25,10 @@ export interface Hooks {
   post(): Promise<void>;
 }
 
-type HookTools = Pick<DeployTools, "log" | "clock" | "signal" | "env" | "once">;
+type HookTools = Pick<
+  DeployTools,
+  "log" | "clock" | "signal" | "env" | "once" | "redact" | "requests"
+>;
 
 export function openHooks(tools: HookTools): Hooks {
   const tried = new Set<CertificateRequest>();
@@ -86,10 +90,13 @@ async function runHook(
   const { timeout = commandTimeout, cwd } = hook;
   const text = typeof hook.run === "string" ? hook.run : hook.run.join(" ");
   tools.log.info(`running the ${event} hook ${text}`, { step: event });
-  const env = { ...inheritedEnvironment(tools.env, requests), ...variables };
+  const inherited = inheritedEnvironment(tools, requests);
+  const passed = passedVariables(hook, tools, inherited);
+  const env = { ...inherited, ...passed, ...variables };
   const where = cwd === undefined ? {} : { cwd };
   const title = `The ${event} hook \`${text}\``;
-  await runCommand({ title, argv: argvOf(hook), env, timeout, ...where }, redactor([]), tools);
+  const hide = redactor(Object.values(passed));
+  await runCommand({ title, argv: argvOf(hook), env, timeout, ...where }, hide, tools);
 }
 
 async function warned(run: () => Promise<void>, { log, signal }: HookTools): Promise<void> {
@@ -103,6 +110,6 @@ async function warned(run: () => Promise<void>, { log, signal }: HookTools): Pro
 }
 
 /** Where it runs and how long it may take do not make it another command. */
-function keyOf({ run, shell = false }: HookSetting): string {
-  return JSON.stringify([run, shell]);
+function keyOf({ run, shell = false, passEnv = [] }: HookSetting): string {
+  return JSON.stringify([run, shell, passEnv]);
 }

@@ -4,11 +4,11 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate } from "../store/store.ts";
 import { argvOf, commandTimeout, runCommand } from "./command.ts";
 import { copyFiles, type Material } from "./copy.ts";
-import type { Variables } from "./environment.ts";
+import { passedVariables, type Variables } from "./environment.ts";
 import { writeKeyStore } from "./pkcs12.ts";
 import { probe } from "./probe.ts";
 import { reloadServer } from "./reload.ts";
-import type { Redact } from "./secrets.ts";
+import { redactor, type Redact } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 
 /** What the steps of one certificate are done with. */
@@ -34,7 +34,13 @@ export async function perform(
     const { timeout = commandTimeout, cwd } = step;
     const title = `The command \`${typeof step.run === "string" ? step.run : step.run.join(" ")}\``;
     const where = cwd === undefined ? {} : { cwd };
-    return runCommand({ title, argv: argvOf(step), env, timeout, ...where }, redact, tools);
+    const passed = passedVariables(step, tools, plainEnv);
+    const hide = redactor(Object.values(passed));
+    return runCommand(
+      { title, argv: argvOf(step), env: { ...passed, ...env }, timeout, ...where },
+      (text) => hide(redact(text)),
+      tools,
+    );
   }
   if ("copy" in step) return copyFiles(step.copy, material);
   if ("pkcs12" in step) return keyStore(step.pkcs12, subject, tools);

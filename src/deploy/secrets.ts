@@ -18,6 +18,11 @@ export function redactor(secrets: readonly string[]): Redact {
     );
 }
 
+/** True for a variable that holds a secret, whoever's it is: by its name, or since a private key is inside. */
+export function isSecretVariable(name: string, value: string): boolean {
+  return keyBegin.test(value) || (secretName.test(name) && !harmlessName.test(name));
+}
+
 /** The variables that this request reads secrets from: they are no affair of its hooks. */
 export function secretVariables(request: CertificateRequest): ReadonlySet<string> {
   const found = new Set<string>();
@@ -31,6 +36,11 @@ export function secretVariables(request: CertificateRequest): ReadonlySet<string
   return found;
 }
 
+const keyBegin = /-----BEGIN [A-Z ]*PRIVATE KEY-----/u;
+const secretName =
+  /SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|BEARER|HMAC|JWT|(?:API|ACCESS|ACCOUNT|AUTH|PRIVATE)_?KEY|(?:^|_)(?:KEY|PASS|PWD|PAT)(?:_|$)|_AUTH$|PASS$|SERVICE_ACCOUNT$|^IDENTITY_HEADER$/iu;
+/** Folders, files and sockets are no secrets, though there may be some inside. */
+const harmlessName = /^(?:OLD)?PWD$|ASKPASS$|_(?:FILE|PATH|DIR|DIRECTORY|SOCK)$/iu;
 const shortest = 4;
 const keyBlock =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/gu;

@@ -1,3 +1,4 @@
+import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../plugin.ts";
 import type { Store } from "../store/store.ts";
@@ -13,6 +14,10 @@ export interface DeployTools {
   /** What a relative `file:` of a secret is relative to; absolute. */
   readonly cwd: string;
   readonly mask: (secret: string) => void;
+  /** The text without the secrets that were told to `mask`. */
+  readonly redact?: (text: string) => string;
+  /** All of the run: what the secrets of one are read from is no affair of another's commands. */
+  readonly requests?: readonly CertificateRequest[];
   /** One for the whole run, shared by all certificates. */
   readonly once: OncePerRun;
 }

@@ -74,6 +74,10 @@ export const hookOptions = {
     description: "Hand the text to `sh -c`; without it there is no shell.",
   },
   timeout: { type: "duration", description: "How long it may take, e.g. 5m; 2m when absent." },
+  passEnv: {
+    type: "list",
+    description: "Variables that it gets although they look like secrets, which are kept back.",
+  },
 } as const satisfies OptionDeclarations;
 
 export const fileOptions = {

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import {
   certificateVariables,
@@ -6,7 +7,11 @@ import {
   problemVariables,
   runVariables,
 } from "../../src/deploy/environment.ts";
+import { openHooks } from "../../src/deploy/hooks.ts";
+import { describeOption } from "../../src/options/describe.ts";
+import { openMask } from "../../src/output/mask.ts";
 import { Problem } from "../../src/problem.ts";
+import { builtInSolvers, loadSolver } from "../../src/registry.ts";
 import { requestOf } from "../store/material.ts";
 import { name, openWorld, shell } from "./world.ts";
 
@@ -59,10 +64,90 @@ test("acmectl's own variables and those that secrets come from stay behind; PATH
     STORE: "secret",
     UNSET: undefined,
   };
-  const inherited = inheritedEnvironment(env, [request]);
+  const inherited = inheritedEnvironment({ env }, [request]);
   expect(JSON.stringify(inherited)).not.toContain("secret");
   expect(inherited).toMatchObject({ ACMECTL_STATE: "/state", HOME: "/root" });
   expect(inherited["PATH"]).toMatch(/^\/opt\/bin:\/usr\/bin:\/bin:.*\/usr\/sbin/);
+});
+
+test("every variable that a built-in solver reads a secret from stays behind, whichever solvers are in use", async () => {
+  const secrets: string[] = [];
+  for (const solver of await builtInSolvers()) {
+    const { plugin } = await loadSolver(solver, { cwd: "/" });
+    for (const [option, declaration] of Object.entries(plugin.options ?? {})) {
+      if (declaration.secret !== true) continue;
+      secrets.push(...describeOption(option, declaration, solver).variables);
+    }
+  }
+  expect(secrets).toEqual(
+    expect.arrayContaining(["CLOUDFLARE_API_TOKEN", "AZURE_CLIENT_SECRET", "ACMEDNS_PASSWORD"]),
+  );
+  const env = Object.fromEntries(secrets.map((variable) => [variable, "s3cret"]));
+  expect(Object.keys(inheritedEnvironment({ env }, [])), "but PATH").toEqual(["PATH"]);
+});
+
+test("secrets that no option names, and those of other certificates, stay behind; what only sounds so is kept", () => {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const mask = openMask();
+  mask.add("told to be secret");
+  const env = {
+    ACCOUNT_KEY: "s3cret",
+    ANY: String(privateKey.export({ type: "pkcs8", format: "pem" })),
+    AWS_SECRET_ACCESS_KEY: "s3cret",
+    AWS_SESSION_TOKEN: "s3cret",
+    CF_Key: "s3cret",
+    DEBFULLNAME: "told to be secret",
+    GCE_SERVICE_ACCOUNT: JSON.stringify({ private_key: "-----BEGIN PRIVATE KEY-----\nMII" }),
+    GITHUB_PAT: "s3cret",
+    MYSQL_PWD: "s3cret",
+    OTHERS: "s3cret",
+    PGPASSWORD: "s3cret",
+    SSHPASS: "s3cret",
+    XYZ_API_KEY: "s3cret",
+  };
+  const kept = {
+    AWS_WEB_IDENTITY_TOKEN_FILE: "/var/run/token",
+    CREDENTIALS_DIRECTORY: "/run/credentials/acmectl.service",
+    EMPTY: "",
+    GIT_ASKPASS: "/usr/bin/askpass",
+    KEYBOARD: "de",
+    LANG: "C.UTF-8",
+    OLDPWD: "/",
+    PWD: "/root",
+    SSH_AUTH_SOCK: "/run/agent",
+    XAUTHORITY: "/root/.Xauthority",
+    XPATH_COMPAT: "1",
+  };
+  const other = {
+    ...requestOf("other"),
+    solvers: [{ name: "cf", use: "cloudflare", options: { apiToken: "env:OTHERS" } }],
+  };
+  const from = { env: { ...env, ...kept }, redact: mask.text, requests: [other] };
+  const { PATH: _, ...inherited } = inheritedEnvironment(from, [requestOf("shop")]);
+  expect(inherited).toEqual(kept);
+});
+
+test("a hook and a step get the secrets that they ask for by name, and what they print of them is hidden", async () => {
+  const env = { PATH: process.env["PATH"], MAIL_TOKEN: "hunter2-hunter2", OTHER_TOKEN: "s3cret" };
+  const world = await openWorld([], { env });
+  const out = world.at("out");
+  const command = `env > ${out}; echo "sent by $MAIL_TOKEN"; exit 3`;
+  await world.want([shell(command, { passEnv: ["MAIL_TOKEN", "NEVER_SET"] })]);
+  const problem = await world.deploy();
+  expect(problem?.message).toContain("sent by ***");
+  expect(JSON.stringify(await world.states())).not.toContain("hunter2");
+  expect(await readFile(out, "utf8")).toContain("MAIL_TOKEN=hunter2-hunter2\n");
+  expect(await readFile(out, "utf8")).not.toContain("s3cret");
+  const request = {
+    ...requestOf(name),
+    hooks: { failure: [shell(command, { passEnv: ["OTHER_TOKEN"] }), shell(`env > ${out}.all`)] },
+  };
+  await openHooks(world.tools).failure(request, new Error("a bug"));
+  const all = await readFile(`${out}.all`, "utf8");
+  expect(all).toContain("ACMECTL_HOOK_EVENT=failure");
+  expect(all).not.toMatch(/hunter2|s3cret/);
+  expect(await readFile(out, "utf8")).toContain("OTHER_TOKEN=s3cret\n");
+  expect(world.lines.join("\n")).not.toMatch(/hunter2|s3cret/);
 });
 
 test("a combined file and a key store are told as lego tells them", () => {

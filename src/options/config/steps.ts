@@ -23,7 +23,10 @@ export function stepFault(
 
 type Step = Readonly<Record<string, unknown>>;
 
-function commandFault(name: string, { run, shell }: Step): string | undefined {
+function commandFault(name: string, { run, shell, passEnv }: Step): string | undefined {
+  if (passEnv !== undefined && run === undefined) {
+    return `${name}: \`passEnv\` goes with \`run\`; no other step is given variables.`;
+  }
   if (run !== undefined && !isCommand(run)) {
     return `${name} needs in \`run\` a text, or a list of a program and its arguments.`;
   }
