@@ -1,4 +1,4 @@
-import { namedCertificates } from "../renew/pass.ts";
+import { refuseUnknown } from "../renew/wanted.ts";
 import { openFolderStore } from "../store/folder.ts";
 import { confirm } from "./ask/confirm.ts";
 import { defineCommand } from "./command.ts";
@@ -13,12 +13,10 @@ export const command = defineCommand({
   options: { yes: { type: "boolean", description: "Do not ask.", short: "y" } },
   async run(flags, context) {
     const store = openFolderStore(context.stateFolder, context);
-    // What a rehearsal or an unfinished first run left behind has a journal and no certificate.
-    const journals = await store.journal.names();
-    const orphans = context.args.filter((name) => journals.includes(name));
-    const named = context.args.filter((name) => !orphans.includes(name));
-    const held = named.length === 0 ? [] : await namedCertificates(named, store);
-    const names = [...orphans, ...held.map(({ name }) => name)];
+    // Nothing is read: what is broken has to go too, and what an unfinished first run left has a journal alone.
+    const known = [...(await store.certificates.names()), ...(await store.journal.names())];
+    const names = [...new Set(context.args)];
+    refuseUnknown(names, [...new Set(known)], store);
     await confirm(`Delete ${names.join(", ")} with keys and history?`, flags.yes, context);
     for (const name of names) {
       const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: context.signal });

@@ -1,4 +1,5 @@
 import { composeConfigured } from "../issue/compose-config.ts";
+import { brokenDocument, brokenLines } from "../renew/broken.ts";
 import { knownCertificates } from "../renew/known.ts";
 import { documentOf, viewOf } from "../renew/story.ts";
 import { openFolderStore } from "../store/folder.ts";
@@ -18,15 +19,21 @@ export const command = defineCommand({
   async run(_, context) {
     const store = openFolderStore(context.stateFolder, context);
     const configured = await composeConfigured(await context.config());
-    const { certificates } = await knownCertificates(context.args, configured, store);
+    const { certificates, broken } = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();
     return {
       exitCode: 0,
       document: {
         outcome: "shown",
-        certificates: certificates.map((one) => documentOf(one, now)),
+        certificates: [
+          ...certificates.map((one) => documentOf(one, now)),
+          ...broken.map(brokenDocument),
+        ],
       },
-      view: certificates.flatMap((one) => viewOf(one, { detailed: true }, now)),
+      view: [
+        ...certificates.flatMap((one) => viewOf(one, { detailed: true }, now)),
+        ...broken.flatMap(brokenLines),
+      ],
     };
   },
 });

@@ -1,3 +1,4 @@
+import { brokenDocument, brokenLines } from "../renew/broken.ts";
 import { conditionsOf, stateOf } from "../renew/conditions.ts";
 import { describeHeld, timeFrom } from "../renew/describe.ts";
 import { dueOf } from "../renew/due.ts";
@@ -12,16 +13,19 @@ export const command = defineCommand({
   options: {},
   async run(_, context) {
     const store = openFolderStore(context.stateFolder, context);
-    const { certificates } = await knownCertificates([], [], store);
+    const { certificates, broken } = await knownCertificates([], [], store);
     const now = context.clock.now();
     return {
       exitCode: 0,
       document: {
         outcome: "listed",
-        certificates: certificates.map((one) => documentOf(one, now)),
+        certificates: [
+          ...certificates.map((one) => documentOf(one, now)),
+          ...broken.map(brokenDocument),
+        ],
       },
       view:
-        certificates.length === 0
+        certificates.length + broken.length === 0
           ? [
               {
                 kind: "line",
@@ -33,8 +37,12 @@ export const command = defineCommand({
               {
                 kind: "table",
                 columns: ["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"],
-                rows: certificates.map((one) => rowOf(one, now)),
+                rows: [
+                  ...certificates.map((one) => rowOf(one, now)),
+                  ...broken.map((one) => [one.name, "-", "-", "-", "-", "broken"]),
+                ],
               },
+              ...broken.flatMap(brokenLines),
             ],
     };
   },

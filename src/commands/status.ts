@@ -3,10 +3,11 @@ import { composeConfigured } from "../issue/compose-config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { monitorFlags } from "../options/status.ts";
 import { Problem } from "../problem.ts";
-import { check, problemOfChecks, type Checked } from "../renew/check.ts";
+import { brokenDocument, brokenLines } from "../renew/broken.ts";
+import { check, checkBroken, problemOfChecks, type Checked } from "../renew/check.ts";
 import { stateOf } from "../renew/conditions.ts";
 import { timeFrom } from "../renew/describe.ts";
-import { knownCertificates, type KnownCertificate } from "../renew/known.ts";
+import { knownCertificates, type Known } from "../renew/known.ts";
 import { prometheusText } from "../renew/metrics.ts";
 import { stepOf, timeOf, whenOf } from "../renew/plan.ts";
 import { documentOf, viewOf } from "../renew/story.ts";
@@ -35,21 +36,23 @@ export const command = defineCommand({
     assertTogether(flags);
     const store = openFolderStore(context.stateFolder, context);
     const configured = await composeConfigured(await context.config());
-    const { certificates } = await knownCertificates(context.args, configured, store);
+    const known = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();
-    const checked =
-      flags.check === true ? checkAll(certificates, flags.warn ?? 0, context) : undefined;
+    const checked = flags.check === true ? checkAll(known, flags.warn ?? 0, context) : undefined;
     const problem = checked === undefined ? undefined : problemOfChecks(checked);
     return {
       exitCode: problem?.exitCode ?? 0,
       document: {
         outcome: checked === undefined ? "shown" : problem === undefined ? "well" : "troubled",
-        certificates: certificates.map((one, index) => ({
-          ...documentOf(one, now),
+        certificates: [
+          ...known.certificates.map((one) => documentOf(one, now)),
+          ...known.broken.map(brokenDocument),
+        ].map((one, index) => ({
+          ...one,
           ...(checked === undefined ? {} : { findings: checked[index]?.findings }),
         })),
       },
-      view: await shown(certificates, checked, flags, context),
+      view: await shown(known, checked, flags, context),
       ...(problem === undefined ? {} : { problem }),
     };
   },
@@ -68,13 +71,17 @@ function assertTogether({ check, warn, format, output }: Flags): void {
   throw new Problem("usage", { detail: "--warn is for --check.", hint: "Add --check." });
 }
 
-/** A monitor that looks into an empty folder would be content for ever. */
+/** First those that can be read. A monitor that looks into an empty folder would be content for ever. */
 function checkAll(
-  certificates: readonly KnownCertificate[],
+  { certificates, broken }: Known,
   warn: number,
   { stateFolder, clock }: CommandContext,
 ): readonly Checked[] {
-  if (certificates.length > 0) return certificates.map((one) => check(one, warn, clock.now()));
+  if (certificates.length + broken.length > 0)
+    return [
+      ...certificates.map((one) => check(one, warn, clock.now())),
+      ...broken.map(checkBroken),
+    ];
   throw new Problem("usage", {
     detail: `There is nothing to check: no certificate is wanted, and none is kept in ${stateFolder}.`,
     hint: "Another user has another state folder: give the right one with --state DIR, or run as the user that renews.",
@@ -82,22 +89,25 @@ function checkAll(
 }
 
 async function shown(
-  certificates: readonly KnownCertificate[],
+  known: Known,
   checked: readonly Checked[] | undefined,
   { format, output }: Flags,
   context: CommandContext,
 ): Promise<readonly Block[]> {
   const now = context.clock.now();
   if (format === "prometheus") {
-    const text = prometheusText(certificates, now);
+    const text = prometheusText(known, now);
     if (output === undefined) return [{ kind: "verbatim", text }];
     await writeWhole(output, text);
   }
-  if (checked !== undefined) return [verdict(certificates, checked, now)];
+  if (checked !== undefined) return [verdict(known, checked, now)];
   if (output !== undefined) return [{ kind: "line", tone: "good", text: `Wrote ${output}.` }];
   if (context.args.length > 0)
-    return certificates.flatMap((one) => viewOf(one, { detailed: false }, now));
-  return overview(certificates, context);
+    return [
+      ...known.certificates.flatMap((one) => viewOf(one, { detailed: false }, now)),
+      ...known.broken.flatMap(brokenLines),
+    ];
+  return overview(known, context);
 }
 
 /** The collector reads the old file or the new one; it runs as another user, so everybody may read it. */
@@ -112,11 +122,7 @@ async function writeWhole(path: string, content: string): Promise<void> {
 }
 
 /** One line: what monitors show. */
-function verdict(
-  certificates: readonly KnownCertificate[],
-  checked: readonly Checked[],
-  now: Date,
-): Block {
+function verdict({ certificates }: Known, checked: readonly Checked[], now: Date): Block {
   const troubled = checked.filter(({ findings }) => findings.length > 0);
   if (troubled.length > 0) {
     const told = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
@@ -132,11 +138,11 @@ function verdict(
 }
 
 function overview(
-  certificates: readonly KnownCertificate[],
+  { certificates, broken }: Known,
   { stateFolder, clock }: CommandContext,
 ): readonly Block[] {
   const now = clock.now();
-  if (certificates.length === 0) {
+  if (certificates.length + broken.length === 0) {
     const text = `No certificates are wanted, and none is kept in ${stateFolder}.`;
     return [{ kind: "line", text, tone: "dim" }];
   }
@@ -152,5 +158,13 @@ function overview(
       whenOf(timeOf(step, now), now),
     ];
   });
-  return [{ kind: "table", columns: ["NAME", "STATE", "EXPIRES", "NEXT", "WHEN"], rows }];
+  const unreadable = broken.map((one) => [one.name, "broken", "-", "-", "-"]);
+  return [
+    {
+      kind: "table",
+      columns: ["NAME", "STATE", "EXPIRES", "NEXT", "WHEN"],
+      rows: [...rows, ...unreadable],
+    },
+    ...broken.flatMap(brokenLines),
+  ];
 }

@@ -3,10 +3,12 @@ import { conditionsOf } from "./conditions.ts";
 import { timeFrom } from "./describe.ts";
 import { dueOf } from "./due.ts";
 import type { KnownCertificate } from "./known.ts";
+import type { BrokenCertificate } from "./wanted.ts";
 
 /** Why a certificate needs attention, the weightiest reason first. */
 export interface Finding {
   readonly kind:
+    | "broken"
     | "missing"
     | "expired"
     | "drifted"
@@ -35,6 +37,12 @@ export function check(certificate: KnownCertificate, warn: number, now: Date): C
     ...troubles(certificate, now),
   ];
   return { name, findings };
+}
+
+/** Of one that cannot be read nothing else is known. */
+export function checkBroken({ name, problem }: BrokenCertificate): Checked {
+  const { message, hint } = problem;
+  return { name, findings: [finding("broken", [message, hint ?? ""].join(" ").trim())] };
 }
 
 function readiness(certificate: KnownCertificate, now: Date): readonly Finding[] {

@@ -37,7 +37,7 @@ export async function knownCertificates(
   );
   const asked = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
   const known = await Promise.all(
-    asked.map((one) => ("problem" in one ? one : withPending(one, store))),
+    asked.map(async (one) => ("problem" in one ? one : withPending(one, store))),
   );
   return {
     certificates: known.flatMap((one) => ("problem" in one ? [] : [one])),

@@ -1,23 +1,30 @@
 import { conditionsOf } from "./conditions.ts";
 import { dueOf } from "./due.ts";
-import type { KnownCertificate } from "./known.ts";
+import type { Known, KnownCertificate } from "./known.ts";
+import type { BrokenCertificate } from "./wanted.ts";
 
 /** Prometheus' text format, version 0.0.4, for the node exporter's textfile collector. */
-export function prometheusText(certificates: readonly KnownCertificate[], now: Date): string {
+export function prometheusText({ certificates, broken }: Known, now: Date): string {
   const series = metrics.map(({ name, help, samples }) => {
     const lines = certificates.flatMap((certificate) =>
       samples(certificate, now).map(([value, labels = {}]) =>
         sample(`${prefix}_${name}`, { name: certificate.name, ...labels }, value),
       ),
     );
-    return [...head(`${prefix}_${name}`, help), ...lines];
+    const unreadable = name === "condition" ? broken.map(brokenSample) : [];
+    return [...head(`${prefix}_${name}`, help), ...lines, ...unreadable];
   });
   const count = "acmectl_certificates";
   return `${[
     ...head(count, "How many certificates are wanted or held."),
-    `${count} ${certificates.length}`,
+    `${count} ${certificates.length + broken.length}`,
     ...series.flat(),
   ].join("\n")}\n`;
+}
+
+/** All that is known of it: it is not ready. */
+function brokenSample({ name }: BrokenCertificate): string {
+  return sample(`${prefix}_condition`, { name, condition: "Ready" }, 0);
 }
 
 const prefix = "acmectl_certificate";

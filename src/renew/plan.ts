@@ -1,10 +1,20 @@
 import type { Block, Result } from "../result.ts";
 import { isDeployed } from "../deploy/steps.ts";
 import { timeFrom } from "./describe.ts";
+import { problemOfBroken } from "./broken.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
 import type { Wanted, WantedCertificate } from "./wanted.ts";
 
-type Action = "issue" | "re-issue" | "renew" | "none" | "wait" | "deploy" | "remove" | "orphaned";
+type Action =
+  | "issue"
+  | "re-issue"
+  | "renew"
+  | "none"
+  | "wait"
+  | "deploy"
+  | "remove"
+  | "orphaned"
+  | "broken";
 
 export interface Step {
   readonly name: string;
@@ -27,10 +37,16 @@ export function planOf(
       action: options.prune ? "remove" : "orphaned",
       reason: "the config has no such certificate any more",
     })),
+    ...wanted.broken.map(({ name }): Step => ({
+      name,
+      action: "broken",
+      reason: "nobody can tell what it needs",
+    })),
   ];
-  const todo = steps.filter(({ action }) => !["none", "wait", "orphaned"].includes(action));
+  const todo = steps.filter(({ action }) => !idleActions.includes(action));
+  const problem = problemOfBroken(wanted.broken);
   return {
-    exitCode: options.detailed && todo.length > 0 ? 10 : 0,
+    exitCode: problem?.exitCode ?? (options.detailed && todo.length > 0 ? 10 : 0),
     document: {
       outcome: todo.length > 0 ? "changes" : "unchanged",
       certificates: steps.map(({ name, action, reason, dueAt, until }) => ({
@@ -42,8 +58,11 @@ export function planOf(
       })),
     },
     view: viewOf(steps, todo.length, now),
+    ...(problem === undefined ? {} : { problem }),
   };
 }
+
+const idleActions: readonly Action[] = ["none", "wait", "orphaned", "broken"];
 
 /** What the next run would do with one certificate. */
 export function stepOf(certificate: WantedCertificate, now: Date): Step {
@@ -58,6 +77,7 @@ export function stepOf(certificate: WantedCertificate, now: Date): Step {
 
 const actions: Readonly<Record<Due["rule"], Action>> = {
   missing: "issue",
+  revoked: "re-issue",
   drift: "re-issue",
   expired: "renew",
   ari: "renew",

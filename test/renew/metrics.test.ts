@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
+import { Problem } from "../../src/problem.ts";
 import type { KnownCertificate } from "../../src/renew/known.ts";
 import { prometheusText } from "../../src/renew/metrics.ts";
 import { requestHash } from "../../src/issue/request.ts";
@@ -101,7 +102,7 @@ const now = new Date("2026-02-01T00:05:00.000Z");
 const seconds = (text: string) => new Date(text).getTime() / 1000;
 
 describe("the Prometheus text", () => {
-  const samples = parse(prometheusText([held, missing], now));
+  const samples = parse(prometheusText({ certificates: [held, missing], broken: [] }, now));
   const find = (name: string, labels: Record<string, string>) =>
     samples.filter(
       (sample) =>
@@ -143,8 +144,21 @@ describe("the Prometheus text", () => {
     expect(find("info", { name: "shop" })[0]?.labels["issuer"]).toBe(meta.issuer);
   });
 
+  test("tells of a broken certificate that it is not ready, and counts it", () => {
+    const broken = [{ name: "bad", problem: new Problem("machine", { detail: "not JSON" }) }];
+    const told = parse(prometheusText({ certificates: [held], broken }, now));
+    expect(told[0]).toMatchObject({ name: "acmectl_certificates", value: 2 });
+    expect(told.filter(({ labels }) => labels["name"] === "bad")).toEqual([
+      {
+        name: "acmectl_certificate_condition",
+        labels: { name: "bad", condition: "Ready" },
+        value: 0,
+      },
+    ]);
+  });
+
   test("is well formed when there is nothing", () => {
-    expect(parse(prometheusText([], now))).toEqual([
+    expect(parse(prometheusText({ certificates: [], broken: [] }, now))).toEqual([
       { name: "acmectl_certificates", labels: {}, value: 0 },
     ]);
   });

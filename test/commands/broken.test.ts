@@ -1,0 +1,94 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { startIssuing } from "../support/issuing.ts";
+
+const [good, bad] = ["a.example.test", "b.example.test"];
+
+/** Two certificates are held; the record of the second is what a failing disk left. */
+async function halfBroken() {
+  const issuing = await startIssuing();
+  for (const name of [good, bad]) expect((await issuing.issue(["-d", name])).code).toBe(0);
+  const record = join(issuing.state, "certificates", bad, "certificate.json");
+  await writeFile(record, "{");
+  return { issuing, record };
+}
+
+test("a broken record is shown as such, and the others as ever", async () => {
+  const { issuing, record } = await halfBroken();
+  await using _ = issuing;
+  const list = await issuing.run(["list"]);
+  expect(list.code).toBe(0);
+  expect(list.stdout).toMatch(/^a\.example\.test .* valid$/m);
+  expect(list.stdout).toMatch(/^b\.example\.test .* broken$/m);
+  expect(list.stdout).toContain(`b.example.test is broken: `);
+  expect(list.stdout).toContain(record);
+  const status = await issuing.run(["status"]);
+  expect(status.code).toBe(0);
+  expect(status.stdout).toMatch(/^a\.example\.test +valid /m);
+  expect(status.stdout).toMatch(/^b\.example\.test +broken /m);
+  for (const words of [
+    ["status", bad],
+    ["describe", good, bad],
+  ]) {
+    const ran = await issuing.run(words);
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toContain("Hint: ");
+  }
+  for (const command of ["list", "status", "plan"]) {
+    const { certificates } = JSON.parse((await issuing.run([command, "--json"])).stdout);
+    expect(certificates.map(({ name }: { name: string }) => name)).toEqual([good, bad]);
+    expect(certificates[1]).toMatchObject({ outcome: "broken" });
+  }
+});
+
+test("plan shows what is known, and fails; a monitor names what is broken", async () => {
+  const { issuing, record } = await halfBroken();
+  await using _ = issuing;
+  const plan = await issuing.run(["plan"]);
+  expect(plan.code).toBe(3);
+  expect(plan.stdout).toMatch(/^a\.example\.test +none /m);
+  expect(plan.stderr).toContain(record);
+  const check = await issuing.run(["status", "--check", "--json"]);
+  expect(check.code).toBe(11);
+  const { certificates, problem } = JSON.parse(check.stdout);
+  expect(problem.detail).toContain(`${bad}: broken: `);
+  expect(certificates[0].findings).toEqual([]);
+  expect(certificates[1].findings).toMatchObject([{ kind: "broken" }]);
+  const words = ["status", "--check", "--format", "prometheus"];
+  const file = join(issuing.state, "..", "acmectl.prom");
+  expect((await issuing.run([...words, "--output", file])).stdout).toBe(
+    `acmectl: 1 of 2 certificates: ${bad} (broken)\n`,
+  );
+  const metrics = await readFile(file, "utf8");
+  expect(metrics).toContain("acmectl_certificates 2\n");
+  expect(metrics).toContain(`_condition{name="${bad}",condition="Ready"} 0\n`);
+  expect(metrics).toContain(`_condition{name="${good}",condition="Ready"} 1\n`);
+});
+
+test("a record that is gone, and a journal that is broken, are as bad", async () => {
+  const { issuing, record } = await halfBroken();
+  await using _ = issuing;
+  await rename(record, join(issuing.state, "..", "elsewhere"));
+  const journal = join(issuing.state, "pending", `${good}.json`);
+  await mkdir(dirname(journal), { recursive: true });
+  await writeFile(journal, "{");
+  const { code, stdout, stderr } = await issuing.run(["status", "--check"]);
+  expect({ code, stdout }).toEqual({
+    code: 11,
+    stdout: `acmectl: 2 of 2 certificates: ${good} (broken), ${bad} (broken)\n`,
+  });
+  expect(stderr).toContain(`${record} is missing`);
+  expect(stderr).toContain(journal);
+});
+
+test("delete removes what cannot be read, and nothing else", async () => {
+  const { issuing } = await halfBroken();
+  await using _ = issuing;
+  expect(await issuing.run(["delete", bad, "--yes"])).toMatchObject({ code: 0 });
+  const { certificates } = JSON.parse((await issuing.run(["list", "--json"])).stdout);
+  expect(certificates).toMatchObject([{ name: good, outcome: "valid" }]);
+  const again = await issuing.run(["delete", bad, "--yes"]);
+  expect(again.code).toBe(2);
+  expect(again.stderr).toContain(`There are: ${good}.`);
+});
