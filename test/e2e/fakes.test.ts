@@ -3,6 +3,11 @@ import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  cloudflareKey,
+  cloudflareToken,
+  startCloudflareFake,
+} from "../support/fakes/cloudflare.ts";
 import { startDnsServer, testZone } from "../support/dns-server.ts";
 import { digitalOceanToken, startDigitalOceanFake } from "../support/fakes/digitalocean.ts";
 import { route53Keys, startRoute53Fake, type Route53Fake } from "../support/fakes/route53.ts";
@@ -168,6 +173,57 @@ describe.skipIf(!available("lego") || !available("pebble"))("lego at the Digital
     } finally {
       await pebble.close();
       await dns.close();
+      await fake.close();
+    }
+  });
+});
+
+describe.skipIf(!available("lexicon"))("lexicon at the Cloudflare fake", () => {
+  test("finds the zone, creates once, lists by name, and deletes one of two", async () => {
+    const fake = await startCloudflareFake();
+    fake.pageSize = 2;
+    for (const name of ["one.test", "lexicon.test", "two.test"]) fake.addZone(name);
+    const script = `
+import json, os
+from lexicon._private.providers.cloudflare import Provider
+from lexicon.config import ConfigResolver
+from requests.exceptions import HTTPError
+name = "_acme-challenge.lexicon.test"
+def opened(**auth):
+    options = {"provider_name": "cloudflare", "domain": "lexicon.test", "cloudflare": auth}
+    provider = Provider(ConfigResolver().with_dict(options))
+    provider.api_endpoint = os.environ["ENDPOINT"]
+    provider.authenticate()
+    return provider
+provider = opened(auth_token=os.environ["TOKEN"])
+told = [provider.create_record("TXT", name, value) for value in ("one", "two", "two")]
+provider.create_record("TXT", "www.lexicon.test", "else")
+told.append([one["content"] for one in provider.list_records("TXT", name)])
+provider.delete_record(rtype="TXT", name=name, content="one")
+by_key = opened(auth_username=os.environ["EMAIL"], auth_token=os.environ["KEY"])
+told.append([one["content"] for one in by_key.list_records("TXT")])
+try:
+    opened(auth_token=os.environ["TOKEN"][::-1])
+except HTTPError as error:
+    told.append(error.response.json()["errors"][0]["code"])
+print(json.dumps(told))
+`;
+    try {
+      const python = join(dirname(find("lexicon") ?? ""), "python");
+      const { stdout } = await promisify(execFile)(python, ["-c", script], {
+        env: {
+          ...environment,
+          ENDPOINT: fake.url,
+          TOKEN: cloudflareToken,
+          EMAIL: cloudflareKey.email,
+          KEY: cloudflareKey.apiKey,
+        },
+        timeout: 60_000,
+      });
+      const said: unknown = JSON.parse(stdout);
+      expect(said).toEqual([true, true, true, ["one", "two"], ["two", "else"], 1000]);
+      expect(fake.values("_acme-challenge.lexicon.test")).toEqual(["two"]);
+    } finally {
       await fake.close();
     }
   });

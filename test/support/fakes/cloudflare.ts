@@ -332,8 +332,8 @@ function listRecords(question: Question): object {
   const records = zoneOf(question).records.filter(
     ({ type, name, content }) =>
       (query["type"] ?? type) === type &&
-      (query["name.exact"] ?? name) === name &&
-      (query["content.exact"] ?? content) === content,
+      (query["name.exact"] ?? query["name"] ?? name) === name &&
+      (query["content.exact"] ?? query["content"] ?? content) === content,
   );
   return paged(fake, query, 5_000, records, (record) => record);
 }
