@@ -93,6 +93,11 @@ export function stagingOf(url: string): string | undefined {
   return preset.staging === undefined ? undefined : presetNamed(preset.staging)?.url;
 }
 
+/** True for staging environments and the embedded CA: what they issue is trusted by nobody. */
+export function isForTesting(server: string): boolean {
+  return server === "local" || presetOf(server)?.name.endsWith("-staging") === true;
+}
+
 /** The preset of a directory URL, for titles and for `--eab-…` advice. */
 export function presetOf(url: string): Preset | undefined {
   return presets.find((preset) => preset.url === url);

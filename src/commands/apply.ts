@@ -2,7 +2,8 @@ import { composeConfigured } from "../issue/compose-config.ts";
 import { passFlags, passOptions } from "../options/renew.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
-import { wantedCertificates } from "../renew/wanted.ts";
+import { wantedCertificates, type WantedCertificate } from "../renew/wanted.ts";
+import { driftOf } from "../issue/request.ts";
 import type { Block } from "../result.ts";
 import { openFolderStore } from "../store/folder.ts";
 import type { Store, StoredCertificate } from "../store/store.ts";
@@ -24,26 +25,38 @@ export const command = defineCommand({
   async run(flags, context) {
     const store = openFolderStore(context.stateFolder, context);
     const requests = await composeConfigured(await context.config());
-    const { certificates, orphans } = await wantedCertificates(requests, store);
-    // A request is remembered before it is tried, so that `renew` goes on with it whatever happens here.
-    for (const { request } of certificates)
-      if (request.fromConfig === true) await store.certificates.saveRequest(request);
-    const renewals = await renewPass(certificates, passOptions(flags, context), context, {
-      store,
-      timeouts: flags.wait ? {} : { lock: 0 },
-      dryRun: false,
-    });
-    const report = reportRenewals(
-      renewals,
-      { detailed: flags.detailedExitcode === true },
-      context.clock.now(),
+    const { certificates, orphans, broken } = await wantedCertificates(requests, store);
+    for (const certificate of certificates) await remember(certificate, store);
+    const renewals = await renewPass(
+      { certificates, broken },
+      passOptions(flags, context),
+      context,
+      {
+        store,
+        timeouts: flags.wait ? {} : { lock: 0 },
+        dryRun: false,
+      },
     );
+    const now = context.clock.now();
+    const report = reportRenewals(renewals, { detailed: flags.detailedExitcode === true }, now);
     return {
       ...report,
       view: [...report.view, ...(await settle(orphans, flags.prune === true, store, context))],
     };
   },
 });
+
+/**
+ * So that `renew` goes on with it. Where another certificate is wanted than the one that is held, the request is remembered once
+ * it was granted: until then the one held is kept fresh.
+ */
+async function remember(
+  { request, held, changed }: WantedCertificate,
+  store: Store,
+): Promise<void> {
+  const drifts = held !== undefined && (driftOf(request, held) ?? changed) !== undefined;
+  if (request.fromConfig === true && !drifts) await store.certificates.saveRequest(request);
+}
 
 async function settle(
   orphans: readonly StoredCertificate[],

@@ -31,7 +31,9 @@ export const command = defineCommand({
       openFolderStore(context.stateFolder, context),
     );
     const renewals = await renewPass(
-      dryRun ? named.map((one) => rehearsalOf(one, pass)) : named,
+      dryRun
+        ? { ...named, certificates: named.certificates.map((one) => rehearsalOf(one, pass)) }
+        : named,
       passOptions(flags, context),
       context,
       { store: pass.store, timeouts: flags.wait ? {} : { lock: 0 }, dryRun },

@@ -29,7 +29,9 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const store = openFolderStore(context.stateFolder, context);
-    const [certificate] = await namedCertificates(context.args, store);
+    const named = await namedCertificates(context.args, store);
+    const [certificate] = named.certificates;
+    if (named.broken[0] !== undefined) throw named.broken[0].problem;
     if (certificate === undefined)
       throw new Problem("usage", { detail: "No certificate was named." });
     await confirm(
@@ -37,7 +39,9 @@ export const command = defineCommand({
       flags.yes,
       context,
     );
-    const tools = await openTools(certificate.request.issuer, [], context, { store });
+    const { issuer } = certificate.request;
+    const server = certificate.held?.meta.directory ?? issuer.server;
+    const tools = await openTools({ ...issuer, server }, [], context, { store });
     try {
       await revokeHeld(certificate, { reason: flags.reason, byKey: flags.byKey === true }, tools);
       return {
@@ -53,6 +57,10 @@ export const command = defineCommand({
             kind: "line",
             tone: "good",
             text: `Revoked ${certificate.name} (serial ${certificate.held?.meta.serial}).`,
+          },
+          {
+            kind: "line",
+            text: "The next `acmectl renew` replaces it; `acmectl delete` forgets it.",
           },
         ],
       };

@@ -130,12 +130,14 @@ function afterFailure(
   );
   const failures = status.failures + 1;
   const theirs = problem?.retryAt;
+  const said = theirs === undefined ? {} : { caRetryAt: theirs.toISOString() };
   if (theirs !== undefined && theirs > ours) {
-    return { failures, retryAt: theirs.toISOString(), retryReason: "ca" };
+    return { failures, ...said, retryAt: theirs.toISOString(), retryReason: "ca" };
   }
   const permanent = problem?.exitCode === 5 && !problem.retryable;
   return {
     failures,
+    ...said,
     retryAt: ours.toISOString(),
     retryReason: permanent ? "permanent" : "backoff",
     failedRequest: requestHash(request),

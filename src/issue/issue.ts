@@ -1,31 +1,25 @@
 import type { Order } from "../acme/acme.ts";
-import type { CertificateRequest, VersionMeta } from "../certificate.ts";
-import { Problem } from "../problem.ts";
-import type {
-  HeldCertificate,
-  Lock,
-  NewVersion,
-  PendingOrder,
-  Store,
-  StoredCertificate,
-} from "../store/store.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { HeldCertificate, Lock, PendingOrder, StoredCertificate } from "../store/store.ts";
 import { openAccount, type OpenAccount } from "./account.ts";
-import { beginAttempt } from "./attempt.ts";
-import { chooseChallenges } from "./challenges.ts";
+import { beginAttempt, type Attempt } from "./attempt.ts";
 import {
-  finalizeOrder,
-  prepareKey,
-  refuseAccountKey,
-  type Issued,
-  type KeyMaterial,
-} from "./finalize.ts";
+  goodCertificate,
+  refuseByCa,
+  refuseTestOverLive,
+  rememberChange,
+  revokedFor,
+} from "./before.ts";
+import { chooseChallenges } from "./challenges.ts";
+import { finalizeOrder, prepareKey, refuseAccountKey } from "./finalize.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import { cleanLeftovers } from "./leftovers.ts";
 import { fetchAuthorizations, placeOrder, resumeOrder } from "./order.ts";
-import { driftOf, isExpired, requestHash } from "./request.ts";
+import { isExpired, requestHash } from "./request.ts";
 import { solveChallenges } from "./solve.ts";
 import { assignSolvers, serveNames, type Assignment, type ServedName } from "./targets.ts";
 import type { IssueTools } from "./tools.ts";
+import { replaced, versionOf } from "./version.ts";
 
 export interface IssueOptions {
   /**
@@ -61,49 +55,58 @@ export async function issue(
   });
   try {
     const before = await store.certificates.read(request.name);
-    const good = goodCertificate(request, before, options, tools);
+    const good = goodCertificate(request, before, options.isWanted, tools);
     if (good !== undefined) {
       await rememberChange(request, before, store);
       return { held: good, issued: false };
     }
-    const names = await serveNames(request, tools);
-    await store.checkWritable();
-    await refuseAccountKey(request, store);
-    await store.certificates.saveRequest(request);
     const startedAt = options.startedAt ?? tools.clock.now();
-    return await recorded(request, { names, held: before?.held, startedAt }, lock, tools);
+    const attempt = beginAttempt(request, startedAt, tools);
+    const start = { held: before?.held, revoked: revokedFor(before), attempt };
+    const names = await prepared(request, before, start, tools);
+    return await recorded(request, { ...start, names }, lock, tools);
   } finally {
     await lock.release();
   }
 }
 
-/** What does not decide what is issued (solvers, hooks, copies) may have changed all the same. */
-async function rememberChange(
+/**
+ * All that can be known here, before anything is kept or asked. Of a certificate that is held a failure is remembered, and told
+ * to its hooks: it is one on the way to expiry. Of one that never was, nothing stays.
+ */
+async function prepared(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
-  store: Store,
-): Promise<void> {
-  if (JSON.stringify(before?.request) !== JSON.stringify(request))
-    await store.certificates.saveRequest(request);
-}
-
-function goodCertificate(
-  request: CertificateRequest,
-  before: StoredCertificate | undefined,
-  { isWanted }: IssueOptions,
-  { clock }: IssueTools,
-): HeldCertificate | undefined {
-  const held = before?.held;
-  if (before === undefined || held === undefined) return undefined;
-  if (driftOf(request, held) !== undefined || isExpired(held, clock.now())) return undefined;
-  return isWanted?.(before) === true ? undefined : held;
+  { held, attempt }: Omit<Start, "names">,
+  tools: IssueTools,
+): Promise<readonly ServedName[]> {
+  const { store, clock, around } = tools;
+  try {
+    refuseByCa(request, before, clock.now());
+    refuseTestOverLive(request, held);
+    const names = await serveNames(request, tools);
+    await store.checkWritable();
+    await refuseAccountKey(request, store);
+    // A request that fails must not take the place of the one that keeps a good certificate fresh.
+    if (held === undefined || isExpired(held, clock.now()))
+      await store.certificates.saveRequest(request);
+    return names;
+  } catch (error) {
+    if (held !== undefined) {
+      await attempt.failed(error);
+      await around.failure(request, error, held);
+    }
+    throw error;
+  }
 }
 
 /** What is known before the run begins. */
 interface Start {
   readonly names: readonly ServedName[];
   readonly held: HeldCertificate | undefined;
-  readonly startedAt: Date;
+  /** The reason for which what is held was revoked. */
+  readonly revoked: string | undefined;
+  readonly attempt: Attempt;
 }
 
 async function recorded(
@@ -112,8 +115,8 @@ async function recorded(
   lock: Lock,
   tools: IssueTools,
 ): Promise<IssueOutcome> {
-  const attempt = beginAttempt(request, start.startedAt, tools);
   const { around } = tools;
+  const { attempt } = start;
   try {
     await around.pre(request, start.held);
     const { held, order } = await run(request, start, lock, { ...tools, log: attempt.log });
@@ -129,7 +132,7 @@ async function recorded(
 
 async function run(
   request: CertificateRequest,
-  { names, held: predecessor }: Start,
+  { names, held: predecessor, revoked }: Start,
   lock: Lock,
   tools: IssueTools,
 ) {
@@ -141,7 +144,11 @@ async function run(
   const assignments = begun ? undefined : await assignSolvers(names, request, tools);
   const account = await openAccount(request.issuer, tools);
   const resumed = await resumeOrder(pending, request, account, tools);
-  const key = prepareKey(request, resumed === undefined ? undefined : pending, tools);
+  const key = prepareKey(
+    revoked === "keyCompromise" ? { ...request, reuseKey: false } : request,
+    resumed === undefined ? undefined : pending,
+    tools,
+  );
   // Whatever fails first is what is told; a key that fails meanwhile must not become an unhandled rejection.
   key.catch(() => undefined);
   const { order, journal } = await prove(
@@ -152,6 +159,7 @@ async function run(
     tools,
   );
   const issued = await finalizeOrder(order, await key, request, account, journal, tools);
+  await store.certificates.saveRequest(request);
   const held = await store.certificates.commit(
     request.name,
     versionOf(request, await key, account, issued, tools.clock.now()),
@@ -159,25 +167,6 @@ async function run(
   );
   await journal.end();
   return { held, order: issued.order };
-}
-
-/**
- * RFC 9773 §5: the certificate id of the predecessor, where this CA and account issued it for one of these names. It keeps
- * the order out of the CA's limits.
- */
-function replaced(
-  request: CertificateRequest,
-  predecessor: HeldCertificate | undefined,
-  account: OpenAccount,
-): string | undefined {
-  if (predecessor === undefined) return undefined;
-  const { directory, account: issuedBy, identifiers, ariId } = predecessor.meta;
-  const shared = identifiers.some(({ value }) =>
-    request.identifiers.some((one) => one.value === value),
-  );
-  return shared && directory === request.issuer.server && issuedBy === account.stored.id
-    ? ariId
-    : undefined;
 }
 
 interface Known {
@@ -219,42 +208,4 @@ async function prove(
   const challenges = chooseChallenges(authorizations, assignments, account.session.thumbprint);
   await solveChallenges(challenges, request, account.session, journal, tools);
   return { order, journal };
-}
-
-function versionOf(
-  request: CertificateRequest,
-  key: KeyMaterial,
-  account: OpenAccount,
-  { order, certificate }: Issued,
-  issuedAt: Date,
-): NewVersion {
-  if (order.certificate === undefined) {
-    throw new Problem("protocol", {
-      detail: `The order ${order.url} is valid and names no certificate.`,
-    });
-  }
-  const meta: VersionMeta = {
-    identifiers: request.identifiers,
-    serial: certificate.serial,
-    fingerprint: certificate.fingerprint,
-    issuer: certificate.issuer,
-    notBefore: certificate.notBefore.toISOString(),
-    notAfter: certificate.notAfter.toISOString(),
-    keyType: request.csr === undefined ? request.keyType : "csr",
-    directory: request.issuer.server,
-    account: account.stored.id,
-    ...(request.profile === undefined ? {} : { profile: request.profile }),
-    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
-    certificateUrl: order.certificate,
-    orderUrl: order.url,
-    ...(certificate.ariId === undefined ? {} : { ariId: certificate.ariId }),
-    issuedAt: issuedAt.toISOString(),
-    requestHash: requestHash(request),
-  };
-  return {
-    ...(key.privateKey === undefined ? {} : { privateKey: key.privateKey }),
-    certificate: certificate.leaf,
-    chain: certificate.chain,
-    meta,
-  };
 }

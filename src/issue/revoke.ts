@@ -18,14 +18,14 @@ const codes: Readonly<Record<RevocationReason, number>> = {
   cessationOfOperation: 5,
 };
 
-type RevokeTools = Pick<IssueTools, "ca" | "store" | "log" | "timeouts" | "signal">;
+type RevokeTools = Pick<IssueTools, "ca" | "store" | "log" | "clock" | "timeouts" | "signal">;
 
 /**
  * Revoke what is held (RFC 8555 §7.6): as the account that ordered it, or, with `byKey`, as the holder of its private key.
  * Nothing is deleted here. A certificate that is revoked already is fine.
  */
 export async function revokeHeld(
-  { name, held, request }: StoredCertificate,
+  { name, held }: StoredCertificate,
   { reason, byKey }: { reason: RevocationReason; byKey: boolean },
   tools: RevokeTools,
 ): Promise<void> {
@@ -40,8 +40,11 @@ export async function revokeHeld(
   const der = Buffer.from(files.certificate.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
   const session = byKey
     ? ca.session(await keyOf(name, store), undefined)
-    : await sessionOf(request.issuer.server, held.meta.account, tools);
+    : await sessionOf(held.meta.directory, held.meta.account, tools);
   await session.revoke({ der, reason: codes[reason] }, signal);
+  const { fingerprint } = held.meta;
+  const revoked = { fingerprint, reason, at: tools.clock.now().toISOString() };
+  await store.certificates.updateStatus(name, (status) => ({ ...status, revoked }));
 }
 
 async function keyOf(name: string, store: Store): Promise<string> {

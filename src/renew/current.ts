@@ -37,7 +37,7 @@ export async function goodCurrent(
   files: CurrentFiles,
   tools: CurrentTools,
 ): Promise<HeldCertificate | undefined> {
-  const { log, clock } = tools;
+  const { log } = tools;
   const leaf = await readLeaf(files.certificate);
   if (leaf === undefined) {
     log.info(`${files.certificate} holds no certificate yet`, { step: "current" });
@@ -49,7 +49,7 @@ export async function goodCurrent(
     log.info(`${files.privateKey} holds no key: the certificate is of no use`, { step: "current" });
     return undefined;
   }
-  const held = heldOf(leaf, files, request, clock.now());
+  const held = heldOf(leaf, files, request);
   const why = otherThan(request, held, leaf) ?? (await dueReason(request, held, tools));
   if (why === undefined) return held;
   log.info(`${files.certificate} is replaced: ${why}`, { step: "current" });
@@ -121,7 +121,6 @@ function heldOf(
   leaf: X509Certificate,
   { certificate, privateKey }: CurrentFiles,
   request: CertificateRequest,
-  now: Date,
 ): HeldCertificate {
   const ariId = certificateId(leaf);
   const common = leaf.issuer.split("\n").find((part) => part.startsWith("CN="));
@@ -146,7 +145,7 @@ function heldOf(
       certificateUrl: "",
       orderUrl: "",
       ...(ariId === undefined ? {} : { ariId }),
-      issuedAt: now.toISOString(),
+      issuedAt: new Date(leaf.validFrom).toISOString(),
       requestHash: requestHash(request),
     },
   };

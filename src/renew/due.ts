@@ -1,11 +1,12 @@
-import type { StoredCertificate } from "../store/store.ts";
+import type { HeldCertificate, StoredCertificate } from "../store/store.ts";
+import { caPauseOf, isAhead } from "../issue/pause.ts";
 import { driftOf, requestHash } from "../issue/request.ts";
 import { dueAt, isShort } from "./lifetime.ts";
 
 /** When a certificate is due, and by which rule. All of it offline, from what is stored. */
 export interface Due {
   readonly at: Date;
-  readonly rule: "missing" | "drift" | "expired" | "ari" | "lifetime" | "emergency";
+  readonly rule: "missing" | "revoked" | "drift" | "expired" | "ari" | "lifetime" | "emergency";
   /** In words, for `plan`, `status` and the log. */
   readonly reason: string;
 }
@@ -18,13 +19,22 @@ const emergency = 20;
  * when a twentieth of its lifetime is left.
  */
 export function dueOf(certificate: StoredCertificate & { changed?: string }, now: Date): Due {
-  const { held, request, changed } = certificate;
+  const { held, request, changed, status } = certificate;
   if (held === undefined) return { at: now, rule: "missing", reason: "no certificate is held" };
-  const [notBefore, notAfter] = [new Date(held.meta.notBefore), new Date(held.meta.notAfter)];
-  if (notAfter <= now)
-    return { at: now, rule: "expired", reason: `it has expired on ${held.meta.notAfter}` };
+  if (status.revoked?.fingerprint === held.meta.fingerprint) {
+    return { at: now, rule: "revoked", reason: `it was revoked on ${status.revoked.at}` };
+  }
   const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
+  const due = dueByTime(certificate, held, now);
+  const earliest = new Date(new Date(held.meta.issuedAt).getTime() + restAfterIssuance(held));
+  return due.at < earliest && now < earliest ? { ...due, at: earliest } : due;
+}
+
+function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, now: Date): Due {
+  const [notBefore, notAfter] = [new Date(meta.notBefore), new Date(meta.notAfter)];
+  if (notAfter <= now)
+    return { at: now, rule: "expired", reason: `it has expired on ${meta.notAfter}` };
   const last = new Date(
     notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / emergency,
   );
@@ -33,17 +43,24 @@ export function dueOf(certificate: StoredCertificate & { changed?: string }, now
     return { at: chosen, rule: "ari", reason: "the time chosen in the CA's renewal window (ARI)" };
   }
   if (chosen !== undefined) {
-    return {
-      at: last,
-      rule: "emergency",
-      reason: "a twentieth of its lifetime is left, whatever the CA says",
-    };
+    const reason = "a twentieth of its lifetime is left, whatever the CA says";
+    return { at: last, rule: "emergency", reason };
   }
+  const part = isShort(notBefore, notAfter) ? "half" : "a third";
   return {
     at: dueAt(notBefore, notAfter),
     rule: "lifetime",
-    reason: `${isShort(notBefore, notAfter) ? "half" : "a third"} of its lifetime is left`,
+    reason: `${part} of its lifetime is left`,
   };
+}
+
+/**
+ * Milliseconds after issuance in which nothing is renewed by time: a clock that is wrong, or a CA whose window lies in the past
+ * for good, costs an order an hour at most and not one a run.
+ */
+function restAfterIssuance({ meta }: HeldCertificate): number {
+  const lifetime = new Date(meta.notAfter).getTime() - new Date(meta.notBefore).getTime();
+  return Math.min(3_600_000, lifetime / emergency);
 }
 
 function selectedTime({ held, status }: StoredCertificate): Date | undefined {
@@ -51,6 +68,9 @@ function selectedTime({ held, status }: StoredCertificate): Date | undefined {
   if (ari?.window === undefined || ari.certificateId !== held?.meta.ariId) return undefined;
   return new Date(ari.window.selected);
 }
+
+/** Milliseconds: the last step of the back-off. What lies further ahead was written by a clock that was wrong. */
+const longestBackOff = 24 * 3_600_000;
 
 /** Why a certificate that is due is left alone for now, and until when; undefined when it may be tried. */
 export interface Pause {
@@ -64,13 +84,12 @@ export function pauseOf(
   now: Date,
   force: boolean,
 ): Pause | undefined {
-  const { retryAt, retryReason = "backoff" } = status;
-  if (retryAt === undefined || status.failures === 0) return undefined;
-  const until = new Date(retryAt);
+  const said = caPauseOf(status, now);
+  if (said !== undefined) return { until: said, reason: "ca" };
+  const { retryAt, retryReason } = status;
   const changed = status.failedRequest !== requestHash(request);
-  if (retryReason === "permanent")
-    return force || changed ? undefined : { until, reason: "permanent" };
-  if (until <= now) return undefined;
-  if (retryReason === "backoff" && (force || changed)) return undefined;
-  return { until, reason: retryReason };
+  if (retryAt === undefined || status.failures === 0 || force || changed) return undefined;
+  const until = new Date(retryAt);
+  if (retryReason === "permanent") return { until, reason: "permanent" };
+  return isAhead(until, now, longestBackOff) ? { until, reason: "backoff" } : undefined;
 }

@@ -3,66 +3,90 @@ import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openPool } from "../issue/pool.ts";
 import type { ToolsOptions } from "../issue/open.ts";
+import { brokenRenewal } from "./broken.ts";
 import type { Store, StoredCertificate } from "../store/store.ts";
-import { dueOf, pauseOf } from "./due.ts";
-import { refuseUnknown, type WantedCertificate } from "./wanted.ts";
+import {
+  readAll,
+  refuseUnknown,
+  type BrokenCertificate,
+  type WantedCertificate,
+} from "./wanted.ts";
 import { renewAll, type Renewal, type RenewOptions } from "./renew.ts";
+
+/** What a pass works on. */
+export interface PassCertificates {
+  readonly certificates: readonly WantedCertificate[];
+  /** Whose records cannot be read: they fail, and the others go on. */
+  readonly broken: readonly BrokenCertificate[];
+}
 
 /** One pass of renewals over certificates that may have several issuers, with everything opened and closed around it. */
 export async function renewPass(
-  certificates: readonly WantedCertificate[],
+  { certificates, broken }: PassCertificates,
   options: RenewOptions,
   ambient: Ambient,
   settings: Omit<ToolsOptions, "around"> & { readonly dryRun: boolean },
 ): Promise<readonly Renewal[]> {
   const { store, dryRun } = settings;
-  const { log, clock, signal } = ambient;
-  const deployment = dryRun ? showDeployment(ambient) : openDeployment({ ...ambient, store });
-  const { hooks } = deployment;
+  const { log, clock, signal, redact } = ambient;
   const requests = certificates.map(({ request }) => request);
+  const deployment = dryRun
+    ? showDeployment(ambient)
+    : openDeployment({ ...ambient, store, requests });
+  const { hooks } = deployment;
   const pool = openPool(requests, ambient, { ...settings, around: hooks });
   try {
-    await cleanBefore(certificates, options, pool, store, clock.now());
-    return await renewAll(certificates, options, {
+    await hooks.resume();
+    await cleanBefore(certificates, pool, store, ambient);
+    const renewals = await renewAll(certificates, options, {
       store,
       log,
       clock,
       signal,
+      redact,
       deploy: (certificate) => deployment.deploy(certificate),
       open: (issuer) => pool.open(issuer),
       random: Math.random,
     });
+    return [...renewals, ...broken.map((one) => brokenRenewal(one, clock.now()))];
   } finally {
     await pool.close();
     await hooks.post();
   }
 }
 
-/** What dead runs have left is removed first; solvers are opened for it only where there is something. */
+/** What dead runs have left is removed first, where there is something; whatever stands in the way stops no renewal. */
 async function cleanBefore(
   certificates: readonly StoredCertificate[],
-  { force }: RenewOptions,
   pool: ReturnType<typeof openPool>,
   store: Store,
-  now: Date,
+  { log, signal }: Ambient,
 ): Promise<void> {
-  const [any] = certificates;
-  if (any === undefined || (await store.journal.names()).length === 0) return;
-  const due = certificates.find(
-    (one) => dueOf(one, now).at <= now && pauseOf(one, now, force) === undefined,
-  );
-  await cleanAllLeftovers(await pool.open((due ?? any).request.issuer));
+  if ((await store.journal.names()).length === 0) return;
+  for (const { request } of certificates) {
+    try {
+      return await cleanAllLeftovers(await pool.open(request.issuer));
+    } catch (error) {
+      signal.throwIfAborted();
+      const reason = error instanceof Error ? error.message : String(error);
+      log.warn(`what former runs left behind could not be looked at: ${reason}`, {
+        step: "cleanup",
+      });
+    }
+  }
 }
 
 /** The certificates that a command names, all of them when it names none. An unknown name is a Problem that lists those there are. */
 export async function namedCertificates(
   names: readonly string[],
   store: Store,
-): Promise<readonly StoredCertificate[]> {
-  const known = await store.certificates.names();
+): Promise<{
+  readonly certificates: readonly StoredCertificate[];
+  readonly broken: readonly BrokenCertificate[];
+}> {
+  const { certificates, broken } = await readAll(store);
+  const known = [...certificates, ...broken].map(({ name }) => name);
   refuseUnknown(names, known, store);
-  const found = await Promise.all(
-    (names.length === 0 ? known : names).map((name) => store.certificates.read(name)),
-  );
-  return found.filter((one) => one !== undefined);
+  const isNamed = ({ name }: { name: string }) => names.length === 0 || names.includes(name);
+  return { certificates: certificates.filter(isNamed), broken: broken.filter(isNamed) };
 }

@@ -1,8 +1,9 @@
 import type { Block, Result } from "../result.ts";
-import { isDeployed } from "../deploy/steps.ts";
+import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { timeFrom } from "./describe.ts";
 import { problemOfBroken } from "./broken.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
+import { deployTimeOf } from "./windows.ts";
 import type { Wanted, WantedCertificate } from "./wanted.ts";
 
 type Action =
@@ -69,9 +70,11 @@ export function stepOf(certificate: WantedCertificate, now: Date): Step {
   const { name } = certificate;
   const due = dueOf(certificate, now);
   const pause = pauseOf(certificate, now, false);
-  if (due.at > now) return { name, ...idle(certificate, due), dueAt: due.at };
-  if (pause !== undefined)
-    return { name, action: "wait", reason: reasonOf(pause), dueAt: due.at, until: pause.until };
+  if (due.at > now) return { name, ...idle(certificate, due, now), dueAt: due.at };
+  if (pause !== undefined) {
+    const until = pause.reason === "permanent" ? {} : { until: pause.until };
+    return { name, action: "wait", reason: reasonOf(pause, name), dueAt: due.at, ...until };
+  }
   return { name, action: actions[due.rule], reason: due.reason, dueAt: due.at };
 }
 
@@ -85,15 +88,25 @@ const actions: Readonly<Record<Due["rule"], Action>> = {
   emergency: "renew",
 };
 
-function idle(certificate: WantedCertificate, due: Due): Pick<Step, "action" | "reason"> {
-  if (!isDeployed(certificate))
-    return { action: "deploy", reason: "a deploy step is not done and is repeated" };
-  return { action: "none", reason: due.reason };
+function idle(
+  certificate: WantedCertificate,
+  due: Due,
+  now: Date,
+): Pick<Step, "action" | "reason" | "until"> {
+  if (isDeployed(certificate)) return { action: "none", reason: due.reason };
+  const until = deployTimeOf(certificate, now);
+  if (until !== undefined)
+    return { action: "wait", reason: "a deploy step waits for its window", until };
+  const isFirst = deployStatesOf(certificate).every(({ state }) => state !== "failed");
+  return {
+    action: "deploy",
+    reason: isFirst ? "a deploy step is not done" : "a deploy step failed and is repeated",
+  };
 }
 
-function reasonOf(pause: Pause): string {
+function reasonOf(pause: Pause, name: string): string {
   if (pause.reason === "permanent")
-    return "the CA refused for good; change the request, or renew --force";
+    return `the CA refused for good: change the request, or acmectl renew ${name} --force`;
   return pause.reason === "ca" ? "the CA has named this time" : "backing off after a failure";
 }
 
@@ -121,9 +134,10 @@ function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block
   ];
 }
 
-/** When a step is taken; nothing stands in the way of a deploy step. */
+/** When a step is taken; nothing stands in the way of a deploy step. Undefined when it never is by itself. */
 export function timeOf({ action, until, dueAt }: Step, now: Date): Date | undefined {
-  return action === "deploy" ? now : (until ?? dueAt);
+  if (action === "deploy") return now;
+  return action === "wait" ? until : (until ?? dueAt);
 }
 
 /** A time for people, with the way there. */

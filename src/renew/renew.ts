@@ -1,4 +1,5 @@
 import { given } from "../issue/compose-config.ts";
+import { beginAttempt } from "../issue/attempt.ts";
 import { issue } from "../issue/issue.ts";
 import type { OpenTools } from "../issue/open.ts";
 import { createLimit } from "../limit.ts";
@@ -19,7 +20,10 @@ export interface RenewOptions {
 }
 
 /** What a run needs besides the tools of each issuer. */
-export interface RenewTools extends Pick<OpenTools, "store" | "log" | "clock" | "signal"> {
+export interface RenewTools extends Pick<
+  OpenTools,
+  "store" | "log" | "clock" | "signal" | "redact"
+> {
   /** Once per issuer: account, CA and solvers are shared by all of its certificates. */
   open(issuer: IssuerSetting): Promise<OpenTools>;
   /** Uniform in [0, 1). */
@@ -41,103 +45,146 @@ export interface Renewal {
   readonly deployProblem?: Problem;
 }
 
-/** Renew what is due, each certificate on its own: no failure stops the others. */
+/**
+ * Renew what is due, each certificate on its own: no failure stops the others. All are looked at first; then the most urgent
+ * have the first turns, and whatever is left by `max` waits for the next run.
+ */
 export async function renewAll(
   certificates: readonly WantedCertificate[],
   options: RenewOptions,
-  tools: RenewTools,
+  from: RenewTools,
 ): Promise<readonly Renewal[]> {
+  const { clock, log, random, signal } = from;
   const limit = createLimit(options.concurrency);
-  const turn = turns(options, tools);
-  const startedAt = tools.clock.now();
+  const startedAt = clock.now();
+  const tools = (one: StoredCertificate) => labelled(from, one.name, certificates.length > 1);
+  const looked = await Promise.all(
+    certificates.map((one) => limit(() => look(one, options, tools(one)))),
+  );
+  const due = looked
+    .filter(({ renewal }) => renewal === undefined)
+    .toSorted(byUrgency)
+    .slice(0, options.max);
+  if (due.length > 0 && options.jitter > 0) {
+    const pause = Math.floor(random() * options.jitter);
+    const seconds = Math.round(pause / 1000);
+    log.info(`waiting ${seconds} s, so that not all hosts renew at once`, { step: "jitter" });
+    await clock.sleep(pause, signal);
+  }
+  const turns = new Map(
+    due.map((one) => [
+      one,
+      limit(() => replace(one.known, { ...options, startedAt }, tools(one.known))),
+    ]),
+  );
   return Promise.all(
-    certificates.map((certificate) =>
-      limit(() => renewOne(certificate, { ...options, startedAt }, turn, tools)),
-    ),
+    looked.map(async (one) => {
+      const renewal = one.renewal ?? (await turns.get(one)) ?? postponed(one.known, from);
+      return deployed(renewal, one.known, from);
+    }),
   );
 }
 
-type Turn = () => Promise<boolean>;
-
-/** Grants renewals up to the maximum; the first one waits for the jitter, and the others with it. */
-function turns({ max, jitter }: RenewOptions, { clock, log, random, signal }: RenewTools): Turn {
-  let granted = 0;
-  let waiting: Promise<void> | undefined;
-  return async () => {
-    if (granted >= max) return false;
-    granted += 1;
-    if (jitter > 0 && waiting === undefined) {
-      const pause = Math.floor(random() * jitter);
-      log.info(`waiting ${Math.round(pause / 1000)} s, so that not all hosts renew at once`, {
-        step: "jitter",
-      });
-      waiting = clock.sleep(pause, signal);
-    }
-    await waiting;
-    return true;
-  };
+/** A certificate as it was found: with its outcome, or with none yet when it is to be replaced. */
+interface Looked {
+  readonly known: WantedCertificate;
+  readonly renewal: Renewal | undefined;
 }
 
-async function renewOne(
+async function look(
   certificate: WantedCertificate,
-  options: PassOptions,
-  turn: Turn,
-  from: RenewTools,
-): Promise<Renewal> {
-  const { name } = certificate;
-  const tools = { ...from, log: labelled(from, name) };
+  { force }: RenewOptions,
+  tools: RenewTools,
+): Promise<Looked> {
+  const { clock, signal } = tools;
   let known = certificate;
   try {
     known = await consultCa(certificate, tools);
-    const idle = await idleRenewal(known, options, turn, tools);
-    return await deployed(idle ?? (await replace(known, options, tools)), known, tools);
   } catch (error) {
-    tools.signal.throwIfAborted();
-    const failure = Problem.is(error) ? { problem: error } : { bug: error };
-    const due = dueOf(known, tools.clock.now());
-    return { name, outcome: "failed", due, ...failure, ...heldOf(known) };
+    signal.throwIfAborted();
+    return { known, renewal: failed(known, error, tools) };
   }
+  const now = clock.now();
+  const due = dueOf(known, now);
+  const renewal = { name: known.name, due, ...heldOf(known) };
+  if (!force && due.at > now) return { known, renewal: { ...renewal, outcome: "not due" } };
+  const pause = pauseOf(known, now, force);
+  return {
+    known,
+    renewal: pause === undefined ? undefined : { ...renewal, outcome: "paused", pause },
+  };
 }
 
-type PassOptions = RenewOptions & { readonly startedAt: Date };
+/** What runs out first; what is missing before all. */
+function byUrgency(a: Looked, b: Looked): number {
+  return endOf(a.known) - endOf(b.known);
+}
 
-/** Why nothing is ordered now; undefined when something is to be. */
-async function idleRenewal(
-  certificate: WantedCertificate,
-  { force }: PassOptions,
-  turn: Turn,
-  { clock }: RenewTools,
-): Promise<Renewal | undefined> {
+function endOf({ held }: StoredCertificate): number {
+  return held === undefined ? 0 : new Date(held.meta.notAfter).getTime();
+}
+
+function postponed(certificate: StoredCertificate, { clock, log }: RenewTools): Renewal {
   const now = clock.now();
   const due = dueOf(certificate, now);
-  const renewal = { name: certificate.name, due, ...heldOf(certificate) };
-  if (!force && due.at > now) return { ...renewal, outcome: "not due" };
-  const pause = pauseOf(certificate, now, force);
-  if (pause !== undefined) return { ...renewal, outcome: "paused", pause };
-  return (await turn()) ? undefined : { ...renewal, outcome: "postponed" };
+  if (endOf(certificate) <= now.getTime() || due.rule === "emergency") {
+    log.warn(
+      `${certificate.name} is left for the next run (--max), though it has run out or is about to`,
+      { step: "renew" },
+    );
+  }
+  return { name: certificate.name, outcome: "postponed", due, ...heldOf(certificate) };
+}
+
+function failed(certificate: StoredCertificate, error: unknown, { clock }: RenewTools): Renewal {
+  const failure = Problem.is(error) ? { problem: error } : { bug: error };
+  const due = dueOf(certificate, clock.now());
+  return { name: certificate.name, outcome: "failed", due, ...failure, ...heldOf(certificate) };
 }
 
 async function replace(
   certificate: WantedCertificate,
-  { force, startedAt }: PassOptions,
+  { force, startedAt }: RenewOptions & { readonly startedAt: Date },
   tools: RenewTools,
 ): Promise<Renewal> {
   const { name, request, held: before } = certificate;
-  const { clock, log } = tools;
+  const { clock, log, store } = tools;
   const due = dueOf(certificate, clock.now());
   const reason = due.at <= clock.now() ? due.reason : "--force was given";
   log.info(`${name} is to be renewed: ${reason}`, { step: "renew" });
   // Another run may have renewed it while this one waited for the lock.
-  const isWanted = (one: StoredCertificate) => {
+  const isStillWanted = (one: StoredCertificate) => {
     const changed = one.held?.version === before?.version ? certificate.changed : undefined;
     return force || dueOf({ ...one, ...given({ changed }) }, clock.now()).at <= clock.now();
   };
-  const issuing = await tools.open(request.issuer);
-  const { held, issued } = await issue(request, { isWanted, startedAt }, { ...issuing, log });
-  const after = await tools.store.certificates.read(name);
-  // RFC 9773 §4.3: the CA is asked right after issuance.
-  const next = after === undefined ? due : dueOf(await consultCa(after, tools), clock.now());
-  return { name, outcome: issued ? "renewed" : "not due", due: { ...next, reason }, held };
+  try {
+    const issuing = await opened(certificate, startedAt, tools);
+    const options = { isWanted: isStillWanted, startedAt };
+    const { held, issued } = await issue(request, options, { ...issuing, log });
+    const after = await store.certificates.read(name);
+    // RFC 9773 §4.3: the CA is asked right after issuance.
+    const next = after === undefined ? due : dueOf(await consultCa(after, tools), clock.now());
+    return { name, outcome: issued ? "renewed" : "not due", due: { ...next, reason }, held };
+  } catch (error) {
+    tools.signal.throwIfAborted();
+    return failed(certificate, error, tools);
+  }
+}
+
+/** The issuer's tools. What stands in their way (a bundle that is gone, a secret that is not set) is remembered as an attempt that failed. */
+async function opened(
+  certificate: StoredCertificate,
+  startedAt: Date,
+  tools: RenewTools,
+): Promise<OpenTools> {
+  const { request } = certificate;
+  try {
+    return await tools.open(request.issuer);
+  } catch (error) {
+    tools.signal.throwIfAborted();
+    await beginAttempt(request, startedAt, tools).failed(error);
+    throw error;
+  }
 }
 
 /** What was not deployed before is deployed now, whatever became of the renewal. */
@@ -179,11 +226,17 @@ function heldOf({ held }: { held?: HeldCertificate }): { held?: HeldCertificate 
   return held === undefined ? {} : { held };
 }
 
-/** Several certificates speak at once; each event says which. */
-function labelled({ log }: Pick<RenewTools, "log">, certificate: string): RenewTools["log"] {
+/** Where several certificates speak, each line says which. */
+function labelled(tools: RenewTools, certificate: string, several: boolean): RenewTools {
+  const { log } = tools;
+  const say = (message: string) =>
+    several && !message.startsWith(certificate) ? `${certificate}: ${message}` : message;
   return {
-    debug: (message, fields) => log.debug(message, { certificate, ...fields }),
-    info: (message, fields) => log.info(message, { certificate, ...fields }),
-    warn: (message, fields) => log.warn(message, { certificate, ...fields }),
+    ...tools,
+    log: {
+      debug: (message, fields) => log.debug(say(message), { certificate, ...fields }),
+      info: (message, fields) => log.info(say(message), { certificate, ...fields }),
+      warn: (message, fields) => log.warn(say(message), { certificate, ...fields }),
+    },
   };
 }

@@ -87,6 +87,10 @@ export interface CertificateStatus {
   failures: number;
   /** Not before this time, ours or the CA's. */
   retryAt?: string;
+  /** What the CA itself has said; --force does not clear it. */
+  caRetryAt?: string;
+  /** The certificate with this fingerprint was revoked from here. */
+  revoked?: { fingerprint: string; at: string; reason: string };
   retryReason?: "backoff" | "ca" | "permanent";
   /** Hash of the request that failed: a permanent problem waits until the request is another. */
   failedRequest?: string;

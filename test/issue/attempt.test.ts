@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { CertificateRecord } from "../../src/store/store.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
@@ -98,10 +98,11 @@ test("a secret that a solver's script has printed is not kept", async () => {
   const secret = "correct-horse-battery-staple";
   const script = join(folder.path, "hook.sh");
   await writeFile(script, '#!/bin/sh\necho "token is $MY_TOKEN"\nexit 1\n', { mode: 0o755 });
+  vi.stubEnv("MY_TOKEN", secret);
   const ran = await issuing.issue(["-d", "s.example.test", "--dns-cname", "none"], {
     solver: ["--solver", "exec", "--exec-command", script],
-    env: { HOME: folder.path, PATH: process.env["PATH"] ?? "", MY_TOKEN: secret },
   });
+  vi.unstubAllEnvs();
   expect(ran.code).toBe(7);
   expect(ran.stderr).toContain("token is ***");
   const kept = await readFile(
