@@ -60,7 +60,7 @@ export const command = defineCommand({
     const deployment =
       flags.dryRun === true
         ? showDeployment(context)
-        : openDeployment({ ...context, store: run.store });
+        : openDeployment({ ...context, store: run.store, requests: [request] });
     const tools = await openTools(request.issuer, [request], context, {
       store: run.store,
       timeouts: flags.wait ? {} : { lock: 0 },
@@ -68,6 +68,7 @@ export const command = defineCommand({
       around: deployment.hooks,
     });
     try {
+      await deployment.hooks.resume();
       await cleanAllLeftovers(tools);
       const current = await handedBack(request, flags, tools);
       if (current !== undefined) return presentCurrent(request, current, context);

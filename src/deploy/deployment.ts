@@ -49,6 +49,7 @@ export function showDeployment({ log }: Pick<DeployTools, "log">): Deployment {
   };
   return {
     hooks: {
+      resume: () => Promise.resolve(),
       async pre({ hooks }) {
         tell("pre", hooks.pre);
         tell("post", hooks.post);

@@ -10,11 +10,14 @@ import {
   runVariables,
   type Variables,
 } from "./environment.ts";
+import { openOwedHooks, type OwedHooks } from "./owed.ts";
 import { redactor } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 
 /** The hooks around the issuing of one run's certificates. Identical `pre` and `post` commands run once. */
 export interface Hooks {
+  /** At the start of a run: the `post` commands of runs that were killed, which may have left a server stopped. */
+  resume(): Promise<void>;
   /** Before anything is ordered. Rejects with a `machine` Problem when a command fails: this certificate is not to be ordered. */
   pre(request: CertificateRequest, held?: HeldCertificate): Promise<void>;
   /** It was issued, for `post` to tell. */
@@ -27,16 +30,22 @@ export interface Hooks {
 
 type HookTools = Pick<
   DeployTools,
-  "log" | "clock" | "signal" | "env" | "once" | "redact" | "requests"
+  "store" | "log" | "clock" | "signal" | "env" | "once" | "redact" | "requests"
 >;
 
 export function openHooks(tools: HookTools): Hooks {
   const tried = new Set<CertificateRequest>();
   const issued = new Set<CertificateRequest>();
   const failed = new Set<CertificateRequest>();
+  const owed = openOwedHooks(tools);
   return {
+    resume: () => resume(owed, tools),
     async pre(request, held) {
       tried.add(request);
+      for (const hook of request.hooks.post ?? []) {
+        const remember = () => warned(() => owed.remember(hook), tools);
+        await tools.once.once(`owed ${keyOf(hook)}`, remember);
+      }
       const variables = certificateVariables("pre", request, held);
       for (const hook of request.hooks.pre ?? []) {
         const run = () => runHook("pre", hook, [request], variables, tools);
@@ -59,13 +68,32 @@ export function openHooks(tools: HookTools): Hooks {
       const hooks = new Map(
         requests.flatMap(({ hooks: { post = [] } }) => post.map((hook) => [keyOf(hook), hook])),
       );
-      const variables = runVariables([...issued], [...failed]);
-      const unstoppable = { ...tools, signal: new AbortController().signal };
-      for (const hook of hooks.values()) {
-        await warned(() => runHook("post", hook, requests, variables, unstoppable), tools);
-      }
+      await runPost(hooks.values(), requests, runVariables([...issued], [...failed]), tools);
+      await warned(() => owed.forget(), tools);
     },
   };
+}
+
+/** While a run that died is in arrears, a server may be down; nothing keeps this run from its own work all the same. */
+async function resume(owed: OwedHooks, tools: HookTools): Promise<void> {
+  const work = async (hooks: readonly HookSetting[]) => {
+    tools.log.warn("an earlier run was killed before its post hooks; they are run now");
+    await runPost(hooks, [], runVariables([], []), tools);
+  };
+  await warned(() => owed.settle(work), tools);
+}
+
+/** What `pre` has stopped has to be started, whoever wants to stop. */
+async function runPost(
+  hooks: Iterable<HookSetting>,
+  requests: readonly CertificateRequest[],
+  variables: Variables,
+  tools: HookTools,
+): Promise<void> {
+  const unstoppable = { ...tools, signal: new AbortController().signal };
+  for (const hook of hooks) {
+    await warned(() => runHook("post", hook, requests, variables, unstoppable), tools);
+  }
 }
 
 /** Nothing was issued, so it is no deploy step that failed; and the CA was asked for nothing. */

@@ -1,5 +1,5 @@
 import { Problem } from "../problem.ts";
-import { conditionsOf } from "./conditions.ts";
+import { conditionsOf, hasFailed, isWaiting } from "./conditions.ts";
 import { timeFrom } from "./describe.ts";
 import { dueOf } from "./due.ts";
 import type { KnownCertificate } from "./known.ts";
@@ -10,6 +10,7 @@ export interface Finding {
   readonly kind:
     | "broken"
     | "missing"
+    | "revoked"
     | "expired"
     | "drifted"
     | "past due"
@@ -45,13 +46,16 @@ export function checkBroken({ name, problem }: BrokenCertificate): Checked {
   return { name, findings: [finding("broken", [message, hint ?? ""].join(" ").trim())] };
 }
 
+const unready: ReadonlyMap<string, Finding["kind"]> = new Map([
+  ["Missing", "missing"],
+  ["Revoked", "revoked"],
+  ["Expired", "expired"],
+]);
+
 function readiness(certificate: KnownCertificate, now: Date): readonly Finding[] {
   const ready = conditionsOf(certificate, now).find(({ type }) => type === "Ready");
   if (ready === undefined || ready.status) return [];
-  const kinds = { Missing: "missing", Expired: "expired" } as const;
-  const kind =
-    ready.reason === "Missing" || ready.reason === "Expired" ? kinds[ready.reason] : "drifted";
-  return [{ kind, detail: ready.message }];
+  return [{ kind: unready.get(ready.reason) ?? "drifted", detail: ready.message }];
 }
 
 function lateness(certificate: KnownCertificate, warn: number, now: Date): readonly Finding[] {
@@ -84,11 +88,14 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   const conditions = conditionsOf(certificate, now);
   const backing = conditions.find(({ type }) => type === "BackingOff");
   const deployed = conditions.find(({ type }) => type === "Deployed");
+  const { held, status } = certificate;
+  // One that is not due yet lives well without the attempt; what has backed off is told at any time.
+  const failing =
+    status.failures > 0 || (hasFailed(certificate) && dueOf(certificate, now).at <= now);
+  const undeployed = deployed?.status === false && held !== undefined && !isWaiting(deployed);
   return [
-    ...(certificate.status.failures > 0 ? [finding("failing", backing?.message ?? "")] : []),
-    ...(deployed?.status === false && certificate.held !== undefined
-      ? [finding("undeployed", deployed.message)]
-      : []),
+    ...(failing ? [finding("failing", backing?.message ?? "")] : []),
+    ...(undeployed ? [finding("undeployed", deployed.message)] : []),
   ];
 }
 

@@ -1,7 +1,8 @@
 import { deployStatesOf } from "../deploy/steps.ts";
 import { driftOf } from "../issue/request.ts";
-import { pauseOf, type Pause } from "./due.ts";
+import { dueOf, pauseOf, type Pause } from "./due.ts";
 import type { KnownCertificate } from "./known.ts";
+import { deployTimeOf, waitingOf } from "./windows.ts";
 
 /** One aspect of a certificate, as in Kubernetes: true or false, a word for machines and a sentence for people. */
 export interface Condition {
@@ -17,19 +18,31 @@ export function conditionsOf(certificate: KnownCertificate, now: Date): readonly
     { type: "Ready", ...ready(certificate, now) },
     { type: "Issuing", ...issuing(certificate) },
     { type: "BackingOff", ...backingOff(certificate, now) },
-    { type: "Deployed", ...deployed(certificate) },
+    { type: "Deployed", ...deployed(certificate, now) },
   ];
 }
 
 /** The most that can be said in a word or two: what an operator wants to know first. */
 export function stateOf(certificate: KnownCertificate, now: Date): string {
   const { reason } = ready(certificate, now);
+  const deployment = deployed(certificate, now);
+  const undeployed = isWaiting(deployment) ? "waiting for its window" : "not deployed";
   const words = [
     reason.toLowerCase(),
-    ...(certificate.status.failures > 0 ? ["last attempt failed"] : []),
-    ...(certificate.held !== undefined && !deployed(certificate).status ? ["not deployed"] : []),
+    ...(hasFailed(certificate) ? ["last attempt failed"] : []),
+    ...(certificate.held !== undefined && !deployment.status ? [undeployed] : []),
   ];
   return words.join(", ");
+}
+
+/** True when the last attempt failed, of whatever kind the failure was. */
+export function hasFailed({ status }: Pick<KnownCertificate, "status">): boolean {
+  return status.failures > 0 || status.lastAttempt?.outcome === "failed";
+}
+
+/** True of a Deployed condition that is false for want of a window alone. */
+export function isWaiting({ reason }: Pick<Condition, "reason">): boolean {
+  return reason === "WaitingForWindow" || reason === "WindowOpen";
 }
 
 type Said = Omit<Condition, "type">;
@@ -38,6 +51,9 @@ function ready(certificate: KnownCertificate, now: Date): Said {
   const { held, request, changed } = certificate;
   if (held === undefined) return no("Missing", "No certificate is held.");
   const { notAfter } = held.meta;
+  const { at, rule, reason } = dueOf(certificate, now);
+  if (rule === "revoked" && at <= now)
+    return no("Revoked", `What is held is of no use: ${reason}.`);
   if (new Date(notAfter) <= now) return no("Expired", `It has expired at ${notAfter}.`);
   const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return no("Drifted", `What is held is not what is wanted: ${drift}.`);
@@ -54,9 +70,12 @@ function issuing({ pending }: KnownCertificate): Said {
 
 function backingOff(certificate: KnownCertificate, now: Date): Said {
   const { failures, lastAttempt } = certificate.status;
-  if (failures === 0) return no("NoFailure", "The last attempt did not fail.");
+  if (!hasFailed(certificate)) return no("NoFailure", "The last attempt did not fail.");
   const pause = pauseOf(certificate, now, false);
   const why = lastAttempt?.problem?.detail ?? lastAttempt?.problem?.title ?? "no reason is known";
+  // Wrong options, this machine, a lock: the CA was not troubled, and nothing waits.
+  if (failures === 0 && pause === undefined)
+    return no("RetryDue", `The last attempt failed, and the next run tries again: ${why}`);
   const count = `${failures} ${failures === 1 ? "failure" : "failures"} since the last success`;
   if (pause === undefined) return no("RetryDue", `${count}, and the next run tries again: ${why}`);
   return yes(reasons[pause.reason], `${count}; ${until(pause)}: ${why}`);
@@ -67,11 +86,11 @@ const reasons = { backoff: "Failed", ca: "LimitedByCa", permanent: "Refused" } a
 function until({ reason, until }: Pause): string {
   const time = until.toISOString();
   if (reason === "permanent")
-    return "not tried again until the request changes or --force is given";
+    return "not tried again by itself: mend the cause and change the request, or renew with --force";
   return reason === "ca" ? `the CA wants none before ${time}` : `not tried before ${time}`;
 }
 
-function deployed(certificate: KnownCertificate): Said {
+function deployed(certificate: KnownCertificate, now: Date): Said {
   const steps = deployStatesOf(certificate);
   if (certificate.held === undefined) return no("Missing", "No certificate is held.");
   if (steps.length === 0) return yes("NoSteps", "Nothing is to be done with a new certificate.");
@@ -81,13 +100,26 @@ function deployed(certificate: KnownCertificate): Said {
     const told = failed.map(({ step, detail = "it failed" }) => `${step}: ${detail}`);
     return no("StepFailed", told.join("; "));
   }
-  if (pending.length > 0) {
-    return no("StepPending", `Not done yet: ${pending.map(({ step }) => step).join(", ")}.`);
-  }
+  if (pending.length > 0)
+    return undone(certificate, pending.map(({ step }) => step).join(", "), now);
   return yes(
     "Done",
     `${steps.length === 1 ? "The step is" : `All ${steps.length} steps are`} done.`,
   );
+}
+
+function undone(certificate: KnownCertificate, steps: string, now: Date): Said {
+  const waiting = waitingOf(certificate, now);
+  const next = deployTimeOf(certificate, now)?.toISOString();
+  if (waiting?.until !== undefined)
+    return no("WaitingForWindow", `Not done before its window opens at ${next}: ${steps}.`);
+  if (waiting !== undefined)
+    return no("WindowOpen", `Its window is open, and the next run does: ${steps}.`);
+  const missed =
+    next === undefined
+      ? ""
+      : ` A window has gone by in which nothing ran; the next one opens at ${next}.`;
+  return no("StepPending", `Not done yet: ${steps}.${missed}`);
 }
 
 function yes(reason: string, message: string): Said {

@@ -1,6 +1,7 @@
-import { conditionsOf } from "./conditions.ts";
+import { conditionsOf, hasFailed } from "./conditions.ts";
 import { dueOf } from "./due.ts";
 import type { Known, KnownCertificate } from "./known.ts";
+import { waitingOf } from "./windows.ts";
 import type { BrokenCertificate } from "./wanted.ts";
 
 /** Prometheus' text format, version 0.0.4, for the node exporter's textfile collector. */
@@ -91,7 +92,23 @@ const metrics: readonly Metric[] = [
   {
     name: "retry_timestamp_seconds",
     help: "No attempt is made before this time.",
-    samples: ({ status }) => (status.failures === 0 ? [] : time(status.retryAt)),
+    samples: ({ status }) =>
+      status.failures === 0 || status.retryReason === "permanent" ? [] : time(status.retryAt),
+  },
+  {
+    name: "last_attempt_failed",
+    help: "1 when the last attempt failed, for whatever reason; else 0.",
+    samples: (certificate) => [[hasFailed(certificate) ? 1 : 0]],
+  },
+  {
+    name: "ari_check_timestamp_seconds",
+    help: "When the CA is to be asked for its renewal window again; the first run after that does it.",
+    samples: ({ status }) => time(status.ari?.nextCheck),
+  },
+  {
+    name: "deploy_window_timestamp_seconds",
+    help: "When the window opens that deploy steps wait for.",
+    samples: (certificate, now) => time(waitingOf(certificate, now)?.until?.toISOString()),
   },
   {
     name: "condition",

@@ -22,11 +22,18 @@ export function documentOf(certificate: KnownCertificate, now: Date): Record<str
     next: nextOf(certificate, now),
     deploy: deployStatesOf(certificate),
     request: remembered,
-    status,
+    status: withoutEmptyPromise(status),
     ...(pending === undefined
       ? {}
       : { pendingOrder: pending.orderUrl, presented: pending.presented.length }),
   };
+}
+
+/** A refusal for good is not tried again when the back-off of that failure ends. */
+function withoutEmptyPromise(status: CertificateStatus): CertificateStatus {
+  if (status.retryReason !== "permanent") return status;
+  const { retryAt: _, ...kept } = status;
+  return kept;
 }
 
 /** What the next run will do, and when. */

@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import { openHooks } from "../../src/deploy/hooks.ts";
@@ -96,4 +97,42 @@ test("after Ctrl-C what pre has stopped is started again", async () => {
   controller.abort(new Error("stopped"));
   await hooks.post();
   expect(await said()).toBe("stop\nstart\n");
+});
+
+test("a run that lives keeps its post hooks from the others, and owes none when it has ended", async () => {
+  const { hooks, one, two, world, said } = await withHooks((log) => ({
+    pre: [shell(`echo stop >> ${log}`)],
+    post: [shell(`echo start >> ${log}`), shell(`echo tell >> ${log}`)],
+  }));
+  const { store } = world.tools;
+  const other = openHooks({ ...world.tools, once: openOncePerRun() });
+  await Promise.all([hooks.pre(one), hooks.pre(two)]);
+  expect(JSON.stringify(await store.solverState("post hooks").get("owed"))).toMatch(
+    /^[^]*echo start[^]*echo tell[^]*$/,
+  );
+  await other.resume();
+  expect(await said()).toBe("stop\n");
+  await hooks.post();
+  await other.resume();
+  expect(await said()).toBe("stop\nstart\ntell\n");
+  expect(await store.solverState("post hooks").get("owed")).toBeUndefined();
+  expect(await readdir(join(store.root, "locks"))).toEqual([]);
+});
+
+test("what cannot be remembered keeps nobody from a certificate", async () => {
+  const { hooks, one, world, said } = await withHooks((log) => ({
+    pre: [shell(`echo stop >> ${log}`)],
+    post: [shell(`echo start >> ${log}`)],
+  }));
+  await mkdir(join(world.tools.store.root, "solvers"), { recursive: true });
+  await world.tools.store.solverState("post hooks").set("owed", undefined);
+  const [file = ""] = await readdir(join(world.tools.store.root, "solvers"));
+  await writeFile(join(world.tools.store.root, "solvers", file), "{");
+  await hooks.resume();
+  await hooks.pre(one);
+  await hooks.post();
+  expect(await said()).toBe("stop\nstart\n");
+  expect(world.lines.filter((line) => line.startsWith("warn"))).toContainEqual(
+    expect.stringContaining("is broken"),
+  );
 });
