@@ -102,6 +102,8 @@ async function look(
     known = await consultCa(certificate, tools);
   } catch (error) {
     signal.throwIfAborted();
+    // Whatever keeps the CA from being asked now keeps the certificate from being renewed later.
+    await beginAttempt(known.request, clock.now(), tools).failed(error);
     return { known, renewal: failed(known, error, tools) };
   }
   const now = clock.now();

@@ -1,0 +1,208 @@
+import { describe, expect, test } from "vitest";
+import type { CertificateRequest, DeployWindow, VersionMeta } from "../../src/certificate.ts";
+import { stepsOf } from "../../src/deploy/steps.ts";
+import { requestHash } from "../../src/issue/request.ts";
+import { check, problemOfChecks } from "../../src/renew/check.ts";
+import { conditionsOf, stateOf } from "../../src/renew/conditions.ts";
+import type { KnownCertificate } from "../../src/renew/known.ts";
+import { prometheusText } from "../../src/renew/metrics.ts";
+import { planOf, stepOf, timeOf } from "../../src/renew/plan.ts";
+import { documentOf, viewOf } from "../../src/renew/story.ts";
+import type { CertificateStatus } from "../../src/store/store.ts";
+
+const day = 86_400_000;
+/** A Sunday. */
+const issued = new Date("2026-03-01T12:00:00.000Z");
+const after = (days: number) => new Date(issued.getTime() + days * day);
+
+const plain: CertificateRequest = {
+  name: "shop",
+  identifiers: [{ type: "dns", value: "shop.example.com" }],
+  keyType: "ec256",
+  reuseKey: false,
+  issuer: { server: "https://ca.example/directory", agreeTos: true },
+  solvers: [],
+  labels: {},
+  outputs: {},
+  hooks: {},
+};
+
+/** Issued for ninety days. */
+function certificate(
+  status: Partial<CertificateStatus>,
+  change: Partial<CertificateRequest> = {},
+): KnownCertificate {
+  const request = { ...plain, ...change };
+  const meta: VersionMeta = {
+    identifiers: request.identifiers,
+    serial: "01",
+    fingerprint: "ab",
+    issuer: "R11",
+    notBefore: issued.toISOString(),
+    notAfter: after(90).toISOString(),
+    keyType: "ec256",
+    directory: request.issuer.server,
+    account: "account",
+    certificateUrl: "https://ca.example/certificate/1",
+    orderUrl: "https://ca.example/order/1",
+    issuedAt: issued.toISOString(),
+    requestHash: requestHash(request),
+  };
+  const paths = { certificate: "cert.pem", chain: "chain.pem", fullchain: "fullchain.pem" };
+  return {
+    name: "shop",
+    request,
+    status: { failures: 0, ...status },
+    held: { version: 1, meta, paths },
+  };
+}
+
+function condition(one: KnownCertificate, type: string, now: Date) {
+  return conditionsOf(one, now).find((known) => known.type === type);
+}
+
+function kindsOf(one: KnownCertificate, now: Date): readonly string[] {
+  return check(one, 0, now).findings.map(({ kind }) => kind);
+}
+
+function metric(one: KnownCertificate, name: string, now: Date): string | undefined {
+  const text = prometheusText({ certificates: [one], broken: [] }, now);
+  return text.split("\n").find((line) => line.startsWith(`acmectl_certificate_${name}{`));
+}
+
+describe("a failure of which the CA was not asked", () => {
+  const problem = {
+    type: "urn:acmectl:problem:config",
+    title: "Wrong configuration",
+    detail: "no such zone",
+  };
+  const startedAt = after(60).toISOString();
+  const failed = certificate({
+    lastAttempt: { startedAt, outcome: "failed", events: [], problem },
+  });
+
+  test("is told as what it is, and that the next run tries again", () => {
+    expect(condition(failed, "BackingOff", after(60))).toEqual({
+      type: "BackingOff",
+      status: false,
+      reason: "RetryDue",
+      message: "The last attempt failed, and the next run tries again: no such zone",
+    });
+    expect(stateOf(failed, after(60))).toBe("valid, last attempt failed");
+    expect(metric(failed, "last_attempt_failed", after(60))).toMatch(/ 1$/);
+    expect(metric(certificate({}), "last_attempt_failed", after(60))).toMatch(/ 0$/);
+  });
+
+  test("is reported from the moment that the certificate is due, and not before", () => {
+    expect(kindsOf(failed, after(59))).toEqual([]);
+    const checked = check(failed, 0, after(60));
+    expect(checked.findings.map(({ kind }) => kind)).toEqual(["failing"]);
+    expect(problemOfChecks([checked])?.message).toContain("no such zone");
+    expect(kindsOf(certificate({}), after(60))).toEqual([]);
+  });
+
+  test("is forgotten with the next success", () => {
+    const again = certificate({ lastAttempt: { startedAt, outcome: "issued", events: [] } });
+    expect(condition(again, "BackingOff", after(60))).toMatchObject({ reason: "NoFailure" });
+    expect(kindsOf(again, after(60))).toEqual([]);
+  });
+});
+
+describe("a refusal for good", () => {
+  const refused = certificate({
+    failures: 1,
+    retryAt: after(60.5).toISOString(),
+    retryReason: "permanent",
+    failedRequest: requestHash(plain),
+    lastAttempt: { startedAt: after(60).toISOString(), outcome: "failed", events: [] },
+  });
+  const now = after(60.1);
+
+  test("has no time to come back, in the plan, the status, its document and the metrics", () => {
+    const step = stepOf(refused, now);
+    expect(step).toMatchObject({ action: "wait", reason: expect.stringContaining("--force") });
+    expect(timeOf(step, now)).toBeUndefined();
+    const wanted = { certificates: [refused], orphans: [], broken: [] };
+    const plan = planOf(wanted, { prune: false, detailed: false }, now);
+    const shown = [plan, documentOf(refused, now), viewOf(refused, { detailed: true }, now)];
+    expect(JSON.stringify(shown)).not.toContain(after(60.5).toISOString());
+    expect(JSON.stringify(shown)).not.toContain("retryAt");
+    expect(metric(refused, "retry_timestamp_seconds", now)).toBeUndefined();
+    expect(condition(refused, "BackingOff", now)).toMatchObject({
+      reason: "Refused",
+      message: expect.stringContaining("--force"),
+    });
+  });
+
+  test("is another matter than a back-off, which ends", () => {
+    const waiting = certificate({ ...refused.status, retryReason: "backoff" });
+    const step = stepOf(waiting, now);
+    expect(timeOf(step, now)).toEqual(after(60.5));
+    expect(metric(waiting, "retry_timestamp_seconds", now)).toMatch(/ \d+$/);
+    expect(documentOf(waiting, now)["status"]).toHaveProperty("retryAt");
+  });
+});
+
+describe("deploy steps that wait for a window", () => {
+  /** Mondays from two to four. */
+  const window: DeployWindow = { start: "0 2 * * 1", duration: day / 12, timeZone: "UTC" };
+  const change = { hooks: { deploy: [{ run: "reload" }] }, windows: [window] };
+  const undeployed = certificate({}, change);
+  const opens = new Date("2026-03-02T02:00:00.000Z");
+
+  test("are planned for when it opens, and no alarm before", () => {
+    const step = stepOf(undeployed, issued);
+    expect(step).toMatchObject({ action: "wait", until: opens });
+    expect(timeOf(step, issued)).toEqual(opens);
+    expect(condition(undeployed, "Deployed", issued)).toMatchObject({
+      status: false,
+      reason: "WaitingForWindow",
+      message: expect.stringContaining(opens.toISOString()),
+    });
+    expect(stateOf(undeployed, issued)).toBe("valid, waiting for its window");
+    expect(kindsOf(undeployed, issued)).toEqual([]);
+    expect(metric(undeployed, "deploy_window_timestamp_seconds", issued)).toMatch(
+      new RegExp(` ${opens.getTime() / 1000}$`),
+    );
+  });
+
+  test("are no alarm while it is open, and are one when it has gone by", () => {
+    const during = new Date("2026-03-02T03:00:00.000Z");
+    expect(stepOf(undeployed, during)).toMatchObject({ action: "deploy" });
+    expect(condition(undeployed, "Deployed", during)).toMatchObject({ reason: "WindowOpen" });
+    expect(kindsOf(undeployed, during)).toEqual([]);
+    const late = new Date("2026-03-02T04:00:00.000Z");
+    expect(stepOf(undeployed, late)).toMatchObject({
+      action: "wait",
+      until: new Date("2026-03-09T02:00:00.000Z"),
+    });
+    expect(condition(undeployed, "Deployed", late)).toMatchObject({
+      reason: "StepPending",
+      message: expect.stringContaining("2026-03-09T02:00:00.000Z"),
+    });
+    expect(kindsOf(undeployed, late)).toEqual(["undeployed"]);
+    expect(metric(undeployed, "deploy_window_timestamp_seconds", late)).toBeUndefined();
+  });
+
+  test("that failed in it are an alarm at once", () => {
+    const [known] = stepsOf(undeployed.request);
+    const state = { version: 1, state: "failed", at: opens.toISOString(), detail: "no" } as const;
+    const failed = certificate({ deploy: { [known?.key ?? ""]: state } }, change);
+    expect(condition(failed, "Deployed", issued)).toMatchObject({ reason: "StepFailed" });
+    expect(kindsOf(failed, issued)).toEqual(["undeployed"]);
+  });
+
+  test("without one are an alarm, as ever", () => {
+    const open = certificate({}, { hooks: change.hooks });
+    expect(stepOf(open, issued)).toMatchObject({ action: "deploy" });
+    expect(kindsOf(open, issued)).toEqual(["undeployed"]);
+  });
+});
+
+test("what was revoked is not ready, however long it would be valid", () => {
+  const revoked = { fingerprint: "ab", at: issued.toISOString(), reason: "keyCompromise" };
+  const one = certificate({ revoked });
+  expect(condition(one, "Ready", after(1))).toMatchObject({ status: false, reason: "Revoked" });
+  expect(kindsOf(one, after(1))).toEqual(["revoked"]);
+  expect(stepOf(one, after(1))).toMatchObject({ action: "re-issue" });
+});
