@@ -131,7 +131,7 @@ describe("acmectl with the embedded CA", () => {
     expect(records.map(({ name }) => name)).toEqual(Array(2).fill("_acme-challenge.example.test"));
     for (const { data } of records) {
       expect(first.stderr).toContain(
-        `The TXT value ${data} at _acme-challenge.example.test is not visible`,
+        `The TXT value ${data} that solver manual wrote at _acme-challenge.example.test is not visible`,
       );
     }
     expect(world.issuing.ca.requests.filter(({ kind }) => kind === "challenge")).toEqual([]);
