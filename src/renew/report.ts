@@ -1,7 +1,9 @@
-import { Problem, type ExitCode } from "../problem.ts";
+import type { ExitCode } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
+import { toldProblem } from "./broken.ts";
 import { describeHeld } from "./describe.ts";
 import type { Renewal } from "./renew.ts";
+import { problemOf, problemOfPass } from "./troubles.ts";
 
 /** What a pass over the certificates came to: the exit code, the document and the lines for people. */
 export function reportRenewals(
@@ -9,18 +11,16 @@ export function reportRenewals(
   { detailed, dryRun = false }: { detailed: boolean; dryRun?: boolean },
   now: Date,
 ): Result {
-  const bug = renewals.find((one) => one.bug !== undefined);
-  if (bug !== undefined) throw bug.bug;
-  const failed = renewals.filter((one) => one.problem !== undefined);
-  const undeployed = renewals.filter((one) => one.deployProblem !== undefined);
-  const paused = renewals.filter((one) => one.outcome === "paused");
-  const renewed = renewals.filter((one) => one.outcome === "renewed");
-  const problem = problemOf(renewals, failed, undeployed, paused);
-  const exitCode: ExitCode = problem?.exitCode ?? (detailed && renewed.length > 0 ? 10 : 0);
+  const [only] = renewals;
+  // Its stack is worth more than a document that says nothing else.
+  if (renewals.length === 1 && only?.bug !== undefined) throw only.bug;
+  const fresh = renewals.filter((one) => one.outcome === "renewed");
+  const problem = problemOfPass(renewals);
+  const exitCode: ExitCode = problem?.exitCode ?? (detailed && fresh.length > 0 ? 10 : 0);
   return {
     exitCode,
     document: {
-      outcome: problem === undefined ? (renewed.length > 0 ? "renewed" : "unchanged") : "failed",
+      outcome: problem === undefined ? outcomeOf(fresh) : "failed",
       certificates: renewals.map((one) => (dryRun ? rehearsed(one) : documentOf(one, now))),
     },
     view: dryRun ? dryView(renewals) : viewOf(renewals),
@@ -28,83 +28,45 @@ export function reportRenewals(
   };
 }
 
-/** One certificate's failure keeps its own code; of several certificates, some of which are well, it is 11. */
-function problemOf(
-  all: readonly Renewal[],
-  failed: readonly Renewal[],
-  undeployed: readonly Renewal[],
-  paused: readonly Renewal[],
-): Problem | undefined {
-  const [first] = failed;
-  if (first?.problem !== undefined) {
-    if (all.length === 1) return first.problem;
-    return new Problem("partial", {
-      detail: failed.map(({ name, problem }) => `${name}: ${problem?.message}`).join("\n"),
-      subproblems: failed.flatMap(({ problem }) =>
-        problem === undefined ? [] : [problem.document],
-      ),
-      hint: "Each has its own story: acmectl status NAME. The others are not affected.",
-    });
-  }
-  if (undeployed[0] !== undefined) {
-    return new Problem("deploy", {
-      detail: undeployed
-        .map(({ name, deployProblem }) => `${name}: ${deployProblem?.message}`)
-        .join("\n"),
-      hint: "The certificates are issued. The next run, or `acmectl deploy`, repeats what failed without a new order.",
-    });
-  }
-  return paused.length === 0 ? undefined : pausedProblem(paused);
+function outcomeOf(fresh: readonly Renewal[]): "unchanged" | "issued" | "renewed" {
+  if (fresh.length === 0) return "unchanged";
+  return fresh.every(isFirst) ? "issued" : "renewed";
 }
 
-function pausedProblem(paused: readonly Renewal[]): Problem {
-  const permanent = paused.filter(({ pause }) => pause?.reason === "permanent");
-  const waiting = paused.flatMap(({ pause }) =>
-    pause === undefined || pause.reason === "permanent" ? [] : [pause.until],
-  );
-  const soonest = waiting.toSorted((a, b) => a.getTime() - b.getTime())[0];
-  return new Problem("backoff", {
-    detail: paused.map(({ name, pause }) => `${name}: ${describePause(pause)}`).join("\n"),
-    hint:
-      permanent.length === 0
-        ? "It is tried again by the first run after that; --force tries now, unless the CA has named the time."
-        : "Mend the cause (acmectl status NAME tells it), then acmectl renew --force NAME.",
-    ...(soonest === undefined ? {} : { retryAt: soonest }),
-  });
-}
-
-function describePause(pause: Renewal["pause"]): string {
-  if (pause?.reason === "permanent") return "the CA will never accept this request as it is";
-  const until = pause?.until.toISOString() ?? "later";
-  return pause?.reason === "ca"
-    ? `the CA wants no request before ${until}`
-    : `backing off until ${until} after a failure`;
+/** Nothing was held before. */
+function isFirst({ outcome, held }: Renewal): boolean {
+  return outcome === "renewed" && held?.version === 1;
 }
 
 function documentOf(renewal: Renewal, now: Date): Record<string, unknown> {
-  const { name, outcome, due, held, problem, pause, deployProblem } = renewal;
-  const shown = problem ?? deployProblem;
+  const { name, due, held, pause } = renewal;
+  const outcome = isFirst(renewal) ? "issued" : renewal.outcome.replace(" ", "-");
+  const shown = problemOf(renewal);
   return {
     ...(held === undefined ? {} : describeHeld({ name }, held, outcome, now).document),
     name,
-    outcome: outcome.replace(" ", "-"),
+    outcome,
     dueAt: due.at.toISOString(),
     reason: due.reason,
     ...(pause === undefined
       ? {}
-      : { retryAt: pause.until.toISOString(), retryReason: pause.reason }),
-    ...(shown === undefined ? {} : { problem: { ...shown.document, hint: shown.hint } }),
+      : {
+          ...(pause.reason === "permanent" ? {} : { retryAt: pause.until.toISOString() }),
+          retryReason: pause.reason,
+        }),
+    ...(shown === undefined ? {} : { problem: toldProblem(shown) }),
   };
 }
 
 function viewOf(renewals: readonly Renewal[]): readonly Block[] {
-  const lines = renewals.flatMap(({ name, outcome, held }): Block[] => {
+  const lines = renewals.flatMap((renewal): Block[] => {
+    const { name, outcome, held } = renewal;
     if (outcome === "renewed") {
       return [
         {
           kind: "line",
           tone: "good",
-          text: `Renewed ${name}, valid until ${held?.meta.notAfter}.`,
+          text: `${isFirst(renewal) ? "Issued" : "Renewed"} ${name}, valid until ${held?.meta.notAfter}.`,
         },
       ];
     }
@@ -122,9 +84,9 @@ function viewOf(renewals: readonly Renewal[]): readonly Block[] {
 }
 
 function rehearsed(renewal: Renewal): Record<string, unknown> {
-  const { name, outcome, problem } = renewal;
-  const shown =
-    problem === undefined ? {} : { problem: { ...problem.document, hint: problem.hint } };
+  const { name, outcome } = renewal;
+  const problem = problemOf(renewal);
+  const shown = problem === undefined ? {} : { problem: toldProblem(problem) };
   return { name, outcome: outcome === "renewed" ? "dry-run" : outcome, ...shown };
 }
 
