@@ -144,7 +144,8 @@ async function tryStep(
     return undefined;
   } catch (error) {
     if (signal.aborted || !Problem.is(error) || !error.is("deploy")) throw error;
-    log.warn(`${name}: ${error.message}`, { step: "deploy" });
+    // Why is told at the end of the run, together with what else failed.
+    log.warn(`${name}: failed: ${subject.redact(title)}`, { step: "deploy" });
     const detail = subject.redact(error.message);
     await record(name, known, { version, state: "failed", detail }, tools);
     return { title, problem: error };
@@ -172,21 +173,23 @@ async function record(
   }));
 }
 
+/** The title has the name for whoever reads this problem alone; the detail is told behind the name where there are several. */
 function problemOf(name: string, failures: readonly Failure[], tried: number): Problem {
   const [first] = failures;
   const only = failures.length === 1 && first !== undefined ? first.problem : undefined;
   const again = `Then \`acmectl deploy ${name}\` repeats what failed; the next renew does so too. No new certificate is needed.`;
   if (only !== undefined) {
     return new Problem("deploy", {
-      title: only.document.title,
-      detail: `${name} was issued, and a deploy step failed. ${only.message}`,
+      title: `A deploy step of ${name} failed`,
+      detail: only.message,
       hint: only.hint === undefined ? again : `${only.hint} ${again}`,
       cause: only,
     });
   }
+  const told = failures.map(({ title, problem }) => `${title}: ${problem.message}`);
   return new Problem("deploy", {
-    detail: `${name} was issued, and ${failures.length} of ${tried} deploy steps failed.`,
-    hint: again,
-    subproblems: failures.map(({ title, problem }) => ({ ...problem.document, title })),
+    title: `Deploy steps of ${name} failed`,
+    detail: [`${failures.length} of ${tried} failed.`, ...told].join("\n"),
+    hint: [...new Set([...failures.flatMap(({ problem }) => problem.hint ?? []), again])].join(" "),
   });
 }

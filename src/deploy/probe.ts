@@ -167,7 +167,6 @@ async function pause(milliseconds: number, clock: Clock, signal: AbortSignal): P
 
 function notServed({ probe, servername }: ProbeSetting, found: string): Problem {
   return new Problem("deploy", {
-    title: "The new certificate is not served",
     detail: `${probe} does not show the new certificate: ${found}.`,
     hint: `Does the server read the files of this certificate, and was it reloaded${servername === undefined ? "" : `, and is ${servername} a name of it`}? A step before this one has to do it, e.g. reload: nginx.`,
   });

@@ -147,7 +147,10 @@ const remedies: Readonly<Record<string, readonly [why: string, hint: string]>> =
   ENOTDIR: ["a part of the path is a file", "Mend the path."],
   EACCES: ["permission denied", permission],
   EPERM: ["the operation is not permitted", permission],
-  EROFS: ["the file system is mounted read-only", "Mount it read-write, or choose another path."],
+  EROFS: [
+    "the file system is mounted read-only",
+    "In a scheduled run, let it write there: acmectl schedule install --writable {folder}; else mount it read-write, or choose another path.",
+  ],
   ENOSPC: ["no space left on the device", "Free space or inodes (df -h, df -i)."],
   EDQUOT: ["the disk quota is used up", "Free space within the quota."],
 };

@@ -46,12 +46,24 @@ test("several failures are told one by one", async () => {
     shell("kill -9 $$"),
   ]);
   const problem = await world.deploy();
-  expect(problem?.message).toBe("shop was issued, and 3 of 3 deploy steps failed.");
-  const told = problem?.document.subproblems?.map(({ title, detail }) => `${title}: ${detail}`);
-  expect(told).toEqual([
+  expect(problem?.document.title).toBe("Deploy steps of shop failed");
+  expect(problem?.message.split("\n")).toEqual([
+    "3 of 3 failed.",
     "run /nowhere/program: The command `/nowhere/program` cannot be run: the program /nowhere/program was not found. It printed nothing.",
     "run exit 3: The command `exit 3` failed with exit code 3. It printed nothing.",
     "run kill -9 $$: The command `kill -9 $$` was ended by SIGKILL. It printed nothing.",
+  ]);
+});
+
+test("why a step failed is told once, behind whatever names the certificate", async () => {
+  const world = await openWorld([shell("echo no such unit; exit 3")]);
+  const problem = await world.deploy();
+  expect(problem?.document.title).toBe("A deploy step of shop failed");
+  expect(problem?.message).toBe(
+    "The command `echo no such unit; exit 3` failed with exit code 3. It printed last:\nno such unit",
+  );
+  expect(world.lines.filter((line) => line.startsWith("warn"))).toEqual([
+    "warn shop: failed: run echo no such unit; exit 3",
   ]);
 });
 
@@ -85,10 +97,11 @@ test("nothing is told to load files that could not be written, and no probe foll
   ];
   await world.want(steps);
   const problem = await world.deploy();
-  const titles = problem?.document.subproblems?.map(({ detail }) => detail);
-  expect(titles?.[0]).toContain("its folder does not exist (ENOENT)");
-  expect(titles?.slice(1)).toEqual(
-    Array(2).fill(expect.stringMatching(/^Not tried, since this failed before: copy to/)),
+  const [count, first, ...others] = problem?.message.split("\n") ?? [];
+  expect(count).toBe("3 of 3 failed.");
+  expect(first).toContain("its folder does not exist (ENOENT)");
+  expect(others).toEqual(
+    Array(2).fill(expect.stringMatching(/: Not tried, since this failed before: copy to/)),
   );
   await expect(readFile(log)).rejects.toThrow("ENOENT");
   await expect(readFile(world.at("full.pem")), "the key comes first").rejects.toThrow("ENOENT");

@@ -52,7 +52,7 @@ test("a server that shows the new certificate passes; one that shows the old one
   const problem = await probe(world, `127.0.0.1:${stale}`);
   expect(problem).toMatchObject({
     exitCode: 9,
-    document: { title: "The new certificate is not served" },
+    document: { title: "A deploy step of shop failed" },
   });
   expect(problem?.message).toMatch(
     /serves another certificate: serial \d+, valid from 2026-01-01T00:00:00.000Z until 2026-04-01/,
