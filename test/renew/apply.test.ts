@@ -61,6 +61,7 @@ describe("apply and plan", () => {
     const applied = await show(issuing, ["apply", "--no-jitter", ...config], clock);
     expect(applied.stderr).not.toContain("Hint");
     expect(applied.code).toBe(0);
+    expect(applied.shown.certificates.map(({ outcome }) => outcome)).toEqual(["issued", "issued"]);
     expect((await show(issuing, ["plan", "--detailed-exitcode", ...config], clock)).code).toBe(0);
 
     await write("  shop: { domains: [shop.example.test, www.example.test] }");
@@ -114,6 +115,12 @@ describe("apply and plan", () => {
     expect(first.code).toBe(0);
     expect(first.stderr).toContain("2026-11-21T02:00:00.000Z");
     await expect(readFile(copy)).rejects.toMatchObject({ code: "ENOENT" });
+    const plan = await show(issuing, ["plan", ...config], clock);
+    expect(plan.shown.certificates).toMatchObject([
+      { outcome: "wait", retryAt: "2026-11-21T02:00:00.000Z" },
+    ]);
+    const check = ["status", "--check", ...config];
+    expect((await issuing.run(check, { clock })).code).toBe(0);
     clock.set(new Date("2026-11-21T02:30:00Z"));
     const asked = issuing.ca.requests.filter(({ kind }) => kind === "newOrder").length;
     expect((await issuing.run(["renew", "--no-jitter"], { clock })).code).toBe(0);
