@@ -188,8 +188,8 @@ function problemOf(name: string, failures: readonly Failure[], tried: number): P
   }
   const told = failures.map(({ title, problem }) => `${title}: ${problem.message}`);
   return new Problem("deploy", {
-    title: `Deploy steps of ${name} failed`,
-    detail: [`${failures.length} of ${tried} failed.`, ...told].join("\n"),
+    title: `Deploying ${name} failed`,
+    detail: [`${failures.length} of ${tried} deploy steps failed.`, ...told].join("\n"),
     hint: [...new Set([...failures.flatMap(({ problem }) => problem.hint ?? []), again])].join(" "),
   });
 }

@@ -46,9 +46,9 @@ test("several failures are told one by one", async () => {
     shell("kill -9 $$"),
   ]);
   const problem = await world.deploy();
-  expect(problem?.document.title).toBe("Deploy steps of shop failed");
+  expect(problem?.document.title).toBe("Deploying shop failed");
   expect(problem?.message.split("\n")).toEqual([
-    "3 of 3 failed.",
+    "3 of 3 deploy steps failed.",
     "run /nowhere/program: The command `/nowhere/program` cannot be run: the program /nowhere/program was not found. It printed nothing.",
     "run exit 3: The command `exit 3` failed with exit code 3. It printed nothing.",
     "run kill -9 $$: The command `kill -9 $$` was ended by SIGKILL. It printed nothing.",
@@ -98,7 +98,7 @@ test("nothing is told to load files that could not be written, and no probe foll
   await world.want(steps);
   const problem = await world.deploy();
   const [count, first, ...others] = problem?.message.split("\n") ?? [];
-  expect(count).toBe("3 of 3 failed.");
+  expect(count).toBe("3 of 3 deploy steps failed.");
   expect(first).toContain("its folder does not exist (ENOENT)");
   expect(others).toEqual(
     Array(2).fill(expect.stringMatching(/: Not tried, since this failed before: copy to/)),
