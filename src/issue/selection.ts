@@ -48,7 +48,7 @@ export function selectSolvers(
 }
 
 /** dns-01 alone can prove a wildcard (RFC 8555 §7.4.1 leaves it to CAs; all that exist agree), and never an address (RFC 8738 §3). */
-export function canServe(type: ChallengeType, identifier: Identifier): boolean {
+function canServe(type: ChallengeType, identifier: Identifier): boolean {
   if (identifier.type === "ip") return type !== "dns-01";
   return !identifier.value.startsWith("*.") || type === "dns-01";
 }

@@ -10,7 +10,7 @@ import { dnsSettingOf } from "./targets.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
-export const dnsWaiting = { timeout: 120_000, interval: 2_000, settle: 0 } as const;
+const dnsWaiting = { timeout: 120_000, interval: 2_000, settle: 0 } as const;
 
 /**
  * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server asked; an
