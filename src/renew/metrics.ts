@@ -103,7 +103,12 @@ const metrics: readonly Metric[] = [
   {
     name: "ari_check_timestamp_seconds",
     help: "When the CA is to be asked for its renewal window again; the first run after that does it.",
-    samples: ({ status }) => time(status.ari?.nextCheck),
+    samples: ({ held, status }, now) =>
+      held === undefined ||
+      status.ari?.certificateId !== held.meta.ariId ||
+      new Date(held.meta.notAfter) <= now
+        ? []
+        : time(status.ari?.nextCheck),
   },
   {
     name: "deploy_window_timestamp_seconds",

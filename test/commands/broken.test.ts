@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 
@@ -35,8 +36,13 @@ test("a broken record is shown as such, and the others as ever", async () => {
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain("Hint: ");
   }
+  const schema = new URL("../../schema/result.schema.json", import.meta.url);
+  const ajv = new Ajv2020({ validateFormats: false, strictTypes: false });
+  const isResult = ajv.compile(JSON.parse(await readFile(schema, "utf8")));
   for (const command of ["list", "status", "plan"]) {
-    const { certificates } = JSON.parse((await issuing.run([command, "--json"])).stdout);
+    const document = JSON.parse((await issuing.run([command, "--json"])).stdout);
+    const { certificates } = document;
+    expect([isResult(document), isResult.errors]).toEqual([true, null]);
     expect(certificates.map(({ name }: { name: string }) => name)).toEqual([good, bad]);
     expect(certificates[1]).toMatchObject({ outcome: "broken" });
   }

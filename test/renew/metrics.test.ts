@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import { Problem } from "../../src/problem.ts";
@@ -155,6 +156,33 @@ describe("the Prometheus text", () => {
         value: 0,
       },
     ]);
+  });
+
+  test("has the time of the CA's next question for as long as a run asks it", () => {
+    const asked = (ariId: string, at: Date) => {
+      const nextCheck = "2026-02-01T06:00:00.000Z";
+      const one: KnownCertificate = {
+        ...held,
+        held: { version: 1, meta: { ...meta, ariId: "a.b" }, paths },
+        status: { failures: 0, ari: { certificateId: ariId, nextCheck } },
+      };
+      return parse(prometheusText({ certificates: [one], broken: [] }, at)).filter(
+        (sample) => sample.name === "acmectl_certificate_ari_check_timestamp_seconds",
+      );
+    };
+    expect(asked("a.b", now)).toMatchObject([{ value: seconds("2026-02-01T06:00:00.000Z") }]);
+    expect(asked("of.another", now)).toEqual([]);
+    expect(asked("a.b", new Date(meta.notAfter))).toEqual([]);
+  });
+
+  test("is in the documentation, each metric of it, and no other", async () => {
+    const file = new URL("../../docs/monitoring.md", import.meta.url);
+    const rows = (await readFile(file, "utf8")).matchAll(/^\| `(acmectl_\w+)/gm);
+    const text = prometheusText({ certificates: [held], broken: [] }, now);
+    const families = text.matchAll(/^# TYPE (\w+)/gm);
+    const names = (found: Iterable<RegExpExecArray>) =>
+      [...found].map(([, name]) => name).toSorted();
+    expect(names(rows)).toEqual(names(families));
   });
 
   test("is well formed when there is nothing", () => {
