@@ -177,12 +177,12 @@ async function record(
 function problemOf(name: string, failures: readonly Failure[], tried: number): Problem {
   const [first] = failures;
   const only = failures.length === 1 && first !== undefined ? first.problem : undefined;
-  const again = `Then \`acmectl deploy ${name}\` repeats what failed; the next renew does so too. No new certificate is needed.`;
+  const again = `\`acmectl deploy ${name}\` repeats what failed; the next renew does so too. No new certificate is needed.`;
   if (only !== undefined) {
     return new Problem("deploy", {
       title: `A deploy step of ${name} failed`,
       detail: only.message,
-      hint: only.hint === undefined ? again : `${only.hint} ${again}`,
+      hint: only.hint === undefined ? again : `${only.hint}\n${again}`,
       cause: only,
     });
   }
@@ -190,6 +190,8 @@ function problemOf(name: string, failures: readonly Failure[], tried: number): P
   return new Problem("deploy", {
     title: `Deploying ${name} failed`,
     detail: [`${failures.length} of ${tried} deploy steps failed.`, ...told].join("\n"),
-    hint: [...new Set([...failures.flatMap(({ problem }) => problem.hint ?? []), again])].join(" "),
+    hint: [...new Set([...failures.flatMap(({ problem }) => problem.hint ?? []), again])].join(
+      "\n",
+    ),
   });
 }
