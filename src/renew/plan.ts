@@ -71,10 +71,7 @@ export function stepOf(certificate: WantedCertificate, now: Date): Step {
   const due = dueOf(certificate, now);
   const pause = pauseOf(certificate, now, false);
   if (due.at > now) return { name, ...idle(certificate, due, now), dueAt: due.at };
-  if (pause !== undefined) {
-    const until = pause.reason === "permanent" ? {} : { until: pause.until };
-    return { name, action: "wait", reason: reasonOf(pause, name), dueAt: due.at, ...until };
-  }
+  if (pause !== undefined) return { name, ...paused(certificate, pause, now), dueAt: due.at };
   return { name, action: actions[due.rule], reason: due.reason, dueAt: due.at };
 }
 
@@ -101,6 +98,24 @@ function idle(
   return {
     action: "deploy",
     reason: isFirst ? "a deploy step is not done" : "a deploy step failed and is repeated",
+  };
+}
+
+/** What is held is deployed all the same. */
+function paused(
+  certificate: WantedCertificate,
+  pause: Pause,
+  now: Date,
+): Pick<Step, "action" | "reason" | "until"> {
+  const until = pause.reason === "permanent" ? {} : { until: pause.until };
+  const why = reasonOf(pause, certificate.name);
+  const deployable = certificate.held !== undefined && !isDeployed(certificate);
+  if (!deployable || deployTimeOf(certificate, now) !== undefined)
+    return { action: "wait", reason: why, ...until };
+  return {
+    action: "deploy",
+    reason: `a deploy step is not done; the renewal waits: ${why}`,
+    ...until,
   };
 }
 

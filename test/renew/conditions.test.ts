@@ -192,6 +192,20 @@ describe("deploy steps that wait for a window", () => {
     expect(kindsOf(failed, issued)).toEqual(["undeployed"]);
   });
 
+  test("are done while the renewal backs off, as soon as no window keeps them", () => {
+    const backingOff = {
+      failures: 1,
+      retryAt: after(60.5).toISOString(),
+      failedRequest: requestHash(undeployed.request),
+    };
+    const open = certificate(backingOff, { hooks: change.hooks });
+    const step = stepOf(open, after(60.1));
+    expect(step).toMatchObject({ action: "deploy", until: after(60.5) });
+    expect(timeOf(step, after(60.1))).toEqual(after(60.1));
+    const closed = stepOf(certificate(backingOff, change), after(60.1));
+    expect(closed).toMatchObject({ action: "wait", until: after(60.5) });
+  });
+
   test("without one are an alarm, as ever", () => {
     const open = certificate({}, { hooks: change.hooks });
     expect(stepOf(open, issued)).toMatchObject({ action: "deploy" });
