@@ -18,7 +18,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts", "plugins/*/*.test.ts"],
           exclude: ["test/e2e/**", "test/bench/**", "plugins/*/*.e2e.test.ts"],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {
@@ -29,6 +30,7 @@ export default defineConfig({
           globalSetup: ["test/support/servers/setup.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          expect: { poll: { timeout: 30_000 } },
         },
       },
     ],

@@ -4,6 +4,7 @@ import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import type { DeployTools } from "../deploy/tools.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
+import { namedCertificates } from "../renew/pass.ts";
 import { openFolderStore } from "../store/folder.ts";
 import type { Store, StoredCertificate } from "../store/store.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
@@ -59,21 +60,15 @@ async function deployOne(
   return { before, after, outcome: nothing ? "unchanged" : "deployed" };
 }
 
+/** A record that cannot be read keeps the others from nothing; one that was named is told. */
 async function chosen(
   store: Store,
-  { args, stateFolder }: CommandContext,
+  { args, log }: CommandContext,
 ): Promise<readonly StoredCertificate[]> {
-  const known = await store.certificates.names();
-  const unknown = args.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new Problem("usage", {
-      detail: `No certificate is called "${unknown}" in ${stateFolder}.`,
-      hint: known.length === 0 ? "Nothing was issued yet." : `There are: ${known.join(", ")}.`,
-    });
-  }
-  const names = args.length === 0 ? known : [...new Set(args)];
-  const found = await Promise.all(names.map((name) => store.certificates.read(name)));
-  return found.filter((certificate) => certificate !== undefined);
+  const { certificates, broken } = await namedCertificates(args, store);
+  if (args.length > 0 && broken[0] !== undefined) throw broken[0].problem;
+  for (const { name, problem } of broken) log.warn(`${name} is left out: ${problem.message}`);
+  return certificates;
 }
 
 function present(deployed: readonly Deployed[], { stateFolder }: CommandContext): Result {

@@ -8,6 +8,7 @@ import type { Job } from "../schedule/job.ts";
 import { type Machine, thisMachine } from "../schedule/machine.ts";
 import { type Installation, installSchedule, type Plan, schedulers } from "../schedule/schedule.ts";
 import { unitPaths } from "../schedule/systemd.ts";
+import { readAll } from "../renew/wanted.ts";
 import { openFolderStore } from "../store/folder.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 
@@ -103,12 +104,8 @@ async function checkEnvFile(path: string, { log }: CommandContext): Promise<void
 
 /** Where the certificates held want copies, and where their web roots are. */
 async function foldersOf(context: CommandContext): Promise<readonly string[]> {
-  const { certificates } = openFolderStore(context.stateFolder, context);
-  const stored = await Promise.all(
-    (await certificates.names()).map((name) => certificates.read(name)),
-  );
-  return stored.flatMap((one) => {
-    const { outputs = {}, solvers = [] } = one?.request ?? {};
+  const { certificates } = await readAll(openFolderStore(context.stateFolder, context));
+  return certificates.flatMap(({ request: { outputs, solvers } }) => {
     const copies = Object.values(outputs).map((path) => dirname(path));
     const roots = solvers.map(({ options }) => options["directory"]);
     return [...copies, ...roots.filter((root) => typeof root === "string")];

@@ -2,6 +2,7 @@ import type { Block, Result } from "../result.ts";
 import { thisMachine } from "../schedule/machine.ts";
 import type { Foreign } from "../schedule/foreign.ts";
 import { type Installed, showSchedules } from "../schedule/show.ts";
+import { readAll } from "../renew/wanted.ts";
 import { openFolderStore } from "../store/folder.ts";
 import type { StoredCertificate } from "../store/store.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
@@ -34,9 +35,7 @@ interface Attempt {
 
 /** Of all certificates, the attempt that began last. */
 async function lastAttempt(context: CommandContext): Promise<Attempt | undefined> {
-  const { certificates } = openFolderStore(context.stateFolder, context);
-  const names = await certificates.names();
-  const stored = await Promise.all(names.map((name) => certificates.read(name)));
+  const { certificates: stored } = await readAll(openFolderStore(context.stateFolder, context));
   return stored
     .flatMap((one) => attemptOf(one))
     .toSorted((one, other) => one.at.localeCompare(other.at))

@@ -74,6 +74,9 @@ function isTold(
   if (sub.detail === undefined || sub.subproblems !== undefined) return false;
   const said = oneLine(mask(sub.detail));
   const name = oneLine(mask(sub.identifier?.value ?? ""));
+  // A detail of several lines stands in the whole as it is.
+  if (name === "" && sub.detail.includes("\n"))
+    return oneLine(mask(document.detail ?? "")).includes(said);
   return detailLines(document, mask).some(
     (line) => said !== "" && line.endsWith(said) && line.includes(name),
   );

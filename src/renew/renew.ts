@@ -138,7 +138,12 @@ function postponed(certificate: StoredCertificate, { clock, log }: RenewTools): 
   return { name: certificate.name, outcome: "postponed", due, ...heldOf(certificate) };
 }
 
-function failed(certificate: StoredCertificate, error: unknown, { clock }: RenewTools): Renewal {
+function failed(
+  certificate: StoredCertificate,
+  error: unknown,
+  { clock, log }: RenewTools,
+): Renewal {
+  if (!Problem.is(error) && error instanceof Error) log.debug(error.stack ?? error.message);
   const failure = Problem.is(error) ? { problem: error } : { bug: error };
   const due = dueOf(certificate, clock.now());
   return { name: certificate.name, outcome: "failed", due, ...failure, ...heldOf(certificate) };

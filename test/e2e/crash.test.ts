@@ -96,7 +96,9 @@ test("a solver that never answers ends the run with a failure, not with silence"
   );
   const words = ["issue", "-d", name, "--solver", solver, ...issuing.words];
   const run = acmectl(words, { env: { HOME: folder.path } });
-  await expect.poll(() => issuing.ca.requests.some(({ kind }) => kind === "authz")).toBe(true);
+  await expect
+    .poll(() => issuing.ca.requests.some(({ kind }) => kind === "authz"), { timeout: 30_000 })
+    .toBe(true);
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   expect(run.child.exitCode).toBeNull();
   run.child.kill("SIGINT");
