@@ -2,6 +2,7 @@ import { namedCertificates, renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/renew.ts";
 import { openFolderStore } from "../store/folder.ts";
+import { Problem } from "../problem.ts";
 import type { StoredCertificate } from "../store/store.ts";
 import { openDryRun, openRealRun, type Run } from "../issue/dry-run.ts";
 import { defineCommand } from "./command.ts";
@@ -30,6 +31,8 @@ export const command = defineCommand({
       context.args,
       openFolderStore(context.stateFolder, context),
     );
+    if (named.certificates.length + named.broken.length === 0)
+      throw nothingKept(context.stateFolder);
     const renewals = await renewPass(
       dryRun
         ? { ...named, certificates: named.certificates.map((one) => rehearsalOf(one, pass)) }
@@ -42,6 +45,15 @@ export const command = defineCommand({
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());
   },
 });
+
+/** A timer that renews nothing because it looks in the wrong place must not be silent about it. */
+function nothingKept(stateFolder: string): Problem {
+  return new Problem("usage", {
+    title: "Nothing to renew",
+    detail: `No certificates are kept in ${stateFolder}.`,
+    hint: "Run it as the user who issued them, or give their folder with --state DIR (is its disk mounted?). The first one comes by acmectl issue -d NAME.",
+  });
+}
 
 /** The same request as if nothing were held yet. */
 function rehearsalOf({ name, request }: StoredCertificate, pass: Run): StoredCertificate {

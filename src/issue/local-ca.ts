@@ -4,6 +4,7 @@ import { openCa } from "../acme/ca.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
+import { loadSolver } from "../registry.ts";
 import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
 import type { Issuing } from "./open.ts";
@@ -25,9 +26,10 @@ export async function openLocalCa(
   { httpPort, resolver }: LocalCaOptions,
 ): Promise<Issuing> {
   const port = httpPort ?? standalonePort(requests, ambient) ?? (await freePort());
+  const dns = resolver ?? (await dnsOf(requests, ambient));
   const testCa = await startLocalCa(ambient.stateFolder, {
     httpPort: port,
-    ...(resolver === undefined ? {} : { resolver }),
+    ...(dns === undefined ? {} : { resolver: dns }),
   });
   const { env, log, clock, solverFlags } = ambient;
   log.info(
@@ -57,6 +59,23 @@ export async function openLocalCa(
       await testCa.close();
     },
   };
+}
+
+/** Where names are proven by dns-01 alone, the CA asks the DNS that was given for looking: the zones may be known there only. */
+async function dnsOf(
+  requests: readonly CertificateRequest[],
+  ambient: Ambient,
+): Promise<string | undefined> {
+  const resolvers = requests.flatMap(({ dns, solvers }) => [dns, ...solvers.map((one) => one.dns)]);
+  const first = resolvers
+    .flatMap((one) => one?.resolvers ?? [])
+    .find((one) => !one.startsWith("https:"));
+  if (first === undefined) return undefined;
+  const settings = requests.flatMap(({ solvers }) => solvers);
+  const loaded = await Promise.all(settings.map(({ use }) => loadSolver(use, ambient)));
+  return loaded.every(({ plugin }) => !plugin.challengeTypes.includes("http-01"))
+    ? first
+    : undefined;
 }
 
 /** Starts the embedded CA with the keys in the state folder; whatever an operator can mend rejects as a Problem. */

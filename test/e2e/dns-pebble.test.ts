@@ -104,6 +104,18 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     expect(await primary.txt("_acme-challenge.www.sub.example.test")).toEqual([]);
   });
 
+  test("the embedded CA asks the DNS that was given for looking, so that a rehearsal works there too", async () => {
+    const { code, stderr } = await run(
+      [
+        ...["issue", "-d", "*.other.test", "--server", "local", "--name", "rehearsal", "--dry-run"],
+        ...["--solver", "rfc2136", "--rfc2136-server", primary.server, "--state", state],
+        ...["--dns-resolvers", primary.server, "--dns-port", String(primary.port)],
+      ],
+      { env: { HOME: state, ACMECTL_RFC2136_TSIG_KEY: lineOf(two) } },
+    );
+    expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+  });
+
   test("one certificate by two solvers, one of them where a CNAME leads", async () => {
     const config = join(state, "config.yaml");
     await writeFile(

@@ -173,3 +173,11 @@ describe("a CA is not hammered", () => {
     expect((await renew(issuing, clock)).code).toBe(0);
   });
 });
+
+test("a renew that finds no certificates at all says where it has looked", async () => {
+  const { clock, issuing } = await aging();
+  await using _ = issuing;
+  const { code, stderr } = await issuing.run(["renew", "-q", "--no-jitter"], { clock });
+  expect(code).toBe(2);
+  expect(stderr).toContain(issuing.state);
+});
