@@ -45,8 +45,9 @@ export function beginAttempt(
     log: recording(log, record),
     async succeeded(orderUrl) {
       const lastAttempt = { ...ended("issued"), orderUrl };
-      await store.certificates.updateStatus(request.name, ({ deploy }) => ({
+      await store.certificates.updateStatus(request.name, ({ deploy, lastSuccess }) => ({
         ...(deploy === undefined ? {} : { deploy }),
+        ...(lastSuccess === undefined ? {} : { previousSuccess: lastSuccess }),
         failures: 0,
         lastSuccess: lastAttempt.endedAt,
         lastAttempt,

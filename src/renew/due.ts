@@ -27,8 +27,10 @@ export function dueOf(certificate: StoredCertificate & { changed?: string }, now
   const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
   const due = dueByTime(certificate, held, now);
-  const earliest = new Date(new Date(held.meta.issuedAt).getTime() + restAfterIssuance(held));
-  return due.at < earliest && now < earliest ? { ...due, at: earliest } : due;
+  const earliest = restUntil(certificate, held);
+  return earliest !== undefined && due.at < earliest && now < earliest
+    ? { ...due, at: earliest }
+    : due;
 }
 
 function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, now: Date): Due {
@@ -55,12 +57,15 @@ function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, no
 }
 
 /**
- * Milliseconds after issuance in which nothing is renewed by time: a clock that is wrong, or a CA whose window lies in the past
- * for good, costs an order an hour at most and not one a run.
+ * Two certificates in quick succession, and the second is due already: a clock that is wrong, or a CA whose window lies in the
+ * past for good. Then nothing is renewed by time for a while, so that it costs an order an hour and not one a run.
  */
-function restAfterIssuance({ meta }: HeldCertificate): number {
+function restUntil({ status }: StoredCertificate, { meta }: HeldCertificate): Date | undefined {
+  const issued = new Date(meta.issuedAt).getTime();
+  const before = new Date(status.previousSuccess ?? 0).getTime();
   const lifetime = new Date(meta.notAfter).getTime() - new Date(meta.notBefore).getTime();
-  return Math.min(3_600_000, lifetime / emergency);
+  const rest = Math.min(3_600_000, lifetime / emergency);
+  return issued - before < rest ? new Date(issued + rest) : undefined;
 }
 
 function selectedTime({ held, status }: StoredCertificate): Date | undefined {

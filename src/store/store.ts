@@ -83,6 +83,8 @@ export interface CertificateStatus {
     problem?: ProblemDocument & { hint?: string };
   };
   lastSuccess?: string;
+  /** The one before. */
+  previousSuccess?: string;
   /** Failures since the last success; the back-off is computed from it. */
   failures: number;
   /** Not before this time, ours or the CA's. */
