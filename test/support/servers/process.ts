@@ -1,6 +1,7 @@
 /** Server processes on loopback: ports, readiness, logs for failure messages, and an end for each. */
 import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -87,21 +88,29 @@ export async function withFreePort<T>(
   }
 }
 
-/** A port that is free for TCP and for UDP at this moment. */
+/**
+ * A port that is free for TCP and for UDP at this moment, below those that the system gives to connections: between this look
+ * and its use nobody gets it by chance.
+ */
 export async function freePort(address = "127.0.0.1"): Promise<number> {
   for (;;) {
-    const tcp = createServer().listen(0, address);
-    await once(tcp, "listening");
-    const at = tcp.address();
-    if (at === null || typeof at === "string") throw new Error("no port");
-    const udp = createSocket("udp4").bind(at.port, address);
-    const free = await Promise.race([
-      once(udp, "listening").then(() => true),
-      once(udp, "error").then(() => false),
-    ]).catch(() => false);
-    tcp.close();
-    if (free) udp.close();
-    await once(tcp, "close");
-    if (free) return at.port;
+    const port = randomInt(12_000, 32_000);
+    if ((await isFree("tcp", port, address)) && (await isFree("udp", port, address))) return port;
   }
+}
+
+async function isFree(kind: "tcp" | "udp", port: number, address: string): Promise<boolean> {
+  const socket =
+    kind === "tcp"
+      ? createServer().listen(port, address)
+      : createSocket("udp4").bind(port, address);
+  try {
+    await once(socket, "listening");
+  } catch {
+    return false;
+  }
+  const closed = once(socket, "close");
+  socket.close();
+  await closed;
+  return true;
 }
