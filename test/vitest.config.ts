@@ -20,6 +20,8 @@ export default defineConfig({
           exclude: ["test/e2e/**", "test/bench/**", "plugins/*/*.e2e.test.ts"],
           testTimeout: 60_000,
           expect: { poll: { timeout: 20_000 } },
+          // Real sockets and processes on a shared machine: what fails twice has failed. A retry is printed.
+          retry: 1,
         },
       },
       {
@@ -31,6 +33,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           expect: { poll: { timeout: 30_000 } },
+          retry: 1,
         },
       },
     ],
