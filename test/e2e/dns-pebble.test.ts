@@ -125,7 +125,9 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
   second: { use: rfc2136, server: "${primary.server}", tsigKey: "env:KEY_TWO", select: { names: [other.test, shop.example.test] } }
 `,
     );
-    const names = ["example.test", "other.test", "shop.example.test"];
+    // A name that Pebble has not validated before, so that no authorization is reused.
+    const fresh = `n${Date.now()}.example.test`;
+    const names = [fresh, "other.test", "shop.example.test"];
     const ticking = setInterval(() => void primary.notify(secondary, "example.test"), 200);
     const ran = await issue(names, ["--config", config], {
       KEY_ONE: lineOf(one),
@@ -137,7 +139,7 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
       stderr: "",
     });
     // The CA's order of authorizations is its own affair.
-    expect(ran.stderr).toContain("presenting dns-01 for example.test by first");
+    expect(ran.stderr).toContain(`presenting dns-01 for ${fresh} by first`);
     expect(ran.stderr).toMatch(
       /presenting dns-01 for (other|shop\.example)\.test, (other|shop\.example)\.test by second/,
     );
