@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { defineCommand } from "../src/commands/command.ts";
 import { systemClock } from "../src/clock.ts";
 import { exitCodes } from "../src/problem.ts";
-import { openFolderStore } from "../src/store/folder.ts";
+import { openFolderStore } from "../src/state/folder/folder.ts";
 import { silentLog } from "../src/testing.ts";
 import { startIssuing } from "./support/issuing.ts";
 import { commandsOf, run } from "./support/run.ts";

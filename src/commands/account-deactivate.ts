@@ -1,5 +1,5 @@
 import { directoryFlags } from "../options/account.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { atDesk, changeAccount, chosenCa, usableAccount } from "./account/kept.ts";
 import { confirm } from "./ask/confirm.ts";
 import { defineCommand } from "./command.ts";

@@ -5,8 +5,8 @@ import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type WantedCertificate } from "../renew/wanted.ts";
 import { driftOf } from "../issue/request.ts";
 import type { Block } from "../result.ts";
-import { openFolderStore } from "../store/folder.ts";
-import type { Store, StoredCertificate } from "../store/store.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
 
 export const command = defineCommand({

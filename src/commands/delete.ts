@@ -1,5 +1,5 @@
 import { refuseUnknown } from "../renew/wanted.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { confirm } from "./ask/confirm.ts";
 import { defineCommand } from "./command.ts";
 

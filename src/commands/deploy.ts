@@ -5,8 +5,8 @@ import type { DeployTools } from "../deploy/tools.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
 import { namedCertificates } from "../renew/pass.ts";
-import { openFolderStore } from "../store/folder.ts";
-import type { Store, StoredCertificate } from "../store/store.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
 
 export const command = defineCommand({

@@ -2,7 +2,7 @@ import { composeConfigured } from "../issue/compose-config.ts";
 import { brokenDocument, brokenLines } from "../renew/broken.ts";
 import { knownCertificates } from "../renew/known.ts";
 import { documentOf, viewOf } from "../renew/story.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({

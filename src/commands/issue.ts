@@ -13,7 +13,7 @@ import { requestFlags } from "../options/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
-import type { HeldCertificate } from "../store/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
 
 const options = {

@@ -3,7 +3,7 @@ import { conditionsOf, stateOf } from "../renew/conditions.ts";
 import { describeHeld, timeFrom } from "../renew/describe.ts";
 import { dueOf } from "../renew/due.ts";
 import { knownCertificates, type KnownCertificate } from "../renew/known.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({

@@ -1,7 +1,7 @@
 import { composeConfigured } from "../issue/compose-config.ts";
 import { planOf } from "../renew/plan.ts";
 import { wantedCertificates } from "../renew/wanted.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({

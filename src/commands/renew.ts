@@ -1,9 +1,9 @@
 import { namedCertificates, renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/renew.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { Problem } from "../problem.ts";
-import type { StoredCertificate } from "../store/store.ts";
+import type { StoredCertificate } from "../state/store.ts";
 import { openDryRun, openRealRun, type Run } from "../issue/dry-run.ts";
 import { defineCommand } from "./command.ts";
 

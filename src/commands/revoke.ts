@@ -2,7 +2,7 @@ import { openTools } from "../issue/open.ts";
 import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
 import { Problem } from "../problem.ts";
 import { namedCertificates } from "../renew/pass.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { confirm } from "./ask/confirm.ts";
 import { defineCommand } from "./command.ts";
 

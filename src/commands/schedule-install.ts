@@ -9,7 +9,7 @@ import { type Machine, thisMachine } from "../schedule/machine.ts";
 import { type Installation, installSchedule, type Plan, schedulers } from "../schedule/schedule.ts";
 import { unitPaths } from "../schedule/systemd.ts";
 import { readAll } from "../renew/wanted.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { type CommandContext, defineCommand } from "./command.ts";
 
 const options = {

@@ -11,7 +11,7 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { certificateFlags, visibilityFlags } from "../options/request.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
 
 const { domains, labels } = certificateFlags;

@@ -12,7 +12,7 @@ import { prometheusText } from "../renew/metrics.ts";
 import { stepOf, timeOf, whenOf } from "../renew/plan.ts";
 import { documentOf, viewOf } from "../renew/story.ts";
 import type { Block, Result } from "../result.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand, type CommandContext } from "./command.ts";
 
 export const command = defineCommand({

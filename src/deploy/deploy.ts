@@ -1,6 +1,6 @@
 import type { DeployStep } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { DeployState, HeldCertificate, StoredCertificate } from "../store/store.ts";
+import type { DeployState, HeldCertificate, StoredCertificate } from "../state/store.ts";
 import { certificateVariables, inheritedEnvironment } from "./environment.ts";
 import { perform, type Subject } from "./perform.ts";
 import { redactor } from "./secrets.ts";

@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import type { Problem } from "../problem.ts";
-import type { StoredCertificate } from "../store/store.ts";
+import type { StoredCertificate } from "../state/store.ts";
 import { deployCertificate } from "./deploy.ts";
 import { openHooks, type Hooks } from "./hooks.ts";
 import { openOncePerRun } from "./once.ts";

@@ -2,7 +2,7 @@
 import { delimiter, dirname } from "node:path";
 import type { CertificateRequest, HookSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate } from "../store/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 import { isSecretVariable, secretVariables } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 

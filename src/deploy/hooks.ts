@@ -1,6 +1,6 @@
 import type { CertificateRequest, HookSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate } from "../store/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 import { argvOf, commandTimeout, runCommand } from "./command.ts";
 import {
   certificateVariables,

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { HookSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { Lock } from "../store/store.ts";
+import type { Lock } from "../state/store.ts";
 import type { DeployTools } from "./tools.ts";
 
 /** `post` hooks that runs have still to do: whatever kills a run after its `pre` hooks, the next one does them. */

@@ -1,7 +1,7 @@
 import type { CertificateRequest, DeployStep, Pkcs12Setting } from "../certificate.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate } from "../store/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 import { argvOf, commandTimeout, runCommand } from "./command.ts";
 import { copyFiles, type Material } from "./copy.ts";
 import { passedVariables, type Variables } from "./environment.ts";

@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import type { Pkcs12Setting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate } from "../store/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 import { searchPath } from "./environment.ts";
 import type { DeployTools } from "./tools.ts";
 import { accessOf, deployFile } from "./write-file.ts";

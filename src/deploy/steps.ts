@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CertificateRequest, DeployStep } from "../certificate.ts";
-import type { DeployState, StoredCertificate } from "../store/store.ts";
+import type { DeployState, StoredCertificate } from "../state/store.ts";
 
 /** A deploy step and how it is remembered. */
 export interface KnownStep {

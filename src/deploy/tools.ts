@@ -1,7 +1,7 @@
 import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../plugin.ts";
-import type { Store } from "../store/store.ts";
+import type { Store } from "../state/store.ts";
 import type { OncePerRun } from "./once.ts";
 
 /** All that hooks and deploy steps may touch. */

@@ -4,7 +4,7 @@ import type { Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { FileAccess } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import { discard, randomName, sweep, syncFolder, temporaryMark } from "../store/files.ts";
+import { discard, randomName, sweep, syncFolder, temporaryMark } from "../state/folder/files.ts";
 import { idOf } from "./owner.ts";
 
 /** A file for somebody else to read. */

@@ -1,4 +1,4 @@
-import type { Store, StoredAccount } from "../store/store.ts";
+import type { Store, StoredAccount } from "../state/store.ts";
 import type { FoundAccount } from "./found.ts";
 import type { TakeTools, Taking } from "./take.ts";
 

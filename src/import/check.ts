@@ -1,6 +1,6 @@
 import type { Ambient } from "../issue/ambient.ts";
 import { openTools } from "../issue/open.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import type { FoundAccount, Left } from "./found.ts";
 
 /** The account as its CA knows it (RFC 8555 §7.3.1), or why it is of no use. A failing network is a Problem. */

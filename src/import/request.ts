@@ -1,6 +1,6 @@
 import type { CertificateRequest, SolverSetting, VersionMeta } from "../certificate.ts";
 import { requestHash } from "../issue/request.ts";
-import type { NewVersion } from "../store/store.ts";
+import type { NewVersion } from "../state/store.ts";
 import type { FoundCertificate } from "./found.ts";
 import type { Material } from "./material.ts";
 

@@ -8,7 +8,7 @@ import type { Config } from "../options/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { importFlags } from "../options/import.ts";
 import { Problem } from "../problem.ts";
-import { openFolderStore } from "../store/folder.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
 import { takeAccount, type TakenAccount } from "./accounts.ts";
 import { checkAccount } from "./check.ts";
 import { existingFolder } from "./files.ts";

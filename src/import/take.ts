@@ -1,7 +1,7 @@
 import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import { stepsOf } from "../deploy/steps.ts";
-import type { HeldCertificate, NewVersion, Store, StoredCertificate } from "../store/store.ts";
+import type { HeldCertificate, NewVersion, Store, StoredCertificate } from "../state/store.ts";
 
 export interface Taking {
   /** Say what would be done, and do nothing. */

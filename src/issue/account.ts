@@ -2,7 +2,7 @@ import type { AccountSession, Directory } from "../acme/acme.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { StoredAccount } from "../store/store.ts";
+import type { StoredAccount } from "../state/store.ts";
 import { settleRollover } from "./rollover.ts";
 import type { IssueTools } from "./tools.ts";
 

@@ -8,7 +8,7 @@ import { Problem } from "../problem.ts";
 import type { Ambient } from "./ambient.ts";
 import { given, profileOf } from "./compose-config.ts";
 import { readCsrFile, type GivenCsr } from "./csr-file.ts";
-import { certificateFolderName } from "../store/names.ts";
+import { certificateFolderName } from "../state/folder/names.ts";
 import { composeIssuer } from "./issuer.ts";
 import { parsePlace } from "./self-check.ts";
 import { solverSettings } from "./settings.ts";

@@ -5,8 +5,8 @@ import { stagingOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../plugin.ts";
-import { openFolderStore } from "../store/folder.ts";
-import type { Store } from "../store/store.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
+import type { Store } from "../state/store.ts";
 
 /** Where a run keeps things, and what it asks for. */
 export interface Run extends AsyncDisposable {

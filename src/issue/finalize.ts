@@ -5,7 +5,7 @@ import { createCsr, readCsr } from "../acme/csr.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { PendingOrder, Store } from "../store/store.ts";
+import type { PendingOrder, Store } from "../state/store.ts";
 import type { OpenAccount } from "./account.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";

@@ -1,7 +1,7 @@
 import { thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { StoredAccount } from "../store/store.ts";
+import type { StoredAccount } from "../state/store.ts";
 import { withAccountLock } from "./account.ts";
 import { accountOfKey, keepFound } from "./register.ts";
 import type { IssueTools } from "./tools.ts";

@@ -1,6 +1,6 @@
 import type { Order } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import type { HeldCertificate, Lock, PendingOrder, StoredCertificate } from "../store/store.ts";
+import type { HeldCertificate, Lock, PendingOrder, StoredCertificate } from "../state/store.ts";
 import { openAccount, type OpenAccount } from "./account.ts";
 import { beginAttempt, type Attempt } from "./attempt.ts";
 import {

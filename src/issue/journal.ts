@@ -1,4 +1,4 @@
-import type { PendingOrder, PresentedChallenge, Store } from "../store/store.ts";
+import type { PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
 import type { Attempt } from "./challenges.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { PresentedChallenge, Store } from "../store/store.ts";
+import type { PresentedChallenge, Store } from "../state/store.ts";
 import { Problem } from "../problem.ts";
 import { provenName } from "./challenges.ts";
 import type { Solver } from "../plugin.ts";

@@ -6,7 +6,7 @@ import type { Dns } from "../dns/dns.ts";
 import { openDns } from "../dns/resolver.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
-import type { Store } from "../store/store.ts";
+import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
 import { readGivenFile } from "./given-file.ts";

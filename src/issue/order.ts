@@ -4,7 +4,7 @@ import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { PendingOrder } from "../store/store.ts";
+import type { PendingOrder } from "../state/store.ts";
 import type { OpenAccount } from "./account.ts";
 import { requestHash } from "./request.ts";
 import type { IssueTools } from "./tools.ts";

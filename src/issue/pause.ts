@@ -1,4 +1,4 @@
-import type { CertificateStatus } from "../store/store.ts";
+import type { CertificateStatus } from "../state/store.ts";
 
 /** Milliseconds: no CA is known to ask for more. What lies further ahead was written by a clock that was wrong. */
 const longest = 7 * 24 * 3_600_000;

@@ -3,7 +3,7 @@ import type { Account } from "../acme/acme.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
-import type { Store, StoredAccount } from "../store/store.ts";
+import type { Store, StoredAccount } from "../state/store.ts";
 import type { Ambient } from "./ambient.ts";
 import { openAccount, withAccountLock } from "./account.ts";
 import { registerAgain } from "./reregister.ts";

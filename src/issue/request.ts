@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CertificateRequest } from "../certificate.ts";
-import type { HeldCertificate } from "../store/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 
 /** Hash of those parts of a request that decide what is issued: names, key type, issuer, profile, chain, CSR. */
 export function requestHash(request: CertificateRequest): string {

@@ -1,7 +1,7 @@
 import type { Account, AccountSession } from "../acme/acme.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import type { IssuerSetting } from "../certificate.ts";
-import type { Store, StoredAccount } from "../store/store.ts";
+import type { Store, StoredAccount } from "../state/store.ts";
 import { enroll, type OpenAccount } from "./account.ts";
 import type { IssueTools } from "./tools.ts";
 

@@ -1,5 +1,5 @@
 import { Problem } from "../problem.ts";
-import type { Store, StoredCertificate } from "../store/store.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import { openStored } from "./account.ts";
 import type { IssueTools } from "./tools.ts";
 

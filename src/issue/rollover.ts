@@ -1,6 +1,6 @@
 import { createAccountKey } from "../acme/keys.ts";
 import { Problem } from "../problem.ts";
-import type { StoredAccount } from "../store/store.ts";
+import type { StoredAccount } from "../state/store.ts";
 import type { IssueTools } from "./tools.ts";
 
 type Tools = Pick<IssueTools, "ca" | "store" | "log" | "signal">;

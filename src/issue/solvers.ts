@@ -6,7 +6,7 @@ import { resolveOptions, type ConfigSection, type ResolvedOptions } from "../opt
 import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "../registry.ts";
-import type { Store } from "../store/store.ts";
+import type { Store } from "../state/store.ts";
 import type { Ambient } from "./ambient.ts";
 import { createLimit, type Limit } from "../limit.ts";
 import { boundedSolver, solverLimits, solverProblem, within } from "./bounded.ts";

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Dns } from "../dns/dns.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Log } from "../plugin.ts";
-import type { HeldCertificate, Store } from "../store/store.ts";
+import type { HeldCertificate, Store } from "../state/store.ts";
 import type { SolverSet } from "./solvers.ts";
 
 /** All that the pipeline's steps may touch. Built once per run, by the command. */

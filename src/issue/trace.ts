@@ -1,6 +1,6 @@
 import type { LogFields } from "../plugin.ts";
 import type { ProblemDocument } from "../problem.ts";
-import type { AttemptAuthorization, AttemptChallenge } from "../store/store.ts";
+import type { AttemptAuthorization, AttemptChallenge } from "../state/store.ts";
 
 /** An order's authorizations, challenges and looks, gathered from the fields of the events that tell of them. */
 export interface Trace {

@@ -1,6 +1,6 @@
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate, NewVersion } from "../store/store.ts";
+import type { HeldCertificate, NewVersion } from "../state/store.ts";
 import type { OpenAccount } from "./account.ts";
 import type { Issued, KeyMaterial } from "./finalize.ts";
 import { requestHash } from "./request.ts";

@@ -2,7 +2,7 @@ import type { Ca, RenewalInfo } from "../acme/acme.ts";
 import type { Clock } from "../clock.ts";
 import { Problem } from "../problem.ts";
 import type { Log } from "../plugin.ts";
-import type { AriStatus, Store, StoredCertificate } from "../store/store.ts";
+import type { AriStatus, Store, StoredCertificate } from "../state/store.ts";
 
 export interface AriTools {
   readonly ca: Ca;

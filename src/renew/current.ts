@@ -11,7 +11,7 @@ import type { Clock } from "../clock.ts";
 import { requestHash } from "../issue/request.ts";
 import type { Identifier, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { AriStatus, HeldCertificate } from "../store/store.ts";
+import type { AriStatus, HeldCertificate } from "../state/store.ts";
 import { dueOf } from "./due.ts";
 
 /** Absolute paths. */

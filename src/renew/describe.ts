@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import type { Block } from "../result.ts";
-import type { HeldCertificate } from "../store/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 import { dueAt } from "./lifetime.ts";
 
 /** A certificate that is held, for machines and for people. It is due by its lifetime where nobody says otherwise. */

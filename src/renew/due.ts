@@ -1,4 +1,4 @@
-import type { HeldCertificate, StoredCertificate } from "../store/store.ts";
+import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import { caPauseOf, isAhead } from "../issue/pause.ts";
 import { driftOf, requestHash } from "../issue/request.ts";
 import { dueAt, isShort } from "./lifetime.ts";

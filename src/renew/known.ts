@@ -1,5 +1,5 @@
 import type { CertificateRequest } from "../certificate.ts";
-import type { PendingOrder, Store } from "../store/store.ts";
+import type { PendingOrder, Store } from "../state/store.ts";
 import {
   orBroken,
   refuseUnknown,

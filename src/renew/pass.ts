@@ -4,7 +4,7 @@ import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openPool } from "../issue/pool.ts";
 import type { ToolsOptions } from "../issue/open.ts";
 import { brokenRenewal } from "./broken.ts";
-import type { Store, StoredCertificate } from "../store/store.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import {
   readAll,
   refuseUnknown,

@@ -5,7 +5,7 @@ import type { OpenTools } from "../issue/open.ts";
 import { createLimit } from "../limit.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate, StoredCertificate } from "../store/store.ts";
+import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import { isAriDue, refreshAri } from "./ari.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
 import type { WantedCertificate } from "./wanted.ts";

@@ -1,6 +1,6 @@
 import { deployStatesOf } from "../deploy/steps.ts";
 import type { Block, Tone } from "../result.ts";
-import type { AttemptAuthorization, AttemptChallenge, CertificateStatus } from "../store/store.ts";
+import type { AttemptAuthorization, AttemptChallenge, CertificateStatus } from "../state/store.ts";
 import { conditionsOf, type Condition } from "./conditions.ts";
 import { describeHeld } from "./describe.ts";
 import { dueOf } from "./due.ts";

@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { Store, StoredCertificate } from "../store/store.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 
 /** What is wanted, by the config and by requests made on the command line, beside what is held. */
 export interface Wanted {

@@ -1,6 +1,6 @@
 import { deployStatesOf } from "../deploy/steps.ts";
 import { nextWindow } from "../deploy/windows.ts";
-import type { StoredCertificate } from "../store/store.ts";
+import type { StoredCertificate } from "../state/store.ts";
 
 /** What deploy steps that were never tried wait for. */
 export interface Waiting {

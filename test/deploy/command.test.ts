@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.ts";
 import { argvOf, runCommand } from "../../src/deploy/command.ts";
 import { redactor } from "../../src/deploy/secrets.ts";
-import { never } from "../store/state.ts";
+import { never } from "../state/state.ts";
 import { openWorld, shell } from "./world.ts";
 
 const log = { debug() {}, info() {}, warn() {} };

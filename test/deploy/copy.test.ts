@@ -14,8 +14,8 @@ import {
 import { promisify } from "node:util";
 import { afterEach, expect, test } from "vitest";
 import type { CopySetting } from "../../src/certificate.ts";
-import { newVersion } from "../store/material.ts";
-import { never } from "../store/state.ts";
+import { newVersion } from "../state/material.ts";
+import { never } from "../state/state.ts";
 import { name, openWorld, type World } from "./world.ts";
 
 const root = process.getuid?.() === 0;

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 import { deployCertificate } from "../../src/deploy/deploy.ts";
 import { openOncePerRun } from "../../src/deploy/once.ts";
-import { openFolderStore } from "../../src/store/folder.ts";
-import type { Store } from "../../src/store/store.ts";
+import { openFolderStore } from "../../src/state/folder/folder.ts";
+import type { Store } from "../../src/state/store.ts";
 import { instrument, watchFileSystem } from "../faults/file-system-steps.ts";
-import { newVersion, requestOf } from "../store/material.ts";
+import { newVersion, requestOf } from "../state/material.ts";
 
 const [, , root = "", report = ""] = process.argv;
 const log = { debug() {}, info() {}, warn() {} };

@@ -2,7 +2,7 @@ import { rm, readFile, writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { deployCertificate } from "../../src/deploy/deploy.ts";
 import { deployStatesOf, isDeployed } from "../../src/deploy/steps.ts";
-import { never } from "../store/state.ts";
+import { never } from "../state/state.ts";
 import { name, openWorld, shell } from "./world.ts";
 
 test("every step is done once for a version, in the order of the list, and again for the next one", async () => {

@@ -12,7 +12,7 @@ import { describeOption } from "../../src/options/describe.ts";
 import { openMask } from "../../src/output/mask.ts";
 import { Problem } from "../../src/problem.ts";
 import { builtInSolvers, loadSolver } from "../../src/registry.ts";
-import { requestOf } from "../store/material.ts";
+import { requestOf } from "../state/material.ts";
 import { name, openWorld, shell } from "./world.ts";
 
 test("a script written for certbot, and one written for lego, find what they look for", async () => {

@@ -5,7 +5,7 @@ import type { CertificateRequest } from "../../src/certificate.ts";
 import { openHooks } from "../../src/deploy/hooks.ts";
 import { openOncePerRun } from "../../src/deploy/once.ts";
 import { Problem } from "../../src/problem.ts";
-import { requestOf } from "../store/material.ts";
+import { requestOf } from "../state/material.ts";
 import { openWorld, shell } from "./world.ts";
 
 async function withHooks(hooks: (log: string) => CertificateRequest["hooks"]) {

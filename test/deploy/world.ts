@@ -7,9 +7,9 @@ import { deployCertificate, type DeployOptions } from "../../src/deploy/deploy.t
 import { openOncePerRun } from "../../src/deploy/once.ts";
 import type { DeployTools } from "../../src/deploy/tools.ts";
 import type { Problem } from "../../src/problem.ts";
-import type { DeployState, StoredCertificate } from "../../src/store/store.ts";
-import { newVersion, requestOf } from "../store/material.ts";
-import { never, openStore } from "../store/state.ts";
+import type { DeployState, StoredCertificate } from "../../src/state/store.ts";
+import { newVersion, requestOf } from "../state/material.ts";
+import { never, openStore } from "../state/state.ts";
 
 /** A certificate that is held, and a folder for what is deployed. */
 export interface World {

@@ -10,9 +10,9 @@ import { join } from "node:path";
 
 import { systemClock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
-import { openFolderStore } from "../../src/store/folder.ts";
-import type { NewVersion, Store } from "../../src/store/store.ts";
-import { requestOf } from "../store/material.ts";
+import { openFolderStore } from "../../src/state/folder/folder.ts";
+import type { NewVersion, Store } from "../../src/state/store.ts";
+import { requestOf } from "../state/material.ts";
 import { instrument, watchFileSystem } from "./file-system-steps.ts";
 
 const [, , task = "", root = "", argument = ""] = process.argv;

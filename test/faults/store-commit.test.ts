@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import type { Store, StoredAccount } from "../../src/store/store.ts";
-import { newVersion, requestOf } from "../store/material.ts";
-import { never, openStore, tree } from "../store/state.ts";
+import type { Store, StoredAccount } from "../../src/state/store.ts";
+import { newVersion, requestOf } from "../state/material.ts";
+import { never, openStore, tree } from "../state/state.ts";
 import { runChild } from "./children.ts";
 
 test("a commit that is killed before any file system call leaves the old pair or the new one", async () => {

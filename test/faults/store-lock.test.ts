@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { newVersion } from "../store/material.ts";
-import { never, openStore } from "../store/state.ts";
+import { newVersion } from "../state/material.ts";
+import { never, openStore } from "../state/state.ts";
 import { runChild, startChild } from "./children.ts";
 
 test("eight processes that want one lock never hold it together, even when its holder is killed first", async () => {

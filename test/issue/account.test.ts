@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { thumbprint } from "../../src/acme/keys.ts";
 import { openAccount } from "../../src/issue/account.ts";
 import { issue } from "../../src/issue/issue.ts";
-import type { StoredAccount } from "../../src/store/store.ts";
+import type { StoredAccount } from "../../src/state/store.ts";
 import { problemOf, world, type World } from "./world.ts";
 
 const open = (it: World, tools = it.again()) =>

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import type { CertificateRecord } from "../../src/store/store.ts";
+import type { CertificateRecord } from "../../src/state/store.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
 

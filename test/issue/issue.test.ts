@@ -9,8 +9,8 @@ import { createCsr, readCsr } from "../../src/acme/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import { issue } from "../../src/issue/issue.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
-import { openFolderStore } from "../../src/store/folder.ts";
-import type { Lock } from "../../src/store/store.ts";
+import { openFolderStore } from "../../src/state/folder/folder.ts";
+import type { Lock } from "../../src/state/store.ts";
 import { silentLog, type RequestRecord } from "../../src/testing.ts";
 import { heard, problemOf, setOf, settingOf, solverOf, world, type World } from "./world.ts";
 

@@ -4,7 +4,7 @@ import type { Ca, Directory, NewOrder } from "../../src/acme/acme.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { OpenAccount } from "../../src/issue/account.ts";
 import { placeOrder } from "../../src/issue/order.ts";
-import type { PendingOrder } from "../../src/store/store.ts";
+import type { PendingOrder } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
 import { heard, problemOf, requestFor, session, toolsOf, unexpected, world } from "./world.ts";
 

@@ -8,7 +8,7 @@ import type { KnownCertificate } from "../../src/renew/known.ts";
 import { prometheusText } from "../../src/renew/metrics.ts";
 import { planOf, stepOf, timeOf } from "../../src/renew/plan.ts";
 import { documentOf, viewOf } from "../../src/renew/story.ts";
-import type { CertificateStatus } from "../../src/store/store.ts";
+import type { CertificateStatus } from "../../src/state/store.ts";
 
 const day = 86_400_000;
 /** A Sunday. */

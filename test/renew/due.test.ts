@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import { requestHash } from "../../src/issue/request.ts";
 import { dueOf, pauseOf } from "../../src/renew/due.ts";
-import type { CertificateStatus, StoredCertificate } from "../../src/store/store.ts";
+import type { CertificateStatus, StoredCertificate } from "../../src/state/store.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import type { Renewal } from "../../src/renew/renew.ts";
 import { reportRenewals } from "../../src/renew/report.ts";
-import type { HeldCertificate } from "../../src/store/store.ts";
+import type { HeldCertificate } from "../../src/state/store.ts";
 
 const now = new Date("2026-03-01T00:00:00.000Z");
 const inHours = (hours: number) => new Date(now.getTime() + hours * 3_600_000);

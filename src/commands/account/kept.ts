@@ -5,8 +5,8 @@ import { openTools, type OpenTools } from "../../issue/open.ts";
 import type { directoryFlags } from "../../options/account.ts";
 import type { OptionsOf } from "../../options/declaration.ts";
 import { Problem } from "../../problem.ts";
-import { openFolderStore } from "../../store/folder.ts";
-import type { Store, StoredAccount } from "../../store/store.ts";
+import { openFolderStore } from "../../state/folder/folder.ts";
+import type { Store, StoredAccount } from "../../state/store.ts";
 import type { CommandContext } from "../command.ts";
 
 type Flags = OptionsOf<typeof directoryFlags>;

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 
 import { systemClock, type Clock } from "../../src/clock.ts";
-import { openFolderStore } from "../../src/store/folder.ts";
-import type { Store } from "../../src/store/store.ts";
+import { openFolderStore } from "../../src/state/folder/folder.ts";
+import type { Store } from "../../src/state/store.ts";
 
 export interface Opened {
   store: Store;

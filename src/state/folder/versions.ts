@@ -5,7 +5,7 @@
 import { readlink, rename, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 
-import { Problem } from "../problem.ts";
+import { Problem } from "../../problem.ts";
 import { attempt, codeOf, isMissing } from "./failures.ts";
 import {
   createFile,
@@ -20,7 +20,7 @@ import {
   temporaryMark,
 } from "./files.ts";
 import { recordText } from "./records.ts";
-import type { Lock, NewVersion } from "./store.ts";
+import type { Lock, NewVersion } from "../store.ts";
 
 /** The files of a version. */
 export const versionFiles = {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { VersionMeta } from "../certificate.ts";
+import type { VersionMeta } from "../../certificate.ts";
 import {
   namesIn,
   readCertificateRecord,
@@ -8,13 +8,13 @@ import {
   rewriteRecord,
   type CertificateFile,
 } from "./certificate-record.ts";
-import { Problem } from "../problem.ts";
+import { Problem } from "../../problem.ts";
 import { attempt } from "./failures.ts";
 import { readText, removedPrefix, removeFolder, sweep } from "./files.ts";
 import type { Folder } from "./folder.ts";
 import { certificateFolderName } from "./names.ts";
 import { hasStrings, isObject, readKey, readRecord } from "./records.ts";
-import type { HeldCertificate, Lock, NewVersion, Store } from "./store.ts";
+import type { HeldCertificate, Lock, NewVersion, Store } from "../store.ts";
 import {
   brokenFiles,
   commitVersion,

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import type { Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/state/store.ts";
 import { newVersion } from "./material.ts";
 import { openStore, tree } from "./state.ts";
 

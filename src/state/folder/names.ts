@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { Problem } from "../problem.ts";
+import { Problem } from "../../problem.ts";
 
 /**
  * The folder of a certificate: its name, with `_` for `*` and `:`. Two names may meet in one folder (`*.example.com` and

@@ -6,8 +6,8 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-import type { Clock } from "../clock.ts";
-import { Problem } from "../problem.ts";
+import type { Clock } from "../../clock.ts";
+import { Problem } from "../../problem.ts";
 import { attempt } from "./failures.ts";
 import { discard, makeFolder, sweep } from "./files.ts";
 import { describeHolder, thisProcess } from "./holder.ts";
@@ -21,7 +21,7 @@ import {
   type LockFile,
 } from "./lock-file.ts";
 import { readableName } from "./names.ts";
-import type { Lock, Store } from "./store.ts";
+import type { Lock, Store } from "../store.ts";
 
 /** Takes locks as files in `folder`. */
 export function openLocks(folder: string, clock: Clock): Store["lock"] {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import type { PendingOrder } from "../../src/store/store.ts";
+import type { PendingOrder } from "../../src/state/store.ts";
 import { newVersion } from "./material.ts";
 import { openAt, openStore } from "./state.ts";
 

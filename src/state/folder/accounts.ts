@@ -1,7 +1,7 @@
 import { rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-import { Problem } from "../problem.ts";
+import { Problem } from "../../problem.ts";
 import { attempt, codeOf } from "./failures.ts";
 import {
   createFile,
@@ -19,7 +19,7 @@ import {
 import type { Folder } from "./folder.ts";
 import { directoryFolderName } from "./names.ts";
 import { hasStrings, isObject, readKey, readRecord, recordText, writeRecord } from "./records.ts";
-import type { AccountRecord, Store, StoredAccount } from "./store.ts";
+import type { AccountRecord, Store, StoredAccount } from "../store.ts";
 
 /**
  * Accounts in `accounts/<directory>/<id>/`. `id` is the thumbprint of the first key and stays when the key is rolled

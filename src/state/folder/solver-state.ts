@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { SolverState } from "../plugin.ts";
+import type { SolverState } from "../../plugin.ts";
 import type { Folder } from "./folder.ts";
 import { readableName } from "./names.ts";
 import { isObject, readRecord, refuseMovedAside, writeRecord } from "./records.ts";

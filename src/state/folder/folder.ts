@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 
-import type { Clock } from "../clock.ts";
-import type { Log } from "../plugin.ts";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../plugin.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
 import { attempt } from "./failures.ts";
@@ -10,7 +10,7 @@ import { openJournal } from "./journal.ts";
 import { exclusively, openLocks } from "./locks.ts";
 import { ownershipCheck } from "./ownership.ts";
 import { openSolverState } from "./solver-state.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "../store.ts";
 
 /** What every part of the folder store works with. */
 export interface Folder {

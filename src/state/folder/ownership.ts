@@ -2,8 +2,8 @@ import type { Stats } from "node:fs";
 import { lstat, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { Log } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import type { Log } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
 import { attempt, isMissing } from "./failures.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { Problem } from "../problem.ts";
+import { Problem } from "../../problem.ts";
 
 /** Do `work`; what the operating system refuses becomes a `machine` Problem that names `path` and the remedy. */
 export async function attempt<T>(

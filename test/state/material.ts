@@ -4,7 +4,7 @@ import { webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
-import type { NewVersion } from "../../src/store/store.ts";
+import type { NewVersion } from "../../src/state/store.ts";
 
 export function requestOf(name: string): CertificateRequest {
   return {

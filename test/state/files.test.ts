@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { createFile, writeDurably } from "../../src/store/files.ts";
+import { createFile, writeDurably } from "../../src/state/folder/files.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore, tree } from "./state.ts";
 

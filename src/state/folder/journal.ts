@@ -5,7 +5,7 @@ import type { Folder } from "./folder.ts";
 import { inTurn } from "./locks.ts";
 import { certificateFolderName, refuseClash } from "./names.ts";
 import { hasStrings, isObject, parseObject, readRecord, writeRecord } from "./records.ts";
-import type { PendingOrder, Store } from "./store.ts";
+import type { PendingOrder, Store } from "../store.ts";
 
 /** What runs that died left behind, in `pending/<name>.json`. Written under the certificate's lock. */
 export function openJournal({ root, clock, check }: Folder): Store["journal"] {

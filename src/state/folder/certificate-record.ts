@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest } from "../../certificate.ts";
 import { entriesOf, readText } from "./files.ts";
 import type { Folder } from "./folder.ts";
 import { refuseClash } from "./names.ts";
@@ -12,7 +12,7 @@ import {
   refuseMovedAside,
   writeRecord,
 } from "./records.ts";
-import type { CertificateStatus } from "./store.ts";
+import type { CertificateStatus } from "../store.ts";
 
 /** What `certificate.json` holds; a status may come before the request is remembered. */
 export interface CertificateFile {

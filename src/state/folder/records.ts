@@ -3,8 +3,8 @@ import { createPrivateKey } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 
-import type { Clock } from "../clock.ts";
-import { Problem } from "../problem.ts";
+import type { Clock } from "../../clock.ts";
+import { Problem } from "../../problem.ts";
 import { entriesOf, readText, writeDurably } from "./files.ts";
 
 /** The format that this release reads and writes; raised when an older release could misread a file. */
