@@ -2,7 +2,7 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "./clock.ts";
 import type { CommandSource } from "./commands/definitions.ts";
-import type { Config } from "./options/config.ts";
+import type { Config } from "./config/config.ts";
 import type { TextStream } from "./output/colour.ts";
 import type { SolverPlugin } from "./plugin.ts";
 

@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { type CommandContext, defineCommand } from "../src/commands/command.ts";
 import { run as runProcess } from "../src/main.ts";
-import type { Config } from "../src/options/config.ts";
+import type { Config } from "../src/config/config.ts";
 import type { OptionDeclarations } from "../src/options/declaration.ts";
 import { exitCodes, Problem } from "../src/problem.ts";
 import type { Result } from "../src/result.ts";

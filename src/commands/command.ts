@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { Log } from "../plugin.ts";
 import type { Result } from "../result.ts";
-import type { Config } from "../options/config.ts";
+import type { Config } from "../config/config.ts";
 
 export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarations> {
   /** `issue`, or `account register` for a subcommand. */

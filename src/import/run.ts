@@ -4,7 +4,7 @@ import type { SolverSetting } from "../certificate.ts";
 import type { Ambient } from "../issue/ambient.ts";
 import { chosenIssuer } from "../issue/issuer.ts";
 import { fromConfig, solverSettings } from "../issue/settings.ts";
-import type { Config } from "../options/config.ts";
+import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { importFlags } from "../options/import.ts";
 import { Problem } from "../problem.ts";

@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { parseIdentifiers } from "../acme/identifiers.ts";
-import type { Config, ConfiguredCertificate } from "../options/config.ts";
+import type { Config, ConfiguredCertificate } from "../config/config.ts";
 import { Problem } from "../problem.ts";
 import { readCsrFile } from "./csr-file.ts";
 import { composeIssuer } from "./issuer.ts";

@@ -1,6 +1,6 @@
 import { parseIdentifiers } from "../acme/identifiers.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
-import type { Config, ConfiguredHooks } from "../options/config.ts";
+import type { Config, ConfiguredHooks } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/request.ts";
 import type { Identifier } from "../plugin.ts";

@@ -1,7 +1,7 @@
 import { assertContacts } from "../acme/accounts.ts";
 import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
-import type { Config, ConfiguredIssuer } from "../options/config.ts";
+import type { Config, ConfiguredIssuer } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { issuerFlags } from "../options/request.ts";
 import { Problem } from "../problem.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { IssuerSetting, SolverSelector, SolverSetting } from "../certificate.ts";
-import type { Config, ConfiguredSolver } from "../options/config.ts";
+import type { Config, ConfiguredSolver } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags } from "../options/request.ts";
 import { Problem } from "../problem.ts";

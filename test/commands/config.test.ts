@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { configSchema } from "../../src/options/config/schema.ts";
-import { builtInOptions } from "../../src/commands/config/plugins.ts";
-import { starter } from "../../src/commands/config/starter.ts";
+import { configSchema } from "../../src/config/schema.ts";
+import { builtInOptions } from "../../src/config/plugins.ts";
+import { starter } from "../../src/config/starter.ts";
 import { run } from "../support/run.ts";
 
 let home: string;

@@ -5,7 +5,7 @@ import { createCsr } from "../../src/acme/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import { composeConfigured } from "../../src/issue/compose-config.ts";
 import { composeRequest } from "../../src/issue/compose.ts";
-import type { Config, ConfiguredCertificate } from "../../src/options/config.ts";
+import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/request.ts";
 import { resolveOptions } from "../../src/options/resolve.ts";
 import { temporaryFolder } from "../support/state.ts";

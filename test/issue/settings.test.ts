@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Ambient } from "../../src/issue/ambient.ts";
 import { solverSettings } from "../../src/issue/settings.ts";
-import type { Config, ConfiguredSolver } from "../../src/options/config.ts";
+import type { Config, ConfiguredSolver } from "../../src/config/config.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
 import { ambientOf, problemOf } from "./world.ts";

@@ -1,5 +1,5 @@
 /** A dotted path of the config, where the names of entries may have dots themselves. */
-import { Problem } from "../../problem.ts";
+import { Problem } from "../problem.ts";
 import { type SectionName, sections, type Shape } from "./sections.ts";
 import { isRecord } from "./yaml.ts";
 

@@ -1,8 +1,8 @@
 /** What the config's values have to mean to the parts that will read them. */
-import { parseIdentifiers } from "../../acme/identifiers.ts";
-import { resolveServer } from "../../acme/presets.ts";
-import { parsePlace } from "../../issue/self-check.ts";
-import type { ValueChecks } from "../../options/config/values.ts";
+import { parseIdentifiers } from "../acme/identifiers.ts";
+import { resolveServer } from "../acme/presets.ts";
+import { parsePlace } from "../issue/self-check.ts";
+import type { ValueChecks } from "./values.ts";
 
 /** Nobody is asked: these read the texts alone. */
 export const valueChecks: ValueChecks = {

@@ -11,7 +11,7 @@ import {
   type ToStringOptions,
   YAMLMap,
 } from "yaml";
-import { Problem } from "../../problem.ts";
+import { Problem } from "../problem.ts";
 import { isRecord, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
 
 const writeOptions = { ...yamlOptions, lineWidth: 0 } satisfies ToStringOptions &

@@ -1,5 +1,5 @@
 /** Values whose meaning other parts know: a CA's name, a name for a certificate. */
-import { Problem } from "../../problem.ts";
+import { Problem } from "../problem.ts";
 import type { Sections } from "./check.ts";
 import { type Fault, isRecord } from "./yaml.ts";
 

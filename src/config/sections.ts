@@ -6,8 +6,8 @@ import {
   issuerOptions,
   selectOptions,
   solverCommonOptions,
-} from "../config.ts";
-import type { OptionDeclarations } from "../declaration.ts";
+} from "./config.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
 import {
   copyOptions,
   deployOptions,
@@ -15,7 +15,7 @@ import {
   hookOptions,
   pkcs12Options,
   windowOptions,
-} from "../deployment.ts";
+} from "../options/deployment.ts";
 
 /** What a folder of the file may hold: options, and below some of them a shape of its own. */
 export interface Shape {

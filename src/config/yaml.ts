@@ -11,7 +11,7 @@ import {
   type Tags,
   visit,
 } from "yaml";
-import { Problem } from "../../problem.ts";
+import { Problem } from "../problem.ts";
 
 export type Keys = readonly (string | number)[];
 

@@ -1,10 +1,10 @@
 /** A secret may stand in the config itself; it does not leave it again. */
-import { issuerOptions } from "../../options/config.ts";
-import type { OptionDeclaration, OptionDeclarations } from "../../options/declaration.ts";
-import { isReference } from "../../options/secret.ts";
-import { Problem } from "../../problem.ts";
-import { getConfigValue } from "../../store/settings.ts";
-import type { CommandContext } from "../command.ts";
+import { issuerOptions } from "./config.ts";
+import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
+import { isReference } from "../options/secret.ts";
+import { Problem } from "../problem.ts";
+import { getConfigValue } from "./file.ts";
+import type { CommandContext } from "../commands/command.ts";
 import { solverOptions } from "./plugins.ts";
 
 /** The value at `keys` as it may be shown: every secret that is written out reads `***`. */

@@ -1,7 +1,7 @@
 /** The JSON Schema of the config file, from the declarations, for editors. */
-import { solverCommonOptions } from "../config.ts";
-import type { OptionDeclaration, OptionDeclarations } from "../declaration.ts";
-import { type JsonSchema, schemaOf } from "../schema.ts";
+import { solverCommonOptions } from "./config.ts";
+import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
+import { type JsonSchema, schemaOf } from "../options/schema.ts";
 import {
   type NestedShape,
   type SectionName,

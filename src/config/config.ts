@@ -7,8 +7,8 @@ import {
   keyTypes,
   type SolverSelector,
 } from "../certificate.ts";
-import type { OptionDeclarations, OptionsOf } from "./declaration.ts";
-import type { fileOptions } from "./deployment.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import type { fileOptions } from "../options/deployment.ts";
 
 export const issuerOptions = {
   server: {

@@ -20,7 +20,7 @@ import {
   getConfigValue,
   loadConfig,
   setConfigValue,
-} from "../../src/store/settings.ts";
+} from "../../src/config/file.ts";
 
 let folder: string;
 let path: string;

@@ -1,6 +1,6 @@
 /** From sections that were checked to the config that the commands read. */
 import { dirname, resolve } from "node:path";
-import type { DnsSetting, SolverSelector } from "../../certificate.ts";
+import type { DnsSetting, SolverSelector } from "../certificate.ts";
 import type {
   certificateOptions,
   Config,
@@ -12,8 +12,8 @@ import type {
   defaultOptions,
   HookName,
   SettingsOf,
-} from "../config.ts";
-import type { fileOptions } from "../deployment.ts";
+} from "./config.ts";
+import type { fileOptions } from "../options/deployment.ts";
 import type { Sections } from "./check.ts";
 
 /** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */

@@ -1,9 +1,9 @@
 /** The solvers' own options, for checking and describing the config. */
 import { dirname } from "node:path";
-import type { OptionDeclarations } from "../../options/declaration.ts";
-import { builtInSolvers, loadSolver } from "../../registry.ts";
-import type { SolverOptions } from "../../store/settings.ts";
-import type { CommandContext } from "../command.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
+import { builtInSolvers, loadSolver } from "../registry.ts";
+import type { SolverOptions } from "./file.ts";
+import type { CommandContext } from "../commands/command.ts";
 
 /** Loads plugins as the config means them: a file relative to its folder, a package as seen from the working directory. */
 export function solverOptions({ configPath, cwd }: CommandContext): SolverOptions {

@@ -1,9 +1,9 @@
 /** Holds a config file against the declared options. */
-import type { OptionDeclaration, OptionDeclarations } from "../declaration.ts";
-import { acceptedBy } from "../describe.ts";
-import { nearest } from "../near.ts";
-import { absoluteReference, isReference } from "../secret.ts";
-import { parseValue } from "../value.ts";
+import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
+import { acceptedBy } from "../options/describe.ts";
+import { nearest } from "../options/near.ts";
+import { absoluteReference, isReference } from "../options/secret.ts";
+import { parseValue } from "../options/value.ts";
 import { crossFaults } from "./cross.ts";
 import { type NestedShape, type SectionName, sections, type Shape } from "./sections.ts";
 import { stepFault } from "./steps.ts";

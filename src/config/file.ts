@@ -3,12 +3,12 @@ import { constants, existsSync, lstatSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { parse } from "yaml";
-import type { Config } from "../options/config.ts";
-import { assemble } from "../options/config/assemble.ts";
-import { readSections, type Sections } from "../options/config/check.ts";
-import { withValue } from "../options/config/edit.ts";
-import { keysOf } from "../options/config/keys.ts";
-import { type ValueChecks, valueFaults } from "../options/config/values.ts";
+import type { Config } from "./config.ts";
+import { assemble } from "./assemble.ts";
+import { readSections, type Sections } from "./check.ts";
+import { withValue } from "./edit.ts";
+import { keysOf } from "./keys.ts";
+import { type ValueChecks, valueFaults } from "./values.ts";
 import {
   type Fault,
   faultsProblem,
@@ -16,7 +16,7 @@ import {
   parseYaml,
   type YamlFile,
   yamlOptions,
-} from "../options/config/yaml.ts";
+} from "./yaml.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 
