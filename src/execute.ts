@@ -49,7 +49,7 @@ export async function execute(run: Run): Promise<ExitCode> {
 function typedCommand({ argv, parts }: Run): string {
   const { names } = parts.commands ?? commandSource();
   const words = firstWords(argv);
-  const length = [2, 1].find((length) => names.includes(words.slice(0, length).join("-")));
+  const length = [2, 1].find((length) => names.includes(words.slice(0, length).join(" ")));
   return length === undefined ? "acmectl" : words.slice(0, length).join(" ");
 }
 

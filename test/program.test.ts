@@ -424,7 +424,7 @@ describe("the commands of acmectl itself", () => {
   test("are called as their files are", async () => {
     const source = commandSource();
     const names = await Promise.all(
-      source.names.map(async (name) => (await source.load(name))?.name.replaceAll(" ", "-")),
+      source.names.map(async (name) => (await source.load(name))?.name),
     );
     expect(names).toEqual(source.names);
   });

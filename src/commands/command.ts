@@ -5,6 +5,7 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { Log } from "../plugin.ts";
 import type { Result } from "../result.ts";
 import type { Config } from "../config/config.ts";
+import { Problem } from "../problem.ts";
 
 export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarations> {
   /** `issue`, or `account register` for a subcommand. */
@@ -63,4 +64,23 @@ export interface CommandContext {
   readonly mask: (secret: string) => void;
   /** The text without any secret that was registered, for what is kept. */
   readonly redact: (text: string) => string;
+}
+
+/** Returns when the person agrees, or `yes` was given. Rejects with a `usage` Problem when they do not, or there is no terminal to ask at. */
+export async function confirm(
+  question: string,
+  yes: boolean | undefined,
+  context: Pick<CommandContext, "interactive" | "ask">,
+): Promise<void> {
+  if (yes === true) return;
+  if (!context.interactive) {
+    throw new Problem("usage", {
+      detail: "This needs a confirmation, and there is no terminal to ask at.",
+      hint: "Add --yes.",
+    });
+  }
+  if (/^y(es)?$/i.test((await context.ask(`${question} [y/N] `)).trim())) return;
+  throw new Problem("usage", {
+    detail: "Nothing was changed: the question was not answered with yes.",
+  });
 }

@@ -1,34 +1,35 @@
-/** The commands, found by their files: `account-register.ts` exports `command`, which is called `account register`. */
+/** The commands, found by their files: `account/register.ts` exports `command`, which is called `account register`. */
 import { readdirSync } from "node:fs";
 import type { CommandDefinition } from "./command.ts";
 
 /** Where commands come from; tests bring their own. */
 export interface CommandSource {
-  /** `account-register`, `issue`, sorted. Reading them imports nothing. */
+  /** What is typed: `account register`, `issue`; sorted. Reading them imports nothing. */
   readonly names: readonly string[];
-  /** Undefined for a file of this folder that is no command. */
+  /** Undefined for a file of this folder that defines no command. */
   load(name: string): Promise<CommandDefinition | undefined>;
 }
 
 /** The commands of this folder. A file is imported when its command is typed, and all of them for help. */
 export function commandSource(): CommandSource {
   const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
-  const files = readdirSync(new URL(".", import.meta.url));
+  const files = readdirSync(new URL(".", import.meta.url), { recursive: true, encoding: "utf8" });
   const names = files
     .filter((file) => file.endsWith(extension) && !file.endsWith(".d.ts"))
-    .map((file) => file.slice(0, -extension.length))
+    .map((file) => file.slice(0, -extension.length).replaceAll(/[/\\]/g, " "))
     .filter((name) => name !== "command" && name !== "definitions")
     .toSorted();
   return {
     names,
     async load(name) {
-      const module: unknown = await import(new URL(`${name}${extension}`, import.meta.url).href);
+      const file = `${name.replaceAll(" ", "/")}${extension}`;
+      const module: unknown = await import(new URL(file, import.meta.url).href);
       return hasCommand(module) ? module.command : undefined;
     },
   };
 }
 
-/** All commands, sorted by their files' names. */
+/** All commands, sorted by name. */
 export async function allCommands(source: CommandSource): Promise<readonly CommandDefinition[]> {
   return loadAll(source, source.names);
 }
@@ -39,9 +40,9 @@ export async function commandsFor(
   source: CommandSource,
 ): Promise<readonly CommandDefinition[]> {
   const [first = "", second = ""] = words;
-  const exact = source.names.filter((name) => name === first || name === `${first}-${second}`);
+  const exact = source.names.filter((name) => name === first || name === `${first} ${second}`);
   if (exact.length > 0) return loadAll(source, exact);
-  const group = source.names.filter((name) => name.startsWith(`${first}-`));
+  const group = source.names.filter((name) => name.startsWith(`${first} `));
   return loadAll(source, group.length > 0 ? group : source.names);
 }
 

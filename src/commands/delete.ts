@@ -1,6 +1,6 @@
 import { refuseUnknown } from "../renew/wanted.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
-import { confirm } from "./ask/confirm.ts";
+import { confirm } from "./command.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({

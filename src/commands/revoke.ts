@@ -3,7 +3,7 @@ import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
 import { Problem } from "../problem.ts";
 import { namedCertificates } from "../renew/pass.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
-import { confirm } from "./ask/confirm.ts";
+import { confirm } from "./command.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({

@@ -55,9 +55,9 @@ export async function run(
 
 /** Commands that a test makes up, in place of those of `src/commands`. */
 export function commandsOf(...commands: readonly CommandDefinition[]): Parts {
-  const byFile = new Map(commands.map((command) => [command.name.replaceAll(" ", "-"), command]));
+  const byName = new Map(commands.map((command) => [command.name, command]));
   return {
-    commands: { names: [...byFile.keys()].toSorted(), load: async (name) => byFile.get(name) },
+    commands: { names: [...byName.keys()].toSorted(), load: async (name) => byName.get(name) },
   };
 }
 

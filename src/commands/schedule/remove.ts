@@ -1,6 +1,6 @@
-import { thisMachine } from "../schedule/machine.ts";
-import { removeSchedules } from "../schedule/schedule.ts";
-import { defineCommand } from "./command.ts";
+import { thisMachine } from "../../schedule/machine.ts";
+import { removeSchedules } from "../../schedule/schedule.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "schedule remove",

@@ -1,8 +1,8 @@
-import { directoryFlags } from "../options/account.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
-import { atDesk, changeAccount, chosenCa, usableAccount } from "./account/kept.ts";
-import { confirm } from "./ask/confirm.ts";
-import { defineCommand } from "./command.ts";
+import { directoryFlags } from "../../options/account.ts";
+import { openFolderStore } from "../../state/folder/folder.ts";
+import { atDesk, changeAccount, chosenCa, usableAccount } from "./kept.ts";
+import { confirm } from "../command.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account deactivate",

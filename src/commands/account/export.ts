@@ -1,12 +1,12 @@
 import { createPrivateKey } from "node:crypto";
 import { lstat } from "node:fs/promises";
-import { directoryFlags } from "../options/account.ts";
-import { Problem } from "../problem.ts";
-import { writeDurably } from "../state/folder/files.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
-import type { StoredAccount } from "../state/store.ts";
-import { chosenCa, keptAccount } from "./account/kept.ts";
-import { defineCommand } from "./command.ts";
+import { directoryFlags } from "../../options/account.ts";
+import { Problem } from "../../problem.ts";
+import { writeDurably } from "../../state/folder/files.ts";
+import { openFolderStore } from "../../state/folder/folder.ts";
+import type { StoredAccount } from "../../state/store.ts";
+import { chosenCa, keptAccount } from "./kept.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account export",

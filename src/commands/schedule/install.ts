@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
-import { Problem } from "../problem.ts";
-import type { Block, Result } from "../result.ts";
-import type { Job } from "../schedule/job.ts";
-import { type Machine, thisMachine } from "../schedule/machine.ts";
-import { type Installation, installSchedule, type Plan, schedulers } from "../schedule/schedule.ts";
-import { unitPaths } from "../schedule/systemd.ts";
-import { readAll } from "../renew/wanted.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
-import { type CommandContext, defineCommand } from "./command.ts";
+import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
+import { Problem } from "../../problem.ts";
+import type { Block, Result } from "../../result.ts";
+import type { Job } from "../../schedule/job.ts";
+import { type Machine, thisMachine } from "../../schedule/machine.ts";
+import { type Installation, installSchedule, type Plan, schedulers } from "../../schedule/schedule.ts";
+import { unitPaths } from "../../schedule/systemd.ts";
+import { readAll } from "../../renew/wanted.ts";
+import { openFolderStore } from "../../state/folder/folder.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 
 const options = {
   by: {

@@ -1,9 +1,9 @@
-import type { Block } from "../result.ts";
-import { setConfigValue } from "../config/file.ts";
-import { defineCommand } from "./command.ts";
-import { solverOptions } from "../config/plugins.ts";
-import { withoutSecrets } from "../config/secrets.ts";
-import { valueChecks } from "../config/known-values.ts";
+import type { Block } from "../../result.ts";
+import { setConfigValue } from "../../config/file.ts";
+import { defineCommand } from "../command.ts";
+import { solverOptions } from "../../config/plugins.ts";
+import { withoutSecrets } from "../../config/secrets.ts";
+import { valueChecks } from "../../config/known-values.ts";
 
 export const command = defineCommand({
   name: "config set",

@@ -1,9 +1,9 @@
-import { composeIssuer } from "../issue/issuer.ts";
-import { openTools } from "../issue/open.ts";
-import { registerAccount } from "../issue/register.ts";
-import { registrationFlags } from "../options/account.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
-import { defineCommand } from "./command.ts";
+import { composeIssuer } from "../../issue/issuer.ts";
+import { openTools } from "../../issue/open.ts";
+import { registerAccount } from "../../issue/register.ts";
+import { registrationFlags } from "../../options/account.ts";
+import { openFolderStore } from "../../state/folder/folder.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account register",

@@ -1,6 +1,6 @@
-import { createConfig } from "../config/file.ts";
-import { defineCommand } from "./command.ts";
-import { starter } from "../config/starter.ts";
+import { createConfig } from "../../config/file.ts";
+import { defineCommand } from "../command.ts";
+import { starter } from "../../config/starter.ts";
 
 export const command = defineCommand({
   name: "config init",

@@ -1,5 +1,5 @@
-import { openFolderStore } from "../state/folder/folder.ts";
-import { defineCommand } from "./command.ts";
+import { openFolderStore } from "../../state/folder/folder.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account list",

@@ -1,8 +1,8 @@
 import { stringify } from "yaml";
-import { Problem } from "../problem.ts";
-import { getConfigValue } from "../config/file.ts";
-import { defineCommand } from "./command.ts";
-import { withoutSecrets } from "../config/secrets.ts";
+import { Problem } from "../../problem.ts";
+import { getConfigValue } from "../../config/file.ts";
+import { defineCommand } from "../command.ts";
+import { withoutSecrets } from "../../config/secrets.ts";
 
 export const command = defineCommand({
   name: "config get",

@@ -1,8 +1,8 @@
-import { thumbprint } from "../acme/keys.ts";
-import { openStored } from "../issue/account.ts";
-import { directoryFlags } from "../options/account.ts";
-import { atDesk, keptAccount } from "./account/kept.ts";
-import { defineCommand } from "./command.ts";
+import { thumbprint } from "../../acme/keys.ts";
+import { openStored } from "../../issue/account.ts";
+import { directoryFlags } from "../../options/account.ts";
+import { atDesk, keptAccount } from "./kept.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account show",

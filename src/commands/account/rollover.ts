@@ -1,9 +1,9 @@
-import { thumbprint } from "../acme/keys.ts";
-import { withAccountLock } from "../issue/account.ts";
-import { rollOver } from "../issue/rollover.ts";
-import { directoryFlags } from "../options/account.ts";
-import { atDesk, usableAccount } from "./account/kept.ts";
-import { defineCommand } from "./command.ts";
+import { thumbprint } from "../../acme/keys.ts";
+import { withAccountLock } from "../../issue/account.ts";
+import { rollOver } from "../../issue/rollover.ts";
+import { directoryFlags } from "../../options/account.ts";
+import { atDesk, usableAccount } from "./kept.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account rollover",

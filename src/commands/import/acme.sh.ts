@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { readAcmeSh } from "../import/acme-sh/acme-sh.ts";
-import { reportImport } from "../import/report.ts";
-import { type Client, importFrom } from "../import/run.ts";
-import { importFlags } from "../options/import.ts";
-import { defineCommand } from "./command.ts";
+import { readAcmeSh } from "../../import/acme-sh/acme-sh.ts";
+import { reportImport } from "../../import/report.ts";
+import { type Client, importFrom } from "../../import/run.ts";
+import { importFlags } from "../../options/import.ts";
+import { defineCommand } from "../command.ts";
 
 const client: Client = {
   name: "acme.sh",

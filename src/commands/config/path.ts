@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { defineCommand } from "./command.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "config path",

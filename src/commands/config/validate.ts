@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
-import { loadConfig } from "../config/file.ts";
-import { defineCommand } from "./command.ts";
-import { solverOptions } from "../config/plugins.ts";
-import { valueChecks } from "../config/known-values.ts";
+import { loadConfig } from "../../config/file.ts";
+import { defineCommand } from "../command.ts";
+import { solverOptions } from "../../config/plugins.ts";
+import { valueChecks } from "../../config/known-values.ts";
 
 export const command = defineCommand({
   name: "config validate",

@@ -1,6 +1,6 @@
-import { builtInSolvers, installedSolvers, loadSolver } from "../registry.ts";
-import { Problem } from "../problem.ts";
-import { defineCommand, type CommandContext } from "./command.ts";
+import { builtInSolvers, installedSolvers, loadSolver } from "../../registry.ts";
+import { Problem } from "../../problem.ts";
+import { defineCommand, type CommandContext } from "../command.ts";
 
 export const command = defineCommand({
   name: "solvers list",

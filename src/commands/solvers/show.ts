@@ -1,9 +1,9 @@
-import { describeOptions } from "../options/table.ts";
-import type { OptionDescription } from "../options/describe.ts";
-import { Problem } from "../problem.ts";
-import { loadSolver, type LoadedSolver } from "../registry.ts";
-import type { Block } from "../result.ts";
-import { defineCommand } from "./command.ts";
+import { describeOptions } from "../../options/table.ts";
+import type { OptionDescription } from "../../options/describe.ts";
+import { Problem } from "../../problem.ts";
+import { loadSolver, type LoadedSolver } from "../../registry.ts";
+import type { Block } from "../../result.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "solvers show",

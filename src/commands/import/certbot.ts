@@ -1,8 +1,8 @@
-import { readCertbot } from "../import/certbot/certbot.ts";
-import { reportImport } from "../import/report.ts";
-import { type Client, importFrom } from "../import/run.ts";
-import { importFlags } from "../options/import.ts";
-import { defineCommand } from "./command.ts";
+import { readCertbot } from "../../import/certbot/certbot.ts";
+import { reportImport } from "../../import/report.ts";
+import { type Client, importFrom } from "../../import/run.ts";
+import { importFlags } from "../../options/import.ts";
+import { defineCommand } from "../command.ts";
 
 const client: Client = {
   name: "certbot",
