@@ -4,7 +4,7 @@ import { openDryRun, openRealRun } from "../issue/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openTools, type OpenTools } from "../issue/open.ts";
-import { withKey } from "../issue/register.ts";
+import { withKey } from "../account/register.ts";
 import { goodCurrent } from "../renew/current.ts";
 import { describeHeld } from "../renew/describe.ts";
 import type { CertificateRequest } from "../certificate.ts";

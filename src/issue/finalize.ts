@@ -6,7 +6,7 @@ import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { PendingOrder, Store } from "../state/store.ts";
-import type { OpenAccount } from "./account.ts";
+import type { OpenAccount } from "../account/open.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 

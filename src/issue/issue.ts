@@ -1,7 +1,7 @@
 import type { Order } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { HeldCertificate, Lock, PendingOrder, StoredCertificate } from "../state/store.ts";
-import { openAccount, type OpenAccount } from "./account.ts";
+import { openAccount, type OpenAccount } from "../account/open.ts";
 import { beginAttempt, type Attempt } from "./attempt.ts";
 import {
   goodCertificate,

@@ -5,7 +5,7 @@ import type { CertificateRequest } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { PendingOrder } from "../state/store.ts";
-import type { OpenAccount } from "./account.ts";
+import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "./request.ts";
 import type { IssueTools } from "./tools.ts";
 

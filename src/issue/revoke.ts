@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
-import { openStored } from "./account.ts";
+import { openStored } from "../account/open.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** The reasons of RFC 5280 §5.3.1 that public CAs take from subscribers. */

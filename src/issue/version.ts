@@ -1,7 +1,7 @@
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, NewVersion } from "../state/store.ts";
-import type { OpenAccount } from "./account.ts";
+import type { OpenAccount } from "../account/open.ts";
 import type { Issued, KeyMaterial } from "./finalize.ts";
 import { requestHash } from "./request.ts";
 

@@ -2,7 +2,7 @@ import { createPublicKey, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Ca, Directory, NewOrder } from "../../src/acme/acme.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
-import type { OpenAccount } from "../../src/issue/account.ts";
+import type { OpenAccount } from "../../src/account/open.ts";
 import { placeOrder } from "../../src/issue/order.ts";
 import type { PendingOrder } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";

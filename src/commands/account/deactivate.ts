@@ -1,6 +1,6 @@
 import { directoryFlags } from "../../options/account.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
-import { atDesk, changeAccount, chosenCa, usableAccount } from "./kept.ts";
+import { atDesk, changeAccount, chosenCa, usableAccount } from "../../account/kept.ts";
 import { confirm } from "../command.ts";
 import { defineCommand } from "../command.ts";
 

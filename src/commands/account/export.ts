@@ -5,7 +5,7 @@ import { Problem } from "../../problem.ts";
 import { writeDurably } from "../../state/folder/files.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import type { StoredAccount } from "../../state/store.ts";
-import { chosenCa, keptAccount } from "./kept.ts";
+import { chosenCa, keptAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

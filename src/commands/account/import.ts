@@ -1,11 +1,11 @@
 import { text } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { readAccountKey } from "../../import/material.ts";
-import { importAccount } from "../../issue/import-account.ts";
+import { importAccount } from "../../account/import.ts";
 import { directoryFlags } from "../../options/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { Problem } from "../../problem.ts";
-import { atDesk } from "./kept.ts";
+import { atDesk } from "../../account/kept.ts";
 import { defineCommand, type CommandContext } from "../command.ts";
 
 export const command = defineCommand({

@@ -1,6 +1,6 @@
 import { composeIssuer } from "../../issue/issuer.ts";
 import { openTools } from "../../issue/open.ts";
-import { registerAccount } from "../../issue/register.ts";
+import { registerAccount } from "../../account/register.ts";
 import { registrationFlags } from "../../options/account.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import { defineCommand } from "../command.ts";

@@ -1,8 +1,8 @@
 import { thumbprint } from "../../acme/keys.ts";
-import { withAccountLock } from "../../issue/account.ts";
-import { rollOver } from "../../issue/rollover.ts";
+import { withAccountLock } from "../../account/open.ts";
+import { rollOver } from "../../account/rollover.ts";
 import { directoryFlags } from "../../options/account.ts";
-import { atDesk, usableAccount } from "./kept.ts";
+import { atDesk, usableAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

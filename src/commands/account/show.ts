@@ -1,7 +1,7 @@
 import { thumbprint } from "../../acme/keys.ts";
-import { openStored } from "../../issue/account.ts";
+import { openStored } from "../../account/open.ts";
 import { directoryFlags } from "../../options/account.ts";
-import { atDesk, keptAccount } from "./kept.ts";
+import { atDesk, keptAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

@@ -1,6 +1,6 @@
 import { directoryFlags } from "../../options/account.ts";
 import { Problem } from "../../problem.ts";
-import { atDesk, changeAccount } from "./kept.ts";
+import { atDesk, changeAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

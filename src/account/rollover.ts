@@ -1,7 +1,7 @@
 import { createAccountKey } from "../acme/keys.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../issue/tools.ts";
 
 type Tools = Pick<IssueTools, "ca" | "store" | "log" | "signal">;
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { thumbprint } from "../../src/acme/keys.ts";
-import { openAccount } from "../../src/issue/account.ts";
+import { openAccount } from "../../src/account/open.ts";
 import { issue } from "../../src/issue/issue.ts";
 import type { StoredAccount } from "../../src/state/store.ts";
-import { problemOf, world, type World } from "./world.ts";
+import { problemOf, world, type World } from "../issue/world.ts";
 
 const open = (it: World, tools = it.again()) =>
   openAccount({ server: it.server.directoryUrl, agreeTos: true }, tools);

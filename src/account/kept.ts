@@ -1,13 +1,13 @@
-import type { IssuerSetting } from "../../certificate.ts";
-import { openStored, withAccountLock, type OpenAccount } from "../../issue/account.ts";
-import { composeIssuer } from "../../issue/issuer.ts";
-import { openTools, type OpenTools } from "../../issue/open.ts";
-import type { directoryFlags } from "../../options/account.ts";
-import type { OptionsOf } from "../../options/declaration.ts";
-import { Problem } from "../../problem.ts";
-import { openFolderStore } from "../../state/folder/folder.ts";
-import type { Store, StoredAccount } from "../../state/store.ts";
-import type { CommandContext } from "../command.ts";
+import type { IssuerSetting } from "../certificate.ts";
+import { openStored, withAccountLock, type OpenAccount } from "./open.ts";
+import { composeIssuer } from "../issue/issuer.ts";
+import { openTools, type OpenTools } from "../issue/open.ts";
+import type { directoryFlags } from "../options/account.ts";
+import type { OptionsOf } from "../options/declaration.ts";
+import { Problem } from "../problem.ts";
+import { openFolderStore } from "../state/folder/folder.ts";
+import type { Store, StoredAccount } from "../state/store.ts";
+import type { CommandContext } from "../commands/command.ts";
 
 type Flags = OptionsOf<typeof directoryFlags>;
 

@@ -4,7 +4,7 @@ import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
 import { settleRollover } from "./rollover.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../issue/tools.ts";
 
 export interface OpenAccount {
   readonly stored: StoredAccount;

@@ -2,9 +2,9 @@ import { thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
-import { withAccountLock } from "./account.ts";
+import { withAccountLock } from "./open.ts";
 import { accountOfKey, keepFound } from "./register.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../issue/tools.ts";
 
 /** Take an account over by its key alone (RFC 8555 §7.3.1), to be used before all others at this CA. */
 export async function importAccount(

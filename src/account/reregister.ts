@@ -2,8 +2,8 @@ import type { Account, AccountSession } from "../acme/acme.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
-import { enroll, type OpenAccount } from "./account.ts";
-import type { IssueTools } from "./tools.ts";
+import { enroll, type OpenAccount } from "./open.ts";
+import type { IssueTools } from "../issue/tools.ts";
 
 /**
  * For a CA that has lost the account, or ended it: the stored key is registered once more, and a new one where the CA takes

@@ -4,10 +4,10 @@ import type { IssuerSetting } from "../certificate.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
-import type { Ambient } from "./ambient.ts";
-import { openAccount, withAccountLock } from "./account.ts";
+import type { Ambient } from "../issue/ambient.ts";
+import { openAccount, withAccountLock } from "./open.ts";
 import { registerAgain } from "./reregister.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../issue/tools.ts";
 
 /** The account as it is stored and as the CA has it. */
 export interface KnownAccount {
