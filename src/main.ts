@@ -1,7 +1,7 @@
 /** The whole of a run: what was typed and what surrounds it → an exit code. */
 import { systemClock } from "./clock.ts";
 import { type ExitCode, Problem } from "./problem.ts";
-import type { Parts, Surroundings } from "./surroundings.ts";
+import type { Parts, Surroundings } from "./program/environment.ts";
 import { version } from "./version.ts";
 
 /** Runs what was typed behind `acmectl`. Never rejects: whatever goes wrong is shown, and becomes an exit code. */
@@ -16,7 +16,7 @@ export async function main(
     return 0;
   }
   // Nothing that --version can do without is loaded before this line.
-  const { execute } = await import("./execute.ts");
+  const { execute } = await import("./program/execute.ts");
   return execute({ argv, surroundings, parts, versions });
 }
 

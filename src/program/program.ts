@@ -1,12 +1,12 @@
 /** Command definitions → commander, and what was typed → which command with which texts. */
 import { Command, CommanderError, Option } from "commander";
-import { type CommandSource, commandsFor } from "./commands/definitions.ts";
-import type { CommandDefinition } from "./commands/command.ts";
-import type { OptionDeclarations } from "./options/declaration.ts";
-import { describeOption, type FlagDescription } from "./options/describe.ts";
-import { everywhere, globalOptions } from "./options/global.ts";
-import { chosenSolvers } from "./program/chosen.ts";
-import { collect, type Flags, type Typed } from "./program/flags.ts";
+import { type CommandSource, commandsFor } from "../commands/definitions.ts";
+import type { CommandDefinition } from "../commands/command.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
+import { describeOption, type FlagDescription } from "../options/describe.ts";
+import { everywhere, globalOptions } from "../options/global.ts";
+import { chosenSolvers } from "./chosen.ts";
+import { collect, type Flags, type Typed } from "./flags.ts";
 import {
   closing,
   exitCodesText,
@@ -14,11 +14,11 @@ import {
   inHelp,
   opening,
   rootClosing,
-} from "./program/help.ts";
-import { firstWords } from "./program/words.ts";
-import { type SolverDeclarations, usageProblem } from "./program/usage.ts";
-import { Problem } from "./problem.ts";
-import type { SolverPlugin } from "./plugin.ts";
+} from "./help.ts";
+import { firstWords } from "./words.ts";
+import { type SolverDeclarations, usageProblem } from "./usage.ts";
+import { Problem } from "../problem.ts";
+import type { SolverPlugin } from "../plugin.ts";
 
 export type CommandLine =
   /** Help or the version was asked for: this is what to print. */

@@ -1,14 +1,14 @@
 /** What a command may touch, from what surrounds the run and what was typed. */
 import { createInterface } from "node:readline";
-import type { CommandContext } from "./commands/command.ts";
-import type { Config } from "./config/config.ts";
-import type { OptionsOf } from "./options/declaration.ts";
-import { defaultConfigFile, defaultStateFolder } from "./options/folders.ts";
-import type { globalOptions } from "./options/global.ts";
-import type { Output } from "./output/output.ts";
-import { Problem } from "./problem.ts";
-import type { Typed } from "./program/flags.ts";
-import type { Run, Surroundings } from "./surroundings.ts";
+import type { CommandContext } from "../commands/command.ts";
+import type { Config } from "../config/config.ts";
+import type { OptionsOf } from "../options/declaration.ts";
+import { defaultConfigFile, defaultStateFolder } from "../options/folders.ts";
+import type { globalOptions } from "../options/global.ts";
+import type { Output } from "../output/output.ts";
+import { Problem } from "../problem.ts";
+import type { Typed } from "./flags.ts";
+import type { Run, Surroundings } from "./environment.ts";
 
 export interface ContextFrom {
   readonly run: Run;
@@ -70,7 +70,7 @@ export function contextOf({
 }
 
 async function loadConfig(path: string, reading: { explicit: boolean }): Promise<Config> {
-  const settings = await import("./config/file.ts");
+  const settings = await import("../config/file.ts");
   return settings.loadConfig(path, reading);
 }
 

@@ -1,15 +1,15 @@
 /** One command, from the words to the exit code. */
-import { commandSource } from "./commands/definitions.ts";
+import { commandSource } from "../commands/definitions.ts";
 import { contextOf } from "./context.ts";
-import { globalOptions } from "./options/global.ts";
-import { type OptionSources, resolveOptions } from "./options/resolve.ts";
-import { columnsOf } from "./output/colour.ts";
-import { openOutput, type Output, type OutputSettings } from "./output/output.ts";
-import { type ExitCode, Problem } from "./problem.ts";
+import { globalOptions } from "../options/global.ts";
+import { type OptionSources, resolveOptions } from "../options/resolve.ts";
+import { columnsOf } from "../output/colour.ts";
+import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
+import { type ExitCode, Problem } from "../problem.ts";
 import { type CommandLine, readCommandLine } from "./program.ts";
-import { firstWords } from "./program/words.ts";
-import type { Run } from "./surroundings.ts";
-import { version } from "./version.ts";
+import { firstWords } from "./words.ts";
+import type { Run } from "./environment.ts";
+import { version } from "../version.ts";
 
 /** Never rejects. */
 export async function execute(run: Run): Promise<ExitCode> {
@@ -66,7 +66,7 @@ async function read({ argv, surroundings, parts, versions }: Run): Promise<Comma
 }
 
 async function loadSolver(name: string, from: { cwd: string }) {
-  const registry = await import("./registry.ts");
+  const registry = await import("../registry.ts");
   return registry.loadSolver(name, from);
 }
 

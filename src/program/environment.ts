@@ -1,10 +1,10 @@
 /** What a run may touch of the process, so that tests can bring their own. */
 import type { Readable } from "node:stream";
-import type { Clock } from "./clock.ts";
-import type { CommandSource } from "./commands/definitions.ts";
-import type { Config } from "./config/config.ts";
-import type { TextStream } from "./output/colour.ts";
-import type { SolverPlugin } from "./plugin.ts";
+import type { Clock } from "../clock.ts";
+import type { CommandSource } from "../commands/definitions.ts";
+import type { Config } from "../config/config.ts";
+import type { TextStream } from "../output/colour.ts";
+import type { SolverPlugin } from "../plugin.ts";
 
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
