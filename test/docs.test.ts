@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { markdownTable, optionsTable } from "../src/options/table.ts";
 import { exitCodes } from "../src/problem.ts";
-import { builtInSolvers, loadSolver } from "../src/registry.ts";
+import { builtInSolvers, loadSolver } from "../src/solvers/registry.ts";
 
 const plugins = fileURLToPath(new URL("../plugins/", import.meta.url));
 const names = (await readdir(plugins, { withFileTypes: true }))

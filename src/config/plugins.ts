@@ -1,7 +1,7 @@
 /** The solvers' own options, for checking and describing the config. */
 import { dirname } from "node:path";
 import type { OptionDeclarations } from "../options/declaration.ts";
-import { builtInSolvers, loadSolver } from "../registry.ts";
+import { builtInSolvers, loadSolver } from "../solvers/registry.ts";
 import type { SolverOptions } from "./file.ts";
 import type { CommandContext } from "../commands/command.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { ConformanceCase } from "../conformance.ts";
 import type { OptionDeclarations } from "../plugin.ts";
-import { checkSolverPlugin } from "../registry/shape.ts";
+import { checkSolverPlugin } from "../solvers/shape.ts";
 
 /** The declaration's promises. */
 export function declarationCases(plugin: {

@@ -1,10 +1,10 @@
 /** Solvers of others made settings of acmectl's: options checked against the plugins, secrets as references. */
 import type { SolverSetting } from "../certificate.ts";
 import type { Ambient } from "../issue/ambient.ts";
-import { resolveSolver } from "../issue/solvers.ts";
+import { resolveSolver } from "../solvers/open.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
-import { loadSolver, type LoadedSolver } from "../registry.ts";
+import { loadSolver, type LoadedSolver } from "../solvers/registry.ts";
 import type { FoundOption, FoundSolver } from "./found.ts";
 
 /** The solvers of one certificate, as its request remembers them. */

@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import type { AcmeChallenge, Authorization } from "../acme/acme.ts";
 import type { Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { OpenSolver } from "./solvers.ts";
+import type { OpenSolver } from "../solvers/open.ts";
 import type { Assignment, Candidate } from "./targets.ts";
 
 /** A pending authorization with the challenges that could prove it, best first, fully computed for their solvers. */

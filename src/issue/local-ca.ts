@@ -4,7 +4,7 @@ import { openCa } from "../acme/ca.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
-import { loadSolver } from "../registry.ts";
+import { loadSolver } from "../solvers/registry.ts";
 import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
 import type { Issuing } from "./open.ts";

@@ -11,7 +11,7 @@ import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
 import { readGivenFile } from "./given-file.ts";
 import { openLocalCa, type LocalCaOptions } from "./local-ca.ts";
-import { openSolverSet } from "./solvers.ts";
+import { openSolverSet } from "../solvers/open.ts";
 import {
   defaultTimeouts,
   noHooks,

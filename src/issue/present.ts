@@ -1,8 +1,8 @@
 import type { Call, Log } from "../plugin.ts";
-import { solverProblem } from "./bounded.ts";
+import { solverProblem } from "../solvers/bounded.ts";
 import { fieldsOf, provenName, type Attempt } from "./challenges.ts";
 import type { Journal } from "./journal.ts";
-import type { OpenSolver } from "./solvers.ts";
+import type { OpenSolver } from "../solvers/open.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** A challenge that was presented, or may have been: `present` threw, and clean-up is owed all the same. */

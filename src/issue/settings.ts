@@ -4,10 +4,10 @@ import type { Config, ConfiguredSolver } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags } from "../options/request.ts";
 import { Problem } from "../problem.ts";
-import { loadSolver } from "../registry.ts";
+import { loadSolver } from "../solvers/registry.ts";
 import type { Ambient } from "./ambient.ts";
-import { rememberOptions } from "./remember.ts";
-import { resolveSolver } from "./solvers.ts";
+import { rememberOptions } from "../solvers/remember.ts";
+import { resolveSolver } from "../solvers/open.ts";
 
 type Flags = Pick<OptionsOf<typeof requestFlags>, "solver" | "standalone" | "webroot" | "dns">;
 

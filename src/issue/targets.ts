@@ -1,9 +1,9 @@
 import type { CertificateRequest, DnsSetting, SolverSetting } from "../certificate.ts";
 import type { ChallengeType, Identifier, Target } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import { solverProblem } from "./bounded.ts";
-import { selectSolvers, type Choice, type Selection } from "./selection.ts";
-import type { OpenSolver } from "./solvers.ts";
+import { solverProblem } from "../solvers/bounded.ts";
+import { selectSolvers, type Choice, type Selection } from "../solvers/select.ts";
+import type { OpenSolver } from "../solvers/open.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** A name of the request with the solvers that may answer for it, best first. */

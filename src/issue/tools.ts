@@ -4,7 +4,7 @@ import type { Dns } from "../dns/dns.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Log } from "../plugin.ts";
 import type { HeldCertificate, Store } from "../state/store.ts";
-import type { SolverSet } from "./solvers.ts";
+import type { SolverSet } from "../solvers/open.ts";
 
 /** All that the pipeline's steps may touch. Built once per run, by the command. */
 export interface IssueTools {

@@ -2,7 +2,7 @@ import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Look } from "../dns/dns.ts";
 import type { Dns01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import { solverProblem } from "./bounded.ts";
+import { solverProblem } from "../solvers/bounded.ts";
 import { provenName, type Attempt } from "./challenges.ts";
 import type { Presented, Published } from "./present.ts";
 import { selfCheckHttp } from "./self-check.ts";

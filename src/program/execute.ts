@@ -66,7 +66,7 @@ async function read({ argv, surroundings, parts, versions }: Run): Promise<Comma
 }
 
 async function loadSolver(name: string, from: { cwd: string }) {
-  const registry = await import("../registry.ts");
+  const registry = await import("../solvers/registry.ts");
   return registry.loadSolver(name, from);
 }
 

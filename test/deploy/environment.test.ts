@@ -11,7 +11,7 @@ import { openHooks } from "../../src/deploy/hooks.ts";
 import { describeOption } from "../../src/options/describe.ts";
 import { openMask } from "../../src/output/mask.ts";
 import { Problem } from "../../src/problem.ts";
-import { builtInSolvers, loadSolver } from "../../src/registry.ts";
+import { builtInSolvers, loadSolver } from "../../src/solvers/registry.ts";
 import { requestOf } from "../state/material.ts";
 import { name, openWorld, shell } from "./world.ts";
 

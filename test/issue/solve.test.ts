@@ -4,7 +4,7 @@ import type { AccountSession } from "../../src/acme/acme.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { openJournal } from "../../src/issue/journal.ts";
 import { solveChallenges } from "../../src/issue/solve.ts";
-import type { OpenSolver } from "../../src/issue/solvers.ts";
+import type { OpenSolver } from "../../src/solvers/open.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
 import { Problem } from "../../src/problem.ts";
 import {

@@ -10,7 +10,7 @@ import type { Dns, Look, ServerAnswer } from "../../src/dns/dns.ts";
 import type { Ambient } from "../../src/issue/ambient.ts";
 import type { Attempt, PendingAuthorization } from "../../src/issue/challenges.ts";
 import { issue, type IssueOptions } from "../../src/issue/issue.ts";
-import type { OpenSolver, SolverSet } from "../../src/issue/solvers.ts";
+import type { OpenSolver, SolverSet } from "../../src/solvers/open.ts";
 import { defaultTimeouts, noHooks, type IssueTools } from "../../src/issue/tools.ts";
 import { createLimit } from "../../src/limit.ts";
 import { parseIdentifiers } from "../../src/acme/identifiers.ts";

@@ -1,4 +1,4 @@
-import { builtInSolvers, installedSolvers, loadSolver } from "../../registry.ts";
+import { builtInSolvers, installedSolvers, loadSolver } from "../../solvers/registry.ts";
 import { Problem } from "../../problem.ts";
 import { defineCommand, type CommandContext } from "../command.ts";
 

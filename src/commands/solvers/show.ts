@@ -1,7 +1,7 @@
 import { describeOptions } from "../../options/table.ts";
 import type { OptionDescription } from "../../options/describe.ts";
 import { Problem } from "../../problem.ts";
-import { loadSolver, type LoadedSolver } from "../../registry.ts";
+import { loadSolver, type LoadedSolver } from "../../solvers/registry.ts";
 import type { Block } from "../../result.ts";
 import { defineCommand } from "../command.ts";
 

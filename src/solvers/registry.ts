@@ -4,10 +4,10 @@ import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { closest, distance } from "fastest-levenshtein";
-import type { SolverPlugin } from "./plugin.ts";
-import { Problem } from "./problem.ts";
-import { loadSolverFile, sourceExtension } from "./registry/file.ts";
-import { findPackage, installedPackages, packageOf } from "./registry/package.ts";
+import type { SolverPlugin } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import { loadSolverFile, sourceExtension } from "./file.ts";
+import { findPackage, installedPackages, packageOf } from "./package.ts";
 
 export interface LoadedSolver {
   readonly plugin: SolverPlugin;
@@ -19,7 +19,7 @@ export interface LoadedSolver {
   readonly readme?: string;
 }
 
-const pluginsFolder = fileURLToPath(new URL("../plugins/", import.meta.url));
+const pluginsFolder = fileURLToPath(new URL("../../plugins/", import.meta.url));
 
 /** Loads the one solver called `name`, and nothing else. Rejects with a Problem of kind `plugin` when there is none, or a broken one. */
 export async function loadSolver(name: string, from: { cwd: string }): Promise<LoadedSolver> {

@@ -2,8 +2,8 @@ import { chmod, chown, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { Problem } from "../src/problem.ts";
-import { builtInSolvers, installedSolvers, loadSolver } from "../src/registry.ts";
+import { Problem } from "../../src/problem.ts";
+import { builtInSolvers, installedSolvers, loadSolver } from "../../src/solvers/registry.ts";
 
 let cwd: string;
 beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boundedSolver, solverProblem } from "../../src/issue/bounded.ts";
+import { boundedSolver, solverProblem } from "../../src/solvers/bounded.ts";
 import { challengeFor } from "../../src/testing.ts";
 import type { Http01Challenge } from "../../src/plugin.ts";
 import { Problem } from "../../src/problem.ts";

@@ -4,7 +4,7 @@ import { formatDuration } from "../options/duration.ts";
 import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
 import type { ResolvedOptions } from "../options/resolve.ts";
 import { absoluteReference, isReference } from "../options/secret.ts";
-import type { Ambient } from "./ambient.ts";
+import type { Ambient } from "../issue/ambient.ts";
 
 /**
  * A solver's options as `renew` will need them, though cron has another environment: what was given by flag or variable,

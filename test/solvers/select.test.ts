@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { SolverSetting } from "../../src/certificate.ts";
-import { selectSolvers } from "../../src/issue/selection.ts";
+import { selectSolvers } from "../../src/solvers/select.ts";
 import type { ChallengeType } from "../../src/plugin.ts";
-import { requestFor, settingOf, solverOf } from "./world.ts";
+import { requestFor, settingOf, solverOf } from "../issue/world.ts";
 
 const both: readonly ChallengeType[] = ["dns-01", "http-01"];
 

@@ -5,9 +5,9 @@ import type { OptionDeclarations } from "../options/declaration.ts";
 import { resolveOptions, type ConfigSection, type ResolvedOptions } from "../options/resolve.ts";
 import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
-import { loadSolver, type LoadedSolver } from "../registry.ts";
+import { loadSolver, type LoadedSolver } from "./registry.ts";
 import type { Store } from "../state/store.ts";
-import type { Ambient } from "./ambient.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import { createLimit, type Limit } from "../limit.ts";
 import { boundedSolver, solverLimits, solverProblem, within } from "./bounded.ts";
 
