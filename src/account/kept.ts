@@ -1,6 +1,6 @@
 import type { IssuerSetting } from "../certificate.ts";
 import { openStored, withAccountLock, type OpenAccount } from "./open.ts";
-import { composeIssuer } from "../issue/issuer.ts";
+import { composeIssuer } from "../request/issuer.ts";
 import { openTools, type OpenTools } from "../issue/open.ts";
 import type { directoryFlags } from "../options/account.ts";
 import type { OptionsOf } from "../options/declaration.ts";

@@ -1,9 +1,9 @@
-import { composeConfigured } from "../issue/compose-config.ts";
+import { composeConfigured } from "../request/compose-config.ts";
 import { passFlags, passOptions } from "../options/renew.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type WantedCertificate } from "../renew/wanted.ts";
-import { driftOf } from "../issue/request.ts";
+import { driftOf } from "../request/drift.ts";
 import type { Block } from "../result.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";

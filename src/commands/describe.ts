@@ -1,4 +1,4 @@
-import { composeConfigured } from "../issue/compose-config.ts";
+import { composeConfigured } from "../request/compose-config.ts";
 import { brokenDocument, brokenLines } from "../renew/broken.ts";
 import { knownCertificates } from "../renew/known.ts";
 import { documentOf, viewOf } from "../renew/story.ts";

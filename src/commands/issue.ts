@@ -1,4 +1,4 @@
-import { composeRequest } from "../issue/compose.ts";
+import { composeRequest } from "../request/compose.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { openDryRun, openRealRun } from "../issue/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";

@@ -1,4 +1,4 @@
-import { composeConfigured } from "../issue/compose-config.ts";
+import { composeConfigured } from "../request/compose-config.ts";
 import { planOf } from "../renew/plan.ts";
 import { wantedCertificates } from "../renew/wanted.ts";
 import { openFolderStore } from "../state/folder/folder.ts";

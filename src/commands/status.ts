@@ -1,5 +1,5 @@
 import { deployFile } from "../deploy/write-file.ts";
-import { composeConfigured } from "../issue/compose-config.ts";
+import { composeConfigured } from "../request/compose-config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { monitorFlags } from "../options/status.ts";
 import { Problem } from "../problem.ts";

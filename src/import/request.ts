@@ -1,5 +1,5 @@
 import type { CertificateRequest, SolverSetting, VersionMeta } from "../certificate.ts";
-import { requestHash } from "../issue/request.ts";
+import { requestHash } from "../request/drift.ts";
 import type { NewVersion } from "../state/store.ts";
 import type { FoundCertificate } from "./found.ts";
 import type { Material } from "./material.ts";

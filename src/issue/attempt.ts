@@ -2,7 +2,7 @@ import type { CertificateRequest } from "../certificate.ts";
 import type { Log, LogFields } from "../plugin.ts";
 import { Problem, type ProblemDocument } from "../problem.ts";
 import type { AttemptEvent, CertificateStatus } from "../state/store.ts";
-import { requestHash } from "./request.ts";
+import { requestHash } from "../request/drift.ts";
 import type { IssueTools } from "./tools.ts";
 import { openTrace } from "./trace.ts";
 

@@ -3,7 +3,7 @@ import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "./pause.ts";
-import { driftOf, isExpired } from "./request.ts";
+import { driftOf, isExpired } from "../request/drift.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** What is held and need not be replaced. */

@@ -15,7 +15,7 @@ import { finalizeOrder, prepareKey, refuseAccountKey } from "./finalize.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import { cleanLeftovers } from "./leftovers.ts";
 import { fetchAuthorizations, placeOrder, resumeOrder } from "./order.ts";
-import { isExpired, requestHash } from "./request.ts";
+import { isExpired, requestHash } from "../request/drift.ts";
 import { solveChallenges } from "./solve.ts";
 import { assignSolvers, serveNames, type Assignment, type ServedName } from "./targets.ts";
 import type { IssueTools } from "./tools.ts";

@@ -9,7 +9,7 @@ import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Ambient } from "./ambient.ts";
-import { readGivenFile } from "./given-file.ts";
+import { readGivenFile } from "../request/given-file.ts";
 import { openLocalCa, type LocalCaOptions } from "./local-ca.ts";
 import { openSolverSet } from "../solvers/open.ts";
 import {

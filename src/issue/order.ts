@@ -6,7 +6,7 @@ import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { PendingOrder } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
-import { requestHash } from "./request.ts";
+import { requestHash } from "../request/drift.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**

@@ -3,7 +3,7 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, NewVersion } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import type { Issued, KeyMaterial } from "./finalize.ts";
-import { requestHash } from "./request.ts";
+import { requestHash } from "../request/drift.ts";
 
 /**
  * RFC 9773 §5: the certificate id of the predecessor, where this CA and account issued it for one of these names. It keeps

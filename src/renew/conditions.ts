@@ -1,5 +1,5 @@
 import { deployStatesOf } from "../deploy/steps.ts";
-import { driftOf } from "../issue/request.ts";
+import { driftOf } from "../request/drift.ts";
 import { dueOf, pauseOf, type Pause } from "./due.ts";
 import type { KnownCertificate } from "./known.ts";
 import { deployTimeOf, waitingOf } from "./windows.ts";

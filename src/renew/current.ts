@@ -8,7 +8,7 @@ import { keyTypeOf } from "../acme/keys.ts";
 import { certificatesOf } from "../acme/pem.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
-import { requestHash } from "../issue/request.ts";
+import { requestHash } from "../request/drift.ts";
 import type { Identifier, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { AriStatus, HeldCertificate } from "../state/store.ts";

@@ -1,6 +1,6 @@
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import { caPauseOf, isAhead } from "../issue/pause.ts";
-import { driftOf, requestHash } from "../issue/request.ts";
+import { driftOf, requestHash } from "../request/drift.ts";
 import { dueAt, isShort } from "./lifetime.ts";
 
 /** When a certificate is due, and by which rule. All of it offline, from what is stored. */

@@ -1,4 +1,4 @@
-import { given } from "../issue/compose-config.ts";
+import { given } from "../request/compose-config.ts";
 import { beginAttempt } from "../issue/attempt.ts";
 import { issue } from "../issue/issue.ts";
 import type { OpenTools } from "../issue/open.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, DeployWindow, VersionMeta } from "../../src/certificate.ts";
 import { stepsOf } from "../../src/deploy/steps.ts";
-import { requestHash } from "../../src/issue/request.ts";
+import { requestHash } from "../../src/request/drift.ts";
 import { check, problemOfChecks } from "../../src/renew/check.ts";
 import { conditionsOf, stateOf } from "../../src/renew/conditions.ts";
 import type { KnownCertificate } from "../../src/renew/known.ts";

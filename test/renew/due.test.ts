@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
-import { requestHash } from "../../src/issue/request.ts";
+import { requestHash } from "../../src/request/drift.ts";
 import { dueOf, pauseOf } from "../../src/renew/due.ts";
 import type { CertificateStatus, StoredCertificate } from "../../src/state/store.ts";
 

@@ -4,7 +4,7 @@ import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import { Problem } from "../../src/problem.ts";
 import type { KnownCertificate } from "../../src/renew/known.ts";
 import { prometheusText } from "../../src/renew/metrics.ts";
-import { requestHash } from "../../src/issue/request.ts";
+import { requestHash } from "../../src/request/drift.ts";
 
 interface Sample {
   name: string;

@@ -1,4 +1,4 @@
-import { composeIssuer } from "../../issue/issuer.ts";
+import { composeIssuer } from "../../request/issuer.ts";
 import { openTools } from "../../issue/open.ts";
 import { registerAccount } from "../../account/register.ts";
 import { registrationFlags } from "../../options/account.ts";

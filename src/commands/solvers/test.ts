@@ -1,11 +1,11 @@
 import { parseIdentifiers } from "../../acme/identifiers.ts";
 import type { CertificateRequest } from "../../certificate.ts";
-import { dnsSetting } from "../../issue/compose.ts";
+import { dnsSetting } from "../../request/compose.ts";
 import { cleanAllLeftovers } from "../../issue/leftovers.ts";
 import { openTools } from "../../issue/open.ts";
 import { rehearse, type Rehearsed } from "../../issue/rehearsal.ts";
 import { parsePlace } from "../../issue/self-check.ts";
-import { solverSettings } from "../../issue/settings.ts";
+import { solverSettings } from "../../request/solvers.ts";
 import { selectAll } from "../../issue/targets.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { certificateFlags, visibilityFlags } from "../../options/request.ts";

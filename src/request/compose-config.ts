@@ -5,7 +5,7 @@ import { Problem } from "../problem.ts";
 import { readCsrFile } from "./csr-file.ts";
 import { composeIssuer } from "./issuer.ts";
 import { assertWindow } from "../deploy/windows.ts";
-import { fromConfig } from "./settings.ts";
+import { fromConfig } from "./solvers.ts";
 
 const noFlags = {
   server: undefined,

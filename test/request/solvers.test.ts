@@ -2,11 +2,11 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Ambient } from "../../src/issue/ambient.ts";
-import { solverSettings } from "../../src/issue/settings.ts";
+import { solverSettings } from "../../src/request/solvers.ts";
 import type { Config, ConfiguredSolver } from "../../src/config/config.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
-import { ambientOf, problemOf } from "./world.ts";
+import { ambientOf, problemOf } from "../issue/world.ts";
 
 const le = { server: "https://acme-v02.api.letsencrypt.org/directory", agreeTos: true };
 const path = "/etc/acmectl/config.yaml";

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createCsr } from "../../src/acme/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
-import { composeConfigured } from "../../src/issue/compose-config.ts";
-import { composeRequest } from "../../src/issue/compose.ts";
+import { composeConfigured } from "../../src/request/compose-config.ts";
+import { composeRequest } from "../../src/request/compose.ts";
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/request.ts";
 import { resolveOptions } from "../../src/options/resolve.ts";
 import { temporaryFolder } from "../support/state.ts";
-import { ambientOf, problemOf } from "./world.ts";
+import { ambientOf, problemOf } from "../issue/world.ts";
 
 const config: Config = {
   path: "/etc/acmectl/config.yaml",

@@ -5,13 +5,13 @@ import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/request.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Ambient } from "./ambient.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import { given, profileOf } from "./compose-config.ts";
 import { readCsrFile, type GivenCsr } from "./csr-file.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
 import { composeIssuer } from "./issuer.ts";
-import { parsePlace } from "./self-check.ts";
-import { solverSettings } from "./settings.ts";
+import { parsePlace } from "../issue/self-check.ts";
+import { solverSettings } from "./solvers.ts";
 
 type Flags = OptionsOf<typeof requestFlags>;
 

@@ -5,7 +5,7 @@ import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags } from "../options/request.ts";
 import { Problem } from "../problem.ts";
 import { loadSolver } from "../solvers/registry.ts";
-import type { Ambient } from "./ambient.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import { rememberOptions } from "../solvers/remember.ts";
 import { resolveSolver } from "../solvers/open.ts";
 
