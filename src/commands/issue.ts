@@ -3,7 +3,7 @@ import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { openDryRun, openRealRun } from "../issue/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
-import { openTools, type OpenTools } from "../issue/open.ts";
+import { openTools, type OpenTools } from "../issuer/open.ts";
 import { withKey } from "../account/register.ts";
 import { goodCurrent } from "../renew/current.ts";
 import { describeHeld } from "../renew/describe.ts";

@@ -1,4 +1,4 @@
-import { openTools } from "../issue/open.ts";
+import { openTools } from "../issuer/open.ts";
 import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
 import { Problem } from "../problem.ts";
 import { namedCertificates } from "../renew/pass.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { assertBinding } from "../acme/accounts.ts";
-import { localCaFolder, startLocalCa } from "../issue/local-ca.ts";
+import { localCaFolder, startLocalCa } from "../issuer/embedded.ts";
 import { Problem } from "../problem.ts";
 import type { TestCaOptions } from "../test-ca/test-ca.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";

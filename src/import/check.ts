@@ -1,5 +1,5 @@
 import type { Ambient } from "../issue/ambient.ts";
-import { openTools } from "../issue/open.ts";
+import { openTools } from "../issuer/open.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { FoundAccount, Left } from "./found.ts";
 

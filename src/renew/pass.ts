@@ -1,8 +1,8 @@
 import type { Ambient } from "../issue/ambient.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
-import { openPool } from "../issue/pool.ts";
-import type { ToolsOptions } from "../issue/open.ts";
+import { openPool } from "../issuer/pool.ts";
+import type { ToolsOptions } from "../issuer/open.ts";
 import { brokenRenewal } from "./broken.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import {

@@ -1,7 +1,7 @@
 import { given } from "../request/compose-config.ts";
 import { beginAttempt } from "../issue/attempt.ts";
 import { issue } from "../issue/issue.ts";
-import type { OpenTools } from "../issue/open.ts";
+import type { OpenTools } from "../issuer/open.ts";
 import { createLimit } from "../limit.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";

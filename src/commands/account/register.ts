@@ -1,5 +1,5 @@
 import { composeIssuer } from "../../request/issuer.ts";
-import { openTools } from "../../issue/open.ts";
+import { openTools } from "../../issuer/open.ts";
 import { registerAccount } from "../../account/register.ts";
 import { registrationFlags } from "../../options/account.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";

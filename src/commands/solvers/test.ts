@@ -2,7 +2,7 @@ import { parseIdentifiers } from "../../acme/identifiers.ts";
 import type { CertificateRequest } from "../../certificate.ts";
 import { dnsSetting } from "../../request/compose.ts";
 import { cleanAllLeftovers } from "../../issue/leftovers.ts";
-import { openTools } from "../../issue/open.ts";
+import { openTools } from "../../issuer/open.ts";
 import { rehearse, type Rehearsed } from "../../issue/rehearsal.ts";
 import { parsePlace } from "../../issue/self-check.ts";
 import { solverSettings } from "../../request/solvers.ts";

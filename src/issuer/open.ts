@@ -8,9 +8,9 @@ import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
-import type { Ambient } from "./ambient.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import { readGivenFile } from "../request/given-file.ts";
-import { openLocalCa, type LocalCaOptions } from "./local-ca.ts";
+import { openLocalCa, type LocalCaOptions } from "./embedded.ts";
 import { openSolverSet } from "../solvers/open.ts";
 import {
   defaultTimeouts,
@@ -18,7 +18,7 @@ import {
   type AroundIssue,
   type IssueTools,
   type Timeouts,
-} from "./tools.ts";
+} from "../issue/tools.ts";
 
 /** A run's tools, to be closed at its end. */
 export interface OpenTools extends IssueTools {

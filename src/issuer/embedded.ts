@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { userAgent } from "../version.ts";
-import type { Ambient } from "./ambient.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import type { Issuing } from "./open.ts";
 
 export interface LocalCaOptions {

@@ -1,5 +1,5 @@
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
-import type { Ambient } from "./ambient.ts";
+import type { Ambient } from "../issue/ambient.ts";
 import { openTools, type OpenTools, type ToolsOptions } from "./open.ts";
 
 /** The tools of several issuers, each opened once and only when something needs it. */
