@@ -2,7 +2,7 @@ import { composeConfigured } from "../request/compose-config.ts";
 import { passFlags, passOptions } from "../options/renew.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
-import { wantedCertificates, type WantedCertificate } from "../renew/wanted.ts";
+import { wantedCertificates, type WantedCertificate } from "../status/wanted.ts";
 import { driftOf } from "../request/drift.ts";
 import type { Block } from "../result.ts";
 import { openFolderStore } from "../state/folder/folder.ts";

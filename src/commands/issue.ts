@@ -6,7 +6,7 @@ import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openTools, type OpenTools } from "../issuer/open.ts";
 import { withKey } from "../account/register.ts";
 import { goodCurrent } from "../renew/current.ts";
-import { describeHeld } from "../renew/describe.ts";
+import { describeHeld } from "../status/describe.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { pipelineFlags } from "../options/pipeline.ts";
 import { requestFlags } from "../options/request.ts";

@@ -1,8 +1,8 @@
-import { brokenDocument, brokenLines } from "../renew/broken.ts";
-import { conditionsOf, stateOf } from "../renew/conditions.ts";
-import { describeHeld, timeFrom } from "../renew/describe.ts";
-import { dueOf } from "../renew/due.ts";
-import { knownCertificates, type KnownCertificate } from "../renew/known.ts";
+import { brokenDocument, brokenLines } from "../status/broken.ts";
+import { conditionsOf, stateOf } from "../status/conditions.ts";
+import { describeHeld, timeFrom } from "../status/describe.ts";
+import { dueOf } from "../status/due.ts";
+import { knownCertificates, type KnownCertificate } from "../status/known.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 

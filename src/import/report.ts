@@ -1,4 +1,4 @@
-import { describeHeld } from "../renew/describe.ts";
+import { describeHeld } from "../status/describe.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
 import type { Client, Imported, ImportedCertificate } from "./run.ts";

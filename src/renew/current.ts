@@ -12,7 +12,7 @@ import { requestHash } from "../request/drift.ts";
 import type { Identifier, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { AriStatus, HeldCertificate } from "../state/store.ts";
-import { dueOf } from "./due.ts";
+import { dueOf } from "../status/due.ts";
 
 /** Absolute paths. */
 export interface CurrentFiles {

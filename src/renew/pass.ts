@@ -3,14 +3,14 @@ import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openPool } from "../issuer/pool.ts";
 import type { ToolsOptions } from "../issuer/open.ts";
-import { brokenRenewal } from "./broken.ts";
+import { brokenRenewal } from "../status/broken.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import {
   readAll,
   refuseUnknown,
   type BrokenCertificate,
   type WantedCertificate,
-} from "./wanted.ts";
+} from "../status/wanted.ts";
 import { renewAll, type Renewal, type RenewOptions } from "./renew.ts";
 
 /** What a pass works on. */

@@ -7,8 +7,8 @@ import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import { isAriDue, refreshAri } from "./ari.ts";
-import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
-import type { WantedCertificate } from "./wanted.ts";
+import { dueOf, pauseOf, type Due, type Pause } from "../status/due.ts";
+import type { WantedCertificate } from "../status/wanted.ts";
 
 export interface RenewOptions {
   readonly force: boolean;

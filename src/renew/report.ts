@@ -1,7 +1,7 @@
 import type { ExitCode } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
-import { toldProblem } from "./broken.ts";
-import { describeHeld } from "./describe.ts";
+import { toldProblem } from "../status/broken.ts";
+import { describeHeld } from "../status/describe.ts";
 import type { Renewal } from "./renew.ts";
 import { problemOf, problemOfPass } from "./troubles.ts";
 

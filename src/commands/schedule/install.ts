@@ -8,7 +8,7 @@ import type { Job } from "../../schedule/job.ts";
 import { type Machine, thisMachine } from "../../schedule/machine.ts";
 import { type Installation, installSchedule, type Plan, schedulers } from "../../schedule/schedule.ts";
 import { unitPaths } from "../../schedule/systemd.ts";
-import { readAll } from "../../renew/wanted.ts";
+import { readAll } from "../../status/wanted.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 

@@ -2,7 +2,7 @@ import type { Block, Result } from "../../result.ts";
 import { thisMachine } from "../../schedule/machine.ts";
 import type { Foreign } from "../../schedule/foreign.ts";
 import { type Installed, showSchedules } from "../../schedule/show.ts";
-import { readAll } from "../../renew/wanted.ts";
+import { readAll } from "../../status/wanted.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import type { StoredCertificate } from "../../state/store.ts";
 import { type CommandContext, defineCommand } from "../command.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import { requestHash } from "../../src/request/drift.ts";
-import { dueOf, pauseOf } from "../../src/renew/due.ts";
+import { dueOf, pauseOf } from "../../src/status/due.ts";
 import type { CertificateStatus, StoredCertificate } from "../../src/state/store.ts";
 
 const hour = 3_600_000;

@@ -1,5 +1,5 @@
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
-import { caPauseOf, isAhead } from "../issue/pause.ts";
+import { caPauseOf, isAhead } from "./pause.ts";
 import { driftOf, requestHash } from "../request/drift.ts";
 import { dueAt, isShort } from "./lifetime.ts";
 

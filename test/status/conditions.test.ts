@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 import type { CertificateRequest, DeployWindow, VersionMeta } from "../../src/certificate.ts";
 import { stepsOf } from "../../src/deploy/steps.ts";
 import { requestHash } from "../../src/request/drift.ts";
-import { check, problemOfChecks } from "../../src/renew/check.ts";
-import { conditionsOf, stateOf } from "../../src/renew/conditions.ts";
-import type { KnownCertificate } from "../../src/renew/known.ts";
-import { prometheusText } from "../../src/renew/metrics.ts";
-import { planOf, stepOf, timeOf } from "../../src/renew/plan.ts";
-import { documentOf, viewOf } from "../../src/renew/story.ts";
+import { check, problemOfChecks } from "../../src/status/check.ts";
+import { conditionsOf, stateOf } from "../../src/status/conditions.ts";
+import type { KnownCertificate } from "../../src/status/known.ts";
+import { prometheusText } from "../../src/status/metrics.ts";
+import { planOf, stepOf, timeOf } from "../../src/status/plan.ts";
+import { documentOf, viewOf } from "../../src/status/story.ts";
 import type { CertificateStatus } from "../../src/state/store.ts";
 
 const day = 86_400_000;

@@ -1,6 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { Block } from "../result.ts";
-import type { Renewal } from "./renew.ts";
+import type { Renewal } from "../renew/renew.ts";
 import type { BrokenCertificate } from "./wanted.ts";
 
 /** A certificate that cannot be read, for machines. */

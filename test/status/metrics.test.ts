@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import { Problem } from "../../src/problem.ts";
-import type { KnownCertificate } from "../../src/renew/known.ts";
-import { prometheusText } from "../../src/renew/metrics.ts";
+import type { KnownCertificate } from "../../src/status/known.ts";
+import { prometheusText } from "../../src/status/metrics.ts";
 import { requestHash } from "../../src/request/drift.ts";
 
 interface Sample {
