@@ -1,23 +1,23 @@
 /** The whole of a run: what was typed and what surrounds it → an exit code. */
 import { systemClock } from "./clock.ts";
 import { type ExitCode, Problem } from "./problem.ts";
-import type { Parts, Surroundings } from "./program/environment.ts";
+import type { Parts, Environment } from "./environment.ts";
 import { version } from "./version.ts";
 
 /** Runs what was typed behind `acmectl`. Never rejects: whatever goes wrong is shown, and becomes an exit code. */
 export async function main(
   argv: readonly string[],
-  surroundings: Surroundings,
+  environment: Environment,
   parts: Parts = {},
 ): Promise<ExitCode> {
-  const versions = `acmectl ${version} node ${surroundings.node}`;
+  const versions = `acmectl ${version} node ${environment.node}`;
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
-    surroundings.stdout.write(`${versions}\n`);
+    environment.stdout.write(`${versions}\n`);
     return 0;
   }
   // Nothing that --version can do without is loaded before this line.
   const { execute } = await import("./program/execute.ts");
-  return execute({ argv, surroundings, parts, versions });
+  return execute({ argv, environment, parts, versions });
 }
 
 /** Runs acmectl as this process; `bin/acmectl.js` calls it. The exit code is set, and whatever is still open may end. */
@@ -39,7 +39,7 @@ export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<v
     if (process.exitCode === 1) process.exit();
     stop(1, error);
   });
-  const surroundings = {
+  const environment = {
     env: process.env,
     cwd: process.cwd(),
     uid: process.getuid?.() ?? -1,
@@ -54,7 +54,7 @@ export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<v
   };
   // While a run waits for something that holds no handle of its own, Node would end the process with exit code 0.
   const awake = setInterval(() => undefined, 2 ** 30);
-  const code = await main(process.argv.slice(2), surroundings, parts).finally(() =>
+  const code = await main(process.argv.slice(2), environment, parts).finally(() =>
     clearInterval(awake),
   );
   stopListening();

@@ -1,8 +1,8 @@
 /**
- * Every failure that was foreseen, and the exit code it ends the program with.
+ * Anticipated failures, and the exit code that each ends the program with.
  *
  * A `Problem` carries an RFC 9457 document, with RFC 8555's `identifier` and `subproblems` (§6.7.1), and a hint that says
- * what to do. Anything else that is thrown is a bug of ours and exits with 1.
+ * what to do. Anything else that is thrown is a bug in acmectl and exits with 1.
  */
 
 /** What each exit code means. The one table: help, docs and tests read it. */
@@ -30,7 +30,7 @@ const kinds = {
   usage: { exitCode: 2, title: "Wrong usage", retryable: false },
   config: { exitCode: 2, title: "Wrong configuration", retryable: false },
   plugin: { exitCode: 2, title: "Solver plugin unusable", retryable: false },
-  machine: { exitCode: 3, title: "This machine prevents it", retryable: true },
+  machine: { exitCode: 3, title: "Local system error", retryable: true },
   network: { exitCode: 4, title: "Network failure", retryable: true },
   protocol: { exitCode: 4, title: "The server does not follow ACME (RFC 8555)", retryable: true },
   refused: { exitCode: 5, title: "The CA refused", retryable: false },
@@ -58,26 +58,26 @@ export interface ProblemDocument {
 
 export interface ProblemFields {
   /** One short line; the kind's own title when absent. */
-  title?: string;
+  title?: string | undefined;
   /** What failed, where and why, naming the input and its source. */
   detail: string;
   /** What the reader should do next. */
-  hint?: string;
-  status?: number;
-  instance?: string;
-  identifier?: { type: string; value: string };
-  subproblems?: readonly ProblemDocument[];
+  hint?: string | undefined;
+  status?: number | undefined;
+  instance?: string | undefined;
+  identifier?: { type: string; value: string } | undefined;
+  subproblems?: readonly ProblemDocument[] | undefined;
   /** When trying again makes sense: a CA's Retry-After or our own back-off. */
-  retryAt?: Date;
-  retryable?: boolean;
-  exitCode?: ExitCode;
+  retryAt?: Date | undefined;
+  retryable?: boolean | undefined;
+  exitCode?: ExitCode | undefined;
   cause?: unknown;
 }
 
 const brand = Symbol.for("acmectl.problem");
 const ours = "urn:acmectl:problem:";
 
-/** A foreseen failure. The first argument is one of our kinds, or a CA's problem type URI. */
+/** An anticipated failure. The first argument is one of our kinds, or a CA's problem type URI. */
 export class Problem extends Error {
   readonly [brand] = true;
   readonly document: ProblemDocument;
@@ -106,18 +106,18 @@ export class Problem extends Error {
     return typeof error === "object" && error !== null && brand in error;
   }
 
-  /** The same problem, told otherwise: its detail in another context, its hint, or when to come back. */
+  /** The same problem with some of its fields changed, e.g. its detail in another context. */
   with(change: Partial<ProblemFields>): Problem {
-    const { type, title, detail = this.message, ...document } = this.document;
+    const { type, detail = this.message, ...document } = this.document;
     const { hint, retryAt, retryable, exitCode, cause } = this;
-    const known = { title, detail, ...document, retryable, exitCode, cause };
-    const optional = {
-      ...(hint === undefined ? {} : { hint }),
-      ...(retryAt === undefined ? {} : { retryAt }),
-    };
     return new Problem(type.startsWith(ours) ? type.slice(ours.length) : type, {
-      ...known,
-      ...optional,
+      ...document,
+      detail,
+      hint,
+      retryAt,
+      retryable,
+      exitCode,
+      cause,
       ...change,
     });
   }

@@ -8,7 +8,8 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { type CommandContext, defineCommand } from "../src/commands/command.ts";
+import { defineCommand } from "../src/commands/command.ts";
+import type { Context } from "../src/context.ts";
 import { run as runProcess } from "../src/main.ts";
 import type { Config } from "../src/config/config.ts";
 import type { OptionDeclarations } from "../src/options/declaration.ts";
@@ -21,10 +22,10 @@ const done: Result = { exitCode: 0, document: { outcome: "done" }, view: [] };
 
 /** A command `try` that does what the test says. */
 function trying(
-  doing: (context: CommandContext, options: Record<string, unknown>) => Promise<Result | void>,
+  doing: (context: Context, options: Record<string, unknown>) => Promise<Result | void>,
   options: OptionDeclarations = {},
 ) {
-  const run = async (values: Record<string, unknown>, context: CommandContext) =>
+  const run = async (values: Record<string, unknown>, context: Context) =>
     (await doing(context, values)) ?? done;
   return commandsOf(defineCommand({ name: "try", summary: "Try", options, run }));
 }
@@ -123,7 +124,7 @@ describe("main", () => {
 /** What `look` sees of the context. */
 async function look<T>(
   line: string,
-  look: (context: CommandContext) => Promise<T> | T,
+  look: (context: Context) => Promise<T> | T,
   more: RunOptions = {},
 ) {
   let found: T | undefined;
@@ -141,14 +142,14 @@ async function look<T>(
 const state = async (line: string, more: RunOptions) =>
   (await look(line, (context) => context.stateFolder, more)).found;
 
-const twice = async (context: CommandContext) => [await context.config(), await context.config()];
+const twice = async (context: Context) => [await context.config(), await context.config()];
 
-const configExists = async (context: CommandContext) => (await context.config()).exists;
+const configExists = async (context: Context) => (await context.config()).exists;
 
 const interactive = async (line: string, more: RunOptions) =>
   (await look(line, (context) => context.interactive, more)).found;
 
-const ask = async (context: CommandContext) => context.ask("Agree?");
+const ask = async (context: Context) => context.ask("Agree?");
 
 const source = async (line: string, env = {}) =>
   (

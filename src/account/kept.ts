@@ -7,12 +7,12 @@ import type { OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
-import type { CommandContext } from "../commands/command.ts";
+import type { Context } from "../context.ts";
 
 type Flags = OptionsOf<typeof directoryFlags>;
 
 /** The CA that an account command speaks to. */
-export async function chosenCa(flags: Flags, context: CommandContext): Promise<IssuerSetting> {
+export async function chosenCa(flags: Flags, context: Context): Promise<IssuerSetting> {
   const nothing = { email: undefined, agreeTos: undefined, eabKid: undefined, eabHmac: undefined };
   const issuer = composeIssuer({ ...nothing, ...flags }, undefined, await context.config());
   if (issuer.server !== "local") return issuer;
@@ -58,7 +58,7 @@ export interface AccountDesk {
 /** Open the tools of a CA, do `work`, close them. */
 export async function atDesk<T>(
   flags: Flags,
-  context: CommandContext,
+  context: Context,
   work: (desk: AccountDesk) => Promise<T>,
 ): Promise<T> {
   const issuer = await chosenCa(flags, context);

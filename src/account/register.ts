@@ -4,7 +4,7 @@ import type { IssuerSetting } from "../certificate.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { openAccount, withAccountLock } from "./open.ts";
 import { registerAgain } from "./reregister.ts";
 import type { IssueTools } from "../issue/tools.ts";
@@ -20,11 +20,11 @@ export interface KnownAccount {
 export async function registerAccount(
   issuer: IssuerSetting,
   { accountKey, again }: { accountKey?: string | undefined; again: boolean },
-  ambient: Ambient,
+  context: Context,
   tools: IssueTools,
 ): Promise<KnownAccount> {
   const chosen =
-    accountKey === undefined ? tools : await withKey(accountKey, issuer, ambient, tools);
+    accountKey === undefined ? tools : await withKey(accountKey, issuer, context, tools);
   const { stored, session, created } = again
     ? await withAccountLock(issuer.server, chosen, () => registerAgain(issuer, chosen))
     : await openAccount(issuer, chosen);
@@ -38,10 +38,10 @@ export async function registerAccount(
 export async function withKey(
   reference: string,
   issuer: IssuerSetting,
-  ambient: Ambient,
+  context: Context,
   tools: IssueTools,
 ): Promise<IssueTools> {
-  const { env, cwd, mask, signal } = ambient;
+  const { env, cwd, mask, signal } = context;
   const pem = await readSecret(reference, { env, folder: cwd, mask, signal, multiline: true });
   const { pem: key } = readPrivateKey(pem, `--account-key (${reference})`);
   const id = thumbprint(key);

@@ -138,6 +138,6 @@ function bindingRequired(): Problem {
   const hint = hintFor(type, { what: "new account" });
   return new Problem(type, {
     detail: "This CA makes no account without an external account binding.",
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }

@@ -81,7 +81,7 @@ function dated(problem: Problem, now: Date): Problem {
     title,
     ...document,
     detail: problem.message,
-    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+    hint: problem.hint,
     exitCode: problem.exitCode,
     retryable: isTemporary(problem),
     retryAt: new Date(Math.min(Math.max(asked, now.getTime() + minute), now.getTime() + day)),

@@ -77,6 +77,6 @@ function late(
         : `${who}: the CA still says "pending" after ${timeout / 1000} s.`,
     hint: "The CA may be busy, or can not reach the response. Run the command again later; it goes on where it stopped.",
     instance: url,
-    ...(name === undefined ? {} : { identifier: name }),
+    identifier: name,
   });
 }

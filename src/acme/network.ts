@@ -3,6 +3,7 @@ import { Problem } from "../problem.ts";
 import { type Dialing, proxyOf, untrustedIssuer } from "./dispatcher.ts";
 import { printable } from "./text.ts";
 import type { Limits, Request } from "./transport.ts";
+import { codeOf } from "../errors.ts";
 
 export interface Circumstances {
   readonly request: Request;
@@ -173,13 +174,6 @@ function addressOf(error: unknown): string {
 
 function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function codeOf(error: unknown): string {
-  if (typeof error !== "object" || error === null) return "";
-  // Node tries IPv6 and IPv4 and gives one error for both.
-  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
-  return "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 function seconds(milliseconds: number): string {

@@ -116,7 +116,7 @@ function assertProfile(profile: string | undefined, directory: Directory): void 
   const hint = hintFor(errorType("invalidProfile"), { what: "new order", directory });
   throw new Problem("config", {
     detail: `${new URL(directory.url).host} offers no profile "${profile}".`,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 

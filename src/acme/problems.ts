@@ -29,8 +29,8 @@ export function refusal(answer: Answer, situation: Situation, now: Date): Proble
     detail: detail ?? title,
     ...rest,
     status: answer.status,
-    ...(hint === undefined ? {} : { hint }),
-    ...(retryAt === undefined ? {} : { retryAt }),
+    hint,
+    retryAt,
     ...outcome(type, answer.status, retryAt),
   });
 }
@@ -73,7 +73,7 @@ function strange(answer: Answer, situation: Situation, now: Date): Problem {
       detail,
       status,
       hint: "The CA, or what stands before it, wants fewer requests. Come back at the time given.",
-      ...(retryAt === undefined ? {} : { retryAt }),
+      retryAt,
     });
   }
   if (status >= 500) {
@@ -81,7 +81,7 @@ function strange(answer: Answer, situation: Situation, now: Date): Problem {
       detail,
       status,
       hint: "The trouble is at the CA or in between. Look at its status page and try again later.",
-      ...(retryAt === undefined ? {} : { retryAt }),
+      retryAt,
     });
   }
   return new Problem("protocol", {

@@ -7,7 +7,8 @@ import { driftOf } from "../request/drift.ts";
 import type { Block } from "../result.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
-import { defineCommand, type CommandContext } from "./command.ts";
+import type { Context } from "../context.ts";
+import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "apply",
@@ -62,7 +63,7 @@ async function settle(
   orphans: readonly StoredCertificate[],
   prune: boolean,
   store: Store,
-  { signal }: CommandContext,
+  { signal }: Context,
 ): Promise<readonly Block[]> {
   const lines: Block[] = [];
   for (const { name } of orphans) {

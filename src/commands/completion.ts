@@ -4,7 +4,7 @@ import { globalOptions } from "../options/global.ts";
 import type { OptionDeclaration } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import { type CommandDefinition, defineCommand } from "./command.ts";
-import { bash, fish, type ShownCommand, type ShownFlag, zsh } from "../program/completion.ts";
+import { bash, fish, type ShownCommand, type ShownFlag, zsh } from "../options/completion.ts";
 import { allCommands, commandSource } from "./definitions.ts";
 
 const shells = { bash, zsh, fish } as const;

@@ -7,7 +7,8 @@ import type { Block, Result } from "../result.ts";
 import { namedCertificates } from "../renew/pass.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
-import { defineCommand, type CommandContext } from "./command.ts";
+import type { Context } from "../context.ts";
+import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "deploy",
@@ -61,17 +62,14 @@ async function deployOne(
 }
 
 /** A record that cannot be read keeps the others from nothing; one that was named is told. */
-async function chosen(
-  store: Store,
-  { args, log }: CommandContext,
-): Promise<readonly StoredCertificate[]> {
+async function chosen(store: Store, { args, log }: Context): Promise<readonly StoredCertificate[]> {
   const { certificates, broken } = await namedCertificates(args, store);
   if (args.length > 0 && broken[0] !== undefined) throw broken[0].problem;
   for (const { name, problem } of broken) log.warn(`${name} is left out: ${problem.message}`);
   return certificates;
 }
 
-function present(deployed: readonly Deployed[], { stateFolder }: CommandContext): Result {
+function present(deployed: readonly Deployed[], { stateFolder }: Context): Result {
   const problems = deployed.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
   const [first] = problems;
   const outcome =

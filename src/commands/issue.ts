@@ -14,7 +14,8 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
 import type { HeldCertificate } from "../state/store.ts";
-import { defineCommand, type CommandContext } from "./command.ts";
+import type { Context } from "../context.ts";
+import { defineCommand } from "./command.ts";
 
 const options = {
   ...requestFlags,
@@ -118,7 +119,7 @@ async function handedBack(
 function presentCurrent(
   request: CertificateRequest,
   held: HeldCertificate,
-  { clock }: CommandContext,
+  { clock }: Context,
 ): Result {
   const { document, view } = describeHeld(request, held, "unchanged", clock.now());
   const { fullchain, privateKey } = held.paths;
@@ -142,7 +143,7 @@ function present(
   request: CertificateRequest,
   { held, issued }: IssueOutcome,
   { detailedExitcode, dryRun }: Flags,
-  { clock }: CommandContext,
+  { clock }: Context,
 ): Result {
   const names = held.meta.identifiers.map(({ value }) => value).join(", ");
   if (dryRun === true) {

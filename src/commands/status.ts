@@ -13,7 +13,8 @@ import { stepOf, timeOf, whenOf } from "../status/plan.ts";
 import { documentOf, viewOf } from "../status/story.ts";
 import type { Block, Result } from "../result.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
-import { defineCommand, type CommandContext } from "./command.ts";
+import type { Context } from "../context.ts";
+import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "status",
@@ -75,7 +76,7 @@ function assertTogether({ check, warn, format, output }: Flags): void {
 function checkAll(
   { certificates, broken }: Known,
   warn: number,
-  { stateFolder, clock }: CommandContext,
+  { stateFolder, clock }: Context,
 ): readonly Checked[] {
   if (certificates.length + broken.length > 0)
     return [
@@ -92,7 +93,7 @@ async function shown(
   known: Known,
   checked: readonly Checked[] | undefined,
   { format, output }: Flags,
-  context: CommandContext,
+  context: Context,
 ): Promise<readonly Block[]> {
   const now = context.clock.now();
   if (format === "prometheus") {
@@ -117,7 +118,7 @@ async function writeWhole(path: string, content: string): Promise<void> {
   } catch (error) {
     if (!Problem.is(error)) throw error;
     const { message: detail, hint } = error;
-    throw new Problem("machine", { detail, ...(hint === undefined ? {} : { hint }), cause: error });
+    throw new Problem("machine", { detail, hint, cause: error });
   }
 }
 
@@ -139,7 +140,7 @@ function verdict({ certificates }: Known, checked: readonly Checked[], now: Date
 
 function overview(
   { certificates, broken }: Known,
-  { stateFolder, clock }: CommandContext,
+  { stateFolder, clock }: Context,
 ): readonly Block[] {
   const now = clock.now();
   if (certificates.length + broken.length === 0) {

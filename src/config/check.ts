@@ -7,7 +7,8 @@ import { parseValue } from "../options/value.ts";
 import { crossFaults } from "./cross.ts";
 import { type NestedShape, type SectionName, sections, type Shape } from "./sections.ts";
 import { stepFault } from "./steps.ts";
-import { type Fault, isRecord, type Keys, type YamlFile } from "./yaml.ts";
+import { type Fault, type Keys, type YamlFile } from "./yaml.ts";
+import { isRecord } from "../json.ts";
 
 /** The sections as their declarations promise, as far as there is no fault. */
 export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;

@@ -1,6 +1,7 @@
 /** Faults that show only when sections are held against each other. */
 import type { Sections } from "./check.ts";
-import { type Fault, isRecord } from "./yaml.ts";
+import { type Fault } from "./yaml.ts";
+import { isRecord } from "../json.ts";
 
 /** Names that lead nowhere, choices that exclude each other, certificates that lack what others would have given. */
 export function crossFaults(sections: Sections): readonly Fault[] {

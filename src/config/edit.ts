@@ -12,7 +12,8 @@ import {
   YAMLMap,
 } from "yaml";
 import { Problem } from "../problem.ts";
-import { isRecord, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
+import { parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
+import { isRecord } from "../json.ts";
 
 const writeOptions = { ...yamlOptions, lineWidth: 0 } satisfies ToStringOptions &
   typeof yamlOptions;

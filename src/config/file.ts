@@ -9,16 +9,11 @@ import { readSections, type Sections } from "./check.ts";
 import { withValue } from "./edit.ts";
 import { keysOf } from "./keys.ts";
 import { type ValueChecks, valueFaults } from "./values.ts";
-import {
-  type Fault,
-  faultsProblem,
-  isRecord,
-  parseYaml,
-  type YamlFile,
-  yamlOptions,
-} from "./yaml.ts";
+import { type Fault, faultsProblem, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
+import { isRecord } from "../json.ts";
+import { codeOf, messageOf } from "../errors.ts";
 
 /** The options of the plugin that a solver's `use` names. Rejects with a Problem where there is none. */
 export type SolverOptions = (use: string) => Promise<OptionDeclarations>;
@@ -151,8 +146,8 @@ function refused(file: YamlFile, faults: readonly Fault[], key: string): Problem
   return new Problem("config", {
     title: "Nothing was written",
     detail: `With ${key} set, ${message}`,
-    ...(document.subproblems === undefined ? {} : { subproblems: document.subproblems }),
-    ...(hint === undefined ? {} : { hint }),
+    subproblems: document.subproblems,
+    hint,
   });
 }
 
@@ -238,7 +233,7 @@ function exists(path: string): boolean {
 }
 
 function unusable(path: string, purpose: string, error: unknown): Problem {
-  const reason = reasons[codeOf(error)] ?? (error instanceof Error ? error.message : String(error));
+  const reason = reasons[codeOf(error)] ?? messageOf(error);
   return new Problem("machine", {
     detail: `The config file ${path} cannot be ${purpose}: ${reason}.`,
     hint: "Check the path, and that this user may use it.",
@@ -254,7 +249,3 @@ const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EROFS: "the file system is read-only",
 };
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}

@@ -1,7 +1,8 @@
 /** A dotted path of the config, where the names of entries may have dots themselves. */
 import { Problem } from "../problem.ts";
 import { type SectionName, sections, type Shape } from "./sections.ts";
-import { isRecord } from "./yaml.ts";
+
+import { isRecord } from "../json.ts";
 
 /**
  * `certificates.shop.keyType` → its parts. Of `certificates.shop.example.com.keyType` the name is what stands in the file, else

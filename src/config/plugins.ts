@@ -3,10 +3,10 @@ import { dirname } from "node:path";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { builtInSolvers, loadSolver } from "../solvers/registry.ts";
 import type { SolverOptions } from "./file.ts";
-import type { CommandContext } from "../commands/command.ts";
+import type { Context } from "../context.ts";
 
 /** Loads plugins as the config means them: a file relative to its folder, a package as seen from the working directory. */
-export function solverOptions({ configPath, cwd }: CommandContext): SolverOptions {
+export function solverOptions({ configPath, cwd }: Context): SolverOptions {
   return async (use) => {
     const from = /^\.{1,2}[/\\]/u.test(use) ? dirname(configPath) : cwd;
     const { plugin } = await loadSolver(use, { cwd: from });

@@ -4,14 +4,14 @@ import type { OptionDeclaration, OptionDeclarations } from "../options/declarati
 import { isReference } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import { getConfigValue } from "./file.ts";
-import type { CommandContext } from "../commands/command.ts";
+import type { Context } from "../context.ts";
 import { solverOptions } from "./plugins.ts";
 
 /** The value at `keys` as it may be shown: every secret that is written out reads `***`. */
 export async function withoutSecrets(
   value: unknown,
   keys: readonly string[],
-  context: CommandContext,
+  context: Context,
 ): Promise<unknown> {
   const [section, entry] = keys;
   const names = entry === undefined ? Object.keys(Object(value)) : [entry];
@@ -27,7 +27,7 @@ type Declared = ReadonlyMap<string, OptionDeclarations | undefined>;
 
 async function optionsOf(
   solver: string,
-  context: CommandContext,
+  context: Context,
 ): Promise<OptionDeclarations | undefined> {
   try {
     const { value: use } = await getConfigValue(context.configPath, `solvers."${solver}".use`);

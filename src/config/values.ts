@@ -1,7 +1,8 @@
 /** Values whose meaning other parts know: a CA's name, a name for a certificate. */
 import { Problem } from "../problem.ts";
 import type { Sections } from "./check.ts";
-import { type Fault, isRecord } from "./yaml.ts";
+import { type Fault } from "./yaml.ts";
+import { isRecord } from "../json.ts";
 
 /** By option of an issuer and of a certificate: throws a Problem for a text, or for an item of a list, that means nothing. */
 export interface ValueChecks {

@@ -12,6 +12,8 @@ import {
   visit,
 } from "yaml";
 import { Problem } from "../problem.ts";
+import { isRecord } from "../json.ts";
+import { messageOf } from "../errors.ts";
 
 export type Keys = readonly (string | number)[];
 
@@ -66,11 +68,6 @@ export function parseYaml(text: string, path: string): YamlFile {
   return { path, text, value, document, lines };
 }
 
-/** Is it a map of YAML or JSON? */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** All faults as one Problem; a single one is shown with its line. */
 export function faultsProblem(file: YamlFile, faults: readonly Fault[]): Problem {
   const [first] = faults;
@@ -78,7 +75,7 @@ export function faultsProblem(file: YamlFile, faults: readonly Fault[]): Problem
     const offset = offsetOf(file.document, first.keys);
     return new Problem("config", {
       detail: `${placeAt(file, offset)}: ${first.message}\n${excerpt(file, offset)}`,
-      ...(first.hint === undefined ? {} : { hint: first.hint }),
+      hint: first.hint,
     });
   }
   const hints = new Set(faults.flatMap(({ hint }) => (hint === undefined ? [] : [hint])));
@@ -98,7 +95,7 @@ function valueOf(document: Document, path: string): unknown {
     const value: unknown = document.toJS({ maxAliasCount: 100 });
     return value ?? {};
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new Problem("config", { detail: `${path}: ${why}.`, cause: error });
   }
 }

@@ -164,7 +164,7 @@ function failed(command: Command, why: string, said: string): Problem {
   const hint = hintFor(command);
   return new Problem("deploy", {
     detail: `${command.title} ${why}.${tail}`,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 

@@ -3,6 +3,7 @@ import type { HookSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { Lock } from "../state/store.ts";
 import type { DeployTools } from "./tools.ts";
+import { isRecord } from "../json.ts";
 
 /** `post` hooks that runs have still to do: whatever kills a run after its `pre` hooks, the next one does them. */
 export interface OwedHooks {
@@ -103,8 +104,4 @@ function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is
 
 function isText(value: unknown): value is string {
   return typeof value === "string";
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -60,7 +60,7 @@ async function keyStore(
     if (!Problem.is(error)) throw error;
     throw new Problem("deploy", {
       detail: `The password of ${setting.path} cannot be read. ${error.message}`,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      hint: error.hint,
     });
   });
   const hasChain = material.chain.trim() !== "";

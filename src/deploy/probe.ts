@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import { Problem } from "../problem.ts";
 import { startTls } from "./starttls.ts";
 import type { DeployTools } from "./tools.ts";
+import { messageOf } from "../errors.ts";
 
 /** Milliseconds. */
 const defaults = { timeout: 15_000, attempt: 5000, pause: 500 };
@@ -91,7 +92,7 @@ async function addressesOf(host: string): Promise<readonly string[] | string> {
   try {
     return (await lookup(host, { all: true })).map(({ address }) => address);
   } catch (error) {
-    return `${host} has no address (${error instanceof Error ? error.message : String(error)})`;
+    return `${host} has no address (${messageOf(error)})`;
   }
 }
 

@@ -43,7 +43,7 @@ function unreadable({ start, timeZone }: DeployWindow, place: string, cause: unk
   return new Problem("config", {
     detail: `${place}: "${start}"${zone} is never: ${cause instanceof Error ? cause.message : "no such time comes"}.`,
     hint: 'Write minute, hour, day, month and weekday, e.g. "0 2 * * 6" for Saturdays at 2, and a zone such as Europe/Berlin.',
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

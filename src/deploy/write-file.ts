@@ -6,6 +6,7 @@ import type { FileAccess } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import { discard, randomName, sweep, syncFolder, temporaryMark } from "../state/folder/files.ts";
 import { idOf } from "./owner.ts";
+import { codeOf } from "../errors.ts";
 
 /** A file for somebody else to read. */
 export interface DeployedFile {
@@ -154,8 +155,3 @@ const remedies: Readonly<Record<string, readonly [why: string, hint: string]>> =
   ENOSPC: ["no space left on the device", "Free space or inodes (df -h, df -i)."],
   EDQUOT: ["the disk quota is used up", "Free space within the quota."],
 };
-
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
-}

@@ -1,4 +1,4 @@
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { openTools } from "../issuer/open.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { FoundAccount, Left } from "./found.ts";
@@ -7,7 +7,7 @@ import type { FoundAccount, Left } from "./found.ts";
 export async function checkAccount(
   account: FoundAccount,
   { caBundle }: { readonly caBundle: string | undefined },
-  context: Ambient,
+  context: Context,
 ): Promise<FoundAccount | Left> {
   const store = openFolderStore(context.stateFolder, context);
   const issuer = {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { resolveServer } from "../acme/presets.ts";
 import type { SolverSetting } from "../certificate.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { chosenIssuer } from "../request/issuer.ts";
 import { fromConfig, solverSettings } from "../request/solvers.ts";
 import type { Config } from "../config/config.ts";
@@ -21,7 +21,7 @@ import { takeCertificate, type TakenCertificate, type TakeTools } from "./take.t
 type Flags = OptionsOf<typeof importFlags>;
 
 /** What surrounds an import: a command's context has all of it. */
-export interface ImportContext extends Ambient {
+export interface ImportContext extends Context {
   config(): Promise<Config>;
 }
 
@@ -30,7 +30,7 @@ export interface Client {
   /** As typed behind `import`. */
   readonly name: string;
   /** Where it keeps its files when nobody says otherwise. */
-  folder(context: Pick<Ambient, "env">): string;
+  folder(context: Pick<Context, "env">): string;
   /** `servers`: directories that the user and the config name. */
   read(folder: string, servers: readonly string[]): Promise<Found>;
   /** How to stop its own renewals. */

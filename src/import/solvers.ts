@@ -1,6 +1,6 @@
 /** Solvers of others made settings of acmectl's: options checked against the plugins, secrets as references. */
 import type { SolverSetting } from "../certificate.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { resolveSolver } from "../solvers/open.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
@@ -16,26 +16,26 @@ export interface SettledSolvers {
 /** What acmectl has no plugin or option for is left out, with a note that says what to do. */
 export async function settleSolvers(
   found: readonly FoundSolver[],
-  ambient: Ambient,
+  context: Context,
 ): Promise<SettledSolvers> {
   const settings: SolverSetting[] = [];
   const notes: string[] = [];
   for (const solver of found) {
-    const loaded = await load(solver.use, ambient);
+    const loaded = await load(solver.use, context);
     if (loaded === undefined) {
       notes.push(
         `It needs the solver ${solver.use}, which is not there: import again with --solver NAME (\`acmectl solvers list\` shows them).`,
       );
       continue;
     }
-    const setting = await settle(solver, nameFor(solver.use, settings), loaded, ambient);
+    const setting = await settle(solver, nameFor(solver.use, settings), loaded, context);
     settings.push(setting.setting);
-    notes.push(...setting.notes, ...(await complaints(setting.setting, loaded, ambient)));
+    notes.push(...setting.notes, ...(await complaints(setting.setting, loaded, context)));
   }
   return { settings, notes };
 }
 
-async function load(use: string, { cwd }: Ambient): Promise<LoadedSolver | undefined> {
+async function load(use: string, { cwd }: Context): Promise<LoadedSolver | undefined> {
   try {
     return await loadSolver(use, { cwd });
   } catch (error) {
@@ -53,7 +53,7 @@ async function settle(
   { use, options, select }: FoundSolver,
   name: string,
   { plugin }: LoadedSolver,
-  ambient: Ambient,
+  context: Context,
 ): Promise<{ setting: SolverSetting; notes: readonly string[] }> {
   const values: Record<string, unknown> = {};
   const notes: string[] = [];
@@ -64,7 +64,7 @@ async function settle(
     } else if (declaration.secret !== true) {
       values[option] = found.value;
     } else {
-      const reference = await referenceTo(found, ambient);
+      const reference = await referenceTo(found, context);
       if (reference !== undefined) values[option] = reference;
       notes.push(secretNote(use, option, found, reference));
     }
@@ -76,7 +76,7 @@ async function settle(
 /** A command that prints the secret from where the other client has it; undefined where it would print something else. */
 async function referenceTo(
   { value, at }: FoundOption,
-  { env, cwd, mask, signal }: Ambient,
+  { env, cwd, mask, signal }: Context,
 ): Promise<string | undefined> {
   if (typeof value !== "string") return undefined;
   mask(value);
@@ -117,10 +117,10 @@ function sourceOf(option: string, { at }: FoundOption): string {
 async function complaints(
   setting: SolverSetting,
   loaded: LoadedSolver,
-  ambient: Ambient,
+  context: Context,
 ): Promise<readonly string[]> {
   try {
-    await resolveSolver(setting, loaded, ambient);
+    await resolveSolver(setting, loaded, context);
     return [];
   } catch (error) {
     if (!Problem.is(error)) throw error;

@@ -5,6 +5,7 @@ import type { AttemptEvent, CertificateStatus } from "../state/store.ts";
 import { requestHash } from "../request/drift.ts";
 import type { IssueTools } from "./tools.ts";
 import { openTrace } from "./trace.ts";
+import { messageOf } from "../errors.ts";
 
 /** An attempt being recorded: what happened, for `status` to tell, and how it ended, for the next run to heed. */
 export interface Attempt {
@@ -84,7 +85,7 @@ export function told(error: unknown): ProblemDocument & { hint?: string } {
   return {
     type: "about:blank",
     title: "A bug in acmectl",
-    detail: error instanceof Error ? error.message : String(error),
+    detail: messageOf(error),
   };
 }
 

@@ -3,6 +3,7 @@ import { Problem } from "../problem.ts";
 import { provenName } from "./challenges.ts";
 import type { Solver } from "../plugin.ts";
 import type { IssueTools } from "./tools.ts";
+import { messageOf } from "../errors.ts";
 
 type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "log" | "signal">;
 
@@ -67,7 +68,7 @@ function describeFailure(
   names: string,
   error: unknown,
 ): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const records = entries.map(({ challenge }) =>
     challenge.type === "dns-01" ? challenge.recordName : challenge.token,
   );

@@ -4,6 +4,7 @@ import { fieldsOf, provenName, type Attempt } from "./challenges.ts";
 import type { Journal } from "./journal.ts";
 import type { OpenSolver } from "../solvers/open.ts";
 import type { IssueTools } from "./tools.ts";
+import { messageOf } from "../errors.ts";
 
 /** A challenge that was presented, or may have been: `present` threw, and clean-up is owed all the same. */
 export interface Published {
@@ -139,7 +140,7 @@ async function withdrawFrom(
       await journal.cleaned(batch.map(({ attempt }) => attempt));
       log.debug(`cleaned up after ${names}`, { step: "cleanup" });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warn(
         `${setting.name} could not clean up after ${names}: ${reason}; the next run tries again`,
         { step: "cleanup" },

@@ -4,6 +4,7 @@ import type { CertificateRequest } from "../certificate.ts";
 import type { Http01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { IssueTools } from "./tools.ts";
+import { messageOf } from "../errors.ts";
 
 /** What one look at one address saw. */
 interface Sight {
@@ -81,7 +82,7 @@ async function addressesOf(
     );
   } catch (error) {
     signal.throwIfAborted();
-    const saw = error instanceof Error ? error.message : String(error);
+    const saw = messageOf(error);
     log.warn(`the self-check found no address for ${name}: ${saw}; asking the CA all the same`, {
       ...fields,
       saw,
@@ -125,7 +126,7 @@ async function lookAt(
     return {
       address,
       outcome: "unreachable",
-      text: error instanceof Error ? error.message : String(error),
+      text: messageOf(error),
     };
   }
 }

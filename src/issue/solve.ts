@@ -8,6 +8,7 @@ import type { Journal } from "./journal.ts";
 import { present, withdraw, type Published } from "./present.ts";
 import { waitUntilVisible } from "./visibility.ts";
 import type { IssueTools } from "./tools.ts";
+import { messageOf } from "../errors.ts";
 
 /**
  * Breadth first: present all, wait until all are visible, respond to all, poll all; clean up whatever happened. A solver
@@ -162,16 +163,12 @@ function combined(reasons: readonly unknown[], kind: "solver" | "validation"): u
     detail: problems.map(({ message }) => message).join("\n"),
     subproblems: problems.flatMap(({ document }) => document.subproblems ?? [document]),
     exitCode: worst.exitCode,
-    ...(worst.hint === undefined ? {} : { hint: worst.hint }),
-    ...(worst.retryAt === undefined ? {} : { retryAt: worst.retryAt }),
+    hint: worst.hint,
+    retryAt: worst.retryAt,
     cause: first,
   });
 }
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@ import { solverProblem } from "../solvers/bounded.ts";
 import { selectSolvers, type Choice, type Selection } from "../solvers/select.ts";
 import type { OpenSolver } from "../solvers/open.ts";
 import type { IssueTools } from "./tools.ts";
+import { messageOf } from "../errors.ts";
 
 /** A name of the request with the solvers that may answer for it, best first. */
 export interface Assignment {
@@ -92,7 +93,7 @@ async function able<T>(
   if (first === -1 && failures[0] !== undefined) throw failures[0].result.reason;
   for (const { index, result } of failures) {
     const reason: unknown = result.reason;
-    const why = reason instanceof Error ? reason.message : String(reason);
+    const why = messageOf(reason);
     const text = `solver ${choices[index]?.setting.name} cannot be used for ${identifier.value}: ${why}`;
     if (index < first) log.warn(text, { step: "preflight", identifier: identifier.value });
     else log.debug(text, { step: "preflight", identifier: identifier.value });
@@ -251,7 +252,7 @@ function withoutFirst(
   const [failed, ...others] = candidates;
   const [next] = others;
   if (next === undefined && reason === first.reason) throw reason;
-  const why = reason instanceof Error ? reason.message : String(reason);
+  const why = messageOf(reason);
   const then = next === undefined ? "no other is left" : `trying ${next.open.setting.name}`;
   log.warn(
     `solver ${failed?.open.setting.name} cannot be used for ${identifier.value}: ${why}; ${then}`,

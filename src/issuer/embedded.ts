@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { userAgent } from "../version.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import type { Issuing } from "./open.ts";
 
 export interface LocalCaOptions {
@@ -22,18 +22,18 @@ export interface LocalCaOptions {
  */
 export async function openLocalCa(
   requests: readonly CertificateRequest[],
-  ambient: Ambient,
+  context: Context,
   { httpPort, resolver }: LocalCaOptions,
 ): Promise<Issuing> {
-  const port = httpPort ?? standalonePort(requests, ambient) ?? (await freePort());
-  const dns = resolver ?? (await dnsOf(requests, ambient));
-  const testCa = await startLocalCa(ambient.stateFolder, {
+  const port = httpPort ?? standalonePort(requests, context) ?? (await freePort());
+  const dns = resolver ?? (await dnsOf(requests, context));
+  const testCa = await startLocalCa(context.stateFolder, {
     httpPort: port,
     ...(dns === undefined ? {} : { resolver: dns }),
   });
-  const { env, log, clock, solverFlags } = ambient;
+  const { env, log, clock, solverFlags } = context;
   log.info(
-    `the embedded CA is for trying and testing only: nobody trusts ${localCaFolder(ambient.stateFolder)}`,
+    `the embedded CA is for trying and testing only: nobody trusts ${localCaFolder(context.stateFolder)}`,
     { step: "ca" },
   );
   const ca = openCa({
@@ -47,8 +47,8 @@ export async function openLocalCa(
   return {
     ca,
     selfCheckAt: `127.0.0.1:${port}`,
-    ambient: {
-      ...ambient,
+    context: {
+      ...context,
       solverFlags: {
         ...solverFlags,
         standalone: { port: String(port), ...solverFlags["standalone"] },
@@ -64,7 +64,7 @@ export async function openLocalCa(
 /** Where names are proven by dns-01 alone, the CA asks the DNS that was given for looking: the zones may be known there only. */
 async function dnsOf(
   requests: readonly CertificateRequest[],
-  ambient: Ambient,
+  context: Context,
 ): Promise<string | undefined> {
   const resolvers = requests.flatMap(({ dns, solvers }) => [dns, ...solvers.map((one) => one.dns)]);
   const first = resolvers
@@ -72,7 +72,7 @@ async function dnsOf(
     .find((one) => !one.startsWith("https:"));
   if (first === undefined) return undefined;
   const settings = requests.flatMap(({ solvers }) => solvers);
-  const loaded = await Promise.all(settings.map(({ use }) => loadSolver(use, ambient)));
+  const loaded = await Promise.all(settings.map(({ use }) => loadSolver(use, context)));
   return loaded.every(({ plugin }) => !plugin.challengeTypes.includes("http-01"))
     ? first
     : undefined;
@@ -152,7 +152,7 @@ export function localCaFolder(stateFolder: string): string {
 
 function standalonePort(
   requests: readonly CertificateRequest[],
-  { env, solverFlags }: Ambient,
+  { env, solverFlags }: Context,
 ): number | undefined {
   const setting = requests
     .flatMap(({ solvers }) => solvers)
@@ -177,6 +177,6 @@ function freePort(): Promise<number> {
 }
 
 /** The embedded CA is on this machine; no proxy stands between. */
-function withoutProxies(env: Ambient["env"]): Ambient["env"] {
+function withoutProxies(env: Context["env"]): Context["env"] {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/_proxy$/i.test(name)));
 }

@@ -8,7 +8,7 @@ import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { readGivenFile } from "../request/given-file.ts";
 import { openLocalCa, type LocalCaOptions } from "./embedded.ts";
 import { openSolverSet } from "../solvers/open.ts";
@@ -38,18 +38,18 @@ export interface ToolsOptions {
 export async function openTools(
   issuer: IssuerSetting,
   requests: readonly CertificateRequest[],
-  ambient: Ambient,
+  context: Context,
   { store, timeouts, local, around = noHooks }: ToolsOptions,
 ): Promise<OpenTools> {
-  const eab = await readBinding(issuer, ambient);
+  const eab = await readBinding(issuer, context);
   if (issuer.server === "local") await store.checkWritable();
   const issuing =
     issuer.server === "local"
-      ? await openLocalCa(requests, ambient, local ?? {})
-      : await remote(issuer, ambient);
+      ? await openLocalCa(requests, context, local ?? {})
+      : await remote(issuer, context);
   const dns = dnsCache();
-  const solvers = openSolverSet(issuing.ambient, store, dns(requests[0]?.dns ?? {}));
-  const { log, clock, signal, redact } = ambient;
+  const solvers = openSolverSet(issuing.context, store, dns(requests[0]?.dns ?? {}));
+  const { log, clock, signal, redact } = context;
   return {
     ca: issuing.ca,
     store,
@@ -74,12 +74,12 @@ export async function openTools(
 export interface Issuing {
   readonly ca: Ca;
   readonly selfCheckAt?: string;
-  readonly ambient: Ambient;
+  readonly context: Context;
   close(): Promise<void>;
 }
 
-async function remote(issuer: IssuerSetting, ambient: Ambient): Promise<Issuing> {
-  const { env, log, clock } = ambient;
+async function remote(issuer: IssuerSetting, context: Context): Promise<Issuing> {
+  const { env, log, clock } = context;
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   const ca = openCa({
     url: issuer.server,
@@ -89,7 +89,7 @@ async function remote(issuer: IssuerSetting, ambient: Ambient): Promise<Issuing>
     clock,
     ...(caBundle === undefined ? {} : { caBundle }),
   });
-  return { ca, ambient, close: () => ca.close() };
+  return { ca, context, close: () => ca.close() };
 }
 
 async function readBundle(path: string): Promise<string> {
@@ -103,7 +103,7 @@ async function readBundle(path: string): Promise<string> {
 
 async function readBinding(
   issuer: IssuerSetting,
-  ambient: Ambient,
+  context: Context,
 ): Promise<ExternalAccountBinding | undefined> {
   const { eabKid: kid, eabHmac } = issuer;
   if (kid === undefined && eabHmac === undefined) return undefined;
@@ -113,7 +113,7 @@ async function readBinding(
       hint: "Give both --eab-kid ID and --eab-hmac env:NAME (or file:/path); the CA's web site shows them.",
     });
   }
-  const { env, cwd, signal, mask } = ambient;
+  const { env, cwd, signal, mask } = context;
   const hmacKey = await readSecret(eabHmac, {
     env,
     folder: cwd,

@@ -1,5 +1,5 @@
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { openTools, type OpenTools, type ToolsOptions } from "./open.ts";
 
 /** The tools of several issuers, each opened once and only when something needs it. */
@@ -10,7 +10,7 @@ export interface ToolsPool {
 
 export function openPool(
   requests: readonly CertificateRequest[],
-  ambient: Ambient,
+  context: Context,
   options: ToolsOptions,
 ): ToolsPool {
   const pool = new Map<string, Promise<OpenTools>>();
@@ -18,7 +18,7 @@ export function openPool(
     open(issuer) {
       const key = keyOf(issuer);
       const served = requests.filter((request) => keyOf(request.issuer) === key);
-      const tools = pool.get(key) ?? openTools(issuer, served, ambient, options);
+      const tools = pool.get(key) ?? openTools(issuer, served, context, options);
       pool.set(key, tools);
       return tools;
     },

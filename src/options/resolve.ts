@@ -184,7 +184,7 @@ function foreseen(error: unknown, source: string | undefined): Problem {
   const kind: ProblemKind = source.startsWith("/") ? "config" : "usage";
   return new Problem(kind, {
     detail: `${source}: ${error.message}`,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
     cause,
   });
 }

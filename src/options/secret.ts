@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { Problem } from "../problem.ts";
 import { splitWords } from "./words.ts";
+import { codeOf } from "../errors.ts";
 
 /** What a reference is read with. */
 export interface SecretSources {
@@ -168,8 +169,4 @@ function faultOf(secret: string, multiline = false): string | undefined {
 
 function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, "");
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

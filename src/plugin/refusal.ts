@@ -86,9 +86,9 @@ function problemOf(
   const { title, hint } = meaning ?? {};
   return new Problem(meaning?.kind ?? "solver", {
     detail: `${vendor}: cannot ${doing} ${identity()}: ${message}${effort}`,
-    ...(title === undefined ? {} : { title }),
+    title,
     ...(hint === undefined ? {} : { hint: typeof hint === "string" ? hint : hint(refusal) }),
-    ...(status === undefined ? {} : { status }),
+    status,
     ...(retryAfter === undefined ? {} : { retryAt: new Date(Date.now() + retryAfter) }),
   });
 }

@@ -1,6 +1,6 @@
 /** What a command may touch, from what surrounds the run and what was typed. */
 import { createInterface } from "node:readline";
-import type { CommandContext } from "../commands/command.ts";
+import type { Context } from "../context.ts";
 import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { defaultConfigFile, defaultStateFolder } from "../options/folders.ts";
@@ -8,7 +8,7 @@ import type { globalOptions } from "../options/global.ts";
 import type { Output } from "../output/output.ts";
 import { Problem } from "../problem.ts";
 import type { Typed } from "./flags.ts";
-import type { Run, Surroundings } from "./environment.ts";
+import type { Run, Environment } from "../environment.ts";
 
 export interface ContextFrom {
   readonly run: Run;
@@ -22,16 +22,9 @@ export interface ContextFrom {
 }
 
 /** Nothing is read before the command asks: a folder that cannot be found is a Problem only where it is needed. */
-export function contextOf({
-  run,
-  command,
-  typed,
-  globals,
-  sources,
-  output,
-}: ContextFrom): CommandContext {
-  const { surroundings, parts } = run;
-  const { env, cwd, uid, stdin, stderr, signal, clock } = surroundings;
+export function contextOf({ run, command, typed, globals, sources, output }: ContextFrom): Context {
+  const { environment, parts } = run;
+  const { env, cwd, uid, stdin, stderr, signal, clock } = environment;
   const terminal = () => stdin.isTTY === true && stderr.isTTY === true;
   const load = parts.loadConfig ?? loadConfig;
   let config: Promise<Config> | undefined;
@@ -45,23 +38,23 @@ export function contextOf({
     clock,
     solverFlags: typed.solverFlags,
     get stdin() {
-      return surroundings.stdin;
+      return environment.stdin;
     },
     get interactive() {
       return globals.nonInteractive !== true && terminal();
     },
     get configPath() {
-      return globals.config ?? defaultConfigFile(surroundings);
+      return globals.config ?? defaultConfigFile(environment);
     },
     get stateFolder() {
-      return globals.state ?? defaultStateFolder(surroundings);
+      return globals.state ?? defaultStateFolder(environment);
     },
     async config() {
       // No config at all is fine, unless one was named.
       config ??= load(this.configPath, { explicit: globals.config !== undefined });
       return config;
     },
-    ask: async (question) => ask(question, surroundings),
+    ask: async (question) => ask(question, environment),
     sourceOf: (option) => sources[option] ?? "not given",
     announce: (beginning) => output.announce(command, beginning),
     mask: (secret) => output.mask(secret),
@@ -74,7 +67,7 @@ async function loadConfig(path: string, reading: { explicit: boolean }): Promise
   return settings.loadConfig(path, reading);
 }
 
-async function ask(question: string, { stdin, stderr, signal }: Surroundings): Promise<string> {
+async function ask(question: string, { stdin, stderr, signal }: Environment): Promise<string> {
   stderr.write(`${question} `);
   const lines = createInterface({ input: stdin, terminal: false });
   try {

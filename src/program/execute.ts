@@ -8,7 +8,7 @@ import { openOutput, type Output, type OutputSettings } from "../output/output.t
 import { type ExitCode, Problem } from "../problem.ts";
 import { type CommandLine, readCommandLine } from "./program.ts";
 import { firstWords } from "./words.ts";
-import type { Run } from "./environment.ts";
+import type { Run } from "../environment.ts";
 import { version } from "../version.ts";
 
 /** Never rejects. */
@@ -17,7 +17,7 @@ export async function execute(run: Run): Promise<ExitCode> {
   try {
     const line = await read(run);
     if (line.kind === "text") {
-      run.surroundings.stdout.write(line.text);
+      run.environment.stdout.write(line.text);
       return 0;
     }
     shown.command = line.command.name;
@@ -39,7 +39,7 @@ export async function execute(run: Run): Promise<ExitCode> {
     shown.output.result(shown.command, result);
     return result.exitCode;
   } catch (error) {
-    return fail(error, shown, run.surroundings.signal);
+    return fail(error, shown, run.environment.signal);
   } finally {
     shown.output.close();
   }
@@ -53,8 +53,8 @@ function typedCommand({ argv, parts }: Run): string {
   return length === undefined ? "acmectl" : words.slice(0, length).join(" ");
 }
 
-async function read({ argv, surroundings, parts, versions }: Run): Promise<CommandLine> {
-  const { env, cwd, stdout } = surroundings;
+async function read({ argv, environment, parts, versions }: Run): Promise<CommandLine> {
+  const { env, cwd, stdout } = environment;
   return readCommandLine(argv, {
     commands: parts.commands ?? commandSource(),
     loadSolver: parts.loadSolver ?? loadSolver,
@@ -81,7 +81,7 @@ async function globals(line: Extract<CommandLine, { kind: "command" }>, run: Run
       hint: "Give one of them.",
     });
   }
-  const { stdout, stderr, env, clock } = run.surroundings;
+  const { stdout, stderr, env, clock } = run.environment;
   const colour = values.color === undefined ? {} : { FORCE_COLOR: values.color ? "1" : "0" };
   const settings: OutputSettings = {
     stdout,
@@ -98,7 +98,7 @@ async function globals(line: Extract<CommandLine, { kind: "command" }>, run: Run
 }
 
 function sourcesOf(
-  { surroundings: { env, cwd, signal } }: Run,
+  { environment: { env, cwd, signal } }: Run,
   flags: Readonly<Record<string, unknown>>,
   { mask }: Pick<Output, "mask">,
 ): OptionSources {
@@ -106,8 +106,8 @@ function sourcesOf(
 }
 
 /** For what goes wrong before the options are known, as far as a glance can tell. */
-function firstSettings({ argv, surroundings }: Run): OutputSettings {
-  const { stdout, stderr, env, clock } = surroundings;
+function firstSettings({ argv, environment }: Run): OutputSettings {
+  const { stdout, stderr, env, clock } = environment;
   const before = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   return {
     stdout,

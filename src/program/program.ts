@@ -7,14 +7,7 @@ import { describeOption, type FlagDescription } from "../options/describe.ts";
 import { everywhere, globalOptions } from "../options/global.ts";
 import { chosenSolvers } from "./chosen.ts";
 import { collect, type Flags, type Typed } from "./flags.ts";
-import {
-  closing,
-  exitCodesText,
-  groupSummary,
-  inHelp,
-  opening,
-  rootClosing,
-} from "./help.ts";
+import { closing, exitCodesText, groupSummary, inHelp, opening, rootClosing } from "./help.ts";
 import { firstWords } from "./words.ts";
 import { type SolverDeclarations, usageProblem } from "./usage.ts";
 import { Problem } from "../problem.ts";

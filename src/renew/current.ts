@@ -13,6 +13,7 @@ import type { Identifier, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { AriStatus, HeldCertificate } from "../state/store.ts";
 import { dueOf } from "../status/due.ts";
+import { messageOf } from "../errors.ts";
 
 /** Absolute paths. */
 export interface CurrentFiles {
@@ -75,7 +76,7 @@ function unreadable(path: string, why: string, cause?: unknown): Problem {
   return new Problem("config", {
     detail: `--current-cert: ${path} is not the certificate of an earlier run: ${why}.`,
     hint: "Hand back the fullchain.pem of the last run as it was, or remove the file to get a new certificate.",
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 
@@ -109,7 +110,7 @@ async function readGiven(path: string, option: string): Promise<string | undefin
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
     throw new Problem("config", {
-      detail: `${option}: ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      detail: `${option}: ${path} cannot be read: ${messageOf(cause)}`,
       hint: "Give the path of a PEM file that this user may read.",
       cause,
     });

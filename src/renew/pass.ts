@@ -1,4 +1,4 @@
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import { openPool } from "../issuer/pool.ts";
@@ -12,6 +12,7 @@ import {
   type WantedCertificate,
 } from "../status/wanted.ts";
 import { renewAll, type Renewal, type RenewOptions } from "./renew.ts";
+import { messageOf } from "../errors.ts";
 
 /** What a pass works on. */
 export interface PassCertificates {
@@ -24,20 +25,20 @@ export interface PassCertificates {
 export async function renewPass(
   { certificates, broken }: PassCertificates,
   options: RenewOptions,
-  ambient: Ambient,
+  context: Context,
   settings: Omit<ToolsOptions, "around"> & { readonly dryRun: boolean },
 ): Promise<readonly Renewal[]> {
   const { store, dryRun } = settings;
-  const { log, clock, signal, redact } = ambient;
+  const { log, clock, signal, redact } = context;
   const requests = certificates.map(({ request }) => request);
   const deployment = dryRun
-    ? showDeployment(ambient)
-    : openDeployment({ ...ambient, store, requests });
+    ? showDeployment(context)
+    : openDeployment({ ...context, store, requests });
   const { hooks } = deployment;
-  const pool = openPool(requests, ambient, { ...settings, around: hooks });
+  const pool = openPool(requests, context, { ...settings, around: hooks });
   try {
     await hooks.resume();
-    await cleanBefore(certificates, pool, store, ambient);
+    await cleanBefore(certificates, pool, store, context);
     const renewals = await renewAll(certificates, options, {
       store,
       log,
@@ -60,7 +61,7 @@ async function cleanBefore(
   certificates: readonly StoredCertificate[],
   pool: ReturnType<typeof openPool>,
   store: Store,
-  { log, signal }: Ambient,
+  { log, signal }: Context,
 ): Promise<void> {
   if ((await store.journal.names()).length === 0) return;
   for (const { request } of certificates) {
@@ -68,7 +69,7 @@ async function cleanBefore(
       return await cleanAllLeftovers(await pool.open(request.issuer));
     } catch (error) {
       signal.throwIfAborted();
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       log.warn(`what former runs left behind could not be looked at: ${reason}`, {
         step: "cleanup",
       });

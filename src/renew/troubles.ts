@@ -1,5 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { Renewal } from "./renew.ts";
+import { messageOf } from "../errors.ts";
 
 /**
  * All that went wrong in a pass as one Problem; undefined when nothing did. One certificate's failure keeps its own code, deploy
@@ -32,10 +33,6 @@ export function problemOf({ problem, deployProblem, bug }: Renewal): Problem | u
   if (bug === undefined) return problem ?? deployProblem;
   const detail = messageOf(bug);
   return new Problem(bugType, { title: bugTitle, detail, exitCode: 1, cause: bug });
-}
-
-function messageOf(bug: unknown): string {
-  return bug instanceof Error ? bug.message : String(bug);
 }
 
 const bugType = "urn:acmectl:problem:bug";

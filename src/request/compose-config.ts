@@ -68,7 +68,7 @@ function named(name: string, { domains }: ConfiguredCertificate, { path }: Confi
     const { hint } = error;
     throw new Problem("config", {
       detail: `${path}: certificates.${name}.domains: ${error.message}`,
-      ...(hint === undefined ? {} : { hint }),
+      hint,
       cause: error,
     });
   }

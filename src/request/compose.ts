@@ -5,7 +5,7 @@ import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/request.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { given, profileOf } from "./compose-config.ts";
 import { readCsrFile, type GivenCsr } from "./csr-file.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
@@ -19,7 +19,7 @@ type Flags = OptionsOf<typeof requestFlags>;
 export async function composeRequest(
   flags: Flags,
   config: Config,
-  ambient: Ambient,
+  context: Context,
 ): Promise<CertificateRequest> {
   const csr = flags.csr === undefined ? undefined : await readCsrFile(flags.csr);
   const identifiers = namesOf(flags, csr);
@@ -35,7 +35,7 @@ export async function composeRequest(
     reuseKey: wanted.reuseKey ?? false,
     labels: wanted.labels ?? {},
     issuer,
-    solvers: await solverSettings(flags, config.defaults.solvers, issuer, config, ambient),
+    solvers: await solverSettings(flags, config.defaults.solvers, issuer, config, context),
     dns: { ...config.dns, ...dnsSetting(flags) },
     selfCheck: flags.selfCheck && config.defaults.selfCheck !== false,
     outputs: given({
@@ -44,7 +44,7 @@ export async function composeRequest(
       cert: flags.certFile,
       chain: flags.chainFile,
     }),
-    hooks: hooksOf(flags, config.defaults, ambient.cwd),
+    hooks: hooksOf(flags, config.defaults, context.cwd),
     ...given({
       csr: csr?.base64,
       preferredChain: wanted.preferredChain,

@@ -5,7 +5,7 @@ import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags } from "../options/request.ts";
 import { Problem } from "../problem.ts";
 import { loadSolver } from "../solvers/registry.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { rememberOptions } from "../solvers/remember.ts";
 import { resolveSolver } from "../solvers/open.ts";
 
@@ -20,11 +20,11 @@ export async function solverSettings(
   names: readonly string[] | undefined,
   issuer: IssuerSetting,
   config: Config,
-  ambient: Ambient,
+  context: Context,
 ): Promise<readonly SolverSetting[]> {
   const asked = [...(flags.solver ?? []), ...shorthands(flags)];
   if (asked.length > 0) {
-    return Promise.all(asked.map((text) => fromFlag(text, flags, config, ambient)));
+    return Promise.all(asked.map((text) => fromFlag(text, flags, config, context)));
   }
   const chosen = names ?? Object.keys(config.solvers);
   if (chosen.length > 0) return chosen.map((name) => fromConfig(name, config));
@@ -74,15 +74,15 @@ async function fromFlag(
   text: string,
   flags: Flags,
   config: Config,
-  ambient: Ambient,
+  context: Context,
 ): Promise<SolverSetting> {
   const { name, select } = splitZone(text);
   if (config.solvers[name] !== undefined) {
     const { select: _, ...setting } = fromConfig(name, config);
     return select === undefined ? setting : { ...setting, select };
   }
-  const loaded = await loadSolver(name, ambient);
-  const use = /^\.{1,2}\//.test(name) ? resolve(ambient.cwd, name) : name;
+  const loaded = await loadSolver(name, context);
+  const use = /^\.{1,2}\//.test(name) ? resolve(context.cwd, name) : name;
   const given =
     loaded.name === "webroot" && flags.webroot !== undefined ? { directory: flags.webroot } : {};
   const setting = {
@@ -91,10 +91,10 @@ async function fromFlag(
     options: given,
     ...(select === undefined ? {} : { select }),
   };
-  const resolved = await resolveSolver(setting, loaded, ambient);
+  const resolved = await resolveSolver(setting, loaded, context);
   return {
     ...setting,
-    options: { ...given, ...rememberOptions(loaded.plugin.options, resolved, ambient) },
+    options: { ...given, ...rememberOptions(loaded.plugin.options, resolved, context) },
   };
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Problem } from "../problem.ts";
 import { type Machine, runProgram } from "./machine.ts";
 import { unitMark, unitName } from "./units.ts";
+import { messageOf } from "../errors.ts";
 
 /** The texts of timer and service. */
 export interface Units {
@@ -117,7 +118,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
 
 function refused(what: string, path: string, cause: unknown): Problem {
   return new Problem("machine", {
-    detail: `${path} could not be ${what}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    detail: `${path} could not be ${what}: ${messageOf(cause)}`,
     hint: "Check who owns the folder, or use cron: acmectl schedule install --by cron.",
     cause,
   });

@@ -1,5 +1,6 @@
 import type { Call, Identifier, Solver } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import { messageOf } from "../errors.ts";
 
 /** Milliseconds. */
 export interface SolverLimits {
@@ -105,8 +106,8 @@ export async function within<T>(
 export function solverProblem(what: string, error: unknown, identifier?: Identifier): Problem {
   if (Problem.is(error)) return error;
   return new Problem("solver", {
-    detail: `${what}: ${error instanceof Error ? error.message : String(error)}`,
-    ...(identifier === undefined ? {} : { identifier }),
+    detail: `${what}: ${messageOf(error)}`,
+    identifier,
     cause: error,
   });
 }

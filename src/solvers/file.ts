@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { checkSolverPlugin } from "./shape.ts";
+import { codeOf, messageOf } from "../errors.ts";
 
 /** `.ts` when acmectl runs from its source, `.js` when it was built. */
 export const sourceExtension = extname(import.meta.url);
@@ -149,10 +150,6 @@ function memberOf(value: unknown, key: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
 }
 
-function codeOf(cause: unknown): unknown {
-  return memberOf(cause, "code");
-}
-
 function textOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  return messageOf(cause);
 }

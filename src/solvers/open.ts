@@ -7,7 +7,7 @@ import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "./registry.ts";
 import type { Store } from "../state/store.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 import { createLimit, type Limit } from "../limit.ts";
 import { boundedSolver, solverLimits, solverProblem, within } from "./bounded.ts";
 
@@ -32,21 +32,21 @@ export interface SolverSet {
 }
 
 /** The solvers of a run, on what surrounds it. */
-export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverSet {
+export function openSolverSet(context: Context, store: Store, dns: Dns): SolverSet {
   const loading = new Map<string, Promise<LoadedSolver>>();
   const opening = new Map<string, Promise<OpenSolver>>();
   const load = ({ use }: SolverSetting) =>
-    once(loading, use, () => loadSolver(use, { cwd: ambient.cwd }));
-  const create = async (setting: SolverSetting, around: Ambient): Promise<OpenSolver> => {
+    once(loading, use, () => loadSolver(use, { cwd: context.cwd }));
+  const create = async (setting: SolverSetting, around: Context): Promise<OpenSolver> => {
     const loaded = await load(setting);
     const { values } = await resolveSolver(setting, loaded, around);
     const { plugin } = loaded;
     const { call, grace } = solverLimits;
     const failure = `Solver ${setting.name} was not created`;
-    const solver = await within(call, grace, failure, ambient, async () =>
-      plugin.create(values, contextOf(setting, ambient, store, dns)),
+    const solver = await within(call, grace, failure, context, async () =>
+      plugin.create(values, contextOf(setting, context, store, dns)),
     ).catch((error: unknown) => {
-      ambient.signal.throwIfAborted();
+      context.signal.throwIfAborted();
       throw named(solverProblem(failure, error), setting);
     });
     const bounded = boundedSolver(setting.name, solver);
@@ -54,10 +54,10 @@ export function openSolverSet(ambient: Ambient, store: Store, dns: Dns): SolverS
   };
   return {
     plugin: async (setting) => (await load(setting)).plugin,
-    open: (setting) => once(opening, keyOf(setting), () => create(setting, ambient)),
+    open: (setting) => once(opening, keyOf(setting), () => create(setting, context)),
     reopen: (setting) =>
       once(opening, `again ${keyOf(setting)}`, () =>
-        create(setting, { ...ambient, solverFlags: {} }),
+        create(setting, { ...context, solverFlags: {} }),
       ),
     async close() {
       const solvers = [...opening.values()];
@@ -82,14 +82,14 @@ function named(problem: Problem, { name, from }: SolverSetting): Problem {
 export function resolveSolver(
   setting: SolverSetting,
   { plugin, name }: LoadedSolver,
-  ambient: Ambient,
+  context: Context,
 ): Promise<ResolvedOptions<OptionDeclarations>> {
-  const { env, cwd, mask, signal, solverFlags } = ambient;
+  const { env, cwd, mask, signal, solverFlags } = context;
   return resolveOptions(plugin.options, {
     plugin: name,
     flags: solverFlags[name] ?? {},
     env,
-    ...(Object.keys(setting.options).length === 0 ? {} : { config: sectionOf(setting, ambient) }),
+    ...(Object.keys(setting.options).length === 0 ? {} : { config: sectionOf(setting, context) }),
     configFirst: setting.from === undefined || setting.shared === true,
     cwd,
     mask,
@@ -99,7 +99,7 @@ export function resolveSolver(
 
 function sectionOf(
   { name, from, options }: SolverSetting,
-  { stateFolder, cwd }: Ambient,
+  { stateFolder, cwd }: Context,
 ): ConfigSection {
   const path = from ?? join(stateFolder, "certificates", "(the remembered request)");
   const values = { values: options, path, key: `solvers.${name}` };
@@ -109,7 +109,7 @@ function sectionOf(
 
 function contextOf(
   { name }: SolverSetting,
-  { log, signal }: Ambient,
+  { log, signal }: Context,
   store: Store,
   dns: Dns,
 ): SolverContext {

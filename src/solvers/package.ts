@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Problem } from "../problem.ts";
+import { isRecord } from "../json.ts";
 
 export interface SolverPackage {
   /** `name`, or `scope-name`: letters that a flag may have. */
@@ -121,10 +122,6 @@ function chosen(target: unknown): string | undefined {
     if (entry !== undefined) return entry;
   }
   return undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function noEntry(name: string, folder: string): Problem {

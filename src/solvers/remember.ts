@@ -4,7 +4,7 @@ import { formatDuration } from "../options/duration.ts";
 import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
 import type { ResolvedOptions } from "../options/resolve.ts";
 import { absoluteReference, isReference } from "../options/secret.ts";
-import type { Ambient } from "../issue/ambient.ts";
+import type { Context } from "../context.ts";
 
 /**
  * A solver's options as `renew` will need them, though cron has another environment: what was given by flag or variable,
@@ -13,14 +13,14 @@ import type { Ambient } from "../issue/ambient.ts";
 export function rememberOptions<D extends OptionDeclarations>(
   declarations: D,
   { values, sources }: ResolvedOptions<D>,
-  ambient: Pick<Ambient, "env" | "cwd">,
+  context: Pick<Context, "env" | "cwd">,
 ): SolverSetting["options"] {
   const known: Record<string, unknown> = values;
   return Object.fromEntries(
     Object.entries(declarations).flatMap(([option, declaration]) => {
       const source = sources[option];
       if (source === undefined || source === "default" || source.includes(":")) return [];
-      return [[option, rememberOne(declaration, known[option], source, ambient)]];
+      return [[option, rememberOne(declaration, known[option], source, context)]];
     }),
   );
 }
@@ -29,7 +29,7 @@ function rememberOne(
   declaration: OptionDeclaration,
   value: unknown,
   source: string,
-  { env, cwd }: Pick<Ambient, "env" | "cwd">,
+  { env, cwd }: Pick<Context, "env" | "cwd">,
 ): unknown {
   if (declaration.secret === true) {
     const text = env[source] ?? "";

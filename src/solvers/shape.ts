@@ -2,6 +2,7 @@
 import type { OptionType } from "../options/declaration.ts";
 import type { ChallengeType, SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import { isRecord } from "../json.ts";
 
 const challengeTypes: Record<ChallengeType, true> = {
   "http-01": true,
@@ -93,8 +94,4 @@ function isText(value: unknown): value is string {
 
 function isVariables(value: unknown): boolean {
   return Array.isArray(value) && value.every((name) => isText(name) && /^[A-Za-z_]\w*$/.test(name));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

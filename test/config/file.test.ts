@@ -15,12 +15,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
 import { Problem } from "../../src/problem.ts";
-import {
-  createConfig,
-  getConfigValue,
-  loadConfig,
-  setConfigValue,
-} from "../../src/config/file.ts";
+import { createConfig, getConfigValue, loadConfig, setConfigValue } from "../../src/config/file.ts";
 
 let folder: string;
 let path: string;

@@ -111,10 +111,10 @@ describe("docs/ci.md", () => {
     await expectThreeRuns(async () => {
       await using temporary = await temporaryFolder();
       for (const script of scripts) {
-        const surroundings = { ...given, ...env, ...secrets, RUNNER_TEMP: temporary.path };
+        const environment = { ...given, ...env, ...secrets, RUNNER_TEMP: temporary.path };
         await promisify(execFile)("bash", ["-e", "-c", script], {
           cwd: folder.path,
-          env: surroundings,
+          env: environment,
         });
       }
     });

@@ -7,7 +7,6 @@ import type { AccountSession, Ca } from "../../src/acme/acme.ts";
 import { openCa } from "../../src/acme/ca.ts";
 import type { CertificateRequest, SolverSelector, SolverSetting } from "../../src/certificate.ts";
 import type { Dns, Look, ServerAnswer } from "../../src/dns/dns.ts";
-import type { Ambient } from "../../src/issue/ambient.ts";
 import type { Attempt, PendingAuthorization } from "../../src/issue/challenges.ts";
 import { issue, type IssueOptions } from "../../src/issue/issue.ts";
 import type { OpenSolver, SolverSet } from "../../src/solvers/open.ts";
@@ -183,21 +182,6 @@ export function lookOf(answer: Partial<ServerAnswer> = {}): Look {
     ...answer,
   };
   return { visible, answers: [one] };
-}
-
-export function ambientOf(given: Partial<Ambient> = {}): Ambient {
-  return {
-    env: {},
-    cwd: "/home/ops",
-    log: silentLog,
-    clock: testClock(),
-    signal: new AbortController().signal,
-    stateFolder: "/home/ops/state",
-    solverFlags: {},
-    mask: () => undefined,
-    redact: (text) => text,
-    ...given,
-  };
 }
 
 export interface World {

@@ -1,20 +1,17 @@
 import { describe, expect, test } from "vitest";
-import {
-  type CommandContext,
-  type CommandDefinition,
-  defineCommand,
-} from "../../src/commands/command.ts";
+import { type CommandDefinition, defineCommand } from "../../src/commands/command.ts";
 import { allCommands, commandSource } from "../../src/commands/definitions.ts";
+import type { Context } from "../../src/context.ts";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
 import type { SolverPlugin } from "../../src/plugin.ts";
 import { describeOption } from "../../src/options/describe.ts";
 import { globalOptions } from "../../src/options/global.ts";
 import { Problem } from "../../src/problem.ts";
-import type { Parts } from "../../src/program/environment.ts";
+import type { Parts } from "../../src/environment.ts";
 import { commandsOf, run, type RunOptions } from "../support/run.ts";
 
 /** What the commands of this test were given, as their result. */
-async function seen(options: unknown, context: CommandContext) {
+async function seen(options: unknown, context: Context) {
   const { args, solverFlags } = context;
   return {
     exitCode: 0,

@@ -9,7 +9,8 @@ import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/request.ts";
 import { resolveOptions } from "../../src/options/resolve.ts";
 import { temporaryFolder } from "../support/state.ts";
-import { ambientOf, problemOf } from "../issue/world.ts";
+import { problemOf } from "../issue/world.ts";
+import { contextOf } from "../support/context.ts";
 
 const config: Config = {
   path: "/etc/acmectl/config.yaml",
@@ -31,7 +32,7 @@ async function compose(flags: Record<string, unknown>, from: Config = config) {
     cwd: "/home/ops",
     mask: () => undefined,
   });
-  return composeRequest(values, from, ambientOf());
+  return composeRequest(values, from, contextOf());
 }
 
 describe("a request from the command line", () => {

@@ -1,12 +1,13 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Ambient } from "../../src/issue/ambient.ts";
+import type { Context } from "../../src/context.ts";
 import { solverSettings } from "../../src/request/solvers.ts";
 import type { Config, ConfiguredSolver } from "../../src/config/config.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
-import { ambientOf, problemOf } from "../issue/world.ts";
+import { problemOf } from "../issue/world.ts";
+import { contextOf } from "../support/context.ts";
 
 const le = { server: "https://acme-v02.api.letsencrypt.org/directory", agreeTos: true };
 const path = "/etc/acmectl/config.yaml";
@@ -35,15 +36,15 @@ const settings = (
     config = configOf(),
     names,
     env = {},
-    ...ambient
-  }: Partial<Ambient> & { config?: Config; names?: string[] } = {},
+    ...context
+  }: Partial<Omit<Context, "config">> & { config?: Config; names?: string[] } = {},
 ) =>
   solverSettings(
     { solver: undefined, standalone: undefined, webroot: undefined, dns: undefined, ...flags },
     names,
     le,
     config,
-    ambientOf({ env, ...ambient }),
+    contextOf({ env, ...context }),
   );
 
 describe("the solvers of a request", () => {
@@ -108,7 +109,7 @@ describe("the solvers of a request", () => {
         undefined,
         local,
         configOf(),
-        ambientOf(),
+        contextOf(),
       ),
     ).toEqual([{ name: "standalone", use: "standalone", options: {} }]);
     expect((await problemOf(settings({}))).hint).toContain("acmectl solvers list");

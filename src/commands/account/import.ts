@@ -6,7 +6,8 @@ import { directoryFlags } from "../../options/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { Problem } from "../../problem.ts";
 import { atDesk } from "../../account/kept.ts";
-import { defineCommand, type CommandContext } from "../command.ts";
+import type { Context } from "../../context.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account import",
@@ -43,7 +44,7 @@ export const command = defineCommand({
   },
 });
 
-async function readKey(file: string, context: CommandContext): Promise<string> {
+async function readKey(file: string, context: Context): Promise<string> {
   const content =
     file === "-"
       ? await text(context.stdin)

@@ -6,11 +6,18 @@ import { Problem } from "../../problem.ts";
 import type { Block, Result } from "../../result.ts";
 import type { Job } from "../../schedule/job.ts";
 import { type Machine, thisMachine } from "../../schedule/machine.ts";
-import { type Installation, installSchedule, type Plan, schedulers } from "../../schedule/schedule.ts";
+import {
+  type Installation,
+  installSchedule,
+  type Plan,
+  schedulers,
+} from "../../schedule/schedule.ts";
 import { unitPaths } from "../../schedule/systemd.ts";
 import { readAll } from "../../status/wanted.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
+import type { Context } from "../../context.ts";
+import { defineCommand } from "../command.ts";
+import { messageOf } from "../../errors.ts";
 
 const options = {
   by: {
@@ -71,11 +78,7 @@ export const command = defineCommand({
   },
 });
 
-async function jobOf(
-  { envFile }: Flags,
-  { program }: Machine,
-  context: CommandContext,
-): Promise<Job> {
+async function jobOf({ envFile }: Flags, { program }: Machine, context: Context): Promise<Job> {
   if (envFile !== undefined) await checkEnvFile(envFile, context);
   const { configPath, stateFolder } = context;
   const isNamed = context.sourceOf("config") !== "not given";
@@ -89,10 +92,10 @@ async function jobOf(
   };
 }
 
-async function checkEnvFile(path: string, { log }: CommandContext): Promise<void> {
+async function checkEnvFile(path: string, { log }: Context): Promise<void> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new Problem("usage", {
-      detail: `--env-file: ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      detail: `--env-file: ${path} cannot be read: ${messageOf(cause)}`,
       hint: "Write it first, one NAME=value a line, with mode 0600.",
       cause,
     });
@@ -103,7 +106,7 @@ async function checkEnvFile(path: string, { log }: CommandContext): Promise<void
 }
 
 /** Where the certificates held want copies, and where their web roots are. */
-async function foldersOf(context: CommandContext): Promise<readonly string[]> {
+async function foldersOf(context: Context): Promise<readonly string[]> {
   const { certificates } = await readAll(openFolderStore(context.stateFolder, context));
   return certificates.flatMap(({ request: { outputs, solvers } }) => {
     const copies = Object.values(outputs).map((path) => dirname(path));
@@ -113,7 +116,7 @@ async function foldersOf(context: CommandContext): Promise<readonly string[]> {
 }
 
 /** What is set in this shell is not set when the scheduler runs. */
-function warnOfVariables({ envFile }: Flags, { env, log }: CommandContext): void {
+function warnOfVariables({ envFile }: Flags, { env, log }: Context): void {
   const carried = new Set(["ACMECTL_STATE", "ACMECTL_CONFIG"]);
   const lost = Object.keys(env).filter((name) => name.startsWith("ACMECTL_") && !carried.has(name));
   if (lost.length === 0 || envFile !== undefined) return;

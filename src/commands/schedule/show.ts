@@ -5,7 +5,8 @@ import { type Installed, showSchedules } from "../../schedule/show.ts";
 import { readAll } from "../../status/wanted.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import type { StoredCertificate } from "../../state/store.ts";
-import { type CommandContext, defineCommand } from "../command.ts";
+import type { Context } from "../../context.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "schedule show",
@@ -34,7 +35,7 @@ interface Attempt {
 }
 
 /** Of all certificates, the attempt that began last. */
-async function lastAttempt(context: CommandContext): Promise<Attempt | undefined> {
+async function lastAttempt(context: Context): Promise<Attempt | undefined> {
   const { certificates: stored } = await readAll(openFolderStore(context.stateFolder, context));
   return stored
     .flatMap((one) => attemptOf(one))

@@ -1,6 +1,7 @@
 import { builtInSolvers, installedSolvers, loadSolver } from "../../solvers/registry.ts";
 import { Problem } from "../../problem.ts";
-import { defineCommand, type CommandContext } from "../command.ts";
+import type { Context } from "../../context.ts";
+import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "solvers list",
@@ -41,7 +42,7 @@ interface Listed {
 }
 
 /** A broken package is a line of the list, not its end. */
-async function listed(name: string, { cwd }: CommandContext): Promise<Listed> {
+async function listed(name: string, { cwd }: Context): Promise<Listed> {
   try {
     const { plugin, origin } = await loadSolver(name, { cwd });
     const { summary, challengeTypes } = plugin;

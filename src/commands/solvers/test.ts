@@ -12,7 +12,8 @@ import { certificateFlags, visibilityFlags } from "../../options/request.ts";
 import { Problem } from "../../problem.ts";
 import type { Block, Result } from "../../result.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
-import { defineCommand, type CommandContext } from "../command.ts";
+import type { Context } from "../../context.ts";
+import { defineCommand } from "../command.ts";
 
 const { domains, labels } = certificateFlags;
 const { selfCheck: _, ...looks } = visibilityFlags;
@@ -62,7 +63,7 @@ export const command = defineCommand({
 
 async function requestOf(
   flags: OptionsOf<typeof options>,
-  context: CommandContext,
+  context: Context,
 ): Promise<CertificateRequest> {
   const config = await context.config();
   const identifiers = parseIdentifiers(flags.domains ?? []);

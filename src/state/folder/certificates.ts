@@ -22,6 +22,7 @@ import {
   pruneVersions,
   versionFiles,
 } from "./versions.ts";
+import { messageOf } from "../../errors.ts";
 
 /** Certificates in `certificates/<name>/`: `certificate.json`, `versions/` and `current`. */
 export function openCertificates(folder: Folder): Store["certificates"] {
@@ -166,7 +167,7 @@ async function prune(path: string, { log }: Folder): Promise<void> {
   try {
     await pruneVersions(path);
   } catch (error) {
-    log.warn(error instanceof Error ? error.message : String(error));
+    log.warn(messageOf(error));
   }
 }
 

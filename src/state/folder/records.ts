@@ -6,6 +6,7 @@ import { basename, dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { entriesOf, readText, writeDurably } from "./files.ts";
+import { messageOf } from "../../errors.ts";
 
 /** The format that this release reads and writes; raised when an older release could misread a file. */
 const format = 1;
@@ -101,7 +102,7 @@ async function moveAside(path: string, how: string, { clock, what }: Reading): P
   try {
     await rename(path, aside);
   } catch (error) {
-    where = `It could not be moved to ${aside}: ${error instanceof Error ? error.message : String(error)}.`;
+    where = `It could not be moved to ${aside}: ${messageOf(error)}.`;
   }
   throw new Problem("machine", {
     detail: `${what} is broken: ${path} is ${how}. ${where}`,

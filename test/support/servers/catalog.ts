@@ -90,11 +90,11 @@ export function available(part: PartName): boolean {
 export function program(name: string): { file: string; env: Record<string, string> } {
   const file = find(name);
   if (file === undefined) throw new Error(`${name} is not installed: run \`npm run servers\``);
-  return { file, env: surroundings(file) };
+  return { file, env: environment(file) };
 }
 
 /** Programs of npm's run on the Node that runs us, whatever the system has. */
-function surroundings(file: string): Record<string, string> {
+function environment(file: string): Record<string, string> {
   if (file.startsWith(debianFolder)) return { LD_LIBRARY_PATH: libraryFolders() };
   if (!file.startsWith(npmFolder)) return {};
   return { PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}` };

@@ -1,12 +1,12 @@
 /** What a run may touch of the process, so that tests can bring their own. */
 import type { Readable } from "node:stream";
-import type { Clock } from "../clock.ts";
-import type { CommandSource } from "../commands/definitions.ts";
-import type { Config } from "../config/config.ts";
-import type { TextStream } from "../output/colour.ts";
-import type { SolverPlugin } from "../plugin.ts";
+import type { Clock } from "./clock.ts";
+import type { CommandSource } from "./commands/definitions.ts";
+import type { Config } from "./config/config.ts";
+import type { TextStream } from "./output/colour.ts";
+import type { SolverPlugin } from "./plugin.ts";
 
-export interface Surroundings {
+export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute. */
   readonly cwd: string;
@@ -34,7 +34,7 @@ export interface Parts {
 
 export interface Run {
   readonly argv: readonly string[];
-  readonly surroundings: Surroundings;
+  readonly environment: Environment;
   readonly parts: Parts;
   /** What `--version` prints. */
   readonly versions: string;

@@ -1,0 +1,30 @@
+import { Readable } from "node:stream";
+import { loadConfig } from "../../src/config/file.ts";
+import type { Context } from "../../src/context.ts";
+import { silentLog } from "../../src/testing.ts";
+import { testClock } from "./clock.ts";
+
+/** A run at `/home/ops` in which nothing was typed, with an empty environment and no config. */
+export function contextOf(given: Partial<Context> = {}): Context {
+  return {
+    args: [],
+    env: {},
+    cwd: "/home/ops",
+    uid: 1000,
+    interactive: false,
+    ask: () => Promise.reject(new Error("there is no terminal to ask at")),
+    stdin: Readable.from([]),
+    log: silentLog,
+    clock: testClock(),
+    signal: new AbortController().signal,
+    configPath: "/home/ops/no-config.yaml",
+    config: () => loadConfig("/home/ops/no-config.yaml", { explicit: false }),
+    stateFolder: "/home/ops/state",
+    solverFlags: {},
+    sourceOf: () => "not given",
+    announce: () => undefined,
+    mask: () => undefined,
+    redact: (text) => text,
+    ...given,
+  };
+}
