@@ -222,9 +222,9 @@ describe("what is typed reaches the command", () => {
     };
     const counting = { ...parts, commands: { ...commands, load } };
     await acmectl("account show", { parts: counting });
-    expect(loaded.splice(0)).toEqual(["account-show"]);
+    expect(loaded.splice(0)).toEqual(["account show"]);
     await acmectl("account", { parts: counting });
-    expect(loaded).toEqual(["account-register", "account-show"]);
+    expect(loaded).toEqual(["account-register", "account show"]);
   });
 });
 
