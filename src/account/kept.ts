@@ -2,7 +2,7 @@ import type { IssuerSetting } from "../certificate.ts";
 import { openStored, withAccountLock, type OpenAccount } from "./open.ts";
 import { composeIssuer } from "../request/issuer.ts";
 import { openTools, type OpenTools } from "../issuer/open.ts";
-import type { directoryFlags } from "../options/account.ts";
+import type { directoryFlags } from "../options/declared/account.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import { openFolderStore } from "../state/folder/folder.ts";

@@ -1,5 +1,5 @@
 import { composeConfigured } from "../request/compose-config.ts";
-import { passFlags, passOptions } from "../options/renew.ts";
+import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type WantedCertificate } from "../status/wanted.ts";

@@ -1,6 +1,6 @@
 /** `acmectl completion`: what to put into a shell so that Tab knows acmectl's commands and flags. */
 import { describeOption } from "../options/describe.ts";
-import { globalOptions } from "../options/global.ts";
+import { globalOptions } from "../options/declared/global.ts";
 import type { OptionDeclaration } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import { type CommandDefinition, defineCommand } from "./command.ts";

@@ -1,6 +1,6 @@
 import { namedCertificates, renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
-import { passFlags, passOptions } from "../options/renew.ts";
+import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { Problem } from "../problem.ts";
 import type { StoredCertificate } from "../state/store.ts";

@@ -1,7 +1,7 @@
-import { deployFile } from "../deploy/write-file.ts";
+import { deployFile } from "../deploy/steps/write-file.ts";
 import { composeConfigured } from "../request/compose-config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
-import { monitorFlags } from "../options/status.ts";
+import { monitorFlags } from "../options/declared/status.ts";
 import { Problem } from "../problem.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
 import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";

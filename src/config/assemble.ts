@@ -13,7 +13,7 @@ import type {
   HookName,
   SettingsOf,
 } from "./config.ts";
-import type { fileOptions } from "../options/deployment.ts";
+import type { fileOptions } from "../options/declared/deployment.ts";
 import type { Sections } from "./check.ts";
 
 /** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */

@@ -8,7 +8,7 @@ import {
   type SolverSelector,
 } from "../certificate.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
-import type { fileOptions } from "../options/deployment.ts";
+import type { fileOptions } from "../options/declared/deployment.ts";
 
 export const issuerOptions = {
   server: {

@@ -5,7 +5,7 @@ import { isReference } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import { getConfigValue } from "./file.ts";
 import type { Context } from "../context.ts";
-import { solverOptions } from "./plugins.ts";
+import { solverOptions } from "../solvers/options.ts";
 
 /** The value at `keys` as it may be shown: every secret that is written out reads `***`. */
 export async function withoutSecrets(

@@ -15,7 +15,7 @@ import {
   hookOptions,
   pkcs12Options,
   windowOptions,
-} from "../options/deployment.ts";
+} from "../options/declared/deployment.ts";
 
 /** What a folder of the file may hold: options, and below some of them a shape of its own. */
 export interface Shape {

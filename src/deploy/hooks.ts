@@ -10,7 +10,7 @@ import {
   runVariables,
   type Variables,
 } from "./environment.ts";
-import { openOwedHooks, type OwedHooks } from "./owed.ts";
+import { openOwedHooks, type OwedHooks } from "./pending-hooks.ts";
 import { redactor } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 

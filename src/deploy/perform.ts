@@ -3,11 +3,11 @@ import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate } from "../state/store.ts";
 import { argvOf, commandTimeout, runCommand } from "./command.ts";
-import { copyFiles, type Material } from "./copy.ts";
+import { copyFiles, type Material } from "./steps/copy.ts";
 import { passedVariables, type Variables } from "./environment.ts";
-import { writeKeyStore } from "./pkcs12.ts";
-import { probe } from "./probe.ts";
-import { reloadServer } from "./reload.ts";
+import { writeKeyStore } from "./steps/pkcs12.ts";
+import { probe } from "./steps/probe.ts";
+import { reloadServer } from "./steps/reload.ts";
 import { redactor, type Redact } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 

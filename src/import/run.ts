@@ -6,7 +6,7 @@ import { chosenIssuer } from "../request/issuer.ts";
 import { fromConfig, solverSettings } from "../request/solvers.ts";
 import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
-import type { importFlags } from "../options/import.ts";
+import type { importFlags } from "../options/declared/import.ts";
 import { Problem } from "../problem.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { takeAccount, type TakenAccount } from "./accounts.ts";

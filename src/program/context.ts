@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { defaultConfigFile, defaultStateFolder } from "../options/folders.ts";
-import type { globalOptions } from "../options/global.ts";
+import type { globalOptions } from "../options/declared/global.ts";
 import type { Output } from "../output/output.ts";
 import { Problem } from "../problem.ts";
 import type { Typed } from "./flags.ts";

@@ -1,7 +1,7 @@
 /** One command, from the words to the exit code. */
 import { commandSource } from "../commands/definitions.ts";
 import { contextOf } from "./context.ts";
-import { globalOptions } from "../options/global.ts";
+import { globalOptions } from "../options/declared/global.ts";
 import { type OptionSources, resolveOptions } from "../options/resolve.ts";
 import { columnsOf } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";

@@ -1,7 +1,7 @@
 /** The texts of help that do not come from commander. */
 import type { CommandDefinition } from "../commands/command.ts";
 import { describeOption, type OptionDescription } from "../options/describe.ts";
-import { globalOptions } from "../options/global.ts";
+import { globalOptions } from "../options/declared/global.ts";
 import { exitCodes } from "../problem.ts";
 import type { SolverDeclarations } from "./usage.ts";
 

@@ -4,7 +4,7 @@ import { type CommandSource, commandsFor } from "../commands/definitions.ts";
 import type { CommandDefinition } from "../commands/command.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { describeOption, type FlagDescription } from "../options/describe.ts";
-import { everywhere, globalOptions } from "../options/global.ts";
+import { everywhere, globalOptions } from "../options/declared/global.ts";
 import { chosenSolvers } from "./chosen.ts";
 import { collect, type Flags, type Typed } from "./flags.ts";
 import { closing, exitCodesText, groupSummary, inHelp, opening, rootClosing } from "./help.ts";

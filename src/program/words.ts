@@ -1,6 +1,6 @@
 /** Which command is meant, before any command is loaded. */
 import { describeOption } from "../options/describe.ts";
-import { globalOptions } from "../options/global.ts";
+import { globalOptions } from "../options/declared/global.ts";
 
 /** The words that stand before the first flag of a command: flags of every command are passed over, with their values. */
 export function firstWords(argv: readonly string[]): readonly string[] {

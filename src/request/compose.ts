@@ -2,7 +2,7 @@ import { parseIdentifiers } from "../acme/identifiers.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Config, ConfiguredHooks } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
-import type { requestFlags, visibilityFlags } from "../options/request.ts";
+import type { requestFlags, visibilityFlags } from "../options/declared/request.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Context } from "../context.ts";

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { IssuerSetting, SolverSelector, SolverSetting } from "../certificate.ts";
 import type { Config, ConfiguredSolver } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
-import type { requestFlags } from "../options/request.ts";
+import type { requestFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import type { Context } from "../context.ts";

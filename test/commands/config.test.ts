@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { configSchema } from "../../src/config/schema.ts";
-import { builtInOptions } from "../../src/config/plugins.ts";
+import { builtInOptions } from "../../src/solvers/options.ts";
 import { starter } from "../../src/config/starter.ts";
 import { run } from "../support/run.ts";
 

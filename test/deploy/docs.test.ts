@@ -7,7 +7,7 @@ import {
   problemVariables,
   runVariables,
 } from "../../src/deploy/environment.ts";
-import { deployFlags, deployOptions } from "../../src/options/deployment.ts";
+import { deployFlags, deployOptions } from "../../src/options/declared/deployment.ts";
 import { flagOf } from "../../src/options/names.ts";
 import { Problem } from "../../src/problem.ts";
 import { run } from "../support/run.ts";

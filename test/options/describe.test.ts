@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { requestFlags } from "../../src/options/request.ts";
+import { requestFlags } from "../../src/options/declared/request.ts";
 import { describeOption } from "../../src/options/describe.ts";
 
 const flag = (name: string, standard?: boolean) =>

@@ -5,7 +5,7 @@ import type { Context } from "../../src/context.ts";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
 import type { SolverPlugin } from "../../src/plugin.ts";
 import { describeOption } from "../../src/options/describe.ts";
-import { globalOptions } from "../../src/options/global.ts";
+import { globalOptions } from "../../src/options/declared/global.ts";
 import { Problem } from "../../src/problem.ts";
 import type { Parts } from "../../src/environment.ts";
 import { commandsOf, run, type RunOptions } from "../support/run.ts";

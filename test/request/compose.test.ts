@@ -6,7 +6,7 @@ import { createPrivateKey } from "../../src/acme/keys.ts";
 import { composeConfigured } from "../../src/request/compose-config.ts";
 import { composeRequest } from "../../src/request/compose.ts";
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
-import { requestFlags } from "../../src/options/request.ts";
+import { requestFlags } from "../../src/options/declared/request.ts";
 import { resolveOptions } from "../../src/options/resolve.ts";
 import { temporaryFolder } from "../support/state.ts";
 import { problemOf } from "../issue/world.ts";

@@ -1,4 +1,4 @@
-import { directoryFlags } from "../../options/account.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import { atDesk, changeAccount, chosenCa, usableAccount } from "../../account/kept.ts";
 import { confirm } from "../command.ts";

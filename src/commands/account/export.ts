@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { lstat } from "node:fs/promises";
-import { directoryFlags } from "../../options/account.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
 import { writeDurably } from "../../state/folder/files.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";

@@ -2,7 +2,7 @@ import { text } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { readAccountKey } from "../../import/material.ts";
 import { importAccount } from "../../account/import.ts";
-import { directoryFlags } from "../../options/account.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { Problem } from "../../problem.ts";
 import { atDesk } from "../../account/kept.ts";

@@ -1,7 +1,7 @@
 import { composeIssuer } from "../../request/issuer.ts";
 import { openTools } from "../../issuer/open.ts";
 import { registerAccount } from "../../account/register.ts";
-import { registrationFlags } from "../../options/account.ts";
+import { registrationFlags } from "../../options/declared/account.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import { defineCommand } from "../command.ts";
 

@@ -1,7 +1,7 @@
 import { thumbprint } from "../../acme/keys.ts";
 import { withAccountLock } from "../../account/open.ts";
 import { rollOver } from "../../account/rollover.ts";
-import { directoryFlags } from "../../options/account.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { atDesk, usableAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 

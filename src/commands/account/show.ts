@@ -1,6 +1,6 @@
 import { thumbprint } from "../../acme/keys.ts";
 import { openStored } from "../../account/open.ts";
-import { directoryFlags } from "../../options/account.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { atDesk, keptAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 

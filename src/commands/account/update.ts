@@ -1,4 +1,4 @@
-import { directoryFlags } from "../../options/account.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
 import { atDesk, changeAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";

@@ -1,6 +1,6 @@
 import { configSchema } from "../../config/schema.ts";
 import { defineCommand } from "../command.ts";
-import { builtInOptions } from "../../config/plugins.ts";
+import { builtInOptions } from "../../solvers/options.ts";
 
 export const command = defineCommand({
   name: "config schema",

@@ -1,7 +1,7 @@
 import type { Block } from "../../result.ts";
 import { setConfigValue } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
-import { solverOptions } from "../../config/plugins.ts";
+import { solverOptions } from "../../solvers/options.ts";
 import { withoutSecrets } from "../../config/secrets.ts";
 import { valueChecks } from "../../config/known-values.ts";
 

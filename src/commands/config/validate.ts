@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { loadConfig } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
-import { solverOptions } from "../../config/plugins.ts";
+import { solverOptions } from "../../solvers/options.ts";
 import { valueChecks } from "../../config/known-values.ts";
 
 export const command = defineCommand({

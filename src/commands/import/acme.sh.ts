@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readAcmeSh } from "../../import/acme-sh/acme-sh.ts";
 import { reportImport } from "../../import/report.ts";
 import { type Client, importFrom } from "../../import/run.ts";
-import { importFlags } from "../../options/import.ts";
+import { importFlags } from "../../options/declared/import.ts";
 import { defineCommand } from "../command.ts";
 
 const client: Client = {

@@ -1,7 +1,7 @@
 import { readCertbot } from "../../import/certbot/certbot.ts";
 import { reportImport } from "../../import/report.ts";
 import { type Client, importFrom } from "../../import/run.ts";
-import { importFlags } from "../../options/import.ts";
+import { importFlags } from "../../options/declared/import.ts";
 import { defineCommand } from "../command.ts";
 
 const client: Client = {

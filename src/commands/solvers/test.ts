@@ -8,7 +8,7 @@ import { parsePlace } from "../../issue/self-check.ts";
 import { solverSettings } from "../../request/solvers.ts";
 import { selectAll } from "../../issue/targets.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
-import { certificateFlags, visibilityFlags } from "../../options/request.ts";
+import { certificateFlags, visibilityFlags } from "../../options/declared/request.ts";
 import { Problem } from "../../problem.ts";
 import type { Block, Result } from "../../result.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";

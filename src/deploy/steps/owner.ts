@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { Problem } from "../problem.ts";
-import { searchPath } from "./environment.ts";
+import { Problem } from "../../problem.ts";
+import { searchPath } from "../environment.ts";
 
 /** The number of a user or group, which may be given as number; asked of the system, so that LDAP's count too. */
 export async function idOf(kind: "owner" | "group", name: string): Promise<number> {

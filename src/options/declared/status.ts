@@ -1,4 +1,4 @@
-import type { OptionDeclarations } from "./declaration.ts";
+import type { OptionDeclarations } from "../declaration.ts";
 
 /** For monitors. */
 export const monitorFlags = {

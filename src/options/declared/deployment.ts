@@ -1,6 +1,6 @@
 /** What is done around the issuing, and with a new certificate: by flags, and in the config. */
-import { keyStoreProfiles, reloadableServers, startTlsProtocols } from "../certificate.ts";
-import type { OptionDeclarations } from "./declaration.ts";
+import { keyStoreProfiles, reloadableServers, startTlsProtocols } from "../../certificate.ts";
+import type { OptionDeclarations } from "../declaration.ts";
 
 const deployment = "Deployment:";
 

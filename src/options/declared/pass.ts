@@ -1,4 +1,4 @@
-import type { OptionDeclarations, OptionsOf } from "./declaration.ts";
+import type { OptionDeclarations, OptionsOf } from "../declaration.ts";
 
 /** What every pass over the certificates takes. */
 export const passFlags = {

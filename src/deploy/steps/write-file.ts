@@ -2,11 +2,11 @@ import { constants } from "node:fs";
 import { lstat, open, readlink, realpath, rename } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { FileAccess } from "../certificate.ts";
-import { Problem } from "../problem.ts";
-import { discard, randomName, sweep, syncFolder, temporaryMark } from "../state/folder/files.ts";
+import type { FileAccess } from "../../certificate.ts";
+import { Problem } from "../../problem.ts";
+import { discard, randomName, sweep, syncFolder, temporaryMark } from "../../state/folder/files.ts";
 import { idOf } from "./owner.ts";
-import { codeOf } from "../errors.ts";
+import { codeOf } from "../../errors.ts";
 
 /** A file for somebody else to read. */
 export interface DeployedFile {

@@ -1,5 +1,5 @@
 /** The options that every command has. */
-import type { OptionDeclarations } from "./declaration.ts";
+import type { OptionDeclarations } from "../declaration.ts";
 
 /** The heading in help under which they stand. */
 export const everywhere = "Options of every command:";

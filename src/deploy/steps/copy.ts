@@ -1,5 +1,5 @@
-import type { CopySetting } from "../certificate.ts";
-import { Problem } from "../problem.ts";
+import type { CopySetting } from "../../certificate.ts";
+import { Problem } from "../../problem.ts";
 import { accessOf, deployFile, type DeployedFile } from "./write-file.ts";
 
 /** What is held, as PEM. */

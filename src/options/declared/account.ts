@@ -1,4 +1,4 @@
-import type { OptionDeclarations } from "./declaration.ts";
+import type { OptionDeclarations } from "../declaration.ts";
 import { issuerFlags } from "./request.ts";
 
 const { server, staging, email, agreeTos, eabKid, eabHmac, caBundle } = issuerFlags;

@@ -1,6 +1,6 @@
 /** The options that say which certificate is wanted, from whom, and how its names are proven. */
-import { keyTypes } from "../certificate.ts";
-import type { OptionDeclarations } from "./declaration.ts";
+import { keyTypes } from "../../certificate.ts";
+import type { OptionDeclarations } from "../declaration.ts";
 import { deployFlags } from "./deployment.ts";
 
 const ca = "Certificate authority:";

@@ -1,5 +1,5 @@
 import { registrationFlags } from "./account.ts";
-import type { OptionDeclarations } from "./declaration.ts";
+import type { OptionDeclarations } from "../declaration.ts";
 
 const group = "In a pipeline, where no state is kept:";
 

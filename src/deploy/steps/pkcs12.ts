@@ -3,11 +3,11 @@
  * them as they are (its own default since version 9), version 8 under the name JKS too.
  */
 import { execFile } from "node:child_process";
-import type { Pkcs12Setting } from "../certificate.ts";
-import { Problem } from "../problem.ts";
-import type { HeldCertificate } from "../state/store.ts";
-import { searchPath } from "./environment.ts";
-import type { DeployTools } from "./tools.ts";
+import type { Pkcs12Setting } from "../../certificate.ts";
+import { Problem } from "../../problem.ts";
+import type { HeldCertificate } from "../../state/store.ts";
+import { searchPath } from "../environment.ts";
+import type { DeployTools } from "../tools.ts";
 import { accessOf, deployFile } from "./write-file.ts";
 
 /** What goes into a key store. */

@@ -1,12 +1,12 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { CertificateRequest, ProbeSetting, VersionMeta } from "../certificate.ts";
-import type { Clock } from "../clock.ts";
-import { Problem } from "../problem.ts";
+import type { CertificateRequest, ProbeSetting, VersionMeta } from "../../certificate.ts";
+import type { Clock } from "../../clock.ts";
+import { Problem } from "../../problem.ts";
 import { startTls } from "./starttls.ts";
-import type { DeployTools } from "./tools.ts";
-import { messageOf } from "../errors.ts";
+import type { DeployTools } from "../tools.ts";
+import { messageOf } from "../../errors.ts";
 
 /** Milliseconds. */
 const defaults = { timeout: 15_000, attempt: 5000, pause: 500 };

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ProbeSetting } from "../certificate.ts";
+import type { ProbeSetting } from "../../certificate.ts";
 
 type Protocol = NonNullable<ProbeSetting["starttls"]>;
 

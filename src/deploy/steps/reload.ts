@@ -1,11 +1,11 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import type { ReloadSetting } from "../certificate.ts";
-import { Problem } from "../problem.ts";
-import { commandTimeout, runCommand, type CommandTools } from "./command.ts";
-import { searchPath, type Variables } from "./environment.ts";
-import type { Redact } from "./secrets.ts";
+import type { ReloadSetting } from "../../certificate.ts";
+import { Problem } from "../../problem.ts";
+import { commandTimeout, runCommand, type CommandTools } from "../command.ts";
+import { searchPath, type Variables } from "../environment.ts";
+import type { Redact } from "../secrets.ts";
 
 /** Check the server's configuration and reload it: a server that would not come up again is left as it is. */
 export async function reloadServer(

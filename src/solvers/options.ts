@@ -1,8 +1,8 @@
 /** The solvers' own options, for checking and describing the config. */
 import { dirname } from "node:path";
 import type { OptionDeclarations } from "../options/declaration.ts";
-import { builtInSolvers, loadSolver } from "../solvers/registry.ts";
-import type { SolverOptions } from "./file.ts";
+import { builtInSolvers, loadSolver } from "./registry.ts";
+import type { SolverOptions } from "../config/file.ts";
 import type { Context } from "../context.ts";
 
 /** Loads plugins as the config means them: a file relative to its folder, a package as seen from the working directory. */
