@@ -1,6 +1,9 @@
 /** Time as a dependency, so that tests own it. */
 export interface Clock {
+  /** Wall-clock time, which can be set ahead or back at any moment: for what is kept or shown. */
   now(): Date;
+  /** Milliseconds since an arbitrary start. Never set: for durations, deadlines and waits. */
+  monotonic(): number;
   /** Resolves after `milliseconds`; rejects with the signal's reason when that comes first. */
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
@@ -9,6 +12,7 @@ const longest = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => new Date(),
+  monotonic: () => performance.now(),
   async sleep(milliseconds, signal) {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {

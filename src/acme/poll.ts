@@ -27,7 +27,7 @@ export async function poll<T>(
   asked: Poll<T>,
   patience: Patience,
 ): Promise<T> {
-  const deadline = patience.clock.now().getTime() + patience.waiting.timeout;
+  const deadline = patience.clock.monotonic() + patience.waiting.timeout;
   let value = start;
   let missed = 0;
   for (let turn = 0; ; turn += 1) {
@@ -56,9 +56,10 @@ async function pause<T>(
     value === undefined ? [] : [asked.expires(value), asked.retryAfter(value)];
   if (expires !== undefined && expires.getTime() <= now + skew())
     throw asked.late(value, "expired");
-  if (now >= deadline) throw asked.late(value, "timeout");
+  const left = deadline - clock.monotonic();
+  if (left <= 0) throw asked.late(value, "timeout");
   const rest = delay(turn, wished === undefined ? undefined : wished.getTime() - now);
-  await clock.sleep(Math.min(rest, deadline - now), waiting.signal);
+  await clock.sleep(Math.min(rest, left), waiting.signal);
 }
 
 /** Milliseconds. A CA that names more than a minute (one names a day) cannot mean a poll, and is asked at our slowest. */

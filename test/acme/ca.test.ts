@@ -413,6 +413,23 @@ describe("waiting", () => {
     expect(Math.abs((clock.slept[1] ?? 0) - slept)).toBeLessThan(5);
   });
 
+  test.each([
+    ["ahead", 3_600_000],
+    ["back", -3 * 3_600_000],
+  ])("ends after its 60 s when the machine's clock is set %s meanwhile", async (_, jump) => {
+    const clock = quickClock();
+    let set = 0;
+    const jumping = { ...clock, now: () => new Date(clock.now().getTime() + set) };
+    const { ca } = await world({}, { clock: jumping });
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const start = clock.monotonic();
+    const waited = session.waitForAuthorization(order.authorizations[0] ?? "", waiting);
+    set = jump;
+    expect((await problemOf(waited)).message).toMatch(/after 60 s/);
+    expect(clock.monotonic() - start).toBe(60_000);
+  });
+
   test("ends at the timeout, at the object's own expiry, and at a state that is final", async () => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);

@@ -23,6 +23,7 @@ export function quickClock(start = new Date()): Clock & { slept: number[] } {
   return {
     slept,
     now: () => new Date(time),
+    monotonic: () => time,
     async sleep(milliseconds, signal) {
       signal.throwIfAborted();
       slept.push(milliseconds);

@@ -13,6 +13,7 @@ function stoppedClock(): Clock & { pass: () => void } {
   const waiting: (() => void)[] = [];
   return {
     now: () => new Date(),
+    monotonic: () => performance.now(),
     sleep: (_, signal) =>
       new Promise((resolve, reject) => {
         waiting.push(resolve);

@@ -29,6 +29,7 @@ function leapingClock(slept: (count: number) => void = () => undefined): Clock {
   let count = 0;
   return {
     now: () => new Date(now),
+    monotonic: () => now,
     sleep: async (milliseconds, signal) => {
       signal.throwIfAborted();
       now += milliseconds;

@@ -118,6 +118,7 @@ async function orderOf(folder: string, pebble: Pebble) {
 function laterBy(milliseconds: number) {
   return {
     now: () => new Date(Date.now() + milliseconds),
+    monotonic: () => performance.now(),
     sleep: (duration: number, signal: AbortSignal) =>
       new Promise<void>((resolve, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });

@@ -166,7 +166,7 @@ describe.each(clients)("import $client", ({ client, write, words }) => {
   test("takes the settings alone of a certificate that has expired", async () => {
     await write();
     const late = new Date("2099-01-01T00:00:00Z");
-    const clock = { now: () => late, sleep: () => Promise.resolve() };
+    const clock = { now: () => late, monotonic: () => 0, sleep: () => Promise.resolve() };
     const { code, document } = await take([client, other, ...words()], { clock });
     expect(code).toBe(0);
     expect(document.certificates[0]?.outcome).toBe("taken");

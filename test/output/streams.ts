@@ -2,7 +2,7 @@ import type { Clock } from "../../src/clock.ts";
 import { openOutput, type OutputSettings } from "../../src/output/output.ts";
 
 const now = new Date("2026-03-01T12:00:00Z");
-const clock: Clock = { now: () => now, sleep: async () => {} };
+const clock: Clock = { now: () => now, monotonic: () => 0, sleep: async () => {} };
 
 /** A stream that remembers what was written. */
 function recorder(isTTY = false, columns?: number) {

@@ -15,6 +15,7 @@ function testClock(): Clock & { pass(milliseconds: number): void } {
   let now = Date.parse("2026-03-01T00:00:00Z");
   return {
     now: () => new Date(now),
+    monotonic: () => now,
     pass: (milliseconds) => {
       now += milliseconds;
     },
