@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
-import { hostOf, requestedHost } from "./host.ts";
 import standalone from "./index.ts";
-import { listenProblem } from "./refusal.ts";
+import { listenProblem } from "./errors.ts";
+import { hostOf, requestedHost } from "./request.ts";
 
 type Options = OptionsOf<typeof standalone.options>;
 
@@ -90,24 +90,24 @@ describe("conformance", async () => {
       {
         when: "the address is not this machine's",
         options: { ...defaults, address: ["192.0.2.1"], port: 8080 },
-        says: /^192\.0\.2\.1:8080 .* does not have that address/,
+        says: /Cannot listen on 192\.0\.2\.1:8080: this machine does not have that address/,
       },
       {
         when: "the socket's folder is missing",
         options: { ...defaults, socket: "/nowhere/acme.sock" },
-        says: /^\/nowhere\/acme\.sock/,
+        says: /\/nowhere\/acme\.sock/,
       },
       {
-        when: "the socket's mode is no mode",
+        when: "the socket's mode is not octal digits",
         options: { ...defaults, socket: "/tmp/x.sock", socketMode: "rw" },
-        says: /"rw" is no mode/,
+        says: /"rw" is not a file mode/,
       },
     ],
   });
   for (const { name, run } of cases) it(name, run);
 });
 
-describe("an answer", () => {
+describe("the standalone server's answer", () => {
   it("is exactly the key authorization, and the connection ends", async () => {
     const solver = await open();
     const challenge = challengeFor("http-01", "example.com");
@@ -127,7 +127,7 @@ describe("an answer", () => {
     }
   });
 
-  it("goes to the exact name and path only, however the port and the letters are written", async () => {
+  it("goes only to the exact name and path, in any spelling of case and port", async () => {
     const solver = await open();
     const challenges = ["example.com", "other.example", "192.0.2.7", "2001:db8::7"].map((name) =>
       challengeFor("http-01", name),
@@ -156,7 +156,7 @@ describe("an answer", () => {
     }
   });
 
-  it("tells nothing to those who get none", async () => {
+  it("reveals nothing to a request without a challenge", async () => {
     const solver = await open();
     await solver.present(challengeFor("http-01", "example.com"), { signal });
     const answer = await ask({ port: solver.port(), path: "/", headers: { host: "example.com" } });
@@ -170,7 +170,7 @@ describe("an answer", () => {
     ]);
   });
 
-  it("follows the name that a proxy passes on, where that was asked for", async () => {
+  it("uses the host name in the proxy's header if proxyHeader is set", async () => {
     const challenge = challengeFor("http-01", "example.com");
     const ways = [
       ["X-Forwarded-Host", "x-forwarded-host", "example.com, proxy.internal"],
@@ -188,7 +188,7 @@ describe("an answer", () => {
     }
   });
 
-  it("is given for as long as the challenge is not cleaned up, again and again", async () => {
+  it("is repeated until the challenge is cleaned up", async () => {
     const solver = await open();
     const [one, two] = [challengeFor("http-01", "a.example"), challengeFor("http-01", "b.example")];
     await solver.present(one, { signal });
@@ -203,8 +203,8 @@ describe("an answer", () => {
   });
 });
 
-describe("hostile clients", () => {
-  it("cannot keep the CA out by holding connections open", async () => {
+describe("hostile clients of the standalone server", () => {
+  it("cannot block the CA by holding 300 connections open", async () => {
     const solver = await open();
     const challenge = challengeFor("http-01", "example.com");
     await solver.present(challenge, { signal });
@@ -221,7 +221,7 @@ describe("hostile clients", () => {
     for (const socket of held) socket.destroy();
   });
 
-  it("get an end to broken, headless and oversized requests", async () => {
+  it("get an error for broken, hostless and oversized requests", async () => {
     const solver = await open();
     const challenge = challengeFor("http-01", "example.com");
     await solver.present(challenge, { signal });
@@ -247,7 +247,7 @@ describe("hostile clients", () => {
     expect(logged).not.toContain("\\u0016");
   });
 
-  it("cannot hold up the end", async () => {
+  it("cannot delay close with an open connection", async () => {
     const solver = await open();
     await solver.preflight?.([], { signal });
     const socket = connect(solver.port(), "127.0.0.1").on("error", () => {});
@@ -259,8 +259,8 @@ describe("hostile clients", () => {
   });
 });
 
-describe("where it listens", () => {
-  it("is every address of both families unless told otherwise", async () => {
+describe("the standalone solver listens on", () => {
+  it("all IPv6 and IPv4 addresses by default", async () => {
     const solver = await open({ address: undefined });
     const challenge = challengeFor("http-01", "example.com");
     await solver.present(challenge, { signal });
@@ -272,7 +272,7 @@ describe("where it listens", () => {
     }
   });
 
-  it("is each of several addresses, also both families of one port", async () => {
+  it("several addresses, also :: and 0.0.0.0 on one port", async () => {
     const port = await freePort();
     const solver = await open({ address: ["0.0.0.0", "127.0.0.1"].slice(0, 1), port });
     await solver.preflight?.([], { signal });
@@ -288,7 +288,7 @@ describe("where it listens", () => {
     else expect(outcome).toEqual([`[::]:${port}`, `0.0.0.0:${port}`]);
   });
 
-  it("is a unix socket with the mode asked for, which a killed run may have left behind", async () => {
+  it("a unix socket with the configured mode, replacing one that a killed run left", async () => {
     const folder = await mkdtemp(join(tmpdir(), "acmectl-socket-"));
     const socket = join(folder, "acme.sock");
     const script = `require("net").createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, "SIGKILL"))`;
@@ -312,8 +312,8 @@ describe("where it listens", () => {
   });
 });
 
-describe("a port that cannot be had", () => {
-  it("is found in preflight, with the process that holds it", async () => {
+describe("a port that cannot be opened", () => {
+  it("fails preflight with the name of the process that holds it", async () => {
     const script =
       'require("net").createServer().listen(0, "127.0.0.1", function () { console.log(this.address().port) })';
     const holder = spawn(process.execPath, ["-e", script]);
@@ -340,9 +340,9 @@ describe("a port that cannot be had", () => {
   });
 
   it.runIf(process.platform === "linux").each([
-    ["acmectl.js", /is in use by another acmectl run \(pid \d+\)\.$/, /wait until it has ended/],
+    ["acmectl.js", /is in use by another acmectl run \(pid \d+\)\.$/, /when that run has ended/],
     ["shop.mjs", /is in use by shop\.mjs \(pid \d+\)\.$/, /--webroot DIR/],
-  ])("by a script of Node.js is told by that script's name: %s", async (name, message, hint) => {
+  ])("names the script if Node.js holds it: %s", async (name, message, hint) => {
     const folder = await mkdtemp(join(tmpdir(), "acmectl-holder-"));
     const script =
       'import { createServer } from "node:net"; const server = createServer().listen(0, "127.0.0.1", () => console.log(server.address().port));';
@@ -373,7 +373,7 @@ describe("a port that cannot be had", () => {
   });
 
   it.runIf(process.geteuid?.() === 0 && process.platform === "linux")(
-    "because of the rights comes with four ways out",
+    "for lack of permission gets a hint with four remedies",
     async () => {
       const solver = await open({ port: 79, address: ["127.0.0.79"] });
       process.seteuid?.(65534);
@@ -382,7 +382,9 @@ describe("a port that cannot be had", () => {
         // Where net.ipv4.ip_unprivileged_port_start is low, as in many containers, there is no such refusal.
         if (outcome === undefined) return;
         if (!Problem.is(outcome)) throw outcome;
-        expect(outcome.message).toMatch(/^127\.0\.0\.79:79 .* may not use ports that low/);
+        expect(outcome.message).toMatch(
+          /^Cannot listen on 127\.0\.0\.79:79: this user may not use ports below/,
+        );
         for (const way of ["as root", "setcap", "sysctl", "--standalone-port 8080"]) {
           expect(outcome.hint).toContain(way);
         }
@@ -392,16 +394,16 @@ describe("a port that cannot be had", () => {
     },
   );
 
-  it("because of the rights is told with its address, whatever this machine allows", async () => {
+  it("for lack of permission is named with its address", async () => {
     const refused = Object.assign(new Error("listen EACCES"), { code: "EACCES" });
     const problem = await listenProblem(refused, { host: "::", port: 80 });
-    expect(problem.message).toMatch(/^\[::\]:80 cannot be listened on: this user may not/);
+    expect(problem.message).toMatch(/^Cannot listen on \[::\]:80: this user may not/);
     expect(problem.hint).toContain("sudo sysctl net.ipv4.ip_unprivileged_port_start=80");
     const socket = await listenProblem(refused, { path: "/run/acme.sock" });
-    expect(socket.message).toBe("/run/acme.sock cannot be made: permission denied.");
+    expect(socket.message).toBe("Cannot create the socket /run/acme.sock: permission denied.");
   });
 
-  it("leaves none of its other addresses open", async () => {
+  it("leaves none of the other addresses open", async () => {
     const port = await freePort();
     const solver = await open({ address: ["127.0.0.1", "192.0.2.1"], port });
     await problemOf(solver.preflight?.([], { signal }));
@@ -409,7 +411,7 @@ describe("a port that cannot be had", () => {
   });
 });
 
-it("answers at once again when the last clean-up and the next challenge cross", async () => {
+it("answers a challenge that is presented while the last one is cleaned up", async () => {
   const port = await freePort();
   const solver = await open({ port });
   for (let round = 0; round < 20; round++) {
@@ -422,7 +424,7 @@ it("answers at once again when the last clean-up and the next challenge cross", 
   }
 });
 
-describe("the name of a request", () => {
+describe("the host name of a request", () => {
   it.each([
     ["example.com:80", "example.com"],
     ["[2001:DB8:0:0:0:0:0:1]:443", "[2001:db8::1]"],
@@ -439,7 +441,7 @@ describe("the name of a request", () => {
     expect(hostOf(text)).toBe(host);
   });
 
-  it("in a Forwarded header without a host is none", () => {
+  it("is undefined for a Forwarded header without host", () => {
     expect(requestedHost({ forwarded: "for=192.0.2.1;proto=http" }, "Forwarded")).toBeUndefined();
     expect(requestedHost({}, "X-Forwarded-Host")).toBeUndefined();
   });

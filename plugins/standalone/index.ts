@@ -1,43 +1,40 @@
 /** http-01 without a web server: one HTTP server for all challenges of the run. */
-import { defineSolver, type Http01Challenge } from "acmectl/plugin";
-import { hostOf, hostSources } from "./host.ts";
-import { closeAll, listenAll, type Place } from "./listen.ts";
-import { responder } from "./responder.ts";
 import type { Server } from "node:http";
+import { defineSolver, type Http01Challenge } from "acmectl/plugin";
+import { hostOf, hostSources, responder } from "./request.ts";
+import { closeAll, listenAll, type Place } from "./server.ts";
 
 export default defineSolver({
-  summary: "answers http-01 with a web server of its own, on port 80",
+  summary: "answers http-01 with its own web server on port 80",
   challengeTypes: ["http-01"],
   concurrency: 16,
   options: {
     address: {
       type: "list",
-      description:
-        "IP addresses to listen on; all addresses of the machine, IPv6 and IPv4, when absent.",
+      description: "IP addresses to listen on. Default: all, IPv6 and IPv4.",
       placeholder: "ADDRESS",
     },
     port: {
       type: "port",
       default: 80,
       description:
-        "Port to listen on; the CA always asks port 80, so that another one needs a redirect to it.",
+        "Port to listen on. The CA always connects to port 80: redirect it to this port.",
     },
     socket: {
       type: "path",
-      description: "Unix socket to listen on instead of a port, for a reverse proxy on port 80.",
+      description: "Unix socket to listen on instead of a port, behind a reverse proxy.",
     },
     socketMode: {
       type: "string",
       default: "0660",
-      description:
-        "Permissions of the unix socket, in octal digits; a proxy has to be able to write.",
+      description: "Permissions of the unix socket, in octal. The proxy needs write access.",
     },
     proxyHeader: {
       type: "string",
       choices: hostSources,
       default: "none",
       description:
-        "Header in which a reverse proxy passes on the name that was asked for; with `none` it is Host.",
+        "Header with the requested host name, set by a reverse proxy; `none` means Host.",
     },
   },
   create(options, { log }) {
@@ -63,7 +60,7 @@ export default defineSolver({
       await stopped;
     };
     return {
-      /** The port is bound now and kept, so that nobody else has it when the CA comes. */
+      /** Binds the port now and keeps it, so that no other program takes it before the CA connects. */
       async preflight(_targets, { signal }) {
         signal.throwIfAborted();
         await start();

@@ -1,19 +1,19 @@
-/** Opens and closes the servers, such that slow and hostile clients cannot hold them. */
+/** Opens and closes the servers. Slow and hostile clients cannot block them. */
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { connect, type ListenOptions, type Socket } from "node:net";
 import { Problem, type Log } from "acmectl/plugin";
-import { listenProblem } from "./refusal.ts";
+import { listenProblem } from "./errors.ts";
 
 /** A port, on all addresses unless `host` is given, or a unix socket. */
 export type Place = { port: number; host?: string } | { socket: string; mode: string };
 
-/** More clients than this at once, and the one that has been there longest has to go. */
+/** With more connections than this, the oldest is closed. */
 const mostConnections = 128;
-/** Milliseconds in which a request has to be complete, and after which a silent connection ends. */
+/** Milliseconds for a whole request, and after which an idle connection is closed. */
 const patience = 5_000;
 
-/** Opens all places, or none: rejects with a Problem of kind `machine` that names the place and its remedy. */
+/** Opens all places or none. Rejects with a Problem of kind `machine`. */
 export async function listenAll(
   places: readonly Place[],
   listener: RequestListener,
@@ -50,7 +50,7 @@ async function open(place: Place, several: boolean, listener: RequestListener): 
   if ("socket" in place) return openSocket(place.socket, place.mode, listener);
   const { port, host } = place;
   if (host !== undefined) {
-    // `::` beside `0.0.0.0` can only be had when each keeps to its own family.
+    // `::` and `0.0.0.0` can only both be bound when `::` does not take IPv4 too.
     return listen({ host, port, ipv6Only: several }, listener);
   }
   try {
@@ -64,7 +64,7 @@ async function open(place: Place, several: boolean, listener: RequestListener): 
 async function openSocket(path: string, mode: string, listener: RequestListener): Promise<Server> {
   if (!/^0?[0-7]{3}$/.test(mode)) {
     throw new Problem("config", {
-      detail: `${JSON.stringify(mode)} is no mode for the unix socket ${path}.`,
+      detail: `${JSON.stringify(mode)} is not a file mode for the unix socket ${path}.`,
       hint: "Write three octal digits, for example 0660.",
     });
   }
@@ -74,7 +74,7 @@ async function openSocket(path: string, mode: string, listener: RequestListener)
   return server;
 }
 
-/** A socket that nobody answers on is what a killed run has left. */
+/** Removes the socket of a run that was killed: no process accepts connections on it. */
 async function removeStaleSocket(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSocket() === true && !(await isAnswered(path))) await unlink(path);
@@ -111,12 +111,12 @@ async function listen(place: ListenOptions, listener: RequestListener): Promise<
   } catch (error) {
     throw await listenProblem(error, place);
   }
-  // From here on a failing connection, such as one without a file descriptor left, is that client's loss alone.
+  // A connection that fails from now on, such as for lack of file descriptors, must not end the run.
   server.on("error", () => {});
   return server;
 }
 
-/** A newcomer is always let in: the CA must get its answer however many others hold a connection open. */
+/** Accepts every new connection, so that the CA gets its answer however many idle ones others hold open. */
 function keepRoom(server: Server): void {
   const sockets = new Set<Socket>();
   server.on("connection", (socket) => {

@@ -1,9 +1,47 @@
-/** The name that a request asks for. */
-import type { IncomingHttpHeaders } from "node:http";
+/** Answers validation requests: the exact path under the exact name, and nothing else. */
+import type { IncomingHttpHeaders, IncomingMessage, RequestListener } from "node:http";
+import type { Log } from "acmectl/plugin";
 
 /** Where the name may stand: in Host itself, or in what a reverse proxy adds. */
 export const hostSources = ["none", "X-Forwarded-Host", "Forwarded"] as const;
 export type HostSource = (typeof hostSources)[number];
+
+/** Answers from `responses`, whose keys are `<host> <path>` and whose values are the bodies; 404 to everything else. */
+export function responder(
+  responses: ReadonlyMap<string, string>,
+  source: HostSource,
+  log: Log,
+): RequestListener {
+  return (request, response) => {
+    const host = requestedHost(request.headers, source);
+    const asked = request.method === "GET" || request.method === "HEAD";
+    const body = asked ? responses.get(`${host} ${request.url}`) : undefined;
+    logRequest(log, request, host, body !== undefined);
+    response.writeHead(body === undefined ? 404 : 200, {
+      "Content-Type": "text/plain",
+      "Content-Length": Buffer.byteLength(body ?? ""),
+      "Cache-Control": "no-store",
+      Connection: "close",
+    });
+    response.end(request.method === "HEAD" ? undefined : body);
+  };
+}
+
+function logRequest(
+  log: Log,
+  { socket, url = "" }: IncomingMessage,
+  host: string | undefined,
+  answered: boolean,
+): void {
+  // Name and path come from the network: log them short and escaped.
+  const fields = {
+    from: socket.remoteAddress ?? "a unix socket",
+    host: host ?? "none",
+    path: JSON.stringify(url.slice(0, 120)).slice(1, -1),
+  };
+  if (answered) log.debug(`answered a validation request for ${host}`, fields);
+  else log.debug("refused a request for which there is no challenge", fields);
+}
 
 /** The name asked for, in its canonical form; undefined when there is none, or one that is no host. */
 export function requestedHost(

@@ -1,0 +1,168 @@
+/** Why listening fails, which process holds the port, and what to do. */
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { basename } from "node:path";
+import type { ListenOptions } from "node:net";
+import { Problem } from "acmectl/plugin";
+
+/** The Problem for an error of `listen`, with the exact address and port, or the path. */
+export async function listenProblem(error: unknown, place: ListenOptions): Promise<Problem> {
+  const { code, text } = causeOf(error);
+  const where = nameOf(place);
+  const problem = (detail: string, hint: string) =>
+    new Problem("machine", { title: "Cannot listen", detail, hint, cause: error });
+  switch (code) {
+    case "EACCES":
+      return problem(await notPermitted(where, place), permissionHint(place));
+    case "EADDRINUSE":
+      return problem(...(await inUse(where, place)));
+    case "EADDRNOTAVAIL":
+      return problem(
+        `Cannot listen on ${where}: this machine does not have that address.`,
+        "Use one of its own addresses (`ip address` lists them), or omit the address to listen on all.",
+      );
+    default:
+      return problem(
+        `Cannot listen on ${where}: ${text}.`,
+        "Check the address, port or socket path of the standalone solver.",
+      );
+  }
+}
+
+async function notPermitted(where: string, { port }: ListenOptions): Promise<string> {
+  if (port === undefined) return `Cannot create the socket ${where}: permission denied.`;
+  const first = await firstUnprivilegedPort();
+  const rule = first === undefined ? " this low" : ` below ${first}`;
+  return `Cannot listen on ${where}: this user may not use ports${rule}.`;
+}
+
+function permissionHint({ port }: ListenOptions): string {
+  if (port === undefined) return "Choose a folder for the socket that this user can write to.";
+  return [
+    "Do one of these: run acmectl as root;",
+    `allow Node.js to use low ports: sudo setcap cap_net_bind_service=+ep ${process.execPath};`,
+    `allow all users to use ports from ${port}: sudo sysctl net.ipv4.ip_unprivileged_port_start=${port};`,
+    `redirect port ${port} to a higher one, such as 8080, and add --standalone-port 8080.`,
+  ].join(" ");
+}
+
+async function inUse(where: string, place: ListenOptions): Promise<[string, string]> {
+  if (place.port === undefined) {
+    return [
+      `The socket ${where} is in use by another process, or a file of that name exists.`,
+      "Wait until the other run ends, remove the file, or choose another path.",
+    ];
+  }
+  const holders = await holdersOf(place.port);
+  if (holders.some(({ pid }) => pid === process.pid)) {
+    return [
+      `${where} is in use by this very run.`,
+      "Two standalone solvers of one run cannot share a port: use one for all names, or give them different addresses.",
+    ];
+  }
+  const [first] = holders;
+  if (first !== undefined && holders.every(({ name }) => /^acmectl(?:\.js)?$/.test(name))) {
+    return [
+      `${where} is in use by another acmectl run (pid ${first.pid}).`,
+      "Run this again when that run has ended.",
+    ];
+  }
+  const by = holders.length === 0 ? "another process" : holders.map(describe).join(", ");
+  return [
+    `${where} is in use by ${by}.`,
+    "If it is a web server, use --webroot DIR with the folder that it serves. Otherwise stop it while acmectl runs (--pre-hook, --post-hook), or redirect the challenge path to another port and add --standalone-port.",
+  ];
+}
+
+function describe({ name, pid }: { name: string; pid: number }): string {
+  return `${name} (pid ${pid})`;
+}
+
+async function firstUnprivilegedPort(): Promise<string | undefined> {
+  try {
+    const text = await readFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8");
+    return text.trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function nameOf({ host, port, path }: ListenOptions): string {
+  if (path !== undefined) return path;
+  return host?.includes(":") === true ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function causeOf(error: unknown): { code: unknown; text: string } {
+  if (!(error instanceof Error)) return { code: undefined, text: String(error) };
+  return { code: "code" in error ? error.code : undefined, text: error.message };
+}
+
+interface Holder {
+  /** The program's name; for Node.js, the script's. */
+  readonly name: string;
+  readonly pid: number;
+}
+
+/** The processes that listen on `port`, of a forking server only the first; empty if the system does not show them. */
+async function holdersOf(port: number): Promise<readonly Holder[]> {
+  const links = await listeningSockets(port);
+  if (links.size === 0) return [];
+  const holders = new Map<string, Holder>();
+  for (const pid of await processes()) {
+    if (!(await holdsOne(pid, links))) continue;
+    const name = await programOf(pid);
+    // Ascending, so that nginx's master stands for its workers.
+    if (!holders.has(name)) holders.set(name, { name, pid });
+  }
+  return [...holders.values()];
+}
+
+/** `socket:[inode]` of every listening socket of the port, from /proc/net/tcp (proc_net_tcp(5)). */
+async function listeningSockets(port: number): Promise<ReadonlySet<string>> {
+  const listening = "0A";
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const links = new Set<string>();
+  for (const file of ["/proc/net/tcp", "/proc/net/tcp6"]) {
+    for (const line of (await textOf(file)).split("\n").slice(1)) {
+      const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
+      if (state === listening && local?.endsWith(suffix) === true) links.add(`socket:[${inode}]`);
+    }
+  }
+  return links;
+}
+
+async function processes(): Promise<readonly number[]> {
+  const entries = await namesIn("/proc");
+  return entries
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .toSorted((one, other) => one - other);
+}
+
+async function holdsOne(pid: number, links: ReadonlySet<string>): Promise<boolean> {
+  for (const fd of await namesIn(`/proc/${pid}/fd`)) {
+    const link = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => "");
+    if (links.has(link)) return true;
+  }
+  return false;
+}
+
+async function programOf(pid: number): Promise<string> {
+  const name = plain(await textOf(`/proc/${pid}/comm`)) || "a process";
+  const [program = "", ...args] = (await textOf(`/proc/${pid}/cmdline`)).split("\0");
+  // The comm of Node.js is the name of its main thread.
+  if (!/^node(js)?[\d.]*$/.test(basename(program))) return name;
+  const first = args.find((arg) => /^-(?:[ep]|-eval|-print)$|^[^-]/.test(arg)) ?? "";
+  return first.startsWith("-") ? "node" : plain(basename(first)).slice(0, 60) || "node";
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, "");
+}
+
+async function textOf(file: string): Promise<string> {
+  return readFile(file, "utf8").catch(() => "");
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch(() => []);
+}
