@@ -108,7 +108,7 @@ export default defineConfig({
               {
                 group: ["**/src/**", "../*"],
                 message:
-                  "A plugin imports acmectl/plugin, node:*, its own folder and its own packages.",
+                  "A plugin imports acmectl/plugin, acmectl/plugin/http, node:*, its own folder and its own packages.",
               },
             ],
           },

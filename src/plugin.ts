@@ -9,17 +9,6 @@ import type { OptionDeclarations, OptionsOf } from "./options/declaration.ts";
 export { Problem } from "./problem.ts";
 export type { ProblemFields, ProblemKind } from "./problem.ts";
 export type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./options/declaration.ts";
-export { requestJson, repeatRefused, oneLine } from "./plugin/request.ts";
-export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./plugin/request.ts";
-export { explainRefusals, Refusal } from "./plugin/refusal.ts";
-export type { Explain, Explanations, Meaning, RefusalFields } from "./plugin/refusal.ts";
-export { fieldOf, listOf, needText, textOf } from "./plugin/json.ts";
-export { compareAndSwap, inTurns } from "./plugin/swap.ts";
-export type { Swap } from "./plugin/swap.ts";
-export { keepToken, once, onceEach } from "./plugin/keep.ts";
-export type { AccessToken } from "./plugin/keep.ts";
-export { delegatedOf, suffixesOf } from "./plugin/zones.ts";
-export type { Twins } from "./plugin/zones.ts";
 
 /** What a certificate names: a DNS name as A-labels in lower case, or an IP address in RFC 5952 form (RFC 8738). */
 export interface Identifier {

@@ -1,7 +1,8 @@
 /** The login of Azure's command line, for people at their own machine. */
 import { execFile } from "node:child_process";
 import { platform } from "node:os";
-import { fieldOf, oneLine, Problem, textOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { fieldOf, oneLine, textOf } from "acmectl/plugin/http";
 import type { Credentials } from "./identity.ts";
 
 /** Milliseconds; az takes its time. */

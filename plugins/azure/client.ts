@@ -1,16 +1,17 @@
 /** Azure's management API, as much of it as a DNS solver needs. */
+import { Problem } from "acmectl/plugin";
 import {
   fieldOf,
   keepToken,
   listOf,
   needText,
   once,
-  Problem,
   Refusal,
   requestJson,
   textOf,
-} from "acmectl/plugin";
-import type { JsonRequest, Log } from "acmectl/plugin";
+} from "acmectl/plugin/http";
+import type { Log } from "acmectl/plugin";
+import type { JsonRequest } from "acmectl/plugin/http";
 import type { Credentials } from "./identity.ts";
 import { azure } from "./vendor.ts";
 

@@ -8,7 +8,8 @@ import {
   X509Certificate,
 } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { Problem, Refusal, requestJson, textOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { Refusal, requestJson, textOf } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import { tokenIn } from "./identity.ts";
 import type { Credentials } from "./identity.ts";

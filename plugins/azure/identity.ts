@@ -1,6 +1,6 @@
 /** What it is to be somebody at Azure. */
-import { fieldOf, needText } from "acmectl/plugin";
-import type { AccessToken } from "acmectl/plugin";
+import { fieldOf, needText } from "acmectl/plugin/http";
+import type { AccessToken } from "acmectl/plugin/http";
 
 export interface Credentials {
   /** For people, e.g. `app 11111111-… by client secret`; with what was found out later. */

@@ -1,5 +1,6 @@
 /** Managed identities: of a virtual machine by its metadata service, of App Service and Functions by their endpoint. */
-import { Problem, Refusal, requestJson } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { Refusal, requestJson } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import { tokenIn } from "./identity.ts";
 import type { Credentials } from "./identity.ts";

@@ -1,5 +1,6 @@
 /** Compare-and-swap on one TXT set: it is written only if it still has the etag with which it was read. */
-import { compareAndSwap, Problem, Refusal } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { compareAndSwap, Refusal } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import type { Api, RecordSet, Zone } from "./client.ts";
 import { relativeName, zoneText } from "./zones.ts";

@@ -1,14 +1,7 @@
 /** Presents and cleans up: every value of one name in one write. */
-import { inTurns } from "acmectl/plugin";
-import type {
-  Call,
-  CleanupItem,
-  Dns01Challenge,
-  Explain,
-  Log,
-  Solver,
-  Target,
-} from "acmectl/plugin";
+import { inTurns } from "acmectl/plugin/http";
+import type { Call, CleanupItem, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
+import type { Explain } from "acmectl/plugin/http";
 import type { Api, Zone } from "./client.ts";
 import { explainer } from "./errors.ts";
 import { editRecords } from "./records.ts";

@@ -1,6 +1,6 @@
 /** How Azure says no. */
-import { fieldOf, listOf, textOf } from "acmectl/plugin";
-import type { Vendor } from "acmectl/plugin";
+import { fieldOf, listOf, textOf } from "acmectl/plugin/http";
+import type { Vendor } from "acmectl/plugin/http";
 
 /** The management API has an object under `error`, or its members alone; the login has a word and numbers. */
 export const azure: Vendor = {

@@ -1,5 +1,6 @@
 /** Which zone holds a name: the longest one on a label boundary, public unless private ones are asked for. */
-import { delegatedOf, once, Problem, suffixesOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { delegatedOf, once, suffixesOf } from "acmectl/plugin/http";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, ListedZone, Zone } from "./client.ts";
 

@@ -1,6 +1,6 @@
 /** What the errors of Cloudflare's package hold, and which of them are worth another try. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { oneLine } from "acmectl/plugin";
+import { oneLine } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 
 export interface Failure {

@@ -1,5 +1,6 @@
 /** What can be found out before anything is written. */
-import { Problem, suffixesOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { suffixesOf } from "acmectl/plugin/http";
 import type { Call, Target } from "acmectl/plugin";
 import { failureOf, retries, retrying, says } from "./failure.ts";
 import { explaining, zoneText } from "./party.ts";

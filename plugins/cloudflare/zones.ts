@@ -1,5 +1,6 @@
 /** Which zone holds a name: the longest one on a label boundary that the credentials see. */
-import { onceEach, Problem, suffixesOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { onceEach, suffixesOf } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import type { Page, ZoneEntry, ZoneQuery } from "./client.ts";
 

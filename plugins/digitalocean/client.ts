@@ -1,5 +1,5 @@
 /** DigitalOcean's API v2, as much of it as a solver needs. */
-import { fieldOf, needText, Refusal, requestJson } from "acmectl/plugin";
+import { fieldOf, needText, Refusal, requestJson } from "acmectl/plugin/http";
 import { digitalOcean } from "./vendor.ts";
 
 export interface Page<T> {

@@ -1,5 +1,6 @@
 /** Which domain holds a name: the longest one on a label boundary that the token sees. */
-import { once, Problem, suffixesOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { once, suffixesOf } from "acmectl/plugin/http";
 import type { Page } from "./client.ts";
 
 export type FindDomain = (recordName: string, signal: AbortSignal) => Promise<string>;

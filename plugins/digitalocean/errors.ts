@@ -1,6 +1,6 @@
 /** DigitalOcean's errors in words that say which domain, which name, as whom, and what to do. */
-import { explainRefusals } from "acmectl/plugin";
-import type { Meaning } from "acmectl/plugin";
+import { explainRefusals } from "acmectl/plugin/http";
+import type { Meaning } from "acmectl/plugin/http";
 
 const meanings: readonly Meaning[] = [
   {

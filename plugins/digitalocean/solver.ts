@@ -1,5 +1,5 @@
 /** Presents and cleans up: every value is a record of its own, so nobody's else is ever touched. */
-import { Refusal, repeatRefused } from "acmectl/plugin";
+import { Refusal, repeatRefused } from "acmectl/plugin/http";
 import type { Call, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
 import type { Api } from "./client.ts";
 import { domainFinder, NoDomain, relativeName } from "./domains.ts";

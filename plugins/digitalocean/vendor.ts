@@ -1,6 +1,6 @@
 /** How DigitalOcean says no. */
-import { textOf } from "acmectl/plugin";
-import type { Vendor } from "acmectl/plugin";
+import { textOf } from "acmectl/plugin/http";
+import type { Vendor } from "acmectl/plugin/http";
 
 export const digitalOcean: Vendor = {
   name: "DigitalOcean",

@@ -1,14 +1,14 @@
 /** Cloud DNS's API v1, as much of it as a solver needs. */
+import { Problem } from "acmectl/plugin";
 import {
   fieldOf,
   keepToken,
   listOf,
   needText,
   once,
-  Problem,
   requestJson,
   textOf,
-} from "acmectl/plugin";
+} from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import type { Credentials } from "./identity.ts";
 import { google } from "./vendor.ts";

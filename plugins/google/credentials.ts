@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { fieldOf, Problem, textOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { fieldOf, textOf } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import { unusable } from "./identity.ts";
 import type { Credentials } from "./identity.ts";

@@ -1,6 +1,7 @@
 /** Has Cloud DNS carried a change to all of its name servers? */
-import { Refusal } from "acmectl/plugin";
-import type { Call, Dns01Challenge, Explain, Log } from "acmectl/plugin";
+import { Refusal } from "acmectl/plugin/http";
+import type { Call, Dns01Challenge, Log } from "acmectl/plugin";
+import type { Explain } from "acmectl/plugin/http";
 import type { Api } from "./client.ts";
 import type { Receipt } from "./solver.ts";
 

@@ -1,6 +1,6 @@
 /** Google's errors in words that say which zone, which name, as whom, and what to do. */
-import { explainRefusals } from "acmectl/plugin";
-import type { Explain, Meaning } from "acmectl/plugin";
+import { explainRefusals } from "acmectl/plugin/http";
+import type { Explain, Meaning } from "acmectl/plugin/http";
 
 /** Does what it is given, and tells a refusal as a Problem of that identity's. */
 export function explainer(identity: string): Explain {

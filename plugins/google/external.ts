@@ -5,7 +5,8 @@ import type {
   IdentityPoolClientOptions,
   PluggableAuthClientOptions,
 } from "google-auth-library";
-import { fieldOf, oneLine, Problem, textOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { fieldOf, oneLine, textOf } from "acmectl/plugin/http";
 import { unusable } from "./identity.ts";
 import type { Credentials } from "./identity.ts";
 import { projectIn } from "./token.ts";

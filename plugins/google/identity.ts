@@ -1,6 +1,6 @@
 /** What it is to be somebody at Google. */
 import { Problem } from "acmectl/plugin";
-import type { AccessToken } from "acmectl/plugin";
+import type { AccessToken } from "acmectl/plugin/http";
 
 export interface Credentials {
   /** For people, e.g. `service account acme@example.iam.gserviceaccount.com`. */

@@ -1,5 +1,6 @@
 /** The metadata server: who this machine is to Google. */
-import { once, Problem, Refusal, requestJson } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { once, Refusal, requestJson } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import type { Credentials } from "./identity.ts";
 import { tokenIn } from "./token.ts";

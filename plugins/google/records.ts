@@ -1,5 +1,6 @@
 /** Compare-and-swap on the TXT sets of a zone: the exact old sets go and the new ones come in one change. */
-import { compareAndSwap, Problem, Refusal } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { compareAndSwap, Refusal } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import type { Api, Change, HeldSet, RecordSet } from "./client.ts";
 

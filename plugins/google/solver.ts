@@ -1,14 +1,7 @@
 /** Presents and cleans up: every name of one zone in one change. */
-import { inTurns, Refusal } from "acmectl/plugin";
-import type {
-  Call,
-  CleanupItem,
-  Dns01Challenge,
-  Explain,
-  Log,
-  Solver,
-  Target,
-} from "acmectl/plugin";
+import { inTurns, Refusal } from "acmectl/plugin/http";
+import type { Call, CleanupItem, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
+import type { Explain } from "acmectl/plugin/http";
 import type { Api } from "./client.ts";
 import { doneChecker } from "./done.ts";
 import { explainer } from "./errors.ts";

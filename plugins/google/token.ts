@@ -1,8 +1,9 @@
 /** Access tokens by OAuth 2.0: for a service account (RFC 7523), for a user (RFC 6749 §6), and by impersonation. */
 import { createPrivateKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { fieldOf, needText, requestJson } from "acmectl/plugin";
-import type { AccessToken, Log } from "acmectl/plugin";
+import { fieldOf, needText, requestJson } from "acmectl/plugin/http";
+import type { Log } from "acmectl/plugin";
+import type { AccessToken } from "acmectl/plugin/http";
 import { unusable } from "./identity.ts";
 import type { Credentials } from "./identity.ts";
 import { google } from "./vendor.ts";

@@ -1,6 +1,6 @@
 /** How Google says no. */
-import { fieldOf, listOf, textOf } from "acmectl/plugin";
-import type { Vendor } from "acmectl/plugin";
+import { fieldOf, listOf, textOf } from "acmectl/plugin/http";
+import type { Vendor } from "acmectl/plugin/http";
 
 /** The APIs have an object under `error`, OAuth has a word. */
 export const google: Vendor = {

@@ -1,5 +1,6 @@
 /** Which managed zone holds a name: the longest one on a label boundary, public unless private ones are allowed. */
-import { delegatedOf, once, onceEach, Problem, Refusal, suffixesOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { delegatedOf, once, onceEach, Refusal, suffixesOf } from "acmectl/plugin/http";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, ManagedZone, Page } from "./client.ts";
 

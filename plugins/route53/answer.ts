@@ -1,5 +1,5 @@
 /** What the SDK's errors hold of AWS's answer. */
-import { oneLine } from "acmectl/plugin";
+import { oneLine } from "acmectl/plugin/http";
 
 /** AWS's name of an error; an empty string for anything that is not one. */
 export function codeOf(error: unknown): string {

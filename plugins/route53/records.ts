@@ -1,5 +1,5 @@
 /** Compare-and-swap on the TXT sets of a zone: the exact old set goes and the new one comes in one batch. */
-import { compareAndSwap } from "acmectl/plugin";
+import { compareAndSwap } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
 import type { Api, Change, RecordPage, RecordStart, ResourceRecordSet } from "./client.ts";
 import { batchesOf, changesFor } from "./changes.ts";

@@ -1,5 +1,6 @@
 /** Presents and cleans up: every name of one zone in one change, one change of a zone at a time. */
-import { inTurns, Problem, suffixesOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { inTurns, suffixesOf } from "acmectl/plugin/http";
 import type { Call, CleanupItem, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
 import type { Edit } from "./changes.ts";
 import type { Api } from "./client.ts";

@@ -1,5 +1,6 @@
 /** Which hosted zone holds a name: the longest one on a label boundary, public unless private ones are asked for. */
-import { delegatedOf, onceEach, Problem, suffixesOf } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
+import { delegatedOf, onceEach, suffixesOf } from "acmectl/plugin/http";
 import type { Log, Zone as LiveZone } from "acmectl/plugin";
 import type { Api, HostedZone, ZonePage } from "./client.ts";
 import { codeOf } from "./answer.ts";

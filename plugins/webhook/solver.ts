@@ -1,6 +1,5 @@
 /** One request for each challenge; those for one record one after the other. */
 import {
-  inTurns,
   Problem,
   type Call,
   type Dns01Challenge,
@@ -8,6 +7,7 @@ import {
   type Solver,
   type Zone,
 } from "acmectl/plugin";
+import { inTurns } from "acmectl/plugin/http";
 import { refusal, unreachable } from "./failure.ts";
 import { openHttp, type HttpSettings } from "./http.ts";
 import { messageOf, type Action, type StyleSettings } from "./styles.ts";

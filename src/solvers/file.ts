@@ -97,7 +97,7 @@ function answerForAcmectl(): void {
   answering = true;
   nodeModule.registerHooks({
     resolve: (specifier, context, nextResolve) => {
-      const name = /^acmectl\/(plugin|testing)$/.exec(specifier)?.[1];
+      const name = /^acmectl\/(plugin|plugin\/http|testing)$/.exec(specifier)?.[1];
       if (name === undefined) return nextResolve(specifier, context);
       const url = new URL(`../${name}${sourceExtension}`, import.meta.url);
       return { url: url.href, shortCircuit: true };

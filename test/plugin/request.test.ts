@@ -4,15 +4,15 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { recordingLog } from "../../src/testing.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Problem } from "../../src/plugin.ts";
 import {
   explainRefusals,
-  Problem,
   Refusal,
   repeatRefused,
   requestJson,
   textOf,
-} from "../../src/plugin.ts";
-import type { RequestSettings, Vendor } from "../../src/plugin.ts";
+} from "../../src/plugin/http.ts";
+import type { RequestSettings, Vendor } from "../../src/plugin/http.ts";
 
 const vendor: Vendor = {
   name: "Example",

@@ -7,7 +7,7 @@ import {
   once,
   onceEach,
   suffixesOf,
-} from "../../src/plugin.ts";
+} from "../../src/plugin/http.ts";
 import { recordingLog } from "../../src/testing.ts";
 
 const { signal } = new AbortController();
