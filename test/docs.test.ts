@@ -1,8 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
+import { access, readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { markdownTable, optionsTable } from "../src/options/table.ts";
 import { exitCodes } from "../src/problem.ts";
+import { readingOrder } from "./support/reading-order.ts";
 import { builtInSolvers, loadSolver } from "../src/solvers/registry.ts";
 
 const plugins = fileURLToPath(new URL("../plugins/", import.meta.url));
@@ -55,6 +56,42 @@ describe("the project's README", () => {
     await expect(expected).toMatchFileSnapshot(file);
   });
 });
+
+describe("docs/architecture.md", () => {
+  const file = fileURLToPath(new URL("../docs/architecture.md", import.meta.url));
+
+  it("lists the files that a run of `issue` leads through, as a traced run met them", async () => {
+    const whole = await readingOrder();
+    const pipeline = await readingOrder("src/issue/");
+    const text = [
+      `The pipeline is ${pipeline.files.length} files, with ${pipeline.returns} returns to a file that was left before:`,
+      listed(pipeline.files),
+      `From \`bin\` to the commit it is ${whole.files.length} files:`,
+      listed(whole.files),
+    ].join("\n\n");
+    const written = await readFile(file, "utf8");
+    await expect(filled(written, "reading-order", text)).toMatchFileSnapshot(file);
+  });
+
+  it("names a room for every folder of src", async () => {
+    const written = await readFile(file, "utf8");
+    const entries = await readdir(new URL("../src/", import.meta.url), { withFileTypes: true });
+    for (const entry of entries.filter((one) => one.isDirectory()))
+      expect(written).toContain(`\`src/${entry.name}/\``);
+  });
+
+  it("names only files and folders that exist", async () => {
+    const written = await readFile(file, "utf8");
+    const paths = [...written.matchAll(/`((?:src|plugins|test|docs|bin)\/[\w./-]*)`/g)].flatMap(
+      ([, path]) => path ?? [],
+    );
+    for (const path of paths) await access(new URL(`../${path}`, import.meta.url));
+  });
+});
+
+function listed(files: readonly string[]): string {
+  return files.map((path, index) => `${index + 1}. \`${path}\``).join("\n");
+}
 
 function filled(text: string, marker: string, content: string): string {
   const between = new RegExp(`<!-- ${marker} -->[^]*?<!-- /${marker} -->`);
