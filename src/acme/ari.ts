@@ -1,10 +1,10 @@
 /** ACME Renewal Information (RFC 9773). */
 import { Problem } from "../problem.ts";
 import type { RenewalInfo } from "./acme.ts";
-import type { Exchange } from "./exchange.ts";
-import { retryAfter } from "./headers.ts";
-import { isJson } from "./schema.ts";
-import type { Answer } from "./transport.ts";
+import type { Exchange } from "./transport/exchange.ts";
+import { retryAfter } from "./transport/headers.ts";
+import { isJson } from "./objects/schema.ts";
+import type { Answer } from "./transport/transport.ts";
 
 /** Ask when the CA wants this certificate renewed. Rejects with a Problem whose `retryAt` tells when to ask again. */
 export async function readRenewalInfo(

@@ -4,10 +4,10 @@ import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Ca } from "./acme.ts";
 import { readRenewalInfo } from "./ari.ts";
-import { createExchange } from "./exchange.ts";
-import { createSession } from "./session.ts";
+import { createExchange } from "./transport/exchange.ts";
+import { createSession } from "./session/session.ts";
 import { printable } from "./text.ts";
-import { createTransport, type Limits } from "./transport.ts";
+import { createTransport, type Limits } from "./transport/transport.ts";
 
 export interface CaOptions {
   /** The directory, https. */

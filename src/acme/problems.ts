@@ -1,10 +1,10 @@
 /** A CA's error answer as a Problem (RFC 8555 §6.7): its type untouched, its words kept, with a hint and the time to come back. */
 import { type ExitCode, Problem } from "../problem.ts";
-import { links, retryAfter } from "./headers.ts";
+import { links, retryAfter } from "./transport/headers.ts";
 import { hintFor, type Situation } from "./hints.ts";
-import { problemDocument } from "./schema.ts";
+import { problemDocument } from "./objects/schema.ts";
 import { printable } from "./text.ts";
-import type { Answer } from "./transport.ts";
+import type { Answer } from "./transport/transport.ts";
 
 export const errorType = (name: string): string => `urn:ietf:params:acme:error:${name}`;
 

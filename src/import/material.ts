@@ -1,7 +1,7 @@
 /** Keys and certificates of others, checked as strictly as what a CA sends. */
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate.ts";
-import { identifiersOf } from "../acme/extensions.ts";
+import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate/accept.ts";
+import { identifiersOf } from "../acme/certificate/extensions.ts";
 import { readPrivateKey, thumbprint } from "../acme/keys.ts";
 import type { KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";

@@ -1,7 +1,11 @@
 import { createPublicKey } from "node:crypto";
 import type { Order } from "../acme/acme.ts";
-import { acceptCertificate, chooseChain, type AcceptedCertificate } from "../acme/certificate.ts";
-import { createCsr, readCsr } from "../acme/csr.ts";
+import {
+  acceptCertificate,
+  chooseChain,
+  type AcceptedCertificate,
+} from "../acme/certificate/accept.ts";
+import { createCsr, readCsr } from "../acme/certificate/csr.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";

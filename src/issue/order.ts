@@ -1,5 +1,5 @@
 import type { Authorization, Order } from "../acme/acme.ts";
-import { orderedName } from "../acme/authorization.ts";
+import { orderedName } from "../acme/objects/authorization.ts";
 import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";

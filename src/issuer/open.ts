@@ -1,4 +1,4 @@
-import { assertBinding } from "../acme/accounts.ts";
+import { assertBinding } from "../acme/session/accounts.ts";
 import { openCa } from "../acme/ca.ts";
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";

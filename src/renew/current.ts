@@ -2,10 +2,15 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Ca } from "../acme/acme.ts";
-import { readCsr } from "../acme/csr.ts";
-import { certificateId, identifiersOf, isAuthority, serialOf } from "../acme/extensions.ts";
+import { readCsr } from "../acme/certificate/csr.ts";
+import {
+  certificateId,
+  identifiersOf,
+  isAuthority,
+  serialOf,
+} from "../acme/certificate/extensions.ts";
 import { keyTypeOf } from "../acme/keys.ts";
-import { certificatesOf } from "../acme/pem.ts";
+import { certificatesOf } from "../acme/certificate/pem.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import { requestHash } from "../request/drift.ts";

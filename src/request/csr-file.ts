@@ -1,4 +1,4 @@
-import { readCsr } from "../acme/csr.ts";
+import { readCsr } from "../acme/certificate/csr.ts";
 import type { Identifier } from "../plugin.ts";
 import { readGivenFile } from "./given-file.ts";
 

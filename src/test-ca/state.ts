@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import type { Authority } from "./authority.ts";
+import type { Authority } from "./authority/authority.ts";
 import type { ProblemJson } from "./acme-problem.ts";
-import type { Jwk } from "./jwk.ts";
+import type { Jwk } from "./signed/jwk.ts";
 import type { Nonces } from "./nonces.ts";
 
 /** An identifier of RFC 8555 §9.7.7 or RFC 8738. */

@@ -4,21 +4,27 @@ import https from "node:https";
 import { isIP } from "node:net";
 import type { AddressInfo } from "node:net";
 import { hostname } from "node:os";
-import { chainsOf, createAuthority, generateKeys, identifierOf, issueLeaf } from "./authority.ts";
-import type { Authority } from "./authority.ts";
-import { openAuthority } from "./authority-folder.ts";
-import { createFaults } from "./faults.ts";
-import type { Faults } from "./faults.ts";
+import {
+  chainsOf,
+  createAuthority,
+  generateKeys,
+  identifierOf,
+  issueLeaf,
+} from "./authority/authority.ts";
+import type { Authority } from "./authority/authority.ts";
+import { openAuthority } from "./authority/folder.ts";
+import { createFaults } from "./server/faults.ts";
+import type { Faults } from "./server/faults.ts";
 import { createNonces } from "./nonces.ts";
-import type { RequestRecord } from "./records.ts";
-import { createListener } from "./server.ts";
+import type { RequestRecord } from "./server/records.ts";
+import { createListener } from "./server/server.ts";
 import type { Profile, RenewalInfo, Settings, State } from "./state.ts";
 
-export type { ArmedFault, Fault, FaultAction, Faults } from "./faults.ts";
-export { UnreadableAuthority } from "./authority-folder.ts";
+export type { ArmedFault, Fault, FaultAction, Faults } from "./server/faults.ts";
+export { UnreadableAuthority } from "./authority/folder.ts";
 export type { ProblemJson } from "./acme-problem.ts";
-export type { RequestRecord } from "./records.ts";
-export type { ResourceKind } from "./routes.ts";
+export type { RequestRecord } from "./server/records.ts";
+export type { ResourceKind } from "./server/routes.ts";
 export type { Profile, RenewalInfo } from "./state.ts";
 
 /** How the CA listens, validates and issues; everything has a default. */

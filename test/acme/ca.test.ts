@@ -1,6 +1,6 @@
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { acceptCertificate, chooseChain } from "../../src/acme/certificate.ts";
+import { acceptCertificate, chooseChain } from "../../src/acme/certificate/accept.ts";
 import { createAccountKey } from "../../src/acme/keys.ts";
 import {
   client,

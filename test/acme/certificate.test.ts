@@ -1,8 +1,12 @@
 import { createPublicKey, X509Certificate, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { beforeAll, describe, expect, test } from "vitest";
-import { acceptCertificate, chooseChain, type Expected } from "../../src/acme/certificate.ts";
-import { certificateId, serialOf } from "../../src/acme/extensions.ts";
+import {
+  acceptCertificate,
+  chooseChain,
+  type Expected,
+} from "../../src/acme/certificate/accept.ts";
+import { certificateId, serialOf } from "../../src/acme/certificate/extensions.ts";
 import { Problem } from "../../src/problem.ts";
 import { dns } from "./world.ts";
 

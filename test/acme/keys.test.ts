@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { describe, expect, test } from "vitest";
-import { createCsr, readCsr } from "../../src/acme/csr.ts";
+import { createCsr, readCsr } from "../../src/acme/certificate/csr.ts";
 import { createPrivateKey, readPrivateKey, thumbprint } from "../../src/acme/keys.ts";
 import { keyTypes } from "../../src/certificate.ts";
 import { Problem } from "../../src/problem.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { challengeHint } from "../../src/acme/hints.ts";
-import { httpDate, links, retryAfter } from "../../src/acme/headers.ts";
+import { httpDate, links, retryAfter } from "../../src/acme/transport/headers.ts";
 import { createLimit } from "../../src/limit.ts";
-import { createNoncePool } from "../../src/acme/nonces.ts";
+import { createNoncePool } from "../../src/acme/transport/nonces.ts";
 import { refusal } from "../../src/acme/problems.ts";
 import { printable } from "../../src/acme/text.ts";
 import type { Directory } from "../../src/acme/acme.ts";

@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { certificateId } from "../../src/acme/extensions.ts";
+import { certificateId } from "../../src/acme/certificate/extensions.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
 import { find } from "../support/servers/catalog.ts";

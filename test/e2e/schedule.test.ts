@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { certificateId } from "../../src/acme/extensions.ts";
+import { certificateId } from "../../src/acme/certificate/extensions.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
 import { find } from "../support/servers/catalog.ts";

@@ -5,7 +5,7 @@ import * as x509 from "@peculiar/x509";
 import { describe, expect, test } from "vitest";
 import type { Target } from "../../src/plugin.ts";
 import { Problem } from "../../src/problem.ts";
-import { createCsr, readCsr } from "../../src/acme/csr.ts";
+import { createCsr, readCsr } from "../../src/acme/certificate/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import { issue } from "../../src/issue/issue.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";

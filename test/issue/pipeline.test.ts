@@ -2,7 +2,7 @@ import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { certificateId } from "../../src/acme/extensions.ts";
+import { certificateId } from "../../src/acme/certificate/extensions.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { run, type RunOptions } from "../support/run.ts";
 import { testClock } from "../support/clock.ts";

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createCsr } from "../../src/acme/csr.ts";
+import { createCsr } from "../../src/acme/certificate/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import { composeConfigured } from "../../src/request/compose-config.ts";
 import { composeRequest } from "../../src/request/compose.ts";

@@ -1,0 +1,116 @@
+/** Certificate signing requests (PKCS#10). */
+import { createPublicKey, type KeyObject, type webcrypto } from "node:crypto";
+import type { KeyType } from "../../certificate.ts";
+import type { Identifier } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
+import { identifierKey, parseIdentifiers } from "../identifiers.ts";
+import { keyTypeOf, readPrivateKey, unsuitable } from "../keys.ts";
+import { x509 } from "./x509.ts";
+
+/** A request in DER with an empty subject: every name stands in the subject alternative name extension. */
+export async function createCsr(
+  privateKeyPem: string,
+  identifiers: readonly Identifier[],
+): Promise<Uint8Array> {
+  const { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = x509();
+  const names = identifiers.map(({ type, value }) => ({ type, value }));
+  const { keys, signingAlgorithm } = await importKeys(privateKeyPem);
+  const request = await Pkcs10CertificateRequestGenerator.create({
+    keys,
+    signingAlgorithm,
+    extensions: [new SubjectAlternativeNameExtension(names)],
+  });
+  return new Uint8Array(request.rawData);
+}
+
+/** A request of the user's. */
+export interface ReadCsr {
+  readonly der: Uint8Array;
+  readonly identifiers: readonly Identifier[];
+  readonly publicKey: KeyObject;
+  readonly keyType: KeyType;
+}
+
+/** Read PEM text or DER. `source` names it in the `config` Problems for what cannot be read or no CA takes. */
+export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
+  const request = parse(csr, source);
+  const publicKey = createPublicKey({
+    key: Buffer.from(request.publicKey.rawData),
+    format: "der",
+    type: "spki",
+  });
+  const keyType = keyTypeOf(publicKey);
+  if (keyType === undefined) throw unsuitable(`The key of ${source}`);
+  const der = new Uint8Array(request.rawData);
+  return { der, identifiers: namesOf(request, source), publicKey, keyType };
+}
+
+type Request = InstanceType<typeof import("@peculiar/x509").Pkcs10CertificateRequest>;
+
+function parse(csr: string | Uint8Array, source: string): Request {
+  const { Pkcs10CertificateRequest, PemConverter } = x509();
+  try {
+    const der = typeof csr === "string" ? PemConverter.decodeFirst(csr) : Uint8Array.from(csr);
+    return new Pkcs10CertificateRequest(der);
+  } catch (cause) {
+    throw new Problem("config", {
+      detail: `${source} is no certificate signing request.`,
+      hint: "It must be PKCS#10 in PEM form: -----BEGIN CERTIFICATE REQUEST-----",
+      cause,
+    });
+  }
+}
+
+function namesOf(request: Request, source: string): Identifier[] {
+  const names = namesIn(request);
+  const foreign = names.find(({ type }) => type !== "dns" && type !== "ip");
+  const common = request.subjectName.getField("CN");
+  if (foreign !== undefined || names.length + common.length === 0) {
+    throw new Problem("config", {
+      detail:
+        foreign === undefined
+          ? `${source} names nothing to certify.`
+          : `${source} holds a name of type ${foreign.type}, which ACME does not know.`,
+      hint: "Put every DNS name and IP address into its subjectAltName extension.",
+    });
+  }
+  const identifiers = parseIdentifiers([...names.map(({ value }) => value), ...common]);
+  return [...new Map(identifiers.map((one) => [identifierKey(one), one])).values()];
+}
+
+const subjectAltName = "2.5.29.17";
+
+function namesIn(request: Request): { type: string; value: string }[] {
+  const extension = request.getExtension(subjectAltName);
+  if (!(extension instanceof x509().SubjectAlternativeNameExtension)) return [];
+  return extension.names.items.map(({ type, value }) => ({ type, value }));
+}
+
+/** WebCrypto wants to be told what the key is. */
+async function importKeys(
+  pem: string,
+): Promise<{ keys: webcrypto.CryptoKeyPair; signingAlgorithm: webcrypto.EcdsaParams }> {
+  const key = readPrivateKey(pem);
+  const { createPrivateKey, webcrypto } = await import("node:crypto");
+  const [algorithm, hash] = algorithms[key.type];
+  const privateKey = createPrivateKey(key.pem);
+  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  const pkcs8 = privateKey.export({ type: "pkcs8", format: "der" });
+  const { subtle } = webcrypto;
+  return {
+    keys: {
+      privateKey: await subtle.importKey("pkcs8", pkcs8, { ...algorithm, hash }, false, ["sign"]),
+      publicKey: await subtle.importKey("spki", spki, { ...algorithm, hash }, true, ["verify"]),
+    },
+    signingAlgorithm: { name: algorithm.name, hash },
+  };
+}
+
+const rsa = [{ name: "RSASSA-PKCS1-v1_5" }, "SHA-256"] as const;
+const algorithms = {
+  ec256: [{ name: "ECDSA", namedCurve: "P-256" }, "SHA-256"],
+  ec384: [{ name: "ECDSA", namedCurve: "P-384" }, "SHA-384"],
+  rsa2048: rsa,
+  rsa3072: rsa,
+  rsa4096: rsa,
+} as const;

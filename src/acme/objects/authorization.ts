@@ -1,0 +1,124 @@
+/** The authorization object and its challenges (RFC 8555 §7.1.4, §8). */
+import type { Identifier } from "../../plugin.ts";
+import { Problem, type ProblemDocument } from "../../problem.ts";
+import type { AcmeChallenge, Authorization, AuthorizationStatus } from "../acme.ts";
+import { identifierKey } from "../identifiers.ts";
+import { readIdentifier } from "./order.ts";
+import { challengeHint } from "../hints.ts";
+import {
+  array,
+  type Json,
+  link,
+  malformed,
+  object,
+  optionalDate,
+  type Origin,
+  problemDocument,
+  word,
+} from "./schema.ts";
+
+const statuses: readonly AuthorizationStatus[] = [
+  "pending",
+  "valid",
+  "invalid",
+  "deactivated",
+  "expired",
+  "revoked",
+];
+const challengeStatuses = ["pending", "processing", "valid", "invalid"] as const;
+const withToken = new Set(["http-01", "dns-01", "tls-alpn-01"]);
+
+/** Check an authorization as the CA returned it. `retryAfter` comes from the answer's header. */
+export function readAuthorization(
+  url: string,
+  body: unknown,
+  { allows, retryAfter }: { allows: Origin["allows"]; retryAfter?: Date | undefined },
+): Authorization {
+  const origin = { what: "authorization", url, allows };
+  const source = object(body, origin);
+  const expires = optionalDate(source, "expires", origin);
+  const identifier = readIdentifier(source["identifier"], origin);
+  if (identifier.value.startsWith("*.")) {
+    throw malformed(origin, "its identifier has a wildcard in its name");
+  }
+  return {
+    url,
+    status: word(source, "status", statuses, origin),
+    identifier,
+    wildcard: source["wildcard"] === true,
+    challenges: array(source, "challenges", origin).map((item) => readChallenge(item, origin)),
+    ...(expires === undefined ? {} : { expires }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  };
+}
+
+function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
+  const source = object(value, { ...origin, what: "challenge" });
+  const type = source["type"];
+  if (typeof type !== "string" || !/^[a-z0-9-]{1,64}$/i.test(type)) {
+    throw malformed(origin, "one of its challenges has no type");
+  }
+  const error = problemDocument(source["error"]);
+  return {
+    url: link(source["url"], "url", origin),
+    type,
+    status: word(source, "status", challengeStatuses, { ...origin, what: "challenge" }),
+    ...readToken(type, source, origin),
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** A token ends in a path, a URL or a DNS record, so nothing but RFC 8555 §8's alphabet passes. */
+function readToken(type: string, source: Json, origin: Origin): { token?: string } {
+  if (!withToken.has(type)) return {};
+  const token = source["token"];
+  if (typeof token === "string" && /^[A-Za-z0-9_-]{16,512}$/.test(token)) return { token };
+  throw malformed(
+    origin,
+    `the token of its ${type} challenge is not 16 to 512 characters of A-Z a-z 0-9 _ -`,
+  );
+}
+
+/** An authorization for a name that was never ordered must not get an answer. */
+export function assertBelongs(
+  authorization: Authorization,
+  ordered: readonly Identifier[],
+  allows: Origin["allows"],
+): void {
+  const name = orderedName(authorization);
+  if (ordered.some((identifier) => identifierKey(identifier) === identifierKey(name))) return;
+  const origin = { what: "authorization", url: authorization.url, allows };
+  throw malformed(origin, `it is about ${name.value}, which the order does not name`);
+}
+
+/** The identifier as it stands in the order: with `*.` for a wildcard. */
+export function orderedName({ identifier, wildcard }: Authorization): Identifier {
+  return wildcard ? { type: identifier.type, value: `*.${identifier.value}` } : identifier;
+}
+
+/** What became of an authorization that did not become valid: a `validation` Problem in the CA's words. */
+export function failedAuthorization(authorization: Authorization): Problem {
+  const name = orderedName(authorization);
+  const failed = failures(authorization);
+  const [first] = failed;
+  return new Problem("validation", {
+    detail: first
+      ? `${name.value}: ${first.challenge}: ${first.document.detail ?? first.document.title}`
+      : `${name.value}: the CA ended the authorization as "${authorization.status}" and gave no reason.`,
+    hint: challengeHint(first?.document.type, first?.challenge),
+    identifier: name,
+    instance: authorization.url,
+    ...(failed.length > 0 ? { subproblems: failed.map((failure) => failure.document) } : {}),
+  });
+}
+
+function failures(
+  authorization: Authorization,
+): { challenge: string; document: ProblemDocument }[] {
+  const identifier = orderedName(authorization);
+  return authorization.challenges.flatMap(({ type, error }) =>
+    error === undefined
+      ? []
+      : [{ challenge: type, document: { ...error, title: `${type} failed`, identifier } }],
+  );
+}

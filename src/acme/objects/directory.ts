@@ -1,0 +1,64 @@
+/** The directory (RFC 8555 §7.1.1): what a CA offers, and where. */
+import type { Directory } from "../acme.ts";
+import { isJson, type Json, malformed, type Origin, object, texts } from "./schema.ts";
+import { printable } from "../text.ts";
+
+const required = ["newNonce", "newAccount", "newOrder"] as const;
+const optional = ["revokeCert", "keyChange", "renewalInfo"] as const;
+
+/** Check a directory. `pin` is told every URL in it: their hosts are the CA's. */
+export function readDirectory(url: string, body: unknown, pin: (url: string) => void): Directory {
+  const origin = { what: "directory", url, allows: () => true };
+  const source = object(body, origin);
+  const missing = required.filter((name) => typeof source[name] !== "string");
+  if (missing.length > 0) {
+    throw malformed(origin, `it has no ${missing.join(", ")}; this is not an ACME directory`);
+  }
+  const link = (name: string) => endpoint(source, name, origin);
+  const resources = {
+    newNonce: link("newNonce"),
+    newAccount: link("newAccount"),
+    newOrder: link("newOrder"),
+    ...Object.fromEntries(
+      optional.filter((name) => source[name]).map((name) => [name, link(name)]),
+    ),
+  };
+  for (const resource of Object.values(resources)) pin(resource);
+  return { url, ...resources, meta: readMeta(source["meta"]) };
+}
+
+function endpoint(source: Json, name: string, origin: Origin): string {
+  const value = source[name];
+  const url = typeof value === "string" && /^[!-~]{1,2048}$/.test(value) ? URL.parse(value) : null;
+  if (url?.protocol === "https:" && url.username === "" && typeof value === "string") return value;
+  throw malformed(
+    origin,
+    `its "${name}" is "${printable(String(value), 200)}", which is no https URL`,
+  );
+}
+
+function readMeta(value: unknown): Directory["meta"] {
+  const meta = isJson(value) ? value : {};
+  const termsOfService = webPage(meta["termsOfService"]);
+  const website = webPage(meta["website"]);
+  return {
+    ...(termsOfService === undefined ? {} : { termsOfService }),
+    ...(website === undefined ? {} : { website }),
+    caaIdentities: texts(meta["caaIdentities"]),
+    externalAccountRequired: meta["externalAccountRequired"] === true,
+    profiles: profiles(meta["profiles"]),
+  };
+}
+
+function webPage(value: unknown): string | undefined {
+  if (typeof value !== "string" || !/^https?:\/\/[!-~]{1,2000}$/.test(value)) return undefined;
+  return URL.canParse(value) ? value : undefined;
+}
+
+function profiles(value: unknown): Record<string, string> {
+  if (!isJson(value)) return {};
+  const named = Object.entries(value).filter(([name]) => /^[!-~]{1,100}$/.test(name));
+  return Object.fromEntries(
+    named.map(([name, text]) => [name, typeof text === "string" ? printable(text, 500) : ""]),
+  );
+}

@@ -1,0 +1,133 @@
+/** Small checks of what a CA sent. Unknown members are no concern; a known one of the wrong shape is a `protocol` Problem. */
+import { type ProblemDocument, Problem } from "../../problem.ts";
+import { printable } from "../text.ts";
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Where a document came from: for messages, and for the hosts that it may point to. */
+export interface Origin {
+  /** e.g. `order` */
+  readonly what: string;
+  readonly url: string;
+  allows(url: string): boolean;
+}
+
+/** True for a JSON object. */
+export function isJson(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A `protocol` Problem about one document. */
+export function malformed(origin: Origin, why: string): Problem {
+  return new Problem("protocol", {
+    detail: `The ${origin.what} at ${printable(origin.url, 300)} is not what RFC 8555 describes: ${why}.`,
+    hint: "Check that the server URL is an ACME directory; if it is, report this to the CA.",
+  });
+}
+
+export function object(value: unknown, origin: Origin): Json {
+  if (isJson(value)) return value;
+  throw malformed(origin, "it is no JSON object");
+}
+
+function string(source: Json, name: string, origin: Origin): string {
+  const value = source[name];
+  if (typeof value === "string") return value;
+  throw malformed(origin, `its "${name}" is ${value === undefined ? "missing" : "no text"}`);
+}
+
+/** One of a closed set of words. */
+export function word<T extends string>(
+  source: Json,
+  name: string,
+  words: readonly T[],
+  origin: Origin,
+): T {
+  const value = string(source, name, origin);
+  const found = words.find((word) => word === value);
+  if (found !== undefined) return found;
+  throw malformed(
+    origin,
+    `its "${name}" is "${printable(value, 60)}", not one of ${words.join(", ")}`,
+  );
+}
+
+/** An https URL on a host of the CA's, exactly as the CA wrote it (RFC 8555 §6.4 signs that text). */
+export function link(value: unknown, name: string, origin: Origin): string {
+  if (typeof value !== "string" || value === "") throw malformed(origin, `its "${name}" is no URL`);
+  const plain = value.length <= 2048 && /^https:\/\/[!#-;=?-[\]_a-z~]+$/.test(value);
+  const url = plain ? URL.parse(value) : null;
+  if (url === null || url.username !== "" || url.password !== "" || !origin.allows(value)) {
+    throw malformed(
+      origin,
+      `its "${name}" is "${printable(value, 200)}", which is no https URL on a host that the CA's directory names`,
+    );
+  }
+  return value;
+}
+
+export function optionalLink(source: Json, name: string, origin: Origin): string | undefined {
+  return source[name] === undefined || source[name] === null || source[name] === ""
+    ? undefined
+    : link(source[name], name, origin);
+}
+
+export function array(source: Json, name: string, origin: Origin): readonly unknown[] {
+  const value = source[name];
+  if (Array.isArray(value)) return value;
+  throw malformed(origin, `its "${name}" is no list`);
+}
+
+/** RFC 3339; absent or empty is undefined. */
+export function optionalDate(source: Json, name: string, origin: Origin): Date | undefined {
+  const value = source[name];
+  if (value === undefined || value === null || value === "") return undefined;
+  const date =
+    typeof value === "string" && /^\d{4}-\d\d-\d\dT/i.test(value) ? new Date(value) : undefined;
+  if (date === undefined || Number.isNaN(date.getTime())) {
+    throw malformed(origin, `its "${name}" is no RFC 3339 date`);
+  }
+  return date;
+}
+
+/** Texts of a list that is not worth failing for: anything else in it is dropped. */
+export function texts(value: unknown): string[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((item) => typeof item === "string").map((item) => printable(item, 300));
+}
+
+/** An error document inside an object, cleaned; undefined where there is none. */
+export function problemDocument(value: unknown, depth = 0): ProblemDocument | undefined {
+  if (!isJson(value)) return undefined;
+  const { status, identifier, subproblems } = value;
+  const parts = Array.isArray(subproblems) && depth < 2 ? subproblems.slice(0, 200) : [];
+  const cleaned = parts.flatMap((part) => problemDocument(part, depth + 1) ?? []);
+  return {
+    type: "about:blank",
+    title: "The CA refused",
+    ...spoken(value, { type: 200, title: 200, detail: 2000, instance: 500 }),
+    ...(typeof status === "number" && Number.isInteger(status) ? { status } : {}),
+    ...named(identifier),
+    ...(cleaned.length > 0 ? { subproblems: cleaned } : {}),
+  };
+}
+
+/** The members that are texts and not empty, cleaned, each up to its length. */
+function spoken<K extends string>(
+  source: Json,
+  members: Readonly<Record<K, number>>,
+): Partial<Record<K, string>> {
+  const result: Partial<Record<K, string>> = {};
+  for (const name in members) {
+    const value = source[name];
+    if (typeof value === "string" && value !== "") result[name] = printable(value, members[name]);
+  }
+  return result;
+}
+
+function named(identifier: unknown): { identifier?: { type: string; value: string } } {
+  if (!isJson(identifier)) return {};
+  const { type, value } = identifier;
+  if (typeof type !== "string" || typeof value !== "string") return {};
+  return { identifier: { type: printable(type, 20), value: printable(value, 300) } };
+}

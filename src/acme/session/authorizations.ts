@@ -1,0 +1,82 @@
+/** Calls on authorizations and challenges (RFC 8555 §7.5). */
+import type { Identifier } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
+import type { AccountSession, Authorization, Order } from "../acme.ts";
+import {
+  assertBelongs,
+  failedAuthorization,
+  orderedName,
+  readAuthorization,
+} from "../objects/authorization.ts";
+import type { Caller } from "./caller.ts";
+import { retryAfter } from "../transport/headers.ts";
+import { poll } from "./poll.ts";
+
+export interface AuthorizationCalls extends Pick<
+  AccountSession,
+  "authorization" | "deactivateAuthorization" | "respond" | "waitForAuthorization"
+> {
+  /** Remember which names an order's authorizations may be about. */
+  expect(order: Order): void;
+}
+
+export function authorizationCalls(caller: Caller): AuthorizationCalls {
+  const { exchange, send, allows } = caller;
+  const ordered = new Map<string, readonly Identifier[]>();
+
+  async function authorization(url: string, signal: AbortSignal): Promise<Authorization> {
+    const answer = await send({ url, what: "authorization", signal });
+    const asked = retryAfter(answer.headers, exchange.clock.now());
+    const read = readAuthorization(url, answer.body, { allows, retryAfter: asked });
+    const expected = ordered.get(url);
+    if (expected !== undefined) assertBelongs(read, expected, allows);
+    return read;
+  }
+
+  return {
+    authorization,
+    expect: (order) => order.authorizations.forEach((url) => ordered.set(url, order.identifiers)),
+    async deactivateAuthorization(url, signal) {
+      const payload = { status: "deactivated" };
+      await send({ url, what: "deactivation", payload, signal, repeatable: true });
+    },
+    async respond({ url }, signal) {
+      await send({ url, what: "challenge response", payload: {}, signal, repeatable: true });
+    },
+    async waitForAuthorization(url, waiting) {
+      const final = await poll<Authorization>(
+        undefined,
+        {
+          read: () => authorization(url, waiting.signal),
+          isFinal: ({ status }) => status !== "pending",
+          expires: ({ expires }) => expires,
+          retryAfter: (read) => read.retryAfter,
+          late: (last, why) => late(url, last, why, waiting.timeout),
+        },
+        { clock: exchange.clock, skew: () => exchange.transport.clockSkew, waiting },
+      );
+      if (final.status !== "valid") throw failedAuthorization(final);
+      return final;
+    },
+  };
+}
+
+function late(
+  url: string,
+  last: Authorization | undefined,
+  why: "timeout" | "expired",
+  timeout: number,
+): Problem {
+  const name = last === undefined ? undefined : orderedName(last);
+  const who = name?.value ?? url;
+  return new Problem("validation", {
+    title: "The CA did not end the validation",
+    detail:
+      why === "expired"
+        ? `${who}: the authorization expired before the CA had looked.`
+        : `${who}: the CA still says "pending" after ${timeout / 1000} s.`,
+    hint: "The CA may be busy, or can not reach the response. Run the command again later; it goes on where it stopped.",
+    instance: url,
+    identifier: name,
+  });
+}

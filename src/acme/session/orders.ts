@@ -1,0 +1,180 @@
+/** Calls on orders (RFC 8555 §7.4, RFC 9773 §5). */
+import { Problem } from "../../problem.ts";
+import type { AccountSession, Directory, NewOrder, Order, Waiting } from "../acme.ts";
+import { failedAuthorization } from "../objects/authorization.ts";
+import type { AuthorizationCalls } from "./authorizations.ts";
+import type { Caller } from "./caller.ts";
+import { retryAfter } from "../transport/headers.ts";
+import { hintFor } from "../hints.ts";
+import { assertOrdered, readOrder } from "../objects/order.ts";
+import { poll, type Poll } from "./poll.ts";
+import { errorType, isCaProblem } from "../problems.ts";
+import { link } from "../objects/schema.ts";
+import type { Answer } from "../transport/transport.ts";
+
+type Calls = Pick<AccountSession, "newOrder" | "order" | "finalize" | "waitForOrder">;
+
+export function orderCalls(caller: Caller, authorizations: AuthorizationCalls): Calls {
+  const reading = { caller, authorizations };
+  return {
+    order: (url, signal) => readAgain(reading, url, signal),
+    newOrder: (wanted, signal) => newOrder(reading, wanted, signal),
+    finalize: (order, csr, signal) => finalize(reading, order, csr, signal),
+    waitForOrder: (order, waiting) => waitForOrder(reading, order, waiting),
+  };
+}
+
+interface Reading {
+  readonly caller: Caller;
+  readonly authorizations: AuthorizationCalls;
+}
+
+function read({ caller, authorizations }: Reading, url: string, answer: Answer): Order {
+  const asked = retryAfter(answer.headers, caller.exchange.clock.now());
+  const order = readOrder(url, answer.body, { allows: caller.allows, retryAfter: asked });
+  authorizations.expect(order);
+  return order;
+}
+
+async function readAgain(reading: Reading, url: string, signal: AbortSignal): Promise<Order> {
+  return read(reading, url, await reading.caller.send({ url, what: "order", signal }));
+}
+
+async function newOrder(reading: Reading, wanted: NewOrder, signal: AbortSignal): Promise<Order> {
+  const directory = await reading.caller.exchange.directory(signal);
+  assertProfile(wanted.profile, directory);
+  const { replaces, ...plain } = wanted;
+  const url = directory.newOrder;
+  if (replaces === undefined || directory.renewalInfo === undefined) {
+    return place(reading, url, plain, signal);
+  }
+  try {
+    return await place(reading, url, wanted, signal);
+  } catch (error) {
+    if (!mayDropReplaces(error)) throw error;
+    return place(reading, url, plain, signal);
+  }
+}
+
+async function place(
+  reading: Reading,
+  url: string,
+  wanted: NewOrder,
+  signal: AbortSignal,
+): Promise<Order> {
+  const { send, allows } = reading.caller;
+  const answer = await send({ url, what: "new order", payload: wanted, signal });
+  const origin = { what: "new order", url, allows };
+  const location = URL.parse(answer.headers["location"] ?? "", url)?.href;
+  const order = read(reading, link(location, "Location", origin), answer);
+  assertOrdered(order, wanted.identifiers, { ...origin, what: "order", url: order.url });
+  return order;
+}
+
+async function finalize(
+  reading: Reading,
+  order: Order,
+  csr: Uint8Array,
+  signal: AbortSignal,
+): Promise<Order> {
+  const payload = { csr: Buffer.from(csr).toString("base64url") };
+  const request = { url: order.finalize, what: "finalization", payload, signal };
+  try {
+    return read(reading, order.url, await reading.caller.send(request));
+  } catch (error) {
+    if (!mayBeFinalized(error)) throw error;
+    const now = await readAgain(reading, order.url, signal).catch(() => undefined);
+    if (now === undefined || now.status === "pending" || now.status === "ready") throw error;
+    return now;
+  }
+}
+
+/** After `orderNotReady`, and when the answer was lost, the order itself tells whether it was finalized. */
+function mayBeFinalized(error: unknown): boolean {
+  return isCaProblem(error, "orderNotReady") || (Problem.is(error) && error.is("network"));
+}
+
+async function waitForOrder(reading: Reading, start: Order, waiting: Waiting): Promise<Order> {
+  const { clock, transport } = reading.caller.exchange;
+  const asked: Poll<Order> = {
+    read: () => readAgain(reading, start.url, waiting.signal),
+    isFinal,
+    expires: ({ expires }) => expires,
+    retryAfter: (order) => order.retryAfter,
+    late: (last, why) => late(last ?? start, why, waiting.timeout),
+  };
+  const skew = () => transport.clockSkew;
+  const final = isFinal(start) ? start : await poll(start, asked, { clock, skew, waiting });
+  if (final.status === "valid") return final;
+  throw await failedOrder(final, reading.authorizations, waiting.signal);
+}
+
+const isFinal = ({ status }: Order) => status === "valid" || status === "invalid";
+
+function assertProfile(profile: string | undefined, directory: Directory): void {
+  if (profile === undefined || Object.hasOwn(directory.meta.profiles, profile)) return;
+  const hint = hintFor(errorType("invalidProfile"), { what: "new order", directory });
+  throw new Problem("config", {
+    detail: `${new URL(directory.url).host} offers no profile "${profile}".`,
+    hint,
+  });
+}
+
+/** CAs refuse `replaces` with many types (`alreadyReplaced`, `malformed`, …); the others would come without it as well. */
+function mayDropReplaces(error: unknown): boolean {
+  if (!Problem.is(error) || !error.document.type.startsWith(errorType(""))) return false;
+  const status = error.document.status ?? 0;
+  const unrelated = ["badNonce", "rateLimited", "userActionRequired", "accountDoesNotExist"];
+  return status >= 400 && status < 500 && status !== 429 && !isCaProblem(error, ...unrelated);
+}
+
+function late(order: Order, why: "timeout" | "expired", timeout: number): Problem {
+  const names = order.identifiers.map(({ value }) => value).join(", ");
+  return new Problem("refused", {
+    title: "The CA did not end the order",
+    detail:
+      why === "expired"
+        ? `${names}: the order expired while its status was "${order.status}".`
+        : `${names}: the order's status is still "${order.status}" after ${timeout / 1000} s.`,
+    hint: "Run the command again later; it goes on with the same order while that is valid.",
+    instance: order.url,
+    retryable: true,
+  });
+}
+
+/** The order's own error and those of its authorizations. */
+async function failedOrder(
+  order: Order,
+  { authorization }: AuthorizationCalls,
+  signal: AbortSignal,
+): Promise<Problem> {
+  const all = await Promise.allSettled(
+    order.authorizations.map((url) => authorization(url, signal)),
+  );
+  const failed = all
+    .flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))
+    .filter(({ status }) => status !== "valid" && status !== "pending")
+    .map(failedAuthorization);
+  if (failed.length > 0) return failedTogether(order, failed);
+  const { type, title, detail, ...rest } = order.error ?? { type: "refused", title: "" };
+  const hint = hintFor(type, { what: "order" });
+  return new Problem(type, {
+    ...rest,
+    title: "The CA refused the order",
+    detail: detail ?? (title || "The order became invalid, and the CA gave no reason."),
+    hint: hint ?? "Run the command again; it makes a new order.",
+    instance: order.url,
+  });
+}
+
+function failedTogether(order: Order, failed: readonly Problem[]): Problem {
+  const [first] = failed;
+  if (failed.length === 1 && first !== undefined) return first;
+  return new Problem("validation", {
+    title: `The CA could not validate ${failed.length} names`,
+    detail: failed.map((problem) => problem.message).join("\n"),
+    ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    instance: order.url,
+    subproblems: failed.flatMap(({ document }) => document.subproblems ?? [document]),
+  });
+}

@@ -1,0 +1,116 @@
+/** Connections: verified TLS, extra roots, proxies, keep-alive. */
+import { X509Certificate } from "node:crypto";
+import tls, { TLSSocket } from "node:tls";
+import type { buildConnector, Dispatcher } from "undici";
+import { Problem } from "../../problem.ts";
+
+export interface Dialing {
+  /** PEM text of roots to trust beside the default ones. */
+  readonly caBundle?: string | undefined;
+  /** Read for HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly concurrency: number;
+  readonly http2: boolean;
+}
+
+/** Opens no connection yet. `timeout` in milliseconds bounds each connection attempt. */
+export async function openDispatcher(dialing: Dialing, timeout: number): Promise<Dispatcher> {
+  const { EnvHttpProxyAgent, buildConnector } = await import("undici");
+  const settings = { ...trust(dialing.caBundle), timeout, allowH2: dialing.http2 };
+  return new EnvHttpProxyAgent({
+    connect: rememberIssuer(buildConnector(settings)),
+    requestTls: settings,
+    proxyTls: settings,
+    // An empty text, not undefined: else undici would look into the process's own environment.
+    httpProxy: "",
+    httpsProxy: proxyOf(dialing.env) ?? "",
+    noProxy: exceptions(dialing.env),
+    connections: dialing.concurrency,
+    allowH2: dialing.http2,
+    keepAliveTimeout: 20_000,
+  });
+}
+
+/** The proxy for https URLs, as other programs read it from the environment. */
+export function proxyOf(env: Dialing["env"]): string | undefined {
+  const names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+  const name = names.find((name) => env[name]?.trim());
+  if (name === undefined) return undefined;
+  const text = env[name]?.trim() ?? "";
+  const url = text.includes("://") ? text : `http://${text}`;
+  if (/^https?:\/\//i.test(url) && URL.canParse(url)) return url;
+  throw new Problem("config", {
+    detail: `${name} is not the URL of an HTTP proxy.`,
+    hint: `Write it as http://proxy.example.com:3128 (or https://), or unset ${name}.`,
+  });
+}
+
+function exceptions(env: Dialing["env"]): string {
+  const given = env["no_proxy"] ?? env["NO_PROXY"] ?? "";
+  return given.trim() === "*" ? "*" : `${given},localhost,127.0.0.1,[::1]`;
+}
+
+/** `rejectUnauthorized` is set so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no say. */
+function trust(bundle: string | undefined): { rejectUnauthorized: true; ca?: string[] } {
+  if (bundle === undefined) return { rejectUnauthorized: true };
+  const extra = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  if (extra.length === 0 || !extra.every(isCertificate)) {
+    throw new Problem("config", {
+      detail: "The CA bundle holds no readable certificate in PEM form.",
+      hint: "--ca-bundle takes a file of one or more -----BEGIN CERTIFICATE----- blocks: the root that signed the server's certificate.",
+    });
+  }
+  return { rejectUnauthorized: true, ca: [...defaultRoots(), ...extra] };
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** With NODE_EXTRA_CA_CERTS and the like, where this Node can tell. */
+function defaultRoots(): readonly string[] {
+  // Named imports of what Node 22.12 does not have yet would keep the whole module from loading there.
+  return typeof tls.getCACertificates === "function"
+    ? tls.getCACertificates("default")
+    : tls.rootCertificates;
+}
+
+const untrusted = new WeakMap<Error, string>();
+
+/** The name of the issuer at which verification ended, for an error of a connection of ours. */
+export function untrustedIssuer(error: unknown): string | undefined {
+  return error instanceof Error ? untrusted.get(error) : undefined;
+}
+
+/** Node drops the peer's certificate together with the connection, so it is looked at right before verification ends. */
+function rememberIssuer(connect: buildConnector.connector): buildConnector.connector {
+  return (options, callback) => {
+    const socket: unknown = connect(options, callback);
+    if (!(socket instanceof TLSSocket)) return;
+    let issuer: string | undefined;
+    socket.prependListener("secure", () => {
+      issuer = lastIssuer(socket);
+    });
+    socket.prependListener("error", (error) => {
+      if (issuer !== undefined) untrusted.set(error, issuer);
+    });
+  };
+}
+
+/** Asked exactly as Node asks right after; getPeerX509Certificate() at this place would leave Node without the names. */
+function lastIssuer(socket: TLSSocket): string | undefined {
+  let certificate = socket.getPeerCertificate(true);
+  // A peer without a certificate is an empty object; a root is its own issuer.
+  for (let depth = 0; depth < 10; depth += 1) {
+    const above = certificate.issuerCertificate;
+    if (!above || above === certificate || above.fingerprint256 === certificate.fingerprint256)
+      break;
+    certificate = above;
+  }
+  const { CN, O } = certificate.issuer ?? {};
+  return [CN, O].flat().find((name) => typeof name === "string" && name !== "");
+}

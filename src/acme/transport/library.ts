@@ -1,0 +1,77 @@
+/**
+ * The only file that imports acme-client. Of the library we keep JWS signing, external account binding and the answer to
+ * `badNonce`; nothing is ever sent by its own HTTP code.
+ */
+import type HttpClient from "acme-client/src/http.js";
+import type { ExternalAccountBinding } from "../acme.ts";
+import type { Answer } from "./transport.ts";
+
+/** One request to sign (RFC 8555 §6.2). */
+export interface SignedRequest {
+  readonly url: string;
+  /** PKCS#8 PEM. */
+  readonly key: string;
+  /** The account URL; absent where the key itself is sent (`jwk`). */
+  readonly kid: string | undefined;
+  /** `null` is POST-as-GET (RFC 8555 §6.3). */
+  readonly payload: object | null;
+  readonly eab?: ExternalAccountBinding | undefined;
+}
+
+/** How the library reaches the CA: both members belong to one `Ca`, so nothing is shared between two. */
+export interface Outlet {
+  nonce(): Promise<string>;
+  /** Rejects with a Problem for every error answer but `badNonce`. */
+  post(url: string, body: string): Promise<Answer>;
+}
+
+/** Sign and send. A refused nonce is answered with the one that came with the refusal (RFC 8555 §6.5). */
+export async function sendSigned(request: SignedRequest, outlet: Outlet): Promise<Answer> {
+  const http = await signer(request.key, request.eab);
+  let last: Answer | undefined;
+  http.getNonce = () => outlet.nonce();
+  http.request = async (url, _method, options) => {
+    last = await outlet.post(url, JSON.stringify(options?.data));
+    return { status: last.status, headers: { ...last.headers }, data: last.body };
+  };
+  await http.signedRequest(request.url, request.payload === null ? null : { ...request.payload }, {
+    kid: request.kid ?? null,
+    includeExternalAccountBinding: request.eab !== undefined,
+  });
+  if (last === undefined) throw new Error("acme-client answered without sending");
+  return last;
+}
+
+/** The inner JWS of a key change (RFC 8555 §7.3.5): the old key and the account, signed by the new key. */
+export async function signKeyChange(change: {
+  url: string;
+  account: string;
+  oldKey: string;
+  newKey: string;
+}): Promise<object> {
+  const [previous, next] = [await signer(change.oldKey), await signer(change.newKey)];
+  const payload = { account: change.account, oldKey: previous.getJwk() };
+  return next.createSignedBody(change.url, payload);
+}
+
+/** A CA that refuses every second nonce is still served for thousands of requests: 2^-30 is the chance to fail one. */
+const badNonceRetries = 30;
+
+async function signer(key: string, eab?: ExternalAccountBinding): Promise<HttpClient> {
+  const { default: Library } = await load();
+  const http = new Library("", key, eab === undefined ? {} : { ...eab });
+  http.maxBadNonceRetries = badNonceRetries;
+  return http;
+}
+
+let loaded: Promise<typeof import("acme-client/src/http.js")> | undefined;
+
+function load(): Promise<typeof import("acme-client/src/http.js")> {
+  loaded ??= (async () => {
+    // The library prints nonces to stderr when DEBUG is set. Its modules take `log` when they are loaded.
+    const { default: logger } = await import("acme-client/src/logger.js");
+    logger.log = () => {};
+    return import("acme-client/src/http.js");
+  })();
+  return loaded;
+}

@@ -1,0 +1,181 @@
+/** What a connection died of, said so that the reader knows where to look. */
+import { Problem } from "../../problem.ts";
+import { type Dialing, proxyOf, untrustedIssuer } from "./dispatcher.ts";
+import { printable } from "../text.ts";
+import type { Limits, Request } from "./transport.ts";
+import { codeOf } from "../../errors.ts";
+
+export interface Circumstances {
+  readonly request: Request;
+  readonly limits: Limits;
+  readonly dialing: Dialing;
+  /** True when the total time limit ended the request. */
+  readonly overdue: boolean;
+}
+
+/** A `network` Problem for what undici, TLS or the socket threw. */
+export function networkProblem(error: unknown, circumstances: Circumstances): Problem {
+  const code = codeOf(error);
+  const { method, url } = circumstances.request;
+  const { host } = new URL(url);
+  const known =
+    timedOut(code, circumstances) ??
+    untrustedPeer(error, code) ??
+    proxyRefused(error, circumstances.dialing) ??
+    handshakeFailed(error, code) ??
+    connection[code];
+  const [what, hint] = known ?? [
+    `the connection failed${said(error)}`,
+    "Check the network between this host and the CA.",
+  ];
+  const technical = [`${method} ${url}`, ...(code === "" ? [] : [code + addressOf(error)])];
+  return new Problem("network", {
+    detail: `${host}: ${what} (${technical.join(", ")}).`,
+    hint: hint.replaceAll("HOST", host),
+    cause: error,
+  });
+}
+
+/** True for a network Problem that may be gone a second later. Silence is none: it has taken its time already. */
+export function isPassing(problem: Problem): boolean {
+  return problem.is("network") && passing.has(codeOf(problem.cause));
+}
+
+const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET"]);
+
+const connection: Readonly<Partial<Record<string, readonly [string, string]>>> = {
+  ENOTFOUND: [
+    "the name does not exist in the DNS",
+    "Check the spelling of the server URL, and this host's DNS resolver.",
+  ],
+  EAI_AGAIN: ["the name could not be looked up", "Check this host's DNS resolver."],
+  ECONNREFUSED: [
+    "nothing listens there; the connection was refused",
+    "Check that the server runs, and the port in its URL.",
+  ],
+  ECONNRESET: ["the connection was cut", "Try again; if it stays, ask the CA for its status."],
+  UND_ERR_SOCKET: ["the connection was cut", "Try again; if it stays, ask the CA for its status."],
+  EPIPE: ["the connection was cut", "Try again; if it stays, ask the CA for its status."],
+  EHOSTUNREACH: ["no route to that host", "Check routing and firewall of this host."],
+  ENETUNREACH: ["no route to that network", "Check routing and firewall of this host."],
+  HPE_INVALID_CONSTANT: ["what answers is no HTTP server", "Check the port in the server URL."],
+};
+
+function timedOut(
+  code: string,
+  { overdue, limits, request }: Circumstances,
+): readonly [string, string] | undefined {
+  const look = "Check the firewall and proxy of this host, and the CA's status page.";
+  if (overdue) return [`no complete answer within ${seconds(limits.total)}`, look];
+  const silent = request.method === "POST" ? limits.total : limits.idle;
+  if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
+    return [`no connection within ${seconds(limits.connect)}`, look];
+  }
+  if (code === "UND_ERR_HEADERS_TIMEOUT") return [`no answer within ${seconds(silent)}`, look];
+  if (code === "UND_ERR_BODY_TIMEOUT") {
+    return [`the answer stopped for ${seconds(limits.idle)}`, look];
+  }
+  return undefined;
+}
+
+function untrustedPeer(error: unknown, code: string): readonly [string, string] | undefined {
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return [
+      `its TLS certificate is for another name${namesOf(error)}`,
+      "Check the server URL; an intercepting proxy can cause this too.",
+    ];
+  }
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
+    return [
+      code === "CERT_HAS_EXPIRED"
+        ? "its TLS certificate has expired"
+        : "its TLS certificate is not valid yet",
+      "Check this host's clock first.",
+    ];
+  }
+  if (!verification.has(code)) return undefined;
+  const issuer = untrustedIssuer(error);
+  return [
+    `its TLS certificate is not trusted${issuer ? ` (issuer: ${printable(issuer, 200)})` : ""}`,
+    "For a private CA give its root certificate: --ca-bundle FILE. For a public one, something intercepts the connection.",
+  ];
+}
+
+const verification = new Set([
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_UNTRUSTED",
+  "CERT_REJECTED",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+]);
+
+/** undici gives a proxy's refusal no code of its own: only through a proxy, an aborted request is one. */
+function proxyRefused(error: unknown, dialing: Dialing): readonly [string, string] | undefined {
+  const uri = proxyOf(dialing.env);
+  if (uri === undefined) return undefined;
+  const proxy = new URL(uri).host;
+  const code = codeOf(error);
+  if (code === "UND_ERR_ABORTED") {
+    return [
+      `the proxy ${proxy} refused to connect there`,
+      "Check HTTPS_PROXY (user and password in the URL, if it asks for them), or name HOST in NO_PROXY.",
+    ];
+  }
+  if (code !== "ECONNREFUSED" && code !== "ENOTFOUND") return undefined;
+  return [
+    `not reached, by way of the proxy ${proxy}`,
+    "Check HTTPS_PROXY, or name HOST in NO_PROXY.",
+  ];
+}
+
+/** OpenSSL's own words are in a line for its developers; the number in it tells what it means. */
+function handshakeFailed(error: unknown, code: string): readonly [string, string] | undefined {
+  if (code !== "EPROTO" && !code.startsWith("ERR_SSL_")) return undefined;
+  const text = error instanceof Error ? error.message : "";
+  const [, number = "", reason = ""] = /error:(\w{8}):[^:]*:[^:]*:([^:]*)/.exec(text) ?? [];
+  if (number === wrongVersion || code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+    return ["what answers speaks no TLS", "Check the port in the server URL; ACME needs https."];
+  }
+  return [
+    `the TLS handshake failed${reason === "" ? "" : `: ${printable(reason, 80)}`}`,
+    "Check the port in the server URL, and what stands between this host and the CA.",
+  ];
+}
+
+/** SSL_R_WRONG_VERSION_NUMBER of OpenSSL's SSL library: the first bytes are of another protocol. */
+const wrongVersion = "0A00010B";
+
+function namesOf(error: unknown): string {
+  const certificate = member(error, "cert");
+  const names = member(certificate, "subjectaltname");
+  return typeof names === "string" ? ` (${printable(names, 200)})` : "";
+}
+
+/** For a failure that is not known here, all that there is. */
+function said(error: unknown): string {
+  const text = error instanceof Error ? printable(error.message, 200) : "";
+  return text === "" || text.includes("aborted") ? "" : `: ${text}`;
+}
+
+/** Where a connection was tried. */
+function addressOf(error: unknown): string {
+  const one: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const address = member(one, "address");
+  const port = member(one, "port");
+  return typeof address === "string" && typeof port === "number"
+    ? ` at ${address}, port ${port}`
+    : "";
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function seconds(milliseconds: number): string {
+  return `${milliseconds / 1000} s`;
+}

@@ -1,0 +1,209 @@
+/**
+ * One HTTP exchange with the CA, on undici: https only, hosts pinned, TLS always verified, no redirects, bounded in time and
+ * size. It knows nothing of JWS and ACME but what its messages say.
+ */
+import type { Dispatcher } from "undici";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
+import { type Dialing, openDispatcher } from "./dispatcher.ts";
+import { type Headers, httpDate } from "./headers.ts";
+import { networkProblem } from "./network.ts";
+import { printable } from "../text.ts";
+
+/** What came back. `body` is the JSON of the answer, `undefined` where it is none; `text` is always the body as it came. */
+export interface Answer {
+  readonly url: string;
+  readonly method: string;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: unknown;
+  readonly text: string;
+}
+
+export interface Request {
+  readonly method: "GET" | "HEAD" | "POST";
+  readonly url: string;
+  readonly body?: string;
+  readonly accept?: string;
+  readonly signal: AbortSignal;
+}
+
+/** Milliseconds and bytes. `idle` is how long the CA may say nothing; a signed request may be pondered up to `total`. */
+export interface Limits {
+  readonly connect: number;
+  readonly idle: number;
+  readonly total: number;
+  readonly body: number;
+}
+
+export interface TransportOptions extends Dialing {
+  readonly userAgent: string;
+  readonly limits: Limits;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface Transport {
+  /** Rejects with `network` and `protocol` Problems, or with the signal's reason; any status but a redirect is an answer. */
+  send(request: Request): Promise<Answer>;
+  /** True for an https URL of a pinned host. */
+  allows(url: string): boolean;
+  /** Pin the host of this URL as well. */
+  pin(url: string): void;
+  readonly clockSkew: number;
+  close(): Promise<void>;
+}
+
+/** A transport that talks to the host of `url` only, until more are pinned. */
+export function createTransport(url: string, options: TransportOptions): Transport {
+  const hosts = new Set([new URL(url).host]);
+  let clockSkew = 0;
+  let dispatcher: Promise<Dispatcher> | undefined;
+  const allows = (url: string) => {
+    const parsed = URL.parse(url);
+    return parsed?.protocol === "https:" && hosts.has(parsed.host);
+  };
+  return {
+    allows,
+    pin: (url) => void hosts.add(new URL(url).host),
+    get clockSkew() {
+      return clockSkew;
+    },
+    async send(request) {
+      if (!allows(request.url)) throw foreign(request.url, [...hosts]);
+      dispatcher ??= openDispatcher(options, options.limits.connect);
+      const started = performance.now();
+      const answer = await exchange(request, await dispatcher, options);
+      const date = httpDate(answer.headers["date"]);
+      if (date !== undefined) clockSkew = date.getTime() - options.clock.now().getTime();
+      options.log.debug(`${request.method} ${request.url} ${answer.status}`, {
+        milliseconds: Math.round(performance.now() - started),
+      });
+      return accepted(answer, request.url, url);
+    },
+    async close() {
+      await dispatcher?.then(
+        (open) => open.destroy(),
+        () => undefined,
+      );
+    },
+  };
+}
+
+async function exchange(
+  request: Request,
+  dispatcher: Dispatcher,
+  options: TransportOptions,
+): Promise<Answer> {
+  const { limits } = options;
+  const { request: ask } = await import("undici");
+  request.signal.throwIfAborted();
+  const deadline = AbortSignal.timeout(limits.total);
+  try {
+    const response = await ask(request.url, {
+      dispatcher,
+      method: request.method,
+      headers: headersOf(request, options.userAgent),
+      body: request.body ?? null,
+      headersTimeout: request.method === "POST" ? limits.total : limits.idle,
+      bodyTimeout: limits.idle,
+      signal: AbortSignal.any([request.signal, deadline]),
+    });
+    const text = await readBody(response.body, limits.body, request.url);
+    const headers = joined(response.headers);
+    const { url, method } = request;
+    const status = response.statusCode;
+    return { url, method, status, headers, text, body: json(text, headers, status) };
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (Problem.is(error)) throw error;
+    throw networkProblem(error, { request, limits, dialing: options, overdue: deadline.aborted });
+  }
+}
+
+function headersOf(request: Request, userAgent: string): Record<string, string> {
+  return {
+    "user-agent": userAgent,
+    accept: request.accept ?? "application/json, application/problem+json",
+    "accept-language": "en",
+    "accept-encoding": "identity",
+    ...(request.body === undefined ? {} : { "content-type": "application/jose+json" }),
+  };
+}
+
+async function readBody(body: AsyncIterable<unknown>, limit: number, url: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    size += chunk.length;
+    if (size > limit) {
+      throw new Problem("protocol", {
+        detail: `${url} answered with more than ${limit} bytes; no ACME answer is that long.`,
+        hint: "Check that the server URL is an ACME directory.",
+      });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function joined(headers: Record<string, string | string[] | undefined>): Headers {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) result[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return result;
+}
+
+/** Some CAs label their problem documents wrongly, so an error's body is tried whatever it is called. */
+function json(text: string, headers: Headers, status: number): unknown {
+  const labelled = /^application\/([a-z.-]+\+)?json\b/i.test(headers["content-type"] ?? "");
+  if (!labelled && status < 400) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function accepted(answer: Answer, url: string, directory: string): Answer {
+  const encoding = answer.headers["content-encoding"];
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
+    throw new Problem("protocol", {
+      detail: `${url} answered in the encoding "${printable(encoding, 40)}", which was not asked for.`,
+      hint: "Check that the server URL is an ACME directory, and what stands between this host and the CA.",
+    });
+  }
+  if (answer.status >= 300 && answer.status < 400) throw redirect(answer, url, url === directory);
+  return answer;
+}
+
+/** Only the directory may have moved to where the operator can follow; any other redirect is the CA's to mend. */
+function redirect(answer: Answer, url: string, isDirectory: boolean): Problem {
+  const location = answer.headers["location"];
+  const target = location === undefined ? undefined : URL.parse(location, url)?.href;
+  return new Problem("protocol", {
+    detail: target
+      ? `${url} redirects to ${printable(target, 500)}; acmectl follows no redirect, since a signed request must not be led elsewhere.`
+      : `${url} answered ${answer.status}, a redirect to nowhere.`,
+    hint: isDirectory
+      ? movedHint(target)
+      : "No directory has moved here, so another --server does not help. Check what stands between this host and the CA, and report it to the CA.",
+    status: answer.status,
+  });
+}
+
+function movedHint(target: string | undefined): string {
+  return target?.startsWith("https://") === true
+    ? `If you trust that address, use it: --server ${printable(target, 500)}`
+    : "Ask the CA for the https URL of its ACME directory.";
+}
+
+function foreign(url: string, hosts: readonly string[]): Problem {
+  return new Problem("protocol", {
+    detail: `The CA points to ${printable(url, 200)}, which is no https URL on ${hosts.join(" or ")}.`,
+    hint: "acmectl talks to the directory's hosts only. Report this to the CA.",
+  });
+}

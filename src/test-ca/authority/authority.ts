@@ -1,0 +1,171 @@
+import * as x509 from "@peculiar/x509";
+import { randomBytes, webcrypto } from "node:crypto";
+import { isIP } from "node:net";
+import type { Identifier } from "../state.ts";
+
+/** A CA's certificate with its key. */
+export interface CaPair {
+  readonly certificate: x509.X509Certificate;
+  readonly key: webcrypto.CryptoKey;
+}
+
+/**
+ * Two roots and one issuing key: its certificate stands under the first root, and a cross-signed twin under the second,
+ * which makes the alternate chain.
+ */
+export interface Authority {
+  readonly root: CaPair;
+  readonly issuing: CaPair;
+  readonly alternateRoot: CaPair;
+  readonly alternateIssuing: x509.X509Certificate;
+}
+
+/** What a new leaf certificate says. */
+export interface LeafRequest {
+  readonly identifiers: readonly Identifier[];
+  /** DER SubjectPublicKeyInfo. */
+  readonly publicKey: Uint8Array;
+  readonly keyType: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+}
+
+/** Signature and key algorithm of everything that this CA owns. */
+export const p256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+
+const years = 365 * 24 * 3_600_000;
+
+/** Makes new roots and an issuing key, all P-256, valid for 20 years. */
+export async function createAuthority(now: Date): Promise<Authority> {
+  const tag = randomBytes(3).toString("hex");
+  const root = await createRoot(`acmectl test root ${tag}`, now);
+  const alternateRoot = await createRoot(`acmectl test alternate root ${tag}`, now);
+  const keys = await generateKeys();
+  const name = `CN=acmectl test issuing CA ${tag}, O=acmectl test CA`;
+  const certificate = await signIntermediate(name, keys.publicKey, root, now);
+  const alternateIssuing = await signIntermediate(name, keys.publicKey, alternateRoot, now);
+  return { root, issuing: { certificate, key: keys.privateKey }, alternateRoot, alternateIssuing };
+}
+
+/** Signs a leaf for servers: names in the subjectAltName alone, as the CA/Browser Forum asks. */
+export async function issueLeaf(
+  authority: Authority,
+  request: LeafRequest,
+): Promise<x509.X509Certificate> {
+  const usage = request.keyType === "rsa" ? keyUsages.rsaLeaf : keyUsages.ecLeaf;
+  const publicKey = new x509.PublicKey(request.publicKey);
+  const issuer = authority.issuing;
+  return x509.X509CertificateGenerator.create({
+    serialNumber: randomSerial(),
+    subject: "",
+    issuer: issuer.certificate.subjectName,
+    notBefore: request.notBefore,
+    notAfter: request.notAfter,
+    publicKey,
+    signingKey: issuer.key,
+    signingAlgorithm: p256,
+    extensions: [
+      keyUsage(usage),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate.publicKey),
+      new x509.CertificatePolicyExtension(["2.23.140.1.2.1"]),
+      new x509.SubjectAlternativeNameExtension(alternativeNames(request.identifiers), true),
+    ],
+  });
+}
+
+/** The default chain and the alternate one: the leaf and its issuing certificate, without the root. */
+export function chainsOf(authority: Authority, leaf: x509.X509Certificate): readonly string[] {
+  return [authority.issuing.certificate, authority.alternateIssuing].map(
+    (issuing) => `${leaf.toString("pem")}\n${issuing.toString("pem")}\n`,
+  );
+}
+
+/** RFC 9773 §4.1: key identifier and the serial's DER content, with its leading zero. */
+export function renewalIdOf(leaf: x509.X509Certificate): string {
+  const keyId = leaf.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId ?? "";
+  const serial = leaf.serialNumber.replace(/^(?=[89a-f])/, "00");
+  const encoded = [keyId, serial].map((hex) => Buffer.from(hex, "hex").toString("base64url"));
+  return encoded.join(".");
+}
+
+/** A key pair for the CA's own use. */
+export async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(p256, true, ["sign", "verify"]);
+}
+
+/** An identifier for a host name or an IP address. */
+export function identifierOf(host: string): Identifier {
+  return { type: isIP(host) === 0 ? "dns" : "ip", value: host };
+}
+
+async function createRoot(commonName: string, now: Date): Promise<CaPair> {
+  const keys = await generateKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: randomSerial(),
+    name: `CN=${commonName}, O=acmectl test CA`,
+    ...lifetime(now),
+    keys,
+    signingAlgorithm: p256,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      keyUsage(keyUsages.root),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { certificate, key: keys.privateKey };
+}
+
+/** BIT STRINGs of RFC 5280 §4.2.1.3: unused bits, then digitalSignature 80, keyEncipherment 20, keyCertSign 04, cRLSign 02. */
+const keyUsages = {
+  ecLeaf: [0x07, 0x80],
+  rsaLeaf: [0x05, 0xa0],
+  root: [0x01, 0x06],
+  intermediate: [0x01, 0x86],
+} as const;
+
+function keyUsage(bits: readonly [number, number]): x509.Extension {
+  return new x509.Extension("2.5.29.15", true, new Uint8Array([0x03, 0x02, ...bits]));
+}
+
+async function signIntermediate(
+  subject: string,
+  publicKey: webcrypto.CryptoKey,
+  root: CaPair,
+  now: Date,
+): Promise<x509.X509Certificate> {
+  return x509.X509CertificateGenerator.create({
+    serialNumber: randomSerial(),
+    subject,
+    issuer: root.certificate.subjectName,
+    ...lifetime(now),
+    publicKey,
+    signingKey: root.key,
+    signingAlgorithm: p256,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      keyUsage(keyUsages.intermediate),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      await x509.SubjectKeyIdentifierExtension.create(publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(root.certificate.publicKey),
+    ],
+  });
+}
+
+function lifetime(now: Date): { notBefore: Date; notAfter: Date } {
+  const at = now.getTime();
+  return { notBefore: new Date(at - years), notAfter: new Date(at + 20 * years) };
+}
+
+/** 16 random bytes; half of them have the high bit, which DER spells with a leading zero. */
+function randomSerial(): string {
+  return randomBytes(16).toString("hex");
+}
+
+function alternativeNames(identifiers: readonly Identifier[]): x509.JsonGeneralNames {
+  return identifiers.map(({ type, value }) =>
+    type === "ip" ? { type: "ip", value } : { type: "dns", value },
+  );
+}

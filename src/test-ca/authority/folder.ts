@@ -1,0 +1,129 @@
+import * as x509 from "@peculiar/x509";
+import { randomBytes, webcrypto } from "node:crypto";
+import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { createAuthority, p256 } from "./authority.ts";
+import type { Authority, CaPair } from "./authority.ts";
+import { isRecord } from "../signed/json.ts";
+
+/** The kept keys cannot be read; `file` holds them, and without it new ones are made. */
+export class UnreadableAuthority extends Error {
+  readonly file: string;
+
+  constructor(file: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(`The test CA's keys in ${file} cannot be read: ${why}`, { cause });
+    this.name = "UnreadableAuthority";
+    this.file = file;
+  }
+}
+
+/**
+ * Loads the authority kept in `folder`, or makes one and keeps it there: `authority.json` (0600) holds the keys, `root.pem`
+ * the trust anchor. Two processes that start at once agree on one authority. Rejects with `UnreadableAuthority`, or as the
+ * file system does.
+ */
+export async function openAuthority(folder: string, now: Date): Promise<Authority> {
+  await makeFolder(folder);
+  const file = join(folder, "authority.json");
+  const text = (await readIfThere(file)) ?? (await create(folder, file, now));
+  const authority = await parse(text, file);
+  await keepRoot(join(folder, "root.pem"), `${authority.root.certificate.toString("pem")}\n`);
+  return authority;
+}
+
+/** 0700 whatever the umask is, and so is each folder above that has to be made. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await makeOne(folder);
+  } catch (error) {
+    if (!isRecord(error) || error["code"] !== "ENOENT") throw error;
+    await makeFolder(dirname(folder));
+    await makeOne(folder);
+  }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await chmod(folder, 0o700);
+  } catch (error) {
+    if (!isRecord(error) || error["code"] !== "EEXIST") throw error;
+  }
+}
+
+async function keepRoot(file: string, pem: string): Promise<void> {
+  if ((await readIfThere(file)) === pem) return;
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  await writeFile(draft, pem, { mode: 0o600, flag: "wx" });
+  await chmod(draft, 0o600);
+  await rename(draft, file);
+}
+
+async function create(folder: string, file: string, now: Date): Promise<string> {
+  const text = await serialize(await createAuthority(now));
+  const draft = join(folder, `.authority.${randomBytes(6).toString("hex")}`);
+  await writeFile(draft, text, { mode: 0o600, flag: "wx" });
+  try {
+    await chmod(draft, 0o600);
+    await link(draft, file);
+    return text;
+  } catch (error) {
+    if (!isRecord(error) || error["code"] !== "EEXIST") throw error;
+    return await readFile(file, "utf8");
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function serialize(authority: Authority): Promise<string> {
+  const { root, issuing, alternateRoot, alternateIssuing } = authority;
+  const pairs = {
+    root: await serializePair(root),
+    issuing: await serializePair(issuing),
+    alternateRoot: await serializePair(alternateRoot),
+    alternateIssuing: alternateIssuing.toString("pem"),
+  };
+  return `${JSON.stringify(pairs, undefined, 2)}\n`;
+}
+
+async function serializePair(pair: CaPair): Promise<{ certificate: string; key: string }> {
+  const key = await webcrypto.subtle.exportKey("pkcs8", pair.key);
+  return {
+    certificate: pair.certificate.toString("pem"),
+    key: x509.PemConverter.encode(key, "PRIVATE KEY"),
+  };
+}
+
+async function parse(text: string, file: string): Promise<Authority> {
+  try {
+    const stored: unknown = JSON.parse(text);
+    if (!isRecord(stored)) throw new Error("it is not a JSON object");
+    return {
+      root: await parsePair(stored["root"]),
+      issuing: await parsePair(stored["issuing"]),
+      alternateRoot: await parsePair(stored["alternateRoot"]),
+      alternateIssuing: new x509.X509Certificate(String(stored["alternateIssuing"])),
+    };
+  } catch (cause) {
+    throw new UnreadableAuthority(file, cause);
+  }
+}
+
+async function parsePair(stored: unknown): Promise<CaPair> {
+  if (!isRecord(stored)) throw new Error("a certificate and its key are missing");
+  const der = x509.PemConverter.decodeFirst(String(stored["key"]));
+  return {
+    certificate: new x509.X509Certificate(String(stored["certificate"])),
+    key: await webcrypto.subtle.importKey("pkcs8", der, p256, true, ["sign"]),
+  };
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (isRecord(error) && error["code"] === "ENOENT") return undefined;
+    throw error;
+  }
+}

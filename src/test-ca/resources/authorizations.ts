@@ -1,0 +1,121 @@
+import { randomBytes } from "node:crypto";
+import { json } from "../server/answer.ts";
+import type { Answer } from "../server/answer.ts";
+import { demand } from "../acme-problem.ts";
+import { challengeJson } from "./challenges.ts";
+import { own, payloadOf } from "../signed/handler.ts";
+import type { SignedRequest } from "../signed/handler.ts";
+import { authorizationStatus } from "../order-status.ts";
+import { retryAfter } from "../server/retry-after.ts";
+import { newId, timestamp } from "../state.ts";
+import type { Account, Authorization, Challenge, Identifier, State } from "../state.ts";
+
+const pendingLifetime = 7 * 24 * 3_600_000;
+
+/** The account's valid authorization for the identifier, if one can be reused, else a new one with fresh challenges. */
+export function authorizationFor(
+  state: State,
+  account: Account,
+  identifier: Identifier,
+): Authorization {
+  const wildcard = identifier.value.startsWith("*.");
+  const value = wildcard ? identifier.value.slice(2) : identifier.value;
+  return (
+    reusable(state, account, identifier.type, value, wildcard) ??
+    create(state, account, { type: identifier.type, value }, wildcard)
+  );
+}
+
+/** Reads an authorization, or deactivates it (RFC 8555 §7.5.2). */
+export function authz(state: State, request: SignedRequest): Answer {
+  const authorization = own(state.authorizations, request, "authorization");
+  if (request.jws.payload !== "") {
+    const { status } = payloadOf(request);
+    demand(status === "deactivated", 'An authorization can only be set to "deactivated".');
+    const current = authorizationStatus(state, authorization);
+    const alive = current === "pending" || current === "valid";
+    demand(alive, `The authorization is ${current}.`);
+    authorization.status = "deactivated";
+  }
+  const waiting = authorization.challenges.some((each) => each.status === "processing");
+  return json(200, authorizationJson(state, authorization), waiting ? retryAfter(state) : {});
+}
+
+function authorizationJson(state: State, authorization: Authorization): object {
+  const { identifier, wildcard, expires } = authorization;
+  const status = authorizationStatus(state, authorization);
+  const shown = authorization.challenges.filter(
+    (challenge) => status !== "valid" || challenge.status === "valid",
+  );
+  return {
+    identifier,
+    status,
+    expires: timestamp(expires),
+    ...(wildcard ? { wildcard } : {}),
+    challenges: shown.map((challenge) => challengeJson(state, challenge)),
+  };
+}
+
+function reusable(
+  state: State,
+  account: Account,
+  type: string,
+  value: string,
+  wildcard: boolean,
+): Authorization | undefined {
+  if (state.settings.authorizationReuse === 0) return undefined;
+  for (const each of state.authorizations.values()) {
+    const { identifier } = each;
+    const same =
+      each.account === account &&
+      identifier.type === type &&
+      identifier.value === value &&
+      each.wildcard === wildcard;
+    if (same && authorizationStatus(state, each) === "valid") return each;
+  }
+  return undefined;
+}
+
+function create(
+  state: State,
+  account: Account,
+  identifier: Identifier,
+  wildcard: boolean,
+): Authorization {
+  const authorization: Authorization = {
+    id: newId(),
+    account,
+    identifier,
+    wildcard,
+    challenges: [],
+    status: "pending",
+    expires: new Date(state.settings.now().getTime() + pendingLifetime),
+  };
+  for (const type of shuffle(typesFor(identifier, wildcard))) {
+    const challenge = createChallenge(authorization, type);
+    authorization.challenges.push(challenge);
+    state.challenges.set(challenge.id, challenge);
+  }
+  state.authorizations.set(authorization.id, authorization);
+  return authorization;
+}
+
+/** Wildcards are proved by dns-01 alone, addresses never by it (RFC 8738 §7); a type that nobody knows is always among them. */
+function typesFor(identifier: Identifier, wildcard: boolean): string[] {
+  const unknown = `x-${randomBytes(3).toString("hex")}-01`;
+  if (wildcard) return ["dns-01", unknown];
+  if (identifier.type === "ip") return ["http-01", "tls-alpn-01", unknown];
+  return ["http-01", "dns-01", "tls-alpn-01", unknown];
+}
+
+function createChallenge(authorization: Authorization, type: string): Challenge {
+  const token = randomBytes(32).toString("base64url");
+  return { id: newId(), authorization, type, token, status: "pending" };
+}
+
+function shuffle<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}

@@ -1,0 +1,168 @@
+import type { Answer } from "./answer.ts";
+import { AcmeProblem, errorPrefix } from "../acme-problem.ts";
+import type { ProblemJson } from "../acme-problem.ts";
+import { isRecord } from "../signed/json.ts";
+import type { RequestRecord } from "./records.ts";
+import type { ResourceKind } from "./routes.ts";
+
+/** What happens to a request that a fault meets; several members may be combined. */
+export interface FaultAction {
+  /** HTTP status of the answer; with `problem`, `body` or alone it takes the place of the real one. */
+  readonly status?: number;
+  /** A problem document; a `type` without a colon is an ACME error type (`rateLimited`). */
+  readonly problem?: Partial<ProblemJson> & { readonly type: string };
+  /** The body in place of the real one. */
+  readonly body?: string | Buffer;
+  /** Content type of the answer. */
+  readonly contentType?: string;
+  /** Headers that are added or replaced; `undefined` takes one away. Names in lower case. */
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Retry-After: seconds, or a date, which is written as an HTTP-date. */
+  readonly retryAfter?: number | Date;
+  /** Milliseconds to wait first. */
+  readonly delay?: number;
+  /** A hook, awaited: to kill a client, move a clock, look at files. */
+  readonly call?: (request: RequestRecord) => void | Promise<void>;
+  /** Changes a JSON answer (also to what is not conforming: identifiers, tokens, foreign URLs). */
+  readonly mutate?: (json: Record<string, unknown>) => unknown;
+  /** Changes a certificate chain. */
+  readonly pem?: (pem: string) => string;
+  /** Kill the connection in place of an answer. */
+  readonly destroy?: true;
+  /** Send so many bytes of the body and kill the connection; Content-Length announces all. */
+  readonly truncate?: number;
+  /** Send the body byte by byte, so many milliseconds apart. */
+  readonly slowBody?: number;
+}
+
+/** A fault: which requests it meets, and what it does to them. */
+export interface Fault {
+  /** A resource kind ("newOrder"), a pattern of the path, any condition, or "*" for every request. */
+  readonly on: ResourceKind | "*" | RegExp | ((request: RequestRecord) => boolean);
+  /** The first matching request that it meets, counted from 1 and from when the fault was added; default 1. */
+  readonly nth?: number;
+  /** How many matching requests it meets from there on; default 1, Infinity for all. */
+  readonly times?: number;
+  /**
+   * `before`: the request is not processed if the action has an answer of its own or kills the connection; `after`: it is
+   * processed, and the answer changed or lost. Default `before`; actions that only change an answer come to the same in both.
+   */
+  readonly phase?: "before" | "after";
+  readonly do: FaultAction;
+}
+
+/** A fault that was added: how often it struck, and its end. */
+export interface ArmedFault {
+  readonly struck: number;
+  remove(): void;
+}
+
+/** The script of faults. Of several that meet one request, the one added first acts. */
+export interface Faults {
+  add(fault: Fault): ArmedFault;
+  clear(): void;
+}
+
+/** The script as the server reads it. */
+export interface FaultScript extends Faults {
+  /** The fault that meets the request; counts it for all that match. */
+  take(request: RequestRecord): Fault | undefined;
+}
+
+/** An empty script. */
+export function createFaults(): FaultScript {
+  let armed: Armed[] = [];
+  return {
+    add(fault) {
+      const entry: Armed = { fault, seen: 0, struck: 0 };
+      armed.push(entry);
+      return {
+        get struck() {
+          return entry.struck;
+        },
+        remove() {
+          armed = armed.filter((each) => each !== entry);
+        },
+      };
+    },
+    clear() {
+      armed = [];
+    },
+    take(request) {
+      const due = armed.filter((entry) => isDue(entry, request));
+      const [first] = due;
+      if (first !== undefined) first.struck += 1;
+      return first?.fault;
+    },
+  };
+}
+
+/** True when the action brings an answer of its own. */
+export function answers(action: FaultAction): boolean {
+  const { status, problem, body, destroy } = action;
+  return status !== undefined || problem !== undefined || body !== undefined || destroy === true;
+}
+
+/** The answer as the action changes it. */
+export function alter(answer: Answer, action: FaultAction): Answer {
+  const base = answers(action) ? ownAnswer(answer, action) : changed(answer, action);
+  const headers: Record<string, string | readonly string[] | undefined> = {
+    ...base.headers,
+    ...(action.retryAfter === undefined ? {} : { "retry-after": retryAfter(action.retryAfter) }),
+    ...action.headers,
+  };
+  const contentType = action.contentType ?? base.contentType;
+  return { ...base, headers, ...(contentType === undefined ? {} : { contentType }) };
+}
+
+interface Armed {
+  readonly fault: Fault;
+  seen: number;
+  struck: number;
+}
+
+function isDue(entry: Armed, request: RequestRecord): boolean {
+  if (!matches(entry.fault.on, request)) return false;
+  entry.seen += 1;
+  const { nth = 1, times = 1 } = entry.fault;
+  return entry.seen >= nth && entry.seen < nth + times;
+}
+
+function matches(on: Fault["on"], request: RequestRecord): boolean {
+  if (on === "*") return true;
+  if (typeof on === "function") return on(request);
+  return on instanceof RegExp ? on.test(request.path) : on === request.kind;
+}
+
+function ownAnswer(answer: Answer, action: FaultAction): Answer {
+  const { status, problem, body } = action;
+  if (problem !== undefined) return problemAnswer(problem, status);
+  if (body !== undefined) return { ...answer, status: status ?? answer.status, text: body };
+  return { status: status ?? answer.status };
+}
+
+function problemAnswer(problem: Partial<ProblemJson> & { type: string }, status?: number): Answer {
+  const { type, detail = "A fault was scripted.", ...more } = problem;
+  const usual = new AcmeProblem(type.replace(errorPrefix, ""), detail, more);
+  const document = { ...usual.json, type: type.includes(":") ? type : errorPrefix + type };
+  return {
+    status: status ?? usual.status,
+    json: { ...document, status: status ?? usual.status },
+    contentType: "application/problem+json",
+  };
+}
+
+function changed(answer: Answer, action: FaultAction): Answer {
+  if (action.mutate !== undefined && isRecord(answer.json)) {
+    const copy: unknown = structuredClone(answer.json);
+    return { ...answer, json: isRecord(copy) ? action.mutate(copy) : copy };
+  }
+  if (action.pem !== undefined && typeof answer.text === "string") {
+    return { ...answer, text: action.pem(answer.text) };
+  }
+  return answer;
+}
+
+function retryAfter(value: number | Date): string {
+  return typeof value === "number" ? String(value) : value.toUTCString();
+}

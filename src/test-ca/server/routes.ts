@@ -1,0 +1,87 @@
+import { account, newAccount, orders } from "../resources/accounts.ts";
+import type { Answer } from "./answer.ts";
+import { authz } from "../resources/authorizations.ts";
+import { certificate, revokeCert } from "../resources/certificates.ts";
+import { challenge } from "../resources/challenges.ts";
+import { directory } from "../resources/directory.ts";
+import { finalize } from "../resources/finalize.ts";
+import { demandPostAsGet } from "../signed/handler.ts";
+import type { SignedHandler } from "../signed/handler.ts";
+import { keyChange } from "../resources/key-change.ts";
+import { newOrder, order } from "../resources/orders.ts";
+import { renewalInfo } from "../resources/renewal-info.ts";
+import type { State } from "../state.ts";
+
+/** The kinds of resource, by which faults and records name requests; `unknown` is any other path. */
+export type ResourceKind =
+  | "directory"
+  | "newNonce"
+  | "newAccount"
+  | "newOrder"
+  | "keyChange"
+  | "revokeCert"
+  | "renewalInfo"
+  | "account"
+  | "orders"
+  | "order"
+  | "finalize"
+  | "authz"
+  | "challenge"
+  | "certificate"
+  | "unknown";
+
+/** How a resource is reached: by a plain GET, or by a signed POST, whose key is given as `jwk`, `kid` or either. */
+export interface Route {
+  readonly kind: ResourceKind;
+  readonly path: RegExp;
+  readonly get?: (state: State, id: string, method: string) => Answer;
+  readonly post?: { readonly signedBy: "jwk" | "kid" | "either"; readonly handle: SignedHandler };
+}
+
+/** The route of a path (without query) and what its pattern captured. */
+export function routeOf(path: string): { route: Route; ids: readonly string[] } | undefined {
+  for (const route of routes) {
+    const match = route.path.exec(path);
+    if (match !== null) return { route, ids: match.slice(1) };
+  }
+  return undefined;
+}
+
+function byAccount(handle: SignedHandler): NonNullable<Route["post"]> {
+  return { signedBy: "kid", handle };
+}
+
+/** Directory and newNonce answer to POST-as-GET too (RFC 8555 §6.3). */
+function asGet(get: NonNullable<Route["get"]>): NonNullable<Route["post"]> {
+  return byAccount((state, request) => {
+    demandPostAsGet(request);
+    return get(state, "", "GET");
+  });
+}
+
+/** 200 to HEAD and 204 to GET (RFC 8555 §7.2). */
+const newNonce = (_: State, __: string, method: string): Answer => ({
+  status: method === "HEAD" ? 200 : 204,
+  headers: { "cache-control": "no-store" },
+});
+
+const routes: readonly Route[] = [
+  { kind: "directory", path: /^\/directory$/, get: directory, post: asGet(directory) },
+  { kind: "newNonce", path: /^\/new-nonce$/, get: newNonce, post: asGet(newNonce) },
+  { kind: "renewalInfo", path: /^\/renewal-info\/([^/]+)$/, get: renewalInfo },
+  { kind: "newAccount", path: /^\/new-account$/, post: { signedBy: "jwk", handle: newAccount } },
+  { kind: "revokeCert", path: /^\/revoke-cert$/, post: { signedBy: "either", handle: revokeCert } },
+  { kind: "keyChange", path: /^\/key-change$/, post: byAccount(keyChange) },
+  { kind: "newOrder", path: /^\/new-order$/, post: byAccount(newOrder) },
+  { kind: "account", path: /^\/account\/([^/]+)$/, post: byAccount(account) },
+  { kind: "orders", path: /^\/account\/([^/]+)\/orders$/, post: byAccount(orders) },
+  { kind: "order", path: /^\/order\/([^/]+)$/, post: byAccount(order) },
+  { kind: "finalize", path: /^\/order\/([^/]+)\/finalize$/, post: byAccount(finalize) },
+  { kind: "authz", path: /^\/authz\/([^/]+)$/, post: byAccount(authz) },
+  { kind: "challenge", path: /^\/challenge\/([^/]+)$/, post: byAccount(challenge) },
+  {
+    kind: "certificate",
+    path: /^\/certificate\/([^/]+)(?:\/(\d+))?$/,
+    post: byAccount(certificate),
+  },
+];

@@ -1,0 +1,170 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Answer } from "./answer.ts";
+import { AcmeProblem, demand } from "../acme-problem.ts";
+import { authenticate } from "../signed/authenticate.ts";
+import { alter, answers } from "./faults.ts";
+import type { Fault, FaultScript } from "./faults.ts";
+import { decodeBody } from "./records.ts";
+import type { RequestRecord } from "./records.ts";
+import { routeOf } from "./routes.ts";
+import { send } from "./send.ts";
+import type { State } from "../state.ts";
+
+/** Answers every request: the script of faults first, then the resource, then the script again. */
+export function createListener(
+  state: State,
+  faults: FaultScript,
+  records: RequestRecord[],
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return async (request, response) => {
+    const started = performance.now();
+    const body = await readBody(request);
+    if (body === undefined) {
+      response.destroy();
+      return;
+    }
+    const record = recordOf(state, request, body);
+    remember(records, record);
+    const fault = faults.take(record);
+    try {
+      const answer = await answerTo(state, record, body, fault);
+      if (answer === undefined) response.destroy();
+      else {
+        record.status = answer.status;
+        // The CA's clock, which a test may have set, not the machine's.
+        response.setHeader("date", state.settings.now().toUTCString());
+        await send(response, answer, fault?.do ?? {});
+      }
+    } catch (error) {
+      response.destroy();
+      if (!state.signal.aborted) state.settings.log(`An answer was lost: ${String(error)}`);
+    }
+    const took = Math.round(performance.now() - started);
+    const outcome = record.status ?? "killed";
+    state.settings.log(`${record.method} ${record.path} ${outcome} ${took} ms`);
+  };
+}
+
+const longestBody = 256 * 1024;
+const mostRecords = 10_000;
+
+function remember(records: RequestRecord[], record: RequestRecord): void {
+  records.push(record);
+  if (records.length > mostRecords) records.shift();
+}
+
+/** The body as text; undefined when the client went away or sent too much. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of request) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      length += chunk.length;
+      if (length > longestBody) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function recordOf(state: State, request: IncomingMessage, body: string): RequestRecord {
+  const path = request.url ?? "/";
+  return {
+    method: request.method ?? "",
+    path,
+    kind: routeOf(withoutQuery(path))?.route.kind ?? "unknown",
+    headers: request.headers,
+    ...decodeBody(body),
+    time: state.settings.now(),
+    status: undefined,
+  };
+}
+
+/** The answer that shall be sent, or undefined when the connection is to be killed. */
+async function answerTo(
+  state: State,
+  record: RequestRecord,
+  body: string,
+  fault: Fault | undefined,
+): Promise<Answer | undefined> {
+  const action = fault?.do ?? {};
+  const before = (fault?.phase ?? "before") === "before";
+  if (before) await hold(state, record, action);
+  const skipped = before && answers(action);
+  const answer = skipped ? { status: 200 } : await process(state, record, body);
+  if (!before) await hold(state, record, action);
+  if (action.destroy === true) return undefined;
+  return withProtocolHeaders(state, record, alter(answer, action));
+}
+
+async function hold(state: State, record: RequestRecord, action: Fault["do"]): Promise<void> {
+  if (action.delay !== undefined) {
+    await sleep(action.delay, undefined, { signal: state.signal, ref: false });
+  }
+  await action.call?.(record);
+}
+
+async function process(state: State, record: RequestRecord, body: string): Promise<Answer> {
+  try {
+    return await dispatch(state, record, body);
+  } catch (error) {
+    const problem =
+      error instanceof AcmeProblem
+        ? error
+        : new AcmeProblem("serverInternal", `The test CA has a bug: ${String(error)}`);
+    state.settings.log(`${record.kind}: ${problem.message}`);
+    return {
+      status: problem.status,
+      json: problem.json,
+      contentType: "application/problem+json",
+      headers: problem.headers,
+    };
+  }
+}
+
+async function dispatch(state: State, record: RequestRecord, body: string): Promise<Answer> {
+  demand(Boolean(record.headers["user-agent"]), "Clients must send a User-Agent (§6.1).");
+  const { method, path } = record;
+  const found = routeOf(withoutQuery(path));
+  if (found === undefined) {
+    throw new AcmeProblem("malformed", `Nothing is at ${path}.`, { status: 404 });
+  }
+  const { route, ids } = found;
+  if (method === "POST" && route.post !== undefined) {
+    const contentType = record.headers["content-type"];
+    const post = { url: state.base + path, contentType, body, ids };
+    return route.post.handle(state, authenticate(state, post, route.post.signedBy));
+  }
+  const reads = method === "GET" || method === "HEAD";
+  if (reads && route.get !== undefined) return route.get(state, ids[0] ?? "", method);
+  const allow = route.get === undefined ? "POST" : "GET, HEAD";
+  const detail = `${method} is not allowed here; use ${allow}.`;
+  throw new AcmeProblem("malformed", detail, { status: 405 }, { allow });
+}
+
+/** Replay-Nonce on all answers but those to plain GETs, Link to the directory on all but its own (§6.5, §7.1). */
+function withProtocolHeaders(state: State, record: RequestRecord, answer: Answer): Answer {
+  const own = answer.headers ?? {};
+  const nonced = record.method === "POST" || record.kind === "newNonce";
+  const index = `<${state.base}/directory>;rel="index"`;
+  const links = record.kind === "directory" ? [] : [index, ...[own["link"] ?? []].flat()];
+  return {
+    ...answer,
+    headers: {
+      "cache-control": "public, max-age=0, no-cache",
+      ...(nonced ? { "replay-nonce": state.nonces.issue() } : {}),
+      ...own,
+      ...(links.length === 0 || ("link" in own && own["link"] === undefined)
+        ? {}
+        : { link: links }),
+    },
+  };
+}
+
+function withoutQuery(path: string): string {
+  return path.split("?", 1)[0] ?? path;
+}

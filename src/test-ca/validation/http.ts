@@ -1,0 +1,132 @@
+import http from "node:http";
+import https from "node:https";
+import { isIP } from "node:net";
+import { addressesOf } from "./addresses.ts";
+import { AcmeProblem } from "../acme-problem.ts";
+import { patience } from "./proof.ts";
+import type { Validate } from "./proof.ts";
+import type { Settings } from "../state.ts";
+
+interface Page {
+  readonly status: number;
+  readonly location: string | undefined;
+  readonly body: string;
+}
+
+/** http-01 (RFC 8555 §8.3): the body at the well-known path is the key authorization; redirects are followed. */
+export const validateHttp: Validate = async (proof, settings, signal) => {
+  const { type, value } = proof.identifier;
+  const host = type === "ip" && isIP(value) === 6 ? `[${value}]` : value;
+  let url = new URL(`http://${host}/.well-known/acme-challenge/${proof.token}`);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+  for (let hop = 0; hop <= mostRedirects; hop += 1) {
+    const page = await get(url, settings, limit);
+    if (page.location === undefined) {
+      checkPage(page, url, proof.keyAuthorization);
+      return;
+    }
+    url = redirect(page.location, url, settings);
+  }
+  throw new AcmeProblem(
+    "connection",
+    `More than ${mostRedirects} redirects, the last to ${url.href}.`,
+  );
+};
+
+const mostRedirects = 10;
+const longestBody = 1024;
+const redirects = new Set([301, 302, 303, 307, 308]);
+
+function checkPage(page: Page, url: URL, wanted: string): void {
+  if (page.status !== 200) {
+    throw new AcmeProblem("unauthorized", `Invalid response from ${url.href}: ${page.status}.`);
+  }
+  if (page.body.trimEnd() === wanted) return;
+  const seen = JSON.stringify(page.body.slice(0, 120));
+  const detail = `The key authorization at ${url.href} is wrong: "${wanted}" was expected, ${seen} received.`;
+  throw new AcmeProblem("unauthorized", detail);
+}
+
+function redirect(location: string, from: URL, settings: Settings): URL {
+  const to = URL.parse(location, from.href);
+  if (to === null)
+    throw new AcmeProblem("connection", `Redirect to an invalid URL from ${from.href}.`);
+  if (to.protocol !== "http:" && to.protocol !== "https:") {
+    throw new AcmeProblem("connection", `Redirect to "${to.protocol}", which is not HTTP.`);
+  }
+  const allowed = ["", "80", "443", String(settings.httpPort), String(settings.tlsPort)];
+  if (allowed.includes(to.port)) return to;
+  throw new AcmeProblem("connection", `Redirect to port ${to.port}; only 80 and 443 are followed.`);
+}
+
+/** Tries IPv6 first and then IPv4, as CAs do, when a connection cannot be made. */
+async function get(url: URL, settings: Settings, signal: AbortSignal): Promise<Page> {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  let failure: unknown;
+  for (const address of await addressesOf(host, settings)) {
+    try {
+      return await request(url, address, settings, signal);
+    } catch (error) {
+      if (error instanceof AcmeProblem) throw error;
+      failure = error;
+    }
+  }
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  const why = signal.aborted ? "it did not answer in time" : reason;
+  throw new AcmeProblem("connection", `${url.href} cannot be fetched: ${why}.`);
+}
+
+function request(
+  url: URL,
+  address: string,
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<Page> {
+  const secure = url.protocol === "https:";
+  const port = portOf(url, settings);
+  const usual = port === (secure ? 443 : 80);
+  const options: https.RequestOptions = {
+    host: address,
+    port,
+    path: url.pathname + url.search,
+    headers: {
+      host: usual ? url.hostname : `${url.hostname}:${port}`,
+      "user-agent": "acmectl-test-ca (validation)",
+      accept: "*/*",
+      connection: "close",
+    },
+    agent: false,
+    signal,
+    rejectUnauthorized: false,
+    ...(secure && isIP(url.hostname) === 0 ? { servername: url.hostname } : {}),
+  };
+  return new Promise((resolve, reject) => {
+    const sent = (secure ? https : http).request(options, (response) => {
+      read(response).then(resolve, reject);
+    });
+    sent.on("error", reject).end();
+  });
+}
+
+/** Port 80 stands for where http-01 is validated, and 443 for tls-alpn-01's. */
+function portOf(url: URL, settings: Settings): number {
+  if (url.port !== "" && url.port !== "80" && url.port !== "443") return Number(url.port);
+  return url.protocol === "https:" ? settings.tlsPort : settings.httpPort;
+}
+
+async function read(response: http.IncomingMessage): Promise<Page> {
+  const status = response.statusCode ?? 0;
+  const location = redirects.has(status) ? response.headers.location : undefined;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    length += chunk.length;
+    if (length > longestBody) {
+      response.destroy();
+      throw new AcmeProblem("unauthorized", `The body is longer than ${longestBody} bytes.`);
+    }
+    chunks.push(chunk);
+  }
+  return { status, location, body: Buffer.concat(chunks).toString("latin1") };
+}

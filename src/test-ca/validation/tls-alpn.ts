@@ -1,0 +1,119 @@
+import * as x509 from "@peculiar/x509";
+import { createHash } from "node:crypto";
+import { isIP } from "node:net";
+import tls from "node:tls";
+import { addressesOf } from "./addresses.ts";
+import { AcmeProblem } from "../acme-problem.ts";
+import { patience } from "./proof.ts";
+import type { Validate } from "./proof.ts";
+import type { Identifier } from "../state.ts";
+
+/** tls-alpn-01 (RFC 8737 §3, RFC 8738 §6): a self-signed certificate for the one name, with the digest in acmeIdentifier. */
+export const validateTlsAlpn: Validate = async (proof, settings, signal) => {
+  const { identifier } = proof;
+  const [address] = await addressesOf(identifier.value, settings);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+  const servername = identifier.type === "ip" ? reverseName(identifier.value) : identifier.value;
+  const der = await presented(address ?? "127.0.0.1", settings.tlsPort, servername, limit);
+  const digest = createHash("sha256").update(proof.keyAuthorization).digest();
+  await checkCertificate(new x509.X509Certificate(der), identifier, digest);
+};
+
+const protocol = "acme-tls/1";
+const acmeIdentifier = "1.3.6.1.5.5.7.1.31";
+
+/** Connects, checks the negotiated protocol and returns the server's certificate in DER. */
+function presented(
+  host: string,
+  port: number,
+  servername: string,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      host,
+      port,
+      servername,
+      ALPNProtocols: [protocol],
+      minVersion: "TLSv1.2",
+      rejectUnauthorized: false,
+    });
+    const fail = (problem: AcmeProblem) => {
+      socket.destroy();
+      reject(problem);
+    };
+    signal.addEventListener("abort", () => fail(connection(servername, "no answer in time")));
+    socket.once("error", (error) => fail(connection(servername, error.message)));
+    socket.once("secureConnect", () => {
+      const agreed = socket.alpnProtocol;
+      const raw = socket.getPeerX509Certificate()?.raw;
+      if (agreed !== protocol || raw === undefined) {
+        fail(unauthorized(servername, `negotiated ALPN ${String(agreed)}, not ${protocol}`));
+        return;
+      }
+      socket.end();
+      resolve(new Uint8Array(raw));
+    });
+  });
+}
+
+async function checkCertificate(
+  certificate: x509.X509Certificate,
+  identifier: Identifier,
+  digest: Buffer,
+): Promise<void> {
+  const why =
+    ((await certificate.isSelfSigned()) ? undefined : "that is not self-signed") ??
+    faultOfNames(certificate, identifier) ??
+    faultOfProof(certificate.getExtensions(acmeIdentifier), digest);
+  if (why !== undefined) throw unauthorized(identifier.value, `presented a certificate ${why}`);
+}
+
+function faultOfNames(
+  certificate: x509.X509Certificate,
+  identifier: Identifier,
+): string | undefined {
+  const extension = certificate.getExtension(x509.SubjectAlternativeNameExtension);
+  const names = extension?.names.items ?? [];
+  const [name] = names;
+  if (names.length === 1 && name !== undefined && isFor(name, identifier)) return undefined;
+  return `for "${names.map((each) => each.value).join(", ")}"; exactly the identifier was expected`;
+}
+
+function faultOfProof(found: readonly x509.Extension[], digest: Buffer): string | undefined {
+  const [proof] = found;
+  if (proof === undefined || found.length > 1) return "without one acmeIdentifier extension";
+  if (!proof.critical) return "whose acmeIdentifier extension is not critical";
+  const octets = Buffer.concat([Buffer.from([0x04, 0x20]), digest]);
+  return octets.equals(Buffer.from(proof.value)) ? undefined : "with a wrong key authorization";
+}
+
+function isFor(name: x509.GeneralName, identifier: Identifier): boolean {
+  if (identifier.type === "dns") {
+    return name.type === "dns" && name.value.toLowerCase() === identifier.value;
+  }
+  return name.type === "ip" && canonical(name.value) === canonical(identifier.value);
+}
+
+function canonical(address: string): string {
+  return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname : address;
+}
+
+/** The address under in-addr.arpa or ip6.arpa (RFC 8738 §6), as a server name cannot be an address. */
+function reverseName(address: string): string {
+  if (isIP(address) === 4) return `${address.split(".").toReversed().join(".")}.in-addr.arpa`;
+  const [head = "", tail] = address.split("::");
+  const left = head.split(":").filter(Boolean);
+  const right = (tail ?? "").split(":").filter(Boolean);
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
+  const digits = [...left, ...zeros, ...right].map((group) => group.padStart(4, "0")).join("");
+  return `${digits.split("").toReversed().join(".")}.ip6.arpa`;
+}
+
+function connection(name: string, why: string): AcmeProblem {
+  return new AcmeProblem("connection", `No TLS connection for ${name}: ${why}.`);
+}
+
+function unauthorized(name: string, why: string): AcmeProblem {
+  return new AcmeProblem("unauthorized", `The server for ${name} ${why}.`);
+}
