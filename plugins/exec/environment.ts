@@ -1,5 +1,5 @@
-/** The variables that a program gets. */
-import type { Said } from "./styles.ts";
+/** The environment of the program, and the secrets in it to mask. */
+import type { Task } from "./styles.ts";
 
 export interface EnvironmentSettings {
   readonly inherited: Readonly<Record<string, string | undefined>>;
@@ -8,20 +8,20 @@ export interface EnvironmentSettings {
   readonly passEnv: readonly string[];
 }
 
-/** What certbot tells its hooks beside the challenge. */
+/** What certbot passes to its hooks besides the challenge. */
 export interface Round {
   /** The names of the run, without `*.`. */
   readonly names: readonly string[];
-  /** Challenges that are presented after this one. */
+  /** Number of challenges still to present after this one. */
   readonly remaining: number;
   /** What the program printed on stdout when it presented. */
   readonly output: string;
 }
 
-/** acmectl's own variables stay behind, for there are secrets among them; what the user's shell has goes on. */
+/** The inherited environment without acmectl's own variables, which may hold secrets. */
 export function environmentOf(
   settings: EnvironmentSettings,
-  said: Said,
+  task: Task,
   round: Round,
 ): Record<string, string | undefined> {
   const { inherited, passEnv, env, secrets } = settings;
@@ -32,12 +32,12 @@ export function environmentOf(
     ...Object.fromEntries(theirs),
     ...env,
     ...secrets,
-    ...told(said),
-    ...certbot(said, round),
+    ...own(task),
+    ...certbot(task, round),
   };
 }
 
-/** Hides what must not be shown of a program's output, which may come a line at a time. */
+/** Masks the secrets in one line of output. */
 export function masking(settings: EnvironmentSettings): (text: string) => string {
   const { inherited, passEnv, env, secrets } = settings;
   const known = Object.entries({ ...inherited, ...env }).flatMap(([name, value = ""]) => [
@@ -52,30 +52,30 @@ export function masking(settings: EnvironmentSettings): (text: string) => string
   return (text) => distinct.reduce((masked, secret) => masked.replaceAll(secret, "***"), text);
 }
 
-/** A shorter value is a switch, a number or a word that stands in every other line. */
+/** Shorter values are switches, numbers and common words. */
 const shortest = 6;
 
 function isSecret(name: string, value: string): boolean {
   return value.length >= shortest && sensitive.some((pattern) => pattern.test(name));
 }
 
-/** As acme.sh, lego, database programs and CI systems call theirs. */
+/** Names that acme.sh, lego, database programs and CI systems use for secrets. */
 const sensitive = [
   /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|AUTH_?DATA|COOKIE/i,
   /(?:KEY|PASS|AUTH|BEARER|HMAC)\d*$/i,
   /(?:^|_)(?:PAT|PSK|PIN|PW)\d*$/i,
-  // The shell's own two are folders.
+  // PWD and OLDPWD of the shell are folders.
   /^(?!(?:OLD)?PWD$).*PWD\d*$/i,
   /^OVH_(?:AK|AS|CK)$/,
 ];
 
-/** That of `postgres://user:password@host`, of a proxy and the like, as it stands there. */
+/** The password in a URL such as `postgres://user:password@host`, as written there. */
 function passwordIn(value: string): readonly string[] {
   const [, password] = /^[\w+.-]+:\/\/[^/:@\s]*:([^/\s]+)@/.exec(value) ?? [];
   return password === undefined || password.length < shortest ? [] : [password];
 }
 
-function told({ action, challenge, zone }: Said): Record<string, string> {
+function own({ action, challenge, zone }: Task): Record<string, string> {
   return {
     ACMECTL_ACTION: action,
     ACMECTL_TYPE: challenge.type,
@@ -89,7 +89,7 @@ function told({ action, challenge, zone }: Said): Record<string, string> {
 }
 
 function certbot(
-  { action, challenge: { identifier, recordValue } }: Said,
+  { action, challenge: { identifier, recordValue } }: Task,
   { names, remaining, output }: Round,
 ): Record<string, string> {
   const all = names.includes(identifier.value) ? names : [identifier.value];

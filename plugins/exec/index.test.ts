@@ -96,7 +96,7 @@ async function presentAndCleanup(given: Partial<Options>, challenge: Dns01Challe
   return recorded();
 }
 
-describe("conformance", async () => {
+describe("conformance of the exec solver", async () => {
   const store = await script(
     "store",
     `#!/bin/sh
@@ -136,9 +136,9 @@ echo "using $API_KEY"
     },
     broken: [
       {
-        when: "a line for a shell is given as one word",
+        when: "a shell line is given as one word",
         options: { ...options, command: [`${store} --flag 1`] },
-        says: /spaces included.*a word each: `command: \[\S*store, --flag, 1\]`.*store --exec-command=--flag --exec-command=1 as flags.*shell: true/s,
+        says: /with its spaces.*one word per item: `command: \[\S*store, --flag, 1\]`.*store --exec-command=--flag --exec-command=1 as flags.*shell: true/s,
       },
       {
         when: "the program is missing",
@@ -148,7 +148,7 @@ echo "using $API_KEY"
       {
         when: "the program cannot be run",
         options: { ...options, command: ["/etc/passwd"] },
-        says: /may not be used by this user[^]*chmod \+x/,
+        says: /cannot be run by this user[^]*chmod \+x/,
       },
       {
         when: "the program is a folder",
@@ -161,7 +161,7 @@ echo "using $API_KEY"
           ...options,
           command: ["sh", "-c", "echo token hunter2-hunter2 refused; exit 3"],
         },
-        says: /exit code 3; the last it printed:\ntoken \*\*\* refused/,
+        says: /exit code 3; its last output:\ntoken \*\*\* refused/,
       },
       {
         when: "a dnsapi script is used without acme.sh",
@@ -169,17 +169,17 @@ echo "using $API_KEY"
         says: /Set acmeSh/,
       },
       {
-        when: "a command is no dnsapi script",
+        when: "the command is not a dnsapi script",
         options: { ...options, style: "acme.sh", command: ["dns_cf; reboot"], acmeSh: "/bin/sh" },
-        says: /no dnsapi script/,
+        says: /not a dnsapi script/,
       },
       {
-        when: "a placeholder means nothing",
+        when: "a placeholder is unknown",
         options: { ...options, style: "template", command: ["/bin/true", "{fqnd}"] },
-        says: /\{fqnd\}, which means nothing[^]*\{fqdn\}/,
+        says: /unknown placeholder \{fqnd\}[^]*\{fqdn\}/,
       },
       {
-        when: "placeholders would meet a shell",
+        when: "sh would parse placeholders",
         options: { ...options, style: "template", shell: true, command: ["echo {value}"] },
         says: /\$ACMECTL_VALUE/,
       },
@@ -188,7 +188,7 @@ echo "using $API_KEY"
   for (const { name, run } of cases) it(name, run);
 });
 
-describe("the styles call", () => {
+describe("the exec solver calls the program in the style of", () => {
   const challenge = challengeFor("dns-01", "example.test", {
     wildcard: true,
     token: "-BeginsWithADash_and_goes_on",
@@ -312,7 +312,7 @@ dns_example_rm() { "${recorder}" rm "$@"; return "\${RETURN:-0}"; }
     );
   });
 
-  it("warn where a program would take the name from the domain, and it is a CNAME", async () => {
+  it("dehydrated, with a warning if the record name is behind a CNAME", async () => {
     const log = recordingLog();
     const made = await solver({ style: "dehydrated", command: [recorder] }, log);
     const { identifier, wildcard, validationName, recordName } = challenge;
@@ -326,8 +326,8 @@ const findZone = async () => {
   throw new Problem("network", { detail: "no resolver", hint: "look" });
 };
 
-describe("the environment", () => {
-  it("has the challenge, the user's variables and those of the config, and none of acmectl's own", async () => {
+describe("the environment of the program", () => {
+  it("has the challenge, inherited and configured variables, but not acmectl's own", async () => {
     vi.stubEnv("ACMECTL_CLOUDFLARE_API_TOKEN", "s3cret");
     vi.stubEnv("ACMECTL_EAB_HMAC", "s3cret");
     vi.stubEnv("ACMECTL_MINE", "wanted");
@@ -357,7 +357,7 @@ describe("the environment", () => {
     expect(Object.keys(env).filter((name) => name.startsWith("ACMECTL_"))).toHaveLength(9);
   });
 
-  it("does without the zone where none can be found", async () => {
+  it("has an empty ACMECTL_ZONE if no zone is found", async () => {
     const context = solverContext({ findZone });
     const made = await exec.create({ ...defaults, command: [recorder] }, context);
     await made.present(challengeFor("dns-01", "example.test"), call);
@@ -365,7 +365,7 @@ describe("the environment", () => {
   });
 });
 
-describe("secrets", () => {
+describe("secrets in the output of a program", () => {
   const challenge = challengeFor("dns-01", "example.test");
   const says = async (text: string, more: Partial<Options> = {}) => {
     const log = recordingLog();
@@ -391,7 +391,7 @@ describe("secrets", () => {
     ["OVH_CK", "MtSwSrPpNjqf"],
     ["DATABASE_URL", "postgres://dns:sw0rdf1sh@db.example.com/zones", "sw0rdf1sh"],
     ["https_proxy", "http://me:pr0xy@word@proxy.example.com:3128", "pr0xy@word"],
-  ])("of the variable %s are masked in lines and failure", async (name, value, secret = value) => {
+  ])("are masked in log lines and failures: %s", async (name, value, secret = value) => {
     vi.stubEnv(name, value);
     const { told, logged } = await says(`printf 'it is <%s>\\n' "$${name}"`);
     expect(told).toContain("***");
@@ -399,7 +399,7 @@ describe("secrets", () => {
     expect(told + logged).not.toContain(secret);
   });
 
-  it("are not what merely looks like one: folders, paths and small words", async () => {
+  it("do not include folders, paths and short words", async () => {
     const open = { OLDPWD: "/var/lib/before", A_PATH: "/opt/a-path", DEBUG_KEY: "true" };
     for (const [name, value] of Object.entries(open)) vi.stubEnv(name, value);
     const { told } = await says('pwd; echo "$OLDPWD $A_PATH $DEBUG_KEY"', {
@@ -408,7 +408,7 @@ describe("secrets", () => {
     expect(told).toContain(`${folder.path}\n/var/lib/before /opt/a-path true`);
   });
 
-  it("are masked before a long line is cut, and line by line when they have several", async () => {
+  it("are masked before a long line is cut, and each line of a multi-line secret", async () => {
     const secrets = { LONG: "0123456789abcdefghij", PEM: "-----BEGIN-----\r\nMIIEvQIBADAN\r\n" };
     const { told, logged } = await says(`printf '%0990d' 0; echo "$LONG $LONG"; echo "$PEM"`, {
       secrets,
@@ -419,8 +419,8 @@ describe("secrets", () => {
   });
 });
 
-describe("a shell", () => {
-  it("is not there unless asked for, and then reads nothing but the command", async () => {
+describe("sh", () => {
+  it("runs only if `shell` is set, and then parses only the command", async () => {
     const hostile = challengeFor("dns-01", "example.test", {
       recordName: '$(touch "$PWNED");`id`',
     });
@@ -434,14 +434,14 @@ describe("a shell", () => {
   });
 });
 
-describe("a bad script", () => {
+describe("a failing script", () => {
   const challenge = challengeFor("dns-01", "example.test");
   const failing = async (text: string, more: Partial<Options> = {}) =>
     problemOf(
       (await solver({ command: [await script("bad", text)], ...more })).present(challenge, call),
     );
 
-  it("is quoted with its last 20 lines, from stdout and stderr, whatever they hold", async () => {
+  it("is reported with its last 20 lines of stdout and stderr", async () => {
     const problem = await failing(
       `#!/bin/sh
 i=0; while [ $i -lt 100 ]; do echo "line $i"; i=$((i+1)); done
@@ -461,13 +461,13 @@ printf 'no newline at the end' >&2; exit 5`,
     ["#!/bin/sh\nexit 126", /exit code 126[^]*noexec/],
     ["#!/bin/sh\nno-such-command-here", /exit code 127[^]*cron and systemd/],
     ["#!/no/such/interpreter\n", /was not found[^]*first line/],
-    ["#!/bin/sh\nkill -9 $$", /was ended by SIGKILL, and printed nothing/],
-  ])("that is %j is explained", async (text, says) => {
+    ["#!/bin/sh\nkill -9 $$", /was killed by SIGKILL and printed nothing/],
+  ])("%j is explained", async (text, says) => {
     const problem = await failing(text);
     expect(`${problem.message}\n${problem.hint}`).toMatch(says);
   });
 
-  it("that hangs is ended after its time, with all that it has started", async () => {
+  it("that hangs is killed after the timeout, with its children", async () => {
     const problem = await failing(
       `#!/bin/sh
 sleep 600 & echo $! > "${at("child.pid")}"
@@ -476,13 +476,13 @@ echo waiting; wait; sleep 600`,
       { timeout: 300 },
     );
     expect(problem.message).toContain(
-      "did not end within 0.3 s and was stopped; the last it printed:\nwaiting",
+      "did not finish within 0.3 s and was killed; its last output:\nwaiting",
     );
     const pid = Number(await readFile(at("child.pid"), "utf8"));
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
-  it("ends with the run when that is aborted", async () => {
+  it("is killed when the run is aborted", async () => {
     const aborting = new AbortController();
     const command = [
       await script("slow", `#!/bin/sh\necho $$ > "${at("slow.pid")}"; exec sleep 600`),
@@ -497,7 +497,7 @@ echo waiting; wait; sleep 600`,
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
-  it("that leaves something behind in the background does not hold the run up", async () => {
+  it("that leaves a background process does not delay the run", async () => {
     const pidFile = at("left.pid");
     const command = [
       await script("daemon", `#!/bin/sh\nsleep 600 & echo $! > "${pidFile}"\nexit 0`),
@@ -507,14 +507,14 @@ echo waiting; wait; sleep 600`,
   });
 });
 
-describe("several names", () => {
+describe("several records", () => {
   const overlap = `#!/bin/sh
 mkdir "$LOCK/$2" || exit 3
 [ "$(ls "$LOCK" | wc -l)" -le "$MOST" ] || exit 4
 sleep 0.05
 rmdir "$LOCK/$2"`;
 
-  it.each([1, 3])("are worked on %i at a time, one record never by two calls", async (parallel) => {
+  it.each([1, 3])("are worked on %i at a time, with one call per record", async (parallel) => {
     await rm(at("lock"), { recursive: true, force: true });
     await mkdir(at("lock"));
     const made = await solver({
@@ -528,7 +528,7 @@ rmdir "$LOCK/$2"`;
     await Promise.all(challenges.map((challenge) => made.present(challenge, call)));
   });
 
-  it("that wait are given up when the run is aborted", async () => {
+  it("that wait for their turn are dropped when the run is aborted", async () => {
     const aborting = new AbortController();
     const made = await solver({ command: ["sleep", "600"], style: "template" });
     const all = ["a.test", "b.test"].map((name) =>
@@ -541,8 +541,8 @@ rmdir "$LOCK/$2"`;
   });
 });
 
-describe("acmectl", () => {
-  it("takes lego's variables, reads secrets by reference and shows none of them", async () => {
+describe("acmectl with the exec solver", () => {
+  it("reads lego's variables and secrets by reference, and masks them", async () => {
     await using state = await temporaryFolder();
     const command = await script("leaky", '#!/bin/sh\necho "key $MY_KEY"; exit 1\n');
     const config = join(state.path, "config.yaml");

@@ -1,12 +1,14 @@
-/** dns-01 by a program of the user's, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
-import { defineSolver } from "acmectl/plugin";
-import { runnable } from "./runnable.ts";
-import { scriptSolver } from "./solver.ts";
-import { styles } from "./styles.ts";
+/** dns-01 through a program, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
+import { defineSolver, Problem } from "acmectl/plugin";
+import type { Call, Dns01Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
+import { lanes, readable, run, runnable } from "./client.ts";
+import { environmentOf, masking, type EnvironmentSettings } from "./environment.ts";
+import { ended, unusable } from "./errors.ts";
+import { derivesName, invocationOf, styles, type Action, type StyleSettings } from "./styles.ts";
 
 export default defineSolver({
   summary:
-    "dns-01 by a script of yours, also one made for lego, certbot, dehydrated, uacme or acme.sh",
+    "runs your script for dns-01; hooks for lego, certbot, dehydrated, uacme and acme.sh work",
   challengeTypes: ["dns-01"],
   concurrency: 8,
   options: {
@@ -17,19 +19,19 @@ export default defineSolver({
       env: ["EXEC_PATH"],
       placeholder: "WORD",
       description:
-        "The program, then what comes before the style's own arguments, a word each; with style acme.sh the dnsapi script, e.g. dns_cf.",
+        "Program and its first arguments, one word each; for style acme.sh, the dnsapi script.",
     },
     cleanupCommand: {
       type: "list",
       verbatim: true,
       placeholder: "WORD",
-      description: "Another program for cleaning up, as certbot's --manual-cleanup-hook.",
+      description: "Separate program for cleanup, like certbot's --manual-cleanup-hook.",
     },
     style: {
       type: "string",
       choices: styles,
       default: "lego",
-      description: "How the program is called: the arguments that it expects.",
+      description: "Calling convention that the program expects.",
     },
     mode: {
       type: "string",
@@ -41,48 +43,46 @@ export default defineSolver({
     shell: {
       type: "boolean",
       default: false,
-      description:
-        "Let sh read the command, so that pipes, quotes and variables work; arguments follow as they are, unread by sh.",
+      description: "Run the command by sh, so that pipes, quotes and variables work.",
     },
     acmeSh: {
       type: "path",
       placeholder: "FILE",
-      description: "The acme.sh whose functions the dnsapi script calls, with style acme.sh.",
+      description: "Path of acme.sh, whose functions the dnsapi script needs (style acme.sh).",
     },
     env: {
       type: "map",
       placeholder: "NAME=VALUE",
-      description: "Further variables for the program.",
+      description: "Environment variables for the program.",
     },
     secrets: {
       type: "map",
       secret: true,
       description:
-        "Further variables for the program whose values are secret: masked in all that it prints.",
+        "Environment variables whose values are masked in everything the program prints.",
     },
     passEnv: {
       type: "list",
       placeholder: "NAME",
-      description:
-        "Variables of acmectl's own (ACMECTL_...) that the program gets; all others are kept from it, those without that prefix are not.",
+      description: "Variables named ACMECTL_… to pass to the program; by default they are removed.",
     },
     directory: {
       type: "path",
       placeholder: "DIR",
-      description: "Where the program runs; acmectl's working directory when absent.",
+      description: "Working directory of the program. Default: the current one.",
     },
     timeout: {
       type: "duration",
       default: 120_000,
       min: 100,
-      description: "How long one call may take; then it is ended, with all that it has started.",
+      description: "Time limit for one call; then the program and its children are killed.",
     },
     parallel: {
       type: "integer",
       default: 1,
       min: 1,
       max: 8,
-      description: "How many names may be worked on at once; one record never by two calls.",
+      description: "Number of records to work on at once; calls for one record never overlap.",
     },
   },
   create(options, context) {
@@ -95,9 +95,131 @@ export default defineSolver({
       cleanupCommand: options.cleanupCommand ?? options.command,
       directory: options.directory ?? process.cwd(),
       inherited: process.env,
-      runnable,
       log: context.log,
       findZone: (name) => context.findZone(name),
     });
   },
 });
+
+/** What certbot passes to the cleanup hook. */
+interface Receipt {
+  readonly output: string;
+}
+
+interface SolverSettings extends StyleSettings, EnvironmentSettings {
+  readonly directory: string;
+  /** Milliseconds for one call. */
+  readonly timeout: number;
+  readonly parallel: number;
+  readonly log: Log;
+  readonly findZone: (recordName: string) => Promise<Zone>;
+}
+
+function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
+  const inLane = lanes(settings.parallel);
+  const mask = masking(settings);
+  let names: readonly string[] = [];
+  let remaining = 0;
+  const runFor = async (
+    action: Action,
+    challenge: Dns01Challenge,
+    receipt: Receipt | undefined,
+    { signal }: Call,
+  ) => {
+    const zone = await zoneOf(challenge.recordName, settings);
+    const task = { action, challenge, zone };
+    const { argv } = invocationOf(settings, task);
+    if (action === "present") remaining = Math.max(0, remaining - 1);
+    const round = { names, remaining, output: receipt?.output ?? "" };
+    const env = environmentOf(settings, task, round);
+    const { directory, timeout, log } = settings;
+    const onLine = (line: string) => log.info(`${nameOf(settings, action)}: ${line}`);
+    const ran = await run({ argv, env, directory, timeout, signal, mask, onLine });
+    const problem = ended(ran, {
+      program: nameOf(settings, action),
+      action,
+      challenge,
+      timeout,
+    });
+    if (problem !== undefined) throw problem;
+    return { output: ran.output };
+  };
+  return {
+    async preflight(targets, { signal }) {
+      signal.throwIfAborted();
+      names = targets.map(({ identifier }) => identifier.value);
+      remaining = targets.length;
+      warnOfCnames(targets, settings);
+      for (const target of targets.slice(0, 1)) await check(target, settings);
+    },
+    present: (challenge, given) =>
+      inLane(challenge.recordName, given.signal, () =>
+        runFor("present", challenge, undefined, given),
+      ),
+    async cleanup(challenge, receipt, given) {
+      await inLane(challenge.recordName, given.signal, () =>
+        runFor("cleanup", challenge, isReceipt(receipt) ? receipt : undefined, given),
+      );
+    },
+  };
+}
+
+/** Checks that the programs can be run and that the settings fit together. Runs nothing. */
+async function check(target: Target, settings: SolverSettings): Promise<void> {
+  const { identifier, wildcard, validationName = "", recordName = "" } = target;
+  const names = { identifier, wildcard, validationName, recordName };
+  const values = { token: "token", keyAuthorization: "token.thumbprint", recordValue: "value" };
+  const challenge = { type: "dns-01", ...names, ...values } as const;
+  const where = { directory: settings.directory, path: pathOf(settings) };
+  for (const action of ["present", "cleanup"] as const) {
+    const { argv, files } = invocationOf(settings, { action, challenge, zone: "zone" });
+    const reason = await runnable(argv[0], where);
+    if (reason !== undefined) throw unusable(argv[0], reason, settings.directory);
+    for (const file of files) {
+      const unread = await readable(file);
+      if (unread !== undefined) throw unusable(file, unread, settings.directory);
+    }
+  }
+}
+
+function pathOf({ inherited, env, secrets }: SolverSettings): string | undefined {
+  return secrets["PATH"] ?? env["PATH"] ?? inherited["PATH"];
+}
+
+function warnOfCnames(targets: readonly Target[], { style, log }: SolverSettings): void {
+  if (!derivesName(style)) return;
+  for (const { identifier, validationName, recordName } of targets) {
+    if (validationName === recordName) continue;
+    log.warn(
+      `${validationName} is a CNAME to ${recordName}: a program of style ${style} gets only the domain as argument, and must read the record name from ACMECTL_FQDN`,
+      { step: "preflight", identifier: identifier.value },
+    );
+  }
+}
+
+/** For ACMECTL_ZONE, which most programs do not use. */
+async function zoneOf(
+  recordName: string,
+  { findZone, log }: SolverSettings,
+): Promise<string | undefined> {
+  try {
+    return (await findZone(recordName)).name;
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    log.debug(`no zone found for ${recordName}, so ACMECTL_ZONE is empty: ${error.message}`);
+    return undefined;
+  }
+}
+
+function nameOf({ command, cleanupCommand }: StyleSettings, action: Action): string {
+  return (action === "present" ? command : cleanupCommand)[0] ?? "";
+}
+
+function isReceipt(value: unknown): value is Receipt {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "output" in value &&
+    typeof value.output === "string"
+  );
+}

@@ -1,4 +1,4 @@
-/** What a program expects to be called with, by whose conventions. */
+/** The arguments of a call, by the conventions of the client that the program was written for. */
 import { basename, dirname, join } from "node:path";
 import { Problem, type Dns01Challenge } from "acmectl/plugin";
 
@@ -22,30 +22,30 @@ export interface StyleSettings {
   readonly acmeSh: string | undefined;
 }
 
-/** What one call says; `zone` where it is known. */
-export interface Said {
+/** One call of the program. `zone` is undefined if it was not found. */
+export interface Task {
   readonly action: Action;
   readonly challenge: Dns01Challenge;
   readonly zone: string | undefined;
 }
 
-/** A program and its arguments, and the files that have to be there. */
+/** A program with its arguments, and the files that it reads. */
 export interface Invocation {
   readonly argv: readonly [program: string, ...args: string[]];
   readonly files: readonly string[];
 }
 
-/** Throws a Problem of kind `config` where the settings do not fit together. */
-export function invocationOf(settings: StyleSettings, said: Said): Invocation {
+/** Throws a Problem of kind `config` if the settings do not fit together. */
+export function invocationOf(settings: StyleSettings, task: Task): Invocation {
   const { style, shell } = settings;
-  const words = said.action === "present" ? settings.command : settings.cleanupCommand;
-  if (style === "acme.sh") return acmeShInvocation(settings, words, said);
+  const words = task.action === "present" ? settings.command : settings.cleanupCommand;
+  if (style === "acme.sh") return acmeShInvocation(settings, words, task);
   const { program, args } =
     style === "template"
-      ? { program: template(words, said, shell), args: [] }
-      : { program: words, args: argumentsOf[style](said) };
+      ? { program: template(words, task, shell), args: [] }
+      : { program: words, args: argumentsOf[style](task) };
   if (shell) {
-    // The shell reads what the user wrote, and never what a CA or a name brings: that comes as "$@".
+    // The shell parses only what the user wrote. What comes from the CA is passed as "$@".
     const line = args.length === 0 ? program.join(" ") : `${program.join(" ")} "$@"`;
     return { argv: ["sh", "-c", line, "sh", ...args], files: [] };
   }
@@ -53,14 +53,14 @@ export function invocationOf(settings: StyleSettings, said: Said): Invocation {
   return { argv: [first, ...before, ...args], files: [] };
 }
 
-/** True where the program learns the name of the record only from `ACMECTL_FQDN`, and else makes it from the domain. */
-export function guessesName(style: Style): boolean {
+/** True if the program gets the domain and derives the record name from it. */
+export function derivesName(style: Style): boolean {
   return ["lego-raw", "certbot", "dehydrated", "uacme"].includes(style);
 }
 
-const argumentsOf: Record<Exclude<Style, "acme.sh" | "template">, (said: Said) => string[]> = {
+const argumentsOf: Record<Exclude<Style, "acme.sh" | "template">, (task: Task) => string[]> = {
   lego: ({ action, challenge }) => [action, `${challenge.recordName}.`, challenge.recordValue],
-  // `--`, since a token may begin with a dash.
+  // A token may begin with a dash.
   "lego-raw": ({ action, challenge: { identifier, token, keyAuthorization } }) => [
     action,
     "--",
@@ -84,17 +84,17 @@ const argumentsOf: Record<Exclude<Style, "acme.sh" | "template">, (said: Said) =
   ],
 };
 
-function template(words: readonly string[], said: Said, shell: boolean): readonly string[] {
-  if (!shell) return words.map((word) => fill(word, said));
+function template(words: readonly string[], task: Task, shell: boolean): readonly string[] {
+  if (!shell) return words.map((word) => fill(word, task));
   if (!words.some((word) => /\{\w+\}/.test(word.replaceAll(/\$\{\w+\}/g, "")))) return words;
   throw new Problem("config", {
     detail:
-      "The exec solver's template would be read by a shell after its placeholders were filled in.",
-    hint: 'Use the variables instead, quoted: "$ACMECTL_FQDN", "$ACMECTL_VALUE", "$ACMECTL_ACTION"; or drop `shell`.',
+      "The exec solver's template cannot have placeholders together with `shell`: sh would parse their values.",
+    hint: 'Use the quoted variables instead: "$ACMECTL_FQDN", "$ACMECTL_VALUE", "$ACMECTL_ACTION"; or remove `shell`.',
   });
 }
 
-function fill(word: string, { action, challenge, zone }: Said): string {
+function fill(word: string, { action, challenge, zone }: Task): string {
   const known: Readonly<Record<string, string | undefined>> = {
     action,
     domain: challenge.identifier.value,
@@ -110,16 +110,16 @@ function fill(word: string, { action, challenge, zone }: Said): string {
     if (value !== undefined) return value;
     throw new Problem("config", {
       detail: Object.hasOwn(known, name)
-        ? `The zone of ${challenge.recordName} could not be found, and the exec solver's command asks for {${name}}.`
-        : `The exec solver's command has the placeholder {${name}}, which means nothing.`,
-      hint: `There are ${Object.keys(known)
+        ? `The exec solver's command uses {${name}}, but the zone of ${challenge.recordName} was not found.`
+        : `The exec solver's command has an unknown placeholder {${name}}.`,
+      hint: `Use one of ${Object.keys(known)
         .map((one) => `{${one}}`)
         .join(", ")}.`,
     });
   });
 }
 
-/** `set --` before acme.sh is read: it takes arguments for its own. */
+/** `set --`, since acme.sh would take our arguments as its own. */
 const acmeShScript = `
 acmesh=$1 script=$2 call=$3 name=$4 value=$5
 set --
@@ -133,20 +133,19 @@ if command -v _initpath >/dev/null; then _initpath >/dev/null; fi
 function acmeShInvocation(
   { acmeSh }: StyleSettings,
   [script = "", ...more]: readonly string[],
-  { action, challenge }: Said,
+  { action, challenge }: Task,
 ): Invocation {
   const name = basename(script, ".sh");
   if (!/^dns_\w+$/.test(name) || more.length > 0) {
     throw new Problem("config", {
-      detail: `The exec solver's command ${JSON.stringify([script, ...more].join(" "))} is no dnsapi script of acme.sh.`,
-      hint: "Give its name, e.g. dns_cf, or its path, e.g. /root/.acme.sh/dnsapi/dns_cf.sh, and nothing more.",
+      detail: `The exec solver's command ${JSON.stringify([script, ...more].join(" "))} is not a dnsapi script of acme.sh.`,
+      hint: "Give only its name (dns_cf) or its path (/root/.acme.sh/dnsapi/dns_cf.sh).",
     });
   }
   if (acmeSh === undefined) {
     throw new Problem("config", {
-      detail:
-        "A dnsapi script needs the functions of acme.sh, and the exec solver is not told where that is.",
-      hint: "Set acmeSh to the file, e.g. /root/.acme.sh/acme.sh.",
+      detail: "A dnsapi script needs the functions of acme.sh, but acmeSh is not set.",
+      hint: "Set acmeSh to the path of acme.sh, such as /root/.acme.sh/acme.sh.",
     });
   }
   const path = script.includes("/") ? script : join(dirname(acmeSh), "dnsapi", `${name}.sh`);

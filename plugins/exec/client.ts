@@ -1,0 +1,196 @@
+/** Starts programs: whether one can be started, how many run at once, and one run with its output and time limit. */
+import { spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { delimiter, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+
+export interface RunSettings {
+  readonly argv: readonly [program: string, ...args: string[]];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly directory: string;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+  /** Applied to whole lines, before they are cut, kept or logged. */
+  readonly mask: (text: string) => string;
+  readonly onLine: (line: string) => void;
+}
+
+export interface Ran {
+  /** Its exit code, the signal that killed it, or the error code for why it did not start. */
+  readonly end: number | string;
+  readonly timedOut: boolean;
+  /** The beginning of stdout, masked and trimmed. */
+  readonly output: string;
+  /** The last lines of stdout and stderr, masked. */
+  readonly lastLines: readonly string[];
+}
+
+const mostOutput = 16_384;
+const mostLines = 20;
+const longestLine = 1_000;
+/** Milliseconds from SIGTERM to SIGKILL. */
+const patience = 3_000;
+
+/** One run of a program, without input. Rejects only when the signal aborts; then its children are killed too. */
+export async function run(settings: RunSettings): Promise<Ran> {
+  const { argv, env, directory, timeout, signal, mask, onLine } = settings;
+  signal.throwIfAborted();
+  const [program, ...args] = argv;
+  // Its own process group, so that its children can be killed with it.
+  const child = spawn(program, args, {
+    cwd: directory,
+    env,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines: string[] = [];
+  let output = "";
+  const reading = [child.stdout, child.stderr].map((stream) =>
+    readLines(stream, (raw) => {
+      const line = mask(raw);
+      const short = line.length > longestLine ? `${line.slice(0, longestLine)}…` : line;
+      lines.push(short);
+      if (lines.length > mostLines) lines.shift();
+      if (stream === child.stdout && output.length < mostOutput) output += `${line}\n`;
+      onLine(short);
+    }),
+  );
+  const { promise: ended, resolve: end } = Promise.withResolvers<number | string>();
+  child.once("error", (error) => end("code" in error ? String(error.code) : error.message));
+  child.once("exit", (code, killedBy) => end(code ?? killedBy ?? "unknown"));
+  const guard = guarding(child.pid, timeout, signal);
+  const how = await ended;
+  guard.stop();
+  // A background process that it left may keep the pipes open.
+  const late = setTimeout(() => [child.stdout, child.stderr].map((s) => s.destroy()), 500);
+  await Promise.all(reading);
+  clearTimeout(late);
+  signal.throwIfAborted();
+  return {
+    end: how,
+    timedOut: guard.timedOut(),
+    output: output.slice(0, mostOutput).trim(),
+    lastLines: lines,
+  };
+}
+
+async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
+  const reader = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
+  reader.on("line", onLine);
+  await new Promise<void>((resolve) => {
+    reader.once("close", resolve);
+    stream.once("close", () => reader.close());
+    stream.once("error", () => reader.close());
+  });
+}
+
+function guarding(pid: number | undefined, timeout: number, signal: AbortSignal) {
+  let timedOut = false;
+  let killing: NodeJS.Timeout | undefined;
+  const stop = () => {
+    killGroup(pid, "SIGTERM");
+    killing ??= setTimeout(() => killGroup(pid, "SIGKILL"), patience);
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    stop();
+  }, timeout);
+  signal.addEventListener("abort", stop, { once: true });
+  return {
+    timedOut: () => timedOut,
+    stop() {
+      clearTimeout(timer);
+      clearTimeout(killing);
+      signal.removeEventListener("abort", stop);
+      // Its children may have ignored SIGTERM.
+      if (timedOut || signal.aborted) killGroup(pid, "SIGKILL");
+    },
+  };
+}
+
+function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has already ended.
+  }
+}
+
+/** The error code for why the program cannot be started (ENOENT, EACCES, EISDIR); undefined if it can. */
+export async function runnable(
+  program: string,
+  { directory, path }: { readonly directory: string; readonly path: string | undefined },
+): Promise<string | undefined> {
+  const places = program.includes("/")
+    ? [resolve(directory, program)]
+    : (path ?? "/usr/bin:/bin")
+        .split(delimiter)
+        .map((folder) => resolve(directory, folder, program));
+  let reason: string | undefined = "ENOENT";
+  for (const place of places) {
+    const found = await reasonFor(place, constants.X_OK);
+    if (found === undefined) return undefined;
+    if (found !== "ENOENT" && found !== "ENOTDIR") reason = found;
+  }
+  return reason;
+}
+
+/** The same for a file to read. */
+export function readable(file: string): Promise<string | undefined> {
+  return reasonFor(file, constants.R_OK);
+}
+
+async function reasonFor(file: string, mode: number): Promise<string | undefined> {
+  try {
+    if ((await stat(file)).isDirectory()) return "EISDIR";
+    await access(file, mode);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
+
+/** At most `limit` pieces of work at once; those with one key one after the other, in the order of arrival. */
+export function lanes(
+  limit: number,
+): <T>(key: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
+  const busy = new Set<string>();
+  let waiting: { key: string; enter: () => void }[] = [];
+  const admit = () => {
+    for (const one of waiting) {
+      if (busy.size >= limit) return;
+      if (busy.has(one.key)) continue;
+      busy.add(one.key);
+      waiting = waiting.filter((other) => other !== one);
+      one.enter();
+    }
+  };
+  return async (key, signal, work) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const one = { key, enter: resolve };
+    const stop = () => {
+      if (!waiting.includes(one)) return;
+      waiting = waiting.filter((other) => other !== one);
+      reject(signal.reason);
+    };
+    signal.throwIfAborted();
+    signal.addEventListener("abort", stop, { once: true });
+    waiting.push(one);
+    admit();
+    try {
+      await promise;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+    try {
+      return await work();
+    } finally {
+      busy.delete(key);
+      admit();
+    }
+  };
+}
