@@ -226,7 +226,7 @@ describe("the suite finds a solver that", () => {
     expect(fails).toContain(again);
   });
 
-  it("cannot clean up what is gone", async () => {
+  it("fails to clean up a value that is already gone", async () => {
     const found = await failures((zone) => ({
       cleanup: async ({ recordName, recordValue }) => {
         if (!zone.values(recordName).includes(recordValue)) throw refusal("404: not found");
@@ -263,7 +263,7 @@ describe("the suite finds a solver that", () => {
     expect(ownOnly).toContain("gives receipts that survive JSON");
   });
 
-  it("gives a receipt that is no JSON, or holds the secret", async () => {
+  it("returns a receipt that is not JSON, or contains the secret", async () => {
     const name = "gives receipts that survive JSON";
     expect(await failures((zone) => giving(zone, { at: new Date() }))).toContain(name);
     expect(await failures((zone) => giving(zone, { token: "good token" }))).toContain(name);
@@ -297,7 +297,7 @@ describe("the suite finds a solver that", () => {
     expect(found).toContain("takes several back at once as it takes each back");
   });
 
-  it("goes on when it was aborted, or publishes first", async () => {
+  it("ignores an aborted signal, or publishes first", async () => {
     const name = "rejects at once, with nothing published, when it is aborted";
     const goesOn = await failures((zone) => ({
       present: async ({ recordName, recordValue }) => zone.add(recordName, recordValue),
@@ -312,7 +312,7 @@ describe("the suite finds a solver that", () => {
     expect(publishes).toEqual([name]);
   });
 
-  it("logs a secret, or says it in a Problem's cause", async () => {
+  it("logs a secret, or puts it in a Problem's cause", async () => {
     const zone = memoryZone();
     const loud = solverOf(zone);
     const cases = casesOf(zone, {
@@ -331,7 +331,7 @@ describe("the suite finds a solver that", () => {
     expect(found).toContain("fails with a Problem when the token is refused");
   });
 
-  it("fails with an error that is no Problem, or not at all", async () => {
+  it("fails with an error that is not a Problem, or does not fail", async () => {
     const name = "fails with a Problem when the token is refused";
     const zone = memoryZone();
     const good = solverOf(zone);
@@ -369,7 +369,7 @@ describe("the suite finds a solver that", () => {
     ]);
   });
 
-  it("never says that its value is live", { timeout: 15_000 }, async () => {
+  it("never reports that its value is live", { timeout: 15_000 }, async () => {
     const found = await failures(() => ({ checkPropagation: async () => false }));
     expect(found).toEqual(["says in the end that it is live"]);
   });
@@ -394,7 +394,7 @@ describe("challengeFor", () => {
 });
 
 describe("solverContext", () => {
-  it("keeps JSON in its state and logs to whoever listens", async () => {
+  it("keeps JSON in its state, and logs to the log it is given", async () => {
     const log = recordingLog();
     const context = solverContext({ log });
     context.log.warn("slow", { seconds: 3 });

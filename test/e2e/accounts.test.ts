@@ -95,7 +95,7 @@ describe.skipIf(!available("pebble"))("accounts at Pebble", () => {
     expect(fresh.account.url).not.toBe(changed.account.url);
   });
 
-  test("that the CA has lost are told of, and made anew only when that is asked for", async () => {
+  test("that the CA has lost are reported, and registered again only with --reregister", async () => {
     await account("register --agree-tos");
     const path = await accountFolder(folder.path);
     // What is left of a Pebble that was started again: it knows neither the account nor its key.

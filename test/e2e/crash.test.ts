@@ -70,7 +70,7 @@ describe("a run that is killed", () => {
     },
   );
 
-  test("by Ctrl-C cleans up, says so and exits with 130", async () => {
+  test("by Ctrl-C cleans up, reports it and exits with 130", async () => {
     await using issuing = await startIssuing();
     const run = issue(issuing, ["-d", name]);
     issuing.ca.faults.add({
@@ -85,7 +85,7 @@ describe("a run that is killed", () => {
   });
 });
 
-test("a solver that never answers ends the run with a failure, not with silence", async () => {
+test("a solver that never returns ends the run with a failure", async () => {
   await using issuing = await startIssuing();
   await using folder = await temporaryFolder();
   const solver = join(folder.path, "hang.ts");

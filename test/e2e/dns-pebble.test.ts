@@ -77,7 +77,7 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
       { env: { HOME: state, ...env } },
     );
 
-  test("apex, wildcard and a deeper name wait for a lagging secondary, and spare a foreign value", async () => {
+  test("issues for apex, wildcard and a deeper name with a lagging secondary, and keeps a foreign TXT value", async () => {
     const record = "_acme-challenge.example.test";
     const plant = ["zone example.test", `update add ${record} 777 TXT "somebody else's"`];
     expect(await primary.update(plant, one)).toMatchObject({ code: 0 });
@@ -104,7 +104,7 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     expect(await primary.txt("_acme-challenge.www.sub.example.test")).toEqual([]);
   });
 
-  test("the embedded CA asks the DNS that was given for looking, so that a rehearsal works there too", async () => {
+  test("the embedded CA uses the resolver given on the command line, so that a dry run works with dns-01", async () => {
     const { code, stderr } = await run(
       [
         ...["issue", "-d", "*.other.test", "--server", "local", "--name", "rehearsal", "--dry-run"],
@@ -116,7 +116,7 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
   });
 
-  test("one certificate by two solvers, one of them where a CNAME leads", async () => {
+  test("issues one certificate with two solvers, one of them at a CNAME's target", async () => {
     const config = join(state, "config.yaml");
     await writeFile(
       config,
@@ -148,7 +148,7 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     expect(await primary.txt("_acme-challenge.other.test")).toEqual([]);
   });
 
-  test("a key that may not, a dead secondary: no order is wasted, the failure names all, nothing stays", async () => {
+  test("reports a TSIG key without permission and a dead secondary before an order is made", async () => {
     const more = ["--solver", "rfc2136", "--rfc2136-server", primary.server];
     const wrong = await issue(["bad.example.test"], more, {
       ACMECTL_RFC2136_TSIG_KEY: lineOf(two),

@@ -63,7 +63,7 @@ describe.skipIf(!ready)("the DNS engine against BIND with a secondary on 127.0.0
       ...more,
     });
 
-  test("a value is visible only when the secondary has caught up", async () => {
+  test("reports a value as visible only after the secondary has it", async () => {
     const change = ["zone example.test", `update add ${name} 60 TXT "${value}"`];
     expect(await primary.update(change, key)).toMatchObject({ code: 0 });
     const early = await dns().lookForTxt(name, value, signal);
@@ -78,7 +78,7 @@ describe.skipIf(!ready)("the DNS engine against BIND with a secondary on 127.0.0
       .toBe(true);
   });
 
-  test("the child zone that a CNAME leads to is found, and is looked at instead", async () => {
+  test("finds the child zone that a CNAME leads to, and queries its name servers", async () => {
     const { name: end, hops } = await dns().follow("_acme-challenge.www.example.test", signal);
     expect({ end, hops }).toEqual({
       end: "www.acme.example.test",
@@ -94,7 +94,7 @@ describe.skipIf(!ready)("the DNS engine against BIND with a secondary on 127.0.0
     expect(look.visible).toBe(true);
   });
 
-  test("a DNAME is followed, and a circle is refused", async () => {
+  test("follows a DNAME, and rejects a CNAME loop", async () => {
     const through = await dns().follow("_acme-challenge.old.example.test", signal);
     expect(through.name).toBe("_acme-challenge.acme.example.test");
     await expect(dns().follow("_acme-challenge.loop.example.test", signal)).rejects.toThrow(
@@ -102,7 +102,7 @@ describe.skipIf(!ready)("the DNS engine against BIND with a secondary on 127.0.0
     );
   });
 
-  test("a secondary that is gone is named, and one that does not serve the zone is final", async () => {
+  test("names a secondary that does not respond, and fails for one that does not serve the zone", async () => {
     await secondary.close();
     const gone = await dns().lookForTxt(name, value, signal);
     expect(gone).toMatchObject({ visible: false });

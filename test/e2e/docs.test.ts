@@ -137,7 +137,7 @@ describe("docs/ci.md", () => {
     });
   });
 
-  test("a job fails, and deploys nothing, when the certificate that it hands back is garbled", async () => {
+  test("a job with a corrupt --current-cert fails and deploys nothing", async () => {
     const pipeline = parse(blocks(await page("ci.md"), "yaml")[1] ?? "") as Pipeline;
     const { variables, script } = pipeline.certificate;
     await mkdir(join(folder.path, "certificate"));
@@ -168,7 +168,7 @@ mount --bind "$STATE" /var/lib/acmectl
 `;
 
 describe.skipIf(!cronAvailable())("docs/schedule.md", () => {
-  test("the crontab is taken by a real cron, which renews by it", async () => {
+  test("a real cron accepts the crontab and renews with it", async () => {
     await using issuing = await startIssuing();
     expect((await issuing.issue(["-d", "docs.example.test"])).code).toBe(0);
     const certificate = join(issuing.state, "certificates", "docs.example.test");
@@ -192,7 +192,7 @@ describe.skipIf(!cronAvailable())("docs/schedule.md", () => {
   });
 
   test.skipIf(find("systemd-analyze") === undefined)(
-    "the units are good for systemd-analyze",
+    "systemd-analyze accepts the units",
     async () => {
       await using folder = await temporaryFolder();
       const units = blocks(await page("schedule.md"), "ini");
@@ -212,7 +212,7 @@ describe.skipIf(!cronAvailable())("docs/schedule.md", () => {
     },
   );
 
-  test("the commands exist, and print without changing anything", async () => {
+  test("the commands exist, and --dry-run changes nothing", async () => {
     const said = blocks(await page("schedule.md"), "sh").join("\n");
     const lines = said.split("\n").filter((line) => line.startsWith("acmectl schedule install"));
     expect(lines).toHaveLength(3);

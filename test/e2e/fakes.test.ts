@@ -64,7 +64,7 @@ def change(action, *values, name="_acme-challenge.boto.test.", ttl=60):
         return error.response["Error"]["Code"]
 `;
 
-  test("creates once, deletes what is exact alone, and upserts", async () => {
+  test("rejects a second CREATE and an inexact DELETE, and accepts UPSERT", async () => {
     const zone = fake.addZone("boto.test");
     const told = await boto3(
       zone,
@@ -108,7 +108,7 @@ tell(r53.list_hosted_zones_by_name(DNSName="pages.test", MaxItems="1")["HostedZo
     expect(byName).toBe(`/hostedzone/${zone}`);
   });
 
-  test("waits for a change until it is in sync, and is refused with a wrong secret", async () => {
+  test("waits until a change is INSYNC, and is rejected with a wrong secret", async () => {
     const zone = fake.addZone("wait.test");
     const [states, refused, absent] = await boto3(
       zone,
@@ -129,7 +129,7 @@ tell(change("CREATE", "two"))
 });
 
 describe.skipIf(!available("lego") || !available("pebble"))("lego at the DigitalOcean fake", () => {
-  test("presents name and wildcard, and takes both back", async () => {
+  test("presents a name and its wildcard, and removes both values", async () => {
     await using home = await temporaryFolder();
     const fake = await startDigitalOceanFake();
     fake.addDomain("lego.test");
@@ -179,7 +179,7 @@ describe.skipIf(!available("lego") || !available("pebble"))("lego at the Digital
 });
 
 describe.skipIf(!available("lexicon"))("lexicon at the Cloudflare fake", () => {
-  test("finds the zone, creates once, lists by name, and deletes one of two", async () => {
+  test("finds the zone, creates a record once, lists by name, and deletes one of two values", async () => {
     const fake = await startCloudflareFake();
     fake.pageSize = 2;
     for (const name of ["one.test", "lexicon.test", "two.test"]) fake.addZone(name);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 import { acmectl, type Spawned } from "../support/spawn.ts";
 
-test("two first runs at once, each a process of its own, make one account", async () => {
+test("two first runs at the same time, in two processes, register one account", async () => {
   await using issuing = await startIssuing();
   const proof = ["--webroot", join(issuing.state, ".."), "--no-self-check"];
   const runs = ["one.example.test", "two.example.test"].map((name) =>

@@ -26,7 +26,7 @@ async function client(name: string, args: readonly string[], env: Record<string,
   await promisify(execFile)(file, [...args], options);
 }
 
-describe.skipIf(!available("pebble"))("folders that other clients have made against Pebble", () => {
+describe.skipIf(!available("pebble"))("folders written by other clients against Pebble", () => {
   let dns: ChallengeDns;
   let pebble: Pebble;
   let httpPort: number;
@@ -78,7 +78,7 @@ describe.skipIf(!available("pebble"))("folders that other clients have made agai
   }
 
   describe.skipIf(!available("certbot"))("certbot", () => {
-    test("standalone, with hooks: account, certificate and hooks go on", async () => {
+    test("account, certificate and hooks of a standalone setup are imported and renew", async () => {
       await using home = await temporaryFolder();
       const folder = join(home.path, "letsencrypt");
       const name = "certbot.example.test";
@@ -107,7 +107,7 @@ describe.skipIf(!available("pebble"))("folders that other clients have made agai
   });
 
   describe.skipIf(!available("lego"))("lego", () => {
-    test("its account and certificate go on by the solver that is named", async () => {
+    test("account and certificate are imported and renew with the solver given", async () => {
       await using home = await temporaryFolder();
       const folder = join(home.path, ".lego");
       const name = "lego.example.test";
@@ -148,7 +148,7 @@ describe.skipIf(!available("pebble"))("folders that other clients have made agai
       await root[Symbol.asyncDispose]();
     });
 
-    test("webroot: account and certificate go on", async () => {
+    test("account and certificate of a webroot setup are imported and renew", async () => {
       await using home = await temporaryFolder();
       const folder = join(home.path, ".acme.sh");
       const name = "acmesh.example.test";

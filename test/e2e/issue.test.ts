@@ -128,7 +128,7 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
     },
   );
 
-  test("is a no-op the second time, and issues anew by the same account when the request changed or with --force", async () => {
+  test("does nothing the second time, and issues again with the same account after a change or with --force", async () => {
     await using folder = await temporaryFolder();
     const target = { pebble, httpPort };
     const first = await issue(
@@ -163,7 +163,7 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
     expect(JSON.parse(accounts.stdout)).toHaveProperty("accounts.length", 1);
   });
 
-  test("gets 100 names in one certificate by standalone", async () => {
+  test("issues one certificate for 100 names by standalone", async () => {
     await using folder = await temporaryFolder();
     const names = Array.from({ length: 100 }, (_, index) => `n${index}.example.test`);
     const { code, stderr, document } = await issue(
@@ -195,7 +195,7 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
       await root[Symbol.asyncDispose]();
     });
 
-    test.each([1, 100])("gets %i names and leaves nothing behind in the folder", async (count) => {
+    test.each([1, 100])("issues for %i names and leaves no file in the webroot", async (count) => {
       await using folder = await temporaryFolder();
       const names = Array.from({ length: count }, (_, index) => `w${index}.example.test`);
       const words = ["-d", names.join(","), "--webroot", root.path];
@@ -209,7 +209,7 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
     });
   });
 
-  test("survives a CA that refuses every second nonce", async () => {
+  test("issues 50 names when the CA rejects every second nonce", async () => {
     await using folder = await temporaryFolder();
     const port = await freePort();
     const picky = await startPebble({
@@ -235,7 +235,7 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
     }
   });
 
-  test("tells what the CA saw when a name cannot be validated, and keeps nothing", async () => {
+  test("prints what the CA saw when validation fails, and stores nothing", async () => {
     await using folder = await temporaryFolder();
     const elsewhere = await freePort();
     const { code, stderr, document } = await issue(

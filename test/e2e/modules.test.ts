@@ -42,7 +42,7 @@ test("--version loads no provider and no ACME library", async () => {
   ).toEqual([]);
 });
 
-test("an http-01 run loads its own solver alone", async () => {
+test("an http-01 run loads no other solver", async () => {
   await using issuing = await startIssuing();
   const solver = ["--solver", "standalone", "--standalone-port", String(issuing.httpPort)];
   const words = [

@@ -36,13 +36,13 @@ describe.skipIf(!available("oldest-node"))(
         env: { HOME: installed.path },
       });
 
-    test("says what it is, and loads every command and every solver", async () => {
+    test("prints its version, and loads every command and every solver", async () => {
       expect((await acmectl("--version")).stdout).toContain("v22.12.0");
       expect((await acmectl("--help")).stdout).toContain("issue");
       expect((await acmectl("solvers", "list")).stdout).toContain("route53");
     });
 
-    test("gets a certificate and renews it", async () => {
+    test("issues a certificate and renews it", async () => {
       const state = ["--state", join(installed.path, "state")];
       expect(
         (await acmectl("issue", "-d", "a.example.test", "--server", "local", ...state)).stdout,

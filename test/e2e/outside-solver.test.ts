@@ -87,7 +87,7 @@ async function trySolver(name: string, cwd: string, flagPrefix: string): Promise
 }
 
 describe("a solver outside the repository, written against acmectl/plugin alone", () => {
-  it("is typed by the package that npm installs, without skipLibCheck", async () => {
+  it("compiles against the types of the npm package, without skipLibCheck", async () => {
     const checked = await runNode([tsc, "-p", "tsconfig.json"], "dev");
     expect(checked).toEqual({ code: 0, output: "" });
     await put(
@@ -149,7 +149,7 @@ describe("a solver outside the repository, written against acmectl/plugin alone"
     expect(code).toBe(0);
   });
 
-  it("as TypeScript in a package is told to ship JavaScript", async () => {
+  it("a package of TypeScript files fails with a hint to ship JavaScript", async () => {
     const folder = "project/node_modules/acmectl-plugin-typed";
     await put(`${folder}/package.json`, { name: "acmectl-plugin-typed", exports: "./index.ts" });
     await put(`${folder}/index.ts`, solver);

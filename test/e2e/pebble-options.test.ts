@@ -19,7 +19,7 @@ async function leafOf(path: string | undefined): Promise<X509Certificate> {
   return new X509Certificate(await readFile(path ?? ""));
 }
 
-describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => {
+describe.skipIf(!available("pebble"))("options of a request against Pebble", () => {
   let dns: ChallengeDns;
   let pebble: Pebble;
   let port: number;
@@ -77,7 +77,7 @@ describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => 
     return { ...ran, certificate };
   };
 
-  test("an external account binding is wanted before an account exists, and its key is never shown", async () => {
+  test("asks for an external account binding before it creates an account, and never prints the HMAC key", async () => {
     await using folder = await temporaryFolder();
     const bare = await run(
       [
@@ -105,7 +105,7 @@ describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => 
     expect(bound.stderr + bound.stdout).not.toContain(hmac);
   });
 
-  test("a profile that is offered is used; one that is not is told with those that are", async () => {
+  test("uses a profile that the CA offers, and lists the offered ones for another", async () => {
     await using folder = await temporaryFolder();
     const short = await issue(folder.path, ["-d", "s.example.test", "--profile", "shortlived"]);
     expect(short.code).toBe(0);
@@ -117,7 +117,7 @@ describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => 
     expect(unknown.stderr).toContain("shortlived (Six days)");
   });
 
-  test("an IP address is proven by http-01 and named as such", async () => {
+  test("issues for an IP address by http-01, with an iPAddress SAN", async () => {
     await using folder = await temporaryFolder();
     const ran = await issue(folder.path, ["-d", "127.0.0.1"]);
     expect(ran.stderr).not.toContain("Hint");
@@ -127,7 +127,7 @@ describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => 
     );
   });
 
-  test("a chain is chosen by its root, and an unknown one falls back with a warning", async () => {
+  test("chooses the chain by its root, and falls back to the default chain with a warning", async () => {
     await using folder = await temporaryFolder();
     const roots = await pebble.issuingRoots();
     const second = new X509Certificate(roots[1] ?? "");
@@ -150,7 +150,7 @@ describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => 
     expect(fallen.stderr).toContain("No Such Root");
   });
 
-  test("a certificate signing request keeps its key to itself", async () => {
+  test("issues from a CSR without a private key in the state", async () => {
     await using folder = await temporaryFolder();
     const [key, csr] = [join(folder.path, "my.key"), join(folder.path, "my.csr")];
     await openssl(
@@ -178,7 +178,7 @@ describe.skipIf(!available("pebble"))("what a request may ask of Pebble", () => 
     );
   });
 
-  test("--reuse-key keeps the key, and without it every certificate has its own", async () => {
+  test("renews with the same key under --reuse-key, and with a new key otherwise", async () => {
     await using folder = await temporaryFolder();
     const keys: string[] = [];
     for (const words of [["--reuse-key"], ["--reuse-key", "--force"], ["--force"]]) {

@@ -52,7 +52,7 @@ describe.skipIf(!available("pebble"))(
       expect(status).toBe(200);
     };
 
-    test("replaces its predecessor, twice in a row, and then has nothing to do", async () => {
+    test("renews with `replaces` twice in a row, and then finds nothing due", async () => {
       await using folder = await temporaryFolder();
       const env = { HOME: folder.path };
       const where = ["--state", folder.path];

@@ -22,7 +22,7 @@ interface Shown {
 }
 
 describe.skipIf(!cronAvailable())("schedule where there is cron", () => {
-  test("installs one line beside the user's own, which cron runs at its minute and which renews, and removes it alone", async () => {
+  test("installs one crontab line beside the user's own, which cron runs and which renews, and removes only that line", async () => {
     await using issuing = await startIssuing();
     await using folder = await temporaryFolder("acmectl 50% of it's ");
     const state = join(folder.path, "state");
