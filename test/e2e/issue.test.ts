@@ -209,7 +209,7 @@ describe.skipIf(!available("pebble"))("issue against Pebble, which validates for
     });
   });
 
-  test("issues 50 names when the CA rejects every second nonce", async () => {
+  test("issues 10 names when the CA rejects every second nonce", async () => {
     await using folder = await temporaryFolder();
     const port = await freePort();
     const picky = await startPebble({
