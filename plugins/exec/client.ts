@@ -5,6 +5,7 @@ import { access, stat } from "node:fs/promises";
 import { delimiter, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { codeOf, messageOf } from "acmectl/plugin/http";
 
 export interface RunSettings {
   readonly argv: readonly [program: string, ...args: string[]];
@@ -59,7 +60,7 @@ export async function run(settings: RunSettings): Promise<Ran> {
     }),
   );
   const { promise: ended, resolve: end } = Promise.withResolvers<number | string>();
-  child.once("error", (error) => end("code" in error ? String(error.code) : error.message));
+  child.once("error", (error) => end(codeOf(error) || error.message));
   child.once("exit", (code, killedBy) => end(code ?? killedBy ?? "unknown"));
   const guard = guarding(child.pid, timeout, signal);
   const how = await ended;
@@ -150,7 +151,7 @@ async function reasonFor(file: string, mode: number): Promise<string | undefined
     await access(file, mode);
     return undefined;
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+    return codeOf(error) || messageOf(error);
   }
 }
 

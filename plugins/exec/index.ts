@@ -1,6 +1,7 @@
 /** dns-01 through a program, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Call, Dns01Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
+import { isRecord } from "acmectl/plugin/http";
 import { lanes, readable, run, runnable } from "./client.ts";
 import { environmentOf, masking, type EnvironmentSettings } from "./environment.ts";
 import { ended, unusable } from "./errors.ts";
@@ -216,10 +217,5 @@ function nameOf({ command, cleanupCommand }: StyleSettings, action: Action): str
 }
 
 function isReceipt(value: unknown): value is Receipt {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "output" in value &&
-    typeof value.output === "string"
-  );
+  return isRecord(value) && typeof value["output"] === "string";
 }

@@ -1,8 +1,9 @@
-/** Who we are to the service, and whom we take it for. */
+/** How acmectl authenticates, and which certificates it trusts. */
 import { createHmac, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { Problem } from "acmectl/plugin";
+import { systemReason } from "acmectl/plugin/http";
 
 export interface CredentialOptions {
   readonly url: string;
@@ -21,12 +22,12 @@ export interface CredentialOptions {
 export interface Credentials {
   /** Header fields of a request with this body. */
   headersFor(body: string): Readonly<Record<string, string>>;
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-  /** Hides everything secret in what the service says. */
+  readonly tls: Readonly<Record<"ca" | "cert" | "key", string | undefined>>;
+  /** Masks the secrets in a response. */
   mask(text: string): string;
 }
 
-/** Reads files and checks that all fits together; rejects with a Problem of kind `config`. */
+/** Reads the files and checks the options. Rejects with a Problem of kind `config`. */
 export async function checkedCredentials(options: CredentialOptions): Promise<Credentials> {
   assertPairs(options);
   const { username, password, token, headers, secretHeaders, hmacSecret, hmacHeader } = options;
@@ -60,32 +61,32 @@ function assertPairs(options: CredentialOptions): void {
   needs(options, "clientCertificate", "clientKey");
   needs(options, "clientKey", "clientCertificate");
   if (options.token !== undefined && options.username !== undefined) {
-    throw contradiction("both token and username are set", "Keep one of them.");
+    throw wrong("both token and username are set", "Remove one of them.");
   }
   const { username, password, pathname } = new URL(options.url);
   if (username !== "" || password !== "") {
-    throw contradiction(
-      `there are credentials in the URL (…@${new URL(options.url).host}${pathname})`,
-      "Give them as username and password: a URL stands in logs.",
+    throw wrong(
+      `the URL has credentials (…@${new URL(options.url).host}${pathname})`,
+      "Move them to username and password, since URLs are logged.",
     );
   }
 }
 
 function needs(options: CredentialOptions, one: keyof CredentialOptions, other: typeof one): void {
   if (options[one] === undefined || options[other] !== undefined) return;
-  throw contradiction(`${one} is set without ${other}`, `Set ${other} too, or drop ${one}.`);
+  throw wrong(`${one} is set without ${other}`, `Set ${other} too, or remove ${one}.`);
 }
 
-function contradiction(what: string, hint: string): Problem {
+function wrong(what: string, hint: string): Problem {
   return new Problem("config", { detail: `The webhook solver: ${what}.`, hint });
 }
 
 /** RFC 9110 §5.1 and §5.5. The value is not shown: it may be a secret. */
 function assertField(name: string, value: string): void {
   if (/^[!#$%&'*+.^_`|~\w-]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return;
-  throw contradiction(
+  throw wrong(
     `the header field ${JSON.stringify(name)} cannot be sent`,
-    "Names are letters, digits and dashes; values have no line breaks or other control characters.",
+    "Use letters, digits and dashes in names, and no line breaks or other control characters in values.",
   );
 }
 
@@ -98,11 +99,7 @@ async function tlsOf(options: CredentialOptions): Promise<Credentials["tls"]> {
     const files = `${options.clientCertificate} and ${options.clientKey}`;
     parsed(() => createSecureContext({ cert, key }), `clientCertificate and clientKey (${files})`);
   }
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
+  return { ca, cert, key };
 }
 
 async function read(
@@ -114,8 +111,10 @@ async function read(
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw contradiction(`${name} ${path} cannot be read: ${code}`, "Name a file in PEM.");
+    throw wrong(
+      `${name} ${path} cannot be read: ${systemReason(error)}`,
+      "Give a PEM file that this user can read.",
+    );
   }
 }
 
@@ -123,9 +122,9 @@ function parsed(parse: () => unknown, what: string): void {
   try {
     parse();
   } catch {
-    throw contradiction(
+    throw wrong(
       `${what} cannot be used`,
-      "They have to be in PEM, the key without a passphrase and belonging to the certificate.",
+      "Give PEM files, and a key without passphrase that belongs to the certificate.",
     );
   }
 }

@@ -146,7 +146,7 @@ const answering =
   (response: ServerResponse) =>
     void response.writeHead(status, headers).end(text);
 
-describe("conformance", async () => {
+describe("conformance of the webhook solver", async () => {
   const values = new Map<string, Set<string>>();
   const at = (name: string) => values.get(name) ?? new Set();
   const backend = await startService();
@@ -180,9 +180,9 @@ describe("conformance", async () => {
     },
     broken: [
       {
-        when: "the password is wrong, though the service repeats it",
+        when: "the password is wrong and the service quotes it",
         options: { ...options, password: "wrong-horse" },
-        says: /HTTP status 401, and says: no, not with Basic \*\*\*[^]*username and password/,
+        says: /HTTP status 401: no, not with Basic \*\*\*[^]*username and password/,
       },
       {
         when: "nothing listens",
@@ -200,9 +200,9 @@ describe("conformance", async () => {
         says: /both token and username/,
       },
       {
-        when: "credentials stand in the URL",
+        when: "the URL has credentials",
         options: { ...options, url: "https://acme:s3cret@example.test/" },
-        says: /credentials in the URL \(…@example\.test/,
+        says: /the URL has credentials \(…@example\.test/,
       },
       {
         when: "a header field has a line break",
@@ -210,7 +210,7 @@ describe("conformance", async () => {
         says: /"x-key" cannot be sent/,
       },
       {
-        when: "the CA bundle is none",
+        when: "the CA bundle is not PEM",
         options: { ...options, caBundle: "/etc/passwd" },
         says: /caBundle \(\/etc\/passwd\) cannot be used/,
       },
@@ -220,21 +220,21 @@ describe("conformance", async () => {
         says: /clientCertificate is set without clientKey/,
       },
       {
-        when: "a cert-manager webhook has a URL of another form",
+        when: "the URL is not that of a cert-manager webhook",
         options: { ...options, style: "cert-manager" },
         says: /\/apis\/GROUP\/v1alpha1\/SOLVER/,
       },
       {
-        when: "a placeholder means nothing",
+        when: "a placeholder is unknown",
         options: { ...options, style: "template", body: '{"n":"{fqnd}"}' },
-        says: /\{fqnd\}, which means nothing[^]*\{fqdn\}/,
+        says: /unknown placeholder \{fqnd\}[^]*\{fqdn\}/,
       },
     ],
   });
   for (const { name, run } of cases) it(name, run);
 });
 
-describe("the styles send", () => {
+describe("the webhook solver sends for style", () => {
   it("httpreq: name with a dot and value, below the path of the URL", async () => {
     const got = await presentAndCleanup({ url: `${service.url}/api/v1?zone=a` });
     const body = JSON.stringify({ fqdn: "example.acme.test.", value: recordValue });
@@ -255,7 +255,7 @@ describe("the styles send", () => {
     expect(await presentAndCleanup({ mode: "RAW" })).toMatchObject([...expected, ...expected]);
   });
 
-  it("cert-manager: a ChallengePayload, and take success for an answer alone", async () => {
+  it("cert-manager: a ChallengePayload", async () => {
     const url = `${service.url}/apis/acme.example.com/v1alpha1/own`;
     service.usual = (response, { body }) => {
       const { request } = JSON.parse(body) as { request: { uid: string } };
@@ -291,11 +291,11 @@ describe("the styles send", () => {
       '{"response":{"uid":"UID","success":false,"status":{"message":"no such zone"}}}',
       /no such zone/,
     ],
-    ['{"response":{"uid":"UID","success":"true"}}', /does not say why/],
-    ['{"response":{"uid":"another","success":true}}', /to another request/],
-    ["<html>", /no response/],
-    [`{"response":{"uid":"UID","success":true},"pad":"${"x".repeat(70_000)}"}`, /no response/],
-  ])("cert-manager: refuse answer %#", async (answer, says) => {
+    ['{"response":{"uid":"UID","success":"true"}}', /no reason given/],
+    ['{"response":{"uid":"another","success":true}}', /for another request/],
+    ["<html>", /no `response`/],
+    [`{"response":{"uid":"UID","success":true},"pad":"${"x".repeat(70_000)}"}`, /no `response`/],
+  ])("cert-manager, and rejects bad answer %#", async (answer, says) => {
     const url = `${service.url}/apis/acme.example.com/v1alpha1/own`;
     service.usual = (response, { body }) => {
       const { request } = JSON.parse(body) as { request: { uid: string } };
@@ -305,7 +305,7 @@ describe("the styles send", () => {
     expect((await problemOf(made.present(challenge, call))).message).toMatch(says);
   });
 
-  it("template: method, URL, header fields and body of one's own, cleaning up in another way", async () => {
+  it("template: the configured method, URL, header fields and body, and others for cleanup", async () => {
     const got = await presentAndCleanup({
       style: "template",
       method: "PUT",
@@ -327,8 +327,8 @@ describe("the styles send", () => {
   });
 });
 
-describe("the service is convinced by", () => {
-  it("a bearer token, a secret field, and a signature over the very body", async () => {
+describe("the webhook solver authenticates with", () => {
+  it("a bearer token, a secret header field and an HMAC of the body", async () => {
     const [got] = await presentAndCleanup({
       token: "bearer-token",
       secretHeaders: { "X-Api-Key": "api-key" },
@@ -344,7 +344,7 @@ describe("the service is convinced by", () => {
     expect(got?.headers["x-hub-signature-256"]).toBe(`sha256=${signature}`);
   });
 
-  it("a client certificate, while it has to show one that the CA bundle vouches for", async () => {
+  it("a client certificate, to a service that the CA bundle trusts", async () => {
     const { rootPem, rootFile, certificatePem, keyPem, certificateFile, keyFile } = await makeTls(
       folder.path,
     );
@@ -379,8 +379,8 @@ describe("the service is convinced by", () => {
   });
 });
 
-describe("a bad day", () => {
-  it("is asked again after 429 and 5xx, as Retry-After says, and no more often than allowed", async () => {
+describe("the webhook solver", () => {
+  it("retries 429 and 5xx after Retry-After, at most `retries` times", async () => {
     service.script.push(answering(429, "", { "retry-after": "7" }), answering(503), answering(502));
     await (await solver({})).present(challenge, call);
     expect(service.got).toHaveLength(4);
@@ -389,12 +389,12 @@ describe("a bad day", () => {
     const made = await solver({ retries: 2 });
     const problem = await problemOf(made.present(challenge, call));
     expect(service.got).toHaveLength(7);
-    expect(problem.message).toContain("HTTP status 503, and says: the database is away");
+    expect(problem.message).toContain("HTTP status 503: the database is away");
     expect(problem.message).toContain("set the TXT value of example.acme.test");
     expect(problem.retryable).toBe(true);
   });
 
-  it("is asked again when nobody listens yet, and not when the connection breaks after the request", async () => {
+  it("retries a refused connection, but not one that breaks after the request", async () => {
     const made = await solver({ url: `http://127.0.0.1:${await freePort()}`, retries: 3 });
     const problem = await problemOf(made.present(challenge, call));
     expect(problem.is("network")).toBe(true);
@@ -408,7 +408,7 @@ describe("a bad day", () => {
     [404, /HTTP status 404/, /appends \/present and \/cleanup/],
     [403, /HTTP status 403/, /clientCertificate/],
     [422, /HTTP status 422/, /template/],
-  ])("with HTTP status %i is told at once", async (status, says, hint) => {
+  ])("reports HTTP status %i without a retry", async (status, says, hint) => {
     service.usual = answering(status);
     const problem = await problemOf((await solver({})).present(challenge, call));
     expect(problem.message).toMatch(says);
@@ -417,7 +417,7 @@ describe("a bad day", () => {
     expect(service.got).toHaveLength(1);
   });
 
-  it("follows 307 and 308 to the same host, bounded, and nothing else", async () => {
+  it("follows at most three redirects, only 307 and 308 to the same host", async () => {
     const to = (location: string, status = 307) => answering(status, "", { location });
     service.script.push(to("/moved"), to(`${service.url}/again`, 308));
     await (await solver({ token: "bearer-token" })).present(challenge, call);
@@ -431,7 +431,7 @@ describe("a bad day", () => {
     service.script.push(to(`${other.url}/elsewhere`), to("/seen", 302));
     for (const where of [`${other.url}/elsewhere`, "/seen"]) {
       const problem = await problemOf((await solver({})).present(challenge, call));
-      expect(problem.message).toContain(`sends us on to ${JSON.stringify(where)}`);
+      expect(problem.message).toContain(`redirects to ${JSON.stringify(where)}`);
     }
     expect(other.got).toEqual([]);
     service.usual = to("/loop");
@@ -440,7 +440,7 @@ describe("a bad day", () => {
     await other.close();
   });
 
-  it("does not wait for ever, nor read for ever", async () => {
+  it("limits the time and the size of a response", async () => {
     service.script.push(() => {});
     const problem = await problemOf((await solver({ timeout: 100 })).present(challenge, call));
     expect(problem.message).toContain("ETIMEDOUT");
@@ -452,15 +452,15 @@ describe("a bad day", () => {
     await (await solver({})).present(challenge, call);
   });
 
-  it("ends when the run is aborted, also between two requests", async () => {
+  it("stops when the run is aborted during a request", async () => {
     const aborting = new AbortController();
     service.script.push(() => aborting.abort(new Error("Ctrl-C")));
     await expect((await solver({})).present(challenge, aborting)).rejects.toThrow("Ctrl-C");
   });
 });
 
-describe("acmectl", () => {
-  it("takes lego's variables, and shows nothing secret", async () => {
+describe("acmectl with the webhook solver", () => {
+  it("reads lego's variables and masks secrets", async () => {
     await using state = await temporaryFolder();
     service.usual = (response, { headers }) =>
       answering(418, `teapot for ${headers.authorization}`)(response);

@@ -1,11 +1,14 @@
-/** dns-01 by a web service that speaks lego's httpreq, cert-manager's webhook protocol, or what a template says. */
-import { defineSolver } from "acmectl/plugin";
+/** dns-01 through a web service: lego's httpreq, a cert-manager webhook, or requests from a template. */
+import { defineSolver, Problem } from "acmectl/plugin";
+import type { Call, Dns01Challenge, Log, Solver, Zone } from "acmectl/plugin";
+import { inTurns } from "acmectl/plugin/http";
+import { openHttp, type HttpSettings } from "./client.ts";
 import { checkedCredentials } from "./credentials.ts";
-import { webhookSolver } from "./solver.ts";
-import { styles } from "./styles.ts";
+import { refusal, unreachable } from "./errors.ts";
+import { requestFor, styles, type Action, type StyleSettings } from "./styles.ts";
 
 export default defineSolver({
-  summary: "dns-01 by a web service: lego's httpreq, cert-manager's webhooks, or your own",
+  summary: "calls a web service for dns-01: lego's httpreq, cert-manager webhooks, or your own",
   challengeTypes: ["dns-01"],
   concurrency: 4,
   options: {
@@ -13,14 +16,13 @@ export default defineSolver({
       type: "url",
       required: true,
       env: ["HTTPREQ_ENDPOINT"],
-      description:
-        "The service: httpreq appends /present and /cleanup; cert-manager's ends in /apis/GROUP/v1alpha1/SOLVER.",
+      description: "URL of the service; httpreq appends /present and /cleanup.",
     },
     style: {
       type: "string",
       choices: styles,
       default: "httpreq",
-      description: "What the service expects to be sent.",
+      description: "Request format that the service expects.",
     },
     mode: {
       type: "string",
@@ -33,97 +35,96 @@ export default defineSolver({
       type: "string",
       choices: ["POST", "PUT", "PATCH", "DELETE", "GET"],
       default: "POST",
-      description: "The HTTP method, in style template.",
+      description: "HTTP method (style template).",
     },
     body: {
       type: "string",
-      description:
-        'What is sent, in style template, e.g. {"name":"{fqdn}","text":"{value}"}; nothing when absent.',
+      description: 'Request body (style template), such as {"name":"{fqdn}","text":"{value}"}.',
     },
     cleanupUrl: {
       type: "url",
-      description: "Another URL for cleaning up, in style template.",
+      description: "Separate URL for cleanup (style template).",
     },
     cleanupMethod: {
       type: "string",
       choices: ["POST", "PUT", "PATCH", "DELETE", "GET"],
-      description: "Another method for cleaning up, in style template.",
+      description: "Separate method for cleanup (style template).",
     },
     cleanupBody: {
       type: "string",
-      description: "What is sent for cleaning up, in style template; as body when absent.",
+      description: "Request body for cleanup (style template). Default: body.",
     },
     headers: {
       type: "map",
       placeholder: "NAME=VALUE",
-      description: "Further header fields.",
+      description: "Additional header fields.",
     },
     secretHeaders: {
       type: "map",
       secret: true,
-      description: "Further header fields whose values are secret, such as an API key.",
+      description: "Additional header fields with secret values, such as an API key.",
     },
     username: {
       type: "string",
       env: ["HTTPREQ_USERNAME"],
-      description: "The user for basic authentication; needs password.",
+      description: "User name for basic authentication; requires password.",
     },
     password: {
       type: "string",
       secret: true,
       env: ["HTTPREQ_PASSWORD"],
-      description: "The password for basic authentication.",
+      description: "Password for basic authentication.",
     },
     token: {
       type: "string",
       secret: true,
-      description: "A bearer token, sent as Authorization: Bearer.",
+      description: "Bearer token, sent as Authorization: Bearer.",
     },
     clientCertificate: {
       type: "path",
       placeholder: "FILE",
-      description: "A certificate in PEM to show to the service (mTLS); needs clientKey.",
+      description: "Client certificate in PEM (mTLS); requires clientKey.",
     },
     clientKey: {
       type: "path",
       placeholder: "FILE",
-      description: "The private key of clientCertificate, in PEM.",
+      description: "Private key of clientCertificate, in PEM.",
     },
     hmacSecret: {
       type: "string",
       secret: true,
-      description: "Signs each body with HMAC-SHA256, sent as sha256=HEX in the field hmacHeader.",
+      description: "Key to sign each body with HMAC-SHA256, sent as sha256=HEX in hmacHeader.",
     },
     hmacHeader: {
       type: "string",
       default: "X-Hub-Signature-256",
-      description: "The header field of the signature.",
+      description: "Header field for the signature.",
     },
     caBundle: {
       type: "path",
       placeholder: "FILE",
-      description: "Roots in PEM to trust beside the usual ones.",
+      description: "Additional root certificates in PEM to trust.",
     },
     config: {
       type: "json",
-      description: "What a cert-manager webhook gets as its config.",
+      description: "JSON passed to a cert-manager webhook as config.",
     },
     namespace: {
       type: "string",
       default: "default",
       description:
-        "What a cert-manager webhook gets as resourceNamespace, where it looks for its secrets.",
+        "Namespace in which a cert-manager webhook looks for its secrets (resourceNamespace).",
     },
     ambientCredentials: {
       type: "boolean",
       default: false,
-      description: "What a cert-manager webhook gets as allowAmbientCredentials.",
+      description: "Value of allowAmbientCredentials for a cert-manager webhook.",
     },
     timeout: {
       type: "duration",
       default: 30_000,
       min: 100,
-      description: "How long to wait for one answer.",
+      description: "Time limit for one response.",
     },
     timeoutSeconds: {
       type: "integer",
@@ -131,15 +132,14 @@ export default defineSolver({
       max: 3600,
       env: ["HTTPREQ_HTTP_TIMEOUT"],
       hidden: true,
-      description: "Lego's way to say timeout, in seconds.",
+      description: "Lego's name for timeout, in seconds.",
     },
     retries: {
       type: "integer",
       default: 4,
       min: 0,
       max: 20,
-      description:
-        "How often a request is repeated that could not be delivered, or was answered by 429 or 5xx.",
+      description: "Number of retries after a failed connection, 429 or 5xx.",
     },
   },
   async create(options, context) {
@@ -154,3 +154,66 @@ export default defineSolver({
     });
   },
 });
+
+interface SolverSettings extends StyleSettings, HttpSettings {
+  readonly log: Log;
+  readonly findZone: (recordName: string) => Promise<Zone>;
+}
+
+/** There is no receipt: the service finds what to clean up by record name and value. */
+async function webhookSolver(settings: SolverSettings): Promise<Solver<"dns-01", null>> {
+  const { credentials, log, findZone } = settings;
+  const http = await openHttp(settings);
+  const inTurn = inTurns();
+  const compose = (action: Action, challenge: Dns01Challenge) => {
+    const zone = async () => (await findZone(challenge.recordName)).name;
+    return requestFor(settings, { action, challenge, zone });
+  };
+  const send = (action: Action, challenge: Dns01Challenge, { signal }: Call) =>
+    inTurn(challenge.recordName, async () => {
+      signal.throwIfAborted();
+      const request = await compose(action, challenge);
+      const attempt = {
+        action,
+        challenge,
+        request,
+        mask: (text: string) => credentials.mask(text),
+      };
+      const answer = await http.send(request, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        throw Problem.is(error) ? error : unreachable(error, attempt);
+      });
+      const problem = refusal(answer, attempt);
+      if (problem !== undefined) throw problem;
+      log.debug(`the webhook answered ${answer.status} to ${action} for ${challenge.recordName}`);
+      return null;
+    });
+  return {
+    /** Composes the requests without sending them, since a service has no dry run. */
+    async preflight(targets, { signal }) {
+      signal.throwIfAborted();
+      warnOfPlainHttp(settings);
+      for (const { identifier, wildcard, validationName = "", recordName = "" } of targets) {
+        const names = { identifier, wildcard, validationName, recordName };
+        const placeholders = {
+          token: "token",
+          keyAuthorization: "token.thumb",
+          recordValue: "value",
+        };
+        const challenge = { type: "dns-01", ...names, ...placeholders } as const;
+        for (const action of ["present", "cleanup"] as const) await compose(action, challenge);
+      }
+    },
+    present: (challenge, given) => send("present", challenge, given),
+    async cleanup(challenge, _receipt, given) {
+      await send("cleanup", challenge, given);
+    },
+    close: () => http.close(),
+  };
+}
+
+function warnOfPlainHttp({ url, log }: SolverSettings): void {
+  const { protocol, hostname, host } = new URL(url);
+  if (protocol !== "http:" || /^(localhost|127\.|\[::1\])/.test(hostname)) return;
+  log.warn(`http://${host} is not encrypted: others on the network can read the credentials`);
+}

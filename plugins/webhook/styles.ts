@@ -1,7 +1,8 @@
-/** What a service expects to be sent, by whose conventions, and what it says when it is done. */
+/** The requests that a service expects, by style, and what counts as success. */
 import { randomUUID } from "node:crypto";
 import { Problem, type Dns01Challenge } from "acmectl/plugin";
-import type { Answer } from "./http.ts";
+import { isRecord } from "acmectl/plugin/http";
+import type { Answer } from "./client.ts";
 
 export const styles = ["httpreq", "httpreq-raw", "cert-manager", "template"] as const;
 export type Style = (typeof styles)[number];
@@ -20,27 +21,27 @@ export interface StyleSettings {
   readonly ambientCredentials: boolean;
 }
 
-export interface Message {
+export interface WebhookRequest {
   readonly method: string;
   readonly url: string;
   readonly body: string;
-  /** Why a 2xx answer is no success; undefined when it is one. */
+  /** Why a 2xx response is a failure; undefined if it is a success. */
   readonly fault: (answer: Answer) => string | undefined;
 }
 
-/** What one call says; `zone` is asked for only where it is needed. */
-export interface Said {
+/** One call. `zone` is looked up only if the style needs it. */
+export interface Task {
   readonly action: Action;
   readonly challenge: Dns01Challenge;
   readonly zone: () => Promise<string>;
 }
 
-/** The request for one call. Throws a Problem of kind `config` where the settings do not fit together. */
-export async function messageOf(settings: StyleSettings, said: Said): Promise<Message> {
+/** The request for one call. Throws a Problem of kind `config` if the settings do not fit together. */
+export async function requestFor(settings: StyleSettings, task: Task): Promise<WebhookRequest> {
   const { style } = settings;
-  if (style === "template") return templated(settings, said);
-  if (style === "cert-manager") return certManager(settings, said);
-  const { action, challenge } = said;
+  if (style === "template") return templated(settings, task);
+  if (style === "cert-manager") return certManager(settings, task);
+  const { action, challenge } = task;
   const { identifier, token, keyAuthorization: keyAuth, recordName, recordValue } = challenge;
   const body =
     style === "httpreq"
@@ -50,22 +51,22 @@ export async function messageOf(settings: StyleSettings, said: Said): Promise<Me
     method: "POST",
     url: joined(settings.url, action),
     body: JSON.stringify(body),
-    // Lego looks at nothing but the status.
+    // Lego checks only the status.
     fault: () => undefined,
   };
 }
 
-/** The action below the URL's own path; its query stays. */
+/** Appends the action to the path of the URL and keeps its query. */
 function joined(base: string, action: Action): string {
   const url = new URL(base);
   url.pathname = `${url.pathname.replace(/\/+$/, "")}/${action}`;
   return url.href;
 }
 
-async function templated(settings: StyleSettings, said: Said): Promise<Message> {
+async function templated(settings: StyleSettings, task: Task): Promise<WebhookRequest> {
   const { url, method, body = "", cleanupUrl, cleanupMethod, cleanupBody } = settings;
   const own =
-    said.action === "present"
+    task.action === "present"
       ? { url, method, body }
       : {
           url: cleanupUrl ?? url,
@@ -74,15 +75,15 @@ async function templated(settings: StyleSettings, said: Said): Promise<Message> 
         };
   return {
     method: own.method,
-    url: await filled(own.url, said, encodeURIComponent),
-    body: await filled(own.body, said, (text) => JSON.stringify(text).slice(1, -1)),
+    url: await filled(own.url, task, encodeURIComponent),
+    body: await filled(own.body, task, (text) => JSON.stringify(text).slice(1, -1)),
     fault: () => undefined,
   };
 }
 
 async function filled(
   text: string,
-  { action, challenge, zone }: Said,
+  { action, challenge, zone }: Task,
   written: (value: string) => string,
 ): Promise<string> {
   const values: Readonly<Record<string, string>> = {
@@ -95,22 +96,22 @@ async function filled(
     type: challenge.type,
     zone: /\{zone\}|%7Bzone%7D/i.test(text) ? await zone() : "",
   };
-  // Braces of JSON are no placeholders: those have a word in them and nothing else.
+  // A placeholder has one word in braces, so JSON is left alone.
   return text.replaceAll(/(?:\{|%7B)(\w+)(?:\}|%7D)/gi, (_, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (value !== undefined) return written(value);
     throw new Problem("config", {
-      detail: `The webhook solver's template has the placeholder {${name}}, which means nothing.`,
-      hint: `There are ${Object.keys(values)
+      detail: `The webhook solver's template has an unknown placeholder {${name}}.`,
+      hint: `Use one of ${Object.keys(values)
         .map((one) => `{${one}}`)
         .join(", ")}.`,
     });
   });
 }
 
-/** `webhook.acme.cert-manager.io` as the webhooks of cert-manager know it. */
-async function certManager(settings: StyleSettings, said: Said): Promise<Message> {
-  const { action, challenge, zone } = said;
+/** A ChallengePayload of `webhook.acme.cert-manager.io`. */
+async function certManager(settings: StyleSettings, task: Task): Promise<WebhookRequest> {
+  const { action, challenge, zone } = task;
   const uid = randomUUID();
   const request = {
     uid,
@@ -137,21 +138,17 @@ function apiVersionOf(url: string): string {
   const found = /\/apis\/([^/]+\/[^/]+)\/[^/]+\/?$/.exec(new URL(url).pathname);
   if (found?.[1] !== undefined) return found[1];
   throw new Problem("config", {
-    detail: `The webhook solver's URL ${url} is not one of cert-manager's webhooks.`,
-    hint: "It ends in /apis/GROUP/v1alpha1/SOLVER, e.g. https://webhook.example.com/apis/acme.example.com/v1alpha1/my-solver.",
+    detail: `The webhook solver's URL ${url} is not the URL of a cert-manager webhook.`,
+    hint: "Give a URL that ends in /apis/GROUP/v1alpha1/SOLVER, such as https://webhook.example.com/apis/acme.example.com/v1alpha1/my-solver.",
   });
 }
 
 function certManagerFault({ json }: Answer, uid: string): string | undefined {
   const response = isRecord(json) ? json["response"] : undefined;
-  if (!isRecord(response)) return "its answer has no response";
-  if (response["uid"] !== uid) return "its answer is to another request (uid)";
+  if (!isRecord(response)) return "its answer has no `response`";
+  if (response["uid"] !== uid) return "its answer is for another request (uid)";
   if (response["success"] === true) return undefined;
   const { status } = response;
   const message = isRecord(status) ? status["message"] : undefined;
-  return `it reports no success: ${typeof message === "string" ? message.slice(0, 1000) : "it does not say why"}`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return `it reports a failure: ${typeof message === "string" ? message.slice(0, 1000) : "no reason given"}`;
 }

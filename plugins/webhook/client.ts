@@ -1,16 +1,17 @@
-/** One request and its answer, bounded in size and time; repeated only where that cannot do harm. */
+/** One request and its response, limited in size and time; retried only if that is harmless. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
 import type { Log } from "acmectl/plugin";
+import { codeOf } from "acmectl/plugin/http";
 import type { Credentials } from "./credentials.ts";
-import type { Message } from "./styles.ts";
+import type { WebhookRequest } from "./styles.ts";
 
 export interface Answer {
   readonly status: number;
   /** The beginning of the body. */
   readonly text: string;
-  /** Undefined when the body is no JSON, or too long. */
+  /** Undefined if the body is not JSON, or too long. */
   readonly json: unknown;
   readonly location: string | undefined;
 }
@@ -24,14 +25,14 @@ export interface HttpSettings {
 }
 
 export interface Http {
-  /** Rejects with the network's error when no answer came. */
-  send(message: Message, signal: AbortSignal): Promise<Answer>;
+  /** Rejects with the network error if there is no response. */
+  send(request: WebhookRequest, signal: AbortSignal): Promise<Answer>;
   close(): Promise<void>;
 }
 
 const longestBody = 65_536;
 const mostRedirects = 3;
-/** Milliseconds before the first repetition, and at most before any. */
+/** Milliseconds before the first retry, and at most before any. */
 const [firstPause, longestPause] = [500, 30_000];
 
 /** Opens no connection yet. */
@@ -40,17 +41,17 @@ export async function openHttp(settings: HttpSettings): Promise<Http> {
   const { ca, ...own } = settings.credentials.tls;
   const tls = { ...own, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
   const dispatcher = new EnvHttpProxyAgent({ connect: tls, requestTls: tls });
-  const once = (message: Message, signal: AbortSignal) =>
-    exchange(request, dispatcher, message, settings, signal);
+  const once = (webhookRequest: WebhookRequest, signal: AbortSignal) =>
+    exchange(request, dispatcher, webhookRequest, settings, signal);
   let closing: Promise<void> | undefined;
   return {
-    send: (message, signal) => repeated(() => redirected(once, message, signal), settings, signal),
+    send: (request, signal) => retried(() => redirected(once, request, signal), settings, signal),
     close: () => (closing ??= dispatcher.close()),
   };
 }
 
-/** Connections that were never made, 429 and 5xx: nothing was done, or the service says that it failed. */
-async function repeated(
+/** Retries failed connections, 429 and 5xx: the service did nothing, or reports a failure. */
+async function retried(
   attempt: () => Promise<Answer & { readonly retryAfter: number | undefined }>,
   { retries, log }: HttpSettings,
   signal: AbortSignal,
@@ -70,20 +71,20 @@ async function repeated(
       return outcome;
     const wait = (answered ? outcome.retryAfter : undefined) ?? pause * (0.5 + Math.random());
     const why = answered ? `HTTP status ${outcome.status}` : outcome;
-    log.debug(`the webhook is asked again in ${Math.round(wait)} ms: ${why}`);
+    log.debug(`retrying the webhook in ${Math.round(wait)} ms: ${why}`);
     await sleep(Math.min(wait, longestPause), undefined, { signal });
   }
 }
 
-/** 307 and 308 repeat the request, so they are followed to the very same host, and never from https to http. */
+/** Follows 307 and 308, but only to the same host and scheme: the request has credentials. */
 async function redirected<A extends Answer>(
-  once: (message: Message, signal: AbortSignal) => Promise<A>,
-  message: Message,
+  once: (request: WebhookRequest, signal: AbortSignal) => Promise<A>,
+  request: WebhookRequest,
   signal: AbortSignal,
 ): Promise<A> {
-  let { url } = message;
+  let { url } = request;
   for (let left = mostRedirects; ; left--) {
-    const answer = await once({ ...message, url }, signal);
+    const answer = await once({ ...request, url }, signal);
     const { status, location = "" } = answer;
     const next = URL.parse(location, url);
     const isSame = next?.host === new URL(url).host && next.protocol === new URL(url).protocol;
@@ -97,7 +98,7 @@ type Request = (typeof import("undici"))["request"];
 async function exchange(
   request: Request,
   dispatcher: Dispatcher,
-  { method, url, body }: Message,
+  { method, url, body }: WebhookRequest,
   { credentials, timeout }: HttpSettings,
   signal: AbortSignal,
 ) {
@@ -142,14 +143,6 @@ async function textOf(body: AsyncIterable<Uint8Array> & { destroy(): unknown }) 
   return { text: Buffer.concat(chunks).toString("utf8"), whole: length <= longestBody };
 }
 
-/** The system's, OpenSSL's or undici's name of an error; empty for anything else. */
-export function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return "";
-  // Several addresses were tried: the first one's reason stands for all.
-  const [one] = error instanceof AggregateError ? error.errors : [];
-  return "code" in error && typeof error.code === "string" ? error.code : codeOf(one);
-}
-
 const unsent = new Set([
   "ECONNREFUSED",
   "EHOSTUNREACH",
@@ -162,7 +155,7 @@ function isMethod(method: string): method is "POST" | "PUT" | "PATCH" | "DELETE"
   return ["POST", "PUT", "PATCH", "DELETE", "GET"].includes(method);
 }
 
-/** Seconds (RFC 9110 §10.2.3) as milliseconds; a date is not honoured. */
+/** Milliseconds from the seconds of Retry-After (RFC 9110 §10.2.3); dates are ignored. */
 function secondsOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined;
 }

@@ -1,0 +1,104 @@
+/** What the response or the network error means, and what to do. */
+import { Problem, type Dns01Challenge } from "acmectl/plugin";
+import { codeOf, messageOf } from "acmectl/plugin/http";
+import type { Answer } from "./client.ts";
+import type { Action, WebhookRequest } from "./styles.ts";
+
+export interface Attempt {
+  readonly action: Action;
+  readonly challenge: Dns01Challenge;
+  readonly request: WebhookRequest;
+  readonly mask: (text: string) => string;
+}
+
+/** The Problem for a response; undefined for a success. */
+export function refusal(answer: Answer, attempt: Attempt): Problem | undefined {
+  const { status, text } = answer;
+  if (status >= 200 && status < 300) {
+    const fault = attempt.request.fault(answer);
+    if (fault === undefined) return undefined;
+    return problem(
+      attempt,
+      fault,
+      "Check the log of the service, and the options config and namespace.",
+      {
+        retryable: true,
+      },
+    );
+  }
+  const body = text.trim() === "" ? "" : `: ${text.trim()}`;
+  if (status >= 300 && status < 400) {
+    const where = JSON.stringify(answer.location?.slice(0, 300) ?? "");
+    return problem(
+      attempt,
+      `it redirects to ${where} (HTTP status ${status})`,
+      "If that is the right service, set url to it. Since the request has credentials, acmectl follows only 307 and 308 to the same host.",
+    );
+  }
+  return problem(attempt, `HTTP status ${status}${body}`, hintFor(status), {
+    retryable: status === 429 || status >= 500,
+  });
+}
+
+/** No answer came. */
+export function unreachable(error: unknown, attempt: Attempt): Problem {
+  const code = codeOf(error);
+  const reason = code || messageOf(error);
+  return new Problem("network", {
+    detail: attempt.mask(
+      `Cannot ask the webhook ${shown(attempt)} to ${verb(attempt)}: ${reason}.`,
+    ),
+    hint: /CERT|ISSUER|SIGNATURE|SELF_SIGNED/.test(code)
+      ? "Give the root of its certificate as caBundle, or use a host name that is in the certificate."
+      : code === "ETIMEDOUT"
+        ? "Let the service only write the record, or raise timeout. It may have done it."
+        : "Check the URL, that the service runs, that firewalls allow the connection, and, with mTLS, that the service accepts clientCertificate.",
+    identifier: attempt.challenge.identifier,
+    cause: error,
+  });
+}
+
+function hintFor(status: number): string {
+  switch (status) {
+    case 400:
+    case 415:
+    case 422:
+      return "Choose the style that the service expects, or write a template.";
+    case 401:
+    case 403:
+      return "Check the credentials that the service requires: username and password, token, secretHeaders, hmacSecret or clientCertificate.";
+    case 404:
+    case 405:
+      return "Check the URL and the style: only httpreq appends /present and /cleanup to the URL.";
+    case 429:
+      return "Wait and try again, or raise `retries`.";
+    default:
+      return "Check the log of the service.";
+  }
+}
+
+function problem(
+  attempt: Attempt,
+  what: string,
+  hint: string,
+  { retryable = false }: { retryable?: boolean } = {},
+): Problem {
+  const { challenge, mask } = attempt;
+  return new Problem("solver", {
+    title: "The webhook failed",
+    detail: mask(`The webhook ${shown(attempt)} did not ${verb(attempt)}: ${what}.`),
+    identifier: challenge.identifier,
+    hint,
+    retryable,
+  });
+}
+
+function verb({ action, challenge: { recordName } }: Attempt): string {
+  return action === "present" ? `set the TXT value of ${recordName}` : `clean up ${recordName}`;
+}
+
+/** Without the query, which may hold a key. */
+function shown({ request: { method, url } }: Attempt): string {
+  const { origin, pathname } = new URL(url);
+  return `${method} ${origin}${pathname}`;
+}
