@@ -1,20 +1,24 @@
 /**
- * Folders held open while one works in them, so that nobody can put another in their place (openat(2) by way of /proc).
+ * Folders that stay open while they are used, so that other users cannot replace them (openat(2) through /proc).
  *
- * The served folder itself is taken as the user names it, links included. Below it a symbolic link is followed only where
- * it belongs to root or to the user that acmectl runs as, and lies in a folder that only those two can write. Then who made
- * it could have written to its target anyway.
+ * The served folder may be reached through symbolic links. Below it, a link is followed only if it belongs to root or to the
+ * user that acmectl runs as, and lies in a folder that only those two can write: they could write to its target anyway.
  */
 import { constants, existsSync, type Stats } from "node:fs";
 import { lstat, mkdir, open, rmdir, stat, type FileHandle } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
-import type { Owner } from "./permissions.ts";
+import { codeOf } from "acmectl/plugin/http";
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 export interface Folder {
   readonly handle: FileHandle;
-  /** As the user knows it, for messages. */
+  /** The path for messages. */
   readonly shown: string;
-  /** A path of something in this very folder, whatever its own path leads to by now. */
+  /** The path of an entry of this folder, even if the folder has been moved or replaced. */
   in(name: string): string;
 }
 
@@ -25,7 +29,7 @@ export async function openRoot(root: string): Promise<Folder> {
   return folderOf(await open(root, openFolder), root);
 }
 
-/** The folder `name` in `parent`; undefined when it is not there. */
+/** The folder `name` in `parent`; undefined if it does not exist. */
 export async function openChild(parent: Folder, name: string): Promise<Folder | undefined> {
   const path = parent.in(name);
   const shown = `${parent.shown}/${name}`;
@@ -39,7 +43,7 @@ export async function openChild(parent: Folder, name: string): Promise<Folder | 
   return folderOf(await open(path, openFolder), shown);
 }
 
-/** Acts on a folder while it is held open; undefined when there is none. */
+/** Uses a folder while it is open; undefined if there is none. */
 export async function within<R>(
   opening: Promise<Folder | undefined>,
   act: (folder: Folder) => Promise<R>,
@@ -53,7 +57,7 @@ export async function within<R>(
   }
 }
 
-/** Makes the folder `name` in `parent`; true when it was not there before, and still is. */
+/** Creates the folder `name` in `parent`; true if it did not exist before and still exists. */
 export async function makeChild(
   parent: Folder,
   name: string,
@@ -63,7 +67,7 @@ export async function makeChild(
   try {
     await mkdir(parent.in(name));
   } catch (error) {
-    // ENOENT: another run has removed the parent, which was empty.
+    // ENOENT: another run has removed the empty parent.
     if (["EEXIST", "ENOENT"].includes(codeOf(error))) return false;
     throw error;
   }
@@ -71,7 +75,7 @@ export async function makeChild(
   const handle = await open(parent.in(name), flags).catch(whenAbsent);
   if (handle === undefined) return false;
   try {
-    // Should somebody have exchanged it already, it is not ours to change.
+    // If another user has replaced it, do not change it.
     if (!isOurs(await handle.stat())) return false;
     if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
     await handle.chmod(mode);
@@ -81,7 +85,7 @@ export async function makeChild(
   return true;
 }
 
-/** Removes the folder `name` in `parent` when it is empty. */
+/** Removes the folder `name` in `parent` if it is empty. */
 export async function removeEmptyChild(parent: Folder, name: string): Promise<boolean> {
   try {
     await rmdir(parent.in(name));
@@ -92,12 +96,7 @@ export async function removeEmptyChild(parent: Folder, name: string): Promise<bo
   }
 }
 
-/** The system's name of an error, such as `ENOENT`; empty for anything else. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}
-
-/** For `catch`: absence is an answer, anything else a failure. */
+/** For `catch`: undefined for ENOENT; rethrows anything else. */
 export function whenAbsent(error: unknown): undefined {
   if (codeOf(error) === "ENOENT") return undefined;
   throw error;
@@ -119,7 +118,7 @@ function isOurs({ uid }: Stats): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 
-/** Nobody but root and this user can write there. */
+/** Only root and this user can write there. */
 function isClosed(folder: Stats): boolean {
   return isOurs(folder) && (folder.mode & 0o022) === 0;
 }
@@ -127,7 +126,7 @@ function isClosed(folder: Stats): boolean {
 function linkRefused(shown: string, { uid }: Stats): Problem {
   return new Problem("machine", {
     title: "Symbolic link refused",
-    detail: `${shown} is a symbolic link that somebody else (user ${uid}) made or can exchange; following it could write anywhere.`,
-    hint: `Make ${shown} a real folder, or give the link to root in a folder that only root can write, or name the link's target as the webroot.`,
+    detail: `${shown} is a symbolic link that another user (uid ${uid}) owns or can replace; following it could write anywhere.`,
+    hint: `Replace ${shown} by a folder, let root own the link and its folder, or use the target of the link as the webroot.`,
   });
 }

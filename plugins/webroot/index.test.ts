@@ -57,7 +57,7 @@ async function problemOf(promise: Promise<unknown> | undefined): Promise<Problem
   return error;
 }
 
-describe("conformance", () => {
+describe("conformance of the webroot solver", () => {
   let folder: string;
   const server = createServer((request, response) => {
     readFile(join(folder, request.url ?? "")).then(
@@ -105,7 +105,7 @@ describe("conformance", () => {
       },
       { when: "no folder is given", options: defaults, says: /--webroot-directory/ },
       {
-        when: "a mode is no mode",
+        when: "a file mode is not octal",
         options: { ...defaults, directory: "/", fileMode: "rw-r--r--" },
         says: /fileMode is "rw-r--r--"/,
       },
@@ -124,8 +124,8 @@ describe("conformance", () => {
   for (const { name, run } of cases) it(name, run);
 });
 
-describe("what it writes", () => {
-  it("has the modes that a web server needs, whatever the umask is", async () => {
+describe("a webroot response", () => {
+  it("has the configured modes, whatever the umask is", async () => {
     const before = process.umask(0o077);
     try {
       const challenge = challengeFor("http-01", "example.com");
@@ -142,7 +142,7 @@ describe("what it writes", () => {
   });
 
   it.runIf(isRoot)(
-    "belongs to the owner of the served folder, or to whom is asked for",
+    "belongs to the owner of the served folder, or to the configured owner",
     async () => {
       await chown(root, 1234, 2345);
       const challenge = challengeFor("http-01", "example.com");
@@ -161,7 +161,7 @@ describe("what it writes", () => {
     },
   );
 
-  it("goes to the folder of the name: exact before zone before all", async () => {
+  it("is written to the folder of the name: exact, then zone, then all", async () => {
     const folders = ["exact", "deep", "zone", "all"] as const;
     for (const folder of folders) await mkdir(join(root, folder));
     const given = await solver({
@@ -190,12 +190,12 @@ describe("what it writes", () => {
     const given = await solver({ directories: { "example.com": root } });
     const problem = await problemOf(given.preflight?.([target("example.org")], { signal }));
     expect(problem.is("config")).toBe(true);
-    expect(problem.message).toBe("The webroot solver is told no folder for example.org.");
+    expect(problem.message).toBe("The webroot solver has no folder for example.org.");
   });
 });
 
-describe("what it removes", () => {
-  it("is every folder that the run made, and none that was there", async () => {
+describe("webroot cleanup", () => {
+  it("removes the folders that the run created, and no others", async () => {
     await mkdir(join(root, ".well-known"));
     const given = await solver({ directory: root });
     const [one, two] = [challengeFor("http-01", "a.example"), challengeFor("http-01", "b.example")];
@@ -208,7 +208,7 @@ describe("what it removes", () => {
     expect(await readdir(join(root, ".well-known"))).toEqual([]);
   });
 
-  it("is what a crashed run's receipts name, whichever comes first", async () => {
+  it("removes what the receipts of a crashed run name, in any order", async () => {
     const crashed = await solver({ directory: root });
     const [one, two] = [challengeFor("http-01", "a.example"), challengeFor("http-01", "b.example")];
     const first: Receipt = JSON.parse(JSON.stringify(await crashed.present(one, { signal })));
@@ -219,7 +219,7 @@ describe("what it removes", () => {
     expect(await readdir(root)).toEqual([]);
   });
 
-  it("is not a file that holds something else, or has become a link", async () => {
+  it("keeps a file with other content, or that has become a link", async () => {
     const log = recordingLog();
     const given = await solver({ directory: root }, log);
     const challenge = challengeFor("http-01", "example.com");
@@ -237,7 +237,7 @@ describe("what it removes", () => {
     expect(log.entries.map(({ level }) => level)).toEqual(["warn", "warn"]);
   });
 
-  it("is nothing outside its folder, whatever the receipt says", async () => {
+  it("removes nothing outside the folder, whatever the receipt says", async () => {
     const given = await solver({ directory: root });
     await mkdir(join(root, "keep"));
     const challenge = challengeFor("http-01", "example.com");
@@ -248,7 +248,7 @@ describe("what it removes", () => {
 
 describe("a hostile token", () => {
   it.each(["../../../etc/cron.d/x", "..", "a/b", "a\\b", "", "a b", "x".repeat(201), "a\u0000"])(
-    "%j is no file name, neither to write nor to remove",
+    "%j is not used as a file name by present or cleanup",
     async (token) => {
       const given = await solver({ directory: root });
       const challenge = { ...challengeFor("http-01", "example.com"), token };
@@ -273,7 +273,7 @@ describe.runIf(isRoot)("as root, a symbolic link below the served folder", () =>
   };
 
   it.each([".well-known", ".well-known/acme-challenge"])(
-    "that a user made of %s is not followed, neither to write nor to remove",
+    "that a user made of %s is not followed by present or cleanup",
     async (name) => {
       await mkdir(join(root, ".well-known"), { recursive: true });
       if (name === ".well-known") await rm(join(root, name), { recursive: true });
@@ -288,7 +288,7 @@ describe.runIf(isRoot)("as root, a symbolic link below the served folder", () =>
     },
   );
 
-  it("is followed when root made it, but not where others can exchange it", async () => {
+  it("is followed if root owns it, but not if others can replace it", async () => {
     await owned(0)(join(root, ".well-known"));
     const given = await solver({ directory: root });
     const challenge = challengeFor("http-01", "example.com");
@@ -297,10 +297,12 @@ describe.runIf(isRoot)("as root, a symbolic link below the served folder", () =>
     await given.cleanup(challenge, receipt, { signal });
     expect(await readdir(elsewhere)).toEqual([]);
     await chmod(root, 0o777);
-    expect((await problemOf(given.present(challenge, { signal }))).message).toContain("exchange");
+    expect((await problemOf(given.present(challenge, { signal }))).message).toContain(
+      "can replace",
+    );
   });
 
-  it("in the place of the response file is replaced, not written through", async () => {
+  it("in place of the response file is replaced, not followed", async () => {
     await writeFile(join(elsewhere, "passwd"), "untouched");
     await mkdir(join(root, ".well-known/acme-challenge"), { recursive: true });
     const challenge = challengeFor("http-01", "example.com");
@@ -312,8 +314,8 @@ describe.runIf(isRoot)("as root, a symbolic link below the served folder", () =>
   });
 });
 
-describe("preflight", () => {
-  it("leaves no trace where it could write", async () => {
+describe("webroot preflight", () => {
+  it("leaves no trace in a writable folder", async () => {
     await mkdir(join(root, ".well-known"));
     const given = await solver({ directory: root });
     await given.preflight?.([target("a.example"), target("b.example")], { signal });
@@ -321,7 +323,7 @@ describe("preflight", () => {
     expect(await readdir(join(root, ".well-known"))).toEqual([]);
   });
 
-  it("says that the folder is a file, or that a file is in the way", async () => {
+  it("reports a file in place of a folder", async () => {
     await writeFile(join(root, "file"), "");
     for (const directory of [join(root, "file"), root]) {
       await rm(join(root, ".well-known"), { recursive: true, force: true });
@@ -333,7 +335,7 @@ describe("preflight", () => {
     }
   });
 
-  it.runIf(isRoot)("says who may not write where, and the commands that mend it", async () => {
+  it.runIf(isRoot)("reports missing permissions with the commands that fix them", async () => {
     const given = await solver({ directory: root });
     process.seteuid?.(65534);
     try {
@@ -349,7 +351,7 @@ describe("preflight", () => {
   });
 });
 
-it("writes beside eight other runs that make and remove the same folders", async () => {
+it("webroot works while eight runs create and remove the same folders", async () => {
   const runs = await Promise.all(
     Array.from({ length: 8 }, async () => solver({ directory: root })),
   );

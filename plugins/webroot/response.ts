@@ -1,44 +1,42 @@
-/** The response file of one challenge, and the folders on its way. */
+/** The response file of one challenge, and the folders above it. */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
-import { failure } from "./failure.ts";
+import { codeOf, isRecord } from "acmectl/plugin/http";
+import { failure } from "./errors.ts";
 import * as folders from "./folder.ts";
-import { codeOf, type Folder } from "./folder.ts";
-import type { Owner } from "./permissions.ts";
+import type { Folder, Owner } from "./folder.ts";
 
 export interface Response {
   readonly root: string;
   readonly token: string;
   readonly body: string;
-  readonly rules: { fileMode: number; directoryMode: number; owner?: Owner };
-  /** Paths of the folders that this instance made and that are still there. */
+  readonly rules: { fileMode: number; directoryMode: number; owner: Owner | undefined };
+  /** Paths of the folders that this instance created and that still exist. */
   readonly made: Set<string>;
   readonly warn: (message: string) => void;
 }
 
-/** The folders that were made for it, as paths. */
+/** The folders that were created for it, as paths. */
 export interface Receipt {
   readonly made: readonly string[];
 }
 
 const [outer, inner] = [".well-known", "acme-challenge"] as const;
 
-/** What comes back from the journal is looked at again. */
+/** Checks a receipt from the journal. */
 export function isReceipt(value: unknown): value is Receipt {
-  return (
-    typeof value === "object" && value !== null && "made" in value && Array.isArray(value.made)
-  );
+  return isRecord(value) && Array.isArray(value["made"]);
 }
 
-/** Writes the file, whole or not at all. Rejects with a Problem of kind `machine` that says what cannot be written. */
+/** Writes the file, completely or not at all. Rejects with a Problem of kind `machine`. */
 export async function writeResponse(response: Response): Promise<Receipt> {
   const { root, made } = response;
   try {
     const owner = response.rules.owner ?? (await copiedOwner(root));
     const write = (folder: Folder) => writeFile(folder, response, owner);
-    // Another run may take an empty folder away in between; then it is made again.
+    // Another run may remove an empty folder in between; then create it again.
     for (let attempt = 0; attempt < 50; attempt++) {
       const written = await folders.within(folders.openRoot(root), (served) =>
         enter(served, outer, response, owner, (known) =>
@@ -51,10 +49,10 @@ export async function writeResponse(response: Response): Promise<Receipt> {
   } catch (error) {
     throw Problem.is(error) ? error : failure(error, root);
   }
-  throw failure(new Error("the folders vanish as soon as they are made"), root);
+  throw failure(new Error("another process removes the folders as soon as they are created"), root);
 }
 
-/** Removes the file if it still holds this response, then the folders that were made for it and are empty. */
+/** Removes the file if it still has this response, then the empty folders that were created for it. */
 export async function removeResponse(
   response: Response,
   receipt: Receipt | undefined,
@@ -93,12 +91,12 @@ async function enter(
   return folders.within(folders.openChild(parent, name), act);
 }
 
-/** A web server must be able to read what root makes: it belongs to whom the served folder belongs. */
+/** The web server must be able to read what root creates, so copy the owner of the served folder. */
 async function copiedOwner(root: string): Promise<Owner | undefined> {
   return process.geteuid?.() === 0 ? folders.ownerOf(root) : undefined;
 }
 
-/** True when the file is there; undefined when the folder is not any more. */
+/** True if the file was written; undefined if the folder has been removed. */
 async function writeFile(
   folder: Folder,
   { token, body, rules }: Response,
@@ -131,7 +129,7 @@ async function removeFile(folder: Folder, { token, body, warn }: Response): Prom
   );
   if (held === undefined) return;
   if (held !== "a link" && (await isStill(held, body))) await unlink(path);
-  else warn(`${folder.shown}/${token} holds something else by now and is left alone`);
+  else warn(`${folder.shown}/${token} has other content now, so it is not removed`);
 }
 
 async function isStill(file: FileHandle, body: string): Promise<boolean> {
