@@ -2,7 +2,7 @@ import { composeConfigured } from "../request/compose-config.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
-import { wantedCertificates, type WantedCertificate } from "../status/wanted.ts";
+import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { driftOf } from "../request/drift.ts";
 import type { Block } from "../result.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
@@ -51,10 +51,7 @@ export const command = defineCommand({
  * So that `renew` goes on with it. Where another certificate is wanted than the one that is held, the request is remembered once
  * it was granted: until then the one held is kept fresh.
  */
-async function remember(
-  { request, held, changed }: WantedCertificate,
-  store: Store,
-): Promise<void> {
+async function remember({ request, held, changed }: KnownCertificate, store: Store): Promise<void> {
   const drifts = held !== undefined && (driftOf(request, held) ?? changed) !== undefined;
   if (request.fromConfig === true && !drifts) await store.certificates.saveRequest(request);
 }

@@ -1,4 +1,4 @@
-import { refuseUnknown } from "../status/wanted.ts";
+import { refuseUnknown } from "../status/certificates.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { confirm } from "./command.ts";
 import { defineCommand } from "./command.ts";

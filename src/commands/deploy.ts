@@ -4,7 +4,7 @@ import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import type { DeployTools } from "../deploy/tools.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
-import { namedCertificates } from "../renew/pass.ts";
+import { storedCertificates } from "../status/certificates.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
@@ -63,7 +63,7 @@ async function deployOne(
 
 /** A record that cannot be read keeps the others from nothing; one that was named is told. */
 async function chosen(store: Store, { args, log }: Context): Promise<readonly StoredCertificate[]> {
-  const { certificates, broken } = await namedCertificates(args, store);
+  const { certificates, broken } = await storedCertificates(store, args);
   if (args.length > 0 && broken[0] !== undefined) throw broken[0].problem;
   for (const { name, problem } of broken) log.warn(`${name} is left out: ${problem.message}`);
   return certificates;

@@ -1,7 +1,7 @@
 import { composeConfigured } from "../request/compose-config.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
-import { knownCertificates } from "../status/known.ts";
-import { documentOf, viewOf } from "../status/story.ts";
+import { knownCertificates } from "../status/certificates.ts";
+import { documentOf, viewOf } from "../status/describe.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 

@@ -1,8 +1,9 @@
+import { timeFrom } from "../dates.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
+import { knownCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { conditionsOf, stateOf } from "../status/conditions.ts";
-import { describeHeld, timeFrom } from "../status/describe.ts";
+import { describeHeld } from "../status/describe.ts";
 import { dueOf } from "../status/due.ts";
-import { knownCertificates, type KnownCertificate } from "../status/known.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 

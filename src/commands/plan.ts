@@ -1,6 +1,6 @@
 import { composeConfigured } from "../request/compose-config.ts";
 import { planOf } from "../status/plan.ts";
-import { wantedCertificates } from "../status/wanted.ts";
+import { wantedCertificates } from "../status/certificates.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 

@@ -1,4 +1,5 @@
-import { namedCertificates, renewPass } from "../renew/pass.ts";
+import { storedCertificates } from "../status/certificates.ts";
+import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
@@ -27,9 +28,9 @@ export const command = defineCommand({
   async run(flags, context) {
     const dryRun = flags.dryRun === true;
     await using pass = await (dryRun ? openDryRun : openRealRun)(context.stateFolder, context);
-    const named = await namedCertificates(
-      context.args,
+    const named = await storedCertificates(
       openFolderStore(context.stateFolder, context),
+      context.args,
     );
     if (named.certificates.length + named.broken.length === 0)
       throw nothingKept(context.stateFolder);

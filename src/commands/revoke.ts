@@ -1,7 +1,7 @@
 import { openTools } from "../issuer/open.ts";
 import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
 import { Problem } from "../problem.ts";
-import { namedCertificates } from "../renew/pass.ts";
+import { storedCertificates } from "../status/certificates.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import { confirm } from "./command.ts";
 import { defineCommand } from "./command.ts";
@@ -29,7 +29,7 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const store = openFolderStore(context.stateFolder, context);
-    const named = await namedCertificates(context.args, store);
+    const named = await storedCertificates(store, context.args);
     const [certificate] = named.certificates;
     if (named.broken[0] !== undefined) throw named.broken[0].problem;
     if (certificate === undefined)

@@ -6,11 +6,11 @@ import { Problem } from "../problem.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
 import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";
 import { stateOf } from "../status/conditions.ts";
-import { timeFrom } from "../status/describe.ts";
-import { knownCertificates, type Known } from "../status/known.ts";
+import { knownCertificates, type Certificates } from "../status/certificates.ts";
+import { documentOf, viewOf } from "../status/describe.ts";
+import { timeFrom } from "../dates.ts";
 import { prometheusText } from "../status/metrics.ts";
-import { stepOf, timeOf, whenOf } from "../status/plan.ts";
-import { documentOf, viewOf } from "../status/story.ts";
+import { stepOf, whenOf } from "../status/plan.ts";
 import type { Block, Result } from "../result.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Context } from "../context.ts";
@@ -74,7 +74,7 @@ function assertTogether({ check, warn, format, output }: Flags): void {
 
 /** First those that can be read. A monitor that looks into an empty folder would be content for ever. */
 function checkAll(
-  { certificates, broken }: Known,
+  { certificates, broken }: Certificates,
   warn: number,
   { stateFolder, clock }: Context,
 ): readonly Checked[] {
@@ -90,7 +90,7 @@ function checkAll(
 }
 
 async function shown(
-  known: Known,
+  known: Certificates,
   checked: readonly Checked[] | undefined,
   { format, output }: Flags,
   context: Context,
@@ -123,7 +123,7 @@ async function writeWhole(path: string, content: string): Promise<void> {
 }
 
 /** One line: what monitors show. */
-function verdict({ certificates }: Known, checked: readonly Checked[], now: Date): Block {
+function verdict({ certificates }: Certificates, checked: readonly Checked[], now: Date): Block {
   const troubled = checked.filter(({ findings }) => findings.length > 0);
   if (troubled.length > 0) {
     const told = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
@@ -139,7 +139,7 @@ function verdict({ certificates }: Known, checked: readonly Checked[], now: Date
 }
 
 function overview(
-  { certificates, broken }: Known,
+  { certificates, broken }: Certificates,
   { stateFolder, clock }: Context,
 ): readonly Block[] {
   const now = clock.now();
@@ -156,7 +156,7 @@ function overview(
       stateOf(one, now),
       held === undefined ? "-" : timeFrom(now, new Date(held.meta.notAfter)),
       action === "none" ? "renew" : action,
-      whenOf(timeOf(step, now), now),
+      whenOf(step, now),
     ];
   });
   const unreadable = broken.map((one) => [one.name, "broken", "-", "-", "-"]);

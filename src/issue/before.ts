@@ -2,7 +2,7 @@ import { isForTesting } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
-import { caPauseOf } from "../status/pause.ts";
+import { caPauseOf } from "../state/pause.ts";
 import { driftOf, isExpired } from "../request/drift.ts";
 import type { IssueTools } from "./tools.ts";
 

@@ -1,67 +1,50 @@
 import type { Context } from "../context.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
-import { cleanAllLeftovers } from "../issue/leftovers.ts";
-import { openPool } from "../issuer/pool.ts";
-import type { ToolsOptions } from "../issuer/open.ts";
-import { brokenRenewal } from "../status/broken.ts";
-import type { Store, StoredCertificate } from "../state/store.ts";
-import {
-  readAll,
-  refuseUnknown,
-  type BrokenCertificate,
-  type WantedCertificate,
-} from "../status/wanted.ts";
-import { renewAll, type Renewal, type RenewOptions } from "./renew.ts";
 import { messageOf } from "../errors.ts";
+import { cleanAllLeftovers } from "../issue/leftovers.ts";
+import type { ToolsOptions } from "../issuer/open.ts";
+import { openPool } from "../issuer/pool.ts";
+import { createLimit } from "../limit.ts";
+import type { Log } from "../plugin.ts";
+import type { BrokenCertificate, Certificates, KnownCertificate } from "../status/certificates.ts";
+import { dueOf } from "../status/due.ts";
+import { deploy, examine, replace, type Pass, type Renewal, type RenewOptions } from "./renew.ts";
 
-/** What a pass works on. */
-export interface PassCertificates {
-  readonly certificates: readonly WantedCertificate[];
-  /** Whose records cannot be read: they fail, and the others go on. */
-  readonly broken: readonly BrokenCertificate[];
-}
-
-/** One pass of renewals over certificates that may have several issuers, with everything opened and closed around it. */
+/**
+ * Renew what is due, each certificate on its own: no failure stops the others. Everything is opened once per issuer, and
+ * closed at the end.
+ */
 export async function renewPass(
-  { certificates, broken }: PassCertificates,
+  { certificates, broken }: Certificates,
   options: RenewOptions,
   context: Context,
-  settings: Omit<ToolsOptions, "around"> & { readonly dryRun: boolean },
+  run: Omit<ToolsOptions, "around"> & { readonly dryRun: boolean },
 ): Promise<readonly Renewal[]> {
-  const { store, dryRun } = settings;
-  const { log, clock, signal, redact } = context;
+  const { store, dryRun } = run;
+  const { clock, log } = context;
   const requests = certificates.map(({ request }) => request);
   const deployment = dryRun
     ? showDeployment(context)
     : openDeployment({ ...context, store, requests });
-  const { hooks } = deployment;
-  const pool = openPool(requests, context, { ...settings, around: hooks });
+  const pool = openPool(requests, context, { ...run, around: deployment.hooks });
+  const logOf = (name: string) => (certificates.length > 1 ? labelled(log, name) : log);
+  const startedAt = clock.now();
   try {
-    await hooks.resume();
-    await cleanBefore(certificates, pool, store, context);
-    const renewals = await renewAll(certificates, options, {
-      store,
-      log,
-      clock,
-      signal,
-      redact,
-      deploy: (certificate) => deployment.deploy(certificate),
-      open: (issuer) => pool.open(issuer),
-      random: Math.random,
-    });
+    await deployment.hooks.resume();
+    const pass = { context, store, options, startedAt, pool, deployment, logOf };
+    await cleanLeftovers(certificates, pass);
+    const renewals = await renewAll(certificates, pass);
     return [...renewals, ...broken.map((one) => brokenRenewal(one, clock.now()))];
   } finally {
     await pool.close();
-    await hooks.post();
+    await deployment.hooks.post();
   }
 }
 
-/** What dead runs have left is removed first, where there is something; whatever stands in the way stops no renewal. */
-async function cleanBefore(
-  certificates: readonly StoredCertificate[],
-  pool: ReturnType<typeof openPool>,
-  store: Store,
-  { log, signal }: Context,
+/** Remove what killed runs left behind, if anything; a failure here stops no renewal. */
+async function cleanLeftovers(
+  certificates: readonly KnownCertificate[],
+  { store, pool, context: { log, signal } }: Pass,
 ): Promise<void> {
   if ((await store.journal.names()).length === 0) return;
   for (const { request } of certificates) {
@@ -69,25 +52,72 @@ async function cleanBefore(
       return await cleanAllLeftovers(await pool.open(request.issuer));
     } catch (error) {
       signal.throwIfAborted();
-      const reason = messageOf(error);
-      log.warn(`what former runs left behind could not be looked at: ${reason}`, {
-        step: "cleanup",
-      });
+      log.warn(`could not clean up after a killed run: ${messageOf(error)}`, { step: "cleanup" });
     }
   }
 }
 
-/** The certificates that a command names, all of them when it names none. An unknown name is a Problem that lists those there are. */
-export async function namedCertificates(
-  names: readonly string[],
-  store: Store,
-): Promise<{
-  readonly certificates: readonly StoredCertificate[];
-  readonly broken: readonly BrokenCertificate[];
-}> {
-  const { certificates, broken } = await readAll(store);
-  const known = [...certificates, ...broken].map(({ name }) => name);
-  refuseUnknown(names, known, store);
-  const isNamed = ({ name }: { name: string }) => names.length === 0 || names.includes(name);
-  return { certificates: certificates.filter(isNamed), broken: broken.filter(isNamed) };
+/** All are examined first; then the most urgent have the first turns, and `max` leaves the rest for the next run. */
+async function renewAll(
+  certificates: readonly KnownCertificate[],
+  pass: Pass,
+): Promise<readonly Renewal[]> {
+  const { options, context } = pass;
+  const limit = createLimit(options.concurrency);
+  const examined = await Promise.all(certificates.map((one) => limit(() => examine(one, pass))));
+  const due = examined
+    .filter(({ renewal }) => renewal === undefined)
+    .toSorted((a, b) => endOf(a.certificate) - endOf(b.certificate))
+    .slice(0, options.max);
+  if (due.length > 0 && options.jitter > 0) {
+    const pause = Math.floor(Math.random() * options.jitter);
+    const seconds = Math.round(pause / 1000);
+    context.log.info(`waiting ${seconds} s, so that not all hosts renew at once`, {
+      step: "jitter",
+    });
+    await context.clock.sleep(pause, context.signal);
+  }
+  const turns = new Map(
+    due.map((one) => [one, limit(() => replace(one.certificate, pass))] as const),
+  );
+  return Promise.all(
+    examined.map(async (one) => {
+      const renewal = one.renewal ?? (await turns.get(one)) ?? postponed(one.certificate, pass);
+      return deploy(renewal, one.certificate, pass);
+    }),
+  );
+}
+
+/** What expires first comes first; what is missing comes before all. */
+function endOf({ held }: KnownCertificate): number {
+  return held === undefined ? 0 : new Date(held.meta.notAfter).getTime();
+}
+
+function postponed(certificate: KnownCertificate, { context, logOf }: Pass): Renewal {
+  const { name, held } = certificate;
+  const now = context.clock.now();
+  const due = dueOf(certificate, now);
+  if (endOf(certificate) <= now.getTime() || due.rule === "emergency") {
+    logOf(name).warn(
+      `${name} has expired or is about to, but is left for the next run because of --max`,
+      { step: "renew" },
+    );
+  }
+  return { name, outcome: "postponed", due, held };
+}
+
+/** A certificate whose record cannot be read fails without being tried. */
+function brokenRenewal({ name, problem }: BrokenCertificate, now: Date): Renewal {
+  const due = { at: now, rule: "missing", reason: "its record cannot be read" } as const;
+  return { name, outcome: "failed", due, problem };
+}
+
+function labelled(log: Log, certificate: string): Log {
+  const text = (message: string) =>
+    message.startsWith(certificate) ? message : `${certificate}: ${message}`;
+  return {
+    debug: (message, fields) => log.debug(text(message), { certificate, ...fields }),
+    info: (message, fields) => log.info(text(message), { certificate, ...fields }),
+    warn: (message, fields) => log.warn(text(message), { certificate, ...fields }),
+  };
 }

@@ -114,8 +114,10 @@ export interface AriStatus {
   certificateId: string;
   /** Not asked again before. */
   nextCheck: string;
-  /** Absent while the CA has told nothing. */
-  window?: { start: string; end: string; selected: string; explanationUrl?: string };
+  /** Absent until the CA has answered. */
+  window?:
+    | { start: string; end: string; selected: string; explanationUrl?: string | undefined }
+    | undefined;
 }
 /** `certificate.json`. */
 export interface CertificateRecord {
@@ -124,7 +126,7 @@ export interface CertificateRecord {
 }
 export interface StoredCertificate extends CertificateRecord {
   name: string;
-  held?: HeldCertificate;
+  held?: HeldCertificate | undefined;
 }
 
 /** `pending/<name>.json`: what a run that died has left behind. */

@@ -1,11 +1,10 @@
 import { Problem } from "../problem.ts";
 import type { Block } from "../result.ts";
-import type { Renewal } from "../renew/renew.ts";
-import type { BrokenCertificate } from "./wanted.ts";
+import type { BrokenCertificate } from "./certificates.ts";
 
-/** A certificate that cannot be read, for machines. */
+/** A certificate whose record cannot be read, for machines. */
 export function brokenDocument({ name, problem }: BrokenCertificate) {
-  return { name, outcome: "broken", problem: toldProblem(problem) };
+  return { name, outcome: "broken", problem: problemDocument(problem) };
 }
 
 /** The same for people: what is wrong, and what to do. */
@@ -17,7 +16,7 @@ export function brokenLines({ name, problem }: BrokenCertificate): readonly Bloc
   ];
 }
 
-/** What they come to; undefined when there are none. */
+/** One Problem for all of them; undefined when there are none. */
 export function problemOfBroken(broken: readonly BrokenCertificate[]): Problem | undefined {
   const [first] = broken;
   if (first === undefined || broken.length === 1) return first?.problem;
@@ -25,24 +24,12 @@ export function problemOfBroken(broken: readonly BrokenCertificate[]): Problem |
     detail: broken
       .map(({ name, problem }) => `${name}: ${[problem.message, problem.hint ?? ""].join(" ")}`)
       .join("\n"),
-    hint: "`acmectl status` shows the others; they are not affected.",
+    hint: "Run `acmectl status` to see the other certificates; they are not affected.",
     retryable: false,
   });
 }
 
-/** What a pass has to say of it: it failed, without being tried. */
-export function brokenRenewal({ name, problem }: BrokenCertificate, now: Date): Renewal {
-  const due = { at: now, rule: "missing", reason: "its record cannot be read" } as const;
-  return { name, outcome: "failed", due, problem };
-}
-
 /** A Problem as a member of a certificate's document. */
-export function toldProblem({ document, hint, exitCode, retryable, retryAt }: Problem) {
-  return {
-    ...document,
-    ...(hint === undefined ? {} : { hint }),
-    code: exitCode,
-    retryable,
-    ...(retryAt === undefined ? {} : { retryAt: retryAt.toISOString() }),
-  };
+export function problemDocument({ document, hint, exitCode, retryable, retryAt }: Problem) {
+  return { ...document, hint, code: exitCode, retryable, retryAt: retryAt?.toISOString() };
 }

@@ -1,11 +1,10 @@
+import { dateFrom, dateOf } from "../dates.ts";
 import { Problem } from "../problem.ts";
+import type { BrokenCertificate, KnownCertificate } from "./certificates.ts";
 import { conditionsOf, hasFailed, isWaiting } from "./conditions.ts";
-import { timeFrom } from "./describe.ts";
-import { dueOf } from "./due.ts";
-import type { KnownCertificate } from "./known.ts";
-import type { BrokenCertificate } from "./wanted.ts";
+import { dueOf, lifetimeOf } from "./due.ts";
 
-/** Why a certificate needs attention, the weightiest reason first. */
+/** Why a certificate needs attention, the most serious reason first. */
 export interface Finding {
   readonly kind:
     | "broken"
@@ -26,10 +25,10 @@ export interface Checked {
 }
 
 const day = 86_400_000;
-/** Runs come twice a day: what is due is past due when a day has gone by, or a tenth of a short lifetime. */
+/** A certificate that is due is past due after a day, or after a tenth of a short lifetime. */
 const grace = (lifetime: number) => Math.min(day, lifetime / 10);
 
-/** What a monitor should tell of; `warn` (milliseconds) reports what ends sooner. */
+/** What a monitor should report; `warn` (milliseconds) includes what expires sooner. */
 export function check(certificate: KnownCertificate, warn: number, now: Date): Checked {
   const { name } = certificate;
   const findings = [
@@ -40,7 +39,7 @@ export function check(certificate: KnownCertificate, warn: number, now: Date): C
   return { name, findings };
 }
 
-/** Of one that cannot be read nothing else is known. */
+/** If its record cannot be read, nothing else is known. */
 export function checkBroken({ name, problem }: BrokenCertificate): Checked {
   const { message, hint } = problem;
   return { name, findings: [finding("broken", [message, hint ?? ""].join(" ").trim())] };
@@ -60,27 +59,14 @@ function readiness(certificate: KnownCertificate, now: Date): readonly Finding[]
 
 function lateness(certificate: KnownCertificate, warn: number, now: Date): readonly Finding[] {
   const { held } = certificate;
-  if (held === undefined) return [];
-  const [from, to] = [
-    new Date(held.meta.notBefore).getTime(),
-    new Date(held.meta.notAfter).getTime(),
-  ];
-  if (to <= now.getTime()) return [];
+  if (held === undefined || new Date(held.meta.notAfter) <= now) return [];
+  const { notAfter } = held.meta;
   const due = dueOf(certificate, now).at;
-  const late = now.getTime() - due.getTime() > grace(to - from);
-  const soon = to - now.getTime() < warn;
+  const isLate = now.getTime() - due.getTime() > grace(lifetimeOf(held.meta));
+  const isSoon = new Date(notAfter).getTime() - now.getTime() < warn;
   return [
-    ...(late
-      ? [finding("past due", `It was due at ${due.toISOString()} and is not renewed.`)]
-      : []),
-    ...(soon
-      ? [
-          finding(
-            "expiring",
-            `It expires ${timeFrom(now, new Date(to))}, at ${held.meta.notAfter}.`,
-          ),
-        ]
-      : []),
+    ...(isLate ? [finding("past due", `It was due at ${dateOf(due)} and is not renewed.`)] : []),
+    ...(isSoon ? [finding("expiring", `It expires ${dateFrom(now, notAfter)}.`)] : []),
   ];
 }
 
@@ -89,7 +75,7 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   const backing = conditions.find(({ type }) => type === "BackingOff");
   const deployed = conditions.find(({ type }) => type === "Deployed");
   const { held, status } = certificate;
-  // One that is not due yet lives well without the attempt; what has backed off is told at any time.
+  // Before a certificate is due, a failed attempt does no harm; a back-off is always reported.
   const failing =
     status.failures > 0 || (hasFailed(certificate) && dueOf(certificate, now).at <= now);
   const undeployed = deployed?.status === false && held !== undefined && !isWaiting(deployed);
@@ -104,8 +90,8 @@ function finding(kind: Finding["kind"], detail: string): Finding {
 }
 
 /**
- * The failure that all findings come to, undefined when there are none. 9: nothing but deploy steps; 6: only attempts that
- * fail while what is held is still good; 11: all else.
+ * One Problem for all findings; undefined when there are none. 9: only deploy steps failed; 6: only attempts failed and the
+ * certificates are still good; 11: anything else.
  */
 export function problemOfChecks(checked: readonly Checked[]): Problem | undefined {
   const troubled = checked.filter(({ findings }) => findings.length > 0);
@@ -126,8 +112,8 @@ export function problemOfChecks(checked: readonly Checked[]): Problem | undefine
 
 const hints = {
   deploy:
-    "Mend what the steps say; the next run, or `acmectl deploy`, repeats them without a new order.",
-  backoff: "`acmectl status NAME` tells what failed; what is held is still good.",
+    "Fix what the steps report; the next run, or `acmectl deploy`, repeats them without a new order.",
+  backoff: "Run `acmectl status NAME` to see what failed; the certificate is still good.",
   partial:
-    "`acmectl status NAME` tells what failed and what comes next; does `acmectl renew` run twice a day?",
+    "Run `acmectl status NAME` to see what failed and what comes next, and `acmectl schedule show` to see whether renewals run.",
 } as const;

@@ -1,8 +1,9 @@
+import { dateOf } from "../dates.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
 import { driftOf } from "../request/drift.ts";
+import type { KnownCertificate } from "./certificates.ts";
 import { dueOf, pauseOf, type Pause } from "./due.ts";
-import type { KnownCertificate } from "./known.ts";
-import { deployTimeOf, waitingOf } from "./windows.ts";
+import { deployTimeOf, openingOf, waitingOf } from "./windows.ts";
 
 /** One aspect of a certificate, as in Kubernetes: true or false, a word for machines and a sentence for people. */
 export interface Condition {
@@ -22,7 +23,7 @@ export function conditionsOf(certificate: KnownCertificate, now: Date): readonly
   ];
 }
 
-/** The most that can be said in a word or two: what an operator wants to know first. */
+/** The state in a few words: what an operator wants to know first. */
 export function stateOf(certificate: KnownCertificate, now: Date): string {
   const { reason } = ready(certificate, now);
   const deployment = deployed(certificate, now);
@@ -35,97 +36,98 @@ export function stateOf(certificate: KnownCertificate, now: Date): string {
   return words.join(", ");
 }
 
-/** True when the last attempt failed, of whatever kind the failure was. */
+/** True when the last attempt failed, for whatever reason. */
 export function hasFailed({ status }: Pick<KnownCertificate, "status">): boolean {
   return status.failures > 0 || status.lastAttempt?.outcome === "failed";
 }
 
-/** True of a Deployed condition that is false for want of a window alone. */
+/** True for a Deployed condition that is false only because no window has opened yet. */
 export function isWaiting({ reason }: Pick<Condition, "reason">): boolean {
   return reason === "WaitingForWindow" || reason === "WindowOpen";
 }
 
-type Said = Omit<Condition, "type">;
+type Judgement = Omit<Condition, "type">;
 
-function ready(certificate: KnownCertificate, now: Date): Said {
+function ready(certificate: KnownCertificate, now: Date): Judgement {
   const { held, request, changed } = certificate;
-  if (held === undefined) return no("Missing", "No certificate is held.");
+  if (held === undefined) return no("Missing", "No certificate has been issued yet.");
   const { notAfter } = held.meta;
   const { at, rule, reason } = dueOf(certificate, now);
-  if (rule === "revoked" && at <= now)
-    return no("Revoked", `What is held is of no use: ${reason}.`);
-  if (new Date(notAfter) <= now) return no("Expired", `It has expired at ${notAfter}.`);
+  if (rule === "revoked" && at <= now) return no("Revoked", `It must be replaced: ${reason}.`);
+  if (new Date(notAfter) <= now) return no("Expired", `It expired at ${dateOf(notAfter)}.`);
   const drift = driftOf(request, held) ?? changed;
-  if (drift !== undefined) return no("Drifted", `What is held is not what is wanted: ${drift}.`);
-  return yes("Valid", `It is valid until ${notAfter}.`);
+  if (drift !== undefined) return no("Drifted", `It does not match the request: ${drift}.`);
+  return yes("Valid", `It is valid until ${dateOf(notAfter)}.`);
 }
 
-function issuing({ pending }: KnownCertificate): Said {
+function issuing({ pending }: KnownCertificate): Judgement {
   if (pending?.orderUrl === undefined) return no("NoOrder", "No order is open.");
+  const { orderUrl, startedAt } = pending;
   return yes(
     "OrderOpen",
-    `The order ${pending.orderUrl} of ${pending.startedAt} is not ended; a run works on it, or the next one resumes it.`,
+    `Order ${orderUrl} of ${dateOf(startedAt)} is open: a run is working on it, or the next one resumes it.`,
   );
 }
 
-function backingOff(certificate: KnownCertificate, now: Date): Said {
+function backingOff(certificate: KnownCertificate, now: Date): Judgement {
   const { failures, lastAttempt } = certificate.status;
   if (!hasFailed(certificate)) return no("NoFailure", "The last attempt did not fail.");
   const pause = pauseOf(certificate, now, false);
   const why = lastAttempt?.problem?.detail ?? lastAttempt?.problem?.title ?? "no reason is known";
-  // Wrong options, this machine, a lock: the CA was not troubled, and nothing waits.
+  // Wrong options, this machine, a lock: the CA was not asked, and nothing waits.
   if (failures === 0 && pause === undefined)
-    return no("RetryDue", `The last attempt failed, and the next run tries again: ${why}`);
+    return no("RetryDue", `The last attempt failed; the next run tries again: ${why}`);
   const count = `${failures} ${failures === 1 ? "failure" : "failures"} since the last success`;
-  if (pause === undefined) return no("RetryDue", `${count}, and the next run tries again: ${why}`);
-  return yes(reasons[pause.reason], `${count}; ${until(pause)}: ${why}`);
+  if (pause === undefined) return no("RetryDue", `${count}; the next run tries again: ${why}`);
+  return yes(reasons[pause.reason], `${count}; ${untilOf(pause)}: ${why}`);
 }
 
 const reasons = { backoff: "Failed", ca: "LimitedByCa", permanent: "Refused" } as const;
 
-function until({ reason, until }: Pause): string {
-  const time = until.toISOString();
+function untilOf({ reason, until }: Pause): string {
   if (reason === "permanent")
-    return "not tried again by itself: mend the cause and change the request, or renew with --force";
-  return reason === "ca" ? `the CA wants none before ${time}` : `not tried before ${time}`;
+    return "not retried automatically: fix the cause and change the request, or renew with --force";
+  const time = dateOf(until);
+  return reason === "ca" ? `the CA accepts no order before ${time}` : `not retried before ${time}`;
 }
 
-function deployed(certificate: KnownCertificate, now: Date): Said {
+function deployed(certificate: KnownCertificate, now: Date): Judgement {
   const steps = deployStatesOf(certificate);
-  if (certificate.held === undefined) return no("Missing", "No certificate is held.");
-  if (steps.length === 0) return yes("NoSteps", "Nothing is to be done with a new certificate.");
+  if (certificate.held === undefined) return no("Missing", "No certificate has been issued yet.");
+  if (steps.length === 0) return yes("NoSteps", "No deploy steps are configured.");
   const failed = steps.filter(({ state }) => state === "failed");
   const pending = steps.filter(({ state }) => state === "pending");
   if (failed.length > 0) {
-    const told = failed.map(({ step, detail = "it failed" }) => `${step}: ${detail}`);
-    return no("StepFailed", told.join("; "));
+    const details = failed.map(({ step, detail = "it failed" }) => `${step}: ${detail}`);
+    return no("StepFailed", details.join("; "));
   }
   if (pending.length > 0)
-    return undone(certificate, pending.map(({ step }) => step).join(", "), now);
+    return undeployed(certificate, pending.map(({ step }) => step).join(", "), now);
   return yes(
     "Done",
     `${steps.length === 1 ? "The step is" : `All ${steps.length} steps are`} done.`,
   );
 }
 
-function undone(certificate: KnownCertificate, steps: string, now: Date): Said {
+function undeployed(certificate: KnownCertificate, steps: string, now: Date): Judgement {
   const waiting = waitingOf(certificate, now);
-  const next = deployTimeOf(certificate, now)?.toISOString();
+  const next = deployTimeOf(certificate, now);
+  const opening = next === undefined ? "" : openingOf(certificate, next);
   if (waiting?.until !== undefined)
-    return no("WaitingForWindow", `Not done before its window opens at ${next}: ${steps}.`);
+    return no("WaitingForWindow", `The window opens at ${opening}; then: ${steps}.`);
   if (waiting !== undefined)
-    return no("WindowOpen", `Its window is open, and the next run does: ${steps}.`);
+    return no("WindowOpen", `The window is open; the next run does: ${steps}.`);
   const missed =
     next === undefined
       ? ""
-      : ` A window has gone by in which nothing ran; the next one opens at ${next}.`;
+      : ` No run took place in the last window; the next one opens at ${opening}.`;
   return no("StepPending", `Not done yet: ${steps}.${missed}`);
 }
 
-function yes(reason: string, message: string): Said {
+function yes(reason: string, message: string): Judgement {
   return { status: true, reason, message };
 }
 
-function no(reason: string, message: string): Said {
+function no(reason: string, message: string): Judgement {
   return { status: false, reason, message };
 }

@@ -1,40 +1,35 @@
 import type { CertificateRequest } from "../certificate.ts";
+import { dateFrom, dateOf } from "../dates.ts";
+import { deployStatesOf } from "../deploy/steps.ts";
 import type { Block } from "../result.ts";
-import type { HeldCertificate } from "../state/store.ts";
-import { dueAt } from "./lifetime.ts";
+import type { CertificateStatus, HeldCertificate } from "../state/store.ts";
+import { attemptView } from "./attempt.ts";
+import type { KnownCertificate } from "./certificates.ts";
+import { conditionsOf } from "./conditions.ts";
+import { dueByLifetime, dueOf } from "./due.ts";
+import { stepOf, timeOf, whenOf } from "./plan.ts";
 
-/** A certificate that is held, for machines and for people. It is due by its lifetime where nobody says otherwise. */
+/** The certificate itself, for machines and for people. Without other information it is due by its lifetime. */
 export function describeHeld(
-  request: Pick<CertificateRequest, "name">,
-  held: HeldCertificate,
+  { name }: Pick<CertificateRequest, "name">,
+  { meta, paths }: HeldCertificate,
   outcome: string,
   now: Date,
-  dueBy: Date = dueAt(new Date(held.meta.notBefore), new Date(held.meta.notAfter)),
+  due: Date = dueByLifetime(meta),
 ): { document: Record<string, unknown>; view: readonly Block[] } {
-  const { meta, paths } = held;
-  const due = dueBy.toISOString();
+  const { identifiers, serial, fingerprint, issuer, notBefore, notAfter } = meta;
+  const { directory, profile, keyType } = meta;
   const document = {
-    name: request.name,
-    outcome,
-    identifiers: meta.identifiers,
-    serial: meta.serial,
-    fingerprint: meta.fingerprint,
-    issuer: meta.issuer,
-    notBefore: meta.notBefore,
-    notAfter: meta.notAfter,
-    dueAt: due,
-    directory: meta.directory,
-    ...(meta.profile === undefined ? {} : { profile: meta.profile }),
-    keyType: meta.keyType,
-    paths,
+    ...{ name, outcome, identifiers, serial, fingerprint, issuer, notBefore, notAfter },
+    ...{ dueAt: due.toISOString(), directory, profile, keyType, paths },
   };
   const fields: Block = {
     kind: "fields",
     entries: [
-      ["Issuer", meta.issuer],
-      ["Serial", meta.serial],
-      ["Valid until", `${meta.notAfter} (${timeFrom(now, new Date(meta.notAfter))})`],
-      ["Due for renewal", due],
+      ["Issuer", issuer],
+      ["Serial", serial],
+      ["Valid until", dateFrom(now, notAfter)],
+      ["Due for renewal", dateFrom(now, due)],
       ["Certificate", paths.fullchain],
       ...(paths.privateKey === undefined ? [] : [["Private key", paths.privateKey] as const]),
     ],
@@ -42,18 +37,136 @@ export function describeHeld(
   return { document, view: [fields] };
 }
 
-/** `in 89 days`, `in 5 hours`, `2 days ago`, `in 10 minutes`. */
-export function timeFrom(now: Date, then: Date): string {
-  const hours = (then.getTime() - now.getTime()) / 3_600_000;
-  const text = amountOf(Math.abs(hours));
-  return hours < 0 ? `${text} ago` : `in ${text}`;
+/** Everything about one certificate as a document. */
+export function documentOf(certificate: KnownCertificate, now: Date): Record<string, unknown> {
+  const { name, request, status, held, pending } = certificate;
+  const { csr: _csr, ...remembered } = request;
+  return {
+    ...(held === undefined
+      ? { name, identifiers: request.identifiers, directory: request.issuer.server }
+      : describeHeld(request, held, "held", now, dueOf(certificate, now).at).document),
+    outcome: held === undefined ? "missing" : "held",
+    conditions: conditionsOf(certificate, now),
+    next: nextOf(certificate, now),
+    deploy: deployStatesOf(certificate),
+    request: remembered,
+    status: withoutFalseRetry(status),
+    pendingOrder: pending?.orderUrl,
+    presented: pending?.presented.length,
+  };
 }
 
-function amountOf(hours: number): string {
-  if (hours < 2) return count(Math.max(1, Math.floor(hours * 60)), "minute");
-  return hours < 48 ? count(Math.floor(hours), "hour") : count(Math.floor(hours / 24), "day");
+/** A permanent refusal is not retried when the back-off of that failure ends. */
+function withoutFalseRetry(status: CertificateStatus): CertificateStatus {
+  if (status.retryReason !== "permanent") return status;
+  const { retryAt: _, ...kept } = status;
+  return kept;
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+/** What the next run will do, and when. */
+function nextOf(certificate: KnownCertificate, now: Date) {
+  const step = stepOf(certificate, now);
+  const { action, reason } = step;
+  return { action, reason, at: timeOf(step, now)?.toISOString() };
+}
+
+/** One certificate for people: the certificate, its conditions, the last order as a tree, the last attempt step by step. */
+export function viewOf(
+  certificate: KnownCertificate,
+  { detailed }: { detailed: boolean },
+  now: Date,
+): readonly Block[] {
+  const { name, request, held, status } = certificate;
+  return [
+    { kind: "heading", text: name },
+    ...(held === undefined
+      ? [{ kind: "line", text: "No certificate has been issued yet.", tone: "warn" } as const]
+      : describeHeld(request, held, "held", now, dueOf(certificate, now).at).view),
+    { kind: "fields", entries: requestFields(certificate, now) },
+    { kind: "heading", text: "Conditions" },
+    {
+      kind: "table",
+      columns: ["TYPE", "STATUS", "REASON", "MESSAGE"],
+      rows: conditionsOf(certificate, now).map(({ type, status, reason, message }) => [
+        type,
+        status ? "True" : "False",
+        reason,
+        message,
+      ]),
+    },
+    ...(detailed ? detailsOf(certificate, now) : []),
+    ...(status.lastAttempt === undefined ? [] : attemptView(status.lastAttempt, detailed)),
+  ];
+}
+
+function requestFields(certificate: KnownCertificate, now: Date) {
+  const { request, pending } = certificate;
+  const step = stepOf(certificate, now);
+  const { action, reason } = step;
+  return [
+    ["Names", request.identifiers.map(({ value }) => value).join(", ")],
+    ["CA", request.issuer.server],
+    ["Key", request.csr === undefined ? request.keyType : "given by the CSR"],
+    ["Solvers", request.solvers.map(({ name }) => name).join(", ")],
+    ["Next", action === "none" ? `renew: ${reason}` : `${action}: ${reason}`],
+    ["At", whenOf(step, now)],
+    ...(pending?.orderUrl === undefined ? [] : [["Open order", pending.orderUrl, "warn"] as const]),
+  ] as const;
+}
+
+/** What is seldom needed: the CA's renewal window, each deploy step, the source of each solver's options. */
+function detailsOf(certificate: KnownCertificate, now: Date): readonly Block[] {
+  const { request, status, held } = certificate;
+  const steps = deployStatesOf(certificate);
+  const { ari } = status;
+  return [
+    { kind: "heading", text: "Details" },
+    {
+      kind: "fields",
+      entries: [
+        ...(held === undefined ? [] : versionFields(held)),
+        ["Profile", request.profile ?? "the CA's default"],
+        ["Requested by", request.fromConfig === true ? "the config file" : "the command line"],
+        [
+          "Last success",
+          status.lastSuccess === undefined ? "never" : dateFrom(now, status.lastSuccess),
+        ],
+        ["Failures since", `${status.failures}`],
+        ...(ari?.window === undefined ? [] : [["Renewal window", windowOf(ari.window)] as const]),
+        ...(ari === undefined ? [] : [["Next ARI check", dateFrom(now, ari.nextCheck)] as const]),
+        ...request.solvers.map(
+          ({ name, use, from = "the command line" }) =>
+            [`Solver ${name}`, `${use}, from ${from}`] as const,
+        ),
+      ],
+    },
+    ...(steps.length === 0
+      ? []
+      : ([
+          { kind: "heading", text: "Deploy steps" },
+          {
+            kind: "table",
+            columns: ["STATE", "SINCE", "STEP", "MESSAGE"],
+            rows: steps.map(({ state, at, step, detail = "" }) => [
+              state,
+              at === undefined ? "-" : dateOf(at),
+              step,
+              detail,
+            ]),
+          },
+        ] as const)),
+  ];
+}
+
+function versionFields({ meta, version }: HeldCertificate) {
+  return [
+    ["Fingerprint", meta.fingerprint],
+    ["Account", meta.account],
+    ["Order", meta.orderUrl],
+    ["Version", `${version}`],
+  ] as const;
+}
+
+function windowOf({ start, end, selected }: { start: string; end: string; selected: string }) {
+  return `${dateOf(start)} to ${dateOf(end)}, chosen ${dateOf(selected)}`;
 }

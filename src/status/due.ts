@@ -1,7 +1,8 @@
-import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
-import { caPauseOf, isAhead } from "./pause.ts";
+import { dateOf } from "../dates.ts";
 import { driftOf, requestHash } from "../request/drift.ts";
-import { dueAt, isShort } from "./lifetime.ts";
+import { caPauseOf, isAhead } from "../state/pause.ts";
+import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
+import type { KnownCertificate } from "./certificates.ts";
 
 /** When a certificate is due, and by which rule. All of it offline, from what is stored. */
 export interface Due {
@@ -11,18 +12,21 @@ export interface Due {
   readonly reason: string;
 }
 
-/** What remains when even the CA's wish to wait is overruled: a twentieth of the lifetime. */
-const emergency = 20;
+const hour = 3_600_000;
+const day = 24 * hour;
+
+/** When only this part of the lifetime is left, even the CA's renewal information is overruled. */
+const emergency = 1 / 20;
 
 /**
- * The CA's own time first (RFC 9773), the lifetime rule otherwise. A CA that would let the certificate run out is overruled
- * when a twentieth of its lifetime is left.
+ * The CA's own time first (RFC 9773), the lifetime rule otherwise. A CA that would let the certificate expire is overruled when
+ * a twentieth of its lifetime is left.
  */
-export function dueOf(certificate: StoredCertificate & { changed?: string }, now: Date): Due {
+export function dueOf(certificate: KnownCertificate, now: Date): Due {
   const { held, request, changed, status } = certificate;
   if (held === undefined) return { at: now, rule: "missing", reason: "no certificate is held" };
   if (status.revoked?.fingerprint === held.meta.fingerprint) {
-    return { at: now, rule: "revoked", reason: `it was revoked on ${status.revoked.at}` };
+    return { at: now, rule: "revoked", reason: `it was revoked on ${dateOf(status.revoked.at)}` };
   }
   const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
@@ -33,13 +37,26 @@ export function dueOf(certificate: StoredCertificate & { changed?: string }, now
     : due;
 }
 
+/** By the lifetime alone: when a third of it is left, or half where it lasts less than ten days. */
+export function dueByLifetime(meta: HeldCertificate["meta"]): Date {
+  const left = lifetimeOf(meta) * (isShort(meta) ? 1 / 2 : 1 / 3);
+  return new Date(Math.floor((new Date(meta.notAfter).getTime() - left) / 1000) * 1000);
+}
+
+/** In milliseconds. */
+export function lifetimeOf({ notBefore, notAfter }: HeldCertificate["meta"]): number {
+  return new Date(notAfter).getTime() - new Date(notBefore).getTime();
+}
+
+function isShort(meta: HeldCertificate["meta"]): boolean {
+  return lifetimeOf(meta) < 10 * day;
+}
+
 function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, now: Date): Due {
-  const [notBefore, notAfter] = [new Date(meta.notBefore), new Date(meta.notAfter)];
+  const notAfter = new Date(meta.notAfter);
   if (notAfter <= now)
-    return { at: now, rule: "expired", reason: `it has expired on ${meta.notAfter}` };
-  const last = new Date(
-    notAfter.getTime() - (notAfter.getTime() - notBefore.getTime()) / emergency,
-  );
+    return { at: now, rule: "expired", reason: `it expired on ${dateOf(meta.notAfter)}` };
+  const last = new Date(notAfter.getTime() - lifetimeOf(meta) * emergency);
   const chosen = selectedTime(certificate);
   if (chosen !== undefined && chosen <= last) {
     return { at: chosen, rule: "ari", reason: "the time chosen in the CA's renewal window (ARI)" };
@@ -48,12 +65,8 @@ function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, no
     const reason = "a twentieth of its lifetime is left, whatever the CA says";
     return { at: last, rule: "emergency", reason };
   }
-  const part = isShort(notBefore, notAfter) ? "half" : "a third";
-  return {
-    at: dueAt(notBefore, notAfter),
-    rule: "lifetime",
-    reason: `${part} of its lifetime is left`,
-  };
+  const reason = `${isShort(meta) ? "half" : "a third"} of its lifetime is left`;
+  return { at: dueByLifetime(meta), rule: "lifetime", reason };
 }
 
 /**
@@ -63,8 +76,7 @@ function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, no
 function restUntil({ status }: StoredCertificate, { meta }: HeldCertificate): Date | undefined {
   const issued = new Date(meta.issuedAt).getTime();
   const before = new Date(status.previousSuccess ?? 0).getTime();
-  const lifetime = new Date(meta.notAfter).getTime() - new Date(meta.notBefore).getTime();
-  const rest = Math.min(3_600_000, lifetime / emergency);
+  const rest = Math.min(hour, lifetimeOf(meta) * emergency);
   return issued - before < rest ? new Date(issued + rest) : undefined;
 }
 
@@ -73,9 +85,6 @@ function selectedTime({ held, status }: StoredCertificate): Date | undefined {
   if (ari?.window === undefined || ari.certificateId !== held?.meta.ariId) return undefined;
   return new Date(ari.window.selected);
 }
-
-/** Milliseconds: the last step of the back-off. What lies further ahead was written by a clock that was wrong. */
-const longestBackOff = 24 * 3_600_000;
 
 /** Why a certificate that is due is left alone for now, and until when; undefined when it may be tried. */
 export interface Pause {
@@ -96,5 +105,6 @@ export function pauseOf(
   if (retryAt === undefined || status.failures === 0 || force || changed) return undefined;
   const until = new Date(retryAt);
   if (retryReason === "permanent") return { until, reason: "permanent" };
-  return isAhead(until, now, longestBackOff) ? { until, reason: "backoff" } : undefined;
+  // A day is the last step of the back-off: a later time was written by a wrong clock.
+  return isAhead(until, now, day) ? { until, reason: "backoff" } : undefined;
 }

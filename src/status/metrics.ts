@@ -1,11 +1,10 @@
+import type { BrokenCertificate, Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf, hasFailed } from "./conditions.ts";
 import { dueOf } from "./due.ts";
-import type { Known, KnownCertificate } from "./known.ts";
 import { waitingOf } from "./windows.ts";
-import type { BrokenCertificate } from "./wanted.ts";
 
 /** Prometheus' text format, version 0.0.4, for the node exporter's textfile collector. */
-export function prometheusText({ certificates, broken }: Known, now: Date): string {
+export function prometheusText({ certificates, broken }: Certificates, now: Date): string {
   const series = metrics.map(({ name, help, samples }) => {
     const lines = certificates.flatMap((certificate) =>
       samples(certificate, now).map(([value, labels = {}]) =>
@@ -17,13 +16,13 @@ export function prometheusText({ certificates, broken }: Known, now: Date): stri
   });
   const count = "acmectl_certificates";
   return `${[
-    ...head(count, "How many certificates are wanted or held."),
+    ...head(count, "Number of certificates, issued or in the config."),
     `${count} ${certificates.length + broken.length}`,
     ...series.flat(),
   ].join("\n")}\n`;
 }
 
-/** All that is known of it: it is not ready. */
+/** If its record cannot be read, the certificate is not ready. */
 function brokenSample({ name }: BrokenCertificate): string {
   return sample(`${prefix}_condition`, { name, condition: "Ready" }, 0);
 }
@@ -42,7 +41,7 @@ interface Metric {
 const metrics: readonly Metric[] = [
   {
     name: "info",
-    help: "What is held; always 1.",
+    help: "The certificate; always 1.",
     samples: ({ held }) =>
       held === undefined
         ? []
@@ -60,17 +59,17 @@ const metrics: readonly Metric[] = [
   },
   {
     name: "not_before_timestamp_seconds",
-    help: "When the certificate held begins to be valid.",
+    help: "Start of the certificate's validity.",
     samples: ({ held }) => time(held?.meta.notBefore),
   },
   {
     name: "not_after_timestamp_seconds",
-    help: "When the certificate held expires.",
+    help: "When the certificate expires.",
     samples: ({ held }) => time(held?.meta.notAfter),
   },
   {
     name: "due_timestamp_seconds",
-    help: "When the certificate held is to be renewed.",
+    help: "When the certificate is due for renewal.",
     samples: (certificate, now) =>
       certificate.held === undefined ? [] : time(dueOf(certificate, now).at.toISOString()),
   },
@@ -81,7 +80,7 @@ const metrics: readonly Metric[] = [
   },
   {
     name: "last_attempt_timestamp_seconds",
-    help: "When it was last tried to issue one.",
+    help: "When the last attempt to issue a certificate started.",
     samples: ({ status }) => time(status.lastAttempt?.startedAt),
   },
   {
@@ -97,12 +96,12 @@ const metrics: readonly Metric[] = [
   },
   {
     name: "last_attempt_failed",
-    help: "1 when the last attempt failed, for whatever reason; else 0.",
+    help: "1 if the last attempt failed, for whatever reason; otherwise 0.",
     samples: (certificate) => [[hasFailed(certificate) ? 1 : 0]],
   },
   {
     name: "ari_check_timestamp_seconds",
-    help: "When the CA is to be asked for its renewal window again; the first run after that does it.",
+    help: "When the next run asks the CA for its renewal window again.",
     samples: ({ held, status }, now) =>
       held === undefined ||
       status.ari?.certificateId !== held.meta.ariId ||

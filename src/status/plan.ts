@@ -1,10 +1,10 @@
-import type { Block, Result } from "../result.ts";
+import { dateFrom, timeFrom } from "../dates.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
-import { timeFrom } from "./describe.ts";
+import type { Block, Result } from "../result.ts";
 import { problemOfBroken } from "./broken.ts";
+import type { KnownCertificate, wantedCertificates } from "./certificates.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
-import { deployTimeOf } from "./windows.ts";
-import type { Wanted, WantedCertificate } from "./wanted.ts";
+import { deployTimeOf, openingOf } from "./windows.ts";
 
 type Action =
   | "issue"
@@ -21,13 +21,15 @@ export interface Step {
   readonly name: string;
   readonly action: Action;
   readonly reason: string;
-  readonly dueAt?: Date;
-  readonly until?: Date;
+  readonly dueAt?: Date | undefined;
+  readonly until?: Date | undefined;
+  /** When a deploy window opens, in its own time zone. */
+  readonly opening?: string | undefined;
 }
 
-/** What `apply` and `renew` would do now, and why; nothing is asked of anybody. */
+/** What `apply` and `renew` would do now, and why. Offline. */
 export function planOf(
-  wanted: Wanted,
+  wanted: Awaited<ReturnType<typeof wantedCertificates>>,
   options: { prune: boolean; detailed: boolean },
   now: Date,
 ): Result {
@@ -36,12 +38,12 @@ export function planOf(
     ...wanted.orphans.map(({ name }): Step => ({
       name,
       action: options.prune ? "remove" : "orphaned",
-      reason: "the config has no such certificate any more",
+      reason: "it is no longer in the config",
     })),
     ...wanted.broken.map(({ name }): Step => ({
       name,
       action: "broken",
-      reason: "nobody can tell what it needs",
+      reason: "its record cannot be read",
     })),
   ];
   const todo = steps.filter(({ action }) => !idleActions.includes(action));
@@ -54,8 +56,8 @@ export function planOf(
         name,
         outcome: action,
         reason,
-        ...(dueAt === undefined ? {} : { dueAt: dueAt.toISOString() }),
-        ...(until === undefined ? {} : { retryAt: until.toISOString() }),
+        dueAt: dueAt?.toISOString(),
+        retryAt: until?.toISOString(),
       })),
     },
     view: viewOf(steps, todo.length, now),
@@ -65,8 +67,8 @@ export function planOf(
 
 const idleActions: readonly Action[] = ["none", "wait", "orphaned", "broken"];
 
-/** What the next run would do with one certificate. */
-export function stepOf(certificate: WantedCertificate, now: Date): Step {
+/** What a run would do now with one certificate. */
+export function stepOf(certificate: KnownCertificate, now: Date): Step {
   const { name } = certificate;
   const due = dueOf(certificate, now);
   const pause = pauseOf(certificate, now, false);
@@ -85,78 +87,73 @@ const actions: Readonly<Record<Due["rule"], Action>> = {
   emergency: "renew",
 };
 
-function idle(
-  certificate: WantedCertificate,
-  due: Due,
-  now: Date,
-): Pick<Step, "action" | "reason" | "until"> {
+type Decision = Omit<Step, "name" | "dueAt">;
+
+function idle(certificate: KnownCertificate, due: Due, now: Date): Decision {
   if (isDeployed(certificate)) return { action: "none", reason: due.reason };
   const until = deployTimeOf(certificate, now);
-  if (until !== undefined)
-    return { action: "wait", reason: "a deploy step waits for its window", until };
-  const isFirst = deployStatesOf(certificate).every(({ state }) => state !== "failed");
-  return {
-    action: "deploy",
-    reason: isFirst ? "a deploy step is not done" : "a deploy step failed and is repeated",
-  };
+  if (until !== undefined) {
+    const opening = openingOf(certificate, until);
+    return { action: "wait", reason: "a deploy step waits for its window", until, opening };
+  }
+  const hasFailed = deployStatesOf(certificate).some(({ state }) => state === "failed");
+  const reason = hasFailed
+    ? "a deploy step failed and is repeated"
+    : "a deploy step has not run yet";
+  return { action: "deploy", reason };
 }
 
-/** What is held is deployed all the same. */
-function paused(
-  certificate: WantedCertificate,
-  pause: Pause,
-  now: Date,
-): Pick<Step, "action" | "reason" | "until"> {
-  const until = pause.reason === "permanent" ? {} : { until: pause.until };
+/** The certificate held is deployed although its renewal waits. */
+function paused(certificate: KnownCertificate, pause: Pause, now: Date): Decision {
+  const until = pause.reason === "permanent" ? undefined : pause.until;
   const why = reasonOf(pause, certificate.name);
-  const deployable = certificate.held !== undefined && !isDeployed(certificate);
-  if (!deployable || deployTimeOf(certificate, now) !== undefined)
-    return { action: "wait", reason: why, ...until };
-  return {
-    action: "deploy",
-    reason: `a deploy step is not done; the renewal waits: ${why}`,
-    ...until,
-  };
+  const canDeploy =
+    certificate.held !== undefined &&
+    !isDeployed(certificate) &&
+    deployTimeOf(certificate, now) === undefined;
+  return canDeploy
+    ? {
+        action: "deploy",
+        reason: `a deploy step has not run yet; the renewal waits: ${why}`,
+        until,
+      }
+    : { action: "wait", reason: why, until };
 }
 
-function reasonOf(pause: Pause, name: string): string {
-  if (pause.reason === "permanent")
-    return `the CA refused for good: change the request, or acmectl renew ${name} --force`;
-  return pause.reason === "ca" ? "the CA has named this time" : "backing off after a failure";
+function reasonOf({ reason }: Pause, name: string): string {
+  if (reason === "permanent")
+    return `the CA rejects this request: change it, or run acmectl renew ${name} --force`;
+  return reason === "ca" ? "the CA set this time" : "backing off after a failure";
 }
 
 function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block[] {
   if (steps.length === 0)
-    return [{ kind: "line", text: "Nothing is wanted and nothing is held.", tone: "dim" }];
+    return [
+      { kind: "line", text: "There are no certificates, and none in the config.", tone: "dim" },
+    ];
+  const text = todo === 0 ? "There is nothing to do now." : `${todo} of ${steps.length} to do now.`;
   return [
     {
       kind: "table",
       columns: ["NAME", "ACTION", "WHEN", "WHY"],
-      rows: steps.map((step) => [
-        step.name,
-        step.action,
-        whenOf(timeOf(step, now), now),
-        step.reason,
-      ]),
+      rows: steps.map((step) => [step.name, step.action, whenOf(step, now), step.reason]),
     },
-    {
-      kind: "line",
-      text:
-        todo === 0
-          ? "There is nothing to do now."
-          : `${todo} of ${steps.length} need something now.`,
-    },
+    { kind: "line", text },
   ];
 }
 
-/** When a step is taken; nothing stands in the way of a deploy step. Undefined when it never is by itself. */
+/** When a step is taken; undefined when it never is without help. */
 export function timeOf({ action, until, dueAt }: Step, now: Date): Date | undefined {
   if (action === "deploy") return now;
   return action === "wait" ? until : (until ?? dueAt);
 }
 
-/** A time for people, with the way there. */
-export function whenOf(time: Date | undefined, now: Date): string {
+/** The same for people: `2027-01-28 17:31 UTC, in 59 days`. */
+export function whenOf(step: Step, now: Date): string {
+  const time = timeOf(step, now);
   if (time === undefined) return "-";
-  return time <= now ? "now" : `${time.toISOString()} (${timeFrom(now, time)})`;
+  if (time <= now) return "now";
+  return step.opening === undefined
+    ? dateFrom(now, time)
+    : `${step.opening}, ${timeFrom(now, time)}`;
 }

@@ -1,31 +1,37 @@
+import { dateOf } from "../dates.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
 import { nextWindow } from "../deploy/windows.ts";
 import type { StoredCertificate } from "../state/store.ts";
 
 /** What deploy steps that were never tried wait for. */
 export interface Waiting {
-  /** When the window opens; absent while one is open. */
-  readonly until?: Date;
+  /** When the window opens; undefined while one is open. */
+  readonly until: Date | undefined;
 }
 
-/**
- * Set while nothing is wrong but that a window of the request has to come: no step has failed, and since the certificate was
- * issued no window has gone by unused.
- */
+/** Set while steps only wait for a window: none has failed, and no window has passed unused since the certificate was issued. */
 export function waitingOf(certificate: StoredCertificate, now: Date): Waiting | undefined {
   const { request, held } = certificate;
-  const { windows = [] } = request;
   const states = deployStatesOf(certificate).map(({ state }) => state);
-  if (held === undefined || windows.length === 0) return undefined;
+  if (held === undefined || (request.windows ?? []).length === 0) return undefined;
   if (states.includes("failed") || !states.includes("pending")) return undefined;
-  if (missedWindow(certificate, now)) return undefined;
-  const until = nextWindow(windows, held.meta, now);
-  return until === undefined ? {} : { until };
+  return missedWindow(certificate, now) ? undefined : { until: deployTimeOf(certificate, now) };
 }
 
-/** When what was not deployed may be; undefined for now. */
+/** When steps that are still to be done may run; undefined for now. */
 export function deployTimeOf({ request, held }: StoredCertificate, now: Date): Date | undefined {
   return held === undefined ? undefined : nextWindow(request.windows ?? [], held.meta, now);
+}
+
+/** The opening of a window as people read it, in the window's own time zone. */
+export function openingOf({ request, held }: StoredCertificate, opening: Date): string {
+  const opens = request.windows?.find(
+    (window) =>
+      held !== undefined &&
+      nextWindow([window], held.meta, new Date(opening.getTime() - 1))?.getTime() ===
+        opening.getTime(),
+  );
+  return dateOf(opening, opens?.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone);
 }
 
 /** One that was open when the certificate was issued counts from there. */

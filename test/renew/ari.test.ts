@@ -78,7 +78,7 @@ async function refresh(
   await store.certificates.saveRequest(before.request);
   const tools = await toolsOf({ ca, store });
   tools.clock.set(issued);
-  const after = await refreshAri(before, { ...tools, random: () => random });
+  const after = await refreshAri(before, tools, () => random);
   const kept = await store.certificates.read(before.name);
   return { after, ari: after.status.ari, kept: kept?.status.ari, asked, tools };
 }

@@ -52,61 +52,63 @@ function report(renewals: readonly Renewal[]) {
 }
 
 describe("the summary of a pass", () => {
-  test("lists every kind of trouble, and says that others are well only where there are any", () => {
-    const troubled = [
+  test("lists every kind of failure, and mentions the others only if there are any", () => {
+    const failures = [
       fails("x1", network),
       undeployed("x2"),
       pauses("x3", "permanent", 1),
       pauses("x4", "backoff", 2),
     ];
-    const { exitCode, problem } = report(troubled);
+    const { exitCode, problem } = report(failures);
     expect(exitCode).toBe(11);
     expect(problem?.message.split("\n")).toEqual([
       "x1: no route to the CA",
       "x2: reload: exit code 3",
-      "x3: the CA will never accept this request as it is",
-      `x4: backing off until ${inHours(2).toISOString()} after a failure`,
+      "x3: the CA rejects this request; it is not retried until the request changes",
+      "x4: backing off until 2026-03-01 02:00 UTC after a failure",
     ]);
-    expect(problem?.hint).toMatch(/status NAME.*acmectl deploy.*--force NAME.*--force tries now/);
+    expect(problem?.hint).toMatch(
+      /status NAME.*acmectl deploy.*--force NAME.*try now with --force/,
+    );
     expect(problem?.hint).not.toContain("not affected");
-    expect(report([...troubled, renewal("x5", {})]).problem?.hint).toContain("not affected");
+    expect(report([...failures, renewal("x5", {})]).problem?.hint).toContain("not affected");
   });
 
-  test("of one kind of trouble has its own code: 9 for deploy steps, 6 for pauses", () => {
+  test("has an exit code of its own for one kind of failure: 9 for deploy steps, 6 for back-off", () => {
     expect(report([undeployed("a"), renewal("b", {})]).exitCode).toBe(9);
     expect(report([pauses("a", "backoff", 1), renewal("b", {})]).exitCode).toBe(6);
     expect(report([fails("a", network), renewal("b", {})]).exitCode).toBe(11);
     expect(report([renewal("a", {})])).toMatchObject({ exitCode: 0 });
   });
 
-  test("of one certificate is its own failure, and what is wrong besides", () => {
+  test("of a single certificate is that certificate's failure, with what else is wrong", () => {
     expect(report([fails("a", network)]).problem).toBe(network);
     const { deployProblem } = undeployed("a");
     const both = report([{ ...fails("a", network), ...(deployProblem ? { deployProblem } : {}) }]);
     expect(both.exitCode).toBe(4);
-    expect(both.problem?.message).toBe("no route to the CA Besides: reload: exit code 3");
+    expect(both.problem?.message).toBe("no route to the CA Also: reload: exit code 3");
   });
 
-  test("tells the soonest time to come back, when all that failed have one", () => {
+  test("has the soonest time to come back if every failure has one", () => {
     const all = [fails("a", limited(5)), pauses("b", "backoff", 3), renewal("c", {})];
     expect(report(all).problem?.retryAt).toEqual(inHours(3));
     expect(report([...all, fails("d", network)]).problem?.retryAt).toBeUndefined();
     expect(report([...all, pauses("d", "permanent", 1)]).problem?.retryAt).toBeUndefined();
   });
 
-  test("promises nothing of what was refused for good", () => {
+  test("has no time to come back for a permanent refusal", () => {
     const { problem, document } = report([pauses("a", "permanent", 1)]);
     expect(problem).toMatchObject({ exitCode: 6, retryable: false, retryAt: undefined });
-    expect(problem?.hint).toContain("mend the cause");
+    expect(problem?.hint).toContain("Fix the cause");
     expect(JSON.stringify(document)).not.toContain("retryAt");
     expect(report([pauses("a", "backoff", 1)]).problem?.retryable).toBe(true);
   });
 });
 
-describe("a bug in one certificate", () => {
+describe("a bug that hits one certificate", () => {
   const bug = renewal("x1", { outcome: "failed", bug: new TypeError("x is not a function") });
 
-  test("leaves the results of the others standing, and the run ends with 1", () => {
+  test("keeps the results of the others, and the run exits with 1", () => {
     const fresh = renewal("x2", { outcome: "renewed", held: held(2) });
     const { exitCode, problem, document, view } = report([bug, fresh, fails("x3", network)]);
     expect(exitCode).toBe(1);
@@ -120,12 +122,12 @@ describe("a bug in one certificate", () => {
     expect(JSON.stringify(view)).toContain("Renewed x2");
   });
 
-  test("is thrown when there is nothing else to tell, with its stack", () => {
+  test("is thrown with its stack when there is no other certificate", () => {
     expect(() => report([bug])).toThrow("x is not a function");
   });
 });
 
-test("a first certificate is issued, and its successor renewed", () => {
+test("a first certificate is reported as issued, its successor as renewed", () => {
   const first = renewal("a", { outcome: "renewed", held: held(1) });
   const next = renewal("b", { outcome: "renewed", held: held(2) });
   const both = report([first, next]);

@@ -4,10 +4,10 @@ import { stepsOf } from "../../src/deploy/steps.ts";
 import { requestHash } from "../../src/request/drift.ts";
 import { check, problemOfChecks } from "../../src/status/check.ts";
 import { conditionsOf, stateOf } from "../../src/status/conditions.ts";
-import type { KnownCertificate } from "../../src/status/known.ts";
+import type { KnownCertificate } from "../../src/status/certificates.ts";
 import { prometheusText } from "../../src/status/metrics.ts";
 import { planOf, stepOf, timeOf } from "../../src/status/plan.ts";
-import { documentOf, viewOf } from "../../src/status/story.ts";
+import { documentOf, viewOf } from "../../src/status/describe.ts";
 import type { CertificateStatus } from "../../src/state/store.ts";
 
 const day = 86_400_000;
@@ -70,7 +70,7 @@ function metric(one: KnownCertificate, name: string, now: Date): string | undefi
   return text.split("\n").find((line) => line.startsWith(`acmectl_certificate_${name}{`));
 }
 
-describe("a failure of which the CA was not asked", () => {
+describe("a failure before the CA was asked", () => {
   const problem = {
     type: "urn:acmectl:problem:config",
     title: "Wrong configuration",
@@ -81,19 +81,19 @@ describe("a failure of which the CA was not asked", () => {
     lastAttempt: { startedAt, outcome: "failed", events: [], problem },
   });
 
-  test("is told as what it is, and that the next run tries again", () => {
+  test("is shown with its reason, and the next run tries again", () => {
     expect(condition(failed, "BackingOff", after(60))).toEqual({
       type: "BackingOff",
       status: false,
       reason: "RetryDue",
-      message: "The last attempt failed, and the next run tries again: no such zone",
+      message: "The last attempt failed; the next run tries again: no such zone",
     });
     expect(stateOf(failed, after(60))).toBe("valid, last attempt failed");
     expect(metric(failed, "last_attempt_failed", after(60))).toMatch(/ 1$/);
     expect(metric(certificate({}), "last_attempt_failed", after(60))).toMatch(/ 0$/);
   });
 
-  test("is reported from the moment that the certificate is due, and not before", () => {
+  test("fails status --check only once the certificate is due", () => {
     expect(kindsOf(failed, after(59))).toEqual([]);
     const checked = check(failed, 0, after(60));
     expect(checked.findings.map(({ kind }) => kind)).toEqual(["failing"]);
@@ -108,7 +108,7 @@ describe("a failure of which the CA was not asked", () => {
   });
 });
 
-describe("a refusal for good", () => {
+describe("a permanent refusal", () => {
   const refused = certificate({
     failures: 1,
     retryAt: after(60.5).toISOString(),
@@ -118,7 +118,7 @@ describe("a refusal for good", () => {
   });
   const now = after(60.1);
 
-  test("has no time to come back, in the plan, the status, its document and the metrics", () => {
+  test("has no retry time in plan, status, document and metrics", () => {
     const step = stepOf(refused, now);
     expect(step).toMatchObject({ action: "wait", reason: expect.stringContaining("--force") });
     expect(timeOf(step, now)).toBeUndefined();
@@ -134,7 +134,7 @@ describe("a refusal for good", () => {
     });
   });
 
-  test("is another matter than a back-off, which ends", () => {
+  test("differs from a back-off, which has a retry time", () => {
     const waiting = certificate({ ...refused.status, retryReason: "backoff" });
     const step = stepOf(waiting, now);
     expect(timeOf(step, now)).toEqual(after(60.5));
@@ -150,14 +150,14 @@ describe("deploy steps that wait for a window", () => {
   const undeployed = certificate({}, change);
   const opens = new Date("2026-03-02T02:00:00.000Z");
 
-  test("are planned for when it opens, and no alarm before", () => {
+  test("are planned for its opening, and status --check passes before", () => {
     const step = stepOf(undeployed, issued);
     expect(step).toMatchObject({ action: "wait", until: opens });
     expect(timeOf(step, issued)).toEqual(opens);
     expect(condition(undeployed, "Deployed", issued)).toMatchObject({
       status: false,
       reason: "WaitingForWindow",
-      message: expect.stringContaining(opens.toISOString()),
+      message: expect.stringContaining("2026-03-02 02:00 UTC"),
     });
     expect(stateOf(undeployed, issued)).toBe("valid, waiting for its window");
     expect(kindsOf(undeployed, issued)).toEqual([]);
@@ -166,7 +166,7 @@ describe("deploy steps that wait for a window", () => {
     );
   });
 
-  test("are no alarm while it is open, and are one when it has gone by", () => {
+  test("pass status --check while it is open, and fail it once it has closed", () => {
     const during = new Date("2026-03-02T03:00:00.000Z");
     expect(stepOf(undeployed, during)).toMatchObject({ action: "deploy" });
     expect(condition(undeployed, "Deployed", during)).toMatchObject({ reason: "WindowOpen" });
@@ -178,13 +178,13 @@ describe("deploy steps that wait for a window", () => {
     });
     expect(condition(undeployed, "Deployed", late)).toMatchObject({
       reason: "StepPending",
-      message: expect.stringContaining("2026-03-09T02:00:00.000Z"),
+      message: expect.stringContaining("2026-03-09 02:00 UTC"),
     });
     expect(kindsOf(undeployed, late)).toEqual(["undeployed"]);
     expect(metric(undeployed, "deploy_window_timestamp_seconds", late)).toBeUndefined();
   });
 
-  test("that failed in it are an alarm at once", () => {
+  test("fail status --check at once when a step failed", () => {
     const [known] = stepsOf(undeployed.request);
     const state = { version: 1, state: "failed", at: opens.toISOString(), detail: "no" } as const;
     const failed = certificate({ deploy: { [known?.key ?? ""]: state } }, change);
@@ -192,7 +192,7 @@ describe("deploy steps that wait for a window", () => {
     expect(kindsOf(failed, issued)).toEqual(["undeployed"]);
   });
 
-  test("are done while the renewal backs off, as soon as no window keeps them", () => {
+  test("run while the renewal backs off, unless the window is closed", () => {
     const backingOff = {
       failures: 1,
       retryAt: after(60.5).toISOString(),
@@ -206,14 +206,14 @@ describe("deploy steps that wait for a window", () => {
     expect(closed).toMatchObject({ action: "wait", until: after(60.5) });
   });
 
-  test("without one are an alarm, as ever", () => {
+  test("fail status --check at once when no window is configured", () => {
     const open = certificate({}, { hooks: change.hooks });
     expect(stepOf(open, issued)).toMatchObject({ action: "deploy" });
     expect(kindsOf(open, issued)).toEqual(["undeployed"]);
   });
 });
 
-test("what was revoked is not ready, however long it would be valid", () => {
+test("a revoked certificate is not ready, however long it is valid", () => {
   const revoked = { fingerprint: "ab", at: issued.toISOString(), reason: "keyCompromise" };
   const one = certificate({ revoked });
   expect(condition(one, "Ready", after(1))).toMatchObject({ status: false, reason: "Revoked" });

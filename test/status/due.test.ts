@@ -75,7 +75,7 @@ describe("when a certificate is due", () => {
     expect(due).toMatchObject({ rule: "lifetime", at: at(after) });
   });
 
-  test("the CA's word goes before its lifetime, to sooner and to later", () => {
+  test("the time chosen in the CA's window goes before the lifetime rule, earlier or later", () => {
     for (const time of [at(2 * day), at(80 * day)]) {
       expect(dueOf(certificate(90 * day, chosen(time)), issued)).toMatchObject({
         rule: "ari",
@@ -94,7 +94,7 @@ describe("when a certificate is due", () => {
   test.each([
     ["90 days", 90 * day, 85.5 * day],
     ["6 days", 6 * day, 5.7 * day],
-  ])("a CA that would let one of %s run out is overruled", (_, lifetime, after) => {
+  ])("a CA that would let a certificate of %s expire is overruled", (_, lifetime, after) => {
     for (const time of [at(after + 1), at(lifetime + day)]) {
       expect(dueOf(certificate(lifetime, chosen(time)), issued)).toMatchObject({
         rule: "emergency",
@@ -104,21 +104,21 @@ describe("when a certificate is due", () => {
     expect(dueOf(certificate(lifetime, chosen(at(after))), issued).rule).toBe("ari");
   });
 
-  test("the window of its predecessor does not count, nor an answer without a window", () => {
+  test("the window of its predecessor is ignored, and so is an answer without a window", () => {
     const old = chosen(at(day), "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AA");
     expect(dueOf(certificate(90 * day, old), issued).rule).toBe("lifetime");
     const mute = { ari: { certificateId: ariId, nextCheck: at(day).toISOString() } };
     expect(dueOf(certificate(90 * day, mute), issued).rule).toBe("lifetime");
   });
 
-  test("it is due at once when none is held, it has expired, or another one is wanted", () => {
+  test("it is due at once when it is missing, expired or changed", () => {
     const now = at(day);
     const { held: _, ...missing } = certificate(90 * day);
     expect(dueOf(missing, now)).toMatchObject({ rule: "missing", at: now });
     expect(dueOf(certificate(day), now)).toMatchObject({
       rule: "expired",
       at: now,
-      reason: "it has expired on 2026-03-02T00:00:00.000Z",
+      reason: "it expired on 2026-03-02 00:00 UTC",
     });
     expect(dueOf(certificate(90 * day, {}, { ...request, keyType: "rsa4096" }), now)).toMatchObject(
       {
@@ -132,7 +132,7 @@ describe("when a certificate is due", () => {
   });
 });
 
-describe("what another request changes", () => {
+describe("a changed request", () => {
   test.each([
     [
       "names",
@@ -152,13 +152,13 @@ describe("what another request changes", () => {
     ],
     ["CSR", { csr: "MIIB" }, "key type changed from ec256 to csr"],
   ] satisfies [string, Partial<CertificateRequest>, string][])(
-    "is told for its %s",
+    "is due because of its %s",
     (_, change, told) => {
       expect(dueOf(certificate(90 * day, {}, { ...request, ...change }), issued).reason).toBe(told);
     },
   );
 
-  test("is nothing for solvers, hooks, labels, and another order of the names", () => {
+  test("is not due because of solvers, hooks, labels or the order of names", () => {
     const change = {
       solvers: [{ name: "cf", use: "cloudflare", options: {} }],
       labels: { team: "shop" },
@@ -169,7 +169,7 @@ describe("what another request changes", () => {
   });
 });
 
-describe("why one that is due is left alone", () => {
+describe("a certificate that is due waits", () => {
   const now = at(60 * day);
   const failed = requestHash(request);
   const other = { ...request, keyType: "ec384" } as const;
@@ -186,7 +186,7 @@ describe("why one that is due is left alone", () => {
   const later = { retryAt: until.toISOString() };
   const over = { retryAt: now.toISOString() };
 
-  test("not at all without a failure, or once the time has come", () => {
+  test("not at all without a failure, or after the back-off", () => {
     expect(pause({})).toBeUndefined();
     expect(pause({ ...later, failures: 0 })).toBeUndefined();
     expect(pause({ ...over, retryReason: "backoff" })).toBeUndefined();
@@ -205,12 +205,12 @@ describe("why one that is due is left alone", () => {
     expect(pause({ ...later, retryReason: "backoff" }, { wanted: other })).toBeUndefined();
   });
 
-  test("for as long as the CA said, whatever we would like", () => {
+  test("for as long as the CA says, even with --force", () => {
     for (const how of [{}, { force: true }, { wanted: other }])
       expect(pause({ ...later, retryReason: "ca" }, how)).toBe("ca");
   });
 
-  test("for ever after a refusal that time does not mend, until forced or changed", () => {
+  test("after a permanent refusal until it is forced or changed", () => {
     expect(pause({ ...over, retryReason: "permanent" })).toBe("permanent");
     expect(pause({ ...later, retryReason: "permanent" })).toBe("permanent");
     expect(pause({ ...later, retryReason: "permanent" }, { force: true })).toBeUndefined();

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import { Problem } from "../../src/problem.ts";
-import type { KnownCertificate } from "../../src/status/known.ts";
+import type { KnownCertificate } from "../../src/status/certificates.ts";
 import { prometheusText } from "../../src/status/metrics.ts";
 import { requestHash } from "../../src/request/drift.ts";
 

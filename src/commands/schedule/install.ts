@@ -13,7 +13,7 @@ import {
   schedulers,
 } from "../../schedule/schedule.ts";
 import { unitPaths } from "../../schedule/systemd.ts";
-import { readAll } from "../../status/wanted.ts";
+import { storedCertificates } from "../../status/certificates.ts";
 import { openFolderStore } from "../../state/folder/folder.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
@@ -107,7 +107,7 @@ async function checkEnvFile(path: string, { log }: Context): Promise<void> {
 
 /** Where the certificates held want copies, and where their web roots are. */
 async function foldersOf(context: Context): Promise<readonly string[]> {
-  const { certificates } = await readAll(openFolderStore(context.stateFolder, context));
+  const { certificates } = await storedCertificates(openFolderStore(context.stateFolder, context));
   return certificates.flatMap(({ request: { outputs, solvers } }) => {
     const copies = Object.values(outputs).map((path) => dirname(path));
     const roots = solvers.map(({ options }) => options["directory"]);

@@ -1,0 +1,131 @@
+import type { CertificateRequest } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import type { PendingOrder, Store, StoredCertificate } from "../state/store.ts";
+
+/** A certificate that is wanted or held, with the request in force: the config's where it has one. */
+export interface KnownCertificate extends StoredCertificate {
+  /** How the config differs from the last run in a way that the certificate itself does not show. */
+  readonly changed?: string | undefined;
+  /** An order that no run has finished. */
+  readonly pending?: PendingOrder | undefined;
+}
+
+/** A certificate whose record cannot be read, and why. */
+export interface BrokenCertificate {
+  readonly name: string;
+  readonly problem: Problem;
+}
+
+/** One that cannot be read stands in the way of no other. */
+export interface Certificates {
+  readonly certificates: readonly KnownCertificate[];
+  readonly broken: readonly BrokenCertificate[];
+}
+
+/** The certificates in the store; only those named, if any are. An unknown name is a Problem that lists the known ones. */
+export async function storedCertificates(
+  store: Store,
+  names: readonly string[] = [],
+): Promise<Certificates> {
+  const known = await store.certificates.names();
+  refuseUnknown(names, known, store);
+  const asked = names.length === 0 ? known : known.filter((name) => names.includes(name));
+  return sorted(
+    await Promise.all(asked.map((name) => orBroken(name, () => store.certificates.read(name)))),
+  );
+}
+
+/** What the config and earlier requests want, beside what is held. Orphans came from a config entry that is gone. */
+export async function wantedCertificates(
+  configured: readonly CertificateRequest[],
+  store: Store,
+): Promise<Certificates & { readonly orphans: readonly KnownCertificate[] }> {
+  const { certificates: stored, broken } = await storedCertificates(store);
+  const fromConfig = configured
+    .filter(({ name }) => !broken.some((one) => one.name === name))
+    .map((request) => withRequest(request, stored));
+  const others = stored.filter(({ name }) => !configured.some((request) => request.name === name));
+  return {
+    certificates: [...fromConfig, ...others.filter(({ request }) => request.fromConfig !== true)],
+    orphans: others.filter(({ request }) => request.fromConfig === true),
+    broken,
+  };
+}
+
+/** All that is wanted or held, by name, with unfinished orders; only those named, if any are. Offline. */
+export async function knownCertificates(
+  names: readonly string[],
+  configured: readonly CertificateRequest[],
+  store: Store,
+): Promise<Certificates> {
+  const { certificates, orphans, broken } = await wantedCertificates(configured, store);
+  const all = [...certificates, ...orphans, ...broken].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+  const known = all.map(({ name }) => name);
+  refuseUnknown(names, known, store);
+  const asked = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+  return sorted(await Promise.all(asked.map((one) => withPending(one, store))));
+}
+
+/** An unknown name is a Problem that lists the known ones. */
+export function refuseUnknown(
+  names: readonly string[],
+  known: readonly string[],
+  { root }: Pick<Store, "root">,
+): void {
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new Problem("usage", {
+    detail: `There is no certificate called ${unknown.join(", ")} in ${root}.`,
+    hint:
+      known.length === 0
+        ? "Issue a first certificate: acmectl issue -d NAME."
+        : `Choose one of these: ${known.join(", ")}.`,
+  });
+}
+
+function sorted(
+  found: readonly (KnownCertificate | BrokenCertificate | undefined)[],
+): Certificates {
+  return {
+    certificates: found.flatMap((one) => (one === undefined || "problem" in one ? [] : [one])),
+    broken: found.flatMap((one) => (one !== undefined && "problem" in one ? [one] : [])),
+  };
+}
+
+async function orBroken<T>(name: string, read: () => Promise<T>): Promise<T | BrokenCertificate> {
+  try {
+    return await read();
+  } catch (problem) {
+    if (!Problem.is(problem)) throw problem;
+    return { name, problem };
+  }
+}
+
+function withRequest(
+  request: CertificateRequest,
+  stored: readonly StoredCertificate[],
+): KnownCertificate {
+  const { name } = request;
+  const before = stored.find((one) => one.name === name);
+  if (before === undefined) return { name, request, status: { failures: 0 } };
+  const isChanged =
+    before.request.fromConfig === true && solversOf(before.request) !== solversOf(request);
+  return { ...before, request, changed: isChanged ? "its solvers changed" : undefined };
+}
+
+/** Without the options: a new token does not require a new certificate. */
+function solversOf({ solvers }: CertificateRequest): string {
+  return JSON.stringify(solvers.map(({ name, use, select }) => [name, use, select ?? null]));
+}
+
+/** An unreadable journal is as bad as an unreadable record: no run can go on from there. */
+async function withPending(
+  certificate: KnownCertificate | BrokenCertificate,
+  store: Store,
+): Promise<KnownCertificate | BrokenCertificate> {
+  if ("problem" in certificate) return certificate;
+  const { name } = certificate;
+  return orBroken(name, async () => ({ ...certificate, pending: await store.journal.read(name) }));
+}
