@@ -12,15 +12,14 @@ import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "apply",
-  summary:
-    "Make what is held match the config: issue the missing, re-issue the changed, renew the due",
+  summary: "Make certificates match the config: issue missing, re-issue changed, renew due ones",
   description:
-    "What the config has no more is told, and removed with --prune. `acmectl plan` shows beforehand what would be done.",
+    "Certificates that are no longer in the config are reported, and removed with --prune. `acmectl plan` shows beforehand what would be done.",
   options: {
     ...passFlags,
     prune: {
       type: "boolean",
-      description: "Remove certificates that came from the config and are there no more.",
+      description: "Remove certificates that are no longer in the config.",
     },
   },
   async run(flags, context) {
@@ -47,10 +46,7 @@ export const command = defineCommand({
   },
 });
 
-/**
- * So that `renew` goes on with it. Where another certificate is wanted than the one that is held, the request is remembered once
- * it was granted: until then the one held is kept fresh.
- */
+/** For later renewals. A request for another certificate is remembered only once it is issued: until then the old one is renewed. */
 async function remember({ request, held, changed }: KnownCertificate, store: Store): Promise<void> {
   const drifts = held !== undefined && (driftOf(request, held) ?? changed) !== undefined;
   if (request.fromConfig === true && !drifts) await store.certificates.saveRequest(request);
@@ -68,14 +64,14 @@ async function settle(
       lines.push({
         kind: "line",
         tone: "warn",
-        text: `${name} is held, and the config has it no more; --prune removes it.`,
+        text: `${name} is no longer in the config; --prune removes it.`,
       });
       continue;
     }
     const lock = await store.lock(`certificate:${name}`, { wait: 0, signal });
     try {
       await store.certificates.remove(name);
-      lines.push({ kind: "line", text: `Removed ${name}, which the config has no more.` });
+      lines.push({ kind: "line", text: `Removed ${name}, which is no longer in the config.` });
     } finally {
       await lock.release();
     }

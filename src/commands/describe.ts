@@ -7,11 +7,11 @@ import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "describe",
-  summary: "Show all that is known of certificates, every look at the DNS included",
+  summary: "Show every detail of certificates, including each DNS lookup",
   arguments: [
     {
       usage: "<name...>",
-      description: "what the certificates are called; `acmectl list` shows the names",
+      description: "names of certificates, as shown by `acmectl list`",
     },
   ],
   examples: ["acmectl describe example.com"],

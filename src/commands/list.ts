@@ -9,8 +9,8 @@ import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "list",
-  summary: "Show the certificates: what is held, until when, from whom",
-  description: "`acmectl status` shows how they are, and what comes next.",
+  summary: "List certificates: names, expiry, issuer, state",
+  description: "`acmectl status` shows their conditions and what happens next.",
   options: {},
   async run(_, context) {
     const store = openFolderStore(context.stateFolder, context);
@@ -30,7 +30,7 @@ export const command = defineCommand({
           ? [
               {
                 kind: "line",
-                text: `No certificates are kept in ${context.stateFolder}.`,
+                text: `There are no certificates in ${context.stateFolder}.`,
                 tone: "dim",
               },
             ]

@@ -6,15 +6,15 @@ import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "plan",
-  summary: "Say what apply and renew would do now, and why; offline",
+  summary: "Show what apply and renew would do now, and why; offline",
   options: {
     prune: {
       type: "boolean",
-      description: "Plan as apply --prune would: remove what the config has no more.",
+      description: "Include certificates that apply --prune would remove.",
     },
     detailedExitcode: {
       type: "boolean",
-      description: "Exit with 10 when there is something to do.",
+      description: "Exit with 10 if there is something to do.",
     },
   },
   async run(flags, context) {

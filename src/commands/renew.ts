@@ -10,19 +10,16 @@ import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "renew",
-  summary: "Renew what is due; what cron runs",
+  summary: "Renew due certificates; run this from cron or a systemd timer",
   description:
-    "Due is what the CA's renewal information (ARI) says, else when a third of the lifetime is left. One failure never stops the others, and failures back off: 1 minute, 10, 100, then daily.",
+    "A certificate is due when the CA's renewal information (ARI) says so, else when a third of its lifetime is left. A failure never stops the others; failures back off: 1, 10, 100 minutes, then daily.",
   examples: ["acmectl renew -q", "acmectl renew shop --force", "acmectl renew --json"],
-  arguments: [
-    { usage: "[name...]", description: "only these certificates; all of them when absent" },
-  ],
+  arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
   options: {
     ...passFlags,
     dryRun: {
       type: "boolean",
-      description:
-        "Try all of them with their CAs' staging environments, or the embedded CA where there is none; keep nothing.",
+      description: "Rehearse with the CA's staging environment, or the embedded CA; keep nothing.",
     },
   },
   async run(flags, context) {
@@ -47,16 +44,16 @@ export const command = defineCommand({
   },
 });
 
-/** A timer that renews nothing because it looks in the wrong place must not be silent about it. */
+/** A timer that looks in the wrong place must not be silent about it. */
 function nothingKept(stateFolder: string): Problem {
   return new Problem("usage", {
     title: "Nothing to renew",
-    detail: `No certificates are kept in ${stateFolder}.`,
-    hint: "Run it as the user who issued them, or give their folder with --state DIR (is its disk mounted?). The first one comes by acmectl issue -d NAME.",
+    detail: `There are no certificates in ${stateFolder}.`,
+    hint: "Run this as the user who issued them, or give their folder with --state DIR (is its disk mounted?). To get a first one: acmectl issue -d NAME.",
   });
 }
 
-/** The same request as if nothing were held yet. */
+/** The same request as if nothing had been issued yet. */
 function rehearsalOf({ name, request }: StoredCertificate, pass: Run): StoredCertificate {
   return { name, request: pass.requestOf(request), status: { failures: 0 } };
 }

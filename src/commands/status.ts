@@ -18,13 +18,13 @@ import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "status",
-  summary: "Show how certificates are: conditions, last order, next step; for monitors too",
+  summary: "Show certificate status: conditions, last order, next step; also for monitoring",
   description:
-    "Nothing is asked of anybody. With a name, the last attempt is shown step by step; `acmectl describe NAME` shows all that is known.",
+    "Works offline. With a name, shows the last attempt step by step; `acmectl describe NAME` shows every detail.",
   arguments: [
     {
       usage: "[name...]",
-      description: "only these certificates; an overview of all of them when absent",
+      description: "only these certificates; default: an overview of all",
     },
   ],
   examples: [
@@ -72,7 +72,7 @@ function assertTogether({ check, warn, format, output }: Flags): void {
   throw new Problem("usage", { detail: "--warn is for --check.", hint: "Add --check." });
 }
 
-/** First those that can be read. A monitor that looks into an empty folder would be content for ever. */
+/** Readable certificates first. Fails without any: a monitor that watches an empty folder would never alert. */
 function checkAll(
   { certificates, broken }: Certificates,
   warn: number,
@@ -84,8 +84,8 @@ function checkAll(
       ...broken.map(checkBroken),
     ];
   throw new Problem("usage", {
-    detail: `There is nothing to check: no certificate is wanted, and none is kept in ${stateFolder}.`,
-    hint: "Another user has another state folder: give the right one with --state DIR, or run as the user that renews.",
+    detail: `There is nothing to check: the config has no certificates, and ${stateFolder} has none either.`,
+    hint: "Each user has a state folder: give the right one with --state DIR, or run as the user that renews.",
   });
 }
 
@@ -111,7 +111,7 @@ async function shown(
   return overview(known, context);
 }
 
-/** The collector reads the old file or the new one; it runs as another user, so everybody may read it. */
+/** In one rename, and readable by all: the collector runs as another user. */
 async function writeWhole(path: string, content: string): Promise<void> {
   try {
     await deployFile({ path, content, secret: false }, { mode: 0o644 });
@@ -122,19 +122,19 @@ async function writeWhole(path: string, content: string): Promise<void> {
   }
 }
 
-/** One line: what monitors show. */
+/** The one line that monitors show. */
 function verdict({ certificates }: Certificates, checked: readonly Checked[], now: Date): Block {
   const troubled = checked.filter(({ findings }) => findings.length > 0);
   if (troubled.length > 0) {
-    const told = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
-    const text = `acmectl: ${troubled.length} of ${checked.length} certificates: ${told}`;
+    const names = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
+    const text = `acmectl: ${troubled.length} of ${checked.length} certificates: ${names}`;
     return { kind: "line", tone: "bad", text };
   }
   const ends = certificates.flatMap(({ held }) => (held === undefined ? [] : [held.meta.notAfter]));
   const [first = ""] = ends.toSorted();
   const all =
     checked.length === 1 ? "the certificate is" : `all ${checked.length} certificates are`;
-  const text = `acmectl: ${all} well; the first expires ${timeFrom(now, new Date(first))}`;
+  const text = `acmectl: ${all} good; the first expires ${timeFrom(now, new Date(first))}`;
   return { kind: "line", tone: "good", text };
 }
 
@@ -144,7 +144,7 @@ function overview(
 ): readonly Block[] {
   const now = clock.now();
   if (certificates.length + broken.length === 0) {
-    const text = `No certificates are wanted, and none is kept in ${stateFolder}.`;
+    const text = `The config has no certificates, and ${stateFolder} has none either.`;
     return [{ kind: "line", text, tone: "dim" }];
   }
   const rows = certificates.map((one) => {

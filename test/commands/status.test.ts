@@ -93,10 +93,10 @@ describe("status", () => {
     );
     const unknown = await issuing.run(["describe", "b.example.test"], { clock });
     expect(unknown.code).toBe(2);
-    expect(unknown.stderr).toContain(`There are: ${name}`);
+    expect(unknown.stderr).toContain(`Choose one of these: ${name}`);
   });
 
-  test("an order that a dead run left behind is an open one", async () => {
+  test("an order that a killed run left behind is shown as open", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     issuing.ca.faults.add({
@@ -111,28 +111,28 @@ describe("status", () => {
 });
 
 describe("status --check", () => {
-  test("is 0 while all is well, and says so in one line", async () => {
+  test("exits with 0 and one line while all certificates are good", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
     const well = await issuing.run("status --check --warn 14d".split(" "), { clock });
     expect(well).toEqual({
       code: 0,
-      stdout: "acmectl: the certificate is well; the first expires in 89 days\n",
+      stdout: "acmectl: the certificate is good; the first expires in 89 days\n",
       stderr: "",
     });
     const quiet = await issuing.run("status --check -q".split(" "), { clock });
     expect(quiet).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
-  test("is 11 before --warn, past due, and expired", async () => {
+  test("exits with 11 for a certificate that is past due, expired, or expires within --warn", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
     const warned = await issuing.run("status --check --warn 90d".split(" "), { clock });
     expect(warned.code).toBe(11);
     expect(warned.stdout).toBe(`acmectl: 1 of 1 certificates: ${name} (expiring)\n`);
-    expect(warned.stderr).toContain("It expires in 89 days");
+    expect(warned.stderr).toContain("It expires 20");
     clock.advance(60 * day + day / 2);
     expect((await issuing.run("status --check".split(" "), { clock })).code).toBe(0);
     clock.advance(day);
@@ -147,7 +147,7 @@ describe("status --check", () => {
     expect(document.certificates[0].findings).toMatchObject([{ kind: "expired" }]);
   });
 
-  test("is 6 while attempts fail and what is held is good, 9 while only deployment fails, 11 for both", async () => {
+  test("exits with 6 while only attempts fail, 9 while only deployment fails, 11 for both", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
@@ -168,7 +168,7 @@ describe("status --check", () => {
     );
   });
 
-  test("finds a certificate that the config wants and nobody has issued", async () => {
+  test("fails for a certificate in the config that was never issued", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const config = join(issuing.state, "../config.yaml");
@@ -183,7 +183,7 @@ describe("status --check", () => {
     expect(code).toBe(11);
   });
 
-  test("refuses to be content with an empty state folder", async () => {
+  test("fails for an empty state folder", async () => {
     const { issuing } = await aging();
     await using _ = issuing;
     const { code, stderr } = await issuing.run("status --check".split(" "));
@@ -193,7 +193,7 @@ describe("status --check", () => {
 });
 
 describe("status --format prometheus", () => {
-  test("writes its file in one rename, readable by the collector, whatever it finds", async () => {
+  test("writes its file in one rename, readable by the collector, also when --check fails", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });

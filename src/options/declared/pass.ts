@@ -4,14 +4,13 @@ import type { OptionDeclarations, OptionsOf } from "../declaration.ts";
 export const passFlags = {
   force: {
     type: "boolean",
-    description:
-      "Renew what is not due, and try again what is backing off; a CA's own limit still holds.",
+    description: "Renew before the due time and despite a back-off; a CA's own limit still holds.",
     aliases: ["force-renewal", "renew-force"],
   },
   max: {
     type: "integer",
     min: 1,
-    description: "Renew at most so many; the rest is left for the next run.",
+    description: "Renew at most N certificates; leave the rest for the next run.",
     placeholder: "N",
   },
   concurrency: {
@@ -19,7 +18,7 @@ export const passFlags = {
     min: 1,
     max: 50,
     default: 4,
-    description: "How many certificates are worked on at once.",
+    description: "Number of certificates to work on at once.",
     placeholder: "N",
   },
   jitter: {
@@ -31,9 +30,9 @@ export const passFlags = {
   wait: {
     type: "boolean",
     default: true,
-    description: "Wait when another run works on the same certificate.",
+    description: "Wait while another run works on the same certificate.",
   },
-  detailedExitcode: { type: "boolean", description: "Exit with 10 when something was issued." },
+  detailedExitcode: { type: "boolean", description: "Exit with 10 if something was issued." },
 } as const satisfies OptionDeclarations;
 
 /** Milliseconds: what certbot and lego wait at most. */

@@ -5,23 +5,23 @@ export const monitorFlags = {
   check: {
     type: "boolean",
     description:
-      "Exit with 9 when only deploy steps failed, 6 when only attempts fail, 11 when a certificate is missing, drifted, past due, expired or about to expire.",
+      "Exit with 6 (attempts fail), 9 (deploy steps failed) or 11 (anything else is wrong).",
   },
   warn: {
     type: "duration",
-    description: "With --check: also when a certificate expires sooner than this, e.g. 14d.",
+    description: "With --check: also fail if a certificate expires within this time, e.g. 14d.",
     placeholder: "TIME",
   },
   format: {
     type: "string",
     choices: ["text", "prometheus"],
     default: "text",
-    description: "prometheus is for the node exporter's textfile collector.",
+    description: "Output format; prometheus is for the node exporter's textfile collector.",
     placeholder: "FORMAT",
   },
   output: {
     type: "path",
-    description: "With --format prometheus: write this file, in one rename, instead of stdout.",
+    description: "With --format prometheus: file to replace in one rename, instead of stdout.",
     placeholder: "FILE",
   },
 } as const satisfies OptionDeclarations;
