@@ -13,38 +13,38 @@ export interface SolverSetting {
   /** Option values as given in config or by flag, unparsed. */
   options: Readonly<Record<string, unknown>>;
   /** The file that the options stand in, for messages and relative paths; absent when they were given by flag or variable. */
-  from?: string;
+  from?: string | undefined;
   /** Another setting uses the same plugin, so that the environment cannot be meant for this one alone. */
-  shared?: boolean;
-  select?: SolverSelector;
+  shared?: boolean | undefined;
+  select?: SolverSelector | undefined;
   /** Overrides of the request's own. */
-  dns?: DnsSetting;
+  dns?: DnsSetting | undefined;
 }
 /** How dns-01 responses are waited for. Times in milliseconds. */
 export interface DnsSetting {
   /** Write where the CNAMEs of `_acme-challenge.<name>` lead (`follow`, the default), or at the name itself (`none`). */
-  cname?: "follow" | "none";
+  cname?: "follow" | "none" | undefined;
   /** `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT` or an https URL (RFC 8484); the system's when absent. */
-  resolvers?: readonly string[];
+  resolvers?: readonly string[] | undefined;
   /** Ask the zone's own servers; true when absent. */
-  authoritative?: boolean;
+  authoritative?: boolean | undefined;
   /** The port of the zones' own servers; 53 when absent. */
-  authoritativePort?: number;
+  authoritativePort?: number | undefined;
   /** Then ask the resolvers as well; false when absent. */
-  recursive?: boolean;
+  recursive?: boolean | undefined;
   /** How long to look before giving up. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Between two looks. */
-  interval?: number;
+  interval?: number | undefined;
   /** After the response was seen everywhere. */
-  settle?: number;
+  settle?: number | undefined;
   /** Do not look at all: wait this long. */
-  wait?: number;
+  wait?: number | undefined;
 }
 export interface SolverSelector {
-  names?: readonly string[];
-  zones?: readonly string[];
-  labels?: Readonly<Record<string, string>>;
+  names?: readonly string[] | undefined;
+  zones?: readonly string[] | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A command of the user's, as remembered. */
@@ -52,30 +52,30 @@ export interface HookSetting {
   /** A text is split into words without a shell, unless `shell` says otherwise; a list is a program and its arguments. */
   run: string | readonly string[];
   /** Hand the text to `sh -c`, as certbot and lego do. */
-  shell?: boolean;
+  shell?: boolean | undefined;
   /** Where it runs, absolute; so that a relative path means the same when cron repeats it. */
-  cwd?: string;
+  cwd?: string | undefined;
   /** Milliseconds. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Variables that it gets though their names or contents look like secrets. */
-  passEnv?: readonly string[];
+  passEnv?: readonly string[] | undefined;
 }
 /** Who may read a file that a deploy step writes. */
 export interface FileAccess {
   /** Names or numbers; those of the file that is replaced, else of the process, when absent. */
-  owner?: string;
-  group?: string;
+  owner?: string | undefined;
+  group?: string | undefined;
   /** Octal, e.g. `0640`. */
-  mode?: string;
+  mode?: string | undefined;
 }
 /** Paths are absolute. */
 export interface CopySetting extends FileAccess {
-  fullchain?: string;
-  key?: string;
-  cert?: string;
-  chain?: string;
+  fullchain?: string | undefined;
+  key?: string | undefined;
+  cert?: string | undefined;
+  chain?: string | undefined;
   /** Certificate, chain and key in one file, as HAProxy reads it. */
-  combined?: string;
+  combined?: string | undefined;
 }
 export const keyStoreProfiles = ["modern", "legacy"] as const;
 export interface Pkcs12Setting extends FileAccess {
@@ -83,9 +83,9 @@ export interface Pkcs12Setting extends FileAccess {
   /** A reference, never the password itself. */
   password: string;
   /** `modern` (AES-256, SHA-256) when absent; `legacy` (3DES, SHA-1) for Java before 8u301 and old Windows. */
-  profile?: (typeof keyStoreProfiles)[number];
+  profile?: (typeof keyStoreProfiles)[number] | undefined;
   /** The alias of the entry; the certificate's name when absent. */
-  alias?: string;
+  alias?: string | undefined;
 }
 export const reloadableServers = [
   "nginx",
@@ -98,18 +98,18 @@ export const reloadableServers = [
 export interface ReloadSetting {
   reload: (typeof reloadableServers)[number];
   /** The server's configuration file, where it is not at its usual place; absolute. */
-  config?: string;
-  timeout?: number;
+  config?: string | undefined;
+  timeout?: number | undefined;
 }
 export const startTlsProtocols = ["smtp", "imap", "pop3"] as const;
 export interface ProbeSetting {
   /** `HOST:PORT`, `[ADDRESS]:PORT` */
   probe: string;
   /** Asked for by SNI; the host where the certificate names it, else its first name, when absent. */
-  servername?: string;
-  starttls?: (typeof startTlsProtocols)[number];
+  servername?: string | undefined;
+  starttls?: (typeof startTlsProtocols)[number] | undefined;
   /** How long to look for the new certificate. Milliseconds. */
-  timeout?: number;
+  timeout?: number | undefined;
 }
 /** What is done with a new certificate, until it succeeds. */
 export type DeployStep =
@@ -127,41 +127,41 @@ export interface CertificateRequest {
   keyType: KeyType;
   reuseKey: boolean;
   /** A CSR of the user's (DER, base64); then the private key is the user's own affair. */
-  csr?: string;
+  csr?: string | undefined;
   issuer: IssuerSetting;
-  profile?: string;
+  profile?: string | undefined;
   /** Fail when the CA does not offer `profile`. */
-  profileRequired?: boolean;
-  preferredChain?: string;
+  profileRequired?: boolean | undefined;
+  preferredChain?: string | undefined;
   solvers: readonly SolverSetting[];
-  dns?: DnsSetting;
+  dns?: DnsSetting | undefined;
   /** Look at the response as a CA would before asking the CA; true when absent. */
-  selfCheck?: boolean;
+  selfCheck?: boolean | undefined;
   /** http-01's self-check goes to this `ADDRESS:PORT` instead of the name's addresses and port 80. */
-  selfCheckAt?: string;
+  selfCheckAt?: string | undefined;
   labels: Readonly<Record<string, string>>;
   /** Copies wanted beside the store: absolute paths. */
-  outputs: { fullchain?: string; key?: string; cert?: string; chain?: string };
+  outputs: Pick<CopySetting, "fullchain" | "key" | "cert" | "chain">;
   hooks: {
-    pre?: HookSetting[];
-    deploy?: DeployStep[];
-    post?: HookSetting[];
-    failure?: HookSetting[];
+    pre?: HookSetting[] | undefined;
+    deploy?: DeployStep[] | undefined;
+    post?: HookSetting[] | undefined;
+    failure?: HookSetting[] | undefined;
   };
   /** When deploy steps may run by themselves; at any time when absent. */
-  windows?: readonly DeployWindow[];
+  windows?: readonly DeployWindow[] | undefined;
   /** The config key it came from; absent for a request made on the command line. */
-  fromConfig?: boolean;
+  fromConfig?: boolean | undefined;
 }
 export interface IssuerSetting {
   /** The directory URL, presets resolved; `local` stays `local`. */
   server: string;
-  email?: string;
+  email?: string | undefined;
   agreeTos: boolean;
-  eabKid?: string;
+  eabKid?: string | undefined;
   /** A reference, never the key itself. */
-  eabHmac?: string;
-  caBundle?: string;
+  eabHmac?: string | undefined;
+  caBundle?: string | undefined;
 }
 
 /** When a new certificate may be put to use. */
@@ -171,7 +171,7 @@ export interface DeployWindow {
   /** Milliseconds. */
   duration: number;
   /** IANA name; this machine's zone when absent. */
-  timeZone?: string;
+  timeZone?: string | undefined;
 }
 
 /** What is known of the certificate held, read from its `meta.json`. */
@@ -186,12 +186,12 @@ export interface VersionMeta {
   keyType: KeyType | "csr";
   directory: string;
   account: string;
-  profile?: string;
-  preferredChain?: string;
+  profile?: string | undefined;
+  preferredChain?: string | undefined;
   certificateUrl: string;
   orderUrl: string;
   /** RFC 9773 §4.1; absent when the leaf has no authority key identifier. */
-  ariId?: string;
+  ariId?: string | undefined;
   issuedAt: string;
   /** SHA-256 of the request's parts that decide what is issued, to see drift. */
   requestHash: string;

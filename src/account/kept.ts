@@ -13,8 +13,7 @@ type Flags = OptionsOf<typeof directoryFlags>;
 
 /** The CA that an account command speaks to. */
 export async function chosenCa(flags: Flags, context: Context): Promise<IssuerSetting> {
-  const nothing = { email: undefined, agreeTos: undefined, eabKid: undefined, eabHmac: undefined };
-  const issuer = composeIssuer({ ...nothing, ...flags }, undefined, await context.config());
+  const issuer = composeIssuer(flags, undefined, await context.config());
   if (issuer.server !== "local") return issuer;
   throw new Problem("usage", {
     detail: "The embedded CA forgets its accounts when it ends, so there is none to work on.",

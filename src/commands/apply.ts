@@ -1,4 +1,4 @@
-import { composeConfigured } from "../request/compose-config.ts";
+import { composeConfigured } from "../request/compose.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";

@@ -1,4 +1,4 @@
-import { composeConfigured } from "../request/compose-config.ts";
+import { composeConfigured } from "../request/compose.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
 import { knownCertificates } from "../status/certificates.ts";
 import { documentOf, viewOf } from "../status/describe.ts";

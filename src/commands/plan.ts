@@ -1,4 +1,4 @@
-import { composeConfigured } from "../request/compose-config.ts";
+import { composeConfigured } from "../request/compose.ts";
 import { planOf } from "../status/plan.ts";
 import { wantedCertificates } from "../status/certificates.ts";
 import { openFolderStore } from "../state/folder/folder.ts";

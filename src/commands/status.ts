@@ -1,5 +1,5 @@
 import { deployFile } from "../deploy/steps/write-file.ts";
-import { composeConfigured } from "../request/compose-config.ts";
+import { composeConfigured } from "../request/compose.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { monitorFlags } from "../options/declared/status.ts";
 import { Problem } from "../problem.ts";

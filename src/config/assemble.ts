@@ -69,11 +69,11 @@ function certificateOf(
   const issuer = own.issuer ?? defaults.issuer ?? (names.length === 1 ? names[0] : undefined);
   const ofIssuer = issuer === undefined ? undefined : issuers[issuer];
   return {
-    ...withoutUndefined({ preferredChain: ofIssuer?.preferredChain }),
-    ...withoutProfiles(defaults),
+    preferredChain: ofIssuer?.preferredChain,
+    ...defaults,
+    ...own,
     ...profileOf([own, defaults, { profile: ofIssuer?.profile }]),
-    ...withoutProfiles(own),
-    ...withoutUndefined({ issuer }),
+    issuer,
     domains: written.domains ?? [],
     labels: written.labels ?? {},
     files: written.files ?? {},
@@ -86,32 +86,19 @@ interface Profiles {
   readonly requiredProfile?: string | undefined;
 }
 
-/** The two exclude each other, so the first who says either decides. */
-function profileOf(sources: readonly Profiles[]): { profile?: string; requiredProfile?: string } {
+/** The two exclude each other, so the first source that has either decides. */
+function profileOf(sources: readonly Profiles[]): Profiles {
   const first = sources.find(
     ({ profile, requiredProfile }) => profile !== undefined || requiredProfile !== undefined,
   );
-  return withoutUndefined({ profile: first?.profile, requiredProfile: first?.requiredProfile });
+  return { profile: first?.profile, requiredProfile: first?.requiredProfile };
 }
 
-function withoutProfiles<T extends Profiles>(values: T): Omit<T, keyof Profiles> {
-  const { profile: _profile, requiredProfile: _required, ...others } = values;
-  return others;
-}
-
-function withSolvers<T extends { solver?: string; solvers?: readonly string[] }>(
-  written: T,
-): Omit<T, "solver"> {
+function withSolvers<
+  T extends { solver?: string | undefined; solvers?: readonly string[] | undefined },
+>(written: T): Omit<T, "solver"> {
   const { solver, ...others } = written;
   return solver === undefined ? others : { ...others, solvers: [solver] };
-}
-
-type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function withoutUndefined<T extends object>(values: T): Given<T> {
-  const given: Given<T> = { ...values };
-  for (const key in given) if (given[key] === undefined) delete given[key];
-  return given;
 }
 
 function pluginOf(use: string, path: string): string {

@@ -176,8 +176,8 @@ export type ConfiguredIssuer = SettingsOf<typeof issuerOptions>;
 export interface ConfiguredSolver {
   /** A path is absolute. */
   readonly use: string;
-  readonly select?: SolverSelector;
-  readonly dns?: DnsSetting;
+  readonly select?: SolverSelector | undefined;
+  readonly dns?: DnsSetting | undefined;
   /** The solver's own options as they stand in the file; paths are relative to its folder. */
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -200,13 +200,13 @@ export type ConfiguredCertificate = Omit<
   };
 export type HookName = "pre" | "deploy" | "post" | "failure";
 export type ConfiguredHooks = {
-  readonly [K in HookName]?: K extends "deploy" ? DeployStep[] : HookSetting[];
-} & { readonly windows?: DeployWindow[] };
+  readonly [K in HookName]?: (K extends "deploy" ? DeployStep[] : HookSetting[]) | undefined;
+} & { readonly windows?: DeployWindow[] | undefined };
 
 /** The values that a section holds: only what was written is there. */
 export type SettingsOf<D extends OptionDeclarations> = {
   readonly [K in RequiredOf<D>]: OptionsOf<D>[K];
-} & { readonly [K in Exclude<keyof D, RequiredOf<D>>]?: Exclude<OptionsOf<D>[K], undefined> };
+} & { readonly [K in Exclude<keyof D, RequiredOf<D>>]?: OptionsOf<D>[K] | undefined };
 type RequiredOf<D extends OptionDeclarations> = {
   [K in keyof D]: D[K] extends { required: true } ? K : never;
 }[keyof D];

@@ -1,7 +1,7 @@
 /** What the config's values have to mean to the parts that will read them. */
 import { parseIdentifiers } from "../acme/identifiers.ts";
 import { resolveServer } from "../acme/presets.ts";
-import { parsePlace } from "../issue/self-check.ts";
+import { parsePlace } from "../options/place.ts";
 import type { ValueChecks } from "./values.ts";
 
 /** Nobody is asked: these read the texts alone. */

@@ -13,7 +13,8 @@ export interface KnownStep {
 
 /** All that is to be done with a new certificate: the copies of `outputs` first, then the steps in their order. */
 export function stepsOf({ outputs, hooks }: CertificateRequest): readonly KnownStep[] {
-  const copies: readonly DeployStep[] = Object.keys(outputs).length > 0 ? [{ copy: outputs }] : [];
+  const wanted = Object.values(outputs).some((path) => path !== undefined);
+  const copies: readonly DeployStep[] = wanted ? [{ copy: outputs }] : [];
   const steps = [...copies, ...(hooks.deploy ?? [])].map((step) => ({
     key: keyOf(step),
     title: titleOf(step),
@@ -36,7 +37,7 @@ export function deployStatesOf({ request, status, held }: StoredCertificate): re
       return { step: title, state: "pending" };
     }
     const { state, at, detail } = known;
-    return { step: title, state, at, ...(detail === undefined ? {} : { detail }) };
+    return { step: title, state, at, detail };
   });
 }
 
@@ -47,11 +48,7 @@ export function isDeployed(certificate: StoredCertificate): boolean {
 
 /** Where a command runs and how long it may take do not make it another one. */
 function keyOf(step: DeployStep): string {
-  const {
-    timeout: _timeout,
-    cwd: _cwd,
-    ...said
-  }: DeployStep & { timeout?: number; cwd?: string } = step;
+  const said = { ...step, timeout: undefined, cwd: undefined };
   return createHash("sha256")
     .update(JSON.stringify(sorted(said)))
     .digest("hex")
@@ -60,7 +57,8 @@ function keyOf(step: DeployStep): string {
 
 function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const given = Object.entries(value).filter(([, one]) => one !== undefined);
+  const entries = given.toSorted(([a], [b]) => (a < b ? -1 : 1));
   return entries.map(([key, one]) => [key, sorted(one)]);
 }
 

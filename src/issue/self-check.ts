@@ -5,6 +5,7 @@ import type { Http01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { IssueTools } from "./tools.ts";
 import { messageOf } from "../errors.ts";
+import { parsePlace, type Place } from "../options/place.ts";
 
 /** What one look at one address saw. */
 interface Sight {
@@ -48,11 +49,6 @@ export async function selfCheckHttp(
   }
 }
 
-interface Place {
-  readonly host: string;
-  readonly port: number;
-}
-
 async function placesOf(
   { identifier }: Http01Challenge,
   request: CertificateRequest,
@@ -89,22 +85,6 @@ async function addressesOf(
     });
   }
   return [];
-}
-
-/** `192.0.2.1`, `192.0.2.1:8080`, `2001:db8::1`, `[2001:db8::1]:8080`. */
-export function parsePlace(text: string): Place {
-  const [host = "", port = "80"] = isIP(text) === 0 ? splitPort(text) : [text];
-  const number = Number(port);
-  if (isIP(host) !== 0 && Number.isInteger(number) && number > 0 && number < 65_536)
-    return { host, port: number };
-  throw new Problem("usage", {
-    detail: `--self-check-at: "${text}" is not an address with an optional port.`,
-    hint: "Write ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, for example 127.0.0.1:8080.",
-  });
-}
-
-function splitPort(text: string): readonly string[] {
-  return /^\[?(.*?)\]?:(\d+)$/.exec(text)?.slice(1) ?? [text.replaceAll(/^\[|\]$/g, "")];
 }
 
 async function lookAt(

@@ -63,7 +63,11 @@ async function waitForTxt(
     );
     return clock.sleep(setting.wait, signal);
   }
-  const { timeout, interval, settle } = { ...dnsWaiting, ...setting };
+  const {
+    timeout = dnsWaiting.timeout,
+    interval = dnsWaiting.interval,
+    settle = dnsWaiting.settle,
+  } = setting;
   const deadline = clock.now().getTime() + timeout;
   for (;;) {
     const look = await lookOnce(item, challenge, setting, tools);

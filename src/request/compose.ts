@@ -1,67 +1,124 @@
 import { parseIdentifiers } from "../acme/identifiers.ts";
-import type { CertificateRequest, DnsSetting } from "../certificate.ts";
-import type { Config, ConfiguredHooks } from "../config/config.ts";
+import type { CertificateRequest, DnsSetting, HookSetting } from "../certificate.ts";
+import type { Config, ConfiguredCertificate } from "../config/config.ts";
+import type { Context } from "../context.ts";
+import { assertWindow } from "../deploy/windows.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/declared/request.ts";
+import { parsePlace } from "../options/place.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Context } from "../context.ts";
-import { given, profileOf } from "./compose-config.ts";
-import { readCsrFile, type GivenCsr } from "./csr-file.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
+import { readCsrFile, type GivenCsr } from "./csr-file.ts";
 import { composeIssuer } from "./issuer.ts";
-import { parsePlace } from "../issue/self-check.ts";
-import { solverSettings } from "./solvers.ts";
+import { fromConfig, solverSettings } from "./solvers.ts";
 
 type Flags = OptionsOf<typeof requestFlags>;
 
-/** The request that flags describe, with the config's defaults below them. Everything that can be wrong offline is told here. */
+/** The request that flags describe, with the config's defaults below them. Finds everything that can be wrong offline. */
 export async function composeRequest(
   flags: Flags,
   config: Config,
   context: Context,
 ): Promise<CertificateRequest> {
   const csr = flags.csr === undefined ? undefined : await readCsrFile(flags.csr);
-  const identifiers = namesOf(flags, csr);
+  const identifiers = identifiersOf(flags, csr);
   const issuer = composeIssuer(flags, undefined, config);
-  const wanted = { ...config.defaults, ...given(flags) };
-  if (wanted.selfCheckAt !== undefined) parsePlace(wanted.selfCheckAt);
-  const name = wanted.name ?? identifiers[0]?.value ?? "";
+  if (flags.selfCheckAt !== undefined) parsePlace(flags.selfCheckAt);
+  const name = flags.name ?? identifiers[0]?.value ?? "";
   certificateFolderName(name);
+  const solvers = await solverSettings(flags, config.defaults.solvers, issuer, config, context);
+  const wanted = wantedBy(flags, config, context.cwd);
+  return requestOf(wanted, { name, identifiers, csr, issuer, solvers });
+}
+
+/** Every certificate that the config wants, as a request. */
+export function composeConfigured(config: Config): Promise<readonly CertificateRequest[]> {
+  return Promise.all(
+    Object.entries(config.certificates).map(async ([name, wanted]) => {
+      const place = `${config.path}: certificates.${name}`;
+      const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
+      for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
+      const solvers = wanted.solvers ?? Object.keys(config.solvers);
+      return requestOf(wanted, {
+        name,
+        fromConfig: true,
+        identifiers: csr?.identifiers ?? configuredNames(wanted.domains, `${place}.domains`),
+        csr,
+        issuer: composeIssuer({}, wanted.issuer, config),
+        solvers: solvers.map((solver) => fromConfig(solver, config)),
+      });
+    }),
+  );
+}
+
+type Wanted = Omit<ConfiguredCertificate, "domains">;
+type Known = Pick<
+  CertificateRequest,
+  "name" | "fromConfig" | "identifiers" | "issuer" | "solvers"
+> & { readonly csr: GivenCsr | undefined };
+
+function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): CertificateRequest {
+  const { pre, deploy, post, failure, requiredProfile } = wanted;
   return {
     name,
-    identifiers,
+    fromConfig,
+    identifiers: known.identifiers,
     keyType: wanted.keyType ?? "ec256",
     reuseKey: wanted.reuseKey ?? false,
-    labels: wanted.labels ?? {},
-    issuer,
-    solvers: await solverSettings(flags, config.defaults.solvers, issuer, config, context),
-    dns: { ...config.dns, ...dnsSetting(flags) },
-    selfCheck: flags.selfCheck && config.defaults.selfCheck !== false,
-    outputs: given({
+    labels: wanted.labels,
+    issuer: known.issuer,
+    solvers: known.solvers,
+    dns: wanted.dns,
+    selfCheck: wanted.selfCheck ?? true,
+    outputs: wanted.files,
+    hooks: { pre, deploy, post, failure },
+    csr: csr?.base64,
+    preferredChain: wanted.preferredChain,
+    selfCheckAt: wanted.selfCheckAt,
+    windows: wanted.windows,
+    profile: requiredProfile ?? wanted.profile,
+    profileRequired: requiredProfile === undefined ? undefined : true,
+  };
+}
+
+/** What the flags say, in the words of the config and over its defaults. */
+function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted {
+  const commands = (texts: readonly string[] | undefined): HookSetting[] | undefined =>
+    texts?.map((run) => ({ run, shell: true, cwd }));
+  const own = flags.profile !== undefined || flags.requiredProfile !== undefined;
+  return {
+    keyType: flags.keyType ?? defaults.keyType,
+    reuseKey: flags.reuseKey ?? defaults.reuseKey,
+    labels: flags.labels ?? {},
+    dns: dnsSetting(flags, dns),
+    selfCheck: flags.selfCheck && defaults.selfCheck !== false,
+    selfCheckAt: flags.selfCheckAt ?? defaults.selfCheckAt,
+    files: {
       fullchain: flags.fullchainFile,
       key: flags.keyFile,
       cert: flags.certFile,
       chain: flags.chainFile,
-    }),
-    hooks: hooksOf(flags, config.defaults, context.cwd),
-    ...given({
-      csr: csr?.base64,
-      preferredChain: wanted.preferredChain,
-      selfCheckAt: wanted.selfCheckAt,
-    }),
-    ...profileOf(wanted),
+    },
+    pre: commands(flags.preHook) ?? defaults.pre,
+    deploy: commands(flags.deployHook) ?? defaults.deploy,
+    post: commands(flags.postHook) ?? defaults.post,
+    failure: commands(flags.failureHook) ?? defaults.failure,
+    windows: defaults.windows,
+    preferredChain: flags.preferredChain ?? defaults.preferredChain,
+    profile: own ? flags.profile : defaults.profile,
+    requiredProfile: own ? flags.requiredProfile : defaults.requiredProfile,
   };
 }
 
-/** A CSR names what it is for; `-d` beside it must say the same. */
-function namesOf({ domains }: Flags, csr: GivenCsr | undefined): readonly Identifier[] {
+/** A CSR names what it is for; `-d` beside it must name the same. */
+function identifiersOf({ domains }: Flags, csr: GivenCsr | undefined): readonly Identifier[] {
   if (csr === undefined) return parseIdentifiers(domains ?? []);
   const asked = domains === undefined ? csr.identifiers : parseIdentifiers(domains);
   if (list(asked).join() === list(csr.identifiers).join()) return csr.identifiers;
   throw new Problem("usage", {
-    detail: `--csr is for ${list(csr.identifiers).join(", ")}, and --domains says ${list(asked).join(", ")}.`,
-    hint: "Leave --domains out: the certificate signing request names what it is for.",
+    detail: `The signing request of --csr is for ${list(csr.identifiers).join(", ")}, but --domains names ${list(asked).join(", ")}.`,
+    hint: "Leave --domains out: the certificate signing request names the domains.",
   });
 }
 
@@ -69,34 +126,29 @@ function list(names: readonly Identifier[]): readonly string[] {
   return names.map(({ value }) => value).toSorted();
 }
 
-export function dnsSetting(
-  flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
-): DnsSetting {
-  return given({
-    cname: flags.dnsCname,
-    resolvers: flags.dnsResolvers,
-    authoritative: flags.dnsAuthoritative ? undefined : false,
-    authoritativePort: flags.dnsPort,
-    recursive: flags.dnsRecursive,
-    timeout: flags.dnsTimeout,
-    interval: flags.dnsInterval,
-    settle: flags.dnsSettle,
-    wait: flags.dnsWait,
-  });
+function configuredNames(domains: readonly string[], place: string): readonly Identifier[] {
+  try {
+    return parseIdentifiers(domains);
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    const { message, hint } = error;
+    throw new Problem("config", { detail: `${place}: ${message}`, hint, cause: error });
+  }
 }
 
-/** Each list of commands from the flags, else from the config's defaults. */
-function hooksOf(
-  flags: Flags,
-  { pre, deploy, post, failure }: ConfiguredHooks,
-  cwd: string,
-): CertificateRequest["hooks"] {
-  const commands = (texts: readonly string[] | undefined) =>
-    texts?.map((run) => ({ run, shell: true, cwd }));
-  return given({
-    pre: commands(flags.preHook) ?? pre,
-    deploy: commands(flags.deployHook) ?? deploy,
-    post: commands(flags.postHook) ?? post,
-    failure: commands(flags.failureHook) ?? failure,
-  });
+export function dnsSetting(
+  flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
+  dns: DnsSetting,
+): DnsSetting {
+  return {
+    cname: flags.dnsCname ?? dns.cname,
+    resolvers: flags.dnsResolvers ?? dns.resolvers,
+    authoritative: flags.dnsAuthoritative ? dns.authoritative : false,
+    authoritativePort: flags.dnsPort ?? dns.authoritativePort,
+    recursive: flags.dnsRecursive ?? dns.recursive,
+    timeout: flags.dnsTimeout ?? dns.timeout,
+    interval: flags.dnsInterval ?? dns.interval,
+    settle: flags.dnsSettle ?? dns.settle,
+    wait: flags.dnsWait ?? dns.wait,
+  };
 }

@@ -6,7 +6,7 @@ import type { OptionsOf } from "../options/declaration.ts";
 import type { issuerFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 
-type Flags = OptionsOf<typeof issuerFlags>;
+type Flags = { readonly [K in keyof typeof issuerFlags]?: OptionsOf<typeof issuerFlags>[K] };
 
 /** The issuer of a request: `--server` (an issuer of the config, a preset or a URL), the config's default or only one, Let's Encrypt. */
 export function composeIssuer(
@@ -18,17 +18,17 @@ export function composeIssuer(
   const server = serverOf(configured.server, flags.staging === true);
   const email = flags.email ?? configured.email;
   if (email !== undefined) assertContacts([`mailto:${email}`]);
-  return withoutUndefined({
+  return {
     server,
     agreeTos: flags.agreeTos ?? configured.agreeTos ?? false,
     email,
     eabKid: flags.eabKid ?? configured.eabKid,
     eabHmac: flags.eabHmac ?? configured.eabHmac,
     caBundle: flags.caBundle ?? configured.caBundle,
-  });
+  };
 }
 
-/** What the config says of the issuer that a request names; for one that it does not know, just the server. */
+/** The config's entry for the issuer that a request names; for an unknown name, the server alone. */
 export function chosenIssuer(name: string | undefined, config: Config): ConfiguredIssuer {
   const names = Object.keys(config.issuers);
   const only = names.length === 1 ? names[0] : undefined;
@@ -44,15 +44,7 @@ function serverOf(text: string, staging: boolean): string {
   const counterpart = stagingOf(server);
   if (counterpart !== undefined) return counterpart;
   throw new Problem("usage", {
-    detail: `--staging: no staging environment of ${text} is known.`,
-    hint: "Give its directory with --server URL, or try with --server local.",
+    detail: `--staging: acmectl knows no staging environment of ${text}.`,
+    hint: "Give its directory with --server URL, or use --server local.",
   });
-}
-
-function withoutUndefined(setting: {
-  [K in keyof IssuerSetting]: IssuerSetting[K] | undefined;
-}): IssuerSetting {
-  const { server, agreeTos, ...rest } = setting;
-  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
-  return { server: server ?? "", agreeTos: agreeTos ?? false, ...Object.fromEntries(given) };
 }

@@ -11,10 +11,7 @@ import { resolveSolver } from "../solvers/open.ts";
 
 type Flags = Pick<OptionsOf<typeof requestFlags>, "solver" | "standalone" | "webroot" | "dns">;
 
-/**
- * The solvers of a request: those that flags choose, else those of `names` (what a certificate of the config says), else all
- * of the config. The embedded CA is answered by `standalone` when nobody says otherwise.
- */
+/** The solvers of a request: those that flags choose, else those of `names`, else all of the config; for the embedded CA at last `standalone`. */
 export async function solverSettings(
   flags: Flags,
   names: readonly string[] | undefined,
@@ -31,8 +28,8 @@ export async function solverSettings(
   if (issuer.server === "local") return [{ name: "standalone", use: "standalone", options: {} }];
   throw new Problem("usage", {
     title: "No solver",
-    detail: "Nothing says who proves control of the names, and the config has no solvers.",
-    hint: "Add --standalone (a web server of acmectl's own on port 80), --webroot PATH (the folder of yours), or --solver NAME for DNS; `acmectl solvers list` shows them all.",
+    detail: "No solver was given, and the config file defines none.",
+    hint: "Add --standalone (acmectl's own web server on port 80), --webroot PATH (the folder of your web server), or --solver NAME for DNS; `acmectl solvers list` shows them all.",
   });
 }
 
@@ -41,8 +38,8 @@ export function fromConfig(name: string, config: Config): SolverSetting {
   const configured = config.solvers[name];
   if (configured === undefined) {
     throw new Problem("config", {
-      detail: `${config.path} has no solver "${name}".`,
-      hint: `It has ${Object.keys(config.solvers).join(", ") || "none"}.`,
+      detail: `${config.path} does not define the solver "${name}".`,
+      hint: `Use one that it defines: ${Object.keys(config.solvers).join(", ") || "none yet"}.`,
     });
   }
   const { use, options, select, dns } = configured;
@@ -51,9 +48,9 @@ export function fromConfig(name: string, config: Config): SolverSetting {
     use,
     options,
     from: config.path,
-    ...(isShared(configured, config) ? { shared: true } : {}),
-    ...(select === undefined ? {} : { select }),
-    ...(dns === undefined ? {} : { dns }),
+    shared: isShared(configured, config) ? true : undefined,
+    select,
+    dns,
   };
 }
 
@@ -78,19 +75,13 @@ async function fromFlag(
 ): Promise<SolverSetting> {
   const { name, select } = splitZone(text);
   if (config.solvers[name] !== undefined) {
-    const { select: _, ...setting } = fromConfig(name, config);
-    return select === undefined ? setting : { ...setting, select };
+    return { ...fromConfig(name, config), select };
   }
   const loaded = await loadSolver(name, context);
   const use = /^\.{1,2}\//.test(name) ? resolve(context.cwd, name) : name;
   const given =
     loaded.name === "webroot" && flags.webroot !== undefined ? { directory: flags.webroot } : {};
-  const setting = {
-    name: loaded.name,
-    use,
-    options: given,
-    ...(select === undefined ? {} : { select }),
-  };
+  const setting = { name: loaded.name, use, options: given, select };
   const resolved = await resolveSolver(setting, loaded, context);
   return {
     ...setting,
@@ -105,7 +96,7 @@ function splitZone(text: string): { name: string; select?: SolverSelector } {
   const name = text.slice(at + 1);
   if (zone === "" || name === "") {
     throw new Problem("usage", {
-      detail: `--solver: "${text}" lacks the ${zone === "" ? "zone before" : "solver behind"} the =.`,
+      detail: `--solver: "${text}" has no ${zone === "" ? "zone before" : "solver after"} the =.`,
       hint: "Write --solver NAME for all names, or --solver example.com=NAME for those in a zone.",
     });
   }

@@ -107,7 +107,7 @@ export interface DeployState {
   state: "pending" | "done" | "failed";
   at: string;
   /** What it said when it failed, secrets masked. */
-  detail?: string;
+  detail?: string | undefined;
 }
 /** What is known of the CA's wishes for one certificate (RFC 9773). */
 export interface AriStatus {

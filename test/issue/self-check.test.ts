@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Dns } from "../../src/dns/dns.ts";
-import { parsePlace, selfCheckHttp } from "../../src/issue/self-check.ts";
+import { selfCheckHttp } from "../../src/issue/self-check.ts";
 import { challengeFor } from "../../src/testing.ts";
 import { freePort } from "../support/servers/process.ts";
 import { heard, problemOf, requestFor, toolsOf, unexpected } from "./world.ts";
@@ -167,20 +167,3 @@ describe("the self-check of http-01", () => {
     );
   });
 });
-
-test.each([
-  ["192.0.2.1", { host: "192.0.2.1", port: 80 }],
-  ["192.0.2.1:8080", { host: "192.0.2.1", port: 8080 }],
-  ["2001:db8::1", { host: "2001:db8::1", port: 80 }],
-  ["[2001:db8::1]", { host: "2001:db8::1", port: 80 }],
-  ["[2001:db8::1]:8080", { host: "2001:db8::1", port: 8080 }],
-])("--self-check-at takes %s", (text, place) => {
-  expect(parsePlace(text)).toEqual(place);
-});
-
-test.each(["www.example.com", "192.0.2.1:0", "192.0.2.1:65536", "192.0.2.1:", ""])(
-  "--self-check-at refuses %j, and says what it takes",
-  (text) => {
-    expect(() => parsePlace(text)).toThrow(/--self-check-at/);
-  },
-);

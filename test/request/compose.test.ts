@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createCsr } from "../../src/acme/certificate/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
-import { composeConfigured } from "../../src/request/compose-config.ts";
+import { composeConfigured } from "../../src/request/compose.ts";
 import { composeRequest } from "../../src/request/compose.ts";
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/declared/request.ts";
@@ -102,7 +102,7 @@ describe("a request from the command line", () => {
       expect(await compose({ csr, domains: ["b.example.com", "a.example.com"] })).toEqual(request);
       const problem = await problemOf(compose({ csr, domains: ["a.example.com"] }));
       expect(problem.message).toBe(
-        "--csr is for a.example.com, b.example.com, and --domains says a.example.com.",
+        "The signing request of --csr is for a.example.com, b.example.com, but --domains names a.example.com.",
       );
     }
     const missing = await problemOf(compose({ csr: join(folder.path, "none.pem") }));

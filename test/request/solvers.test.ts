@@ -56,8 +56,8 @@ describe("the solvers of a request", () => {
       { name: "web", use: "standalone", options: {}, from: path },
     ]);
     const problem = await problemOf(settings({}, { config, names: ["wbe"] }));
-    expect(problem.message).toBe(`${path} has no solver "wbe".`);
-    expect(problem.hint).toBe("It has cf, web.");
+    expect(problem.message).toBe(`${path} does not define the solver "wbe".`);
+    expect(problem.hint).toBe("Use one that it defines: cf, web.");
   });
 
   test("are those that flags name, whatever else the config has", async () => {

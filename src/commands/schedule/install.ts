@@ -109,7 +109,9 @@ async function checkEnvFile(path: string, { log }: Context): Promise<void> {
 async function foldersOf(context: Context): Promise<readonly string[]> {
   const { certificates } = await storedCertificates(openFolderStore(context.stateFolder, context));
   return certificates.flatMap(({ request: { outputs, solvers } }) => {
-    const copies = Object.values(outputs).map((path) => dirname(path));
+    const copies = Object.values(outputs).flatMap((path?: string) =>
+      path === undefined ? [] : [dirname(path)],
+    );
     const roots = solvers.map(({ options }) => options["directory"]);
     return [...copies, ...roots.filter((root) => typeof root === "string")];
   });

@@ -4,7 +4,7 @@ import { dnsSetting } from "../../request/compose.ts";
 import { cleanAllLeftovers } from "../../issue/leftovers.ts";
 import { openTools } from "../../issuer/open.ts";
 import { rehearse, type Rehearsed } from "../../issue/rehearsal.ts";
-import { parsePlace } from "../../issue/self-check.ts";
+import { parsePlace } from "../../options/place.ts";
 import { solverSettings } from "../../request/solvers.ts";
 import { selectAll } from "../../issue/targets.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
@@ -79,7 +79,7 @@ async function requestOf(
     issuer: nobody,
     labels: flags.labels ?? {},
     solvers: await solverSettings(chosen, config.defaults.solvers, nobody, config, context),
-    dns: { ...config.dns, ...dnsSetting(flags) },
+    dns: dnsSetting(flags, config.dns),
     outputs: {},
     hooks: {},
     ...(selfCheckAt === undefined ? {} : { selfCheckAt }),
