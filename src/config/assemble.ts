@@ -14,7 +14,7 @@ import type {
   SettingsOf,
 } from "./config.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
-import type { Sections } from "./check.ts";
+import type { Sections } from "./sections.ts";
 
 /** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */
 export function assemble(path: string, exists: boolean, checked: Sections): Config {

@@ -4,14 +4,17 @@ import { acceptedBy } from "../options/describe.ts";
 import { nearest } from "../options/near.ts";
 import { absoluteReference, isReference } from "../options/secret.ts";
 import { parseValue } from "../options/value.ts";
-import { crossFaults } from "./cross.ts";
-import { type NestedShape, type SectionName, sections, type Shape } from "./sections.ts";
-import { stepFault } from "./steps.ts";
+import { crossFaults, stepFault } from "./rules.ts";
+import {
+  isSection,
+  type NestedShape,
+  type SectionName,
+  sections,
+  type Sections,
+  type Shape,
+} from "./sections.ts";
 import { type Fault, type Keys, type YamlFile } from "./yaml.ts";
 import { isRecord } from "../json.ts";
-
-/** The sections as their declarations promise, as far as there is no fault. */
-export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;
 
 /** What the reading of one file passes down. */
 interface Reading {
@@ -45,22 +48,18 @@ export function readSections(
   return { sections: values, faults: reading.faults };
 }
 
-function isSection(key: string): key is SectionName {
-  return Object.hasOwn(sections, key);
-}
-
 function readSection(name: SectionName, raw: unknown, reading: Reading): Record<string, unknown> {
   const { entries, shape }: { entries: boolean; shape: Shape } = sections[name];
   const given = raw ?? {};
   if (!entries) return readShape(given, [name], shape, reading);
   if (!isRecord(given)) {
-    reading.faults.push({ keys: [name], message: `${name} has to hold named entries.` });
+    reading.faults.push({ keys: [name], message: `${name} must hold named entries.` });
     return {};
   }
   const read = Object.entries(given).map(([entry, value]) => {
     const keys = [name, entry];
     if (!/^[A-Za-z0-9][\w.-]{0,127}$/u.test(entry)) {
-      const message = `${quoted(entry)} cannot be a name: letters, digits, ".", "_" and "-" can.`;
+      const message = `${quoted(entry)} is not a valid name: use letters, digits, ".", "_" and "-".`;
       reading.faults.push({ keys, message });
     }
     return [entry, readShape(value ?? {}, keys, shape, reading)] as const;
@@ -75,7 +74,7 @@ function readShape(
   reading: Reading,
 ): Record<string, unknown> {
   if (!isRecord(raw)) {
-    const message = `${keys.join(".")} has to hold options, as in \`{ ${Object.keys(shape.options)[0]}: … }\`.`;
+    const message = `${keys.join(".")} must hold options, as in \`{ ${Object.keys(shape.options)[0]}: … }\`.`;
     reading.faults.push({ keys, message });
     return {};
   }
@@ -91,7 +90,7 @@ function readShape(
     if (required === true && !Object.hasOwn(raw, key)) {
       reading.faults.push({
         keys,
-        message: `${keys.join(".")} does not say ${quoted(key)}, which it has to.`,
+        message: `${keys.join(".")} requires ${quoted(key)}.`,
         incomplete: true,
       });
     }
@@ -160,7 +159,7 @@ function readValue(
     if (declaration.reference === true) {
       faults.push({
         keys,
-        message: `${name} has to say where the secret is, not the secret itself.`,
+        message: `${name} must be a reference to the secret, not the secret itself.`,
         hint: "Write env:NAME, file:/path or cmd:program args.",
       });
       return undefined;
@@ -190,7 +189,7 @@ function unknownKey(keys: Keys, known: readonly string[], parent: string): Fault
   const meant = near === undefined ? "" : ` Did you mean ${quoted(near)}?`;
   return {
     keys,
-    message: `${quoted(key)} is not known in ${parent}.${meant}`,
-    hint: `Known there: ${known.join(", ")}.`,
+    message: `${quoted(key)} is not an option of ${parent}.${meant}`,
+    hint: `Use one of ${known.join(", ")}.`,
   };
 }

@@ -28,7 +28,7 @@ export function withValue(file: YamlFile, keys: readonly string[], value: unknow
     if (text !== undefined && says(text, wanted)) return text;
   }
   throw new Problem("config", {
-    detail: `${keys.join(".")} cannot be changed alone in ${file.path}: an anchor or alias of YAML ties it to another value.`,
+    detail: `${keys.join(".")} cannot be changed alone in ${file.path}: a YAML anchor or alias ties it to another value.`,
     hint: "Change it with an editor.",
   });
 }

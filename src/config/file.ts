@@ -1,19 +1,17 @@
 /** The config file, through `conf`: found, read, checked, changed. */
-import { constants, existsSync, lstatSync } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { parse } from "yaml";
 import type { Config } from "./config.ts";
 import { assemble } from "./assemble.ts";
-import { readSections, type Sections } from "./check.ts";
+import { readSections } from "./check.ts";
 import { withValue } from "./edit.ts";
 import { keysOf } from "./keys.ts";
-import { type ValueChecks, valueFaults } from "./values.ts";
+import { exists, openFile, write } from "./conf.ts";
+import type { Sections } from "./sections.ts";
 import { type Fault, faultsProblem, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import { isRecord } from "../json.ts";
-import { codeOf, messageOf } from "../errors.ts";
 
 /** The options of the plugin that a solver's `use` names. Rejects with a Problem where there is none. */
 export type SolverOptions = (use: string) => Promise<OptionDeclarations>;
@@ -23,13 +21,13 @@ export interface ConfigReading {
   readonly explicit?: boolean;
   /** Checks the solvers' own options too; otherwise whoever loads a plugin does. */
   readonly solverOptions?: SolverOptions;
-  /** Checks what the values mean too; otherwise whoever uses them does. */
-  readonly valueChecks?: ValueChecks;
+  /** True: checks what the values mean too; otherwise whoever uses them does. */
+  readonly meaning?: boolean;
 }
 
 /** The config at this absolute path, checked; an empty one when there is no file. Rejects with a Problem that names file, line and key. */
 export async function loadConfig(path: string, reading: ConfigReading = {}): Promise<Config> {
-  const { file } = await openFile(path, reading.explicit === true);
+  const file = await openFile(path, reading.explicit === true);
   const { sections, faults } = await check(file, reading);
   if (faults.length > 0) throw faultsProblem(file, faults);
   return assemble(path, exists(path), sections);
@@ -40,7 +38,7 @@ export async function getConfigValue(
   path: string,
   key: string,
 ): Promise<{ keys: readonly string[]; value: unknown }> {
-  const { file } = await openFile(path, true);
+  const file = await openFile(path, true);
   const keys = keysOf(key, file.value);
   let value: unknown = file.value;
   for (const part of keys) {
@@ -64,7 +62,7 @@ export async function setConfigValue(
   text: string,
   reading: Omit<ConfigReading, "explicit"> = {},
 ): Promise<ConfigChange> {
-  const { file } = await openFile(path, false);
+  const file = await openFile(path, false);
   const keys = keysOf(key, file.value);
   const changed = parseYaml(withValue(file, keys, valueOf(text)), path);
   const { faults } = await check(changed, reading);
@@ -75,30 +73,9 @@ export async function setConfigValue(
   return { keys, missing: faults.map(({ message }) => message) };
 }
 
-/** Writes a new file with mode 0600. Rejects with a Problem when there is one already. */
-export async function createConfig(path: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-    try {
-      await file.chmod(0o600);
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw unusable(path, "written", error);
-    throw new Problem("config", {
-      detail: `${path} exists already, and stays as it is.`,
-      hint: "Change it with `acmectl config set KEY VALUE` or an editor, or give another file with --config.",
-    });
-  }
-}
-
 async function check(
   file: YamlFile,
-  { solverOptions, valueChecks }: ConfigReading,
+  { solverOptions, meaning }: ConfigReading,
 ): Promise<{ sections: Sections; faults: readonly Fault[] }> {
   const solvers = file.value["solvers"];
   const loaded =
@@ -106,7 +83,7 @@ async function check(
       ? { plugins: new Map<string, OptionDeclarations>(), faults: [] }
       : await loadPlugins(solvers, solverOptions);
   const { sections, faults } = readSections(file, dirname(file.path), loaded.plugins);
-  const meant = valueChecks === undefined ? [] : valueFaults(sections, valueChecks);
+  const meant = meaning === true ? (await import("./values.ts")).valueFaults(sections) : [];
   return { sections, faults: [...faults, ...meant, ...loaded.faults] };
 }
 
@@ -121,8 +98,7 @@ async function loadPlugins(solvers: Readonly<Record<string, unknown>>, load: Sol
     } catch (error) {
       if (!Problem.is(error)) throw error;
       const { message, hint } = error;
-      const keys = ["solvers", name, "use"];
-      faults.push({ keys, message, ...(hint === undefined ? {} : { hint }) });
+      faults.push({ keys: ["solvers", name, "use"], message, hint });
     }
   }
   return { plugins, faults };
@@ -150,102 +126,3 @@ function refused(file: YamlFile, faults: readonly Fault[], key: string): Problem
     hint,
   });
 }
-
-/** conf makes the folder of a file that it does not find, so it is asked only for files that are there. */
-async function openFile(path: string, needed: boolean): Promise<{ file: YamlFile }> {
-  if (!exists(path)) {
-    if (!needed) return { file: parseYaml("", path) };
-    throw new Problem("config", {
-      detail: `There is no config file ${path}.`,
-      hint: "Check --config and ACMECTL_CONFIG; `acmectl config init` writes a file to start from.",
-    });
-  }
-  let file: YamlFile | undefined;
-  await throughConf(path, "read", {
-    deserialize(text) {
-      file ??= parseYaml(text, path);
-      return { ...file.value };
-    },
-  });
-  if (file === undefined) throw new TypeError(`${path} was not read.`);
-  return { file };
-}
-
-async function write(path: string, before: string, after: YamlFile, top: string): Promise<void> {
-  await throughConf(
-    path,
-    "written",
-    {
-      deserialize(text) {
-        if (text !== before) {
-          throw new Problem("config", {
-            detail: `${path} was changed by somebody else at the same moment; it stays as they wrote it.`,
-            hint: "Run the command again.",
-          });
-        }
-        return { ...parseYaml(text, path).value };
-      },
-      serialize: () => after.text,
-    },
-    (conf) => conf.set(top, after.value[top]),
-  );
-}
-
-interface Format {
-  deserialize(text: string): Record<string, unknown>;
-  serialize?(): string;
-}
-
-async function throughConf(
-  path: string,
-  purpose: "read" | "written",
-  format: Format,
-  use: (conf: { set(key: string, value: unknown): void }) => void = () => {},
-): Promise<void> {
-  // Loaded only where there is a file: it takes a tenth of a second.
-  const { default: Conf } = await import("conf");
-  try {
-    if (purpose === "written") await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    use(
-      new Conf<Record<string, unknown>>({
-        cwd: dirname(path),
-        configName: basename(path),
-        fileExtension: "",
-        accessPropertiesByDotNotation: false,
-        configFileMode: 0o600,
-        ...format,
-      }),
-    );
-  } catch (error) {
-    throw Problem.is(error) ? error : unusable(path, purpose, error);
-  }
-}
-
-/** A link that leads nowhere is a mistake, not an absent file. */
-function exists(path: string): boolean {
-  if (existsSync(path)) return true;
-  try {
-    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
-  } catch (error) {
-    throw unusable(path, "read", error);
-  }
-  throw new Problem("config", { detail: `The config file ${path} is a link that leads nowhere.` });
-}
-
-function unusable(path: string, purpose: string, error: unknown): Problem {
-  const reason = reasons[codeOf(error)] ?? messageOf(error);
-  return new Problem("machine", {
-    detail: `The config file ${path} cannot be ${purpose}: ${reason}.`,
-    hint: "Check the path, and that this user may use it.",
-    cause: error,
-  });
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  EACCES: "this user may not",
-  EPERM: "this user may not",
-  EISDIR: "it is a folder",
-  ENOTDIR: "a part of the path is no folder",
-  ENOSPC: "the disk is full",
-  EROFS: "the file system is read-only",
-};

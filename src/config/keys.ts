@@ -1,6 +1,6 @@
 /** A dotted path of the config, where the names of entries may have dots themselves. */
 import { Problem } from "../problem.ts";
-import { type SectionName, sections, type Shape } from "./sections.ts";
+import { isSection, sections, type Shape } from "./sections.ts";
 
 import { isRecord } from "../json.ts";
 
@@ -25,16 +25,12 @@ export function keysOf(path: string, file: Readonly<Record<string, unknown>>): r
   return [section, rest.slice(0, count).join("."), ...rest.slice(count)];
 }
 
-function isSection(key: string): key is SectionName {
-  return Object.hasOwn(sections, key);
-}
-
 function partsOf(path: string): readonly string[] {
   const parts = path.match(/"[^"]*"|[^."]+/gu) ?? [];
   if (parts.length === 0 || parts.join(".") !== path) {
     throw new Problem("usage", {
-      detail: `${JSON.stringify(path)} is no key of the config.`,
-      hint: 'A key reads like issuers.letsencrypt.email; a name with dots may stand in quotes: certificates."shop.example.com".keyType.',
+      detail: `${JSON.stringify(path)} is not a key of the config.`,
+      hint: 'Write a key like issuers.letsencrypt.email; put a name with dots in quotes: certificates."shop.example.com".keyType.',
     });
   }
   return parts.map((part) => part.replaceAll('"', ""));

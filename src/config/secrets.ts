@@ -1,23 +1,22 @@
-/** A secret may stand in the config itself; it does not leave it again. */
+/** Hides secrets that are written in the config file itself. */
 import { issuerOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
 import { isReference } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
-import { getConfigValue } from "./file.ts";
-import type { Context } from "../context.ts";
-import { solverOptions } from "../solvers/options.ts";
+import { getConfigValue, type SolverOptions } from "./file.ts";
 
-/** The value at `keys` as it may be shown: every secret that is written out reads `***`. */
+/** The value at `keys` as it may be shown: every secret that is written out reads `***`. `path`: the config file. */
 export async function withoutSecrets(
   value: unknown,
   keys: readonly string[],
-  context: Context,
+  path: string,
+  load: SolverOptions,
 ): Promise<unknown> {
   const [section, entry] = keys;
   const names = entry === undefined ? Object.keys(Object(value)) : [entry];
   const declared = new Map<string, OptionDeclarations | undefined>();
   for (const name of keys.length === 0 || section !== "solvers" ? [] : names) {
-    declared.set(name, await optionsOf(name, context));
+    declared.set(name, await optionsOf(name, path, load));
   }
   return hide(value, keys, declared);
 }
@@ -27,11 +26,12 @@ type Declared = ReadonlyMap<string, OptionDeclarations | undefined>;
 
 async function optionsOf(
   solver: string,
-  context: Context,
+  path: string,
+  load: SolverOptions,
 ): Promise<OptionDeclarations | undefined> {
   try {
-    const { value: use } = await getConfigValue(context.configPath, `solvers."${solver}".use`);
-    return await solverOptions(context)(String(use));
+    const { value: use } = await getConfigValue(path, `solvers."${solver}".use`);
+    return await load(String(use));
   } catch (error) {
     if (Problem.is(error)) return undefined;
     throw error;
@@ -52,7 +52,7 @@ function isSecret([section, entry = "", option]: readonly string[], declared: De
   if (section === "issuers") return declares(issuerOptions, option);
   if (section !== "solvers") return false;
   const options = declared.get(entry);
-  // Nobody knows what this option is, so its name has to do.
+  // The plugin cannot be loaded, so the option's name decides.
   if (options === undefined) return /secret|token|password|key|hmac|credential/iu.test(option);
   return declares(options, option);
 }

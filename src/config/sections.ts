@@ -69,6 +69,13 @@ export const sections = {
 } as const satisfies Record<string, { entries: boolean; shape: Shape }>;
 export type SectionName = keyof typeof sections;
 
+export function isSection(key: string): key is SectionName {
+  return Object.hasOwn(sections, key);
+}
+
+/** The sections as their declarations promise, as far as there is no fault. */
+export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;
+
 /** One sentence on each section, for the schema and the starter file. */
 export const sectionDescriptions: Readonly<Record<SectionName, string>> = {
   issuers: "CAs and the accounts there, by a name of your choice.",

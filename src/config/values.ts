@@ -1,17 +1,22 @@
-/** Values whose meaning other parts know: a CA's name, a name for a certificate. */
-import { Problem } from "../problem.ts";
-import type { Sections } from "./check.ts";
-import { type Fault } from "./yaml.ts";
+/** Values whose meaning other rooms know: a CA's name, domain names, an address to look at. */
+import { parseIdentifiers } from "../acme/identifiers.ts";
+import { resolveServer } from "../acme/presets.ts";
 import { isRecord } from "../json.ts";
+import { parsePlace } from "../options/place.ts";
+import { Problem } from "../problem.ts";
+import type { Sections } from "./sections.ts";
+import type { Fault } from "./yaml.ts";
 
-/** By option of an issuer and of a certificate: throws a Problem for a text, or for an item of a list, that means nothing. */
-export interface ValueChecks {
-  readonly issuers: Readonly<Record<string, (text: string) => unknown>>;
-  readonly certificates: Readonly<Record<string, (text: string) => unknown>>;
-}
+type Check = (text: string) => unknown;
 
-/** What the checks find wrong, each with the place of its value. */
-export function valueFaults(sections: Sections, checks: ValueChecks): readonly Fault[] {
+/** By section and option: throws a Problem for a text, or for an item of a list, that means nothing. */
+const checks: Readonly<Record<"issuers" | "certificates", Readonly<Record<string, Check>>>> = {
+  issuers: { server: (text) => (text === "local" ? text : resolveServer(text)) },
+  certificates: { domains: (text) => parseIdentifiers([text]), selfCheckAt: parsePlace },
+};
+
+/** Every value that means nothing, with its place. Reads the texts alone and asks no server. */
+export function valueFaults(sections: Sections): readonly Fault[] {
   return (["issuers", "certificates"] as const).flatMap((section) =>
     Object.entries(sections[section]).flatMap(([name, entry]) =>
       Object.entries(checks[section]).flatMap(([option, check]) => {
@@ -24,11 +29,7 @@ export function valueFaults(sections: Sections, checks: ValueChecks): readonly F
   );
 }
 
-function fault(
-  keys: readonly (string | number)[],
-  value: unknown,
-  check: (text: string) => unknown,
-): readonly Fault[] {
+function fault(keys: readonly (string | number)[], value: unknown, check: Check): readonly Fault[] {
   if (typeof value !== "string") return [];
   try {
     check(value);
@@ -37,6 +38,6 @@ function fault(
     if (!Problem.is(error)) throw error;
     const { message, hint } = error;
     const place = keys.slice(0, 3).join(".");
-    return [{ keys, message: `${place}: ${message}`, ...(hint === undefined ? {} : { hint }) }];
+    return [{ keys, message: `${place}: ${message}`, hint }];
   }
 }

@@ -1,4 +1,4 @@
-/** A YAML file with the places of its values, so that whoever finds fault with one can point at it. */
+/** A YAML file with the places of its values, so that messages can point at them. */
 import {
   type Document,
   isMap,
@@ -22,9 +22,9 @@ export interface Fault {
   readonly keys: Keys;
   /** A sentence without its place. */
   readonly message: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** True when something is missing that may still come; nothing that is written is wrong. */
-  readonly incomplete?: boolean;
+  readonly incomplete?: boolean | undefined;
 }
 
 export interface YamlFile {
@@ -52,17 +52,20 @@ export function parseYaml(text: string, path: string): YamlFile {
   });
   const error = document.errors[0] ?? document.warnings[0];
   if (error !== undefined) {
-    throw syntaxProblem(error.message, error.pos[0], { path, text, lines });
+    const source = { path, text, lines };
+    if (error.code !== "MULTIPLE_DOCS") throw syntaxProblem(error.message, error.pos[0], source);
+    const hint = "Remove the line `---` or `...` and keep all sections in one YAML document.";
+    throw syntaxProblem("A second YAML document begins here", error.pos[0], source, hint);
   }
   const lost = lostAlias(document);
   if (lost !== undefined) {
-    throw syntaxProblem("There is no anchor of this name", lost, { path, text, lines });
+    throw syntaxProblem("No anchor has this name", lost, { path, text, lines });
   }
   const value = valueOf(document, path);
   if (!isRecord(value)) {
     throw new Problem("config", {
-      detail: `${path}: the file is not a map of sections.`,
-      hint: "It begins with a section such as `issuers:`. `acmectl config init` writes an example.",
+      detail: `${path} does not consist of sections.`,
+      hint: "Begin it with a section such as `issuers:`; `acmectl config init` writes an example.",
     });
   }
   return { path, text, value, document, lines };
@@ -78,10 +81,10 @@ export function faultsProblem(file: YamlFile, faults: readonly Fault[]): Problem
       hint: first.hint,
     });
   }
-  const hints = new Set(faults.flatMap(({ hint }) => (hint === undefined ? [] : [hint])));
+  const hints = new Set(faults.flatMap(({ hint }) => hint ?? []));
   return new Problem("config", {
     detail: `${file.path} has ${faults.length} mistakes.`,
-    ...(hints.size === 0 ? {} : { hint: [...hints].join(" ") }),
+    hint: hints.size === 0 ? undefined : [...hints].join(" "),
     subproblems: faults.map(({ keys, message }) => ({
       type: "urn:acmectl:problem:config",
       title: placeAt(file, offsetOf(file.document, keys)),
@@ -117,15 +120,18 @@ function syntaxProblem(
   message: string,
   offset: number,
   source: Pick<YamlFile, "path" | "text" | "lines">,
+  hint = syntaxHint(source.text, offset),
 ): Problem {
   return new Problem("config", {
     title: "The config file is not valid YAML",
     detail: `${placeAt(source, offset)}: ${message}\n${excerpt(source, offset)}`,
-    hint:
-      source.text[offset] === "*"
-        ? 'A name that begins with * has to be quoted: "*.example.com".'
-        : "Mend the line; `acmectl config validate` checks the file.",
+    hint,
   });
+}
+
+function syntaxHint(text: string, offset: number): string {
+  if (text[offset] === "*") return 'Quote a name that begins with *: "*.example.com".';
+  return "Fix the line; `acmectl config validate` checks the file.";
 }
 
 /** `/etc/acmectl/config.yaml:3:5` */

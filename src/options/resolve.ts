@@ -164,11 +164,11 @@ function unknownKeys(
   const unknown = Object.keys(config.values).filter((key) => !known.includes(key));
   return unknown.map((key) => {
     const whose = plugin === undefined ? "" : ` of the solver ${plugin}`;
-    const detail = `${config.path}: ${sectionKey(config, key)} is no option${whose}.`;
+    const detail = `${config.path}: ${sectionKey(config, key)} is not an option${whose}.`;
     if (known.length === 0) return new Problem("config", { detail });
     const near = nearest(key, known);
     const meant = near === undefined ? "" : `Did you mean ${near}? `;
-    const hint = `${meant}It takes ${known.join(", ")}.`;
+    const hint = `${meant}Use one of ${known.join(", ")}.`;
     return new Problem("config", { detail, hint });
   });
 }
@@ -195,7 +195,7 @@ function oneProblem(failures: readonly Problem[]): Problem {
   const kind = failures.every((failure) => failure.is("config")) ? "config" : "usage";
   const hints = new Set(failures.flatMap(({ hint }) => hint ?? []));
   return new Problem(kind, {
-    detail: `${failures.length} options need a look.`,
+    detail: `${failures.length} options are invalid.`,
     subproblems: failures.map(({ document }) => document),
     ...(hints.size === 0 ? {} : { hint: [...hints].join("\n") }),
   });

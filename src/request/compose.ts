@@ -1,6 +1,6 @@
 import { parseIdentifiers } from "../acme/identifiers.ts";
 import type { CertificateRequest, DnsSetting, HookSetting } from "../certificate.ts";
-import type { Config, ConfiguredCertificate } from "../config/config.ts";
+import type { Config, ConfiguredCertificate, ConfiguredHooks } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { assertWindow } from "../deploy/windows.ts";
 import type { OptionsOf } from "../options/declaration.ts";
@@ -84,9 +84,6 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
 
 /** What the flags say, in the words of the config and over its defaults. */
 function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted {
-  const commands = (texts: readonly string[] | undefined): HookSetting[] | undefined =>
-    texts?.map((run) => ({ run, shell: true, cwd }));
-  const own = flags.profile !== undefined || flags.requiredProfile !== undefined;
   return {
     keyType: flags.keyType ?? defaults.keyType,
     reuseKey: flags.reuseKey ?? defaults.reuseKey,
@@ -100,15 +97,31 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
       cert: flags.certFile,
       chain: flags.chainFile,
     },
+    ...hooksOf(flags, defaults, cwd),
+    windows: defaults.windows,
+    preferredChain: flags.preferredChain ?? defaults.preferredChain,
+    ...profilesOf(flags, defaults),
+  };
+}
+
+function hooksOf(flags: Flags, defaults: ConfiguredHooks, cwd: string): ConfiguredHooks {
+  const commands = (texts: readonly string[] | undefined): HookSetting[] | undefined =>
+    texts?.map((run) => ({ run, shell: true, cwd }));
+  return {
     pre: commands(flags.preHook) ?? defaults.pre,
     deploy: commands(flags.deployHook) ?? defaults.deploy,
     post: commands(flags.postHook) ?? defaults.post,
     failure: commands(flags.failureHook) ?? defaults.failure,
-    windows: defaults.windows,
-    preferredChain: flags.preferredChain ?? defaults.preferredChain,
-    profile: own ? flags.profile : defaults.profile,
-    requiredProfile: own ? flags.requiredProfile : defaults.requiredProfile,
   };
+}
+
+type Profiles = Pick<Wanted, "profile" | "requiredProfile">;
+
+/** The two exclude each other, so a flag for one overrides the default for either. */
+function profilesOf(flags: Profiles, defaults: Profiles): Profiles {
+  const own = flags.profile ?? flags.requiredProfile;
+  const { profile, requiredProfile } = own === undefined ? defaults : flags;
+  return { profile, requiredProfile };
 }
 
 /** A CSR names what it is for; `-d` beside it must name the same. */

@@ -39,7 +39,7 @@ describe("acmectl config", () => {
     expect(await config("validate")).toMatchObject({ code: 2, stdout: "" });
     expect(await config("init")).toMatchObject({ code: 0, stderr: "" });
     expect((await config("init")).stderr).toContain(
-      "config.yaml exists already, and stays as it is.",
+      "config.yaml exists already and was not changed.",
     );
     expect((await config("validate")).stdout).toBe(
       "~/.config/acmectl/config.yaml is valid (issuers: 0, solvers: 0, certificates: 0).\n",
@@ -107,7 +107,7 @@ describe("acmectl config", () => {
     expect((await config("path --config a.yaml")).stdout).toBe("~/a.yaml\n");
     const { code, stderr } = await config("validate --config b.yaml");
     expect(code).toBe(2);
-    expect(stderr).toContain("There is no config file ~/b.yaml.");
+    expect(stderr).toContain("The config file ~/b.yaml does not exist.");
   });
 
   test("writes a secret that it is given, warns, and never shows it again", async () => {
@@ -155,7 +155,7 @@ describe("acmectl config", () => {
     const { code, stderr } = await config("validate --config a.yaml");
     expect(code).toBe(2);
     expect(stderr).toContain(
-      '~/a.yaml:1:35: "servr" is not known in solvers.lab. Did you mean "server"?',
+      '~/a.yaml:1:35: "servr" is not an option of solvers.lab. Did you mean "server"?',
     );
   });
 

@@ -15,7 +15,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
 import { Problem } from "../../src/problem.ts";
-import { createConfig, getConfigValue, loadConfig, setConfigValue } from "../../src/config/file.ts";
+import { createConfig } from "../../src/config/conf.ts";
+import { getConfigValue, loadConfig, setConfigValue } from "../../src/config/file.ts";
 
 let folder: string;
 let path: string;
@@ -84,7 +85,7 @@ describe("loadConfig", () => {
     });
   });
 
-  test("gives each certificate what it leaves to its issuer, to defaults and to dns", async () => {
+  test("applies issuer, defaults and dns to each certificate", async () => {
     writeFileSync(
       path,
       `issuers:
@@ -156,7 +157,7 @@ certificates:
     }
   });
 
-  test("makes nothing of a file that is not there: no file, no folder", async () => {
+  test("creates neither file nor folder when the config file does not exist", async () => {
     const missing = join(folder, "a/b/config.yaml");
     expect(await loadConfig(missing)).toEqual({
       path: missing,
@@ -168,12 +169,12 @@ certificates:
       dns: {},
     });
     await expect(loadConfig(missing, { explicit: true })).rejects.toThrow(
-      "There is no config file",
+      "config.yaml does not exist",
     );
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("changes nothing of a file by reading it", async () => {
+  test("leaves a file unchanged when it is read", async () => {
     writeFileSync(path, design, { mode: 0o644 });
     const before = statSync(path);
     await loadConfig(path);
@@ -186,17 +187,19 @@ certificates:
     });
   });
 
-  test("follows a link, and does not take a broken one for an absent file", async () => {
+  test("follows a link, and reports a broken one", async () => {
     writeFileSync(join(folder, "real.yaml"), design);
     symlinkSync("real.yaml", path);
     expect((await loadConfig(path)).exists).toBe(true);
     rmSync(join(folder, "real.yaml"));
-    await expect(loadConfig(path)).rejects.toThrow("is a link that leads nowhere");
+    await expect(loadConfig(path)).rejects.toThrow(
+      "is a symbolic link to a file that does not exist",
+    );
   });
 
-  test("says so when the path is a folder", async () => {
+  test("reports a path that is a directory", async () => {
     const problem = await failure(loadConfig(folder));
-    expect(problem.message).toBe(`The config file ${folder} cannot be read: it is a folder.`);
+    expect(problem.message).toBe(`The config file ${folder} cannot be read: it is a directory.`);
     expect(problem.exitCode).toBe(3);
   });
 
@@ -204,22 +207,22 @@ certificates:
     [
       "a key that nobody knows",
       "issuers:\n  le:\n    server: x\n    emial: y\n",
-      'config.yaml:4:5: "emial" is not known in issuers.le. Did you mean "email"?\n  4 |     emial: y\n          ^',
+      'config.yaml:4:5: "emial" is not an option of issuers.le. Did you mean "email"?\n  4 |     emial: y\n          ^',
     ],
     [
       "a section that nobody knows",
       "certificate: {}\n",
-      'config.yaml:1:1: "certificate" is not known in the file. Did you mean "certificates"?',
+      'config.yaml:1:1: "certificate" is not an option of the file. Did you mean "certificates"?',
     ],
     [
       "another spelling of a key",
       "issuers: { le: { server: x, agree_tos: true } }\n",
-      '1:29: "agree_tos" is not known in issuers.le. Did you mean "agreeTos"?',
+      '1:29: "agree_tos" is not an option of issuers.le. Did you mean "agreeTos"?',
     ],
     [
       "a key below a hook",
       "certificates:\n  a:\n    domains: [a.example]\n    deploy:\n      - run: x\n        timout: 1m\n",
-      '6:9: "timout" is not known in certificates.a.deploy.0. Did you mean "timeout"?',
+      '6:9: "timout" is not an option of certificates.a.deploy.0. Did you mean "timeout"?',
     ],
     [
       "a key twice",
@@ -229,29 +232,29 @@ certificates:
     [
       "a wildcard without quotes",
       "certificates:\n  a:\n    domains: [a.example, *.a.example]\n",
-      "config.yaml:3:26: There is no anchor of this name\n",
+      "config.yaml:3:26: No anchor has this name\n",
     ],
     [
       "bad indentation",
       "issuers:\n  le:\n    server: x\n   email: y\n",
       /config\.yaml:4:1: .*\n {2}4 \| {4}email: y\n/,
     ],
-    ["a list instead of sections", "- a\n", "the file is not a map of sections"],
+    ["a list instead of sections", "- a\n", "does not consist of sections"],
     [
       "two documents",
       "issuers: {}\n---\nissuers: {}\n",
-      /config\.yaml:\d+:\d+: .*multiple documents/,
+      /config\.yaml:2:1: A second YAML document begins here/,
     ],
     ["a tag", "issuers: !include other.yaml\n", /config\.yaml:1:10: Unresolved tag: !include/],
     [
       "an issuer without a server",
       "issuers:\n  le: { email: a@b.example }\n",
-      '2:3: issuers.le does not say "server"',
+      '2:3: issuers.le requires "server"',
     ],
     [
       "a text in place of options",
       "issuers:\n  le: letsencrypt\n",
-      "2:3: issuers.le has to hold options, as in `{ server: … }`",
+      "2:3: issuers.le must hold options, as in `{ server: … }`",
     ],
     [
       "a wrong boolean",
@@ -272,22 +275,22 @@ certificates:
     [
       "a hook without a command",
       "defaults: { deploy: [{ timeout: 1m }] }\n",
-      "1:22: defaults.deploy.0 says none of run, copy, pkcs12, reload, probe",
+      "1:22: defaults.deploy.0 has none of run, copy, pkcs12, reload, probe",
     ],
     [
-      "a hook that is no command",
+      "a hook with an empty command list",
       "defaults: { deploy: [{ run: [] }] }\n",
-      "defaults.deploy.0 needs in `run` a text, or a list",
+      "defaults.deploy.0.run must be a text, or a list",
     ],
     [
       "a hook that is empty",
       "defaults: { deploy: [''] }\n",
-      "defaults.deploy.0 needs in `run` a text",
+      "defaults.deploy.0.run must be a text",
     ],
     [
       "the key itself where a reference belongs",
       "issuers: { z: { server: x, eabHmac: hunter2hunter2 } }\n",
-      "issuers.z.eabHmac has to say where the secret is",
+      "issuers.z.eabHmac must be a reference to the secret",
     ],
     [
       "an issuer that is not there",
@@ -299,26 +302,26 @@ certificates:
       "certificates: { a: { domains: [a.example], solvers: [web] } }\n",
       'certificates.a.solvers names "web", which is not one of the solvers',
     ],
-    ["no names", "certificates: { a: {} }\n", "certificates.a names nothing"],
+    ["no names", "certificates: { a: {} }\n", "certificates.a requires domains"],
     [
       "two ways to say one thing",
       "defaults: { profile: a, requiredProfile: b }\n",
-      "defaults says both profile and requiredProfile",
+      "defaults has both profile and requiredProfile",
     ],
     [
       "issuers to choose from and no choice",
       "issuers: { a: { server: x }, b: { server: y } }\ncertificates: { c: { domains: [c.example] } }\n",
-      "certificates.c does not say which of the issuers it is from: a, b",
+      "certificates.c requires an issuer, since the file has several: a, b",
     ],
     [
       "a name that no folder can have",
       'certificates: { "../a": { domains: [a.example] } }\n',
-      '"../a" cannot be a name',
+      '"../a" is not a valid name',
     ],
     [
       "a name that objects have",
       "certificates: { constructor: { domains: [a.example], __proto__: { a: 1 } } }\n",
-      /"__proto__" is not known/,
+      /"__proto__" is not an option/,
     ],
     ["a bomb of aliases", bomb(), "Excessive alias count"],
   ])("names file, line and key of %s", async (_, text, expected) => {
@@ -330,7 +333,18 @@ certificates:
     else expect(problem.message).toContain(expected);
   });
 
-  test("tells all mistakes at once, each with its place", async () => {
+  test.each([
+    ["---", "issuers: {}\n---\nsolvers: {}\n", 2],
+    ["...", "issuers: {}\n...\nsolvers: {}\n", 3],
+  ])("names the line where a second YAML document begins (%s)", async (_, text, line) => {
+    writeFileSync(path, text);
+    const problem = await failure(loadConfig(path));
+    expect(problem.message).toContain(`${path}:${line}:1: A second YAML document begins here`);
+    expect(problem.hint).toContain("one YAML document");
+    expect(problem.message).not.toContain("parseAllDocuments");
+  });
+
+  test("reports all mistakes at once, each with its place", async () => {
     writeFileSync(path, "isuers: {}\ncertificates: { a: { domain: [x], keyType: ec25 } }\n");
     const problem = await failure(loadConfig(path));
     expect(problem.message).toBe(`${path} has 4 mistakes.`);
@@ -339,7 +353,7 @@ certificates:
     );
   });
 
-  test("shows no secret that stands in a line with a mistake", async () => {
+  test("hides a secret in a line with a mistake", async () => {
     for (const line of [
       'apiToken: "hunter2',
       "password: hunter2: x",
@@ -360,7 +374,7 @@ certificates:
     await expect(loadConfig(path)).resolves.toBeDefined();
     const problem = await failure(loadConfig(path, { solverOptions }));
     expect(problem.document.subproblems?.map(({ detail }) => detail)).toEqual([
-      '"tll" is not known in solvers.cf. Did you mean "ttl"?',
+      '"tll" is not an option of solvers.cf. Did you mean "ttl"?',
       expect.stringContaining('solvers.cf.ttl is "30", which is too small'),
       'There is no solver called "nosuch".',
     ]);
@@ -435,10 +449,10 @@ describe("setConfigValue", () => {
     });
   });
 
-  test("makes the file, private, and says what is still missing in it", async () => {
+  test("creates a private file and lists what is still missing in it", async () => {
     const nested = join(folder, "new/config.yaml");
     const change = await setConfigValue(nested, "issuers.le.email", "a@b.example");
-    expect(change.missing).toEqual(['issuers.le does not say "server", which it has to.']);
+    expect(change.missing).toEqual(['issuers.le requires "server".']);
     expect(readFileSync(nested, "utf8")).toBe("issuers:\n  le:\n    email: a@b.example\n");
     expect(statSync(nested).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder, "new")).mode & 0o777).toBe(0o700);
@@ -455,15 +469,15 @@ describe("setConfigValue", () => {
   });
 
   test.each([
-    ["issuers.le.sever", "x", '"sever" is not known in issuers.le. Did you mean "server"?'],
-    ["nonsense", "1", '"nonsense" is not known in the file'],
+    ["issuers.le.sever", "x", '"sever" is not an option of issuers.le. Did you mean "server"?'],
+    ["nonsense", "1", '"nonsense" is not an option of the file'],
     ["issuers.le.agreeTos", "perhaps", "neither true nor false"],
-    ["issuers.le", "letsencrypt", "has to hold options"],
+    ["issuers.le", "letsencrypt", "must hold options"],
     ["certificates.a.issuer", "other", "which is not one of the issuers"],
     ["certificates.a.domains", "[a", "The value is not valid YAML"],
-    ["issuers..le", "x", "is no key of the config"],
-    ["", "x", "is no key of the config"],
-    ["issuers.__proto__.server", "x", '"__proto__" cannot be a name'],
+    ["issuers..le", "x", "is not a key of the config"],
+    ["", "x", "is not a key of the config"],
+    ["issuers.__proto__.server", "x", '"__proto__" is not a valid name'],
   ])("refuses %s = %s, and the file stays as it is", async (key, value, expected) => {
     const text = "issuers: { le: { server: x } } # kept\n";
     writeFileSync(path, text, { mode: 0o640 });
@@ -473,7 +487,7 @@ describe("setConfigValue", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  test("changes no second value with the first where YAML ties them together", async () => {
+  test("refuses to change a value that a YAML anchor ties to another", async () => {
     const text =
       "certificates:\n  a: &a { domains: [a.example], keyType: &k ec384 }\n  b: *a\n  c: { domains: [c.example], keyType: *k }\n";
     writeFileSync(path, text);
@@ -488,7 +502,7 @@ describe("setConfigValue", () => {
     expect(readFileSync(path, "utf8")).toBe(`${text}  d:\n    domains: [d.example]\n`);
   });
 
-  test("leaves a file alone that is not valid, or that was changed meanwhile", async () => {
+  test("does not write a file that is invalid or was changed meanwhile", async () => {
     writeFileSync(path, "issuers: [\n");
     await expect(set("issuers.le.server", "x")).rejects.toThrow(`${path}:`);
     expect(readFileSync(path, "utf8")).toBe("issuers: [\n");
@@ -501,11 +515,11 @@ describe("setConfigValue", () => {
         return {};
       },
     });
-    await expect(meanwhile).rejects.toThrow("was changed by somebody else");
+    await expect(meanwhile).rejects.toThrow("its change was kept");
     expect(readFileSync(path, "utf8")).toBe(theirs);
   });
 
-  test.skipIf(process.getuid?.() === 0)("says so when the folder may not be written", async () => {
+  test.skipIf(process.getuid?.() === 0)("reports a folder that cannot be written", async () => {
     chmodSync(folder, 0o500);
     const problem = await failure(set("issuers.le.server", "x"));
     chmodSync(folder, 0o700);
@@ -513,17 +527,19 @@ describe("setConfigValue", () => {
     expect(problem.message).toContain("cannot be written");
   });
 
-  test("says so when a part of the path is no folder", async () => {
+  test("reports a path that leads through a file", async () => {
     writeFileSync(path, "");
     const below = join(path, "config.yaml");
     const problem = await failure(setConfigValue(below, "issuers.le.server", "x"));
-    expect(problem.message).toContain("cannot be read: a part of the path is no folder");
+    expect(problem.message).toContain(
+      "cannot be read: a part of the path is a file, not a directory",
+    );
     expect(problem.exitCode).toBe(3);
   });
 });
 
 describe("getConfigValue", () => {
-  test("reads values as they stand, also those under names with dots", async () => {
+  test("reads values as written, also below names with dots", async () => {
     writeFileSync(
       path,
       "certificates:\n  shop.example.com: { domains: [shop.example.com], keyType: ec384 }\ndns: { timeout: 5m }\n",

@@ -210,7 +210,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
   test("all of it at once", async () => {
     const flags = { ttl: "five", timeout: "60" };
     const problem = await problemOf(resolve(cloudflare, { plugin: "cloudflare", flags }));
-    expect(problem.message).toBe("3 options need a look.");
+    expect(problem.message).toBe("3 options are invalid.");
     expect(problem.document.subproblems?.map(({ detail }) => detail)).toEqual([
       "The solver cloudflare needs apiToken: A token with the permission DNS:Edit.",
       '--cloudflare-ttl is "five", which is not a whole number: it takes a whole number from 60 to 86400.',

@@ -3,6 +3,7 @@ import { Problem } from "../../problem.ts";
 import { getConfigValue } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
 import { withoutSecrets } from "../../config/secrets.ts";
+import { solverOptions } from "../../solvers/options.ts";
 
 export const command = defineCommand({
   name: "config get",
@@ -22,7 +23,7 @@ export const command = defineCommand({
         hint: `Set it: acmectl config set ${key} VALUE`,
       });
     }
-    const value = await withoutSecrets(written, keys, context);
+    const value = await withoutSecrets(written, keys, configPath, solverOptions(context));
     const text = typeof value === "string" ? value : stringify(value, { lineWidth: 0 });
     return {
       exitCode: 0,

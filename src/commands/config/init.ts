@@ -1,4 +1,4 @@
-import { createConfig } from "../../config/file.ts";
+import { createConfig } from "../../config/conf.ts";
 import { defineCommand } from "../command.ts";
 import { starter } from "../../config/starter.ts";
 

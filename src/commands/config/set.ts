@@ -3,7 +3,6 @@ import { setConfigValue } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
 import { solverOptions } from "../../solvers/options.ts";
 import { withoutSecrets } from "../../config/secrets.ts";
-import { valueChecks } from "../../config/known-values.ts";
 
 export const command = defineCommand({
   name: "config set",
@@ -23,11 +22,12 @@ export const command = defineCommand({
   async run(_options, context) {
     const { configPath } = context;
     const [key = "", text = ""] = context.args;
+    const load = solverOptions(context);
     const { keys, missing } = await setConfigValue(configPath, key, text, {
-      solverOptions: solverOptions(context),
-      valueChecks,
+      solverOptions: load,
+      meaning: true,
     });
-    if ((await withoutSecrets(text, keys, context)) !== text) {
+    if ((await withoutSecrets(text, keys, configPath, load)) !== text) {
       context.log.warn(
         `The secret ${key} stands in ${configPath} itself; env:NAME, file:/path or cmd:program would keep it elsewhere.`,
       );

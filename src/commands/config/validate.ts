@@ -2,7 +2,6 @@ import { stat } from "node:fs/promises";
 import { loadConfig } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
 import { solverOptions } from "../../solvers/options.ts";
-import { valueChecks } from "../../config/known-values.ts";
 
 export const command = defineCommand({
   name: "config validate",
@@ -15,7 +14,7 @@ export const command = defineCommand({
     const config = await loadConfig(path, {
       explicit: true,
       solverOptions: solverOptions(context),
-      valueChecks,
+      meaning: true,
     });
     const { mode } = await stat(path);
     if ((mode & 0o022) !== 0) {

@@ -1,0 +1,133 @@
+/** What a config must not say, beyond the types of its options. */
+import { isRecord } from "../json.ts";
+import type { NestedShape, Sections } from "./sections.ts";
+import type { Fault } from "./yaml.ts";
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** Names that lead nowhere, choices that exclude each other, certificates that lack what others would have given. */
+export function crossFaults(sections: Sections): readonly Fault[] {
+  const certificates = Object.entries(sections.certificates);
+  return [
+    ...references(["defaults"], sections.defaults, sections),
+    ...certificates.flatMap(([name, certificate]) => {
+      const keys = ["certificates", name];
+      return isRecord(certificate)
+        ? [
+            ...references(keys, certificate, sections),
+            ...namesOf(keys, certificate),
+            ...issuerOf(keys, certificate, sections),
+          ]
+        : [];
+    }),
+  ];
+}
+
+function references(keys: readonly string[], values: Values, sections: Sections): Fault[] {
+  const faults: Fault[] = [];
+  const look = (option: string, section: "issuers" | "solvers", name: unknown) => {
+    if (typeof name !== "string" || Object.hasOwn(sections[section], name)) return;
+    const known = Object.keys(sections[section]).join(", ") || "none yet";
+    faults.push({
+      keys: [...keys, option],
+      message: `${[...keys, option].join(".")} names ${JSON.stringify(name)}, which is not one of the ${section}.`,
+      hint: `Use one of the ${section} in the file: ${known}.`,
+    });
+  };
+  look("issuer", "issuers", values["issuer"]);
+  look("solver", "solvers", values["solver"]);
+  const solvers: unknown = values["solvers"];
+  if (Array.isArray(solvers)) for (const name of solvers) look("solvers", "solvers", name);
+  for (const [one, other] of [
+    ["solver", "solvers"],
+    ["profile", "requiredProfile"],
+  ] as const) {
+    if (values[one] === undefined || values[other] === undefined) continue;
+    faults.push({
+      keys: [...keys, other],
+      message: `${keys.join(".")} has both ${one} and ${other}. Keep one of them.`,
+    });
+  }
+  return faults;
+}
+
+function namesOf(keys: readonly string[], { domains, csr }: Values): Fault[] {
+  if (csr !== undefined || (Array.isArray(domains) && domains.length > 0)) return [];
+  return [
+    {
+      keys,
+      message: `${keys.join(".")} requires domains, or a csr.`,
+      incomplete: true,
+    },
+  ];
+}
+
+function issuerOf(
+  keys: readonly string[],
+  certificate: Values,
+  { issuers, defaults }: Sections,
+): Fault[] {
+  const known = Object.keys(issuers);
+  if (known.length < 2 || certificate["issuer"] !== undefined || defaults["issuer"] !== undefined) {
+    return [];
+  }
+  return [
+    {
+      keys,
+      message: `${keys.join(".")} requires an issuer, since the file has several: ${known.join(", ")}.`,
+      hint: "Set its issuer, or defaults.issuer for all certificates.",
+      incomplete: true,
+    },
+  ];
+}
+
+/** `name` is where it stands. */
+export function stepFault(
+  name: string,
+  step: Values,
+  { oneOf = [] }: NestedShape,
+): Omit<Fault, "keys"> | undefined {
+  const said = oneOf.filter((option) => Object.hasOwn(step, option));
+  if (oneOf.length > 0 && said.length !== 1) {
+    const which = said.length === 0 ? "none of" : "more than one of";
+    return {
+      message: `${name} has ${which} ${oneOf.join(", ")}; a step has exactly one of them.`,
+      hint: "Write one list element for each step.",
+      incomplete: said.length === 0,
+    };
+  }
+  const message = commandFault(name, step) ?? valueFault(name, step);
+  return message === undefined ? undefined : { message };
+}
+
+function commandFault(name: string, { run, shell, passEnv }: Values): string | undefined {
+  if (passEnv !== undefined && run === undefined) {
+    return `${name}: \`passEnv\` is for \`run\` only; other steps get no variables.`;
+  }
+  if (run !== undefined && !isCommand(run)) {
+    return `${name}.run must be a text, or a list of a program and its arguments.`;
+  }
+  if (Array.isArray(run) && isTrue(shell)) {
+    return `${name}: with \`shell\`, \`run\` must be one text, not a list.`;
+  }
+  return undefined;
+}
+
+function valueFault(name: string, { mode, probe }: Values): string | undefined {
+  if (mode !== undefined && !/^"?0?[0-7]{3}"?$/u.test(JSON.stringify(mode))) {
+    return `${name}.mode is ${JSON.stringify(mode)}; it takes octal such as 0640.`;
+  }
+  if (typeof probe !== "string" || /^(\[[\da-fA-F:.]+\]|[^:\s/[\]]+):\d{1,5}$/u.test(probe)) {
+    return undefined;
+  }
+  return `${name}.probe is ${JSON.stringify(probe)}; it takes HOST:PORT, an IPv6 address in brackets.`;
+}
+
+function isTrue(value: unknown): boolean {
+  return value === true || /^(true|yes|on|1)$/iu.test(String(value));
+}
+
+function isCommand(run: unknown): boolean {
+  if (typeof run === "string") return run.trim() !== "";
+  return Array.isArray(run) && run.length > 0 && run.every((word) => typeof word === "string");
+}
