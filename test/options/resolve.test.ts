@@ -202,7 +202,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     const from = { plugin: "cloudflare", env, config: config({ tll: 60 }) };
     const problem = await problemOf(resolve(cloudflare, from));
     expect(problem.message).toBe(
-      `${folder}/config.yaml: solvers.cf.tll is no option of the solver cloudflare.`,
+      `${folder}/config.yaml: solvers.cf.tll is not an option of the solver cloudflare.`,
     );
     expect(problem.hint).toMatch(/^Did you mean ttl\?/);
   });
