@@ -4,6 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { Log } from "./plugin.ts";
 import type { Result } from "./result.ts";
+import type { Store } from "./state/store.ts";
 
 export interface Context {
   /** Positional arguments. */
@@ -27,6 +28,8 @@ export interface Context {
   config(): Promise<Config>;
   /** The state folder: `--state`, `ACMECTL_STATE`, `/var/lib/acmectl` for root, else the XDG state folder. */
   readonly stateFolder: string;
+  /** The state, opened at first use. */
+  store(): Promise<Store>;
   /** Texts given by flag for solvers, by plugin name and option: `{ cloudflare: { ttl: "60" } }`. */
   readonly solverFlags: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Where an option's value came from, for messages: `--domains`, `ACMECTL_DOMAINS`, `config.yaml: domains`, `default`. */

@@ -5,7 +5,6 @@ import { openTools, type OpenTools } from "../issuer/open.ts";
 import type { directoryFlags } from "../options/declared/account.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
 import type { Context } from "../context.ts";
 
@@ -26,7 +25,7 @@ export async function keptAccount({ server }: IssuerSetting, store: Store): Prom
   const [stored] = await store.accounts.ofDirectory(server);
   if (stored !== undefined) return stored;
   throw new Problem("usage", {
-    detail: `No account with ${server} is kept in ${store.root}.`,
+    detail: `No account with ${server} is kept in ${store.where}.`,
     hint: "Make one with `acmectl account register`; `acmectl account list` shows those that there are.",
   });
 }
@@ -36,7 +35,7 @@ export async function usableAccount(issuer: IssuerSetting, store: Store): Promis
   const stored = await keptAccount(issuer, store);
   if (stored.url === undefined) {
     throw new Problem("usage", {
-      detail: `The account in ${stored.path} is not registered yet.`,
+      detail: `The account in ${stored.where} is not registered yet.`,
       hint: "Register it: acmectl account register.",
     });
   }
@@ -45,6 +44,11 @@ export async function usableAccount(issuer: IssuerSetting, store: Store): Promis
     detail: `The account ${stored.url} is ${stored.status}.`,
     hint: "Make a new one: acmectl account register --reregister.",
   });
+}
+
+/** An account without its keys, for machines. */
+export function accountDocument({ key: _key, nextKey: _next, where, ...account }: StoredAccount) {
+  return { ...account, path: where };
 }
 
 /** Everything for one conversation with a CA about accounts. */
@@ -61,7 +65,7 @@ export async function atDesk<T>(
   work: (desk: AccountDesk) => Promise<T>,
 ): Promise<T> {
   const issuer = await chosenCa(flags, context);
-  const store = openFolderStore(context.stateFolder, context);
+  const store = await context.store();
   const tools = await openTools(issuer, [], context, { store });
   try {
     return await work({ issuer, store, tools });

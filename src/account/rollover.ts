@@ -47,7 +47,7 @@ export async function settleRollover(
   }
   throw new Problem("refused", {
     title: "The CA knows neither key of the account",
-    detail: `${account.directory} has no account for the key in ${account.path}, nor for the next one, which a change of keys has left there.`,
+    detail: `${account.directory} has no account for the key in ${account.where}, nor for the next one, which a change of keys has left there.`,
     hint: "Was the CA set up anew? To register the key again: acmectl account register --reregister",
   });
 }

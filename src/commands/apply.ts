@@ -5,7 +5,6 @@ import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { driftOf } from "../request/drift.ts";
 import type { Block } from "../result.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
@@ -23,7 +22,7 @@ export const command = defineCommand({
     },
   },
   async run(flags, context) {
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const requests = await composeConfigured(await context.config());
     const { certificates, orphans, broken } = await wantedCertificates(requests, store);
     for (const certificate of certificates) await remember(certificate, store);

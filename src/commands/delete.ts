@@ -1,5 +1,4 @@
 import { refuseUnknown } from "../status/certificates.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import { confirm } from "./command.ts";
 import { defineCommand } from "./command.ts";
 
@@ -12,7 +11,7 @@ export const command = defineCommand({
   arguments: [{ usage: "<name...>", description: "what the certificates are called" }],
   options: { yes: { type: "boolean", description: "Do not ask.", short: "y" } },
   async run(flags, context) {
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     // Nothing is read: what is broken has to go too, and what an unfinished first run left has a journal alone.
     const known = [...(await store.certificates.names()), ...(await store.journal.names())];
     const names = [...new Set(context.args)];

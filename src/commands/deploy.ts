@@ -5,8 +5,7 @@ import type { DeployTools } from "../deploy/tools.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
 import { storedCertificates } from "../status/certificates.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
-import type { Store, StoredCertificate } from "../state/store.ts";
+import type { CertificateFiles, Store, StoredCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
 
@@ -26,18 +25,19 @@ export const command = defineCommand({
     },
   },
   async run({ all = false, wait }, context) {
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const certificates = await chosen(store, context);
     const tools: DeployTools = { ...context, store, once: openOncePerRun() };
     const options = { all, ...(wait ? {} : { wait: 0 }) };
     const deployed = await Promise.all(
       certificates.map((certificate) => deployOne(certificate, options, tools)),
     );
-    return present(deployed, context);
+    return present(deployed, store);
   },
 });
 
 interface Deployed {
+  readonly files: CertificateFiles | undefined;
   readonly before: StoredCertificate;
   readonly after: StoredCertificate;
   readonly outcome: "deployed" | "unchanged" | "failed" | "missing";
@@ -49,16 +49,17 @@ async function deployOne(
   options: { all: boolean; wait?: number },
   tools: DeployTools,
 ): Promise<Deployed> {
-  if (before.held === undefined) return { before, after: before, outcome: "missing" };
+  const files = await tools.store.certificates.files(before.name);
+  if (before.held === undefined) return { files, before, after: before, outcome: "missing" };
   const problem = await deployCertificate(before, options, tools).catch((error: unknown) => {
     tools.signal.throwIfAborted();
     if (Problem.is(error)) return error;
     throw error;
   });
   const after = (await tools.store.certificates.read(before.name)) ?? before;
-  if (problem !== undefined) return { before, after, outcome: "failed", problem };
+  if (problem !== undefined) return { files, before, after, outcome: "failed", problem };
   const nothing = deployStatesOf(before).length === 0 || (!options.all && isDeployed(before));
-  return { before, after, outcome: nothing ? "unchanged" : "deployed" };
+  return { files, before, after, outcome: nothing ? "unchanged" : "deployed" };
 }
 
 /** A record that cannot be read keeps the others from nothing; one that was named is told. */
@@ -69,7 +70,7 @@ async function chosen(store: Store, { args, log }: Context): Promise<readonly St
   return certificates;
 }
 
-function present(deployed: readonly Deployed[], { stateFolder }: Context): Result {
+function present(deployed: readonly Deployed[], { where }: Store): Result {
   const problems = deployed.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
   const [first] = problems;
   const outcome =
@@ -81,7 +82,7 @@ function present(deployed: readonly Deployed[], { stateFolder }: Context): Resul
   return {
     exitCode: 0,
     document: { outcome, certificates: deployed.map(documentOf) },
-    view: deployed.length === 0 ? [nothingHeld(stateFolder)] : deployed.flatMap(viewOf),
+    view: deployed.length === 0 ? [nothingHeld(where)] : deployed.flatMap(viewOf),
     ...(first === undefined ? {} : failure(problems, first, deployed)),
   };
 }
@@ -98,13 +99,13 @@ function failure(problems: readonly Problem[], first: Problem, deployed: readonl
   return { exitCode: problem.exitCode, problem };
 }
 
-function documentOf({ after, outcome, problem }: Deployed): Record<string, unknown> {
+function documentOf({ files, after, outcome, problem }: Deployed): Record<string, unknown> {
   const { name, held, request } = after;
   return {
     name,
     outcome,
     identifiers: held?.meta.identifiers ?? request.identifiers,
-    ...(held === undefined ? {} : { serial: held.meta.serial, paths: held.paths }),
+    ...(held === undefined ? {} : { serial: held.meta.serial, paths: files }),
     deploy: deployStatesOf(after),
     ...(problem === undefined ? {} : { problem: problem.document }),
   };
@@ -124,6 +125,6 @@ function viewOf({ after, outcome }: Deployed): readonly Block[] {
   return [heading, { kind: "table", columns: ["STATE", "SINCE", "STEP"], rows }];
 }
 
-function nothingHeld(stateFolder: string): Block {
-  return { kind: "line", text: `No certificates are kept in ${stateFolder}.`, tone: "dim" };
+function nothingHeld(where: string): Block {
+  return { kind: "line", text: `There are no certificates in ${where}.`, tone: "dim" };
 }

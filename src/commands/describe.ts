@@ -2,7 +2,6 @@ import { composeConfigured } from "../request/compose.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
 import { knownCertificates } from "../status/certificates.ts";
 import { documentOf, viewOf } from "../status/describe.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -17,7 +16,7 @@ export const command = defineCommand({
   examples: ["acmectl describe example.com"],
   options: {},
   async run(_, context) {
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const configured = await composeConfigured(await context.config());
     const { certificates, broken } = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();

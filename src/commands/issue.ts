@@ -13,7 +13,7 @@ import { requestFlags } from "../options/declared/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
-import type { HeldCertificate } from "../state/store.ts";
+import type { CertificateFiles, HeldCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
 
@@ -53,10 +53,7 @@ export const command = defineCommand({
   solverFlags: true,
   async run(flags, context) {
     const asked = await composeRequest(flags, await context.config(), context);
-    await using run = await (flags.dryRun === true ? openDryRun : openRealRun)(
-      context.stateFolder,
-      context,
-    );
+    await using run = await (flags.dryRun === true ? openDryRun : openRealRun)(context);
     const request = run.requestOf(asked);
     const deployment =
       flags.dryRun === true
@@ -72,7 +69,7 @@ export const command = defineCommand({
       await deployment.hooks.resume();
       await cleanAllLeftovers(tools);
       const current = await handedBack(request, flags, tools);
-      if (current !== undefined) return presentCurrent(request, current, context);
+      if (current !== undefined) return presentCurrent(request, current, flags, context);
       const { accountKey } = flags;
       const chosen =
         accountKey === undefined
@@ -80,7 +77,8 @@ export const command = defineCommand({
           : await withKey(accountKey, request.issuer, context, tools);
       const outcome = await issue(request, issueOptions(flags), chosen);
       const problem = await deployment.deploy({ name: request.name, request });
-      return withProblem(present(request, outcome, flags, context), problem);
+      const files = await run.store.certificates.files(request.name);
+      return withProblem(present(request, { ...outcome, files }, flags, context), problem);
     } finally {
       await tools.close();
       await deployment.hooks.post();
@@ -112,18 +110,18 @@ async function handedBack(
     });
   }
   if (currentCert === undefined || force === true || dryRun === true) return undefined;
-  const key = currentKey === undefined ? {} : { privateKey: currentKey };
-  return goodCurrent(request, { certificate: currentCert, ...key }, tools);
+  return goodCurrent(request, { certificate: currentCert, privateKey: currentKey }, tools);
 }
 
 function presentCurrent(
   request: CertificateRequest,
   held: HeldCertificate,
+  { currentCert: fullchain = "", currentKey: privateKey }: Flags,
   { clock }: Context,
 ): Result {
-  const { document, view } = describeHeld(request, held, "unchanged", clock.now());
-  const { fullchain, privateKey } = held.paths;
-  const paths = { fullchain, ...(privateKey === undefined ? {} : { privateKey }) };
+  const files = { certificate: fullchain, chain: fullchain, fullchain, privateKey };
+  const { document, view } = describeHeld(request, held, files, "unchanged", clock.now());
+  const paths = { fullchain, privateKey };
   const text = `The certificate in ${fullchain} is good; nothing was done.`;
   return {
     exitCode: 0,
@@ -141,7 +139,7 @@ function localOf({ localHttpPort, localResolver }: Flags) {
 
 function present(
   request: CertificateRequest,
-  { held, issued }: IssueOutcome,
+  { held, issued, files }: IssueOutcome & { files: CertificateFiles | undefined },
   { detailedExitcode, dryRun }: Flags,
   { clock }: Context,
 ): Result {
@@ -161,7 +159,7 @@ function present(
   const text = issued
     ? `Issued a certificate for ${names}.`
     : `A good certificate for ${names} is held already; nothing was done.`;
-  const { document, view } = describeHeld(request, held, outcome, clock.now());
+  const { document, view } = describeHeld(request, held, files, outcome, clock.now());
   return {
     exitCode: issued && detailedExitcode === true ? 10 : 0,
     document: { outcome, certificates: [document] },

@@ -4,7 +4,6 @@ import { knownCertificates, type KnownCertificate } from "../status/certificates
 import { conditionsOf, stateOf } from "../status/conditions.ts";
 import { describeHeld } from "../status/describe.ts";
 import { dueOf } from "../status/due.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -13,7 +12,7 @@ export const command = defineCommand({
   description: "`acmectl status` shows their conditions and what happens next.",
   options: {},
   async run(_, context) {
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const { certificates, broken } = await knownCertificates([], [], store);
     const now = context.clock.now();
     return {
@@ -30,7 +29,7 @@ export const command = defineCommand({
           ? [
               {
                 kind: "line",
-                text: `There are no certificates in ${context.stateFolder}.`,
+                text: `There are no certificates in ${store.where}.`,
                 tone: "dim",
               },
             ]
@@ -50,7 +49,7 @@ export const command = defineCommand({
 });
 
 function documentOf(certificate: KnownCertificate, now: Date): Record<string, unknown> {
-  const { name, request, held } = certificate;
+  const { name, request, held, files } = certificate;
   const outcome = stateOf(certificate, now);
   const conditions = conditionsOf(certificate, now);
   if (held === undefined) {
@@ -58,7 +57,7 @@ function documentOf(certificate: KnownCertificate, now: Date): Record<string, un
     return { name, outcome, identifiers, directory: issuer.server, conditions };
   }
   const due = dueOf(certificate, now).at;
-  return { ...describeHeld(request, held, outcome, now, due).document, conditions };
+  return { ...describeHeld(request, held, files, outcome, now, due).document, conditions };
 }
 
 function rowOf(certificate: KnownCertificate, now: Date): readonly string[] {

@@ -1,7 +1,6 @@
 import { composeConfigured } from "../request/compose.ts";
 import { planOf } from "../status/plan.ts";
 import { wantedCertificates } from "../status/certificates.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -18,7 +17,7 @@ export const command = defineCommand({
     },
   },
   async run(flags, context) {
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const wanted = await wantedCertificates(await composeConfigured(await context.config()), store);
     const options = { prune: flags.prune === true, detailed: flags.detailedExitcode === true };
     return planOf(wanted, options, context.clock.now());

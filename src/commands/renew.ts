@@ -2,9 +2,8 @@ import { storedCertificates } from "../status/certificates.ts";
 import { renewPass } from "../renew/pass.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import { Problem } from "../problem.ts";
-import type { StoredCertificate } from "../state/store.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import { openDryRun, openRealRun, type Run } from "../issue/dry-run.ts";
 import { defineCommand } from "./command.ts";
 
@@ -24,13 +23,10 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const dryRun = flags.dryRun === true;
-    await using pass = await (dryRun ? openDryRun : openRealRun)(context.stateFolder, context);
-    const named = await storedCertificates(
-      openFolderStore(context.stateFolder, context),
-      context.args,
-    );
-    if (named.certificates.length + named.broken.length === 0)
-      throw nothingKept(context.stateFolder);
+    await using pass = await (dryRun ? openDryRun : openRealRun)(context);
+    const store = await context.store();
+    const named = await storedCertificates(store, context.args);
+    if (named.certificates.length + named.broken.length === 0) throw nothingKept(store);
     const renewals = await renewPass(
       dryRun
         ? { ...named, certificates: named.certificates.map((one) => rehearsalOf(one, pass)) }
@@ -45,10 +41,10 @@ export const command = defineCommand({
 });
 
 /** A timer that looks in the wrong place must not be silent about it. */
-function nothingKept(stateFolder: string): Problem {
+function nothingKept({ where }: Store): Problem {
   return new Problem("usage", {
     title: "Nothing to renew",
-    detail: `There are no certificates in ${stateFolder}.`,
+    detail: `There are no certificates in ${where}.`,
     hint: "Run this as the user who issued them, or give their folder with --state DIR (is its disk mounted?). To get a first one: acmectl issue -d NAME.",
   });
 }

@@ -2,7 +2,6 @@ import { openTools } from "../issuer/open.ts";
 import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
 import { Problem } from "../problem.ts";
 import { storedCertificates } from "../status/certificates.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import { confirm } from "./command.ts";
 import { defineCommand } from "./command.ts";
 
@@ -28,7 +27,7 @@ export const command = defineCommand({
     yes: { type: "boolean", description: "Do not ask.", short: "y" },
   },
   async run(flags, context) {
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const named = await storedCertificates(store, context.args);
     const [certificate] = named.certificates;
     if (named.broken[0] !== undefined) throw named.broken[0].problem;

@@ -12,7 +12,7 @@ import { timeFrom } from "../dates.ts";
 import { prometheusText } from "../status/metrics.ts";
 import { stepOf, whenOf } from "../status/plan.ts";
 import type { Block, Result } from "../result.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
+import type { Store } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
 
@@ -35,11 +35,11 @@ export const command = defineCommand({
   options: monitorFlags,
   async run(flags, context): Promise<Result> {
     assertTogether(flags);
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const configured = await composeConfigured(await context.config());
     const known = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();
-    const checked = flags.check === true ? checkAll(known, flags.warn ?? 0, context) : undefined;
+    const checked = flags.check === true ? checkAll(known, flags.warn ?? 0, now, store) : undefined;
     const problem = checked === undefined ? undefined : problemOfChecks(checked);
     return {
       exitCode: problem?.exitCode ?? 0,
@@ -53,7 +53,7 @@ export const command = defineCommand({
           ...(checked === undefined ? {} : { findings: checked[index]?.findings }),
         })),
       },
-      view: await shown(known, checked, flags, context),
+      view: await shown(known, checked, flags, context, store),
       ...(problem === undefined ? {} : { problem }),
     };
   },
@@ -76,15 +76,13 @@ function assertTogether({ check, warn, format, output }: Flags): void {
 function checkAll(
   { certificates, broken }: Certificates,
   warn: number,
-  { stateFolder, clock }: Context,
+  now: Date,
+  { where }: Store,
 ): readonly Checked[] {
   if (certificates.length + broken.length > 0)
-    return [
-      ...certificates.map((one) => check(one, warn, clock.now())),
-      ...broken.map(checkBroken),
-    ];
+    return [...certificates.map((one) => check(one, warn, now)), ...broken.map(checkBroken)];
   throw new Problem("usage", {
-    detail: `There is nothing to check: the config has no certificates, and ${stateFolder} has none either.`,
+    detail: `There is nothing to check: the config has no certificates, and ${where} has none either.`,
     hint: "Each user has a state folder: give the right one with --state DIR, or run as the user that renews.",
   });
 }
@@ -94,6 +92,7 @@ async function shown(
   checked: readonly Checked[] | undefined,
   { format, output }: Flags,
   context: Context,
+  store: Store,
 ): Promise<readonly Block[]> {
   const now = context.clock.now();
   if (format === "prometheus") {
@@ -108,7 +107,7 @@ async function shown(
       ...known.certificates.flatMap((one) => viewOf(one, { detailed: false }, now)),
       ...known.broken.flatMap(brokenLines),
     ];
-  return overview(known, context);
+  return overview(known, now, store);
 }
 
 /** In one rename, and readable by all: the collector runs as another user. */
@@ -140,11 +139,11 @@ function verdict({ certificates }: Certificates, checked: readonly Checked[], no
 
 function overview(
   { certificates, broken }: Certificates,
-  { stateFolder, clock }: Context,
+  now: Date,
+  { where }: Store,
 ): readonly Block[] {
-  const now = clock.now();
   if (certificates.length + broken.length === 0) {
-    const text = `The config has no certificates, and ${stateFolder} has none either.`;
+    const text = `The config has no certificates, and ${where} has none either.`;
     return [{ kind: "line", text, tone: "dim" }];
   }
   const rows = certificates.map((one) => {

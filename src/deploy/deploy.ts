@@ -1,7 +1,7 @@
 import type { DeployStep } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { DeployState, HeldCertificate, StoredCertificate } from "../state/store.ts";
-import { certificateVariables, inheritedEnvironment } from "./environment.ts";
+import { certificateVariables, heldFiles, inheritedEnvironment } from "./environment.ts";
 import { perform, type Subject } from "./perform.ts";
 import { redactor } from "./secrets.ts";
 import { stepsOf, type KnownStep } from "./steps.ts";
@@ -89,15 +89,18 @@ async function subjectOf(
   const { store, mask } = tools;
   const privateKey = await store.certificates.readPrivateKey(name);
   const pems = await store.certificates.readCertificate(name);
-  if (pems === undefined) throw new TypeError(`${name} is held and has no certificate`);
+  const files = await heldFiles(name, held, store);
+  if (pems === undefined || files === undefined)
+    throw new TypeError(`${name} is held and has no certificate`);
   if (privateKey !== undefined) mask(privateKey);
   const plainEnv = inheritedEnvironment(tools, [request]);
   return {
     request,
     held,
+    files: files.files,
     material: { ...pems, ...(privateKey === undefined ? {} : { privateKey }) },
     plainEnv,
-    env: { ...plainEnv, ...certificateVariables("deploy", request, held) },
+    env: { ...plainEnv, ...certificateVariables("deploy", request, files) },
     redact: redactor(privateKey === undefined ? [] : [privateKey]),
   };
 }

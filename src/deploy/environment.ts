@@ -1,8 +1,8 @@
 /** What commands are told, under our names and under those that scripts for certbot and lego know. */
 import { delimiter, dirname } from "node:path";
-import type { CertificateRequest, HookSetting } from "../certificate.ts";
+import type { CertificateRequest, HookSetting, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate } from "../state/store.ts";
+import type { CertificateFiles, HeldCertificate, Store } from "../state/store.ts";
 import { isSecretVariable, secretVariables } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 
@@ -51,11 +51,26 @@ export function searchPath(path: string | undefined): string {
   return [...new Set([...folders, ...usualFolders])].join(delimiter);
 }
 
+/** The certificate held, as commands see it. */
+export interface HeldFiles {
+  readonly meta: VersionMeta;
+  readonly files: CertificateFiles;
+}
+
+export async function heldFiles(
+  name: string,
+  held: HeldCertificate | undefined,
+  { certificates }: Store,
+): Promise<HeldFiles | undefined> {
+  const files = held === undefined ? undefined : await certificates.files(name);
+  return held === undefined || files === undefined ? undefined : { meta: held.meta, files };
+}
+
 /** What a command of one certificate is told. */
 export function certificateVariables(
   event: HookEvent,
   request: CertificateRequest,
-  held: HeldCertificate | undefined,
+  held: HeldFiles | undefined,
 ): Variables {
   const domains = request.identifiers.map(({ value }) => value);
   return safe({
@@ -108,25 +123,25 @@ function namesOf(requests: readonly CertificateRequest[]): string {
 }
 
 /** The folder in which scripts find fullchain.pem and privkey.pem, as certbot's live/<name>. */
-function heldVariables(request: CertificateRequest, { meta, paths }: HeldCertificate): Variables {
-  const key = paths.privateKey ?? "";
+function heldVariables(request: CertificateRequest, { meta, files }: HeldFiles): Variables {
+  const key = files.privateKey ?? "";
   return {
-    ACMECTL_HOOK_FOLDER: dirname(paths.fullchain),
-    ACMECTL_HOOK_FULLCHAIN: paths.fullchain,
+    ACMECTL_HOOK_FOLDER: dirname(files.fullchain),
+    ACMECTL_HOOK_FULLCHAIN: files.fullchain,
     ACMECTL_HOOK_KEY: key,
-    ACMECTL_HOOK_CERT: paths.certificate,
-    ACMECTL_HOOK_CHAIN: paths.chain,
+    ACMECTL_HOOK_CERT: files.certificate,
+    ACMECTL_HOOK_CHAIN: files.chain,
     ACMECTL_HOOK_SERIAL: meta.serial,
     ACMECTL_HOOK_FINGERPRINT: meta.fingerprint,
     ACMECTL_HOOK_NOT_BEFORE: meta.notBefore,
     ACMECTL_HOOK_NOT_AFTER: meta.notAfter,
     ACMECTL_HOOK_PROFILE: meta.profile ?? "",
     ACMECTL_HOOK_ACCOUNT: meta.account,
-    RENEWED_LINEAGE: dirname(paths.fullchain),
+    RENEWED_LINEAGE: dirname(files.fullchain),
     LEGO_HOOK_ACCOUNT_ID: meta.account,
-    ...lego("CERT_PATH", paths.fullchain),
+    ...lego("CERT_PATH", files.fullchain),
     ...lego("CERT_KEY_PATH", key),
-    ...lego("ISSUER_CERT_PATH", paths.chain),
+    ...lego("ISSUER_CERT_PATH", files.chain),
     ...furtherFiles(request),
   };
 }

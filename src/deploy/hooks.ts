@@ -4,6 +4,7 @@ import type { HeldCertificate } from "../state/store.ts";
 import { argvOf, commandTimeout, runCommand } from "./command.ts";
 import {
   certificateVariables,
+  heldFiles,
   inheritedEnvironment,
   passedVariables,
   problemVariables,
@@ -23,7 +24,11 @@ export interface Hooks {
   /** It was issued, for `post` to tell. */
   issued(request: CertificateRequest): void;
   /** It could not be issued. A command that fails only warns. */
-  failure(request: CertificateRequest, error: unknown, held?: HeldCertificate): Promise<void>;
+  failure(
+    request: CertificateRequest,
+    error: unknown,
+    held?: HeldCertificate | undefined,
+  ): Promise<void>;
   /** At the end of the run, after Ctrl-C too: what `pre` has stopped has to be started. A command that fails only warns. */
   post(): Promise<void>;
 }
@@ -46,7 +51,11 @@ export function openHooks(tools: HookTools): Hooks {
         const remember = () => warned(() => owed.remember(hook), tools);
         await tools.once.once(`owed ${keyOf(hook)}`, remember);
       }
-      const variables = certificateVariables("pre", request, held);
+      const variables = certificateVariables(
+        "pre",
+        request,
+        await heldFiles(request.name, held, tools.store),
+      );
       for (const hook of request.hooks.pre ?? []) {
         const run = () => runHook("pre", hook, [request], variables, tools);
         await tools.once.once(`pre ${keyOf(hook)}`, run).catch(refuseOrder);
@@ -55,8 +64,9 @@ export function openHooks(tools: HookTools): Hooks {
     issued: (request) => void issued.add(request),
     async failure(request, error, held) {
       failed.add(request);
+      const files = await heldFiles(request.name, held, tools.store);
       const variables = {
-        ...certificateVariables("failure", request, held),
+        ...certificateVariables("failure", request, files),
         ...problemVariables(error),
       };
       for (const hook of request.hooks.failure ?? []) {

@@ -1,7 +1,7 @@
 import type { CertificateRequest, DeployStep, Pkcs12Setting } from "../certificate.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate } from "../state/store.ts";
+import type { CertificateFiles, HeldCertificate } from "../state/store.ts";
 import { argvOf, commandTimeout, runCommand } from "./command.ts";
 import { copyFiles, type Material } from "./steps/copy.ts";
 import { passedVariables, type Variables } from "./environment.ts";
@@ -15,6 +15,7 @@ import type { DeployTools } from "./tools.ts";
 export interface Subject {
   readonly request: CertificateRequest;
   readonly held: HeldCertificate;
+  readonly files: CertificateFiles;
   readonly material: Material;
   /** Of commands that are about this certificate. */
   readonly env: Variables;
@@ -51,7 +52,7 @@ export async function perform(
 
 async function keyStore(
   setting: Pkcs12Setting,
-  { request, held, material }: Subject,
+  { request, files, material }: Subject,
   tools: DeployTools,
 ): Promise<void> {
   const { env, cwd, signal, mask } = tools;
@@ -64,6 +65,6 @@ async function keyStore(
     });
   });
   const hasChain = material.chain.trim() !== "";
-  const content = { alias: setting.alias ?? request.name, paths: held.paths, hasChain };
+  const content = { alias: setting.alias ?? request.name, files, hasChain };
   await writeKeyStore(setting, content, password, tools);
 }

@@ -1,6 +1,5 @@
 import type { Context } from "../context.ts";
 import { openTools } from "../issuer/open.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
 import type { FoundAccount, Left } from "./found.ts";
 
 /** The account as its CA knows it (RFC 8555 §7.3.1), or why it is of no use. A failing network is a Problem. */
@@ -9,7 +8,7 @@ export async function checkAccount(
   { caBundle }: { readonly caBundle: string | undefined },
   context: Context,
 ): Promise<FoundAccount | Left> {
-  const store = openFolderStore(context.stateFolder, context);
+  const store = await context.store();
   const issuer = {
     server: account.directory,
     agreeTos: false,

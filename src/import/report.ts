@@ -50,7 +50,7 @@ function outcomeOf(dryRun: boolean, changed: boolean): string {
 }
 
 function documentOf(one: ImportedCertificate, now: Date): Record<string, unknown> {
-  const { found, material, solvers, outcome, held, notes } = one;
+  const { found, material, solvers, outcome, held, files, notes } = one;
   const known =
     held === undefined
       ? {
@@ -65,7 +65,7 @@ function documentOf(one: ImportedCertificate, now: Date): Record<string, unknown
                 notAfter: material.certificate.notAfter.toISOString(),
               }),
         }
-      : describeHeld({ name: found.name }, held, outcome, now).document;
+      : describeHeld({ name: found.name }, held, files, outcome, now).document;
   return { ...known, source: found.source, solvers: solvers.map(({ use }) => use), notes };
 }
 
@@ -128,7 +128,7 @@ function section(heading: string, lines: readonly string[]): readonly Block[] {
 }
 
 function nextSteps(stop: string, certificates: readonly ImportedCertificate[]): readonly string[] {
-  const [first] = certificates.flatMap(({ held }) => (held === undefined ? [] : [held.paths]));
+  const first = certificates.find(({ files }) => files !== undefined)?.files;
   const paths =
     first === undefined ? "shown by `acmectl status NAME`" : `such as ${first.fullchain}`;
   return [

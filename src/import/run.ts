@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { importFlags } from "../options/declared/import.ts";
 import { Problem } from "../problem.ts";
-import { openFolderStore } from "../state/folder/folder.ts";
+import type { CertificateFiles } from "../state/store.ts";
 import { takeAccount, type TakenAccount } from "./accounts.ts";
 import { checkAccount } from "./check.ts";
 import { existingFolder } from "./files.ts";
@@ -42,6 +42,7 @@ export interface ImportedCertificate extends TakenCertificate {
   readonly material: Material;
   readonly solvers: readonly SolverSetting[];
   readonly notes: readonly string[];
+  readonly files: CertificateFiles | undefined;
 }
 export interface Imported {
   readonly folder: string;
@@ -61,7 +62,7 @@ export async function importFrom(
   const folder = await existingFolder(given, client.name);
   const found = speakable(await client.read(folder, await serversOf(flags, context)));
   const ready = await prepare(found, flags, context);
-  const store = openFolderStore(context.stateFolder, context);
+  const store = await context.store();
   const tools = { store, clock: context.clock, signal: context.signal, wait: lockWait };
   const taking = { dryRun: flags.dryRun === true, force: flags.force === true };
   if (!taking.dryRun) await store.checkWritable();
@@ -222,7 +223,8 @@ async function takeOne(
     tools,
   );
   const orphaned = own === undefined ? [withoutAccount(found)] : [];
-  return { ...ready, ...taken, notes: [...ready.notes, ...orphaned] };
+  const files = await tools.store.certificates.files(found.name);
+  return { ...ready, ...taken, files, notes: [...ready.notes, ...orphaned] };
 }
 
 function withoutAccount({ directory }: FoundCertificate): string {

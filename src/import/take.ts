@@ -20,7 +20,7 @@ export interface TakeTools {
 export type CertificateOutcome = "taken" | "updated" | "unchanged" | "renewed since" | "refused";
 export interface TakenCertificate {
   readonly outcome: CertificateOutcome;
-  readonly held?: HeldCertificate;
+  readonly held?: HeldCertificate | undefined;
 }
 
 /** A certificate in acmectl's words: what is wanted, and, unless it is of no more use, what is held. */

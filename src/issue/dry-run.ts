@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stagingOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import type { Clock } from "../clock.ts";
-import type { Log } from "../plugin.ts";
+import type { Context } from "../context.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store } from "../state/store.ts";
 
@@ -15,12 +14,9 @@ export interface Run extends AsyncDisposable {
 }
 
 /** A run that counts. */
-export async function openRealRun(
-  stateFolder: string,
-  tools: { log: Log; clock: Clock },
-): Promise<Run> {
+export async function openRealRun(context: Context): Promise<Run> {
   return {
-    store: openFolderStore(stateFolder, tools),
+    store: await context.store(),
     requestOf: (request) => request,
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -30,14 +26,11 @@ export async function openRealRun(
  * A run that keeps nothing but its account: certificates go to a folder that is removed at the end. The CA's staging
  * environment is asked, or the embedded CA where none is known.
  */
-export async function openDryRun(
-  stateFolder: string,
-  tools: { log: Log; clock: Clock },
-): Promise<Run> {
+export async function openDryRun(context: Context): Promise<Run> {
   const folder = await mkdtemp(join(tmpdir(), "acmectl-dry-run-"));
-  const { accounts } = openFolderStore(stateFolder, tools);
+  const { accounts } = await context.store();
   return {
-    store: { ...openFolderStore(folder, tools), accounts },
+    store: { ...openFolderStore(folder, context), accounts },
     requestOf: (request) => ({
       ...request,
       issuer: { ...request.issuer, server: rehearsalServer(request.issuer.server) },

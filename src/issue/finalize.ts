@@ -47,7 +47,7 @@ export async function refuseAccountKey({ csr }: CertificateRequest, store: Store
   );
   if (account === undefined) return;
   throw new Problem("usage", {
-    detail: `The certificate signing request is for the key of the account in ${account.path}, and no CA may certify that (RFC 8555 §11.1).`,
+    detail: `The certificate signing request is for the key of the account in ${account.where}, and no CA may certify that (RFC 8555 §11.1).`,
     hint: "Make the request with a key of its own.",
   });
 }

@@ -1,11 +1,14 @@
 /** What a command may touch, from what surrounds the run and what was typed. */
 import { createInterface } from "node:readline";
+import type { Clock } from "../clock.ts";
 import type { Context } from "../context.ts";
 import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { defaultConfigFile, defaultStateFolder } from "../options/folders.ts";
 import type { globalOptions } from "../options/declared/global.ts";
 import type { Output } from "../output/output.ts";
+import type { Store } from "../state/store.ts";
+import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Typed } from "./flags.ts";
 import type { Run, Environment } from "../environment.ts";
@@ -28,6 +31,7 @@ export function contextOf({ run, command, typed, globals, sources, output }: Con
   const terminal = () => stdin.isTTY === true && stderr.isTTY === true;
   const load = parts.loadConfig ?? loadConfig;
   let config: Promise<Config> | undefined;
+  let store: Promise<Store> | undefined;
   return {
     args: typed.args,
     env,
@@ -54,6 +58,10 @@ export function contextOf({ run, command, typed, globals, sources, output }: Con
       config ??= load(this.configPath, { explicit: globals.config !== undefined });
       return config;
     },
+    async store() {
+      store ??= openStore(this.stateFolder, { log: output.log, clock });
+      return store;
+    },
     ask: async (question) => ask(question, environment),
     sourceOf: (option) => sources[option] ?? "not given",
     announce: (beginning) => output.announce(command, beginning),
@@ -65,6 +73,11 @@ export function contextOf({ run, command, typed, globals, sources, output }: Con
 async function loadConfig(path: string, reading: { explicit: boolean }): Promise<Config> {
   const settings = await import("../config/file.ts");
   return settings.loadConfig(path, reading);
+}
+
+async function openStore(folder: string, tools: { log: Log; clock: Clock }): Promise<Store> {
+  const { openFolderStore } = await import("../state/folder/folder.ts");
+  return openFolderStore(folder, tools);
 }
 
 async function ask(question: string, { stdin, stderr, signal }: Environment): Promise<string> {

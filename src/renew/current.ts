@@ -23,7 +23,7 @@ import { messageOf } from "../errors.ts";
 /** Absolute paths. */
 export interface CurrentFiles {
   readonly certificate: string;
-  readonly privateKey?: string;
+  readonly privateKey?: string | undefined;
 }
 
 export interface CurrentTools {
@@ -55,7 +55,7 @@ export async function goodCurrent(
     log.info(`${files.privateKey} holds no key: the certificate is of no use`, { step: "current" });
     return undefined;
   }
-  const held = heldOf(leaf, files, request);
+  const held = heldOf(leaf, request);
   const why = otherThan(request, held, leaf) ?? (await dueReason(request, held, tools));
   if (why === undefined) return held;
   log.info(`${files.certificate} is replaced: ${why}`, { step: "current" });
@@ -123,21 +123,11 @@ async function readGiven(path: string, option: string): Promise<string | undefin
 }
 
 /** As if it lay in a state folder. What a certificate does not tell, such as its directory, is taken from the request. */
-function heldOf(
-  leaf: X509Certificate,
-  { certificate, privateKey }: CurrentFiles,
-  request: CertificateRequest,
-): HeldCertificate {
+function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertificate {
   const ariId = certificateId(leaf);
   const common = leaf.issuer.split("\n").find((part) => part.startsWith("CN="));
   return {
     version: 0,
-    paths: {
-      certificate,
-      chain: certificate,
-      fullchain: certificate,
-      ...(privateKey === undefined ? {} : { privateKey }),
-    },
     meta: {
       identifiers: identifiersOf(leaf) ?? [],
       serial: serialOf(leaf),

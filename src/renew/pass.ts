@@ -34,7 +34,11 @@ export async function renewPass(
     const pass = { context, store, options, startedAt, pool, deployment, logOf };
     await cleanLeftovers(certificates, pass);
     const renewals = await renewAll(certificates, pass);
-    return [...renewals, ...broken.map((one) => brokenRenewal(one, clock.now()))];
+    const shown = renewals.map(async (one) => ({
+      ...one,
+      files: await store.certificates.files(one.name),
+    }));
+    return [...(await Promise.all(shown)), ...broken.map((one) => brokenRenewal(one, clock.now()))];
   } finally {
     await pool.close();
     await deployment.hooks.post();

@@ -6,7 +6,7 @@ import type { IssueTools } from "../issue/tools.ts";
 import type { ToolsPool } from "../issuer/pool.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate, Store } from "../state/store.ts";
+import type { CertificateFiles, HeldCertificate, Store } from "../state/store.ts";
 import type { KnownCertificate } from "../status/certificates.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "../status/due.ts";
 import { isAriDue, refreshAri } from "./ari.ts";
@@ -39,6 +39,7 @@ export interface Renewal {
   readonly outcome: "renewed" | "not due" | "paused" | "failed" | "postponed";
   readonly due: Due;
   readonly held?: HeldCertificate | undefined;
+  readonly files?: CertificateFiles | undefined;
   readonly pause?: Pause | undefined;
   readonly problem?: Problem | undefined;
   /** Anything that was not a Problem: a bug of ours, reported after the others had their turn. */

@@ -39,11 +39,11 @@ function isFirst({ outcome, held }: Renewal): boolean {
 }
 
 function documentOf(renewal: Renewal, now: Date): Record<string, unknown> {
-  const { name, due, held, pause } = renewal;
+  const { name, due, held, files, pause } = renewal;
   const outcome = isFirst(renewal) ? "issued" : renewal.outcome.replace(" ", "-");
   const problem = problemOf(renewal);
   return {
-    ...(held === undefined ? {} : describeHeld({ name }, held, outcome, now).document),
+    ...(held === undefined ? {} : describeHeld({ name }, held, files, outcome, now).document),
     name,
     outcome,
     dueAt: due.at.toISOString(),

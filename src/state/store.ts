@@ -1,13 +1,18 @@
 /**
- * What outlives the run. The folder of DESIGN's §8 is the first implementation (`openFolderStore`); nothing outside `store/`
- * opens a file of the state or takes a lock, so another one (PostgreSQL, S3) can stand in its place.
+ * What outlives the run. Nothing outside `state/` opens a file of the state or takes a lock, so the folder
+ * (`folder/folder.ts`) is one backend of several: each passes the cases of `test/state/cases.ts`.
  */
-import type { CertificateRequest, SolverSetting, VersionMeta } from "../certificate.ts";
+import type {
+  CertificateRequest,
+  HookSetting,
+  SolverSetting,
+  VersionMeta,
+} from "../certificate.ts";
 import type { Challenge, ChallengeType, SolverState } from "../plugin.ts";
 import type { ProblemDocument } from "../problem.ts";
 
 export interface AccountRecord {
-  /** Names the folder below the directory's: the key's thumbprint. */
+  /** The thumbprint of the first key; stays when the key is rolled over. */
   id: string;
   directory: string;
   /** Absent until the CA answered newAccount. */
@@ -15,21 +20,22 @@ export interface AccountRecord {
   contact: readonly string[];
   termsOfServiceAgreed?: string;
   createdAt: string;
-  /** When somebody chose it over the others of its directory; the one chosen last is used. */
+  /** When the user chose it over the others of its directory; the one chosen last is used. */
   chosenAt?: string;
   status?: string;
 }
 export interface StoredAccount extends AccountRecord {
   /** PKCS#8 PEM. */
   key: string;
-  /** A rollover that was begun and not ended. */
-  nextKey?: string;
-  path: string;
+  /** The key of an unfinished rollover. */
+  nextKey?: string | undefined;
+  /** Where it is kept, for messages. */
+  where: string;
 }
 
 export interface NewVersion {
   /** PKCS#8 PEM; absent when the request came with a CSR. */
-  privateKey?: string;
+  privateKey?: string | undefined;
   /** PEM, re-encoded by us. */
   certificate: string;
   chain: string;
@@ -38,8 +44,14 @@ export interface NewVersion {
 export interface HeldCertificate {
   version: number;
   meta: VersionMeta;
-  /** Absolute paths through `current`. */
-  paths: { privateKey?: string; certificate: string; chain: string; fullchain: string };
+}
+/** Absolute paths that always show the version in use. */
+export interface CertificateFiles {
+  /** Absent when the request came with a CSR. */
+  privateKey?: string | undefined;
+  certificate: string;
+  chain: string;
+  fullchain: string;
 }
 
 /** One line of the last attempt, as `status` shows it. */
@@ -50,14 +62,14 @@ export interface AttemptEvent {
   message: string;
   identifier?: string;
 }
-/** One name of the last attempt's order, and what was done to prove it. */
+/** One name of the last attempt's order, and its challenges. */
 export interface AttemptAuthorization {
   /** As ordered, a wildcard with its `*.`. */
   identifier: string;
   url: string;
-  /** The CA's word, when it was last heard. */
+  /** The CA's last answer. */
   status: string;
-  /** Of what the solvers tried, in order. */
+  /** Those that solvers tried, in order. */
   challenges: readonly AttemptChallenge[];
 }
 export interface AttemptChallenge {
@@ -89,27 +101,27 @@ export interface CertificateStatus {
   failures: number;
   /** Not before this time, ours or the CA's. */
   retryAt?: string;
-  /** What the CA itself has said; --force does not clear it. */
+  /** The CA's own Retry-After; --force does not clear it. */
   caRetryAt?: string;
-  /** The certificate with this fingerprint was revoked from here. */
+  /** The certificate with this fingerprint was revoked by `acmectl revoke`. */
   revoked?: { fingerprint: string; at: string; reason: string };
   retryReason?: "backoff" | "ca" | "permanent";
-  /** Hash of the request that failed: a permanent problem waits until the request is another. */
+  /** Hash of the request that failed: a permanent problem waits until the request changes. */
   failedRequest?: string;
   ari?: AriStatus;
-  /** Per deploy step, keyed by a hash of what it says, so that editing the list moves nothing; absent when there is none. */
+  /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */
   deploy?: Readonly<Record<string, DeployState>>;
 }
 export interface DeployState {
-  /** Which version of the certificate it is about. */
+  /** The version of the certificate that was deployed. */
   version: number;
-  /** `pending` before it was tried; what a run that died leaves so is repeated like a failure. */
+  /** `pending` before it was tried; a run that was killed leaves it so, and it is repeated like a failure. */
   state: "pending" | "done" | "failed";
   at: string;
-  /** What it said when it failed, secrets masked. */
+  /** Why it failed, secrets masked. */
   detail?: string | undefined;
 }
-/** What is known of the CA's wishes for one certificate (RFC 9773). */
+/** The CA's renewal information for one certificate (RFC 9773). */
 export interface AriStatus {
   certificateId: string;
   /** Not asked again before. */
@@ -129,13 +141,13 @@ export interface StoredCertificate extends CertificateRecord {
   held?: HeldCertificate | undefined;
 }
 
-/** `pending/<name>.json`: what a run that died has left behind. */
+/** An unfinished order: written before the CA and the solvers are asked, so that the next run can resume and clean up. */
 export interface PendingOrder {
   name: string;
   orderUrl?: string;
   directory: string;
   accountId: string;
-  /** PKCS#8 PEM and DER (base64) of what will be finalized; on disk before the CA hears of them. */
+  /** PKCS#8 PEM and DER (base64) to finalize with; written before the CA receives them. */
   privateKey?: string;
   csr?: string;
   requestHash: string;
@@ -152,27 +164,27 @@ export interface PresentedChallenge {
 
 export interface Lock {
   readonly name: string;
-  /** Rejects with a `locked` Problem when somebody else has taken it over meanwhile. Called right before a commit. */
+  /** Rejects with a `locked` Problem when another run has taken it over. Called right before a commit. */
   assertHeld(): Promise<void>;
   release(): Promise<void>;
 }
 
+/** `post` hooks that a run still has to execute, by the run's id. */
+export type PendingHooks = Readonly<Record<string, readonly HookSetting[]>>;
+
 export interface Store {
-  /** The state folder, for messages. */
-  readonly root: string;
-  /** Write, sync and remove a probe file: a `machine` Problem when the disk is full or not ours. */
+  /** Where the state is kept, for messages. */
+  readonly where: string;
+  /** Write and remove a probe: a `machine` Problem when nothing can be written. */
   checkWritable(): Promise<void>;
   readonly accounts: {
     list(): Promise<readonly StoredAccount[]>;
     /** The accounts of one directory URL; the usable one first. */
     ofDirectory(directory: string): Promise<readonly StoredAccount[]>;
-    /** Writes the key durably before anything else is known of the account. `id` is the key's thumbprint. */
-    create(account: {
-      id: string;
-      directory: string;
-      key: string;
-      contact: readonly string[];
-    }): Promise<StoredAccount>;
+    /** Writes the key durably. `id` is the key's thumbprint; an account that exists is not changed. */
+    create(
+      account: Pick<AccountRecord, "id" | "directory" | "contact"> & { key: string },
+    ): Promise<StoredAccount>;
     update(
       account: StoredAccount,
       change: Partial<Omit<AccountRecord, "id" | "directory">>,
@@ -181,17 +193,18 @@ export interface Store {
     beginRollover(account: StoredAccount, nextKey: string): Promise<StoredAccount>;
     finishRollover(account: StoredAccount): Promise<StoredAccount>;
     abandonRollover(account: StoredAccount): Promise<StoredAccount>;
-    remove(account: StoredAccount): Promise<void>;
   };
   readonly certificates: {
     names(): Promise<readonly string[]>;
     read(name: string): Promise<StoredCertificate | undefined>;
+    /** Where servers find the held certificate; undefined when none is held. A backend without files writes them first. */
+    files(name: string): Promise<CertificateFiles | undefined>;
     saveRequest(request: CertificateRequest): Promise<void>;
     updateStatus(
       name: string,
       change: (status: CertificateStatus) => CertificateStatus,
     ): Promise<CertificateStatus>;
-    /** One folder, one rename of `current`. `lock.assertHeld()` is called right before the rename. */
+    /** All of the version or nothing of it; `lock.assertHeld()` is called right before it is put to use. */
     commit(name: string, version: NewVersion, lock: Lock): Promise<HeldCertificate>;
     readPrivateKey(name: string): Promise<string | undefined>;
     readCertificate(name: string): Promise<{ certificate: string; chain: string } | undefined>;
@@ -203,11 +216,21 @@ export interface Store {
     write(pending: PendingOrder): Promise<void>;
     remove(name: string): Promise<void>;
   };
-  /** JSON that a solver keeps, by the solver's name. */
+  readonly pendingHooks: {
+    list(): Promise<PendingHooks>;
+    /** Durable when this resolves. */
+    add(run: string, hook: HookSetting): Promise<void>;
+    remove(run: string): Promise<void>;
+  };
+  /** JSON that a solver keeps, by the solver's name. A value of `undefined` removes the key. */
   solverState(solver: string): SolverState;
   /** `name` is `certificate:<name>`, `account:<directory>` or the like. `wait` in milliseconds; 0 rejects at once with `locked`. */
   lock(
     name: string,
-    options: { wait: number; signal: AbortSignal; onWait?: (holder: string) => void },
+    options: {
+      wait: number;
+      signal: AbortSignal;
+      onWait?: ((holder: string) => void) | undefined;
+    },
   ): Promise<Lock>;
 }

@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { PendingOrder, Store, StoredCertificate } from "../state/store.ts";
+import type { CertificateFiles, PendingOrder, Store, StoredCertificate } from "../state/store.ts";
 
 /** A certificate that is wanted or held, with the request in force: the config's where it has one. */
 export interface KnownCertificate extends StoredCertificate {
@@ -8,6 +8,8 @@ export interface KnownCertificate extends StoredCertificate {
   readonly changed?: string | undefined;
   /** An order that no run has finished. */
   readonly pending?: PendingOrder | undefined;
+  /** Of the certificate held. */
+  readonly files?: CertificateFiles | undefined;
 }
 
 /** A certificate whose record cannot be read, and why. */
@@ -65,19 +67,19 @@ export async function knownCertificates(
   const known = all.map(({ name }) => name);
   refuseUnknown(names, known, store);
   const asked = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
-  return sorted(await Promise.all(asked.map((one) => withPending(one, store))));
+  return sorted(await Promise.all(asked.map((one) => withFiles(one, store))));
 }
 
 /** An unknown name is a Problem that lists the known ones. */
 export function refuseUnknown(
   names: readonly string[],
   known: readonly string[],
-  { root }: Pick<Store, "root">,
+  { where }: Pick<Store, "where">,
 ): void {
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
   throw new Problem("usage", {
-    detail: `There is no certificate called ${unknown.join(", ")} in ${root}.`,
+    detail: `There is no certificate called ${unknown.join(", ")} in ${where}.`,
     hint:
       known.length === 0
         ? "Issue a first certificate: acmectl issue -d NAME."
@@ -121,11 +123,15 @@ function solversOf({ solvers }: CertificateRequest): string {
 }
 
 /** An unreadable journal is as bad as an unreadable record: no run can go on from there. */
-async function withPending(
+async function withFiles(
   certificate: KnownCertificate | BrokenCertificate,
   store: Store,
 ): Promise<KnownCertificate | BrokenCertificate> {
   if ("problem" in certificate) return certificate;
   const { name } = certificate;
-  return orBroken(name, async () => ({ ...certificate, pending: await store.journal.read(name) }));
+  return orBroken(name, async () => ({
+    ...certificate,
+    pending: await store.journal.read(name),
+    files: await store.certificates.files(name),
+  }));
 }

@@ -2,7 +2,7 @@ import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom, dateOf } from "../dates.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
 import type { Block } from "../result.ts";
-import type { CertificateStatus, HeldCertificate } from "../state/store.ts";
+import type { CertificateFiles, CertificateStatus, HeldCertificate } from "../state/store.ts";
 import { attemptView } from "./attempt.ts";
 import type { KnownCertificate } from "./certificates.ts";
 import { conditionsOf } from "./conditions.ts";
@@ -12,7 +12,8 @@ import { stepOf, timeOf, whenOf } from "./plan.ts";
 /** The certificate itself, for machines and for people. Without other information it is due by its lifetime. */
 export function describeHeld(
   { name }: Pick<CertificateRequest, "name">,
-  { meta, paths }: HeldCertificate,
+  { meta }: HeldCertificate,
+  files: CertificateFiles | undefined,
   outcome: string,
   now: Date,
   due: Date = dueByLifetime(meta),
@@ -21,7 +22,7 @@ export function describeHeld(
   const { directory, profile, keyType } = meta;
   const document = {
     ...{ name, outcome, identifiers, serial, fingerprint, issuer, notBefore, notAfter },
-    ...{ dueAt: due.toISOString(), directory, profile, keyType, paths },
+    ...{ dueAt: due.toISOString(), directory, profile, keyType, paths: files },
   };
   const fields: Block = {
     kind: "fields",
@@ -30,8 +31,8 @@ export function describeHeld(
       ["Serial", serial],
       ["Valid until", dateFrom(now, notAfter)],
       ["Due for renewal", dateFrom(now, due)],
-      ["Certificate", paths.fullchain],
-      ...(paths.privateKey === undefined ? [] : [["Private key", paths.privateKey] as const]),
+      ...(files === undefined ? [] : [["Certificate", files.fullchain] as const]),
+      ...(files?.privateKey === undefined ? [] : [["Private key", files.privateKey] as const]),
     ],
   };
   return { document, view: [fields] };
@@ -39,12 +40,12 @@ export function describeHeld(
 
 /** Everything about one certificate as a document. */
 export function documentOf(certificate: KnownCertificate, now: Date): Record<string, unknown> {
-  const { name, request, status, held, pending } = certificate;
+  const { name, request, status, held, files, pending } = certificate;
   const { csr: _csr, ...remembered } = request;
   return {
     ...(held === undefined
       ? { name, identifiers: request.identifiers, directory: request.issuer.server }
-      : describeHeld(request, held, "held", now, dueOf(certificate, now).at).document),
+      : describeHeld(request, held, files, "held", now, dueOf(certificate, now).at).document),
     outcome: held === undefined ? "missing" : "held",
     conditions: conditionsOf(certificate, now),
     next: nextOf(certificate, now),
@@ -76,12 +77,12 @@ export function viewOf(
   { detailed }: { detailed: boolean },
   now: Date,
 ): readonly Block[] {
-  const { name, request, held, status } = certificate;
+  const { name, request, held, files, status } = certificate;
   return [
     { kind: "heading", text: name },
     ...(held === undefined
       ? [{ kind: "line", text: "No certificate has been issued yet.", tone: "warn" } as const]
-      : describeHeld(request, held, "held", now, dueOf(certificate, now).at).view),
+      : describeHeld(request, held, files, "held", now, dueOf(certificate, now).at).view),
     { kind: "fields", entries: requestFields(certificate, now) },
     { kind: "heading", text: "Conditions" },
     {

@@ -251,7 +251,7 @@ describe("account export and import", () => {
       const moved = await account(issuing, `import ${file}`, { state: other });
       expect(moved.stderr).toBe("");
       const { url } = await recordOf(issuing);
-      expect(moved.stdout).toContain(`Took over ${url}`);
+      expect(moved.stdout).toContain(`Imported ${url}`);
       const shown = await account(issuing, `show --json`, { state: other });
       expect(JSON.parse(shown.stdout).account).toMatchObject({ url, status: "valid" });
       const again = await account(issuing, `import ${file} --json`, { state: other });

@@ -66,7 +66,7 @@ test("the copies are what is held, and the next version replaces all of them", a
   for (const again of [false, true]) {
     if (again) await world.issue();
     expect(await world.deploy()).toBeUndefined();
-    const { paths } = (await world.read()).held ?? {};
+    const paths = await world.tools.store.certificates.files(name);
     if (paths?.privateKey === undefined) throw new Error("there is no key");
     const [key, cert, chain, fullchain] = await Promise.all(
       [paths.privateKey, paths.certificate, paths.chain, paths.fullchain].map((path) =>
@@ -200,7 +200,7 @@ test("a certificate whose key is the user's own has no key to copy", async () =>
   await world.want([{ copy: { key: world.at("key.pem"), cert: world.at("cert.pem") } }]);
   await promisify(execFile)("rm", [
     "-r",
-    `${world.tools.store.root}/certificates/${name}/versions`,
+    `${world.tools.store.where}/certificates/${name}/versions`,
   ]);
   const { privateKey: _, ...version } = await newVersion("77");
   const meta = { ...version.meta, keyType: "csr" as const };
@@ -208,7 +208,7 @@ test("a certificate whose key is the user's own has no key to copy", async () =>
     wait: 0,
     signal: never,
   });
-  await promisify(execFile)("rm", [`${world.tools.store.root}/certificates/${name}/current`]);
+  await promisify(execFile)("rm", [`${world.tools.store.where}/certificates/${name}/current`]);
   await world.tools.store.certificates.commit(name, { ...version, meta }, lock);
   await lock.release();
   expect((await world.deploy())?.message).toContain("the private key is not held");

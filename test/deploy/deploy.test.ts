@@ -128,7 +128,7 @@ test("a certificate without steps, and one that is gone, need nothing", async ()
   expect((await world.read()).status.deploy).toBeUndefined();
   await world.want([shell("true")]);
   const before = await world.read();
-  await rm(`${world.tools.store.root}/certificates`, { recursive: true });
+  await rm(`${world.tools.store.where}/certificates`, { recursive: true });
   expect(await deployCertificate(before, { all: false }, world.tools)).toBeUndefined();
 });
 

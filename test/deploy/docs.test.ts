@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { reloadableServers, startTlsProtocols } from "../../src/certificate.ts";
 import {
   certificateVariables,
+  heldFiles,
   problemVariables,
   runVariables,
 } from "../../src/deploy/environment.ts";
@@ -28,10 +29,11 @@ test("the config on the page is valid as it stands", async () => {
 test("the page names every flag, every step, every server, and every variable that commands get", async () => {
   const world = await openWorld();
   const { request, held } = await world.read();
+  const files = await heldFiles(request.name, held, world.tools.store);
   const problem = new Problem("validation", { detail: "it did not answer" });
   const given = {
-    ...certificateVariables("deploy", request, held),
-    ...certificateVariables("failure", request, held),
+    ...certificateVariables("deploy", request, files),
+    ...certificateVariables("failure", request, files),
     ...problemVariables(problem),
     ...runVariables([], []),
   };

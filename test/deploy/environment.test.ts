@@ -160,13 +160,13 @@ test("a combined file and a key store are told as lego tells them", () => {
       ],
     },
   };
-  const paths = {
+  const files = {
     certificate: "/s/cert.pem",
     chain: "/s/chain.pem",
     fullchain: "/s/fullchain.pem",
   };
   const meta = { serial: "1", fingerprint: "2", notBefore: "3", notAfter: "4", account: "5" };
-  const held = { version: 1, meta, paths } as unknown as Parameters<typeof certificateVariables>[2];
+  const held = { meta, files } as unknown as Parameters<typeof certificateVariables>[2];
   expect(certificateVariables("deploy", request, held)).toMatchObject({
     LEGO_HOOK_CERT_PEM_PATH: "/etc/haproxy/shop.pem",
     LEGO_HOOK_CERT_PFX_PATH: "/etc/shop.p12",

@@ -107,7 +107,7 @@ test("a run that lives keeps its post hooks from the others, and owes none when 
   const { store } = world.tools;
   const other = openHooks({ ...world.tools, once: openOncePerRun() });
   await Promise.all([hooks.pre(one), hooks.pre(two)]);
-  expect(JSON.stringify(await store.solverState("post hooks").get("owed"))).toMatch(
+  expect(JSON.stringify(await store.pendingHooks.list())).toMatch(
     /^[^]*echo start[^]*echo tell[^]*$/,
   );
   await other.resume();
@@ -115,8 +115,8 @@ test("a run that lives keeps its post hooks from the others, and owes none when 
   await hooks.post();
   await other.resume();
   expect(await said()).toBe("stop\nstart\ntell\n");
-  expect(await store.solverState("post hooks").get("owed")).toBeUndefined();
-  expect(await readdir(join(store.root, "locks"))).toEqual([]);
+  expect(await store.pendingHooks.list()).toEqual({});
+  expect(await readdir(join(store.where, "locks"))).toEqual([]);
 });
 
 test("what cannot be remembered keeps nobody from a certificate", async () => {
@@ -124,10 +124,8 @@ test("what cannot be remembered keeps nobody from a certificate", async () => {
     pre: [shell(`echo stop >> ${log}`)],
     post: [shell(`echo start >> ${log}`)],
   }));
-  await mkdir(join(world.tools.store.root, "solvers"), { recursive: true });
-  await world.tools.store.solverState("post hooks").set("owed", undefined);
-  const [file = ""] = await readdir(join(world.tools.store.root, "solvers"));
-  await writeFile(join(world.tools.store.root, "solvers", file), "{");
+  await mkdir(join(world.tools.store.where, "hooks"), { recursive: true });
+  await writeFile(join(world.tools.store.where, "hooks/post.json"), "{");
   await hooks.resume();
   await hooks.pre(one);
   await hooks.post();

@@ -20,7 +20,7 @@ const anew = { isWanted: () => true };
 
 /** A store that shares nothing but the folder, as another process has it. */
 const otherStore = ({ store, tools }: World) =>
-  openFolderStore(store.root, { log: silentLog, clock: tools.clock });
+  openFolderStore(store.where, { log: silentLog, clock: tools.clock });
 
 describe("issuing", () => {
   test("two runs at once make one order; the second one waits and finds the certificate", async () => {
@@ -43,7 +43,7 @@ describe("issuing", () => {
       on: "certificate",
       do: {
         call: async () => {
-          const locks = join(it.store.root, "locks");
+          const locks = join(it.store.where, "locks");
           for (const file of await readdir(locks))
             if (file.includes("certificate")) await rm(join(locks, file), { recursive: true });
           const { signal } = it.tools;
@@ -78,7 +78,7 @@ describe("issuing", () => {
     const request = it.requestFor([name]);
     const csr = Buffer.from(await createCsr(pem, request.identifiers)).toString("base64");
     const { held } = await it.issue({ ...request, csr });
-    expect(held.paths).not.toHaveProperty("privateKey");
+    expect((await it.store.certificates.files(name))?.privateKey).toBeUndefined();
     expect(held.meta.keyType).toBe("csr");
     const stored = await it.store.certificates.readCertificate(name);
     expect(createPublicKey(stored?.certificate ?? "").equals(createPublicKey(pem))).toBe(true);
@@ -278,7 +278,7 @@ describe("a CA that sends what was not asked for", () => {
       expect(after?.status).toMatchObject({ failures: 1, lastAttempt: { outcome: "failed" } });
       expect(await it.store.certificates.readCertificate(name)).toEqual({ certificate, chain });
       expect(await it.store.certificates.readPrivateKey(name)).toBe(key);
-      const versions = join(it.store.root, "certificates", name, "versions");
+      const versions = join(it.store.where, "certificates", name, "versions");
       expect(await readdir(versions)).toEqual(["1"]);
     },
   );

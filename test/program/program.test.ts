@@ -224,7 +224,7 @@ describe("what is typed reaches the command", () => {
     await acmectl("account show", { parts: counting });
     expect(loaded.splice(0)).toEqual(["account show"]);
     await acmectl("account", { parts: counting });
-    expect(loaded).toEqual(["account-register", "account show"]);
+    expect(loaded).toEqual(["account register", "account show"]);
   });
 });
 

@@ -19,7 +19,6 @@ function certificate(ari?: AriStatus, id: string | undefined = certificateId): S
     status: { failures: 0, ...(ari === undefined ? {} : { ari }) },
     held: {
       version: 1,
-      paths: { certificate: "cert.pem", chain: "chain.pem", fullchain: "fullchain.pem" },
       meta: {
         identifiers: request.identifiers,
         serial: "01",

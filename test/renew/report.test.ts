@@ -24,7 +24,7 @@ function held(version: number): HeldCertificate {
     issuedAt: now.toISOString(),
     requestHash: "",
   } as const;
-  return { version, meta, paths: { certificate: "c", chain: "ch", fullchain: "f" } };
+  return { version, meta };
 }
 
 function renewal(name: string, change: Partial<Renewal>): Renewal {

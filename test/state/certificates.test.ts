@@ -46,9 +46,10 @@ test("a commit makes key, certificate and chain readable through one relative li
   const folder = join(root, "certificates/shop");
   expect(await readlink(join(folder, "current"))).toBe("versions/1");
   expect(held.version).toBe(1);
-  expect(held.paths.certificate).toBe(join(folder, "current/cert.pem"));
-  const key = createPrivateKey(await readFile(held.paths.privateKey ?? ""));
-  const fullchain = await readFile(held.paths.fullchain, "utf8");
+  const files = await store.certificates.files("shop");
+  expect(files?.certificate).toBe(join(folder, "current/cert.pem"));
+  const key = createPrivateKey(await readFile(files?.privateKey ?? ""));
+  const fullchain = await readFile(files?.fullchain ?? "", "utf8");
   expect(new X509Certificate(fullchain).checkPrivateKey(key)).toBe(true);
   expect(fullchain.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
 
@@ -90,7 +91,7 @@ test("a certificate for the user's own CSR is held without a key", async () => {
 
   const found = await store.certificates.read("shop");
   expect(found?.held?.version).toBe(1);
-  expect(found?.held?.paths).not.toHaveProperty("privateKey");
+  expect((await store.certificates.files("shop"))?.privateKey).toBeUndefined();
   expect(await store.certificates.readPrivateKey("shop")).toBeUndefined();
   await lock.release();
 });
@@ -298,7 +299,7 @@ test("what is held without a record of what is wanted is a Problem, and no empty
   expect(missing).toMatchObject({ exitCode: 3, retryable: false });
   expect(missing.message).toContain(`${join(folder, "certificate.json")} is missing`);
   expect(missing.message).toContain(join(folder, "versions/1"));
-  expect(missing.hint).toContain("Restore it");
+  expect(missing.hint).toContain("Restore the file");
   // A run that was under way writes its status, and nothing of what was wanted.
   await store.certificates.updateStatus("shop", (status) => ({ ...status, failures: 1 }));
   expect(await store.certificates.names()).toEqual(["shop"]);

@@ -99,7 +99,7 @@ test("a folder for keys that belongs to somebody else, or is open to all, is ref
   expect(warnings).toEqual([expect.stringContaining("chmod o-w")]);
 
   await chmod(join(root, "accounts"), 0o777);
-  await expect(openAt(root).store.accounts.list()).rejects.toThrow(/written to by everybody/);
+  await expect(openAt(root).store.accounts.list()).rejects.toThrow(/is writable by every user/);
   await chmod(join(root, "accounts"), 0o700);
   await openAt(root).store.accounts.list();
 

@@ -107,6 +107,6 @@ test("lost solver credentials are not silently replaced by new ones", async () =
   await writeFile(join(root, "solvers/acme-dns.json"), "");
 
   await expect(state.get("example.com")).rejects.toThrow(/is empty/);
-  await expect(state.get("example.com")).rejects.toThrow(/was broken and stands beside it/);
+  await expect(state.get("example.com")).rejects.toThrow(/was broken and is now/);
   await expect(state.set("example.com", 2)).rejects.toMatchObject({ exitCode: 3 });
 });

@@ -48,12 +48,11 @@ function certificate(
     issuedAt: issued.toISOString(),
     requestHash: requestHash(request),
   };
-  const paths = { certificate: "cert.pem", chain: "chain.pem", fullchain: "fullchain.pem" };
   return {
     name: "shop",
     request,
     status: { failures: 0, ...status },
-    held: { version: 1, meta, paths },
+    held: { version: 1, meta },
   };
 }
 

@@ -44,12 +44,11 @@ function certificate(
     issuedAt: issued.toISOString(),
     requestHash: requestHash(request),
   };
-  const paths = { certificate: "cert.pem", chain: "chain.pem", fullchain: "fullchain.pem" };
   return {
     name: request.name,
     request: wanted,
     status: { failures: 0, ...status },
-    held: { version: 1, meta, paths },
+    held: { version: 1, meta },
   };
 }
 

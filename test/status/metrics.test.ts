@@ -82,11 +82,10 @@ const meta: VersionMeta = {
   issuedAt: "2026-01-01T00:00:00.000Z",
   requestHash: requestHash(request),
 };
-const paths = { certificate: "/c", chain: "/ch", fullchain: "/f" };
 const held: KnownCertificate = {
   name: "shop",
   request,
-  held: { version: 1, meta, paths },
+  held: { version: 1, meta },
   status: { failures: 0, lastSuccess: "2026-01-01T01:00:00.000Z" },
 };
 const missing: KnownCertificate = {
@@ -163,7 +162,7 @@ describe("the Prometheus text", () => {
       const nextCheck = "2026-02-01T06:00:00.000Z";
       const one: KnownCertificate = {
         ...held,
-        held: { version: 1, meta: { ...meta, ariId: "a.b" }, paths },
+        held: { version: 1, meta: { ...meta, ariId: "a.b" } },
         status: { failures: 0, ari: { certificateId: ariId, nextCheck } },
       };
       return parse(prometheusText({ certificates: [one], broken: [] }, at)).filter(

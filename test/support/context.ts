@@ -1,11 +1,13 @@
 import { Readable } from "node:stream";
 import { loadConfig } from "../../src/config/file.ts";
 import type { Context } from "../../src/context.ts";
+import { openFolderStore } from "../../src/state/folder/folder.ts";
 import { silentLog } from "../../src/testing.ts";
 import { testClock } from "./clock.ts";
 
 /** A run at `/home/ops` in which nothing was typed, with an empty environment and no config. */
 export function contextOf(given: Partial<Context> = {}): Context {
+  const { stateFolder = "/home/ops/state", log = silentLog, clock = testClock() } = given;
   return {
     args: [],
     env: {},
@@ -14,12 +16,13 @@ export function contextOf(given: Partial<Context> = {}): Context {
     interactive: false,
     ask: () => Promise.reject(new Error("there is no terminal to ask at")),
     stdin: Readable.from([]),
-    log: silentLog,
-    clock: testClock(),
+    log,
+    clock,
     signal: new AbortController().signal,
     configPath: "/home/ops/no-config.yaml",
     config: () => loadConfig("/home/ops/no-config.yaml", { explicit: false }),
-    stateFolder: "/home/ops/state",
+    stateFolder,
+    store: () => Promise.resolve(openFolderStore(stateFolder, { log, clock })),
     solverFlags: {},
     sourceOf: () => "not given",
     announce: () => undefined,

@@ -1,14 +1,18 @@
 import { directoryFlags } from "../../options/declared/account.ts";
-import { openFolderStore } from "../../state/folder/folder.ts";
-import { atDesk, changeAccount, chosenCa, usableAccount } from "../../account/kept.ts";
-import { confirm } from "../command.ts";
-import { defineCommand } from "../command.ts";
+import {
+  accountDocument,
+  atDesk,
+  changeAccount,
+  chosenCa,
+  usableAccount,
+} from "../../account/kept.ts";
+import { confirm, defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account deactivate",
-  summary: "End the account at the CA, for good",
+  summary: "Deactivate the account at the CA permanently",
   description:
-    "Certificates stay valid, and can be revoked by their keys alone (`acmectl revoke --by-key`). Nothing is renewed with this CA until another account is registered.",
+    "Certificates stay valid; to revoke one afterwards, use its key (`acmectl revoke --by-key`). No certificate of this CA is renewed until another account is registered.",
   examples: ["acmectl account deactivate --server letsencrypt --yes"],
   options: {
     ...directoryFlags,
@@ -16,30 +20,24 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const issuer = await chosenCa(flags, context);
-    const { url } = await usableAccount(issuer, openFolderStore(context.stateFolder, context));
+    const { url } = await usableAccount(issuer, await context.store());
     await confirm(
-      `Deactivate ${url} on ${issuer.server}? It cannot be undone.`,
+      `Deactivate ${url} on ${issuer.server}? This cannot be undone.`,
       flags.yes,
       context,
     );
     return atDesk(flags, context, (desk) =>
       changeAccount(desk, async ({ stored, session }) => {
         const { status } = await session.deactivate(context.signal);
-        const {
-          key: _key,
-          nextKey: _next,
-          ...account
-        } = await desk.store.accounts.update(stored, {
-          status,
-        });
+        const account = await desk.store.accounts.update(stored, { status });
         return {
           exitCode: 0,
-          document: { outcome: "deactivated", account },
+          document: { outcome: "deactivated", account: accountDocument(account) },
           view: [
             {
               kind: "line",
               tone: "good",
-              text: `The account ${account.url} is ${status}. Its key is still in ${account.path}.`,
+              text: `The account ${account.url} is ${status}. Its key is still in ${account.where}.`,
             },
           ],
         };

@@ -3,16 +3,15 @@ import { lstat } from "node:fs/promises";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
 import { writeDurably } from "../../state/folder/files.ts";
-import { openFolderStore } from "../../state/folder/folder.ts";
 import type { StoredAccount } from "../../state/store.ts";
-import { chosenCa, keptAccount } from "../../account/kept.ts";
+import { accountDocument, chosenCa, keptAccount } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account export",
-  summary: "Write the account's private key, for another machine or another client",
+  summary: "Export the account's private key for another machine or client",
   description:
-    "Who has it can issue and revoke in your name. `acmectl account import` takes every format; no CA is asked.",
+    "Anyone with the key can issue and revoke certificates in your name. `acmectl account import` reads every format. Works offline.",
   examples: [
     "acmectl account export --output account.pem",
     "acmectl account export --server zerossl --format json --output account.json",
@@ -23,27 +22,28 @@ export const command = defineCommand({
       type: "string",
       choices: ["pem", "jwk", "json"],
       default: "pem",
-      description: "The key as PEM (PKCS#8) or JWK; json is what is known of the account, with it.",
+      description: "The key as PEM (PKCS#8) or JWK, or the whole account as JSON.",
       placeholder: "FORMAT",
     },
     output: {
       type: "path",
-      description: "Write this new file, readable by you alone, instead of stdout.",
+      description: "New file to write, mode 0600, instead of stdout.",
       placeholder: "FILE",
     },
   },
   async run({ format, output, ...flags }, context) {
     const issuer = await chosenCa(flags, context);
-    const store = openFolderStore(context.stateFolder, context);
-    const stored = await keptAccount(issuer, store);
+    const stored = await keptAccount(issuer, await context.store());
     assertSettled(stored);
-    context.log.warn("this is a secret: who has the key can issue and revoke in your name");
+    context.log.warn(
+      "keep this secret: anyone with the key can issue and revoke certificates in your name",
+    );
     const text = render(stored, format);
-    const { key, nextKey: _next, ...account } = stored;
+    const account = accountDocument(stored);
     if (output === undefined) {
       return {
         exitCode: 0,
-        document: { outcome: "exported", account: { ...account, key } },
+        document: { outcome: "exported", account: { ...account, key: stored.key } },
         view: [{ kind: "verbatim", text }],
       };
     }
@@ -52,7 +52,7 @@ export const command = defineCommand({
     return {
       exitCode: 0,
       document: { outcome: "exported", account, path: output },
-      view: [{ kind: "line", tone: "good", text: `Wrote ${output}, readable by you alone.` }],
+      view: [{ kind: "line", tone: "good", text: `Wrote ${output} (mode 0600).` }],
     };
   },
 });
@@ -65,11 +65,11 @@ function render({ key, ...stored }: StoredAccount, format: "pem" | "jwk" | "json
   return `${JSON.stringify({ directory, url, contact, createdAt, key }, undefined, 2)}\n`;
 }
 
-function assertSettled({ nextKey, path }: StoredAccount): void {
+function assertSettled({ nextKey, where }: StoredAccount): void {
   if (nextKey === undefined) return;
   throw new Problem("usage", {
-    detail: `A change of this account's key was cut off: ${path} holds two, and only the CA knows which one is good.`,
-    hint: "Find out with `acmectl account rollover`, then export.",
+    detail: `A key rollover of this account is unfinished: ${where} has two keys, and only the CA knows which one is in use.`,
+    hint: "Finish it with `acmectl account rollover`, then export.",
   });
 }
 
@@ -77,7 +77,7 @@ async function assertNew(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   throw new Problem("usage", {
-    detail: `${path} exists, and no key is written over a file.`,
+    detail: `${path} exists, and acmectl does not overwrite files with keys.`,
     hint: "Give another path with --output, or remove the file.",
   });
 }

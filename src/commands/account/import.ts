@@ -5,39 +5,38 @@ import { importAccount } from "../../account/import.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { Problem } from "../../problem.ts";
-import { atDesk } from "../../account/kept.ts";
+import { accountDocument, atDesk } from "../../account/kept.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account import",
-  summary: "Take over an account by its private key, and use it from now on",
+  summary: "Import an account by its private key and use it from now on",
   description:
-    "The CA finds the account by the key alone. PEM, JWK (certbot's private_key.json) and what `acmectl account export` writes are taken; the file is left as it is.",
+    "The CA finds the account by its key. The file is PEM, JWK (certbot's private_key.json) or the output of `acmectl account export`; it is not changed.",
   examples: [
     "acmectl account import account.pem",
     "acmectl account import --server letsencrypt private_key.json",
   ],
-  arguments: [{ usage: "<file>", description: "the key; - for stdin" }],
+  arguments: [{ usage: "<file>", description: "the key file; - for stdin" }],
   options: directoryFlags,
   async run(flags, context) {
     const key = await readKey(context.args[0] ?? "-", context);
     context.mask(key);
     return atDesk(flags, context, async ({ issuer, tools }) => {
       const { stored, isNew } = await importAccount(key, issuer, tools);
-      const { key: _key, nextKey: _next, ...account } = stored;
       return {
         exitCode: 0,
-        document: { outcome: isNew ? "imported" : "unchanged", account },
+        document: { outcome: isNew ? "imported" : "unchanged", account: accountDocument(stored) },
         view: [
           {
             kind: "line",
             tone: "good",
             text: isNew
-              ? `Took over ${account.url}; it is used on ${account.directory} from now on.`
-              : `The account ${account.url} is kept here already; it is used on ${account.directory}.`,
+              ? `Imported ${stored.url}. acmectl uses it with ${stored.directory} from now on.`
+              : `${stored.url} was imported before. acmectl uses it with ${stored.directory}.`,
           },
-          { kind: "fields", entries: [["Kept in", account.path]] },
+          { kind: "fields", entries: [["Kept in", stored.where]] },
         ],
       };
     });
@@ -61,7 +60,7 @@ function parse(content: string, source: string): Record<string, unknown> {
     const parsed: unknown = JSON.parse(content);
     if (typeof parsed === "object" && parsed !== null) return { ...parsed };
   } catch {
-    // Told below, without its text: it is a secret.
+    // Reported below without the text, which is a secret.
   }
   throw new Problem("config", {
     detail: `${source} is neither PEM nor JSON.`,

@@ -1,28 +1,29 @@
-import { openFolderStore } from "../../state/folder/folder.ts";
+import { accountDocument } from "../../account/kept.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account list",
-  summary: "Show the accounts that are kept here",
+  summary: "List the accounts in the state folder",
   options: {},
   async run(_, context) {
-    const accounts = await openFolderStore(context.stateFolder, context).accounts.list();
+    const store = await context.store();
+    const accounts = await store.accounts.list();
     return {
       exitCode: 0,
       document: {
         outcome: "listed",
-        accounts: accounts.map(({ key: _key, nextKey: _next, ...account }) => account),
+        accounts: accounts.map(accountDocument),
       },
       view:
         accounts.length === 0
-          ? [{ kind: "line", text: `No accounts are kept in ${context.stateFolder}.`, tone: "dim" }]
+          ? [{ kind: "line", text: `There are no accounts in ${store.where}.`, tone: "dim" }]
           : [
               {
                 kind: "table",
                 columns: ["CA", "ACCOUNT", "CONTACT", "STATUS"],
                 rows: accounts.map(({ directory, url, contact, status }) => [
                   directory,
-                  url ?? "not registered yet",
+                  url ?? "not registered",
                   contact.map((one) => one.replace("mailto:", "")).join(", ") || "-",
                   status ?? "unknown",
                 ]),

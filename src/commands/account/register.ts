@@ -2,12 +2,11 @@ import { composeIssuer } from "../../request/issuer.ts";
 import { openTools } from "../../issuer/open.ts";
 import { registerAccount } from "../../account/register.ts";
 import { registrationFlags } from "../../options/declared/account.ts";
-import { openFolderStore } from "../../state/folder/folder.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account register",
-  summary: "Make an account on a CA, or find the one of a given key",
+  summary: "Register an account with a CA, or find the account of a given key",
   examples: [
     "acmectl account register -m ops@example.com --agree-tos",
     "acmectl account register --server zerossl --agree-tos --eab-kid ID --eab-hmac env:ZEROSSL_HMAC",
@@ -16,7 +15,7 @@ export const command = defineCommand({
   options: registrationFlags,
   async run(flags, context) {
     const issuer = composeIssuer(flags, undefined, await context.config());
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const tools = await openTools(issuer, [], context, { store });
     try {
       const { stored, account, created } = await registerAccount(
@@ -30,7 +29,7 @@ export const command = defineCommand({
         exitCode: 0,
         document: {
           outcome,
-          account: { ...account, directory: stored.directory, id: stored.id, path: stored.path },
+          account: { ...account, directory: stored.directory, id: stored.id, path: stored.where },
         },
         view: [
           {
@@ -38,7 +37,7 @@ export const command = defineCommand({
             tone: "good",
             text: created
               ? `Registered an account with ${issuer.server}.`
-              : `The account with ${issuer.server} is there already.`,
+              : `The account with ${issuer.server} exists already.`,
           },
           {
             kind: "fields",
@@ -46,7 +45,7 @@ export const command = defineCommand({
               ["Account", account.url],
               ["Status", account.status],
               ["Contact", account.contact.join(", ") || "none"],
-              ["Kept in", stored.path],
+              ["Kept in", stored.where],
             ],
           },
         ],

@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account show",
-  summary: "Ask the CA about the account that is kept here",
+  summary: "Show the account as the CA knows it",
   options: directoryFlags,
   async run(flags, context) {
     return atDesk(flags, context, async ({ issuer, store, tools }) => {
@@ -20,7 +20,7 @@ export const command = defineCommand({
         exitCode: 0,
         document: {
           outcome: "shown",
-          account: { ...account, directory: stored.directory, id: stored.id, path: stored.path },
+          account: { ...account, directory: stored.directory, id: stored.id, path: stored.where },
         },
         view: [
           {
@@ -31,7 +31,7 @@ export const command = defineCommand({
               ["Status", account?.status ?? "unknown to the CA"],
               ["Contact", account?.contact.join(", ") || "none"],
               ["Key thumbprint", thumbprint(stored.key)],
-              ["Kept in", stored.path],
+              ["Kept in", stored.where],
             ],
           },
         ],

@@ -5,23 +5,23 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "account update",
-  summary: "Tell the CA another e-mail address, or none",
+  summary: "Change or remove the email address of the account",
   examples: ["acmectl account update -m ops@example.com", "acmectl account update --remove-email"],
   options: {
     ...directoryFlags,
     email: {
       type: "string",
-      description: "Where the CA may reach you from now on.",
+      description: "New email address.",
       short: "m",
       placeholder: "ADDRESS",
     },
-    removeEmail: { type: "boolean", description: "Leave the CA without an address." },
+    removeEmail: { type: "boolean", description: "Remove the email address." },
   },
   async run(flags, context) {
     const { email, removeEmail } = flags;
     if ((email === undefined) !== (removeEmail === true)) {
       throw new Problem("usage", {
-        detail: "Say what the address is to be.",
+        detail: "No new email address was given.",
         hint: "Give either --email ADDRESS or --remove-email.",
       });
     }
@@ -29,10 +29,10 @@ export const command = defineCommand({
     return atDesk(flags, context, (desk) =>
       changeAccount(desk, async ({ stored, session }) => {
         const account = await session.update({ contact }, context.signal);
-        // Some CAs keep addresses to themselves.
+        // Some CAs do not return addresses.
         const known = account.contact.length > 0 ? account.contact : contact;
         await desk.store.accounts.update(stored, { contact: known, status: account.status });
-        const { directory, id, path } = stored;
+        const { directory, id, where: path } = stored;
         return {
           exitCode: 0,
           document: {
@@ -45,8 +45,8 @@ export const command = defineCommand({
               tone: "good",
               text:
                 known.length === 0
-                  ? `${directory} has no address of yours any more.`
-                  : `${directory} reaches you at ${known.map((one) => one.replace("mailto:", "")).join(", ")}.`,
+                  ? `The account with ${directory} has no email address now.`
+                  : `The account with ${directory} has the email address ${known.map((one) => one.replace("mailto:", "")).join(", ")}.`,
             },
           ],
         };

@@ -14,7 +14,6 @@ import {
 } from "../../schedule/schedule.ts";
 import { unitPaths } from "../../schedule/systemd.ts";
 import { storedCertificates } from "../../status/certificates.ts";
-import { openFolderStore } from "../../state/folder/folder.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
 import { messageOf } from "../../errors.ts";
@@ -107,7 +106,7 @@ async function checkEnvFile(path: string, { log }: Context): Promise<void> {
 
 /** Where the certificates held want copies, and where their web roots are. */
 async function foldersOf(context: Context): Promise<readonly string[]> {
-  const { certificates } = await storedCertificates(openFolderStore(context.stateFolder, context));
+  const { certificates } = await storedCertificates(await context.store());
   return certificates.flatMap(({ request: { outputs, solvers } }) => {
     const copies = Object.values(outputs).flatMap((path?: string) =>
       path === undefined ? [] : [dirname(path)],

@@ -3,7 +3,6 @@ import { thisMachine } from "../../schedule/machine.ts";
 import type { Foreign } from "../../schedule/foreign.ts";
 import { type Installed, showSchedules } from "../../schedule/show.ts";
 import { storedCertificates } from "../../status/certificates.ts";
-import { openFolderStore } from "../../state/folder/folder.ts";
 import type { StoredCertificate } from "../../state/store.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
@@ -36,9 +35,7 @@ interface Attempt {
 
 /** Of all certificates, the attempt that began last. */
 async function lastAttempt(context: Context): Promise<Attempt | undefined> {
-  const { certificates: stored } = await storedCertificates(
-    openFolderStore(context.stateFolder, context),
-  );
+  const { certificates: stored } = await storedCertificates(await context.store());
   return stored
     .flatMap((one) => attemptOf(one))
     .toSorted((one, other) => one.at.localeCompare(other.at))

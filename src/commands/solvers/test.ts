@@ -11,7 +11,6 @@ import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts
 import { certificateFlags, visibilityFlags } from "../../options/declared/request.ts";
 import { Problem } from "../../problem.ts";
 import type { Block, Result } from "../../result.ts";
-import { openFolderStore } from "../../state/folder/folder.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
 
@@ -41,7 +40,7 @@ export const command = defineCommand({
   solverFlags: true,
   async run(flags, context) {
     const request = await requestOf(flags, context);
-    const store = openFolderStore(context.stateFolder, context);
+    const store = await context.store();
     const tools = await openTools(nobody, [request], context, { store });
     try {
       await cleanAllLeftovers(tools);

@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import type { Pkcs12Setting } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
-import type { HeldCertificate } from "../../state/store.ts";
+import type { CertificateFiles } from "../../state/store.ts";
 import { searchPath } from "../environment.ts";
 import type { DeployTools } from "../tools.ts";
 import { accessOf, deployFile } from "./write-file.ts";
@@ -13,7 +13,7 @@ import { accessOf, deployFile } from "./write-file.ts";
 /** What goes into a key store. */
 export interface KeyStoreContent {
   readonly alias: string;
-  readonly paths: HeldCertificate["paths"];
+  readonly files: CertificateFiles;
   /** False where the CA sent the certificate alone. */
   readonly hasChain: boolean;
 }
@@ -38,9 +38,9 @@ const ciphers = {
 
 function argumentsOf(
   { path, profile = "modern" }: Pkcs12Setting,
-  { alias, paths, hasChain }: KeyStoreContent,
+  { alias, files, hasChain }: KeyStoreContent,
 ): readonly string[] {
-  const { privateKey, certificate, chain } = paths;
+  const { privateKey, certificate, chain } = files;
   if (privateKey === undefined) {
     throw new Problem("deploy", {
       detail: `${path} cannot be written: the private key is not held, since the certificate was made from a signing request of yours.`,
@@ -49,8 +49,8 @@ function argumentsOf(
     });
   }
   const others = hasChain ? ["-certfile", chain] : [];
-  const files = ["-inkey", privateKey, "-in", certificate, ...others];
-  return ["pkcs12", "-export", ...files, "-name", alias, ...ciphers[profile], "-passout", "stdin"];
+  const inputs = ["-inkey", privateKey, "-in", certificate, ...others];
+  return ["pkcs12", "-export", ...inputs, "-name", alias, ...ciphers[profile], "-passout", "stdin"];
 }
 
 const program = "openssl";

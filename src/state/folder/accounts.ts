@@ -2,15 +2,15 @@ import { rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 import { Problem } from "../../problem.ts";
-import { attempt, codeOf } from "./failures.ts";
+import { codeOf } from "../../errors.ts";
 import {
+  attempt,
   createFile,
   discard,
   entriesOf,
   makeFolder,
   makeTemporaryFolder,
   removeFile,
-  removeFolder,
   sweep,
   syncFolder,
   temporaryMark,
@@ -18,12 +18,12 @@ import {
 } from "./files.ts";
 import type { Folder } from "./folder.ts";
 import { directoryFolderName } from "./names.ts";
-import { hasStrings, isObject, readKey, readRecord, recordText, writeRecord } from "./records.ts";
+import { hasStrings, readKey, readRecord, recordText, writeRecord } from "./records.ts";
 import type { AccountRecord, Store, StoredAccount } from "../store.ts";
 
 /**
- * Accounts in `accounts/<directory>/<id>/`. `id` is the thumbprint of the first key and stays when the key is rolled
- * over. An account that is broken stays a Problem until somebody mends it: it is never passed over for a new one.
+ * Accounts in `accounts/<directory>/<id>/`. A broken account stays a Problem until it is repaired: acmectl does not register
+ * a new one in its place.
  */
 export function openAccounts(folder: Folder): Store["accounts"] {
   const accounts = join(folder.root, "accounts");
@@ -59,20 +59,17 @@ export function openAccounts(folder: Folder): Store["accounts"] {
     },
     update: (account, change) =>
       alone(account, async () => {
-        const { key: _, nextKey: __, path, ...record } = await read(account.path);
-        await writeRecord(join(path, recordFile), { ...record, ...change });
-        return read(path);
+        const { key: _, nextKey: __, where, ...record } = await read(account.where);
+        await writeRecord(join(where, recordFile), { ...record, ...change });
+        return read(where);
       }),
-    beginRollover: (account, nextKey) => alone(account, () => begin(account.path, nextKey, read)),
-    finishRollover: (account) => alone(account, () => finish(account.path, read)),
+    beginRollover: (account, nextKey) => alone(account, () => begin(account.where, nextKey, read)),
+    finishRollover: (account) => alone(account, () => finish(account.where, read)),
     abandonRollover: (account) =>
       alone(account, async () => {
-        await removeFile(join(account.path, nextKeyFile));
-        return read(account.path);
+        await removeFile(join(account.where, nextKeyFile));
+        return read(account.where);
       }),
-    async remove(account) {
-      await alone(account, () => removeFolder(account.path));
-    },
   };
 }
 
@@ -90,10 +87,10 @@ async function readAccount(path: string, { clock }: Folder): Promise<StoredAccou
   const nextKey = await readKey(join(path, nextKeyFile), reading("The next private key"));
   if (record === undefined) throw missing(path, recordFile);
   if (key === undefined) throw missing(path, keyFile);
-  return { ...record, key, ...(nextKey === undefined ? {} : { nextKey }), path };
+  return { ...record, key, nextKey, where: path };
 }
 
-/** The whole folder at once, so that no account is ever seen without its key. One that is there only gets what it lacks. */
+/** The whole folder at once, so that every account has its key. An existing folder gets its missing files only. */
 async function place(path: string, key: string, record: AccountRecord): Promise<void> {
   const directory = dirname(path);
   const prefix = `.${basename(path)}${temporaryMark}`;
@@ -121,8 +118,8 @@ async function begin(path: string, nextKey: string, read: Read): Promise<StoredA
   if (current.nextKey === nextKey) return current;
   if (current.nextKey !== undefined) {
     throw new Problem("machine", {
-      detail: `A key rollover of this account was begun and not ended: ${join(path, nextKeyFile)} exists, and the CA may know that key already.`,
-      hint: "Run `acmectl account rollover` again: it first finds out which key the CA knows.",
+      detail: `A key rollover of this account is unfinished: ${join(path, nextKeyFile)} exists, and the CA may use that key already.`,
+      hint: "Run `acmectl account rollover` again: it first finds out which key the CA uses.",
     });
   }
   await writeDurably(join(path, nextKeyFile), nextKey);
@@ -140,7 +137,7 @@ async function finish(path: string, read: Read): Promise<StoredAccount> {
   return read(path);
 }
 
-/** The usable account first: one the CA has confirmed, then one it may not know yet, then those that have ended. */
+/** First an account that the CA has confirmed, then one that it may not know yet, then those that have ended. */
 function rank({ status = "valid", url }: AccountRecord): number {
   if (status !== "valid") return 2;
   return url === undefined ? 1 : 0;
@@ -159,13 +156,12 @@ function compare(a: string, b: string): number {
 }
 
 function checkedId(id: string): string {
-  if (!/^[A-Za-z0-9_-]{1,128}$/.test(id)) throw new TypeError(`no key thumbprint: ${id}`);
+  if (!/^[A-Za-z0-9_-]{1,128}$/.test(id)) throw new TypeError(`not a key thumbprint: ${id}`);
   return id;
 }
 
 function isAccount(value: unknown): value is AccountRecord {
   return (
-    isObject(value) &&
     hasStrings(value, ["id", "directory", "createdAt"]) &&
     Array.isArray(value["contact"]) &&
     value["contact"].every((contact) => typeof contact === "string")
@@ -174,7 +170,7 @@ function isAccount(value: unknown): value is AccountRecord {
 
 function missing(path: string, file: string): Problem {
   return new Problem("machine", {
-    detail: `The account in ${path} has no ${file}, so acmectl cannot use it and registers no other in its place.`,
+    detail: `The account in ${path} has no ${file}, so acmectl cannot use it. It does not register another in its place.`,
     hint: `Restore ${join(path, file)} from a backup (or from the ${file}.corrupt-… beside it). To register a new account instead, remove ${path}.`,
     retryable: false,
   });

@@ -4,26 +4,19 @@ import type { CertificateRequest } from "../../certificate.ts";
 import { entriesOf, readText } from "./files.ts";
 import type { Folder } from "./folder.ts";
 import { refuseClash } from "./names.ts";
-import {
-  hasStrings,
-  isObject,
-  parseObject,
-  readRecord,
-  refuseMovedAside,
-  writeRecord,
-} from "./records.ts";
+import { isRecord } from "../../json.ts";
+import { hasStrings, parseObject, readRecord, refuseMovedAside, writeRecord } from "./records.ts";
 import type { CertificateStatus } from "../store.ts";
 
-/** What `certificate.json` holds; a status may come before the request is remembered. */
+/** `certificate.json`; a status may be written before the request is. */
 export interface CertificateFile {
-  request?: CertificateRequest;
+  request?: CertificateRequest | undefined;
   status: CertificateStatus;
 }
 
-/** What is wanted and how it went, in a certificate's folder. */
 export const recordFile = "certificate.json";
 
-/** The record of the certificate `name`, which lives in `path`; undefined when there is none. */
+/** The record of the certificate `name` in the folder `path`; undefined when there is none. */
 export async function readCertificateRecord(
   path: string,
   name: string,
@@ -37,7 +30,7 @@ export async function readCertificateRecord(
   return record;
 }
 
-/** Read, change and write the record. Callers see to it that nobody else does so meanwhile. */
+/** Read, change and write the record. Callers hold its lock. */
 export async function rewriteRecord(
   path: string,
   name: string,
@@ -57,15 +50,15 @@ export async function namesIn(certificates: string): Promise<readonly string[]> 
   return names.filter((name) => name !== undefined);
 }
 
-/** The name as it is written in the record; that of the folder when the record is broken, for `read` to say so. */
+/** The name in the record, or the folder's when the record is broken: `read` reports that. */
 async function nameIn(path: string, entry: string): Promise<string | undefined> {
   const text = await readText(join(path, recordFile));
   const record = parseObject(text ?? "");
-  // A status alone, before anything was wanted; unless something is held already, which `read` tells.
+  // Only a status was written so far; but if a certificate is held, `read` reports the missing request.
   if (record !== undefined && record["request"] === undefined && !(await isHeld(path)))
     return undefined;
   const request = record?.["request"];
-  if (isObject(request) && typeof request["name"] === "string") return request["name"];
+  if (isRecord(request) && typeof request["name"] === "string") return request["name"];
   return entry.replace(/^_\./, "*.");
 }
 
@@ -74,10 +67,10 @@ async function isHeld(path: string): Promise<boolean> {
 }
 
 function isCertificateFile(value: unknown): value is CertificateFile {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   const { request, status } = value;
   return (
-    isObject(status) &&
+    isRecord(status) &&
     Number.isSafeInteger(status["failures"]) &&
     (request === undefined || isRequest(request))
   );
@@ -85,10 +78,9 @@ function isCertificateFile(value: unknown): value is CertificateFile {
 
 function isRequest(value: unknown): boolean {
   return (
-    isObject(value) &&
     hasStrings(value, ["name", "keyType"]) &&
     Array.isArray(value["identifiers"]) &&
     Array.isArray(value["solvers"]) &&
-    [value["issuer"], value["labels"], value["outputs"], value["hooks"]].every(isObject)
+    [value["issuer"], value["labels"], value["outputs"], value["hooks"]].every(isRecord)
   );
 }

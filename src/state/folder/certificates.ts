@@ -9,12 +9,11 @@ import {
   type CertificateFile,
 } from "./certificate-record.ts";
 import { Problem } from "../../problem.ts";
-import { attempt } from "./failures.ts";
-import { readText, removedPrefix, removeFolder, sweep } from "./files.ts";
+import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.ts";
 import type { Folder } from "./folder.ts";
 import { certificateFolderName } from "./names.ts";
-import { hasStrings, isObject, readKey, readRecord } from "./records.ts";
-import type { HeldCertificate, Lock, NewVersion, Store } from "../store.ts";
+import { hasStrings, readKey, readRecord } from "./records.ts";
+import type { CertificateFiles, HeldCertificate, Lock, NewVersion, Store } from "../store.ts";
 import {
   brokenFiles,
   commitVersion,
@@ -46,8 +45,12 @@ export function openCertificates(folder: Folder): Store["certificates"] {
         return undefined;
       }
       const { request, status } = record;
+      return { name, request, status, held: await readHeld(pathOf(name), name, folder) };
+    },
+    async files(name) {
+      await folder.check();
       const held = await readHeld(pathOf(name), name, folder);
-      return { name, request, status, ...(held === undefined ? {} : { held }) };
+      return held === undefined ? undefined : filesOf(pathOf(name), held);
     },
     async saveRequest(request) {
       await folder.check();
@@ -67,13 +70,13 @@ export function openCertificates(folder: Folder): Store["certificates"] {
   };
 }
 
-/** Without its record nobody would renew what is held, and nobody would tell. */
+/** A certificate without its record would expire unnoticed. */
 async function refuseForgotten(path: string, name: string): Promise<void> {
   const number = await attempt("read", path, () => currentNumber(path));
   if (number === undefined) return;
   throw new Problem("machine", {
-    detail: `${join(path, recordFile)} is missing, or does not say what is wanted; what is held of ${name} is in ${join(path, "versions", `${number}`)}.`,
-    hint: `Restore it from a backup; or forget what is held (acmectl delete ${name}) and issue again.`,
+    detail: `${join(path, recordFile)} is missing or has no request, so ${name} cannot be renewed. The certificate is in ${join(path, "versions", `${number}`)}.`,
+    hint: `Restore the file from a backup; or run \`acmectl delete ${name}\` and issue the certificate again.`,
     retryable: false,
   });
 }
@@ -90,11 +93,11 @@ async function commit(
   folder: Folder,
 ): Promise<HeldCertificate> {
   await folder.check();
-  // Reading it refuses a name that shares its folder with another's.
+  // Refuses a name that shares its folder with another certificate.
   await readCertificateRecord(path, name, folder);
   const number = await commitVersion(path, version, lock);
   await prune(path, folder);
-  return heldOf(path, number, version.meta, version.privateKey !== undefined);
+  return { version: number, meta: version.meta };
 }
 
 async function readPrivateKey(path: string, name: string, folder: Folder) {
@@ -127,7 +130,7 @@ async function readHeld(
   const number = await attempt("read", path, () => currentNumber(path));
   if (number === undefined) return undefined;
   const version = join(path, "versions", `${number}`);
-  const what = `What is known of the certificate ${name}`;
+  const what = `The file about the certificate ${name}`;
   const meta = await readRecord(join(version, versionFiles.meta), isMeta, {
     clock: folder.clock,
     what,
@@ -136,33 +139,24 @@ async function readHeld(
   const broken = await attempt("read", version, () => brokenFiles(version, withKey));
   if (meta === undefined || broken.length > 0) {
     const files = [...(meta === undefined ? [versionFiles.meta] : []), ...broken].join(", ");
-    folder.log.warn(`${version} lacks ${files}: the certificate ${name} counts as not held`);
+    folder.log.warn(`${version} lacks ${files}: acmectl will issue ${name} again`);
     return undefined;
   }
-  return heldOf(path, number, meta, withKey);
+  return { version: number, meta };
 }
 
-function heldOf(
-  path: string,
-  version: number,
-  meta: VersionMeta,
-  withKey: boolean,
-): HeldCertificate {
+function filesOf(path: string, { meta }: HeldCertificate): CertificateFiles {
   const at = (file: string) => join(path, "current", file);
   const { privateKey, certificate, chain, fullchain } = versionFiles;
   return {
-    version,
-    meta,
-    paths: {
-      ...(withKey ? { privateKey: at(privateKey) } : {}),
-      certificate: at(certificate),
-      chain: at(chain),
-      fullchain: at(fullchain),
-    },
+    privateKey: meta.keyType === "csr" ? undefined : at(privateKey),
+    certificate: at(certificate),
+    chain: at(chain),
+    fullchain: at(fullchain),
   };
 }
 
-/** The new version stands; what could not be removed now is removed after the next. */
+/** The new version is committed; what cannot be removed now is removed after the next commit. */
 async function prune(path: string, { log }: Folder): Promise<void> {
   try {
     await pruneVersions(path);
@@ -174,7 +168,6 @@ async function prune(path: string, { log }: Folder): Promise<void> {
 function isMeta(value: unknown): value is VersionMeta {
   const members = ["serial", "fingerprint", "notBefore", "notAfter", "keyType", "directory"];
   return (
-    isObject(value) &&
     hasStrings(value, [...members, "account", "issuedAt", "requestHash"]) &&
     Array.isArray(value["identifiers"])
   );

@@ -1,17 +1,18 @@
 /**
- * Durable files: what was written is either all there or not at all, whatever dies when. Everything is made with mode 0600 and
- * 0700 by an explicit chmod, since the umask changes what `open` and `mkdir` are told.
+ * Durable files: a write is complete or did not happen, even when the process is killed. An explicit chmod sets 0600 and 0700,
+ * since the umask changes the modes given to `open` and `mkdir`.
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-import { attempt, codeOf, isMissing } from "./failures.ts";
+import { codeOf, messageOf, systemReason } from "../../errors.ts";
+import { Problem } from "../../problem.ts";
 
 /**
- * Replace or make one file: temporary file, chmod, write, fsync, rename, fsync of the folder. Temporary files that a dead run
- * left for the same name are removed, so callers write one name one at a time.
+ * Replace or make one file: temporary file, chmod, write, fsync, rename, fsync of the folder. Temporary files that a killed
+ * run left for the same name are removed, so callers write one name one at a time.
  */
 export async function writeDurably(path: string, content: string): Promise<void> {
   await attempt("write", path, async () => {
@@ -31,10 +32,7 @@ export async function writeDurably(path: string, content: string): Promise<void>
   });
 }
 
-/**
- * Make a file that must not exist (EEXIST), mode 0600 whatever the umask, and sync it; never through a symbolic link. What
- * a failure leaves of it, and syncing the folder, are the caller's.
- */
+/** Make a file that must not exist (EEXIST), mode 0600, and sync it; never through a symbolic link. The caller syncs the folder. */
 export async function createFile(path: string, content: string | Uint8Array): Promise<void> {
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
   const handle = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
@@ -83,7 +81,7 @@ export async function syncFolder(path: string): Promise<void> {
   try {
     await handle.sync();
   } catch (error) {
-    // Some network file systems cannot sync a folder; there is nothing better to do on them.
+    // Some network file systems cannot sync a folder.
     const code = codeOf(error);
     if (code !== "EINVAL" && code !== "ENOTSUP") throw error;
   } finally {
@@ -107,7 +105,7 @@ export async function removeFolder(path: string): Promise<void> {
   });
 }
 
-/** Remove one file durably; one that is not there is no failure. */
+/** Remove one file durably; a missing file is fine. */
 export async function removeFile(path: string): Promise<void> {
   await attempt("remove", path, async () => {
     try {
@@ -119,7 +117,7 @@ export async function removeFile(path: string): Promise<void> {
   });
 }
 
-/** Remove whatever stands in `folder` under a name that begins with `prefix`. Symbolic links are not followed. */
+/** Remove everything in `folder` whose name begins with `prefix`. Symbolic links are not followed. */
 export async function sweep(folder: string, prefix: string): Promise<void> {
   for (const entry of await entriesOf(folder)) {
     if (entry.startsWith(prefix)) await rm(join(folder, entry), { recursive: true, force: true });
@@ -150,12 +148,12 @@ export async function readText(path: string): Promise<string | undefined> {
   });
 }
 
-/** Remove what a failed write left behind; the failure itself is what the caller reports. */
+/** Remove what a failed write left behind; the caller reports the failure itself. */
 export async function discard(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch {
-    // `sweep` finds it next time.
+    // The next `sweep` removes it.
   }
 }
 
@@ -163,7 +161,68 @@ export async function discard(path: string): Promise<void> {
 export const temporaryMark = ".tmp-";
 export const removedPrefix = ".removed-";
 
-/** Hard to guess, so nobody can plant it. */
+/** Hard to guess, so that no other user can create it first. */
 export function randomName(): string {
   return randomBytes(8).toString("hex");
+}
+
+/** Do `work`; an error of the operating system becomes a `machine` Problem that names `path` and the remedy. */
+export async function attempt<T>(
+  doing: string,
+  path: string,
+  work: () => Promise<T> | T,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageProblem(error, doing, path);
+  }
+}
+
+/** True when a system call failed because there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(codeOf(error));
+}
+
+function storageProblem(cause: unknown, doing: string, path: string): unknown {
+  if (!(cause instanceof Error) || !("errno" in cause) || Problem.is(cause)) return cause;
+  const code = codeOf(cause);
+  const why = systemReason(cause);
+  const hint =
+    remedies[code] ??
+    "Check the folder and its file system, or choose another state folder with --state DIR.";
+  return new Problem("machine", {
+    detail: `Cannot ${doing} ${path}: ${why}${why === messageOf(cause) ? "" : ` (${code})`}.`,
+    hint: hint.replaceAll("{path}", path).replaceAll("{user}", userName()),
+    cause,
+  });
+}
+
+const permission =
+  "acmectl runs as {user}: run it as the owner of the state folder, or choose a folder of your own with --state DIR.";
+const space = "or choose a state folder on another file system with --state DIR.";
+const inTheWay = "Move {path} away and run again.";
+
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: `Free space or inodes (df -h, df -i), ${space}`,
+  EDQUOT: `Free space within the quota, ${space}`,
+  EACCES: permission,
+  EPERM: permission,
+  EROFS: `Mount it read-write, ${space}`,
+  EIO: `Check dmesg and the health of the disk, ${space}`,
+  ENOENT:
+    "Check whether another program removed it, and run again; create the parent of --state DIR if it is missing.",
+  ENOTDIR: "Move that file away, or choose another state folder with --state DIR.",
+  EISDIR: inTheWay,
+  ENOTEMPTY: "Run again: two runs may have met.",
+  EEXIST: inTheWay,
+  ELOOP: "Find out who made the symbolic link; remove it and run again.",
+  EMFILE: "Raise the limit of open files (ulimit -n).",
+  ENFILE: "Stop other programs: this machine has too many open files. Then run again.",
+  ENAMETOOLONG: "Choose a shorter --name or --state DIR.",
+};
+
+function userName(): string {
+  const id = process.geteuid?.();
+  return id === undefined ? "this user" : `user id ${id}`;
 }

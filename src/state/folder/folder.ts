@@ -1,16 +1,18 @@
+import type { Stats } from "node:fs";
+import { lstat, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
+import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
-import { attempt } from "./failures.ts";
-import { createFile, discard, makeFolder, randomName, sweep } from "./files.ts";
+import { attempt, createFile, discard, isMissing, makeFolder, randomName, sweep } from "./files.ts";
 import { openJournal } from "./journal.ts";
 import { exclusively, openLocks } from "./locks.ts";
-import { ownershipCheck } from "./ownership.ts";
+import { openPendingHooks } from "./pending-hooks.ts";
 import { openSolverState } from "./solver-state.ts";
-import type { Store } from "../store.ts";
 
 /** What every part of the folder store works with. */
 export interface Folder {
@@ -18,15 +20,15 @@ export interface Folder {
   readonly root: string;
   readonly log: Log;
   readonly clock: Clock;
-  /** Rejects when somebody else could have planted the state. Comes before each first use. */
+  /** Rejects when another user could have planted the state. Called before each first use. */
   readonly check: () => Promise<void>;
-  /** Run under a short lock of this name, beside other calls and other processes. */
+  /** Run under a short lock of this name, shared with other processes. */
   exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 
 /**
- * The store of DESIGN §8 in the folder `root`: folders 0700, files 0600. Nothing is made on disk before something is
- * written. What the machine refuses is a `machine` Problem that names path and remedy.
+ * The state in the folder `root`: folders 0700, files 0600. Nothing is created before the first write. A failed system call
+ * becomes a `machine` Problem that names the path and the remedy.
  */
 export function openFolderStore(root: string, { log, clock }: { log: Log; clock: Clock }): Store {
   const absolute = resolve(root);
@@ -44,7 +46,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     exclusively: (name, work) => exclusively(lock, absolute, name, work),
   };
   return {
-    root: absolute,
+    where: absolute,
     async checkWritable() {
       await check();
       await probe(absolute);
@@ -52,6 +54,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     accounts: openAccounts(folder),
     certificates: openCertificates(folder),
     journal: openJournal(folder),
+    pendingHooks: openPendingHooks(folder),
     solverState: (solver) => openSolverState(folder, solver),
     lock,
   };
@@ -69,5 +72,67 @@ async function probe(root: string): Promise<void> {
     } finally {
       await discard(path);
     }
+  });
+}
+
+/**
+ * Returns a function that checks once: folders with keys or commands must belong to us or to root, and no other user may
+ * write to them. A root that others may write to gets a warning only (containers mount such folders), since
+ * the folders in it are ours alone.
+ */
+function ownershipCheck(root: string, log: Log): () => Promise<void> {
+  let checked: Promise<void> | undefined;
+  return async () => {
+    checked ??= attempt("read", root, () => checkOwners(root, log));
+    try {
+      await checked;
+    } catch (error) {
+      checked = undefined;
+      throw error;
+    }
+  };
+}
+
+const folders = ["accounts", "certificates", "pending", "locks", "solvers", "hooks"];
+const writableByOthers = 0o002;
+
+async function checkOwners(root: string, log: Log): Promise<void> {
+  const top = await statOf(stat, root);
+  // Windows has neither owners nor modes.
+  if (top === undefined || process.geteuid === undefined) return;
+  if ((top.mode & writableByOthers) !== 0) {
+    log.warn(`Every user may write to the state folder ${root}; run: chmod o-w ${root}`);
+  }
+  const us = process.geteuid();
+  await Promise.all(folders.map((name) => checkOwner(join(root, name), us)));
+}
+
+async function checkOwner(path: string, us: number): Promise<void> {
+  for (const found of [await statOf(lstat, path), await statOf(stat, path)]) {
+    if (found === undefined) continue;
+    const { uid, mode } = found;
+    if (uid !== us && uid !== 0) {
+      throw unsafe(path, `belongs to user id ${uid}; acmectl runs as user id ${us}`);
+    }
+    if (!found.isSymbolicLink() && (mode & writableByOthers) !== 0) {
+      throw unsafe(path, "is writable by every user");
+    }
+  }
+}
+
+async function statOf(read: (path: string) => Promise<Stats>, path: string) {
+  try {
+    return await read(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function unsafe(path: string, why: string): Problem {
+  return new Problem("machine", {
+    detail: `The state folder is not safe: ${path} ${why}. Other users could read or replace the keys in it.`,
+    hint: `Run acmectl as the owner of the folder, or check its content and run: chown -R $(id -u) ${path} && chmod -R go-w ${path}`,
+    retryable: false,
   });
 }

@@ -4,10 +4,11 @@ import { entriesOf, readText, removeFile } from "./files.ts";
 import type { Folder } from "./folder.ts";
 import { inTurn } from "./locks.ts";
 import { certificateFolderName, refuseClash } from "./names.ts";
-import { hasStrings, isObject, parseObject, readRecord, writeRecord } from "./records.ts";
+import { hasStrings, parseObject, readRecord, writeRecord } from "./records.ts";
+import { isRecord } from "../../json.ts";
 import type { PendingOrder, Store } from "../store.ts";
 
-/** What runs that died left behind, in `pending/<name>.json`. Written under the certificate's lock. */
+/** Unfinished orders, in `pending/<name>.json`. Written under the certificate's lock. */
 export function openJournal({ root, clock, check }: Folder): Store["journal"] {
   const pending = join(root, "pending");
   const pathOf = (name: string) => join(pending, `${certificateFolderName(name)}.json`);
@@ -46,7 +47,7 @@ function isJournal(entry: string): boolean {
   return entry.endsWith(".json") && !entry.startsWith(".");
 }
 
-/** The name that is written in the file; a broken one is called as its file is, and `read` says what is wrong with it. */
+/** The name in the file, or the file's own when it is broken: `read` reports that. */
 async function nameIn(path: string, file: string): Promise<string> {
   const name = parseObject((await readText(path)) ?? "")?.["name"];
   return typeof name === "string" ? name : file.slice(0, -".json".length);
@@ -54,11 +55,10 @@ async function nameIn(path: string, file: string): Promise<string> {
 
 function isPendingOrder(value: unknown): value is PendingOrder {
   return (
-    isObject(value) &&
     hasStrings(value, ["name", "directory", "accountId", "requestHash", "startedAt"]) &&
     Array.isArray(value["presented"]) &&
     value["presented"].every(
-      (item) => isObject(item) && isObject(item["solver"]) && isObject(item["challenge"]),
+      (item) => isRecord(item) && isRecord(item["solver"]) && isRecord(item["challenge"]),
     )
   );
 }

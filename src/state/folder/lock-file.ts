@@ -1,25 +1,41 @@
 /**
- * One lock file: made at most once, looked at, judged, and removed by exactly one of those who judged it stale. It is a
- * symbolic link whose target is the holder as JSON: made in one step with its content, it is never seen empty or half-written.
+ * One lock file: created by one process, and removed by its holder or by exactly one of those that found it stale. It is a
+ * symbolic link whose target is the holder as JSON: created in one step with its content, it is never empty or half-written.
  */
-import { lstat, lutimes, readlink, rm, symlink } from "node:fs/promises";
+import { lstat, lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { hostname } from "node:os";
 
-import { codeOf, isMissing } from "./failures.ts";
-import { isHolder, lifeOf, type Holder } from "./holder.ts";
-import { parseObject } from "./records.ts";
+import { codeOf } from "../../errors.ts";
+import { isMissing } from "./files.ts";
+import { hasStrings, parseObject } from "./records.ts";
+
+/** Who holds a lock, written so that another process can find out whether that process is alive. */
+export interface Holder {
+  pid: number;
+  /** Since boot, in the kernel's ticks: process ids are reused, this pair is not. Empty where there is no /proc. */
+  startTime: string;
+  bootId: string;
+  /** Process ids mean nothing outside their namespace: a container may share host name and boot with another. */
+  pidNamespace: string;
+  host: string;
+  /** Random, of this one lock. */
+  token: string;
+  what: string;
+  since: string;
+}
 
 /** A lock file as it was at one moment. */
 export interface LockFile {
   /** Names this very file: its token, or inode and time where it has none. */
   key: string;
-  /** Absent when something else stands there. */
-  holder?: Holder;
+  /** Absent when it is not a lock of ours. */
+  holder?: Holder | undefined;
   beatAt: Date;
 }
 
-/** A holder that cannot be judged from here is given up after this time without a heartbeat. */
+/** A holder that may be alive loses the lock after this time without a heartbeat. */
 const silence = 60_000;
-/** What is no lock of ours is given this time to go away. */
+/** A file that is not a lock of ours is removed after this time. */
 const grace = 2000;
 
 /** Make the lock file; false when there is one already. */
@@ -30,12 +46,12 @@ export async function createLockFile(path: string, holder: Holder, now: Date): P
     if (codeOf(error) === "EEXIST") return false;
     throw error;
   }
-  // A file that is swept away or cannot be touched is new all the same.
+  // The file is new even if its time cannot be set.
   await lutimes(path, now, now).catch(() => undefined);
   return true;
 }
 
-/** Say that the holder of `token` lives; nothing when the lock is not its any more. */
+/** The holder of `token` is alive; does nothing when the lock has another holder. */
 export async function beat(path: string, token: string, now: Date): Promise<void> {
   if ((await lookAt(path))?.key === token) await lutimes(path, now, now);
 }
@@ -55,7 +71,7 @@ export async function lookAt(path: string): Promise<LockFile | undefined> {
   }
 }
 
-/** Nothing for a file that is no link: not ours, or a backup's. */
+/** Empty for a file that is not a link. */
 async function contentOf(path: string): Promise<string> {
   try {
     return await readlink(path);
@@ -106,3 +122,77 @@ export async function evict(
 
 /** Between a lock's name and the key of the lock file that is claimed. */
 export const claimMark = ".claim-";
+
+/** This process as the holder of `what`. */
+export async function thisProcess(what: string, token: string, since: Date): Promise<Holder> {
+  me ??= identify();
+  return { ...(await me), what: what.slice(0, 200), token, since: since.toISOString() };
+}
+
+/** Whether the holder is this process, is certainly dead, or may be alive: a process may be stopped, and one on another host cannot be seen. */
+async function lifeOf(holder: Holder): Promise<"self" | "dead" | "unsure"> {
+  me ??= identify();
+  const here = await me;
+  if (
+    holder.host !== here.host ||
+    holder.bootId !== here.bootId ||
+    holder.pidNamespace !== here.pidNamespace
+  ) {
+    return "unsure";
+  }
+  if (!isRunning(holder.pid)) return "dead";
+  const startTime = await startTimeOf(holder.pid);
+  if (startTime !== undefined && startTime !== holder.startTime) return "dead";
+  return holder.pid === here.pid ? "self" : "unsure";
+}
+
+/** The holder, for messages. */
+export function describeHolder(holder: Holder): string {
+  return `pid ${holder.pid} on ${holder.host} since ${holder.since}`;
+}
+
+function isHolder(value: unknown): value is Holder {
+  return (
+    hasStrings(value, ["startTime", "bootId", "pidNamespace", "host", "token", "what", "since"]) &&
+    Number.isSafeInteger(value["pid"]) &&
+    Number(value["pid"]) > 0 &&
+    /^[0-9a-f]{1,64}$/.test(String(value["token"]))
+  );
+}
+
+let me: Promise<Pick<Holder, "pid" | "startTime" | "bootId" | "pidNamespace" | "host">> | undefined;
+
+async function identify() {
+  return {
+    pid: process.pid,
+    startTime: (await startTimeOf(process.pid)) ?? "",
+    bootId: (await orEmpty(readFile("/proc/sys/kernel/random/boot_id", "utf8"))).trim(),
+    pidNamespace: await orEmpty(readlink("/proc/self/ns/pid")),
+    host: hostname(),
+  };
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "ESRCH";
+  }
+}
+
+/** Field 22 of /proc/<pid>/stat; `dead` for a process that ended and was not yet waited for; undefined when it cannot be read. */
+async function startTimeOf(pid: number): Promise<string | undefined> {
+  const stat = await orEmpty(readFile(`/proc/${pid}/stat`, "utf8"));
+  // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return state === "Z" || state === "X" ? "dead" : fields[18];
+}
+
+async function orEmpty(text: Promise<string>): Promise<string> {
+  try {
+    return await text;
+  } catch {
+    return "";
+  }
+}

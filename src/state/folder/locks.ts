@@ -1,6 +1,6 @@
 /**
- * Locks between processes, as files: Node has no flock. They only spare duplicate orders; that no key ever stands beside
- * another's certificate is the commit's doing.
+ * Locks between processes, as files: Node has no flock. They avoid duplicate orders; safety does not depend on them, since a
+ * commit is one rename.
  */
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
@@ -8,16 +8,16 @@ import { basename, dirname, join } from "node:path";
 
 import type { Clock } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
-import { attempt } from "./failures.ts";
-import { discard, makeFolder, sweep } from "./files.ts";
-import { describeHolder, thisProcess } from "./holder.ts";
+import { attempt, discard, makeFolder, sweep } from "./files.ts";
 import {
   beat,
   claimMark,
   createLockFile,
+  describeHolder,
   evict,
   isStale,
   lookAt,
+  thisProcess,
   type LockFile,
 } from "./lock-file.ts";
 import { readableName } from "./names.ts";
@@ -36,7 +36,7 @@ export function openLocks(folder: string, clock: Clock): Store["lock"] {
   };
 }
 
-/** Run `work` under a short lock of its own, in turn with this process's other such work of the same name. */
+/** Run `work` under a short lock of its own; within this process, work of one name waits in a queue. */
 export function exclusively<T>(
   lock: Store["lock"],
   root: string,
@@ -53,7 +53,7 @@ export function exclusively<T>(
   });
 }
 
-/** Run what was given for one key one after the other, in the order given, within this process. */
+/** Run the work of one key one after the other, in the order given, within this process. */
 export async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
   const before = turns.get(key) ?? Promise.resolve();
   const mine = before.then(work);
@@ -78,7 +78,7 @@ interface Wanted {
   clock: Clock;
   wait: number;
   signal: AbortSignal;
-  onWait?: (holder: string) => void;
+  onWait?: ((holder: string) => void) | undefined;
 }
 
 const longestPause = 200;
@@ -106,7 +106,7 @@ async function create({ name, path, token, clock }: Wanted): Promise<boolean> {
   const now = clock.now();
   if (!(await createLockFile(path, await thisProcess(name, token, now), now))) return false;
   try {
-    // Claims that dead runs left are void: the file they were about is gone.
+    // Claims that killed runs left are void: the lock file they name is gone.
     await sweep(dirname(path), `${basename(path)}${claimMark}`);
   } catch (error) {
     await discard(path);
@@ -115,7 +115,7 @@ async function create({ name, path, token, clock }: Wanted): Promise<boolean> {
   return true;
 }
 
-/** True when a stale lock was removed, so that everybody may try anew. */
+/** True when a stale lock was removed, so that it can be taken. */
 async function evicted({ path, token, clock, name }: Wanted, other: LockFile): Promise<boolean> {
   const now = clock.now();
   if (!(await isStale(other, now))) return false;
@@ -154,21 +154,21 @@ function heldLock({ name, path, token, clock }: Held): Lock {
 }
 
 function holderOf({ holder }: LockFile): string {
-  return holder === undefined ? "something that is no acmectl" : describeHolder(holder);
+  return holder === undefined ? "an unknown process" : describeHolder(holder);
 }
 
 function lockedProblem({ name, path, wait }: Wanted, other: LockFile): Problem {
-  const waited = wait > 0 ? ` It was waited for ${Math.round(wait / 1000)} s.` : "";
+  const waited = wait > 0 ? ` Waited ${Math.round(wait / 1000)} s.` : "";
   return new Problem("locked", {
     detail: `Another acmectl run (${holderOf(other)}) holds the lock "${name}" (${path}).${waited}`,
-    hint: "Let it end and run again. If it hangs, end that process: its lock is free at once.",
+    hint: "Wait until it ends and run again. If it hangs, stop that process: its lock is then free.",
   });
 }
 
 function lostProblem(name: string, other: LockFile | undefined): Problem {
-  const now = other === undefined ? "nobody holds it now" : `it belongs to ${holderOf(other)} now`;
+  const now = other === undefined ? "no process holds it" : `${holderOf(other)} holds it`;
   return new Problem("locked", {
-    detail: `The lock "${name}" was lost: ${now}. Nothing was changed.`,
-    hint: "This run was stopped or too slow for over a minute, so another one took over. Run again.",
+    detail: `This run lost the lock "${name}": ${now} now. Nothing was changed.`,
+    hint: "Run again. This run was stopped or too slow for over a minute, so another run took the lock.",
   });
 }

@@ -1,20 +1,21 @@
-/** JSON files with a format number, and private keys: read strictly, and moved aside when they are broken. */
+/** JSON files with a format number, and private keys: read strictly, and moved aside when broken. */
 import { createPrivateKey } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 
 import type { Clock } from "../../clock.ts";
+import { messageOf } from "../../errors.ts";
+import { isRecord } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import { entriesOf, readText, writeDurably } from "./files.ts";
-import { messageOf } from "../../errors.ts";
 
 /** The format that this release reads and writes; raised when an older release could misread a file. */
 const format = 1;
 
-/** What a broken file was good for, as its Problem says it. */
+/** What a file is, for Problems about it. */
 export interface Reading {
   clock: Clock;
-  /** What it is, e.g. `The account's private key`. */
+  /** E.g. `The account's private key`. */
   what: string;
 }
 
@@ -37,7 +38,7 @@ export async function readRecord<T>(
   const text = await readText(path);
   if (text === undefined) return undefined;
   const parsed = parseJson(text);
-  if (!isObject(parsed)) return moveAside(path, text === "" ? "empty" : "not JSON", reading);
+  if (!isRecord(parsed)) return moveAside(path, text === "" ? "empty" : "not JSON", reading);
   const { version = format, ...record } = parsed;
   if (typeof version === "number" && version > format) throw newer(path, version);
   return is(record) ? record : moveAside(path, "incomplete", reading);
@@ -50,14 +51,14 @@ export async function readKey(path: string, reading: Reading): Promise<string | 
   return moveAside(path, text === "" ? "empty" : "not a private key in PEM", reading);
 }
 
-/** Throws while a broken file, moved aside, waits for somebody to decide: otherwise its loss would go unnoticed. */
+/** Throws while a broken file that was moved aside is still there: otherwise its loss would go unnoticed. */
 export async function refuseMovedAside(path: string, { what }: Reading): Promise<void> {
   const prefix = `${basename(path)}${asideMark}`;
   const aside = (await entriesOf(dirname(path))).findLast((entry) => entry.startsWith(prefix));
   if (aside === undefined) return;
   throw new Problem("machine", {
-    detail: `${what} is missing: ${path} was broken and stands beside it as ${aside}.`,
-    hint: `Mend it or restore a backup to ${path}; to do without it, remove ${dirname(path)}/${aside}.`,
+    detail: `${what} is missing: ${path} was broken and is now ${aside} beside it.`,
+    hint: `Repair it or restore a backup to ${path}; to go on without it, remove ${dirname(path)}/${aside}.`,
     retryable: false,
   });
 }
@@ -65,17 +66,15 @@ export async function refuseMovedAside(path: string, { what }: Reading): Promise
 /** The object in a JSON text, or undefined. */
 export function parseObject(text: string): Record<string, unknown> | undefined {
   const parsed = parseJson(text);
-  return isObject(parsed) ? parsed : undefined;
+  return isRecord(parsed) ? parsed : undefined;
 }
 
-/** An object that is no array. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** True when each of these members is a string. */
-export function hasStrings(value: Record<string, unknown>, members: readonly string[]): boolean {
-  return members.every((member) => typeof value[member] === "string");
+/** True for an object of which each of these members is a string. */
+export function hasStrings(
+  value: unknown,
+  members: readonly string[],
+): value is Record<string, unknown> {
+  return isRecord(value) && members.every((member) => typeof value[member] === "string");
 }
 
 function parseJson(text: string): unknown {
@@ -106,15 +105,15 @@ async function moveAside(path: string, how: string, { clock, what }: Reading): P
   }
   throw new Problem("machine", {
     detail: `${what} is broken: ${path} is ${how}. ${where}`,
-    hint: `Restore ${path} from a backup, and check the disk: acmectl never leaves half-written files.`,
+    hint: `Restore ${path} from a backup, and check the disk: acmectl does not leave half-written files.`,
     retryable: false,
   });
 }
 
 function newer(path: string, version: number): Problem {
   return new Problem("machine", {
-    detail: `${path} has format ${version}; this acmectl knows formats up to ${format}.`,
-    hint: "A newer acmectl wrote it. Use that one, or another state folder with --state DIR.",
+    detail: `${path} has format ${version}; this acmectl reads formats up to ${format}.`,
+    hint: "A newer acmectl wrote it. Use that version, or another state folder with --state DIR.",
     retryable: false,
   });
 }

@@ -1,18 +1,19 @@
 import { join } from "node:path";
 
+import { isRecord } from "../../json.ts";
 import type { SolverState } from "../../plugin.ts";
 import type { Folder } from "./folder.ts";
 import { readableName } from "./names.ts";
-import { isObject, readRecord, refuseMovedAside, writeRecord } from "./records.ts";
+import { readRecord, refuseMovedAside, writeRecord } from "./records.ts";
 
-/** JSON that a solver keeps, in `solvers/<solver>.json`. A value of `undefined` removes the key. */
+/** JSON that a solver keeps, in `solvers/<solver>.json`. */
 export function openSolverState(folder: Folder, solver: string): SolverState {
-  const path = join(folder.root, "solvers", `${readableName(solver)}.json`);
+  const path = solverStateFile(folder.root, solver);
   const reading = { clock: folder.clock, what: `The state of the solver ${solver}` };
 
   async function read(): Promise<Record<string, unknown>> {
     await folder.check();
-    const record = await readRecord(path, isKept, reading);
+    const record = await readRecord(path, isSolverState, reading);
     if (record === undefined) await refuseMovedAside(path, reading);
     return record?.values ?? {};
   }
@@ -30,6 +31,10 @@ export function openSolverState(folder: Folder, solver: string): SolverState {
   };
 }
 
-function isKept(value: unknown): value is { values: Record<string, unknown> } {
-  return isObject(value) && isObject(value["values"]);
+export function solverStateFile(root: string, solver: string): string {
+  return join(root, "solvers", `${readableName(solver)}.json`);
+}
+
+function isSolverState(value: unknown): value is { values: Record<string, unknown> } {
+  return isRecord(value) && isRecord(value["values"]);
 }

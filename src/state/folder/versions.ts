@@ -1,16 +1,18 @@
 /**
- * The versions of one certificate: `versions/<n>/` holds key, certificate, chain and what is known of them; `current` is a
- * relative symbolic link to one of them, replaced by one rename, so that no reader sees a key beside another's certificate.
+ * The versions of one certificate: `versions/<n>/` has key, certificate, chain and their facts; `current` is a relative
+ * symbolic link to one of them, replaced by one rename, so that every reader sees a key and its own certificate.
  */
 import { readlink, rename, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 
 import { Problem } from "../../problem.ts";
-import { attempt, codeOf, isMissing } from "./failures.ts";
+import { codeOf } from "../../errors.ts";
 import {
+  attempt,
   createFile,
   discard,
   entriesOf,
+  isMissing,
   makeFolder,
   makeTemporaryFolder,
   randomName,
@@ -34,7 +36,7 @@ export const versionFiles = {
 /** How many versions are kept, the current one among them. */
 const kept = 5;
 
-/** Make a version durable and the current one, and answer its number. Whatever fails before leaves `current` as it was. */
+/** Make a version durable and the current one; returns its number. If anything fails, `current` does not change. */
 export async function commitVersion(
   certificate: string,
   version: NewVersion,
@@ -83,12 +85,12 @@ export async function currentNumber(certificate: string): Promise<number | undef
     return Number(number);
   } catch (error) {
     if (isMissing(error)) return undefined;
-    if (codeOf(error) === "EINVAL") throw foreignLink(path, "is no symbolic link");
+    if (codeOf(error) === "EINVAL") throw foreignLink(path, "is not a symbolic link");
     throw error;
   }
 }
 
-/** The files that a version ought to have and that are missing or empty. */
+/** The files of a version that are missing or empty. */
 export async function brokenFiles(folder: string, withKey: boolean): Promise<readonly string[]> {
   const { privateKey, certificate, chain: _, fullchain, meta: __ } = versionFiles;
   const wanted = [certificate, fullchain, ...(withKey ? [privateKey] : [])];
@@ -165,15 +167,15 @@ async function sizeOf(path: string): Promise<number> {
 
 function foreignLink(path: string, how: string): Problem {
   return new Problem("machine", {
-    detail: `${path} ${how}; acmectl makes it a symbolic link to one of the versions beside it.`,
-    hint: `Was the folder copied without its links? Point it to the newest version: ln -sfn versions/<n> ${path}`,
+    detail: `${path} ${how}; it must be a symbolic link to one of the versions beside it.`,
+    hint: `If the folder was copied without its links, point it to the newest version: ln -sfn versions/<n> ${path}`,
     retryable: false,
   });
 }
 
 function overtaken(certificate: string, number: number): Problem {
   return new Problem("locked", {
-    detail: `Another run has committed version ${number} to ${certificate} meanwhile; this run changes nothing.`,
-    hint: "Run again: a certificate that is good is kept as it is.",
+    detail: `Another run has committed version ${number} to ${certificate}; this run changes nothing.`,
+    hint: "Run again: a good certificate is kept.",
   });
 }
