@@ -360,6 +360,8 @@ describe("the program as a process", () => {
       "src/clock.ts",
       "src/problem.ts",
       "src/version.ts",
+      "src/installation.ts",
+      "src/json.ts",
     ]);
   });
 

@@ -1,5 +1,8 @@
 /** The commands, found by their files: `account/register.ts` exports `command`, which is called `account register`. */
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { codeExtension, commandsFolder } from "../installation.ts";
 import type { CommandDefinition } from "./command.ts";
 
 /** Where commands come from; tests bring their own. */
@@ -12,18 +15,17 @@ export interface CommandSource {
 
 /** The commands of this folder. A file is imported when its command is typed, and all of them for help. */
 export function commandSource(): CommandSource {
-  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
-  const files = readdirSync(new URL(".", import.meta.url), { recursive: true, encoding: "utf8" });
+  const files = readdirSync(commandsFolder, { recursive: true, encoding: "utf8" });
   const names = files
-    .filter((file) => file.endsWith(extension) && !file.endsWith(".d.ts"))
-    .map((file) => file.slice(0, -extension.length).replaceAll(/[/\\]/g, " "))
+    .filter((file) => file.endsWith(codeExtension))
+    .map((file) => file.slice(0, -codeExtension.length).replaceAll(/[/\\]/g, " "))
     .filter((name) => name !== "command" && name !== "definitions")
     .toSorted();
   return {
     names,
     async load(name) {
-      const file = `${name.replaceAll(" ", "/")}${extension}`;
-      const module: unknown = await import(new URL(file, import.meta.url).href);
+      const file = join(commandsFolder, `${name.replaceAll(" ", "/")}${codeExtension}`);
+      const module: unknown = await import(pathToFileURL(file).href);
       return hasCommand(module) ? module.command : undefined;
     },
   };

@@ -1,6 +1,5 @@
-import { existsSync } from "node:fs";
-import { dirname, join, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, sep } from "node:path";
+import { fromSource, packageFolder } from "../installation.ts";
 import { Problem } from "../problem.ts";
 
 /** How this acmectl is started, by absolute paths: schedulers know nothing of a shell's PATH, nor of version managers. */
@@ -13,19 +12,11 @@ export interface InstalledProgram {
 
 /** The acmectl that is running. */
 export function installedProgram(): InstalledProgram {
-  const source = import.meta.url.endsWith(".ts");
   return {
     node: process.execPath,
-    nodeOptions: source ? ["--conditions=source"] : [],
-    script: join(packageFolder(fileURLToPath(import.meta.url)), "bin", "acmectl.js"),
+    nodeOptions: fromSource ? ["--conditions=source"] : [],
+    script: join(packageFolder, "bin", "acmectl.js"),
   };
-}
-
-function packageFolder(file: string): string {
-  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
-    if (existsSync(join(folder, "bin", "acmectl.js"))) return folder;
-  }
-  throw new Error("acmectl's own bin/acmectl.js is missing.");
 }
 
 /** A `machine` Problem when Node.js or acmectl lies where it will vanish, so that the schedule would break unseen. */

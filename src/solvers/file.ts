@@ -3,13 +3,11 @@ import { lstat, realpath, stat } from "node:fs/promises";
 import nodeModule from "node:module";
 import { basename, dirname, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { publicModule } from "../installation.ts";
 import type { SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { checkSolverPlugin } from "./shape.ts";
 import { codeOf, messageOf } from "../errors.ts";
-
-/** `.ts` when acmectl runs from its source, `.js` when it was built. */
-export const sourceExtension = extname(import.meta.url);
 
 export interface LoadedFile {
   readonly plugin: SolverPlugin;
@@ -99,8 +97,7 @@ function answerForAcmectl(): void {
     resolve: (specifier, context, nextResolve) => {
       const name = /^acmectl\/(plugin|plugin\/http|testing)$/.exec(specifier)?.[1];
       if (name === undefined) return nextResolve(specifier, context);
-      const url = new URL(`../${name}${sourceExtension}`, import.meta.url);
-      return { url: url.href, shortCircuit: true };
+      return { url: pathToFileURL(publicModule(name)).href, shortCircuit: true };
     },
   });
 }

@@ -2,11 +2,11 @@
 import { readdir } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { closest, distance } from "fastest-levenshtein";
+import { codeExtension, pluginReadme, pluginsFolder } from "../installation.ts";
 import type { SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import { loadSolverFile, sourceExtension } from "./file.ts";
+import { loadSolverFile } from "./file.ts";
 import { findPackage, installedPackages, packageOf } from "./package.ts";
 
 export interface LoadedSolver {
@@ -19,8 +19,6 @@ export interface LoadedSolver {
   readonly readme?: string;
 }
 
-const pluginsFolder = fileURLToPath(new URL("../../plugins/", import.meta.url));
-
 /** Loads the one solver called `name`, and nothing else. Rejects with a Problem of kind `plugin` when there is none, or a broken one. */
 export async function loadSolver(name: string, from: { cwd: string }): Promise<LoadedSolver> {
   if (isFile(name)) {
@@ -30,12 +28,17 @@ export async function loadSolver(name: string, from: { cwd: string }): Promise<L
   const builtIn = await builtInFile(name);
   if (builtIn !== undefined) {
     const { plugin } = await loadSolverFile(builtIn, from.cwd, { trusted: true });
-    return { plugin, name, origin: "built-in", ...readmeIn(join(pluginsFolder, name), name) };
+    return { plugin, name, origin: "built-in", ...readmeAt(pluginReadme(name)) };
   }
   const found = await findPackage(name, from.cwd);
   if (found === undefined) throw await unknownSolver(name, from.cwd);
   const { plugin } = await loadSolverFile(found.entry, from.cwd, { from: found.origin });
-  return { plugin, name: found.name, origin: found.origin, ...readmeIn(found.folder) };
+  return {
+    plugin,
+    name: found.name,
+    origin: found.origin,
+    ...readmeAt(join(found.folder, "README.md")),
+  };
 }
 
 /** The names of the built-in solvers, sorted: the folders of `plugins/` that hold an index file. */
@@ -51,14 +54,8 @@ export async function installedSolvers(from: { cwd: string }): Promise<readonly 
   return (await installedPackages(from.cwd)).filter((name) => !builtIn.includes(name));
 }
 
-/** Built into dist, a plugin has its README where the sources are: one folder further up. */
-function readmeIn(folder: string, builtIn = ""): { readme?: string } {
-  const places = [
-    join(folder, "README.md"),
-    join(pluginsFolder, "../../plugins", builtIn, "README.md"),
-  ];
-  const readme = places.slice(0, builtIn === "" ? 1 : 2).find((file) => existsSync(file));
-  return readme === undefined ? {} : { readme };
+function readmeAt(file: string): { readme?: string } {
+  return existsSync(file) ? { readme: file } : {};
 }
 
 function isFile(name: string): boolean {
@@ -70,7 +67,7 @@ async function builtInFile(name: string): Promise<string | undefined> {
 }
 
 function indexOf(name: string): string {
-  return join(pluginsFolder, name, `index${sourceExtension}`);
+  return join(pluginsFolder, name, `index${codeExtension}`);
 }
 
 async function unknownSolver(name: string, cwd: string): Promise<Problem> {
