@@ -1,18 +1,22 @@
 /** Certificate signing requests (PKCS#10). */
-import { createPublicKey, type KeyObject, type webcrypto } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, webcrypto } from "node:crypto";
+import {
+  PemConverter,
+  Pkcs10CertificateRequest,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+} from "@peculiar/x509";
 import type { KeyType } from "../../certificate.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { identifierKey, parseIdentifiers } from "../identifiers.ts";
 import { keyTypeOf, readPrivateKey, unsuitable } from "../keys.ts";
-import { x509 } from "./x509.ts";
 
 /** A request in DER with an empty subject: every name stands in the subject alternative name extension. */
 export async function createCsr(
   privateKeyPem: string,
   identifiers: readonly Identifier[],
 ): Promise<Uint8Array> {
-  const { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } = x509();
   const names = identifiers.map(({ type, value }) => ({ type, value }));
   const { keys, signingAlgorithm } = await importKeys(privateKeyPem);
   const request = await Pkcs10CertificateRequestGenerator.create({
@@ -45,10 +49,7 @@ export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
   return { der, identifiers: namesOf(request, source), publicKey, keyType };
 }
 
-type Request = InstanceType<typeof import("@peculiar/x509").Pkcs10CertificateRequest>;
-
-function parse(csr: string | Uint8Array, source: string): Request {
-  const { Pkcs10CertificateRequest, PemConverter } = x509();
+function parse(csr: string | Uint8Array, source: string): Pkcs10CertificateRequest {
   try {
     const der = typeof csr === "string" ? PemConverter.decodeFirst(csr) : Uint8Array.from(csr);
     return new Pkcs10CertificateRequest(der);
@@ -61,7 +62,7 @@ function parse(csr: string | Uint8Array, source: string): Request {
   }
 }
 
-function namesOf(request: Request, source: string): Identifier[] {
+function namesOf(request: Pkcs10CertificateRequest, source: string): Identifier[] {
   const names = namesIn(request);
   const foreign = names.find(({ type }) => type !== "dns" && type !== "ip");
   const common = request.subjectName.getField("CN");
@@ -80,9 +81,9 @@ function namesOf(request: Request, source: string): Identifier[] {
 
 const subjectAltName = "2.5.29.17";
 
-function namesIn(request: Request): { type: string; value: string }[] {
+function namesIn(request: Pkcs10CertificateRequest): { type: string; value: string }[] {
   const extension = request.getExtension(subjectAltName);
-  if (!(extension instanceof x509().SubjectAlternativeNameExtension)) return [];
+  if (!(extension instanceof SubjectAlternativeNameExtension)) return [];
   return extension.names.items.map(({ type, value }) => ({ type, value }));
 }
 
@@ -91,7 +92,6 @@ async function importKeys(
   pem: string,
 ): Promise<{ keys: webcrypto.CryptoKeyPair; signingAlgorithm: webcrypto.EcdsaParams }> {
   const key = readPrivateKey(pem);
-  const { createPrivateKey, webcrypto } = await import("node:crypto");
   const [algorithm, hash] = algorithms[key.type];
   const privateKey = createPrivateKey(key.pem);
   const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });

@@ -1,18 +1,20 @@
 /** What Node's X509Certificate does not tell. */
 import type { X509Certificate } from "node:crypto";
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  SubjectAlternativeNameExtension,
+  X509Certificate as Parsed,
+} from "@peculiar/x509";
 import type { Identifier } from "../../plugin.ts";
 import { canonicalIdentifier } from "../identifiers.ts";
-import { x509 } from "./x509.ts";
-
-type Parsed = InstanceType<typeof import("@peculiar/x509").X509Certificate>;
 
 function parse(certificate: X509Certificate): Parsed {
-  return new (x509().X509Certificate)(Uint8Array.from(certificate.raw));
+  return new Parsed(Uint8Array.from(certificate.raw));
 }
 
 /** The subject alternative names in canonical form; undefined when one is neither a DNS name nor an IP address. */
 export function identifiersOf(certificate: X509Certificate): Identifier[] | undefined {
-  const { SubjectAlternativeNameExtension } = x509();
   const names = parse(certificate).getExtension(SubjectAlternativeNameExtension)?.names.items ?? [];
   const identifiers = names.map(({ type, value }) =>
     type === "dns" || type === "ip" ? canonicalIdentifier({ type, value }) : undefined,
@@ -23,7 +25,7 @@ export function identifiersOf(certificate: X509Certificate): Identifier[] | unde
 
 /** True when basic constraints say CA. */
 export function isAuthority(certificate: X509Certificate): boolean {
-  return parse(certificate).getExtension(x509().BasicConstraintsExtension)?.ca ?? false;
+  return parse(certificate).getExtension(BasicConstraintsExtension)?.ca ?? false;
 }
 
 /** The serial number's DER content bytes in hexadecimal: a 00 leads where the first bit is set. */
@@ -35,7 +37,7 @@ export function serialOf(certificate: X509Certificate): string {
 
 /** RFC 9773 §4.1: base64url of the authority key identifier, a dot, base64url of the serial number. */
 export function certificateId(certificate: X509Certificate): string | undefined {
-  const { keyId } = parse(certificate).getExtension(x509().AuthorityKeyIdentifierExtension) ?? {};
+  const { keyId } = parse(certificate).getExtension(AuthorityKeyIdentifierExtension) ?? {};
   if (keyId === undefined || keyId === "") return undefined;
   return [keyId, serialOf(certificate)]
     .map((hex) => Buffer.from(hex, "hex").toString("base64url"))
