@@ -27,7 +27,8 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "plugins/*/*.e2e.test.ts"],
-          globalSetup: ["test/support/servers/setup.ts"],
+          globalSetup: ["test/support/bundle.ts", "test/support/servers/setup.ts"],
+          env: { ACMECTL_TEST_BUNDLE: "1" },
           testTimeout: 120_000,
           hookTimeout: 120_000,
           expect: { poll: { timeout: 30_000 } },

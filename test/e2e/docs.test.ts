@@ -11,9 +11,9 @@ import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
 import { find } from "../support/servers/catalog.ts";
 import { besideCron, cronAvailable } from "../support/servers/cron.ts";
+import { conditions, program } from "../support/spawn.ts";
 import { openssl, temporaryFolder } from "../support/state.ts";
 
-const program = new URL("../../bin/acmectl.js", import.meta.url).pathname;
 const page = (name: string) => readFile(new URL(`../../docs/${name}`, import.meta.url), "utf8");
 
 /** The fenced blocks of one language, in their order. */
@@ -35,7 +35,7 @@ async function executable(path: string, text: string): Promise<void> {
 }
 
 /** On PATH as `acmectl`, this checkout. */
-const acmectl = `#!/bin/sh\nexec "${process.execPath}" --conditions=source "${program}" "$@"\n`;
+const acmectl = `#!/bin/sh\nexec "${process.execPath}" ${conditions.join(" ")} "${program}" "$@"\n`;
 
 describe("docs/ci.md", () => {
   let issuing: Issuing;
@@ -160,7 +160,7 @@ describe("docs/ci.md", () => {
 /** In the namespaces of `besideCron`: `acmectl` where the page says it is, and a state where root has it. */
 const asInstalled = `
 mount -t tmpfs none /usr/local/bin
-printf '#!/bin/sh\\nexport ACMECTL_JITTER=false\\nexec "$NODE" --conditions=source "$PROGRAM" "$@"\\n' > /usr/local/bin/acmectl
+printf '#!/bin/sh\\nexport ACMECTL_JITTER=false\\nexec "$NODE" ${conditions.join(" ")} "$PROGRAM" "$@"\\n' > /usr/local/bin/acmectl
 chmod 755 /usr/local/bin/acmectl
 mount -t tmpfs none /var/lib
 mkdir /var/lib/acmectl

@@ -13,7 +13,7 @@ const vendors = {
   plugins: /\/plugins\/([^/]+)\//,
 };
 
-/** Runs acmectl and lists every module that it loaded. */
+/** Runs acmectl from source, whose modules have telling paths, and lists every one that it loaded. */
 async function loadedBy(words: readonly string[], env: Record<string, string> = {}) {
   await using folder = await temporaryFolder();
   const [log, hooks] = [join(folder.path, "loaded"), join(folder.path, "hooks.mjs")];
@@ -25,7 +25,7 @@ registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(log)}
   );
   const ran = await acmectl(words, {
     env: { HOME: folder.path, ...env },
-    node: ["--import", hooks],
+    node: ["--conditions=source", "--import", hooks],
   }).ended;
   const urls = (await readFile(log, "utf8")).split("\n");
   const matching = (pattern: RegExp) => urls.filter((url) => pattern.test(url));

@@ -10,10 +10,10 @@ import { startIssuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
 import { find } from "../support/servers/catalog.ts";
 import { besideCron, cronAvailable } from "../support/servers/cron.ts";
+import { conditions, program } from "../support/spawn.ts";
 import { temporaryFolder } from "../support/state.ts";
 
-const program = new URL("../../bin/acmectl.js", import.meta.url).pathname;
-const typed = `"${process.execPath}" --conditions=source "${program}"`;
+const typed = `"${process.execPath}" ${conditions.join(" ")} "${program}"`;
 
 interface Shown {
   outcome: string;

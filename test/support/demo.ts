@@ -25,7 +25,9 @@ const line = [
 ];
 
 console.log(`$ acmectl ${line.join(" ")}\n`);
-const { status } = spawnSync(process.execPath, [program, ...line], { stdio: "inherit" });
+const { status } = spawnSync(process.execPath, ["--conditions=source", program, ...line], {
+  stdio: "inherit",
+});
 if (status !== 0) process.exit(status ?? 1);
 
 const folder = join(state, "certificates", name, "current");

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 
-const program = new URL("../../bin/acmectl.js", import.meta.url).pathname;
+export const program = new URL("../../bin/acmectl.js", import.meta.url).pathname;
 
 export interface Spawned {
   readonly child: ChildProcess;
@@ -12,12 +12,16 @@ export interface Spawned {
   }>;
 }
 
-/** Run `acmectl` from source as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`. */
+/** For Node.js: end-to-end tests start the bundle, as users do, and all others the source. */
+export const conditions: readonly string[] =
+  process.env["ACMECTL_TEST_BUNDLE"] === undefined ? ["--conditions=source"] : [];
+
+/** Run `acmectl` as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`. */
 export function acmectl(
   words: readonly string[],
   options: { env?: Record<string, string>; cwd?: string; node?: readonly string[] } = {},
 ): Spawned {
-  const flags = ["--conditions=source", ...(options.node ?? [])];
+  const flags = [...conditions, ...(options.node ?? [])];
   const child = spawn(process.execPath, [...flags, program, ...words], {
     env: options.env ?? {},
     cwd: options.cwd,

@@ -1,0 +1,112 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { isBuiltin } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { parse } from "es-module-lexer";
+import { beforeAll, describe, expect, test } from "vitest";
+import { temporaryFolder } from "../support/state.ts";
+
+const run = promisify(execFile);
+const repository = fileURLToPath(new URL("../../", import.meta.url));
+
+interface Packed {
+  filename: string;
+  unpackedSize: number;
+  files: { path: string; size: number }[];
+}
+
+describe("the npm package", () => {
+  let packed: Packed;
+  let paths: readonly string[];
+  beforeAll(async () => {
+    const { stdout } = await run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+      cwd: repository,
+    });
+    packed = JSON.parse(stdout)[0];
+    paths = packed.files.map(({ path }) => path);
+  });
+
+  test("is at most 5 MB in at most 170 files", () => {
+    expect(packed.unpackedSize).toBeLessThan(5_000_000);
+    expect(paths.length).toBeLessThanOrEqual(170);
+  });
+
+  test("brings its documentation, schemas, declarations and third-party notices, and no source", () => {
+    for (const path of [
+      "LICENSE",
+      "README.md",
+      "bin/acmectl.js",
+      "dist/THIRD-PARTY-NOTICES",
+      "dist/src/plugin.d.ts",
+      "dist/src/testing.d.ts",
+      "plugins/route53/README.md",
+      "schema/config.schema.json",
+    ])
+      expect(paths).toContain(path);
+    expect(paths.filter((path) => /(?<!\.d)\.ts$|\.map$|^(src|test)\//.test(path))).toEqual([]);
+  });
+
+  test("has no dependencies, and no script that npm would run or warn of at its users", async () => {
+    const manifest = JSON.parse(await readFile(join(repository, "package.json"), "utf8"));
+    for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"])
+      expect(manifest[kind]).toBeUndefined();
+    const scripts = Object.keys(manifest.scripts);
+    expect(scripts.filter((name) => /^(pre|post)?(install|prepare)$/.test(name))).toEqual([]);
+  });
+
+  test("imports nothing that it does not contain", async () => {
+    const modules = paths.filter((path) => /^dist\/.*\.js$/.test(path));
+    for (const path of modules) {
+      const text = await readFile(join(repository, path), "utf8");
+      const required = text.matchAll(/__require\("([^"]+)"\)/g);
+      const outside = [
+        ...parse(text)[0].map(({ n }) => n),
+        ...[...required].map(([, name]) => name),
+      ]
+        .filter((name) => name !== undefined && !name.startsWith("."))
+        .filter((name) => !isBuiltin(name ?? ""));
+      expect({ path, outside }).toEqual({ path, outside: [] });
+    }
+  });
+
+  test("leads to files that exist", async () => {
+    const { exports, imports, bin } = JSON.parse(
+      await readFile(join(repository, "package.json"), "utf8"),
+    );
+    const published = Object.values<Record<string, string>>(exports);
+    for (const target of published.flatMap((one) => [one["types"], one["default"]]))
+      expect(paths).toContain(target?.slice(2));
+    expect(paths).toContain(imports["#main"].default.slice(2));
+    expect(paths).toContain(bin.acmectl);
+  });
+
+  test("installs without a warning, and runs", async () => {
+    await using folder = await temporaryFolder();
+    await run("npm", ["pack", "--ignore-scripts", "--pack-destination", folder.path], {
+      cwd: repository,
+    });
+    const { stdout, stderr } = await run(
+      "npm",
+      [
+        "install",
+        "--global",
+        "--offline",
+        "--prefix",
+        folder.path,
+        join(folder.path, packed.filename),
+      ],
+      { cwd: folder.path, env: { ...process.env, HOME: folder.path } },
+    );
+    expect(stderr).toBe("");
+    expect(stdout).toContain("added 1 package");
+    const installed = join(folder.path, "lib/node_modules/acmectl");
+    expect(existsSync(join(installed, "node_modules"))).toBe(false);
+    const listed = await run(join(folder.path, "bin/acmectl"), ["solvers", "list"], {
+      env: { PATH: process.env["PATH"], HOME: folder.path },
+    });
+    expect(listed.stdout).toContain("route53");
+  });
+});
