@@ -1,20 +1,14 @@
-/** DigitalOcean's API v2, as much of it as a solver needs. */
-import { fieldOf, needText, Refusal, requestJson } from "acmectl/plugin/http";
-import { digitalOcean } from "./vendor.ts";
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** True when there is a further page. */
-  readonly more: boolean;
-}
+/** DigitalOcean's API v2, as much of it as the solver needs. */
+import { everyPage, fieldOf, needText, Refusal, requestJson } from "acmectl/plugin/http";
+import type { ListedZone } from "acmectl/plugin/http";
+import { digitalOcean } from "./errors.ts";
 
 export interface TxtRecord {
-  readonly id: number;
+  readonly id: string;
   readonly data: string;
 }
 
 export interface NewRecord {
-  readonly domain: string;
   /** Relative to the domain, `@` for the domain itself. */
   readonly name: string;
   readonly value: string;
@@ -22,57 +16,57 @@ export interface NewRecord {
   readonly ttl: number;
 }
 
-/** Every call is made once; it rejects with a `Refusal` when DigitalOcean, or whatever stands before it, says no. */
+/** Every call is made once and rejects with a `Refusal`. A domain's id is its name. */
 export interface Api {
-  /** Names of domains. */
-  domains(page: number, signal: AbortSignal): Promise<Page<string>>;
+  domains(signal: AbortSignal): Promise<readonly ListedZone[]>;
   /** TXT records with exactly this name, given in full. */
-  records(
-    domain: string,
-    name: string,
-    page: number,
-    signal: AbortSignal,
-  ): Promise<Page<TxtRecord>>;
+  records(domain: string, name: string, signal: AbortSignal): Promise<readonly TxtRecord[]>;
   /** The id of the new record. */
-  create(record: NewRecord, signal: AbortSignal): Promise<number>;
-  remove(domain: string, id: number, signal: AbortSignal): Promise<void>;
+  create(domain: string, record: NewRecord, signal: AbortSignal): Promise<string>;
+  remove(domain: string, id: string, signal: AbortSignal): Promise<void>;
 }
 
-/** The most that DigitalOcean gives at once; without the number it gives 20. */
-const perPage = 200;
+/** The maximum; the default is 20. */
+const perPage = "200";
 
-/** A client for the API at `apiUrl`, on behalf of whoever `token` belongs to. */
+/** A client for the API at `apiUrl`. */
 export function connect(token: string, apiUrl: string): Api {
   const base = `${apiUrl.replace(/\/+$/, "")}/v2/domains`;
-  const authorization = `Bearer ${token}`;
-  const send = (method: string, path: string, signal: AbortSignal, body?: object) => {
-    const settings = { vendor: digitalOcean, signal, retries: 0 };
-    const url = base + path;
-    if (body === undefined)
-      return requestJson({ url, method, headers: { authorization } }, settings);
-    const headers = { authorization, "content-type": "application/json" };
-    return requestJson({ url, method, headers, body: JSON.stringify(body) }, settings);
-  };
+  const headers = { authorization: `Bearer ${token}` };
+  const send = (path: string, signal: AbortSignal, method = "GET", json?: object) =>
+    requestJson(
+      { url: base + path, method, headers, json },
+      { vendor: digitalOcean, signal, retries: 0 },
+    );
+  /** The next page is asked for by its number: the address in the answer may lead anywhere. */
+  const list = (path: string, member: string, filter: object, signal: AbortSignal) =>
+    everyPage(async (page: number = 1) => {
+      const query = new URLSearchParams({ ...filter, page: String(page), per_page: perPage });
+      const answer = await send(`${path}?${query.toString()}`, signal);
+      const items: unknown = fieldOf(answer, member);
+      if (!Array.isArray(items)) throw new Refusal({ words: `an answer without ${member}` });
+      const next = fieldOf(fieldOf(fieldOf(answer, "links"), "pages"), "next");
+      const more = typeof next === "string" && items.length > 0;
+      return { items, next: more ? page + 1 : undefined };
+    });
   return {
-    async domains(page, signal) {
-      const answer = await send("GET", `?${query({ page: String(page) })}`, signal);
-      return pageOf(answer, "domains", (item) => needText(item, "name").toLowerCase());
+    async domains(signal) {
+      const domains = await list("", "domains", {}, signal);
+      const names = domains.map((item) => needText(item, "name").toLowerCase());
+      return names.map((name) => ({ id: name, name }));
     },
-    async records(domain, name, page, signal) {
-      const filter = query({ type: "TXT", name, page: String(page) });
-      const answer = await send("GET", `${recordsOf(domain)}?${filter}`, signal);
-      return pageOf(answer, "domain_records", (item) => ({
-        id: numberIn(item, "id"),
-        data: needText(item, "data"),
-      }));
+    async records(domain, name, signal) {
+      const filter = { type: "TXT", name };
+      const records = await list(recordsOf(domain), "domain_records", filter, signal);
+      return records.map((item) => ({ id: idIn(item), data: needText(item, "data") }));
     },
-    async create({ domain, name, value, ttl }, signal) {
+    async create(domain, { name, value, ttl }, signal) {
       const record = { type: "TXT", name, data: value, ttl };
-      const answer = await send("POST", recordsOf(domain), signal, record);
-      return numberIn(fieldOf(answer, "domain_record"), "id");
+      const answer = await send(recordsOf(domain), signal, "POST", record);
+      return idIn(fieldOf(answer, "domain_record"));
     },
     async remove(domain, id, signal) {
-      await send("DELETE", `${recordsOf(domain)}/${id}`, signal);
+      await send(`${recordsOf(domain)}/${encodeURIComponent(id)}`, signal, "DELETE");
     },
   };
 }
@@ -81,20 +75,8 @@ function recordsOf(domain: string): string {
   return `/${encodeURIComponent(domain)}/records`;
 }
 
-function query(given: Readonly<Record<string, string>>): string {
-  return new URLSearchParams({ ...given, per_page: String(perPage) }).toString();
-}
-
-/** The next page is asked for by its number: the address in the answer may lead anywhere. */
-function pageOf<T>(answer: unknown, list: string, read: (item: unknown) => T): Page<T> {
-  const items = fieldOf(answer, list);
-  if (!Array.isArray(items)) throw new Refusal({ words: `an answer without ${list}` });
-  const next = fieldOf(fieldOf(fieldOf(answer, "links"), "pages"), "next");
-  return { items: items.map(read), more: typeof next === "string" && items.length > 0 };
-}
-
-function numberIn(value: unknown, name: string): number {
-  const number = fieldOf(value, name);
-  if (typeof number !== "number") throw new Refusal({ words: `an answer without ${name}` });
-  return number;
+function idIn(record: unknown): string {
+  const id = fieldOf(record, "id");
+  if (typeof id !== "number") throw new Refusal({ words: "an answer without id" });
+  return String(id);
 }

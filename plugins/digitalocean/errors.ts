@@ -1,55 +1,65 @@
-/** DigitalOcean's errors in words that say which domain, which name, as whom, and what to do. */
-import { explainRefusals } from "acmectl/plugin/http";
-import type { Meaning } from "acmectl/plugin/http";
+/** How DigitalOcean refuses, and what to do about it. */
+import { explainRefusals, textOf } from "acmectl/plugin/http";
+import type { Meaning, Vendor } from "acmectl/plugin/http";
+
+export const digitalOcean: Vendor = {
+  name: "DigitalOcean",
+  saidIn: (body) => ({ words: textOf(body, "message"), reasons: [textOf(body, "id")] }),
+  /** Only the limit per minute comes with Retry-After; the limit per hour comes with the time of its reset. */
+  waitIn(headers, status) {
+    const reset = headers.get("ratelimit-reset");
+    if (status !== 429 || reset === null || !/^\d+$/.test(reset)) return undefined;
+    return Math.max(Number(reset) * 1_000 - Date.now(), 1_000);
+  },
+};
 
 const meanings: readonly Meaning[] = [
   {
     kind: "network",
     when: ({ status = 300 }) => status >= 300 && status < 400,
-    title: "No proper answer from DigitalOcean",
-    hint: "Is there a way out to api.digitalocean.com:443 (proxy, firewall, captive portal, DNS)? An address of your own (apiUrl, DO_API_URL) must speak DigitalOcean's API v2 and must not redirect.",
+    title: "Not an answer of DigitalOcean's API",
+    hint: "Check the connection to api.digitalocean.com:443 (proxy, firewall, captive portal, DNS). If apiUrl (DO_API_URL) is set, that server must offer DigitalOcean's API v2 and must not redirect.",
   },
   {
     kind: "config",
     when: ({ status }) => status === 401,
-    title: "DigitalOcean does not know the token",
-    hint: "It was revoked, expired or not copied whole. Make one with the scopes domain:read and domain:update at https://cloud.digitalocean.com/account/api/tokens and set token (DO_AUTH_TOKEN).",
+    title: "DigitalOcean rejects the token",
+    hint: "Create a token with the scopes domain:read and domain:update at https://cloud.digitalocean.com/account/api/tokens and set token (DO_AUTH_TOKEN). This one was revoked, has expired or was not copied whole.",
   },
   {
     kind: "config",
     when: ({ status }) => status === 403,
     title: "The token lacks a scope",
-    hint: "It needs domain:read and domain:update (or domain:create and domain:delete in place of the latter). Scopes of a token can be changed at https://cloud.digitalocean.com/account/api/tokens.",
+    hint: "Give the token domain:read and domain:update (or domain:create and domain:delete instead of domain:update) at https://cloud.digitalocean.com/account/api/tokens.",
   },
   {
     kind: "config",
     when: ({ status }) => status === 404,
     title: "Not found at DigitalOcean",
-    hint: "The domain was removed, or belongs to a team that this token does not see.",
+    hint: "Check that the domain was not removed and that it belongs to the token's team.",
   },
   {
     kind: "solver",
     when: ({ status }) => status === 422,
-    title: "DigitalOcean does not take the record",
-    hint: "A CNAME at the same name stands in the way (let acmectl follow it, or remove it), or ttl (DO_TTL) is below 30.",
+    title: "DigitalOcean rejects the record",
+    hint: "If there is a CNAME at this name, let acmectl follow it, or remove it. Check that ttl (DO_TTL) is at least 30.",
   },
   {
     kind: "solver",
     when: ({ status }) => status === 429,
     title: "DigitalOcean is rate limiting",
-    hint: "A token may make 250 requests a minute and 5000 an hour, all of its users together. Run again later, or give acmectl a token of its own.",
+    hint: "Run again later, or give acmectl a token of its own. A token may make 250 requests a minute and 5000 an hour, all of its users together.",
   },
   {
     kind: "solver",
     when: () => true,
     title: "DigitalOcean failed",
-    hint: "If it does not pass, look at https://status.digitalocean.com.",
+    hint: "If it does not pass, see https://status.digitalocean.com.",
   },
 ];
 
-/** Does what it is given, and tells a refusal as a Problem. */
 export const explaining = explainRefusals({
-  vendor: "DigitalOcean",
+  vendor: digitalOcean.name,
   meanings,
   identity: () => "with the API token (token)",
 });

@@ -1,4 +1,6 @@
-import { Problem, defineSolver } from "acmectl/plugin";
+import { defineSolver, Problem } from "acmectl/plugin";
+import { plainName, recordSolver, relativeName, zoneFinder } from "acmectl/plugin/http";
+import { digitalOcean, explaining } from "./errors.ts";
 
 /** dns-01 with DigitalOcean. */
 export default defineSolver({
@@ -11,13 +13,12 @@ export default defineSolver({
       secret: true,
       required: true,
       env: ["DO_AUTH_TOKEN", "DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN", "DO_API_KEY"],
-      description: "A personal access token with the scopes domain:read and domain:update.",
+      description: "Personal access token with the scopes domain:read and domain:update.",
     },
     domain: {
       type: "string",
       placeholder: "DOMAIN",
-      description:
-        "The domain at DigitalOcean to write to; without it the longest one that fits the name.",
+      description: "Domain to write to; by default the longest one that holds the name.",
     },
     ttl: {
       type: "integer",
@@ -25,35 +26,67 @@ export default defineSolver({
       min: 30,
       max: 86_400,
       env: ["DO_TTL"],
-      description:
-        "Seconds that resolvers may keep the record; DigitalOcean takes no less than 30.",
+      description: "TTL of the records in seconds, at least 30.",
     },
     apiUrl: {
       type: "url",
       default: "https://api.digitalocean.com",
       env: ["DO_API_URL", "DIGITALOCEAN_API_URL"],
-      description: "Another address of the API, without /v2.",
+      description: "Address of the API, without /v2.",
     },
   },
   async create(options, context) {
-    const token = printable(options.token);
-    const [{ connect }, { solve }] = await Promise.all([
-      import("./client.ts"),
-      import("./solver.ts"),
-    ]);
-    const domain = options.domain?.toLowerCase().replace(/\.$/, "");
     const { ttl, apiUrl } = options;
-    return solve(connect(token, apiUrl), { domain, ttl, log: context.log });
+    const { connect } = await import("./client.ts");
+    const api = connect(printable(options.token), apiUrl);
+    const { log } = context;
+    const domain = options.domain === undefined ? undefined : plainName(options.domain);
+    const findDomain = zoneFinder(
+      {
+        ...names,
+        list: async (signal) => ({ zones: await api.domains(signal), all: true }),
+        describe: ({ name }) => name,
+        hintIfNone: () =>
+          "Use a token (token, DO_AUTH_TOKEN) of the team that has the domain, add the domain under Networking, Domains, or delegate the name to a domain here by a CNAME.",
+        hintIfSeveral: "Set domain to the one to write to.",
+      },
+      context,
+    );
+    return recordSolver({
+      ...names,
+      log,
+      explain: explaining,
+      findZone: async (recordName, signal) =>
+        domain === undefined ? findDomain(recordName, signal) : { id: domain, name: domain },
+      hintIfOutside: "Leave domain out, or limit this solver to its zone with select.zones.",
+      async check({ id }, recordName, signal) {
+        await api.records(id, recordName, signal);
+        return undefined;
+      },
+      async find({ id }, { name, value }, signal) {
+        const records = await api.records(id, name, signal);
+        // Other tools store the value with quotes.
+        const own = records.filter(({ data }) => data.replace(/^"(.*)"$/, "$1") === value);
+        return own.map((record) => record.id);
+      },
+      create: ({ id }, { name, value }, signal) =>
+        api.create(id, { name: relativeName(name, id), value, ttl }, signal),
+      remove: ({ id }, recordId, signal) => api.remove(id, recordId, signal),
+    });
   },
 });
+
+const names = { vendor: digitalOcean.name, zoneWord: "domain" };
 
 /** Anything else would be refused by the HTTP library, with the token in its message. */
 function printable(token: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  const held =
-    token === "" ? "nothing" : "a space, a line break or another character that no token has";
+  const fault =
+    token === ""
+      ? "is empty"
+      : "contains a space, a line break or another character that no token has";
   throw new Problem("config", {
-    detail: `Solver digitalocean: token holds ${held}`,
-    hint: "Copy it again, whole and without anything around it; a file holds it alone on its first line.",
+    detail: `Solver digitalocean: token ${fault}`,
+    hint: "Copy the whole token again, without anything around it; in a file it stands alone on the first line.",
   });
 }

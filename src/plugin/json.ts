@@ -1,4 +1,4 @@
-/** Looks into JSON that somebody else has written. */
+/** Reads JSON that somebody else has written. */
 import { Refusal } from "./refusal.ts";
 
 /** A member of what should be an object; `undefined` when there is none. */
@@ -18,7 +18,7 @@ export function listOf(value: unknown, name: string): readonly unknown[] {
   return Array.isArray(list) ? list : [];
 }
 
-/** A member that an answer has to have, as text. Throws a `Refusal`: an answer without it is no answer. */
+/** A member that an answer has to have, as text. Throws a `Refusal` without it. */
 export function needText(answer: unknown, name: string): string {
   const text = textOf(answer, name);
   if (text === undefined) throw new Refusal({ words: `an answer without ${name}` });

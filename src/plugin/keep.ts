@@ -1,4 +1,4 @@
-/** What is found out once and then known. */
+/** What is asked once and then known. */
 
 /** The result of the first call that succeeds, for all calls. */
 export function once<T>(

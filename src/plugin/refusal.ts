@@ -1,23 +1,23 @@
-/** A provider's no, and what it means to the reader. */
+/** A provider's refusal, and what it means to the reader. */
 import { Problem } from "../problem.ts";
 import type { ProblemKind } from "../problem.ts";
 
 export interface RefusalFields {
-  /** The provider's words, or the system's when no answer came, on one line. */
+  /** The provider's message, or the system's when no answer came, on one line. */
   readonly words: string;
-  /** HTTP status; absent when no answer came, or none that can be the provider's. */
-  readonly status?: number;
-  /** The provider's names of what is wrong, e.g. `AuthorizationFailed`. */
+  /** HTTP status; absent when no answer came, or one that cannot be the provider's. */
+  readonly status?: number | undefined;
+  /** The provider's error codes, e.g. `AuthorizationFailed`. */
   readonly reasons?: readonly string[];
   /** Milliseconds after which the provider wants to be asked again. */
-  readonly retryAfter?: number;
-  /** Somebody asks too often. */
-  readonly throttled?: boolean;
+  readonly retryAfter?: number | undefined;
+  /** Rate limiting. */
+  readonly throttled?: boolean | undefined;
   /** The connection broke, or no whole answer came in time. */
-  readonly lost?: boolean;
+  readonly lost?: boolean | undefined;
 }
 
-/** An answer that is not what was asked for, or none. */
+/** An answer that is not what was asked for, or no answer. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number | undefined;
@@ -48,23 +48,23 @@ export interface Meaning {
   readonly when: (refusal: Refusal) => boolean;
   readonly kind: ProblemKind;
   readonly title: string;
-  /** What to do about it. */
+  /** What to do about it; begins with a verb. */
   readonly hint: string | ((refusal: Refusal) => string);
 }
 
 export interface Explanations {
   /** The provider's name. */
   readonly vendor: string;
-  /** The first that applies counts; of others only the provider's words are told. */
+  /** The first that applies counts; without one only the provider's words are shown. */
   readonly meanings: readonly Meaning[];
-  /** As whom the provider was asked, e.g. `as service account x` or `with the API token (token)`; never a secret. */
+  /** Whose credentials were used, e.g. `as service account x` or `with the API token (token)`; never a secret. */
   readonly identity: () => string;
 }
 
 /** Does `work`; `doing` completes "cannot …". */
 export type Explain = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
 
-/** Turns the `Refusal`s of what it does into Problems. All else passes through, an aborted signal's reason first. */
+/** Turns each `Refusal` of what it does into a Problem. Other errors pass through; an aborted signal's reason comes first. */
 export function explainRefusals(explanations: Explanations): Explain {
   return async (doing, signal, work) => {
     try {
@@ -87,8 +87,8 @@ function problemOf(
   return new Problem(meaning?.kind ?? "solver", {
     detail: `${vendor}: cannot ${doing} ${identity()}: ${message}${effort}`,
     title,
-    ...(hint === undefined ? {} : { hint: typeof hint === "string" ? hint : hint(refusal) }),
+    hint: typeof hint === "function" ? hint(refusal) : hint,
     status,
-    ...(retryAfter === undefined ? {} : { retryAt: new Date(Date.now() + retryAfter) }),
+    retryAt: retryAfter === undefined ? undefined : new Date(Date.now() + retryAfter),
   });
 }

@@ -6,38 +6,44 @@ import { Refusal } from "./refusal.ts";
 export interface JsonRequest {
   readonly url: string;
   /** `GET` when absent. */
-  readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly method?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: string | undefined;
+  /** Sent as the body, with its content type. */
+  readonly json?: object | undefined;
 }
 
-/** How a provider says no. */
+/** How a provider refuses. */
 export interface Vendor {
   /** For messages, e.g. `DigitalOcean`. */
   readonly name: string;
-  /** The words and the names of errors in a refusal's JSON, which is `undefined` when it is none. */
-  saidIn(body: unknown): { words?: string | undefined; reasons?: readonly string[] };
-  /** Names of errors by which it says, beside status 429, that it is asked too often. */
+  /** The message and the error codes in the body of a refusal; the body is `undefined` if it is not JSON. */
+  saidIn(body: unknown): {
+    words?: string | undefined;
+    reasons?: readonly (string | undefined)[];
+  };
+  /** Error codes of rate limiting, beside status 429. */
   readonly throttled?: readonly string[];
-  /** Milliseconds to wait, where other headers than Retry-After tell. */
+  /** Milliseconds to wait, where headers other than Retry-After say so. */
   waitIn?(headers: Headers, status: number): number | undefined;
 }
 
 export interface Repetition {
-  readonly vendor: Vendor;
+  readonly vendor: Pick<Vendor, "name">;
   readonly signal: AbortSignal;
-  /** Is told of each repetition, at debug level. */
-  readonly log?: Log;
+  /** Gets a debug line for each repetition. */
+  readonly log?: Log | undefined;
   /** How often at most it is done again; 5 when absent. */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
 }
 
 export interface RequestSettings extends Repetition {
+  readonly vendor: Vendor;
   /** Milliseconds for each answer; 30,000 when absent. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
-/** Milliseconds. A longer Retry-After is left to the next run, and told. */
+/** Milliseconds. A longer Retry-After is left to the next run, as `retryAt` of the Problem. */
 const longestWait = 60_000;
 
 /**
@@ -74,25 +80,43 @@ export async function repeatRefused<T>(
   }
 }
 
-/** On one line, without control characters, at most 1,000 characters: what others say, made fit to be shown. */
+/** The items of all pages. `ask` gets what the page before named as `next`; `undefined` for the first. */
+export async function everyPage<T, P>(
+  ask: (
+    page: P | undefined,
+  ) => Promise<{ readonly items: readonly T[]; readonly next: P | undefined }>,
+): Promise<readonly T[]> {
+  const items: T[] = [];
+  let next: P | undefined;
+  do {
+    const page = await ask(next);
+    items.push(...page.items);
+    next = page.next;
+  } while (next !== undefined);
+  return items;
+}
+
+/**
+ * What others say, made fit to be shown: on one line, without control characters, at most 1,000 characters of whole
+ * words. A word that is cut could be half of a secret, which no mask finds.
+ */
 export function oneLine(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\s]+/gu, " ")
-    .trim()
-    .slice(0, 1_000);
+  const line = text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim();
+  return line.length <= 1_000 ? line : `${line.slice(0, 1_001).replace(/\s*\S*$/, "")} …`;
 }
 
 async function requestOnce(
-  { url, method = "GET", headers, body }: JsonRequest,
+  { url, method = "GET", headers, body, json }: JsonRequest,
   { vendor, signal, timeout = 30_000 }: RequestSettings,
 ): Promise<unknown> {
+  const type = json === undefined ? {} : { "content-type": "application/json" };
   try {
     // A redirect would carry the credentials to an address that nobody configured.
     const response = await fetch(url, {
       method,
       redirect: "manual",
-      headers: { "user-agent": "acmectl", ...headers },
-      ...(body === undefined ? {} : { body }),
+      headers: { "user-agent": "acmectl", ...type, ...headers },
+      body: json === undefined ? (body ?? null) : JSON.stringify(json),
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
     });
     return answerIn(response, await response.text(), vendor);
@@ -104,9 +128,9 @@ async function requestOnce(
 function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendor): unknown {
   const json = text === "" ? null : parsed(text);
   if (ok && json !== undefined) return json;
-  if (ok) throw new Refusal({ words: `HTTP ${status} with something that is not JSON` });
+  if (ok) throw new Refusal({ words: `HTTP ${status} (not JSON)` });
   const { words, reasons: said = [] } = vendor.saidIn(json ?? undefined);
-  const reasons = [...new Set(said.map(oneLine))];
+  const reasons = [...new Set(said.flatMap((reason) => reason ?? []).map(oneLine))];
   const retryAfter = retryAfterIn(headers) ?? vendor.waitIn?.(headers, status);
   throw new Refusal({
     status,
@@ -114,13 +138,14 @@ function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendo
     throttled: status === 429 || reasons.some((reason) => vendor.throttled?.includes(reason)),
     words:
       words === undefined
-        ? `HTTP ${status} without a word of ${vendor.name}'s`
+        ? `HTTP ${status} (not an answer from ${vendor.name})`
         : `${oneLine(words)} (HTTP ${[status, ...reasons].join(", ")})`,
-    ...(retryAfter === undefined ? {} : { retryAfter }),
+    retryAfter,
   });
 }
 
-function lost(error: unknown): Refusal {
+/** The refusal of a request that got no answer: its words are those of the innermost cause. */
+export function lost(error: unknown): Refusal {
   let inner = error;
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
   const words = oneLine(inner instanceof Error ? inner.message || inner.name : String(inner));
@@ -135,7 +160,7 @@ function waitBefore(refusal: Refusal, attempt: number): number | undefined {
 }
 
 /** Milliseconds (RFC 9110 §10.2.3). */
-function retryAfterIn(headers: Headers): number | undefined {
+export function retryAfterIn(headers: Headers): number | undefined {
   const value = headers.get("retry-after");
   if (value === null) return undefined;
   const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1_000;

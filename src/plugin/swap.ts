@@ -1,4 +1,4 @@
-/** Changing what others change too. */
+/** Changes to what others change too. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../plugin.ts";
 
@@ -14,13 +14,13 @@ export interface Swap<State, Result> {
   readonly log: Log;
   readonly signal: AbortSignal;
   /** Milliseconds; 1,000 when absent. */
-  readonly longestPause?: number;
+  readonly longestPause?: number | undefined;
 }
 
 const attempts = 12;
 
 /**
- * Reads and writes until nobody came in between, with growing random pauses. Rejects with what `read` failed with, with
+ * Reads and writes until no other write came in between, with growing random pauses. Rejects with what `read` failed with, with
  * the error of a write that met no conflict or met one for the twelfth time, or with the signal's reason.
  */
 export async function compareAndSwap<State, Result>({
@@ -47,7 +47,7 @@ export async function compareAndSwap<State, Result>({
   }
 }
 
-/** One piece of work per key at a time, in the order of arrival; a failed one holds nobody up. */
+/** One piece of work per key at a time, in the order of arrival; a failed one does not stop the next. */
 export function inTurns() {
   const last = new Map<string, Promise<unknown>>();
   return <T>(key: string, work: () => Promise<T>): Promise<T> => {

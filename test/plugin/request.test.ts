@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Problem } from "../../src/plugin.ts";
 import {
   explainRefusals,
+  oneLine,
   Refusal,
   repeatRefused,
   requestJson,
@@ -78,21 +79,21 @@ describe("requestJson", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("takes no web page for an answer, and follows no redirect", async () => {
+  it("rejects a web page as an answer, and does not follow a redirect", async () => {
     answering(
       [200, "<html>"],
       [500, "<html>", { "retry-after": "3600" }],
       [302, "", { location: "/elsewhere" }],
     );
-    expect((await refusal(ask())).message).toBe("HTTP 200 with something that is not JSON");
+    expect((await refusal(ask())).message).toBe("HTTP 200 (not JSON)");
     const broken = await refusal(ask());
-    expect(broken.message).toBe("HTTP 500 without a word of Example's");
+    expect(broken.message).toBe("HTTP 500 (not an answer from Example)");
     expect(broken.retryAfter).toBe(3_600_000);
     expect((await refusal(ask())).status).toBe(302);
     expect(asked).toEqual(Array.from({ length: 3 }, () => "GET /records"));
   });
 
-  it("asks again after Retry-After, and tells how much was tried", async () => {
+  it("repeats a request after Retry-After, and reports how often", async () => {
     const log = recordingLog();
     answering(
       [503, "", { "retry-after": "0" }],
@@ -101,8 +102,8 @@ describe("requestJson", () => {
     );
     expect(await ask({ log })).toEqual({});
     expect(log.entries.map(({ message }) => message)).toEqual([
-      "Example: HTTP 503 without a word of Example's; trying again in 0 s",
-      "Example: HTTP 400 without a word of Example's; trying again in 0 s",
+      "Example: HTTP 503 (not an answer from Example); trying again in 0 s",
+      "Example: HTTP 400 (not an answer from Example); trying again in 0 s",
     ]);
     answering([429, '{"message": "enough"}', { "retry-after": "0" }]);
     const said = await refusal(ask({ retries: 2 }));
@@ -110,13 +111,13 @@ describe("requestJson", () => {
     expect(`${said.message}${said.effort}`).toBe("enough (HTTP 429) after 3 attempts in 0 s");
   });
 
-  it("leaves a long wait to the next run, whichever header tells it", async () => {
+  it("leaves a long wait to the next run, whatever header asks for it", async () => {
     answering([429, "", { "x-reset": "1" }]);
     expect((await refusal(ask())).retryAfter).toBe(90_000);
     expect(asked).toHaveLength(1);
   });
 
-  it("knows what got lost: no connection, a broken one, and no answer in time", async () => {
+  it("calls a request lost without a connection, with a broken one, and without an answer in time", async () => {
     answer = (_request, response) => response.destroy();
     expect((await refusal(ask({ retries: 1 }))).effort).toMatch(/^ after 2 attempts/);
     answer = () => {};
@@ -138,6 +139,19 @@ describe("requestJson", () => {
     await once(server, "request");
     setTimeout(() => stop.abort(new Error("enough")), 20);
     await expect(asking).rejects.toThrow("enough");
+  });
+});
+
+describe("oneLine", () => {
+  it("never cuts a word, for half of a secret could not be masked", () => {
+    const secret = "s3cret".repeat(10);
+    for (let before = 900; before <= 1_000; before += 1) {
+      const said = oneLine(`${"x".repeat(before)}\n${secret} and more ${"y ".repeat(500)}`);
+      expect(said.length).toBeLessThanOrEqual(1_002);
+      expect(said.includes(secret) || !said.includes("s3cret")).toBe(true);
+    }
+    expect(oneLine("x".repeat(1_001))).toBe(" …");
+    expect(oneLine(" a\u0000\tb\n")).toBe("a b");
   });
 });
 
