@@ -22,20 +22,20 @@ const options = {
   ...pipelineFlags,
   force: {
     type: "boolean",
-    description: "Issue anew though a good certificate is held.",
+    description: "Issue even if the certificate is good.",
     aliases: ["force-renewal", "renew-force"],
   },
   wait: {
     type: "boolean",
     default: true,
-    description: "Wait when another run works on the same certificate.",
+    description: "Wait for another run that works on the same certificate.",
   },
   dryRun: {
     type: "boolean",
     description:
-      "Go all the way with the CA's staging environment, or the embedded CA where there is none, and keep nothing.",
+      "Rehearse with the CA's staging environment, or else the embedded CA; keep nothing.",
   },
-  detailedExitcode: { type: "boolean", description: "Exit with 10 when something was issued." },
+  detailedExitcode: { type: "boolean", description: "Exit with code 10 if something was issued." },
 } as const satisfies OptionDeclarations;
 
 export const command = defineCommand({

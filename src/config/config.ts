@@ -1,4 +1,4 @@
-/** The config file as values (DESIGN §7): what may stand in it is declared here once, and checked, typed and documented from that. */
+/** The config file as values: its options are declared here once; checks, types and documentation follow. */
 import {
   type DeployStep,
   type DeployWindow,
@@ -14,29 +14,27 @@ export const issuerOptions = {
   server: {
     type: "string",
     required: true,
-    description:
-      "The CA: a preset such as letsencrypt, the https URL of an ACME directory, or local.",
+    description: "CA to use: a preset such as letsencrypt, an https directory URL, or local.",
   },
-  email: { type: "string", description: "Where the CA may reach you about the account." },
+  email: { type: "string", description: "Contact address for the CA account." },
   agreeTos: { type: "boolean", description: "Agree to the CA's terms of service." },
   eabKid: { type: "string", description: "Key identifier of the external account binding." },
   eabHmac: {
     type: "string",
     reference: true,
-    description:
-      "Where the key of the external account binding is: env:NAME, file:/path or cmd:program.",
+    description: "Reference to the EAB HMAC key: env:NAME, file:/path or cmd:program.",
   },
   caBundle: {
     type: "path",
-    description: "PEM file of further roots to trust for this CA's server.",
+    description: "PEM file of root certificates to trust for the CA's server.",
   },
   profile: {
     type: "string",
-    description: "Certificate profile for all certificates from here, used if the CA offers it.",
+    description: "Certificate profile for all certificates of this issuer, if the CA offers it.",
   },
   preferredChain: {
     type: "string",
-    description: "Common name in the issuer at the top of the chain to choose.",
+    description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
   },
 } as const satisfies OptionDeclarations;
 
@@ -45,47 +43,52 @@ export const dnsOptions = {
     type: "string",
     choices: ["follow", "none"],
     description:
-      "Write where the CNAMEs of the validation name lead (follow, the default), or at the name itself.",
+      "Write where the CNAMEs of _acme-challenge lead (follow, the default), or at the name itself.",
   },
   resolvers: {
     type: "list",
     description:
-      "Resolvers to ask instead of the system's: ADDRESS, ADDRESS:PORT, [ADDRESS]:PORT or an https URL.",
+      "Resolvers instead of the system's: ADDRESS[:PORT] or an https URL (DNS over HTTPS).",
   },
   authoritative: {
     type: "boolean",
-    description: "Look at the zone's own servers before the CA is asked; true when absent.",
+    description: "Check records at the zone's authoritative servers; true when absent.",
   },
   authoritativePort: {
     type: "port",
-    description: "The port of the zone's own servers, where it is not 53.",
+    description: "Port of the zones' authoritative servers; 53 when absent.",
   },
   recursive: {
     type: "boolean",
-    description: "Then look at the resolvers as well; false when absent.",
+    description: "Then check them at the resolvers as well; false when absent.",
   },
-  timeout: { type: "duration", description: "How long to look before giving up, e.g. 5m." },
-  interval: { type: "duration", description: "How long between two looks, e.g. 3s." },
+  timeout: {
+    type: "duration",
+    description: "Longest wait for a record to appear, e.g. 5m; 2m when absent.",
+  },
+  interval: {
+    type: "duration",
+    description: "Time between two DNS checks, e.g. 3s; 2s when absent.",
+  },
   settle: {
     type: "duration",
-    description: "How long to wait after it was seen everywhere, e.g. 10s.",
+    description: "Extra wait after the record has appeared everywhere, e.g. 10s.",
   },
-  wait: { type: "duration", description: "Do not look at all: wait this long, e.g. 2m." },
+  wait: { type: "duration", description: "Wait this long instead of checking the DNS, e.g. 2m." },
 } as const satisfies OptionDeclarations;
 
 /** What `defaults` may say for all certificates, and each certificate for itself. */
 export const defaultOptions = {
-  issuer: { type: "string", description: "The name of one of `issuers`." },
-  solver: { type: "string", description: "The one of `solvers` to use." },
+  issuer: { type: "string", description: "Name of one of the `issuers`." },
+  solver: { type: "string", description: "Name of the one of `solvers` to use." },
   solvers: {
     type: "list",
-    description:
-      "Those of `solvers` that may be used, by their selectors; all of them when absent.",
+    description: "Names of `solvers` to choose from by their selectors; all when absent.",
   },
   keyType: {
     type: "string",
     choices: keyTypes,
-    description: "Kind of the private key; ec256 when absent.",
+    description: "Type of the private key; ec256 when absent.",
   },
   reuseKey: {
     type: "boolean",
@@ -93,55 +96,53 @@ export const defaultOptions = {
   },
   profile: {
     type: "string",
-    description: "The CA's certificate profile, used if the CA offers it.",
+    description: "Certificate profile to ask for, if the CA offers it.",
   },
   requiredProfile: {
     type: "string",
-    description: "The CA's certificate profile; fail where the CA does not offer it.",
+    description: "Certificate profile to ask for; fail if the CA does not offer it.",
   },
   preferredChain: {
     type: "string",
-    description: "Common name in the issuer at the top of the chain to choose.",
+    description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
   },
   selfCheck: {
     type: "boolean",
     description:
-      "Look at the challenge's answer as the CA would, before the CA is asked; true when absent.",
+      "Check http-01 responses from this machine before asking the CA; true when absent.",
   },
   selfCheckAt: {
     type: "string",
-    description:
-      "ADDRESS:PORT that the look at an http-01 answer goes to, instead of the name's own.",
+    description: "Check http-01 responses at this ADDRESS:PORT instead of the domain's own.",
   },
-  pre: { type: "json", description: "Commands to run before a certificate is ordered." },
+  pre: { type: "json", description: "Commands to run before ordering." },
   deploy: {
     type: "json",
-    description: "Steps when a new certificate is there; each is repeated until it succeeds.",
+    description: "Steps after a new certificate; later runs repeat each until it succeeds.",
   },
-  post: { type: "json", description: "Commands to run after the attempt, whatever came of it." },
-  failure: { type: "json", description: "Commands to run when the attempt failed." },
+  post: { type: "json", description: "Commands to run at the end of a run that tried to issue." },
+  failure: { type: "json", description: "Commands to run if issuance fails." },
   windows: {
     type: "json",
-    description:
-      "When a new certificate may be deployed; at any time when absent, or when expiry is near.",
+    description: "Times at which a new certificate may be deployed; any time when absent.",
   },
 } as const satisfies OptionDeclarations;
 
 export const certificateOptions = {
-  domains: { type: "list", description: "Names and IP addresses that the certificate is for." },
-  csr: { type: "path", description: "PEM or DER file of your own certificate signing request." },
-  labels: { type: "map", description: "Labels that the solvers' selectors may ask for." },
+  domains: { type: "list", description: "Domain names and IP addresses of the certificate." },
+  csr: { type: "path", description: "File of your own certificate signing request (PEM or DER)." },
+  labels: { type: "map", description: "Labels of the certificate, for the selectors of solvers." },
   ...defaultOptions,
-  files: { type: "json", description: "Copies wanted beside the store." },
+  files: { type: "json", description: "Files to copy the certificate and its key to." },
   dns: {
     type: "json",
-    description: "How dns-01 answers are waited for, over what `dns` says for all.",
+    description: "DNS checks of this certificate, over the section `dns`.",
   },
 } as const satisfies OptionDeclarations;
 
 export const selectOptions = {
-  names: { type: "list", description: "Exactly these names, a wildcard with its `*.`." },
-  zones: { type: "list", description: "These zones and all names below; the longest wins." },
+  names: { type: "list", description: "Exactly these domains; a wildcard includes its `*.`." },
+  zones: { type: "list", description: "These zones and everything below; the longest match wins." },
   labels: { type: "map", description: "Certificates with all of these labels." },
 } as const satisfies OptionDeclarations;
 
@@ -150,12 +151,15 @@ export const solverCommonOptions = {
   use: {
     type: "string",
     required: true,
-    description: "The plugin: a built-in, a path beginning with ./ or /, or the name of a package.",
+    description: "Plugin: a built-in, a path that begins with ./ or /, or a package.",
   },
-  select: { type: "json", description: "What this solver is for; everything when absent." },
+  select: {
+    type: "json",
+    description: "Certificates and names that this solver serves; all when absent.",
+  },
   dns: {
     type: "json",
-    description: "How its dns-01 answers are waited for, over what `dns` says for all.",
+    description: "DNS checks of this solver, over the section `dns`.",
   },
 } as const satisfies OptionDeclarations;
 

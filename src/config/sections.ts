@@ -76,12 +76,12 @@ export function isSection(key: string): key is SectionName {
 /** The sections as their declarations promise, as far as there is no fault. */
 export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;
 
-/** One sentence on each section, for the schema and the starter file. */
+/** One sentence on each section, for the schema. */
 export const sectionDescriptions: Readonly<Record<SectionName, string>> = {
-  issuers: "CAs and the accounts there, by a name of your choice.",
+  issuers: "CAs with their accounts, by a name of your choice.",
   solvers:
-    "Who answers challenges, by a name of your choice: `use` names the plugin, the rest are its options.",
-  certificates: "What is wanted, by a name of your choice.",
-  defaults: "What holds for every certificate that does not say otherwise.",
-  dns: "How dns-01 answers are waited for.",
+    "Solvers that answer challenges, by a name of your choice: `use` names the plugin, the rest are its options.",
+  certificates: "Certificates, by a name of your choice.",
+  defaults: "Defaults for all certificates.",
+  dns: "How acmectl checks dns-01 records before it asks the CA.",
 };

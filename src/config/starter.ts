@@ -2,7 +2,7 @@
 export const starter = `## Configuration of acmectl. Remove the # before what you need; lines with two are explanations.
 ## Check it with \`acmectl config validate\`; editors take \`acmectl config schema\`.
 
-## CAs and the accounts there. The server is a preset (letsencrypt, letsencrypt-staging, zerossl, …) or a directory URL.
+## CAs with their accounts. The server is a preset (letsencrypt, letsencrypt-staging, zerossl, …) or a directory URL.
 #issuers:
 #  letsencrypt:
 #    server: letsencrypt
@@ -10,7 +10,7 @@ export const starter = `## Configuration of acmectl. Remove the # before what yo
 #    agreeTos: true
 #  staging: { server: letsencrypt-staging, agreeTos: true }
 
-## What answers challenges. \`use\` names the plugin (acmectl solvers list), the rest are its options (acmectl solvers show NAME).
+## Solvers that answer challenges. \`use\` names the plugin (acmectl solvers list), the rest are its options (acmectl solvers show NAME).
 ## A secret is best a reference: env:NAME, file:/path or cmd:program args.
 #solvers:
 #  web:
@@ -19,12 +19,12 @@ export const starter = `## Configuration of acmectl. Remove the # before what yo
 #    select: { zones: [example.com] }
 #  alone: { use: standalone }
 
-## What holds for every certificate that does not say otherwise.
+## Defaults for all certificates.
 #defaults:
 #  issuer: letsencrypt
 #  keyType: ec256
 
-## What is wanted. A name that begins with * needs quotes.
+## Certificates. A name that begins with * needs quotes.
 #certificates:
 #  shop:
 #    domains: [shop.example.com, www.example.com]
@@ -34,7 +34,7 @@ export const starter = `## Configuration of acmectl. Remove the # before what yo
 #      key: /etc/ssl/shop/privkey.pem
 #    deploy: [{ run: "systemctl reload nginx", timeout: 1m }]
 
-## How dns-01 answers are waited for.
+## How acmectl checks dns-01 records before it asks the CA.
 #dns:
 #  timeout: 5m
 `;

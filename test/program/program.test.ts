@@ -356,17 +356,17 @@ describe("help", () => {
         -w, --webroot <PATH>   The same as --solver webroot.
 
       Options of every command:
-        --config <FILE>        The config file; /etc/acmectl/config.yaml for root, else in the
-                               XDG config folder.
-        --state <DIR>          Where accounts, keys and certificates are kept; /var/lib/acmectl
-                               for root, else the XDG state folder.
+        --config <FILE>        Config file; /etc/acmectl/config.yaml for root, else in the XDG
+                               config folder.
+        --state <DIR>          Folder of accounts, keys and certificates; /var/lib/acmectl for
+                               root, else the XDG state folder.
         --json                 Print one JSON document on stdout.
-        --log-format <FORMAT>  How events read on stderr; json is one object a line (text |
-                               json; default: text).
-        -q, --quiet            Say nothing while all is well.
-        -v, --verbose          Say more: each request, each look at the DNS, causes of failures.
-        -n, --non-interactive  Never ask anything; implied without a terminal.
-        --color                Colours, or none with --no-color, whatever the terminal and
+        --log-format <FORMAT>  Format of events on stderr; json prints one object per line (text
+                               | json; default: text).
+        -q, --quiet            Print only warnings and errors.
+        -v, --verbose          Print requests, DNS checks and causes of failures.
+        -n, --non-interactive  Never prompt; implied without a terminal.
+        --color                Use colors, or not (--no-color), whatever the terminal and
                                NO_COLOR say.
         -h, --help             Show this.
 

@@ -3,10 +3,10 @@ import { issuerFlags } from "./request.ts";
 
 const { server, staging, email, agreeTos, eabKid, eabHmac, caBundle } = issuerFlags;
 
-/** Which CA an account command speaks to. */
+/** The CA of an account command. */
 export const directoryFlags = { server, staging, caBundle } as const satisfies OptionDeclarations;
 
-/** What making an account takes besides. */
+/** What registering an account takes besides. */
 export const registrationFlags = {
   ...directoryFlags,
   email,
@@ -15,8 +15,7 @@ export const registrationFlags = {
   eabHmac,
   reregister: {
     type: "boolean",
-    description:
-      "For a CA that knows the account no more: register the stored key again, or a new one where the account was ended.",
+    description: "Register again if the CA no longer knows the account.",
   },
   accountKey: {
     type: "string",

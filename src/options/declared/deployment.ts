@@ -1,4 +1,4 @@
-/** What is done around the issuing, and with a new certificate: by flags, and in the config. */
+/** Hooks around issuance and steps with a new certificate: flags and config. */
 import { keyStoreProfiles, reloadableServers, startTlsProtocols } from "../../certificate.ts";
 import type { OptionDeclarations } from "../declaration.ts";
 
@@ -9,7 +9,7 @@ export const deployFlags = {
   preHook: {
     type: "list",
     verbatim: true,
-    description: "Shell command to run before a certificate is ordered.",
+    description: "Shell command to run before ordering.",
     placeholder: "CMD",
     group: deployment,
   },
@@ -17,7 +17,7 @@ export const deployFlags = {
     type: "list",
     verbatim: true,
     description:
-      "Shell command to run when a new certificate is there; repeated by later runs until it succeeds.",
+      "Shell command to run after a new certificate; later runs repeat it until it succeeds.",
     aliases: ["renew-hook", "reloadcmd"],
     placeholder: "CMD",
     group: deployment,
@@ -32,31 +32,31 @@ export const deployFlags = {
   failureHook: {
     type: "list",
     verbatim: true,
-    description: "Shell command to run when no certificate could be had.",
+    description: "Shell command to run if issuance fails.",
     placeholder: "CMD",
     group: deployment,
   },
   fullchainFile: {
     type: "path",
-    description: "Copy certificate and chain there.",
+    description: "File to copy certificate and chain to.",
     placeholder: "FILE",
     group: deployment,
   },
   keyFile: {
     type: "path",
-    description: "Copy the private key there.",
+    description: "File to copy the private key to.",
     placeholder: "FILE",
     group: deployment,
   },
   certFile: {
     type: "path",
-    description: "Copy the certificate alone there.",
+    description: "File to copy the certificate to, without chain.",
     placeholder: "FILE",
     group: deployment,
   },
   chainFile: {
     type: "path",
-    description: "Copy the chain alone there.",
+    description: "File to copy the chain to.",
     aliases: ["ca-file"],
     placeholder: "FILE",
     group: deployment,
@@ -67,16 +67,16 @@ export const hookOptions = {
   run: {
     type: "json",
     required: true,
-    description: "The command: one text, or a list of a program and its arguments.",
+    description: "Command: one text, or a list of a program and its arguments.",
   },
   shell: {
     type: "boolean",
-    description: "Hand the text to `sh -c`; without it there is no shell.",
+    description: "Run the text by `sh -c`; without it no shell is used.",
   },
-  timeout: { type: "duration", description: "How long it may take, e.g. 5m; 2m when absent." },
+  timeout: { type: "duration", description: "Time limit, e.g. 5m; 2m when absent." },
   passEnv: {
     type: "list",
-    description: "Variables that it gets although they look like secrets, which are kept back.",
+    description: "Variables to pass on although they look like secrets.",
   },
 } as const satisfies OptionDeclarations;
 
@@ -90,12 +90,15 @@ export const fileOptions = {
 const accessOptions = {
   owner: {
     type: "string",
-    description: "Who owns the files, by name or number; as it was when absent.",
+    description: "Owner of the files, by name or number; unchanged when absent.",
   },
-  group: { type: "string", description: "Their group, by name or number; as it was when absent." },
+  group: {
+    type: "string",
+    description: "Group of the files, by name or number; unchanged when absent.",
+  },
   mode: {
     type: "string",
-    description: "Their mode in octal; 0600 where a key is inside, 0644 elsewhere, when absent.",
+    description: "Mode in octal; 0600 for a file with a key, else 0644, when absent.",
   },
 } as const satisfies OptionDeclarations;
 
@@ -109,21 +112,22 @@ export const copyOptions = {
 } as const satisfies OptionDeclarations;
 
 export const pkcs12Options = {
-  path: { type: "path", required: true, description: "The key store to write." },
+  path: { type: "path", required: true, description: "Key store file to write." },
   password: {
     type: "string",
     required: true,
     reference: true,
-    description: "Where its password is: env:NAME, file:/path or cmd:program.",
+    description: "Reference to its password: env:NAME, file:/path or cmd:program.",
   },
   profile: {
     type: "string",
     choices: keyStoreProfiles,
-    description: "modern (AES-256, the default), or legacy (3DES) for Java before 8u301.",
+    description:
+      "Encryption: modern (AES-256, the default), or legacy (3DES) for Java before 8u301.",
   },
   alias: {
     type: "string",
-    description: "What the entry is called; as the certificate when absent.",
+    description: "Alias of the entry; the certificate's name when absent.",
   },
   ...accessOptions,
 } as const satisfies OptionDeclarations;
@@ -132,27 +136,27 @@ export const pkcs12Options = {
 export const deployOptions = {
   ...hookOptions,
   run: { type: "json", description: hookOptions.run.description },
-  copy: { type: "json", description: "Copies of the files, each replaced in one rename." },
-  pkcs12: { type: "json", description: "A PKCS#12 key store, which Java reads as well." },
+  copy: { type: "json", description: "Copies of the files, each replaced atomically." },
+  pkcs12: { type: "json", description: "PKCS#12 key store, readable by Java." },
   reload: {
     type: "string",
     choices: reloadableServers,
-    description: "Check this server's configuration and reload it, by its own commands.",
+    description: "Server to reload, after a check of its configuration.",
   },
   config: {
     type: "path",
     description:
-      "With reload: the server's configuration file (postfix: folder), where it is not at its usual place.",
+      "With reload: the server's configuration file (postfix: folder), if not the usual one.",
   },
   probe: {
     type: "string",
-    description: "HOST:PORT to connect to, to see that the new certificate is served.",
+    description: "HOST:PORT that must serve the new certificate.",
   },
-  servername: { type: "string", description: "With probe: the name to ask for." },
+  servername: { type: "string", description: "With probe: server name to send (SNI)." },
   starttls: {
     type: "string",
     choices: startTlsProtocols,
-    description: "With probe: begin with this protocol in plain text.",
+    description: "With probe: protocol whose STARTTLS to use.",
   },
 } as const satisfies OptionDeclarations;
 
@@ -161,17 +165,17 @@ export const windowOptions = {
   start: {
     type: "string",
     required: true,
-    description: "When the window opens, as a cron expression: minute, hour, day, month, weekday.",
+    description: "Opening time as a cron expression: minute, hour, day, month, weekday.",
     placeholder: "CRON",
   },
   duration: {
     type: "duration",
     required: true,
-    description: "How long it stays open, e.g. 2h.",
+    description: "Time that it stays open, e.g. 2h.",
     min: 60_000,
   },
   timeZone: {
     type: "string",
-    description: "Where those hours are, e.g. Europe/Berlin; this machine's zone when absent.",
+    description: "Time zone, e.g. Europe/Berlin; this machine's when absent.",
   },
 } as const satisfies OptionDeclarations;

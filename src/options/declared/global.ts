@@ -7,15 +7,14 @@ export const everywhere = "Options of every command:";
 export const globalOptions = {
   config: {
     type: "path",
-    description:
-      "The config file; /etc/acmectl/config.yaml for root, else in the XDG config folder.",
+    description: "Config file; /etc/acmectl/config.yaml for root, else in the XDG config folder.",
     placeholder: "FILE",
     group: everywhere,
   },
   state: {
     type: "path",
     description:
-      "Where accounts, keys and certificates are kept; /var/lib/acmectl for root, else the XDG state folder.",
+      "Folder of accounts, keys and certificates; /var/lib/acmectl for root, else the XDG state folder.",
     placeholder: "DIR",
     group: everywhere,
   },
@@ -26,7 +25,7 @@ export const globalOptions = {
   },
   logFormat: {
     type: "string",
-    description: "How events read on stderr; json is one object a line.",
+    description: "Format of events on stderr; json prints one object per line.",
     choices: ["text", "json"],
     default: "text",
     placeholder: "FORMAT",
@@ -34,26 +33,26 @@ export const globalOptions = {
   },
   quiet: {
     type: "boolean",
-    description: "Say nothing while all is well.",
+    description: "Print only warnings and errors.",
     short: "q",
     group: everywhere,
   },
   verbose: {
     type: "boolean",
-    description: "Say more: each request, each look at the DNS, causes of failures.",
+    description: "Print requests, DNS checks and causes of failures.",
     short: "v",
     group: everywhere,
   },
   nonInteractive: {
     type: "boolean",
-    description: "Never ask anything; implied without a terminal.",
+    description: "Never prompt; implied without a terminal.",
     short: "n",
     aliases: ["noninteractive"],
     group: everywhere,
   },
   color: {
     type: "boolean",
-    description: "Colours, or none with --no-color, whatever the terminal and NO_COLOR say.",
+    description: "Use colors, or not (--no-color), whatever the terminal and NO_COLOR say.",
     aliases: ["colour"],
     group: everywhere,
   },

@@ -3,29 +3,28 @@ import { solverFlags } from "./request.ts";
 
 const ca = "Certificate authority:";
 
-/** What every importer takes. */
+/** The options of every importer. */
 export const importFlags = {
-  dryRun: { type: "boolean", description: "Show what would be taken over; write nothing." },
+  dryRun: { type: "boolean", description: "Show what would be imported; write nothing." },
   force: {
     type: "boolean",
-    description: "Replace certificates of the same names that come from elsewhere.",
+    description: "Replace certificates of the same name that come from elsewhere.",
   },
   check: {
     type: "boolean",
-    description: "Ask each CA whether it knows the account; without it nothing is asked.",
+    description: "Ask each CA whether it knows the account; otherwise no CA is asked.",
     group: ca,
   },
   server: {
     type: "string",
-    description:
-      "The CA, where the other client has not written its directory down: a preset or a directory URL.",
+    description: "CA whose directory URL the other client did not store: a preset or a URL.",
     short: "s",
     placeholder: "CA",
     group: ca,
   },
   caBundle: {
     type: "path",
-    description: "PEM file of further roots to trust for the CAs' servers.",
+    description: "PEM file of root certificates to trust for the CAs' servers.",
     placeholder: "FILE",
     group: ca,
   },

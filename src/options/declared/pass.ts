@@ -24,8 +24,7 @@ export const passFlags = {
   jitter: {
     type: "boolean",
     default: true,
-    description:
-      "Wait up to 8 minutes before the first request of a run without a terminal, when all hosts would come at once.",
+    description: "Wait up to 8 minutes at random before the first request of an unattended run.",
   },
   wait: {
     type: "boolean",

@@ -8,14 +8,13 @@ export const pipelineFlags = {
   accountKey: { ...registrationFlags.accountKey, group },
   currentCert: {
     type: "path",
-    description:
-      "The certificate (PEM) that the last run got; nothing is ordered while it is good. The file may be missing.",
+    description: "Certificate (PEM) of the last run; nothing is ordered while it is good.",
     placeholder: "FILE",
     group,
   },
   currentKey: {
     type: "path",
-    description: "Its private key (PEM), which must belong to it.",
+    description: "Private key (PEM) of --current-cert.",
     placeholder: "FILE",
     group,
   },

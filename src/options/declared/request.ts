@@ -1,64 +1,64 @@
-/** The options that say which certificate is wanted, from whom, and how its names are proven. */
+/** The options of a request: names, CA, and how control of the names is proven. */
 import { keyTypes } from "../../certificate.ts";
 import type { OptionDeclarations } from "../declaration.ts";
 import { deployFlags } from "./deployment.ts";
 
 const ca = "Certificate authority:";
 const proof = "Proof of control:";
-const look = "Before the CA is asked:";
+const look = "Checks before the CA is asked:";
 const local = "Embedded CA:";
 
 export const certificateFlags = {
   domains: {
     type: "list",
     description:
-      "A name or IP address for the certificate; repeat it, or separate several by commas.",
+      "Domain name or IP address of the certificate; repeatable, or separated by commas.",
     short: "d",
     aliases: ["domain"],
     placeholder: "NAME",
   },
   name: {
     type: "string",
-    description: "What the certificate is called here; its first name when absent.",
+    description: "Name of the certificate in acmectl; its first domain when absent.",
     aliases: ["cert-name"],
     placeholder: "NAME",
   },
   keyType: {
     type: "string",
-    description: "Kind of the private key; ec256 when absent.",
+    description: "Type of the private key; ec256 when absent.",
     choices: keyTypes,
     aliases: ["keylength"],
     placeholder: "TYPE",
   },
   reuseKey: {
     type: "boolean",
-    description: "Keep the private key when the certificate is issued anew.",
+    description: "Keep the private key when the certificate is renewed.",
   },
   csr: {
     type: "path",
-    description: "Use this certificate signing request (PEM or DER); its key stays yours.",
+    description: "Use this certificate signing request (PEM or DER).",
     placeholder: "FILE",
   },
   labels: {
     type: "map",
-    description: "Labels that selectors of solvers may ask for.",
+    description: "Label of the certificate, for the selectors of solvers.",
     aliases: ["label"],
   },
   profile: {
     type: "string",
-    description: "The CA's certificate profile.",
+    description: "Certificate profile to ask for, if the CA offers it.",
     placeholder: "NAME",
     group: ca,
   },
   requiredProfile: {
     type: "string",
-    description: "The same, and fail where the CA has no profiles at all.",
+    description: "Like --profile, but fail if the CA does not offer it.",
     placeholder: "NAME",
     group: ca,
   },
   preferredChain: {
     type: "string",
-    description: "Choose the chain with this issuer: a common name, or a SHA-256 fingerprint.",
+    description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
     placeholder: "ISSUER",
     group: ca,
   },
@@ -67,22 +67,20 @@ export const certificateFlags = {
 export const issuerFlags = {
   server: {
     type: "string",
-    description:
-      "The CA: a preset such as letsencrypt, a directory URL, an issuer of the config, or local for the embedded one.",
+    description: "CA to use: a preset, a directory URL, an issuer of the config, or local.",
     short: "s",
     placeholder: "CA",
     group: ca,
   },
   staging: {
     type: "boolean",
-    description:
-      "The staging environment of the CA, for trying: its certificates are trusted by nobody.",
+    description: "Use the CA's staging environment, whose certificates browsers do not trust.",
     aliases: ["test-cert"],
     group: ca,
   },
   email: {
     type: "string",
-    description: "Where the CA may reach you about the account.",
+    description: "Contact address for the CA account.",
     short: "m",
     placeholder: "ADDRESS",
     group: ca,
@@ -95,7 +93,7 @@ export const issuerFlags = {
   },
   eabKid: {
     type: "string",
-    description: "Key id of the external account binding.",
+    description: "Key identifier of the external account binding.",
     placeholder: "ID",
     group: ca,
   },
@@ -103,15 +101,14 @@ export const issuerFlags = {
     type: "string",
     reference: true,
     secret: true,
-    description:
-      "Where the external account binding's HMAC key is: env:NAME, file:/path or cmd:program.",
+    description: "Reference to the EAB HMAC key: env:NAME, file:/path or cmd:program.",
     aliases: ["eab-hmac-key"],
     placeholder: "REF",
     group: ca,
   },
   caBundle: {
     type: "path",
-    description: "PEM file of further roots to trust for the CA's server.",
+    description: "PEM file of root certificates to trust for the CA's server.",
     placeholder: "FILE",
     group: ca,
   },
@@ -121,21 +118,21 @@ export const solverFlags = {
   solver: {
     type: "list",
     description:
-      "Who proves the names: a solver of the config, a built-in, ./file.ts or a package; ZONE=NAME for some names only.",
+      "Solver: one from the config, a built-in, a file or a package; ZONE=NAME per zone.",
     placeholder: "NAME",
     group: proof,
   },
-  standalone: { type: "boolean", description: "The same as --solver standalone.", group: proof },
+  standalone: { type: "boolean", description: "Same as --solver standalone.", group: proof },
   webroot: {
     type: "path",
-    description: "The same as --solver webroot, with this folder.",
+    description: "Same as --solver webroot, with this folder.",
     short: "w",
     placeholder: "PATH",
     group: proof,
   },
   dns: {
     type: "string",
-    description: "The same as --solver NAME, for dns-01.",
+    description: "Same as --solver NAME, for dns-01.",
     placeholder: "NAME",
     group: proof,
   },
@@ -145,12 +142,12 @@ export const visibilityFlags = {
   selfCheck: {
     type: "boolean",
     default: true,
-    description: "Look at http-01 responses from here before the CA does.",
+    description: "Check http-01 responses from this machine before asking the CA.",
     group: look,
   },
   selfCheckAt: {
     type: "string",
-    description: "Look there instead of at the name's addresses and port 80, e.g. 127.0.0.1:8080.",
+    description: "Check http-01 responses at this address instead of the domain's own.",
     placeholder: "ADDR:PORT",
     group: look,
   },
@@ -164,40 +161,44 @@ export const visibilityFlags = {
   dnsAuthoritative: {
     type: "boolean",
     default: true,
-    description: "Ask the zone's own servers for dns-01 responses.",
+    description: "Check dns-01 records at the zone's authoritative servers.",
     group: look,
   },
-  dnsRecursive: { type: "boolean", description: "Then ask the resolvers as well.", group: look },
+  dnsRecursive: {
+    type: "boolean",
+    description: "Then check them at the resolvers as well.",
+    group: look,
+  },
   dnsTimeout: {
     type: "duration",
-    description: "How long to look for a dns-01 response; 2m when absent.",
+    description: "Longest wait for a dns-01 record to appear; 2m when absent.",
     group: look,
   },
   dnsInterval: {
     type: "duration",
-    description: "How long between two looks; 2s when absent.",
+    description: "Time between two DNS checks; 2s when absent.",
     group: look,
   },
   dnsSettle: {
     type: "duration",
-    description: "How long to wait after it was seen everywhere; not at all when absent.",
+    description: "Extra wait after the record has appeared everywhere; none when absent.",
     group: look,
   },
   dnsWait: {
     type: "duration",
-    description: "Do not look at the DNS; wait this long.",
+    description: "Wait this long instead of checking the DNS.",
     group: look,
   },
   dnsCname: {
     type: "string",
     choices: ["follow", "none"],
     description:
-      "Write where CNAMEs of _acme-challenge lead, or at the name itself; follow when absent.",
+      "Write where the CNAMEs of _acme-challenge lead (follow, the default), or at the name itself.",
     group: look,
   },
   dnsPort: {
     type: "port",
-    description: "Port of the zones' own servers; 53 when absent.",
+    description: "Port of the zones' authoritative servers; 53 when absent.",
     hidden: true,
     group: look,
   },
@@ -206,13 +207,12 @@ export const visibilityFlags = {
 const localFlags = {
   localHttpPort: {
     type: "port",
-    description:
-      "Where --server local asks for http-01; the standalone solver's port, or a free one, when absent.",
+    description: "Port that --server local asks for http-01; the standalone solver's when absent.",
     group: local,
   },
   localResolver: {
     type: "string",
-    description: "The DNS that --server local asks; without it every name is on this machine.",
+    description: "DNS server that --server local asks; without it every domain is this machine.",
     placeholder: "ADDR:PORT",
     group: local,
   },
