@@ -46,7 +46,7 @@ describe.skipIf(!available("acme-dns"))("the real acme-dns server", async () => 
   const { username, password, subdomain } = accounts["one.example.test"] ?? {};
   const options = { ...defaults, username, password, subdomain, fulldomain };
 
-  it("registers, and tells the CNAME with the name that the server serves", async () => {
+  it("registers, and shows the CNAME with the domain of the server", async () => {
     expect(fulldomain).toMatch(/^[0-9a-f-]{36}\.auth\.example\.test$/);
     expect(accounts["one.example.test"]?.["server_url"]).toBe(server.url);
     await registering.preflight?.([target("one.example.test", fulldomain)], call);
@@ -65,7 +65,7 @@ describe.skipIf(!available("acme-dns"))("the real acme-dns server", async () => 
     await expect(shut.present(challenge, call)).rejects.toThrow("401 forbidden");
   });
 
-  it("shows name and wildcard of order after order, though it counts in seconds", async () => {
+  it("serves name and wildcard in four orders in a row", async () => {
     const made = await acmeDns.create(options, solverContext());
     for (let order = 0; order < 4; order++) {
       const challenges = [false, true].map((wildcard) =>
@@ -78,7 +78,7 @@ describe.skipIf(!available("acme-dns"))("the real acme-dns server", async () => 
     }
   });
 
-  // Nothing is ever deleted there: a value that was taken back may be there still, and no longer counts.
+  // acme-dns deletes nothing: a value that was cleaned up may still be served.
   let updatedAt = 0;
   const givenUp = new Set<string>();
   const watched = {
@@ -97,7 +97,7 @@ describe.skipIf(!available("acme-dns"))("the real acme-dns server", async () => 
     plugin: watched,
     options,
     values: 2,
-    // Instances know nothing of each other, and the server tells older from newer by the second alone.
+    // Instances do not know each other, and the server counts in seconds.
     instances: 1,
     adapt: (challenge) => ({ ...challenge, recordName: fulldomain }),
     visible: async ({ recordName }) =>

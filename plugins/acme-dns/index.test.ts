@@ -75,7 +75,7 @@ const own = async (log = recordingLog()) => {
 
 const updates = () => fake.requests.filter(({ what }) => what === "POST /update").length;
 
-describe("conformance", async () => {
+describe("conformance of the acme-dns solver", async () => {
   const server = await startFakeAcmeDns();
   const account = server.register();
   const { username, password, subdomain, fulldomain } = account;
@@ -105,7 +105,7 @@ describe("conformance", async () => {
       {
         when: "the password is wrong",
         options: { ...options, password: "not-the-password" },
-        says: /username or password are wrong, the subdomain belongs to another account, or this machine's address/,
+        says: /username and password, that the subdomain belongs to this account, and that this machine's address/,
       },
       {
         when: "half of an account is given",
@@ -132,8 +132,8 @@ describe("conformance", async () => {
   for (const { name, run } of cases) it(name, run);
 });
 
-describe("the first use", () => {
-  it("registers every name once, keeps the accounts, and tells all CNAMEs at once", async () => {
+describe("the first run of acme-dns", () => {
+  it("registers every name once, saves the accounts and lists all CNAMEs", async () => {
     const state = memoryState();
     const given = await solver({ server: `${fake.url}/` }, undefined, state);
     const targets = [
@@ -162,7 +162,7 @@ describe("the first use", () => {
     expect(updates()).toBe(0);
   });
 
-  it("hands the allowlist on, and explains one that is refused", async () => {
+  it("passes the allowlist on, and explains a rejected one", async () => {
     const given = await solver({ server: fake.url, allowlist: ["127.0.0.0/8"] });
     await problemOf(given.preflight?.([target("example.com")], call));
     expect(fake.requests.at(-1)).toEqual({
@@ -171,10 +171,10 @@ describe("the first use", () => {
     });
     const wrong = await solver({ server: fake.url, allowlist: ["office"] });
     const problem = await problemOf(wrong.preflight?.([target("example.com")], call));
-    expect(problem.message).toContain("does not take the allowlist office");
+    expect(problem.message).toContain("rejects the allowlist office");
   });
 
-  it("says what to do where nobody may register, and where something else answers", async () => {
+  it("explains disabled registration, and a server that is not acme-dns", async () => {
     await using closed = await startFakeAcmeDns({ registration: false });
     const given = await solver({ server: closed.url });
     const problem = await problemOf(given.preflight?.([target("example.com")], call));
@@ -182,12 +182,12 @@ describe("the first use", () => {
     fake.faults.add({ action: "POST /register", kind: "garbage" });
     const portal = await solver({ server: fake.url });
     const second = await problemOf(portal.preflight?.([target("example.com")], call));
-    expect(second.message).toContain("HTTP status 200 and no JSON");
+    expect(second.message).toContain("HTTP status 200, not JSON");
   });
 });
 
-describe("the account file", () => {
-  it("is lego's: what stands in it is used and kept, and a new account is added with mode 0600", async () => {
+describe("the acme-dns accounts file", () => {
+  it("of lego is used and preserved, and gets new accounts with mode 0600", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "accounts.json");
     const link = join(folder.path, "link.json");
@@ -216,7 +216,7 @@ describe("the account file", () => {
     expect((await readdir(folder.path)).toSorted()).toEqual(["accounts.json", "link.json"]);
   });
 
-  it("is made when it is not there; cert-manager's, without server_url, is read with the option server", async () => {
+  it("is created if missing; without server_url, as for cert-manager, the option server applies", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "accounts.json");
     const given = await solver({ storage: path, server: fake.url });
@@ -233,9 +233,9 @@ describe("the account file", () => {
 
   it.each([
     ['{"example.com": {"password": "s3cret-word"', "it is not JSON"],
-    ["[]", "no object of accounts"],
-    ['{"example.com": {"password": "s3cret-word"}}', "what it has for example.com is no account"],
-  ])("is refused when it holds %s, without a word of it", async (text, says) => {
+    ["[]", "not a JSON object of accounts"],
+    ['{"example.com": {"password": "s3cret-word"}}', "the entry for example.com is not an account"],
+  ])("with %s is rejected without quoting its content", async (text, says) => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "accounts.json");
     await writeFile(path, text, { mode: 0o600 });
@@ -247,17 +247,17 @@ describe("the account file", () => {
     expect(fake.requests).toEqual([]);
   });
 
-  it("that cannot be written is told before an account is made that could not be kept", async () => {
+  it("that cannot be written is reported before an account is registered", async () => {
     await using folder = await temporaryFolder();
     const storage = join(folder.path, "missing", "accounts.json");
     const given = await solver({ storage, server: fake.url });
     const problem = await problemOf(given.preflight?.([target("example.com")], call));
     expect(problem.is("machine")).toBe(true);
-    expect(problem.message).toContain(`${storage} cannot be written: ENOENT`);
+    expect(problem.message).toContain(`${storage} cannot be written: no such file or directory`);
     expect(fake.requests).toEqual([]);
   });
 
-  it("is refused with a server_url that is no web address", async () => {
+  it("with a server_url that is not a web address is rejected", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "accounts.json");
     const account = { ...fake.register(), server_url: "auth.example.org" };
@@ -269,8 +269,8 @@ describe("the account file", () => {
   });
 });
 
-describe("an account of acme.sh's, whose full name is not known", () => {
-  it("fits a CNAME that begins with its subdomain", async () => {
+describe("an acme.sh account without a full name", () => {
+  it("matches a CNAME that begins with its subdomain", async () => {
     const { username, password, subdomain, fulldomain } = fake.register();
     const given = await solver({ server: fake.url, username, password, subdomain });
     await given.preflight?.([target("example.com", fulldomain.toUpperCase())], call);
@@ -281,8 +281,8 @@ describe("an account of acme.sh's, whose full name is not known", () => {
   });
 });
 
-describe("two values and no more", () => {
-  it("are what one certificate may need of an account", async () => {
+describe("the two values of an acme-dns account", () => {
+  it("are the most that one certificate may need", async () => {
     const { given, challenge, fulldomain } = await own();
     const targets = [
       target("a.test", fulldomain),
@@ -296,7 +296,7 @@ describe("two values and no more", () => {
     expect(updates()).toBe(0);
   });
 
-  it("are never set again: not by a second present, not after an answer that never came", async () => {
+  it("are never sent twice, also after a lost response", async () => {
     const log = recordingLog();
     const { given, challenge, fulldomain } = await own(log);
     const [one, two] = [challenge(), challenge(true)];
@@ -309,14 +309,14 @@ describe("two values and no more", () => {
     expect(updates()).toBe(2);
   });
 
-  it("are set a second apart, since the server tells older from newer by the second", async () => {
+  it("are set at least a second apart, since the server counts in seconds", async () => {
     const { given, challenge } = await own();
     await given.presentAll?.([challenge(), challenge(true)], call);
     expect(pauses).toHaveLength(1);
     expect(pauses[0]).toBeGreaterThan(1000);
   });
 
-  it("wait for a slot until others are cleaned up, both together, and give up when aborted", async () => {
+  it("wait together until others are cleaned up, or until the run is aborted", async () => {
     const { given, challenge, fulldomain } = await own();
     const [one, two, three, four] = [challenge(), challenge(true), challenge(), challenge(true)];
     await given.presentAll?.([one, two], call);
@@ -335,7 +335,7 @@ describe("two values and no more", () => {
     expect(fake.values(fulldomain)).toEqual([three.recordValue, four.recordValue]);
   });
 
-  it("tell what the server says when it fails, and try again another time", async () => {
+  it("report the error of the server, and can be sent again", async () => {
     const { given, challenge } = await own();
     const body = '{"error":"db_error"}';
     fake.faults.add({ action: "POST /update", kind: { status: 500, body } });
@@ -352,7 +352,7 @@ describe("two values and no more", () => {
     expect(moved.message).toContain("https://elsewhere.test/update");
   });
 
-  it("end with a warning when the server hangs, since they may be there", async () => {
+  it("end with a warning if the server does not answer, since they may be set", async () => {
     const log = recordingLog();
     const account = fake.register();
     const { username, password, subdomain } = account;
@@ -365,8 +365,8 @@ describe("two values and no more", () => {
   });
 });
 
-describe("acmectl with the embedded CA", () => {
-  it("shows the CNAME first, and issues name and wildcard once it is there", async () => {
+describe("acme-dns with the embedded CA", () => {
+  it("shows the CNAME first, then issues name and wildcard when it exists", async () => {
     const zone = testZone("example.test", ["ns.example.test"]);
     const auth = testZone("auth.example.org", ["ns.auth.example.org"]);
     const onUpdate = (name: string, values: readonly string[]) => {

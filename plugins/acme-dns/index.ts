@@ -1,9 +1,13 @@
-/** dns-01 by an acme-dns server: the zone itself gets one CNAME, once, and is never written to. */
-import { defineSolver, Problem, type OptionsOf } from "acmectl/plugin";
-import type { Account } from "./account.ts";
-import { apiOf } from "./api.ts";
-import { fileBook, stateBook } from "./book.ts";
-import { delegatedSolver } from "./solver.ts";
+/** dns-01 through an acme-dns server: each name has one permanent CNAME to it, and its own zone is never changed. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { defineSolver, Problem } from "acmectl/plugin";
+import type { Call, Dns01Challenge, Log, OptionsOf, Solver, Target } from "acmectl/plugin";
+import { inTurns } from "acmectl/plugin/http";
+import { fileAccounts, isTarget, stateAccounts, targetOf } from "./accounts.ts";
+import type { Account, Accounts } from "./accounts.ts";
+import { apiOf, type Api } from "./client.ts";
+import * as errors from "./errors.ts";
+import { maxValues, txtValues, type TxtValues } from "./txt-values.ts";
 
 const options = {
   server: {
@@ -11,61 +15,59 @@ const options = {
     env: ["ACME_DNS_API_BASE", "ACMEDNS_BASE_URL"],
     placeholder: "URL",
     description:
-      "The acme-dns server's API, for accounts to register and for those that do not name theirs.",
+      "URL of the acme-dns API, to register accounts, and for accounts without server_url.",
   },
   storage: {
     type: "path",
     env: ["ACME_DNS_STORAGE_PATH"],
     placeholder: "FILE",
-    description:
-      "A JSON file of accounts, as lego and cert-manager keep them; acmectl's own state when absent.",
+    description: "JSON file of accounts, as for lego and cert-manager. Default: acmectl's state.",
   },
   allowlist: {
     type: "list",
     env: ["ACME_DNS_ALLOWLIST"],
     placeholder: "CIDR",
     description:
-      "Networks that may use accounts registered from now on, e.g. 192.0.2.0/24; every one when absent.",
+      "Networks that may use newly registered accounts, such as 192.0.2.0/24. Default: all.",
   },
   username: {
     type: "string",
     env: ["ACMEDNS_USERNAME"],
-    description:
-      "The user of one account for all names, instead of one account for each; needs password and subdomain.",
+    description: "User name of one account for all names; requires password and subdomain.",
   },
   password: {
     type: "string",
     secret: true,
     env: ["ACMEDNS_PASSWORD"],
-    description: "The password of that account.",
+    description: "Password of that account.",
   },
   subdomain: {
     type: "string",
     env: ["ACMEDNS_SUBDOMAIN"],
-    description: "The subdomain of that account.",
+    description: "Subdomain of that account.",
   },
   fulldomain: {
     type: "string",
-    description: "The whole name of that account, to compare with the CNAMEs to the last label.",
+    description: "Full name of that account, to check the CNAMEs completely.",
   },
   timeout: {
     type: "duration",
     default: 30_000,
     min: 100,
-    description: "How long to wait for one answer of the server.",
+    description: "Time limit for one response of the server.",
   },
 } as const;
 
 export default defineSolver({
-  summary: "dns-01 by an acme-dns server to which _acme-challenge is a CNAME",
+  summary: "sets dns-01 values on an acme-dns server, the CNAME target of _acme-challenge",
   challengeTypes: ["dns-01"],
-  // Who waits for a slot of an account must not keep others from giving theirs back.
+  // A call that waits for room in an account must not block the cleanup that makes room.
   concurrency: 32,
   options,
   create(options, { log, state }) {
     const { storage, server, allowlist, timeout } = options;
-    return delegatedSolver({
-      book: storage === undefined ? stateBook(state) : fileBook(storage, log),
+    return acmeDnsSolver({
+      accounts: storage === undefined ? stateAccounts(state) : fileAccounts(storage, log),
       fixed: fixedAccount(options),
       server,
       allowlist: allowlist ?? [],
@@ -75,22 +77,199 @@ export default defineSolver({
   },
 });
 
+/** Nothing can be undone; this is for readers of the journal. */
+interface Receipt {
+  readonly subdomain: string;
+}
+
+interface SolverSettings {
+  readonly accounts: Accounts;
+  /** One account for all names; undefined for one account per name. */
+  readonly fixed: Account | undefined;
+  readonly server: string | undefined;
+  readonly allowlist: readonly string[];
+  readonly api: Api;
+  readonly log: Log;
+}
+
+/** A name of the run with its account. */
+interface Delegation {
+  readonly target: Target;
+  readonly account: Account;
+}
+
+function acmeDnsSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
+  const { accounts, fixed } = settings;
+  const accountOf = async (name: string) => fixed ?? (await accounts.find(name));
+  const { publish, release } = publisher(settings);
+  const presentAll = async (challenges: readonly Dns01Challenge[], { signal }: Call) => {
+    signal.throwIfAborted();
+    const delegations: (Delegation & { value: string })[] = [];
+    for (const target of challenges) {
+      const account = await accountOf(target.identifier.value);
+      if (account === undefined)
+        throw errors.accountMissing(target.identifier.value, accounts.place);
+      delegations.push({ target, account, value: target.recordValue });
+    }
+    checkCnames(delegations);
+    await publish(delegations, signal);
+    return delegations.map(({ account: { subdomain } }) => ({ subdomain }));
+  };
+  return {
+    async preflight(targets, { signal }) {
+      const delegations: Delegation[] = [];
+      for (const target of targets) {
+        const name = target.identifier.value;
+        const account = (await accountOf(name)) ?? (await register(name, settings, signal));
+        delegations.push({ target, account });
+      }
+      checkCapacity(delegations);
+      checkCnames(delegations);
+      const servers = new Set(delegations.map(({ account }) => serverOf(account, settings)));
+      for (const server of servers) await settings.api.check(server, signal);
+    },
+    async present(challenge, call) {
+      const [receipt] = await presentAll([challenge], call);
+      if (receipt === undefined) throw new RangeError("one challenge, no receipt");
+      return receipt;
+    },
+    presentAll,
+    /** acme-dns cannot delete a value: it stays until two others have been set. */
+    async cleanup(challenge) {
+      release(challenge.recordValue);
+    },
+  };
+}
+
+/** Registers an account and saves it before anything else is done. */
+async function register(
+  name: string,
+  { server, allowlist, api, accounts, log }: SolverSettings,
+  signal: AbortSignal,
+): Promise<Account> {
+  if (server === undefined) throw errors.serverMissing(`register an account for ${name}`);
+  await accounts.assertWritable();
+  await api.check(server, signal);
+  const account = await accounts.add(name, await api.register(server, allowlist, signal));
+  const { fulldomain } = account;
+  log.info(`registered ${fulldomain} for ${name} at ${server}; saved in ${accounts.place}`, {
+    step: "preflight",
+    identifier: name,
+  });
+  return account;
+}
+
+/** Throws one Problem with the records of all names whose CNAME is missing or leads elsewhere. */
+function checkCnames(delegations: readonly Delegation[]): void {
+  const faults = new Set<string>();
+  const records = new Set<string>();
+  for (const { target, account } of delegations) {
+    const { validationName = "", recordName = "" } = target;
+    if (isTarget(account, recordName)) continue;
+    const expected = targetOf(account);
+    faults.add(
+      recordName === validationName
+        ? `${validationName} has no CNAME to ${expected}`
+        : `The CNAME of ${validationName} leads to ${recordName}., not to ${expected}`,
+    );
+    records.add(`${validationName}. CNAME ${expected}`);
+  }
+  if (faults.size === 0) return;
+  throw errors.cnameNeeded([...faults], [...records]);
+}
+
+/** Throws a Problem if more values are needed at once than an account serves. */
+function checkCapacity(delegations: readonly Delegation[]): void {
+  for (const [, group] of Map.groupBy(delegations, ({ account }) => account.subdomain)) {
+    const [first] = group;
+    if (first === undefined || group.length <= maxValues) continue;
+    const names = group.map(
+      ({ target: { identifier, wildcard } }) => (wildcard ? "*." : "") + identifier.value,
+    );
+    throw errors.tooManyNames(names, targetOf(first.account));
+  }
+}
+
+/** acme-dns keeps times in whole seconds, so of two values set in one second it may replace the newer. Milliseconds. */
+const updateInterval = 1_100;
+
+interface PendingValue extends Delegation {
+  readonly value: string;
+}
+
+/** Reserves all values of a call at once, then sets them account by account. */
+function publisher(settings: SolverSettings) {
+  const bySubdomain = new Map<string, TxtValues>();
+  const inTurn = inTurns();
+  const valuesOf = (subdomain: string) => {
+    const values = bySubdomain.get(subdomain) ?? txtValues();
+    bySubdomain.set(subdomain, values);
+    return values;
+  };
+  const publish = async (pending: readonly PendingValue[], signal: AbortSignal) => {
+    checkCapacity(pending);
+    const groups = [...Map.groupBy(pending, ({ account }) => account.subdomain)];
+    // Always in the same order, so that two calls never wait for each other.
+    for (const [subdomain, group] of groups.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      const values = group.map(({ value }) => value);
+      await valuesOf(subdomain).reserve(values, signal);
+    }
+    await Promise.all(
+      groups.map(async ([subdomain, group]) => {
+        for (const one of group)
+          await inTurn(subdomain, () => update(one, valuesOf(subdomain), settings, signal));
+      }),
+    );
+  };
+  const release = (value: string) => {
+    for (const values of bySubdomain.values()) values.release(value);
+  };
+  return { publish, release };
+}
+
+/** A published value is not sent again: that would push out the other one. */
+async function update(
+  { account, value, target }: PendingValue,
+  values: TxtValues,
+  settings: SolverSettings,
+  signal: AbortSignal,
+): Promise<void> {
+  if (values.published.has(value)) return;
+  const { api, log } = settings;
+  const server = serverOf(account, settings);
+  const wait = values.updatedAt + updateInterval - performance.now();
+  if (wait > 0) await sleep(wait, undefined, { signal });
+  const answered = await api.update(server, account, value, signal);
+  values.updatedAt = performance.now();
+  values.published.add(value);
+  if (answered) return;
+  log.warn(
+    `${server} did not answer the update for ${target.validationName}. It is not sent again, since that could push out another value; the DNS will show whether it arrived`,
+    { step: "present", identifier: target.identifier.value },
+  );
+}
+
+function serverOf(account: Account, { server, accounts }: SolverSettings): string {
+  const url = account.server ?? server;
+  if (url === undefined) throw errors.serverMissing(`use the account ${account.username}`);
+  if (/^https?:\/\//i.test(url) && URL.canParse(url)) return url;
+  throw errors.invalidServerUrl(account, url, accounts.place);
+}
+
 function fixedAccount({
   username,
   password,
   subdomain,
   fulldomain,
 }: OptionsOf<typeof options>): Account | undefined {
-  const parts = { username, password, subdomain };
-  const missing = Object.entries(parts).flatMap(([name, value]) =>
-    value === undefined ? [name] : [],
-  );
+  const parts = Object.entries({ username, password, subdomain });
+  const missing = parts.flatMap(([name, value]) => (value === undefined ? [name] : []));
   if (missing.length === 3 && fulldomain === undefined) return undefined;
   if (username !== undefined && password !== undefined && subdomain !== undefined) {
     return { username, password, subdomain, fulldomain, server: undefined };
   }
   throw new Problem("config", {
     detail: `The acme-dns solver's account is incomplete: ${missing.join(", ")} missing.`,
-    hint: "Give username, password and subdomain as the server's /register returned them, or none of them.",
+    hint: "Set username, password and subdomain from the response of /register, or none of them.",
   });
 }

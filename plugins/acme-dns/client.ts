@@ -1,0 +1,119 @@
+/** The three calls of the acme-dns HTTP API. */
+import { Problem, type Log } from "acmectl/plugin";
+import { codeOf, isRecord } from "acmectl/plugin/http";
+import { accountFrom, type Account } from "./accounts.ts";
+import { notRegistered, notUpdated, redirected, unreachable } from "./errors.ts";
+
+export interface Api {
+  /** Rejects with a Problem if there is no response. */
+  check(server: string, signal: AbortSignal): Promise<void>;
+  register(server: string, allowlist: readonly string[], signal: AbortSignal): Promise<Account>;
+  /** False if the request was sent but not answered: then only the DNS shows whether the value was set. */
+  update(server: string, account: Account, value: string, signal: AbortSignal): Promise<boolean>;
+}
+
+/** No request is retried: a repeated update would push out the other value. `timeout` in milliseconds. */
+export function apiOf(timeout: number, log: Log): Api {
+  const ask = (server: string, path: string, request: RequestInit, signal: AbortSignal) =>
+    exchange(`${server.replace(/\/+$/, "")}/${path}`, request, timeout, signal);
+  return {
+    async check(server, signal) {
+      if (isPlain(server))
+        log.warn(`${server} is not https: others on the network can take over its accounts`);
+      // Old servers do not have /health; any response is enough.
+      await ask(server, "health", {}, signal);
+    },
+    async register(server, allowlist, signal) {
+      const body = allowlist.length === 0 ? "" : JSON.stringify({ allowfrom: allowlist });
+      const response = await ask(server, "register", { method: "POST", body }, signal);
+      const done = response.status === 201 || response.status === 200;
+      const account = done ? accountFrom(response.json) : undefined;
+      if (account?.fulldomain === undefined) throw notRegistered(server, response, allowlist);
+      return { ...account, server };
+    },
+    async update(server, account, value, signal) {
+      const { username, password, subdomain } = account;
+      const credentials = { "x-api-user": username, "x-api-key": password };
+      const headers = { ...credentials, "content-type": "application/json" };
+      const body = JSON.stringify({ subdomain, txt: value });
+      const request = { method: "POST", headers, body };
+      try {
+        const response = await ask(server, "update", request, signal);
+        const { status, json } = response;
+        if (status === 200 && isRecord(json) && json["txt"] === value) return true;
+        throw notUpdated(server, account, response);
+      } catch (error) {
+        if (Problem.is(error) && mayHaveArrived(error.cause)) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  /** Undefined if the body is not JSON. */
+  readonly json: unknown;
+}
+
+/** True for time-outs and broken connections; after any other error the request was not sent. */
+function mayHaveArrived(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  return cause.name === "TimeoutError" || broken.has(codeOf(cause.cause));
+}
+
+const broken = new Set([
+  "ECONNRESET",
+  "EPIPE",
+  "UND_ERR_SOCKET",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+]);
+
+async function exchange(
+  url: string,
+  request: RequestInit,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<ApiResponse> {
+  signal.throwIfAborted();
+  try {
+    const response = await fetch(url, {
+      ...request,
+      redirect: "manual",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
+    });
+    const { status } = response;
+    if (status >= 300 && status < 400) throw redirected(url, response.headers.get("location"));
+    return { status, json: jsonOf(await bodyOf(response)) };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw Problem.is(error) ? error : unreachable(url, error);
+  }
+}
+
+const longestBody = 65_536;
+
+async function bodyOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > longestBody) return "";
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isPlain(server: string): boolean {
+  const { protocol, hostname } = new URL(server);
+  return protocol === "http:" && !/^(localhost|127\.|\[::1\])/.test(hostname);
+}
