@@ -1,4 +1,4 @@
-/** One server, many questions at once: TCP on one connection, or UDP with TCP behind it. */
+/** Concurrent exchanges with one server, over one TCP connection, or UDP with a fallback to TCP. */
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
@@ -7,23 +7,23 @@ export interface Endpoint {
   readonly host: string;
   readonly port: number;
   readonly protocol: "tcp" | "udp";
-  /** Milliseconds for one answer. */
+  /** Milliseconds for one response. */
   readonly timeout: number;
 }
 
 export interface Connection {
-  /** Send a message, and resolve with the first answer of the same id that `accept` takes; what it throws rejects. */
+  /** Sends a message and resolves with the first response with its id that `accept` returns true for. Rejects with what it throws. */
   exchange(message: Buffer, accept: (answer: Buffer) => boolean): Promise<Buffer>;
   close(): void;
 }
 
-/** No answer; the message says why. */
+/** There is no response; the message is the reason. */
 export class NoAnswer extends Error {}
 
-/** What fits into a datagram that every server accepts. */
+/** Bytes that every server accepts in a datagram. */
 const datagram = 512;
 
-/** Open when first needed. Closing, or the signal, fails whatever is under way. */
+/** Connects when first needed. `close` and the signal end all exchanges. */
 export function openConnection(endpoint: Endpoint, signal: AbortSignal): Connection {
   const open: { tcp?: Channel; udp?: Channel } = {};
   const overTcp = async (message: Buffer, accept: Accept): Promise<Buffer> => {
@@ -32,7 +32,7 @@ export function openConnection(endpoint: Endpoint, signal: AbortSignal): Connect
     try {
       return await waitFor(open.tcp, message, accept, endpoint, signal);
     } catch (error) {
-      // A server may close an idle connection at any time (RFC 7766 §6.2.3); all we send can be sent twice.
+      // A server may close an idle connection at any time (RFC 7766 §6.2.3); every message may be sent twice.
       if (!used || !(error instanceof NoAnswer) || error.message !== closed) throw error;
       open.tcp = tcpChannel(endpoint);
       return waitFor(open.tcp, message, accept, endpoint, signal);
@@ -65,7 +65,7 @@ interface Channel {
   send(message: Buffer): void;
   usable(): boolean;
   close(): void;
-  /** Called with each message, and with the error that ends the channel. */
+  /** Called with each message and with the error that ends the channel. */
   readonly listeners: Set<{ take(answer: Buffer): void; fail(error: Error): void }>;
 }
 
@@ -105,7 +105,7 @@ function tcpChannel({ host, port }: Endpoint): Channel {
 
 async function udpChannel({ host, port }: Endpoint): Promise<Channel> {
   const { address, family } = await lookup(host).catch((error: unknown) => {
-    throw new NoAnswer(`no address for ${host}`, { cause: error });
+    throw new NoAnswer(`the host name ${host} has no address`, { cause: error });
   });
   const socket = createSocket(family === 6 ? "udp6" : "udp4");
   const listeners: Channel["listeners"] = new Set();
@@ -144,11 +144,11 @@ function waitFor(
     const listener = {
       take(answer: Buffer) {
         const same = answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0);
-        if (same) judge(answer);
+        if (same) check(answer);
       },
       fail,
     };
-    const judge = (answer: Buffer) => {
+    const check = (answer: Buffer) => {
       try {
         if (accept(answer)) finish(() => resolve(answer));
       } catch (error) {
@@ -157,7 +157,7 @@ function waitFor(
     };
     const stop = () => finish(() => reject(signal.reason));
     const timer = setTimeout(
-      () => fail(new NoAnswer(`no answer within ${timeout / 1000} s`)),
+      () => fail(new NoAnswer(`no response within ${timeout / 1000} s`)),
       timeout,
     );
     channel.listeners.add(listener);
@@ -169,12 +169,12 @@ function waitFor(
 function reasonOf(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case "ECONNREFUSED":
-      return "nothing listens there";
+      return "connection refused";
     case "ECONNRESET":
     case "EPIPE":
       return closed;
     case "ENOTFOUND":
-      return "the host name is not known";
+      return "the host name does not exist";
     default:
       return error.code ?? error.message;
   }

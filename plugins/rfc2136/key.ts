@@ -1,6 +1,7 @@
-/** TSIG keys as users have them: three options, one line, or a file of tsig-keygen. */
+/** Reads TSIG keys: from three options, one line, or a key file. */
 import { readFile } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
+import { systemReason } from "acmectl/plugin/http";
 import { algorithms } from "./tsig.ts";
 import type { Algorithm, TsigKey } from "./tsig.ts";
 
@@ -12,13 +13,13 @@ export interface KeyOptions {
   readonly tsigFile: string | undefined;
 }
 
-/** The key that the options name; undefined when they name none. Half a key, or two, is a Problem. */
+/** The key from the options; undefined if none is set. Half a key, or two, is a Problem. */
 export async function keyFrom(options: KeyOptions): Promise<TsigKey | undefined> {
   const { tsigKey, tsigKeyName, tsigSecret, tsigFile } = options;
   const ways = Object.entries({ tsigKey, tsigSecret, tsigFile }).flatMap(([name, value]) =>
     value === undefined ? [] : [name],
   );
-  if (ways.length > 1) throw wrong(`${ways.join(" and ")} are both given.`, "Keep one of them.");
+  if (ways.length > 1) throw wrong(`${ways.join(" and ")} are both set.`, "Remove one of them.");
   if (tsigKey !== undefined) return parseKey(tsigKey, "the option tsigKey", options);
   if (tsigFile !== undefined) {
     return parseKey(await readKeyFile(tsigFile), `the key file ${tsigFile}`, options);
@@ -27,12 +28,15 @@ export async function keyFrom(options: KeyOptions): Promise<TsigKey | undefined>
     return makeKey(tsigKeyName, options.tsigAlgorithm, tsigSecret, "the option tsigSecret");
   }
   if (tsigSecret !== undefined) {
-    throw wrong("tsigSecret is given without tsigKeyName.", "Set tsigKeyName to the key's name.");
+    throw wrong(
+      "tsigSecret is set without tsigKeyName.",
+      "Set tsigKeyName to the name of the key.",
+    );
   }
   if (tsigKeyName !== undefined) {
     throw wrong(
-      `tsigKeyName is ${tsigKeyName}, but there is no secret to it.`,
-      "Set tsigSecret, or tsigFile to the key file of tsig-keygen.",
+      `tsigKeyName is ${tsigKeyName}, but its secret is not set.`,
+      "Set tsigSecret, or tsigFile to the key file from tsig-keygen.",
     );
   }
   return undefined;
@@ -43,8 +47,8 @@ async function readKeyFile(file: string): Promise<string> {
     return await readFile(file, "utf8");
   } catch (error) {
     throw new Problem("machine", {
-      detail: `The TSIG key file ${file} cannot be read (${codeOf(error)}).`,
-      hint: "Check that it exists and that this user may read it.",
+      detail: `Cannot read the TSIG key file ${file}: ${systemReason(error)}.`,
+      hint: "Check the path, and that this user can read the file.",
       cause: error,
     });
   }
@@ -60,7 +64,7 @@ function parseKey(text: string, source: string, options: KeyOptions): TsigKey {
 }
 
 function keyInFile(text: string, source: string, wanted: string | undefined): TsigKey {
-  // Base64 may hold two slashes: what is quoted is no comment.
+  // Base64 may have two slashes, so a quoted string is not a comment.
   const plain = text.replaceAll(/"[^"]*"|\/\*[\s\S]*?\*\/|(?:\/\/|#).*$/gm, (part) =>
     part.startsWith('"') ? part : "",
   );
@@ -77,7 +81,7 @@ function keyInFile(text: string, source: string, wanted: string | undefined): Ts
   const [key, ...more] = named;
   if (key === undefined && wanted !== undefined && keys.length > 0) {
     const names = keys.map(({ name }) => name).join(", ");
-    throw wrong(`There is no key ${wanted} in ${source}, only ${names}.`, "Mend tsigKeyName.");
+    throw wrong(`There is no key ${wanted} in ${source}, only ${names}.`, "Fix tsigKeyName.");
   }
   if (more.length > 0) {
     const names = named.map(({ name }) => name).join(", ");
@@ -95,7 +99,7 @@ function makeKey(
 ): TsigKey {
   const key = plainName(name);
   if (!/^[a-z0-9_.-]{1,253}$/.test(key))
-    throw wrong("The TSIG key's name is no domain name.", spell);
+    throw wrong("The name of the TSIG key is not a domain name.", spell);
   const compact = secret.replaceAll(/\s/g, "");
   const bytes = Buffer.from(compact, "base64");
   const base64 = /^[A-Za-z0-9+/]+={0,2}$/.test(compact) && bytes.length > 0;
@@ -110,7 +114,7 @@ function algorithmFrom(text: string): Algorithm {
   const known = `hmac-${letters}`;
   if (isAlgorithm(known)) return known;
   const all = Object.keys(algorithms).join(", ");
-  throw wrong(`The TSIG algorithm ${text} is not known.`, `Write one of ${all}.`);
+  throw wrong(`The TSIG algorithm ${text} is unknown.`, `Use one of ${all}.`);
 }
 
 function isAlgorithm(text: string): text is Algorithm {
@@ -119,19 +123,15 @@ function isAlgorithm(text: string): text is Algorithm {
 
 const plainName = (name: string) => name.toLowerCase().replace(/\.$/, "");
 const spell =
-  "Copy name, algorithm and secret from the server's key clause, as tsig-keygen wrote it.";
+  "Copy name, algorithm and secret from the key clause of the server, as written by tsig-keygen.";
 
 function unreadable(source: string): Problem {
   return wrong(
     `There is no TSIG key in ${source}.`,
-    'Expected is the output of tsig-keygen, key "name" { algorithm hmac-sha256; secret "…"; };, or ALGORITHM:NAME:SECRET.',
+    'Use the output of tsig-keygen, key "name" { algorithm hmac-sha256; secret "…"; };, or ALGORITHM:NAME:SECRET.',
   );
 }
 
 function wrong(detail: string, hint: string): Problem {
   return new Problem("config", { detail, hint });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }

@@ -1,4 +1,4 @@
-/** DNS messages as far as UPDATE needs them (RFC 1035 §4, RFC 2136 §2). */
+/** DNS messages for UPDATE and its queries (RFC 1035 §4, RFC 2136 §2). */
 
 export const type = { NS: 2, CNAME: 5, SOA: 6, TXT: 16, OPT: 41, TSIG: 250, ANY: 255 } as const;
 const inClass = { IN: 1, NONE: 254, ANY: 255 } as const;
@@ -28,23 +28,23 @@ export interface Message {
   readonly additionals: readonly ResourceRecord[];
 }
 
-/** A question for one name and type, without recursion. */
+/** A query for one name and type, without recursion. */
 export function encodeQuery(id: number, name: string, wanted: number): Buffer {
   const opt = Buffer.from([0, 0, type.OPT, 1232 >> 8, 1232 & 0xff, 0, 0, 0, 0, 0, 0]);
   const question = [encodeName(name), shorts(wanted, inClass.IN)];
   return Buffer.concat([shorts(id, 0, 1, 0, 0, 1), ...question, opt]);
 }
 
-/** One value of a TXT record, to be added or deleted. */
+/** One TXT value to add or delete. */
 export interface TxtChange {
   readonly kind: "add" | "delete";
   readonly name: string;
   readonly value: string;
-  /** Seconds; of no meaning for a deletion. */
+  /** Seconds; ignored for a deletion. */
   readonly ttl: number;
 }
 
-/** UPDATE a zone: exactly these values, nothing else at their names (RFC 2136 §2.5.1, §2.5.4). */
+/** An UPDATE of exactly these values, which keeps all others (RFC 2136 §2.5.1, §2.5.4). */
 export function encodeUpdate(id: number, zone: string, changes: readonly TxtChange[]): Buffer {
   return Buffer.concat([
     shorts(id, 5 << 11, 1, 0, changes.length, 0),
@@ -69,7 +69,7 @@ function encodeChange({ kind, name, value, ttl }: TxtChange): Buffer {
   ]);
 }
 
-/** Uncompressed and in lower case, as TSIG wants it (RFC 8945 §4.3.3). */
+/** Uncompressed and in lower case, as TSIG requires (RFC 8945 §4.3.3). */
 export function encodeName(name: string): Buffer {
   const labels = name.toLowerCase().split(".");
   const parts = labels.filter((label) => label !== "").map((label) => Buffer.from(label, "latin1"));
@@ -86,7 +86,7 @@ export function shorts(...numbers: readonly number[]): Buffer {
   return buffer;
 }
 
-/** Read a message; throws RangeError for bytes that are none. */
+/** Reads a message. Throws RangeError if the bytes are not a message. */
 export function decode(bytes: Buffer): Message {
   const flags = bytes.readUInt16BE(2);
   const [questions, ...counts] = [4, 6, 8, 10].map((at) => bytes.readUInt16BE(at));
@@ -139,7 +139,7 @@ function decodeRecord(bytes: Buffer, offset: number): { record: ResourceRecord; 
   return { record, end };
 }
 
-/** The name at an offset, and where it ends; pointers may only lead backwards, so that no message loops. */
+/** The name at an offset and its end. Pointers must lead backwards, so that no message loops. */
 export function decodeName(bytes: Buffer, offset: number): { name: string; end: number } {
   const labels: string[] = [];
   let end: number | undefined;
@@ -162,7 +162,7 @@ export function decodeName(bytes: Buffer, offset: number): { name: string; end: 
   }
 }
 
-/** The strings of a TXT record in one. */
+/** The strings of a TXT record, joined. */
 export function txtOf({ data }: ResourceRecord): string {
   let text = "";
   for (let at = 0; at < data.length; at += 1 + (data[at] ?? 0)) {
@@ -173,7 +173,7 @@ export function txtOf({ data }: ResourceRecord): string {
 
 const rcodes = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN"];
 
-/** `NOTAUTH` and the like. */
+/** Name of a response code, such as `NOTAUTH`. */
 export function nameOfRcode(rcode: number): string {
   return [...rcodes, "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE"][rcode] ?? `RCODE${rcode}`;
 }

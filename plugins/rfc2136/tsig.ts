@@ -22,23 +22,23 @@ export interface TsigKey {
 
 export interface Signed {
   readonly bytes: Buffer;
-  /** The request's MAC: the answer's covers it. */
+  /** MAC of the request, which the MAC of the response covers. */
   readonly mac: Buffer;
 }
 
-/** What an answer's signature says. */
+/** Result of checking the signature of a response. */
 export type Verdict =
   | { readonly kind: "good" }
   | { readonly kind: "unsigned" }
   | { readonly kind: "forged" }
-  /** The server could not accept our signature; for BADTIME with its own clock, seconds since 1970. */
-  | { readonly kind: "error"; readonly error: TsigError; readonly serverTime?: number };
+  /** The server did not accept the signature; with its clock for BADTIME, in seconds since 1970. */
+  | { readonly kind: "error"; readonly error: TsigError; readonly serverTime?: number | undefined };
 export type TsigError = "BADSIG" | "BADKEY" | "BADTIME" | "BADTRUNC" | `error ${number}`;
 
-/** Seconds by which clocks may differ; what all implementations use. */
+/** Seconds that clocks may differ, as in other implementations. */
 const fudge = 300;
 
-/** Append a TSIG record. `time` in seconds since 1970. */
+/** Appends a TSIG record. `time` in seconds since 1970. */
 export function sign(message: Buffer, key: TsigKey, time: number): Signed {
   const variables = { time, fudge, error: 0, other: Buffer.alloc(0) };
   const mac = macOf(message, key, variables);
@@ -58,13 +58,13 @@ export function sign(message: Buffer, key: TsigKey, time: number): Signed {
   return { bytes, mac };
 }
 
-/** Check an answer against the key and the request's MAC. `now` in seconds since 1970. */
+/** Checks a response with the key and the MAC of the request. `now` in seconds since 1970. */
 export function verify(bytes: Buffer, key: TsigKey, requestMac: Buffer, now: number): Verdict {
   const message = decode(bytes);
   const tsig = tsigOf(message, bytes);
   if (tsig === undefined) return { kind: "unsigned" };
   const wrongKey = tsig.name !== key.name || tsig.algorithm !== algorithms[key.algorithm].wire;
-  // BADSIG and BADKEY come without a MAC: there is nothing that both sides could have signed.
+  // BADSIG and BADKEY come without a MAC (RFC 8945 §5.3.2).
   if (tsig.error === 16 || tsig.error === 17)
     return { kind: "error", error: errorName(tsig.error) };
   if (wrongKey) return { kind: "forged" };
@@ -75,8 +75,8 @@ export function verify(bytes: Buffer, key: TsigKey, requestMac: Buffer, now: num
   const mac = macOf(Buffer.concat([prefix, plain]), key, tsig);
   if (mac.length !== tsig.mac.length || !timingSafeEqual(mac, tsig.mac)) return { kind: "forged" };
   if (tsig.error !== 0) {
-    const clock = tsig.other.length === 6 ? { serverTime: tsig.other.readUIntBE(0, 6) } : {};
-    return { kind: "error", error: errorName(tsig.error), ...clock };
+    const serverTime = tsig.other.length === 6 ? tsig.other.readUIntBE(0, 6) : undefined;
+    return { kind: "error", error: errorName(tsig.error), serverTime };
   }
   return Math.abs(now - tsig.time) > tsig.fudge ? { kind: "forged" } : { kind: "good" };
 }
@@ -109,7 +109,7 @@ interface Tsig extends Variables {
   offset: number;
 }
 
-/** The TSIG record, which must be the very last one (RFC 8945 §5.1). */
+/** The TSIG record, which must be the last record (RFC 8945 §5.1). */
 function tsigOf(message: Message, bytes: Buffer): Tsig | undefined {
   const record = message.additionals.at(-1);
   if (record?.type !== type.TSIG) return undefined;

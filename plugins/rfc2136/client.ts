@@ -1,14 +1,15 @@
-/** Talking to the zone's primary server: what stands at a name, which zone holds it, and updates. */
+/** The zone's primary server: what it has at a name, which zone holds the name, and updates. */
 import { randomInt } from "node:crypto";
-import { isIPv6 } from "node:net";
-import { Problem } from "acmectl/plugin";
+import { isIP, isIPv6 } from "node:net";
+import type { Log } from "acmectl/plugin";
 import { NoAnswer, openConnection } from "./connection.ts";
 import type { Connection, Endpoint } from "./connection.ts";
+import * as errors from "./errors.ts";
+import type { UpdateAnswer } from "./errors.ts";
 import { decode, encodeQuery, encodeUpdate, nameOfRcode, txtOf, type } from "./message.ts";
 import type { Message, TxtChange } from "./message.ts";
 import { sign, verify } from "./tsig.ts";
 import type { TsigKey } from "./tsig.ts";
-import type { UpdateAnswer } from "./problems.ts";
 
 export interface PrimarySettings extends Endpoint {
   readonly key: TsigKey | undefined;
@@ -17,26 +18,26 @@ export interface PrimarySettings extends Endpoint {
   readonly now: () => number;
 }
 
-/** What the server has at a name. */
-export type Sight =
+/** What the server answers about a name. */
+export type LookupResult =
   | {
       readonly kind: "here";
-      /** The zone that says so, if the answer tells. */
+      /** The zone, if the answer has its SOA record. */
       readonly zone: string | undefined;
       readonly values: readonly string[];
-      /** Of the TXT records that are there. */
+      /** Of the existing TXT records. */
       readonly ttl: number | undefined;
     }
   | { readonly kind: "cname"; readonly target: string }
   | { readonly kind: "delegated"; readonly child: string; readonly servers: readonly string[] }
-  /** It does not serve the name, or not to us. */
+  /** It does not serve the name, or not to this client. */
   | { readonly kind: "elsewhere"; readonly rcode: string };
 
 export interface Primary {
   /** `HOST:PORT` */
   readonly name: string;
-  look(name: string): Promise<Sight>;
-  /** The zone that holds the name; undefined when the server serves none. */
+  look(name: string): Promise<LookupResult>;
+  /** The zone that holds the name; undefined if the server has none. */
   findZone(name: string): Promise<string | undefined>;
   update(zone: string, changes: readonly TxtChange[]): Promise<UpdateAnswer>;
   close(): void;
@@ -47,14 +48,14 @@ export function nameOfServer({ host, port }: Endpoint): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Nothing is sent before the first question. */
+/** Sends nothing before the first query. */
 export function openPrimary(settings: PrimarySettings, signal: AbortSignal): Primary {
   const connection = openConnection(settings, signal);
   const ask = (name: string, wanted: number) => query(connection, settings, name, wanted);
   const send = (message: Buffer) => update(connection, settings, message);
   return {
     name: nameOfServer(settings),
-    look: async (name) => sightOf(await ask(name, type.TXT), name),
+    look: async (name) => resultOf(await ask(name, type.TXT), name),
     async findZone(name) {
       for (let at = name; at !== ""; at = at.replace(/^[^.]*\.?/, "")) {
         const zone = zoneIn(await ask(at, type.SOA), at);
@@ -67,7 +68,7 @@ export function openPrimary(settings: PrimarySettings, signal: AbortSignal): Pri
   };
 }
 
-function sightOf(message: Message, name: string): Sight {
+function resultOf(message: Message, name: string): LookupResult {
   const rcode = nameOfRcode(message.rcode);
   const { answers, authorities, authoritative } = message;
   if (!authoritative) {
@@ -88,21 +89,21 @@ function sightOf(message: Message, name: string): Sight {
   };
 }
 
-/** The owner of the SOA: an apex answers with its own, a zone says with its own that it lacks something. */
+/** The owner of the SOA record in the answer of an apex, or in a negative answer. */
 function zoneIn(
   { authoritative, answers, authorities }: Message,
   name: string,
 ): string | undefined {
   if (!authoritative) return undefined;
   const own = answers.find((record) => record.type === type.SOA && record.name === name);
-  // A CNAME's answer may carry the SOA of its target's zone.
+  // The answer for a CNAME may have the SOA of the zone of its target.
   const denied = answers.length === 0 ? authorities : [];
   const zone = own?.name ?? denied.find((record) => record.type === type.SOA)?.name;
   return zone !== undefined && isWithin(name, zone) ? zone : undefined;
 }
 
-/** True when `name` is `zone` or lies below it. */
-export function isWithin(name: string, zone: string): boolean {
+/** True if `name` is `zone` or lies below it. */
+function isWithin(name: string, zone: string): boolean {
   return name === zone || name.endsWith(`.${zone}`);
 }
 
@@ -117,7 +118,7 @@ async function query(
   if (key === undefined) return exchange(connection, settings, plain());
   if (!signQuery) {
     const message = await exchange(connection, settings, plain());
-    // A view that is chosen by the key refuses those who show none.
+    // A view that is selected by key refuses unsigned queries.
     if (message.authoritative || nameOfRcode(message.rcode) !== "REFUSED") return message;
   }
   const { bytes } = sign(plain(), key, seconds(settings));
@@ -157,33 +158,71 @@ async function answerTo(
   try {
     return await connection.exchange(message, (bytes) => {
       const answer = decode(bytes);
-      // An answer to an UPDATE may leave out what it answers (RFC 2136 §3.8).
+      // A response to an UPDATE may omit the question (RFC 2136 §3.8).
       return answer.isResponse && (answer.question === question || answer.question === "");
     });
   } catch (error) {
-    if (error instanceof NoAnswer) throw unreachable(settings, error);
-    if (error instanceof RangeError) throw garbled(settings, error);
+    if (error instanceof NoAnswer)
+      throw errors.unreachable(nameOfServer(settings), settings, error);
+    if (error instanceof RangeError) throw errors.garbled(nameOfServer(settings), error);
     throw error;
   }
 }
 
-function unreachable(settings: PrimarySettings, error: NoAnswer): Problem {
-  const { protocol, host, port } = settings;
-  const way = protocol.toUpperCase();
-  return new Problem("network", {
-    detail: `The DNS server ${nameOfServer({ ...settings })} cannot be asked by ${way}: ${error.message}.`,
-    hint: `Check the options server (${host}) and port (${port}), that the server runs, and that firewalls let ${way} through.`,
-    cause: error,
-  });
-}
-
-function garbled(settings: PrimarySettings, error: RangeError): Problem {
-  return new Problem("network", {
-    detail: `${nameOfServer(settings)} does not answer as a DNS server: ${error.message}.`,
-    hint: "Check the options server and port.",
-    cause: error,
-  });
-}
-
 const newId = () => randomInt(0x1_0000);
 const seconds = ({ now }: PrimarySettings) => Math.floor(now() / 1000);
+
+export interface Place {
+  readonly name: string;
+  readonly zone: string;
+  /** Of the existing TXT records, which all have the same one; it is kept. */
+  readonly ttl: number | undefined;
+  /** False if the server refuses queries, so that the record cannot be read back. */
+  readonly readable: boolean;
+}
+
+/** Finds the zone and looks at the name. Rejects with a Problem if a TXT record there would be invisible. */
+export async function placeOf(
+  primary: Primary,
+  name: string,
+  { zone: fixed, log }: { readonly zone: string | undefined; readonly log: Log },
+): Promise<Place> {
+  if (fixed !== undefined && !isWithin(name, fixed)) throw errors.outsideZone(name, fixed);
+  const found = await primary.look(name);
+  if (found.kind === "cname") throw errors.besideCname(primary.name, name, found.target);
+  if (found.kind === "delegated") throw errors.delegatedZone(primary.name, name, found);
+  if (found.kind === "here") {
+    const zone = fixed ?? found.zone ?? (await primary.findZone(name));
+    if (zone === undefined) throw errors.notServed(primary.name, name, "no SOA record");
+    return { name, zone, ttl: found.ttl, readable: true };
+  }
+  if (fixed === undefined || found.rcode !== "REFUSED")
+    throw errors.notServed(primary.name, name, found.rcode);
+  log.warn(`${primary.name} refuses queries for ${name}, so the record cannot be read back`);
+  return { name, zone: fixed, ttl: undefined, readable: false };
+}
+
+/** Reads `ns1.example.com`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */
+export function endpointOf(
+  server: string,
+  port: number | undefined,
+): { host: string; port: number } {
+  const { host, own } = parsed(server.trim());
+  if (host === undefined) {
+    throw errors.invalidServer(server);
+  }
+  if (own !== undefined && port !== undefined && own !== port) {
+    throw errors.twoPorts(own, port);
+  }
+  return { host, port: own ?? port ?? 53 };
+}
+
+function parsed(text: string): { host?: string; own?: number } {
+  if (isIP(text) !== 0) return { host: text };
+  const [, v6, name, digits] = /^(?:\[(.+)\]|([^:[\]/\s]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const host = v6 ?? name?.replace(/\.$/, "");
+  if (host === undefined || host === "" || (v6 !== undefined && isIP(v6) !== 6)) return {};
+  if (digits === undefined) return { host };
+  const own = Number(digits);
+  return own > 0 && own <= 65_535 ? { host, own } : {};
+}

@@ -1,17 +1,14 @@
-/** Adding and deleting our own values, and nothing else, in as few messages as it takes. */
+/** The UPDATEs of a call: adds and deletes only its own values, in as few messages as possible. */
 import { Problem } from "acmectl/plugin";
-import type { Call, CleanupItem, Dns01Challenge, Log, Solver } from "acmectl/plugin";
-import { endpointOf } from "./endpoint.ts";
+import type { CleanupItem, Dns01Challenge, Log } from "acmectl/plugin";
+import { nameOfServer, placeOf } from "./client.ts";
+import type { Place, Primary, PrimarySettings } from "./client.ts";
+import { isAboutNames, isZoneGone, problemOf } from "./errors.ts";
 import type { TxtChange } from "./message.ts";
-import { placeOf } from "./place.ts";
-import type { Place } from "./place.ts";
-import { nameOfServer, openPrimary } from "./primary.ts";
-import type { Primary, PrimarySettings } from "./primary.ts";
-import { isAboutNames, isZoneGone, problemOf } from "./problems.ts";
 
 /** What undoes a present. */
 export interface Receipt {
-  /** `HOST:PORT` of the primary that was written to. */
+  /** `HOST:PORT` of the primary that has the record. */
   readonly server: string;
   readonly zone: string;
   readonly name: string;
@@ -19,64 +16,25 @@ export interface Receipt {
 }
 
 export interface SolverSettings extends PrimarySettings {
-  /** Fixed by the user; looked up at the server when absent. */
+  /** Set by the user; undefined to look it up at the server. */
   readonly zone: string | undefined;
   /** Seconds. */
   readonly ttl: number;
   readonly log: Log;
 }
 
-/** Changes in one message: far below the 64 KB of TCP, and kind to servers. */
+/** Changes per message, far below the 64 KB of TCP. */
 const mostChanges = 200;
 
-/** A solver on one server with one key. Each call has a connection of its own. */
-export function updatingSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
-  const solver = {
-    preflight: (targets: readonly { recordName?: string }[], call: Call) =>
-      withPrimary(settings, call, (primary) => rehearse(primary, targets, settings)),
-    presentAll: (challenges: readonly Dns01Challenge[], call: Call) =>
-      withPrimary(settings, call, (primary) => publish(primary, challenges, settings)),
-    async cleanupAll(items: readonly CleanupItem<"dns-01", Receipt>[], call: Call) {
-      for (const [server, group] of byServer(items, settings))
-        await withPrimary({ ...settings, ...endpointOf(server, undefined) }, call, (primary) =>
-          withdraw(primary, group, settings),
-        );
-    },
-  };
-  return {
-    ...solver,
-    async present(challenge, call) {
-      const [receipt] = await solver.presentAll([challenge], call);
-      if (receipt === undefined) throw new Error("a present without a receipt");
-      return receipt;
-    },
-    cleanup: (challenge, receipt, call) => solver.cleanupAll([{ challenge, receipt }], call),
-  };
-}
-
-async function withPrimary<T>(
-  settings: SolverSettings,
-  { signal }: Call,
-  work: (primary: Primary) => Promise<T>,
-): Promise<T> {
-  signal.throwIfAborted();
-  const primary = openPrimary(settings, signal);
-  try {
-    return await work(primary);
-  } finally {
-    primary.close();
-  }
-}
-
-/** Delete what never was, at every name: the server checks key and permission, and changes nothing. */
-async function rehearse(
+/** Deletes a value that does not exist at every name: the server checks key and permission, and changes nothing. */
+export async function rehearse(
   primary: Primary,
   targets: readonly { recordName?: string }[],
   settings: SolverSettings,
 ): Promise<void> {
   const names = unique(targets.flatMap(({ recordName }) => recordName ?? []));
   const places = await Promise.all(names.map((name) => placeOf(primary, name, settings)));
-  const value = "acmectl deletes this value to see whether it may";
+  const value = "acmectl deletes this value to check its permission";
   for (const [zone, group] of byZone(places)) {
     for (const part of chunks(group)) {
       const changes = part.map(({ name }) => ({ kind: "delete", name, value, ttl: 0 }) as const);
@@ -85,7 +43,7 @@ async function rehearse(
   }
 }
 
-async function publish(
+export async function publish(
   primary: Primary,
   challenges: readonly Dns01Challenge[],
   settings: SolverSettings,
@@ -115,7 +73,7 @@ async function publish(
   return wanted.map(({ zone, change: { name, value } }) => ({ server, zone, name, value }));
 }
 
-/** One UPDATE; where the server refuses several names together, one by one, to find out which it means. */
+/** One UPDATE. If the server refuses several names at once, repeats them one by one to find out which it refuses. */
 async function apply(
   primary: Primary,
   zone: string,
@@ -126,7 +84,7 @@ async function apply(
   const names = unique(changes.map(({ name }) => name));
   const problem = problemOf(answer, attempt(settings, primary, zone, names));
   if (problem === undefined) {
-    settings.log.debug(`${primary.name} took the changes of zone ${zone}`, { names });
+    settings.log.debug(`${primary.name} updated zone ${zone}`, { names });
     return;
   }
   if (changes.length === 1 || !isAboutNames(answer)) throw problem;
@@ -139,7 +97,7 @@ interface Wanted {
   readonly change: TxtChange;
 }
 
-/** A server may say NOERROR and show nothing: below a delegation, or beside a CNAME that came in between. */
+/** A server may answer NOERROR and ignore the record, below a delegation or beside a CNAME. */
 async function readBack(
   primary: Primary,
   wanted: readonly Wanted[],
@@ -149,8 +107,8 @@ async function readBack(
   await Promise.all(
     wanted.map(async (item) => {
       if (!item.readable) return;
-      const sight = await primary.look(item.change.name);
-      const seen = sight.kind === "here" && sight.values.includes(item.change.value);
+      const found = await primary.look(item.change.name);
+      const seen = found.kind === "here" && found.values.includes(item.change.value);
       if (!seen) lost.push(item);
     }),
   );
@@ -159,12 +117,12 @@ async function readBack(
   for (const { zone, change } of lost) await primary.update(zone, [{ ...change, kind: "delete" }]);
   throw new Problem("solver", {
     detail: `${primary.name} accepted the TXT record at ${lost.map(({ change }) => change.name).join(", ")} in zone ${first.zone}, but does not show it.`,
-    hint: "If the server shows other data to signed queries (views), set signQuery; otherwise look whether the name is delegated or a CNAME.",
+    hint: "If the server selects a view by key, set signQuery; otherwise check whether the name is delegated or a CNAME.",
     retryable: settings.key === undefined,
   });
 }
 
-async function withdraw(
+export async function remove(
   primary: Primary,
   items: readonly CleanupItem<"dns-01", Receipt>[],
   settings: SolverSettings,
@@ -185,34 +143,35 @@ async function withdraw(
         const problem = problemOf(answer, attempt(settings, primary, zone, names));
         if (problem !== undefined) throw problem;
       } else {
-        settings.log.info(
-          `${primary.name} does not have zone ${zone} any more: nothing to clean up`,
-        );
+        settings.log.info(`${primary.name} no longer has zone ${zone}: nothing to clean up`);
       }
     }
   }
 }
 
-/** Where nothing of ours can be, there is nothing to remove. */
+/** The zone of a name without a receipt; undefined if there cannot be a record to remove. */
 async function zoneForCleanup(
   primary: Primary,
   name: string,
   settings: SolverSettings,
 ): Promise<string | undefined> {
   if (settings.zone !== undefined) return settings.zone;
-  const sight = await primary.look(name);
-  if (sight.kind === "here") return sight.zone ?? primary.findZone(name);
-  settings.log.info(`${primary.name} holds no TXT records at ${name}: nothing to clean up`);
+  const found = await primary.look(name);
+  if (found.kind === "here") return found.zone ?? primary.findZone(name);
+  settings.log.info(`${primary.name} has no TXT records at ${name}: nothing to clean up`);
   return undefined;
 }
 
-/** A value stands where it was written, also when the option server has changed since. */
-function byServer(items: readonly CleanupItem<"dns-01", Receipt>[], settings: SolverSettings) {
+/** A record is removed where it was written, even if the option server has changed since. */
+export function byServer(
+  items: readonly CleanupItem<"dns-01", Receipt>[],
+  settings: SolverSettings,
+) {
   const configured = nameOfServer(settings);
   const groups = Map.groupBy(items, ({ receipt }) => receipt?.server ?? configured);
   for (const server of groups.keys())
     if (server !== configured)
-      settings.log.info(`cleaning up at ${server}, which was written to, and not at ${configured}`);
+      settings.log.info(`cleaning up at ${server}, which has the record, not at ${configured}`);
   return groups;
 }
 
