@@ -2,15 +2,14 @@ import { thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
-import { withAccountLock } from "./open.ts";
+import { withAccountLock, type AccountTools } from "./open.ts";
 import { accountOfKey, keepFound } from "./register.ts";
-import type { IssueTools } from "../issue/tools.ts";
 
 /** Take an account over by its key alone (RFC 8555 §7.3.1), to be used before all others at this CA. */
 export async function importAccount(
   key: string,
   issuer: IssuerSetting,
-  tools: IssueTools,
+  tools: AccountTools,
 ): Promise<{ stored: StoredAccount; isNew: boolean }> {
   const { ca, store, clock, signal } = tools;
   const found = await ca.session(key, undefined).find(signal);

@@ -1,10 +1,27 @@
-import type { AccountSession, Directory } from "../acme/acme.ts";
+import type { AccountSession, Ca, Directory, ExternalAccountBinding } from "../acme/acme.ts";
+import { isEmbedded } from "../acme/presets.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { StoredAccount } from "../state/store.ts";
+import type { Store, StoredAccount } from "../state/store.ts";
 import { settleRollover } from "./rollover.ts";
-import type { IssueTools } from "../issue/tools.ts";
+
+/** What work on accounts needs of a run's tools. */
+export interface AccountTools {
+  readonly ca: Ca;
+  readonly store: Store;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Milliseconds to wait for another run that holds a lock; 0 gives up at once. */
+  readonly lockTimeout: number;
+  /** Read from its reference by now; absent where the CA requires none. */
+  readonly eab?: ExternalAccountBinding | undefined;
+  /** Of the account to use; the first usable one when absent. */
+  readonly accountId?: string | undefined;
+}
 
 export interface OpenAccount {
   readonly stored: StoredAccount;
@@ -17,7 +34,10 @@ export interface OpenAccount {
  * The account on the issuer's CA: the one that is stored, else a new one. A new key is on disk before the CA hears of it
  * (RFC 8555 §7.3), under the account's lock, so that two first runs make one account.
  */
-export async function openAccount(issuer: IssuerSetting, tools: IssueTools): Promise<OpenAccount> {
+export async function openAccount(
+  issuer: IssuerSetting,
+  tools: AccountTools,
+): Promise<OpenAccount> {
   const known = await usableAccount(issuer, tools);
   if (isRegistered(known, issuer) && known.nextKey === undefined) return openKnown(known, tools);
   return withAccountLock(issuer.server, tools, async () => {
@@ -30,11 +50,16 @@ export async function openAccount(issuer: IssuerSetting, tools: IssueTools): Pro
 /** Do `work` while no other run registers or changes an account on this CA. */
 export async function withAccountLock<T>(
   directory: string,
-  { store, log, timeouts, signal }: Pick<IssueTools, "store" | "log" | "timeouts" | "signal">,
+  {
+    store,
+    log,
+    lockTimeout,
+    signal,
+  }: Pick<AccountTools, "store" | "log" | "lockTimeout" | "signal">,
   work: () => Promise<T>,
 ): Promise<T> {
   const lock = await store.lock(`account:${directory}`, {
-    wait: timeouts.lock,
+    wait: lockTimeout,
     signal,
     onWait: (holder) =>
       log.info(`waiting for ${holder}, which works on the account`, { step: "account" }),
@@ -49,7 +74,7 @@ export async function withAccountLock<T>(
 /** A stored account as it is used: a change of its key that was cut off is ended first. */
 export async function openStored(
   stored: StoredAccount,
-  tools: Pick<IssueTools, "ca" | "store" | "log" | "timeouts" | "signal">,
+  tools: Pick<AccountTools, "ca" | "store" | "log" | "lockTimeout" | "signal">,
 ): Promise<OpenAccount> {
   if (stored.nextKey === undefined) return openKnown(stored, tools);
   return withAccountLock(stored.directory, tools, async () => {
@@ -59,7 +84,7 @@ export async function openStored(
   });
 }
 
-function openKnown(stored: StoredAccount, { ca }: Pick<IssueTools, "ca">): OpenAccount {
+function openKnown(stored: StoredAccount, { ca }: Pick<AccountTools, "ca">): OpenAccount {
   return { stored, session: ca.session(stored.key, stored.url), created: false };
 }
 
@@ -68,14 +93,14 @@ function isRegistered(
   stored: StoredAccount | undefined,
   { server }: IssuerSetting,
 ): stored is StoredAccount {
-  return stored?.url !== undefined && server !== "local";
+  return stored?.url !== undefined && !isEmbedded(server);
 }
 
 /** Tell the CA of a stored key, or of a new one. A key that it knows already finds its account. The caller holds the lock. */
 export async function enroll(
   issuer: IssuerSetting,
   stored: StoredAccount | undefined,
-  tools: IssueTools,
+  tools: AccountTools,
 ): Promise<OpenAccount> {
   const { ca, store, log, signal } = tools;
   const directory = await ca.directory(signal);
@@ -101,7 +126,7 @@ export async function enroll(
 
 async function usableAccount(
   issuer: IssuerSetting,
-  { store, accountId }: IssueTools,
+  { store, accountId }: AccountTools,
 ): Promise<StoredAccount | undefined> {
   const stored = await store.accounts.ofDirectory(issuer.server);
   const accounts = stored.filter(({ id }) => accountId === undefined || id === accountId);
@@ -119,14 +144,14 @@ async function usableAccount(
 async function newStoredAccount(
   issuer: IssuerSetting,
   contact: readonly string[],
-  { store }: IssueTools,
+  { store }: AccountTools,
 ) {
   const key = await createAccountKey();
   return store.accounts.create({ id: thumbprint(key), directory: issuer.server, key, contact });
 }
 
 /** What the CA wants before newAccount, checked before any key exists (RFC 8555 §7.3.3, §7.3.4). */
-function checkConsent(issuer: IssuerSetting, { meta }: Directory, tools: IssueTools): void {
+function checkConsent(issuer: IssuerSetting, { meta }: Directory, tools: AccountTools): void {
   if (meta.termsOfService !== undefined && !issuer.agreeTos) {
     throw new Problem("usage", {
       title: "The CA's terms of service are not agreed to",

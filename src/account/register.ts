@@ -5,9 +5,8 @@ import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
 import type { Context } from "../context.ts";
-import { openAccount, withAccountLock } from "./open.ts";
+import { openAccount, withAccountLock, type AccountTools } from "./open.ts";
 import { registerAgain } from "./reregister.ts";
-import type { IssueTools } from "../issue/tools.ts";
 
 /** The account as it is stored and as the CA has it. */
 export interface KnownAccount {
@@ -21,7 +20,7 @@ export async function registerAccount(
   issuer: IssuerSetting,
   { accountKey, again }: { accountKey?: string | undefined; again: boolean },
   context: Context,
-  tools: IssueTools,
+  tools: AccountTools,
 ): Promise<KnownAccount> {
   const chosen =
     accountKey === undefined ? tools : await withKey(accountKey, issuer, context, tools);
@@ -35,12 +34,12 @@ export async function registerAccount(
  * The same tools for the account of a key of the user's, which becomes a stored one; its account is found by the key alone (RFC
  * 8555 §7.3.1). Where the CA knows none, it is registered when it is needed.
  */
-export async function withKey(
+export async function withKey<T extends AccountTools>(
   reference: string,
   issuer: IssuerSetting,
   context: Context,
-  tools: IssueTools,
-): Promise<IssueTools> {
+  tools: T,
+): Promise<T> {
   const { env, cwd, mask, signal } = context;
   const pem = await readSecret(reference, { env, folder: cwd, mask, signal, multiline: true });
   const { pem: key } = readPrivateKey(pem, `--account-key (${reference})`);
@@ -65,7 +64,7 @@ export async function keepFound(
   key: string,
   found: Account | undefined,
   { server: directory }: IssuerSetting,
-  { store }: Pick<IssueTools, "store">,
+  { store }: Pick<AccountTools, "store">,
 ): Promise<StoredAccount> {
   if (found !== undefined && found.status !== "valid") {
     throw new Problem("refused", {

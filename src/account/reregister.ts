@@ -2,8 +2,7 @@ import type { Account, AccountSession } from "../acme/acme.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
-import { enroll, type OpenAccount } from "./open.ts";
-import type { IssueTools } from "../issue/tools.ts";
+import { enroll, type AccountTools, type OpenAccount } from "./open.ts";
 
 /**
  * For a CA that has lost the account, or ended it: the stored key is registered once more, and a new one where the CA takes
@@ -12,7 +11,7 @@ import type { IssueTools } from "../issue/tools.ts";
  */
 export async function registerAgain(
   issuer: IssuerSetting,
-  tools: IssueTools,
+  tools: AccountTools,
 ): Promise<OpenAccount> {
   const { ca, store, log, signal, accountId } = tools;
   const all = await store.accounts.ofDirectory(issuer.server);
@@ -35,7 +34,7 @@ export async function registerAgain(
 }
 
 /** What the CA has for the next key of a change that was cut off, or for the key. */
-async function findEither(stored: StoredAccount, { ca, signal }: IssueTools) {
+async function findEither(stored: StoredAccount, { ca, signal }: AccountTools) {
   for (const key of [stored.nextKey, stored.key]) {
     if (key === undefined) continue;
     const found = await findEnded(ca.session(key, undefined), signal);

@@ -1,9 +1,9 @@
 import { createAccountKey } from "../acme/keys.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
-import type { IssueTools } from "../issue/tools.ts";
+import type { AccountTools } from "./open.ts";
 
-type Tools = Pick<IssueTools, "ca" | "store" | "log" | "signal">;
+type Tools = Pick<AccountTools, "ca" | "store" | "log" | "signal">;
 
 /**
  * Give the account a new key (RFC 8555 §7.3.5). It is on disk before the CA hears of it, so a run that is cut off anywhere

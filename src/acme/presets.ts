@@ -76,9 +76,18 @@ export const presets: readonly Preset[] = [
   },
 ];
 
-/** The directory URL for a preset's name or an https URL. A `usage` Problem for anything else. */
+/** `--server` of the CA that is part of acmectl. */
+export const embeddedCa = "local";
+
+/** True for the embedded CA. It runs inside this process and forgets accounts, orders and certificates when it ends. */
+export function isEmbedded(server: string): boolean {
+  return server === embeddedCa;
+}
+
+/** The directory URL for a preset's name or an https URL; the embedded CA keeps its name. A `usage` Problem for anything else. */
 export function resolveServer(text: string): string {
   const given = text.trim();
+  if (isEmbedded(given)) return embeddedCa;
   const preset = presetNamed(given.toLowerCase());
   if (preset !== undefined) return preset.url;
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(given)) return checkedUrl(given);
@@ -87,6 +96,7 @@ export function resolveServer(text: string): string {
 
 /** The directory of the staging environment that belongs to this one; itself when it is one; undefined when none is known. */
 export function stagingOf(url: string): string | undefined {
+  if (isEmbedded(url)) return embeddedCa;
   const preset = presetOf(url);
   if (preset === undefined) return undefined;
   if (preset.name.endsWith("-staging")) return preset.url;
@@ -95,7 +105,7 @@ export function stagingOf(url: string): string | undefined {
 
 /** True for staging environments and the embedded CA: what they issue is trusted by nobody. */
 export function isForTesting(server: string): boolean {
-  return server === "local" || presetOf(server)?.name.endsWith("-staging") === true;
+  return isEmbedded(server) || presetOf(server)?.name.endsWith("-staging") === true;
 }
 
 /** The preset of a directory URL, for titles and for `--eab-…` advice. */
@@ -131,7 +141,7 @@ function checkedUrl(text: string): string {
 }
 
 function unknown(text: string): Problem {
-  const names = [...presets.map(({ name }) => name), "local"];
+  const names = [...presets.map(({ name }) => name), embeddedCa];
   const nearest = closest(text.toLowerCase(), names);
   const near = distance(text.toLowerCase(), nearest) <= Math.max(2, text.length / 2);
   const listed = near ? [nearest, ...names.filter((name) => name !== nearest)] : names;

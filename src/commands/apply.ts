@@ -32,7 +32,7 @@ export const command = defineCommand({
       context,
       {
         store,
-        timeouts: flags.wait ? {} : { lock: 0 },
+        lockTimeout: flags.wait ? undefined : 0,
         dryRun: false,
       },
     );

@@ -1,9 +1,10 @@
 import { composeRequest } from "../request/compose.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
-import { openDryRun, openRealRun } from "../issue/dry-run.ts";
+import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
-import { openTools, type OpenTools } from "../issuer/open.ts";
+import type { IssueTools } from "../issue/tools.ts";
+import { openTools } from "../issuer/open.ts";
 import { withKey } from "../account/register.ts";
 import { goodCurrent } from "../renew/current.ts";
 import { describeHeld } from "../status/describe.ts";
@@ -61,7 +62,7 @@ export const command = defineCommand({
         : openDeployment({ ...context, store: run.store, requests: [request] });
     const tools = await openTools(request.issuer, [request], context, {
       store: run.store,
-      timeouts: flags.wait ? {} : { lock: 0 },
+      lockTimeout: flags.wait ? undefined : 0,
       local: localOf(flags),
       around: deployment.hooks,
     });
@@ -101,7 +102,7 @@ function issueOptions({ force }: Flags): IssueOptions {
 async function handedBack(
   request: CertificateRequest,
   { currentCert, currentKey, force, dryRun }: Flags,
-  tools: OpenTools,
+  tools: IssueTools,
 ): Promise<HeldCertificate | undefined> {
   if (currentCert === undefined && currentKey !== undefined) {
     throw new Problem("usage", {

@@ -4,7 +4,7 @@ import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
-import { openDryRun, openRealRun, type Run } from "../issue/dry-run.ts";
+import { openDryRun, openRealRun, type Run } from "../issuer/dry-run.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -33,7 +33,7 @@ export const command = defineCommand({
         : named,
       passOptions(flags, context),
       context,
-      { store: pass.store, timeouts: flags.wait ? {} : { lock: 0 }, dryRun },
+      { store: pass.store, lockTimeout: flags.wait ? undefined : 0, dryRun },
     );
     const detailed = flags.detailedExitcode === true;
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());

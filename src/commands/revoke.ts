@@ -1,5 +1,5 @@
 import { openTools } from "../issuer/open.ts";
-import { revocationReasons, revokeHeld } from "../issue/revoke.ts";
+import { revocationReasons, revokeHeld } from "../account/revoke.ts";
 import { Problem } from "../problem.ts";
 import { storedCertificates } from "../status/certificates.ts";
 import { confirm } from "./command.ts";

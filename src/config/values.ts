@@ -11,7 +11,7 @@ type Check = (text: string) => unknown;
 
 /** By section and option: throws a Problem for a text, or for an item of a list, that means nothing. */
 const checks: Readonly<Record<"issuers" | "certificates", Readonly<Record<string, Check>>>> = {
-  issuers: { server: (text) => (text === "local" ? text : resolveServer(text)) },
+  issuers: { server: resolveServer },
   certificates: { domains: (text) => parseIdentifiers([text]), selfCheckAt: parsePlace },
 };
 

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { resolveServer } from "../acme/presets.ts";
+import { isEmbedded, resolveServer } from "../acme/presets.ts";
 import type { SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { chosenIssuer } from "../request/issuer.ts";
@@ -89,7 +89,7 @@ async function serversOf({ server }: Flags, context: ImportContext): Promise<rea
   const config = await context.config();
   const named = server === undefined ? [] : [chosenIssuer(server, config).server];
   const configured = Object.values(config.issuers).map((issuer) => issuer.server);
-  return [...named, ...configured].filter((text) => text !== "local").map(resolveServer);
+  return [...named, ...configured].map(resolveServer).filter((server) => !isEmbedded(server));
 }
 
 /** Without what belongs to servers that cannot be spoken to: plain http, or no URL at all. */

@@ -7,9 +7,10 @@ import {
 } from "../acme/certificate/accept.ts";
 import { createCsr, readCsr } from "../acme/certificate/csr.ts";
 import { createPrivateKey } from "../acme/keys.ts";
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { PendingOrder, Store } from "../state/store.ts";
+import type { NewVersion, PendingOrder, Store } from "../state/store.ts";
+import { requestHash } from "../request/drift.ts";
 import type { OpenAccount } from "../account/open.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
@@ -17,7 +18,7 @@ import type { IssueTools } from "./tools.ts";
 /** What finalization needs of our side: made while the network works, on disk before the CA sees it. */
 export interface KeyMaterial {
   /** PKCS#8 PEM; absent when the request came with a CSR. */
-  readonly privateKey?: string;
+  readonly privateKey?: string | undefined;
   /** DER, base64. */
   readonly csr: string;
 }
@@ -26,14 +27,18 @@ export interface KeyMaterial {
 export async function prepareKey(
   request: CertificateRequest,
   resumed: PendingOrder | undefined,
-  { store, log }: Pick<IssueTools, "store" | "log">,
+  revokedFor: string | undefined,
+  { store, record }: Pick<IssueTools, "store" | "record">,
 ): Promise<KeyMaterial> {
   if (request.csr !== undefined) return { csr: request.csr };
   if (resumed?.privateKey !== undefined && resumed.csr !== undefined) {
     return { privateKey: resumed.privateKey, csr: resumed.csr };
   }
-  const held = request.reuseKey ? await store.certificates.readPrivateKey(request.name) : undefined;
-  if (held === undefined) log.debug(`making a key (${request.keyType})`, { step: "key" });
+  const held =
+    request.reuseKey && revokedFor !== "keyCompromise"
+      ? await store.certificates.readPrivateKey(request.name)
+      : undefined;
+  if (held === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = held ?? (await createPrivateKey(request.keyType));
   return { privateKey, csr: base64(await createCsr(privateKey, request.identifiers)) };
 }
@@ -52,6 +57,9 @@ export async function refuseAccountKey({ csr }: CertificateRequest, store: Store
   });
 }
 
+/** Milliseconds until the CA has to have issued. */
+const timeout = 10 * 60_000;
+
 export interface Issued {
   readonly order: Order;
   readonly certificate: AcceptedCertificate;
@@ -67,19 +75,19 @@ export async function finalizeOrder(
   tools: IssueTools,
 ): Promise<Issued> {
   const { session } = account;
-  const { signal, log, timeouts } = tools;
+  const { signal, record } = tools;
   await journal.update({
     csr: key.csr,
     ...(key.privateKey === undefined ? {} : { privateKey: key.privateKey }),
   });
-  const waiting = { signal, timeout: timeouts.order };
   let current = order;
   if (current.status === "pending" || current.status === "ready") {
-    log.info("finalizing the order", { step: "finalize" });
+    record.log("finalize").info("finalizing the order");
     current = await session.finalize(current, Buffer.from(key.csr, "base64"), signal);
   }
-  const valid = await session.waitForOrder(current, waiting);
-  log.info("downloading the certificate", { step: "download" });
+  const valid = await session.waitForOrder(current, { signal, timeout });
+  const log = record.log("download");
+  log.info("downloading the certificate");
   const chains = await session.download(valid, {
     alternates: request.preferredChain !== undefined,
     signal,
@@ -100,4 +108,43 @@ function publicKeyOf(key: KeyMaterial) {
 
 function base64(der: Uint8Array): string {
   return Buffer.from(der).toString("base64");
+}
+
+/** What is committed: the files, and what is known of them. */
+export function versionOf(
+  request: CertificateRequest,
+  key: KeyMaterial,
+  account: OpenAccount,
+  { order, certificate }: Issued,
+  issuedAt: Date,
+): NewVersion {
+  if (order.certificate === undefined) {
+    throw new Problem("protocol", {
+      detail: `The order ${order.url} is valid and names no certificate.`,
+    });
+  }
+  const meta: VersionMeta = {
+    identifiers: request.identifiers,
+    serial: certificate.serial,
+    fingerprint: certificate.fingerprint,
+    issuer: certificate.issuer,
+    notBefore: certificate.notBefore.toISOString(),
+    notAfter: certificate.notAfter.toISOString(),
+    keyType: request.csr === undefined ? request.keyType : "csr",
+    directory: request.issuer.server,
+    account: account.stored.id,
+    ...(request.profile === undefined ? {} : { profile: request.profile }),
+    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
+    certificateUrl: order.certificate,
+    orderUrl: order.url,
+    ...(certificate.ariId === undefined ? {} : { ariId: certificate.ariId }),
+    issuedAt: issuedAt.toISOString(),
+    requestHash: requestHash(request),
+  };
+  return {
+    ...(key.privateKey === undefined ? {} : { privateKey: key.privateKey }),
+    certificate: certificate.leaf,
+    chain: certificate.chain,
+    meta,
+  };
 }

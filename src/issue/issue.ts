@@ -1,29 +1,29 @@
 import type { Order } from "../acme/acme.ts";
-import type { CertificateRequest } from "../certificate.ts";
-import type { HeldCertificate, Lock, PendingOrder, StoredCertificate } from "../state/store.ts";
 import { openAccount, type OpenAccount } from "../account/open.ts";
-import { beginAttempt, type Attempt } from "./attempt.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import { isExpired, requestHash } from "../request/drift.ts";
+import type { HeldCertificate, Lock, PendingOrder, StoredCertificate } from "../state/store.ts";
+import { saveFailure, saveSuccess } from "./attempt.ts";
+import { computeChallenges } from "./challenges.ts";
+import { choose, preflight, type Choice } from "./choose.ts";
+import { finalizeOrder, prepareKey, refuseAccountKey, versionOf } from "./finalize.ts";
+import { openJournal, type Journal } from "./journal.ts";
+import { cleanLeftovers } from "./leftovers.ts";
+import { fetchAuthorizations, mayBeProven, placeOrder, replaced, resumeOrder } from "./order.ts";
 import {
   goodCertificate,
   refuseByCa,
   refuseTestOverLive,
   rememberChange,
   revokedFor,
-} from "./before.ts";
-import { chooseChallenges } from "./challenges.ts";
-import { finalizeOrder, prepareKey, refuseAccountKey } from "./finalize.ts";
-import { openJournal, type Journal } from "./journal.ts";
-import { cleanLeftovers } from "./leftovers.ts";
-import { fetchAuthorizations, placeOrder, resumeOrder } from "./order.ts";
-import { isExpired, requestHash } from "../request/drift.ts";
-import { solveChallenges } from "./solve.ts";
-import { assignSolvers, serveNames, type Assignment, type ServedName } from "./targets.ts";
+} from "./preconditions.ts";
+import { openRecord } from "./record.ts";
+import { solve } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
-import { replaced, versionOf } from "./version.ts";
 
 export interface IssueOptions {
   /**
-   * Whether what is held is to be replaced, asked under the lock; by default when it does not satisfy the request, or has
+   * Whether the certificate held is to be replaced, asked under the lock; by default when it does not satisfy the request, or has
    * expired. Another run may have renewed it while this one waited.
    */
   readonly isWanted?: (certificate: StoredCertificate) => boolean;
@@ -33,7 +33,7 @@ export interface IssueOptions {
 
 export interface IssueOutcome {
   readonly held: HeldCertificate;
-  /** False when what was held was good already and nothing was done. */
+  /** False when the certificate held was good already and nothing was done. */
   readonly issued: boolean;
 }
 
@@ -43,169 +43,144 @@ export interface IssueOutcome {
  */
 export async function issue(
   request: CertificateRequest,
-  options: IssueOptions,
-  tools: IssueTools,
+  { isWanted, startedAt }: IssueOptions,
+  given: IssueTools,
 ): Promise<IssueOutcome> {
-  const { store, log, timeouts, signal } = tools;
+  const tools = { ...given, record: openRecord(startedAt ?? given.clock.now(), given) };
+  const { store, signal, record, lockTimeout } = tools;
   const lock = await store.lock(`certificate:${request.name}`, {
-    wait: timeouts.lock,
+    wait: lockTimeout,
     signal,
     onWait: (holder) =>
-      log.info(`waiting for ${holder}, which works on ${request.name}`, { step: "lock" }),
+      record.log("lock").info(`waiting for ${holder}, which works on ${request.name}`),
   });
   try {
     const before = await store.certificates.read(request.name);
-    const good = goodCertificate(request, before, options.isWanted, tools);
+    const good = goodCertificate(request, before, isWanted, tools);
     if (good !== undefined) {
       await rememberChange(request, before, store);
       return { held: good, issued: false };
     }
-    const startedAt = options.startedAt ?? tools.clock.now();
-    const attempt = beginAttempt(request, startedAt, tools);
-    const start = { held: before?.held, revoked: revokedFor(before), attempt };
-    const names = await prepared(request, before, start, tools);
-    return await recorded(request, { ...start, names }, lock, tools);
+    return { held: await replace(request, before, lock, tools), issued: true };
   } finally {
     await lock.release();
   }
 }
 
-/**
- * All that can be known here, before anything is kept or asked. Of a certificate that is held a failure is remembered, and told
- * to its hooks: it is one on the way to expiry. Of one that never was, nothing stays.
- */
-async function prepared(
+/** Issue, and store how that ended. Of a certificate that was never held nothing is stored before an order is about to be made. */
+async function replace(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
-  { held, attempt }: Omit<Start, "names">,
+  lock: Lock,
   tools: IssueTools,
-): Promise<readonly ServedName[]> {
-  const { store, clock, around } = tools;
+): Promise<HeldCertificate> {
+  const { around } = tools;
+  const predecessor = before?.held;
+  let isStored = predecessor !== undefined;
   try {
-    refuseByCa(request, before, clock.now());
-    refuseTestOverLive(request, held);
-    const names = await serveNames(request, tools);
-    await store.checkWritable();
-    await refuseAccountKey(request, store);
-    // A request that fails must not take the place of the one that keeps a good certificate fresh.
-    if (held === undefined || isExpired(held, clock.now()))
-      await store.certificates.saveRequest(request);
-    return names;
+    const choices = await prepare(request, before, tools);
+    isStored = true;
+    await around.pre(request, predecessor);
+    const held = await obtain(request, choices, before, lock, tools);
+    await saveSuccess(request, tools);
+    around.issued(request);
+    return held;
   } catch (error) {
-    if (held !== undefined) {
-      await attempt.failed(error);
-      await around.failure(request, error, held);
+    if (isStored) {
+      await saveFailure(request, error, tools);
+      await around.failure(request, error, predecessor);
     }
     throw error;
   }
 }
 
-/** What is known before the run begins. */
-interface Start {
-  readonly names: readonly ServedName[];
-  readonly held: HeldCertificate | undefined;
-  /** The reason for which what is held was revoked. */
-  readonly revoked: string | undefined;
-  readonly attempt: Attempt;
+/** All that can be known here, before anything is stored or asked. */
+async function prepare(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  tools: IssueTools,
+): Promise<readonly Choice[]> {
+  const { store, clock } = tools;
+  refuseByCa(request, before, clock.now());
+  refuseTestOverLive(request, before?.held);
+  const choices = await choose(request, tools);
+  await store.checkWritable();
+  await refuseAccountKey(request, store);
+  // A request that fails must not take the place of the one that keeps a good certificate fresh.
+  if (before?.held === undefined || isExpired(before.held, clock.now()))
+    await store.certificates.saveRequest(request);
+  return choices;
 }
 
-async function recorded(
+/** Order, prove, finalize, commit. An order of a run that died is resumed where it left off. */
+async function obtain(
   request: CertificateRequest,
-  start: Start,
+  choices: readonly Choice[],
+  before: StoredCertificate | undefined,
   lock: Lock,
   tools: IssueTools,
-): Promise<IssueOutcome> {
-  const { around } = tools;
-  const { attempt } = start;
-  try {
-    await around.pre(request, start.held);
-    const { held, order } = await run(request, start, lock, { ...tools, log: attempt.log });
-    await attempt.succeeded(order.url);
-    around.issued(request);
-    return { held, issued: true };
-  } catch (error) {
-    await attempt.failed(error);
-    await around.failure(request, error, start.held);
-    throw error;
-  }
-}
-
-async function run(
-  request: CertificateRequest,
-  { names, held: predecessor, revoked }: Start,
-  lock: Lock,
-  tools: IssueTools,
-) {
-  const { store } = tools;
+): Promise<HeldCertificate> {
+  const { store, clock, record } = tools;
   await cleanLeftovers(request.name, tools);
   const pending = await store.journal.read(request.name);
-  // What may be finalized already needs no solver any more; everything else is checked before the CA hears of us.
-  const begun = pending?.csr !== undefined && pending.requestHash === requestHash(request);
-  const assignments = begun ? undefined : await assignSolvers(names, request, tools);
-  const account = await openAccount(request.issuer, tools);
+  // What may be finalized already needs no solver any more; everything else is checked before the first request to the CA.
+  const early = mayBeProven(pending, request) ? undefined : await preflight(choices, tools);
+
+  const account = await openAccount(request.issuer, { ...tools, log: record.log("account") });
   const resumed = await resumeOrder(pending, request, account, tools);
-  const key = prepareKey(
-    revoked === "keyCompromise" ? { ...request, reuseKey: false } : request,
-    resumed === undefined ? undefined : pending,
-    tools,
-  );
-  // Whatever fails first is what is told; a key that fails meanwhile must not become an unhandled rejection.
+  const kept = resumed === undefined ? undefined : pending;
+  const key = prepareKey(request, kept, revokedFor(before), tools);
+  // Whatever fails first is reported; a key that fails meanwhile must not become an unhandled rejection.
   key.catch(() => undefined);
-  const { order, journal } = await prove(
-    request,
-    replaced(request, predecessor, account),
-    account,
-    { names, assignments, pending, resumed },
-    tools,
-  );
+
+  const isProven = resumed !== undefined && resumed.status !== "pending";
+  const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
+  const replaces = replaced(request, before?.held, account);
+  const order = resumed ?? (await placeOrder(request, replaces, account, tools));
+  const journal = openJournal(store, {
+    ...newJournal(request, order, account, clock.now()),
+    ...kept,
+    // What a former run could not clean up stays, whatever becomes of its order.
+    presented: pending?.presented ?? [],
+  });
+  if (!isProven) await prove(order, checked, request, account, journal, tools);
+
   const issued = await finalizeOrder(order, await key, request, account, journal, tools);
   await store.certificates.saveRequest(request);
-  const held = await store.certificates.commit(
-    request.name,
-    versionOf(request, await key, account, issued, tools.clock.now()),
-    lock,
-  );
+  const version = versionOf(request, await key, account, issued, clock.now());
+  const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();
-  return { held, order: issued.order };
+  return held;
 }
 
-interface Known {
-  readonly names: readonly ServedName[];
-  /** Absent until a resumed order turns out to need them. */
-  readonly assignments: readonly Assignment[] | undefined;
-  /** The journal of a run that died, and its order where it is still of use. */
-  readonly pending: PendingOrder | undefined;
-  readonly resumed: Order | undefined;
-}
-
-/** From no order, or a resumed one, to an order whose authorizations are all valid. */
+/** Until every authorization of the order is valid. */
 async function prove(
+  order: Order,
+  choices: readonly Choice[],
   request: CertificateRequest,
-  replaces: string | undefined,
   account: OpenAccount,
-  known: Known,
+  journal: Journal,
   tools: IssueTools,
-): Promise<{ order: Order; journal: Journal }> {
-  const { resumed } = known;
-  if (resumed !== undefined && known.pending !== undefined && resumed.status !== "pending") {
-    return { order: resumed, journal: openJournal(tools.store, known.pending) };
-  }
-  const assignments = known.assignments ?? (await assignSolvers(known.names, request, tools));
-  const order = resumed ?? (await placeOrder(request, replaces, account, tools));
-  const journal = openJournal(tools.store, {
-    ...(resumed === undefined ? {} : known.pending),
-    // What a former run could not clean up is owed whatever becomes of its order.
-    presented: known.pending?.presented ?? [],
+): Promise<void> {
+  await journal.update({});
+  const authorizations = await fetchAuthorizations(order, account, tools);
+  const challenges = computeChallenges(authorizations, choices, account.session.thumbprint);
+  await solve(challenges, request, account.session, journal, tools);
+}
+
+function newJournal(
+  request: CertificateRequest,
+  order: Order,
+  account: OpenAccount,
+  now: Date,
+): PendingOrder {
+  return {
     name: request.name,
     orderUrl: order.url,
     directory: request.issuer.server,
     accountId: account.stored.id,
     requestHash: requestHash(request),
-    startedAt: tools.clock.now().toISOString(),
-  });
-  await journal.update({});
-  const authorizations = await fetchAuthorizations(order, account, tools);
-  const challenges = chooseChallenges(authorizations, assignments, account.session.thumbprint);
-  await solveChallenges(challenges, request, account.session, journal, tools);
-  return { order, journal };
+    startedAt: now.toISOString(),
+    presented: [],
+  };
 }

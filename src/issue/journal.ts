@@ -1,57 +1,72 @@
 import type { PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
-import type { Attempt } from "./challenges.ts";
+import type { PendingChallenge } from "./challenges.ts";
+
+/** A challenge that was presented, or may have been: `present` may have failed after it wrote something. */
+export interface Presented {
+  readonly challenge: PendingChallenge;
+  /** What `present` returned; undefined when it failed. */
+  readonly receipt: unknown;
+}
 
 /**
  * The journal of one run: everything that would have to be undone or resumed is on disk before it is done. Writes follow
  * each other, so that the file always holds the newest state.
  */
 export interface Journal {
-  readonly pending: PendingOrder;
+  /** What this run has presented and not cleaned up yet. */
+  readonly presented: readonly Presented[];
   update(change: Partial<PendingOrder>): Promise<void>;
   /** Before `present`. */
-  presenting(attempts: readonly Attempt[]): Promise<void>;
+  presenting(challenges: readonly PendingChallenge[]): Promise<void>;
   /** After `present`. */
-  presented(attempt: Attempt, receipt: unknown): Promise<void>;
+  received(challenge: PendingChallenge, receipt: unknown): Promise<void>;
   /** After `cleanup`. */
-  cleaned(attempts: readonly Attempt[]): Promise<void>;
+  cleaned(challenges: readonly PendingChallenge[]): Promise<void>;
   /** The order is done with. What could not be cleaned up stays for the next run. */
   end(): Promise<void>;
 }
 
 export function openJournal(store: Store, start: PendingOrder): Journal {
   let pending = start;
+  const receipts = new Map<PendingChallenge, unknown>();
   let writing: Promise<void> = Promise.resolve();
   const change = (next: (before: PendingOrder) => PendingOrder): Promise<void> => {
     pending = next(pending);
-    // A write that failed has told its caller; the next one starts afresh with the newest state.
+    // A write that failed has rejected for its caller; the next one starts afresh with the newest state.
     writing = writing.catch(() => undefined).then(() => store.journal.write(pending));
     return writing;
   };
   return {
-    get pending() {
-      return pending;
+    get presented() {
+      return [...receipts].map(([challenge, receipt]) => ({ challenge, receipt }));
     },
     update: (fields) => change((before) => ({ ...before, ...fields })),
-    presenting: (attempts) =>
-      change((before) => ({
+    async presenting(challenges) {
+      await change((before) => ({
         ...before,
-        presented: [...before.presented, ...attempts.map(entryOf)],
-      })),
-    presented: (attempt, receipt) =>
-      change((before) => ({
+        presented: [...before.presented, ...challenges.map(entryOf)],
+      }));
+      for (const challenge of challenges) receipts.set(challenge, undefined);
+    },
+    received(challenge, receipt) {
+      receipts.set(challenge, receipt);
+      return change((before) => ({
         ...before,
         presented: before.presented.map((entry) =>
-          isEntryOf(entry, attempt) ? { ...entry, receipt } : entry,
+          isEntryOf(entry, challenge) ? { ...entry, receipt: receipt ?? null } : entry,
         ),
-      })),
-    cleaned: (attempts) =>
-      change((before) => ({
+      }));
+    },
+    cleaned(challenges) {
+      for (const challenge of challenges) receipts.delete(challenge);
+      return change((before) => ({
         ...before,
         presented: before.presented.filter(
-          (entry) => !attempts.some((attempt) => isEntryOf(entry, attempt)),
+          (entry) => !challenges.some((challenge) => isEntryOf(entry, challenge)),
         ),
-      })),
-    end: async () => {
+      }));
+    },
+    async end() {
       await writing.catch(() => undefined);
       const { orderUrl: _url, privateKey: _key, csr: _csr, ...rest } = pending;
       if (rest.presented.length === 0) await store.journal.remove(rest.name);
@@ -60,10 +75,10 @@ export function openJournal(store: Store, start: PendingOrder): Journal {
   };
 }
 
-function entryOf({ open, challenge }: Attempt): PresentedChallenge {
-  return { solver: open.setting, type: challenge.type, challenge };
+function entryOf({ solver, challenge }: PendingChallenge): PresentedChallenge {
+  return { solver: solver.setting, type: challenge.type, challenge };
 }
 
-function isEntryOf(entry: PresentedChallenge, { open, challenge }: Attempt): boolean {
-  return entry.solver.name === open.setting.name && entry.challenge.token === challenge.token;
+function isEntryOf(entry: PresentedChallenge, { solver, challenge }: PendingChallenge): boolean {
+  return entry.solver.name === solver.setting.name && entry.challenge.token === challenge.token;
 }

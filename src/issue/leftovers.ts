@@ -5,7 +5,7 @@ import type { Solver } from "../plugin.ts";
 import type { IssueTools } from "./tools.ts";
 import { messageOf } from "../errors.ts";
 
-type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "log" | "signal">;
+type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "record" | "signal">;
 
 /**
  * Undo what a run that died has presented. What cannot be undone now stays in the journal for the next run; it never
@@ -26,11 +26,12 @@ export async function cleanLeftovers(name: string, tools: LeftoverTools): Promis
 async function undoAll(
   name: string,
   entries: readonly PresentedChallenge[],
-  { solvers, log, signal }: LeftoverTools,
+  { solvers, record, signal }: LeftoverTools,
 ): Promise<readonly PresentedChallenge[]> {
   const [first] = entries;
   if (first === undefined) return [];
   const left: PresentedChallenge[] = [];
+  const log = record.log("cleanup");
   const attempt = async (
     batch: readonly PresentedChallenge[],
     undo: (solver: Solver) => Promise<void>,
@@ -39,10 +40,10 @@ async function undoAll(
     try {
       signal.throwIfAborted();
       await undo((await solvers.reopen(first.solver)).solver);
-      log.info(`removed what a former run left behind for ${names}`, { step: "cleanup" });
+      log.info(`removed what a former run left behind for ${names}`);
     } catch (error) {
       left.push(...batch);
-      log.warn(describeFailure(name, batch, names, error), { step: "cleanup" });
+      log.warn(describeFailure(name, batch, names, error));
     }
   };
   const solver = await solvers.reopen(first.solver).catch(() => undefined);

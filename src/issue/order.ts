@@ -1,10 +1,10 @@
 import type { Authorization, Order } from "../acme/acme.ts";
-import { orderedName } from "../acme/objects/authorization.ts";
+import { isEmbedded } from "../acme/presets.ts";
 import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { PendingOrder } from "../state/store.ts";
+import type { HeldCertificate, PendingOrder } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
 import type { IssueTools } from "./tools.ts";
@@ -23,19 +23,23 @@ export async function resumeOrder(
   try {
     const order = await account.session.order(pending.orderUrl, tools.signal);
     if (!isUsable(order, pending, request)) return undefined;
-    tools.log.info(`resuming the order of ${pending.startedAt} (${order.status})`, {
-      step: "order",
-      order: order.url,
-    });
+    tools.record.order(order, pending.startedAt);
     return order;
   } catch (error) {
     tools.signal.throwIfAborted();
     if (!Problem.is(error) || error.is("network") || error.exitCode === 6) throw error;
-    tools.log.info(`the order of ${pending.startedAt} is gone: ${error.message}`, {
-      step: "order",
-    });
+    const log = tools.record.log("order");
+    log.info(`the order of ${pending.startedAt} is gone: ${error.message}`);
     return undefined;
   }
+}
+
+/** True when the run that died had begun to finalize, so that the names were proven. */
+export function mayBeProven(
+  pending: PendingOrder | undefined,
+  request: CertificateRequest,
+): boolean {
+  return pending?.csr !== undefined && pending.requestHash === requestHash(request);
 }
 
 /** A finalized order is of use only with the key that it was finalized for, and any order only for the names that were ordered. */
@@ -57,7 +61,7 @@ function isFor(pending: PendingOrder, request: CertificateRequest, account: Open
     pending.requestHash === requestHash(request) &&
     pending.accountId === account.stored.id &&
     // The embedded CA forgets its orders when it ends.
-    request.issuer.server !== "local"
+    !isEmbedded(request.issuer.server)
   );
 }
 
@@ -69,11 +73,10 @@ export async function placeOrder(
   tools: IssueTools,
 ): Promise<Order> {
   const profile = await checkedProfile(request, tools);
-  tools.log.info(`ordering ${request.identifiers.map(({ value }) => value).join(", ")}`, {
-    step: "order",
-  });
+  const names = request.identifiers.map(({ value }) => value).join(", ");
+  tools.record.log("order").info(`ordering ${names}`);
   const { renewalInfo } = await tools.ca.directory(tools.signal);
-  return account.session.newOrder(
+  const order = await account.session.newOrder(
     {
       identifiers: request.identifiers,
       ...(profile === undefined ? {} : { profile }),
@@ -81,6 +84,27 @@ export async function placeOrder(
     },
     tools.signal,
   );
+  tools.record.order(order);
+  return order;
+}
+
+/**
+ * RFC 9773 §5: the certificate id of the predecessor, where this CA and account issued it for one of these names. It keeps
+ * the order out of the CA's limits.
+ */
+export function replaced(
+  request: CertificateRequest,
+  predecessor: HeldCertificate | undefined,
+  account: OpenAccount,
+): string | undefined {
+  if (predecessor === undefined) return undefined;
+  const { directory, account: issuedBy, identifiers, ariId } = predecessor.meta;
+  const shared = identifiers.some(({ value }) =>
+    request.identifiers.some((one) => one.value === value),
+  );
+  return shared && directory === request.issuer.server && issuedBy === account.stored.id
+    ? ariId
+    : undefined;
 }
 
 async function checkedProfile(
@@ -106,7 +130,7 @@ async function checkedProfile(
           : "Leave --required-profile out, or choose a CA that has it.",
     });
   }
-  tools.log.warn(`${detail} Going on without.`, { step: "order" });
+  tools.record.log("order").warn(`${detail} Going on without.`);
   return undefined;
 }
 
@@ -114,21 +138,11 @@ async function checkedProfile(
 export async function fetchAuthorizations(
   order: Order,
   account: OpenAccount,
-  { log, signal }: IssueTools,
+  { record, signal }: IssueTools,
 ): Promise<readonly Authorization[]> {
-  log.debug(`the order is ${order.url}`, { step: "order", order: order.url });
   const authorizations = await Promise.all(
     order.authorizations.map((url) => account.session.authorization(url, signal)),
   );
-  for (const authorization of authorizations) {
-    const { value: identifier } = orderedName(authorization);
-    const { url, status } = authorization;
-    log.debug(`the authorization of ${identifier} is ${status}`, {
-      step: "order",
-      identifier,
-      authorization: url,
-      status,
-    });
-  }
+  for (const authorization of authorizations) record.authorization(authorization);
   return authorizations;
 }

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { Authorization } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Challenge } from "../plugin.ts";
-import { chooseChallenges, type Attempt } from "./challenges.ts";
+import { computeChallenges, type PendingChallenge } from "./challenges.ts";
+import { choose, preflight, type Choice } from "./choose.ts";
 import { openJournal } from "./journal.ts";
-import { present, withdraw, type Published } from "./present.ts";
-import { assignSolvers, baseOf, serveNames, type Assignment } from "./targets.ts";
+import { cleanUp, present } from "./present.ts";
 import type { IssueTools } from "./tools.ts";
 import { waitUntilVisible } from "./visibility.ts";
 
@@ -30,14 +30,15 @@ export async function rehearse(
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<readonly Rehearsed[]> {
-  const { store, signal, timeouts } = tools;
-  const lock = await store.lock(`certificate:${journalName}`, { wait: timeouts.lock, signal });
+  const { store, signal, lockTimeout } = tools;
+  const lock = await store.lock(`certificate:${journalName}`, { wait: lockTimeout, signal });
   try {
-    const names = await serveNames(request, tools);
-    const assignments = await assignSolvers(names, request, tools);
-    const pending = chooseChallenges(assignments.map(inventedFor), assignments, random());
+    const choices = await preflight(await choose(request, tools), tools);
+    const byName = [...Map.groupBy(choices, ({ identifier }) => identifier.value).values()];
+    const challenges = computeChallenges(byName.map(inventedFor), choices, random());
+    const best = Map.groupBy(challenges, ({ authorization }) => authorization);
     return await showAll(
-      pending.flatMap(({ attempts }) => attempts.slice(0, 1)),
+      [...best.values()].flatMap((all) => all.slice(0, 1)),
       request,
       tools,
     );
@@ -47,7 +48,7 @@ export async function rehearse(
 }
 
 async function showAll(
-  attempts: readonly Attempt[],
+  challenges: readonly PendingChallenge[],
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<readonly Rehearsed[]> {
@@ -59,55 +60,43 @@ async function showAll(
     startedAt: tools.clock.now().toISOString(),
     presented: [],
   });
-  const owed: Published[] = [];
-  const unreached = new Map<unknown, string>();
-  const noticing = { ...tools, log: noticingLog(tools.log, unreached) };
   try {
-    const presented = await present(attempts, journal, owed, tools);
-    const { failures } = await waitUntilVisible(presented, request, noticing);
-    const all = new Map([...presented.failures, ...failures]);
-    return attempts.map((attempt) => outcomeOf(attempt, all, unreached));
+    const { presented, failures } = await present(challenges, journal, tools);
+    const seen = await waitUntilVisible(presented, request, tools);
+    const all = new Map([...failures, ...seen.failures]);
+    return challenges.map((challenge) =>
+      outcomeOf(challenge, all, seen.unseen.get(challenge)?.saw),
+    );
   } finally {
-    await withdraw(owed, journal, tools);
+    await cleanUp(journal, tools);
     await journal.end();
   }
 }
 
-/** The self-check warns, with its step and name, of what it could not reach; no CA is asked all the same, as its text says. */
-function noticingLog(log: IssueTools["log"], unreached: Map<unknown, string>): IssueTools["log"] {
-  return {
-    ...log,
-    warn(message, fields) {
-      if (fields?.["step"] !== "self-check") return log.warn(message, fields);
-      const { saw } = fields;
-      unreached.set(fields["identifier"], typeof saw === "string" ? saw : message);
-    },
-  };
-}
-
 function outcomeOf(
-  attempt: Attempt,
-  failures: ReadonlyMap<Attempt, unknown>,
-  unreached: ReadonlyMap<unknown, string>,
+  pending: PendingChallenge,
+  failures: ReadonlyMap<PendingChallenge, unknown>,
+  why: string | undefined,
 ): Rehearsed {
-  const { challenge, open } = attempt;
-  const done = { challenge, solver: open.setting.name };
-  if (failures.has(attempt)) return { ...done, outcome: "failed", failure: failures.get(attempt) };
+  const { challenge, solver } = pending;
+  const done = { challenge, solver: solver.setting.name };
+  if (failures.has(pending)) return { ...done, outcome: "failed", failure: failures.get(pending) };
   // acmectl itself looks neither at tls-alpn-01 nor, behind some routers, at its own port 80.
   if (challenge.type === "tls-alpn-01") return { ...done, outcome: "unseen" };
-  const why = unreached.get(challenge.identifier.value);
   return why === undefined ? { ...done, outcome: "visible" } : { ...done, outcome: "unseen", why };
 }
 
 /** What a CA would send for the name, in every challenge type. */
-function inventedFor({ identifier, candidates }: Assignment): Authorization {
-  const base = baseOf(identifier);
+function inventedFor(choices: readonly [Choice, ...Choice[]] | readonly Choice[]): Authorization {
+  const [first] = choices;
+  if (first === undefined) throw new Error("a name without a solver");
+  const { target, identifier } = first;
   return {
-    url: "none",
+    url: identifier.value,
     status: "pending",
-    identifier: base,
-    wildcard: base.value !== identifier.value,
-    challenges: candidates.map(({ challengeType }) => ({
+    identifier: target.identifier,
+    wildcard: target.wildcard,
+    challenges: choices.map(({ challengeType }) => ({
       url: "none",
       type: challengeType,
       status: "pending",

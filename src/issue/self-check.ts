@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Http01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import type { PendingChallenge } from "./challenges.ts";
 import type { IssueTools } from "./tools.ts";
 import { messageOf } from "../errors.ts";
 import { parsePlace, type Place } from "../options/place.ts";
@@ -16,75 +17,65 @@ interface Sight {
 
 const limits = { milliseconds: 10_000, bytes: 4096, addresses: 8 };
 
+/** Why this machine could not look. */
+export interface Unseen {
+  readonly saw: string;
+  /** The same as a sentence. */
+  readonly text: string;
+}
+
 /**
  * Look at an http-01 response from here before the CA does, at every address of the name. A wrong answer is a Problem, since
- * the CA would see it too; no answer only warns, for a router may hide this host from itself.
+ * the CA would see it too; no answer is not, for a router may hide this host from itself.
  */
 export async function selfCheckHttp(
+  pending: PendingChallenge,
   challenge: Http01Challenge,
   request: CertificateRequest,
   tools: IssueTools,
-): Promise<void> {
+): Promise<Unseen | undefined> {
   const places = await placesOf(challenge, request, tools);
+  if (!Array.isArray(places)) return places;
   const sights = await Promise.all(places.map((place) => lookAt(place, challenge, tools.signal)));
   tools.signal.throwIfAborted();
-  const identifier = challenge.identifier.value;
-  for (const { address, text } of sights) {
-    tools.log.debug(`self-check of ${identifier} at ${address}: ${text}`, {
-      step: "self-check",
-      identifier,
-      server: address,
-      saw: text,
-    });
-  }
+  for (const { address, text } of sights) tools.record.check(pending, address, text);
   const wrong = sights.filter(({ outcome }) => outcome === "wrong");
   if (wrong.length > 0) throw wrongAnswer(challenge, wrong);
   const unreachable = sights.filter(({ outcome }) => outcome === "unreachable");
-  if (unreachable.length > 0) {
-    const seen = unreachable.map(({ address, text }) => `${address}: ${text}`).join("; ");
-    tools.log.warn(
-      `the self-check could not reach http://${identifier}${challenge.path} from here (${seen}); asking the CA all the same`,
-      { step: "self-check", identifier, saw: seen },
-    );
-  }
+  if (unreachable.length === 0) return undefined;
+  const saw = unreachable.map(({ address, text }) => `${address}: ${text}`).join("; ");
+  const url = `http://${challenge.identifier.value}${challenge.path}`;
+  return { saw, text: `the self-check could not reach ${url} from here (${saw})` };
 }
 
 async function placesOf(
   { identifier }: Http01Challenge,
   request: CertificateRequest,
   tools: IssueTools,
-): Promise<readonly Place[]> {
+): Promise<Place[] | Unseen> {
   const place = request.selfCheckAt ?? tools.selfCheckAt;
   if (place !== undefined) return [parsePlace(place)];
   if (identifier.type === "ip") return [{ host: identifier.value, port: 80 }];
-  const addresses = await addressesOf(identifier.value, request, tools);
-  return addresses.slice(0, limits.addresses).map((host) => ({ host, port: 80 }));
+  return addressesOf(identifier.value, request, tools);
 }
 
-/** None, with a warning, where the name has none or the DNS does not say: the CA may see another DNS than this host. */
+/** The name may have none, or the DNS may not answer: the CA may see another DNS than this host. */
 async function addressesOf(
   name: string,
   request: CertificateRequest,
-  { dns, log, signal }: IssueTools,
-): Promise<readonly string[]> {
-  const fields = { step: "self-check", identifier: name };
+  { dns, signal }: IssueTools,
+): Promise<Place[] | Unseen> {
   try {
     const addresses = await dns(request.dns ?? {}).addresses(name, signal);
-    if (addresses.length > 0) return addresses;
+    if (addresses.length > 0)
+      return addresses.slice(0, limits.addresses).map((host) => ({ host, port: 80 }));
     const saw = `${name} has no A or AAAA record`;
-    log.warn(
-      `${saw} that this host can see, so the CA will hardly find the http-01 response; asking it all the same`,
-      { ...fields, saw },
-    );
+    return { saw, text: `${saw} that this host can see` };
   } catch (error) {
     signal.throwIfAborted();
     const saw = messageOf(error);
-    log.warn(`the self-check found no address for ${name}: ${saw}; asking the CA all the same`, {
-      ...fields,
-      saw,
-    });
+    return { saw, text: `the self-check found no address for ${name}: ${saw}` };
   }
-  return [];
 }
 
 async function lookAt(

@@ -1,66 +1,61 @@
-import type { CertificateRequest, DnsSetting } from "../certificate.ts";
+import type { CertificateRequest } from "../certificate.ts";
 import type { Look } from "../dns/dns.ts";
 import type { Dns01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
-import { provenName, type Attempt } from "./challenges.ts";
-import type { Presented, Published } from "./present.ts";
-import { selfCheckHttp } from "./self-check.ts";
-import { dnsSettingOf } from "./targets.ts";
+import type { PendingChallenge } from "./challenges.ts";
+import type { Presented } from "./journal.ts";
+import { selfCheckHttp, type Unseen } from "./self-check.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
 const dnsWaiting = { timeout: 120_000, interval: 2_000, settle: 0 } as const;
+
+export interface Seen {
+  readonly failures: ReadonlyMap<PendingChallenge, unknown>;
+  /** What this machine could not look at, and why. The CA may see it anyway. */
+  readonly unseen: ReadonlyMap<PendingChallenge, Unseen>;
+}
 
 /**
  * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server asked; an
  * http-01 response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
  */
 export async function waitUntilVisible(
-  presented: Presented,
+  presented: readonly Presented[],
   request: CertificateRequest,
   tools: IssueTools,
-): Promise<{ readonly failures: ReadonlyMap<Attempt, unknown> }> {
-  const failures = new Map<Attempt, unknown>();
+): Promise<Seen> {
+  const failures = new Map<PendingChallenge, unknown>();
+  const unseen = new Map<PendingChallenge, Unseen>();
   await Promise.all(
-    presented.published.map(async (item) => {
+    presented.map(async (item) => {
+      const { challenge } = item.challenge;
       try {
-        await waitForOne(item, request, tools);
+        if (challenge.type === "dns-01") await waitForTxt(item, challenge, tools);
+        if (challenge.type !== "http-01" || request.selfCheck === false) return;
+        const why = await selfCheckHttp(item.challenge, challenge, request, tools);
+        if (why !== undefined) unseen.set(item.challenge, why);
       } catch (error) {
-        failures.set(item.attempt, error);
+        failures.set(item.challenge, error);
       }
     }),
   );
   tools.signal.throwIfAborted();
-  return { failures };
-}
-
-async function waitForOne(
-  item: Published,
-  request: CertificateRequest,
-  tools: IssueTools,
-): Promise<void> {
-  const { challenge, open } = item.attempt;
-  if (challenge.type === "dns-01") {
-    await waitForTxt(item, challenge, dnsSettingOf(request, open.setting), tools);
-  } else if (challenge.type === "http-01" && request.selfCheck !== false) {
-    await selfCheckHttp(challenge, request, tools);
-  }
+  return { failures, unseen };
 }
 
 async function waitForTxt(
-  item: Published,
+  item: Presented,
   challenge: Dns01Challenge,
-  setting: DnsSetting,
   tools: IssueTools,
 ): Promise<void> {
-  const { clock, signal, log } = tools;
-  const fields = { step: "propagation", identifier: provenName(challenge) };
+  const { clock, signal } = tools;
+  const { identifier, solver } = item.challenge;
+  const setting = solver.setting.dns ?? {};
+  const log = tools.record.log("propagation", identifier.value);
   if (setting.wait !== undefined) {
-    log.info(
-      `waiting ${seconds(setting.wait)} for ${challenge.recordName} without looking`,
-      fields,
-    );
+    log.info(`waiting ${seconds(setting.wait)} for ${challenge.recordName} without looking`);
     return clock.sleep(setting.wait, signal);
   }
   const {
@@ -70,7 +65,7 @@ async function waitForTxt(
   } = setting;
   const deadline = clock.now().getTime() + timeout;
   for (;;) {
-    const look = await lookOnce(item, challenge, setting, tools);
+    const look = await lookOnce(item, challenge, tools);
     if (look?.visible === true) break;
     const final = look?.answers.some((answer) => answer.final && !answer.visible) === true;
     if (final || clock.now().getTime() + interval > deadline) {
@@ -78,50 +73,44 @@ async function waitForTxt(
     }
     await clock.sleep(interval, signal);
   }
-  log.info(`${challenge.recordName} shows the value at every server asked`, fields);
+  log.info(`${challenge.recordName} shows the value at every server asked`);
   if (settle > 0) await clock.sleep(settle, signal);
 }
 
 /** The provider's own word first, then the DNS; undefined while the provider says that it is not done. */
 async function lookOnce(
-  { attempt, receipt }: Published,
+  { challenge: pending, receipt }: Presented,
   challenge: Dns01Challenge,
-  setting: DnsSetting,
-  { dns, log, signal }: IssueTools,
+  { dns, record, signal }: IssueTools,
 ): Promise<Look | undefined> {
-  if (!(await isLive(attempt, challenge, receipt, signal))) return undefined;
-  const look = await dns(setting).lookForTxt(challenge.recordName, challenge.recordValue, signal);
-  const identifier = provenName(challenge);
-  for (const answer of look.answers) {
-    const { server } = answer;
-    const saw = describe(answer);
-    log.debug(`${challenge.recordName} at ${server}: ${saw}`, {
-      step: "propagation",
-      identifier,
-      server,
-      saw,
-    });
-  }
+  if (!(await isLive(pending, challenge, receipt, signal))) return undefined;
+  const { recordName, recordValue } = challenge;
+  const look = await dns(pending.solver.setting.dns ?? {}).lookForTxt(
+    recordName,
+    recordValue,
+    signal,
+  );
+  for (const answer of look.answers) record.check(pending, answer.server, describe(answer));
   return look;
 }
 
 async function isLive(
-  { open }: Attempt,
+  { solver: { solver, setting } }: PendingChallenge,
   challenge: Dns01Challenge,
   receipt: unknown,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    return (await open.solver.checkPropagation?.(challenge, receipt, { signal })) ?? true;
+    return (await solver.checkPropagation?.(challenge, receipt, { signal })) ?? true;
   } catch (error) {
     signal.throwIfAborted();
-    const what = `Solver ${open.setting.name} could not tell whether ${challenge.recordName} is live`;
+    const what = `Solver ${setting.name} could not tell whether ${challenge.recordName} is live`;
     throw solverProblem(what, error, challenge.identifier);
   }
 }
 
 function notVisible(
-  { attempt }: Published,
+  { challenge: { solver } }: Presented,
   { recordName, recordValue, identifier }: Dns01Challenge,
   look: Look | undefined,
   waited: number,
@@ -133,11 +122,11 @@ function notVisible(
     .join(", ");
   const seen =
     look === undefined
-      ? `the provider of solver ${attempt.open.setting.name} does not report the change as complete`
+      ? `the provider of solver ${solver.setting.name} does not report the change as complete`
       : bad.map((answer) => `${answer.server} says ${describe(answer)}`).join("; ") ||
         "no server could be asked";
   return new Problem("propagation", {
-    detail: `The TXT value ${recordValue} that solver ${attempt.open.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}${well === "" ? "" : `; ${well} shows it`}.`,
+    detail: `The TXT value ${recordValue} that solver ${solver.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}${well === "" ? "" : `; ${well} shows it`}.`,
     identifier,
     hint: hintFor(bad),
   });

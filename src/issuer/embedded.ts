@@ -7,9 +7,9 @@ import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
-import type { Issuing } from "./open.ts";
+import type { OpenIssuer } from "./open.ts";
 
-export interface LocalCaOptions {
+export interface EmbeddedOptions {
   /** Where the embedded CA asks for http-01; the standalone solver's port, or a free one, when absent. */
   readonly httpPort?: number;
   /** `ADDRESS:PORT` of the DNS that it asks; every name is on this machine when absent. */
@@ -20,11 +20,11 @@ export interface LocalCaOptions {
  * `--server local`: the embedded CA inside this process, on loopback, its root kept in the state folder. It validates for
  * real, on a port that needs no rights; the standalone solver listens there unless told otherwise.
  */
-export async function openLocalCa(
+export async function openEmbedded(
   requests: readonly CertificateRequest[],
   context: Context,
-  { httpPort, resolver }: LocalCaOptions,
-): Promise<Issuing> {
+  { httpPort, resolver }: EmbeddedOptions,
+): Promise<OpenIssuer> {
   const port = httpPort ?? standalonePort(requests, context) ?? (await freePort());
   const dns = resolver ?? (await dnsOf(requests, context));
   const testCa = await startLocalCa(context.stateFolder, {
@@ -48,7 +48,6 @@ export async function openLocalCa(
     ca,
     selfCheckAt: `127.0.0.1:${port}`,
     context: {
-      ...context,
       solverFlags: {
         ...solverFlags,
         standalone: { port: String(port), ...solverFlags["standalone"] },

@@ -1,4 +1,5 @@
 import { assertBinding } from "../acme/session/accounts.ts";
+import { isEmbedded } from "../acme/presets.ts";
 import { openCa } from "../acme/ca.ts";
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
@@ -10,28 +11,19 @@ import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
 import { readGivenFile } from "../request/given-file.ts";
-import { openLocalCa, type LocalCaOptions } from "./embedded.ts";
+import { openEmbedded, type EmbeddedOptions } from "./embedded.ts";
 import { openSolverSet } from "../solvers/open.ts";
-import {
-  defaultTimeouts,
-  noHooks,
-  type AroundIssue,
-  type IssueTools,
-  type Timeouts,
-} from "../issue/tools.ts";
-
-/** A run's tools, to be closed at its end. */
-export interface OpenTools extends IssueTools {
-  close(): Promise<void>;
-}
+import { openRecord } from "../issue/record.ts";
+import { noHooks, type AroundIssue, type IssueTools } from "../issue/tools.ts";
 
 export interface ToolsOptions {
   readonly store: Store;
-  readonly timeouts?: Partial<Timeouts>;
+  /** Milliseconds to wait for another run that holds a lock; ten minutes when absent. */
+  readonly lockTimeout?: number | undefined;
   /** Hooks; none when absent. */
   readonly around?: AroundIssue;
   /** For the embedded CA (`--server local`). */
-  readonly local?: LocalCaOptions;
+  readonly local?: EmbeddedOptions;
 }
 
 /** Open everything that requests to one issuer need. No request is made and no solver created yet. */
@@ -39,19 +31,18 @@ export async function openTools(
   issuer: IssuerSetting,
   requests: readonly CertificateRequest[],
   context: Context,
-  { store, timeouts, local, around = noHooks }: ToolsOptions,
-): Promise<OpenTools> {
+  { store, lockTimeout = 10 * 60_000, local, around = noHooks }: ToolsOptions,
+): Promise<IssueTools> {
   const eab = await readBinding(issuer, context);
-  if (issuer.server === "local") await store.checkWritable();
-  const issuing =
-    issuer.server === "local"
-      ? await openLocalCa(requests, context, local ?? {})
-      : await remote(issuer, context);
+  if (isEmbedded(issuer.server)) await store.checkWritable();
+  const opened = isEmbedded(issuer.server)
+    ? await openEmbedded(requests, context, local ?? {})
+    : await openRemote(issuer, context);
   const dns = dnsCache();
-  const solvers = openSolverSet(issuing.context, store, dns(requests[0]?.dns ?? {}));
+  const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);
   const { log, clock, signal, redact } = context;
   return {
-    ca: issuing.ca,
+    ca: opened.ca,
     store,
     solvers,
     dns,
@@ -59,26 +50,27 @@ export async function openTools(
     redact,
     clock,
     signal,
-    ...(eab === undefined ? {} : { eab }),
-    timeouts: { ...defaultTimeouts, ...timeouts },
+    eab,
+    lockTimeout,
     around,
-    ...(issuing.selfCheckAt === undefined ? {} : { selfCheckAt: issuing.selfCheckAt }),
+    record: openRecord(clock.now(), context),
+    selfCheckAt: opened.selfCheckAt,
     async close() {
       await solvers.close();
-      await issuing.close();
+      await opened.close();
     },
   };
 }
 
-/** A CA and what goes with it. */
-export interface Issuing {
+/** One kind of issuer: a CA, and what its solvers are told beside what was typed. */
+export interface OpenIssuer {
   readonly ca: Ca;
   readonly selfCheckAt?: string;
-  readonly context: Context;
+  readonly context?: Pick<Context, "solverFlags">;
   close(): Promise<void>;
 }
 
-async function remote(issuer: IssuerSetting, context: Context): Promise<Issuing> {
+async function openRemote(issuer: IssuerSetting, context: Context): Promise<OpenIssuer> {
   const { env, log, clock } = context;
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   const ca = openCa({
@@ -87,9 +79,9 @@ async function remote(issuer: IssuerSetting, context: Context): Promise<Issuing>
     env,
     log,
     clock,
-    ...(caBundle === undefined ? {} : { caBundle }),
+    caBundle,
   });
-  return { ca, context, close: () => ca.close() };
+  return { ca, close: () => ca.close() };
 }
 
 async function readBundle(path: string): Promise<string> {
@@ -127,17 +119,15 @@ async function readBinding(
 function dnsCache(): (setting: DnsSetting) => Dns {
   const open = new Map<string, Dns>();
   return (setting) => {
-    const { resolvers = [], authoritative = true, recursive = false } = setting;
-    const key = JSON.stringify([resolvers, authoritative, recursive]);
-    const dns =
-      open.get(key) ??
-      openDns({
-        resolvers,
-        authoritative,
-        recursive,
-        authoritativePort: setting.authoritativePort ?? 53,
-        queryTimeout: 5_000,
-      });
+    const settings = {
+      resolvers: setting.resolvers ?? [],
+      authoritative: setting.authoritative ?? true,
+      recursive: setting.recursive ?? false,
+      authoritativePort: setting.authoritativePort ?? 53,
+      queryTimeout: 5_000,
+    };
+    const key = JSON.stringify(settings);
+    const dns = open.get(key) ?? openDns(settings);
     open.set(key, dns);
     return dns;
   };

@@ -1,10 +1,11 @@
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
-import { openTools, type OpenTools, type ToolsOptions } from "./open.ts";
+import type { IssueTools } from "../issue/tools.ts";
+import { openTools, type ToolsOptions } from "./open.ts";
 
 /** The tools of several issuers, each opened once and only when something needs it. */
 export interface ToolsPool {
-  open(issuer: IssuerSetting): Promise<OpenTools>;
+  open(issuer: IssuerSetting): Promise<IssueTools>;
   close(): Promise<void>;
 }
 
@@ -13,7 +14,7 @@ export function openPool(
   context: Context,
   options: ToolsOptions,
 ): ToolsPool {
-  const pool = new Map<string, Promise<OpenTools>>();
+  const pool = new Map<string, Promise<IssueTools>>();
   return {
     open(issuer) {
       const key = keyOf(issuer);

@@ -1,7 +1,9 @@
 import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
-import { beginAttempt } from "../issue/attempt.ts";
+import { isEmbedded } from "../acme/presets.ts";
+import { saveFailure } from "../issue/attempt.ts";
 import { issue } from "../issue/issue.ts";
+import { openRecord } from "../issue/record.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import type { ToolsPool } from "../issuer/pool.ts";
 import type { Log } from "../plugin.ts";
@@ -62,8 +64,8 @@ export async function examine(certificate: KnownCertificate, pass: Pass): Promis
   } catch (error) {
     context.signal.throwIfAborted();
     // What keeps the CA from being asked now keeps the certificate from being renewed later.
-    const attempt = beginAttempt(known.request, context.clock.now(), { ...context, store });
-    await attempt.failed(error);
+    const record = openRecord(context.clock.now(), context);
+    await saveFailure(known.request, error, { store, record });
     return { certificate: known, renewal: failed(known, error, pass) };
   }
   const now = context.clock.now();
@@ -136,7 +138,8 @@ async function openTools(
     return await pool.open(request.issuer);
   } catch (error) {
     context.signal.throwIfAborted();
-    await beginAttempt(request, startedAt, { ...context, store }).failed(error);
+    const record = openRecord(startedAt, context);
+    await saveFailure(request, error, { store, record });
     throw error;
   }
 }
@@ -145,7 +148,7 @@ async function withAri(certificate: KnownCertificate, pass: Pass): Promise<Known
   const { held, request, name } = certificate;
   const { server } = request.issuer;
   // The embedded CA forgets what it issued when it ends.
-  if (server === "local" || held?.meta.directory !== server) return certificate;
+  if (isEmbedded(server) || held?.meta.directory !== server) return certificate;
   if (!isAriDue(certificate, pass.context.clock.now())) return certificate;
   const tools = await pass.pool.open(request.issuer);
   return refreshAri(certificate, { ...tools, log: pass.logOf(name) });

@@ -38,7 +38,6 @@ export function chosenIssuer(name: string | undefined, config: Config): Configur
 }
 
 function serverOf(text: string, staging: boolean): string {
-  if (text === "local") return "local";
   const server = resolveServer(text);
   if (!staging) return server;
   const counterpart = stagingOf(server);

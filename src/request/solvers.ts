@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { isEmbedded } from "../acme/presets.ts";
 import type { IssuerSetting, SolverSelector, SolverSetting } from "../certificate.ts";
 import type { Config, ConfiguredSolver } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
@@ -25,7 +26,7 @@ export async function solverSettings(
   }
   const chosen = names ?? Object.keys(config.solvers);
   if (chosen.length > 0) return chosen.map((name) => fromConfig(name, config));
-  if (issuer.server === "local") return [{ name: "standalone", use: "standalone", options: {} }];
+  if (isEmbedded(issuer.server)) return [{ name: "standalone", use: "standalone", options: {} }];
   throw new Problem("usage", {
     title: "No solver",
     detail: "No solver was given, and the config file defines none.",

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { SolverSetting } from "../certificate.ts";
+import type { DnsSetting, SolverSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { resolveOptions, type ConfigSection, type ResolvedOptions } from "../options/resolve.ts";
@@ -32,7 +32,11 @@ export interface SolverSet {
 }
 
 /** The solvers of a run, on what surrounds it. */
-export function openSolverSet(context: Context, store: Store, dns: Dns): SolverSet {
+export function openSolverSet(
+  context: Context,
+  store: Store,
+  dns: (setting: DnsSetting) => Dns,
+): SolverSet {
   const loading = new Map<string, Promise<LoadedSolver>>();
   const opening = new Map<string, Promise<OpenSolver>>();
   const load = ({ use }: SolverSetting) =>
@@ -44,7 +48,7 @@ export function openSolverSet(context: Context, store: Store, dns: Dns): SolverS
     const { call, grace } = solverLimits;
     const failure = `Solver ${setting.name} was not created`;
     const solver = await within(call, grace, failure, context, async () =>
-      plugin.create(values, contextOf(setting, context, store, dns)),
+      plugin.create(values, contextOf(setting, context, store, dns(setting.dns ?? {}))),
     ).catch((error: unknown) => {
       context.signal.throwIfAborted();
       throw named(solverProblem(failure, error), setting);
@@ -54,9 +58,10 @@ export function openSolverSet(context: Context, store: Store, dns: Dns): SolverS
   };
   return {
     plugin: async (setting) => (await load(setting)).plugin,
-    open: (setting) => once(opening, keyOf(setting), () => create(setting, context)),
-    reopen: (setting) =>
-      once(opening, `again ${keyOf(setting)}`, () =>
+    open: async (setting) =>
+      once(opening, keyOf(setting, await load(setting)), () => create(setting, context)),
+    reopen: async (setting) =>
+      once(opening, `again ${keyOf(setting, await load(setting))}`, () =>
         create(setting, { ...context, solverFlags: {} }),
       ),
     async close() {
@@ -67,8 +72,16 @@ export function openSolverSet(context: Context, store: Store, dns: Dns): SolverS
   };
 }
 
-function keyOf({ name, use, options }: SolverSetting): string {
-  return JSON.stringify([name, use, options]);
+/** One solver serves all certificates; where it asks the DNS, those whose DNS settings are the same. */
+function keyOf({ name, use, options, dns }: SolverSetting, { plugin }: LoadedSolver): string {
+  const { resolvers, authoritative, authoritativePort, recursive } =
+    plugin.challengeTypes.includes("dns-01") && dns !== undefined ? dns : {};
+  return JSON.stringify([
+    name,
+    use,
+    options,
+    { resolvers, authoritative, authoritativePort, recursive },
+  ]);
 }
 
 /** A solver of the config is told by its name there: several may use one plugin. */

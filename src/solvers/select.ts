@@ -1,50 +1,40 @@
 import { domainToASCII } from "node:url";
-import type { CertificateRequest, SolverSelector, SolverSetting } from "../certificate.ts";
+import type { SolverSelector, SolverSetting } from "../certificate.ts";
 import type { ChallengeType, Identifier, SolverPlugin } from "../plugin.ts";
 
-/** A solver that may answer for a name, and the challenge type it would use. */
-export interface Choice {
-  readonly setting: SolverSetting;
-  readonly challengeType: ChallengeType;
-  /** Why it was chosen, for `plan`, `solvers test` and messages. */
-  readonly reason: string;
-}
-
-export interface Rejection {
-  readonly setting: SolverSetting;
-  readonly reason: string;
-}
-
-/** Best choice first. Empty when no solver can serve the name; then `rejected` says why, one line each. */
-export interface Selection {
+/** A solver of the request with a name. */
+export interface Selected {
+  /** A wildcard with its `*.`. */
   readonly identifier: Identifier;
-  readonly choices: readonly Choice[];
-  readonly rejected: readonly Rejection[];
+  readonly setting: SolverSetting;
+  /** What it would answer; undefined where it cannot answer for the name. */
+  readonly challengeType: ChallengeType | undefined;
+  /** Why it was chosen or not, for `plan`, `solvers test` and messages. */
+  readonly reason: string;
 }
 
 /**
- * Which solvers may answer for `identifier` (a wildcard with its `*.`), in the order to try them: exact names before the
- * longest zone before labels before no selector, then the order of the file. All that a selector names must match.
+ * Which solvers may answer for `identifier`, in the order to try them: exact names before the longest zone before labels before no
+ * selector, then the order of the file. All that a selector names must match. Those that cannot come last.
  */
 export function selectSolvers(
   identifier: Identifier,
-  request: Pick<CertificateRequest, "solvers" | "labels">,
-  pluginOf: (setting: SolverSetting) => SolverPlugin,
-): Selection {
-  const ranked: { choice: Choice; rank: readonly number[] }[] = [];
-  const rejected: Rejection[] = [];
-  for (const setting of request.solvers) {
-    const match = matchSelector(setting, identifier.value, request.labels);
-    const plugin = pluginOf(setting);
+  labels: Labels,
+  solvers: readonly { readonly setting: SolverSetting; readonly plugin: SolverPlugin }[],
+): readonly Selected[] {
+  const ranked = solvers.map(({ setting, plugin }) => {
+    const match = matchSelector(setting, identifier.value, labels);
     const challengeType = plugin.challengeTypes.find((type) => canServe(type, identifier));
-    if (typeof match === "string") rejected.push({ setting, reason: match });
-    else if (challengeType === undefined)
-      rejected.push({ setting, reason: unableReason(plugin, identifier) });
-    else
-      ranked.push({ choice: { setting, challengeType, reason: match.reason }, rank: match.rank });
-  }
-  const best = ranked.toSorted((a, b) => compareRanks(b.rank, a.rank));
-  return { identifier, choices: best.map(({ choice }) => choice), rejected };
+    const unable = { identifier, setting, challengeType: undefined };
+    if (typeof match === "string") return { selected: { ...unable, reason: match } };
+    if (challengeType === undefined)
+      return { selected: { ...unable, reason: unableReason(plugin, identifier) } };
+    const { reason, rank } = match;
+    return { selected: { identifier, setting, challengeType, reason }, rank };
+  });
+  return ranked
+    .toSorted((a, b) => compareRanks(b.rank ?? [-1], a.rank ?? [-1]))
+    .map(({ selected }) => selected);
 }
 
 /** dns-01 alone can prove a wildcard (RFC 8555 §7.4.1 leaves it to CAs; all that exist agree), and never an address (RFC 8738 §3). */

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Authorization } from "../../src/acme/acme.ts";
-import { chooseChallenges, fieldsOf } from "../../src/issue/challenges.ts";
-import type { Assignment } from "../../src/issue/targets.ts";
+import { computeChallenges } from "../../src/issue/challenges.ts";
+import type { Choice } from "../../src/issue/choose.ts";
+import { placeOf } from "../../src/issue/record.ts";
 import type { ChallengeType, Identifier } from "../../src/plugin.ts";
 import { solverOf } from "./world.ts";
 
@@ -32,38 +33,36 @@ const offering = (
 });
 
 /** A name that is answered by solvers of these types, best first. */
-const assigned = (ordered: Identifier, ...types: readonly ChallengeType[]): Assignment => {
+const assigned = (ordered: Identifier, ...types: readonly ChallengeType[]): readonly Choice[] => {
   const identifier = { ...ordered, value: ordered.value.replace("*.", "") };
   const wildcard = identifier.value !== ordered.value;
-  return {
+  return types.map((challengeType) => ({
     identifier: ordered,
-    candidates: types.map((challengeType) => ({
-      challengeType,
-      open: solverOf(`by ${challengeType}`),
-      target:
-        challengeType === "dns-01"
-          ? {
-              identifier,
-              wildcard,
-              validationName: `_acme-challenge.${identifier.value}`,
-              recordName: "shop.acme.example.net",
-            }
-          : { identifier, wildcard },
-    })),
-  };
+    challengeType,
+    solver: solverOf(`by ${challengeType}`),
+    target:
+      challengeType === "dns-01"
+        ? {
+            identifier,
+            wildcard,
+            validationName: `_acme-challenge.${identifier.value}`,
+            recordName: "shop.acme.example.net",
+          }
+        : { identifier, wildcard },
+  }));
 };
 
 describe("choosing challenges", () => {
   test("computes what each type shows (RFC 8555 §8.3, §8.4, RFC 8737)", () => {
     const name = dns("www.example.com");
     const types: readonly ChallengeType[] = ["tls-alpn-01", "dns-01", "http-01"];
-    const [pending] = chooseChallenges(
+    const pending = computeChallenges(
       [offering(name, types)],
-      [assigned(name, ...types)],
+      assigned(name, ...types),
       thumbprint,
     );
     const shared = { identifier: name, wildcard: false, token, keyAuthorization };
-    expect(pending?.attempts.map(({ challenge }) => challenge)).toEqual([
+    expect(pending.map(({ challenge }) => challenge)).toEqual([
       { ...shared, type: "tls-alpn-01", digest: sha256("hex") },
       {
         ...shared,
@@ -79,7 +78,7 @@ describe("choosing challenges", () => {
         body: keyAuthorization,
       },
     ]);
-    expect(pending?.attempts.map((attempt) => fieldsOf(attempt).place)).toEqual([
+    expect(pending.map(({ challenge }) => placeOf(challenge))).toEqual([
       "www.example.com:443",
       "shop.acme.example.net",
       `http://www.example.com/.well-known/acme-challenge/${token}`,
@@ -89,19 +88,20 @@ describe("choosing challenges", () => {
   test("asks nothing for a name that was proven before", () => {
     const name = dns("www.example.com");
     const valid = offering(name, ["http-01"], { status: "valid" });
-    expect(chooseChallenges([valid], [assigned(name, "http-01")], thumbprint)).toEqual([]);
+    expect(computeChallenges([valid], assigned(name, "http-01"), thumbprint)).toEqual([]);
   });
 
   test("keeps a wildcard and its base apart, though the CA calls both by one name", () => {
     const [base, wild] = [dns("example.com"), dns("*.example.com")];
-    const pending = chooseChallenges(
+    const pending = computeChallenges(
       [offering(base, ["http-01", "dns-01"], { wildcard: true }), offering(base, ["http-01"])],
-      [assigned(base, "http-01"), assigned(wild, "dns-01")],
+      [...assigned(base, "http-01"), ...assigned(wild, "dns-01")],
       thumbprint,
     );
-    const [first, second] = pending.map(({ attempts }) => attempts.map((one) => fieldsOf(one)));
-    expect(first).toMatchObject([{ identifier: "*.example.com", challenge: "dns-01" }]);
-    expect(second).toMatchObject([{ identifier: "example.com", challenge: "http-01" }]);
+    expect(pending).toMatchObject([
+      { identifier: wild, challenge: { type: "dns-01" } },
+      { identifier: base, challenge: { type: "http-01" } },
+    ]);
   });
 
   test("leaves out what the CA does not offer, or offers without a token", () => {
@@ -112,20 +112,20 @@ describe("choosing challenges", () => {
       type: "dns-01",
       status: "pending",
     } as const;
-    const pending = chooseChallenges(
+    const pending = computeChallenges(
       [{ ...offer, challenges: [mute, ...offer.challenges] }],
-      [assigned(name, "tls-alpn-01", "dns-01", "http-01")],
+      assigned(name, "tls-alpn-01", "dns-01", "http-01"),
       thumbprint,
     );
-    expect(pending[0]?.attempts.map(({ challenge }) => challenge.type)).toEqual(["http-01"]);
+    expect(pending.map(({ challenge }) => challenge.type)).toEqual(["http-01"]);
   });
 
   test("says what the CA offers and the solvers answer where nothing is left", () => {
     const name = dns("www.example.com");
     const choose = () =>
-      chooseChallenges(
+      computeChallenges(
         [offering(name, ["dns-account-01", "tls-alpn-01"])],
-        [assigned(name, "http-01", "dns-01")],
+        assigned(name, "http-01", "dns-01"),
         thumbprint,
       );
     expect(choose).toThrow(
@@ -136,19 +136,19 @@ describe("choosing challenges", () => {
   test("says that an authorization of a resumed order has ended", () => {
     const name = dns("example.com");
     const ended = offering(name, ["dns-01"], { status: "expired", wildcard: true });
-    expect(() => chooseChallenges([ended], [], thumbprint)).toThrow(
+    expect(() => computeChallenges([ended], [], thumbprint)).toThrow(
       "The authorization of *.example.com is expired already.",
     );
   });
 
   test("places an IPv6 address in brackets", () => {
     const address: Identifier = { type: "ip", value: "2001:db8::1" };
-    const pending = chooseChallenges(
+    const pending = computeChallenges(
       [offering(address, ["http-01", "tls-alpn-01"])],
-      [assigned(address, "http-01", "tls-alpn-01")],
+      assigned(address, "http-01", "tls-alpn-01"),
       thumbprint,
     );
-    expect(pending[0]?.attempts.map((attempt) => fieldsOf(attempt).place)).toEqual([
+    expect(pending.map(({ challenge }) => placeOf(challenge))).toEqual([
       `http://[2001:db8::1]/.well-known/acme-challenge/${token}`,
       "[2001:db8::1]:443",
     ]);

@@ -146,7 +146,7 @@ describe("what solvers find out before an order exists", () => {
     expect((await run).issued).toBe(true);
     expect(asked).toEqual([[name, "www.example.test"]]);
     expect(heard(tools, "warn")[0]).toBe(
-      "solver web0 cannot be used for shop.example.test: Solver web0 did not pass its own check: token expired; trying web1",
+      "solver web0 failed for shop.example.test: Solver web0 did not pass its own check: token expired; trying web1",
     );
   });
 

@@ -1,6 +1,6 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { Ca, Directory, NewOrder } from "../../src/acme/acme.ts";
+import type { Ca, Directory, NewOrder, Order } from "../../src/acme/acme.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { OpenAccount } from "../../src/account/open.ts";
 import { placeOrder } from "../../src/issue/order.ts";
@@ -189,7 +189,7 @@ describe("a new order", () => {
       session: session({
         newOrder: async (order) => {
           asked.push(order);
-          return unexpected("order");
+          return unexpected<Order>("order", { url: "https://ca.example/order/1" });
         },
       }),
     };

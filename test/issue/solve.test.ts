@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { AccountSession } from "../../src/acme/acme.ts";
+import type { AccountSession, Authorization } from "../../src/acme/acme.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { openJournal } from "../../src/issue/journal.ts";
-import { solveChallenges } from "../../src/issue/solve.ts";
+import { solve as solveAll } from "../../src/issue/solve.ts";
 import type { OpenSolver } from "../../src/solvers/open.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
 import { Problem } from "../../src/problem.ts";
@@ -37,6 +37,14 @@ function recording(name: string, story: string[], parts: SolverParts = {}): Open
   });
 }
 
+const authorization: Authorization = {
+  url: "https://ca.example/authorization/example.com",
+  status: "pending",
+  identifier: { type: "dns", value: "example.com" },
+  wildcard: false,
+  challenges: [],
+};
+
 const failing = (message: string) => () => Promise.reject(new Error(message));
 
 async function scene(story: string[], given: Partial<IssueTools> = {}) {
@@ -52,14 +60,14 @@ async function scene(story: string[], given: Partial<IssueTools> = {}) {
     respond: async ({ url }) => void story.push(`respond ${url.split("/").at(-1)}`),
     waitForAuthorization: async (url) => {
       story.push(`poll ${url.split("/").at(-1)}`);
-      return { ...pendingFor("example.com").authorization, status: "valid" };
+      return { ...authorization, status: "valid" };
     },
   };
   const solve = (
     pending: readonly ReturnType<typeof pendingFor>[],
     said: Partial<AccountSession> = {},
     request = requestFor(["example.com"]),
-  ) => solveChallenges(pending, request, session({ ...ca, ...said }), journal, tools);
+  ) => solveAll(pending.flat(), request, session({ ...ca, ...said }), journal, tools);
   const left = async () => (await tools.store.journal.read(order.name))?.presented ?? [];
   return { tools, journal, solve, left };
 }
@@ -192,9 +200,9 @@ describe("solving challenges", () => {
     });
     const { solve } = await scene(story, { dns: () => dns });
     const pending = pendingFor("example.com", recording("cf", story), recording("r53", story));
-    const [attempt] = pending.attempts;
+    const [first] = pending;
     const lost = {
-      challenge: attempt?.challenge.type === "dns-01" ? attempt.challenge.recordValue : "",
+      challenge: first?.challenge.type === "dns-01" ? first.challenge.recordValue : "",
     };
     await solve([pending]);
     expect(story.slice(0, 3)).toEqual([
@@ -202,6 +210,19 @@ describe("solving challenges", () => {
       "r53 presents example.com",
       "respond example.com",
     ]);
+  });
+
+  test("fails for a first candidate with wrong credentials, though another one could answer", async () => {
+    const story: string[] = [];
+    const { tools, solve } = await scene(story);
+    const wrong = () => Promise.reject(new Problem("config", { detail: "the token was refused" }));
+    const first = recording("cf", story, { present: wrong });
+    const problem = await problemOf(
+      solve([pendingFor("example.com", first, recording("r53", story))]),
+    );
+    expect(problem.message).toBe("the token was refused");
+    expect(story.join()).not.toContain("r53");
+    expect(heard(tools, "warn")).toEqual([]);
   });
 
   test("tries no other candidate once the CA has refused", async () => {

@@ -5,7 +5,7 @@ import { waitUntilVisible } from "../../src/issue/visibility.ts";
 import { challengeFor } from "../../src/testing.ts";
 import { Problem } from "../../src/problem.ts";
 import {
-  attemptBy,
+  pendingBy,
   heard,
   lookOf,
   requestFor,
@@ -37,14 +37,15 @@ async function wait(
       }),
   });
   const open = solverOf("cf", solver);
-  const attempt = attemptBy({ ...open, setting: { ...open.setting, dns: own } }, challenge);
+  const dns = { ...setting, ...own };
+  const pending = pendingBy({ ...open, setting: { ...open.setting, dns } }, challenge);
   const begun = tools.clock.now().getTime();
   const { failures } = await waitUntilVisible(
-    { published: [{ attempt, receipt: "receipt" }], failures: new Map() },
-    requestFor(["example.com"], { dns: setting }),
+    [{ challenge: pending, receipt: "receipt" }],
+    requestFor(["example.com"]),
     tools,
   );
-  const failure = failures.get(attempt);
+  const failure = failures.get(pending);
   if (failure !== undefined && !Problem.is(failure)) throw failure;
   return { tools, asked, failure, took: tools.clock.now().getTime() - begun };
 }
@@ -174,25 +175,21 @@ describe("waiting for a TXT value", () => {
           },
         }),
     });
-    const attempt = attemptBy(solverOf("cf"), challenge);
+    const pending = pendingBy(solverOf("cf"), challenge);
     await expect(
-      waitUntilVisible(
-        { published: [{ attempt, receipt: null }], failures: new Map() },
-        requestFor(["example.com"]),
-        tools,
-      ),
+      waitUntilVisible([{ challenge: pending, receipt: null }], requestFor(["example.com"]), tools),
     ).rejects.toThrow("Ctrl-C");
   });
 });
 
 test("tls-alpn-01, and http-01 without a self-check, are not looked at", async () => {
   const tools = await toolsOf();
-  const published = (["tls-alpn-01", "http-01"] as const).map((type) => ({
-    attempt: attemptBy(solverOf("web", { types: [type] }), challengeFor(type, "example.com")),
+  const presented = (["tls-alpn-01", "http-01"] as const).map((type) => ({
+    challenge: pendingBy(solverOf("web", { types: [type] }), challengeFor(type, "example.com")),
     receipt: null,
   }));
   const request = requestFor(["example.com"], { selfCheck: false });
-  const { failures } = await waitUntilVisible({ published, failures: new Map() }, request, tools);
+  const { failures } = await waitUntilVisible(presented, request, tools);
   expect(failures.size).toBe(0);
   expect(tools.log.entries).toEqual([]);
 });

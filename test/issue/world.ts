@@ -7,10 +7,11 @@ import type { AccountSession, Ca } from "../../src/acme/acme.ts";
 import { openCa } from "../../src/acme/ca.ts";
 import type { CertificateRequest, SolverSelector, SolverSetting } from "../../src/certificate.ts";
 import type { Dns, Look, ServerAnswer } from "../../src/dns/dns.ts";
-import type { Attempt, PendingAuthorization } from "../../src/issue/challenges.ts";
+import type { PendingChallenge } from "../../src/issue/challenges.ts";
 import { issue, type IssueOptions } from "../../src/issue/issue.ts";
 import type { OpenSolver, SolverSet } from "../../src/solvers/open.ts";
-import { defaultTimeouts, noHooks, type IssueTools } from "../../src/issue/tools.ts";
+import { openRecord } from "../../src/issue/record.ts";
+import { noHooks, type IssueTools } from "../../src/issue/tools.ts";
 import { createLimit } from "../../src/limit.ts";
 import { parseIdentifiers } from "../../src/acme/identifiers.ts";
 import type { Challenge, ChallengeType, Solver, SolverPlugin } from "../../src/plugin.ts";
@@ -68,10 +69,14 @@ export function solverOf(name: string, parts: SolverParts = {}): OpenSolver {
 }
 
 export function setOf(...solvers: readonly OpenSolver[]): SolverSet {
-  const one = async ({ name }: SolverSetting) => {
-    const found = solvers.find(({ setting }) => setting.name === name);
+  const opened = new Map<string, OpenSolver>();
+  const one = async (setting: SolverSetting) => {
+    const { name } = setting;
+    const found = solvers.find((solver) => solver.setting.name === name);
     if (found === undefined) throw new Problem("plugin", { detail: `no solver ${name}` });
-    return found;
+    const solver = opened.get(name) ?? { ...found, setting };
+    opened.set(name, solver);
+    return solver;
   };
   return {
     plugin: async (setting) => (await one(setting)).plugin,
@@ -108,18 +113,20 @@ type Tools = IssueTools & {
 };
 
 export async function toolsOf(given: Partial<IssueTools> = {}): Promise<Tools> {
+  const seen = { log: recordingLog(), clock: testClock() };
   return {
     ca: unexpected<Ca>("ca"),
     store: given.store ?? (await temporaryStore()),
     solvers: setOf(),
     dns: () => unexpected<Dns>("dns"),
     signal: new AbortController().signal,
-    timeouts: defaultTimeouts,
+    lockTimeout: 600_000,
     around: noHooks,
     redact: (text) => text,
+    close: () => Promise.resolve(),
     ...given,
-    log: recordingLog(),
-    clock: testClock(),
+    ...seen,
+    record: openRecord(seen.clock.now(), { ...seen, redact: (text) => text }),
   };
 }
 
@@ -128,10 +135,11 @@ export function heard(tools: Tools, level: "debug" | "info" | "warn"): readonly 
   return tools.log.entries.filter((entry) => entry.level === level).map(({ message }) => message);
 }
 
-export function attemptBy(open: OpenSolver, challenge: Challenge): Attempt {
+export function pendingBy(solver: OpenSolver, challenge: Challenge): PendingChallenge {
   const { type, token, identifier } = challenge;
   return {
-    open,
+    identifier,
+    solver,
     challenge,
     offered: {
       url: `https://ca.example/challenge/${identifier.value}`,
@@ -139,24 +147,18 @@ export function attemptBy(open: OpenSolver, challenge: Challenge): Attempt {
       status: "pending",
       token,
     },
-    authorizationUrl: `https://ca.example/authorization/${identifier.value}`,
+    authorization: `https://ca.example/authorization/${identifier.value}`,
   };
 }
 
 /** A name to be proven by one of these, the first one first. */
-export function pendingFor(name: string, ...by: readonly OpenSolver[]): PendingAuthorization {
-  return {
-    authorization: {
-      url: `https://ca.example/authorization/${name}`,
-      status: "pending",
-      identifier: { type: "dns", value: name },
-      wildcard: false,
-      challenges: [],
-    },
-    attempts: by.map((open) =>
-      attemptBy(open, challengeFor(open.plugin.challengeTypes[0] ?? "dns-01", name)),
-    ),
-  };
+export function pendingFor(
+  name: string,
+  ...by: readonly OpenSolver[]
+): readonly PendingChallenge[] {
+  return by.map((solver) =>
+    pendingBy(solver, challengeFor(solver.plugin.challengeTypes[0] ?? "dns-01", name)),
+  );
 }
 
 export const order: PendingOrder = {
@@ -234,7 +236,9 @@ export async function world(options: TestCaOptions = {}): Promise<World> {
       clock: base.clock,
     });
     clients.push(ca);
-    return { ...base, ca, ...given, log, clock: base.clock };
+    const seen = { log, clock: base.clock };
+    const record = openRecord(base.clock.now(), { ...seen, redact: (text) => text });
+    return { ...base, ca, ...given, ...seen, record };
   };
   onTestFinished(async () => {
     await Promise.all(clients.map((ca) => ca.close()));

@@ -11,16 +11,21 @@ function select(
   solvers: readonly SolverSetting[],
   { types = both, labels = {} }: { types?: readonly ChallengeType[]; labels?: object } = {},
 ) {
-  const request = requestFor([name], { solvers, labels: { ...labels } });
-  const [identifier] = request.identifiers;
+  const [identifier] = requestFor([name]).identifiers;
   if (identifier === undefined) throw new Error("no name");
-  const selection = selectSolvers(identifier, request, () => solverOf("any", { types }).plugin);
+  const { plugin } = solverOf("any", { types });
+  const selected = selectSolvers(
+    identifier,
+    { ...labels },
+    solvers.map((setting) => ({ setting, plugin })),
+  );
+  const chosen = selected.filter(({ challengeType }) => challengeType !== undefined);
   return {
-    chosen: selection.choices.map(({ setting }) => setting.name),
-    types: selection.choices.map(({ challengeType }) => challengeType),
-    reasons: selection.choices.map(({ reason }) => reason),
+    chosen: chosen.map(({ setting }) => setting.name),
+    types: chosen.map(({ challengeType }) => challengeType),
+    reasons: chosen.map(({ reason }) => reason),
     rejected: Object.fromEntries(
-      selection.rejected.map(({ setting, reason }) => [setting.name, reason]),
+      selected.filter((one) => !chosen.includes(one)).map((one) => [one.setting.name, one.reason]),
     ),
   };
 }

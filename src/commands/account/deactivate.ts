@@ -5,7 +5,7 @@ import {
   changeAccount,
   chosenCa,
   usableAccount,
-} from "../../account/kept.ts";
+} from "../../issuer/account.ts";
 import { confirm, defineCommand } from "../command.ts";
 
 export const command = defineCommand({

@@ -4,7 +4,7 @@ import { directoryFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
 import { writeDurably } from "../../state/folder/files.ts";
 import type { StoredAccount } from "../../state/store.ts";
-import { accountDocument, chosenCa, keptAccount } from "../../account/kept.ts";
+import { accountDocument, chosenCa, keptAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

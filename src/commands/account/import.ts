@@ -5,7 +5,7 @@ import { importAccount } from "../../account/import.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { Problem } from "../../problem.ts";
-import { accountDocument, atDesk } from "../../account/kept.ts";
+import { accountDocument, atDesk } from "../../issuer/account.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
 

@@ -2,7 +2,7 @@ import { thumbprint } from "../../acme/keys.ts";
 import { withAccountLock } from "../../account/open.ts";
 import { rollOver } from "../../account/rollover.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
-import { accountDocument, atDesk, usableAccount } from "../../account/kept.ts";
+import { accountDocument, atDesk, usableAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

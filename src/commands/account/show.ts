@@ -1,7 +1,7 @@
 import { thumbprint } from "../../acme/keys.ts";
 import { openStored } from "../../account/open.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
-import { atDesk, keptAccount } from "../../account/kept.ts";
+import { atDesk, keptAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

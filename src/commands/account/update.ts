@@ -1,6 +1,6 @@
 import { directoryFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
-import { atDesk, changeAccount } from "../../account/kept.ts";
+import { atDesk, changeAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

@@ -6,7 +6,7 @@ import { openTools } from "../../issuer/open.ts";
 import { rehearse, type Rehearsed } from "../../issue/rehearsal.ts";
 import { parsePlace } from "../../options/place.ts";
 import { solverSettings } from "../../request/solvers.ts";
-import { selectAll } from "../../issue/targets.ts";
+import { selectAll } from "../../issue/choose.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { certificateFlags, visibilityFlags } from "../../options/declared/request.ts";
 import { Problem } from "../../problem.ts";
@@ -44,14 +44,9 @@ export const command = defineCommand({
     const tools = await openTools(nobody, [request], context, { store });
     try {
       await cleanAllLeftovers(tools);
-      const selections = await selectAll(request, tools);
-      for (const { identifier, choices, rejected } of selections) {
-        for (const { setting, reason } of choices) {
-          context.log.info(`${setting.name} takes ${identifier.value}: ${reason}`);
-        }
-        for (const { setting, reason } of rejected) {
-          context.log.info(`${setting.name} does not take ${identifier.value}: ${reason}`);
-        }
+      for (const one of await selectAll(request, tools)) {
+        const takes = one.challengeType === undefined ? "does not take" : "takes";
+        context.log.info(`${one.setting.name} ${takes} ${one.identifier.value}: ${one.reason}`);
       }
       return resultOf(await rehearse(request, tools));
     } finally {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Dns } from "../../src/dns/dns.ts";
-import { assignSolvers, serveNames } from "../../src/issue/targets.ts";
+import { choose, preflight } from "../../src/issue/choose.ts";
 import { Problem } from "../../src/problem.ts";
 import {
   heard,
@@ -15,7 +15,7 @@ import {
 } from "./world.ts";
 
 /** Chooses for the names where `_acme-challenge` leads elsewhere. */
-async function assign(
+async function choosing(
   names: readonly string[],
   more: Partial<CertificateRequest> = {},
   solvers = [solverOf("cf"), solverOf("r53")],
@@ -29,15 +29,15 @@ async function assign(
   });
   const tools = await toolsOf({ solvers: setOf(...solvers), dns: () => dns });
   const request = requestFor(names, { solvers: solvers.map(({ setting }) => setting), ...more });
-  const run = async () => assignSolvers(await serveNames(request, tools), request, tools);
+  const run = async () => preflight(await choose(request, tools), tools);
   return { asked, tools, run };
 }
 
 describe("what solvers are to answer for", () => {
   test("is found by following CNAMEs, asked once and told once for all solvers and wildcards", async () => {
-    const { asked, run, tools } = await assign(["alias.example.com", "*.alias.example.com"]);
-    const assignments = await run();
-    expect(assignments.flatMap(({ candidates }) => candidates.map(({ target }) => target))).toEqual(
+    const { asked, run, tools } = await choosing(["alias.example.com", "*.alias.example.com"]);
+    const choices = await run();
+    expect(choices.map(({ target }) => target)).toEqual(
       [false, false, true, true].map((wildcard) => ({
         identifier: { type: "dns", value: "alias.example.com" },
         wildcard,
@@ -52,22 +52,22 @@ describe("what solvers are to answer for", () => {
   });
 
   test("is the name itself where CNAMEs are not to be followed, by the solver's own word first", async () => {
-    const { asked, run } = await assign(["alias.example.com"], { dns: { cname: "none" } });
-    const [assignment] = await run();
-    expect(assignment?.candidates[0]?.target.recordName).toBe("_acme-challenge.alias.example.com");
+    const { asked, run } = await choosing(["alias.example.com"], { dns: { cname: "none" } });
+    const [choice] = await run();
+    expect(choice?.target.recordName).toBe("_acme-challenge.alias.example.com");
     expect(asked).toEqual([]);
     const own = solverOf("cf");
     const setting = { ...own.setting, dns: { cname: "follow" } as const };
-    const followed = await assign(["alias.example.com"], { dns: { cname: "none" } }, [
+    const followed = await choosing(["alias.example.com"], { dns: { cname: "none" } }, [
       { ...own, setting },
     ]);
-    expect((await followed.run())[0]?.candidates[0]?.target.recordName).toBe("acme.example.net");
+    expect((await followed.run())[0]?.target.recordName).toBe("acme.example.net");
   });
 
   test("needs no DNS for http-01", async () => {
-    const { run } = await assign(["example.com"], {}, [solverOf("web", { types: ["http-01"] })]);
-    const [assignment] = await run();
-    expect(assignment?.candidates[0]?.target).toEqual({
+    const { run } = await choosing(["example.com"], {}, [solverOf("web", { types: ["http-01"] })]);
+    const [choice] = await run();
+    expect(choice?.target).toEqual({
       identifier: { type: "dns", value: "example.com" },
       wildcard: false,
     });
@@ -82,7 +82,7 @@ describe("what solvers are to answer for", () => {
     const request = requestFor(["*.example.com", "example.com", "*.example.org"], {
       solvers: [web.setting, lab.setting],
     });
-    const problem = await problemOf(serveNames(request, tools));
+    const problem = await problemOf(choose(request, tools));
     expect(problem.exitCode).toBe(2);
     expect(problem.message).toBe(
       "No solver can answer for *.example.com (web: it answers http-01, and a wildcard needs dns-01; lab: *.example.com is in none of its zones (lab.example)), and none for *.example.org (web: it answers http-01, and a wildcard needs dns-01; lab: *.example.org is in none of its zones (lab.example)).",
@@ -101,23 +101,89 @@ describe("what solvers are to answer for", () => {
       });
       return { ...open, setting: settingOf(name, { zones: [zone] }) };
     };
-    const { run, tools } = await assign(["a.example.com", "b.example.org"], {}, [
+    const { run, tools } = await choosing(["a.example.com", "b.example.org"], {}, [
       checking("sub", "a.example.com", true),
       checking("com", "example.com"),
       checking("org", "example.org"),
     ]);
-    const assignments = await run();
+    const choices = await run();
     expect(asked).toEqual({
       sub: ["a.example.com"],
       com: ["a.example.com"],
       org: ["b.example.org"],
     });
-    expect(
-      assignments.map(({ candidates }) => candidates.map(({ open }) => open.setting.name)),
-    ).toEqual([["com"], ["org"]]);
+    expect(choices.map(({ solver }) => solver.setting.name)).toEqual(["com", "org"]);
     expect(heard(tools, "warn")).toEqual([
-      "solver sub cannot be used for a.example.com: sub is broken; trying com",
+      "solver sub failed for a.example.com: sub is broken; trying com",
     ]);
+  });
+
+  test.each([
+    ["config", "wrong credentials"],
+    ["usage", "an option that is missing"],
+    ["plugin", "a broken plugin"],
+  ] as const)(
+    "fails for a first solver with a Problem of kind %s, though another one could answer",
+    async (kind, detail) => {
+      const broken = () => Promise.reject(new Problem(kind, { detail }));
+      const [cf, r53] = [solverOf("cf", { preflight: broken }), solverOf("r53")];
+      const { run, tools } = await choosing(["example.com"], { dns: { cname: "none" } }, [cf, r53]);
+      expect((await problemOf(run())).message).toBe(detail);
+      expect(heard(tools, "warn")).toEqual([]);
+      const created = await toolsOf({
+        solvers: {
+          ...setOf(cf, r53),
+          open: ({ name }) => (name === "cf" ? broken() : setOf(r53).open(r53.setting)),
+        },
+      });
+      const request = requestFor(["example.com"], { solvers: [cf.setting, r53.setting] });
+      expect((await problemOf(choose(request, created))).message).toBe(detail);
+    },
+  );
+
+  test("leaves out a later solver with wrong options, since its turn may never come", async () => {
+    const [cf, r53] = [solverOf("cf"), solverOf("r53")];
+    const set = setOf(cf);
+    const tools = await toolsOf({
+      solvers: {
+        ...setOf(cf, r53),
+        open: async (setting) => {
+          if (setting.name === "cf") return set.open(setting);
+          throw new Problem("config", { detail: "no token" });
+        },
+      },
+    });
+    const request = requestFor(["example.com"], { solvers: [cf.setting, r53.setting] });
+    const choices = await choose(request, tools);
+    expect(choices.map(({ solver }) => solver.setting.name)).toEqual(["cf"]);
+    expect(heard(tools, "debug")).toEqual(["solver r53 cannot be used for example.com: no token"]);
+  });
+
+  test("is asked about once for each DNS setting, not once for all", async () => {
+    const asked: (number | undefined)[] = [];
+    const known = new Map<number | undefined, Dns>();
+    const tools = await toolsOf({
+      solvers: setOf(solverOf("one"), solverOf("two")),
+      dns: ({ authoritativePort }) => {
+        const dns =
+          known.get(authoritativePort) ??
+          unexpected<Dns>("dns", {
+            follow: async (name) => {
+              asked.push(authoritativePort);
+              return { name, hops: [] };
+            },
+          });
+        known.set(authoritativePort, dns);
+        return dns;
+      },
+    });
+    const solvers = [53, 5353].map((authoritativePort, index) => ({
+      ...settingOf(index === 0 ? "one" : "two"),
+      dns: { authoritativePort },
+    }));
+    const request = requestFor(["example.com", "*.example.com"], { solvers });
+    await preflight(await choose(request, tools), tools);
+    expect(asked).toEqual([53, 5353]);
   });
 
   test("an interruption is no failure of a solver", async () => {
@@ -133,7 +199,7 @@ describe("what solvers are to answer for", () => {
       solvers: [solver.setting],
       dns: { cname: "none" },
     });
-    const run = assignSolvers(await serveNames(request, tools), request, tools);
+    const run = preflight(await choose(request, tools), tools);
     expect((await problemOf(run)).message).toBe("Ctrl-C");
   });
 });

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stagingOf } from "../acme/presets.ts";
+import { embeddedCa, stagingOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
@@ -40,5 +40,5 @@ export async function openDryRun(context: Context): Promise<Run> {
 }
 
 function rehearsalServer(server: string): string {
-  return stagingOf(server) ?? "local";
+  return stagingOf(server) ?? embeddedCa;
 }

@@ -1,7 +1,6 @@
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
-import { openStored } from "../account/open.ts";
-import type { IssueTools } from "./tools.ts";
+import { openStored, type AccountTools } from "./open.ts";
 
 /** The reasons of RFC 5280 §5.3.1 that public CAs take from subscribers. */
 export const revocationReasons = [
@@ -18,8 +17,6 @@ const codes: Readonly<Record<RevocationReason, number>> = {
   cessationOfOperation: 5,
 };
 
-type RevokeTools = Pick<IssueTools, "ca" | "store" | "log" | "clock" | "timeouts" | "signal">;
-
 /**
  * Revoke what is held (RFC 8555 §7.6): as the account that ordered it, or, with `byKey`, as the holder of its private key.
  * Nothing is deleted here. A certificate that is revoked already is fine.
@@ -27,7 +24,7 @@ type RevokeTools = Pick<IssueTools, "ca" | "store" | "log" | "clock" | "timeouts
 export async function revokeHeld(
   { name, held }: StoredCertificate,
   { reason, byKey }: { reason: RevocationReason; byKey: boolean },
-  tools: RevokeTools,
+  tools: AccountTools,
 ): Promise<void> {
   const { ca, store, signal } = tools;
   const files = await store.certificates.readCertificate(name);
@@ -56,7 +53,7 @@ async function keyOf(name: string, store: Store): Promise<string> {
   });
 }
 
-async function sessionOf(directory: string, id: string, tools: RevokeTools) {
+async function sessionOf(directory: string, id: string, tools: AccountTools) {
   const accounts = await tools.store.accounts.ofDirectory(directory);
   const account = accounts.find((one) => one.id === id) ?? accounts[0];
   if (account?.url !== undefined) return (await openStored(account, tools)).session;

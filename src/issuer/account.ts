@@ -1,7 +1,9 @@
+import { isEmbedded } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
-import { openStored, withAccountLock, type OpenAccount } from "./open.ts";
+import { openStored, withAccountLock, type OpenAccount } from "../account/open.ts";
 import { composeIssuer } from "../request/issuer.ts";
-import { openTools, type OpenTools } from "../issuer/open.ts";
+import { openTools } from "./open.ts";
+import type { IssueTools } from "../issue/tools.ts";
 import type { directoryFlags } from "../options/declared/account.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
@@ -13,7 +15,7 @@ type Flags = OptionsOf<typeof directoryFlags>;
 /** The CA that an account command speaks to. */
 export async function chosenCa(flags: Flags, context: Context): Promise<IssuerSetting> {
   const issuer = composeIssuer(flags, undefined, await context.config());
-  if (issuer.server !== "local") return issuer;
+  if (!isEmbedded(issuer.server)) return issuer;
   throw new Problem("usage", {
     detail: "The embedded CA forgets its accounts when it ends, so there is none to work on.",
     hint: "Choose another CA with --server; `acmectl test-ca` runs the embedded one for longer.",
@@ -55,7 +57,7 @@ export function accountDocument({ key: _key, nextKey: _next, where, ...account }
 export interface AccountDesk {
   readonly issuer: IssuerSetting;
   readonly store: Store;
-  readonly tools: OpenTools;
+  readonly tools: IssueTools;
 }
 
 /** Open the tools of a CA, do `work`, close them. */
