@@ -124,33 +124,30 @@ function challengeCalls(
       logOf(step, one.identifier.value).debug(text, { server, saw });
     },
     failed(one, error) {
-      const fields = note(one, { status: "failed", problem: problemOf(error) });
       const { value } = one.identifier;
-      const text = `${fields.solver} has failed for ${value}: ${messageOf(error)}`;
+      const text = `${one.solver.setting.name} has failed for ${value}: ${messageOf(error)}`;
+      const fields = note(one, { status: "failed", problem: problemOf(error) });
       logOf("present", value).debug(text, fields);
     },
     validated(one) {
       const { value } = one.identifier;
-      const fields = note(one, { status: "valid" }, "valid");
-      logOf("validation", value).info(`the CA has validated ${value}`, fields);
+      const text = `the CA has validated ${value}`;
+      logOf("validation", value).info(text, note(one, { status: "valid" }, "valid"));
     },
     refused(one, error) {
       const { value } = one.identifier;
-      // The CA's own words for a challenge, and what they mean for its authorization.
-      const { subproblems: [reason] = [], ...document } = problemOf(error);
-      const { hint } = document;
-      const fields =
-        reason === undefined
-          ? note(one, { problem: document })
-          : note(
-              one,
-              { status: "invalid", problem: { ...reason, ...(hint && { hint }) } },
-              "invalid",
-            );
       const text = `the CA has not validated ${value}: ${messageOf(error)}`;
-      logOf("validation", value).debug(text, fields);
+      logOf("validation", value).debug(text, note(one, ...verdictOf(error)));
     },
   };
+}
+
+/** The CA's own words for a challenge, and what they mean for its authorization. */
+function verdictOf(error: unknown): [change: Partial<AttemptChallenge>, authorization?: string] {
+  const { subproblems: [reason] = [], ...document } = problemOf(error);
+  const { hint } = document;
+  if (reason === undefined) return [{ problem: document }];
+  return [{ status: "invalid", problem: { ...reason, ...(hint && { hint }) } }, "invalid"];
 }
 
 function keyOf({ challenge, solver }: PendingChallenge) {
