@@ -1,4 +1,4 @@
-import { accountDocument } from "../../account/kept.ts";
+import { accountDocument } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
