@@ -1,7 +1,7 @@
 /**
  * What the rest of acmectl sees of a certificate authority: RFC 8555's objects as plain values, and the calls on them.
- * All checks of FIELD's kind are done below this line: a value that arrives here is well formed, its tokens match
- * `^[A-Za-z0-9_-]+$`, its URLs are https on the directory's hosts, its texts are free of control characters.
+ * Everything is checked below this line: a value that arrives here is well formed, its tokens match `^[A-Za-z0-9_-]+$`,
+ * its URLs are https on the directory's hosts, its texts are free of control characters.
  */
 import type { Identifier } from "../plugin.ts";
 import type { ProblemDocument } from "../problem.ts";
@@ -11,13 +11,13 @@ export interface Directory {
   readonly newNonce: string;
   readonly newAccount: string;
   readonly newOrder: string;
-  readonly revokeCert?: string;
-  readonly keyChange?: string;
+  readonly revokeCert?: string | undefined;
+  readonly keyChange?: string | undefined;
   /** RFC 9773 §4.1; absent when the CA has no ARI. */
-  readonly renewalInfo?: string;
+  readonly renewalInfo?: string | undefined;
   readonly meta: {
-    readonly termsOfService?: string;
-    readonly website?: string;
+    readonly termsOfService?: string | undefined;
+    readonly website?: string | undefined;
     readonly caaIdentities: readonly string[];
     readonly externalAccountRequired: boolean;
     /** Profile name to its description. */
@@ -29,7 +29,6 @@ export interface Account {
   readonly url: string;
   readonly status: "valid" | "deactivated" | "revoked";
   readonly contact: readonly string[];
-  readonly orders?: string;
 }
 
 export type OrderStatus = "pending" | "ready" | "processing" | "valid" | "invalid";
@@ -39,13 +38,12 @@ export interface Order {
   readonly identifiers: readonly Identifier[];
   readonly authorizations: readonly string[];
   readonly finalize: string;
-  readonly certificate?: string;
-  readonly expires?: Date;
-  readonly profile?: string;
-  readonly replaces?: string;
-  readonly error?: ProblemDocument;
+  readonly certificate?: string | undefined;
+  readonly expires?: Date | undefined;
+  readonly profile?: string | undefined;
+  readonly error?: ProblemDocument | undefined;
   /** When the CA wants to be asked again; absent when it did not say. */
-  readonly retryAfter?: Date;
+  readonly retryAfter?: Date | undefined;
 }
 
 export type AuthorizationStatus =
@@ -62,8 +60,8 @@ export interface Authorization {
   readonly identifier: Identifier;
   readonly wildcard: boolean;
   readonly challenges: readonly AcmeChallenge[];
-  readonly expires?: Date;
-  readonly retryAfter?: Date;
+  readonly expires?: Date | undefined;
+  readonly retryAfter?: Date | undefined;
 }
 
 /** A challenge as the CA offers it. `type` may be one that acmectl does not know. */
@@ -72,8 +70,8 @@ export interface AcmeChallenge {
   readonly type: string;
   readonly status: "pending" | "processing" | "valid" | "invalid";
   /** Absent for challenge types that have none. */
-  readonly token?: string;
-  readonly error?: ProblemDocument;
+  readonly token?: string | undefined;
+  readonly error?: ProblemDocument | undefined;
 }
 
 export interface ExternalAccountBinding {
@@ -85,9 +83,9 @@ export interface ExternalAccountBinding {
 export interface NewOrder {
   /** As ordered: a wildcard is `{ type: "dns", value: "*.example.com" }`. */
   readonly identifiers: readonly Identifier[];
-  readonly profile?: string;
+  readonly profile?: string | undefined;
   /** RFC 9773 §5: the certificate id of the predecessor. */
-  readonly replaces?: string;
+  readonly replaces?: string | undefined;
 }
 
 /** One chain as downloaded: PEM, leaf first. Untrusted until `acceptCertificate`. */
@@ -99,7 +97,7 @@ export interface DownloadedChain {
 export interface RenewalInfo {
   readonly start: Date;
   readonly end: Date;
-  readonly explanationUrl?: string;
+  readonly explanationUrl?: string | undefined;
   /** Already clamped to 1 min … 1 day (RFC 9773 §4.3.2). */
   readonly retryAfter: Date;
 }
@@ -147,7 +145,6 @@ export interface AccountSession {
   newOrder(order: NewOrder, signal: AbortSignal): Promise<Order>;
   order(url: string, signal: AbortSignal): Promise<Order>;
   authorization(url: string, signal: AbortSignal): Promise<Authorization>;
-  deactivateAuthorization(url: string, signal: AbortSignal): Promise<void>;
   /** POST `{}` to the challenge (RFC 8555 §7.5.1). */
   respond(challenge: AcmeChallenge, signal: AbortSignal): Promise<void>;
   /** Poll until the authorization is final. Rejects with a `validation` Problem when it became anything but valid. */

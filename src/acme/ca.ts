@@ -21,10 +21,10 @@ export interface CaOptions {
   readonly log: Log;
   readonly clock: Clock;
   /** Requests under way at once; 4 when absent. */
-  readonly concurrency?: number;
-  readonly limits?: Partial<Limits>;
+  readonly concurrency?: number | undefined;
+  readonly limits?: Partial<Limits> | undefined;
   /** Let the CA choose HTTP/2; off when absent. */
-  readonly http2?: boolean;
+  readonly http2?: boolean | undefined;
 }
 
 const usual: Limits = { connect: 10_000, idle: 15_000, total: 60_000, body: 1024 * 1024 };
@@ -55,7 +55,7 @@ export function openCa(options: CaOptions): Ca {
 function assertHttps(url: string): void {
   if (URL.parse(url)?.protocol === "https:") return;
   throw new Problem("usage", {
-    detail: `"${printable(url, 300)}" is no https URL.`,
-    hint: "ACME is spoken over https only (RFC 8555 §6.1): --server https://…",
+    detail: `"${printable(url, 300)}" is not an https URL.`,
+    hint: "Give the https URL of the directory: --server https://… (RFC 8555 §6.1).",
   });
 }

@@ -1,10 +1,11 @@
-/** What to do about a CA's error, by its type. The one place that knows what the types mean to an operator. */
+/** What to do about a CA's error, by its type and by the request that failed. */
 import type { Directory } from "./acme.ts";
 
 /** What a hint may speak of. */
 export interface Situation {
-  /** What was asked for, e.g. `new order`. */
+  /** The request that failed, e.g. `new order`. */
   readonly what: string;
+  readonly status?: number | undefined;
   readonly directory?: Directory | undefined;
   readonly accountUrl?: string | undefined;
   /** Link rel="terms-of-service" of the answer (RFC 8555 §7.3.3). */
@@ -15,31 +16,39 @@ export interface Situation {
 type Hint = string | ((situation: Situation) => string);
 
 const prefix = "urn:ietf:params:acme:error:";
+const nameOf = (type = "") => (type.startsWith(prefix) ? type.slice(prefix.length) : "");
 
-/** A hint for a problem document that answered a request; undefined for types that nobody has described. */
+/** A hint for a problem document that answered a request; undefined for unknown types. */
 export function hintFor(type: string, situation: Situation): string | undefined {
-  const name = type.startsWith(prefix) ? type.slice(prefix.length) : "";
+  // step-ca and Caddy send 501 with the type of another error.
+  if (situation.status === 501) return notImplemented(situation);
+  const name = nameOf(type);
   const hint = Object.hasOwn(hints, name) ? hints[name] : undefined;
   return typeof hint === "function" ? hint(situation) : hint;
 }
 
 /** A hint for the error of a challenge. */
 export function challengeHint(type: string | undefined, challenge = ""): string {
-  const name = type?.startsWith(prefix) ? type.slice(prefix.length) : "";
+  const name = nameOf(type);
   const hint = Object.hasOwn(challengeHints, name) ? challengeHints[name] : undefined;
   if (typeof hint === "string") return hint;
   const text = hint?.[challenge] ?? hint?.["any"];
-  return text ?? "Mend what the CA reports, then run the command again.";
+  return text ?? "Fix what the CA reports, then run the command again.";
 }
+
+const notImplemented = ({ what }: Situation): string =>
+  what === "key change"
+    ? "This CA cannot change an account key; the account keeps its key. To use another key, deactivate the account and register again: acmectl account deactivate, then acmectl account register."
+    : `This CA does not implement the request (${what}).`;
 
 const caa = ({ directory, accountUrl }: Situation): string => {
   const issuers = directory?.meta.caaIdentities ?? [];
   const issuer = issuers[0] ?? "the CA's domain";
   return [
     `A CAA record forbids this CA. Add: example.com. CAA 0 issue "${issuer}"`,
-    `(for a wildcard: issuewild${issuers.length > 1 ? `; the CA also answers to ${issuers.slice(1).join(", ")}` : ""}).`,
-    accountUrl === undefined ? "" : `Where accounturi is set there, it must be ${accountUrl};`,
-    "where validationmethods is set, it must name the challenge used.",
+    `(for a wildcard: issuewild${issuers.length > 1 ? `; the CA also accepts ${issuers.slice(1).join(", ")}` : ""}).`,
+    accountUrl === undefined ? "" : `If the record sets accounturi, it must be ${accountUrl};`,
+    "if it sets validationmethods, it must list the challenge type used.",
     "If there is no CAA record, the DNS servers answer CAA queries with an error.",
   ]
     .filter((part) => part !== "")
@@ -48,93 +57,116 @@ const caa = ({ directory, accountUrl }: Situation): string => {
 
 const profiles = ({ directory }: Situation): string => {
   const offered = Object.entries(directory?.meta.profiles ?? {});
-  if (offered.length === 0) return "This CA offers no profiles: leave --profile away.";
+  if (offered.length === 0) return "This CA does not offer profiles: leave --profile out.";
   const list = offered.map(([name, text]) => (text === "" ? name : `${name} (${text})`));
-  return `The CA offers: ${list.join("; ")}. Choose one with --profile, or leave it away.`;
+  return `The CA offers: ${list.join("; ")}. Choose one with --profile, or leave it out.`;
 };
 
 const agreement = ({ terms, instance, directory }: Situation): string => {
   const page = terms ?? directory?.meta.termsOfService;
   return [
-    instance ? `Open ${instance} in a browser and do what it asks.` : "The CA waits for you.",
+    instance ? `Open ${instance} in a browser and do what it asks.` : "Do what the CA asks.",
     page ? `The terms of service are at ${page}; agree with --agree-tos.` : "",
   ]
     .join(" ")
     .trim();
 };
 
-const unauthorized = ({ what }: Situation): string =>
-  what === "new account"
-    ? "Check key id and HMAC key (--eab-kid, --eab-hmac): both must be this CA's, and many CAs take each pair only once."
-    : "The account may not do this. Is the account key the right one for this CA, and the account still active? See: acmectl account show";
+/** The hint of the request that failed, else the last one. */
+const byRequest =
+  (texts: Readonly<Record<string, string>>, otherwise: string) =>
+  ({ what }: Situation): string =>
+    (Object.hasOwn(texts, what) ? texts[what] : undefined) ?? otherwise;
+
+const checkEab =
+  "Check key id and HMAC key (--eab-kid, --eab-hmac): both must be from this CA, and many CAs accept each pair only once.";
+const refusesName = "Leave the name out, or choose another CA: this one issues nothing for it.";
 
 const hints: Readonly<Record<string, Hint>> = {
   accountDoesNotExist:
-    "The CA does not know the account that is kept here. Was it made at another CA or at the staging environment, or was this CA set up anew? To register its key again: acmectl account register --reregister, and then acmectl renew --force.",
-  alreadyReplaced: "Another order has replaced this certificate already; order without replacing.",
+    "Check that the stored account belongs to this CA and environment; a CA that was set up again has forgotten it. To register its key again: acmectl account register --reregister, and then acmectl renew --force.",
+  alreadyReplaced: "Order without replacing: another order has replaced this certificate already.",
   alreadyRevoked: "Nothing is left to do: the certificate is revoked.",
   badCSR: "Check key type and names of the CSR; try without --csr, or another --key-type.",
-  badNonce: "The CA refused every nonce that it had given out. Try again later, and tell the CA.",
-  badPublicKey:
-    "Choose another key: RSA of 2048, 3072 or 4096 bits, P-256 or P-384, used for nothing else.",
-  badRevocationReason: "Most CAs allow the reasons 0, 1, 4 and 5 only.",
-  badSignatureAlgorithm: "Use an account key of type ec256 (ES256), which every CA takes.",
+  badNonce: "Try again later, and report it to the CA: it rejects its own nonces.",
+  badPublicKey: byRequest(
+    {
+      finalization:
+        "Choose another key for the certificate (--key-type ec256, ec384, rsa2048, rsa3072 or rsa4096) that no account uses.",
+    },
+    "Choose another account key: RSA of 2048, 3072 or 4096 bits, P-256 or P-384, used for nothing else.",
+  ),
+  badRevocationReason: "Use reason 0, 1, 4 or 5: most CAs accept no other.",
+  badSignatureAlgorithm: "Use an account key of type ec256 (ES256), which every CA accepts.",
   caa,
-  compound: "Several things failed; each is listed below.",
-  connection: "The CA could not reach the host. Check firewall, address records and port.",
-  dns: "The CA could not look up the name. Check its delegation and DNSSEC.",
+  compound: "Fix each of the problems listed below.",
+  connection: "Check firewall, address records and port: the CA could not reach the host.",
+  dns: "Check delegation and DNSSEC of the name: the CA could not look it up.",
   externalAccountRequired:
-    "This CA wants an account made on its website first. Copy key id and HMAC key from there: --eab-kid ID --eab-hmac env:NAME (or file:PATH).",
-  incorrectResponse: "The CA saw another response than expected.",
-  invalidContact: "Give a real e-mail address: --email you@example.com",
+    "Create an account on the CA's website first. Copy key id and HMAC key from there: --eab-kid ID --eab-hmac env:NAME (or file:PATH).",
+  incorrectResponse: "Check what answers for the name: the CA saw another response than expected.",
+  invalidContact: "Give a real email address: --email you@example.com",
   invalidProfile: profiles,
-  malformed:
-    "The CA did not understand the request. If the server URL is right, report this to acmectl with the output of -v.",
+  malformed: byRequest(
+    {
+      "key change":
+        "Check that no other account uses the new key, and that the CA supports changing account keys.",
+    },
+    "Check the server URL. If it is right, report this to acmectl with the output of -v.",
+  ),
   orderNotReady:
-    "The CA has not counted every validation yet. Run the command again in a minute; it goes on with the same order.",
+    "Run the command again in a minute: the CA has not counted every validation yet. It continues with the same order.",
   rateLimited:
-    "Wait until the time given. If the CA's words hold a link, it tells more, or lifts the limit (a paused account or name).",
-  rejectedIdentifier:
-    "The CA issues no certificate for this name: leave it out, or choose another CA.",
-  serverInternal: "The trouble is at the CA. Look at its status page and try again later.",
-  tls: "The CA could not speak TLS with the host. Check what answers on port 443.",
-  unauthorized,
-  unsupportedContact: "The CA takes e-mail addresses only: --email you@example.com",
+    "Wait until the limit ends. A link in the CA's words explains the limit, or lifts it (a paused account or name).",
+  rejectedIdentifier: byRequest(
+    { "new order": refusesName, finalization: refusesName },
+    "Read the CA's words: it rejects this request.",
+  ),
+  serverInternal: "Try again later, and look at the CA's status page: the CA has a problem.",
+  tls: "Check what answers on port 443: the CA could not speak TLS with the host.",
+  unauthorized: byRequest(
+    {
+      "new account": checkEab,
+      revocation:
+        "Revoke with the account that ordered the certificate, or with the certificate's own key.",
+    },
+    "Check that the account key belongs to this CA and that the account is active: acmectl account show",
+  ),
+  unsupportedContact: "Give an email address: --email you@example.com",
   unsupportedIdentifier:
-    "The CA issues no certificate for this kind of name. IP addresses need a CA, and often a --profile, that serves them.",
+    "Use another CA or --profile for this kind of name; only some CAs issue for IP addresses.",
   userActionRequired: agreement,
 };
 
-const look = "Look at the name from outside this network.";
+const outside = "Test from outside this network.";
 const challengeHints: Readonly<Record<string, string | Readonly<Record<string, string>>>> = {
   connection: {
-    "http-01": `The CA could not reach port 80 of the host. Open it in the firewall, and check both A and AAAA records: IPv6 is tried first. ${look}`,
-    "tls-alpn-01": `The CA could not reach port 443 of the host. Open it in the firewall, and check both A and AAAA records: IPv6 is tried first. ${look}`,
-    any: "The CA could not connect. Check firewall and address records.",
+    "http-01": `Open port 80 in the firewall, and check both A and AAAA records: the CA could not connect, and tries IPv6 first. ${outside}`,
+    "tls-alpn-01": `Open port 443 in the firewall, and check both A and AAAA records: the CA could not connect, and tries IPv6 first. ${outside}`,
+    any: "Check firewall and address records: the CA could not connect.",
   },
   dns: {
     "dns-01":
-      "The CA could not look up the TXT record. Check that the zone is delegated to the servers written to, and its DNSSEC.",
-    any: "The CA found no address for the name. Check that it exists in the public DNS, and its DNSSEC.",
+      "Check that the zone is delegated to the servers that hold the TXT record, and its DNSSEC: the CA could not look it up.",
+    any: "Check that the name exists in the public DNS, and its DNSSEC: the CA found no address for it.",
   },
   unauthorized: {
     "http-01":
-      "The CA reached a web server that did not give the expected answer. Is the name's A or AAAA record that of this host, and does the server pass /.well-known/acme-challenge/ through?",
+      "Check that the name's A and AAAA records point to this host, and that the web server serves /.well-known/acme-challenge/: the CA got another answer than expected.",
     "dns-01":
-      "The CA saw other TXT values than expected. Give the record more time (propagation), and check that every name server of the zone has it.",
-    any: "The CA got another answer than expected. Does the name point to this host?",
+      "Give the record more time (propagation), and check that every name server of the zone has it: the CA saw other TXT values.",
+    any: "Check that the name points to this host: the CA got another answer than expected.",
   },
   incorrectResponse: {
     "http-01":
-      "The response differs from what was published. Look for a proxy, a cache or a redirect in between.",
+      "Look for a proxy, a cache or a redirect in between: the response differs from what was published.",
     "dns-01":
-      "The TXT value differs from what was published. Look for a second _acme-challenge record set, a CNAME or a slow secondary.",
-    any: "The response differs from what was published.",
+      "Look for a second _acme-challenge record set, a CNAME or a slow secondary: the TXT value differs from what was published.",
+    any: "Check what answers for the name: the response differs from what was published.",
   },
-  tls: "The CA could not speak TLS with the host. Look for another server on port 443, or a redirect to a host with a broken certificate.",
-  caa: "A CAA record forbids this CA, restricts account or method, or the DNS servers fail on CAA queries. Check with: dig CAA and the name, and each of its parents.",
-  rejectedIdentifier:
-    "The CA issues no certificate for this name: leave it out, or choose another CA.",
-  rateLimited: "Wait; if the CA's words hold a link, it tells more.",
-  serverInternal: "The trouble is at the CA. Try again later.",
+  tls: "Look for another server on port 443, or a redirect to a host with a broken certificate: the CA could not speak TLS.",
+  caa: "Check the CAA records of the name and each of its parents (dig CAA NAME): they forbid this CA, restrict account or method, or the DNS servers fail on CAA queries.",
+  rejectedIdentifier: refusesName,
+  rateLimited: "Wait; a link in the CA's words explains the limit.",
+  serverInternal: "Try again later: the CA has a problem.",
 };

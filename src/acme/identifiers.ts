@@ -1,11 +1,11 @@
-/** Names as people type them, made identifiers (RFC 8555 §7.1.4, RFC 8738), or explained. */
+/** Names as people type them, read as identifiers (RFC 8555 §7.1.4, RFC 8738). */
 import { isIP } from "node:net";
 import { domainToASCII, domainToUnicode } from "node:url";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { printable } from "./text.ts";
 
-/** Canonical identifiers, duplicates folded, in the order given. Every bad name is in the one `usage` Problem. */
+/** Canonical identifiers without duplicates, in the order given. One `usage` Problem lists every bad name. */
 export function parseIdentifiers(given: readonly string[]): Identifier[] {
   const identifiers = new Map<string, Identifier>();
   const complaints: string[] = [];
@@ -25,13 +25,13 @@ export function parseIdentifiers(given: readonly string[]): Identifier[] {
   if (identifiers.size === 0) {
     throw new Problem("usage", {
       detail: "No name was given.",
-      hint: "Name what the certificate is for: -d example.com",
+      hint: "Give the names of the certificate: -d example.com",
     });
   }
   return [...identifiers.values()];
 }
 
-/** The canonical form of an identifier that a CA sent; undefined when it is none. */
+/** The canonical form of an identifier that a CA sent; undefined when it is not valid. */
 export function canonicalIdentifier({ type, value }: Identifier): Identifier | undefined {
   const parsed = parseOne(value);
   return typeof parsed === "string" || parsed.type !== type ? undefined : parsed;
@@ -59,10 +59,10 @@ function parseOne(text: string): Identifier | string {
   if (strange !== undefined) return strange;
   const foreign = /[^A-Za-z0-9._*\u0080-\u{10ffff}-]/u.exec(text);
   if (foreign !== null)
-    return `the character ${JSON.stringify(foreign[0])} can not be in a DNS name.`;
+    return `the character ${JSON.stringify(foreign[0])} is not allowed in a DNS name.`;
   const wildcard = text.startsWith("*.");
   const name = toAscii((wildcard ? text.slice(2) : text).replace(/\.$/, ""));
-  if (name === undefined) return "it is no valid internationalized name.";
+  if (name === undefined) return "it is not a valid internationalized name.";
   const wrong = complainOfName(name, wildcard);
   if (wrong !== undefined) return wrong;
   return { type: "dns", value: wildcard ? `*.${name}` : name };
@@ -74,20 +74,20 @@ function parseAddress(text: string): Identifier | undefined {
   const family = isIP(bare);
   if (family === 4) return { type: "ip", value: bare };
   if (family !== 6 || bare.includes("%")) return undefined;
-  // The URL parser writes IPv6 as RFC 5952 §4 wants it.
+  // The URL parser writes IPv6 as RFC 5952 §4 requires.
   return { type: "ip", value: new URL(`http://[${bare}]`).hostname.slice(1, -1) };
 }
 
-/** What people paste where a name belongs, with what to do about it. */
+/** What people paste instead of a name, with what to do about it. */
 const mistakes: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
   [/^$/, () => "it is empty."],
   [/^[a-z][a-z0-9+.-]*:\/\//i, ({ input }) => `it is a URL; use ${hostOf(input)}.`],
-  [/^([^\s:/]+):\d+$/, ([, host]) => `certificates know no ports; use ${host}.`],
-  [/^\[(.*)\]:\d+$/, ([, host]) => `certificates know no ports; use ${host}.`],
-  [/@/, () => "it is an e-mail address; use the part after the @, if that is meant."],
+  [/^([^\s:/]+):\d+$/, ([, host]) => `a certificate has no port; use ${host}.`],
+  [/^\[(.*)\]:\d+$/, ([, host]) => `a certificate has no port; use ${host}.`],
+  [/@/, () => "it is an email address; use the part after the @, if you mean that."],
   [/^[\d.]*\d[\d.]*$/, () => "it is neither an IPv4 address nor a DNS name."],
   [/^[\d.:a-f[\]]+\/\d+$/i, () => "it is a network; use a single address."],
-  [/^\[?[0-9a-f.]*:[0-9a-f:.]*(%[^/]*)?\]?$/i, () => "it is no IPv6 address."],
+  [/^\[?[0-9a-f.]*:[0-9a-f:.]*(%[^/]*)?\]?$/i, () => "it is not an IPv6 address."],
   [/^([^/]*)\//, ([, host]) => `it contains a path; use ${host || "the name alone"}.`],
   [/\s/, () => "it contains white space; separate names by commas."],
 ];
@@ -104,7 +104,7 @@ function hostOf(url: string): string {
   return URL.parse(url)?.hostname || "the host name alone";
 }
 
-/** A-labels in lower case; undefined for what IDNA does not allow. ASCII is left as it is, for the checks that follow. */
+/** A-labels in lower case; undefined for what IDNA does not allow. ASCII is only lowered: the checks that follow need it as typed. */
 function toAscii(name: string): string | undefined {
   if (/^\p{ASCII}*$/u.test(name)) return name.toLowerCase();
   const ascii = domainToASCII(name);
@@ -112,10 +112,10 @@ function toAscii(name: string): string | undefined {
 }
 
 function complainOfName(name: string, wildcard: boolean): string | undefined {
-  if (name === "") return "nothing is left of it.";
+  if (name === "") return "it is only a dot or a wildcard.";
   if (name.includes("*"))
     return "a wildcard must be the whole left-most label, as in *.example.com.";
-  if (name.includes("_")) return "an underscore can not be in a certificate's name.";
+  if (name.includes("_")) return "a name in a certificate must not have an underscore.";
   if (name.length + (wildcard ? 2 : 0) > 253) return "it is longer than 253 characters.";
   return complainOfLabels(name.split("."));
 }
@@ -129,11 +129,11 @@ function complainOfLabels(labels: readonly string[]): string | undefined {
   if (/^\d+$/.test(labels.at(-1) ?? "")) return "its last label is a number.";
   const undecodable = labels.find((label) => label.startsWith("xn--") && !isALabel(label));
   if (undecodable !== undefined)
-    return `the label "${undecodable}" encodes no internationalized name, though it begins as one that does.`;
+    return `the label "${undecodable}" starts with xn-- but does not encode an internationalized name.`;
   return undefined;
 }
 
-/** RFC 5890 §2.3.2.1: it decodes, and what it decodes to is encoded as this again. */
+/** RFC 5890 §2.3.2.1: decoding and encoding gives the same label again. */
 function isALabel(label: string): boolean {
   const decoded = domainToUnicode(label);
   return decoded !== label && domainToASCII(decoded) === label;

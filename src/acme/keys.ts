@@ -1,4 +1,4 @@
-/** Private keys: made, read, named. */
+/** Private keys: create, read, identify. */
 import {
   createHash,
   createPrivateKey as parsePrivateKey,
@@ -9,6 +9,7 @@ import {
 import { promisify } from "node:util";
 import type { KeyType } from "../certificate.ts";
 import { Problem } from "../problem.ts";
+import { withLineBreaks } from "./pem.ts";
 
 const generate = promisify(generateKeyPair);
 const curves: Readonly<Record<string, KeyType>> = { prime256v1: "ec256", secp384r1: "ec384" };
@@ -18,7 +19,7 @@ const moduli: Readonly<Record<number, KeyType>> = {
   4096: "rsa4096",
 };
 
-/** A fresh private key, PKCS#8 PEM. Made off the main thread. */
+/** A new private key, PKCS#8 PEM. Generated off the main thread. */
 export async function createPrivateKey(type: KeyType): Promise<string> {
   const pair = type.startsWith("ec")
     ? await generate("ec", { namedCurve: type === "ec256" ? "P-256" : "P-384" })
@@ -26,7 +27,7 @@ export async function createPrivateKey(type: KeyType): Promise<string> {
   return toPem(pair.privateKey);
 }
 
-/** A fresh account key: ES256, which every CA takes. */
+/** A new account key: ES256, which every CA accepts. */
 export function createAccountKey(): Promise<string> {
   return createPrivateKey("ec256");
 }
@@ -38,13 +39,13 @@ export function readPrivateKey(
 ): { pem: string; type: KeyType } {
   let key: KeyObject;
   try {
-    key = parsePrivateKey(pem);
+    key = parsePrivateKey(withLineBreaks(pem));
   } catch (cause) {
     throw new Problem("config", {
-      detail: `${source} can not be read as a private key.`,
+      detail: `${source} cannot be read as a private key.`,
       hint: /ENCRYPTED/.test(pem)
-        ? "It is encrypted; take the passphrase off with: openssl pkey -in KEY -out PLAIN"
-        : "It must be PEM: -----BEGIN PRIVATE KEY-----, EC PRIVATE KEY or RSA PRIVATE KEY.",
+        ? "Remove the passphrase: openssl pkey -in KEY -out PLAIN"
+        : "Give a key in PEM form: -----BEGIN PRIVATE KEY-----, EC PRIVATE KEY or RSA PRIVATE KEY.",
       cause,
     });
   }
@@ -53,17 +54,17 @@ export function readPrivateKey(
   return { pem: toPem(key), type };
 }
 
-/** Which of our key types it is; undefined for all that public CAs refuse (other curves and sizes, Ed25519). */
+/** The key type; undefined for keys that public CAs reject (other curves and sizes, Ed25519). */
 export function keyTypeOf(key: KeyObject): KeyType | undefined {
   const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === "ec") return curves[namedCurve];
   return key.asymmetricKeyType === "rsa" ? moduli[modulusLength] : undefined;
 }
 
-/** A key that no CA takes: a `config` Problem. */
+/** A `config` Problem for a key that CAs do not accept. */
 export function unsuitable(source: string): Problem {
   return new Problem("config", {
-    detail: `${source} is of a type or size that CAs do not accept.`,
+    detail: `${source} has a type or size that CAs do not accept.`,
     hint: "Use P-256, P-384, or RSA with 2048, 3072 or 4096 bits.",
   });
 }

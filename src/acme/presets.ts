@@ -1,4 +1,4 @@
-/** Public CAs by name. A CA that has ended its service (Buypass) has no place here. */
+/** Public CAs by name. A CA that has ended its service (Buypass) is not listed. */
 import { closest, distance } from "fastest-levenshtein";
 import { Problem } from "../problem.ts";
 import { printable } from "./text.ts";
@@ -84,15 +84,22 @@ export function isEmbedded(server: string): boolean {
   return server === embeddedCa;
 }
 
-/** The directory URL for a preset's name or an https URL; the embedded CA keeps its name. A `usage` Problem for anything else. */
+/**
+ * The directory URL for a preset's name or an https URL, whose `https://` may be missing; the embedded CA keeps its name.
+ * A `usage` Problem for anything else.
+ */
 export function resolveServer(text: string): string {
   const given = text.trim();
   if (isEmbedded(given)) return embeddedCa;
   const preset = presetNamed(given.toLowerCase());
   if (preset !== undefined) return preset.url;
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(given)) return checkedUrl(given);
+  if (address.test(given)) return checkedUrl(`https://${given}`);
   throw unknown(given);
 }
+
+/** A host with a port or a path: `ca.lan:9000/acme/acme/directory`, `[::1]:14000/dir`, `ca.example.com/directory`. */
+const address = /^(?:(?:[\w.-]+|\[[0-9a-f:.]+\]):\d+(?:\/.*)?|[\w-]+(?:\.[\w-]+)+\/.*)$/i;
 
 /** The directory of the staging environment that belongs to this one; itself when it is one; undefined when none is known. */
 export function stagingOf(url: string): string | undefined {
@@ -103,7 +110,7 @@ export function stagingOf(url: string): string | undefined {
   return preset.staging === undefined ? undefined : presetNamed(preset.staging)?.url;
 }
 
-/** True for staging environments and the embedded CA: what they issue is trusted by nobody. */
+/** True for staging environments and the embedded CA, whose certificates browsers do not trust. */
 export function isForTesting(server: string): boolean {
   return isEmbedded(server) || presetOf(server)?.name.endsWith("-staging") === true;
 }
@@ -121,20 +128,20 @@ function checkedUrl(text: string): string {
   const url = URL.parse(text);
   if (url === null || !/^[!-~]+$/.test(text)) {
     throw new Problem("usage", {
-      detail: `"${printable(text, 300)}" is no URL.`,
+      detail: `"${printable(text, 300)}" is not a URL.`,
       hint: "Give the URL of the CA's ACME directory, e.g. https://ca.example.com/acme/directory",
     });
   }
   if (url.protocol !== "https:") {
     throw new Problem("usage", {
-      detail: `${printable(text, 300)}: ACME is spoken over https only (RFC 8555 §6.1).`,
+      detail: `${printable(text, 300)}: ACME requires https (RFC 8555 §6.1).`,
       hint: "Use the https URL of the directory; for a private CA give its root with --ca-bundle FILE.",
     });
   }
   if (url.username !== "" || url.password !== "") {
     throw new Problem("usage", {
-      detail: `The server URL on ${url.host} holds a user name or password.`,
-      hint: "ACME knows none; credentials of the CA's website are given with --eab-kid and --eab-hmac.",
+      detail: `The server URL on ${url.host} contains a user name or password.`,
+      hint: "Remove it. Give credentials from the CA's website with --eab-kid and --eab-hmac.",
     });
   }
   return text;
@@ -145,11 +152,11 @@ function unknown(text: string): Problem {
   const nearest = closest(text.toLowerCase(), names);
   const near = distance(text.toLowerCase(), nearest) <= Math.max(2, text.length / 2);
   const listed = near ? [nearest, ...names.filter((name) => name !== nearest)] : names;
-  const domain = /^[\w-]+(\.[\w-]+)+(:\d+)?(\/.*)?$/.test(text)
-    ? ` If it is an address: https://${text}`
+  const domain = /^[\w-]+(\.[\w-]+)+$/.test(text)
+    ? ` For a CA on that host, give the URL of its directory, e.g. https://${text}/acme/directory`
     : "";
   return new Problem("usage", {
     detail: `"${printable(text, 300)}" is neither a known CA nor a URL.`,
-    hint: `${near ? `Did you mean ${nearest}? ` : ""}Known are: ${listed.join(", ")}.${domain}`,
+    hint: `${near ? `Did you mean ${nearest}? ` : ""}Known names: ${listed.join(", ")}.${domain}`,
   });
 }

@@ -1,4 +1,4 @@
-/** A CA's error answer as a Problem (RFC 8555 §6.7): its type untouched, its words kept, with a hint and the time to come back. */
+/** A CA's error answer as a Problem (RFC 8555 §6.7): type and words of the CA, a hint, and the time to come back. */
 import { type ExitCode, Problem } from "../problem.ts";
 import { links, retryAfter } from "./transport/headers.ts";
 import { hintFor, type Situation } from "./hints.ts";
@@ -16,22 +16,25 @@ export function isCaProblem(error: unknown, ...names: readonly string[]): error 
 /** The Problem of an answer with a status of 400 or more. */
 export function refusal(answer: Answer, situation: Situation, now: Date): Problem {
   const document = problemDocument(answer.body);
-  if (document?.type === "about:blank" && document.detail === undefined) {
+  if (
+    document === undefined ||
+    (document.type === "about:blank" && document.detail === undefined)
+  ) {
     return strange(answer, situation, now);
   }
-  if (document === undefined) return strange(answer, situation, now);
   const { type, detail, title, ...rest } = document;
   const [terms] = links(answer.headers, "terms-of-service", answer.url);
   const retryAt = retryAfter(answer.headers, now);
-  const hint = hintFor(type, { ...situation, terms, instance: document.instance });
+  const { status } = answer;
+  const hint = hintFor(type, { ...situation, status, terms, instance: document.instance });
   return new Problem(type, {
     title: `${new URL(answer.url).host} refused the ${situation.what}`,
     detail: detail ?? title,
     ...rest,
-    status: answer.status,
+    status,
     hint,
     retryAt,
-    ...outcome(type, answer.status, retryAt),
+    ...outcome(type, status, retryAt),
   });
 }
 
@@ -45,11 +48,12 @@ function outcome(
     status === 429 ||
     (status === 503 && retryAt !== undefined);
   if (limited) return { exitCode: 6, retryable: true };
+  if (status === 501) return { exitCode: 5, retryable: false };
   const passing = status >= 500 || status === 408 || retryable.has(type);
   return { exitCode: 5, retryable: passing };
 }
 
-/** Every other type stays until the configuration changes. */
+/** Every other type is permanent until the configuration changes. */
 const retryable = new Set(
   [
     "badNonce",
@@ -62,17 +66,17 @@ const retryable = new Set(
   ].map(errorType),
 );
 
-/** An error answer without a problem document: a load balancer's, a proxy's, or no ACME server at all. */
+/** An error answer without a problem document: from a load balancer, a proxy, or a server that is not an ACME server. */
 function strange(answer: Answer, situation: Situation, now: Date): Problem {
   const retryAt = retryAfter(answer.headers, now);
   const { status } = answer;
   const page = /^\s*</.test(answer.text) ? " (a web page)" : "";
-  const detail = `${answer.url} answered the ${situation.what} with ${status} and no ACME problem document${page}.`;
+  const detail = `${answer.url} answered the ${situation.what} with ${status}, without an ACME problem document${page}.`;
   if (status === 429 || (status === 503 && retryAt !== undefined)) {
     return new Problem("backoff", {
       detail,
       status,
-      hint: "The CA, or what stands before it, wants fewer requests. Come back at the time given.",
+      hint: "Wait until the time given: the CA, or a proxy before it, asks for fewer requests.",
       retryAt,
     });
   }
@@ -80,7 +84,7 @@ function strange(answer: Answer, situation: Situation, now: Date): Problem {
     return new Problem("network", {
       detail,
       status,
-      hint: "The trouble is at the CA or in between. Look at its status page and try again later.",
+      hint: "Look at the CA's status page and try again later: the CA or a proxy before it has a problem.",
       retryAt,
     });
   }

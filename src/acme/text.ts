@@ -1,6 +1,4 @@
-/**
- * A text of a foreign hand, fit for a terminal and a log: one line, no control or direction characters, bounded length.
- */
+/** Text from others, safe for a terminal and a log: one line, no control or direction characters, bounded length. */
 export function printable(text: string, longest = 2000): string {
   const clean = text.replaceAll(unprintable, " ").replaceAll(/ {2,}/g, " ").trim();
   return clean.length > longest ? `${clean.slice(0, longest)}…` : clean;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { assertBinding } from "../acme/session/accounts.ts";
+import { assertBinding } from "../acme/registration.ts";
 import { localCaFolder, startLocalCa } from "../issuer/embedded.ts";
 import { Problem } from "../problem.ts";
 import type { TestCaOptions } from "../test-ca/test-ca.ts";

@@ -1,10 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import type { Order } from "../acme/acme.ts";
-import {
-  acceptCertificate,
-  chooseChain,
-  type AcceptedCertificate,
-} from "../acme/certificate/accept.ts";
+import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate/accept.ts";
+import { chooseChain } from "../acme/certificate/chain.ts";
 import { createCsr, readCsr } from "../acme/certificate/csr.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";

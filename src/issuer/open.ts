@@ -1,4 +1,4 @@
-import { assertBinding } from "../acme/session/accounts.ts";
+import { assertBinding } from "../acme/registration.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { openCa } from "../acme/ca.ts";
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";

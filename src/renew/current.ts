@@ -10,7 +10,7 @@ import {
   serialOf,
 } from "../acme/certificate/extensions.ts";
 import { keyTypeOf } from "../acme/keys.ts";
-import { certificatesOf } from "../acme/certificate/pem.ts";
+import { certificatesOf } from "../acme/certificate/chain.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import { requestHash } from "../request/drift.ts";

@@ -1,4 +1,4 @@
-import { assertContacts } from "../acme/session/accounts.ts";
+import { assertContacts } from "../acme/registration.ts";
 import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Config, ConfiguredIssuer } from "../config/config.ts";

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { acceptCertificate, chooseChain } from "../../src/acme/certificate/accept.ts";
+import { acceptCertificate } from "../../src/acme/certificate/accept.ts";
+import { chooseChain } from "../../src/acme/certificate/chain.ts";
 import { createAccountKey } from "../../src/acme/keys.ts";
 import {
   client,
@@ -16,8 +17,8 @@ import {
 
 const urn = (name: string) => `urn:ietf:params:acme:error:${name}`;
 
-describe("a certificate", () => {
-  test("for one name from an existing account takes no request that RFC 8555 does not need", async () => {
+describe("issuance", () => {
+  test("for one name takes only the requests that RFC 8555 requires", async () => {
     const here = await world();
     const { url } = await registered(here.ca);
     const key = await createAccountKey();
@@ -55,7 +56,7 @@ describe("a certificate", () => {
     expect(info.start.getTime()).toBeLessThan(info.end.getTime());
   });
 
-  test("of a CA that works in the background needs one final look at the order", async () => {
+  test("of a CA that issues in the background takes one more read of the order", async () => {
     const here = await world({ asynchronous: { delay: 1, retryAfter: 1 } }, { clock: patient() });
     const session = await registered(here.ca);
     const order = await session.newOrder({ identifiers: [dns("slow.example.com")] }, signal);
@@ -65,7 +66,7 @@ describe("a certificate", () => {
     expect(kinds.filter((kind) => kind === "authz")).toHaveLength(2);
   });
 
-  test("for fifty names is had though every second nonce is refused, with few newNonce", async () => {
+  test("issues 50 names when the CA rejects every second nonce, with few newNonce requests", async () => {
     const here = await world({ badNonceRate: 0.5 });
     const session = await registered(here.ca);
     const names = Array.from({ length: 50 }, (_, index) => dns(`n${index}.example.com`));
@@ -80,7 +81,7 @@ describe("a certificate", () => {
     expect(here.server.requests.some(({ status }) => status === 400)).toBe(true);
   });
 
-  test("of two CAs side by side: neither sees the other's nonces, hosts or roots", async () => {
+  test("two CAs used side by side share no nonces, hosts or roots", async () => {
     const [one, other] = await Promise.all([world(), world()]);
     await Promise.all(
       [one, other].map(async (here) => {
@@ -106,7 +107,7 @@ describe("a certificate", () => {
     }
   });
 
-  test("by way of an alternate chain, which is chosen by its root's name", async () => {
+  test("an alternate chain is chosen by its root's name", async () => {
     const here = await world();
     const session = await registered(here.ca);
     const order = await session.newOrder({ identifiers: [dns("alt.example.com")] }, signal);
@@ -127,7 +128,7 @@ describe("a certificate", () => {
   });
 });
 
-describe("an account", () => {
+describe("account", () => {
   test("is registered once, found by its key, updated, rolled over and deactivated", async () => {
     const { ca } = await world();
     const key = await createAccountKey();
@@ -149,7 +150,7 @@ describe("an account", () => {
     expect((await problemOf(session.read(signal))).document.type).toBe(urn("unauthorized"));
   });
 
-  test("behind an external account binding needs key id and HMAC key, in their alphabet", async () => {
+  test("an external account binding requires a key id and an HMAC key", async () => {
     const hmacKey = Buffer.alloc(32, 7).toString("base64url");
     const { ca, server } = await world({ eab: { "kid-1": hmacKey } });
     const session = ca.session(await createAccountKey(), undefined);
@@ -165,7 +166,7 @@ describe("an account", () => {
     expect(await session.register({ ...plain, eab }, signal)).toMatchObject({ status: "valid" });
   });
 
-  test("with a contact that is no single address is refused here", async () => {
+  test("a contact that is not a single address is refused before the CA is asked", async () => {
     const { ca, server } = await world();
     const session = ca.session(await createAccountKey(), undefined);
     for (const contact of ["mailto:a@b.c,d@e.f", "mailto:a@b.c?subject=x", "tel:1"]) {
@@ -175,7 +176,7 @@ describe("an account", () => {
     expect(server.requests).toHaveLength(0);
   });
 
-  test("that the CA has forgotten is told, not made anew", async () => {
+  test("an account that the CA has forgotten is reported, not created again", async () => {
     const { ca } = await world();
     const url = `${new URL(ca.url).origin}/account/999`;
     const session = ca.session(await createAccountKey(), url);
@@ -206,7 +207,7 @@ describe("revocation", () => {
   });
 });
 
-describe("what a CA may alter, and may not", () => {
+describe("an untrusted CA", () => {
   test.each([
     [
       "adds a name",
@@ -221,7 +222,7 @@ describe("what a CA may alter, and may not", () => {
       { authorizations: ["http://127.0.0.1/a"] },
       /its "authorizations" is/,
     ],
-    ["is pending for nothing", { authorizations: [] }, /names nothing to be authorized/],
+    ["is pending for nothing", { authorizations: [] }, /has no authorizations/],
   ])("an order that %s is refused", async (_, change, message) => {
     const { ca, server } = await world();
     const session = await registered(ca);
@@ -250,7 +251,7 @@ describe("what a CA may alter, and may not", () => {
     ["x".repeat(513), /token of its http-01 challenge/],
     ["abcdefghijklmnopqrstuv\n", /token of its http-01 challenge/],
     [7, /token of its http-01 challenge/],
-  ])("the token %j is refused before anybody sees it", async (token, message) => {
+  ])("the token %j is refused before any solver sees it", async (token, message) => {
     const { ca, server } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
@@ -260,7 +261,7 @@ describe("what a CA may alter, and may not", () => {
     expect((await problemOf(session.authorization(url, signal))).message).toMatch(message);
   });
 
-  test("a challenge type that nobody knows passes, without its token", async () => {
+  test("an unknown challenge type is accepted, without its token", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
@@ -273,17 +274,17 @@ describe("what a CA may alter, and may not", () => {
     expect(challenges).toEqual([{ type: "dns-persist-01", url: order.url, status: "pending" }]);
   });
 
-  test("an authorization for a name that was not ordered gets no answer", async () => {
+  test("an authorization for a name that was not ordered is not answered", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
     const identifier = dns("victim.example.com");
     server.faults.add({ on: "authz", do: { mutate: (json) => ({ ...json, identifier }) } });
     const problem = await problemOf(session.authorization(order.authorizations[0] ?? "", signal));
-    expect(problem.message).toContain("victim.example.com, which the order does not name");
+    expect(problem.message).toContain("victim.example.com, which was not ordered");
   });
 
-  test("nonces that are no base64url are never used", async () => {
+  test("nonces that are not base64url are never used", async () => {
     const { ca, server } = await world();
     server.faults.add({ on: "newNonce", do: { headers: { "replay-nonce": "a b\t" } } });
     const problem = await problemOf(registered(ca));
@@ -296,8 +297,8 @@ describe("what a CA may alter, and may not", () => {
   });
 });
 
-describe("failures on the way", () => {
-  test("an order whose answer was lost is not placed twice", async () => {
+describe("network and CA failures", () => {
+  test("an order whose answer is lost is not placed twice", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     server.faults.add({ on: "newOrder", phase: "after", do: { destroy: true } });
@@ -306,7 +307,7 @@ describe("failures on the way", () => {
     expect(server.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(1);
   });
 
-  test("a finalization whose answer was lost is found again by reading the order", async () => {
+  test("after a lost answer to finalize the order is read again", async () => {
     const here = await world();
     const session = await registered(here.ca);
     here.server.faults.add({ on: "finalize", phase: "after", do: { destroy: true } });
@@ -316,7 +317,7 @@ describe("failures on the way", () => {
     expect(here.server.requests.filter(({ kind }) => kind === "finalize")).toHaveLength(1);
   });
 
-  test("reads are repeated with a fresh nonce: after a cut, a 502 and a short Retry-After", async () => {
+  test("reads are retried with a fresh nonce after a cut connection, a 502 and a short Retry-After", async () => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);
     const { url } = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
@@ -333,7 +334,7 @@ describe("failures on the way", () => {
     expect(clock.slept.at(-1)).toBe(3000);
   });
 
-  test("a CA that names a day is not waited for: exit code 6, with the time to come back", async () => {
+  test("a Retry-After of a day ends the run with exit code 6 and the time to come back", async () => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);
     const problem = { type: "rateLimited", detail: "too many\r\n\u001b]0;pwned\u0007 orders" };
@@ -351,7 +352,7 @@ describe("failures on the way", () => {
     expect(server.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(1);
   });
 
-  test("a replaced certificate that the CA does not know costs one more newOrder, without it", async () => {
+  test("a refused replaces costs one more newOrder, without it", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     const wanted = { identifiers: [dns("a.example.com")], replaces: "aYhba4dG.AIdlQyE" };
@@ -364,7 +365,7 @@ describe("failures on the way", () => {
     ]);
   });
 
-  test("a profile that is not offered is refused here, with those that are", async () => {
+  test("a profile that is not offered is refused before the order, with the list of those that are", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     const wanted = { identifiers: [dns("a.example.com")], profile: "platinum" };
@@ -374,7 +375,7 @@ describe("failures on the way", () => {
     expect(server.requests.some(({ kind }) => kind === "newOrder")).toBe(false);
   });
 
-  test("a failed validation is told in the CA's words, with a hint for the challenge", async () => {
+  test("a failed validation is reported in the CA's words, with a hint for the challenge type", async () => {
     const { ca, responses } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("bad.example.com")] }, signal);
@@ -401,7 +402,7 @@ describe("waiting", () => {
     ["for ever", 9_999_999, 10_000],
     ["three seconds", 3, 3000],
     ["no time", 0, 300],
-  ])("for a CA that asks for %s", async (_, retryAfter, slept) => {
+  ])("follows a Retry-After of %s within its bounds", async (_, retryAfter, slept) => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
@@ -438,7 +439,7 @@ describe("waiting", () => {
     const start = clock.now().getTime();
     const late = await problemOf(session.waitForAuthorization(url, waiting));
     expect(late.is("validation")).toBe(true);
-    expect(late.message).toMatch(/still says "pending" after 60 s/);
+    expect(late.message).toMatch(/still "pending" after 60 s/);
     expect(clock.now().getTime() - start).toBe(60_000);
     expect(clock.slept.every((pause) => pause <= 10_000)).toBe(true);
 
@@ -459,11 +460,11 @@ describe("waiting", () => {
     server.faults.add({ on: "authz", do: { mutate: (json) => ({ ...json, status: "revoked" }) } });
     const before = server.requests.length;
     const revoked = await problemOf(session.waitForAuthorization(url, waiting));
-    expect(revoked.message).toContain('ended the authorization as "revoked"');
+    expect(revoked.message).toContain('the authorization is "revoked"');
     expect(server.requests.length - before).toBe(1);
   });
 
-  test("outlives a short trouble of the network", async () => {
+  test("survives a short network failure", async () => {
     const here = await world();
     const session = await registered(here.ca);
     here.server.faults.add({ on: "authz", nth: 2, times: 4, do: { destroy: true } });
@@ -483,18 +484,21 @@ describe("renewal information", () => {
     ["a year", { retryAfter: 31_536_000 }, 86_400_000],
     ["nothing", { headers: { "retry-after": undefined } }, 21_600_000],
     ["nonsense", { headers: { "retry-after": "soon" } }, 21_600_000],
-  ])("that asks for %s is asked again within RFC 9773's bounds", async (_, action, wait) => {
-    const { ca, server, clock } = await world();
-    const suggestedWindow = good;
-    const body = JSON.stringify({ suggestedWindow, explanationURL: "javascript:alert(1)" });
-    server.faults.add({
-      on: "renewalInfo",
-      do: { status: 200, body, contentType: "application/json", ...action },
-    });
-    const info = await ca.renewalInfo("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE", signal);
-    expect(info.explanationUrl).toBeUndefined();
-    expect(info.retryAfter.getTime() - clock.now().getTime()).toBe(wait);
-  });
+  ])(
+    "with a Retry-After of %s is asked again within RFC 9773's bounds",
+    async (_, action, wait) => {
+      const { ca, server, clock } = await world();
+      const suggestedWindow = good;
+      const body = JSON.stringify({ suggestedWindow, explanationURL: "javascript:alert(1)" });
+      server.faults.add({
+        on: "renewalInfo",
+        do: { status: 200, body, contentType: "application/json", ...action },
+      });
+      const info = await ca.renewalInfo("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE", signal);
+      expect(info.explanationUrl).toBeUndefined();
+      expect(info.retryAfter.getTime() - clock.now().getTime()).toBe(wait);
+    },
+  );
 
   test.each([
     [
@@ -523,7 +527,7 @@ describe("renewal information", () => {
   });
 });
 
-test("RSA account keys sign as well", async () => {
+test("an RSA account key can sign requests", async () => {
   const { ca } = await world();
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const session = ca.session(

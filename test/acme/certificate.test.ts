@@ -1,11 +1,8 @@
 import { createPublicKey, X509Certificate, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  acceptCertificate,
-  chooseChain,
-  type Expected,
-} from "../../src/acme/certificate/accept.ts";
+import { acceptCertificate, type Expected } from "../../src/acme/certificate/accept.ts";
+import { chooseChain } from "../../src/acme/certificate/chain.ts";
 import { certificateId, serialOf } from "../../src/acme/certificate/extensions.ts";
 import { Problem } from "../../src/problem.ts";
 import { dns } from "./world.ts";
@@ -109,7 +106,7 @@ beforeAll(async () => {
 });
 
 describe("an accepted certificate", () => {
-  test("is told in full, and written anew from its DER without root, comments and CRLF", async () => {
+  test("is encoded again from its DER, without root, comments and CRLF", async () => {
     const one = await leaf({ serial: "87654321" });
     const text = pem(one, intermediate.certificate, root.certificate);
     const dirty = `subject=evil\n${text.replaceAll("\n", "\r\n")}\n# junk \u001b[31m`;
@@ -127,7 +124,7 @@ describe("an accepted certificate", () => {
     expect(accepted.ariId).toMatch(/^[\w-]+\.AIdlQyE$/);
   });
 
-  test("may come alone, and may know no purposes", async () => {
+  test("may come without a chain, and without an extended key usage", async () => {
     expect(acceptCertificate(chain(pem(await leaf({ extensions: [] }))), expected).chain).toBe("");
   });
 });
@@ -178,7 +175,7 @@ describe("a certificate is refused", () => {
     );
   });
 
-  test("whose chain is of others, forged, in disorder, doubled or endless", async () => {
+  test("whose chain is foreign, forged, out of order, duplicated or too long", async () => {
     const one = await leaf();
     expect(why(pem(one, root.certificate))).toMatch(/certificate 1 is not issued by the next/);
     expect(why(pem(await leaf({ signer: stranger }), intermediate.certificate))).toMatch(
@@ -188,33 +185,33 @@ describe("a certificate is refused", () => {
     expect(why(pem(one, one))).toMatch(/twice/);
     const noCa = await authority("No CA", root, false);
     const below = await leaf({ issuer: noCa });
-    expect(why(pem(below, noCa.certificate))).toMatch(/is no CA|not issued/);
-    expect(why(pem(one).repeat(11))).toMatch(/holds 11 certificates/);
+    expect(why(pem(below, noCa.certificate))).toMatch(/is not a CA|not issued/);
+    expect(why(pem(one).repeat(11))).toMatch(/has 11 certificates/);
   });
 
-  test("that comes with a private key, with garbage, or not at all", async () => {
+  test("that comes with a private key, with garbage, or is missing", async () => {
     const one = pem(await leaf(), intermediate.certificate);
     const key = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n";
-    expect(why(one + key)).toMatch(/a PEM block that is no certificate/);
-    expect(why(key + one)).toMatch(/a PEM block that is no certificate/);
+    expect(why(one + key)).toMatch(/a PEM block that is not a certificate/);
+    expect(why(key + one)).toMatch(/a PEM block that is not a certificate/);
     expect(why(one.replace("-----END CERTIFICATE-----", ""))).toMatch(/PEM is broken/);
     expect(why("")).toMatch(/PEM is broken/);
     const der = Buffer.concat([Buffer.from((await leaf()).rawData), Buffer.from("trailing")]);
     const long = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
-    expect(why(long)).toMatch(/more than a certificate|no X.509/);
+    expect(why(long)).toMatch(/more than a certificate|not an X.509/);
     expect(why("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).toMatch(
-      /no X.509/,
+      /not an X.509/,
     );
   });
 });
 
-test("the start may lie a little ahead, for clocks differ", async () => {
+test("a start date a little in the future is accepted, since clocks differ", async () => {
   const soon = pem(await leaf({ notBefore: new Date(now.getTime() + 60_000) }));
   expect(why(soon)).toBe("accepted");
   expect(why(soon, { tolerance: 0 })).toMatch(/valid only from/);
 });
 
-test("a chain is chosen by the name or the fingerprint of what signed it", async () => {
+test("a chain is chosen by the name or fingerprint of its issuer", async () => {
   const one = await leaf();
   const other = await authority("Other Root");
   const cross = await x509.X509CertificateGenerator.create({
@@ -234,7 +231,7 @@ test("a chain is chosen by the name or the fingerprint of what signed it", async
   expect(() => chooseChain([], undefined)).toThrow(/no certificate/);
 });
 
-test("RFC 9773's example has the identifier that its appendix A gives", () => {
+test("the example of RFC 9773 gets the identifier of its appendix A", () => {
   const example = new X509Certificate(`-----BEGIN CERTIFICATE-----
 MIIBQzCB66ADAgECAgUAh2VDITAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpFeGFt
 cGxlIENBMCIYDzAwMDEwMTAxMDAwMDAwWhgPMDAwMTAxMDEwMDAwMDBaMBYxFDAS

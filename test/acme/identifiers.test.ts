@@ -35,7 +35,7 @@ test.each([
   expect(parseIdentifiers([text])).toEqual([{ type, value }]);
 });
 
-test("duplicates are folded, whatever way they are written, and the order stays", () => {
+test("duplicates are removed however they are written, and the order stays", () => {
   const names = ["b.example.com", "B.example.com.", "a.example.com", "[::1]", "0:0::1"];
   expect(parseIdentifiers(names).map(({ value }) => value)).toEqual([
     "b.example.com",
@@ -44,19 +44,19 @@ test("duplicates are folded, whatever way they are written, and the order stays"
   ]);
 });
 
-describe("what is no name is refused, with the remedy", () => {
+describe("a text that is not a name is refused with a remedy", () => {
   test.each([
     ["https://Example.com/", /it is a URL; use example\.com/],
     ["https://example.com:8443/path?x", /it is a URL; use example\.com/],
-    ["example.com:443", /no ports; use example\.com/],
-    ["[2001:db8::1]:443", /no ports; use 2001:db8::1/],
+    ["example.com:443", /no port; use example\.com/],
+    ["[2001:db8::1]:443", /no port; use 2001:db8::1/],
     ["example.com/path", /contains a path; use example\.com/],
     ["../../etc/passwd", /contains a path/],
-    ["ops@example.com", /e-mail address/],
+    ["ops@example.com", /email address/],
     ["a.example.com b.example.com", /white space; separate names by commas/],
     ["a..example.com", /empty label/],
     [".example.com", /empty label/],
-    [".", /nothing is left/],
+    [".", /only a dot/],
     ["", /it is empty/],
     ["a".repeat(64) + ".example.com", /longer than 63/],
     ["abc.".repeat(63) + "example", /longer than 253/],
@@ -75,38 +75,38 @@ describe("what is no name is refused, with the remedy", () => {
     ["bücher.example\\x", /the character/],
     ["ex%61mple.com", /the character "%"/],
     ["bü%2e.example", /the character "%"/],
-    ["a\u200db.example", /no valid internationalized name/],
+    ["a\u200db.example", /not a valid internationalized name/],
     ["1.2.3", /neither an IPv4 address nor a DNS name/],
     ["256.1.1.1", /neither an IPv4 address/],
     ["１.２.３.４", /last label is a number/],
     ["10.0.0.0/8", /it is a network/],
-    ["fe80::1%eth0", /no IPv6 address/],
-    ["2001:db8:::1", /no IPv6 address/],
+    ["fe80::1%eth0", /not an IPv6 address/],
+    ["2001:db8:::1", /not an IPv6 address/],
     ["example.123", /last label is a number/],
     ["localhost", /single label, which no CA can validate; use the full name/],
     ["nas.", /single label/],
     ["*.lan", /single label/],
-    ["xn--zz.example", /label "xn--zz" encodes no internationalized name/],
+    ["xn--zz.example", /label "xn--zz" starts with xn-- but does not encode/],
     ["xn--.example", /"xn--"/],
-    ["*.shop.XN--A.example", /"xn--a" encodes no/],
+    ["*.shop.XN--A.example", /"xn--a" starts with xn-- but does not/],
   ])("%j", (text, message) => {
     const problem = complaint(text);
     expect([problem.is("usage"), problem.exitCode]).toEqual([true, 2]);
     expect(problem.message).toMatch(message);
   });
 
-  test("all of them at once, each with its own reason, and nothing that a terminal obeys", () => {
+  test("all bad names are listed at once, each with its reason, without control characters", () => {
     const problem = complaint("ok.example.com", "a..b", "x\u001b[31m.com", "-c.example");
     expect(problem.message.split("\n")).toHaveLength(3);
     expect(problem.message).not.toContain("\u001b");
   });
 
-  test("no name at all", () => {
+  test("an empty list of names is refused", () => {
     expect(complaint().message).toBe("No name was given.");
   });
 });
 
-test("what a CA calls an identifier is one only if its type fits", () => {
+test("an identifier from a CA is accepted only if its value fits its type", () => {
   expect(canonicalIdentifier({ type: "dns", value: "EXAMPLE.com" })?.value).toBe("example.com");
   expect(canonicalIdentifier({ type: "dns", value: "NAS" })?.value).toBe("nas");
   expect(canonicalIdentifier({ type: "dns", value: "192.0.2.1" })).toBeUndefined();

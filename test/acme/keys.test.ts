@@ -37,7 +37,7 @@ test.each(keyTypes.filter((type) => type !== "rsa4096"))(
   },
 );
 
-test("RSA keys are made beside the running program", async () => {
+test("RSA keys are generated off the main thread", async () => {
   let turns = 0;
   const timer = setInterval(() => (turns += 1), 1);
   await createPrivateKey("rsa3072");
@@ -45,7 +45,7 @@ test("RSA keys are made beside the running program", async () => {
   expect(turns).toBeGreaterThan(0);
 });
 
-describe("a key of the user's", () => {
+describe("a private key of the user", () => {
   test("is read as PKCS#8, SEC1 and PKCS#1, and becomes PKCS#8", () => {
     const ec = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
     const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
@@ -58,7 +58,7 @@ describe("a key of the user's", () => {
     expect(readPrivateKey(pkcs1).pem).toMatch(/^-----BEGIN PRIVATE KEY-----/);
   });
 
-  test("of another kind is refused before any CA sees it", () => {
+  test("of another type is refused before a CA sees it", () => {
     const kinds = [
       generateKeyPairSync("ed25519").privateKey,
       generateKeyPairSync("ec", { namedCurve: "P-521" }).privateKey,
@@ -70,12 +70,12 @@ describe("a key of the user's", () => {
       const problem = problemOf(() => readPrivateKey(pem, "account.pem"));
       expect([problem.exitCode, problem.message]).toEqual([
         2,
-        "account.pem is of a type or size that CAs do not accept.",
+        "account.pem has a type or size that CAs do not accept.",
       ]);
     }
   });
 
-  test("that is encrypted or no key is refused, with what to do, without its text", () => {
+  test("that is encrypted or not a key is refused with a remedy, without its text", () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const options = {
       type: "pkcs8",
@@ -90,7 +90,7 @@ describe("a key of the user's", () => {
   });
 });
 
-test("the thumbprint is RFC 7638's", () => {
+test("the thumbprint is that of RFC 7638", () => {
   // The example of RFC 7638 §3.1 has a public key only, which is enough to be named.
   const n =
     "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
@@ -116,29 +116,31 @@ async function request(
   return csr.toString("pem");
 }
 
-describe("a request of the user's", () => {
+describe("a CSR of the user", () => {
   const p256 = { name: "ECDSA", namedCurve: "P-256" };
 
-  test("is read from PEM, its common name counted as a name", async () => {
+  test("is read from PEM, with its common name as one of the names", async () => {
     const csr = await request(p256, "CN=www.Example.com", [{ type: "dns", value: "example.com" }]);
     expect(readCsr(csr).identifiers).toEqual([dns("example.com"), dns("www.example.com")]);
   });
 
-  test("with names that ACME does not know, with none, or broken is refused", async () => {
+  test("with unsupported names, without names, or broken is refused", async () => {
     const mail = await request(p256, "", [{ type: "email", value: "a@example.com" }]);
     expect(problemOf(() => readCsr(mail, "my.csr")).message).toBe(
-      "my.csr holds a name of type email, which ACME does not know.",
+      "my.csr has a name of type email, which ACME does not support.",
     );
     const nameless = await request(p256, "O=Example");
-    expect(problemOf(() => readCsr(nameless)).message).toBe("the CSR names nothing to certify.");
+    expect(problemOf(() => readCsr(nameless)).message).toBe("the CSR contains no names.");
     const wrong = await request(p256, "CN=a_b.example.com");
     expect(problemOf(() => readCsr(wrong)).message).toMatch(/underscore/);
-    expect(problemOf(() => readCsr("nonsense")).message).toMatch(/no certificate signing request/);
+    expect(problemOf(() => readCsr("nonsense")).message).toMatch(
+      /not a certificate signing request/,
+    );
     expect(problemOf(() => readCsr(new Uint8Array([1, 2]))).exitCode).toBe(2);
   });
 
-  test("for a key that no CA takes is refused", async () => {
+  test("for a key that CAs do not accept is refused", async () => {
     const csr = await request({ name: "Ed25519" }, "CN=example.com");
-    expect(problemOf(() => readCsr(csr)).message).toMatch(/The key of the CSR is of a type/);
+    expect(problemOf(() => readCsr(csr)).message).toMatch(/The key of the CSR has a type/);
   });
 });

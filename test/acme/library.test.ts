@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { problemOf, registered, signal, world } from "./world.ts";
 
-test("acme-client prints nothing and sends nothing by itself, whatever DEBUG says", async () => {
+test("acme-client prints nothing and sends nothing by itself, even with DEBUG set", async () => {
   vi.stubEnv("DEBUG", "*");
   const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   onTestFinished(() => {
@@ -15,7 +15,7 @@ test("acme-client prints nothing and sends nothing by itself, whatever DEBUG say
   expect(new Set(agents)).toEqual(new Set(["acmectl/9.9.9 (+https://example.com) node/v24"]));
 });
 
-test("a CA that refuses every nonce is left after a bounded number of tries", async () => {
+test("a CA that rejects every nonce is asked a bounded number of times", async () => {
   const { ca, server } = await world({ badNonceRate: 1 });
   const problem = await problemOf(registered(ca));
   expect(problem.document.type).toBe("urn:ietf:params:acme:error:badNonce");
@@ -25,7 +25,7 @@ test("a CA that refuses every nonce is left after a bounded number of tries", as
   expect(server.requests.filter(({ kind }) => kind === "newNonce")).toHaveLength(1);
 });
 
-test("a refused nonce is answered with a fresh one where its refusal brought none", async () => {
+test("a rejected nonce is replaced by a fresh one when the answer brings none", async () => {
   const { ca, server } = await world();
   const session = await registered(ca);
   server.faults.add({

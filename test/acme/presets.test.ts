@@ -24,7 +24,7 @@ test("a preset, its aliases in any case and its URL are the same server", () => 
   expect(new Set(names).size).toBe(names.length);
 });
 
-test("staging is found from production, and is its own staging", () => {
+test("the staging environment is found from production, and is its own staging", () => {
   const staging = "https://acme-staging-v02.api.letsencrypt.org/directory";
   expect(stagingOf(resolveServer("letsencrypt"))).toBe(staging);
   expect(stagingOf(staging)).toBe(staging);
@@ -33,26 +33,35 @@ test("staging is found from production, and is its own staging", () => {
   expect(presetOf(staging)?.eab).toBe(false);
 });
 
-test("any https URL is a server, exactly as it is written", () => {
+test("any https URL is a server, exactly as written", () => {
   expect(resolveServer("https://CA.example:8443/a/../dir")).toBe(
     "https://CA.example:8443/a/../dir",
   );
 });
 
-describe("what is no server is refused, with what to write", () => {
+test.each([
+  "ca.example:9000/acme/acme/directory",
+  "localhost:14000/dir",
+  "[::1]:14000/dir",
+  "ca.example.com/dir",
+])("https:// may be left out of %s", (text) => {
+  expect(resolveServer(text)).toBe(`https://${text}`);
+});
+
+describe("a text that is not a server is refused with a remedy", () => {
   test.each([
     ["letsencrpyt", /neither a known CA nor a URL/, /^Did you mean letsencrypt\?/],
-    ["buypass", /"buypass" is neither/, /Known are: /],
-    ["ca.example.com/dir", /neither/, /https:\/\/ca\.example\.com\/dir/],
-    ["http://ca.example/dir", /https only/, /--ca-bundle/],
-    ["ftp://ca.example/dir", /https only/, /https URL/],
+    ["buypass", /"buypass" is neither/, /Known names: /],
+    ["ca.example.com", /neither/, /https:\/\/ca\.example\.com\/acme\/directory/],
+    ["http://ca.example/dir", /requires https/, /--ca-bundle/],
+    ["ftp://ca.example/dir", /requires https/, /https URL/],
     [
       "https://me:pw@ca.example/dir",
-      /^The server URL on ca\.example holds a user name/,
+      /^The server URL on ca\.example contains a user name/,
       /--eab-kid/,
     ],
-    ["https://", /is no URL/, /directory/],
-    ["https://ca.example/\u001b[31m", /is no URL/, /directory/],
+    ["https://", /is not a URL/, /directory/],
+    ["https://ca.example/\u001b[31m", /is not a URL/, /directory/],
   ])("%j", (text, message, hint) => {
     const problem = problemOf(text);
     expect(problem.exitCode).toBe(2);

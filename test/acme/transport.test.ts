@@ -21,8 +21,8 @@ import {
 
 const json = { "content-type": "application/json" };
 
-describe("a server that is no CA", () => {
-  test("whose redirect is not followed, but named", async () => {
+describe("a server that is not a CA", () => {
+  test("that redirects is reported with the target, which is not followed", async () => {
     const elsewhere = await hostile((_, response) => void response.end("{}"));
     const server = await hostile(
       (_, response) => void response.writeHead(307, { location: `${elsewhere.url}/dir` }).end(),
@@ -37,7 +37,7 @@ describe("a server that is no CA", () => {
     expect(elsewhere.requests).toHaveLength(0);
   });
 
-  test("whose redirect of anything but the directory is not to be followed by hand either", async () => {
+  test("that redirects another request than the directory gets no hint to use the target", async () => {
     const server = await hostile((request, response, url) => {
       if (request.url === "/dir") response.writeHead(200, json).end(directoryOf(url));
       else response.writeHead(307, { location: "https://evil.example/x" }).end();
@@ -70,11 +70,11 @@ describe("a server that is no CA", () => {
       "http links",
       json,
       directoryOf("http://localhost"),
-      /"http:\/\/localhost\/nonce", which is no https URL/,
+      /"http:\/\/localhost\/nonce", which is not an https URL/,
     ],
     ["more than a mebibyte", json, `"${"x".repeat(1_100_000)}"`, /more than 1048576 bytes/],
     ["gzip unasked", { ...json, "content-encoding": "gzip" }, gzipSync("{}"), /encoding "gzip"/],
-  ])("that answers %s", async (_, headers, body, message) => {
+  ])("that answers with %s is reported", async (_, headers, body, message) => {
     const server = await hostile((_, response) => void response.writeHead(200, headers).end(body));
     const problem = await problemOf(
       client(server.url, { caBundle: server.rootPem }).directory(signal),
@@ -84,7 +84,7 @@ describe("a server that is no CA", () => {
     expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
   });
 
-  test("that answers 404 with a page says which server and that it is none", async () => {
+  test("that answers 404 with a web page is reported with its URL", async () => {
     const server = await hostile(
       (_, response) => void response.writeHead(404).end("<h1>no\u001b[31m</h1>"),
     );
@@ -92,14 +92,14 @@ describe("a server that is no CA", () => {
       client(server.url, { caBundle: server.rootPem }).directory(signal),
     );
     expect(problem.is("protocol")).toBe(true);
-    expect(problem.message).toMatch(/404 and no ACME problem document \(a web page\)/);
+    expect(problem.message).toMatch(/404, without an ACME problem document \(a web page\)/);
   });
 });
 
 describe("a server that is slow", () => {
   const limits = { connect: 2000, idle: 300, total: 700 };
 
-  test("to begin is given up after the idle limit", async () => {
+  test("to begin its answer is given up after the idle limit", async () => {
     const server = await hostile(() => {});
     const problem = await problemOf(
       client(server.url, { caBundle: server.rootPem, limits }).directory(signal),
@@ -109,7 +109,7 @@ describe("a server that is slow", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test("to end, byte by byte, is given up after the total limit", async () => {
+  test("to end its answer is given up after the total limit", async () => {
     const server = await hostile((_, response) => {
       response.writeHead(200, json);
       const timer = setInterval(() => response.write(" "), 50);
@@ -131,8 +131,8 @@ describe("a server that is slow", () => {
   });
 });
 
-describe("a server that can not be reached", () => {
-  test("for its TLS root: the issuer is named, and --ca-bundle", async () => {
+describe("a server that cannot be reached", () => {
+  test("because its TLS root is unknown is reported with the issuer and --ca-bundle", async () => {
     const server = await hostile((_, response) => void response.end());
     vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     onTestFinished(() => void vi.unstubAllEnvs());
@@ -145,14 +145,14 @@ describe("a server that can not be reached", () => {
     expect([server.requests.length, clock.slept.length]).toEqual([0, 0]);
   });
 
-  test("for its name in the certificate", async () => {
+  test("because its certificate has another name is reported with that name", async () => {
     const server = await hostile((_, response) => void response.end());
     const url = server.url.replace("localhost", "127.0.0.1");
     const problem = await problemOf(client(url, { caBundle: server.rootPem }).directory(signal));
     expect(problem.message).toMatch(/certificate is for another name \(DNS:localhost/);
   });
 
-  test("for nobody listens: twice more, then host and port are named", async () => {
+  test("because nothing listens is tried three times, then reported with host and port", async () => {
     const server = net.createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const { port } = server.address() as AddressInfo;
@@ -162,19 +162,19 @@ describe("a server that can not be reached", () => {
       client(`https://127.0.0.1:${port}/dir`, { clock }).directory(signal),
     );
     expect(problem.exitCode).toBe(4);
-    expect(problem.message).toContain(`127.0.0.1:${port}: nothing listens there`);
+    expect(problem.message).toContain(`127.0.0.1:${port}: the connection was refused`);
     expect(clock.slept).toEqual([250, 1000]);
   });
 
-  test("for it speaks no TLS", async () => {
+  test("because it does not speak TLS is reported as such", async () => {
     const port = await listening(http.createServer());
     const problem = await problemOf(client(`https://127.0.0.1:${port}/`).directory(signal));
     expect(problem.message).toMatch(
-      /: what answers speaks no TLS \(GET https:\S+, (EPROTO|ERR_SSL_WRONG_VERSION_NUMBER)\)\.$/,
+      /: the server does not speak TLS \(GET https:\S+, (EPROTO|ERR_SSL_WRONG_VERSION_NUMBER)\)\.$/,
     );
   });
 
-  test("for it refuses the handshake, in words without OpenSSL's numbers", async () => {
+  test("because it rejects the handshake is reported without OpenSSL's numbers", async () => {
     const server = tls.createServer({}).listen(0, "127.0.0.1");
     onTestFinished(() => void server.close());
     await new Promise((resolve) => server.once("listening", resolve));
@@ -184,7 +184,7 @@ describe("a server that can not be reached", () => {
     expect(problem.message).not.toMatch(/[0-9A-F]{8}:|deps\/openssl/);
   });
 
-  test("for its name does not exist", async () => {
+  test("because its name does not exist is reported as such", async () => {
     const problem = await problemOf(client("https://ca.invalid/dir").directory(signal));
     expect(problem.is("network")).toBe(true);
     expect(problem.message).toMatch(
@@ -192,20 +192,20 @@ describe("a server that can not be reached", () => {
     );
   });
 
-  test("for the bundle holds no certificate", async () => {
+  test("is reported when the CA bundle contains no certificate", async () => {
     const problem = await problemOf(
       client("https://localhost:1/", { caBundle: "nothing" }).directory(signal),
     );
     expect([problem.is("config"), problem.exitCode]).toEqual([true, 2]);
   });
 
-  test("for its URL is not https", () => {
-    expect(() => client("http://localhost/dir")).toThrow(/no https URL/);
+  test("is reported when its URL is not https", () => {
+    expect(() => client("http://localhost/dir")).toThrow(/not an https URL/);
   });
 });
 
-describe("links that a directory does not cover", () => {
-  test("are not followed: no signed request goes to another host", async () => {
+describe("links to hosts that are not in the directory", () => {
+  test("are not followed, so that no signed request goes to another host", async () => {
     const thief = await hostile((_, response) => void response.end());
     const server = await hostile((request, response, url) => {
       if (request.url === "/dir") return response.writeHead(200, json).end(directoryOf(url));
@@ -259,7 +259,7 @@ test("the CA's clock is known after the first answer", async () => {
 });
 
 describe("a proxy", () => {
-  test("is used for a host that only it knows, and gets no say in TLS", async () => {
+  test("is used for a host that only it can resolve, and cannot intercept TLS", async () => {
     const { key, cert } = await selfSigned("ca.test");
     const server = https.createServer({ key, cert }, (_, response) =>
       response.writeHead(200, json).end(directoryOf("https://ca.test")),
@@ -278,7 +278,7 @@ describe("a proxy", () => {
     expect(elsewhere.message).toMatch(/certificate is for another name/);
   });
 
-  test("that refuses is named, without its password", async () => {
+  test("that refuses is reported without its password", async () => {
     const { url } = await proxy(false, () => 0);
     const problem = await problemOf(
       client("https://ca.test/dir", { env: { https_proxy: url } }).directory(signal),
@@ -288,7 +288,7 @@ describe("a proxy", () => {
     expect(problem.message + problem.hint).not.toContain("secret");
   });
 
-  test("is passed by for NO_PROXY, and always for this host", async () => {
+  test("is not used for hosts in NO_PROXY, and never for this host", async () => {
     const { url, seen } = await proxy(true, () => 0);
     const server = await hostile(
       (_, response, url) => void response.writeHead(200, json).end(directoryOf(url)),
@@ -300,7 +300,7 @@ describe("a proxy", () => {
     expect(seen).toEqual([]);
   });
 
-  test("of a kind that is not spoken is a configuration error", async () => {
+  test("of an unsupported kind is a configuration error", async () => {
     const env = { ALL_PROXY: "socks5://127.0.0.1:1080" };
     const problem = await problemOf(client("https://ca.test/", { env }).directory(signal));
     expect(problem.is("config")).toBe(true);
@@ -308,7 +308,7 @@ describe("a proxy", () => {
   });
 });
 
-test("HTTP/2 is spoken where it is asked for and offered", async () => {
+test("HTTP/2 is used if it is enabled and the CA offers it", async () => {
   const { key, cert } = await selfSigned();
   const versions: string[] = [];
   const server = http2.createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {

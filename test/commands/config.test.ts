@@ -180,7 +180,7 @@ describe("acmectl config", () => {
     const set = await config("set issuers.x.server http://ca.example/directory");
     expect(set.code).toBe(2);
     expect(set.stderr).toContain(
-      "issuers.x.server: http://ca.example/directory: ACME is spoken over https only",
+      "issuers.x.server: http://ca.example/directory: ACME requires https",
     );
   });
 

@@ -1,12 +1,12 @@
-/** Nothing that a CA sends is stored before it has passed here (RFC 8555 §7.4.2, §11.4). */
-import { type KeyObject, X509Certificate } from "node:crypto";
+/** The checks that every downloaded certificate must pass before it is stored (RFC 8555 §7.4.2, §11.4). */
+import type { KeyObject, X509Certificate } from "node:crypto";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import type { DownloadedChain } from "../acme.ts";
-import { certificateId, identifiersOf, isAuthority, serialOf } from "./extensions.ts";
 import { identifierKey } from "../identifiers.ts";
-import { certificatesOf, toPem } from "./pem.ts";
 import { printable } from "../text.ts";
+import { commonName, fingerprintOf, readChain, toPem } from "./chain.ts";
+import { certificateId, identifiersOf, isAuthority, serialOf } from "./extensions.ts";
 
 /** What was asked for. */
 export interface Expected {
@@ -15,16 +15,16 @@ export interface Expected {
   /** Now on the CA's clock. */
   readonly now: Date;
   /** How far `notBefore` may lie ahead, in milliseconds; five minutes when absent. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 
-/** A certificate fit to be stored: PEM made by us from the DER that was checked. */
+/** A certificate that may be stored: PEM encoded here from the DER that was checked. */
 export interface AcceptedCertificate {
   /** The certificate download's URL. */
   readonly url: string;
   /** PEM of the leaf. */
   readonly leaf: string;
-  /** PEM of what follows it, root left out; empty when the leaf came alone. */
+  /** PEM of the intermediates, without the root; empty when the leaf came alone. */
   readonly chain: string;
   readonly identifiers: readonly Identifier[];
   /** Hexadecimal, two digits a byte, with the leading 00 where DER has it. */
@@ -36,16 +36,17 @@ export interface AcceptedCertificate {
   readonly notBefore: Date;
   readonly notAfter: Date;
   /** RFC 9773 §4.1; absent when the leaf has no authority key identifier. */
-  readonly ariId?: string;
+  readonly ariId?: string | undefined;
 }
 
 /** Check a downloaded chain against what was asked for. A `protocol` Problem says exactly what is wrong. */
 export function acceptCertificate(chain: DownloadedChain, expected: Expected): AcceptedCertificate {
-  const [leaf, ...above] = readChain(chain);
+  const certificates = readChain(chain);
+  if (typeof certificates === "string") throw refused(chain, certificates);
+  const [leaf, ...above] = certificates;
   if (leaf === undefined) throw refused(chain, "it is empty");
   const why = wrongLeaf(leaf, expected) ?? wrongPath([leaf, ...above]);
   if (why !== undefined) throw refused(chain, why);
-  const ariId = certificateId(leaf);
   return {
     url: chain.url,
     leaf: toPem(leaf.raw),
@@ -59,82 +60,14 @@ export function acceptCertificate(chain: DownloadedChain, expected: Expected): A
     issuer: commonName(leaf.issuer),
     notBefore: new Date(leaf.validFrom),
     notAfter: new Date(leaf.validTo),
-    ...(ariId === undefined ? {} : { ariId }),
+    ariId: certificateId(leaf),
   };
-}
-
-/** Names by which a chain can be preferred: the common name of every issuer in it, leaf's first. Empty when unreadable. */
-function issuersOf(chain: DownloadedChain): string[] {
-  const certificates = tryRead(chain);
-  if (typeof certificates === "string") return [];
-  return certificates.map((certificate) => commonName(certificate.issuer));
-}
-
-/**
- * The chain that has an issuer of this common name, or a certificate of this SHA-256 fingerprint; the one nearer to the
- * root wins. The CA's default chain when none has, and `log` is told.
- */
-export function chooseChain(
-  chains: readonly DownloadedChain[],
-  preferred: string | undefined,
-  log?: { warn(message: string): void },
-): DownloadedChain {
-  const [first] = chains;
-  if (first === undefined) throw new Problem("protocol", { detail: "The CA sent no certificate." });
-  if (preferred === undefined) return first;
-  const ranked = chains
-    .map((chain) => ({ chain, distance: distanceToRoot(chain, preferred) }))
-    .filter(({ distance }) => distance !== undefined)
-    .toSorted((one, other) => (one.distance ?? 0) - (other.distance ?? 0));
-  const [best] = ranked;
-  if (best !== undefined) return best.chain;
-  const offered = chains.map((chain) => issuersOf(chain).join(" < "));
-  log?.warn(
-    `No chain of the CA leads to "${printable(preferred, 200)}"; its default chain is used. Offered: ${offered.join("; ")}`,
-  );
-  return first;
-}
-
-function distanceToRoot(chain: DownloadedChain, preferred: string): number | undefined {
-  const certificates = tryRead(chain);
-  if (typeof certificates === "string") return undefined;
-  const wanted = preferred.replaceAll(":", "").toLowerCase();
-  const index = certificates.findLastIndex(
-    (certificate) =>
-      commonName(certificate.issuer) === preferred || fingerprintOf(certificate) === wanted,
-  );
-  return index === -1 ? undefined : certificates.length - index;
-}
-
-const mostCertificates = 10;
-const longestCertificate = 64 * 1024;
-
-function readChain(chain: DownloadedChain): X509Certificate[] {
-  const certificates = tryRead(chain);
-  if (typeof certificates === "string") throw refused(chain, certificates);
-  return certificates;
-}
-
-function tryRead({ pem }: DownloadedChain): X509Certificate[] | string {
-  const ders = certificatesOf(pem);
-  if (typeof ders === "string") return ders;
-  if (ders.length > mostCertificates) return `it holds ${ders.length} certificates`;
-  if (ders.some((der) => der.length > longestCertificate))
-    return "a certificate in it is over 64 KiB";
-  try {
-    const read = ders.map((der) => new X509Certificate(der));
-    // OpenSSL ignores what follows the certificate; we store only what it read.
-    const whole = read.every(({ raw }, index) => ders[index]?.equals(raw));
-    return whole ? read : "a PEM block in it holds more than a certificate";
-  } catch {
-    return "a PEM block in it is no X.509 certificate";
-  }
 }
 
 function wrongLeaf(leaf: X509Certificate, expected: Expected): string | undefined {
   if (!leaf.publicKey.equals(expected.publicKey)) return "it is for another key than ours";
   const names = identifiersOf(leaf);
-  if (names === undefined) return "it holds a name that is neither a DNS name nor an IP address";
+  if (names === undefined) return "it has a name that is neither a DNS name nor an IP address";
   return (
     wrongNames(names, expected.identifiers) ??
     wrongDates(leaf, expected) ??
@@ -164,7 +97,7 @@ function wrongDates(
   { now, tolerance = 300_000 }: Expected,
 ): string | undefined {
   const [from, to] = [new Date(leaf.validFrom).getTime(), new Date(leaf.validTo).getTime()];
-  if (Number.isNaN(from) || Number.isNaN(to)) return "its validity can not be read";
+  if (Number.isNaN(from) || Number.isNaN(to)) return "its validity cannot be read";
   if (from > now.getTime() + tolerance)
     return `it is valid only from ${new Date(from).toISOString()}`;
   return to <= now.getTime() ? `it expired at ${new Date(to).toISOString()}` : undefined;
@@ -181,13 +114,13 @@ function wrongPurpose(leaf: X509Certificate): string | undefined {
 
 function wrongPath(certificates: readonly X509Certificate[]): string | undefined {
   const fingerprints = new Set(certificates.map(fingerprintOf));
-  if (fingerprints.size !== certificates.length) return "a certificate stands in it twice";
+  if (fingerprints.size !== certificates.length) return "it has the same certificate twice";
   for (const [index, certificate] of certificates.entries()) {
     const issuer = certificates[index + 1];
     if (issuer === undefined) return undefined;
     const place = `its certificate ${index + 1}`;
     if (!certificate.checkIssued(issuer)) return `${place} is not issued by the next one`;
-    if (!issuer.ca) return `the issuer of ${place} is no CA`;
+    if (!issuer.ca) return `the issuer of ${place} is not a CA`;
     if (!certificate.verify(issuer.publicKey)) return `the signature of ${place} is wrong`;
   }
   return undefined;
@@ -197,22 +130,11 @@ function isRoot(certificate: X509Certificate): boolean {
   return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
 }
 
-function fingerprintOf(certificate: X509Certificate): string {
-  return certificate.fingerprint256.replaceAll(":", "").toLowerCase();
-}
-
-/** Node writes a name as one `KEY=value` a line. */
-function commonName(name: string): string {
-  const parts = name.split("\n");
-  const common = parts.find((part) => part.startsWith("CN="));
-  return printable(common?.slice(3) ?? parts.join(", "), 200);
-}
-
 function refused({ url }: DownloadedChain, why: string): Problem {
   return new Problem("protocol", {
     title: "The CA sent a certificate that is not what was ordered",
     detail: `The certificate at ${url} is not accepted: ${why}.`,
-    hint: "Nothing was stored, and what was held before stays. Report this to the CA.",
+    hint: "Report this to the CA. Nothing was stored; the previous certificate stays in place.",
     instance: url,
   });
 }

@@ -11,8 +11,9 @@ import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { identifierKey, parseIdentifiers } from "../identifiers.ts";
 import { keyTypeOf, readPrivateKey, unsuitable } from "../keys.ts";
+import { withLineBreaks } from "../pem.ts";
 
-/** A request in DER with an empty subject: every name stands in the subject alternative name extension. */
+/** A request in DER with an empty subject: all names are in the subject alternative name extension. */
 export async function createCsr(
   privateKeyPem: string,
   identifiers: readonly Identifier[],
@@ -27,7 +28,7 @@ export async function createCsr(
   return new Uint8Array(request.rawData);
 }
 
-/** A request of the user's. */
+/** A request that the user brought. */
 export interface ReadCsr {
   readonly der: Uint8Array;
   readonly identifiers: readonly Identifier[];
@@ -35,7 +36,7 @@ export interface ReadCsr {
   readonly keyType: KeyType;
 }
 
-/** Read PEM text or DER. `source` names it in the `config` Problems for what cannot be read or no CA takes. */
+/** Read PEM text or DER. `source` names it in the `config` Problems. */
 export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
   const request = parse(csr, source);
   const publicKey = createPublicKey({
@@ -51,12 +52,15 @@ export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
 
 function parse(csr: string | Uint8Array, source: string): Pkcs10CertificateRequest {
   try {
-    const der = typeof csr === "string" ? PemConverter.decodeFirst(csr) : Uint8Array.from(csr);
+    const der =
+      typeof csr === "string"
+        ? PemConverter.decodeFirst(withLineBreaks(csr))
+        : Uint8Array.from(csr);
     return new Pkcs10CertificateRequest(der);
   } catch (cause) {
     throw new Problem("config", {
-      detail: `${source} is no certificate signing request.`,
-      hint: "It must be PKCS#10 in PEM form: -----BEGIN CERTIFICATE REQUEST-----",
+      detail: `${source} is not a certificate signing request.`,
+      hint: "Give PKCS#10 in PEM form: -----BEGIN CERTIFICATE REQUEST-----",
       cause,
     });
   }
@@ -70,9 +74,9 @@ function namesOf(request: Pkcs10CertificateRequest, source: string): Identifier[
     throw new Problem("config", {
       detail:
         foreign === undefined
-          ? `${source} names nothing to certify.`
-          : `${source} holds a name of type ${foreign.type}, which ACME does not know.`,
-      hint: "Put every DNS name and IP address into its subjectAltName extension.",
+          ? `${source} contains no names.`
+          : `${source} has a name of type ${foreign.type}, which ACME does not support.`,
+      hint: "Create a CSR with only DNS names and IP addresses in its subjectAltName extension.",
     });
   }
   const identifiers = parseIdentifiers([...names.map(({ value }) => value), ...common]);
@@ -87,7 +91,7 @@ function namesIn(request: Pkcs10CertificateRequest): { type: string; value: stri
   return extension.names.items.map(({ type, value }) => ({ type, value }));
 }
 
-/** WebCrypto wants to be told what the key is. */
+/** WebCrypto needs the algorithm of the key. */
 async function importKeys(
   pem: string,
 ): Promise<{ keys: webcrypto.CryptoKeyPair; signingAlgorithm: webcrypto.EcdsaParams }> {

@@ -1,4 +1,4 @@
-/** What Node's X509Certificate does not tell. */
+/** What Node's X509Certificate does not offer. */
 import type { X509Certificate } from "node:crypto";
 import {
   AuthorityKeyIdentifierExtension,

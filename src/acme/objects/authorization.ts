@@ -7,7 +7,6 @@ import { readIdentifier } from "./order.ts";
 import { challengeHint } from "../hints.ts";
 import {
   array,
-  type Json,
   link,
   malformed,
   object,
@@ -32,11 +31,10 @@ const withToken = new Set(["http-01", "dns-01", "tls-alpn-01"]);
 export function readAuthorization(
   url: string,
   body: unknown,
-  { allows, retryAfter }: { allows: Origin["allows"]; retryAfter?: Date | undefined },
+  { allows, retryAfter }: { allows: Origin["allows"]; retryAfter: Date | undefined },
 ): Authorization {
   const origin = { what: "authorization", url, allows };
   const source = object(body, origin);
-  const expires = optionalDate(source, "expires", origin);
   const identifier = readIdentifier(source["identifier"], origin);
   if (identifier.value.startsWith("*.")) {
     throw malformed(origin, "its identifier has a wildcard in its name");
@@ -47,8 +45,8 @@ export function readAuthorization(
     identifier,
     wildcard: source["wildcard"] === true,
     challenges: array(source, "challenges", origin).map((item) => readChallenge(item, origin)),
-    ...(expires === undefined ? {} : { expires }),
-    ...(retryAfter === undefined ? {} : { retryAfter }),
+    expires: optionalDate(source, "expires", origin),
+    retryAfter,
   };
 }
 
@@ -58,28 +56,25 @@ function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
   if (typeof type !== "string" || !/^[a-z0-9-]{1,64}$/i.test(type)) {
     throw malformed(origin, "one of its challenges has no type");
   }
-  const error = problemDocument(source["error"]);
   return {
     url: link(source["url"], "url", origin),
     type,
     status: word(source, "status", challengeStatuses, { ...origin, what: "challenge" }),
-    ...readToken(type, source, origin),
-    ...(error === undefined ? {} : { error }),
+    token: withToken.has(type) ? readToken(type, source["token"], origin) : undefined,
+    error: problemDocument(source["error"]),
   };
 }
 
 /** A token ends in a path, a URL or a DNS record, so nothing but RFC 8555 §8's alphabet passes. */
-function readToken(type: string, source: Json, origin: Origin): { token?: string } {
-  if (!withToken.has(type)) return {};
-  const token = source["token"];
-  if (typeof token === "string" && /^[A-Za-z0-9_-]{16,512}$/.test(token)) return { token };
+function readToken(type: string, token: unknown, origin: Origin): string {
+  if (typeof token === "string" && /^[A-Za-z0-9_-]{16,512}$/.test(token)) return token;
   throw malformed(
     origin,
     `the token of its ${type} challenge is not 16 to 512 characters of A-Z a-z 0-9 _ -`,
   );
 }
 
-/** An authorization for a name that was never ordered must not get an answer. */
+/** An authorization for a name that was not ordered must not be answered. */
 export function assertBelongs(
   authorization: Authorization,
   ordered: readonly Identifier[],
@@ -88,15 +83,15 @@ export function assertBelongs(
   const name = orderedName(authorization);
   if (ordered.some((identifier) => identifierKey(identifier) === identifierKey(name))) return;
   const origin = { what: "authorization", url: authorization.url, allows };
-  throw malformed(origin, `it is about ${name.value}, which the order does not name`);
+  throw malformed(origin, `it is for ${name.value}, which was not ordered`);
 }
 
-/** The identifier as it stands in the order: with `*.` for a wildcard. */
+/** The identifier as ordered: with `*.` for a wildcard. */
 export function orderedName({ identifier, wildcard }: Authorization): Identifier {
   return wildcard ? { type: identifier.type, value: `*.${identifier.value}` } : identifier;
 }
 
-/** What became of an authorization that did not become valid: a `validation` Problem in the CA's words. */
+/** A `validation` Problem for an authorization that did not become valid, in the CA's words. */
 export function failedAuthorization(authorization: Authorization): Problem {
   const name = orderedName(authorization);
   const failed = failures(authorization);
@@ -104,11 +99,11 @@ export function failedAuthorization(authorization: Authorization): Problem {
   return new Problem("validation", {
     detail: first
       ? `${name.value}: ${first.challenge}: ${first.document.detail ?? first.document.title}`
-      : `${name.value}: the CA ended the authorization as "${authorization.status}" and gave no reason.`,
+      : `${name.value}: the authorization is "${authorization.status}", and the CA gives no reason.`,
     hint: challengeHint(first?.document.type, first?.challenge),
     identifier: name,
     instance: authorization.url,
-    ...(failed.length > 0 ? { subproblems: failed.map((failure) => failure.document) } : {}),
+    subproblems: failed.length > 0 ? failed.map((failure) => failure.document) : undefined,
   });
 }
 

@@ -1,12 +1,12 @@
 /** The directory (RFC 8555 §7.1.1): what a CA offers, and where. */
 import type { Directory } from "../acme.ts";
-import { isJson, type Json, malformed, type Origin, object, texts } from "./schema.ts";
+import { isRecord } from "../../json.ts";
 import { printable } from "../text.ts";
+import { type Json, malformed, object, type Origin, texts } from "./schema.ts";
 
 const required = ["newNonce", "newAccount", "newOrder"] as const;
-const optional = ["revokeCert", "keyChange", "renewalInfo"] as const;
 
-/** Check a directory. `pin` is told every URL in it: their hosts are the CA's. */
+/** Check a directory. `pin` gets every URL in it: their hosts are the CA's. */
 export function readDirectory(url: string, body: unknown, pin: (url: string) => void): Directory {
   const origin = { what: "directory", url, allows: () => true };
   const source = object(body, origin);
@@ -15,15 +15,16 @@ export function readDirectory(url: string, body: unknown, pin: (url: string) => 
     throw malformed(origin, `it has no ${missing.join(", ")}; this is not an ACME directory`);
   }
   const link = (name: string) => endpoint(source, name, origin);
+  const optional = (name: string) => (source[name] ? link(name) : undefined);
   const resources = {
     newNonce: link("newNonce"),
     newAccount: link("newAccount"),
     newOrder: link("newOrder"),
-    ...Object.fromEntries(
-      optional.filter((name) => source[name]).map((name) => [name, link(name)]),
-    ),
+    revokeCert: optional("revokeCert"),
+    keyChange: optional("keyChange"),
+    renewalInfo: optional("renewalInfo"),
   };
-  for (const resource of Object.values(resources)) pin(resource);
+  for (const resource of Object.values(resources)) if (resource !== undefined) pin(resource);
   return { url, ...resources, meta: readMeta(source["meta"]) };
 }
 
@@ -33,17 +34,15 @@ function endpoint(source: Json, name: string, origin: Origin): string {
   if (url?.protocol === "https:" && url.username === "" && typeof value === "string") return value;
   throw malformed(
     origin,
-    `its "${name}" is "${printable(String(value), 200)}", which is no https URL`,
+    `its "${name}" is "${printable(String(value), 200)}", which is not an https URL`,
   );
 }
 
 function readMeta(value: unknown): Directory["meta"] {
-  const meta = isJson(value) ? value : {};
-  const termsOfService = webPage(meta["termsOfService"]);
-  const website = webPage(meta["website"]);
+  const meta = isRecord(value) ? value : {};
   return {
-    ...(termsOfService === undefined ? {} : { termsOfService }),
-    ...(website === undefined ? {} : { website }),
+    termsOfService: webPage(meta["termsOfService"]),
+    website: webPage(meta["website"]),
     caaIdentities: texts(meta["caaIdentities"]),
     externalAccountRequired: meta["externalAccountRequired"] === true,
     profiles: profiles(meta["profiles"]),
@@ -56,7 +55,7 @@ function webPage(value: unknown): string | undefined {
 }
 
 function profiles(value: unknown): Record<string, string> {
-  if (!isJson(value)) return {};
+  if (!isRecord(value)) return {};
   const named = Object.entries(value).filter(([name]) => /^[!-~]{1,100}$/.test(name));
   return Object.fromEntries(
     named.map(([name, text]) => [name, typeof text === "string" ? printable(text, 500) : ""]),

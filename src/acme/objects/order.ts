@@ -1,11 +1,10 @@
 /** The order object (RFC 8555 §7.1.3). */
+import { isRecord } from "../../json.ts";
 import type { Identifier } from "../../plugin.ts";
 import type { Order, OrderStatus } from "../acme.ts";
 import { canonicalIdentifier, identifierKey } from "../identifiers.ts";
 import {
   array,
-  isJson,
-  type Json,
   link,
   malformed,
   object,
@@ -22,49 +21,37 @@ const statuses: readonly OrderStatus[] = ["pending", "ready", "processing", "val
 export function readOrder(
   url: string,
   body: unknown,
-  { allows, retryAfter }: { allows: Origin["allows"]; retryAfter?: Date | undefined },
+  { allows, retryAfter }: { allows: Origin["allows"]; retryAfter: Date | undefined },
 ): Order {
   const origin = { what: "order", url, allows };
   const source = object(body, origin);
   const status = word(source, "status", statuses, origin);
   const certificate = optionalLink(source, "certificate", origin);
   if (status === "valid" && certificate === undefined) {
-    throw malformed(origin, `its status is "valid", but it names no certificate`);
+    throw malformed(origin, `its status is "valid", but it has no certificate`);
   }
   const authorizations = array(source, "authorizations", origin);
   if (status === "pending" && authorizations.length === 0) {
-    throw malformed(origin, `its status is "pending", but it names nothing to be authorized`);
+    throw malformed(origin, `its status is "pending", but it has no authorizations`);
   }
+  const { profile } = source;
   return {
     url,
     status,
     identifiers: array(source, "identifiers", origin).map((item) => readIdentifier(item, origin)),
     authorizations: authorizations.map((item) => link(item, "authorizations", origin)),
     finalize: link(source["finalize"], "finalize", origin),
-    ...(certificate === undefined ? {} : { certificate }),
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-    ...readOptional(source, origin),
-  };
-}
-
-function readOptional(
-  source: Json,
-  origin: Origin,
-): Pick<Order, "expires" | "profile" | "replaces" | "error"> {
-  const expires = optionalDate(source, "expires", origin);
-  const { profile, replaces } = source;
-  const error = problemDocument(source["error"]);
-  return {
-    ...(expires === undefined ? {} : { expires }),
-    ...(typeof profile === "string" && /^[!-~]{1,100}$/.test(profile) ? { profile } : {}),
-    ...(typeof replaces === "string" && /^[\w.-]{1,200}$/.test(replaces) ? { replaces } : {}),
-    ...(error === undefined ? {} : { error }),
+    certificate,
+    expires: optionalDate(source, "expires", origin),
+    profile: typeof profile === "string" && /^[!-~]{1,100}$/.test(profile) ? profile : undefined,
+    error: problemDocument(source["error"]),
+    retryAfter,
   };
 }
 
 /** An identifier of a CA's object, in the canonical form. */
 export function readIdentifier(value: unknown, origin: Origin): Identifier {
-  const { type, value: name } = isJson(value) ? value : {};
+  const { type, value: name } = isRecord(value) ? value : {};
   const identifier =
     (type === "dns" || type === "ip") && typeof name === "string"
       ? canonicalIdentifier({ type, value: name })
@@ -74,7 +61,7 @@ export function readIdentifier(value: unknown, origin: Origin): Identifier {
   return identifier;
 }
 
-/** RFC 8555 §7.4: a server may reorder the identifiers and change their case, and nothing else. */
+/** RFC 8555 §7.4: a server may reorder the identifiers and change their case, nothing else. */
 export function assertOrdered(order: Order, ordered: readonly Identifier[], origin: Origin): void {
   const asked = new Set(ordered.map(identifierKey));
   const got = new Set(order.identifiers.map(identifierKey));

@@ -1,4 +1,5 @@
-/** Small checks of what a CA sent. Unknown members are no concern; a known one of the wrong shape is a `protocol` Problem. */
+/** Small checks of what a CA sent. Unknown members are ignored; a known one of the wrong shape is a `protocol` Problem. */
+import { isRecord } from "../../json.ts";
 import { type ProblemDocument, Problem } from "../../problem.ts";
 import { printable } from "../text.ts";
 
@@ -12,11 +13,6 @@ export interface Origin {
   allows(url: string): boolean;
 }
 
-/** True for a JSON object. */
-export function isJson(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** A `protocol` Problem about one document. */
 export function malformed(origin: Origin, why: string): Problem {
   return new Problem("protocol", {
@@ -26,14 +22,14 @@ export function malformed(origin: Origin, why: string): Problem {
 }
 
 export function object(value: unknown, origin: Origin): Json {
-  if (isJson(value)) return value;
-  throw malformed(origin, "it is no JSON object");
+  if (isRecord(value)) return value;
+  throw malformed(origin, "it is not a JSON object");
 }
 
 function string(source: Json, name: string, origin: Origin): string {
   const value = source[name];
   if (typeof value === "string") return value;
-  throw malformed(origin, `its "${name}" is ${value === undefined ? "missing" : "no text"}`);
+  throw malformed(origin, `its "${name}" is ${value === undefined ? "missing" : "not a text"}`);
 }
 
 /** One of a closed set of words. */
@@ -52,15 +48,16 @@ export function word<T extends string>(
   );
 }
 
-/** An https URL on a host of the CA's, exactly as the CA wrote it (RFC 8555 §6.4 signs that text). */
+/** An https URL on a host of the CA, exactly as the CA wrote it (RFC 8555 §6.4 signs that text). */
 export function link(value: unknown, name: string, origin: Origin): string {
-  if (typeof value !== "string" || value === "") throw malformed(origin, `its "${name}" is no URL`);
+  if (typeof value !== "string" || value === "")
+    throw malformed(origin, `its "${name}" is not a URL`);
   const plain = value.length <= 2048 && /^https:\/\/[!#-;=?-[\]_a-z~]+$/.test(value);
   const url = plain ? URL.parse(value) : null;
   if (url === null || url.username !== "" || url.password !== "" || !origin.allows(value)) {
     throw malformed(
       origin,
-      `its "${name}" is "${printable(value, 200)}", which is no https URL on a host that the CA's directory names`,
+      `its "${name}" is "${printable(value, 200)}", which is not an https URL on a host of the CA's directory`,
     );
   }
   return value;
@@ -75,7 +72,7 @@ export function optionalLink(source: Json, name: string, origin: Origin): string
 export function array(source: Json, name: string, origin: Origin): readonly unknown[] {
   const value = source[name];
   if (Array.isArray(value)) return value;
-  throw malformed(origin, `its "${name}" is no list`);
+  throw malformed(origin, `its "${name}" is not a list`);
 }
 
 /** RFC 3339; absent or empty is undefined. */
@@ -85,12 +82,12 @@ export function optionalDate(source: Json, name: string, origin: Origin): Date |
   const date =
     typeof value === "string" && /^\d{4}-\d\d-\d\dT/i.test(value) ? new Date(value) : undefined;
   if (date === undefined || Number.isNaN(date.getTime())) {
-    throw malformed(origin, `its "${name}" is no RFC 3339 date`);
+    throw malformed(origin, `its "${name}" is not an RFC 3339 date`);
   }
   return date;
 }
 
-/** Texts of a list that is not worth failing for: anything else in it is dropped. */
+/** The texts of an optional list; anything else in it is dropped. */
 export function texts(value: unknown): string[] {
   if (!Array.isArray(value)) return [];
   return value.filter((item) => typeof item === "string").map((item) => printable(item, 300));
@@ -98,7 +95,7 @@ export function texts(value: unknown): string[] {
 
 /** An error document inside an object, cleaned; undefined where there is none. */
 export function problemDocument(value: unknown, depth = 0): ProblemDocument | undefined {
-  if (!isJson(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const { status, identifier, subproblems } = value;
   const parts = Array.isArray(subproblems) && depth < 2 ? subproblems.slice(0, 200) : [];
   const cleaned = parts.flatMap((part) => problemDocument(part, depth + 1) ?? []);
@@ -126,7 +123,7 @@ function spoken<K extends string>(
 }
 
 function named(identifier: unknown): { identifier?: { type: string; value: string } } {
-  if (!isJson(identifier)) return {};
+  if (!isRecord(identifier)) return {};
   const { type, value } = identifier;
   if (typeof type !== "string" || typeof value !== "string") return {};
   return { identifier: { type: printable(type, 20), value: printable(value, 300) } };

@@ -1,13 +1,13 @@
-/** Calls on the account itself (RFC 8555 §7.3), and revocation (§7.6). */
+/** Calls on the account (RFC 8555 §7.3), and revocation (§7.6). */
 import { Problem } from "../../problem.ts";
-import { readAccount } from "../objects/account.ts";
 import type { Account, AccountSession, ExternalAccountBinding } from "../acme.ts";
-import type { Caller } from "./caller.ts";
 import { hintFor } from "../hints.ts";
-import { signKeyChange } from "../transport/library.ts";
+import { link, object, texts, word } from "../objects/schema.ts";
 import { errorType, isCaProblem } from "../problems.ts";
-import { link } from "../objects/schema.ts";
+import { assertBinding, assertContacts } from "../registration.ts";
+import { signKeyChange } from "../transport/library.ts";
 import type { Answer } from "../transport/transport.ts";
+import type { Caller } from "./caller.ts";
 
 type Calls = Pick<
   AccountSession,
@@ -24,16 +24,16 @@ export function accountCalls(caller: Caller): Calls {
   ): Promise<Account> {
     const { newAccount: url } = await exchange.directory(signal);
     const what = "new account";
-    // The key decides which account is meant, so a repeat finds what the first try made.
+    // The CA finds the account by its key, so a repeat returns the account that the first try created.
     const answer = await send({ url, what, payload, signal, eab, byKey: true, repeatable: true });
     holder.url = locationOf(answer, caller);
-    return readAccount(holder.url, answer.body, caller.allows);
+    return readAccount(holder.url, answer.body, caller);
   }
 
   async function change(payload: object | null, what: string, signal: AbortSignal) {
     const url = holder.url ?? "";
     const answer = await send({ url, what, payload, signal, repeatable: true });
-    return readAccount(url, answer.body, caller.allows);
+    return readAccount(url, answer.body, caller);
   }
 
   return {
@@ -42,8 +42,11 @@ export function accountCalls(caller: Caller): Calls {
       const { meta } = await exchange.directory(signal);
       if (eab === undefined && meta.externalAccountRequired) throw bindingRequired();
       if (eab !== undefined) assertBinding(eab);
-      const agreed = termsOfServiceAgreed ? { termsOfServiceAgreed } : {};
-      return newAccount({ ...(contact.length > 0 ? { contact } : {}), ...agreed }, signal, eab);
+      const payload = {
+        contact: contact.length > 0 ? contact : undefined,
+        termsOfServiceAgreed: termsOfServiceAgreed || undefined,
+      };
+      return newAccount(payload, signal, eab);
     },
     async find(signal) {
       try {
@@ -64,6 +67,17 @@ export function accountCalls(caller: Caller): Calls {
   };
 }
 
+/** Check an account as the CA returned it (RFC 8555 §7.1.2). */
+function readAccount(url: string, body: unknown, { allows }: Caller): Account {
+  const origin = { what: "account", url, allows };
+  const source = object(body, origin);
+  return {
+    url,
+    status: word(source, "status", ["valid", "deactivated", "revoked"], origin),
+    contact: texts(source["contact"]),
+  };
+}
+
 function locationOf(answer: Answer, { allows }: Caller): string {
   const origin = { what: "answer to new account", url: answer.url, allows };
   const location = answer.headers["location"];
@@ -76,7 +90,7 @@ async function rollover(caller: Caller, newKey: string, signal: AbortSignal): Pr
   const { keyChange } = await exchange.directory(signal);
   if (keyChange === undefined) {
     throw new Problem("refused", {
-      detail: "This CA offers no way to change an account's key.",
+      detail: "This CA does not support changing an account key.",
       hint: "Register a new account instead: acmectl account register",
     });
   }
@@ -86,7 +100,7 @@ async function rollover(caller: Caller, newKey: string, signal: AbortSignal): Pr
   holder.key = newKey;
 }
 
-/** With no account URL known, the key that signs is taken for the certificate's own (RFC 8555 §7.6). */
+/** Without an account URL the request is signed by the certificate's own key (RFC 8555 §7.6). */
 async function revoke(
   caller: Caller,
   { der, reason }: { der: Uint8Array; reason?: number | undefined },
@@ -94,14 +108,14 @@ async function revoke(
 ): Promise<void> {
   const { revokeCert } = await caller.exchange.directory(signal);
   if (revokeCert === undefined) {
-    throw new Problem("refused", { detail: "This CA offers no revocation by ACME." });
+    throw new Problem("refused", { detail: "This CA does not support revocation by ACME." });
   }
   const certificate = Buffer.from(der).toString("base64url");
   try {
     await caller.send({
       url: revokeCert,
       what: "revocation",
-      payload: { certificate, ...(reason === undefined ? {} : { reason }) },
+      payload: { certificate, reason },
       signal,
       repeatable: true,
       byKey: caller.holder.url === undefined,
@@ -111,33 +125,10 @@ async function revoke(
   }
 }
 
-/** RFC 8555 §7.3: one address, no header fields. */
-export function assertContacts(contacts: readonly string[]): void {
-  const wrong = contacts.find((contact) => !/^mailto:[^\s?,@]+@[^\s?,@]+$/.test(contact));
-  if (wrong === undefined) return;
-  throw new Problem("usage", {
-    detail: `"${wrong.replace(/^mailto:/, "")}" is no single e-mail address.`,
-    hint: "Give it as --email you@example.com; one account has one address here.",
-  });
-}
-
-/** The form of an external account binding (RFC 8555 §7.3.4). */
-export function assertBinding({ kid, hmacKey }: ExternalAccountBinding): void {
-  if (kid !== "" && /^[A-Za-z0-9_-]+={0,2}$/.test(hmacKey)) return;
-  throw new Problem("config", {
-    detail:
-      kid === ""
-        ? "The key id of the external account binding is empty."
-        : "The HMAC key of the external account binding is not base64url (A-Z a-z 0-9 _ -).",
-    hint: "Copy key id and HMAC key from the CA's website as they stand there: --eab-kid and --eab-hmac.",
-  });
-}
-
 function bindingRequired(): Problem {
   const type = errorType("externalAccountRequired");
-  const hint = hintFor(type, { what: "new account" });
   return new Problem(type, {
-    detail: "This CA makes no account without an external account binding.",
-    hint,
+    detail: "This CA requires an external account binding (EAB).",
+    hint: hintFor(type, { what: "new account" }),
   });
 }

@@ -14,9 +14,9 @@ import { poll } from "./poll.ts";
 
 export interface AuthorizationCalls extends Pick<
   AccountSession,
-  "authorization" | "deactivateAuthorization" | "respond" | "waitForAuthorization"
+  "authorization" | "respond" | "waitForAuthorization"
 > {
-  /** Remember which names an order's authorizations may be about. */
+  /** Remember which names the order's authorizations may be for. */
   expect(order: Order): void;
 }
 
@@ -36,10 +36,6 @@ export function authorizationCalls(caller: Caller): AuthorizationCalls {
   return {
     authorization,
     expect: (order) => order.authorizations.forEach((url) => ordered.set(url, order.identifiers)),
-    async deactivateAuthorization(url, signal) {
-      const payload = { status: "deactivated" };
-      await send({ url, what: "deactivation", payload, signal, repeatable: true });
-    },
     async respond({ url }, signal) {
       await send({ url, what: "challenge response", payload: {}, signal, repeatable: true });
     },
@@ -70,12 +66,12 @@ function late(
   const name = last === undefined ? undefined : orderedName(last);
   const who = name?.value ?? url;
   return new Problem("validation", {
-    title: "The CA did not end the validation",
+    title: "The CA did not finish the validation",
     detail:
       why === "expired"
-        ? `${who}: the authorization expired before the CA had looked.`
-        : `${who}: the CA still says "pending" after ${timeout / 1000} s.`,
-    hint: "The CA may be busy, or can not reach the response. Run the command again later; it goes on where it stopped.",
+        ? `${who}: the authorization expired before the CA validated it.`
+        : `${who}: the authorization is still "pending" after ${timeout / 1000} s.`,
+    hint: "The CA may be busy, or may not reach the response. Run the command again later; it continues with the same order.",
     instance: url,
     identifier: name,
   });

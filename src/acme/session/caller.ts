@@ -5,7 +5,7 @@ import type { Exchange } from "../transport/exchange.ts";
 import { errorType } from "../problems.ts";
 import type { Answer } from "../transport/transport.ts";
 
-/** The holder of an account key: the key changes with a rollover, the URL is learnt from the CA. */
+/** An account key and its account: a rollover changes the key, the CA assigns the URL. */
 export interface Holder {
   key: string;
   url: string | undefined;
@@ -13,14 +13,14 @@ export interface Holder {
 
 interface Sending {
   readonly url: string;
-  /** What is sent or asked for, in messages: `new order`. */
+  /** For messages: `new order`. */
   readonly what: string;
   readonly signal: AbortSignal;
   /** `null`, or absent, reads (POST-as-GET). */
   readonly payload?: object | null;
-  /** True where doing it twice is as good as once. Reading always is. */
+  /** True where doing it twice does no harm. Reading always is. */
   readonly repeatable?: boolean;
-  /** Send the key itself in place of the account URL. */
+  /** Send the key itself instead of the account URL. */
   readonly byKey?: boolean;
   readonly eab?: ExternalAccountBinding | undefined;
   readonly accept?: string;
@@ -48,7 +48,7 @@ export function createCaller(exchange: Exchange, holder: Holder): Caller {
 
 function unknownAccount(): Problem {
   return new Problem(errorType("accountDoesNotExist"), {
-    detail: "The CA does not know this account key yet.",
-    hint: "Register first: acmectl account register",
+    detail: "No account is registered for this key.",
+    hint: "Register it: acmectl account register",
   });
 }

@@ -13,7 +13,7 @@ export function downloadCalls(caller: Caller): Pick<AccountSession, "download"> 
     const answer = await caller.send({ url, what: "certificate", signal, accept });
     if (!answer.text.includes("-----BEGIN CERTIFICATE-----")) {
       const origin = { what: "certificate", url, allows: caller.allows };
-      throw malformed(origin, "it is no certificate chain in PEM form");
+      throw malformed(origin, "it is not a certificate chain in PEM form");
     }
     return answer;
   }
@@ -23,7 +23,7 @@ export function downloadCalls(caller: Caller): Pick<AccountSession, "download"> 
       const url = order.certificate;
       if (url === undefined) {
         throw new Problem("protocol", {
-          detail: `The order ${order.url} is "${order.status}" and names no certificate.`,
+          detail: `The order ${order.url} is "${order.status}" and has no certificate.`,
         });
       }
       const answer = await chain(url, signal);
@@ -38,7 +38,7 @@ export function downloadCalls(caller: Caller): Pick<AccountSession, "download"> 
         })),
       );
       signal.throwIfAborted();
-      // An alternate that can not be had is no reason to lose the certificate.
+      // An alternate chain that fails must not cost the certificate.
       return [
         ...chains,
         ...found.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])),

@@ -89,7 +89,7 @@ async function finalize(
   }
 }
 
-/** After `orderNotReady`, and when the answer was lost, the order itself tells whether it was finalized. */
+/** After `orderNotReady`, or when the answer was lost, the order itself shows whether it was finalized. */
 function mayBeFinalized(error: unknown): boolean {
   return isCaProblem(error, "orderNotReady") || (Problem.is(error) && error.is("network"));
 }
@@ -115,12 +115,12 @@ function assertProfile(profile: string | undefined, directory: Directory): void 
   if (profile === undefined || Object.hasOwn(directory.meta.profiles, profile)) return;
   const hint = hintFor(errorType("invalidProfile"), { what: "new order", directory });
   throw new Problem("config", {
-    detail: `${new URL(directory.url).host} offers no profile "${profile}".`,
+    detail: `${new URL(directory.url).host} does not offer the profile "${profile}".`,
     hint,
   });
 }
 
-/** CAs refuse `replaces` with many types (`alreadyReplaced`, `malformed`, …); the others would come without it as well. */
+/** CAs refuse `replaces` with many types (`alreadyReplaced`, `malformed`, …); the types below have another cause. */
 function mayDropReplaces(error: unknown): boolean {
   if (!Problem.is(error) || !error.document.type.startsWith(errorType(""))) return false;
   const status = error.document.status ?? 0;
@@ -131,18 +131,18 @@ function mayDropReplaces(error: unknown): boolean {
 function late(order: Order, why: "timeout" | "expired", timeout: number): Problem {
   const names = order.identifiers.map(({ value }) => value).join(", ");
   return new Problem("refused", {
-    title: "The CA did not end the order",
+    title: "The CA did not finish the order",
     detail:
       why === "expired"
         ? `${names}: the order expired while its status was "${order.status}".`
         : `${names}: the order's status is still "${order.status}" after ${timeout / 1000} s.`,
-    hint: "Run the command again later; it goes on with the same order while that is valid.",
+    hint: "Run the command again later; it continues with the same order.",
     instance: order.url,
     retryable: true,
   });
 }
 
-/** The order's own error and those of its authorizations. */
+/** The errors of the order's authorizations, else its own. */
 async function failedOrder(
   order: Order,
   { authorization }: AuthorizationCalls,
@@ -161,8 +161,8 @@ async function failedOrder(
   return new Problem(type, {
     ...rest,
     title: "The CA refused the order",
-    detail: detail ?? (title || "The order became invalid, and the CA gave no reason."),
-    hint: hint ?? "Run the command again; it makes a new order.",
+    detail: detail ?? (title || "The order became invalid, and the CA gives no reason."),
+    hint: hint ?? "Run the command again; it places a new order.",
     instance: order.url,
   });
 }
@@ -173,7 +173,7 @@ function failedTogether(order: Order, failed: readonly Problem[]): Problem {
   return new Problem("validation", {
     title: `The CA could not validate ${failed.length} names`,
     detail: failed.map((problem) => problem.message).join("\n"),
-    ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    hint: first?.hint,
     instance: order.url,
     subproblems: failed.flatMap(({ document }) => document.subproblems ?? [document]),
   });

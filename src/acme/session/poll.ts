@@ -10,7 +10,7 @@ export interface Poll<T> {
   expires(value: T): Date | undefined;
   /** When the CA wants to be asked again. */
   retryAfter(value: T): Date | undefined;
-  /** The Problem for time that ran out: ours, or the object's own. */
+  /** The Problem when our time limit, or the object's own expiry, has passed. */
   late(value: T | undefined, why: "timeout" | "expired"): Error;
 }
 
@@ -62,13 +62,13 @@ async function pause<T>(
   await clock.sleep(Math.min(rest, left), waiting.signal);
 }
 
-/** Milliseconds. A CA that names more than a minute (one names a day) cannot mean a poll, and is asked at our slowest. */
+/** Milliseconds. A CA that asks for more than a minute (one asks for a day) cannot mean a poll: it is asked every 10 s. */
 function delay(turn: number, wished: number | undefined): number {
   if (wished === undefined) return Math.min(300 * 1.6 ** turn, slowest);
-  // The floor rises, so that "at once, at once" does not become a flood.
+  // The floor rises, so that Retry-After: 0 again and again does not become a flood.
   return wished > 60_000 ? slowest : Math.max(wished, Math.min(250 * 1.2 ** turn, 2000));
 }
 
 const slowest = 10_000;
-/** A long wait outlives a short trouble of the network. */
+/** Network failures in a row that a wait survives. */
 const mostMissed = 3;

@@ -1,4 +1,4 @@
-/** What the holder of one account key says to a CA (RFC 8555 §7.3 to §7.6). */
+/** The calls that the holder of one account key can make (RFC 8555 §7.3 to §7.6). */
 import type { AccountSession } from "../acme.ts";
 import { accountCalls } from "./accounts.ts";
 import { authorizationCalls } from "./authorizations.ts";

@@ -1,8 +1,9 @@
 /** Connections: verified TLS, extra roots, proxies, keep-alive. */
-import { X509Certificate } from "node:crypto";
-import tls, { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
 import type { buildConnector, Dispatcher } from "undici";
 import { Problem } from "../../problem.ts";
+import { withLineBreaks } from "../pem.ts";
+import { defaultRoots, tryCertificate } from "../certificate/chain.ts";
 
 export interface Dialing {
   /** PEM text of roots to trust beside the default ones. */
@@ -21,7 +22,7 @@ export async function openDispatcher(dialing: Dialing, timeout: number): Promise
     connect: rememberIssuer(buildConnector(settings)),
     requestTls: settings,
     proxyTls: settings,
-    // An empty text, not undefined: else undici would look into the process's own environment.
+    // An empty text, not undefined: else undici reads the environment of the process.
     httpProxy: "",
     httpsProxy: proxyOf(dialing.env) ?? "",
     noProxy: exceptions(dialing.env),
@@ -50,33 +51,19 @@ function exceptions(env: Dialing["env"]): string {
   return given.trim() === "*" ? "*" : `${given},localhost,127.0.0.1,[::1]`;
 }
 
-/** `rejectUnauthorized` is set so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no say. */
+/** `rejectUnauthorized` is set so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect. */
 function trust(bundle: string | undefined): { rejectUnauthorized: true; ca?: string[] } {
   if (bundle === undefined) return { rejectUnauthorized: true };
-  const extra = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (extra.length === 0 || !extra.every(isCertificate)) {
+  const extra =
+    withLineBreaks(bundle).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ??
+    [];
+  if (extra.length === 0 || !extra.every((pem) => tryCertificate(pem) !== undefined)) {
     throw new Problem("config", {
-      detail: "The CA bundle holds no readable certificate in PEM form.",
-      hint: "--ca-bundle takes a file of one or more -----BEGIN CERTIFICATE----- blocks: the root that signed the server's certificate.",
+      detail: "The CA bundle does not contain a readable certificate in PEM form.",
+      hint: "Give --ca-bundle a file with the root that signed the server's certificate, as -----BEGIN CERTIFICATE----- blocks.",
     });
   }
   return { rejectUnauthorized: true, ca: [...defaultRoots(), ...extra] };
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
-  }
-}
-
-/** With NODE_EXTRA_CA_CERTS and the like, where this Node can tell. */
-function defaultRoots(): readonly string[] {
-  // Named imports of what Node 22.12 does not have yet would keep the whole module from loading there.
-  return typeof tls.getCACertificates === "function"
-    ? tls.getCACertificates("default")
-    : tls.rootCertificates;
 }
 
 const untrusted = new WeakMap<Error, string>();
@@ -86,7 +73,7 @@ export function untrustedIssuer(error: unknown): string | undefined {
   return error instanceof Error ? untrusted.get(error) : undefined;
 }
 
-/** Node drops the peer's certificate together with the connection, so it is looked at right before verification ends. */
+/** Node.js drops the peer's certificate with the connection, so it is read right before verification ends. */
 function rememberIssuer(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) => {
     const socket: unknown = connect(options, callback);
@@ -101,7 +88,7 @@ function rememberIssuer(connect: buildConnector.connector): buildConnector.conne
   };
 }
 
-/** Asked exactly as Node asks right after; getPeerX509Certificate() at this place would leave Node without the names. */
+/** The same call that Node.js makes right after; getPeerX509Certificate() here would leave Node.js without the names. */
 function lastIssuer(socket: TLSSocket): string | undefined {
   let certificate = socket.getPeerCertificate(true);
   // A peer without a certificate is an empty object; a root is its own issuer.

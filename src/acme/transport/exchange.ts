@@ -1,21 +1,21 @@
-/** Requests to one CA: nonces, concurrency, repeats, and error answers made Problems. */
+/** Requests to one CA: nonces, concurrency, retries, and Problems for error answers. */
 import type { Clock } from "../../clock.ts";
+import { isRecord } from "../../json.ts";
+import { createLimit, type Limit } from "../../limit.ts";
 import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import type { Directory, ExternalAccountBinding } from "../acme.ts";
 import { readDirectory } from "../objects/directory.ts";
 import type { Situation } from "../hints.ts";
 import { type Outlet, sendSigned } from "./library.ts";
-import { createLimit, type Limit } from "../../limit.ts";
 import { repeat } from "./repeat.ts";
 import { createNoncePool, isNonce, type NoncePool } from "./nonces.ts";
 import { errorType, refusal } from "../problems.ts";
-import { isJson } from "../objects/schema.ts";
 import type { Answer, Transport } from "./transport.ts";
 
 interface Get {
   readonly url: string;
-  /** What is asked for, in messages: `renewal information`. */
+  /** For messages: `renewal information`. */
   readonly what: string;
   readonly signal: AbortSignal;
 }
@@ -26,9 +26,9 @@ interface Post extends Get {
   /** `null` is POST-as-GET. */
   readonly payload: object | null;
   readonly eab?: ExternalAccountBinding | undefined;
-  /** True where doing it twice is as good as once; only then is it repeated after a network failure. */
+  /** True where doing it twice does no harm; only then is it repeated after a network failure. */
   readonly repeatable: boolean;
-  readonly accept?: string;
+  readonly accept?: string | undefined;
 }
 
 export interface Exchange {
@@ -39,7 +39,7 @@ export interface Exchange {
   post(request: Post): Promise<Answer>;
 }
 
-/** What the requests of one CA share, and nobody else. */
+/** What the requests of one CA share. */
 interface Shared {
   readonly transport: Transport;
   readonly clock: Clock;
@@ -49,7 +49,7 @@ interface Shared {
   directory: Directory | undefined;
 }
 
-/** The requests of one CA. Nothing here is shared with another. */
+/** The requests of one CA. Two CAs share nothing. */
 export function createExchange(
   directoryUrl: string,
   options: { transport: Transport; clock: Clock; log: Log; concurrency: number },
@@ -83,7 +83,7 @@ async function fetchDirectory(
   signal: AbortSignal,
 ): Promise<Directory> {
   const answer = await get(shared, { url, what: "directory", signal });
-  if (!isJson(answer.body)) throw notJson(answer);
+  if (!isRecord(answer.body)) throw notJson(answer);
   shared.directory = readDirectory(url, answer.body, (url) => shared.transport.pin(url));
   return shared.directory;
 }
@@ -110,7 +110,7 @@ async function post(shared: Shared, newNonce: string, request: Post): Promise<An
     nonce: () => nonce(shared, newNonce, signal),
     post: (url, body) => send(shared, url, body, request),
   };
-  // Nonce and request share one place, else many requests would ask for many nonces at once.
+  // Nonce and request take one slot, else many requests would fetch many nonces at once.
   const once = () => shared.limit(() => sendSigned(request, outlet), signal);
   const answer = await (request.repeatable ? repeat(once, signal, shared) : once());
   if (answer.status < 400) return answer;
@@ -125,15 +125,14 @@ async function nonce(shared: Shared, url: string, signal: AbortSignal): Promise<
   const fresh = shared.nonces.take();
   if (fresh !== undefined) return fresh;
   throw new Problem("protocol", {
-    detail: `${url} gave no usable Replay-Nonce header.`,
+    detail: `${url} sent no usable Replay-Nonce header.`,
     hint: "Check that the server URL is an ACME directory; if it is, report this to the CA.",
   });
 }
 
 async function send(shared: Shared, url: string, body: string, request: Post): Promise<Answer> {
   const { signal, accept } = request;
-  const accepting = accept === undefined ? {} : { accept };
-  const answer = await shared.transport.send({ method: "POST", url, body, signal, ...accepting });
+  const answer = await shared.transport.send({ method: "POST", url, body, signal, accept });
   if (isBadNonce(answer)) return withoutBrokenNonce(answer);
   shared.nonces.add(answer.headers["replay-nonce"]);
   if (answer.status < 400) return answer;
@@ -144,9 +143,9 @@ function situation({ directory }: Shared, { what, kid }: Post): Situation {
   return { what, directory, accountUrl: kid };
 }
 
-/** The refusal's own nonce is the library's for its next try (RFC 8555 §6.5), so it is kept out of the pool. */
+/** The library retries with the nonce of this answer (RFC 8555 §6.5), so it stays out of the pool. */
 function isBadNonce({ status, body }: Answer): boolean {
-  return status === 400 && isJson(body) && body["type"] === errorType("badNonce");
+  return status === 400 && isRecord(body) && body["type"] === errorType("badNonce");
 }
 
 function withoutBrokenNonce(answer: Answer): Answer {
@@ -159,7 +158,7 @@ function notJson(answer: Answer): Problem {
   const type = answer.headers["content-type"]?.split(";")[0] ?? "no content type";
   return new Problem("protocol", {
     detail: `${answer.url} answered ${answer.status} with ${/^[\w./+-]{1,60}$/.test(type) ? type : "an unreadable content type"}, not with an ACME directory in JSON.`,
-    hint: "Check the server URL: it is the directory's, e.g. https://acme-v02.api.letsencrypt.org/directory",
+    hint: "Check the server URL. It must be that of the directory, e.g. https://acme-v02.api.letsencrypt.org/directory",
     status: answer.status,
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The only file that imports acme-client. Of the library we keep JWS signing, external account binding and the answer to
- * `badNonce`; nothing is ever sent by its own HTTP code.
+ * The only file that imports acme-client. It does JWS signing, external account binding and the retries after
+ * `badNonce`; its own HTTP code is never used.
  */
 import type HttpClient from "acme-client/src/http.js";
 import type { ExternalAccountBinding } from "../acme.ts";
@@ -18,7 +18,7 @@ export interface SignedRequest {
   readonly eab?: ExternalAccountBinding | undefined;
 }
 
-/** How the library reaches the CA: both members belong to one `Ca`, so nothing is shared between two. */
+/** How the library reaches the CA. Both members belong to one `Ca`. */
 export interface Outlet {
   nonce(): Promise<string>;
   /** Rejects with a Problem for every error answer but `badNonce`. */
@@ -54,7 +54,7 @@ export async function signKeyChange(change: {
   return next.createSignedBody(change.url, payload);
 }
 
-/** A CA that refuses every second nonce is still served for thousands of requests: 2^-30 is the chance to fail one. */
+/** With a CA that rejects every second nonce, a request fails with a chance of 2^-30. */
 const badNonceRetries = 30;
 
 async function signer(key: string, eab?: ExternalAccountBinding): Promise<HttpClient> {

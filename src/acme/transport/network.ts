@@ -1,4 +1,4 @@
-/** What a connection died of, said so that the reader knows where to look. */
+/** Why a connection failed, in words that say where to look. */
 import { Problem } from "../../problem.ts";
 import { type Dialing, proxyOf, untrustedIssuer } from "./dispatcher.ts";
 import { printable } from "../text.ts";
@@ -36,12 +36,17 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
   });
 }
 
-/** True for a network Problem that may be gone a second later. Silence is none: it has taken its time already. */
+/** True for a network Problem that may be gone a second later. A timeout is not: it has waited long enough. */
 export function isPassing(problem: Problem): boolean {
   return problem.is("network") && passing.has(codeOf(problem.cause));
 }
 
 const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET"]);
+
+const cut = [
+  "the connection was cut",
+  "Try again later, and look at the CA's status page.",
+] as const;
 
 const connection: Readonly<Partial<Record<string, readonly [string, string]>>> = {
   ENOTFOUND: [
@@ -50,15 +55,15 @@ const connection: Readonly<Partial<Record<string, readonly [string, string]>>> =
   ],
   EAI_AGAIN: ["the name could not be looked up", "Check this host's DNS resolver."],
   ECONNREFUSED: [
-    "nothing listens there; the connection was refused",
+    "the connection was refused; nothing listens there",
     "Check that the server runs, and the port in its URL.",
   ],
-  ECONNRESET: ["the connection was cut", "Try again; if it stays, ask the CA for its status."],
-  UND_ERR_SOCKET: ["the connection was cut", "Try again; if it stays, ask the CA for its status."],
-  EPIPE: ["the connection was cut", "Try again; if it stays, ask the CA for its status."],
+  ECONNRESET: cut,
+  UND_ERR_SOCKET: cut,
+  EPIPE: cut,
   EHOSTUNREACH: ["no route to that host", "Check routing and firewall of this host."],
   ENETUNREACH: ["no route to that network", "Check routing and firewall of this host."],
-  HPE_INVALID_CONSTANT: ["what answers is no HTTP server", "Check the port in the server URL."],
+  HPE_INVALID_CONSTANT: ["the server does not speak HTTP", "Check the port in the server URL."],
 };
 
 function timedOut(
@@ -97,7 +102,7 @@ function untrustedPeer(error: unknown, code: string): readonly [string, string] 
   const issuer = untrustedIssuer(error);
   return [
     `its TLS certificate is not trusted${issuer ? ` (issuer: ${printable(issuer, 200)})` : ""}`,
-    "For a private CA give its root certificate: --ca-bundle FILE. For a public one, something intercepts the connection.",
+    "For a private CA, give its root certificate: --ca-bundle FILE. For a public CA, look for a proxy that intercepts the connection.",
   ];
 }
 
@@ -114,7 +119,7 @@ const verification = new Set([
   "INVALID_PURPOSE",
 ]);
 
-/** undici gives a proxy's refusal no code of its own: only through a proxy, an aborted request is one. */
+/** undici reports a proxy's refusal as an aborted request. */
 function proxyRefused(error: unknown, dialing: Dialing): readonly [string, string] | undefined {
   const uri = proxyOf(dialing.env);
   if (uri === undefined) return undefined;
@@ -123,27 +128,24 @@ function proxyRefused(error: unknown, dialing: Dialing): readonly [string, strin
   if (code === "UND_ERR_ABORTED") {
     return [
       `the proxy ${proxy} refused to connect there`,
-      "Check HTTPS_PROXY (user and password in the URL, if it asks for them), or name HOST in NO_PROXY.",
+      "Check HTTPS_PROXY (user and password in the URL, if the proxy asks for them), or add HOST to NO_PROXY.",
     ];
   }
   if (code !== "ECONNREFUSED" && code !== "ENOTFOUND") return undefined;
-  return [
-    `not reached, by way of the proxy ${proxy}`,
-    "Check HTTPS_PROXY, or name HOST in NO_PROXY.",
-  ];
+  return [`not reached through the proxy ${proxy}`, "Check HTTPS_PROXY, or add HOST to NO_PROXY."];
 }
 
-/** OpenSSL's own words are in a line for its developers; the number in it tells what it means. */
+/** OpenSSL's message is a line for its developers, with a number that identifies the failure. */
 function handshakeFailed(error: unknown, code: string): readonly [string, string] | undefined {
   if (code !== "EPROTO" && !code.startsWith("ERR_SSL_")) return undefined;
   const text = error instanceof Error ? error.message : "";
   const [, number = "", reason = ""] = /error:(\w{8}):[^:]*:[^:]*:([^:]*)/.exec(text) ?? [];
   if (number === wrongVersion || code === "ERR_SSL_WRONG_VERSION_NUMBER") {
-    return ["what answers speaks no TLS", "Check the port in the server URL; ACME needs https."];
+    return ["the server does not speak TLS", "Check the port in the server URL; ACME needs https."];
   }
   return [
     `the TLS handshake failed${reason === "" ? "" : `: ${printable(reason, 80)}`}`,
-    "Check the port in the server URL, and what stands between this host and the CA.",
+    "Check the port in the server URL, and look for a proxy between this host and the CA.",
   ];
 }
 
@@ -156,7 +158,7 @@ function namesOf(error: unknown): string {
   return typeof names === "string" ? ` (${printable(names, 200)})` : "";
 }
 
-/** For a failure that is not known here, all that there is. */
+/** The message of an unknown failure. */
 function said(error: unknown): string {
   const text = error instanceof Error ? printable(error.message, 200) : "";
   return text === "" || text.includes("aborted") ? "" : `: ${text}`;

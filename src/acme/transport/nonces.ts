@@ -1,4 +1,4 @@
-/** Anti-replay nonces at hand for one CA (RFC 8555 §6.5): the youngest is taken first, the oldest is dropped first. */
+/** Unused anti-replay nonces of one CA (RFC 8555 §6.5): the newest is taken first, the oldest is dropped first. */
 export interface NoncePool {
   /** Anything that is not base64url is ignored, as RFC 8555 §6.5.1 demands. */
   add(nonce: string | undefined): void;

@@ -1,10 +1,10 @@
-/** Second and third tries. */
+/** Retries of requests. */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { isPassing } from "./network.ts";
 
-/** Do what is as good twice as once, again after a failure that may pass: a network's, or a CA's that says so. */
+/** Retry a task that does no harm twice, after a failure that may pass: a network failure, or one that the CA calls temporary. */
 export async function repeat<T>(
   task: () => Promise<T>,
   signal: AbortSignal,
@@ -25,7 +25,7 @@ export async function repeat<T>(
 
 /** Pauses before the repeats, in milliseconds. */
 const pauses = [250, 1000];
-/** A CA that wants a longer pause gets it from the caller, not from a process that sleeps. */
+/** A longer pause is left to the caller, so that the process does not sleep. */
 const longestPause = 10_000;
 
 function pauseFor(problem: Problem, pause: number, now: Date): number | undefined {

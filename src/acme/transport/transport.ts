@@ -1,6 +1,6 @@
 /**
  * One HTTP exchange with the CA, on undici: https only, hosts pinned, TLS always verified, no redirects, bounded in time and
- * size. It knows nothing of JWS and ACME but what its messages say.
+ * size. JWS and ACME are above it.
  */
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../clock.ts";
@@ -11,7 +11,7 @@ import { type Headers, httpDate } from "./headers.ts";
 import { networkProblem } from "./network.ts";
 import { printable } from "../text.ts";
 
-/** What came back. `body` is the JSON of the answer, `undefined` where it is none; `text` is always the body as it came. */
+/** `body` is the parsed JSON of the answer, `undefined` if it is not JSON; `text` is always the body as it came. */
 export interface Answer {
   readonly url: string;
   readonly method: string;
@@ -24,12 +24,12 @@ export interface Answer {
 export interface Request {
   readonly method: "GET" | "HEAD" | "POST";
   readonly url: string;
-  readonly body?: string;
-  readonly accept?: string;
+  readonly body?: string | undefined;
+  readonly accept?: string | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Milliseconds and bytes. `idle` is how long the CA may say nothing; a signed request may be pondered up to `total`. */
+/** Milliseconds and bytes. `idle` is how long the CA may stay silent; the answer to a signed request may take up to `total`. */
 export interface Limits {
   readonly connect: number;
   readonly idle: number;
@@ -140,7 +140,7 @@ async function readBody(body: AsyncIterable<unknown>, limit: number, url: string
     size += chunk.length;
     if (size > limit) {
       throw new Problem("protocol", {
-        detail: `${url} answered with more than ${limit} bytes; no ACME answer is that long.`,
+        detail: `${url} answered with more than ${limit} bytes; ACME answers are shorter.`,
         hint: "Check that the server URL is an ACME directory.",
       });
     }
@@ -157,7 +157,7 @@ function joined(headers: Record<string, string | string[] | undefined>): Headers
   return result;
 }
 
-/** Some CAs label their problem documents wrongly, so an error's body is tried whatever it is called. */
+/** Some CAs label their problem documents wrongly, so the body of an error is parsed whatever its content type. */
 function json(text: string, headers: Headers, status: number): unknown {
   const labelled = /^application\/([a-z.-]+\+)?json\b/i.test(headers["content-type"] ?? "");
   if (!labelled && status < 400) return undefined;
@@ -172,25 +172,25 @@ function accepted(answer: Answer, url: string, directory: string): Answer {
   const encoding = answer.headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     throw new Problem("protocol", {
-      detail: `${url} answered in the encoding "${printable(encoding, 40)}", which was not asked for.`,
-      hint: "Check that the server URL is an ACME directory, and what stands between this host and the CA.",
+      detail: `${url} answered in the encoding "${printable(encoding, 40)}", which was not requested.`,
+      hint: "Check that the server URL is an ACME directory, and look for a proxy between this host and the CA.",
     });
   }
   if (answer.status >= 300 && answer.status < 400) throw redirect(answer, url, url === directory);
   return answer;
 }
 
-/** Only the directory may have moved to where the operator can follow; any other redirect is the CA's to mend. */
+/** Another --server helps only if the directory itself has moved. */
 function redirect(answer: Answer, url: string, isDirectory: boolean): Problem {
   const location = answer.headers["location"];
   const target = location === undefined ? undefined : URL.parse(location, url)?.href;
   return new Problem("protocol", {
     detail: target
-      ? `${url} redirects to ${printable(target, 500)}; acmectl follows no redirect, since a signed request must not be led elsewhere.`
-      : `${url} answered ${answer.status}, a redirect to nowhere.`,
+      ? `${url} redirects to ${printable(target, 500)}; acmectl does not follow redirects: a signed request must not go to another server.`
+      : `${url} answered ${answer.status}, a redirect without a target.`,
     hint: isDirectory
       ? movedHint(target)
-      : "No directory has moved here, so another --server does not help. Check what stands between this host and the CA, and report it to the CA.",
+      : "Look for a proxy between this host and the CA, and report it to the CA. Another --server does not help.",
     status: answer.status,
   });
 }
@@ -203,7 +203,7 @@ function movedHint(target: string | undefined): string {
 
 function foreign(url: string, hosts: readonly string[]): Problem {
   return new Problem("protocol", {
-    detail: `The CA points to ${printable(url, 200)}, which is no https URL on ${hosts.join(" or ")}.`,
-    hint: "acmectl talks to the directory's hosts only. Report this to the CA.",
+    detail: `The CA points to ${printable(url, 200)}, which is not an https URL on ${hosts.join(" or ")}.`,
+    hint: "Report this to the CA: acmectl talks only to the hosts in the directory.",
   });
 }
