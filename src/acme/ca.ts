@@ -7,7 +7,8 @@ import { readRenewalInfo } from "./ari.ts";
 import { createExchange } from "./transport/exchange.ts";
 import { createSession } from "./session/session.ts";
 import { printable } from "./text.ts";
-import { createTransport, type Limits } from "./transport/transport.ts";
+import type { Limits } from "./transport/dispatcher.ts";
+import { createTransport } from "./transport/transport.ts";
 
 export interface CaOptions {
   /** The directory, https. */

@@ -7,40 +7,40 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { defineCommand } from "./command.ts";
 
 const options = {
-  host: { type: "string", default: "127.0.0.1", description: "The address to listen on." },
+  host: { type: "string", default: "127.0.0.1", description: "Address to listen on." },
   port: {
     type: "port",
     default: 14_000,
-    description: "The port to listen on; 0 lets the system pick.",
+    description: "Port to listen on; 0 for any free port.",
     min: 0,
   },
-  httpPort: { type: "port", default: 80, description: "Where http-01 is asked for." },
-  tlsPort: { type: "port", default: 443, description: "Where tls-alpn-01 is asked for." },
+  httpPort: { type: "port", default: 80, description: "Port for http-01 validation." },
+  tlsPort: { type: "port", default: 443, description: "Port for tls-alpn-01 validation." },
   resolver: {
     type: "string",
-    description: "The DNS to ask; without it every name is on this machine.",
+    description: "DNS server for validation; without it every name is on this machine.",
     placeholder: "ADDR:PORT",
   },
   eabKid: {
     type: "string",
-    description: "Want an external account binding with this key id.",
+    description: "Require an external account binding with this key id.",
     placeholder: "ID",
   },
-  eabHmac: { type: "string", secret: true, description: "The binding's HMAC key in base64url." },
+  eabHmac: { type: "string", secret: true, description: "HMAC key of the binding, base64url." },
   badNonceRate: {
     type: "integer",
     default: 0,
     min: 0,
     max: 90,
-    description: "Per cent of good nonces to refuse.",
+    description: "Percentage of good nonces to reject.",
   },
 } as const satisfies OptionDeclarations;
 
 export const command = defineCommand({
   name: "test-ca",
-  summary: "Run the embedded ACME CA in the foreground, for trying and testing any client",
+  summary: "Run the embedded ACME CA in the foreground, to try and test any client",
   description:
-    "It validates for real and is trusted by nobody. Its root stays in the state folder, so trust it once. Where both are is the first thing on stdout, with --json as one document on one line. Never expose it: it issues to whoever asks.",
+    "It validates challenges, but browsers do not trust its certificates. Its root stays in the state folder, so it has to be installed only once. The directory URL and the root are printed first, with --json as one document on one line. Do not expose it to a network: it issues to every client.",
   examples: [
     "acmectl test-ca --http-port 8080",
     "acmectl test-ca --port 0 --resolver 127.0.0.1:5353",
@@ -57,7 +57,7 @@ export const command = defineCommand({
       document: { outcome: "listening", directory, root },
       view: [{ kind: "verbatim", text: `directory: ${directory}\nroot:      ${root}\n` }],
     });
-    context.log.info("Ctrl-C ends it.");
+    context.log.info("Press Ctrl-C to stop.");
     await ended(context.signal);
     await testCa.close();
     return {
@@ -66,7 +66,7 @@ export const command = defineCommand({
       view: [
         {
           kind: "line",
-          text: `The embedded CA has answered ${testCa.requests.length} requests.`,
+          text: `The embedded CA answered ${testCa.requests.length} requests.`,
           tone: "dim",
         },
       ],
@@ -82,7 +82,7 @@ function settings(flags: OptionsOf<typeof options>): TestCaOptions {
     httpPort,
     tlsPort,
     badNonceRate: badNonceRate / 100,
-    ...(resolver === undefined ? {} : { resolver }),
+    resolver,
     ...bindingOf(eabKid, eabHmac),
   };
 }
@@ -94,7 +94,7 @@ function bindingOf(
   if (kid === undefined && hmacKey === undefined) return {};
   if (kid === undefined || hmacKey === undefined) {
     throw new Problem("usage", {
-      detail: `An external account binding has a key id and an HMAC key; ${kid === undefined ? "the key id" : "the HMAC key"} is missing.`,
+      detail: `${kid === undefined ? "The key id" : "The HMAC key"} of the external account binding is missing.`,
       hint: "Give both --eab-kid ID and the variable ACMECTL_EAB_HMAC with the key in base64url.",
     });
   }

@@ -1,13 +1,25 @@
 import { randomInt } from "node:crypto";
 import { Problem } from "../problem.ts";
-import type { DnsSettings } from "./dns.ts";
 import { exchangeByHttps } from "./https.ts";
 import { createLimit } from "../limit.ts";
-import { MalformedReply, decodeReply, encodeQuery } from "./message.ts";
-import type { Question, Reply } from "./message.ts";
-import { nameOf, resolversOf } from "./server.ts";
-import type { Server } from "./server.ts";
+import { MalformedReply, decodeReply, encodeQuery, type Question, type Reply } from "./message.ts";
+import { nameOf, resolversOf, type Server } from "./server.ts";
 import { NoReply, exchangeByTcp, exchangeByUdp } from "./transport.ts";
+
+export interface DnsSettings {
+  /** Recursive resolvers, `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT` or an https URL (DNS over HTTPS, RFC 8484). Empty: the system's. */
+  readonly resolvers: readonly string[];
+  /** Ask the zone's authoritative servers themselves. False for split horizon: then the resolvers are asked. */
+  readonly authoritative: boolean;
+  /** Port of authoritative servers; 53 but in tests. */
+  readonly authoritativePort: number;
+  /** Ask the resolvers too, after the authoritative servers agree. */
+  readonly recursive: boolean;
+  /** Milliseconds for one question to one server. */
+  readonly queryTimeout: number;
+  /** For DNS over HTTPS; the global one when absent. */
+  readonly fetch?: typeof fetch;
+}
 
 /** What one server said, or why it said nothing. */
 export type Outcome =

@@ -1,27 +1,18 @@
-/** What the pipeline asks of the DNS. One implementation, `openDns`; the core owns the only waiting loop, not this. */
+/** What acmectl asks of the DNS. It waits for nothing: the only waiting loop is in `issue/`. */
 import type { Zone } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import { openAsking, type DnsSettings } from "./ask.ts";
+import { addressesOf, follow } from "./follow.ts";
+import { lookForTxt, type Look } from "./look.ts";
+import { isName, plainName } from "./name.ts";
+import { openZones } from "./zone.ts";
 
-export interface DnsSettings {
-  /** Recursive resolvers, `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT` or an https URL (DNS over HTTPS, RFC 8484). Empty: the system's. */
-  readonly resolvers: readonly string[];
-  /** Ask the zone's authoritative servers themselves. False for split horizon: then the resolvers are asked. */
-  readonly authoritative: boolean;
-  /** Port of authoritative servers; 53 but in tests. */
-  readonly authoritativePort: number;
-  /** Ask the resolvers too, after the authoritative servers agree. */
-  readonly recursive: boolean;
-  /** Milliseconds for one question to one server. */
-  readonly queryTimeout: number;
-  /** For DNS over HTTPS; the global one when absent. */
-  readonly fetch?: typeof fetch;
-}
+export type { DnsSettings } from "./ask.ts";
+export type { Look, ServerAnswer } from "./look.ts";
 
 export interface Dns {
   /** Follow CNAMEs from `name`: the last name, and the hops on the way. A loop or too many hops is a Problem. */
-  follow(
-    name: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly name: string; readonly hops: readonly string[] }>;
+  follow(name: string, signal: AbortSignal): Promise<{ readonly name: string }>;
   /** The zone that holds `name`, with its name servers. A Problem when none does, or when nobody answers. */
   findZone(name: string, signal: AbortSignal): Promise<Zone>;
   /** One look, everywhere: is `value` among the TXT strings at `name`? Servers that fail are answers, not exceptions. */
@@ -30,23 +21,25 @@ export interface Dns {
   addresses(host: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
-export interface Look {
-  /** Every server that was asked, and that this machine can reach, shows the value. */
-  readonly visible: boolean;
-  readonly answers: readonly ServerAnswer[];
+/** The DNS as these settings want it asked. Nothing is sent before the first question; there is nothing to close. */
+export function openDns(settings: DnsSettings): Dns {
+  const asking = openAsking(settings);
+  const addresses = (host: string, signal: AbortSignal) => addressesOf(host, asking, signal);
+  const zones = openZones(asking, addresses);
+  return {
+    follow: async (name, signal) => follow(checked(name), asking, zones, signal),
+    findZone: async (name, signal) => zones.find(checked(name), signal),
+    lookForTxt: async (name, value, signal) =>
+      lookForTxt(checked(name), value, asking, zones, signal),
+    addresses: async (host, signal) => addresses(checked(host), signal),
+  };
 }
 
-export interface ServerAnswer {
-  /** `ns1.example.com (192.0.2.1:53)` */
-  readonly server: string;
-  readonly role: "authoritative" | "recursive";
-  readonly visible: boolean;
-  /** TXT strings joined per record, control characters escaped as in zone files. */
-  readonly values: readonly string[];
-  /** `NOERROR`, `NXDOMAIN`, `timeout`, `REFUSED`, `CNAME to …`. */
-  readonly outcome: string;
-  /** Answers that waiting will not mend, such as REFUSED from a server that does not serve the zone. */
-  readonly final: boolean;
-  /** Left out of the verdict: this machine has no route to it (no IPv6), and other servers answered. */
-  readonly ignored?: true;
+function checked(text: string): string {
+  const name = plainName(text);
+  if (isName(name)) return name;
+  throw new Problem("usage", {
+    detail: `"${text}" is not a name that the DNS can be asked for.`,
+    hint: "Write a domain name of labels of at most 63 letters, digits and hyphens.",
+  });
 }

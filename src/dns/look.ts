@@ -1,13 +1,30 @@
 import { Problem } from "../problem.ts";
-import { lastOf } from "./addresses.ts";
-import { isAnswer } from "./ask.ts";
-import type { Asking, Outcome } from "./ask.ts";
-import type { Look, ServerAnswer } from "./dns.ts";
-import { mostHops, targetOf } from "./follow.ts";
+import { isAnswer, type Asking, type Outcome } from "./ask.ts";
+import { lastOf, mostHops, targetOf } from "./follow.ts";
 import { printable } from "./name.ts";
-import { nameOf } from "./server.ts";
-import type { Server } from "./server.ts";
+import { nameOf, type Server } from "./server.ts";
 import type { NameServerAddress, Zones } from "./zone.ts";
+
+export interface Look {
+  /** Every server that was asked, and that this machine can reach, shows the value. */
+  readonly visible: boolean;
+  readonly answers: readonly ServerAnswer[];
+}
+
+export interface ServerAnswer {
+  /** `ns1.example.com (192.0.2.1:53)` */
+  readonly server: string;
+  readonly role: "authoritative" | "recursive";
+  readonly visible: boolean;
+  /** TXT strings joined per record, control characters escaped as in zone files. */
+  readonly values: readonly string[];
+  /** `NOERROR`, `NXDOMAIN`, `timeout`, `REFUSED`, `CNAME to …`. */
+  readonly outcome: string;
+  /** Answers that waiting will not mend, such as REFUSED from a server that does not serve the zone. */
+  readonly final: boolean;
+  /** Left out of the verdict: this machine has no route to it (no IPv6), and other servers answered. */
+  readonly ignored?: true;
+}
 
 /** One look for a TXT value: at every authoritative server, and at the resolvers only once those agree. */
 export async function lookForTxt(

@@ -1,5 +1,4 @@
-import { RECURSION_DESIRED, decode, encode } from "dns-packet";
-import type { Answer, Question as Asked } from "dns-packet";
+import { RECURSION_DESIRED, decode, encode, type Answer, type Question as Asked } from "dns-packet";
 import { isName, plainName } from "./name.ts";
 
 export type RecordType = "A" | "AAAA" | "CNAME" | "NS" | "SOA" | "TXT";

@@ -1,7 +1,6 @@
 import type { Zone } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import { isAnswer } from "./ask.ts";
-import type { Asking } from "./ask.ts";
+import { isAnswer, type Asking } from "./ask.ts";
 import { remembered } from "./remember.ts";
 import type { Question, Reply } from "./message.ts";
 import { isWithin, parentOf } from "./name.ts";

@@ -4,7 +4,7 @@ import { openCa } from "../acme/ca.ts";
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
-import { openDns } from "../dns/resolver.ts";
+import { openDns } from "../dns/dns.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";

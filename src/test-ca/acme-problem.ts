@@ -1,4 +1,8 @@
-import type { Identifier } from "./state.ts";
+/** An identifier of RFC 8555 §9.7.7 or RFC 8738. */
+export interface Identifier {
+  type: string;
+  value: string;
+}
 
 /** An RFC 9457 problem document with the members of RFC 8555 §6.7.1. */
 export interface ProblemJson {

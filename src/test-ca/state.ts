@@ -1,15 +1,7 @@
-import { randomBytes } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { randomBytes, type KeyObject } from "node:crypto";
 import type { Authority } from "./authority/authority.ts";
-import type { ProblemJson } from "./acme-problem.ts";
+import type { Identifier, ProblemJson } from "./acme-problem.ts";
 import type { Jwk } from "./signed/jwk.ts";
-import type { Nonces } from "./nonces.ts";
-
-/** An identifier of RFC 8555 §9.7.7 or RFC 8738. */
-export interface Identifier {
-  type: string;
-  value: string;
-}
 
 /** A certificate profile that the directory advertises; `validity` in milliseconds. */
 export interface Profile {
@@ -104,7 +96,7 @@ export interface RenewalInfo {
   retryAfter?: number;
 }
 
-/** All that the CA remembers; a handler gets it with every request. */
+/** Everything that the CA remembers. */
 export interface State {
   /** `https://host:port`, without a path. */
   readonly base: string;
@@ -123,7 +115,7 @@ export interface State {
   readonly compromised: Set<string>;
 }
 
-/** An id that nobody can guess. */
+/** A random id. */
 export function newId(): string {
   return randomBytes(12).toString("base64url");
 }
@@ -131,4 +123,52 @@ export function newId(): string {
 /** RFC 3339, whole seconds, as CAs write it. */
 export function timestamp(date: Date): string {
   return date.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** The order's status (RFC 8555 §7.1.6), which follows from its authorizations until it is finalized. */
+export function orderStatus(state: State, order: Order): string {
+  if (order.error !== undefined) return "invalid";
+  if (order.certificate !== undefined) return "valid";
+  if (order.processing) return "processing";
+  if (order.expires <= state.settings.now()) return "invalid";
+  const statuses = order.authorizations.map((each) => authorizationStatus(state, each));
+  if (statuses.every((status) => status === "valid")) return "ready";
+  return statuses.every((status) => status === "valid" || status === "pending")
+    ? "pending"
+    : "invalid";
+}
+
+/** The authorization's status, `expired` after its date. */
+export function authorizationStatus(state: State, authorization: Authorization): string {
+  const { status, expires } = authorization;
+  const alive = status === "valid" || status === "pending";
+  return alive && expires <= state.settings.now() ? "expired" : status;
+}
+
+/** Anti-replay nonces (RFC 8555 §6.5). */
+export interface Nonces {
+  issue(): string;
+  /** True once for each nonce that was issued here; a share of `badNonceRate` is rejected anyway. */
+  redeem(nonce: string): boolean;
+}
+
+const remembered = 20_000;
+
+/** A pool that drops its oldest nonces, as CAs do. */
+export function createNonces(badNonceRate: number): Nonces {
+  const fresh = new Set<string>();
+  return {
+    issue() {
+      const nonce = randomBytes(16).toString("base64url");
+      fresh.add(nonce);
+      if (fresh.size > remembered) {
+        for (const oldest of fresh) {
+          fresh.delete(oldest);
+          break;
+        }
+      }
+      return nonce;
+    },
+    redeem: (nonce) => fresh.delete(nonce) && Math.random() >= badNonceRate,
+  };
 }

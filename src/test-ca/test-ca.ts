@@ -1,8 +1,7 @@
 import { KeyObject } from "node:crypto";
 import { once } from "node:events";
 import https from "node:https";
-import { isIP } from "node:net";
-import type { AddressInfo } from "node:net";
+import { isIP, type AddressInfo } from "node:net";
 import { hostname } from "node:os";
 import {
   chainsOf,
@@ -10,15 +9,19 @@ import {
   generateKeys,
   identifierOf,
   issueLeaf,
+  type Authority,
 } from "./authority/authority.ts";
-import type { Authority } from "./authority/authority.ts";
 import { openAuthority } from "./authority/folder.ts";
-import { createFaults } from "./server/faults.ts";
-import type { Faults } from "./server/faults.ts";
-import { createNonces } from "./nonces.ts";
+import { createFaults, type Faults } from "./server/faults.ts";
+import {
+  createNonces,
+  type Profile,
+  type RenewalInfo,
+  type Settings,
+  type State,
+} from "./state.ts";
 import type { RequestRecord } from "./server/records.ts";
 import { createListener } from "./server/server.ts";
-import type { Profile, RenewalInfo, Settings, State } from "./state.ts";
 
 export type { ArmedFault, Fault, FaultAction, Faults } from "./server/faults.ts";
 export { UnreadableAuthority } from "./authority/folder.ts";
@@ -30,40 +33,43 @@ export type { Profile, RenewalInfo } from "./state.ts";
 /** How the CA listens, validates and issues; everything has a default. */
 export interface TestCaOptions {
   /** Address to listen on; default 127.0.0.1. With 0.0.0.0 or :: the URLs name this machine's host name. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Default 0: one that is free. */
-  readonly port?: number;
-  /** Where the roots and the issuing key are kept and found again (0600 in 0700); absent: in memory. */
-  readonly folder?: string;
+  readonly port?: number | undefined;
+  /** Where the roots and the issuing key are stored (0600 in 0700); absent: in memory. */
+  readonly folder?: string | undefined;
   /** Port of http-01; default 80. */
-  readonly httpPort?: number;
+  readonly httpPort?: number | undefined;
   /** Port of tls-alpn-01; default 443. */
-  readonly tlsPort?: number;
+  readonly tlsPort?: number | undefined;
   /**
    * "127.0.0.1:5353": the DNS server asked for TXT (dns-01), A and AAAA. Absent: every host is on loopback, and dns-01 asks
    * the system's resolvers.
    */
-  readonly resolver?: string;
+  readonly resolver?: string | undefined;
   /** External accounts: key identifier to HMAC key (base64url). */
-  readonly eab?: Readonly<Record<string, string>>;
+  readonly eab?: Readonly<Record<string, string>> | undefined;
   /** Default: whether `eab` is given. */
-  readonly requireEab?: boolean;
+  readonly requireEab?: boolean | undefined;
   /** Name to description and validity in milliseconds, the default one first. */
-  readonly profiles?: Readonly<Record<string, Profile>>;
-  /** URL; when given, accounts have to agree. */
-  readonly termsOfService?: string;
-  /** Share of good nonces that are refused, 0 to 1; default 0. */
-  readonly badNonceRate?: number;
+  readonly profiles?: Readonly<Record<string, Profile>> | undefined;
+  /** URL; when given, accounts must agree. */
+  readonly termsOfService?: string | undefined;
+  /** Share of good nonces to reject, 0 to 1; default 0. */
+  readonly badNonceRate?: number | undefined;
   /** Milliseconds that a valid authorization is reused; default 30 days, 0 for never. */
-  readonly authorizationReuse?: number;
+  readonly authorizationReuse?: number | undefined;
   /**
    * Validate and issue in the background, with `processing` states and Retry-After meanwhile: `delay` in milliseconds
    * (default 50), `retryAfter` in seconds (default 1). Default: done within the request.
    */
-  readonly asynchronous?: boolean | { readonly delay?: number; readonly retryAfter?: number };
-  readonly now?: () => Date;
+  readonly asynchronous?:
+    | boolean
+    | { readonly delay?: number; readonly retryAfter?: number }
+    | undefined;
+  readonly now?: (() => Date) | undefined;
   /** Gets a line for each request, refusal and validation. */
-  readonly log?: (line: string) => void;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** A running CA. */
@@ -71,21 +77,21 @@ export interface TestCa {
   readonly directoryUrl: string;
   /** Trust anchor of the CA's own TLS certificate and of what it issues. */
   readonly rootPem: string;
-  /** The other root, under which the alternate chain stands. */
+  /** The root of the alternate chain. */
   readonly alternateRootPem: string;
   /** Every request so far, in order of arrival; the last 10,000 of them. */
   readonly requests: readonly RequestRecord[];
   readonly faults: Faults;
-  /** Answers ARI for this certificate (RFC 9773 §4.1) with another window from now on. */
+  /** Sets the ARI window of this certificate (RFC 9773 §4.1) from now on. */
   setRenewalInfo(certificateId: string, info: RenewalInfo): void;
   /** Stops listening and ends open connections. */
   close(): Promise<void>;
 }
 
 /**
- * Starts an ACME CA (RFC 8555, 8737, 8738, 9773 and profiles) for trying and testing: it validates for real, and nobody
- * trusts its root but those who are told to. Rejects as `listen` does when it
- * cannot, with `UnreadableAuthority` for broken keys in the folder, and as the file system does for a folder that is unusable.
+ * Starts an ACME CA (RFC 8555, 8737, 8738, 9773 and profiles) for trying and testing: it validates for real, and
+ * its root is trusted only where it was installed. Rejects as `listen` does, with `UnreadableAuthority` for broken keys in the
+ * folder, and as the file system does for an unusable folder.
  */
 export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> {
   const settings = withDefaults(options);
@@ -196,7 +202,7 @@ async function serverCertificate(
   return { key: key.toString(), cert: chainsOf(authority, leaf)[0] ?? "" };
 }
 
-/** What others call this machine when it listens on all addresses; else the address itself. */
+/** The host name when it listens on all addresses; else the address. */
 function nameOf(host: string): string {
   return host === "0.0.0.0" || host === "::" ? hostname() : host;
 }

@@ -83,7 +83,7 @@ describe("test-ca", () => {
     ["--resolver banana", /cannot ask "banana": that is no address of a DNS server/],
     ["--resolver 127.0.0.1:0", /cannot ask "127\.0\.0\.1:0"/],
     ["--resolver ::1:53x", /cannot ask/],
-    ["--eab-kid kid-1", /the HMAC key is missing/],
+    ["--eab-kid kid-1", /The HMAC key of the external account binding is missing/],
   ])("refuses %s as wrong usage", async (flags, message) => {
     const { code, stderr } = await acmectl(`test-ca --port 0 ${flags}`);
     expect(stderr).toMatch(message);
@@ -93,7 +93,10 @@ describe("test-ca", () => {
 
   it("refuses a binding's key alone, and one that is none", async () => {
     const alone = await acmectl("test-ca --port 0", { ACMECTL_EAB_HMAC: "c2VjcmV0" });
-    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("key id is missing")]);
+    expect([alone.code, alone.stderr]).toEqual([
+      2,
+      expect.stringContaining("key id of the external account binding is missing"),
+    ]);
     const broken = await acmectl("test-ca --port 0 --eab-kid k", { ACMECTL_EAB_HMAC: "no key!" });
     expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining("not base64url")]);
   });

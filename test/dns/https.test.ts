@@ -6,9 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent, fetch } from "undici";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openDns } from "../../src/dns/resolver.ts";
-import { startDnsServer, testZone } from "../support/dns-server.ts";
-import type { DnsServer } from "../support/dns-server.ts";
+import { openDns } from "../../src/dns/dns.ts";
+import { startDnsServer, testZone, type DnsServer } from "../support/dns-server.ts";
 import { makeTls } from "../support/servers/tls.ts";
 
 const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DnsSettings } from "../../src/dns/dns.ts";
-import { openDns } from "../../src/dns/resolver.ts";
+import { openDns } from "../../src/dns/dns.ts";
 import { startBind } from "../support/servers/bind.ts";
 import type { Bind } from "../support/servers/bind.ts";
 import { available } from "../support/servers/catalog.ts";
@@ -79,11 +79,8 @@ describe.skipIf(!ready)("the DNS engine against BIND with a secondary on 127.0.0
   });
 
   test("finds the child zone that a CNAME leads to, and queries its name servers", async () => {
-    const { name: end, hops } = await dns().follow("_acme-challenge.www.example.test", signal);
-    expect({ end, hops }).toEqual({
-      end: "www.acme.example.test",
-      hops: ["www.acme.example.test"],
-    });
+    const { name: end } = await dns().follow("_acme-challenge.www.example.test", signal);
+    expect(end).toBe("www.acme.example.test");
     expect(await dns().findZone(end, signal)).toEqual({
       name: "acme.example.test",
       nameservers: ["ns1.acme.example.test"],

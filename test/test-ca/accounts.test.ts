@@ -1,10 +1,16 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestCa } from "../../src/test-ca/test-ca.ts";
-import type { TestCa } from "../../src/test-ca/test-ca.ts";
+import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
 import { challengeOf } from "./loopback.ts";
-import { algorithmOf, ecKeys, jws, rawClient, rsaKeys } from "./raw-client.ts";
-import type { Keys, RawClient } from "./raw-client.ts";
+import {
+  algorithmOf,
+  ecKeys,
+  jws,
+  rawClient,
+  rsaKeys,
+  type Keys,
+  type RawClient,
+} from "./raw-client.ts";
 
 let ca: TestCa;
 beforeAll(async () => {

@@ -2,8 +2,7 @@ import type { Answer } from "dns-packet";
 import { createHash } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
-import { startTestCa } from "../../src/test-ca/test-ca.ts";
-import type { TestCaOptions } from "../../src/test-ca/test-ca.ts";
+import { startTestCa, type TestCaOptions } from "../../src/test-ca/test-ca.ts";
 import {
   alpnServer,
   challengeOf,
@@ -13,8 +12,7 @@ import {
   webServer,
   wellKnown,
 } from "./loopback.ts";
-import { rawClient } from "./raw-client.ts";
-import type { RawClient } from "./raw-client.ts";
+import { rawClient, type RawClient } from "./raw-client.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

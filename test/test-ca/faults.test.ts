@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startTestCa } from "../../src/test-ca/test-ca.ts";
-import type { TestCa } from "../../src/test-ca/test-ca.ts";
+import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
 import { issue, webServer } from "./loopback.ts";
-import { rawClient } from "./raw-client.ts";
-import type { RawClient } from "./raw-client.ts";
+import { rawClient, type RawClient } from "./raw-client.ts";
 
 let ca: TestCa;
 let client: RawClient;

@@ -5,8 +5,7 @@ import https from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { startTestCa } from "../../src/test-ca/test-ca.ts";
-import type { TestCa, TestCaOptions } from "../../src/test-ca/test-ca.ts";
+import { startTestCa, type TestCa, type TestCaOptions } from "../../src/test-ca/test-ca.ts";
 import { dnsServer, webServer } from "./loopback.ts";
 import type { Answer } from "dns-packet";
 

@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestCa } from "../../src/test-ca/test-ca.ts";
-import type { TestCa } from "../../src/test-ca/test-ca.ts";
-import { ecKeys, encode, jws, rawClient, request, rsaKeys } from "./raw-client.ts";
-import type { RawClient, Tweak } from "./raw-client.ts";
+import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
+import {
+  ecKeys,
+  encode,
+  jws,
+  rawClient,
+  request,
+  rsaKeys,
+  type RawClient,
+  type Tweak,
+} from "./raw-client.ts";
 
 let ca: TestCa;
 let client: RawClient;

@@ -1,7 +1,6 @@
 import { KeyObject, X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startTestCa } from "../../src/test-ca/test-ca.ts";
-import type { TestCa } from "../../src/test-ca/test-ca.ts";
+import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
 import {
   certificateKeys,
   challengeOf,
@@ -10,8 +9,7 @@ import {
   keyAuthorization,
   webServer,
 } from "./loopback.ts";
-import { rawClient, request } from "./raw-client.ts";
-import type { RawClient, Reply } from "./raw-client.ts";
+import { rawClient, request, type RawClient, type Reply } from "./raw-client.ts";
 
 let ca: TestCa;
 let client: RawClient;

@@ -1,5 +1,4 @@
-import { createHmac, generateKeyPairSync, sign } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { createHmac, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import https from "node:https";
 import type { TestCa } from "../../src/test-ca/test-ca.ts";

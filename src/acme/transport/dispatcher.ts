@@ -14,6 +14,14 @@ export interface Dialing {
   readonly http2: boolean;
 }
 
+/** Milliseconds and bytes. `idle` is how long the CA may stay silent; the answer to a signed request may take up to `total`. */
+export interface Limits {
+  readonly connect: number;
+  readonly idle: number;
+  readonly total: number;
+  readonly body: number;
+}
+
 /** Opens no connection yet. `timeout` in milliseconds bounds each connection attempt. */
 export async function openDispatcher(dialing: Dialing, timeout: number): Promise<Dispatcher> {
   const { EnvHttpProxyAgent, buildConnector } = await import("undici");

@@ -1,12 +1,11 @@
 /** Why a connection failed, in words that say where to look. */
 import { Problem } from "../../problem.ts";
-import { type Dialing, proxyOf, untrustedIssuer } from "./dispatcher.ts";
+import { type Dialing, type Limits, proxyOf, untrustedIssuer } from "./dispatcher.ts";
 import { printable } from "../text.ts";
-import type { Limits, Request } from "./transport.ts";
 import { codeOf } from "../../errors.ts";
 
 export interface Circumstances {
-  readonly request: Request;
+  readonly request: { readonly method: string; readonly url: string };
   readonly limits: Limits;
   readonly dialing: Dialing;
   /** True when the total time limit ended the request. */

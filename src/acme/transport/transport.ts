@@ -6,7 +6,7 @@ import type { Dispatcher } from "undici";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
-import { type Dialing, openDispatcher } from "./dispatcher.ts";
+import { type Dialing, type Limits, openDispatcher } from "./dispatcher.ts";
 import { type Headers, httpDate } from "./headers.ts";
 import { networkProblem } from "./network.ts";
 import { printable } from "../text.ts";
@@ -27,14 +27,6 @@ export interface Request {
   readonly body?: string | undefined;
   readonly accept?: string | undefined;
   readonly signal: AbortSignal;
-}
-
-/** Milliseconds and bytes. `idle` is how long the CA may stay silent; the answer to a signed request may take up to `total`. */
-export interface Limits {
-  readonly connect: number;
-  readonly idle: number;
-  readonly total: number;
-  readonly body: number;
 }
 
 export interface TransportOptions extends Dialing {

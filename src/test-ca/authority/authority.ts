@@ -1,7 +1,7 @@
 import * as x509 from "@peculiar/x509";
 import { randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
-import type { Identifier } from "../state.ts";
+import type { Identifier } from "../acme-problem.ts";
 
 /** A CA's certificate with its key. */
 export interface CaPair {
@@ -10,8 +10,8 @@ export interface CaPair {
 }
 
 /**
- * Two roots and one issuing key: its certificate stands under the first root, and a cross-signed twin under the second,
- * which makes the alternate chain.
+ * Two roots and one issuing key: its certificate is issued by the first root; the second root issued another one for the
+ * alternate chain.
  */
 export interface Authority {
   readonly root: CaPair;
@@ -20,7 +20,7 @@ export interface Authority {
   readonly alternateIssuing: x509.X509Certificate;
 }
 
-/** What a new leaf certificate says. */
+/** The content of a new leaf certificate. */
 export interface LeafRequest {
   readonly identifiers: readonly Identifier[];
   /** DER SubjectPublicKeyInfo. */
@@ -30,7 +30,7 @@ export interface LeafRequest {
   readonly notAfter: Date;
 }
 
-/** Signature and key algorithm of everything that this CA owns. */
+/** Signature and key algorithm of all keys of this CA. */
 export const p256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
 const years = 365 * 24 * 3_600_000;

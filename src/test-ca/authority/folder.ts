@@ -2,11 +2,10 @@ import * as x509 from "@peculiar/x509";
 import { randomBytes, webcrypto } from "node:crypto";
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { createAuthority, p256 } from "./authority.ts";
-import type { Authority, CaPair } from "./authority.ts";
-import { isRecord } from "../signed/json.ts";
+import { createAuthority, p256, type Authority, type CaPair } from "./authority.ts";
+import { isRecord } from "../../json.ts";
 
-/** The kept keys cannot be read; `file` holds them, and without it new ones are made. */
+/** The stored keys cannot be read. When `file` is removed, new ones are created. */
 export class UnreadableAuthority extends Error {
   readonly file: string;
 
@@ -19,8 +18,8 @@ export class UnreadableAuthority extends Error {
 }
 
 /**
- * Loads the authority kept in `folder`, or makes one and keeps it there: `authority.json` (0600) holds the keys, `root.pem`
- * the trust anchor. Two processes that start at once agree on one authority. Rejects with `UnreadableAuthority`, or as the
+ * Loads the authority from `folder`, or creates one there: `authority.json` (0600) has the keys, `root.pem` is
+ * the trust anchor. Two processes that start at once use the same authority. Rejects with `UnreadableAuthority`, or as the
  * file system does.
  */
 export async function openAuthority(folder: string, now: Date): Promise<Authority> {
@@ -32,7 +31,7 @@ export async function openAuthority(folder: string, now: Date): Promise<Authorit
   return authority;
 }
 
-/** 0700 whatever the umask is, and so is each folder above that has to be made. */
+/** 0700 regardless of the umask, also each folder above that is created. */
 async function makeFolder(folder: string): Promise<void> {
   try {
     await makeOne(folder);

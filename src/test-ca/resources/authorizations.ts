@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
-import { json } from "../server/answer.ts";
-import type { Answer } from "../server/answer.ts";
-import { demand } from "../acme-problem.ts";
+import { json, retryAfter, type Answer } from "../server/answer.ts";
+import { demand, type Identifier } from "../acme-problem.ts";
 import { challengeJson } from "./challenges.ts";
-import { own, payloadOf } from "../signed/handler.ts";
-import type { SignedRequest } from "../signed/handler.ts";
-import { authorizationStatus } from "../order-status.ts";
-import { retryAfter } from "../server/retry-after.ts";
-import { newId, timestamp } from "../state.ts";
-import type { Account, Authorization, Challenge, Identifier, State } from "../state.ts";
+import { own, payloadOf, type SignedRequest } from "../signed/handler.ts";
+import {
+  authorizationStatus,
+  newId,
+  timestamp,
+  type Account,
+  type Authorization,
+  type Challenge,
+  type State,
+} from "../state.ts";
 
 const pendingLifetime = 7 * 24 * 3_600_000;
 
@@ -100,7 +103,7 @@ function create(
   return authorization;
 }
 
-/** Wildcards are proved by dns-01 alone, addresses never by it (RFC 8738 §7); a type that nobody knows is always among them. */
+/** dns-01 only for wildcards, never for addresses (RFC 8738 §7); always with one unknown type. */
 function typesFor(identifier: Identifier, wildcard: boolean): string[] {
   const unknown = `x-${randomBytes(3).toString("hex")}-01`;
   if (wildcard) return ["dns-01", unknown];

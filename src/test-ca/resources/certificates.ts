@@ -1,11 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import type { Answer } from "../server/answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { demandPostAsGet, own, payloadOf } from "../signed/handler.ts";
-import type { SignedRequest } from "../signed/handler.ts";
-import { isBase64url } from "../signed/json.ts";
-import { authorizationStatus } from "../order-status.ts";
-import type { Account, IssuedCertificate, State } from "../state.ts";
+import { demandPostAsGet, own, payloadOf, type SignedRequest } from "../signed/handler.ts";
+import { isBase64url } from "../signed/jws.ts";
+import { authorizationStatus, type Account, type IssuedCertificate, type State } from "../state.ts";
 
 /** Downloads a chain (RFC 8555 §7.4.2) and links to the other ones. */
 export function certificate(state: State, request: SignedRequest): Answer {

@@ -1,13 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { json } from "../server/answer.ts";
-import type { Answer } from "../server/answer.ts";
+import { json, retryAfter, type Answer } from "../server/answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { payloadOf, signer } from "../signed/handler.ts";
-import type { SignedRequest } from "../signed/handler.ts";
-import { authorizationStatus } from "../order-status.ts";
-import { retryAfter } from "../server/retry-after.ts";
-import { timestamp } from "../state.ts";
-import type { Challenge, State } from "../state.ts";
+import { payloadOf, signer, type SignedRequest } from "../signed/handler.ts";
+import { authorizationStatus, timestamp, type Challenge, type State } from "../state.ts";
 import { validateDns } from "../validation/dns.ts";
 import { validateHttp } from "../validation/http.ts";
 import { validateTlsAlpn } from "../validation/tls-alpn.ts";

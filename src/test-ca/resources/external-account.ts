@@ -1,10 +1,9 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { AcmeProblem, demand } from "../acme-problem.ts";
 import type { SignedRequest } from "../signed/handler.ts";
-import { isRecord, parseObject } from "../signed/json.ts";
+import { isRecord } from "../../json.ts";
+import { parseObject, readJws, type Jws } from "../signed/jws.ts";
 import { readJwk } from "../signed/jwk.ts";
-import { readJws } from "../signed/jws.ts";
-import type { Jws } from "../signed/jws.ts";
 import type { State } from "../state.ts";
 
 /** Verifies an external account binding (RFC 8555 §7.3.4) and returns it, to be shown in the account object. */

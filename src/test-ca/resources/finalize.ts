@@ -1,18 +1,14 @@
 import * as x509 from "@peculiar/x509";
-import { createPublicKey } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../server/answer.ts";
-import { AcmeProblem, demand } from "../acme-problem.ts";
+import { AcmeProblem, demand, type Identifier } from "../acme-problem.ts";
 import { chainsOf, issueLeaf, renewalIdOf } from "../authority/authority.ts";
-import { own, payloadOf } from "../signed/handler.ts";
-import type { SignedRequest } from "../signed/handler.ts";
-import { isBase64url } from "../signed/json.ts";
+import { own, payloadOf, type SignedRequest } from "../signed/handler.ts";
+import { isBase64url } from "../signed/jws.ts";
 import { refuseWeak } from "../signed/jwk.ts";
-import { orderStatus } from "../order-status.ts";
+import { orderStatus, newId, type Order, type State } from "../state.ts";
 import { orderAnswer } from "./orders.ts";
-import { newId } from "../state.ts";
-import type { Identifier, Order, State } from "../state.ts";
 
 /** finalize (RFC 8555 §7.4): checks the CSR against the order and issues. */
 export async function finalize(state: State, request: SignedRequest): Promise<Answer> {

@@ -1,8 +1,7 @@
 import { isIP } from "node:net";
 import { domainToUnicode } from "node:url";
-import { AcmeProblem, demand } from "../acme-problem.ts";
-import { isRecord } from "../signed/json.ts";
-import type { Identifier } from "../state.ts";
+import { AcmeProblem, demand, type Identifier } from "../acme-problem.ts";
+import { isRecord } from "../../json.ts";
 
 const most = 100;
 

@@ -1,12 +1,10 @@
-import { json } from "../server/answer.ts";
-import type { Answer } from "../server/answer.ts";
+import { json, type Answer } from "../server/answer.ts";
 import { accountJson, accountOfKey, accountUrl } from "./accounts.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { payloadOf, signer } from "../signed/handler.ts";
-import type { SignedRequest } from "../signed/handler.ts";
-import { isRecord, parseObject } from "../signed/json.ts";
+import { payloadOf, signer, type SignedRequest } from "../signed/handler.ts";
+import { isRecord } from "../../json.ts";
+import { parseObject, readJws, verifyJws } from "../signed/jws.ts";
 import { readJwk } from "../signed/jwk.ts";
-import { readJws, verifyJws } from "../signed/jws.ts";
 import type { State } from "../state.ts";
 
 /** keyChange (RFC 8555 §7.3.5): the outer JWS is signed by the old key, the inner one by the new. */

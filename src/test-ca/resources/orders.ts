@@ -1,15 +1,10 @@
-import { json } from "../server/answer.ts";
-import type { Answer } from "../server/answer.ts";
+import { json, retryAfter, type Answer } from "../server/answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
 import { authorizationFor } from "./authorizations.ts";
-import { demandPostAsGet, own, payloadOf, signer } from "../signed/handler.ts";
-import type { SignedRequest } from "../signed/handler.ts";
+import { demandPostAsGet, own, payloadOf, signer, type SignedRequest } from "../signed/handler.ts";
 import { readIdentifiers } from "./identifiers.ts";
-import { orderStatus } from "../order-status.ts";
+import { orderStatus, newId, timestamp, type Order, type State } from "../state.ts";
 import { checkReplaces } from "./renewal-info.ts";
-import { retryAfter } from "../server/retry-after.ts";
-import { newId, timestamp } from "../state.ts";
-import type { Order, State } from "../state.ts";
 
 const lifetime = 7 * 24 * 3_600_000;
 

@@ -1,10 +1,14 @@
-import { json } from "../server/answer.ts";
-import type { Answer } from "../server/answer.ts";
-import { AcmeProblem, demand } from "../acme-problem.ts";
-import { isBase64url } from "../signed/json.ts";
-import { orderStatus } from "../order-status.ts";
-import { timestamp } from "../state.ts";
-import type { Account, Identifier, IssuedCertificate, RenewalInfo, State } from "../state.ts";
+import { json, type Answer } from "../server/answer.ts";
+import { AcmeProblem, demand, type Identifier } from "../acme-problem.ts";
+import { isBase64url } from "../signed/jws.ts";
+import {
+  orderStatus,
+  timestamp,
+  type Account,
+  type IssuedCertificate,
+  type RenewalInfo,
+  type State,
+} from "../state.ts";
 
 const day = 24 * 3_600_000;
 const retryAfter = 6 * 3600;

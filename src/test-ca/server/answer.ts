@@ -1,3 +1,5 @@
+import type { State } from "../state.ts";
+
 /** What a handler returns: JSON, text of some media type, or no body; a header that is undefined is not sent. */
 export interface Answer {
   readonly status: number;
@@ -10,4 +12,16 @@ export interface Answer {
 /** A JSON answer. */
 export function json(status: number, body: unknown, headers: Answer["headers"] = {}): Answer {
   return { status, json: body, headers };
+}
+
+const asked = new WeakMap<State, number>();
+
+/** A Retry-After header, in turn in seconds and as an HTTP-date (RFC 9110 §10.2.3), as CAs do either. */
+export function retryAfter(state: State): Record<string, string> {
+  const seconds = state.settings.asynchronous?.retryAfter ?? 1;
+  const count = (asked.get(state) ?? 0) + 1;
+  asked.set(state, count);
+  if (count % 2 === 1) return { "retry-after": String(seconds) };
+  const at = new Date(state.settings.now().getTime() + seconds * 1000);
+  return { "retry-after": at.toUTCString() };
 }

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { isRecord } from "../signed/json.ts";
+import { isRecord } from "../../json.ts";
 import type { ResourceKind } from "./routes.ts";
 
 /** One request that reached the CA, for tests that count and look. */
@@ -9,7 +9,7 @@ export interface RequestRecord {
   readonly path: string;
   readonly kind: ResourceKind;
   readonly headers: IncomingHttpHeaders;
-  /** The decoded protected header of the JWS; absent for a GET and for what is no JWS. */
+  /** The decoded protected header of the JWS; absent for a GET and for a body that is not a JWS. */
   readonly protected: Readonly<Record<string, unknown>> | undefined;
   /** The decoded payload: an object, "" for POST-as-GET, or absent. */
   readonly payload: unknown;

@@ -1,12 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { account, newAccount, orders } from "../resources/accounts.ts";
-import type { Answer } from "./answer.ts";
+import { json, type Answer } from "./answer.ts";
 import { authz } from "../resources/authorizations.ts";
 import { certificate, revokeCert } from "../resources/certificates.ts";
 import { challenge } from "../resources/challenges.ts";
-import { directory } from "../resources/directory.ts";
 import { finalize } from "../resources/finalize.ts";
-import { demandPostAsGet } from "../signed/handler.ts";
-import type { SignedHandler } from "../signed/handler.ts";
+import { demandPostAsGet, type SignedHandler } from "../signed/handler.ts";
 import { keyChange } from "../resources/key-change.ts";
 import { newOrder, order } from "../resources/orders.ts";
 import { renewalInfo } from "../resources/renewal-info.ts";
@@ -56,6 +55,28 @@ function asGet(get: NonNullable<Route["get"]>): NonNullable<Route["post"]> {
   return byAccount((state, request) => {
     demandPostAsGet(request);
     return get(state, "", "GET");
+  });
+}
+
+/** The directory (RFC 8555 §7.1.1), with a random member, which clients have to ignore. */
+function directory(state: State): Answer {
+  const { base, settings } = state;
+  const { termsOfService, requireEab, profiles } = settings;
+  const descriptions = Object.entries(profiles).map(([name, each]) => [name, each.description]);
+  const meta = {
+    ...(termsOfService === undefined ? {} : { termsOfService }),
+    externalAccountRequired: requireEab,
+    profiles: Object.fromEntries(descriptions),
+  };
+  return json(200, {
+    newNonce: `${base}/new-nonce`,
+    newAccount: `${base}/new-account`,
+    newOrder: `${base}/new-order`,
+    revokeCert: `${base}/revoke-cert`,
+    keyChange: `${base}/key-change`,
+    renewalInfo: `${base}/renewal-info`,
+    meta,
+    [randomBytes(8).toString("base64url")]: "Members that are not known are to be ignored.",
   });
 }
 

@@ -3,10 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "./answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
 import { authenticate } from "../signed/authenticate.ts";
-import { alter, answers } from "./faults.ts";
-import type { Fault, FaultScript } from "./faults.ts";
-import { decodeBody } from "./records.ts";
-import type { RequestRecord } from "./records.ts";
+import { alter, answers, type Fault, type FaultScript } from "./faults.ts";
+import { decodeBody, type RequestRecord } from "./records.ts";
 import { routeOf } from "./routes.ts";
 import { send } from "./send.ts";
 import type { State } from "../state.ts";
@@ -84,7 +82,7 @@ function recordOf(state: State, request: IncomingMessage, body: string): Request
   };
 }
 
-/** The answer that shall be sent, or undefined when the connection is to be killed. */
+/** The answer to send, or undefined to kill the connection. */
 async function answerTo(
   state: State,
   record: RequestRecord,

@@ -2,8 +2,7 @@ import { accountUrl, deactivated } from "../resources/accounts.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
 import type { SignedRequest } from "./handler.ts";
 import { readJwk } from "./jwk.ts";
-import { parseJws, verifyJws } from "./jws.ts";
-import type { Jws } from "./jws.ts";
+import { parseJws, verifyJws, type Jws } from "./jws.ts";
 import type { Route } from "../server/routes.ts";
 import type { Account, State } from "../state.ts";
 

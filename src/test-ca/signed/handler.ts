@@ -1,8 +1,7 @@
 import type { Answer } from "../server/answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { parseObject } from "./json.ts";
+import { parseObject, type Jws } from "./jws.ts";
 import type { Jwk } from "./jwk.ts";
-import type { Jws } from "./jws.ts";
 import type { KeyObject } from "node:crypto";
 import type { Account, State } from "../state.ts";
 

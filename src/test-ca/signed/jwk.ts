@@ -1,7 +1,12 @@
-import { createHash, createPublicKey } from "node:crypto";
-import type { AsymmetricKeyDetails, KeyObject } from "node:crypto";
+import {
+  createHash,
+  createPublicKey,
+  type AsymmetricKeyDetails,
+  type KeyObject,
+} from "node:crypto";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { isBase64url, isRecord } from "./json.ts";
+import { isRecord } from "../../json.ts";
+import { isBase64url } from "./jws.ts";
 
 /** A public key as RFC 7517 writes it, reduced to the members that RFC 7638 hashes. */
 export type Jwk =

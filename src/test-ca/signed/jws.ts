@@ -1,7 +1,6 @@
-import { verify } from "node:crypto";
-import type { KeyObject } from "node:crypto";
+import { verify, type KeyObject } from "node:crypto";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { isBase64url, parseObject } from "./json.ts";
+import { isRecord } from "../../json.ts";
 
 /** A flattened JWS (RFC 7515 §7.2.2), decoded but not yet verified. */
 export interface Jws {
@@ -65,4 +64,21 @@ export function verifyJws(jws: Jws, key: KeyObject): void {
 function algorithmOf(key: KeyObject): string {
   if (key.asymmetricKeyType === "rsa") return "RS256";
   return key.asymmetricKeyDetails?.namedCurve === "secp384r1" ? "ES384" : "ES256";
+}
+
+/** True for base64url without padding (RFC 8555 §6.1), the only form that a server may accept. */
+export function isBase64url(value: unknown): value is string {
+  return typeof value === "string" && /^[A-Za-z0-9_-]+$/.test(value) && value.length % 4 !== 1;
+}
+
+/** Parses a JSON object; refuses anything else as malformed, naming `what`. */
+export function parseObject(text: string, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  demand(isRecord(value), `${what} is not a JSON object.`);
+  return value;
 }

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { AcmeProblem } from "../acme-problem.ts";
-import { dnsProblem, noneIfEmpty, resolverFor } from "./addresses.ts";
-import type { Proof, Validate } from "./proof.ts";
+import { dnsProblem, noneIfEmpty, resolverFor, type Proof, type Validate } from "./proof.ts";
 import type { Settings } from "../state.ts";
 
 /** dns-01 (RFC 8555 §8.4): one of the TXT values, its strings joined, is the digest; CNAMEs are followed. */

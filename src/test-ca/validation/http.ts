@@ -1,10 +1,8 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
-import { addressesOf } from "./addresses.ts";
+import { addressesOf, patience, type Validate } from "./proof.ts";
 import { AcmeProblem } from "../acme-problem.ts";
-import { patience } from "./proof.ts";
-import type { Validate } from "./proof.ts";
 import type { Settings } from "../state.ts";
 
 interface Page {

@@ -2,11 +2,8 @@ import * as x509 from "@peculiar/x509";
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import tls from "node:tls";
-import { addressesOf } from "./addresses.ts";
-import { AcmeProblem } from "../acme-problem.ts";
-import { patience } from "./proof.ts";
-import type { Validate } from "./proof.ts";
-import type { Identifier } from "../state.ts";
+import { addressesOf, patience, type Validate } from "./proof.ts";
+import { AcmeProblem, type Identifier } from "../acme-problem.ts";
 
 /** tls-alpn-01 (RFC 8737 §3, RFC 8738 §6): a self-signed certificate for the one name, with the digest in acmeIdentifier. */
 export const validateTlsAlpn: Validate = async (proof, settings, signal) => {

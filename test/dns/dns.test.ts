@@ -1,9 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
-import type { DnsSettings } from "../../src/dns/dns.ts";
-import { openDns } from "../../src/dns/resolver.ts";
-import { startDnsServer, startDnsServers, testZone } from "../support/dns-server.ts";
-import type { DnsServer, DnsServerSettings, TestRecord, TestZone } from "../support/dns-server.ts";
+import { type DnsSettings, openDns } from "../../src/dns/dns.ts";
+import {
+  startDnsServer,
+  startDnsServers,
+  testZone,
+  type DnsServer,
+  type DnsServerSettings,
+  type TestRecord,
+  type TestZone,
+} from "../support/dns-server.ts";
 
 const value = "bW9yZSB0aGFuIGZvcnR5IGNoYXJhY3RlcnMgbG9uZwAA";
 const challenge = "_acme-challenge.www.example.test";
@@ -267,11 +273,9 @@ describe("following CNAMEs", () => {
     });
     expect(await dns().follow(challenge, signal)).toEqual({
       name: "b.example.test",
-      hops: ["a.example.test", "b.example.test"],
     });
     expect(await dns().follow("www.example.test", signal)).toEqual({
       name: "www.example.test",
-      hops: [],
     });
   });
 
