@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { cloudflareToken, startCloudflareFake } from "../../test/support/fakes/cloudflare.ts";
 import type { connect } from "./client.ts";
 
-it("bundles to one small file that needs nothing but Node and still speaks to Cloudflare", async () => {
+it("the bundled client is one small file that needs only Node and writes records at Cloudflare", async () => {
   const folder = await mkdtemp(join(tmpdir(), "bundle-"));
   const fake = await startCloudflareFake();
   try {
@@ -19,11 +19,15 @@ it("bundles to one small file that needs nothing but Node and still speaks to Cl
     expect(text).not.toMatch(/^import .* from "(?!node:)/m);
     const built: { connect: typeof connect } = await import(file);
     const zoneId = fake.addZone("bundle.test");
-    const api = built.connect({ apiToken: cloudflareToken }, fake.url);
+    const api = built.connect({
+      credentials: { apiToken: cloudflareToken },
+      baseUrl: fake.url,
+      accountId: undefined,
+    });
     const { signal } = new AbortController();
     const name = "_acme-challenge.bundle.test";
-    const id = await api.create({ zoneId, name, value: "v", ttl: 60 }, signal);
-    expect((await api.records(zoneId, name, 1, signal)).items).toEqual([{ id, content: '"v"' }]);
+    const id = await api.create(zoneId, { name, value: "v", ttl: 60 }, signal);
+    expect(await api.records(zoneId, name, signal)).toEqual([{ id, name, content: '"v"' }]);
     await api.remove(zoneId, id, signal);
     expect(fake.values(name)).toEqual([]);
     await expect(api.remove(zoneId, id, signal)).rejects.toMatchObject({

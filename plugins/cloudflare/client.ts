@@ -6,21 +6,16 @@ import { BaseRecords } from "cloudflare/resources/dns/records";
 import { BaseZones } from "cloudflare/resources/zones/zones";
 import { createClient } from "cloudflare/tree-shakable";
 
-/** One of the two ways to be somebody; sending both is an error at Cloudflare. */
+/** Either kind; Cloudflare refuses both together. */
 export type Credentials =
   | { readonly apiToken: string }
   | { readonly apiKey: string; readonly email: string };
 
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** True when there is a further page. */
-  readonly more: boolean;
-}
-
+/** `active`, `pending`, `initializing`, `moved`. */
 export interface ZoneEntry {
   readonly id: string;
+  /** In lower case. */
   readonly name: string;
-  /** `active`, `pending`, `initializing`, `moved`. */
   readonly status: string;
   /** Name and id of the account that has it. */
   readonly account: string;
@@ -28,25 +23,16 @@ export interface ZoneEntry {
 
 export interface TxtRecord {
   readonly id: string;
+  readonly name: string;
   /** As stored, with its quotes if it has any. */
   readonly content: string;
 }
 
 export interface NewRecord {
-  readonly zoneId: string;
   readonly name: string;
   readonly value: string;
   /** Seconds; 1 means automatic. */
   readonly ttl: number;
-}
-
-export interface BatchWork {
-  readonly create: readonly Omit<NewRecord, "zoneId">[];
-  readonly remove: readonly string[];
-}
-
-export interface MadeRecord extends TxtRecord {
-  readonly name: string;
 }
 
 export interface TokenState {
@@ -56,55 +42,60 @@ export interface TokenState {
   readonly expires: string | undefined;
 }
 
-/** Cloudflare's API v4; every call is made once and rejects with the package's error. */
+/** Cloudflare's API v4. Every call is made once and rejects with the package's error. */
 export interface Api {
-  /** Zones of every name when `name` is absent. */
-  zones(query: ZoneQuery, signal: AbortSignal): Promise<Page<ZoneEntry>>;
+  /** All zones of a name; without one, the first page of all zones. */
+  zones(
+    name: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly zones: readonly ZoneEntry[]; readonly all: boolean }>;
   /** The name of the zone with this id; needs Zone:Read. */
   zoneName(zoneId: string, signal: AbortSignal): Promise<string>;
-  records(
-    zoneId: string,
-    name: string,
-    page: number,
-    signal: AbortSignal,
-  ): Promise<Page<TxtRecord>>;
+  /** All TXT records with this name. */
+  records(zoneId: string, name: string, signal: AbortSignal): Promise<readonly TxtRecord[]>;
   /** The id of the new record. */
-  create(record: NewRecord, signal: AbortSignal): Promise<string>;
+  create(zoneId: string, record: NewRecord, signal: AbortSignal): Promise<string>;
   remove(zoneId: string, recordId: string, signal: AbortSignal): Promise<void>;
   /** All of it or nothing; what was created. */
-  batch(zoneId: string, work: BatchWork, signal: AbortSignal): Promise<readonly MadeRecord[]>;
-  /** What the token says of itself; that of an account only when `accountId` is given. */
+  createAll(
+    zoneId: string,
+    records: readonly NewRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly TxtRecord[]>;
+  removeAll(zoneId: string, recordIds: readonly string[], signal: AbortSignal): Promise<void>;
+  /** The state of the token, as a user's, or as that of an account. */
   verify(accountId: string | undefined, signal: AbortSignal): Promise<TokenState>;
 }
 
-export interface ZoneQuery {
-  readonly name?: string;
+export interface Connection {
+  readonly credentials: Credentials;
+  readonly baseUrl: string;
+  /** Only zones of this account. */
   readonly accountId: string | undefined;
-  readonly page: number;
 }
 
-/** Cloudflare allows 50 zones a page, and as many records as anybody will have at one name. */
+/** Cloudflare allows 50 zones a page, and more records than anybody has at one name. */
 const zonesPerPage = 50;
 const recordsPerPage = 100;
+/** Milliseconds. */
 const patience = 30_000;
 
-/** A client that sends these credentials and, whatever the environment holds, no others. */
-export function connect(credentials: Credentials, baseUrl: string): Api {
+/** A client that sends these credentials and, whatever the environment contains, no others. */
+export function connect({ credentials, baseUrl, accountId }: Connection): Api {
   const sdk = open(credentials, baseUrl);
+  const account = accountId === undefined ? {} : { account: { id: accountId } };
   return {
     ...recordCalls(sdk),
-    async zones({ name, accountId, page }, signal) {
-      const query = {
-        ...(name === undefined ? {} : { name }),
-        ...(accountId === undefined ? {} : { account: { id: accountId } }),
-        per_page: zonesPerPage,
-        page,
-      };
-      const answer = await sdk.zones.list(query, { signal });
-      return pageOf(answer, zonesPerPage, ({ id, name, status, account }) => {
-        const owner = `${account?.name ?? "unnamed account"} (${account?.id ?? "no id"})`;
-        return { id, name, status: status ?? "active", account: owner };
-      });
+    async zones(name, signal) {
+      const filter = { ...account, ...(name === undefined ? {} : { name }) };
+      const zones: ZoneEntry[] = [];
+      for (let page = 1; ; page += 1) {
+        const query = { ...filter, per_page: zonesPerPage, page };
+        const answer = await sdk.zones.list(query, { signal });
+        zones.push(...answer.result.map(entryOf));
+        const more = hasMore(answer, zonesPerPage);
+        if (!more || name === undefined) return { zones, all: !more };
+      }
     },
     async zoneName(zoneId, signal) {
       return textIn(await sdk.zones.get({ zone_id: zoneId }, { signal }), "name").toLowerCase();
@@ -141,43 +132,53 @@ function open(credentials: Credentials, baseUrl: string) {
   });
 }
 
+type Sdk = ReturnType<typeof open>;
+
 function recordCalls(
-  sdk: ReturnType<typeof open>,
-): Pick<Api, "records" | "create" | "remove" | "batch"> {
+  sdk: Sdk,
+): Pick<Api, "records" | "create" | "remove" | "createAll" | "removeAll"> {
   return {
-    async records(zoneId, name, page, signal) {
+    async records(zoneId, name, signal) {
       const filter = { type: "TXT", name: { exact: name } } as const;
-      const query = { zone_id: zoneId, ...filter, per_page: recordsPerPage, page };
-      const answer = await sdk.dns.records.list(query, { signal });
-      return pageOf(answer, recordsPerPage, ({ id, content }) => ({ id, content: content ?? "" }));
+      const records: TxtRecord[] = [];
+      for (let page = 1; ; page += 1) {
+        const query = { zone_id: zoneId, ...filter, per_page: recordsPerPage, page };
+        const answer = await sdk.dns.records.list(query, { signal });
+        records.push(...answer.result.map(({ id, content = "" }) => ({ id, name, content })));
+        if (!hasMore(answer, recordsPerPage)) return records;
+      }
     },
-    async create({ zoneId, ...record }, signal) {
+    async create(zoneId, record, signal) {
       const body = { zone_id: zoneId, ...txt(record) };
-      const made = await sdk.dns.records.create(body, { signal });
-      return textIn(made, "id");
+      return textIn(await sdk.dns.records.create(body, { signal }), "id");
     },
     async remove(zoneId, recordId, signal) {
       const gone = await sdk.dns.records.delete(recordId, { zone_id: zoneId }, { signal });
       textIn(gone, "id");
     },
-    async batch(zoneId, { create, remove }, signal) {
-      const body = { deletes: remove.map((id) => ({ id })), posts: create.map(txt) };
-      const answer: unknown = await sdk.dns.records.batch({ zone_id: zoneId, ...body }, { signal });
+    async createAll(zoneId, records, signal) {
+      const body = { zone_id: zoneId, posts: records.map(txt) };
+      const answer: unknown = await sdk.dns.records.batch(body, { signal });
       const posts = isRecord(answer) && Array.isArray(answer["posts"]) ? answer["posts"] : [];
-      if (!isRecord(answer) || posts.length < create.length)
-        throw new SyntaxError("a batch that did not do its work");
+      if (posts.length < records.length) throw new SyntaxError("a batch that did not do its work");
       return posts.map((made: unknown) => {
-        return {
-          id: textIn(made, "id"),
-          name: textIn(made, "name"),
-          content: textIn(made, "content"),
-        };
+        const [id, name, content] = [
+          textIn(made, "id"),
+          textIn(made, "name"),
+          textIn(made, "content"),
+        ];
+        return { id, name, content };
       });
+    },
+    async removeAll(zoneId, recordIds, signal) {
+      const body = { zone_id: zoneId, deletes: recordIds.map((id) => ({ id })) };
+      const answer: unknown = await sdk.dns.records.batch(body, { signal });
+      if (!isRecord(answer)) throw new SyntaxError("a batch that did not do its work");
     },
   };
 }
 
-function txt({ name, value, ttl }: Omit<NewRecord, "zoneId">) {
+function txt({ name, value, ttl }: NewRecord) {
   return { type: "TXT", name, content: `"${value}"`, ttl, comment: "acmectl" } as const;
 }
 
@@ -188,21 +189,26 @@ function carefulFetch(input: string | URL | Request, init?: RequestInit): Promis
   return fetch(input, { ...init, redirect: "manual", signal });
 }
 
-interface Answer<T> {
-  readonly result: readonly T[];
+function entryOf({
+  id,
+  name,
+  status,
+  account,
+}: Awaited<ReturnType<Sdk["zones"]["list"]>>["result"][number]): ZoneEntry {
+  const owner = `${account?.name ?? "unnamed account"} (${account?.id ?? "no id"})`;
+  return { id, name: name.toLowerCase(), status: status ?? "active", account: owner };
+}
+
+interface Page {
+  readonly result: readonly unknown[];
   readonly result_info: object;
 }
 
 /** The package asks on until a page is empty; the count of pages saves that request. */
-function pageOf<T, R>(
-  { result, result_info: info }: Answer<T>,
-  size: number,
-  read: (item: T) => R,
-): Page<R> {
+function hasMore({ result, result_info: info }: Page, size: number): boolean {
   const { page, total_pages: total }: { page?: unknown; total_pages?: unknown } = info;
   if (typeof page !== "number") throw new SyntaxError("a list without result_info");
-  const more = typeof total === "number" ? page < total : result.length >= size;
-  return { items: result.map(read), more };
+  return typeof total === "number" ? page < total : result.length >= size;
 }
 
 function textIn(value: unknown, name: string): string {

@@ -1,146 +1,151 @@
-/** Cloudflare's errors in words that say which zone, which name, as whom, and what to do. */
-import { Problem } from "acmectl/plugin";
-import type { ProblemFields, ProblemKind } from "acmectl/plugin";
-import { failureOf, says } from "./failure.ts";
-import type { Failure } from "./failure.ts";
+/** How Cloudflare's package fails, and what to do about it. */
+import {
+  explainRefusals,
+  fieldOf,
+  listOf,
+  lost,
+  oneLine,
+  Refusal,
+  retryAfterIn,
+  textOf,
+} from "acmectl/plugin/http";
+import type { Explain, Meaning } from "acmectl/plugin/http";
 
-/** What was being done when the error came. */
-export interface Attempt {
-  /** Completes "Cloudflare: cannot …", names and zones included. */
-  readonly doing: string;
-  /** Whose credentials were sent, e.g. `the API token (apiToken)`. */
-  readonly identity: string;
+/** Explains failures of an identity, e.g. `the API token (apiToken)`. */
+export function explainer(identity: string): Explain {
+  const vendor = "Cloudflare";
+  return explainRefusals({ vendor, meanings, identity: () => `with ${identity}` });
 }
 
-/** The Problem for an error of the package. Problems and an aborted signal's reason pass through. */
-export function problemOf(error: unknown, attempt: Attempt, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
-  if (Problem.is(error)) return error;
-  const failure = failureOf(error);
-  const row = rows.find(({ when }) => when(failure)) ?? other;
-  const detail = `Cloudflare: cannot ${attempt.doing} with ${attempt.identity}: ${failure.message}${failure.effort}`;
-  return new Problem(row.kind, {
-    detail,
-    ...row.words(attempt),
-    ...(failure.status === undefined ? {} : { status: failure.status }),
-    ...retryAt(failure),
+/** Does `work`, and rejects with a `Refusal` for an error of the package. */
+export async function refused<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
+function refusalOf(error: unknown): Refusal {
+  const status = numberIn(error, "status");
+  if (!(error instanceof Error) || (status === undefined && !(error instanceof SyntaxError)))
+    return lost(error);
+  if (status === undefined) return new Refusal({ words: oneLine(error.message) });
+  const details =
+    "errors" in error && Array.isArray(error.errors) ? error.errors.flatMap(detailsIn) : [];
+  const words = details.map(({ code, message }) => `${message} (${code})`).join("; ");
+  const headers =
+    "headers" in error && error.headers instanceof Headers ? error.headers : undefined;
+  return new Refusal({
+    status,
+    reasons: details.map(({ code }) => code),
+    words: oneLine(words || `HTTP ${status} (not an answer from Cloudflare)`),
+    // 409: another change of the zone is under way.
+    throttled: status === 429 || status === 409,
+    retryAfter: headers === undefined ? undefined : retryAfterIn(headers),
   });
 }
 
-interface Row {
-  readonly kind: ProblemKind;
-  readonly when: (failure: Failure) => boolean;
-  readonly words: (attempt: Attempt) => Pick<ProblemFields, "title" | "hint">;
+interface Detail {
+  readonly code: string;
+  readonly message: string;
 }
 
-const rows: readonly Row[] = [
+/** An error with its chain. */
+function detailsIn(entry: unknown): readonly Detail[] {
+  const code = numberIn(entry, "code");
+  if (code === undefined) return [];
+  const message = textOf(entry, "message") ?? "";
+  return [{ code: String(code), message }, ...listOf(entry, "error_chain").flatMap(detailsIn)];
+}
+
+function numberIn(value: unknown, name: string): number | undefined {
+  const number = fieldOf(value, name);
+  return typeof number === "number" ? number : undefined;
+}
+
+function saying(...codes: readonly number[]): (refusal: Refusal) => boolean {
+  return (refusal) => refusal.says(...codes.map(String));
+}
+
+const meanings: readonly Meaning[] = [
   {
     kind: "config",
-    when: (failure) => says(failure, 6003, 6103, 6111),
-    words: () => ({
-      title: "The credential is malformed",
-      hint: "Cloudflare cannot even read it. Was it copied whole, without quotes, spaces or a line break? A Global API Key is no API token, nor the other way round.",
-    }),
+    when: saying(6003, 6103, 6111),
+    title: "The credential is malformed",
+    hint: "Copy the credential again, without quotes, spaces or a line break. An API token belongs in apiToken, a Global API Key in apiKey.",
   },
   {
     kind: "config",
-    when: (failure) => says(failure, 9103),
-    words: () => ({
-      title: "E-mail and key do not belong together",
-      hint: "email (CLOUDFLARE_EMAIL) must be the login of the account whose Global API Key apiKey (CLOUDFLARE_API_KEY) is. Better: make an API token with Zone:Read and DNS:Edit and set apiToken instead.",
-    }),
+    when: saying(9103),
+    title: "The email address does not belong to the key",
+    hint: "Set email (CLOUDFLARE_EMAIL) to the login of the account that apiKey (CLOUDFLARE_API_KEY) belongs to. Better: create an API token with Zone:Read and DNS:Edit and set apiToken instead.",
   },
   {
     kind: "config",
     when: ({ message }) => message.includes("com.cloudflare.api.account.zone.list"),
-    words: () => ({
-      title: "The token may not list zones",
-      hint: "Give it Zone:Read for the zone, or set zoneId (CF_ZONE_ID; it stands on the zone's overview page) and no list is needed.",
-    }),
+    title: "The token may not list zones",
+    hint: "Give the token Zone:Read for the zone, or set zoneId (CF_ZONE_ID; see the zone's overview page), so that no list is needed.",
   },
   {
     kind: "config",
-    when: (failure) => says(failure, 7000, 7003),
-    words: () => ({
-      title: "No such zone id",
-      hint: "zoneId (CF_ZONE_ID) or accountId is not an id of Cloudflare's: 32 hexadecimal digits, from the zone's overview page.",
-    }),
+    when: saying(7000, 7003),
+    title: "No such zone id",
+    hint: "Correct zoneId (CF_ZONE_ID) or accountId: an id has 32 hexadecimal digits; see the zone's overview page.",
   },
   {
     kind: "config",
-    when: (failure) =>
-      says(failure, 1000, 1009, 9109, 10_000) || failure.status === 401 || failure.status === 403,
-    words: ({ identity }) => ({
-      title: "Cloudflare denies the access",
-      hint: `Check ${identity}: is it active, does it have Zone:Read and DNS:Edit for this very zone, and does its IP address filter allow this machine? See https://dash.cloudflare.com/profile/api-tokens.`,
-    }),
+    when: (refusal) =>
+      refusal.status === 401 || refusal.status === 403 || saying(1000, 1009, 9109, 10_000)(refusal),
+    title: "Cloudflare denies access",
+    hint: "Check at https://dash.cloudflare.com/profile/api-tokens that the credential is active, that it has Zone:Read and DNS:Edit for this zone, and that its IP address filter allows this machine.",
   },
   {
     kind: "solver",
-    when: (failure) => says(failure, 81_053, 81_054),
-    words: () => ({
-      title: "Another record stands in the way",
-      hint: "There is a CNAME at this name. Let acmectl follow it, or remove it.",
-    }),
+    when: saying(81_053, 81_054),
+    title: "Another record is in the way",
+    hint: "Let acmectl follow the CNAME at this name, or remove it.",
   },
   {
     kind: "config",
-    when: (failure) => says(failure, 9020, 9021),
-    words: () => ({
-      title: "Cloudflare does not take this TTL",
-      hint: "ttl (CLOUDFLARE_TTL) is 1 for automatic, or 60 to 86400 seconds (from 30 for Enterprise zones).",
-    }),
+    when: saying(9020, 9021),
+    title: "Cloudflare rejects this TTL",
+    hint: "Set ttl (CLOUDFLARE_TTL) to 1 for automatic, or to 60 to 86400 seconds (Enterprise zones: from 30).",
   },
   {
     kind: "config",
-    when: (failure) => says(failure, 1004, 9000),
-    words: () => ({
-      title: "Cloudflare does not take the record",
-      hint: "Is the name in this zone? If zoneId (CF_ZONE_ID) is set, it may be the id of another one: correct it, or leave it out and the zone is found by the name.",
-    }),
+    when: saying(1004, 9000),
+    title: "Cloudflare rejects the record",
+    hint: "Check that the name is in this zone. If zoneId (CF_ZONE_ID) is the id of another zone, correct it, or leave it out.",
   },
   {
     kind: "solver",
-    when: (failure) => says(failure, 81_045),
-    words: () => ({
-      title: "The zone is full",
-      hint: "The plan's number of records is reached: remove some, old _acme-challenge TXT records first.",
-    }),
+    when: saying(81_045),
+    title: "The zone is full",
+    hint: "Remove records that are not needed, old _acme-challenge TXT records first: the zone has as many as its plan allows.",
   },
   {
     kind: "solver",
     when: ({ status }) => status === 429,
-    words: () => ({
-      title: "Cloudflare is rate limiting",
-      hint: "1200 requests in five minutes are allowed for a user, dashboard and all tokens together; whoever exceeds them is blocked for five minutes. Run again later, or let other tools pause.",
-    }),
+    title: "Cloudflare is rate limiting",
+    hint: "Run again later, or pause other tools. A user may make 1200 requests in five minutes, dashboard and all tokens together, and is then blocked for five minutes.",
   },
   {
     kind: "config",
     when: ({ status }) => status === 404,
-    words: () => ({
-      title: "Not found at Cloudflare",
-      hint: "The zone was deleted, belongs to an account that these credentials do not see, or zoneId (CF_ZONE_ID) is wrong.",
-    }),
+    title: "Not found at Cloudflare",
+    hint: "Check zoneId (CF_ZONE_ID), that the zone was not deleted, and that these credentials may see its account.",
   },
   {
     kind: "network",
     when: ({ status = 300 }) => status >= 300 && status < 400,
-    words: () => ({
-      title: "No proper answer from Cloudflare",
-      hint: "Is there a way out to api.cloudflare.com:443 (proxy, firewall, captive portal, DNS)? An address of your own (baseUrl, CLOUDFLARE_BASE_URL) must speak Cloudflare's API v4 and must not redirect.",
-    }),
+    title: "Not an answer of Cloudflare's API",
+    hint: "Check the connection to api.cloudflare.com:443 (proxy, firewall, captive portal, DNS). If baseUrl (CLOUDFLARE_BASE_URL) is set, that server must offer Cloudflare's API v4 and must not redirect.",
+  },
+  {
+    kind: "solver",
+    when: () => true,
+    title: "Cloudflare failed",
+    hint: "If it does not pass, see https://www.cloudflarestatus.com and the audit log of the account.",
   },
 ];
-
-const other: Row = {
-  kind: "solver",
-  when: () => true,
-  words: () => ({
-    hint: "If it does not pass, look at https://www.cloudflarestatus.com and the audit log of the account.",
-  }),
-};
-
-function retryAt({ retryAfter }: Failure) {
-  return retryAfter === undefined ? {} : { retryAt: new Date(Date.now() + retryAfter) };
-}

@@ -1,8 +1,6 @@
 import { readFile } from "node:fs/promises";
-import type { OptionsOf, Solver } from "acmectl/plugin";
-import { Problem } from "acmectl/plugin";
-import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { recordingLog } from "acmectl/testing";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   accountId,
   cloudflareError,
@@ -10,23 +8,20 @@ import {
   cloudflareToken,
   startCloudflareFake,
 } from "../../test/support/fakes/cloudflare.ts";
+import {
+  call,
+  challenge,
+  providerTest,
+  providerTools,
+  target,
+} from "../../test/support/provider-test.ts";
 import cloudflare from "./index.ts";
-import type { Receipt } from "./solver.ts";
-
-type Options = OptionsOf<typeof cloudflare.options>;
 
 const fake = await startCloudflareFake();
-const call = { signal: new AbortController().signal };
-
-afterAll(() => fake.close());
-afterEach(() => {
-  vi.unstubAllEnvs();
-  fake.faults.clear();
-  fake.pageSize = 5_000;
-});
-
-function options(more: Partial<Options> = {}): Options {
-  return {
+const setup = {
+  plugin: cloudflare,
+  fake,
+  options: {
     apiToken: cloudflareToken,
     zoneToken: undefined,
     apiKey: undefined,
@@ -35,72 +30,33 @@ function options(more: Partial<Options> = {}): Options {
     zoneId: undefined,
     ttl: 60,
     baseUrl: fake.url,
-    ...more,
-  };
-}
+  },
+  secrets: [cloudflareToken, cloudflareKey.apiKey],
+};
+const tools = providerTools(setup);
+const { open, options, since, problem } = tools;
 
-async function open(more: Partial<Options> = {}, context = {}) {
-  const solver = await cloudflare.create(options(more), solverContext(context));
-  if (!isWhole(solver)) throw new Error("a method is missing");
-  return solver;
-}
-
-type Whole = Solver<"dns-01", Receipt> &
-  Required<Pick<Solver<"dns-01", Receipt>, "preflight" | "presentAll" | "cleanupAll">>;
-
-function isWhole(solver: Solver<"dns-01", Receipt>): solver is Whole {
-  const methods = ["preflight", "presentAll", "cleanupAll"] as const;
-  return methods.every((method) => solver[method] !== undefined);
-}
-
-const challenge = (name: string) => challengeFor("dns-01", name);
-const target = (name: string) => ({
-  identifier: { type: "dns", value: name } as const,
-  wildcard: false,
-  validationName: `_acme-challenge.${name}`,
-  recordName: `_acme-challenge.${name}`,
+afterEach(() => {
+  vi.unstubAllEnvs();
+  fake.pageSize = 5_000;
 });
+
 const fixture = (name: string) => readFile(new URL(`fixtures/${name}`, import.meta.url), "utf8");
-const since = (from: number) => fake.requests.slice(from).map(({ action }) => action);
-const secrets = [cloudflareToken, cloudflareKey.apiKey];
+const headers = { "content-type": "application/json" };
 
-async function failure(work: Promise<unknown>): Promise<Problem> {
-  const error: unknown = await work.then(
-    () => expect.unreachable("it did not fail"),
-    (reason: unknown) => reason,
-  );
-  if (!Problem.is(error)) throw error;
-  for (const secret of secrets)
-    expect(
-      JSON.stringify([error, error.message, error.hint, error.stack, error.cause]),
-    ).not.toContain(secret);
-  return error;
-}
-
-async function problem(work: Promise<unknown>) {
-  const { message, hint } = await failure(work);
-  return `${message}\n${hint}`;
-}
-
-describe("conformance", () => {
-  const zone = { id: fake.addZone("conform.test"), planted: "" };
-  const cases = solverConformance({
-    plugin: cloudflare,
-    options: options(),
+const zones = new Map<string, string>();
+let planted = "";
+const conformZone = fake.addZone("conform.test");
+providerTest(setup, tools, {
+  conformance: {
     names: ["one.conform.test", "two.conform.test"],
-    visible: async ({ recordName }) => fake.values(recordName),
     foreign: {
       plant: async ({ recordName: name }) => {
-        zone.planted = fake.plant(zone.id, {
-          type: "TXT",
-          name,
-          content: "foreign, no quotes",
-          ttl: 300,
-        });
+        const record = { type: "TXT", name, content: "foreign, no quotes", ttl: 300 };
+        planted = fake.plant(conformZone, record);
       },
-      look: async ({ recordName }) =>
-        fake.records(recordName).filter(({ id }) => id === zone.planted),
-      remove: async () => fake.unplant(zone.planted),
+      look: async ({ recordName }) => fake.records(recordName).filter(({ id }) => id === planted),
+      remove: async () => fake.unplant(planted),
     },
     broken: [
       {
@@ -111,7 +67,7 @@ describe("conformance", () => {
       {
         when: "the token is half",
         options: options({ apiToken: cloudflareToken.slice(0, 20) }),
-        says: /copied whole/,
+        says: /Copy the credential again/,
       },
       {
         when: "the token holds a line break",
@@ -121,7 +77,7 @@ describe("conformance", () => {
       {
         when: "the token is empty",
         options: options({ apiToken: "" }),
-        says: /apiToken holds nothing/,
+        says: /apiToken is empty/,
       },
       {
         when: "there are two kinds of credentials",
@@ -160,8 +116,45 @@ describe("conformance", () => {
         says: /32 hexadecimal/,
       },
     ],
-  });
-  for (const one of cases) it(one.name, one.run);
+  },
+  addZone: (name) => zones.set(name, fake.addZone(name)),
+  removeZone: (name) => fake.removeZone(zones.get(name) ?? ""),
+  hidesGoneZones: true,
+  show: (name) => `${name} (${zones.get(name)}`,
+  actions: { list: "GET zones", write: "POST dns_records", remove: "DELETE dns_records" },
+  refusal: (status, code, message, more = {}) => ({
+    status,
+    body: cloudflareError({ code: Number(code), message }),
+    headers: { ...headers, ...more },
+  }),
+  limit: { code: "10429", hint: /1200 requests/, attempts: 5 },
+  failures: [
+    ["a token that is not allowed here", 403, "10000", "Authentication error", /IP address filter/],
+    ["an invalid token", 403, "9109", "Invalid access token", /is active/],
+    ["a token that lacks a right", 400, "1009", "Unauthorized", /DNS:Edit for this zone/],
+    [
+      "a CNAME in the way",
+      400,
+      "81053",
+      "A CNAME record with that host exists.",
+      /follow the CNAME/,
+    ],
+    ["a full zone", 400, "81045", "Record quota exceeded.", /as its plan allows/],
+    ["an unknown error", 400, "1234", "Something new", /Something new \(1234\).*audit log/s],
+    ["a zone that is gone", 404, "1001", "Invalid zone identifier", /was not deleted/],
+  ],
+  identity: "with the API token (apiToken)",
+  portal: /captive portal.*CLOUDFLARE_BASE_URL/s,
+  startFake: startCloudflareFake,
+});
+
+it("explains a malformed credential by the chain of errors", async () => {
+  const body = await fixture("malformed-key.json");
+  fake.faults.add({ action: "GET zones", kind: { status: 400, body, headers } });
+  const solver = await open({ apiToken: undefined, ...cloudflareKey });
+  expect(await problem(solver.preflight([target("fail.test")], call))).toMatch(
+    /Global API Key of ops@example\.com: Invalid request headers \(6003\); Invalid format for X-Auth-Key header \(6103\).*Copy the credential again/s,
+  );
 });
 
 const sent = (from: number) =>
@@ -232,7 +225,7 @@ describe("credentials", () => {
     await solver.present(challenge("edit.test"), call);
     expect(since(from)).toEqual(["GET verify", "GET zone", "GET dns_records", "POST dns_records"]);
     const elsewhere = await problem(solver.present(challenge("www.else.test"), call));
-    expect(elsewhere).toMatch(/DNS Validation Error \(1004\).*in this zone\?.*CF_ZONE_ID/s);
+    expect(elsewhere).toMatch(/DNS Validation Error \(1004\).*in this zone.*CF_ZONE_ID/s);
   });
 
   it("finds out before an order that the configured zone is another one, or none", async () => {
@@ -244,8 +237,10 @@ describe("credentials", () => {
     const said = await problem(
       solver.preflight([target("other.test"), target("another.test")], call),
     );
-    expect(said).toContain(`_acme-challenge.another.test is not in zone other.test (${zoneId})`);
-    expect(said).toContain("Leave zoneId (CF_ZONE_ID) out");
+    expect(said).toContain(
+      `_acme-challenge.another.test is not in the configured zone other.test (${zoneId})`,
+    );
+    expect(said).toContain("leave zoneId out");
     const none = await open({ zoneId: "not-an-id" });
     expect(await problem(none.preflight([target("other.test")], call))).toMatch(/32 hexadecimal/);
   });
@@ -261,24 +256,6 @@ describe("credentials", () => {
 });
 
 describe("choosing the zone", () => {
-  it("takes the longest zone, on a label boundary, asking once for a small account", async () => {
-    const parent = fake.addZone("pick.test");
-    const child = fake.addZone("child.pick.test");
-    fake.addZone("ick.test");
-    const solver = await open();
-    const from = fake.requests.length;
-    const zones: string[] = [];
-    for (const name of [
-      "pick.test",
-      "child.pick.test",
-      "deep.child.pick.test",
-      "grandchild.pick.test",
-    ])
-      zones.push((await solver.present(challenge(name), call)).zoneId);
-    expect(zones).toEqual([parent, child, child, parent]);
-    expect(since(from).filter((action) => action === "GET zones")).toHaveLength(1);
-  });
-
   it("finds a zone on a later page by its name, each suffix once", async () => {
     const far = fake.addZone("far.pages.test");
     fake.pageSize = 1;
@@ -323,7 +300,10 @@ describe("choosing the zone", () => {
     fake.addToken("s".repeat(40), { zones: [only] });
     const solver = await open({ apiToken: "s".repeat(40) });
     expect(await problem(solver.preflight([target("www.unseen.example")], call))).toMatch(
-      new RegExp(`_acme-challenge\\.www\\.unseen\\.example.*see seen\\.test \\(${only}\\)\\.`, "s"),
+      new RegExp(
+        `_acme-challenge\\.www\\.unseen\\.example.*see seen\\.test \\(${only}, active, account [^.]*\\.`,
+        "s",
+      ),
     );
     fake.addToken("n".repeat(40), { zones: [] });
     const blind = await open({ apiToken: "n".repeat(40) });
@@ -331,16 +311,6 @@ describe("choosing the zone", () => {
       "see no zone at all",
     );
   });
-});
-
-const limited = (seconds: string, times: number) => ({
-  action: "POST dns_records",
-  times,
-  kind: {
-    status: 429,
-    body: cloudflareError({ code: 10_429, message: "Rate limited. Please wait." }),
-    headers: { "retry-after": seconds, "content-type": "application/json" },
-  },
 });
 
 describe("writing", () => {
@@ -385,17 +355,6 @@ describe("writing", () => {
     expect(fake.values(name)).toEqual(["a", "b", "c"]);
   });
 
-  it("does not mind work that was done though its answer got lost", async () => {
-    const lost = challenge("lost.fixture.test");
-    const solver = await open();
-    fake.faults.add({ action: "POST dns_records", kind: "drop after" });
-    const receipt = await solver.present(lost, call);
-    expect(fake.records(lost.recordName).map(({ id }) => id)).toEqual([receipt.recordId]);
-    fake.faults.add({ action: "DELETE dns_records", kind: "drop after" });
-    await solver.cleanup(lost, receipt, call);
-    expect(fake.records(lost.recordName)).toEqual([]);
-  });
-
   it("needs one batch for 20 names of a zone, and one to clean them up", async () => {
     const many = Array.from({ length: 20 }, (_, index) => challenge(`h${index}.fixture.test`));
     const solver = await open();
@@ -435,122 +394,5 @@ describe("writing", () => {
     const items = pair.map((challenge) => ({ challenge, receipt: undefined }));
     await solver.cleanupAll(items, call);
     expect(pair.flatMap(({ recordName }) => fake.records(recordName))).toEqual([]);
-  });
-
-  it("comes back when Cloudflare says so, and leaves long waits to the next run", async () => {
-    const busy = challenge("busy.fixture.test");
-    const solver = await open();
-    fake.faults.add(limited("0", 2));
-    fake.faults.add({
-      action: "POST dns_records",
-      kind: { status: 502, body: "<html>", headers: { "retry-after": "0" } },
-    });
-    await solver.present(busy, call);
-    expect(fake.values(busy.recordName)).toEqual([busy.recordValue]);
-    fake.faults.add(limited("0", 5));
-    const exhausted = await failure(solver.present(challenge("more.fixture.test"), call));
-    expect(exhausted.message).toMatch(/after 5 attempts in \d+ s/);
-    fake.faults.add(limited("300", 1));
-    const from = fake.requests.length;
-    const blocked = await failure(solver.present(challenge("more.fixture.test"), call));
-    expect(since(from)).toHaveLength(1);
-    expect(blocked.hint).toMatch(/1200 requests/);
-    expect(Number(blocked.retryAt) - Date.now()).toBeGreaterThan(290_000);
-  });
-
-  it("stops at once when aborted, in a request as in a wait", async () => {
-    const solver = await open();
-    for (const kind of [
-      "hang",
-      { status: 429, body: "", headers: { "retry-after": "50" } },
-    ] as const) {
-      fake.faults.add({ action: "POST dns_records", kind });
-      const controller = new AbortController();
-      const from = fake.requests.length;
-      const waiting = solver.present(challenge("abort.fixture.test"), {
-        signal: controller.signal,
-      });
-      await expect.poll(() => fake.requests.length, { interval: 5 }).toBeGreaterThan(from);
-      controller.abort(new Error("Ctrl-C"));
-      await expect(waiting).rejects.toThrow("Ctrl-C");
-    }
-  });
-});
-
-describe("failures say which zone, which name, as whom, and what to do", () => {
-  const zoneId = fake.addZone("fail.test");
-  const rows: readonly (readonly [string, number, number, string, RegExp])[] = [
-    ["a token that is not allowed here", 403, 10_000, "Authentication error", /IP address filter/],
-    ["an invalid token", 403, 9109, "Invalid access token", /is it active/],
-    ["a token that lacks a right", 400, 1009, "Unauthorized", /DNS:Edit for this very zone/],
-    [
-      "a CNAME in the way",
-      400,
-      81_053,
-      "An A, AAAA, or CNAME record with that host already exists.",
-      /follow it/,
-    ],
-    ["a full zone", 400, 81_045, "Record quota exceeded.", /number of records/],
-    ["another error", 400, 1234, "Something new", /Something new \(1234\).*audit log/s],
-    ["a zone that is gone", 404, 1001, "Invalid zone identifier", /deleted/],
-  ];
-  it.for(rows)("%s", async ([, status, code, message, says]) => {
-    fake.faults.add({
-      action: "POST dns_records",
-      kind: {
-        status,
-        body: cloudflareError({ code, message }),
-        headers: { "content-type": "application/json" },
-      },
-    });
-    const said = await problem((await open()).present(challenge("www.fail.test"), call));
-    expect(said).toMatch(says);
-    for (const known of [
-      `fail.test (${zoneId})`,
-      "_acme-challenge.www.fail.test",
-      "the API token (apiToken)",
-      String(code),
-    ])
-      expect(said).toContain(known);
-  });
-
-  it("a malformed credential, with the chain of errors", async () => {
-    const body = await fixture("malformed-key.json");
-    fake.faults.add({
-      action: "GET zones",
-      kind: { status: 400, body, headers: { "content-type": "application/json" } },
-    });
-    const solver = await open({ apiToken: undefined, ...cloudflareKey });
-    expect(await problem(solver.preflight([target("fail.test")], call))).toMatch(
-      /Global API Key of ops@example\.com: Invalid request headers \(6003\); Invalid format for X-Auth-Key header \(6103\).*copied whole/s,
-    );
-  });
-
-  it.for(["GET zones", "POST dns_records", "DELETE dns_records"])(
-    "a captive portal that answers %s",
-    async (action) => {
-      const solver = await open();
-      const mine = challenge("portal.fail.test");
-      fake.faults.add({ action, kind: "garbage" });
-      const story = solver
-        .present(mine, call)
-        .then((receipt) => solver.cleanup(mine, receipt, call));
-      const error = await failure(story);
-      expect(error.document.type).toBe("urn:acmectl:problem:network");
-      expect(error.hint).toMatch(/captive portal.*CLOUDFLARE_BASE_URL/s);
-      await solver.cleanup(mine, undefined, call);
-    },
-  );
-
-  it("a redirect, after which no credential is sent", async () => {
-    const elsewhere = await startCloudflareFake();
-    fake.faults.add({
-      action: "GET zones",
-      kind: { status: 302, body: "", headers: { location: `${elsewhere.url}/zones` } },
-    });
-    const lost = (await open()).present(challenge("fail.test"), call);
-    expect(await problem(lost)).toMatch(/HTTP 302.*must not redirect/s);
-    expect(elsewhere.requests).toEqual([]);
-    await elsewhere.close();
   });
 });

@@ -13,7 +13,7 @@ export type { Provider, ZoneReceipt } from "./provider.ts";
 export { edited, recordSetSolver } from "./record-sets.ts";
 export type { Edit, Edits, RecordSetProvider, RecordSetReceipt, WriteCall } from "./record-sets.ts";
 export { recordSolver } from "./records.ts";
-export type { RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
+export type { Batch, RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
 export { explainRefusals, Refusal } from "./refusal.ts";
 export type { Explain, Explanations, Meaning, RefusalFields } from "./refusal.ts";
 export { everyPage, lost, oneLine, repeatRefused, requestJson, retryAfterIn } from "./request.ts";
