@@ -18,5 +18,5 @@ export interface Result {
   document: { outcome: string } & Record<string, unknown>;
   view: readonly Block[];
   /** Set when some part failed and the rest is still worth showing (exit codes 9 and 11). */
-  problem?: Problem;
+  problem?: Problem | undefined;
 }

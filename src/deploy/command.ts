@@ -14,7 +14,7 @@ export interface Command {
   readonly title: string;
   readonly argv: readonly string[];
   readonly env: Variables;
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** Milliseconds. */
   readonly timeout: number;
 }
@@ -75,7 +75,7 @@ async function start(command: Command) {
       env,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      ...(cwd === undefined ? {} : { cwd }),
+      cwd,
     });
   } catch (error) {
     // Some failures are thrown, others are events.

@@ -98,7 +98,7 @@ async function subjectOf(
     request,
     held,
     files: files.files,
-    material: { ...pems, ...(privateKey === undefined ? {} : { privateKey }) },
+    material: { ...pems, privateKey },
     plainEnv,
     env: { ...plainEnv, ...certificateVariables("deploy", request, files) },
     redact: redactor(privateKey === undefined ? [] : [privateKey]),

@@ -24,11 +24,7 @@ export interface Hooks {
   /** It was issued, for `post` to tell. */
   issued(request: CertificateRequest): void;
   /** It could not be issued. A command that fails only warns. */
-  failure(
-    request: CertificateRequest,
-    error: unknown,
-    held?: HeldCertificate | undefined,
-  ): Promise<void>;
+  failure(request: CertificateRequest, error: unknown, held?: HeldCertificate): Promise<void>;
   /** At the end of the run, after Ctrl-C too: what `pre` has stopped has to be started. A command that fails only warns. */
   post(): Promise<void>;
 }
@@ -131,10 +127,9 @@ async function runHook(
   const inherited = inheritedEnvironment(tools, requests);
   const passed = passedVariables(hook, tools, inherited);
   const env = { ...inherited, ...passed, ...variables };
-  const where = cwd === undefined ? {} : { cwd };
   const title = `The ${event} hook \`${text}\``;
   const hide = redactor(Object.values(passed));
-  await runCommand({ title, argv: argvOf(hook), env, timeout, ...where }, hide, tools);
+  await runCommand({ title, argv: argvOf(hook), env, timeout, cwd }, hide, tools);
 }
 
 async function warned(run: () => Promise<void>, { log, signal }: HookTools): Promise<void> {

@@ -34,11 +34,10 @@ export async function perform(
   if ("run" in step) {
     const { timeout = commandTimeout, cwd } = step;
     const title = `The command \`${typeof step.run === "string" ? step.run : step.run.join(" ")}\``;
-    const where = cwd === undefined ? {} : { cwd };
     const passed = passedVariables(step, tools, plainEnv);
     const hide = redactor(Object.values(passed));
     return runCommand(
-      { title, argv: argvOf(step), env: { ...passed, ...env }, timeout, ...where },
+      { title, argv: argvOf(step), env: { ...passed, ...env }, timeout, cwd },
       (text) => hide(redact(text)),
       tools,
     );

@@ -12,7 +12,7 @@ export async function checkAccount(
   const issuer = {
     server: account.directory,
     agreeTos: false,
-    ...(caBundle === undefined ? {} : { caBundle }),
+    caBundle,
   };
   const tools = await openTools(issuer, [], context, { store });
   try {

@@ -20,7 +20,7 @@ export interface FoundAccount {
   /** PKCS#8 PEM. */
   readonly key: string;
   /** Absent where the other client did not write it down; the CA finds it by the key. */
-  readonly url?: string;
+  readonly url?: string | undefined;
   readonly contact: readonly string[];
   /** The folder or file it stands in. */
   readonly source: string;
@@ -31,10 +31,10 @@ export interface FoundCertificate {
   readonly source: string;
   readonly directory: string;
   /** The id of the account that it was issued by, where that is known. */
-  readonly account?: string;
+  readonly account?: string | undefined;
   readonly pems: FoundPems;
   /** The kind of key that the other client would make next; that of the key held when absent. */
-  readonly keyType?: KeyType;
+  readonly keyType?: KeyType | undefined;
   /** What the request says beside names, key and issuer. */
   readonly settings: Partial<
     Pick<
@@ -43,10 +43,10 @@ export interface FoundCertificate {
     >
   >;
   readonly solvers: readonly FoundSolver[];
-  readonly certificateUrl?: string;
-  readonly orderUrl?: string;
+  readonly certificateUrl?: string | undefined;
+  readonly orderUrl?: string | undefined;
   /** PEM file of further roots that the other client trusted for the CA's server. */
-  readonly caBundle?: string;
+  readonly caBundle?: string | undefined;
   /** What was not taken over, or asks for something of the user's. */
   readonly notes: readonly string[];
 }
@@ -55,7 +55,7 @@ export interface FoundCertificate {
 export interface FoundPems {
   /** Leaf first; the chain behind it or in `chain`. */
   readonly certificate: string;
-  readonly chain?: string;
+  readonly chain?: string | undefined;
   readonly key: string;
   /** The certificate's file. */
   readonly source: string;
@@ -66,16 +66,16 @@ export interface FoundSolver {
   /** What the registry resolves. */
   readonly use: string;
   readonly options: Readonly<Record<string, FoundOption>>;
-  readonly select?: SolverSelector;
+  readonly select?: SolverSelector | undefined;
 }
 export interface FoundOption {
   readonly value: string | boolean | readonly string[] | Readonly<Record<string, string>>;
   /** Where it can be read again, for a secret. */
-  readonly at?: SecretPlace;
+  readonly at?: SecretPlace | undefined;
 }
 /** A line of another client's file; the sed script prints its value alone. */
 export interface SecretPlace {
   readonly file: string;
   readonly key: string;
-  readonly script?: string;
+  readonly script?: string | undefined;
 }

@@ -25,7 +25,7 @@ export function reportImport(
       accounts: accounts.map(({ account, outcome, notes }) => ({
         directory: account.directory,
         id: account.id,
-        ...(account.url === undefined ? {} : { url: account.url }),
+        url: account.url,
         outcome,
         source: account.source,
         notes,
@@ -40,7 +40,7 @@ export function reportImport(
       ...section("Not taken over, or for you to know", notesOf(imported)),
       ...section("Next", certificates.length === 0 ? [] : steps),
     ],
-    ...(problem === undefined ? {} : { problem }),
+    problem,
   };
 }
 

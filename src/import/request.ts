@@ -7,8 +7,8 @@ import type { Material } from "./material.ts";
 export interface IssuerExtras {
   /** Whoever has an account has agreed; without one, a new one is not made unasked. */
   readonly agreeTos: boolean;
-  readonly email?: string;
-  readonly caBundle?: string;
+  readonly email?: string | undefined;
+  readonly caBundle?: string | undefined;
 }
 
 /** The request that makes `renew` go on where the other client stopped. Its names are those of the certificate. */
@@ -26,8 +26,8 @@ export function requestOf(
     issuer: {
       server: found.directory,
       agreeTos,
-      ...(email === undefined ? {} : { email }),
-      ...(caBundle === undefined ? {} : { caBundle }),
+      email,
+      caBundle,
     },
     solvers,
     labels: {},
@@ -55,11 +55,11 @@ export function versionOf(
     keyType,
     directory: found.directory,
     account: found.account ?? "",
-    ...(request.profile === undefined ? {} : { profile: request.profile }),
-    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
+    profile: request.profile,
+    preferredChain: request.preferredChain,
     certificateUrl: found.certificateUrl ?? "",
     orderUrl: found.orderUrl ?? "",
-    ...(certificate.ariId === undefined ? {} : { ariId: certificate.ariId }),
+    ariId: certificate.ariId,
     issuedAt: certificate.notBefore.toISOString(),
     requestHash: requestHash(request),
   };

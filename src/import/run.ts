@@ -214,8 +214,8 @@ async function takeOne(
   const caBundle = flags.caBundle ?? found.caBundle;
   const request = requestOf(found, material, solvers, {
     agreeTos: own !== undefined,
-    ...(email === undefined ? {} : { email }),
-    ...(caBundle === undefined ? {} : { caBundle }),
+    email,
+    caBundle,
   });
   const taken = await takeCertificate(
     { request, version: versionOf(found, material, request), account: found.account },

@@ -69,7 +69,7 @@ async function settle(
       notes.push(secretNote(use, option, found, reference));
     }
   }
-  const setting = { name, use, options: values, ...(select === undefined ? {} : { select }) };
+  const setting = { name, use, options: values, select };
   return { setting, notes };
 }
 

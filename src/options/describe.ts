@@ -8,15 +8,15 @@ export interface OptionDescription {
   /** The key in the config. */
   readonly name: string;
   readonly description: string;
-  readonly group?: string;
+  readonly group?: string | undefined;
   readonly hidden: boolean;
   readonly required: boolean;
   readonly secret: boolean;
   /** Absent for what has none: secrets, and structures that stand in the config only. */
-  readonly flag?: FlagDescription;
+  readonly flag?: FlagDescription | undefined;
   /** Most specific first; each is also read with `_FILE` behind it. */
   readonly variables: readonly string[];
-  readonly default?: string;
+  readonly default?: string | undefined;
   /** What it takes, as a phrase: `one of ec256, ec384`, `a duration such as 90s …`. */
   readonly accepts: string;
   readonly choices: readonly string[];
@@ -54,9 +54,9 @@ export function describeOption(
     variables: variablesOf(name, declaration, plugin),
     accepts: acceptedBy(declaration),
     choices: declaration.choices ?? [],
-    ...(declaration.group === undefined ? {} : { group: declaration.group }),
-    ...(flag === undefined ? {} : { flag }),
-    ...(standard === undefined ? {} : { default: standard }),
+    group: declaration.group,
+    flag,
+    default: standard,
   };
 }
 

@@ -53,8 +53,8 @@ const shapes: Readonly<Record<OptionType, (declaration: OptionDeclaration) => Js
 function bounded({ min, max }: OptionDeclaration): JsonSchema {
   return {
     type: "integer",
-    ...(min === undefined ? {} : { minimum: min }),
-    ...(max === undefined ? {} : { maximum: max }),
+    minimum: min,
+    maximum: max,
   };
 }
 

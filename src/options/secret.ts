@@ -54,7 +54,7 @@ export async function readSmallFile(
 ): Promise<string> {
   const chunks: Buffer[] = [];
   try {
-    const options = { end: longest, ...(signal === undefined ? {} : { signal }) };
+    const options = { end: longest, signal };
     for await (const chunk of createReadStream(path, options)) chunks.push(Buffer.from(chunk));
   } catch (error) {
     signal?.throwIfAborted();
@@ -109,7 +109,7 @@ async function runCommand(line: string, sources: SecretSources): Promise<string>
     cwd: sources.folder,
     timeout: timeLimit,
     maxBuffer: longest,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   };
   return new Promise((resolve, reject) => {
     const child = execFile(program, args, options, (error, stdout, stderr) => {

@@ -5,7 +5,7 @@ import { accessOf, deployFile, type DeployedFile } from "./write-file.ts";
 /** What is held, as PEM. */
 export interface Material {
   /** Absent when the request came with a CSR. */
-  readonly privateKey?: string;
+  readonly privateKey?: string | undefined;
   readonly certificate: string;
   readonly chain: string;
 }

@@ -19,17 +19,17 @@ export interface DeployedFile {
 
 /** Ids and mode, found before the first file is touched. */
 export interface Access {
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly mode?: number;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly mode?: number | undefined;
 }
 
 /** Names to numbers. Rejects with a `deploy` Problem for those that this machine does not know. */
 export async function accessOf({ owner, group, mode }: FileAccess): Promise<Access> {
   return {
-    ...(owner === undefined ? {} : { uid: await idOf("owner", owner) }),
-    ...(group === undefined ? {} : { gid: await idOf("group", group) }),
-    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+    uid: owner === undefined ? undefined : await idOf("owner", owner),
+    gid: group === undefined ? undefined : await idOf("group", group),
+    mode: mode === undefined ? undefined : Number.parseInt(mode, 8),
   };
 }
 

@@ -62,7 +62,7 @@ async function readAccount(place: string, directory: string): Promise<FoundAccou
     return {
       ...readAccountKey((await readText(source)) ?? "", source),
       directory,
-      ...(url === undefined ? {} : { url }),
+      url,
       contact: email === undefined ? [] : [`mailto:${email}`],
       source: place,
     };

@@ -84,13 +84,13 @@ async function readCertificate(
     name: all.filter((one) => one.name === name).length > 1 ? label : name,
     source: conf.file,
     directory,
-    ...(account === undefined ? {} : { account: account.id }),
+    account: account?.id,
     pems,
-    ...(keyType === undefined ? {} : { keyType }),
+    keyType,
     settings: settingsOf(conf, domain.folder),
     solvers,
-    ...(certificateUrl === undefined ? {} : { certificateUrl }),
-    ...(orderUrl === undefined ? {} : { orderUrl }),
+    certificateUrl,
+    orderUrl,
     ...(caBundle === undefined || !(await isFile(caBundle)) ? {} : { caBundle }),
     notes: [...notes, ...untaken(conf)],
   };
@@ -121,8 +121,8 @@ function settingsOf(conf: Conf, folder: string): FoundCertificate["settings"] {
   const profile = valueIn(conf, "Le_Certificate_Profile");
   return {
     reuseKey: valueIn(conf, "Le_ForceNewDomainKey") !== "1",
-    ...(preferredChain === undefined ? {} : { preferredChain }),
-    ...(profile === undefined ? {} : { profile }),
+    preferredChain,
+    profile,
     outputs: outputsOf(conf, folder),
     hooks: hooksOf(conf),
   };

@@ -54,7 +54,7 @@ async function readAccount(place: string, directory: string): Promise<FoundAccou
   return {
     ...readAccountKey(jwk ?? {}, source),
     directory,
-    ...(url === undefined ? {} : { url }),
+    url,
     contact: contactOf(registration),
     source: place,
   };

@@ -45,9 +45,9 @@ async function readLineage(
     name,
     source,
     directory,
-    ...(account === undefined ? {} : { account: account.id }),
+    account: account?.id,
     pems,
-    ...(keyType === undefined ? {} : { keyType }),
+    keyType,
     settings: settingsOf(parameters, common),
     solvers,
     notes: [...notes, ...untaken(parameters)],
@@ -80,9 +80,9 @@ function settingsOf(parameters: IniSection, common: CommonHooks): FoundCertifica
   const preferredChain = valueOf(parameters, "preferred_chain");
   return {
     reuseKey: isTrue(parameters, "reuse_key"),
-    ...(profile === undefined ? {} : { profile }),
-    ...(required === undefined ? {} : { profile: required, profileRequired: true }),
-    ...(preferredChain === undefined ? {} : { preferredChain }),
+    profile: required ?? profile,
+    profileRequired: required === undefined ? undefined : true,
+    preferredChain,
     hooks: hooksOf(parameters, common),
   };
 }

@@ -68,7 +68,7 @@ async function readAccount({
       return {
         ...readAccountKey(pem, source),
         directory,
-        ...(url === undefined ? {} : { url }),
+        url,
         contact: email === undefined ? [] : [`mailto:${email}`],
         source: place,
       };

@@ -46,11 +46,11 @@ async function readCertificate(
     name: textOf(record, "domain") ?? textOf(record, "id") ?? label.replace(/^_\./, "*."),
     source,
     directory,
-    ...(account === undefined ? {} : { account: account.id }),
+    account: account?.id,
     pems,
     settings: {},
     solvers: [],
-    ...(certificateUrl === undefined ? {} : { certificateUrl }),
+    certificateUrl,
     notes: [
       "lego keeps neither hooks nor renewal settings: add deploy steps, a profile or a preferred chain of your own, if you gave lego any.",
     ],
@@ -63,5 +63,5 @@ async function readPems(root: string, label: string, source: string): Promise<Fo
   const key = await readText(join(root, `${label}.key`));
   if (certificate === undefined) return "it is not there";
   if (key === undefined) return "its key is not there: it was issued for a signing request (CSR)";
-  return { certificate, ...(chain === undefined ? {} : { chain }), key, source };
+  return { certificate, chain, key, source };
 }
