@@ -31,7 +31,7 @@ export function argvOf({ run, shell }: HookSetting): readonly string[] {
   const words = splitWords(run);
   if (words !== undefined && words.length > 0) return words;
   throw new Problem("deploy", {
-    detail: `The command \`${run}\` has a quote that is never closed.`,
+    detail: `The command \`${run}\` has an unclosed quote.`,
     hint: "Close it, or give the command as a list of a program and its arguments.",
     retryable: false,
   });
@@ -155,7 +155,7 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // Nobody is left.
+    // The group has ended.
   }
 }
 
@@ -174,22 +174,21 @@ function hintFor({ argv }: Command): string | undefined {
     .slice(1)
     .find((word) => /^(&&|\|\|?|;|[<>]{1,2}|2>&1)$|[^\\];$/u.test(word));
   if (shellWord === undefined || argv[0] === "/bin/sh") return undefined;
-  return `\`${shellWord}\` means something to a shell only, and this command gets none: add \`shell: true\`.`;
+  return `Add \`shell: true\`: \`${shellWord}\` needs a shell, and this command runs without one.`;
 }
 
 async function startFailure(error: NodeJS.ErrnoException, { argv, cwd }: Command): Promise<string> {
   const [program = ""] = argv;
   const code = error.code ?? error.message;
   if (code === "ENOENT" && cwd !== undefined && !(await exists(cwd))) {
-    return `cannot be run: its folder ${cwd} is gone`;
+    return `cannot be run: its folder ${cwd} does not exist`;
   }
   if (code === "ENOENT" && program.includes("/") && (await exists(program))) {
     return `cannot be run: ${program} exists, but the interpreter that its first line names does not`;
   }
   if (code === "ENOENT") return `cannot be run: the program ${program} was not found`;
   if (code === "EACCES") return `cannot be run: ${program} is not executable by this user`;
-  if (code === "ENOEXEC")
-    return `cannot be run: ${program} is no program and begins with no #! line`;
+  if (code === "ENOEXEC") return `cannot be run: ${program} is not a program and has no #! line`;
   return `cannot be run: ${program} (${code})`;
 }
 
@@ -204,14 +203,14 @@ function exitText(
   { code, signal }: { code: number | null; signal: NodeJS.Signals | null },
   { argv }: Command,
 ): string {
-  if (signal !== null) return `was ended by ${signal}`;
+  if (signal !== null) return `was killed by ${signal}`;
   const meaning = argv[0] === "/bin/sh" ? shellCodes[code ?? 0] : undefined;
   return `failed with exit code ${code}${meaning === undefined ? "" : ` (${meaning})`}`;
 }
 
 const shellCodes: Readonly<Record<number, string>> = {
-  126: "the shell found a program that it may not run",
-  127: "the shell did not find a program: give its full path, since cron's PATH is short",
+  126: "the shell may not execute the program",
+  127: "the shell did not find the program: give its full path, since cron's PATH is short",
 };
 
 function seconds(milliseconds: number): string {

@@ -25,7 +25,7 @@ export async function deployCertificate(
   options: DeployOptions,
   tools: DeployTools,
 ): Promise<Problem | undefined> {
-  // Most often there is nothing to do, and nobody's lock is in the way then.
+  // Most often there is nothing to do, and no lock is needed.
   const known = await tools.store.certificates.read(name);
   if (known === undefined || dueSteps(known, options).length === 0) return undefined;
   if (options.locked === true) return deploy(name, options, tools);
@@ -105,7 +105,7 @@ async function subjectOf(
   };
 }
 
-/** Before anything is done: whatever dies from here on, the next run knows what is left. Steps of old requests are forgotten. */
+/** Before anything is done, so that the next run knows what is left if this one dies. Steps of old requests are dropped. */
 async function remember(
   { name, request }: StoredCertificate,
   due: readonly KnownStep[],
@@ -147,7 +147,7 @@ async function tryStep(
     return undefined;
   } catch (error) {
     if (signal.aborted || !Problem.is(error) || !error.is("deploy")) throw error;
-    // Why is told at the end of the run, together with what else failed.
+    // The reason is reported at the end of the run, with all other failures.
     log.warn(`${name}: failed: ${subject.redact(title)}`, { step: "deploy" });
     const detail = subject.redact(error.message);
     await record(name, known, { version, state: "failed", detail }, tools);
@@ -155,12 +155,14 @@ async function tryStep(
   }
 }
 
-/** Where a file could not be written, nothing is told to load it; and a probe after a failure would only repeat it. */
+/** No server reloads when a file could not be written; and a probe after a failure would only repeat it. */
 function refuseAfter(failures: readonly Failure[], step: DeployStep): void {
   const isFile = "copy" in step || "pkcs12" in step;
   const before = failures.find(({ title }) => "probe" in step || /^(copy|pkcs12) /u.test(title));
   if (isFile || before === undefined) return;
-  throw new Problem("deploy", { detail: `Not tried, since this failed before: ${before.title}.` });
+  throw new Problem("deploy", {
+    detail: `Skipped, since an earlier step failed: ${before.title}.`,
+  });
 }
 
 async function record(
@@ -176,11 +178,11 @@ async function record(
   }));
 }
 
-/** The title has the name for whoever reads this problem alone; the detail is told behind the name where there are several. */
+/** The title names the certificate, since this problem may be read alone. */
 function problemOf(name: string, failures: readonly Failure[], tried: number): Problem {
   const [first] = failures;
   const only = failures.length === 1 && first !== undefined ? first.problem : undefined;
-  const again = `\`acmectl deploy ${name}\` repeats what failed; the next renew does so too. No new certificate is needed.`;
+  const again = `Run \`acmectl deploy ${name}\` to repeat what failed; the next renew does so too. No new certificate is needed.`;
   if (only !== undefined) {
     return new Problem("deploy", {
       title: `A deploy step of ${name} failed`,

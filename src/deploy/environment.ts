@@ -1,4 +1,4 @@
-/** What commands are told, under our names and under those that scripts for certbot and lego know. */
+/** The environment of commands: our own variables and those that scripts for certbot, lego and acme.sh know. */
 import { delimiter, dirname } from "node:path";
 import type { CertificateRequest, HookSetting, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
@@ -13,8 +13,8 @@ export type Variables = Readonly<Record<string, string>>;
 export type Surrounding = Pick<DeployTools, "env" | "redact" | "requests">;
 
 /**
- * The environment of acmectl without its own options and without secrets, be they of these requests, of the run's others
- * or of nobody known; with the folders that cron's PATH lacks.
+ * The environment of acmectl without its own options and without anything secret, whatever its use; with the folders that
+ * cron's PATH lacks.
  */
 export function inheritedEnvironment(
   { env, redact = (text) => text, requests: all = [] }: Surrounding,

@@ -80,16 +80,16 @@ export function openHooks(tools: HookTools): Hooks {
   };
 }
 
-/** While a run that died is in arrears, a server may be down; nothing keeps this run from its own work all the same. */
+/** Runs post hooks that a killed run still owes: they may restart a server. Failures only warn. */
 async function resume(owed: OwedHooks, tools: HookTools): Promise<void> {
   const work = async (hooks: readonly HookSetting[]) => {
-    tools.log.warn("an earlier run was killed before its post hooks; they are run now");
+    tools.log.warn("running the post hooks of an earlier run that was killed");
     await runPost(hooks, [], runVariables([], []), tools);
   };
   await warned(() => owed.settle(work), tools);
 }
 
-/** What `pre` has stopped has to be started, whoever wants to stop. */
+/** Not stopped by Ctrl-C: what `pre` has stopped must be started again. */
 async function runPost(
   hooks: Iterable<HookSetting>,
   requests: readonly CertificateRequest[],
@@ -102,10 +102,10 @@ async function runPost(
   }
 }
 
-/** Nothing was issued, so it is no deploy step that failed; and the CA was asked for nothing. */
+/** A local problem: nothing was issued, and the CA was not asked. */
 function refuseOrder(error: unknown): never {
   if (!Problem.is(error)) throw error;
-  const again = "Nothing was ordered; mend it and run again.";
+  const again = "Fix it and run again; nothing was ordered.";
   throw new Problem("machine", {
     title: "A pre hook failed",
     detail: error.message,
@@ -142,7 +142,7 @@ async function warned(run: () => Promise<void>, { log, signal }: HookTools): Pro
   }
 }
 
-/** Where it runs and how long it may take do not make it another command. */
+/** Folder and time limit do not make it another command. */
 function keyOf({ run, shell = false, passEnv = [] }: HookSetting): string {
   return JSON.stringify([run, shell, passEnv]);
 }

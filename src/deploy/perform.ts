@@ -59,7 +59,7 @@ async function keyStore(
   const password = await readSecret(setting.password, sources).catch((error: unknown) => {
     if (!Problem.is(error)) throw error;
     throw new Problem("deploy", {
-      detail: `The password of ${setting.path} cannot be read. ${error.message}`,
+      detail: `Cannot read the password of ${setting.path}. ${error.message}`,
       hint: error.hint,
     });
   });

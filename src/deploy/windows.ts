@@ -41,7 +41,7 @@ export function assertWindow(window: DeployWindow, place: string): void {
 function unreadable({ start, timeZone }: DeployWindow, place: string, cause: unknown): Problem {
   const zone = timeZone === undefined ? "" : ` in the time zone "${timeZone}"`;
   return new Problem("config", {
-    detail: `${place}: "${start}"${zone} is never: ${cause instanceof Error ? cause.message : "no such time comes"}.`,
+    detail: `${place}: "${start}"${zone} is not a valid window: ${cause instanceof Error ? cause.message : "it never opens"}.`,
     hint: 'Write minute, hour, day, month and weekday, e.g. "0 2 * * 6" for Saturdays at 2, and a zone such as Europe/Berlin.',
     cause,
   });

@@ -2,7 +2,7 @@ import type { CopySetting } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
 import { accessOf, deployFile, type DeployedFile } from "./write-file.ts";
 
-/** What is held, as PEM. */
+/** Key and certificate as PEM. */
 export interface Material {
   /** Absent when the request came with a CSR. */
   readonly privateKey?: string | undefined;
@@ -11,8 +11,8 @@ export interface Material {
 }
 
 /**
- * Write the copies. Each is whole at every moment, but two of them change one after the other, the key first: servers are to
- * be told after this returned. What a crash leaves half done is repeated by the next run.
+ * Write the copies. Each is whole at every moment, but two of them change one after the other, the key first: servers reload
+ * after this returns. The next run repeats what a crash leaves half done.
  */
 export async function copyFiles(copy: CopySetting, material: Material): Promise<void> {
   const access = await accessOf(copy);
@@ -37,8 +37,8 @@ function filesOf(copy: CopySetting, material: Material): readonly DeployedFile[]
 function keyOf({ privateKey }: Material, path: string | undefined): string {
   if (privateKey !== undefined) return withNewline(privateKey);
   throw new Problem("deploy", {
-    detail: `${path} cannot be written: the private key is not held, since the certificate was made from a signing request of yours.`,
-    hint: "Leave the key's copy out; the key is where you made it.",
+    detail: `Cannot write ${path}: acmectl does not have the private key, since the certificate was requested with a CSR.`,
+    hint: "Remove the copy of the key; the key is where you made it.",
     retryable: false,
   });
 }

@@ -11,8 +11,8 @@ export async function idOf(kind: "owner" | "group", name: string): Promise<numbe
   const id = line?.split(":")[2];
   if (id !== undefined && /^\d+$/u.test(id)) return Number(id);
   throw new Problem("deploy", {
-    detail: `This machine knows no ${kind === "owner" ? "user" : "group"} "${name}".`,
-    hint: `Mend \`${kind}\`, or create it; a number is accepted as well.`,
+    detail: `The ${kind === "owner" ? "user" : "group"} "${name}" does not exist on this machine.`,
+    hint: `Correct \`${kind}\`, create the ${kind === "owner" ? "user" : "group"}, or give a number.`,
   });
 }
 

@@ -43,7 +43,7 @@ function argumentsOf(
   const { privateKey, certificate, chain } = files;
   if (privateKey === undefined) {
     throw new Problem("deploy", {
-      detail: `${path} cannot be written: the private key is not held, since the certificate was made from a signing request of yours.`,
+      detail: `Cannot write ${path}: acmectl does not have the private key, since the certificate was requested with a CSR.`,
       hint: "Make the key store where the key is.",
       retryable: false,
     });
@@ -83,7 +83,7 @@ async function exportKeyStore(
 function opensslProblem(error: Error & { code?: unknown }, stderr: string): Problem {
   if (error.code === "ENOENT") {
     return new Problem("deploy", {
-      detail: "A PKCS#12 key store is made by the program openssl, which was not found.",
+      detail: "A PKCS#12 key store needs the program openssl, which was not found.",
       hint: "Install it (package openssl), or add its folder to PATH.",
       cause: error,
     });

@@ -46,7 +46,7 @@ function placeOf(text: string): { host: string; port: number } {
   const host = bracketed ?? plain;
   if (host === undefined || Number(port) > 65_535) {
     throw new Problem("deploy", {
-      detail: `A probe goes to HOST:PORT or [ADDRESS]:PORT, which ${JSON.stringify(text)} is not.`,
+      detail: `The probe ${JSON.stringify(text)} is not HOST:PORT or [ADDRESS]:PORT.`,
       retryable: false,
     });
   }
@@ -144,7 +144,9 @@ async function differenceOf(
     const stop = () => reject(new Error("no answer in time"));
     signal.addEventListener("abort", stop, { once: true });
     tls.on("error", reject);
-    tls.once("close", () => reject(new Error("it hung up during the TLS handshake")));
+    tls.once("close", () =>
+      reject(new Error("the server closed the connection during the TLS handshake")),
+    );
     tls.once("secureConnect", () => {
       signal.removeEventListener("abort", stop);
       resolve();
@@ -169,6 +171,6 @@ async function pause(milliseconds: number, clock: Clock, signal: AbortSignal): P
 function notServed({ probe, servername }: ProbeSetting, found: string): Problem {
   return new Problem("deploy", {
     detail: `${probe} does not show the new certificate: ${found}.`,
-    hint: `Does the server read the files of this certificate, and was it reloaded${servername === undefined ? "" : `, and is ${servername} a name of it`}? A step before this one has to do it, e.g. reload: nginx.`,
+    hint: `Check that the server reads the files of this certificate${servername === undefined ? "" : `, knows the name ${servername}`} and is reloaded by a step before this one, e.g. reload: nginx.`,
   });
 }

@@ -145,7 +145,7 @@ async function findProgram(program: string, env: Variables): Promise<string | un
 
 function missing(programs: string, server: ReloadSetting["reload"], env: Variables): Problem {
   return new Problem("deploy", {
-    detail: `${server} cannot be reloaded: ${programs} was not found in ${searchPath(env["PATH"])}.`,
-    hint: `Is ${server} on this machine? In a container or under another name, reload it by a command: run: "…".`,
+    detail: `Cannot reload ${server}: ${programs} was not found in ${searchPath(env["PATH"])}.`,
+    hint: `Install ${server}, or reload it by a command if it runs in a container or under another name: run: "…".`,
   });
 }

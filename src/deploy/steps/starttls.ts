@@ -46,11 +46,12 @@ async function answered(socket: Socket, expected: RegExp, signal: AbortSignal): 
     const hear = (chunk: Buffer) => {
       said += chunk.toString("latin1");
       if (expected.test(said)) stop();
-      else if (isRefusal(said) || said.length > longest) stop(new Error(`it said ${shown(said)}`));
+      else if (isRefusal(said) || said.length > longest)
+        stop(new Error(`the server said ${shown(said)}`));
     };
-    const hangUp = () => stop(new Error("it hung up before TLS began"));
+    const hangUp = () => stop(new Error("the server closed the connection before TLS began"));
     if (socket.destroyed || socket.readableEnded) return hangUp();
-    const abort = () => stop(new Error("it did not answer in time"));
+    const abort = () => stop(new Error("no answer in time"));
     socket.on("data", hear).on("error", stop).on("close", hangUp);
     signal.addEventListener("abort", abort, { once: true });
     return undefined;

@@ -6,9 +6,9 @@ import type { FileAccess } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
 import { discard, randomName, sweep, syncFolder, temporaryMark } from "../../state/folder/files.ts";
 import { idOf } from "./owner.ts";
-import { codeOf } from "../../errors.ts";
+import { codeOf, systemReason } from "../../errors.ts";
 
-/** A file for somebody else to read. */
+/** A file for a server to read. */
 export interface DeployedFile {
   /** Absolute; a symbolic link stays, and what it leads to is replaced. */
   readonly path: string;
@@ -34,8 +34,8 @@ export async function accessOf({ owner, group, mode }: FileAccess): Promise<Acce
 }
 
 /**
- * Replace or make one file in one rename: whoever reads it sees the old or the new one, whole. What nobody said of owner
- * and group stays as it was. Rejects with a `deploy` Problem.
+ * Replace or make one file in one rename: whoever reads it sees the old or the new one, whole. Owner and group
+ * stay as they were unless given. Rejects with a `deploy` Problem.
  */
 export async function deployFile(file: DeployedFile, access: Access): Promise<void> {
   try {
@@ -57,7 +57,7 @@ export async function deployFile(file: DeployedFile, access: Access): Promise<vo
   }
 }
 
-/** Where the file really is to stand. Its folder has to be there: one that we made would hide a misspelt path. */
+/** The path behind symbolic links. Its folder must exist: creating it would hide a misspelt path. */
 async function targetOf(path: string, links = 0): Promise<string> {
   const link = links > 40 ? undefined : await readlink(path).catch(() => undefined);
   if (link !== undefined) {
@@ -67,12 +67,12 @@ async function targetOf(path: string, links = 0): Promise<string> {
   return join(await realpath(dirname(path)), basename(path));
 }
 
-/** Whoever may write in the folder could lead us to any file of the machine. */
+/** A user who may write in the folder could lead us to any file of the machine. */
 async function refuseForeign(link: string): Promise<void> {
   const { uid } = await lstat(link);
   if (uid === 0 || uid === process.geteuid?.()) return;
   throw new Problem("deploy", {
-    detail: `${link} is a symbolic link that another user (user id ${uid}) has made, so it is not followed.`,
+    detail: `${link} is a symbolic link of another user (user id ${uid}), so acmectl does not follow it.`,
     hint: "Give the path that it leads to.",
   });
 }
@@ -84,7 +84,7 @@ async function existing(path: string): Promise<Stats | undefined> {
   });
   if (found === undefined || found.isFile()) return found;
   throw new Problem("deploy", {
-    detail: `${path} is ${found.isDirectory() ? "a folder" : "no regular file"}, so it is not replaced.`,
+    detail: `${path} is ${found.isDirectory() ? "a directory" : "not a regular file"}, so acmectl does not replace it.`,
     hint: "Give the path of a file.",
   });
 }
@@ -125,13 +125,10 @@ function usualMode(secret: boolean, before: Stats | undefined): number {
 function fileProblem(path: string, error: unknown): unknown {
   if (Problem.is(error)) return error.is("deploy") ? error : asDeploy(path, error);
   const code = codeOf(error);
-  if (code === undefined) return error;
-  const [why, hint] = remedies[code] ?? [
-    error instanceof Error ? error.message : code,
-    "Check the folder and its file system.",
-  ];
+  if (code === "") return error;
+  const hint = hints[code] ?? "Check the folder and its file system.";
   return new Problem("deploy", {
-    detail: `Cannot write ${path}: ${why} (${code}).`,
+    detail: `Cannot write ${path}: ${systemReason(error)} (${code}).`,
     hint: hint.replaceAll("{folder}", dirname(path)),
     cause: error,
   });
@@ -143,15 +140,13 @@ function asDeploy(path: string, { message }: Problem): Problem {
 
 const permission =
   "Run acmectl as a user that may write in {folder}; only root may give files to others.";
-const remedies: Readonly<Record<string, readonly [why: string, hint: string]>> = {
-  ENOENT: ["its folder does not exist", "Make it: mkdir -p {folder}"],
-  ENOTDIR: ["a part of the path is a file", "Mend the path."],
-  EACCES: ["permission denied", permission],
-  EPERM: ["the operation is not permitted", permission],
-  EROFS: [
-    "the file system is mounted read-only",
-    "In a scheduled run, let it write there: acmectl schedule install --writable {folder}; else mount it read-write, or choose another path.",
-  ],
-  ENOSPC: ["no space left on the device", "Free space or inodes (df -h, df -i)."],
-  EDQUOT: ["the disk quota is used up", "Free space within the quota."],
+const hints: Readonly<Record<string, string>> = {
+  ENOENT: "Create its folder: mkdir -p {folder}",
+  ENOTDIR: "Correct the path.",
+  EACCES: permission,
+  EPERM: permission,
+  EROFS:
+    "Allow a scheduled run to write there: acmectl schedule install --writable {folder}; else mount it read-write, or choose another path.",
+  ENOSPC: "Free space or inodes (df -h, df -i).",
+  EDQUOT: "Free space within the quota.",
 };
