@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -10,7 +10,7 @@ import { challengeFor, silentLog, solverConformance, solverContext } from "acmec
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBind } from "../../test/support/servers/bind.ts";
 import type { Bind } from "../../test/support/servers/bind.ts";
-import { available } from "../../test/support/servers/catalog.ts";
+import { available, program } from "../../test/support/servers/catalog.ts";
 import { startKnot } from "../../test/support/servers/knot.ts";
 import type { NameServer, TsigKey } from "../../test/support/servers/nameserver.ts";
 import { startPowerDns } from "../../test/support/servers/powerdns.ts";
@@ -366,6 +366,24 @@ test.skipIf(!available("knot"))("Knot with a grant for one name refuses the othe
     hint: expect.stringContaining("update-type: [TXT]"),
   });
   await knot.close();
+});
+
+test.skipIf(!available("knot"))("Knot accepts a key file from keymgr -t", async () => {
+  const { file, env } = program("keymgr");
+  const keymgr = spawnSync(file, ["-t", "from-keymgr", "hmac-sha384"], { env, encoding: "utf8" });
+  const secret = /secret: (\S+)/.exec(keymgr.stdout)?.[1] ?? "";
+  const own = { name: "from-keymgr", algorithm: "hmac-sha384", secret };
+  const folder = await mkdtemp(join(tmpdir(), "keymgr-"));
+  const tsigFile = join(folder, "key.yml");
+  await writeFile(tsigFile, keymgr.stdout);
+  const knot = await startKnot({ zones, keys: [own] });
+  const solver = await solverAt(knot, { ...without, tsigFile });
+  const challenge = challengeFor("dns-01", "example.test");
+  const receipt = await solver.present(challenge, call);
+  expect(await knot.txt(challenge.recordName)).toHaveLength(1);
+  await solver.cleanup(challenge, receipt, call);
+  await knot.close();
+  await rm(folder, { recursive: true });
 });
 
 /** Counts the UPDATE messages that pass. */

@@ -174,6 +174,73 @@ key two { algorithm "HMAC-SHA224"; secret ${secret}; };\n`,
     expect(await keyFrom(none)).toBeUndefined();
   });
 
+  const privateFile = `Private-key-format: v1.3\nAlgorithm: 165 (HMAC_SHA512)\nKey: ${secret}\nBits: AAA=\n`;
+  test.each([
+    ["K*.private of dnssec-keygen", "Kacme.example.+165+12345.private", privateFile],
+    [
+      "K*.private with CRLF and without algorithm name",
+      "Kacme.example.+165+12345.private",
+      privateFile.replace(" (HMAC_SHA512)", "").replaceAll("\n", "\r\n"),
+    ],
+    [
+      "K*.key of dnssec-keygen",
+      "any.key",
+      `; This is a key\nacme.example. 3600 IN KEY 512 3 165 ${secret.slice(0, 20)} ${secret.slice(20)} ; id = 1\n`,
+    ],
+    [
+      "Knot's keymgr -t",
+      "knot.yml",
+      `# hmac-sha512:acme.example:${secret}\nkey:\n  - id: acme.example\n    algorithm: hmac-sha512\n    secret: ${secret}\n`,
+    ],
+    [
+      "a whole knot.conf",
+      "knot.conf",
+      `server:\n    listen: 127.0.0.1@53\nkey: # keys\n  - id: "acme.example."\n    algorithm: hmac-sha512\n    secret: "${secret}"\nacl:\n  - id: other\n    key: acme.example.\n    action: update\n`,
+    ],
+    [
+      "NSD's key clause",
+      "nsd.conf",
+      `zone:\n\tname: example.test\nkey:\n\tname: "acme.example"\n\talgorithm: hmac-sha512\n\tsecret: "${secret}"\nzone:\n\tname: other.test\n`,
+    ],
+    [
+      "an nsupdate script",
+      "script",
+      `\uFEFFserver ns1.example.test\nkey hmac-sha512:acme.example ${secret}\nsend\n`,
+    ],
+  ])("are read from %s", async (_, name, text) => {
+    const file = join(folder, name);
+    await writeFile(file, text);
+    expect(await keyFrom({ ...none, tsigFile: file })).toEqual({
+      name: "acme.example",
+      algorithm: "hmac-sha512",
+      secret: Buffer.from(secret, "base64"),
+    });
+  });
+
+  test("are selected by name in NSD and Knot files with several", async () => {
+    const file = join(folder, "several.conf");
+    const nsd = ["one", "two"].map((name) => `key:\n  name: ${name}\n  secret: ${secret}\n`);
+    const knot = `key:\n${["one", "two"].map((name) => `  - id: ${name}\n    secret: ${secret}\n`).join("")}`;
+    for (const text of [nsd.join(""), knot]) {
+      await writeFile(file, text);
+      const two = await keyFrom({ ...none, tsigFile: file, tsigKeyName: "two." });
+      expect(two).toMatchObject({ name: "two", algorithm: "hmac-sha256" });
+      await expect(keyFrom({ ...none, tsigFile: file })).rejects.toThrow(
+        /several keys .* one, two/,
+      );
+    }
+  });
+
+  test("in a renamed K*.private file need tsigKeyName", async () => {
+    const file = join(folder, "renamed.private");
+    await writeFile(file, privateFile);
+    await expect(keyFrom({ ...none, tsigFile: file })).rejects.toMatchObject({
+      hint: expect.stringContaining("tsigKeyName"),
+    });
+    const key = await keyFrom({ ...none, tsigFile: file, tsigKeyName: "acme" });
+    expect(key).toMatchObject({ name: "acme", algorithm: "hmac-sha512" });
+  });
+
   test.each<[string, Partial<KeyOptions>, RegExp]>([
     ["a secret without a name", { tsigSecret: secret }, /without tsigKeyName/],
     ["a name without a secret", { tsigKeyName: "acme" }, /its secret is not set/],

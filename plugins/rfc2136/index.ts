@@ -47,7 +47,7 @@ export default defineSolver({
     tsigFile: {
       type: "path",
       env: ["RFC2136_TSIG_FILE", "DNSUPDATE_TSIG_FILE", "NSUPDATE_KEY"],
-      description: "Key file from tsig-keygen, instead of name, algorithm and secret.",
+      description: "Key file of tsig-keygen, dnssec-keygen, Knot, NSD or nsupdate.",
     },
     tsigKey: {
       type: "string",

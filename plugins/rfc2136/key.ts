@@ -1,5 +1,6 @@
 /** Reads TSIG keys: from three options, one line, or a key file. */
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { Problem } from "acmectl/plugin";
 import { systemReason } from "acmectl/plugin/http";
 import { algorithms } from "./tsig.ts";
@@ -22,7 +23,7 @@ export async function keyFrom(options: KeyOptions): Promise<TsigKey | undefined>
   if (ways.length > 1) throw wrong(`${ways.join(" and ")} are both set.`, "Remove one of them.");
   if (tsigKey !== undefined) return parseKey(tsigKey, "the option tsigKey", options);
   if (tsigFile !== undefined) {
-    return parseKey(await readKeyFile(tsigFile), `the key file ${tsigFile}`, options);
+    return parseKey(await readKeyFile(tsigFile), `the key file ${tsigFile}`, options, tsigFile);
   }
   if (tsigSecret !== undefined && tsigKeyName !== undefined) {
     return makeKey(tsigKeyName, options.tsigAlgorithm, tsigSecret, "the option tsigSecret");
@@ -54,41 +55,116 @@ async function readKeyFile(file: string): Promise<string> {
   }
 }
 
-/** `[ALGORITHM:]NAME:SECRET` as for `nsupdate -y`, or the text of a key file. */
-function parseKey(text: string, source: string, options: KeyOptions): TsigKey {
-  if (text.includes("{")) return keyInFile(text, source, options.tsigKeyName);
-  const parts = text.trim().split(":");
-  const [secret = "", name = "", algorithm] = parts.toReversed();
-  if (parts.length < 2 || parts.length > 3) throw unreadable(source);
+/** A key as it is written somewhere; what is missing there is undefined. */
+interface WrittenKey {
+  readonly name: string | undefined;
+  readonly algorithm: string | undefined;
+  readonly secret: string | undefined;
+}
+
+/** The key in a text, in any of the formats of key files, or as `[ALGORITHM:]NAME:SECRET`. `file` may have its name. */
+function parseKey(text: string, source: string, options: KeyOptions, file = ""): TsigKey {
+  const keys = keysIn(text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n"), file);
+  const { name, algorithm, secret } = choose(keys, source, options.tsigKeyName);
+  if (name === undefined || secret === undefined) throw unreadable(source);
   return makeKey(name, algorithm ?? options.tsigAlgorithm, secret, source);
 }
 
-function keyInFile(text: string, source: string, wanted: string | undefined): TsigKey {
+function keysIn(text: string, file: string): readonly WrittenKey[] {
+  if (text.includes("{")) return keyClauses(text);
+  if (/^Private-key-format:/m.test(text)) return [privateKeyFile(text, file)];
+  if (/^\s*key:\s*(?:#.*)?$/m.test(text)) return yamlKeys(text);
+  const records = [
+    ...text.matchAll(/^([^\s;]+)\s+(?:\d+\s+)?IN\s+KEY\s+\d+\s+3\s+(\d+)\s+([^;\n]+)/gim),
+  ];
+  if (records.length > 0) {
+    return records.map(([, name, number = "", secret]) => {
+      return { name, algorithm: algorithmNumbers[number] ?? number, secret };
+    });
+  }
+  const lines = [...text.matchAll(/^\s*key\s+(?:([\w.-]+):)?([^\s:]+)\s+(\S+)\s*$/gm)];
+  if (lines.length > 0) {
+    return lines.map(([, algorithm, name, secret]) => ({ name, algorithm, secret }));
+  }
+  const parts = text.trim().split(":");
+  const [secret, name, algorithm] = parts.toReversed();
+  return parts.length === 2 || parts.length === 3 ? [{ name, algorithm, secret }] : [];
+}
+
+/** `key "name" { algorithm …; secret "…"; };` of BIND and tsig-keygen. */
+function keyClauses(text: string): readonly WrittenKey[] {
   // Base64 may have two slashes, so a quoted string is not a comment.
   const plain = text.replaceAll(/"[^"]*"|\/\*[\s\S]*?\*\/|(?:\/\/|#).*$/gm, (part) =>
     part.startsWith('"') ? part : "",
   );
-  const keys = [...plain.matchAll(/\bkey\s+"?([^\s"{]+)"?\s*\{([^}]*)\}/g)].map(
-    ([, name = "", body = ""]) => ({
+  return [...plain.matchAll(/\bkey\s+"?([^\s"{]+)"?\s*\{([^}]*)\}/g)].map(
+    ([, name, body = ""]) => ({
       name,
-      algorithm: /\balgorithm\s+"?([\w.-]+)"?\s*;/.exec(body)?.[1],
+      algorithm: /\balgorithm\s*=?\s*"?([\w.-]+)"?\s*;/.exec(body)?.[1],
       secret: /\bsecret\s+"?([^";\s]+)"?\s*;/.exec(body)?.[1],
     }),
   );
+}
+
+/** `K<name>.+163+12345.private` of dnssec-keygen and ldns-keygen, which has the name only in its file name. */
+function privateKeyFile(text: string, file: string): WrittenKey {
+  const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(text)?.[1]?.trim();
+  const [, number = "", word] = /^(\d+)\s*(?:\((.*)\))?$/.exec(field("Algorithm") ?? "") ?? [];
+  const [, name] = /^K(.+)\.\+\d{3}\+\d{5}\.private$/.exec(basename(file)) ?? [];
+  return { name, algorithm: word ?? algorithmNumbers[number] ?? number, secret: field("Key") };
+}
+
+/** As BIND and ldns number HMACs in KEY records and private key files. */
+const algorithmNumbers: Readonly<Record<string, string>> = {
+  157: "hmac-md5",
+  158: "hmac-sha1",
+  159: "hmac-sha256",
+  161: "hmac-sha1",
+  162: "hmac-sha224",
+  163: "hmac-sha256",
+  164: "hmac-sha384",
+  165: "hmac-sha512",
+};
+
+/** The `key:` sections of Knot (`keymgr -t`), where each key begins with `- id:`, and of NSD, one per key with `name:`. */
+function yamlKeys(text: string): readonly WrittenKey[] {
+  const keys: Record<string, string>[] = [];
+  let inKeys = false;
+  for (const line of text.split("\n")) {
+    const [, item, field = "", raw = ""] = /^\s*(-\s+)?([\w-]+):\s*(.*?)\s*$/.exec(line) ?? [];
+    const value = /^"([^"]*)"|^[^\s#]+/.exec(raw);
+    if (field !== "" && value === null) inKeys = field === "key";
+    if (inKeys && (field === "key" || item !== undefined)) keys.push({});
+    const [word = "", quoted] = value ?? [];
+    if (inKeys) Object.assign(keys.at(-1) ?? {}, { [field]: quoted ?? word });
+  }
+  const named = keys.filter(({ id, name }) => id !== undefined || name !== undefined);
+  return named.map(({ id, name, algorithm, secret }) => ({ name: id ?? name, algorithm, secret }));
+}
+
+/** The key named `wanted`, or the only one. A key file without a name takes the wanted one. */
+function choose(
+  keys: readonly WrittenKey[],
+  source: string,
+  wanted: string | undefined,
+): WrittenKey {
+  const [only, second] = keys;
+  if (only !== undefined && only.name === undefined && second === undefined) {
+    return { ...only, name: wanted };
+  }
   const named = keys.filter(
-    ({ name }) => wanted === undefined || plainName(name) === plainName(wanted),
+    ({ name = "" }) => wanted === undefined || plainName(name) === plainName(wanted),
   );
   const [key, ...more] = named;
-  if (key === undefined && wanted !== undefined && keys.length > 0) {
-    const names = keys.map(({ name }) => name).join(", ");
-    throw wrong(`There is no key ${wanted} in ${source}, only ${names}.`, "Fix tsigKeyName.");
-  }
+  const names = keys.map(({ name }) => name).join(", ");
   if (more.length > 0) {
-    const names = named.map(({ name }) => name).join(", ");
     throw wrong(`There are several keys in ${source}: ${names}.`, "Choose one with tsigKeyName.");
   }
-  if (key?.secret === undefined) throw unreadable(source);
-  return makeKey(key.name, key.algorithm, key.secret, source);
+  if (key === undefined && names !== "") {
+    throw wrong(`There is no key ${wanted} in ${source}, only ${names}.`, "Fix tsigKeyName.");
+  }
+  if (key === undefined) throw unreadable(source);
+  return key;
 }
 
 function makeKey(
@@ -128,7 +204,7 @@ const spell =
 function unreadable(source: string): Problem {
   return wrong(
     `There is no TSIG key in ${source}.`,
-    'Use the output of tsig-keygen, key "name" { algorithm hmac-sha256; secret "…"; };, or ALGORITHM:NAME:SECRET.',
+    "Use a key file of tsig-keygen, dnssec-keygen, Knot or NSD, or ALGORITHM:NAME:SECRET. For a K*.private file with another name, set tsigKeyName.",
   );
 }
 
