@@ -31,7 +31,7 @@ it("two processes that register the same name get the same account", async () =>
   );
   const [first, second] = await Promise.all(adding);
   expect(first).toEqual(second);
-  expect(await stateAccounts(state).find("example.test")).toEqual(first);
+  expect(await stateAccounts(state).find("example.test", "")).toEqual(first);
   expect(await stateAccounts(state).add("example.test", account("late"))).toEqual(first);
 });
 

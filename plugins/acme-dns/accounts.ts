@@ -51,8 +51,11 @@ export function targetOf({ fulldomain, subdomain }: Account): string {
 export interface Accounts {
   /** For messages. */
   readonly place: string;
-  /** The account of a name without `*.`; undefined if there is none. Rejects with a Problem if it cannot be read. */
-  find(name: string): Promise<Account | undefined>;
+  /**
+   * The account to which the CNAME of a name leads, whatever its key, else the account saved for the name; undefined if there
+   * is none. Rejects with a Problem if it cannot be read.
+   */
+  find(name: string, cnameTarget: string): Promise<Account | undefined>;
   /** Rejects with a Problem if `add` would: called before an account is registered. */
   assertWritable(): Promise<void>;
   /** Saves the account of a name and returns it, or the one that another process saved first. */
@@ -107,9 +110,12 @@ function accountsIn(place: string, storage: Storage): Accounts {
   let adding: Promise<unknown> = Promise.resolve();
   const lookUp = async (name: string) => {
     const records = await storage.read();
-    const account = Object.hasOwn(records, name) ? accountFrom(records[name]) : undefined;
-    if (account === undefined && Object.hasOwn(records, name))
-      throw accountsDamaged(place, `the entry for ${name} is not an account`);
+    const keys = Object.keys(records).filter((key) => nameOfKey(key) === name);
+    // The exact key first, so that it does not matter what other tools add.
+    const [key] = keys.toSorted((a, b) => Number(b === name) - Number(a === name));
+    const account = key === undefined ? undefined : accountFrom(records[key]);
+    if (account === undefined && key !== undefined)
+      throw accountsDamaged(place, `the entry for ${key} is not an account`);
     return { records, account };
   };
   const save = async (name: string, account: Account) => {
@@ -126,7 +132,14 @@ function accountsIn(place: string, storage: Storage): Accounts {
   };
   return {
     place,
-    find: async (name) => (await lookUp(name)).account,
+    async find(name, cnameTarget) {
+      const records = Object.values(await storage.read());
+      const accounts = records.flatMap((record) => accountFrom(record) ?? []);
+      const delegated = accounts.find(
+        (account) => account.fulldomain !== undefined && isTarget(account, cnameTarget),
+      );
+      return delegated ?? (await lookUp(name)).account;
+    },
     assertWritable: () => storage.probe(),
     add(name, account) {
       const add = () => save(name, account);
@@ -135,6 +148,13 @@ function accountsIn(place: string, storage: Storage): Accounts {
       return added;
     },
   };
+}
+
+/** Other tools use the wildcard, the record name, upper case or a final dot as key. */
+function nameOfKey(key: string): string {
+  return plainName(key)
+    .replace(/^_acme-challenge\./, "")
+    .replace(/^\*\./, "");
 }
 
 /** As lego writes it. */
@@ -153,7 +173,7 @@ async function readRecords(path: string, warn: () => void): Promise<Records> {
   try {
     const { mode } = await stat(path);
     if ((mode & 0o077) !== 0) warn();
-    text = await readFile(path, "utf8");
+    text = (await readFile(path, "utf8")).replace(/^\uFEFF/, "");
   } catch (error) {
     if (codeOf(error) === "ENOENT") return {};
     throw accountsUnusable("read", path, error);

@@ -216,6 +216,42 @@ describe("the acme-dns accounts file", () => {
     expect((await readdir(folder.path)).toSorted()).toEqual(["accounts.json", "link.json"]);
   });
 
+  it.each([
+    ["example.com"],
+    ["*.example.com"],
+    ["_acme-challenge.example.com"],
+    ["Example.COM."],
+    ["_acme-challenge.Example.com."],
+    ["example"],
+  ])("keyed %s has the account to which the CNAME leads", async (key) => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, "accounts.json");
+    const [other, theirs] = [fake.register(), fake.register()];
+    const text = `\uFEFF${JSON.stringify({ "other.example": other, [key]: { ...theirs, allowfrom: null } })}`;
+    await writeFile(path, text, { mode: 0o600 });
+    const given = await solver({ storage: path, server: fake.url });
+    await given.preflight?.([target("example.com", theirs.fulldomain)], call);
+    const challenge = challengeFor("dns-01", "example.com", { recordName: theirs.fulldomain });
+    await given.present(challenge, call);
+    expect(fake.values(theirs.fulldomain)).toEqual([challenge.recordValue]);
+    expect(fake.requests.filter(({ what }) => what === "POST /register")).toEqual([]);
+    expect(await readFile(path, "utf8")).toBe(text);
+  });
+
+  it.each(["*.example.com", "_acme-challenge.example.com", "Example.COM."])(
+    "keyed %s has the account of the name while there is no CNAME",
+    async (key) => {
+      await using folder = await temporaryFolder();
+      const path = join(folder.path, "accounts.json");
+      const theirs = fake.register();
+      await writeFile(path, JSON.stringify({ [key]: theirs }), { mode: 0o600 });
+      const given = await solver({ storage: path, server: fake.url });
+      const problem = await problemOf(given.preflight?.([target("example.com")], call));
+      expect(problem.hint).toContain(`_acme-challenge.example.com. CNAME ${theirs.fulldomain}.`);
+      expect(fake.requests.filter(({ what }) => what === "POST /register")).toEqual([]);
+    },
+  );
+
   it("is created if missing; without server_url, as for cert-manager, the option server applies", async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, "accounts.json");

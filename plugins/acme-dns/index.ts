@@ -100,13 +100,14 @@ interface Delegation {
 
 function acmeDnsSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
   const { accounts, fixed } = settings;
-  const accountOf = async (name: string) => fixed ?? (await accounts.find(name));
+  const accountOf = async ({ identifier, recordName = "" }: Target) =>
+    fixed ?? (await accounts.find(identifier.value, recordName));
   const { publish, release } = publisher(settings);
   const presentAll = async (challenges: readonly Dns01Challenge[], { signal }: Call) => {
     signal.throwIfAborted();
     const delegations: (Delegation & { value: string })[] = [];
     for (const target of challenges) {
-      const account = await accountOf(target.identifier.value);
+      const account = await accountOf(target);
       if (account === undefined)
         throw errors.accountMissing(target.identifier.value, accounts.place);
       delegations.push({ target, account, value: target.recordValue });
@@ -119,8 +120,8 @@ function acmeDnsSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
     async preflight(targets, { signal }) {
       const delegations: Delegation[] = [];
       for (const target of targets) {
-        const name = target.identifier.value;
-        const account = (await accountOf(name)) ?? (await register(name, settings, signal));
+        const account =
+          (await accountOf(target)) ?? (await register(target.identifier.value, settings, signal));
         delegations.push({ target, account });
       }
       checkCapacity(delegations);
