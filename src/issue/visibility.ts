@@ -9,7 +9,7 @@ import { selfCheckHttp, type Unseen } from "./self-check.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
-const dnsWaiting = { timeout: 120_000, interval: 2_000, settle: 0 } as const;
+const dnsWaiting = { timeout: 120_000, interval: 2_000 } as const;
 
 export interface Seen {
   readonly failures: ReadonlyMap<PendingChallenge, unknown>;
@@ -58,23 +58,29 @@ async function waitForTxt(
     log.info(`waiting ${seconds(setting.wait)} for ${challenge.recordName} without looking`);
     return clock.sleep(setting.wait, signal);
   }
-  const {
-    timeout = dnsWaiting.timeout,
-    interval = dnsWaiting.interval,
-    settle = dnsWaiting.settle,
-  } = setting;
-  const deadline = clock.now().getTime() + timeout;
+  await lookUntilVisible(item, challenge, tools);
+  log.info(`${challenge.recordName} shows the value at every server asked`);
+  if (setting.settle !== undefined && setting.settle > 0) await clock.sleep(setting.settle, signal);
+}
+
+async function lookUntilVisible(
+  item: Presented,
+  challenge: Dns01Challenge,
+  tools: IssueTools,
+): Promise<void> {
+  const { clock, signal } = tools;
+  const { timeout = dnsWaiting.timeout, interval = dnsWaiting.interval } =
+    item.challenge.solver.setting.dns ?? {};
+  const deadline = clock.monotonic() + timeout;
   for (;;) {
     const look = await lookOnce(item, challenge, tools);
-    if (look?.visible === true) break;
+    if (look?.visible === true) return;
     const final = look?.answers.some((answer) => answer.final && !answer.visible) === true;
-    if (final || clock.now().getTime() + interval > deadline) {
+    if (final || clock.monotonic() + interval > deadline) {
       throw notVisible(item, challenge, look, final ? 0 : timeout);
     }
     await clock.sleep(interval, signal);
   }
-  log.info(`${challenge.recordName} shows the value at every server asked`);
-  if (settle > 0) await clock.sleep(settle, signal);
 }
 
 /** The provider's own word first, then the DNS; undefined while the provider says that it is not done. */

@@ -1,9 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { saveFailure } from "../../src/issue/attempt.ts";
+import { Problem } from "../../src/problem.ts";
 import type { CertificateRecord } from "../../src/state/store.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
+import { requestFor, toolsOf } from "./world.ts";
 
 async function lastAttempt({ state }: Issuing, name: string) {
   const file = join(state, "certificates", name, "certificate.json");
@@ -111,4 +114,31 @@ test("a secret that a solver's script has printed is not kept", async () => {
   );
   expect(kept).toContain("token is ***");
   expect(kept).not.toContain(secret);
+});
+
+const never = [2, 3, 8, 9, 129, 130, 143] as const;
+
+test.each(never)(
+  "a failure with exit code %i, which the CA had no part in, does not count for the back-off",
+  async (exitCode) => {
+    const tools = await toolsOf();
+    const request = requestFor(["a.example.test"]);
+    await tools.store.certificates.saveRequest(request);
+    await saveFailure(request, new Problem("solver", { detail: "no", exitCode }), tools);
+    const status = (await tools.store.certificates.read(request.name))?.status;
+    expect(status).toMatchObject({ failures: 0, lastAttempt: { outcome: "failed" } });
+    expect(status?.retryAt).toBeUndefined();
+  },
+);
+
+test("a failure that the CA had a part in counts for the back-off", async () => {
+  const tools = await toolsOf();
+  const request = requestFor(["a.example.test"]);
+  await tools.store.certificates.saveRequest(request);
+  await saveFailure(request, new Problem("network", { detail: "no" }), tools);
+  expect((await tools.store.certificates.read(request.name))?.status).toMatchObject({
+    failures: 1,
+    retryReason: "backoff",
+    retryAt: new Date(tools.record.startedAt.getTime() + 60_000).toISOString(),
+  });
 });

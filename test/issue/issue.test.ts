@@ -72,6 +72,27 @@ describe("issuing", () => {
     expect(it.server.requests).toHaveLength(before);
   });
 
+  test("replaces a certificate that was revoked, and keeps one whose predecessor was", async () => {
+    const it = await world();
+    const request = it.requestFor([name]);
+    const { held } = await it.issue(request);
+    const revoke = async (fingerprint: string) =>
+      it.store.certificates.updateStatus(name, (status) => ({
+        ...status,
+        revoked: { fingerprint, reason: "superseded", at: it.tools.clock.now().toISOString() },
+      }));
+    await revoke("of-another-one");
+    expect((await it.issue(request)).issued).toBe(false);
+    await revoke(held.meta.fingerprint);
+    expect((await it.issue(request)).issued).toBe(true);
+  });
+
+  test("accepts a certificate that begins in the future by a clock that is slow", async () => {
+    const it = await world();
+    it.tools.clock.set(new Date(it.tools.clock.now().getTime() - 3 * day));
+    expect((await it.issue(it.requestFor([name]))).issued).toBe(true);
+  });
+
   test("takes the user's own CSR, and keeps no key", async () => {
     const it = await world();
     const pem = await createPrivateKey("ec256");

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { AccountSession, Authorization } from "../../src/acme/acme.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { openJournal } from "../../src/issue/journal.ts";
+import { cleanUp, present } from "../../src/issue/present.ts";
 import { solve as solveAll } from "../../src/issue/solve.ts";
 import type { OpenSolver } from "../../src/solvers/open.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
@@ -337,6 +338,34 @@ describe("solving challenges", () => {
     ]);
     expect(story).toContain("cf cleans a.example.com with out there, aborted: false");
     expect(await left()).toEqual([]);
+  });
+
+  test.each([
+    ["10 seconds after Ctrl-C", true, 10_000],
+    ["30 seconds otherwise", false, 30_000],
+  ])("a clean-up that hangs is given up after %s", async (_, stopped, limit) => {
+    const stop = new AbortController();
+    const { tools, journal } = await scene([], { signal: stop.signal });
+    const hanging = solverOf("cf", {
+      cleanup: (_, __, { signal }) =>
+        new Promise((_, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+    });
+    await present(pendingFor("example.com", hanging), journal, tools);
+    if (stopped) stop.abort(new Error("Ctrl-C"));
+    vi.useFakeTimers();
+    try {
+      let ended = false;
+      const cleaning = cleanUp(journal, tools).then(() => (ended = true));
+      await vi.advanceTimersByTimeAsync(limit - 1);
+      expect(ended).toBe(false);
+      await vi.advanceTimersByTimeAsync(1);
+      await cleaning;
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(heard(tools, "warn")).toEqual([expect.stringContaining("it did not end in time")]);
   });
 
   test("an interruption while the CA validates cleans up too", async () => {

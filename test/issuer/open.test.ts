@@ -1,0 +1,36 @@
+import { expect, onTestFinished, test } from "vitest";
+import type { DnsSetting } from "../../src/certificate.ts";
+import { openTools } from "../../src/issuer/open.ts";
+import { contextOf } from "../support/context.ts";
+import { requestFor, temporaryStore } from "../issue/world.ts";
+
+async function open() {
+  const { issuer } = requestFor(["example.com"]);
+  const tools = await openTools(issuer, [], contextOf(), { store: await temporaryStore() });
+  onTestFinished(() => tools.close());
+  return tools;
+}
+
+test.each([
+  ["resolvers", { resolvers: ["192.0.2.1"] }],
+  ["authoritative servers", { authoritative: false }],
+  ["the port of authoritative servers", { authoritativePort: 5353 }],
+  ["a look at the resolvers", { recursive: true }],
+] satisfies [string, DnsSetting][])(
+  "the DNS of a run differs by %s, and is the same for equal settings",
+  async (_, setting) => {
+    const { dns } = await open();
+    expect(dns(setting)).not.toBe(dns({}));
+    expect(dns({ ...setting, timeout: 1 })).toBe(dns(setting));
+  },
+);
+
+test("a solver looks for zones by the DNS setting of its own certificate, not by the first one's", async () => {
+  const { solvers } = await open();
+  const exec = { name: "exec", use: "exec", options: { command: "/bin/true" } };
+  const one = await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.1"] } });
+  const same = await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.1"], timeout: 1 } });
+  const other = await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.2"] } });
+  expect(same).toBe(one);
+  expect(other).not.toBe(one);
+});
