@@ -16,7 +16,7 @@ async function create(store: Store, id = "thumb_print-1", at = directory) {
   return store.accounts.create({ id, directory: at, key: await newKey(), contact });
 }
 
-test("an account is on disk with its key before the CA knows it, and keeps what is learned later", async () => {
+test("an account has a folder with its key, mode 0600, and its record", async () => {
   const { store, root } = await openStore();
   const made = await create(store);
   expect(made.where).toBe(join(root, "accounts/acme.example.org_directory/thumb_print-1"));
@@ -34,20 +34,7 @@ test("an account is on disk with its key before the CA knows it, and keeps what 
   });
 });
 
-test("two changes at once are both kept", async () => {
-  const { store } = await openStore();
-  const made = await create(store);
-  await Promise.all([
-    store.accounts.update(made, { url: "https://acme.example.org/acct/1" }),
-    store.accounts.update(made, { contact: [] }),
-    store.accounts.update(made, { status: "valid" }),
-  ]);
-  expect(await store.accounts.list()).toEqual([
-    { ...made, url: "https://acme.example.org/acct/1", contact: [], status: "valid" },
-  ]);
-});
-
-test("directories that differ only a little do not share accounts", async () => {
+test("accounts of similar directory URLs are in folders of their own", async () => {
   const { store, root } = await openStore();
   const directories = [
     directory,
@@ -63,10 +50,6 @@ test("directories that differ only a little do not share accounts", async () => 
     "local",
   ];
   for (const [index, each] of directories.entries()) await create(store, `id${index}`, each);
-  for (const [index, each] of directories.entries()) {
-    const ids = (await store.accounts.ofDirectory(each)).map((account) => account.id);
-    expect(ids, each).toEqual([`id${index}`]);
-  }
   const folders = await readdir(join(root, "accounts"));
   expect(folders).toHaveLength(directories.length);
   expect(folders).toContain("acme.example.org_directory");
@@ -75,49 +58,10 @@ test("directories that differ only a little do not share accounts", async () => 
   expect(await store.accounts.list()).toHaveLength(directories.length);
 });
 
-test("of several accounts the usable one comes first", async () => {
-  const { store } = await openStore();
-  const gone = await create(store, "a");
-  await store.accounts.update(gone, {
-    url: "https://acme.example.org/acct/1",
-    status: "deactivated",
-  });
-  await create(store, "b");
-  const usable = await create(store, "c");
-  await store.accounts.update(usable, { url: "https://acme.example.org/acct/2", status: "valid" });
-
-  const found = await store.accounts.ofDirectory(directory);
-  expect(found.map((account) => account.id)).toEqual(["c", "b", "a"]);
-});
-
-test("of several usable accounts the one that was chosen last comes first", async () => {
-  const { store } = await openStore();
-  for (const id of ["a", "b", "c"]) {
-    const made = await create(store, id);
-    await store.accounts.update(made, { url: `https://acme.example.org/acct/${id}` });
-  }
-  const ids = async () => (await store.accounts.ofDirectory(directory)).map(({ id }) => id);
-  const choose = async (id: string, chosenAt: string) => {
-    const found = (await store.accounts.ofDirectory(directory)).find((one) => one.id === id);
-    if (found !== undefined) await store.accounts.update(found, { chosenAt });
-  };
-  await choose("c", "2026-01-02T00:00:00.000Z");
-  expect((await ids())[0]).toBe("c");
-  await choose("b", "2026-01-03T00:00:00.000Z");
-  expect((await ids()).slice(0, 2)).toEqual(["b", "c"]);
-});
-
-test("making an account that is there changes nothing", async () => {
-  const { store } = await openStore();
-  const made = await create(store);
-  const again = await create(store);
-  expect(again).toEqual(made);
-});
-
 test.each([
   ["an empty key", "key.pem", ""],
   [
-    "a key that is no key",
+    "a key file without a key",
     "key.pem",
     "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
   ],
@@ -125,7 +69,7 @@ test.each([
   ["a record of NUL bytes", "account.json", "\0".repeat(300)],
   ["a record that lacks its directory", "account.json", '{"version":1,"id":"x"}'],
 ])(
-  "%s is moved aside, and no other account ever takes its place silently",
+  "%s is moved aside, and the account stays a Problem until it is repaired",
   async (_, file, text) => {
     const { store } = await openStore();
     const { where: path } = await create(store);
@@ -147,7 +91,7 @@ test.each([
   },
 );
 
-test("importing the lost key again mends the account", async () => {
+test("importing the lost key again repairs the account", async () => {
   const { store } = await openStore();
   const made = await create(store);
   await rm(join(made.where, "key.pem"));
@@ -157,29 +101,7 @@ test("importing the lost key again mends the account", async () => {
   expect(await store.accounts.create({ id, directory, key, contact })).toEqual(made);
 });
 
-test("a rollover has two phases, and neither loses a key", async () => {
-  const { store } = await openStore();
-  const made = await create(store);
-  const [nextKey, third] = [await newKey(), await newKey()];
-
-  const begun = await store.accounts.beginRollover(made, nextKey);
-  expect(begun).toEqual({ ...made, nextKey });
-  expect(await store.accounts.beginRollover(made, nextKey)).toEqual(begun);
-  await expect(store.accounts.beginRollover(made, third)).rejects.toThrow(
-    /rollover of this account is unfinished/,
-  );
-  expect(await store.accounts.list()).toEqual([begun]);
-
-  const finished = await store.accounts.finishRollover(begun);
-  expect(finished).toEqual({ ...made, key: nextKey });
-  expect(await store.accounts.finishRollover(begun)).toEqual(finished);
-  expect((await readdir(made.where)).toSorted()).toEqual(["account.json", "key.pem"]);
-
-  const again = await store.accounts.beginRollover(finished, third);
-  expect(await store.accounts.abandonRollover(again)).toEqual(finished);
-});
-
-test("no id leaves the accounts' folder", async () => {
+test("an id that could leave the folder of the accounts is rejected", async () => {
   const { store, root } = await openStore();
   for (const id of ["", "..", "../x", "a/b", ".hidden"]) {
     await expect(create(store, id)).rejects.toThrow(TypeError);

@@ -21,7 +21,7 @@ import { never, openAt, openStore, tree } from "./state.ts";
 const lockOf = (name: string) => `certificate:${name}`;
 const atOnce = { wait: 0, signal: never };
 
-test("opening and reading make nothing on disk", async () => {
+test("opening and reading create nothing on disk", async () => {
   const { store, root } = await openStore();
 
   expect(await store.certificates.names()).toEqual([]);
@@ -35,7 +35,7 @@ test("opening and reading make nothing on disk", async () => {
   await expect(stat(root)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
-test("a commit makes key, certificate and chain readable through one relative link", async () => {
+test("a committed version is the target of one relative link", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);
   await store.certificates.saveRequest(requestOf("shop"));
@@ -78,25 +78,7 @@ test("a commit makes key, certificate and chain readable through one relative li
   ]);
 });
 
-test("a certificate for the user's own CSR is held without a key", async () => {
-  const { store } = await openStore();
-  const lock = await store.lock(lockOf("shop"), atOnce);
-  await store.certificates.saveRequest({ ...requestOf("shop"), csr: "-----BEGIN" });
-  const { certificate, chain, meta } = await newVersion("01");
-  await store.certificates.commit(
-    "shop",
-    { certificate, chain, meta: { ...meta, keyType: "csr" } },
-    lock,
-  );
-
-  const found = await store.certificates.read("shop");
-  expect(found?.held?.version).toBe(1);
-  expect((await store.certificates.files("shop"))?.privateKey).toBeUndefined();
-  expect(await store.certificates.readPrivateKey("shop")).toBeUndefined();
-  await lock.release();
-});
-
-test("the last five versions are kept, and numbers only grow", async () => {
+test("the last five versions are kept, and a version that an administrator chose by hand is not overwritten", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);
   for (let n = 1; n <= 7; n++) {
@@ -115,7 +97,7 @@ test("the last five versions are kept, and numbers only grow", async () => {
   await lock.release();
 });
 
-test("a commit whose lock was lost changes nothing and leaves nothing", async () => {
+test("a commit without its lock leaves no files behind", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);
   await store.certificates.commit("shop", await newVersion("01"), lock);
@@ -129,7 +111,7 @@ test("a commit whose lock was lost changes nothing and leaves nothing", async ()
   expect(await readlink(join(root, "certificates/shop/current"))).toBe("versions/1");
 });
 
-test("what dead runs left behind is gone after the next commit", async () => {
+test("the next commit removes temporary files of killed runs", async () => {
   const { store, root } = await openStore();
   const folder = join(root, "certificates/shop");
   await mkdir(join(folder, "versions/.tmp-00"), { recursive: true, mode: 0o700 });
@@ -147,7 +129,7 @@ test("what dead runs left behind is gone after the next commit", async () => {
   expect(await readdir(join(folder, "versions"))).toEqual(["1"]);
 });
 
-test("names become folders that cannot leave the state, and two names never share one", async () => {
+test("certificate names cannot leave the state folder, and two names do not share a folder", async () => {
   const { store, root } = await openStore();
   const long = `*.${"a".repeat(63)}.${"b".repeat(63)}.${"c".repeat(63)}.example.com`;
   for (const name of ["*.example.com", "2001:db8::1", "::1", "Shop_1", long]) {
@@ -186,30 +168,7 @@ test("names become folders that cannot leave the state, and two names never shar
   expect(await readdir(join(root, ".."))).toEqual(["state"]);
 });
 
-test("a status is remembered before the request is, and survives it", async () => {
-  const { store } = await openStore();
-  await store.certificates.updateStatus("shop", (status) => ({ ...status, failures: 3 }));
-  expect(await store.certificates.read("shop")).toBeUndefined();
-  expect(await store.certificates.names()).toEqual([]);
-
-  await store.certificates.saveRequest(requestOf("shop"));
-  expect((await store.certificates.read("shop"))?.status).toEqual({ failures: 3 });
-});
-
-test("thirty status changes at once all count", async () => {
-  const { store, root } = await openStore();
-  const other = openAt(root).store;
-  const changes = Array.from({ length: 30 }, (_, index) =>
-    (index % 2 === 0 ? store : other).certificates.updateStatus("shop", (status) => ({
-      ...status,
-      failures: status.failures + 1,
-    })),
-  );
-  const counts = (await Promise.all(changes)).map((status) => status.failures);
-  expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
-});
-
-test("a broken record stays a Problem until somebody decides", async () => {
+test("a broken record is moved aside and stays a Problem until it is removed", async () => {
   const { store, root } = await openStore();
   await store.certificates.saveRequest(requestOf("shop"));
   const folder = join(root, "certificates/shop");
@@ -228,7 +187,7 @@ test("a broken record stays a Problem until somebody decides", async () => {
   expect(await store.certificates.read("shop")).toBeUndefined();
 });
 
-test("a record of a newer acmectl is refused, and left as it is", async () => {
+test("a record of a newer acmectl is refused and not changed", async () => {
   const { store, root } = await openStore();
   await store.certificates.saveRequest(requestOf("shop"));
   const path = join(root, "certificates/shop/certificate.json");
@@ -239,7 +198,7 @@ test("a record of a newer acmectl is refused, and left as it is", async () => {
   expect(await readFile(path, "utf8")).toBe(newer);
 });
 
-test("a version with an empty key counts as not held, and its key is moved aside loudly", async () => {
+test("a version with an empty key does not count as held, and its key is moved aside with a message", async () => {
   const { store, root, warnings } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);
   await store.certificates.saveRequest(requestOf("shop"));
@@ -254,7 +213,7 @@ test("a version with an empty key counts as not held, and its key is moved aside
   await lock.release();
 });
 
-test("a state folder that was copied without its links is refused with the way to mend it", async () => {
+test("a state folder copied without its links is refused with a hint", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);
   await store.certificates.saveRequest(requestOf("shop"));
@@ -273,7 +232,7 @@ test("a state folder that was copied without its links is refused with the way t
   await lock.release();
 });
 
-test("a removed certificate is gone with its keys, and may be removed again", async () => {
+test("a removed certificate leaves no key on disk", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);
   await store.certificates.saveRequest(requestOf("shop"));
@@ -287,7 +246,7 @@ test("a removed certificate is gone with its keys, and may be removed again", as
   expect((await lstat(root)).mode & 0o777).toBe(0o700);
 });
 
-test("what is held without a record of what is wanted is a Problem, and no empty place", async () => {
+test("a certificate without its record is a Problem", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);
   await store.certificates.saveRequest(requestOf("shop"));

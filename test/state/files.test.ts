@@ -50,7 +50,7 @@ test.each(["0777", "0000", "0077"])(
   },
 );
 
-test("a symbolic link in a temporary file's place is never written through", async () => {
+test("a symbolic link in place of a temporary file is not followed", async () => {
   const folder = await temporaryFolder();
   const victim = join(folder, "victim");
   await writeFile(victim, "untouched");
@@ -75,7 +75,7 @@ test("the probe for a writable folder leaves nothing behind", async () => {
   expect(await readdir(root)).toEqual([]);
 });
 
-test("a state folder that cannot be made names the path and the way out", async () => {
+test("a state folder that cannot be created is a Problem with its path and a remedy", async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, "file"), "");
   const { store } = openAt(join(folder, "file/state"));
@@ -87,7 +87,7 @@ test("a state folder that cannot be made names the path and the way out", async 
   expect(await store.certificates.names()).toEqual([]);
 });
 
-test("a folder for keys that belongs to somebody else, or is open to all, is refused", async ({
+test("a folder with keys that belongs to another user or is writable by all is refused", async ({
   skip,
 }) => {
   const { root } = await openStore();
@@ -108,7 +108,7 @@ test("a folder for keys that belongs to somebody else, or is open to all, is ref
   await expect(openAt(root).store.accounts.list()).rejects.toThrow(/belongs to user id 12345/);
 });
 
-test("a full disk is a Problem that says so, and what was held stays", async ({ skip }) => {
+test("a full disk is a Problem, and the held certificate stays", async ({ skip }) => {
   const folder = await temporaryFolder();
   try {
     execFileSync("sh", ["-c", 'mount -t tmpfs -o size=64k tmpfs "$0"', folder], { stdio: "pipe" });

@@ -1,16 +1,27 @@
-import { lutimes, mkdir, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import {
+  lutimes,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 
 import type { Clock } from "../../src/clock.ts";
+import { testClock as settableClock } from "../support/clock.ts";
 import { newVersion } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
 
 const name = "certificate:shop";
 const atOnce = { wait: 0, signal: never };
 
-/** Time that passes only while somebody sleeps. */
+/** Time that passes only in sleep. */
 function testClock(): Clock & { pass(milliseconds: number): void } {
   let now = Date.parse("2026-03-01T00:00:00Z");
   return {
@@ -27,61 +38,7 @@ function testClock(): Clock & { pass(milliseconds: number): void } {
   };
 }
 
-test("a second lock of one name in the same process waits for the first", async () => {
-  const { store, root } = await openStore();
-  const first = await store.lock(name, atOnce);
-  await expect(openAt(root).store.lock(name, atOnce)).rejects.toMatchObject({ exitCode: 8 });
-
-  const order: string[] = [];
-  const second = store.lock(name, {
-    wait: 10_000,
-    signal: never,
-    onWait: () => {
-      order.push("waits");
-      void first.release();
-    },
-  });
-  await (await second).assertHeld();
-  expect(order).toEqual(["waits"]);
-  await (await second).release();
-  await (await second).release();
-  expect(await readdir(join(root, "locks"))).toEqual([]);
-});
-
-test("different names do not wait for each other, however alike they look", async () => {
-  const { store } = await openStore();
-  const names = [
-    "account:https://a.example/x",
-    "account:https://a.example/x/",
-    "a_b",
-    "a:b",
-    "a/b",
-    "A:b",
-  ];
-  const locks = await Promise.all(names.map((each) => store.lock(each, atOnce)));
-  await Promise.all(locks.map((lock) => lock.assertHeld()));
-  await Promise.all(locks.map((lock) => lock.release()));
-});
-
-test("waiting ends with a Problem when its time is over, and with the reason when it is aborted", async () => {
-  const clock = testClock();
-  const { store } = await openStore(clock);
-  const lock = await store.lock(name, atOnce);
-  // An hour without a heartbeat: this process knows that it lives itself.
-  clock.pass(3_600_000);
-  await expect(store.lock(name, { wait: 120_000, signal: never })).rejects.toThrow(/Waited 120 s/);
-  const controller = new AbortController();
-  const waiting = store.lock(name, {
-    wait: 60_000,
-    signal: controller.signal,
-    onWait: () => controller.abort(new Error("Ctrl-C")),
-  });
-  await expect(waiting).rejects.toThrow("Ctrl-C");
-  await lock.assertHeld();
-  await lock.release();
-});
-
-test("a holder on another host keeps its lock while it beats, and loses it after a minute of silence", async () => {
+test("a holder on another host keeps its lock with a heartbeat, and loses it after a minute without", async () => {
   const clock = testClock();
   const { store, root } = await openStore(clock);
   const path = await planted(store, root, { host: "elsewhere" });
@@ -93,7 +50,7 @@ test("a holder on another host keeps its lock while it beats, and loses it after
   await (await store.lock(name, atOnce)).release();
 });
 
-test("a holder in another container is not judged by its process id", async () => {
+test("the process id of a holder in another container is ignored", async () => {
   const clock = testClock();
   const { store, root } = await openStore(clock);
   const path = await planted(store, root, { pidNamespace: "pid:[1]", pid: 999_999_999 });
@@ -101,13 +58,13 @@ test("a holder in another container is not judged by its process id", async () =
   await expect(store.lock(name, atOnce)).rejects.toMatchObject({ exitCode: 8 });
 });
 
-test("a process id that was given out again does not keep a lock", async () => {
+test("a reused process id does not keep a lock", async () => {
   const { store, root } = await openStore();
   await planted(store, root, { startTime: "1" });
   await (await store.lock(name, atOnce)).release();
 });
 
-test("something broken in a lock's place is given two seconds, then replaced", async () => {
+test("a broken lock file is replaced after two seconds", async () => {
   const clock = testClock();
   const { store, root } = await openStore(clock);
   await mkdir(join(root, "locks"), { recursive: true, mode: 0o700 });
@@ -122,7 +79,7 @@ test("something broken in a lock's place is given two seconds, then replaced", a
   }
 });
 
-test("a holder that lost its lock to another notices before it commits, and leaves the other's lock alone", async () => {
+test("a run that lost its lock does not commit and does not release the new holder's lock", async () => {
   const { store, root } = await openStore();
   const lost = await store.lock(name, atOnce);
   await store.certificates.commit("shop", await newVersion("01"), lost);
@@ -141,7 +98,7 @@ test("a holder that lost its lock to another notices before it commits, and leav
   expect(await readlink(path)).toBe(theirs);
 });
 
-test("many in one process take turns over the lock of a dead one", async () => {
+test("ten runs in one process take the lock of a killed run one after the other", async () => {
   const { store, root } = await openStore();
   await planted(store, root, { startTime: "1" });
   let holders = 0;
@@ -159,7 +116,7 @@ test("many in one process take turns over the lock of a dead one", async () => {
   expect(await readdir(join(root, "locks"))).toEqual([]);
 });
 
-test("a claim that its maker could not finish does not keep a dead holder's lock", async () => {
+test("an unfinished claim does not keep the lock of a killed run", async () => {
   const { store, root } = await openStore();
   const path = await planted(store, root, { startTime: "1" });
   const holder = JSON.parse(await readlink(path));
@@ -169,6 +126,45 @@ test("a claim that its maker could not finish does not keep a dead holder's lock
   await (await store.lock(name, atOnce)).release();
   expect(await readdir(join(root, "locks"))).toEqual([]);
 });
+
+test("a living process keeps its lock when the clock is set ahead or back", async () => {
+  const clock = settableClock();
+  const { store, root } = await openStore(clock);
+  const child = spawn("sleep", ["60"]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const startTime = await startTimeOf(child.pid ?? 0);
+  const path = await planted(store, root, { pid: child.pid, startTime });
+  await lutimes(path, clock.now(), clock.now());
+  for (const jump of [86_400_000, -2 * 86_400_000]) {
+    clock.set(new Date(clock.now().getTime() + jump));
+    await expect(store.lock(name, atOnce)).rejects.toMatchObject({ exitCode: 8 });
+  }
+
+  // A stopped process cannot renew its certificates: it loses the lock after a minute.
+  child.kill("SIGSTOP");
+  await (await store.lock(name, atOnce)).release();
+  child.kill("SIGKILL");
+});
+
+test("a holder on another host keeps its lock when the clocks of the hosts differ", async () => {
+  const clock = settableClock();
+  const { store, root } = await openStore(clock);
+  const path = await planted(store, root, { host: "elsewhere" });
+  let beats = 0;
+  const behind = () => new Date(clock.now().getTime() - 86_400_000 + beats++ * 1000);
+  await lutimes(path, behind(), behind());
+  const { sleep } = clock;
+  clock.sleep = async (milliseconds, signal) => {
+    await lutimes(path, behind(), behind());
+    await sleep(milliseconds, signal);
+  };
+  await expect(store.lock(name, atOnce)).rejects.toThrow(/on elsewhere since/);
+});
+
+async function startTimeOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
 
 type Taker = Awaited<ReturnType<typeof openStore>>["store"];
 

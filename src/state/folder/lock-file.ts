@@ -5,6 +5,7 @@
 import { lstat, lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { hostname } from "node:os";
 
+import type { Clock } from "../../clock.ts";
 import { codeOf } from "../../errors.ts";
 import { isMissing } from "./files.ts";
 import { hasStrings, parseObject } from "./records.ts";
@@ -33,7 +34,9 @@ export interface LockFile {
   beatAt: Date;
 }
 
-/** A holder that may be alive loses the lock after this time without a heartbeat. */
+/** Between two heartbeats of a holder. Milliseconds, as below. */
+export const heartbeat = 5000;
+/** A holder that cannot be seen loses the lock after this time without a heartbeat. */
 const silence = 60_000;
 /** A file that is not a lock of ours is removed after this time. */
 const grace = 2000;
@@ -82,34 +85,50 @@ async function contentOf(path: string): Promise<string> {
 }
 
 /**
- * Never stale while this very process holds it, and at once when the holder is known to be dead; otherwise after a minute
- * without a heartbeat (another host, another container, a process that was stopped). A clock that was set counts both ways.
+ * Stale when its holder is dead. A living process on this machine keeps its lock, whatever the clock says. A holder that
+ * cannot be seen (another host or container, a stopped process) loses it after a minute without a heartbeat; since
+ * the clocks may differ or have been set, three heartbeats have to be missing while we watch.
  */
-export async function isStale({ holder, beatAt }: LockFile, now: Date): Promise<boolean> {
-  const silent = Math.abs(now.getTime() - beatAt.getTime());
+export async function isStale(
+  path: string,
+  { key, holder, beatAt }: LockFile,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const silent = Math.abs(clock.now().getTime() - beatAt.getTime());
   if (holder === undefined) return silent > grace;
   const life = await lifeOf(holder);
-  return life === "dead" || (life === "unsure" && silent > silence);
+  if (life !== "unsure") return life === "dead";
+  if (silent <= silence) return false;
+  await clock.sleep(3 * heartbeat, signal);
+  const later = await lookAt(path);
+  return later?.key === key && later.beatAt.getTime() === beatAt.getTime();
+}
+
+interface Eviction {
+  readonly claimant: Holder;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Remove a stale lock file; true when this call did. Of several that judged the same file stale only the one that makes
- * the claim named after that file's key may remove it, and only while it is still that file. A rename would not do: whoever
- * comes late would move away the lock of the one who came first. A claim whose maker died is evicted in the same way.
+ * Remove a stale lock file; true when this call did. Of several that found the same file stale only the one that creates the
+ * claim named after that file's key may remove it, and only while it is still that file. A rename would not do: a late one
+ * would move away the lock of the first. A claim whose maker died is evicted in the same way.
  */
 export async function evict(
   path: string,
   stale: LockFile,
-  claimant: Holder,
-  now: Date,
+  eviction: Eviction,
   base: string = path,
 ): Promise<boolean> {
+  const { claimant, clock, signal } = eviction;
   const claim = `${base}${claimMark}${stale.key}`;
-  if (!(await createLockFile(claim, claimant, now))) {
+  if (!(await createLockFile(claim, claimant, clock.now()))) {
     const other = await lookAt(claim);
-    if (other === undefined || !(await isStale(other, now))) return false;
-    const cleared = await evict(claim, other, claimant, now, base);
-    return cleared && (await evict(path, stale, claimant, now, base));
+    if (other === undefined || !(await isStale(claim, other, clock, signal))) return false;
+    const cleared = await evict(claim, other, eviction, base);
+    return cleared && (await evict(path, stale, eviction, base));
   }
   try {
     if ((await lookAt(path))?.key !== stale.key) return false;
@@ -129,8 +148,8 @@ export async function thisProcess(what: string, token: string, since: Date): Pro
   return { ...(await me), what: what.slice(0, 200), token, since: since.toISOString() };
 }
 
-/** Whether the holder is this process, is certainly dead, or may be alive: a process may be stopped, and one on another host cannot be seen. */
-async function lifeOf(holder: Holder): Promise<"self" | "dead" | "unsure"> {
+/** Whether the holder is alive, certainly dead, or cannot be seen: it is stopped, or on another host or in another container. */
+async function lifeOf(holder: Holder): Promise<"alive" | "dead" | "unsure"> {
   me ??= identify();
   const here = await me;
   if (
@@ -141,9 +160,10 @@ async function lifeOf(holder: Holder): Promise<"self" | "dead" | "unsure"> {
     return "unsure";
   }
   if (!isRunning(holder.pid)) return "dead";
-  const startTime = await startTimeOf(holder.pid);
-  if (startTime !== undefined && startTime !== holder.startTime) return "dead";
-  return holder.pid === here.pid ? "self" : "unsure";
+  const found = await processOf(holder.pid);
+  if (found === undefined) return holder.pid === here.pid ? "alive" : "unsure";
+  if (found.startTime !== holder.startTime || "ZX".includes(found.state)) return "dead";
+  return found.state.toUpperCase() === "T" ? "unsure" : "alive";
 }
 
 /** The holder, for messages. */
@@ -165,7 +185,7 @@ let me: Promise<Pick<Holder, "pid" | "startTime" | "bootId" | "pidNamespace" | "
 async function identify() {
   return {
     pid: process.pid,
-    startTime: (await startTimeOf(process.pid)) ?? "",
+    startTime: (await processOf(process.pid))?.startTime ?? "",
     bootId: (await orEmpty(readFile("/proc/sys/kernel/random/boot_id", "utf8"))).trim(),
     pidNamespace: await orEmpty(readlink("/proc/self/ns/pid")),
     host: hostname(),
@@ -181,12 +201,13 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Field 22 of /proc/<pid>/stat; `dead` for a process that ended and was not yet waited for; undefined when it cannot be read. */
-async function startTimeOf(pid: number): Promise<string | undefined> {
+/** From /proc/<pid>/stat: the state (Z and X: ended; T: stopped) and field 22, the start time; undefined when it cannot be read. */
+async function processOf(pid: number): Promise<{ state: string; startTime: string } | undefined> {
   const stat = await orEmpty(readFile(`/proc/${pid}/stat`, "utf8"));
-  // The second field is the program's name in parentheses, which may hold spaces and parentheses itself.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return state === "Z" || state === "X" ? "dead" : fields[18];
+  // The second field is the program's name in parentheses, which may have spaces and parentheses itself.
+  const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const startTime = fields[18];
+  return startTime === undefined ? undefined : { state, startTime };
 }
 
 async function orEmpty(text: Promise<string>): Promise<string> {

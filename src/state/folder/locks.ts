@@ -15,6 +15,7 @@ import {
   createLockFile,
   describeHolder,
   evict,
+  heartbeat,
   isStale,
   lookAt,
   thisProcess,
@@ -85,7 +86,7 @@ const longestPause = 200;
 
 async function acquire(wanted: Wanted): Promise<void> {
   const { clock, path, signal } = wanted;
-  const deadline = clock.now().getTime() + wanted.wait;
+  const deadline = clock.monotonic() + wanted.wait;
   let pause = 5;
   let told: string | undefined;
   for (;;) {
@@ -93,7 +94,7 @@ async function acquire(wanted: Wanted): Promise<void> {
     if (await create(wanted)) return;
     const other = await lookAt(path);
     if (other === undefined || (await evicted(wanted, other))) continue;
-    const left = deadline - clock.now().getTime();
+    const left = deadline - clock.monotonic();
     if (left <= 0) throw lockedProblem(wanted, other);
     if (told !== other.key) wanted.onWait?.(holderOf(other));
     told = other.key;
@@ -116,10 +117,11 @@ async function create({ name, path, token, clock }: Wanted): Promise<boolean> {
 }
 
 /** True when a stale lock was removed, so that it can be taken. */
-async function evicted({ path, token, clock, name }: Wanted, other: LockFile): Promise<boolean> {
-  const now = clock.now();
-  if (!(await isStale(other, now))) return false;
-  return evict(path, other, await thisProcess(name, token, now), now);
+async function evicted(wanted: Wanted, other: LockFile): Promise<boolean> {
+  const { path, token, clock, name, signal } = wanted;
+  if (!(await isStale(path, other, clock, signal))) return false;
+  const claimant = await thisProcess(name, token, clock.now());
+  return evict(path, other, { claimant, clock, signal });
 }
 
 interface Held {
@@ -128,8 +130,6 @@ interface Held {
   token: string;
   clock: Clock;
 }
-
-const heartbeat = 5000;
 
 function heldLock({ name, path, token, clock }: Held): Lock {
   const timer = setInterval(() => {

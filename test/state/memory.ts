@@ -1,0 +1,188 @@
+/** A store in a map, as an example of a second backend: it passes the same cases as the folder. */
+import { randomUUID } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { CertificateRequest } from "../../src/certificate.ts";
+import type { Clock } from "../../src/clock.ts";
+import { Problem } from "../../src/problem.ts";
+import type {
+  AccountRecord,
+  CertificateStatus,
+  NewVersion,
+  PendingHooks,
+  PendingOrder,
+  Store,
+  StoredAccount,
+} from "../../src/state/store.ts";
+
+/** What several runs share: JSON texts by key. */
+export type Memory = Map<string, string>;
+
+type Account = AccountRecord & { key: string; nextKey?: string | undefined };
+interface Certificate {
+  request?: CertificateRequest;
+  status: CertificateStatus;
+  versions: readonly NewVersion[];
+}
+
+/** `folder` is where servers find the files. */
+export function openMemoryStore(memory: Memory, folder: string, clock: Clock): Store {
+  const get = <T>(key: string): T | undefined => {
+    const text = memory.get(key);
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  };
+  const put = (key: string, value: unknown) => void memory.set(key, JSON.stringify(value));
+  const below = (prefix: string) =>
+    [...memory.keys()].flatMap((key) => (key.startsWith(prefix) ? [key.slice(prefix.length)] : []));
+  const certificateOf = (name: string) =>
+    get<Certificate>(`certificate/${name}`) ?? { status: { failures: 0 }, versions: [] };
+  const where = "memory";
+
+  return {
+    where,
+    checkWritable: () => Promise.resolve(),
+    accounts: openAccounts({ get, put, below, now: () => clock.now().toISOString() }),
+    certificates: {
+      async names() {
+        const names = below("certificate/").toSorted();
+        return names.filter((name) => certificateOf(name).request !== undefined);
+      },
+      async read(name) {
+        const { request, status, versions } = certificateOf(name);
+        const meta = versions.at(-1)?.meta;
+        if (request === undefined) return undefined;
+        const held = meta === undefined ? undefined : { version: versions.length, meta };
+        return { name, request, status, held };
+      },
+      async files(name) {
+        const version = certificateOf(name).versions.at(-1);
+        if (version === undefined) return undefined;
+        const { privateKey, certificate, chain } = version;
+        await mkdir(folder, { recursive: true });
+        const write = async (file: string, text: string) => {
+          const path = join(folder, `${encodeURIComponent(name)}.${file}.pem`);
+          await writeFile(path, text, { mode: 0o600 });
+          return path;
+        };
+        return {
+          privateKey: privateKey === undefined ? undefined : await write("privkey", privateKey),
+          certificate: await write("cert", certificate),
+          chain: await write("chain", chain),
+          fullchain: await write("fullchain", `${certificate.trimEnd()}\n${chain}`),
+        };
+      },
+      async saveRequest(request) {
+        put(`certificate/${request.name}`, { ...certificateOf(request.name), request });
+      },
+      async updateStatus(name, change) {
+        const before = certificateOf(name);
+        const status = change(before.status);
+        put(`certificate/${name}`, { ...before, status });
+        return status;
+      },
+      async commit(name, version, lock) {
+        await lock.assertHeld();
+        const before = certificateOf(name);
+        const versions = [...before.versions, version];
+        put(`certificate/${name}`, { ...before, versions });
+        return { version: versions.length, meta: version.meta };
+      },
+      readPrivateKey: async (name) => certificateOf(name).versions.at(-1)?.privateKey,
+      readCertificate: async (name) => certificateOf(name).versions.at(-1),
+      remove: async (name) => void memory.delete(`certificate/${name}`),
+    },
+    journal: {
+      names: async () => below("pending/"),
+      read: async (name) => get<PendingOrder>(`pending/${name}`),
+      write: async (pending) => put(`pending/${pending.name}`, pending),
+      remove: async (name) => void memory.delete(`pending/${name}`),
+    },
+    pendingHooks: {
+      list: async () => get<PendingHooks>("hooks") ?? {},
+      async add(run, hook) {
+        const hooks = get<PendingHooks>("hooks") ?? {};
+        put("hooks", { ...hooks, [run]: [...(hooks[run] ?? []), hook] });
+      },
+      async remove(run) {
+        const { [run]: _, ...others } = get<PendingHooks>("hooks") ?? {};
+        put("hooks", others);
+      },
+    },
+    solverState: (solver) => ({
+      get: async (key) => get(`solver/${solver}/${key}`),
+      async set(key, value) {
+        if (value === undefined) memory.delete(`solver/${solver}/${key}`);
+        else put(`solver/${solver}/${key}`, value);
+      },
+    }),
+    async lock(name, { wait, signal, onWait }) {
+      const key = `lock/${name}`;
+      const token = randomUUID();
+      const deadline = clock.monotonic() + wait;
+      for (let waits = false; memory.has(key); waits = true) {
+        if (clock.monotonic() >= deadline) throw locked(name, wait);
+        if (!waits) onWait?.("another run");
+        await clock.sleep(10, signal);
+      }
+      put(key, token);
+      return {
+        name,
+        async assertHeld() {
+          if (get(key) !== token) throw locked(name, 0);
+        },
+        async release() {
+          if (get(key) === token) memory.delete(key);
+        },
+      };
+    },
+  };
+}
+
+function locked(name: string, wait: number): Problem {
+  const detail = `Another run holds the lock ${name}. Waited ${Math.round(wait / 1000)} s.`;
+  return new Problem("locked", { detail });
+}
+
+interface Records {
+  get<T>(key: string): T | undefined;
+  put(key: string, value: unknown): void;
+  below(prefix: string): readonly string[];
+  now(): string;
+}
+
+function openAccounts({ get, put, below, now }: Records): Store["accounts"] {
+  const read = (key: string): StoredAccount => ({ ...get<Account>(`account/${key}`)!, where: key });
+  const change = async ({ where }: StoredAccount, edit: (account: Account) => Account) => {
+    put(`account/${where}`, edit(get<Account>(`account/${where}`)!));
+    return read(where);
+  };
+  const rank = ({ status = "valid", url }: Account) =>
+    status === "valid" ? Number(url === undefined) : 2;
+  const byUse = (a: Account, b: Account) =>
+    rank(a) - rank(b) || (b.chosenAt ?? "").localeCompare(a.chosenAt ?? "");
+  return {
+    list: async () => below("account/").map(read),
+    ofDirectory: async (directory) =>
+      below("account/")
+        .map(read)
+        .filter((account) => account.directory === directory)
+        .toSorted(byUse),
+    async create(account) {
+      const key = JSON.stringify([account.directory, account.id]);
+      if (get(`account/${key}`) === undefined)
+        put(`account/${key}`, { ...account, createdAt: now() });
+      return read(key);
+    },
+    update: (account, fields) => change(account, (before) => ({ ...before, ...fields })),
+    beginRollover: (account, nextKey) =>
+      change(account, (before) => {
+        if (before.nextKey !== undefined && before.nextKey !== nextKey)
+          throw new Problem("machine", { detail: "A key rollover of this account is unfinished." });
+        return { ...before, nextKey };
+      }),
+    finishRollover: (account) =>
+      change(account, ({ nextKey, ...before }) => ({ ...before, key: nextKey ?? before.key })),
+    abandonRollover: (account) => change(account, ({ nextKey: _, ...before }) => before),
+  };
+}
