@@ -96,5 +96,5 @@ test("delete removes what cannot be read, and nothing else", async () => {
   expect(certificates).toMatchObject([{ name: good, outcome: "valid" }]);
   const again = await issuing.run(["delete", bad, "--yes"]);
   expect(again.code).toBe(2);
-  expect(again.stderr).toContain(`There are: ${good}.`);
+  expect(again.stderr).toContain(`Choose one of these: ${good}.`);
 });

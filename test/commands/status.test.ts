@@ -68,7 +68,7 @@ describe("status", () => {
     issuing.ca.faults.add({ on: "newOrder", do: { status: 400, problem } });
     await issuing.issue(["-d", name], { clock });
     const first = await issuing.run(["status", name], { clock });
-    expect(first.stdout).toContain("No certificate is held.");
+    expect(first.stdout).toContain("No certificate has been issued yet.");
     expect(first.stdout).toMatch(/^BackingOff +True +Refused +1 failure.*policy forbids/m);
     issuing.ca.faults.add({ on: "newOrder", do: { status: 503, retryAfter: 7200 } });
     await issuing.issue(["-d", "b.example.test"], { clock });
@@ -85,7 +85,7 @@ describe("status", () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const empty = await issuing.run(["status"], { clock });
-    expect(empty).toMatchObject({ code: 0, stdout: expect.stringContaining("No certificates") });
+    expect(empty).toMatchObject({ code: 0, stdout: expect.stringContaining("has no certificates") });
     await issuing.issue(["-d", name], { clock });
     const { stdout } = await issuing.run(["status"], { clock });
     expect(stdout).toMatch(
