@@ -85,7 +85,10 @@ describe("status", () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const empty = await issuing.run(["status"], { clock });
-    expect(empty).toMatchObject({ code: 0, stdout: expect.stringContaining("has no certificates") });
+    expect(empty).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("has no certificates"),
+    });
     await issuing.issue(["-d", name], { clock });
     const { stdout } = await issuing.run(["status"], { clock });
     expect(stdout).toMatch(
