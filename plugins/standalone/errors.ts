@@ -3,18 +3,23 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import type { ListenOptions } from "node:net";
 import { Problem } from "acmectl/plugin";
+import { codeOf, messageOf } from "acmectl/plugin/http";
 
 /** The Problem for an error of `listen`, with the exact address and port, or the path. */
-export async function listenProblem(error: unknown, place: ListenOptions): Promise<Problem> {
-  const { code, text } = causeOf(error);
+export async function listenProblem(
+  error: unknown,
+  place: ListenOptions,
+  waited = 0,
+): Promise<Problem> {
+  if (Problem.is(error)) return error;
   const where = nameOf(place);
   const problem = (detail: string, hint: string) =>
     new Problem("machine", { title: "Cannot listen", detail, hint, cause: error });
-  switch (code) {
+  switch (codeOf(error)) {
     case "EACCES":
       return problem(await notPermitted(where, place), permissionHint(place));
     case "EADDRINUSE":
-      return problem(...(await inUse(where, place)));
+      return problem(...(await inUse(where, place, waited)));
     case "EADDRNOTAVAIL":
       return problem(
         `Cannot listen on ${where}: this machine does not have that address.`,
@@ -22,7 +27,7 @@ export async function listenProblem(error: unknown, place: ListenOptions): Promi
       );
     default:
       return problem(
-        `Cannot listen on ${where}: ${text}.`,
+        `Cannot listen on ${where}: ${messageOf(error)}.`,
         "Check the address, port or socket path of the standalone solver.",
       );
   }
@@ -45,25 +50,23 @@ function permissionHint({ port }: ListenOptions): string {
   ].join(" ");
 }
 
-async function inUse(where: string, place: ListenOptions): Promise<[string, string]> {
+async function inUse(
+  where: string,
+  place: ListenOptions,
+  waited: number,
+): Promise<[string, string]> {
+  const holders = await holdersOf(place);
+  const [first] = holders;
+  if (first !== undefined && holders.every(isAcmectl)) {
+    return [
+      `${where} is in use by another acmectl run (pid ${first.pid}). Waited ${Math.round(waited / 1000)} s.`,
+      "Run this again when that run has ended, or raise --standalone-wait.",
+    ];
+  }
   if (place.port === undefined) {
     return [
       `The socket ${where} is in use by another process, or a file of that name exists.`,
       "Wait until the other run ends, remove the file, or choose another path.",
-    ];
-  }
-  const holders = await holdersOf(place.port);
-  if (holders.some(({ pid }) => pid === process.pid)) {
-    return [
-      `${where} is in use by this very run.`,
-      "Two standalone solvers of one run cannot share a port: use one for all names, or give them different addresses.",
-    ];
-  }
-  const [first] = holders;
-  if (first !== undefined && holders.every(({ name }) => /^acmectl(?:\.js)?$/.test(name))) {
-    return [
-      `${where} is in use by another acmectl run (pid ${first.pid}).`,
-      "Run this again when that run has ended.",
     ];
   }
   const by = holders.length === 0 ? "another process" : holders.map(describe).join(", ");
@@ -73,8 +76,12 @@ async function inUse(where: string, place: ListenOptions): Promise<[string, stri
   ];
 }
 
-function describe({ name, pid }: { name: string; pid: number }): string {
+function describe({ name, pid }: Holder): string {
   return `${name} (pid ${pid})`;
+}
+
+function isAcmectl({ name }: Holder): boolean {
+  return /^acmectl(?:\.js)?$/.test(name);
 }
 
 async function firstUnprivilegedPort(): Promise<string | undefined> {
@@ -91,9 +98,14 @@ function nameOf({ host, port, path }: ListenOptions): string {
   return host?.includes(":") === true ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function causeOf(error: unknown): { code: unknown; text: string } {
-  if (!(error instanceof Error)) return { code: undefined, text: String(error) };
-  return { code: "code" in error ? error.code : undefined, text: error.message };
+/** The process id of the other acmectl run because of which listening failed; undefined if that is not the reason. */
+export async function acmectlHolding(
+  error: unknown,
+  place: ListenOptions,
+): Promise<number | undefined> {
+  if (codeOf(error) !== "EADDRINUSE") return undefined;
+  const holders = await holdersOf(place);
+  return holders.every(isAcmectl) ? holders[0]?.pid : undefined;
 }
 
 interface Holder {
@@ -102,13 +114,13 @@ interface Holder {
   readonly pid: number;
 }
 
-/** The processes that listen on `port`, of a forking server only the first; empty if the system does not show them. */
-async function holdersOf(port: number): Promise<readonly Holder[]> {
-  const links = await listeningSockets(port);
+/** The other processes that listen there, of a forking server only the first; empty if the system does not show them. */
+async function holdersOf({ port, path }: ListenOptions): Promise<readonly Holder[]> {
+  const links = path === undefined ? await tcpListeners(port ?? 0) : await unixSockets(path);
   if (links.size === 0) return [];
   const holders = new Map<string, Holder>();
   for (const pid of await processes()) {
-    if (!(await holdsOne(pid, links))) continue;
+    if (pid === process.pid || !(await holdsOne(pid, links))) continue;
     const name = await programOf(pid);
     // Ascending, so that nginx's master stands for its workers.
     if (!holders.has(name)) holders.set(name, { name, pid });
@@ -117,7 +129,7 @@ async function holdersOf(port: number): Promise<readonly Holder[]> {
 }
 
 /** `socket:[inode]` of every listening socket of the port, from /proc/net/tcp (proc_net_tcp(5)). */
-async function listeningSockets(port: number): Promise<ReadonlySet<string>> {
+async function tcpListeners(port: number): Promise<ReadonlySet<string>> {
   const listening = "0A";
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const links = new Set<string>();
@@ -128,6 +140,15 @@ async function listeningSockets(port: number): Promise<ReadonlySet<string>> {
     }
   }
   return links;
+}
+
+/** The same for the sockets at a path, from /proc/net/unix. */
+async function unixSockets(path: string): Promise<ReadonlySet<string>> {
+  const lines = (await textOf("/proc/net/unix"))
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/));
+  const found = lines.filter((fields) => fields.slice(7).join(" ") === path);
+  return new Set(found.map(([, , , , , , inode]) => `socket:[${inode}]`));
 }
 
 async function processes(): Promise<readonly number[]> {

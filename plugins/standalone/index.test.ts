@@ -9,6 +9,7 @@ import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import standalone from "./index.ts";
 import { listenProblem } from "./errors.ts";
+import { startIssuing } from "../../test/support/issuing.ts";
 import { hostOf, requestedHost } from "./request.ts";
 
 type Options = OptionsOf<typeof standalone.options>;
@@ -19,6 +20,7 @@ const defaults: Options = {
   port: 0,
   socket: undefined,
   socketMode: "0660",
+  wait: 0,
   proxyHeader: "none",
 };
 const opened: Solver<"http-01">[] = [];
@@ -301,8 +303,6 @@ describe("the standalone solver listens on", () => {
     expect((await lstat(socket)).mode & 0o777).toBe(0o666);
     const asked = { socketPath: socket, path: challenge.path, headers: { host: "example.com" } };
     expect((await ask(asked)).body).toBe(challenge.body);
-    const second = await problemOf((await open({ socket })).preflight?.([], { signal }));
-    expect(second.message).toContain(`The socket ${socket} is in use`);
     await solver.cleanup(challenge, null, { signal });
     await expect(stat(socket)).rejects.toThrow("ENOENT");
     await writeFile(socket, "a file of the user's");
@@ -340,7 +340,11 @@ describe("a port that cannot be opened", () => {
   });
 
   it.runIf(process.platform === "linux").each([
-    ["acmectl.js", /is in use by another acmectl run \(pid \d+\)\.$/, /when that run has ended/],
+    [
+      "acmectl.js",
+      /is in use by another acmectl run \(pid \d+\)\. Waited 0 s\.$/,
+      /when that run has ended/,
+    ],
     ["shop.mjs", /is in use by shop\.mjs \(pid \d+\)\.$/, /--webroot DIR/],
   ])("names the script if Node.js holds it: %s", async (name, message, hint) => {
     const folder = await mkdtemp(join(tmpdir(), "acmectl-holder-"));
@@ -361,15 +365,6 @@ describe("a port that cannot be opened", () => {
       holder.kill();
       await rm(folder, { recursive: true });
     }
-  });
-
-  it("is kept from preflight on, so that another solver of the run is told what is wrong", async () => {
-    const first = await open();
-    await first.preflight?.([], { signal });
-    const second = await open({ port: first.port() });
-    const problem = await problemOf(second.preflight?.([], { signal }));
-    if (process.platform === "linux") expect(problem.message).toContain("by this very run");
-    expect(problem.hint).toContain("different addresses");
   });
 
   it.runIf(process.geteuid?.() === 0 && process.platform === "linux")(
@@ -408,6 +403,138 @@ describe("a port that cannot be opened", () => {
     const solver = await open({ address: ["127.0.0.1", "192.0.2.1"], port });
     await problemOf(solver.preflight?.([], { signal }));
     await expect(ask({ port, path: "/" })).rejects.toThrow("ECONNREFUSED");
+  });
+});
+
+describe("several standalone solvers of one process", () => {
+  const address = ["127.0.0.1"];
+  const asking = (port: number, name: string) => ({
+    ...challengeFor("http-01", name),
+    ask: (path: string) => ask({ port, path, headers: { host: name } }),
+  });
+
+  it.each([
+    ["the same address", address, address],
+    ["an address and all addresses", address, undefined],
+    ["all addresses and an address", undefined, address],
+    ["one family and an address", ["0.0.0.0"], address],
+    ["an address and one family", address, ["0.0.0.0"]],
+  ])("share a listener on %s", async (_, first, second) => {
+    const port = await freePort();
+    const solvers = [await open({ port, address: first }), await open({ port, address: second })];
+    for (const solver of solvers) await solver.preflight?.([], { signal });
+    const asked = [asking(port, "a.example"), asking(port, "b.example")];
+    for (const [index, challenge] of asked.entries())
+      await solvers[index]?.present(challenge, { signal });
+    for (const challenge of asked)
+      expect((await challenge.ask(challenge.path)).body).toBe(challenge.body);
+    const [one, two] = asked;
+    if (one === undefined || two === undefined) throw new Error("no challenges");
+    await solvers[0]?.cleanup(one, null, { signal });
+    expect((await one.ask(one.path)).status).toBe(404);
+    expect((await two.ask(two.path)).status).toBe(200);
+    await solvers[0]?.close?.();
+    expect((await two.ask(two.path)).status).toBe(200);
+    await solvers[1]?.cleanup(two, null, { signal });
+    await expect(two.ask(two.path)).rejects.toThrow("ECONNREFUSED");
+  });
+
+  it("renew certificates of different accounts in one run", async () => {
+    await using issuing = await startIssuing();
+    for (const name of ["a", "b"]) {
+      const issued = await issuing.issue(["-d", `${name}.test`, "-m", `${name}@example.test`]);
+      expect(issued.code).toBe(0);
+    }
+    const { code, stderr } = await issuing.run(["renew", "--force", "--no-jitter", "--json"]);
+    expect(stderr).not.toContain("in use");
+    expect(code).toBe(0);
+  });
+
+  it("share a unix socket", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "acmectl-socket-"));
+    const socket = join(folder, "acme.sock");
+    const [first, second] = [await open({ socket }), await open({ socket })];
+    await first.preflight?.([], { signal });
+    const challenge = challengeFor("http-01", "example.com");
+    await second.present(challenge, { signal });
+    await first.close?.();
+    const asked = { socketPath: socket, path: challenge.path, headers: { host: "example.com" } };
+    expect((await ask(asked)).body).toBe(challenge.body);
+    await second.close?.();
+    await expect(stat(socket)).rejects.toThrow("ENOENT");
+    await rm(folder, { recursive: true });
+  });
+});
+
+/** Another acmectl process that listens, and closes when it gets a line. */
+async function otherRun(place: string) {
+  const folder = await mkdtemp(join(tmpdir(), "acmectl-holder-"));
+  const script = `import { createServer } from "node:net";
+const server = createServer().listen(${place}, () => console.log(server.address().port ?? "socket"));
+process.stdin.once("data", () => server.close(() => process.exit()));`;
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+  await writeFile(join(folder, "acmectl.js"), script);
+  const child = spawn(process.execPath, [join(folder, "acmectl.js"), "issue"]);
+  const port = await new Promise<number>((resolve) =>
+    child.stdout.once("data", (chunk) => resolve(Number(String(chunk)))),
+  );
+  return {
+    port,
+    pid: child.pid,
+    end: () => child.stdin.write("\n"),
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+describe.runIf(process.platform === "linux")("a port that another acmectl run uses", () => {
+  it("is waited for, with a message", async () => {
+    await using other = await otherRun('0, "127.0.0.1"');
+    const solver = await open({ port: other.port, wait: 30_000 });
+    const started = solver.preflight?.([], { signal });
+    await expect
+      .poll(() => solver.log.entries.map(({ message }) => message))
+      .toEqual([`waiting for acmectl (pid ${other.pid}), which uses port ${other.port}`]);
+    other.end();
+    await started;
+    expect(solver.places()).toEqual([`127.0.0.1:${other.port}`]);
+  });
+
+  it("is waited for no longer than the option wait", async () => {
+    await using other = await otherRun('0, "127.0.0.1"');
+    const solver = await open({ port: other.port, wait: 600 });
+    const problem = await problemOf(solver.preflight?.([], { signal }));
+    expect(problem.message).toContain(`another acmectl run (pid ${other.pid}). Waited 1 s.`);
+    expect(problem.hint).toContain("--standalone-wait");
+  });
+
+  it("is no longer waited for when the run is aborted", async () => {
+    await using other = await otherRun('0, "127.0.0.1"');
+    const aborting = new AbortController();
+    const solver = await open({ port: other.port, wait: 60_000 });
+    const waiting = solver.preflight?.([], aborting);
+    setTimeout(() => aborting.abort(new Error("Ctrl-C")), 400);
+    await expect(waiting).rejects.toThrow();
+  });
+
+  it("may be a unix socket", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "acmectl-socket-"));
+    const socket = join(folder, "acme.sock");
+    {
+      await using other = await otherRun(JSON.stringify(socket));
+      const solver = await open({ socket, wait: 30_000 });
+      const started = solver.preflight?.([], { signal });
+      await expect.poll(() => solver.log.entries.length).toBeGreaterThan(0);
+      expect(solver.log.entries[0]?.message).toContain(
+        `acmectl (pid ${other.pid}), which uses ${socket}`,
+      );
+      other.end();
+      await started;
+      await solver.close?.();
+    }
+    await rm(folder, { recursive: true });
   });
 });
 

@@ -1,8 +1,8 @@
 /** http-01 without a web server: one HTTP server for all challenges of the run. */
-import type { Server } from "node:http";
 import { defineSolver, type Http01Challenge } from "acmectl/plugin";
-import { hostOf, hostSources, responder } from "./request.ts";
-import { closeAll, listenAll, type Place } from "./server.ts";
+import { join, leave } from "./listeners.ts";
+import { hostOf, hostSources } from "./request.ts";
+import type { Place } from "./server.ts";
 
 export default defineSolver({
   summary: "answers http-01 with its own web server on port 80",
@@ -29,6 +29,12 @@ export default defineSolver({
       default: "0660",
       description: "Permissions of the unix socket, in octal. The proxy needs write access.",
     },
+    wait: {
+      type: "duration",
+      default: 120_000,
+      min: 0,
+      description: "Time to wait for another acmectl run that uses the port.",
+    },
     proxyHeader: {
       type: "string",
       choices: hostSources,
@@ -38,46 +44,29 @@ export default defineSolver({
     },
   },
   create(options, { log }) {
-    const responses = new Map<string, string>();
+    const bodies = new Map<string, string>();
+    const responses = { bodies, hostSource: options.proxyHeader, log };
     const places = placesOf(options);
-    const listener = responder(responses, options.proxyHeader, log);
-    let servers: Promise<readonly Server[]> | undefined;
-    let stopped = Promise.resolve();
-    const start = async () => {
-      const starting = (servers ??= stopped.then(() => listenAll(places, listener, log)));
-      try {
-        await starting;
-      } catch (error) {
-        // A port that is taken now may be free at the next try.
-        if (servers === starting) servers = undefined;
-        throw error;
-      }
-    };
-    const stop = async () => {
-      const running = servers;
-      servers = undefined;
-      if (running !== undefined) stopped = running.then(closeAll, () => {});
-      await stopped;
-    };
+    const start = (signal: AbortSignal) => join(places, responses, { wait: options.wait, signal });
     return {
       /** Binds the port now and keeps it, so that no other program takes it before the CA connects. */
       async preflight(_targets, { signal }) {
         signal.throwIfAborted();
-        await start();
+        await start(signal);
       },
       async present(challenge, { signal }) {
         signal.throwIfAborted();
-        responses.set(keyOf(challenge), challenge.body);
-        await start();
+        bodies.set(keyOf(challenge), challenge.body);
+        await start(signal);
         return null;
       },
       async cleanup(challenge) {
-        responses.delete(keyOf(challenge));
-        if (responses.size === 0) await stop();
+        bodies.delete(keyOf(challenge));
+        if (bodies.size === 0) await leave(responses);
       },
       async close() {
-        responses.clear();
-        await stop();
+        bodies.clear();
+        await leave(responses);
       },
     };
   },

@@ -6,17 +6,19 @@ import type { Log } from "acmectl/plugin";
 export const hostSources = ["none", "X-Forwarded-Host", "Forwarded"] as const;
 export type HostSource = (typeof hostSources)[number];
 
-/** Answers from `responses`, whose keys are `<host> <path>` and whose values are the bodies; 404 to everything else. */
-export function responder(
-  responses: ReadonlyMap<string, string>,
-  source: HostSource,
-  log: Log,
-): RequestListener {
+/** The responses of one solver. */
+export interface Responses {
+  /** By `<host> <path>`. */
+  readonly bodies: ReadonlyMap<string, string>;
+  readonly hostSource: HostSource;
+  readonly log: Log;
+}
+
+/** Answers with the response of the first solver that has one; 404 to everything else. */
+export function answer(users: ReadonlySet<Responses>): RequestListener {
   return (request, response) => {
-    const host = requestedHost(request.headers, source);
     const asked = request.method === "GET" || request.method === "HEAD";
-    const body = asked ? responses.get(`${host} ${request.url}`) : undefined;
-    logRequest(log, request, host, body !== undefined);
+    const body = asked ? bodyFor(request, users) : undefined;
     response.writeHead(body === undefined ? 404 : 200, {
       "Content-Type": "text/plain",
       "Content-Length": Buffer.byteLength(body ?? ""),
@@ -25,6 +27,16 @@ export function responder(
     });
     response.end(request.method === "HEAD" ? undefined : body);
   };
+}
+
+function bodyFor(request: IncomingMessage, users: ReadonlySet<Responses>): string | undefined {
+  for (const { bodies, hostSource, log } of users) {
+    const host = requestedHost(request.headers, hostSource);
+    const body = bodies.get(`${host} ${request.url}`);
+    logRequest(log, request, host, body !== undefined);
+    if (body !== undefined) return body;
+  }
+  return undefined;
 }
 
 function logRequest(

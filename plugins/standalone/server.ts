@@ -2,8 +2,8 @@
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { connect, type ListenOptions, type Socket } from "node:net";
-import { Problem, type Log } from "acmectl/plugin";
-import { listenProblem } from "./errors.ts";
+import { Problem } from "acmectl/plugin";
+import { codeOf } from "acmectl/plugin/http";
 
 /** A port, on all addresses unless `host` is given, or a unix socket. */
 export type Place = { port: number; host?: string } | { socket: string; mode: string };
@@ -13,52 +13,31 @@ const mostConnections = 128;
 /** Milliseconds for a whole request, and after which an idle connection is closed. */
 const patience = 5_000;
 
-/** Opens all places or none. Rejects with a Problem of kind `machine`. */
-export async function listenAll(
-  places: readonly Place[],
-  listener: RequestListener,
-  log: Log,
-): Promise<readonly Server[]> {
-  const servers: Server[] = [];
-  try {
-    for (const place of places) {
-      const server = await open(place, places.length > 1, listener);
-      servers.push(server);
-      log.debug("listening for validation requests", { on: nameOf(server) });
-    }
-    return servers;
-  } catch (error) {
-    await closeAll(servers);
-    throw error;
-  }
-}
-
-/** Closes the servers and every connection that is still open. */
-export async function closeAll(servers: readonly Server[]): Promise<void> {
-  await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          server.close(() => resolve());
-          server.closeAllConnections();
-        }),
-    ),
-  );
-}
-
-async function open(place: Place, several: boolean, listener: RequestListener): Promise<Server> {
+/** Rejects with the error of the system. */
+export async function openServer(place: Place, listener: RequestListener): Promise<Server> {
   if ("socket" in place) return openSocket(place.socket, place.mode, listener);
-  const { port, host } = place;
-  if (host !== undefined) {
-    // `::` and `0.0.0.0` can only both be bound when `::` does not take IPv4 too.
-    return listen({ host, port, ipv6Only: several }, listener);
-  }
   try {
-    return await listen({ host: "::", port }, listener);
+    return await listen(listenOptions(place), listener);
   } catch (error) {
-    if (!isWithoutIpv6(error)) throw error;
-    return listen({ host: "0.0.0.0", port }, listener);
+    if (place.host !== undefined || !isWithoutIpv6(error)) throw error;
+    return listen({ host: "0.0.0.0", port: place.port }, listener);
   }
+}
+
+export function listenOptions(place: Place): ListenOptions {
+  if ("socket" in place) return { path: place.socket };
+  const { port, host } = place;
+  if (host === undefined) return { host: "::", port };
+  // `::` and `0.0.0.0` can only both be bound if `::` does not accept IPv4 too.
+  return { host, port, ipv6Only: true };
+}
+
+/** Closes the server and every connection that is still open. */
+export async function closeServer(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
 }
 
 async function openSocket(path: string, mode: string, listener: RequestListener): Promise<Server> {
@@ -70,7 +49,12 @@ async function openSocket(path: string, mode: string, listener: RequestListener)
   }
   await removeStaleSocket(path);
   const server = await listen({ path }, listener);
-  await chmod(path, Number.parseInt(mode, 8));
+  try {
+    await chmod(path, Number.parseInt(mode, 8));
+  } catch (error) {
+    await closeServer(server);
+    throw error;
+  }
   return server;
 }
 
@@ -87,7 +71,7 @@ function isAnswered(path: string): Promise<boolean> {
       probe.destroy();
       resolve(true);
     });
-    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code !== "ECONNREFUSED"));
+    probe.once("error", (error) => resolve(codeOf(error) !== "ECONNREFUSED"));
   });
 }
 
@@ -103,14 +87,10 @@ async function listen(place: ListenOptions, listener: RequestListener): Promise<
     listener,
   );
   keepRoom(server);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(place, resolve);
-    });
-  } catch (error) {
-    throw await listenProblem(error, place);
-  }
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(place, resolve);
+  });
   // A connection that fails from now on, such as for lack of file descriptors, must not end the run.
   server.on("error", () => {});
   return server;
@@ -129,12 +109,11 @@ function keepRoom(server: Server): void {
 }
 
 function isWithoutIpv6(error: unknown): boolean {
-  const cause = Problem.is(error) ? error.cause : undefined;
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  return code === "EAFNOSUPPORT" || code === "EADDRNOTAVAIL" || code === "EINVAL";
+  return ["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL"].includes(codeOf(error));
 }
 
-function nameOf(server: Server): string {
+/** Address and port, or the path of the socket. */
+export function nameOf(server: Server): string {
   const address = server.address();
   if (address === null || typeof address === "string") return address ?? "";
   return address.family === "IPv6"
