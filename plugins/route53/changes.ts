@@ -1,11 +1,7 @@
 /** From what is there and what is wanted to the changes of a batch; pure. */
-import type { Change, ResourceRecordSet } from "./client.ts";
-
-/** Values to be there, and values to be gone, at one name. */
-export interface Edit {
-  readonly add: readonly string[];
-  readonly remove: readonly string[];
-}
+import { edited, plainName } from "acmectl/plugin/http";
+import type { Edit } from "acmectl/plugin/http";
+import type { Change, ResourceRecordSet } from "@aws-sdk/client-route-53";
 
 /** The changes that make `edit` true at `name` and leave everything else as it is, TTLs included. None when it is true. */
 export function changesFor(
@@ -14,19 +10,22 @@ export function changesFor(
   edit: Edit,
   ttl: number,
 ): readonly Change[] {
-  const add = edit.add.map(quote);
-  const remove = new Set(edit.remove.map(quote));
   const multivalue = sets.filter((set) => set.MultiValueAnswer === true);
   if (multivalue.length > 0 || sets.length === 0) {
-    const held = new Set(multivalue.flatMap(valuesOf));
-    const missing = add.filter((value) => !held.has(value));
+    const held = multivalue.flatMap(valuesOf);
+    const missing = edit.add.map(quote).filter((value) => !held.includes(value));
     return [
-      ...multivalue.flatMap((set) => swap(set, [], remove)),
+      ...multivalue.flatMap((set) => swap(set, { add: [], remove: edit.remove })),
       ...creations(name, missing, ttl, multivalue.length > 0),
     ];
   }
   // Beside a simple set Route 53 allows no other; weighted and other routed sets must all answer with the value.
-  return sets.flatMap((set) => swap(set, add, remove));
+  return sets.flatMap((set) => swap(set, edit));
+}
+
+/** Is a set one of TXT records at this name? */
+export function isTxtOf(name: string): (set: ResourceRecordSet) => boolean {
+  return (set) => set.Type === "TXT" && plainName(set.Name ?? "") === name;
 }
 
 function creations(
@@ -49,14 +48,9 @@ function creations(
 }
 
 /** The exact old set is the comparison: Route 53 refuses the batch when it is no longer that. */
-function swap(
-  old: ResourceRecordSet,
-  add: readonly string[],
-  remove: ReadonlySet<string>,
-): readonly Change[] {
-  const held = valuesOf(old);
-  const wanted = [...new Set([...held.filter((value) => !remove.has(value)), ...add])];
-  if (wanted.length === held.length && wanted.every((value) => held.includes(value))) return [];
+function swap(old: ResourceRecordSet, edit: Edit): readonly Change[] {
+  const wanted = edited(valuesOf(old), edit, quote);
+  if (wanted === undefined) return [];
   const gone: Change = { Action: "DELETE", ResourceRecordSet: old };
   return wanted.length === 0
     ? [gone]

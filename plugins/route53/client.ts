@@ -1,14 +1,24 @@
-/** The only importer of the AWS SDK, and of it only the calls that the solver needs. */
+/** The calls of the AWS SDK that the solver needs. */
 import { Route53 } from "@aws-sdk/client-route-53";
-import type { Change, HostedZone, ResourceRecordSet } from "@aws-sdk/client-route-53";
+import type {
+  Change,
+  HostedZone,
+  ListResourceRecordSetsCommandInput,
+  ResourceRecordSet,
+} from "@aws-sdk/client-route-53";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import type { Log } from "acmectl/plugin";
+import { everyPage, plainName } from "acmectl/plugin/http";
+import { isTxtOf } from "./changes.ts";
+import type { Asked, Keys } from "./credentials.ts";
+import { refusalOf } from "./errors.ts";
+import type { Attempt } from "./errors.ts";
 
 export type { Change, HostedZone, ResourceRecordSet };
 
 export interface Connection {
   readonly region: string | undefined;
-  readonly profile: string | undefined;
+  readonly asked: Asked;
   readonly keys: Keys | undefined;
   readonly role: Role | undefined;
   readonly endpoint: string | undefined;
@@ -17,45 +27,31 @@ export interface Connection {
   readonly log: Log;
 }
 
-export interface Keys {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
 export interface Role {
   readonly arn: string;
   readonly externalId: string | undefined;
 }
 
-export interface ZonePage {
+/** A page, or more; `all` is false if there are further items. */
+export interface Zones {
   readonly zones: readonly HostedZone[];
-  /** Where the next page starts. */
-  readonly next:
-    | { readonly name?: string | undefined; readonly id?: string | undefined }
-    | undefined;
+  readonly all: boolean;
 }
 
-export interface RecordPage {
+export interface RecordSets {
   readonly sets: readonly ResourceRecordSet[];
-  readonly next: RecordStart | undefined;
+  readonly all: boolean;
 }
 
-export interface RecordStart {
-  readonly name?: string | undefined;
-  readonly type?: ResourceRecordSet["Type"];
-  readonly identifier?: string | undefined;
-}
-
-/** Route 53's API (2013-04-01); every call rejects with the SDK's error, or with the signal's reason once it aborts. */
+/** Route 53's API (2013-04-01). Every call rejects with a `Refusal` or a Problem, or with the signal's reason. */
 export interface Api {
-  /** A page of at most 100, sorted by reversed name, that begins at `start` rather than matching it. */
-  zonesByName(start: NonNullable<ZonePage["next"]>, signal: AbortSignal): Promise<ZonePage>;
-  /** The same without order, for those who may only ListHostedZones. */
-  zones(start: NonNullable<ZonePage["next"]>, signal: AbortSignal): Promise<ZonePage>;
+  /** All zones of a name; without one, the first page of all zones. */
+  zonesByName(name: string | undefined, signal: AbortSignal): Promise<Zones>;
+  /** All zones, for those who may only ListHostedZones. */
+  zones(signal: AbortSignal): Promise<Zones>;
   nameservers(zoneId: string, signal: AbortSignal): Promise<readonly string[]>;
-  /** A page of at most 300 sets that begins at `start` rather than matching it. */
-  recordSets(zoneId: string, start: RecordStart, signal: AbortSignal): Promise<RecordPage>;
+  /** All TXT sets of a name; without one, the first page of all sets, the zone's own first. */
+  recordSets(zoneId: string, name: string | undefined, signal: AbortSignal): Promise<RecordSets>;
   /** All changes or none; the id of the change, for `insync`. */
   change(
     zoneId: string,
@@ -66,70 +62,92 @@ export interface Api {
   close(): void;
 }
 
-/** Opens the API. Nothing is asked of AWS yet, but files of the profile may be read. */
+/** Opens the API. Files of the profile may be read, but nothing is sent yet. */
 export async function connect(connection: Connection): Promise<Api> {
+  const { asked, endpoint } = connection;
   const region = await regionOf(connection);
-  const sdk = new Route53({ ...settingsOf(connection, region), ...endpointOf(connection) });
+  const settings = settingsOf(connection, region);
+  const sdk = new Route53(endpoint === undefined ? settings : { ...settings, endpoint });
+  return { ...zoneCalls(sdk, asked), ...recordCalls(sdk, asked), close: () => sdk.destroy() };
+}
+
+function zoneCalls(sdk: Route53, asked: Asked): Pick<Api, "zonesByName" | "zones" | "nameservers"> {
   return {
-    async zonesByName(start, signal) {
-      const input = {
-        ...(start.name === undefined ? {} : { DNSName: start.name }),
-        ...(start.id === undefined ? {} : { HostedZoneId: start.id }),
-        MaxItems: 100,
+    async zonesByName(name, signal) {
+      const attempt = { action: "ListHostedZonesByName", asked, signal };
+      const zones: HostedZone[] = [];
+      // The listing starts at the name: later names come along, and zones of one name may be on several pages.
+      let start: { DNSName?: string | undefined; HostedZoneId?: string | undefined } = {
+        DNSName: name,
       };
-      const page = await race(signal, (at) => sdk.listHostedZonesByName(input, at));
-      const next = page.IsTruncated
-        ? { name: page.NextDNSName, id: page.NextHostedZoneId }
-        : undefined;
-      return { zones: page.HostedZones ?? [], next };
+      for (;;) {
+        const input = { ...start, MaxItems: 100 };
+        const page = await send(attempt, (at) => sdk.listHostedZonesByName(input, at));
+        zones.push(...(page.HostedZones ?? []));
+        const all = page.IsTruncated !== true;
+        if (all || name === undefined || plainName(page.NextDNSName ?? "") !== name)
+          return { zones, all };
+        start = { DNSName: page.NextDNSName, HostedZoneId: page.NextHostedZoneId };
+      }
     },
-    async zones(start, signal) {
-      const input = start.id === undefined ? {} : { Marker: start.id };
-      const page = await race(signal, (at) => sdk.listHostedZones(input, at));
-      const next = page.IsTruncated ? { id: page.NextMarker } : undefined;
-      return { zones: page.HostedZones ?? [], next };
+    async zones(signal) {
+      const attempt = { action: "ListHostedZones", asked, signal };
+      const zones = await everyPage(async (marker: string | undefined) => {
+        const page = await send(attempt, (at) => sdk.listHostedZones({ Marker: marker }, at));
+        return {
+          items: page.HostedZones ?? [],
+          next: page.IsTruncated ? page.NextMarker : undefined,
+        };
+      });
+      return { zones, all: true };
     },
     async nameservers(zoneId, signal) {
-      const zone = await race(signal, (at) => sdk.getHostedZone({ Id: zoneId }, at));
+      const attempt = { action: "GetHostedZone", zoneId, asked, signal };
+      const zone = await send(attempt, (at) => sdk.getHostedZone({ Id: zoneId }, at));
       return zone.DelegationSet?.NameServers ?? [];
     },
-    ...recordCalls(sdk),
-    close: () => sdk.destroy(),
   };
 }
 
-function recordCalls(sdk: Route53): Pick<Api, "recordSets" | "change" | "insync"> {
+function recordCalls(sdk: Route53, asked: Asked): Pick<Api, "recordSets" | "change" | "insync"> {
   return {
-    async recordSets(zoneId, start, signal) {
-      const input = {
-        HostedZoneId: zoneId,
-        ...(start.name === undefined ? {} : { StartRecordName: start.name }),
-        ...(start.type === undefined ? {} : { StartRecordType: start.type }),
-        ...(start.identifier === undefined ? {} : { StartRecordIdentifier: start.identifier }),
-      };
-      const page = await race(signal, (at) => sdk.listResourceRecordSets(input, at));
-      const { NextRecordName: name, NextRecordType: type, NextRecordIdentifier: identifier } = page;
-      return {
-        sets: page.ResourceRecordSets ?? [],
-        next: page.IsTruncated ? { name, type, identifier } : undefined,
-      };
+    async recordSets(zoneId, name, signal) {
+      const attempt = { action: "ListResourceRecordSets", zoneId, asked, signal };
+      const sets: ResourceRecordSet[] = [];
+      let start: Partial<ListResourceRecordSetsCommandInput> =
+        name === undefined ? {} : { StartRecordName: `${name}.`, StartRecordType: "TXT" };
+      for (;;) {
+        const input = { ...start, HostedZoneId: zoneId };
+        const page = await send(attempt, (at) => sdk.listResourceRecordSets(input, at));
+        sets.push(...(page.ResourceRecordSets ?? []));
+        const { NextRecordName: next = "", NextRecordType: type } = page;
+        const all = page.IsTruncated !== true;
+        if (all || name === undefined || plainName(next) !== name || type !== "TXT")
+          return { sets: name === undefined ? sets : sets.filter(isTxtOf(name)), all };
+        start = {
+          StartRecordName: next,
+          StartRecordType: type,
+          StartRecordIdentifier: page.NextRecordIdentifier,
+        };
+      }
     },
     async change(zoneId, changes, signal) {
-      const input = {
-        HostedZoneId: zoneId,
-        ChangeBatch: { Comment: "acmectl", Changes: [...changes] },
-      };
-      const answer = await race(signal, (at) => sdk.changeResourceRecordSets(input, at));
+      const attempt = { action: "ChangeResourceRecordSets", zoneId, asked, signal };
+      const batch = { Comment: "acmectl", Changes: [...changes] };
+      const answer = await send(attempt, (at) =>
+        sdk.changeResourceRecordSets({ HostedZoneId: zoneId, ChangeBatch: batch }, at),
+      );
       return answer.ChangeInfo?.Id?.replace(/^\/change\//, "");
     },
     async insync(changeId, signal) {
-      const answer = await race(signal, (at) => sdk.getChange({ Id: changeId }, at));
+      const attempt = { action: "GetChange", asked, signal };
+      const answer = await send(attempt, (at) => sdk.getChange({ Id: changeId }, at));
       return answer.ChangeInfo?.Status === "INSYNC";
     },
   };
 }
 
-/** The SDK looks at AWS_REGION and the profile, and throws when both are silent, though Route 53 is one global service. */
+/** The SDK looks at AWS_REGION and the profile and throws without either, although Route 53 is one global service. */
 async function regionOf(connection: Connection): Promise<string> {
   if (connection.region !== undefined) return connection.region;
   const probe = new Route53(profileOf(connection));
@@ -169,7 +187,7 @@ async function assume(role: Role, sts: STSClient) {
       new AssumeRoleCommand({
         RoleArn: role.arn,
         RoleSessionName: "acmectl",
-        ...(role.externalId === undefined ? {} : { ExternalId: role.externalId }),
+        ExternalId: role.externalId,
       }),
     );
     if (given?.AccessKeyId === undefined || given.SecretAccessKey === undefined)
@@ -185,12 +203,8 @@ async function assume(role: Role, sts: STSClient) {
   }
 }
 
-function profileOf({ profile }: Connection) {
+function profileOf({ asked: { profile } }: Connection) {
   return profile === undefined ? {} : { profile };
-}
-
-function endpointOf({ endpoint }: Connection) {
-  return endpoint === undefined ? {} : { endpoint };
 }
 
 /** Without a logger the SDK warns on the console. Its own records hold whole requests: of them only warnings are kept. */
@@ -204,17 +218,21 @@ function quiet(): void {
   // Requests and answers are not for the log.
 }
 
-/** The SDK's waits between attempts do not listen to the signal. */
-async function race<T>(
-  signal: AbortSignal,
+/** Sends a request. The SDK's waits between attempts do not listen to the signal. */
+async function send<T>(
+  attempt: Attempt & { readonly signal: AbortSignal },
   call: (options: { abortSignal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
+  const { signal } = attempt;
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);
   signal.addEventListener("abort", stop, { once: true });
   try {
     return await Promise.race([call({ abortSignal: signal }), aborted]);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw await refusalOf(error, attempt);
   } finally {
     signal.removeEventListener("abort", stop);
   }

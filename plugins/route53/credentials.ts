@@ -1,8 +1,49 @@
-/** Why the SDK found no credentials: it says the same sentence for every cause. Names of variables only, never values. */
+/** Which credentials the options ask for, and why the SDK found none: it has the same sentence for every cause. */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { env } from "node:process";
+import { Problem } from "acmectl/plugin";
+
+export interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+interface KeyOptions {
+  readonly accessKeyId: string | undefined;
+  readonly secretAccessKey: string | undefined;
+  readonly sessionToken: string | undefined;
+  readonly profile: string | undefined;
+  readonly assumeRoleArn: string | undefined;
+  readonly externalId: string | undefined;
+}
+
+/** The keys of the options, if there are any. */
+export function keysOf(options: KeyOptions): Keys | undefined {
+  const { accessKeyId, secretAccessKey, sessionToken } = options;
+  needs(options, "externalId", "assumeRoleArn");
+  needs(options, "accessKeyId", "secretAccessKey");
+  needs(options, "secretAccessKey", "accessKeyId");
+  needs(options, "sessionToken", "accessKeyId");
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  if (options.profile !== undefined)
+    throw contradiction(
+      "both profile and accessKeyId are set",
+      "Keep one of them: a profile brings its own credentials.",
+    );
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}
+
+function needs(options: KeyOptions, one: keyof KeyOptions, other: keyof KeyOptions): void {
+  if (options[one] === undefined || options[other] !== undefined) return;
+  throw contradiction(`${one} is set without ${other}`, `Set ${other} too, or drop ${one}.`);
+}
+
+function contradiction(what: string, hint: string): Problem {
+  return new Problem("config", { detail: `Solver route53: ${what}`, hint });
+}
 
 /** What the options ask for. */
 export interface Asked {
@@ -93,8 +134,8 @@ interface Profile {
 
 async function findProfile(name: string): Promise<Profile> {
   const files = [
-    env["AWS_CONFIG_FILE"] ?? join(homedir(), ".aws", "config"),
-    env["AWS_SHARED_CREDENTIALS_FILE"] ?? join(homedir(), ".aws", "credentials"),
+    env["AWS_CONFIG_FILE"] ?? inHome("config"),
+    env["AWS_SHARED_CREDENTIALS_FILE"] ?? inHome("credentials"),
   ];
   const sections = await Promise.all(files.map(profilesIn));
   const holding = files.filter((_, index) => sections[index]?.includes(name));
@@ -104,6 +145,15 @@ async function findProfile(name: string): Promise<Profile> {
     files: holding.length > 0 ? holding : files,
     known: [...new Set(sections.flat())].slice(0, 20),
   };
+}
+
+function inHome(name: string): string {
+  try {
+    return join(homedir(), ".aws", name);
+  } catch {
+    // Neither HOME nor an entry in the password file: the SDK finds no files either.
+    return join("~", ".aws", name);
+  }
 }
 
 async function profilesIn(file: string): Promise<readonly string[]> {

@@ -1,191 +1,221 @@
-/** AWS's errors in words that say which zone, which name, as whom, and what to do. */
+/** How AWS, or its SDK, refuses, and what to do about it. */
 import { Problem } from "acmectl/plugin";
-import {
-  codeOf,
-  effort,
-  isGarbage,
-  isNetwork,
-  messageOf,
-  networkText,
-  serverTime,
-  statusText,
-} from "./answer.ts";
+import { codeOf, explainRefusals, fieldOf, oneLine, Refusal, textOf } from "acmectl/plugin/http";
+import type { Explain, Meaning } from "acmectl/plugin/http";
 import { diagnose, identityOf } from "./credentials.ts";
 import type { Asked } from "./credentials.ts";
-import type { Zone } from "./zones.ts";
 
-/** What was being done when the error came. */
+/** A request. */
 export interface Attempt {
-  /** Completes "Route 53: cannot …". */
-  readonly doing: string;
-  /** Of IAM, e.g. `route53:GetChange`. */
+  /** Of IAM, without `route53:`. */
   readonly action: string;
-  readonly zone?: Zone;
+  readonly zoneId?: string | undefined;
   readonly asked: Asked;
 }
 
-/** `example.com (Z123)`, or the id alone. */
-export function zoneText(zone: Zone): string {
-  return zone.name === undefined ? zone.id : `${zone.name} (${zone.id})`;
+export function explainer(asked: Asked): Explain {
+  const meanings = [...authentication, accessDenied(asked), ...refusals];
+  return explainRefusals({ vendor: "Route 53", meanings, identity: () => identityOf(asked) });
 }
 
-/** The Problem for an error of the SDK. Problems and an aborted signal's reason pass through. */
-export async function problemOf(
-  error: unknown,
-  attempt: Attempt,
-  signal: AbortSignal,
-): Promise<unknown> {
-  if (signal.aborted) return signal.reason;
-  if (Problem.is(error)) return error;
-  if (!(error instanceof Error)) return error;
-  const row = rows[codeOf(error)] ?? rowOf(error);
-  return row(error, attempt);
+/** The `Refusal` for an error of the SDK, or a Problem if it found no credentials. */
+export async function refusalOf(error: unknown, attempt: Attempt): Promise<unknown> {
+  if (!(error instanceof Error) || Problem.is(error)) return error;
+  const code = aliases[error.name] ?? error.name;
+  if (code === "CredentialsProviderError" || code === "TokenProviderError")
+    return noCredentials(error, attempt.asked);
+  const refusal = new Refusal(fieldsOf(error, code, attempt));
+  refusal.effort = effort(error);
+  return refusal;
 }
 
-type Row = (error: Error, attempt: Attempt) => Problem | Promise<Problem>;
-
-const rows: Readonly<Record<string, Row>> = {
-  CredentialsProviderError: noCredentials,
-  TokenProviderError: noCredentials,
-  InvalidClientTokenId: (error, attempt) =>
-    config(error, attempt, {
-      title: "AWS does not know the access key",
-      hint: "The access key id was deleted, deactivated, belongs to another partition, or needs its session token (AWS_SESSION_TOKEN) beside it. Check with `aws sts get-caller-identity`.",
-    }),
-  SignatureDoesNotMatch: (error, attempt) =>
-    config(error, attempt, {
-      title: "AWS rejects the signature",
-      hint: `Either the secret access key is not the one of this access key id (was it copied whole?), or this machine's clock is wrong: it shows ${new Date().toISOString()}${serverTime(error)}.`,
-    }),
-  ExpiredToken: (error, attempt) =>
-    config(error, attempt, {
-      title: "The AWS session has expired",
-      hint: `Renew the session (\`aws sso login\`, or fetch new temporary keys), or use credentials that renew themselves: a profile, a role, an instance role. This machine's clock shows ${new Date().toISOString()}${serverTime(error)}.`,
-    }),
-  AccessDenied: accessDenied,
-  NoSuchHostedZone: (error, attempt) =>
-    config(error, attempt, {
-      title: "The hosted zone does not exist",
-      hint: "The id is wrong, the zone was deleted, or it belongs to another account: compare hostedZoneId (AWS_HOSTED_ZONE_ID) with `aws route53 list-hosted-zones`, or leave it out and let the name decide.",
-    }),
-  InvalidChangeBatch: invalidChange,
-  Throttling: (error, attempt) =>
-    failed(error, attempt, {
-      title: "Route 53 is throttling this account",
-      detail: `Route 53: cannot ${attempt.doing} ${identityOf(attempt.asked)}: throttled${effort(error)}`,
-      hint: "Route 53 allows five requests a second for the whole account. Run again later; if other tools share the account, let them pause, or raise maxRetries (AWS_MAX_RETRIES).",
-    }),
-  PriorRequestNotComplete: (error, attempt) =>
-    failed(error, attempt, {
-      title: "Another change of the zone is still under way",
-      hint: `Somebody else writes to the same hosted zone all the time${effort(error)}. Run again later.`,
-    }),
+const aliases: Readonly<Record<string, string>> = {
+  AccessDeniedException: "AccessDenied",
+  UnauthorizedOperation: "AccessDenied",
+  ThrottlingException: "Throttling",
+  TooManyRequestsException: "Throttling",
+  ExpiredTokenException: "ExpiredToken",
+  RequestExpired: "ExpiredToken",
+  UnrecognizedClientException: "InvalidClientTokenId",
+  InvalidAccessKeyId: "InvalidClientTokenId",
 };
 
-function rowOf(error: Error): Row {
-  if (isNetwork(error)) return network;
-  if (isGarbage(error)) return garbage;
-  return (error, attempt) =>
-    failed(error, attempt, {
-      hint: `AWS calls this ${error.name}. If it does not pass, look at https://health.aws.amazon.com and the account's CloudTrail.`,
-    });
+function fieldsOf(error: Error, code: string, attempt: Attempt) {
+  const said = messageIn(error);
+  const status = fieldOf(fieldOf(error, "$metadata"), "httpStatusCode");
+  if (isNetwork(error)) {
+    const reason = codeOf(error) === "" ? "" : ` (${codeOf(error)})`;
+    return { lost: true, words: `${said || error.name}${reason}` };
+  }
+  if (isGarbage(error)) {
+    const shown = typeof status === "number" ? ` (HTTP ${status})` : "";
+    return { words: `not an answer from Route 53${shown}` };
+  }
+  const isSignature = code === "SignatureDoesNotMatch" || code === "ExpiredToken";
+  return {
+    status: typeof status === "number" ? status : 400,
+    reasons: [code],
+    throttled: code === "Throttling",
+    words:
+      code === "AccessDenied"
+        ? denial(said, attempt)
+        : `${code}: ${said}${isSignature ? clocks(error) : ""}`,
+  };
 }
 
-async function noCredentials(error: Error, attempt: Attempt): Promise<Problem> {
-  const { findings, hint } = await diagnose(attempt.asked);
+/** AWS's message; that of SignatureDoesNotMatch goes on with the whole request, session token included. */
+function messageIn(error: Error): string {
+  return oneLine(error.message.split(/The Canonical String|The String-to-Sign/)[0] ?? "");
+}
+
+function clocks(error: Error): string {
+  const time = Date.parse(textOf(fieldOf(fieldOf(error, "$response"), "headers"), "date") ?? "");
+  const theirs = Number.isNaN(time) ? "" : `, AWS's ${new Date(time).toISOString()}`;
+  return `; this machine's clock shows ${new Date().toISOString()}${theirs}`;
+}
+
+/** How often the SDK tried and how long it waited in between, or nothing. */
+function effort(error: Error): string {
+  const metadata = fieldOf(error, "$metadata");
+  const [attempts, waited] = [fieldOf(metadata, "attempts"), fieldOf(metadata, "totalRetryDelay")];
+  if (typeof attempts !== "number" || attempts < 2) return "";
+  const seconds =
+    typeof waited === "number" ? `, ${Math.round(waited / 100) / 10} s of waiting` : "";
+  return ` after ${attempts} attempts${seconds}`;
+}
+
+/** No answer came. */
+function isNetwork(error: Error): boolean {
+  return (
+    error.name === "TimeoutError" ||
+    /^E[A-Z_]+$/.test(codeOf(error)) ||
+    /socket hang up/.test(error.message)
+  );
+}
+
+/** An answer came that the SDK cannot read. */
+function isGarbage(error: Error): boolean {
+  return (
+    error instanceof SyntaxError ||
+    error instanceof TypeError ||
+    /deserializ|parse|Unclosed|Unexpected|UnknownError/i.test(`${error.name} ${error.message}`)
+  );
+}
+
+async function noCredentials(error: Error, asked: Asked): Promise<Problem> {
+  const { findings, hint } = await diagnose(asked);
   return new Problem("config", {
     title: "No AWS credentials",
-    detail: `Route 53: cannot ${attempt.doing}: found no usable AWS credentials. ${findings.join(" ")} The SDK says: ${messageOf(error)}`,
+    detail: `Solver route53: found no usable AWS credentials. ${findings.join(" ")} The SDK says: ${messageIn(error)}`,
     hint,
   });
 }
 
-function accessDenied(error: Error, attempt: Attempt): Problem {
-  const said = messageOf(error);
-  const action = /perform: ([\w-]+:\w+)/.exec(said)?.[1] ?? attempt.action;
-  const refusal = {
-    said,
-    action,
-    who: /User: (\S+)/.exec(said)?.[1] ?? "the caller",
-    resource: /on resource: (\S+)/.exec(said)?.[1] ?? resourceOf(action, attempt.zone),
-  };
-  return new Problem("config", {
-    title: "AWS denies the access",
-    detail: `Route 53: cannot ${attempt.doing}: ${refusal.who} may not ${action} on ${refusal.resource}. AWS says: ${said}`,
-    hint: grantHint(refusal, attempt.asked),
-  });
+function denial(said: string, { action, zoneId }: Attempt): string {
+  const who = /User: (\S+)/.exec(said)?.[1] ?? "the caller";
+  const denied = /perform: ([\w-]+:\w+)/.exec(said)?.[1] ?? `route53:${action}`;
+  const own = zoneId === undefined ? "*" : `arn:aws:route53:::hostedzone/${zoneId}`;
+  const fallback = action === "GetChange" ? "arn:aws:route53:::change/*" : own;
+  const resource = /on resource: (\S+)/.exec(said)?.[1] ?? fallback;
+  return `AccessDenied: ${who} may not ${denied} on ${resource}. AWS says: ${said}`;
 }
 
-interface Refusal {
-  readonly said: string;
-  readonly who: string;
-  readonly action: string;
-  readonly resource: string;
-}
-
-function grantHint({ said, who, action, resource }: Refusal, asked: Asked): string {
-  const statement = JSON.stringify({ Effect: "Allow", Action: action, Resource: resource });
-  if (said.includes("explicit deny"))
-    return `A policy denies it explicitly (an identity, permissions boundary or service control policy); another Allow does not help: lift the Deny on ${action}.`;
-  if (action !== "sts:AssumeRole")
-    return `Add this statement to the policy of ${who}: ${statement}`;
-  const externalId = asked.externalId
-    ? "with the external id that is set here"
-    : "if it asks for an external id, set externalId (AWS_EXTERNAL_ID)";
-  return `Two policies must agree: that of ${who} needs ${statement}, and the trust policy of ${resource} must name ${who}; ${externalId}.`;
-}
-
-function resourceOf(action: string, zone: Zone | undefined): string {
-  if (action === "route53:GetChange") return "arn:aws:route53:::change/*";
-  return zone === undefined ? "*" : `arn:aws:route53:::hostedzone/${zone.id}`;
-}
-
-function invalidChange(error: Error, attempt: Attempt): Problem {
-  const said = messageOf(error);
-  if (/not permitted in zone/i.test(said))
-    return config(error, attempt, {
-      title: "The name is not in the hosted zone",
-      hint: "hostedZoneId (AWS_HOSTED_ZONE_ID) is the id of another zone: correct it, or leave it out and let the name decide.",
-    });
-  return failed(error, attempt, {
-    title: "Route 53 refuses the change",
-    hint: /conflicts with other records|CNAME/i.test(said)
-      ? "Another record stands in the way at this name. If it is a CNAME, let acmectl follow it; else remove it."
-      : "Nothing was changed: a batch is done whole or not at all. If somebody protects or rewrites these records, they have to let acmectl in.",
-  });
-}
-
-function network(error: Error, attempt: Attempt): Problem {
-  return new Problem("network", {
-    detail: `Route 53: cannot ${attempt.doing}: ${networkText(error)}${effort(error)}`,
-    hint: "Is there a way out to route53.amazonaws.com:443 (proxy, firewall, DNS)? An endpoint of your own (endpoint, AWS_ENDPOINT_URL) must answer as well.",
-  });
-}
-
-function garbage(error: Error, attempt: Attempt): Problem {
-  return new Problem("network", {
-    title: "That was not Route 53",
-    detail: `Route 53: cannot ${attempt.doing}: the answer is not what Route 53 sends${statusText(error)}`,
-    hint: "A proxy, a captive portal or a wrong endpoint (endpoint, AWS_ENDPOINT_URL) answers in its place.",
-  });
-}
-
-interface Words {
-  readonly title?: string;
-  readonly detail?: string;
-  readonly hint: string;
-}
-
-function config(error: Error, attempt: Attempt, words: Words): Problem {
-  return new Problem("config", { ...wordsOf(error, attempt), ...words });
-}
-
-function failed(error: Error, attempt: Attempt, words: Words): Problem {
-  return new Problem("solver", { ...wordsOf(error, attempt), ...words });
-}
-
-function wordsOf(error: Error, attempt: Attempt) {
+/** Reads its facts from the words of `denial`. */
+function accessDenied({ externalId }: Asked): Meaning {
   return {
-    detail: `Route 53: cannot ${attempt.doing} ${identityOf(attempt.asked)}: ${error.name}: ${messageOf(error)}`,
+    kind: "config",
+    when: saying("AccessDenied"),
+    title: "AWS denies access",
+    hint({ message }) {
+      const [, who = "", action = "", resource = "", said = ""] =
+        /^AccessDenied: (.+?) may not (\S+) on (\S+)\. AWS says: (.*)$/.exec(message) ?? [];
+      const statement = JSON.stringify({ Effect: "Allow", Action: action, Resource: resource });
+      if (said.includes("explicit deny"))
+        return `Lift the Deny on ${action}: a policy denies it explicitly (an identity, permissions boundary or service control policy), and another Allow does not help.`;
+      if (action !== "sts:AssumeRole")
+        return `Add this statement to the policy of ${who}: ${statement}`;
+      const id = externalId
+        ? "with the external id that is set here"
+        : "if it asks for an external id, set externalId (AWS_EXTERNAL_ID)";
+      return `Add ${statement} to the policy of ${who}, and name ${who} in the trust policy of ${resource}; ${id}.`;
+    },
   };
 }
+
+function saying(...codes: readonly string[]): (refusal: Refusal) => boolean {
+  return (refusal) => refusal.says(...codes);
+}
+
+const authentication: readonly Meaning[] = [
+  {
+    kind: "network",
+    when: ({ status = 300 }) => status >= 300 && status < 400,
+    title: "Not an answer of Route 53's API",
+    hint: "Check the connection to route53.amazonaws.com:443 (proxy, firewall, captive portal, DNS). If endpoint (AWS_ENDPOINT_URL) is set, that server must offer the Route 53 API and must not redirect.",
+  },
+  {
+    kind: "config",
+    when: saying("InvalidClientTokenId"),
+    title: "AWS does not know the access key",
+    hint: "Check the key with `aws sts get-caller-identity`. It was deleted or deactivated, belongs to another partition, or requires its session token (AWS_SESSION_TOKEN).",
+  },
+  {
+    kind: "config",
+    when: saying("SignatureDoesNotMatch"),
+    title: "AWS rejects the signature",
+    hint: "Copy the whole secret access key of this access key id again, and compare the clocks.",
+  },
+  {
+    kind: "config",
+    when: saying("ExpiredToken"),
+    title: "The AWS session has expired",
+    hint: "Renew the session (`aws sso login`, or fetch new temporary keys), compare the clocks, or use credentials that renew themselves: a profile, a role, an instance role.",
+  },
+];
+
+const refusals: readonly Meaning[] = [
+  {
+    kind: "config",
+    when: saying("NoSuchHostedZone"),
+    title: "The hosted zone does not exist",
+    hint: "Compare hostedZoneId (AWS_HOSTED_ZONE_ID) with `aws route53 list-hosted-zones`, or leave it out. The id is wrong, the zone was deleted, or it belongs to another account.",
+  },
+  {
+    kind: "solver",
+    when: ({ throttled }) => throttled,
+    title: "Route 53 is throttling this account",
+    hint: "Run again later. If other tools share the account, pause them, or raise maxRetries (AWS_MAX_RETRIES): Route 53 allows five requests a second for the whole account.",
+  },
+  {
+    kind: "solver",
+    when: saying("PriorRequestNotComplete"),
+    title: "Another change of the zone is still in progress",
+    hint: "Run again later, or pause the tool that keeps writing to the same hosted zone.",
+  },
+  {
+    kind: "config",
+    when: (refusal) => /not permitted in zone/i.test(refusal.message),
+    title: "The name is not in the hosted zone",
+    hint: "Correct hostedZoneId (AWS_HOSTED_ZONE_ID), which is the id of another zone, or leave it out.",
+  },
+  {
+    kind: "solver",
+    when: (refusal) =>
+      refusal.says("InvalidChangeBatch") &&
+      /conflicts with other records|CNAME/i.test(refusal.message),
+    title: "Another record is in the way",
+    hint: "Let acmectl follow the CNAME at this name, or remove the other record.",
+  },
+  {
+    kind: "solver",
+    when: saying("InvalidChangeBatch"),
+    title: "Route 53 rejects the change",
+    hint: "Find out what protects or rewrites these records, and let acmectl change them. Nothing was changed: a batch is done whole or not at all.",
+  },
+  {
+    kind: "solver",
+    when: () => true,
+    title: "Route 53 failed",
+    hint: "If it does not pass, see https://health.aws.amazon.com and the account's CloudTrail.",
+  },
+];

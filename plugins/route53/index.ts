@@ -1,5 +1,11 @@
-import { Problem, defineSolver } from "acmectl/plugin";
-import type { Keys } from "./client.ts";
+import { defineSolver } from "acmectl/plugin";
+import type { Log } from "acmectl/plugin";
+import { plainName, recordSetSolver, Refusal, zoneFinder } from "acmectl/plugin/http";
+import type { ListedZone, ZoneSource } from "acmectl/plugin/http";
+import { batchesOf, changesFor, isTxtOf } from "./changes.ts";
+import type { Api, Change, HostedZone, ResourceRecordSet, Zones } from "./client.ts";
+import { keysOf } from "./credentials.ts";
+import { explainer } from "./errors.ts";
 
 /** dns-01 with Amazon Route 53. */
 export default defineSolver({
@@ -11,55 +17,52 @@ export default defineSolver({
       type: "string",
       env: ["AWS_HOSTED_ZONE_ID"],
       placeholder: "ID",
-      description:
-        "The hosted zone to write to, e.g. Z0123456789ABC; without it the longest zone that fits the name.",
+      description: "Hosted zone to write to; by default the longest one that holds the name.",
     },
     privateZone: {
       type: "boolean",
       default: false,
       env: ["AWS_PRIVATE_ZONE"],
-      description:
-        "Use private hosted zones instead of public ones, for a CA that looks from inside.",
+      description: "Use private hosted zones instead of public ones, for a CA inside the network.",
     },
     profile: {
       type: "string",
       placeholder: "NAME",
       description:
-        "A profile of ~/.aws/config or ~/.aws/credentials; without it AWS_PROFILE counts, as for every AWS tool.",
+        "Profile of ~/.aws/config or ~/.aws/credentials; by default AWS_PROFILE, as for every AWS tool.",
     },
     region: {
       type: "string",
       env: ["AWS_REGION", "AWS_DEFAULT_REGION"],
       description:
-        "Needed in GovCloud and China alone; without it the profile's region, else us-east-1.",
+        "AWS region; required only in GovCloud and China. By default the profile's, else us-east-1.",
     },
     accessKeyId: {
       type: "string",
       placeholder: "ID",
       description:
-        "An access key of this solver's own, beside what AWS's variables say; needs secretAccessKey.",
+        "Access key id for this solver, overriding the AWS variables; requires secretAccessKey.",
     },
     secretAccessKey: {
       type: "string",
       secret: true,
-      description: "The secret of accessKeyId.",
+      description: "Secret access key of accessKeyId.",
     },
     sessionToken: {
       type: "string",
       secret: true,
-      description: "The session token of accessKeyId, if that key is temporary.",
+      description: "Session token of accessKeyId, if that key is temporary.",
     },
     assumeRoleArn: {
       type: "string",
       env: ["AWS_ASSUME_ROLE_ARN"],
       placeholder: "ARN",
-      description:
-        "A role to assume with the credentials found, e.g. of the account that holds the zone.",
+      description: "Role to assume, for example one of the account that has the zone.",
     },
     externalId: {
       type: "string",
       env: ["AWS_EXTERNAL_ID"],
-      description: "The external id that the role's trust policy asks for.",
+      description: "External id that the role's trust policy requires.",
     },
     ttl: {
       type: "integer",
@@ -67,13 +70,13 @@ export default defineSolver({
       min: 0,
       max: 86_400,
       env: ["AWS_TTL"],
-      description: "Seconds that resolvers may keep a record set that acmectl creates.",
+      description: "TTL in seconds of record sets that acmectl creates.",
     },
     waitForInsync: {
       type: "boolean",
       default: true,
       env: ["AWS_WAIT_FOR_RECORD_SETS_CHANGED"],
-      description: "Wait until Route 53 reports a change INSYNC, beside looking at the DNS.",
+      description: "Wait until Route 53 reports a change INSYNC, in addition to checking the DNS.",
     },
     maxRetries: {
       type: "integer",
@@ -81,70 +84,139 @@ export default defineSolver({
       min: 0,
       max: 100,
       env: ["AWS_MAX_RETRIES"],
-      description: "How often a request that was throttled or lost is repeated.",
+      description: "How often a throttled or lost request is repeated.",
     },
     endpoint: {
       type: "url",
-      description: "Another address of the Route 53 API; AWS_ENDPOINT_URL works too.",
+      description: "Address of the Route 53 API; AWS_ENDPOINT_URL works, too.",
     },
   },
   async create(options, context) {
     const keys = keysOf(options);
-    // The SDK takes a tenth of a second to load: only whoever chose this solver pays.
-    const [{ connect }, { zoneFinder }, { solve }] = await Promise.all([
-      import("./client.ts"),
-      import("./zones.ts"),
-      import("./solver.ts"),
-    ]);
-    const { log } = context;
-    const { assumeRoleArn: arn, externalId, profile, region, endpoint } = options;
-    const role = arn === undefined ? undefined : { arn, externalId };
-    const attempts = options.maxRetries + 1;
-    const api = await connect({ region, profile, keys, role, endpoint, attempts, log });
-    const findZone = zoneFinder(api, {
-      ...options,
-      log,
-      findZone: (name) => context.findZone(name),
-    });
+    const { assumeRoleArn: arn, externalId, profile, region, endpoint, privateZone, ttl } = options;
     const asked = {
       profile,
       accessKeyId: keys?.accessKeyId,
       roleArn: arn,
       externalId: externalId !== undefined,
     };
-    return solve(api, { ...options, asked, log, findZone });
+    const { log } = context;
+    const role = arn === undefined ? undefined : { arn, externalId };
+    const attempts = options.maxRetries + 1;
+    // The SDK takes a tenth of a second to load.
+    const { connect } = await import("./client.ts");
+    const api = await connect({ region, asked, keys, role, endpoint, attempts, log });
+    const id = options.hostedZoneId?.replace(/^\/?hostedzone\//, "");
+    const find = zoneFinder(zonesOf(api, privateZone, log), context);
+    const solver = recordSetSolver<Sets>({
+      ...names,
+      log,
+      explain: explainer(asked),
+      findZone: async (name, signal) => (id === undefined ? find(name, signal) : { id }),
+      hintIfOutside:
+        "Correct hostedZoneId (AWS_HOSTED_ZONE_ID), which is the id of another zone, or leave it out.",
+      async check(zone, _name, signal) {
+        // Sets come by reversed name, so the zone's own are on the first page.
+        const { sets } = await api.recordSets(zone.id, undefined, signal);
+        const apex = sets.find(({ Type }) => Type === "SOA")?.Name;
+        return apex === undefined ? undefined : plainName(apex);
+      },
+      unit: "zone",
+      read: ({ id }, names, signal) => readSets(api, id, names, signal),
+      async write({ id }, edits, sets, { signal, changed }) {
+        const planned = new Map<string, readonly Change[]>();
+        for (const [name, edit] of edits) {
+          const changes = changesFor(name, sets.get(name) ?? [], edit, ttl);
+          if (changes.length > 0) planned.set(name, changes);
+        }
+        for (const { names, changes } of batchesOf(planned)) {
+          const changeId = await api.change(id, changes, signal);
+          if (changeId !== undefined) changed(names, changeId);
+        }
+      },
+      isConflict,
+      longestPause: 2_000,
+      ...(options.waitForInsync
+        ? { isDone: (_zone, changeId, signal) => api.insync(changeId, signal) }
+        : {}),
+      donePermission: "route53:GetChange on arn:aws:route53:::change/*",
+    });
+    return { ...solver, close: async () => api.close() };
   },
 });
 
-interface KeyOptions {
-  readonly accessKeyId: string | undefined;
-  readonly secretAccessKey: string | undefined;
-  readonly sessionToken: string | undefined;
-  readonly profile: string | undefined;
-  readonly assumeRoleArn: string | undefined;
-  readonly externalId: string | undefined;
+const names = { vendor: "Route 53", zoneWord: "hosted zone" };
+
+interface Zone extends ListedZone {
+  readonly isPrivate: boolean;
 }
 
-function keysOf(options: KeyOptions): Keys | undefined {
-  const { accessKeyId, secretAccessKey, sessionToken } = options;
-  needs(options, "externalId", "assumeRoleArn");
-  needs(options, "accessKeyId", "secretAccessKey");
-  needs(options, "secretAccessKey", "accessKeyId");
-  needs(options, "sessionToken", "accessKeyId");
-  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
-  if (options.profile !== undefined)
-    throw contradiction(
-      "both profile and accessKeyId are set",
-      "Keep one of them: a profile brings its own credentials.",
-    );
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+function zonesOf(api: Api, privateZone: boolean, log: Log): ZoneSource<Zone> {
+  return {
+    ...names,
+    async list(signal) {
+      const { zones, all } = await firstZones(api, log, signal);
+      return { zones: zones.map(zoneOf), all };
+    },
+    named: async (name, signal) => (await api.zonesByName(name, signal)).zones.map(zoneOf),
+    usable: (zones) => zones.filter(({ isPrivate }) => isPrivate === privateZone),
+    nameserversOf: ({ id, isPrivate }, signal) => (isPrivate ? [] : api.nameservers(id, signal)),
+    describe: ({ name, id, isPrivate }) => `${name} (${id}${isPrivate ? ", private" : ""})`,
+    hintIfNone(unusable) {
+      if (unusable.length === 0)
+        return "Use the credentials of the account that has the zone (AWS_PROFILE, or assumeRoleArn), or delegate the name to this account by a CNAME.";
+      return privateZone
+        ? "Leave privateZone (AWS_PRIVATE_ZONE) out: the zone that holds the name is public."
+        : "Set privateZone (AWS_PRIVATE_ZONE=true) if the CA looks from inside: the zone that holds the name is private, and a public CA cannot see it.";
+    },
+    hintIfSeveral:
+      "Set hostedZoneId (AWS_HOSTED_ZONE_ID) to the live one, or delete the one that no parent delegates to.",
+  };
 }
 
-function needs(options: KeyOptions, one: keyof KeyOptions, other: keyof KeyOptions): void {
-  if (options[one] === undefined || options[other] !== undefined) return;
-  throw contradiction(`${one} is set without ${other}`, `Set ${other} too, or drop ${one}.`);
+/** cert-manager's and lego's policies allow ListHostedZonesByName, certbot's only ListHostedZones: either will do. */
+async function firstZones(api: Api, log: Log, signal: AbortSignal): Promise<Zones> {
+  try {
+    return await api.zonesByName(undefined, signal);
+  } catch (refusal) {
+    if (!isDenied(refusal)) throw refusal;
+    log.debug("ListHostedZonesByName is not allowed; trying ListHostedZones");
+    return api.zones(signal).catch((error: unknown) => {
+      throw isDenied(error) ? refusal : error;
+    });
+  }
 }
 
-function contradiction(what: string, hint: string): Problem {
-  return new Problem("config", { detail: `Solver route53: ${what}`, hint });
+function isDenied(error: unknown): boolean {
+  return error instanceof Refusal && error.says("AccessDenied");
+}
+
+function zoneOf({ Id = "", Name = "", Config }: HostedZone): Zone {
+  const isPrivate = Config?.PrivateZone === true;
+  return { id: Id.replace(/^\/hostedzone\//, ""), name: plainName(Name), isPrivate };
+}
+
+type Sets = ReadonlyMap<string, readonly ResourceRecordSet[]>;
+
+/** One request for a small zone with several names in question, else one for each name. */
+async function readSets(
+  api: Api,
+  zoneId: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Sets> {
+  if (names.length > 2) {
+    const { sets, all } = await api.recordSets(zoneId, undefined, signal);
+    if (all) return new Map(names.map((name) => [name, sets.filter(isTxtOf(name))]));
+  }
+  const found = new Map<string, readonly ResourceRecordSet[]>();
+  for (const name of names) found.set(name, (await api.recordSets(zoneId, name, signal)).sets);
+  return found;
+}
+
+/** AWS has one code for all refusals. A lost race is one whose words say so, or one after which the records look different. */
+function isConflict(refusal: Refusal, sets: Sets, before: Sets | undefined): boolean {
+  if (!refusal.says("InvalidChangeBatch")) return false;
+  if (/already exists|was not found|do not match/i.test(refusal.message)) return true;
+  return before === undefined || JSON.stringify([...sets]) !== JSON.stringify([...before]);
 }

@@ -17,7 +17,7 @@ export type Edits = ReadonlyMap<string, Edit>;
 
 export interface WriteCall extends Call {
   /** To be called with the id of each change made, for `isDone`. */
-  changed(names: Iterable<string>, changeId: string): void;
+  readonly changed: (names: Iterable<string>, changeId: string) => void;
 }
 
 /** `State` is what was read of some names: whatever the provider's condition needs. */
