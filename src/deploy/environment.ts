@@ -2,7 +2,7 @@
 import { delimiter, dirname } from "node:path";
 import type { CertificateRequest, HookSetting, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { CertificateFiles, HeldCertificate, Store } from "../state/store.ts";
+import type { CertificateFiles, ForeignFiles, HeldCertificate, Store } from "../state/store.ts";
 import { isSecretVariable, secretVariables } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 
@@ -55,6 +55,7 @@ export function searchPath(path: string | undefined): string {
 export interface HeldFiles {
   readonly meta: VersionMeta;
   readonly files: CertificateFiles;
+  readonly foreign: ForeignFiles;
 }
 
 export async function heldFiles(
@@ -62,11 +63,14 @@ export async function heldFiles(
   held: HeldCertificate | undefined,
   { certificates }: Store,
 ): Promise<HeldFiles | undefined> {
-  const files = held === undefined ? undefined : await certificates.files(name);
-  return held === undefined || files === undefined ? undefined : { meta: held.meta, files };
+  if (held === undefined) return undefined;
+  const files = await certificates.files(name);
+  const foreign = await certificates.foreignFiles(name);
+  if (files === undefined || foreign === undefined) return undefined;
+  return { meta: held.meta, files, foreign };
 }
 
-/** What a command of one certificate is told. */
+/** The variables of a command that is about one certificate. */
 export function certificateVariables(
   event: HookEvent,
   request: CertificateRequest,
@@ -87,6 +91,7 @@ export function certificateVariables(
     LEGO_HOOK_CERT_KEY_TYPE: request.csr === undefined ? request.keyType.toUpperCase() : "",
     LEGO_HOOK_CERT_DOMAINS: domains.join(","),
     LEGO_CERT_DOMAIN: domains[0] ?? "",
+    ...acmeShNames(domains),
     ...(event === "deploy" ? { RENEWED_DOMAINS: domains.join(" ") } : {}),
     ...(event === "failure" ? { FAILED_DOMAINS: domains.join(" ") } : {}),
     ...(held === undefined ? {} : heldVariables(request, held)),
@@ -105,7 +110,13 @@ export function problemVariables(error: unknown): Variables {
   });
 }
 
-/** What a `post` hook is told of all certificates of the run. */
+/** acme.sh writes `no` where there is no second name. */
+function acmeShNames([first = "", ...others]: readonly string[]): Variables {
+  const names = [first, ...others].join(",");
+  return { Le_Domain: first, Le_Domains: names, Le_Alt: others.join(",") || "no" };
+}
+
+/** The variables of a `post` hook, about all certificates of the run. */
 export function runVariables(
   renewed: readonly CertificateRequest[],
   failed: readonly CertificateRequest[],
@@ -122,13 +133,14 @@ function namesOf(requests: readonly CertificateRequest[]): string {
   return shortened(names.join(" "));
 }
 
-/** The folder in which scripts find fullchain.pem and privkey.pem, as certbot's live/<name>. */
-function heldVariables(request: CertificateRequest, { meta, files }: HeldFiles): Variables {
-  const key = files.privateKey ?? "";
+function heldVariables(
+  request: CertificateRequest,
+  { meta, files, foreign: { lineage, lego, acmeSh } }: HeldFiles,
+): Variables {
   return {
     ACMECTL_HOOK_FOLDER: dirname(files.fullchain),
     ACMECTL_HOOK_FULLCHAIN: files.fullchain,
-    ACMECTL_HOOK_KEY: key,
+    ACMECTL_HOOK_KEY: files.privateKey ?? "",
     ACMECTL_HOOK_CERT: files.certificate,
     ACMECTL_HOOK_CHAIN: files.chain,
     ACMECTL_HOOK_SERIAL: meta.serial,
@@ -137,29 +149,33 @@ function heldVariables(request: CertificateRequest, { meta, files }: HeldFiles):
     ACMECTL_HOOK_NOT_AFTER: meta.notAfter,
     ACMECTL_HOOK_PROFILE: meta.profile ?? "",
     ACMECTL_HOOK_ACCOUNT: meta.account,
-    RENEWED_LINEAGE: dirname(files.fullchain),
+    RENEWED_LINEAGE: lineage,
     LEGO_HOOK_ACCOUNT_ID: meta.account,
-    ...lego("CERT_PATH", files.fullchain),
-    ...lego("CERT_KEY_PATH", key),
-    ...lego("ISSUER_CERT_PATH", files.chain),
+    ...ofLego("CERT_PATH", lego.fullchain),
+    ...ofLego("CERT_KEY_PATH", lego.privateKey ?? ""),
+    ...ofLego("ISSUER_CERT_PATH", lego.chain),
+    CERT_PATH: acmeSh.certificate,
+    CERT_KEY_PATH: acmeSh.privateKey ?? "",
+    CA_CERT_PATH: acmeSh.chain,
+    CERT_FULLCHAIN_PATH: acmeSh.fullchain,
     ...furtherFiles(request),
   };
 }
 
-/** lego tells of a combined file and of a key store where there is one. */
+/** lego names a combined file and a key store where there is one. */
 function furtherFiles({ hooks }: CertificateRequest): Variables {
   const steps = hooks.deploy ?? [];
   const combined = steps.flatMap((step) => ("copy" in step ? [step.copy.combined ?? ""] : []));
   const stores = steps.flatMap((step) => ("pkcs12" in step ? [step.pkcs12.path] : []));
   const pem = combined.find((path) => path !== "");
   return {
-    ...(pem === undefined ? {} : lego("CERT_PEM_PATH", pem)),
-    ...(stores[0] === undefined ? {} : lego("CERT_PFX_PATH", stores[0])),
+    ...(pem === undefined ? {} : ofLego("CERT_PEM_PATH", pem)),
+    ...(stores[0] === undefined ? {} : ofLego("CERT_PFX_PATH", stores[0])),
   };
 }
 
 /** Version 5 and, without `HOOK_`, those before. */
-function lego(name: string, value: string): Variables {
+function ofLego(name: string, value: string): Variables {
   return { [`LEGO_HOOK_${name}`]: value, [`LEGO_${name}`]: value };
 }
 

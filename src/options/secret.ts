@@ -101,7 +101,7 @@ function readVariable(name: string, { env }: SecretSources): string {
 async function runCommand(line: string, sources: SecretSources): Promise<string> {
   const [program, ...args] = splitWords(line) ?? [];
   if (program === undefined) {
-    throw new Problem("config", { detail: `cmd:${line} has a quote that is never closed.` });
+    throw new Problem("config", { detail: `cmd:${line} has an unclosed quote.` });
   }
   const { signal, timeLimit = 30_000 } = sources;
   const options = {

@@ -54,6 +54,14 @@ export interface CertificateFiles {
   fullchain: string;
 }
 
+/** The same files under the names that scripts for other clients expect; each name has the certificate's in it. */
+export interface ForeignFiles {
+  /** Folder with certbot's fullchain.pem, privkey.pem, cert.pem and chain.pem. */
+  lineage: string;
+  lego: Omit<CertificateFiles, "certificate">;
+  acmeSh: CertificateFiles;
+}
+
 /** One line of the last attempt, as `status` shows it. */
 export interface AttemptEvent {
   at: string;
@@ -199,6 +207,8 @@ export interface Store {
     read(name: string): Promise<StoredCertificate | undefined>;
     /** Where servers find the held certificate; undefined when none is held. A backend without files writes them first. */
     files(name: string): Promise<CertificateFiles | undefined>;
+    /** The same for hooks that were written for certbot, lego and acme.sh. */
+    foreignFiles(name: string): Promise<ForeignFiles | undefined>;
     saveRequest(request: CertificateRequest): Promise<void>;
     updateStatus(
       name: string,

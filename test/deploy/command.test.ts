@@ -23,7 +23,7 @@ function stoppedClock(): Clock & { pass: () => void } {
   };
 }
 
-test("a command that hangs is ended with all that it has started, even what ignores SIGTERM", async () => {
+test("a hanging command is killed with all its children, even those that ignore SIGTERM", async () => {
   const world = await openWorld();
   const pids = world.at("pids");
   const stubborn = await world.script(
@@ -48,7 +48,7 @@ test("a command that hangs is ended with all that it has started, even what igno
   for (const pid of await running()) await expect.poll(() => isAlive(Number(pid))).toBe(false);
 });
 
-test("a daemon that a command has started lives on and is not waited for", async () => {
+test("a daemon started by a command survives and is not waited for", async () => {
   const world = await openWorld();
   const pid = world.at("pid");
   const argv = ["/bin/sh", "-c", `sleep 60 & echo $! > ${pid}; echo started`];
@@ -62,14 +62,14 @@ test("a daemon that a command has started lives on and is not waited for", async
   process.kill(daemon);
 });
 
-test("a text is split without a shell; a list and a shell's line are taken as they are", () => {
+test("a command text is split into words; a list and a shell line are kept as they are", () => {
   expect(argvOf({ run: "cp 'a b' $HOME;x" })).toEqual(["cp", "a b", "$HOME;x"]);
   expect(argvOf({ run: ["cp", "a b"] })).toEqual(["cp", "a b"]);
   expect(argvOf({ run: "a && b", shell: true })).toEqual(["/bin/sh", "-c", "a && b"]);
-  expect(() => argvOf({ run: "cp 'a" })).toThrow("has a quote that is never closed");
+  expect(() => argvOf({ run: "cp 'a" })).toThrow("has an unclosed quote");
 });
 
-test("what keeps a command from running is explained", async () => {
+test("explains why a command cannot be run", async () => {
   const world = await openWorld();
   const broken = await world.script("no-interpreter", "");
   await writeFile(broken, "#!/nowhere/python\n", { mode: 0o755 });
@@ -90,17 +90,17 @@ test("what keeps a command from running is explained", async () => {
   expect(await detailOf({ run: text })).toContain(`${text} is not executable by this user`);
   expect(await detailOf({ run: "true", cwd: world.at("gone") })).toContain("its folder");
   expect(await detailOf(shell(text))).toContain(
-    "exit code 126 (the shell found a program that it may not run)",
+    "exit code 126 (the shell may not execute the program)",
   );
   expect(await detailOf(shell("no-such-program"))).toContain(
-    "127 (the shell did not find a program",
+    "127 (the shell did not find the program",
   );
   expect(await detailOf({ run: "ls / && false" })).toContain(
     "`&&` means something to a shell only",
   );
 });
 
-test("only the last lines are kept, and none of them can move a terminal's cursor", async () => {
+test("keeps the last lines of a command without control characters", async () => {
   const world = await openWorld([
     shell(
       "i=0; while [ $i -lt 100 ]; do i=$((i+1)); echo line $i; done; printf 'red \\033[31m end' >&2; false",

@@ -60,7 +60,7 @@ test.each([0o000, 0o022, 0o077, 0o777])(
   },
 );
 
-test("the copies are what is held, and the next version replaces all of them", async () => {
+test("copies have the content of the certificate, and the next version replaces all of them", async () => {
   const world = await openWorld();
   await world.want([{ copy: all(world) }]);
   for (const again of [false, true]) {
@@ -83,7 +83,7 @@ test("the copies are what is held, and the next version replaces all of them", a
   }
 });
 
-test("the copies that a request names beside its steps come before them", async () => {
+test("the files of a request are copied before its deploy steps", async () => {
   const world = await openWorld();
   const fullchain = world.at("fullchain.pem");
   await world.want([{ run: ["test", "-s", fullchain] }], { outputs: { fullchain } });
@@ -91,7 +91,7 @@ test("the copies that a request names beside its steps come before them", async 
   expect((await world.states()).map(({ state }) => state)).toEqual(["done", "done"]);
 });
 
-test("a reader of the old file keeps it whole, for the new one has another inode", async () => {
+test("a reader of the old file keeps it whole, since the new one is another inode", async () => {
   const world = await openWorld();
   await world.want([{ copy: { key: world.at("key.pem") } }]);
   await world.deploy();
@@ -100,16 +100,21 @@ test("a reader of the old file keeps it whole, for the new one has another inode
   expect((await stat(world.at("key.pem"))).ino).not.toBe(before.ino);
 });
 
-test("what was there keeps its group's right to read a key, and nobody else's", async () => {
+test.each([
+  [0o644, "600"],
+  [0o664, "600"],
+  [0o640, "640"],
+  [0o400, "600"],
+])("a key file of mode %o is replaced by one of mode %s", async (mode, after) => {
   const world = await openWorld();
   const [key, cert] = [world.at("key.pem"), world.at("cert.pem")];
   for (const path of [key, cert]) {
     await writeFile(path, "old");
-    await chmod(path, path === key ? 0o664 : 0o640);
+    await chmod(path, path === key ? mode : 0o640);
   }
   await world.want([{ copy: { key, cert } }]);
   await world.deploy();
-  expect([await modeOf(key), await modeOf(cert)]).toEqual(["640", "640"]);
+  expect([await modeOf(key), await modeOf(cert)]).toEqual([after, "640"]);
   await world.want([{ copy: { key, cert, mode: "0400" } }]);
   await world.deploy();
   expect([await modeOf(key), await modeOf(cert)]).toEqual(["400", "400"]);
@@ -142,17 +147,19 @@ test.skipIf(!root)(
   },
 );
 
-test("a user that nobody knows is named before anything is written", async () => {
+test("an unknown owner is reported before anything is written", async () => {
   const world = await openWorld();
   const key = world.at("key.pem");
   for (const owner of ["no-such-user", "-s", "daemon:x"]) {
     await world.want([{ copy: { key, owner } }]);
-    expect((await world.deploy())?.message).toContain(`This machine knows no user "${owner}".`);
+    expect((await world.deploy())?.message).toContain(
+      `The user "${owner}" does not exist on this machine.`,
+    );
   }
   expect(await readdir(world.folder)).toEqual([]);
 });
 
-test("a symbolic link stays, and the file that it leads to is replaced, even one that is yet to come", async () => {
+test("a symbolic link stays, and its target is replaced or created", async () => {
   const world = await openWorld();
   await mkdir(world.at("real"));
   const [key, cert] = [world.at("key.pem"), world.at("cert.pem")];
@@ -170,7 +177,7 @@ test("a symbolic link stays, and the file that it leads to is replaced, even one
   }
 });
 
-test.skipIf(!root)("a link that another user has planted is not followed", async () => {
+test.skipIf(!root)("a symbolic link of another user is not followed", async () => {
   const world = await openWorld();
   await writeFile(world.at("passwd"), "root");
   await symlink(world.at("passwd"), world.at("key.pem"));
@@ -180,7 +187,7 @@ test.skipIf(!root)("a link that another user has planted is not followed", async
   expect(await readFile(world.at("passwd"), "utf8")).toBe("root");
 });
 
-test("what cannot be replaced is left and told: a folder, a loop of links, a missing folder", async () => {
+test("reports a folder, a loop of links and a missing folder instead of replacing them", async () => {
   const world = await openWorld();
   await mkdir(world.at("folder"));
   await symlink("loop", world.at("loop"));
@@ -189,13 +196,15 @@ test("what cannot be replaced is left and told: a folder, a loop of links, a mis
     const problem = await world.deploy();
     return `${problem?.message} ${problem?.hint}`;
   };
-  expect(await messageFor("folder")).toContain("is a folder, so it is not replaced");
-  expect(await messageFor("loop")).toContain("no regular file, so it is not replaced");
+  expect(await messageFor("folder")).toContain("is a directory, so acmectl does not replace it");
+  expect(await messageFor("loop")).toContain(
+    "is not a regular file, so acmectl does not replace it",
+  );
   expect(await messageFor("missing/cert.pem")).toContain(`mkdir -p ${world.at("missing")}`);
   expect((await readdir(world.folder)).toSorted()).toEqual(["folder", "loop"]);
 });
 
-test("a certificate whose key is the user's own has no key to copy", async () => {
+test("copying the key of a certificate from a CSR fails", async () => {
   const world = await openWorld();
   await world.want([{ copy: { key: world.at("key.pem"), cert: world.at("cert.pem") } }]);
   await promisify(execFile)("rm", [
@@ -211,5 +220,5 @@ test("a certificate whose key is the user's own has no key to copy", async () =>
   await promisify(execFile)("rm", [`${world.tools.store.where}/certificates/${name}/current`]);
   await world.tools.store.certificates.commit(name, { ...version, meta }, lock);
   await lock.release();
-  expect((await world.deploy())?.message).toContain("the private key is not held");
+  expect((await world.deploy())?.message).toContain("acmectl does not have the private key");
 });

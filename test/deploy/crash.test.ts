@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../support/state.ts";
 
-test("a run that dies before any file system call leaves whole copies, and the next run makes them a pair", async () => {
+test("a run killed before any file system call leaves whole copies, and the next run makes them a pair", async () => {
   await using folder = await temporaryFolder();
   const report = join(folder.path, "report.json");
   const root = join(folder.path, "root");

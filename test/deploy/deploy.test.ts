@@ -5,7 +5,7 @@ import { deployStatesOf, isDeployed } from "../../src/deploy/steps.ts";
 import { never } from "../state/state.ts";
 import { name, openWorld, shell } from "./world.ts";
 
-test("every step is done once for a version, in the order of the list, and again for the next one", async () => {
+test("each step runs once per version, in order", async () => {
   const world = await openWorld();
   const log = world.at("log");
   await world.want([shell(`echo one >> ${log}`), shell(`echo two >> ${log}`)]);
@@ -20,7 +20,7 @@ test("every step is done once for a version, in the order of the list, and again
   expect(await readFile(log, "utf8")).toBe("one\ntwo\n".repeat(3));
 });
 
-test("a step that failed is repeated alone, and its neighbours run nevertheless", async () => {
+test("a failed step is repeated alone, and the other steps run anyway", async () => {
   const world = await openWorld();
   const [log, flag] = [world.at("log"), world.at("flag")];
   await world.want([
@@ -39,7 +39,7 @@ test("a step that failed is repeated alone, and its neighbours run nevertheless"
   expect(await readFile(log, "utf8")).toBe("before\nafter\nmiddle\n");
 });
 
-test("several failures are told one by one", async () => {
+test("several failures are reported one by one", async () => {
   const world = await openWorld([
     { run: "/nowhere/program" },
     shell("exit 3"),
@@ -51,11 +51,11 @@ test("several failures are told one by one", async () => {
     "3 of 3 deploy steps failed.",
     "run /nowhere/program: The command `/nowhere/program` cannot be run: the program /nowhere/program was not found. It printed nothing.",
     "run exit 3: The command `exit 3` failed with exit code 3. It printed nothing.",
-    "run kill -9 $$: The command `kill -9 $$` was ended by SIGKILL. It printed nothing.",
+    "run kill -9 $$: The command `kill -9 $$` was killed by SIGKILL. It printed nothing.",
   ]);
 });
 
-test("why a step failed is told once, behind whatever names the certificate", async () => {
+test("the reason of a failed step is reported once, after the certificate's name", async () => {
   const world = await openWorld([shell("echo no such unit; exit 3")]);
   const problem = await world.deploy();
   expect(problem?.document.title).toBe("A deploy step of shop failed");
@@ -67,7 +67,7 @@ test("why a step failed is told once, behind whatever names the certificate", as
   ]);
 });
 
-test("steps are known by what they say, so that moving one repeats nothing and a changed one is new", async () => {
+test("a moved step is not repeated, and a changed one runs", async () => {
   const world = await openWorld();
   const log = world.at("log");
   const [a, b, c] = ["a", "b", "c"].map((word) => shell(`echo ${word} >> ${log}`));
@@ -87,7 +87,7 @@ test("steps are known by what they say, so that moving one repeats nothing and a
   expect(await world.states(), "what is no step any more is forgotten").toHaveLength(1);
 });
 
-test("nothing is told to load files that could not be written, and no probe follows a failure", async () => {
+test("no command and no probe follows a file that could not be written", async () => {
   const world = await openWorld();
   const log = world.at("log");
   const steps = [
@@ -99,15 +99,15 @@ test("nothing is told to load files that could not be written, and no probe foll
   const problem = await world.deploy();
   const [count, first, ...others] = problem?.message.split("\n") ?? [];
   expect(count).toBe("3 of 3 deploy steps failed.");
-  expect(first).toContain("its folder does not exist (ENOENT)");
+  expect(first).toContain("no such file or directory (ENOENT)");
   expect(others).toEqual(
-    Array(2).fill(expect.stringMatching(/: Not tried, since this failed before: copy to/)),
+    Array(2).fill(expect.stringMatching(/: Skipped, since an earlier step failed: copy to/)),
   );
   await expect(readFile(log)).rejects.toThrow("ENOENT");
   await expect(readFile(world.at("full.pem")), "the key comes first").rejects.toThrow("ENOENT");
 });
 
-test("the lock is taken, waited for no longer than told, and left to a caller who holds it", async () => {
+test("deploying takes the certificate's lock, waits a limited time, and leaves a caller's lock alone", async () => {
   const world = await openWorld([shell("true")]);
   const { store } = world.tools;
   const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: never });
@@ -122,7 +122,7 @@ test("the lock is taken, waited for no longer than told, and left to a caller wh
   expect(await deployCertificate(certificate, { all: true }, world.tools)).toBeUndefined();
 });
 
-test("a certificate without steps, and one that is gone, need nothing", async () => {
+test("a certificate without steps, or a deleted one, deploys nothing", async () => {
   const world = await openWorld();
   expect(await world.deploy()).toBeUndefined();
   expect((await world.read()).status.deploy).toBeUndefined();
@@ -132,7 +132,7 @@ test("a certificate without steps, and one that is gone, need nothing", async ()
   expect(await deployCertificate(before, { all: false }, world.tools)).toBeUndefined();
 });
 
-test("what a command prints is logged and remembered without the key", async () => {
+test("output of a command is logged and stored without the private key", async () => {
   const world = await openWorld([
     shell(
       "cat $RENEWED_LINEAGE/privkey.pem; sed -n 2p $RENEWED_LINEAGE/privkey.pem; echo done; false",
@@ -149,7 +149,7 @@ test("what a command prints is logged and remembered without the key", async () 
   expect(kept).not.toContain(line);
 });
 
-test("a run that is stopped ends the command and leaves the step to the next run", async () => {
+test("a stopped run kills its command and leaves the step to the next run", async () => {
   const controller = new AbortController();
   const world = await openWorld([], { signal: controller.signal });
   const log = world.at("log");

@@ -17,7 +17,7 @@ import { openWorld } from "./world.ts";
 
 const page = await readFile(new URL("../../docs/deploy.md", import.meta.url), "utf8");
 
-test("the config on the page is valid as it stands", async () => {
+test("the config in docs/deploy.md is valid", async () => {
   await using folder = await temporaryFolder();
   const config = join(folder.path, "config.yaml");
   const [, yaml = ""] = /```yaml\n([^]*?)```/.exec(page) ?? [];
@@ -26,7 +26,7 @@ test("the config on the page is valid as it stands", async () => {
   expect(ran.code, ran.stderr).toBe(0);
 });
 
-test("the page names every flag, every step, every server, and every variable that commands get", async () => {
+test("docs/deploy.md names every flag, step, server and variable", async () => {
   const world = await openWorld();
   const { request, held } = await world.read();
   const files = await heldFiles(request.name, held, world.tools.store);

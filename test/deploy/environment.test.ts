@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import {
@@ -15,7 +16,7 @@ import { builtInSolvers, loadSolver } from "../../src/solvers/registry.ts";
 import { requestOf } from "../state/material.ts";
 import { name, openWorld, shell } from "./world.ts";
 
-test("a script written for certbot, and one written for lego, find what they look for", async () => {
+test("scripts written for certbot and lego find their files and domains", async () => {
   const world = await openWorld();
   const out = world.at("out");
   await world.want(
@@ -47,7 +48,57 @@ test("a script written for certbot, and one written for lego, find what they loo
   expect(env).toContain(`ACMECTL_HOOK_NAME=${name}\n`);
 });
 
-test("acmectl's own variables and those that secrets come from stay behind; PATH gets what cron leaves out", () => {
+test("variables of other clients lead to files that are named as those clients name them", async () => {
+  const world = await openWorld();
+  const out = world.at("out");
+  const names = "RENEWED_LINEAGE LEGO_CERT_PATH LEGO_CERT_KEY_PATH LEGO_ISSUER_CERT_PATH";
+  const acmeSh = "CERT_PATH CERT_KEY_PATH CA_CERT_PATH CERT_FULLCHAIN_PATH";
+  const line = `for v in ${names} ${acmeSh}; do eval "p=\\$$v"; echo "$v=$(basename "$p")"; test -r "$p" || exit 1; done > ${out}`;
+  const lists = `echo "$Le_Domain $Le_Domains $Le_Alt" >> ${out}; ls "$RENEWED_LINEAGE" >> ${out}`;
+  await world.want([shell(line), shell(lists)], {
+    identifiers: [
+      { type: "dns", value: "shop.example.com" },
+      { type: "dns", value: "www.example.com" },
+    ],
+  });
+  expect(await world.deploy()).toBeUndefined();
+  expect((await readFile(out, "utf8")).trim().split("\n")).toEqual([
+    "RENEWED_LINEAGE=shop",
+    "LEGO_CERT_PATH=shop.crt",
+    "LEGO_CERT_KEY_PATH=shop.key",
+    "LEGO_ISSUER_CERT_PATH=shop.issuer.crt",
+    "CERT_PATH=shop.cer",
+    "CERT_KEY_PATH=shop.key",
+    "CA_CERT_PATH=ca.cer",
+    "CERT_FULLCHAIN_PATH=fullchain.cer",
+    "shop.example.com shop.example.com,www.example.com www.example.com",
+    ...["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"],
+  ]);
+});
+
+test("two certificates whose hooks name files after RENEWED_LINEAGE get two files", async () => {
+  const world = await openWorld();
+  const run = shell(
+    `cat "$RENEWED_LINEAGE/fullchain.pem" > "${world.folder}/$(basename "$RENEWED_LINEAGE").pem"`,
+  );
+  await world.want([run]);
+  expect(await world.deploy()).toBeUndefined();
+  expect(await readdir(world.folder)).toContain("shop.pem");
+});
+
+test("a second version is seen through the same lineage, and a deleted certificate leaves no links", async () => {
+  const world = await openWorld();
+  const { certificates, where } = world.tools.store;
+  const before = await certificates.foreignFiles(name);
+  const { privateKey } = await world.issue();
+  expect(await certificates.foreignFiles(name)).toEqual(before);
+  expect(await readFile(`${before?.lineage}/privkey.pem`, "utf8")).toContain(privateKey.trim());
+  await certificates.remove(name);
+  const left = await readdir(join(where, "links"), { recursive: true });
+  expect(left.filter((entry) => entry.includes("shop"))).toEqual([]);
+});
+
+test("hooks get neither acmectl's variables nor secrets, and a PATH longer than cron's", () => {
   const request = {
     ...requestOf("shop"),
     issuer: { server: "https://ca.example", agreeTos: true, eabHmac: "env:EAB" },
@@ -70,7 +121,7 @@ test("acmectl's own variables and those that secrets come from stay behind; PATH
   expect(inherited["PATH"]).toMatch(/^\/opt\/bin:\/usr\/bin:\/bin:.*\/usr\/sbin/);
 });
 
-test("every variable that a built-in solver reads a secret from stays behind, whichever solvers are in use", async () => {
+test("hooks get no variable that any built-in solver reads a secret from", async () => {
   const secrets: string[] = [];
   for (const solver of await builtInSolvers()) {
     const { plugin } = await loadSolver(solver, { cwd: "/" });
@@ -86,7 +137,7 @@ test("every variable that a built-in solver reads a secret from stays behind, wh
   expect(Object.keys(inheritedEnvironment({ env }, [])), "but PATH").toEqual(["PATH"]);
 });
 
-test("secrets that no option names, and those of other certificates, stay behind; what only sounds so is kept", () => {
+test("hooks get no secrets of other programs and certificates, but keep paths and harmless names", () => {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const mask = openMask();
   mask.add("told to be secret");
@@ -127,7 +178,7 @@ test("secrets that no option names, and those of other certificates, stay behind
   expect(inherited).toEqual(kept);
 });
 
-test("a hook and a step get the secrets that they ask for by name, and what they print of them is hidden", async () => {
+test("passEnv gives a hook or step a secret, and it is hidden in their output", async () => {
   const env = { PATH: process.env["PATH"], MAIL_TOKEN: "hunter2-hunter2", OTHER_TOKEN: "s3cret" };
   const world = await openWorld([], { env });
   const out = world.at("out");
@@ -150,7 +201,7 @@ test("a hook and a step get the secrets that they ask for by name, and what they
   expect(world.lines.join("\n")).not.toMatch(/hunter2|s3cret/);
 });
 
-test("a combined file and a key store are told as lego tells them", () => {
+test("a combined file and a key store have lego's variables", () => {
   const request = {
     ...requestOf("shop"),
     hooks: {
@@ -166,16 +217,17 @@ test("a combined file and a key store are told as lego tells them", () => {
     fullchain: "/s/fullchain.pem",
   };
   const meta = { serial: "1", fingerprint: "2", notBefore: "3", notAfter: "4", account: "5" };
-  const held = { meta, files } as unknown as Parameters<typeof certificateVariables>[2];
+  const foreign = { lineage: "/links/live/shop", lego: files, acmeSh: files };
+  const held = { meta, files, foreign } as unknown as Parameters<typeof certificateVariables>[2];
   expect(certificateVariables("deploy", request, held)).toMatchObject({
     LEGO_HOOK_CERT_PEM_PATH: "/etc/haproxy/shop.pem",
     LEGO_HOOK_CERT_PFX_PATH: "/etc/shop.p12",
     LEGO_CERT_PFX_PATH: "/etc/shop.p12",
-    RENEWED_LINEAGE: "/s",
+    RENEWED_LINEAGE: "/links/live/shop",
   });
 });
 
-test("what a CA says can be no more than the text of a variable", async () => {
+test("the CA's text in a hook's variable is neutralised", async () => {
   const problem = new Problem("urn:ietf:params:acme:error:caa", {
     detail: "$(touch /tmp/x)\0`id`\n\u001B[31m",
     hint: "Look at the CAA records.",
@@ -192,7 +244,7 @@ test("what a CA says can be no more than the text of a variable", async () => {
   expect(failed["RENEWED_LINEAGE"]).toBeUndefined();
 });
 
-test("more names than a variable can hold are cut at a name", () => {
+test("a list of names too long for a variable is cut after a name", () => {
   const many = Array.from({ length: 5000 }, (_, index) => ({
     ...requestOf(`${index}`),
     identifiers: [{ type: "dns" as const, value: `host-${index}.with-a-long-name.example.com` }],

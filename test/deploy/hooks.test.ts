@@ -51,13 +51,13 @@ test("identical pre and post commands run once for all certificates of a run, an
   );
 });
 
-test("a run that tried nothing has no post", async () => {
+test("a run that issued nothing runs no post hook", async () => {
   const { hooks, said } = await withHooks((log) => ({ post: [shell(`echo start >> ${log}`)] }));
   await hooks.post();
   expect(await said()).toBe("");
 });
 
-test("a pre hook that fails keeps its certificates from being ordered, and post still runs", async () => {
+test("a failed pre hook stops the order, and the post hook still runs", async () => {
   const { hooks, one, two, said } = await withHooks((log) => ({
     pre: [shell(`echo tried >> ${log}; exit 4`)],
     post: [shell(`echo start >> ${log}`)],
@@ -73,7 +73,7 @@ test("a pre hook that fails keeps its certificates from being ordered, and post 
   expect(await said()).toBe("tried\nstart\n");
 });
 
-test("a post or failure hook that fails only warns", async () => {
+test("a failed post or failure hook only warns", async () => {
   const { hooks, one, world } = await withHooks(() => ({
     post: [shell("exit 5")],
     failure: [{ run: "/nowhere/notify" }],
@@ -88,7 +88,7 @@ test("a post or failure hook that fails only warns", async () => {
   ]);
 });
 
-test("after Ctrl-C what pre has stopped is started again", async () => {
+test("post hooks run after Ctrl-C", async () => {
   const { hooks, one, controller, said } = await withHooks((log) => ({
     pre: [shell(`echo stop >> ${log}`)],
     post: [shell(`echo start >> ${log}`)],
@@ -99,7 +99,7 @@ test("after Ctrl-C what pre has stopped is started again", async () => {
   expect(await said()).toBe("stop\nstart\n");
 });
 
-test("a run that lives keeps its post hooks from the others, and owes none when it has ended", async () => {
+test("other runs leave the pending post hooks of a running one alone, and it leaves none when it ends", async () => {
   const { hooks, one, two, world, said } = await withHooks((log) => ({
     pre: [shell(`echo stop >> ${log}`)],
     post: [shell(`echo start >> ${log}`), shell(`echo tell >> ${log}`)],
@@ -119,7 +119,7 @@ test("a run that lives keeps its post hooks from the others, and owes none when 
   expect(await readdir(join(store.where, "locks"))).toEqual([]);
 });
 
-test("what cannot be remembered keeps nobody from a certificate", async () => {
+test("issues a certificate although its post hooks cannot be stored", async () => {
   const { hooks, one, world, said } = await withHooks((log) => ({
     pre: [shell(`echo stop >> ${log}`)],
     post: [shell(`echo start >> ${log}`)],

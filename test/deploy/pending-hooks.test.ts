@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 import { acmectl } from "../support/spawn.ts";
 
-test("what a run that was killed between pre and post has stopped, the next run starts, once", async () => {
+test("post hooks of a run killed after its pre hooks run once in the next run", async () => {
   await using issuing = await startIssuing();
   const log = join(dirname(issuing.state), "log");
   const env = { HOME: issuing.state, PATH: process.env["PATH"] ?? "" };
@@ -28,7 +28,7 @@ test("what a run that was killed between pre and post has stopped, the next run 
   const renew = async () => acmectl(["renew", "--state", issuing.state], { env }).ended;
   const next = await renew();
   expect(next).toMatchObject({ code: 0 });
-  expect(next.stderr).toContain("an earlier run was killed before its post hooks");
+  expect(next.stderr).toContain("running the post hooks of an earlier run that was killed");
   expect(await readFile(log, "utf8")).toBe("STOP\nSTART\n");
   expect((await renew()).stderr).toBe("");
   expect(await readFile(log, "utf8")).toBe("STOP\nSTART\n");

@@ -80,7 +80,7 @@ async function certificatesIn(path: string): Promise<number> {
   return text.split("BEGIN CERTIFICATE").length - 1;
 }
 
-test("the password is in no argument and no environment of openssl", async () => {
+test("openssl gets the password neither as argument nor in its environment", async () => {
   const world = await openWorld();
   const seen = world.at("seen");
   await world.script(
@@ -100,7 +100,7 @@ test("the password is in no argument and no environment of openssl", async () =>
   expect(await readFile(seen, "utf8")).not.toContain("a-long-password");
 });
 
-test("what is missing is told: the password, the program", async () => {
+test("reports a missing password and a missing openssl", async () => {
   const world = await openWorld([], { env: {} });
   await world.want([{ pkcs12: { path: world.at("shop.p12"), password: "env:STORE_PASSWORD" } }]);
   const problem = await world.deploy();

@@ -43,7 +43,7 @@ const probe = async (world: World, place: string, more = {}) => {
   return world.deploy({ all: true });
 };
 
-test("a server that shows the new certificate passes; one that shows the old one is told with serial and dates", async () => {
+test("a probe passes for the new certificate and reports serial and dates of an old one", async () => {
   const world = await openWorld([], { clock: leapingClock() });
   const old = await world.issue();
   const fresh = await world.issue();
@@ -61,7 +61,7 @@ test("a server that shows the new certificate passes; one that shows the old one
   expect(problem?.hint).toContain("reload");
 });
 
-test("it is looked again until the server has reloaded", async () => {
+test("a probe repeats until the server has reloaded", async () => {
   const servers: { setSecureContext(context: { cert: string; key: string }): void }[] = [];
   const reload = (count: number) => {
     if (count === 3)
@@ -77,7 +77,7 @@ test("it is looked again until the server has reloaded", async () => {
   expect(world.lines.filter((line) => line.includes("serves another certificate"))).toHaveLength(3);
 });
 
-test("the name that is asked for is the certificate's, or the one that is said", async () => {
+test("a probe asks for the certificate's name, or for servername", async () => {
   const world = await openWorld([], { clock: leapingClock() });
   const fresh = await world.issue();
   const asked: string[] = [];
@@ -100,7 +100,7 @@ test("the name that is asked for is the certificate's, or the one that is said",
   expect(asked).toEqual(["shop.example.com", "shop.example.com", "other.example.com"]);
 });
 
-test("IPv6 is written in brackets, and one address of a host is enough where the others refuse", async () => {
+test("a probe takes IPv6 in brackets and passes when one address of the host answers", async () => {
   const world = await openWorld([], { clock: leapingClock() });
   const fresh = await world.issue();
   const six = await listen(tlsServer(fresh), "::1");
@@ -109,7 +109,7 @@ test("IPv6 is written in brackets, and one address of a host is enough where the
   expect(await probe(world, `localhost:${four}`)).toBeUndefined();
 });
 
-test("what is no TLS server is told", async () => {
+test("a probe reports a server that does not speak TLS", async () => {
   const world = await openWorld([], { clock: leapingClock() });
   const closed = createTcpServer();
   const port = await listen(closed);
@@ -175,6 +175,8 @@ test.each([
     expect(await probe(world, `127.0.0.1:${port}`, { starttls })).toBeUndefined();
     const mute = await listen(createTcpServer((socket) => socket.end("554 go away\r\n")));
     const problem = await probe(world, `127.0.0.1:${mute}`, { starttls });
-    expect(problem?.message).toMatch(/it said "554 go away"|it hung up before TLS began/);
+    expect(problem?.message).toMatch(
+      /the server said "554 go away"|closed the connection before TLS began/,
+    );
   },
 );

@@ -17,7 +17,7 @@ vi.mock("node:fs/promises", async (original) => {
   };
 });
 
-test("a copy to what a scheduled run may not write says how it may", async () => {
+test("a copy to a read-only path names --writable", async () => {
   const world = await openWorld();
   await world.want([{ copy: { cert: world.at("cert.pem") } }]);
   const problem = await world.deploy();

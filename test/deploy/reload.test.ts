@@ -65,7 +65,7 @@ test.each([
   expect(await calls()).toEqual(expected);
 });
 
-test("a configuration at another place is named to both commands", async () => {
+test("a custom configuration path is passed to both commands", async () => {
   const { world, calls } = await withPrograms(["nginx"]);
   await world.want([{ reload: "nginx", config: "/srv/nginx.conf" }]);
   await deploy(world);
@@ -75,7 +75,7 @@ test("a configuration at another place is named to both commands", async () => {
   ]);
 });
 
-test("a server whose configuration is broken is not reloaded, and says why", async () => {
+test("a server with a broken configuration is not reloaded, and its error is shown", async () => {
   const { world, calls } = await withPrograms(["nginx"], "echo 'emerg: no such file' >&2; exit 1");
   await world.want([{ reload: "nginx" }]);
   const problem = await deploy(world);
@@ -89,12 +89,12 @@ test.each(reloadableServers.filter((server) => !installed(...programsOf(server))
   async (reload) => {
     const world = await openWorld([{ reload }]);
     const problem = await deploy(world);
-    expect(problem?.message).toContain(`${reload} cannot be reloaded: `);
+    expect(problem?.message).toContain(`Cannot reload ${reload}: `);
     expect(problem?.message).toContain("was not found in");
   },
 );
 
-test("certificates that are deployed at once share the reloads that begin after their files were written", async () => {
+test("certificates deployed at once share reloads that begin after their files were written", async () => {
   const once = openOncePerRun();
   const begun: (() => void)[] = [];
   const work = () => new Promise<void>((resolve) => void begun.push(resolve));
@@ -115,7 +115,7 @@ test("certificates that are deployed at once share the reloads that begin after 
   await last;
 });
 
-test("a shared reload that fails fails for all who shared it, and the next one begins anew", async () => {
+test("a failed shared reload fails for all certificates that shared it, and the next call reloads again", async () => {
   const once = openOncePerRun();
   const fail = async () => {
     await Promise.resolve();

@@ -102,7 +102,7 @@ describe.skipIf(!available("pebble"))("folders written by other clients against 
       const before = await readFile(deployed, "utf8").catch(() => "");
       const env = await takeOverAndRenew(["certbot", folder], { home: home.path, folder, name });
       const after = (await readFile(deployed, "utf8")).slice(before.length).trim();
-      expect(after).toBe(join(env.ACMECTL_STATE, "certificates", name, "current"));
+      expect(after).toBe(join(env.ACMECTL_STATE, "links", "live", name));
     });
   });
 

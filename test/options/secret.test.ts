@@ -85,7 +85,7 @@ test("cmd: shows what the program said when it fails, and never what it printed"
   expect(problem).toMatch(/failed \(3\): no such entry$/);
   expect(problem).not.toMatch(/half/);
   expect((await read("cmd:/no/such/program")).problem).toMatch(/was not found/);
-  expect((await read("cmd:echo 'open")).problem).toMatch(/quote that is never closed/);
+  expect((await read("cmd:echo 'open")).problem).toMatch(/unclosed quote/);
 });
 
 test("cmd: does not wait for a program that waits for input, nor for one that never ends", async () => {

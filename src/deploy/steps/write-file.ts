@@ -116,9 +116,9 @@ async function writeNew(
   }
 }
 
-/** A group that may read the key already may do so from now on; nobody else ever. */
+/** A key is for its owner, and for its group only if the file before was exactly 0640: another mode does not show intent. */
 function usualMode(secret: boolean, before: Stats | undefined): number {
-  if (secret) return 0o600 | ((before?.mode ?? 0) & 0o040);
+  if (secret) return ((before?.mode ?? 0) & 0o777) === 0o640 ? 0o640 : 0o600;
   return before === undefined ? 0o644 : (before.mode & 0o666) | 0o600;
 }
 

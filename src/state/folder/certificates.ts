@@ -11,6 +11,7 @@ import {
 import { Problem } from "../../problem.ts";
 import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.ts";
 import type { Folder } from "./folder.ts";
+import { linkForeign, removeForeign } from "./foreign.ts";
 import { certificateFolderName } from "./names.ts";
 import { hasStrings, readKey, readRecord } from "./records.ts";
 import type { CertificateFiles, HeldCertificate, Lock, NewVersion, Store } from "../store.ts";
@@ -52,6 +53,13 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       const held = await readHeld(pathOf(name), name, folder);
       return held === undefined ? undefined : filesOf(pathOf(name), held);
     },
+    async foreignFiles(name) {
+      await folder.check();
+      const held = await readHeld(pathOf(name), name, folder);
+      if (held === undefined) return undefined;
+      const files = filesOf(pathOf(name), held);
+      return linkForeign(folder.root, certificateFolderName(name), held, files);
+    },
     async saveRequest(request) {
       await folder.check();
       await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
@@ -66,6 +74,7 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     async remove(name) {
       await folder.check();
       await removeFolder(pathOf(name));
+      await removeForeign(folder.root, certificateFolderName(name));
     },
   };
 }
