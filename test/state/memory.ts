@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { linkForeign } from "../../src/state/folder/foreign.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Clock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
@@ -39,6 +40,24 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     get<Certificate>(`certificate/${name}`) ?? { status: { failures: 0 }, versions: [] };
   const where = "memory";
 
+  const filesOf: Store["certificates"]["files"] = async (name) => {
+    const version = certificateOf(name).versions.at(-1);
+    if (version === undefined) return undefined;
+    const { privateKey, certificate, chain } = version;
+    await mkdir(folder, { recursive: true });
+    const write = async (file: string, text: string) => {
+      const path = join(folder, `${encodeURIComponent(name)}.${file}.pem`);
+      await writeFile(path, text, { mode: 0o600 });
+      return path;
+    };
+    return {
+      privateKey: privateKey === undefined ? undefined : await write("privkey", privateKey),
+      certificate: await write("cert", certificate),
+      chain: await write("chain", chain),
+      fullchain: await write("fullchain", `${certificate.trimEnd()}\n${chain}`),
+    };
+  };
+
   return {
     where,
     checkWritable: () => Promise.resolve(),
@@ -55,22 +74,12 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         const held = meta === undefined ? undefined : { version: versions.length, meta };
         return { name, request, status, held };
       },
-      async files(name) {
-        const version = certificateOf(name).versions.at(-1);
-        if (version === undefined) return undefined;
-        const { privateKey, certificate, chain } = version;
-        await mkdir(folder, { recursive: true });
-        const write = async (file: string, text: string) => {
-          const path = join(folder, `${encodeURIComponent(name)}.${file}.pem`);
-          await writeFile(path, text, { mode: 0o600 });
-          return path;
-        };
-        return {
-          privateKey: privateKey === undefined ? undefined : await write("privkey", privateKey),
-          certificate: await write("cert", certificate),
-          chain: await write("chain", chain),
-          fullchain: await write("fullchain", `${certificate.trimEnd()}\n${chain}`),
-        };
+      files: filesOf,
+      async foreignFiles(name) {
+        const files = await filesOf(name);
+        const meta = certificateOf(name).versions.at(-1)?.meta;
+        if (files === undefined || meta === undefined) return undefined;
+        return linkForeign(folder, encodeURIComponent(name), meta, files);
       },
       async saveRequest(request) {
         put(`certificate/${request.name}`, { ...certificateOf(request.name), request });

@@ -58,7 +58,7 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       const held = await readHeld(pathOf(name), name, folder);
       if (held === undefined) return undefined;
       const files = filesOf(pathOf(name), held);
-      return linkForeign(folder.root, certificateFolderName(name), held, files);
+      return linkForeign(folder.root, certificateFolderName(name), held.meta, files);
     },
     async saveRequest(request) {
       await folder.check();

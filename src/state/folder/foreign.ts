@@ -1,26 +1,23 @@
 /** Links that show the held certificate under the names that scripts for certbot, lego and acme.sh expect. */
 import { readdir, readlink, rename, rm, symlink } from "node:fs/promises";
-import { basename, dirname, join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 
-import type { CertificateFiles, ForeignFiles, HeldCertificate } from "../store.ts";
+import type { VersionMeta } from "../../certificate.ts";
+import type { CertificateFiles, ForeignFiles } from "../store.ts";
 import { attempt, makeFolder, randomName } from "./files.ts";
+import { versionFiles } from "./versions.ts";
 
 /** Makes the links that are missing. `name` is the certificate's folder name; scripts call what they deploy by it. */
 export async function linkForeign(
   root: string,
   name: string,
-  { meta }: HeldCertificate,
+  { keyType }: VersionMeta,
   files: CertificateFiles,
 ): Promise<ForeignFiles> {
   const lineage = join(root, "links", "live", name);
   const lego = join(root, "links", "lego", name);
   // acme.sh keeps certificates with EC keys in folders of their own.
-  const acmeSh = join(
-    root,
-    "links",
-    "acme.sh",
-    meta.keyType.startsWith("ec") ? `${name}_ecc` : name,
-  );
+  const acmeSh = join(root, "links", "acme.sh", keyType.startsWith("ec") ? `${name}_ecc` : name);
   const foreign: ForeignFiles = {
     lineage,
     lego: {
@@ -39,11 +36,10 @@ export async function linkForeign(
   for (const kind of kinds) {
     const target = files[kind];
     if (target === undefined) continue;
-    const { certificate, ...rest } = foreign.acmeSh;
     const places = [
-      join(lineage, basename(target)),
+      join(lineage, versionFiles[kind]),
       kind === "certificate" ? undefined : foreign.lego[kind],
-      kind === "certificate" ? certificate : rest[kind],
+      foreign.acmeSh[kind],
     ];
     for (const place of places) if (place !== undefined) await link(place, target);
   }
