@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CertificateRequest, DeployStep } from "../certificate.ts";
-import type { DeployState, StoredCertificate } from "../state/store.ts";
+import type { DeployState, Store, StoredCertificate } from "../state/store.ts";
 
 /** A deploy step and how it is remembered. */
 export interface KnownStep {
@@ -44,6 +44,16 @@ export function deployStatesOf({ request, status, held }: StoredCertificate): re
 /** True when every deploy step was done for the version held; true when there is none. */
 export function isDeployed(certificate: StoredCertificate): boolean {
   return deployStatesOf(certificate).every(({ state }) => state === "done");
+}
+
+/** True if steps were left to do before, and all are done now. */
+export async function wasDeployed(
+  before: StoredCertificate | undefined,
+  { certificates }: Pick<Store, "certificates">,
+): Promise<boolean> {
+  if (before === undefined || isDeployed(before)) return false;
+  const after = await certificates.read(before.name);
+  return after !== undefined && isDeployed(after);
 }
 
 /** Where a command runs and how long it may take do not make it another one. */

@@ -4,11 +4,19 @@ import { messageOf } from "../errors.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import type { ToolsOptions } from "../issuer/open.ts";
 import { openPool } from "../issuer/pool.ts";
-import { createLimit } from "../limit.ts";
+import { createLimit, type Limit } from "../limit.ts";
 import type { Log } from "../plugin.ts";
 import type { BrokenCertificate, Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
-import { deploy, examine, replace, type Pass, type Renewal, type RenewOptions } from "./renew.ts";
+import {
+  checkOffline,
+  deploy,
+  examine,
+  replace,
+  type Pass,
+  type Renewal,
+  type RenewOptions,
+} from "./renew.ts";
 
 /**
  * Renew what is due, each certificate on its own: no failure stops the others. Everything is opened once per issuer, and
@@ -66,24 +74,14 @@ async function renewAll(
   certificates: readonly KnownCertificate[],
   pass: Pass,
 ): Promise<readonly Renewal[]> {
-  const { options, context } = pass;
+  const { options } = pass;
   const limit = createLimit(options.concurrency);
   const examined = await Promise.all(certificates.map((one) => limit(() => examine(one, pass))));
   const due = examined
     .filter(({ renewal }) => renewal === undefined)
     .toSorted((a, b) => endOf(a.certificate) - endOf(b.certificate))
     .slice(0, options.max);
-  if (due.length > 0 && options.jitter > 0) {
-    const pause = Math.floor(Math.random() * options.jitter);
-    const seconds = Math.round(pause / 1000);
-    context.log.info(`waiting ${seconds} s, so that not all hosts renew at once`, {
-      step: "jitter",
-    });
-    await context.clock.sleep(pause, context.signal);
-  }
-  const turns = new Map(
-    due.map((one) => [one, limit(() => replace(one.certificate, pass))] as const),
-  );
+  const turns = new Map(due.map((one) => [one, turn(one.certificate, limit, pass)] as const));
   return Promise.all(
     examined.map(async (one) => {
       const renewal = one.renewal ?? (await turns.get(one)) ?? postponed(one.certificate, pass);
@@ -92,15 +90,45 @@ async function renewAll(
   );
 }
 
+/** Every local check comes first, then a scheduled run waits; neither takes the turn of another certificate. */
+async function turn(certificate: KnownCertificate, limit: Limit, pass: Pass): Promise<Renewal> {
+  const { context, options, logOf } = pass;
+  const obstacle = await limit(() => checkOffline(certificate, pass));
+  if (obstacle !== undefined) return obstacle;
+  const pause = options.jitter ? jitterOf(certificate, options.every, context.clock.now()) : 0;
+  if (pause > 0) {
+    const text = `waiting ${Math.round(pause / 1000)} s, so that not all hosts renew at once`;
+    logOf(certificate.name).info(text, { step: "jitter" });
+    await context.clock.sleep(pause, context.signal);
+  }
+  return limit(() => replace(certificate, pass));
+}
+
+/** Milliseconds: what certbot and lego wait at most. */
+const longestJitter = 8 * 60_000;
+
+/** A random wait of at most a tenth of the time that is left, and of the schedule's interval; none for a first certificate. */
+export function jitterOf(
+  { held }: KnownCertificate,
+  every: number,
+  now: Date,
+  random: () => number = Math.random,
+): number {
+  if (held === undefined) return 0;
+  const left = new Date(held.meta.notAfter).getTime() - now.getTime();
+  const interval = every === 0 ? longestJitter : every / 10;
+  return Math.max(0, Math.floor(random() * Math.min(longestJitter, left / 10, interval)));
+}
+
 /** What expires first comes first; what is missing comes before all. */
 function endOf({ held }: KnownCertificate): number {
   return held === undefined ? 0 : new Date(held.meta.notAfter).getTime();
 }
 
-function postponed(certificate: KnownCertificate, { context, logOf }: Pass): Renewal {
+function postponed(certificate: KnownCertificate, { context, options, logOf }: Pass): Renewal {
   const { name, held } = certificate;
   const now = context.clock.now();
-  const due = dueOf(certificate, now);
+  const due = dueOf(certificate, now, options.every);
   if (endOf(certificate) <= now.getTime() || due.rule === "emergency") {
     logOf(name).warn(
       `${name} has expired or is about to, but is left for the next run because of --max`,

@@ -2,6 +2,7 @@ import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { saveFailure } from "../issue/attempt.ts";
+import { wasDeployed } from "../deploy/steps.ts";
 import { issue } from "../issue/issue.ts";
 import { openRecord } from "../issue/record.ts";
 import type { IssueTools } from "../issue/tools.ts";
@@ -18,8 +19,10 @@ export interface RenewOptions {
   /** At most so many are renewed in this run. */
   readonly max: number;
   readonly concurrency: number;
-  /** Milliseconds to wait before the first request of a run that renews something; 0 for a person. */
-  readonly jitter: number;
+  /** The interval of the scheduler in milliseconds; 0 without one. */
+  readonly every: number;
+  /** Wait a random time before each renewal, so that not all hosts ask the CA at once. */
+  readonly jitter: boolean;
 }
 
 /** One run over the certificates: what it was asked for, and what it has opened. */
@@ -47,6 +50,8 @@ export interface Renewal {
   /** Anything that was not a Problem: a bug of ours, reported after the others had their turn. */
   readonly bug?: unknown;
   readonly deployProblem?: Problem | undefined;
+  /** True if deploy steps that were left before are done now. */
+  readonly isDeployed?: boolean | undefined;
 }
 
 /** A certificate with the CA's current renewal information, and its outcome unless it is to be replaced now. */
@@ -70,7 +75,7 @@ export async function examine(certificate: KnownCertificate, pass: Pass): Promis
   }
   const now = context.clock.now();
   const { name, held } = known;
-  const due = dueOf(known, now);
+  const due = dueOf(known, now, options.every);
   if (!options.force && due.at > now)
     return { certificate: known, renewal: { name, outcome: "not due", due, held } };
   const pause = pauseOf(known, now, options.force);
@@ -80,18 +85,34 @@ export async function examine(certificate: KnownCertificate, pass: Pass): Promis
   };
 }
 
+/** What can be checked before the CA is asked for an order; the failed renewal if a check fails. */
+export async function checkOffline(
+  certificate: KnownCertificate,
+  pass: Pass,
+): Promise<Renewal | undefined> {
+  try {
+    await openTools(certificate, pass);
+    return undefined;
+  } catch (error) {
+    pass.context.signal.throwIfAborted();
+    return failed(certificate, error, pass);
+  }
+}
+
 /** Issue a successor, unless another run has done so meanwhile. */
 export async function replace(certificate: KnownCertificate, pass: Pass): Promise<Renewal> {
   const { name, request, held: before } = certificate;
   const { store, startedAt, options } = pass;
   const { clock, signal } = pass.context;
   const log = pass.logOf(name);
-  const due = dueOf(certificate, clock.now());
+  const due = dueOf(certificate, clock.now(), options.every);
   const reason = due.at <= clock.now() ? due.reason : "--force was given";
   log.info(`${name} is to be renewed: ${reason}`, { step: "renew" });
   const isWanted = (now: KnownCertificate) => {
     const changed = now.held?.version === before?.version ? certificate.changed : undefined;
-    return options.force || dueOf({ ...now, changed }, clock.now()).at <= clock.now();
+    return (
+      options.force || dueOf({ ...now, changed }, clock.now(), options.every).at <= clock.now()
+    );
   };
   try {
     const tools = await openTools(certificate, pass);
@@ -110,10 +131,12 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
 export async function deploy(
   renewal: Renewal,
   { name, request }: KnownCertificate,
-  { deployment, context }: Pass,
+  { deployment, context, store }: Pass,
 ): Promise<Renewal> {
   try {
-    return { ...renewal, deployProblem: await deployment.deploy({ name, request }) };
+    const before = await store.certificates.read(name);
+    const deployProblem = await deployment.deploy({ name, request });
+    return { ...renewal, deployProblem, isDeployed: await wasDeployed(before, store) };
   } catch (error) {
     context.signal.throwIfAborted();
     if (!Problem.is(error)) throw error;

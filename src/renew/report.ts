@@ -56,7 +56,9 @@ function documentOf(renewal: Renewal, now: Date): Record<string, unknown> {
 
 function viewOf(renewals: readonly Renewal[], now: Date): readonly Block[] {
   const lines = renewals.flatMap((renewal): Block[] => {
-    const { name, outcome, held } = renewal;
+    const { name, outcome, held, isDeployed } = renewal;
+    if (isDeployed === true && outcome !== "renewed")
+      return [{ kind: "line", tone: "good", text: `Repeated the deploy steps of ${name}.` }];
     if (outcome === "postponed")
       return [{ kind: "line", text: `${name} is due but left for the next run (--max).` }];
     if (outcome !== "renewed" || held === undefined) return [];

@@ -100,7 +100,7 @@ export function problemOfChecks(checked: readonly Checked[]): Problem | undefine
   const only = kinds.size === 1 ? [...kinds][0] : undefined;
   const type = only === "undeployed" ? "deploy" : only === "failing" ? "backoff" : "partial";
   return new Problem(type, {
-    title: `${troubled.length} of ${checked.length} certificates need${troubled.length === 1 ? "s" : ""} attention`,
+    title: `${troubled.length} of ${checked.length} certificates need attention`,
     detail: troubled
       .flatMap(({ name, findings }) =>
         findings.map(({ kind, detail }) => `${name}: ${kind}: ${detail}`),

@@ -21,8 +21,19 @@ export function describeHeld(
   const { identifiers, serial, fingerprint, issuer, notBefore, notAfter } = meta;
   const { directory, profile, keyType } = meta;
   const document = {
-    ...{ name, outcome, identifiers, serial, fingerprint, issuer, notBefore, notAfter },
-    ...{ dueAt: due.toISOString(), directory, profile, keyType, paths: files },
+    name,
+    outcome,
+    identifiers,
+    serial,
+    fingerprint,
+    issuer,
+    notBefore,
+    notAfter,
+    dueAt: due.toISOString(),
+    directory,
+    profile,
+    keyType,
+    paths: files,
   };
   const fields: Block = {
     kind: "fields",

@@ -1,4 +1,4 @@
-import { dateOf } from "../dates.ts";
+import { dateOf, durationOf } from "../dates.ts";
 import { driftOf, requestHash } from "../request/drift.ts";
 import { caPauseOf, isAhead } from "../state/pause.ts";
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
@@ -12,29 +12,45 @@ export interface Due {
   readonly reason: string;
 }
 
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 const day = 24 * hour;
 
 /** When only this part of the lifetime is left, even the CA's renewal information is overruled. */
 const emergency = 1 / 20;
+/** No schedule makes a certificate due by time in this part of its lifetime, unless it would expire otherwise. */
+const youth = 2 / 5;
 
 /**
  * The CA's own time first (RFC 9773), the lifetime rule otherwise. A CA that would let the certificate expire is overruled when
- * a twentieth of its lifetime is left.
+ * a twentieth of its lifetime is left. What falls due before the next run is due now: `every` is the schedule's interval in
+ * milliseconds, 0 without one.
  */
-export function dueOf(certificate: KnownCertificate, now: Date): Due {
+export function dueOf(certificate: KnownCertificate, now: Date, every = 0): Due {
   const { held, request, changed, status } = certificate;
-  if (held === undefined) return { at: now, rule: "missing", reason: "no certificate is held" };
+  if (held === undefined)
+    return { at: now, rule: "missing", reason: "no certificate was issued yet" };
   if (status.revoked?.fingerprint === held.meta.fingerprint) {
     return { at: now, rule: "revoked", reason: `it was revoked on ${dateOf(status.revoked.at)}` };
   }
   const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
-  const due = dueByTime(certificate, held, now);
-  const earliest = restUntil(certificate, held);
-  return earliest !== undefined && due.at < earliest && now < earliest
-    ? { ...due, at: earliest }
-    : due;
+  const due = beforeNextRun(dueByTime(certificate, held, now), held, every, now);
+  const rested = restUntil(certificate, held, now);
+  return due.at < rested && now < rested ? { ...due, at: rested } : due;
+}
+
+/** RFC 9773 §4.2: if the time is before the next time the client would wake up, renew immediately. */
+function beforeNextRun(due: Due, { meta }: HeldCertificate, every: number, now: Date): Due {
+  if (every === 0 || due.at <= now) return due;
+  const [end, lifetime] = [new Date(meta.notAfter).getTime(), lifetimeOf(meta)];
+  const ahead = due.at.getTime() - every;
+  const grown = end - lifetime * (1 - youth);
+  // With so rare a schedule, one failed run would let it expire.
+  const isRare = grown + 2 * every > end - lifetime * emergency;
+  const at = new Date(isRare ? ahead : Math.min(due.at.getTime(), Math.max(ahead, grown)));
+  const reason = `${due.reason} (before the next run, in ${durationOf(every)})`;
+  return at <= now ? { ...due, at, reason } : { ...due, at };
 }
 
 /** By the lifetime alone: when a third of it is left, or half where it lasts less than ten days. */
@@ -46,6 +62,11 @@ export function dueByLifetime(meta: HeldCertificate["meta"]): Date {
 /** In milliseconds. */
 export function lifetimeOf({ notBefore, notAfter }: HeldCertificate["meta"]): number {
   return new Date(notAfter).getTime() - new Date(notBefore).getTime();
+}
+
+/** True for a certificate that needs more than two runs a day. */
+export function isShortLived({ meta }: HeldCertificate): boolean {
+  return lifetimeOf(meta) < 2 * day;
 }
 
 function isShort(meta: HeldCertificate["meta"]): boolean {
@@ -70,14 +91,18 @@ function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, no
 }
 
 /**
- * Two certificates in quick succession, and the second is due already: a clock that is wrong, or a CA whose window lies in the
- * past for good. Then nothing is renewed by time for a while, so that it costs an order an hour and not one a run.
+ * A certificate that was just issued is never due by time, whatever its renewal information and dates say. If its predecessor
+ * was replaced early as well, a clock is wrong, or the CA's window always lies in the past: then fewer than five are ordered a
+ * week (the limit of Let's Encrypt for one set of names).
  */
-function restUntil({ status }: StoredCertificate, { meta }: HeldCertificate): Date | undefined {
+function restUntil({ status }: StoredCertificate, { meta }: HeldCertificate, now: Date): Date {
   const issued = new Date(meta.issuedAt).getTime();
+  // Issued by a clock that was set back since.
+  if (issued > now.getTime()) return new Date(0);
+  const short = Math.min(hour, Math.max(minute, lifetimeOf(meta) * emergency));
+  const long = Math.max(short, Math.min(3 * day, lifetimeOf(meta) * youth));
   const before = new Date(status.previousSuccess ?? 0).getTime();
-  const rest = Math.min(hour, lifetimeOf(meta) * emergency);
-  return issued - before < rest ? new Date(issued + rest) : undefined;
+  return new Date(issued + (issued - before < (long * 4) / 3 ? long : short));
 }
 
 function selectedTime({ held, status }: StoredCertificate): Date | undefined {
@@ -92,19 +117,22 @@ export interface Pause {
   readonly reason: "ca" | "backoff" | "permanent";
 }
 
-/** `force` clears our own back-off and a permanent failure, but not what a CA has said. */
+/** `force` clears our own back-off and a permanent failure, but not a time that the CA set. */
 export function pauseOf(
-  { status, request }: StoredCertificate,
+  { status, request, held }: StoredCertificate,
   now: Date,
   force: boolean,
 ): Pause | undefined {
-  const said = caPauseOf(status, now);
-  if (said !== undefined) return { until: said, reason: "ca" };
-  const { retryAt, retryReason } = status;
-  const changed = status.failedRequest !== requestHash(request);
-  if (retryAt === undefined || status.failures === 0 || force || changed) return undefined;
-  const until = new Date(retryAt);
-  if (retryReason === "permanent") return { until, reason: "permanent" };
+  const byCa = caPauseOf(status, now);
+  if (byCa !== undefined) return { until: byCa, reason: "ca" };
+  const { retryAt, retryReason, lastAttempt } = status;
+  const isChanged = status.failedRequest !== requestHash(request);
+  if (retryAt === undefined || status.failures === 0 || force || isChanged) return undefined;
+  if (retryReason === "permanent") return { until: new Date(retryAt), reason: "permanent" };
+  // A back-off of a day would outlast a short certificate.
+  const longest = held === undefined ? day : Math.min(day, lifetimeOf(held.meta) / 8);
+  const started = new Date(lastAttempt?.startedAt ?? now).getTime();
+  const until = new Date(Math.min(new Date(retryAt).getTime(), started + longest));
   // A day is the last step of the back-off: a later time was written by a wrong clock.
   return isAhead(until, now, day) ? { until, reason: "backoff" } : undefined;
 }

@@ -33,7 +33,7 @@ async function renew(
 
 const orders = ({ ca }: Issuing) => ca.requests.filter(({ kind }) => kind === "newOrder").length;
 
-describe("nothing stands in the way of a renewal but its own trouble", () => {
+describe("a renewal is stopped only by its own failure", () => {
   test("an unreadable record fails alone", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
@@ -45,7 +45,7 @@ describe("nothing stands in the way of a renewal but its own trouble", () => {
     expect(code).toBe(11);
   });
 
-  test("an issuer that cannot be opened fails alone, with a journal left behind too, and is remembered", async () => {
+  test("an issuer with a missing CA bundle fails alone, and status shows why", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const bundle = join(issuing.state, "..", "gone.pem");
@@ -143,11 +143,10 @@ describe("a CA is not hammered", () => {
     expect((await renew(issuing, clock, ["--force"])).code).toBe(0);
   });
 
-  test("a window that is always in the past costs one order an hour, not one a run", async () => {
+  test("orders fewer than five certificates a week although the CA's window always lies in the past", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });
-    clock.advance(2 * 3_600_000);
     issuing.ca.faults.add({
       on: "renewalInfo",
       times: Number.POSITIVE_INFINITY,
@@ -157,12 +156,15 @@ describe("a CA is not hammered", () => {
         }),
       },
     });
-    for (let round = 0; round < 5; round += 1) await renew(issuing, clock);
-    // One at once, as an early window asks for, and one more; then it rests.
-    expect(orders(issuing)).toBe(3);
+    expect((await renew(issuing, clock)).outcomes).toEqual({ "a.example.test": "not-due" });
+    for (let hours = 0; hours < 7 * 24; hours += 6) {
+      await renew(issuing, clock, ["--every", "6h"]);
+      clock.advance(6 * 3_600_000);
+    }
+    expect(orders(issuing)).toBe(4);
   });
 
-  test("a time to come back that no CA would name was written by a wrong clock, and is passed over", async () => {
+  test("a retry time that no CA would set was written by a wrong clock, and is ignored", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });
@@ -175,7 +177,7 @@ describe("a CA is not hammered", () => {
   });
 });
 
-test("a renew that finds no certificates at all says where it has looked", async () => {
+test("renew without any certificates fails and names the state folder", async () => {
   const { clock, issuing } = await aging();
   await using _ = issuing;
   const { code, stderr } = await issuing.run(["renew", "-q", "--no-jitter"], { clock });

@@ -131,6 +131,80 @@ describe("when a certificate is due", () => {
   });
 });
 
+describe("what falls due before the next run", () => {
+  const dueAt = (lifetime: number, every: number, status: Partial<CertificateStatus> = {}) =>
+    dueOf(certificate(lifetime, status), issued, every).at;
+
+  test.each([
+    ["90 days, twice a day", 90 * day, 12 * hour, 59.5 * day],
+    ["6 days, twice a day", 6 * day, 12 * hour, 2.5 * day],
+    ["24 hours, every 2 hours", 24 * hour, 2 * hour, 10 * hour],
+    ["12 hours, hourly", 12 * hour, hour, 5 * hour],
+    ["an hour, every 5 minutes", hour, hour / 12, (25 / 60) * hour],
+    // Twice a day is too rare: every run renews, but for the first hour.
+    ["24 hours, twice a day", 24 * hour, 12 * hour, hour],
+    ["12 hours, twice a day", 12 * hour, 12 * hour, 0.6 * hour],
+    // Not in the first two fifths of the lifetime.
+    ["48 hours, twice a day", 48 * hour, 12 * hour, 19.2 * hour],
+  ])("is due now: %s", (_, lifetime, every, after) => {
+    expect(dueAt(lifetime, every)).toEqual(at(after));
+  });
+
+  test("is due now if the time chosen in the CA's window is near (RFC 9773 section 4.2)", () => {
+    expect(dueAt(90 * day, 12 * hour, chosen(at(50 * day)))).toEqual(at(49.5 * day));
+    expect(dueAt(90 * day, 12 * hour, chosen(at(2 * day)))).toEqual(at(2 * day));
+  });
+
+  test("is reported as such", () => {
+    const due = dueOf(certificate(90 * day), at(59.75 * day), 12 * hour);
+    expect(due.reason).toBe("a third of its lifetime is left (before the next run, in 12 hours)");
+    expect(dueOf(certificate(90 * day), at(59 * day), 12 * hour).reason).toBe(
+      "a third of its lifetime is left",
+    );
+    expect(dueOf(certificate(90 * day), at(60 * day), 12 * hour).reason).toBe(
+      "a third of its lifetime is left",
+    );
+  });
+});
+
+describe("a certificate that was just issued is not due", () => {
+  const isDue = (one: StoredCertificate, after: number, every = 0) =>
+    dueOf(one, at(after), every).at <= at(after);
+
+  test.each([
+    ["the CA's window is open", chosen(at(-1))],
+    ["the CA's window is in the past", chosen(at(-30 * day))],
+  ])("for an hour, though %s", (_, status) => {
+    const one = certificate(90 * day, status);
+    expect(isDue(one, 0)).toBe(false);
+    expect(isDue(one, hour - 1, 12 * hour)).toBe(false);
+    expect(isDue(one, hour)).toBe(true);
+  });
+
+  test("though the CA returned an expired one", () => {
+    expect(isDue(certificate(0), 0)).toBe(false);
+    expect(isDue(certificate(-day), 59_000)).toBe(false);
+    expect(isDue(certificate(-day), 60_000)).toBe(true);
+  });
+
+  test("though the schedule is rarer than its lifetime", () => {
+    expect(isDue(certificate(12 * hour), hour / 2, day)).toBe(false);
+    expect(isDue(certificate(12 * hour), hour, day)).toBe(true);
+  });
+
+  test("for three days if its predecessor was replaced early as well", () => {
+    const status = { ...chosen(at(-1)), previousSuccess: at(-hour).toISOString() };
+    expect(isDue(certificate(90 * day, status), 2.9 * day)).toBe(false);
+    expect(isDue(certificate(90 * day, status), 3 * day)).toBe(true);
+    expect(isDue(certificate(day, status), 9.5 * hour)).toBe(false);
+    expect(isDue(certificate(day, status), 10 * hour)).toBe(true);
+  });
+
+  test("unless the clock was set back since", () => {
+    expect(isDue(certificate(90 * day, chosen(at(-30 * day))), -day)).toBe(true);
+  });
+});
+
 describe("a changed request", () => {
   test.each([
     [
@@ -202,6 +276,18 @@ describe("a certificate that is due waits", () => {
     expect(pause({ ...later, retryReason: "backoff" })).toBe("backoff");
     expect(pause({ ...later, retryReason: "backoff" }, { force: true })).toBeUndefined();
     expect(pause({ ...later, retryReason: "backoff" }, { wanted: other })).toBeUndefined();
+  });
+
+  test("no longer than an eighth of its lifetime, so that a back-off does not outlast it", () => {
+    const one = certificate(16 * hour, {
+      failures: 4,
+      failedRequest: failed,
+      lastAttempt: { startedAt: at(8 * hour).toISOString(), events: [] },
+      retryAt: at(32 * hour).toISOString(),
+      retryReason: "backoff",
+    });
+    expect(pauseOf(one, at(9 * hour), false)?.until).toEqual(at(10 * hour));
+    expect(pauseOf(one, at(10 * hour), false)).toBeUndefined();
   });
 
   test("for as long as the CA says, even with --force", () => {

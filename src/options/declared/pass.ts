@@ -21,10 +21,14 @@ export const passFlags = {
     description: "Number of certificates to work on at once.",
     placeholder: "N",
   },
+  every: {
+    type: "duration",
+    description: "Interval of the scheduler; certificates due before its next run are renewed now.",
+    placeholder: "TIME",
+  },
   jitter: {
     type: "boolean",
-    default: true,
-    description: "Wait up to 8 minutes at random before the first request of an unattended run.",
+    description: "Wait up to 8 minutes before each renewal; for schedulers on many hosts.",
   },
   wait: {
     type: "boolean",
@@ -33,9 +37,6 @@ export const passFlags = {
   },
   detailedExitcode: { type: "boolean", description: "Exit with 10 if something was issued." },
 } as const satisfies OptionDeclarations;
-
-/** Milliseconds: what certbot and lego wait at most. */
-const longestJitter = 8 * 60_000;
 
 /** The flags as the pass takes them. A person at a terminal does not wait. */
 export function passOptions(
@@ -46,6 +47,7 @@ export function passOptions(
     force: flags.force === true,
     max: flags.max ?? Number.POSITIVE_INFINITY,
     concurrency: flags.concurrency,
-    jitter: flags.jitter && !interactive ? longestJitter : 0,
+    every: flags.every ?? 0,
+    jitter: flags.jitter === true && !interactive,
   };
 }
