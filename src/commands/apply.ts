@@ -1,6 +1,7 @@
 import { composeConfigured } from "../request/compose.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { renewPass } from "../renew/pass.ts";
+import { warnOfRareSchedule } from "../schedule/interval.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { driftOf } from "../request/drift.ts";
@@ -35,6 +36,10 @@ export const command = defineCommand({
         lockTimeout: flags.wait ? undefined : 0,
         dryRun: false,
       },
+    );
+    await warnOfRareSchedule(
+      renewals.flatMap(({ held }) => held ?? []),
+      context,
     );
     const now = context.clock.now();
     const report = reportRenewals(renewals, { detailed: flags.detailedExitcode === true }, now);

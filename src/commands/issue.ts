@@ -1,5 +1,6 @@
 import { composeRequest } from "../request/compose.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
+import { wasDeployed } from "../deploy/steps.ts";
 import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
@@ -8,6 +9,7 @@ import { openTools } from "../issuer/open.ts";
 import { withKey } from "../account/register.ts";
 import { goodCurrent } from "../renew/current.ts";
 import { describeHeld } from "../status/describe.ts";
+import { isShortLived } from "../status/due.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { pipelineFlags } from "../options/declared/pipeline.ts";
 import { requestFlags } from "../options/declared/request.ts";
@@ -77,15 +79,28 @@ export const command = defineCommand({
           ? tools
           : await withKey(accountKey, request.issuer, context, tools);
       const outcome = await issue(request, issueOptions(flags), chosen);
-      const problem = await deployment.deploy({ name: request.name, request });
-      const files = await run.store.certificates.files(request.name);
-      return withProblem(present(request, { ...outcome, files }, flags, context), problem);
+      const { name } = request;
+      const before = await run.store.certificates.read(name);
+      const problem = await deployment.deploy({ name, request });
+      const files = await run.store.certificates.files(name);
+      const isDeployed = await wasDeployed(before, run.store);
+      if (isShortLived(outcome.held)) await warnOfSchedule(outcome.held, context);
+      return withProblem(
+        present(request, { ...outcome, files, isDeployed }, flags, context),
+        problem,
+      );
     } finally {
       await tools.close();
       await deployment.hooks.post();
     }
   },
 });
+
+/** Loaded only for a certificate that twice a day may not be enough for. */
+async function warnOfSchedule(held: HeldCertificate, context: Context): Promise<void> {
+  const { warnOfRareSchedule } = await import("../schedule/interval.ts");
+  await warnOfRareSchedule([held], context);
+}
 
 /** The certificate is good and shown, whatever became of its deployment. */
 function withProblem(result: Result, problem: Problem | undefined): Result {
@@ -138,9 +153,14 @@ function localOf({ localHttpPort, localResolver }: Flags) {
   };
 }
 
+interface Outcome extends IssueOutcome {
+  readonly files: CertificateFiles | undefined;
+  readonly isDeployed: boolean;
+}
+
 function present(
   request: CertificateRequest,
-  { held, issued, files }: IssueOutcome & { files: CertificateFiles | undefined },
+  { held, issued, files, isDeployed }: Outcome,
   { detailedExitcode, dryRun }: Flags,
   { clock }: Context,
 ): Result {
@@ -159,7 +179,7 @@ function present(
   const outcome = issued ? "issued" : "unchanged";
   const text = issued
     ? `Issued a certificate for ${names}.`
-    : `A good certificate for ${names} is held already; nothing was done.`;
+    : `A good certificate for ${names} exists already; ${isDeployed ? "its deploy steps were repeated" : "nothing was done"}.`;
   const { document, view } = describeHeld(request, held, files, outcome, clock.now());
   return {
     exitCode: issued && detailedExitcode === true ? 10 : 0,

@@ -1,4 +1,5 @@
 import { composeConfigured } from "../request/compose.ts";
+import { warnOfRareSchedule } from "../schedule/interval.ts";
 import { planOf } from "../status/plan.ts";
 import { wantedCertificates } from "../status/certificates.ts";
 import { defineCommand } from "./command.ts";
@@ -19,6 +20,10 @@ export const command = defineCommand({
   async run(flags, context) {
     const store = await context.store();
     const wanted = await wantedCertificates(await composeConfigured(await context.config()), store);
+    await warnOfRareSchedule(
+      wanted.certificates.flatMap(({ held }) => held ?? []),
+      context,
+    );
     const options = { prune: flags.prune === true, detailed: flags.detailedExitcode === true };
     return planOf(wanted, options, context.clock.now());
   },

@@ -2,21 +2,25 @@ import { Problem } from "../problem.ts";
 import { cronLine } from "./cron-line.ts";
 import { isOurs, writeCrontab } from "./crontab.ts";
 import { type Foreign, foreignSchedules } from "./foreign.ts";
-import { type Found, findSchedules } from "./found.ts";
+import { type Found, findSchedules, timesIn } from "./found.ts";
 import type { Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
 import { assertLasting } from "./program.ts";
 import { installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
-import { randomTimes, type Times, timesOfCalendar, timesOfLine } from "./times.ts";
+import { randomTimes, type Times, timesEvery } from "./times.ts";
 import { serviceUnit, timerUnit } from "./units.ts";
 
 export const schedulers = ["systemd", "cron"] as const;
 export type Scheduler = (typeof schedulers)[number];
 
 export interface InstallOptions {
+  /** Minutes between two runs, as asked for. */
+  readonly every?: number | undefined;
+  /** Minutes between two runs that the certificates need. */
+  readonly needed: number;
   /** Systemd where it runs, else cron, when absent. */
   readonly by?: Scheduler | undefined;
-  /** Install beside a renewal that was set up by hand. */
+  /** Install although a renewal was set up by hand. */
   readonly force: boolean;
   readonly dryRun: boolean;
   /** See `UnitSettings`. */
@@ -30,36 +34,34 @@ export type Plan =
 
 export interface Installation {
   readonly plan: Plan;
+  /** Minutes between two runs. */
+  readonly every: number;
   readonly outcome: "installed" | "replaced" | "unchanged" | "dry-run";
 }
 
 /**
- * Have the job run twice a day by one scheduler and by one only. What `install` wrote before keeps its times; the other
- * scheduler's is removed. A renewal that somebody set up by hand is a Problem that shows it.
+ * Have the job run by one scheduler, and remove it from the other. An existing schedule keeps its times, and its interval if
+ * that is short enough. A renewal that was set up by hand is a Problem that shows it. A dry run checks the same.
  */
 export async function installSchedule(
   job: Job,
   options: InstallOptions,
   machine: Machine,
 ): Promise<Installation> {
-  if (!options.dryRun && !options.force) assertLasting(job.program, machine.temporaryFolders);
+  if (!options.force) assertLasting(job.program, machine.temporaryFolders);
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
-  const times = timesIn(found) ?? randomTimes(machine.random);
+  const before = timesIn(found);
+  const every = options.every ?? Math.min(options.needed, before?.every ?? options.needed);
+  const times = timesEvery(every, before ?? randomTimes(machine.random));
   const plan = planOf(by, job, times, options, machine);
-  if (options.dryRun) return { plan, outcome: "dry-run" };
   assertThere(by, found, machine);
   if (!options.force) refuseForeign(await foreignSchedules(found.crontab ?? [], machine));
-  if (await isInstalled(plan, found, machine)) return { plan, outcome: "unchanged" };
+  if (options.dryRun) return { plan, every, outcome: "dry-run" };
+  if (await isInstalled(plan, found, machine)) return { plan, every, outcome: "unchanged" };
   await install(plan, found, machine);
-  const before = found.units !== undefined || found.lines.length > 0;
-  return { plan, outcome: before ? "replaced" : "installed" };
-}
-
-function timesIn({ units, lines }: Found): Times | undefined {
-  return (
-    (units === undefined ? undefined : timesOfCalendar(units.timer)) ?? timesOfLine(lines[0] ?? "")
-  );
+  const isThere = found.units !== undefined || found.lines.length > 0;
+  return { plan, every, outcome: isThere ? "replaced" : "installed" };
 }
 
 function planOf(
@@ -70,7 +72,7 @@ function planOf(
   { uid }: Machine,
 ): Plan {
   if (by === "cron") return { by, line: cronLine(job, times) };
-  const service = serviceUnit(job, { root: uid === 0, writable });
+  const service = serviceUnit(job, times, { root: uid === 0, writable });
   return { by, units: { timer: timerUnit(times), service } };
 }
 
@@ -102,8 +104,8 @@ function refuseForeign([first, ...rest]: readonly Foreign[]): void {
   if (first === undefined) return;
   const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
   throw new Problem("config", {
-    title: "A renewal is scheduled already",
-    detail: `${first.where} runs acmectl renew already${more}: ${first.line.trim()}`,
+    title: "A renewal is already scheduled",
+    detail: `${first.where} already runs acmectl renew${more}: ${first.line.trim()}`,
     hint: "Remove that line, then try again; --force installs another one beside it.",
   });
 }
@@ -120,7 +122,7 @@ function assertThere(by: Scheduler, { crontab }: Found, { systemd }: Machine): v
     detail: "There is no crontab command on this machine.",
     hint: systemd
       ? "Use --by systemd, or install cron."
-      : "Install cron, or let something else run `acmectl renew -q` twice a day.",
+      : "Install cron, or run `acmectl renew -q --every 12h` twice a day by other means.",
   });
 }
 

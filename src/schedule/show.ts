@@ -1,9 +1,10 @@
 import { findSchedules } from "./found.ts";
 import { type Foreign, foreignSchedules } from "./foreign.ts";
+import { writtenInterval } from "./interval.ts";
 import type { Machine } from "./machine.ts";
 import type { Scheduler } from "./schedule.ts";
 import { systemdTime, timerState, unitPaths, type Units } from "./systemd.ts";
-import { nextAfter, timesOfLine } from "./times.ts";
+import { nextAfter, type Times, timesOfCalendar, timesOfLine } from "./times.ts";
 import { unitName } from "./units.ts";
 
 /** A schedule that is installed. */
@@ -11,15 +12,17 @@ export interface Installed {
   readonly by: Scheduler;
   /** The file, or whose crontab. */
   readonly where: string;
+  /** Interval as typed, e.g. `12h`. */
+  readonly every: string | undefined;
   /** What it runs. */
   readonly command: string;
-  readonly next?: Date;
-  readonly last?: Date;
-  /** False when the timer was stopped or disabled behind our back; undefined where nobody can tell. */
-  readonly active?: boolean;
+  readonly next?: Date | undefined;
+  readonly last?: Date | undefined;
+  /** False when the timer was stopped or disabled; undefined for cron. */
+  readonly active?: boolean | undefined;
 }
 
-/** Every schedule of ours, and those made by hand. */
+/** The installed schedules, and those made by hand. */
 export async function showSchedules(
   machine: Machine,
 ): Promise<{ installed: readonly Installed[]; foreign: readonly Foreign[] }> {
@@ -40,8 +43,9 @@ async function timerShown(units: Units, machine: Machine): Promise<Installed> {
     by: "systemd",
     where: unitPaths(machine).timer,
     command: /^ExecStart=(.*)$/m.exec(units.service)?.[1] ?? `${unitName}.service is missing`,
-    ...(next === undefined ? {} : { next }),
-    ...(last === undefined ? {} : { last }),
+    every: intervalOf(timesOfCalendar(units.timer)),
+    next,
+    last,
     active: state["ActiveState"] === "active",
   };
 }
@@ -52,6 +56,11 @@ function lineShown(line: string, { clock }: Machine): Installed {
     by: "cron",
     where: "the crontab of this user",
     command: line.split(" ").slice(5).join(" "),
-    ...(times === undefined ? {} : { next: nextAfter(times, clock.now()) }),
+    every: intervalOf(times),
+    next: times === undefined ? undefined : nextAfter(times, clock.now()),
   };
+}
+
+function intervalOf(times: Times | undefined): string | undefined {
+  return times === undefined ? undefined : writtenInterval(times.every);
 }

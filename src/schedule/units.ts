@@ -16,16 +16,16 @@ export interface UnitSettings {
   readonly writable: readonly string[];
 }
 
-/** The timer unit: twice a day, and once after a start that was too late for it. */
+/** The timer unit. It also runs once after a boot that was too late for a run. */
 export function timerUnit(times: Times): string {
   return `${unitMark}
 [Unit]
-Description=Renew TLS certificates with acmectl, twice a day
+Description=Renew TLS certificates with acmectl
 
 [Timer]
 OnCalendar=${onCalendar(times)}
 AccuracySec=1s
-RandomizedDelaySec=15min
+RandomizedDelaySec=${Math.floor((times.every * 60) / 48)}s
 Persistent=true
 
 [Install]
@@ -34,9 +34,9 @@ WantedBy=timers.target
 }
 
 /** The service unit, which the timer starts. */
-export function serviceUnit(job: Job, settings: UnitSettings): string {
+export function serviceUnit(job: Job, times: Times, settings: UnitSettings): string {
   const { node, nodeOptions } = job.program;
-  const words = [node, ...nodeOptions, ...wordsOf(job)].map((word) => quotedWord(word));
+  const words = [node, ...nodeOptions, ...wordsOf(job, times)].map((word) => quotedWord(word));
   const variables = job.envFile === undefined ? "" : `EnvironmentFile=${percent(job.envFile)}\n`;
   return `${unitMark}
 [Unit]

@@ -7,6 +7,10 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { certificateId } from "../../src/acme/certificate/extensions.ts";
 import { startIssuing } from "../support/issuing.ts";
+import { thisMachine } from "../../src/schedule/machine.ts";
+import { installedProgram } from "../../src/schedule/program.ts";
+import { installSchedule } from "../../src/schedule/schedule.ts";
+import { contextOf } from "../support/context.ts";
 import { run } from "../support/run.ts";
 import { find } from "../support/servers/catalog.ts";
 import { besideCron, cronAvailable } from "../support/servers/cron.ts";
@@ -41,17 +45,23 @@ describe.skipIf(!cronAvailable())("schedule where there is cron", () => {
     expect(issued.code).toBe(0);
     const certificate = join(state, "certificates", "cron.example.test");
     const first = new X509Certificate(await readFile(join(certificate, "current", "cert.pem")));
+    // As if it were older: what was just issued is not due.
+    const meta = join(certificate, "versions", "1", "meta.json");
+    const issuedAt = new Date(Date.now() - 7_200_000).toISOString();
+    await writeFile(
+      meta,
+      JSON.stringify({ ...JSON.parse(await readFile(meta, "utf8")), issuedAt }),
+    );
     issuing.ca.setRenewalInfo(certificateId(first) ?? "", {
       start: new Date(Date.now() - 7_200_000),
       end: new Date(Date.now() - 3_600_000),
     });
-    // Without it the run would wait some minutes, lest all hosts come at once.
     const variables = join(folder.path, "environment");
-    await writeFile(variables, "ACMECTL_JITTER=false\n", { mode: 0o600 });
+    await writeFile(variables, "A=1\n", { mode: 0o600 });
     const output = await besideCron(
       `
       printf '0 5 * * * true # of the user\\n' | crontab -
-      install() { ${typed} schedule install --force --by cron --json --state "$STATE" --env-file "$VARIABLES"; }
+      install() { ${typed} schedule install --force --no-jitter --by cron --json --state "$STATE" --env-file "$VARIABLES"; }
       install; echo ---; install; echo ---
       line=$(crontab -l | grep 'acmectl schedule$')
       minute=$(echo "$line" | cut -d' ' -f1)
@@ -92,32 +102,33 @@ describe.skipIf(find("systemd-analyze") === undefined)("schedule where there is 
     });
 
   test.each([
-    ["root's", 0, []],
-    ["a user's", 1000, ["--user"]],
-  ])("writes %s units so that systemd-analyze has nothing to say", async (_, uid, words) => {
+    ["root's", 0, 720, []],
+    ["root's", 0, 60, []],
+    ["root's", 0, 5, []],
+    ["a user's", 1000, 120, ["--user"]],
+    ["a user's", 1000, 1, ["--user"]],
+  ])("%s units pass systemd-analyze (uid %i, every %i minutes)", async (_, uid, every, words) => {
     await using folder = await temporaryFolder('acmectl 50% $HOME of "it\'s" ');
-    const state = join(folder.path, "state");
     const variables = join(folder.path, "environment");
     await writeFile(variables, "A=1\n", { mode: 0o600 });
-    const shown = await run(
-      [
-        "schedule",
-        "install",
-        "--by",
-        "systemd",
-        "--dry-run",
-        "--json",
-        "--state",
-        state,
-        "--env-file",
-        variables,
-        "--writable",
-        folder.path,
-      ],
-      { uid, env: { HOME: folder.path } },
-    );
-    expect(shown.code).toBe(0);
-    const { files } = JSON.parse(shown.stdout) as { files: { path: string; content: string }[] };
+    const machine = {
+      ...thisMachine(contextOf({ uid, env: { HOME: folder.path } })),
+      systemd: true,
+      systemCrontabs: [],
+    };
+    const job = {
+      program: installedProgram(),
+      stateFolder: join(folder.path, "state"),
+      jitter: true,
+      envFile: variables,
+    };
+    const options = { dryRun: true, force: true, needed: every, writable: [folder.path] };
+    const { plan } = await installSchedule(job, options, machine);
+    if (plan.by !== "systemd") throw new Error("units were expected");
+    const files = Object.entries(plan.units).map(([kind, content]) => ({
+      path: `acmectl-renew.${kind}`,
+      content,
+    }));
     const units = join(folder.path, "units");
     await mkdir(units);
     const written = files.map(({ path, content }) => ({

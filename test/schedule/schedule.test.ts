@@ -1,6 +1,13 @@
 import { chmod, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { VersionMeta } from "../../src/certificate.ts";
+import {
+  intervalFor,
+  isTooRare,
+  rareSchedule,
+  writtenInterval,
+} from "../../src/schedule/interval.ts";
 import type { Job } from "../../src/schedule/job.ts";
 import type { Machine } from "../../src/schedule/machine.ts";
 import {
@@ -11,6 +18,9 @@ import {
 import { showSchedules } from "../../src/schedule/show.ts";
 import { testClock } from "../support/clock.ts";
 import { temporaryFolder } from "../support/state.ts";
+
+const hour = 3_600_000;
+const day = 24 * hour;
 
 /** Keeps the table in a file, as crontab(1) of Debian answers. */
 const crontab = `#!/bin/sh
@@ -69,11 +79,12 @@ async function pretend(changes: Partial<Machine> = {}) {
     program: machine.program,
     stateFolder: "/var/lib/acmectl",
     configPath: "/etc/acmectl/config.yaml",
+    jitter: true,
   };
   const install = (options: Partial<InstallOptions> = {}, of: Partial<Job> = {}) =>
     installSchedule(
       { ...job, ...of },
-      { force: false, dryRun: false, writable: [], ...options },
+      { force: false, dryRun: false, writable: [], needed: 720, ...options },
       machine,
     );
   const text = (name: string) => readFile(join(folder.path, name), "utf8").catch(() => undefined);
@@ -93,7 +104,7 @@ async function pretend(changes: Partial<Machine> = {}) {
 }
 
 const line =
-  "18 3,15 * * * PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --state /var/lib/acmectl --config /etc/acmectl/config.yaml # acmectl schedule";
+  "18 3,15 * * * PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --every 12h --jitter --state /var/lib/acmectl --config /etc/acmectl/config.yaml # acmectl schedule";
 
 describe("schedule install where systemd runs", () => {
   it("writes a timer and a service, starts the timer, and does nothing the second time", async () => {
@@ -101,11 +112,11 @@ describe("schedule install where systemd runs", () => {
     expect((await here.install()).outcome).toBe("installed");
     expect(await here.units()).toEqual(["acmectl-renew.service", "acmectl-renew.timer"]);
     expect(await here.text("units/acmectl-renew.timer")).toContain(
-      "OnCalendar=*-*-* 03,15:18:18\nAccuracySec=1s\nRandomizedDelaySec=15min\nPersistent=true\n",
+      "OnCalendar=*-*-* 03,15:18:18\nAccuracySec=1s\nRandomizedDelaySec=900s\nPersistent=true\n",
     );
     const service = await here.text("units/acmectl-renew.service");
     expect(service).toContain(
-      "ExecStart=/usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --state /var/lib/acmectl --config /etc/acmectl/config.yaml\n",
+      "ExecStart=/usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --every 12h --jitter --state /var/lib/acmectl --config /etc/acmectl/config.yaml\n",
     );
     expect(service).toContain("ReadWritePaths=-/var/lib/acmectl -/etc -/run -/srv -/var\n");
     expect(service).toContain("NoNewPrivileges=true\n");
@@ -176,7 +187,7 @@ describe("schedule install where there is cron alone", () => {
     expect(plan).toMatchObject({
       by: "cron",
       line: expect.stringContaining(
-        String.raw`/usr/bin/node --env-file=/etc/acmectl/environment /usr/lib/acmectl/bin/acmectl.js renew -q --state '/srv/it'\''s 50\%/$HOME'`,
+        String.raw`/usr/bin/node --env-file=/etc/acmectl/environment /usr/lib/acmectl/bin/acmectl.js renew -q --every 12h --jitter --state '/srv/it'\''s 50\%/$HOME'`,
       ),
     });
   });
@@ -192,10 +203,9 @@ describe("schedule install where there is cron alone", () => {
     expect(await here.text("crontab")).toBe("0 5 * * * backup\n");
   });
 
-  it("says so where there is no crontab either, and prints the line all the same", async () => {
+  it("fails where there is no crontab either", async () => {
     await using none = await pretend({ systemd: false, env: { PATH: "/nonexistent" } });
     await expect(none.install()).rejects.toMatchObject({ exitCode: 3 });
-    expect((await none.install({ dryRun: true })).plan).toEqual({ by: "cron", line });
   });
 
   it("prints and changes nothing with --dry-run", async () => {
@@ -206,6 +216,105 @@ describe("schedule install where there is cron alone", () => {
     expect(await here.units()).toEqual([]);
     expect(await here.text("crontab")).toBeUndefined();
     expect(await here.text("systemctl")).toBeUndefined();
+  });
+});
+
+describe("schedule install --dry-run", () => {
+  it("refuses what the real run refuses", async () => {
+    await using none = await pretend({ systemd: false, env: { PATH: "/nonexistent" } });
+    await expect(none.install({ dryRun: true })).rejects.toMatchObject({ exitCode: 3 });
+    await using cron = await pretend({ systemd: false });
+    await expect(cron.install({ dryRun: true, by: "systemd" })).rejects.toMatchObject({
+      exitCode: 3,
+    });
+    await cron.put("crontab", "0 3 * * * acmectl renew\n");
+    await expect(cron.install({ dryRun: true })).rejects.toMatchObject({ exitCode: 2 });
+    const program = { ...cron.machine.program, script: "/tmp/x/bin/acmectl.js" };
+    await expect(cron.install({ dryRun: true }, { program })).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining("temporary folder"),
+    });
+  });
+});
+
+describe("the interval of the schedule", () => {
+  const held = (...lifetimes: number[]) =>
+    lifetimes.map((lifetime) => ({
+      version: 1,
+      paths: { certificate: "", chain: "", fullchain: "" },
+      meta: {
+        notBefore: new Date(0).toISOString(),
+        notAfter: new Date(lifetime).toISOString(),
+      } as VersionMeta,
+    }));
+
+  it.each([
+    ["no certificate", [], "12h"],
+    ["398 and 90 days", [398 * day, 90 * day], "12h"],
+    ["6 days", [90 * day, 6 * day], "12h"],
+    ["24 hours", [90 * day, day], "2h"],
+    ["12 hours", [day, day / 2], "1h"],
+    ["an hour", [hour], "5m"],
+    ["6 minutes", [hour / 10], "1m"],
+  ])("for %s is chosen by the shortest lifetime", (_, lifetimes, every) => {
+    expect(writtenInterval(intervalFor(held(...lifetimes)))).toBe(every);
+    expect(isTooRare(intervalFor(held(...lifetimes)), held(...lifetimes))).toBe(false);
+  });
+
+  it("is too rare if fewer than four runs fit into a lifetime", () => {
+    expect(isTooRare(720, held(2 * day))).toBe(false);
+    expect(isTooRare(720, held(day))).toBe(true);
+    expect(isTooRare(60, held(hour / 10))).toBe(true);
+  });
+
+  it.each([
+    [720, "03,15:18:18", "18 3,15 * * *"],
+    [120, "01,03,05,07,09,11,13,15,17,19,21,23:18:18", "18 1,3,5,7,9,11,13,15,17,19,21,23 * * *"],
+    [60, "*:18:18", "18 * * * *"],
+    [5, "*:03/5:18", "3-59/5 * * * *"],
+    [1, "*:00/1:18", "0-59/1 * * * *"],
+  ])(
+    "of %i minutes is understood by systemd and cron, and found again",
+    async (every, systemd, cron) => {
+      await using here = await pretend();
+      await here.install({ every });
+      expect(await here.text("units/acmectl-renew.timer")).toContain(
+        `OnCalendar=*-*-* ${systemd}\n`,
+      );
+      expect(await here.text("units/acmectl-renew.service")).toContain(
+        `renew -q --every ${writtenInterval(every)} --jitter `,
+      );
+      expect((await here.install()).outcome).toBe("unchanged");
+      await here.install({ by: "cron" });
+      expect(await here.text("crontab")).toContain(`${cron} PATH=`);
+      const [shown] = (await showSchedules(here.machine)).installed;
+      expect(shown?.every).toBe(writtenInterval(every));
+      const next = shown?.next?.getTime() ?? 0;
+      const now = here.machine.clock.now().getTime();
+      expect(next - now).toBeGreaterThan(0);
+      expect(next - now).toBeLessThanOrEqual(every * 60_000);
+    },
+  );
+
+  it("becomes shorter by itself when a certificate needs it, and stays short", async () => {
+    await using here = await pretend();
+    expect((await here.install()).every).toBe(720);
+    expect((await here.install({ needed: 60 })).every).toBe(60);
+    expect((await here.install()).every).toBe(60);
+    expect((await here.install({ every: 720 })).every).toBe(720);
+  });
+
+  it("that is too rare is reported with the command that fixes it", async () => {
+    await using here = await pretend();
+    expect(await rareSchedule(held(day), here.machine)).toBeUndefined();
+    await here.install({ by: "cron" }, { envFile: "/etc/acmectl/environment" });
+    expect(await rareSchedule(held(6 * day), here.machine)).toBeUndefined();
+    expect(await rareSchedule(held(day), here.machine, ["--state", "/srv/a"])).toBe(
+      "acmectl renew runs every 12 hours, which is too rare for a certificate that is valid for 24 hours. " +
+        "Run: acmectl schedule install --state /srv/a --env-file /etc/acmectl/environment --every 2h",
+    );
+    await here.install({ by: "systemd" }, { envFile: "/etc/acmectl/50%" });
+    expect(await rareSchedule(held(day), here.machine)).toContain("--env-file /etc/acmectl/50% ");
   });
 });
 
@@ -264,6 +373,7 @@ describe("schedule show and remove", () => {
       {
         by: "systemd",
         where: join(here.machine.unitFolder, "acmectl-renew.timer"),
+        every: "12h",
         command: expect.stringContaining("acmectl.js renew -q"),
         next: new Date("2026-11-23T03:27:41Z"),
         active: true,

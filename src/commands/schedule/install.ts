@@ -4,6 +4,14 @@ import { dirname } from "node:path";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { Problem } from "../../problem.ts";
 import type { Block, Result } from "../../result.ts";
+import { durationOf } from "../../dates.ts";
+import {
+  intervalFor,
+  isTooRare,
+  parsedInterval,
+  rareWarning,
+  writtenInterval,
+} from "../../schedule/interval.ts";
 import type { Job } from "../../schedule/job.ts";
 import { type Machine, thisMachine } from "../../schedule/machine.ts";
 import {
@@ -13,7 +21,9 @@ import {
   schedulers,
 } from "../../schedule/schedule.ts";
 import { unitPaths } from "../../schedule/systemd.ts";
+import { intervals } from "../../schedule/times.ts";
 import { storedCertificates } from "../../status/certificates.ts";
+import type { StoredCertificate } from "../../state/store.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
 import { messageOf } from "../../errors.ts";
@@ -22,25 +32,35 @@ const options = {
   by: {
     type: "string",
     choices: schedulers,
-    description: "Use this scheduler; systemd where it runs, else cron, when absent.",
+    description: "Scheduler to use. Default: systemd where it runs, else cron.",
     placeholder: "SCHEDULER",
+  },
+  every: {
+    type: "string",
+    choices: intervals.map(writtenInterval),
+    description:
+      "Interval of the runs. Default: short enough for the shortest certificate lifetime.",
+    placeholder: "TIME",
+  },
+  jitter: {
+    type: "boolean",
+    default: true,
+    description: "Wait a random time of up to 8 minutes before renewals.",
   },
   envFile: {
     type: "path",
-    description:
-      "A file with variables for the runs, one NAME=value a line, such as solvers' credentials.",
+    description: "File with environment variables for the runs, one NAME=value a line.",
     placeholder: "FILE",
   },
   writable: {
     type: "list",
     description:
-      "A folder outside of /etc, /run, /srv and /var that deploy steps and hooks write to; systemd keeps the rest read-only.",
+      "Folder outside /etc, /run, /srv and /var that deploy steps and hooks may write to.",
     placeholder: "DIR",
   },
   force: {
     type: "boolean",
-    description:
-      "Install though a renewal that was set up by hand exists, or acmectl lies in a temporary folder.",
+    description: "Install despite a renewal set up by hand, or acmectl in a temporary folder.",
   },
   dryRun: { type: "boolean", description: "Print what would be installed; change nothing." },
 } as const satisfies OptionDeclarations;
@@ -49,45 +69,57 @@ type Flags = OptionsOf<typeof options>;
 
 export const command = defineCommand({
   name: "schedule install",
-  summary: "Run `acmectl renew` twice a day from now on",
+  summary: "Run `acmectl renew` regularly, by systemd or cron",
   description:
-    "By a systemd timer where systemd runs, else by a line in the crontab; for root, or for the user who runs this. Twice is the same as once: there is only ever one schedule, and it keeps its times.",
+    "Uses a systemd timer where systemd runs, else a crontab line, for root or the current user. Runs twice a day, and more often for certificates that live less than six days. Installing again updates the one schedule and keeps its times.",
   examples: [
     "acmectl schedule install",
     "acmectl schedule install --dry-run",
+    "acmectl schedule install --every 1h",
     "acmectl schedule install --by cron --env-file /etc/acmectl/environment",
   ],
   options,
   async run(flags, context) {
     const machine = thisMachine(context);
     const job = await jobOf(flags, machine, context);
-    const writable = [...(flags.writable ?? []), ...(await foldersOf(context))];
+    const { certificates } = await storedCertificates(await context.store());
+    const held = certificates.flatMap((one) => one.held ?? []);
+    const writable = [...(flags.writable ?? []), ...foldersOf(certificates)];
     const installation = await installSchedule(
       job,
       {
         by: flags.by,
+        every: flags.every === undefined ? undefined : parsedInterval(flags.every),
+        needed: intervalFor(held),
         force: flags.force === true,
         dryRun: flags.dryRun === true,
         writable: [...new Set(writable)].toSorted(),
       },
       machine,
     );
+    const { every } = installation;
+    if (isTooRare(every, held)) context.log.warn(rareWarning(every, held), { step: "schedule" });
     warnOfVariables(flags, context);
     return present(installation, machine);
   },
 });
 
-async function jobOf({ envFile }: Flags, { program }: Machine, context: Context): Promise<Job> {
+async function jobOf(
+  { envFile, jitter }: Flags,
+  { program }: Machine,
+  context: Context,
+): Promise<Job> {
   if (envFile !== undefined) await checkEnvFile(envFile, context);
   const { configPath, stateFolder } = context;
   const isNamed = context.sourceOf("config") !== "not given";
-  // A config that is named and cannot be used would fail every run at night: it fails now.
+  // A config that cannot be used would fail every run.
   await context.config();
   return {
     program,
     stateFolder,
-    ...(isNamed || existsSync(configPath) ? { configPath } : {}),
-    ...(envFile === undefined ? {} : { envFile }),
+    configPath: isNamed || existsSync(configPath) ? configPath : undefined,
+    envFile,
+    jitter,
   };
 }
 
@@ -104,9 +136,8 @@ async function checkEnvFile(path: string, { log }: Context): Promise<void> {
   }
 }
 
-/** Where the certificates held want copies, and where their web roots are. */
-async function foldersOf(context: Context): Promise<readonly string[]> {
-  const { certificates } = await storedCertificates(await context.store());
+/** The folders of their copies and web roots. */
+function foldersOf(certificates: readonly StoredCertificate[]): readonly string[] {
   return certificates.flatMap(({ request: { outputs, solvers } }) => {
     const copies = Object.values(outputs).flatMap((path?: string) =>
       path === undefined ? [] : [dirname(path)],
@@ -116,32 +147,38 @@ async function foldersOf(context: Context): Promise<readonly string[]> {
   });
 }
 
-/** What is set in this shell is not set when the scheduler runs. */
+/** Variables of this shell are not set when the scheduler runs. */
 function warnOfVariables({ envFile }: Flags, { env, log }: Context): void {
   const carried = new Set(["ACMECTL_STATE", "ACMECTL_CONFIG"]);
   const lost = Object.keys(env).filter((name) => name.startsWith("ACMECTL_") && !carried.has(name));
   if (lost.length === 0 || envFile !== undefined) return;
   log.warn(
-    `${lost.toSorted().join(", ")} ${lost.length === 1 ? "is" : "are"} set here and will not be when the scheduler runs: put what a renewal needs into the config, or into a file for --env-file`,
+    `${lost.toSorted().join(", ")} ${lost.length === 1 ? "is" : "are"} set here but not when the scheduler runs: put what a renewal needs into the config, or into a file for --env-file`,
     { step: "schedule" },
   );
 }
 
-function present({ plan, outcome }: Installation, machine: Machine): Result {
-  const document = { outcome, by: plan.by, ...partsOf(plan, machine) };
+function present({ plan, every, outcome }: Installation, machine: Machine): Result {
+  const document = {
+    outcome,
+    by: plan.by,
+    every: writtenInterval(every),
+    ...partsOf(plan, machine),
+  };
   if (outcome === "dry-run") return { exitCode: 0, document, view: textsOf(plan, machine) };
   const where = plan.by === "cron" ? "the crontab" : unitPaths(machine).timer;
+  const runs = `acmectl renew runs every ${durationOf(every * 60_000)}, by ${where}`;
   const text = {
-    installed: `acmectl renew runs twice a day from now on, by ${where}.`,
-    replaced: `The schedule was brought up to date: acmectl renew runs twice a day, by ${where}.`,
-    unchanged: `acmectl renew runs twice a day already, by ${where}; nothing was done.`,
+    installed: `Installed the schedule: ${runs}.`,
+    replaced: `Updated the schedule: ${runs}.`,
+    unchanged: `The schedule is up to date: ${runs}.`,
   }[outcome];
   const linger: readonly Block[] =
     plan.by === "systemd" && machine.uid !== 0
       ? [
           {
             kind: "line",
-            text: "A user's timer runs only while the user is logged in, unless lingering is on: loginctl enable-linger",
+            text: "A user's timer runs only while the user is logged in. To run it always: loginctl enable-linger",
             tone: "warn",
           },
         ]

@@ -4,14 +4,14 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "schedule remove",
-  summary: "Remove what `acmectl schedule install` set up, and nothing else",
+  summary: "Remove the schedule that `acmectl schedule install` set up",
   options: {},
   async run(_, context) {
     const removed = await removeSchedules(thisMachine(context));
     const text =
       removed.length === 0
-        ? "There is no schedule of acmectl's; nothing was done."
-        : "The schedule is removed. Certificates are not renewed by themselves any more.";
+        ? "There is no schedule to remove."
+        : "Removed the schedule. Certificates are no longer renewed automatically.";
     return {
       exitCode: 0,
       document: { outcome: removed.length === 0 ? "unchanged" : "removed", by: removed },

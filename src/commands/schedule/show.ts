@@ -1,3 +1,4 @@
+import { dateOf } from "../../dates.ts";
 import type { Block, Result } from "../../result.ts";
 import { thisMachine } from "../../schedule/machine.ts";
 import type { Foreign } from "../../schedule/foreign.ts";
@@ -9,7 +10,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "schedule show",
-  summary: "Show by what `acmectl renew` is run, when next, and how the last attempt ended",
+  summary: "Show what runs `acmectl renew`, when next, and how the last attempt ended",
   options: {},
   async run(_, context): Promise<Result> {
     const { installed, foreign } = await showSchedules(thisMachine(context));
@@ -33,7 +34,7 @@ interface Attempt {
   readonly outcome: string;
 }
 
-/** Of all certificates, the attempt that began last. */
+/** The latest attempt of all certificates. */
 async function lastAttempt(context: Context): Promise<Attempt | undefined> {
   const { certificates: stored } = await storedCertificates(await context.store());
   return stored
@@ -74,7 +75,7 @@ function viewOf(
 }
 
 function fieldsOf(
-  { by, where, command, next, last, active }: Installed,
+  { by, where, every, command, next, last, active }: Installed,
   attempt: Attempt | undefined,
 ): Block {
   return {
@@ -82,15 +83,18 @@ function fieldsOf(
     entries: [
       ["Run by", by],
       ["Where", where],
+      ["Every", every ?? "unknown"],
       ["Command", command],
       ...(active === false
-        ? [["State", "not active: acmectl schedule install starts it", "bad"] as const]
+        ? [["State", "not active; start it with: acmectl schedule install", "bad"] as const]
         : []),
-      ["Next", next?.toISOString() ?? "unknown"],
-      ...(last === undefined ? [] : [["Last run", last.toISOString()] as const]),
+      ["Next", next === undefined ? "unknown" : dateOf(next)],
+      ...(last === undefined ? [] : [["Last run", dateOf(last)] as const]),
       [
         "Last attempt",
-        attempt === undefined ? "none" : `${attempt.at} ${attempt.name}: ${attempt.outcome}`,
+        attempt === undefined
+          ? "none"
+          : `${dateOf(attempt.at)} ${attempt.name}: ${attempt.outcome}`,
       ],
     ],
   };

@@ -1,0 +1,93 @@
+import type { Context } from "../context.ts";
+import { durationOf } from "../dates.ts";
+import { formatDuration } from "../options/duration.ts";
+import { Problem } from "../problem.ts";
+import type { HeldCertificate } from "../state/store.ts";
+import { isShortLived, lifetimeOf } from "../status/due.ts";
+import { findSchedules, timesIn, type Found } from "./found.ts";
+import { type Machine, thisMachine } from "./machine.ts";
+import { intervals } from "./times.ts";
+
+const minute = 60_000;
+/** Twelve runs in a lifetime: some in its second half, even if several fail or the machine is off. */
+const runs = 12;
+/** With fewer, a certificate expires when two runs fail. */
+const fewest = 4;
+
+/** Minutes between two runs, by the shortest lifetime of the certificates held. */
+export function intervalFor(held: readonly HeldCertificate[]): number {
+  const wanted = shortestOf(held) / runs / minute;
+  return intervals.find((every) => every <= wanted) ?? intervals.at(-1) ?? 1;
+}
+
+/** True if a certificate may expire because `every` (minutes) is too rare for its lifetime. */
+export function isTooRare(every: number, held: readonly HeldCertificate[]): boolean {
+  return every * minute > shortestOf(held) / fewest && every > intervalFor(held);
+}
+
+function shortestOf(held: readonly HeldCertificate[]): number {
+  return Math.min(...held.map(({ meta }) => lifetimeOf(meta)));
+}
+
+/** `12h` in minutes. */
+export function parsedInterval(written: string): number | undefined {
+  return intervals.find((every) => writtenInterval(every) === written);
+}
+
+/** `12h`, as it is typed. */
+export function writtenInterval(every: number): string {
+  return formatDuration(every * minute);
+}
+
+/** Warns if the schedule installed here is too rare for one of these certificates. Looks at the machine only if one is short-lived. */
+export async function warnOfRareSchedule(
+  held: readonly HeldCertificate[],
+  context: Context,
+): Promise<void> {
+  const { configPath, stateFolder, log } = context;
+  if (!held.some(isShortLived)) return;
+  const words = [
+    ...(context.sourceOf("state") === "not given" ? [] : ["--state", stateFolder]),
+    ...(context.sourceOf("config") === "not given" ? [] : ["--config", configPath]),
+  ];
+  const warning = await rareSchedule(held, thisMachine(context), words);
+  if (warning !== undefined) log.warn(warning, { step: "schedule" });
+}
+
+/** A warning if the schedule installed here is too rare for these certificates, with the command that fixes it. */
+export async function rareSchedule(
+  held: readonly HeldCertificate[],
+  machine: Machine,
+  words: readonly string[] = [],
+): Promise<string | undefined> {
+  const found = await findSchedules(machine).catch((error: unknown) => {
+    if (Problem.is(error)) return undefined;
+    throw error;
+  });
+  const every = found === undefined ? undefined : timesIn(found)?.every;
+  if (found === undefined || every === undefined || !isTooRare(every, held)) return undefined;
+  return rareWarning(every, held, [...words, ...envFileOf(found)]);
+}
+
+export function rareWarning(
+  every: number,
+  held: readonly HeldCertificate[],
+  words: readonly string[] = [],
+): string {
+  const [interval, lifetime] = [durationOf(every * minute), durationOf(shortestOf(held))];
+  const command = [
+    "acmectl schedule install",
+    ...words,
+    "--every",
+    writtenInterval(intervalFor(held)),
+  ];
+  return `acmectl renew runs every ${interval}, which is too rare for a certificate that is valid for ${lifetime}. Run: ${command.join(" ")}`;
+}
+
+/** Installing again without it would drop the file. */
+function envFileOf({ units, lines }: Found): readonly string[] {
+  const file =
+    /^EnvironmentFile=(.+)$/m.exec(units?.service ?? "")?.[1]?.replaceAll("%%", "%") ??
+    / '?--env-file=(\S+?)'? /.exec(lines[0] ?? "")?.[1];
+  return file === undefined ? [] : ["--env-file", file];
+}
