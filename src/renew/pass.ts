@@ -9,7 +9,7 @@ import type { Log } from "../plugin.ts";
 import type { BrokenCertificate, Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
 import {
-  checkOffline,
+  isReady,
   deploy,
   examine,
   replace,
@@ -90,13 +90,11 @@ async function renewAll(
   );
 }
 
-/** Every local check comes first, then a scheduled run waits; neither takes the turn of another certificate. */
+/** A scheduled run waits, after every local check; no wait takes the turn of another certificate. */
 async function turn(certificate: KnownCertificate, limit: Limit, pass: Pass): Promise<Renewal> {
   const { context, options, logOf } = pass;
-  const obstacle = await limit(() => checkOffline(certificate, pass));
-  if (obstacle !== undefined) return obstacle;
   const pause = options.jitter ? jitterOf(certificate, options.every, context.clock.now()) : 0;
-  if (pause > 0) {
+  if (pause > 0 && (await limit(() => isReady(certificate, pass)))) {
     const text = `waiting ${Math.round(pause / 1000)} s, so that not all hosts renew at once`;
     logOf(certificate.name).info(text, { step: "jitter" });
     await context.clock.sleep(pause, context.signal);

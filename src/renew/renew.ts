@@ -3,6 +3,7 @@ import type { Deployment } from "../deploy/deployment.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { saveFailure } from "../issue/attempt.ts";
 import { wasDeployed } from "../deploy/steps.ts";
+import { choose } from "../issue/choose.ts";
 import { issue } from "../issue/issue.ts";
 import { openRecord } from "../issue/record.ts";
 import type { IssueTools } from "../issue/tools.ts";
@@ -85,19 +86,20 @@ export async function examine(certificate: KnownCertificate, pass: Pass): Promis
   };
 }
 
-/** What can be checked before the CA is asked for an order; the failed renewal if a check fails. */
-export async function checkOffline(
-  certificate: KnownCertificate,
-  pass: Pass,
-): Promise<Renewal | undefined> {
+/** True if no local check fails: only then does waiting make sense. `issue` repeats them and reports what fails. */
+export async function isReady({ request }: KnownCertificate, pass: Pass): Promise<boolean> {
+  const { context, pool, startedAt } = pass;
+  const record = openRecord(startedAt, { ...context, log: silentLog });
   try {
-    await openTools(certificate, pass);
-    return undefined;
-  } catch (error) {
-    pass.context.signal.throwIfAborted();
-    return failed(certificate, error, pass);
+    await choose(request, { ...(await pool.open(request.issuer)), record });
+    return true;
+  } catch {
+    context.signal.throwIfAborted();
+    return false;
   }
 }
+
+const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {} };
 
 /** Issue a successor, unless another run has done so meanwhile. */
 export async function replace(certificate: KnownCertificate, pass: Pass): Promise<Renewal> {
@@ -107,7 +109,8 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
   const log = pass.logOf(name);
   const due = dueOf(certificate, clock.now(), options.every);
   const reason = due.at <= clock.now() ? due.reason : "--force was given";
-  log.info(`${name} is to be renewed: ${reason}`, { step: "renew" });
+  const text = before === undefined ? `issuing ${name}` : `renewing ${name}: ${reason}`;
+  log.info(text, { step: "renew" });
   const isWanted = (now: KnownCertificate) => {
     const changed = now.held?.version === before?.version ? certificate.changed : undefined;
     return (

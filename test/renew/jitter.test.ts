@@ -55,24 +55,36 @@ describe("the random wait of a scheduled run", () => {
       );
   });
 
-  test("does not delay a dry run, nor a first certificate by apply", async () => {
+  test("does not delay a dry run, a first certificate by apply, and a run that local checks stop", async () => {
     const clock = testClock();
     await using issuing = await startIssuing({ now: () => clock.now(), authorizationReuse: 0 });
     await issuing.issue(["-d", "a.example.test"], { clock });
     const rehearsed = await issuing.run(["renew", "--dry-run", "--jitter"], { clock });
     expect(rehearsed).toMatchObject({ code: 0, stderr: expect.not.stringContaining(waiting) });
+
     const config = join(issuing.state, "../config.yaml");
-    const lab = `{ server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}" }`;
-    await writeFile(
-      config,
-      `issuers: { lab: ${lab} }
-solvers: { here: { use: standalone, port: ${issuing.httpPort} } }
+    const apply = async (solver: string) => {
+      const lab = `{ server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}" }`;
+      await writeFile(
+        config,
+        `issuers: { lab: ${lab} }
+solvers: { here: ${solver} }
 defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
 certificates: { shop: { domains: [shop.example.test] } }
 `,
-    );
-    const applied = await issuing.run(["apply", "--jitter", "--config", config], { clock });
-    expect(applied).toMatchObject({ code: 0, stderr: expect.not.stringContaining(waiting) });
+      );
+      return issuing.run(["apply", "--force", "--jitter", "--config", config], {
+        clock,
+      });
+    };
+    await rm(join(issuing.state, "certificates", "a.example.test"), { recursive: true });
+    const first = await apply(`{ use: standalone, port: ${issuing.httpPort} }`);
+    expect(first).toMatchObject({ code: 0, stderr: expect.not.stringContaining(waiting) });
+    const stopped = await apply('{ use: cloudflare, apiToken: "file:/nowhere/token" }');
+    expect(stopped).toMatchObject({ code: 2, stderr: expect.not.stringContaining(waiting) });
+    expect(stopped.stderr).toContain("/nowhere/token");
+    const second = await apply(`{ use: standalone, port: ${issuing.httpPort} }`);
+    expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining(waiting) });
   });
 
   test("comes after the local checks", async () => {
