@@ -1,26 +1,26 @@
-/** The whole of a run: what was typed and what surrounds it → an exit code. */
+/** One run: from the words that were typed and the environment to an exit code. */
 import { systemClock } from "./clock.ts";
 import { type ExitCode, Problem } from "./problem.ts";
-import type { Parts, Environment } from "./environment.ts";
-import { version } from "./version.ts";
+import type { Environment } from "./environment.ts";
+import type { Parts } from "./program/execute.ts";
+import { versionLine } from "./version.ts";
 
-/** Runs what was typed behind `acmectl`. Never rejects: whatever goes wrong is shown, and becomes an exit code. */
+/** Runs the words after `acmectl`. Never rejects: every failure is shown and becomes an exit code. */
 export async function main(
   argv: readonly string[],
   environment: Environment,
   parts: Parts = {},
 ): Promise<ExitCode> {
-  const versions = `acmectl ${version} node ${environment.node}`;
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
-    environment.stdout.write(`${versions}\n`);
+    environment.stdout.write(`${versionLine(environment.node)}\n`);
     return 0;
   }
-  // Nothing that --version can do without is loaded before this line.
+  // --version needs none of the modules below.
   const { execute } = await import("./program/execute.ts");
-  return execute({ argv, environment, parts, versions });
+  return execute(argv, environment, parts);
 }
 
-/** Runs acmectl as this process; `bin/acmectl.js` calls it. The exit code is set, and whatever is still open may end. */
+/** Runs acmectl as this process; `bin/acmectl.js` calls it. Sets the exit code and lets open handles end. */
 export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<void> {
   const stopping = new AbortController();
   const stop = (exitCode: ExitCode, reason: unknown) => {
@@ -30,12 +30,12 @@ export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<v
   const stopListening = stopOnSignals(process, stopping);
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      // `acmectl list | head` is no failure.
+      // `acmectl list | head` is not a failure.
       if (error.code !== "EPIPE") stop(3, unwritable(error));
     });
   }
   process.on("uncaughtException", (error) => {
-    // Nobody can tell what still works: the run is stopped as by Ctrl-C, so that it cleans up; the second time, at once.
+    // Stop as for Ctrl-C, so that the run cleans up; on the second error exit at once.
     if (process.exitCode === 1) process.exit();
     stop(1, error);
   });
@@ -52,7 +52,7 @@ export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<v
     signal: stopping.signal,
     clock: systemClock,
   };
-  // While a run waits for something that holds no handle of its own, Node would end the process with exit code 0.
+  // Without an open handle, Node.js would end a waiting process with exit code 0.
   const awake = setInterval(() => undefined, 2 ** 30);
   const code = await main(process.argv.slice(2), environment, parts).finally(() =>
     clearInterval(awake),
@@ -63,7 +63,7 @@ export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<v
 
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
-/** The first signal lets the run clean up and say so; the second ends it at once. */
+/** After the first signal the run cleans up; the second ends it at once. */
 function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () => void {
   const listeners = Object.entries(signals).map(([name, exitCode]) => {
     const listener = () => {
@@ -71,7 +71,7 @@ function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () =
       stopping.abort(
         new Problem("interrupted", {
           detail: `Stopped by ${name}.`,
-          hint: "Nothing that was held is changed. Run the same command again to go on.",
+          hint: "Run the same command again to continue. No certificate was changed.",
           exitCode,
         }),
       );
@@ -87,7 +87,7 @@ function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () =
 function unwritable(cause: Error): Problem {
   return new Problem("machine", {
     detail: `The output cannot be written: ${cause.message}`,
-    hint: "Look at where stdout and stderr go, and whether that disk is full.",
+    hint: "Check where stdout and stderr go, and whether that disk is full.",
     cause,
   });
 }

@@ -1,4 +1,4 @@
-/** Which acmectl this is. */
+/** The version of this acmectl. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageFolder } from "./installation.ts";
@@ -7,8 +7,13 @@ import { isRecord } from "./json.ts";
 /** As in package.json. */
 export const version = ownVersion();
 
-/** What servers are told of us (RFC 8555 §6.1). */
+/** RFC 8555 §6.1. */
 export const userAgent = `acmectl/${version} node/${process.versions.node}`;
+
+/** What `--version` prints. */
+export function versionLine(node: string): string {
+  return `acmectl ${version} node ${node}`;
+}
 
 function ownVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8"));

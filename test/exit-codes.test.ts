@@ -15,13 +15,13 @@ import { temporaryFolder } from "./support/state.ts";
 
 /** Every code of the table has a test here, or is produced by a signal in e2e/crash.test.ts. */
 describe("exit codes", () => {
-  test("0: the certificate was issued, or is held already", async () => {
+  test("0: the certificate was issued, or a good one exists", async () => {
     await using issuing = await startIssuing();
     expect((await issuing.issue(["-d", "ok.example.test"])).code).toBe(0);
     expect((await issuing.issue(["-d", "ok.example.test"])).code).toBe(0);
   });
 
-  test("1: what nobody foresaw asks for a report and shows no stack", async () => {
+  test("1: a bug asks for a report and prints no stack", async () => {
     const broken = defineCommand({
       name: "break",
       summary: "Breaks",
@@ -62,7 +62,7 @@ describe("exit codes", () => {
     },
   );
 
-  test("2: an unknown solver is told with those that exist", async () => {
+  test("2: an unknown solver is reported with the known ones", async () => {
     await using issuing = await startIssuing();
     const { code, stderr } = await issuing.issue(["-d", "a.example.test"], {
       solver: ["--solver", "standalon"],
@@ -72,7 +72,7 @@ describe("exit codes", () => {
     expect(issuing.ca.requests).toEqual([]);
   });
 
-  test("2: terms of service are never agreed to silently", async () => {
+  test("2: terms of service are not agreed to silently", async () => {
     await using issuing = await startIssuing({ termsOfService: "https://ca.example.test/terms" });
     const words = issuing.words.filter((word) => word !== "--agree-tos");
     const { code, stderr } = await run(
@@ -94,7 +94,7 @@ describe("exit codes", () => {
     expect(issuing.ca.requests.map(({ kind }) => kind)).toEqual(["directory"]);
   });
 
-  test("3: a port in use names the port", async () => {
+  test("3: a port in use is named", async () => {
     await using issuing = await startIssuing();
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(issuing.httpPort, resolve));
@@ -153,7 +153,7 @@ describe("exit codes", () => {
     expect(code).toBe(4);
   });
 
-  test("5: what the CA refuses is told in its own words", async () => {
+  test("5: a refusal of the CA is printed in its words", async () => {
     await using issuing = await startIssuing();
     const problem = {
       type: "rejectedIdentifier",
@@ -165,7 +165,7 @@ describe("exit codes", () => {
     expect(code).toBe(5);
   });
 
-  test("6: a rate limit tells when to come back", async () => {
+  test("6: a rate limit has the time to retry", async () => {
     await using issuing = await startIssuing();
     const problem = { type: "rateLimited", detail: "too many certificates already issued" };
     issuing.ca.faults.add({ on: "newOrder", do: { status: 429, problem, retryAfter: 7_200 } });
@@ -185,7 +185,7 @@ describe("exit codes", () => {
     expect(code).toBe(7);
   });
 
-  test("7: a wrong answer is seen by the self-check, and the CA is not asked", async () => {
+  test("7: the self-check finds a wrong response, and the CA is not asked", async () => {
     await using issuing = await startIssuing();
     const other = createHttpServer((_, response) =>
       response.writeHead(404, { server: "nginx" }).end(),
@@ -223,7 +223,7 @@ describe("exit codes", () => {
     }
   });
 
-  test("10: something was issued, when asked for", async () => {
+  test("10: with --detailed-exitcode something was issued", async () => {
     await using issuing = await startIssuing();
     expect((await issuing.issue(["-d", "a.example.test", "--detailed-exitcode"])).code).toBe(10);
     expect((await issuing.issue(["-d", "a.example.test", "--detailed-exitcode"])).code).toBe(0);

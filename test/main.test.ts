@@ -31,7 +31,7 @@ function trying(
 }
 
 describe("main", () => {
-  test("shows what the command has to show, and ends with its exit code", async () => {
+  test("prints the result of the command and returns its exit code", async () => {
     const parts = trying(async () => ({
       exitCode: 10,
       document: { outcome: "issued", certificates: [] },
@@ -72,7 +72,7 @@ describe("main", () => {
     expect(ran.stderr).toMatch(/The CA is on holiday\.\nHint: Wait for Monday\./);
   });
 
-  test("whatever else is thrown is a bug: exit code 1, short, and the stack only at -v", async () => {
+  test("any other error is a bug: exit code 1, and the stack with -v only", async () => {
     const parts = trying(async () => {
       throw new TypeError("undefined is not a certificate");
     });
@@ -87,7 +87,7 @@ describe("main", () => {
     expect((await run("try", { parts: broken })).code).toBe(1);
   });
 
-  test("a secret is masked in everything that is said of it, also when it came by variable", async () => {
+  test("a secret given by variable is masked in all output", async () => {
     const parts = trying(
       async ({ log, mask }, { token }) => {
         log.info(`The token is ${String(token)}`);
@@ -169,7 +169,7 @@ describe("the context of a command", () => {
     );
   });
 
-  test("without a home only what needs the folder fails", async () => {
+  test("without a home directory, only a command that needs the folder fails", async () => {
     expect((await look("try", () => 0)).code).toBe(0);
     const { code, stderr } = await look("try", (context) => context.stateFolder);
     expect(code).toBe(2);
@@ -178,7 +178,7 @@ describe("the context of a command", () => {
     );
   });
 
-  test("the config is read when it is asked for, and once", async () => {
+  test("the config is read once, when the command asks for it", async () => {
     const read: string[] = [];
     const parts = {
       loadConfig: async (path: string) => {
@@ -195,7 +195,7 @@ describe("the context of a command", () => {
     expect(read).toHaveLength(1);
   });
 
-  test("a config that was named must be there, another need not", async () => {
+  test("a config that was named must exist", async () => {
     const cwd = await mkdtemp(join(tmpdir(), "config-"));
     const env = { XDG_CONFIG_HOME: cwd };
     expect((await look("try", configExists, { env })).found).toBe(false);
@@ -209,7 +209,7 @@ describe("the context of a command", () => {
     await rm(cwd, { recursive: true });
   });
 
-  test("a person is asked only on a terminal, and not with -n", async () => {
+  test("questions are asked on a terminal only, and not with -n", async () => {
     expect(await interactive("try", { terminal: true })).toBe(true);
     expect(await interactive("try -n", { terminal: true })).toBe(false);
     expect(
@@ -218,17 +218,17 @@ describe("the context of a command", () => {
     expect(await interactive("try", {})).toBe(false);
   });
 
-  test("an answer is one line; an input that ends, and Ctrl-C, are no answers", async () => {
+  test("an answer is one line; the end of the input and Ctrl-C are not answers", async () => {
     const answered = await look("try", ask, { terminal: true, stdin: " yes \nmore\n" });
     expect(answered).toMatchObject({ found: "yes", stderr: "Agree? " });
     const ended = await look("try", ask, { terminal: true });
     expect(ended.code).toBe(2);
-    expect(ended.stderr).toMatch(/The input ended before this was answered: Agree\?/);
+    expect(ended.stderr).toMatch(/The input ended without an answer to: Agree\?/);
     const signal = AbortSignal.abort(new Problem("interrupted", { detail: "Stopped by SIGINT." }));
     expect((await look("try", ask, { terminal: true, stdin: "yes\n", signal })).code).toBe(130);
   });
 
-  test("says where an option came from", async () => {
+  test("names the source of an option", async () => {
     expect(await source("try --name a --state /s")).toEqual(["--name", "--state"]);
     expect(await source("try", { ACMECTL_NAME: "a" })).toEqual(["ACMECTL_NAME", "not given"]);
     expect(await source("try")).toEqual(["default", "not given"]);
@@ -305,7 +305,7 @@ describe("run, the process around main", () => {
     await ended;
   });
 
-  test("what is thrown where nobody can catch it stops the run as a bug", async () => {
+  test("an uncaught error stops the run as a bug", async () => {
     const { fake, written, exits } = fakeProcess("try");
     const { parts, started } = waiting();
     const ended = runProcess(fake, parts);
@@ -318,7 +318,7 @@ describe("run, the process around main", () => {
     expect(exits).toEqual([1]);
   });
 
-  test("a full disk behind stdout is a Problem of this machine, a closed pipe is none", async () => {
+  test("a full disk under stdout is a machine Problem, a closed pipe is not", async () => {
     const { fake, written } = fakeProcess("try");
     const { parts, started } = waiting();
     const ended = runProcess(fake, parts);
@@ -338,7 +338,7 @@ describe("run, the process around main", () => {
 describe("the program as a process", () => {
   const node = ["--conditions=source"];
 
-  test("--version says which versions these are, and loads nothing for it", async () => {
+  test("--version prints the versions and loads no other module", async () => {
     const folder = await mkdtemp(join(tmpdir(), "loaded-"));
     const log = join(folder, "modules");
     const hooks = `import { registerHooks } from "node:module"; import { appendFileSync } from "node:fs";
@@ -365,7 +365,7 @@ describe("the program as a process", () => {
     ]);
   });
 
-  test("acmectl completion bash | head -c 1 is no failure", async () => {
+  test("acmectl completion bash | head -c 1 succeeds", async () => {
     const child: ChildProcess = spawn(process.execPath, [...node, bin, "completion", "bash"], {
       stdio: "pipe",
     });
@@ -375,7 +375,7 @@ describe("the program as a process", () => {
     expect([code, await errors]).toEqual([0, ""]);
   });
 
-  test("an old Node learns in one line what is missing", async () => {
+  test("an old Node.js is refused in one line", async () => {
     const source = (await readFile(bin, "utf8")).replace(/^#!.*\n/, "");
     const written: string[] = [];
     const old = {

@@ -1,8 +1,7 @@
-/** Which streams get colour, and the colour of each tone. */
+/** Whether a stream gets colour, and the colour of each tone. */
 import { Chalk, type ChalkInstance } from "chalk";
 import type { Tone } from "../result.ts";
 
-/** What output needs to know of a stream. */
 export interface TextStream {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
@@ -11,19 +10,19 @@ export interface TextStream {
 export type Env = Readonly<Record<string, string | undefined>>;
 export type Paint = (text: string, tone: Tone) => string;
 
-/** Colours for a stream: FORCE_COLOR decides, then NO_COLOR and TERM=dumb, then whether it is a terminal. */
+/** Colours for a stream. FORCE_COLOR comes first, then NO_COLOR and TERM=dumb, then whether it is a terminal. */
 export function painter(stream: TextStream, env: Env): Paint {
   const chalk = new Chalk({ level: hasColour(stream, env) ? 1 : 0 });
   const tones = tonesOf(chalk);
   return (text, tone) => tones[tone](text);
 }
 
-/** True when the cursor of this stream can be moved: a terminal that is not dumb. */
+/** True for a terminal whose cursor can be moved. */
 export function hasCursor(stream: TextStream, env: Env): boolean {
   return stream.isTTY === true && env["TERM"] !== "dumb";
 }
 
-/** How wide the stream says it is; undefined where it does not, or says 0, as some serial lines and containers do. */
+/** The width of the terminal; undefined where it is unknown or 0, as on some serial lines and in containers. */
 export function columnsOf({ columns }: Pick<TextStream, "columns">): number | undefined {
   return columns !== undefined && columns > 0 ? columns : undefined;
 }

@@ -1,4 +1,4 @@
-/** What happens now, on stderr: one line that updates on a terminal, plain lines or one JSON event a line elsewhere. */
+/** Progress on stderr: one line that updates on a terminal, elsewhere plain lines or one JSON event a line. */
 import stringWidth from "string-width";
 import type { Clock } from "../clock.ts";
 import type { LogFields } from "../plugin.ts";
@@ -11,9 +11,9 @@ type Level = "debug" | "info" | "warn" | "error";
 /** Where events go. */
 export interface EventSink {
   readonly write: (level: Level, message: string, fields: LogFields) => void;
-  /** Whole lines that stay, below whatever stands there. */
+  /** Whole lines that stay. */
   readonly lines: (lines: readonly string[]) => void;
-  /** Take the progress line away, before anything else is written to the terminal. */
+  /** Remove the progress line before anything else is written to the terminal. */
   readonly clear: () => void;
 }
 
@@ -37,7 +37,7 @@ function record(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
-/** For people. With `verbose` every event stays, with its fields. */
+/** For people. With `verbose` every event stays, together with its fields. */
 export function textEvents(
   stream: TextStream,
   settings: { readonly mask: Mask; readonly env: Env; readonly verbose: boolean },
@@ -84,7 +84,7 @@ function fieldsText(fields: LogFields, mask: Mask): string {
   return oneLine(texts.join(""), 1000).replace(/^(?=.)/u, " ");
 }
 
-/** One column less than the terminal has, so that it never wraps. */
+/** One column less than the terminal has, so that the line does not wrap. */
 function cut(line: string, columns: number): string {
   const characters = Array.from(new Intl.Segmenter().segment(line), ({ segment }) => segment);
   let width = 0;

@@ -1,7 +1,7 @@
-/** Secrets never reach a reader: what was registered is replaced by `***`, in the forms in which it travels too. */
+/** Replaces registered secrets by `***` in all output, in their usual encodings too. */
 
 export interface Mask {
-  /** From now on this secret is hidden. Texts of fewer than four characters cannot be hidden without ruining every line. */
+  /** From now on this secret is hidden. Texts of fewer than four characters are not: they occur in ordinary words. */
   readonly add: (secret: string) => void;
   readonly text: (text: string) => string;
   /** The same value as plain JSON, every text in it masked, keys included. */
@@ -15,8 +15,9 @@ export function openMask(): Mask {
   const forms = new Set<string>();
   let pattern: RegExp | undefined;
   const text = (text: string) => {
+    if (forms.size === 0) return text;
     pattern ??= patternOf(forms);
-    return forms.size === 0 ? text : text.replaceAll(pattern, "***");
+    return withoutCutSecrets(text.replaceAll(pattern, "***"), forms);
   };
   return {
     add(secret) {
@@ -29,7 +30,7 @@ export function openMask(): Mask {
 }
 
 function patternOf(forms: ReadonlySet<string>): RegExp {
-  // The longest first: a secret that contains another one is hidden whole.
+  // The longest first, so that a secret that contains another one is hidden whole.
   const longestFirst = [...forms].toSorted((a, b) => b.length - a.length);
   return new RegExp(longestFirst.map(literally).join("|"), "gu");
 }
@@ -39,9 +40,28 @@ function literally(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, "\\$&");
 }
 
+/** A text that was cut before it came here may end with the beginning of a secret: `…hQ2x…`. */
+function withoutCutSecrets(text: string, forms: ReadonlySet<string>): string {
+  if (!/…|\.\.\./u.test(text)) return text;
+  return text.replaceAll(/\S+?(?=…|\.\.\.)/gu, (word) => {
+    const lengths = Array.from(forms, (form) => cutLength(word, form));
+    const longest = Math.max(0, ...lengths);
+    return longest < shortestCut ? word : `${word.slice(0, -longest)}***`;
+  });
+}
+
+const shortestCut = 6;
+
+/** How many characters at the end of `text` are the beginning of `form`. */
+function cutLength(text: string, form: string): number {
+  let length = Math.min(text.length, form.length - 1);
+  while (length >= shortestCut && !text.endsWith(form.slice(0, length))) length -= 1;
+  return length;
+}
+
 function formsOf(secret: string): readonly string[] {
   const whole = secret.trim();
-  // A key of several lines (PEM, a JSON credential) may be quoted by the line.
+  // Single lines of a key (PEM, a JSON credential) may be quoted.
   const lines = whole
     .split(/\r?\n/u)
     .map((line) => line.trim())
@@ -61,8 +81,8 @@ function encodingsOf(secret: string): readonly string[] {
 }
 
 /**
- * What base64 makes of a secret that stands `offset` bytes (mod 3) into a text, as the password in `Basic` credentials does,
- * without the characters that its neighbours decide.
+ * The base64 of a secret at the offset `offset` (mod 3) of a text, such as the password in `Basic` credentials, without the
+ * characters that depend on its neighbours.
  */
 function base64At(secret: string, offset: number): readonly string[] {
   const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)]);

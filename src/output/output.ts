@@ -1,31 +1,30 @@
-/** Everything that the program says passes here: results on stdout, events and failures on stderr. */
+/** All output of the program: results on stdout, events and failures on stderr. */
 import { type Clock, systemClock } from "../clock.ts";
 import type { Log, LogFields } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
-import { type Bug, bugJson, renderBug } from "./bug.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, textEvents } from "./log.ts";
 import { type Mask, openMask } from "./mask.ts";
-import { problemJson, renderProblem } from "./problem.ts";
+import { type Bug, bugJson, problemJson, renderBug, renderProblem } from "./problem.ts";
 import { safeJson } from "./text.ts";
 import { renderView } from "./view.ts";
 
 export interface Output {
   readonly log: Log;
-  /** Register a secret: from now on it reads `***`, in its usual encodings too. */
+  /** Register a secret: from now on `***` is printed in its place, in its usual encodings too. */
   mask(secret: string): void;
-  /** The text without any secret that was registered. */
+  /** The text without the registered secrets. */
   redact(text: string): string;
-  /** A command goes on until it is stopped; its document is written now, on one line, and no other follows. */
+  /** For a command that runs until it is stopped: its one document, written now on one line. */
   announce(command: string, beginning: Pick<Result, "document" | "view">): void;
-  /** A command ended: its document or its view, and its problem if a part failed. */
+  /** The result of a command: its document or its view, and its problem if a part failed. */
   result(command: string, result: Result): void;
-  /** A command failed in a foreseen way. */
+  /** A command failed with a Problem. */
   problem(command: string, problem: Problem): void;
-  /** A command failed in a way that nobody foresaw. */
+  /** A command failed with any other error. */
   bug(command: string, error: unknown): void;
-  /** Leaves the terminal tidy. */
+  /** Removes the progress line. */
   close(): void;
 }
 
@@ -33,21 +32,21 @@ export interface OutputSettings {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly env: Env;
-  /** One JSON document on stdout, whatever happens. */
+  /** One JSON document on stdout, also for failures. */
   readonly json: boolean;
   readonly logFormat: "text" | "json";
-  /** Nothing at all when it goes well; warnings are held back and shown before a failure. */
+  /** Print nothing on success; warnings are shown before a failure. */
   readonly quiet: boolean;
-  /** Debug events, causes and stacks too. */
+  /** Print debug events, causes and stacks too. */
   readonly verbose: boolean;
   /** Columns for tables; those of a terminal when absent. */
   readonly width?: number;
-  /** Named in the report of a bug. */
+  /** For the report of a bug. */
   readonly version?: string;
   readonly clock?: Clock;
 }
 
-/** Opens the output of one run. Nothing is written before there is something to say. */
+/** Opens the output of one run. */
 export function openOutput(settings: OutputSettings): Output {
   const { stdout, stderr, env, verbose } = settings;
   const clock = settings.clock ?? systemClock;
@@ -100,7 +99,7 @@ interface FailureTools {
   readonly clock: Clock;
 }
 
-/** Failures on stderr, after the warnings that quiet held back. */
+/** Failures on stderr, after the warnings that `quiet` delayed. */
 function openFailures(settings: OutputSettings, { mask, events, held, clock }: FailureTools) {
   const { stderr, env, verbose } = settings;
   const write = (message: string, fields: LogFields, lines: () => readonly string[]) => {
@@ -110,10 +109,8 @@ function openFailures(settings: OutputSettings, { mask, events, held, clock }: F
   };
   return {
     problem(problem: Problem) {
-      const view = { paint: painter(stderr, env), mask: mask.text, verbose, timeZone: env["TZ"] };
-      write(problem.message, { problem: problemJson(problem) }, () =>
-        renderProblem(problem, { ...view, now: clock.now() }),
-      );
+      const view = { paint: painter(stderr, env), mask: mask.text, verbose, now: clock.now() };
+      write(problem.message, { problem: problemJson(problem) }, () => renderProblem(problem, view));
     },
     bug(bug: Bug) {
       write("A bug in acmectl", { problem: bugJson(bug) }, () => renderBug(bug, mask.text));
@@ -151,7 +148,7 @@ function resultJson(
     command,
     outcome,
     ...(typeof masked === "object" ? masked : {}),
-    ...(problem === undefined ? {} : { problem: mask(problemJson(problem)) }),
+    problem: problem === undefined ? undefined : mask(problemJson(problem)),
   };
 }
 
@@ -165,7 +162,7 @@ function showView(
   mask: (text: string) => string,
 ): void {
   const { stdout, env, quiet } = settings;
-  // What was asked for word by word (a script, a key, a value) is the purpose of the command, not talk about it.
+  // A script, a key or a value is the purpose of the command, so `quiet` does not hide it.
   const view = quiet ? blocks.filter(({ kind }) => kind === "verbatim") : blocks;
   const terminal = stdout.isTTY === true ? columnsOf(stdout) : undefined;
   const width = settings.width ?? terminal ?? Number.POSITIVE_INFINITY;

@@ -1,36 +1,32 @@
-/** A Problem for people, and for programs. */
+/** Failures, for people and for programs: Problems, and errors that are bugs. */
+import { arch, platform, versions } from "node:process";
+import { inspect } from "node:util";
+import { dateFrom } from "../dates.ts";
 import type { Problem, ProblemDocument } from "../problem.ts";
 import type { Paint } from "./colour.ts";
 import { manyLines, oneLine } from "./text.ts";
-import { atAndIn } from "./time.ts";
 
-/** More than this many subproblems are counted instead of shown; an order has at most a hundred names. */
+/** Further subproblems are only counted; an order has at most a hundred names. */
 const mostSubproblems = 100;
 
 /** RFC 9457 members and RFC 8555's subproblems, with the hint, the exit code and when to try again. */
 export function problemJson(problem: Problem): Record<string, unknown> {
-  return {
-    ...problem.document,
-    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
-    code: problem.exitCode,
-    retryable: problem.retryable,
-    ...(problem.retryAt === undefined ? {} : { retryAt: problem.retryAt.toISOString() }),
-  };
+  const { document, hint, exitCode: code, retryable, retryAt } = problem;
+  return { ...document, hint, code, retryable, retryAt: retryAt?.toISOString() };
 }
 
 export interface ProblemView {
   readonly paint: Paint;
   readonly mask: (text: string) => string;
   readonly now: Date;
-  readonly timeZone: string | undefined;
   readonly verbose: boolean;
 }
 
-/** What failed and why, each subproblem with its identifier, the hint, the time to come back; verbose adds the causes. */
+/** What failed and why, each subproblem with its identifier, the hint, the time to retry; verbose adds the causes. */
 export function renderProblem(problem: Problem, view: ProblemView): readonly string[] {
   const { paint, mask } = view;
   const { document, hint, retryAt } = problem;
-  const subproblems = (document.subproblems ?? []).filter((sub) => !isTold(sub, document, mask));
+  const subproblems = (document.subproblems ?? []).filter((sub) => !isShown(sub, document, mask));
   const left = subproblems.length - mostSubproblems;
   return [
     ...headline(document, view, "bad"),
@@ -40,7 +36,7 @@ export function renderProblem(problem: Problem, view: ProblemView): readonly str
     ...(hint === undefined ? [] : labelled(paint("Hint:", "strong"), manyLines(mask(hint)))),
     ...(retryAt === undefined
       ? []
-      : [`${paint("Come back:", "strong")} ${atAndIn(retryAt, view.now, view.timeZone)}`]),
+      : [`${paint("Retry after:", "strong")} ${dateFrom(view.now, retryAt)}`]),
     ...(view.verbose ? causes(problem, view) : []),
   ];
 }
@@ -65,8 +61,8 @@ function headline(
   ];
 }
 
-/** True when a line of the problem's own detail names the subproblem and ends in what it says, and it has no parts. */
-function isTold(
+/** True when a line of the problem's own detail has the name and the detail of a subproblem that has no parts. */
+function isShown(
   sub: ProblemDocument,
   document: ProblemDocument,
   mask: (text: string) => string,
@@ -74,7 +70,7 @@ function isTold(
   if (sub.detail === undefined || sub.subproblems !== undefined) return false;
   const said = oneLine(mask(sub.detail));
   const name = oneLine(mask(sub.identifier?.value ?? ""));
-  // A detail of several lines stands in the whole as it is.
+  // A detail of several lines is part of the whole unchanged.
   if (name === "" && sub.detail.includes("\n"))
     return oneLine(mask(document.detail ?? "")).includes(said);
   return detailLines(document, mask).some(
@@ -82,19 +78,19 @@ function isTold(
   );
 }
 
-/** What the subproblem that a line repeats is called by its CA. */
+/** The CA's type of the subproblem that a line repeats. */
 function originsOf(
   line: string,
   document: ProblemDocument,
   mask: (text: string) => string,
 ): string {
-  const told = document.subproblems?.find((sub) =>
-    isTold(sub, { ...document, detail: line }, mask),
+  const shown = document.subproblems?.find((sub) =>
+    isShown(sub, { ...document, detail: line }, mask),
   );
-  return told === undefined ? "" : originOf(told, mask);
+  return shown === undefined ? "" : originOf(shown, mask);
 }
 
-/** Our own details may have lines (an excerpt of a file); another's would imitate the lines below, so it gets one. */
+/** Our own details may have several lines (an excerpt of a file); a CA's could imitate our next lines, so it gets one. */
 function detailLines(document: ProblemDocument, mask: (text: string) => string): readonly string[] {
   const detail = mask(document.detail ?? "no detail was given");
   return isOurs(document) ? manyLines(detail) : [oneLine(detail)];
@@ -138,4 +134,51 @@ function causes(problem: Problem, { paint, mask }: ProblemView): readonly string
     cause = cause.cause;
   }
   return lines;
+}
+
+/** An error that is not a Problem. */
+export interface Bug {
+  readonly command: string;
+  readonly error: unknown;
+  readonly verbose: boolean;
+  readonly version: string | undefined;
+}
+
+/** Short, with what a report needs; the stack with `verbose`. */
+export function renderBug(bug: Bug, mask: (text: string) => string): readonly string[] {
+  return [
+    `This is a bug in acmectl: ${oneLine(mask(bugMessage(bug.error)), 500)}`,
+    `Please report it with: ${oneLine(mask(circumstances(bug)), 300)}`,
+    ...(bug.verbose
+      ? manyLines(mask(stackOf(bug.error)))
+      : ["Hint: Run it again with --verbose and add the stack to the report."]),
+  ];
+}
+
+/** The same in the shape of a problem document. */
+export function bugJson(bug: Bug): Record<string, unknown> {
+  return {
+    type: "urn:acmectl:problem:bug",
+    title: "A bug in acmectl",
+    detail: bugMessage(bug.error),
+    hint: `Please report it with: ${circumstances(bug)}`,
+    code: 1,
+    retryable: false,
+    stack: bug.verbose ? stackOf(bug.error) : undefined,
+  };
+}
+
+function circumstances({ command, version }: Bug): string {
+  return `acmectl ${version ?? "(see --version)"}, Node ${versions.node}, ${platform} ${arch}, command "${command}"`;
+}
+
+function bugMessage(error: unknown): string {
+  if (!(error instanceof Error))
+    return `a value that is not an error was thrown: ${inspect(error)}`;
+  return error.message === "" ? error.name : error.message;
+}
+
+/** With its causes and other properties. */
+function stackOf(error: unknown): string {
+  return inspect(error, { depth: 3, colors: false });
 }

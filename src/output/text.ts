@@ -1,25 +1,25 @@
-/** Text of others (a CA, a DNS answer, a file) made safe for a terminal, a log line and a JSON document. */
+/** Makes foreign text (of a CA, a DNS answer, a file) safe for terminals, log lines and JSON documents. */
 
-// C0 and C1 controls, DEL, what reorders or hides text (bidi, zero width, tags), line separators, lone surrogates.
+// C0 and C1 controls, DEL, characters that reorder or hide text (bidi, zero width, tags), line separators, lone surrogates.
 const unsafe =
   /[\p{Cc}\p{Cs}\u00AD\u061C\u115F\u1160\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\u3164\uFEFF\uFFA0\uFFF9-\uFFFB\u{E0000}-\u{E0FFF}]/gu;
 
-/** The longest text of others that is shown; what is longer ends in an ellipsis and the number of characters left out. */
+/** Longer texts end in an ellipsis and the number of characters left out. */
 const longest = 4000;
 
-/** One line: white space of every kind becomes one blank, what a terminal obeys or hides becomes a visible escape. */
+/** One line: white space becomes one blank, unsafe characters become visible escapes. Mask before: a cut secret cannot be found. */
 export function oneLine(text: string, limit = longest): string {
   return escape(bounded(text, limit).replaceAll(/\s+/gu, " ").trim());
 }
 
-/** The same for a text of several lines, whose line breaks and indentation stay. */
+/** The same for a text of several lines: line breaks and indentation stay. */
 export function manyLines(text: string, limit = longest): readonly string[] {
   return bounded(text, limit)
     .split(/\r\n|\r|\n/u)
     .map((line) => escape(line.replaceAll("\t", "  ")).trimEnd());
 }
 
-/** JSON that says the same, with every character that a terminal would obey or hide written as `\uXXXX`. */
+/** JSON in which unsafe characters are written as `\uXXXX`. */
 export function safeJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, undefined, indent).replaceAll(unsafe, (character) =>
     character === "\n" ? character : unitsOf(character),

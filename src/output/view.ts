@@ -7,11 +7,11 @@ import { manyLines, oneLine } from "./text.ts";
 export interface ViewSettings {
   readonly paint: Paint;
   readonly mask: (text: string) => string;
-  /** Columns of the terminal; a table that is wider is written row by row. Infinite where nobody's terminal is known. */
+  /** Columns of the terminal; a wider table is written row by row. Infinite without a terminal. */
   readonly width: number;
 }
 
-/** The blocks as one text that ends in a line break, or as nothing. */
+/** The blocks as one text that ends in a line break; empty without blocks. */
 export function renderView(view: readonly Block[], settings: ViewSettings): string {
   return view.map((block) => renderBlock(block, settings)).join("");
 }
@@ -68,7 +68,7 @@ function renderTable(table: Table, settings: ViewSettings): readonly string[] {
   return [line(columns, "dim"), ...rows.map((row) => line(row, "plain"))];
 }
 
-/** Too wide for the terminal: each row as labelled lines, so that no value is cut. */
+/** For a table that is too wide: each row as labelled lines, so that no value is cut. */
 function renderRecords(
   columns: readonly string[],
   rows: readonly (readonly string[])[],

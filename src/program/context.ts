@@ -1,4 +1,4 @@
-/** What a command may touch, from what surrounds the run and what was typed. */
+/** What a command may use, from the environment and the command line. */
 import { createInterface } from "node:readline";
 import type { Clock } from "../clock.ts";
 import type { Context } from "../context.ts";
@@ -10,26 +10,29 @@ import type { Output } from "../output/output.ts";
 import type { Store } from "../state/store.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Typed } from "./flags.ts";
-import type { Run, Environment } from "../environment.ts";
+import type { Typed } from "./typed.ts";
+import type { Environment } from "../environment.ts";
 
-export interface ContextFrom {
-  readonly run: Run;
+export type LoadConfig = (path: string, reading: { explicit: boolean }) => Promise<Config>;
+
+export interface Line {
   /** The command's name. */
   readonly command: string;
   readonly typed: Typed;
   readonly globals: OptionsOf<typeof globalOptions>;
   /** Of the global options and of the command's, by option. */
   readonly sources: Readonly<Record<string, string>>;
-  readonly output: Output;
 }
 
-/** Nothing is read before the command asks: a folder that cannot be found is a Problem only where it is needed. */
-export function contextOf({ run, command, typed, globals, sources, output }: ContextFrom): Context {
-  const { environment, parts } = run;
+/** Config and state are read when the command asks: a missing home is a Problem only where a folder is needed. */
+export function contextOf(
+  { command, typed, globals, sources }: Line,
+  environment: Environment,
+  output: Output,
+  load: LoadConfig = loadConfig,
+): Context {
   const { env, cwd, uid, stdin, stderr, signal, clock } = environment;
   const terminal = () => stdin.isTTY === true && stderr.isTTY === true;
-  const load = parts.loadConfig ?? loadConfig;
   let config: Promise<Config> | undefined;
   let store: Promise<Store> | undefined;
   return {
@@ -54,7 +57,7 @@ export function contextOf({ run, command, typed, globals, sources, output }: Con
       return globals.state ?? defaultStateFolder(environment);
     },
     async config() {
-      // No config at all is fine, unless one was named.
+      // Without a config file the config is empty, unless the file was named.
       config ??= load(this.configPath, { explicit: globals.config !== undefined });
       return config;
     },
@@ -70,10 +73,10 @@ export function contextOf({ run, command, typed, globals, sources, output }: Con
   };
 }
 
-async function loadConfig(path: string, reading: { explicit: boolean }): Promise<Config> {
+const loadConfig: LoadConfig = async (path, reading) => {
   const settings = await import("../config/file.ts");
   return settings.loadConfig(path, reading);
-}
+};
 
 async function openStore(folder: string, tools: { log: Log; clock: Clock }): Promise<Store> {
   const { openFolderStore } = await import("../state/folder/folder.ts");
@@ -97,7 +100,7 @@ async function ask(question: string, { stdin, stderr, signal }: Environment): Pr
 
 function noAnswer(question: string): Problem {
   return new Problem("usage", {
-    detail: `The input ended before this was answered: ${question}`,
-    hint: "Give the answer as an option, and -n where nobody can be asked.",
+    detail: `The input ended without an answer to: ${question}`,
+    hint: "Give the answer as an option, and -n where there is no terminal.",
   });
 }

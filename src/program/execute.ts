@@ -1,133 +1,140 @@
-/** One command, from the words to the exit code. */
-import { commandSource } from "../commands/definitions.ts";
-import { contextOf } from "./context.ts";
+/** One command, from the command line to the exit code. */
+import { type CommandSource, commandSource } from "../commands/definitions.ts";
+import type { Environment } from "../environment.ts";
 import { globalOptions } from "../options/declared/global.ts";
 import { type OptionSources, resolveOptions } from "../options/resolve.ts";
 import { columnsOf } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
 import { type ExitCode, Problem } from "../problem.ts";
-import { type CommandLine, readCommandLine } from "./program.ts";
-import { firstWords } from "./words.ts";
-import type { Run } from "../environment.ts";
-import { version } from "../version.ts";
+import { version, versionLine } from "../version.ts";
+import { contextOf, type LoadConfig } from "./context.ts";
+import { type CommandLine, type LoadSolver, readCommandLine } from "./program.ts";
+import { firstWords } from "./typed.ts";
+
+/** What tests replace. */
+export interface Parts {
+  readonly commands?: CommandSource | undefined;
+  readonly loadSolver?: LoadSolver | undefined;
+  readonly loadConfig?: LoadConfig | undefined;
+}
 
 /** Never rejects. */
-export async function execute(run: Run): Promise<ExitCode> {
-  const shown = { output: openOutput(firstSettings(run)), command: typedCommand(run) };
+export async function execute(
+  argv: readonly string[],
+  environment: Environment,
+  parts: Parts,
+): Promise<ExitCode> {
+  const { commands = commandSource(), loadSolver = loadFromRegistry, loadConfig } = parts;
+  const { env, cwd, node, stdout } = environment;
+  let output = openOutput(firstSettings(argv, environment));
+  let command = typedCommand(argv, commands);
   try {
-    const line = await read(run);
-    if (line.kind === "text") {
-      run.environment.stdout.write(line.text);
+    const width = Math.min(columnsOf(stdout) ?? 100, 120);
+    const program = { commands, loadSolver, env, cwd, version: versionLine(node), width };
+    const typed = await readCommandLine(argv, program);
+    if (typed.kind === "text") {
+      stdout.write(typed.text);
       return 0;
     }
-    shown.command = line.command.name;
-    const { settings, sources, values } = await globals(line, run);
-    shown.output = openOutput(settings);
-    const options = await resolveOptions(
-      line.command.options,
-      sourcesOf(run, line.flags, shown.output),
-    );
-    const context = contextOf({
-      run,
-      command: shown.command,
-      typed: line,
-      globals: values,
-      sources: { ...sources, ...options.sources },
-      output: shown.output,
-    });
-    const result = await line.command.run(options.values, context);
-    shown.output.result(shown.command, result);
+    command = typed.command.name;
+    const globals = await globalsOf(typed, environment);
+    output = openOutput(settingsOf(globals.values, environment));
+    const sources = sourcesOf(typed.flags, environment, output);
+    const options = await resolveOptions(typed.command.options, sources);
+    const line = {
+      command,
+      typed,
+      globals: globals.values,
+      sources: { ...globals.sources, ...options.sources },
+    };
+    const context = contextOf(line, environment, output, loadConfig);
+    const result = await typed.command.run(options.values, context);
+    output.result(command, result);
     return result.exitCode;
   } catch (error) {
-    return fail(error, shown, run.environment.signal);
+    return fail(error, command, output, environment.signal);
   } finally {
-    shown.output.close();
+    output.close();
   }
 }
 
-/** The command that the words begin with, for failures before anything is read from them. */
-function typedCommand({ argv, parts }: Run): string {
-  const { names } = parts.commands ?? commandSource();
+/** The command that the words begin with, for failures before the command line is read. */
+function typedCommand(argv: readonly string[], { names }: CommandSource): string {
   const words = firstWords(argv);
   const length = [2, 1].find((length) => names.includes(words.slice(0, length).join(" ")));
   return length === undefined ? "acmectl" : words.slice(0, length).join(" ");
 }
 
-async function read({ argv, environment, parts, versions }: Run): Promise<CommandLine> {
-  const { env, cwd, stdout } = environment;
-  return readCommandLine(argv, {
-    commands: parts.commands ?? commandSource(),
-    loadSolver: parts.loadSolver ?? loadSolver,
-    env,
-    cwd,
-    version: versions,
-    width: Math.min(columnsOf(stdout) ?? 100, 120),
+const loadFromRegistry: LoadSolver = async (name, from) => {
+  const registry = await import("../solvers/registry.ts");
+  return registry.loadSolver(name, from);
+};
+
+async function globalsOf(
+  { globalFlags }: Extract<CommandLine, { kind: "command" }>,
+  environment: Environment,
+) {
+  const sources = sourcesOf(globalFlags, environment, { mask: () => {} });
+  const globals = await resolveOptions(globalOptions, sources);
+  if (globals.values.quiet !== true || globals.values.verbose !== true) return globals;
+  throw new Problem("usage", {
+    detail: `${globals.sources["quiet"]} and ${globals.sources["verbose"]} contradict each other.`,
+    hint: "Give one of them.",
   });
 }
 
-async function loadSolver(name: string, from: { cwd: string }) {
-  const registry = await import("../solvers/registry.ts");
-  return registry.loadSolver(name, from);
-}
-
-async function globals(line: Extract<CommandLine, { kind: "command" }>, run: Run) {
-  const { values, sources } = await resolveOptions(
-    globalOptions,
-    sourcesOf(run, line.globalFlags, { mask: () => {} }),
-  );
-  if (values.quiet === true && values.verbose === true) {
-    throw new Problem("usage", {
-      detail: `${sources["quiet"]} and ${sources["verbose"]} contradict each other.`,
-      hint: "Give one of them.",
-    });
-  }
-  const { stdout, stderr, env, clock } = run.environment;
-  const colour = values.color === undefined ? {} : { FORCE_COLOR: values.color ? "1" : "0" };
-  const settings: OutputSettings = {
+function settingsOf(
+  values: Awaited<ReturnType<typeof globalsOf>>["values"],
+  { stdout, stderr, env, clock }: Environment,
+): OutputSettings {
+  const { color, json, logFormat, quiet, verbose } = values;
+  const colour = color === undefined ? {} : { FORCE_COLOR: color ? "1" : "0" };
+  return {
     stdout,
     stderr,
     clock,
     version,
     env: { ...env, ...colour },
-    json: values.json ?? false,
-    logFormat: values.logFormat,
-    quiet: values.quiet ?? false,
-    verbose: values.verbose ?? false,
+    json: json ?? false,
+    logFormat,
+    quiet: quiet ?? false,
+    verbose: verbose ?? false,
   };
-  return { values, sources, settings };
 }
 
 function sourcesOf(
-  { environment: { env, cwd, signal } }: Run,
   flags: Readonly<Record<string, unknown>>,
+  { env, cwd, signal }: Environment,
   { mask }: Pick<Output, "mask">,
 ): OptionSources {
   return { flags, env, cwd, signal, mask: (secret) => mask(secret) };
 }
 
-/** For what goes wrong before the options are known, as far as a glance can tell. */
-function firstSettings({ argv, environment }: Run): OutputSettings {
-  const { stdout, stderr, env, clock } = environment;
-  const before = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+/** For failures before the options are read: a first look at the words. */
+function firstSettings(
+  argv: readonly string[],
+  { stdout, stderr, env, clock }: Environment,
+): OutputSettings {
+  const words = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const format =
+    words.findLast((word) => word.startsWith("--log-format="))?.slice("--log-format=".length) ??
+    (words.includes("--log-format") ? words[words.lastIndexOf("--log-format") + 1] : undefined) ??
+    env["ACMECTL_LOG_FORMAT"];
   return {
     stdout,
     stderr,
-    env: before.includes("--no-color") ? { ...env, FORCE_COLOR: "0" } : env,
+    env: words.includes("--no-color") ? { ...env, FORCE_COLOR: "0" } : env,
     clock,
     version,
-    json: before.includes("--json") || /^(1|true|yes|on)$/i.test(env["ACMECTL_JSON"] ?? ""),
-    logFormat: "text",
+    json: words.includes("--json") || /^(1|true|yes|on)$/i.test(env["ACMECTL_JSON"] ?? ""),
+    logFormat: format === "json" ? "json" : "text",
     quiet: false,
-    verbose: before.includes("--verbose") || before.includes("-v"),
+    verbose: words.includes("--verbose") || words.includes("-v"),
   };
 }
 
-/** An interrupted run failed because it was interrupted, whatever it says of it. */
-function fail(
-  thrown: unknown,
-  { output, command }: { output: Output; command: string },
-  signal: AbortSignal,
-): ExitCode {
+/** A stopped run failed because it was stopped, whatever the error is. */
+function fail(thrown: unknown, command: string, output: Output, signal: AbortSignal): ExitCode {
   const error: unknown = signal.aborted ? signal.reason : thrown;
   if (error !== thrown) output.log.debug("Failed while stopping", { error: String(thrown) });
   if (Problem.is(error)) {

@@ -6,25 +6,25 @@ import { exitCodes } from "../problem.ts";
 import type { SolverDeclarations } from "./usage.ts";
 
 export const opening =
-  "Get TLS certificates from any ACME certificate authority (RFC 8555), and keep them fresh.";
+  "Get TLS certificates from any ACME certificate authority (RFC 8555) and renew them.";
 
-/** What stands below the list of commands. */
+/** The text below the list of commands. */
 export function rootClosing(): string {
   const flags = Object.entries(globalOptions).flatMap(([name, declaration]) => {
     return describeOption(name, declaration).flag?.long ?? [];
   });
   return [
     "",
-    `Every command takes ${flags.join(", ")} too: see acmectl issue --help.`,
+    `Options of every command: ${flags.join(", ")} (see acmectl issue --help).`,
     "Exit codes: acmectl help exit-codes",
   ].join("\n");
 }
 
-/** An option's line: its description, then what it takes and what it is without it. */
+/** An option's line: its description, its choices, and its default. */
 export function inHelp(option: OptionDescription): string {
   const { description, choices, required, flag, default: standard } = option;
   if (flag?.means === false) {
-    // A boolean that is on says in the imperative what it does, as options do that are off.
+    // The description of a boolean that is on by default is an imperative, too.
     return `Do not ${description.slice(0, 1).toLowerCase()}${description.slice(1)}`;
   }
   const more = [
@@ -37,12 +37,7 @@ export function inHelp(option: OptionDescription): string {
     : `${description.replace(/\.$/, "")} (${more.join("; ")}).`;
 }
 
-/** What a group of commands says of itself. */
-export function groupSummary(commands: readonly string[]): string {
-  return commands.join(" · ");
-}
-
-/** What stands below a command's options: settings without a flag, variables, examples. */
+/** The text below a command's options: settings without a flag, variables, examples. */
 export function closing(
   command: CommandDefinition,
   solvers: readonly SolverDeclarations[],
@@ -63,7 +58,7 @@ export function closing(
       ? []
       : [
           "",
-          "Without a flag, by variable; with _FILE behind its name, from a file:",
+          "Set by variable only; with _FILE appended to its name, the value is read from a file:",
           ...flagless.flatMap(withoutFlag),
         ]),
     ...(described?.flag === undefined
@@ -72,7 +67,7 @@ export function closing(
     ...(command.solverFlags === true && solvers.length === 0
       ? [
           "",
-          "A solver's own options: add --help behind --solver NAME, or acmectl solvers show NAME.",
+          "For the options of a solver, add --help after --solver NAME, or run acmectl solvers show NAME.",
         ]
       : []),
     ...(command.examples === undefined

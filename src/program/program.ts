@@ -1,26 +1,29 @@
-/** Command definitions → commander, and what was typed → which command with which texts. */
+/** Builds commander's program from the command definitions, and reads the command line with it. */
 import { Command, CommanderError, Option } from "commander";
 import { type CommandSource, commandsFor } from "../commands/definitions.ts";
 import type { CommandDefinition } from "../commands/command.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { describeOption, type FlagDescription } from "../options/describe.ts";
 import { everywhere, globalOptions } from "../options/declared/global.ts";
-import { chosenSolvers } from "./chosen.ts";
-import { collect, type Flags, type Typed } from "./flags.ts";
-import { closing, exitCodesText, groupSummary, inHelp, opening, rootClosing } from "./help.ts";
-import { firstWords } from "./words.ts";
+import { closing, exitCodesText, inHelp, opening, rootClosing } from "./help.ts";
+import { chosenSolvers, collect, firstWords, type Flags, type Typed } from "./typed.ts";
 import { type SolverDeclarations, usageProblem } from "./usage.ts";
 import { Problem } from "../problem.ts";
 import type { SolverPlugin } from "../plugin.ts";
 
 export type CommandLine =
-  /** Help or the version was asked for: this is what to print. */
+  /** Help or the version, to be printed. */
   | { readonly kind: "text"; readonly text: string }
   | ({ readonly kind: "command"; readonly command: CommandDefinition } & Typed);
 
+export type LoadSolver = (
+  name: string,
+  from: { cwd: string },
+) => Promise<{ plugin: SolverPlugin; name: string }>;
+
 export interface ProgramParts {
   readonly commands: CommandSource;
-  loadSolver(name: string, from: { cwd: string }): Promise<{ plugin: SolverPlugin; name: string }>;
+  readonly loadSolver: LoadSolver;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** What `--version` prints. */
@@ -29,7 +32,7 @@ export interface ProgramParts {
   readonly width: number;
 }
 
-/** Reads the words behind `acmectl`. Rejects with a `usage` Problem that names what is wrong with them. */
+/** Reads the words after `acmectl`. Rejects with a `usage` Problem. */
 export async function readCommandLine(
   argv: readonly string[],
   parts: ProgramParts,
@@ -45,7 +48,7 @@ export async function readCommandLine(
   try {
     const line = await parse(argv, commands, { ...parts, solvers, lenient: false });
     if (line.kind === "command" || isKnown(words, commands)) return line;
-    // commander gives the help of whatever stands above a command that there is not.
+    // For an unknown command, commander would show the help of its group.
     const withoutHelp = argv.filter((word) => word !== "--help" && word !== "-h");
     return await parse(withoutHelp, commands, { ...parts, solvers, lenient: false });
   } catch (error) {
@@ -64,18 +67,18 @@ function isKnown(words: readonly string[], commands: readonly CommandDefinition[
 
 interface ParseSettings extends Pick<ProgramParts, "cwd" | "version" | "width"> {
   readonly solvers: readonly SolverDeclarations[];
-  /** For a first look: accept what is unknown, and give no help. */
+  /** For a first look: accept unknown options, and show no help. */
   readonly lenient: boolean;
 }
 
-/** The declarations of the solvers that the words choose, since their flags belong to the command. */
+/** The declarations of the chosen solvers, since their flags belong to the command. */
 async function solversOf(
   argv: readonly string[],
   commands: readonly CommandDefinition[],
   parts: ProgramParts,
-): Promise<{ solvers: readonly SolverDeclarations[]; unknown?: Problem }> {
+): Promise<{ solvers: readonly SolverDeclarations[]; unknown?: Problem | undefined }> {
   if (!commands.some((command) => command.solverFlags === true)) return { solvers: [] };
-  // What is wrong with the words is said when they are parsed for good.
+  // The second parse reports errors.
   const look = await parse(argv, commands, { ...parts, solvers: [], lenient: true }).catch(
     () => {},
   );
@@ -87,12 +90,12 @@ async function solversOf(
       const { plugin, name } = await parts.loadSolver(chosen, { cwd: parts.cwd });
       solvers.set(name, { name, options: plugin.options });
     } catch (error) {
-      // It may be a solver of the config, which is not read here; the command says so if it is not.
+      // It may be a solver of the config, which is not read here; the command reports it if it is not.
       if (!Problem.is(error)) throw error;
       unknown ??= error;
     }
   }
-  return { solvers: [...solvers.values()], ...(unknown === undefined ? {} : { unknown }) };
+  return { solvers: [...solvers.values()], unknown };
 }
 
 async function parse(
@@ -116,10 +119,10 @@ async function parse(
     .description(opening)
     .enablePositionalOptions()
     .version(settings.version, "-V, --version", "Print the versions of acmectl and Node.js.")
-    .helpCommand("help [topic]", "Help for a command; help exit-codes lists the exit codes.");
+    .helpCommand("help [topic]", "Show help for a command; help exit-codes lists the exit codes.");
   root
     .configureHelp({ subcommandTerm: (command) => command.name() })
-    .addHelpOption(new Option("-h, --help", "Show this."))
+    .addHelpOption(new Option("-h, --help", "Show this help."))
     .addHelpText("after", rootClosing);
   addOptions(root, hidden(globalOptions), typed.globalFlags, settings);
   for (const command of commands) {
@@ -150,7 +153,7 @@ function addCommand(
     .description([command.summary, command.description ?? ""].join("\n\n").trim())
     .allowUnknownOption(settings.lenient)
     .allowExcessArguments(settings.lenient);
-  if (parent !== root) parent.description(groupSummary(parent.commands.map((one) => one.name())));
+  if (parent !== root) parent.description(parent.commands.map((one) => one.name()).join(" · "));
   for (const { usage, description } of command.arguments ?? []) leaf.argument(usage, description);
   addOptions(leaf, command.options, typed.flags, settings);
   const solvers = command.solverFlags === true ? settings.solvers : [];
@@ -162,7 +165,7 @@ function addCommand(
   return leaf.addHelpText("after", () => closing(command, solvers));
 }
 
-/** Their help stands with each command, so that the list of commands is not below the screen. */
+/** Their help is shown with each command, so that the list of commands fits the screen. */
 function hidden(declarations: OptionDeclarations): OptionDeclarations {
   return Object.fromEntries(
     Object.entries(declarations).map(([name, one]) => [name, { ...one, hidden: true }]),
@@ -186,7 +189,7 @@ function groupIn(
 function basic(command: Command, { lenient }: ParseSettings): Command {
   command.exitOverride();
   if (lenient) return command.helpOption(false);
-  return command.addHelpOption(new Option("-h, --help", "Show this.").helpGroup(everywhere));
+  return command.addHelpOption(new Option("-h, --help", "Show this help.").helpGroup(everywhere));
 }
 
 function addOptions(
@@ -235,7 +238,7 @@ function* spellings({
   if (opposite !== undefined) yield { flags: opposite, hidden: true, means: !means };
 }
 
-/** Help and version end commander's parse as errors do. */
+/** Help and version end commander's parse as errors. */
 function isAnswer(error: unknown): boolean {
   return (
     error instanceof CommanderError &&

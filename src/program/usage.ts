@@ -1,11 +1,11 @@
-/** What commander refuses, as a Problem that says what to type instead. */
+/** Commander's errors as Problems with a hint. */
 import type { CommandDefinition } from "../commands/command.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { describeOption } from "../options/describe.ts";
 import { flagOf } from "../options/names.ts";
 import { Problem } from "../problem.ts";
 
-/** A solver's plugin as flags and help need it. */
+/** The options of a solver's plugin, for flags and help. */
 export interface SolverDeclarations {
   readonly name: string;
   readonly options: OptionDeclarations;
@@ -32,7 +32,7 @@ export function usageProblem(
   });
 }
 
-/** What stands behind the = of an unknown option may be a secret, so it is not repeated. */
+/** The value of an unknown option may be a secret, so it is not repeated. */
 function detailOf(
   first: string,
   typed: string | undefined,
@@ -61,7 +61,7 @@ interface KnownOption {
   readonly hint: string;
 }
 
-/** The option that was meant by a flag that commander does not take: it has none, or one without a value. */
+/** The option that an unknown flag means: it has no flag, or one without a value. */
 function optionOf(
   typed: string,
   command: CommandDefinition | undefined,
@@ -79,7 +79,7 @@ function optionOf(
       }
       const inConfig = name === undefined ? "" : `, or ${option} in the config`;
       return {
-        wrong: secret ? "is no flag: other users could see the secret in ps" : "is no flag",
+        wrong: secret ? "is not a flag: other users could see the secret in ps" : "is not a flag",
         hint: `Set ${[...variables, `${variables[0]}_FILE`].join(", or ")}${inConfig}.`,
       };
     }

@@ -42,7 +42,7 @@ async function registered(more: Parameters<typeof startIssuing>[0] = {}) {
 }
 
 describe("account update", () => {
-  test("tells the CA, and keeps what it answered", async () => {
+  test("sends the new address to the CA and stores its answer", async () => {
     await using issuing = await registered();
     const ran = await account(issuing, "update -m one@example.com");
     expect(ran.stderr).toBe("");
@@ -65,7 +65,7 @@ describe("account update", () => {
     },
   );
 
-  test("without an account says how to get one", async () => {
+  test("without an account hints at account register", async () => {
     await using issuing = await startIssuing();
     const { code, stderr } = await account(issuing, "update -m a@example.com");
     expect(code).toBe(2);
@@ -74,7 +74,7 @@ describe("account update", () => {
 });
 
 describe("account rollover", () => {
-  test("changes the key, keeps the account, and goes on issuing", async () => {
+  test("changes the key of the account, which can issue again", async () => {
     await using issuing = await registered();
     const folder = await folderOf(issuing);
     const [before, url] = [
@@ -134,7 +134,7 @@ describe("account rollover", () => {
     },
   );
 
-  test("that the CA refuses changes nothing", async () => {
+  test("changes nothing when the CA refuses", async () => {
     await using issuing = await registered();
     const folder = await folderOf(issuing);
     const old = await readFile(join(folder, "key.pem"), "utf8");
@@ -147,7 +147,7 @@ describe("account rollover", () => {
     expect(await readdir(folder)).not.toContain("key.next.pem");
   });
 
-  test("that is interrupted leaves both keys", async () => {
+  test("keeps both keys when it is interrupted", async () => {
     await using issuing = await registered();
     const stop = new AbortController();
     const interrupted = new Problem("interrupted", { detail: "stopped by SIGINT" });
@@ -162,7 +162,7 @@ describe("account rollover", () => {
     expect((await issuing.issue(["-d", name])).code).toBe(0);
   });
 
-  test("of which the CA knows neither key is told, not mended silently", async () => {
+  test("is a Problem when the CA knows neither key", async () => {
     await using issuing = await registered();
     issuing.ca.faults.add({ on: "keyChange", phase: "after", do: { destroy: true } });
     await account(issuing, "rollover");
@@ -182,7 +182,7 @@ describe("account rollover", () => {
 });
 
 describe("account deactivate", () => {
-  test("asks, tells the CA, and is remembered; a new account is made when that is asked for alone", async () => {
+  test("asks for confirmation and is remembered; a new account needs --reregister", async () => {
     await using issuing = await registered();
     const alone = await account(issuing, "deactivate");
     expect(alone.code).toBe(2);
@@ -208,7 +208,7 @@ describe("account deactivate", () => {
 });
 
 describe("a CA that has forgotten the account", () => {
-  test("is told with the remedy, and gets the same key again only when asked to", async () => {
+  test("is a Problem with a hint, and the key is registered again with --reregister only", async () => {
     await using issuing = await registered();
     const folder = await folderOf(issuing);
     const key = await readFile(join(folder, "key.pem"), "utf8");
@@ -261,7 +261,7 @@ describe("account export and import", () => {
     },
   );
 
-  test("prints the key alone, so that it can be piped", async () => {
+  test("prints only the key, so that it can be piped", async () => {
     await using issuing = await registered();
     const { stdout } = await account(issuing, "export -q");
     expect(createPrivateKey(stdout).type).toBe("private");
@@ -272,7 +272,7 @@ describe("account export and import", () => {
     expect(document.account).toMatchObject({ key: stdout, status: "valid" });
   });
 
-  test("an imported account is used from then on, though another is kept", async () => {
+  test("an imported account is used from then on, before another one", async () => {
     await using issuing = await registered();
     const other = join(issuing.state, "../other");
     await account(issuing, "register --agree-tos", { state: other });
@@ -298,7 +298,7 @@ describe("account export and import", () => {
     expect(stderr).not.toContain(stdin);
   });
 
-  test("a key that the CA does not know makes no account", async () => {
+  test("a key that the CA does not know is refused", async () => {
     await using issuing = await registered();
     await using elsewhere = await registered();
     const { stdout } = await account(elsewhere, "export -q");

@@ -15,7 +15,7 @@ async function halfBroken() {
   return { issuing, record };
 }
 
-test("a broken record is shown as such, and the others as ever", async () => {
+test("a broken record is shown as broken, and the others as usual", async () => {
   const { issuing, record } = await halfBroken();
   await using _ = issuing;
   const list = await issuing.run(["list"]);
@@ -48,7 +48,7 @@ test("a broken record is shown as such, and the others as ever", async () => {
   }
 });
 
-test("plan shows what is known, and fails; a monitor names what is broken", async () => {
+test("plan shows the readable certificates and fails; status --check names the broken one", async () => {
   const { issuing, record } = await halfBroken();
   await using _ = issuing;
   const plan = await issuing.run(["plan"]);
@@ -72,7 +72,7 @@ test("plan shows what is known, and fails; a monitor names what is broken", asyn
   expect(metrics).toContain(`_condition{name="${good}",condition="Ready"} 1\n`);
 });
 
-test("a record that is gone, and a journal that is broken, are as bad", async () => {
+test("a missing record and a broken journal count as broken", async () => {
   const { issuing, record } = await halfBroken();
   await using _ = issuing;
   await rename(record, join(issuing.state, "..", "elsewhere"));
@@ -88,7 +88,7 @@ test("a record that is gone, and a journal that is broken, are as bad", async ()
   expect(stderr).toContain(journal);
 });
 
-test("delete removes what cannot be read, and nothing else", async () => {
+test("delete removes a certificate that cannot be read, and no other", async () => {
   const { issuing } = await halfBroken();
   await using _ = issuing;
   expect(await issuing.run(["delete", bad, "--yes"])).toMatchObject({ code: 0 });

@@ -27,7 +27,7 @@ async function offered(...words: readonly string[]): Promise<readonly string[]> 
   return stdout.split("\n").filter((word) => word !== "");
 }
 
-test("bash offers commands, their sub-commands, and the flags of the one that was typed", async () => {
+test("bash completes commands, subcommands, and the flags of the typed command", async () => {
   expect(await offered("iss")).toEqual(["issue"]);
   expect(await offered("account", "")).toContain("register");
   expect(await offered("account", "register", "--agree")).toEqual(["--agree-tos"]);
@@ -35,13 +35,13 @@ test("bash offers commands, their sub-commands, and the flags of the one that wa
   expect(await offered("list", "--standal")).toEqual([]);
 });
 
-test("bash offers the values that a flag takes, and files where it takes a path", async () => {
+test("bash completes the values of a flag, and files for a path", async () => {
   expect(await offered("issue", "--key-type", "ec")).toEqual(["ec256", "ec384"]);
   expect(await offered("--log-format", "")).toEqual(["text", "json"]);
   expect(await offered("issue", "--csr", "my")).toEqual(["my request.csr"]);
 });
 
-test("zsh and fish are told the same commands and flags, with what they are for", async () => {
+test("zsh and fish complete the same commands and flags, with descriptions", async () => {
   const zsh = (await run("completion zsh")).stdout;
   expect(zsh).toMatch(/^#compdef acmectl\n/);
   expect(zsh).toMatch(/'\*--key-type=\[.*\]:value:\(ec256 ec384 rsa2048 rsa3072 rsa4096\)'/);
@@ -52,7 +52,7 @@ test("zsh and fish are told the same commands and flags, with what they are for"
   for (const script of [zsh, fish]) expect(script).toMatch(/CA'\\''s terms of service/);
 });
 
-test("another shell is refused, with those there are", async () => {
+test("an unknown shell is refused with the known ones", async () => {
   const { code, stdout, stderr } = await run("completion tcsh");
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(

@@ -30,7 +30,7 @@ async function config(line: string, env: Record<string, string> = {}) {
 }
 
 describe("acmectl config", () => {
-  test("tells a whole story, from no file to one that is checked", async () => {
+  test("creates, changes, reads and validates a config file", async () => {
     expect(await config("path")).toEqual({
       code: 0,
       stdout: "~/.config/acmectl/config.yaml\n",
@@ -79,7 +79,7 @@ describe("acmectl config", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  test("prints scalars bare, the rest as YAML, and everything as JSON when asked", async () => {
+  test("prints scalars bare, other values as YAML, and everything as JSON with --json", async () => {
     await config("set issuers.le.server letsencrypt");
     await config("set certificates.shop.domains [a.example,b.example]");
     expect((await config("get issuers.le.server")).stdout).toBe("letsencrypt\n");
@@ -110,7 +110,7 @@ describe("acmectl config", () => {
     expect(stderr).toContain("The config file ~/b.yaml does not exist.");
   });
 
-  test("writes a secret that it is given, warns, and never shows it again", async () => {
+  test("writes a secret with a warning, and does not print it", async () => {
     await config("set solvers.dns.use cloudflare");
     const { code, stdout, stderr } = await config("set solvers.dns.apiToken hunter2hunter2");
     expect(code).toBe(0);
@@ -132,7 +132,7 @@ describe("acmectl config", () => {
     expect((await config("get solvers.dns.apiToken")).stdout).toBe("env:CF_TOKEN\n");
   });
 
-  test("hides what looks like a secret where the plugin cannot be loaded", async () => {
+  test("hides values that look like secrets if the plugin cannot be loaded", async () => {
     writeFileSync(
       join(home, "a.yaml"),
       "solvers: { x: { use: nosuch, apiToken: hunter2, zone: example.com } }\n",
@@ -159,7 +159,7 @@ describe("acmectl config", () => {
     );
   });
 
-  test("knows CAs and names for certificates, each fault at its place", async () => {
+  test("reports each unknown CA and wrong name with its place", async () => {
     writeFileSync(
       join(home, "a.yaml"),
       [
@@ -184,7 +184,7 @@ describe("acmectl config", () => {
     );
   });
 
-  test("warns when others may write what decides which commands are run", async () => {
+  test("warns when other users may write the config file", async () => {
     await config("init");
     chmodSync(path, 0o666);
     expect(await config("validate")).toMatchObject({
@@ -197,7 +197,7 @@ describe("acmectl config", () => {
 });
 
 describe("the starter file", () => {
-  test("is valid as it is, and valid when every example is uncommented", async () => {
+  test("is valid as it is and with every example uncommented", async () => {
     await config("init");
     writeFileSync(path, starter.replaceAll(/^#(?!#)/gmu, ""));
     expect((await config("validate")).stdout).toContain(

@@ -20,7 +20,7 @@ test.each([[[]], [["--by-key"]]])(
   },
 );
 
-test("revoke and delete ask before they act, and refuse where nobody can be asked", async () => {
+test("revoke and delete ask for confirmation, and fail without a terminal", async () => {
   await using issuing = await startIssuing();
   await issuing.issue(["-d", "a.example.test"]);
   for (const command of ["revoke", "delete"]) {

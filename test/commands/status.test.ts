@@ -25,7 +25,7 @@ function conditionsIn(
 }
 
 describe("status", () => {
-  test("shows what is held, its conditions, and the last order as a tree, and asks nobody", async () => {
+  test("shows the certificate, its conditions, and the last order as a tree, offline", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", `${name},b.example.test`], { clock });
@@ -61,7 +61,7 @@ describe("status", () => {
     expect(issuing.ca.requests).toHaveLength(asked);
   });
 
-  test("tells why an attempt failed in the CA's words, and when the next one comes", async () => {
+  test("shows why an attempt failed in the CA's words, and the time of the next one", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const problem = { type: "rejectedIdentifier", detail: "policy forbids\nthis name" };
@@ -76,12 +76,12 @@ describe("status", () => {
     const { BackingOff, Ready } = conditionsIn(stdout);
     const until = new Date(clock.now().getTime() + 7_200_000).toISOString().slice(0, 16);
     expect(BackingOff).toMatchObject({ status: true, reason: "LimitedByCa" });
-    expect(BackingOff?.message).toContain(until.slice(0, 13));
+    expect(BackingOff?.message).toContain(until.slice(0, 13).replace("T", " "));
     expect(Ready).toMatchObject({ status: false, reason: "Missing" });
     expect(JSON.parse(stdout).certificates[0].next).toMatchObject({ action: "wait" });
   });
 
-  test("without a name it is an overview, and an unknown name is told with those that there are", async () => {
+  test("without a name it is an overview, and an unknown name is refused with the known ones", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const empty = await issuing.run(["status"], { clock });
@@ -99,7 +99,7 @@ describe("status", () => {
     expect(unknown.stderr).toContain(`Choose one of these: ${name}`);
   });
 
-  test("an order that a killed run left behind is shown as open", async () => {
+  test("an unfinished order of a killed run is shown as open", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     issuing.ca.faults.add({
@@ -255,7 +255,7 @@ test("list shows each certificate with its state, and conditions for machines", 
   expect(conditionsIn(json.stdout)).toMatchObject({ Ready: { status: true } });
 });
 
-test("the documents of list, status and describe are what the schema says", async () => {
+test("the documents of list, status and describe match the schema", async () => {
   const { clock, issuing } = await aging();
   await using _ = issuing;
   await issuing.issue(["-d", name, "--deploy-hook", "exit 3"], { clock });

@@ -41,7 +41,7 @@ async function untilAnnounced(...argv: readonly string[]) {
 }
 
 describe("test-ca", () => {
-  it("says where it is at once: with --json in the one document, on one line", async () => {
+  it("prints its address at once, with --json as one document on one line", async () => {
     const { code, first, stdout } = await untilAnnounced("test-ca", "--port", "0", "--json");
     expect(code).toBe(0);
     expect(first).toBe(stdout);
@@ -55,13 +55,13 @@ describe("test-ca", () => {
     expect(await readFile(JSON.parse(first).root, "utf8")).toContain("BEGIN CERTIFICATE");
   });
 
-  it("says it under --quiet too, and nothing else", async () => {
+  it("prints only its address with --quiet", async () => {
     const { code, stdout, stderr } = await untilAnnounced("test-ca", "--port", "0", "-q");
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^directory: https:\S+\nroot: +\S+root\.pem\n$/);
   });
 
-  it("keeps its keys for their owner, whatever the umask is", async () => {
+  it("writes its keys with mode 0600 under any umask", async () => {
     const before = process.umask(0o777);
     onTestFinished(() => void process.umask(before));
     const state = join(folder.path, "new", "state");
@@ -91,7 +91,7 @@ describe("test-ca", () => {
     expect(code).toBe(2);
   });
 
-  it("refuses a binding's key alone, and one that is none", async () => {
+  it("refuses an EAB key without an id, and a broken one", async () => {
     const alone = await acmectl("test-ca --port 0", { ACMECTL_EAB_HMAC: "c2VjcmV0" });
     expect([alone.code, alone.stderr]).toEqual([
       2,
@@ -101,7 +101,7 @@ describe("test-ca", () => {
     expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining("not base64url")]);
   });
 
-  it("tells a port that is taken, and keys that are broken, as this machine's", async () => {
+  it("reports a port in use and broken keys as machine Problems", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     onTestFinished(() => void server.close());
     await new Promise((resolve) => server.once("listening", resolve));
@@ -117,7 +117,7 @@ describe("test-ca", () => {
     expect(broken.stderr).toContain(`Remove ${folder.path}/test-ca/authority.json`);
   });
 
-  it("tells a state folder that cannot be used", async () => {
+  it("reports a state folder that cannot be used", async () => {
     await mkdir(join(folder.path, "used"));
     await writeFile(join(folder.path, "used/test-ca"), "a file");
     const { code, stderr } = await acmectl("test-ca --port 0 --state used");
@@ -127,7 +127,7 @@ describe("test-ca", () => {
 });
 
 describe("--server local", () => {
-  it("tells keys of the embedded CA that are broken, and what to remove", async () => {
+  it("reports broken keys of the embedded CA, and the file to remove", async () => {
     await mkdir(join(folder.path, "test-ca"));
     await writeFile(join(folder.path, "test-ca/authority.json"), "{}");
     const { code, stderr } = await acmectl("issue -d shop.localhost --server local --standalone");
@@ -135,7 +135,7 @@ describe("--server local", () => {
     expect(code).toBe(3);
   });
 
-  it("refuses a --local-resolver that is none", async () => {
+  it("refuses an invalid --local-resolver", async () => {
     const line = "issue -d shop.localhost --server local --standalone --local-resolver banana";
     const { code, stderr } = await acmectl(line);
     expect(stderr).toContain('cannot ask "banana"');

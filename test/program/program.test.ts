@@ -7,7 +7,7 @@ import type { SolverPlugin } from "../../src/plugin.ts";
 import { describeOption } from "../../src/options/describe.ts";
 import { globalOptions } from "../../src/options/declared/global.ts";
 import { Problem } from "../../src/problem.ts";
-import type { Parts } from "../../src/environment.ts";
+import type { Parts } from "../../src/program/execute.ts";
 import { commandsOf, run, type RunOptions } from "../support/run.ts";
 
 /** What the commands of this test were given, as their result. */
@@ -151,7 +151,7 @@ async function refused(line: string | readonly string[], more: RunOptions = {}) 
 }
 
 describe("what is typed reaches the command", () => {
-  test("lists are repeated or separated by commas, in the order typed, by all their spellings", async () => {
+  test("lists may be repeated or separated by commas, in all their spellings", async () => {
     const { options } = await given(
       "issue -d a.example.com --domain b.example.com,c.example.com --domains=d.example.com",
     );
@@ -176,7 +176,7 @@ describe("what is typed reaches the command", () => {
     expect(options["labels"]).toEqual({ note: "a,b" });
   });
 
-  test("booleans are said either way, and the last word counts", async () => {
+  test("booleans have a negative form, and the last one counts", async () => {
     expect(await flags("issue")).toMatchObject({ selfCheck: true });
     expect(await flags("issue --no-self-check")).toMatchObject({ selfCheck: false });
     expect(await flags("issue --no-self-check --self-check")).toMatchObject({ selfCheck: true });
@@ -187,7 +187,7 @@ describe("what is typed reaches the command", () => {
     expect(await flags("issue --standalone --no-standalone")).toMatchObject({ standalone: false });
   });
 
-  test("variables stand for flags, and flags outrank them", async () => {
+  test("variables replace flags, and flags come first", async () => {
     const env = {
       ACMECTL_DOMAINS: "a.example.com,b.example.com",
       ACMECTL_KEY_TYPE: "rsa2048",
@@ -200,7 +200,7 @@ describe("what is typed reaches the command", () => {
     });
   });
 
-  test("options of every command stand before it, behind it and between its words", async () => {
+  test("global options may be before a command, after it, and between its words", async () => {
     for (const line of [
       "--json account show x",
       "account --json show x",
@@ -245,7 +245,7 @@ describe("the flags of the chosen solvers belong to the command", () => {
     expect((await given(line)).solverFlags).toEqual(solverFlags);
   });
 
-  test("a solver chosen by variable counts too, and paths are made absolute where they are typed", async () => {
+  test("a solver chosen by variable has flags too, and their paths become absolute", async () => {
     const line = "issue --webroot-directory ./www";
     const from = { env: { ACMECTL_SOLVER: "webroot" }, cwd: "/srv" };
     expect((await given(line, from)).solverFlags).toEqual({
@@ -253,28 +253,28 @@ describe("the flags of the chosen solvers belong to the command", () => {
     });
   });
 
-  test("without the solver its flags are unknown, and an unknown solver is named rather than its flag", async () => {
+  test("the flags of a solver that was not chosen are unknown, and an unknown solver is reported before its flag", async () => {
     expect(await refused("issue --cloudflare-ttl 60")).toMatch(/Unknown option '--cloudflare-ttl'/);
     expect(await refused("issue --solver clodflare --clodflare-ttl 60")).toMatch(
       /There is no solver called clodflare/,
     );
   });
 
-  test("a name that only the config knows is left to the command", async () => {
+  test("a solver of the config is left to the command", async () => {
     expect((await given("issue --solver cf")).options).toMatchObject({ solver: ["cf"] });
   });
 
-  test("a secret has no flag, and whoever types one learns where it goes", async () => {
+  test("a flag for a secret is refused with a hint", async () => {
     expect(await refused("issue --solver cloudflare --cloudflare-api-token t0ken"))
       .toMatchInlineSnapshot(`
-      "Wrong usage: --cloudflare-api-token is no flag: other users could see the secret in ps.
-      Hint: Set ACMECTL_CLOUDFLARE_API_TOKEN, or CF_DNS_API_TOKEN, or ACMECTL_CLOUDFLARE_API_TOKEN_FILE, or apiToken in the config."
-    `);
+        "Wrong usage: --cloudflare-api-token is not a flag: other users could see the secret in ps.
+        Hint: Set ACMECTL_CLOUDFLARE_API_TOKEN, or CF_DNS_API_TOKEN, or ACMECTL_CLOUDFLARE_API_TOKEN_FILE, or apiToken in the config."
+      `);
     expect(await refused("issue --token=t0ken")).not.toMatch(/t0ken/);
   });
 });
 
-describe("what cannot be understood is one line and a hint, with exit code 2 and nothing on stdout", () => {
+describe("a usage error is one line and a hint, with exit code 2 and an empty stdout", () => {
   test.each([
     ["an unknown command", "isue -d example.com"],
     ["an unknown sub-command", "account regster"],
@@ -293,7 +293,7 @@ describe("what cannot be understood is one line and a hint, with exit code 2 and
     expect(await refused(line)).toMatchSnapshot();
   });
 
-  test("with --json the same is one document on stdout", async () => {
+  test("with --json a usage error is one document on stdout", async () => {
     const { code, stdout } = await acmectl("issue --bogus --json");
     expect(code).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -312,19 +312,19 @@ describe("help", () => {
     expect(stdout).toMatchInlineSnapshot(`
       "Usage: acmectl [options] [command]
 
-      Get TLS certificates from any ACME certificate authority (RFC 8555), and keep them fresh.
+      Get TLS certificates from any ACME certificate authority (RFC 8555) and renew them.
 
       Options:
         -V, --version  Print the versions of acmectl and Node.js.
-        -h, --help     Show this.
+        -h, --help     Show this help.
 
       Commands:
         account        register · show
         issue          Get a certificate
         solvers        test
-        help           Help for a command; help exit-codes lists the exit codes.
+        help           Show help for a command; help exit-codes lists the exit codes.
 
-      Every command takes --config, --state, --json, --log-format, --quiet, --verbose, --non-interactive, --color too: see acmectl issue --help.
+      Options of every command: --config, --state, --json, --log-format, --quiet, --verbose, --non-interactive, --color (see acmectl issue --help).
       Exit codes: acmectl help exit-codes
       "
     `);
@@ -368,15 +368,15 @@ describe("help", () => {
         -n, --non-interactive  Never prompt; implied without a terminal.
         --color                Use colors, or not (--no-color), whatever the terminal and
                                NO_COLOR say.
-        -h, --help             Show this.
+        -h, --help             Show this help.
 
-      Without a flag, by variable; with _FILE behind its name, from a file:
+      Set by variable only; with _FILE appended to its name, the value is read from a file:
         ACMECTL_TOKEN
             A secret of the command.
 
       Each option has a variable: --domains is ACMECTL_DOMAINS.
 
-      A solver's own options: add --help behind --solver NAME, or acmectl solvers show NAME.
+      For the options of a solver, add --help after --solver NAME, or run acmectl solvers show NAME.
 
       Examples:
         acmectl issue -d example.com --standalone
@@ -387,7 +387,7 @@ describe("help", () => {
     expect(unknown.stdout).toBe((await acmectl("issue --help", { columns: 100 })).stdout);
   });
 
-  test("a chosen solver's options join it", async () => {
+  test("the options of a chosen solver are in the help of the command", async () => {
     const { stdout } = await acmectl("issue --solver cloudflare --help");
     expect(stdout).toMatch(
       /Options of the solver cloudflare:\n {2}--cloudflare-ttl <N> +Seconds\./,
@@ -402,12 +402,12 @@ describe("help", () => {
     expect((await acmectl("help account")).stdout).toBe(stdout);
   });
 
-  test("the exit codes have a page", async () => {
+  test("help exit-codes lists the exit codes", async () => {
     const { stdout } = await acmectl("help exit-codes");
     expect(stdout).toMatch(/^ {4}5 {2}the CA refused$/m);
   });
 
-  test("help for nothing that exists is refused", async () => {
+  test("help for an unknown command is refused", async () => {
     expect(await refused("help isue")).toMatch(/Unknown command 'isue'/);
   });
 });
@@ -418,7 +418,7 @@ const flagsOf = (command: CommandDefinition) =>
   );
 
 describe("the commands of acmectl itself", () => {
-  test("are called as their files are", async () => {
+  test("have the names of their files", async () => {
     const source = commandSource();
     const names = await Promise.all(
       source.names.map(async (name) => (await source.load(name))?.name),
@@ -426,7 +426,7 @@ describe("the commands of acmectl itself", () => {
     expect(names).toEqual(source.names);
   });
 
-  test("give every flag a variable of its own, and no two options the same spelling", async () => {
+  test("have one variable for each flag, and no two options with the same spelling", async () => {
     for (const command of await allCommands(commandSource())) {
       const described = flagsOf(command);
       const variables = described.map((option) => option.variables[0]);
@@ -439,7 +439,7 @@ describe("the commands of acmectl itself", () => {
     }
   });
 
-  test("have help that works", async () => {
+  test("have help", async () => {
     for (const { name } of await allCommands(commandSource())) {
       const { code, stdout, stderr } = await run(`${name} --help`);
       expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: "" });

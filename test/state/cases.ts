@@ -15,7 +15,7 @@ export type OpenState = (clock: Clock) => Promise<() => Store>;
 
 export interface StoreCase {
   readonly name: string;
-  run(open: OpenState): Promise<void>;
+  readonly run: (open: OpenState) => Promise<void>;
 }
 
 const directory = "https://acme.example.org/directory";

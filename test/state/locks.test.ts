@@ -153,7 +153,7 @@ test("a holder on another host keeps its lock when the clocks of the hosts diffe
   let beats = 0;
   const behind = () => new Date(clock.now().getTime() - 86_400_000 + beats++ * 1000);
   await lutimes(path, behind(), behind());
-  const { sleep } = clock;
+  const sleep = clock.sleep.bind(clock);
   clock.sleep = async (milliseconds, signal) => {
     await lutimes(path, behind(), behind());
     await sleep(milliseconds, signal);

@@ -4,42 +4,39 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { linkForeign } from "../../src/state/folder/foreign.ts";
-import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Clock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
 import type {
   AccountRecord,
-  CertificateStatus,
   NewVersion,
   PendingHooks,
   PendingOrder,
   Store,
   StoredAccount,
+  StoredCertificate,
 } from "../../src/state/store.ts";
 
 /** What several runs share: JSON texts by key. */
 export type Memory = Map<string, string>;
 
 type Account = AccountRecord & { key: string; nextKey?: string | undefined };
-interface Certificate {
-  request?: CertificateRequest;
-  status: CertificateStatus;
-  versions: readonly NewVersion[];
-}
+type Certificate = Partial<Pick<StoredCertificate, "request">> &
+  Pick<StoredCertificate, "status"> & { versions: readonly NewVersion[] };
 
 /** `folder` is where servers find the files. */
 export function openMemoryStore(memory: Memory, folder: string, clock: Clock): Store {
-  const get = <T>(key: string): T | undefined => {
+  const get: Get = (key) => {
     const text = memory.get(key);
-    return text === undefined ? undefined : (JSON.parse(text) as T);
+    return text === undefined ? undefined : JSON.parse(text);
   };
   const put = (key: string, value: unknown) => void memory.set(key, JSON.stringify(value));
   const below = (prefix: string) =>
     [...memory.keys()].flatMap((key) => (key.startsWith(prefix) ? [key.slice(prefix.length)] : []));
   const certificateOf = (name: string) =>
-    get<Certificate>(`certificate/${name}`) ?? { status: { failures: 0 }, versions: [] };
-  const where = "memory";
-
+    (get(`certificate/${name}`) as Certificate | undefined) ?? {
+      status: { failures: 0 },
+      versions: [],
+    };
   const filesOf: Store["certificates"]["files"] = async (name) => {
     const version = certificateOf(name).versions.at(-1);
     if (version === undefined) return undefined;
@@ -59,14 +56,12 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
   };
 
   return {
-    where,
+    where: "memory",
     checkWritable: () => Promise.resolve(),
     accounts: openAccounts({ get, put, below, now: () => clock.now().toISOString() }),
     certificates: {
-      async names() {
-        const names = below("certificate/").toSorted();
-        return names.filter((name) => certificateOf(name).request !== undefined);
-      },
+      names: async () =>
+        below("certificate/").filter((name) => certificateOf(name).request !== undefined),
       async read(name) {
         const { request, status, versions } = certificateOf(name);
         const meta = versions.at(-1)?.meta;
@@ -103,18 +98,18 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     },
     journal: {
       names: async () => below("pending/"),
-      read: async (name) => get<PendingOrder>(`pending/${name}`),
+      read: async (name) => get(`pending/${name}`) as PendingOrder | undefined,
       write: async (pending) => put(`pending/${pending.name}`, pending),
       remove: async (name) => void memory.delete(`pending/${name}`),
     },
     pendingHooks: {
-      list: async () => get<PendingHooks>("hooks") ?? {},
+      list: async () => (get("hooks") ?? {}) as PendingHooks,
       async add(run, hook) {
-        const hooks = get<PendingHooks>("hooks") ?? {};
+        const hooks = (get("hooks") ?? {}) as PendingHooks;
         put("hooks", { ...hooks, [run]: [...(hooks[run] ?? []), hook] });
       },
       async remove(run) {
-        const { [run]: _, ...others } = get<PendingHooks>("hooks") ?? {};
+        const { [run]: _, ...others } = (get("hooks") ?? {}) as PendingHooks;
         put("hooks", others);
       },
     },
@@ -153,17 +148,22 @@ function locked(name: string, wait: number): Problem {
   return new Problem("locked", { detail });
 }
 
+type Get = (key: string) => unknown;
+
 interface Records {
-  get<T>(key: string): T | undefined;
-  put(key: string, value: unknown): void;
-  below(prefix: string): readonly string[];
-  now(): string;
+  readonly get: Get;
+  readonly put: (key: string, value: unknown) => void;
+  readonly below: (prefix: string) => readonly string[];
+  readonly now: () => string;
 }
 
 function openAccounts({ get, put, below, now }: Records): Store["accounts"] {
-  const read = (key: string): StoredAccount => ({ ...get<Account>(`account/${key}`)!, where: key });
+  const read = (key: string): StoredAccount => ({
+    ...(get(`account/${key}`) as Account),
+    where: key,
+  });
   const change = async ({ where }: StoredAccount, edit: (account: Account) => Account) => {
-    put(`account/${where}`, edit(get<Account>(`account/${where}`)!));
+    put(`account/${where}`, edit(get(`account/${where}`) as Account));
     return read(where);
   };
   const rank = ({ status = "valid", url }: Account) =>
@@ -192,6 +192,6 @@ function openAccounts({ get, put, below, now }: Records): Store["accounts"] {
       }),
     finishRollover: (account) =>
       change(account, ({ nextKey, ...before }) => ({ ...before, key: nextKey ?? before.key })),
-    abandonRollover: (account) => change(account, ({ nextKey: _, ...before }) => before),
+    abandonRollover: (account) => change(account, ({ nextKey: _nextKey, ...before }) => before),
   };
 }

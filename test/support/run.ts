@@ -4,7 +4,7 @@ import type { CommandDefinition } from "../../src/commands/command.ts";
 import { main } from "../../src/main.ts";
 import { splitWords } from "../../src/options/words.ts";
 import type { ExitCode } from "../../src/problem.ts";
-import type { Parts } from "../../src/environment.ts";
+import type { Parts } from "../../src/program/execute.ts";
 
 export interface RunOptions {
   /** All of the environment; nothing is taken over from the test's own. */
