@@ -21,7 +21,7 @@ export interface DnsSettings {
   readonly fetch?: typeof fetch;
 }
 
-/** What one server said, or why it said nothing. */
+/** The answer of one server, or why there is none. */
 export type Outcome =
   | { readonly reply: Reply; readonly failure?: undefined }
   | { readonly reply?: undefined; readonly failure: string; readonly unreachable: boolean };
@@ -31,14 +31,14 @@ export interface Asking {
   readonly resolvers: readonly Server[];
   /** Ask one server; only the signal rejects. */
   ask(server: Server, question: Question, recurse: boolean, signal: AbortSignal): Promise<Outcome>;
-  /** The first resolver's answer that is NOERROR or NXDOMAIN; REFUSED when all refuse; a Problem when none helps. */
+  /** The first resolver's answer that is NOERROR or NXDOMAIN; REFUSED if all refuse; a Problem if none answers. */
   askResolvers(question: Question, signal: AbortSignal): Promise<Reply>;
 }
 
 /** Questions at once, over all names of a run. */
 const parallel = 24;
 
-/** The way to ask: resolvers read, questions limited in number, failures as values. */
+/** Resolvers are read, the number of questions at once is limited, failures are values. */
 export function openAsking(settings: DnsSettings): Asking {
   const resolvers = resolversOf(settings.resolvers);
   const order = [...resolvers];
@@ -53,7 +53,7 @@ export function openAsking(settings: DnsSettings): Asking {
   };
 }
 
-/** Who stays silent goes to the end of the line, so that only the first question waits for it. */
+/** A silent resolver is asked last from then on, so that only one question waits for it. */
 async function askInTurn(
   order: Server[],
   ask: Asking["ask"],
@@ -72,12 +72,12 @@ async function askInTurn(
   const [refusal] = refused;
   if (refusal !== undefined && refused.length === order.length) return refusal;
   throw new Problem("network", {
-    detail: `No DNS resolver could tell the ${question.type} records of ${question.name} (${failures.join("; ")}).`,
-    hint: "Check the network and the zone's delegation; other resolvers are given with --dns-resolvers, an https:// URL where port 53 is blocked.",
+    detail: `No DNS resolver answers for the ${question.type} records of ${question.name} (${failures.join("; ")}).`,
+    hint: "Check the network and the zone's delegation, or give other resolvers with --dns-resolvers (an https:// URL if port 53 is blocked). If only SOA or NS queries fail, --dns-cname none with --no-dns-authoritative does without them.",
   });
 }
 
-/** NXDOMAIN is an answer as well: the name is not there. */
+/** NXDOMAIN is an answer as well. */
 export function isAnswer({ rcode }: Reply): boolean {
   return rcode === "NOERROR" || rcode === "NXDOMAIN";
 }
@@ -92,7 +92,7 @@ async function outcomeOf(
   signal.throwIfAborted();
   try {
     const reply = await exchange(server, question, { recurse, edns: true }, settings, signal);
-    // Servers from before EDNS answer so (RFC 6891 §7).
+    // The answer of servers older than EDNS (RFC 6891 §7).
     if (reply.rcode !== "FORMERR" && reply.rcode !== "NOTIMP") return { reply };
     const plain = { recurse, edns: false };
     return { reply: await exchange(server, question, plain, settings, signal) };
@@ -113,7 +113,7 @@ async function exchange(
   settings: DnsSettings,
   signal: AbortSignal,
 ): Promise<Reply> {
-  // RFC 8484 §4.1 wants 0, so that answers can be cached.
+  // RFC 8484 §4.1: 0, so that answers can be cached.
   const id = server.kind === "https" ? 0 : randomInt(0x1_0000);
   const common = {
     query: encodeQuery(id, question, flags),

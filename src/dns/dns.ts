@@ -2,26 +2,31 @@
 import type { Zone } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { openAsking, type DnsSettings } from "./ask.ts";
-import { addressesOf, follow } from "./follow.ts";
-import { lookForTxt, type Look } from "./look.ts";
+import { addressesOf, follow, type Followed } from "./follow.ts";
+import { lookForTxt, type Look, type LookOptions } from "./look.ts";
 import { isName, plainName } from "./name.ts";
 import { openZones } from "./zone.ts";
 
 export type { DnsSettings } from "./ask.ts";
-export type { Look, ServerAnswer } from "./look.ts";
+export { adviceOn, type Look, type ServerAnswer } from "./look.ts";
 
 export interface Dns {
-  /** Follow CNAMEs from `name`: the last name, and the hops on the way. A loop or too many hops is a Problem. */
-  follow(name: string, signal: AbortSignal): Promise<{ readonly name: string }>;
-  /** The zone that holds `name`, with its name servers. A Problem when none does, or when nobody answers. */
+  /** Follow CNAMEs from `name` to the last name. A loop or too many hops is a Problem. */
+  follow(name: string, signal: AbortSignal): Promise<Followed>;
+  /** The zone that contains `name`, with its name servers. A Problem if there is none, or if no server answers. */
   findZone(name: string, signal: AbortSignal): Promise<Zone>;
   /** One look, everywhere: is `value` among the TXT strings at `name`? Servers that fail are answers, not exceptions. */
-  lookForTxt(name: string, value: string, signal: AbortSignal): Promise<Look>;
+  lookForTxt(
+    name: string,
+    value: string,
+    signal: AbortSignal,
+    options?: LookOptions,
+  ): Promise<Look>;
   /** A and AAAA, for http-01's self-check; empty when the name has none. */
   addresses(host: string, signal: AbortSignal): Promise<readonly string[]>;
 }
 
-/** The DNS as these settings want it asked. Nothing is sent before the first question; there is nothing to close. */
+/** The DNS, queried as these settings say. Nothing is sent before the first question; there is nothing to close. */
 export function openDns(settings: DnsSettings): Dns {
   const asking = openAsking(settings);
   const addresses = (host: string, signal: AbortSignal) => addressesOf(host, asking, signal);
@@ -29,8 +34,8 @@ export function openDns(settings: DnsSettings): Dns {
   return {
     follow: async (name, signal) => follow(checked(name), asking, zones, signal),
     findZone: async (name, signal) => zones.find(checked(name), signal),
-    lookForTxt: async (name, value, signal) =>
-      lookForTxt(checked(name), value, asking, zones, signal),
+    lookForTxt: async (name, value, signal, options = { fallBack: false }) =>
+      lookForTxt(checked(name), value, options, asking, zones, signal),
     addresses: async (host, signal) => addresses(checked(host), signal),
   };
 }
@@ -39,7 +44,7 @@ function checked(text: string): string {
   const name = plainName(text);
   if (isName(name)) return name;
   throw new Problem("usage", {
-    detail: `"${text}" is not a name that the DNS can be asked for.`,
+    detail: `"${text}" is not a valid DNS name.`,
     hint: "Write a domain name of labels of at most 63 letters, digits and hyphens.",
   });
 }

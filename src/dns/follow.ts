@@ -1,60 +1,109 @@
+import { randomBytes } from "node:crypto";
 import { Problem } from "../problem.ts";
 import type { Asking } from "./ask.ts";
 import type { Reply } from "./message.ts";
+import { parentOf } from "./name.ts";
 import type { Zones } from "./zone.ts";
 
-/** Longer chains are given up by the resolvers of CAs as well. */
+/** CAs' resolvers stop at about this length as well. */
 export const mostHops = 16;
 
-/** Follow CNAMEs, asking each zone's own servers where that is wanted and they can be reached, else the resolvers. */
+export interface Followed {
+  /** The last name of the chain: where the record is written. */
+  readonly name: string;
+  /** What an operator should know about the way there. */
+  readonly warnings: readonly string[];
+}
+
+/** Follow CNAMEs, asking each zone's own servers if they answer, else the resolvers. */
 export async function follow(
   start: string,
   asking: Asking,
   zones: Zones,
   signal: AbortSignal,
-): Promise<{ readonly name: string }> {
+): Promise<Followed> {
   const seen = [start];
+  const warnings: string[] = [];
   for (let name = start; ;) {
-    const target = targetOf(await cnameReply(name, asking, zones, signal), name);
-    if (target === undefined) return { name };
-    if (seen.includes(target)) throw endless([...seen, target], "The CNAMEs run in a circle");
-    seen.push(target);
-    if (seen.length > mostHops + 1) {
-      throw endless(seen, `More than ${mostHops} CNAMEs follow each other`);
+    const ask = await askerFor(name, asking, zones, warnings, signal);
+    const target = targetOf(await ask(name), name);
+    if (target === undefined) return { name, warnings };
+    if (await isFromWildcard(name, target, ask)) {
+      warnings.push(
+        `${name} has a CNAME to ${target} only through a wildcard (*.${parentOf(name)}), so the record is written at ${name} itself`,
+      );
+      return { name, warnings };
     }
+    if (seen.includes(target)) throw endless([...seen, target], "The CNAMEs form a loop");
+    seen.push(target);
+    if (seen.length > mostHops + 1)
+      throw endless(seen, `The chain has more than ${mostHops} CNAMEs`);
     name = target;
   }
 }
 
-/** Where the name's CNAME points, if the answer has one. */
+/** The target of the name's CNAME, if the answer has one. */
 export function targetOf(reply: Reply, name: string): string | undefined {
   return reply.answers.find((record) => record.type === "CNAME" && record.name === name)?.value;
 }
 
-async function cnameReply(
+/** A name that does not exist has the same CNAME if a wildcard made it. An explicit record at the name ends that. */
+export async function isFromWildcard(
+  name: string,
+  target: string,
+  ask: (name: string) => Promise<Reply>,
+): Promise<boolean> {
+  const parent = parentOf(name);
+  if (parent === undefined || parent === "") return false;
+  const sibling = `acmectl-${randomBytes(8).toString("hex")}.${parent}`;
+  return targetOf(await ask(sibling), sibling) === target;
+}
+
+/** How to ask for names beside this one: at the zone's own servers, with the resolvers as the way out. */
+async function askerFor(
   name: string,
   asking: Asking,
   zones: Zones,
+  warnings: string[],
   signal: AbortSignal,
-): Promise<Reply> {
-  const question = { name, type: "CNAME" } as const;
-  if (asking.settings.authoritative) {
-    const zone = await zones.find(name, signal);
-    const reply = await zones.askZone(zone, question, signal);
-    if (reply !== undefined) return reply;
+): Promise<(name: string) => Promise<Reply>> {
+  const zone = await zones.find(name, signal).catch((error: unknown) => {
+    // A domain that does not exist is an error; servers that do not answer SOA and NS are not.
+    if (!Problem.is(error) || error.is("config")) throw error;
+    if (asking.settings.authoritative) {
+      warnings.push(
+        `the zone of ${name} was not found, so the resolvers are asked: ${error.message}`,
+      );
+    }
+    return undefined;
+  });
+  return async (name) => {
+    // TXT, not CNAME: some load balancers answer only the types that they serve, and the CNAME is in each answer.
+    const reply = zone && (await zones.askZone(zone, { name, type: "TXT" }, signal));
+    return reply ?? askResolvers(name, asking, signal);
+  };
+}
+
+async function askResolvers(name: string, asking: Asking, signal: AbortSignal): Promise<Reply> {
+  try {
+    return await asking.askResolvers({ name, type: "CNAME" }, signal);
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    throw error.with({
+      hint: `If ${name} has no CNAME, skip this look-up with --dns-cname none. Else check the network and the zone's delegation, or give other resolvers with --dns-resolvers.`,
+    });
   }
-  return asking.askResolvers(question, signal);
 }
 
 function endless(names: readonly string[], what: string): Problem {
   return new Problem("config", {
     title: "Unusable CNAME delegation",
     detail: `${what}: ${names.join(" → ")}.`,
-    hint: `Point the CNAME of ${names[0]} at a name that ends in a zone of yours.`,
+    hint: `Point the CNAME of ${names[0]} to a name in a zone of yours.`,
   });
 }
 
-/** IPv4 before IPv6, without doubles, as the resolvers tell; CNAMEs are followed. */
+/** IPv4 before IPv6, without duplicates, as the resolvers answer; CNAMEs are followed. */
 export async function addressesOf(
   host: string,
   asking: Asking,
@@ -86,7 +135,7 @@ async function addressesIn(
   return [];
 }
 
-/** The name at which the answer's chain of CNAMEs ends. */
+/** The last name in the answer's chain of CNAMEs. */
 export function lastOf({ answers }: Reply, start: string): string {
   const targets = new Map(
     answers.filter(({ type }) => type === "CNAME").map(({ name, value }) => [name, value]),

@@ -1,13 +1,18 @@
 import { Problem } from "../problem.ts";
 import { isAnswer, type Asking, type Outcome } from "./ask.ts";
-import { lastOf, mostHops, targetOf } from "./follow.ts";
+import { isFromWildcard, lastOf, mostHops, targetOf } from "./follow.ts";
+import type { Question, Reply } from "./message.ts";
 import { printable } from "./name.ts";
 import { nameOf, type Server } from "./server.ts";
 import type { NameServerAddress, Zones } from "./zone.ts";
 
+/** What one look at all servers has shown. */
 export interface Look {
-  /** Every server that was asked, and that this machine can reach, shows the value. */
-  readonly visible: boolean;
+  /**
+   * `everywhere`: every server that this machine can reach shows the value. `enough`: some show it, and the others do not
+   * answer. `unanswered`: no server answers. `missing`: a server answers without the value.
+   */
+  readonly verdict: "everywhere" | "enough" | "unanswered" | "missing";
   readonly answers: readonly ServerAnswer[];
 }
 
@@ -15,39 +20,76 @@ export interface ServerAnswer {
   /** `ns1.example.com (192.0.2.1:53)` */
   readonly server: string;
   readonly role: "authoritative" | "recursive";
-  readonly visible: boolean;
+  /** `fails`: it refuses, fails or does not serve the zone. `unreachable`: this machine has no route to it (no IPv6). */
+  readonly state: "shows" | "missing" | "silent" | "fails" | "unreachable";
   /** TXT strings joined per record, control characters escaped as in zone files. */
   readonly values: readonly string[];
   /** `NOERROR`, `NXDOMAIN`, `timeout`, `REFUSED`, `CNAME to …`. */
   readonly outcome: string;
-  /** Answers that waiting will not mend, such as REFUSED from a server that does not serve the zone. */
-  readonly final: boolean;
-  /** Left out of the verdict: this machine has no route to it (no IPv6), and other servers answered. */
-  readonly ignored?: true;
+  /** Milliseconds for which a resolver remembers what it answered, so that asking earlier is useless. */
+  readonly remembers?: number | undefined;
+}
+
+export interface LookOptions {
+  /** Ask the resolvers if none of the authoritative servers answers. */
+  readonly fallBack: boolean;
 }
 
 /** One look for a TXT value: at every authoritative server, and at the resolvers only once those agree. */
 export async function lookForTxt(
   name: string,
   value: string,
+  { fallBack }: LookOptions,
   asking: Asking,
   zones: Zones,
   signal: AbortSignal,
 ): Promise<Look> {
   const { authoritative, recursive } = asking.settings;
-  const first = authoritative
-    ? await lookAtZone(name, value, asking, zones, new Set(), signal)
-    : [];
-  if (!verdict(first) && authoritative) return { visible: false, answers: first };
-  if (authoritative && !recursive) return { visible: true, answers: first };
-  const second = await lookAtResolvers(name, value, asking, signal);
-  return { visible: verdict(second), answers: [...first, ...second] };
+  const atResolvers = () => lookAtResolvers(name, value, asking, signal);
+  if (!authoritative) return atResolvers();
+  const first = await lookAtZone(name, value, asking, zones, new Set(), signal);
+  const further = first.verdict === "unanswered" ? fallBack : recursive;
+  if (first.verdict === "missing" || !further) return first;
+  const second = await atResolvers();
+  const answers = [...first.answers, ...second.answers];
+  if (first.verdict !== "unanswered") return { verdict: weaker(first, second), answers };
+  return { verdict: second.verdict === "everywhere" ? "enough" : second.verdict, answers };
 }
 
-/** All that this machine can reach see it, and there is at least one. */
-function verdict(answers: readonly ServerAnswer[]): boolean {
-  const counted = answers.filter((answer) => answer.ignored !== true);
-  return counted.length > 0 && counted.every((answer) => answer.visible);
+/** What to do about servers that do not show the value, by what they answered. */
+export function adviceOn(answers: readonly ServerAnswer[]): string {
+  const all = (state: ServerAnswer["state"]) =>
+    answers.some((answer) => answer.state === state) &&
+    answers.every((answer) => [state, "shows", "unreachable"].includes(answer.state));
+  const longest = Math.max(0, ...answers.map(({ remembers = 0 }) => remembers));
+  if (all("silent")) {
+    return "Fix the name servers that do not respond, or remove them from the zone's delegation: the CA cannot reach them either. If only this machine cannot reach them, query the resolvers with --no-dns-authoritative.";
+  }
+  if (answers.some(({ state }) => state === "fails")) {
+    return "Check that the zone is delegated to the servers that the solver writes to. To skip these servers, query the resolvers with --no-dns-authoritative, or wait without looking with --dns-wait.";
+  }
+  if (
+    longest > 0 &&
+    answers.every(({ role, state }) => role === "recursive" || state === "shows")
+  ) {
+    return `Run the command again in ${Math.ceil(longest / 1000)} s: until then the resolver repeats its old answer. Or give another resolver with --dns-resolvers.`;
+  }
+  return "If the provider is slow, raise --dns-timeout. With split-horizon DNS use --dns-resolvers, --no-dns-authoritative or --dns-wait. The next run continues with the same order.";
+}
+
+function verdictOf(answers: readonly ServerAnswer[]): Look["verdict"] {
+  const states = answers.map(({ state }) => state);
+  if (states.includes("missing")) return "missing";
+  if (!states.includes("shows")) return "unanswered";
+  return states.every((state) => state === "shows" || state === "unreachable")
+    ? "everywhere"
+    : "enough";
+}
+
+const verdicts = ["missing", "unanswered", "enough", "everywhere"] as const;
+
+function weaker(...looks: readonly Pick<Look, "verdict">[]): Look["verdict"] {
+  return verdicts.find((verdict) => looks.some((look) => look.verdict === verdict)) ?? "unanswered";
 }
 
 async function lookAtZone(
@@ -57,7 +99,7 @@ async function lookAtZone(
   zones: Zones,
   seen: Set<string>,
   signal: AbortSignal,
-): Promise<readonly ServerAnswer[]> {
+): Promise<Look> {
   seen.add(name);
   try {
     const zone = await zones.find(name, signal);
@@ -66,17 +108,16 @@ async function lookAtZone(
       found.map((at) => askOne(at, zone.name, name, value, asking, signal)),
     );
     const answers = [...asked.map(({ answer }) => answer), ...lost.map(withoutAddress)];
-    const targets = new Set(asked.flatMap(({ target }) => target ?? []));
-    const further = [];
-    for (const target of targets) {
-      if (seen.has(target) || seen.size > mostHops) further.push(endless(target));
-      else further.push(...(await lookAtZone(target, value, asking, zones, seen, signal)));
+    const looks: Look[] = [{ verdict: verdictOf(answers), answers }];
+    for (const target of new Set(asked.flatMap(({ target }) => target ?? []))) {
+      if (seen.has(target) || seen.size > mostHops) looks.push(endless(target));
+      else looks.push(await lookAtZone(target, value, asking, zones, seen, signal));
     }
-    return [...withoutUnreachable(answers), ...further];
+    return { verdict: weaker(...looks), answers: looks.flatMap((look) => look.answers) };
   } catch (error) {
     signal.throwIfAborted();
     if (!Problem.is(error)) throw error;
-    return [nobody(`the zone of ${name}`, error.message)];
+    return { verdict: "unanswered", answers: [failing(`the zone of ${name}`, error.message)] };
   }
 }
 
@@ -89,22 +130,26 @@ async function askOne(
   signal: AbortSignal,
 ): Promise<{ answer: ServerAnswer; target?: string }> {
   const server: Server = { kind: "plain", address, port: asking.settings.authoritativePort };
-  const outcome = await asking.ask(server, { name, type: "TXT" }, false, signal);
+  const ask = (question: Question) => asking.ask(server, question, false, signal);
   const base = { server: `${host} (${nameOf(server)})`, role: "authoritative" } as const;
+  const outcome = await ask({ name, type: "TXT" });
   const { reply } = outcome;
-  if (reply === undefined || !answersFor(outcome)) {
-    return { answer: { ...base, visible: false, values: [], ...failed(outcome) } };
-  }
+  if (reply === undefined || !isAnswer(reply)) return { answer: { ...base, ...failed(outcome) } };
   if (!reply.authoritative) {
-    const lame = `does not speak for the zone ${zone}`;
-    return { answer: { ...base, visible: false, values: [], outcome: lame, final: true } };
+    const lame = `not authoritative for the zone ${zone}`;
+    return { answer: { ...base, state: "fails", values: [], outcome: lame } };
   }
   const target = targetOf(reply, name);
-  if (target !== undefined) {
-    const outcome = `CNAME to ${target}`;
-    return { target, answer: { ...base, visible: true, values: [], outcome, final: false } };
+  if (target === undefined) return { answer: { ...base, ...seenIn(reply, name, value) } };
+  const beside = async (name: string) => (await ask({ name, type: "CNAME" })).reply ?? reply;
+  if (await isFromWildcard(name, target, beside)) {
+    const outcome = `CNAME to ${target}, from a wildcard`;
+    return { answer: { ...base, state: "missing", values: [], outcome } };
   }
-  return { answer: { ...base, ...seenIn(outcome, name, value), final: false } };
+  return {
+    target,
+    answer: { ...base, state: "shows", values: [], outcome: `CNAME to ${target}` },
+  };
 }
 
 async function lookAtResolvers(
@@ -112,70 +157,63 @@ async function lookAtResolvers(
   value: string,
   asking: Asking,
   signal: AbortSignal,
-): Promise<readonly ServerAnswer[]> {
-  return Promise.all(
+): Promise<Look> {
+  const answers = await Promise.all(
     asking.resolvers.map(async (server): Promise<ServerAnswer> => {
       const outcome = await asking.ask(server, { name, type: "TXT" }, true, signal);
       const base = { server: nameOf(server), role: "recursive" } as const;
-      if (!answersFor(outcome)) {
-        return { ...base, visible: false, values: [], ...failed(outcome) };
-      }
-      const end = outcome.reply === undefined ? name : lastOf(outcome.reply, name);
-      return { ...base, ...seenIn(outcome, end, value), final: false };
+      const { reply } = outcome;
+      if (reply === undefined || !isAnswer(reply)) return { ...base, ...failed(outcome) };
+      const seen = seenIn(reply, lastOf(reply, name), value);
+      const remembers = seen.state === "missing" ? memoryOf(reply) : undefined;
+      return { ...base, ...seen, remembers };
     }),
   );
+  return { verdict: verdictOf(answers), answers };
 }
 
-function answersFor({ reply }: Outcome): boolean {
-  return reply !== undefined && isAnswer(reply);
+/** How long a resolver repeats an answer: other values for their TTL, none at all for that of the SOA (RFC 2308 §5). */
+function memoryOf({ answers, negativeTtl = 0 }: Reply): number {
+  const ttls = answers.filter(({ type }) => type === "TXT").map(({ ttl }) => ttl);
+  return 1000 * (ttls.length > 0 ? Math.min(...ttls) : negativeTtl);
 }
 
-function seenIn(
-  { reply }: Outcome,
-  name: string,
-  value: string,
-): { visible: boolean; values: readonly string[]; outcome: string } {
-  const records = (reply?.answers ?? []).filter(
-    (record) => record.type === "TXT" && record.name === name,
-  );
-  const values = records.map((record) => record.value);
-  const outcome =
-    reply?.rcode === "NOERROR" && values.length === 0 ? "no TXT record" : reply?.rcode;
-  const shown = values.slice(0, mostShown).map((text) => printable(text.slice(0, longestShown)));
-  return { visible: values.includes(value), values: shown, outcome: outcome ?? "" };
+type Seen = Pick<ServerAnswer, "state" | "values" | "outcome">;
+
+function seenIn(reply: Reply, name: string, value: string): Seen {
+  const values = reply.answers
+    .filter((record) => record.type === "TXT" && record.name === name)
+    .map((record) => record.value);
+  const empty = reply.rcode === "NOERROR" && values.length === 0;
+  return {
+    state: values.includes(value) ? "shows" : "missing",
+    values: values.slice(0, mostShown).map((text) => printable(text.slice(0, longestShown))),
+    outcome: empty ? "no TXT record" : reply.rcode,
+  };
 }
 
-/** Others may write what they like at a name; a failure's text need not repeat all of it. */
+/** Anybody can fill a name with records; a message shows only some. */
 const mostShown = 20;
 const longestShown = 255;
 
-const refusals = new Set(["REFUSED", "NOTAUTH", "NOTIMP"]);
-
-function failed({ reply, failure }: Outcome): { outcome: string; final: boolean } {
-  const outcome = reply?.rcode ?? failure ?? "";
-  return { outcome, final: refusals.has(outcome) };
+function failed(outcome: Outcome): Seen {
+  const { reply } = outcome;
+  if (reply !== undefined) return { state: "fails", values: [], outcome: reply.rcode };
+  const state = outcome.unreachable ? "unreachable" : "silent";
+  return { state, values: [], outcome: outcome.failure };
 }
 
-/** Without IPv6 here, a server's IPv6 address proves nothing, as long as any other address answered. */
-function withoutUnreachable(answers: readonly ServerAnswer[]): readonly ServerAnswer[] {
-  if (answers.every(unreachable)) return answers;
-  return answers.map((answer) => (unreachable(answer) ? { ...answer, ignored: true } : answer));
-}
-
-const unreachable = (answer: ServerAnswer) => answer.outcome === "no route from this machine";
-
-const nobody = (server: string, outcome: string): ServerAnswer => ({
+const failing = (server: string, outcome: string): ServerAnswer => ({
   server,
   role: "authoritative",
-  visible: false,
+  state: "fails",
   values: [],
   outcome,
-  final: false,
 });
 
-const withoutAddress = (host: string) => nobody(host, "no address found for this name server");
+const withoutAddress = (host: string) => failing(host, "no address found for this name server");
 
-const endless = (target: string): ServerAnswer => ({
-  ...nobody(target, "the CNAMEs run in a circle, or are too many"),
-  final: true,
+const endless = (target: string): Look => ({
+  verdict: "missing",
+  answers: [{ ...failing(target, "the CNAMEs form a loop, or are too many"), state: "missing" }],
 });

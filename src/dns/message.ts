@@ -17,6 +17,8 @@ export interface Reply {
   readonly truncated: boolean;
   readonly answers: readonly ResourceRecord[];
   readonly authorities: readonly ResourceRecord[];
+  /** Seconds for which a resolver remembers that there is no such record (RFC 2308 §5); undefined when the answer does not say. */
+  readonly negativeTtl: number | undefined;
 }
 
 export interface ResourceRecord {
@@ -25,6 +27,8 @@ export interface ResourceRecord {
   readonly type: string;
   /** An address; a name (CNAME, NS, the primary of SOA); the joined TXT strings, one character per byte; else empty. */
   readonly value: string;
+  /** Seconds. */
+  readonly ttl: number;
 }
 
 /** The largest UDP answer we ask for: small enough never to be fragmented. */
@@ -79,7 +83,13 @@ export function decodeReply(message: Buffer, id: number, question: Question): Re
     truncated: (flags & 0x0200) !== 0,
     answers: answers.flatMap(recordOf),
     authorities: authorities.flatMap(recordOf),
+    negativeTtl: negativeTtl(authorities),
   };
+}
+
+function negativeTtl(authorities: readonly Answer[]): number | undefined {
+  const soa = authorities.find((record) => record.type === "SOA");
+  return soa && Math.min(soa.ttl ?? 0, soa.data.minimum ?? 0);
 }
 
 function isResponse(message: Buffer, id: number): boolean {
@@ -102,20 +112,21 @@ function decoded(message: Buffer): ReturnType<typeof decode> {
 function recordOf(answer: Answer): ResourceRecord[] {
   if (answer.type === "OPT" || answer.class !== "IN") return [];
   const name = plainName(answer.name);
+  const { ttl = 0 } = answer;
   switch (answer.type) {
     case "TXT":
-      return [{ name, type: "TXT", value: joined(answer.data) }];
+      return [{ name, type: "TXT", value: joined(answer.data), ttl }];
     case "SOA":
-      return [{ name, type: "SOA", value: plainName(answer.data.mname) }];
+      return [{ name, type: "SOA", value: plainName(answer.data.mname), ttl }];
     case "CNAME":
     case "NS": {
       const value = plainName(answer.data);
-      // What cannot be asked for again is of no use, and may be meant to harm.
-      return isName(value) ? [{ name, type: answer.type, value }] : [];
+      // A name that cannot be asked for is useless, and may be an attack.
+      return isName(value) ? [{ name, type: answer.type, value, ttl }] : [];
     }
     case "A":
     case "AAAA":
-      return [{ name, type: answer.type, value: answer.data }];
+      return [{ name, type: answer.type, value: answer.data, ttl }];
     default:
       return [];
   }

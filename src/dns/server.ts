@@ -28,7 +28,7 @@ function serverOf(text: string): Server {
     return { kind: "plain", address, port: Number(port) };
   }
   throw new Problem("config", {
-    detail: `"${text}" is no DNS resolver.`,
+    detail: `"${text}" is not a DNS resolver.`,
     hint: "Write an IP address, ADDRESS:PORT, [IPV6]:PORT, or an https:// URL for DNS over HTTPS.",
   });
 }

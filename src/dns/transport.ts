@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 
-/** No answer came: why, in a word or two, and whether this machine has no route to the server at all. */
+/** No answer came: why, in a word or two, and whether this machine has no route to the server. */
 export class NoReply extends Error {
   readonly unreachable: boolean;
 
@@ -23,17 +23,19 @@ export interface Exchange<T> {
   readonly signal: AbortSignal;
 }
 
-/** Ask by UDP from a port of its own, once more at half time, for datagrams get lost. */
+/** Ask by UDP from a port of its own, and again at half time, since datagrams get lost. */
 export function exchangeByUdp<T>(exchange: Exchange<T>): Promise<T> {
   const { address, port, query, read, timeout } = exchange;
   const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
   return untilSettled(exchange, (settle, fail) => {
     const send = () => socket.send(query, (error) => error && fail(noReply(error)));
     const again = setTimeout(send, timeout / 2);
+    // Without a route to the address, the error is given to this callback and is not an event.
+    const connected = (error?: Error) => (error ? fail(noReply(error)) : send());
     socket.on("error", (error) => fail(noReply(error)));
     socket.on("message", (message) => attempt(() => read(message), settle, fail));
-    // A connected socket takes answers from that address alone, and hears that its port is closed.
-    socket.connect(port, address, send);
+    // A connected socket receives answers from that address only, and an error if its port is closed.
+    socket.connect(port, address, connected);
     return () => {
       clearTimeout(again);
       socket.close();
@@ -65,7 +67,7 @@ export function exchangeByTcp<T>(exchange: Exchange<T>): Promise<T> {
   });
 }
 
-/** The first of: an answer, a failure, the time limit, the signal. Then `start`'s return value tidies up, once. */
+/** The first of: an answer, a failure, the time limit, the signal. The function that `start` returns then cleans up, once. */
 function untilSettled<T>(
   { timeout, signal }: Exchange<T>,
   start: (settle: (value: T) => void, fail: (error: unknown) => void) => () => void,

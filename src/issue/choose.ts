@@ -138,11 +138,12 @@ type Follow = (choice: Choice) => Promise<Choice>;
 function followOnce({ dns, record, signal }: IssueTools): Follow {
   const known = new Map<Dns, Map<string, Promise<string>>>();
   const ask = async (name: string, by: Dns) => {
-    const { name: target } = await by.follow(name, signal).catch((error: unknown) => {
+    const { name: target, warnings } = await by.follow(name, signal).catch((error: unknown) => {
       signal.throwIfAborted();
       if (!Problem.is(error)) throw error;
       throw error.with({ detail: `Could not follow the CNAMEs of ${name}. ${error.message}` });
     });
+    for (const warning of warnings) record.log("preflight", name).warn(warning);
     if (target !== name) record.log("preflight", name).info(`${name} is delegated to ${target}`);
     return target;
   };

@@ -1,6 +1,6 @@
-import type { CertificateRequest } from "../certificate.ts";
-import type { Look } from "../dns/dns.ts";
-import type { Dns01Challenge } from "../plugin.ts";
+import type { CertificateRequest, DnsSetting } from "../certificate.ts";
+import { adviceOn, type Look, type ServerAnswer } from "../dns/dns.ts";
+import type { Dns01Challenge, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import type { PendingChallenge } from "./challenges.ts";
@@ -18,7 +18,7 @@ export interface Seen {
 }
 
 /**
- * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server asked; an
+ * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server that answers; an
  * http-01 response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
  */
 export async function waitUntilVisible(
@@ -54,39 +54,100 @@ async function waitForTxt(
   const { identifier, solver } = item.challenge;
   const setting = solver.setting.dns ?? {};
   const log = tools.record.log("propagation", identifier.value);
+  const { recordName } = challenge;
   if (setting.wait !== undefined) {
-    log.info(`waiting ${seconds(setting.wait)} for ${challenge.recordName} without looking`);
+    log.info(`waiting ${seconds(setting.wait)} for ${recordName} without looking`);
     return clock.sleep(setting.wait, signal);
   }
-  await lookUntilVisible(item, challenge, tools);
-  log.info(`${challenge.recordName} shows the value at every server asked`);
+  const look = await lookUntilSeen(item, challenge, log, tools);
+  if (look.verdict === "everywhere")
+    log.info(`${recordName} shows the value at every server asked`);
+  else log.warn(`${recordName} ${seenAt(look)}; asking the CA anyway`);
   if (setting.settle !== undefined && setting.settle > 0) await clock.sleep(setting.settle, signal);
 }
 
-async function lookUntilVisible(
+/**
+ * Look until every server shows the value. Servers that do not answer are waited for a while, and then left out: resolvers
+ * get past them, and so does the CA.
+ */
+async function lookUntilSeen(
   item: Presented,
   challenge: Dns01Challenge,
+  log: Log,
   tools: IssueTools,
-): Promise<void> {
+): Promise<Look> {
   const { clock, signal } = tools;
-  const { timeout = dnsWaiting.timeout, interval = dnsWaiting.interval } =
-    item.challenge.solver.setting.dns ?? {};
-  const deadline = clock.monotonic() + timeout;
+  const { timeout, interval, longest } = timingOf(item.challenge.solver.setting.dns);
+  const start = clock.monotonic();
+  let incomplete = 0;
+  let forgets = 0;
+  let fallBack = false;
   for (;;) {
-    const look = await lookOnce(item, challenge, tools);
-    if (look?.visible === true) return;
-    const final = look?.answers.some((answer) => answer.final && !answer.visible) === true;
-    if (final || clock.monotonic() + interval > deadline) {
-      throw notVisible(item, challenge, look, final ? 0 : timeout);
-    }
-    await clock.sleep(interval, signal);
+    const look = await lookOnce(item, challenge, fallBack, tools);
+    const now = clock.monotonic() - start;
+    incomplete = incompleteSince(look, incomplete, now);
+    const isOver = now - incomplete >= Math.min(patience, timeout / 2);
+    const next: Next = decide(look, isOver, fallBack);
+    if (next === "done" && look !== undefined) return look;
+    if (next === "fail") throw notVisible(item, challenge, look, 0);
+    fallBack ||= next === "ask resolvers";
+    if (next === "ask resolvers") continue;
+    const remembered = memoryOf(look, longest);
+    // Once: a record that is still missing after that is late for another reason.
+    if (forgets === 0 && remembered > 0) forgets = now + remembered;
+    const pause = Math.max(interval, remembered);
+    if (now + pause > Math.max(timeout, forgets)) throw notVisible(item, challenge, look, now);
+    if (pause > interval)
+      log.info(`waiting ${seconds(pause)} for the resolver to forget its answer`);
+    await clock.sleep(pause, signal);
   }
+}
+
+/** A resolver that repeats an old answer is waited for up to an hour, unless a time limit is set. */
+function timingOf(setting: DnsSetting = {}) {
+  const { timeout = dnsWaiting.timeout, interval = dnsWaiting.interval } = setting;
+  return { timeout, interval, longest: setting.timeout ?? 3_600_000 };
+}
+
+/** Since when no server lacks the value, but some do not answer; now if that is not so. */
+function incompleteSince(look: Look | undefined, before: number, now: number): number {
+  const isIncomplete = look?.verdict === "enough" || look?.verdict === "unanswered";
+  return isIncomplete ? before : now;
+}
+
+type Next = "done" | "wait" | "ask resolvers" | "fail";
+
+/** `isOver`: servers that do not answer were waited for long enough. */
+function decide(look: Look | undefined, isOver: boolean, fallBack: boolean): Next {
+  if (look === undefined || look.verdict === "missing") return "wait";
+  if (look.verdict === "everywhere") return "done";
+  const mayPass = isWorthWaiting(look);
+  if (mayPass && !isOver) return "wait";
+  if (look.verdict === "enough") return "done";
+  if (!fallBack) return "ask resolvers";
+  return mayPass ? "wait" : "fail";
+}
+
+/** Milliseconds that servers which do not answer are waited for while others show the value. */
+const patience = 30_000;
+/** A refusal stays; silence and SERVFAIL may pass. */
+function isWorthWaiting({ answers }: Look): boolean {
+  return answers.some(
+    ({ state, outcome }) => state === "silent" || (state === "fails" && outcome === "SERVFAIL"),
+  );
+}
+
+/** How long the resolvers repeat what they answered; 0 if that is too long to wait for. */
+function memoryOf(look: Look | undefined, longest: number): number {
+  const remembered = Math.max(0, ...(look?.answers ?? []).map(({ remembers = 0 }) => remembers));
+  return remembered > longest ? 0 : remembered;
 }
 
 /** The provider's own word first, then the DNS; undefined while the provider says that it is not done. */
 async function lookOnce(
   { challenge: pending, receipt }: Presented,
   challenge: Dns01Challenge,
+  fallBack: boolean,
   { dns, record, signal }: IssueTools,
 ): Promise<Look | undefined> {
   if (!(await isLive(pending, challenge, receipt, signal))) return undefined;
@@ -95,6 +156,7 @@ async function lookOnce(
     recordName,
     recordValue,
     signal,
+    { fallBack },
   );
   for (const answer of look.answers) record.check(pending, answer.server, describe(answer));
   return look;
@@ -121,44 +183,30 @@ function notVisible(
   look: Look | undefined,
   waited: number,
 ): Problem {
-  const bad = look?.answers.filter(({ visible, ignored }) => !visible && ignored !== true) ?? [];
-  const well = (look?.answers ?? [])
-    .filter(({ visible }) => visible)
-    .map(({ server }) => server)
-    .join(", ");
   const seen =
     look === undefined
       ? `the provider of solver ${solver.setting.name} does not report the change as complete`
-      : bad.map((answer) => `${answer.server} says ${describe(answer)}`).join("; ") ||
-        "no server could be asked";
+      : seenAt(look);
   return new Problem("propagation", {
-    detail: `The TXT value ${recordValue} that solver ${solver.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}${well === "" ? "" : `; ${well} shows it`}.`,
+    detail: `The TXT value ${recordValue} that solver ${solver.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}.`,
     identifier,
-    hint: hintFor(bad),
+    hint: adviceOn(look?.answers ?? []),
   });
 }
 
-type Answers = Look["answers"];
-
-function hintFor(bad: Answers): string {
-  if (bad.some(({ final }) => final))
-    return "Check that the zone is delegated to the servers that the solver writes to.";
-  if (
-    bad.length > 0 &&
-    bad.every(({ outcome, values }) => values.length === 0 && !isMissing(outcome))
-  ) {
-    return "Those servers do not answer, to the CA neither: mend them or take them out of the zone's delegation. If only this machine cannot reach them, --no-dns-authoritative asks the resolvers instead.";
-  }
-  return "If the provider is slow, raise --dns-timeout; behind split-horizon DNS give --dns-resolvers, --no-dns-authoritative, or --dns-wait. The same command goes on with the same order.";
+/** What the servers answered, those without the value first. */
+function seenAt({ answers }: Look): string {
+  const bad = answers.filter(({ state }) => state !== "shows" && state !== "unreachable");
+  const good = answers.filter(({ state }) => state === "shows").map(({ server }) => server);
+  const parts = [
+    ...bad.map((answer) => `${answer.server} says ${describe(answer)}`),
+    ...(good.length > 0 ? [`${good.join(", ")} shows it`] : []),
+  ];
+  return parts.join("; ") || "no server could be asked";
 }
 
-/** The server is well and has not got the value yet. */
-function isMissing(outcome: string): boolean {
-  return ["", "NOERROR", "NXDOMAIN"].includes(outcome);
-}
-
-function describe(answer: Look["answers"][number]): string {
-  if (answer.visible) return "visible";
+function describe(answer: ServerAnswer): string {
+  if (answer.state === "shows") return "visible";
   return answer.values.length === 0 ? answer.outcome : `other values (${answer.values.join(", ")})`;
 }
 

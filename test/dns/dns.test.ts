@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, test } from "vitest";
 import { type DnsSettings, openDns } from "../../src/dns/dns.ts";
 import {
+  type Mischief,
   startDnsServer,
   startDnsServers,
   testZone,
@@ -67,47 +68,50 @@ async function world(
 }
 
 describe("looking for a TXT value", () => {
-  test("asks every address of every name server, and is satisfied only when all show it", async () => {
+  test("sees a value everywhere only when every name server shows it", async () => {
     const { zones, dns } = await world();
     zones.first.records.push(txt(challenge, "foreign"), txt(challenge, value));
     const lagging = await dns().lookForTxt(challenge, value, signal);
-    expect(lagging.visible).toBe(false);
+    expect(lagging.verdict).toBe("missing");
     expect(lagging.answers).toEqual([
       expect.objectContaining({
         server: expect.stringMatching(/^ns1\.example\.test \(127\.0\.0\.2:\d+\)$/),
-        visible: true,
+        state: "shows",
         values: ["foreign", value],
       }),
-      expect.objectContaining({ visible: false, outcome: "NXDOMAIN", final: false }),
+      expect.objectContaining({ state: "missing", outcome: "NXDOMAIN" }),
     ]);
     zones.second.records.push(txt(challenge, value));
-    expect((await dns().lookForTxt(challenge, value, signal)).visible).toBe(true);
+    expect((await dns().lookForTxt(challenge, value, signal)).verdict).toBe("everywhere");
   });
 
-  test("never lets a resolver hear of the name before the authoritative servers agree", async () => {
+  test("asks the resolvers for the record only after every authoritative server shows it", async () => {
     const { zones, dns, resolver } = await world();
     const look = dns({ recursive: true });
     await look.follow(challenge, signal);
-    expect((await look.lookForTxt(challenge, value, signal)).visible).toBe(false);
+    expect((await look.lookForTxt(challenge, value, signal)).verdict).toBe("missing");
     expect(resolver.asked.map(({ name }) => name)).not.toContain(challenge);
     for (const zone of [zones.first, zones.second]) zone.records.push(txt(challenge, value));
     const slow = await look.lookForTxt(challenge, value, signal);
-    expect(slow.visible).toBe(false);
-    expect(slow.answers.map(({ role, visible }) => [role, visible])).toEqual([
-      ["authoritative", true],
-      ["authoritative", true],
-      ["recursive", false],
+    expect(slow.verdict).toBe("missing");
+    expect(slow.answers.map(({ role, state }) => [role, state])).toEqual([
+      ["authoritative", "shows"],
+      ["authoritative", "shows"],
+      ["recursive", "missing"],
     ]);
     zones.resolver.records.push(txt(challenge, value));
-    expect((await look.lookForTxt(challenge, value, signal)).visible).toBe(true);
+    expect((await look.lookForTxt(challenge, value, signal)).verdict).toBe("everywhere");
     expect(resolver.asked.filter(({ name }) => name === challenge)).toHaveLength(2);
   });
 
-  test("asks resolvers alone for split horizon", async () => {
+  test("asks only the resolvers for split-horizon DNS", async () => {
     const { zones, dns, first } = await world();
     zones.resolver.records.push(txt(challenge, value));
     const look = await dns({ authoritative: false }).lookForTxt(challenge, value, signal);
-    expect(look).toMatchObject({ visible: true, answers: [{ role: "recursive", visible: true }] });
+    expect(look).toMatchObject({
+      verdict: "everywhere",
+      answers: [{ role: "recursive", state: "shows" }],
+    });
     expect(first.asked).toEqual([]);
   });
 
@@ -117,78 +121,94 @@ describe("looking for a TXT value", () => {
       records: [...many, txt(challenge, value.slice(0, 20), value.slice(20))],
     });
     const look = await dns().lookForTxt(challenge, value, signal);
-    expect(look.visible).toBe(true);
+    expect(look.verdict).toBe("everywhere");
     expect(look.answers[0]?.values, "a sample, for people").toHaveLength(20);
     const ways = first.asked.filter(({ type }) => type === "TXT").map(({ via }) => via);
     expect(ways).toEqual(["udp", "tcp"]);
   });
 
-  test("names a dead server, and takes a refusal for final", async () => {
+  test("reports a dead server and one that refuses", async () => {
     const { dns } = await world({
       records: [txt(challenge, value)],
       first: { mischief: () => ({ kind: "silence" }) },
       second: { mischief: () => ({ kind: "rcode", rcode: 5 }) },
     });
     const look = await dns().lookForTxt(challenge, value, signal);
-    expect(look.visible).toBe(false);
+    expect(look.verdict).toBe("unanswered");
     expect(look.answers).toMatchObject([
-      { server: expect.stringContaining("127.0.0.2"), outcome: "timeout", final: false },
-      { server: expect.stringContaining("127.0.0.3"), outcome: "REFUSED", final: true },
+      { server: expect.stringContaining("127.0.0.2"), outcome: "timeout", state: "silent" },
+      { server: expect.stringContaining("127.0.0.3"), outcome: "REFUSED", state: "fails" },
     ]);
   });
 
-  test("does not believe a server that does not speak for the zone", async () => {
+  test("ignores the answer of a server that is not authoritative for the zone", async () => {
     const { dns } = await world({ records: [txt(challenge, value)], second: { recursive: true } });
     const look = await dns().lookForTxt(challenge, value, signal);
-    expect(look.visible).toBe(false);
+    expect(look.verdict).toBe("enough");
     expect(look.answers[1]).toMatchObject({
-      outcome: "does not speak for the zone example.test",
-      final: true,
+      outcome: "not authoritative for the zone example.test",
+      state: "fails",
     });
   });
 
-  test("goes on where a CNAME points, and waits for the target's servers", async () => {
+  test("follows a CNAME to the servers of its target", async () => {
     const { zones, dns } = await world({ records: [cname(challenge, "shop.example.test")] });
     zones.first.records.push(txt("shop.example.test", value));
-    expect((await dns().lookForTxt(challenge, value, signal)).visible).toBe(false);
+    expect((await dns().lookForTxt(challenge, value, signal)).verdict).toBe("missing");
     zones.second.records.push(txt("shop.example.test", value));
     const look = await dns().lookForTxt(challenge, value, signal);
-    expect(look.visible).toBe(true);
+    expect(look.verdict).toBe("everywhere");
     expect(look.answers[0]?.outcome).toBe("CNAME to shop.example.test");
   });
 
-  test("does not run after CNAMEs in a circle", async () => {
+  test("stops at a loop of CNAMEs", async () => {
     const { dns } = await world({
       records: [cname(challenge, "b.example.test"), cname("b.example.test", challenge)],
     });
     const look = await dns().lookForTxt(challenge, value, signal);
-    expect(look.visible).toBe(false);
-    expect(look.answers.at(-1)).toMatchObject({ final: true });
+    expect(look.verdict).toBe("missing");
+    expect(look.answers.at(-1)?.outcome).toContain("loop");
   });
 
-  test("leaves out an IPv6 address that this machine has no route to, but not a silent one", async () => {
-    // 2001:db8::/32 is documentation space: no route at all, or a timeout where there is a default route.
-    const { dns } = await world({
-      records: [
-        txt(challenge, value),
-        { name: "ns1.example.test", type: "AAAA", data: "2001:db8::1" },
-      ],
-    });
+  // A link-local address without a scope is one to which no machine has a route.
+  const v6 = (name: string): TestRecord => ({ name, type: "AAAA", data: "fe80::1" });
+
+  test("ignores the IPv6 address of a name server to which this machine has no route", async () => {
+    const { dns } = await world({ records: [txt(challenge, value), v6("ns1.example.test")] });
     const look = await dns().lookForTxt(challenge, value, signal);
-    const v6 = look.answers.find(({ server }) => server.includes("[2001:db8::1]"));
-    expect(v6?.visible).toBe(false);
-    expect(look.visible).toBe(v6?.ignored === true);
-    expect(v6?.ignored === true).toBe(v6?.outcome === "no route from this machine");
+    expect(look.verdict).toBe("everywhere");
+    const answer = look.answers.find(({ server }) => server.includes("[fe80::1]"));
+    expect(answer).toMatchObject({ state: "unreachable", outcome: "no route from this machine" });
   });
 
-  test("reports a zone that cannot be found as an answer, so that waiting goes on", async () => {
+  test("shows nothing when this machine has no route to any name server", async () => {
+    const lost = testZone("lost.test", ["ns.lost.test"], [v6("ns.lost.test")]);
+    const { dns } = await world({ others: [lost] });
+    const look = await dns().lookForTxt("_acme-challenge.lost.test", value, signal);
+    expect(look.verdict).toBe("unanswered");
+    expect(look.answers.map(({ state }) => state)).toEqual(["unreachable"]);
+  });
+
+  test("asks the next resolver when this machine has no route to the first one", async () => {
+    const { resolver } = await world({ records: [host("www.example.test", "192.0.2.7")] });
+    const resolvers = ["fe80::1", resolver.server];
+    const dns = openDns(settings(resolver.port, { resolvers }));
+    expect(await dns.addresses("www.example.test", signal)).toEqual(["192.0.2.7"]);
+    const alone = openDns(settings(resolver.port, { resolvers: ["fe80::1"] }));
+    await expect(alone.addresses("www.example.test", signal)).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringContaining("[fe80::1]:53: no route from this machine"),
+    });
+  });
+
+  test("reports a zone that is not found as an answer, so that waiting continues", async () => {
     const { dns } = await world({ resolver: { mischief: () => ({ kind: "rcode", rcode: 2 }) } });
     const look = await dns().lookForTxt(challenge, value, signal);
-    expect(look.visible).toBe(false);
+    expect(look.verdict).toBe("unanswered");
     expect(look.answers[0]?.outcome).toContain("SERVFAIL");
   });
 
-  test("escapes what others wrote into the DNS", async () => {
+  test("escapes control characters in TXT records", async () => {
     const { dns } = await world({ records: [txt(challenge, "\u001b[31mred")] });
     const look = await dns().lookForTxt(challenge, value, signal);
     expect(look.answers[0]?.values).toEqual(["\\027[31mred"]);
@@ -196,7 +216,7 @@ describe("looking for a TXT value", () => {
 });
 
 describe("finding the zone", () => {
-  test("climbs to the apex and tells its name servers", async () => {
+  test("finds the apex and its name servers", async () => {
     const { dns } = await world();
     expect(await dns().findZone(challenge, signal)).toEqual({
       name: "example.test",
@@ -204,7 +224,7 @@ describe("finding the zone", () => {
     });
   });
 
-  test("finds a delegated child, though the resolver was not asked for it before", async () => {
+  test("finds a delegated child zone without asking the resolver for its name", async () => {
     const delegation: TestRecord = { name: challenge, type: "NS", data: "ns2.example.test" };
     const { dns, first } = await world({ records: [delegation] });
     expect(await dns().findZone(challenge, signal)).toEqual({
@@ -214,7 +234,7 @@ describe("finding the zone", () => {
     expect(first.asked).toMatchObject([{ name: challenge, type: "SOA", recurse: false }]);
   });
 
-  test("is not taken in by the SOA of a CNAME's target", async () => {
+  test("ignores the SOA of a CNAME's target", async () => {
     const { dns } = await world({
       records: [cname(challenge, "other.test")],
       others: [testZone("other.test", ["ns1.example.test"])],
@@ -225,28 +245,28 @@ describe("finding the zone", () => {
     }
   });
 
-  test("is found though resolvers choke on the name's CNAME", async () => {
+  test("finds the zone when resolvers fail on the name's CNAME", async () => {
     const { dns } = await world({ records: [cname("shop.example.test", "shop.example.test")] });
     expect((await dns().findZone("shop.example.test", signal)).name).toBe("example.test");
   });
 
-  test("says that no zone holds an unregistered name", async () => {
+  test("reports that no zone contains an unregistered name", async () => {
     const { dns } = await world();
     await expect(dns().findZone("www.exmaple.invalid", signal)).rejects.toMatchObject({
-      message: expect.stringContaining("No DNS zone holds www.exmaple.invalid"),
+      message: expect.stringContaining("No DNS zone contains www.exmaple.invalid"),
       hint: expect.stringContaining("spelling"),
       exitCode: 2,
     });
   });
 
-  test("says so when every resolver refuses", async () => {
+  test("reports that every resolver refuses", async () => {
     const { dns } = await world({ resolver: { mischief: () => ({ kind: "rcode", rcode: 5 }) } });
     await expect(dns().findZone(challenge, signal)).rejects.toMatchObject({
       hint: expect.stringContaining("--dns-resolvers"),
     });
   });
 
-  test("takes the next resolver when one is dead, and names all when none answers", async () => {
+  test("asks the next resolver when one is dead, and reports all when none answers", async () => {
     const { dns, resolver } = await world();
     const dead = await startDnsServer({ zones: [], mischief: () => ({ kind: "silence" }) });
     open.push(dead);
@@ -267,19 +287,15 @@ describe("finding the zone", () => {
 });
 
 describe("following CNAMEs", () => {
-  test("goes through one hop and through many, to a name that need not exist", async () => {
+  test("follows several CNAMEs to a name that need not exist", async () => {
     const { dns } = await world({
       records: [cname(challenge, "a.example.test"), cname("a.example.test", "b.example.test")],
     });
-    expect(await dns().follow(challenge, signal)).toEqual({
-      name: "b.example.test",
-    });
-    expect(await dns().follow("www.example.test", signal)).toEqual({
-      name: "www.example.test",
-    });
+    expect(await dns().follow(challenge, signal)).toEqual({ name: "b.example.test", warnings: [] });
+    expect((await dns().follow("www.example.test", signal)).name).toBe("www.example.test");
   });
 
-  test("refuses a circle and an endless chain, with the whole way in the text", async () => {
+  test("refuses a loop and a chain that is too long, and shows the names", async () => {
     const chain = Array.from({ length: 30 }, (_, n) =>
       cname(`c${n}.example.test`, `c${n + 1}.example.test`),
     );
@@ -293,10 +309,10 @@ describe("following CNAMEs", () => {
     await expect(dns().follow("x.example.test", signal)).rejects.toThrow(
       "x.example.test → y.example.test → x.example.test",
     );
-    await expect(dns().follow("c0.example.test", signal)).rejects.toThrow("More than 16 CNAMEs");
+    await expect(dns().follow("c0.example.test", signal)).rejects.toThrow("more than 16 CNAMEs");
   });
 
-  test("falls back to the resolvers when no name server can be reached", async () => {
+  test("asks the resolvers when no name server can be reached", async () => {
     const { dns } = await world({
       records: [cname(challenge, "a.example.test")],
       first: { mischief: () => ({ kind: "silence" }) },
@@ -305,14 +321,157 @@ describe("following CNAMEs", () => {
     expect((await dns({ queryTimeout: 50 }).follow(challenge, signal)).name).toBe("a.example.test");
   });
 
-  test("ignores a target that is no name", async () => {
+  test("ignores a target that is not a valid name", async () => {
     const { dns } = await world({ records: [cname(challenge, "evil name\u0007.example.test")] });
     expect((await dns().follow(challenge, signal)).name).toBe(challenge);
   });
 });
 
+describe("a wildcard CNAME", () => {
+  const wildcard = { name: "*.example.test", type: "CNAME", data: "lb.other.test" } as const;
+
+  test("is not followed: the record is written at the name itself, with a warning", async () => {
+    const { dns } = await world({ records: [wildcard] });
+    for (const authoritative of [true, false]) {
+      const followed = await dns({ authoritative }).follow("_acme-challenge.example.test", signal);
+      expect(followed.name).toBe("_acme-challenge.example.test");
+      expect(followed.warnings.join()).toMatch(/only through a wildcard \(\*\.example\.test\)/);
+    }
+  });
+
+  test("does not count as the record on a server that does not have it yet", async () => {
+    const { dns, zones } = await world({ records: [wildcard] });
+    const name = "_acme-challenge.example.test";
+    zones.first.records.push(txt(name, value));
+    const look = await dns().lookForTxt(name, value, signal);
+    expect(look.answers.map(({ state }) => state)).toEqual(["shows", "missing"]);
+    zones.second.records.push(txt(name, value));
+    expect((await dns().lookForTxt(name, value, signal)).verdict).toBe("everywhere");
+  });
+
+  test("beside an explicit CNAME does not stop that one from being followed", async () => {
+    const explicit = cname("_acme-challenge.example.test", "acme.other.test");
+    const others = [testZone("other.test", ["ns1.example.test"])];
+    const { dns } = await world({ records: [wildcard, explicit], others });
+    const { name } = await dns().follow("_acme-challenge.example.test", signal);
+    expect(name).toBe("acme.other.test");
+  });
+});
+
+describe("a load balancer that serves a delegated zone", () => {
+  const name = "_acme-challenge.www.gtm.example.test";
+  /** Its answer to SOA, NS and CNAME queries; what it does with A and TXT is right. */
+  const failures: [string, Mischief][] = [
+    ["REFUSED", { kind: "rcode", rcode: 5 }],
+    ["NOTIMP", { kind: "rcode", rcode: 4 }],
+    ["NXDOMAIN", { kind: "rcode", rcode: 3 }],
+    ["nothing", { kind: "silence" }],
+  ];
+
+  async function delegated(mischief: Mischief) {
+    const delegation: TestRecord = {
+      name: "gtm.example.test",
+      type: "NS",
+      data: "lb.example.test",
+    };
+    const records = [delegation, host("lb.example.test", "127.0.0.4")];
+    const served = testZone("gtm.example.test", ["lb.example.test"], [txt(name, value)]);
+    // The resolver fails where the load balancer does.
+    const strange = ({ name, type }: { name: string; type: string }) =>
+      ["SOA", "NS", "CNAME"].includes(type) && name.endsWith("gtm.example.test");
+    const here = await world({
+      records,
+      others: [served],
+      resolver: { mischief: (asked) => (strange(asked) ? { kind: "rcode", rcode: 2 } : undefined) },
+    });
+    const balancer = await startDnsServer({
+      address: "127.0.0.4",
+      port: here.resolver.port,
+      zones: [served],
+      mischief: (asked) => (strange(asked) ? mischief : undefined),
+    });
+    open.push(balancer);
+    return here.dns({ queryTimeout: 100 });
+  }
+
+  test.each(failures)(
+    "and answers SOA, NS and CNAME with %s is no obstacle",
+    async (_, mischief) => {
+      const dns = await delegated(mischief);
+      expect((await dns.follow(name, signal)).name).toBe(name);
+      expect(await dns.findZone(name, signal)).toEqual({
+        name: "gtm.example.test",
+        nameservers: ["lb.example.test"],
+      });
+      expect((await dns.lookForTxt(name, value, signal)).verdict).toBe("everywhere");
+    },
+  );
+});
+
+describe("servers that fail on SOA and NS queries", () => {
+  test("are passed by: the resolvers are asked instead, with a warning", async () => {
+    const { dns } = await world({
+      records: [txt(challenge, value)],
+      resolver: {
+        mischief: ({ type }) =>
+          ["SOA", "NS"].includes(type) ? { kind: "rcode", rcode: 2 } : undefined,
+      },
+    });
+    const { name, warnings } = await dns().follow(challenge, signal);
+    expect(name).toBe(challenge);
+    expect(warnings.join()).toMatch(/zone of .* was not found, so the resolvers are asked/);
+    const look = await dns().lookForTxt(challenge, value, signal);
+    expect(look.verdict).toBe("unanswered");
+    const after = await dns().lookForTxt(challenge, value, signal, { fallBack: true });
+    expect(after.verdict).toBe("enough");
+  });
+
+  test("get a hint with the options that do without them when CNAME queries fail too", async () => {
+    const { dns } = await world({
+      resolver: { mischief: () => ({ kind: "rcode", rcode: 2 }) },
+      first: { mischief: () => ({ kind: "rcode", rcode: 5 }) },
+      second: { mischief: () => ({ kind: "rcode", rcode: 5 }) },
+    });
+    await expect(dns().follow(challenge, signal)).rejects.toMatchObject({
+      hint: expect.stringContaining("--dns-cname none"),
+    });
+    await expect(dns().findZone(challenge, signal)).rejects.toMatchObject({
+      hint: expect.stringMatching(/--dns-cname none .*--no-dns-authoritative/),
+    });
+  });
+});
+
+describe("a resolver that remembers", () => {
+  const target = "8e57.auth.example.test";
+
+  test.each([true, false])(
+    "is not asked for a record before it is written (authoritative: %s)",
+    async (authoritative) => {
+      const { dns, resolver } = await world({ records: [cname(challenge, target)] });
+      const asking = dns({ authoritative });
+      expect((await asking.follow(challenge, signal)).name).toBe(target);
+      expect((await asking.findZone(target, signal)).name).toBe("example.test");
+      expect((await asking.findZone(challenge, signal)).name).toBe("example.test");
+      const names = resolver.asked.map(({ name }) => name);
+      expect(names).not.toContain(challenge);
+      expect(names).not.toContain(target);
+    },
+  );
+
+  test("is reported with the time for which it repeats its answer", async () => {
+    const { dns, zones } = await world();
+    const split = dns({ authoritative: false });
+    const none = await split.lookForTxt(challenge, value, signal);
+    // The SOA of the test zones has a TTL and a minimum of 1 s.
+    expect(none.answers).toMatchObject([{ state: "missing", remembers: 1000 }]);
+    zones.resolver.records.push({ ...txt(challenge, "old"), ttl: 40 });
+    const old = await split.lookForTxt(challenge, value, signal);
+    expect(old.answers).toMatchObject([{ state: "missing", remembers: 40_000 }]);
+  });
+});
+
 describe("addresses", () => {
-  test("come for both families, through CNAMEs, and may be none", async () => {
+  test("are found for both families, through CNAMEs", async () => {
     const { dns } = await world({
       records: [
         cname("www.example.test", "web.example.test"),
@@ -326,7 +485,7 @@ describe("addresses", () => {
 });
 
 describe("hostile and broken servers", () => {
-  test("an answer to another question, or with another id, is not taken", async () => {
+  test("an answer to another question, or with another id, is ignored", async () => {
     const { dns } = await world({
       records: [txt(challenge, value)],
       first: {
@@ -355,7 +514,7 @@ describe("hostile and broken servers", () => {
     expect(look.answers.map(({ outcome }) => outcome)).toEqual(["timeout", "timeout"]);
   });
 
-  test("random bytes, cut messages and pointer loops end as an outcome, never as a crash", async () => {
+  test("random bytes, cut messages and pointer loops are reported as an outcome", async () => {
     let round = 0;
     const noisy = await startDnsServer({
       zones: [],
@@ -366,18 +525,18 @@ describe("hostile and broken servers", () => {
     const looks = await Promise.all(
       Array.from({ length: 150 }, (_, n) => dns.lookForTxt(`n${n}.example.test`, value, signal)),
     );
-    expect(looks.every(({ visible }) => !visible)).toBe(true);
+    expect(looks.every(({ verdict }) => verdict !== "everywhere")).toBe(true);
     expect(round).toBeGreaterThanOrEqual(150);
   });
 
-  test("a server from before EDNS is asked again without it", async () => {
+  test("a server without EDNS is asked again without it", async () => {
     const { dns, first } = await world({
       records: [txt(challenge, value)],
       first: {
         mischief: () => (first.asked.length % 2 === 1 ? { kind: "rcode", rcode: 1 } : undefined),
       },
     });
-    expect((await dns().lookForTxt(challenge, value, signal)).visible).toBe(true);
+    expect((await dns().lookForTxt(challenge, value, signal)).verdict).toBe("everywhere");
   });
 
   test("an aborted signal ends a question at once", async () => {
@@ -391,7 +550,7 @@ describe("hostile and broken servers", () => {
     await expect(dns.findZone(challenge, controller.signal)).rejects.toThrow("Ctrl-C");
   });
 
-  test("a name or resolver that cannot be asked is a Problem that quotes it", async () => {
+  test("an invalid name or resolver is a Problem that quotes it", async () => {
     await expect(openDns(settings(53)).findZone("a b.example.test", signal)).rejects.toMatchObject({
       message: expect.stringContaining('"a b.example.test"'),
       exitCode: 2,

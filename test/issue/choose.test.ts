@@ -24,7 +24,7 @@ async function choosing(
   const dns = unexpected<Dns>("dns", {
     follow: async (name) => {
       asked.push(name);
-      return { name: name.endsWith("alias.example.com") ? "acme.example.net" : name };
+      return { name: name.endsWith("alias.example.com") ? "acme.example.net" : name, warnings: [] };
     },
   });
   const tools = await toolsOf({ solvers: setOf(...solvers), dns: () => dns });
@@ -170,7 +170,7 @@ describe("what solvers are to answer for", () => {
           unexpected<Dns>("dns", {
             follow: async (name) => {
               asked.push(authoritativePort);
-              return { name };
+              return { name, warnings: [] };
             },
           });
         known.set(authoritativePort, dns);

@@ -197,7 +197,7 @@ describe("solving challenges", () => {
     const story: string[] = [];
     const dns = unexpected<Dns>("dns", {
       lookForTxt: async (_, value) =>
-        lookOf({ visible: value !== lost.challenge, final: value === lost.challenge }),
+        lookOf(value === lost.challenge ? { state: "fails", outcome: "REFUSED" } : {}),
     });
     const { solve } = await scene(story, { dns: () => dns });
     const pending = pendingFor("example.com", recording("cf", story), recording("r53", story));

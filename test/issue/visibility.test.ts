@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { DnsSetting } from "../../src/certificate.ts";
-import type { Dns, Look } from "../../src/dns/dns.ts";
+import type { Dns, Look, ServerAnswer } from "../../src/dns/dns.ts";
 import { waitUntilVisible } from "../../src/issue/visibility.ts";
 import { challengeFor } from "../../src/testing.ts";
 import { Problem } from "../../src/problem.ts";
@@ -16,20 +16,33 @@ import {
 } from "./world.ts";
 
 const challenge = challengeFor("dns-01", "example.com", { recordName: "acme.example.net" });
-const notYet = lookOf({ visible: false, outcome: "NXDOMAIN" });
+const notYet = lookOf({ state: "missing", outcome: "NXDOMAIN" });
 
 /** Waits for one TXT value; the looks come one after the other, the last one for ever. */
 async function wait(
   looks: readonly Look[],
   setting: DnsSetting = {},
-  { solver = {}, own = {} }: { solver?: SolverParts; own?: DnsSetting } = {},
+  {
+    solver = {},
+    own = {},
+    looks: lookWith,
+    jump = 0,
+  }: {
+    solver?: SolverParts;
+    own?: DnsSetting;
+    looks?: (fallBack: boolean) => Look;
+    /** How far the wall clock is set ahead at each look. */
+    jump?: number;
+  } = {},
 ) {
   const asked: { name: string; setting: DnsSetting }[] = [];
   const tools = await toolsOf({
     dns: (setting) =>
       unexpected<Dns>("dns", {
-        lookForTxt: async (name) => {
-          const look = looks[Math.min(asked.length, looks.length - 1)];
+        lookForTxt: async (name, _value, _signal, options) => {
+          const given = looks[Math.min(asked.length, looks.length - 1)];
+          const look = lookWith?.(options?.fallBack === true) ?? given;
+          tools.clock.set(new Date(tools.clock.now().getTime() + jump));
           asked.push({ name, setting });
           if (look === undefined) throw new Error("no look was expected");
           return look;
@@ -39,7 +52,7 @@ async function wait(
   const open = solverOf("cf", solver);
   const dns = { ...setting, ...own };
   const pending = pendingBy({ ...open, setting: { ...open.setting, dns } }, challenge);
-  const begun = tools.clock.now().getTime();
+  const begun = tools.clock.monotonic();
   const { failures } = await waitUntilVisible(
     [{ challenge: pending, receipt: "receipt" }],
     requestFor(["example.com"]),
@@ -47,7 +60,7 @@ async function wait(
   );
   const failure = failures.get(pending);
   if (failure !== undefined && !Problem.is(failure)) throw failure;
-  return { tools, asked, failure, took: tools.clock.now().getTime() - begun };
+  return { tools, asked, failure, took: tools.clock.monotonic() - begun };
 }
 
 describe("waiting for a TXT value", () => {
@@ -65,29 +78,29 @@ describe("waiting for a TXT value", () => {
     ]);
   });
 
-  test("ends at once at an answer that waiting will not mend", async () => {
-    const lame = lookOf({ visible: false, final: true, outcome: "REFUSED" });
+  test("fails at once when every server refuses, after a look at the resolvers", async () => {
+    const lame = lookOf({ state: "fails", outcome: "REFUSED" });
     const { failure, took, asked } = await wait([lame]);
-    expect({ took, looks: asked.length }).toEqual({ took: 0, looks: 1 });
+    expect({ took, looks: asked.length }).toEqual({ took: 0, looks: 2 });
     expect(failure?.message).toBe(
       `The TXT value ${challenge.recordValue} that solver cf wrote at acme.example.net is not visible everywhere: ns1.example.com (192.0.2.53:53) says REFUSED.`,
     );
     expect(failure?.hint).toContain("delegated");
   });
 
-  test("gives up in time, and tells every server that was missing it and what it said", async () => {
+  test("gives up in time, and reports every server without the value and its answer", async () => {
     const answers = [
       ...lookOf({ server: "ns1 (192.0.2.1:53)" }).answers,
-      ...lookOf({ server: "ns2 (192.0.2.2:53)", visible: false, outcome: "timeout" }).answers,
-      ...lookOf({ server: "ns3 (192.0.2.3:53)", visible: false, values: ["old", "older"] }).answers,
+      ...lookOf({ server: "ns2 (192.0.2.2:53)", state: "silent", outcome: "timeout" }).answers,
+      ...lookOf({ server: "ns3 (192.0.2.3:53)", state: "missing", values: ["old", "older"] })
+        .answers,
       ...lookOf({
         server: "ns4 ([2001:db8::4]:53)",
-        visible: false,
-        outcome: "unreachable",
-        ignored: true,
+        state: "unreachable",
+        outcome: "no route from this machine",
       }).answers,
     ];
-    const { failure, took, asked } = await wait([{ visible: false, answers }], {
+    const { failure, took, asked } = await wait([{ verdict: "missing", answers }], {
       timeout: 60_000,
       interval: 10_000,
     });
@@ -99,14 +112,68 @@ describe("waiting for a TXT value", () => {
     expect({ took, looks: asked.length }).toEqual({ took: 60_000, looks: 7 });
   });
 
-  test("a server that does not answer is to be mended, not waited for", async () => {
-    const dead = lookOf({ server: "ns2 (192.0.2.2:53)", visible: false, outcome: "timeout" });
+  test("servers that do not respond are named with a hint to fix them", async () => {
+    const dead = lookOf({ server: "ns2 (192.0.2.2:53)", state: "silent", outcome: "timeout" });
     const { failure } = await wait([dead], { timeout: 0 });
-    expect(failure?.hint).toContain("mend them");
+    expect(failure?.hint).toContain("Fix the name servers that do not respond");
+  });
+
+  const some = (state: ServerAnswer["state"], outcome: string): Look => ({
+    verdict: "enough",
+    answers: [
+      ...lookOf({ server: "ns1" }).answers,
+      ...lookOf({ server: "ns2", state, outcome }).answers,
+    ],
+  });
+
+  test.each([
+    ["silent", "timeout", 30_000],
+    ["fails", "SERVFAIL", 30_000],
+    ["fails", "REFUSED", 0],
+    ["fails", "not authoritative for the zone example.com", 0],
+  ] as const)(
+    "asks the CA when one server of several is %s (%s), after %i ms and with a warning",
+    async (state, outcome, patience) => {
+      const { failure, took, tools } = await wait([some(state, outcome)]);
+      expect([failure, took]).toEqual([undefined, patience]);
+      expect(heard(tools, "warn")).toEqual([
+        `acme.example.net ns2 says ${outcome}; ns1 shows it; asking the CA anyway`,
+      ]);
+    },
+  );
+
+  test("does not ask the CA while a server answers without the value, whatever the others do", async () => {
+    const { failure } = await wait([notYet], { timeout: 60_000 });
+    expect(failure?.exitCode).toBe(7);
+  });
+
+  test("asks the resolvers once no authoritative server has answered for 30 s", async () => {
+    const silent = lookOf({ state: "silent", outcome: "timeout" });
+    const asked: boolean[] = [];
+    const looks = (fallBack: boolean): Look => {
+      asked.push(fallBack);
+      return fallBack ? some("silent", "timeout") : silent;
+    };
+    const { failure, took } = await wait([], {}, { looks });
+    expect([failure, took, asked.at(-1)]).toEqual([undefined, 30_000, true]);
+    expect(asked.slice(0, -1)).not.toContain(true);
+  });
+
+  test("waits until the resolver forgets that there was no record, also beyond the usual time", async () => {
+    const old = lookOf({ role: "recursive", state: "missing", remembers: 300_000 });
+    const { failure, took, asked } = await wait([old, lookOf({ role: "recursive" })]);
+    expect([failure, took, asked.length]).toEqual([undefined, 300_000, 2]);
+    const limited = await wait([old], { timeout: 60_000 });
+    expect(limited.failure?.hint).toMatch(/^Run the command again in 300 s/);
+  });
+
+  test("is not misled by a clock that is set while it waits", async () => {
+    const { failure, took } = await wait([notYet, lookOf()], {}, { jump: 3_600_000 });
+    expect([failure, took]).toEqual([undefined, 2_000]);
   });
 
   test("says so where no server could be asked", async () => {
-    const { failure } = await wait([{ visible: false, answers: [] }], { timeout: 0 });
+    const { failure } = await wait([{ verdict: "unanswered", answers: [] }], { timeout: 0 });
     expect(failure?.message).toContain("no server could be asked");
   });
 

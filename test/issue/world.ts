@@ -173,17 +173,19 @@ export const order: PendingOrder = {
 
 /** A look at one server. */
 export function lookOf(answer: Partial<ServerAnswer> = {}): Look {
-  const { visible = true } = answer;
   const one: ServerAnswer = {
     server: "ns1.example.com (192.0.2.53:53)",
     role: "authoritative",
-    visible,
+    state: "shows",
     values: [],
     outcome: "NOERROR",
-    final: false,
     ...answer,
   };
-  return { visible, answers: [one] };
+  const verdicts = { shows: "everywhere", missing: "missing" } as const;
+  return {
+    verdict: one.state === "shows" || one.state === "missing" ? verdicts[one.state] : "unanswered",
+    answers: [one],
+  };
 }
 
 export interface World {

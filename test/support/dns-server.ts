@@ -238,7 +238,7 @@ function lookUp(question: Question, settings: DnsServerSettings): Said {
       answers.push(soaOf(zone));
       return { rcode: 0, authoritative: !recursive, answers, authorities: [] };
     }
-    const here = zone.records.filter((record) => record.name === name);
+    const here = recordsAt(zone, name);
     const cname = here.find((record) => record.type === "CNAME");
     if (cname !== undefined && question.type !== "CNAME") {
       // Authoritative servers stop quietly where a chain closes; resolvers fail.
@@ -251,12 +251,25 @@ function lookUp(question: Question, settings: DnsServerSettings): Said {
     const found = here.filter((record) => record.type === question.type);
     answers.push(...found.map(answerOf));
     const exists =
+      here.length > 0 ||
       name === zone.name ||
       zone.records.some((r) => r.name === name || r.name.endsWith(`.${name}`));
     const authorities = found.length === 0 ? [soaOf(zone)] : [];
     return { rcode: exists ? 0 : 3, authoritative: !recursive, answers, authorities };
   }
   return { rcode: 2, authoritative: false, answers, authorities: [] };
+}
+
+/** The records of the name, or those of the nearest wildcard if the name does not exist (RFC 4592). */
+function recordsAt(zone: TestZone, name: string): TestRecord[] {
+  const exists = (at: string) =>
+    zone.records.some((record) => record.name === at || record.name.endsWith(`.${at}`));
+  let closest = name;
+  while (closest !== zone.name && !exists(closest))
+    closest = closest.slice(closest.indexOf(".") + 1);
+  const owner = closest === name ? name : `*.${closest}`;
+  const found = zone.records.filter((record) => record.name === owner);
+  return found.map((record) => ({ ...record, name }));
 }
 
 function deepest(zones: readonly TestZone[], name: string): TestZone | undefined {
