@@ -1,22 +1,22 @@
-/** Cloud DNS's API v1, as much of it as a solver needs. */
+/** Cloud DNS's API v1, as much of it as the solver needs. */
 import { Problem } from "acmectl/plugin";
+import type { Log } from "acmectl/plugin";
 import {
+  everyPage,
   fieldOf,
   keepToken,
   listOf,
   needText,
   once,
+  plainName,
   requestJson,
   textOf,
 } from "acmectl/plugin/http";
-import type { Log } from "acmectl/plugin";
-import type { Credentials } from "./identity.ts";
-import { google } from "./vendor.ts";
+import type { ListedZone } from "acmectl/plugin/http";
+import { google } from "./errors.ts";
+import type { Credentials } from "./tokens.ts";
 
-export interface ManagedZone {
-  readonly name: string;
-  /** In lower case, without the trailing dot. */
-  readonly dnsName: string;
+export interface ManagedZone extends ListedZone {
   readonly isPublic: boolean;
   readonly nameServers: readonly string[];
 }
@@ -30,7 +30,7 @@ export interface RecordSet {
   readonly rrdatas: readonly string[];
 }
 
-/** A set that is there. */
+/** A set as it is read. */
 export interface HeldSet extends RecordSet {
   /** True when it answers by a routing policy rather than with `rrdatas`. */
   readonly routed: boolean;
@@ -41,26 +41,21 @@ export interface Change {
   readonly additions: readonly RecordSet[];
 }
 
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Of the next page, if there is one. */
-  readonly token: string | undefined;
-}
-
 /** Every call is repeated when it was throttled or lost, and rejects with a `Refusal` or a Problem. */
 export interface Api {
   project(signal: AbortSignal): Promise<string>;
-  /** Zones of every name when `dnsName` is absent. */
-  zones(
-    query: { dnsName?: string; token?: string },
+  /** The first page of all zones. */
+  firstZones(
     signal: AbortSignal,
-  ): Promise<Page<ManagedZone>>;
-  /** TXT sets of every name when `name` is absent. */
+  ): Promise<{ readonly zones: readonly ManagedZone[]; readonly all: boolean }>;
+  /** All zones, or those of one name. */
+  zones(name: string | undefined, signal: AbortSignal): Promise<readonly ManagedZone[]>;
+  /** The TXT set at a name; without one, the first page of the zone's. */
   recordSets(
     zone: string,
-    query: { name?: string; token?: string },
+    name: string | undefined,
     signal: AbortSignal,
-  ): Promise<Page<HeldSet>>;
+  ): Promise<{ readonly sets: readonly HeldSet[]; readonly all: boolean }>;
   /** The change's id. */
   change(zone: string, change: Change, signal: AbortSignal): Promise<string>;
   isDone(zone: string, changeId: string, signal: AbortSignal): Promise<boolean>;
@@ -80,41 +75,40 @@ export function connect(credentials: Credentials, settings: ClientSettings): Api
   const project = once((signal) => projectOf(credentials, settings, signal));
   const token = keepToken((signal) => credentials.token(scope, signal));
   const base = `${settings.apiUrl.replace(/\/+$/, "")}/dns/v1/projects`;
-  const call = async (path: string, signal: AbortSignal, body?: object) => {
+  const send = async (path: string, signal: AbortSignal, json?: object) => {
     const url = `${base}/${encodeURIComponent(await project(signal))}${path}`;
-    const authorization = `Bearer ${await token(signal)}`;
-    const settings = { vendor: google, log, signal };
-    if (body === undefined) return requestJson({ url, headers: { authorization } }, settings);
-    const headers = { authorization, "content-type": "application/json" };
-    return requestJson({ url, method: "POST", headers, body: JSON.stringify(body) }, settings);
+    const headers = { authorization: `Bearer ${await token(signal)}` };
+    const method = json === undefined ? "GET" : "POST";
+    return requestJson({ url, method, headers, json }, { vendor: google, log, signal });
+  };
+  const page = async (path: string, member: string, filter: Filter, signal: AbortSignal) => {
+    const answer = await send(path + query(filter), signal);
+    needText(answer, "kind");
+    return { items: listOf(answer, member), next: textOf(answer, "nextPageToken") };
   };
   return {
     project,
-    async zones({ dnsName, token }, signal) {
-      const filter = {
-        dnsName: dnsName === undefined ? undefined : `${dnsName}.`,
-        pageToken: token,
-      };
-      return pageOf(await call(`/managedZones${query(filter)}`, signal), "managedZones", zoneIn);
+    async firstZones(signal) {
+      const { items, next } = await page("/managedZones", "managedZones", {}, signal);
+      return { zones: items.map(zoneIn), all: next === undefined };
     },
-    async recordSets(zone, { name, token }, signal) {
-      const filter =
-        name === undefined
-          ? { pageToken: token }
-          : { name: `${name}.`, type: "TXT", pageToken: token };
-      const { items, token: next } = pageOf(
-        await call(`${at(zone)}/rrsets${query(filter)}`, signal),
-        "rrsets",
-        setIn,
+    async zones(name, signal) {
+      const dnsName = name === undefined ? undefined : `${name}.`;
+      const items = await everyPage((pageToken: string | undefined) =>
+        page("/managedZones", "managedZones", { dnsName, pageToken }, signal),
       );
-      return { items: items.filter((set) => set !== undefined), token: next };
+      return items.map(zoneIn);
     },
-    async change(zone, change, signal) {
-      return needText(await call(`${at(zone)}/changes`, signal, change), "id");
+    async recordSets(zone, name, signal) {
+      const filter = name === undefined ? {} : { name: `${name}.`, type: "TXT" };
+      const { items, next } = await page(`${at(zone)}/rrsets`, "rrsets", filter, signal);
+      return { sets: items.flatMap((item) => setIn(item) ?? []), all: next === undefined };
     },
+    change: async (zone, change, signal) =>
+      needText(await send(`${at(zone)}/changes`, signal, change), "id"),
     async isDone(zone, changeId, signal) {
       const path = `${at(zone)}/changes/${encodeURIComponent(changeId)}`;
-      return needText(await call(path, signal), "status") !== "pending";
+      return needText(await send(path, signal), "status") !== "pending";
     },
   };
 }
@@ -128,7 +122,7 @@ async function projectOf(
   if (found !== undefined) return found;
   throw new Problem("config", {
     title: "No Google project",
-    detail: `Solver google: ${credentials.identity} does not say which project it belongs to`,
+    detail: `Solver google: ${credentials.identity} does not name the project it belongs to`,
     hint: "Set project (GCE_PROJECT, GOOGLE_CLOUD_PROJECT) to the id of the project that has the zone; `gcloud config get project` shows yours.",
   });
 }
@@ -137,22 +131,19 @@ function at(zone: string): string {
   return `/managedZones/${encodeURIComponent(zone)}`;
 }
 
-function query(given: Readonly<Record<string, string | undefined>>): string {
-  const set = Object.entries(given).flatMap(([name, value]): [string, string][] =>
+type Filter = Readonly<Record<string, string | undefined>>;
+
+function query(filter: Filter): string {
+  const set = Object.entries(filter).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, value]],
   );
   return set.length === 0 ? "" : `?${new URLSearchParams(set).toString()}`;
 }
 
-function pageOf<T>(answer: unknown, list: string, read: (item: unknown) => T): Page<T> {
-  needText(answer, "kind");
-  return { items: listOf(answer, list).map(read), token: textOf(answer, "nextPageToken") };
-}
-
 function zoneIn(item: unknown): ManagedZone {
   return {
-    name: needText(item, "name"),
-    dnsName: needText(item, "dnsName").toLowerCase().replace(/\.$/, ""),
+    id: needText(item, "name"),
+    name: plainName(needText(item, "dnsName")),
     isPublic: textOf(item, "visibility") !== "private",
     nameServers: listOf(item, "nameServers").filter((server) => typeof server === "string"),
   };

@@ -1,15 +1,13 @@
-/** Whose credentials they are: given, in a file, left by gcloud, or the machine's. */
+/** Which credentials are used: those given, in a file, left by gcloud, or the machine's. */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Problem } from "acmectl/plugin";
-import { fieldOf, textOf } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
-import { unusable } from "./identity.ts";
-import type { Credentials } from "./identity.ts";
+import { fieldOf, listOf, systemReason, textOf } from "acmectl/plugin/http";
 import { externalAccount } from "./external.ts";
-import { machineAccount } from "./metadata.ts";
-import { impersonated, serviceAccount, userAccount } from "./token.ts";
+import { impersonated, machineAccount, serviceAccount, unusable, userAccount } from "./tokens.ts";
+import type { Credentials } from "./tokens.ts";
 
 export interface CredentialOptions {
   readonly credentials: unknown;
@@ -20,14 +18,14 @@ export interface CredentialOptions {
   readonly metadataHost: string;
 }
 
-/** Reads what there is to read; nobody is asked yet. Rejects with a Problem. */
+/** Reads files, but sends nothing yet. Rejects with a Problem. */
 export async function openCredentials(options: CredentialOptions, log: Log): Promise<Credentials> {
   const found = await findCredentials(options, log);
   const email = options.impersonateServiceAccount;
   if (email === undefined) return found;
   if (!/^[^\s/@]+@[^\s/@]+$/.test(email))
     throw new Problem("config", {
-      detail: `Solver google: impersonateServiceAccount is ${JSON.stringify(email)}, which is no address`,
+      detail: `Solver google: impersonateServiceAccount is ${JSON.stringify(email)}, which is not an address`,
       hint: "Give the whole address, as NAME@PROJECT.iam.gserviceaccount.com.",
     });
   const base = options.iamUrl.replace(/\/+$/, "");
@@ -44,15 +42,28 @@ async function findCredentials(options: CredentialOptions, log: Log): Promise<Cr
   }
   if (credentialsFile !== undefined) {
     const text = await readFile(credentialsFile, "utf8").catch((error: unknown) => {
-      throw unusable(credentialsFile, `cannot be read: ${codeOf(error)}`);
+      throw unusable(credentialsFile, `cannot be read: ${systemReason(error)}`);
     });
     return credentialsIn(parsed(text, credentialsFile), credentialsFile, log);
   }
-  const folder = options.gcloudConfig ?? join(homedir(), ".config", "gcloud");
-  const file = join(folder, "application_default_credentials.json");
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text !== undefined) return credentialsIn(parsed(text, file), file, log);
-  return machineAccount({ host: metadataHost, tried: file }, log);
+  const file = loginFile(options);
+  const text = await (file === undefined
+    ? undefined
+    : readFile(file, "utf8").catch(() => undefined));
+  if (file !== undefined && text !== undefined) return credentialsIn(parsed(text, file), file, log);
+  const tried = file ?? "home folder (HOME) or gcloud folder (CLOUDSDK_CONFIG) to search";
+  return machineAccount({ host: metadataHost, tried }, log);
+}
+
+/** What `gcloud auth application-default login` writes; nothing where there is no home folder. */
+function loginFile({ gcloudConfig }: CredentialOptions): string | undefined {
+  try {
+    const folder = gcloudConfig ?? join(homedir(), ".config", "gcloud");
+    return join(folder, "application_default_credentials.json");
+  } catch {
+    // Neither HOME nor an entry in the password file.
+    return undefined;
+  }
 }
 
 /** The credentials that a JSON document of Google's holds; `where` names it. */
@@ -89,18 +100,10 @@ function credentialsIn(json: unknown, where: string, log: Log): Credentials {
       `${where}: source_credentials`,
       log,
     );
-    const delegates = fieldOf(json, "delegates");
-    return impersonated(
-      source,
-      { url, email, delegates: Array.isArray(delegates) ? delegates : [] },
-      log,
-    );
+    return impersonated(source, { url, email, delegates: listOf(json, "delegates") }, log);
   }
   if (type === "external_account") return externalAccount(json, { where, projectId });
-  throw unusable(
-    where,
-    type === undefined ? "has no type" : `is of the type ${type}, which is not known`,
-  );
+  throw unusable(where, type === undefined ? "has no type" : `has the unknown type ${type}`);
 }
 
 function parsed(text: string, where: string): unknown {
@@ -109,8 +112,4 @@ function parsed(text: string, where: string): unknown {
   } catch {
     throw unusable(where, "is not JSON");
   }
-}
-
-function codeOf(error: unknown): string {
-  return textOf(error, "code") ?? String(error);
 }

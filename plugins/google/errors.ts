@@ -1,84 +1,98 @@
-/** Google's errors in words that say which zone, which name, as whom, and what to do. */
-import { explainRefusals } from "acmectl/plugin/http";
-import type { Explain, Meaning } from "acmectl/plugin/http";
+/** How Google refuses, and what to do about it. */
+import { explainRefusals, fieldOf, listOf, textOf } from "acmectl/plugin/http";
+import type { Explain, Meaning, Vendor } from "acmectl/plugin/http";
 
-/** Does what it is given, and tells a refusal as a Problem of that identity's. */
+/** The APIs have an object under `error`, OAuth has a word. */
+export const google: Vendor = {
+  name: "Google",
+  throttled: ["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"],
+  saidIn(body) {
+    const error = fieldOf(body, "error");
+    if (typeof error === "string")
+      return { words: textOf(body, "error_description") ?? error, reasons: [error] };
+    const entries = [...listOf(error, "errors"), ...listOf(error, "details")];
+    const reasons = entries.map((entry) => textOf(entry, "reason"));
+    return { words: textOf(error, "message"), reasons };
+  },
+};
+
+/** Explains failures of an identity. */
 export function explainer(identity: string): Explain {
-  return explainRefusals({ vendor: "Google", meanings, identity: () => `as ${identity}` });
+  return explainRefusals({ vendor: google.name, meanings, identity: () => `as ${identity}` });
 }
 
 const meanings: readonly Meaning[] = [
   {
     kind: "network",
     when: ({ status = 300 }) => status >= 300 && status < 400,
-    title: "No proper answer from Google",
-    hint: "Is there a way out to *.googleapis.com:443 (proxy, firewall, captive portal, DNS)? Addresses of your own (apiUrl, iamUrl, token_uri) must speak Google's APIs and must not redirect.",
+    title: "Not an answer of Google's API",
+    hint: "Check the connection to *.googleapis.com:443 (proxy, firewall, captive portal, DNS). Servers set by apiUrl, iamUrl or token_uri must offer Google's APIs and must not redirect.",
   },
   {
     kind: "config",
     when: (refusal) => refusal.says("invalid_grant"),
-    title: "Google does not take the credentials",
-    hint: "The key or the login was revoked, its service account deleted, or this machine's clock is off. Make a new key, or run `gcloud auth application-default login` again.",
+    title: "Google rejects the credentials",
+    hint: "Create a new key, run `gcloud auth application-default login` again, or correct this machine's clock. The key or login may have been revoked, or the service account deleted.",
   },
   {
     kind: "config",
     when: (refusal) =>
       refusal.status === 401 || refusal.says("invalid_client", "unauthorized_client"),
-    title: "Google does not take the credentials",
-    hint: "They were revoked, or the service account was deleted or disabled. Make a new key (gcloud iam service-accounts keys create) and set credentialsFile (GOOGLE_APPLICATION_CREDENTIALS).",
+    title: "Google rejects the credentials",
+    hint: "Create a new key (gcloud iam service-accounts keys create) and set credentialsFile (GOOGLE_APPLICATION_CREDENTIALS). This one was revoked, or its service account was deleted or disabled.",
   },
   {
     kind: "config",
     when: (refusal) => refusal.says("SERVICE_DISABLED", "accessNotConfigured"),
     title: "The API is switched off",
-    hint: "Enable it in the project: `gcloud services enable dns.googleapis.com`, for impersonation iamcredentials.googleapis.com too. It takes some minutes to count.",
+    hint: "Enable it in the project with `gcloud services enable dns.googleapis.com` (for impersonation also iamcredentials.googleapis.com), and wait some minutes.",
   },
   {
     kind: "solver",
     when: ({ throttled }) => throttled,
     title: "Google is rate limiting",
-    hint: "All users of the project share its quota of requests to Cloud DNS. Run again later, or raise the quota in the console under IAM & Admin, Quotas.",
+    hint: "Run again later, or raise the quota in the console under IAM & Admin, Quotas. All users of the project share its quota of requests to Cloud DNS.",
   },
   {
     kind: "config",
     when: (refusal) => refusal.says("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"),
-    title: "The access token has too narrow a scope",
-    hint: "The machine was made without the scope https://www.googleapis.com/auth/ndev.clouddns.readwrite: change its access scopes, or use other credentials.",
+    title: "The scope of the access token is too narrow",
+    hint: "Add https://www.googleapis.com/auth/ndev.clouddns.readwrite to the machine's access scopes, or use other credentials.",
   },
   {
     kind: "solver",
     when: (refusal) => refusal.says("quotaExceeded", "limitExceeded"),
     title: "A quota of Cloud DNS is used up",
-    hint: "Remove record sets that nobody needs, old _acme-challenge ones first, or raise the quota in the console under IAM & Admin, Quotas.",
+    hint: "Remove record sets that are not needed, old _acme-challenge ones first, or raise the quota in the console under IAM & Admin, Quotas.",
   },
   {
     kind: "config",
     when: ({ status }) => status === 403,
-    title: "Google denies the access",
-    hint: "Give it roles/dns.admin on the zone, or a role with dns.changes.create, dns.changes.get, dns.resourceRecordSets.list, .create, .update and .delete, and in the project dns.managedZones.list (not needed with zone, GCE_ZONE_ID). To impersonate, it needs roles/iam.serviceAccountTokenCreator on the account.",
+    title: "Google denies access",
+    hint: "Grant roles/dns.admin on the zone, or a role with dns.changes.create, dns.changes.get, dns.resourceRecordSets.list, .create, .update and .delete, and in the project dns.managedZones.list (not needed with zone, GCE_ZONE_ID). To impersonate, grant roles/iam.serviceAccountTokenCreator on the account.",
   },
   {
     kind: "solver",
     when: (refusal) => refusal.says("cnameResourceRecordSetConflict"),
-    title: "Another record stands in the way",
-    hint: "There is a CNAME at this name. Let acmectl follow it, or remove it.",
+    title: "Another record is in the way",
+    hint: "Let acmectl follow the CNAME at this name, or remove it.",
   },
   {
     kind: "solver",
     when: (refusal) => refusal.says("conditionNotMet", "alreadyExists"),
-    title: "Others change the records all the time",
-    hint: "Every try met records that had changed since they were read. Find out what else writes them, and run again.",
+    title: "Another program keeps changing the records",
+    hint: "Find out what else writes these records, and run again: at each attempt they had changed since they were read.",
   },
   {
     kind: "config",
     when: ({ status }) => status === 404,
     title: "Not found at Google",
-    hint: "The project (GCE_PROJECT) or the zone (GCE_ZONE_ID) is not there, or was deleted. `gcloud dns managed-zones list --project ID` shows what is.",
+    hint: "Check the project (GCE_PROJECT) and the zone (GCE_ZONE_ID) with `gcloud dns managed-zones list --project ID`.",
   },
   {
     kind: "solver",
     when: () => true,
     title: "Google failed",
-    hint: "If it does not pass, look at https://status.cloud.google.com and the project's audit log.",
+    hint: "If it does not pass, see https://status.cloud.google.com and the project's audit log.",
   },
 ];

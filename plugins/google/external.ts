@@ -6,17 +6,16 @@ import type {
   PluggableAuthClientOptions,
 } from "google-auth-library";
 import { Problem } from "acmectl/plugin";
-import { fieldOf, oneLine, textOf } from "acmectl/plugin/http";
-import { unusable } from "./identity.ts";
-import type { Credentials } from "./identity.ts";
-import { projectIn } from "./token.ts";
+import { fieldOf, messageOf, oneLine, textOf } from "acmectl/plugin/http";
+import { projectIn, unusable } from "./tokens.ts";
+import type { Credentials } from "./tokens.ts";
 
 interface Origin {
   readonly where: string;
   readonly projectId: string | undefined;
 }
 
-/** Credentials of somebody whom a pool at Google trusts: an AWS role, a CI system's token, a certificate, a program. */
+/** Credentials that a pool at Google trusts: an AWS role, a CI system's token, a certificate, a program. */
 export function externalAccount(json: unknown, { where, projectId }: Origin): Credentials {
   if (!isExternalAccount(json))
     throw unusable(where, "has no audience, token_url or credential_source");
@@ -37,18 +36,18 @@ export function externalAccount(json: unknown, { where, projectId }: Origin): Cr
       } catch (error) {
         signal.throwIfAborted();
         // The error itself holds the request, and with it the token that was to be exchanged.
-        const words = oneLine(error instanceof Error ? error.message : String(error));
+        const words = oneLine(messageOf(error));
         throw new Problem("config", {
-          title: "Workload identity does not work",
+          title: "Workload identity failed",
           detail: `Google: no access token for ${identity} (${where}): ${words}`,
-          hint: "Is the token of the outer identity there and fresh (credential_source), does the pool's provider trust its issuer and audience, and may the principal act as the service account (roles/iam.workloadIdentityUser)?",
+          hint: "Check that the token of the outer identity exists and is fresh (credential_source), that the pool's provider trusts its issuer and audience, and that the principal may act as the service account (roles/iam.workloadIdentityUser).",
         });
       }
     },
   };
 }
 
-/** Its own function for this warns on the console that the document may be anybody's; this one is its owner's. */
+/** The library's own function for this warns on the console of documents from unknown sources; this one is its owner's. */
 async function open(json: object, scope: string): Promise<BaseExternalAccountClient> {
   const { AwsClient, IdentityPoolClient, PluggableAuthClient } =
     await import("google-auth-library");
@@ -56,7 +55,7 @@ async function open(json: object, scope: string): Promise<BaseExternalAccountCli
   if (isAws(options)) return new AwsClient(options);
   if (isProgram(options)) return new PluggableAuthClient(options);
   if (isPool(options)) return new IdentityPoolClient(options);
-  throw new TypeError("the credential_source is of no known kind");
+  throw new TypeError("the kind of the credential_source is unknown");
 }
 
 function isAws(json: object): json is AwsClientOptions {
@@ -83,7 +82,7 @@ function isExternalAccount(json: unknown): json is ExternalAccount {
   );
 }
 
-/** The library has no way to be told to stop. */
+/** The library takes no signal. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);

@@ -1,4 +1,9 @@
-import { defineSolver } from "acmectl/plugin";
+import { defineSolver, Problem } from "acmectl/plugin";
+import type { Log } from "acmectl/plugin";
+import { edited, plainName, recordSetSolver, Refusal, zoneFinder } from "acmectl/plugin/http";
+import type { Edits, ZoneSource } from "acmectl/plugin/http";
+import type { Api, Change, HeldSet, ManagedZone, RecordSet } from "./client.ts";
+import { explainer } from "./errors.ts";
 
 /** dns-01 with Google Cloud DNS. */
 export default defineSolver({
@@ -12,48 +17,46 @@ export default defineSolver({
       secret: true,
       env: ["GCE_SERVICE_ACCOUNT"],
       description:
-        "The JSON of a service account's key, or of any other credentials that Google's tools take, best as file:/path.",
+        "JSON of a service account's key or other Google credentials, best as file:/path.",
     },
     credentialsFile: {
       type: "path",
       env: ["GOOGLE_APPLICATION_CREDENTIALS"],
       placeholder: "FILE",
       description:
-        "A file with that JSON; without either, what `gcloud auth application-default login` left, then the metadata server.",
+        "File with that JSON; by default gcloud's application default login, then the metadata server.",
     },
     gcloudConfig: {
       type: "path",
       env: ["CLOUDSDK_CONFIG"],
       placeholder: "FOLDER",
-      description: "gcloud's own folder, when it is not the usual one.",
+      description: "gcloud's configuration folder; by default ~/.config/gcloud.",
     },
     impersonateServiceAccount: {
       type: "string",
       env: ["GCE_IMPERSONATE_SERVICE_ACCOUNT", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"],
       placeholder: "ADDRESS",
       description:
-        "A service account to act as; needs roles/iam.serviceAccountTokenCreator on it for the credentials found.",
+        "Service account to act as; requires roles/iam.serviceAccountTokenCreator on it.",
     },
     project: {
       type: "string",
       env: ["GCE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"],
       placeholder: "ID",
-      description:
-        "The project that has the zones; without it the one that the credentials belong to.",
+      description: "Project that has the zones; by default the one that the credentials belong to.",
     },
     zone: {
       type: "string",
       env: ["GCE_ZONE_ID"],
       placeholder: "NAME",
       description:
-        "The managed zone to write to, by its name or number; without it the longest public one that fits the name.",
+        "Managed zone to write to, by name or number; by default the longest that holds the name.",
     },
     allowPrivateZone: {
       type: "boolean",
       default: false,
       env: ["GCE_ALLOW_PRIVATE_ZONE"],
-      description:
-        "Take a private zone where there is no public one, for a CA that looks from inside.",
+      description: "Use a private zone if there is no public one, for a CA inside the network.",
     },
     ttl: {
       type: "integer",
@@ -61,41 +64,148 @@ export default defineSolver({
       min: 0,
       max: 86_400,
       env: ["GCE_TTL"],
-      description: "Seconds that resolvers may keep a record set that acmectl creates.",
+      description: "TTL in seconds of record sets that acmectl creates.",
     },
     apiUrl: {
       type: "url",
       default: "https://dns.googleapis.com",
-      description: "Another address of the Cloud DNS API, without /dns/v1.",
+      description: "Address of the Cloud DNS API, without /dns/v1.",
     },
     iamUrl: {
       type: "url",
       default: "https://iamcredentials.googleapis.com",
-      description: "Another address of the API that impersonation asks.",
+      description: "Address of the API for impersonation.",
     },
     metadataHost: {
       type: "string",
       default: "169.254.169.254",
       env: ["GCE_METADATA_HOST", "GCE_METADATA_IP"],
       placeholder: "HOST",
-      description: "Another host of the metadata server, with its port if it has one.",
+      description: "Host of the metadata server, with its port if it has one.",
     },
   },
   async create(options, context) {
-    const [{ openCredentials }, { connect }, { zoneFinder }, { solve }] = await Promise.all([
+    const [{ openCredentials }, { connect }] = await Promise.all([
       import("./credentials.ts"),
       import("./client.ts"),
-      import("./zones.ts"),
-      import("./solver.ts"),
     ]);
     const { log } = context;
+    const { zone, ttl } = options;
     const credentials = await openCredentials(options, log);
     const api = connect(credentials, { ...options, log });
-    const findZone = zoneFinder(api, {
-      ...options,
+    const find = zoneFinder(zonesOf(api, options.allowPrivateZone), context);
+    return recordSetSolver<Sets>({
+      ...names,
       log,
-      findZone: (name) => context.findZone(name),
+      explain: explainer(credentials.identity),
+      findZone: async (name, signal) => (zone === undefined ? find(name, signal) : { id: zone }),
+      hintIfOutside:
+        "Leave zone (GCE_ZONE_ID) out, or limit this solver to its zone with select.zones.",
+      async check({ id, name }, recordName, signal) {
+        const found = name ?? (await nameOf(api, id, log, signal));
+        await api.recordSets(id, recordName, signal);
+        return found;
+      },
+      unit: "zone",
+      read: ({ id }, names, signal) => readSets(api, id, names, signal),
+      async write({ id }, edits, sets, { signal, changed }) {
+        const change = changeFor(edits, sets, ttl);
+        if (change.deletions.length + change.additions.length === 0) return;
+        changed(edits.keys(), await api.change(id, change, signal));
+      },
+      // A set was changed (412), was created (409), or was removed; a zone that is gone fails when it is read again.
+      isConflict: (refusal) => refusal.says("conditionNotMet", "alreadyExists", "notFound"),
+      isDone: ({ id }, changeId, signal) => api.isDone(id, changeId, signal),
+      donePermission: "dns.changes.get",
     });
-    return solve(api, { ttl: options.ttl, identity: credentials.identity, log, findZone });
   },
 });
+
+const names = { vendor: "Cloud DNS", zoneWord: "managed zone" };
+
+function zonesOf(api: Api, allowPrivateZone: boolean): ZoneSource<ManagedZone> {
+  return {
+    ...names,
+    list: (signal) => api.firstZones(signal),
+    named: (name, signal) => api.zones(name, signal),
+    usable(zones) {
+      const open = zones.filter(({ isPublic }) => isPublic);
+      return open.length === 0 && allowPrivateZone ? zones : open;
+    },
+    nameserversOf: ({ nameServers }) => nameServers,
+    describe: ({ name, id, isPublic }) => `${name} (${id}${isPublic ? "" : ", private"})`,
+    where: async (signal) => ` in project ${await api.project(signal)}`,
+    hintIfNone: (unusable) =>
+      unusable.length > 0
+        ? "Set allowPrivateZone (GCE_ALLOW_PRIVATE_ZONE=true) if the CA looks from inside: the zone that holds the name is private, and a public CA cannot see it."
+        : "Set project (GCE_PROJECT) to the one that has the zone, or delegate the name to a zone here by a CNAME.",
+    hintIfSeveral:
+      "Set zone (GCE_ZONE_ID) to the live one, or delete the one that no parent delegates to.",
+  };
+}
+
+/** The DNS name of a configured zone; nothing for one given by its number, or if zones may not be listed. */
+async function nameOf(api: Api, zone: string, log: Log, signal: AbortSignal) {
+  try {
+    const zones = await api.zones(undefined, signal);
+    return zones.find(({ id }) => id === zone)?.name;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.status !== 403) throw error;
+    log.debug(`cannot find out the name of zone ${zone}: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** By record name. */
+type Sets = ReadonlyMap<string, HeldSet>;
+
+/** What makes the edits true and leaves everything else as it is, TTLs included. */
+function changeFor(edits: Edits, held: Sets, ttl: number): Change {
+  const deletions: RecordSet[] = [];
+  const additions: RecordSet[] = [];
+  for (const [name, edit] of edits) {
+    const old = held.get(name);
+    const before = old?.rrdatas ?? [];
+    const after = edited(before, edit, (value) => `"${value}"`);
+    if (after === undefined) continue;
+    const set = { name: old?.name ?? `${name}.`, type: "TXT", ttl: old?.ttl ?? ttl } as const;
+    if (old !== undefined) deletions.push({ ...set, rrdatas: before });
+    if (after.length > 0) additions.push({ ...set, rrdatas: after });
+  }
+  return { deletions, additions };
+}
+
+/** One request for a small zone with several names in question, else one for each name. */
+async function readSets(
+  api: Api,
+  zone: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Sets> {
+  if (names.length > 2) {
+    const { sets, all } = await api.recordSets(zone, undefined, signal);
+    if (all) return chosen(sets, names);
+  }
+  const found: HeldSet[] = [];
+  for (const name of names) found.push(...(await api.recordSets(zone, name, signal)).sets);
+  return chosen(found, names);
+}
+
+function chosen(sets: readonly HeldSet[], names: readonly string[]): Sets {
+  const found = new Map<string, HeldSet>();
+  for (const set of sets) {
+    const name = plainName(set.name);
+    if (!names.includes(name)) continue;
+    if (set.routed) throw routed(name);
+    found.set(name, set);
+  }
+  return found;
+}
+
+function routed(name: string): Problem {
+  return new Problem("config", {
+    title: "The record set has a routing policy",
+    detail: `Cloud DNS: the TXT records of ${name} follow a routing policy, so no value can be added to all of its answers`,
+    hint: "Turn it into a plain record set, or delegate the name to another zone by a CNAME.",
+  });
+}

@@ -16,6 +16,15 @@ import {
 import { explainer } from "./errors.ts";
 import route53 from "./index.ts";
 
+const os = vi.hoisted((): { home: string | undefined } => ({ home: "/nonexistent" }));
+vi.mock("node:os", async (original) => ({
+  ...(await original<typeof import("node:os")>()),
+  homedir: () => {
+    if (os.home === undefined) throw new Error("uv_os_homedir returned ENOENT");
+    return os.home;
+  },
+}));
+
 const [[accessKeyId, secretAccessKey]] = Object.entries(route53Keys) as [[string, string]];
 const fake = await startRoute53Fake();
 const folder = await mkdtemp(join(tmpdir(), "route53-"));
@@ -544,6 +553,16 @@ describe("credentials that cannot be found", () => {
     );
     vi.stubEnv("AWS_PROFILE", "shop");
     expect(await fails()).toMatch(/Profile "shop" is in .*config, but yields no credentials/);
+  });
+
+  it("names the usual files, if there is no home folder to search", async () => {
+    os.home = undefined;
+    vi.stubEnv("AWS_CONFIG_FILE", undefined);
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", undefined);
+    expect(await fails()).toMatch(
+      /no profile "default" in ~\/\.aws\/config or ~\/\.aws\/credentials/,
+    );
+    os.home = folder;
   });
 
   it("says that a token file is missing or has no role", async () => {

@@ -1,12 +1,20 @@
-/** Access tokens by OAuth 2.0: for a service account (RFC 7523), for a user (RFC 6749 §6), and by impersonation. */
+/** Access tokens: of a service account (RFC 7523), of a user (RFC 6749 §6), by impersonation, and of this machine. */
 import { createPrivateKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { fieldOf, needText, requestJson } from "acmectl/plugin/http";
+import { Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
+import { fieldOf, needText, once, Refusal, requestJson } from "acmectl/plugin/http";
 import type { AccessToken } from "acmectl/plugin/http";
-import { unusable } from "./identity.ts";
-import type { Credentials } from "./identity.ts";
-import { google } from "./vendor.ts";
+import { google } from "./errors.ts";
+
+export interface Credentials {
+  /** For people, e.g. `service account acme@example.iam.gserviceaccount.com`. */
+  readonly identity: string;
+  /** A new token each time. Rejects with a `Refusal` or a Problem. */
+  token(scope: string, signal: AbortSignal): Promise<AccessToken>;
+  /** The project that they belong to, if they name one. */
+  project(signal: AbortSignal): Promise<string | undefined>;
+}
 
 interface ServiceAccount {
   readonly email: string;
@@ -15,7 +23,7 @@ interface ServiceAccount {
   readonly keyId: string | undefined;
   readonly tokenUri: string;
   readonly projectId: string | undefined;
-  /** The document that it was read from. */
+  /** The document that it was read from, for messages. */
   readonly where: string;
 }
 
@@ -28,7 +36,7 @@ export function serviceAccount(account: ServiceAccount, log: Log): Credentials {
     project: () => Promise.resolve(projectId),
     token(scope, signal) {
       const now = Math.floor(Date.now() / 1_000);
-      const header = { alg: "RS256", typ: "JWT", ...(keyId === undefined ? {} : { kid: keyId }) };
+      const header = { alg: "RS256", typ: "JWT", kid: keyId };
       const claims = { iss: email, scope, aud: tokenUri, iat: now, exp: now + 3_600 };
       const statement = `${encoded(header)}.${encoded(claims)}`;
       const signature = sign("sha256", Buffer.from(statement), key).toString("base64url");
@@ -72,7 +80,7 @@ interface Role {
   readonly delegates: readonly unknown[];
 }
 
-/** Another service account's token, made by IAM for whoever may. */
+/** Another service account's token, from IAM. */
 export function impersonated(source: Credentials, role: Role, log: Log): Credentials {
   return {
     identity: `service account ${role.email} (impersonated by ${source.identity})`,
@@ -83,8 +91,8 @@ export function impersonated(source: Credentials, role: Role, log: Log): Credent
         {
           url: role.url,
           method: "POST",
-          headers: { authorization: `Bearer ${own.value}`, "content-type": "application/json" },
-          body: JSON.stringify({ scope: [scope], lifetime: "3600s", delegates: role.delegates }),
+          headers: { authorization: `Bearer ${own.value}` },
+          json: { scope: [scope], lifetime: "3600s", delegates: role.delegates },
         },
         { vendor: google, log, signal },
       );
@@ -94,6 +102,54 @@ export function impersonated(source: Credentials, role: Role, log: Log): Credent
       };
     },
   };
+}
+
+interface Machine {
+  readonly host: string;
+  /** The file that was looked for before, for messages. */
+  readonly tried: string;
+}
+
+/** Milliseconds; outside Google's cloud there is no answer. */
+const patience = 2_000;
+
+/** The service account of a virtual machine, of Cloud Run, or of a pod under GKE's workload identity. */
+export function machineAccount({ host, tried }: Machine, log: Log): Credentials {
+  const base = `http://${host}/computeMetadata/v1`;
+  const headers = { "metadata-flavor": "Google" };
+  const mustBeThere = once(async (signal) => {
+    try {
+      const settings = { vendor: google, signal, retries: 0, timeout: patience };
+      await requestJson({ url: `${base}/?alt=json`, headers }, settings);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Refusal && error.status !== undefined) return;
+      throw noCredentials(host, tried);
+    }
+  });
+  const read = async (path: string, signal: AbortSignal) => {
+    await mustBeThere(signal);
+    return requestJson({ url: `${base}/${path}`, headers }, { vendor: google, log, signal });
+  };
+  return {
+    identity: "this machine's service account (metadata server)",
+    async token(scope, signal) {
+      const path = `instance/service-accounts/default/token?scopes=${encodeURIComponent(scope)}`;
+      return tokenIn(await read(path, signal));
+    },
+    async project(signal) {
+      const id = await read("project/project-id?alt=json", signal);
+      return typeof id === "string" && id !== "" ? id : undefined;
+    },
+  };
+}
+
+function noCredentials(host: string, tried: string): Problem {
+  return new Problem("config", {
+    title: "No Google credentials",
+    detail: `Solver google: neither credentials nor credentialsFile is set, there is no ${tried}, and no metadata server answers at ${host}`,
+    hint: "Set credentials (file:/path to a service account's key), GOOGLE_APPLICATION_CREDENTIALS or GCE_SERVICE_ACCOUNT_FILE, or run `gcloud auth application-default login`. cron, systemd and sudo have neither your shell's variables nor your home folder.",
+  });
 }
 
 /** The project in a service account's address, if it has one. */
@@ -126,10 +182,19 @@ function privateKey({ key, where }: ServiceAccount): KeyObject {
   try {
     return createPrivateKey(key);
   } catch {
-    throw unusable(where, "has a private_key that is no PEM");
+    throw unusable(where, "has a private_key that is not PEM");
   }
 }
 
 function encoded(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
+/** A Problem about a document with credentials. */
+export function unusable(where: string, fault: string): Problem {
+  return new Problem("config", {
+    title: "The credentials are unusable",
+    detail: `Solver google: ${where} ${fault}`,
+    hint: "Use the JSON that Google creates: a service account's key, the file of `gcloud auth application-default login`, or the configuration of a workload identity pool.",
+  });
 }
