@@ -1,5 +1,5 @@
 /** The zone's primary server: what it has at a name, which zone holds the name, and updates. */
-import { randomInt } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { isIP, isIPv6 } from "node:net";
 import type { Log } from "acmectl/plugin";
 import { NoAnswer, openConnection } from "./connection.ts";
@@ -189,17 +189,26 @@ export async function placeOf(
 ): Promise<Place> {
   if (fixed !== undefined && !isWithin(name, fixed)) throw errors.outsideZone(name, fixed);
   const found = await primary.look(name);
-  if (found.kind === "cname") throw errors.besideCname(primary.name, name, found.target);
   if (found.kind === "delegated") throw errors.delegatedZone(primary.name, name, found);
-  if (found.kind === "here") {
-    const zone = fixed ?? found.zone ?? (await primary.findZone(name));
+  if (found.kind === "cname" && !(await isFromWildcard(primary, name, found.target)))
+    throw errors.besideCname(primary.name, name, found.target);
+  if (found.kind !== "elsewhere") {
+    const { zone: seen, ttl } = found.kind === "here" ? found : {};
+    const zone = fixed ?? seen ?? (await primary.findZone(name));
     if (zone === undefined) throw errors.notServed(primary.name, name, "no SOA record");
-    return { name, zone, ttl: found.ttl, readable: true };
+    return { name, zone, ttl, readable: true };
   }
   if (fixed === undefined || found.rcode !== "REFUSED")
     throw errors.notServed(primary.name, name, found.rcode);
   log.warn(`${primary.name} refuses queries for ${name}, so the record cannot be read back`);
   return { name, zone: fixed, ttl: undefined, readable: false };
+}
+
+/** True if a random sibling is the same CNAME: a record at the name itself takes precedence over a wildcard (RFC 4592 §2.2). */
+async function isFromWildcard(primary: Primary, name: string, target: string): Promise<boolean> {
+  const sibling = name.replace(/^[^.]*/, `acmectl-${randomBytes(8).toString("hex")}`);
+  const found = await primary.look(sibling);
+  return found.kind === "cname" && found.target === target;
 }
 
 /** Reads `ns1.example.com`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */

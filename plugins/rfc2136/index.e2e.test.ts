@@ -34,6 +34,7 @@ const zones = [
     ],
   },
   { name: "other.test" },
+  { name: "wildcard.test", records: ["* IN CNAME lb.example.net.", "www IN A 192.0.2.1"] },
 ];
 const call = { signal: new AbortController().signal };
 
@@ -161,6 +162,22 @@ describe.each(servers)("%s", (name, part, start) => {
       );
       await solver.cleanup(below, undefined, call);
       await solver.cleanup(alias, undefined, call);
+    });
+
+    test("a wildcard CNAME does not prevent a record at the name itself", async () => {
+      const solver = await solverAt(server);
+      const challenge = challengeFor("dns-01", "shop.wildcard.test");
+      const apex = challengeFor("dns-01", "wildcard.test");
+      await solver.preflight?.([targetOf(challenge), targetOf(apex)], call);
+      const receipts = await solver.presentAll?.([challenge, apex], call);
+      expect(receipts?.map(({ zone }) => zone)).toEqual(["wildcard.test", "wildcard.test"]);
+      expect(await server.txt(challenge.recordName)).toEqual([
+        { value: challenge.recordValue, ttl: 60 },
+      ]);
+      await solver.cleanup(challenge, undefined, call);
+      await solver.cleanup(apex, receipts?.[1], call);
+      expect(await server.txt(apex.recordName)).toEqual([]);
+      await solver.cleanup(apex, undefined, call);
     });
 
     test("preflight does not change the zone or its serial", async () => {

@@ -2,14 +2,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
-import type { Log } from "acmectl/plugin";
+import { Problem, type Log } from "acmectl/plugin";
 import { codeOf } from "acmectl/plugin/http";
 import type { Credentials } from "./credentials.ts";
 import type { WebhookRequest } from "./styles.ts";
 
 export interface Answer {
   readonly status: number;
-  /** The beginning of the body. */
+  /** The body, or its beginning. */
   readonly text: string;
   /** Undefined if the body is not JSON, or too long. */
   readonly json: unknown;
@@ -21,6 +21,8 @@ export interface HttpSettings {
   /** Milliseconds for one answer. */
   readonly timeout: number;
   readonly retries: number;
+  /** With HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
 
@@ -40,7 +42,15 @@ export async function openHttp(settings: HttpSettings): Promise<Http> {
   const { EnvHttpProxyAgent, request } = await import("undici");
   const { ca, ...own } = settings.credentials.tls;
   const tls = { ...own, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
-  const dispatcher = new EnvHttpProxyAgent({ connect: tls, requestTls: tls });
+  // Shorter than the limit of a request, so that a connection that failed is never taken for a lost response.
+  const connecting = { ...tls, timeout: Math.min(10_000, settings.timeout / 2) };
+  const dispatcher = new EnvHttpProxyAgent({
+    connect: connecting,
+    requestTls: connecting,
+    // An empty text, not undefined: else undici reads the variables itself.
+    httpProxy: proxyFrom(["http_proxy", "HTTP_PROXY"], settings.env) ?? "",
+    httpsProxy: proxyFrom(["https_proxy", "HTTPS_PROXY"], settings.env) ?? "",
+  });
   const once = (webhookRequest: WebhookRequest, signal: AbortSignal) =>
     exchange(request, dispatcher, webhookRequest, settings, signal);
   let closing: Promise<void> | undefined;
@@ -48,6 +58,21 @@ export async function openHttp(settings: HttpSettings): Promise<Http> {
     send: (request, signal) => retried(() => redirected(once, request, signal), settings, signal),
     close: () => (closing ??= dispatcher.close()),
   };
+}
+
+/** The URL of the proxy, with a scheme, and user name and password encoded where they are not. */
+function proxyFrom(names: readonly string[], env: HttpSettings["env"]): string | undefined {
+  const name = names.find((name) => env[name]?.trim());
+  if (name === undefined) return undefined;
+  const [, scheme = "http", user = "", host = ""] =
+    /^(?:(\w+):\/\/)?(?:(.*)@)?([^@]*)$/s.exec(env[name]?.trim() ?? "") ?? [];
+  const encoded = user.replaceAll(/%(?![\da-f]{2})|[^\w.~!$&'()*+,;=:%-]/gi, encodeURIComponent);
+  const url = `${scheme}://${encoded}${user === "" ? "" : "@"}${host}`;
+  if (/^https?:/i.test(scheme + ":") && URL.canParse(url)) return url;
+  throw new Problem("config", {
+    detail: `${name} is not the URL of an HTTP proxy.`,
+    hint: `Set it to a URL such as http://proxy.example.com:3128, or unset ${name}.`,
+  });
 }
 
 /** Retries failed connections, 429 and 5xx: the service did nothing, or reports a failure. */
@@ -120,7 +145,7 @@ async function exchange(
     const { text, whole } = await textOf(response.body);
     return {
       status: response.statusCode,
-      text: text.slice(0, 500),
+      text,
       json: whole ? jsonOf(text) : undefined,
       location: first(response.headers["location"]),
       retryAfter: secondsOf(first(response.headers["retry-after"])),
@@ -142,6 +167,20 @@ async function textOf(body: AsyncIterable<Uint8Array> & { destroy(): unknown }) 
   }
   return { text: Buffer.concat(chunks).toString("utf8"), whole: length <= longestBody };
 }
+
+/** True if the request may have reached the service: a time-out, or a connection that broke. */
+export function mayHaveArrived(error: unknown): boolean {
+  return lost.has(codeOf(error));
+}
+
+const lost = new Set([
+  "ETIMEDOUT",
+  "ECONNRESET",
+  "EPIPE",
+  "UND_ERR_SOCKET",
+  "UND_ERR_HEADERS_TIMEOUT",
+  "UND_ERR_BODY_TIMEOUT",
+]);
 
 const unsent = new Set([
   "ECONNREFUSED",

@@ -42,7 +42,10 @@ export async function checkedCredentials(options: CredentialOptions): Promise<Cr
   if (token !== undefined) fields["authorization"] = `Bearer ${token}`;
   for (const [name, value] of Object.entries(fields)) assertField(name, value);
   assertField(hmacHeader, "");
-  const hidden = secrets.filter((secret) => secret !== undefined && secret.length >= 4);
+  // The longest first, since a secret may contain another.
+  const hidden = [...new Set(secrets.flatMap((secret) => encodings(secret ?? "")))]
+    .filter((secret) => secret.length >= 4)
+    .toSorted((a, b) => b.length - a.length);
   return {
     headersFor(body) {
       if (hmacSecret === undefined) return fields;
@@ -50,9 +53,14 @@ export async function checkedCredentials(options: CredentialOptions): Promise<Cr
       return { ...fields, [hmacHeader]: `sha256=${signature}` };
     },
     tls: await tlsOf(options),
-    mask: (text) =>
-      hidden.reduce<string>((masked, secret = "") => masked.replaceAll(secret, "***"), text),
+    mask: (text) => hidden.reduce((masked, secret) => masked.replaceAll(secret, "***"), text),
   };
+}
+
+/** A secret as a service may quote it: plain, in JSON, in a URL, in Base64. */
+function encodings(secret: string): readonly string[] {
+  const base64 = Buffer.from(secret).toString("base64");
+  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), base64];
 }
 
 function assertPairs(options: CredentialOptions): void {

@@ -17,18 +17,12 @@ export function refusal(answer: Answer, attempt: Attempt): Problem | undefined {
   if (status >= 200 && status < 300) {
     const fault = attempt.request.fault(answer);
     if (fault === undefined) return undefined;
-    return problem(
-      attempt,
-      fault,
-      "Check the log of the service, and the options config and namespace.",
-      {
-        retryable: true,
-      },
-    );
+    const hint = "Check the log of the service, and the options config and namespace.";
+    return problem(attempt, shortened(fault, attempt), hint, { retryable: true });
   }
-  const body = text.trim() === "" ? "" : `: ${text.trim()}`;
+  const body = text.trim() === "" ? "" : `: ${shortened(text, attempt)}`;
   if (status >= 300 && status < 400) {
-    const where = JSON.stringify(answer.location?.slice(0, 300) ?? "");
+    const where = JSON.stringify(shortened(answer.location ?? "", attempt));
     return problem(
       attempt,
       `it redirects to ${where} (HTTP status ${status})`,
@@ -56,6 +50,11 @@ export function unreachable(error: unknown, attempt: Attempt): Problem {
     identifier: attempt.challenge.identifier,
     cause: error,
   });
+}
+
+/** Masked before it is cut: half a secret would not be recognized. */
+function shortened(text: string, { mask }: Attempt): string {
+  return mask(text).trim().slice(0, 500);
 }
 
 function hintFor(status: number): string {

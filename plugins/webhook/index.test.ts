@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import https from "node:https";
-import type { AddressInfo, Server } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -400,9 +400,72 @@ describe("the webhook solver", () => {
     expect(problem.is("network")).toBe(true);
     expect(pauses).toHaveLength(3);
     service.usual = (response) => void response.destroy();
-    await problemOf((await solver({})).present(challenge, call));
+    await problemOf((await solver({})).cleanup(challenge, null, call));
     expect(service.got).toHaveLength(1);
   });
+
+  it.each([
+    ["times out", () => {}],
+    ["breaks", (response: ServerResponse) => void response.destroy()],
+  ])("warns if a request to present %s, since the record may be there", async (_, usual) => {
+    service.usual = usual;
+    const log = recordingLog();
+    await (await solver({ timeout: 200 }, log)).present(challenge, call);
+    expect(service.got).toHaveLength(1);
+    expect(log.entries).toMatchObject([
+      { level: "warn", message: /did not answer the request for example\.acme\.test/ },
+    ]);
+  });
+
+  it("masks secrets in every encoding before it shortens a response", async () => {
+    const secret = `pass"word with ${"long ".repeat(20)}text`;
+    const quoted = [secret, encodeURIComponent(secret), Buffer.from(secret).toString("base64")];
+    for (const text of [...quoted, JSON.stringify(secret)]) {
+      service.usual = answering(418, `${"x".repeat(460)} ${text}`);
+      const problem = await problemOf((await solver({ token: secret })).present(challenge, call));
+      expect(problem.message).toMatch(/x \W?\*\*\*/);
+      expect(problem.message).not.toContain(text.slice(1, 30));
+    }
+    const locations = answering(302, "", { location: `/${"x".repeat(480)}?k=secret-key-text` });
+    service.usual = locations;
+    const headers = { "X-Key": "secret-key-text" };
+    const moved = await problemOf(
+      (await solver({ secretHeaders: headers })).present(challenge, call),
+    );
+    expect(moved.message).not.toContain("secret-key");
+  });
+
+  it.each([
+    ["user:p%ss", "dXNlcjpwJXNz"],
+    ["DOMAIN\\user:p w@rd", Buffer.from("DOMAIN\\user:p w@rd").toString("base64")],
+    ["user:p%40ss", Buffer.from("user:p@ss").toString("base64")],
+  ])("uses a proxy with the credentials %s", async (user, expected) => {
+    const proxy = createServer();
+    const authorization: unknown[] = [];
+    proxy.on("connect", ({ headers }: IncomingMessage, socket: Socket) => {
+      authorization.push(headers["proxy-authorization"]);
+      socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+    });
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    const { port } = proxy.address() as AddressInfo;
+    vi.stubEnv("HTTP_PROXY", `http://${user}@127.0.0.1:${port}`);
+    const given = await solver({ url: "http://service.example/", retries: 0 });
+    await problemOf(given.present(challenge, call));
+    expect(authorization).toEqual([`Basic ${expected}`]);
+    proxy.close();
+    vi.unstubAllEnvs();
+  });
+
+  it.each(["http://[::", "socks5://proxy.example:1080", "http://"])(
+    "rejects the proxy %s with the name of the variable",
+    async (url) => {
+      vi.stubEnv("HTTPS_PROXY", url);
+      const problem = await problemOf(solver({}));
+      vi.unstubAllEnvs();
+      expect(problem.message).toBe("HTTPS_PROXY is not the URL of an HTTP proxy.");
+    },
+  );
 
   it.each([
     [404, /HTTP status 404/, /appends \/present and \/cleanup/],
@@ -442,7 +505,9 @@ describe("the webhook solver", () => {
 
   it("limits the time and the size of a response", async () => {
     service.script.push(() => {});
-    const problem = await problemOf((await solver({ timeout: 100 })).present(challenge, call));
+    const problem = await problemOf(
+      (await solver({ timeout: 100 })).cleanup(challenge, null, call),
+    );
     expect(problem.message).toContain("ETIMEDOUT");
     expect(service.got).toHaveLength(1);
     service.script.push((response) => {

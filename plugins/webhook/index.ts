@@ -2,7 +2,7 @@
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Call, Dns01Challenge, Log, Solver, Zone } from "acmectl/plugin";
 import { inTurns } from "acmectl/plugin/http";
-import { openHttp, type HttpSettings } from "./client.ts";
+import { mayHaveArrived, openHttp, type HttpSettings } from "./client.ts";
 import { checkedCredentials } from "./credentials.ts";
 import { refusal, unreachable } from "./errors.ts";
 import { requestFor, styles, type Action, type StyleSettings } from "./styles.ts";
@@ -149,6 +149,7 @@ export default defineSolver({
       timeout: timeoutSeconds === undefined ? options.timeout : timeoutSeconds * 1000,
       style: mode === "RAW" ? "httpreq-raw" : style,
       credentials: await checkedCredentials(options),
+      env: process.env,
       log: context.log,
       findZone: (name) => context.findZone(name),
     });
@@ -181,8 +182,16 @@ async function webhookSolver(settings: SolverSettings): Promise<Solver<"dns-01",
       };
       const answer = await http.send(request, signal).catch((error: unknown) => {
         signal.throwIfAborted();
+        if (action === "present" && mayHaveArrived(error)) return undefined;
         throw Problem.is(error) ? error : unreachable(error, attempt);
       });
+      if (answer === undefined) {
+        log.warn(
+          `the webhook did not answer the request for ${challenge.recordName}; the DNS will show whether it wrote the record`,
+          { step: "present", identifier: challenge.identifier.value },
+        );
+        return null;
+      }
       const problem = refusal(answer, attempt);
       if (problem !== undefined) throw problem;
       log.debug(`the webhook answered ${answer.status} to ${action} for ${challenge.recordName}`);

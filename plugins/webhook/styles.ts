@@ -150,5 +150,5 @@ function certManagerFault({ json }: Answer, uid: string): string | undefined {
   if (response["success"] === true) return undefined;
   const { status } = response;
   const message = isRecord(status) ? status["message"] : undefined;
-  return `it reports a failure: ${typeof message === "string" ? message.slice(0, 1000) : "no reason given"}`;
+  return `it reports a failure: ${typeof message === "string" ? message : "no reason given"}`;
 }
