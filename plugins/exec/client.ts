@@ -10,13 +10,16 @@ import { codeOf, messageOf } from "acmectl/plugin/http";
 export interface RunSettings {
   readonly argv: readonly [program: string, ...args: string[]];
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly directory: string;
+  /** Undefined for the current one. */
+  readonly directory: string | undefined;
   /** Milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal;
   /** Applied to whole lines, before they are cut, kept or logged. */
   readonly mask: (text: string) => string;
   readonly onLine: (line: string) => void;
+  /** Called every 15 s with the seconds that the program has been running. */
+  readonly onWait: (seconds: number) => void;
 }
 
 export interface Ran {
@@ -34,21 +37,17 @@ const mostLines = 20;
 const longestLine = 1_000;
 /** Milliseconds from SIGTERM to SIGKILL. */
 const patience = 3_000;
+const reportInterval = 15_000;
 
 /** One run of a program, without input. Rejects only when the signal aborts; then its children are killed too. */
 export async function run(settings: RunSettings): Promise<Ran> {
-  const { argv, env, directory, timeout, signal, mask, onLine } = settings;
+  const { timeout, signal, mask, onLine, onWait } = settings;
   signal.throwIfAborted();
-  const [program, ...args] = argv;
-  // Its own process group, so that its children can be killed with it.
-  const child = spawn(program, args, {
-    cwd: directory,
-    env,
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = start(settings);
+  if (typeof child === "string") return { end: child, timedOut: false, output: "", lastLines: [] };
   const lines: string[] = [];
   let output = "";
+  let seconds = 0;
   const reading = [child.stdout, child.stderr].map((stream) =>
     readLines(stream, (raw) => {
       const line = mask(raw);
@@ -60,10 +59,12 @@ export async function run(settings: RunSettings): Promise<Ran> {
     }),
   );
   const { promise: ended, resolve: end } = Promise.withResolvers<number | string>();
-  child.once("error", (error) => end(codeOf(error) || error.message));
+  child.on("error", (error) => end(codeOf(error) || error.message));
   child.once("exit", (code, killedBy) => end(code ?? killedBy ?? "unknown"));
   const guard = guarding(child.pid, timeout, signal);
+  const waiting = setInterval(() => onWait((seconds += reportInterval / 1_000)), reportInterval);
   const how = await ended;
+  clearInterval(waiting);
   guard.stop();
   // A background process that it left may keep the pipes open.
   const late = setTimeout(() => [child.stdout, child.stderr].map((s) => s.destroy()), 500);
@@ -78,13 +79,28 @@ export async function run(settings: RunSettings): Promise<Ran> {
   };
 }
 
+/** The error code if the system refuses at once, as for a working directory that is a file, or too long arguments. */
+function start({ argv: [program, ...args], env, directory }: RunSettings) {
+  try {
+    return spawn(program, args, {
+      cwd: directory,
+      env,
+      // Its own process group, so that its children can be killed with it.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  } catch (error) {
+    return codeOf(error) || messageOf(error);
+  }
+}
+
 async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
   const reader = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
   reader.on("line", onLine);
   await new Promise<void>((resolve) => {
     reader.once("close", resolve);
     stream.once("close", () => reader.close());
-    stream.once("error", () => reader.close());
+    stream.on("error", () => reader.close());
   });
 }
 
@@ -124,7 +140,10 @@ function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
 /** The error code for why the program cannot be started (ENOENT, EACCES, EISDIR); undefined if it can. */
 export async function runnable(
   program: string,
-  { directory, path }: { readonly directory: string; readonly path: string | undefined },
+  {
+    directory = "",
+    path,
+  }: { readonly directory?: string | undefined; readonly path?: string | undefined },
 ): Promise<string | undefined> {
   const places = program.includes("/")
     ? [resolve(directory, program)]
@@ -140,15 +159,25 @@ export async function runnable(
   return reason;
 }
 
+/** The same for a folder to work in. */
+export function enterable(folder: string): Promise<string | undefined> {
+  return reasonFor(folder, constants.X_OK, true);
+}
+
 /** The same for a file to read. */
 export function readable(file: string): Promise<string | undefined> {
   return reasonFor(file, constants.R_OK);
 }
 
-async function reasonFor(file: string, mode: number): Promise<string | undefined> {
+async function reasonFor(
+  path: string,
+  mode: number,
+  wantsFolder = false,
+): Promise<string | undefined> {
   try {
-    if ((await stat(file)).isDirectory()) return "EISDIR";
-    await access(file, mode);
+    const isFolder = (await stat(path)).isDirectory();
+    if (isFolder !== wantsFolder) return isFolder ? "EISDIR" : "ENOTDIR";
+    await access(path, mode);
     return undefined;
   } catch (error) {
     return codeOf(error) || messageOf(error);

@@ -30,6 +30,9 @@ export function environmentOf(
   );
   return {
     ...Object.fromEntries(theirs),
+    // As in certbot, which removes what an outer run has set.
+    CERTBOT_TOKEN: undefined,
+    CERTBOT_AUTH_OUTPUT: undefined,
     ...env,
     ...secrets,
     ...own(task),
@@ -44,12 +47,19 @@ export function masking(settings: EnvironmentSettings): (text: string) => string
     ...(passEnv.includes(name) || isSecret(name, value) ? [value] : []),
     ...passwordIn(value),
   ]);
-  const hidden = [...Object.values(secrets), ...known]
+  const own = Object.values(secrets);
+  const hidden = [...own, ...own.flatMap(encodings), ...known]
     .flatMap((value) => [value, ...value.split(/\r?\n/)])
     .filter((value) => value.length >= 4)
     .toSorted((a, b) => b.length - a.length);
   const distinct = [...new Set(hidden)];
   return (text) => distinct.reduce((masked, secret) => masked.replaceAll(secret, "***"), text);
+}
+
+/** A secret as programs print it in URLs, in JSON and in Base64. */
+function encodings(secret: string): readonly string[] {
+  const base64 = Buffer.from(secret).toString("base64");
+  return [encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), base64];
 }
 
 /** Shorter values are switches, numbers and common words. */

@@ -27,18 +27,33 @@ export function ended(ran: Ran, attempt: Attempt): Problem | undefined {
 }
 
 /** The Problem for a program or file that cannot be used, found before anything runs. */
-export function unusable(file: string, reason: string, directory: string): Problem {
+export function unusable(file: string, reason: string, directory: string | undefined): Problem {
   const [what, hint] = startFailure(reason, file) ?? [
     `cannot be used (${reason})`,
     "Check the file.",
   ];
-  const where = file.startsWith("/") ? "" : ` (relative to ${directory})`;
+  const where =
+    file.startsWith("/") || directory === undefined ? "" : ` (relative to ${directory})`;
   return new Problem("config", {
     title: "Script unusable",
     detail: `The exec solver's ${file}${where} ${what}.`,
     hint,
   });
 }
+
+export function badDirectory(directory: string, reason: string): Problem {
+  return new Problem("config", {
+    title: "Working directory unusable",
+    detail: `The exec solver's directory ${directory} ${directoryFailures[reason] ?? `cannot be used (${reason})`}.`,
+    hint: "Set directory to an existing folder that this user can enter.",
+  });
+}
+
+const directoryFailures: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist",
+  ENOTDIR: "is not a folder",
+  EACCES: "cannot be entered by this user",
+};
 
 const byHand =
   "Run it by hand as the same user, with the ACMECTL_ variables from the README set. acmectl gives it no input and no terminal.";
@@ -88,5 +103,13 @@ const startFailures: Readonly<Record<string, readonly [string, string]>> = {
     "Run chmod +x on it, allow this user to enter its folders, and check that its file system is not mounted noexec.",
   ],
   EISDIR: ["is a folder", "Give the file in it."],
+  E2BIG: [
+    "was given too many or too long arguments and variables",
+    "Shorten the values of `env` and `secrets`, or pass files instead.",
+  ],
+  ERR_INVALID_ARG_VALUE: [
+    "was given a null byte in its arguments or variables",
+    "Check the values of `command`, `env` and `secrets`.",
+  ],
   ENOEXEC: ["is not a program", "Add an interpreter as its first line, such as #!/bin/sh."],
 };

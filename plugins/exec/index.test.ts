@@ -259,6 +259,18 @@ describe("the exec solver calls the program in the style of", () => {
     expect(calls[1]?.env).toMatchObject({ ...shared, CERTBOT_AUTH_OUTPUT: "the output" });
   });
 
+  it("certbot, with the count of remaining challenges of present also in cleanup", async () => {
+    const given = { style: "certbot", command: [recorder] } as const;
+    const made = await solver(given);
+    const all = ["a.test", "b.test"].map((name) => challengeFor("dns-01", name));
+    await made.preflight?.(all, call);
+    const receipts = [];
+    for (const one of all) receipts.push(await made.present(one, call));
+    for (const [index, one] of all.entries()) await made.cleanup(one, receipts[index], call);
+    const counts = (await recorded()).map(({ env }) => env["CERTBOT_REMAINING_CHALLENGES"]);
+    expect(counts).toEqual(["1", "0", "1", "0"]);
+  });
+
   it("template: placeholders where the user put them", async () => {
     const command = [
       recorder,
@@ -414,6 +426,10 @@ describe("secrets in the output of a program", () => {
       secrets,
     });
     expect(told + logged).not.toMatch(/0123456789|BEGIN|MIIE/);
+    const encoded = await says(`printf %s "$LONG" | base64; echo "a%20b%2Fc"`, {
+      secrets: { ...secrets, PATHLIKE: "a b/c" },
+    });
+    expect(encoded.told).not.toMatch(/MDEyMzQ1|a%20b/);
     const config = await says('echo "$NSONE_Key"', { env: { NSONE_Key: "in the config" } });
     expect(config.told).not.toContain("in the config");
   });
@@ -495,6 +511,47 @@ echo waiting; wait; sleep 600`,
     aborting.abort(new Error("Ctrl-C"));
     await expect(presenting).rejects.toThrow("Ctrl-C");
     await expect.poll(() => isAlive(pid)).toBe(false);
+  });
+
+  it.each<[string, Partial<Options>, RegExp]>([
+    ["a working directory that is a file", { directory: "/etc/passwd" }, /ENOTDIR|not found/],
+    ["variables that are too long", { env: { LONG: "x".repeat(200_000) } }, /too long arguments/],
+    ["a null byte in a secret", { secrets: { KEY: "a\u0000b" } }, /null byte/],
+  ])("with %s is a Problem", async (_, more, says) => {
+    expect((await failing("#!/bin/sh\nexit 0", more)).message).toMatch(says);
+  });
+
+  it.each([
+    ["/nowhere/at/all", /does not exist/],
+    ["/etc/passwd", /is not a folder/],
+  ])("in the directory %s is found before anything runs", async (directory, says) => {
+    const { identifier, wildcard, validationName, recordName } = challenge;
+    const made = await solver({ command: ["/bin/true"], directory });
+    const problem = await problemOf(
+      made.preflight?.([{ identifier, wildcard, validationName, recordName }], call),
+    );
+    expect(problem.message).toMatch(says);
+    expect(problem.is("config")).toBe(true);
+  });
+
+  it("that is slow is reported while it runs", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      const log = recordingLog();
+      const command = [await script("slow-start", "#!/bin/sh\nexec sleep 600")];
+      const aborting = new AbortController();
+      const presenting = (await solver({ command }, log)).present(challenge, aborting);
+      await sleep(100);
+      vi.advanceTimersByTime(30_000);
+      expect(log.entries.map(({ message }) => message)).toEqual([
+        `${command[0]} (present) has been running for 15 s of 20 s`,
+        `${command[0]} (present) has been running for 30 s of 20 s`,
+      ]);
+      aborting.abort(new Error("Ctrl-C"));
+      await expect(presenting).rejects.toThrow("Ctrl-C");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("that leaves a background process does not delay the run", async () => {

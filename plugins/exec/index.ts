@@ -2,9 +2,9 @@
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Call, Dns01Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
 import { isRecord } from "acmectl/plugin/http";
-import { lanes, readable, run, runnable } from "./client.ts";
+import { enterable, lanes, readable, run, runnable } from "./client.ts";
 import { environmentOf, masking, type EnvironmentSettings } from "./environment.ts";
-import { ended, unusable } from "./errors.ts";
+import { badDirectory, ended, unusable } from "./errors.ts";
 import { derivesName, invocationOf, styles, type Action, type StyleSettings } from "./styles.ts";
 
 export default defineSolver({
@@ -94,7 +94,6 @@ export default defineSolver({
       secrets: options.secrets ?? {},
       passEnv: options.passEnv ?? [],
       cleanupCommand: options.cleanupCommand ?? options.command,
-      directory: options.directory ?? process.cwd(),
       inherited: process.env,
       log: context.log,
       findZone: (name) => context.findZone(name),
@@ -105,10 +104,12 @@ export default defineSolver({
 /** What certbot passes to the cleanup hook. */
 interface Receipt {
   readonly output: string;
+  /** Challenges that were still to present. */
+  readonly remaining?: number;
 }
 
 interface SolverSettings extends StyleSettings, EnvironmentSettings {
-  readonly directory: string;
+  readonly directory: string | undefined;
   /** Milliseconds for one call. */
   readonly timeout: number;
   readonly parallel: number;
@@ -131,19 +132,18 @@ function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
     const task = { action, challenge, zone };
     const { argv } = invocationOf(settings, task);
     if (action === "present") remaining = Math.max(0, remaining - 1);
-    const round = { names, remaining, output: receipt?.output ?? "" };
+    const left = receipt?.remaining ?? remaining;
+    const round = { names, remaining: left, output: receipt?.output ?? "" };
     const env = environmentOf(settings, task, round);
     const { directory, timeout, log } = settings;
     const onLine = (line: string) => log.info(`${nameOf(settings, action)}: ${line}`);
-    const ran = await run({ argv, env, directory, timeout, signal, mask, onLine });
-    const problem = ended(ran, {
-      program: nameOf(settings, action),
-      action,
-      challenge,
-      timeout,
-    });
+    const program = nameOf(settings, action);
+    const onWait = (seconds: number) =>
+      log.info(`${program} (${action}) has been running for ${seconds} s of ${timeout / 1000} s`);
+    const ran = await run({ argv, env, directory, timeout, signal, mask, onLine, onWait });
+    const problem = ended(ran, { program, action, challenge, timeout });
     if (problem !== undefined) throw problem;
-    return { output: ran.output };
+    return { output: ran.output, remaining: left };
   };
   return {
     async preflight(targets, { signal }) {
@@ -171,14 +171,17 @@ async function check(target: Target, settings: SolverSettings): Promise<void> {
   const names = { identifier, wildcard, validationName, recordName };
   const values = { token: "token", keyAuthorization: "token.thumbprint", recordValue: "value" };
   const challenge = { type: "dns-01", ...names, ...values } as const;
-  const where = { directory: settings.directory, path: pathOf(settings) };
+  const { directory } = settings;
+  const outside = directory === undefined ? undefined : await enterable(directory);
+  if (directory !== undefined && outside !== undefined) throw badDirectory(directory, outside);
+  const where = { directory, path: pathOf(settings) };
   for (const action of ["present", "cleanup"] as const) {
     const { argv, files } = invocationOf(settings, { action, challenge, zone: "zone" });
     const reason = await runnable(argv[0], where);
-    if (reason !== undefined) throw unusable(argv[0], reason, settings.directory);
+    if (reason !== undefined) throw unusable(argv[0], reason, directory);
     for (const file of files) {
       const unread = await readable(file);
-      if (unread !== undefined) throw unusable(file, unread, settings.directory);
+      if (unread !== undefined) throw unusable(file, unread, directory);
     }
   }
 }
