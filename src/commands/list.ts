@@ -1,9 +1,9 @@
 import { timeFrom } from "../dates.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
-import { knownCertificates, type KnownCertificate } from "../status/certificates.ts";
+import { isInProgress, knownCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { conditionsOf, stateOf } from "../status/conditions.ts";
 import { describeHeld } from "../status/describe.ts";
-import { dueOf } from "../status/due.ts";
+import { dueOf, pauseOf } from "../status/due.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -63,13 +63,22 @@ function documentOf(certificate: KnownCertificate, now: Date): Record<string, un
 function rowOf(certificate: KnownCertificate, now: Date): readonly string[] {
   const { name, request, held } = certificate;
   const [first = "", ...others] = request.identifiers.map(({ value }) => value);
-  const due = dueOf(certificate, now).at;
   return [
     name,
     others.length === 0 ? first : `${first} +${others.length}`,
     held === undefined ? "-" : timeFrom(now, new Date(held.meta.notAfter)),
-    due <= now ? "now" : timeFrom(now, due),
+    dueIn(certificate, now),
     held?.meta.issuer ?? "-",
     stateOf(certificate, now),
   ];
+}
+
+/** Not before the end of a back-off. */
+function dueIn(certificate: KnownCertificate, now: Date): string {
+  const due = dueOf(certificate, now).at;
+  const pause = pauseOf(certificate, now, false);
+  if (isInProgress(certificate)) return "-";
+  if (due > now) return timeFrom(now, due);
+  if (pause === undefined) return "now";
+  return pause.reason === "permanent" ? "-" : timeFrom(now, pause.until);
 }

@@ -26,7 +26,7 @@ export const command = defineCommand({
     await using pass = await (dryRun ? openDryRun : openRealRun)(context);
     const store = await context.store();
     const named = await storedCertificates(store, context.args);
-    if (named.certificates.length + named.broken.length === 0) throw nothingKept(store);
+    if ((await store.certificates.names()).length === 0) throw nothingKept(store);
     const renewals = await renewPass(
       dryRun
         ? { ...named, certificates: named.certificates.map((one) => rehearsalOf(one, pass)) }

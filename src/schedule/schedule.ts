@@ -51,9 +51,8 @@ export async function installSchedule(
   if (!options.force) assertLasting(job.program, machine.temporaryFolders);
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
-  const before = timesIn(found);
-  const every = options.every ?? Math.min(options.needed, before?.every ?? options.needed);
-  const times = timesEvery(every, before ?? randomTimes(machine.random));
+  const times = timesFor(options, timesIn(found), machine);
+  const { every } = times;
   const plan = planOf(by, job, times, options, machine);
   assertThere(by, found, machine);
   if (!options.force) refuseForeign(await foreignSchedules(found.crontab ?? [], machine));
@@ -62,6 +61,16 @@ export async function installSchedule(
   await install(plan, found, machine);
   const isThere = found.units !== undefined || found.lines.length > 0;
   return { plan, every, outcome: isThere ? "replaced" : "installed" };
+}
+
+/** An existing schedule keeps its times, and an interval that is short enough. */
+function timesFor(
+  { every, needed }: InstallOptions,
+  before: Times | undefined,
+  { random }: Machine,
+): Times {
+  const chosen = every ?? Math.min(needed, before?.every ?? needed);
+  return timesEvery(chosen, before ?? randomTimes(random));
 }
 
 function planOf(

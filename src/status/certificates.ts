@@ -24,17 +24,23 @@ export interface Certificates {
   readonly broken: readonly BrokenCertificate[];
 }
 
-/** The certificates in the store; only those named, if any are. An unknown name is a Problem that lists the known ones. */
+/**
+ * The certificates in the store; only those named, if any are. An unknown name is a Problem that lists the known ones. A first
+ * `issue` that failed counts only if it is named: what was never issued cannot expire.
+ */
 export async function storedCertificates(
   store: Store,
   names: readonly string[] = [],
 ): Promise<Certificates> {
-  const known = await store.certificates.names();
+  const { certificates, broken } = await readAll(store);
+  const known = [...certificates, ...broken].map(({ name }) => name);
   refuseUnknown(names, known, store);
-  const asked = names.length === 0 ? known : known.filter((name) => names.includes(name));
-  return sorted(
-    await Promise.all(asked.map((name) => orBroken(name, () => store.certificates.read(name)))),
-  );
+  return {
+    certificates: certificates.filter((one) =>
+      names.length === 0 ? !isFirstAttempt(one) : names.includes(one.name),
+    ),
+    broken: broken.filter(({ name }) => names.length === 0 || names.includes(name)),
+  };
 }
 
 /** What the config and earlier requests want, beside what is held. Orphans came from a config entry that is gone. */
@@ -42,7 +48,63 @@ export async function wantedCertificates(
   configured: readonly CertificateRequest[],
   store: Store,
 ): Promise<Certificates & { readonly orphans: readonly KnownCertificate[] }> {
-  const { certificates: stored, broken } = await storedCertificates(store);
+  const { certificates, ...others } = withConfig(configured, await readAll(store));
+  return { ...others, certificates: certificates.filter((one) => !isFirstAttempt(one)) };
+}
+
+/** All that is wanted or held, by name, with unfinished orders; only those named, if any are. Offline. */
+export async function knownCertificates(
+  names: readonly string[],
+  configured: readonly CertificateRequest[],
+  store: Store,
+): Promise<Certificates> {
+  const { certificates, orphans, broken } = withConfig(configured, await readAll(store));
+  const all = [...certificates, ...orphans, ...broken].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+  refuseUnknown(
+    names,
+    all.map(({ name }) => name),
+    store,
+  );
+  const asked = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+  const found = sorted(await Promise.all(asked.map((one) => withFiles(one, store))));
+  const isShown = (one: KnownCertificate) =>
+    names.length > 0 || !isFirstAttempt(one) || isInProgress(one);
+  return { ...found, certificates: found.certificates.filter(isShown) };
+}
+
+/** True while another run works on its order, or after such a run was killed. */
+export function isInProgress({ pending, status }: KnownCertificate): boolean {
+  const ended = status.lastAttempt?.endedAt;
+  return pending?.orderUrl !== undefined && (ended === undefined || ended < pending.startedAt);
+}
+
+/** Asked for on the command line, and not issued yet. */
+function isFirstAttempt({ held, request }: StoredCertificate): boolean {
+  return held === undefined && request.fromConfig !== true;
+}
+
+async function readAll(store: Store): Promise<Certificates> {
+  const names = await store.certificates.names();
+  const read = async (name: string) =>
+    (await store.certificates.read(name)) ?? { name, problem: folderGone(name, store) };
+  return sorted(await Promise.all(names.map((name) => orBroken(name, () => read(name)))));
+}
+
+/** Its name stands in a record, but not in the record of that name. */
+function folderGone(name: string, { where }: Store): Problem {
+  return new Problem("machine", {
+    detail: `The certificate ${name} is listed in ${where}, but its folder has another name or is gone.`,
+    hint: `Rename the folder below certificates/ whose certificate.json has the name ${name} back to ${name}.`,
+    retryable: false,
+  });
+}
+
+function withConfig(
+  configured: readonly CertificateRequest[],
+  { certificates: stored, broken }: Certificates,
+): Certificates & { readonly orphans: readonly KnownCertificate[] } {
   const fromConfig = configured
     .filter(({ name }) => !broken.some((one) => one.name === name))
     .map((request) => withRequest(request, stored));
@@ -52,22 +114,6 @@ export async function wantedCertificates(
     orphans: others.filter(({ request }) => request.fromConfig === true),
     broken,
   };
-}
-
-/** All that is wanted or held, by name, with unfinished orders; only those named, if any are. Offline. */
-export async function knownCertificates(
-  names: readonly string[],
-  configured: readonly CertificateRequest[],
-  store: Store,
-): Promise<Certificates> {
-  const { certificates, orphans, broken } = await wantedCertificates(configured, store);
-  const all = [...certificates, ...orphans, ...broken].toSorted((a, b) =>
-    a.name < b.name ? -1 : 1,
-  );
-  const known = all.map(({ name }) => name);
-  refuseUnknown(names, known, store);
-  const asked = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
-  return sorted(await Promise.all(asked.map((one) => withFiles(one, store))));
 }
 
 /** An unknown name is a Problem that lists the known ones. */
@@ -87,12 +133,10 @@ export function refuseUnknown(
   });
 }
 
-function sorted(
-  found: readonly (KnownCertificate | BrokenCertificate | undefined)[],
-): Certificates {
+function sorted(found: readonly (KnownCertificate | BrokenCertificate)[]): Certificates {
   return {
-    certificates: found.flatMap((one) => (one === undefined || "problem" in one ? [] : [one])),
-    broken: found.flatMap((one) => (one !== undefined && "problem" in one ? [one] : [])),
+    certificates: found.flatMap((one) => ("problem" in one ? [] : [one])),
+    broken: found.flatMap((one) => ("problem" in one ? [one] : [])),
   };
 }
 

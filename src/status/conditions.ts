@@ -1,7 +1,7 @@
 import { dateOf } from "../dates.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
 import { driftOf } from "../request/drift.ts";
-import type { KnownCertificate } from "./certificates.ts";
+import { isInProgress, type KnownCertificate } from "./certificates.ts";
 import { dueOf, pauseOf, type Pause } from "./due.ts";
 import { deployTimeOf, openingOf, waitingOf } from "./windows.ts";
 
@@ -29,7 +29,7 @@ export function stateOf(certificate: KnownCertificate, now: Date): string {
   const deployment = deployed(certificate, now);
   const undeployed = isWaiting(deployment) ? "waiting for its window" : "not deployed";
   const words = [
-    reason.toLowerCase(),
+    certificate.held === undefined && isInProgress(certificate) ? "issuing" : reason.toLowerCase(),
     ...(hasFailed(certificate) ? ["last attempt failed"] : []),
     ...(certificate.held !== undefined && !deployment.status ? [undeployed] : []),
   ];

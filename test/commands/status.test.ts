@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, readdir, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
@@ -273,4 +273,71 @@ test("the documents of list, status and describe match the schema", async () => 
     expect([words, isResult(document), isResult.errors]).toEqual([words, true, null]);
     expect(document.certificates[0].conditions).toHaveLength(4);
   }
+});
+
+describe("list", () => {
+  test("shows when a certificate that backs off is tried again", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    await issuing.issue(["-d", name], { clock });
+    clock.advance(75 * day);
+    const problem = { type: "rateLimited", detail: "slow down" };
+    issuing.ca.faults.add({ on: "newOrder", do: { status: 429, problem, retryAfter: 7200 } });
+    await issuing.run(["renew"], { clock });
+    const { stdout } = await issuing.run(["list"], { clock });
+    expect(stdout).toMatch(
+      /^a\.example\.test +a\.example\.test +in 14 days +in (2 hours|1\\d\\d minutes) /m,
+    );
+    expect(stdout).not.toMatch(/ now /);
+  });
+
+  test("shows a first certificate as issuing while a run works on its order", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    const config = join(issuing.state, "../config.yaml");
+    await writeFile(
+      config,
+      `issuers: { ca: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}" } }
+solvers: { here: { use: standalone, port: ${issuing.httpPort} } }
+defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
+certificates: { shop: { domains: [shop.example.test] } }
+`,
+    );
+    const during = issuing.run(["apply", "--config", config], { clock });
+    const list = async (): Promise<string> => (await issuing.run(["list"], { clock })).stdout;
+    let seen = await list();
+    for (let tries = 0; tries < 500 && !seen.includes("issuing"); tries += 1) seen = await list();
+    expect(seen).toMatch(/^shop +shop\.example\.test +- +- +- +issuing$/m);
+    expect((await during).code).toBe(0);
+    expect(await list()).toMatch(/^shop .* valid$/m);
+  });
+
+  test("and status report a certificate whose folder was renamed by hand", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    await issuing.issue(["-d", name], { clock });
+    const certificates = join(issuing.state, "certificates");
+    await rename(join(certificates, name), join(certificates, "other"));
+    const { stdout } = await issuing.run(["list"], { clock });
+    expect(stdout).toContain("broken");
+    expect(stdout).toContain(`back to ${name}`);
+    const check = await issuing.run(["status", "--check"], { clock });
+    expect(check.code).toBe(11);
+    expect(check.stdout).toContain(`${name} (broken)`);
+    await rename(join(certificates, "other"), join(certificates, name));
+    expect((await issuing.run(["status", "--check"], { clock })).code).toBe(0);
+  });
+});
+
+test("a first issue that failed does not make list, renew and status --check fail", async () => {
+  const { clock, issuing } = await aging();
+  await using _ = issuing;
+  await issuing.issue(["-d", "good.example.test"], { clock });
+  const problem = { type: "rejectedIdentifier", detail: "not that name" };
+  issuing.ca.faults.add({ on: "newOrder", times: 2, do: { status: 403, problem } });
+  expect((await issuing.issue(["-d", "bad.example.test"], { clock })).code).toBe(5);
+  expect((await issuing.run(["list"], { clock })).stdout).not.toContain("bad.example.test");
+  expect((await issuing.run(["renew"], { clock })).code).toBe(0);
+  expect((await issuing.run(["status", "--check"], { clock })).code).toBe(0);
+  expect((await issuing.run(["plan"], { clock })).stdout).not.toContain("bad.example.test");
 });
