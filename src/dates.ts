@@ -16,7 +16,7 @@ export function dateOf(time: Date | string, timeZone = "UTC"): string {
 export function timeFrom(now: Date, then: Date): string {
   const milliseconds = then.getTime() - now.getTime();
   const text = durationOf(Math.abs(milliseconds));
-  return milliseconds < 0 ? `${text} ago` : `in ${text}`;
+  return milliseconds > 0 ? `in ${text}` : `${text} ago`;
 }
 
 /** `89 days`, `5 hours`, `10 minutes`. */
