@@ -1,0 +1,62 @@
+/** Node's own modules by `process.getBuiltinModule`: what `import` gives, without what it costs. */
+import { createRequire, isBuiltin } from "node:module";
+import type { Plugin } from "rolldown";
+
+/**
+ * `import` of a built-in module reads each of its members once, and so loads whatever those load at first use: 5 ms for
+ * `node:fs`, 60 ms for `node:http` (WebSocket). And what is heavy itself is loaded by the first call.
+ */
+export function builtins(): Plugin {
+  return {
+    name: "builtins",
+    renderChunk(code) {
+      return code
+        .replace(required, `$1globalThis.process.getBuiltinModule`)
+        .replaceAll(statement, (whole, bindings: string | undefined, name: string) => {
+          if (!isBuiltin(name)) return whole;
+          return bindings === undefined ? "" : declarations(bindings, name);
+        });
+    },
+  };
+}
+
+const heavy = new Set(
+  "child_process crypto dgram dns dns/promises http http2 https net readline tls zlib".split(" "),
+);
+const require = createRequire(import.meta.url);
+
+/** What bundled CommonJS calls: nothing but Node's own modules is left to require. */
+const required = /(__require = .*)createRequire\(import\.meta\.url\)/;
+
+/** As rolldown writes them: one to a line. */
+const statement = /^import (?:([^"';]+) from )?"([^"]+)";$/gm;
+
+/** `a, { b as c }` or `* as d` → declarations of the same names. */
+function declarations(bindings: string, module: string): string {
+  const [, whole, named] = /^(?:(?:\* as )?([\w$]+))?(?:, )?(?:\{(.*)\})?$/.exec(bindings) ?? [];
+  if (whole === undefined && named === undefined) throw new Error(`Unknown import: ${bindings}`);
+  const loaded = `globalThis.process.getBuiltinModule(${JSON.stringify(module)})`;
+  const lazy = heavy.has(module.replace(/^node:/, ""));
+  const members = (named ?? "").split(",").flatMap((member) => {
+    const [name = "", local = name] = member.trim().split(" as ");
+    if (name === "") return [];
+    const value = lazy && isPlainFunction(module, name) ? lazyFunction(loaded, name) : undefined;
+    return `const ${local} = ${value ?? `${loaded}.${name}`};`;
+  });
+  const proxy = `new Proxy({}, { get: (_, member) => ${loaded}[member] })`;
+  const all = whole === undefined ? [] : [`const ${whole} = ${lazy ? proxy : loaded};`];
+  return [...all, ...members].join(" ");
+}
+
+/** True for what is called and never constructed. */
+function isPlainFunction(module: string, name: string): boolean {
+  return typeof require(module)[name] === "function" && /^[a-z]/.test(name);
+}
+
+function lazyFunction(loaded: string, name: string): string {
+  const call = `(...all) => ${loaded}.${name}(...all)`;
+  if (name !== "exec" && name !== "execFile") return call;
+  // `promisify` has its own version of these two.
+  const key = 'Symbol.for("nodejs.util.promisify.custom")';
+  return `Object.defineProperty(${call}, ${key}, { get: () => ${loaded}.${name}[${key}] })`;
+}
