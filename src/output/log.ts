@@ -1,5 +1,5 @@
 /** Progress on stderr: one line that updates on a terminal, elsewhere plain lines or one JSON event a line. */
-import stringWidth from "string-width";
+import { columnsFor } from "./width.ts";
 import type { Clock } from "../clock.ts";
 import type { LogFields } from "../plugin.ts";
 import { columnsOf, type Env, hasCursor, painter, type TextStream } from "./colour.ts";
@@ -90,7 +90,7 @@ function cut(line: string, columns: number): string {
   let width = 0;
   let kept = "";
   for (const character of characters) {
-    width += stringWidth(character);
+    width += columnsFor(character);
     if (width > columns - 2) return `${kept}…`;
     kept += character;
   }

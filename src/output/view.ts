@@ -1,5 +1,5 @@
 /** A result's blocks as lines. */
-import stringWidth from "string-width";
+import { columnsFor } from "./width.ts";
 import type { Block } from "../result.ts";
 import type { Paint } from "./colour.ts";
 import { manyLines, oneLine } from "./text.ts";
@@ -40,7 +40,7 @@ type Entries = Extract<Block, { kind: "fields" }>["entries"];
 
 function renderFields(entries: Entries, { paint, mask }: ViewSettings): readonly string[] {
   const labels = entries.map(([label]) => oneLine(mask(label)));
-  const width = Math.max(0, ...labels.map((label) => stringWidth(label)));
+  const width = Math.max(0, ...labels.map((label) => columnsFor(label)));
   return entries.flatMap(([, value, tone], index) => {
     const lines = manyLines(mask(value));
     return lines.map((line, position) => {
@@ -57,7 +57,7 @@ function renderTable(table: Table, settings: ViewSettings): readonly string[] {
   const columns = table.columns.map((column) => clean(column));
   const rows = table.rows.map((row) => columns.map((_, index) => clean(row[index] ?? "")));
   const widths = columns.map((_, index) =>
-    Math.max(...[columns, ...rows].map((row) => stringWidth(row[index] ?? ""))),
+    Math.max(...[columns, ...rows].map((row) => columnsFor(row[index] ?? ""))),
   );
   const total = widths.reduce((sum, width) => sum + width + 2, -2);
   if (total > settings.width) return renderRecords(columns, rows, settings);
@@ -84,5 +84,5 @@ function renderRecords(
 }
 
 function padding(text: string, width: number): string {
-  return " ".repeat(Math.max(0, width - stringWidth(text)));
+  return " ".repeat(Math.max(0, width - columnsFor(text)));
 }
