@@ -1,5 +1,8 @@
 /** One run: from the words that were typed and the environment to an exit code. */
+import { enableCompileCache } from "node:module";
 import { systemClock } from "./clock.ts";
+import { compileCacheFolder } from "./compile-cache.ts";
+import { fromSource } from "./installation.ts";
 import { type ExitCode, Problem } from "./problem.ts";
 import type { Environment } from "./environment.ts";
 import type { Parts } from "./program/execute.ts";
@@ -52,6 +55,8 @@ export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<v
     signal: stopping.signal,
     clock: systemClock,
   };
+  const cache = fromSource ? undefined : compileCacheFolder(environment);
+  if (cache !== undefined) enableCompileCache(cache);
   // Without an open handle, Node.js would end a waiting process with exit code 0.
   const awake = setInterval(() => undefined, 2 ** 30);
   const code = await main(process.argv.slice(2), environment, parts).finally(() =>
