@@ -17,6 +17,9 @@ export const codeExtension = fromSource ? ".ts" : ".js";
 /** Holds one module per command, `account/register` for `account register`, and nothing else when it was built. */
 export const commandsFolder = join(root, "src", "commands");
 
+/** The summary of each command by its name; only when it was built. */
+export const summariesFile = join(root, "src", "commands.json");
+
 /** Holds a folder per built-in solver. */
 export const pluginsFolder = join(root, "plugins");
 

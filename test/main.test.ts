@@ -82,7 +82,11 @@ describe("main", () => {
     expect(stderr).not.toMatch(/main\.test\.ts/);
     expect((await run("try -v", { parts })).stderr).toMatch(/main\.test\.ts/);
     const broken = {
-      commands: { names: ["try"], load: async () => Promise.reject(new SyntaxError("no")) },
+      commands: {
+        names: ["try"],
+        load: async () => Promise.reject(new SyntaxError("no")),
+        summaries: async () => ({}),
+      },
     };
     expect((await run("try", { parts: broken })).code).toBe(1);
   });
@@ -358,9 +362,10 @@ describe("the program as a process", () => {
       "bin/acmectl.js",
       "src/main.ts",
       "src/clock.ts",
+      "src/compile-cache.ts",
+      "src/installation.ts",
       "src/problem.ts",
       "src/version.ts",
-      "src/installation.ts",
       "src/json.ts",
     ]);
   });

@@ -1,34 +1,49 @@
 /** The commands, found by their files: `account/register.ts` exports `command`, which is called `account register`. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { codeExtension, commandsFolder } from "../installation.ts";
+import { codeExtension, commandsFolder, summariesFile } from "../installation.ts";
 import type { CommandDefinition } from "./command.ts";
 
 /** Where commands come from; tests bring their own. */
 export interface CommandSource {
   /** What is typed: `account register`, `issue`; sorted. Reading them imports nothing. */
   readonly names: readonly string[];
+  /** What help lists, by name. */
+  summaries(): Promise<Readonly<Record<string, string>>>;
   /** Undefined for a file of this folder that defines no command. */
   load(name: string): Promise<CommandDefinition | undefined>;
 }
 
-/** The commands of this folder. A file is imported when its command is typed, and all of them for help. */
+/** The commands of this folder. A file is imported when its command is typed; from source, all of them for help. */
 export function commandSource(): CommandSource {
-  const files = readdirSync(commandsFolder, { recursive: true, encoding: "utf8" });
-  const names = files
-    .filter((file) => file.endsWith(codeExtension))
-    .map((file) => file.slice(0, -codeExtension.length).replaceAll(/[/\\]/g, " "))
-    .filter((name) => name !== "command" && name !== "definitions")
-    .toSorted();
-  return {
-    names,
+  const written = writtenSummaries();
+  const source: CommandSource = {
+    names: written === undefined ? listedNames() : Object.keys(written),
     async load(name) {
       const file = join(commandsFolder, `${name.replaceAll(" ", "/")}${codeExtension}`);
       const module: unknown = await import(pathToFileURL(file).href);
       return hasCommand(module) ? module.command : undefined;
     },
+    async summaries() {
+      const commands = written === undefined ? await allCommands(source) : [];
+      return written ?? Object.fromEntries(commands.map(({ name, summary }) => [name, summary]));
+    },
   };
+  return source;
+}
+
+/** The build writes them, so that help loads no command. */
+function writtenSummaries(): Readonly<Record<string, string>> | undefined {
+  return existsSync(summariesFile) ? JSON.parse(readFileSync(summariesFile, "utf8")) : undefined;
+}
+
+function listedNames(): readonly string[] {
+  return readdirSync(commandsFolder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(codeExtension))
+    .map((file) => file.slice(0, -codeExtension.length).replaceAll(/[/\\]/g, " "))
+    .filter((name) => name !== "command" && name !== "definitions")
+    .toSorted();
 }
 
 /** All commands, sorted by name. */
@@ -36,7 +51,10 @@ export async function allCommands(source: CommandSource): Promise<readonly Comma
   return loadAll(source, source.names);
 }
 
-/** The command that these words begin with; its whole group when it is half typed, and all commands when there is none. */
+/**
+ * The command that these words begin with. Its whole group when it is half typed, and all commands when there is none: those
+ * have a name and a summary, but no options.
+ */
 export async function commandsFor(
   words: readonly string[],
   source: CommandSource,
@@ -45,7 +63,20 @@ export async function commandsFor(
   const exact = source.names.filter((name) => name === first || name === `${first} ${second}`);
   if (exact.length > 0) return loadAll(source, exact);
   const group = source.names.filter((name) => name.startsWith(`${first} `));
-  return loadAll(source, group.length > 0 ? group : source.names);
+  const summaries = await source.summaries();
+  return (group.length > 0 ? group : source.names).flatMap((name) => {
+    const summary = summaries[name];
+    return summary === undefined ? [] : [{ name, summary, options: {}, run: notLoaded }];
+  });
+}
+
+/** True for a command that `commandsFor` has not loaded. */
+export function isOutline({ run }: CommandDefinition): boolean {
+  return run === notLoaded;
+}
+
+async function notLoaded(): Promise<never> {
+  throw new Error("This command was not loaded.");
 }
 
 async function loadAll(

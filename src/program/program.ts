@@ -1,6 +1,6 @@
 /** Builds commander's program from the command definitions, and reads the command line with it. */
 import { Command, CommanderError, Option } from "commander";
-import { type CommandSource, commandsFor } from "../commands/definitions.ts";
+import { type CommandSource, commandsFor, isOutline } from "../commands/definitions.ts";
 import type { CommandDefinition } from "../commands/command.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { describeOption, type FlagDescription } from "../options/describe.ts";
@@ -43,10 +43,22 @@ export async function readCommandLine(
     if (topic[0] === "exit-codes") return { kind: "text", text: exitCodesText() };
     return readCommandLine([...topic, "--help"], parts);
   }
-  const commands = await commandsFor(words, parts.commands);
+  return readWith(await commandsFor(words, parts.commands), argv, words, parts);
+}
+
+async function readWith(
+  commands: readonly CommandDefinition[],
+  argv: readonly string[],
+  words: readonly string[],
+  parts: ProgramParts,
+): Promise<CommandLine> {
   const { solvers, unknown } = await solversOf(argv, commands, parts);
   try {
     const line = await parse(argv, commands, { ...parts, solvers, lenient: false });
+    if (line.kind === "command" && isOutline(line.command)) {
+      const name = line.command.name.split(" ");
+      return await readWith(await commandsFor(name, parts.commands), argv, name, parts);
+    }
     if (line.kind === "command" || isKnown(words, commands)) return line;
     // For an unknown command, commander would show the help of its group.
     const withoutHelp = argv.filter((word) => word !== "--help" && word !== "-h");
@@ -69,6 +81,8 @@ interface ParseSettings extends Pick<ProgramParts, "cwd" | "version" | "width"> 
   readonly solvers: readonly SolverDeclarations[];
   /** For a first look: accept unknown options, and show no help. */
   readonly lenient: boolean;
+  /** True where no command was named: of each, the list needs the name and the summary. */
+  readonly listing?: boolean;
 }
 
 /** The declarations of the chosen solvers, since their flags belong to the command. */
@@ -103,6 +117,7 @@ async function parse(
   commands: readonly CommandDefinition[],
   settings: ParseSettings,
 ): Promise<CommandLine> {
+  const listing = new Set(commands.map(({ name }) => name.split(" ")[0])).size > 1;
   const typed = { args: [], flags: {}, globalFlags: {}, solverFlags: {} };
   let chosen: CommandLine | undefined;
   let text = "";
@@ -126,7 +141,7 @@ async function parse(
     .addHelpText("after", rootClosing);
   addOptions(root, hidden(globalOptions), typed.globalFlags, settings);
   for (const command of commands) {
-    const leaf = addCommand(root, command, typed, settings);
+    const leaf = addCommand(root, command, typed, { ...settings, listing });
     leaf.action(() => {
       chosen = { kind: "command", command, ...typed, args: leaf.args };
     });
@@ -154,6 +169,7 @@ function addCommand(
     .allowUnknownOption(settings.lenient)
     .allowExcessArguments(settings.lenient);
   if (parent !== root) parent.description(parent.commands.map((one) => one.name()).join(" · "));
+  if (isOutline(command)) return leaf;
   for (const { usage, description } of command.arguments ?? []) leaf.argument(usage, description);
   addOptions(leaf, command.options, typed.flags, settings);
   const solvers = command.solverFlags === true ? settings.solvers : [];
@@ -182,7 +198,7 @@ function groupIn(
   const known = above.commands.find((command) => command.name() === word);
   if (known !== undefined) return known;
   const group = basic(above.command(word), settings).enablePositionalOptions().helpCommand(false);
-  addOptions(group, globalOptions, typed.globalFlags, settings);
+  if (!settings.listing) addOptions(group, globalOptions, typed.globalFlags, settings);
   return group;
 }
 

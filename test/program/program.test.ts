@@ -224,7 +224,10 @@ describe("what is typed reaches the command", () => {
     await acmectl("account show", { parts: counting });
     expect(loaded.splice(0)).toEqual(["account show"]);
     await acmectl("account", { parts: counting });
-    expect(loaded).toEqual(["account register", "account show"]);
+    await acmectl("--help", { parts: counting });
+    expect(loaded.splice(0)).toEqual([]);
+    expect((await acmectl("-- account show", { parts: counting })).code).toBe(0);
+    expect(loaded).toEqual(["account show"]);
   });
 });
 

@@ -57,7 +57,12 @@ export async function run(
 export function commandsOf(...commands: readonly CommandDefinition[]): Parts {
   const byName = new Map(commands.map((command) => [command.name, command]));
   return {
-    commands: { names: [...byName.keys()].toSorted(), load: async (name) => byName.get(name) },
+    commands: {
+      names: [...byName.keys()].toSorted(),
+      load: async (name) => byName.get(name),
+      summaries: async () =>
+        Object.fromEntries(commands.map(({ name, summary }) => [name, summary])),
+    },
   };
 }
 

@@ -13,12 +13,12 @@ export function openPendingHooks(folder: Folder): Store["pendingHooks"] {
   const { root, clock, check } = folder;
   const path = join(root, "hooks", "post.json");
   // The first release kept them as the state of a solver.
-  const oldPath = solverStateFile(root, "post hooks");
+  const oldPath = () => solverStateFile(root, "post hooks");
   const reading = { clock, what: "The list of pending post hooks" };
 
   async function list(): Promise<PendingHooks> {
     await check();
-    const old = await readRecord(oldPath, isOldRecord, reading);
+    const old = await readRecord(oldPath(), isOldRecord, reading);
     const record = await readRecord(path, isHooksRecord, reading);
     if (record === undefined) await refuseMovedAside(path, reading);
     return { ...old?.values.owed, ...record?.hooks };
@@ -27,7 +27,7 @@ export function openPendingHooks(folder: Folder): Store["pendingHooks"] {
   const change = (edit: (pending: PendingHooks) => PendingHooks) =>
     folder.exclusively("pending-hooks", async () => {
       await writeRecord(path, { hooks: edit(await list()) });
-      await removeFile(oldPath);
+      await removeFile(oldPath());
     });
 
   return {
