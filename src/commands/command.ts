@@ -9,6 +9,8 @@ export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarat
   readonly name: string;
   /** One line. */
   readonly summary: string;
+  /** True while no more than name and summary is known, as help lists them. */
+  readonly outline?: boolean;
   /** What follows the summary in help, if anything. */
   readonly description?: string;
   readonly examples?: readonly string[];

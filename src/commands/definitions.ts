@@ -66,13 +66,10 @@ export async function commandsFor(
   const summaries = await source.summaries();
   return (group.length > 0 ? group : source.names).flatMap((name) => {
     const summary = summaries[name];
-    return summary === undefined ? [] : [{ name, summary, options: {}, run: notLoaded }];
+    return summary === undefined
+      ? []
+      : [{ name, summary, outline: true, options: {}, run: notLoaded }];
   });
-}
-
-/** True for a command that `commandsFor` has not loaded. */
-export function isOutline({ run }: CommandDefinition): boolean {
-  return run === notLoaded;
 }
 
 async function notLoaded(): Promise<never> {

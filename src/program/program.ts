@@ -1,6 +1,6 @@
 /** Builds commander's program from the command definitions, and reads the command line with it. */
 import { Command, CommanderError, Option } from "commander";
-import { type CommandSource, commandsFor, isOutline } from "../commands/definitions.ts";
+import { type CommandSource, commandsFor } from "../commands/definitions.ts";
 import type { CommandDefinition } from "../commands/command.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { describeOption, type FlagDescription } from "../options/describe.ts";
@@ -55,7 +55,7 @@ async function readWith(
   const { solvers, unknown } = await solversOf(argv, commands, parts);
   try {
     const line = await parse(argv, commands, { ...parts, solvers, lenient: false });
-    if (line.kind === "command" && isOutline(line.command)) {
+    if (line.kind === "command" && line.command.outline === true) {
       const name = line.command.name.split(" ");
       return await readWith(await commandsFor(name, parts.commands), argv, name, parts);
     }
@@ -169,7 +169,7 @@ function addCommand(
     .allowUnknownOption(settings.lenient)
     .allowExcessArguments(settings.lenient);
   if (parent !== root) parent.description(parent.commands.map((one) => one.name()).join(" · "));
-  if (isOutline(command)) return leaf;
+  if (command.outline === true) return leaf;
   for (const { usage, description } of command.arguments ?? []) leaf.argument(usage, description);
   addOptions(leaf, command.options, typed.flags, settings);
   const solvers = command.solverFlags === true ? settings.solvers : [];
