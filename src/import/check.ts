@@ -18,10 +18,13 @@ export async function checkAccount(
   try {
     const known = await tools.ca.session(account.key, undefined).find(context.signal);
     if (known === undefined) {
-      return { what: account.source, why: `${account.directory} knows no account with its key` };
+      return {
+        what: account.source,
+        why: `${account.directory} does not know an account with its key`,
+      };
     }
     if (known.status !== "valid") {
-      return { what: account.source, why: `${account.directory} says that it is ${known.status}` };
+      return { what: account.source, why: `its status at ${account.directory} is ${known.status}` };
     }
     return { ...account, url: known.url, contact: known.contact };
   } finally {

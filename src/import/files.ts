@@ -1,5 +1,7 @@
 /** Reading what belongs to another client: bounded, and never writing. */
-import { open, readdir, realpath, stat } from "node:fs/promises";
+import { lstat, open, readdir, realpath, stat } from "node:fs/promises";
+import { codeOf, systemReason } from "../errors.ts";
+import { isRecord } from "../json.ts";
 import { Problem } from "../problem.ts";
 
 const longest = 1_048_576;
@@ -33,6 +35,11 @@ export async function isFile(path: string): Promise<boolean> {
   return (await reading(path, async () => (await stat(path)).isFile())) ?? false;
 }
 
+/** True for a symbolic link, wherever it leads. */
+export async function isLink(path: string): Promise<boolean> {
+  return (await reading(path, async () => (await lstat(path)).isSymbolicLink())) ?? false;
+}
+
 /** True for a file that may be run. */
 export async function isProgram(path: string): Promise<boolean> {
   const found = await reading(path, () => stat(path));
@@ -44,8 +51,8 @@ export async function existingFolder(path: string, client: string): Promise<stri
   const folder = (await isFolder(path)) ? await reading(path, () => realpath(path)) : undefined;
   if (folder !== undefined) return folder;
   throw new Problem("usage", {
-    detail: `${path} is no folder, so nothing of ${client} can be taken from there.`,
-    hint: `Say where ${client} keeps its files: acmectl import ${client} PATH`,
+    detail: `${path} is not a folder, so nothing of ${client} can be imported from it.`,
+    hint: `Give the folder of ${client}: acmectl import ${client} PATH`,
   });
 }
 
@@ -55,20 +62,15 @@ export async function readObject(path: string): Promise<Record<string, unknown> 
   if (text === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : undefined;
+    return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** True for what JSON calls an object. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** A member that is a text with something in it. */
 export function textOf(value: unknown, member: string): string | undefined {
-  const found = isObject(value) ? value[member] : undefined;
+  const found = isRecord(value) ? value[member] : undefined;
   return typeof found === "string" && found !== "" ? found : undefined;
 }
 
@@ -76,15 +78,15 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T | und
   try {
     return await read();
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = codeOf(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     if (Problem.is(error) || code === "") throw error;
     throw new Problem("machine", {
-      detail: `${path} cannot be read (${code}).`,
+      detail: `Cannot read ${path}: ${systemReason(error)}.`,
       hint:
         code === "EACCES" || code === "EPERM"
           ? "Run the import as the user who runs the other client, usually root."
-          : "Mend it, or import from a copy of the folder.",
+          : "Fix the file, or import from a copy of the folder.",
       cause: error,
     });
   }
@@ -92,7 +94,7 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T | und
 
 function tooLarge(path: string): Problem {
   return new Problem("machine", {
-    detail: `${path} is larger than ${longest} bytes, which no file of an ACME client is.`,
+    detail: `${path} is larger than ${longest} bytes, too large for a file of an ACME client.`,
     hint: "Import from a copy of the folder without it.",
   });
 }

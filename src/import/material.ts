@@ -8,13 +8,13 @@ import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { FoundPems } from "./found.ts";
 
-/** What the files of a certificate are worth. */
+/** Key and certificate, as far as they can be used. */
 export interface Material {
   readonly identifiers: readonly Identifier[];
   readonly keyType: KeyType;
   /** PKCS#8 PEM. */
   readonly privateKey: string;
-  /** Absent when it is of no more use; `why` says why. */
+  /** Absent when it cannot be used; `why` has the reason. */
   readonly certificate?: AcceptedCertificate;
   readonly why?: string;
 }
@@ -23,7 +23,7 @@ export interface Material {
 export function readMaterial(pems: FoundPems, now: Date): Material {
   const { pem: privateKey, type: keyType } = readPrivateKey(pems.key, `The key of ${pems.source}`);
   const pem = blocksOf(`${pems.certificate}\n${pems.chain ?? ""}`);
-  const identifiers = namesOf(pem, pems.source);
+  const identifiers = namesInCertificate(pem, pems.source);
   try {
     const certificate = acceptCertificate(
       { url: pems.source, pem },
@@ -53,7 +53,7 @@ function pemOf(jwk: Record<string, unknown>, source: string): string {
       .toString();
   } catch (cause) {
     throw new Problem("config", {
-      detail: `${source} holds no private key as a JSON Web Key (RFC 7517).`,
+      detail: `${source} does not contain a private key as a JSON Web Key (RFC 7517).`,
       hint: "Restore the file from a backup.",
       cause,
     });
@@ -70,20 +70,21 @@ function blocksOf(text: string): string {
     .join("");
 }
 
-function namesOf(pem: string, source: string): readonly Identifier[] {
+/** The names of the first certificate in a text. A `config` Problem when it cannot be read or has none. */
+export function namesInCertificate(pem: string, source: string): readonly Identifier[] {
   let names: readonly Identifier[] | undefined;
   try {
     names = identifiersOf(new X509Certificate(pem));
   } catch (cause) {
     throw new Problem("config", {
-      detail: `${source} holds no certificate that can be read.`,
-      hint: "Restore the file from a backup, or get the certificate anew with `acmectl issue`.",
+      detail: `${source} does not contain a readable certificate.`,
+      hint: "Restore the file from a backup, or issue the certificate again with `acmectl issue`.",
       cause,
     });
   }
   if (names !== undefined && names.length > 0) return names;
   throw new Problem("config", {
-    detail: `The certificate in ${source} has no names that ACME knows (DNS names and IP addresses).`,
+    detail: `The certificate in ${source} has no DNS names and IP addresses.`,
     hint: "Get a certificate for the right names with `acmectl issue`.",
   });
 }

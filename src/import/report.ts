@@ -37,7 +37,7 @@ export function reportImport(
     view: [
       headline(name, imported, { dryRun, changed }),
       ...table(imported),
-      ...section("Not taken over, or for you to know", notesOf(imported)),
+      ...section("Not imported, and notes", notesOf(imported)),
       ...section("Next", certificates.length === 0 ? [] : steps),
     ],
     problem,
@@ -75,12 +75,16 @@ function headline(
   { dryRun, changed }: { dryRun: boolean; changed: boolean },
 ): Block {
   if (accounts.length + certificates.length + left.length === 0) {
-    return { kind: "line", text: `${folder} holds nothing of ${client}.`, tone: "warn" };
+    return {
+      kind: "line",
+      text: `${folder} contains no accounts and certificates of ${client}.`,
+      tone: "warn",
+    };
   }
-  if (!changed) return { kind: "line", text: `Nothing of ${folder} was left to take over.` };
+  if (!changed) return { kind: "line", text: `Everything in ${folder} was imported before.` };
   const text = dryRun
-    ? `This would be taken over from ${client} (${folder}); nothing was written.`
-    : `Taken over from ${client} (${folder}), which was not changed.`;
+    ? `Would be imported from ${client} (${folder}); nothing was written.`
+    : `Imported from ${client} (${folder}), which was not changed.`;
   return { kind: "line", text, tone: "good" };
 }
 
@@ -98,7 +102,7 @@ function table({ accounts, certificates }: Imported): readonly Block[] {
       outcome,
       [
         material.identifiers.map(({ value }) => value).join(", "),
-        `by ${solvers.map(({ use }) => use).join(", ") || "nobody yet"}`,
+        `by ${solvers.map(({ use }) => use).join(", ") || "no solver: not ready"}`,
         ...(material.certificate === undefined
           ? []
           : [`until ${material.certificate.notAfter.toISOString().slice(0, 10)}`]),
@@ -133,9 +137,9 @@ function nextSteps(stop: string, certificates: readonly ImportedCertificate[]): 
     first === undefined ? "shown by `acmectl status NAME`" : `such as ${first.fullchain}`;
   return [
     "See when each is due: acmectl plan. Try one now: acmectl renew NAME --force",
-    `Point your servers at acmectl's files (${paths}); those of the other client are not renewed any more.`,
+    `Point your servers to acmectl's files (${paths}); the other client no longer renews its own.`,
     stop,
-    "Let acmectl renew by itself: acmectl schedule install",
+    "Schedule renewals: acmectl schedule install",
   ];
 }
 
@@ -145,12 +149,12 @@ function problemOf(certificates: readonly ImportedCertificate[]): Problem | unde
   if (refused.length === 0) return undefined;
   const details = refused.map(({ found, held }) =>
     held === undefined
-      ? `${found.name} is wanted already, with other settings`
-      : `${found.name} is held already (serial ${held.meta.serial}, from ${held.meta.directory}, until ${held.meta.notAfter})`,
+      ? `${found.name} exists already, with other settings`
+      : `${found.name} exists already (serial ${held.meta.serial}, from ${held.meta.directory}, until ${held.meta.notAfter})`,
   );
   return new Problem(refused.length === certificates.length ? "usage" : "partial", {
-    title: "Certificates of the same name are held from elsewhere",
-    detail: `${details.join("; ")}. What is held stays.`,
-    hint: "Replace it with --force, or rename or remove the one that is held (acmectl delete NAME).",
+    title: "Certificates of the same name come from elsewhere",
+    detail: `${details.join("; ")}. Nothing was replaced.`,
+    hint: "Replace it with --force, or delete the existing one first (acmectl delete NAME).",
   });
 }

@@ -84,7 +84,7 @@ export async function importFrom(
 
 const lockWait = 60_000;
 
-/** Directories that may be those whose names the other client did not keep whole. */
+/** Directory URLs to try where the other client stored only a part of one. */
 async function serversOf({ server }: Flags, context: ImportContext): Promise<readonly string[]> {
   const config = await context.config();
   const named = server === undefined ? [] : [chosenIssuer(server, config).server];
@@ -92,7 +92,7 @@ async function serversOf({ server }: Flags, context: ImportContext): Promise<rea
   return [...named, ...configured].map(resolveServer).filter((server) => !isEmbedded(server));
 }
 
-/** Without what belongs to servers that cannot be spoken to: plain http, or no URL at all. */
+/** Without what belongs to servers that acmectl cannot use: plain http, or not a URL. */
 function speakable(found: Found): Found {
   const left: Left[] = [];
   const usable = (one: FoundAccount | FoundCertificate) => {
@@ -120,7 +120,7 @@ function withUsableUrl({ url, ...account }: FoundAccount): FoundAccount {
   return usable && url !== undefined ? { ...account, url } : account;
 }
 
-/** Those of most certificates first: of several at one CA, the first becomes the one that is used. */
+/** Accounts of most certificates first: of several at one CA, the first becomes the one that is used. */
 function byUse({ accounts, certificates }: Found): readonly FoundAccount[] {
   const uses = ({ id }: FoundAccount) =>
     certificates.filter(({ account }) => account === id).length;
@@ -135,7 +135,7 @@ function accountNotes(
   const other = first?.used ?? used;
   if (other === account.id) return [];
   return [
-    `acmectl uses one account for each CA: renewals at ${account.directory} go on with the account ${other}, which is kept already, not with this one.`,
+    `acmectl uses one account per CA: renewals at ${account.directory} use the account ${other}, which acmectl has already, not this one.`,
   ];
 }
 
@@ -153,7 +153,7 @@ async function prepare(
       const material = readMaterial(one.pems, context.clock.now());
       const { settings, notes } = await solversFor(one, flags, context);
       const why =
-        material.why === undefined ? [] : [`Its settings were taken alone: ${material.why}`];
+        material.why === undefined ? [] : [`Only its settings were imported: ${material.why}`];
       certificates.push({
         found: one,
         material,
@@ -189,14 +189,14 @@ async function solversFor(
   if (names.length > 0) {
     return {
       settings: names.map((name) => fromConfig(name, config)),
-      notes: [...settled.notes, `The solvers of ${config.path} answer for it from now on.`],
+      notes: [...settled.notes, `Renewals use the solvers of ${config.path}.`],
     };
   }
   return {
     settings: [],
     notes: [
       ...settled.notes,
-      "Nothing is known that answers challenges for it, so that it cannot be renewed yet: import again with --standalone, --webroot DIR or --solver NAME.",
+      "It is not ready: no solver is known, so it cannot be renewed. Import again with --standalone, --webroot DIR or --solver NAME.",
     ],
   };
 }
@@ -228,5 +228,5 @@ async function takeOne(
 }
 
 function withoutAccount({ directory }: FoundCertificate): string {
-  return `The account that it was issued by was not taken: unless acmectl has one with ${directory} already, make one first with \`acmectl account register --server ${directory} --agree-tos\`.`;
+  return `The account that ordered it was not imported: unless acmectl has one at ${directory}, run \`acmectl account register --server ${directory} --agree-tos\` first.`;
 }

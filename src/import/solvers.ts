@@ -1,7 +1,7 @@
-/** Solvers of others made settings of acmectl's: options checked against the plugins, secrets as references. */
+/** Solvers of other clients become settings of acmectl: options checked against the plugins, secrets as references. */
 import type { SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
-import { resolveSolver } from "../solvers/open.ts";
+import { solverFault } from "../solvers/ready.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "../solvers/registry.ts";
@@ -13,7 +13,7 @@ export interface SettledSolvers {
   readonly notes: readonly string[];
 }
 
-/** What acmectl has no plugin or option for is left out, with a note that says what to do. */
+/** Leaves out what acmectl has no plugin or option for, with a note that says what to do. */
 export async function settleSolvers(
   found: readonly FoundSolver[],
   context: Context,
@@ -24,13 +24,13 @@ export async function settleSolvers(
     const loaded = await load(solver.use, context);
     if (loaded === undefined) {
       notes.push(
-        `It needs the solver ${solver.use}, which is not there: import again with --solver NAME (\`acmectl solvers list\` shows them).`,
+        `The solver ${solver.use} is not installed: import again with --solver NAME (\`acmectl solvers list\` shows them).`,
       );
       continue;
     }
     const setting = await settle(solver, nameFor(solver.use, settings), loaded, context);
     settings.push(setting.setting);
-    notes.push(...setting.notes, ...(await complaints(setting.setting, loaded, context)));
+    notes.push(...setting.notes, ...(await complaints(setting.setting, context)));
   }
   return { settings, notes };
 }
@@ -104,7 +104,7 @@ function secretNote(
 ): string {
   const place = sourceOf(option, found);
   if (reference === undefined) {
-    return `The secret ${place} was not taken over: set ${option} of the solver ${use} to a reference (env:NAME or file:/path) and import again, or give its environment variable wherever acmectl runs.`;
+    return `The secret ${place} was not imported: set ${option} of the solver ${use} to a reference (env:NAME or file:/path) and import again, or set its environment variable wherever acmectl runs.`;
   }
   return `The secret ${option} stays in ${place} and is read from there at each renewal: keep that file, or set ${option} of the solver ${use} to a reference of your own (env:NAME or file:/path).`;
 }
@@ -113,17 +113,9 @@ function sourceOf(option: string, { at }: FoundOption): string {
   return at === undefined ? option : `${at.key} in ${at.file}`;
 }
 
-/** What would stop the solver at the first renewal, told now. */
-async function complaints(
-  setting: SolverSetting,
-  loaded: LoadedSolver,
-  context: Context,
-): Promise<readonly string[]> {
-  try {
-    await resolveSolver(setting, loaded, context);
-    return [];
-  } catch (error) {
-    if (!Problem.is(error)) throw error;
-    return [`The solver ${setting.use} is not ready: ${error.message} ${error.hint ?? ""}`.trim()];
-  }
+/** What would stop the solver at the first renewal. */
+async function complaints(setting: SolverSetting, context: Context): Promise<readonly string[]> {
+  const fault = await solverFault(setting, context);
+  if (fault === undefined) return [];
+  return [`The solver ${setting.use} is not ready: ${fault.message} ${fault.hint ?? ""}`.trim()];
 }

@@ -14,6 +14,7 @@ export interface Finding {
     | "drifted"
     | "past due"
     | "expiring"
+    | "not ready"
     | "failing"
     | "undeployed";
   readonly detail: string;
@@ -79,7 +80,12 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   const failing =
     status.failures > 0 || (hasFailed(certificate) && dueOf(certificate, now).at <= now);
   const undeployed = deployed?.status === false && held !== undefined && !isWaiting(deployed);
+  const ready =
+    certificate.request.solvers.length > 0 || certificate.request.issuer.server === "local";
+  const unready =
+    "No solver is known, so it cannot be renewed: run `acmectl issue` with --standalone, --webroot or --solver.";
   return [
+    ...(ready ? [] : [finding("not ready", unready)]),
     ...(failing ? [finding("failing", backing?.message ?? "")] : []),
     ...(undeployed ? [finding("undeployed", deployed.message)] : []),
   ];

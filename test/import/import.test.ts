@@ -1,5 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
+import { readAcmeSh } from "../../src/import/acme-sh/acme-sh.ts";
+import { readCertbot } from "../../src/import/certbot/certbot.ts";
+import { mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Issuing, startIssuing } from "../support/issuing.ts";
@@ -120,7 +122,7 @@ const clients: readonly {
 ];
 
 describe.each(clients)("import $client", ({ client, write, words }) => {
-  test("takes account and certificate over, changes nothing there, and renew goes on with the same account", async () => {
+  test("imports account and certificate without changing the folder, and renew uses the same account", async () => {
     await write();
     const before = await fingerprint(other);
     const planned = await take([client, other, ...words(), "--dry-run"]);
@@ -163,7 +165,7 @@ describe.each(clients)("import $client", ({ client, write, words }) => {
     expect(after.document.certificates[0]?.serial).not.toBe(taken.document.certificates[0]?.serial);
   });
 
-  test("takes the settings alone of a certificate that has expired", async () => {
+  test("imports only the settings of an expired certificate", async () => {
     await write();
     const late = new Date("2099-01-01T00:00:00Z");
     const clock = { now: () => late, monotonic: () => 0, sleep: () => Promise.resolve() };
@@ -177,7 +179,7 @@ describe.each(clients)("import $client", ({ client, write, words }) => {
     expect([again.code, again.document.outcome]).toEqual([0, "unchanged"]);
   });
 
-  test("names what is missing when there is no such folder, or nothing in it", async () => {
+  test("reports a missing and an empty folder", async () => {
     const missing = await take([client, other]);
     expect(missing.code).toBe(2);
     expect(missing.stdout).toContain(`acmectl import ${client} PATH`);
@@ -188,7 +190,7 @@ describe.each(clients)("import $client", ({ client, write, words }) => {
 });
 
 describe("certificates that are held already", () => {
-  test("are refused when they come from elsewhere, others go on, and --force replaces them", async () => {
+  test("are refused when they come from elsewhere, unless --force replaces them; others are imported", async () => {
     await issuing.issue(["-d", "second.localhost"]);
     const second = await materialIn(issuing.state, "second.localhost");
     await writeCertbot(other, name, material);
@@ -217,13 +219,13 @@ describe("certificates that are held already", () => {
     expect(await readFile(join(state, "certificates", name, "current/cert.pem"), "utf8")).toBe(
       second.certificate,
     );
-    expect(forced.document.accounts[0]?.notes.join()).toContain("one account for each CA");
+    expect(forced.document.accounts[0]?.notes.join()).toContain("one account per CA");
   });
 
-  test("get a solver from a second import when the first one knew none", async () => {
+  test("get a solver from a second import", async () => {
     await writeLego(other, name, material);
     const first = await take(["lego", other, "--server", material.directory]);
-    expect(first.document.certificates[0]?.notes.join(" ")).toContain("cannot be renewed yet");
+    expect(first.document.certificates[0]?.notes.join(" ")).toContain("cannot be renewed");
     const second = await take(["lego", other, "--server", material.directory, "--webroot", other]);
     expect([second.code, second.document.certificates[0]?.outcome]).toEqual([0, "updated"]);
     expect((await stored()).request.solvers).toMatchObject([
@@ -233,7 +235,7 @@ describe("certificates that are held already", () => {
 });
 
 describe("what cannot be taken", () => {
-  test("is named, and the rest is taken", async () => {
+  test("is reported, and the rest is imported", async () => {
     await writeCertbot(other, name, material);
     await writeCertbot(other, "plain.localhost", material, { settings: [] });
     const conf = join(other, "renewal", "plain.localhost.conf");
@@ -254,26 +256,27 @@ describe("what cannot be taken", () => {
     expect(document.certificates.map((one) => one.name)).toEqual([name]);
     const left = Object.fromEntries(document.left.map(({ what, why }) => [what, why]));
     expect(left).toMatchObject({
-      [conf]: expect.stringContaining("https only"),
+      [conf]: expect.stringContaining("requires https"),
       [join(other, "renewal", "empty.localhost.conf")]: expect.stringContaining("renewalparams"),
-      [join(other, "renewal", "gone.localhost.conf")]: expect.stringContaining("is not there"),
-      [join(other, "renewal", "broken.localhost.conf")]: expect.stringContaining("no certificate"),
+      [join(other, "renewal", "gone.localhost.conf")]: expect.stringContaining("does not exist"),
+      [join(other, "renewal", "broken.localhost.conf")]:
+        expect.stringContaining("readable certificate"),
       [join(other, "accounts/ca.example/dir/1")]: expect.stringContaining("JSON Web Key"),
       [join(other, "accounts/acme-v01.api.letsencrypt.org/directory/1")]:
         expect.stringContaining("version 1 of ACME"),
     });
   });
 
-  test("a certificate beside another's key is not held, and told", async () => {
+  test("a certificate with the key of another is not imported, and reported", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
     await writeAcmeSh(other, name, { ...material, key });
     const { document } = await take(["acme.sh", other]);
-    expect(document.certificates[0]?.notes[0]).toMatch(/settings were taken alone: .*key/);
+    expect(document.certificates[0]?.notes[0]).toMatch(/Only its settings were imported: .*key/);
     await expect(readFile(join(state, "certificates", name, "current/cert.pem"))).rejects.toThrow();
   });
 
-  test("an account key that CAs refuse is left, with the reason", async () => {
+  test("an account key that CAs refuse is reported and not imported", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-521" });
     const accountKey = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
     await writeAcmeSh(other, name, { ...material, accountKey });
@@ -292,7 +295,7 @@ describe("what cannot be taken", () => {
     expect(issuing.ca.requests.slice(asked).map(({ kind }) => kind)).not.toContain("newAccount");
   });
 
-  test("lego's own name of a CA is asked for when no directory is known", async () => {
+  test("lego's folder without a directory URL asks for --server", async () => {
     await writeLego(other, name, material);
     const { code, document } = await take(["lego", other]);
     expect(code).toBe(0);
@@ -302,7 +305,7 @@ describe("what cannot be taken", () => {
 });
 
 describe("--check", () => {
-  test("finds the account that was not written down, and leaves one that the CA does not know", async () => {
+  test("finds an account without a URL, and does not import one that the CA does not know", async () => {
     await writeCertbot(other, name, { ...material, accountUrl: "" });
     const known = await take(["certbot", other, "--check"]);
     expect(known.document.accounts).toMatchObject([{ outcome: "taken", url: material.accountUrl }]);
@@ -312,10 +315,10 @@ describe("--check", () => {
     await writeCertbot(other, name, { ...material, accountKey });
     const unknown = await take(["certbot", other, "--check"]);
     expect(unknown.document.accounts).toEqual([]);
-    expect(unknown.document.left[0]?.why).toContain("knows no account");
+    expect(unknown.document.left[0]?.why).toContain("does not know an account");
   });
 
-  test("an account's URL on another host than its CA is not believed", async () => {
+  test("an account's URL on another host than its CA is ignored", async () => {
     await writeCertbot(other, name, { ...material, accountUrl: "https://evil.example/acct/1" });
     const { document } = await take(["certbot", other]);
     expect(document.accounts[0]).not.toHaveProperty("url");
@@ -328,7 +331,7 @@ describe("settings of certbot", () => {
     return take(["certbot", other]);
   };
 
-  test("become those of the request, with hooks in their order and not run again for what is held", async () => {
+  test("become those of the request, with hooks in their order, not run again for the same certificate", async () => {
     await put(join(other, "renewal-hooks/deploy/20-mail"), "#!/bin/sh\n", 0o755);
     await put(join(other, "renewal-hooks/deploy/10-web"), "#!/bin/sh\n", 0o755);
     await put(join(other, "renewal-hooks/deploy/README"), "not a program");
@@ -367,7 +370,71 @@ describe("settings of certbot", () => {
     ]);
   });
 
-  test("a secret stays where it is: a reference reads it, and it is in no output and no file of ours", async () => {
+  test("without a folder for webroot leave the certificate not ready, which status --check reports", async () => {
+    const { document } = await certbot(["authenticator = webroot", "[[webroot_map]]"]);
+    expect(document.certificates[0]?.solvers).toEqual([]);
+    expect(document.certificates[0]?.notes.join(" ")).toMatch(
+      /no folder.*--webroot DIR.*not ready/,
+    );
+    const env = { HOME: folder.path, ACMECTL_STATE: state };
+    const checked = await run(["status", "--check"], { env });
+    expect(checked.code).toBe(11);
+    expect(checked.stderr).toContain("not ready: No solver is known");
+  });
+
+  test("lead to credentials below the folder when certbot's own path is elsewhere", async () => {
+    await put(
+      join(other, "credentials/cf"),
+      "dns_cloudflare_api_token = canary-token-of-40-characters\r\n",
+    );
+    const key = "dns_cloudflare_credentials";
+    const { document } = await certbot([
+      "authenticator = dns-cloudflare",
+      `${key} = /nowhere/credentials/cf`,
+    ]);
+    const [solver] = (await stored()).request.solvers;
+    expect(solver?.options["apiToken"]).toContain(join(other, "credentials/cf"));
+    expect(document.certificates[0]?.notes.join(" ")).not.toContain("not ready");
+  });
+
+  test("whose credentials are gone are reported as not ready", async () => {
+    const key = "dns_cloudflare_credentials";
+    const { document } = await certbot([
+      "authenticator = dns-cloudflare",
+      `${key} = /nowhere/cf.ini`,
+    ]);
+    const notes = document.certificates[0]?.notes.join("\n") ?? "";
+    expect(notes).toContain("is not ready: the file with the credentials of dns-cloudflare");
+    expect(notes).toContain("cloudflare is not ready: ");
+  });
+
+  test("above the first section are read: renew_before_expiry", async () => {
+    await writeCertbot(other, name, material);
+    const conf = join(other, "renewal", `${name}.conf`);
+    await put(conf, `renew_before_expiry = 10 days\n${await readFile(conf, "utf8")}`);
+    const { document } = await take(["certbot", other]);
+    expect(document.certificates[0]?.notes.join()).toContain("renew_before_expiry (10 days)");
+  });
+
+  test("an account whose folder for version 2 is a link to that for version 1 is used, also by a broken link", async () => {
+    for (const target of ["../acme-v01.api.letsencrypt.org/directory", "/nowhere/directory"]) {
+      await rm(other, { recursive: true, force: true });
+      await writeCertbot(other, name, {
+        ...material,
+        directory: "https://acme-v01.api.letsencrypt.org/directory",
+      });
+      await mkdir(join(other, "accounts/acme-v02.api.letsencrypt.org"));
+      await symlink(target, join(other, "accounts/acme-v02.api.letsencrypt.org/directory"));
+      const { accounts, certificates, left } = await readCertbot(other);
+      expect(accounts.map(({ directory }) => directory)).toEqual([
+        "https://acme-v02.api.letsencrypt.org/directory",
+      ]);
+      expect(certificates[0]?.account).toBe(accounts[0]?.id);
+      expect(left).toEqual([]);
+    }
+  });
+
+  test("a secret stays in its file and is read by a reference, not copied or shown", async () => {
     const secret = `canary-${"x".repeat(30)}`;
     const ini = join(folder.path, "it's a", "cf.ini");
     await put(ini, `# the token\ndns_cloudflare_api_token = "${secret}"\n`);
@@ -384,15 +451,15 @@ describe("settings of certbot", () => {
     expect(stdout + stderr + JSON.stringify(request)).not.toContain(secret);
     const notes = document.certificates[0]?.notes.join(" ") ?? "";
     expect(notes).toContain(`stays in dns_cloudflare_api_token in ${ini}`);
-    expect(notes).toContain("60 seconds was not taken over");
+    expect(notes).toContain("60 seconds was not imported");
     expect(notes).not.toContain("not ready");
   });
 
   test.each([
     ["authenticator = nginx", /configuration of nginx.*--webroot/],
     ["authenticator = certbot-plugin-x:dns-x", /by dns-x.*--solver NAME/],
-    ["authenticator = manual", /a person did by hand.*--webroot/],
-  ])("without an equivalent for %s say what to do", async (line, says) => {
+    ["authenticator = manual", /A person answered by hand.*--webroot/],
+  ])("say what to do without an equivalent for %s", async (line, says) => {
     const { document } = await certbot([line]);
     expect(document.certificates[0]?.solvers).toEqual([]);
     expect(document.certificates[0]?.notes.join(" ")).toMatch(says);
@@ -427,7 +494,7 @@ describe("settings of certbot", () => {
     expect((await stored()).request.solvers).toMatchObject(solvers);
   });
 
-  test("rfc2136 keeps the algorithm that certbot assumes", async () => {
+  test("rfc2136 keeps certbot's default algorithm", async () => {
     const ini = join(folder.path, "rfc2136.ini");
     await put(
       ini,
@@ -444,7 +511,7 @@ describe("settings of certbot", () => {
     });
   });
 
-  test("flags of ours come before what certbot did", async () => {
+  test("flags override certbot's settings", async () => {
     await writeCertbot(other, name, material, { settings: ["authenticator = nginx"] });
     const { document } = await take(["certbot", other, "--webroot", "/srv/www"]);
     expect(document.certificates[0]).toMatchObject({ solvers: ["webroot"] });
@@ -459,7 +526,7 @@ describe("settings of acme.sh", () => {
   const encoded = (text: string) =>
     `__ACME_BASE64__START_${Buffer.from(text).toString("base64")}__ACME_BASE64__END_`;
 
-  test("become those of the request: hooks decoded, copies outside its folder, the key kept", async () => {
+  test("become those of the request: decoded hooks, copies outside the folder, the same key", async () => {
     await acmeSh(
       "Le_Webroot='/srv/a,dns_cf'",
       `Le_PreHook='${encoded("systemctl stop nginx")}'`,
@@ -489,7 +556,7 @@ describe("settings of acme.sh", () => {
     });
   });
 
-  test("a saved secret is read from account.conf at each renewal; one that is encoded there has to be set", async () => {
+  test("a saved secret is read from account.conf at each renewal, and an encoded one is reported", async () => {
     await put(
       join(other, "account.conf"),
       `SAVED_CF_Token='canary-token'\nSAVED_CF_Key='${encoded("canary-key")}'\nSAVED_CF_Email='a@example.com'\n`,
@@ -502,12 +569,25 @@ describe("settings of acme.sh", () => {
     });
     expect(solver?.options).not.toHaveProperty("apiKey");
     expect(document.certificates[0]?.notes.join(" ")).toContain(
-      `SAVED_CF_Key in ${join(other, "account.conf")} was not taken over: set apiKey`,
+      `SAVED_CF_Key in ${join(other, "account.conf")} was not imported: set apiKey`,
     );
     expect(stdout + stderr).not.toContain("canary");
   });
 
-  test("RSA and ECC certificates of one name stand beside each other", async () => {
+  test("CERT_HOME of another machine is looked for below the folder, and reported when it is not there", async () => {
+    await acmeSh("Le_Webroot='no'");
+    await put(join(other, "account.conf"), "CERT_HOME='/acme.sh/certs'\n");
+    const elsewhere = await readAcmeSh(other);
+    expect(elsewhere.certificates).toHaveLength(1);
+    expect(elsewhere.left[0]?.why).toContain("CERT_HOME is /acme.sh/certs, which does not exist");
+    await mkdir(join(other, "certs"));
+    await rename(join(other, `${name}_ecc`), join(other, "certs", `${name}_ecc`));
+    const below = await readAcmeSh(other);
+    expect(below.certificates).toHaveLength(1);
+    expect(below.left).toEqual([]);
+  });
+
+  test("RSA and ECC certificates of one name get two names", async () => {
     await acmeSh("Le_Webroot='no'");
     const rsa = join(other, name);
     for (const file of [`${name}.conf`, `${name}.cer`, "ca.cer", `${name}.key`]) {
@@ -519,7 +599,7 @@ describe("settings of acme.sh", () => {
   });
 });
 
-test("the accounts and certificates of lego 5 say their own CA", async () => {
+test("accounts and certificates of lego 5 contain their CA", async () => {
   await writeLego(other, name, material);
   const server = new URL(material.directory).host.replaceAll(":", "_");
   const account = join(other, "accounts", server, "ops@example.com");
@@ -542,12 +622,12 @@ test("the accounts and certificates of lego 5 say their own CA", async () => {
   expect(document.certificates).toMatchObject([{ name, outcome: "taken" }]);
 });
 
-test("what was taken, what was not and what to do next is shown to people", async () => {
+test("prints what was imported, what was not and what to do next", async () => {
   await writeCertbot(other, name, material, { settings: ["authenticator = nginx"] });
   const { stdout } = await run(["import", "certbot", other], {
     env: { HOME: folder.path, ACMECTL_STATE: state },
   });
   expect(stdout.replaceAll(other, "OTHER").replaceAll(state, "STATE")).toMatch(
-    /Taken over from certbot \(OTHER\).*\n.*OUTCOME(.|\n)*Not taken over(.|\n)*nginx(.|\n)*certbot\.timer/,
+    /Imported from certbot \(OTHER\).*\n.*OUTCOME(.|\n)*Not imported(.|\n)*nginx(.|\n)*certbot\.timer/,
   );
 });

@@ -1,3 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseConf, savedIn, valueIn } from "../../src/import/acme-sh/conf.ts";
 import { solversOf as acmeShSolvers } from "../../src/import/acme-sh/solvers.ts";
@@ -36,12 +40,35 @@ describe("certbot's ini files", () => {
   });
 });
 
+const asIs = (path: string) => Promise.resolve(path);
+
+test("a value in triple quotes keeps its lines", () => {
+  const text = [
+    "a = 1",
+    "post_hook = '''echo line1",
+    "echo 'line2' # no comment",
+    "'''",
+    'pre_hook = """one',
+    'two"""',
+    "b = 2",
+    "[s]",
+    "c = '''open",
+    "d = 4",
+  ].join("\r\n");
+  const ini = parseIni(text);
+  const values = ["a", "post_hook", "pre_hook", "b"].map((key) => valueOf(ini, key));
+  expect(values).toEqual(["1", "echo line1\necho 'line2' # no comment\n", "one\ntwo", "2"]);
+  expect(valueOf(ini.sections["s"], "d")).toBe("4");
+});
+
 describe("certbot's hooks for dns-01", () => {
-  test("go on as they are, and nothing is cleaned up where there was no hook for it", async () => {
+  test("run as they are, without cleanup when there is no hook for it", async () => {
     const parameters = (...lines: string[]) =>
       parseIni(["authenticator = manual", "pref_challs = dns-01,", ...lines].join("\n"));
     const both = await certbotSolvers(
       parameters("manual_auth_hook = /opt/auth.sh", "manual_cleanup_hook = /opt/clean.sh x"),
+      [],
+      asIs,
     );
     expect(both.solvers).toEqual([
       {
@@ -54,9 +81,38 @@ describe("certbot's hooks for dns-01", () => {
         },
       },
     ]);
-    const one = await certbotSolvers(parameters("manual_auth_hook = /opt/auth.sh"));
+    const one = await certbotSolvers(parameters("manual_auth_hook = /opt/auth.sh"), [], asIs);
     expect(one.solvers[0]?.options["cleanupCommand"]).toEqual({ value: ["true"] });
   });
+});
+
+describe("certbot's manual hooks", () => {
+  const hook = ["authenticator = manual", "manual_auth_hook = true"];
+  test.each([
+    ["a wildcard", ["*.example.com"], hook],
+    ["pref_challs = dns", ["example.com"], [...hook, "pref_challs = dns"]],
+  ])("are for dns-01 with %s", async (_, names, lines) => {
+    const { solvers, notes } = await certbotSolvers(parseIni(lines.join("\n")), names, asIs);
+    expect(solvers).toMatchObject([{ use: "exec", options: { command: { value: ["true"] } } }]);
+    expect(notes).toEqual([]);
+  });
+
+  test("have no equivalent for http-01", async () => {
+    const { solvers } = await certbotSolvers(parseIni(hook.join("\n")), ["example.com"], asIs);
+    expect(solvers).toEqual([]);
+  });
+
+  test("are reported when their program does not exist", async () => {
+    const ini = parseIni("authenticator = manual\nmanual_auth_hook = /nowhere/auth.py add");
+    const { notes } = await certbotSolvers(ini, ["*.example.com"], asIs);
+    expect(notes).toEqual(["The solver exec is not ready: /nowhere/auth.py does not exist."]);
+  });
+});
+
+test("certbot's former name of the route53 plugin is understood", async () => {
+  const ini = parseIni("authenticator = certbot-route53:auth");
+  const { solvers } = await certbotSolvers(ini, ["example.com"], asIs);
+  expect(solvers).toMatchObject([{ use: "route53" }]);
 });
 
 describe("acme.sh's files", () => {
@@ -73,7 +129,20 @@ describe("acme.sh's files", () => {
     ]);
   });
 
-  test("what a domain has saved comes before what the account has", () => {
+  test("may have export before a name, and the secret's reference prints it", async () => {
+    const file = join(await mkdtemp(join(tmpdir(), "acme-sh-")), "account.conf");
+    for (const line of ["export A='s3cret'", 'A="s3cret"', "A=s3cret", "  export  A=s3cret  "]) {
+      await writeFile(file, `${line}\n`);
+      const found = savedIn([parseConf(line, file)], "A");
+      expect(found?.value).toBe("s3cret");
+      const printed = execFileSync("sed", ["-n", found?.at?.script ?? "", file], {
+        encoding: "utf8",
+      });
+      expect(printed).toBe("s3cret\n");
+    }
+  });
+
+  test("values of a domain override those of the account", () => {
     const found = savedIn(
       [conf("SAVED_CF_Zone_ID='own'"), conf("SAVED_CF_Zone_ID='all'")],
       "CF_Zone_ID",
@@ -81,7 +150,7 @@ describe("acme.sh's files", () => {
     expect(found?.value).toBe("own");
   });
 
-  test("a script for DNS without an equivalent goes on by exec where acme.sh is there", () => {
+  test("a DNS script without an equivalent runs by exec where acme.sh is installed", () => {
     const domain = conf("Le_Domain='a.example.com'", "Le_Alt='no'", "Le_Webroot='dns_inwx'");
     const there = acmeShSolvers(domain, conf(), {
       folder: "/root/.acme.sh",

@@ -21,7 +21,7 @@ const plain: CertificateRequest = {
   keyType: "ec256",
   reuseKey: false,
   issuer: { server: "https://ca.example/directory", agreeTos: true },
-  solvers: [],
+  solvers: [{ name: "standalone", use: "standalone", options: {} }],
   labels: {},
   outputs: {},
   hooks: {},

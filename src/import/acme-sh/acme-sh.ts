@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { CertificateRequest, HookSetting, KeyType } from "../../certificate.ts";
-import { isFile, namesIn, readText } from "../files.ts";
+import { isFile, isFolder, namesIn, readText } from "../files.ts";
 import type { Found, FoundCertificate, FoundPems, Left } from "../found.ts";
 import { readAccounts } from "./accounts.ts";
 import { type Conf, parseConf, valueIn } from "./conf.ts";
@@ -9,19 +9,34 @@ import { type Installation, solversOf } from "./solvers.ts";
 /** What acme.sh keeps in its home: accounts below `ca/`, a folder for each certificate, secrets in `account.conf`. */
 export async function readAcmeSh(folder: string): Promise<Found> {
   const settings = await readConf(join(folder, "account.conf"));
-  const home = valueIn(settings, "CERT_HOME") ?? folder;
-  const domains = await readDomains(home);
+  const { homes, missing } = await homesOf(valueIn(settings, "CERT_HOME"), folder);
+  const domains = (await Promise.all(homes.map(readDomains))).flat();
   const directories = domains.map(({ conf }) => directoryOf(conf));
   const { accounts, left } = await readAccounts(folder, directories);
   const programs = await readInstallation(folder);
   const certificates: FoundCertificate[] = [];
-  const missing: Left[] = [];
   for (const domain of domains) {
     const found = await readCertificate(domain, domains, { settings, accounts, programs });
     if ("why" in found) missing.push(found);
     else certificates.push(found);
   }
   return { accounts, certificates, left: [...left, ...missing] };
+}
+
+/** `CERT_HOME`, which may be a path of another machine or container: then looked for below the given folder. */
+async function homesOf(
+  certHome: string | undefined,
+  folder: string,
+): Promise<{ homes: readonly string[]; missing: Left[] }> {
+  if (certHome === undefined) return { homes: [folder], missing: [] };
+  if (await isFolder(certHome)) return { homes: [certHome], missing: [] };
+  const parts = certHome.split("/").filter((part) => part !== "" && part !== "..");
+  for (const index of parts.keys()) {
+    const below = join(folder, ...parts.slice(index));
+    if (await isFolder(below)) return { homes: [below], missing: [] };
+  }
+  const why = `CERT_HOME is ${certHome}, which does not exist here: copy that folder to ${join(folder, parts.at(-1) ?? "certs")} and import again`;
+  return { homes: [folder], missing: [{ what: join(folder, "account.conf"), why }] };
 }
 
 interface Domain {
@@ -104,7 +119,7 @@ async function readPems({ folder, name }: Domain): Promise<FoundPems | string> {
   const source = join(folder, leaf === undefined ? "fullchain.cer" : `${name}.cer`);
   const certificate = leaf ?? full;
   if (certificate === undefined || certificate.trim() === "") return "it was never issued";
-  if (key === undefined) return "its key is not there: it was issued for a signing request (CSR)";
+  if (key === undefined) return "its key does not exist: it was issued for a signing request (CSR)";
   return { certificate, chain: chain ?? full ?? "", key, source };
 }
 
@@ -166,20 +181,20 @@ function untaken(conf: Conf): readonly string[] {
     ...says(
       "Le_DeployHook",
       (hooks) =>
-        `The deploy scripts ${hooks} belong to acme.sh and were not taken over: add deploy steps of your own.`,
+        `The deploy scripts ${hooks} belong to acme.sh and were not imported: add deploy steps.`,
     ),
     ...says(
       "Le_DNSSleep",
       (seconds) =>
-        `The wait of ${seconds} seconds was not taken over: acmectl looks at the name servers instead of waiting.`,
+        `The wait of ${seconds} seconds was not imported: acmectl checks the name servers instead of waiting.`,
     ),
     ...says(
       "Le_RenewalDays",
       (days) =>
-        `Renewal after ${days} days was not taken over: acmectl asks the CA when to renew, or goes by the lifetime.`,
+        `Renewal after ${days} days was not imported: acmectl asks the CA when to renew, or uses a part of the lifetime.`,
     ),
-    ...says("Le_Valid_To", () => "A validity of your own choice was not taken over."),
-    ...says("Le_PFXPassword", () => "The PKCS#12 file was not taken over."),
+    ...says("Le_Valid_To", () => "The chosen validity (Le_Valid_To) was not imported."),
+    ...says("Le_PFXPassword", () => "The PKCS#12 file was not imported: add a deploy step pkcs12."),
   ];
 }
 

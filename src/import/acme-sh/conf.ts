@@ -10,7 +10,7 @@ export interface Conf {
 export function parseConf(text: string, file: string): Conf {
   const values: Record<string, string> = Object.create(null);
   for (const line of text.split(/\r?\n/)) {
-    const [, key, raw = ""] = /^\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    const [, key, raw = ""] = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
     if (key !== undefined) values[key] = decoded(unquoted(raw));
   }
   return { file, values };
@@ -28,11 +28,18 @@ export function savedIn(confs: readonly Conf[], name: string): FoundOption | und
     for (const key of [`SAVED_${name}`, name]) {
       const value = valueIn(conf, key);
       if (value !== undefined) {
-        return { value, at: { file: conf.file, key, script: `s/^${key}=.\\(.*\\).$/\\1/p` } };
+        return { value, at: { file: conf.file, key, script: scriptFor(key) } };
       }
     }
   }
   return undefined;
+}
+
+/** Prints the value of one key, with or without `export` and quotes. */
+function scriptFor(key: string): string {
+  const blanks = "[[:space:]]*";
+  const quote = `["']\\{0,1\\}`;
+  return `s/^${blanks}\\(export${blanks}\\)\\{0,1\\}${key}=${quote}\\(.*[^"'[:space:]]\\)${quote}${blanks}$/\\2/p`;
 }
 
 const encoded = /^__ACME_BASE64__START_(.*)__ACME_BASE64__END_$/;

@@ -1,6 +1,7 @@
 import { join, relative, sep } from "node:path";
+import { isRecord } from "../../json.ts";
 import { Problem } from "../../problem.ts";
-import { isFolder, namesIn, readObject, textOf, isObject } from "../files.ts";
+import { isFolder, isLink, namesIn, readObject, textOf } from "../files.ts";
 import type { FoundAccount, Left } from "../found.ts";
 import { readAccountKey } from "../material.ts";
 
@@ -17,11 +18,13 @@ export async function readAccounts(folder: string): Promise<CertbotAccounts> {
   const left: Left[] = [];
   for (const place of await accountFolders(root, 0)) {
     const [id = "", ...above] = relative(root, place).split(sep).toReversed();
-    const directory = `https://${above.toReversed().join("/")}`;
-    if (/^acme-(?:v01|staging)\.api\.letsencrypt\.org$/.test(above.at(-1) ?? "")) {
+    const host = above.at(-1) ?? "";
+    const successor = successors[host];
+    if (successor !== undefined && !(await isLinked(join(root, successor)))) {
       left.push({ what: place, why: "it is for version 1 of ACME, which Let's Encrypt has ended" });
       continue;
     }
+    const directory = `https://${[successor ?? host, ...above.slice(0, -1).toReversed()].join("/")}`;
     try {
       byId.set(`${directory} ${id}`, await readAccount(place, directory));
     } catch (error) {
@@ -30,6 +33,16 @@ export async function readAccounts(folder: string): Promise<CertbotAccounts> {
     }
   }
   return { byId, left };
+}
+
+const successors: Readonly<Record<string, string>> = {
+  "acme-v01.api.letsencrypt.org": "acme-v02.api.letsencrypt.org",
+  "acme-staging.api.letsencrypt.org": "acme-staging-v02.api.letsencrypt.org",
+};
+
+/** certbot links the folder of ACME version 2 to that of version 1; in a copy the link may lead nowhere. */
+async function isLinked(folder: string): Promise<boolean> {
+  return (await isLink(folder)) || isLink(join(folder, "directory"));
 }
 
 const deepest = 8;
@@ -63,6 +76,6 @@ async function readAccount(place: string, directory: string): Promise<FoundAccou
 /** Only old versions of certbot keep the body of a registration. */
 function contactOf(registration: Record<string, unknown> | undefined): readonly string[] {
   const body = registration?.["body"];
-  const contact = isObject(body) ? body["contact"] : undefined;
+  const contact = isRecord(body) ? body["contact"] : undefined;
   return Array.isArray(contact) ? contact.filter((one) => typeof one === "string") : [];
 }

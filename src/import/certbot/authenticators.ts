@@ -1,5 +1,5 @@
-/** certbot's authenticators, as solvers of acmectl's. */
-import { readText } from "../files.ts";
+/** certbot's authenticators, as acmectl's solvers. */
+import { isFile, readText } from "../files.ts";
 import type { FoundOption, FoundSolver } from "../found.ts";
 import { type IniSection, parseIni, valueOf } from "./ini.ts";
 
@@ -8,16 +8,27 @@ export interface Answering {
   readonly notes: readonly string[];
 }
 
-/** Who answers the challenges of one renewal. Without an equivalent there is no solver, and a note that says what to do. */
-export async function solversOf(parameters: IniSection): Promise<Answering> {
-  const authenticator = (valueOf(parameters, "authenticator") ?? "").replace(/^.*:/, "");
+/** Where a file of certbot's folder is now. */
+type Locate = (path: string) => Promise<string>;
+
+/** The solvers of one renewal. Without an equivalent there is no solver, and a note that says what to do. */
+export async function solversOf(
+  parameters: IniSection,
+  names: readonly string[],
+  locate: Locate,
+): Promise<Answering> {
+  const written = valueOf(parameters, "authenticator") ?? "";
+  const authenticator = formerNames[written] ?? written.replace(/^.*:/, "");
   if (authenticator === "standalone") return { solvers: [standalone(parameters)], notes: [] };
-  if (authenticator === "webroot") return { solvers: [webroot(parameters)], notes: [] };
-  if (authenticator === "manual") return scripts(parameters);
+  if (authenticator === "webroot") return webroot(parameters, names);
+  if (authenticator === "manual") return scripts(parameters, names, locate);
   const plugin = dnsPlugins[authenticator];
-  if (plugin !== undefined) return dnsSolver(authenticator, plugin, parameters);
+  if (plugin !== undefined) return dnsSolver(authenticator, plugin, parameters, locate);
   return { solvers: [], notes: [noEquivalent(authenticator)] };
 }
+
+/** What the plugins of certbot were called before they became its own. */
+const formerNames: Readonly<Record<string, string>> = { "certbot-route53:auth": "dns-route53" };
 
 function standalone(parameters: IniSection): FoundSolver {
   const port = valueOf(parameters, "http01_port");
@@ -31,36 +42,53 @@ function standalone(parameters: IniSection): FoundSolver {
   };
 }
 
-function webroot(parameters: IniSection): FoundSolver {
+function webroot(parameters: IniSection, names: readonly string[]): Answering {
   const map = parameters.sections["webroot_map"];
   const folders = Object.keys(map?.values ?? {}).flatMap((name) => {
     const folder = valueOf(map, name);
     return folder === undefined ? [] : [[name, folder] as const];
   });
   const [first] = parameters.values["webroot_path"] ?? folders.map(([, folder]) => folder);
+  if (first === undefined) {
+    const note =
+      "certbot stored no folder for its authenticator webroot: import again with --webroot DIR.";
+    return { solvers: [], notes: [note] };
+  }
   const same = folders.every(([, folder]) => folder === first);
+  const mapped = folders.map(([name]) => name);
+  const lost = same ? [] : names.filter((name) => !mapped.includes(name));
   return {
-    use: "webroot",
-    options: {
-      ...(first === undefined ? {} : { directory: { value: first } }),
-      ...(same ? {} : { directories: { value: Object.fromEntries(folders) } }),
-    },
+    solvers: [
+      {
+        use: "webroot",
+        options: {
+          directory: { value: first },
+          ...(same ? {} : { directories: { value: Object.fromEntries(folders) } }),
+        },
+      },
+    ],
+    notes: lost.map((name) => `certbot stored no folder for ${name}; acmectl uses ${first}.`),
   };
 }
 
 /** Hooks for dns-01 work as they are; those for http-01, or a person, have no equivalent. */
-function scripts(parameters: IniSection): Answering {
-  const hook = valueOf(parameters, "manual_auth_hook");
-  const cleanup = valueOf(parameters, "manual_cleanup_hook");
+async function scripts(
+  parameters: IniSection,
+  names: readonly string[],
+  locate: Locate,
+): Promise<Answering> {
+  const hook = await locatedCommand(valueOf(parameters, "manual_auth_hook"), locate);
+  const cleanup = await locatedCommand(valueOf(parameters, "manual_cleanup_hook"), locate);
+  const programs = [hook, cleanup].flatMap(
+    (line) => /^\/[^\s'"\\;&|<>$]+/.exec(line ?? "")?.[0] ?? [],
+  );
   const [preferred] = parameters.values["pref_challs"] ?? [];
-  if (hook === undefined || preferred !== "dns-01") {
-    const how = hook === undefined ? "a person did by hand" : `${hook} does for http-01`;
-    return {
-      solvers: [],
-      notes: [
-        `What ${how} (authenticator manual) has no equivalent: import again with --webroot DIR, --standalone or --solver NAME.`,
-      ],
-    };
+  // A wildcard can only have been proved by dns-01 (RFC 8555 section 7.1.3).
+  const dns = /^dns(-01)?$/.test(preferred ?? "") || names.some((name) => name.startsWith("*."));
+  if (hook === undefined || !dns) {
+    const how = hook === undefined ? "A person answered by hand" : `${hook} answered http-01`;
+    const note = `${how} (authenticator manual), for which acmectl has no equivalent: import again with --webroot DIR, --standalone or --solver NAME.`;
+    return { solvers: [], notes: [note] };
   }
   return {
     solvers: [
@@ -75,8 +103,22 @@ function scripts(parameters: IniSection): Answering {
         },
       },
     ],
-    notes: [],
+    notes: await missingPrograms(programs),
   };
+}
+
+async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
+  const missing = await Promise.all(
+    programs.map(async (path) => ((await isFile(path)) ? [] : [path])),
+  );
+  return missing.flat().map((path) => `The solver exec is not ready: ${path} does not exist.`);
+}
+
+/** The program of a shell line where it is now. */
+async function locatedCommand(line: string | undefined, locate: Locate) {
+  const program = /^[^\s'"\\;&|<>$]+/.exec(line ?? "")?.[0];
+  if (line === undefined || program === undefined) return line;
+  return (await locate(program)) + line.slice(program.length);
 }
 
 interface DnsPlugin {
@@ -115,18 +157,22 @@ async function dnsSolver(
   authenticator: string,
   plugin: DnsPlugin,
   parameters: IniSection,
+  locate: Locate,
 ): Promise<Answering> {
   const prefix = authenticator.replaceAll("-", "_");
-  const file = valueOf(parameters, `${prefix}_credentials`);
+  const written = valueOf(parameters, `${prefix}_credentials`);
+  const file = written === undefined ? undefined : await locate(written);
   const text = file === undefined ? undefined : await readText(file);
   const notes: string[] = [];
   if (file !== undefined && text === undefined) {
-    notes.push(`${file}, where certbot read the credentials of ${authenticator}, is not there.`);
+    notes.push(
+      `The solver ${plugin.use} is not ready: the file with the credentials of ${authenticator}, ${file}, does not exist.`,
+    );
   }
   const seconds = valueOf(parameters, `${prefix}_propagation_seconds`);
   if (seconds !== undefined) {
     notes.push(
-      `The wait of ${seconds} seconds was not taken over: acmectl looks at the name servers instead of waiting.`,
+      `The wait of ${seconds} seconds was not imported: acmectl checks the name servers instead of waiting.`,
     );
   }
   const project = valueOf(parameters, `${prefix}_project`);
@@ -171,6 +217,6 @@ function noEquivalent(authenticator: string): string {
   if (authenticator === "nginx" || authenticator === "apache") {
     return `certbot answered by changing the configuration of ${authenticator}, which acmectl never does: import again with --webroot DIR (the folder that ${authenticator} serves) or --standalone.`;
   }
-  const named = authenticator === "" ? "an authenticator that is not written down" : authenticator;
+  const named = authenticator === "" ? "an unknown authenticator" : authenticator;
   return `certbot answered by ${named}, for which acmectl has no equivalent: import again with --solver NAME (\`acmectl solvers list\` shows them).`;
 }

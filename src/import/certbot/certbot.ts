@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { KeyType } from "../../certificate.ts";
-import { namesIn, readText } from "../files.ts";
+import { Problem } from "../../problem.ts";
+import { isFile, namesIn, readText } from "../files.ts";
 import type { Found, FoundCertificate, FoundPems, Left } from "../found.ts";
+import { namesInCertificate } from "../material.ts";
 import { type CertbotAccounts, readAccounts } from "./accounts.ts";
 import { solversOf } from "./authenticators.ts";
 import { type CommonHooks, hooksOf, readCommonHooks } from "./hooks.ts";
@@ -39,7 +41,10 @@ async function readLineage(
   const server = valueOf(parameters, "server") ?? firstServer;
   const directory = server.replace("//acme-v01.api.", "//acme-v02.api.");
   const account = accounts.byId.get(`${directory} ${valueOf(parameters, "account") ?? ""}`);
-  const { solvers, notes } = await solversOf(parameters);
+  const origin = originOf(conf, name);
+  const { solvers, notes } = await solversOf(parameters, namesOf(pems), (path) =>
+    relocated(path, origin, folder),
+  );
   const keyType = keyTypeOf(parameters);
   return {
     name,
@@ -50,8 +55,32 @@ async function readLineage(
     keyType,
     settings: settingsOf(parameters, common),
     solvers,
-    notes: [...notes, ...untaken(parameters)],
+    notes: [...notes, ...untaken(conf, parameters)],
   };
+}
+
+/** The folder that certbot itself used, for one that was copied or is mounted elsewhere. */
+function originOf(conf: IniSection, name: string): string {
+  const suffix = `/archive/${name}`;
+  const archive = valueOf(conf, "archive_dir");
+  return archive?.endsWith(suffix) ? archive.slice(0, -suffix.length) : "/etc/letsencrypt";
+}
+
+/** A file of certbot's folder where it is now; any other path, and one that exists, as it is. */
+async function relocated(path: string, origin: string, folder: string): Promise<string> {
+  if (!path.startsWith(`${origin}/`) || (await isFile(path))) return path;
+  const here = join(folder, path.slice(origin.length));
+  return (await isFile(here)) ? here : path;
+}
+
+/** The names in the certificate; none when it cannot be read, which is reported when it is taken. */
+function namesOf({ certificate, source }: FoundPems): readonly string[] {
+  try {
+    return namesInCertificate(certificate, source).map(({ value }) => value);
+  } catch (error) {
+    if (Problem.is(error)) return [];
+    throw error;
+  }
 }
 
 /** `live/<name>/` below this folder, which may be a copy; else where the renewal's file says. */
@@ -69,8 +98,8 @@ async function readPems(
   };
   const certificate = await read("fullchain.pem", "fullchain");
   const key = await read("privkey.pem", "privkey");
-  if (certificate.text === undefined) return `${certificate.path} is not there`;
-  if (key.text === undefined) return `${key.path} is not there`;
+  if (certificate.text === undefined) return `${certificate.path} does not exist`;
+  if (key.text === undefined) return `${key.path} does not exist`;
   return { certificate: certificate.text, key: key.text, source: certificate.path };
 }
 
@@ -104,27 +133,28 @@ function keyTypeOf(parameters: IniSection): KeyType | undefined {
   return sizes[size];
 }
 
-function untaken(parameters: IniSection): readonly string[] {
+function untaken(conf: IniSection, parameters: IniSection): readonly string[] {
   const installer = valueOf(parameters, "installer");
-  const before = valueOf(parameters, "renew_before_expiry");
+  // certbot writes it above the first section.
+  const before = valueOf(conf, "renew_before_expiry") ?? valueOf(parameters, "renew_before_expiry");
   const notes = [
     installer === undefined
       ? ""
-      : `certbot put new certificates into ${installer} itself: point ${installer} at acmectl's files, and add a deploy step such as \`systemctl reload ${installer}\`.`,
+      : `certbot configured ${installer} itself: point ${installer} to acmectl's files, and add a deploy step such as \`systemctl reload ${installer}\`.`,
     isTrue(parameters, "must_staple")
-      ? "must_staple was not taken over: CAs no longer offer OCSP."
+      ? "must_staple was not imported: CAs no longer offer OCSP."
       : "",
     isTrue(parameters, "allow_subset_of_names")
-      ? "allow_subset_of_names was not taken over: acmectl issues for all names or not at all."
+      ? "allow_subset_of_names was not imported: acmectl issues for all names or not at all."
       : "",
     before === undefined
       ? ""
-      : `renew_before_expiry (${before}) was not taken over: acmectl asks the CA when to renew, or goes by the lifetime.`,
+      : `renew_before_expiry (${before}) was not imported: acmectl asks the CA when to renew, or uses a part of the lifetime.`,
     valueOf(parameters, "autorenew")?.toLowerCase() === "false"
-      ? "certbot was told not to renew it; `acmectl renew` will."
+      ? "certbot did not renew it (autorenew = False), but `acmectl renew` will."
       : "",
     isTrue(parameters, "no_verify_ssl")
-      ? "no_verify_ssl was not taken over: give the CA's root with --ca-bundle FILE."
+      ? "no_verify_ssl was not imported: give the CA's root with --ca-bundle FILE."
       : "",
   ];
   return notes.filter((note) => note !== "");

@@ -11,13 +11,13 @@ interface Writing {
   sections: Record<string, Writing>;
 }
 
-/** `[section]`, `[[subsection]]`, `key = value`, quotes, lists and comments. A line that is none of these is passed over. */
+/** `[section]`, `[[subsection]]`, `key = value`, quotes, lists, comments and values of several lines. Other lines are skipped. */
 export function parseIni(text: string): IniSection {
   const root = emptySection();
   const path: Writing[] = [root];
-  for (const line of text.split(/\r?\n/)) {
+  for (const line of linesOf(text)) {
     const heading = /^\s*(\[+)\s*([^[\]]*?)\s*\]+\s*(?:#.*)?$/.exec(line);
-    const pair = /^\s*([^#=[\s][^=]*)=(.*)$/.exec(line);
+    const pair = /^\s*([^#=[\s][^=]*)=(.*)$/s.exec(line);
     if (heading !== null) {
       const [, brackets = "", name = ""] = heading;
       const parent = path[Math.min(brackets.length, path.length) - 1] ?? root;
@@ -35,6 +35,12 @@ export function parseIni(text: string): IniSection {
   return root;
 }
 
+/** Lines, where a value in triple quotes may have line ends of its own. */
+function linesOf(text: string): readonly string[] {
+  const lines = text.replaceAll("\r\n", "\n");
+  return lines.match(/^[^\n#=[]*=[ \t]*(?:'''[^]*?'''|"""[^]*?""").*|^.*$/gm) ?? [];
+}
+
 /** The one text of a key; what was a list is joined again. Undefined for nothing, and for the `None` that certbot writes. */
 export function valueOf(section: IniSection | undefined, key: string): string | undefined {
   const values = section?.values[key];
@@ -48,7 +54,7 @@ function emptySection(): Writing {
 }
 
 const item =
-  /^\s*(?:'''(.*?)'''|"""(.*?)"""|"([^"]*)"|'([^']*)'|([^,#]*(?:#(?<!\s#)[^,#]*)*))\s*(,?)/;
+  /^\s*(?:'''([^]*?)'''|"""([^]*?)"""|"([^"]*)"|'([^']*)'|([^,#]*(?:#(?<!\s#)[^,#]*)*))\s*(,?)/;
 
 function valuesOf(text: string): readonly string[] {
   const values: string[] = [];

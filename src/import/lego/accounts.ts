@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { isRecord } from "../../json.ts";
 import { Problem } from "../../problem.ts";
-import { isObject, namesIn, readObject, readText, textOf } from "../files.ts";
+import { namesIn, readObject, readText, textOf } from "../files.ts";
 import type { FoundAccount, Left } from "../found.ts";
 import { readAccountKey } from "../material.ts";
 
@@ -55,7 +56,7 @@ async function readAccount({
   if (directory === undefined) {
     return {
       what: place,
-      why: `lego writes only ${server} down of its CA: import again with --server URL, the CA's directory`,
+      why: `lego stores only ${server} of its CA: import again with --server URL`,
     };
   }
   const email = textOf(record, "email");
@@ -81,6 +82,6 @@ async function readAccount({
 }
 
 function urlOf(registration: unknown): string | undefined {
-  if (!isObject(registration)) return undefined;
+  if (!isRecord(registration)) return undefined;
   return textOf(registration, "uri") ?? textOf(registration, "accountURL");
 }

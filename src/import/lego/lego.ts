@@ -38,7 +38,7 @@ async function readCertificate(
   if (directory === undefined) {
     return {
       what: source,
-      why: `lego writes only ${host} down of its CA: import again with --server URL, the CA's directory`,
+      why: `lego stores only ${host} of its CA: import again with --server URL`,
     };
   }
   const account = accounts.find((one) => one.directory === directory);
@@ -52,7 +52,7 @@ async function readCertificate(
     solvers: [],
     certificateUrl,
     notes: [
-      "lego keeps neither hooks nor renewal settings: add deploy steps, a profile or a preferred chain of your own, if you gave lego any.",
+      "lego stores neither hooks nor renewal settings: add deploy steps, a profile or a preferred chain if you gave lego any.",
     ],
   };
 }
@@ -61,7 +61,7 @@ async function readPems(root: string, label: string, source: string): Promise<Fo
   const certificate = await readText(source);
   const chain = await readText(join(root, `${label}.issuer.crt`));
   const key = await readText(join(root, `${label}.key`));
-  if (certificate === undefined) return "it is not there";
-  if (key === undefined) return "its key is not there: it was issued for a signing request (CSR)";
+  if (certificate === undefined) return "it does not exist";
+  if (key === undefined) return "its key does not exist: it was issued for a signing request (CSR)";
   return { certificate, chain, key, source };
 }

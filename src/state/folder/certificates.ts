@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import type { VersionMeta } from "../../certificate.ts";
 import {
@@ -14,7 +14,14 @@ import type { Folder } from "./folder.ts";
 import { linkForeign, removeForeign } from "./foreign.ts";
 import { certificateFolderName } from "./names.ts";
 import { hasStrings, readKey, readRecord } from "./records.ts";
-import type { CertificateFiles, HeldCertificate, Lock, NewVersion, Store } from "../store.ts";
+import type {
+  CertificateFiles,
+  ForeignFiles,
+  HeldCertificate,
+  Lock,
+  NewVersion,
+  Store,
+} from "../store.ts";
 import {
   brokenFiles,
   commitVersion,
@@ -56,9 +63,7 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     async foreignFiles(name) {
       await folder.check();
       const held = await readHeld(pathOf(name), name, folder);
-      if (held === undefined) return undefined;
-      const files = filesOf(pathOf(name), held);
-      return linkForeign(folder.root, certificateFolderName(name), held.meta, files);
+      return held === undefined ? undefined : link(pathOf(name), held, folder);
     },
     async saveRequest(request) {
       await folder.check();
@@ -163,6 +168,10 @@ function filesOf(path: string, { meta }: HeldCertificate): CertificateFiles {
     chain: at(chain),
     fullchain: at(fullchain),
   };
+}
+
+function link(path: string, held: HeldCertificate, { root }: Folder): Promise<ForeignFiles> {
+  return linkForeign(root, basename(path), held.meta, filesOf(path, held));
 }
 
 /** The new version is committed; what cannot be removed now is removed after the next commit. */
