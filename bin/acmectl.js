@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-// Plain JavaScript of the oldest kind, so that an old Node can read it and say what it lacks.
+// Plain old JavaScript, so that an old Node.js can read it and print the message below.
+
+// Node.js opens its inspector on this signal, which would give every program of this user access to the keys in memory.
+process.on("SIGUSR1", function () {});
+
 var version = process.versions.node.split(".").map(Number);
 if (version[0] < 22 || (version[0] === 22 && version[1] < 12)) {
   process.stderr.write(
@@ -7,7 +11,9 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 12)) {
       process.versions.node +
       " (" +
       process.execPath +
-      ").\n",
+      "). Install a newer one (https://nodejs.org), or run acmectl with it: /path/to/node " +
+      process.argv[1] +
+      "\n",
   );
   process.exitCode = 2;
 } else {

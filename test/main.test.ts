@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -16,6 +16,7 @@ import type { OptionDeclarations } from "../src/options/declaration.ts";
 import { exitCodes, Problem } from "../src/problem.ts";
 import type { Result } from "../src/result.ts";
 import { commandsOf, run, type RunOptions } from "./support/run.ts";
+import { temporaryFolder } from "./support/state.ts";
 
 const bin = fileURLToPath(new URL("../bin/acmectl.js", import.meta.url));
 const done: Result = { exitCode: 0, document: { outcome: "done" }, view: [] };
@@ -380,12 +381,55 @@ describe("the program as a process", () => {
     expect([code, await errors]).toEqual([0, ""]);
   });
 
+  test("SIGUSR1 does not open the inspector", async () => {
+    await using folder = await temporaryFolder();
+    const words = ["test-ca", "--port", "0", "--state", folder.path];
+    const child = spawn(process.execPath, [...node, bin, ...words], { stdio: "pipe", env: {} });
+    const errors = text(child.stderr);
+    await once(child.stdout, "data");
+    child.kill("SIGUSR1");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill("SIGINT");
+    expect(await once(child, "close")).toEqual([0, null]);
+    expect(await errors).not.toContain("Debugger");
+  });
+
+  test("a user without HOME and passwd entry needs --state and --config, and nothing else", async ({
+    skip,
+  }) => {
+    skip(process.getuid?.() !== 0, "only root can become another user");
+    await using folder = await temporaryFolder();
+    const config = join(folder.path, "config.yaml");
+    await writeFile(config, "solvers: {}\n");
+    await chmod(folder.path, 0o777);
+    const acmectl = async (...words: readonly string[]) => {
+      const child = spawn(process.execPath, [...node, bin, ...words], { env: {}, uid: 54_321 });
+      const [stdout, errors] = [text(child.stdout), text(child.stderr)];
+      const [code] = await once(child, "close");
+      return { code, output: (await stdout) + (await errors) };
+    };
+    const places = ["--state", join(folder.path, "state"), "--config", config];
+    expect(await acmectl("plan", ...places)).toMatchObject({ code: 0 });
+    const withPath = await acmectl("issue", "-d", "a.test", "--webroot", "/nowhere", ...places);
+    expect(withPath.output).not.toContain("bug");
+    expect(await acmectl("list")).toMatchObject({
+      code: 2,
+      output: expect.stringContaining("Give --state"),
+    });
+    expect(await acmectl("plan", ...places.slice(0, 2))).toMatchObject({
+      code: 2,
+      output: expect.stringContaining("Give --config"),
+    });
+  });
+
   test("an old Node.js is refused in one line", async () => {
     const source = (await readFile(bin, "utf8")).replace(/^#!.*\n/, "");
     const written: string[] = [];
     const old = {
       versions: { node: "18.20.4" },
       execPath: "/usr/bin/node",
+      argv: ["/usr/bin/node", "/usr/bin/acmectl"],
+      on: () => undefined,
       stderr: { write: (text: string) => written.push(text) },
       exitCode: 0,
     };
@@ -395,7 +439,7 @@ describe("the program as a process", () => {
     Object.assign(globalThis, { oldProcess: old });
     await import(/* @vite-ignore */ copy);
     expect(written).toEqual([
-      "acmectl needs Node.js 22.12 or newer; this is 18.20.4 (/usr/bin/node).\n",
+      "acmectl needs Node.js 22.12 or newer; this is 18.20.4 (/usr/bin/node). Install a newer one (https://nodejs.org), or run acmectl with it: /path/to/node /usr/bin/acmectl\n",
     ]);
     expect(old.exitCode).toBe(2);
   });

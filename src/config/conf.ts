@@ -1,7 +1,9 @@
 /** The only code that opens the config file: through `conf`, or anew. */
 import { constants, existsSync, lstatSync } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
+import { homedir } from "node:os";
 import { basename, dirname } from "node:path";
+import { env } from "node:process";
 import { codeOf, systemReason } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import { parseYaml, type YamlFile } from "./yaml.ts";
@@ -85,7 +87,7 @@ async function throughConf(
   use: (conf: { set(key: string, value: unknown): void }) => void = () => {},
 ): Promise<void> {
   // Loaded only where there is a file: it takes a tenth of a second.
-  const { default: Conf } = await import("conf");
+  const { default: Conf } = await loadConf();
   try {
     if (purpose === "written") await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     use(
@@ -100,6 +102,21 @@ async function throughConf(
     );
   } catch (error) {
     throw Problem.is(error) ? error : unusable(path, purpose, error);
+  }
+}
+
+/** `conf` asks for the home directory when it is loaded, which throws without HOME and a passwd entry. */
+async function loadConf(): Promise<typeof import("conf")> {
+  try {
+    homedir();
+    return await import("conf");
+  } catch {
+    env["HOME"] = "/";
+    try {
+      return await import("conf");
+    } finally {
+      delete env["HOME"];
+    }
   }
 }
 

@@ -80,7 +80,16 @@ async function read(
   const raw = declaration.secret === true ? await withSecrets(declaration, found, from) : found.raw;
   const parsed = parseValue(declaration, raw, place);
   if ("wrong" in parsed) throw unreadable(declaration, found, parsed.wrong);
+  // A list or map given by variable was masked as one text so far.
+  const { type, secret } = declaration;
+  if (secret === true && (type === "list" || type === "map")) maskParts(parsed.value, from);
   return parsed.value;
+}
+
+function maskParts(value: unknown, from: OptionSources): void {
+  if (typeof value === "string") from.mask(value);
+  else if (typeof value === "object" && value !== null)
+    for (const part of Object.values(value)) maskParts(part, from);
 }
 
 /** The secret stays where it is: a variable's content becomes a reference to the variable. */

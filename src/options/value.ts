@@ -59,10 +59,13 @@ const readers: Record<OptionType, Reader> = {
     const web = url?.protocol === "http:" || url?.protocol === "https:";
     return web && /^https?:\/\//i.test(text) ? { value: text } : { wrong: "is not a web address" };
   },
-  path: (raw, _, { folder, home = homedir() }) => {
+  path: (raw, _, { folder, home }) => {
     const text = typeof raw === "string" ? raw : "";
     if (text === "" || text.includes("\0")) return { wrong: "is not a path" };
-    return { value: resolve(folder, text.replace(/^~(?=\/|$)/, home)) };
+    if (!/^~(\/|$)/.test(text)) return { value: resolve(folder, text) };
+    const base = home ?? homeOfUser();
+    if (base === undefined) return { wrong: "begins with ~, and this user has no home directory" };
+    return { value: resolve(folder, base + text.slice(1)) };
   },
   list: readList,
   map: readMap,
@@ -76,6 +79,15 @@ const readers: Record<OptionType, Reader> = {
     }
   },
 };
+
+function homeOfUser(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    // Without HOME and a passwd entry, as in a container with a random user id.
+    return undefined;
+  }
+}
 
 const truths = new Map([
   ["true", true],

@@ -105,6 +105,15 @@ describe("where a value comes from", () => {
     expect(values.apiToken).toBe("in-a-file");
   });
 
+  test("each value of a secret map given by variable is masked", async () => {
+    const declarations = {
+      secrets: { type: "map", secret: true, description: "Secret variables." },
+    } as const satisfies OptionDeclarations;
+    const env = { ACMECTL_EXEC_SECRETS: "USER=ops,PASSWORD=correct horse" };
+    const { masked } = await resolve(declarations, { plugin: "exec", env });
+    expect(masked).toEqual(expect.arrayContaining(["ops", "correct horse"]));
+  });
+
   test("an empty variable counts as none", async () => {
     const env = { ACMECTL_CLOUDFLARE_API_TOKEN: "", CF_DNS_API_TOKEN: "t" };
     const { sources } = await resolve(cloudflare, { plugin: "cloudflare", env });
