@@ -1,29 +1,24 @@
-/** Azure's management API, as much of it as a DNS solver needs. */
+/** Azure's management API, as much of it as the solver needs. */
 import { Problem } from "acmectl/plugin";
+import type { Log } from "acmectl/plugin";
 import {
+  everyPage,
   fieldOf,
   keepToken,
   listOf,
   needText,
   once,
   Refusal,
+  relativeName,
   requestJson,
   textOf,
 } from "acmectl/plugin/http";
-import type { Log } from "acmectl/plugin";
-import type { JsonRequest } from "acmectl/plugin/http";
-import type { Credentials } from "./identity.ts";
-import { azure } from "./vendor.ts";
+import type { JsonRequest, ListedZone } from "acmectl/plugin/http";
+import { azure } from "./errors.ts";
+import type { Credentials } from "./tokens.ts";
 
-/** By its path in the management API; the resource group stands in it. */
-export interface Zone {
-  /** `/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/dnsZones/Z` */
-  readonly id: string;
-  /** In lower case. */
-  readonly name: string;
-}
-
-export interface ListedZone extends Zone {
+/** A zone's id is its path: `/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/dnsZones/Z`. */
+export interface DnsZone extends ListedZone {
   readonly isPublic: boolean;
   readonly nameServers: readonly string[];
 }
@@ -37,30 +32,27 @@ export interface RecordSet {
   readonly metadata: unknown;
 }
 
+export type Kind = "public" | "private";
+
 /** Every call is repeated when it was throttled or lost, and rejects with a `Refusal` or a Problem. */
 export interface Api {
   /** All zones of the group, else of the subscription. */
-  zones(kind: "public" | "private", signal: AbortSignal): Promise<readonly ListedZone[]>;
-  /** A zone of a group, without asking whether it is there. */
-  zoneIn(
-    kind: "public" | "private",
-    group: string,
-    name: string,
-    signal: AbortSignal,
-  ): Promise<Zone>;
-  /** Rejects when the zone is not there. */
-  checkZone(zone: Zone, signal: AbortSignal): Promise<void>;
-  /** The TXT set at a name relative to the zone; nothing where there is none. */
-  recordSet(zone: Zone, name: string, signal: AbortSignal): Promise<RecordSet | undefined>;
-  /** Refused with 412 when the set is not the one that was read, or is there though none was. */
+  zones(kind: Kind, signal: AbortSignal): Promise<readonly DnsZone[]>;
+  /** The id of a zone of a group, whether it exists or not. */
+  zoneId(kind: Kind, group: string, name: string, signal: AbortSignal): Promise<string>;
+  /** Rejects if the zone does not exist. */
+  checkZone(zoneId: string, signal: AbortSignal): Promise<void>;
+  /** The TXT set at a name, if there is one. */
+  recordSet(zoneId: string, name: string, signal: AbortSignal): Promise<RecordSet | undefined>;
+  /** Refused with 412 if the set is not the one that was read, or exists though none was read. */
   write(
-    zone: Zone,
+    zoneId: string,
     name: string,
     set: Omit<RecordSet, "etag">,
     old: RecordSet | undefined,
     signal: AbortSignal,
   ): Promise<void>;
-  remove(zone: Zone, name: string, old: RecordSet, signal: AbortSignal): Promise<void>;
+  remove(zoneId: string, name: string, old: RecordSet, signal: AbortSignal): Promise<void>;
 }
 
 interface Cloud {
@@ -85,7 +77,7 @@ const clouds = {
   AzureChinaCloud: china,
 } as const;
 
-/** Where a cloud is, unless another address is given. */
+/** The addresses of a cloud, unless others are given. */
 export function cloudOf(given: {
   readonly environment: keyof typeof clouds;
   readonly authorityHost: string | undefined;
@@ -119,8 +111,8 @@ const privateVersion = "2020-06-01";
 
 /** A client on behalf of these credentials. */
 export function connect(credentials: Credentials, settings: ClientSettings): Api {
-  const call = caller(credentials, settings);
-  const subscription = once((signal) => subscriptionOf(call, settings, signal));
+  const send = sender(credentials, settings);
+  const subscription = once((signal) => subscriptionOf(send, settings, signal));
   const { resourceGroup } = settings;
   return {
     async zones(kind, signal) {
@@ -128,56 +120,54 @@ export function connect(credentials: Credentials, settings: ClientSettings): Api
       // Azure's own document spells it so where no group is named.
       const type = resourceGroup === undefined ? types[kind].replace("dnsZ", "dnsz") : types[kind];
       const path = versioned(`${base}/providers/${type}`);
-      return (await everyPage(call, path, signal)).map((item) => zoneOf(item, kind));
+      return (await pages(send, path, signal)).map((item) => zoneIn(item, kind));
     },
-    async zoneIn(kind, group, name, signal) {
+    async zoneId(kind, group, name, signal) {
       const base = groupPath(await subscription(signal), group);
-      return { id: `${base}/providers/${types[kind]}/${encodeURIComponent(name)}`, name };
+      return `${base}/providers/${types[kind]}/${encodeURIComponent(name)}`;
     },
-    checkZone: async ({ id }, signal) => void (await call(versioned(id), {}, signal)),
-    async recordSet({ id }, name, signal) {
+    checkZone: async (zoneId, signal) => void (await send(versioned(zoneId), {}, signal)),
+    async recordSet(zoneId, name, signal) {
       try {
-        return setIn(await call(setPath(id, name), {}, signal));
+        return setIn(await send(setPath(zoneId, name), {}, signal));
       } catch (error) {
         if (error instanceof Refusal && error.status === 404) return undefined;
         throw error;
       }
     },
-    async write({ id }, name, set, old, signal) {
+    async write(zoneId, name, set, old, signal) {
       const headers = old === undefined ? { "if-none-match": "*" } : { "if-match": old.etag };
-      const body = JSON.stringify({ properties: propertiesOf(id, set) });
-      await call(setPath(id, name), { method: "PUT", headers, body }, signal);
+      const json = { properties: propertiesOf(zoneId, set) };
+      await send(setPath(zoneId, name), { method: "PUT", headers, json }, signal);
     },
-    async remove({ id }, name, old, signal) {
+    async remove(zoneId, name, old, signal) {
       const headers = { "if-match": old.etag };
-      await call(setPath(id, name), { method: "DELETE", headers }, signal);
+      await send(setPath(zoneId, name), { method: "DELETE", headers }, signal);
     },
   };
 }
 
-type Question = Omit<JsonRequest, "url">;
-type CallArm = (path: string, question: Question, signal: AbortSignal) => Promise<unknown>;
+type Send = (
+  path: string,
+  request: Omit<JsonRequest, "url">,
+  signal: AbortSignal,
+) => Promise<unknown>;
 
-function caller(credentials: Credentials, { armUrl, log }: ClientSettings): CallArm {
+function sender(credentials: Credentials, { armUrl, log }: ClientSettings): Send {
   const token = keepToken((signal) => credentials.token(signal));
-  return async (path, question, signal) => {
-    const headers = {
-      ...question.headers,
-      authorization: `Bearer ${await token(signal)}`,
-      ...(question.body === undefined ? {} : { "content-type": "application/json" }),
-    };
-    const request = { ...question, url: armUrl + path, headers };
-    return requestJson(request, { vendor: azure, log, signal });
+  return async (path, request, signal) => {
+    const headers = { ...request.headers, authorization: `Bearer ${await token(signal)}` };
+    return requestJson({ ...request, url: armUrl + path, headers }, { vendor: azure, log, signal });
   };
 }
 
 async function subscriptionOf(
-  call: CallArm,
+  send: Send,
   { subscriptionId }: ClientSettings,
   signal: AbortSignal,
 ): Promise<string> {
   if (subscriptionId !== undefined) return subscriptionId;
-  const found = await everyPage(call, "/subscriptions?api-version=2020-01-01", signal);
+  const found = await pages(send, "/subscriptions?api-version=2020-01-01", signal);
   const [only, ...others] = found.map((item) => needText(item, "subscriptionId"));
   if (only !== undefined && others.length === 0) return only;
   const shown = found
@@ -192,25 +182,18 @@ async function subscriptionOf(
   });
 }
 
-/** The address of the next page is the server's to choose, but only its path is followed: the token goes nowhere else. */
-async function everyPage(
-  call: CallArm,
-  first: string,
-  signal: AbortSignal,
-): Promise<readonly unknown[]> {
-  const items: unknown[] = [];
-  for (let path: string | undefined = first; path !== undefined;) {
-    const answer: unknown = await call(path, {}, signal);
-    const value = fieldOf(answer, "value");
-    if (!Array.isArray(value)) throw new Refusal({ words: "an answer without value" });
-    items.push(...listOf(answer, "value"));
+/** The server chooses the address of the next page, but only its path is followed: the token goes nowhere else. */
+function pages(send: Send, first: string, signal: AbortSignal): Promise<readonly unknown[]> {
+  return everyPage(async (path: string = first) => {
+    const answer = await send(path, {}, signal);
+    const items: unknown = fieldOf(answer, "value");
+    if (!Array.isArray(items)) throw new Refusal({ words: "an answer without value" });
     const next = URL.parse(textOf(answer, "nextLink") ?? "");
-    path = next === null ? undefined : next.pathname + next.search;
-  }
-  return items;
+    return { items, next: next === null ? undefined : next.pathname + next.search };
+  });
 }
 
-function zoneOf(item: unknown, kind: "public" | "private"): ListedZone {
+function zoneIn(item: unknown, kind: Kind): DnsZone {
   const properties = fieldOf(item, "properties");
   const id = needText(item, "id");
   if (!id.startsWith("/subscriptions/")) throw new Refusal({ words: "a zone without a path" });
@@ -236,12 +219,11 @@ function setIn(item: unknown): RecordSet {
   };
 }
 
-function propertiesOf(id: string, { ttl, records, metadata }: Omit<RecordSet, "etag">): object {
+function propertiesOf(zoneId: string, { ttl, records, metadata }: Omit<RecordSet, "etag">) {
   const shown = records.map((value) => ({ value }));
-  const kept = metadata === undefined ? {} : { metadata };
-  return isPrivate(id)
-    ? { ...kept, ttl, txtRecords: shown }
-    : { ...kept, TTL: ttl, TXTRecords: shown };
+  return isPrivate(zoneId)
+    ? { metadata, ttl, txtRecords: shown }
+    : { metadata, TTL: ttl, TXTRecords: shown };
 }
 
 function groupPath(subscription: string, group: string | undefined): string {
@@ -249,8 +231,10 @@ function groupPath(subscription: string, group: string | undefined): string {
   return group === undefined ? base : `${base}/resourceGroups/${encodeURIComponent(group)}`;
 }
 
-function setPath(id: string, name: string): string {
-  return versioned(`${id}/TXT/${encodeURIComponent(name)}`);
+/** The path of a TXT set, whose name is relative to its zone, the last part of the id. */
+function setPath(zoneId: string, name: string): string {
+  const zone = decodeURIComponent(zoneId.slice(zoneId.lastIndexOf("/") + 1)).toLowerCase();
+  return versioned(`${zoneId}/TXT/${encodeURIComponent(relativeName(name, zone))}`);
 }
 
 function versioned(path: string): string {

@@ -1,10 +1,9 @@
-/** Which way to an access token is meant: by what is set, or by what answers on this machine. */
+/** Which way to an access token is used: by what is set, or by what this machine has. */
 import { Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { azLogin } from "./cli.ts";
-import { byCertificate, byFederation, bySecret, fileToken, gitHubToken } from "./grant.ts";
-import type { Credentials } from "./identity.ts";
-import { managedIdentity } from "./machine.ts";
+import { azLogin, managedIdentity } from "./local.ts";
+import { byCertificate, byFederation, bySecret, fileToken, gitHubToken } from "./tokens.ts";
+import type { Credentials } from "./tokens.ts";
 
 export interface CredentialOptions {
   readonly tenantId: string | undefined;
@@ -27,7 +26,7 @@ export interface CredentialOptions {
   readonly resource: string;
 }
 
-/** Nothing is asked yet. Throws a Problem when what is set is half, or contradicts itself. */
+/** Sends nothing yet. Throws a Problem if what is set is incomplete or contradicts itself. */
 export function openCredentials(options: CredentialOptions, log: Log): Credentials {
   const { accessToken, clientSecret, clientCertificate, resource } = options;
   if (clientSecret !== undefined && clientCertificate !== undefined)
@@ -70,7 +69,7 @@ function assertNoApp({ tenantId, clientId }: CredentialOptions): void {
   if (tenantId === undefined || clientId === undefined) return;
   throw wrong(
     "tenantId and clientId are set, and clientSecret is missing (or clientCertificate, or federatedTokenFile)",
-    `Set clientSecret (AZURE_CLIENT_SECRET) of the app registration ${clientId}. For a managed identity of this machine say so with authMethod msi (AZURE_AUTH_METHOD=msi), for az's login with cli.`,
+    `Set clientSecret (AZURE_CLIENT_SECRET) of the app registration ${clientId}. For a managed identity of this machine set authMethod to msi (AZURE_AUTH_METHOD=msi), for az's login to cli.`,
   );
 }
 
@@ -94,7 +93,7 @@ function federated(options: CredentialOptions, log: Log): Credentials {
     return byFederation(appOf(options, "federatedTokenFile"), fileToken(file), log);
   throw wrong(
     "authMethod is wli, and federatedTokenFile is not set",
-    "Set federatedTokenFile (AZURE_FEDERATED_TOKEN_FILE). In Kubernetes: is the pod labelled azure.workload.identity/use, and its service account annotated?",
+    "Set federatedTokenFile (AZURE_FEDERATED_TOKEN_FILE). In Kubernetes check that the pod has the label azure.workload.identity/use, and that its service account is annotated.",
   );
 }
 
@@ -104,7 +103,7 @@ function gitHub(options: CredentialOptions, log: Log): Credentials {
     return byFederation(appOf(options, "oidcRequestUrl"), gitHubToken({ url, token }, log), log);
   throw wrong(
     "ACTIONS_ID_TOKEN_REQUEST_URL or ACTIONS_ID_TOKEN_REQUEST_TOKEN is not set",
-    "GitHub sets both in jobs with `permissions: { id-token: write }`.",
+    "Add `permissions: { id-token: write }` to the job: then GitHub sets both.",
   );
 }
 
@@ -119,22 +118,25 @@ function appOf(options: CredentialOptions, given: string) {
   }
   if (!/^[\w.-]+$/.test(tenantId))
     throw wrong(
-      `tenantId is ${JSON.stringify(tenantId)}, which is none`,
-      "Give the directory's id or domain.",
+      `tenantId is ${JSON.stringify(tenantId)}, which is not a tenant`,
+      "Set the directory's id or domain.",
     );
   return { tenantId, clientId, authorityHost, resource };
 }
 
 function givenToken(value: string): Credentials {
   if (!/^[\x21-\x7e]+$/.test(value))
-    throw wrong("accessToken holds what no token holds", "Copy it again, whole and on one line.");
+    throw wrong(
+      "accessToken contains a character that no token has",
+      "Copy the whole token again, on one line.",
+    );
   return {
     identity: () => "the access token (accessToken)",
     token: () => Promise.resolve({ value, expires: Number.POSITIVE_INFINITY }),
   };
 }
 
-/** The second where the first finds that it is not there, which it says with `undefined`. */
+/** The second if the first does not exist on this machine. */
 function eitherOf(
   one: Credentials & { isThere(signal: AbortSignal): Promise<boolean> },
   other: Credentials,

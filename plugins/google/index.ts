@@ -135,7 +135,7 @@ function zonesOf(api: Api, allowPrivateZone: boolean): ZoneSource<ManagedZone> {
     nameserversOf: ({ nameServers }) => nameServers,
     describe: ({ name, id, isPublic }) => `${name} (${id}${isPublic ? "" : ", private"})`,
     where: async (signal) => ` in project ${await api.project(signal)}`,
-    hintIfNone: (unusable) =>
+    hintIfNone: (_name, unusable) =>
       unusable.length > 0
         ? "Set allowPrivateZone (GCE_ALLOW_PRIVATE_ZONE=true) if the CA looks from inside: the zone that holds the name is private, and a public CA cannot see it."
         : "Set project (GCE_PROJECT) to the one that has the zone, or delegate the name to a zone here by a CNAME.",

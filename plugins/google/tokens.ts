@@ -158,7 +158,7 @@ export function projectIn(email: string): string | undefined {
 }
 
 /** The token in an answer of a token endpoint, or of the metadata server. */
-export function tokenIn(answer: unknown): AccessToken {
+function tokenIn(answer: unknown): AccessToken {
   const seconds = fieldOf(answer, "expires_in");
   return {
     value: needText(answer, "access_token"),

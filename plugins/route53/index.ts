@@ -162,7 +162,7 @@ function zonesOf(api: Api, privateZone: boolean, log: Log): ZoneSource<Zone> {
     usable: (zones) => zones.filter(({ isPrivate }) => isPrivate === privateZone),
     nameserversOf: ({ id, isPrivate }, signal) => (isPrivate ? [] : api.nameservers(id, signal)),
     describe: ({ name, id, isPrivate }) => `${name} (${id}${isPrivate ? ", private" : ""})`,
-    hintIfNone(unusable) {
+    hintIfNone(_name, unusable) {
       if (unusable.length === 0)
         return "Use the credentials of the account that has the zone (AWS_PROFILE, or assumeRoleArn), or delegate the name to this account by a CNAME.";
       return privateZone

@@ -34,7 +34,11 @@ export interface ZoneSource<Z extends ListedZone> {
   /** Where the zones were looked for, e.g. ` in account x`. */
   where?(signal: AbortSignal): string | Promise<string>;
   /** Hint for a name without a zone. `unusable` are the zones that hold it and are not usable. */
-  hintIfNone(unusable: readonly Z[], signal: AbortSignal): string | Promise<string>;
+  hintIfNone(
+    recordName: string,
+    unusable: readonly Z[],
+    signal: AbortSignal,
+  ): string | Promise<string>;
   /** Hint for a name with several zones. */
   readonly hintIfSeveral: string;
 }
@@ -111,7 +115,7 @@ async function noZone<Z extends ListedZone>(
   return new NoZone("config", {
     title: `No ${source.zoneWord} holds the name`,
     detail: `${source.vendor}: no usable ${source.zoneWord} holds ${recordName}. These credentials see ${seen}${where}.`,
-    hint: await source.hintIfNone(unusable, signal),
+    hint: await source.hintIfNone(recordName, unusable, signal),
   });
 }
 

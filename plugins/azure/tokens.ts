@@ -1,4 +1,4 @@
-/** Access tokens for an app registration: by its secret, its certificate, or somebody else's token (RFC 6749 §4.4, RFC 7523). */
+/** Access tokens of an app registration: by its secret, its certificate, or another issuer's token (RFC 6749 §4.4, RFC 7523). */
 import {
   createHash,
   createPrivateKey,
@@ -9,11 +9,17 @@ import {
 } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
-import { Refusal, requestJson, textOf } from "acmectl/plugin/http";
 import type { Log } from "acmectl/plugin";
-import { tokenIn } from "./identity.ts";
-import type { Credentials } from "./identity.ts";
-import { azure } from "./vendor.ts";
+import { fieldOf, needText, requestJson, systemReason } from "acmectl/plugin/http";
+import type { AccessToken } from "acmectl/plugin/http";
+import { azure } from "./errors.ts";
+
+export interface Credentials {
+  /** For people, e.g. `app 11111111-… by client secret`; with what was found out later. */
+  identity(): string;
+  /** A new token for the management API each time. Rejects with a `Refusal` or a Problem. */
+  token(signal: AbortSignal): Promise<AccessToken>;
+}
 
 export interface App {
   readonly tenantId: string;
@@ -36,7 +42,7 @@ export function byCertificate(app: App, key: KeyFile, log: Log): Credentials {
   return granted(app, "certificate", async () => asserted(await statement(app, key)), log);
 }
 
-/** `outer` gives a token that the app registration trusts, a fresh one each time. */
+/** `outer` returns a token that the app registration trusts, a fresh one each time. */
 export function byFederation(
   app: App,
   outer: (signal: AbortSignal) => Promise<string>,
@@ -45,11 +51,11 @@ export function byFederation(
   return granted(app, "federated token", async (signal) => asserted(await outer(signal)), log);
 }
 
-/** Kubernetes changes the file now and then. */
+/** Read each time, since Kubernetes replaces the file. */
 export function fileToken(file: string): () => Promise<string> {
   return async () => {
     const text = await readFile(file, "utf8").catch((error: unknown) => {
-      throw unusable("federatedTokenFile", file, `cannot be read: ${textOf(error, "code") ?? "?"}`);
+      throw unusable("federatedTokenFile", file, `cannot be read: ${systemReason(error)}`);
     });
     return text.trim();
   };
@@ -60,7 +66,7 @@ export interface TokenRequest {
   readonly token: string;
 }
 
-/** The token by which GitHub says which repository and branch a job is of. */
+/** The token in which GitHub states a job's repository and branch. */
 export function gitHubToken(
   request: TokenRequest,
   log: Log,
@@ -69,12 +75,8 @@ export function gitHubToken(
     const url = new URL(request.url);
     url.searchParams.set("audience", "api://AzureADTokenExchange");
     const headers = { authorization: `Bearer ${request.token}` };
-    const value = textOf(
-      await requestJson({ url: url.href, headers }, { vendor: azure, log, signal }),
-      "value",
-    );
-    if (value === undefined) throw new Refusal({ words: "an answer of GitHub's without value" });
-    return value;
+    const answer = await requestJson({ url: url.href, headers }, { vendor: azure, log, signal });
+    return needText(answer, "value");
   };
 }
 
@@ -113,10 +115,10 @@ function tokenUrl({ authorityHost, tenantId }: App): string {
   return `${authorityHost}/${tenantId}/oauth2/v2.0/token`;
 }
 
-/** What the key of the certificate says about the app to whom it was registered. */
+/** A statement about the app, signed by the key of its certificate. */
 async function statement(app: App, { file, password }: KeyFile): Promise<string> {
   const pem = await readFile(file, "utf8").catch((error: unknown) => {
-    throw unusable("clientCertificate", file, `cannot be read: ${textOf(error, "code") ?? "?"}`);
+    throw unusable("clientCertificate", file, `cannot be read: ${systemReason(error)}`);
   });
   const { certificate, key } = pairIn(pem, file, password);
   const now = Math.floor(Date.now() / 1_000);
@@ -140,10 +142,7 @@ async function statement(app: App, { file, password }: KeyFile): Promise<string>
 function pairIn(pem: string, file: string, password: string | undefined) {
   try {
     const certificate = new X509Certificate(pem);
-    const key = createPrivateKey({
-      key: pem,
-      ...(password === undefined ? {} : { passphrase: password }),
-    });
+    const key = createPrivateKey({ key: pem, passphrase: password });
     if (key.asymmetricKeyType === "rsa" && certificate.checkPrivateKey(key))
       return { certificate, key };
   } catch {
@@ -156,7 +155,7 @@ function pairIn(pem: string, file: string, password: string | undefined) {
   throw unusable(
     "clientCertificate",
     file,
-    "holds a key that is not the certificate's, or no RSA key",
+    "holds a key that is not the certificate's, or is not an RSA key",
   );
 }
 
@@ -166,11 +165,26 @@ function unusable(option: string, file: string, fault: string): Problem {
     detail: `Solver azure: ${option} ${file} ${fault}`,
     hint:
       option === "clientCertificate"
-        ? "A PFX file becomes PEM by `openssl pkcs12 -in app.pfx -nodes -out app.pem`."
-        : "Kubernetes mounts it where workload identity is switched on for the pod.",
+        ? "Convert a PFX file to PEM with `openssl pkcs12 -in app.pfx -nodes -out app.pem`."
+        : "Enable workload identity for the pod: then Kubernetes mounts this file.",
   });
 }
 
 function encoded(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
+/** The token in an answer: some say when it ends, others how long it lasts. */
+export function tokenIn(answer: unknown): AccessToken {
+  const value = needText(answer, "access_token");
+  const [until, lasts] = [number(answer, "expires_on"), number(answer, "expires_in")];
+  return {
+    value,
+    expires: until === undefined ? Date.now() + (lasts ?? 300) * 1_000 : until * 1_000,
+  };
+}
+
+function number(answer: unknown, name: string): number | undefined {
+  const value = Number(fieldOf(answer, name) ?? Number.NaN);
+  return Number.isFinite(value) ? value : undefined;
 }
