@@ -6,6 +6,7 @@ import tls from "node:tls";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { proxyFor } from "../../src/acme/transport/proxy.ts";
 import { openCa } from "../../src/acme/ca.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import {
@@ -298,6 +299,43 @@ describe("a proxy", () => {
     const named = { HTTPS_PROXY: url, NO_PROXY: "ca.invalid" };
     await problemOf(client("https://ca.invalid/", { env: named }).directory(signal));
     expect(seen).toEqual([]);
+  });
+
+  test.each([
+    ["10.1.0.0/16", "https://10.1.2.3/", true],
+    ["10.1.0.0/16", "https://10.2.2.3/", false],
+    ["10.*", "https://10.200.1.1:8443/", true],
+    ["10.*", "https://100.1.1.1/", false],
+    ["2001:db8::/32", "https://[2001:db8::7]/", true],
+    ["[2001:db8::7]", "https://[2001:db8::7]/", true],
+    ["example.com", "https://ca.example.com/", true],
+    [".example.com, *.lan", "https://ca.lan/", true],
+    ["example.com", "https://notexample.com/", false],
+    ["ca.lan:8443", "https://ca.lan/", false],
+    ["ca.lan:8443", "https://ca.lan:8443/", true],
+    ["300.0.0.0/8,10.0.0.0/99", "https://10.1.1.1/", false],
+    ["", "https://127.8.8.8/", true],
+    ["*", "https://ca.example/", true],
+  ])("with NO_PROXY=%s is passed by for %s: %s", (NO_PROXY, url, direct) => {
+    const proxy = "http://proxy.lan:3128";
+    const env = { HTTPS_PROXY: proxy, NO_PROXY };
+    expect(proxyFor(env, url)).toBe(direct ? undefined : proxy);
+  });
+
+  test.each([
+    ["http://me:50%off@proxy.lan:3128", "% as %25"],
+    ["http://DOMAIN\\me:secret@proxy.lan:3128", "\\ as %5C"],
+    ["DOMAIN\\me:secret@proxy.lan:3128", "\\ as %5C"],
+    ["http://me:my secret@proxy.lan:3128", "a blank as %20"],
+    ["http://me:sec/ret@proxy.lan:3128", "/ as %2F"],
+    ["http://me:sec#r?t@proxy.lan:3128", "# as %23, ? as %3F"],
+  ])("written as %s is a configuration error with the right spelling", async (url, how) => {
+    const env = { HTTPS_PROXY: url };
+    const problem = await problemOf(client("https://ca.test/", { env }).directory(signal));
+    expect([problem.is("config"), problem.exitCode]).toEqual([true, 2]);
+    expect(problem.message).toContain("HTTPS_PROXY");
+    expect(problem.hint).toContain(how);
+    expect(problem.message + problem.hint).not.toMatch(/secret|ret@|off/);
   });
 
   test("of an unsupported kind is a configuration error", async () => {

@@ -4,6 +4,7 @@ import type { buildConnector, Dispatcher } from "undici";
 import { Problem } from "../../problem.ts";
 import { withLineBreaks } from "../pem.ts";
 import { defaultRoots, tryCertificate } from "../certificate/chain.ts";
+import { proxyFor } from "./proxy.ts";
 
 export interface Dialing {
   /** PEM text of roots to trust beside the default ones. */
@@ -22,41 +23,38 @@ export interface Limits {
   readonly body: number;
 }
 
+export interface Dispatchers {
+  /** Through the proxy or not, as the environment says for this URL. */
+  for(url: string): Dispatcher;
+  close(): Promise<void>;
+}
+
 /** Opens no connection yet. `timeout` in milliseconds bounds each connection attempt. */
-export async function openDispatcher(dialing: Dialing, timeout: number): Promise<Dispatcher> {
-  const { EnvHttpProxyAgent, buildConnector } = await import("undici");
+export async function openDispatchers(dialing: Dialing, timeout: number): Promise<Dispatchers> {
+  const { Agent, ProxyAgent, buildConnector } = await import("undici");
   const settings = { ...trust(dialing.caBundle), timeout, allowH2: dialing.http2 };
-  return new EnvHttpProxyAgent({
+  const options = {
     connect: rememberIssuer(buildConnector(settings)),
-    requestTls: settings,
-    proxyTls: settings,
-    // An empty text, not undefined: else undici reads the environment of the process.
-    httpProxy: "",
-    httpsProxy: proxyOf(dialing.env) ?? "",
-    noProxy: exceptions(dialing.env),
     connections: dialing.concurrency,
     allowH2: dialing.http2,
     keepAliveTimeout: 20_000,
-  });
-}
-
-/** The proxy for https URLs, as other programs read it from the environment. */
-export function proxyOf(env: Dialing["env"]): string | undefined {
-  const names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-  const name = names.find((name) => env[name]?.trim());
-  if (name === undefined) return undefined;
-  const text = env[name]?.trim() ?? "";
-  const url = text.includes("://") ? text : `http://${text}`;
-  if (/^https?:\/\//i.test(url) && URL.canParse(url)) return url;
-  throw new Problem("config", {
-    detail: `${name} is not the URL of an HTTP proxy.`,
-    hint: `Write it as http://proxy.example.com:3128 (or https://), or unset ${name}.`,
-  });
-}
-
-function exceptions(env: Dialing["env"]): string {
-  const given = env["no_proxy"] ?? env["NO_PROXY"] ?? "";
-  return given.trim() === "*" ? "*" : `${given},localhost,127.0.0.1,[::1]`;
+  };
+  const open = new Map<string | undefined, Dispatcher>();
+  return {
+    for(url) {
+      const uri = proxyFor(dialing.env, url);
+      const dispatcher =
+        open.get(uri) ??
+        (uri === undefined
+          ? new Agent(options)
+          : new ProxyAgent({ ...options, uri, requestTls: settings, proxyTls: settings }));
+      open.set(uri, dispatcher);
+      return dispatcher;
+    },
+    async close() {
+      await Promise.all([...open.values()].map((dispatcher) => dispatcher.destroy()));
+    },
+  };
 }
 
 /** `rejectUnauthorized` is set so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect. */

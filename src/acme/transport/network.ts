@@ -1,6 +1,7 @@
 /** Why a connection failed, in words that say where to look. */
 import { Problem } from "../../problem.ts";
-import { type Dialing, type Limits, proxyOf, untrustedIssuer } from "./dispatcher.ts";
+import { type Dialing, type Limits, untrustedIssuer } from "./dispatcher.ts";
+import { proxyFor } from "./proxy.ts";
 import { printable } from "../text.ts";
 import { codeOf } from "../../errors.ts";
 
@@ -20,7 +21,7 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
   const known =
     timedOut(code, circumstances) ??
     untrustedPeer(error, code) ??
-    proxyRefused(error, circumstances.dialing) ??
+    proxyRefused(error, proxyFor(circumstances.dialing.env, url)) ??
     handshakeFailed(error, code) ??
     connection[code];
   const [what, hint] = known ?? [
@@ -119,8 +120,10 @@ const verification = new Set([
 ]);
 
 /** undici reports a proxy's refusal as an aborted request. */
-function proxyRefused(error: unknown, dialing: Dialing): readonly [string, string] | undefined {
-  const uri = proxyOf(dialing.env);
+function proxyRefused(
+  error: unknown,
+  uri: string | undefined,
+): readonly [string, string] | undefined {
   if (uri === undefined) return undefined;
   const proxy = new URL(uri).host;
   const code = codeOf(error);

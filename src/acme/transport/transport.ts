@@ -6,7 +6,7 @@ import type { Dispatcher } from "undici";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
-import { type Dialing, type Limits, openDispatcher } from "./dispatcher.ts";
+import { type Dialing, type Dispatchers, type Limits, openDispatchers } from "./dispatcher.ts";
 import { type Headers, httpDate } from "./headers.ts";
 import { networkProblem } from "./network.ts";
 import { printable } from "../text.ts";
@@ -51,7 +51,7 @@ export interface Transport {
 export function createTransport(url: string, options: TransportOptions): Transport {
   const hosts = new Set([new URL(url).host]);
   let clockSkew = 0;
-  let dispatcher: Promise<Dispatcher> | undefined;
+  let dispatchers: Promise<Dispatchers> | undefined;
   const allows = (url: string) => {
     const parsed = URL.parse(url);
     return parsed?.protocol === "https:" && hosts.has(parsed.host);
@@ -64,9 +64,9 @@ export function createTransport(url: string, options: TransportOptions): Transpo
     },
     async send(request) {
       if (!allows(request.url)) throw foreign(request.url, [...hosts]);
-      dispatcher ??= openDispatcher(options, options.limits.connect);
+      dispatchers ??= openDispatchers(options, options.limits.connect);
       const started = performance.now();
-      const answer = await exchange(request, await dispatcher, options);
+      const answer = await exchange(request, (await dispatchers).for(request.url), options);
       const date = httpDate(answer.headers["date"]);
       if (date !== undefined) clockSkew = date.getTime() - options.clock.now().getTime();
       options.log.debug(`${request.method} ${request.url} ${answer.status}`, {
@@ -75,8 +75,8 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       return accepted(answer, request.url, url);
     },
     async close() {
-      await dispatcher?.then(
-        (open) => open.destroy(),
+      await dispatchers?.then(
+        (open) => open.close(),
         () => undefined,
       );
     },
