@@ -1,10 +1,13 @@
 /** PEM whose line breaks became blanks or `\n`, or are gone, as happens in the variables of CI systems: with line breaks again. */
 export function withLineBreaks(pem: string): string {
-  return pem.replaceAll(
-    /-----BEGIN ([A-Z0-9 ]+)-----([^-:]*)-----END \1-----/g,
-    (_, label: string, body: string) => {
-      const lines = body.replaceAll(/\\[rn]|\s/g, "").match(/.{1,64}/g) ?? [];
-      return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join("\n");
-    },
-  );
+  return pem
+    .replaceAll(/\\r|\\n/g, "\n")
+    .replaceAll(/-----(?=-----BEGIN)/g, "-----\n")
+    .replaceAll(
+      /-----BEGIN ([A-Z0-9 ]+)-----([^-:]*)-----END \1-----/g,
+      (_, label: string, body: string) => {
+        const lines = body.replaceAll(/\s/g, "").match(/.{1,64}/g) ?? [];
+        return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join("\n");
+      },
+    );
 }

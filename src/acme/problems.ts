@@ -1,6 +1,6 @@
 /** A CA's error answer as a Problem (RFC 8555 §6.7): type and words of the CA, a hint, and the time to come back. */
 import { type ExitCode, Problem } from "../problem.ts";
-import { links, retryAfter } from "./transport/headers.ts";
+import { links, retryAfter, retryAfterIn } from "./transport/headers.ts";
 import { hintFor, type Situation } from "./hints.ts";
 import { problemDocument } from "./objects/schema.ts";
 import { printable } from "./text.ts";
@@ -24,8 +24,10 @@ export function refusal(answer: Answer, situation: Situation, now: Date): Proble
   }
   const { type, detail, title, ...rest } = document;
   const [terms] = links(answer.headers, "terms-of-service", answer.url);
-  const retryAt = retryAfter(answer.headers, now);
   const { status } = answer;
+  const isLimit = type === errorType("rateLimited") || status === 429;
+  const inWords = isLimit ? retryAfterIn(detail, answer.headers, now) : undefined;
+  const retryAt = retryAfter(answer.headers, now) ?? inWords;
   const hint = hintFor(type, { ...situation, status, terms, instance: document.instance });
   return new Problem(type, {
     title: `${new URL(answer.url).host} refused the ${situation.what}`,

@@ -2,24 +2,45 @@
 import { Problem } from "../problem.ts";
 import type { ExternalAccountBinding } from "./acme.ts";
 
-/** RFC 8555 §7.3: one address, no header fields. */
-export function assertContacts(contacts: readonly string[]): void {
-  const wrong = contacts.find((contact) => !/^mailto:[^\s?,@]+@[^\s?,@]+$/.test(contact));
-  if (wrong === undefined) return;
+/** The email address without blanks and without a `mailto:` before it. RFC 8555 §7.3: one address, no header fields. */
+export function readEmail(text: string): string {
+  const address = text.trim().replace(/^mailto:/i, "");
+  if (/^[^\s?,@:]+@[^\s?,@]+$/.test(address)) return address;
   throw new Problem("usage", {
-    detail: `"${wrong.replace(/^mailto:/, "")}" is not a single email address.`,
+    detail: `"${address}" is not a single email address.`,
     hint: "Give one address: --email you@example.com",
   });
 }
 
-/** The form of an external account binding (RFC 8555 §7.3.4). */
-export function assertBinding({ kid, hmacKey }: ExternalAccountBinding): void {
-  if (kid !== "" && /^[A-Za-z0-9_-]+={0,2}$/.test(hmacKey)) return;
+export function assertContacts(contacts: readonly string[]): void {
+  for (const contact of contacts) readEmail(contact);
+}
+
+/**
+ * The binding (RFC 8555 §7.3.4) in the form that is signed: websites and password stores add blanks and quotes, and some CAs
+ * show the key in standard base64.
+ */
+export function readBinding({ kid, hmacKey }: ExternalAccountBinding): ExternalAccountBinding {
+  const bare = (text: string) =>
+    text
+      .trim()
+      .replace(/^(["'])(.*)\1$/s, "$2")
+      .trim();
+  const key = bare(hmacKey).replaceAll(/\s/g, "").replaceAll("+", "-").replaceAll("/", "_");
+  const read = { kid: bare(kid), hmacKey: key.replace(/={1,2}$/, "") };
+  if (read.kid !== "" && /^[A-Za-z0-9_-]+$/.test(read.hmacKey)) return read;
   throw new Problem("config", {
     detail:
-      kid === ""
+      read.kid === ""
         ? "The key id of the external account binding is empty."
-        : "The HMAC key of the external account binding is not base64url (A-Z a-z 0-9 _ -).",
+        : "The HMAC key of the external account binding is not base64 (A-Z a-z 0-9 and _ - or / +).",
     hint: "Copy key id and HMAC key unchanged from the CA's website: --eab-kid and --eab-hmac.",
   });
+}
+
+/** Google's gcloud prints the HMAC key in base64 once more. Random bytes are hardly ever base64 text themselves. */
+export function isEncodedTwice(hmacKey: string): boolean {
+  return /^[A-Za-z0-9_+/-]{22,}={0,2}\s*$/.test(
+    Buffer.from(hmacKey, "base64url").toString("latin1"),
+  );
 }

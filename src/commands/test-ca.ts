@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { assertBinding } from "../acme/registration.ts";
+import { readBinding } from "../acme/registration.ts";
 import { localCaFolder, startLocalCa } from "../issuer/embedded.ts";
 import { Problem } from "../problem.ts";
 import type { TestCaOptions } from "../test-ca/test-ca.ts";
@@ -98,8 +98,8 @@ function bindingOf(
       hint: "Give both --eab-kid ID and the variable ACMECTL_EAB_HMAC with the key in base64url.",
     });
   }
-  assertBinding({ kid, hmacKey });
-  return { eab: { [kid]: hmacKey }, requireEab: true };
+  const binding = readBinding({ kid, hmacKey });
+  return { eab: { [binding.kid]: binding.hmacKey }, requireEab: true };
 }
 
 function ended(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import { assertBinding } from "../acme/registration.ts";
+import { readBinding } from "../acme/registration.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { openCa } from "../acme/ca.ts";
 import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
@@ -33,7 +33,7 @@ export async function openTools(
   context: Context,
   { store, lockTimeout = 10 * 60_000, local, around = noHooks }: ToolsOptions,
 ): Promise<IssueTools> {
-  const eab = await readBinding(issuer, context);
+  const eab = await bindingOf(issuer, context);
   if (isEmbedded(issuer.server)) await store.checkWritable();
   const opened = isEmbedded(issuer.server)
     ? await openEmbedded(requests, context, local ?? {})
@@ -93,7 +93,7 @@ async function readBundle(path: string): Promise<string> {
   });
 }
 
-async function readBinding(
+async function bindingOf(
   issuer: IssuerSetting,
   context: Context,
 ): Promise<ExternalAccountBinding | undefined> {
@@ -112,8 +112,9 @@ async function readBinding(
     mask,
     signal,
   });
-  assertBinding({ kid, hmacKey });
-  return { kid, hmacKey };
+  const binding = readBinding({ kid, hmacKey });
+  mask(binding.hmacKey);
+  return binding;
 }
 
 function dnsCache(): (setting: DnsSetting) => Dns {

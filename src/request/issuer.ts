@@ -1,4 +1,4 @@
-import { assertContacts } from "../acme/registration.ts";
+import { readEmail } from "../acme/registration.ts";
 import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Config, ConfiguredIssuer } from "../config/config.ts";
@@ -17,11 +17,10 @@ export function composeIssuer(
   const configured = chosenIssuer(flags.server ?? named ?? config.defaults.issuer, config);
   const server = serverOf(configured.server, flags.staging === true);
   const email = flags.email ?? configured.email;
-  if (email !== undefined) assertContacts([`mailto:${email}`]);
   return {
     server,
     agreeTos: flags.agreeTos ?? configured.agreeTos ?? false,
-    email,
+    email: email === undefined ? undefined : readEmail(email),
     eabKid: flags.eabKid ?? configured.eabKid,
     eabHmac: flags.eabHmac ?? configured.eabHmac,
     caBundle: flags.caBundle ?? configured.caBundle,

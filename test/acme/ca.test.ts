@@ -166,6 +166,39 @@ describe("account", () => {
     expect(await session.register({ ...plain, eab }, signal)).toMatchObject({ status: "valid" });
   });
 
+  const random = Buffer.from(
+    "fbff3e07fbef9a0bfcfe11d0a7ffbbee8ecdfbff3e07fbef9a0bfcfe11d0a7ff",
+    "hex",
+  );
+
+  test.each([
+    ["standard base64", random.toString("base64")],
+    ["base64 without padding", random.toString("base64").replace(/=+$/, "")],
+    ["base64 in quotes", `"${random.toString("base64url")}"`],
+    [
+      "base64 with blanks and line ends",
+      ` ${random.toString("base64url").slice(0, 20)}\n${random.toString("base64url").slice(20)} \n`,
+    ],
+  ])("an HMAC key is read as %s", async (_, hmacKey) => {
+    const { ca } = await world({ eab: { "kid-1": random.toString("base64url") } });
+    const session = ca.session(await createAccountKey(), undefined);
+    const account = { contact: [], termsOfServiceAgreed: true, eab: { kid: " 'kid-1' ", hmacKey } };
+    expect(await session.register(account, signal)).toMatchObject({ status: "valid" });
+  });
+
+  test("an HMAC key that was encoded twice is recognized when the CA refuses it", async () => {
+    const { ca } = await world({ eab: { "kid-1": random.toString("base64url") } });
+    const hmacKey = Buffer.from(random.toString("base64url")).toString("base64");
+    const session = ca.session(await createAccountKey(), undefined);
+    const account = { contact: [], termsOfServiceAgreed: true, eab: { kid: "kid-1", hmacKey } };
+    const problem = await problemOf(session.register(account, signal));
+    expect(problem.document.type).toBe(urn("unauthorized"));
+    expect(problem.hint).toContain("base64-encoded twice");
+    const wrong = { kid: "kid-1", hmacKey: Buffer.alloc(32, 9).toString("base64") };
+    const other = await problemOf(session.register({ ...account, eab: wrong }, signal));
+    expect(other.hint).toContain("--eab-kid");
+  });
+
   test("a contact that is not a single address is refused before the CA is asked", async () => {
     const { ca, server } = await world();
     const session = ca.session(await createAccountKey(), undefined);

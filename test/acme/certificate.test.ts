@@ -1,6 +1,7 @@
+import tls from "node:tls";
 import { createPublicKey, X509Certificate, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { acceptCertificate, type Expected } from "../../src/acme/certificate/accept.ts";
 import { chooseChain } from "../../src/acme/certificate/chain.ts";
 import { certificateId, serialOf } from "../../src/acme/certificate/extensions.ts";
@@ -227,8 +228,43 @@ test("a chain is chosen by the name or fingerprint of its issuer", async () => {
   expect(chooseChain(chains, "Other Root")).toBe(chains[1]);
   const fingerprint = new X509Certificate(cross.toString("pem")).fingerprint256;
   expect(chooseChain(chains, fingerprint)).toBe(chains[1]);
-  expect(chooseChain(chains, "Nobody")).toBe(chains[0]);
+  for (const loosely of [
+    "OTHER ROOT",
+    "CN=Other Root",
+    "cn = other root",
+    " 'Other Root' ",
+    '"Other Root"',
+  ]) {
+    expect(chooseChain(chains, loosely)).toBe(chains[1]);
+  }
+  expect(chooseChain(chains, "other")).toBe(chains[1]);
+  expect(chooseChain(chains, fingerprint.replaceAll(":", "").toLowerCase())).toBe(chains[1]);
+  const warnings: string[] = [];
+  expect(chooseChain(chains, "Nobody", { warn: (text) => warnings.push(text) })).toBe(chains[0]);
+  expect(warnings.join()).toContain('"Other Root" (SHA-256 of the last certificate: ');
+  expect(warnings.join()).toContain(fingerprint.replaceAll(":", "").toLowerCase());
   expect(() => chooseChain([], undefined)).toThrow(/no certificate/);
+});
+
+test("a chain is chosen by the fingerprint of a trusted root that the CA does not send", async () => {
+  const one = await leaf();
+  const other = await authority("Other Root");
+  const cross = await x509.X509CertificateGenerator.create({
+    subject: intermediate.certificate.subject,
+    issuer: other.certificate.subject,
+    publicKey: intermediate.keys.publicKey,
+    signingKey: other.keys.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
+  });
+  const chains = [chain(pem(one, intermediate.certificate)), chain(pem(one, cross))];
+  const root = other.certificate.toString("pem");
+  const trusted = tls.getCACertificates("default");
+  onTestFinished(() => tls.setDefaultCACertificates(trusted));
+  const { fingerprint256 } = new X509Certificate(root);
+  expect(chooseChain(chains, fingerprint256)).toBe(chains[0]);
+  tls.setDefaultCACertificates([...trusted, root]);
+  expect(chooseChain(chains, fingerprint256)).toBe(chains[1]);
 });
 
 test("the example of RFC 9773 gets the identifier of its appendix A", () => {

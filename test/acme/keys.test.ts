@@ -58,6 +58,22 @@ describe("a private key of the user", () => {
     expect(readPrivateKey(pkcs1).pem).toMatch(/^-----BEGIN PRIVATE KEY-----/);
   });
 
+  test.each([
+    ["blanks", (pem: string) => pem.trim().replaceAll("\n", " ")],
+    ["\\n", (pem: string) => pem.replaceAll("\n", "\\n")],
+    ["nothing", (pem: string) => pem.replaceAll("\n", "")],
+    ["CRLF", (pem: string) => pem.replaceAll("\n", "\r\n")],
+  ])("is read when a CI variable has turned its line breaks into %s", (_, spoil) => {
+    for (const type of ["ec", "rsa"] as const) {
+      const { privateKey } =
+        type === "ec"
+          ? generateKeyPairSync("ec", { namedCurve: "P-256" })
+          : generateKeyPairSync("rsa", { modulusLength: 2048 });
+      const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+      expect(readPrivateKey(spoil(pem)).pem).toBe(pem);
+    }
+  });
+
   test("of another type is refused before a CA sees it", () => {
     const kinds = [
       generateKeyPairSync("ed25519").privateKey,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { challengeHint } from "../../src/acme/hints.ts";
+import { challengeHint, hintFor } from "../../src/acme/hints.ts";
 import { httpDate, links, retryAfter } from "../../src/acme/transport/headers.ts";
 import { createLimit } from "../../src/limit.ts";
 import { createNoncePool } from "../../src/acme/transport/nonces.ts";
@@ -149,6 +149,75 @@ test("the hint for a challenge depends on its error and its type", () => {
 const wait = (text: string, date?: string) =>
   (retryAfter({ "retry-after": text, ...(date ? { date } : {}) }, now)?.getTime() ?? NaN) -
   now.getTime();
+
+describe("the end of a rate limit in the words of the CA", () => {
+  const limited = (detail: string, headers = {}) =>
+    refused(429, acme("rateLimited", { detail }), headers).retryAt?.toISOString();
+
+  test.each([
+    [
+      "too many certificates (5), retry after 2026-06-02 08:00:00 UTC: see https://…",
+      "2026-06-02T08:00:00.000Z",
+    ],
+    ["too many requests, retry after 2026-06-02T08:00:00Z", "2026-06-02T08:00:00.000Z"],
+    ["Try again after 2026-06-02 08:00 UTC.", "2026-06-02T08:00:00.000Z"],
+    ["retry after 2027-06-02 08:00:00 UTC", "2026-06-08T00:00:00.000Z"],
+  ])("is used when there is no Retry-After: %s", (detail, at) => {
+    expect(limited(detail)).toBe(at);
+  });
+
+  test.each([
+    "retry after 2026-05-02 08:00:00 UTC",
+    "retry after 2026-13-45 08:00:00 UTC",
+    "retry after 2 days",
+    "your certificate of 2026-06-02 08:00:00 UTC",
+  ])("is not read from: %s", (detail) => {
+    expect(limited(detail)).toBeUndefined();
+  });
+
+  test("is not used beside a Retry-After, nor for other errors", () => {
+    const detail = "retry after 2026-06-02 08:00:00 UTC";
+    expect(limited(detail, { "retry-after": "60" })).toBe("2026-06-01T00:01:00.000Z");
+    expect(refused(400, acme("malformed", { detail })).retryAt).toBeUndefined();
+  });
+
+  test("is read on the CA's clock", () => {
+    const headers = { date: "Mon, 01 Jun 2026 01:00:00 GMT" };
+    expect(limited("retry after 2026-06-01 03:00:00 UTC", headers)).toBe(
+      "2026-06-01T02:00:00.000Z",
+    );
+  });
+});
+
+describe("a request that the CA does not implement (501)", () => {
+  const hintOf = (what: string) => {
+    const body = acme("rejectedIdentifier", {
+      detail: "The requested resource is not implemented",
+    });
+    const answer = { url, method: "POST", status: 501, headers: {}, text: "", body };
+    const problem = refusal(answer, { what, directory }, now);
+    return [problem.exitCode, problem.retryable, problem.hint] as const;
+  };
+
+  test("gets a hint for the request, not for the error type", () => {
+    // step-ca and Caddy answer a key change so.
+    const [exitCode, retryable, hint] = hintOf("key change");
+    expect([exitCode, retryable]).toEqual([5, false]);
+    expect(hint).toMatch(/cannot change an account key/);
+    expect(hintOf("revocation")[2]).toBe("This CA does not implement the request (revocation).");
+  });
+});
+
+test("the hint for an error depends on the request that failed", () => {
+  const hintOf = (type: string, what: string) => hintFor(acme(type).type, { what });
+  expect(hintOf("unauthorized", "new account")).toContain("--eab-hmac");
+  expect(hintOf("unauthorized", "revocation")).toContain("certificate's own key");
+  expect(hintOf("unauthorized", "order")).toContain("account show");
+  expect(hintOf("rejectedIdentifier", "new order")).toContain("Leave the name out");
+  expect(hintOf("rejectedIdentifier", "new account")).not.toContain("name out");
+  expect(hintOf("badPublicKey", "finalization")).toContain("--key-type");
+  expect(hintOf("badPublicKey", "new account")).not.toContain("--key-type");
+});
 
 describe("Retry-After", () => {
   test("is seconds or a date, at most seven days", () => {

@@ -259,6 +259,33 @@ test("the CA's clock is known after the first answer", async () => {
   expect(ca.clockSkew).toBe(600_000);
 });
 
+test.each([
+  [
+    360_000,
+    ["the clock of this machine is 6 min behind that of HOST; check its time synchronization"],
+  ],
+  [
+    -7_200_000,
+    ["the clock of this machine is 120 min ahead of that of HOST; check its time synchronization"],
+  ],
+  [60_000, []],
+])(
+  "a clock that differs by %i ms from the CA's is reported once if that is much",
+  async (skew, said) => {
+    const clock = quickClock(new Date("2026-01-01T00:00:00Z"));
+    const date = new Date(clock.now().getTime() + skew).toUTCString();
+    const server = await hostile((_, response, url) => {
+      response.writeHead(200, { ...json, date }).end(directoryOf(url));
+    });
+    const warnings: string[] = [];
+    const log = { debug() {}, info() {}, warn: (text: string) => void warnings.push(text) };
+    const ca = client(server.url, { caBundle: server.rootPem, clock, log });
+    await ca.directory(signal);
+    await problemOf(ca.renewalInfo("aYhba4dG.AIdlQyE", signal));
+    expect(warnings).toEqual(said.map((text) => text.replace("HOST", new URL(server.url).host)));
+  },
+);
+
 describe("a proxy", () => {
   test("is used for a host that only it can resolve, and cannot intercept TLS", async () => {
     const { key, cert } = await selfSigned("ca.test");

@@ -4,7 +4,7 @@ import type { Account, AccountSession, ExternalAccountBinding } from "../acme.ts
 import { hintFor } from "../hints.ts";
 import { link, object, texts, word } from "../objects/schema.ts";
 import { errorType, isCaProblem } from "../problems.ts";
-import { assertBinding, assertContacts } from "../registration.ts";
+import { assertContacts, isEncodedTwice, readBinding } from "../registration.ts";
 import { signKeyChange } from "../transport/library.ts";
 import type { Answer } from "../transport/transport.ts";
 import type { Caller } from "./caller.ts";
@@ -41,12 +41,14 @@ export function accountCalls(caller: Caller): Calls {
       assertContacts(contact);
       const { meta } = await exchange.directory(signal);
       if (eab === undefined && meta.externalAccountRequired) throw bindingRequired();
-      if (eab !== undefined) assertBinding(eab);
+      const binding = eab && readBinding(eab);
       const payload = {
         contact: contact.length > 0 ? contact : undefined,
         termsOfServiceAgreed: termsOfServiceAgreed || undefined,
       };
-      return newAccount(payload, signal, eab);
+      return newAccount(payload, signal, binding).catch((error: unknown) => {
+        throw binding === undefined ? error : withBindingHint(error, binding);
+      });
     },
     async find(signal) {
       try {
@@ -123,6 +125,14 @@ async function revoke(
   } catch (error) {
     if (!isCaProblem(error, "alreadyRevoked")) throw error;
   }
+}
+
+function withBindingHint(error: unknown, { hmacKey }: ExternalAccountBinding): unknown {
+  const refused = Problem.is(error) && error.document.type.startsWith(errorType(""));
+  if (!refused || !isEncodedTwice(hmacKey)) return error;
+  return error.with({
+    hint: "Decode the HMAC key once (base64 -d) and try again: it looks as if it was base64-encoded twice, as gcloud prints it.",
+  });
 }
 
 function bindingRequired(): Problem {

@@ -4,7 +4,7 @@ import type { AccountSession, Directory, NewOrder, Order, Waiting } from "../acm
 import { failedAuthorization } from "../objects/authorization.ts";
 import type { AuthorizationCalls } from "./authorizations.ts";
 import type { Caller } from "./caller.ts";
-import { retryAfter } from "../transport/headers.ts";
+import { retryAfter, retryAfterIn } from "../transport/headers.ts";
 import { hintFor } from "../hints.ts";
 import { assertOrdered, readOrder } from "../objects/order.ts";
 import { poll, type Poll } from "./poll.ts";
@@ -106,7 +106,7 @@ async function waitForOrder(reading: Reading, start: Order, waiting: Waiting): P
   const skew = () => transport.clockSkew;
   const final = isFinal(start) ? start : await poll(start, asked, { clock, skew, waiting });
   if (final.status === "valid") return final;
-  throw await failedOrder(final, reading.authorizations, waiting.signal);
+  throw await failedOrder(final, reading.authorizations, clock.now(), waiting.signal);
 }
 
 const isFinal = ({ status }: Order) => status === "valid" || status === "invalid";
@@ -146,6 +146,7 @@ function late(order: Order, why: "timeout" | "expired", timeout: number): Proble
 async function failedOrder(
   order: Order,
   { authorization }: AuthorizationCalls,
+  now: Date,
   signal: AbortSignal,
 ): Promise<Problem> {
   const all = await Promise.allSettled(
@@ -158,8 +159,12 @@ async function failedOrder(
   if (failed.length > 0) return failedTogether(order, failed);
   const { type, title, detail, ...rest } = order.error ?? { type: "refused", title: "" };
   const hint = hintFor(type, { what: "order" });
+  const isLimit = type === errorType("rateLimited");
   return new Problem(type, {
     ...rest,
+    exitCode: isLimit ? 6 : undefined,
+    retryable: isLimit || undefined,
+    retryAt: isLimit ? retryAfterIn(detail, {}, now) : undefined,
     title: "The CA refused the order",
     detail: detail ?? (title || "The order became invalid, and the CA gives no reason."),
     hint: hint ?? "Run the command again; it places a new order.",

@@ -17,9 +17,32 @@ export function retryAfter(headers: Headers, now: Date): Date | undefined {
   return new Date(now.getTime() + Math.min(Math.max(wait, 0), longestWait));
 }
 
+/** The end of a rate limit that only the words of the CA have, as those of Let's Encrypt: "retry after 2026-11-30 08:00:00 UTC". */
+export function retryAfterIn(
+  text: string | undefined,
+  headers: Headers,
+  now: Date,
+): Date | undefined {
+  const [, day, time] =
+    /after (\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.\d+)? ?(?:UTC|Z|[+]00:?00)/i.exec(
+      text ?? "",
+    ) ?? [];
+  const date = day === undefined ? undefined : new Date(`${day}T${time}Z`);
+  if (date === undefined || Number.isNaN(date.getTime())) return undefined;
+  const wait = date.getTime() - serverTime(headers, now).getTime();
+  return wait > 0 ? new Date(now.getTime() + Math.min(wait, longestWait)) : undefined;
+}
+
 function untilDate(text: string, headers: Headers, now: Date): number | undefined {
   const until = httpDate(text);
-  return until && until.getTime() - (httpDate(headers["date"]) ?? now).getTime();
+  return until && until.getTime() - serverTime(headers, now).getTime();
+}
+
+/** The server's clock when it answered; ours if it does not say. A cache reports the age of its copy. */
+export function serverTime(headers: Headers, now: Date): Date {
+  const date = httpDate(headers["date"]);
+  const age = /^\d{1,9}$/.test(headers["age"] ?? "") ? Number(headers["age"]) * 1000 : 0;
+  return date === undefined ? now : new Date(date.getTime() + age);
 }
 
 /** An HTTP date (RFC 9110 §5.6.7), or undefined. */

@@ -7,7 +7,7 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { type Dialing, type Dispatchers, type Limits, openDispatchers } from "./dispatcher.ts";
-import { type Headers, httpDate } from "./headers.ts";
+import { type Headers, serverTime } from "./headers.ts";
 import { networkProblem } from "./network.ts";
 import { printable } from "../text.ts";
 
@@ -51,6 +51,7 @@ export interface Transport {
 export function createTransport(url: string, options: TransportOptions): Transport {
   const hosts = new Set([new URL(url).host]);
   let clockSkew = 0;
+  let warned = false;
   let dispatchers: Promise<Dispatchers> | undefined;
   const allows = (url: string) => {
     const parsed = URL.parse(url);
@@ -67,8 +68,12 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       dispatchers ??= openDispatchers(options, options.limits.connect);
       const started = performance.now();
       const answer = await exchange(request, (await dispatchers).for(request.url), options);
-      const date = httpDate(answer.headers["date"]);
-      if (date !== undefined) clockSkew = date.getTime() - options.clock.now().getTime();
+      const now = options.clock.now();
+      clockSkew = serverTime(answer.headers, now).getTime() - now.getTime();
+      if (!warned && Math.abs(clockSkew) > largestSkew) {
+        warned = true;
+        options.log.warn(skewWarning(clockSkew, url));
+      }
       options.log.debug(`${request.method} ${request.url} ${answer.status}`, {
         milliseconds: Math.round(performance.now() - started),
       });
@@ -81,6 +86,15 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       );
     },
   };
+}
+
+/** Milliseconds. Beyond it, dates of orders, certificates and retries go wrong. */
+const largestSkew = 300_000;
+
+function skewWarning(skew: number, url: string): string {
+  const minutes = Math.round(Math.abs(skew) / 60_000);
+  const direction = skew > 0 ? "behind" : "ahead of";
+  return `the clock of this machine is ${minutes} min ${direction} that of ${new URL(url).host}; check its time synchronization`;
 }
 
 async function exchange(

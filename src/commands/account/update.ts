@@ -1,3 +1,4 @@
+import { readEmail } from "../../acme/registration.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
 import { atDesk, changeAccount } from "../../issuer/account.ts";
@@ -25,7 +26,7 @@ export const command = defineCommand({
         hint: "Give either --email ADDRESS or --remove-email.",
       });
     }
-    const contact = email === undefined ? [] : [`mailto:${email}`];
+    const contact = email === undefined ? [] : [`mailto:${readEmail(email)}`];
     return atDesk(flags, context, (desk) =>
       changeAccount(desk, async ({ stored, session }) => {
         const account = await session.update({ contact }, context.signal);
