@@ -9,7 +9,7 @@ import { selfCheckHttp, type Unseen } from "./self-check.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
-const dnsWaiting = { timeout: 120_000, interval: 2_000 } as const;
+export const dnsWaiting = { timeout: 120_000, interval: 2_000 } as const;
 
 export interface Seen {
   readonly failures: ReadonlyMap<PendingChallenge, unknown>;
@@ -82,6 +82,7 @@ async function lookUntilSeen(
   let incomplete = 0;
   let forgets = 0;
   let fallBack = false;
+  let reported = 0;
   for (;;) {
     const look = await lookOnce(item, challenge, fallBack, tools);
     const now = clock.monotonic() - start;
@@ -99,8 +100,23 @@ async function lookUntilSeen(
     if (now + pause > Math.max(timeout, forgets)) throw notVisible(item, challenge, look, now);
     if (pause > interval)
       log.info(`waiting ${seconds(pause)} for the resolver to forget its answer`);
+    else if (now - reported >= reportInterval) {
+      reported = now;
+      log.info(
+        `waiting for ${challenge.recordName}, ${seconds(now)} of ${seconds(timeout)}: ${countOf(look)}`,
+      );
+    }
     await clock.sleep(pause, signal);
   }
+}
+
+/** Milliseconds. */
+const reportInterval = 15_000;
+
+function countOf(look: Look | undefined): string {
+  if (look === undefined) return "the provider has not completed the change";
+  const showing = look.answers.filter(({ state }) => state === "shows").length;
+  return `${showing} of ${look.answers.length} servers show the value`;
 }
 
 /** A resolver that repeats an old answer is waited for up to an hour, unless a time limit is set. */

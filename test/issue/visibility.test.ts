@@ -64,6 +64,18 @@ async function wait(
 }
 
 describe("waiting for a TXT value", () => {
+  test("reports every 15 s how many servers show it", async () => {
+    const partly: Look = {
+      verdict: "missing",
+      answers: [...lookOf().answers, ...notYet.answers],
+    };
+    const { tools } = await wait([...Array<Look>(20).fill(partly), lookOf()], { interval: 2_000 });
+    expect(heard(tools, "info").slice(0, -1)).toEqual([
+      "waiting for acme.example.net, 16 s of 120 s: 1 of 2 servers show the value",
+      "waiting for acme.example.net, 32 s of 120 s: 1 of 2 servers show the value",
+    ]);
+  });
+
   test("looks again until every server shows it, where the CNAMEs lead", async () => {
     const { asked, failure, took, tools } = await wait([notYet, notYet, lookOf()], {
       interval: 3_000,
