@@ -67,6 +67,8 @@ export interface Target {
 }
 
 export interface Call {
+  /** In a call that presents: how long acmectl then waits until the response is visible, in milliseconds. */
+  readonly propagationTimeout?: number | undefined;
   /** Aborts at Ctrl-C, SIGTERM or the deadline. `cleanup` gets a fresh one with its own deadline. */
   readonly signal: AbortSignal;
 }

@@ -12,7 +12,7 @@ import manual from "./index.ts";
 
 const call = { signal: new AbortController().signal };
 
-/** What a person does who reads the log, and nothing else. */
+/** A person who reads the log and does what it says. */
 function person() {
   const published = new Set<string>();
   const isPlace = (line: string) => / IN TXT /.test(line) || line.startsWith("http");
@@ -36,7 +36,7 @@ function person() {
   return { published, values, reading };
 }
 
-describe("conformance of a person who does what is told", () => {
+describe("conformance of the manual solver and a person who follows it", () => {
   const { values, reading } = person();
   const followed: typeof manual = {
     ...manual,
@@ -51,33 +51,39 @@ describe("conformance of a person who does what is told", () => {
   for (const { name, run } of cases) it(name, run);
 });
 
-describe("what it tells", () => {
-  const told = async (...challenges: Extract<Challenge, { type: "dns-01" | "http-01" }>[]) => {
+describe("the manual solver shows", () => {
+  const shown = async (...challenges: Extract<Challenge, { type: "dns-01" | "http-01" }>[]) => {
     const log = recordingLog();
     const solver = await manual.create({}, solverContext({ log }));
-    await solver.presentAll?.(challenges, call);
+    await solver.presentAll?.(challenges, { ...call, propagationTimeout: 1_800_000 });
     return log.entries.map(({ message }) => message);
   };
 
-  it("is every record as a zone file has it, where the CNAMEs lead", async () => {
+  const waiting =
+    "acmectl now checks for up to 30 min whether they are visible (--dns-timeout 30m waits longer). After that, or after Ctrl-C, run the same command again: it continues with the same values.";
+
+  it("every record in zone file format, at the end of its CNAMEs, and the time limit", async () => {
     const own = challengeFor("dns-01", "a.test");
     const other = challengeFor("dns-01", "a.test", { wildcard: true, recordName: "a.acme.test" });
-    expect(await told(own)).toEqual([
-      "Publish this DNS record unless it is there already, and leave other values alone:",
+    expect(await shown(own)).toEqual([
+      "Add this DNS record if it does not exist, and keep other values at the name:",
       `_acme-challenge.a.test. 60 IN TXT "${own.recordValue}"`,
+      waiting,
     ]);
-    expect(await told(own, other)).toEqual([
-      "Publish these 2 DNS records unless they are there already, those of one name beside each other, and leave other values alone:",
+    expect(await shown(own, other)).toEqual([
+      "Add these 2 DNS records if they do not exist, and keep other values at their names:",
       `_acme-challenge.a.test. 60 IN TXT "${own.recordValue}"`,
       `a.acme.test. 60 IN TXT "${other.recordValue}"`,
+      waiting,
     ]);
   });
 
-  it("is URL and content for an address, which has no DNS record", async () => {
+  it("URL and content for an IP address, which has no DNS record", async () => {
     const challenge = challengeFor("http-01", "2001:db8::1");
-    expect(await told(challenge)).toEqual([
-      `Serve this at http://[2001:db8::1]/.well-known/acme-challenge/${challenge.token}, with no line end behind it:`,
+    expect(await shown(challenge)).toEqual([
+      `Serve this at http://[2001:db8::1]/.well-known/acme-challenge/${challenge.token}, without a line break at the end:`,
       challenge.body,
+      expect.stringContaining("run the same command again"),
     ]);
   });
 });
@@ -120,13 +126,14 @@ async function valueInJournal(state: string): Promise<string> {
   }
 }
 
-describe("acmectl with the embedded CA", () => {
+describe("manual with the embedded CA", () => {
   it("issues in two steps without a terminal, with one order and the same values", async () => {
     await using world = await startWorld();
     const { zone, issue, orders } = world;
     const words = ["-d", "example.test,*.example.test"];
     const first = await issue([...words, "--dns-timeout", "1s"]);
     expect(first.code).toBe(7);
+    expect(first.stderr).toContain("acmectl now checks for up to 1 s");
     const records = recordsIn(first.stderr);
     expect(records.map(({ name }) => name)).toEqual(Array(2).fill("_acme-challenge.example.test"));
     for (const { data } of records) {
@@ -143,7 +150,7 @@ describe("acmectl with the embedded CA", () => {
     expect(orders()).toBe(1);
   });
 
-  it("issues in one step when somebody publishes while it waits", async () => {
+  it("issues in one step if the record is added while it waits", async () => {
     await using world = await startWorld();
     const { zone, issuing, orders } = world;
     const running = world.issue(["-d", "example.test", "--dns-timeout", "15s"]);
@@ -151,12 +158,14 @@ describe("acmectl with the embedded CA", () => {
     zone.records.push({ name: "_acme-challenge.example.test", type: "TXT", data });
     const { code, stderr } = await running;
     expect(recordsIn(stderr).map((one) => one.data)).toEqual([data]);
-    expect(stderr).toContain("Once the certificate is there, this can be removed: _acme-challenge");
+    expect(stderr).toContain(
+      "When the certificate is issued, this can be removed: _acme-challenge",
+    );
     expect(code).toBe(0);
     expect(orders()).toBe(1);
   });
 
-  it("goes on with the same order after Ctrl-C", async () => {
+  it("continues with the same order after Ctrl-C", async () => {
     await using world = await startWorld();
     const { zone, issuing, issue, orders } = world;
     const aborting = new AbortController();
@@ -170,7 +179,7 @@ describe("acmectl with the embedded CA", () => {
     expect(orders()).toBe(1);
   });
 
-  it("issues for an address in two steps, when the file is where it was told", async () => {
+  it("issues for an IP address in two steps, when the file is served", async () => {
     await using issuing = await startIssuing();
     const files = new Map<string, string>();
     const server = createServer(({ url = "" }, response) => {

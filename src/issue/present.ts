@@ -5,6 +5,7 @@ import type { OpenSolver } from "../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import type { Journal, Presented } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
+import { dnsWaiting } from "./visibility.ts";
 
 type Tools = Pick<IssueTools, "record" | "signal">;
 
@@ -39,7 +40,8 @@ export async function present(
   const runs = [...Map.groupBy(challenges, ({ solver }) => solver)].map(async ([solver, batch]) => {
     const what = `presenting ${batch[0]?.challenge.type} for ${namesOf(batch)} by ${solver.setting.name}`;
     record.log("present").info(what);
-    await inBatches(solver, batch, each, { signal });
+    const propagationTimeout = solver.setting.dns?.timeout ?? dnsWaiting.timeout;
+    await inBatches(solver, batch, each, { signal, propagationTimeout });
   });
   const results = await Promise.allSettled(runs);
   signal.throwIfAborted();

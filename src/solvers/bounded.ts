@@ -94,7 +94,7 @@ export async function within<T>(
   if (signal.aborted) abandon();
   signal.addEventListener("abort", abandon, { once: true });
   try {
-    return await Promise.race([work({ signal }), abandoned.promise]);
+    return await Promise.race([work({ ...call, signal }), abandoned.promise]);
   } finally {
     clearTimeout(timer);
     clearTimeout(graceTimer);
