@@ -35,6 +35,27 @@ export function accountFrom(value: unknown): Account | undefined {
   };
 }
 
+/** The one account for all names; undefined if the options have none. Half of an account is a Problem. */
+export function fixedAccount({
+  username,
+  password,
+  subdomain,
+  fulldomain,
+}: Readonly<Record<"username" | "password" | "subdomain" | "fulldomain", string | undefined>>):
+  | Account
+  | undefined {
+  const parts = Object.entries({ username, password, subdomain });
+  const missing = parts.flatMap(([name, value]) => (value === undefined ? [name] : []));
+  if (missing.length === 3 && fulldomain === undefined) return undefined;
+  if (username !== undefined && password !== undefined && subdomain !== undefined) {
+    return { username, password, subdomain, fulldomain, server: undefined };
+  }
+  throw new Problem("config", {
+    detail: `The acme-dns solver's account is incomplete: ${missing.join(", ")} missing.`,
+    hint: "Set username, password and subdomain from the response of /register, or none of them.",
+  });
+}
+
 /** True if a CNAME to `name` leads to this account. */
 export function isTarget(account: Account, name: string): boolean {
   const target = plainName(name);

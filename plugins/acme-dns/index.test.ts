@@ -353,7 +353,8 @@ describe("the two values of an acme-dns account", () => {
   });
 
   it("wait together until others are cleaned up, or until the run is aborted", async () => {
-    const { given, challenge, fulldomain } = await own();
+    const log = recordingLog();
+    const { given, challenge, fulldomain } = await own(log);
     const [one, two, three, four] = [challenge(), challenge(true), challenge(), challenge(true)];
     await given.presentAll?.([one, two], call);
     const order: string[] = [];
@@ -364,6 +365,9 @@ describe("the two values of an acme-dns account", () => {
     await expect(aborted).rejects.toThrow("Ctrl-C");
     await given.cleanup(one, undefined, call);
     expect(fake.values(fulldomain)).toEqual([one.recordValue, two.recordValue]);
+    expect(log.entries.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/^waiting for another order that uses the acme-dns account/),
+    );
     order.push("cleaned up");
     await given.cleanup(two, undefined, call);
     await waiting;

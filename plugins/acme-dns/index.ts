@@ -1,9 +1,9 @@
 /** dns-01 through an acme-dns server: each name has one permanent CNAME to it, and its own zone is never changed. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { defineSolver, Problem } from "acmectl/plugin";
-import type { Call, Dns01Challenge, Log, OptionsOf, Solver, Target } from "acmectl/plugin";
+import { defineSolver } from "acmectl/plugin";
+import type { Call, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
 import { inTurns } from "acmectl/plugin/http";
-import { fileAccounts, isTarget, stateAccounts, targetOf } from "./accounts.ts";
+import { fileAccounts, fixedAccount, isTarget, stateAccounts, targetOf } from "./accounts.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { apiOf, type Api } from "./client.ts";
 import * as errors from "./errors.ts";
@@ -213,7 +213,12 @@ function publisher(settings: SolverSettings) {
     // Always in the same order, so that two calls never wait for each other.
     for (const [subdomain, group] of groups.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       const values = group.map(({ value }) => value);
-      await valuesOf(subdomain).reserve(values, signal);
+      const onWait = () =>
+        settings.log.info(
+          `waiting for another order that uses the acme-dns account ${subdomain}, which serves ${maxValues} values`,
+          { step: "present" },
+        );
+      await valuesOf(subdomain).reserve(values, signal, onWait);
     }
     await Promise.all(
       groups.map(async ([subdomain, group]) => {
@@ -255,22 +260,4 @@ function serverOf(account: Account, { server, accounts }: SolverSettings): strin
   if (url === undefined) throw errors.serverMissing(`use the account ${account.username}`);
   if (/^https?:\/\//i.test(url) && URL.canParse(url)) return url;
   throw errors.invalidServerUrl(account, url, accounts.place);
-}
-
-function fixedAccount({
-  username,
-  password,
-  subdomain,
-  fulldomain,
-}: OptionsOf<typeof options>): Account | undefined {
-  const parts = Object.entries({ username, password, subdomain });
-  const missing = parts.flatMap(([name, value]) => (value === undefined ? [name] : []));
-  if (missing.length === 3 && fulldomain === undefined) return undefined;
-  if (username !== undefined && password !== undefined && subdomain !== undefined) {
-    return { username, password, subdomain, fulldomain, server: undefined };
-  }
-  throw new Problem("config", {
-    detail: `The acme-dns solver's account is incomplete: ${missing.join(", ")} missing.`,
-    hint: "Set username, password and subdomain from the response of /register, or none of them.",
-  });
 }

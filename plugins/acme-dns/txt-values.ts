@@ -7,8 +7,8 @@ export interface TxtValues {
   readonly published: Set<string>;
   /** Time of the last update by `performance.now`. */
   updatedAt: number;
-  /** Resolves when all of these are reserved. Rejects when the signal aborts. */
-  reserve(values: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Resolves when all of these are reserved; calls `onWait` if it has to wait. Rejects when the signal aborts. */
+  reserve(values: readonly string[], signal: AbortSignal, onWait: () => void): Promise<void>;
   /** Makes room for another value; does nothing for a value that is not reserved. */
   release(value: string): void;
 }
@@ -33,9 +33,10 @@ export function txtValues(): TxtValues {
   return {
     published,
     updatedAt: Number.NEGATIVE_INFINITY,
-    async reserve(values, signal) {
+    async reserve(values, signal, onWait) {
       signal.throwIfAborted();
       if (waiting.length === 0 && fits(values)) return take(values);
+      onWait();
       const { promise, resolve: enter, reject } = Promise.withResolvers<void>();
       const stop = () => {
         waiting = waiting.filter((one) => one.enter !== enter);

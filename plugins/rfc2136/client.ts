@@ -190,8 +190,7 @@ export async function placeOf(
   if (fixed !== undefined && !isWithin(name, fixed)) throw errors.outsideZone(name, fixed);
   const found = await primary.look(name);
   if (found.kind === "delegated") throw errors.delegatedZone(primary.name, name, found);
-  if (found.kind === "cname" && !(await isFromWildcard(primary, name, found.target)))
-    throw errors.besideCname(primary.name, name, found.target);
+  if (found.kind === "cname") await assertFromWildcard(primary, name, found.target);
   if (found.kind !== "elsewhere") {
     const { zone: seen, ttl } = found.kind === "here" ? found : {};
     const zone = fixed ?? seen ?? (await primary.findZone(name));
@@ -204,11 +203,15 @@ export async function placeOf(
   return { name, zone: fixed, ttl: undefined, readable: false };
 }
 
-/** True if a random sibling is the same CNAME: a record at the name itself takes precedence over a wildcard (RFC 4592 §2.2). */
-async function isFromWildcard(primary: Primary, name: string, target: string): Promise<boolean> {
+/**
+ * Rejects with a Problem unless a random sibling has the same CNAME: a record at the name itself takes precedence over a
+ * wildcard (RFC 4592 §2.2).
+ */
+async function assertFromWildcard(primary: Primary, name: string, target: string): Promise<void> {
   const sibling = name.replace(/^[^.]*/, `acmectl-${randomBytes(8).toString("hex")}`);
   const found = await primary.look(sibling);
-  return found.kind === "cname" && found.target === target;
+  if (found.kind !== "cname" || found.target !== target)
+    throw errors.besideCname(primary.name, name, target);
 }
 
 /** Reads `ns1.example.com`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */

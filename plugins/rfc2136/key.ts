@@ -131,12 +131,13 @@ function yamlKeys(text: string): readonly WrittenKey[] {
   const keys: Record<string, string>[] = [];
   let inKeys = false;
   for (const line of text.split("\n")) {
-    const [, item, field = "", raw = ""] = /^\s*(-\s+)?([\w-]+):\s*(.*?)\s*$/.exec(line) ?? [];
-    const value = /^"([^"]*)"|^[^\s#]+/.exec(raw);
-    if (field !== "" && value === null) inKeys = field === "key";
-    if (inKeys && (field === "key" || item !== undefined)) keys.push({});
-    const [word = "", quoted] = value ?? [];
-    if (inKeys) Object.assign(keys.at(-1) ?? {}, { [field]: quoted ?? word });
+    const [, item, field, raw = ""] = /^\s*(-\s+)?([\w-]+):\s*(.*?)\s*$/.exec(line) ?? [];
+    if (field === undefined) continue;
+    const value = /^"[^"]*"|^[^\s#]+/.exec(raw)?.[0].replaceAll('"', "");
+    if (value === undefined) inKeys = field === "key";
+    if (!inKeys) continue;
+    if (value === undefined || item !== undefined) keys.push({});
+    Object.assign(keys.at(-1) ?? {}, { [field]: value });
   }
   const named = keys.filter(({ id, name }) => id !== undefined || name !== undefined);
   return named.map(({ id, name, algorithm, secret }) => ({ name: id ?? name, algorithm, secret }));

@@ -121,9 +121,11 @@ function covers(one: Place, other: Place): boolean {
   if ("socket" in one || "socket" in other) {
     return "socket" in one && "socket" in other && one.socket === other.socket;
   }
-  if (one.port !== other.port || one.port === 0) return false;
-  const { host } = one;
-  if (host === undefined || host === other.host) return true;
-  if (other.host === undefined) return false;
-  return host === "0.0.0.0" ? isIPv4(other.host) : host === "::" && isIPv6(other.host);
+  return one.port === other.port && one.port !== 0 && coversHost(one.host, other.host);
+}
+
+function coversHost(one: string | undefined, other: string | undefined): boolean {
+  if (one === undefined || one === other) return true;
+  if (other === undefined) return false;
+  return one === "0.0.0.0" ? isIPv4(other) : one === "::" && isIPv6(other);
 }

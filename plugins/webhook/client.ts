@@ -96,7 +96,7 @@ async function retried(
       return outcome;
     const wait = (answered ? outcome.retryAfter : undefined) ?? pause * (0.5 + Math.random());
     const why = answered ? `HTTP status ${outcome.status}` : outcome;
-    log.debug(`retrying the webhook in ${Math.round(wait)} ms: ${why}`);
+    log.info(`retrying the webhook in ${Math.ceil(wait / 1_000)} s: ${why}`, { step: "present" });
     await sleep(Math.min(wait, longestPause), undefined, { signal });
   }
 }

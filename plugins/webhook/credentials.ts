@@ -24,7 +24,7 @@ export interface Credentials {
   headersFor(body: string): Readonly<Record<string, string>>;
   readonly tls: Readonly<Record<"ca" | "cert" | "key", string | undefined>>;
   /** Masks the secrets in a response. */
-  mask(text: string): string;
+  readonly mask: (text: string) => string;
 }
 
 /** Reads the files and checks the options. Rejects with a Problem of kind `config`. */

@@ -381,8 +381,13 @@ describe("the webhook solver authenticates with", () => {
 
 describe("the webhook solver", () => {
   it("retries 429 and 5xx after Retry-After, at most `retries` times", async () => {
+    const log = recordingLog();
     service.script.push(answering(429, "", { "retry-after": "7" }), answering(503), answering(502));
-    await (await solver({})).present(challenge, call);
+    await (await solver({}, log)).present(challenge, call);
+    expect(log.entries[0]).toMatchObject({
+      level: "info",
+      message: "retrying the webhook in 7 s: HTTP status 429",
+    });
     expect(service.got).toHaveLength(4);
     expect(pauses[0]).toBe(7000);
     service.usual = answering(503, "the database is away");

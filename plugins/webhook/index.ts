@@ -174,24 +174,14 @@ async function webhookSolver(settings: SolverSettings): Promise<Solver<"dns-01",
     inTurn(challenge.recordName, async () => {
       signal.throwIfAborted();
       const request = await compose(action, challenge);
-      const attempt = {
-        action,
-        challenge,
-        request,
-        mask: (text: string) => credentials.mask(text),
-      };
+      const attempt = { action, challenge, request, mask: credentials.mask };
       const answer = await http.send(request, signal).catch((error: unknown) => {
         signal.throwIfAborted();
-        if (action === "present" && mayHaveArrived(error)) return undefined;
-        throw Problem.is(error) ? error : unreachable(error, attempt);
+        if (action === "cleanup" || !mayHaveArrived(error))
+          throw Problem.is(error) ? error : unreachable(error, attempt);
+        warnOfLostAnswer(challenge, log);
       });
-      if (answer === undefined) {
-        log.warn(
-          `the webhook did not answer the request for ${challenge.recordName}; the DNS will show whether it wrote the record`,
-          { step: "present", identifier: challenge.identifier.value },
-        );
-        return null;
-      }
+      if (answer === undefined) return null;
       const problem = refusal(answer, attempt);
       if (problem !== undefined) throw problem;
       log.debug(`the webhook answered ${answer.status} to ${action} for ${challenge.recordName}`);
@@ -219,6 +209,13 @@ async function webhookSolver(settings: SolverSettings): Promise<Solver<"dns-01",
     },
     close: () => http.close(),
   };
+}
+
+function warnOfLostAnswer({ recordName, identifier }: Dns01Challenge, log: Log): void {
+  log.warn(
+    `the webhook did not answer the request for ${recordName}; the DNS will show whether it wrote the record`,
+    { step: "present", identifier: identifier.value },
+  );
 }
 
 function warnOfPlainHttp({ url, log }: SolverSettings): void {
