@@ -1,7 +1,6 @@
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "rolldown";
-import { dts } from "rolldown-plugin-dts";
 import { builtins } from "./packaging/builtins.ts";
 import { notices } from "./packaging/notices.ts";
 
@@ -17,7 +16,7 @@ const listed = [
 const entries = ["src/main.ts", ...published, ...listed];
 
 /** Everything that runs, packages included, so that npm installs nothing beside it. */
-const program = defineConfig({
+export default defineConfig({
   input: byName(entries),
   platform: "node",
   resolve: {
@@ -57,19 +56,10 @@ const program = defineConfig({
   },
 });
 
-/** One declaration file per published module, from those that `tsc` has written for each source. */
-const types = defineConfig({
-  input: byName(published.map((file) => `./.types/${file.replace(/\.ts$/, ".d.ts")}`)),
-  plugins: [dts({ dtsOnly: true })],
-  output: { dir: "dist/src", chunkFileNames: "chunks/[name].d.ts" },
-});
-
 function byName(files: readonly string[]): Record<string, string> {
   return Object.fromEntries(files.map((file) => [nameOf(file), file]));
 }
 
 function nameOf(file: string): string {
-  return file.replace(/^\.\/\.types\/src\//, "").replace(/(\.d)?\.ts$/, "");
+  return file.replace(/\.ts$/, "");
 }
-
-export default [program, types];
