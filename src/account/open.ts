@@ -84,6 +84,23 @@ export async function openStored(
   });
 }
 
+/** An address given for an account that has another one changes nothing: say so, with the command that would. */
+export async function reportOtherContact(
+  email: string,
+  { server }: IssuerSetting,
+  { store, log, accountId }: AccountTools,
+): Promise<void> {
+  const stored = await store.accounts.ofDirectory(server);
+  const account = stored.find(({ id }) => accountId === undefined || id === accountId);
+  // Some CAs return no addresses, so that none may be known.
+  if (account?.url === undefined || account.contact.length === 0) return;
+  if (account.contact.includes(`mailto:${email}`)) return;
+  const contact = account.contact.join(", ").replaceAll("mailto:", "");
+  log.warn(
+    `the account with ${server} has the address ${contact}, and --email ${email} does not change it; to change it: acmectl account update --server ${server} --email ${email}`,
+  );
+}
+
 function openKnown(stored: StoredAccount, { ca }: Pick<AccountTools, "ca">): OpenAccount {
   return { stored, session: ca.session(stored.key, stored.url), created: false };
 }
@@ -116,7 +133,7 @@ export async function enroll(
   const saved = await store.accounts.update(account, {
     url: registered.url,
     status: registered.status,
-    contact: registered.contact,
+    contact: registered.contact.length > 0 ? registered.contact : contact,
     ...(directory.meta.termsOfService === undefined
       ? {}
       : { termsOfServiceAgreed: directory.meta.termsOfService }),

@@ -1,4 +1,5 @@
 /** What to do about a CA's error, by its type and by the request that failed. */
+import type { Identifier } from "../plugin.ts";
 import type { Directory } from "./acme.ts";
 
 /** What a hint may speak of. */
@@ -28,8 +29,13 @@ export function hintFor(type: string, situation: Situation): string | undefined 
 }
 
 /** A hint for the error of a challenge. */
-export function challengeHint(type: string | undefined, challenge = ""): string {
+export function challengeHint(
+  type: string | undefined,
+  challenge = "",
+  { name: identifier, ...situation }: Omit<Situation, "what"> & { readonly name?: Identifier } = {},
+): string {
   const name = nameOf(type);
+  if (name === "caa") return caa({ ...situation, what: "challenge" }, identifier, challenge);
   const hint = Object.hasOwn(challengeHints, name) ? challengeHints[name] : undefined;
   if (typeof hint === "string") return hint;
   const text = hint?.[challenge] ?? hint?.["any"];
@@ -41,14 +47,19 @@ const notImplemented = ({ what }: Situation): string =>
     ? "This CA cannot change an account key; the account keeps its key. To use another key, deactivate the account and register again: acmectl account deactivate, then acmectl account register."
     : `This CA does not implement the request (${what}).`;
 
-const caa = ({ directory, accountUrl }: Situation): string => {
+const caa = (
+  { directory, accountUrl }: Situation,
+  { value }: Pick<Identifier, "value"> = { value: "example.com" },
+  challenge = "the challenge type used",
+): string => {
   const issuers = directory?.meta.caaIdentities ?? [];
   const issuer = issuers[0] ?? "the CA's domain";
+  const tag = value.startsWith("*.") ? "issuewild" : "issue";
   return [
-    `A CAA record forbids this CA. Add: example.com. CAA 0 issue "${issuer}"`,
+    `A CAA record forbids this CA. Add: ${value.replace("*.", "")}. CAA 0 ${tag} "${issuer}"`,
     `(for a wildcard: issuewild${issuers.length > 1 ? `; the CA also accepts ${issuers.slice(1).join(", ")}` : ""}).`,
     accountUrl === undefined ? "" : `If the record sets accounturi, it must be ${accountUrl};`,
-    "if it sets validationmethods, it must list the challenge type used.",
+    `if it sets validationmethods, it must list ${challenge}.`,
     "If there is no CAA record, the DNS servers answer CAA queries with an error.",
   ]
     .filter((part) => part !== "")

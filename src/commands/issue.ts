@@ -6,6 +6,7 @@ import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/leftovers.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { openTools } from "../issuer/open.ts";
+import { reportOtherContact } from "../account/open.ts";
 import { withKey } from "../account/register.ts";
 import { goodCurrent } from "../renew/current.ts";
 import { describeHeld } from "../status/describe.ts";
@@ -18,7 +19,7 @@ import { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
 import type { CertificateFiles, HeldCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
-import { defineCommand } from "./command.ts";
+import { confirm, defineCommand } from "./command.ts";
 
 const options = {
   ...requestFlags,
@@ -27,6 +28,10 @@ const options = {
     type: "boolean",
     description: "Issue even if the certificate is good.",
     aliases: ["force-renewal", "renew-force"],
+  },
+  newOrder: {
+    type: "boolean",
+    description: "Place a new order instead of resuming an unfinished one.",
   },
   wait: {
     type: "boolean",
@@ -65,12 +70,13 @@ export const command = defineCommand({
     const tools = await openTools(request.issuer, [request], context, {
       store: run.store,
       lockTimeout: flags.wait ? undefined : 0,
-      local: localOf(flags),
+      local: { ...localOf(flags), folder: run.folder },
       around: deployment.hooks,
     });
     try {
       await deployment.hooks.resume();
       await cleanAllLeftovers(tools);
+      if (flags.email !== undefined) await reportOtherContact(flags.email, request.issuer, tools);
       const current = await handedBack(request, flags, tools);
       if (current !== undefined) return presentCurrent(request, current, flags, context);
       const { accountKey } = flags;
@@ -78,7 +84,7 @@ export const command = defineCommand({
         accountKey === undefined
           ? tools
           : await withKey(accountKey, request.issuer, context, tools);
-      const outcome = await issue(request, issueOptions(flags), chosen);
+      const outcome = await issue(request, issueOptions(request, flags, context), chosen);
       const { name } = request;
       const before = await run.store.certificates.read(name);
       const problem = await deployment.deploy({ name, request });
@@ -109,8 +115,32 @@ function withProblem(result: Result, problem: Problem | undefined): Result {
 
 type Flags = OptionsOf<typeof options>;
 
-function issueOptions({ force }: Flags): IssueOptions {
-  return force === true ? { isWanted: () => true } : {};
+function issueOptions(
+  { name: held }: CertificateRequest,
+  { force, newOrder, name, dryRun }: Flags,
+  context: Context,
+): IssueOptions {
+  return {
+    ...(force === true && { isWanted: () => true }),
+    letGo: newOrder === true ? "all" : force === true ? "stuck" : undefined,
+    rehearse: true,
+    // Who names the certificate knows which one it is; a name that was derived may hit another one.
+    onDrop:
+      name !== undefined || dryRun === true ? undefined : (names) => agreed(held, names, context),
+  };
+}
+
+async function agreed(held: string, dropped: readonly string[], context: Context): Promise<void> {
+  const names = dropped.join(", ");
+  if (context.interactive) {
+    const question = `The certificate ${held} is held for ${names} too. Drop ${names} from it?`;
+    return confirm(question, false, context);
+  }
+  throw new Problem("usage", {
+    title: "Names would be dropped",
+    detail: `The certificate ${held} is held for ${names} too, and this request leaves that out.`,
+    hint: `To keep the names, give them all with -d. To drop them, add --name ${held}. For a certificate of its own, add another --name.`,
+  });
 }
 
 /** What `--current-cert` brings, where that is good and nobody insists on another. */
@@ -158,9 +188,14 @@ interface Outcome extends IssueOutcome {
   readonly isDeployed: boolean;
 }
 
+function unchanged(changed: string | undefined, isDeployed: boolean): string {
+  if (changed !== undefined) return `nothing was issued, and renewals now use ${changed}`;
+  return isDeployed ? "its deploy steps were repeated" : "nothing was done";
+}
+
 function present(
   request: CertificateRequest,
-  { held, issued, files, isDeployed }: Outcome,
+  { held, issued, added, changed, files, isDeployed }: Outcome,
   { detailedExitcode, dryRun }: Flags,
   { clock }: Context,
 ): Result {
@@ -178,8 +213,8 @@ function present(
   }
   const outcome = issued ? "issued" : "unchanged";
   const text = issued
-    ? `Issued a certificate for ${names}.`
-    : `A good certificate for ${names} exists already; ${isDeployed ? "its deploy steps were repeated" : "nothing was done"}.`;
+    ? `Issued a certificate for ${names}${added.length > 0 ? ` (added: ${added.join(", ")})` : ""}.`
+    : `A good certificate for ${names} exists already; ${unchanged(changed, isDeployed)}.`;
   const { document, view } = describeHeld(request, held, files, outcome, clock.now());
   return {
     exitCode: issued && detailedExitcode === true ? 10 : 0,

@@ -33,7 +33,12 @@ export const command = defineCommand({
         : named,
       passOptions(flags, context),
       context,
-      { store: pass.store, lockTimeout: flags.wait ? undefined : 0, dryRun },
+      {
+        store: pass.store,
+        lockTimeout: flags.wait ? undefined : 0,
+        local: { folder: pass.folder },
+        dryRun,
+      },
     );
     const detailed = flags.detailedExitcode === true;
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());

@@ -1,5 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
+import { isCaProblem } from "../acme/problems.ts";
 import { requestHash } from "../request/drift.ts";
 import type { CertificateStatus, Store } from "../state/store.ts";
 import type { AttemptRecord } from "./record.ts";
@@ -27,7 +28,7 @@ export async function saveFailure(
   const lastAttempt = record.end(error);
   await store.certificates.updateStatus(request.name, (status) => ({
     ...status,
-    ...afterFailure(status, error, request, record.startedAt),
+    ...afterFailure(status, error, request, record.startedAt, lastAttempt.orderUrl),
     lastAttempt,
   }));
 }
@@ -47,9 +48,14 @@ function afterFailure(
   error: unknown,
   request: CertificateRequest,
   startedAt: Date,
+  orderUrl: string | undefined,
 ): Partial<CertificateStatus> {
   const problem = Problem.is(error) ? error : undefined;
-  if (problem !== undefined && unasked.has(problem.exitCode)) return {};
+  if (problem !== undefined && unasked.has(problem.exitCode)) {
+    // An order was placed, so that what the CA refused before has passed.
+    const passed = status.retryReason === "permanent" && orderUrl !== undefined;
+    return passed ? { retryReason: "backoff" } : {};
+  }
   const ours = new Date(
     startedAt.getTime() + (backOff[Math.min(status.failures, backOff.length - 1)] ?? 0),
   );
@@ -59,12 +65,24 @@ function afterFailure(
   if (theirs !== undefined && theirs > ours) {
     return { failures, ...said, retryAt: theirs.toISOString(), retryReason: "ca" };
   }
-  const permanent = problem?.exitCode === 5 && !problem.retryable;
   return {
     failures,
     ...said,
     retryAt: ours.toISOString(),
-    retryReason: permanent ? "permanent" : "backoff",
+    retryReason: isPermanent(error) ? "permanent" : "backoff",
     failedRequest: requestHash(request),
   };
+}
+
+/**
+ * What stays refused until the request or somebody's DNS changes. New terms of service are agreed to elsewhere: the back-off
+ * goes on, so that every day says so until somebody has agreed.
+ */
+function isPermanent(error: unknown): boolean {
+  return (
+    Problem.is(error) &&
+    !error.retryable &&
+    (error.exitCode === 5 || error.exitCode === 7) &&
+    !isCaProblem(error, "userActionRequired")
+  );
 }

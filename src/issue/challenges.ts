@@ -59,14 +59,19 @@ function challengeFor(
 }
 
 function noCommonType(authorization: Authorization, able: readonly Choice[]): Problem {
+  const { identifier } = authorization;
+  const name = orderedName(authorization).value;
   const offered = authorization.challenges.map(({ type }) => type).join(", ");
   const answered = [...new Set(able.map(({ challengeType }) => challengeType))].join(" or ");
-  return new Problem("refused", {
-    title: "No common challenge type",
-    detail: `The CA offers ${offered} for ${orderedName(authorization).value}; the chosen solvers answer ${answered || "none of its names"}.`,
-    identifier: authorization.identifier,
-    hint: "Choose a solver for one of the types that the CA offers; `acmectl solvers list` shows them all.",
-  });
+  const detail =
+    offered === ""
+      ? `The CA offers no challenge for ${name}, and does not take it as proven.`
+      : `The CA offers ${offered} for ${name}; ${answered === "" ? "no solver was chosen for it" : `the chosen solvers answer ${answered}`}.`;
+  const hint =
+    offered === ""
+      ? "Check at the CA whether this account, or its provisioner, may issue for the name."
+      : "Choose a solver for one of the types that the CA offers; `acmectl solvers list` shows them all.";
+  return new Problem("refused", { title: "No common challenge type", detail, identifier, hint });
 }
 
 /** The name that a challenge proves, as it was ordered. */

@@ -25,7 +25,8 @@ export async function choose(
   tools: IssueTools,
 ): Promise<readonly Choice[]> {
   const selected = await selectAll(request, tools);
-  assertServed(request, selected);
+  // `--solver none`: the CA asks for no proof, or says what it asks for.
+  if (request.solvers.length > 0) assertServed(request, selected);
   const candidates = selected.flatMap(({ identifier, setting, challengeType }) =>
     challengeType === undefined ? [] : [{ identifier, challengeType, solver: { setting } }],
   );

@@ -89,6 +89,7 @@ export function combined(errors: readonly unknown[], kind: "solver" | "validatio
     detail: problems.map(({ message }) => message).join("\n"),
     subproblems: problems.flatMap(({ document }) => document.subproblems ?? [document]),
     exitCode: worst.exitCode,
+    retryable: problems.some(({ retryable }) => retryable),
     hint: worst.hint,
     retryAt: worst.retryAt,
     cause: first,

@@ -56,6 +56,8 @@ export async function refuseAccountKey({ csr }: CertificateRequest, store: Store
 
 /** Milliseconds until the CA has to have issued. */
 const timeout = 10 * 60_000;
+/** The same for an order that an earlier run has waited for already: the back-off between runs bounds the rest. */
+const again = 60_000;
 
 export interface Issued {
   readonly order: Order;
@@ -82,7 +84,10 @@ export async function finalizeOrder(
     record.log("finalize").info("finalizing the order");
     current = await session.finalize(current, Buffer.from(key.csr, "base64"), signal);
   }
-  const valid = await session.waitForOrder(current, { signal, timeout });
+  const valid = await session.waitForOrder(current, {
+    signal,
+    timeout: order.status === "processing" ? again : timeout,
+  });
   const log = record.log("download");
   log.info("downloading the certificate");
   const chains = await session.download(valid, {

@@ -9,8 +9,18 @@ import { choose, preflight, type Choice } from "./choose.ts";
 import { finalizeOrder, prepareKey, refuseAccountKey, versionOf } from "./finalize.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import { cleanLeftovers } from "./leftovers.ts";
-import { fetchAuthorizations, mayBeProven, placeOrder, replaced, resumeOrder } from "./order.ts";
 import {
+  alreadyHeld,
+  fetchAuthorizations,
+  mayBeProven,
+  placeOrder,
+  replaced,
+  resumeOrder,
+  type LetGo,
+} from "./order.ts";
+import {
+  changedNames,
+  changedProof,
   goodCertificate,
   refuseByCa,
   refuseTestOverLive,
@@ -18,6 +28,7 @@ import {
   revokedFor,
 } from "./preconditions.ts";
 import { openRecord } from "./record.ts";
+import { rehearseChange } from "./rehearsal.ts";
 import { solve } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -29,12 +40,21 @@ export interface IssueOptions {
   readonly isWanted?: (certificate: StoredCertificate) => boolean;
   /** When the whole pass began, from which back-off counts: runs a minute apart then find it over after a minute. */
   readonly startedAt?: Date;
+  readonly letGo?: LetGo | undefined;
+  /** Called before names of the certificate held are dropped; rejects to keep them. */
+  readonly onDrop?: ((names: readonly string[]) => Promise<void>) | undefined;
+  /** Try another way to prove the names before it is stored beside a good certificate. */
+  readonly rehearse?: boolean;
 }
 
 export interface IssueOutcome {
   readonly held: HeldCertificate;
   /** False when the certificate held was good already and nothing was done. */
   readonly issued: boolean;
+  /** Names that the certificate held before did not have. */
+  readonly added: readonly string[];
+  /** How renewals will prove the names from now on, where that changed and nothing was issued. */
+  readonly changed?: string | undefined;
 }
 
 /**
@@ -43,10 +63,10 @@ export interface IssueOutcome {
  */
 export async function issue(
   request: CertificateRequest,
-  { isWanted, startedAt }: IssueOptions,
+  options: IssueOptions,
   given: IssueTools,
 ): Promise<IssueOutcome> {
-  const tools = { ...given, record: openRecord(startedAt ?? given.clock.now(), given) };
+  const tools = { ...given, record: openRecord(options.startedAt ?? given.clock.now(), given) };
   const { store, signal, record, lockTimeout } = tools;
   const lock = await store.lock(`certificate:${request.name}`, {
     wait: lockTimeout,
@@ -56,12 +76,17 @@ export async function issue(
   });
   try {
     const before = await store.certificates.read(request.name);
-    const good = goodCertificate(request, before, isWanted, tools);
+    const good = goodCertificate(request, before, options.isWanted, tools);
     if (good !== undefined) {
+      const changed = changedProof(request, before);
+      if (changed !== undefined && options.rehearse === true) await rehearseChange(request, tools);
       await rememberChange(request, before, store);
-      return { held: good, issued: false };
+      return { held: good, issued: false, added: [], changed };
     }
-    return { held: await replace(request, before, lock, tools), issued: true };
+    const { dropped, added } = changedNames(request, before?.held);
+    if (dropped.length > 0) await options.onDrop?.(dropped);
+    const held = await replace(request, before, lock, options.letGo, tools);
+    return { held, issued: true, added };
   } finally {
     await lock.release();
   }
@@ -72,6 +97,7 @@ async function replace(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
   lock: Lock,
+  letGo: LetGo | undefined,
   tools: IssueTools,
 ): Promise<HeldCertificate> {
   const { around } = tools;
@@ -81,7 +107,7 @@ async function replace(
     const choices = await prepare(request, before, tools);
     isStored = true;
     await around.pre(request, predecessor);
-    const held = await obtain(request, choices, before, lock, tools);
+    const held = await obtain(request, choices, before, { lock, letGo }, tools);
     await saveSuccess(request, tools);
     around.issued(request);
     return held;
@@ -117,7 +143,7 @@ async function obtain(
   request: CertificateRequest,
   choices: readonly Choice[],
   before: StoredCertificate | undefined,
-  lock: Lock,
+  { lock, letGo }: { readonly lock: Lock; readonly letGo: LetGo | undefined },
   tools: IssueTools,
 ): Promise<HeldCertificate> {
   const { store, clock, record } = tools;
@@ -127,7 +153,7 @@ async function obtain(
   const early = mayBeProven(pending, request) ? undefined : await preflight(choices, tools);
 
   const account = await openAccount(request.issuer, { ...tools, log: record.log("account") });
-  const resumed = await resumeOrder(pending, request, account, tools);
+  const resumed = await resumeOrder(pending, request, account, letGo, tools);
   const kept = resumed === undefined ? undefined : pending;
   const key = prepareKey(request, kept, revokedFor(before), tools);
   // Whatever fails first is reported; a key that fails meanwhile must not become an unhandled rejection.
@@ -137,15 +163,15 @@ async function obtain(
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
   const replaces = replaced(request, before?.held, account);
   const order = resumed ?? (await placeOrder(request, replaces, account, tools));
-  const journal = openJournal(store, {
-    ...newJournal(request, order, account, clock.now()),
-    ...kept,
-    // What a former run could not clean up stays, whatever becomes of its order.
-    presented: pending?.presented ?? [],
-  });
+  const fresh = newJournal(request, order, account, pending, clock.now());
+  const journal = openJournal(store, { ...fresh, ...kept });
   if (!isProven) await prove(order, checked, request, account, journal, tools);
 
   const issued = await finalizeOrder(order, await key, request, account, journal, tools);
+  if (issued.certificate.fingerprint === before?.held?.meta.fingerprint) {
+    await journal.end();
+    throw alreadyHeld(order);
+  }
   await store.certificates.saveRequest(request);
   const version = versionOf(request, await key, account, issued, clock.now());
   const held = await store.certificates.commit(request.name, version, lock);
@@ -172,6 +198,7 @@ function newJournal(
   request: CertificateRequest,
   order: Order,
   account: OpenAccount,
+  before: PendingOrder | undefined,
   now: Date,
 ): PendingOrder {
   return {
@@ -181,6 +208,7 @@ function newJournal(
     accountId: account.stored.id,
     requestHash: requestHash(request),
     startedAt: now.toISOString(),
-    presented: [],
+    // What an earlier run could not clean up stays, whatever becomes of its order.
+    presented: before?.presented ?? [],
   };
 }

@@ -1,4 +1,4 @@
-import type { PresentedChallenge, Store } from "../state/store.ts";
+import type { PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
 import { Problem } from "../problem.ts";
 import { provenName } from "./challenges.ts";
 import type { Solver } from "../plugin.ts";
@@ -8,13 +8,19 @@ import { messageOf } from "../errors.ts";
 type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "record" | "signal">;
 
 /**
- * Undo what a run that died has presented. What cannot be undone now stays in the journal for the next run; it never
- * stops the one that tries.
+ * Undo what a killed run has presented, and end the journal of an order whose certificate is held. What cannot be undone now
+ * stays in the journal for the next run; it never stops the one that tries.
  */
 export async function cleanLeftovers(name: string, tools: LeftoverTools): Promise<void> {
   const { store } = tools;
-  const pending = await store.journal.read(name);
-  if (pending === undefined || pending.presented.length === 0) return;
+  const known = await store.journal.read(name);
+  if (known === undefined) return;
+  const held = (await store.certificates.read(name))?.held;
+  const isDone = known.orderUrl !== undefined && known.orderUrl === held?.meta.orderUrl;
+  if (known.presented.length === 0 && !isDone) return;
+  // Killed after the commit: neither the order nor its key is for the next certificate.
+  const { orderUrl: _url, privateKey: _key, csr: _csr, ...ended } = known;
+  const pending: PendingOrder = isDone ? ended : known;
   const left: PresentedChallenge[] = [];
   const bySolver = Map.groupBy(pending.presented, ({ solver }) => JSON.stringify(solver));
   for (const entries of bySolver.values()) left.push(...(await undoAll(name, entries, tools)));

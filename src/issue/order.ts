@@ -1,5 +1,6 @@
 import type { Authorization, Order } from "../acme/acme.ts";
 import { isEmbedded } from "../acme/presets.ts";
+import { isCaProblem } from "../acme/problems.ts";
 import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
@@ -9,29 +10,57 @@ import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
 import type { IssueTools } from "./tools.ts";
 
+/** Which unfinished orders of earlier runs are not resumed: those that the CA is stuck with, or all. */
+export type LetGo = "stuck" | "all";
+
 /**
- * The order of a run that died, when it still fits this request and the CA still has it; undefined otherwise.
+ * The unfinished order of an earlier run, if it still fits this request and the CA still has it; undefined otherwise.
  * A valid one costs a download, a ready one a finalization: no second certificate is ordered.
  */
 export async function resumeOrder(
   pending: PendingOrder | undefined,
   request: CertificateRequest,
   account: OpenAccount,
+  letGo: LetGo | undefined,
   tools: IssueTools,
 ): Promise<Order | undefined> {
   if (pending?.orderUrl === undefined || !isFor(pending, request, account)) return undefined;
+  const { record, signal } = tools;
+  const log = record.log("order");
+  if (letGo === "all") {
+    log.info(`not resuming the order of ${pending.startedAt}`);
+    return undefined;
+  }
   try {
-    const order = await account.session.order(pending.orderUrl, tools.signal);
-    if (!isUsable(order, pending, request)) return undefined;
-    tools.record.order(order, pending.startedAt);
+    const order = await account.session.order(pending.orderUrl, signal);
+    if (!isUsable(order, pending, request, tools)) return undefined;
+    if (letGo === "stuck" && order.status === "processing") {
+      log.info(`not resuming the order of ${pending.startedAt}, which is still "processing"`);
+      return undefined;
+    }
+    record.order(order, pending.startedAt);
     return order;
   } catch (error) {
-    tools.signal.throwIfAborted();
-    if (!Problem.is(error) || error.is("network") || error.exitCode === 6) throw error;
-    const log = tools.record.log("order");
+    signal.throwIfAborted();
+    if (!isGone(error)) throw notKnown(error, pending);
     log.info(`the order of ${pending.startedAt} is gone: ${error.message}`);
     return undefined;
   }
+}
+
+/** The CA has no such order, or not for this account. Any other answer does not say so. */
+function isGone(error: unknown): error is Problem {
+  if (!Problem.is(error)) return false;
+  const { status = 0 } = error.document;
+  return [403, 404, 410].includes(status) || isCaProblem(error, "unauthorized");
+}
+
+function notKnown(error: unknown, { startedAt }: PendingOrder): unknown {
+  if (!Problem.is(error)) return error;
+  return error.with({
+    detail: `Could not read the unfinished order of ${startedAt}: ${error.message}`,
+    hint: `${error.hint ?? ""} The next run tries to resume it. To place a new order instead, add --new-order.`.trim(),
+  });
 }
 
 /** True when the run that died had begun to finalize, so that the names were proven. */
@@ -44,12 +73,15 @@ export function mayBeProven(
 
 /** A finalized order is of use only with the key that it was finalized for, and any order only for the names that were ordered. */
 function isUsable(
-  { status, identifiers }: Order,
+  { status, identifiers, expires }: Order,
   { csr }: PendingOrder,
   request: CertificateRequest,
+  { clock, ca }: IssueTools,
 ): boolean {
   if (namesOf(identifiers) !== namesOf(request.identifiers)) return false;
-  return status === "valid" || status === "processing" ? csr !== undefined : status !== "invalid";
+  if (status === "valid" || status === "processing") return csr !== undefined;
+  const now = clock.now().getTime() + ca.clockSkew;
+  return status !== "invalid" && (expires === undefined || expires.getTime() > now);
 }
 
 function namesOf(identifiers: readonly Identifier[]): string {
@@ -145,4 +177,13 @@ export async function fetchAuthorizations(
   );
   for (const authorization of authorizations) record.authorization(authorization);
   return authorizations;
+}
+
+/** With a key that is used again, an old answer of the CA or of a cache looks like a new certificate. */
+export function alreadyHeld({ url }: Order): Problem {
+  return new Problem("protocol", {
+    title: "The CA returned the certificate that is already held",
+    detail: `The certificate of the order ${url} is the one that is already held, so nothing was renewed.`,
+    hint: "Run the command again; it places a new order. If this happens again, report it to the CA.",
+  });
 }

@@ -20,7 +20,7 @@ export function goodCertificate(
   return isWanted?.(before) === true ? undefined : held;
 }
 
-/** What does not decide what is issued (solvers, hooks, copies) may have changed all the same. */
+/** What does not decide what is issued (solvers, hooks, copies) may have changed. */
 export async function rememberChange(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
@@ -39,13 +39,44 @@ export function refuseByCa(
   const until = before === undefined ? undefined : caPauseOf(before.status, now);
   if (until === undefined) return;
   throw new Problem("backoff", {
-    detail: `The CA wants no order for ${name} before ${until.toISOString()}.`,
-    hint: "It counts what it is asked: asking earlier makes it longer. acmectl status tells its words.",
+    detail: `The CA accepts no order for ${name} before ${until.toISOString()}.`,
+    hint: `Wait until then: asking earlier may extend the limit. Run \`acmectl status ${name}\` for the CA's own words.`,
     retryAt: until,
   });
 }
 
-/** A certificate that nobody trusts is no successor of one that is in use. */
+/** Names of the certificate held that the request leaves out, and those that it adds. */
+export function changedNames(
+  request: CertificateRequest,
+  held: HeldCertificate | undefined,
+): { readonly dropped: readonly string[]; readonly added: readonly string[] } {
+  const [before, after] = [held?.meta.identifiers ?? [], request.identifiers].map((all) =>
+    all.map(({ value }) => value),
+  );
+  return {
+    dropped: before?.filter((name) => after?.includes(name) !== true) ?? [],
+    added:
+      held === undefined ? [] : (after?.filter((name) => before?.includes(name) !== true) ?? []),
+  };
+}
+
+/** How the request proves its names in another way than the stored one, in words; undefined when it does not. */
+export function changedProof(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+): string | undefined {
+  if (before === undefined || proofOf(request) === proofOf(before.request)) return undefined;
+  const [now, then] = [request, before.request].map(({ solvers }) =>
+    solvers.map(({ name }) => name).join(", "),
+  );
+  return now === then ? `${now} with other options` : `${now} instead of ${then}`;
+}
+
+function proofOf({ solvers, dns, selfCheck, selfCheckAt }: CertificateRequest): string {
+  return JSON.stringify([solvers, dns, selfCheck, selfCheckAt]);
+}
+
+/** A certificate that no client trusts must not replace one that is in use. */
 export function refuseTestOverLive(
   { name, issuer }: CertificateRequest,
   held: HeldCertificate | undefined,
@@ -54,8 +85,8 @@ export function refuseTestOverLive(
     return;
   throw new Problem("usage", {
     title: "A test certificate would replace a live one",
-    detail: `${name} is held from ${held.meta.directory}, and ${issuer.server} is for trying only.`,
-    hint: `Use --dry-run, or another --name such as ${name}-test; acmectl delete ${name} forgets the live one.`,
+    detail: `${name} is held from ${held.meta.directory}, and ${issuer.server} is for testing only.`,
+    hint: `Use --dry-run, or another --name such as ${name}-test. To remove the live one: acmectl delete ${name}.`,
   });
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Authorization } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Challenge } from "../plugin.ts";
+import { Problem } from "../problem.ts";
 import { computeChallenges, type PendingChallenge } from "./challenges.ts";
 import { choose, preflight, type Choice } from "./choose.ts";
 import { openJournal } from "./journal.ts";
@@ -45,6 +46,20 @@ export async function rehearse(
   } finally {
     await lock.release();
   }
+}
+
+/** Before another way to prove the names is stored: the first failure rejects, and what is stored stays. */
+export async function rehearseChange(
+  request: CertificateRequest,
+  tools: IssueTools,
+): Promise<void> {
+  tools.record.log("rehearsal").info("trying the changed solvers before renewals use them");
+  const failed = (await rehearse(request, tools)).find(({ outcome }) => outcome === "failed");
+  if (failed === undefined) return;
+  if (!Problem.is(failed.failure)) throw failed.failure;
+  throw failed.failure.with({
+    detail: `The changed solver ${failed.solver} failed when it was tried, so renewals keep the old one. ${failed.failure.message}`,
+  });
 }
 
 async function showAll(

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { embeddedCa, stagingOf } from "../acme/presets.ts";
+import { embeddedCa, isEmbedded, stagingOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
@@ -10,6 +10,8 @@ import type { Store } from "../state/store.ts";
 /** Where a run keeps things, and what it asks for. */
 export interface Run extends AsyncDisposable {
   readonly store: Store;
+  /** Where the embedded CA keeps its keys; below the state folder when absent. */
+  readonly folder?: string;
   requestOf(request: CertificateRequest): CertificateRequest;
 }
 
@@ -23,22 +25,43 @@ export async function openRealRun(context: Context): Promise<Run> {
 }
 
 /**
- * A run that keeps nothing but its account: certificates go to a folder that is removed at the end. The CA's staging
- * environment is asked, or the embedded CA where none is known.
+ * A run that keeps nothing but its account with a staging environment: everything else goes to a folder that is removed at the
+ * end. The embedded CA is asked where no staging environment is known.
  */
 export async function openDryRun(context: Context): Promise<Run> {
-  const folder = await mkdtemp(join(tmpdir(), "acmectl-dry-run-"));
   const { accounts } = await context.store();
+  const folder = await mkdtemp(join(tmpdir(), "acmectl-dry-run-"));
+  const temporary = openFolderStore(folder, context);
+  const of = (directory: string) => (isEmbedded(directory) ? temporary.accounts : accounts);
   return {
-    store: { ...openFolderStore(folder, context), accounts },
-    requestOf: (request) => ({
-      ...request,
-      issuer: { ...request.issuer, server: rehearsalServer(request.issuer.server) },
-    }),
+    store: {
+      ...temporary,
+      accounts: {
+        ...accounts,
+        ofDirectory: (directory) => of(directory).ofDirectory(directory),
+        create: (account) => of(account.directory).create(account),
+        update: (account, change) => of(account.directory).update(account, change),
+      },
+    },
+    folder,
+    requestOf: (request) => rehearsalOf(request, context),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-function rehearsalServer(server: string): string {
-  return stagingOf(server) ?? embeddedCa;
+/** With the embedded CA only names, key and solvers can be rehearsed: the rest are that CA's own rules. */
+function rehearsalOf(request: CertificateRequest, { log }: Context): CertificateRequest {
+  const { server } = request.issuer;
+  const staging = stagingOf(server);
+  if (staging !== undefined) return { ...request, issuer: { ...request.issuer, server: staging } };
+  log.info(
+    `${request.name}: the embedded CA stands in for ${server}; account, profile, chain, CAA records and limits there are not checked`,
+  );
+  const {
+    profile: _profile,
+    profileRequired: _required,
+    preferredChain: _chain,
+    ...kept
+  } = request;
+  return { ...kept, issuer: { server: embeddedCa, agreeTos: true } };
 }

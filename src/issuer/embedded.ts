@@ -14,6 +14,8 @@ export interface EmbeddedOptions {
   readonly httpPort?: number;
   /** `ADDRESS:PORT` of the DNS that it asks; every name is on this machine when absent. */
   readonly resolver?: string;
+  /** Where it keeps its keys; below the state folder when absent. */
+  readonly folder?: string | undefined;
 }
 
 /**
@@ -23,17 +25,17 @@ export interface EmbeddedOptions {
 export async function openEmbedded(
   requests: readonly CertificateRequest[],
   context: Context,
-  { httpPort, resolver }: EmbeddedOptions,
+  { httpPort, resolver, folder = context.stateFolder }: EmbeddedOptions,
 ): Promise<OpenIssuer> {
   const port = httpPort ?? standalonePort(requests, context) ?? (await freePort());
   const dns = resolver ?? (await dnsOf(requests, context));
-  const testCa = await startLocalCa(context.stateFolder, {
+  const testCa = await startLocalCa(folder, {
     httpPort: port,
     ...(dns === undefined ? {} : { resolver: dns }),
   });
   const { env, log, clock, solverFlags } = context;
   log.info(
-    `the embedded CA is for trying and testing only: nobody trusts ${localCaFolder(context.stateFolder)}`,
+    `the embedded CA is for testing only: no client trusts its root in ${localCaFolder(folder)}`,
     { step: "ca" },
   );
   const ca = openCa({

@@ -5,6 +5,7 @@ import { saveFailure } from "../issue/attempt.ts";
 import { wasDeployed } from "../deploy/steps.ts";
 import { choose } from "../issue/choose.ts";
 import { issue } from "../issue/issue.ts";
+import type { LetGo } from "../issue/order.ts";
 import { openRecord } from "../issue/record.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import type { ToolsPool } from "../issuer/pool.ts";
@@ -17,6 +18,7 @@ import { isAriDue, refreshAri } from "./ari.ts";
 
 export interface RenewOptions {
   readonly force: boolean;
+  readonly letGo?: LetGo | undefined;
   /** At most so many are renewed in this run. */
   readonly max: number;
   readonly concurrency: number;
@@ -119,7 +121,11 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
   };
   try {
     const tools = await openTools(certificate, pass);
-    const { held, issued } = await issue(request, { isWanted, startedAt }, { ...tools, log });
+    const { held, issued } = await issue(
+      request,
+      { isWanted, startedAt, letGo: options.letGo },
+      { ...tools, log },
+    );
     const after = await store.certificates.read(name);
     // RFC 9773 §4.3: the CA is asked right after issuance.
     const next = after === undefined ? due : dueOf(await withAri(after, pass), clock.now());

@@ -1,4 +1,4 @@
-import { readCsr } from "../acme/certificate/csr.ts";
+import { readCsr, verifyCsr } from "../acme/certificate/csr.ts";
 import type { Identifier } from "../plugin.ts";
 import { readGivenFile } from "./given-file.ts";
 
@@ -16,5 +16,6 @@ export async function readCsrFile(path: string): Promise<GivenCsr> {
     text.includes("-----BEGIN") ? text : bytes,
     `the CSR ${path}`,
   );
+  await verifyCsr(der, `the CSR ${path}`);
   return { base64: Buffer.from(der).toString("base64"), identifiers };
 }

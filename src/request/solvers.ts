@@ -21,6 +21,7 @@ export async function solverSettings(
   context: Context,
 ): Promise<readonly SolverSetting[]> {
   const asked = [...(flags.solver ?? []), ...shorthands(flags)];
+  if (asked.length === 1 && asked[0] === "none" && config.solvers["none"] === undefined) return [];
   if (asked.length > 0) {
     return Promise.all(asked.map((text) => fromFlag(text, flags, config, context)));
   }

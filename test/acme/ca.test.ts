@@ -317,6 +317,68 @@ describe("an untrusted CA", () => {
     expect(problem.message).toContain("victim.example.com, which was not ordered");
   });
 
+  test("an authorization that names the wildcard itself beside wildcard: true is that of the wildcard", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("*.b.example.com")] }, signal);
+    const [url = ""] = order.authorizations;
+    const name = dns("*.b.example.com");
+    server.faults.add({ on: "authz", do: { mutate: (json) => ({ ...json, identifier: name }) } });
+    expect(await session.authorization(url, signal)).toMatchObject({
+      identifier: dns("b.example.com"),
+      wildcard: true,
+    });
+    const bare = (json: object) => ({ ...json, identifier: name, wildcard: undefined });
+    server.faults.add({ on: "authz", do: { mutate: bare } });
+    expect((await problemOf(session.authorization(url, signal))).message).toMatch(/wildcard/);
+  });
+
+  test.each([
+    ["no challenges", { challenges: undefined }],
+    ["challenges without token and url", { challenges: [{ type: "http-01", status: "valid" }] }],
+  ])("an authorization that is valid already may have %s", async (_, change) => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const mutate = (json: object) => ({ ...json, status: "valid", ...change });
+    server.faults.add({ on: "authz", do: { mutate } });
+    const [url = ""] = order.authorizations;
+    expect((await session.authorization(url, signal)).status).toBe("valid");
+  });
+
+  test("an order answer without Location is refused, not looked for at newOrder", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    server.faults.add({ on: "newOrder", phase: "after", do: { headers: { location: undefined } } });
+    const order = session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    expect((await problemOf(order)).message).toMatch(/"Location" is not a URL/);
+  });
+
+  test.each([
+    ["a web page", { body: "<html>login</html>", contentType: "text/html" }, /web page/],
+    ["a text", { body: "OK", contentType: "text/plain" }, /not a JSON object/],
+  ])("a challenge that is answered with 200 and %s was not received", async (_, page, message) => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const { challenges } = await session.authorization(order.authorizations[0] ?? "", signal);
+    server.faults.add({ on: "challenge", times: Infinity, do: { status: 200, ...page } });
+    const [challenge] = challenges;
+    if (challenge === undefined) throw new Error("no challenge");
+    const problem = await problemOf(session.respond(challenge, signal));
+    expect([problem.is("protocol"), problem.exitCode]).toEqual([true, 4]);
+    expect(problem.message).toMatch(message);
+  });
+
+  test("a key change that is answered with a web page has not happened", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    server.faults.add({ on: "keyChange", do: { status: 200, body: "<html></html>" } });
+    const problem = await problemOf(session.rollover(await createAccountKey(), signal));
+    expect(problem.message).toMatch(/answered the key change with 200 and a web page/);
+    expect((await session.read(signal)).status).toBe("valid");
+  });
+
   test("nonces that are not base64url are never used", async () => {
     const { ca, server } = await world();
     server.faults.add({ on: "newNonce", do: { headers: { "replay-nonce": "a b\t" } } });
@@ -396,6 +458,41 @@ describe("network and CA failures", () => {
       true,
       false,
     ]);
+  });
+
+  test.each([
+    ["500 and a problem", { status: 500, problem: { type: "serverInternal" } }],
+    ["502 and a web page", { status: 502, body: "<html>", contentType: "text/html" }],
+  ])("a replaces that is answered with %s is left out as well", async (_, action) => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const wants = ({ kind, payload }: { kind: string; payload?: unknown }) =>
+      kind === "newOrder" && Object.hasOwn(Object(payload), "replaces");
+    server.faults.add({ on: wants, times: Infinity, do: action });
+    const wanted = { identifiers: [dns("a.example.com")], replaces: "aYhba4dG.AIdlQyE" };
+    expect((await session.newOrder(wanted, signal)).status).toBe("pending");
+  });
+
+  test("a CAA refusal of a challenge names issuer domain, account and method, and is not retried", async () => {
+    const { ca, server } = await world();
+    server.faults.add({
+      on: "directory",
+      do: { mutate: (json) => ({ ...json, meta: { caaIdentities: ["ca.example"] } }) },
+    });
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("*.example.com")] }, signal);
+    const error = { type: urn("caa"), detail: "CAA forbids" };
+    const challenges = [
+      { type: "dns-01", url: order.url, status: "invalid", token: "x".repeat(20), error },
+    ];
+    const mutate = (json: object) => ({ ...json, status: "invalid", challenges });
+    server.faults.add({ on: "authz", times: Infinity, do: { mutate } });
+    const [url = ""] = order.authorizations;
+    const problem = await problemOf(session.waitForAuthorization(url, waiting));
+    expect(problem.hint).toContain('example.com. CAA 0 issuewild "ca.example"');
+    expect(problem.hint).toContain(session.url);
+    expect(problem.hint).toContain("it must list dns-01");
+    expect([problem.exitCode, problem.retryable]).toEqual([7, false]);
   });
 
   test("a profile that is not offered is refused before the order, with the list of those that are", async () => {

@@ -50,6 +50,18 @@ export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
   return { der, identifiers: namesOf(request, source), publicKey, keyType };
 }
 
+/** Reject a request that its own key did not sign, before a CA does so at the end of an order. */
+export async function verifyCsr(csr: Uint8Array, source: string): Promise<void> {
+  const isSigned = await new Pkcs10CertificateRequest(Uint8Array.from(csr))
+    .verify(webcrypto)
+    .catch(() => false);
+  if (isSigned) return;
+  throw new Problem("config", {
+    detail: `${source} is not signed by its own key.`,
+    hint: "Create the CSR again; it was changed or damaged after it was signed.",
+  });
+}
+
 function parse(csr: string | Uint8Array, source: string): Pkcs10CertificateRequest {
   try {
     const der =

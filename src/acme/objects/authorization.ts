@@ -4,7 +4,8 @@ import { Problem, type ProblemDocument } from "../../problem.ts";
 import type { AcmeChallenge, Authorization, AuthorizationStatus } from "../acme.ts";
 import { identifierKey } from "../identifiers.ts";
 import { readIdentifier } from "./order.ts";
-import { challengeHint } from "../hints.ts";
+import { challengeHint, type Situation } from "../hints.ts";
+import { errorType } from "../problems.ts";
 import {
   array,
   link,
@@ -35,19 +36,29 @@ export function readAuthorization(
 ): Authorization {
   const origin = { what: "authorization", url, allows };
   const source = object(body, origin);
-  const identifier = readIdentifier(source["identifier"], origin);
-  if (identifier.value.startsWith("*.")) {
-    throw malformed(origin, "its identifier has a wildcard in its name");
-  }
+  const wildcard = source["wildcard"] === true;
+  const status = word(source, "status", statuses, origin);
   return {
     url,
-    status: word(source, "status", statuses, origin),
-    identifier,
-    wildcard: source["wildcard"] === true,
-    challenges: array(source, "challenges", origin).map((item) => readChallenge(item, origin)),
+    status,
+    identifier: readName(source["identifier"], wildcard, origin),
+    wildcard,
+    // A name that is proven needs none of them.
+    challenges:
+      status === "valid"
+        ? []
+        : array(source, "challenges", origin).map((item) => readChallenge(item, origin)),
     expires: optionalDate(source, "expires", origin),
     retryAfter,
   };
+}
+
+/** RFC 8555 §7.1.4 names a wildcard without its `*.`; certctl writes it beside `wildcard`. */
+function readName(value: unknown, wildcard: boolean, origin: Origin): Identifier {
+  const identifier = readIdentifier(value, origin);
+  if (!identifier.value.startsWith("*.")) return identifier;
+  if (!wildcard) throw malformed(origin, "its identifier has a wildcard in its name");
+  return { ...identifier, value: identifier.value.slice(2) };
 }
 
 function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
@@ -56,12 +67,18 @@ function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
   if (typeof type !== "string" || !/^[a-z0-9-]{1,64}$/i.test(type)) {
     throw malformed(origin, "one of its challenges has no type");
   }
+  const error = problemDocument(source["error"]);
+  // Of a type that acmectl does not answer only the name and the error are used.
+  if (!withToken.has(type)) {
+    const url = source["url"] === undefined ? "" : link(source["url"], "url", origin);
+    return { url, type, status: "pending", error };
+  }
   return {
     url: link(source["url"], "url", origin),
     type,
     status: word(source, "status", challengeStatuses, { ...origin, what: "challenge" }),
-    token: withToken.has(type) ? readToken(type, source["token"], origin) : undefined,
-    error: problemDocument(source["error"]),
+    token: readToken(type, source["token"], origin),
+    error,
   };
 }
 
@@ -92,7 +109,10 @@ export function orderedName({ identifier, wildcard }: Authorization): Identifier
 }
 
 /** A `validation` Problem for an authorization that did not become valid, in the CA's words. */
-export function failedAuthorization(authorization: Authorization): Problem {
+export function failedAuthorization(
+  authorization: Authorization,
+  situation: Omit<Situation, "what"> = {},
+): Problem {
   const name = orderedName(authorization);
   const failed = failures(authorization);
   const [first] = failed;
@@ -100,11 +120,17 @@ export function failedAuthorization(authorization: Authorization): Problem {
     detail: first
       ? `${name.value}: ${first.challenge}: ${first.document.detail ?? first.document.title}`
       : `${name.value}: the authorization is "${authorization.status}", and the CA gives no reason.`,
-    hint: challengeHint(first?.document.type, first?.challenge),
+    hint: challengeHint(first?.document.type, first?.challenge, { ...situation, name }),
+    // A CAA record forbids it until somebody changes the record.
+    retryable: !failed.some(({ document }) => isCaa(document)),
     identifier: name,
     instance: authorization.url,
     subproblems: failed.length > 0 ? failed.map((failure) => failure.document) : undefined,
   });
+}
+
+function isCaa({ type, subproblems = [] }: ProblemDocument): boolean {
+  return type === errorType("caa") || subproblems.some(isCaa);
 }
 
 function failures(

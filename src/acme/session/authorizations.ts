@@ -10,6 +10,7 @@ import {
 } from "../objects/authorization.ts";
 import type { Caller } from "./caller.ts";
 import { retryAfter } from "../transport/headers.ts";
+import { object } from "../objects/schema.ts";
 import { poll } from "./poll.ts";
 
 export interface AuthorizationCalls extends Pick<
@@ -37,7 +38,9 @@ export function authorizationCalls(caller: Caller): AuthorizationCalls {
     authorization,
     expect: (order) => order.authorizations.forEach((url) => ordered.set(url, order.identifiers)),
     async respond({ url }, signal) {
-      await send({ url, what: "challenge response", payload: {}, signal, repeatable: true });
+      const what = "challenge response";
+      const answer = await send({ url, what, payload: {}, signal, repeatable: true });
+      object(answer.body, { what: `answer to the ${what}`, url, allows });
     },
     async waitForAuthorization(url, waiting) {
       const final = await poll<Authorization>(
@@ -51,8 +54,9 @@ export function authorizationCalls(caller: Caller): AuthorizationCalls {
         },
         { clock: exchange.clock, skew: () => exchange.transport.clockSkew, waiting },
       );
-      if (final.status !== "valid") throw failedAuthorization(final);
-      return final;
+      if (final.status === "valid") return final;
+      const directory = await exchange.directory(waiting.signal);
+      throw failedAuthorization(final, { directory, accountUrl: caller.holder.url });
     },
   };
 }

@@ -65,7 +65,9 @@ async function place(
   const { send, allows } = reading.caller;
   const answer = await send({ url, what: "new order", payload: wanted, signal });
   const origin = { what: "new order", url, allows };
-  const location = URL.parse(answer.headers["location"] ?? "", url)?.href;
+  const header = answer.headers["location"];
+  // Without it the order cannot be found again: the answer's own URL is not the order's.
+  const location = header === undefined ? undefined : URL.parse(header, url)?.href;
   const order = read(reading, link(location, "Location", origin), answer);
   assertOrdered(order, wanted.identifiers, { ...origin, what: "order", url: order.url });
   return order;
@@ -106,7 +108,7 @@ async function waitForOrder(reading: Reading, start: Order, waiting: Waiting): P
   const skew = () => transport.clockSkew;
   const final = isFinal(start) ? start : await poll(start, asked, { clock, skew, waiting });
   if (final.status === "valid") return final;
-  throw await failedOrder(final, reading.authorizations, clock.now(), waiting.signal);
+  throw await failedOrder(final, reading, waiting.signal);
 }
 
 const isFinal = ({ status }: Order) => status === "valid" || status === "invalid";
@@ -120,10 +122,15 @@ function assertProfile(profile: string | undefined, directory: Directory): void 
   });
 }
 
-/** CAs refuse `replaces` with many types (`alreadyReplaced`, `malformed`, …); the types below have another cause. */
+/**
+ * CAs refuse `replaces` with many types (`alreadyReplaced`, `malformed`, …), or stumble over it with a status of 500; the types
+ * below have another cause.
+ */
 function mayDropReplaces(error: unknown): boolean {
-  if (!Problem.is(error) || !error.document.type.startsWith(errorType(""))) return false;
+  if (!Problem.is(error)) return false;
   const status = error.document.status ?? 0;
+  if (status >= 500) return error.exitCode !== 6;
+  if (!error.document.type.startsWith(errorType(""))) return false;
   const unrelated = ["badNonce", "rateLimited", "userActionRequired", "accountDoesNotExist"];
   return status >= 400 && status < 500 && status !== 429 && !isCaProblem(error, ...unrelated);
 }
@@ -136,7 +143,7 @@ function late(order: Order, why: "timeout" | "expired", timeout: number): Proble
       why === "expired"
         ? `${names}: the order expired while its status was "${order.status}".`
         : `${names}: the order's status is still "${order.status}" after ${timeout / 1000} s.`,
-    hint: "Run the command again later; it continues with the same order.",
+    hint: "Run the command again later; it continues with the same order. To place a new order instead, add --new-order.",
     instance: order.url,
     retryable: true,
   });
@@ -145,20 +152,22 @@ function late(order: Order, why: "timeout" | "expired", timeout: number): Proble
 /** The errors of the order's authorizations, else its own. */
 async function failedOrder(
   order: Order,
-  { authorization }: AuthorizationCalls,
-  now: Date,
+  { caller, authorizations: { authorization } }: Reading,
   signal: AbortSignal,
 ): Promise<Problem> {
+  const directory = await caller.exchange.directory(signal);
+  const situation = { directory, accountUrl: caller.holder.url };
+  const now = caller.exchange.clock.now();
   const all = await Promise.allSettled(
     order.authorizations.map((url) => authorization(url, signal)),
   );
   const failed = all
     .flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))
     .filter(({ status }) => status !== "valid" && status !== "pending")
-    .map(failedAuthorization);
+    .map((one) => failedAuthorization(one, situation));
   if (failed.length > 0) return failedTogether(order, failed);
   const { type, title, detail, ...rest } = order.error ?? { type: "refused", title: "" };
-  const hint = hintFor(type, { what: "order" });
+  const hint = hintFor(type, { ...situation, what: "order" });
   const isLimit = type === errorType("rateLimited");
   return new Problem(type, {
     ...rest,
@@ -179,6 +188,7 @@ function failedTogether(order: Order, failed: readonly Problem[]): Problem {
     title: `The CA could not validate ${failed.length} names`,
     detail: failed.map((problem) => problem.message).join("\n"),
     hint: first?.hint,
+    retryable: failed.some(({ retryable }) => retryable),
     instance: order.url,
     subproblems: failed.flatMap(({ document }) => document.subproblems ?? [document]),
   });

@@ -113,8 +113,18 @@ async function post(shared: Shared, newNonce: string, request: Post): Promise<An
   // Nonce and request take one slot, else many requests would fetch many nonces at once.
   const once = () => shared.limit(() => sendSigned(request, outlet), signal);
   const answer = await (request.repeatable ? repeat(once, signal, shared) : once());
-  if (answer.status < 400) return answer;
+  if (answer.status < 400) return notPage(answer, request);
   throw refusal(answer, situation(shared, request), shared.clock.now());
+}
+
+/** A proxy or a captive portal answers with a page and status 200: the CA has never seen the request. */
+function notPage(answer: Answer, { what }: Post): Answer {
+  if (!/^\s*</.test(answer.text)) return answer;
+  throw new Problem("protocol", {
+    detail: `${answer.url} answered the ${what} with ${answer.status} and a web page, so the CA may not have received it.`,
+    hint: "Look for a proxy or a captive portal between this machine and the CA, then run the command again.",
+    status: answer.status,
+  });
 }
 
 async function nonce(shared: Shared, url: string, signal: AbortSignal): Promise<string> {

@@ -7,6 +7,10 @@ export const passFlags = {
     description: "Renew before the due time and despite a back-off; a CA's own limit still holds.",
     aliases: ["force-renewal", "renew-force"],
   },
+  newOrder: {
+    type: "boolean",
+    description: "Place new orders instead of resuming unfinished ones.",
+  },
   max: {
     type: "integer",
     min: 1,
@@ -45,9 +49,22 @@ export function passOptions(
 ) {
   return {
     force: flags.force === true,
+    letGo: letGo(flags),
     max: flags.max ?? Number.POSITIVE_INFINITY,
     concurrency: flags.concurrency,
     every: flags.every ?? 0,
     jitter: flags.jitter === true && !interactive,
   };
+}
+
+/** Which unfinished orders are not resumed: all, or those that the CA is stuck with. */
+function letGo({
+  newOrder,
+  force,
+}: {
+  newOrder?: boolean | undefined;
+  force?: boolean | undefined;
+}) {
+  if (newOrder === true) return "all" as const;
+  return force === true ? ("stuck" as const) : undefined;
 }
