@@ -54,12 +54,24 @@ export async function rehearseChange(
   tools: IssueTools,
 ): Promise<void> {
   tools.record.log("rehearsal").info("trying the changed solvers before renewals use them");
-  const failed = (await rehearse(request, tools)).find(({ outcome }) => outcome === "failed");
-  if (failed === undefined) return;
-  if (!Problem.is(failed.failure)) throw failed.failure;
-  throw failed.failure.with({
-    detail: `The changed solver ${failed.solver} failed when it was tried, so renewals keep the old one. ${failed.failure.message}`,
+  const failure = await firstFailure(request, tools);
+  if (!Problem.is(failure)) return;
+  throw failure.with({
+    detail: `The changed solver failed when it was tried, so renewals keep the old one. ${failure.message}`,
   });
+}
+
+/** The Problem, if any; anything else is thrown. */
+async function firstFailure(request: CertificateRequest, tools: IssueTools): Promise<unknown> {
+  try {
+    const failed = (await rehearse(request, tools)).find(({ outcome }) => outcome === "failed");
+    if (failed !== undefined) throw failed.failure;
+    return undefined;
+  } catch (error) {
+    tools.signal.throwIfAborted();
+    if (Problem.is(error)) return error;
+    throw error;
+  }
 }
 
 async function showAll(

@@ -1,12 +1,15 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import type { Order } from "../../src/acme/acme.ts";
 import { saveFailure } from "../../src/issue/attempt.ts";
+import { combined } from "../../src/issue/fallback.ts";
+import { openRecord } from "../../src/issue/record.ts";
 import { Problem } from "../../src/problem.ts";
 import type { CertificateRecord } from "../../src/state/store.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
-import { requestFor, toolsOf } from "./world.ts";
+import { requestFor, toolsOf, unexpected } from "./world.ts";
 
 async function lastAttempt({ state }: Issuing, name: string) {
   const file = join(state, "certificates", name, "certificate.json");
@@ -141,4 +144,40 @@ test("a failure that the CA had a part in counts for the back-off", async () => 
     retryReason: "backoff",
     retryAt: new Date(tools.record.startedAt.getTime() + 60_000).toISOString(),
   });
+});
+
+const urn = "urn:ietf:params:acme:error:";
+const stop = new Problem("interrupted", { detail: "SIGHUP", exitCode: 129 });
+
+async function reasonAfter(...failures: readonly { error: Problem; order?: string }[]) {
+  const tools = await toolsOf();
+  const request = requestFor(["a.example.test"]);
+  await tools.store.certificates.saveRequest(request);
+  for (const { error, order } of failures) {
+    const record = openRecord(tools.clock.now(), tools);
+    if (order !== undefined) record.order(unexpected<Order>("order", { url: order }));
+    await saveFailure(request, error, { ...tools, record });
+  }
+  return (await tools.store.certificates.read(request.name))?.status.retryReason;
+}
+
+test("a refusal for good does not outlive an interrupted attempt that got its order", async () => {
+  const refused = new Problem(`${urn}rejectedIdentifier`, { detail: "no" });
+  expect(await reasonAfter({ error: refused })).toBe("permanent");
+  expect(await reasonAfter({ error: refused }, { error: stop })).toBe("permanent");
+  const order = "https://ca.example/order/1";
+  expect(await reasonAfter({ error: refused }, { error: stop, order })).toBe("backoff");
+});
+
+test("new terms of service back off and do not stop renewals for good", async () => {
+  const error = new Problem(`${urn}userActionRequired`, { detail: "new terms" });
+  expect(await reasonAfter({ error })).toBe("backoff");
+});
+
+test("a CAA refusal of a challenge is for good, also among several names", async () => {
+  const caa = () => new Problem("validation", { detail: "CAA", retryable: false });
+  expect(await reasonAfter({ error: caa() })).toBe("permanent");
+  const both = combined([caa(), caa()], "validation");
+  if (!Problem.is(both)) throw both;
+  expect(await reasonAfter({ error: both })).toBe("permanent");
 });

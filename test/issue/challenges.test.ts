@@ -133,6 +133,14 @@ describe("choosing challenges", () => {
     );
   });
 
+  test.each([
+    ["no challenge", [], "The CA offers no challenge for www.example.com"],
+    ["one that needs a solver", ["http-01"], "no solver was chosen for it"],
+  ])("says so where the CA offers %s and no solver was chosen", (_, types, text) => {
+    const name = dns("www.example.com");
+    expect(() => computeChallenges([offering(name, types)], [], thumbprint)).toThrow(text);
+  });
+
   test("says that an authorization of a resumed order has ended", () => {
     const name = dns("example.com");
     const ended = offering(name, ["dns-01"], { status: "expired", wildcard: true });

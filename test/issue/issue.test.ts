@@ -93,6 +93,15 @@ describe("issuing", () => {
     expect((await it.issue(it.requestFor([name]))).issued).toBe(true);
   });
 
+  test("needs no solver where the CA asks for no proof", async () => {
+    const it = await world();
+    await it.issue(it.requestFor([name]));
+    const trusted = { ...it.requestFor([name], { solvers: [] }), name: "trusted" };
+    expect((await it.issue(trusted)).issued).toBe(true);
+    const problem = await problemOf(it.issue(it.requestFor(["other.test"], { solvers: [] })));
+    expect(problem.message).toContain("no solver was chosen for it");
+  });
+
   test("takes the user's own CSR, and keeps no key", async () => {
     const it = await world();
     const pem = await createPrivateKey("ec256");

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Ca, Directory, NewOrder, Order } from "../../src/acme/acme.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { OpenAccount } from "../../src/account/open.ts";
+import { cleanAllLeftovers } from "../../src/issue/leftovers.ts";
 import { placeOrder } from "../../src/issue/order.ts";
 import type { PendingOrder } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
@@ -145,20 +146,111 @@ describe("the order of a run that died", () => {
     expect(held.meta.orderUrl).toBe(it.pending.orderUrl);
   });
 
-  test("is kept while the CA cannot be reached, and by a rate limit", async () => {
+  test("is kept while the CA cannot be reached, limits requests, or answers with anything that does not say that it is gone", async () => {
     const it = await afterFailure("certificate");
     for (const action of [
       { destroy: true },
       { status: 429, problem: { type: "rateLimited" } },
-    ] as const) {
+      { status: 500, problem: { type: "serverInternal" } },
+      { status: 503, body: "" },
+      { status: 200, body: "<html>", contentType: "text/html" },
+      { status: 200, body: '{"status":', contentType: "application/json" },
+    ] satisfies FaultAction[]) {
       const fault = it.server.faults.add({ on: "order", times: Infinity, do: action });
       const problem = await problemOf(it.again());
       fault.remove();
-      expect([4, 6]).toContain(problem.exitCode);
+      expect([4, 5, 6]).toContain(problem.exitCode);
+      expect(problem.hint).toContain("--new-order");
       expect(await it.store.journal.read(name)).toMatchObject({ orderUrl: it.pending.orderUrl });
     }
     expect((await it.again()).held.meta.orderUrl).toBe(it.pending.orderUrl);
   });
+});
+
+describe("an order that is stuck", () => {
+  const processing = (json: object) => ({ ...json, status: "processing", certificate: undefined });
+  /** An order that the CA never finishes. */
+  async function stuck() {
+    const it = await afterFailure("certificate");
+    it.server.faults.add({
+      on: ({ path, kind }) => kind === "order" && it.pending.orderUrl?.endsWith(path) === true,
+      times: Infinity,
+      do: { mutate: processing },
+    });
+    return it;
+  }
+
+  test("is polled for a minute by a later run, with a hint how to let it go, and kept", async () => {
+    const it = await stuck();
+    const before = it.tools.clock.monotonic();
+    const problem = await problemOf(it.again());
+    expect(it.tools.clock.monotonic() - before).toBe(60_000);
+    expect(problem.message).toContain('still "processing" after 60 s');
+    expect(problem.hint).toContain("--new-order");
+    expect(await it.store.journal.read(name)).toMatchObject({ orderUrl: it.pending.orderUrl });
+    const status = (await it.store.certificates.read(name))?.status;
+    expect(status).toMatchObject({ retryReason: "backoff", failures: 2 });
+  });
+
+  test.each(["stuck", "all"] as const)("is let go where %s orders are", async (letGo) => {
+    const it = await stuck();
+    const { held } = await it.issue(it.requestFor([name]), { letGo });
+    expect(held.meta.orderUrl).not.toBe(it.pending.orderUrl);
+  });
+
+  test("alone is let go by --force: one that is ready is resumed", async () => {
+    const it = await afterFailure("finalize");
+    const { held } = await it.issue(it.requestFor([name]), { letGo: "stuck" });
+    expect(held.meta.orderUrl).toBe(it.pending.orderUrl);
+  });
+});
+
+test("an order that has expired by its own word is not resumed", async () => {
+  const it = await afterFailure("finalize");
+  const expires = new Date(it.tools.clock.now().getTime() - 1000).toISOString();
+  it.server.faults.add({ on: "order", do: { mutate: (json) => ({ ...json, expires }) } });
+  expect((await it.again()).held.meta.orderUrl).not.toBe(it.pending.orderUrl);
+});
+
+test("the journal of an order whose certificate is held is ended, and its key is not used again", async () => {
+  const it = await world();
+  const request = it.requestFor([name]);
+  const { held } = await it.issue(request);
+  const privateKey = await it.store.certificates.readPrivateKey(name);
+  const [account] = await it.store.accounts.list();
+  const killed = {
+    name,
+    orderUrl: held.meta.orderUrl,
+    directory: request.issuer.server,
+    accountId: account?.id ?? "",
+    requestHash: held.meta.requestHash,
+    startedAt: held.meta.issuedAt,
+    presented: [],
+    csr: "unused",
+    ...(privateKey === undefined ? {} : { privateKey }),
+  };
+  await it.store.journal.write(killed);
+  await cleanAllLeftovers(it.again());
+  expect(await it.store.journal.names()).toEqual([]);
+  await it.store.journal.write(killed);
+  const renewed = await it.issue(request, { isWanted: () => true });
+  expect(renewed.held.meta.orderUrl).not.toBe(held.meta.orderUrl);
+  expect(await it.store.certificates.readPrivateKey(name)).not.toBe(privateKey);
+});
+
+test("a download that is the certificate already held is not a renewal, and the next run orders anew", async () => {
+  const it = await world();
+  const request = it.requestFor([name], { reuseKey: true });
+  const { held } = await it.issue(request);
+  const old = await it.store.certificates.readCertificate(name);
+  const stale = { pem: () => `${old?.certificate}${old?.chain}` };
+  it.server.faults.add({ on: "certificate", do: stale });
+  const anew = { isWanted: () => true };
+  const problem = await problemOf(it.issue(request, anew));
+  expect(problem.document.title).toBe("The CA returned the certificate that is already held");
+  expect((await it.store.certificates.read(name))?.held).toEqual(held);
+  expect(await it.store.journal.names()).toEqual([]);
+  expect((await it.issue(request, anew)).held.meta.serial).not.toBe(held.meta.serial);
 });
 
 describe("a new order", () => {

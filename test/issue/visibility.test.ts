@@ -184,6 +184,29 @@ describe("waiting for a TXT value", () => {
     expect([failure, took]).toEqual([undefined, 2_000]);
   });
 
+  test.each([
+    ["ahead", 3_600_000],
+    ["back", -3_600_000],
+  ])("waits as long as it should when the clock is set %s meanwhile", async (_, jump) => {
+    const tools = await toolsOf({
+      dns: () =>
+        unexpected<Dns>("dns", {
+          lookForTxt: async () => {
+            tools.clock.set(new Date(tools.clock.now().getTime() + jump));
+            return notYet;
+          },
+        }),
+    });
+    const open = solverOf("cf");
+    const dns = { timeout: 60_000, interval: 10_000 };
+    const pending = pendingBy({ ...open, setting: { ...open.setting, dns } }, challenge);
+    const before = tools.clock.monotonic();
+    const presented = [{ challenge: pending, receipt: null }];
+    const { failures } = await waitUntilVisible(presented, requestFor(["example.com"]), tools);
+    expect(failures.size).toBe(1);
+    expect(tools.clock.monotonic() - before).toBe(60_000);
+  });
+
   test("says so where no server could be asked", async () => {
     const { failure } = await wait([{ verdict: "unanswered", answers: [] }], { timeout: 0 });
     expect(failure?.message).toContain("no server could be asked");
