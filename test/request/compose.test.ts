@@ -105,6 +105,11 @@ describe("a request from the command line", () => {
         "The signing request of --csr is for a.example.com, b.example.com, but --domains names a.example.com.",
       );
     }
+    const forged = join(folder.path, "forged.der");
+    await writeFile(forged, Buffer.from(der.toString("latin1").replace("a.ex", "x.ex"), "latin1"));
+    const unsigned = await problemOf(compose({ csr: forged }));
+    expect(unsigned.exitCode).toBe(2);
+    expect(unsigned.message).toContain("forged.der is not signed by its own key");
     const missing = await problemOf(compose({ csr: join(folder.path, "none.pem") }));
     expect(missing.exitCode).toBe(2);
     expect(missing.message).toContain("none.pem");
