@@ -11,11 +11,12 @@ export interface GivenCsr {
 /** A certificate signing request in a PEM or DER file. */
 export async function readCsrFile(path: string): Promise<GivenCsr> {
   const bytes = await readGivenFile(path, "The certificate signing request");
-  const text = bytes.toString("latin1");
-  const { der, identifiers } = readCsr(
-    text.includes("-----BEGIN") ? text : bytes,
-    `the CSR ${path}`,
-  );
-  await verifyCsr(der, `the CSR ${path}`);
+  // PowerShell writes UTF-16.
+  const utf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+  const text = bytes.toString(utf16 ? "utf16le" : "latin1");
+  const source = `the CSR ${path}`;
+  const isText = /-----BEGIN|^[\sA-Za-z0-9+/=]+$/.test(text);
+  const { der, identifiers } = readCsr(isText ? text : bytes, source);
+  await verifyCsr(der, source);
   return { base64: Buffer.from(der).toString("base64"), identifiers };
 }

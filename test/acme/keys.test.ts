@@ -143,7 +143,7 @@ describe("a CSR of the user", () => {
   test("with unsupported names, without names, or broken is refused", async () => {
     const mail = await request(p256, "", [{ type: "email", value: "a@example.com" }]);
     expect(problemOf(() => readCsr(mail, "my.csr")).message).toBe(
-      "my.csr has a name of type email, which ACME does not support.",
+      'my.csr has an email address, "a@example.com", in its subjectAltName, which ACME does not support.',
     );
     const nameless = await request(p256, "O=Example");
     expect(problemOf(() => readCsr(nameless)).message).toBe("the CSR contains no names.");

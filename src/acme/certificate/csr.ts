@@ -1,7 +1,6 @@
 /** Certificate signing requests (PKCS#10). */
 import { createPrivateKey, createPublicKey, type KeyObject, webcrypto } from "node:crypto";
 import {
-  PemConverter,
   Pkcs10CertificateRequest,
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
@@ -12,6 +11,7 @@ import { Problem } from "../../problem.ts";
 import { identifierKey, parseIdentifiers } from "../identifiers.ts";
 import { keyTypeOf, readPrivateKey, unsuitable } from "../keys.ts";
 import { withLineBreaks } from "../pem.ts";
+import { printable } from "../text.ts";
 
 /** A request in DER with an empty subject: all names are in the subject alternative name extension. */
 export async function createCsr(
@@ -63,11 +63,8 @@ export async function verifyCsr(csr: Uint8Array, source: string): Promise<void> 
 }
 
 function parse(csr: string | Uint8Array, source: string): Pkcs10CertificateRequest {
+  const der = typeof csr === "string" ? derIn(csr, source) : Uint8Array.from(csr);
   try {
-    const der =
-      typeof csr === "string"
-        ? PemConverter.decodeFirst(withLineBreaks(csr))
-        : Uint8Array.from(csr);
     return new Pkcs10CertificateRequest(der);
   } catch (cause) {
     throw new Problem("config", {
@@ -78,21 +75,72 @@ function parse(csr: string | Uint8Array, source: string): Pkcs10CertificateReque
   }
 }
 
-function namesOf(request: Pkcs10CertificateRequest, source: string): Identifier[] {
-  const names = namesIn(request);
-  const foreign = names.find(({ type }) => type !== "dns" && type !== "ip");
-  const common = request.subjectName.getField("CN");
-  if (foreign !== undefined || names.length + common.length === 0) {
+const block =
+  /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----[^-]*-----END (?:NEW )?CERTIFICATE REQUEST-----/g;
+
+/** The one request in a text, which may have a key or explanations around it; its base64 alone is accepted too. */
+function derIn(text: string, source: string): Uint8Array<ArrayBuffer> {
+  const [first, ...others] = withLineBreaks(text).match(block) ?? [];
+  if (others.length > 0) {
     throw new Problem("config", {
-      detail:
-        foreign === undefined
-          ? `${source} contains no names.`
-          : `${source} has a name of type ${foreign.type}, which ACME does not support.`,
-      hint: "Create a CSR with only DNS names and IP addresses in its subjectAltName extension.",
+      detail: `${source} contains ${others.length + 1} certificate signing requests.`,
+      hint: "Give a file with one request.",
     });
   }
-  const identifiers = parseIdentifiers([...names.map(({ value }) => value), ...common]);
+  if (first === undefined) return Uint8Array.from(Buffer.from(text, "base64"));
+  const base64 = first.replaceAll(/-----[^-]*-----/g, "");
+  return Uint8Array.from(Buffer.from(base64, "base64"));
+}
+
+/** Each name must be written as the CA issues it: a CA compares the request with the order (RFC 8555 section 7.4). */
+function namesOf(request: Pkcs10CertificateRequest, source: string): Identifier[] {
+  const names = namesIn(request);
+  const common = request.subjectName.getField("CN");
+  if (names.length + common.length === 0) {
+    throw new Problem("config", { detail: `${source} contains no names.`, hint: namesHint });
+  }
+  const identifiers = [
+    ...names.map(({ type, value }) => nameOf(type, value, "subjectAltName", source)),
+    ...common.map((value) => nameOf("dns", value, "common name", source)),
+  ];
   return [...new Map(identifiers.map((one) => [identifierKey(one), one])).values()];
+}
+
+const namesHint =
+  "Create a CSR with only DNS names and IP addresses in its subjectAltName extension.";
+
+function nameOf(type: string, value: string, place: string, source: string): Identifier {
+  const shown = `"${printable(value, 300)}"`;
+  if (type !== "dns" && type !== "ip") {
+    const kind = type === "email" ? "an email address" : `a name of type ${type}`;
+    throw new Problem("config", {
+      detail: `${source} has ${kind}, ${shown}, in its ${place}, which ACME does not support.`,
+      hint: namesHint,
+    });
+  }
+  const { identifier, why } = parsed(value);
+  if (identifier === undefined) {
+    throw new Problem("config", {
+      detail: `The ${place} ${shown} of ${source} is not a host name: ${why}`,
+      hint: `Create a CSR without this ${place === "common name" ? "common name" : "name"}.`,
+    });
+  }
+  if (identifier.type === "dns" && identifier.value !== value.toLowerCase()) {
+    throw new Problem("config", {
+      detail: `The ${place} ${shown} of ${source} is not written as in a certificate, so the CA would reject it.`,
+      hint: `Create a CSR with ${identifier.value} instead.`,
+    });
+  }
+  return identifier;
+}
+
+function parsed(value: string): { identifier?: Identifier | undefined; why: string } {
+  try {
+    return { identifier: parseIdentifiers([value])[0], why: "" };
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    return { why: error.message.replace(/^"[^]*?": /, "").replace(/;[^]*$/, ".") };
+  }
 }
 
 const subjectAltName = "2.5.29.17";
