@@ -168,12 +168,21 @@ function failed(command: Command, why: string, said: string): Problem {
   });
 }
 
-/** People paste shell lines. */
+/** A word that only a shell understands, in a command that runs without one: people paste shell lines. */
+export function shellWordIn(hook: HookSetting): string | undefined {
+  return typeof hook.run === "string" && hook.shell !== true
+    ? shellWordOf(splitWords(hook.run) ?? [])
+    : undefined;
+}
+
+function shellWordOf(argv: readonly string[]): string | undefined {
+  if (argv[0] === "/bin/sh") return undefined;
+  return argv.slice(1).find((word) => /^(&&|\|\|?|;|[<>]{1,2}|2>&1)$|[^\\];$/u.test(word));
+}
+
 function hintFor({ argv }: Command): string | undefined {
-  const shellWord = argv
-    .slice(1)
-    .find((word) => /^(&&|\|\|?|;|[<>]{1,2}|2>&1)$|[^\\];$/u.test(word));
-  if (shellWord === undefined || argv[0] === "/bin/sh") return undefined;
+  const shellWord = shellWordOf(argv);
+  if (shellWord === undefined) return undefined;
   return `Add \`shell: true\`: \`${shellWord}\` needs a shell, and this command runs without one.`;
 }
 

@@ -5,11 +5,13 @@ import type { Context } from "../context.ts";
 import { assertWindow } from "../deploy/windows.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/declared/request.ts";
+import { flagOf } from "../options/names.ts";
 import { parsePlace } from "../options/place.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
 import { readCsrFile, type GivenCsr } from "./csr-file.ts";
+import { assertFolderOf } from "./given-file.ts";
 import { composeIssuer } from "./issuer.ts";
 import { fromConfig, solverSettings } from "./solvers.ts";
 
@@ -27,6 +29,7 @@ export async function composeRequest(
   if (flags.selfCheckAt !== undefined) parsePlace(flags.selfCheckAt);
   const name = flags.name ?? identifiers[0]?.value ?? "";
   certificateFolderName(name);
+  await assertFolders(flags);
   const solvers = await solverSettings(flags, config.defaults.solvers, issuer, config, context);
   const wanted = wantedBy(flags, config, context.cwd);
   return requestOf(wanted, { name, identifiers, csr, issuer, solvers });
@@ -122,6 +125,15 @@ function profilesOf(flags: Profiles, defaults: Profiles): Profiles {
   const own = flags.profile ?? flags.requiredProfile;
   const { profile, requiredProfile } = own === undefined ? defaults : flags;
   return { profile, requiredProfile };
+}
+
+/** A missing folder is found before the order, unless a pre hook may still create it. */
+async function assertFolders(flags: Flags): Promise<void> {
+  if (flags.preHook !== undefined) return;
+  for (const option of ["fullchainFile", "keyFile", "certFile", "chainFile"] as const) {
+    const path = flags[option];
+    if (path !== undefined) await assertFolderOf(path, flagOf(option));
+  }
 }
 
 /** A CSR names what it is for; `-d` beside it must name the same. */

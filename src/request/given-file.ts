@@ -1,24 +1,28 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { systemReason } from "../errors.ts";
 import { Problem } from "../problem.ts";
 
-/** A file that the user names. `named` says as what, for the Problem when it cannot be read. */
+/** A file that the user gives. `named` is what it is, for the Problem when it cannot be read. */
 export async function readGivenFile(path: string, named: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     throw new Problem("usage", {
-      detail: `${named} ${path} ${reasons[code] ?? `cannot be read (${code || String(cause)})`}.`,
+      detail: `${named} ${path} cannot be read: ${systemReason(cause)}.`,
       hint: "Give the path of a file that this user may read.",
       cause,
     });
   }
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "does not exist",
-  ENOTDIR: "does not exist",
-  EACCES: "may not be read by this user",
-  EPERM: "may not be read by this user",
-  EISDIR: "is a folder",
-};
+/** The folder of a file that is written later. `named` is the option, for the Problem when it does not exist. */
+export async function assertFolderOf(path: string, named: string): Promise<void> {
+  const folder = dirname(path);
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw new Problem("usage", {
+    detail: `${named}: the folder ${folder} ${found === undefined ? "does not exist" : "is not a directory"}.`,
+    hint: `Create it: mkdir -p ${folder}`,
+  });
+}

@@ -196,6 +196,42 @@ describe("acmectl config", () => {
   });
 });
 
+test("config validate reports what would stop the next run", async () => {
+  await config("init");
+  writeFileSync(
+    path,
+    `issuers: { le: { server: letsencrypt, eabKid: k, eabHmac: "file:/nowhere/hmac" } }
+solvers:
+  cf: { use: cloudflare, apiToken: "file:/nowhere/token" }
+  bare: { use: cloudflare, select: { zones: [b.example] } }
+  web: { use: webroot, directory: /nowhere/www, select: { zones: [w.example] } }
+certificates:
+  a:
+    domains: [a.example]
+    pre: echo x >> y
+    post: { run: "echo x >> y", shell: true }
+    files: { key: /nowhere/tls/key.pem }
+    deploy: { pkcs12: { path: /tmp/x.p12, password: "file:/nowhere/password" } }
+  b: { domains: ["*.w.example"], solvers: [web] }
+`,
+  );
+  const { code, stdout } = await config("validate --json");
+  expect(code).toBe(0);
+  const { warnings } = JSON.parse(stdout) as { warnings: string[] };
+  expect(warnings).toEqual([
+    "issuers.le.eabHmac: cannot read /nowhere/hmac: no such file or directory.",
+    "solvers.cf.apiToken: cannot read /nowhere/token: no such file or directory.",
+    expect.stringMatching(/^solvers\.bare is not ready: .*no credentials/i),
+    "solvers.web: the folder /nowhere/www does not exist.",
+    "certificates.a.pre.0: `>>` needs a shell, and the command runs without one; add `shell: true`.",
+    "certificates.a: the folder /nowhere/tls does not exist.",
+    "certificates.a.deploy.password: cannot read /nowhere/password: no such file or directory.",
+    "certificates.b: none of its solvers can answer for *.w.example.",
+  ]);
+  writeFileSync(path, "certificates: { a: { domains: [a.example] } }\n");
+  expect((await config("validate")).stdout).toContain("certificates.a has no solver");
+});
+
 describe("the starter file", () => {
   test("is valid as it is and with every example uncommented", async () => {
     await config("init");

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createCsr } from "../../src/acme/certificate/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
-import { composeConfigured } from "../../src/request/compose.ts";
-import { composeRequest } from "../../src/request/compose.ts";
+import { composeConfigured, composeRequest } from "../../src/request/compose.ts";
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/declared/request.ts";
 import { resolveOptions } from "../../src/options/resolve.ts";
@@ -36,6 +35,20 @@ async function compose(flags: Record<string, unknown>, from: Config = config) {
 }
 
 describe("a request from the command line", () => {
+  test.each([
+    ["fullchainFile", "--fullchain-file"],
+    ["keyFile", "--key-file"],
+    ["certFile", "--cert-file"],
+    ["chainFile", "--chain-file"],
+  ])("with %s in a missing folder is refused before an order", async (option, flag) => {
+    const flags = { domains: ["example.com"], [option]: "/nowhere/tls/x.pem" };
+    const problem = await problemOf(compose(flags));
+    expect(problem.message).toBe(`${flag}: the folder /nowhere/tls does not exist.`);
+    expect(problem.hint).toBe("Create it: mkdir -p /nowhere/tls");
+    expect(problem.exitCode).toBe(2);
+    await expect(compose({ ...flags, preHook: ["mkdir -p /nowhere/tls"] })).resolves.toBeDefined();
+  });
+
   test("has the config's defaults below its flags", async () => {
     const request = await compose({ domains: ["WWW.Example.com", "example.com"] });
     expect(request).toMatchObject({

@@ -1,12 +1,15 @@
 import { stat } from "node:fs/promises";
 import { loadConfig } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
+import { reviewConfig } from "../../request/review.ts";
+import type { Block } from "../../result.ts";
 import { solverOptions } from "../../solvers/options.ts";
 
 export const command = defineCommand({
   name: "config validate",
   summary: "Check the config file, the solvers' options included",
-  description: "Nothing is changed and nothing is asked of any server; secrets are not read.",
+  description:
+    "Also reports what would stop the next run: missing secrets and folders, names without a solver. Changes nothing and asks no server.",
   examples: ["acmectl config validate", "acmectl config validate --config ./acmectl.yaml"],
   options: {},
   async run(_options, context) {
@@ -25,11 +28,15 @@ export const command = defineCommand({
       solvers: Object.keys(config.solvers).length,
       certificates: Object.keys(config.certificates).length,
     };
+    const warnings = await reviewConfig(config, context);
     const counted = Object.entries(counts).map(([what, count]) => `${what}: ${count}`);
     return {
       exitCode: 0,
-      document: { outcome: "valid", path, ...counts },
-      view: [{ kind: "line", text: `${path} is valid (${counted.join(", ")}).`, tone: "good" }],
+      document: { outcome: "valid", path, counts, warnings },
+      view: [
+        { kind: "line", text: `${path} is valid (${counted.join(", ")}).`, tone: "good" },
+        ...warnings.map((text): Block => ({ kind: "line", text, tone: "warn" })),
+      ],
     };
   },
 });

@@ -1,0 +1,141 @@
+/** What would stop the next run although the config is valid: found without asking a server or running a command. */
+import { access, constants, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { CertificateRequest, HookSetting, SolverSetting } from "../certificate.ts";
+import type { Config } from "../config/config.ts";
+import type { Context } from "../context.ts";
+import { shellWordIn } from "../deploy/command.ts";
+import { systemReason } from "../errors.ts";
+import { isRecord } from "../json.ts";
+import { solverFault } from "../solvers/ready.ts";
+import { selectSolvers } from "../solvers/select.ts";
+import { loadSolver } from "../solvers/registry.ts";
+import { composeConfigured } from "./compose.ts";
+import { fromConfig } from "./solvers.ts";
+
+/** One sentence for each finding, with its place in the file. */
+export async function reviewConfig(config: Config, context: Context): Promise<readonly string[]> {
+  const requests = await composeConfigured(config);
+  const found = await Promise.all([
+    ...Object.entries(config.issuers).map(([name, issuer]) =>
+      missingFiles(`issuers.${name}`, { ...issuer, caBundle: fileOf(issuer.caBundle) }),
+    ),
+    ...Object.keys(config.solvers).map((name) => reviewSolver(fromConfig(name, config), context)),
+    ...requests.map((request) => reviewCertificate(request, context)),
+  ]);
+  return [...new Set(found.flat())];
+}
+
+const fileOf = (path: string | undefined) => (path === undefined ? undefined : `file:${path}`);
+
+async function reviewSolver(setting: SolverSetting, context: Context): Promise<readonly string[]> {
+  const place = `solvers.${setting.name}`;
+  const missing = await missingFiles(place, setting.options);
+  // A secret that a command prints is not read: the command may have effects.
+  if (missing.length > 0 || textsIn(setting.options).some(([, text]) => text.startsWith("cmd:")))
+    return missing;
+  const fault = await solverFault(setting, context);
+  if (fault !== undefined) return [`${place} is not ready: ${fault.message}`];
+  return setting.use === "webroot" ? missingRoots(setting) : [];
+}
+
+async function missingRoots({ name, options }: SolverSetting): Promise<readonly string[]> {
+  const { directory, directories } = options;
+  const roots = [directory, ...(isRecord(directories) ? Object.values(directories) : [])];
+  const texts = roots.filter((root): root is string => typeof root === "string");
+  if (texts.length === 0) return [`solvers.${name} is not ready: it has no directory.`];
+  const missing = await Promise.all(
+    texts.map(async (root) => ((await isFolder(root)) ? [] : [root])),
+  );
+  return missing.flat().map((root) => `solvers.${name}: the folder ${root} does not exist.`);
+}
+
+async function reviewCertificate(
+  request: CertificateRequest,
+  context: Context,
+): Promise<readonly string[]> {
+  const place = `certificates.${request.name}`;
+  const { pre = [], deploy = [], post = [], failure = [] } = request.hooks;
+  const commands = { pre, deploy: deploy.filter((step) => "run" in step), post, failure };
+  const copies = deploy.flatMap((step) => ("copy" in step ? [step.copy] : []));
+  const stores = deploy.flatMap((step) => ("pkcs12" in step ? [step.pkcs12] : []));
+  const {
+    owner: _,
+    group: __,
+    mode: ___,
+    ...files
+  } = Object.assign({}, request.outputs, ...copies);
+  const paths = [...Object.values<unknown>(files), ...stores.map(({ path }) => path)];
+  const folders = new Set(
+    paths.flatMap((path) => (typeof path === "string" ? [dirname(path)] : [])),
+  );
+  const missing = await Promise.all(
+    [...folders].map(async (one) => ((await isFolder(one)) ? [] : [one])),
+  );
+  return [
+    ...(await unproved(request, place, context)),
+    ...Object.entries(commands).flatMap(([event, hooks]) => shellWords(`${place}.${event}`, hooks)),
+    ...missing.flat().map((folder) => `${place}: the folder ${folder} does not exist.`),
+    ...(await missingFiles(`${place}.deploy`, stores)),
+  ];
+}
+
+/** The names that no solver of the certificate can answer for. */
+async function unproved(
+  { identifiers, solvers, labels, issuer }: CertificateRequest,
+  place: string,
+  context: Context,
+): Promise<readonly string[]> {
+  if (issuer.server === "local") return [];
+  if (solvers.length === 0) return [`${place} has no solver: add one to the section solvers.`];
+  const loaded = await Promise.all(
+    solvers.map(async (setting) => ({ setting, ...(await loadSolver(setting.use, context)) })),
+  );
+  const names = identifiers.filter((identifier) =>
+    selectSolvers(identifier, labels, loaded).every(
+      ({ challengeType }) => challengeType === undefined,
+    ),
+  );
+  return names.map(({ value }) => `${place}: none of its solvers can answer for ${value}.`);
+}
+
+function shellWords(place: string, hooks: readonly HookSetting[]): readonly string[] {
+  return hooks.flatMap((hook, index) => {
+    const word = shellWordIn(hook);
+    if (word === undefined) return [];
+    return [
+      `${place}.${index}: \`${word}\` needs a shell, and the command runs without one; add \`shell: true\`.`,
+    ];
+  });
+}
+
+async function missingFiles(place: string, values: unknown): Promise<readonly string[]> {
+  const found = textsIn(values).map(async ([key, text]): Promise<readonly string[]> => {
+    if (!text.startsWith("file:")) return [];
+    const path = text
+      .slice("file:".length)
+      .trim()
+      .replace(/^\/\/(?=\/)/, "");
+    return access(path, constants.R_OK).then(
+      () => [],
+      (error: unknown) => [`${place}.${key}: cannot read ${path}: ${systemReason(error)}.`],
+    );
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Every text below a value, with the key that it has there. */
+function textsIn(value: unknown, key = ""): readonly (readonly [key: string, text: string])[] {
+  if (typeof value === "string") return [[key, value]];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([below, one]) =>
+    textsIn(one, Array.isArray(value) ? `${key}${key === "" ? "" : "."}${below}` : below),
+  );
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
