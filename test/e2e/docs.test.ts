@@ -9,6 +9,7 @@ import { parse } from "yaml";
 import { certificateId } from "../../src/acme/certificate/extensions.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
+import { ageCertificate, pathWithCrontab } from "../support/scheduled.ts";
 import { find } from "../support/servers/catalog.ts";
 import { besideCron, cronAvailable } from "../support/servers/cron.ts";
 import { conditions, program } from "../support/spawn.ts";
@@ -172,6 +173,7 @@ describe.skipIf(!cronAvailable())("docs/schedule.md", () => {
     await using issuing = await startIssuing();
     expect((await issuing.issue(["-d", "docs.example.test"])).code).toBe(0);
     const certificate = join(issuing.state, "certificates", "docs.example.test");
+    await ageCertificate(certificate);
     const first = new X509Certificate(await readFile(join(certificate, "current", "cert.pem")));
     issuing.ca.setRenewalInfo(certificateId(first) ?? "", {
       start: new Date(Date.now() - 7_200_000),
@@ -215,7 +217,7 @@ describe.skipIf(!cronAvailable())("docs/schedule.md", () => {
   test("the commands exist, and --dry-run changes nothing", async () => {
     const said = blocks(await page("schedule.md"), "sh").join("\n");
     const lines = said.split("\n").filter((line) => line.startsWith("acmectl schedule install"));
-    expect(lines).toHaveLength(3);
+    expect(lines).toHaveLength(4);
     await using folder = await temporaryFolder();
     const variables = join(folder.path, "environment");
     await writeFile(variables, "", { mode: 0o600 });
@@ -225,9 +227,9 @@ describe.skipIf(!cronAvailable())("docs/schedule.md", () => {
         .replace(" --dry-run", "")
         .replace("/etc/acmectl/environment", variables)
         .split(" ");
-      const { code } = await run([...words.slice(1), "--by", "systemd", "--dry-run"], {
+      const { code } = await run([...words.slice(1), "--by", "cron", "--dry-run", "--force"], {
         uid: 1000,
-        env: { HOME: folder.path },
+        env: { HOME: folder.path, PATH: await pathWithCrontab(folder.path) },
       });
       expect(code).toBe(0);
     }

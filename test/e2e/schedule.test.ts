@@ -12,6 +12,7 @@ import { installedProgram } from "../../src/schedule/program.ts";
 import { installSchedule } from "../../src/schedule/schedule.ts";
 import { contextOf } from "../support/context.ts";
 import { run } from "../support/run.ts";
+import { ageCertificate } from "../support/scheduled.ts";
 import { find } from "../support/servers/catalog.ts";
 import { besideCron, cronAvailable } from "../support/servers/cron.ts";
 import { conditions, program } from "../support/spawn.ts";
@@ -45,13 +46,7 @@ describe.skipIf(!cronAvailable())("schedule where there is cron", () => {
     expect(issued.code).toBe(0);
     const certificate = join(state, "certificates", "cron.example.test");
     const first = new X509Certificate(await readFile(join(certificate, "current", "cert.pem")));
-    // As if it were older: what was just issued is not due.
-    const meta = join(certificate, "versions", "1", "meta.json");
-    const issuedAt = new Date(Date.now() - 7_200_000).toISOString();
-    await writeFile(
-      meta,
-      JSON.stringify({ ...JSON.parse(await readFile(meta, "utf8")), issuedAt }),
-    );
+    await ageCertificate(certificate);
     issuing.ca.setRenewalInfo(certificateId(first) ?? "", {
       start: new Date(Date.now() - 7_200_000),
       end: new Date(Date.now() - 3_600_000),

@@ -18,6 +18,8 @@ export interface Part {
   readonly packages: readonly string[];
   /** The programs that prove the part is there. */
   readonly programs: readonly string[];
+  /** Built so that a test can move its clock. */
+  readonly shiftable?: boolean;
   /** Why a machine that has the installer may still lack it, so that CI goes on without. */
   readonly optional?: string;
 }
@@ -30,6 +32,13 @@ export const parts = {
       "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1",
     ],
     programs: ["pebble", "pebble-challtestsrv"],
+  },
+  "step-ca": {
+    from: "go",
+    packages: ["github.com/smallstep/certificates/cmd/step-ca@v0.30.2"],
+    programs: ["step-ca"],
+    shiftable: true,
+    optional: "it takes some minutes to compile",
   },
   bind: {
     from: "debian",

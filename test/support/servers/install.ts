@@ -11,6 +11,7 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { cacheFolder, debianFolder, find, npmFolder, parts, stampFile } from "./catalog.ts";
 import type { Part, PartName } from "./catalog.ts";
+import { shiftableFlags } from "./shiftable.ts";
 
 const run = promisify(execFile);
 
@@ -97,12 +98,14 @@ const installers = {
   npm: installWithNpm,
 };
 
-async function installWithGo(packages: readonly string[]): Promise<void> {
+async function installWithGo(packages: readonly string[], name: PartName): Promise<void> {
   await needs("go", ["version"]);
-  const bin = join(cacheFolder, "bin");
+  const { shiftable = false }: Part = parts[name];
+  const overlay = shiftable ? await shiftableFlags(join(cacheFolder, "overlay")) : "";
+  const flags = `-buildvcs=false ${overlay}`.trim();
   await run("go", ["install", ...packages], {
-    env: { ...env, GOBIN: bin, GOFLAGS: "-buildvcs=false" },
-    timeout: 600_000,
+    env: { ...env, CGO_ENABLED: "0", GOBIN: join(cacheFolder, "bin"), GOFLAGS: flags },
+    timeout: shiftable ? 1_800_000 : 600_000,
   });
 }
 

@@ -1,0 +1,114 @@
+import { rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import type { Clock } from "../../src/clock.ts";
+import { splitWords } from "../../src/options/words.ts";
+import { run } from "../support/run.ts";
+import { pathWithCrontab } from "../support/scheduled.ts";
+import { available } from "../support/servers/catalog.ts";
+import { startStepCa } from "../support/servers/step-ca.ts";
+import { temporaryFolder } from "../support/state.ts";
+
+const hour = 3_600_000;
+
+/** One clock for acmectl and for the CA, which reads the file; a long sleep moves it on at once. */
+function shiftedClock(offsetFile: string) {
+  let offset = 0;
+  const move = async (milliseconds: number) => {
+    offset += milliseconds;
+    await writeFile(`${offsetFile}.new`, String(Math.round(offset / 1000)));
+    await rename(`${offsetFile}.new`, offsetFile);
+    // The CA reads it every few milliseconds.
+    await sleep(50);
+  };
+  const clock: Clock = {
+    now: () => new Date(Date.now() + offset),
+    monotonic: () => performance.now() + offset,
+    sleep: (milliseconds, signal) =>
+      milliseconds < 10_000 ? sleep(milliseconds, undefined, { signal }) : move(milliseconds),
+  };
+  return { clock, move };
+}
+
+interface Simulated {
+  readonly every: string;
+  readonly lifetime: number;
+  readonly runs: number;
+  readonly issued: number;
+  /** Milliseconds left, when least was left. */
+  readonly least: number;
+}
+
+/** Issue by the words, install the schedule, and run its own command line for a week. */
+async function liveAWeek(
+  words: readonly string[],
+  offsetFile: string,
+  folder: string,
+): Promise<Simulated> {
+  const { clock, move } = shiftedClock(offsetFile);
+  const settings = { env: { HOME: folder, PATH: await pathWithCrontab(folder) }, clock };
+  const state = ["--state", join(folder, "state")];
+  const first = await run(["issue", ...words, ...state], settings);
+  expect(first, first.stderr).toMatchObject({ code: 0 });
+
+  const by = ["--by", "cron", "--force", "--dry-run", "--json"];
+  const installed = await run(["schedule", "install", ...by, ...state], settings);
+  const { line, every } = JSON.parse(installed.stdout) as { line: string; every: string };
+  const scheduled = splitWords(line.slice(line.indexOf("acmectl.js") + "acmectl.js".length));
+  const command = (scheduled ?? []).slice(0, scheduled?.indexOf("#"));
+  expect(command.slice(0, 5)).toEqual(["renew", "-q", "--every", every, "--jitter"]);
+
+  const left = async () => {
+    const { stdout } = await run(["list", "--json", ...state], settings);
+    const { certificates } = JSON.parse(stdout) as { certificates: Record<string, string>[] };
+    const { notBefore = "", notAfter = "", serial = "" } = certificates[0] ?? {};
+    const ends = new Date(notAfter).getTime();
+    return {
+      lifetime: ends - new Date(notBefore).getTime(),
+      left: ends - clock.now().getTime(),
+      serial,
+    };
+  };
+  const { lifetime } = await left();
+  const step = every === "1h" ? hour : 2 * hour;
+  const serials = new Set<string>();
+  const begin = clock.now().getTime();
+  let [least, runs] = [lifetime, 0];
+  for (let next = begin + step; next <= begin + 7 * 24 * hour; next += step) {
+    await move(Math.max(0, next - clock.now().getTime()));
+    least = Math.min(least, (await left()).left);
+    const ran = await run(command, settings);
+    expect(ran, ran.stderr).toMatchObject({ code: 0, stderr: "" });
+    runs += 1;
+    serials.add((await left()).serial);
+  }
+  return { every, lifetime, runs, issued: serials.size, least };
+}
+
+describe.skipIf(!available("step-ca"))("step-ca with its default lifetime", () => {
+  test("is renewed in time for a week by the command line that schedule install writes", async () => {
+    await using folder = await temporaryFolder();
+    const offsetFile = join(folder.path, "offset");
+    await writeFile(offsetFile, "0");
+    const ca = await startStepCa({ offsetFile });
+    try {
+      const port = String(ca.httpPort);
+      const words = [
+        ...["-d", "127.0.0.1", "--name", "here", "--server", ca.directoryUrl],
+        ...["--ca-bundle", ca.rootFile, "--agree-tos"],
+        ...["--standalone", "--standalone-port", port, "--self-check-at", `127.0.0.1:${port}`],
+      ];
+      const week = await liveAWeek(words, offsetFile, folder.path);
+      process.stdout.write(`step-ca: ${JSON.stringify(week)}\n`);
+      expect(week).toMatchObject({ every: "2h", runs: 84 });
+      expect(Math.round(week.lifetime / hour)).toBe(24);
+      expect(week.least).toBeGreaterThan(6 * hour);
+      expect(week.issued).toBeLessThanOrEqual(17);
+    } catch (error) {
+      throw new Error(ca.log(), { cause: error });
+    } finally {
+      await ca.close();
+    }
+  }, 300_000);
+});

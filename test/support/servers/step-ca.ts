@@ -1,0 +1,106 @@
+import { webcrypto } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as x509 from "@peculiar/x509";
+import { Agent, fetch } from "undici";
+import { freePort, startProcess, withFreePort } from "./process.ts";
+import { offsetVariable } from "./shiftable.ts";
+
+export interface StepCa {
+  readonly directoryUrl: string;
+  readonly rootFile: string;
+  /** Where it connects for http-01 instead of port 80. */
+  readonly httpPort: number;
+  readonly log: () => string;
+  readonly close: () => Promise<void>;
+}
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+
+/** Start step-ca with an ACME provisioner and its default lifetimes; its clock is ahead by the seconds in `offsetFile`. */
+export async function startStepCa({ offsetFile }: { offsetFile: string }): Promise<StepCa> {
+  const folder = await mkdtemp(join(tmpdir(), "step-ca-"));
+  const { rootPem } = await makeAuthority(folder);
+  const httpPort = await freePort();
+  const agent = new Agent({ connect: { ca: rootPem } });
+  const started = await withFreePort(async (port) => {
+    const config = join(folder, "ca.json");
+    await writeFile(config, JSON.stringify(configOf(folder, port)));
+    const running = await startProcess({
+      program: "step-ca",
+      args: [config, "--insecure", "--acme-http-port", String(httpPort)],
+      env: { [offsetVariable]: offsetFile, STEPPATH: folder },
+      ready: async () =>
+        (await fetch(`https://127.0.0.1:${port}/health`, { dispatcher: agent })).status === 200,
+    });
+    return { running, port };
+  });
+  return {
+    directoryUrl: `https://127.0.0.1:${started.port}/acme/acme/directory`,
+    rootFile: join(folder, "root.pem"),
+    httpPort,
+    log: started.running.log,
+    async close() {
+      await started.running.close();
+      await agent.destroy();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configOf(folder: string, port: number): object {
+  return {
+    root: join(folder, "root.pem"),
+    crt: join(folder, "intermediate.pem"),
+    key: join(folder, "intermediate.key"),
+    address: `127.0.0.1:${port}`,
+    dnsNames: ["127.0.0.1", "localhost"],
+    logger: { format: "text" },
+    db: { type: "badgerv2", dataSource: join(folder, "db") },
+    authority: { provisioners: [{ type: "ACME", name: "acme" }] },
+  };
+}
+
+/** A root and an intermediate of a year, as `step ca init` makes them. */
+async function makeAuthority(folder: string): Promise<{ rootPem: string }> {
+  x509.cryptoProvider.set(webcrypto);
+  const notBefore = new Date(Date.now() - 3_600_000);
+  const notAfter = new Date(Date.now() + 365 * 24 * 3_600_000);
+  const [rootKeys, keys] = await Promise.all([
+    webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]),
+    webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]),
+  ]);
+  const usage = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
+  const common = { notBefore, notAfter, signingAlgorithm: algorithm };
+  const root = await x509.X509CertificateGenerator.createSelfSigned({
+    ...common,
+    name: "CN=step-ca test root",
+    keys: rootKeys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 1, true),
+      new x509.KeyUsagesExtension(usage, true),
+      await x509.SubjectKeyIdentifierExtension.create(rootKeys.publicKey),
+    ],
+  });
+  const intermediate = await x509.X509CertificateGenerator.create({
+    ...common,
+    subject: "CN=step-ca test intermediate",
+    issuer: root.subject,
+    publicKey: keys.publicKey,
+    signingKey: rootKeys.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(usage, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(rootKeys.publicKey),
+    ],
+  });
+  const key = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
+  const rootPem = root.toString("pem");
+  await writeFile(join(folder, "root.pem"), rootPem);
+  await writeFile(join(folder, "intermediate.pem"), intermediate.toString("pem"));
+  const keyPem = x509.PemConverter.encode(key, "PRIVATE KEY");
+  await writeFile(join(folder, "intermediate.key"), keyPem, { mode: 0o600 });
+  return { rootPem };
+}
