@@ -10,18 +10,11 @@ export function parseIdentifiers(given: readonly string[]): Identifier[] {
   const identifiers = new Map<string, Identifier>();
   const complaints: string[] = [];
   for (const text of given) {
-    const parsed = parseWanted(text.trim());
+    const parsed = parseOne(text.trim());
     if (typeof parsed === "string") complaints.push(`"${printable(text, 300)}": ${parsed}`);
     else identifiers.set(identifierKey(parsed), parsed);
   }
-  if (complaints.length > 0) {
-    throw new Problem("usage", {
-      title:
-        complaints.length === 1 ? "Not a name for a certificate" : "Not names for a certificate",
-      detail: complaints.join("\n"),
-      hint: "Give DNS names (example.com, *.example.com) or IP addresses, separated by commas or by repeating -d.",
-    });
-  }
+  if (complaints.length > 0) throw notNames(complaints);
   if (identifiers.size === 0) {
     throw new Problem("usage", {
       detail: "No name was given.",
@@ -29,6 +22,28 @@ export function parseIdentifiers(given: readonly string[]): Identifier[] {
     });
   }
   return [...identifiers.values()];
+}
+
+/** Public CAs do not issue for single labels; a private CA decides for itself. */
+export function assertPublicNames(identifiers: readonly Identifier[]): void {
+  const labels = identifiers.filter(
+    ({ type, value }) => type === "dns" && !value.replace(/^\*\./, "").includes("."),
+  );
+  if (labels.length === 0) return;
+  throw notNames(
+    labels.map(
+      ({ value }) =>
+        `"${value}": it is a single label, which a public CA cannot validate; use the full name, as in host.example.com.`,
+    ),
+  );
+}
+
+function notNames(complaints: readonly string[]): Problem {
+  return new Problem("usage", {
+    title: complaints.length === 1 ? "Not a name for a certificate" : "Not names for a certificate",
+    detail: complaints.join("\n"),
+    hint: "Give DNS names (example.com, *.example.com) or IP addresses, separated by commas or by repeating -d.",
+  });
 }
 
 /** The canonical form of an identifier that a CA sent; undefined when it is not valid. */
@@ -40,15 +55,6 @@ export function canonicalIdentifier({ type, value }: Identifier): Identifier | u
 /** Equal for equal identifiers. */
 export function identifierKey({ type, value }: Identifier): string {
   return `${type}:${value}`;
-}
-
-/** Certificates with a single label were issued once, so reading one is no fault; wanting one is. */
-function parseWanted(text: string): Identifier | string {
-  const parsed = parseOne(text);
-  if (typeof parsed === "string" || parsed.type !== "dns") return parsed;
-  return parsed.value.replace(/^\*\./, "").includes(".")
-    ? parsed
-    : "it is a single label, which no CA can validate; use the full name, as in host.example.com.";
 }
 
 /** An identifier, or what is wrong with the text. */

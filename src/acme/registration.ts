@@ -21,11 +21,6 @@ export function assertContacts(contacts: readonly string[]): void {
  * show the key in standard base64.
  */
 export function readBinding({ kid, hmacKey }: ExternalAccountBinding): ExternalAccountBinding {
-  const bare = (text: string) =>
-    text
-      .trim()
-      .replace(/^(["'])(.*)\1$/s, "$2")
-      .trim();
   const key = bare(hmacKey).replaceAll(/\s/g, "").replaceAll("+", "-").replaceAll("/", "_");
   const read = { kid: bare(kid), hmacKey: key.replace(/={1,2}$/, "") };
   if (read.kid !== "" && /^[A-Za-z0-9_-]+$/.test(read.hmacKey)) return read;
@@ -36,6 +31,13 @@ export function readBinding({ kid, hmacKey }: ExternalAccountBinding): ExternalA
         : "The HMAC key of the external account binding is not base64 (A-Z a-z 0-9 and _ - or / +).",
     hint: "Copy key id and HMAC key unchanged from the CA's website: --eab-kid and --eab-hmac.",
   });
+}
+
+function bare(text: string): string {
+  return text
+    .trim()
+    .replace(/^(["'])(.*)\1$/s, "$2")
+    .trim();
 }
 
 /** Google's gcloud prints the HMAC key in base64 once more. Random bytes are hardly ever base64 text themselves. */

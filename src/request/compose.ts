@@ -1,4 +1,5 @@
-import { parseIdentifiers } from "../acme/identifiers.ts";
+import { assertPublicNames, parseIdentifiers } from "../acme/identifiers.ts";
+import { presetOf } from "../acme/presets.ts";
 import type { CertificateRequest, DnsSetting, HookSetting } from "../certificate.ts";
 import type { Config, ConfiguredCertificate, ConfiguredHooks } from "../config/config.ts";
 import type { Context } from "../context.ts";
@@ -63,6 +64,7 @@ type Known = Pick<
 
 function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): CertificateRequest {
   const { pre, deploy, post, failure, requiredProfile } = wanted;
+  if (presetOf(known.issuer.server) !== undefined) assertPublicNames(known.identifiers);
   return {
     name,
     fromConfig,

@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { canonicalIdentifier, parseIdentifiers } from "../../src/acme/identifiers.ts";
+import {
+  assertPublicNames,
+  canonicalIdentifier,
+  parseIdentifiers,
+} from "../../src/acme/identifiers.ts";
 import { Problem } from "../../src/problem.ts";
 
 function complaint(...names: string[]): Problem {
@@ -83,9 +87,6 @@ describe("a text that is not a name is refused with a remedy", () => {
     ["fe80::1%eth0", /not an IPv6 address/],
     ["2001:db8:::1", /not an IPv6 address/],
     ["example.123", /last label is a number/],
-    ["localhost", /single label, which no CA can validate; use the full name/],
-    ["nas.", /single label/],
-    ["*.lan", /single label/],
     ["xn--zz.example", /label "xn--zz" starts with xn-- but does not encode/],
     ["xn--.example", /"xn--"/],
     ["*.shop.XN--A.example", /"xn--a" starts with xn-- but does not/],
@@ -112,4 +113,13 @@ test("an identifier from a CA is accepted only if its value fits its type", () =
   expect(canonicalIdentifier({ type: "dns", value: "192.0.2.1" })).toBeUndefined();
   expect(canonicalIdentifier({ type: "ip", value: "example.com" })).toBeUndefined();
   expect(canonicalIdentifier({ type: "dns", value: "a b" })).toBeUndefined();
+});
+
+test.each(["localhost", "nas.", "*.lan"])("%s is a name for private CAs only", (text) => {
+  const identifiers = parseIdentifiers([text, "example.com", "192.0.2.1"]);
+  expect(identifiers).toHaveLength(3);
+  expect(() => assertPublicNames(identifiers)).toThrow(
+    /single label, which a public CA cannot validate; use the full name/,
+  );
+  expect(() => assertPublicNames(identifiers.slice(1))).not.toThrow();
 });

@@ -138,6 +138,24 @@ describe("a request from the command line", () => {
     expect(problem.message).toContain(told);
   });
 
+  test("may have internal names unless a public CA is to issue", async () => {
+    const { identifiers } = await compose({ domains: ["nas", "*.lan"], server: "lab" });
+    expect(identifiers.map(({ value }) => value)).toEqual(["nas", "*.lan"]);
+    const problem = await problemOf(compose({ domains: ["nas"], server: "letsencrypt" }));
+    expect([problem.exitCode, problem.message]).toEqual([
+      2,
+      expect.stringContaining("single label, which a public CA cannot validate"),
+    ]);
+  });
+
+  test("reads an email address with mailto: before it", async () => {
+    const { issuer } = await compose({
+      domains: ["example.com"],
+      email: " mailto:ops@example.com",
+    });
+    expect(issuer.email).toBe("ops@example.com");
+  });
+
   test("goes to the staging environment of the issuer's CA", async () => {
     const { issuer } = await compose({ domains: ["example.com"], staging: true });
     expect(issuer.server).toBe("https://acme-staging-v02.api.letsencrypt.org/directory");

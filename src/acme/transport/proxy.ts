@@ -44,16 +44,16 @@ function encoded(character: string): string {
 
 /** `*`, a domain with its subdomains, an address, a network (`10.0.0.0/8`) or its beginning (`10.*`); some with a port. */
 function matches(entry: string, { host, port }: { host: string; port: string }): boolean {
-  if (entry === "") return false;
-  if (entry === "*") return true;
-  const [, address = "", prefix] = /^\[?([\da-f.:]+)\]?\/(\d+)$/i.exec(entry) ?? [];
-  if (prefix !== undefined) return isInNetwork(host, address, Number(prefix));
-  const [, name = entry, wanted] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? [];
-  if (wanted !== undefined && wanted !== port) return false;
+  if (entry === "" || entry === "*") return entry === "*";
+  const [, address, prefix] = /^\[?([\da-f.:]+)\]?\/(\d+)$/i.exec(entry) ?? [];
+  if (address !== undefined) return isInNetwork(host, address, Number(prefix));
+  const [, name = entry, wanted = port] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? [];
+  return wanted === port && matchesHost(bare(name).toLowerCase(), host);
+}
+
+function matchesHost(name: string, host: string): boolean {
   if (/^[\d.]+\.\*$/.test(name)) return isIP(host) === 4 && host.startsWith(name.slice(0, -1));
-  const domain = bare(name)
-    .toLowerCase()
-    .replace(/^\*?\./, "");
+  const domain = name.replace(/^\*?\./, "");
   return host === domain || (isIP(host) === 0 && host.endsWith(`.${domain}`));
 }
 

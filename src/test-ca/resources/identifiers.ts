@@ -67,7 +67,6 @@ function faultOfName(value: string): string | undefined {
   if (name.includes("*")) return "has a wildcard that is not the whole left-most label";
   if (name.length > 253) return "is longer than 253 characters";
   const labels = name.split(".");
-  if (labels.length < 2) return "has no dot: it cannot be a public name";
   if (/^\d+$/.test(labels.at(-1) ?? "")) return "ends in a number";
   return labels.map(faultOfLabel).find((fault) => fault !== undefined);
 }
