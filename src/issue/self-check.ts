@@ -11,17 +11,20 @@ import { parsePlace, type Place } from "../options/place.ts";
 /** What one look at one address saw. */
 interface Sight {
   readonly address: string;
-  readonly outcome: "right" | "wrong" | "unreachable";
+  readonly outcome: "right" | "wrong" | "unreachable" | "doubtful";
   readonly text: string;
+  readonly hint?: string | undefined;
 }
 
-const limits = { milliseconds: 10_000, bytes: 4096, addresses: 8 };
+const limits = { milliseconds: 10_000, bytes: 4096, addresses: 8, redirects: 10 };
 
-/** Why this machine could not look. */
+/** Why this machine could not look, or doubts that the CA will accept what it saw. */
 export interface Unseen {
   readonly saw: string;
   /** The same as a sentence. */
   readonly text: string;
+  /** What to do if the CA refuses, since it was seen before. */
+  readonly hint?: string | undefined;
 }
 
 /**
@@ -41,6 +44,12 @@ export async function selfCheckHttp(
   for (const { address, text } of sights) tools.record.check(pending, address, text);
   const wrong = sights.filter(({ outcome }) => outcome === "wrong");
   if (wrong.length > 0) throw wrongAnswer(challenge, wrong);
+  const doubtful = sights.find(({ outcome }) => outcome === "doubtful");
+  if (doubtful !== undefined) {
+    const { address, text, hint } = doubtful;
+    const name = challenge.identifier.value;
+    return { saw: `${address}: ${text}`, text: `${name} at ${address} answers ${text}`, hint };
+  }
   const unreachable = sights.filter(({ outcome }) => outcome === "unreachable");
   if (unreachable.length === 0) return undefined;
   const saw = unreachable.map(({ address, text }) => `${address}: ${text}`).join("; ");
@@ -70,7 +79,11 @@ async function addressesOf(
     if (addresses.length > 0)
       return addresses.slice(0, limits.addresses).map((host) => ({ host, port: 80 }));
     const saw = `${name} has no A or AAAA record`;
-    return { saw, text: `${saw} that this host can see` };
+    return {
+      saw,
+      text: `${saw} that this host can see`,
+      hint: `Add an A or AAAA record for ${name} that points to the host that serves the response.`,
+    };
   } catch (error) {
     signal.throwIfAborted();
     const saw = messageOf(error);
@@ -84,44 +97,67 @@ async function lookAt(
   signal: AbortSignal,
 ): Promise<Sight> {
   const address = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  const { value } = challenge.identifier;
+  let url = new URL(`http://${isIP(value) === 6 ? `[${value}]` : value}${challenge.path}`);
   try {
-    const { status, body, server } = await get(host, port, challenge, signal);
-    const by = server === undefined ? "" : ` from ${server}`;
-    if (status >= 300 && status < 400)
-      return { address, outcome: "right", text: `a redirect (${status})${by}` };
-    if (status === 200 && body.trimEnd() === challenge.body)
-      return { address, outcome: "right", text: "the response" };
-    const what = status === 200 ? "200 with another body" : `status ${status}`;
-    return { address, outcome: "wrong", text: `${what}${by}` };
+    for (let hop = 0; hop < limits.redirects; hop++) {
+      const answer = await get(host, port, url, signal);
+      const to = answer.location === undefined ? undefined : URL.parse(answer.location, url.href);
+      if (!to || to.origin !== url.origin) return { address, ...judge(answer, to, challenge) };
+      url = to;
+    }
+    return { address, ...endless };
   } catch (error) {
-    return {
-      address,
-      outcome: "unreachable",
-      text: messageOf(error),
-    };
+    return { address, outcome: "unreachable", text: messageOf(error) };
   }
+}
+
+const endless = {
+  outcome: "wrong",
+  text: "with redirects that never end",
+  hint: "Fix the redirect loop: serve /.well-known/acme-challenge/ without a redirect, or redirect it once.",
+} as const;
+
+function judge(
+  { status, body, server, location }: Answer,
+  to: URL | null | undefined,
+  challenge: Http01Challenge,
+): Omit<Sight, "address"> {
+  const by = server === undefined ? "" : ` from ${server}`;
+  if (location !== undefined && to && !["", "80", "443"].includes(to.port)) return wrongPort(to);
+  if (status >= 300 && status < 400)
+    return { outcome: "right", text: `a redirect (${status})${by}` };
+  if (status === 200 && body.trimEnd() === challenge.body)
+    return { outcome: "right", text: "the response" };
+  const what = status === 200 ? "200 with another body" : `status ${status}`;
+  return { outcome: "wrong", text: `${what}${by}` };
+}
+
+/** Public CAs follow redirects to the ports 80 and 443 only; a private CA may follow more. */
+function wrongPort({ port }: URL): Omit<Sight, "address"> {
+  return {
+    outcome: "doubtful",
+    text: `a redirect to port ${port}, which public CAs do not follow`,
+    hint: `Redirect /.well-known/acme-challenge/ to port 80 or 443 instead of ${port}, or serve it without a redirect.`,
+  };
 }
 
 interface Answer {
   readonly status: number;
   readonly server: string | undefined;
   readonly body: string;
+  /** Of a redirect. */
+  readonly location: string | undefined;
 }
 
-function get(
-  host: string,
-  port: number,
-  challenge: Http01Challenge,
-  signal: AbortSignal,
-): Promise<Answer> {
+function get(host: string, port: number, url: URL, signal: AbortSignal): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const { value } = challenge.identifier;
   const request = httpRequest({
     host,
     port,
-    path: challenge.path,
+    path: url.pathname + url.search,
     headers: {
-      host: isIP(value) === 6 ? `[${value}]` : value,
+      host: url.hostname,
       "user-agent": "acmectl self-check",
       connection: "close",
     },
@@ -130,8 +166,10 @@ function get(
   });
   request.on("error", reject);
   request.on("response", (response) => {
+    const status = response.statusCode ?? 0;
+    const location = status >= 300 && status < 400 ? response.headers.location : undefined;
     readBody(response).then(
-      (body) => resolve({ status: response.statusCode ?? 0, server: serverOf(response), body }),
+      (body) => resolve({ status, server: serverOf(response), body, location }),
       reject,
     );
   });
@@ -161,6 +199,8 @@ function wrongAnswer({ identifier, path }: Http01Challenge, wrong: readonly Sigh
     title: "The http-01 response is not served",
     detail: `http://${identifier.value}${path} answers ${wrong.map(({ address, text }) => `${text} (at ${address})`).join("; ")}.`,
     identifier,
-    hint: "Another server or another folder answers for this name: check the webroot or the port, and that A and AAAA records lead here. --no-self-check skips this look.",
+    hint:
+      wrong.find(({ hint }) => hint !== undefined)?.hint ??
+      "Check the webroot or the port, and that A and AAAA records point to this host: another server or folder answers for this name. --no-self-check skips this check.",
   });
 }

@@ -3,6 +3,8 @@ import type { CertificateRequest } from "../certificate.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { combined, fallBack } from "./fallback.ts";
 import type { Journal } from "./journal.ts";
+import { Problem } from "../problem.ts";
+import type { Unseen } from "./self-check.ts";
 import { cleanUp, present } from "./present.ts";
 import { waitUntilVisible } from "./visibility.ts";
 import type { IssueTools } from "./tools.ts";
@@ -20,6 +22,7 @@ export async function solve(
 ): Promise<void> {
   if (challenges.length === 0) return;
   const { record } = tools;
+  const unseen = new Map<PendingChallenge, Unseen>();
   try {
     const visible = await fallBack(
       challenges,
@@ -27,8 +30,11 @@ export async function solve(
       async (best) => {
         const { presented, failures } = await present(best, journal, tools);
         const seen = await waitUntilVisible(presented, request, tools);
-        for (const [{ identifier }, { text }] of seen.unseen)
-          record.log("self-check", identifier.value).warn(`${text}; asking the CA anyway`);
+        for (const [challenge, why] of seen.unseen) {
+          unseen.set(challenge, why);
+          const log = record.log("self-check", challenge.identifier.value);
+          log.warn(`${why.text}; asking the CA anyway`);
+        }
         const all = new Map([...failures, ...seen.failures]);
         for (const [challenge, error] of all) record.failed(challenge, error);
         return all;
@@ -37,7 +43,7 @@ export async function solve(
     );
     const count = `${visible.length} name${visible.length === 1 ? "" : "s"}`;
     record.log("validation").info(`asking the CA to validate ${count}`);
-    await validate(visible, session, tools);
+    await validate(visible, unseen, session, tools);
   } finally {
     await cleanUp(journal, tools);
   }
@@ -48,6 +54,7 @@ const timeout = 10 * 60_000;
 
 async function validate(
   challenges: readonly PendingChallenge[],
+  unseen: ReadonlyMap<PendingChallenge, Unseen>,
   session: AccountSession,
   { signal, record }: IssueTools,
 ): Promise<void> {
@@ -58,7 +65,9 @@ async function validate(
         await session.waitForAuthorization(challenge.authorization, { signal, timeout });
       } catch (error) {
         record.refused(challenge, error);
-        throw error;
+        const hint = unseen.get(challenge)?.hint;
+        const hinted = hint !== undefined && Problem.is(error) && error.is("validation");
+        throw hinted ? error.with({ hint }) : error;
       }
       record.validated(challenge);
     }),

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { CertificateRequest } from "../../src/certificate.ts";
@@ -86,6 +86,34 @@ describe("the self-check of http-01", () => {
     expect(problem.hint).toContain("--no-self-check");
   });
 
+  test("fails at a redirect loop, with a hint for it", async () => {
+    const loop = (request: IncomingMessage) => ({
+      location: `http://www.example.com${request.url}`,
+    });
+    await serve("127.0.0.1", (request, response) => response.writeHead(302, loop(request)).end());
+    const problem = await problemOf((await look(["127.0.0.1"])).checked);
+    expect(problem.message).toContain("answers with redirects that never end (at 127.0.0.1:80)");
+    expect(problem.hint).toMatch(/^Fix the redirect loop/);
+  });
+
+  test("follows a redirect on the same host to the response", async () => {
+    await serve("127.0.0.1", (request, response) => {
+      if (request.url === "/there") response.end(challenge.body);
+      else response.writeHead(302, { location: "/there" }).end();
+    });
+    const { checked, tools } = await look(["127.0.0.1"]);
+    expect(await checked).toBeUndefined();
+    expect(heard(tools, "debug").join()).toContain("the response");
+  });
+
+  test("doubts a redirect to another port, and has a hint if the CA refuses it", async () => {
+    const location = `http://www.example.com:8080${challenge.path}`;
+    await serve("127.0.0.1", (_, response) => response.writeHead(301, { location }).end());
+    const unseen = await (await look(["127.0.0.1"])).checked;
+    expect(unseen?.text).toContain("a redirect to port 8080, which public CAs do not follow");
+    expect(unseen?.hint).toContain("port 80 or 443");
+  });
+
   test.each([
     ["another body", "no"],
     ["the response with more behind it", `${challenge.body}x`],
@@ -125,6 +153,7 @@ describe("the self-check of http-01", () => {
   test("says so where the name has no address, or the DNS does not answer", async () => {
     const none = await (await look([])).checked;
     expect(none?.text).toMatch(/^www\.example\.com has no A or AAAA record/);
+    expect(none?.hint).toMatch(/^Add an A or AAAA record for www\.example\.com/);
     const failed = await (await look(() => Promise.reject(new Error("SERVFAIL")))).checked;
     expect(failed?.text).toMatch(/found no address for www\.example\.com: SERVFAIL/);
   });

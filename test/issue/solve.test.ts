@@ -103,6 +103,20 @@ describe("solving challenges", () => {
     expect(await left()).toEqual([]);
   });
 
+  test("explains the CA's refusal by what the self-check saw before", async () => {
+    const story: string[] = [];
+    const dns = unexpected<Dns>("dns", { addresses: async () => [] });
+    const { solve } = await scene(story, { dns: () => dns });
+    const web = recording("web", story, { types: ["http-01"] });
+    const firewall = refusal("example.com").with({ hint: "Open port 80 in the firewall." });
+    const problem = await problemOf(
+      solve([pendingFor("example.com", web)], {
+        waitForAuthorization: () => Promise.reject(firewall),
+      }),
+    );
+    expect(problem.hint).toMatch(/^Add an A or AAAA record for example\.com/);
+  });
+
   test("does nothing where everything was proven before", async () => {
     const story: string[] = [];
     const { solve } = await scene(story);

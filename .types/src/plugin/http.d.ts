@@ -1,0 +1,24 @@
+/**
+ * `acmectl/plugin/http`: what solvers for providers with a JSON API share. A solver can be written without it.
+ *
+ * `requestJson` makes requests, `explainRefusals` turns what the provider refuses into Problems, `zoneFinder` finds the
+ * zone of a name, and `recordSolver` or `recordSetSolver` make a solver of a provider's calls.
+ */
+export { codeOf, messageOf, systemReason } from "../errors.ts";
+export { isRecord } from "../json.ts";
+export { fieldOf, listOf, needText, textOf } from "./json.ts";
+export { keepToken, once, onceEach } from "./keep.ts";
+export type { AccessToken } from "./keep.ts";
+export type { Provider, ZoneReceipt } from "./provider.ts";
+export { edited, recordSetSolver } from "./record-sets.ts";
+export type { Edit, Edits, RecordSetProvider, RecordSetReceipt, WriteCall } from "./record-sets.ts";
+export { recordSolver } from "./records.ts";
+export type { RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
+export { explainRefusals, Refusal } from "./refusal.ts";
+export type { Explain, Explanations, Meaning, RefusalFields } from "./refusal.ts";
+export { everyPage, lost, oneLine, repeatRefused, requestJson, retryAfterIn } from "./request.ts";
+export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./request.ts";
+export { compareAndSwap, inTurns } from "./swap.ts";
+export type { Swap } from "./swap.ts";
+export { delegatedOf, NoZone, plainName, relativeName, suffixesOf, zoneFinder } from "./zones.ts";
+export type { ListedZone, ProviderZone, Twins, ZoneSource } from "./zones.ts";
