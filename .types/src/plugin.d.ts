@@ -10,113 +10,127 @@ export type { ProblemFields, ProblemKind } from "./problem.ts";
 export type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./options/declaration.ts";
 /** What a certificate names: a DNS name as A-labels in lower case, or an IP address in RFC 5952 form (RFC 8738). */
 export interface Identifier {
-    readonly type: "dns" | "ip";
-    readonly value: string;
+  readonly type: "dns" | "ip";
+  readonly value: string;
 }
 interface ChallengeBase {
-    /** The name to prove, never with `*.`; see `wildcard`. */
-    readonly identifier: Identifier;
-    /** True when the certificate asks for `*.` + the name. Then two challenges may exist for the same name. */
-    readonly wildcard: boolean;
-    /** Checked against `^[A-Za-z0-9_-]+$` before any solver sees it. */
-    readonly token: string;
-    /** token "." thumbprint of the account key (RFC 8555 §8.1). */
-    readonly keyAuthorization: string;
+  /** The name to prove, never with `*.`; see `wildcard`. */
+  readonly identifier: Identifier;
+  /** True when the certificate asks for `*.` + the name. Then two challenges may exist for the same name. */
+  readonly wildcard: boolean;
+  /** Checked against `^[A-Za-z0-9_-]+$` before any solver sees it. */
+  readonly token: string;
+  /** token "." thumbprint of the account key (RFC 8555 §8.1). */
+  readonly keyAuthorization: string;
 }
 /** RFC 8555 §8.3: `GET http://<identifier><path>` must answer exactly `body`. */
 export interface Http01Challenge extends ChallengeBase {
-    readonly type: "http-01";
-    /** `/.well-known/acme-challenge/<token>` */
-    readonly path: string;
-    readonly body: string;
+  readonly type: "http-01";
+  /** `/.well-known/acme-challenge/<token>` */
+  readonly path: string;
+  readonly body: string;
 }
 /** RFC 8555 §8.4: a TXT record at `recordName` must hold `recordValue`, beside whatever else is there. */
 export interface Dns01Challenge extends ChallengeBase {
-    readonly type: "dns-01";
-    /** What the CA asks for: `_acme-challenge.<name>`, no trailing dot. */
-    readonly validationName: string;
-    /** Where to write: `validationName` after following its CNAMEs, no trailing dot. */
-    readonly recordName: string;
-    /** 43 characters of base64url. */
-    readonly recordValue: string;
+  readonly type: "dns-01";
+  /** What the CA asks for: `_acme-challenge.<name>`, no trailing dot. */
+  readonly validationName: string;
+  /** Where to write: `validationName` after following its CNAMEs, no trailing dot. */
+  readonly recordName: string;
+  /** 43 characters of base64url. */
+  readonly recordValue: string;
 }
 /** RFC 8737: a self-signed certificate with this digest, on ALPN `acme-tls/1`. */
 export interface TlsAlpn01Challenge extends ChallengeBase {
-    readonly type: "tls-alpn-01";
-    /** SHA-256 of the key authorization, 32 bytes as hexadecimal. */
-    readonly digest: string;
+  readonly type: "tls-alpn-01";
+  /** SHA-256 of the key authorization, 32 bytes as hexadecimal. */
+  readonly digest: string;
 }
 export type Challenge = Http01Challenge | Dns01Challenge | TlsAlpn01Challenge;
 export type ChallengeType = Challenge["type"];
-export type ChallengeOf<T extends ChallengeType> = Extract<Challenge, {
+export type ChallengeOf<T extends ChallengeType> = Extract<
+  Challenge,
+  {
     type: T;
-}>;
+  }
+>;
 /** What a run is about to ask for, known before any order exists. */
 export interface Target {
-    readonly identifier: Identifier;
-    readonly wildcard: boolean;
-    /** Present for DNS names: `_acme-challenge.<name>` and the same after following CNAMEs. */
-    readonly validationName?: string;
-    readonly recordName?: string;
+  readonly identifier: Identifier;
+  readonly wildcard: boolean;
+  /** Present for DNS names: `_acme-challenge.<name>` and the same after following CNAMEs. */
+  readonly validationName?: string;
+  readonly recordName?: string;
 }
 export interface Call {
-    /** Aborts at Ctrl-C, SIGTERM or the deadline. `cleanup` gets a fresh one with its own deadline. */
-    readonly signal: AbortSignal;
+  /** Aborts at Ctrl-C, SIGTERM or the deadline. `cleanup` gets a fresh one with its own deadline. */
+  readonly signal: AbortSignal;
 }
 export interface Log {
-    debug(message: string, fields?: LogFields): void;
-    info(message: string, fields?: LogFields): void;
-    warn(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
 }
 export type LogFields = Readonly<Record<string, unknown>>;
 /** The zone that holds a record name, as its parent delegates it. */
 export interface Zone {
-    /** No trailing dot, e.g. `example.com`. */
-    readonly name: string;
-    /** Host names of its name servers, no trailing dots. */
-    readonly nameservers: readonly string[];
+  /** No trailing dot, e.g. `example.com`. */
+  readonly name: string;
+  /** Host names of its name servers, no trailing dots. */
+  readonly nameservers: readonly string[];
 }
 export interface SolverContext {
-    /** The solver's name in the config, or the plugin's name when it was chosen on the command line. */
-    readonly name: string;
-    readonly log: Log;
-    /** Ask the DNS which zone a name lives in (SOA walk). Rejects with a Problem when no zone is found. */
-    findZone(recordName: string): Promise<Zone>;
-    /** JSON that outlives the run, private to this solver, kept with mode 0600. */
-    readonly state: SolverState;
+  /** The solver's name in the config, or the plugin's name when it was chosen on the command line. */
+  readonly name: string;
+  readonly log: Log;
+  /** Ask the DNS which zone a name lives in (SOA walk). Rejects with a Problem when no zone is found. */
+  findZone(recordName: string): Promise<Zone>;
+  /** JSON that outlives the run, private to this solver, kept with mode 0600. */
+  readonly state: SolverState;
 }
 export interface SolverState {
-    get(key: string): Promise<unknown>;
-    set(key: string, value: unknown): Promise<void>;
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown): Promise<void>;
 }
 /** Answers challenges. Every method may be called for several challenges at once, up to the declared `concurrency`. */
 export interface Solver<T extends ChallengeType = ChallengeType, Receipt = unknown> {
-    /** Before an order is made: check credentials, zones, ports, folders. MUST NOT write anything that others see. */
-    preflight?(targets: readonly Target[], call: Call): Promise<void>;
-    /** Publish the response; return, as plain JSON, what undoes it. MUST NOT wait for propagation. MUST be idempotent. */
-    present(challenge: ChallengeOf<T>, call: Call): Promise<Receipt>;
-    /** Undo present. Without a receipt after a crash or a throw. MUST succeed when nothing is left, MUST remove only its own value. */
-    cleanup(challenge: ChallengeOf<T>, receipt: Receipt | undefined, call: Call): Promise<void>;
-    /** Several at once, where the provider has a batch call. Receipts in the order of the challenges. */
-    presentAll?(challenges: readonly ChallengeOf<T>[], call: Call): Promise<readonly Receipt[]>;
-    cleanupAll?(items: readonly CleanupItem<T, Receipt>[], call: Call): Promise<void>;
-    /** Does the provider itself say that it is live everywhere? Asked until true, beside acmectl's own look at the DNS. */
-    checkPropagation?(challenge: ChallengeOf<T>, receipt: Receipt, call: Call): Promise<boolean>;
-    close?(): Promise<void>;
+  /** Before an order is made: check credentials, zones, ports, folders. MUST NOT write anything that others see. */
+  preflight?(targets: readonly Target[], call: Call): Promise<void>;
+  /** Publish the response; return, as plain JSON, what undoes it. MUST NOT wait for propagation. MUST be idempotent. */
+  present(challenge: ChallengeOf<T>, call: Call): Promise<Receipt>;
+  /** Undo present. Without a receipt after a crash or a throw. MUST succeed when nothing is left, MUST remove only its own value. */
+  cleanup(challenge: ChallengeOf<T>, receipt: Receipt | undefined, call: Call): Promise<void>;
+  /** Several at once, where the provider has a batch call. Receipts in the order of the challenges. */
+  presentAll?(challenges: readonly ChallengeOf<T>[], call: Call): Promise<readonly Receipt[]>;
+  cleanupAll?(items: readonly CleanupItem<T, Receipt>[], call: Call): Promise<void>;
+  /** Does the provider itself say that it is live everywhere? Asked until true, beside acmectl's own look at the DNS. */
+  checkPropagation?(challenge: ChallengeOf<T>, receipt: Receipt, call: Call): Promise<boolean>;
+  close?(): Promise<void>;
 }
 export interface CleanupItem<T extends ChallengeType = ChallengeType, Receipt = unknown> {
-    readonly challenge: ChallengeOf<T>;
-    readonly receipt: Receipt | undefined;
+  readonly challenge: ChallengeOf<T>;
+  readonly receipt: Receipt | undefined;
 }
-export interface SolverPlugin<T extends ChallengeType = ChallengeType, D extends OptionDeclarations = OptionDeclarations, Receipt = unknown> {
-    /** One line for `acmectl solvers list`. */
-    readonly summary: string;
-    /** In order of preference. */
-    readonly challengeTypes: readonly T[];
-    /** How many calls of one kind may run at once; 1 when absent. */
-    readonly concurrency?: number;
-    readonly options: D;
-    create(options: OptionsOf<D>, context: SolverContext): Solver<T, Receipt> | Promise<Solver<T, Receipt>>;
+export interface SolverPlugin<
+  T extends ChallengeType = ChallengeType,
+  D extends OptionDeclarations = OptionDeclarations,
+  Receipt = unknown,
+> {
+  /** One line for `acmectl solvers list`. */
+  readonly summary: string;
+  /** In order of preference. */
+  readonly challengeTypes: readonly T[];
+  /** How many calls of one kind may run at once; 1 when absent. */
+  readonly concurrency?: number;
+  readonly options: D;
+  create(
+    options: OptionsOf<D>,
+    context: SolverContext,
+  ): Solver<T, Receipt> | Promise<Solver<T, Receipt>>;
 }
 /** Declare a solver: the identity function, for its types. Export the result as the module's default. */
-export declare function defineSolver<const T extends ChallengeType, const D extends OptionDeclarations, Receipt>(plugin: SolverPlugin<T, D, Receipt>): SolverPlugin<T, D, Receipt>;
+export declare function defineSolver<
+  const T extends ChallengeType,
+  const D extends OptionDeclarations,
+  Receipt,
+>(plugin: SolverPlugin<T, D, Receipt>): SolverPlugin<T, D, Receipt>;

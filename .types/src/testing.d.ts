@@ -4,10 +4,27 @@
  * `solverConformance` lists what every solver promises as cases for any test runner; the rest builds what a solver is given.
  */
 export { solverConformance } from "./conformance.ts";
-export type { BrokenOptions, ConformanceCase, ConformanceSetup, ForeignValue, } from "./conformance.ts";
+export type {
+  BrokenOptions,
+  ConformanceCase,
+  ConformanceSetup,
+  ForeignValue,
+} from "./conformance.ts";
 export { challengeFor, responseOf } from "./conformance/challenge.ts";
 export type { ChallengeDetails } from "./conformance/challenge.ts";
 export { memoryState, recordingLog, silentLog, solverContext } from "./conformance/context.ts";
 export type { LogEntry } from "./conformance/context.ts";
 export { startTestCa } from "./test-ca/test-ca.ts";
-export type { ArmedFault, Fault, FaultAction, Faults, ProblemJson, Profile, RenewalInfo, RequestRecord, ResourceKind, TestCa, TestCaOptions, } from "./test-ca/test-ca.ts";
+export type {
+  ArmedFault,
+  Fault,
+  FaultAction,
+  Faults,
+  ProblemJson,
+  Profile,
+  RenewalInfo,
+  RequestRecord,
+  ResourceKind,
+  TestCa,
+  TestCaOptions,
+} from "./test-ca/test-ca.ts";

@@ -8,63 +8,89 @@
  * working directory (against the config file's folder when it stands there); `list` is repeated or comma-separated;
  * `map` is written `KEY=VALUE`, repeated; `json` is any structure and stands in the config only.
  */
-export type OptionType = "string" | "boolean" | "integer" | "port" | "duration" | "url" | "path" | "list" | "map" | "json";
+export type OptionType =
+  | "string"
+  | "boolean"
+  | "integer"
+  | "port"
+  | "duration"
+  | "url"
+  | "path"
+  | "list"
+  | "map"
+  | "json";
 export interface OptionDeclaration {
-    type: OptionType;
-    /**
-     * One sentence: meaning, unit, and where the value comes from. Of a boolean it begins with a verb, since the help of one
-     * that is on says `Do not` before it.
-     */
-    description: string;
-    required?: boolean;
-    /** In the option's own type; a secret has none. */
-    default?: string | number | boolean | readonly string[];
-    /** Gets no flag, accepts `env:`, `file:` and `cmd:` references, and is masked in every output. */
-    secret?: boolean;
-    /**
-     * The value is a reference to a secret (`env:`, `file:`, `cmd:`) and stays one, so that it may be given by flag and
-     * remembered; a secret found in a variable arrives as `env:` and the variable's name. Read it with `readSecret`.
-     */
-    reference?: boolean;
-    choices?: readonly string[];
-    /** Further environment variables, those that the provider's users already have, most specific first. */
-    env?: readonly string[];
-    /** The letter of the short flag, without the dash. */
-    short?: string;
-    /** Other spellings of the flag, without dashes; accepted but not shown in help. */
-    aliases?: readonly string[];
-    /** The name of the value in help, e.g. `URL`. */
-    placeholder?: string;
-    min?: number;
-    max?: number;
-    /** Accepted but not shown in help. */
-    hidden?: boolean;
-    /** For a `list`: commas belong to the elements, as in commands; only repetition makes several. */
-    verbatim?: boolean;
-    /** A heading in help under which the option stands. */
-    group?: string;
+  type: OptionType;
+  /**
+   * One sentence: meaning, unit, and where the value comes from. Of a boolean it begins with a verb, since the help of one
+   * that is on says `Do not` before it.
+   */
+  description: string;
+  required?: boolean;
+  /** In the option's own type; a secret has none. */
+  default?: string | number | boolean | readonly string[];
+  /** Gets no flag, accepts `env:`, `file:` and `cmd:` references, and is masked in every output. */
+  secret?: boolean;
+  /**
+   * The value is a reference to a secret (`env:`, `file:`, `cmd:`) and stays one, so that it may be given by flag and
+   * remembered; a secret found in a variable arrives as `env:` and the variable's name. Read it with `readSecret`.
+   */
+  reference?: boolean;
+  choices?: readonly string[];
+  /** Further environment variables, those that the provider's users already have, most specific first. */
+  env?: readonly string[];
+  /** The letter of the short flag, without the dash. */
+  short?: string;
+  /** Other spellings of the flag, without dashes; accepted but not shown in help. */
+  aliases?: readonly string[];
+  /** The name of the value in help, e.g. `URL`. */
+  placeholder?: string;
+  min?: number;
+  max?: number;
+  /** Accepted but not shown in help. */
+  hidden?: boolean;
+  /** For a `list`: commas belong to the elements, as in commands; only repetition makes several. */
+  verbatim?: boolean;
+  /** A heading in help under which the option stands. */
+  group?: string;
 }
 export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>;
 type Plain<D extends OptionDeclaration> = D extends {
-    type: "boolean";
-} ? boolean : D extends {
-    type: "integer" | "port" | "duration";
-} ? number : D extends {
-    type: "list";
-} ? readonly string[] : D extends {
-    type: "map";
-} ? Readonly<Record<string, string>> : D extends {
-    type: "json";
-} ? unknown : D extends {
-    choices: readonly (infer C extends string)[];
-} ? C : string;
-type Missing<D extends OptionDeclaration> = D extends {
-    required: true;
-} | {
-    default: NonNullable<unknown>;
-} ? never : undefined;
+  type: "boolean";
+}
+  ? boolean
+  : D extends {
+        type: "integer" | "port" | "duration";
+      }
+    ? number
+    : D extends {
+          type: "list";
+        }
+      ? readonly string[]
+      : D extends {
+            type: "map";
+          }
+        ? Readonly<Record<string, string>>
+        : D extends {
+              type: "json";
+            }
+          ? unknown
+          : D extends {
+                choices: readonly (infer C extends string)[];
+              }
+            ? C
+            : string;
+type Missing<D extends OptionDeclaration> = D extends
+  | {
+      required: true;
+    }
+  | {
+      default: NonNullable<unknown>;
+    }
+  ? never
+  : undefined;
 /** The values that a set of declarations yields: `number` for a duration, a union for choices, `undefined` where absent. */
 export type OptionsOf<D extends OptionDeclarations> = {
-    readonly [K in keyof D]: Plain<D[K]> | Missing<D[K]>;
+  readonly [K in keyof D]: Plain<D[K]> | Missing<D[K]>;
 };
 export {};

@@ -1,8 +1,8 @@
 import { type Authority } from "./authority.ts";
 /** The stored keys cannot be read. When `file` is removed, new ones are created. */
 export declare class UnreadableAuthority extends Error {
-    readonly file: string;
-    constructor(file: string, cause: unknown);
+  readonly file: string;
+  constructor(file: string, cause: unknown);
 }
 /**
  * Loads the authority from `folder`, or creates one there: `authority.json` (0600) has the keys, `root.pem` is

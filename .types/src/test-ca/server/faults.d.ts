@@ -4,64 +4,64 @@ import type { RequestRecord } from "./records.ts";
 import type { ResourceKind } from "./routes.ts";
 /** What happens to a matching request; several members may be combined. */
 export interface FaultAction {
-    /** HTTP status of the answer; with `problem`, `body` or alone it replaces the real one. */
-    readonly status?: number;
-    /** A problem document; a `type` without a colon is an ACME error type (`rateLimited`). */
-    readonly problem?: Partial<ProblemJson> & {
-        readonly type: string;
-    };
-    /** The body that replaces the real one. */
-    readonly body?: string | Buffer;
-    /** Content type of the answer. */
-    readonly contentType?: string;
-    /** Headers that are added or replaced; `undefined` removes one. Names in lower case. */
-    readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
-    /** Retry-After: seconds, or a date, which is written as an HTTP-date. */
-    readonly retryAfter?: number | Date;
-    /** Milliseconds to wait first. */
-    readonly delay?: number;
-    /** A hook, awaited: to kill a client, move a clock, look at files. */
-    readonly call?: (request: RequestRecord) => void | Promise<void>;
-    /** Changes a JSON answer (also to what is not conforming: identifiers, tokens, foreign URLs). */
-    readonly mutate?: (json: Record<string, unknown>) => unknown;
-    /** Changes a certificate chain. */
-    readonly pem?: (pem: string) => string;
-    /** Kill the connection instead of answering. */
-    readonly destroy?: true;
-    /** Send this many bytes of the body, then kill the connection; Content-Length is that of the whole body. */
-    readonly truncate?: number;
-    /** Send the body byte by byte, with this pause in milliseconds. */
-    readonly slowBody?: number;
+  /** HTTP status of the answer; with `problem`, `body` or alone it replaces the real one. */
+  readonly status?: number;
+  /** A problem document; a `type` without a colon is an ACME error type (`rateLimited`). */
+  readonly problem?: Partial<ProblemJson> & {
+    readonly type: string;
+  };
+  /** The body that replaces the real one. */
+  readonly body?: string | Buffer;
+  /** Content type of the answer. */
+  readonly contentType?: string;
+  /** Headers that are added or replaced; `undefined` removes one. Names in lower case. */
+  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Retry-After: seconds, or a date, which is written as an HTTP-date. */
+  readonly retryAfter?: number | Date;
+  /** Milliseconds to wait first. */
+  readonly delay?: number;
+  /** A hook, awaited: to kill a client, move a clock, look at files. */
+  readonly call?: (request: RequestRecord) => void | Promise<void>;
+  /** Changes a JSON answer (also to what is not conforming: identifiers, tokens, foreign URLs). */
+  readonly mutate?: (json: Record<string, unknown>) => unknown;
+  /** Changes a certificate chain. */
+  readonly pem?: (pem: string) => string;
+  /** Kill the connection instead of answering. */
+  readonly destroy?: true;
+  /** Send this many bytes of the body, then kill the connection; Content-Length is that of the whole body. */
+  readonly truncate?: number;
+  /** Send the body byte by byte, with this pause in milliseconds. */
+  readonly slowBody?: number;
 }
 /** A fault: which requests it applies to, and what it does to them. */
 export interface Fault {
-    /** A resource kind ("newOrder"), a pattern of the path, any condition, or "*" for every request. */
-    readonly on: ResourceKind | "*" | RegExp | ((request: RequestRecord) => boolean);
-    /** The first matching request that it applies to, counted from 1 since the fault was added; default 1. */
-    readonly nth?: number;
-    /** How many matching requests it applies to from there on; default 1, Infinity for all. */
-    readonly times?: number;
-    /**
-     * `before`: the request is not processed if the action has an answer of its own or kills the connection; `after`: it is
-     * processed, and the answer changed or lost. Default `before`; actions that only change an answer do the same in both.
-     */
-    readonly phase?: "before" | "after";
-    readonly do: FaultAction;
+  /** A resource kind ("newOrder"), a pattern of the path, any condition, or "*" for every request. */
+  readonly on: ResourceKind | "*" | RegExp | ((request: RequestRecord) => boolean);
+  /** The first matching request that it applies to, counted from 1 since the fault was added; default 1. */
+  readonly nth?: number;
+  /** How many matching requests it applies to from there on; default 1, Infinity for all. */
+  readonly times?: number;
+  /**
+   * `before`: the request is not processed if the action has an answer of its own or kills the connection; `after`: it is
+   * processed, and the answer changed or lost. Default `before`; actions that only change an answer do the same in both.
+   */
+  readonly phase?: "before" | "after";
+  readonly do: FaultAction;
 }
 /** A fault that was added: how often it was applied, and how to remove it. */
 export interface ArmedFault {
-    readonly struck: number;
-    remove(): void;
+  readonly struck: number;
+  remove(): void;
 }
 /** The script of faults. Of several that match one request, the one added first applies. */
 export interface Faults {
-    add(fault: Fault): ArmedFault;
-    clear(): void;
+  add(fault: Fault): ArmedFault;
+  clear(): void;
 }
 /** The script as the server reads it. */
 export interface FaultScript extends Faults {
-    /** The fault that applies to the request; counts the request for all faults that match. */
-    take(request: RequestRecord): Fault | undefined;
+  /** The fault that applies to the request; counts the request for all faults that match. */
+  take(request: RequestRecord): Fault | undefined;
 }
 /** An empty script. */
 export declare function createFaults(): FaultScript;

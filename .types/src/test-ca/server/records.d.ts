@@ -2,18 +2,18 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { ResourceKind } from "./routes.ts";
 /** One request that reached the CA, for tests that count and look. */
 export interface RequestRecord {
-    readonly method: string;
-    /** With its query. */
-    readonly path: string;
-    readonly kind: ResourceKind;
-    readonly headers: IncomingHttpHeaders;
-    /** The decoded protected header of the JWS; absent for a GET and for a body that is not a JWS. */
-    readonly protected: Readonly<Record<string, unknown>> | undefined;
-    /** The decoded payload: an object, "" for POST-as-GET, or absent. */
-    readonly payload: unknown;
-    readonly time: Date;
-    /** What was answered; undefined before the answer, or when the connection was killed. */
-    status: number | undefined;
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly kind: ResourceKind;
+  readonly headers: IncomingHttpHeaders;
+  /** The decoded protected header of the JWS; absent for a GET and for a body that is not a JWS. */
+  readonly protected: Readonly<Record<string, unknown>> | undefined;
+  /** The decoded payload: an object, "" for POST-as-GET, or absent. */
+  readonly payload: unknown;
+  readonly time: Date;
+  /** What was answered; undefined before the answer, or when the connection was killed. */
+  status: number | undefined;
 }
 /** Decodes as much of a body as can be decoded, verifying nothing. */
 export declare function decodeBody(body: string): Pick<RequestRecord, "protected" | "payload">;

@@ -1,11 +1,11 @@
 import { type KeyObject } from "node:crypto";
 /** A flattened JWS (RFC 7515 §7.2.2), decoded but not yet verified. */
 export interface Jws {
-    readonly header: Record<string, unknown>;
-    /** Decoded; "" for POST-as-GET. */
-    readonly payload: string;
-    readonly signed: string;
-    readonly signature: Buffer;
+  readonly header: Record<string, unknown>;
+  /** Decoded; "" for POST-as-GET. */
+  readonly payload: string;
+  readonly signed: string;
+  readonly signature: Buffer;
 }
 /** Parses what RFC 8555 §6.2 allows and refuses every other serialization. */
 export declare function parseJws(text: string): Jws;

@@ -3,10 +3,10 @@ import { AcmeProblem, type Identifier } from "../acme-problem.ts";
 import type { Settings } from "../state.ts";
 /** What a validation looks for. */
 export interface Proof {
-    readonly identifier: Identifier;
-    readonly token: string;
-    /** RFC 8555 §8.1. */
-    readonly keyAuthorization: string;
+  readonly identifier: Identifier;
+  readonly token: string;
+  /** RFC 8555 §8.1. */
+  readonly keyAuthorization: string;
 }
 /** Looks at the identifier once; throws the AcmeProblem for the challenge. */
 export type Validate = (proof: Proof, settings: Settings, signal: AbortSignal) => Promise<void>;
