@@ -10,6 +10,7 @@ import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import type { Log } from "acmectl/plugin";
 import { everyPage, plainName } from "acmectl/plugin/http";
 import { isTxtOf } from "./changes.ts";
+import { replaceHome } from "./credentials.ts";
 import type { Asked, Keys } from "./credentials.ts";
 import { refusalOf } from "./errors.ts";
 import type { Attempt } from "./errors.ts";
@@ -65,6 +66,7 @@ export interface Api {
 /** Opens the API. Files of the profile may be read, but nothing is sent yet. */
 export async function connect(connection: Connection): Promise<Api> {
   const { asked, endpoint } = connection;
+  replaceHome();
   const region = await regionOf(connection);
   const settings = settingsOf(connection, region);
   const sdk = new Route53(endpoint === undefined ? settings : { ...settings, endpoint });

@@ -1,6 +1,6 @@
 /** Which credentials the options ask for, and why the SDK found none: it has the same sentence for every cause. */
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { devNull, homedir } from "node:os";
 import { join } from "node:path";
 import { env } from "node:process";
 import { Problem } from "acmectl/plugin";
@@ -74,29 +74,52 @@ function read(name: string): string | undefined {
   return env[name] === "" ? undefined : env[name];
 }
 
+/**
+ * Without HOME and without an entry in the password file the SDK fails, even if it needs no file: it looks for the folder
+ * whatever the credentials are. On Unix only the SDK reads this variable.
+ */
+export function replaceHome(): void {
+  if (homeFolder() === undefined) env["USERPROFILE"] ||= devNull;
+}
+
+function homeFolder(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+}
+
 export interface Diagnosis {
   /** Whole sentences. */
   readonly findings: readonly string[];
   readonly hint: string;
 }
 
-/** Looks where the SDK's default chain looks, in its order. */
+/** Searches where the SDK's default chain does, in its order. */
 export async function diagnose(asked: Asked): Promise<Diagnosis> {
   const set = sources.filter((name) => read(name) !== undefined);
   const profile = await findProfile(asked.profile ?? env["AWS_PROFILE"] ?? "default");
   const wanted = asked.profile !== undefined || set.includes("AWS_PROFILE");
   const findings = [
     set.length === 0
-      ? "Of AWS's variables none is set."
-      : `Of AWS's variables these are set: ${set.join(", ")}.`,
+      ? "None of AWS's variables is set."
+      : `These AWS variables are set: ${set.join(", ")}.`,
     ...halves(set),
-    profile.found
-      ? `Profile "${profile.name}" is in ${profile.files.join(" and ")}, but yields no credentials.`
-      : `There is no profile "${profile.name}" in ${profile.files.join(" or ")}${profile.known.length === 0 ? "" : ` (there are: ${profile.known.join(", ")})`}.`,
+    profileText(profile),
     ...(await webIdentity()),
     metadata(set, wanted),
   ];
   return { findings, hint: hintOf(set, wanted && !profile.found, profile) };
+}
+
+function profileText({ name, found, files, known }: Profile): string {
+  if (found)
+    return `Profile "${name}" is in ${files.join(" and ")}, but it does not provide credentials.`;
+  if (files.length === 0)
+    return `There are no files to look for profile "${name}" in: neither HOME, AWS_CONFIG_FILE nor AWS_SHARED_CREDENTIALS_FILE is set.`;
+  const others = known.length === 0 ? "" : ` (there are: ${known.join(", ")})`;
+  return `There is no profile "${name}" in ${files.join(" or ")}${others}.`;
 }
 
 const sources = [
@@ -121,7 +144,7 @@ function halves(set: readonly string[]): readonly string[] {
   return pairs.flatMap(([one, other]) => {
     if (set.includes(one) === set.includes(other)) return [];
     const [here, missing] = set.includes(one) ? [one, other] : [other, one];
-    return [`${here} is set without ${missing}: one is of no use without the other.`];
+    return [`${here} is set without ${missing}: each requires the other.`];
   });
 }
 
@@ -133,10 +156,12 @@ interface Profile {
 }
 
 async function findProfile(name: string): Promise<Profile> {
+  const home = homeFolder();
+  const inHome = (file: string) => (home === undefined ? [] : join(home, ".aws", file));
   const files = [
-    env["AWS_CONFIG_FILE"] ?? inHome("config"),
-    env["AWS_SHARED_CREDENTIALS_FILE"] ?? inHome("credentials"),
-  ];
+    read("AWS_CONFIG_FILE") ?? inHome("config"),
+    read("AWS_SHARED_CREDENTIALS_FILE") ?? inHome("credentials"),
+  ].flat();
   const sections = await Promise.all(files.map(profilesIn));
   const holding = files.filter((_, index) => sections[index]?.includes(name));
   return {
@@ -145,15 +170,6 @@ async function findProfile(name: string): Promise<Profile> {
     files: holding.length > 0 ? holding : files,
     known: [...new Set(sections.flat())].slice(0, 20),
   };
-}
-
-function inHome(name: string): string {
-  try {
-    return join(homedir(), ".aws", name);
-  } catch {
-    // Neither HOME nor an entry in the password file: the SDK finds no files either.
-    return join("~", ".aws", name);
-  }
 }
 
 async function profilesIn(file: string): Promise<readonly string[]> {
@@ -177,13 +193,15 @@ async function webIdentity(): Promise<readonly string[]> {
 function metadata(set: readonly string[], wanted: boolean): string {
   if (env["AWS_EC2_METADATA_DISABLED"]?.toLowerCase() === "true")
     return "The instance metadata service was not asked, because AWS_EC2_METADATA_DISABLED is true.";
-  if (wanted) return "The instance metadata service was not asked, because a profile was named.";
+  if (wanted) return "The instance metadata service was not asked, because a profile was given.";
   return set.some((name) => name.startsWith("AWS_CONTAINER_CREDENTIALS_"))
-    ? "The container's credential endpoint was asked and gave none."
-    : "The instance metadata service (169.254.169.254) was asked and gave none.";
+    ? "The container's credential endpoint returned none."
+    : "The instance metadata service (169.254.169.254) returned none.";
 }
 
 function hintOf(set: readonly string[], noSuchProfile: boolean, profile: Profile): string {
+  if (noSuchProfile && profile.files.length === 0)
+    return "Set HOME, or AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, so that the profile can be found.";
   if (noSuchProfile)
     return `Create the profile with \`aws configure --profile ${profile.name}\`, correct its name (profile, AWS_PROFILE), or check that this user may read ${profile.files.join(" and ")}.`;
   const [half] = halves(set);

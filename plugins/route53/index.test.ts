@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { recordingLog, solverContext } from "acmectl/testing";
 import type { OptionsOf } from "acmectl/plugin";
 import { Refusal } from "acmectl/plugin/http";
@@ -15,15 +17,6 @@ import {
 } from "../../test/support/provider-test.ts";
 import { explainer } from "./errors.ts";
 import route53 from "./index.ts";
-
-const os = vi.hoisted((): { home: string | undefined } => ({ home: "/nonexistent" }));
-vi.mock("node:os", async (original) => ({
-  ...(await original<typeof import("node:os")>()),
-  homedir: () => {
-    if (os.home === undefined) throw new Error("uv_os_homedir returned ENOENT");
-    return os.home;
-  },
-}));
 
 const [[accessKeyId, secretAccessKey]] = Object.entries(route53Keys) as [[string, string]];
 const fake = await startRoute53Fake();
@@ -552,17 +545,14 @@ describe("credentials that cannot be found", () => {
       /no profile "shpo".*there are: default, shop.*aws configure --profile shpo/s,
     );
     vi.stubEnv("AWS_PROFILE", "shop");
-    expect(await fails()).toMatch(/Profile "shop" is in .*config, but yields no credentials/);
+    expect(await fails()).toMatch(
+      /Profile "shop" is in .*config, but it does not provide credentials/,
+    );
   });
 
-  it("names the usual files, if there is no home folder to search", async () => {
-    os.home = undefined;
-    vi.stubEnv("AWS_CONFIG_FILE", undefined);
-    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", undefined);
-    expect(await fails()).toMatch(
-      /no profile "default" in ~\/\.aws\/config or ~\/\.aws\/credentials/,
-    );
-    os.home = folder;
+  it("names HOME if a profile is given and there is no home folder", async () => {
+    const said = await homeless({ AWS_PROFILE: "shop" });
+    expect(said).toMatch(/profile "shop" in: neither HOME, AWS_CONFIG_FILE nor.*Set HOME/s);
   });
 
   it("says that a token file is missing or has no role", async () => {
@@ -572,6 +562,41 @@ describe("credentials that cannot be found", () => {
     );
   });
 });
+
+describe("without a home folder", () => {
+  it("takes the keys of the environment, an assumed role or the options", async () => {
+    fake.addZone("homeless.test");
+    const keys = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    expect(await homeless(keys)).toBe("it works");
+    expect(await homeless({}, { accessKeyId, secretAccessKey })).toBe("it works");
+    expect(await homeless({})).toMatch(/None of AWS's variables is set|AWS_ACCESS_KEY_ID/);
+  });
+});
+
+/** What preflight says in a process that has neither HOME nor an entry in the password file. */
+async function homeless(env: Record<string, string>, more: object = {}): Promise<string> {
+  const none = { accessKeyId: undefined, secretAccessKey: undefined };
+  const script = `
+    import os from "node:os";
+    import { syncBuiltinESMExports } from "node:module";
+    os.homedir = () => { throw new Error("A system error occurred: uv_os_homedir returned ENOENT"); };
+    syncBuiltinESMExports();
+    const { default: route53 } = await import(${JSON.stringify(new URL("index.ts", import.meta.url))});
+    const log = { debug() {}, info() {}, warn() {} };
+    const findZone = () => Promise.reject(new Error("no DNS"));
+    const options = ${JSON.stringify({ ...working, ...none, ...more })};
+    try {
+      const solver = await route53.create(options, { name: "aws", log, findZone, state: {} });
+      await solver.preflight([${JSON.stringify(target("homeless.test"))}], { signal: AbortSignal.timeout(30_000) });
+      console.log("it works");
+    } catch (error) {
+      console.log(error.message, error.hint);
+    }`;
+  const args = ["--conditions=source", "--no-warnings", "--input-type=module", "--eval", script];
+  const found = { AWS_EC2_METADATA_DISABLED: "true", ...env };
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env: found });
+  return stdout.trim();
+}
 
 describe("the region", () => {
   it("is what was asked for, else the profile's, else us-east-1", async () => {
