@@ -62,7 +62,7 @@ async function deployOne(
   return { files, before, after, outcome: nothing ? "unchanged" : "deployed" };
 }
 
-/** A record that cannot be read keeps the others from nothing; one that was named is told. */
+/** A record that cannot be read does not stop the others; one that was named is reported. */
 async function chosen(store: Store, { args, log }: Context): Promise<readonly StoredCertificate[]> {
   const { certificates, broken } = await storedCertificates(store, args);
   if (args.length > 0 && broken[0] !== undefined) throw broken[0].problem;

@@ -73,7 +73,7 @@ export function isSection(key: string): key is SectionName {
   return Object.hasOwn(sections, key);
 }
 
-/** The sections as their declarations promise, as far as there is no fault. */
+/** The sections as their declarations promise, as far as they are valid. */
 export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;
 
 /** One sentence on each section, for the schema. */

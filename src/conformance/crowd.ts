@@ -4,7 +4,7 @@ import type { ConformanceCase } from "../conformance.ts";
 import type { ChallengeOf, ChallengeType, OptionDeclarations, Solver } from "../plugin.ts";
 import { freely, type Scene, type Subject } from "./subject.ts";
 
-/** Nobody's value gets lost. */
+/** No value gets lost. */
 export function crowdCases<T extends ChallengeType, D extends OptionDeclarations>(
   subject: Subject<T, D>,
 ): readonly ConformanceCase[] {

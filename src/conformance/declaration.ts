@@ -26,7 +26,7 @@ export function declarationCases(plugin: {
 function describesEach(options: OptionDeclarations): void {
   for (const [name, { description }] of Object.entries(options)) {
     assert(description.trim().length >= 10, `the option ${name} has no description to speak of`);
-    assert(/[.)]$/.test(description.trim()), `the description of ${name} is no sentence`);
+    assert(/[.)]$/.test(description.trim()), `the description of ${name} is not a sentence`);
   }
 }
 

@@ -12,7 +12,7 @@ import { freely, targetOf, textOf, type Scene, type Subject } from "./subject.ts
 /** How long an aborted call may take, in milliseconds. */
 const patience = 2000;
 
-/** A failure is quick, told as a Problem, and tells no secret. */
+/** A failure is quick, a Problem, and contains no secret. */
 export function failureCases<T extends ChallengeType, D extends OptionDeclarations>(
   subject: Subject<T, D>,
   broken: readonly BrokenOptions<D>[],

@@ -56,7 +56,7 @@ export function subjectOf<T extends ChallengeType, D extends OptionDeclarations,
   };
 }
 
-/** What preflight is told of a challenge that is to come. */
+/** What preflight is given before there is a challenge. */
 export function targetOf(challenge: ChallengeOf<ChallengeType>): Target {
   const { identifier, wildcard } = challenge;
   if (challenge.type !== "dns-01") return { identifier, wildcard };

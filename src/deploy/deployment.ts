@@ -38,7 +38,7 @@ async function closedUntil(name: string, { store, clock }: DeployTools): Promise
   return nextWindow(certificate.request.windows ?? [], certificate.held.meta, clock.now());
 }
 
-/** For a dry run: everything is told, and nothing done. */
+/** For a dry run: reports each step, and does none. */
 export function showDeployment({ log }: Pick<DeployTools, "log">): Deployment {
   const tell = (event: string, hooks: CertificateRequest["hooks"]["pre"] = []) => {
     for (const { run } of hooks) {

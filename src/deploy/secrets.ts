@@ -23,7 +23,7 @@ export function isSecretVariable(name: string, value: string): boolean {
   return keyBegin.test(value) || (secretName.test(name) && !harmlessName.test(name));
 }
 
-/** The variables that this request reads secrets from: they are no affair of its hooks. */
+/** The variables that this request reads secrets from: its hooks must not see them. */
 export function secretVariables(request: CertificateRequest): ReadonlySet<string> {
   const found = new Set<string>();
   const look = (value: unknown): void => {
@@ -39,7 +39,7 @@ export function secretVariables(request: CertificateRequest): ReadonlySet<string
 const keyBegin = /-----BEGIN [A-Z ]*PRIVATE KEY-----/u;
 const secretName =
   /SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|BEARER|HMAC|JWT|(?:API|ACCESS|ACCOUNT|AUTH|PRIVATE)_?KEY|(?:^|_)(?:KEY|PASS|PWD|PAT)(?:_|$)|_AUTH$|PASS$|SERVICE_ACCOUNT$|^IDENTITY_HEADER$/iu;
-/** Folders, files and sockets are no secrets, though there may be some inside. */
+/** Folders, files and sockets are not secrets, though they may contain some. */
 const harmlessName = /^(?:OLD)?PWD$|ASKPASS$|_(?:FILE|PATH|DIR|DIRECTORY|SOCK)$/iu;
 const shortest = 4;
 const keyBlock =

@@ -14,7 +14,7 @@ export interface DeployTools {
   /** What a relative `file:` of a secret is relative to; absolute. */
   readonly cwd: string;
   readonly mask: (secret: string) => void;
-  /** The text without the secrets that were told to `mask`. */
+  /** The text without the secrets given to `mask`. */
   readonly redact?: (text: string) => string;
   /** All of the run: what the secrets of one are read from is no affair of another's commands. */
   readonly requests?: readonly CertificateRequest[];

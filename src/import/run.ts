@@ -29,7 +29,7 @@ export interface ImportContext extends Context {
 export interface Client {
   /** As typed behind `import`. */
   readonly name: string;
-  /** Where it keeps its files when nobody says otherwise. */
+  /** Where it keeps its files by default. */
   folder(context: Pick<Context, "env">): string;
   /** `servers`: directories that the user and the config name. */
   read(folder: string, servers: readonly string[]): Promise<Found>;

@@ -62,7 +62,7 @@ export async function openTools(
   };
 }
 
-/** One kind of issuer: a CA, and what its solvers are told beside what was typed. */
+/** One kind of issuer: a CA, and the solver options that it sets. */
 export interface OpenIssuer {
   readonly ca: Ca;
   readonly selfCheckAt?: string;

@@ -1,4 +1,4 @@
-/** Where the state and the config are when nobody says so. */
+/** The default places of the state and the config. */
 import { isAbsolute, join } from "node:path";
 import { Problem } from "../problem.ts";
 

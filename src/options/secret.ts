@@ -11,7 +11,7 @@ export interface SecretSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What a relative `file:` is relative to; absolute. */
   readonly folder: string;
-  /** Is told the secret before anybody else is. */
+  /** Called with the secret before it is used anywhere. */
   mask(secret: string): void;
   readonly signal?: AbortSignal | undefined;
   /** True when the text is the secret itself, whatever it looks like. */
@@ -27,7 +27,7 @@ export function isReference(text: string): boolean {
   return /^(env|file|cmd):\s*\S/.test(text);
 }
 
-/** The secret that `reference` names; a text that is no reference is itself the secret. Rejects with a Problem of kind `config`. */
+/** The secret that `reference` names; any other text is the secret itself. Rejects with a Problem of kind `config`. */
 export async function readSecret(reference: string, sources: SecretSources): Promise<string> {
   const secret = await readReference(reference, sources);
   sources.mask(secret);
@@ -146,7 +146,7 @@ const startFailures: Readonly<Record<string, string>> = {
   ERR_CHILD_PROCESS_STDIO_MAXBUFFER: `printed more than ${longest} bytes`,
 };
 
-/** Other secrets of ours are no affair of the program that prints one. */
+/** The program that prints one secret must not see the others. */
 function withoutOurs(env: SecretSources["env"]): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ACMECTL_")));
 }

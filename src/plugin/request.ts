@@ -111,7 +111,7 @@ async function requestOnce(
 ): Promise<unknown> {
   const type = json === undefined ? {} : { "content-type": "application/json" };
   try {
-    // A redirect would carry the credentials to an address that nobody configured.
+    // A redirect would carry the credentials to an address that is not configured.
     const response = await fetch(url, {
       method,
       redirect: "manual",

@@ -71,7 +71,7 @@ async function readLeaf(path: string): Promise<X509Certificate | undefined> {
   try {
     leaf = new X509Certificate(ders[0] ?? Buffer.alloc(0));
   } catch (cause) {
-    throw unreadable(path, "its first PEM block is no X.509 certificate", cause);
+    throw unreadable(path, "its first PEM block is not an X.509 certificate", cause);
   }
   if (isAuthority(leaf)) throw unreadable(path, "it begins with the certificate of a CA");
   return leaf;

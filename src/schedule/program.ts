@@ -30,7 +30,7 @@ export function assertLasting(
     throw new Problem("machine", {
       title: "acmectl is not installed to stay",
       detail: `${path} lies in ${why}, and a schedule that starts it would fail once that is cleaned.`,
-      hint: "Install acmectl for good (npm install --global acmectl) and run `acmectl schedule install` from there; --force installs it all the same.",
+      hint: "Install acmectl in a permanent place and run `acmectl schedule install` from there, or use --force.",
     });
   }
 }

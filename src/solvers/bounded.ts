@@ -9,7 +9,7 @@ export interface SolverLimits {
   /** For one call that cleans up. */
   readonly cleanup: number;
   readonly close: number;
-  /** What a call may still take after it was told to stop, to end what it has begun. */
+  /** How long a call may still take after it was aborted, to end what it has begun. */
   readonly grace: number;
 }
 
@@ -75,7 +75,7 @@ export function boundedSolver(
   };
 }
 
-/** Ends with the work, or when it was told to stop, by the caller or the limit, and a grace has passed. */
+/** Ends with the work, or when the caller or the limit aborted it and a grace period has passed. */
 export async function within<T>(
   limit: number,
   grace: number,

@@ -125,7 +125,7 @@ function hintFor(cause: unknown): string {
     case "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX":
       return "Node.js only strips types: write no enum, namespace or parameter property (tsc --erasableSyntaxOnly finds them).";
     default:
-      return "The message is the module's own; mend it there, or ask its author.";
+      return "The message is the module's own. Fix the module, or ask its author.";
   }
 }
 
