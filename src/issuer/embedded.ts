@@ -79,7 +79,7 @@ async function dnsOf(
     : undefined;
 }
 
-/** Starts the embedded CA with the keys in the state folder; whatever an operator can mend rejects as a Problem. */
+/** Starts the embedded CA with the keys in the state folder; what an operator can fix rejects as a Problem. */
 export async function startLocalCa(
   stateFolder: string,
   options: Omit<TestCaOptions, "folder">,
@@ -105,7 +105,7 @@ function isDnsServer(text: string): boolean {
 
 function noDnsServer(text: string): Problem {
   return new Problem("usage", {
-    detail: `The embedded CA cannot ask ${JSON.stringify(text.slice(0, 100))}: that is no address of a DNS server.`,
+    detail: `The embedded CA cannot ask ${JSON.stringify(text.slice(0, 100))}: that is not the address of a DNS server.`,
     hint: "Write ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT, for example 127.0.0.1:5353.",
   });
 }
@@ -133,7 +133,7 @@ function unheard(error: unknown, host: string, port: number): Problem | undefine
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (["ENOTFOUND", "EAI_AGAIN", "EADDRNOTAVAIL", "EINVAL", "EAFNOSUPPORT"].includes(code)) {
     return new Problem("usage", {
-      detail: `The embedded CA cannot listen on ${host}, which is no address of this machine (${code}).`,
+      detail: `The embedded CA cannot listen on ${host}, which is not an address of this machine (${code}).`,
       hint: "Give one of its addresses with --host, or leave it away: 127.0.0.1 is enough for clients on this machine.",
       cause: error,
     });
