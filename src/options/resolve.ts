@@ -1,4 +1,5 @@
 /** Declared options → values: flag, environment, config, default, in this order. */
+import { isRecord } from "../json.ts";
 import { Problem, type ProblemKind } from "../problem.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./declaration.ts";
 import { acceptedBy, describeOption } from "./describe.ts";
@@ -80,16 +81,7 @@ async function read(
   const raw = declaration.secret === true ? await withSecrets(declaration, found, from) : found.raw;
   const parsed = parseValue(declaration, raw, place);
   if ("wrong" in parsed) throw unreadable(declaration, found, parsed.wrong);
-  // A list or map given by variable was masked as one text so far.
-  const { type, secret } = declaration;
-  if (secret === true && (type === "list" || type === "map")) maskParts(parsed.value, from);
   return parsed.value;
-}
-
-function maskParts(value: unknown, from: OptionSources): void {
-  if (typeof value === "string") from.mask(value);
-  else if (typeof value === "object" && value !== null)
-    for (const part of Object.values(value)) maskParts(part, from);
 }
 
 /** The secret stays where it is: a variable's content becomes a reference to the variable. */
@@ -111,18 +103,27 @@ async function withSecrets(
   found: Found,
   from: OptionSources,
 ): Promise<unknown> {
-  const sources = { ...from, folder: found.folder, multiline: declaration.type === "json" };
-  const open = async (raw: unknown): Promise<unknown> => {
-    if (Array.isArray(raw)) return Promise.all(raw.map(open));
-    if (typeof raw === "object" && raw !== null) {
-      const entries = Object.entries(raw).map(async ([key, value]) => [key, await open(value)]);
+  const { type } = declaration;
+  const several = type === "list" || type === "map";
+  const sources = { ...from, folder: found.folder, multiline: type === "json" };
+  const open = async (raw: unknown, literal: boolean): Promise<unknown> => {
+    if (Array.isArray(raw)) return Promise.all(raw.map((one) => open(one, literal)));
+    if (isRecord(raw)) {
+      const entries = Object.entries(raw).map(async ([key, one]) => [
+        key,
+        await open(one, literal),
+      ]);
       return Object.fromEntries(await Promise.all(entries));
     }
-    if (typeof raw !== "string" || raw === "") return raw;
-    if (found.literal !== true) return readSecret(raw, sources);
-    return readSecret(raw, { ...sources, literal: true });
+    return typeof raw === "string" && raw !== "" ? readSecret(raw, { ...sources, literal }) : raw;
   };
-  return open(found.raw);
+  const literal = found.literal === true;
+  if (!several || typeof found.raw !== "string") return open(found.raw, literal);
+  // One text holds several secrets. Each is masked on its own, since it is used and shown on its own.
+  const isWhole = !literal && isReference(found.raw);
+  const text = isWhole ? await readSecret(found.raw, { ...sources, multiline: true }) : found.raw;
+  const parsed = parseValue(declaration, text, found);
+  return "wrong" in parsed ? text : open(parsed.value, literal || isWhole);
 }
 
 /** Nothing of a secret is shown, nor of what was meant to be one. */

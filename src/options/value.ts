@@ -35,10 +35,11 @@ type Reader = (raw: unknown, declaration: OptionDeclaration, place: Place) => Pa
 const readers: Record<OptionType, Reader> = {
   string: (raw, declaration) => {
     const text = textOf(raw);
-    return text === undefined ? { wrong: "is not text" } : chosen(text, declaration);
+    if (text === undefined) return { wrong: "is not text" };
+    return chosen(declaration.secret === true ? text : bare(text), declaration);
   },
   boolean: (raw) => {
-    const value = typeof raw === "boolean" ? raw : truths.get(String(raw).toLowerCase());
+    const value = typeof raw === "boolean" ? raw : truths.get(bare(String(raw)).toLowerCase());
     return value === undefined ? { wrong: "is neither true nor false" } : { value };
   },
   integer: (raw, { min, max }) => {
@@ -50,17 +51,17 @@ const readers: Record<OptionType, Reader> = {
     return value === undefined ? { wrong: "is not a port number" } : within(value, min, max);
   },
   duration: (raw, { min, max }) => {
-    const value = parseDuration(textOf(raw) ?? "");
+    const value = parseDuration(bare(textOf(raw) ?? ""));
     return value === undefined ? { wrong: "is not a duration" } : within(value, min, max);
   },
   url: (raw) => {
-    const text = textOf(raw)?.trim() ?? "";
+    const text = bare(textOf(raw) ?? "");
     const url = URL.parse(text);
     const web = url?.protocol === "http:" || url?.protocol === "https:";
     return web && /^https?:\/\//i.test(text) ? { value: text } : { wrong: "is not a web address" };
   },
   path: (raw, _, { folder, home }) => {
-    const text = typeof raw === "string" ? raw : "";
+    const text = typeof raw === "string" ? bare(raw) : "";
     if (text === "" || text.includes("\0")) return { wrong: "is not a path" };
     if (!/^~(\/|$)/.test(text)) return { value: resolve(folder, text) };
     const base = home ?? homeOfUser();
@@ -102,9 +103,11 @@ const truths = new Map([
 
 function readList(raw: unknown, declaration: OptionDeclaration): Parsed {
   const written: unknown[] = Array.isArray(raw) ? raw : [raw];
+  const verbatim = declaration.verbatim === true || declaration.secret === true;
   const elements = written.flatMap((one) => {
     const text = textOf(one);
-    return text === undefined || declaration.verbatim === true ? [text] : text.split(/[,\n]/);
+    if (text === undefined || declaration.verbatim === true) return [text];
+    return (verbatim ? text : bare(text)).split(/[,\n]/);
   });
   const value: string[] = [];
   if (elements.length > 0 && elements.every((element) => element?.trim() === "")) {
@@ -112,7 +115,7 @@ function readList(raw: unknown, declaration: OptionDeclaration): Parsed {
   }
   for (const element of elements) {
     if (element === undefined) return { wrong: "holds something that is not text" };
-    const text = element.trim();
+    const text = verbatim ? element.trim() : bare(element);
     if (text === "") return { wrong: "has an empty element" };
     const one = chosen(text, declaration);
     if ("wrong" in one) return { wrong: `has ${JSON.stringify(text)}, which ${one.wrong}` };
@@ -163,7 +166,7 @@ function within(
 }
 
 function wholeNumber(raw: unknown): number | undefined {
-  const text = textOf(raw)?.trim() ?? "";
+  const text = bare(textOf(raw) ?? "");
   const value = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   return Number.isSafeInteger(value) ? value : undefined;
 }
@@ -171,4 +174,10 @@ function wholeNumber(raw: unknown): number | undefined {
 function textOf(raw: unknown): string | undefined {
   if (typeof raw === "number" || typeof raw === "bigint") return String(raw);
   return typeof raw === "string" ? raw : undefined;
+}
+
+/** Without blanks around it and without one pair of quotes, which env files and copied lines leave in values. */
+function bare(text: string): string {
+  const trimmed = text.trim();
+  return /^(["'])((?:(?!\1)[^])*)\1$/.exec(trimmed)?.[2]?.trim() ?? trimmed;
 }

@@ -27,9 +27,19 @@ export function usageProblem(
   const suggestion = rest.join(" ").replace(/^\((.*)\)$/, "$1 ");
   return new Problem("usage", {
     detail: detailOf(first, typed, known),
-    hint: known === undefined ? `${suggestion}${helpOf(words, command, commands)}` : known.hint,
+    hint:
+      known?.hint ??
+      excessHint(first, command) ??
+      `${suggestion}${helpOf(words, command, commands)}`,
     cause: refusal,
   });
+}
+
+/** `-d a b`, which other clients accept. */
+function excessHint(first: string, command: CommandDefinition | undefined): string | undefined {
+  if (!/^too many arguments/i.test(first) || command?.options["domains"] === undefined)
+    return undefined;
+  return "Separate several names by commas, or repeat -d: -d example.com,www.example.com";
 }
 
 /** The value of an unknown option may be a secret, so it is not repeated. */

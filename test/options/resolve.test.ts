@@ -42,6 +42,40 @@ async function resolve<const D extends OptionDeclarations>(
   return { ...resolved, masked };
 }
 
+describe("a map of secrets", () => {
+  const webhook = {
+    secretHeaders: { type: "map", secret: true, description: "Headers." },
+  } as const satisfies OptionDeclarations;
+  const variable = "ACMECTL_WEBHOOK_SECRET_HEADERS";
+
+  test.each([
+    ["commas", "X-Key=first-secret,X-Other=second-secret"],
+    ["line ends", "X-Key=first-secret\nX-Other=second-secret"],
+  ])("given by variable with %s is masked value by value", async (_, text) => {
+    const { values, masked } = await resolve(webhook, {
+      plugin: "webhook",
+      env: { [variable]: text },
+    });
+    expect(values.secretHeaders).toEqual({ "X-Key": "first-secret", "X-Other": "second-secret" });
+    expect(masked).toEqual(["first-secret", "second-secret"]);
+  });
+
+  test("takes a reference for each value, and for the whole", async () => {
+    const file = join(folder, "headers");
+    await writeFile(file, "X-Key=first-secret\nX-Other=env:OTHER\n");
+    const env = { OTHER: "second-secret" };
+    const each = { ...env, [variable]: "X-Key=env:OTHER" };
+    expect(await resolve(webhook, { plugin: "webhook", env: each })).toMatchObject({
+      values: { secretHeaders: { "X-Key": "second-secret" } },
+      masked: ["second-secret"],
+    });
+    const whole = { ...env, [variable]: `file:${file}` };
+    const { values, masked } = await resolve(webhook, { plugin: "webhook", env: whole });
+    expect(values.secretHeaders).toEqual({ "X-Key": "first-secret", "X-Other": "env:OTHER" });
+    expect(masked).toContain("first-secret");
+  });
+});
+
 async function problemOf(promise: Promise<unknown>): Promise<Problem> {
   const error: unknown = await promise.then(
     () => undefined,

@@ -287,6 +287,7 @@ describe("a usage error is one line and a hint, with exit code 2 and an empty st
     ["a boolean with a value", "issue --standalone=yes"],
     ["a missing argument", "solvers test"],
     ["an argument too many", "account show a b"],
+    ["names behind -d without commas", "issue -d a.example b.example"],
     ["a choice that is none", "issue --key-type ec512"],
     ["two values for one", "issue --key-type ec256 --key-type rsa2048"],
     ["an empty value", 'issue --dns ""'],
