@@ -69,7 +69,9 @@ describe("waiting for a TXT value", () => {
       verdict: "missing",
       answers: [...lookOf().answers, ...notYet.answers],
     };
-    const { tools } = await wait([...Array<Look>(20).fill(partly), lookOf()], { interval: 2_000 });
+    const { tools } = await wait([...Array.from({ length: 20 }, () => partly), lookOf()], {
+      interval: 2_000,
+    });
     expect(heard(tools, "info").slice(0, -1)).toEqual([
       "waiting for acme.example.net, 16 s of 120 s: 1 of 2 servers show the value",
       "waiting for acme.example.net, 32 s of 120 s: 1 of 2 servers show the value",

@@ -64,6 +64,19 @@ test("a reused process id does not keep a lock", async () => {
   await (await store.lock(name, atOnce)).release();
 });
 
+test("a wait for another task of the same process does not name its own process id", async () => {
+  const { store } = await openStore();
+  const first = await store.lock(name, atOnce);
+  const holders: string[] = [];
+  const onWait = (holder: string) => {
+    holders.push(holder);
+    void first.release();
+  };
+  const second = await store.lock(name, { ...atOnce, wait: 10_000, onWait });
+  expect(holders).toEqual(["another task of this run"]);
+  await second.release();
+});
+
 test("a broken lock file is replaced after two seconds", async () => {
   const clock = testClock();
   const { store, root } = await openStore(clock);

@@ -166,6 +166,22 @@ async function lifeOf(holder: Holder): Promise<"alive" | "dead" | "unsure"> {
   return found.state.toUpperCase() === "T" ? "unsure" : "alive";
 }
 
+export async function isThisProcess({
+  pid,
+  startTime,
+  host,
+  pidNamespace,
+}: Holder): Promise<boolean> {
+  me ??= identify();
+  const here = await me;
+  return (
+    pid === here.pid &&
+    startTime === here.startTime &&
+    host === here.host &&
+    pidNamespace === here.pidNamespace
+  );
+}
+
 /** The holder, for messages. */
 export function describeHolder(holder: Holder): string {
   return `pid ${holder.pid} on ${holder.host} since ${holder.since}`;

@@ -14,6 +14,7 @@ import {
   claimMark,
   createLockFile,
   describeHolder,
+  isThisProcess,
   evict,
   heartbeat,
   isStale,
@@ -96,7 +97,7 @@ async function acquire(wanted: Wanted): Promise<void> {
     if (other === undefined || (await evicted(wanted, other))) continue;
     const left = deadline - clock.monotonic();
     if (left <= 0) throw lockedProblem(wanted, other);
-    if (told !== other.key) wanted.onWait?.(holderOf(other));
+    if (told !== other.key) wanted.onWait?.(await waitedFor(other));
     told = other.key;
     await clock.sleep(Math.min(pause, left), signal);
     pause = Math.min(pause * 2, longestPause);
@@ -151,6 +152,12 @@ function heldLock({ name, path, token, clock }: Held): Lock {
     },
     release: () => (released ??= attempt("release the lock", path, release)),
   };
+}
+
+/** Two certificates of one run may need the same lock. */
+async function waitedFor(other: LockFile): Promise<string> {
+  const isOwn = other.holder !== undefined && (await isThisProcess(other.holder));
+  return isOwn ? "another task of this run" : holderOf(other);
 }
 
 function holderOf({ holder }: LockFile): string {
