@@ -1,4 +1,4 @@
-/** The certificate that a pipeline hands back in takes the place of a state folder: while it is good, nothing is ordered. */
+/** The certificate of an earlier run, given as a file, replaces a state folder: while it is good, nothing is ordered. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Ca } from "../acme/acme.ts";
@@ -46,13 +46,15 @@ export async function goodCurrent(
   const { log } = tools;
   const leaf = await readLeaf(files.certificate);
   if (leaf === undefined) {
-    log.info(`${files.certificate} holds no certificate yet`, { step: "current" });
+    log.info(`${files.certificate} has no certificate yet`, { step: "current" });
     return undefined;
   }
   const key = await readKey(files.privateKey);
   if (key !== undefined && !key.equals(leaf.publicKey)) throw otherKey(files);
   if (files.privateKey !== undefined && key === undefined) {
-    log.info(`${files.privateKey} holds no key: the certificate is of no use`, { step: "current" });
+    log.info(`${files.privateKey} has no key, so the certificate cannot be used`, {
+      step: "current",
+    });
     return undefined;
   }
   const held = heldOf(leaf, request);
@@ -80,7 +82,7 @@ async function readLeaf(path: string): Promise<X509Certificate | undefined> {
 function unreadable(path: string, why: string, cause?: unknown): Problem {
   return new Problem("config", {
     detail: `--current-cert: ${path} is not the certificate of an earlier run: ${why}.`,
-    hint: "Hand back the fullchain.pem of the last run as it was, or remove the file to get a new certificate.",
+    hint: "Give the unchanged fullchain.pem of the last run, or remove the file to get a new certificate.",
     cause,
   });
 }
@@ -93,8 +95,8 @@ async function readKey(path: string | undefined): Promise<KeyObject | undefined>
     return createPublicKey(createPrivateKey(pem));
   } catch (cause) {
     throw new Problem("config", {
-      detail: `--current-key: ${path} can not be read as a private key.`,
-      hint: "Hand back the privkey.pem of the last run as it was, or remove both files to get a new certificate.",
+      detail: `--current-key: ${path} cannot be read as a private key.`,
+      hint: "Give the unchanged privkey.pem of the last run, or remove both files to get a new certificate.",
       cause,
     });
   }
@@ -103,7 +105,7 @@ async function readKey(path: string | undefined): Promise<KeyObject | undefined>
 function otherKey({ certificate, privateKey }: CurrentFiles): Problem {
   return new Problem("config", {
     detail: `--current-key: ${privateKey} is not the key of ${certificate}.`,
-    hint: "Hand back both files of one run, or remove both to get a new certificate.",
+    hint: "Give both files of one run, or remove both to get a new certificate.",
   });
 }
 
@@ -122,7 +124,7 @@ async function readGiven(path: string, option: string): Promise<string | undefin
   }
 }
 
-/** As if it lay in a state folder. What a certificate does not tell, such as its directory, is taken from the request. */
+/** As if it were in a state folder. What a certificate does not contain, such as its directory, comes from the request. */
 function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertificate {
   const ariId = certificateId(leaf);
   const common = leaf.issuer.split("\n").find((part) => part.startsWith("CN="));
@@ -154,13 +156,13 @@ function otherThan(
   leaf: X509Certificate,
 ): string | undefined {
   const [has, wanted] = [namesOf(meta.identifiers), namesOf(request.identifiers)];
-  if (has !== wanted) return `it is for ${has || "no name"}, and ${wanted} is wanted`;
+  if (has !== wanted) return `it is for ${has || "no names"} instead of ${wanted}`;
   if (request.csr !== undefined) {
     const { publicKey } = readCsr(Buffer.from(request.csr, "base64"));
-    return publicKey.equals(leaf.publicKey) ? undefined : "its key is not that of the CSR";
+    return publicKey.equals(leaf.publicKey) ? undefined : "its key is not the CSR's";
   }
   if (meta.keyType === request.keyType) return undefined;
-  return `its key is ${meta.keyType === "csr" ? "of another kind" : meta.keyType}, and ${request.keyType} is wanted`;
+  return `its key is ${meta.keyType === "csr" ? "of another type" : meta.keyType} instead of ${request.keyType}`;
 }
 
 function namesOf(identifiers: readonly Identifier[]): string {

@@ -25,8 +25,9 @@ export function isTooRare(every: number, held: readonly HeldCertificate[]): bool
   return every * minute > shortestOf(held) / fewest && every > intervalFor(held);
 }
 
+/** CAs leave out the last second of a day. */
 function shortestOf(held: readonly HeldCertificate[]): number {
-  return Math.min(...held.map(({ meta }) => lifetimeOf(meta)));
+  return Math.min(...held.map(({ meta }) => lifetimeOf(meta))) + minute;
 }
 
 /** `12h` in minutes. */

@@ -43,7 +43,7 @@ async function show(
 }
 
 describe("apply and plan", () => {
-  test("make what is held match the config: missing, changed, due, gone", async () => {
+  test("make certificates match the config: missing, changed, due and removed ones", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     await write(
@@ -84,7 +84,7 @@ describe("apply and plan", () => {
     expect(renewed.shown.certificates).toMatchObject([{ name: "shop", outcome: "renewed" }]);
   });
 
-  test("a changed solver proves itself at once", async () => {
+  test("re-issue at once when the solver changes", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     await write("  shop: { domains: [shop.example.test] }");
@@ -102,7 +102,7 @@ describe("apply and plan", () => {
     expect((await show(issuing, ["plan", ...config], clock)).shown.outcome).toBe("unchanged");
   });
 
-  test("deploys in its window alone, unless expiry is near", async () => {
+  test("deploy only in the window, unless expiry is near", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     clock.set(new Date("2026-11-20T12:00:00Z"));
@@ -128,7 +128,7 @@ describe("apply and plan", () => {
     expect(issuing.ca.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(asked);
   });
 
-  test("a config that names what does not exist is told before anything is done", async () => {
+  test("reject an invalid domain in the config before any request", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     await write("  shop: { domains: [https://shop.example.test/] }");

@@ -82,8 +82,8 @@ async function refresh(
   return { after, ari: after.status.ari, kept: kept?.status.ari, asked, tools };
 }
 
-describe("the CA's wish (RFC 9773)", () => {
-  test("is asked for when it is time, of what is held, and never after expiry", () => {
+describe("renewal information (RFC 9773)", () => {
+  test("is requested when it is time, for the certificate held, and never after expiry", () => {
     expect(isAriDue(certificate(), issued)).toBe(true);
     expect(isAriDue(certificate(known(at(hour))), issued)).toBe(false);
     expect(isAriDue(certificate(known(at(hour))), at(hour))).toBe(true);
@@ -94,7 +94,7 @@ describe("the CA's wish (RFC 9773)", () => {
     expect(isAriDue(missing, issued)).toBe(false);
   });
 
-  test("becomes a time chosen in the window, and is kept", async () => {
+  test("leads to a time chosen in the window, which is stored", async () => {
     const { ari, kept } = await refresh(certificate(), async () => window(40 * day, 44 * day));
     expect(ari).toEqual(
       known(at(6 * hour), {
@@ -108,7 +108,7 @@ describe("the CA's wish (RFC 9773)", () => {
     expect(kept).toEqual(ari);
   });
 
-  test("keeps the time that was chosen until the window changes", async () => {
+  test("keeps its chosen time until the window changes", async () => {
     const answer = async () => window(40 * day, 44 * day);
     const { after } = await refresh(certificate(), answer);
     const due = {
@@ -124,7 +124,7 @@ describe("the CA's wish (RFC 9773)", () => {
     expect(other.ari?.window?.selected).toBe(at(3 * day).toISOString());
   });
 
-  test("tells why the CA wants it sooner, where it says so", async () => {
+  test("logs the CA's explanation of an early window", async () => {
     const explanationUrl = "https://ca.example/incident";
     const { ari, tools } = await refresh(certificate(), async () => ({
       ...window(0, day),
@@ -134,7 +134,7 @@ describe("the CA's wish (RFC 9773)", () => {
     expect(tools.log.entries[0]?.message).toContain(explanationUrl);
   });
 
-  test("is asked for again in a day of a CA that has none", async () => {
+  test("is requested again after a day from a CA without ARI", async () => {
     const { ari, asked } = await refresh(
       certificate(),
       () => Promise.reject(new Error("not asked")),
@@ -143,7 +143,7 @@ describe("the CA's wish (RFC 9773)", () => {
     expect({ ari, asked }).toEqual({ ari: known(at(day)), asked: 0 });
   });
 
-  test("that cannot be had delays nothing: the window stays, and the question waits", async () => {
+  test("that is unavailable delays no renewal: the window stays, and the next request waits", async () => {
     const before = {
       start: at(day).toISOString(),
       end: at(2 * day).toISOString(),
@@ -159,13 +159,13 @@ describe("the CA's wish (RFC 9773)", () => {
     expect((await refresh(certificate(), limited)).ari).toEqual(known(at(3 * hour)));
   });
 
-  test("does not hide a bug", async () => {
+  test("does not hide a bug in its code", async () => {
     await expect(
       refresh(certificate(), () => Promise.reject(new TypeError("oops"))),
     ).rejects.toThrow("oops");
   });
 
-  test("is not asked for before its time", async () => {
+  test("is not requested before Retry-After", async () => {
     const early = certificate(known(at(hour)));
     const { after, asked } = await refresh(early, () => Promise.reject(new Error("not asked")));
     expect({ after, asked }).toEqual({ after: early, asked: 0 });

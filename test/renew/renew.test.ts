@@ -51,7 +51,7 @@ describe("renew", () => {
     expect(quiet).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
-  test("replaces the predecessor when it is due, twice in a row", async () => {
+  test("replaces a certificate when it is due, twice in a row", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });
@@ -69,7 +69,7 @@ describe("renew", () => {
     for (const order of orders.slice(1)) expect(order.payload).toHaveProperty("replaces");
   });
 
-  test("an early window of the CA renews at the next run, and its time is chosen once", async () => {
+  test("renews at the next run in an early window of the CA, at a time chosen once", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });
@@ -97,7 +97,7 @@ describe("renew", () => {
     expect(report.certificates).toMatchObject([{ outcome: "renewed" }]);
   });
 
-  test("of ten certificates one fails: nine are fresh, exit 11, and the failing one is tried at 0, 1, 11 and 111 minutes", async () => {
+  test("renews nine of ten certificates when one fails, exits with 11, and retries that one at 1, 11 and 111 minutes", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     for (let index = 0; index < 10; index += 1) {
@@ -129,7 +129,7 @@ describe("renew", () => {
     expect(waiting.report.problem?.retryAt).toBeDefined();
   }, 120_000);
 
-  test("--force clears our back-off, but not what the CA has said", async () => {
+  test("--force clears our back-off, but not the CA's Retry-After", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });
@@ -142,7 +142,7 @@ describe("renew", () => {
     expect((await renew(issuing, clock)).code).toBe(0);
   });
 
-  test("a used-up predecessor costs one more order, never a loop", async () => {
+  test("orders once more without replaces when the predecessor is already replaced", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });
@@ -159,7 +159,7 @@ describe("renew", () => {
   });
 });
 
-test("--dry-run goes all the way with the embedded CA, and changes neither certificate nor history", async () => {
+test("renew --dry-run issues with the embedded CA, and changes neither certificate nor history", async () => {
   const { clock, issuing } = await aging();
   await using _ = issuing;
   await issuing.issue(["-d", "a.example.test"], { clock });

@@ -137,7 +137,7 @@ describe("schedule install where systemd runs", () => {
     expect(await here.text("active")).toBe("");
   });
 
-  it("takes the place of the crontab line, leaves the user's lines, and the other way round at the same times", async () => {
+  it("replaces the crontab line and keeps the user's lines, and back again at the same times", async () => {
     await using here = await pretend();
     await here.put("crontab", "MAILTO=ops@example.com\n0 5 * * * backup\n");
     await here.install({ by: "cron" });
@@ -150,7 +150,7 @@ describe("schedule install where systemd runs", () => {
     expect(await here.text("crontab")).toBe(`MAILTO=ops@example.com\n0 5 * * * backup\n${line}\n`);
   });
 
-  it("asks a user's own systemd, and confines nothing there", async () => {
+  it("uses a user's own systemd without confinement", async () => {
     await using here = await pretend({ uid: 1000 });
     await here.install();
     expect(await here.text("systemctl")).toContain("--user enable acmectl-renew.timer");
@@ -159,7 +159,7 @@ describe("schedule install where systemd runs", () => {
     );
   });
 
-  it("says what a user without a session can do", async () => {
+  it("suggests cron to a user without a session", async () => {
     await using here = await pretend({ uid: 1000 });
     await here.put("no-bus", "");
     await expect(here.install()).rejects.toMatchObject({
@@ -169,7 +169,7 @@ describe("schedule install where systemd runs", () => {
     });
   });
 
-  it("leaves units alone that somebody else wrote", async () => {
+  it("refuses to replace or remove units that it did not write", async () => {
     await using here = await pretend();
     await mkdir(here.machine.unitFolder);
     await here.put("units/acmectl-renew.timer", "[Timer]\nOnCalendar=daily\n");
@@ -179,8 +179,8 @@ describe("schedule install where systemd runs", () => {
   });
 });
 
-describe("schedule install where there is cron alone", () => {
-  it("quotes what the shell and cron would take for something else", async () => {
+describe("schedule install where only cron runs", () => {
+  it("quotes what the shell and cron would interpret", async () => {
     await using here = await pretend({ systemd: false });
     const stateFolder = "/srv/it's 50%/$HOME";
     const { plan } = await here.install({}, { stateFolder, envFile: "/etc/acmectl/environment" });
@@ -192,7 +192,7 @@ describe("schedule install where there is cron alone", () => {
     });
   });
 
-  it("never overwrites a crontab that it could not read", async () => {
+  it("never overwrites a crontab that it cannot read", async () => {
     await using here = await pretend({ systemd: false });
     await here.put("crontab", "0 5 * * * backup\n");
     await here.put("denied", "");
@@ -244,7 +244,7 @@ describe("the interval of the schedule", () => {
       paths: { certificate: "", chain: "", fullchain: "" },
       meta: {
         notBefore: new Date(0).toISOString(),
-        notAfter: new Date(lifetime).toISOString(),
+        notAfter: new Date(lifetime - 1000).toISOString(),
       } as VersionMeta,
     }));
 
@@ -296,7 +296,7 @@ describe("the interval of the schedule", () => {
     },
   );
 
-  it("becomes shorter by itself when a certificate needs it, and stays short", async () => {
+  it("becomes shorter when a certificate needs it, and stays short", async () => {
     await using here = await pretend();
     expect((await here.install()).every).toBe(720);
     expect((await here.install({ needed: 60 })).every).toBe(60);
@@ -365,7 +365,7 @@ describe("schedule install", () => {
 });
 
 describe("schedule show and remove", () => {
-  it("tell where, what and when next, and remove both kinds", async () => {
+  it("show where, what and when next, and remove both kinds", async () => {
     await using here = await pretend();
     await here.install();
     const { installed } = await showSchedules(here.machine);

@@ -129,7 +129,7 @@ describe("the Prometheus text", () => {
     ]);
   });
 
-  test("has conditions as 1 and 0, and nothing of a certificate that is not held", () => {
+  test("has conditions as 1 and 0, and no dates of a certificate that was never issued", () => {
     expect(find("condition", { name: "shop", condition: "Ready" })).toMatchObject([{ value: 1 }]);
     expect(find("condition", { name: "mail", condition: "Ready" })).toMatchObject([{ value: 0 }]);
     expect(find("condition", { name: "mail", condition: "BackingOff" })).toMatchObject([
@@ -140,11 +140,11 @@ describe("the Prometheus text", () => {
     expect(samples[0]).toEqual({ name: "acmectl_certificates", labels: {}, value: 2 });
   });
 
-  test("escapes what would end a label", () => {
+  test("escapes quotes, backslashes and line breaks in labels", () => {
     expect(find("info", { name: "shop" })[0]?.labels["issuer"]).toBe(meta.issuer);
   });
 
-  test("tells of a broken certificate that it is not ready, and counts it", () => {
+  test("counts a broken certificate, as not ready", () => {
     const broken = [{ name: "bad", problem: new Problem("machine", { detail: "not JSON" }) }];
     const told = parse(prometheusText({ certificates: [held], broken }, now));
     expect(told[0]).toMatchObject({ name: "acmectl_certificates", value: 2 });
@@ -157,7 +157,7 @@ describe("the Prometheus text", () => {
     ]);
   });
 
-  test("has the time of the CA's next question for as long as a run asks it", () => {
+  test("has the time of the next ARI request as long as a run will make it", () => {
     const asked = (ariId: string, at: Date) => {
       const nextCheck = "2026-02-01T06:00:00.000Z";
       const one: KnownCertificate = {
@@ -174,7 +174,7 @@ describe("the Prometheus text", () => {
     expect(asked("a.b", new Date(meta.notAfter))).toEqual([]);
   });
 
-  test("is in the documentation, each metric of it, and no other", async () => {
+  test("has exactly the metrics that are documented", async () => {
     const file = new URL("../../docs/monitoring.md", import.meta.url);
     const rows = (await readFile(file, "utf8")).matchAll(/^\| `(acmectl_\w+)/gm);
     const text = prometheusText({ certificates: [held], broken: [] }, now);
@@ -183,7 +183,7 @@ describe("the Prometheus text", () => {
     expect(names(rows)).toEqual(names(families));
   });
 
-  test("is well formed when there is nothing", () => {
+  test("is well formed without certificates", () => {
     expect(parse(prometheusText({ certificates: [], broken: [] }, now))).toEqual([
       { name: "acmectl_certificates", labels: {}, value: 0 },
     ]);

@@ -71,7 +71,6 @@ async function makeAuthority(folder: string): Promise<{ rootPem: string }> {
     webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]),
     webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]),
   ]);
-  const usage = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign;
   const common = { notBefore, notAfter, signingAlgorithm: algorithm };
   const root = await x509.X509CertificateGenerator.createSelfSigned({
     ...common,
@@ -79,7 +78,7 @@ async function makeAuthority(folder: string): Promise<{ rootPem: string }> {
     keys: rootKeys,
     extensions: [
       new x509.BasicConstraintsExtension(true, 1, true),
-      new x509.KeyUsagesExtension(usage, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
       await x509.SubjectKeyIdentifierExtension.create(rootKeys.publicKey),
     ],
   });
@@ -91,7 +90,7 @@ async function makeAuthority(folder: string): Promise<{ rootPem: string }> {
     signingKey: rootKeys.privateKey,
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(usage, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(rootKeys.publicKey),
     ],

@@ -1,0 +1,67 @@
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { testClock } from "../support/clock.ts";
+import { startIssuing } from "../support/issuing.ts";
+
+const day = 86_400_000;
+
+test("issue, apply, plan and schedule install warn if the schedule is too rare for a certificate", async () => {
+  const clock = testClock();
+  await using issuing = await startIssuing({
+    now: () => clock.now(),
+    profiles: {
+      long: { description: "90 days", validity: 90 * day },
+      short: { description: "24 hours", validity: day },
+    },
+  });
+  const folder = join(issuing.state, "..");
+  const bin = join(folder, "bin");
+  await mkdir(bin);
+  const line =
+    "27 3,15 * * * PATH=/bin node acmectl.js renew -q --every 12h --jitter # acmectl schedule";
+  await writeFile(join(bin, "crontab"), `#!/bin/sh\necho '${line}'\n`);
+  await chmod(join(bin, "crontab"), 0o755);
+  const settings = { env: { HOME: folder, PATH: `${bin}:/usr/bin:/bin` }, clock };
+  const warning =
+    "acmectl renew runs every 12 hours, which is too rare for a certificate that is valid for 24 hours. " +
+    `Run: acmectl schedule install --state ${issuing.state} --every 2h`;
+  const told = async (words: readonly string[]) => {
+    const { stderr } = await issuing.run(words, settings);
+    return stderr.replaceAll(/\s+/g, " ").includes(warning);
+  };
+  const long = await issuing.issue(["-d", "a.example.test", "--profile", "long"], settings);
+  expect(long.stderr).not.toContain("too rare");
+  expect(await told(["plan"])).toBe(false);
+
+  const short = await issuing.issue(["-d", "b.example.test", "--profile", "short"], settings);
+  expect(short.code).toBe(0);
+  expect(short.stderr.replaceAll(/\s+/g, " ")).toContain(warning);
+  expect(await told(["plan"])).toBe(true);
+  expect(await told(["apply"])).toBe(true);
+  const asked = ["schedule", "install", "--by", "cron", "--force", "--dry-run"];
+  const rare = await issuing.run([...asked, "--every", "12h"], settings);
+  expect(rare.stderr).toContain("too rare");
+  const chosen = await issuing.run(asked, settings);
+  expect(chosen.stderr).not.toContain("too rare");
+  expect(chosen.stdout).toContain("renew -q --every 2h --jitter");
+});
+
+test("issue and renew say that a deploy step was repeated", async () => {
+  const clock = testClock();
+  await using issuing = await startIssuing({ now: () => clock.now() });
+  const marker = join(issuing.state, "..", "ready");
+  const words = ["-d", "a.example.test", "--deploy-hook", `test -e ${marker}`];
+  expect((await issuing.issue(words, { clock })).code).toBe(9);
+  await writeFile(marker, "");
+  const again = await issuing.issue(words, { clock });
+  expect(again, again.stderr).toMatchObject({ code: 0 });
+  expect(again.stdout).toContain("exists already; its deploy steps were repeated");
+  expect((await issuing.issue(words, { clock })).stdout).toContain("nothing was done");
+
+  const other = ["-d", "b.example.test", "--deploy-hook", `test -e ${marker}.2`];
+  expect((await issuing.issue(other, { clock })).code).toBe(9);
+  await writeFile(`${marker}.2`, "");
+  const renewed = await issuing.run(["renew"], { clock });
+  expect(renewed.stdout).toBe("Repeated the deploy steps of b.example.test.\n");
+});
