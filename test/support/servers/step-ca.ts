@@ -1,11 +1,14 @@
 import { webcrypto } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
 import { Agent, fetch } from "undici";
 import { freePort, startProcess, withFreePort } from "./process.ts";
 import { offsetVariable } from "./shiftable.ts";
+import { makeTls, type Tls } from "./tls.ts";
 
 export interface StepCa {
   readonly directoryUrl: string;
@@ -21,9 +24,9 @@ const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 /** Start step-ca with an ACME provisioner and its default lifetimes; its clock is ahead by the seconds in `offsetFile`. */
 export async function startStepCa({ offsetFile }: { offsetFile: string }): Promise<StepCa> {
   const folder = await mkdtemp(join(tmpdir(), "step-ca-"));
-  const { rootPem } = await makeAuthority(folder);
+  await makeAuthority(folder);
   const httpPort = await freePort();
-  const agent = new Agent({ connect: { ca: rootPem } });
+  const agent = new Agent({ connect: { rejectUnauthorized: false } });
   const started = await withFreePort(async (port) => {
     const config = join(folder, "ca.json");
     await writeFile(config, JSON.stringify(configOf(folder, port)));
@@ -36,15 +39,44 @@ export async function startStepCa({ offsetFile }: { offsetFile: string }): Promi
     });
     return { running, port };
   });
+  const door = await openDoor(started.port, await makeTls(folder, "door.pem"));
   return {
-    directoryUrl: `https://127.0.0.1:${started.port}/acme/acme/directory`,
-    rootFile: join(folder, "root.pem"),
+    directoryUrl: `https://127.0.0.1:${door.port}/acme/acme/directory`,
+    rootFile: join(folder, "door.pem"),
     httpPort,
     log: started.running.log,
     async close() {
+      await door.close();
       await started.running.close();
       await agent.destroy();
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** step-ca renews its own TLS certificate by its own clock; clients have the real one, so a proxy speaks TLS with them. */
+async function openDoor(to: number, { certificatePem, keyPem }: Tls) {
+  const server = createServer({ cert: certificatePem, key: keyPem }, (incoming, answer) => {
+    const { method, url: path, headers } = incoming;
+    const place = { host: "127.0.0.1", port: to, rejectUnauthorized: false };
+    const onward = request({ ...place, method, path, headers }, (response) => {
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(answer);
+    });
+    onward.on("error", () => answer.destroy());
+    incoming.pipe(onward);
+  });
+  const port = await withFreePort(async (free) => {
+    server.listen(free, "127.0.0.1");
+    await once(server, "listening");
+    return free;
+  });
+  return {
+    port,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
     },
   };
 }
@@ -63,7 +95,7 @@ function configOf(folder: string, port: number): object {
 }
 
 /** A root and an intermediate of a year, as `step ca init` makes them. */
-async function makeAuthority(folder: string): Promise<{ rootPem: string }> {
+async function makeAuthority(folder: string): Promise<void> {
   x509.cryptoProvider.set(webcrypto);
   const notBefore = new Date(Date.now() - 3_600_000);
   const notAfter = new Date(Date.now() + 365 * 24 * 3_600_000);
@@ -96,10 +128,8 @@ async function makeAuthority(folder: string): Promise<{ rootPem: string }> {
     ],
   });
   const key = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
-  const rootPem = root.toString("pem");
-  await writeFile(join(folder, "root.pem"), rootPem);
+  await writeFile(join(folder, "root.pem"), root.toString("pem"));
   await writeFile(join(folder, "intermediate.pem"), intermediate.toString("pem"));
   const keyPem = x509.PemConverter.encode(key, "PRIVATE KEY");
   await writeFile(join(folder, "intermediate.key"), keyPem, { mode: 0o600 });
-  return { rootPem };
 }

@@ -13,8 +13,8 @@ export interface Tls {
   readonly keyFile: string;
 }
 
-/** Writes `root.pem`, `tls.pem` and `tls.key` into the folder; the leaf names 127.0.0.1, ::1 and localhost. */
-export async function makeTls(folder: string): Promise<Tls> {
+/** Writes the root, `tls.pem` and `tls.key` into the folder; the leaf names 127.0.0.1, ::1 and localhost. */
+export async function makeTls(folder: string, rootName = "root.pem"): Promise<Tls> {
   x509.cryptoProvider.set(webcrypto);
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const [rootKeys, keys] = await Promise.all([
@@ -55,7 +55,7 @@ export async function makeTls(folder: string): Promise<Tls> {
   const keyPem = x509.PemConverter.encode(key, "PRIVATE KEY");
   const tls: Tls = {
     rootPem: root.toString("pem"),
-    rootFile: join(folder, "root.pem"),
+    rootFile: join(folder, rootName),
     certificatePem: leaf.toString("pem"),
     keyPem,
     certificateFile: join(folder, "tls.pem"),
