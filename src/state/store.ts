@@ -177,6 +177,16 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** Something wrong in the state. */
+export interface Finding {
+  readonly where: string;
+  readonly fault: string;
+  /** What a person can do. */
+  readonly remedy?: string | undefined;
+  /** What the repair did. */
+  readonly done?: string | undefined;
+}
+
 /** `post` hooks that a run still has to execute, by the run's id. */
 export type PendingHooks = Readonly<Record<string, readonly HookSetting[]>>;
 
@@ -185,6 +195,8 @@ export interface Store {
   readonly where: string;
   /** Write and remove a probe: a `machine` Problem when nothing can be written. */
   checkWritable(): Promise<void>;
+  /** Look for damage that copying, restoring and changes by hand cause; repair what can be repaired offline. */
+  check(options: { repair: boolean }): Promise<readonly Finding[]>;
   readonly accounts: {
     list(): Promise<readonly StoredAccount[]>;
     /** The accounts of one directory URL; the usable one first. */

@@ -224,7 +224,7 @@ test("a state folder copied without its links is refused with a hint", async () 
 
   await expect(store.certificates.read("shop")).rejects.toMatchObject({
     exitCode: 3,
-    hint: expect.stringContaining("ln -sfn"),
+    hint: expect.stringContaining("acmectl state check --repair"),
   });
   await rm(join(folder, "current"), { recursive: true });
   await symlink("../../../etc", join(folder, "current"));

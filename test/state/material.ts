@@ -1,5 +1,5 @@
 /** What a store keeps: real key pairs, a request. */
-import { webcrypto } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 
 import * as x509 from "@peculiar/x509";
 
@@ -39,14 +39,14 @@ export async function newVersion(serial: string): Promise<NewVersion & { private
     "PRIVATE KEY",
   );
   const pem = certificate.toString("pem");
-  return { privateKey, certificate: pem, chain: pem, meta: metaOf(serial) };
+  return { privateKey, certificate: pem, chain: pem, meta: metaOf(serial, certificate.rawData) };
 }
 
-function metaOf(serial: string): VersionMeta {
+function metaOf(serial: string, der: ArrayBuffer): VersionMeta {
   return {
     identifiers: [{ type: "dns", value: "shop.example.com" }],
     serial,
-    fingerprint: "00",
+    fingerprint: createHash("sha256").update(new Uint8Array(der)).digest("hex"),
     issuer: "CN=shop.example.com",
     notBefore: "2026-01-01T00:00:00.000Z",
     notAfter: "2026-04-01T00:00:00.000Z",

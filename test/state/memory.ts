@@ -58,6 +58,7 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
   return {
     where: "memory",
     checkWritable: () => Promise.resolve(),
+    check: async () => [],
     accounts: openAccounts({ get, put, below, now: () => clock.now().toISOString() }),
     certificates: {
       names: async () =>

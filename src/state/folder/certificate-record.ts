@@ -1,9 +1,10 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import type { CertificateRequest } from "../../certificate.ts";
+import { Problem } from "../../problem.ts";
 import { entriesOf, readText } from "./files.ts";
 import type { Folder } from "./folder.ts";
-import { refuseClash } from "./names.ts";
+import { certificateFolderName, refuseClash } from "./names.ts";
 import { isRecord } from "../../json.ts";
 import { hasStrings, parseObject, readRecord, refuseMovedAside, writeRecord } from "./records.ts";
 import type { CertificateStatus } from "../store.ts";
@@ -26,7 +27,7 @@ export async function readCertificateRecord(
   const reading = { clock, what: `The record of the certificate ${name}` };
   const record = await readRecord(file, isCertificateFile, reading);
   if (record === undefined) await refuseMovedAside(file, reading);
-  else if (record.request !== undefined) refuseClash(path, record.request.name, name);
+  else if (record.request !== undefined) refuseOther(path, record.request.name, name);
   return record;
 }
 
@@ -43,6 +44,12 @@ export async function rewriteRecord(
   return changed;
 }
 
+/** The name in the record of a certificate's folder; undefined when there is none or it is broken. */
+export async function nameOfRecord(path: string): Promise<string | undefined> {
+  const request = parseObject((await readText(join(path, recordFile))) ?? "")?.["request"];
+  return isRecord(request) && typeof request["name"] === "string" ? request["name"] : undefined;
+}
+
 /** The names of all certificates in the folder `certificates`. */
 export async function namesIn(certificates: string): Promise<readonly string[]> {
   const entries = (await entriesOf(certificates)).filter((entry) => !entry.startsWith("."));
@@ -52,14 +59,25 @@ export async function namesIn(certificates: string): Promise<readonly string[]> 
 
 /** The name in the record, or the folder's when the record is broken: `read` reports that. */
 async function nameIn(path: string, entry: string): Promise<string | undefined> {
-  const text = await readText(join(path, recordFile));
-  const record = parseObject(text ?? "");
+  const record = parseObject((await readText(join(path, recordFile))) ?? "");
   // Only a status was written so far; but if a certificate is held, `read` reports the missing request.
   if (record !== undefined && record["request"] === undefined && !(await isHeld(path)))
     return undefined;
-  const request = record?.["request"];
-  if (isRecord(request) && typeof request["name"] === "string") return request["name"];
+  const name = await nameOfRecord(path);
+  // A folder that was renamed by hand is listed by its new name, and `read` reports it.
+  if (name !== undefined && certificateFolderName(name) === entry) return name;
   return entry.replace(/^_\./, "*.");
+}
+
+function refuseOther(path: string, recorded: string, asked: string): void {
+  if (recorded === asked) return;
+  if (certificateFolderName(recorded) === certificateFolderName(asked))
+    refuseClash(path, recorded, asked);
+  throw new Problem("machine", {
+    detail: `${path} is the folder of the certificate ${recorded}, renamed by hand, so ${recorded} is not renewed.`,
+    hint: `Rename it back: acmectl state check --repair --state ${dirname(dirname(path))}`,
+    retryable: false,
+  });
 }
 
 async function isHeld(path: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import type { VersionMeta } from "../../certificate.ts";
 import {
@@ -22,13 +22,7 @@ import type {
   NewVersion,
   Store,
 } from "../store.ts";
-import {
-  brokenFiles,
-  commitVersion,
-  currentNumber,
-  pruneVersions,
-  versionFiles,
-} from "./versions.ts";
+import { commitVersion, currentNumber, faultOf, pruneVersions, versionFiles } from "./versions.ts";
 import { messageOf } from "../../errors.ts";
 
 /** Certificates in `certificates/<name>/`: `certificate.json`, `versions/` and `current`. */
@@ -39,6 +33,11 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     folder.exclusively(`certificate-record:${certificateFolderName(name)}`, () =>
       rewriteRecord(pathOf(name), name, folder, edit),
     );
+
+  const heldOf = async (name: string) => {
+    await folder.check();
+    return readHeld(pathOf(name), name, folder);
+  };
 
   return {
     async names() {
@@ -53,16 +52,14 @@ export function openCertificates(folder: Folder): Store["certificates"] {
         return undefined;
       }
       const { request, status } = record;
-      return { name, request, status, held: await readHeld(pathOf(name), name, folder) };
+      return { name, request, status, held: await heldOf(name) };
     },
     async files(name) {
-      await folder.check();
-      const held = await readHeld(pathOf(name), name, folder);
+      const held = await heldOf(name);
       return held === undefined ? undefined : filesOf(pathOf(name), held);
     },
     async foreignFiles(name) {
-      await folder.check();
-      const held = await readHeld(pathOf(name), name, folder);
+      const held = await heldOf(name);
       return held === undefined ? undefined : link(pathOf(name), held, folder);
     },
     async saveRequest(request) {
@@ -90,7 +87,7 @@ async function refuseForgotten(path: string, name: string): Promise<void> {
   if (number === undefined) return;
   throw new Problem("machine", {
     detail: `${join(path, recordFile)} is missing or has no request, so ${name} cannot be renewed. The certificate is in ${join(path, "versions", `${number}`)}.`,
-    hint: `Restore the file from a backup; or run \`acmectl delete ${name}\` and issue the certificate again.`,
+    hint: `Restore the file from a backup; or run \`acmectl delete ${name} --yes --state ${dirname(dirname(path))}\` and issue the certificate again.`,
     retryable: false,
   });
 }
@@ -109,7 +106,7 @@ async function commit(
   await folder.check();
   // Refuses a name that shares its folder with another certificate.
   await readCertificateRecord(path, name, folder);
-  const number = await commitVersion(path, version, lock);
+  const number = await commitVersion(path, version, lock, folder.log);
   await prune(path, folder);
   return { version: number, meta: version.meta };
 }
@@ -149,11 +146,11 @@ async function readHeld(
     clock: folder.clock,
     what,
   });
-  const withKey = meta?.keyType !== "csr";
-  const broken = await attempt("read", version, () => brokenFiles(version, withKey));
-  if (meta === undefined || broken.length > 0) {
-    const files = [...(meta === undefined ? [versionFiles.meta] : []), ...broken].join(", ");
-    folder.log.warn(`${version} lacks ${files}: acmectl will issue ${name} again`);
+  const fault = await attempt("read", version, () => faultOf(version));
+  if (meta === undefined || fault !== undefined) {
+    folder.log.warn(
+      `${version} cannot be used: ${fault ?? `${versionFiles.meta} is missing`}; acmectl will issue ${name} again`,
+    );
     return undefined;
   }
   return { version: number, meta };

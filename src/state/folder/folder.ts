@@ -8,10 +8,10 @@ import { Problem } from "../../problem.ts";
 import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
+import { checkFolder } from "./check.ts";
 import { attempt, createFile, discard, isMissing, makeFolder, randomName, sweep } from "./files.ts";
-import { openJournal } from "./journal.ts";
+import { openJournal, openPendingHooks } from "./journal.ts";
 import { exclusively, openLocks } from "./locks.ts";
-import { openPendingHooks } from "./pending-hooks.ts";
 import { openSolverState } from "./solver-state.ts";
 
 /** What every part of the folder store works with. */
@@ -45,18 +45,22 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     check,
     exclusively: (name, work) => exclusively(lock, absolute, name, work),
   };
+  const parts = {
+    accounts: openAccounts(folder),
+    certificates: openCertificates(folder),
+    journal: openJournal(folder),
+    lock,
+  };
   return {
     where: absolute,
     async checkWritable() {
       await check();
       await probe(absolute);
     },
-    accounts: openAccounts(folder),
-    certificates: openCertificates(folder),
-    journal: openJournal(folder),
+    check: (options) => checkFolder(folder, parts, options),
+    ...parts,
     pendingHooks: openPendingHooks(folder),
     solverState: (solver) => openSolverState(folder, solver),
-    lock,
   };
 }
 

@@ -105,6 +105,11 @@ export async function isStale(
   return later?.key === key && later.beatAt.getTime() === beatAt.getTime();
 }
 
+/** True when its holder has certainly ended. */
+export async function isDead({ holder }: LockFile): Promise<boolean> {
+  return holder !== undefined && (await lifeOf(holder)) === "dead";
+}
+
 interface Eviction {
   readonly claimant: Holder;
   readonly clock: Clock;

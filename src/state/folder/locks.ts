@@ -8,7 +8,7 @@ import { basename, dirname, join } from "node:path";
 
 import type { Clock } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
-import { attempt, discard, makeFolder, sweep } from "./files.ts";
+import { attempt, discard, entriesOf, makeFolder, sweep } from "./files.ts";
 import {
   beat,
   claimMark,
@@ -17,6 +17,7 @@ import {
   isThisProcess,
   evict,
   heartbeat,
+  isDead,
   isStale,
   lookAt,
   thisProcess,
@@ -27,11 +28,13 @@ import type { Lock, Store } from "../store.ts";
 
 /** Takes locks as files in `folder`. */
 export function openLocks(folder: string, clock: Clock): Store["lock"] {
+  let swept: Promise<void> | undefined;
   return async function lock(name, options) {
     const path = join(folder, `${readableName(name)}.lock`);
     const token = randomBytes(16).toString("hex");
     await attempt("lock", path, async () => {
       await makeFolder(folder);
+      await (swept ??= sweepDead(folder, clock));
       await acquire({ name, path, token, clock, ...options });
     });
     return heldLock({ name, path, token, clock });
@@ -72,6 +75,18 @@ export async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T>
 }
 
 const turns = new Map<string, Promise<void>>();
+
+/** Locks of dead processes, which no later run may ask for. */
+async function sweepDead(folder: string, clock: Clock): Promise<void> {
+  const signal = new AbortController().signal;
+  for (const entry of await entriesOf(folder)) {
+    const path = join(folder, entry);
+    const found = entry.endsWith(".lock") ? await lookAt(path) : undefined;
+    if (found === undefined || !(await isDead(found))) continue;
+    const claimant = await thisProcess("sweep", randomBytes(16).toString("hex"), clock.now());
+    await evict(path, found, { claimant, clock, signal });
+  }
+}
 
 interface Wanted {
   name: string;

@@ -2,11 +2,13 @@
  * The versions of one certificate: `versions/<n>/` has key, certificate, chain and their facts; `current` is a relative
  * symbolic link to one of them, replaced by one rename, so that every reader sees a key and its own certificate.
  */
-import { readlink, rename, stat, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { chmod, chown, lstat, readlink, rename, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 import { Problem } from "../../problem.ts";
-import { codeOf } from "../../errors.ts";
+import { codeOf, messageOf } from "../../errors.ts";
+import type { Log } from "../../plugin.ts";
 import {
   attempt,
   createFile,
@@ -16,12 +18,13 @@ import {
   makeFolder,
   makeTemporaryFolder,
   randomName,
+  readText,
   removedPrefix,
   sweep,
   syncFolder,
   temporaryMark,
 } from "./files.ts";
-import { recordText } from "./records.ts";
+import { parseObject, recordText } from "./records.ts";
 import type { Lock, NewVersion } from "../store.ts";
 
 /** The files of a version. */
@@ -41,6 +44,7 @@ export async function commitVersion(
   certificate: string,
   version: NewVersion,
   lock: Lock,
+  log: Log,
 ): Promise<number> {
   const versions = join(certificate, "versions");
   return attempt("commit the certificate to", certificate, async () => {
@@ -49,7 +53,9 @@ export async function commitVersion(
     await sweep(versions, removedPrefix);
     await sweep(certificate, currentPrefix);
     const number = Math.max(0, ...(await numbersIn(versions))) + 1;
-    const folder = await placeVersion(versions, number, version);
+    const before = await currentNumber(certificate);
+    const predecessor = before === undefined ? undefined : join(versions, `${before}`);
+    const folder = await placeVersion(versions, number, version, { predecessor, log });
     try {
       await makeCurrent(certificate, number, lock);
     } catch (error) {
@@ -90,12 +96,40 @@ export async function currentNumber(certificate: string): Promise<number | undef
   }
 }
 
-/** The files of a version that are missing or empty. */
-export async function brokenFiles(folder: string, withKey: boolean): Promise<readonly string[]> {
-  const { privateKey, certificate, chain: _, fullchain, meta: __ } = versionFiles;
-  const wanted = [certificate, fullchain, ...(withKey ? [privateKey] : [])];
-  const sizes = await Promise.all(wanted.map((file) => sizeOf(join(folder, file))));
-  return wanted.filter((_, index) => sizes[index] === 0);
+/**
+ * What is wrong with a version: missing or empty files, a key of another certificate, or a `meta.json` about another one;
+ * undefined for a good one. Checked whenever a version is relied on, since files can be copied and restored by hand.
+ */
+export async function faultOf(folder: string): Promise<string | undefined> {
+  const { privateKey, certificate, fullchain, meta } = versionFiles;
+  const facts = parseObject((await readText(join(folder, meta))) ?? "");
+  if (facts === undefined) return `${meta} is missing or broken`;
+  const withKey = facts["keyType"] !== "csr";
+  const names = [certificate, fullchain, ...(withKey ? [privateKey] : [])];
+  const texts = await Promise.all(names.map((name) => readText(join(folder, name))));
+  const empty = names.filter((_, index) => (texts[index] ?? "") === "");
+  if (empty.length > 0) return `${empty.join(", ")} missing or empty`;
+  const [leafPem = "", fullPem = "", keyPem] = texts;
+  try {
+    const leaf = new X509Certificate(leafPem);
+    if (leaf.fingerprint256.replaceAll(":", "").toLowerCase() !== facts["fingerprint"])
+      return `${meta} is about another certificate than ${certificate}`;
+    if (!leaf.raw.equals(new X509Certificate(fullPem).raw))
+      return `${fullchain} and ${certificate} are different certificates`;
+    if (keyPem !== undefined && !leaf.checkPrivateKey(createPrivateKey(keyPem)))
+      return `${privateKey} is not the key of ${certificate}`;
+  } catch (error) {
+    return `its key or certificate cannot be read: ${messageOf(error)}`;
+  }
+  return undefined;
+}
+
+/** Point `current` to a version, without regard to the one before. For repairs. */
+export async function linkCurrent(certificate: string, number: number): Promise<void> {
+  const temporary = join(certificate, currentPrefix + randomName());
+  await symlink(`versions/${number}`, temporary);
+  await rename(temporary, join(certificate, "current"));
+  await syncFolder(certificate);
 }
 
 const currentPrefix = `.current${temporaryMark}`;
@@ -104,6 +138,7 @@ async function placeVersion(
   versions: string,
   number: number,
   version: NewVersion,
+  { predecessor, log }: { predecessor: string | undefined; log: Log },
 ): Promise<string> {
   const temporary = await makeTemporaryFolder(versions, temporaryMark);
   const folder = join(versions, `${number}`);
@@ -111,6 +146,7 @@ async function placeVersion(
     for (const [name, content] of contentsOf(version)) {
       await createFile(join(temporary, name), content);
     }
+    if (predecessor !== undefined) await inheritAccess(predecessor, temporary, log);
     await syncFolder(temporary);
     await rename(temporary, folder);
   } catch (error) {
@@ -118,6 +154,72 @@ async function placeVersion(
     throw error;
   }
   return folder;
+}
+
+/**
+ * An administrator may have given the files to a group, so that a server without root can read them: the next version keeps
+ * that. A key is never wider than 0640.
+ */
+async function inheritAccess(from: string, to: string, log: Log): Promise<void> {
+  const { meta: _, ...files } = versionFiles;
+  const places = [
+    ["", 0o755],
+    ...Object.values(files).map((name) => [name, widest(name)] as const),
+  ];
+  for (const [name, allowed] of places as [string, number][]) {
+    const [before, now] = await Promise.all(
+      [from, to].map((folder) => accessOf(join(folder, name))),
+    );
+    if (before === undefined || now === undefined) continue;
+    const mode = before.mode & widest(name);
+    if (mode === now.mode && before.uid === now.uid && before.gid === now.gid) continue;
+    await passOn(join(to, name), { ...before, mode }, log);
+    if (name === versionFiles.privateKey) sayInherited(before, mode, log);
+  }
+}
+
+interface Access {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+function widest(name: string): number {
+  if (name === "") return 0o755;
+  return name === versionFiles.privateKey ? 0o640 : 0o644;
+}
+
+async function accessOf(path: string): Promise<Access | undefined> {
+  try {
+    const { uid, gid, mode } = await lstat(path);
+    return { uid, gid, mode: mode & 0o777 };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Without the owner the mode would be for other users than before, so it stays private. */
+async function passOn(path: string, { uid, gid, mode }: Access, log: Log): Promise<void> {
+  try {
+    await chown(path, uid, gid);
+    await chmod(path, mode);
+  } catch (error) {
+    log.warn(`the new version does not get the owner of the one before: ${messageOf(error)}`);
+  }
+}
+
+function octal(mode: number): string {
+  return `0${mode.toString(8)}`;
+}
+
+function sayInherited({ uid, gid, mode: before }: Access, mode: number, log: Log): void {
+  const narrowed =
+    before === mode ? "" : ` (it was ${octal(before)}; a key is never wider than 0640)`;
+  log.info(
+    `the private key keeps the access of the version before: owner ${uid}, group ${gid}, mode ${octal(mode)}${narrowed}`,
+    { step: "commit" },
+  );
 }
 
 function contentsOf(version: NewVersion): readonly (readonly [name: string, content: string])[] {
@@ -152,23 +254,15 @@ async function makeCurrent(certificate: string, number: number, lock: Lock): Pro
   await syncFolder(certificate);
 }
 
-async function numbersIn(versions: string): Promise<readonly number[]> {
+/** The numbers of the versions in a folder. */
+export async function numbersIn(versions: string): Promise<readonly number[]> {
   return (await entriesOf(versions)).filter((entry) => /^\d+$/.test(entry)).map(Number);
-}
-
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isMissing(error)) return 0;
-    throw error;
-  }
 }
 
 function foreignLink(path: string, how: string): Problem {
   return new Problem("machine", {
     detail: `${path} ${how}; it must be a symbolic link to one of the versions beside it.`,
-    hint: `If the folder was copied without its links, point it to the newest version: ln -sfn versions/<n> ${path}`,
+    hint: `Repair it (links are lost when a folder is copied without them): acmectl state check --repair --state ${dirname(dirname(dirname(path)))}`,
     retryable: false,
   });
 }

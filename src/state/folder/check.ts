@@ -1,0 +1,204 @@
+/** Finds what is wrong in a state folder after it was copied, restored or changed by hand, and repairs it without a CA. */
+import { chmod, lstat, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+import { messageOf } from "../../errors.ts";
+import { Problem } from "../../problem.ts";
+import type { Finding, Store } from "../store.ts";
+import { nameOfRecord } from "./certificate-record.ts";
+import { attempt, entriesOf, isMissing, removedPrefix, sweep, temporaryMark } from "./files.ts";
+import type { Folder } from "./folder.ts";
+import { certificateFolderName } from "./names.ts";
+import { currentNumber, faultOf, linkCurrent, numbersIn } from "./versions.ts";
+
+type Parts = Pick<Store, "accounts" | "certificates" | "journal" | "lock">;
+
+/** What is wrong, and, with `repair`, what was done about it. A certificate that another run works on is left out. */
+export async function checkFolder(
+  folder: Folder,
+  parts: Parts,
+  { repair }: { repair: boolean },
+): Promise<readonly Finding[]> {
+  await folder.check();
+  const certificates = join(folder.root, "certificates");
+  const findings: Finding[] = [];
+  for (const entry of await visibleEntries(certificates)) {
+    const path = join(certificates, entry);
+    const found = await underLock(entry, parts, async () => {
+      const renamed = await checkName(path, entry, repair);
+      const place = renamed?.moved ?? path;
+      const link = await checkCurrent(place, repair);
+      const key = await checkKeys(place, repair);
+      return [...(renamed === undefined ? [] : [renamed.finding]), ...link, ...key];
+    });
+    findings.push(...found);
+  }
+  return [...findings, ...(await unreadable(parts)), ...(await leftovers(folder, repair))];
+}
+
+async function visibleEntries(path: string): Promise<readonly string[]> {
+  return (await entriesOf(path)).filter((entry) => !entry.startsWith("."));
+}
+
+async function underLock(
+  entry: string,
+  { lock }: Parts,
+  work: () => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const signal = new AbortController().signal;
+  try {
+    const held = await lock(`certificate:${entry.replace(/^_\./, "*.")}`, { wait: 0, signal });
+    try {
+      return await work();
+    } finally {
+      await held.release();
+    }
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    return [{ where: entry, fault: error.message, remedy: error.hint }];
+  }
+}
+
+/** A folder that was renamed by hand goes back to its name, unless another folder has it. */
+async function checkName(
+  path: string,
+  entry: string,
+  repair: boolean,
+): Promise<{ finding: Finding; moved: string } | undefined> {
+  const name = await nameOfRecord(path);
+  if (name === undefined || certificateFolderName(name) === entry) return undefined;
+  const right = join(path, "..", certificateFolderName(name));
+  const fault = `it is the folder of the certificate ${name}, renamed by hand`;
+  if (await exists(right)) {
+    const remedy = `Move it out of the state folder: ${right} has the same certificate.`;
+    return { finding: { where: path, fault, remedy }, moved: path };
+  }
+  const remedy = `Rename it to ${right}.`;
+  if (!repair) return { finding: { where: path, fault, remedy }, moved: path };
+  await attempt("rename", path, () => rename(path, right));
+  return { finding: { where: path, fault, done: `renamed to ${right}` }, moved: right };
+}
+
+/** `current` must be a link to a version whose key and certificate belong together. */
+async function checkCurrent(path: string, repair: boolean): Promise<readonly Finding[]> {
+  const versions = join(path, "versions");
+  const current = join(path, "current");
+  const numbers = (await numbersIn(versions)).toSorted((a, b) => b - a);
+  const fault = await currentFault(path, numbers);
+  if (fault === undefined) return [];
+  const good = await firstGood(versions, numbers);
+  if (good === undefined) {
+    const remedy = "Restore a backup, or issue the certificate again: acmectl renew NAME --force.";
+    return [{ where: current, fault, remedy }];
+  }
+  const target = `versions/${good}`;
+  if (!repair) return [{ where: current, fault, remedy: `Make it a link to ${target}.` }];
+  await attempt("repair", current, async () => {
+    const found = await lstat(current).catch(() => undefined);
+    if (found !== undefined && !found.isSymbolicLink())
+      await rename(current, join(path, `${removedPrefix}current`));
+    await linkCurrent(path, good);
+    await sweep(path, removedPrefix);
+  });
+  return [{ where: current, fault, done: `linked to ${target}` }];
+}
+
+async function currentFault(path: string, numbers: readonly number[]): Promise<string | undefined> {
+  try {
+    const number = await attempt("read", path, () => currentNumber(path));
+    if (number === undefined) return numbers.length === 0 ? undefined : "the link is missing";
+    if (!numbers.includes(number)) return `it points to versions/${number}, which does not exist`;
+    const fault = await faultOf(join(path, "versions", `${number}`));
+    return fault === undefined ? undefined : `versions/${number}: ${fault}`;
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    return messageOf(error);
+  }
+}
+
+async function firstGood(versions: string, numbers: readonly number[]) {
+  for (const number of numbers) {
+    if ((await faultOf(join(versions, `${number}`))) === undefined) return number;
+  }
+  return undefined;
+}
+
+/** Private keys that every user can read. */
+async function checkKeys(path: string, repair: boolean): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const versions = join(path, "versions");
+  for (const number of await numbersIn(versions)) {
+    const key = join(versions, `${number}`, "privkey.pem");
+    const mode = await modeOf(key);
+    if (mode === undefined || (mode & 0o007) === 0) continue;
+    const fault = `its mode is 0${(mode & 0o777).toString(8)}: every user may read it`;
+    if (repair) {
+      await attempt("protect", key, () => chmod(key, mode & 0o770));
+    }
+    const result = repair ? { done: "made private" } : { remedy: `chmod o= ${key}` };
+    findings.push({ where: key, fault, ...result });
+  }
+  return findings;
+}
+
+/** Accounts, records and journals that cannot be read have no repair but a backup. */
+async function unreadable({ accounts, certificates, journal }: Parts): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const look = async (where: string, read: () => Promise<unknown>) => {
+    try {
+      await read();
+    } catch (error) {
+      if (!Problem.is(error)) throw error;
+      findings.push({ where, fault: error.message, remedy: error.hint });
+    }
+  };
+  await look("accounts", () => accounts.list());
+  for (const name of await certificates.names()) await look(name, () => certificates.read(name));
+  for (const name of await journal.names())
+    await look(`the journal of ${name}`, () => journal.read(name));
+  return findings;
+}
+
+/** Temporary files of killed runs. All writes are done under a lock, so without any lock they have no owner. */
+async function leftovers({ root }: Folder, repair: boolean): Promise<readonly Finding[]> {
+  if ((await entriesOf(join(root, "locks"))).length > 0) return [];
+  const entries = await readdir(root, { recursive: true }).catch(() => []);
+  const marks = [temporaryMark, removedPrefix, ".probe-"];
+  const found = entries.filter((entry) => marks.some((mark) => lastPart(entry).includes(mark)));
+  const findings: Finding[] = [];
+  for (const entry of found) {
+    const where = join(root, entry);
+    if (!(await isOld(where))) continue;
+    if (repair) await rm(where, { recursive: true, force: true });
+    const fault = "a killed run left it behind";
+    findings.push({ where, fault, ...(repair ? { done: "removed" } : { remedy: "Remove it." }) });
+  }
+  return findings;
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** A run that is about to take its lock has just written. */
+async function isOld(path: string): Promise<boolean> {
+  try {
+    return Date.now() - (await lstat(path)).mtimeMs > 60_000;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await modeOf(path)) !== undefined;
+}
+
+async function modeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mode;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,227 @@
+import {
+  chmod,
+  chown,
+  cp,
+  lutimes,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+import { systemClock } from "../../src/clock.ts";
+import { splitWords } from "../../src/options/words.ts";
+import { openFolderStore } from "../../src/state/folder/folder.ts";
+import { run } from "../support/run.ts";
+import { newVersion, requestOf } from "./material.ts";
+import { never, openAt, openStore } from "./state.ts";
+
+const atOnce = { wait: 0, signal: never };
+
+async function withCertificates(...names: readonly string[]) {
+  const opened = await openStore();
+  const { store, root } = opened;
+  for (const name of names) {
+    const lock = await store.lock(`certificate:${name}`, atOnce);
+    await store.certificates.saveRequest(requestOf(name));
+    await store.certificates.commit(name, await newVersion("01"), lock);
+    await store.certificates.commit(name, await newVersion("02"), lock);
+    await lock.release();
+  }
+  const acmectl = (words: readonly string[]) =>
+    run([...words, "--state", root], { env: { HOME: root } });
+  return { ...opened, folder: join(root, "certificates", names[0] ?? ""), acmectl };
+}
+
+/** Runs the command line that a hint ends with, exactly as it is printed. */
+async function followHint(promise: Promise<unknown>) {
+  const problem = await promise.then(
+    () => undefined,
+    (error: { hint?: string }) => error,
+  );
+  const command = /acmectl (.*)$/.exec(problem?.hint ?? "")?.[1] ?? "";
+  return run(splitWords(command) ?? [], { env: {} });
+}
+
+describe("a state folder that was copied or changed by hand", () => {
+  test.each([
+    [
+      "a real folder in place of the link",
+      async (folder: string) => {
+        await rm(join(folder, "current"));
+        await cp(join(folder, "versions/2"), join(folder, "current"), { recursive: true });
+      },
+    ],
+    [
+      "a link to another place",
+      async (folder: string) => {
+        await rm(join(folder, "current"));
+        await symlink("../../../etc", join(folder, "current"));
+      },
+    ],
+  ])("is repaired by the command in the hint: %s", async (_, damage) => {
+    const { folder, store } = await withCertificates("shop");
+    await damage(folder);
+    const ran = await followHint(store.certificates.read("shop"));
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining("linked to versions/2") });
+    expect(await readlink(join(folder, "current"))).toBe("versions/2");
+    expect((await store.certificates.read("shop"))?.held?.meta.serial).toBe("02");
+  });
+
+  test("gets its missing link back", async () => {
+    const { folder, store, acmectl } = await withCertificates("shop");
+    await rm(join(folder, "current"));
+    const found = await acmectl(["state", "check", "--json"]);
+    expect(found.code).toBe(3);
+    expect(JSON.parse(found.stdout).findings).toMatchObject([
+      { where: join(folder, "current"), fault: "the link is missing" },
+    ]);
+    expect((await acmectl(["state", "check", "--repair"])).code).toBe(0);
+    expect((await store.certificates.read("shop"))?.held?.meta.serial).toBe("02");
+    const again = await acmectl(["state", "check"]);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("no damage") });
+  });
+
+  test("a key of another certificate is noticed, and the newest good version is used", async () => {
+    const { folder, store, warnings, acmectl } = await withCertificates("shop");
+    const key = await readFile(join(folder, "versions/1/privkey.pem"));
+    await writeFile(join(folder, "versions/2/privkey.pem"), key);
+    expect((await store.certificates.read("shop"))?.held).toBeUndefined();
+    expect(warnings.join()).toContain("privkey.pem is not the key of cert.pem");
+    expect((await acmectl(["state", "check", "--repair"])).code).toBe(0);
+    expect((await store.certificates.read("shop"))?.held?.meta.serial).toBe("01");
+  });
+
+  test("a chain file of another certificate is noticed", async () => {
+    const { folder, store, warnings } = await withCertificates("shop");
+    await cp(join(folder, "versions/1/fullchain.pem"), join(folder, "versions/2/fullchain.pem"));
+    expect((await store.certificates.read("shop"))?.held).toBeUndefined();
+    expect(warnings.join()).toContain("are different certificates");
+  });
+
+  test("a renamed certificate folder is reported by list and status --check, and renamed back", async () => {
+    const { folder, root, store, acmectl } = await withCertificates("shop", "other");
+    await rename(folder, join(root, "certificates/moved"));
+    const list = await acmectl(["list"]);
+    expect(list.stdout).toMatch(/moved +- .*broken/);
+    const check = await acmectl(["status", "--check"]);
+    expect(check.code).not.toBe(0);
+    expect(check.stdout + check.stderr).toContain("moved");
+    const ran = await followHint(store.certificates.read("moved"));
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining("renamed to") });
+    expect(await store.certificates.names()).toEqual(["other", "shop"]);
+    expect((await store.certificates.read("shop"))?.held?.version).toBe(2);
+  });
+
+  test("a copy of a certificate folder is reported and not removed", async () => {
+    const { folder, root, acmectl } = await withCertificates("shop");
+    await cp(folder, join(root, "certificates/copy"), { recursive: true, verbatimSymlinks: true });
+    const ran = await acmectl(["state", "check", "--repair"]);
+    expect(ran).toMatchObject({ code: 3, stdout: expect.stringContaining("has the same") });
+    expect(await readdir(join(root, "certificates"))).toEqual(["copy", "shop"]);
+  });
+
+  test("a certificate without its record can be deleted by the command in the hint", async () => {
+    const { folder, store } = await withCertificates("shop");
+    await rm(join(folder, "certificate.json"));
+    const problem = await store.certificates.read("shop").catch((error) => error);
+    const command = /`acmectl (.*?)`/.exec(problem.hint)?.[1] ?? "";
+    expect(await run(splitWords(command) ?? [], { env: {} })).toMatchObject({ code: 0 });
+    expect(await store.certificates.names()).toEqual([]);
+  });
+
+  test("a key that every user may read is made private", async () => {
+    const { folder, acmectl } = await withCertificates("shop");
+    const key = join(folder, "versions/2/privkey.pem");
+    await chmod(key, 0o644);
+    expect((await acmectl(["state", "check"])).code).toBe(3);
+    expect((await acmectl(["state", "check", "--repair"])).code).toBe(0);
+    expect((await stat(key)).mode & 0o777).toBe(0o640);
+  });
+
+  test("temporary files of killed runs are removed, but not while a run has a lock", async () => {
+    const { root, store, acmectl } = await withCertificates("shop");
+    const leftover = join(root, "pending/.shop.json.tmp-00");
+    await mkdir(join(root, "pending"), { mode: 0o700 });
+    await writeFile(leftover, "{");
+    const lock = await store.lock("certificate:other", atOnce);
+    await acmectl(["state", "check", "--repair"]);
+    expect(await readdir(join(root, "pending"))).toHaveLength(1);
+    await lock.release();
+    // A run that is about to take a lock may have written it within the last minute.
+    await acmectl(["state", "check", "--repair"]);
+    expect(await readdir(join(root, "pending"))).toHaveLength(1);
+    const old = new Date(Date.now() - 120_000);
+    await utimes(leftover, old, old);
+    expect((await acmectl(["state", "check", "--repair"])).stdout).toContain("removed");
+    expect(await readdir(join(root, "pending"))).toEqual([]);
+  });
+});
+
+test("a run removes the locks of killed runs, of certificates that it does not touch too", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock("certificate:gone", atOnce);
+  const [file = ""] = await readdir(join(root, "locks"));
+  const path = join(root, "locks", file);
+  const holder = JSON.parse(await readlink(path));
+  await lock.release();
+  await symlink(JSON.stringify({ ...holder, startTime: "1" }), path);
+  const elsewhere = join(root, "locks", "elsewhere.lock");
+  await symlink(JSON.stringify({ ...holder, host: "elsewhere" }), elsewhere);
+  await lutimes(elsewhere, new Date(), new Date());
+
+  const other = await openAt(root).store.lock("certificate:shop", atOnce);
+  const left = await readdir(join(root, "locks"));
+  expect(left).not.toContain(file);
+  expect(left).toContain("elsewhere.lock");
+  await other.release();
+});
+
+describe("access that an administrator gave to a key", () => {
+  async function renewedWith(mode: number, group?: number) {
+    const { folder, store } = await withCertificates("shop");
+    const key = join(folder, "versions/2/privkey.pem");
+    if (group !== undefined) await chown(key, process.getuid?.() ?? 0, group);
+    await chmod(key, mode);
+    await chmod(join(folder, "versions/2"), 0o750);
+    const lines: string[] = [];
+    const log = { debug() {}, warn() {}, info: (message: string) => void lines.push(message) };
+    const next = openFolderStore(store.where, { log, clock: systemClock });
+    const lock = await next.lock("certificate:shop", atOnce);
+    await next.certificates.commit("shop", await newVersion("03"), lock);
+    await lock.release();
+    const [file, parent] = await Promise.all(
+      ["versions/3/privkey.pem", "versions/3"].map((path) => stat(join(folder, path))),
+    );
+    return { file, parent, said: lines.join("\n") };
+  }
+
+  test("is kept by the next version, and the output says so", async ({ skip }) => {
+    skip(process.getuid?.() !== 0, "only root can give files to any group");
+    const { file, parent, said } = await renewedWith(0o640, 12_345);
+    expect(file).toMatchObject({ gid: 12_345 });
+    expect((file?.mode ?? 0) & 0o777).toBe(0o640);
+    expect((parent?.mode ?? 0) & 0o777).toBe(0o750);
+    expect(said).toContain("group 12345, mode 0640");
+  });
+
+  test("is kept when it is stricter than 0600", async () => {
+    const { file } = await renewedWith(0o400);
+    expect((file?.mode ?? 0) & 0o777).toBe(0o400);
+  });
+
+  test("is narrowed when every user may read the key", async () => {
+    const { file, said } = await renewedWith(0o644);
+    expect((file?.mode ?? 0) & 0o777).toBe(0o640);
+    expect(said).toContain("it was 0644");
+  });
+});
