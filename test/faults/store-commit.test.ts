@@ -75,7 +75,8 @@ test("every file is synced before its folder is renamed, and every folder after"
 
   const file = ["open", "handle.chmod", "handle.writeFile", "handle.sync"];
   const syncFolder = ["open", "handle.sync"];
-  const written = calls.slice(calls.indexOf("chmod") - 1, calls.lastIndexOf("symlink") + 6);
+  const changes = calls.filter((call) => call !== "lstat");
+  const written = changes.slice(changes.indexOf("chmod") - 1, changes.lastIndexOf("symlink") + 6);
   expect(written).toEqual(
     [
       ["mkdir", "chmod", file, file, file, file, file, syncFolder],

@@ -34,9 +34,12 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       rewriteRecord(pathOf(name), name, folder, edit),
     );
 
-  const heldOf = async (name: string) => {
-    await folder.check();
-    return readHeld(pathOf(name), name, folder);
+  const ifHeld = async <T>(
+    name: string,
+    use: (path: string, held: HeldCertificate) => T | Promise<T>,
+  ) => {
+    const held = await readHeld(pathOf(name), name, folder);
+    return held === undefined ? undefined : use(pathOf(name), held);
   };
 
   return {
@@ -52,16 +55,10 @@ export function openCertificates(folder: Folder): Store["certificates"] {
         return undefined;
       }
       const { request, status } = record;
-      return { name, request, status, held: await heldOf(name) };
+      return { name, request, status, held: await readHeld(pathOf(name), name, folder) };
     },
-    async files(name) {
-      const held = await heldOf(name);
-      return held === undefined ? undefined : filesOf(pathOf(name), held);
-    },
-    async foreignFiles(name) {
-      const held = await heldOf(name);
-      return held === undefined ? undefined : link(pathOf(name), held, folder);
-    },
+    files: (name) => ifHeld(name, filesOf),
+    foreignFiles: (name) => ifHeld(name, (path, held) => link(path, held, folder)),
     async saveRequest(request) {
       await folder.check();
       await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
@@ -138,6 +135,7 @@ async function readHeld(
   name: string,
   folder: Folder,
 ): Promise<HeldCertificate | undefined> {
+  await folder.check();
   const number = await attempt("read", path, () => currentNumber(path));
   if (number === undefined) return undefined;
   const version = join(path, "versions", `${number}`);

@@ -162,11 +162,7 @@ async function placeVersion(
  */
 async function inheritAccess(from: string, to: string, log: Log): Promise<void> {
   const { meta: _, ...files } = versionFiles;
-  const places = [
-    ["", 0o755],
-    ...Object.values(files).map((name) => [name, widest(name)] as const),
-  ];
-  for (const [name, allowed] of places as [string, number][]) {
+  for (const name of ["", ...Object.values(files)]) {
     const [before, now] = await Promise.all(
       [from, to].map((folder) => accessOf(join(folder, name))),
     );
