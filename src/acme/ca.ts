@@ -20,6 +20,8 @@ export interface CaOptions {
   /** Read for HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
+  /** Removes secrets from what the CA says in an error, before it is cut to a length. */
+  readonly redact?: ((text: string) => string) | undefined;
   readonly clock: Clock;
   /** Requests under way at once; 4 when absent. */
   readonly concurrency?: number | undefined;

@@ -71,7 +71,7 @@ export interface OpenIssuer {
 }
 
 async function openRemote(issuer: IssuerSetting, context: Context): Promise<OpenIssuer> {
-  const { env, log, clock } = context;
+  const { env, log, clock, redact } = context;
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   const ca = openCa({
     url: issuer.server,
@@ -79,6 +79,7 @@ async function openRemote(issuer: IssuerSetting, context: Context): Promise<Open
     env,
     log,
     clock,
+    redact,
     caBundle,
   });
   return { ca, close: () => ca.close() };

@@ -113,6 +113,8 @@ export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> 
   const requests: RequestRecord[] = [];
   const listener = createListener(state, faults, requests);
   server.on("request", (request, response) => void listener(request, response));
+  // For example EMFILE at a new connection; without a listener it would end the process.
+  server.on("error", (error) => settings.log(`A connection failed: ${error.message}`));
   return {
     directoryUrl: `${state.base}/directory`,
     rootPem: `${authority.root.certificate.toString("pem")}\n`,

@@ -286,6 +286,17 @@ test.each([
   },
 );
 
+test("a secret in the words of an error is masked before they are cut", async () => {
+  const secret = "s3cr3t-token-of-the-website";
+  const words = `${"x".repeat(110)} ${secret}`;
+  const server = await hostile((_, response) => void response.writeHead(400).end(words));
+  const redact = (text: string) => text.replaceAll(secret, "***");
+  const ca = client(server.url, { caBundle: server.rootPem, redact });
+  const problem = await problemOf(ca.directory(signal));
+  expect(problem.hint).toContain("x ***");
+  expect(problem.hint).not.toContain("s3cr3t");
+});
+
 describe("a proxy", () => {
   test("is used for a host that only it can resolve, and cannot intercept TLS", async () => {
     const { key, cert } = await selfSigned("ca.test");

@@ -33,6 +33,7 @@ export interface TransportOptions extends Dialing {
   readonly userAgent: string;
   readonly limits: Limits;
   readonly log: Log;
+  readonly redact?: ((text: string) => string) | undefined;
   readonly clock: Clock;
 }
 
@@ -116,10 +117,11 @@ async function exchange(
       bodyTimeout: limits.idle,
       signal: AbortSignal.any([request.signal, deadline]),
     });
-    const text = await readBody(response.body, limits.body, request.url);
+    const body = await readBody(response.body, limits.body, request.url);
     const headers = joined(response.headers);
     const { url, method } = request;
     const status = response.statusCode;
+    const text = status >= 400 ? (options.redact?.(body) ?? body) : body;
     return { url, method, status, headers, text, body: json(text, headers, status) };
   } catch (error) {
     request.signal.throwIfAborted();

@@ -40,7 +40,7 @@ function presented(
       reject(problem);
     };
     signal.addEventListener("abort", () => fail(connection(servername, "no answer in time")));
-    socket.once("error", (error) => fail(connection(servername, error.message)));
+    socket.on("error", (error) => fail(connection(servername, error.message)));
     socket.once("secureConnect", () => {
       const agreed = socket.alpnProtocol;
       const raw = socket.getPeerX509Certificate()?.raw;
