@@ -1,60 +1,48 @@
 /**
- * `npm run bench`: what a run costs, as ratios of two commands measured in turn. Medians; a figure of time alone says nothing
- * on a shared machine. Needs a build (`npm run build`).
+ * `npm run bench [-- WORD…]`: what acmectl costs, beside its peers and a lower bound, as ratios of medians of interleaved runs.
+ * With words, only the tables whose title holds one of them. BENCH_ROUNDS sets the runs of each program.
  */
-import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { freePort } from "../support/servers/process.ts";
+import { acmectl } from "./clients.ts";
+import { issuance, scenarios } from "./issuance.ts";
+import { noneDue, startUp } from "./start-up.ts";
+import { storedLike, type Stored } from "./stored.ts";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const rounds = 15;
+const wanted = process.argv.slice(2);
+const rounds = Number(process.env["BENCH_ROUNDS"] ?? 9);
+const isWanted = (title: string) =>
+  wanted.length === 0 || wanted.some((word) => title.includes(word));
 
-/** Milliseconds of wall time of a Node process with these arguments. */
-function time(args: readonly string[]): number {
-  const begin = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
-  if (status !== 0) throw new Error(`${args.join(" ")}: ${stderr}`);
-  return performance.now() - begin;
-}
-
-/** Milliseconds that one import takes inside a process of its own. */
-function importTime(module: string): number {
-  const code = `const t = performance.now(); await import(${JSON.stringify(module)}); console.log(performance.now() - t)`;
-  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  return Number(stdout);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-/** Measures both in turn, so that a slow moment of the machine meets both. */
-function compare(title: string, measure: () => number, against: () => number): void {
-  const [ours, theirs]: [number[], number[]] = [[], []];
-  for (let round = 0; round < rounds; round += 1) {
-    ours.push(measure());
-    theirs.push(against());
+const folder = await mkdtemp(join(tmpdir(), "acmectl-bench-"));
+try {
+  const tables: readonly [string, () => Promise<string>][] = [
+    ["start", async () => startUp(await oneStored(), rounds * 3)],
+    ["none due", async () => noneDue(await oneStored(), rounds)],
+    ...scenarios.map((one): [string, () => Promise<string>] => [
+      one.title,
+      () => issuance(one, folder, rounds),
+    ]),
+  ];
+  for (const [title, make] of tables) {
+    if (isWanted(title)) console.log(`${await make()}\n`);
   }
-  const [a, b] = [median(ours), median(theirs)];
-  console.log(
-    `${title}: ${(a / b).toFixed(2)} (medians ${a.toFixed(1)} ms and ${b.toFixed(1)} ms of ${rounds})`,
-  );
+} finally {
+  await rm(folder, { recursive: true, force: true });
 }
 
-compare(
-  "acmectl --version, against an empty Node.js process",
-  () => time(["bin/acmectl.js", "--version"]),
-  () => time(["-e", "0"]),
-);
-compare(
-  "acmectl issue --help, against an empty Node.js process",
-  () => time(["bin/acmectl.js", "issue", "--help"]),
-  () => time(["-e", "0"]),
-);
-compare(
-  "the Cloudflare client as shipped, against importing the vendor's package",
-  () => importTime(`${root}dist/plugins/cloudflare/client.js`),
-  () => importTime("cloudflare/tree-shakable"),
-);
+/** A certificate of the embedded CA, which tells when to ask again. */
+async function oneStored(): Promise<Stored> {
+  const state = join(folder, "one");
+  const port = String(await freePort());
+  const [file = "", ...words] = acmectl;
+  const issue = ["issue", "-n", "-d", "one.example.test", "--server", "local", "--state", state];
+  await promisify(execFile)(file, [...words, ...issue, "--standalone", "--standalone-port", port], {
+    env: { HOME: folder },
+  });
+  return storedLike(state, "one.example.test", folder);
+}
