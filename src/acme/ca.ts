@@ -34,11 +34,10 @@ const usual: Limits = { connect: 10_000, idle: 15_000, total: 60_000, body: 1024
 
 /** No request is made, and neither acme-client nor undici is loaded, before the first call that needs the CA. */
 export function openCa(options: CaOptions): Ca {
-  const { url, clock, log, concurrency = 4 } = options;
+  const { url, clock, log, concurrency = 8 } = options;
   assertHttps(url);
   const transport = createTransport(url, {
     ...options,
-    concurrency,
     http2: options.http2 ?? false,
     limits: { ...usual, ...options.limits },
   });

@@ -77,7 +77,7 @@ describe("issuance", () => {
       50,
     );
     const nonces = here.server.requests.filter(({ kind }) => kind === "newNonce");
-    expect(nonces.length).toBeLessThanOrEqual(4);
+    expect(nonces.length).toBeLessThanOrEqual(8);
     expect(here.server.requests.some(({ status }) => status === 400)).toBe(true);
   });
 

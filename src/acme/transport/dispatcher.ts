@@ -1,5 +1,5 @@
 /** Connections: verified TLS, extra roots, proxies, keep-alive. */
-import { TLSSocket } from "node:tls";
+import { createSecureContext, TLSSocket, type SecureContext } from "node:tls";
 import type { buildConnector, Dispatcher } from "undici";
 import { Problem } from "../../problem.ts";
 import { withLineBreaks } from "../pem.ts";
@@ -11,7 +11,6 @@ export interface Dialing {
   readonly caBundle?: string | undefined;
   /** Read for HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly concurrency: number;
   readonly http2: boolean;
 }
 
@@ -24,8 +23,8 @@ export interface Limits {
 }
 
 export interface Dispatchers {
-  /** Through the proxy or not, as the environment says for this URL. */
-  for(url: string): Dispatcher;
+  /** One request, which has a connection to itself until `work` ends: through the proxy or not, as the environment says for this URL. */
+  use<T>(url: string, work: (dispatcher: Dispatcher) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -35,30 +34,47 @@ export async function openDispatchers(dialing: Dialing, timeout: number): Promis
   const settings = { ...trust(dialing.caBundle), timeout, allowH2: dialing.http2 };
   const options = {
     connect: rememberIssuer(buildConnector(settings)),
-    connections: dialing.concurrency,
+    connections: 1,
     allowH2: dialing.http2,
     keepAliveTimeout: 20_000,
   };
-  const open = new Map<string | undefined, Dispatcher>();
+  const open = (uri: string | undefined) =>
+    uri === undefined
+      ? new Agent(options)
+      : new ProxyAgent({ ...options, uri, requestTls: settings, proxyTls: settings });
+  const lanes: Lane[] = [];
   return {
-    for(url) {
+    async use(url, work) {
+      const lane = lanes.find(({ isBusy }) => !isBusy) ?? { isBusy: false, open: new Map() };
+      if (!lanes.includes(lane)) lanes.push(lane);
+      lane.isBusy = true;
       const uri = proxyFor(dialing.env, url);
-      const dispatcher =
-        open.get(uri) ??
-        (uri === undefined
-          ? new Agent(options)
-          : new ProxyAgent({ ...options, uri, requestTls: settings, proxyTls: settings }));
-      open.set(uri, dispatcher);
-      return dispatcher;
+      const dispatcher = lane.open.get(uri) ?? open(uri);
+      lane.open.set(uri, dispatcher);
+      try {
+        return await work(dispatcher);
+      } finally {
+        lane.isBusy = false;
+      }
     },
     async close() {
-      await Promise.all([...open.values()].map((dispatcher) => dispatcher.destroy()));
+      const all = lanes.flatMap((lane) => [...lane.open.values()]);
+      await Promise.all(all.map((dispatcher) => dispatcher.destroy()));
     },
   };
 }
 
+/** The first free one is used, so that requests in turn have one connection, where a pool would open several. */
+interface Lane {
+  isBusy: boolean;
+  readonly open: Map<string | undefined, Dispatcher>;
+}
+
 /** `rejectUnauthorized` is set so that NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect. */
-function trust(bundle: string | undefined): { rejectUnauthorized: true; ca?: string[] } {
+function trust(bundle: string | undefined): {
+  rejectUnauthorized: true;
+  secureContext?: SecureContext;
+} {
   if (bundle === undefined) return { rejectUnauthorized: true };
   const extra =
     withLineBreaks(bundle).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ??
@@ -69,7 +85,9 @@ function trust(bundle: string | undefined): { rejectUnauthorized: true; ca?: str
       hint: "Give --ca-bundle a file with the root that signed the server's certificate, as -----BEGIN CERTIFICATE----- blocks.",
     });
   }
-  return { rejectUnauthorized: true, ca: [...defaultRoots(), ...extra] };
+  // Reading 150 roots takes 20 ms, so it is done once, not for each connection.
+  const secureContext = createSecureContext({ ca: [...defaultRoots(), ...extra] });
+  return { rejectUnauthorized: true, secureContext };
 }
 
 const untrusted = new WeakMap<Error, string>();

@@ -68,7 +68,8 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       if (!allows(request.url)) throw foreign(request.url, [...hosts]);
       dispatchers ??= openDispatchers(options, options.limits.connect);
       const started = performance.now();
-      const answer = await exchange(request, (await dispatchers).for(request.url), options);
+      const open = await dispatchers;
+      const answer = await open.use(request.url, (one) => exchange(request, one, options));
       const now = options.clock.now();
       clockSkew = serverTime(answer.headers, now).getTime() - now.getTime();
       if (!warned && Math.abs(clockSkew) > largestSkew) {
