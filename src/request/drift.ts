@@ -22,7 +22,6 @@ export function driftOf(
 ): string | undefined {
   if (held === undefined) return "no certificate is held";
   const { meta } = held;
-  if (meta.requestHash === requestHash(request)) return undefined;
   const parts: readonly (readonly [what: string, before: string, after: string])[] = [
     ["names", namesOf(meta.identifiers), namesOf(request.identifiers)],
     ["key type", meta.keyType, request.csr === undefined ? request.keyType : "csr"],
@@ -31,6 +30,9 @@ export function driftOf(
     ["preferred chain", meta.preferredChain ?? "none", request.preferredChain ?? "none"],
   ];
   const changed = parts.find(([, before, after]) => before !== after);
+  // Hashing loads OpenSSL. Only a CSR is not among the parts.
+  if (changed === undefined && request.csr === undefined) return undefined;
+  if (meta.requestHash === requestHash(request)) return undefined;
   if (changed === undefined) return "the certificate signing request changed";
   return `${changed[0]} changed from ${changed[1]} to ${changed[2]}`;
 }
