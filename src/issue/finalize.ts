@@ -1,8 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import type { Order } from "../acme/acme.ts";
-import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate/accept.ts";
+import type { AcceptedCertificate } from "../acme/certificate/accept.ts";
 import { chooseChain } from "../acme/certificate/chain.ts";
-import { createCsr, readCsr } from "../acme/certificate/csr.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
@@ -37,12 +36,18 @@ export async function prepareKey(
       : undefined;
   if (held === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = held ?? (await createPrivateKey(request.keyType));
+  const { createCsr } = await loadCsr();
   return { privateKey, csr: base64(await createCsr(privateKey, request.identifiers)) };
 }
+
+/** They parse ASN.1 with a library that a run with nothing due need not load. */
+const loadCsr = () => import("../acme/certificate/csr.ts");
+const loadAccept = () => import("../acme/certificate/accept.ts");
 
 /** RFC 8555 §11.1: no certificate for the key of an account. Only a CSR of the user's can bring one. */
 export async function refuseAccountKey({ csr }: CertificateRequest, store: Store): Promise<void> {
   if (csr === undefined) return;
+  const { readCsr } = await loadCsr();
   const asked = readCsr(Buffer.from(csr, "base64")).publicKey;
   const account = (await store.accounts.list()).find(({ key }) =>
     createPublicKey(key).equals(asked),
@@ -94,18 +99,19 @@ export async function finalizeOrder(
     alternates: request.preferredChain !== undefined,
     signal,
   });
+  const { acceptCertificate } = await loadAccept();
   const certificate = acceptCertificate(chooseChain(chains, request.preferredChain, log), {
-    publicKey: publicKeyOf(key),
+    publicKey: await publicKeyOf(key),
     identifiers: request.identifiers,
     now: new Date(tools.clock.now().getTime() + tools.ca.clockSkew),
   });
   return { order: valid, certificate };
 }
 
-function publicKeyOf(key: KeyMaterial) {
-  return key.privateKey === undefined
-    ? readCsr(Buffer.from(key.csr, "base64")).publicKey
-    : createPublicKey(key.privateKey);
+async function publicKeyOf({ privateKey, csr }: KeyMaterial) {
+  if (privateKey !== undefined) return createPublicKey(privateKey);
+  const { readCsr } = await loadCsr();
+  return readCsr(Buffer.from(csr, "base64")).publicKey;
 }
 
 function base64(der: Uint8Array): string {

@@ -1,4 +1,3 @@
-import { readCsr, verifyCsr } from "../acme/certificate/csr.ts";
 import type { Identifier } from "../plugin.ts";
 import { readGivenFile } from "./given-file.ts";
 
@@ -16,6 +15,8 @@ export async function readCsrFile(path: string): Promise<GivenCsr> {
   const text = bytes.toString(utf16 ? "utf16le" : "latin1");
   const source = `the CSR ${path}`;
   const isText = /-----BEGIN|^[\sA-Za-z0-9+/=]+$/.test(text);
+  // It loads a library for ASN.1, which few commands need.
+  const { readCsr, verifyCsr } = await import("../acme/certificate/csr.ts");
   const { der, identifiers } = readCsr(isText ? text : bytes, source);
   await verifyCsr(der, source);
   return { base64: Buffer.from(der).toString("base64"), identifiers };
