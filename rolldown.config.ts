@@ -25,6 +25,8 @@ export default defineConfig({
     // Whether there are colours, acmectl decides itself; chalk's own look at the terminal loads node:net.
     alias: {
       "@peculiar/x509": "@peculiar/x509/build/x509.es.js",
+      axios: join(import.meta.dirname, "packaging/lean/axios.cjs"),
+      undici$: join(import.meta.dirname, "packaging/lean/undici.js"),
       "#supports-color": join(
         import.meta.dirname,
         "node_modules/chalk/source/vendor/supports-color/browser.js",
@@ -49,6 +51,7 @@ export default defineConfig({
         },
         { name: "program", test: /src\/(program\/|commands\/command\.ts$)/, priority: 2 },
         { name: "state", test: /src\/(state|status)\//, priority: 1 },
+        { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0 },
       ],
     },
     // Names stay, for the stack of a bug that is reported.

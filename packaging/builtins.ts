@@ -1,5 +1,6 @@
 /** Node's own modules by `process.getBuiltinModule`: what `import` gives, without what it costs. */
 import { createRequire, isBuiltin } from "node:module";
+import { promisify } from "node:util";
 import type { Plugin } from "rolldown";
 
 /**
@@ -40,7 +41,8 @@ function declarations(bindings: string, module: string): string {
   const members = (named ?? "").split(",").flatMap((member) => {
     const [name = "", local = name] = member.trim().split(" as ");
     if (name === "") return [];
-    const value = lazy && isPlainFunction(module, name) ? lazyFunction(loaded, name) : undefined;
+    const value =
+      lazy && isPlainFunction(module, name) ? lazyFunction(module, loaded, name) : undefined;
     return `const ${local} = ${value ?? `${loaded}.${name}`};`;
   });
   const proxy = `new Proxy({}, { get: (_, member) => ${loaded}[member] })`;
@@ -48,15 +50,17 @@ function declarations(bindings: string, module: string): string {
   return [...all, ...members].join(" ");
 }
 
-/** True for what is called and never constructed. */
+/** True where a call is all that matters: it is no class, and nothing is attached to it, such as what `promisify` looks for. */
 function isPlainFunction(module: string, name: string): boolean {
-  return typeof require(module)[name] === "function" && /^[a-z]/.test(name);
+  const member: unknown = require(module)[name];
+  if (typeof member !== "function" || !/^[a-z]/.test(name)) return false;
+  const symbols = Object.getOwnPropertySymbols(member);
+  return symbols.every((symbol) => symbol === promisify.custom);
 }
 
-function lazyFunction(loaded: string, name: string): string {
+function lazyFunction(module: string, loaded: string, name: string): string {
   const call = `(...all) => ${loaded}.${name}(...all)`;
-  if (name !== "exec" && name !== "execFile") return call;
-  // `promisify` has its own version of these two.
+  if (!(promisify.custom in require(module)[name])) return call;
   const key = 'Symbol.for("nodejs.util.promisify.custom")';
   return `Object.defineProperty(${call}, ${key}, { get: () => ${loaded}.${name}[${key}] })`;
 }

@@ -40,8 +40,8 @@ describe("the npm package", () => {
       "README.md",
       "bin/acmectl.js",
       "dist/THIRD-PARTY-NOTICES",
-      "dist/src/plugin.d.ts",
-      "dist/src/testing.d.ts",
+      "dist/types/src/plugin.d.ts",
+      "dist/types/src/testing.d.ts",
       "plugins/route53/README.md",
       "schema/config.schema.json",
     ])

@@ -1,0 +1,24 @@
+/** After the build: what `acmectl --help` lists, and no declarations but those that others can reach. */
+import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { allCommands, commandSource } from "../src/commands/definitions.ts";
+import manifest from "../package.json" with { type: "json" };
+
+const root = resolve(import.meta.dirname, "..");
+const commands = await allCommands(commandSource());
+const summaries = Object.fromEntries(commands.map(({ name, summary }) => [name, summary]));
+writeFileSync(join(root, "dist/src/commands.json"), JSON.stringify(summaries));
+
+const reached = new Set<string>();
+for (const { types } of Object.values(manifest.exports)) reach(join(root, types));
+for (const file of globSync(join(root, "dist/types/**/*.d.ts"))) {
+  if (!reached.has(file)) rmSync(file);
+}
+
+function reach(file: string): void {
+  if (reached.has(file)) return;
+  reached.add(file);
+  for (const [, path = ""] of readFileSync(file, "utf8").matchAll(/from "(\.[^"]+)\.ts"/g)) {
+    reach(`${resolve(file, "..", path)}.d.ts`);
+  }
+}
