@@ -19,7 +19,7 @@ test("one name from an existing account takes the nine requests that RFC 8555 ne
     "POST certificate",
   ]);
   const then = issuing.ca.requests.length;
-  expect((await issuing.issue(["-d", "second.example.test"])).stdout).toContain("held already");
+  expect((await issuing.issue(["-d", "second.example.test"])).stdout).toContain("exists already");
   expect(issuing.ca.requests).toHaveLength(then);
 });
 
