@@ -42,7 +42,7 @@ export async function openAccount(
   if (isRegistered(known, issuer) && known.nextKey === undefined) return openKnown(known, tools);
   return withAccountLock(issuer.server, tools, async () => {
     const stored = await usableAccount(issuer, tools);
-    if (!isRegistered(stored, issuer)) return enroll(issuer, stored, tools);
+    if (!isRegistered(stored, issuer)) return register(issuer, stored, tools);
     return openKnown(await settleRollover(stored, tools), tools);
   });
 }
@@ -114,7 +114,7 @@ function isRegistered(
 }
 
 /** Tell the CA of a stored key, or of a new one. A key that it knows already finds its account. The caller holds the lock. */
-export async function enroll(
+export async function register(
   issuer: IssuerSetting,
   stored: StoredAccount | undefined,
   tools: AccountTools,
@@ -167,19 +167,19 @@ async function newStoredAccount(
   return store.accounts.create({ id: thumbprint(key), directory: issuer.server, key, contact });
 }
 
-/** What the CA wants before newAccount, checked before any key exists (RFC 8555 §7.3.3, §7.3.4). */
+/** What the CA requires for newAccount, checked before any key exists (RFC 8555 §7.3.3, §7.3.4). */
 function checkConsent(issuer: IssuerSetting, { meta }: Directory, tools: AccountTools): void {
   if (meta.termsOfService !== undefined && !issuer.agreeTos) {
     throw new Problem("usage", {
-      title: "The CA's terms of service are not agreed to",
-      detail: `${issuer.server} registers accounts only for those who agree to its terms of service: ${meta.termsOfService}`,
+      title: "The CA's terms of service were not agreed to",
+      detail: `${issuer.server} requires agreement to its terms of service: ${meta.termsOfService}`,
       hint: "Read them, then add --agree-tos (or ACMECTL_AGREE_TOS=true, or agreeTos: true at the issuer in the config).",
     });
   }
   if (meta.externalAccountRequired && tools.eab === undefined) {
     throw new Problem("usage", {
-      title: "The CA wants an external account binding",
-      detail: `${issuer.server} registers accounts only with a key id and an HMAC key that it hands out to its customers${meta.website === undefined ? "" : ` (${meta.website})`}.`,
+      title: "The CA requires an external account binding",
+      detail: `${issuer.server} registers accounts only with a key id and an HMAC key from its website${meta.website === undefined ? "" : ` (${meta.website})`}.`,
       hint: "Get them from the CA's web site, then give --eab-kid ID and ACMECTL_EAB_HMAC=KEY (or --eab-hmac file:/path).",
     });
   }

@@ -2,7 +2,7 @@ import type { Account, AccountSession } from "../acme/acme.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
-import { enroll, type AccountTools, type OpenAccount } from "./open.ts";
+import { register, type AccountTools, type OpenAccount } from "./open.ts";
 
 /**
  * For a CA that has lost the account, or ended it: the stored key is registered once more, and a new one where the CA takes
@@ -16,7 +16,7 @@ export async function registerAgain(
   const { ca, store, log, signal, accountId } = tools;
   const all = await store.accounts.ofDirectory(issuer.server);
   const stored = all.find(({ id }) => accountId === undefined || id === accountId);
-  if (stored === undefined || isEnded(stored)) return enroll(issuer, undefined, tools);
+  if (stored === undefined || isEnded(stored)) return register(issuer, undefined, tools);
   const known = await findEither(stored, tools);
   if (known?.url !== undefined && known.status === "valid") {
     const { key, url, status } = known;
@@ -25,12 +25,12 @@ export async function registerAgain(
     return { stored: updated, session: ca.session(updated.key, url), created: false };
   }
   if (known === undefined) {
-    return enroll(issuer, await keepKey(stored, stored.key, store), tools);
+    return register(issuer, await keepKey(stored, stored.key, store), tools);
   }
   log.warn(`the account ${stored.url ?? stored.id} is ${known.status}: a new one is made`);
   await store.accounts.update(stored, { status: known.status });
   signal.throwIfAborted();
-  return enroll(issuer, undefined, tools);
+  return register(issuer, undefined, tools);
 }
 
 /** What the CA has for the next key of a change that was cut off, or for the key. */

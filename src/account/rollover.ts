@@ -19,7 +19,7 @@ export async function rollOver(account: StoredAccount, tools: Tools): Promise<St
     await ca.session(begun.key, begun.url).rollover(begun.nextKey ?? "", signal);
   } catch (error) {
     if (wasRefused(error)) await store.accounts.abandonRollover(begun);
-    else log.warn("whether the CA has the new key is not known; the next run finds out");
+    else log.warn("it is not known whether the CA has the new key; the next run will ask");
     throw error;
   }
   return store.accounts.finishRollover(begun);
@@ -34,20 +34,20 @@ export async function settleRollover(
   const isKnown = async (key: string) =>
     (await ca.session(key, undefined).find(signal)) !== undefined;
   if (await isKnown(account.nextKey)) {
-    log.info("the CA has the new key of a change that was cut off: it is used from now on", {
+    log.info("the CA has the new key of an interrupted key change; acmectl uses it", {
       step: "account",
     });
     return store.accounts.finishRollover(account);
   }
   if (await isKnown(account.key)) {
-    log.info("the CA has never seen the new key of a change that was cut off: it is dropped", {
+    log.info("the CA does not have the new key of an interrupted key change; it is dropped", {
       step: "account",
     });
     return store.accounts.abandonRollover(account);
   }
   throw new Problem("refused", {
     title: "The CA knows neither key of the account",
-    detail: `${account.directory} has no account for the key in ${account.where}, nor for the next one, which a change of keys has left there.`,
+    detail: `${account.directory} has no account for the key in ${account.where}, nor for the new key of an interrupted key change.`,
     hint: "Was the CA set up anew? To register the key again: acmectl account register --reregister",
   });
 }

@@ -75,8 +75,8 @@ function afterFailure(
 }
 
 /**
- * What stays refused until the request or somebody's DNS changes. New terms of service are agreed to elsewhere: the back-off
- * goes on, so that every day says so until somebody has agreed.
+ * What stays refused until the request or the DNS changes. New terms of service are agreed to on the CA's website: the back-off
+ * goes on, so that a message a day says so until that is done.
  */
 function isPermanent(error: unknown): boolean {
   return (

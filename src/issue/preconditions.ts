@@ -30,7 +30,7 @@ export async function rememberChange(
     await store.certificates.saveRequest(request);
 }
 
-/** Not before the CA has said so, whoever asks. */
+/** A limit that the CA itself has set holds for --force, too. */
 export function refuseByCa(
   { name }: CertificateRequest,
   before: StoredCertificate | undefined,

@@ -188,7 +188,7 @@ async function isLive(
     return (await solver.checkPropagation?.(challenge, receipt, { signal })) ?? true;
   } catch (error) {
     signal.throwIfAborted();
-    const what = `Solver ${setting.name} could not tell whether ${challenge.recordName} is live`;
+    const what = `Solver ${setting.name} could not check whether ${challenge.recordName} is live`;
     throw solverProblem(what, error, challenge.identifier);
   }
 }

@@ -54,17 +54,17 @@ export function accountDocument({ key: _key, nextKey: _next, where, ...account }
 }
 
 /** Everything for one conversation with a CA about accounts. */
-export interface AccountDesk {
+export interface AccountWork {
   readonly issuer: IssuerSetting;
   readonly store: Store;
   readonly tools: IssueTools;
 }
 
 /** Open the tools of a CA, do `work`, close them. */
-export async function atDesk<T>(
+export async function withAccount<T>(
   flags: Flags,
   context: Context,
-  work: (desk: AccountDesk) => Promise<T>,
+  work: (desk: AccountWork) => Promise<T>,
 ): Promise<T> {
   const issuer = await chosenCa(flags, context);
   const store = await context.store();
@@ -78,7 +78,7 @@ export async function atDesk<T>(
 
 /** Change the account that is used: no other run does so meanwhile, and a change of its key that was cut off is ended first. */
 export async function changeAccount<T>(
-  { issuer, store, tools }: AccountDesk,
+  { issuer, store, tools }: AccountWork,
   work: (open: OpenAccount) => Promise<T>,
 ): Promise<T> {
   const settled = await openStored(await usableAccount(issuer, store), tools);

@@ -55,7 +55,7 @@ function rehearsalOf(request: CertificateRequest, { log }: Context): Certificate
   const staging = stagingOf(server);
   if (staging !== undefined) return { ...request, issuer: { ...request.issuer, server: staging } };
   log.info(
-    `${request.name}: the embedded CA stands in for ${server}; account, profile, chain, CAA records and limits there are not checked`,
+    `${request.name}: rehearsing with the embedded CA instead of ${server}; account, profile, chain, CAA records and limits there are not checked`,
   );
   const {
     profile: _profile,

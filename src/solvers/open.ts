@@ -84,7 +84,7 @@ function keyOf({ name, use, options, dns }: SolverSetting, { plugin }: LoadedSol
   ]);
 }
 
-/** A solver of the config is told by its name there: several may use one plugin. */
+/** A solver of the config is named as it is there: several may use one plugin. */
 function named(problem: Problem, { name, from }: SolverSetting): Problem {
   return from === undefined
     ? problem

@@ -460,6 +460,13 @@ describe("network and CA failures", () => {
     ]);
   });
 
+  test("a broken URL of renewal information is as good as none", async () => {
+    const { ca, server } = await world();
+    const mutate = (json: object) => ({ ...json, renewalInfo: "http://evil.example" });
+    server.faults.add({ on: "directory", do: { mutate } });
+    expect((await ca.directory(signal)).renewalInfo).toBeUndefined();
+  });
+
   test.each([
     ["500 and a problem", { status: 500, problem: { type: "serverInternal" } }],
     ["502 and a web page", { status: 502, body: "<html>", contentType: "text/html" }],

@@ -144,7 +144,7 @@ describe("solvers test", () => {
     const { code, stdout, stderr } = await acmectl(line);
     await dns.close();
     expect(stdout).toContain(
-      "shop.example.com by webroot (http-01): presented, but it could not be looked at from here (shop.example.com has no A or AAAA record)",
+      "shop.example.com by webroot (http-01): presented, but this machine could not check it (shop.example.com has no A or AAAA record)",
     );
     expect(stderr).not.toContain("asking it all the same");
     expect(code).toBe(7);

@@ -158,6 +158,8 @@ describe("status --check", () => {
     await issuing.issue(["-d", name], { clock });
     issuing.ca.faults.add({
       on: "newOrder",
+      // With `replaces`, and once more without it.
+      times: 2,
       do: { status: 500, problem: { type: "serverInternal", detail: "out of order" } },
     });
     await issuing.run(["renew", "--force", "--no-jitter"], { clock });

@@ -264,7 +264,9 @@ describe("waiting for a TXT value", () => {
     const solver: SolverParts = { checkPropagation: () => Promise.reject(new Error("500")) };
     const { failure } = await wait([lookOf()], {}, { solver });
     expect(failure?.exitCode).toBe(7);
-    expect(failure?.message).toBe("Solver cf could not tell whether acme.example.net is live: 500");
+    expect(failure?.message).toBe(
+      "Solver cf could not check whether acme.example.net is live: 500",
+    );
   });
 
   test("stops with the run", async () => {

@@ -22,16 +22,21 @@ export function readDirectory(url: string, body: unknown, pin: (url: string) => 
     newOrder: link("newOrder"),
     revokeCert: optional("revokeCert"),
     keyChange: optional("keyChange"),
-    renewalInfo: optional("renewalInfo"),
+    renewalInfo: usable(source["renewalInfo"]) ? link("renewalInfo") : undefined,
   };
   for (const resource of Object.values(resources)) if (resource !== undefined) pin(resource);
   return { url, ...resources, meta: readMeta(source["meta"]) };
 }
 
+/** Certificates can be renewed without renewal information: a broken URL of it must not prevent that. */
+function usable(value: unknown): value is string {
+  const url = typeof value === "string" && /^[!-~]{1,2048}$/.test(value) ? URL.parse(value) : null;
+  return url?.protocol === "https:" && url.username === "";
+}
+
 function endpoint(source: Json, name: string, origin: Origin): string {
   const value = source[name];
-  const url = typeof value === "string" && /^[!-~]{1,2048}$/.test(value) ? URL.parse(value) : null;
-  if (url?.protocol === "https:" && url.username === "" && typeof value === "string") return value;
+  if (usable(value)) return value;
   throw malformed(
     origin,
     `its "${name}" is "${printable(String(value), 200)}", which is not an https URL`,

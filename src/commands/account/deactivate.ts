@@ -1,7 +1,7 @@
 import { directoryFlags } from "../../options/declared/account.ts";
 import {
   accountDocument,
-  atDesk,
+  withAccount,
   changeAccount,
   chosenCa,
   usableAccount,
@@ -26,7 +26,7 @@ export const command = defineCommand({
       flags.yes,
       context,
     );
-    return atDesk(flags, context, (desk) =>
+    return withAccount(flags, context, (desk) =>
       changeAccount(desk, async ({ stored, session }) => {
         const { status } = await session.deactivate(context.signal);
         const account = await desk.store.accounts.update(stored, { status });

@@ -5,7 +5,7 @@ import { importAccount } from "../../account/import.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { Problem } from "../../problem.ts";
-import { accountDocument, atDesk } from "../../issuer/account.ts";
+import { accountDocument, withAccount } from "../../issuer/account.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
 
@@ -23,7 +23,7 @@ export const command = defineCommand({
   async run(flags, context) {
     const key = await readKey(context.args[0] ?? "-", context);
     context.mask(key);
-    return atDesk(flags, context, async ({ issuer, tools }) => {
+    return withAccount(flags, context, async ({ issuer, tools }) => {
       const { stored, isNew } = await importAccount(key, issuer, tools);
       return {
         exitCode: 0,

@@ -2,7 +2,7 @@ import { thumbprint } from "../../acme/keys.ts";
 import { withAccountLock } from "../../account/open.ts";
 import { rollOver } from "../../account/rollover.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
-import { accountDocument, atDesk, usableAccount } from "../../issuer/account.ts";
+import { accountDocument, withAccount, usableAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -12,7 +12,7 @@ export const command = defineCommand({
     "The new key is written to disk before the CA receives it. After an interrupted run, the next one finds out which key the CA uses.",
   options: directoryFlags,
   async run(flags, context) {
-    return atDesk(flags, context, async ({ issuer, store, tools }) => {
+    return withAccount(flags, context, async ({ issuer, store, tools }) => {
       const changed = await withAccountLock(issuer.server, tools, async () =>
         rollOver(await usableAccount(issuer, store), tools),
       );

@@ -1,7 +1,7 @@
 import { thumbprint } from "../../acme/keys.ts";
 import { openStored } from "../../account/open.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
-import { atDesk, keptAccount } from "../../issuer/account.ts";
+import { withAccount, keptAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -9,7 +9,7 @@ export const command = defineCommand({
   summary: "Show the account as the CA knows it",
   options: directoryFlags,
   async run(flags, context) {
-    return atDesk(flags, context, async ({ issuer, store, tools }) => {
+    return withAccount(flags, context, async ({ issuer, store, tools }) => {
       const kept = await keptAccount(issuer, store);
       const { stored, session } = await openStored(kept, tools);
       const account =

@@ -1,7 +1,7 @@
 import { readEmail } from "../../acme/registration.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
-import { atDesk, changeAccount } from "../../issuer/account.ts";
+import { withAccount, changeAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -27,7 +27,7 @@ export const command = defineCommand({
       });
     }
     const contact = email === undefined ? [] : [`mailto:${readEmail(email)}`];
-    return atDesk(flags, context, (desk) =>
+    return withAccount(flags, context, (desk) =>
       changeAccount(desk, async ({ stored, session }) => {
         const account = await session.update({ contact }, context.signal);
         // Some CAs do not return addresses.

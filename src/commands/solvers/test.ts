@@ -18,8 +18,8 @@ const { domains, labels } = certificateFlags;
 const { selfCheck: _, ...looks } = visibilityFlags;
 const options = { domains, labels, ...looks } as const satisfies OptionDeclarations;
 
-/** No CA is asked for anything; the place of one has to be filled all the same. */
-const nobody = { server: "https://ca.invalid/directory", agreeTos: false };
+/** No CA is asked. */
+const noIssuer = { server: "https://ca.invalid/directory", agreeTos: false };
 
 export const command = defineCommand({
   name: "solvers test",
@@ -41,7 +41,7 @@ export const command = defineCommand({
   async run(flags, context) {
     const request = await requestOf(flags, context);
     const store = await context.store();
-    const tools = await openTools(nobody, [request], context, { store });
+    const tools = await openTools(noIssuer, [request], context, { store });
     try {
       await cleanAllLeftovers(tools);
       for (const one of await selectAll(request, tools)) {
@@ -70,9 +70,9 @@ async function requestOf(
     identifiers,
     keyType: "ec256",
     reuseKey: false,
-    issuer: nobody,
+    issuer: noIssuer,
     labels: flags.labels ?? {},
-    solvers: await solverSettings(chosen, config.defaults.solvers, nobody, config, context),
+    solvers: await solverSettings(chosen, config.defaults.solvers, noIssuer, config, context),
     dns: dnsSetting(flags, config.dns),
     outputs: {},
     hooks: {},
@@ -82,7 +82,7 @@ async function requestOf(
 
 const words = {
   visible: ["visible", "good"],
-  unseen: ["presented, but it could not be looked at from here", "warn"],
+  unseen: ["presented, but this machine could not check it", "warn"],
   failed: ["failed", "bad"],
 } as const;
 
@@ -129,7 +129,7 @@ function unseenProblem(names: readonly Rehearsed[]): Problem | undefined {
   const unseen = names.filter(({ outcome }) => outcome === "unseen").map(nameOf);
   if (unseen.length === 0) return undefined;
   return new Problem("propagation", {
-    detail: `Nothing is wrong with the solver as far as one can tell, but the response for ${unseen.join(", ")} could not be looked at from here.`,
-    hint: "Ask from outside, or look past the router with --self-check-at ADDRESS:PORT. tls-alpn-01 is not looked at.",
+    detail: `The solver reported no error, but this machine could not check the response for ${unseen.join(", ")}.`,
+    hint: "Check from outside, or past the router with --self-check-at ADDRESS:PORT. tls-alpn-01 is never checked.",
   });
 }
