@@ -1,4 +1,5 @@
 /** What every solver promises, as a list of named cases that any test runner can run. */
+import assert from "node:assert/strict";
 import type {
   ChallengeOf,
   ChallengeType,
@@ -7,12 +8,11 @@ import type {
   SolverPlugin,
   Zone,
 } from "./plugin.ts";
-import { crowdCases } from "./conformance/crowd.ts";
-import { declarationCases } from "./conformance/declaration.ts";
 import { failureCases } from "./conformance/failure.ts";
-import { foreignCases } from "./conformance/foreign.ts";
 import { lifeCases } from "./conformance/life.ts";
+import { crowdCases, foreignCases } from "./conformance/others.ts";
 import { subjectOf } from "./conformance/subject.ts";
+import { checkSolverPlugin } from "./solvers/shape.ts";
 
 export interface ConformanceCase {
   /** A sentence about the solver's behaviour. */
@@ -84,4 +84,51 @@ export function solverConformance<
     ...(setup.foreign === undefined ? [] : foreignCases(subject, setup.foreign)),
     ...failureCases(subject, setup.broken ?? []),
   ];
+}
+
+/** The declaration's promises. */
+function declarationCases(plugin: {
+  readonly options: OptionDeclarations;
+}): readonly ConformanceCase[] {
+  const { options } = plugin;
+  return [
+    {
+      name: "is a solver plugin that acmectl loads",
+      run: async () => void checkSolverPlugin(plugin, "under test"),
+    },
+    { name: "describes every option in a sentence", run: async () => describesEach(options) },
+    { name: "gives no secret option a default or a flag", run: async () => keepsSecrets(options) },
+    {
+      name: "gives every option environment variables of its own",
+      run: async () => sharesNoVariable(options),
+    },
+  ];
+}
+
+function describesEach(options: OptionDeclarations): void {
+  for (const [name, { description }] of Object.entries(options)) {
+    assert(description.trim().length >= 10, `the option ${name} has no description to speak of`);
+    assert(/[.)]$/.test(description.trim()), `the description of ${name} is not a sentence`);
+  }
+}
+
+function keepsSecrets(options: OptionDeclarations): void {
+  for (const [name, option] of Object.entries(options)) {
+    if (option.secret !== true) continue;
+    assert(option.default === undefined, `the secret option ${name} has a default`);
+    assert(option.short === undefined, `the secret option ${name} has a short flag`);
+    assert(option.aliases === undefined, `the secret option ${name} has flag aliases`);
+  }
+}
+
+function sharesNoVariable(options: OptionDeclarations): void {
+  const owners = new Map<string, string>();
+  for (const [name, option] of Object.entries(options)) {
+    for (const variable of option.env ?? []) {
+      const owner = owners.get(variable);
+      assert(owner === undefined, `the options ${owner} and ${name} both read ${variable}`);
+      assert(!variable.startsWith("ACMECTL_"), `${name}: ACMECTL_ variables follow by themselves`);
+      owners.set(variable, name);
+    }
+  }
 }

@@ -10,10 +10,15 @@ export type {
   ConformanceSetup,
   ForeignValue,
 } from "./conformance.ts";
-export { challengeFor, responseOf } from "./conformance/challenge.ts";
-export type { ChallengeDetails } from "./conformance/challenge.ts";
-export { memoryState, recordingLog, silentLog, solverContext } from "./conformance/context.ts";
-export type { LogEntry } from "./conformance/context.ts";
+export {
+  challengeFor,
+  memoryState,
+  recordingLog,
+  responseOf,
+  silentLog,
+  solverContext,
+} from "./conformance/given.ts";
+export type { ChallengeDetails, LogEntry } from "./conformance/given.ts";
 export { startTestCa } from "./test-ca/test-ca.ts";
 export type {
   ArmedFault,

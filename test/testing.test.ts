@@ -145,7 +145,7 @@ describe("a good solver", () => {
 describe("the suite finds a solver that", () => {
   it("publishes nothing", async () => {
     const found = await failures(() => ({ present: async () => ({}) }));
-    expect(found).toContain("publishes a response and takes it back");
+    expect(found).toContain("publishes a response and removes it");
   });
 
   it("publishes in preflight", async () => {
@@ -164,18 +164,18 @@ describe("the suite finds a solver that", () => {
         return {};
       },
     }));
-    expect(found).toContain("keeps two responses apart: taking one back leaves the other");
-    expect(found).toContain("loses none of 8 responses written side by side");
-    expect(found).toContain("leaves a foreign value as it is");
+    expect(found).toContain("keeps the second of two responses when the first is removed");
+    expect(found).toContain("loses none of 8 responses written at the same time");
+    expect(found).toContain("leaves a foreign value unchanged");
   });
 
   it("wipes the whole set when it cleans up", async () => {
     const found = await failures((zone) => ({
       cleanup: async ({ recordName }) => void zone.sets.delete(recordName),
     }));
-    expect(found).toContain("keeps two responses apart: taking one back leaves the other");
-    expect(found).toContain("leaves a foreign value as it is");
-    expect(found).toContain("leaves a foreign value as it is without receipts");
+    expect(found).toContain("keeps the second of two responses when the first is removed");
+    expect(found).toContain("leaves a foreign value unchanged");
+    expect(found).toContain("leaves a foreign value unchanged without receipts");
   });
 
   it("changes the TTL of a foreign value", async () => {
@@ -188,8 +188,8 @@ describe("the suite finds a solver that", () => {
       },
     }));
     expect(found).toEqual([
-      "leaves a foreign value as it is",
-      "leaves a foreign value as it is without receipts",
+      "leaves a foreign value unchanged",
+      "leaves a foreign value unchanged without receipts",
     ]);
   });
 
@@ -203,11 +203,11 @@ describe("the suite finds a solver that", () => {
         return {};
       },
     }));
-    expect(found).toEqual(["loses none of 8 responses written side by side"]);
+    expect(found).toEqual(["loses none of 8 responses written at the same time"]);
   });
 
   it("writes its value twice, or fails the second time", async () => {
-    const again = "presents twice as if once";
+    const again = "presents a response twice with the same result";
     const twice = await failures((zone) => ({
       present: async ({ recordName, recordValue }) => {
         const set = zone.setOf(recordName) ?? { ttl: 60, values: [] };
@@ -233,8 +233,8 @@ describe("the suite finds a solver that", () => {
         zone.remove(recordName, recordValue);
       },
     }));
-    expect(found).toContain("cleans up twice as if once");
-    expect(found).toContain("cleans up what never was presented");
+    expect(found).toContain("cleans up twice without an error");
+    expect(found).toContain("cleans up a response that was never presented");
   });
 
   it("cleans up only with a receipt, or only what this instance made", async () => {
@@ -260,17 +260,17 @@ describe("the suite finds a solver that", () => {
       };
     });
     expect(ownOnly).toContain(blind);
-    expect(ownOnly).toContain("gives receipts that survive JSON");
+    expect(ownOnly).toContain("returns receipts that survive JSON");
   });
 
   it("returns a receipt that is not JSON, or contains the secret", async () => {
-    const name = "gives receipts that survive JSON";
+    const name = "returns receipts that survive JSON";
     expect(await failures((zone) => giving(zone, { at: new Date() }))).toContain(name);
     expect(await failures((zone) => giving(zone, { token: "good token" }))).toContain(name);
   });
 
   it("gives the receipts of a batch out of order, or too few", async () => {
-    const name = "presents several at once as it presents each";
+    const name = "presents several responses at once like each alone";
     const found = await failures((zone) => ({
       presentAll: async (challenges) => {
         for (const { recordName, recordValue } of challenges) zone.add(recordName, recordValue);
@@ -294,11 +294,11 @@ describe("the suite finds a solver that", () => {
         }
       },
     }));
-    expect(found).toContain("takes several back at once as it takes each back");
+    expect(found).toContain("removes several responses at once like each alone");
   });
 
   it("ignores an aborted signal, or publishes first", async () => {
-    const name = "rejects at once, with nothing published, when it is aborted";
+    const name = "rejects at once and publishes nothing when it is aborted";
     const goesOn = await failures((zone) => ({
       present: async ({ recordName, recordValue }) => zone.add(recordName, recordValue),
     }));
@@ -327,7 +327,7 @@ describe("the suite finds a solver that", () => {
       },
     });
     const found = await failed(cases);
-    expect(found).toContain("publishes a response and takes it back");
+    expect(found).toContain("publishes a response and removes it");
     expect(found).toContain("fails with a Problem when the token is refused");
   });
 
@@ -371,7 +371,7 @@ describe("the suite finds a solver that", () => {
 
   it("never reports that its value is live", { timeout: 15_000 }, async () => {
     const found = await failures(() => ({ checkPropagation: async () => false }));
-    expect(found).toEqual(["says in the end that it is live"]);
+    expect(found).toEqual(["reports in the end that the response is live"]);
   });
 });
 

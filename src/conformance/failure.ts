@@ -18,7 +18,7 @@ export function failureCases<T extends ChallengeType, D extends OptionDeclaratio
   broken: readonly BrokenOptions<D>[],
 ): readonly ConformanceCase[] {
   return [
-    subject.story("rejects at once, with nothing published, when it is aborted", async (scene) => {
+    subject.story("rejects at once and publishes nothing when it is aborted", async (scene) => {
       const solver = await scene.solver();
       const challenges = subject.challenges(1);
       const aborted = { signal: AbortSignal.abort(new Error("aborted by the suite")) };

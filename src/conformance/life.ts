@@ -20,23 +20,27 @@ function orderlyCases<T extends ChallengeType, D extends OptionDeclarations>(
       await solver.preflight?.([targetOf(challenge)], freely);
       assert.deepEqual((await scene.visible(challenge)).toSorted(), before.toSorted());
     }),
-    single(subject, "publishes a response and takes it back", async (scene, solver, challenge) => {
+    single(subject, "publishes a response and removes it", async (scene, solver, challenge) => {
       await scene.expectGone(challenge);
       const receipt = await scene.present(solver, challenge);
       await scene.expectVisible(challenge);
       await solver.cleanup(challenge, receipt, freely);
       await scene.expectGone(challenge);
     }),
-    single(subject, "says in the end that it is live", async (scene, solver, challenge) => {
-      const receipt = await scene.present(solver, challenge);
-      await scene.expectVisible(challenge);
-      for (let asked = 0; solver.checkPropagation !== undefined; asked++) {
-        if (await solver.checkPropagation(challenge, receipt, freely)) break;
-        assert(asked < 40, "checkPropagation never said yes");
-        await new Promise((resolve) => setTimeout(resolve, 25));
-      }
-      await solver.cleanup(challenge, receipt, freely);
-    }),
+    single(
+      subject,
+      "reports in the end that the response is live",
+      async (scene, solver, challenge) => {
+        const receipt = await scene.present(solver, challenge);
+        await scene.expectVisible(challenge);
+        for (let asked = 0; solver.checkPropagation !== undefined; asked++) {
+          if (await solver.checkPropagation(challenge, receipt, freely)) break;
+          assert(asked < 40, "checkPropagation never said yes");
+          await new Promise((resolve) => setTimeout(resolve, 25));
+        }
+        await solver.cleanup(challenge, receipt, freely);
+      },
+    ),
   ];
 }
 
@@ -44,30 +48,42 @@ function repeatedCases<T extends ChallengeType, D extends OptionDeclarations>(
   subject: Subject<T, D>,
 ): readonly ConformanceCase[] {
   return [
-    single(subject, "presents twice as if once", async (scene, solver, challenge) => {
-      const first = await scene.present(solver, challenge);
-      const second = await scene.present(solver, challenge);
-      await scene.expectVisible(challenge);
-      await solver.cleanup(challenge, second, freely);
-      await scene.expectGone(challenge);
-      await solver.cleanup(challenge, first, freely);
-    }),
-    single(subject, "undoes both with the first receipt", async (scene, solver, challenge) => {
-      const first = await scene.present(solver, challenge);
-      await scene.present(solver, challenge);
-      await solver.cleanup(challenge, first, freely);
-      await scene.expectGone(challenge);
-    }),
-    single(subject, "cleans up twice as if once", async (scene, solver, challenge) => {
+    single(
+      subject,
+      "presents a response twice with the same result",
+      async (scene, solver, challenge) => {
+        const first = await scene.present(solver, challenge);
+        const second = await scene.present(solver, challenge);
+        await scene.expectVisible(challenge);
+        await solver.cleanup(challenge, second, freely);
+        await scene.expectGone(challenge);
+        await solver.cleanup(challenge, first, freely);
+      },
+    ),
+    single(
+      subject,
+      "removes a response that was presented twice with the first receipt",
+      async (scene, solver, challenge) => {
+        const first = await scene.present(solver, challenge);
+        await scene.present(solver, challenge);
+        await solver.cleanup(challenge, first, freely);
+        await scene.expectGone(challenge);
+      },
+    ),
+    single(subject, "cleans up twice without an error", async (scene, solver, challenge) => {
       const receipt = await scene.present(solver, challenge);
       await solver.cleanup(challenge, receipt, freely);
       await solver.cleanup(challenge, receipt, freely);
       await scene.expectGone(challenge);
     }),
-    single(subject, "cleans up what never was presented", async (scene, solver, challenge) => {
-      await solver.cleanup(challenge, undefined, freely);
-      await scene.expectGone(challenge);
-    }),
+    single(
+      subject,
+      "cleans up a response that was never presented",
+      async (scene, solver, challenge) => {
+        await solver.cleanup(challenge, undefined, freely);
+        await scene.expectGone(challenge);
+      },
+    ),
   ];
 }
 
@@ -83,7 +99,7 @@ function crashCases<T extends ChallengeType, D extends OptionDeclarations>(
       await next.cleanup(challenge, undefined, freely);
       await scene.expectGone(challenge);
     }),
-    single(subject, "gives receipts that survive JSON", async (scene, crashed, challenge) => {
+    single(subject, "returns receipts that survive JSON", async (scene, crashed, challenge) => {
       const receipt = await scene.present(crashed, challenge);
       await scene.expectVisible(challenge);
       const revived = throughJson(receipt);

@@ -10,8 +10,7 @@ import type {
   Solver,
   Target,
 } from "../plugin.ts";
-import { challengeFor, responseOf } from "./challenge.ts";
-import { memoryState, recordingLog, solverContext } from "./context.ts";
+import { challengeFor, memoryState, recordingLog, responseOf, solverContext } from "./given.ts";
 
 export interface Subject<T extends ChallengeType, D extends OptionDeclarations> {
   readonly type: T;
@@ -35,7 +34,7 @@ export interface Scene<T extends ChallengeType, D extends OptionDeclarations> {
   expectNoSecret(text: string, where: string, options?: OptionsOf<D>): void;
 }
 
-/** A call that nobody aborts. */
+/** A call that is not aborted. */
 export const freely: Call = { signal: new AbortController().signal };
 
 /** Everything that the cases need of one setup. */

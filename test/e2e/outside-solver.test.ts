@@ -102,7 +102,7 @@ describe("a solver outside the repository, written against acmectl/plugin alone"
     const env = { PORT: String(await freePort()) };
     const tested = await runNode(["--test", "hello-solver.test.js"], "built", env);
     expect(tested.output).toMatch(/^# fail 0$|^ℹ fail 0$/m);
-    expect(tested.output).toContain("loses none of 8 responses written side by side");
+    expect(tested.output).toContain("loses none of 8 responses written at the same time");
     expect(tested.code).toBe(0);
   });
 

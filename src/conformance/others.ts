@@ -1,6 +1,6 @@
-/** Cases about several responses at one place, and several instances that write there. */
+/** Cases about several responses at one place, several instances that write there, and values of other programs. */
 import assert from "node:assert/strict";
-import type { ConformanceCase } from "../conformance.ts";
+import type { ConformanceCase, ForeignValue } from "../conformance.ts";
 import type { ChallengeOf, ChallengeType, OptionDeclarations, Solver } from "../plugin.ts";
 import { freely, type Scene, type Subject } from "./subject.ts";
 
@@ -10,7 +10,7 @@ export function crowdCases<T extends ChallengeType, D extends OptionDeclarations
 ): readonly ConformanceCase[] {
   if (subject.values < 2) return [];
   return [
-    subject.story("keeps two responses apart: taking one back leaves the other", async (scene) => {
+    subject.story("keeps the second of two responses when the first is removed", async (scene) => {
       const solver = await scene.solver();
       const [first, second] = two(subject.challenges(2));
       const one = await scene.present(solver, first);
@@ -22,7 +22,7 @@ export function crowdCases<T extends ChallengeType, D extends OptionDeclarations
       await solver.cleanup(second, other, freely);
       await scene.expectGone(second);
     }),
-    subject.story("takes one back without a receipt and leaves the other", async (scene) => {
+    subject.story("removes only one of two responses without a receipt", async (scene) => {
       const solver = await scene.solver();
       const [first, second] = two(subject.challenges(2));
       await scene.present(solver, first);
@@ -33,7 +33,7 @@ export function crowdCases<T extends ChallengeType, D extends OptionDeclarations
       await solver.cleanup(second, undefined, freely);
       await scene.expectGone(second);
     }),
-    subject.story(`loses none of ${subject.values} responses written side by side`, (scene) =>
+    subject.story(`loses none of ${subject.values} responses written at the same time`, (scene) =>
       sideBySide(subject, scene),
     ),
     ...batchCases(subject),
@@ -81,7 +81,7 @@ function batchCases<T extends ChallengeType, D extends OptionDeclarations>(
 ): readonly ConformanceCase[] {
   const challengesOf = () => subject.challenges(Math.min(subject.values, 4));
   return [
-    subject.story("presents several at once as it presents each", async (scene) => {
+    subject.story("presents several responses at once like each alone", async (scene) => {
       const solver = await scene.solver();
       const challenges = challengesOf();
       const receipts = await solver.presentAll?.(challenges, freely);
@@ -94,7 +94,7 @@ function batchCases<T extends ChallengeType, D extends OptionDeclarations>(
         await scene.expectVisible(...challenges.slice(index + 1));
       }
     }),
-    subject.story("takes several back at once as it takes each back", async (scene) => {
+    subject.story("removes several responses at once like each alone", async (scene) => {
       const solver = await scene.solver();
       if (solver.cleanupAll === undefined) return;
       const [kept, ...challenges] = challengesOf();
@@ -117,4 +117,94 @@ function two<C>(challenges: readonly C[]): readonly [C, C] {
   const [first, second] = challenges;
   assert(first !== undefined && second !== undefined);
   return [first, second];
+}
+
+/** A foreign value, and what belongs to it, outlives everything that the solver does. */
+export function foreignCases<T extends ChallengeType, D extends OptionDeclarations>(
+  subject: Subject<T, D>,
+  foreign: ForeignValue<T>,
+): readonly ConformanceCase[] {
+  const acts = {
+    "leaves a foreign value unchanged": presentAndCleanup<T, D>,
+    "leaves a foreign value unchanged without receipts": cleanupBlindly<T, D>,
+    "leaves a foreign value unchanged in batches": inBatches<T, D>,
+  };
+  return Object.entries(acts).map(([name, act]) =>
+    subject.story(name, async (scene) => {
+      const solver = await scene.solver();
+      const challenges = subject.challenges(Math.max(1, Math.min(subject.values - 1, 2)));
+      await withForeign(challenges, foreign, (unchanged) =>
+        act({ scene, solver, challenges, unchanged }),
+      );
+    }),
+  );
+}
+
+interface Place<T extends ChallengeType, D extends OptionDeclarations> {
+  readonly scene: Scene<T, D>;
+  readonly solver: Solver<T>;
+  readonly challenges: readonly ChallengeOf<T>[];
+  /** Fails when the foreign value is not what it was, and blames `step`. */
+  unchanged(step: string): Promise<void>;
+}
+
+async function presentAndCleanup<T extends ChallengeType, D extends OptionDeclarations>(
+  place: Place<T, D>,
+): Promise<void> {
+  const { scene, solver, challenges } = place;
+  const receipts: unknown[] = [];
+  for (const challenge of challenges) receipts.push(await scene.present(solver, challenge));
+  await scene.expectVisible(...challenges);
+  await place.unchanged("present");
+  for (const [index, challenge] of challenges.entries()) {
+    await solver.cleanup(challenge, receipts[index], freely);
+    await place.unchanged("cleanup");
+  }
+  await scene.expectGone(...challenges);
+}
+
+async function cleanupBlindly<T extends ChallengeType, D extends OptionDeclarations>(
+  place: Place<T, D>,
+): Promise<void> {
+  const { scene, solver, challenges } = place;
+  for (const challenge of challenges) {
+    await solver.cleanup(challenge, undefined, freely);
+    await place.unchanged("cleanup without anything presented");
+    await scene.present(solver, challenge);
+    await solver.cleanup(challenge, undefined, freely);
+    await place.unchanged("cleanup without a receipt");
+  }
+}
+
+async function inBatches<T extends ChallengeType, D extends OptionDeclarations>(
+  place: Place<T, D>,
+): Promise<void> {
+  const { scene, solver, challenges } = place;
+  if (solver.presentAll !== undefined) await solver.presentAll(challenges, freely);
+  await place.unchanged("presentAll");
+  const items = challenges.map((challenge) => ({ challenge, receipt: undefined }));
+  if (solver.cleanupAll !== undefined) await solver.cleanupAll(items, freely);
+  else for (const item of items) await solver.cleanup(item.challenge, undefined, freely);
+  await place.unchanged("cleanupAll");
+  await scene.expectGone(...challenges);
+}
+
+async function withForeign<T extends ChallengeType>(
+  challenges: readonly ChallengeOf<T>[],
+  foreign: ForeignValue<T>,
+  act: (unchanged: (step: string) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const [place] = challenges;
+  assert(place !== undefined);
+  const before = await foreign.look(place);
+  await foreign.plant(place);
+  try {
+    const planted = await foreign.look(place);
+    assert.notDeepEqual(planted, before, "the setup's look does not see what it planted");
+    await act(async (step) => {
+      assert.deepEqual(await foreign.look(place), planted, `${step} changed a foreign value`);
+    });
+  } finally {
+    await foreign.remove(place);
+  }
 }
