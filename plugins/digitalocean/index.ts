@@ -59,10 +59,6 @@ export default defineSolver({
       findZone: async (recordName, signal) =>
         domain === undefined ? findDomain(recordName, signal) : { id: domain, name: domain },
       hintIfOutside: "Leave domain out, or limit this solver to its zone with select.zones.",
-      async check({ id }, recordName, signal) {
-        await api.records(id, recordName, signal);
-        return undefined;
-      },
       async find({ id }, { name, value }, signal) {
         const records = await api.records(id, name, signal);
         // Other tools store the value with quotes.

@@ -25,8 +25,8 @@ export interface Provider {
   checkCredentials?(signal: AbortSignal): Promise<void>;
   /** A zone in messages; `example.com (Z123)` when absent. */
   showZone?(zone: ProviderZone): string;
-  /** What to do when the configured zone does not hold the name. */
-  readonly hintIfOutside: string;
+  /** What to do when a configured zone does not hold the name. */
+  readonly hintIfOutside?: string | undefined;
 }
 
 /** A receipt says at least in which zone the record is. */

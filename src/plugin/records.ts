@@ -13,12 +13,14 @@ export interface TxtRecord {
 }
 
 /** Every call is made once and rejects with a `Refusal`: what can pass is repeated here, `findZone` and `check` included. */
-export interface RecordProvider extends Provider {
+export interface RecordProvider extends Omit<Provider, "check"> {
+  /** As in `Provider`; `find` when absent. */
+  readonly check?: Provider["check"];
   /** The ids of all records with this name and value, on whatever page. */
   find(zone: ProviderZone, record: TxtRecord, signal: AbortSignal): Promise<readonly string[]>;
   /** The id of the new record. */
   create(zone: ProviderZone, record: TxtRecord, signal: AbortSignal): Promise<string>;
-  remove(zone: ProviderZone, recordId: string, signal: AbortSignal): Promise<void>;
+  remove(zone: ProviderZone, recordId: string, signal: AbortSignal): Promise<unknown>;
   /** Where the provider refuses a second record of one name and value: is this such a refusal? Else `find` goes first. */
   isDouble?(refusal: Refusal): boolean;
   /** Does the refusal of `remove` mean that the record is gone? Status 404 does anyhow. */
@@ -55,11 +57,15 @@ export function recordSolver(provider: RecordProvider): Solver<"dns-01", RecordR
       signal,
       retries: 4,
     });
+  const check: Provider["check"] = async (zone, name, signal) => {
+    if (provider.check !== undefined) return provider.check(zone, name, signal);
+    await provider.find(zone, { name, value: "" }, signal);
+    return zone.name;
+  };
   const steps = zoneSteps({
     ...provider,
     findZone: (recordName, signal) => repeat(() => provider.findZone(recordName, signal), signal),
-    check: (zone, recordName, signal) =>
-      repeat(() => provider.check(zone, recordName, signal), signal),
+    check: (zone, recordName, signal) => repeat(() => check(zone, recordName, signal), signal),
   });
   const single = singles(provider, steps, repeat);
   return {
@@ -130,7 +136,7 @@ function singles(provider: RecordProvider, { show }: ZoneSteps, repeat: Repeat) 
 
 /** A batch is done whole or not at all, so what it cannot do is done one by one, where each failure has its own name. */
 function batches(
-  provider: Provider,
+  provider: Pick<Provider, "explain" | "log">,
   batch: Batch,
   steps: ZoneSteps,
   single: ReturnType<typeof singles>,
@@ -168,7 +174,7 @@ function batches(
 }
 
 function wholeBatches(
-  { explain, log }: Provider,
+  { explain, log }: Pick<Provider, "explain" | "log">,
   batch: Batch,
   { show }: ZoneSteps,
   repeat: Repeat,

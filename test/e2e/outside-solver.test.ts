@@ -9,9 +9,9 @@ import { freePort } from "../support/servers/process.ts";
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 const tsc = join(repository, "node_modules/typescript/bin/tsc");
 
-/** Somebody else's solver, a client, and a test for Node's own runner: those that the documentation shows. */
+/** The solvers that the documentation shows, and its test for Node's own runner. */
 const text = await readFile(join(repository, "docs/solvers.md"), "utf8");
-const [solver = "", client = "", solverTest = ""] = [
+const [solver = "", provider = "", solverTest = ""] = [
   ...text.matchAll(/^```ts\n([^]*?)^```$/gm),
 ].map(([, code]) => code ?? "");
 
@@ -52,7 +52,7 @@ beforeAll(async () => {
   await installAcmectl();
   await put("dev/package.json", { name: "acmectl-plugin-outside", type: "module" });
   await put("dev/hello-solver.ts", solver);
-  await put("dev/client.ts", client);
+  await put("dev/example-dns.ts", provider);
   await put("dev/hello-solver.test.ts", solverTest);
   await put("dev/tsconfig.json", {
     compilerOptions: {
