@@ -1,4 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { filesBelow, hooksOf, runnerOf } from "../deploy/foreign-hooks.ts";
 import { readAcmeSh } from "../../src/import/acme-sh/acme-sh.ts";
 import { readCertbot } from "../../src/import/certbot/certbot.ts";
 import { mkdir, readFile, rename, rm, symlink } from "node:fs/promises";
@@ -572,6 +574,32 @@ describe("settings of acme.sh", () => {
       `SAVED_CF_Key in ${join(other, "account.conf")} was not imported: set apiKey`,
     );
     expect(stdout + stderr).not.toContain("canary");
+  });
+
+  test("reload commands write the same files as under acme.sh", async () => {
+    const outs = [join(folder.path, "theirs"), join(folder.path, "ours")] as const;
+    const reload = await runnerOf("acme.sh", outs[1]);
+    await acmeSh("Le_Webroot='no'", `Le_ReloadCmd='${encoded(reload)}'`);
+    const place = join(other, `${name}_ecc`);
+    // What acme.sh exports in _installcert.
+    const exported = {
+      CERT_PATH: join(place, `${name}.cer`),
+      CERT_KEY_PATH: join(place, `${name}.key`),
+      CA_CERT_PATH: join(place, "ca.cer"),
+      CERT_FULLCHAIN_PATH: join(place, "fullchain.cer"),
+      Le_Domain: name,
+    };
+    execFileSync("/bin/sh", ["-c", await runnerOf("acme.sh", outs[0])], {
+      cwd: place,
+      env: { PATH: process.env["PATH"], ...exported },
+    });
+    const env = { HOME: folder.path, ACMECTL_STATE: state };
+    const deployed = await run(["deploy", name, "--all"], { env });
+    expect(deployed.code, deployed.stderr).toBe(0);
+    const theirs = await filesBelow(outs[0]);
+    const written = new Set(Object.keys(theirs).map((path) => path.split("/")[0]));
+    expect([...written].toSorted()).toEqual((await hooksOf("acme.sh")).toSorted());
+    expect(await filesBelow(outs[1])).toEqual(theirs);
   });
 
   test("CERT_HOME of another machine is looked for below the folder, and reported when it is not there", async () => {
