@@ -1,0 +1,187 @@
+/** Scripts written for other clients are called by acmectl exactly as by the client itself. */
+import { execFile } from "node:child_process";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { run } from "../../test/support/run.ts";
+import { available, program } from "../../test/support/servers/catalog.ts";
+import { startChallengeDns, type ChallengeDns } from "../../test/support/servers/challtestsrv.ts";
+import { startPebble, type Pebble } from "../../test/support/servers/pebble.ts";
+import { temporaryFolder } from "../../test/support/state.ts";
+
+const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+/** `curl`, `nsupdate` and `rndc` write down how they are called. */
+const path = `${fixture("bin")}:${process.env["PATH"]}`;
+const names = ["*.example.test", "www.example.test", "api.example.test"];
+
+describe.skipIf(!available("pebble"))("a script", () => {
+  let dns: ChallengeDns;
+  let pebble: Pebble;
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    dns = await startChallengeDns();
+    const env = { PEBBLE_AUTHZREUSE: "0", PEBBLE_VA_ALWAYS_VALID: "1", PEBBLE_VA_NOSLEEP: "1" };
+    pebble = await startPebble({ dnsServer: dns.dnsServer, env });
+  });
+  afterAll(async () => {
+    await pebble?.close();
+    await dns?.close();
+    await folder?.[Symbol.asyncDispose]();
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  let runs = 0;
+  async function traceFolder(): Promise<string> {
+    const trace = join(folder.path, `trace-${(runs += 1)}`);
+    await mkdir(trace);
+    return trace;
+  }
+
+  /**
+   * What the script did, call by call, with placeholders for values. Sorted, since a CA gives authorizations in any order; the
+   * counts of remaining challenges, which depend on it, come separately and unsorted.
+   */
+  async function callsIn(trace: string): Promise<{ calls: string[]; remaining: string[] }> {
+    const text = await readFile(join(trace, "calls"), "utf8");
+    const remaining = /CERTBOT_REMAINING_CHALLENGES\W+(\d)/g;
+    const calls = text
+      .replaceAll(/[\w-]{43}/g, "VALUE")
+      .replaceAll(/id-\d+/g, "ID")
+      .replaceAll(/CERTBOT_ALL_(\w+\W+)[\w.,]*example[\w.,]*/g, "CERTBOT_ALL_$1NAMES")
+      .replaceAll(remaining, "REMAINING")
+      .trim()
+      .split(/\n(?! )/);
+    return {
+      calls: calls.toSorted(),
+      remaining: [...text.matchAll(remaining)].map(([, count = ""]) => count),
+    };
+  }
+
+  async function byClient(name: string, args: readonly string[], env: Record<string, string>) {
+    const trace = await traceFolder();
+    const { file, env: needed } = program(name);
+    const home = { HOME: folder.path, PATH: path, TRACE: trace };
+    await promisify(execFile)(file, [...args], { env: { ...needed, ...home, ...env } });
+    return callsIn(trace);
+  }
+
+  async function byAcmectl(words: readonly string[]) {
+    const trace = await traceFolder();
+    vi.stubEnv("PATH", path);
+    vi.stubEnv("TRACE", trace);
+    const ca = ["--server", pebble.directoryUrl, "--ca-bundle", pebble.rootFile, "--agree-tos"];
+    const look = ["--dns-wait", "0s", "--dns-cname", "none", "--dns-resolvers", dns.dnsServer];
+    const state = ["-m", "ops@example.test", "--state", join(trace, "state")];
+    const issue = ["issue", "-d", names.join(","), "--solver", "exec", ...words];
+    const { code, stderr } = await run([...issue, ...ca, ...look, ...state], {
+      env: { HOME: folder.path },
+    });
+    expect(stderr).not.toContain("Error");
+    expect(code).toBe(0);
+    return callsIn(trace);
+  }
+
+  describe.skipIf(!available("certbot"))("written for certbot", () => {
+    test.each([
+      ["api-auth.sh", "api-cleanup.sh"],
+      ["output-auth.sh", "output-cleanup.sh"],
+      ["zonefile-auth.sh", "zonefile-cleanup.sh"],
+      ["hook.py", "hook.py"],
+    ])("%s does the same with the exec solver", async (auth, cleanup) => {
+      const [authHook, cleanupHook] = [auth, cleanup].map((name) => fixture(`certbot/${name}`));
+      const own = join(folder.path, `certbot-${auth}`);
+      const hooks = [
+        "--manual-auth-hook",
+        `${authHook}`,
+        "--manual-cleanup-hook",
+        `${cleanupHook}`,
+      ];
+      const theirs = await byClient(
+        "certbot",
+        [
+          ["certonly", "-n", "--agree-tos", "-m", "ops@example.test", "--manual", ...hooks],
+          ["--preferred-challenges", "dns", "--server", pebble.directoryUrl, "-d", names.join(",")],
+          ["--config-dir", own, "--work-dir", `${own}/work`, "--logs-dir", `${own}/logs`],
+        ].flat(),
+        { REQUESTS_CA_BUNDLE: pebble.rootFile, TRACE_VARIABLES: "CERTBOT_" },
+      );
+      vi.stubEnv("TRACE_VARIABLES", "CERTBOT_");
+      const style = ["--exec-style", "certbot", "--exec-shell"];
+      const commands = [`--exec-command=${authHook}`, `--exec-cleanup-command=${cleanupHook}`];
+      expect(await byAcmectl([...style, ...commands])).toEqual(theirs);
+    });
+  });
+
+  describe.skipIf(!available("lego"))("written for lego", () => {
+    test.each([
+      ["nsupdate.sh", undefined],
+      ["api.sh", undefined],
+      ["raw.sh", "RAW"],
+    ])("%s does the same with the exec solver", async (name, mode) => {
+      const script = fixture(`lego/${name}`);
+      const own = join(folder.path, `lego-${name}`);
+      const theirs = await byClient(
+        "lego",
+        [
+          ["--path", own, "--server", pebble.directoryUrl, "--email", "ops@example.test"],
+          ["--accept-tos", "--dns", "exec", "--dns.disable-cp", "--dns.resolvers", dns.dnsServer],
+          names.flatMap((domain) => ["--domains", domain]),
+          ["run"],
+        ].flat(),
+        {
+          LEGO_CA_CERTIFICATES: pebble.rootFile,
+          LEGO_DISABLE_CNAME_SUPPORT: "true",
+          EXEC_PATH: script,
+          EXEC_SEQUENCE_INTERVAL: "0",
+          ...(mode === undefined ? {} : { EXEC_MODE: mode }),
+        },
+      );
+      const style = mode === undefined ? "lego" : "lego-raw";
+      const ours = await byAcmectl(["--exec-style", style, `--exec-command=${script}`]);
+      expect(ours).toEqual(theirs);
+    });
+  });
+
+  test("written for dehydrated gets its documented arguments", async () => {
+    const script = fixture("dehydrated/hook.sh");
+    const { calls } = await byAcmectl(["--exec-style", "dehydrated", `--exec-command=${script}`]);
+    const expected = ["add", "delete"].flatMap((action) =>
+      ["example.test", "www.example.test", "api.example.test"].map((name) =>
+        [
+          "nsupdate ",
+          "  server 127.0.0.1",
+          `  update ${action} _acme-challenge.${name}${action === "add" ? " 300" : ""} TXT "VALUE"`,
+          "  send",
+        ].join("\n"),
+      ),
+    );
+    expect(calls).toEqual(expected.toSorted());
+  });
+
+  test("of acme.sh's dnsapi finds its functions, variables and zone", async () => {
+    const { calls } = await byAcmectl([
+      "--exec-style=acme.sh",
+      `--exec-acme-sh=${fixture("acme.sh/acme.sh")}`,
+      "--exec-command=dns_example",
+      "--exec-env=Example_Token=an-example-token",
+      `--exec-env=LE_WORKING_DIR=${folder.path}`,
+    ]);
+    const request = /(https:\S+)>\n {2}<--data>\n {2}<(\S+)>/;
+    const sent = calls.flatMap((call) => request.exec(call)?.slice(1).join(" ") ?? []);
+    const zone = "https://api.example.com/v1/example.test";
+    const hosts = ["_acme-challenge", "_acme-challenge.api", "_acme-challenge.www"];
+    expect(sent.toSorted()).toEqual(
+      [
+        ...hosts.map((host) => `${zone} name=${host}&value=VALUE`),
+        ...hosts.map((host) => `${zone}/${host} value=VALUE`),
+      ].toSorted(),
+    );
+    const saved = await readFile(join(folder.path, "account.conf"), "utf8");
+    expect(saved).toContain("SAVED_Example_Token='an-example-token'");
+  });
+});
