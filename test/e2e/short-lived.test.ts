@@ -6,7 +6,9 @@ import type { Clock } from "../../src/clock.ts";
 import { splitWords } from "../../src/options/words.ts";
 import { run } from "../support/run.ts";
 import { pathWithCrontab } from "../support/scheduled.ts";
+import { startCaddyCa } from "../support/servers/caddy.ts";
 import { available } from "../support/servers/catalog.ts";
+import { startChallengeDns } from "../support/servers/challtestsrv.ts";
 import { startStepCa } from "../support/servers/step-ca.ts";
 import { temporaryFolder } from "../support/state.ts";
 
@@ -112,3 +114,41 @@ describe.skipIf(!available("step-ca"))("step-ca with its default lifetime", () =
     }
   }, 300_000);
 });
+
+describe.skipIf(!available("caddy-shiftable") || !available("pebble"))(
+  "Caddy's ACME server with its default lifetime",
+  () => {
+    test("is renewed in time for a week by the command line that schedule install writes", async () => {
+      await using folder = await temporaryFolder();
+      const offsetFile = join(folder.path, "offset");
+      await writeFile(offsetFile, "0");
+      const dns = await startChallengeDns();
+      const ca = await startCaddyCa({ offsetFile, resolver: dns.dnsServer });
+      try {
+        const hook = join(folder.path, "hook.mjs");
+        await writeFile(
+          hook,
+          `const [, , event, host, value] = process.argv;
+const verb = event === "present" ? "set-txt" : "clear-txt";
+await fetch("${dns.managementUrl}/" + verb, { method: "POST", body: JSON.stringify({ host, value }) });`,
+        );
+        const words = [
+          ...["-d", "a.example.test", "--name", "here", "--server", ca.directoryUrl],
+          ...["--ca-bundle", ca.rootFile, "--agree-tos", "--dns-wait", "10ms"],
+          ...["--solver", "exec", "--exec-command", `${process.execPath},${hook}`],
+        ];
+        const week = await liveAWeek(words, offsetFile, folder.path);
+        process.stdout.write(`Caddy: ${JSON.stringify(week)}\n`);
+        expect(week).toMatchObject({ every: "1h", runs: 168 });
+        expect(Math.round(week.lifetime / hour)).toBe(12);
+        expect(week.least).toBeGreaterThan(3 * hour);
+        expect(week.issued).toBeLessThanOrEqual(35);
+      } catch (error) {
+        throw new Error(ca.log().slice(-1000), { cause: error });
+      } finally {
+        await ca.close();
+        await dns.close();
+      }
+    }, 300_000);
+  },
+);

@@ -40,6 +40,13 @@ export const parts = {
     shiftable: true,
     optional: "it takes some minutes to compile",
   },
+  "caddy-shiftable": {
+    from: "go",
+    packages: ["github.com/caddyserver/caddy/v2/cmd/caddy@v2.11.9"],
+    programs: ["caddy-shiftable"],
+    shiftable: true,
+    optional: "it takes some minutes to compile",
+  },
   bind: {
     from: "debian",
     packages: ["bind9", "bind9-dnsutils"],

@@ -4,6 +4,8 @@ import { startProcess, freePort, withFreePort } from "./process.ts";
 export interface ChallengeDns {
   /** For `startPebble({ dnsServer })`. */
   readonly dnsServer: string;
+  /** Where `tell` sends what it is told. */
+  readonly managementUrl: string;
   /** `add-txt` {host, value}, `clear-txt` {host}, `add-a` {host, addresses}, `set-cname` {host, target}, `add-caa` … */
   tell(verb: string, body: object): Promise<void>;
   readonly close: () => Promise<void>;
@@ -26,6 +28,7 @@ export async function startChallengeDns(): Promise<ChallengeDns> {
       args: ["-dnsserver", `127.0.0.1:${port}`, "-management", `127.0.0.1:${management}`, ...off],
       ready: () => tell("clear-txt", { host: "ready.test." }).then(() => true),
     });
-    return { dnsServer: `127.0.0.1:${port}`, tell, close: running.close };
+    const managementUrl = `http://127.0.0.1:${management}`;
+    return { dnsServer: `127.0.0.1:${port}`, managementUrl, tell, close: running.close };
   });
 }

@@ -100,13 +100,19 @@ const installers = {
 
 async function installWithGo(packages: readonly string[], name: PartName): Promise<void> {
   await needs("go", ["version"]);
-  const { shiftable = false }: Part = parts[name];
+  const { shiftable = false, programs }: Part = parts[name];
+  const bin = join(cacheFolder, "bin");
   const overlay = shiftable ? await shiftableFlags(join(cacheFolder, "overlay")) : "";
-  const flags = `-buildvcs=false ${overlay}`.trim();
+  const folder = shiftable ? join(cacheFolder, "overlay", "bin") : bin;
   await run("go", ["install", ...packages], {
-    env: { ...env, CGO_ENABLED: "0", GOBIN: join(cacheFolder, "bin"), GOFLAGS: flags },
+    env: { ...env, CGO_ENABLED: "0", GOBIN: folder, GOFLAGS: `-buildvcs=false ${overlay}`.trim() },
     timeout: shiftable ? 1_800_000 : 600_000,
   });
+  if (!shiftable) return;
+  for (const [index, program] of programs.entries()) {
+    const built = /([^/]+)@/.exec(packages[index] ?? "")?.[1] ?? program;
+    await rename(join(folder, built), join(bin, program));
+  }
 }
 
 /** Each part has a venv of its own: two may want different versions of what they need. */

@@ -1,14 +1,12 @@
 import { webcrypto } from "node:crypto";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
 import { Agent, fetch } from "undici";
 import { freePort, startProcess, withFreePort } from "./process.ts";
 import { offsetVariable } from "./shiftable.ts";
-import { makeTls, type Tls } from "./tls.ts";
+import { openDoor } from "./door.ts";
 
 export interface StepCa {
   readonly directoryUrl: string;
@@ -39,10 +37,10 @@ export async function startStepCa({ offsetFile }: { offsetFile: string }): Promi
     });
     return { running, port };
   });
-  const door = await openDoor(started.port, await makeTls(folder, "door.pem"));
+  const door = await openDoor(`https://127.0.0.1:${started.port}`, folder);
   return {
     directoryUrl: `https://127.0.0.1:${door.port}/acme/acme/directory`,
-    rootFile: join(folder, "door.pem"),
+    rootFile: door.rootFile,
     httpPort,
     log: started.running.log,
     async close() {
@@ -50,33 +48,6 @@ export async function startStepCa({ offsetFile }: { offsetFile: string }): Promi
       await started.running.close();
       await agent.destroy();
       await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-/** step-ca renews its own TLS certificate by its own clock; clients have the real one, so a proxy speaks TLS with them. */
-async function openDoor(to: number, { certificatePem, keyPem }: Tls) {
-  const server = createServer({ cert: certificatePem, key: keyPem }, (incoming, answer) => {
-    const { method, url: path, headers } = incoming;
-    const place = { host: "127.0.0.1", port: to, rejectUnauthorized: false };
-    const onward = request({ ...place, method, path, headers }, (response) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(answer);
-    });
-    onward.on("error", () => answer.destroy());
-    incoming.pipe(onward);
-  });
-  const port = await withFreePort(async (free) => {
-    server.listen(free, "127.0.0.1");
-    await once(server, "listening");
-    return free;
-  });
-  return {
-    port,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
     },
   };
 }
