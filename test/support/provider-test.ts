@@ -196,6 +196,15 @@ function zoneCases(fake: ProviderFake, { open, problem, since }: Tools, cases: C
     expect(said).toContain(cases.show?.("seen.test") ?? "seen.test");
   });
 
+  it("finds what it presented if the receipt is of an older version", async () => {
+    addZone("older.test");
+    const mine = challenge("older.test");
+    const solver = await open();
+    await solver.present(mine, call);
+    await solver.cleanup(mine, { domain: "older.test", zone: "older", recordId: 7 }, call);
+    expect(fake.values(mine.recordName)).toEqual([]);
+  });
+
   it("has nothing to clean up in a zone that is gone, and warns", async () => {
     addZone("gone.test");
     const mine = challenge("gone.test");
