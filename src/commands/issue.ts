@@ -3,7 +3,7 @@ import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { wasDeployed } from "../deploy/steps.ts";
 import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
-import { cleanAllLeftovers } from "../issue/leftovers.ts";
+import { cleanAllLeftovers } from "../issue/journal.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { openTools } from "../issuer/open.ts";
 import { reportOtherContact } from "../account/open.ts";

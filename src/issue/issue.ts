@@ -7,8 +7,7 @@ import { saveFailure, saveSuccess } from "./attempt.ts";
 import { computeChallenges } from "./challenges.ts";
 import { choose, preflight, type Choice } from "./choose.ts";
 import { finalizeOrder, prepareKey, refuseAccountKey, versionOf } from "./finalize.ts";
-import { openJournal, type Journal } from "./journal.ts";
-import { cleanLeftovers } from "./leftovers.ts";
+import { cleanLeftovers, openJournal, type Journal } from "./journal.ts";
 import {
   alreadyHeld,
   fetchAuthorizations,

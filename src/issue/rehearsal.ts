@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import { computeChallenges, type PendingChallenge } from "./challenges.ts";
 import { choose, preflight, type Choice } from "./choose.ts";
 import { openJournal } from "./journal.ts";
-import { cleanUp, present } from "./present.ts";
+import { cleanUp, present } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
 import { waitUntilVisible } from "./visibility.ts";
 

@@ -1,12 +1,15 @@
 import type { AccountSession } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { messageOf } from "../errors.ts";
+import type { Call } from "../plugin.ts";
+import { solverProblem } from "../solvers/bounded.ts";
+import type { OpenSolver } from "../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { combined, fallBack } from "./fallback.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, Presented } from "./journal.ts";
 import { Problem } from "../problem.ts";
 import type { Unseen } from "./self-check.ts";
-import { cleanUp, present } from "./present.ts";
-import { waitUntilVisible } from "./visibility.ts";
+import { dnsWaiting, waitUntilVisible } from "./visibility.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
@@ -77,4 +80,130 @@ async function validate(
     result.status === "rejected" ? [result.reason] : [],
   );
   if (errors.length > 0) throw combined(errors, "validation");
+}
+
+type Tools = Pick<IssueTools, "record" | "signal">;
+
+/** Present all; each solver in one call where it has one for many. The journal has them before, and their receipts after. */
+export async function present(
+  challenges: readonly PendingChallenge[],
+  journal: Journal,
+  { record, signal }: Tools,
+): Promise<{
+  readonly presented: readonly Presented[];
+  readonly failures: ReadonlyMap<PendingChallenge, unknown>;
+}> {
+  const presented: Presented[] = [];
+  const failures = new Map<PendingChallenge, unknown>();
+  await journal.presenting(challenges);
+  const each: Each = async (batch, call) => {
+    try {
+      const receipts = await call();
+      for (const [index, challenge] of batch.entries()) {
+        presented.push({ challenge, receipt: receipts[index] });
+        await journal.received(challenge, receipts[index]);
+        record.presented(challenge);
+      }
+    } catch (error) {
+      for (const one of batch) {
+        const { type, identifier } = one.challenge;
+        const what = `Solver ${one.solver.setting.name} could not present ${type} for ${identifier.value}`;
+        failures.set(one, solverProblem(what, error, identifier));
+      }
+    }
+  };
+  const runs = [...Map.groupBy(challenges, ({ solver }) => solver)].map(async ([solver, batch]) => {
+    const what = `presenting ${batch[0]?.challenge.type} for ${namesOf(batch)} by ${solver.setting.name}`;
+    record.log("present").info(what);
+    const propagationTimeout = solver.setting.dns?.timeout ?? dnsWaiting.timeout;
+    await inBatches(solver, batch, each, { signal, propagationTimeout });
+  });
+  const results = await Promise.allSettled(runs);
+  signal.throwIfAborted();
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+  return { presented, failures };
+}
+
+type Each = (
+  batch: readonly PendingChallenge[],
+  call: () => Promise<readonly unknown[]>,
+) => Promise<void>;
+
+async function inBatches(
+  { solver, limit }: OpenSolver,
+  batch: readonly PendingChallenge[],
+  each: Each,
+  call: Call,
+): Promise<void> {
+  if (solver.presentAll !== undefined && batch.length > 1) {
+    const challenges = batch.map(({ challenge }) => challenge);
+    const all = async () => (await solver.presentAll?.(challenges, call)) ?? [];
+    await each(batch, () => limit(all, call.signal));
+    return;
+  }
+  const one = ({ challenge }: PendingChallenge) =>
+    limit(async () => [await solver.present(challenge, call)], call.signal);
+  await Promise.all(batch.map((challenge) => each([challenge], () => one(challenge))));
+}
+
+/** Milliseconds for all clean-ups together. */
+const longest = 30_000;
+/** The same after Ctrl-C: neither a person nor a service manager waits longer. */
+const afterStop = 10_000;
+
+/** Clean up all that the journal has as presented, on a signal and deadline of its own. A failure warns, stays in the journal and hides nothing. */
+export async function cleanUp(journal: Journal, tools: Tools): Promise<void> {
+  const { presented } = journal;
+  if (presented.length === 0) return;
+  const deadline = new AbortController();
+  // Not AbortSignal.timeout: its timer does not keep a process alive that waits for nothing else.
+  const timer = setTimeout(
+    () => deadline.abort(new Error("it did not end in time")),
+    tools.signal.aborted ? afterStop : longest,
+  );
+  const bySolver = Map.groupBy(presented, ({ challenge }) => challenge.solver);
+  const call = { signal: deadline.signal };
+  try {
+    await Promise.all(
+      [...bySolver].map(([solver, items]) => cleanUpBy(solver, items, journal, tools, call)),
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function cleanUpBy(
+  { solver, limit, setting }: OpenSolver,
+  items: readonly Presented[],
+  journal: Journal,
+  { record }: Tools,
+  call: Call,
+): Promise<void> {
+  const log = record.log("cleanup");
+  const each = async (batch: readonly Presented[], cleanup: () => Promise<void>): Promise<void> => {
+    const challenges = batch.map(({ challenge }) => challenge);
+    try {
+      await limit(cleanup);
+      await journal.cleaned(challenges);
+      log.debug(`cleaned up after ${namesOf(challenges)}`);
+    } catch (error) {
+      log.warn(
+        `${setting.name} could not clean up after ${namesOf(challenges)}: ${messageOf(error)}; the next run tries again`,
+      );
+    }
+  };
+  if (solver.cleanupAll !== undefined && items.length > 1) {
+    const list = items.map((one) => ({ challenge: one.challenge.challenge, receipt: one.receipt }));
+    await each(items, async () => solver.cleanupAll?.(list, call));
+    return;
+  }
+  await Promise.all(
+    items.map((one) =>
+      each([one], () => solver.cleanup(one.challenge.challenge, one.receipt, call)),
+    ),
+  );
+}
+
+function namesOf(challenges: readonly PendingChallenge[]): string {
+  return challenges.map(({ identifier }) => identifier.value).join(", ");
 }

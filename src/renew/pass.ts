@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { messageOf } from "../errors.ts";
-import { cleanAllLeftovers } from "../issue/leftovers.ts";
+import { cleanAllLeftovers } from "../issue/journal.ts";
 import type { ToolsOptions } from "../issuer/open.ts";
 import { openPool } from "../issuer/pool.ts";
 import { createLimit, type Limit } from "../limit.ts";

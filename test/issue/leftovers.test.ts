@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { issue } from "../../src/issue/issue.ts";
-import { cleanAllLeftovers, cleanLeftovers } from "../../src/issue/leftovers.ts";
+import { cleanAllLeftovers, cleanLeftovers } from "../../src/issue/journal.ts";
 import type { PresentedChallenge } from "../../src/state/store.ts";
 import { systemClock } from "../../src/clock.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";

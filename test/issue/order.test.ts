@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Ca, Directory, NewOrder, Order } from "../../src/acme/acme.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { OpenAccount } from "../../src/account/open.ts";
-import { cleanAllLeftovers } from "../../src/issue/leftovers.ts";
+import { cleanAllLeftovers } from "../../src/issue/journal.ts";
 import { placeOrder } from "../../src/issue/order.ts";
 import type { PendingOrder } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";

@@ -1,7 +1,7 @@
 import { parseIdentifiers } from "../../acme/identifiers.ts";
 import type { CertificateRequest } from "../../certificate.ts";
 import { dnsSetting } from "../../request/compose.ts";
-import { cleanAllLeftovers } from "../../issue/leftovers.ts";
+import { cleanAllLeftovers } from "../../issue/journal.ts";
 import { openTools } from "../../issuer/open.ts";
 import { rehearse, type Rehearsed } from "../../issue/rehearsal.ts";
 import { parsePlace } from "../../options/place.ts";
