@@ -75,7 +75,7 @@ describe.skipIf(!available("pebble"))("hooks under their own client and under ac
     );
     const theirs = await filesBelow(out);
     const written = new Set(Object.keys(theirs).map((path) => path.split("/")[0]));
-    expect([...written].toSorted()).toEqual((await hooksOf("certbot")).toSorted());
+    expect(written).toEqual(new Set(await hooksOf("certbot")));
     expect(await runByAcmectl("certbot", [folder], home.path)).toEqual(theirs);
   });
 
@@ -94,7 +94,7 @@ describe.skipIf(!available("pebble"))("hooks under their own client and under ac
     );
     const theirs = await filesBelow(out);
     const written = new Set(Object.keys(theirs).map((path) => path.split("/")[0]));
-    expect([...written].toSorted()).toEqual((await hooksOf("lego")).toSorted());
+    expect(written).toEqual(new Set(await hooksOf("lego")));
     const solver = ["--standalone", "--standalone-port", String(httpPort)];
     expect(await runByAcmectl("lego", [folder, ...solver], home.path)).toEqual(theirs);
   });

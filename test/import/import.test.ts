@@ -598,7 +598,7 @@ describe("settings of acme.sh", () => {
     expect(deployed.code, deployed.stderr).toBe(0);
     const theirs = await filesBelow(outs[0]);
     const written = new Set(Object.keys(theirs).map((path) => path.split("/")[0]));
-    expect([...written].toSorted()).toEqual((await hooksOf("acme.sh")).toSorted());
+    expect(written).toEqual(new Set(await hooksOf("acme.sh")));
     expect(await filesBelow(outs[1])).toEqual(theirs);
   });
 
