@@ -4,6 +4,7 @@ import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import type { DeployTools } from "../deploy/tools.ts";
 import { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
+import { problemDocument } from "../status/broken.ts";
 import { storedCertificates } from "../status/certificates.ts";
 import type { CertificateFiles, Store, StoredCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
@@ -107,7 +108,7 @@ function documentOf({ files, after, outcome, problem }: Deployed): Record<string
     identifiers: held?.meta.identifiers ?? request.identifiers,
     ...(held === undefined ? {} : { serial: held.meta.serial, paths: files }),
     deploy: deployStatesOf(after),
-    ...(problem === undefined ? {} : { problem: problem.document }),
+    problem: problem === undefined ? undefined : problemDocument(problem),
   };
 }
 

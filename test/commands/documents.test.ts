@@ -1,0 +1,109 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { commandSource } from "../../src/commands/definitions.ts";
+import { startIssuing } from "../support/issuing.ts";
+import { freePort } from "../support/servers/process.ts";
+
+const schema = new URL("../../schema/result.schema.json", import.meta.url);
+
+test("the document of every command matches the schema, for success and for failure", async () => {
+  const ajv = new Ajv2020({ allErrors: true, validateFormats: false, strictTypes: false });
+  const isResult = ajv.compile(JSON.parse(await readFile(schema, "utf8")));
+  await using issuing = await startIssuing();
+  const folder = join(issuing.state, "..");
+  const config = join(folder, "config.yaml");
+  const empty = join(folder, "empty");
+  await mkdir(empty);
+  const ca = issuing.words.filter(
+    (word) => !["--agree-tos", "--state", issuing.state].includes(word),
+  );
+  const server = ca.join(" ");
+  const free = await freePort();
+  const port = `--standalone-port ${free}`;
+  const seen = new Map<string, { succeeded: boolean; failed: boolean }>();
+  const check = async (line: string, signal?: AbortSignal) => {
+    const words = [...line.split(" "), "--json", "--config", config];
+    const ran = await issuing.run(words, signal === undefined ? {} : { signal });
+    const document = JSON.parse(ran.stdout);
+    expect([line, isResult(document), isResult.errors]).toEqual([line, true, null]);
+    const before = seen.get(document.command);
+    const failed = ran.code !== 0;
+    seen.set(document.command, {
+      succeeded: before?.succeeded === true || !failed,
+      failed: before?.failed === true || failed,
+    });
+    return ran;
+  };
+
+  await issuing.issue(["-d", "a.example.test", "--name", "a", "--deploy-hook", "exit 3"]);
+  await issuing.issue(["-d", "b.example.test", "--name", "b"]);
+  for (const line of [
+    "config init",
+    "config path",
+    "config set issuers.ca.server letsencrypt",
+    "config set issuers.ca.nonsense 1",
+    "config get issuers.ca.server",
+    "config get nothing.there",
+    "config validate",
+    "config schema",
+    "list",
+    "plan",
+    "apply",
+    "status",
+    "status a",
+    "status --check",
+    "describe a",
+    "describe unknown",
+    "deploy a",
+    "deploy b",
+    "renew b --force --no-jitter",
+    "renew unknown",
+    "state check",
+    "completion bash",
+    "solvers list",
+    "solvers show standalone",
+    "solvers show unknown",
+    `solvers test standalone -d c.example.test ${port} --self-check-at 127.0.0.1:${free}`,
+    "schedule show",
+    "schedule install --dry-run",
+    `import certbot ${empty} --dry-run`,
+    `import lego ${empty} --dry-run`,
+    `import acme.sh ${empty} --dry-run`,
+    "import certbot /nowhere",
+    `account register ${server} --agree-tos`,
+    `account show ${server}`,
+    "account list",
+    `account update ${server} -m ops@example.com`,
+    `account rollover ${server}`,
+    `account export ${server} --output ${join(folder, "account.pem")}`,
+    `account import ${server} ${join(folder, "account.pem")}`,
+    `issue -d d.example.test --standalone ${port} --self-check-at 127.0.0.1:1 ${server} --agree-tos`,
+    `issue -d b.example.test --name b --standalone ${server} --agree-tos`,
+    "revoke b --yes",
+    "delete a b --yes",
+    "apply --no-jitter",
+    `account deactivate ${server} --yes`,
+    `account deactivate ${server} --yes`,
+  ]) {
+    await check(line);
+  }
+  await writeFile(
+    config,
+    "certificates:\n  web: { domains: [web.example.test], solver: none-such }\n",
+  );
+  for (const line of ["config validate", "plan", "apply --no-jitter"]) await check(line);
+  const stopping = new AbortController();
+  const stopped = check("test-ca --port 0", stopping.signal);
+  setTimeout(() => stopping.abort(new Error("stopped")), 1000);
+  await stopped;
+
+  const { names } = commandSource();
+  for (const name of names) await check(`${name} --nonsense`);
+  const missing = names.filter((name) => seen.get(name)?.succeeded !== true);
+  // They change this machine's schedule, or need a scheduler.
+  const scheduled = ["schedule install", "schedule remove"];
+  expect(missing.filter((name) => !scheduled.includes(name))).toEqual([]);
+  expect(names.filter((name) => seen.get(name)?.failed !== true)).toEqual([]);
+}, 120_000);
