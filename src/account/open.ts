@@ -1,3 +1,4 @@
+import { registerCommand } from "./suggest.ts";
 import type { AccountSession, Ca, Directory, ExternalAccountBinding } from "../acme/acme.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
@@ -152,7 +153,7 @@ async function usableAccount(
     throw new Problem("refused", {
       title: "The account is not usable",
       detail: `The account ${accounts[0]?.url ?? accounts[0]?.id} on ${issuer.server} is ${accounts[0]?.status}, and no other is stored.`,
-      hint: "Register a new one: acmectl account register --reregister --agree-tos.",
+      hint: `Register a new one: ${registerCommand(issuer, { again: true })}`,
     });
   }
   return usable[0];

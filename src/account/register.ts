@@ -1,3 +1,4 @@
+import { registerCommand } from "./suggest.ts";
 import { readPrivateKey, thumbprint } from "../acme/keys.ts";
 import type { Account } from "../acme/acme.ts";
 import type { IssuerSetting } from "../certificate.ts";
@@ -63,13 +64,14 @@ export async function accountOfKey(id: string, { server }: IssuerSetting, { acco
 export async function keepFound(
   key: string,
   found: Account | undefined,
-  { server: directory }: IssuerSetting,
+  issuer: IssuerSetting,
   { store }: Pick<AccountTools, "store">,
 ): Promise<StoredAccount> {
+  const { server: directory } = issuer;
   if (found !== undefined && found.status !== "valid") {
     throw new Problem("refused", {
       detail: `The account of this key, ${found.url}, is ${found.status}.`,
-      hint: "Give another key, or make a new account: acmectl account register --reregister.",
+      hint: `Give another key, or register a new account: ${registerCommand(issuer, { again: true })}`,
     });
   }
   const contact = found?.contact ?? [];

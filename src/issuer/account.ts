@@ -1,6 +1,7 @@
 import { isEmbedded } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { openStored, withAccountLock, type OpenAccount } from "../account/open.ts";
+import { registerCommand } from "../account/suggest.ts";
 import { composeIssuer } from "../request/issuer.ts";
 import { openTools } from "./open.ts";
 import type { IssueTools } from "../issue/tools.ts";
@@ -23,12 +24,13 @@ export async function chosenCa(flags: Flags, context: Context): Promise<IssuerSe
 }
 
 /** The account that is used on this CA; a Problem when none is kept. */
-export async function keptAccount({ server }: IssuerSetting, store: Store): Promise<StoredAccount> {
+export async function keptAccount(issuer: IssuerSetting, store: Store): Promise<StoredAccount> {
+  const { server } = issuer;
   const [stored] = await store.accounts.ofDirectory(server);
   if (stored !== undefined) return stored;
   throw new Problem("usage", {
-    detail: `No account with ${server} is kept in ${store.where}.`,
-    hint: "Make one with `acmectl account register`; `acmectl account list` shows those that there are.",
+    detail: `There is no account with ${server} in ${store.where}.`,
+    hint: `List the accounts with \`acmectl account list\`, or register one: ${registerCommand(issuer)}`,
   });
 }
 
@@ -38,13 +40,13 @@ export async function usableAccount(issuer: IssuerSetting, store: Store): Promis
   if (stored.url === undefined) {
     throw new Problem("usage", {
       detail: `The account in ${stored.where} is not registered yet.`,
-      hint: "Register it: acmectl account register.",
+      hint: `Register it: ${registerCommand(issuer)}`,
     });
   }
   if ((stored.status ?? "valid") === "valid") return stored;
   throw new Problem("usage", {
     detail: `The account ${stored.url} is ${stored.status}.`,
-    hint: "Make a new one: acmectl account register --reregister.",
+    hint: `Register a new one: ${registerCommand(issuer, { again: true })}`,
   });
 }
 

@@ -207,6 +207,24 @@ describe("account deactivate", () => {
   });
 });
 
+/** Runs the command line at the end of a hint, exactly as it is printed. */
+async function followHint(issuing: Issuing, { stderr }: { stderr: string }) {
+  const words = /acmectl (account register .*)$/m.exec(stderr)?.[1]?.split(" ") ?? [];
+  return issuing.run(words);
+}
+
+test("the commands in the hints of account commands work when they are pasted", async () => {
+  await using issuing = await startIssuing();
+  const none = await account(issuing, "show");
+  expect(none.code).toBe(2);
+  expect(await followHint(issuing, none)).toMatchObject({ code: 0 });
+  expect((await account(issuing, "deactivate --yes")).code).toBe(0);
+  const ended = await account(issuing, "deactivate --yes");
+  expect(ended.code).toBe(2);
+  expect(await followHint(issuing, ended)).toMatchObject({ code: 0 });
+  expect((await account(issuing, "show")).code).toBe(0);
+});
+
 describe("a CA that has forgotten the account", () => {
   test("is a Problem with a hint, and the key is registered again with --reregister only", async () => {
     await using issuing = await registered();
