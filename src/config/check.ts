@@ -114,7 +114,7 @@ function readOption(
   if (own !== undefined) return readValue(raw, keys, own, reading);
   const parent = keys.slice(0, -1).join(".");
   const plugin = shape.open === true ? reading.plugins.get(String(keys.at(-2))) : {};
-  // Nobody loaded the plugin: whoever does reads its options.
+  // The plugin is not loaded here; its options are checked when it is.
   if (plugin === undefined) return raw;
   const declaration = declarationOf(plugin, key);
   if (declaration === undefined) {

@@ -19,9 +19,9 @@ export type SolverOptions = (use: string) => Promise<OptionDeclarations>;
 export interface ConfigReading {
   /** True: the path was asked for, so the file has to be there. */
   readonly explicit?: boolean;
-  /** Checks the solvers' own options too; otherwise whoever loads a plugin does. */
+  /** Checks the solvers' own options too; otherwise they are checked when a plugin is loaded. */
   readonly solverOptions?: SolverOptions;
-  /** True: checks what the values mean too; otherwise whoever uses them does. */
+  /** True: checks what the values mean too; otherwise they are checked where they are used. */
   readonly meaning?: boolean;
 }
 

@@ -3,7 +3,7 @@ import type { CertificateRequest } from "../certificate.ts";
 export type Redact = (text: string) => string;
 
 /**
- * Hides secrets in what commands print, since it is kept in the state: private keys in PEM whoever they belong to, and the
+ * Hides secrets in what commands print, since it is kept in the state: all private keys in PEM, and the
  * given secrets, of several lines also line by line.
  */
 export function redactor(secrets: readonly string[]): Redact {
@@ -18,7 +18,7 @@ export function redactor(secrets: readonly string[]): Redact {
     );
 }
 
-/** True for a variable that holds a secret, whoever's it is: by its name, or since a private key is inside. */
+/** True for a variable that holds a secret, by its name, or since a private key is inside. */
 export function isSecretVariable(name: string, value: string): boolean {
   return keyBegin.test(value) || (secretName.test(name) && !harmlessName.test(name));
 }

@@ -16,7 +16,7 @@ export interface DeployTools {
   readonly mask: (secret: string) => void;
   /** The text without the secrets given to `mask`. */
   readonly redact?: (text: string) => string;
-  /** All of the run: what the secrets of one are read from is no affair of another's commands. */
+  /** All of the run: commands get no variable that any of them reads a secret from. */
   readonly requests?: readonly CertificateRequest[];
   /** One for the whole run, shared by all certificates. */
   readonly once: OncePerRun;

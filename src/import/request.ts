@@ -5,7 +5,7 @@ import type { FoundCertificate } from "./found.ts";
 import type { Material } from "./material.ts";
 
 export interface IssuerExtras {
-  /** Whoever has an account has agreed; without one, a new one is not made unasked. */
+  /** True for an imported account, whose owner has agreed; without one, no account is registered unasked. */
   readonly agreeTos: boolean;
   readonly email?: string | undefined;
   readonly caBundle?: string | undefined;

@@ -78,7 +78,7 @@ function judged(
   }
   const outcome = heldOutcome(held, version, account);
   if (outcome === "unchanged" && same) return { outcome, held };
-  // Taken before without anybody to answer challenges: now there may be somebody.
+  // Imported before without a solver; now there may be one.
   const answered = outcome === "unchanged" && before.request.solvers.length === 0;
   return { outcome: force || answered ? "updated" : outcome, held };
 }

@@ -27,7 +27,7 @@ function baseFolder({ env }: User, variable: string, inHome: string, option: str
   const home = env["HOME"];
   if (home !== undefined && isAbsolute(home)) return join(home, inHome);
   throw new Problem("usage", {
-    detail: `There is no folder for acmectl's ${option}: neither ${variable} nor HOME is set to an absolute path.`,
+    detail: `acmectl has no default folder for its ${option}: neither ${variable} nor HOME is set to an absolute path.`,
     hint: `Give --${option}, or set ACMECTL_${option.toUpperCase()} or HOME.`,
   });
 }

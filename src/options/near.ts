@@ -1,4 +1,4 @@
-/** What somebody meant who wrote something else. */
+/** The name that a misspelt one was probably meant to be. */
 import { closest, distance } from "fastest-levenshtein";
 
 /** The known name that differs by its dashes or letter case alone, else by a few letters; undefined when none is near. */

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { Problem } from "../problem.ts";
 import { splitWords } from "./words.ts";
-import { codeOf } from "../errors.ts";
+import { systemReason } from "../errors.ts";
 
 /** What a reference is read with. */
 export interface SecretSources {
@@ -58,8 +58,8 @@ export async function readSmallFile(
     for await (const chunk of createReadStream(path, options)) chunks.push(Buffer.from(chunk));
   } catch (error) {
     signal?.throwIfAborted();
-    const reason = reasons[codeOf(error)] ?? String(error);
-    throw new Problem("config", { detail: `${named}: ${path} ${reason}.`, cause: error });
+    const detail = `${named}: cannot read ${path}: ${systemReason(error)}.`;
+    throw new Problem("config", { detail, cause: error });
   }
   const content = Buffer.concat(chunks);
   if (content.length > longest) {
@@ -70,14 +70,6 @@ export async function readSmallFile(
 
 const longest = 65_536;
 const oneLineHint = "A secret is one line of text; check what was pasted or printed.";
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "does not exist",
-  ENOTDIR: "does not exist",
-  EACCES: "may not be read by this user",
-  EPERM: "may not be read by this user",
-  EISDIR: "is a folder",
-};
 
 async function readReference(reference: string, sources: SecretSources): Promise<string> {
   if (sources.literal === true || !isReference(reference)) return reference;

@@ -18,8 +18,8 @@ test("others have the XDG folders; one that is not absolute does not count", () 
   expect(defaultConfigFile(ops({}))).toBe("/home/ops/.config/acmectl/config.yaml");
 });
 
-test("without a home the Problem says what to give", () => {
+test("reports a missing home and names the option to give", () => {
   expect(() => defaultStateFolder({ uid: 1000, env: { HOME: "" } })).toThrow(
-    "There is no folder for acmectl's state: neither XDG_STATE_HOME nor HOME is set to an absolute path.",
+    "acmectl has no default folder for its state: neither XDG_STATE_HOME nor HOME is set to an absolute path.",
   );
 });

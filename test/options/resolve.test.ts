@@ -266,7 +266,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
       "CLOUDFLARE_API_TOKEN: The variable NONE is not set.",
     );
     expect(await messageOf({ CLOUDFLARE_API_TOKEN_FILE: "/no/such/file" })).toBe(
-      "CLOUDFLARE_API_TOKEN_FILE: /no/such/file does not exist.",
+      "CLOUDFLARE_API_TOKEN_FILE: cannot read /no/such/file: no such file or directory.",
     );
   });
 

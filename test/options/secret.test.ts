@@ -64,8 +64,10 @@ test("file: takes it from a file, less one line end, relative to the folder that
   expect((await read("file:two")).problem).toMatch(/line breaks/);
   expect((await read("file:blank")).problem).toMatch(/is empty/);
   expect((await read("file:large")).problem).toMatch(/larger than 65536 bytes/);
-  expect((await read("file:none")).problem).toBe(`file: ${folder}/none does not exist.`);
-  expect((await read("file:.")).problem).toMatch(/is a folder/);
+  expect((await read("file:none")).problem).toBe(
+    `file: cannot read ${folder}/none: no such file or directory.`,
+  );
+  expect((await read("file:.")).problem).toMatch(/it is a directory/);
 });
 
 test("cmd: runs a program without a shell and takes what it prints", async () => {

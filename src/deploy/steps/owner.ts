@@ -23,7 +23,7 @@ async function lookUp(kind: "owner" | "group", name: string): Promise<string | u
     const { stdout } = await promisify(execFile)("getent", [database, name], { env });
     return stdout.split("\n").find((line) => line.startsWith(`${name}:`));
   } catch {
-    // No getent (Alpine without it, macOS), or it knows nobody of this name.
+    // No getent (Alpine without it, macOS), or it does not know the name.
     const lines = await readFile(`/etc/${database}`, "utf8").catch(() => "");
     return lines.split("\n").find((line) => line.startsWith(`${name}:`));
   }

@@ -123,7 +123,7 @@ function reasonOf(error: unknown): string {
 
 async function openSocket(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   const socket = connectTcp({ host, port, signal });
-  // Once it is open, whoever waits for something listens; between two waits an error must not be an exception.
+  // Once it is open, each wait listens for errors; between two waits an error must not be an exception.
   socket.on("error", () => undefined);
   return new Promise((resolve, reject) => {
     socket.once("connect", () => resolve(socket));

@@ -22,7 +22,7 @@ export async function reloadServer(
   }
 }
 
-/** A program of the server, and what it is told: the check first, the reload last. */
+/** A program of the server and its commands: the check first, the reload last. */
 interface Way {
   readonly program: string;
   readonly commands: (program: string, config: string | undefined) => readonly Argv[];
@@ -52,7 +52,7 @@ const apache = ["apache2ctl", "apachectl", "httpd"].map((program): Way => ({
   },
 }));
 
-/** HAProxy cannot be told by a command of its own: the master process reloads, and its init system knows it. */
+/** HAProxy has no reload command of its own: its init system signals the master process. */
 const haproxy = ["systemctl", "rc-service", "service"].map((init): Way => ({
   program: init,
   commands: (program, config = "/etc/haproxy/haproxy.cfg") => [

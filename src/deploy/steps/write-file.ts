@@ -34,7 +34,7 @@ export async function accessOf({ owner, group, mode }: FileAccess): Promise<Acce
 }
 
 /**
- * Replace or make one file in one rename: whoever reads it sees the old or the new one, whole. Owner and group
+ * Replace or make one file in one rename: a reader sees the old or the new one, whole. Owner and group
  * stay as they were unless given. Rejects with a `deploy` Problem.
  */
 export async function deployFile(file: DeployedFile, access: Access): Promise<void> {
