@@ -37,7 +37,7 @@ export default defineConfig({
   transform: { target: "node22.12" },
   plugins: [builtins(), notices("THIRD-PARTY-NOTICES")],
   output: {
-    dir: "dist",
+    dir: "dist.new",
     cleanDir: true,
     entryFileNames: "[name].js",
     chunkFileNames: "src/chunks/[name]-[hash].js",

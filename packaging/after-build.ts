@@ -1,5 +1,5 @@
 /** After the build: what `acmectl --help` lists, and no declarations but those that others can reach. */
-import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { allCommands, commandSource } from "../src/commands/definitions.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -7,11 +7,13 @@ import manifest from "../package.json" with { type: "json" };
 const root = resolve(import.meta.dirname, "..");
 const commands = await allCommands(commandSource());
 const summaries = Object.fromEntries(commands.map(({ name, summary }) => [name, summary]));
-writeFileSync(join(root, "dist/src/commands.json"), JSON.stringify(summaries));
+writeFileSync(join(root, "dist.new/src/commands.json"), JSON.stringify(summaries));
 
 const reached = new Set<string>();
-for (const { types } of Object.values(manifest.exports)) reach(join(root, types));
-for (const file of globSync(join(root, "dist/types/**/*.d.ts"))) {
+for (const { types } of Object.values(manifest.exports)) {
+  reach(join(root, types.replace("./dist/", "./dist.new/")));
+}
+for (const file of globSync(join(root, "dist.new/types/**/*.d.ts"))) {
   if (!reached.has(file)) rmSync(file);
 }
 
@@ -22,3 +24,11 @@ function reach(file: string): void {
     reach(`${resolve(file, "..", path)}.d.ts`);
   }
 }
+
+// A complete build takes the place of the one before, so that no command sees half of it.
+const dist = join(root, "dist");
+const old = join(root, "dist.old");
+rmSync(old, { recursive: true, force: true });
+if (existsSync(dist)) renameSync(dist, old);
+renameSync(join(root, "dist.new"), dist);
+rmSync(old, { recursive: true, force: true });
