@@ -2,12 +2,7 @@ import { randomBytes, type KeyObject } from "node:crypto";
 import type { Authority } from "./authority/authority.ts";
 import type { Identifier, ProblemJson } from "./acme-problem.ts";
 import type { Jwk } from "./signed/jwk.ts";
-
-/** A certificate profile that the directory advertises; `validity` in milliseconds. */
-export interface Profile {
-  description: string;
-  validity: number;
-}
+import type { Profile, RenewalInfo } from "./types.ts";
 
 /** The options of the CA after defaults. */
 export interface Settings {
@@ -86,14 +81,6 @@ export interface IssuedCertificate {
   readonly chains: readonly string[];
   revoked?: { readonly at: Date; readonly reason: number };
   replacedBy?: Order;
-}
-
-export interface RenewalInfo {
-  start: Date;
-  end: Date;
-  explanationUrl?: string;
-  /** Seconds. */
-  retryAfter?: number;
 }
 
 /** Everything that the CA remembers. */

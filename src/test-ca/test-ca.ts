@@ -13,22 +13,16 @@ import {
 } from "./authority/authority.ts";
 import { openAuthority } from "./authority/folder.ts";
 import { createFaults, type Faults } from "./server/faults.ts";
-import {
-  createNonces,
-  type Profile,
-  type RenewalInfo,
-  type Settings,
-  type State,
-} from "./state.ts";
+import { createNonces, type Settings, type State } from "./state.ts";
+import type { Profile, RenewalInfo } from "./types.ts";
 import type { RequestRecord } from "./server/records.ts";
 import { createListener } from "./server/server.ts";
 
 export type { ArmedFault, Fault, FaultAction, Faults } from "./server/faults.ts";
-export { UnreadableAuthority } from "./authority/folder.ts";
+export { UnreadableAuthority } from "./authority/unreadable.ts";
 export type { ProblemJson } from "./acme-problem.ts";
 export type { RequestRecord } from "./server/records.ts";
-export type { ResourceKind } from "./server/routes.ts";
-export type { Profile, RenewalInfo } from "./state.ts";
+export type { Profile, RenewalInfo, ResourceKind } from "./types.ts";
 
 /** How the CA listens, validates and issues; everything has a default. */
 export interface TestCaOptions {

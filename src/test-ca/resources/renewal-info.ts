@@ -6,9 +6,9 @@ import {
   timestamp,
   type Account,
   type IssuedCertificate,
-  type RenewalInfo,
   type State,
 } from "../state.ts";
+import type { RenewalInfo } from "../types.ts";
 
 const day = 24 * 3_600_000;
 const retryAfter = 6 * 3600;

@@ -1,5 +1,3 @@
-import type { State } from "../state.ts";
-
 /** What a handler returns: JSON, text of some media type, or no body; a header that is undefined is not sent. */
 export interface Answer {
   readonly status: number;
@@ -14,10 +12,15 @@ export function json(status: number, body: unknown, headers: Answer["headers"] =
   return { status, json: body, headers };
 }
 
-const asked = new WeakMap<State, number>();
+const asked = new WeakMap<object, number>();
 
 /** A Retry-After header, in turn in seconds and as an HTTP-date (RFC 9110 §10.2.3), as CAs do either. */
-export function retryAfter(state: State): Record<string, string> {
+export function retryAfter(state: {
+  readonly settings: {
+    readonly asynchronous: { readonly retryAfter: number } | undefined;
+    readonly now: () => Date;
+  };
+}): Record<string, string> {
   const seconds = state.settings.asynchronous?.retryAfter ?? 1;
   const count = (asked.get(state) ?? 0) + 1;
   asked.set(state, count);

@@ -2,7 +2,7 @@ import type { Answer } from "./answer.ts";
 import { AcmeProblem, errorPrefix, type ProblemJson } from "../acme-problem.ts";
 import { isRecord } from "../../json.ts";
 import type { RequestRecord } from "./records.ts";
-import type { ResourceKind } from "./routes.ts";
+import type { ResourceKind } from "../types.ts";
 
 /** What happens to a matching request; several members may be combined. */
 export interface FaultAction {

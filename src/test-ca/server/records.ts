@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { isRecord } from "../../json.ts";
-import type { ResourceKind } from "./routes.ts";
+import type { ResourceKind } from "../types.ts";
 
 /** One request that reached the CA, for tests that count and look. */
 export interface RequestRecord {

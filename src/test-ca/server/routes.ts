@@ -10,24 +10,7 @@ import { keyChange } from "../resources/key-change.ts";
 import { newOrder, order } from "../resources/orders.ts";
 import { renewalInfo } from "../resources/renewal-info.ts";
 import type { State } from "../state.ts";
-
-/** The kinds of resource, by which faults and records name requests; `unknown` is any other path. */
-export type ResourceKind =
-  | "directory"
-  | "newNonce"
-  | "newAccount"
-  | "newOrder"
-  | "keyChange"
-  | "revokeCert"
-  | "renewalInfo"
-  | "account"
-  | "orders"
-  | "order"
-  | "finalize"
-  | "authz"
-  | "challenge"
-  | "certificate"
-  | "unknown";
+import type { ResourceKind } from "../types.ts";
 
 /** How a resource is reached: by a plain GET, or by a signed POST, whose key is given as `jwk`, `kid` or either. */
 export interface Route {
