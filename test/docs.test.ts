@@ -1,7 +1,7 @@
 import { access, readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { markdownTable, optionsTable } from "../src/options/table.ts";
+import { markdownTable, optionsTable } from "../src/options/describe.ts";
 import { exitCodes } from "../src/problem.ts";
 import { readingOrder } from "./support/reading-order.ts";
 import { builtInSolvers, loadSolver } from "../src/solvers/registry.ts";

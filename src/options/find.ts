@@ -1,10 +1,9 @@
 /** Where an option's value was written: the first source that has one. */
 import { resolve } from "node:path";
 import type { OptionDeclarations } from "./declaration.ts";
-import { flagOf } from "./names.ts";
+import { flagOf, lookupsOf } from "./names.ts";
 import type { OptionSources } from "./resolve.ts";
 import { readSmallFile } from "./secret.ts";
-import { lookupsOf } from "./variables.ts";
 
 export interface Found {
   readonly raw: unknown;

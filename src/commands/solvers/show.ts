@@ -1,5 +1,4 @@
-import { describeOptions } from "../../options/table.ts";
-import type { OptionDescription } from "../../options/describe.ts";
+import { describeOptions, type OptionDescription } from "../../options/describe.ts";
 import { Problem } from "../../problem.ts";
 import { loadSolver, type LoadedSolver } from "../../solvers/registry.ts";
 import type { Block } from "../../result.ts";
