@@ -64,7 +64,7 @@ async function pause<T>(
 
 /** Milliseconds. A CA that asks for more than a minute (one asks for a day) cannot mean a poll: it is asked every 10 s. */
 function delay(turn: number, wished: number | undefined): number {
-  if (wished === undefined) return Math.min(300 * 1.6 ** turn, slowest);
+  if (wished === undefined) return Math.min(150 * 1.6 ** turn, slowest);
   // The floor rises, so that Retry-After: 0 again and again does not become a flood.
   return wished > 60_000 ? slowest : Math.max(wished, Math.min(250 * 1.2 ** turn, 2000));
 }
