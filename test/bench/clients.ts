@@ -16,7 +16,7 @@ export interface Job {
   readonly folder: string;
   readonly anew: boolean;
   /** The names of a round, each round others. */
-  names(round: number): readonly string[];
+  readonly names: (round: number) => readonly string[];
   /** Publishes dns-01 records, in place of http-01. */
   readonly program?: string | undefined;
 }

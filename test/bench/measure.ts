@@ -8,7 +8,7 @@ import { join } from "node:path";
 export interface Program {
   readonly name: string;
   /** Before each run, not measured; returns the command line. */
-  prepare(round: number): Promise<readonly string[]> | readonly string[];
+  readonly prepare: (round: number) => Promise<readonly string[]> | readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -65,7 +65,8 @@ async function costOf(
   child.stderr.on("data", (part) => (output += String(part)));
   const code = await new Promise((resolve) => child.on("close", resolve));
   const wall = performance.now() - begin;
-  if (code !== 0) throw new Error(`${name} failed (${code}): ${command.join(" ")}\n${output}`);
+  if (code !== 0)
+    throw new Error(`${name} failed (${String(code)}): ${command.join(" ")}\n${output}`);
   if (!timed) return { wall, cpu: Number.NaN, memory: Number.NaN };
   const [user = 0, system = 0, kilobytes = 0] = (await readFile(report, "utf8"))
     .trim()
