@@ -1,4 +1,5 @@
 /** What a command may use, from the environment and the command line. */
+import { lstatSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Clock } from "../clock.ts";
 import type { Context } from "../context.ts";
@@ -74,6 +75,11 @@ export function contextOf(
 }
 
 const loadConfig: LoadConfig = async (path, reading) => {
+  if (reading.explicit !== true && lstatSync(path, { throwIfNoEntry: false }) === undefined) {
+    // Most runs have no config file, and need no YAML.
+    const { emptyConfig } = await import("../config/assemble.ts");
+    return emptyConfig(path);
+  }
   const settings = await import("../config/file.ts");
   return settings.loadConfig(path, reading);
 };

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
 import { Problem } from "../../src/problem.ts";
+import { emptyConfig } from "../../src/config/assemble.ts";
 import { createConfig } from "../../src/config/conf.ts";
 import { getConfigValue, loadConfig, setConfigValue } from "../../src/config/file.ts";
 
@@ -155,6 +156,11 @@ certificates:
       writeFileSync(path, text);
       expect(await loadConfig(path)).toMatchObject({ exists: true, certificates: {} });
     }
+  });
+
+  test("reads a missing file as what a run without one is given", async () => {
+    const path = join(tmpdir(), "acmectl-no-such-file.yaml");
+    expect(await loadConfig(path)).toEqual(emptyConfig(path));
   });
 
   test("creates neither file nor folder when the config file does not exist", async () => {
