@@ -50,7 +50,11 @@ export default defineConfig({
           priority: 3,
         },
         { name: "program", test: /src\/(program\/|commands\/command\.ts$)/, priority: 2 },
-        { name: "state", test: /src\/(state|status)\//, priority: 1 },
+        {
+          name: "state",
+          test: /src\/((state|status)\/|acme\/presets|renew\/(idle|report))/,
+          priority: 1,
+        },
         { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0 },
       ],
     },

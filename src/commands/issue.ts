@@ -8,7 +8,6 @@ import type { IssueTools } from "../issue/tools.ts";
 import { openTools } from "../issuer/open.ts";
 import { reportOtherContact } from "../account/open.ts";
 import { withKey } from "../account/register.ts";
-import { goodCurrent } from "../renew/current.ts";
 import { describeHeld } from "../status/describe.ts";
 import { isShortLived } from "../status/due.ts";
 import type { CertificateRequest } from "../certificate.ts";
@@ -156,6 +155,7 @@ async function handedBack(
     });
   }
   if (currentCert === undefined || force === true || dryRun === true) return undefined;
+  const { goodCurrent } = await import("../renew/current.ts");
   return goodCurrent(request, { certificate: currentCert, privateKey: currentKey }, tools);
 }
 

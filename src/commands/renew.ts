@@ -1,11 +1,24 @@
-import { storedCertificates } from "../status/certificates.ts";
-import { renewPass } from "../renew/pass.ts";
+import type { Context } from "../context.ts";
+import { storedCertificates, type Certificates } from "../status/certificates.ts";
+import { idleRenewals } from "../renew/idle.ts";
+import type { Renewal } from "../renew/renew.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
-import { openDryRun, openRealRun, type Run } from "../issuer/dry-run.ts";
+import type { Run } from "../issuer/dry-run.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { defineCommand } from "./command.ts";
+
+const options = {
+  ...passFlags,
+  dryRun: {
+    type: "boolean",
+    description: "Rehearse with the CA's staging environment, or the embedded CA; keep nothing.",
+  },
+} as const satisfies OptionDeclarations;
+
+type Flags = OptionsOf<typeof options>;
 
 export const command = defineCommand({
   name: "renew",
@@ -14,36 +27,39 @@ export const command = defineCommand({
     "A certificate is due when the CA's renewal information (ARI) says so, else when a third of its lifetime is left. A failure never stops the others; failures back off: 1, 10, 100 minutes, then daily.",
   examples: ["acmectl renew -q", "acmectl renew shop --force", "acmectl renew --json"],
   arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
-  options: {
-    ...passFlags,
-    dryRun: {
-      type: "boolean",
-      description: "Rehearse with the CA's staging environment, or the embedded CA; keep nothing.",
-    },
-  },
+  options,
   async run(flags, context) {
     const dryRun = flags.dryRun === true;
-    await using pass = await (dryRun ? openDryRun : openRealRun)(context);
     const store = await context.store();
     const named = await storedCertificates(store, context.args);
     if ((await store.certificates.names()).length === 0) throw nothingKept(store);
-    const renewals = await renewPass(
-      dryRun
-        ? { ...named, certificates: named.certificates.map((one) => rehearsalOf(one, pass)) }
-        : named,
-      passOptions(flags, context),
-      context,
-      {
-        store: pass.store,
-        lockTimeout: flags.wait ? undefined : 0,
-        local: { folder: pass.folder },
-        dryRun,
-      },
-    );
+    const options = passOptions(flags, context);
+    const idle = dryRun
+      ? undefined
+      : await idleRenewals(named, options, store, context.clock.now());
+    const renewals = idle ?? (await renewDue(named, flags, context));
     const detailed = flags.detailedExitcode === true;
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());
   },
 });
+
+/** What talks to CAs is loaded only where there may be something to do. */
+async function renewDue(
+  named: Certificates,
+  { dryRun = false, ...flags }: Flags,
+  context: Context,
+): Promise<readonly Renewal[]> {
+  const { renewPass } = await import("../renew/pass.ts");
+  const { openDryRun, openRealRun } = await import("../issuer/dry-run.ts");
+  await using pass = await (dryRun ? openDryRun : openRealRun)(context);
+  const certificates = named.certificates.map((one) => (dryRun ? rehearsalOf(one, pass) : one));
+  return renewPass({ ...named, certificates }, passOptions(flags, context), context, {
+    store: pass.store,
+    lockTimeout: flags.wait ? undefined : 0,
+    local: { folder: pass.folder },
+    dryRun,
+  });
+}
 
 /** A timer that looks in the wrong place must not be silent about it. */
 function nothingKept({ where }: Store): Problem {

@@ -1,4 +1,5 @@
 import type { RenewalInfo } from "../acme/acme.ts";
+import { isEmbedded } from "../acme/presets.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
 import type { AriStatus, StoredCertificate } from "../state/store.ts";
@@ -16,6 +17,13 @@ export function isAriDue({ held, status }: StoredCertificate, now: Date): boolea
   return (
     ari === undefined || ari.certificateId !== held.meta.ariId || new Date(ari.nextCheck) <= now
   );
+}
+
+/** True when it is time to ask a CA that can know the answer: the one that issued, unless it is embedded and has forgotten. */
+export function mayAskCa(certificate: StoredCertificate, now: Date): boolean {
+  const { held, request } = certificate;
+  const { server } = request.issuer;
+  return !isEmbedded(server) && held?.meta.directory === server && isAriDue(certificate, now);
 }
 
 /**

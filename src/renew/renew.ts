@@ -1,6 +1,5 @@
 import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
-import { isEmbedded } from "../acme/presets.ts";
 import { saveFailure } from "../issue/attempt.ts";
 import { wasDeployed } from "../deploy/steps.ts";
 import { choose } from "../issue/choose.ts";
@@ -14,7 +13,7 @@ import { Problem } from "../problem.ts";
 import type { CertificateFiles, HeldCertificate, Store } from "../state/store.ts";
 import type { KnownCertificate } from "../status/certificates.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "../status/due.ts";
-import { isAriDue, refreshAri } from "./ari.ts";
+import { mayAskCa, refreshAri } from "./ari.ts";
 
 export interface RenewOptions {
   readonly force: boolean;
@@ -177,11 +176,7 @@ async function openTools(
 }
 
 async function withAri(certificate: KnownCertificate, pass: Pass): Promise<KnownCertificate> {
-  const { held, request, name } = certificate;
-  const { server } = request.issuer;
-  // The embedded CA forgets what it issued when it ends.
-  if (isEmbedded(server) || held?.meta.directory !== server) return certificate;
-  if (!isAriDue(certificate, pass.context.clock.now())) return certificate;
-  const tools = await pass.pool.open(request.issuer);
-  return refreshAri(certificate, { ...tools, log: pass.logOf(name) });
+  if (!mayAskCa(certificate, pass.context.clock.now())) return certificate;
+  const tools = await pass.pool.open(certificate.request.issuer);
+  return refreshAri(certificate, { ...tools, log: pass.logOf(certificate.name) });
 }

@@ -21,7 +21,7 @@ export const passFlags = {
     type: "integer",
     min: 1,
     max: 50,
-    default: 4,
+    default: 8,
     description: "Number of certificates to work on at once.",
     placeholder: "N",
   },

@@ -1,0 +1,31 @@
+import { isDeployed } from "../deploy/steps.ts";
+import type { Store } from "../state/store.ts";
+import type { Certificates } from "../status/certificates.ts";
+import { dueOf } from "../status/due.ts";
+import { mayAskCa } from "./ari.ts";
+import type { Renewal, RenewOptions } from "./renew.ts";
+
+/**
+ * What a pass over these certificates comes to when there is nothing to do: told from what is stored, since most runs end
+ * here. Undefined when there may be something.
+ */
+export async function idleRenewals(
+  { certificates, broken }: Certificates,
+  { force, every }: Pick<RenewOptions, "force" | "every">,
+  store: Store,
+  now: Date,
+): Promise<readonly Renewal[] | undefined> {
+  if (force || broken.length > 0) return undefined;
+  const due = new Map(certificates.map((one) => [one, dueOf(one, now, every)]));
+  const isIdle = [...due].every(
+    ([one, { at }]) => at > now && !mayAskCa(one, now) && isDeployed(one),
+  );
+  if (!isIdle || (await store.journal.names()).length > 0) return undefined;
+  if (Object.keys(await store.pendingHooks.list()).length > 0) return undefined;
+  return Promise.all(
+    [...due].map(async ([{ name, held }, due]) => {
+      const files = await store.certificates.files(name);
+      return { name, outcome: "not due" as const, due, held, files };
+    }),
+  );
+}
