@@ -64,9 +64,9 @@ describe("docs/architecture.md", () => {
     const whole = await readingOrder();
     const pipeline = await readingOrder("src/issue/");
     const text = [
-      `The pipeline is ${pipeline.files.length} files, with ${pipeline.returns} returns to a file that was left before:`,
+      `The pipeline is ${pipeline.files.length} files, with ${pipeline.returns} returns to a file visited earlier:`,
       listed(pipeline.files),
-      `From \`bin\` to the commit it is ${whole.files.length} files:`,
+      `A whole run leads through ${whole.files.length} files:`,
       listed(whole.files),
     ].join("\n\n");
     const written = await readFile(file, "utf8");
