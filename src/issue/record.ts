@@ -208,7 +208,7 @@ export function placeOf(challenge: Challenge): string {
 }
 
 /** An error as it is stored. */
-export function problemOf(error: unknown): ProblemDocument & { hint?: string } {
+function problemOf(error: unknown): ProblemDocument & { hint?: string } {
   if (Problem.is(error))
     return { ...error.document, ...(error.hint === undefined ? {} : { hint: error.hint }) };
   return { type: "about:blank", title: "A bug in acmectl", detail: messageOf(error) };

@@ -75,7 +75,7 @@ export function contextOf(
 }
 
 const loadConfig: LoadConfig = async (path, reading) => {
-  if (reading.explicit !== true && lstatSync(path, { throwIfNoEntry: false }) === undefined) {
+  if (!reading.explicit && isAbsent(path)) {
     // Most runs have no config file, and need no YAML.
     const { emptyConfig } = await import("../config/assemble.ts");
     return emptyConfig(path);
@@ -83,6 +83,15 @@ const loadConfig: LoadConfig = async (path, reading) => {
   const settings = await import("../config/file.ts");
   return settings.loadConfig(path, reading);
 };
+
+/** False where it cannot be known: then reading the file says why. */
+function isAbsent(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    return false;
+  }
+}
 
 async function openStore(folder: string, tools: { log: Log; clock: Clock }): Promise<Store> {
   const { openFolderStore } = await import("../state/folder/folder.ts");

@@ -75,7 +75,7 @@ async function costOf(
   return { wall, cpu: (user + system) * 1000, memory: kilobytes / 1000 };
 }
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 

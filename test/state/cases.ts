@@ -257,7 +257,7 @@ const certificateCases: readonly StoreCase[] = [
   }),
 ];
 
-export async function pendingOf(name: string): Promise<PendingOrder> {
+async function pendingOf(name: string): Promise<PendingOrder> {
   return {
     name,
     orderUrl: "https://acme.example.org/order/1",

@@ -127,7 +127,7 @@ function demandAgreement(state: State, payload: Record<string, unknown>): void {
 const mailAddress = /^[A-Za-z0-9.!#$&'*+/=^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$/;
 
 /** Checks contact URLs (RFC 8555 §7.3): `mailto:` with exactly one address and no header fields. */
-export function checkContacts(value: unknown): readonly string[] {
+function checkContacts(value: unknown): readonly string[] {
   if (value === undefined) return [];
   demand(Array.isArray(value), "contact is not a list.");
   return value.map((contact: unknown) => {
