@@ -17,7 +17,17 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 12)) {
   );
   process.exitCode = 2;
 } else {
-  void import("#main").then(function (program) {
-    return program.run(process);
-  });
+  void import("#main").then(
+    function (program) {
+      return program.run(process);
+    },
+    function (error) {
+      if (error.code !== "ERR_MODULE_NOT_FOUND" || !/\/dist\/src\/main\.js$/.test(error.url))
+        throw error;
+      process.stderr.write(
+        "This clone of acmectl is not built. Run `npm ci && npm run build` in it.\n",
+      );
+      process.exitCode = 2;
+    },
+  );
 }

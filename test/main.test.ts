@@ -1,6 +1,6 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -420,6 +420,19 @@ describe("the program as a process", () => {
       code: 2,
       output: expect.stringContaining("Give --config"),
     });
+  });
+
+  test("a clone without a build names the command that builds it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "unbuilt-"));
+    await mkdir(join(folder, "bin"));
+    await copyFile(bin, join(folder, "bin/acmectl.js"));
+    const imports = { "#main": "./dist/src/main.js" };
+    await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module", imports }));
+    const ran = spawnSync(process.execPath, [join(folder, "bin/acmectl.js"), "--version"]);
+    expect(ran.stderr.toString()).toBe(
+      "This clone of acmectl is not built. Run `npm ci && npm run build` in it.\n",
+    );
+    expect(ran.status).toBe(2);
   });
 
   test("an old Node.js is refused in one line", async () => {
