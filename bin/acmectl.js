@@ -22,7 +22,7 @@ if (version[0] < 22 || (version[0] === 22 && version[1] < 12)) {
       return program.run(process);
     },
     function (error) {
-      if (error.code !== "ERR_MODULE_NOT_FOUND" || !error.url.endsWith("/dist/src/main.js"))
+      if (error.code !== "ERR_MODULE_NOT_FOUND" || !String(error.url).endsWith("/dist/src/main.js"))
         throw error;
       process.stderr.write(
         "This clone of acmectl is not built. Run `npm ci && npm run build` in it.\n",

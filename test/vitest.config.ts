@@ -37,6 +37,16 @@ export default defineConfig({
         },
       },
     ],
-    coverage: { provider: "v8", include: ["src/**", "plugins/**"], exclude: ["**/*.test.ts"] },
+    coverage: {
+      provider: "v8",
+      include: ["src/**", "plugins/**"],
+      exclude: ["**/*.test.ts"],
+      reporter: ["text-summary"],
+      thresholds: {
+        "src/issue/**": { lines: 95, functions: 94, branches: 88 },
+        "src/state/**": { lines: 92, functions: 94, branches: 82 },
+        "src/options/**": { lines: 80, functions: 62, branches: 78 },
+      },
+    },
   },
 });
