@@ -42,7 +42,10 @@ const options = {
     description:
       "Rehearse with the CA's staging environment, or else the embedded CA; keep nothing.",
   },
-  detailedExitcode: { type: "boolean", description: "Exit with code 10 if a certificate was issued." },
+  detailedExitcode: {
+    type: "boolean",
+    description: "Exit with code 10 if a certificate was issued.",
+  },
 } as const satisfies OptionDeclarations;
 
 export const command = defineCommand({

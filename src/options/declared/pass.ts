@@ -39,7 +39,10 @@ export const passFlags = {
     default: true,
     description: "Wait while another run works on the same certificate.",
   },
-  detailedExitcode: { type: "boolean", description: "Exit with code 10 if a certificate was issued." },
+  detailedExitcode: {
+    type: "boolean",
+    description: "Exit with code 10 if a certificate was issued.",
+  },
 } as const satisfies OptionDeclarations;
 
 /** The flags as the pass takes them. A person at a terminal does not wait. */
