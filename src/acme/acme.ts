@@ -41,6 +41,8 @@ export interface Order {
   readonly certificate?: string | undefined;
   readonly expires?: Date | undefined;
   readonly profile?: string | undefined;
+  /** The certificate that the CA accepts as replaced by this order's (RFC 9773 §5). */
+  readonly replaces?: string | undefined;
   readonly error?: ProblemDocument | undefined;
   /** When the CA wants to be asked again; absent when it did not say. */
   readonly retryAfter?: Date | undefined;

@@ -108,15 +108,18 @@ export async function placeOrder(
   const names = request.identifiers.map(({ value }) => value).join(", ");
   tools.record.log("order").info(`ordering ${names}`);
   const { renewalInfo } = await tools.ca.directory(tools.signal);
+  const predecessor = renewalInfo === undefined ? undefined : replaces;
   const order = await account.session.newOrder(
     {
       identifiers: request.identifiers,
       ...(profile === undefined ? {} : { profile }),
-      ...(replaces === undefined || renewalInfo === undefined ? {} : { replaces }),
+      ...(predecessor === undefined ? {} : { replaces: predecessor }),
     },
     tools.signal,
   );
   tools.record.order(order);
+  if (predecessor !== order.replaces)
+    tools.record.log("order").debug("the CA did not confirm which certificate the order replaces");
   return order;
 }
 

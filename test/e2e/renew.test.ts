@@ -68,7 +68,9 @@ describe.skipIf(!available("pebble"))(
       expect(issued.code).toBe(0);
       const file = join(folder.path, "certificates", name, "current", "cert.pem");
       const seen = new Set<string>();
-      for (let round = 0; round < 2; round += 1) {
+      const hour = 3_600_000;
+      // A second early renewal in a row has to wait, so that a CA whose window always lies in the past gets no loop of orders.
+      for (const later of [8 * hour, 5 * 24 * hour]) {
         const before = await readFile(file, "utf8");
         seen.add(before);
         await wantRenewal(before);
@@ -76,7 +78,7 @@ describe.skipIf(!available("pebble"))(
         // What was asked right after issuance is not asked again before Retry-After has passed.
         const { code, stdout, stderr } = await run(["renew", "--json", "--no-jitter", ...where], {
           env,
-          clock: laterBy((round + 1) * 8 * 3_600_000),
+          clock: laterBy(later),
         });
         expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
         expect(JSON.parse(stdout)).toMatchObject({ certificates: [{ name, outcome: "renewed" }] });

@@ -34,7 +34,7 @@ export function readOrder(
   if (status === "pending" && authorizations.length === 0) {
     throw malformed(origin, `its status is "pending", but it has no authorizations`);
   }
-  const { profile } = source;
+  const { profile, replaces } = source;
   return {
     url,
     status,
@@ -44,6 +44,8 @@ export function readOrder(
     certificate,
     expires: optionalDate(source, "expires", origin),
     profile: typeof profile === "string" && /^[!-~]{1,100}$/.test(profile) ? profile : undefined,
+    replaces:
+      typeof replaces === "string" && /^[\w-]+\.[\w-]+$/.test(replaces) ? replaces : undefined,
     error: problemDocument(source["error"]),
     retryAfter,
   };
