@@ -281,7 +281,8 @@ describe("a new order", () => {
       session: session({
         newOrder: async (order) => {
           asked.push(order);
-          return unexpected<Order>("order", { url: "https://ca.example/order/1" });
+          const { replaces } = order;
+          return unexpected<Order>("order", { url: "https://ca.example/order/1", replaces });
         },
       }),
     };
