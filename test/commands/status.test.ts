@@ -324,7 +324,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     await rename(join(certificates, name), join(certificates, "other"));
     const { stdout } = await issuing.run(["list"], { clock });
     expect(stdout).toContain("broken");
-    expect(stdout).toContain(`back to ${name}`);
+    expect(stdout).toContain(`is the folder of the certificate ${name}`);
     const check = await issuing.run(["status", "--check"], { clock });
     expect(check.code).toBe(11);
     expect(check.stdout).toContain(`${name} (broken)`);
