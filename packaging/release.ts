@@ -1,0 +1,99 @@
+/**
+ * `npm run release`: everything that people install, into `release/`. Two runs from one commit give the same bytes: all times are
+ * the commit's. nfpm comes from the Go module proxy; without Go, the .deb and .rpm are left out.
+ */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
+import manifest from "../package.json" with { type: "json" };
+
+const nfpmVersion = "v2.41.0";
+const root = resolve(import.meta.dirname, "..");
+const release = join(root, "release");
+const tools = join(root, ".cache", "release");
+
+function run(program: string, args: readonly string[], env: Record<string, string> = {}): string {
+  const all = { ...process.env, ...env };
+  return execFileSync(program, [...args], {
+    cwd: root,
+    env: all,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+rmSync(release, { recursive: true, force: true });
+mkdirSync(release);
+run("npm", ["pack", "--silent", "--pack-destination", release]);
+copyFileSync(join(root, "dist", "sbom.cdx.json"), join(release, "acmectl.cdx.json"));
+linuxPackages();
+writeSums();
+
+function linuxPackages(): void {
+  const nfpm = installedNfpm();
+  if (nfpm === undefined) {
+    process.stderr.write("Go is missing, so no .deb and .rpm were built.\n");
+    return;
+  }
+  const seconds = run("git", ["log", "-1", "--format=%ct"]).trim();
+  stage(Number(seconds));
+  const env = { VERSION: manifest.version, SOURCE_DATE_EPOCH: seconds };
+  for (const packager of ["deb", "rpm"]) {
+    const args = ["--config", "packaging/linux/nfpm.yaml", "--packager", packager];
+    run(nfpm, ["package", ...args, "--target", release], env);
+  }
+  rmSync(join(root, "stage"), { recursive: true });
+}
+
+/** What the packages contain, with modes and times that do not depend on this machine. */
+function stage(time: number): void {
+  const folder = join(root, "stage");
+  rmSync(folder, { recursive: true, force: true });
+  for (const part of ["bin", "dist", "schema", "package.json"]) {
+    cpSync(join(root, part), join(folder, "lib", part), { recursive: true });
+  }
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const script = run(process.execPath, ["bin/acmectl.js", "completion", shell]);
+    writeFileSync(join(folder, `acmectl.${shell}`), script);
+  }
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const isProgram = entry.isDirectory() || entry.name === "acmectl.js";
+    chmodSync(path, isProgram ? 0o755 : 0o644);
+    utimesSync(path, time, time);
+  }
+}
+
+function installedNfpm(): string | undefined {
+  const nfpm = join(tools, "nfpm");
+  if (existsSync(nfpm)) return nfpm;
+  try {
+    const module = `github.com/goreleaser/nfpm/v2/cmd/nfpm@${nfpmVersion}`;
+    run("go", ["install", module], { GOBIN: tools });
+    return nfpm;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeSums(): void {
+  const lines = readdirSync(release)
+    .toSorted()
+    .map((name) => {
+      const bytes = readFileSync(join(release, name));
+      return `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`;
+    });
+  writeFileSync(join(release, "SHA256SUMS"), lines.join(""));
+}
