@@ -1,4 +1,4 @@
-/** Secrets by reference: `env:NAME`, `file:/path`, `cmd:program args` (DESIGN §5). acmectl stores the reference only. */
+/** Secrets by reference: `env:NAME`, `file:/path`, `cmd:program args`. acmectl stores the reference only. */
 import { execFile } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { isAbsolute, resolve } from "node:path";

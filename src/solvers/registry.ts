@@ -1,4 +1,4 @@
-/** From the name of a solver to its plugin: a file, a built-in folder, or an npm package (DESIGN §4). */
+/** From the name of a solver to its plugin: a file, a built-in folder, or an npm package. */
 import { readdir } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
