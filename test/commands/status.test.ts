@@ -327,7 +327,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(stdout).toContain(`is the folder of the certificate ${name}`);
     const check = await issuing.run(["status", "--check"], { clock });
     expect(check.code).toBe(11);
-    expect(check.stdout).toContain(`${name} (broken)`);
+    expect(check.stdout).toContain("other (broken)");
     await rename(join(certificates, "other"), join(certificates, name));
     expect((await issuing.run(["status", "--check"], { clock })).code).toBe(0);
   });

@@ -78,9 +78,9 @@ describe("test-ca", () => {
   });
 
   it.each([
-    ["--host banana", /cannot listen on banana, which is no address of this machine/],
-    ["--host 192.0.2.1", /cannot listen on 192\.0\.2\.1, which is no address/],
-    ["--resolver banana", /cannot ask "banana": that is no address of a DNS server/],
+    ["--host banana", /cannot listen on banana, which is not an address of this machine/],
+    ["--host 192.0.2.1", /cannot listen on 192\.0\.2\.1, which is not an address/],
+    ["--resolver banana", /cannot ask "banana": that is not the address of a DNS server/],
     ["--resolver 127.0.0.1:0", /cannot ask "127\.0\.0\.1:0"/],
     ["--resolver ::1:53x", /cannot ask/],
     ["--eab-kid kid-1", /The HMAC key of the external account binding is missing/],

@@ -408,7 +408,7 @@ describe("help", () => {
 
   test("help exit-codes lists the exit codes", async () => {
     const { stdout } = await acmectl("help exit-codes");
-    expect(stdout).toMatch(/^ {4}5 {2}the CA refused$/m);
+    expect(stdout).toMatch(/^ {4}5 {2}the CA refused the request$/m);
   });
 
   test("help for an unknown command is refused", async () => {
