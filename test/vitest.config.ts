@@ -41,7 +41,7 @@ export default defineConfig({
     ],
     coverage: {
       provider: "v8",
-      include: ["src/**", "plugins/**"],
+      include: ["src/issue/**", "src/state/**", "src/options/**"],
       exclude: ["**/*.test.ts"],
       reporter: ["text-summary"],
       thresholds: {
