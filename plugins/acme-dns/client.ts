@@ -1,6 +1,6 @@
 /** The three calls of the acme-dns HTTP API. */
 import { Problem, type Log } from "acmectl/plugin";
-import { codeOf, isRecord } from "acmectl/plugin/http";
+import { codeOf, fetchByProxy, isRecord } from "acmectl/plugin/http";
 import { accountFrom, type Account } from "./accounts.ts";
 import { notRegistered, notUpdated, redirected, unreachable } from "./errors.ts";
 
@@ -78,7 +78,7 @@ async function exchange(
 ): Promise<ApiResponse> {
   signal.throwIfAborted();
   try {
-    const response = await fetch(url, {
+    const response = await fetchByProxy(url, {
       ...request,
       redirect: "manual",
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),

@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Problem, type OptionsOf, type Target } from "acmectl/plugin";
 import {
   challengeFor,
@@ -12,6 +12,7 @@ import {
 import { startDnsServer, testZone } from "../../test/support/dns-server.ts";
 import { startFakeAcmeDns, type FakeAcmeDns } from "../../test/support/fakes/acme-dns.ts";
 import { startIssuing } from "../../test/support/issuing.ts";
+import { startProxy } from "../../test/support/servers/proxy.ts";
 import { freePort } from "../../test/support/servers/process.ts";
 import { temporaryFolder } from "../../test/support/state.ts";
 import acmeDns from "./index.ts";
@@ -302,6 +303,30 @@ describe("the acme-dns accounts file", () => {
     const targets = [target("example.com", account.fulldomain)];
     const problem = await problemOf(given.preflight?.(targets, call));
     expect(problem.message).toContain('server_url "auth.example.org"');
+  });
+});
+
+describe("a proxy from the environment", () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it.each([
+    ["", true],
+    ["auth.example", false],
+  ])("with NO_PROXY=%j leads to an acme-dns server: %s", async (exceptions, used) => {
+    await using proxy = await startProxy(() => Number(new URL(fake.url).port));
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    vi.stubEnv("NO_PROXY", exceptions);
+    const { username, password, subdomain, fulldomain } = fake.register();
+    const account = { username, password, subdomain, fulldomain };
+    const given = await solver({ server: "http://auth.example", ...account });
+    const challenge = challengeFor("dns-01", "example.com", { recordName: fulldomain });
+    const presented = Promise.resolve(given.present(challenge, call));
+    if (used) await presented;
+    else expect((await problemOf(presented)).message).toContain("auth.example");
+    expect(fake.values(fulldomain)?.includes(challenge.recordValue)).toBe(used);
+    expect(proxy.seen).toEqual(
+      used ? [`auth.example:80 Basic ${Buffer.from("me:secret").toString("base64")}`] : [],
+    );
   });
 });
 

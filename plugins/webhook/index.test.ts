@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vites
 import { Problem, type OptionsOf } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { run } from "../../test/support/run.ts";
+import { startProxy } from "../../test/support/servers/proxy.ts";
 import { freePort } from "../../test/support/servers/process.ts";
 import { makeTls } from "../../test/support/servers/tls.ts";
 import { temporaryFolder } from "../../test/support/state.ts";
@@ -459,6 +460,19 @@ describe("the webhook solver", () => {
     await problemOf(given.present(challenge, call));
     expect(authorization).toEqual([`Basic ${expected}`]);
     proxy.close();
+    vi.unstubAllEnvs();
+  });
+
+  it("does not use the proxy for a host in NO_PROXY", async () => {
+    await using proxy = await startProxy(() => Number(new URL(service.url).port));
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    const url = "http://service.example";
+    await (await solver({ url })).present(challenge, call);
+    expect(proxy.seen).toHaveLength(1);
+    vi.stubEnv("NO_PROXY", "service.example");
+    await problemOf((await solver({ url, retries: 0 })).present(challenge, call));
+    expect(proxy.seen).toHaveLength(1);
+    expect(service.got).toHaveLength(1);
     vi.unstubAllEnvs();
   });
 

@@ -1,6 +1,8 @@
 /** JSON over HTTP, as providers' APIs speak it, repeated while that can help. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ProxyAgent } from "undici";
 import type { Log } from "../plugin.ts";
+import { proxyFor } from "../proxy.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface JsonRequest {
@@ -112,7 +114,7 @@ async function requestOnce(
   const type = json === undefined ? {} : { "content-type": "application/json" };
   try {
     // A redirect would carry the credentials to an address that is not configured.
-    const response = await fetch(url, {
+    const response = await fetchByProxy(url, {
       method,
       redirect: "manual",
       headers: { "user-agent": "acmectl", ...type, ...headers },
@@ -124,6 +126,19 @@ async function requestOnce(
     throw error instanceof Refusal ? error : lost(error);
   }
 }
+
+/** `fetch` through the proxy that the environment names for the URL, if any (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). */
+export async function fetchByProxy(url: string, init: RequestInit): Promise<Response> {
+  const proxy = proxyFor(process.env, url);
+  if (proxy === undefined) return fetch(url, init);
+  const { ProxyAgent } = await import("undici");
+  const dispatcher = proxies.get(proxy) ?? new ProxyAgent(proxy);
+  proxies.set(proxy, dispatcher);
+  // Not spread: the types of the package and of the copy in Node.js differ in a method that is not used.
+  return fetch(url, Object.assign({}, init, { dispatcher }));
+}
+
+const proxies = new Map<string, ProxyAgent>();
 
 function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendor): unknown {
   const json = text === "" ? null : parsed(text);

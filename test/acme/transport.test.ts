@@ -6,9 +6,10 @@ import tls from "node:tls";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { proxyFor } from "../../src/acme/transport/proxy.ts";
+import { proxyFor } from "../../src/proxy.ts";
 import { openCa } from "../../src/acme/ca.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
+import { startProxy } from "../support/servers/proxy.ts";
 import {
   client,
   directoryOf,
@@ -304,7 +305,8 @@ describe("a proxy", () => {
       response.writeHead(200, json).end(directoryOf("https://ca.test")),
     );
     const target = await listening(server);
-    const { url, seen } = await proxy(true, () => target);
+    await using proxy = await startProxy(() => target);
+    const { url, seen } = proxy;
     const env = { HTTPS_PROXY: url };
     const trusting = client("https://ca.test/dir", { caBundle: cert, env });
     expect((await trusting.directory(signal)).newOrder).toBe("https://ca.test/order");
@@ -318,7 +320,8 @@ describe("a proxy", () => {
   });
 
   test("that refuses is reported without its password", async () => {
-    const { url } = await proxy(false, () => 0);
+    await using proxy = await startProxy(undefined);
+    const { url } = proxy;
     const problem = await problemOf(
       client("https://ca.test/dir", { env: { https_proxy: url } }).directory(signal),
     );
@@ -328,7 +331,8 @@ describe("a proxy", () => {
   });
 
   test("is not used for hosts in NO_PROXY, and never for this host", async () => {
-    const { url, seen } = await proxy(true, () => 0);
+    await using proxy = await startProxy(() => 0);
+    const { url, seen } = proxy;
     const server = await hostile(
       (_, response, url) => void response.writeHead(200, json).end(directoryOf(url)),
     );
@@ -409,23 +413,3 @@ test("HTTP/2 is used if it is enabled and the CA offers it", async () => {
   }
   expect(versions).toEqual(["1.1", "2.0"]);
 });
-
-/** A CONNECT proxy that leads every name to `target` on loopback, or refuses. */
-async function proxy(allow: boolean, target: () => number) {
-  const seen: string[] = [];
-  const server = http.createServer();
-  server.on("connect", (request, socket) => {
-    seen.push(`${request.url} ${request.headers["proxy-authorization"] ?? ""}`.trim());
-    if (!allow) {
-      socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
-      return;
-    }
-    const upstream = net.connect(target(), "127.0.0.1", () => {
-      socket.write("HTTP/1.1 200 OK\r\n\r\n");
-      upstream.pipe(socket).pipe(upstream);
-    });
-    upstream.on("error", () => socket.destroy());
-    socket.on("error", () => upstream.destroy());
-  });
-  return { seen, url: `http://me:secret@127.0.0.1:${await listening(server)}` };
-}

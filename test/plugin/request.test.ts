@@ -3,7 +3,8 @@ import type { RequestListener, Server } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { recordingLog } from "../../src/testing.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { startProxy } from "../support/servers/proxy.ts";
 import { Problem } from "../../src/plugin.ts";
 import {
   explainRefusals,
@@ -65,6 +66,17 @@ async function refusal(asking: Promise<unknown>): Promise<Refusal> {
 }
 
 describe("requestJson", () => {
+  it("uses the proxy from the environment", async () => {
+    answering([200, '{"id": 7}']);
+    const port = Number(new URL(url).port);
+    await using proxy = await startProxy(() => port);
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    url = "http://api.example/records";
+    expect(await ask()).toEqual({ id: 7 });
+    vi.unstubAllEnvs();
+    expect(proxy.seen).toEqual([expect.stringContaining("api.example:80 Basic")]);
+  });
+
   it("gives the JSON of a good answer, and null for an empty one", async () => {
     answering([200, '{"id": 7}'], [204, ""]);
     expect(await ask()).toEqual({ id: 7 });

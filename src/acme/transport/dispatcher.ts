@@ -4,7 +4,7 @@ import type { buildConnector, Dispatcher } from "undici";
 import { Problem } from "../../problem.ts";
 import { withLineBreaks } from "../pem.ts";
 import { defaultRoots, tryCertificate } from "../certificate/chain.ts";
-import { proxyFor } from "./proxy.ts";
+import { proxyFor } from "../../proxy.ts";
 
 export interface Dialing {
   /** PEM text of roots to trust beside the default ones. */

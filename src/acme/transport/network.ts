@@ -1,7 +1,7 @@
 /** Why a connection failed, in words that say where to look. */
 import { Problem } from "../../problem.ts";
 import { type Dialing, type Limits, untrustedIssuer } from "./dispatcher.ts";
-import { proxyFor } from "./proxy.ts";
+import { proxyFor } from "../../proxy.ts";
 import { printable } from "../text.ts";
 import { codeOf } from "../../errors.ts";
 

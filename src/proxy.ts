@@ -1,18 +1,19 @@
-/** The proxy of the environment: HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
+/** The proxy of the environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case. */
 import { BlockList, isIP } from "node:net";
-import { Problem } from "../../problem.ts";
+import { Problem } from "./problem.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The URL of the proxy for an https URL; undefined for a direct connection. */
+/** The URL of the proxy for a URL; undefined for a direct connection. */
 export function proxyFor(env: Env, url: string): string | undefined {
-  const names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+  const { protocol, hostname, port } = new URL(url);
+  const [own, usual] = protocol === "http:" ? ["http_proxy", "80"] : ["https_proxy", "443"];
+  const names = [own, own.toUpperCase(), "all_proxy", "ALL_PROXY"];
   const name = names.find((name) => env[name]?.trim());
   if (name === undefined) return undefined;
   const proxy = proxyUrl(name, env[name]?.trim() ?? "");
-  const { hostname, port } = new URL(url);
   const exceptions = `${env["no_proxy"] ?? env["NO_PROXY"] ?? ""},localhost,127.0.0.0/8,::1`;
-  const target = { host: bare(hostname), port: port || "443" };
+  const target = { host: bare(hostname), port: port || usual };
   const isException = exceptions.split(/[\s,]+/).some((entry) => matches(entry, target));
   return isException ? undefined : proxy;
 }
