@@ -128,6 +128,11 @@ export class Problem extends Error {
   }
 }
 
+/** As it stands in documents: RFC 9457 members and RFC 8555's subproblems, with the hint, the exit code and when to try again. */
+export function problemJson({ document, hint, exitCode, retryable, retryAt }: Problem) {
+  return { ...document, hint, code: exitCode, retryable, retryAt: retryAt?.toISOString() };
+}
+
 function isKind(type: string): type is ProblemKind {
   return Object.hasOwn(kinds, type);
 }

@@ -5,18 +5,45 @@ export type Tone = "plain" | "good" | "bad" | "warn" | "dim" | "strong";
 
 /** How a result reads. Blocks carry meaning; colour, widths and wrapping are the output's affair. */
 export type Block =
-  | { kind: "line"; text: string; tone?: Tone }
+  | { kind: "line"; text: string; tone?: Tone | undefined }
   | { kind: "heading"; text: string }
-  | { kind: "fields"; entries: readonly (readonly [label: string, value: string, tone?: Tone])[] }
+  | { kind: "fields"; entries: readonly Entry<string>[] }
   | { kind: "table"; columns: readonly string[]; rows: readonly (readonly string[])[] }
   /** Printed as it stands, whatever the output is: a file's text, a key, a completion script. */
   | { kind: "verbatim"; text: string };
+export type Entry<Value = string | undefined> = readonly [label: string, value: Value, tone?: Tone];
 
 export interface Result {
-  exitCode: ExitCode;
+  /** When nothing failed; 0 when absent. */
+  exitCode?: ExitCode | undefined;
   /** Members beside `command`, `problem` and `outcome`; `certificates` where there are any. */
   document: { outcome: string } & Record<string, unknown>;
   view: readonly Block[];
   /** Set when some part failed and the rest is still worth showing (exit codes 9 and 11). */
   problem?: Problem | undefined;
+}
+
+export function line(text: string, tone?: Tone): Block {
+  return { kind: "line", text, tone };
+}
+
+export function heading(text: string): Block {
+  return { kind: "heading", text };
+}
+
+/** Labelled values; an entry without a value is left out. */
+export function fields(entries: readonly Entry[]): Block {
+  return { kind: "fields", entries: entries.filter(hasValue) };
+}
+
+function hasValue(entry: Entry): entry is Entry<string> {
+  return entry[1] !== undefined;
+}
+
+export function table(columns: readonly string[], rows: readonly (readonly string[])[]): Block {
+  return { kind: "table", columns, rows };
+}
+
+export function verbatim(text: string): Block {
+  return { kind: "verbatim", text };
 }

@@ -5,10 +5,11 @@ import { warnOfRareSchedule } from "../schedule/interval.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { driftOf } from "../request/drift.ts";
-import type { Block } from "../result.ts";
+import { type Block, line } from "../result.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
+import { removeCertificate } from "./delete.ts";
 
 export const command = defineCommand({
   name: "apply",
@@ -27,26 +28,16 @@ export const command = defineCommand({
     const requests = await composeConfigured(await context.config());
     const { certificates, orphans, broken } = await wantedCertificates(requests, store);
     for (const certificate of certificates) await remember(certificate, store);
-    const renewals = await renewPass(
-      { certificates, broken },
-      passOptions(flags, context),
-      context,
-      {
-        store,
-        lockTimeout: flags.wait ? undefined : 0,
-        dryRun: false,
-      },
-    );
-    await warnOfRareSchedule(
-      renewals.flatMap(({ held }) => held ?? []),
-      context,
-    );
-    const now = context.clock.now();
-    const report = reportRenewals(renewals, { detailed: flags.detailedExitcode === true }, now);
-    return {
-      ...report,
-      view: [...report.view, ...(await settle(orphans, flags.prune === true, store, context))],
-    };
+    const lockTimeout = flags.wait ? undefined : 0;
+    const tools = { store, lockTimeout, dryRun: false };
+    const options = passOptions(flags, context);
+    const renewals = await renewPass({ certificates, broken }, options, context, tools);
+    const held = renewals.flatMap((one) => one.held ?? []);
+    await warnOfRareSchedule(held, context);
+    const detailed = flags.detailedExitcode === true;
+    const report = reportRenewals(renewals, { detailed }, context.clock.now());
+    const settled = await settle(orphans, flags.prune === true, store, context);
+    return { ...report, view: [...report.view, ...settled] };
   },
 });
 
@@ -64,21 +55,12 @@ async function settle(
 ): Promise<readonly Block[]> {
   const lines: Block[] = [];
   for (const { name } of orphans) {
-    if (!prune) {
-      lines.push({
-        kind: "line",
-        tone: "warn",
-        text: `${name} is no longer in the config; --prune removes it.`,
-      });
-      continue;
-    }
-    const lock = await store.lock(`certificate:${name}`, { wait: 0, signal });
-    try {
-      await store.certificates.remove(name);
-      lines.push({ kind: "line", text: `Removed ${name}, which is no longer in the config.` });
-    } finally {
-      await lock.release();
-    }
+    if (prune) await removeCertificate(name, store, signal);
+    lines.push(
+      prune
+        ? line(`Removed ${name}, which is no longer in the config.`)
+        : line(`${name} is no longer in the config; --prune removes it.`, "warn"),
+    );
   }
   return lines;
 }

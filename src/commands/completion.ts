@@ -1,4 +1,5 @@
 /** `acmectl completion`: what to put into a shell so that Tab knows acmectl's commands and flags. */
+import { verbatim } from "../result.ts";
 import { describeOption } from "../options/describe.ts";
 import { globalOptions } from "../options/declared/global.ts";
 import type { OptionDeclaration } from "../options/declaration.ts";
@@ -24,15 +25,14 @@ export const command = defineCommand({
     if (!isShell(shell)) {
       throw new Problem("usage", {
         detail: `There is no completion for the shell ${JSON.stringify(shell)}.`,
-        hint: `It is there for ${Object.keys(shells).join(", ")}.`,
+        hint: `Choose one of ${Object.keys(shells).join(", ")}.`,
       });
     }
     const commands = await allCommands(commandSource());
     const text = shells[shell](commands.map(shown));
     return {
-      exitCode: 0,
       document: { outcome: "done", shell, script: text },
-      view: [{ kind: "verbatim", text }],
+      view: [verbatim(text)],
     };
   },
 });
@@ -51,6 +51,5 @@ function shownFlag(option: string, declaration: OptionDeclaration): readonly Sho
   if (flag === undefined || hidden) return [];
   const { long, short, placeholder } = flag;
   const isPath = declaration.type === "path";
-  const letter = short === undefined ? {} : { short };
-  return [{ long, ...letter, description, takesValue: placeholder !== undefined, choices, isPath }];
+  return [{ long, short, description, takesValue: placeholder !== undefined, choices, isPath }];
 }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { codeExtension, commandsFolder, summariesFile } from "../installation.ts";
+import { isRecord } from "../json.ts";
 import type { CommandDefinition } from "./command.ts";
 
 /** Where commands come from; tests bring their own. */
@@ -66,9 +67,8 @@ export async function commandsFor(
   const summaries = await source.summaries();
   return (group.length > 0 ? group : source.names).flatMap((name) => {
     const summary = summaries[name];
-    return summary === undefined
-      ? []
-      : [{ name, summary, outline: true, options: {}, run: notLoaded }];
+    if (summary === undefined) return [];
+    return [{ name, summary, outline: true, options: {}, run: notLoaded }];
   });
 }
 
@@ -80,12 +80,10 @@ async function loadAll(
   source: CommandSource,
   names: readonly string[],
 ): Promise<readonly CommandDefinition[]> {
-  const loaded = await Promise.all(names.map(async (name) => source.load(name)));
+  const loaded = await Promise.all(names.map((name) => source.load(name)));
   return loaded.filter((definition) => definition !== undefined);
 }
 
 function hasCommand(module: unknown): module is { command: CommandDefinition } {
-  if (typeof module !== "object" || module === null || !("command" in module)) return false;
-  const { command } = module;
-  return typeof command === "object" && command !== null && "run" in command && "name" in command;
+  return isRecord(module) && isRecord(module["command"]) && "run" in module["command"];
 }

@@ -1,14 +1,15 @@
+import { line } from "../result.ts";
+import type { Store } from "../state/store.ts";
 import { refuseUnknown } from "../status/certificates.ts";
-import { confirm } from "./command.ts";
-import { defineCommand } from "./command.ts";
+import { confirm, defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "delete",
   summary: "Forget a certificate: its files, keys, request and history",
   description:
-    "It is not revoked: `acmectl revoke` does that, before. What was copied elsewhere stays there.",
+    "Does not revoke it: run `acmectl revoke` before if you need to. Copies elsewhere stay.",
   examples: ["acmectl delete shop --yes"],
-  arguments: [{ usage: "<name...>", description: "what the certificates are called" }],
+  arguments: [{ usage: "<name...>", description: "names of certificates" }],
   options: { yes: { type: "boolean", description: "Do not ask.", short: "y" } },
   async run(flags, context) {
     const store = await context.store();
@@ -17,22 +18,24 @@ export const command = defineCommand({
     const names = [...new Set(context.args)];
     refuseUnknown(names, [...new Set(known)], store);
     await confirm(`Delete ${names.join(", ")} with keys and history?`, flags.yes, context);
-    for (const name of names) {
-      const lock = await store.lock(`certificate:${name}`, { wait: 0, signal: context.signal });
-      try {
-        await store.certificates.remove(name);
-        await store.journal.remove(name);
-      } finally {
-        await lock.release();
-      }
-    }
+    for (const name of names) await removeCertificate(name, store, context.signal);
     return {
-      exitCode: 0,
       document: {
         outcome: "deleted",
         certificates: names.map((name) => ({ name, outcome: "deleted" })),
       },
-      view: [{ kind: "line", tone: "good", text: `Deleted ${names.join(", ")}.` }],
+      view: [line(`Deleted ${names.join(", ")}.`, "good")],
     };
   },
 });
+
+/** Fails at once while another run works on it. */
+export async function removeCertificate(name: string, store: Store, signal: AbortSignal) {
+  const lock = await store.lock(`certificate:${name}`, { wait: 0, signal });
+  try {
+    await store.certificates.remove(name);
+    await store.journal.remove(name);
+  } finally {
+    await lock.release();
+  }
+}

@@ -2,9 +2,8 @@ import { deployCertificate } from "../deploy/deploy.ts";
 import { openOncePerRun } from "../deploy/once.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import type { DeployTools } from "../deploy/tools.ts";
-import { Problem } from "../problem.ts";
-import type { Block, Result } from "../result.ts";
-import { problemDocument } from "../status/broken.ts";
+import { Problem, problemJson } from "../problem.ts";
+import { type Block, type Result, heading, line, table } from "../result.ts";
 import { storedCertificates } from "../status/certificates.ts";
 import type { CertificateFiles, Store, StoredCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
@@ -14,22 +13,22 @@ export const command = defineCommand({
   name: "deploy",
   summary: "Repeat the deploy steps that failed, or all of them, without a new order",
   description:
-    "Copies, key stores, reloads, commands and probes of the certificates that are held. The CA is not asked for anything.",
-  arguments: [{ usage: "[name...]", description: "which certificates; all of them when absent" }],
+    "Copies, key stores, reloads, commands and probes of the certificates that were issued. No CA is asked.",
+  arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
   examples: ["acmectl deploy", "acmectl deploy example.com --all"],
   options: {
-    all: { type: "boolean", description: "Repeat the steps that were done already, too." },
+    all: { type: "boolean", description: "Repeat the steps that are done as well." },
     wait: {
       type: "boolean",
       default: true,
-      description: "Wait when another run works on the same certificate.",
+      description: "Wait while another run works on the same certificate.",
     },
   },
   async run({ all = false, wait }, context) {
     const store = await context.store();
     const certificates = await chosen(store, context);
     const tools: DeployTools = { ...context, store, once: openOncePerRun() };
-    const options = { all, ...(wait ? {} : { wait: 0 }) };
+    const options = { all, wait: wait ? undefined : 0 };
     const deployed = await Promise.all(
       certificates.map((certificate) => deployOne(certificate, options, tools)),
     );
@@ -47,7 +46,7 @@ interface Deployed {
 
 async function deployOne(
   before: StoredCertificate,
-  options: { all: boolean; wait?: number },
+  options: { all: boolean; wait: number | undefined },
   tools: DeployTools,
 ): Promise<Deployed> {
   const files = await tools.store.certificates.files(before.name);
@@ -72,32 +71,31 @@ async function chosen(store: Store, { args, log }: Context): Promise<readonly St
 }
 
 function present(deployed: readonly Deployed[], { where }: Store): Result {
-  const problems = deployed.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
-  const [first] = problems;
-  const outcome =
-    first === undefined
-      ? deployed.some((one) => one.outcome === "deployed")
-        ? "deployed"
-        : "unchanged"
-      : "failed";
+  const isDone = deployed.some(({ outcome }) => outcome === "deployed");
+  const problem = problemOf(deployed);
   return {
-    exitCode: 0,
-    document: { outcome, certificates: deployed.map(documentOf) },
-    view: deployed.length === 0 ? [nothingHeld(where)] : deployed.flatMap(viewOf),
-    ...(first === undefined ? {} : failure(problems, first, deployed)),
+    document: {
+      outcome: problem === undefined ? (isDone ? "deployed" : "unchanged") : "failed",
+      certificates: deployed.map(documentOf),
+    },
+    view:
+      deployed.length === 0
+        ? [line(`There are no certificates in ${where}.`, "dim")]
+        : deployed.flatMap(viewOf),
+    problem,
   };
 }
 
-function failure(problems: readonly Problem[], first: Problem, deployed: readonly Deployed[]) {
-  if (problems.length === 1) return { exitCode: first.exitCode, problem: first };
-  const problem = new Problem("deploy", {
-    detail: `Deploy steps of ${problems.length} of ${deployed.length} certificates failed.`,
-    hint: "Mend what they say, then run `acmectl deploy` again.",
-    subproblems: deployed.flatMap(({ before, problem: one }) =>
-      one === undefined ? [] : [{ ...one.document, title: before.name }],
-    ),
+function problemOf(deployed: readonly Deployed[]): Problem | undefined {
+  const failed = deployed.flatMap(({ before, problem }) =>
+    problem === undefined ? [] : [{ name: before.name, problem }],
+  );
+  if (failed.length < 2) return failed[0]?.problem;
+  return new Problem("deploy", {
+    detail: `Deploy steps of ${failed.length} of ${deployed.length} certificates failed.`,
+    hint: "Fix what they report, then run `acmectl deploy` again.",
+    subproblems: failed.map(({ name, problem }) => ({ ...problem.document, title: name })),
   });
-  return { exitCode: problem.exitCode, problem };
 }
 
 function documentOf({ files, after, outcome, problem }: Deployed): Record<string, unknown> {
@@ -106,26 +104,19 @@ function documentOf({ files, after, outcome, problem }: Deployed): Record<string
     name,
     outcome,
     identifiers: held?.meta.identifiers ?? request.identifiers,
-    ...(held === undefined ? {} : { serial: held.meta.serial, paths: files }),
+    serial: held?.meta.serial,
+    paths: held && files,
     deploy: deployStatesOf(after),
-    problem: problem === undefined ? undefined : problemDocument(problem),
+    problem: problem && problemJson(problem),
   };
 }
 
 function viewOf({ after, outcome }: Deployed): readonly Block[] {
   const states = deployStatesOf(after);
-  const heading: Block = { kind: "heading", text: after.name };
-  if (outcome === "missing") {
-    const text = "No certificate is held, so there is nothing to deploy.";
-    return [heading, { kind: "line", text, tone: "warn" }];
-  }
-  if (states.length === 0) {
-    return [heading, { kind: "line", text: "It has no deploy steps.", tone: "dim" }];
-  }
+  const name = heading(after.name);
+  if (outcome === "missing")
+    return [name, line("No certificate was issued yet, so there is nothing to deploy.", "warn")];
+  if (states.length === 0) return [name, line("It has no deploy steps.", "dim")];
   const rows = states.map(({ step, state, at }) => [state, at ?? "-", step]);
-  return [heading, { kind: "table", columns: ["STATE", "SINCE", "STEP"], rows }];
-}
-
-function nothingHeld(where: string): Block {
-  return { kind: "line", text: `There are no certificates in ${where}.`, tone: "dim" };
+  return [name, table(["STATE", "SINCE", "STEP"], rows)];
 }

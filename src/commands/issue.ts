@@ -15,7 +15,7 @@ import { pipelineFlags } from "../options/declared/pipeline.ts";
 import { requestFlags } from "../options/declared/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
-import type { Result } from "../result.ts";
+import { type Result, line } from "../result.ts";
 import type { CertificateFiles, HeldCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { confirm, defineCommand } from "./command.ts";
@@ -65,38 +65,38 @@ export const command = defineCommand({
     const asked = await composeRequest(flags, await context.config(), context);
     await using run = await (flags.dryRun === true ? openDryRun : openRealRun)(context);
     const request = run.requestOf(asked);
+    const { store } = run;
     const deployment =
       flags.dryRun === true
         ? showDeployment(context)
-        : openDeployment({ ...context, store: run.store, requests: [request] });
+        : openDeployment({ ...context, store, requests: [request] });
+    const { localHttpPort: httpPort, localResolver: resolver } = flags;
     const tools = await openTools(request.issuer, [request], context, {
-      store: run.store,
+      store,
       lockTimeout: flags.wait ? undefined : 0,
-      local: { ...localOf(flags), folder: run.folder },
+      local: { httpPort, resolver, folder: run.folder },
       around: deployment.hooks,
     });
     try {
       await deployment.hooks.resume();
       await cleanAllLeftovers(tools);
-      if (flags.email !== undefined) await reportOtherContact(flags.email, request.issuer, tools);
+      const { email, accountKey } = flags;
+      if (email !== undefined) await reportOtherContact(email, request.issuer, tools);
       const current = await handedBack(request, flags, tools);
       if (current !== undefined) return presentCurrent(request, current, flags, context);
-      const { accountKey } = flags;
       const chosen =
         accountKey === undefined
           ? tools
           : await withKey(accountKey, request.issuer, context, tools);
       const outcome = await issue(request, issueOptions(request, flags, context), chosen);
       const { name } = request;
-      const before = await run.store.certificates.read(name);
+      const before = await store.certificates.read(name);
       const problem = await deployment.deploy({ name, request });
-      const files = await run.store.certificates.files(name);
-      const isDeployed = await wasDeployed(before, run.store);
+      const files = await store.certificates.files(name);
+      const isDeployed = await wasDeployed(before, store);
       if (isShortLived(outcome.held)) await warnOfSchedule(outcome.held, context);
-      return withProblem(
-        present(request, { ...outcome, files, isDeployed }, flags, context),
-        problem,
-      );
+      // The certificate is good and shown, whatever became of its deployment.
+      return { ...present(request, { ...outcome, files, isDeployed }, flags, context), problem };
     } finally {
       await tools.close();
       await deployment.hooks.post();
@@ -110,11 +110,6 @@ async function warnOfSchedule(held: HeldCertificate, context: Context): Promise<
   await warnOfRareSchedule([held], context);
 }
 
-/** The certificate is good and shown, whatever became of its deployment. */
-function withProblem(result: Result, problem: Problem | undefined): Result {
-  return problem === undefined ? result : { ...result, problem, exitCode: problem.exitCode };
-}
-
 type Flags = OptionsOf<typeof options>;
 
 function issueOptions(
@@ -123,7 +118,7 @@ function issueOptions(
   context: Context,
 ): IssueOptions {
   return {
-    ...(force === true && { isWanted: () => true }),
+    isWanted: force === true ? () => true : undefined,
     letGo: newOrder === true ? "all" : force === true ? "stuck" : undefined,
     rehearse: true,
     // Who names the certificate knows which one it is; a name that was derived may hit another one.
@@ -173,27 +168,14 @@ function presentCurrent(
   const paths = { fullchain, privateKey };
   const text = `The certificate in ${fullchain} is good; nothing was done.`;
   return {
-    exitCode: 0,
     document: { outcome: "unchanged", certificates: [{ ...document, paths }] },
-    view: [{ kind: "line", text, tone: "good" }, ...view],
-  };
-}
-
-function localOf({ localHttpPort, localResolver }: Flags) {
-  return {
-    ...(localHttpPort === undefined ? {} : { httpPort: localHttpPort }),
-    ...(localResolver === undefined ? {} : { resolver: localResolver }),
+    view: [line(text, "good"), ...view],
   };
 }
 
 interface Outcome extends IssueOutcome {
   readonly files: CertificateFiles | undefined;
   readonly isDeployed: boolean;
-}
-
-function unchanged(changed: string | undefined, isDeployed: boolean): string {
-  if (changed !== undefined) return `nothing was issued, and renewals now use ${changed}`;
-  return isDeployed ? "its deploy steps were repeated" : "nothing was done";
 }
 
 function present(
@@ -205,13 +187,14 @@ function present(
   const names = held.meta.identifiers.map(({ value }) => value).join(", ");
   if (dryRun === true) {
     const text = `Dry run: ${request.issuer.server} issues a certificate for ${names}. Nothing was kept.`;
-    const certificates = [
-      { name: request.name, outcome: "dry-run", identifiers: held.meta.identifiers },
-    ];
+    const certificate = {
+      name: request.name,
+      outcome: "dry-run",
+      identifiers: held.meta.identifiers,
+    };
     return {
-      exitCode: 0,
-      document: { outcome: "dry-run", certificates },
-      view: [{ kind: "line", text, tone: "good" }],
+      document: { outcome: "dry-run", certificates: [certificate] },
+      view: [line(text, "good")],
     };
   }
   const outcome = issued ? "issued" : "unchanged";
@@ -222,6 +205,11 @@ function present(
   return {
     exitCode: issued && detailedExitcode === true ? 10 : 0,
     document: { outcome, certificates: [document] },
-    view: [{ kind: "line", text, tone: "good" }, ...view],
+    view: [line(text, "good"), ...view],
   };
+}
+
+function unchanged(changed: string | undefined, isDeployed: boolean): string {
+  if (changed !== undefined) return `nothing was issued, and renewals now use ${changed}`;
+  return isDeployed ? "its deploy steps were repeated" : "nothing was done";
 }

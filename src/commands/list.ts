@@ -1,3 +1,4 @@
+import { line, table } from "../result.ts";
 import { timeFrom } from "../dates.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
 import { isInProgress, knownCertificates, type KnownCertificate } from "../status/certificates.ts";
@@ -15,33 +16,18 @@ export const command = defineCommand({
     const store = await context.store();
     const { certificates, broken } = await knownCertificates([], [], store);
     const now = context.clock.now();
+    const documents = certificates.map((one) => documentOf(one, now));
+    const rows = [
+      ...certificates.map((one) => rowOf(one, now)),
+      ...broken.map(({ name }) => [name, "-", "-", "-", "-", "broken"]),
+    ];
     return {
-      exitCode: 0,
-      document: {
-        outcome: "listed",
-        certificates: [
-          ...certificates.map((one) => documentOf(one, now)),
-          ...broken.map(brokenDocument),
-        ],
-      },
+      document: { outcome: "listed", certificates: [...documents, ...broken.map(brokenDocument)] },
       view:
-        certificates.length + broken.length === 0
-          ? [
-              {
-                kind: "line",
-                text: `There are no certificates in ${store.where}.`,
-                tone: "dim",
-              },
-            ]
+        rows.length === 0
+          ? [line(`There are no certificates in ${store.where}.`, "dim")]
           : [
-              {
-                kind: "table",
-                columns: ["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"],
-                rows: [
-                  ...certificates.map((one) => rowOf(one, now)),
-                  ...broken.map((one) => [one.name, "-", "-", "-", "-", "broken"]),
-                ],
-              },
+              table(["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"], rows),
               ...broken.flatMap(brokenLines),
             ],
     };
@@ -75,9 +61,9 @@ function rowOf(certificate: KnownCertificate, now: Date): readonly string[] {
 
 /** Not before the end of a back-off. */
 function dueIn(certificate: KnownCertificate, now: Date): string {
+  if (isInProgress(certificate)) return "-";
   const due = dueOf(certificate, now).at;
   const pause = pauseOf(certificate, now, false);
-  if (isInProgress(certificate)) return "-";
   if (due > now) return timeFrom(now, due);
   if (pause === undefined) return "now";
   return pause.reason === "permanent" ? "-" : timeFrom(now, pause.until);

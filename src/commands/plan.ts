@@ -12,18 +12,13 @@ export const command = defineCommand({
       type: "boolean",
       description: "Include certificates that apply --prune would remove.",
     },
-    detailedExitcode: {
-      type: "boolean",
-      description: "Exit with 10 if there is something to do.",
-    },
+    detailedExitcode: { type: "boolean", description: "Exit with 10 if there is something to do." },
   },
   async run(flags, context) {
     const store = await context.store();
     const wanted = await wantedCertificates(await composeConfigured(await context.config()), store);
-    await warnOfRareSchedule(
-      wanted.certificates.flatMap(({ held }) => held ?? []),
-      context,
-    );
+    const held = wanted.certificates.flatMap((one) => one.held ?? []);
+    await warnOfRareSchedule(held, context);
     const options = { prune: flags.prune === true, detailed: flags.detailedExitcode === true };
     return planOf(wanted, options, context.clock.now());
   },

@@ -3,15 +3,15 @@ import { composeConfigured } from "../request/compose.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { monitorFlags } from "../options/declared/status.ts";
 import { Problem } from "../problem.ts";
-import { brokenDocument, brokenLines } from "../status/broken.ts";
+import { brokenLines } from "../status/broken.ts";
 import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";
 import { stateOf } from "../status/conditions.ts";
 import { knownCertificates, type Certificates } from "../status/certificates.ts";
-import { documentOf, viewOf } from "../status/describe.ts";
+import { documentsOf, viewsOf } from "../status/describe.ts";
 import { timeFrom } from "../dates.ts";
 import { prometheusText } from "../status/metrics.ts";
 import { stepOf, whenOf } from "../status/plan.ts";
-import type { Block, Result } from "../result.ts";
+import { type Block, type Result, line, table, verbatim } from "../result.ts";
 import type { Store } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
@@ -22,10 +22,7 @@ export const command = defineCommand({
   description:
     "Works offline. With a name, shows the last attempt step by step; `acmectl describe NAME` shows every detail.",
   arguments: [
-    {
-      usage: "[name...]",
-      description: "only these certificates; default: an overview of all",
-    },
+    { usage: "[name...]", description: "only these certificates; default: an overview of all" },
   ],
   examples: [
     "acmectl status example.com",
@@ -40,21 +37,18 @@ export const command = defineCommand({
     const known = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();
     const checked = flags.check === true ? checkAll(known, flags.warn ?? 0, now, store) : undefined;
-    const problem = checked === undefined ? undefined : problemOfChecks(checked);
+    const problem = checked && problemOfChecks(checked);
+    const documents = documentsOf(known, now);
     return {
-      exitCode: problem?.exitCode ?? 0,
       document: {
         outcome: checked === undefined ? "shown" : problem === undefined ? "well" : "troubled",
-        certificates: [
-          ...known.certificates.map((one) => documentOf(one, now)),
-          ...known.broken.map(brokenDocument),
-        ].map((one, index) => ({
+        certificates: documents.map((one, index) => ({
           ...one,
-          ...(checked === undefined ? {} : { findings: checked[index]?.findings }),
+          findings: checked?.[index]?.findings,
         })),
       },
       view: await shown(known, checked, flags, context, store),
-      ...(problem === undefined ? {} : { problem }),
+      problem,
     };
   },
 });
@@ -97,16 +91,12 @@ async function shown(
   const now = context.clock.now();
   if (format === "prometheus") {
     const text = prometheusText(known, now);
-    if (output === undefined) return [{ kind: "verbatim", text }];
+    if (output === undefined) return [verbatim(text)];
     await writeWhole(output, text);
   }
   if (checked !== undefined) return [verdict(known, checked, now)];
-  if (output !== undefined) return [{ kind: "line", tone: "good", text: `Wrote ${output}.` }];
-  if (context.args.length > 0)
-    return [
-      ...known.certificates.flatMap((one) => viewOf(one, { detailed: false }, now)),
-      ...known.broken.flatMap(brokenLines),
-    ];
+  if (output !== undefined) return [line(`Wrote ${output}.`, "good")];
+  if (context.args.length > 0) return viewsOf(known, { detailed: false }, now);
   return overview(known, now, store);
 }
 
@@ -127,14 +117,14 @@ function verdict({ certificates }: Certificates, checked: readonly Checked[], no
   if (troubled.length > 0) {
     const names = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
     const text = `acmectl: ${troubled.length} of ${checked.length} certificates: ${names}`;
-    return { kind: "line", tone: "bad", text };
+    return line(text, "bad");
   }
   const ends = certificates.flatMap(({ held }) => (held === undefined ? [] : [held.meta.notAfter]));
   const [first = ""] = ends.toSorted();
   const all =
     checked.length === 1 ? "the certificate is" : `all ${checked.length} certificates are`;
   const text = `acmectl: ${all} good; the first expires ${timeFrom(now, new Date(first))}`;
-  return { kind: "line", tone: "good", text };
+  return line(text, "good");
 }
 
 function overview(
@@ -144,27 +134,21 @@ function overview(
 ): readonly Block[] {
   if (certificates.length + broken.length === 0) {
     const text = `The config has no certificates, and ${where} has none either.`;
-    return [{ kind: "line", text, tone: "dim" }];
+    return [line(text, "dim")];
   }
   const rows = certificates.map((one) => {
     const step = stepOf(one, now);
-    const { action } = step;
-    const { held } = one;
     return [
       one.name,
       stateOf(one, now),
-      held === undefined ? "-" : timeFrom(now, new Date(held.meta.notAfter)),
-      action === "none" ? "renew" : action,
+      one.held === undefined ? "-" : timeFrom(now, new Date(one.held.meta.notAfter)),
+      step.action === "none" ? "renew" : step.action,
       whenOf(step, now),
     ];
   });
-  const unreadable = broken.map((one) => [one.name, "broken", "-", "-", "-"]);
+  const unreadable = broken.map(({ name }) => [name, "broken", "-", "-", "-"]);
   return [
-    {
-      kind: "table",
-      columns: ["NAME", "STATE", "EXPIRES", "NEXT", "WHEN"],
-      rows: [...rows, ...unreadable],
-    },
+    table(["NAME", "STATE", "EXPIRES", "NEXT", "WHEN"], [...rows, ...unreadable]),
     ...broken.flatMap(brokenLines),
   ];
 }

@@ -1,9 +1,10 @@
+import { line, verbatim } from "../result.ts";
 import { join } from "node:path";
 import { readBinding } from "../acme/registration.ts";
 import { localCaFolder, startLocalCa } from "../issuer/embedded.ts";
 import { Problem } from "../problem.ts";
 import type { TestCaOptions } from "../test-ca/test-ca.ts";
-import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
 import { defineCommand } from "./command.ts";
 
 const options = {
@@ -47,45 +48,29 @@ export const command = defineCommand({
   ],
   options,
   async run(flags, context) {
+    const { eabKid, eabHmac, badNonceRate, ...others } = flags;
     const testCa = await startLocalCa(context.stateFolder, {
-      ...settings(flags),
+      ...others,
+      ...bindingOf(eabKid, eabHmac),
+      badNonceRate: badNonceRate / 100,
       log: (line) => context.log.info(line),
     });
     const { directoryUrl: directory } = testCa;
     const root = join(localCaFolder(context.stateFolder), "root.pem");
     context.announce({
       document: { outcome: "listening", directory, root },
-      view: [{ kind: "verbatim", text: `directory: ${directory}\nroot:      ${root}\n` }],
+      view: [verbatim(`directory: ${directory}\nroot:      ${root}\n`)],
     });
     context.log.info("Press Ctrl-C to stop.");
     await ended(context.signal);
     await testCa.close();
+    const { length: requests } = testCa.requests;
     return {
-      exitCode: 0,
-      document: { outcome: "ended", directory, root, requests: testCa.requests.length },
-      view: [
-        {
-          kind: "line",
-          text: `The embedded CA answered ${testCa.requests.length} requests.`,
-          tone: "dim",
-        },
-      ],
+      document: { outcome: "ended", directory, root, requests },
+      view: [line(`The embedded CA answered ${requests} requests.`, "dim")],
     };
   },
 });
-
-function settings(flags: OptionsOf<typeof options>): TestCaOptions {
-  const { host, port, httpPort, tlsPort, resolver, eabKid, eabHmac, badNonceRate } = flags;
-  return {
-    host,
-    port,
-    httpPort,
-    tlsPort,
-    badNonceRate: badNonceRate / 100,
-    resolver,
-    ...bindingOf(eabKid, eabHmac),
-  };
-}
 
 function bindingOf(
   kid: string | undefined,

@@ -13,7 +13,7 @@ export interface DeployOptions {
   /** The caller holds the certificate's lock. */
   readonly locked?: boolean;
   /** Milliseconds to wait for the lock; ten minutes when absent. */
-  readonly wait?: number;
+  readonly wait?: number | undefined;
 }
 
 /**

@@ -36,7 +36,7 @@ export interface IssueOptions {
    * Whether the certificate held is to be replaced, asked under the lock; by default when it does not satisfy the request, or has
    * expired. Another run may have renewed it while this one waited.
    */
-  readonly isWanted?: (certificate: StoredCertificate) => boolean;
+  readonly isWanted?: ((certificate: StoredCertificate) => boolean) | undefined;
   /** When the whole pass began, from which back-off counts: runs a minute apart then find it over after a minute. */
   readonly startedAt?: Date;
   readonly letGo?: LetGo | undefined;

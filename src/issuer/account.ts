@@ -55,6 +55,11 @@ export function accountDocument({ key: _key, nextKey: _next, where, ...account }
   return { ...account, path: where };
 }
 
+/** Email addresses without `mailto:`; empty without any. */
+export function addressesOf(contact: readonly string[]): string {
+  return contact.map((one) => one.replace("mailto:", "")).join(", ");
+}
+
 /** Everything for one conversation with a CA about accounts. */
 export interface AccountWork {
   readonly issuer: IssuerSetting;
@@ -62,7 +67,7 @@ export interface AccountWork {
   readonly tools: IssueTools;
 }
 
-/** Open the tools of a CA, do `work`, close them. */
+/** Open the tools of the CA that the flags choose, do `work`, close them. */
 export async function withAccount<T>(
   flags: Flags,
   context: Context,
@@ -70,9 +75,18 @@ export async function withAccount<T>(
 ): Promise<T> {
   const issuer = await chosenCa(flags, context);
   const store = await context.store();
-  const tools = await openTools(issuer, [], context, { store });
+  return withTools(issuer, context, (tools) => work({ issuer, store, tools }));
+}
+
+/** Open the tools of a CA, do `work`, close them. */
+export async function withTools<T>(
+  issuer: IssuerSetting,
+  context: Context,
+  work: (tools: IssueTools) => Promise<T>,
+): Promise<T> {
+  const tools = await openTools(issuer, [], context, { store: await context.store() });
   try {
-    return await work({ issuer, store, tools });
+    return await work(tools);
   } finally {
     await tools.close();
   }

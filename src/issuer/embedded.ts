@@ -11,9 +11,9 @@ import type { OpenIssuer } from "./open.ts";
 
 export interface EmbeddedOptions {
   /** Where the embedded CA asks for http-01; the standalone solver's port, or a free one, when absent. */
-  readonly httpPort?: number;
+  readonly httpPort?: number | undefined;
   /** `ADDRESS:PORT` of the DNS that it asks; every name is on this machine when absent. */
-  readonly resolver?: string;
+  readonly resolver?: string | undefined;
   /** Where it keeps its keys; below the state folder when absent. */
   readonly folder?: string | undefined;
 }

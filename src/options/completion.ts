@@ -8,7 +8,7 @@ export interface ShownCommand {
 }
 export interface ShownFlag {
   readonly long: string;
-  readonly short?: string;
+  readonly short?: string | undefined;
   readonly description: string;
   readonly takesValue: boolean;
   readonly choices: readonly string[];

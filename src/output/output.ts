@@ -1,12 +1,12 @@
 /** All output of the program: results on stdout, events and failures on stderr. */
 import { type Clock, systemClock } from "../clock.ts";
 import type { Log, LogFields } from "../plugin.ts";
-import type { Problem } from "../problem.ts";
+import { type Problem, problemJson } from "../problem.ts";
 import type { Result } from "../result.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, textEvents } from "./log.ts";
 import { type Mask, openMask } from "./mask.ts";
-import { type Bug, bugJson, problemJson, renderBug, renderProblem } from "./problem.ts";
+import { type Bug, bugJson, renderBug, renderProblem } from "./problem.ts";
 import { safeJson } from "./text.ts";
 import { renderView } from "./view.ts";
 

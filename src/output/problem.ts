@@ -9,12 +9,6 @@ import { manyLines, oneLine } from "./text.ts";
 /** Further subproblems are only counted; an order has at most a hundred names. */
 const mostSubproblems = 100;
 
-/** RFC 9457 members and RFC 8555's subproblems, with the hint, the exit code and when to try again. */
-export function problemJson(problem: Problem): Record<string, unknown> {
-  const { document, hint, exitCode: code, retryable, retryAt } = problem;
-  return { ...document, hint, code, retryable, retryAt: retryAt?.toISOString() };
-}
-
 export interface ProblemView {
   readonly paint: Paint;
   readonly mask: (text: string) => string;

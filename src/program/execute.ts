@@ -50,7 +50,7 @@ export async function execute(
     const context = contextOf(line, environment, output, loadConfig);
     const result = await typed.command.run(options.values, context);
     output.result(command, result);
-    return result.exitCode;
+    return result.problem?.exitCode ?? result.exitCode ?? 0;
   } catch (error) {
     return fail(error, command, output, environment.signal);
   } finally {

@@ -1,7 +1,6 @@
 import { dateFrom } from "../dates.ts";
-import type { ExitCode } from "../problem.ts";
+import { type ExitCode, problemJson } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
-import { problemDocument } from "../status/broken.ts";
 import { describeHeld } from "../status/describe.ts";
 import { problemOf, problemOfPass } from "./problem.ts";
 import type { Renewal } from "./renew.ts";
@@ -50,7 +49,7 @@ function documentOf(renewal: Renewal, now: Date): Record<string, unknown> {
     reason: due.reason,
     retryAt: pause?.reason === "permanent" ? undefined : pause?.until.toISOString(),
     retryReason: pause?.reason,
-    problem: problem === undefined ? undefined : problemDocument(problem),
+    problem: problem && problemJson(problem),
   };
 }
 
@@ -81,7 +80,7 @@ function rehearsed(renewal: Renewal): Record<string, unknown> {
   return {
     name,
     outcome: outcome === "renewed" ? "dry-run" : outcome,
-    problem: problem === undefined ? undefined : problemDocument(problem),
+    problem: problem && problemJson(problem),
   };
 }
 

@@ -108,7 +108,7 @@ export interface CertificateStatus {
   /** Failures since the last success; the back-off is computed from it. */
   failures: number;
   /** Not before this time, ours or the CA's. */
-  retryAt?: string;
+  retryAt?: string | undefined;
   /** The CA's own Retry-After; --force does not clear it. */
   caRetryAt?: string;
   /** The certificate with this fingerprint was revoked by `acmectl revoke`. */

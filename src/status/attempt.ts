@@ -1,5 +1,5 @@
 import { dateOf } from "../dates.ts";
-import type { Block, Tone } from "../result.ts";
+import { type Block, heading, line, table, type Tone } from "../result.ts";
 import type { AttemptAuthorization, AttemptChallenge, CertificateStatus } from "../state/store.ts";
 
 type Attempt = NonNullable<CertificateStatus["lastAttempt"]>;
@@ -9,29 +9,30 @@ export function attemptView(attempt: Attempt, detailed: boolean): readonly Block
   const { startedAt, outcome = "unfinished", events, problem } = attempt;
   const shown = detailed ? events : events.filter(({ level }) => level !== "debug");
   return [
-    { kind: "heading", text: `Last attempt: ${outcome}, started ${dateOf(startedAt)}` },
+    heading(`Last attempt: ${outcome}, started ${dateOf(startedAt)}`),
     ...orderLines(attempt),
-    {
-      kind: "table",
-      columns: ["TIME", "STEP", "EVENT"],
-      rows: shown.map(({ at, step, message }) => [at.slice(11, 19), step, message]),
-    },
-    ...(problem === undefined ? [] : [line(0, `${problem.title}: ${problem.detail ?? ""}`, "bad")]),
-    ...(problem?.hint === undefined ? [] : [line(0, `Hint: ${problem.hint}`, "plain")]),
+    table(
+      ["TIME", "STEP", "EVENT"],
+      shown.map(({ at, step, message }) => [at.slice(11, 19), step, message]),
+    ),
+    ...(problem === undefined
+      ? []
+      : [indented(0, `${problem.title}: ${problem.detail ?? ""}`, "bad")]),
+    ...(problem?.hint === undefined ? [] : [indented(0, `Hint: ${problem.hint}`)]),
   ];
 }
 
 /** Order → authorizations → challenges → what was seen, each a line. */
 function orderLines({ orderUrl, authorizations = [] }: Attempt): readonly Block[] {
   if (orderUrl === undefined) return [];
-  return [line(0, `Order ${orderUrl}`, "plain"), ...authorizations.flatMap(authorizationLines)];
+  return [indented(0, `Order ${orderUrl}`), ...authorizations.flatMap(authorizationLines)];
 }
 
 function authorizationLines(authorization: AttemptAuthorization): readonly Block[] {
   const { identifier, status, challenges } = authorization;
   const before = challenges.length === 0 && status === "valid" ? " (validated before)" : "";
   return [
-    line(1, `Authorization of ${identifier}: ${status}${before}`, toneOf(status)),
+    indented(1, `Authorization of ${identifier}: ${status}${before}`, toneOf(status)),
     ...challenges.flatMap(challengeLines),
   ];
 }
@@ -39,16 +40,16 @@ function authorizationLines(authorization: AttemptAuthorization): readonly Block
 function challengeLines(challenge: AttemptChallenge): readonly Block[] {
   const { type, solver, place, status, looks, problem } = challenge;
   return [
-    line(2, `${type} by ${solver} at ${place}: ${status}`, toneOf(status)),
-    ...looks.map(({ server, saw }) => line(3, `${server}: ${saw}`, "dim")),
+    indented(2, `${type} by ${solver} at ${place}: ${status}`, toneOf(status)),
+    ...looks.map(({ server, saw }) => indented(3, `${server}: ${saw}`, "dim")),
     ...(problem === undefined
       ? []
-      : [line(3, `${problem.type}: ${problem.detail ?? problem.title}`, "bad")]),
+      : [indented(3, `${problem.type}: ${problem.detail ?? problem.title}`, "bad")]),
   ];
 }
 
-function line(depth: number, text: string, tone: Tone): Block {
-  return { kind: "line", text: `${"  ".repeat(depth)}${text.replaceAll("\n", " ")}`, tone };
+function indented(depth: number, text: string, tone?: Tone): Block {
+  return line(`${"  ".repeat(depth)}${text.replaceAll("\n", " ")}`, tone);
 }
 
 function toneOf(status: string): Tone {

@@ -1,6 +1,6 @@
 import { dateFrom, timeFrom } from "../dates.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
-import type { Block, Result } from "../result.ts";
+import { type Block, type Result, line, table } from "../result.ts";
 import { problemOfBroken } from "./broken.ts";
 import type { KnownCertificate, wantedCertificates } from "./certificates.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
@@ -49,7 +49,7 @@ export function planOf(
   const todo = steps.filter(({ action }) => !idleActions.includes(action));
   const problem = problemOfBroken(wanted.broken);
   return {
-    exitCode: problem?.exitCode ?? (options.detailed && todo.length > 0 ? 10 : 0),
+    exitCode: options.detailed && todo.length > 0 ? 10 : 0,
     document: {
       outcome: todo.length > 0 ? "changes" : "unchanged",
       certificates: steps.map(({ name, action, reason, dueAt, until }) => ({
@@ -128,17 +128,14 @@ function reasonOf({ reason }: Pause, name: string): string {
 
 function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block[] {
   if (steps.length === 0)
-    return [
-      { kind: "line", text: "There are no certificates, and none in the config.", tone: "dim" },
-    ];
+    return [line("There are no certificates, and none in the config.", "dim")];
   const text = todo === 0 ? "There is nothing to do now." : `${todo} of ${steps.length} to do now.`;
   return [
-    {
-      kind: "table",
-      columns: ["NAME", "ACTION", "WHEN", "WHY"],
-      rows: steps.map((step) => [step.name, step.action, whenOf(step, now), step.reason]),
-    },
-    { kind: "line", text },
+    table(
+      ["NAME", "ACTION", "WHEN", "WHY"],
+      steps.map((step) => [step.name, step.action, whenOf(step, now), step.reason]),
+    ),
+    line(text),
   ];
 }
 

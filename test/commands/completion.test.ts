@@ -52,10 +52,10 @@ test("zsh and fish complete the same commands and flags, with descriptions", asy
   for (const script of [zsh, fish]) expect(script).toMatch(/CA'\\''s terms of service/);
 });
 
-test("an unknown shell is refused with the known ones", async () => {
+test("completion for an unknown shell fails and lists the known shells", async () => {
   const { code, stdout, stderr } = await run("completion tcsh");
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(
-    /no completion for the shell "tcsh"\.\nHint: It is there for bash, zsh, fish\./,
+    /no completion for the shell "tcsh"\.\nHint: Choose one of bash, zsh, fish\./,
   );
 });

@@ -1,3 +1,4 @@
+import { line } from "../../result.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import {
   accountDocument,
@@ -31,14 +32,12 @@ export const command = defineCommand({
         const { status } = await session.deactivate(context.signal);
         const account = await desk.store.accounts.update(stored, { status });
         return {
-          exitCode: 0,
           document: { outcome: "deactivated", account: accountDocument(account) },
           view: [
-            {
-              kind: "line",
-              tone: "good",
-              text: `The account ${account.url} is ${status}. Its key is still in ${account.where}.`,
-            },
+            line(
+              `The account ${account.url} is ${status}. Its key is still in ${account.where}.`,
+              "good",
+            ),
           ],
         };
       }),

@@ -1,3 +1,4 @@
+import { line, verbatim } from "../../result.ts";
 import { createPrivateKey } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import { directoryFlags } from "../../options/declared/account.ts";
@@ -41,18 +42,14 @@ export const command = defineCommand({
     const text = render(stored, format);
     const account = accountDocument(stored);
     if (output === undefined) {
-      return {
-        exitCode: 0,
-        document: { outcome: "exported", account: { ...account, key: stored.key } },
-        view: [{ kind: "verbatim", text }],
-      };
+      const document = { outcome: "exported", account: { ...account, key: stored.key } };
+      return { document, view: [verbatim(text)] };
     }
     await assertNew(output);
     await writeDurably(output, text);
     return {
-      exitCode: 0,
       document: { outcome: "exported", account, path: output },
-      view: [{ kind: "line", tone: "good", text: `Wrote ${output} (mode 0600).` }],
+      view: [line(`Wrote ${output} (mode 0600).`, "good")],
     };
   },
 });

@@ -1,9 +1,11 @@
+import { fields, line } from "../../result.ts";
 import { text } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { readAccountKey } from "../../import/material.ts";
 import { importAccount } from "../../account/import.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
+import { isRecord } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import { accountDocument, withAccount } from "../../issuer/account.ts";
 import type { Context } from "../../context.ts";
@@ -25,30 +27,24 @@ export const command = defineCommand({
     context.mask(key);
     return withAccount(flags, context, async ({ issuer, tools }) => {
       const { stored, isNew } = await importAccount(key, issuer, tools);
+      const { url, directory } = stored;
+      const done = isNew
+        ? `Imported ${url}. acmectl uses it with ${directory} from now on.`
+        : `${url} was imported before. acmectl uses it with ${directory}.`;
       return {
-        exitCode: 0,
         document: { outcome: isNew ? "imported" : "unchanged", account: accountDocument(stored) },
-        view: [
-          {
-            kind: "line",
-            tone: "good",
-            text: isNew
-              ? `Imported ${stored.url}. acmectl uses it with ${stored.directory} from now on.`
-              : `${stored.url} was imported before. acmectl uses it with ${stored.directory}.`,
-          },
-          { kind: "fields", entries: [["Kept in", stored.where]] },
-        ],
+        view: [line(done, "good"), fields([["Kept in", stored.where]])],
       };
     });
   },
 });
 
 async function readKey(file: string, context: Context): Promise<string> {
+  const source = file === "-" ? "stdin" : file;
   const content =
     file === "-"
       ? await text(context.stdin)
       : await readSmallFile(resolve(context.cwd, file), context.signal, "The account's key");
-  const source = file === "-" ? "stdin" : file;
   if (!content.trimStart().startsWith("{")) return readAccountKey(content, source).key;
   const parsed = parse(content, source);
   const { key } = parsed;
@@ -58,7 +54,7 @@ async function readKey(file: string, context: Context): Promise<string> {
 function parse(content: string, source: string): Record<string, unknown> {
   try {
     const parsed: unknown = JSON.parse(content);
-    if (typeof parsed === "object" && parsed !== null) return { ...parsed };
+    if (isRecord(parsed)) return parsed;
   } catch {
     // Reported below without the text, which is a secret.
   }

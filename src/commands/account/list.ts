@@ -1,4 +1,5 @@
-import { accountDocument } from "../../issuer/account.ts";
+import { line, table } from "../../result.ts";
+import { accountDocument, addressesOf } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -8,27 +9,18 @@ export const command = defineCommand({
   async run(_, context) {
     const store = await context.store();
     const accounts = await store.accounts.list();
+    const rows = accounts.map(({ directory, url, contact, status }) => [
+      directory,
+      url ?? "not registered",
+      addressesOf(contact) || "-",
+      status ?? "unknown",
+    ]);
     return {
-      exitCode: 0,
-      document: {
-        outcome: "listed",
-        accounts: accounts.map(accountDocument),
-      },
+      document: { outcome: "listed", accounts: accounts.map(accountDocument) },
       view:
-        accounts.length === 0
-          ? [{ kind: "line", text: `There are no accounts in ${store.where}.`, tone: "dim" }]
-          : [
-              {
-                kind: "table",
-                columns: ["CA", "ACCOUNT", "CONTACT", "STATUS"],
-                rows: accounts.map(({ directory, url, contact, status }) => [
-                  directory,
-                  url ?? "not registered",
-                  contact.map((one) => one.replace("mailto:", "")).join(", ") || "-",
-                  status ?? "unknown",
-                ]),
-              },
-            ],
+        rows.length === 0
+          ? [line(`There are no accounts in ${store.where}.`, "dim")]
+          : [table(["CA", "ACCOUNT", "CONTACT", "STATUS"], rows)],
     };
   },
 });

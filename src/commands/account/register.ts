@@ -1,5 +1,6 @@
+import { fields, line } from "../../result.ts";
 import { composeIssuer } from "../../request/issuer.ts";
-import { openTools } from "../../issuer/open.ts";
+import { withTools } from "../../issuer/account.ts";
 import { registerAccount } from "../../account/register.ts";
 import { registrationFlags } from "../../options/declared/account.ts";
 import { defineCommand } from "../command.ts";
@@ -15,43 +16,28 @@ export const command = defineCommand({
   options: registrationFlags,
   async run(flags, context) {
     const issuer = composeIssuer(flags, undefined, await context.config());
-    const store = await context.store();
-    const tools = await openTools(issuer, [], context, { store });
-    try {
-      const { stored, account, created } = await registerAccount(
-        issuer,
-        { accountKey: flags.accountKey, again: flags.reregister === true },
-        context,
-        tools,
-      );
-      const outcome = created ? "registered" : "unchanged";
+    return withTools(issuer, context, async (tools) => {
+      const how = { accountKey: flags.accountKey, again: flags.reregister === true };
+      const { stored, account, created } = await registerAccount(issuer, how, context, tools);
+      const { directory, id, where } = stored;
+      const text = created
+        ? `Registered an account with ${issuer.server}.`
+        : `The account with ${issuer.server} exists already.`;
       return {
-        exitCode: 0,
         document: {
-          outcome,
-          account: { ...account, directory: stored.directory, id: stored.id, path: stored.where },
+          outcome: created ? "registered" : "unchanged",
+          account: { ...account, directory, id, path: where },
         },
         view: [
-          {
-            kind: "line",
-            tone: "good",
-            text: created
-              ? `Registered an account with ${issuer.server}.`
-              : `The account with ${issuer.server} exists already.`,
-          },
-          {
-            kind: "fields",
-            entries: [
-              ["Account", account.url],
-              ["Status", account.status],
-              ["Contact", account.contact.join(", ") || "none"],
-              ["Kept in", stored.where],
-            ],
-          },
+          line(text, "good"),
+          fields([
+            ["Account", account.url],
+            ["Status", account.status],
+            ["Contact", account.contact.join(", ") || "none"],
+            ["Kept in", where],
+          ]),
         ],
       };
-    } finally {
-      await tools.close();
-    }
+    });
   },
 });

@@ -1,3 +1,4 @@
+import { line } from "../../result.ts";
 import { thumbprint } from "../../acme/keys.ts";
 import { withAccountLock } from "../../account/open.ts";
 import { rollOver } from "../../account/rollover.ts";
@@ -17,21 +18,13 @@ export const command = defineCommand({
         rollOver(await usableAccount(issuer, store), tools),
       );
       return {
-        exitCode: 0,
         document: {
           outcome: "changed",
           account: { ...accountDocument(changed), thumbprint: thumbprint(changed.key) },
         },
         view: [
-          {
-            kind: "line",
-            tone: "good",
-            text: `The account ${changed.url} has a new key in ${changed.where}.`,
-          },
-          {
-            kind: "line",
-            text: "Copies of the old key no longer work.",
-          },
+          line(`The account ${changed.url} has a new key in ${changed.where}.`, "good"),
+          line("Copies of the old key no longer work."),
         ],
       };
     });

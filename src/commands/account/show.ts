@@ -1,3 +1,4 @@
+import { fields } from "../../result.ts";
 import { thumbprint } from "../../acme/keys.ts";
 import { openStored } from "../../account/open.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
@@ -10,30 +11,22 @@ export const command = defineCommand({
   options: directoryFlags,
   async run(flags, context) {
     return withAccount(flags, context, async ({ issuer, store, tools }) => {
-      const kept = await keptAccount(issuer, store);
-      const { stored, session } = await openStored(kept, tools);
-      const account =
-        stored.url === undefined
-          ? await session.find(context.signal)
-          : await session.read(context.signal);
+      const { stored, session } = await openStored(await keptAccount(issuer, store), tools);
+      const { url, directory, id, where, key } = stored;
+      const account = await (url === undefined
+        ? session.find(context.signal)
+        : session.read(context.signal));
       return {
-        exitCode: 0,
-        document: {
-          outcome: "shown",
-          account: { ...account, directory: stored.directory, id: stored.id, path: stored.where },
-        },
+        document: { outcome: "shown", account: { ...account, directory, id, path: where } },
         view: [
-          {
-            kind: "fields",
-            entries: [
-              ["CA", stored.directory],
-              ["Account", account?.url ?? "not registered"],
-              ["Status", account?.status ?? "unknown to the CA"],
-              ["Contact", account?.contact.join(", ") || "none"],
-              ["Key thumbprint", thumbprint(stored.key)],
-              ["Kept in", stored.where],
-            ],
-          },
+          fields([
+            ["CA", directory],
+            ["Account", account?.url ?? "not registered"],
+            ["Status", account?.status ?? "unknown to the CA"],
+            ["Contact", account?.contact.join(", ") || "none"],
+            ["Key thumbprint", thumbprint(key)],
+            ["Kept in", where],
+          ]),
         ],
       };
     });

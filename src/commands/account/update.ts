@@ -1,7 +1,8 @@
+import { line } from "../../result.ts";
 import { readEmail } from "../../acme/registration.ts";
-import { directoryFlags } from "../../options/declared/account.ts";
+import { directoryFlags, registrationFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
-import { withAccount, changeAccount } from "../../issuer/account.ts";
+import { addressesOf, changeAccount, withAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -10,12 +11,7 @@ export const command = defineCommand({
   examples: ["acmectl account update -m ops@example.com", "acmectl account update --remove-email"],
   options: {
     ...directoryFlags,
-    email: {
-      type: "string",
-      description: "New email address.",
-      short: "m",
-      placeholder: "ADDRESS",
-    },
+    email: { ...registrationFlags.email, description: "New email address." },
     removeEmail: { type: "boolean", description: "Remove the email address." },
   },
   async run(flags, context) {
@@ -34,22 +30,16 @@ export const command = defineCommand({
         const known = account.contact.length > 0 ? account.contact : contact;
         await desk.store.accounts.update(stored, { contact: known, status: account.status });
         const { directory, id, where: path } = stored;
+        const now =
+          known.length === 0
+            ? "has no email address now"
+            : `has the email address ${addressesOf(known)}`;
         return {
-          exitCode: 0,
           document: {
             outcome: "updated",
             account: { ...account, contact: known, directory, id, path },
           },
-          view: [
-            {
-              kind: "line",
-              tone: "good",
-              text:
-                known.length === 0
-                  ? `The account with ${directory} has no email address now.`
-                  : `The account with ${directory} has the email address ${known.map((one) => one.replace("mailto:", "")).join(", ")}.`,
-            },
-          ],
+          view: [line(`The account with ${directory} ${now}.`, "good")],
         };
       }),
     );

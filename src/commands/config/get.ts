@@ -1,3 +1,4 @@
+import { verbatim } from "../../result.ts";
 import { stringify } from "yaml";
 import { Problem } from "../../problem.ts";
 import { getConfigValue } from "../../config/file.ts";
@@ -26,9 +27,8 @@ export const command = defineCommand({
     const value = await withoutSecrets(written, keys, configPath, solverOptions(context));
     const text = typeof value === "string" ? value : stringify(value, { lineWidth: 0 });
     return {
-      exitCode: 0,
       document: { outcome: "found", path: configPath, key, value },
-      view: [{ kind: "verbatim", text }],
+      view: [verbatim(text)],
     };
   },
 });

@@ -1,3 +1,4 @@
+import { line } from "../../result.ts";
 import { createConfig } from "../../config/conf.ts";
 import { defineCommand } from "../command.ts";
 import { starter } from "../../config/starter.ts";
@@ -12,12 +13,8 @@ export const command = defineCommand({
   async run(_options, { configPath: path }) {
     await createConfig(path, starter);
     return {
-      exitCode: 0,
       document: { outcome: "created", path },
-      view: [
-        { kind: "line", text: `${path} is written.`, tone: "good" },
-        { kind: "line", text: "Edit it, then: acmectl config validate" },
-      ],
+      view: [line(`${path} is written.`, "good"), line("Edit it, then: acmectl config validate")],
     };
   },
 });

@@ -1,3 +1,4 @@
+import { verbatim } from "../../result.ts";
 import { existsSync } from "node:fs";
 import { defineCommand } from "../command.ts";
 
@@ -9,9 +10,8 @@ export const command = defineCommand({
   async run(_options, { configPath }) {
     const exists = existsSync(configPath);
     return {
-      exitCode: 0,
       document: { outcome: exists ? "found" : "absent", path: configPath, exists },
-      view: [{ kind: "verbatim", text: configPath }],
+      view: [verbatim(configPath)],
     };
   },
 });

@@ -1,3 +1,4 @@
+import { verbatim } from "../../result.ts";
 import { configSchema } from "../../config/schema.ts";
 import { defineCommand } from "../command.ts";
 import { builtInOptions } from "../../solvers/options.ts";
@@ -12,9 +13,8 @@ export const command = defineCommand({
   async run(_options, { cwd }) {
     const schema = configSchema(await builtInOptions(cwd));
     return {
-      exitCode: 0,
       document: { outcome: "printed", schema },
-      view: [{ kind: "verbatim", text: JSON.stringify(schema, undefined, 2) }],
+      view: [verbatim(JSON.stringify(schema, undefined, 2))],
     };
   },
 });

@@ -1,4 +1,4 @@
-import type { Block } from "../../result.ts";
+import { line } from "../../result.ts";
 import { setConfigValue } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
 import { solverOptions } from "../../solvers/options.ts";
@@ -32,11 +32,12 @@ export const command = defineCommand({
         `The secret ${key} stands in ${configPath} itself; env:NAME, file:/path or cmd:program would keep it elsewhere.`,
       );
     }
-    const still = missing.map((text): Block => ({ kind: "line", text, tone: "warn" }));
     return {
-      exitCode: 0,
       document: { outcome: "changed", path: configPath, key, missing },
-      view: [{ kind: "line", text: `${key} is set in ${configPath}.`, tone: "good" }, ...still],
+      view: [
+        line(`${key} is set in ${configPath}.`, "good"),
+        ...missing.map((text) => line(text, "warn")),
+      ],
     };
   },
 });

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { loadConfig } from "../../config/file.ts";
 import { defineCommand } from "../command.ts";
 import { reviewConfig } from "../../request/review.ts";
-import type { Block } from "../../result.ts";
+import { line } from "../../result.ts";
 import { solverOptions } from "../../solvers/options.ts";
 
 export const command = defineCommand({
@@ -20,22 +20,18 @@ export const command = defineCommand({
       meaning: true,
     });
     const { mode } = await stat(path);
-    if ((mode & 0o022) !== 0) {
+    if ((mode & 0o022) !== 0)
       log.warn(`Other users can write ${path}, and with it run commands as you: chmod 600 ${path}`);
-    }
-    const counts = {
-      issuers: Object.keys(config.issuers).length,
-      solvers: Object.keys(config.solvers).length,
-      certificates: Object.keys(config.certificates).length,
-    };
+    const { issuers, solvers, certificates } = config;
+    const sections = Object.entries({ issuers, solvers, certificates });
+    const counts = sections.map(([name, entries]) => [name, Object.keys(entries).length] as const);
+    const counted = counts.map(([name, count]) => `${name}: ${count}`).join(", ");
     const warnings = await reviewConfig(config, context);
-    const counted = Object.entries(counts).map(([what, count]) => `${what}: ${count}`);
     return {
-      exitCode: 0,
-      document: { outcome: "valid", path, counts, warnings },
+      document: { outcome: "valid", path, counts: Object.fromEntries(counts), warnings },
       view: [
-        { kind: "line", text: `${path} is valid (${counted.join(", ")}).`, tone: "good" },
-        ...warnings.map((text): Block => ({ kind: "line", text, tone: "warn" })),
+        line(`${path} is valid (${counted}).`, "good"),
+        ...warnings.map((text) => line(text, "warn")),
       ],
     };
   },

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { Problem } from "../../problem.ts";
-import type { Block, Result } from "../../result.ts";
+import { line, type Result, verbatim } from "../../result.ts";
 import { durationOf } from "../../dates.ts";
 import {
   intervalFor,
@@ -85,18 +85,15 @@ export const command = defineCommand({
     const { certificates } = await storedCertificates(await context.store());
     const held = certificates.flatMap((one) => one.held ?? []);
     const writable = [...(flags.writable ?? []), ...foldersOf(certificates)];
-    const installation = await installSchedule(
-      job,
-      {
-        by: flags.by,
-        every: flags.every === undefined ? undefined : parsedInterval(flags.every),
-        needed: intervalFor(held),
-        force: flags.force === true,
-        dryRun: flags.dryRun === true,
-        writable: [...new Set(writable)].toSorted(),
-      },
-      machine,
-    );
+    const wishes = {
+      by: flags.by,
+      every: flags.every === undefined ? undefined : parsedInterval(flags.every),
+      needed: intervalFor(held),
+      force: flags.force === true,
+      dryRun: flags.dryRun === true,
+      writable: [...new Set(writable)].toSorted(),
+    };
+    const installation = await installSchedule(job, wishes, machine);
     const { every } = installation;
     if (isTooRare(every, held)) context.log.warn(rareWarning(every, held), { step: "schedule" });
     warnOfVariables(flags, context);
@@ -139,11 +136,9 @@ async function checkEnvFile(path: string, { log }: Context): Promise<void> {
 /** The folders of their copies and web roots. */
 function foldersOf(certificates: readonly StoredCertificate[]): readonly string[] {
   return certificates.flatMap(({ request: { outputs, solvers } }) => {
-    const copies = Object.values(outputs).flatMap((path?: string) =>
-      path === undefined ? [] : [dirname(path)],
-    );
+    const copies = Object.values(outputs).flatMap((path?: string) => path ?? []);
     const roots = solvers.map(({ options }) => options["directory"]);
-    return [...copies, ...roots.filter((root) => typeof root === "string")];
+    return [...copies.map(dirname), ...roots.filter((root) => typeof root === "string")];
   });
 }
 
@@ -159,49 +154,32 @@ function warnOfVariables({ envFile }: Flags, { env, log }: Context): void {
 }
 
 function present({ plan, every, outcome }: Installation, machine: Machine): Result {
-  const document = {
-    outcome,
-    by: plan.by,
-    every: writtenInterval(every),
-    ...partsOf(plan, machine),
-  };
-  if (outcome === "dry-run") return { exitCode: 0, document, view: textsOf(plan, machine) };
-  const where = plan.by === "cron" ? "the crontab" : unitPaths(machine).timer;
+  const { by } = plan;
+  const files = by === "cron" ? [] : filesOf(plan, machine);
+  const parts = by === "cron" ? { line: plan.line } : { files };
+  const document = { outcome, by, every: writtenInterval(every), ...parts };
+  if (outcome === "dry-run") {
+    const texts =
+      by === "cron" ? [plan.line] : files.map(({ path, content }) => `# ${path}\n${content}`);
+    return { document, view: [verbatim(texts.join("\n"))] };
+  }
+  const where = by === "cron" ? "the crontab" : unitPaths(machine).timer;
   const runs = `acmectl renew runs every ${durationOf(every * 60_000)}, by ${where}`;
   const text = {
     installed: `Installed the schedule: ${runs}.`,
     replaced: `Updated the schedule: ${runs}.`,
     unchanged: `The schedule is up to date: ${runs}.`,
   }[outcome];
-  const linger: readonly Block[] =
-    plan.by === "systemd" && machine.uid !== 0
-      ? [
-          {
-            kind: "line",
-            text: "A user's timer runs only while the user is logged in. To run it always: loginctl enable-linger",
-            tone: "warn",
-          },
-        ]
-      : [];
-  return { exitCode: 0, document, view: [{ kind: "line", text, tone: "good" }, ...linger] };
+  const linger =
+    "A user's timer runs only while the user is logged in. To run it always: loginctl enable-linger";
+  const warnings = by === "systemd" && machine.uid !== 0 ? [line(linger, "warn")] : [];
+  return { document, view: [line(text, "good"), ...warnings] };
 }
 
-function partsOf(plan: Plan, machine: Machine): Record<string, unknown> {
-  if (plan.by === "cron") return { line: plan.line };
-  const paths = unitPaths(machine);
-  return {
-    files: [
-      { path: paths.timer, content: plan.units.timer },
-      { path: paths.service, content: plan.units.service },
-    ],
-  };
-}
-
-function textsOf(plan: Plan, machine: Machine): readonly Block[] {
-  if (plan.by === "cron") return [{ kind: "verbatim", text: `${plan.line}\n` }];
-  const paths = unitPaths(machine);
+function filesOf({ units }: Extract<Plan, { by: "systemd" }>, machine: Machine) {
+  const { timer, service } = unitPaths(machine);
   return [
-    { kind: "verbatim", text: `# ${paths.timer}\n${plan.units.timer}\n` },
-    { kind: "verbatim", text: `# ${paths.service}\n${plan.units.service}` },
+    { path: timer, content: units.timer },
+    { path: service, content: units.service },
   ];
 }

@@ -1,3 +1,4 @@
+import { line } from "../../result.ts";
 import { thisMachine } from "../../schedule/machine.ts";
 import { removeSchedules } from "../../schedule/schedule.ts";
 import { defineCommand } from "../command.ts";
@@ -7,15 +8,13 @@ export const command = defineCommand({
   summary: "Remove the schedule that `acmectl schedule install` set up",
   options: {},
   async run(_, context) {
-    const removed = await removeSchedules(thisMachine(context));
-    const text =
-      removed.length === 0
-        ? "There is no schedule to remove."
-        : "Removed the schedule. Certificates are no longer renewed automatically.";
-    return {
-      exitCode: 0,
-      document: { outcome: removed.length === 0 ? "unchanged" : "removed", by: removed },
-      view: [{ kind: "line", text, tone: removed.length === 0 ? "dim" : "good" }],
-    };
+    const by = await removeSchedules(thisMachine(context));
+    const text = "Removed the schedule. Certificates are no longer renewed automatically.";
+    return by.length === 0
+      ? {
+          document: { outcome: "unchanged", by },
+          view: [line("There is no schedule to remove.", "dim")],
+        }
+      : { document: { outcome: "removed", by }, view: [line(text, "good")] };
   },
 });

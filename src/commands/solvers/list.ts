@@ -1,3 +1,4 @@
+import { line, table } from "../../result.ts";
 import { builtInSolvers, installedSolvers, loadSolver } from "../../solvers/registry.ts";
 import { Problem } from "../../problem.ts";
 import type { Context } from "../../context.ts";
@@ -5,30 +6,25 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "solvers list",
-  summary: "Show the solvers that there are: built in, and installed as packages",
+  summary: "List solvers: built in, and installed as packages",
   options: {},
   async run(_, context) {
     const names = [...(await builtInSolvers()), ...(await installedSolvers(context))];
     const solvers = await Promise.all(names.map((name) => listed(name, context)));
+    const rows = solvers.map(({ name, challengeTypes, origin, summary }) => [
+      name,
+      challengeTypes.join(", "),
+      origin,
+      summary,
+    ]);
     return {
-      exitCode: 0,
       document: { outcome: "shown", solvers },
       view: [
-        {
-          kind: "table",
-          columns: ["NAME", "CHALLENGES", "FROM", "WHAT IT DOES"],
-          rows: solvers.map(({ name, challengeTypes, origin, summary }) => [
-            name,
-            challengeTypes.join(", "),
-            origin,
-            summary,
-          ]),
-        },
-        {
-          kind: "line",
-          text: "`acmectl solvers show NAME` shows the options of one. A solver can also be a file: --solver ./my-solver.ts",
-          tone: "dim",
-        },
+        table(["NAME", "CHALLENGES", "FROM", "WHAT IT DOES"], rows),
+        line(
+          "`acmectl solvers show NAME` shows the options of one. A solver can also be a file: --solver ./my-solver.ts",
+          "dim",
+        ),
       ],
     };
   },

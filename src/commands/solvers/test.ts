@@ -10,7 +10,7 @@ import { selectAll } from "../../issue/choose.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { certificateFlags, visibilityFlags } from "../../options/declared/request.ts";
 import { Problem } from "../../problem.ts";
-import type { Block, Result } from "../../result.ts";
+import { line, type Result } from "../../result.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
 
@@ -76,7 +76,7 @@ async function requestOf(
     dns: dnsSetting(flags, config.dns),
     outputs: {},
     hooks: {},
-    ...(selfCheckAt === undefined ? {} : { selfCheckAt }),
+    selfCheckAt,
   };
 }
 
@@ -87,29 +87,21 @@ const words = {
 } as const;
 
 function resultOf(names: readonly Rehearsed[]): Result {
-  const problem = problemOf(names);
-  const failed = names.some(({ outcome }) => outcome === "failed");
-  const unseen = names.some(({ outcome }) => outcome === "unseen");
-  const outcome = failed ? "failed" : unseen ? "unseen" : "visible";
+  const has = (outcome: Rehearsed["outcome"]) => names.some((one) => one.outcome === outcome);
   return {
-    exitCode: problem?.exitCode ?? 0,
     document: {
-      outcome,
-      challenges: names.map((name) => ({
-        name: nameOf(name),
-        type: name.challenge.type,
-        solver: name.solver,
-        outcome: name.outcome,
-        ...(name.why === undefined ? {} : { why: name.why }),
-      })),
+      outcome: has("failed") ? "failed" : has("unseen") ? "unseen" : "visible",
+      challenges: names.map((one) => {
+        const { solver, outcome, why } = one;
+        return { name: nameOf(one), type: one.challenge.type, solver, outcome, why };
+      }),
     },
-    view: names.map((name): Block => {
-      const [text, tone] = words[name.outcome];
-      const what = `${nameOf(name)} by ${name.solver} (${name.challenge.type})`;
-      const why = name.why === undefined ? "" : ` (${name.why})`;
-      return { kind: "line", text: `${what}: ${text}${why}`, tone };
+    view: names.map((one) => {
+      const [text, tone] = words[one.outcome];
+      const what = `${nameOf(one)} by ${one.solver} (${one.challenge.type})`;
+      return line(`${what}: ${text}${one.why === undefined ? "" : ` (${one.why})`}`, tone);
     }),
-    ...(problem === undefined ? {} : { problem }),
+    problem: problemOf(names),
   };
 }
 

@@ -1,6 +1,6 @@
 import { Problem } from "../../problem.ts";
-import type { Block } from "../../result.ts";
-import type { Finding } from "../../state/store.ts";
+import { type Block, line } from "../../result.ts";
+import type { Finding, Store } from "../../state/store.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -16,36 +16,37 @@ export const command = defineCommand({
     const store = await context.store();
     const findings = await store.check({ repair: flags.repair === true });
     const open = findings.filter(({ done }) => done === undefined);
-    const document = { outcome: outcomeOf(findings, open), findings };
-    const view = findings.length === 0 ? [fine(store.where)] : findings.flatMap(linesOf);
-    if (open.length === 0) return { exitCode: 0, document, view };
-    const problem = new Problem("machine", {
-      title: "The state folder is damaged",
-      detail: `${open.length} of ${findings.length} findings in ${store.where} are not repaired.`,
-      hint:
-        flags.repair === true
-          ? "Follow the remedies above."
-          : `Repair it: acmectl state check --repair --state ${store.where}`,
-      retryable: false,
-    });
-    return { exitCode: problem.exitCode, document, view, problem };
+    const outcome = open.length > 0 ? "damaged" : findings.length > 0 ? "repaired" : "unchanged";
+    return {
+      document: { outcome, findings },
+      view:
+        findings.length === 0
+          ? [line(`Found no damage in ${store.where}.`, "good")]
+          : findings.flatMap(linesOf),
+      problem: open.length === 0 ? undefined : problemOf(open, findings, flags.repair, store),
+    };
   },
 });
 
-function outcomeOf(findings: readonly Finding[], open: readonly Finding[]): string {
-  if (open.length > 0) return "damaged";
-  return findings.length > 0 ? "repaired" : "unchanged";
+function problemOf(
+  open: readonly Finding[],
+  findings: readonly Finding[],
+  repaired: boolean | undefined,
+  { where }: Store,
+): Problem {
+  return new Problem("machine", {
+    title: "The state folder is damaged",
+    detail: `${open.length} of ${findings.length} findings in ${where} are not repaired.`,
+    hint:
+      repaired === true
+        ? "Follow the remedies above."
+        : `Repair it: acmectl state check --repair --state ${where}`,
+    retryable: false,
+  });
 }
 
-function linesOf({ where, fault, remedy, done }: Finding): readonly Block[] {
-  const text = `${where}: ${fault.replace(/\.$/, "")}.`;
-  const next = done === undefined ? (remedy ?? "") : `Repaired: ${done}.`;
-  return [
-    { kind: "line", text, tone: done === undefined ? "bad" : "warn" },
-    ...(next === "" ? [] : [{ kind: "line", text: `  ${next}` } as const]),
-  ];
-}
-
-function fine(where: string): Block {
-  return { kind: "line", text: `Found no damage in ${where}.`, tone: "good" };
+function linesOf({ where, fault, remedy = "", done }: Finding): readonly Block[] {
+  const text = line(`${where}: ${fault.replace(/\.$/, "")}.`, done === undefined ? "bad" : "warn");
+  const next = done === undefined ? remedy : `Repaired: ${done}.`;
+  return next === "" ? [text] : [text, line(`  ${next}`)];
 }
