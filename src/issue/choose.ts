@@ -104,26 +104,31 @@ export async function preflight(
     async (best) => {
       const astray = await failuresOf(best, follow);
       const reached = best.filter((choice) => !astray.has(choice));
-      const followed = new Map(
-        await Promise.all(reached.map(async (one) => [one, await follow(one)] as const)),
+      const targets = new Map(
+        await Promise.all(reached.map(async (one) => [one, (await follow(one)).target] as const)),
       );
-      return new Map([...astray, ...(await checkSolvers(followed, tools.signal))]);
+      return new Map([...astray, ...(await checkSolvers(targets, tools.signal))]);
     },
     tools,
   );
   return usableOnes(choices, usable, tools, follow);
 }
 
-/** Each solver checks itself once, for all of its names. */
-async function checkSolvers(choices: ReadonlyMap<Choice, Choice>, signal: AbortSignal) {
-  const failures = new Map<Choice, unknown>();
+/** Each solver checks itself once, for all of its names. Answers those that it cannot serve, and why. */
+export async function checkSolvers<T extends { readonly solver: OpenSolver }>(
+  targets: ReadonlyMap<T, Target>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<T, unknown>> {
+  const failures = new Map<T, unknown>();
   for (const [{ solver, setting }, batch] of Map.groupBy(
-    [...choices.keys()],
+    [...targets.keys()],
     ({ solver }) => solver,
   )) {
     try {
-      const targets = batch.flatMap((choice) => choices.get(choice)?.target ?? []);
-      await solver.preflight?.(targets, { signal });
+      await solver.preflight?.(
+        batch.flatMap((one) => targets.get(one) ?? []),
+        { signal },
+      );
     } catch (error) {
       signal.throwIfAborted();
       const problem = solverProblem(`Solver ${setting.name} did not pass its own check`, error);

@@ -1,10 +1,11 @@
 import type { AccountSession } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
-import type { Call } from "../plugin.ts";
+import type { Call, Target } from "../plugin.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import type { OpenSolver } from "../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
+import { checkSolvers } from "./choose.ts";
 import { combined, fallBack } from "./fallback.ts";
 import type { Journal, Presented } from "./journal.ts";
 import { Problem } from "../problem.ts";
@@ -24,21 +25,27 @@ export async function solve(
   tools: IssueTools,
 ): Promise<void> {
   if (challenges.length === 0) return;
-  const { record } = tools;
+  const { record, signal } = tools;
   const unseen = new Map<PendingChallenge, Unseen>();
+  let isFirstTurn = true;
   try {
     const visible = await fallBack(
       challenges,
       "present",
       async (best) => {
-        const { presented, failures } = await present(best, journal, tools);
+        // The first candidates were checked before the order; each later one is when its turn comes.
+        const targets = new Map(best.map((one) => [one, targetOf(one)] as const));
+        const unfit = isFirstTurn ? none : await checkSolvers(targets, signal);
+        isFirstTurn = false;
+        const fit = best.filter((one) => !unfit.has(one));
+        const { presented, failures } = await present(fit, journal, tools);
         const seen = await waitUntilVisible(presented, request, tools);
         for (const [challenge, why] of seen.unseen) {
           unseen.set(challenge, why);
           const log = record.log("self-check", challenge.identifier.value);
           log.warn(`${why.text}; asking the CA anyway`);
         }
-        const all = new Map([...failures, ...seen.failures]);
+        const all = new Map<PendingChallenge, unknown>([...unfit, ...failures, ...seen.failures]);
         for (const [challenge, error] of all) record.failed(challenge, error);
         return all;
       },
@@ -50,6 +57,15 @@ export async function solve(
   } finally {
     await cleanUp(journal, tools);
   }
+}
+
+const none: ReadonlyMap<PendingChallenge, unknown> = new Map();
+
+function targetOf({ challenge }: PendingChallenge): Target {
+  const { identifier, wildcard } = challenge;
+  if (challenge.type !== "dns-01") return { identifier, wildcard };
+  const { validationName, recordName } = challenge;
+  return { identifier, wildcard, validationName, recordName };
 }
 
 /** Milliseconds until the CA has to have looked. */

@@ -6,6 +6,7 @@ import { openJournal } from "../../src/issue/journal.ts";
 import { cleanUp, present, solve as solveAll } from "../../src/issue/solve.ts";
 import type { OpenSolver } from "../../src/solvers/open.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
+import type { Target } from "../../src/plugin.ts";
 import { Problem } from "../../src/problem.ts";
 import {
   heard,
@@ -204,6 +205,36 @@ describe("solving challenges", () => {
       "solver cf failed for example.com: Solver cf could not present dns-01 for example.com: 403 Forbidden; trying r53",
     ]);
     expect(await left()).toEqual([]);
+  });
+
+  test("lets a later candidate check itself before it presents, and passes it by when it fails", async () => {
+    const story: string[] = [];
+    const { tools, solve, left } = await scene(story);
+    const first = recording("cf", story, { present: failing("403 Forbidden") });
+    const checking = (name: string, failure?: Error) => ({
+      preflight: async (targets: readonly Target[]) => {
+        story.push(`${name} checks ${targets.map(({ recordName }) => recordName).join()}`);
+        if (failure !== undefined) throw failure;
+      },
+    });
+    const second = recording("r53", story, checking("r53", new Error("no such zone")));
+    const third = recording("bind", story, checking("bind"));
+    await solve([pendingFor("example.com", first, second, third)]);
+    expect(story.slice(0, 3)).toEqual([
+      "r53 checks _acme-challenge.example.com",
+      "bind checks _acme-challenge.example.com",
+      "bind presents example.com",
+    ]);
+    expect(story.join()).not.toContain("r53 presents");
+    expect(heard(tools, "warn")[1]).toContain("r53 did not pass its own check: no such zone");
+    expect(await left()).toEqual([]);
+  });
+
+  test("asks a first candidate nothing again, since it was checked before the order", async () => {
+    const preflight = vi.fn(async () => {});
+    const { solve } = await scene([]);
+    await solve([pendingFor("example.com", solverOf("cf", { preflight }))]);
+    expect(preflight).not.toHaveBeenCalled();
   });
 
   test("tries the next candidate when the first one's answer is not to be seen", async () => {
