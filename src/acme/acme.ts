@@ -147,6 +147,8 @@ export interface AccountSession {
   newOrder(order: NewOrder, signal: AbortSignal): Promise<Order>;
   order(url: string, signal: AbortSignal): Promise<Order>;
   authorization(url: string, signal: AbortSignal): Promise<Authorization>;
+  /** RFC 8555 §7.5.2: the CA does not count it as a proof any more. */
+  deactivateAuthorization(url: string, signal: AbortSignal): Promise<void>;
   /** POST `{}` to the challenge (RFC 8555 §7.5.1). */
   respond(challenge: AcmeChallenge, signal: AbortSignal): Promise<void>;
   /** Poll until the authorization is final. Rejects with a `validation` Problem when it became anything but valid. */

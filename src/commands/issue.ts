@@ -8,10 +8,11 @@ import type { IssueTools } from "../issue/tools.ts";
 import { openTools } from "../issuer/open.ts";
 import { reportOtherContact } from "../account/open.ts";
 import { withKey } from "../account/register.ts";
+import { isEmbedded } from "../acme/presets.ts";
 import { describeHeld } from "../status/describe.ts";
 import { isShortLived } from "../status/due.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import { pipelineFlags } from "../options/declared/pipeline.ts";
+import { dryRun, pipelineFlags } from "../options/declared/pipeline.ts";
 import { requestFlags } from "../options/declared/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
@@ -37,11 +38,7 @@ const options = {
     default: true,
     description: "Wait for another run that works on the same certificate.",
   },
-  dryRun: {
-    type: "boolean",
-    description:
-      "Rehearse with the CA's staging environment, or else the embedded CA; keep nothing.",
-  },
+  dryRun,
   detailedExitcode: {
     type: "boolean",
     description: "Exit with code 10 if a certificate was issued.",
@@ -61,15 +58,17 @@ export const command = defineCommand({
   ],
   options,
   solverFlags: true,
-  async run(flags, context) {
-    const asked = await composeRequest(flags, await context.config(), context);
-    await using run = await (flags.dryRun === true ? openDryRun : openRealRun)(context);
+  async run(typed, context) {
+    const asked = await composeRequest(typed, await context.config(), context);
+    if (typed.dryRun === "authorizations" && !isEmbedded(asked.issuer.server))
+      return rehearse(asked, typed, context);
+    const flags = { ...typed, dryRun: Boolean(typed.dryRun) };
+    await using run = await (flags.dryRun ? openDryRun : openRealRun)(context);
     const request = run.requestOf(asked);
     const { store } = run;
-    const deployment =
-      flags.dryRun === true
-        ? showDeployment(context)
-        : openDeployment({ ...context, store, requests: [request] });
+    const deployment = flags.dryRun
+      ? showDeployment(context)
+      : openDeployment({ ...context, store, requests: [request] });
     const { localHttpPort: httpPort, localResolver: resolver } = flags;
     const tools = await openTools(request.issuer, [request], context, {
       store,
@@ -104,13 +103,31 @@ export const command = defineCommand({
   },
 });
 
+/** With the CA itself, up to the authorizations. */
+async function rehearse(
+  request: CertificateRequest,
+  { wait }: Typed,
+  context: Context,
+): Promise<Result> {
+  const { rehearseAll } = await import("../renew/rehearse.ts");
+  const certificate = { name: request.name, request, status: { failures: 0 } };
+  const renewals = await rehearseAll({ certificates: [certificate], broken: [] }, context, {
+    store: await context.store(),
+    lockTimeout: wait ? undefined : 0,
+  });
+  const { reportRenewals } = await import("../renew/report.ts");
+  const report = { detailed: false, dryRun: "authorizations" } as const;
+  return reportRenewals(renewals, report, context.clock.now());
+}
+
 /** Loaded only for a certificate that twice a day may not be enough for. */
 async function warnOfSchedule(held: HeldCertificate, context: Context): Promise<void> {
   const { warnOfRareSchedule } = await import("../schedule/interval.ts");
   await warnOfRareSchedule([held], context);
 }
 
-type Flags = OptionsOf<typeof options>;
+type Typed = OptionsOf<typeof options>;
+type Flags = Omit<Typed, "dryRun"> & { readonly dryRun: boolean };
 
 function issueOptions(
   { name: held }: CertificateRequest,
@@ -122,8 +139,7 @@ function issueOptions(
     letGo: newOrder === true ? "all" : force === true ? "stuck" : undefined,
     rehearse: true,
     // Who names the certificate knows which one it is; a name that was derived may hit another one.
-    onDrop:
-      name !== undefined || dryRun === true ? undefined : (names) => agreed(held, names, context),
+    onDrop: name !== undefined || dryRun ? undefined : (names) => agreed(held, names, context),
   };
 }
 
@@ -152,7 +168,7 @@ async function handedBack(
       hint: "Give both.",
     });
   }
-  if (currentCert === undefined || force === true || dryRun === true) return undefined;
+  if (currentCert === undefined || force === true || dryRun) return undefined;
   const { goodCurrent } = await import("../renew/current.ts");
   return goodCurrent(request, { certificate: currentCert, privateKey: currentKey }, tools);
 }
@@ -185,7 +201,7 @@ function present(
   { clock }: Context,
 ): Result {
   const names = held.meta.identifiers.map(({ value }) => value).join(", ");
-  if (dryRun === true) {
+  if (dryRun) {
     const text = `Dry run: ${request.issuer.server} issues a certificate for ${names}. Nothing was kept.`;
     const certificate = {
       name: request.name,

@@ -4,6 +4,7 @@ import { idleRenewals } from "../renew/idle.ts";
 import type { Renewal } from "../renew/renew.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
+import { dryRun } from "../options/declared/pipeline.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import type { Run } from "../issuer/dry-run.ts";
@@ -12,10 +13,7 @@ import { defineCommand } from "./command.ts";
 
 const options = {
   ...passFlags,
-  dryRun: {
-    type: "boolean",
-    description: "Rehearse with the CA's staging environment, or the embedded CA; keep nothing.",
-  },
+  dryRun,
 } as const satisfies OptionDeclarations;
 
 type Flags = OptionsOf<typeof options>;
@@ -29,14 +27,13 @@ export const command = defineCommand({
   arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
   options,
   async run(flags, context) {
-    const dryRun = flags.dryRun === true;
+    const { dryRun = false } = flags;
     const store = await context.store();
     const named = await storedCertificates(store, context.args);
     if ((await store.certificates.names()).length === 0) throw nothingKept(store);
     const options = passOptions(flags, context);
-    const idle = dryRun
-      ? undefined
-      : await idleRenewals(named, options, store, context.clock.now());
+    const idle =
+      dryRun !== false ? undefined : await idleRenewals(named, options, store, context.clock.now());
     const renewals = idle ?? (await renewDue(named, flags, context));
     const detailed = flags.detailedExitcode === true;
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());
@@ -49,13 +46,18 @@ async function renewDue(
   { dryRun = false, ...flags }: Flags,
   context: Context,
 ): Promise<readonly Renewal[]> {
+  const lockTimeout = flags.wait ? undefined : 0;
+  if (dryRun === "authorizations") {
+    const { rehearseAll } = await import("../renew/rehearse.ts");
+    return rehearseAll(named, context, { store: await context.store(), lockTimeout });
+  }
   const { renewPass } = await import("../renew/pass.ts");
   const { openDryRun, openRealRun } = await import("../issuer/dry-run.ts");
   await using pass = await (dryRun ? openDryRun : openRealRun)(context);
   const certificates = named.certificates.map((one) => (dryRun ? rehearsalOf(one, pass) : one));
   return renewPass({ ...named, certificates }, passOptions(flags, context), context, {
     store: pass.store,
-    lockTimeout: flags.wait ? undefined : 0,
+    lockTimeout,
     local: { folder: pass.folder },
     dryRun,
   });

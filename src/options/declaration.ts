@@ -38,6 +38,7 @@ export interface OptionDeclaration {
    * remembered; a secret found in a variable arrives as `env:` and the variable's name. Read it with `readSecret`.
    */
   reference?: boolean;
+  /** Of a boolean: what it takes beside true and false, written behind `=`. */
   choices?: readonly string[];
   /** Further environment variables, those that the provider's users already have, most specific first. */
   env?: readonly string[];
@@ -60,7 +61,7 @@ export interface OptionDeclaration {
 export type OptionDeclarations = Readonly<Record<string, OptionDeclaration>>;
 
 type Plain<D extends OptionDeclaration> = D extends { type: "boolean" }
-  ? boolean
+  ? boolean | (D extends { choices: readonly (infer C extends string)[] } ? C : never)
   : D extends { type: "integer" | "port" | "duration" }
     ? number
     : D extends { type: "list" }

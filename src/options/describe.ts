@@ -30,6 +30,8 @@ export interface FlagDescription {
   readonly placeholder?: string;
   /** Further spellings, with dashes, that help does not show. */
   readonly aliases: readonly string[];
+  /** What may be written behind `=`, of a boolean that takes more than true and false. */
+  readonly values?: readonly string[];
   /** What the flag without a value stands for. */
   readonly means: boolean;
   /** The flag that says the opposite, where there is one. */
@@ -52,7 +54,7 @@ export function describeOption(
     secret: declaration.secret ?? false,
     variables: variablesOf(name, declaration, plugin),
     accepts: acceptedBy(declaration),
-    choices: declaration.choices ?? [],
+    choices: declaration.type === "boolean" ? [] : (declaration.choices ?? []),
     group: declaration.group,
     flag,
     default: standard,
@@ -65,7 +67,8 @@ export function acceptedBy(declaration: OptionDeclaration): string {
   if (reference === true)
     return "a reference to the secret: env:NAME, file:/path or cmd:program args";
   if (choices !== undefined) {
-    return type === "list" ? `any of ${choices.join(", ")}` : `one of ${choices.join(", ")}`;
+    const all = type === "boolean" ? ["true", "false", ...choices] : choices;
+    return `${type === "list" ? "any" : "one"} of ${all.join(", ")}`;
   }
   return phrases[type] + range(declaration);
 }
@@ -108,11 +111,15 @@ function describeFlag(
   if (type !== "boolean") {
     return { ...all, long: spelled, means: true, placeholder: placeholder ?? placeholders[type] };
   }
-  if (spelled.startsWith("--no-")) return { ...all, long: spelled, means: true };
+  return { ...all, ...booleanFlag(spelled, declaration) };
+}
+
+function booleanFlag(spelled: string, { default: standard, choices }: OptionDeclaration) {
+  if (spelled.startsWith("--no-")) return { long: spelled, means: true };
   const negated = spelled.replace("--", "--no-");
-  return declaration.default === true
-    ? { ...all, long: negated, means: false, opposite: spelled }
-    : { ...all, long: spelled, means: true, opposite: negated };
+  if (standard === true) return { long: negated, means: false, opposite: spelled };
+  const values = choices === undefined ? {} : { values: choices };
+  return { long: spelled, means: true, opposite: negated, ...values };
 }
 
 const placeholders: Readonly<Record<Exclude<OptionType, "boolean">, string>> = {

@@ -36,7 +36,8 @@ const texts = { type: ["string", "number"] };
 
 const shapes: Readonly<Record<OptionType, (declaration: OptionDeclaration) => JsonSchema>> = {
   string: ({ choices }) => (choices === undefined ? texts : { enum: choices }),
-  boolean: () => ({ type: "boolean" }),
+  boolean: ({ choices }) =>
+    choices === undefined ? { type: "boolean" } : { enum: [true, false, ...choices] },
   integer: bounded,
   port: ({ min = 1, max = 65_535 }) => ({ type: "integer", minimum: min, maximum: max }),
   duration: () => ({ type: "string", pattern: "^(0|([0-9]+(ms|[wdhms]))+)$" }),

@@ -38,9 +38,12 @@ const readers: Record<OptionType, Reader> = {
     if (text === undefined) return { wrong: "is not text" };
     return chosen(declaration.secret === true ? text : bare(text), declaration);
   },
-  boolean: (raw) => {
-    const value = typeof raw === "boolean" ? raw : truths.get(bare(String(raw)).toLowerCase());
-    return value === undefined ? { wrong: "is neither true nor false" } : { value };
+  boolean: (raw, declaration) => {
+    const text = bare(String(raw)).toLowerCase();
+    const value = typeof raw === "boolean" ? raw : truths.get(text);
+    if (value !== undefined) return { value };
+    if (declaration.choices !== undefined) return chosen(text, declaration);
+    return { wrong: "is neither true nor false" };
   },
   integer: (raw, { min, max }) => {
     const value = wholeNumber(raw);

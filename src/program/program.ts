@@ -219,11 +219,12 @@ function addOptions(
     const description = describeOption(name, declaration, plugin);
     if (description.flag === undefined) continue;
     const heading = plugin === undefined ? description.group : `Options of the solver ${plugin}:`;
-    for (const { flags, hidden, means } of spellings(description.flag)) {
+    for (const { flags, hidden, means, value, shown } of spellings(description.flag)) {
       const option = new Option(flags, inHelp(description)).hideHelp(hidden || description.hidden);
+      option.flags = shown ?? flags;
       if (heading !== undefined) option.helpGroup(heading);
       command.addOption(option);
-      command.on(`option:${option.name()}`, (text: unknown) => {
+      command.on(`option:${option.name()}`, (text: unknown = value) => {
         const known = command.options.flatMap(({ long, short }) => [long, short]);
         const place = plugin === undefined ? undefined : settings.cwd;
         collect(into, { name, declaration, text, means, known, flag: flags, folder: place });
@@ -238,18 +239,25 @@ function* spellings({
   placeholder,
   aliases,
   means,
+  values = [],
   opposite,
 }: FlagDescription): Generator<{
   flags: string;
   hidden: boolean;
   means: boolean;
+  /** Of a flag that is written with it. */
+  value?: string;
+  /** What help shows instead of `flags`. */
+  shown?: string;
 }> {
   const value = placeholder === undefined ? "" : ` <${placeholder}>`;
   yield {
     flags: `${short === undefined ? "" : `${short}, `}${long}${value}`,
     hidden: false,
     means,
+    ...(values.length === 0 ? {} : { shown: `${long}[=${values.join("|")}]` }),
   };
+  for (const one of values) yield { flags: `${long}=${one}`, hidden: true, means, value: one };
   for (const alias of aliases) yield { flags: alias + value, hidden: true, means };
   if (opposite !== undefined) yield { flags: opposite, hidden: true, means: !means };
 }

@@ -85,7 +85,10 @@ function optionOf(
       if (flagOf(option, name) !== typed) continue;
       const { variables, secret, flag } = describeOption(option, declaration, name);
       if (flag !== undefined) {
-        return { wrong: "takes no value", hint: `Write ${typed} alone, or ${flag.opposite}.` };
+        const { opposite, values = [] } = flag;
+        const written = values.map((value) => `${typed}=${value}, `).join("");
+        const wrong = values.length === 0 ? "takes no value" : "does not take this value";
+        return { wrong, hint: `Write ${typed} alone, ${written}or ${opposite}.` };
       }
       const inConfig = name === undefined ? "" : `, or ${option} in the config`;
       return {

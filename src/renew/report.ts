@@ -8,7 +8,7 @@ import type { Renewal } from "./renew.ts";
 /** The result of a pass: the exit code, the document and the lines for people. */
 export function reportRenewals(
   renewals: readonly Renewal[],
-  { detailed, dryRun = false }: { detailed: boolean; dryRun?: boolean },
+  { detailed, dryRun = false }: { detailed: boolean; dryRun?: boolean | "authorizations" },
   now: Date,
 ): Result {
   const [only] = renewals;
@@ -20,15 +20,21 @@ export function reportRenewals(
   return {
     exitCode,
     document: {
-      outcome: problem === undefined ? outcomeOf(fresh) : "failed",
-      certificates: renewals.map((one) => (dryRun ? rehearsed(one) : documentOf(one, now))),
+      outcome: problem === undefined ? outcomeOf(fresh, dryRun) : "failed",
+      certificates: renewals.map((one) =>
+        dryRun === false ? documentOf(one, now) : rehearsed(one),
+      ),
     },
-    view: dryRun ? fresh.map(rehearsedLine) : viewOf(renewals, now),
+    view:
+      dryRun === false
+        ? viewOf(renewals, now)
+        : fresh.map(({ name }) => rehearsedLine(name, dryRun === "authorizations")),
     ...(problem === undefined ? {} : { problem }),
   };
 }
 
-function outcomeOf(fresh: readonly Renewal[]): "unchanged" | "issued" | "renewed" {
+function outcomeOf(fresh: readonly Renewal[], dryRun: boolean | "authorizations"): string {
+  if (dryRun !== false) return "dry-run";
   if (fresh.length === 0) return "unchanged";
   return fresh.every(isFirst) ? "issued" : "renewed";
 }
@@ -84,7 +90,9 @@ function rehearsed(renewal: Renewal): Record<string, unknown> {
   };
 }
 
-function rehearsedLine({ name }: Renewal): Block {
-  const text = `Dry run: ${name} can be renewed. Nothing was kept.`;
+function rehearsedLine(name: string, isAuthorized: boolean): Block {
+  const text = isAuthorized
+    ? `Dry run: the CA authorizes ${name}. No certificate was issued.`
+    : `Dry run: ${name} can be renewed. Nothing was kept.`;
   return { kind: "line", tone: "good", text };
 }

@@ -3,9 +3,15 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
+import { freePort } from "../support/servers/process.ts";
 import { temporaryFolder } from "../support/state.ts";
 
 const [a, b, c] = ["a.example.test", "b.example.test", "c.example.test"];
+
+async function filesIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((one) => !one.isDirectory()).map((one) => join(one.parentPath, one.name));
+}
 
 async function shown(issuing: Issuing, name: string) {
   const { stdout } = await issuing.run(["status", name, "--json"]);
@@ -99,4 +105,107 @@ test("a dry run of a private CA's certificate rehearses without its profile, kee
   expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code: 0 });
   expect(ran.stderr).toContain("profile, chain, CAA records and limits there are not checked");
   expect(await readdir(issuing.state, { recursive: true })).toEqual(before);
+});
+
+describe("--dry-run=authorizations", () => {
+  const rehearsal = "--dry-run=authorizations";
+  const urlsOf = (issuing: Issuing) => {
+    const read = issuing.ca.requests.filter(({ kind }) => kind === "authz");
+    return [...new Set(read.map(({ path }) => path))];
+  };
+
+  async function withAccount(options = {}) {
+    const issuing = await startIssuing(options);
+    const words = issuing.words.filter((word) => !["--state", issuing.state].includes(word));
+    expect((await issuing.run(["account", "register", ...words])).code).toBe(0);
+    return issuing;
+  }
+
+  test("proves the names to the CA itself, issues nothing and leaves no valid authorization", async () => {
+    await using issuing = await withAccount();
+    const before = await filesIn(issuing.state);
+    const ran = await issuing.issue(["-d", `${a},${b}`, rehearsal, "--json"]);
+    expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code: 0 });
+    expect(JSON.parse(ran.stdout)).toMatchObject({
+      outcome: "dry-run",
+      certificates: [{ name: a, outcome: "dry-run" }],
+    });
+    expect(await filesIn(issuing.state)).toEqual(before);
+    const kinds = issuing.ca.requests.map(({ kind }) => kind);
+    expect(kinds).not.toContain("finalize");
+    const proofs = () => issuing.ca.requests.filter(({ kind }) => kind === "challenge").length;
+    expect(proofs()).toBe(2);
+    const deactivated = issuing.ca.requests.filter(
+      ({ payload }) => JSON.stringify(payload) === '{"status":"deactivated"}',
+    );
+    expect(deactivated.map(({ path }) => path).toSorted()).toEqual(urlsOf(issuing).toSorted());
+    // This CA uses valid authorizations again, so a proof that was left would spare one now.
+    expect((await issuing.issue(["-d", `${a},${b}`])).code).toBe(0);
+    expect(proofs()).toBe(4);
+  });
+
+  test("keeps authorizations that were valid before", async () => {
+    await using issuing = await withAccount();
+    expect((await issuing.issue(["-d", a])).code).toBe(0);
+    const ran = await issuing.issue(["-d", a, rehearsal]);
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining(`authorizes ${a}`) });
+    expect(ran.stderr).toContain("asks for no further proof");
+    const proofs = () => issuing.ca.requests.filter(({ kind }) => kind === "challenge").length;
+    const sofar = proofs();
+    expect((await issuing.issue(["-d", a, "--force"])).code).toBe(0);
+    expect(proofs()).toBe(sofar);
+  });
+
+  test("reports what the CA refuses, deactivates the rest, and stores no failure", async () => {
+    await using issuing = await withAccount();
+    const before = await filesIn(issuing.state);
+    const port = String(await freePort());
+    const solver = ["--solver", "standalone", "--standalone-port", port, "--no-self-check"];
+    const failed = await issuing.issue(["-d", a, rehearsal], { solver });
+    expect(failed.code).toBe(7);
+    issuing.ca.faults.add({ on: "newOrder", do: { problem: { type: "rejectedIdentifier" } } });
+    const refused = await issuing.issue(["-d", b, rehearsal]);
+    expect(refused.code).toBe(5);
+    expect(await filesIn(issuing.state)).toEqual(before);
+  });
+
+  test("needs an account, and registers none", async () => {
+    await using issuing = await startIssuing();
+    const ran = await issuing.issue(["-d", a, rehearsal]);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain(`acmectl account register --server ${issuing.ca.directoryUrl}`);
+    expect(issuing.ca.requests.map(({ kind }) => kind)).not.toContain("newAccount");
+  });
+
+  test("rehearses a renewal with its own CA and profile", async () => {
+    await using issuing = await startIssuing();
+    expect((await issuing.issue(["-d", a, "--profile", "tlsserver"])).code).toBe(0);
+    const count = () => issuing.ca.requests.filter(({ kind }) => kind === "newOrder");
+    const ran = await issuing.run(["renew", rehearsal]);
+    expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code: 0 });
+    expect(ran.stdout).toContain(`the CA authorizes ${a}. No certificate was issued.`);
+    expect(count()).toHaveLength(2);
+    expect(count()[1]?.payload).toMatchObject({ profile: "tlsserver" });
+    expect(count()[1]?.payload).not.toHaveProperty("replaces");
+  });
+
+  test("is refused for a public CA with a staging environment, before any request", async () => {
+    await using issuing = await startIssuing();
+    const words = ["--server", "letsencrypt", "-d", "a.example.com", rehearsal];
+    const ran = await issuing.issue(words);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain("counts toward the limits");
+    expect(ran.stderr).toContain("Use --dry-run alone");
+  });
+
+  test("takes no other value", async () => {
+    await using issuing = await startIssuing();
+    const ran = await issuing.issue(["-d", a, "--dry-run=all"]);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain(
+      "Write --dry-run alone, --dry-run=authorizations, or --no-dry-run",
+    );
+    const byVariable = await issuing.issue(["-d", a], { env: { ACMECTL_DRY_RUN: "all" } });
+    expect(byVariable.stderr).toContain("one of true, false, authorizations");
+  });
 });

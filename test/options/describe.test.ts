@@ -90,3 +90,16 @@ test("what is taken when an option is absent is said in words, not in brackets, 
   );
   expect(bracketed).toEqual([]);
 });
+
+test("a boolean may take further values behind =", () => {
+  const described = describeOption("dryRun", {
+    type: "boolean",
+    choices: ["authorizations"],
+    description: "Rehearse.",
+  });
+  expect(described.flag).toMatchObject({ long: "--dry-run", values: ["authorizations"] });
+  expect(described).toMatchObject({
+    accepts: "one of true, false, authorizations",
+    choices: [],
+  });
+});

@@ -15,7 +15,7 @@ import { poll } from "./poll.ts";
 
 export interface AuthorizationCalls extends Pick<
   AccountSession,
-  "authorization" | "respond" | "waitForAuthorization"
+  "authorization" | "deactivateAuthorization" | "respond" | "waitForAuthorization"
 > {
   /** Remember which names the order's authorizations may be for. */
   expect(order: Order): void;
@@ -37,6 +37,10 @@ export function authorizationCalls(caller: Caller): AuthorizationCalls {
   return {
     authorization,
     expect: (order) => order.authorizations.forEach((url) => ordered.set(url, order.identifiers)),
+    async deactivateAuthorization(url, signal) {
+      const payload = { status: "deactivated" };
+      await send({ url, what: "deactivation", payload, signal, repeatable: true });
+    },
     async respond({ url }, signal) {
       const what = "challenge response";
       const answer = await send({ url, what, payload: {}, signal, repeatable: true });
