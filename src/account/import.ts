@@ -3,6 +3,7 @@ import type { IssuerSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
 import { withAccountLock, type AccountTools } from "./open.ts";
+import { registerCommand } from "./suggest.ts";
 import { accountOfKey, keepFound } from "./register.ts";
 
 /** Take an account over by its key alone (RFC 8555 §7.3.1), to be used before all others at this CA. */
@@ -17,7 +18,7 @@ export async function importAccount(
     throw new Problem("refused", {
       title: "The CA has no account for this key",
       detail: `${issuer.server} does not know this key, so there is no account to take over.`,
-      hint: "Is it the right CA (--server, --staging)? To make an account with this key: acmectl account register --account-key file:PATH.",
+      hint: `Is it the right CA (--server, --staging)? To make an account with this key: ${registerCommand(issuer)} --account-key file:PATH`,
     });
   }
   return withAccountLock(issuer.server, tools, async () => {

@@ -1,4 +1,4 @@
-import { registerCommand } from "./suggest.ts";
+import { registerCommand, serverFlags } from "./suggest.ts";
 import type { AccountSession, Ca, Directory, ExternalAccountBinding } from "../acme/acme.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
@@ -88,9 +88,10 @@ export async function openStored(
 /** An address given for an account that has another one changes nothing: say so, with the command that would. */
 export async function reportOtherContact(
   email: string,
-  { server }: IssuerSetting,
+  issuer: IssuerSetting,
   { store, log, accountId }: AccountTools,
 ): Promise<void> {
+  const { server } = issuer;
   const stored = await store.accounts.ofDirectory(server);
   const account = stored.find(({ id }) => accountId === undefined || id === accountId);
   // Some CAs return no addresses, so that none may be known.
@@ -98,7 +99,7 @@ export async function reportOtherContact(
   if (account.contact.includes(`mailto:${email}`)) return;
   const contact = account.contact.join(", ").replaceAll("mailto:", "");
   log.warn(
-    `the account with ${server} has the address ${contact}, and --email ${email} does not change it; to change it: acmectl account update --server ${server} --email ${email}`,
+    `the account with ${server} has the address ${contact}, and --email ${email} does not change it; to change it: acmectl account update ${serverFlags(issuer)} --email ${email}`,
   );
 }
 

@@ -1,4 +1,3 @@
-import { registerCommand } from "./suggest.ts";
 import { createAccountKey } from "../acme/keys.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
@@ -49,7 +48,7 @@ export async function settleRollover(
   throw new Problem("refused", {
     title: "The CA knows neither key of the account",
     detail: `${account.directory} has no account for the key in ${account.where}, nor for the new key of an interrupted key change.`,
-    hint: `If the CA was set up again, register the key again: ${registerCommand({ server: account.directory }, { again: true })}`,
+    hint: "If the CA was set up again, register the key again: acmectl account register --reregister",
   });
 }
 

@@ -121,6 +121,8 @@ export interface Ca {
   renewalInfo(certificateId: string, signal: AbortSignal): Promise<RenewalInfo>;
   /** The CA's clock minus ours in milliseconds, from the last Date header; 0 before the first answer. */
   readonly clockSkew: number;
+  /** What is trusted beside the roots of this machine, as PEM. */
+  readonly extraRoots: readonly string[];
   close(): Promise<void>;
 }
 

@@ -6,6 +6,7 @@ import type { Ca } from "./acme.ts";
 import { readRenewalInfo } from "./ari.ts";
 import { createExchange } from "./transport/exchange.ts";
 import { createSession } from "./session/session.ts";
+import { certificateBlocks } from "./pem.ts";
 import { printable } from "./text.ts";
 import type { Limits } from "./transport/dispatcher.ts";
 import { createTransport } from "./transport/transport.ts";
@@ -50,6 +51,7 @@ export function openCa(options: CaOptions): Ca {
     get clockSkew() {
       return transport.clockSkew;
     },
+    extraRoots: certificateBlocks(options.caBundle ?? ""),
     close: () => transport.close(),
   };
 }

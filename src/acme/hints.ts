@@ -44,7 +44,7 @@ export function challengeHint(
 
 const notImplemented = ({ what }: Situation): string =>
   what === "key change"
-    ? "This CA cannot change an account key; the account keeps its key. To use another key, deactivate the account and register again: acmectl account deactivate, then acmectl account register."
+    ? "This CA cannot change an account key; the account keeps its key. To use another key, deactivate the account and register again: acmectl account deactivate && acmectl account register"
     : `This CA does not implement the request (${what}).`;
 
 const caa = (
@@ -95,7 +95,7 @@ const refusesName = "Leave the name out, or choose another CA: this one issues n
 
 const hints: Readonly<Record<string, Hint>> = {
   accountDoesNotExist:
-    "Check that the stored account belongs to this CA and environment; a CA that was set up again has forgotten it. To register its key again: acmectl account register --reregister, and then acmectl renew --force.",
+    "Check that the stored account belongs to this CA and environment; a CA that was set up again has forgotten it. To register its key again: acmectl account register --reregister && acmectl renew --force",
   alreadyReplaced: "Order without replacing: another order has replaced this certificate already.",
   alreadyRevoked: "Nothing is left to do: the certificate is revoked.",
   badCSR: "Check key type and names of the CSR; try without --csr, or another --key-type.",

@@ -11,3 +11,10 @@ export function withLineBreaks(pem: string): string {
       },
     );
 }
+
+/** The certificates of a text, each in PEM. */
+export function certificateBlocks(text: string): readonly string[] {
+  return (
+    withLineBreaks(text).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  );
+}

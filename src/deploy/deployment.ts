@@ -6,7 +6,7 @@ import { openHooks, type Hooks } from "./hooks.ts";
 import { openOncePerRun } from "./once.ts";
 import { isDeployed, stepsOf } from "./steps.ts";
 import type { DeployTools } from "./tools.ts";
-import { nextWindow } from "./windows.ts";
+import { nextWindow, openingOf } from "./windows.ts";
 
 /** What a run does around and after issuing. */
 export interface Deployment {
@@ -20,22 +20,26 @@ export function openDeployment(from: Omit<DeployTools, "once">): Deployment {
   return {
     hooks: openHooks(tools),
     async deploy(certificate) {
-      const pause = await closedUntil(certificate.name, tools);
-      if (pause === undefined) return deployCertificate(certificate, { all: false }, tools);
-      tools.log.info(
-        `${certificate.name} waits for its window, ${pause.toISOString()}, to be deployed`,
-        { step: "deploy" },
-      );
+      const opening = await closedUntil(certificate.name, tools);
+      if (opening === undefined) return deployCertificate(certificate, { all: false }, tools);
+      tools.log.info(`${certificate.name} is deployed when its window opens, ${opening}`, {
+        step: "deploy",
+      });
       return undefined;
     },
   };
 }
 
-/** When the next window opens, while none is open and something is to be deployed. */
-async function closedUntil(name: string, { store, clock }: DeployTools): Promise<Date | undefined> {
+/** When the next window opens, for people, while none is open and something is to be deployed. */
+async function closedUntil(
+  name: string,
+  { store, clock }: DeployTools,
+): Promise<string | undefined> {
   const certificate = await store.certificates.read(name);
   if (certificate?.held === undefined || isDeployed(certificate)) return undefined;
-  return nextWindow(certificate.request.windows ?? [], certificate.held.meta, clock.now());
+  const { windows = [] } = certificate.request;
+  const next = nextWindow(windows, certificate.held.meta, clock.now());
+  return next && openingOf(next, windows);
 }
 
 /** For a dry run: reports each step, and does none. */

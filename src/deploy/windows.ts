@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import type { DeployWindow } from "../certificate.ts";
+import { dateOf } from "../dates.ts";
 import { Problem } from "../problem.ts";
 
 /** What remains of the lifetime when no window is waited for any more: a tenth. */
@@ -20,6 +21,15 @@ export function nextWindow(
   const openings = windows.flatMap((window) => cronOf(window).nextRun(now) ?? []);
   const next = openings.toSorted((a, b) => a.getTime() - b.getTime())[0];
   return next === undefined || next.getTime() > end - (end - begin) / near ? undefined : next;
+}
+
+/** The opening of a window as people read it, in the window's own time zone. */
+export function openingOf(opening: Date, windows: readonly DeployWindow[] = []): string {
+  const before = new Date(opening.getTime() - 1);
+  const opens = windows.find(
+    (window) => cronOf(window).nextRun(before)?.getTime() === opening.getTime(),
+  );
+  return dateOf(opening, opens?.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone);
 }
 
 /** It opened no longer ago than it stays open. */

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { isEmbedded, resolveServer } from "../acme/presets.ts";
-import type { SolverSetting } from "../certificate.ts";
+import { registerCommand } from "../account/suggest.ts";
+import type { IssuerSetting, SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { chosenIssuer } from "../request/issuer.ts";
 import { fromConfig, solverSettings } from "../request/solvers.ts";
@@ -222,11 +223,11 @@ async function takeOne(
     { dryRun: flags.dryRun === true, force: flags.force === true },
     tools,
   );
-  const orphaned = own === undefined ? [withoutAccount(found)] : [];
+  const orphaned = own === undefined ? [withoutAccount({ server: found.directory, caBundle })] : [];
   const files = await tools.store.certificates.files(found.name);
   return { ...ready, ...taken, files, notes: [...ready.notes, ...orphaned] };
 }
 
-function withoutAccount({ directory }: FoundCertificate): string {
-  return `The account that ordered it was not imported: unless acmectl has one at ${directory}, run \`acmectl account register --server ${directory} --agree-tos\` first.`;
+function withoutAccount(issuer: Pick<IssuerSetting, "server" | "caBundle">): string {
+  return `The account that ordered it was not imported: unless acmectl has one at ${issuer.server}, run \`${registerCommand(issuer)}\` first.`;
 }

@@ -100,7 +100,8 @@ export async function finalizeOrder(
     signal,
   });
   const { acceptCertificate } = await loadAccept();
-  const certificate = acceptCertificate(chooseChain(chains, request.preferredChain, log), {
+  const chain = chooseChain(chains, request.preferredChain, log, tools.ca.extraRoots);
+  const certificate = acceptCertificate(chain, {
     publicKey: await publicKeyOf(key),
     identifiers: request.identifiers,
     now: new Date(tools.clock.now().getTime() + tools.ca.clockSkew),

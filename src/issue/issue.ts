@@ -1,3 +1,4 @@
+import { withServer } from "../account/suggest.ts";
 import type { Order } from "../acme/acme.ts";
 import { openAccount, type OpenAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
@@ -110,7 +111,8 @@ async function replace(
     await saveSuccess(request, tools);
     around.issued(request);
     return held;
-  } catch (error) {
+  } catch (caught) {
+    const error = withServer(caught, request.issuer);
     if (isStored) {
       await saveFailure(request, error, tools);
       await around.failure(request, error, predecessor);

@@ -1,7 +1,7 @@
 import { isEmbedded } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { openStored, withAccountLock, type OpenAccount } from "../account/open.ts";
-import { registerCommand } from "../account/suggest.ts";
+import { registerCommand, withServer } from "../account/suggest.ts";
 import { composeIssuer } from "../request/issuer.ts";
 import { openTools } from "./open.ts";
 import type { IssueTools } from "../issue/tools.ts";
@@ -87,6 +87,8 @@ export async function withTools<T>(
   const tools = await openTools(issuer, [], context, { store: await context.store() });
   try {
     return await work(tools);
+  } catch (error) {
+    throw withServer(error, issuer);
   } finally {
     await tools.close();
   }

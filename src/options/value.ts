@@ -122,7 +122,7 @@ function readList(raw: unknown, declaration: OptionDeclaration): Parsed {
     if (text === "") return { wrong: "has an empty element" };
     const one = chosen(text, declaration);
     if ("wrong" in one) return { wrong: `has ${JSON.stringify(text)}, which ${one.wrong}` };
-    value.push(text);
+    value.push(String(one.value));
   }
   return { value };
 }
@@ -151,12 +151,19 @@ function pairs(raw: unknown): (readonly [string, unknown])[] {
   });
 }
 
-function chosen(text: string, { choices, min, max }: OptionDeclaration): Parsed {
-  if (choices !== undefined && !choices.includes(text))
-    return { wrong: "is not one of the choices" };
+function chosen(written: string, { choices, min, max }: OptionDeclaration): Parsed {
+  const text = choices === undefined ? written : choiceOf(written, choices);
+  if (text === undefined) return { wrong: "is not one of the choices" };
   if (min !== undefined && text.length < min) return { wrong: "is too short" };
   if (max !== undefined && text.length > max) return { wrong: "is too long" };
   return { value: text };
+}
+
+/** Case does not count, unless two choices differ in nothing else. */
+function choiceOf(text: string, choices: readonly string[]): string | undefined {
+  if (choices.includes(text)) return text;
+  const same = choices.filter((choice) => choice.toLowerCase() === text.toLowerCase());
+  return same.length === 1 ? same[0] : undefined;
 }
 
 function within(

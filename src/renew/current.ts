@@ -10,6 +10,7 @@ import {
   serialOf,
 } from "../acme/certificate/extensions.ts";
 import { keyTypeOf } from "../acme/keys.ts";
+import { withLineBreaks } from "../acme/pem.ts";
 import { certificatesOf } from "../acme/certificate/chain.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
@@ -67,7 +68,7 @@ export async function goodCurrent(
 async function readLeaf(path: string): Promise<X509Certificate | undefined> {
   const pem = await readGiven(path, "--current-cert");
   if (pem === undefined) return undefined;
-  const ders = certificatesOf(pem);
+  const ders = certificatesOf(withLineBreaks(pem));
   if (typeof ders === "string") throw unreadable(path, ders);
   let leaf: X509Certificate;
   try {
@@ -92,7 +93,7 @@ async function readKey(path: string | undefined): Promise<KeyObject | undefined>
   const pem = path === undefined ? undefined : await readGiven(path, "--current-key");
   if (pem === undefined) return undefined;
   try {
-    return createPublicKey(createPrivateKey(pem));
+    return createPublicKey(createPrivateKey(withLineBreaks(pem)));
   } catch (cause) {
     throw new Problem("config", {
       detail: `--current-key: ${path} cannot be read as a private key.`,

@@ -3,7 +3,8 @@ import { deployStatesOf } from "../deploy/steps.ts";
 import { driftOf } from "../request/drift.ts";
 import { isInProgress, type KnownCertificate } from "./certificates.ts";
 import { dueOf, pauseOf, type Pause } from "./due.ts";
-import { deployTimeOf, openingOf, waitingOf } from "./windows.ts";
+import { openingOf } from "../deploy/windows.ts";
+import { deployTimeOf, waitingOf } from "./windows.ts";
 
 /** One aspect of a certificate, as in Kubernetes: true or false, a word for machines and a sentence for people. */
 export interface Condition {
@@ -112,7 +113,7 @@ function deployed(certificate: KnownCertificate, now: Date): Judgement {
 function undeployed(certificate: KnownCertificate, steps: string, now: Date): Judgement {
   const waiting = waitingOf(certificate, now);
   const next = deployTimeOf(certificate, now);
-  const opening = next === undefined ? "" : openingOf(certificate, next);
+  const opening = next === undefined ? "" : openingOf(next, certificate.request.windows);
   if (waiting?.until !== undefined)
     return no("WaitingForWindow", `The window opens at ${opening}; then: ${steps}.`);
   if (waiting !== undefined)

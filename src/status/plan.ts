@@ -4,7 +4,8 @@ import { type Block, type Result, line, table } from "../result.ts";
 import { problemOfBroken } from "./broken.ts";
 import type { KnownCertificate, wantedCertificates } from "./certificates.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
-import { deployTimeOf, openingOf } from "./windows.ts";
+import { openingOf } from "../deploy/windows.ts";
+import { deployTimeOf } from "./windows.ts";
 
 type Action =
   | "issue"
@@ -93,7 +94,7 @@ function idle(certificate: KnownCertificate, due: Due, now: Date): Decision {
   if (isDeployed(certificate)) return { action: "none", reason: due.reason };
   const until = deployTimeOf(certificate, now);
   if (until !== undefined) {
-    const opening = openingOf(certificate, until);
+    const opening = openingOf(until, certificate.request.windows);
     return { action: "wait", reason: "a deploy step waits for its window", until, opening };
   }
   const hasFailed = deployStatesOf(certificate).some(({ state }) => state === "failed");

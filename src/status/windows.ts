@@ -1,4 +1,3 @@
-import { dateOf } from "../dates.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
 import { nextWindow } from "../deploy/windows.ts";
 import type { StoredCertificate } from "../state/store.ts";
@@ -21,17 +20,6 @@ export function waitingOf(certificate: StoredCertificate, now: Date): Waiting | 
 /** When steps that are still to be done may run; undefined for now. */
 export function deployTimeOf({ request, held }: StoredCertificate, now: Date): Date | undefined {
   return held === undefined ? undefined : nextWindow(request.windows ?? [], held.meta, now);
-}
-
-/** The opening of a window as people read it, in the window's own time zone. */
-export function openingOf({ request, held }: StoredCertificate, opening: Date): string {
-  const opens = request.windows?.find(
-    (window) =>
-      held !== undefined &&
-      nextWindow([window], held.meta, new Date(opening.getTime() - 1))?.getTime() ===
-        opening.getTime(),
-  );
-  return dateOf(opening, opens?.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone);
 }
 
 /** One that was open when the certificate was issued counts from there. */

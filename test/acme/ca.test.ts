@@ -502,6 +502,20 @@ describe("network and CA failures", () => {
     expect([problem.exitCode, problem.retryable]).toEqual([7, false]);
   });
 
+  test("an order that failed at a rate limit has the time that only the CA's words have", async () => {
+    const { ca, server, clock } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const until = new Date(Math.ceil(clock.now().getTime() / 1000) * 1000 + 3_600_000);
+    const words = until.toISOString().slice(0, 19).replace("T", " ");
+    const error = { type: urn("rateLimited"), detail: `too many, retry after ${words} UTC` };
+    const mutate = (json: object) => ({ ...json, status: "invalid", error });
+    server.faults.add({ on: "order", do: { mutate } });
+    const failed = await problemOf(session.waitForOrder(order, waiting));
+    expect([failed.exitCode, failed.retryable]).toEqual([6, true]);
+    expect(failed.retryAt).toEqual(until);
+  });
+
   test("a profile that is not offered is refused before the order, with the list of those that are", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);

@@ -234,6 +234,10 @@ test("a chain is chosen by the name or fingerprint of its issuer", async () => {
     "cn = other root",
     " 'Other Root' ",
     '"Other Root"',
+    "  Other Root\n",
+    "' Other Root '",
+    `sha256 Fingerprint=${fingerprint}`,
+    `SHA-256: ${fingerprint.replaceAll(":", " ")}`,
   ]) {
     expect(chooseChain(chains, loosely)).toBe(chains[1]);
   }
@@ -263,6 +267,7 @@ test("a chain is chosen by the fingerprint of a trusted root that the CA does no
   onTestFinished(() => tls.setDefaultCACertificates(trusted));
   const { fingerprint256 } = new X509Certificate(root);
   expect(chooseChain(chains, fingerprint256)).toBe(chains[0]);
+  expect(chooseChain(chains, fingerprint256, undefined, [root])).toBe(chains[1]);
   tls.setDefaultCACertificates([...trusted, root]);
   expect(chooseChain(chains, fingerprint256)).toBe(chains[1]);
 });

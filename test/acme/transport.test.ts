@@ -247,6 +247,19 @@ test("every request carries the User-Agent and a language", async () => {
   expect(server.requests[0]?.headers["accept-language"]).toBe("en");
 });
 
+test.each([" ", "", "\\n"])(
+  "a CA bundle whose line breaks became %j is trusted, and its certificates are the extra roots",
+  async (between) => {
+    const server = await hostile((_, response, url) => {
+      response.writeHead(200, json).end(directoryOf(url));
+    });
+    const caBundle = server.rootPem.trim().replaceAll("\n", between).repeat(2);
+    const ca = client(server.url, { caBundle });
+    expect((await ca.directory(signal)).newOrder).toBe(`${server.url}/order`);
+    expect(ca.extraRoots.map((pem) => pem.trim())).toEqual(Array(2).fill(server.rootPem.trim()));
+  },
+);
+
 test("the CA's clock is known after the first answer", async () => {
   const date = new Date("2026-01-01T00:10:00Z");
   const server = await hostile(

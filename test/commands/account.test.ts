@@ -174,7 +174,9 @@ describe("account rollover", () => {
     });
     const { code, stderr } = await issuing.issue(["-d", name]);
     expect(code).toBe(5);
-    expect(stderr).toContain("--reregister");
+    expect(stderr).toMatch(
+      /acmectl account register --reregister --server \S+ --ca-bundle \S+ --agree-tos$/m,
+    );
     expect(await readdir(await folderOf(issuing))).toContain("key.next.pem");
     fault.remove();
     expect((await issuing.issue(["-d", name])).code).not.toBe(1);
@@ -209,8 +211,11 @@ describe("account deactivate", () => {
 
 /** Runs the command line at the end of a hint, exactly as it is printed. */
 async function followHint(issuing: Issuing, { stderr }: { stderr: string }) {
-  const words = /acmectl (account register .*)$/m.exec(stderr)?.[1]?.split(" ") ?? [];
-  return issuing.run(words);
+  const line = /: acmectl (account .*)$/m.exec(stderr)?.[1] ?? "";
+  const commands = line.split(" && ").map((one) => one.replace("acmectl ", "").split(" "));
+  const ran = [];
+  for (const words of commands) ran.push(await issuing.run(words));
+  return ran.findLast(({ code }) => code !== 0) ?? ran.at(-1);
 }
 
 test("the commands in the hints of account commands work when they are pasted", async () => {
@@ -239,16 +244,16 @@ describe("a CA that has forgotten the account", () => {
     );
     const failed = await issuing.issue(["-d", name]);
     expect(failed.code).toBe(5);
-    expect(failed.stderr).toContain("acmectl account register --reregister");
+    expect(failed.stderr).toContain(
+      `acmectl account register --reregister --server ${issuing.ca.directoryUrl} --ca-bundle `,
+    );
     const plain = await account(issuing, "register --agree-tos");
     expect(plain.code).toBe(5);
     expect(kinds(issuing).filter((kind) => kind === "newAccount")).toHaveLength(1);
 
-    const mended = await account(issuing, "register --agree-tos --reregister");
-    expect(mended.code).toBe(0);
+    expect(await followHint(issuing, failed)).toMatchObject({ code: 0 });
     expect(await readFile(join(folder, "key.pem"), "utf8")).toBe(key);
     expect((await recordOf(issuing)).url).not.toContain("lost");
-    expect((await issuing.run(["renew", "--force", "--no-jitter"])).code).toBe(0);
   });
 });
 

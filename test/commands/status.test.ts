@@ -34,6 +34,7 @@ describe("status", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^Ready +True +Valid /m);
     expect(stdout).toMatch(/^Issuing +False +NoOrder /m);
+    expect(stdout).toMatch(/^Valid until +\d{4}-\d\d-\d\d \d\d:\d\d UTC, in \d+ days$/m);
     expect(stdout).toMatch(/^BackingOff +False +NoFailure /m);
     expect(stdout).toMatch(/^Deployed +True +NoSteps /m);
     expect(stdout).toMatch(

@@ -76,6 +76,17 @@ describe("issue with the certificate of the last run", () => {
     });
   });
 
+  it("reads both files when a CI variable has lost their line breaks", async () => {
+    const joined = join(folder.path, "joined.pem");
+    const joinedKey = join(folder.path, "joined.key");
+    const spoil = async (path: string) => (await readFile(path, "utf8")).replaceAll("\n", " ");
+    await writeFile(joined, await spoil(cert));
+    await writeFile(joinedKey, await spoil(key));
+    const words = ["-d", "shop.example.test", "--current-cert", joined, "--current-key", joinedKey];
+    const { document, orders } = await pipeline(words);
+    expect({ outcome: document.outcome, orders }).toEqual({ outcome: "unchanged", orders: 0 });
+  });
+
   it.each([
     ["names", ["-d", "shop.example.test,www.example.test"]],
     ["key type", ["-d", "shop.example.test", "--key-type", "ec384"]],

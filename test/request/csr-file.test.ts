@@ -37,13 +37,14 @@ const fault = async (content: string | Uint8Array) =>
 const dns = (value: string) => ({ type: "dns" as const, value });
 
 describe("a CSR file", () => {
-  test("is read behind a private key, in UTF-16, and as base64 alone", async () => {
+  test("is read behind a private key, in UTF-16, as base64 alone, and without its line breaks", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
     const csr = await pem("CN=shop.example.com");
     const utf16 = Buffer.from(`\uFEFF${csr.replaceAll("\n", "\r\n")}`, "utf16le");
     const base64 = csr.replaceAll(/-----.*-----/g, "");
-    for (const content of [csr, key + csr, utf16, base64]) {
+    const withoutBreaks = csr.trim().replaceAll("\n", " ");
+    for (const content of [csr, key + csr, utf16, base64, withoutBreaks]) {
       expect((await read(content)).identifiers).toEqual([dns("shop.example.com")]);
     }
   });

@@ -6,7 +6,7 @@ import { check, problemOfChecks } from "../../src/status/check.ts";
 import { conditionsOf, stateOf } from "../../src/status/conditions.ts";
 import type { KnownCertificate } from "../../src/status/certificates.ts";
 import { prometheusText } from "../../src/status/metrics.ts";
-import { planOf, stepOf, timeOf } from "../../src/status/plan.ts";
+import { planOf, stepOf, timeOf, whenOf } from "../../src/status/plan.ts";
 import { documentOf, viewOf } from "../../src/status/describe.ts";
 import type { CertificateStatus } from "../../src/state/store.ts";
 
@@ -189,6 +189,14 @@ describe("deploy steps that wait for a window", () => {
     const failed = certificate({ deploy: { [known?.key ?? ""]: state } }, change);
     expect(condition(failed, "Deployed", issued)).toMatchObject({ reason: "StepFailed" });
     expect(kindsOf(failed, issued)).toEqual(["undeployed"]);
+  });
+
+  test("name the opening in the time zone of the window, in the plan and the conditions", () => {
+    const berlin = { ...window, timeZone: "Europe/Berlin" };
+    const waiting = certificate({}, { ...change, windows: [window, berlin] });
+    const opening = "2026-03-02 02:00 Europe/Berlin";
+    expect(whenOf(stepOf(waiting, issued), issued)).toMatch(new RegExp(`^${opening}, in \\d+ `));
+    expect(condition(waiting, "Deployed", issued)?.message).toContain(opening);
   });
 
   test("run while the renewal backs off, unless the window is closed", () => {

@@ -1,5 +1,6 @@
 /** The checks that every downloaded certificate must pass before it is stored (RFC 8555 §7.4.2, §11.4). */
 import type { KeyObject, X509Certificate } from "node:crypto";
+import { dateOf } from "../../dates.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import type { DownloadedChain } from "../acme.ts";
@@ -98,9 +99,8 @@ function wrongDates(
 ): string | undefined {
   const [from, to] = [new Date(leaf.validFrom).getTime(), new Date(leaf.validTo).getTime()];
   if (Number.isNaN(from) || Number.isNaN(to)) return "its validity cannot be read";
-  if (from > now.getTime() + tolerance)
-    return `it is valid only from ${new Date(from).toISOString()}`;
-  return to <= now.getTime() ? `it expired at ${new Date(to).toISOString()}` : undefined;
+  if (from > now.getTime() + tolerance) return `it is valid only from ${dateOf(leaf.validFrom)}`;
+  return to <= now.getTime() ? `it expired at ${dateOf(leaf.validTo)}` : undefined;
 }
 
 const serverAuthentication = "1.3.6.1.5.5.7.3.1";

@@ -8,21 +8,22 @@ import { printable } from "../text.ts";
 /**
  * The chain that the user prefers, by the name of an issuer in it or by a SHA-256 fingerprint (of a certificate in it, or of
  * the root above it). Of several, the one whose match is nearest to the root. The CA's default chain, with a warning, when
- * none matches.
+ * none matches. `roots` are trusted beside those of this machine, as PEM.
  */
 export function chooseChain(
   chains: readonly DownloadedChain[],
   preferred: string | undefined,
   log?: { warn(message: string): void },
+  roots: readonly string[] = [],
 ): DownloadedChain {
   const [first] = chains;
   if (first === undefined) throw new Problem("protocol", { detail: "The CA sent no certificate." });
   if (preferred === undefined) return first;
   const wanted = normalized(preferred);
-  const read = chains.map((chain) => ({ chain, links: linksOf(chain) }));
+  const read = chains.map((chain) => ({ chain, links: linksOf(chain, roots) }));
   const matchers = [
     ({ names }: Link) => names.includes(wanted),
-    ({ fingerprints }: Link) => fingerprints.includes(wanted.replaceAll(":", "")),
+    ({ fingerprints }: Link) => fingerprints.includes(bareFingerprint(wanted)),
     // acme.sh matches a part of the name.
     ({ names }: Link) => names.some((name) => name.includes(wanted)),
   ];
@@ -46,7 +47,7 @@ interface Link {
   readonly fingerprints: readonly string[];
 }
 
-function linksOf(chain: DownloadedChain): Link[] {
+function linksOf(chain: DownloadedChain, roots: readonly string[]): Link[] {
   const certificates = readChain(chain);
   if (typeof certificates === "string") return [];
   return certificates.map((certificate, index) => ({
@@ -54,7 +55,7 @@ function linksOf(chain: DownloadedChain): Link[] {
     fingerprints: [
       fingerprintOf(certificate),
       // CAs leave out the root, which is the fingerprint that people know.
-      ...(index === certificates.length - 1 ? rootsAbove(certificate) : []),
+      ...(index === certificates.length - 1 ? rootsAbove(certificate, roots) : []),
     ],
   }));
 }
@@ -69,6 +70,11 @@ function normalized(name: string): string {
     .toLowerCase();
 }
 
+/** Also as openssl prints it: `sha256 Fingerprint=AB:CD`. */
+function bareFingerprint(text: string): string {
+  return text.replace(/^sha-?256(?: fingerprint)?\s*[=:]/, "").replaceAll(/[\s:]/g, "");
+}
+
 function described(chain: DownloadedChain): string {
   const certificates = readChain(chain);
   const last = typeof certificates === "string" ? undefined : certificates.at(-1);
@@ -77,9 +83,9 @@ function described(chain: DownloadedChain): string {
   return `${names.join(" < ")} (SHA-256 of the last certificate: ${fingerprintOf(last)})`;
 }
 
-/** Fingerprints of the roots trusted by this machine that issued the certificate. */
-function rootsAbove(certificate: X509Certificate): string[] {
-  return defaultRoots().flatMap((pem) => {
+/** Fingerprints of the trusted roots that issued the certificate. */
+function rootsAbove(certificate: X509Certificate, roots: readonly string[]): string[] {
+  return [...defaultRoots(), ...roots].flatMap((pem) => {
     const root = tryCertificate(pem);
     const issued =
       root !== undefined &&

@@ -2,7 +2,7 @@
 import { createSecureContext, TLSSocket, type SecureContext } from "node:tls";
 import type { buildConnector, Dispatcher } from "undici";
 import { Problem } from "../../problem.ts";
-import { withLineBreaks } from "../pem.ts";
+import { certificateBlocks } from "../pem.ts";
 import { defaultRoots, tryCertificate } from "../certificate/chain.ts";
 import { proxyFor } from "../../proxy.ts";
 
@@ -76,9 +76,7 @@ function trust(bundle: string | undefined): {
   secureContext?: SecureContext;
 } {
   if (bundle === undefined) return { rejectUnauthorized: true };
-  const extra =
-    withLineBreaks(bundle).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ??
-    [];
+  const extra = certificateBlocks(bundle);
   if (extra.length === 0 || !extra.every((pem) => tryCertificate(pem) !== undefined)) {
     throw new Problem("config", {
       detail: "The CA bundle does not contain a readable certificate in PEM form.",

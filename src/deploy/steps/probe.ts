@@ -3,6 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { CertificateRequest, ProbeSetting, VersionMeta } from "../../certificate.ts";
 import type { Clock } from "../../clock.ts";
+import { dateOf } from "../../dates.ts";
 import { Problem } from "../../problem.ts";
 import { startTls } from "./starttls.ts";
 import type { DeployTools } from "../tools.ts";
@@ -161,7 +162,7 @@ async function differenceOf(
 
 function iso(date: string): string {
   const time = new Date(date);
-  return Number.isNaN(time.getTime()) ? date : time.toISOString();
+  return Number.isNaN(time.getTime()) ? date : dateOf(time);
 }
 
 async function pause(milliseconds: number, clock: Clock, signal: AbortSignal): Promise<void> {
