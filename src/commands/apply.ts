@@ -1,7 +1,8 @@
 import { composeConfigured } from "../request/compose.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
+import { needsInterval } from "../renew/idle.ts";
 import { renewPass } from "../renew/pass.ts";
-import { warnOfRareSchedule } from "../schedule/interval.ts";
+import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { driftOf } from "../request/drift.ts";
@@ -30,7 +31,9 @@ export const command = defineCommand({
     for (const certificate of certificates) await remember(certificate, store);
     const lockTimeout = flags.wait ? undefined : 0;
     const tools = { store, lockTimeout, dryRun: false };
-    const options = passOptions(flags, context);
+    const isNeeded = needsInterval(certificates, context.clock.now());
+    const every = flags.every ?? (isNeeded ? await intervalHere(context) : 0);
+    const options = passOptions(flags, context, every);
     const renewals = await renewPass({ certificates, broken }, options, context, tools);
     const held = renewals.flatMap((one) => one.held ?? []);
     await warnOfRareSchedule(held, context);

@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import { storedCertificates, type Certificates } from "../status/certificates.ts";
-import { idleRenewals } from "../renew/idle.ts";
+import { idleRenewals, needsInterval } from "../renew/idle.ts";
 import type { Renewal } from "../renew/renew.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
@@ -31,19 +31,27 @@ export const command = defineCommand({
     const store = await context.store();
     const named = await storedCertificates(store, context.args);
     if ((await store.certificates.names()).length === 0) throw nothingKept(store);
-    const options = passOptions(flags, context);
+    const every = flags.every ?? (await everyOf(named, context));
+    const options = passOptions(flags, context, every);
     const idle =
       dryRun !== false ? undefined : await idleRenewals(named, options, store, context.clock.now());
-    const renewals = idle ?? (await renewDue(named, flags, context));
+    const renewals = idle ?? (await renewDue(named, { ...flags, every }, context));
     const detailed = flags.detailedExitcode === true;
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());
   },
 });
 
+/** The interval of a schedule whose command does not say it. */
+async function everyOf({ certificates }: Certificates, context: Context): Promise<number> {
+  if (!needsInterval(certificates, context.clock.now())) return 0;
+  const { intervalHere } = await import("../schedule/interval.ts");
+  return intervalHere(context);
+}
+
 /** What talks to CAs is loaded only where there may be something to do. */
 async function renewDue(
   named: Certificates,
-  { dryRun = false, ...flags }: Flags,
+  { dryRun = false, ...flags }: Flags & { readonly every: number },
   context: Context,
 ): Promise<readonly Renewal[]> {
   const lockTimeout = flags.wait ? undefined : 0;
@@ -55,7 +63,7 @@ async function renewDue(
   const { openDryRun, openRealRun } = await import("../issuer/dry-run.ts");
   await using pass = await (dryRun ? openDryRun : openRealRun)(context);
   const certificates = named.certificates.map((one) => (dryRun ? rehearsalOf(one, pass) : one));
-  return renewPass({ ...named, certificates }, passOptions(flags, context), context, {
+  return renewPass({ ...named, certificates }, passOptions(flags, context, flags.every), context, {
     store: pass.store,
     lockTimeout,
     local: { folder: pass.folder },

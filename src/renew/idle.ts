@@ -1,12 +1,20 @@
 import { isDeployed } from "../deploy/steps.ts";
 import type { Store } from "../state/store.ts";
-import type { Certificates } from "../status/certificates.ts";
+import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
 import { mayAskCa } from "./ari.ts";
 import type { Renewal, RenewOptions } from "./renew.ts";
 
+/** The longest interval of a schedule that is looked for. */
+const month = 31 * 24 * 60 * 60_000;
+
+/** True if the schedule's interval decides what is due: a certificate is not due yet, and falls due within a month. */
+export function needsInterval(certificates: readonly KnownCertificate[], now: Date): boolean {
+  return certificates.some((one) => dueOf(one, now).at > now && dueOf(one, now, month).at <= now);
+}
+
 /**
- * What a pass over these certificates comes to when there is nothing to do: told from what is stored, since most runs end
+ * The result of a pass over these certificates when there is nothing to do, found in what is stored, since most runs end
  * here. Undefined when there may be something.
  */
 export async function idleRenewals(

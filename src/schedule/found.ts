@@ -1,7 +1,11 @@
-import { isOurs, readCrontab } from "./crontab.ts";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { codeOf } from "../errors.ts";
+import { envFileIn, isOurs, readCrontab } from "./cron.ts";
 import type { Machine } from "./machine.ts";
 import { readUnits, type Units } from "./systemd.ts";
 import { type Times, timesOfCalendar, timesOfLine } from "./times.ts";
+import { unitMark } from "./units.ts";
 
 /** What `schedule install` has written here, for either scheduler. */
 export interface Found {
@@ -20,7 +24,51 @@ export async function findSchedules(machine: Machine): Promise<Found> {
 
 /** When they run. */
 export function timesIn({ units, lines }: Found): Times | undefined {
-  return (
-    (units === undefined ? undefined : timesOfCalendar(units.timer)) ?? timesOfLine(lines[0] ?? "")
+  return timesOfCalendar(units?.timer ?? "") ?? timesOfLine(lines[0] ?? "");
+}
+
+/** The file with environment variables that they read. */
+export function envFileOf({ units, lines }: Found): string | undefined {
+  const unit = /^EnvironmentFile=(.+)$/m.exec(units?.service ?? "")?.[1];
+  return unit?.replaceAll("%%", "%") ?? envFileIn(lines[0] ?? "");
+}
+
+/** A renewal that somebody set up by hand. */
+export interface Foreign {
+  /** `the crontab of this user`, or a file. */
+  readonly where: string;
+  readonly line: string;
+}
+
+/** Every line, other than those of `schedule install`, by which cron or systemd runs `acmectl renew`. */
+export async function foreignSchedules(
+  { crontab = [] }: Found,
+  { systemCrontabs, unitFolder }: Pick<Machine, "systemCrontabs" | "unitFolder">,
+): Promise<readonly Foreign[]> {
+  const own = renewals(crontab).map((line) => ({ where: "the crontab of this user", line }));
+  const files = (await Promise.all([...systemCrontabs, unitFolder].map(filesIn))).flat();
+  const found = await Promise.all(
+    files.map(async (where) => {
+      const text = await readFile(where, "utf8").catch(() => "");
+      if (text.startsWith(unitMark)) return [];
+      return renewals(text.split("\n")).map((line) => ({ where, line }));
+    }),
   );
+  return [...own, ...found.flat()];
+}
+
+function renewals(lines: readonly string[]): readonly string[] {
+  return lines
+    .filter((line) => !/^\s*[#;]/.test(line) && !isOurs(line))
+    .filter((line) => /(^|[\s/'"=])acmectl(\.js)?['"]?\s(.*\s)?renew(\s|$|['"])/.test(line));
+}
+
+/** The file itself, or the files in a folder; none when it cannot be read. */
+async function filesIn(path: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(path, entry.name));
+  } catch (error) {
+    return codeOf(error) === "ENOTDIR" ? [path] : [];
+  }
 }

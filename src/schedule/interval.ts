@@ -4,7 +4,8 @@ import { formatDuration } from "../options/duration.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate } from "../state/store.ts";
 import { isShortLived, lifetimeOf } from "../status/due.ts";
-import { findSchedules, timesIn, type Found } from "./found.ts";
+import { findSchedules, foreignSchedules, timesIn } from "./found.ts";
+import { gapOf } from "./gap.ts";
 import { type Machine, thisMachine } from "./machine.ts";
 import { intervals } from "./times.ts";
 
@@ -40,6 +41,31 @@ export function writtenInterval(every: number): string {
   return formatDuration(every * minute);
 }
 
+/** Milliseconds between two runs of `acmectl renew` on this machine, by `schedule install` or by hand; 0 if unknown. */
+export function intervalHere(context: Context): Promise<number> {
+  return intervalOn(thisMachine(context));
+}
+
+/** The same; the shortest of several. */
+export async function intervalOn(machine: Machine): Promise<number> {
+  const found = await schedulesOn(machine);
+  if (found === undefined) return 0;
+  const every = timesIn(found)?.every;
+  const gaps = await Promise.all((await foreignSchedules(found, machine)).map(gapOf));
+  const known = [every === undefined ? undefined : every * minute, ...gaps];
+  const [shortest] = known.filter((gap) => gap !== undefined).toSorted((a, b) => a - b);
+  return shortest ?? 0;
+}
+
+async function schedulesOn(machine: Machine) {
+  try {
+    return await findSchedules(machine);
+  } catch (error) {
+    if (Problem.is(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Warns if the schedule installed here is too rare for one of these certificates. Looks at the machine only if one is short-lived. */
 export async function warnOfRareSchedule(
   held: readonly HeldCertificate[],
@@ -61,13 +87,11 @@ export async function rareSchedule(
   machine: Machine,
   words: readonly string[] = [],
 ): Promise<string | undefined> {
-  const found = await findSchedules(machine).catch((error: unknown) => {
-    if (Problem.is(error)) return undefined;
-    throw error;
-  });
+  const found = await schedulesOn(machine);
   const every = found === undefined ? undefined : timesIn(found)?.every;
-  if (found === undefined || every === undefined || !isTooRare(every, held)) return undefined;
-  return rareWarning(every, held, [...words, ...envFileOf(found)]);
+  return every === undefined || !isTooRare(every, held)
+    ? undefined
+    : rareWarning(every, held, words);
 }
 
 export function rareWarning(
@@ -83,12 +107,4 @@ export function rareWarning(
     writtenInterval(intervalFor(held)),
   ];
   return `acmectl renew runs every ${interval}, which is too rare for a certificate that is valid for ${lifetime}. Run: ${command.join(" ")}`;
-}
-
-/** Installing again without it would drop the file. */
-function envFileOf({ units, lines }: Found): readonly string[] {
-  const file =
-    /^EnvironmentFile=(.+)$/m.exec(units?.service ?? "")?.[1]?.replaceAll("%%", "%") ??
-    / '?--env-file=(\S+?)'? /.exec(lines[0] ?? "")?.[1];
-  return file === undefined ? [] : ["--env-file", file];
 }

@@ -1,6 +1,19 @@
+import { stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { systemReason } from "../errors.ts";
+import { fromSource, packageFolder } from "../installation.ts";
 import { formatDuration } from "../options/duration.ts";
-import type { InstalledProgram } from "./program.ts";
+import type { Log } from "../plugin.ts";
+import { Problem } from "../problem.ts";
 import type { Times } from "./times.ts";
+
+/** How this acmectl is started, by absolute paths: schedulers know nothing of a shell's PATH, nor of version managers. */
+export interface InstalledProgram {
+  readonly node: string;
+  /** Options that Node.js needs to run acmectl from source. */
+  readonly nodeOptions: readonly string[];
+  readonly script: string;
+}
 
 /** What the scheduler runs. All paths are absolute. */
 export interface Job {
@@ -14,7 +27,16 @@ export interface Job {
   readonly envFile?: string | undefined;
 }
 
-/** The words behind Node.js and its options. */
+/** The acmectl that is running. */
+export function installedProgram(): InstalledProgram {
+  return {
+    node: process.execPath,
+    nodeOptions: fromSource ? ["--conditions=source"] : [],
+    script: join(packageFolder, "bin", "acmectl.js"),
+  };
+}
+
+/** The words after Node.js and its options. */
 export function wordsOf(
   { program, stateFolder, configPath, jitter }: Job,
   { every }: Times,
@@ -23,4 +45,41 @@ export function wordsOf(
   const wait = jitter ? ["--jitter"] : [];
   const schedule = ["--every", formatDuration(every * 60_000), ...wait];
   return [program.script, "renew", "-q", ...schedule, "--state", stateFolder, ...config];
+}
+
+/** Throws a Problem if Node.js or acmectl is in a folder that is cleaned, so that the schedule would break unseen. */
+export function assertLasting(
+  { node, script }: InstalledProgram,
+  temporaryFolders: readonly string[],
+): void {
+  for (const path of [script, node]) {
+    const why = vanishing(path, temporaryFolders);
+    if (why === undefined) continue;
+    throw new Problem("machine", {
+      title: "acmectl is not installed permanently",
+      detail: `${path} is in ${why}, and a schedule that starts it would fail once that is cleaned.`,
+      hint: "Install acmectl in a permanent place and run `acmectl schedule install` from there, or use --force.",
+    });
+  }
+}
+
+function vanishing(path: string, temporaryFolders: readonly string[]): string | undefined {
+  const parts = path.split(sep);
+  if (parts.includes("_npx")) return "npx's cache";
+  if (parts.some((part) => part === "dlx" || part.startsWith("dlx-"))) return "pnpm's cache";
+  const folder = temporaryFolders.find((one) => path.startsWith(`${one}${sep}`));
+  return folder === undefined ? undefined : `the temporary folder ${folder}`;
+}
+
+/** A missing file would fail every run. */
+export async function assertEnvFile(path: string, log: Log): Promise<void> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new Problem("usage", {
+      detail: `--env-file: ${path} cannot be read: ${systemReason(cause)}`,
+      hint: "Write it first, one NAME=value a line, with mode 0600. To install without one: --env-file none.",
+      cause,
+    });
+  });
+  if ((found.mode & 0o077) !== 0)
+    log.warn(`${path} can be read by others: chmod 600 ${path}`, { step: "schedule" });
 }

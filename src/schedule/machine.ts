@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import { Problem } from "../problem.ts";
 import type { Log } from "../plugin.ts";
-import { installedProgram, type InstalledProgram } from "./program.ts";
+import { installedProgram, type InstalledProgram } from "./job.ts";
 
 /** What a schedule is installed on; tests bring their own. */
 export interface Machine {
@@ -21,17 +21,20 @@ export interface Machine {
   /** Crontabs that belong to no user, and folders of such. */
   readonly systemCrontabs: readonly string[];
   readonly program: InstalledProgram;
-  /** What is in there vanishes by itself. */
+  /** Folders that are cleaned now and then. */
   readonly temporaryFolders: readonly string[];
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
 
-/** What a command's context has of it. */
-export type Place = Pick<Machine, "uid" | "env" | "log" | "clock" | "signal">;
-
 /** The machine that acmectl runs on, for the user who runs it. */
-export function thisMachine({ uid, env, log, clock, signal }: Place): Machine {
+export function thisMachine({
+  uid,
+  env,
+  log,
+  clock,
+  signal,
+}: Pick<Machine, "uid" | "env" | "log" | "clock" | "signal">): Machine {
   return {
     uid,
     env,
@@ -59,7 +62,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Run a program of the system's, without a shell; undefined when there is no such program. Its words and times are in C and UTC. */
+/** Runs a program of the system without a shell; undefined if it does not exist. Its messages are English, its times UTC. */
 export async function runProgram(
   program: string,
   args: readonly string[],
@@ -79,7 +82,7 @@ export async function runProgram(
       else if (typeof error.code === "number") resolve({ code: error.code, stdout, stderr });
       else reject(broken(program, args, error));
     });
-    // A program that reads nothing of it ends before it is written.
+    // A program that does not read its input ends before all of it is written.
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(input);
   });

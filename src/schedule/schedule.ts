@@ -1,12 +1,16 @@
 import { Problem } from "../problem.ts";
-import { cronLine } from "./cron-line.ts";
-import { isOurs, writeCrontab } from "./crontab.ts";
-import { type Foreign, foreignSchedules } from "./foreign.ts";
-import { type Found, findSchedules, timesIn } from "./found.ts";
-import type { Job } from "./job.ts";
+import { cronLine, isOurs, writeCrontab } from "./cron.ts";
+import {
+  envFileOf,
+  type Foreign,
+  type Found,
+  findSchedules,
+  foreignSchedules,
+  timesIn,
+} from "./found.ts";
+import { assertEnvFile, assertLasting, type Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
-import { assertLasting } from "./program.ts";
-import { installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
+import { assertInstallable, installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
 import { randomTimes, type Times, timesEvery } from "./times.ts";
 import { serviceUnit, timerUnit } from "./units.ts";
 
@@ -23,6 +27,8 @@ export interface InstallOptions {
   /** Install although a renewal was set up by hand. */
   readonly force: boolean;
   readonly dryRun: boolean;
+  /** Keep the file with environment variables of the installed schedule if the job has none; true when absent. */
+  readonly keepEnvFile?: boolean | undefined;
   /** See `UnitSettings`. */
   readonly writable: readonly string[];
 }
@@ -36,31 +42,59 @@ export interface Installation {
   readonly plan: Plan;
   /** Minutes between two runs. */
   readonly every: number;
+  readonly envFile: string | undefined;
   readonly outcome: "installed" | "replaced" | "unchanged" | "dry-run";
 }
 
 /**
- * Have the job run by one scheduler, and remove it from the other. An existing schedule keeps its times, and its interval if
- * that is short enough. A renewal that was set up by hand is a Problem that shows it. A dry run checks the same.
+ * Has the job run by one scheduler, and removes it from the other. An existing schedule keeps its times, its file with
+ * variables, and its interval if that is short enough. A renewal that was set up by hand is a Problem that shows it. A dry
+ * run makes the same checks.
  */
 export async function installSchedule(
-  job: Job,
+  wanted: Job,
   options: InstallOptions,
   machine: Machine,
 ): Promise<Installation> {
-  if (!options.force) assertLasting(job.program, machine.temporaryFolders);
+  if (!options.force) assertLasting(wanted.program, machine.temporaryFolders);
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
   const times = timesFor(options, timesIn(found), machine);
-  const { every } = times;
-  const plan = planOf(by, job, times, options, machine);
-  assertThere(by, found, machine);
-  if (!options.force) refuseForeign(await foreignSchedules(found.crontab ?? [], machine));
-  if (options.dryRun) return { plan, every, outcome: "dry-run" };
-  if (await isInstalled(plan, found, machine)) return { plan, every, outcome: "unchanged" };
+  const envFile = await envFileFor(wanted, options, found, machine);
+  const plan = planOf(by, { ...wanted, envFile }, times, options, machine);
+  await assertThere(by, found, machine);
+  if (!options.force) refuseForeign(await foreignSchedules(found, machine));
+  const outcome = await settle(plan, options, found, machine);
+  return { plan, every: times.every, envFile, outcome };
+}
+
+async function settle(
+  plan: Plan,
+  { dryRun }: InstallOptions,
+  found: Found,
+  machine: Machine,
+): Promise<Installation["outcome"]> {
+  if (dryRun) return "dry-run";
+  if (await isInstalled(plan, found, machine)) return "unchanged";
   await install(plan, found, machine);
-  const isThere = found.units !== undefined || found.lines.length > 0;
-  return { plan, every, outcome: isThere ? "replaced" : "installed" };
+  return found.units !== undefined || found.lines.length > 0 ? "replaced" : "installed";
+}
+
+/** The file that was asked for, else that of the installed schedule. */
+async function envFileFor(
+  { envFile }: Job,
+  { keepEnvFile = true }: InstallOptions,
+  found: Found,
+  { log }: Machine,
+): Promise<string | undefined> {
+  const kept = envFile === undefined && keepEnvFile ? envFileOf(found) : undefined;
+  if (kept !== undefined)
+    log.info(`keeping --env-file ${kept} of the installed schedule (--env-file none removes it)`, {
+      step: "schedule",
+    });
+  const file = envFile ?? kept;
+  if (file !== undefined) await assertEnvFile(file, log);
+  return file;
 }
 
 /** An existing schedule keeps its times, and an interval that is short enough. */
@@ -119,14 +153,16 @@ function refuseForeign([first, ...rest]: readonly Foreign[]): void {
   });
 }
 
-function assertThere(by: Scheduler, { crontab }: Found, { systemd }: Machine): void {
+async function assertThere(by: Scheduler, { crontab }: Found, machine: Machine): Promise<void> {
+  const { systemd } = machine;
   if (by === "systemd" && !systemd) {
     throw new Problem("machine", {
       detail: "--by systemd: systemd does not run on this machine.",
       hint: "Use --by cron.",
     });
   }
-  if (by === "systemd" || crontab !== undefined) return;
+  if (by === "systemd") return assertInstallable(machine);
+  if (crontab !== undefined) return;
   throw new Problem("machine", {
     detail: "There is no crontab command on this machine.",
     hint: systemd
@@ -135,7 +171,7 @@ function assertThere(by: Scheduler, { crontab }: Found, { systemd }: Machine): v
   });
 }
 
-/** Remove what `install` wrote, and nothing else. Answers which schedulers had it. */
+/** Removes what `install` wrote, and nothing else; the schedulers that had it. */
 export async function removeSchedules(machine: Machine): Promise<readonly Scheduler[]> {
   const { units, crontab, lines } = await findSchedules(machine);
   if (units !== undefined) await removeUnits(machine);

@@ -1,5 +1,4 @@
-import { findSchedules } from "./found.ts";
-import { type Foreign, foreignSchedules } from "./foreign.ts";
+import { findSchedules, type Foreign, foreignSchedules } from "./found.ts";
 import { writtenInterval } from "./interval.ts";
 import type { Machine } from "./machine.ts";
 import type { Scheduler } from "./schedule.ts";
@@ -29,7 +28,7 @@ export async function showSchedules(
   const found = await findSchedules(machine);
   const timer = found.units === undefined ? [] : [await timerShown(found.units, machine)];
   const lines = found.lines.map((line) => lineShown(line, machine));
-  const foreign = await foreignSchedules(found.crontab ?? [], machine);
+  const foreign = await foreignSchedules(found, machine);
   return { installed: [...timer, ...lines], foreign };
 }
 

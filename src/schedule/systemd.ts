@@ -1,9 +1,9 @@
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, constants, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { codeOf, systemReason } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import { type Machine, runProgram } from "./machine.ts";
 import { unitMark, unitName } from "./units.ts";
-import { messageOf } from "../errors.ts";
 
 /** The texts of timer and service. */
 export interface Units {
@@ -19,7 +19,7 @@ export function unitPaths({ unitFolder }: Pick<Machine, "unitFolder">): UnitPath
   return { timer: at("timer"), service: at("service") };
 }
 
-/** What stands in the units; undefined when there is no timer. Units of the same name that are not ours are a Problem. */
+/** The texts of the units; undefined when there are none. Units of the same name that are not ours are a Problem. */
 export async function readUnits(machine: Pick<Machine, "unitFolder">): Promise<Units | undefined> {
   const paths = unitPaths(machine);
   const [timer, service] = await Promise.all([readUnit(paths.timer), readUnit(paths.service)]);
@@ -29,17 +29,32 @@ export async function readUnits(machine: Pick<Machine, "unitFolder">): Promise<U
 
 async function readUnit(path: string): Promise<string | undefined> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (codeOf(error) === "ENOENT") return undefined;
     throw refused("read", path, error);
   });
   if (text === undefined || text.startsWith(unitMark)) return text;
   throw new Problem("machine", {
-    detail: `${path} was not written by acmectl, or was changed since.`,
-    hint: "Move it away, then try again.",
+    detail: `${path} was not written by acmectl, or was changed later.`,
+    hint: "Move it elsewhere, then try again.",
   });
 }
 
-/** Write the units and start the timer. */
+/** Throws the Problem that `installUnits` would meet: a folder that cannot be written, or no session of a user's systemd. */
+export async function assertInstallable(machine: Machine): Promise<void> {
+  await assertWritable(machine.unitFolder);
+  await systemctl(["show", `${unitName}.timer`, "--property=ActiveState"], machine);
+}
+
+async function assertWritable(folder: string): Promise<void> {
+  try {
+    await access(folder, constants.W_OK);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw refused("written", folder, error);
+    await assertWritable(dirname(folder));
+  }
+}
+
+/** Writes the units and starts the timer. */
 export async function installUnits(units: Units, machine: Machine): Promise<void> {
   const paths = unitPaths(machine);
   await mkdir(machine.unitFolder, { recursive: true }).catch((error: unknown) => {
@@ -49,11 +64,11 @@ export async function installUnits(units: Units, machine: Machine): Promise<void
   await replaceFile(paths.timer, units.timer);
   await systemctl(["daemon-reload"], machine);
   await systemctl(["enable", `${unitName}.timer`], machine);
-  // A timer that runs keeps its old times until it is started anew.
+  // A timer that runs keeps its old times until it is restarted.
   await systemctl(["restart", `${unitName}.timer`], machine);
 }
 
-/** Stop the timer and remove the units. A renewal that runs at this moment goes on. */
+/** Stops the timer and removes the units. A renewal that runs at this moment goes on. */
 export async function removeUnits(machine: Machine): Promise<void> {
   const paths = unitPaths(machine);
   await systemctl(["disable", "--now", `${unitName}.timer`], machine);
@@ -62,7 +77,7 @@ export async function removeUnits(machine: Machine): Promise<void> {
   await systemctl(["daemon-reload"], machine);
 }
 
-/** What systemd says of the timer; empty where it cannot be asked. */
+/** The state of the timer; empty where systemd cannot be asked. */
 export async function timerState(machine: Machine): Promise<Readonly<Record<string, string>>> {
   const properties = "ActiveState,UnitFileState,NextElapseUSecRealtime,LastTriggerUSec";
   const ended = await runProgram(
@@ -87,7 +102,7 @@ export function systemdTime(text: string | undefined): Date | undefined {
 }
 
 async function systemctl(args: readonly string[], machine: Machine): Promise<void> {
-  // Where another init runs, units may have been left by a restored backup: files are all there is.
+  // Without systemd, units may have been left by a restored backup.
   if (!machine.systemd) return;
   const words = [...scope(machine), ...args];
   const ended = await runProgram("systemctl", words, machine);
@@ -118,7 +133,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
 
 function refused(what: string, path: string, cause: unknown): Problem {
   return new Problem("machine", {
-    detail: `${path} could not be ${what}: ${messageOf(cause)}`,
+    detail: `${path} could not be ${what}: ${systemReason(cause)}`,
     hint: "Check who owns the folder, or use cron: acmectl schedule install --by cron.",
     cause,
   });

@@ -36,7 +36,7 @@ WantedBy=timers.target
 /** The service unit, which the timer starts. */
 export function serviceUnit(job: Job, times: Times, settings: UnitSettings): string {
   const { node, nodeOptions } = job.program;
-  const words = [node, ...nodeOptions, ...wordsOf(job, times)].map((word) => quotedWord(word));
+  const words = [node, ...nodeOptions, ...wordsOf(job, times)].map(quotedWord);
   const variables = job.envFile === undefined ? "" : `EnvironmentFile=${percent(job.envFile)}\n`;
   return `${unitMark}
 [Unit]
@@ -48,7 +48,7 @@ After=network-online.target nss-lookup.target
 Type=oneshot
 ExecStart=${words.join(" ")}
 ${variables}UMask=0077
-# On a stop, acmectl itself takes its challenges back and ends its hooks.
+# On a stop, acmectl itself cleans up its challenges and ends its hooks.
 KillMode=mixed
 TimeoutStopSec=90s
 ${settings.root ? confinement(job, settings) : unconfined}`;
@@ -71,7 +71,7 @@ function confinement({ stateFolder }: Job, { writable }: UnitSettings): string {
 # The whole system is read-only but for the state, and where services keep configuration, certificates, logs and sockets,
 # since deploy steps and hooks write there.
 ProtectSystem=strict
-ReadWritePaths=${[...new Set(paths)].map((path) => quotedPath(`-${path}`)).join(" ")}
+ReadWritePaths=${[...new Set(paths)].map((path) => quoted(percent(`-${path}`))).join(" ")}
 ${shared ? "" : "PrivateTmp=true\n"}NoNewPrivileges=true
 LockPersonality=true
 ProtectControlGroups=true
@@ -92,16 +92,12 @@ SystemCallArchitectures=native
 
 /** A word of ExecStart, by systemd.service(5): in quotes, with C's escapes, specifiers and variables doubled. */
 function quotedWord(word: string): string {
-  const text = percent(word).replaceAll("$", "$$$$");
-  if (/^[\w@%+=:,./$-]+$/.test(text)) return text;
-  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+  return quoted(percent(word).replaceAll("$", "$$$$"));
 }
 
-function quotedPath(path: string): string {
-  const text = percent(path);
-  return /^[\w@%+=:,./-]+$/.test(text)
-    ? text
-    : `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+function quoted(text: string): string {
+  if (/^[\w@%+=:,./$-]+$/.test(text)) return text;
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
 function percent(text: string): string {

@@ -1,7 +1,8 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testClock } from "../support/clock.ts";
+import { schedulerPath } from "../support/scheduled.ts";
 import { startIssuing } from "../support/issuing.ts";
 
 const day = 86_400_000;
@@ -16,13 +17,10 @@ test("issue, apply, plan and schedule install warn if the schedule is too rare f
     },
   });
   const folder = join(issuing.state, "..");
-  const bin = join(folder, "bin");
-  await mkdir(bin);
   const line =
     "27 3,15 * * * PATH=/bin node acmectl.js renew -q --every 12h --jitter # acmectl schedule";
-  await writeFile(join(bin, "crontab"), `#!/bin/sh\necho '${line}'\n`);
-  await chmod(join(bin, "crontab"), 0o755);
-  const settings = { env: { HOME: folder, PATH: `${bin}:/usr/bin:/bin` }, clock };
+  await writeFile(join(folder, "crontab"), `${line}\n`);
+  const settings = { env: { HOME: folder, PATH: schedulerPath }, clock };
   const warning =
     "acmectl renew runs every 12 hours, which is too rare for a certificate that is valid for 24 hours. " +
     `Run: acmectl schedule install --state ${issuing.state} --every 2h`;
@@ -45,6 +43,24 @@ test("issue, apply, plan and schedule install warn if the schedule is too rare f
   const chosen = await issuing.run(asked, settings);
   expect(chosen.stderr).not.toContain("too rare");
   expect(chosen.stdout).toContain("renew -q --every 2h --jitter");
+});
+
+test("renew looks ahead by the interval of a crontab line that was written by hand", async () => {
+  const clock = testClock();
+  await using issuing = await startIssuing({
+    now: () => clock.now(),
+    profiles: { short: { description: "24 hours", validity: day } },
+  });
+  const folder = join(issuing.state, "..");
+  const settings = { env: { HOME: folder, PATH: schedulerPath }, clock };
+  const issued = await issuing.issue(["-d", "a.example.test", "--profile", "short"], settings);
+  expect(issued.code).toBe(0);
+  clock.advance(day / 2 - 7_200_000);
+  expect((await issuing.run(["renew"], settings)).stdout).toContain("Nothing is due");
+  await writeFile(join(folder, "crontab"), "27 3,15 * * * acmectl renew -q\n");
+  const { code, stderr } = await issuing.run(["renew"], settings);
+  expect(code).toBe(0);
+  expect(stderr.replaceAll(/\s+/g, " ")).toContain("before the next run, in 12 hours");
 });
 
 test("issue and renew say that a deploy step was repeated", async () => {

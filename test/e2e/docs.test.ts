@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import { certificateId } from "../../src/acme/certificate/extensions.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
-import { ageCertificate, pathWithCrontab } from "../support/scheduled.ts";
+import { ageCertificate, schedulerPath } from "../support/scheduled.ts";
 import { find } from "../support/servers/catalog.ts";
 import { besideCron, cronAvailable } from "../support/servers/cron.ts";
 import { conditions, program } from "../support/spawn.ts";
@@ -229,7 +229,7 @@ describe.skipIf(!cronAvailable())("docs/schedule.md", () => {
         .split(" ");
       const { code } = await run([...words.slice(1), "--by", "cron", "--dry-run", "--force"], {
         uid: 1000,
-        env: { HOME: folder.path, PATH: await pathWithCrontab(folder.path) },
+        env: { HOME: folder.path, PATH: schedulerPath },
       });
       expect(code).toBe(0);
     }

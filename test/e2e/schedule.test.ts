@@ -8,11 +8,11 @@ import { describe, expect, test } from "vitest";
 import { certificateId } from "../../src/acme/certificate/extensions.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { thisMachine } from "../../src/schedule/machine.ts";
-import { installedProgram } from "../../src/schedule/program.ts";
+import { installedProgram } from "../../src/schedule/job.ts";
 import { installSchedule } from "../../src/schedule/schedule.ts";
 import { contextOf } from "../support/context.ts";
 import { run } from "../support/run.ts";
-import { ageCertificate } from "../support/scheduled.ts";
+import { ageCertificate, schedulerPath } from "../support/scheduled.ts";
 import { find } from "../support/servers/catalog.ts";
 import { besideCron, cronAvailable } from "../support/servers/cron.ts";
 import { conditions, program } from "../support/spawn.ts";
@@ -107,7 +107,7 @@ describe.skipIf(find("systemd-analyze") === undefined)("schedule where there is 
     const variables = join(folder.path, "environment");
     await writeFile(variables, "A=1\n", { mode: 0o600 });
     const machine = {
-      ...thisMachine(contextOf({ uid, env: { HOME: folder.path } })),
+      ...thisMachine(contextOf({ uid, env: { HOME: folder.path, PATH: schedulerPath } })),
       systemd: true,
       systemCrontabs: [],
     };

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { splitWords } from "../../src/options/words.ts";
 import { run } from "../support/run.ts";
-import { pathWithCrontab } from "../support/scheduled.ts";
+import { schedulerPath } from "../support/scheduled.ts";
 import { startCaddyCa } from "../support/servers/caddy.ts";
 import { available } from "../support/servers/catalog.ts";
 import { startChallengeDns } from "../support/servers/challtestsrv.ts";
@@ -49,7 +49,7 @@ async function liveAWeek(
   folder: string,
 ): Promise<Simulated> {
   const { clock, move } = shiftedClock(offsetFile);
-  const settings = { env: { HOME: folder, PATH: await pathWithCrontab(folder) }, clock };
+  const settings = { env: { HOME: folder, PATH: schedulerPath }, clock };
   const state = ["--state", join(folder, "state")];
   const first = await run(["issue", ...words, ...state], settings);
   expect(first, first.stderr).toMatchObject({ code: 0 });

@@ -1,9 +1,10 @@
-import { chmod, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { VersionMeta } from "../../src/certificate.ts";
 import {
   intervalFor,
+  intervalOn,
   isTooRare,
   rareSchedule,
   writtenInterval,
@@ -16,54 +17,20 @@ import {
   removeSchedules,
 } from "../../src/schedule/schedule.ts";
 import { showSchedules } from "../../src/schedule/show.ts";
+import { recordingLog } from "../../src/testing.ts";
+import { schedulerPath } from "../support/scheduled.ts";
 import { testClock } from "../support/clock.ts";
 import { temporaryFolder } from "../support/state.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;
 
-/** Keeps the table in a file, as crontab(1) of Debian answers. */
-const crontab = `#!/bin/sh
-table="$HOME/crontab"
-case "$1" in
-  -l) if [ -e "$HOME/denied" ]; then echo "You (www) are not allowed to use this program (crontab)" >&2; exit 1; fi
-      if [ -e "$table" ]; then cat "$table"; else echo "no crontab for www" >&2; exit 1; fi ;;
-  -r) rm "$table" ;;
-  -) cat > "$table" ;;
-esac
-`;
-
-/** Writes down what it is asked, and knows whether the timer was started. */
-const systemctl = `#!/bin/sh
-echo "$*" >> "$HOME/systemctl"
-if [ -e "$HOME/no-bus" ]; then echo "Failed to connect to bus" >&2; exit 1; fi
-case "$*" in
-  *restart*) touch "$HOME/active" ;;
-  *disable*) rm -f "$HOME/active" ;;
-  *show*)
-    if [ -e "$HOME/active" ]; then echo ActiveState=active; echo UnitFileState=enabled; fi
-    echo "NextElapseUSecRealtime=Mon 2026-11-23 03:27:41 UTC"; echo "LastTriggerUSec=n/a" ;;
-esac
-`;
-
 async function pretend(changes: Partial<Machine> = {}) {
   const folder = await temporaryFolder();
-  const bin = join(folder.path, "bin");
-  await mkdir(bin);
-  for (const [name, text] of Object.entries({ crontab, systemctl })) {
-    await writeFile(join(bin, name), text);
-    await chmod(join(bin, name), 0o755);
-  }
-  const warnings: string[] = [];
-  const log = {
-    debug: () => undefined,
-    info: () => undefined,
-    warn: (text: string) => void warnings.push(text),
-    error: () => undefined,
-  };
+  const log = recordingLog();
   const machine: Machine = {
     uid: 0,
-    env: { HOME: folder.path, PATH: `${bin}:/usr/bin:/bin` },
+    env: { HOME: folder.path, PATH: schedulerPath },
     log,
     clock: testClock(new Date(2026, 10, 22, 10, 0)),
     signal: new AbortController().signal,
@@ -91,6 +58,7 @@ async function pretend(changes: Partial<Machine> = {}) {
   const put = (name: string, content: string) => writeFile(join(folder.path, name), content);
   return {
     machine,
+    said: () => log.entries.map(({ message }) => message).join("\n"),
     install,
     text,
     put,
@@ -121,7 +89,9 @@ describe("schedule install where systemd runs", () => {
     expect(service).toContain("ReadWritePaths=-/var/lib/acmectl -/etc -/run -/srv -/var\n");
     expect(service).toContain("NoNewPrivileges=true\n");
     const asked = await here.text("systemctl");
-    expect(asked).toBe("daemon-reload\nenable acmectl-renew.timer\nrestart acmectl-renew.timer\n");
+    expect(asked?.replace(/^show .*\n/, "")).toBe(
+      "daemon-reload\nenable acmectl-renew.timer\nrestart acmectl-renew.timer\n",
+    );
     expect((await here.install()).outcome).toBe("unchanged");
     expect(await here.text("crontab")).toBeUndefined();
   });
@@ -183,11 +153,13 @@ describe("schedule install where only cron runs", () => {
   it("quotes what the shell and cron would interpret", async () => {
     await using here = await pretend({ systemd: false });
     const stateFolder = "/srv/it's 50%/$HOME";
-    const { plan } = await here.install({}, { stateFolder, envFile: "/etc/acmectl/environment" });
+    await here.put("50% environment", "A=1\n");
+    const envFile = join(here.folder, "50% environment");
+    const { plan } = await here.install({}, { stateFolder, envFile });
     expect(plan).toMatchObject({
       by: "cron",
       line: expect.stringContaining(
-        String.raw`/usr/bin/node --env-file=/etc/acmectl/environment /usr/lib/acmectl/bin/acmectl.js renew -q --every 12h --jitter --state '/srv/it'\''s 50\%/$HOME'`,
+        String.raw`/usr/bin/node '--env-file=${here.folder}/50\% environment' /usr/lib/acmectl/bin/acmectl.js renew -q --every 12h --jitter --state '/srv/it'\''s 50\%/$HOME'`,
       ),
     });
   });
@@ -215,11 +187,62 @@ describe("schedule install where only cron runs", () => {
     }
     expect(await here.units()).toEqual([]);
     expect(await here.text("crontab")).toBeUndefined();
-    expect(await here.text("systemctl")).toBeUndefined();
+    expect(await here.text("systemctl")).toMatch(/^show .*\n$/);
+  });
+});
+
+describe("the --env-file of an installed schedule", () => {
+  it.each(["systemd", "cron"] as const)(
+    "is kept by an installation without one, also after a change to another scheduler: %s",
+    async (by) => {
+      await using here = await pretend();
+      for (const name of ["environment", "it's 50%"]) {
+        await here.put(name, "A=1\n");
+        const envFile = join(here.folder, name);
+        await here.install({ by }, { envFile });
+        const again = await here.install({ by });
+        expect(again).toMatchObject({ outcome: "unchanged", envFile });
+        expect(here.said()).toContain(`keeping --env-file ${envFile} of the installed schedule`);
+        const other = by === "cron" ? "systemd" : "cron";
+        expect(await here.install({ by: other })).toMatchObject({ outcome: "replaced", envFile });
+      }
+    },
+  );
+
+  it("is removed by --env-file none", async () => {
+    await using here = await pretend();
+    await here.put("environment", "A=1\n");
+    await here.install({}, { envFile: join(here.folder, "environment") });
+    const removed = await here.install({ keepEnvFile: false });
+    expect(removed).toMatchObject({ outcome: "replaced", envFile: undefined });
+    expect(await here.text("units/acmectl-renew.service")).not.toContain("EnvironmentFile");
+  });
+
+  it("stops an installation if the file no longer exists", async () => {
+    await using here = await pretend();
+    await here.put("environment", "A=1\n");
+    await here.install({}, { envFile: join(here.folder, "environment") });
+    await rm(join(here.folder, "environment"));
+    await expect(here.install()).rejects.toMatchObject({
+      exitCode: 2,
+      hint: expect.stringContaining("--env-file none"),
+    });
   });
 });
 
 describe("schedule install --dry-run", () => {
+  it("refuses a folder that cannot be written, and a user without a session", async () => {
+    await using here = await pretend({ uid: 1000 });
+    await here.put("no-bus", "");
+    await expect(here.install({ dryRun: true })).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringContaining("Failed to connect to bus"),
+    });
+    await here.put("file", "");
+    await using other = await pretend({ unitFolder: join(here.folder, "file", "units") });
+    await expect(other.install({ dryRun: true })).rejects.toMatchObject({ exitCode: 3 });
+  });
+
   it("refuses what the real run refuses", async () => {
     await using none = await pretend({ systemd: false, env: { PATH: "/nonexistent" } });
     await expect(none.install({ dryRun: true })).rejects.toMatchObject({ exitCode: 3 });
@@ -307,14 +330,67 @@ describe("the interval of the schedule", () => {
   it("that is too rare is reported with the command that fixes it", async () => {
     await using here = await pretend();
     expect(await rareSchedule(held(day), here.machine)).toBeUndefined();
-    await here.install({ by: "cron" }, { envFile: "/etc/acmectl/environment" });
+    await here.install({ by: "cron" });
     expect(await rareSchedule(held(6 * day), here.machine)).toBeUndefined();
     expect(await rareSchedule(held(day), here.machine, ["--state", "/srv/a"])).toBe(
       "acmectl renew runs every 12 hours, which is too rare for a certificate that is valid for 24 hours. " +
-        "Run: acmectl schedule install --state /srv/a --env-file /etc/acmectl/environment --every 2h",
+        "Run: acmectl schedule install --state /srv/a --every 2h",
     );
-    await here.install({ by: "systemd" }, { envFile: "/etc/acmectl/50%" });
-    expect(await rareSchedule(held(day), here.machine)).toContain("--env-file /etc/acmectl/50% ");
+  });
+});
+
+describe("the interval of this machine's schedules", () => {
+  it("is that of the installed one", async () => {
+    await using here = await pretend();
+    expect(await intervalOn(here.machine)).toBe(0);
+    await here.install({ every: 120 });
+    expect(await intervalOn(here.machine)).toBe(2 * hour);
+  });
+
+  it.each([
+    ["27 3,15 * * *", 12 * hour],
+    ["0 3 * * *", day],
+    ["0 1,4,20 * * *", 16 * hour],
+    ["*/15 * * * *", hour / 4],
+    ["2-59/5 8-18/2 * * *", 13 * hour + hour / 12],
+    ["@hourly", hour],
+    ["@daily", day],
+    ["30 2 * * 1-5", 7 * day],
+    ["30 2 1,15 * *", 31 * day],
+    ["0 3 * * * PATH=/bin", day],
+    ["@reboot", 0],
+    ["0 x * * *", 0],
+    ["*/0 * * * *", 0],
+  ])("of a crontab line at %s is the longest time between two runs", async (times, expected) => {
+    await using here = await pretend();
+    await here.put("crontab", `${times} acmectl renew -q\n`);
+    expect(await intervalOn(here.machine)).toBe(expected);
+  });
+
+  it.each([
+    ["OnCalendar=daily", day],
+    ["OnCalendar=hourly", hour],
+    ["OnCalendar=*-*-* 03,15:27:41", 12 * hour],
+    ["OnCalendar=*-*-* *:02/5", hour / 12],
+    ["OnCalendar=0/6:00", 6 * hour],
+    ["OnCalendar=Mon..Fri 03:00", 7 * day],
+    ["OnBootSec=5min\nOnUnitActiveSec=6 hours", 6 * hour],
+    ["OnUnitInactiveSec=1d 12h", day + 12 * hour],
+    ["OnUnitActiveSec=3600", hour],
+    ["OnCalendar=Mon *-05~03", 0],
+  ])("of a timer with %s is the longest time between two runs", async (setting, expected) => {
+    await using here = await pretend();
+    await mkdir(here.machine.unitFolder);
+    await here.put("units/mine.service", "[Service]\nExecStart=/usr/bin/acmectl renew\n");
+    await here.put("units/mine.timer", `[Timer]\n${setting}\n`);
+    expect(await intervalOn(here.machine)).toBe(expected);
+  });
+
+  it("is what a line says with --every, and the shortest of several", async () => {
+    await using here = await pretend();
+    await here.put("crontab.system", "0 3 * * * root acmectl renew --every 6h\n");
+    await here.put("crontab", "0 3 * * * acmectl renew\n");
+    expect(await intervalOn(here.machine)).toBe(6 * hour);
   });
 });
 

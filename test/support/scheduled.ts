@@ -1,15 +1,12 @@
 /** What tests of scheduled runs need of the machine and of the state. */
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A PATH on which there is a crontab(1), and no crontab of the user yet. */
-export async function pathWithCrontab(folder: string): Promise<string> {
-  const bin = join(folder, "bin");
-  await mkdir(bin, { recursive: true });
-  await writeFile(join(bin, "crontab"), "#!/bin/sh\necho 'no crontab for ops' >&2\nexit 1\n");
-  await chmod(join(bin, "crontab"), 0o755);
-  return `${bin}:/usr/bin:/bin`;
-}
+/**
+ * A PATH on which there are a crontab(1) and a systemctl(1) that keep their files in HOME. Tests do not write such programs
+ * themselves: while another child of this process is started, a file that was just written cannot be run (ETXTBSY).
+ */
+export const schedulerPath = `${join(import.meta.dirname, "programs")}:/usr/bin:/bin`;
 
 /** As if the certificate had been issued so much earlier: one that was just issued is not due. */
 export async function ageCertificate(folder: string, milliseconds = 7_200_000): Promise<void> {

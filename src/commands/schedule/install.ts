@@ -1,8 +1,6 @@
 import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
-import { Problem } from "../../problem.ts";
 import { line, type Result, verbatim } from "../../result.ts";
 import { durationOf } from "../../dates.ts";
 import {
@@ -26,7 +24,6 @@ import { storedCertificates } from "../../status/certificates.ts";
 import type { StoredCertificate } from "../../state/store.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
-import { messageOf } from "../../errors.ts";
 
 const options = {
   by: {
@@ -48,8 +45,9 @@ const options = {
     description: "Wait a random time of up to 8 minutes before renewals.",
   },
   envFile: {
-    type: "path",
-    description: "File with environment variables for the runs, one NAME=value a line.",
+    type: "string",
+    description:
+      "File with environment variables for the runs, one NAME=value a line; none removes it.",
     placeholder: "FILE",
   },
   writable: {
@@ -91,12 +89,13 @@ export const command = defineCommand({
       needed: intervalFor(held),
       force: flags.force === true,
       dryRun: flags.dryRun === true,
+      keepEnvFile: flags.envFile !== "none",
       writable: [...new Set(writable)].toSorted(),
     };
     const installation = await installSchedule(job, wishes, machine);
     const { every } = installation;
     if (isTooRare(every, held)) context.log.warn(rareWarning(every, held), { step: "schedule" });
-    warnOfVariables(flags, context);
+    warnOfVariables(installation, context);
     return present(installation, machine);
   },
 });
@@ -106,7 +105,6 @@ async function jobOf(
   { program }: Machine,
   context: Context,
 ): Promise<Job> {
-  if (envFile !== undefined) await checkEnvFile(envFile, context);
   const { configPath, stateFolder } = context;
   const isNamed = context.sourceOf("config") !== "not given";
   // A config that cannot be used would fail every run.
@@ -115,22 +113,10 @@ async function jobOf(
     program,
     stateFolder,
     configPath: isNamed || existsSync(configPath) ? configPath : undefined,
-    envFile,
+    envFile:
+      envFile === undefined || envFile === "none" ? undefined : resolve(context.cwd, envFile),
     jitter,
   };
-}
-
-async function checkEnvFile(path: string, { log }: Context): Promise<void> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw new Problem("usage", {
-      detail: `--env-file: ${path} cannot be read: ${messageOf(cause)}`,
-      hint: "Write it first, one NAME=value a line, with mode 0600.",
-      cause,
-    });
-  });
-  if ((found.mode & 0o077) !== 0) {
-    log.warn(`${path} can be read by others: chmod 600 ${path}`, { step: "schedule" });
-  }
 }
 
 /** The folders of their copies and web roots. */
@@ -143,7 +129,7 @@ function foldersOf(certificates: readonly StoredCertificate[]): readonly string[
 }
 
 /** Variables of this shell are not set when the scheduler runs. */
-function warnOfVariables({ envFile }: Flags, { env, log }: Context): void {
+function warnOfVariables({ envFile }: Installation, { env, log }: Context): void {
   const carried = new Set(["ACMECTL_STATE", "ACMECTL_CONFIG"]);
   const lost = Object.keys(env).filter((name) => name.startsWith("ACMECTL_") && !carried.has(name));
   if (lost.length === 0 || envFile !== undefined) return;

@@ -1,7 +1,7 @@
 import { dateOf } from "../../dates.ts";
 import { type Block, type Result, fields, line } from "../../result.ts";
 import { thisMachine } from "../../schedule/machine.ts";
-import type { Foreign } from "../../schedule/foreign.ts";
+import type { Foreign } from "../../schedule/found.ts";
 import { type Installed, showSchedules } from "../../schedule/show.ts";
 import { storedCertificates } from "../../status/certificates.ts";
 import type { Context } from "../../context.ts";

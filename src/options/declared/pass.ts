@@ -45,17 +45,18 @@ export const passFlags = {
   },
 } as const satisfies OptionDeclarations;
 
-/** The flags as the pass takes them. A person at a terminal does not wait. */
+/** The flags as the pass takes them; `every` counts where no flag says it. A person at a terminal does not wait. */
 export function passOptions(
   flags: OptionsOf<typeof passFlags>,
   { interactive }: { readonly interactive: boolean },
+  every: number,
 ) {
   return {
     force: flags.force === true,
     letGo: letGo(flags),
     max: flags.max ?? Number.POSITIVE_INFINITY,
     concurrency: flags.concurrency,
-    every: flags.every ?? 0,
+    every: flags.every ?? every,
     jitter: flags.jitter === true && !interactive,
   };
 }
