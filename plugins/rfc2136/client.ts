@@ -1,6 +1,7 @@
 /** The zone's primary server: what it has at a name, which zone holds the name, and updates. */
 import { randomBytes, randomInt } from "node:crypto";
 import { isIP, isIPv6 } from "node:net";
+import { isDeepStrictEqual } from "node:util";
 import type { Log } from "acmectl/plugin";
 import { NoAnswer, openConnection } from "./connection.ts";
 import type { Connection, Endpoint } from "./connection.ts";
@@ -84,7 +85,7 @@ function resultOf(message: Message, name: string): LookupResult {
   return {
     kind: "here",
     zone: txt.length === 0 ? zoneIn(message, name) : undefined,
-    values: txt.map(txtOf),
+    values: txt.map(txtOf).toSorted(),
     ttl: txt[0]?.ttl,
   };
 }
@@ -190,28 +191,33 @@ export async function placeOf(
   if (fixed !== undefined && !isWithin(name, fixed)) throw errors.outsideZone(name, fixed);
   const found = await primary.look(name);
   if (found.kind === "delegated") throw errors.delegatedZone(primary.name, name, found);
-  if (found.kind === "cname") await assertFromWildcard(primary, name, found.target);
-  if (found.kind !== "elsewhere") {
-    const { zone: seen, ttl } = found.kind === "here" ? found : {};
-    const zone = fixed ?? seen ?? (await primary.findZone(name));
-    if (zone === undefined) throw errors.notServed(primary.name, name, "no SOA record");
-    return { name, zone, ttl, readable: true };
+  if (found.kind === "elsewhere") {
+    if (fixed === undefined || found.rcode !== "REFUSED")
+      throw errors.notServed(primary.name, name, found.rcode);
+    log.warn(`${primary.name} refuses queries for ${name}, so the record cannot be read back`);
+    return { name, zone: fixed, ttl: undefined, readable: false };
   }
-  if (fixed === undefined || found.rcode !== "REFUSED")
-    throw errors.notServed(primary.name, name, found.rcode);
-  log.warn(`${primary.name} refuses queries for ${name}, so the record cannot be read back`);
-  return { name, zone: fixed, ttl: undefined, readable: false };
+  const { zone: seen, ttl } = found.kind === "here" ? found : {};
+  const hasRecords = found.kind === "cname" || ttl !== undefined;
+  const isSynthetic = hasRecords && (await isFromWildcard(primary, name, found));
+  if (found.kind === "cname" && !isSynthetic)
+    throw errors.besideCname(primary.name, name, found.target);
+  const zone = fixed ?? seen ?? (await primary.findZone(name));
+  if (zone === undefined) throw errors.notServed(primary.name, name, "no SOA record");
+  return { name, zone, ttl: isSynthetic ? undefined : ttl, readable: true };
 }
 
 /**
- * Rejects with a Problem unless a random sibling has the same CNAME: a record at the name itself takes precedence over a
- * wildcard (RFC 4592 §2.2).
+ * True if a random sibling has the same records: a record at the name itself takes precedence over a wildcard (RFC 4592
+ * §2.2), whose TTL does not count.
  */
-async function assertFromWildcard(primary: Primary, name: string, target: string): Promise<void> {
+async function isFromWildcard(
+  primary: Primary,
+  name: string,
+  found: LookupResult,
+): Promise<boolean> {
   const sibling = name.replace(/^[^.]*/, `acmectl-${randomBytes(8).toString("hex")}`);
-  const found = await primary.look(sibling);
-  if (found.kind !== "cname" || found.target !== target)
-    throw errors.besideCname(primary.name, name, target);
+  return isDeepStrictEqual(await primary.look(sibling), found);
 }
 
 /** Reads `ns1.example.com`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */

@@ -180,6 +180,19 @@ describe.each(servers)("%s", (name, part, start) => {
       await solver.cleanup(apex, undefined, call);
     });
 
+    test("the TTL of a wildcard's TXT records is not taken", async () => {
+      const change = (what: string) => server.update(["zone example.test", what], key);
+      await change('update add *.txt.example.test 777 TXT "everywhere"');
+      const solver = await solverAt(server);
+      const challenge = challengeFor("dns-01", "txt.example.test");
+      await solver.present(challenge, call);
+      expect(await server.txt(challenge.recordName)).toEqual([
+        { value: challenge.recordValue, ttl: 60 },
+      ]);
+      await solver.cleanup(challenge, undefined, call);
+      await change("update delete *.txt.example.test TXT");
+    });
+
     test("preflight does not change the zone or its serial", async () => {
       const before = await server.dig("+short", "SOA", "example.test");
       const solver = await solverAt(server);

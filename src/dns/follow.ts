@@ -15,7 +15,10 @@ export interface Followed {
   readonly warnings: readonly string[];
 }
 
-/** Follow CNAMEs, asking each zone's own servers if they answer, else the resolvers. */
+/**
+ * Follow CNAMEs, asking each zone's own servers. If they do not answer, the resolvers are asked about the first name alone:
+ * of a target that is about to be written they would remember that it does not exist (RFC 2308 §5).
+ */
 export async function follow(
   start: string,
   asking: Asking,
@@ -25,8 +28,14 @@ export async function follow(
   const seen = [start];
   const warnings: string[] = [];
   for (let name = start; ;) {
-    const ask = await askerFor(name, asking, zones, warnings, signal);
-    const target = targetOf(await ask(name), name);
+    const askZone = await zoneAsker(name, asking, zones, warnings, signal);
+    const ask = async (name: string) => (await askZone(name)) ?? askResolvers(name, asking, signal);
+    const reply = name === start ? await ask(name) : await askZone(name);
+    if (reply === undefined) {
+      warnings.push(`the name servers of ${name} do not answer, so it is taken as the last name`);
+      return { name, warnings };
+    }
+    const target = targetOf(reply, name);
     if (target === undefined) return { name, warnings };
     if (await isFromWildcard(name, target, ask)) {
       warnings.push(
@@ -59,14 +68,14 @@ export async function isFromWildcard(
   return targetOf(await ask(sibling), sibling) === target;
 }
 
-/** How to ask for names beside this one: at the zone's own servers, with the resolvers as the way out. */
-async function askerFor(
+/** How to ask the servers of the name's zone for names in it; they answer nothing if the zone is not found. */
+async function zoneAsker(
   name: string,
   asking: Asking,
   zones: Zones,
   warnings: string[],
   signal: AbortSignal,
-): Promise<(name: string) => Promise<Reply>> {
+): Promise<(name: string) => Promise<Reply | undefined>> {
   const zone = await zones.find(name, signal).catch((error: unknown) => {
     // A domain that does not exist is an error; servers that do not answer SOA and NS are not.
     if (!Problem.is(error) || error.is("config")) throw error;
@@ -77,11 +86,8 @@ async function askerFor(
     }
     return undefined;
   });
-  return async (name) => {
-    // TXT, not CNAME: some load balancers answer only the types that they serve, and the CNAME is in each answer.
-    const reply = zone && (await zones.askZone(zone, { name, type: "TXT" }, signal));
-    return reply ?? askResolvers(name, asking, signal);
-  };
+  // TXT, not CNAME: some load balancers answer only the types that they serve, and the CNAME is in each answer.
+  return async (name) => zone && zones.askZone(zone, { name, type: "TXT" }, signal);
 }
 
 async function askResolvers(name: string, asking: Asking, signal: AbortSignal): Promise<Reply> {

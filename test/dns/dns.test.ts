@@ -458,6 +458,24 @@ describe("a resolver that remembers", () => {
     },
   );
 
+  test.each([true, false])(
+    "is not asked for the target of a CNAME when no name server answers (authoritative: %s)",
+    async (authoritative) => {
+      const { dns, resolver } = await world({
+        records: [cname(challenge, target)],
+        first: { mischief: () => ({ kind: "silence" }) },
+        second: { mischief: () => ({ kind: "silence" }) },
+      });
+      const asking = dns({ authoritative, queryTimeout: 50 });
+      const { name, warnings } = await asking.follow(challenge, signal);
+      expect(name).toBe(target);
+      expect(warnings.join()).toMatch(/the name servers of 8e57.* do not answer/);
+      const names = resolver.asked.map(({ name }) => name);
+      expect(names).toContain(challenge);
+      expect(names).not.toContain(target);
+    },
+  );
+
   test("is reported with the time for which it repeats its answer", async () => {
     const { dns, zones } = await world();
     const split = dns({ authoritative: false });
