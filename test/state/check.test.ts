@@ -167,6 +167,23 @@ describe("a state folder that was copied or changed by hand", () => {
   });
 });
 
+test("a run removes the temporary files of killed runs, unless they are new or another run has a lock", async () => {
+  const { root, store } = await withCertificates("shop");
+  const versions = join(root, "certificates/shop/versions");
+  const [old, fresh] = [join(versions, ".tmp-01"), join(versions, ".tmp-02")];
+  await mkdir(old);
+  await mkdir(fresh);
+  await writeFile(join(old, "privkey.pem"), "key");
+  const before = new Date(Date.now() - 120_000);
+  await utimes(old, before, before);
+  const running = await store.lock("certificate:other", atOnce);
+  const beside = await openAt(root).store.lock("certificate:third", atOnce);
+  expect(await readdir(versions)).toContain(".tmp-01");
+  for (const lock of [running, beside]) await lock.release();
+  await (await openAt(root).store.lock("certificate:other", atOnce)).release();
+  expect(await readdir(versions)).toEqual([".tmp-02", "1", "2"]);
+});
+
 test("a run removes the locks of killed runs, of certificates that it does not touch too", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock("certificate:gone", atOnce);

@@ -16,9 +16,15 @@ import {
   temporaryMark,
   writeDurably,
 } from "./files.ts";
-import type { Folder } from "./folder.ts";
 import { directoryFolderName } from "./names.ts";
-import { hasStrings, readKey, readRecord, recordText, writeRecord } from "./records.ts";
+import {
+  hasStrings,
+  readKey,
+  readRecord,
+  recordText,
+  writeRecord,
+  type Folder,
+} from "./records.ts";
 import type { AccountRecord, Store, StoredAccount } from "../store.ts";
 
 /**

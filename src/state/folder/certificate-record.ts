@@ -3,10 +3,16 @@ import { dirname, join } from "node:path";
 import type { CertificateRequest } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
 import { entriesOf, readText } from "./files.ts";
-import type { Folder } from "./folder.ts";
 import { certificateFolderName, refuseClash } from "./names.ts";
 import { isRecord } from "../../json.ts";
-import { hasStrings, parseObject, readRecord, refuseMovedAside, writeRecord } from "./records.ts";
+import {
+  hasStrings,
+  parseObject,
+  readRecord,
+  refuseMovedAside,
+  writeRecord,
+  type Folder,
+} from "./records.ts";
 import type { CertificateStatus } from "../store.ts";
 
 /** `certificate.json`; a status may be written before the request is. */

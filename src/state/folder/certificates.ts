@@ -10,10 +10,9 @@ import {
 } from "./certificate-record.ts";
 import { Problem } from "../../problem.ts";
 import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.ts";
-import type { Folder } from "./folder.ts";
 import { linkForeign, removeForeign } from "./foreign.ts";
 import { certificateFolderName } from "./names.ts";
-import { hasStrings, readKey, readRecord } from "./records.ts";
+import { hasStrings, readKey, readRecord, type Folder } from "./records.ts";
 import type {
   CertificateFiles,
   ForeignFiles,

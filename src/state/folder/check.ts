@@ -1,13 +1,14 @@
 /** Finds what is wrong in a state folder after it was copied, restored or changed by hand, and repairs it without a CA. */
-import { chmod, lstat, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, lstat, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { messageOf } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
 import type { Finding, Store } from "../store.ts";
 import { nameOfRecord } from "./certificate-record.ts";
-import { attempt, entriesOf, isMissing, removedPrefix, sweep, temporaryMark } from "./files.ts";
-import type { Folder } from "./folder.ts";
+import { attempt, entriesOf, isMissing, removedPrefix, sweep } from "./files.ts";
+import { leftoversIn, removeLeftovers } from "./leftovers.ts";
+import type { Folder } from "./records.ts";
 import { certificateFolderName } from "./names.ts";
 import { currentNumber, faultOf, linkCurrent, numbersIn } from "./versions.ts";
 
@@ -21,7 +22,8 @@ export async function checkFolder(
 ): Promise<readonly Finding[]> {
   await folder.check();
   const certificates = join(folder.root, "certificates");
-  const findings: Finding[] = [];
+  // First, since taking a lock removes them.
+  const findings = [...(await leftovers(folder, repair))];
   for (const entry of await visibleEntries(certificates)) {
     const path = join(certificates, entry);
     const found = await underLock(entry, parts, async () => {
@@ -33,7 +35,7 @@ export async function checkFolder(
     });
     findings.push(...found);
   }
-  return [...findings, ...(await unreadable(parts)), ...(await leftovers(folder, repair))];
+  return [...findings, ...(await unreadable(parts))];
 }
 
 async function visibleEntries(path: string): Promise<readonly string[]> {
@@ -159,35 +161,11 @@ async function unreadable({ accounts, certificates, journal }: Parts): Promise<r
   return findings;
 }
 
-/** Temporary files of killed runs. All writes are done under a lock, so without any lock they have no owner. */
 async function leftovers({ root }: Folder, repair: boolean): Promise<readonly Finding[]> {
-  if ((await entriesOf(join(root, "locks"))).length > 0) return [];
-  const entries = await readdir(root, { recursive: true }).catch(() => []);
-  const marks = [temporaryMark, removedPrefix, ".probe-"];
-  const found = entries.filter((entry) => marks.some((mark) => lastPart(entry).includes(mark)));
-  const findings: Finding[] = [];
-  for (const entry of found) {
-    const where = join(root, entry);
-    if (!(await isOld(where))) continue;
-    if (repair) await rm(where, { recursive: true, force: true });
-    const fault = "a killed run left it behind";
-    findings.push({ where, fault, ...(repair ? { done: "removed" } : { remedy: "Remove it." }) });
-  }
-  return findings;
-}
-
-function lastPart(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
-/** A run that is about to take its lock has just written. */
-async function isOld(path: string): Promise<boolean> {
-  try {
-    return Date.now() - (await lstat(path)).mtimeMs > 60_000;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+  const found = await leftoversIn(root);
+  if (repair) await removeLeftovers(root);
+  const result = repair ? { done: "removed" } : { remedy: "Run acmectl state check --repair." };
+  return found.map((where) => ({ where, fault: "a killed run left it behind", ...result }));
 }
 
 async function exists(path: string): Promise<boolean> {

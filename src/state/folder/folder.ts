@@ -12,19 +12,8 @@ import { checkFolder } from "./check.ts";
 import { attempt, createFile, discard, isMissing, makeFolder, randomName, sweep } from "./files.ts";
 import { openJournal, openPendingHooks } from "./journal.ts";
 import { exclusively, openLocks } from "./locks.ts";
+import type { Folder } from "./records.ts";
 import { openSolverState } from "./solver-state.ts";
-
-/** What every part of the folder store works with. */
-export interface Folder {
-  /** Absolute. */
-  readonly root: string;
-  readonly log: Log;
-  readonly clock: Clock;
-  /** Rejects when another user could have planted the state. Called before each first use. */
-  readonly check: () => Promise<void>;
-  /** Run under a short lock of this name, shared with other processes. */
-  exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
-}
 
 /**
  * The state in the folder `root`: folders 0700, files 0600. Nothing is created before the first write. A failed system call
@@ -33,7 +22,7 @@ export interface Folder {
 export function openFolderStore(root: string, { log, clock }: { log: Log; clock: Clock }): Store {
   const absolute = resolve(root);
   const check = ownershipCheck(absolute, log);
-  const takeLock = openLocks(join(absolute, "locks"), clock);
+  const takeLock = openLocks(absolute, clock);
   const lock: Store["lock"] = async (name, options) => {
     await check();
     return takeLock(name, options);

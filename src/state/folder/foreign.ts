@@ -1,10 +1,10 @@
 /** Links that show the held certificate under the names that scripts for certbot, lego and acme.sh expect. */
 import { readdir, readlink, rename, rm, symlink } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 
 import type { VersionMeta } from "../../certificate.ts";
 import type { CertificateFiles, ForeignFiles } from "../store.ts";
-import { attempt, makeFolder, randomName } from "./files.ts";
+import { attempt, makeFolder, randomName, temporaryMark } from "./files.ts";
 import { versionFiles } from "./versions.ts";
 
 /** Makes the links that are missing. `name` is the certificate's folder name; scripts call what they deploy by it. */
@@ -51,7 +51,7 @@ async function link(place: string, target: string): Promise<void> {
     const wanted = relative(dirname(place), target);
     if ((await readlink(place).catch(() => undefined)) === wanted) return;
     await makeFolder(dirname(place));
-    const temporary = join(dirname(place), `.${randomName()}`);
+    const temporary = join(dirname(place), `.${basename(place)}${temporaryMark}${randomName()}`);
     await symlink(wanted, temporary);
     await rename(temporary, place);
   });

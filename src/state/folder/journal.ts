@@ -2,10 +2,16 @@
 import { join } from "node:path";
 
 import { entriesOf, readText, removeFile } from "./files.ts";
-import type { Folder } from "./folder.ts";
 import { inTurn } from "./locks.ts";
 import { certificateFolderName, refuseClash } from "./names.ts";
-import { hasStrings, parseObject, readRecord, refuseMovedAside, writeRecord } from "./records.ts";
+import {
+  hasStrings,
+  parseObject,
+  readRecord,
+  refuseMovedAside,
+  writeRecord,
+  type Folder,
+} from "./records.ts";
 import { isRecord } from "../../json.ts";
 import type { HookSetting } from "../../certificate.ts";
 import type { PendingHooks, PendingOrder, Store } from "../store.ts";

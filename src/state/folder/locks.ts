@@ -23,18 +23,20 @@ import {
   thisProcess,
   type LockFile,
 } from "./lock-file.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import { readableName } from "./names.ts";
 import type { Lock, Store } from "../store.ts";
 
-/** Takes locks as files in `folder`. */
-export function openLocks(folder: string, clock: Clock): Store["lock"] {
+/** Takes locks as files in `locks/`. The first call removes what killed runs left, for no later run may ask for it. */
+export function openLocks(root: string, clock: Clock): Store["lock"] {
+  const folder = join(root, "locks");
   let swept: Promise<void> | undefined;
   return async function lock(name, options) {
     const path = join(folder, `${readableName(name)}.lock`);
     const token = randomBytes(16).toString("hex");
     await attempt("lock", path, async () => {
       await makeFolder(folder);
-      await (swept ??= sweepDead(folder, clock));
+      await (swept ??= sweepDead(folder, clock).then(() => removeLeftovers(root)));
       await acquire({ name, path, token, clock, ...options });
     });
     return heldLock({ name, path, token, clock });
@@ -76,7 +78,7 @@ export async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T>
 
 const turns = new Map<string, Promise<void>>();
 
-/** Locks of dead processes, which no later run may ask for. */
+/** Locks of dead processes. */
 async function sweepDead(folder: string, clock: Clock): Promise<void> {
   const signal = new AbortController().signal;
   for (const entry of await entriesOf(folder)) {

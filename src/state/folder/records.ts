@@ -6,11 +6,24 @@ import { basename, dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
+import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { entriesOf, readText, writeDurably } from "./files.ts";
 
 /** The format that this release reads and writes; raised when an older release could misread a file. */
 const format = 1;
+
+/** What every part of the folder store works with. */
+export interface Folder {
+  /** Absolute. */
+  readonly root: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Rejects when another user could have planted the state. Called before each first use. */
+  readonly check: () => Promise<void>;
+  /** Run under a short lock of this name, shared with other processes. */
+  exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
+}
 
 /** What a file is, for Problems about it. */
 export interface Reading {

@@ -2,9 +2,8 @@ import { join } from "node:path";
 
 import { isRecord } from "../../json.ts";
 import type { SolverState } from "../../plugin.ts";
-import type { Folder } from "./folder.ts";
 import { readableName } from "./names.ts";
-import { readRecord, refuseMovedAside, writeRecord } from "./records.ts";
+import { readRecord, refuseMovedAside, writeRecord, type Folder } from "./records.ts";
 
 /** JSON that a solver keeps, in `solvers/<solver>.json`. */
 export function openSolverState(folder: Folder, solver: string): SolverState {

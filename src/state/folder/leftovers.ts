@@ -1,0 +1,44 @@
+import type { Dirent } from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { discard, entriesOf, isMissing, removedPrefix, temporaryMark } from "./files.ts";
+
+/**
+ * Temporary files and folders of killed runs. All writes are done under a lock, so without any lock they have no owner; but
+ * a run that is about to take one may have just begun.
+ */
+export async function leftoversIn(root: string): Promise<readonly string[]> {
+  if ((await entriesOf(join(root, "locks"))).length > 0) return [];
+  const old: string[] = [];
+  for (const path of await temporaryIn(root)) if (await isOld(path)) old.push(path);
+  return old;
+}
+
+export async function removeLeftovers(root: string): Promise<void> {
+  for (const path of await leftoversIn(root)) await discard(path);
+}
+
+const marks = [temporaryMark, removedPrefix, ".probe-"];
+
+/** Versions are whole or temporary themselves, so their folders are not read. */
+async function temporaryIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => []);
+  const found = await Promise.all(
+    entries.map(async (entry) => {
+      const path = join(folder, entry.name);
+      if (marks.some((mark) => entry.name.includes(mark))) return [path];
+      return entry.isDirectory() && !/^\d+$/.test(entry.name) ? temporaryIn(path) : [];
+    }),
+  );
+  return found.flat();
+}
+
+async function isOld(path: string): Promise<boolean> {
+  try {
+    return Date.now() - (await lstat(path)).mtimeMs > 60_000;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
