@@ -29,7 +29,7 @@ export type LookupResult =
       /** Of the existing TXT records. */
       readonly ttl: number | undefined;
     }
-  | { readonly kind: "cname"; readonly target: string }
+  | { readonly kind: "cname"; readonly target: string; readonly zone?: undefined }
   | { readonly kind: "delegated"; readonly child: string; readonly servers: readonly string[] }
   /** It does not serve the name, or not to this client. */
   | { readonly kind: "elsewhere"; readonly rcode: string };
@@ -197,27 +197,26 @@ export async function placeOf(
     log.warn(`${primary.name} refuses queries for ${name}, so the record cannot be read back`);
     return { name, zone: fixed, ttl: undefined, readable: false };
   }
-  const { zone: seen, ttl } = found.kind === "here" ? found : {};
-  const hasRecords = found.kind === "cname" || ttl !== undefined;
-  const isSynthetic = hasRecords && (await isFromWildcard(primary, name, found));
-  if (found.kind === "cname" && !isSynthetic)
-    throw errors.besideCname(primary.name, name, found.target);
-  const zone = fixed ?? seen ?? (await primary.findZone(name));
+  const ttl = await ttlAt(primary, name, found);
+  const zone = fixed ?? found.zone ?? (await primary.findZone(name));
   if (zone === undefined) throw errors.notServed(primary.name, name, "no SOA record");
-  return { name, zone, ttl: isSynthetic ? undefined : ttl, readable: true };
+  return { name, zone, ttl, readable: true };
 }
 
 /**
- * True if a random sibling has the same records: a record at the name itself takes precedence over a wildcard (RFC 4592
- * §2.2), whose TTL does not count.
+ * The TTL of the TXT records at a name. Records of a wildcard, which a random sibling has too, do not count: one at the name
+ * itself takes precedence (RFC 4592 §2.2). Rejects with a Problem if the name itself is a CNAME.
  */
-async function isFromWildcard(
+async function ttlAt(
   primary: Primary,
   name: string,
-  found: LookupResult,
-): Promise<boolean> {
+  found: LookupResult & { kind: "here" | "cname" },
+): Promise<number | undefined> {
+  if (found.kind === "here" && found.ttl === undefined) return undefined;
   const sibling = name.replace(/^[^.]*/, `acmectl-${randomBytes(8).toString("hex")}`);
-  return isDeepStrictEqual(await primary.look(sibling), found);
+  if (isDeepStrictEqual(await primary.look(sibling), found)) return undefined;
+  if (found.kind === "cname") throw errors.besideCname(primary.name, name, found.target);
+  return found.ttl;
 }
 
 /** Reads `ns1.example.com`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */
