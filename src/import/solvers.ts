@@ -1,7 +1,7 @@
 /** Solvers of other clients become settings of acmectl: options checked against the plugins, secrets as references. */
 import type { SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
-import { solverFault } from "../solvers/ready.ts";
+import { solverFault } from "../solvers/open.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "../solvers/registry.ts";

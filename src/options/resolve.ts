@@ -14,7 +14,7 @@ export interface OptionSources {
   /** By option: the texts as typed, true and false for a boolean. */
   readonly flags?: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly config?: ConfigSection;
+  readonly config?: ConfigSection | undefined;
   /**
    * True when several solvers of the config use this plugin: then the environment fills in only what the config leaves
    * open, since one variable cannot be meant for all of them.
@@ -32,7 +32,7 @@ export interface ConfigSection {
   /** The config file, absolute. */
   readonly path: string;
   /** What relative paths are relative to; the file's folder when absent. */
-  readonly folder?: string;
+  readonly folder?: string | undefined;
   /** The mapping's place in it, e.g. `solvers.cf`. */
   readonly key?: string;
 }

@@ -7,7 +7,7 @@ import type { Context } from "../context.ts";
 import { shellWordIn } from "../deploy/command.ts";
 import { systemReason } from "../errors.ts";
 import { isRecord } from "../json.ts";
-import { solverFault } from "../solvers/ready.ts";
+import { solverFault } from "../solvers/open.ts";
 import { selectSolvers } from "../solvers/select.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { composeConfigured } from "./compose.ts";

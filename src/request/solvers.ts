@@ -7,7 +7,7 @@ import type { requestFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import type { Context } from "../context.ts";
-import { rememberOptions } from "../solvers/remember.ts";
+import { rememberOptions } from "../solvers/options.ts";
 import { resolveSolver } from "../solvers/open.ts";
 
 type Flags = Pick<OptionsOf<typeof requestFlags>, "solver" | "standalone" | "webroot" | "dns">;

@@ -37,7 +37,7 @@ async function existing(path: string): Promise<string> {
     if ((await stat(path)).isFile()) return await realpath(path);
   } catch (cause) {
     throw new Problem("plugin", {
-      detail: `The solver file ${path} cannot be read: ${textOf(cause)}.`,
+      detail: `The solver file ${path} cannot be read: ${messageOf(cause)}.`,
       hint: "Check the path; it is taken relative to the working directory.",
       cause,
     });
@@ -48,13 +48,13 @@ async function existing(path: string): Promise<string> {
   });
 }
 
-/** As root, code that somebody else could have put there is not run. */
+/** Root does not run code that another user could have written. */
 async function refuseForeignCode(path: string): Promise<void> {
   if (process.geteuid?.() !== 0) return;
   for (const part of upwards(path)) {
     const { mode } = await lstat(part);
     if ((mode & 0o002) === 0) continue;
-    // In a sticky folder, such as /tmp, only what is root's own cannot be exchanged by others.
+    // In a sticky folder, such as /tmp, others cannot replace the files of root.
     const writable = (mode & 0o1000) === 0 ? part : await foreignChild(part, path);
     if (writable !== undefined) throw foreignCode(path, writable);
   }
@@ -74,7 +74,7 @@ function foreignCode(path: string, part: string): Problem {
   return new Problem("plugin", {
     title: "Solver file refused",
     detail: `acmectl runs as root, and users other than root can change ${part}; the solver ${path} is not run.`,
-    hint: `Take it out of their hands (chown root, chmod go-w ${part}), or copy the solver to a folder that only root can write.`,
+    hint: `Make root its owner and the only one to write (chown root, chmod go-w ${part}), or copy the solver to a folder that only root can write.`,
   });
 }
 
@@ -107,7 +107,7 @@ async function load(path: string, shown: string): Promise<unknown> {
     return await import(pathToFileURL(path).href);
   } catch (cause) {
     throw new Problem("plugin", {
-      detail: `The solver ${shown} cannot be loaded: ${textOf(cause)}`,
+      detail: `The solver ${shown} cannot be loaded: ${messageOf(cause)}`,
       hint: hintFor(cause),
       cause,
     });
@@ -145,8 +145,4 @@ function nameOf(path: string): string {
 
 function memberOf(value: unknown, key: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
-}
-
-function textOf(cause: unknown): string {
-  return messageOf(cause);
 }

@@ -4,7 +4,7 @@ import type { Dns } from "../dns/dns.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { resolveOptions, type ConfigSection, type ResolvedOptions } from "../options/resolve.ts";
 import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
-import type { Problem } from "../problem.ts";
+import { Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "./registry.ts";
 import type { Store } from "../state/store.ts";
 import type { Context } from "../context.ts";
@@ -22,16 +22,15 @@ export interface OpenSolver {
 
 /** The solvers of a run: each is loaded, and created, once and only when something needs it. */
 export interface SolverSet {
-  /** Load the declaration; nothing is created. */
+  /** Loads the declaration; nothing is created. */
   plugin(setting: SolverSetting): Promise<SolverPlugin>;
-  /** Create the solver, its options resolved and checked. */
+  /** Creates the solver, its options resolved and checked. */
   open(setting: SolverSetting): Promise<OpenSolver>;
-  /** The same by what the setting remembers alone: flags of this run are meant for others. */
+  /** The same by the remembered setting alone: the flags of this run are meant for others. */
   reopen(setting: SolverSetting): Promise<OpenSolver>;
   close(): Promise<void>;
 }
 
-/** The solvers of a run, on what surrounds it. */
 export function openSolverSet(
   context: Context,
   store: Store,
@@ -56,14 +55,15 @@ export function openSolverSet(
     const bounded = boundedSolver(setting.name, solver);
     return { setting, plugin, solver: bounded, limit: createLimit(plugin.concurrency ?? 1) };
   };
+  // Certificates that share a solver keep their own settings, e.g. how long they wait for the DNS.
+  const openBy = async (setting: SolverSetting, around: Context) => {
+    const key = keyOf(setting, around, await load(setting));
+    return { ...(await once(opening, key, () => create(setting, around))), setting };
+  };
   return {
     plugin: async (setting) => (await load(setting)).plugin,
-    open: async (setting) =>
-      once(opening, keyOf(setting, await load(setting)), () => create(setting, context)),
-    reopen: async (setting) =>
-      once(opening, `again ${keyOf(setting, await load(setting))}`, () =>
-        create(setting, { ...context, solverFlags: {} }),
-      ),
+    open: (setting) => openBy(setting, context),
+    reopen: (setting) => openBy(setting, withoutFlags(context)),
     async close() {
       const solvers = [...opening.values()];
       opening.clear();
@@ -72,16 +72,20 @@ export function openSolverSet(
   };
 }
 
-/** One solver serves all certificates; where it asks the DNS, those whose DNS settings are the same. */
-function keyOf({ name, use, options, dns }: SolverSetting, { plugin }: LoadedSolver): string {
-  const { resolvers, authoritative, authoritativePort, recursive } =
-    plugin.challengeTypes.includes("dns-01") && dns !== undefined ? dns : {};
-  return JSON.stringify([
-    name,
-    use,
-    options,
-    { resolvers, authoritative, authoritativePort, recursive },
-  ]);
+/** One solver serves all certificates; where it asks the DNS, those that ask the same servers. */
+function keyOf(
+  { name, use, options, dns = {} }: SolverSetting,
+  { solverFlags }: Context,
+  { plugin }: LoadedSolver,
+): string {
+  const { resolvers, authoritative, authoritativePort, recursive } = dns;
+  const asked = { resolvers, authoritative, authoritativePort, recursive };
+  const servers = plugin.challengeTypes.includes("dns-01") ? asked : {};
+  return JSON.stringify([name, use, options, servers, solverFlags]);
+}
+
+function withoutFlags(context: Context): Context {
+  return { ...context, solverFlags: {} };
 }
 
 /** A solver of the config is named as it is there: several may use one plugin. */
@@ -102,7 +106,7 @@ export function resolveSolver(
     plugin: name,
     flags: solverFlags[name] ?? {},
     env,
-    ...(Object.keys(setting.options).length === 0 ? {} : { config: sectionOf(setting, context) }),
+    config: Object.keys(setting.options).length === 0 ? undefined : sectionOf(setting, context),
     configFirst: setting.from === undefined || setting.shared === true,
     cwd,
     mask,
@@ -114,10 +118,13 @@ function sectionOf(
   { name, from, options }: SolverSetting,
   { stateFolder, cwd }: Context,
 ): ConfigSection {
-  const path = from ?? join(stateFolder, "certificates", "(the remembered request)");
-  const values = { values: options, path, key: `solvers.${name}` };
-  // What was remembered is absolute already.
-  return from === undefined ? { ...values, folder: cwd } : values;
+  return {
+    values: options,
+    path: from ?? join(stateFolder, "certificates", "(the remembered request)"),
+    key: `solvers.${name}`,
+    // Remembered paths are absolute already.
+    folder: from === undefined ? cwd : undefined,
+  };
 }
 
 function contextOf(
@@ -132,6 +139,29 @@ function contextOf(
     state: store.solverState(name),
     findZone: (recordName) => dns.findZone(recordName, signal),
   };
+}
+
+/** Why a solver fails as soon as a run needs it: its plugin, options, secrets or credentials. Asks no server. */
+export async function solverFault(
+  setting: SolverSetting,
+  context: Context,
+): Promise<Problem | undefined> {
+  try {
+    const loaded = await loadSolver(setting.use, context);
+    const { values } = await resolveSolver(setting, loaded, withoutFlags(context));
+    const solver = await loaded.plugin.create(values, {
+      name: setting.name,
+      log: context.log,
+      state: { get: () => Promise.resolve(undefined), set: () => Promise.resolve() },
+      findZone: () => Promise.reject(new Problem("solver", { detail: "A check asks no DNS." })),
+    });
+    await solver.close?.();
+    return undefined;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (Problem.is(error)) return error;
+    throw error;
+  }
 }
 
 function once<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {

@@ -2,8 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { closest, distance } from "fastest-levenshtein";
 import { codeExtension, pluginReadme, pluginsFolder } from "../installation.ts";
+import { nearest } from "../options/near.ts";
 import type { SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { loadSolverFile } from "./file.ts";
@@ -16,7 +16,7 @@ export interface LoadedSolver {
   /** `built-in`, an absolute file path, or `package@version`. */
   readonly origin: string;
   /** Absolute path of its documentation, where it has some. */
-  readonly readme?: string;
+  readonly readme?: string | undefined;
 }
 
 /** Loads the one solver called `name`, and nothing else. Rejects with a Problem of kind `plugin` when there is none, or a broken one. */
@@ -28,17 +28,13 @@ export async function loadSolver(name: string, from: { cwd: string }): Promise<L
   const builtIn = await builtInFile(name);
   if (builtIn !== undefined) {
     const { plugin } = await loadSolverFile(builtIn, from.cwd, { trusted: true });
-    return { plugin, name, origin: "built-in", ...readmeAt(pluginReadme(name)) };
+    return { plugin, name, origin: "built-in", readme: existing(pluginReadme(name)) };
   }
   const found = await findPackage(name, from.cwd);
   if (found === undefined) throw await unknownSolver(name, from.cwd);
   const { plugin } = await loadSolverFile(found.entry, from.cwd, { from: found.origin });
-  return {
-    plugin,
-    name: found.name,
-    origin: found.origin,
-    ...readmeAt(join(found.folder, "README.md")),
-  };
+  const readme = existing(join(found.folder, "README.md"));
+  return { plugin, name: found.name, origin: found.origin, readme };
 }
 
 /** The names of the built-in solvers, sorted: the folders of `plugins/` that hold an index file. */
@@ -54,8 +50,8 @@ export async function installedSolvers(from: { cwd: string }): Promise<readonly 
   return (await installedPackages(from.cwd)).filter((name) => !builtIn.includes(name));
 }
 
-function readmeAt(file: string): { readme?: string } {
-  return existsSync(file) ? { readme: file } : {};
+function existing(file: string): string | undefined {
+  return existsSync(file) ? file : undefined;
 }
 
 function isFile(name: string): boolean {
@@ -85,15 +81,12 @@ async function unknownSolver(name: string, cwd: string): Promise<Problem> {
 
 function hintFor(name: string, known: readonly string[]): string {
   if (/\.[cm]?[jt]s$/.test(name)) {
-    return `A solver in a file is named with its path: ./${name.replace(/^\.?\//, "")}.`;
+    return `Give the path of a solver in a file: ./${name.replace(/^\.?\//, "")}.`;
   }
-  const near = known.length === 0 ? undefined : closest(name, [...known]);
-  const meant =
-    near !== undefined && distance(name, near) <= Math.max(2, near.length / 3)
-      ? `Did you mean ${near}? `
-      : "";
+  const near = nearest(name, known);
+  const meant = near === undefined ? "" : `Did you mean ${near}? `;
   const wanted = packageOf(name);
   return wanted === undefined
-    ? `${meant}Run \`acmectl solvers list\` to see what there is.`
+    ? `${meant}Run \`acmectl solvers list\` to see all solvers.`
     : `${meant}If it is a package of its own, install it: npm install ${wanted}`;
 }

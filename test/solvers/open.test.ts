@@ -37,3 +37,18 @@ test("a solver finds zones by the DNS setting that it was opened with", async ()
   }
   expect(asked).toEqual([{ resolvers: ["192.0.2.1"] }, { resolvers: ["192.0.2.2"] }]);
 });
+
+test("certificates that share a solver keep their own waiting times", async () => {
+  await using folder = await temporaryFolder();
+  const use = join(folder.path, "zones.mjs");
+  await writeFile(use, plugin);
+  const dns = () => unexpected<Dns>("dns", {});
+  const solvers = openSolverSet(contextOf(), await temporaryStore(), dns);
+  const [patient, quick] = await Promise.all(
+    [600_000, 1_000].map((timeout) =>
+      solvers.open({ name: "zones", use, options: {}, dns: { timeout } }),
+    ),
+  );
+  expect(quick?.solver).toBe(patient?.solver);
+  expect([patient, quick].map((one) => one?.setting.dns?.timeout)).toEqual([600_000, 1_000]);
+});

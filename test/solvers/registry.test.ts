@@ -94,7 +94,7 @@ describe("a file", () => {
   it("without its ./ is told how it is written", async () => {
     await put("my-solver.ts", source("mine"));
     const problem = await problemOf("my-solver.ts");
-    expect(problem.hint).toBe("A solver in a file is named with its path: ./my-solver.ts.");
+    expect(problem.hint).toBe("Give the path of a solver in a file: ./my-solver.ts.");
   });
 
   it("that breaks while it loads says so in its own words", async () => {
