@@ -9,7 +9,7 @@ export type {
   ConformanceCase,
   ConformanceSetup,
   ForeignValue,
-} from "./conformance.ts";
+} from "./conformance/setup.ts";
 export {
   challengeFor,
   memoryState,

@@ -1,21 +1,16 @@
 /** Cases about bad days: an abort, and options that cannot work. */
 import assert from "node:assert/strict";
-import type { BrokenOptions, ConformanceCase } from "../conformance.ts";
-import {
-  Problem,
-  type ChallengeOf,
-  type ChallengeType,
-  type OptionDeclarations,
-} from "../plugin.ts";
+import type { BrokenOptions, ConformanceCase } from "./setup.ts";
+import { type Challenge, Problem } from "../plugin.ts";
 import { freely, targetOf, textOf, type Scene, type Subject } from "./subject.ts";
 
 /** How long an aborted call may take, in milliseconds. */
 const patience = 2000;
 
 /** A failure is quick, a Problem, and contains no secret. */
-export function failureCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-  broken: readonly BrokenOptions<D>[],
+export function failureCases(
+  subject: Subject,
+  broken: readonly BrokenOptions[],
 ): readonly ConformanceCase[] {
   return [
     subject.story("rejects at once and publishes nothing when it is aborted", async (scene) => {
@@ -53,11 +48,7 @@ async function rejectsSoon(method: string, call: () => Promise<unknown>): Promis
   assert(fault === undefined, fault);
 }
 
-async function failsWell<T extends ChallengeType, D extends OptionDeclarations>(
-  scene: Scene<T, D>,
-  challenge: ChallengeOf<T>,
-  broken: BrokenOptions<D>,
-): Promise<void> {
+async function failsWell(scene: Scene, challenge: Challenge, broken: BrokenOptions): Promise<void> {
   const error = await errorOf(async () => {
     const solver = await scene.solver(broken.options);
     await solver.preflight?.([targetOf(challenge)], freely);

@@ -1,19 +1,15 @@
 /** Cases about one response: published, published again, taken back, taken back again. */
 import assert from "node:assert/strict";
-import type { ConformanceCase } from "../conformance.ts";
-import type { ChallengeOf, ChallengeType, OptionDeclarations, Solver } from "../plugin.ts";
+import type { ConformanceCase } from "./setup.ts";
+import type { Challenge, Solver } from "../plugin.ts";
 import { freely, targetOf, type Scene, type Subject } from "./subject.ts";
 
 /** The life of a single challenge. */
-export function lifeCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-): readonly ConformanceCase[] {
+export function lifeCases(subject: Subject): readonly ConformanceCase[] {
   return [...orderlyCases(subject), ...repeatedCases(subject), ...crashCases(subject)];
 }
 
-function orderlyCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-): readonly ConformanceCase[] {
+function orderlyCases(subject: Subject): readonly ConformanceCase[] {
   return [
     single(subject, "publishes nothing in preflight", async (scene, solver, challenge) => {
       const before = await scene.visible(challenge);
@@ -44,9 +40,7 @@ function orderlyCases<T extends ChallengeType, D extends OptionDeclarations>(
   ];
 }
 
-function repeatedCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-): readonly ConformanceCase[] {
+function repeatedCases(subject: Subject): readonly ConformanceCase[] {
   return [
     single(
       subject,
@@ -87,9 +81,7 @@ function repeatedCases<T extends ChallengeType, D extends OptionDeclarations>(
   ];
 }
 
-function crashCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-): readonly ConformanceCase[] {
+function crashCases(subject: Subject): readonly ConformanceCase[] {
   const name = "cleans up after a crash, in a new instance without a receipt";
   return [
     single(subject, name, async (scene, crashed, challenge) => {
@@ -114,10 +106,10 @@ function crashCases<T extends ChallengeType, D extends OptionDeclarations>(
 }
 
 /** A story of one solver and one challenge. */
-function single<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
+function single(
+  subject: Subject,
   name: string,
-  tell: (scene: Scene<T, D>, solver: Solver<T>, challenge: ChallengeOf<T>) => Promise<void>,
+  tell: (scene: Scene, solver: Solver, challenge: Challenge) => Promise<void>,
 ): ConformanceCase {
   return subject.story(name, async (scene) => {
     for (const challenge of subject.challenges(1)) {

@@ -1,13 +1,11 @@
 /** Cases about several responses at one place, several instances that write there, and values of other programs. */
 import assert from "node:assert/strict";
-import type { ConformanceCase, ForeignValue } from "../conformance.ts";
-import type { ChallengeOf, ChallengeType, OptionDeclarations, Solver } from "../plugin.ts";
+import type { ConformanceCase, ForeignValue } from "./setup.ts";
+import type { Challenge, Solver } from "../plugin.ts";
 import { freely, type Scene, type Subject } from "./subject.ts";
 
 /** No value gets lost. */
-export function crowdCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-): readonly ConformanceCase[] {
+export function crowdCases(subject: Subject): readonly ConformanceCase[] {
   if (subject.values < 2) return [];
   return [
     subject.story("keeps the second of two responses when the first is removed", async (scene) => {
@@ -41,16 +39,13 @@ export function crowdCases<T extends ChallengeType, D extends OptionDeclarations
 }
 
 /** Every instance works for itself, as runs of their own would, and within its declared concurrency. */
-async function sideBySide<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-  scene: Scene<T, D>,
-): Promise<void> {
+async function sideBySide(subject: Subject, scene: Scene): Promise<void> {
   const challenges = subject.challenges(subject.values);
   const count = Math.min(subject.instances, challenges.length);
   const solvers = await Promise.all(Array.from({ length: count }, () => scene.solver()));
   const work = async (
     mine: (index: number) => boolean,
-    act: (solver: Solver<T>, challenge: ChallengeOf<T>) => Promise<unknown>,
+    act: (solver: Solver, challenge: Challenge) => Promise<unknown>,
   ) => {
     const lanes = solvers.map(async (solver, lane) => {
       const own = challenges.filter((_, index) => index % count === lane && mine(index));
@@ -62,8 +57,6 @@ async function sideBySide<T extends ChallengeType, D extends OptionDeclarations>
     await Promise.all(lanes);
   };
   const isFirstHalf = (index: number) => index < challenges.length / 2;
-  const undo = (solver: Solver<T>, challenge: ChallengeOf<T>) =>
-    solver.cleanup(challenge, undefined, freely);
   await work(
     () => true,
     (solver, challenge) => scene.present(solver, challenge),
@@ -76,9 +69,11 @@ async function sideBySide<T extends ChallengeType, D extends OptionDeclarations>
   await scene.expectGone(...challenges);
 }
 
-function batchCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-): readonly ConformanceCase[] {
+function undo(solver: Solver, challenge: Challenge): Promise<void> {
+  return solver.cleanup(challenge, undefined, freely);
+}
+
+function batchCases(subject: Subject): readonly ConformanceCase[] {
   const challengesOf = () => subject.challenges(Math.min(subject.values, 4));
   return [
     subject.story("presents several responses at once like each alone", async (scene) => {
@@ -120,14 +115,11 @@ function two<C>(challenges: readonly C[]): readonly [C, C] {
 }
 
 /** A foreign value, and what belongs to it, outlives everything that the solver does. */
-export function foreignCases<T extends ChallengeType, D extends OptionDeclarations>(
-  subject: Subject<T, D>,
-  foreign: ForeignValue<T>,
-): readonly ConformanceCase[] {
+export function foreignCases(subject: Subject, foreign: ForeignValue): readonly ConformanceCase[] {
   const acts = {
-    "leaves a foreign value unchanged": presentAndCleanup<T, D>,
-    "leaves a foreign value unchanged without receipts": cleanupBlindly<T, D>,
-    "leaves a foreign value unchanged in batches": inBatches<T, D>,
+    "leaves a foreign value unchanged": presentAndCleanup,
+    "leaves a foreign value unchanged without receipts": cleanupBlindly,
+    "leaves a foreign value unchanged in batches": inBatches,
   };
   return Object.entries(acts).map(([name, act]) =>
     subject.story(name, async (scene) => {
@@ -140,17 +132,15 @@ export function foreignCases<T extends ChallengeType, D extends OptionDeclaratio
   );
 }
 
-interface Place<T extends ChallengeType, D extends OptionDeclarations> {
-  readonly scene: Scene<T, D>;
-  readonly solver: Solver<T>;
-  readonly challenges: readonly ChallengeOf<T>[];
+interface Place {
+  readonly scene: Scene;
+  readonly solver: Solver;
+  readonly challenges: readonly Challenge[];
   /** Fails when the foreign value is not what it was, and blames `step`. */
   unchanged(step: string): Promise<void>;
 }
 
-async function presentAndCleanup<T extends ChallengeType, D extends OptionDeclarations>(
-  place: Place<T, D>,
-): Promise<void> {
+async function presentAndCleanup(place: Place): Promise<void> {
   const { scene, solver, challenges } = place;
   const receipts: unknown[] = [];
   for (const challenge of challenges) receipts.push(await scene.present(solver, challenge));
@@ -163,9 +153,7 @@ async function presentAndCleanup<T extends ChallengeType, D extends OptionDeclar
   await scene.expectGone(...challenges);
 }
 
-async function cleanupBlindly<T extends ChallengeType, D extends OptionDeclarations>(
-  place: Place<T, D>,
-): Promise<void> {
+async function cleanupBlindly(place: Place): Promise<void> {
   const { scene, solver, challenges } = place;
   for (const challenge of challenges) {
     await solver.cleanup(challenge, undefined, freely);
@@ -176,9 +164,7 @@ async function cleanupBlindly<T extends ChallengeType, D extends OptionDeclarati
   }
 }
 
-async function inBatches<T extends ChallengeType, D extends OptionDeclarations>(
-  place: Place<T, D>,
-): Promise<void> {
+async function inBatches(place: Place): Promise<void> {
   const { scene, solver, challenges } = place;
   if (solver.presentAll !== undefined) await solver.presentAll(challenges, freely);
   await place.unchanged("presentAll");
@@ -189,9 +175,9 @@ async function inBatches<T extends ChallengeType, D extends OptionDeclarations>(
   await scene.expectGone(...challenges);
 }
 
-async function withForeign<T extends ChallengeType>(
-  challenges: readonly ChallengeOf<T>[],
-  foreign: ForeignValue<T>,
+async function withForeign(
+  challenges: readonly Challenge[],
+  foreign: ForeignValue,
   act: (unchanged: (step: string) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   const [place] = challenges;

@@ -1,52 +1,47 @@
 /** The solver under test, with the steps of which the cases are made. */
 import assert from "node:assert/strict";
-import type { ConformanceCase, ConformanceSetup } from "../conformance.ts";
+import type { ConformanceCase, ConformanceSetup } from "./setup.ts";
 import type {
   Call,
-  ChallengeOf,
+  Challenge,
   ChallengeType,
   OptionDeclarations,
-  OptionsOf,
   Solver,
   Target,
 } from "../plugin.ts";
 import { challengeFor, memoryState, recordingLog, responseOf, solverContext } from "./given.ts";
 
-export interface Subject<T extends ChallengeType, D extends OptionDeclarations> {
-  readonly type: T;
+export interface Subject {
   readonly values: number;
   readonly instances: number;
   readonly concurrency: number;
   /** `count` challenges for one place; for tls-alpn-01, where a name shows one certificate, one name each. */
-  challenges(count: number): readonly ChallengeOf<T>[];
+  challenges(count: number): readonly Challenge[];
   /** A case after which every solver made is closed; when it fails, what it presented is cleaned up as well as can be. */
-  story(name: string, tell: (scene: Scene<T, D>) => Promise<void>): ConformanceCase;
+  story(name: string, tell: (scene: Scene) => Promise<void>): ConformanceCase;
 }
 
-export interface Scene<T extends ChallengeType, D extends OptionDeclarations> {
+export interface Scene {
   /** A new instance, with the options that work unless others are given. The instances of a scene share their state. */
-  solver(options?: OptionsOf<D>): Promise<Solver<T>>;
-  present(solver: Solver<T>, challenge: ChallengeOf<T>): Promise<unknown>;
-  visible(challenge: ChallengeOf<T>): Promise<readonly string[]>;
-  expectVisible(...challenges: readonly ChallengeOf<T>[]): Promise<void>;
-  expectGone(...challenges: readonly ChallengeOf<T>[]): Promise<void>;
+  solver(options?: ConformanceSetup["options"]): Promise<Solver>;
+  present(solver: Solver, challenge: Challenge): Promise<unknown>;
+  visible(challenge: Challenge): Promise<readonly string[]>;
+  expectVisible(...challenges: readonly Challenge[]): Promise<void>;
+  expectGone(...challenges: readonly Challenge[]): Promise<void>;
   /** Fails when a secret of these options stands in `text`. */
-  expectNoSecret(text: string, where: string, options?: OptionsOf<D>): void;
+  expectNoSecret(text: string, where: string, options?: ConformanceSetup["options"]): void;
 }
 
 /** A call that is not aborted. */
 export const freely: Call = { signal: new AbortController().signal };
 
 /** Everything that the cases need of one setup. */
-export function subjectOf<T extends ChallengeType, D extends OptionDeclarations, Receipt>(
-  setup: ConformanceSetup<T, D, Receipt>,
-): Subject<T, D> {
+export function subjectOf(setup: ConformanceSetup): Subject {
   const type = setup.type ?? setup.plugin.challengeTypes[0];
   assert(type !== undefined, "the plugin declares no challenge type");
   const names = setup.names ?? ["one.example.test", "two.example.test"];
   const adapt = setup.adapt ?? ((challenge) => challenge);
   return {
-    type,
     values: setup.values ?? 8,
     instances: setup.instances ?? 8,
     concurrency: setup.plugin.concurrency ?? 1,
@@ -56,18 +51,18 @@ export function subjectOf<T extends ChallengeType, D extends OptionDeclarations,
 }
 
 /** What preflight is given before there is a challenge. */
-export function targetOf(challenge: ChallengeOf<ChallengeType>): Target {
+export function targetOf(challenge: Challenge): Target {
   const { identifier, wildcard } = challenge;
   if (challenge.type !== "dns-01") return { identifier, wildcard };
   const { validationName, recordName } = challenge;
   return { identifier, wildcard, validationName, recordName };
 }
 
-function challengesOf<T extends ChallengeType>(
-  type: T,
+function challengesOf(
+  type: ChallengeType,
   names: readonly string[],
   count: number,
-): readonly ChallengeOf<T>[] {
+): readonly Challenge[] {
   const [first, second] = names;
   assert(first !== undefined && second !== undefined, "the suite needs two names or more");
   return Array.from({ length: count }, (_, index) => {
@@ -76,17 +71,14 @@ function challengesOf<T extends ChallengeType>(
   });
 }
 
-async function play<T extends ChallengeType, D extends OptionDeclarations, Receipt>(
-  setup: ConformanceSetup<T, D, Receipt>,
-  tell: (scene: Scene<T, D>) => Promise<void>,
-): Promise<void> {
+async function play(setup: ConformanceSetup, tell: (scene: Scene) => Promise<void>): Promise<void> {
   const log = recordingLog();
   const { findZone } = setup;
   const zones = findZone === undefined ? {} : { findZone };
   const context = solverContext({ name: "conformance", log, state: memoryState(), ...zones });
-  const solvers: Solver<T>[] = [];
+  const solvers: Solver[] = [];
   const presented: (() => Promise<void>)[] = [];
-  const scene: Scene<T, D> = {
+  const scene: Scene = {
     ...looks(setup),
     async solver(options = setup.options) {
       const solver = await setup.plugin.create(options, context);
@@ -109,10 +101,10 @@ async function play<T extends ChallengeType, D extends OptionDeclarations, Recei
   }
 }
 
-function looks<T extends ChallengeType, D extends OptionDeclarations, Receipt>(
-  setup: ConformanceSetup<T, D, Receipt>,
-): Pick<Scene<T, D>, "visible" | "expectVisible" | "expectGone" | "expectNoSecret"> {
-  const visible = (challenge: ChallengeOf<T>) => setup.visible(challenge);
+function looks(
+  setup: ConformanceSetup,
+): Pick<Scene, "visible" | "expectVisible" | "expectGone" | "expectNoSecret"> {
+  const visible = (challenge: Challenge) => setup.visible(challenge);
   return {
     visible,
     async expectVisible(...challenges) {
@@ -162,7 +154,7 @@ export function textOf(value: unknown): string {
   });
 }
 
-function describe(challenge: ChallengeOf<ChallengeType>): string {
+function describe(challenge: Challenge): string {
   const place = challenge.type === "dns-01" ? ` at ${challenge.recordName}` : "";
   return `${challenge.type} for ${challenge.identifier.value}${place}`;
 }
