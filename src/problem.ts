@@ -149,3 +149,23 @@ function documentOf(type: string, title: string, fields: ProblemFields): Problem
     ...(subproblems === undefined ? {} : { subproblems }),
   };
 }
+
+/** One failure stands for itself; several become one Problem with a subproblem each (RFC 8555 §6.7.1). */
+export function combined(errors: readonly unknown[], kind: "solver" | "validation"): unknown {
+  const distinct = [...new Set(errors)];
+  const problems = distinct.filter((error) => Problem.is(error));
+  const [first] = problems;
+  if (problems.length < distinct.length) return distinct.find((error) => !Problem.is(error));
+  if (first === undefined || problems.length === 1) return first;
+  const worst = problems.find(({ exitCode }) => exitCode !== 7) ?? first;
+  return new Problem(worst.exitCode === 7 ? kind : worst.document.type, {
+    title: `${problems.length} names failed`,
+    detail: problems.map(({ message }) => message).join("\n"),
+    subproblems: problems.flatMap(({ document }) => document.subproblems ?? [document]),
+    exitCode: worst.exitCode,
+    retryable: problems.some(({ retryable }) => retryable),
+    hint: worst.hint,
+    retryAt: worst.retryAt,
+    cause: first,
+  });
+}

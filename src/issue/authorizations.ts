@@ -6,7 +6,7 @@ import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import { computeChallenges } from "./challenges.ts";
-import { choose, preflight, type Choice } from "./choose.ts";
+import { choose, preflight } from "./choose.ts";
 import { openJournal } from "./journal.ts";
 import { fetchAuthorizations, placeOrder } from "./order.ts";
 import { solve } from "./solve.ts";
@@ -23,17 +23,22 @@ export async function rehearseAuthorizations(
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<void> {
-  const { store, signal, lockTimeout } = tools;
+  const { store, signal, record, lockTimeout } = tools;
   refuseIfCounted(request.issuer);
   const lock = await store.lock(`certificate:${journalName}`, { wait: lockTimeout, signal });
   try {
     const choices = await preflight(await choose(request, tools), tools);
     const account = await storedAccount(request.issuer, tools);
-    const order = await placeOrder(request, undefined, account, tools);
+    const journal = await openJournal(journalName, tools);
+    const order = await placeOrder(request, undefined, account, journal, tools);
     const authorizations = await fetchAuthorizations(order, account, tools);
     try {
-      await prove(authorizations, choices, request, account, tools);
+      const challenges = computeChallenges(authorizations, choices, account.session.thumbprint);
+      if (challenges.length === 0)
+        record.log("validation").info("the CA asks for no further proof");
+      await solve(challenges, request, account.session, journal, tools);
     } finally {
+      await journal.end();
       await deactivate(authorizations, account, tools);
     }
   } finally {
@@ -68,31 +73,6 @@ async function storedAccount(issuer: IssuerSetting, tools: IssueTools): Promise<
     detail: `There is no account with ${issuer.server}, and a rehearsal does not register one.`,
     hint: `Register it first: ${registerCommand(issuer)}`,
   });
-}
-
-async function prove(
-  authorizations: readonly Authorization[],
-  choices: readonly Choice[],
-  request: CertificateRequest,
-  account: OpenAccount,
-  tools: IssueTools,
-): Promise<void> {
-  const { store, clock, record } = tools;
-  const challenges = computeChallenges(authorizations, choices, account.session.thumbprint);
-  if (challenges.length === 0) record.log("validation").info("the CA asks for no further proof");
-  const journal = openJournal(store, {
-    name: journalName,
-    directory: request.issuer.server,
-    accountId: account.stored.id,
-    requestHash: "none",
-    startedAt: clock.now().toISOString(),
-    presented: [],
-  });
-  try {
-    await solve(challenges, request, account.session, journal, tools);
-  } finally {
-    await journal.end();
-  }
 }
 
 /** Milliseconds, also after Ctrl-C. */

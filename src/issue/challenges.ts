@@ -1,10 +1,20 @@
 import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
 import type { AcmeChallenge, Authorization } from "../acme/acme.ts";
 import { orderedName } from "../acme/objects/authorization.ts";
-import type { Challenge, Identifier } from "../plugin.ts";
+import type { Challenge, ChallengeType, Identifier, Target } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { OpenSolver } from "../solvers/open.ts";
-import type { Choice } from "./choose.ts";
+
+/** One way to prove a name. Every name has one or more, best first. */
+export interface Choice {
+  /** As ordered, a wildcard with its `*.`. */
+  readonly identifier: Identifier;
+  readonly solver: OpenSolver;
+  readonly challengeType: ChallengeType;
+  /** What the solver is asked about before an order exists; `recordName` is known after the preflight. */
+  readonly target: Target;
+}
 
 /** One way to prove a pending authorization, fully computed for its solver. */
 export interface PendingChallenge {
@@ -12,6 +22,8 @@ export interface PendingChallenge {
   readonly identifier: Identifier;
   readonly solver: OpenSolver;
   readonly challenge: Challenge;
+  /** Where the response is put: a record's name, a URL or a host. */
+  readonly place: string;
   /** As the CA offers it. */
   readonly offered: AcmeChallenge;
   /** URL. */
@@ -55,7 +67,9 @@ function challengeFor(
   if (offered?.token === undefined) return [];
   const { identifier, solver } = choice;
   const challenge = compute(choice, offered.token, thumbprint);
-  return [{ identifier, solver, challenge, offered, authorization: url }];
+  return [
+    { identifier, solver, challenge, place: placeOf(challenge), offered, authorization: url },
+  ];
 }
 
 function noCommonType(authorization: Authorization, able: readonly Choice[]): Problem {
@@ -98,4 +112,11 @@ function compute({ challengeType, target }: Choice, token: string, thumbprint: s
     recordName: target.recordName ?? validationName,
     recordValue: digest.digest("base64url"),
   };
+}
+
+export function placeOf(challenge: Challenge): string {
+  if (challenge.type === "dns-01") return challenge.recordName;
+  const { value } = challenge.identifier;
+  const host = isIPv6(value) ? `[${value}]` : value;
+  return challenge.type === "http-01" ? `http://${host}${challenge.path}` : `${host}:443`;
 }

@@ -1,23 +1,13 @@
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, SolverSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { messageOf } from "../errors.ts";
-import type { ChallengeType, Identifier, Target } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import type { Identifier, Target } from "../plugin.ts";
+import { combined, Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import type { OpenSolver } from "../solvers/open.ts";
 import { selectSolvers, type Selected } from "../solvers/select.ts";
-import { fallBack, type Candidate } from "./fallback.ts";
+import type { Choice } from "./challenges.ts";
 import type { IssueTools } from "./tools.ts";
-
-/** One way to prove a name. Every name has one or more, best first. */
-export interface Choice {
-  /** As ordered, a wildcard with its `*.`. */
-  readonly identifier: Identifier;
-  readonly solver: OpenSolver;
-  readonly challengeType: ChallengeType;
-  /** What the solver is asked about before an order exists; `recordName` is known after the preflight. */
-  readonly target: Target;
-}
 
 /** Choose and create the solvers of every name, offline: wrong options are found before any request is made. */
 export async function choose(
@@ -31,13 +21,8 @@ export async function choose(
     challengeType === undefined ? [] : [{ identifier, challengeType, solver: { setting } }],
   );
   const open = ({ solver }: Candidate) => tools.solvers.open(solver.setting);
-  const usable = await fallBack(
-    candidates,
-    "preflight",
-    async (best) => failuresOf(best, open),
-    tools,
-  );
-  return usableOnes(candidates, usable, tools, async (candidate) => ({
+  const usable = await fallBack(candidates, "preflight", (best) => failuresOf(best, open), tools);
+  return readyOnes(usable, tools, async (candidate) => ({
     ...candidate,
     solver: await open(candidate),
     target: targetOf(candidate),
@@ -111,7 +96,7 @@ export async function preflight(
     },
     tools,
   );
-  return usableOnes(choices, usable, tools, follow);
+  return readyOnes(usable, tools, follow);
 }
 
 /** Each solver checks itself once, for all of its names. Answers those that it cannot serve, and why. */
@@ -180,17 +165,13 @@ async function failuresOf<T>(all: readonly T[], work: (one: T) => Promise<unknow
   );
 }
 
-/** Those that work from the usable one of each name on, made ready. Later ones that fail are left out: their turn may never come. */
-async function usableOnes<T extends Candidate, R>(
-  candidates: readonly T[],
-  usable: readonly T[],
+/** All that are left of each name, made ready. Later ones that fail are left out: their turn may never come. */
+async function readyOnes<T extends Candidate, R>(
+  usable: readonly (readonly T[])[],
   { record }: IssueTools,
   ready: (candidate: T) => Promise<R>,
 ): Promise<readonly R[]> {
-  const made = [...Map.groupBy(candidates, ({ identifier }) => identifier.value).values()].map(
-    (group) => group.slice(group.findIndex((one) => usable.includes(one))),
-  );
-  const results = made.flat().map(async (candidate) => {
+  const results = usable.flat().map(async (candidate) => {
     try {
       return [await ready(candidate)];
     } catch (error) {
@@ -201,4 +182,83 @@ async function usableOnes<T extends Candidate, R>(
     }
   });
   return (await Promise.all(results)).flat();
+}
+
+/** One solver that may answer for a name. */
+export interface Candidate {
+  /** As ordered, a wildcard with its `*.`. */
+  readonly identifier: Identifier;
+  readonly solver: { readonly setting: SolverSetting };
+}
+
+/** A name that is not done, its candidates left, best first, and what the first of all failed with. */
+interface Open<T> {
+  readonly left: readonly T[];
+  readonly first?: { readonly error: unknown };
+}
+
+/**
+ * Try the best candidate of every name, and where it fails the next one, until each name has one that succeeds. Answers those
+ * that are left of each name, the one that succeeded first. What waiting or another provider may get past makes room for the next candidate; wrong options and credentials do
+ * not, for a warning would hide them until there is no other solver left.
+ */
+export async function fallBack<T extends Candidate>(
+  candidates: readonly T[],
+  step: string,
+  attempt: (best: readonly T[]) => Promise<ReadonlyMap<T, unknown>>,
+  tools: Pick<IssueTools, "record" | "signal">,
+): Promise<readonly (readonly [T, ...T[]])[]> {
+  const done = new Map<string, readonly [T, ...T[]]>();
+  const byName = Map.groupBy(candidates, ({ identifier }) => identifier.value);
+  let open: readonly Open<T>[] = [...byName.values()].map((left) => ({ left }));
+  while (open.length > 0) {
+    const best = open.flatMap(({ left }) => left.slice(0, 1));
+    const failures = await attempt(best);
+    tools.signal.throwIfAborted();
+    for (const {
+      left: [tried, ...rest],
+    } of open)
+      if (tried !== undefined && !failures.has(tried))
+        done.set(tried.identifier.value, [tried, ...rest]);
+    open = nextCandidates(open, failures, step, tools);
+  }
+  return [...byName.keys()].flatMap((name) => {
+    const left = done.get(name);
+    return left === undefined ? [] : [left];
+  });
+}
+
+/** The names whose best candidate failed, with those that are left. A name with none left fails as its first candidate did. */
+function nextCandidates<T extends Candidate>(
+  open: readonly Open<T>[],
+  failures: ReadonlyMap<T, unknown>,
+  step: string,
+  { record }: Pick<IssueTools, "record">,
+): readonly Open<T>[] {
+  const failed = open.flatMap(({ left: [tried, ...left], first }) => {
+    if (tried === undefined || !failures.has(tried)) return [];
+    const error = failures.get(tried);
+    return [{ tried, error, left: mayPass(error) ? left : [], first: first ?? { error } }];
+  });
+  for (const { tried, error, left, first } of failed) {
+    if (left.length === 0 && first.error === error) continue;
+    const { value } = tried.identifier;
+    const next =
+      left[0] === undefined ? "no other is left" : `trying ${left[0].solver.setting.name}`;
+    const text = `solver ${tried.solver.setting.name} failed for ${value}: ${messageOf(error)}; ${next}`;
+    record.log(step, value).warn(text);
+  }
+  const lost = failed.filter(({ left }) => left.length === 0);
+  if (lost.length > 0) {
+    throw combined(
+      lost.map(({ error, first }) => (mayPass(error) ? first.error : error)),
+      "solver",
+    );
+  }
+  return failed;
+}
+
+/** False for wrong options and credentials, and for a bug: another solver would only hide them. */
+function mayPass(error: unknown): boolean {
+  return Problem.is(error) && error.exitCode !== 2;
 }

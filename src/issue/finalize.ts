@@ -5,8 +5,8 @@ import { chooseChain } from "../acme/certificate/chain.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { NewVersion, PendingOrder, Store } from "../state/store.ts";
-import { requestHash } from "../request/drift.ts";
+import type { NewVersion, PendingOrder, StoredCertificate } from "../state/store.ts";
+import { requestHash, revokedFor } from "../request/drift.ts";
 import type { OpenAccount } from "../account/open.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
@@ -23,7 +23,7 @@ export interface KeyMaterial {
 export async function prepareKey(
   request: CertificateRequest,
   resumed: PendingOrder | undefined,
-  revokedFor: string | undefined,
+  before: StoredCertificate | undefined,
   { store, record }: Pick<IssueTools, "store" | "record">,
 ): Promise<KeyMaterial> {
   if (request.csr !== undefined) return { csr: request.csr };
@@ -31,33 +31,19 @@ export async function prepareKey(
     return { privateKey: resumed.privateKey, csr: resumed.csr };
   }
   const held =
-    request.reuseKey && revokedFor !== "keyCompromise"
+    request.reuseKey && revokedFor(before) !== "keyCompromise"
       ? await store.certificates.readPrivateKey(request.name)
       : undefined;
   if (held === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = held ?? (await createPrivateKey(request.keyType));
   const { createCsr } = await loadCsr();
-  return { privateKey, csr: base64(await createCsr(privateKey, request.identifiers)) };
+  const csr = await createCsr(privateKey, request.identifiers);
+  return { privateKey, csr: Buffer.from(csr).toString("base64") };
 }
 
 /** They parse ASN.1 with a library that a run with nothing due need not load. */
 const loadCsr = () => import("../acme/certificate/csr.ts");
 const loadAccept = () => import("../acme/certificate/accept.ts");
-
-/** RFC 8555 §11.1: no certificate for the key of an account. Only a CSR of the user's can bring one. */
-export async function refuseAccountKey({ csr }: CertificateRequest, store: Store): Promise<void> {
-  if (csr === undefined) return;
-  const { readCsr } = await loadCsr();
-  const asked = readCsr(Buffer.from(csr, "base64")).publicKey;
-  const account = (await store.accounts.list()).find(({ key }) =>
-    createPublicKey(key).equals(asked),
-  );
-  if (account === undefined) return;
-  throw new Problem("usage", {
-    detail: `The certificate signing request is for the key of the account in ${account.where}, and no CA may certify that (RFC 8555 §11.1).`,
-    hint: "Make the request with a key of its own.",
-  });
-}
 
 /** Milliseconds until the CA has to have issued. */
 const timeout = 10 * 60_000;
@@ -80,10 +66,7 @@ export async function finalizeOrder(
 ): Promise<Issued> {
   const { session } = account;
   const { signal, record } = tools;
-  await journal.update({
-    csr: key.csr,
-    ...(key.privateKey === undefined ? {} : { privateKey: key.privateKey }),
-  });
+  await journal.finalizing(key);
   let current = order;
   if (current.status === "pending" || current.status === "ready") {
     record.log("finalize").info("finalizing the order");
@@ -115,10 +98,6 @@ async function publicKeyOf({ privateKey, csr }: KeyMaterial) {
   return readCsr(Buffer.from(csr, "base64")).publicKey;
 }
 
-function base64(der: Uint8Array): string {
-  return Buffer.from(der).toString("base64");
-}
-
 /** What is committed: the files, and what is known of them. */
 export function versionOf(
   request: CertificateRequest,
@@ -142,16 +121,16 @@ export function versionOf(
     keyType: request.csr === undefined ? request.keyType : "csr",
     directory: request.issuer.server,
     account: account.stored.id,
-    ...(request.profile === undefined ? {} : { profile: request.profile }),
-    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
+    profile: request.profile,
+    preferredChain: request.preferredChain,
     certificateUrl: order.certificate,
     orderUrl: order.url,
-    ...(certificate.ariId === undefined ? {} : { ariId: certificate.ariId }),
+    ariId: certificate.ariId,
     issuedAt: issuedAt.toISOString(),
     requestHash: requestHash(request),
   };
   return {
-    ...(key.privateKey === undefined ? {} : { privateKey: key.privateKey }),
+    privateKey: key.privateKey,
     certificate: certificate.leaf,
     chain: certificate.chain,
     meta,

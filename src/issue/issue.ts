@@ -1,33 +1,21 @@
 import { withServer } from "../account/suggest.ts";
-import type { Order } from "../acme/acme.ts";
-import { openAccount, type OpenAccount } from "../account/open.ts";
+import { openAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import { isExpired, requestHash } from "../request/drift.ts";
-import type { HeldCertificate, Lock, PendingOrder, StoredCertificate } from "../state/store.ts";
-import { saveFailure, saveSuccess } from "./attempt.ts";
-import { computeChallenges } from "./challenges.ts";
-import { choose, preflight, type Choice } from "./choose.ts";
-import { finalizeOrder, prepareKey, refuseAccountKey, versionOf } from "./finalize.ts";
-import { cleanLeftovers, openJournal, type Journal } from "./journal.ts";
+import { changedNames, goodCertificate, isExpired } from "../request/drift.ts";
+import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
+import { computeChallenges, type Choice } from "./challenges.ts";
+import { choose, preflight } from "./choose.ts";
+import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
+import { mayBeProven, openJournal } from "./journal.ts";
+import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo } from "./order.ts";
 import {
-  alreadyHeld,
-  fetchAuthorizations,
-  mayBeProven,
-  placeOrder,
-  replaced,
-  resumeOrder,
-  type LetGo,
-} from "./order.ts";
-import {
-  changedNames,
   changedProof,
-  goodCertificate,
+  refuseAccountKey,
   refuseByCa,
   refuseTestOverLive,
   rememberChange,
-  revokedFor,
 } from "./preconditions.ts";
-import { openRecord } from "./record.ts";
+import { openRecord, saveFailure, saveSuccess } from "./record.ts";
 import { rehearseChange } from "./rehearsal.ts";
 import { solve } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
@@ -76,7 +64,7 @@ export async function issue(
   });
   try {
     const before = await store.certificates.read(request.name);
-    const good = goodCertificate(request, before, options.isWanted, tools);
+    const good = goodCertificate(request, before, options.isWanted, tools.clock.now());
     if (good !== undefined) {
       const changed = changedProof(request, before);
       if (changed !== undefined && options.rehearse === true) await rehearseChange(request, tools);
@@ -130,9 +118,9 @@ async function prepare(
   const { store, clock } = tools;
   refuseByCa(request, before, clock.now());
   refuseTestOverLive(request, before?.held);
+  await refuseAccountKey(request, store);
   const choices = await choose(request, tools);
   await store.checkWritable();
-  await refuseAccountKey(request, store);
   // A request that fails must not take the place of the one that keeps a good certificate fresh.
   if (before?.held === undefined || isExpired(before.held, clock.now()))
     await store.certificates.saveRequest(request);
@@ -148,25 +136,25 @@ async function obtain(
   tools: IssueTools,
 ): Promise<HeldCertificate> {
   const { store, clock, record } = tools;
-  await cleanLeftovers(request.name, tools);
-  const pending = await store.journal.read(request.name);
+  const journal = await openJournal(request.name, tools);
+  const { unfinished } = journal;
   // What may be finalized already needs no solver any more; everything else is checked before the first request to the CA.
-  const early = mayBeProven(pending, request) ? undefined : await preflight(choices, tools);
+  const early = mayBeProven(unfinished, request) ? undefined : await preflight(choices, tools);
 
   const account = await openAccount(request.issuer, { ...tools, log: record.log("account") });
-  const resumed = await resumeOrder(pending, request, account, letGo, tools);
-  const kept = resumed === undefined ? undefined : pending;
-  const key = prepareKey(request, kept, revokedFor(before), tools);
+  const resumed = await resumeOrder(unfinished, request, account, letGo, tools);
+  const key = prepareKey(request, resumed && unfinished, before, tools);
   // Whatever fails first is reported; a key that fails meanwhile must not become an unhandled rejection.
   key.catch(() => undefined);
 
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
-  const replaces = replaced(request, before?.held, account);
-  const order = resumed ?? (await placeOrder(request, replaces, account, tools));
-  const fresh = newJournal(request, order, account, pending, clock.now());
-  const journal = openJournal(store, { ...fresh, ...kept });
-  if (!isProven) await prove(order, checked, request, account, journal, tools);
+  const order = resumed ?? (await placeOrder(request, before?.held, account, journal, tools));
+  if (!isProven) {
+    const authorizations = await fetchAuthorizations(order, account, tools);
+    const challenges = computeChallenges(authorizations, checked, account.session.thumbprint);
+    await solve(challenges, request, account.session, journal, tools);
+  }
 
   const issued = await finalizeOrder(order, await key, request, account, journal, tools);
   if (issued.certificate.fingerprint === before?.held?.meta.fingerprint) {
@@ -178,38 +166,4 @@ async function obtain(
   const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();
   return held;
-}
-
-/** Until every authorization of the order is valid. */
-async function prove(
-  order: Order,
-  choices: readonly Choice[],
-  request: CertificateRequest,
-  account: OpenAccount,
-  journal: Journal,
-  tools: IssueTools,
-): Promise<void> {
-  await journal.update({});
-  const authorizations = await fetchAuthorizations(order, account, tools);
-  const challenges = computeChallenges(authorizations, choices, account.session.thumbprint);
-  await solve(challenges, request, account.session, journal, tools);
-}
-
-function newJournal(
-  request: CertificateRequest,
-  order: Order,
-  account: OpenAccount,
-  before: PendingOrder | undefined,
-  now: Date,
-): PendingOrder {
-  return {
-    name: request.name,
-    orderUrl: order.url,
-    directory: request.issuer.server,
-    accountId: account.stored.id,
-    requestHash: requestHash(request),
-    startedAt: now.toISOString(),
-    // What an earlier run could not clean up stays, whatever becomes of its order.
-    presented: before?.presented ?? [],
-  };
 }

@@ -1,6 +1,9 @@
+import type { Order } from "../acme/acme.ts";
+import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
-import type { Solver } from "../plugin.ts";
+import type { Call, Challenge, Solver } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import { requestHash } from "../request/drift.ts";
 import type { PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
 import { provenName, type PendingChallenge } from "./challenges.ts";
 import type { IssueTools } from "./tools.ts";
@@ -17,9 +20,14 @@ export interface Presented {
  * each other, so that the file always holds the newest state.
  */
 export interface Journal {
+  /** The order of an earlier run, with its key, if that run did not end. */
+  readonly unfinished: PendingOrder | undefined;
   /** What this run has presented and not cleaned up yet. */
   readonly presented: readonly Presented[];
-  update(change: Partial<PendingOrder>): Promise<void>;
+  /** A new order takes the place of an unfinished one. */
+  begin(order: Order, request: CertificateRequest, accountId: string): Promise<void>;
+  /** Before finalization. */
+  finalizing(key: Pick<PendingOrder, "csr" | "privateKey">): Promise<void>;
   /** Before `present`. */
   presenting(challenges: readonly PendingChallenge[]): Promise<void>;
   /** After `present`. */
@@ -30,84 +38,104 @@ export interface Journal {
   end(): Promise<void>;
 }
 
-export function openJournal(store: Store, start: PendingOrder): Journal {
-  let pending = start;
+/** The journal of a certificate, once what a killed run left behind is cleaned up as far as it can be. */
+export async function openJournal(name: string, tools: LeftoverTools): Promise<Journal> {
+  const { clock, store } = tools;
+  const unfinished = await cleanLeftovers(name, tools);
+  // What an earlier run could not clean up stays, whatever becomes of its order.
+  let { presented: left, ...order } = unfinished ?? { name, ...noOrder, presented: [] };
   const receipts = new Map<PendingChallenge, unknown>();
   let writing: Promise<void> = Promise.resolve();
-  const change = (next: (before: PendingOrder) => PendingOrder): Promise<void> => {
-    pending = next(pending);
+  const change = (fields: Partial<PendingOrder>): Promise<void> => {
+    order = { ...order, ...fields };
+    const own = [...receipts].map(([{ solver, challenge }, receipt]) => {
+      return { solver: solver.setting, type: challenge.type, challenge, receipt };
+    });
+    const pending = { ...order, presented: [...left, ...own] };
     // A write that failed has rejected for its caller; the next one starts afresh with the newest state.
     writing = writing.catch(() => undefined).then(() => store.journal.write(pending));
     return writing;
   };
   return {
+    unfinished,
     get presented() {
       return [...receipts].map(([challenge, receipt]) => ({ challenge, receipt }));
     },
-    update: (fields) => change((before) => ({ ...before, ...fields })),
-    async presenting(challenges) {
-      await change((before) => ({
-        ...before,
-        presented: [...before.presented, ...challenges.map(entryOf)],
-      }));
+    begin: ({ url }, request, accountId) =>
+      change({
+        orderUrl: url,
+        directory: request.issuer.server,
+        accountId,
+        requestHash: requestHash(request),
+        startedAt: clock.now().toISOString(),
+        csr: undefined,
+        privateKey: undefined,
+      }),
+    finalizing: change,
+    presenting(challenges) {
       for (const challenge of challenges) receipts.set(challenge, undefined);
+      return change({});
     },
     received(challenge, receipt) {
-      receipts.set(challenge, receipt);
-      return change((before) => ({
-        ...before,
-        presented: before.presented.map((entry) =>
-          isEntryOf(entry, challenge) ? { ...entry, receipt: receipt ?? null } : entry,
-        ),
-      }));
+      receipts.set(challenge, receipt ?? null);
+      return change({});
     },
     cleaned(challenges) {
       for (const challenge of challenges) receipts.delete(challenge);
-      return change((before) => ({
-        ...before,
-        presented: before.presented.filter(
-          (entry) => !challenges.some((challenge) => isEntryOf(entry, challenge)),
-        ),
-      }));
+      return change({});
     },
     async end() {
       await writing.catch(() => undefined);
-      const { orderUrl: _url, privateKey: _key, csr: _csr, ...rest } = pending;
-      if (rest.presented.length === 0) await store.journal.remove(rest.name);
-      else await store.journal.write(rest);
+      order = withoutOrder(order);
+      await (left.length + receipts.size === 0 ? store.journal.remove(name) : change({}));
     },
   };
 }
 
-function entryOf({ solver, challenge }: PendingChallenge): PresentedChallenge {
-  return { solver: solver.setting, type: challenge.type, challenge };
+/** Before an order is placed, and of a rehearsal, which has none. */
+const noOrder = { directory: "none", accountId: "none", requestHash: "none", startedAt: "none" };
+
+/** Neither the order nor its key is for the next certificate. */
+function withoutOrder<T extends Partial<PendingOrder>>(pending: T) {
+  const { orderUrl: _url, privateKey: _key, csr: _csr, ...rest } = pending;
+  return rest;
 }
 
-function isEntryOf(entry: PresentedChallenge, { solver, challenge }: PendingChallenge): boolean {
-  return entry.solver.name === solver.setting.name && entry.challenge.token === challenge.token;
+/** True when the run that died had begun to finalize, so that the names were proven. */
+export function mayBeProven(
+  unfinished: PendingOrder | undefined,
+  request: CertificateRequest,
+): boolean {
+  return unfinished?.csr !== undefined && unfinished.requestHash === requestHash(request);
 }
 
-type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "record" | "signal">;
+type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "record" | "clock" | "signal">;
 
 /**
  * Undo what a killed run has presented, and end the journal of an order whose certificate is held. What cannot be undone now
- * stays in the journal for the next run; it never stops the one that tries.
+ * stays in the journal for the next run; it never stops the one that tries. Answers what the journal has then.
  */
-export async function cleanLeftovers(name: string, tools: LeftoverTools): Promise<void> {
+export async function cleanLeftovers(
+  name: string,
+  tools: LeftoverTools,
+): Promise<PendingOrder | undefined> {
   const { store } = tools;
   const known = await store.journal.read(name);
-  if (known === undefined) return;
+  if (known === undefined) return undefined;
   const held = (await store.certificates.read(name))?.held;
+  // Killed after the commit.
   const isDone = known.orderUrl !== undefined && known.orderUrl === held?.meta.orderUrl;
-  if (known.presented.length === 0 && !isDone) return;
-  // Killed after the commit: neither the order nor its key is for the next certificate.
-  const { orderUrl: _url, privateKey: _key, csr: _csr, ...ended } = known;
-  const pending: PendingOrder = isDone ? ended : known;
+  if (known.presented.length === 0 && !isDone) return known;
   const left: PresentedChallenge[] = [];
-  const bySolver = Map.groupBy(pending.presented, ({ solver }) => JSON.stringify(solver));
+  const bySolver = Map.groupBy(known.presented, ({ solver }) => JSON.stringify(solver));
   for (const entries of bySolver.values()) left.push(...(await undoAll(name, entries, tools)));
-  if (left.length === 0 && pending.orderUrl === undefined) await store.journal.remove(name);
-  else await store.journal.write({ ...pending, presented: left });
+  const pending: PendingOrder = { ...(isDone ? withoutOrder(known) : known), presented: left };
+  if (left.length > 0 || pending.orderUrl !== undefined) {
+    await store.journal.write(pending);
+    return pending;
+  }
+  await store.journal.remove(name);
+  return undefined;
 }
 
 /** By the solver as it was then: the options of this run are another's. Answers what could not be undone. */
@@ -120,49 +148,58 @@ async function undoAll(
   if (first === undefined) return [];
   const left: PresentedChallenge[] = [];
   const log = record.log("cleanup");
-  const attempt = async (
-    batch: readonly PresentedChallenge[],
-    undo: (solver: Solver) => Promise<void>,
-  ) => {
-    const names = batch.map(({ challenge }) => provenName(challenge)).join(", ");
-    try {
-      signal.throwIfAborted();
-      await undo((await solvers.reopen(first.solver)).solver);
-      log.info(`removed what a former run left behind for ${names}`);
-    } catch (error) {
-      left.push(...batch);
-      log.warn(describeFailure(name, batch, names, error));
-    }
-  };
-  const solver = await solvers.reopen(first.solver).catch(() => undefined);
-  if (entries.length > 1 && solver?.solver.cleanupAll !== undefined) {
-    const items = entries.map(({ challenge, receipt }) => ({
-      challenge,
-      receipt: receipt ?? undefined,
-    }));
-    await attempt(entries, async (one) => one.cleanupAll?.(items, { signal }));
-    return left;
-  }
-  for (const entry of entries) {
-    await attempt([entry], (one) =>
-      one.cleanup(entry.challenge, entry.receipt ?? undefined, { signal }),
+  const keep = (batch: readonly PresentedChallenge[], error: unknown) => {
+    left.push(...batch);
+    const of = `${namesOf(batch)} (${placesOf(batch)})`;
+    log.warn(
+      `solver ${first.solver.name} could not remove what a former run left behind for ${of}: ${messageOf(error)}; every run tries again until it can, or until acmectl delete ${name}`,
     );
+  };
+  try {
+    const { solver, limit } = await solvers.reopen(first.solver);
+    await cleanUpBy(solver, entries, { signal }, async (batch, work) => {
+      try {
+        await limit(work, signal);
+        log.info(`removed what a former run left behind for ${namesOf(batch)}`);
+      } catch (error) {
+        keep(batch, error);
+      }
+    });
+  } catch (error) {
+    for (const entry of entries) keep([entry], error);
   }
   return left;
 }
 
-function describeFailure(
-  name: string,
-  entries: readonly PresentedChallenge[],
-  names: string,
-  error: unknown,
-): string {
-  const reason = messageOf(error);
-  const records = entries.map(({ challenge }) =>
+function namesOf(batch: readonly PresentedChallenge[]): string {
+  return batch.map(({ challenge }) => provenName(challenge)).join(", ");
+}
+
+function placesOf(batch: readonly PresentedChallenge[]): string {
+  const places = batch.map(({ challenge }) =>
     challenge.type === "dns-01" ? challenge.recordName : challenge.token,
   );
-  const places = [...new Set(records)].join(", ");
-  return `solver ${entries[0]?.solver.name} could not remove what a former run left behind for ${names} (${places}): ${reason}; every run tries again until it can, or until acmectl delete ${name}`;
+  return [...new Set(places)].join(", ");
+}
+
+interface Undoable {
+  readonly challenge: Challenge;
+  readonly receipt?: unknown;
+}
+
+/** Clean up what one solver has presented, in one call where it has one for many; `each` makes the calls. */
+export async function cleanUpBy<T extends Undoable>(
+  solver: Solver,
+  items: readonly T[],
+  call: Call,
+  each: (batch: readonly T[], work: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const undoable = ({ challenge, receipt }: T) => ({ challenge, receipt: receipt ?? undefined });
+  if (solver.cleanupAll !== undefined && items.length > 1)
+    return each(items, async () => solver.cleanupAll?.(items.map(undoable), call));
+  const one = (item: T) =>
+    each([item], () => solver.cleanup(item.challenge, undoable(item).receipt, call));
+  await Promise.all(items.map(one));
 }
 
 /** The same for every certificate whose lock is free: called once at the start of a command that issues. */

@@ -8,6 +8,7 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, PendingOrder } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
+import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Which unfinished orders of earlier runs are not resumed: those that the CA is stuck with, or all. */
@@ -63,14 +64,6 @@ function notKnown(error: unknown, { startedAt }: PendingOrder): unknown {
   });
 }
 
-/** True when the run that died had begun to finalize, so that the names were proven. */
-export function mayBeProven(
-  pending: PendingOrder | undefined,
-  request: CertificateRequest,
-): boolean {
-  return pending?.csr !== undefined && pending.requestHash === requestHash(request);
-}
-
 /** A finalized order is of use only with the key that it was finalized for, and any order only for the names that were ordered. */
 function isUsable(
   { status, identifiers, expires }: Order,
@@ -100,25 +93,24 @@ function isFor(pending: PendingOrder, request: CertificateRequest, account: Open
 /** A new order (RFC 8555 §7.4). A profile that the CA does not advertise is an error; a CA without profiles only where one is required. */
 export async function placeOrder(
   request: CertificateRequest,
-  replaces: string | undefined,
+  predecessor: HeldCertificate | undefined,
   account: OpenAccount,
+  journal: Journal,
   tools: IssueTools,
 ): Promise<Order> {
   const profile = await checkedProfile(request, tools);
   const names = request.identifiers.map(({ value }) => value).join(", ");
   tools.record.log("order").info(`ordering ${names}`);
   const { renewalInfo } = await tools.ca.directory(tools.signal);
-  const predecessor = renewalInfo === undefined ? undefined : replaces;
+  const replaces =
+    renewalInfo === undefined ? undefined : certificateToReplace(request, predecessor, account);
   const order = await account.session.newOrder(
-    {
-      identifiers: request.identifiers,
-      ...(profile === undefined ? {} : { profile }),
-      ...(predecessor === undefined ? {} : { replaces: predecessor }),
-    },
+    { identifiers: request.identifiers, profile, replaces },
     tools.signal,
   );
+  await journal.begin(order, request, account.stored.id);
   tools.record.order(order);
-  if (predecessor !== order.replaces)
+  if (replaces !== order.replaces)
     tools.record.log("order").debug("the CA did not confirm which certificate the order replaces");
   return order;
 }
@@ -127,7 +119,7 @@ export async function placeOrder(
  * RFC 9773 §5: the certificate id of the predecessor, where this CA and account issued it for one of these names. It keeps
  * the order out of the CA's limits.
  */
-export function replaced(
+function certificateToReplace(
   request: CertificateRequest,
   predecessor: HeldCertificate | undefined,
   account: OpenAccount,

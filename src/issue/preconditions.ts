@@ -1,24 +1,9 @@
+import { createPublicKey } from "node:crypto";
 import { isForTesting } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
-import { driftOf, isExpired } from "../request/drift.ts";
-import type { IssueTools } from "./tools.ts";
-
-/** What is held and need not be replaced. */
-export function goodCertificate(
-  request: CertificateRequest,
-  before: StoredCertificate | undefined,
-  isWanted: ((certificate: StoredCertificate) => boolean) | undefined,
-  { clock }: IssueTools,
-): HeldCertificate | undefined {
-  const held = before?.held;
-  if (before === undefined || held === undefined) return undefined;
-  if (driftOf(request, held) !== undefined || isExpired(held, clock.now())) return undefined;
-  if (revokedFor(before) !== undefined) return undefined;
-  return isWanted?.(before) === true ? undefined : held;
-}
 
 /** What does not decide what is issued (solvers, hooks, copies) may have changed. */
 export async function rememberChange(
@@ -43,21 +28,6 @@ export function refuseByCa(
     hint: `Wait until then: asking earlier may extend the limit. Run \`acmectl status ${name}\` for the CA's own words.`,
     retryAt: until,
   });
-}
-
-/** Names of the certificate held that the request leaves out, and those that it adds. */
-export function changedNames(
-  request: CertificateRequest,
-  held: HeldCertificate | undefined,
-): { readonly dropped: readonly string[]; readonly added: readonly string[] } {
-  const [before, after] = [held?.meta.identifiers ?? [], request.identifiers].map((all) =>
-    all.map(({ value }) => value),
-  );
-  return {
-    dropped: before?.filter((name) => after?.includes(name) !== true) ?? [],
-    added:
-      held === undefined ? [] : (after?.filter((name) => before?.includes(name) !== true) ?? []),
-  };
 }
 
 /** How the request proves its names in another way than the stored one, in words; undefined when it does not. */
@@ -90,8 +60,18 @@ export function refuseTestOverLive(
   });
 }
 
-/** Why the certificate held was revoked, if it was. */
-export function revokedFor(before: StoredCertificate | undefined): string | undefined {
-  const revoked = before?.status.revoked;
-  return revoked?.fingerprint === before?.held?.meta.fingerprint ? revoked?.reason : undefined;
+/** RFC 8555 §11.1: no certificate for the key of an account. Only a CSR of the user's can bring one. */
+export async function refuseAccountKey({ csr }: CertificateRequest, store: Store): Promise<void> {
+  if (csr === undefined) return;
+  // It parses ASN.1 with a library that few runs need.
+  const { readCsr } = await import("../acme/certificate/csr.ts");
+  const asked = readCsr(Buffer.from(csr, "base64")).publicKey;
+  const account = (await store.accounts.list()).find(({ key }) =>
+    createPublicKey(key).equals(asked),
+  );
+  if (account === undefined) return;
+  throw new Problem("usage", {
+    detail: `The certificate signing request is for the key of the account in ${account.where}, and no CA may certify that (RFC 8555 §11.1).`,
+    hint: "Make the request with a key of its own.",
+  });
 }

@@ -1,16 +1,19 @@
-import { isIPv6 } from "node:net";
 import type { Authorization, Order } from "../acme/acme.ts";
 import { orderedName } from "../acme/objects/authorization.ts";
+import { isCaProblem } from "../acme/problems.ts";
+import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { isRecord } from "../json.ts";
-import type { Challenge, Log, LogFields } from "../plugin.ts";
+import type { Log, LogFields } from "../plugin.ts";
 import { Problem, type ProblemDocument } from "../problem.ts";
+import { requestHash } from "../request/drift.ts";
 import type {
   AttemptAuthorization,
   AttemptChallenge,
   AttemptEvent,
   CertificateStatus,
+  Store,
 } from "../state/store.ts";
 import type { PendingChallenge } from "./challenges.ts";
 
@@ -72,7 +75,7 @@ export function openRecord(
           outcome: problem === undefined ? "issued" : "failed",
           ...tree.read(),
           events,
-          ...(problem === undefined ? {} : { problem }),
+          problem,
         },
         redact,
       );
@@ -105,11 +108,13 @@ function challengeCalls(
   tree: Tree,
 ): Pick<AttemptRecord, "presented" | "check" | "failed" | "validated" | "refused"> {
   const note = (one: PendingChallenge, change: Partial<AttemptChallenge>, status?: string) => {
-    const { identifier, authorization } = one;
+    const { identifier, authorization, place } = one;
     tree.challenge(one, change);
-    if (status === undefined) return { ...keyOf(one), ...change };
+    const [challenge, solver] = [one.challenge.type, one.solver.setting.name];
+    const fields = { challenge, solver, place, ...change };
+    if (status === undefined) return fields;
     tree.authorization(identifier.value, { url: authorization, status });
-    return { ...keyOf(one), ...change, authorization };
+    return { ...fields, authorization };
   };
   return {
     presented(one) {
@@ -120,7 +125,7 @@ function challengeCalls(
     check(one, server, saw) {
       tree.check(one, server, saw);
       const step = one.challenge.type === "http-01" ? "self-check" : "propagation";
-      const text = `${placeOf(one.challenge)} at ${server}: ${saw}`;
+      const text = `${one.place} at ${server}: ${saw}`;
       logOf(step, one.identifier.value).debug(text, { server, saw });
     },
     failed(one, error) {
@@ -150,62 +155,39 @@ function verdictOf(error: unknown): [change: Partial<AttemptChallenge>, authoriz
   return [{ status: "invalid", problem: { ...reason, ...(hint && { hint }) } }, "invalid"];
 }
 
-function keyOf({ challenge, solver }: PendingChallenge) {
-  return { challenge: challenge.type, solver: solver.setting.name, place: placeOf(challenge) };
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-type Entry = Omit<Writable<AttemptChallenge>, "looks"> & { looks: Map<string, string> };
+type Entry = Omit<AttemptChallenge, "looks"> & { looks: Map<string, string> };
 
 /** Order → authorizations → challenges → what was seen. Of a name without an authorization nothing is kept. */
 function openTree() {
-  const names = new Map<string, { url: string; status: string; challenges: Entry[] }>();
+  const names = new Map<string, { url: string; status: string }>();
+  const entries = new Map<PendingChallenge, Entry>();
   let orderUrl: string | undefined;
-  const entryOf = (one: PendingChallenge) => {
-    const { challenge: type, solver } = keyOf(one);
-    const all = names.get(one.identifier.value)?.challenges ?? [];
-    return all.findLast((entry) => entry.type === type && entry.solver === solver);
-  };
+  const challengesOf = (name: string) =>
+    [...entries].flatMap(([{ identifier }, { looks, ...entry }]) => {
+      const seen = [...looks].map(([server, saw]) => ({ server, saw }));
+      return identifier.value === name ? [{ ...entry, looks: seen }] : [];
+    });
   return {
     order: (url: string) => void (orderUrl = url),
-    authorization(name: string, known: { url: string; status: string }) {
-      names.set(name, { challenges: names.get(name)?.challenges ?? [], ...known });
-    },
+    authorization: (name: string, known: { url: string; status: string }) =>
+      void names.set(name, known),
     challenge(one: PendingChallenge, change: Partial<AttemptChallenge>) {
-      const { challenge: type, ...key } = keyOf(one);
-      const known = entryOf(one);
-      const entry = known ?? { type, ...key, status: "presenting", looks: new Map() };
-      if (known === undefined) names.get(one.identifier.value)?.challenges.push(entry);
-      Object.assign(entry, { place: key.place, ...change });
+      const { place } = one;
+      const [type, solver] = [one.challenge.type, one.solver.setting.name];
+      const entry = entries.get(one) ?? { type, solver, status: "presenting", looks: new Map() };
+      entries.set(one, { ...entry, place, ...change, looks: entry.looks });
     },
-    check(one: PendingChallenge, server: string, saw: string) {
-      entryOf(one)?.looks.set(server, saw);
-    },
-    read(): { orderUrl?: string; authorizations?: readonly AttemptAuthorization[] } {
-      const authorizations = [...names].map(([identifier, { challenges, ...known }]) => ({
-        identifier,
-        ...known,
-        challenges: challenges.map((one) => ({
-          ...one,
-          looks: [...one.looks].map(([server, saw]) => ({ server, saw })),
-        })),
-      }));
-      return {
-        ...(orderUrl === undefined ? {} : { orderUrl }),
-        ...(authorizations.length === 0 ? {} : { authorizations }),
-      };
+    check: (one: PendingChallenge, server: string, saw: string) =>
+      void entries.get(one)?.looks.set(server, saw),
+    read(): { orderUrl?: string | undefined; authorizations?: readonly AttemptAuthorization[] } {
+      const authorizations = [...names].map(([identifier, known]) => {
+        return { identifier, ...known, challenges: challengesOf(identifier) };
+      });
+      return authorizations.length === 0 ? { orderUrl } : { orderUrl, authorizations };
     },
   };
 }
 type Tree = ReturnType<typeof openTree>;
-
-/** Where a response is put: a record's name, a URL or a host. */
-export function placeOf(challenge: Challenge): string {
-  if (challenge.type === "dns-01") return challenge.recordName;
-  const { value } = challenge.identifier;
-  const host = isIPv6(value) ? `[${value}]` : value;
-  return challenge.type === "http-01" ? `http://${host}${challenge.path}` : `${host}:443`;
-}
 
 /** An error as it is stored. */
 function problemOf(error: unknown): ProblemDocument & { hint?: string } {
@@ -222,4 +204,89 @@ function withoutSecrets(value: unknown, redact: (text: string) => string): unkno
   if (!isRecord(value)) return value;
   const entries = Object.entries(value).map(([key, one]) => [key, withoutSecrets(one, redact)]);
   return Object.fromEntries(entries);
+}
+
+interface RecordTools {
+  readonly store: Store;
+  readonly record: AttemptRecord;
+}
+
+/** Store how the attempt ended, for `status` to show. */
+export async function saveSuccess({ name }: CertificateRequest, tools: RecordTools): Promise<void> {
+  const lastAttempt = tools.record.end();
+  await tools.store.certificates.updateStatus(name, ({ deploy, lastSuccess }) => ({
+    ...(deploy === undefined ? {} : { deploy }),
+    ...(lastSuccess === undefined ? {} : { previousSuccess: lastSuccess }),
+    failures: 0,
+    lastSuccess: lastAttempt.endedAt,
+    lastAttempt,
+  }));
+}
+
+/** Store why the attempt failed, and when the next run may try again. */
+export async function saveFailure(
+  request: CertificateRequest,
+  error: unknown,
+  { store, record }: RecordTools,
+): Promise<void> {
+  const lastAttempt = record.end(error);
+  await store.certificates.updateStatus(request.name, (status) => ({
+    ...status,
+    ...afterFailure(status, error, request, record.startedAt, lastAttempt.orderUrl),
+    lastAttempt,
+  }));
+}
+
+/** After a failure wait 1 min, 10 min, 100 min, then a day, as Let's Encrypt's integration guide asks. Milliseconds. */
+const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
+
+/** Exit codes of failures that the CA was not asked about: wrong options, this machine, a lock, a deploy step, a signal. */
+const unasked: ReadonlySet<number> = new Set([2, 3, 8, 9, 129, 130, 143]);
+
+/**
+ * What the next run has to heed. What the CA was not asked about may be tried again at once; a CA's Retry-After goes before our
+ * own back-off; what the CA will never accept waits for another request.
+ */
+function afterFailure(
+  status: CertificateStatus,
+  error: unknown,
+  request: CertificateRequest,
+  startedAt: Date,
+  orderUrl: string | undefined,
+): Partial<CertificateStatus> {
+  const problem = Problem.is(error) ? error : undefined;
+  if (problem !== undefined && unasked.has(problem.exitCode)) {
+    // An order was placed, so that what the CA refused before has passed.
+    const passed = status.retryReason === "permanent" && orderUrl !== undefined;
+    return passed ? { retryReason: "backoff" } : {};
+  }
+  const ours = new Date(
+    startedAt.getTime() + (backOff[Math.min(status.failures, backOff.length - 1)] ?? 0),
+  );
+  const failures = status.failures + 1;
+  const theirs = problem?.retryAt;
+  const said = theirs === undefined ? {} : { caRetryAt: theirs.toISOString() };
+  if (theirs !== undefined && theirs > ours) {
+    return { failures, ...said, retryAt: theirs.toISOString(), retryReason: "ca" };
+  }
+  return {
+    failures,
+    ...said,
+    retryAt: ours.toISOString(),
+    retryReason: isPermanent(error) ? "permanent" : "backoff",
+    failedRequest: requestHash(request),
+  };
+}
+
+/**
+ * What stays refused until the request or the DNS changes. New terms of service are agreed to on the CA's website: the back-off
+ * goes on, so that a message a day says so until that is done.
+ */
+function isPermanent(error: unknown): boolean {
+  return (
+    Problem.is(error) &&
+    !error.retryable &&
+    (error.exitCode === 5 || error.exitCode === 7) &&
+    !isCaProblem(error, "userActionRequired")
+  );
 }

@@ -3,12 +3,11 @@ import type { Authorization } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import { computeChallenges, type PendingChallenge } from "./challenges.ts";
-import { choose, preflight, type Choice } from "./choose.ts";
+import { computeChallenges, type Choice, type PendingChallenge } from "./challenges.ts";
+import { choose, preflight } from "./choose.ts";
 import { openJournal } from "./journal.ts";
-import { cleanUp, present } from "./solve.ts";
+import { cleanUp, present, waitUntilVisible } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
-import { waitUntilVisible } from "./visibility.ts";
 
 /** How one name fared. */
 export interface Rehearsed {
@@ -79,14 +78,7 @@ async function showAll(
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<readonly Rehearsed[]> {
-  const journal = openJournal(tools.store, {
-    name: journalName,
-    directory: "none",
-    accountId: "none",
-    requestHash: "none",
-    startedAt: tools.clock.now().toISOString(),
-    presented: [],
-  });
+  const journal = await openJournal(journalName, tools);
   try {
     const { presented, failures } = await present(challenges, journal, tools);
     const seen = await waitUntilVisible(presented, request, tools);

@@ -2,15 +2,14 @@ import type { AccountSession } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import type { Call, Target } from "../plugin.ts";
+import { combined, Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import type { OpenSolver } from "../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
-import { checkSolvers } from "./choose.ts";
-import { combined, fallBack } from "./fallback.ts";
-import type { Journal, Presented } from "./journal.ts";
-import { Problem } from "../problem.ts";
-import type { Unseen } from "./self-check.ts";
-import { dnsWaiting, waitUntilVisible } from "./visibility.ts";
+import { checkSolvers, fallBack } from "./choose.ts";
+import { cleanUpBy, type Journal, type Presented } from "./journal.ts";
+import { dnsWaiting, waitForTxt } from "./propagation.ts";
+import { selfCheckHttp, type Unseen } from "./self-check.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
@@ -29,7 +28,7 @@ export async function solve(
   const unseen = new Map<PendingChallenge, Unseen>();
   let isFirstTurn = true;
   try {
-    const visible = await fallBack(
+    const usable = await fallBack(
       challenges,
       "present",
       async (best) => {
@@ -51,6 +50,7 @@ export async function solve(
       },
       tools,
     );
+    const visible = usable.map(([challenge]) => challenge);
     const count = `${visible.length} name${visible.length === 1 ? "" : "s"}`;
     record.log("validation").info(`asking the CA to validate ${count}`);
     await validate(visible, unseen, session, tools);
@@ -66,36 +66,6 @@ function targetOf({ challenge }: PendingChallenge): Target {
   if (challenge.type !== "dns-01") return { identifier, wildcard };
   const { validationName, recordName } = challenge;
   return { identifier, wildcard, validationName, recordName };
-}
-
-/** Milliseconds until the CA has to have looked. */
-const timeout = 10 * 60_000;
-
-async function validate(
-  challenges: readonly PendingChallenge[],
-  unseen: ReadonlyMap<PendingChallenge, Unseen>,
-  session: AccountSession,
-  { signal, record }: IssueTools,
-): Promise<void> {
-  const results = await Promise.allSettled(
-    challenges.map(async (challenge) => {
-      try {
-        await session.respond(challenge.offered, signal);
-        await session.waitForAuthorization(challenge.authorization, { signal, timeout });
-      } catch (error) {
-        record.refused(challenge, error);
-        const hint = unseen.get(challenge)?.hint;
-        const hinted = hint !== undefined && Problem.is(error) && error.is("validation");
-        throw hinted ? error.with({ hint }) : error;
-      }
-      record.validated(challenge);
-    }),
-  );
-  signal.throwIfAborted();
-  const errors = results.flatMap((result): readonly unknown[] =>
-    result.status === "rejected" ? [result.reason] : [],
-  );
-  if (errors.length > 0) throw combined(errors, "validation");
 }
 
 type Tools = Pick<IssueTools, "record" | "signal">;
@@ -162,6 +132,70 @@ async function inBatches(
   await Promise.all(batch.map((challenge) => each([challenge], () => one(challenge))));
 }
 
+export interface Seen {
+  readonly failures: ReadonlyMap<PendingChallenge, unknown>;
+  /** What this machine could not look at, and why. The CA may see it anyway. */
+  readonly unseen: ReadonlyMap<PendingChallenge, Unseen>;
+}
+
+/**
+ * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server that answers; an
+ * http-01 response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
+ */
+export async function waitUntilVisible(
+  presented: readonly Presented[],
+  request: CertificateRequest,
+  tools: IssueTools,
+): Promise<Seen> {
+  const failures = new Map<PendingChallenge, unknown>();
+  const unseen = new Map<PendingChallenge, Unseen>();
+  await Promise.all(
+    presented.map(async (item) => {
+      const { challenge } = item.challenge;
+      try {
+        if (challenge.type === "dns-01") await waitForTxt(item, challenge, tools);
+        if (challenge.type !== "http-01" || request.selfCheck === false) return;
+        const why = await selfCheckHttp(item.challenge, challenge, request, tools);
+        if (why !== undefined) unseen.set(item.challenge, why);
+      } catch (error) {
+        failures.set(item.challenge, error);
+      }
+    }),
+  );
+  tools.signal.throwIfAborted();
+  return { failures, unseen };
+}
+
+/** Milliseconds until the CA has to have looked. */
+const timeout = 10 * 60_000;
+
+async function validate(
+  challenges: readonly PendingChallenge[],
+  unseen: ReadonlyMap<PendingChallenge, Unseen>,
+  session: AccountSession,
+  { signal, record }: IssueTools,
+): Promise<void> {
+  const results = await Promise.allSettled(
+    challenges.map(async (challenge) => {
+      try {
+        await session.respond(challenge.offered, signal);
+        await session.waitForAuthorization(challenge.authorization, { signal, timeout });
+      } catch (error) {
+        record.refused(challenge, error);
+        const hint = unseen.get(challenge)?.hint;
+        const hinted = hint !== undefined && Problem.is(error) && error.is("validation");
+        throw hinted ? error.with({ hint }) : error;
+      }
+      record.validated(challenge);
+    }),
+  );
+  signal.throwIfAborted();
+  const errors = results.flatMap((result): readonly unknown[] =>
+    result.status === "rejected" ? [result.reason] : [],
+  );
+  if (errors.length > 0) throw combined(errors, "validation");
+}
+
 /** Milliseconds for all clean-ups together. */
 const longest = 30_000;
 /** The same after Ctrl-C: neither a person nor a service manager waits longer. */
@@ -177,47 +211,30 @@ export async function cleanUp(journal: Journal, tools: Tools): Promise<void> {
     () => deadline.abort(new Error("it did not end in time")),
     tools.signal.aborted ? afterStop : longest,
   );
-  const bySolver = Map.groupBy(presented, ({ challenge }) => challenge.solver);
-  const call = { signal: deadline.signal };
+  const items = presented.map(({ challenge: pending, receipt }) => {
+    return { pending, challenge: pending.challenge, receipt };
+  });
+  const log = tools.record.log("cleanup");
+  const bySolver = Map.groupBy(items, ({ pending }) => pending.solver);
+  const runs = [...bySolver].map(([{ solver, limit, setting }, all]) =>
+    cleanUpBy(solver, all, { signal: deadline.signal }, async (batch, work) => {
+      const challenges = batch.map(({ pending }) => pending);
+      try {
+        await limit(work);
+        await journal.cleaned(challenges);
+        log.debug(`cleaned up after ${namesOf(challenges)}`);
+      } catch (error) {
+        log.warn(
+          `${setting.name} could not clean up after ${namesOf(challenges)}: ${messageOf(error)}; the next run tries again`,
+        );
+      }
+    }),
+  );
   try {
-    await Promise.all(
-      [...bySolver].map(([solver, items]) => cleanUpBy(solver, items, journal, tools, call)),
-    );
+    await Promise.all(runs);
   } finally {
     clearTimeout(timer);
   }
-}
-
-async function cleanUpBy(
-  { solver, limit, setting }: OpenSolver,
-  items: readonly Presented[],
-  journal: Journal,
-  { record }: Tools,
-  call: Call,
-): Promise<void> {
-  const log = record.log("cleanup");
-  const each = async (batch: readonly Presented[], cleanup: () => Promise<void>): Promise<void> => {
-    const challenges = batch.map(({ challenge }) => challenge);
-    try {
-      await limit(cleanup);
-      await journal.cleaned(challenges);
-      log.debug(`cleaned up after ${namesOf(challenges)}`);
-    } catch (error) {
-      log.warn(
-        `${setting.name} could not clean up after ${namesOf(challenges)}: ${messageOf(error)}; the next run tries again`,
-      );
-    }
-  };
-  if (solver.cleanupAll !== undefined && items.length > 1) {
-    const list = items.map((one) => ({ challenge: one.challenge.challenge, receipt: one.receipt }));
-    await each(items, async () => solver.cleanupAll?.(list, call));
-    return;
-  }
-  await Promise.all(
-    items.map((one) =>
-      each([one], () => solver.cleanup(one.challenge.challenge, one.receipt, call)),
-    ),
-  );
 }
 
 function namesOf(challenges: readonly PendingChallenge[]): string {

@@ -1,6 +1,6 @@
 import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
-import { saveFailure } from "../issue/attempt.ts";
+import { saveFailure } from "../issue/record.ts";
 import { wasDeployed } from "../deploy/steps.ts";
 import { choose } from "../issue/choose.ts";
 import { issue } from "../issue/issue.ts";

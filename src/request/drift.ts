@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CertificateRequest } from "../certificate.ts";
-import type { HeldCertificate } from "../state/store.ts";
+import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 
 /** Hash of those parts of a request that decide what is issued: names, key type, issuer, profile, chain, CSR. */
 export function requestHash(request: CertificateRequest): string {
@@ -47,4 +47,39 @@ function namesOf(identifiers: CertificateRequest["identifiers"]): string {
 /** True when the certificate held ends before `now`. */
 export function isExpired(held: HeldCertificate, now: Date): boolean {
   return new Date(held.meta.notAfter) <= now;
+}
+
+/** Why the certificate held was revoked, if it was. */
+export function revokedFor(before: StoredCertificate | undefined): string | undefined {
+  const revoked = before?.status.revoked;
+  return revoked?.fingerprint === before?.held?.meta.fingerprint ? revoked?.reason : undefined;
+}
+
+/** What is held and need not be replaced. */
+export function goodCertificate(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  isWanted: ((certificate: StoredCertificate) => boolean) | undefined,
+  now: Date,
+): HeldCertificate | undefined {
+  const held = before?.held;
+  if (before === undefined || held === undefined) return undefined;
+  if (driftOf(request, held) !== undefined || isExpired(held, now)) return undefined;
+  if (revokedFor(before) !== undefined) return undefined;
+  return isWanted?.(before) === true ? undefined : held;
+}
+
+/** Names of the certificate held that the request leaves out, and those that it adds. */
+export function changedNames(
+  request: CertificateRequest,
+  held: HeldCertificate | undefined,
+): { readonly dropped: readonly string[]; readonly added: readonly string[] } {
+  const [before, after] = [held?.meta.identifiers ?? [], request.identifiers].map((all) =>
+    all.map(({ value }) => value),
+  );
+  return {
+    dropped: before?.filter((name) => after?.includes(name) !== true) ?? [],
+    added:
+      held === undefined ? [] : (after?.filter((name) => before?.includes(name) !== true) ?? []),
+  };
 }

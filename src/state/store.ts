@@ -96,11 +96,11 @@ export interface CertificateStatus {
     startedAt: string;
     endedAt?: string;
     outcome?: "issued" | "failed";
-    orderUrl?: string;
+    orderUrl?: string | undefined;
     /** Absent before an order was made, and in records of older releases. */
     authorizations?: readonly AttemptAuthorization[];
     events: readonly AttemptEvent[];
-    problem?: ProblemDocument & { hint?: string };
+    problem?: (ProblemDocument & { hint?: string }) | undefined;
   };
   lastSuccess?: string;
   /** The one before. */
@@ -156,8 +156,8 @@ export interface PendingOrder {
   directory: string;
   accountId: string;
   /** PKCS#8 PEM and DER (base64) to finalize with; written before the CA receives them. */
-  privateKey?: string;
-  csr?: string;
+  privateKey?: string | undefined;
+  csr?: string | undefined;
   requestHash: string;
   startedAt: string;
   presented: readonly PresentedChallenge[];

@@ -1,9 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Authorization } from "../../src/acme/acme.ts";
-import { computeChallenges } from "../../src/issue/challenges.ts";
-import type { Choice } from "../../src/issue/choose.ts";
-import { placeOf } from "../../src/issue/record.ts";
+import { computeChallenges, type Choice } from "../../src/issue/challenges.ts";
 import type { ChallengeType, Identifier } from "../../src/plugin.ts";
 import { solverOf } from "./world.ts";
 
@@ -78,7 +76,7 @@ describe("choosing challenges", () => {
         body: keyAuthorization,
       },
     ]);
-    expect(pending.map(({ challenge }) => placeOf(challenge))).toEqual([
+    expect(pending.map(({ place }) => place)).toEqual([
       "www.example.com:443",
       "shop.acme.example.net",
       `http://www.example.com/.well-known/acme-challenge/${token}`,
@@ -156,7 +154,7 @@ describe("choosing challenges", () => {
       assigned(address, "http-01", "tls-alpn-01"),
       thumbprint,
     );
-    expect(pending.map(({ challenge }) => placeOf(challenge))).toEqual([
+    expect(pending.map(({ place }) => place)).toEqual([
       `http://[2001:db8::1]/.well-known/acme-challenge/${token}`,
       "[2001:db8::1]:443",
     ]);

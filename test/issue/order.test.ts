@@ -1,11 +1,11 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Ca, Directory, NewOrder, Order } from "../../src/acme/acme.ts";
-import type { CertificateRequest } from "../../src/certificate.ts";
+import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import type { OpenAccount } from "../../src/account/open.ts";
-import { cleanAllLeftovers } from "../../src/issue/journal.ts";
+import { cleanAllLeftovers, openJournal } from "../../src/issue/journal.ts";
 import { placeOrder } from "../../src/issue/order.ts";
-import type { PendingOrder } from "../../src/state/store.ts";
+import type { HeldCertificate, PendingOrder, StoredAccount } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
 import { heard, problemOf, requestFor, session, toolsOf, unexpected, world } from "./world.ts";
 
@@ -260,8 +260,8 @@ describe("a new order", () => {
     {
       profiles = {},
       ari = true,
-      replaces,
-    }: { profiles?: object; ari?: boolean; replaces?: string } = {},
+      predecessor,
+    }: { profiles?: object; ari?: boolean; predecessor?: HeldCertificate } = {},
   ) {
     const directory: Directory = {
       url: "https://ca.example/directory",
@@ -276,7 +276,7 @@ describe("a new order", () => {
       ca: unexpected<Ca>("ca", { url: directory.url, directory: async () => directory }),
     });
     const account: OpenAccount = {
-      stored: unexpected("account"),
+      stored: unexpected<StoredAccount>("account", { id: "account" }),
       created: false,
       session: session({
         newOrder: async (order) => {
@@ -286,7 +286,8 @@ describe("a new order", () => {
         },
       }),
     };
-    await placeOrder(request, replaces, account, tools);
+    const journal = await openJournal(request.name, tools);
+    await placeOrder(request, predecessor, account, journal, tools);
     return { asked: asked[0], tools };
   }
   const offered = { profiles: { shortlived: "six days" } };
@@ -304,18 +305,25 @@ describe("a new order", () => {
 
   test("goes on without a profile where the CA has none, unless one is required", async () => {
     const { asked, tools } = await place(requestFor([name], { profile: "shortlived" }));
-    expect(asked).not.toHaveProperty("profile");
+    expect(asked?.profile).toBeUndefined();
     expect(heard(tools, "warn")[0]).toMatch(/offers no profiles.*Going on without/);
     const strict = requestFor([name], { profile: "shortlived", profileRequired: true });
     expect((await problemOf(place(strict))).hint).toContain("--required-profile");
   });
 
-  test("tells its predecessor where the CA has renewal information, and nowhere else", async () => {
+  test("names its predecessor where the CA has renewal information and this account was its owner", async () => {
+    const request = requestFor([name]);
     const replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE";
-    expect((await place(requestFor([name]), { replaces })).asked).toMatchObject({ replaces });
-    expect((await place(requestFor([name]), { replaces, ari: false })).asked).not.toHaveProperty(
-      "replaces",
-    );
+    const { identifiers, issuer } = request;
+    const issued = { identifiers, directory: issuer.server, account: "account", ariId: replaces };
+    const asked = async (change: Partial<VersionMeta>, ari = true) => {
+      const meta = unexpected<VersionMeta>("meta", { ...issued, ...change });
+      return (await place(request, { predecessor: { version: 1, meta }, ari })).asked;
+    };
+    expect(await asked({})).toMatchObject({ replaces });
+    expect((await asked({}, false))?.replaces).toBeUndefined();
+    expect((await asked({ account: "another" }))?.replaces).toBeUndefined();
+    expect((await asked({ directory: "https://other.example/" }))?.replaces).toBeUndefined();
   });
 });
 

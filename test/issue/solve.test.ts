@@ -56,7 +56,7 @@ async function scene(story: string[], given: Partial<IssueTools> = {}) {
     },
   });
   const tools = await toolsOf({ dns: () => dns, ...given });
-  const journal = openJournal(tools.store, order);
+  const journal = await openJournal(order.name, tools);
   const ca: Partial<AccountSession> = {
     respond: async ({ url }) => void story.push(`respond ${url.split("/").at(-1)}`),
     waitForAuthorization: async (url) => {

@@ -1,51 +1,17 @@
-import type { CertificateRequest, DnsSetting } from "../certificate.ts";
+import type { DnsSetting } from "../certificate.ts";
 import { adviceOn, type Look, type ServerAnswer } from "../dns/dns.ts";
 import type { Dns01Challenge, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import type { Presented } from "./journal.ts";
-import { selfCheckHttp, type Unseen } from "./self-check.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
 export const dnsWaiting = { timeout: 120_000, interval: 2_000 } as const;
 
-export interface Seen {
-  readonly failures: ReadonlyMap<PendingChallenge, unknown>;
-  /** What this machine could not look at, and why. The CA may see it anyway. */
-  readonly unseen: ReadonlyMap<PendingChallenge, Unseen>;
-}
-
-/**
- * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server that answers; an
- * http-01 response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
- */
-export async function waitUntilVisible(
-  presented: readonly Presented[],
-  request: CertificateRequest,
-  tools: IssueTools,
-): Promise<Seen> {
-  const failures = new Map<PendingChallenge, unknown>();
-  const unseen = new Map<PendingChallenge, Unseen>();
-  await Promise.all(
-    presented.map(async (item) => {
-      const { challenge } = item.challenge;
-      try {
-        if (challenge.type === "dns-01") await waitForTxt(item, challenge, tools);
-        if (challenge.type !== "http-01" || request.selfCheck === false) return;
-        const why = await selfCheckHttp(item.challenge, challenge, request, tools);
-        if (why !== undefined) unseen.set(item.challenge, why);
-      } catch (error) {
-        failures.set(item.challenge, error);
-      }
-    }),
-  );
-  tools.signal.throwIfAborted();
-  return { failures, unseen };
-}
-
-async function waitForTxt(
+/** Wait until the value is at every server that answers. */
+export async function waitForTxt(
   item: Presented,
   challenge: Dns01Challenge,
   tools: IssueTools,
