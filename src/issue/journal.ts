@@ -1,9 +1,9 @@
 import type { Order } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
-import type { Call, Challenge, Solver } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
+import { cleanUpBy } from "../solvers/open.ts";
 import type { PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
 import { provenName, type PendingChallenge } from "./challenges.ts";
 import type { IssueTools } from "./tools.ts";
@@ -180,26 +180,6 @@ function placesOf(batch: readonly PresentedChallenge[]): string {
     challenge.type === "dns-01" ? challenge.recordName : challenge.token,
   );
   return [...new Set(places)].join(", ");
-}
-
-interface Undoable {
-  readonly challenge: Challenge;
-  readonly receipt?: unknown;
-}
-
-/** Clean up what one solver has presented, in one call where it has one for many; `each` makes the calls. */
-export async function cleanUpBy<T extends Undoable>(
-  solver: Solver,
-  items: readonly T[],
-  call: Call,
-  each: (batch: readonly T[], work: () => Promise<void>) => Promise<void>,
-): Promise<void> {
-  const undoable = ({ challenge, receipt }: T) => ({ challenge, receipt: receipt ?? undefined });
-  if (solver.cleanupAll !== undefined && items.length > 1)
-    return each(items, async () => solver.cleanupAll?.(items.map(undoable), call));
-  const one = (item: T) =>
-    each([item], () => solver.cleanup(item.challenge, undoable(item).receipt, call));
-  await Promise.all(items.map(one));
 }
 
 /** The same for every certificate whose lock is free: called once at the start of a command that issues. */

@@ -3,7 +3,7 @@ import type { DnsSetting, SolverSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { resolveOptions, type ConfigSection, type ResolvedOptions } from "../options/resolve.ts";
-import type { Solver, SolverContext, SolverPlugin } from "../plugin.ts";
+import type { Call, Challenge, Solver, SolverContext, SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "./registry.ts";
 import type { Store } from "../state/store.ts";
@@ -168,4 +168,24 @@ function once<T>(known: Map<string, Promise<T>>, key: string, make: () => Promis
   const made = known.get(key) ?? make();
   known.set(key, made);
   return made;
+}
+
+interface Undoable {
+  readonly challenge: Challenge;
+  readonly receipt?: unknown;
+}
+
+/** Clean up what one solver has presented, in one call where it has one for many; `each` makes the calls. */
+export async function cleanUpBy<T extends Undoable>(
+  solver: Solver,
+  items: readonly T[],
+  call: Call,
+  each: (batch: readonly T[], work: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const undoable = ({ challenge, receipt }: T) => ({ challenge, receipt: receipt ?? undefined });
+  if (solver.cleanupAll !== undefined && items.length > 1)
+    return each(items, async () => solver.cleanupAll?.(items.map(undoable), call));
+  const one = (item: T) =>
+    each([item], () => solver.cleanup(item.challenge, undoable(item).receipt, call));
+  await Promise.all(items.map(one));
 }
