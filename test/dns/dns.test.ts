@@ -141,6 +141,20 @@ describe("looking for a TXT value", () => {
     ]);
   });
 
+  test.each<[string, Mischief]>([
+    ["dead", { kind: "silence" }],
+    ["broken", { kind: "rcode", rcode: 2 }],
+    ["lame", { kind: "rcode", rcode: 5 }],
+  ])("a %s server does not spoil what the other one shows", async (_, mischief) => {
+    const { dns } = await world({
+      records: [txt(challenge, value)],
+      second: { mischief: () => mischief },
+    });
+    expect((await dns().lookForTxt(challenge, value, signal)).verdict).toBe("enough");
+    const { verdict } = await dns().lookForTxt(challenge, "another value", signal);
+    expect(verdict).toBe("missing");
+  });
+
   test("ignores the answer of a server that is not authoritative for the zone", async () => {
     const { dns } = await world({ records: [txt(challenge, value)], second: { recursive: true } });
     const look = await dns().lookForTxt(challenge, value, signal);

@@ -19,7 +19,14 @@ test("others have the XDG folders; one that is not absolute does not count", () 
 });
 
 test("reports a missing home and names the option to give", () => {
-  expect(() => defaultStateFolder({ uid: 1000, env: { HOME: "" } })).toThrow(
+  const user = { uid: 1000, env: { HOME: "" } };
+  expect(() => defaultStateFolder(user)).toThrow(
     "acmectl has no default folder for its state: neither XDG_STATE_HOME nor HOME is set to an absolute path.",
+  );
+  expect(() => defaultStateFolder(user)).toThrow(
+    expect.objectContaining({ hint: "Give --state, or set ACMECTL_STATE or HOME." }),
+  );
+  expect(() => defaultConfigFile(user)).toThrow(
+    expect.objectContaining({ hint: "Give --config, or set ACMECTL_CONFIG or HOME." }),
   );
 });
