@@ -229,6 +229,9 @@ describe("the context of a command", () => {
     const ended = await look("try", ask, { terminal: true });
     expect(ended.code).toBe(2);
     expect(ended.stderr).toMatch(/The input ended without an answer to: Agree\?/);
+    const broken = new Readable({ read: () => broken.destroy(new Error("EIO")) });
+    const lost = await look("try", ask, { terminal: true, stdin: broken });
+    expect([lost.code, lost.stderr]).toEqual([2, expect.stringContaining("ended without")]);
     const signal = AbortSignal.abort(new Problem("interrupted", { detail: "Stopped by SIGINT." }));
     expect((await look("try", ask, { terminal: true, stdin: "yes\n", signal })).code).toBe(130);
   });
@@ -412,6 +415,10 @@ describe("the program as a process", () => {
     expect(await acmectl("plan", ...places)).toMatchObject({ code: 0 });
     const withPath = await acmectl("issue", "-d", "a.test", "--webroot", "/nowhere", ...places);
     expect(withPath.output).not.toContain("bug");
+    expect(await acmectl("issue", "-d", "a.test", "--webroot", "~/www", ...places)).toMatchObject({
+      code: 2,
+      output: expect.stringContaining("begins with ~, and this user has no home directory"),
+    });
     expect(await acmectl("list")).toMatchObject({
       code: 2,
       output: expect.stringContaining("Give --state"),

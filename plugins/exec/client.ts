@@ -97,6 +97,8 @@ function start({ argv: [program, ...args], env, directory }: RunSettings) {
 async function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
   const reader = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY });
   reader.on("line", onLine);
+  // It repeats the errors of its input.
+  reader.on("error", () => reader.close());
   await new Promise<void>((resolve) => {
     reader.once("close", resolve);
     stream.once("close", () => reader.close());

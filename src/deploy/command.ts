@@ -90,7 +90,7 @@ type End =
 
 function endOf(child: ChildProcess): Promise<End> {
   return new Promise((resolve) => {
-    child.once("error", (error) => resolve({ error }));
+    child.on("error", (error) => resolve({ error }));
     child.once("exit", (code, signal) => resolve({ code, signal }));
   });
 }
@@ -122,6 +122,8 @@ function readTail(child: ChildProcess, line: (text: string) => void): () => Prom
       rest = (whole.pop() ?? "").slice(-keptCharacters);
       whole.forEach(take);
     });
+    // What was read before an error is kept; the exit code decides.
+    stream.on("error", () => undefined);
     await new Promise<void>((resolve) => stream.once("close", () => resolve()));
     take(rest + decoder.end());
   });

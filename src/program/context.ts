@@ -107,6 +107,8 @@ async function ask(question: string, { stdin, stderr, signal }: Environment): Pr
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       lines.once("line", (line) => resolve(line.trim()));
       lines.once("close", () => reject(noAnswer(question)));
+      // For example EIO, when the terminal is gone.
+      lines.on("error", () => reject(noAnswer(question)));
     });
   } finally {
     lines.close();

@@ -12,7 +12,7 @@ export interface RunOptions {
   cwd?: string;
   uid?: number;
   /** What is typed in; with `terminal`, a person types it. */
-  stdin?: string;
+  stdin?: string | Readable;
   terminal?: boolean;
   signal?: AbortSignal;
   clock?: Clock;
@@ -34,7 +34,8 @@ export async function run(
   const { terminal = false } = options;
   const stdout = sink(terminal, options.columns);
   const stderr = sink(terminal, options.columns);
-  const stdin = Readable.from(options.stdin === undefined ? [] : [options.stdin]);
+  const typed = options.stdin ?? "";
+  const stdin = typeof typed === "string" ? Readable.from(typed === "" ? [] : [typed]) : typed;
   const code = await main(
     argvOf(line),
     {
