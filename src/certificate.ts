@@ -134,6 +134,8 @@ export interface CertificateRequest {
   profileRequired?: boolean | undefined;
   preferredChain?: string | undefined;
   solvers: readonly SolverSetting[];
+  /** `--solver none`: this CA asks for no proof. Otherwise a request without solvers cannot be renewed. */
+  proof?: "none" | undefined;
   dns?: DnsSetting | undefined;
   /** Look at the response as a CA would before asking the CA; true when absent. */
   selfCheck?: boolean | undefined;

@@ -80,7 +80,10 @@ export const dnsOptions = {
 /** What `defaults` may say for all certificates, and each certificate for itself. */
 export const defaultOptions = {
   issuer: { type: "string", description: "Name of one of the `issuers`." },
-  solver: { type: "string", description: "Name of the one of `solvers` to use." },
+  solver: {
+    type: "string",
+    description: "The one of `solvers` to use; none if the CA asks for no proof.",
+  },
   solvers: {
     type: "list",
     description: "Names of `solvers` to choose from by their selectors; all when absent.",

@@ -35,9 +35,12 @@ function references(keys: readonly string[], values: Values, sections: Sections)
     });
   };
   look("issuer", "issuers", values["issuer"]);
-  look("solver", "solvers", values["solver"]);
+  // A CA that asks for no proof needs no solver.
+  if (values["solver"] !== "none") look("solver", "solvers", values["solver"]);
   const solvers: unknown = values["solvers"];
-  if (Array.isArray(solvers)) for (const name of solvers) look("solvers", "solvers", name);
+  const isNone = Array.isArray(solvers) && solvers.length === 1 && solvers[0] === "none";
+  if (Array.isArray(solvers) && !isNone)
+    for (const name of solvers) look("solvers", "solvers", name);
   for (const [one, other] of [
     ["solver", "solvers"],
     ["profile", "requiredProfile"],

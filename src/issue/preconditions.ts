@@ -37,7 +37,7 @@ export function changedProof(
 ): string | undefined {
   if (before === undefined || proofOf(request) === proofOf(before.request)) return undefined;
   const [now, then] = [request, before.request].map(({ solvers }) =>
-    solvers.map(({ name }) => name).join(", "),
+    solvers.length === 0 ? "no solver" : solvers.map(({ name }) => name).join(", "),
   );
   return now === then ? `${now} with other options` : `${now} instead of ${then}`;
 }

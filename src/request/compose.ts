@@ -14,7 +14,7 @@ import { certificateFolderName } from "../state/folder/names.ts";
 import { readCsrFile, type GivenCsr } from "./csr-file.ts";
 import { assertFolderOf } from "./given-file.ts";
 import { composeIssuer } from "./issuer.ts";
-import { fromConfig, solverSettings } from "./solvers.ts";
+import { fromConfig, isNone, solverSettings } from "./solvers.ts";
 
 type Flags = OptionsOf<typeof requestFlags>;
 
@@ -33,7 +33,8 @@ export async function composeRequest(
   await assertFolders(flags);
   const solvers = await solverSettings(flags, config.defaults.solvers, issuer, config, context);
   const wanted = wantedBy(flags, config, context.cwd);
-  return requestOf(wanted, { name, identifiers, csr, issuer, solvers });
+  const proof = solvers.length === 0 ? "none" : undefined;
+  return requestOf(wanted, { name, identifiers, csr, issuer, solvers, proof });
 }
 
 /** Every certificate that the config wants, as a request. */
@@ -44,13 +45,15 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
       const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
       for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
       const solvers = wanted.solvers ?? Object.keys(config.solvers);
+      const isUnproved = isNone(solvers, config);
       return requestOf(wanted, {
         name,
         fromConfig: true,
         identifiers: csr?.identifiers ?? configuredNames(wanted.domains, `${place}.domains`),
         csr,
         issuer: composeIssuer({}, wanted.issuer, config),
-        solvers: solvers.map((solver) => fromConfig(solver, config)),
+        solvers: isUnproved ? [] : solvers.map((solver) => fromConfig(solver, config)),
+        proof: isUnproved ? "none" : undefined,
       });
     }),
   );
@@ -59,7 +62,7 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
 type Wanted = Omit<ConfiguredCertificate, "domains">;
 type Known = Pick<
   CertificateRequest,
-  "name" | "fromConfig" | "identifiers" | "issuer" | "solvers"
+  "name" | "fromConfig" | "identifiers" | "issuer" | "solvers" | "proof"
 > & { readonly csr: GivenCsr | undefined };
 
 function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): CertificateRequest {
@@ -74,6 +77,7 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
     labels: wanted.labels,
     issuer: known.issuer,
     solvers: known.solvers,
+    proof: known.proof,
     dns: wanted.dns,
     selfCheck: wanted.selfCheck ?? true,
     outputs: wanted.files,

@@ -12,7 +12,7 @@ import { resolveSolver } from "../solvers/open.ts";
 
 type Flags = Pick<OptionsOf<typeof requestFlags>, "solver" | "standalone" | "webroot" | "dns">;
 
-/** The solvers of a request: those that flags choose, else those of `names`, else all of the config; for the embedded CA at last `standalone`. */
+/** The solvers of a request: those that flags choose, else those of `names`, else all of the config; for the embedded CA at last `standalone`. Empty for `none`. */
 export async function solverSettings(
   flags: Flags,
   names: readonly string[] | undefined,
@@ -21,11 +21,12 @@ export async function solverSettings(
   context: Context,
 ): Promise<readonly SolverSetting[]> {
   const asked = [...(flags.solver ?? []), ...shorthands(flags)];
-  if (asked.length === 1 && asked[0] === "none" && config.solvers["none"] === undefined) return [];
+  if (isNone(asked, config)) return [];
   if (asked.length > 0) {
     return Promise.all(asked.map((text) => fromFlag(text, flags, config, context)));
   }
   const chosen = names ?? Object.keys(config.solvers);
+  if (isNone(chosen, config)) return [];
   if (chosen.length > 0) return chosen.map((name) => fromConfig(name, config));
   if (isEmbedded(issuer.server)) return [{ name: "standalone", use: "standalone", options: {} }];
   throw new Problem("usage", {
@@ -33,6 +34,11 @@ export async function solverSettings(
     detail: "No solver was given, and the config file defines none.",
     hint: "Add --standalone (acmectl's own web server on port 80), --webroot PATH (the folder of your web server), or --solver NAME for DNS; `acmectl solvers list` shows them all.",
   });
+}
+
+/** True where no solver is wanted, since the CA asks for no proof. */
+export function isNone(names: readonly string[], { solvers }: Config): boolean {
+  return names.length === 1 && names[0] === "none" && solvers["none"] === undefined;
 }
 
 /** A solver as the config declares it. */

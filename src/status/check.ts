@@ -80,8 +80,8 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   const failing =
     status.failures > 0 || (hasFailed(certificate) && dueOf(certificate, now).at <= now);
   const undeployed = deployed?.status === false && held !== undefined && !isWaiting(deployed);
-  const ready =
-    certificate.request.solvers.length > 0 || certificate.request.issuer.server === "local";
+  const { solvers, issuer, proof } = certificate.request;
+  const ready = solvers.length > 0 || issuer.server === "local" || proof === "none";
   const unready =
     "No solver is known, so it cannot be renewed: run `acmectl issue` with --standalone, --webroot or --solver.";
   return [

@@ -128,7 +128,7 @@ function requestFields(certificate: KnownCertificate, now: Date): readonly Entry
     ["Names", request.identifiers.map(({ value }) => value).join(", ")],
     ["CA", request.issuer.server],
     ["Key", request.csr === undefined ? request.keyType : "given by the CSR"],
-    ["Solvers", request.solvers.map(({ name }) => name).join(", ")],
+    ["Solvers", request.solvers.map(({ name }) => name).join(", ") || "none"],
     ["Next", action === "none" ? `renew: ${reason}` : `${action}: ${reason}`],
     ["At", whenOf(step, now)],
     ["Open order", pending?.orderUrl, "warn"],

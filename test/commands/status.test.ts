@@ -346,3 +346,33 @@ test("a first issue that failed does not make list, renew and status --check fai
   expect((await issuing.run(["status", "--check"], { clock })).code).toBe(0);
   expect((await issuing.run(["plan"], { clock })).stdout).not.toContain("bad.example.test");
 });
+
+test("a certificate of a CA that asks for no proof is ready without a solver, by flag and by config", async () => {
+  const clock = testClock();
+  await using issuing = await startIssuing({ now: () => clock.now() });
+  const [name, trusted] = ["a.example.test", "trusted"];
+  // The CA reuses this authorization, so that it asks for no further proof.
+  await issuing.issue(["-d", name], { clock });
+  const solver = ["--solver", "none"];
+  const issued = await issuing.issue(["-d", name, "--name", trusted], { clock, solver });
+  expect(issued, issued.stderr).toMatchObject({ code: 0 });
+  expect((await issuing.run(["status", "--check"], { clock })).code).toBe(0);
+  const changed = await issuing.issue(["-d", name], { clock, solver });
+  expect(changed.stdout).toContain("renewals now use no solver instead of standalone");
+
+  const config = join(issuing.state, "../config.yaml");
+  const issuer = `{ server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}" }`;
+  await writeFile(
+    config,
+    `issuers: { lab: ${issuer} }
+certificates:
+  one: { domains: [${name}], solver: none }
+  two: { domains: [${name}], solvers: [none] }
+`,
+  );
+  const here = ["--config", config];
+  const valid = await issuing.run(["config", "validate", ...here], { clock });
+  expect(valid, valid.stdout).toMatchObject({ code: 0, stderr: "" });
+  expect(await issuing.run(["apply", ...here], { clock })).toMatchObject({ code: 0 });
+  expect((await issuing.run(["status", "--check", ...here], { clock })).code).toBe(0);
+});
