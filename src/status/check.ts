@@ -80,15 +80,17 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   const failing =
     status.failures > 0 || (hasFailed(certificate) && dueOf(certificate, now).at <= now);
   const undeployed = deployed?.status === false && held !== undefined && !isWaiting(deployed);
-  const { solvers, issuer, proof } = certificate.request;
-  const ready = solvers.length > 0 || issuer.server === "local" || proof === "none";
   const unready =
     "No solver is known, so it cannot be renewed: run `acmectl issue` with --standalone, --webroot or --solver.";
   return [
-    ...(ready ? [] : [finding("not ready", unready)]),
+    ...(canProve(certificate) ? [] : [finding("not ready", unready)]),
     ...(failing ? [finding("failing", backing?.message ?? "")] : []),
     ...(undeployed ? [finding("undeployed", deployed.message)] : []),
   ];
+}
+
+function canProve({ request: { solvers, issuer, proof } }: KnownCertificate): boolean {
+  return solvers.length > 0 || issuer.server === "local" || proof === "none";
 }
 
 function finding(kind: Finding["kind"], detail: string): Finding {
