@@ -12,8 +12,7 @@ import { isEmbedded } from "../acme/presets.ts";
 import { describeHeld } from "../status/describe.ts";
 import { isShortLived } from "../status/due.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import { dryRun, pipelineFlags } from "../options/declared/pipeline.ts";
-import { requestFlags } from "../options/declared/request.ts";
+import { dryRun, requestFlags } from "../options/declared/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import { type Result, line } from "../result.ts";
@@ -23,7 +22,6 @@ import { confirm, defineCommand } from "./command.ts";
 
 const options = {
   ...requestFlags,
-  ...pipelineFlags,
   force: {
     type: "boolean",
     description: "Issue even if the certificate is good.",

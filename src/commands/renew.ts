@@ -4,7 +4,7 @@ import { idleRenewals, needsInterval } from "../renew/idle.ts";
 import type { Renewal } from "../renew/renew.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
-import { dryRun } from "../options/declared/pipeline.ts";
+import { dryRun } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import type { Run } from "../issuer/dry-run.ts";

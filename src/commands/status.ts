@@ -1,7 +1,6 @@
 import { deployFile } from "../deploy/steps/write-file.ts";
 import { composeConfigured } from "../request/compose.ts";
-import type { OptionsOf } from "../options/declaration.ts";
-import { monitorFlags } from "../options/declared/status.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import { brokenLines } from "../status/broken.ts";
 import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";
@@ -16,6 +15,33 @@ import type { Store } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { defineCommand } from "./command.ts";
 
+const options = {
+  check: {
+    type: "boolean",
+    description:
+      "Exit with 6 (attempts fail), 9 (deploy steps failed) or 11 (anything else is wrong).",
+  },
+  warn: {
+    type: "duration",
+    description: "With --check: also fail if a certificate expires within this time, e.g. 14d.",
+    placeholder: "TIME",
+  },
+  format: {
+    type: "string",
+    choices: ["text", "prometheus"],
+    default: "text",
+    description: "Output format; prometheus is for the node exporter's textfile collector.",
+    placeholder: "FORMAT",
+  },
+  output: {
+    type: "path",
+    description: "With --format prometheus: file to replace in one rename, instead of stdout.",
+    placeholder: "FILE",
+  },
+} as const satisfies OptionDeclarations;
+
+type Flags = OptionsOf<typeof options>;
+
 export const command = defineCommand({
   name: "status",
   summary: "Show certificate status: conditions, last order, next step; also for monitoring",
@@ -29,7 +55,7 @@ export const command = defineCommand({
     "acmectl status --check --warn 14d",
     "acmectl status --format prometheus --output /var/lib/prometheus/node-exporter/acmectl.prom",
   ],
-  options: monitorFlags,
+  options,
   async run(flags, context): Promise<Result> {
     assertTogether(flags);
     const store = await context.store();
@@ -52,8 +78,6 @@ export const command = defineCommand({
     };
   },
 });
-
-type Flags = OptionsOf<typeof monitorFlags>;
 
 function assertTogether({ check, warn, format, output }: Flags): void {
   if (output !== undefined && format !== "prometheus") {

@@ -1,14 +1,18 @@
 /** The config file as values: its options are declared here once; checks, types and documentation follow. */
-import {
-  type DeployStep,
-  type DeployWindow,
-  type DnsSetting,
-  type HookSetting,
-  keyTypes,
-  type SolverSelector,
+import type {
+  DeployStep,
+  DeployWindow,
+  DnsSetting,
+  HookSetting,
+  SolverSelector,
 } from "../certificate.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
+import { certificateFlags, issuerFlags, visibilityFlags } from "../options/declared/request.ts";
+
+const { domains, csr, labels, name: _name, ...common } = certificateFlags;
+const { server: _server, staging: _staging, ...account } = issuerFlags;
+const { selfCheck, selfCheckAt } = visibilityFlags;
 
 export const issuerOptions = {
   server: {
@@ -16,65 +20,24 @@ export const issuerOptions = {
     required: true,
     description: "CA to use: a preset such as letsencrypt, an https directory URL, or local.",
   },
-  email: { type: "string", description: "Contact address for the CA account." },
-  agreeTos: { type: "boolean", description: "Agree to the CA's terms of service." },
-  eabKid: { type: "string", description: "Key identifier of the external account binding." },
-  eabHmac: {
-    type: "string",
-    reference: true,
-    description: "Reference to the EAB HMAC key: env:NAME, file:/path or cmd:program.",
-  },
-  caBundle: {
-    type: "path",
-    description: "PEM file of root certificates to trust for the CA's server.",
-  },
+  ...account,
   profile: {
     type: "string",
     description: "Certificate profile for all certificates of this issuer, if the CA offers it.",
   },
-  preferredChain: {
-    type: "string",
-    description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
-  },
+  preferredChain: common.preferredChain,
 } as const satisfies OptionDeclarations;
 
 export const dnsOptions = {
-  cname: {
-    type: "string",
-    choices: ["follow", "none"],
-    description:
-      "Write where the CNAMEs of _acme-challenge lead (follow, the default), or at the name itself.",
-  },
-  resolvers: {
-    type: "list",
-    description:
-      "Resolvers instead of the system's: ADDRESS[:PORT] or an https URL (DNS over HTTPS).",
-  },
-  authoritative: {
-    type: "boolean",
-    description: "Check records at the zone's authoritative servers; true when absent.",
-  },
-  authoritativePort: {
-    type: "port",
-    description: "Port of the zones' authoritative servers; 53 when absent.",
-  },
-  recursive: {
-    type: "boolean",
-    description: "Then check them at the resolvers as well; false when absent.",
-  },
-  timeout: {
-    type: "duration",
-    description: "Longest wait for a record to appear, e.g. 5m; 2m when absent.",
-  },
-  interval: {
-    type: "duration",
-    description: "Time between two DNS checks, e.g. 3s; 2s when absent.",
-  },
-  settle: {
-    type: "duration",
-    description: "Extra wait after the record has appeared everywhere, e.g. 10s.",
-  },
-  wait: { type: "duration", description: "Wait this long instead of checking the DNS, e.g. 2m." },
+  cname: visibilityFlags.dnsCname,
+  resolvers: visibilityFlags.dnsResolvers,
+  authoritative: visibilityFlags.dnsAuthoritative,
+  authoritativePort: visibilityFlags.dnsPort,
+  recursive: visibilityFlags.dnsRecursive,
+  timeout: visibilityFlags.dnsTimeout,
+  interval: visibilityFlags.dnsInterval,
+  settle: visibilityFlags.dnsSettle,
+  wait: visibilityFlags.dnsWait,
 } as const satisfies OptionDeclarations;
 
 /** What `defaults` may say for all certificates, and each certificate for itself. */
@@ -88,36 +51,9 @@ export const defaultOptions = {
     type: "list",
     description: "Names of `solvers` to choose from by their selectors; all when absent.",
   },
-  keyType: {
-    type: "string",
-    choices: keyTypes,
-    description: "Type of the private key; ec256 when absent.",
-  },
-  reuseKey: {
-    type: "boolean",
-    description: "Keep the private key when the certificate is renewed.",
-  },
-  profile: {
-    type: "string",
-    description: "Certificate profile to ask for, if the CA offers it.",
-  },
-  requiredProfile: {
-    type: "string",
-    description: "Certificate profile to ask for; fail if the CA does not offer it.",
-  },
-  preferredChain: {
-    type: "string",
-    description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
-  },
-  selfCheck: {
-    type: "boolean",
-    description:
-      "Check http-01 responses from this machine before asking the CA; true when absent.",
-  },
-  selfCheckAt: {
-    type: "string",
-    description: "Check http-01 responses at this ADDRESS:PORT instead of the domain's own.",
-  },
+  ...common,
+  selfCheck,
+  selfCheckAt,
   pre: { type: "json", description: "Commands to run before ordering." },
   deploy: {
     type: "json",
@@ -132,15 +68,12 @@ export const defaultOptions = {
 } as const satisfies OptionDeclarations;
 
 export const certificateOptions = {
-  domains: { type: "list", description: "Domain names and IP addresses of the certificate." },
-  csr: { type: "path", description: "File of your own certificate signing request (PEM or DER)." },
-  labels: { type: "map", description: "Labels of the certificate, for the selectors of solvers." },
+  domains,
+  csr,
+  labels,
   ...defaultOptions,
   files: { type: "json", description: "Files to copy the certificate and its key to." },
-  dns: {
-    type: "json",
-    description: "DNS checks of this certificate, over the section `dns`.",
-  },
+  dns: { type: "json", description: "DNS checks of this certificate, over the section `dns`." },
 } as const satisfies OptionDeclarations;
 
 export const selectOptions = {
@@ -160,10 +93,7 @@ export const solverCommonOptions = {
     type: "json",
     description: "Certificates and names that this solver serves; all when absent.",
   },
-  dns: {
-    type: "json",
-    description: "DNS checks of this solver, over the section `dns`.",
-  },
+  dns: { type: "json", description: "DNS checks of this solver, over the section `dns`." },
 } as const satisfies OptionDeclarations;
 
 export interface Config {

@@ -1,7 +1,8 @@
 /** The JSON Schema of the config file, from the declarations, for editors. */
 import { solverCommonOptions } from "./config.ts";
-import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
-import { type JsonSchema, schemaOf } from "../options/schema.ts";
+import type { OptionDeclaration, OptionDeclarations, OptionType } from "../options/declaration.ts";
+import { acceptedBy } from "../options/describe.ts";
+import { formatDuration } from "../options/duration.ts";
 import {
   type NestedShape,
   type SectionName,
@@ -9,6 +10,8 @@ import {
   sections,
   type Shape,
 } from "./sections.ts";
+
+type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** `plugins`: the options of each built-in solver, by its name. Other plugins' options are left open. */
 export function configSchema(plugins: Readonly<Record<string, OptionDeclarations>>): JsonSchema {
@@ -101,3 +104,53 @@ function pluginSchema(options: OptionDeclarations): JsonSchema {
   const schema = schemaOf(options);
   return { ...schema, properties: { ...common, ...schema.properties } };
 }
+
+/** An object whose keys are the options. None is required: the environment may give what the file leaves open. */
+export function schemaOf(declarations: OptionDeclarations): JsonSchema & {
+  readonly properties: Readonly<Record<string, JsonSchema>>;
+} {
+  const properties = Object.entries(declarations).map(
+    ([option, declaration]) => [option, optionSchema(declaration)] as const,
+  );
+  return {
+    type: "object",
+    properties: Object.fromEntries(properties),
+    additionalProperties: false,
+  };
+}
+
+function optionSchema(declaration: OptionDeclaration): JsonSchema {
+  const { type, description, secret, reference, default: standard } = declaration;
+  const referable = secret === true && reference !== true;
+  const shape = shapes[type](declaration);
+  // A duration has a unit in the file.
+  const isTime = type === "duration" && typeof standard === "number";
+  const written = isTime ? formatDuration(standard) : standard;
+  return {
+    ...shape,
+    description: referable
+      ? `${description} The secret itself, or env:NAME, file:/path, cmd:program args.`
+      : `${description} Takes ${acceptedBy(declaration)}.`,
+    pattern: reference === true ? "^(env|file|cmd):" : shape["pattern"],
+    default: secret === true ? undefined : written,
+  };
+}
+
+const texts = { type: ["string", "number"] };
+
+const shapes: Readonly<Record<OptionType, (declaration: OptionDeclaration) => JsonSchema>> = {
+  string: ({ choices }) => (choices === undefined ? texts : { enum: choices }),
+  boolean: ({ choices }) =>
+    choices === undefined ? { type: "boolean" } : { enum: [true, false, ...choices] },
+  integer: ({ min, max }) => ({ type: "integer", minimum: min, maximum: max }),
+  port: ({ min = 1, max = 65_535 }) => ({ type: "integer", minimum: min, maximum: max }),
+  duration: () => ({ type: "string", pattern: "^(0|([0-9]+(ms|[wdhms]))+)$" }),
+  url: () => ({ type: "string", format: "uri", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://" }),
+  path: () => ({ type: "string", minLength: 1 }),
+  list: ({ choices }) => {
+    const items = choices === undefined ? texts : { enum: choices };
+    return { anyOf: [{ type: "array", items }, texts] };
+  },
+  map: () => ({ type: "object", additionalProperties: texts }),
+  json: () => ({}),
+};

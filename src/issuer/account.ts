@@ -5,7 +5,7 @@ import { registerCommand, withServer } from "../account/suggest.ts";
 import { composeIssuer } from "../request/issuer.ts";
 import { openTools } from "./open.ts";
 import type { IssueTools } from "../issue/tools.ts";
-import type { directoryFlags } from "../options/declared/account.ts";
+import type { directoryFlags } from "../options/declared/request.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredAccount } from "../state/store.ts";

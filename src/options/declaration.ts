@@ -84,3 +84,10 @@ type Missing<D extends OptionDeclaration> = D extends
 export type OptionsOf<D extends OptionDeclarations> = {
   readonly [K in keyof D]: Plain<D[K]> | Missing<D[K]>;
 };
+
+/** The same options, under one heading in help. */
+export function under<const D extends OptionDeclarations>(group: string, declarations: D): D;
+export function under(group: string, declarations: OptionDeclarations): OptionDeclarations {
+  const grouped = Object.entries(declarations).map(([name, one]) => [name, { ...one, group }]);
+  return Object.fromEntries(grouped);
+}

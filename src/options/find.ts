@@ -2,8 +2,36 @@
 import { resolve } from "node:path";
 import type { OptionDeclarations } from "./declaration.ts";
 import { flagOf, lookupsOf } from "./names.ts";
-import type { OptionSources } from "./resolve.ts";
 import { readSmallFile } from "./secret.ts";
+
+export interface OptionSources {
+  /** The plugin whose options these are; a command's when absent. */
+  readonly plugin?: string;
+  /** By option: the texts as typed, true and false for a boolean. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly config?: ConfigSection | undefined;
+  /**
+   * True when several solvers of the config use this plugin: then the environment fills in only what the config leaves
+   * open, since one variable cannot be meant for all of them.
+   */
+  readonly configFirst?: boolean;
+  /** Absolute. */
+  readonly cwd: string;
+  mask(secret: string): void;
+  readonly signal?: AbortSignal;
+}
+
+/** A mapping in the config whose keys are the options. */
+export interface ConfigSection {
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The config file, absolute. */
+  readonly path: string;
+  /** What relative paths are relative to; the file's folder when absent. */
+  readonly folder?: string | undefined;
+  /** The mapping's place in it, e.g. `solvers.cf`. */
+  readonly key?: string;
+}
 
 export interface Found {
   readonly raw: unknown;

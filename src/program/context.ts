@@ -1,11 +1,11 @@
 /** What a command may use, from the environment and the command line. */
 import { lstatSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Clock } from "../clock.ts";
 import type { Context } from "../context.ts";
 import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
-import { defaultConfigFile, defaultStateFolder } from "../options/folders.ts";
 import type { globalOptions } from "../options/declared/global.ts";
 import type { Output } from "../output/output.ts";
 import type { Store } from "../state/store.ts";
@@ -119,5 +119,34 @@ function noAnswer(question: string): Problem {
   return new Problem("usage", {
     detail: `The input ended without an answer to: ${question}`,
     hint: "Give the answer as an option, and -n where there is no terminal.",
+  });
+}
+
+/** `/var/lib/acmectl` for root, else the XDG state folder. Throws a Problem when the user has no home. */
+export function defaultStateFolder(user: Pick<Environment, "uid" | "env">): string {
+  if (user.uid === 0) return "/var/lib/acmectl";
+  return join(baseFolder(user, "XDG_STATE_HOME", ".local/state", "state"), "acmectl");
+}
+
+/** `/etc/acmectl/config.yaml` for root, else in the XDG config folder. Throws a Problem when the user has no home. */
+export function defaultConfigFile(user: Pick<Environment, "uid" | "env">): string {
+  if (user.uid === 0) return "/etc/acmectl/config.yaml";
+  return join(baseFolder(user, "XDG_CONFIG_HOME", ".config", "config"), "acmectl", "config.yaml");
+}
+
+/** By the XDG base directory specification, a relative path in such a variable is to be ignored. */
+function baseFolder(
+  { env }: Pick<Environment, "env">,
+  variable: string,
+  inHome: string,
+  option: string,
+): string {
+  const chosen = env[variable];
+  if (chosen !== undefined && isAbsolute(chosen)) return chosen;
+  const home = env["HOME"];
+  if (home !== undefined && isAbsolute(home)) return join(home, inHome);
+  throw new Problem("usage", {
+    detail: `acmectl has no default folder for its ${option}: neither ${variable} nor HOME is set to an absolute path.`,
+    hint: `Give --${option}, or set ACMECTL_${option.toUpperCase()} or HOME.`,
   });
 }

@@ -2,7 +2,8 @@
 import { type CommandSource, commandSource } from "../commands/definitions.ts";
 import type { Environment } from "../environment.ts";
 import { globalOptions } from "../options/declared/global.ts";
-import { type OptionSources, resolveOptions } from "../options/resolve.ts";
+import type { OptionSources } from "../options/find.ts";
+import { resolveOptions } from "../options/resolve.ts";
 import { columnsOf } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
 import { type ExitCode, Problem } from "../problem.ts";

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
-import { type OptionSources, resolveOptions } from "../../src/options/resolve.ts";
+import type { OptionSources } from "../../src/options/find.ts";
+import { resolveOptions } from "../../src/options/resolve.ts";
 import { Problem } from "../../src/problem.ts";
 
 const cloudflare = {

@@ -1,7 +1,7 @@
 import { line, verbatim } from "../../result.ts";
 import { createPrivateKey } from "node:crypto";
 import { lstat } from "node:fs/promises";
-import { directoryFlags } from "../../options/declared/account.ts";
+import { directoryFlags } from "../../options/declared/request.ts";
 import { Problem } from "../../problem.ts";
 import { writeDurably } from "../../state/folder/files.ts";
 import type { StoredAccount } from "../../state/store.ts";

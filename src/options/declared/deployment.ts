@@ -1,17 +1,14 @@
 /** Hooks around issuance and steps with a new certificate: flags and config. */
 import { keyStoreProfiles, reloadableServers, startTlsProtocols } from "../../certificate.ts";
-import type { OptionDeclarations } from "../declaration.ts";
-
-const deployment = "Deployment:";
+import { type OptionDeclarations, under } from "../declaration.ts";
 
 /** Commands go to a shell, as those of certbot and lego do; the config has steps without one. */
-export const deployFlags = {
+export const deployFlags = under("Deployment:", {
   preHook: {
     type: "list",
     verbatim: true,
     description: "Shell command to run before ordering.",
     placeholder: "CMD",
-    group: deployment,
   },
   deployHook: {
     type: "list",
@@ -20,48 +17,41 @@ export const deployFlags = {
       "Shell command to run after a new certificate; later runs repeat it until it succeeds.",
     aliases: ["renew-hook", "reloadcmd"],
     placeholder: "CMD",
-    group: deployment,
   },
   postHook: {
     type: "list",
     verbatim: true,
     description: "Shell command to run at the end of a run that tried to issue.",
     placeholder: "CMD",
-    group: deployment,
   },
   failureHook: {
     type: "list",
     verbatim: true,
     description: "Shell command to run if issuance fails.",
     placeholder: "CMD",
-    group: deployment,
   },
   fullchainFile: {
     type: "path",
     description: "File to copy certificate and chain to.",
     placeholder: "FILE",
-    group: deployment,
   },
   keyFile: {
     type: "path",
     description: "File to copy the private key to.",
     placeholder: "FILE",
-    group: deployment,
   },
   certFile: {
     type: "path",
     description: "File to copy the certificate to, without chain.",
     placeholder: "FILE",
-    group: deployment,
   },
   chainFile: {
     type: "path",
     description: "File to copy the chain to.",
     aliases: ["ca-file"],
     placeholder: "FILE",
-    group: deployment,
   },
-} as const satisfies OptionDeclarations;
+});
 
 export const hookOptions = {
   run: {

@@ -1,7 +1,5 @@
-import type { OptionDeclarations } from "../declaration.ts";
-import { solverFlags } from "./request.ts";
-
-const ca = "Certificate authority:";
+import { type OptionDeclarations, under } from "../declaration.ts";
+import { ca, issuerFlags, solverFlags } from "./request.ts";
 
 /** The options of every importer. */
 export const importFlags = {
@@ -10,23 +8,16 @@ export const importFlags = {
     type: "boolean",
     description: "Replace certificates of the same name that come from elsewhere.",
   },
-  check: {
-    type: "boolean",
-    description: "Ask each CA whether it knows the account; otherwise no CA is asked.",
-    group: ca,
-  },
-  server: {
-    type: "string",
-    description: "CA whose directory URL the other client did not store: a preset or a URL.",
-    short: "s",
-    placeholder: "CA",
-    group: ca,
-  },
-  caBundle: {
-    type: "path",
-    description: "PEM file of root certificates to trust for the CAs' servers.",
-    placeholder: "FILE",
-    group: ca,
-  },
+  ...under(ca, {
+    check: {
+      type: "boolean",
+      description: "Ask each CA whether it knows the account; otherwise no CA is asked.",
+    },
+    server: {
+      ...issuerFlags.server,
+      description: "CA whose directory URL the other client did not store: a preset or a URL.",
+    },
+    caBundle: issuerFlags.caBundle,
+  }),
   ...solverFlags,
 } as const satisfies OptionDeclarations;

@@ -1,12 +1,9 @@
-/** The options of a request: names, CA, and how control of the names is proven. */
+/** The options of a request: names, CA, and how control of the names is proven; and those of an account. */
 import { keyTypes } from "../../certificate.ts";
-import type { OptionDeclarations } from "../declaration.ts";
+import { type OptionDeclarations, under } from "../declaration.ts";
 import { deployFlags } from "./deployment.ts";
 
-const ca = "Certificate authority:";
-const proof = "Proof of control:";
-const look = "Checks before the CA is asked:";
-const local = "Embedded CA:";
+export const ca = "Certificate authority:";
 
 export const certificateFlags = {
   domains: {
@@ -44,58 +41,52 @@ export const certificateFlags = {
     description: "Label of the certificate, for the selectors of solvers.",
     aliases: ["label"],
   },
-  profile: {
-    type: "string",
-    description: "Certificate profile to ask for, if the CA offers it.",
-    placeholder: "NAME",
-    group: ca,
-  },
-  requiredProfile: {
-    type: "string",
-    description: "Like --profile, but fail if the CA does not offer it.",
-    placeholder: "NAME",
-    group: ca,
-  },
-  preferredChain: {
-    type: "string",
-    description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
-    placeholder: "ISSUER",
-    group: ca,
-  },
+  ...under(ca, {
+    profile: {
+      type: "string",
+      description: "Certificate profile to ask for, if the CA offers it.",
+      placeholder: "NAME",
+    },
+    requiredProfile: {
+      type: "string",
+      description: "Certificate profile to ask for; fail if the CA does not offer it.",
+      placeholder: "NAME",
+    },
+    preferredChain: {
+      type: "string",
+      description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
+      placeholder: "ISSUER",
+    },
+  }),
 } as const satisfies OptionDeclarations;
 
-export const issuerFlags = {
+export const issuerFlags = under(ca, {
   server: {
     type: "string",
     description: "CA to use: a preset, a directory URL, an issuer of the config, or local.",
     short: "s",
     placeholder: "CA",
-    group: ca,
   },
   staging: {
     type: "boolean",
     description: "Use the CA's staging environment, whose certificates browsers do not trust.",
     aliases: ["test-cert"],
-    group: ca,
   },
   email: {
     type: "string",
     description: "Contact address for the CA account.",
     short: "m",
     placeholder: "ADDRESS",
-    group: ca,
   },
   agreeTos: {
     type: "boolean",
     description: "Agree to the CA's terms of service.",
     aliases: ["accept-tos"],
-    group: ca,
   },
   eabKid: {
     type: "string",
     description: "Key identifier of the external account binding.",
     placeholder: "ID",
-    group: ca,
   },
   eabHmac: {
     type: "string",
@@ -104,119 +95,116 @@ export const issuerFlags = {
     description: "Reference to the EAB HMAC key: env:NAME, file:/path or cmd:program.",
     aliases: ["eab-hmac-key"],
     placeholder: "REF",
-    group: ca,
   },
   caBundle: {
     type: "path",
     description: "PEM file of root certificates to trust for the CA's server.",
     placeholder: "FILE",
-    group: ca,
   },
-} as const satisfies OptionDeclarations;
+});
 
-export const solverFlags = {
+export const solverFlags = under("Proof of control:", {
   solver: {
     type: "list",
     description:
       "Solver: one from the config, a built-in, a file or a package; ZONE=NAME per zone.",
     placeholder: "NAME",
-    group: proof,
   },
-  standalone: { type: "boolean", description: "Same as --solver standalone.", group: proof },
+  standalone: { type: "boolean", description: "Same as --solver standalone." },
   webroot: {
     type: "path",
     description: "Same as --solver webroot, with this folder.",
     short: "w",
-    placeholder: "PATH",
-    group: proof,
   },
-  dns: {
-    type: "string",
-    description: "Same as --solver NAME, for dns-01.",
-    placeholder: "NAME",
-    group: proof,
-  },
-} as const satisfies OptionDeclarations;
+  dns: { type: "string", description: "Same as --solver NAME, for dns-01.", placeholder: "NAME" },
+});
 
-export const visibilityFlags = {
+export const visibilityFlags = under("Checks before the CA is asked:", {
   selfCheck: {
     type: "boolean",
     default: true,
     description: "Check http-01 responses from this machine before asking the CA.",
-    group: look,
   },
   selfCheckAt: {
     type: "string",
     description: "Check http-01 responses at this address instead of the domain's own.",
     placeholder: "ADDR:PORT",
-    group: look,
   },
   dnsResolvers: {
     type: "list",
     description:
       "Resolvers instead of the system's: ADDRESS[:PORT] or an https URL (DNS over HTTPS).",
-    placeholder: "LIST",
-    group: look,
   },
   dnsAuthoritative: {
     type: "boolean",
     default: true,
     description: "Check dns-01 records at the zone's authoritative servers.",
-    group: look,
   },
-  dnsRecursive: {
-    type: "boolean",
-    description: "Then check them at the resolvers as well.",
-    group: look,
-  },
+  dnsRecursive: { type: "boolean", description: "Then check them at the resolvers as well." },
   dnsTimeout: {
     type: "duration",
     description: "Longest wait for a dns-01 record to appear; 2m when absent.",
-    group: look,
   },
-  dnsInterval: {
-    type: "duration",
-    description: "Time between two DNS checks; 2s when absent.",
-    group: look,
-  },
+  dnsInterval: { type: "duration", description: "Time between two DNS checks; 2s when absent." },
   dnsSettle: {
     type: "duration",
     description: "Extra wait after the record has appeared everywhere; none when absent.",
-    group: look,
   },
-  dnsWait: {
-    type: "duration",
-    description: "Wait this long instead of checking the DNS.",
-    group: look,
-  },
+  dnsWait: { type: "duration", description: "Wait this long instead of checking the DNS." },
   dnsCname: {
     type: "string",
     choices: ["follow", "none"],
     description:
       "Write where the CNAMEs of _acme-challenge lead (follow, the default), or at the name itself.",
-    group: look,
   },
   dnsPort: {
     type: "port",
     description: "Port of the zones' authoritative servers; 53 when absent.",
     hidden: true,
-    group: look,
   },
-} as const satisfies OptionDeclarations;
+});
 
-const localFlags = {
+const localFlags = under("Embedded CA:", {
   localHttpPort: {
     type: "port",
     description: "Port that --server local asks for http-01; the standalone solver's when absent.",
-    group: local,
   },
   localResolver: {
     type: "string",
     description: "DNS server that --server local asks; without it every domain is this machine.",
     placeholder: "ADDR:PORT",
-    group: local,
   },
-} as const satisfies OptionDeclarations;
+});
+
+const accountKey = {
+  type: "string",
+  reference: true,
+  secret: true,
+  description:
+    "Use this account key (PEM) instead of a new one: env:NAME, file:/path or cmd:program.",
+  placeholder: "REF",
+} as const;
+
+export const dryRun = {
+  type: "boolean",
+  choices: ["authorizations"],
+  description: "Rehearse with a staging or the embedded CA; =authorizations: with the CA itself.",
+} as const;
+
+/** What takes the place of a state folder: the account's key, and the certificate of the last run. */
+const pipelineFlags = under("In a pipeline, where no state is kept:", {
+  accountKey,
+  currentCert: {
+    type: "path",
+    description: "Certificate (PEM) of the last run; nothing is ordered while it is good.",
+    placeholder: "FILE",
+  },
+  currentKey: {
+    type: "path",
+    description: "Private key (PEM) of --current-cert.",
+    placeholder: "FILE",
+  },
+});
 
 /** All of them: what `issue` takes. */
 export const requestFlags = {
@@ -226,4 +214,21 @@ export const requestFlags = {
   ...visibilityFlags,
   ...deployFlags,
   ...localFlags,
+  ...pipelineFlags,
+} as const satisfies OptionDeclarations;
+
+const { server, staging, caBundle, ...registration } = issuerFlags;
+
+/** The CA of an account command. */
+export const directoryFlags = { server, staging, caBundle } as const satisfies OptionDeclarations;
+
+/** What registering an account takes. */
+export const registrationFlags = {
+  ...directoryFlags,
+  ...registration,
+  reregister: {
+    type: "boolean",
+    description: "Register again if the CA no longer knows the account.",
+  },
+  accountKey,
 } as const satisfies OptionDeclarations;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defaultConfigFile, defaultStateFolder } from "../../src/options/folders.ts";
+import { defaultConfigFile, defaultStateFolder } from "../../src/program/context.ts";
 
 const ops = (env: Record<string, string>) => ({ uid: 1000, env: { HOME: "/home/ops", ...env } });
 

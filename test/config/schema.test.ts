@@ -1,7 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
-import { schemaOf } from "../../src/options/schema.ts";
+import { schemaOf } from "../../src/config/schema.ts";
 
 const declarations = {
   apiToken: { type: "string", secret: true, required: true, description: "A token." },
