@@ -1,21 +1,16 @@
-import { registerCommand, serverFlags } from "./suggest.ts";
-import type { AccountSession, Ca, Directory, ExternalAccountBinding } from "../acme/acme.ts";
+import type { AccountSession, Directory, ExternalAccountBinding } from "../acme/acme.ts";
+import { registerCommand } from "../acme/hints.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
-import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Store, StoredAccount } from "../state/store.ts";
-import { settleRollover } from "./rollover.ts";
+import type { StoredAccount } from "../state/store.ts";
+import { settleRollover, type KeyTools } from "./rollover.ts";
 
 /** What work on accounts needs of a run's tools. */
-export interface AccountTools {
-  readonly ca: Ca;
-  readonly store: Store;
-  readonly log: Log;
+export interface AccountTools extends KeyTools {
   readonly clock: Clock;
-  readonly signal: AbortSignal;
   /** Milliseconds to wait for another run that holds a lock; 0 gives up at once. */
   readonly lockTimeout: number;
   /** Read from its reference by now; absent where the CA requires none. */
@@ -32,8 +27,8 @@ export interface OpenAccount {
 }
 
 /**
- * The account on the issuer's CA: the one that is stored, else a new one. A new key is on disk before the CA hears of it
- * (RFC 8555 §7.3), under the account's lock, so that two first runs make one account.
+ * The account on the issuer's CA: the one that is stored, else a new one. A new key is on disk before it is sent to
+ * the CA (RFC 8555 §7.3), under the account's lock, so that two first runs make one account.
  */
 export async function openAccount(
   issuer: IssuerSetting,
@@ -51,12 +46,7 @@ export async function openAccount(
 /** Do `work` while no other run registers or changes an account on this CA. */
 export async function withAccountLock<T>(
   directory: string,
-  {
-    store,
-    log,
-    lockTimeout,
-    signal,
-  }: Pick<AccountTools, "store" | "log" | "lockTimeout" | "signal">,
+  { store, log, lockTimeout, signal }: AccountTools,
   work: () => Promise<T>,
 ): Promise<T> {
   const lock = await store.lock(`account:${directory}`, {
@@ -73,10 +63,7 @@ export async function withAccountLock<T>(
 }
 
 /** A stored account as it is used: a change of its key that was cut off is ended first. */
-export async function openStored(
-  stored: StoredAccount,
-  tools: Pick<AccountTools, "ca" | "store" | "log" | "lockTimeout" | "signal">,
-): Promise<OpenAccount> {
+export async function openStored(stored: StoredAccount, tools: AccountTools): Promise<OpenAccount> {
   if (stored.nextKey === undefined) return openKnown(stored, tools);
   return withAccountLock(stored.directory, tools, async () => {
     const accounts = await tools.store.accounts.ofDirectory(stored.directory);
@@ -88,10 +75,9 @@ export async function openStored(
 /** An address given for an account that has another one changes nothing: say so, with the command that would. */
 export async function reportOtherContact(
   email: string,
-  issuer: IssuerSetting,
-  { store, log, accountId }: AccountTools,
+  { server }: IssuerSetting,
+  { ca, store, log, accountId }: AccountTools,
 ): Promise<void> {
-  const { server } = issuer;
   const stored = await store.accounts.ofDirectory(server);
   const account = stored.find(({ id }) => accountId === undefined || id === accountId);
   // Some CAs return no addresses, so that none may be known.
@@ -99,11 +85,11 @@ export async function reportOtherContact(
   if (account.contact.includes(`mailto:${email}`)) return;
   const contact = account.contact.join(", ").replaceAll("mailto:", "");
   log.warn(
-    `the account with ${server} has the address ${contact}, and --email ${email} does not change it; to change it: acmectl account update ${serverFlags(issuer)} --email ${email}`,
+    `the account with ${server} has the address ${contact}, and --email ${email} does not change it; to change it: acmectl account update ${ca.flags} --email ${email}`,
   );
 }
 
-function openKnown(stored: StoredAccount, { ca }: Pick<AccountTools, "ca">): OpenAccount {
+function openKnown(stored: StoredAccount, { ca }: AccountTools): OpenAccount {
   return { stored, session: ca.session(stored.key, stored.url), created: false };
 }
 
@@ -115,7 +101,7 @@ function isRegistered(
   return stored?.url !== undefined && !isEmbedded(server);
 }
 
-/** Tell the CA of a stored key, or of a new one. A key that it knows already finds its account. The caller holds the lock. */
+/** Register a stored key, or a new one. For a key that the CA knows it returns its account. The caller holds the lock. */
 export async function register(
   issuer: IssuerSetting,
   stored: StoredAccount | undefined,
@@ -136,16 +122,14 @@ export async function register(
     url: registered.url,
     status: registered.status,
     contact: registered.contact.length > 0 ? registered.contact : contact,
-    ...(directory.meta.termsOfService === undefined
-      ? {}
-      : { termsOfServiceAgreed: directory.meta.termsOfService }),
+    termsOfServiceAgreed: directory.meta.termsOfService ?? account.termsOfServiceAgreed,
   });
   return { stored: saved, session, created: true };
 }
 
 async function usableAccount(
   issuer: IssuerSetting,
-  { store, accountId }: AccountTools,
+  { ca, store, accountId }: AccountTools,
 ): Promise<StoredAccount | undefined> {
   const stored = await store.accounts.ofDirectory(issuer.server);
   const accounts = stored.filter(({ id }) => accountId === undefined || id === accountId);
@@ -154,7 +138,7 @@ async function usableAccount(
     throw new Problem("refused", {
       title: "The account is not usable",
       detail: `The account ${accounts[0]?.url ?? accounts[0]?.id} on ${issuer.server} is ${accounts[0]?.status}, and no other is stored.`,
-      hint: `Register a new one: ${registerCommand(issuer, { again: true })}`,
+      hint: `Register a new one: ${registerCommand(ca.flags, { again: true })}`,
     });
   }
   return usable[0];

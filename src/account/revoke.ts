@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import { openStored, type AccountTools } from "./open.ts";
@@ -9,13 +10,8 @@ export const revocationReasons = [
   "superseded",
   "cessationOfOperation",
 ] as const;
-export type RevocationReason = (typeof revocationReasons)[number];
-const codes: Readonly<Record<RevocationReason, number>> = {
-  unspecified: 0,
-  keyCompromise: 1,
-  superseded: 4,
-  cessationOfOperation: 5,
-};
+type RevocationReason = (typeof revocationReasons)[number];
+const codes = { unspecified: 0, keyCompromise: 1, superseded: 4, cessationOfOperation: 5 };
 
 /**
  * Revoke what is held (RFC 8555 §7.6): as the account that ordered it, or, with `byKey`, as the holder of its private key.
@@ -31,10 +27,10 @@ export async function revokeHeld(
   if (held === undefined || files === undefined) {
     throw new Problem("usage", {
       detail: `No certificate is held under the name ${name}, so there is none to revoke.`,
-      hint: "acmectl list shows what is held.",
+      hint: "Run `acmectl list` to see the certificates.",
     });
   }
-  const der = Buffer.from(files.certificate.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
+  const der = new X509Certificate(files.certificate).raw;
   const session = byKey
     ? ca.session(await keyOf(name, store), undefined)
     : await sessionOf(held.meta.directory, held.meta.account, tools);

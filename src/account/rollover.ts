@@ -1,15 +1,23 @@
+import type { Ca } from "../acme/acme.ts";
+import { registerCommand } from "../acme/hints.ts";
 import { createAccountKey } from "../acme/keys.ts";
 import { Problem } from "../problem.ts";
-import type { StoredAccount } from "../state/store.ts";
-import type { AccountTools } from "./open.ts";
+import type { Log } from "../plugin.ts";
+import type { Store, StoredAccount } from "../state/store.ts";
 
-type Tools = Pick<AccountTools, "ca" | "store" | "log" | "signal">;
+/** What work on one account needs. */
+export interface KeyTools {
+  readonly ca: Ca;
+  readonly store: Store;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Give the account a new key (RFC 8555 §7.3.5). It is on disk before the CA hears of it, so a run that is cut off anywhere
  * loses no key: the next use of the account finds out which of the two the CA knows. The caller holds the account's lock.
  */
-export async function rollOver(account: StoredAccount, tools: Tools): Promise<StoredAccount> {
+export async function rollOver(account: StoredAccount, tools: KeyTools): Promise<StoredAccount> {
   const { ca, store, log, signal } = tools;
   const settled = await settleRollover(account, tools);
   // What an earlier run began is what was asked for.
@@ -19,40 +27,38 @@ export async function rollOver(account: StoredAccount, tools: Tools): Promise<St
     await ca.session(begun.key, begun.url).rollover(begun.nextKey ?? "", signal);
   } catch (error) {
     if (wasRefused(error)) await store.accounts.abandonRollover(begun);
-    else log.warn("it is not known whether the CA has the new key; the next run will ask");
+    else log.warn("the CA may or may not have the new key; the next run finds out");
     throw error;
   }
   return store.accounts.finishRollover(begun);
 }
 
+const step = { step: "account" };
+
 /** The account with the one key that the CA knows: the next one first, then the old one. The caller holds the lock. */
 export async function settleRollover(
   account: StoredAccount,
-  { ca, store, log, signal }: Tools,
+  { ca, store, log, signal }: KeyTools,
 ): Promise<StoredAccount> {
   if (account.nextKey === undefined) return account;
   const isKnown = async (key: string) =>
     (await ca.session(key, undefined).find(signal)) !== undefined;
   if (await isKnown(account.nextKey)) {
-    log.info("the CA has the new key of an interrupted key change; acmectl uses it", {
-      step: "account",
-    });
+    log.info("the CA has the new key of an interrupted key change; acmectl uses it", step);
     return store.accounts.finishRollover(account);
   }
   if (await isKnown(account.key)) {
-    log.info("the CA does not have the new key of an interrupted key change; it is dropped", {
-      step: "account",
-    });
+    log.info("the CA does not have the new key of an interrupted key change; it is dropped", step);
     return store.accounts.abandonRollover(account);
   }
   throw new Problem("refused", {
     title: "The CA knows neither key of the account",
     detail: `${account.directory} has no account for the key in ${account.where}, nor for the new key of an interrupted key change.`,
-    hint: "If the CA was set up again, register the key again: acmectl account register --reregister",
+    hint: `If the CA was set up again, register the key again: ${registerCommand(ca.flags, { again: true })}`,
   });
 }
 
-/** The CA's word that nothing was changed; after anything else the new key may be the account's. */
+/** The CA's answer that nothing was changed; after anything else the new key may be the account's. */
 function wasRefused(error: unknown): boolean {
   if (!Problem.is(error)) return false;
   const { status = 0 } = error.document;

@@ -31,10 +31,11 @@ export interface Account {
   readonly contact: readonly string[];
 }
 
-export type OrderStatus = "pending" | "ready" | "processing" | "valid" | "invalid";
+/** RFC 8555 §7.1.6, as are the others. */
+export const orderStatuses = ["pending", "ready", "processing", "valid", "invalid"] as const;
 export interface Order {
   readonly url: string;
-  readonly status: OrderStatus;
+  readonly status: (typeof orderStatuses)[number];
   readonly identifiers: readonly Identifier[];
   readonly authorizations: readonly string[];
   readonly finalize: string;
@@ -48,16 +49,17 @@ export interface Order {
   readonly retryAfter?: Date | undefined;
 }
 
-export type AuthorizationStatus =
-  | "pending"
-  | "valid"
-  | "invalid"
-  | "deactivated"
-  | "expired"
-  | "revoked";
+export const authorizationStatuses = [
+  "pending",
+  "valid",
+  "invalid",
+  "deactivated",
+  "expired",
+  "revoked",
+] as const;
 export interface Authorization {
   readonly url: string;
-  readonly status: AuthorizationStatus;
+  readonly status: (typeof authorizationStatuses)[number];
   /** Without `*.`; see `wildcard`. */
   readonly identifier: Identifier;
   readonly wildcard: boolean;
@@ -66,11 +68,12 @@ export interface Authorization {
   readonly retryAfter?: Date | undefined;
 }
 
+export const challengeStatuses = ["pending", "processing", "valid", "invalid"] as const;
 /** A challenge as the CA offers it. `type` may be one that acmectl does not know. */
 export interface AcmeChallenge {
   readonly url: string;
   readonly type: string;
-  readonly status: "pending" | "processing" | "valid" | "invalid";
+  readonly status: (typeof challengeStatuses)[number];
   /** Absent for challenge types that have none. */
   readonly token?: string | undefined;
   readonly error?: ProblemDocument | undefined;
@@ -114,6 +117,8 @@ export interface Waiting {
 /** A CA, by its directory URL. The directory is fetched once, at first need. */
 export interface Ca {
   readonly url: string;
+  /** How command lines name this CA and the state of this run, for hints: `--server URL`. */
+  readonly flags: string;
   directory(signal: AbortSignal): Promise<Directory>;
   /** Speak as the holder of this account key (PKCS#8 PEM). `accountUrl` where it is known already. No request is made. */
   session(accountKey: string, accountUrl: string | undefined): AccountSession;

@@ -3,6 +3,7 @@ import { codeOf } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import { Problem } from "../problem.ts";
 import type { RenewalInfo } from "./acme.ts";
+import { date, webPage } from "./objects/schema.ts";
 import type { Exchange } from "./transport/exchange.ts";
 import { retryAfter } from "./transport/headers.ts";
 import type { Answer } from "./transport/transport.ts";
@@ -30,7 +31,7 @@ export async function readRenewalInfo(
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
-/** RFC 9773 §4.3.3: the pause after a failure that will not pass by itself. */
+/** RFC 9773 §4.3.3: the pause after a failure that is not temporary. */
 const longTerm = 6 * 60 * minute;
 
 function parse(answer: Answer, now: Date): RenewalInfo {
@@ -46,19 +47,9 @@ function parse(answer: Answer, now: Date): RenewalInfo {
   return {
     start: from,
     end: to,
-    explanationUrl: isPage(explanationURL) ? explanationURL : undefined,
+    explanationUrl: webPage(explanationURL),
     retryAfter: clamped(asked, now),
   };
-}
-
-function date(value: unknown): Date | undefined {
-  if (typeof value !== "string" || !/^\d{4}-\d\d-\d\dT/i.test(value)) return undefined;
-  const parsed = new Date(value);
-  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
-}
-
-function isPage(value: unknown): value is string {
-  return typeof value === "string" && /^https?:\/\/[!-~]{1,1000}$/.test(value);
 }
 
 /** RFC 9773 §4.3.3: after a temporary failure the CA is asked again soon, after any other in six hours. */

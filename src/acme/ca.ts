@@ -1,50 +1,43 @@
 /** Opens a certificate authority by its directory URL. */
-import type { Clock } from "../clock.ts";
-import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { Ca } from "./acme.ts";
+import type { AccountSession, Ca } from "./acme.ts";
 import { readRenewalInfo } from "./ari.ts";
-import { createExchange } from "./transport/exchange.ts";
-import { createSession } from "./session/session.ts";
+import { thumbprint } from "./keys.ts";
 import { certificateBlocks } from "./pem.ts";
+import { accountCalls } from "./session/accounts.ts";
+import { authorizationCalls } from "./session/authorizations.ts";
+import { createCaller } from "./session/caller.ts";
+import { orderCalls } from "./session/orders.ts";
 import { printable } from "./text.ts";
 import type { Limits } from "./transport/dispatcher.ts";
-import { createTransport } from "./transport/transport.ts";
+import { createExchange, type Exchange } from "./transport/exchange.ts";
+import { createTransport, type TransportOptions } from "./transport/transport.ts";
 
-export interface CaOptions {
+export interface CaOptions extends Omit<TransportOptions, "limits"> {
   /** The directory, https. */
   readonly url: string;
-  /** `acmectl/x.y.z (+url) node/v…`, sent with every request. */
-  readonly userAgent: string;
-  /** PEM text of roots to trust beside the default ones. */
-  readonly caBundle?: string | undefined;
-  /** Read for HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly log: Log;
-  /** Removes secrets from what the CA says in an error, before it is cut to a length. */
-  readonly redact?: ((text: string) => string) | undefined;
-  readonly clock: Clock;
-  /** Requests under way at once; 4 when absent. */
-  readonly concurrency?: number | undefined;
+  /** How command lines name this CA and the state of this run, for hints: `--server URL`. */
+  readonly flags: string;
   readonly limits?: Partial<Limits> | undefined;
-  /** Let the CA choose HTTP/2; off when absent. */
-  readonly http2?: boolean | undefined;
 }
 
 const usual: Limits = { connect: 10_000, idle: 15_000, total: 60_000, body: 1024 * 1024 };
 
 /** No request is made, and neither acme-client nor undici is loaded, before the first call that needs the CA. */
 export function openCa(options: CaOptions): Ca {
-  const { url, clock, log, concurrency = 8 } = options;
-  assertHttps(url);
-  const transport = createTransport(url, {
-    ...options,
-    http2: options.http2 ?? false,
-    limits: { ...usual, ...options.limits },
-  });
-  const exchange = createExchange(url, { transport, clock, log, concurrency });
+  const { url, flags, clock, log } = options;
+  if (URL.parse(url)?.protocol !== "https:") {
+    throw new Problem("usage", {
+      detail: `"${printable(url, 300)}" is not an https URL.`,
+      hint: "Give the https URL of the directory: --server https://… (RFC 8555 §6.1).",
+    });
+  }
+  const limits = { ...usual, ...options.limits };
+  const transport = createTransport(url, { ...options, limits });
+  const exchange = createExchange({ url, flags, transport, clock, log });
   return {
     url,
+    flags,
     directory: (signal) => exchange.directory(signal),
     session: (key, accountUrl) => createSession(exchange, key, accountUrl),
     renewalInfo: (certificateId, signal) => readRenewalInfo(exchange, certificateId, signal),
@@ -56,10 +49,20 @@ export function openCa(options: CaOptions): Ca {
   };
 }
 
-function assertHttps(url: string): void {
-  if (URL.parse(url)?.protocol === "https:") return;
-  throw new Problem("usage", {
-    detail: `"${printable(url, 300)}" is not an https URL.`,
-    hint: "Give the https URL of the directory: --server https://… (RFC 8555 §6.1).",
-  });
+/** The calls that the holder of one account key can make (RFC 8555 §7.3 to §7.6). */
+function createSession(exchange: Exchange, key: string, url: string | undefined): AccountSession {
+  const holder = { key, url };
+  const caller = createCaller(exchange, holder);
+  const authorizations = authorizationCalls(caller);
+  return {
+    get url() {
+      return holder.url;
+    },
+    get thumbprint() {
+      return thumbprint(holder.key);
+    },
+    ...accountCalls(caller),
+    ...authorizations,
+    ...orderCalls(caller, authorizations),
+  };
 }

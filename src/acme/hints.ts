@@ -6,6 +6,8 @@ import type { Directory } from "./acme.ts";
 export interface Situation {
   /** The request that failed, e.g. `new order`. */
   readonly what: string;
+  /** How command lines name this CA: `--server URL`. */
+  readonly flags: string;
   readonly status?: number | undefined;
   readonly directory?: Directory | undefined;
   readonly accountUrl?: string | undefined;
@@ -17,6 +19,7 @@ export interface Situation {
 type Hint = string | ((situation: Situation) => string);
 
 const prefix = "urn:ietf:params:acme:error:";
+export const errorType = (name: string): string => prefix + name;
 const nameOf = (type = "") => (type.startsWith(prefix) ? type.slice(prefix.length) : "");
 
 /** A hint for a problem document that answered a request; undefined for unknown types. */
@@ -32,23 +35,32 @@ export function hintFor(type: string, situation: Situation): string | undefined 
 export function challengeHint(
   type: string | undefined,
   challenge = "",
-  { name: identifier, ...situation }: Omit<Situation, "what"> & { readonly name?: Identifier } = {},
+  { name: identifier, ...situation }: CaaFacts & { readonly name?: Identifier } = {},
 ): string {
   const name = nameOf(type);
-  if (name === "caa") return caa({ ...situation, what: "challenge" }, identifier, challenge);
+  if (name === "caa") return caa(situation, identifier, challenge);
   const hint = Object.hasOwn(challengeHints, name) ? challengeHints[name] : undefined;
   if (typeof hint === "string") return hint;
   const text = hint?.[challenge] ?? hint?.["any"];
   return text ?? "Fix what the CA reports, then run the command again.";
 }
 
-const notImplemented = ({ what }: Situation): string =>
-  what === "key change"
-    ? "This CA cannot change an account key; the account keeps its key. To use another key, deactivate the account and register again: acmectl account deactivate && acmectl account register"
-    : `This CA does not implement the request (${what}).`;
+/** A command line that works when it is pasted. */
+export function registerCommand(flags: string, { again = false } = {}): string {
+  return `acmectl account register${again ? " --reregister" : ""} ${flags} --agree-tos`;
+}
+
+const notImplemented = ({ what, flags }: Situation): string =>
+  what === "key change" ? otherKey(flags) : `This CA does not implement the request (${what}).`;
+
+/** For a CA without key changes. */
+export const otherKey = (flags: string): string =>
+  `Keep the key: this CA cannot change an account key. To use another one, deactivate the account and register again: acmectl account deactivate ${flags} && ${registerCommand(flags, { again: true })}`;
+
+type CaaFacts = Pick<Situation, "accountUrl" | "directory">;
 
 const caa = (
-  { directory, accountUrl }: Situation,
+  { directory, accountUrl }: CaaFacts,
   { value }: Pick<Identifier, "value"> = { value: "example.com" },
   challenge = "the challenge type used",
 ): string => {
@@ -85,17 +97,19 @@ const agreement = ({ terms, instance, directory }: Situation): string => {
 
 /** The hint of the request that failed, else the last one. */
 const byRequest =
-  (texts: Readonly<Record<string, string>>, otherwise: string) =>
-  ({ what }: Situation): string =>
-    (Object.hasOwn(texts, what) ? texts[what] : undefined) ?? otherwise;
+  (texts: Readonly<Record<string, string>>, otherwise: string | ((flags: string) => string)) =>
+  ({ what, flags }: Situation): string => {
+    const text = Object.hasOwn(texts, what) ? texts[what] : undefined;
+    return text ?? (typeof otherwise === "string" ? otherwise : otherwise(flags));
+  };
 
 const checkEab =
   "Check key id and HMAC key (--eab-kid, --eab-hmac): both must be from this CA, and many CAs accept each pair only once.";
 const refusesName = "Leave the name out, or choose another CA: this one issues nothing for it.";
 
 const hints: Readonly<Record<string, Hint>> = {
-  accountDoesNotExist:
-    "Check that the stored account belongs to this CA and environment; a CA that was set up again has forgotten it. To register its key again: acmectl account register --reregister && acmectl renew --force",
+  accountDoesNotExist: ({ flags }) =>
+    `Check that the stored account belongs to this CA and environment; a CA that was set up again has forgotten it. To register its key again, and then to renew with --force: ${registerCommand(flags, { again: true })}`,
   alreadyReplaced: "Order without replacing: another order has replaced this certificate already.",
   alreadyRevoked: "Nothing is left to do: the certificate is revoked.",
   badCSR: "Check key type and names of the CSR; try without --csr, or another --key-type.",
@@ -141,7 +155,8 @@ const hints: Readonly<Record<string, Hint>> = {
       revocation:
         "Revoke with the account that ordered the certificate, or with the certificate's own key.",
     },
-    "Check that the account key belongs to this CA and that the account is active: acmectl account show",
+    (flags) =>
+      `Check that the account key belongs to this CA and that the account is active: acmectl account show ${flags}`,
   ),
   unsupportedContact: "Give an email address: --email you@example.com",
   unsupportedIdentifier:

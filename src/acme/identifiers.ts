@@ -52,6 +52,25 @@ export function canonicalIdentifier({ type, value }: Identifier): Identifier | u
   return typeof parsed === "string" || parsed.type !== type ? undefined : parsed;
 }
 
+/** How names differ from the ordered ones; undefined for the same ones in any order (RFC 8555 §7.4). */
+export function differenceOfNames(
+  names: readonly Identifier[],
+  ordered: readonly Identifier[],
+): string | undefined {
+  const without = (all: readonly Identifier[], some: readonly Identifier[]) => {
+    const keys = new Set(some.map(identifierKey));
+    return all
+      .filter((one) => !keys.has(identifierKey(one)))
+      .map(({ value }) => printable(value, 300));
+  };
+  const [lacking, added] = [without(ordered, names), without(names, ordered)];
+  const why = [
+    ...(lacking.length > 0 ? [`it lacks ${lacking.join(", ")}`] : []),
+    ...(added.length > 0 ? [`it also names ${added.join(", ")}, which was not ordered`] : []),
+  ];
+  return why.length > 0 ? why.join(", and ") : undefined;
+}
+
 /** Equal for equal identifiers. */
 export function identifierKey({ type, value }: Identifier): string {
   return `${type}:${value}`;

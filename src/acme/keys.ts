@@ -21,10 +21,10 @@ const moduli: Readonly<Record<number, KeyType>> = {
 
 /** A new private key, PKCS#8 PEM. Generated off the main thread. */
 export async function createPrivateKey(type: KeyType): Promise<string> {
-  const pair = type.startsWith("ec")
+  const { privateKey } = type.startsWith("ec")
     ? await generate("ec", { namedCurve: type === "ec256" ? "P-256" : "P-384" })
     : await generate("rsa", { modulusLength: Number(type.slice("rsa".length)) });
-  return toPem(pair.privateKey);
+  return toPem(privateKey);
 }
 
 /** A new account key: ES256, which every CA accepts. */

@@ -1,12 +1,10 @@
 /** A CA's error answer as a Problem (RFC 8555 §6.7): type and words of the CA, a hint, and the time to come back. */
 import { type ExitCode, Problem } from "../problem.ts";
 import { links, retryAfter, retryAfterIn } from "./transport/headers.ts";
-import { hintFor, type Situation } from "./hints.ts";
+import { errorType, hintFor, type Situation } from "./hints.ts";
 import { problemDocument } from "./objects/schema.ts";
 import { printable } from "./text.ts";
 import type { Answer } from "./transport/transport.ts";
-
-export const errorType = (name: string): string => `urn:ietf:params:acme:error:${name}`;
 
 /** True when the Problem is the CA's, of this type (the last word of the URN). */
 export function isCaProblem(error: unknown, ...names: readonly string[]): error is Problem {
@@ -15,20 +13,17 @@ export function isCaProblem(error: unknown, ...names: readonly string[]): error 
 
 /** The Problem of an answer with a status of 400 or more. */
 export function refusal(answer: Answer, situation: Situation, now: Date): Problem {
-  const document = problemDocument(answer.body);
-  if (
-    document === undefined ||
-    (document.type === "about:blank" && document.detail === undefined)
-  ) {
+  // The transport has masked the whole answer.
+  const document = problemDocument(answer.body, (text) => text);
+  if (!document || (document.type === "about:blank" && document.detail === undefined))
     return strange(answer, situation, now);
-  }
   const { type, detail, title, ...rest } = document;
   const [terms] = links(answer.headers, "terms-of-service", answer.url);
   const { status } = answer;
   const isLimit = type === errorType("rateLimited") || status === 429;
   const inWords = isLimit ? retryAfterIn(detail, answer.headers, now) : undefined;
   const retryAt = retryAfter(answer.headers, now) ?? inWords;
-  const hint = hintFor(type, { ...situation, status, terms, instance: document.instance });
+  const hint = hintFor(type, { ...situation, status, terms, instance: rest.instance });
   return new Problem(type, {
     title: `${new URL(answer.url).host} refused the ${situation.what}`,
     detail: detail ?? title,

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { isEmbedded, resolveServer } from "../acme/presets.ts";
-import { registerCommand } from "../account/suggest.ts";
+import { registerCommand } from "../acme/hints.ts";
+import { caFlags } from "../issuer/open.ts";
 import type { IssuerSetting, SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { chosenIssuer } from "../request/issuer.ts";
@@ -229,5 +230,5 @@ async function takeOne(
 }
 
 function withoutAccount(issuer: Pick<IssuerSetting, "server" | "caBundle">): string {
-  return `The account that ordered it was not imported: unless acmectl has one at ${issuer.server}, run \`${registerCommand(issuer)}\` first.`;
+  return `The account that ordered it was not imported: unless acmectl has one at ${issuer.server}, run \`${registerCommand(caFlags(issuer))}\` first.`;
 }

@@ -1,7 +1,7 @@
 import type { Authorization } from "../acme/acme.ts";
 import { isEmbedded, stagingOf } from "../acme/presets.ts";
 import { openStored, type OpenAccount } from "../account/open.ts";
-import { registerCommand } from "../account/suggest.ts";
+import { registerCommand } from "../acme/hints.ts";
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
@@ -71,7 +71,7 @@ async function storedAccount(issuer: IssuerSetting, tools: IssueTools): Promise<
   if (usable !== undefined) return openStored(usable, tools);
   throw new Problem("usage", {
     detail: `There is no account with ${issuer.server}, and a rehearsal does not register one.`,
-    hint: `Register it first: ${registerCommand(issuer)}`,
+    hint: `Register it first: ${registerCommand(tools.ca.flags)}`,
   });
 }
 

@@ -1,4 +1,3 @@
-import { withServer } from "../account/suggest.ts";
 import { openAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { changedNames, goodCertificate, isExpired } from "../request/drift.ts";
@@ -99,8 +98,7 @@ async function replace(
     await saveSuccess(request, tools);
     around.issued(request);
     return held;
-  } catch (caught) {
-    const error = withServer(caught, request.issuer);
+  } catch (error) {
     if (isStored) {
       await saveFailure(request, error, tools);
       await around.failure(request, error, predecessor);

@@ -1,14 +1,14 @@
+import { registerCommand } from "../acme/hints.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { openStored, withAccountLock, type OpenAccount } from "../account/open.ts";
-import { registerCommand, withServer } from "../account/suggest.ts";
 import { composeIssuer } from "../request/issuer.ts";
-import { openTools } from "./open.ts";
+import { caFlags, openTools } from "./open.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import type { directoryFlags } from "../options/declared/request.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
-import type { Store, StoredAccount } from "../state/store.ts";
+import type { StoredAccount } from "../state/store.ts";
 import type { Context } from "../context.ts";
 
 type Flags = OptionsOf<typeof directoryFlags>;
@@ -18,35 +18,40 @@ export async function chosenCa(flags: Flags, context: Context): Promise<IssuerSe
   const issuer = composeIssuer(flags, undefined, await context.config());
   if (!isEmbedded(issuer.server)) return issuer;
   throw new Problem("usage", {
-    detail: "The embedded CA forgets its accounts when it ends, so there is none to work on.",
-    hint: "Choose another CA with --server; `acmectl test-ca` runs the embedded one for longer.",
+    detail:
+      "The embedded CA forgets its accounts when it ends, so account commands do not work with it.",
+    hint: "Choose another CA with --server. To keep the embedded one running, start `acmectl test-ca`.",
   });
 }
 
-/** The account that is used on this CA; a Problem when none is kept. */
-export async function keptAccount(issuer: IssuerSetting, store: Store): Promise<StoredAccount> {
+/** The stored account that is used with this CA; a Problem when there is none. */
+export async function keptAccount(issuer: IssuerSetting, context: Context): Promise<StoredAccount> {
+  const store = await context.store();
   const { server } = issuer;
   const [stored] = await store.accounts.ofDirectory(server);
   if (stored !== undefined) return stored;
   throw new Problem("usage", {
     detail: `There is no account with ${server} in ${store.where}.`,
-    hint: `List the accounts with \`acmectl account list\`, or register one: ${registerCommand(issuer)}`,
+    hint: `List the accounts with \`acmectl account list\`, or register one: ${registerCommand(caFlags(issuer, context))}`,
   });
 }
 
-/** The same, for commands that change it: one that the CA has confirmed and that has not ended. */
-export async function usableAccount(issuer: IssuerSetting, store: Store): Promise<StoredAccount> {
-  const stored = await keptAccount(issuer, store);
+/** The same, for commands that change it: a registered account that has not ended. */
+export async function usableAccount(
+  issuer: IssuerSetting,
+  context: Context,
+): Promise<StoredAccount> {
+  const stored = await keptAccount(issuer, context);
   if (stored.url === undefined) {
     throw new Problem("usage", {
       detail: `The account in ${stored.where} is not registered yet.`,
-      hint: `Register it: ${registerCommand(issuer)}`,
+      hint: `Register it: ${registerCommand(caFlags(issuer, context))}`,
     });
   }
   if ((stored.status ?? "valid") === "valid") return stored;
   throw new Problem("usage", {
     detail: `The account ${stored.url} is ${stored.status}.`,
-    hint: `Register a new one: ${registerCommand(issuer, { again: true })}`,
+    hint: `Register a new one: ${registerCommand(caFlags(issuer, context), { again: true })}`,
   });
 }
 
@@ -60,10 +65,10 @@ export function addressesOf(contact: readonly string[]): string {
   return contact.map((one) => one.replace("mailto:", "")).join(", ");
 }
 
-/** Everything for one conversation with a CA about accounts. */
+/** What an account command works with. */
 export interface AccountWork {
   readonly issuer: IssuerSetting;
-  readonly store: Store;
+  readonly context: Context;
   readonly tools: IssueTools;
 }
 
@@ -71,11 +76,10 @@ export interface AccountWork {
 export async function withAccount<T>(
   flags: Flags,
   context: Context,
-  work: (desk: AccountWork) => Promise<T>,
+  work: (opened: AccountWork) => Promise<T>,
 ): Promise<T> {
   const issuer = await chosenCa(flags, context);
-  const store = await context.store();
-  return withTools(issuer, context, (tools) => work({ issuer, store, tools }));
+  return withTools(issuer, context, (tools) => work({ issuer, context, tools }));
 }
 
 /** Open the tools of a CA, do `work`, close them. */
@@ -87,8 +91,6 @@ export async function withTools<T>(
   const tools = await openTools(issuer, [], context, { store: await context.store() });
   try {
     return await work(tools);
-  } catch (error) {
-    throw withServer(error, issuer);
   } finally {
     await tools.close();
   }
@@ -96,12 +98,12 @@ export async function withTools<T>(
 
 /** Change the account that is used: no other run does so meanwhile, and a change of its key that was cut off is ended first. */
 export async function changeAccount<T>(
-  { issuer, store, tools }: AccountWork,
+  { issuer, context, tools }: AccountWork,
   work: (open: OpenAccount) => Promise<T>,
 ): Promise<T> {
-  const settled = await openStored(await usableAccount(issuer, store), tools);
+  const settled = await openStored(await usableAccount(issuer, context), tools);
   return withAccountLock(issuer.server, tools, async () => {
-    const now = await usableAccount(issuer, store);
+    const now = await usableAccount(issuer, context);
     const session =
       now.key === settled.stored.key ? settled.session : tools.ca.session(now.key, now.url);
     return work({ stored: now, session, created: false });

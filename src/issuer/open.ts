@@ -1,17 +1,18 @@
 import { readBinding } from "../acme/registration.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { openCa } from "../acme/ca.ts";
-import type { Ca, ExternalAccountBinding } from "../acme/acme.ts";
+import type { ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { openDns } from "../dns/dns.ts";
+import { quotedWord } from "../options/words.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
 import { readGivenFile } from "../request/given-file.ts";
-import { openEmbedded, type EmbeddedOptions } from "./embedded.ts";
+import { openEmbedded, type EmbeddedOptions, type OpenIssuer } from "./embedded.ts";
 import { openSolverSet } from "../solvers/open.ts";
 import { openRecord } from "../issue/record.ts";
 import { noHooks, type AroundIssue, type IssueTools } from "../issue/tools.ts";
@@ -62,26 +63,51 @@ export async function openTools(
   };
 }
 
-/** One kind of issuer: a CA, and the solver options that it sets. */
-export interface OpenIssuer {
-  readonly ca: Ca;
-  readonly selfCheckAt?: string;
-  readonly context?: Pick<Context, "solverFlags">;
+/** The tools of several issuers, each opened once and only when something needs it. */
+export interface ToolsPool {
+  open(issuer: IssuerSetting): Promise<IssueTools>;
   close(): Promise<void>;
+}
+
+export function openPool(
+  requests: readonly CertificateRequest[],
+  context: Context,
+  options: ToolsOptions,
+): ToolsPool {
+  const pool = new Map<string, Promise<IssueTools>>();
+  const keyOf = ({ server, caBundle, eabKid, email }: IssuerSetting) =>
+    JSON.stringify([server, caBundle, eabKid, email]);
+  return {
+    open(issuer) {
+      const key = keyOf(issuer);
+      const served = requests.filter((request) => keyOf(request.issuer) === key);
+      const tools = pool.get(key) ?? openTools(issuer, served, context, options);
+      pool.set(key, tools);
+      return tools;
+    },
+    async close() {
+      await Promise.allSettled([...pool.values()].map(async (tools) => (await tools).close()));
+    },
+  };
+}
+
+/** The options with which a pasted command line finds the same CA, and the same account of it. */
+export function caFlags(
+  { server, caBundle }: Pick<IssuerSetting, "server" | "caBundle">,
+  context?: Pick<Context, "sourceOf" | "stateFolder">,
+): string {
+  const words = ["--server", server];
+  if (caBundle !== undefined) words.push("--ca-bundle", caBundle);
+  if (context && context.sourceOf("state") !== "not given")
+    words.push("--state", context.stateFolder);
+  return words.map(quotedWord).join(" ");
 }
 
 async function openRemote(issuer: IssuerSetting, context: Context): Promise<OpenIssuer> {
   const { env, log, clock, redact } = context;
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
-  const ca = openCa({
-    url: issuer.server,
-    userAgent,
-    env,
-    log,
-    clock,
-    redact,
-    caBundle,
-  });
+  const flags = caFlags(issuer, context);
+  const ca = openCa({ url: issuer.server, flags, userAgent, env, log, clock, redact, caBundle });
   return { ca, close: () => ca.close() };
 }
 
@@ -89,7 +115,7 @@ async function readBundle(path: string): Promise<string> {
   const text = (await readGivenFile(path, "The CA bundle")).toString("utf8");
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   throw new Problem("config", {
-    detail: `The CA bundle ${path} holds no PEM certificate.`,
+    detail: `The CA bundle ${path} does not contain a certificate in PEM form.`,
     hint: "Give a PEM file with the root certificates to trust beside the usual ones.",
   });
 }
@@ -107,12 +133,7 @@ async function bindingOf(
     });
   }
   const { env, cwd, signal, mask } = context;
-  const hmacKey = await readSecret(eabHmac, {
-    env,
-    folder: cwd,
-    mask,
-    signal,
-  });
+  const hmacKey = await readSecret(eabHmac, { env, folder: cwd, mask, signal });
   const binding = readBinding({ kid, hmacKey });
   mask(binding.hmacKey);
   return binding;

@@ -1,4 +1,4 @@
-/** A command line in one text, cut into its words. */
+/** A command line in one text, and its words. */
 
 /** Splits at blanks; quotes and backslashes mean what they mean to a POSIX shell, nothing else does. Undefined when a quote is left open. */
 export function splitWords(text: string): string[] | undefined {
@@ -17,6 +17,11 @@ export function splitWords(text: string): string[] | undefined {
     }
   }
   return word === undefined ? words : [...words, word];
+}
+
+/** The word as it is typed in a POSIX shell. */
+export function quotedWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 const parts: readonly {

@@ -1,6 +1,6 @@
 import { rehearseAuthorizations } from "../issue/authorizations.ts";
 import { cleanAllLeftovers } from "../issue/journal.ts";
-import { openPool } from "../issuer/pool.ts";
+import { openPool } from "../issuer/open.ts";
 import type { Context } from "../context.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";

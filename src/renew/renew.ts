@@ -7,7 +7,7 @@ import { issue } from "../issue/issue.ts";
 import type { LetGo } from "../issue/order.ts";
 import { openRecord } from "../issue/record.ts";
 import type { IssueTools } from "../issue/tools.ts";
-import type { ToolsPool } from "../issuer/pool.ts";
+import type { ToolsPool } from "../issuer/open.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { CertificateFiles, HeldCertificate, Store } from "../state/store.ts";

@@ -18,7 +18,7 @@ export interface AccountRecord {
   /** Absent until the CA answered newAccount. */
   url?: string;
   contact: readonly string[];
-  termsOfServiceAgreed?: string;
+  termsOfServiceAgreed?: string | undefined;
   createdAt: string;
   /** When the user chose it over the others of its directory; the one chosen last is used. */
   chosenAt?: string;

@@ -2,13 +2,14 @@ import { describe, expect, test } from "vitest";
 import { challengeHint, hintFor } from "../../src/acme/hints.ts";
 import { httpDate, links, retryAfter } from "../../src/acme/transport/headers.ts";
 import { createLimit } from "../../src/limit.ts";
-import { createNoncePool } from "../../src/acme/transport/nonces.ts";
+import { createNoncePool } from "../../src/acme/transport/exchange.ts";
 import { refusal } from "../../src/acme/problems.ts";
 import { printable } from "../../src/acme/text.ts";
 import type { Directory } from "../../src/acme/acme.ts";
 import { signal } from "./world.ts";
 
 const now = new Date("2026-06-01T00:00:00Z");
+const flags = "--server https://ca.example/directory";
 const url = "https://ca.example/acme/new-order";
 const directory: Directory = {
   url: "https://ca.example/directory",
@@ -27,14 +28,13 @@ function refused(status: number, body: unknown, headers: Record<string, string> 
   const text = typeof body === "string" ? body : JSON.stringify(body);
   const answer = {
     url,
-    method: "POST",
     status,
     headers,
     text,
     body: typeof body === "string" ? undefined : body,
   };
   const accountUrl = "https://ca.example/acct/7";
-  return refusal(answer, { what: "new order", directory, accountUrl }, now);
+  return refusal(answer, { what: "new order", flags, directory, accountUrl }, now);
 }
 const acme = (type: string, more: object = {}) => ({
   type: `urn:ietf:params:acme:error:${type}`,
@@ -194,8 +194,8 @@ describe("a request that the CA does not implement (501)", () => {
     const body = acme("rejectedIdentifier", {
       detail: "The requested resource is not implemented",
     });
-    const answer = { url, method: "POST", status: 501, headers: {}, text: "", body };
-    const problem = refusal(answer, { what, directory }, now);
+    const answer = { url, status: 501, headers: {}, text: "", body };
+    const problem = refusal(answer, { what, flags, directory }, now);
     return [problem.exitCode, problem.retryable, problem.hint] as const;
   };
 
@@ -209,7 +209,7 @@ describe("a request that the CA does not implement (501)", () => {
 });
 
 test("the hint for an error depends on the request that failed", () => {
-  const hintOf = (type: string, what: string) => hintFor(acme(type).type, { what });
+  const hintOf = (type: string, what: string) => hintFor(acme(type).type, { what, flags });
   expect(hintOf("unauthorized", "new account")).toContain("--eab-hmac");
   expect(hintOf("unauthorized", "revocation")).toContain("certificate's own key");
   expect(hintOf("unauthorized", "order")).toContain("account show");

@@ -37,6 +37,8 @@ export function quickClock(start = new Date()): Clock & { slept: number[] } {
 export function client(url: string, options: Partial<CaOptions> = {}): Ca {
   const ca = openCa({
     url,
+    flags: `--server ${url}`,
+    redact: (text) => text,
     userAgent: "acmectl/9.9.9 (+https://example.com) node/v24",
     env: {},
     log: { debug() {}, info() {}, warn() {} },

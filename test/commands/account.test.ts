@@ -3,6 +3,7 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
+import type { Fault } from "../../src/testing.ts";
 import { run, type RunOptions } from "../support/run.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 
@@ -115,7 +116,7 @@ describe("account rollover", () => {
       issuing.ca.faults.add({ on: "keyChange", phase, do: { destroy: true } });
       const cut = await account(issuing, "rollover");
       expect(cut.code).toBe(4);
-      expect(cut.stderr).toContain("the next run will ask");
+      expect(cut.stderr).toContain("the next run finds out");
       const next = await readFile(join(folder, "key.next.pem"), "utf8");
       const exported = await account(issuing, "export");
       expect(exported.code).toBe(2);
@@ -175,7 +176,7 @@ describe("account rollover", () => {
     const { code, stderr } = await issuing.issue(["-d", name]);
     expect(code).toBe(5);
     expect(stderr).toMatch(
-      /acmectl account register --reregister --server \S+ --ca-bundle \S+ --agree-tos$/m,
+      /acmectl account register --reregister --server \S+ --ca-bundle \S+ --state \S+ --agree-tos$/m,
     );
     expect(await readdir(await folderOf(issuing))).toContain("key.next.pem");
     fault.remove();
@@ -209,25 +210,71 @@ describe("account deactivate", () => {
   });
 });
 
-/** Runs the command line at the end of a hint, exactly as it is printed. */
+/** Runs the command lines at the end of a hint, exactly as they are printed; a person would confirm them. */
 async function followHint(issuing: Issuing, { stderr }: { stderr: string }) {
-  const line = /: acmectl (account .*)$/m.exec(stderr)?.[1] ?? "";
-  const commands = line.split(" && ").map((one) => one.replace("acmectl ", "").split(" "));
-  const ran = [];
-  for (const words of commands) ran.push(await issuing.run(words));
-  return ran.findLast(({ code }) => code !== 0) ?? ran.at(-1);
+  const [line = ""] = /acmectl account [a-z]+ --.*$/m.exec(stderr) ?? [];
+  const codes: number[] = [];
+  for (const command of line.split(" && ")) {
+    const words = command.split(" ").slice(1);
+    const confirmed = words.includes("deactivate") ? [...words, "--yes"] : words;
+    const { code } = await run(confirmed, { env: { HOME: issuing.state } });
+    codes.push(code);
+  }
+  return codes;
 }
 
 test("the commands in the hints of account commands work when they are pasted", async () => {
   await using issuing = await startIssuing();
   const none = await account(issuing, "show");
   expect(none.code).toBe(2);
-  expect(await followHint(issuing, none)).toMatchObject({ code: 0 });
+  expect(await followHint(issuing, none)).toEqual([0]);
   expect((await account(issuing, "deactivate --yes")).code).toBe(0);
   const ended = await account(issuing, "deactivate --yes");
   expect(ended.code).toBe(2);
-  expect(await followHint(issuing, ended)).toMatchObject({ code: 0 });
+  expect(await followHint(issuing, ended)).toEqual([0]);
   expect((await account(issuing, "show")).code).toBe(0);
+});
+
+describe("the command in the hint for an error of the CA works when it is pasted", () => {
+  test("for an account that the CA has forgotten", async () => {
+    await using issuing = await registered();
+    const problem = { type: "accountDoesNotExist", detail: "no such account" };
+    issuing.ca.faults.add({ on: "newOrder", do: { status: 400, problem } });
+    const failed = await issuing.issue(["-d", name]);
+    expect(failed.code).toBe(5);
+    expect(await followHint(issuing, failed)).toEqual([0]);
+    expect(kinds(issuing).filter((kind) => kind === "newAccount")).toHaveLength(2);
+  });
+
+  test("for an account that is not authorized", async () => {
+    await using issuing = await registered();
+    const problem = { type: "unauthorized", detail: "not you" };
+    issuing.ca.faults.add({ on: "newOrder", do: { status: 403, problem } });
+    const failed = await issuing.issue(["-d", name]);
+    expect(failed.code).toBe(5);
+    expect(failed.stderr).toContain("acmectl account show");
+    expect(await followHint(issuing, failed)).toEqual([0]);
+  });
+
+  test.each([
+    [
+      "does not implement",
+      { on: "keyChange", do: { status: 501, problem: { type: "malformed" } } },
+    ],
+    [
+      "does not offer",
+      { on: "directory", times: 2, do: { mutate: (json) => ({ ...json, keyChange: undefined }) } },
+    ],
+  ] satisfies [string, Fault][])("for a CA that %s key changes", async (_, fault) => {
+    await using issuing = await registered();
+    const { url } = await recordOf(issuing);
+    issuing.ca.faults.add(fault);
+    const failed = await account(issuing, "rollover");
+    expect(failed.code).toBe(5);
+    expect(await followHint(issuing, failed)).toEqual([0, 0]);
+    const shown = await account(issuing, "show --json");
+    expect(JSON.parse(shown.stdout).account.url).not.toBe(url);
+  });
 });
 
 describe("a CA that has forgotten the account", () => {
@@ -251,9 +298,10 @@ describe("a CA that has forgotten the account", () => {
     expect(plain.code).toBe(5);
     expect(kinds(issuing).filter((kind) => kind === "newAccount")).toHaveLength(1);
 
-    expect(await followHint(issuing, failed)).toMatchObject({ code: 0 });
+    expect(await followHint(issuing, failed)).toEqual([0]);
     expect(await readFile(join(folder, "key.pem"), "utf8")).toBe(key);
     expect((await recordOf(issuing)).url).not.toContain("lost");
+    expect((await issuing.run(["renew", "--force", "--no-jitter"])).code).toBe(0);
   });
 });
 

@@ -108,8 +108,10 @@ async function orderOf(folder: string, pebble: Pebble) {
   const [account] = await storeIn(folder).accounts.list();
   const url = (await certificateIn(folder))?.status.lastAttempt?.orderUrl;
   if (account === undefined || url === undefined) throw new Error("nothing was ordered");
-  const settings = { userAgent: "test", env: {}, log: silentLog, clock: systemClock };
-  const ca = openCa({ url: pebble.directoryUrl, caBundle: pebble.rootPem, ...settings });
+  const server = { url: pebble.directoryUrl, caBundle: pebble.rootPem };
+  const environment = { env: {}, log: silentLog, clock: systemClock };
+  const texts = { userAgent: "test", flags: "", redact: (text: string) => text };
+  const ca = openCa({ ...server, ...environment, ...texts });
   try {
     return await ca.session(account.key, account.url).order(url, new AbortController().signal);
   } finally {

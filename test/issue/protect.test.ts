@@ -90,9 +90,8 @@ test("an email address that the account does not have is reported with the comma
   const other = await issuing.issue(["-d", b, "-m", "new@example.com"]);
   expect(other.code).toBe(0);
   expect(other.stderr).toContain("old@example.com");
-  expect(other.stderr).toContain(
-    `acmectl account update ${issuing.words.slice(0, 4).join(" ")} --email new@example.com`,
-  );
+  const flags = issuing.words.slice(0, -1).join(" ");
+  expect(other.stderr).toContain(`acmectl account update ${flags} --email new@example.com`);
   const same = await issuing.issue(["-d", c, "-m", "old@example.com"]);
   expect(same.stderr).not.toContain("account update");
 });

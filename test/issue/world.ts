@@ -232,6 +232,8 @@ export async function world(options: TestCaOptions = {}): Promise<World> {
     const log = recordingLog();
     const ca = openCa({
       url: server.directoryUrl,
+      flags: `--server ${server.directoryUrl}`,
+      redact: (text) => text,
       caBundle: server.rootPem,
       userAgent: "acmectl/9.9.9 (+https://example.com) node/v24",
       env: {},

@@ -1,7 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { DnsSetting } from "../../src/certificate.ts";
 import { openTools } from "../../src/issuer/open.ts";
+import { recordingLog } from "../../src/testing.ts";
+import { testClock } from "../support/clock.ts";
 import { contextOf } from "../support/context.ts";
+import { temporaryFolder } from "../support/state.ts";
 import { requestFor, temporaryStore } from "../issue/world.ts";
 
 async function open() {
@@ -34,3 +37,19 @@ test("a solver looks for zones by the DNS setting of its own certificate, not by
   expect(same).toBe(one);
   expect(other).not.toBe(one);
 });
+
+test.each([-400, 400])(
+  "the embedded CA has the clock of the run, here %i days off",
+  async (days) => {
+    await using folder = await temporaryFolder();
+    const clock = testClock(new Date(Date.now() + days * 86_400_000));
+    const log = recordingLog();
+    const context = contextOf({ stateFolder: folder.path, clock, log });
+    const issuer = { server: "local", agreeTos: true };
+    const tools = await openTools(issuer, [], context, { store: await context.store() });
+    onTestFinished(() => tools.close());
+    await tools.ca.directory(context.signal);
+    expect(Math.abs(tools.ca.clockSkew)).toBeLessThan(1000);
+    expect(log.entries.filter(({ level }) => level === "warn")).toEqual([]);
+  },
+);

@@ -4,9 +4,8 @@ import { dateOf } from "../../dates.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import type { DownloadedChain } from "../acme.ts";
-import { identifierKey } from "../identifiers.ts";
-import { printable } from "../text.ts";
-import { commonName, fingerprintOf, readChain, toPem } from "./chain.ts";
+import { differenceOfNames } from "../identifiers.ts";
+import { commonName, fingerprintOf, readChain } from "./chain.ts";
 import { certificateId, identifiersOf, isAuthority, serialOf } from "./extensions.ts";
 
 /** What was asked for. */
@@ -19,7 +18,7 @@ export interface Expected {
   readonly tolerance?: number | undefined;
 }
 
-/** A certificate that may be stored: PEM encoded here from the DER that was checked. */
+/** A certificate that may be stored. */
 export interface AcceptedCertificate {
   /** The certificate download's URL. */
   readonly url: string;
@@ -50,11 +49,9 @@ export function acceptCertificate(chain: DownloadedChain, expected: Expected): A
   if (why !== undefined) throw refused(chain, why);
   return {
     url: chain.url,
-    leaf: toPem(leaf.raw),
-    chain: above
-      .filter((certificate) => !isRoot(certificate))
-      .map((certificate) => toPem(certificate.raw))
-      .join(""),
+    // Node.js encodes it again from the DER that was checked.
+    leaf: leaf.toString(),
+    chain: above.filter((certificate) => !isRoot(certificate)).join(""),
     identifiers: identifiersOf(leaf) ?? [],
     serial: serialOf(leaf),
     fingerprint: fingerprintOf(leaf),
@@ -70,27 +67,11 @@ function wrongLeaf(leaf: X509Certificate, expected: Expected): string | undefine
   const names = identifiersOf(leaf);
   if (names === undefined) return "it has a name that is neither a DNS name nor an IP address";
   return (
-    wrongNames(names, expected.identifiers) ??
+    differenceOfNames(names, expected.identifiers) ??
     wrongDates(leaf, expected) ??
     (isAuthority(leaf) ? "it is a CA's certificate" : undefined) ??
     wrongPurpose(leaf)
   );
-}
-
-function wrongNames(
-  names: readonly Identifier[],
-  asked: readonly Identifier[],
-): string | undefined {
-  const got = new Set(names.map(identifierKey));
-  const wanted = new Set(asked.map(identifierKey));
-  const lacking = asked.filter((name) => !got.has(identifierKey(name)));
-  const added = names.filter((name) => !wanted.has(identifierKey(name)));
-  if (lacking.length > 0) return `it lacks ${listed(lacking)}`;
-  return added.length > 0 ? `it also names ${listed(added)}, which was not ordered` : undefined;
-}
-
-function listed(identifiers: readonly Identifier[]): string {
-  return identifiers.map(({ value }) => printable(value, 300)).join(", ");
 }
 
 function wrongDates(

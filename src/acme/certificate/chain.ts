@@ -1,4 +1,4 @@
-/** Certificate chains as a CA sends them: strict reading (RFC 8555 §11.4), writing, and the choice of one. */
+/** Certificate chains as a CA sends them: strict reading (RFC 8555 §11.4), and the choice of one. */
 import { X509Certificate } from "node:crypto";
 import tls from "node:tls";
 import { Problem } from "../../problem.ts";
@@ -142,13 +142,6 @@ export function certificatesOf(pem: string): Buffer[] | string {
   const found = [...pem.matchAll(block)].map(([, body = ""]) => Buffer.from(body, "base64"));
   if (found.length !== begins.length || found.length === 0) return "its PEM is broken";
   return found;
-}
-
-/** DER as one PEM block, lines of 64 characters, a newline at the end. */
-export function toPem(der: Uint8Array): string {
-  const base64 = Buffer.from(der).toString("base64");
-  const lines = base64.match(/.{1,64}/g) ?? [];
-  return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
 }
 
 /** SHA-256, lower-case hexadecimal. */

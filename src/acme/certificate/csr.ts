@@ -19,10 +19,8 @@ export async function createCsr(
   identifiers: readonly Identifier[],
 ): Promise<Uint8Array> {
   const names = identifiers.map(({ type, value }) => ({ type, value }));
-  const { keys, signingAlgorithm } = await importKeys(privateKeyPem);
   const request = await Pkcs10CertificateRequestGenerator.create({
-    keys,
-    signingAlgorithm,
+    ...importKeys(privateKeyPem),
     extensions: [new SubjectAlternativeNameExtension(names)],
   });
   return new Uint8Array(request.rawData);
@@ -94,7 +92,8 @@ function derIn(text: string, source: string): Uint8Array<ArrayBuffer> {
 
 /** Each name must be written as the CA issues it: a CA compares the request with the order (RFC 8555 section 7.4). */
 function namesOf(request: Pkcs10CertificateRequest, source: string): Identifier[] {
-  const names = namesIn(request);
+  const extension = request.getExtension("2.5.29.17");
+  const names = extension instanceof SubjectAlternativeNameExtension ? extension.names.items : [];
   const common = request.subjectName.getField("CN");
   if (names.length + common.length === 0) {
     throw new Problem("config", { detail: `${source} contains no names.`, hint: namesHint });
@@ -143,31 +142,18 @@ function parsed(value: string): { identifier?: Identifier | undefined; why: stri
   }
 }
 
-const subjectAltName = "2.5.29.17";
-
-function namesIn(request: Pkcs10CertificateRequest): { type: string; value: string }[] {
-  const extension = request.getExtension(subjectAltName);
-  if (!(extension instanceof SubjectAlternativeNameExtension)) return [];
-  return extension.names.items.map(({ type, value }) => ({ type, value }));
-}
-
 /** WebCrypto needs the algorithm of the key. */
-async function importKeys(
-  pem: string,
-): Promise<{ keys: webcrypto.CryptoKeyPair; signingAlgorithm: webcrypto.EcdsaParams }> {
+function importKeys(pem: string): {
+  keys: webcrypto.CryptoKeyPair;
+  signingAlgorithm: webcrypto.EcdsaParams;
+} {
   const key = readPrivateKey(pem);
   const [algorithm, hash] = algorithms[key.type];
-  const privateKey = createPrivateKey(key.pem);
-  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
-  const pkcs8 = privateKey.export({ type: "pkcs8", format: "der" });
-  const { subtle } = webcrypto;
-  return {
-    keys: {
-      privateKey: await subtle.importKey("pkcs8", pkcs8, { ...algorithm, hash }, false, ["sign"]),
-      publicKey: await subtle.importKey("spki", spki, { ...algorithm, hash }, true, ["verify"]),
-    },
-    signingAlgorithm: { name: algorithm.name, hash },
+  const keys = {
+    privateKey: createPrivateKey(key.pem).toCryptoKey({ ...algorithm, hash }, false, ["sign"]),
+    publicKey: createPublicKey(key.pem).toCryptoKey({ ...algorithm, hash }, true, ["verify"]),
   };
+  return { keys, signingAlgorithm: { name: algorithm.name, hash } };
 }
 
 const rsa = [{ name: "RSASSA-PKCS1-v1_5" }, "SHA-256"] as const;

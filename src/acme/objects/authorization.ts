@@ -1,11 +1,15 @@
 /** The authorization object and its challenges (RFC 8555 §7.1.4, §8). */
 import type { Identifier } from "../../plugin.ts";
 import { Problem, type ProblemDocument } from "../../problem.ts";
-import type { AcmeChallenge, Authorization, AuthorizationStatus } from "../acme.ts";
+import {
+  type AcmeChallenge,
+  type Authorization,
+  authorizationStatuses,
+  challengeStatuses,
+} from "../acme.ts";
 import { identifierKey } from "../identifiers.ts";
 import { readIdentifier } from "./order.ts";
-import { challengeHint, type Situation } from "../hints.ts";
-import { errorType } from "../problems.ts";
+import { challengeHint, errorType, type Situation } from "../hints.ts";
 import {
   array,
   link,
@@ -17,29 +21,19 @@ import {
   word,
 } from "./schema.ts";
 
-const statuses: readonly AuthorizationStatus[] = [
-  "pending",
-  "valid",
-  "invalid",
-  "deactivated",
-  "expired",
-  "revoked",
-];
-const challengeStatuses = ["pending", "processing", "valid", "invalid"] as const;
 const withToken = new Set(["http-01", "dns-01", "tls-alpn-01"]);
 
 /** Check an authorization as the CA returned it. `retryAfter` comes from the answer's header. */
 export function readAuthorization(
-  url: string,
+  origin: Origin,
   body: unknown,
-  { allows, retryAfter }: { allows: Origin["allows"]; retryAfter: Date | undefined },
+  retryAfter: Date | undefined,
 ): Authorization {
-  const origin = { what: "authorization", url, allows };
   const source = object(body, origin);
   const wildcard = source["wildcard"] === true;
-  const status = word(source, "status", statuses, origin);
+  const status = word(source, "status", authorizationStatuses, origin);
   return {
-    url,
+    url: origin.url,
     status,
     identifier: readName(source["identifier"], wildcard, origin),
     wildcard,
@@ -67,7 +61,7 @@ function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
   if (typeof type !== "string" || !/^[a-z0-9-]{1,64}$/i.test(type)) {
     throw malformed(origin, "one of its challenges has no type");
   }
-  const error = problemDocument(source["error"]);
+  const error = problemDocument(source["error"], origin.transport.redact);
   // Of a type that acmectl does not answer only the name and the error are used.
   if (!withToken.has(type)) {
     const url = source["url"] === undefined ? "" : link(source["url"], "url", origin);
@@ -95,11 +89,10 @@ function readToken(type: string, token: unknown, origin: Origin): string {
 export function assertBelongs(
   authorization: Authorization,
   ordered: readonly Identifier[],
-  allows: Origin["allows"],
+  origin: Origin,
 ): void {
   const name = orderedName(authorization);
   if (ordered.some((identifier) => identifierKey(identifier) === identifierKey(name))) return;
-  const origin = { what: "authorization", url: authorization.url, allows };
   throw malformed(origin, `it is for ${name.value}, which was not ordered`);
 }
 
@@ -111,7 +104,7 @@ export function orderedName({ identifier, wildcard }: Authorization): Identifier
 /** A `validation` Problem for an authorization that did not become valid, in the CA's words. */
 export function failedAuthorization(
   authorization: Authorization,
-  situation: Omit<Situation, "what"> = {},
+  situation: Pick<Situation, "accountUrl" | "directory">,
 ): Problem {
   const name = orderedName(authorization);
   const failed = failures(authorization);

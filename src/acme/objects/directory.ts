@@ -1,14 +1,14 @@
 /** The directory (RFC 8555 §7.1.1): what a CA offers, and where. */
 import type { Directory } from "../acme.ts";
 import { isRecord } from "../../json.ts";
-import { printable } from "../text.ts";
-import { type Json, malformed, object, type Origin, texts } from "./schema.ts";
+import type { Transport } from "../transport/transport.ts";
+import { type Json, malformed, object, type Origin, shown, texts, webPage } from "./schema.ts";
 
 const required = ["newNonce", "newAccount", "newOrder"] as const;
 
-/** Check a directory. `pin` gets every URL in it: their hosts are the CA's. */
-export function readDirectory(url: string, body: unknown, pin: (url: string) => void): Directory {
-  const origin = { what: "directory", url, allows: () => true };
+/** Check a directory. Every URL in it is pinned: their hosts are the CA's. */
+export function readDirectory(url: string, body: unknown, transport: Transport): Directory {
+  const origin = { what: "directory", url, transport };
   const source = object(body, origin);
   const missing = required.filter((name) => typeof source[name] !== "string");
   if (missing.length > 0) {
@@ -24,8 +24,9 @@ export function readDirectory(url: string, body: unknown, pin: (url: string) => 
     keyChange: optional("keyChange"),
     renewalInfo: usable(source["renewalInfo"]) ? link("renewalInfo") : undefined,
   };
-  for (const resource of Object.values(resources)) if (resource !== undefined) pin(resource);
-  return { url, ...resources, meta: readMeta(source["meta"]) };
+  for (const resource of Object.values(resources))
+    if (resource !== undefined) transport.pin(resource);
+  return { url, ...resources, meta: readMeta(source["meta"], origin) };
 }
 
 /** Certificates can be renewed without renewal information: a broken URL of it must not prevent that. */
@@ -39,30 +40,25 @@ function endpoint(source: Json, name: string, origin: Origin): string {
   if (usable(value)) return value;
   throw malformed(
     origin,
-    `its "${name}" is "${printable(String(value), 200)}", which is not an https URL`,
+    `its "${name}" is "${shown(String(value), 200, origin)}", which is not an https URL`,
   );
 }
 
-function readMeta(value: unknown): Directory["meta"] {
+function readMeta(value: unknown, origin: Origin): Directory["meta"] {
   const meta = isRecord(value) ? value : {};
   return {
     termsOfService: webPage(meta["termsOfService"]),
     website: webPage(meta["website"]),
-    caaIdentities: texts(meta["caaIdentities"]),
+    caaIdentities: texts(meta["caaIdentities"], origin),
     externalAccountRequired: meta["externalAccountRequired"] === true,
-    profiles: profiles(meta["profiles"]),
+    profiles: profiles(meta["profiles"], origin),
   };
 }
 
-function webPage(value: unknown): string | undefined {
-  if (typeof value !== "string" || !/^https?:\/\/[!-~]{1,2000}$/.test(value)) return undefined;
-  return URL.canParse(value) ? value : undefined;
-}
-
-function profiles(value: unknown): Record<string, string> {
+function profiles(value: unknown, origin: Origin): Record<string, string> {
   if (!isRecord(value)) return {};
   const named = Object.entries(value).filter(([name]) => /^[!-~]{1,100}$/.test(name));
   return Object.fromEntries(
-    named.map(([name, text]) => [name, typeof text === "string" ? printable(text, 500) : ""]),
+    named.map(([name, text]) => [name, typeof text === "string" ? shown(text, 500, origin) : ""]),
   );
 }

@@ -1,8 +1,8 @@
 /** The order object (RFC 8555 §7.1.3). */
 import { isRecord } from "../../json.ts";
 import type { Identifier } from "../../plugin.ts";
-import type { Order, OrderStatus } from "../acme.ts";
-import { canonicalIdentifier, identifierKey } from "../identifiers.ts";
+import { type Order, orderStatuses } from "../acme.ts";
+import { canonicalIdentifier } from "../identifiers.ts";
 import {
   array,
   link,
@@ -15,17 +15,10 @@ import {
   word,
 } from "./schema.ts";
 
-const statuses: readonly OrderStatus[] = ["pending", "ready", "processing", "valid", "invalid"];
-
 /** Check an order as the CA returned it. `retryAfter` comes from the answer's header. */
-export function readOrder(
-  url: string,
-  body: unknown,
-  { allows, retryAfter }: { allows: Origin["allows"]; retryAfter: Date | undefined },
-): Order {
-  const origin = { what: "order", url, allows };
+export function readOrder(origin: Origin, body: unknown, retryAfter: Date | undefined): Order {
   const source = object(body, origin);
-  const status = word(source, "status", statuses, origin);
+  const status = word(source, "status", orderStatuses, origin);
   const certificate = optionalLink(source, "certificate", origin);
   if (status === "valid" && certificate === undefined) {
     throw malformed(origin, `its status is "valid", but it has no certificate`);
@@ -36,7 +29,7 @@ export function readOrder(
   }
   const { profile, replaces } = source;
   return {
-    url,
+    url: origin.url,
     status,
     identifiers: array(source, "identifiers", origin).map((item) => readIdentifier(item, origin)),
     authorizations: authorizations.map((item) => link(item, "authorizations", origin)),
@@ -46,7 +39,7 @@ export function readOrder(
     profile: typeof profile === "string" && /^[!-~]{1,100}$/.test(profile) ? profile : undefined,
     replaces:
       typeof replaces === "string" && /^[\w-]+\.[\w-]+$/.test(replaces) ? replaces : undefined,
-    error: problemDocument(source["error"]),
+    error: problemDocument(source["error"], origin.transport.redact),
     retryAfter,
   };
 }
@@ -59,20 +52,6 @@ export function readIdentifier(value: unknown, origin: Origin): Identifier {
       ? canonicalIdentifier({ type, value: name })
       : undefined;
   if (identifier === undefined)
-    throw malformed(origin, "it holds an identifier that is neither a DNS name nor an IP address");
+    throw malformed(origin, "it has an identifier that is neither a DNS name nor an IP address");
   return identifier;
-}
-
-/** RFC 8555 §7.4: a server may reorder the identifiers and change their case, nothing else. */
-export function assertOrdered(order: Order, ordered: readonly Identifier[], origin: Origin): void {
-  const asked = new Set(ordered.map(identifierKey));
-  const got = new Set(order.identifiers.map(identifierKey));
-  const added = [...got].filter((name) => !asked.has(name));
-  const dropped = [...asked].filter((name) => !got.has(name));
-  if (added.length === 0 && dropped.length === 0) return;
-  const why = [
-    ...(added.length > 0 ? [`it names ${added.join(", ")}, which was not ordered`] : []),
-    ...(dropped.length > 0 ? [`it lacks ${dropped.join(", ")}`] : []),
-  ];
-  throw malformed(origin, why.join(", and "));
 }

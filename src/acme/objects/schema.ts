@@ -2,15 +2,16 @@
 import { isRecord } from "../../json.ts";
 import { type ProblemDocument, Problem } from "../../problem.ts";
 import { printable } from "../text.ts";
+import type { Transport } from "../transport/transport.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Where a document came from: for messages, and for the hosts that it may point to. */
+/** Where a document came from: for messages, for the hosts that it may point to, and to mask the secrets in it. */
 export interface Origin {
   /** e.g. `order` */
   readonly what: string;
   readonly url: string;
-  allows(url: string): boolean;
+  readonly transport: Pick<Transport, "allows" | "redact">;
 }
 
 /** A `protocol` Problem about one document. */
@@ -44,8 +45,13 @@ export function word<T extends string>(
   if (found !== undefined) return found;
   throw malformed(
     origin,
-    `its "${name}" is "${printable(value, 60)}", not one of ${words.join(", ")}`,
+    `its "${name}" is "${shown(value, 60, origin)}", not one of ${words.join(", ")}`,
   );
+}
+
+/** Text of the CA, for people: secrets are masked before it is cut to a length. */
+export function shown(text: string, longest: number, { transport }: Origin): string {
+  return printable(transport.redact(text), longest);
 }
 
 /** An https URL on a host of the CA, exactly as the CA wrote it (RFC 8555 §6.4 signs that text). */
@@ -54,10 +60,15 @@ export function link(value: unknown, name: string, origin: Origin): string {
     throw malformed(origin, `its "${name}" is not a URL`);
   const plain = value.length <= 2048 && /^https:\/\/[!#-;=?-[\]_a-z~]+$/.test(value);
   const url = plain ? URL.parse(value) : null;
-  if (url === null || url.username !== "" || url.password !== "" || !origin.allows(value)) {
+  if (
+    url === null ||
+    url.username !== "" ||
+    url.password !== "" ||
+    !origin.transport.allows(value)
+  ) {
     throw malformed(
       origin,
-      `its "${name}" is "${printable(value, 200)}", which is not an https URL on a host of the CA's directory`,
+      `its "${name}" is "${shown(value, 200, origin)}", which is not an https URL on a host of the CA's directory`,
     );
   }
   return value;
@@ -79,30 +90,44 @@ export function array(source: Json, name: string, origin: Origin): readonly unkn
 export function optionalDate(source: Json, name: string, origin: Origin): Date | undefined {
   const value = source[name];
   if (value === undefined || value === null || value === "") return undefined;
-  const date =
-    typeof value === "string" && /^\d{4}-\d\d-\d\dT/i.test(value) ? new Date(value) : undefined;
-  if (date === undefined || Number.isNaN(date.getTime())) {
-    throw malformed(origin, `its "${name}" is not an RFC 3339 date`);
-  }
-  return date;
+  const read = date(value);
+  if (read === undefined) throw malformed(origin, `its "${name}" is not an RFC 3339 date`);
+  return read;
+}
+
+/** An RFC 3339 date; undefined for anything else. */
+export function date(value: unknown): Date | undefined {
+  if (typeof value !== "string" || !/^\d{4}-\d\d-\d\dT/i.test(value)) return undefined;
+  const parsed = new Date(value);
+  return Number.isNaN(parsed.getTime()) ? undefined : parsed;
+}
+
+/** The URL of a page for people; undefined for anything else. */
+export function webPage(value: unknown): string | undefined {
+  if (typeof value !== "string" || !/^https?:\/\/[!-~]{1,2000}$/.test(value)) return undefined;
+  return URL.canParse(value) ? value : undefined;
 }
 
 /** The texts of an optional list; anything else in it is dropped. */
-export function texts(value: unknown): string[] {
+export function texts(value: unknown, origin: Origin): string[] {
   if (!Array.isArray(value)) return [];
-  return value.filter((item) => typeof item === "string").map((item) => printable(item, 300));
+  return value.filter((item) => typeof item === "string").map((item) => shown(item, 300, origin));
 }
 
-/** An error document inside an object, cleaned; undefined where there is none. */
-export function problemDocument(value: unknown, depth = 0): ProblemDocument | undefined {
+/** An error document inside an object, its secrets masked, then cut to bounded lengths; undefined where there is none. */
+export function problemDocument(
+  value: unknown,
+  redact: Transport["redact"],
+  depth = 0,
+): ProblemDocument | undefined {
   if (!isRecord(value)) return undefined;
   const { status, identifier, subproblems } = value;
   const parts = Array.isArray(subproblems) && depth < 2 ? subproblems.slice(0, 200) : [];
-  const cleaned = parts.flatMap((part) => problemDocument(part, depth + 1) ?? []);
+  const cleaned = parts.flatMap((part) => problemDocument(part, redact, depth + 1) ?? []);
   return {
     type: "about:blank",
     title: "The CA refused",
-    ...spoken(value, { type: 200, title: 200, detail: 2000, instance: 500 }),
+    ...spoken(value, { type: 200, title: 200, detail: 2000, instance: 500 }, redact),
     ...(typeof status === "number" && Number.isInteger(status) ? { status } : {}),
     ...named(identifier),
     ...(cleaned.length > 0 ? { subproblems: cleaned } : {}),
@@ -113,11 +138,13 @@ export function problemDocument(value: unknown, depth = 0): ProblemDocument | un
 function spoken<K extends string>(
   source: Json,
   members: Readonly<Record<K, number>>,
+  redact: Transport["redact"],
 ): Partial<Record<K, string>> {
   const result: Partial<Record<K, string>> = {};
   for (const name in members) {
     const value = source[name];
-    if (typeof value === "string" && value !== "") result[name] = printable(value, members[name]);
+    if (typeof value === "string" && value !== "")
+      result[name] = printable(redact(value), members[name]);
   }
   return result;
 }

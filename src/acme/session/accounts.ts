@@ -1,9 +1,9 @@
 /** Calls on the account (RFC 8555 §7.3), and revocation (§7.6). */
 import { Problem } from "../../problem.ts";
 import type { Account, AccountSession, ExternalAccountBinding } from "../acme.ts";
-import { hintFor } from "../hints.ts";
+import { errorType, hintFor, otherKey } from "../hints.ts";
 import { link, object, texts, word } from "../objects/schema.ts";
-import { errorType, isCaProblem } from "../problems.ts";
+import { isCaProblem } from "../problems.ts";
 import { assertContacts, isEncodedTwice, readBinding } from "../registration.ts";
 import { signKeyChange } from "../transport/library.ts";
 import type { Answer } from "../transport/transport.ts";
@@ -15,7 +15,7 @@ type Calls = Pick<
 >;
 
 export function accountCalls(caller: Caller): Calls {
-  const { exchange, holder, send } = caller;
+  const { exchange, holder } = caller;
 
   async function newAccount(
     payload: object,
@@ -23,16 +23,16 @@ export function accountCalls(caller: Caller): Calls {
     eab?: ExternalAccountBinding,
   ): Promise<Account> {
     const { newAccount: url } = await exchange.directory(signal);
-    const what = "new account";
     // The CA finds the account by its key, so a repeat returns the account that the first try created.
-    const answer = await send({ url, what, payload, signal, eab, byKey: true, repeatable: true });
+    const how = { signal, eab, byKey: true, repeatable: true };
+    const answer = await caller.send({ url, what: "new account", payload, ...how });
     holder.url = locationOf(answer, caller);
     return readAccount(holder.url, answer.body, caller);
   }
 
   async function change(payload: object | null, what: string, signal: AbortSignal) {
     const url = holder.url ?? "";
-    const answer = await send({ url, what, payload, signal, repeatable: true });
+    const answer = await caller.send({ url, what, payload, signal, repeatable: true });
     return readAccount(url, answer.body, caller);
   }
 
@@ -40,7 +40,13 @@ export function accountCalls(caller: Caller): Calls {
     async register({ contact, termsOfServiceAgreed, eab }, signal) {
       assertContacts(contact);
       const { meta } = await exchange.directory(signal);
-      if (eab === undefined && meta.externalAccountRequired) throw bindingRequired();
+      if (eab === undefined && meta.externalAccountRequired) {
+        const type = errorType("externalAccountRequired");
+        throw new Problem(type, {
+          detail: "This CA requires an external account binding (EAB).",
+          hint: hintFor(type, { what: "new account", flags: exchange.flags }),
+        });
+      }
       const binding = eab && readBinding(eab);
       const payload = {
         contact: contact.length > 0 ? contact : undefined,
@@ -70,21 +76,21 @@ export function accountCalls(caller: Caller): Calls {
 }
 
 /** Check an account as the CA returned it (RFC 8555 §7.1.2). */
-function readAccount(url: string, body: unknown, { allows }: Caller): Account {
-  const origin = { what: "account", url, allows };
+function readAccount(url: string, body: unknown, caller: Caller): Account {
+  const origin = caller.origin("account", url);
   const source = object(body, origin);
   return {
     url,
     status: word(source, "status", ["valid", "deactivated", "revoked"], origin),
-    contact: texts(source["contact"]),
+    contact: texts(source["contact"], origin),
   };
 }
 
-function locationOf(answer: Answer, { allows }: Caller): string {
-  const origin = { what: "answer to new account", url: answer.url, allows };
+function locationOf(answer: Answer, caller: Caller): string {
   const location = answer.headers["location"];
   const absolute = location === undefined ? null : URL.parse(location, answer.url);
-  return link(location?.startsWith("https:") ? location : absolute?.href, "Location", origin);
+  const url = location?.startsWith("https:") ? location : absolute?.href;
+  return link(url, "Location", caller.origin("answer to new account", answer.url));
 }
 
 async function rollover(caller: Caller, newKey: string, signal: AbortSignal): Promise<void> {
@@ -93,11 +99,10 @@ async function rollover(caller: Caller, newKey: string, signal: AbortSignal): Pr
   if (keyChange === undefined) {
     throw new Problem("refused", {
       detail: "This CA does not support changing an account key.",
-      hint: "Register a new account instead: acmectl account register",
+      hint: otherKey(exchange.flags),
     });
   }
-  const change = { url: keyChange, account: holder.url ?? "", oldKey: holder.key, newKey };
-  const payload = await signKeyChange(change);
+  const payload = await signKeyChange(keyChange, holder.url ?? "", holder.key, newKey);
   await caller.send({ url: keyChange, what: "key change", payload, signal });
   holder.key = newKey;
 }
@@ -112,16 +117,10 @@ async function revoke(
   if (revokeCert === undefined) {
     throw new Problem("refused", { detail: "This CA does not support revocation by ACME." });
   }
-  const certificate = Buffer.from(der).toString("base64url");
+  const payload = { certificate: Buffer.from(der).toString("base64url"), reason };
+  const how = { signal, repeatable: true, byKey: caller.holder.url === undefined };
   try {
-    await caller.send({
-      url: revokeCert,
-      what: "revocation",
-      payload: { certificate, reason },
-      signal,
-      repeatable: true,
-      byKey: caller.holder.url === undefined,
-    });
+    await caller.send({ url: revokeCert, what: "revocation", payload, ...how });
   } catch (error) {
     if (!isCaProblem(error, "alreadyRevoked")) throw error;
   }
@@ -131,14 +130,6 @@ function withBindingHint(error: unknown, { hmacKey }: ExternalAccountBinding): u
   const refused = Problem.is(error) && error.document.type.startsWith(errorType(""));
   if (!refused || !isEncodedTwice(hmacKey)) return error;
   return error.with({
-    hint: "Decode the HMAC key once (base64 -d) and try again: it looks as if it was base64-encoded twice, as gcloud prints it.",
-  });
-}
-
-function bindingRequired(): Problem {
-  const type = errorType("externalAccountRequired");
-  return new Problem(type, {
-    detail: "This CA requires an external account binding (EAB).",
-    hint: hintFor(type, { what: "new account" }),
+    hint: "Decode the HMAC key once (base64 -d) and try again: it seems to be base64-encoded twice, as gcloud prints it.",
   });
 }

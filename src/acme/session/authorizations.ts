@@ -8,9 +8,9 @@ import {
   orderedName,
   readAuthorization,
 } from "../objects/authorization.ts";
-import type { Caller } from "./caller.ts";
-import { retryAfter } from "../transport/headers.ts";
 import { object } from "../objects/schema.ts";
+import { retryAfter } from "../transport/headers.ts";
+import type { Caller } from "./caller.ts";
 import { poll } from "./poll.ts";
 
 export interface AuthorizationCalls extends Pick<
@@ -22,15 +22,16 @@ export interface AuthorizationCalls extends Pick<
 }
 
 export function authorizationCalls(caller: Caller): AuthorizationCalls {
-  const { exchange, send, allows } = caller;
+  const { exchange } = caller;
   const ordered = new Map<string, readonly Identifier[]>();
 
   async function authorization(url: string, signal: AbortSignal): Promise<Authorization> {
-    const answer = await send({ url, what: "authorization", signal });
+    const answer = await caller.send({ url, what: "authorization", signal });
+    const origin = caller.origin("authorization", url);
     const asked = retryAfter(answer.headers, exchange.clock.now());
-    const read = readAuthorization(url, answer.body, { allows, retryAfter: asked });
+    const read = readAuthorization(origin, answer.body, asked);
     const expected = ordered.get(url);
-    if (expected !== undefined) assertBelongs(read, expected, allows);
+    if (expected !== undefined) assertBelongs(read, expected, origin);
     return read;
   }
 
@@ -39,25 +40,21 @@ export function authorizationCalls(caller: Caller): AuthorizationCalls {
     expect: (order) => order.authorizations.forEach((url) => ordered.set(url, order.identifiers)),
     async deactivateAuthorization(url, signal) {
       const payload = { status: "deactivated" };
-      await send({ url, what: "deactivation", payload, signal, repeatable: true });
+      await caller.send({ url, what: "deactivation", payload, signal, repeatable: true });
     },
     async respond({ url }, signal) {
       const what = "challenge response";
-      const answer = await send({ url, what, payload: {}, signal, repeatable: true });
-      object(answer.body, { what: `answer to the ${what}`, url, allows });
+      const answer = await caller.send({ url, what, payload: {}, signal, repeatable: true });
+      object(answer.body, caller.origin(`answer to the ${what}`, url));
     },
     async waitForAuthorization(url, waiting) {
-      const final = await poll<Authorization>(
-        undefined,
-        {
-          read: () => authorization(url, waiting.signal),
-          isFinal: ({ status }) => status !== "pending",
-          expires: ({ expires }) => expires,
-          retryAfter: (read) => read.retryAfter,
-          late: (last, why) => late(url, last, why, waiting.timeout),
-        },
-        { clock: exchange.clock, skew: () => exchange.transport.clockSkew, waiting },
-      );
+      const asked = {
+        read: () => authorization(url, waiting.signal),
+        isFinal: ({ status }: Authorization) => status !== "pending",
+        late: (last: Authorization | undefined, why: "timeout" | "expired") =>
+          late(url, last, why, waiting.timeout),
+      };
+      const final = await poll(undefined, asked, exchange, waiting);
       if (final.status === "valid") return final;
       const directory = await exchange.directory(waiting.signal);
       throw failedAuthorization(final, { directory, accountUrl: caller.holder.url });
@@ -71,15 +68,15 @@ function late(
   why: "timeout" | "expired",
   timeout: number,
 ): Problem {
-  const name = last === undefined ? undefined : orderedName(last);
-  const who = name?.value ?? url;
+  const name = last && orderedName(last);
+  const subject = name?.value ?? url;
   return new Problem("validation", {
     title: "The CA did not finish the validation",
     detail:
       why === "expired"
-        ? `${who}: the authorization expired before the CA validated it.`
-        : `${who}: the authorization is still "pending" after ${timeout / 1000} s.`,
-    hint: "The CA may be busy, or may not reach the response. Run the command again later; it continues with the same order.",
+        ? `${subject}: the authorization expired before the CA validated it.`
+        : `${subject}: the authorization is still "pending" after ${timeout / 1000} s.`,
+    hint: "Run the command again later; it continues with the same order. The CA may be busy, or may not reach the response.",
     instance: url,
     identifier: name,
   });

@@ -1,18 +1,19 @@
-/** Calls on orders (RFC 8555 §7.4, RFC 9773 §5). */
+/** Calls on orders and their certificates (RFC 8555 §7.4, RFC 9773 §5). */
 import { Problem } from "../../problem.ts";
 import type { AccountSession, Directory, NewOrder, Order, Waiting } from "../acme.ts";
+import { errorType, hintFor } from "../hints.ts";
+import { differenceOfNames } from "../identifiers.ts";
 import { failedAuthorization } from "../objects/authorization.ts";
+import { readOrder } from "../objects/order.ts";
+import { link, malformed } from "../objects/schema.ts";
+import { isCaProblem } from "../problems.ts";
+import { links, retryAfter, retryAfterIn } from "../transport/headers.ts";
+import type { Answer } from "../transport/transport.ts";
 import type { AuthorizationCalls } from "./authorizations.ts";
 import type { Caller } from "./caller.ts";
-import { retryAfter, retryAfterIn } from "../transport/headers.ts";
-import { hintFor } from "../hints.ts";
-import { assertOrdered, readOrder } from "../objects/order.ts";
-import { poll, type Poll } from "./poll.ts";
-import { errorType, isCaProblem } from "../problems.ts";
-import { link } from "../objects/schema.ts";
-import type { Answer } from "../transport/transport.ts";
+import { poll } from "./poll.ts";
 
-type Calls = Pick<AccountSession, "newOrder" | "order" | "finalize" | "waitForOrder">;
+type Calls = Pick<AccountSession, "newOrder" | "order" | "finalize" | "waitForOrder" | "download">;
 
 export function orderCalls(caller: Caller, authorizations: AuthorizationCalls): Calls {
   const reading = { caller, authorizations };
@@ -21,6 +22,7 @@ export function orderCalls(caller: Caller, authorizations: AuthorizationCalls): 
     newOrder: (wanted, signal) => newOrder(reading, wanted, signal),
     finalize: (order, csr, signal) => finalize(reading, order, csr, signal),
     waitForOrder: (order, waiting) => waitForOrder(reading, order, waiting),
+    download: (order, options) => download(caller, order, options),
   };
 }
 
@@ -31,7 +33,7 @@ interface Reading {
 
 function read({ caller, authorizations }: Reading, url: string, answer: Answer): Order {
   const asked = retryAfter(answer.headers, caller.exchange.clock.now());
-  const order = readOrder(url, answer.body, { allows: caller.allows, retryAfter: asked });
+  const order = readOrder(caller.origin("order", url), answer.body, asked);
   authorizations.expect(order);
   return order;
 }
@@ -42,7 +44,7 @@ async function readAgain(reading: Reading, url: string, signal: AbortSignal): Pr
 
 async function newOrder(reading: Reading, wanted: NewOrder, signal: AbortSignal): Promise<Order> {
   const directory = await reading.caller.exchange.directory(signal);
-  assertProfile(wanted.profile, directory);
+  assertProfile(wanted.profile, directory, reading.caller.exchange.flags);
   const { replaces, ...plain } = wanted;
   const url = directory.newOrder;
   if (replaces === undefined || directory.renewalInfo === undefined) {
@@ -62,14 +64,14 @@ async function place(
   wanted: NewOrder,
   signal: AbortSignal,
 ): Promise<Order> {
-  const { send, allows } = reading.caller;
-  const answer = await send({ url, what: "new order", payload: wanted, signal });
-  const origin = { what: "new order", url, allows };
+  const { caller } = reading;
+  const answer = await caller.send({ url, what: "new order", payload: wanted, signal });
   const header = answer.headers["location"];
   // Without it the order cannot be found again: the answer's own URL is not the order's.
   const location = header === undefined ? undefined : URL.parse(header, url)?.href;
-  const order = read(reading, link(location, "Location", origin), answer);
-  assertOrdered(order, wanted.identifiers, { ...origin, what: "order", url: order.url });
+  const order = read(reading, link(location, "Location", caller.origin("new order", url)), answer);
+  const why = differenceOfNames(order.identifiers, wanted.identifiers);
+  if (why !== undefined) throw malformed(caller.origin("order", order.url), why);
   return order;
 }
 
@@ -97,25 +99,23 @@ function mayBeFinalized(error: unknown): boolean {
 }
 
 async function waitForOrder(reading: Reading, start: Order, waiting: Waiting): Promise<Order> {
-  const { clock, transport } = reading.caller.exchange;
-  const asked: Poll<Order> = {
+  const asked = {
     read: () => readAgain(reading, start.url, waiting.signal),
     isFinal,
-    expires: ({ expires }) => expires,
-    retryAfter: (order) => order.retryAfter,
-    late: (last, why) => late(last ?? start, why, waiting.timeout),
+    late: (last: Order | undefined, why: "timeout" | "expired") =>
+      late(last ?? start, why, waiting.timeout),
   };
-  const skew = () => transport.clockSkew;
-  const final = isFinal(start) ? start : await poll(start, asked, { clock, skew, waiting });
+  const { exchange } = reading.caller;
+  const final = isFinal(start) ? start : await poll(start, asked, exchange, waiting);
   if (final.status === "valid") return final;
   throw await failedOrder(final, reading, waiting.signal);
 }
 
 const isFinal = ({ status }: Order) => status === "valid" || status === "invalid";
 
-function assertProfile(profile: string | undefined, directory: Directory): void {
+function assertProfile(profile: string | undefined, directory: Directory, flags: string): void {
   if (profile === undefined || Object.hasOwn(directory.meta.profiles, profile)) return;
-  const hint = hintFor(errorType("invalidProfile"), { what: "new order", directory });
+  const hint = hintFor(errorType("invalidProfile"), { what: "new order", flags, directory });
   throw new Problem("config", {
     detail: `${new URL(directory.url).host} does not offer the profile "${profile}".`,
     hint,
@@ -155,9 +155,8 @@ async function failedOrder(
   { caller, authorizations: { authorization } }: Reading,
   signal: AbortSignal,
 ): Promise<Problem> {
-  const directory = await caller.exchange.directory(signal);
-  const situation = { directory, accountUrl: caller.holder.url };
-  const now = caller.exchange.clock.now();
+  const { exchange, holder } = caller;
+  const situation = { directory: await exchange.directory(signal), accountUrl: holder.url };
   const all = await Promise.allSettled(
     order.authorizations.map((url) => authorization(url, signal)),
   );
@@ -167,13 +166,13 @@ async function failedOrder(
     .map((one) => failedAuthorization(one, situation));
   if (failed.length > 0) return failedTogether(order, failed);
   const { type, title, detail, ...rest } = order.error ?? { type: "refused", title: "" };
-  const hint = hintFor(type, { ...situation, what: "order" });
+  const hint = hintFor(type, { ...situation, flags: exchange.flags, what: "order" });
   const isLimit = type === errorType("rateLimited");
   return new Problem(type, {
     ...rest,
     exitCode: isLimit ? 6 : undefined,
     retryable: isLimit || undefined,
-    retryAt: isLimit ? retryAfterIn(detail, {}, now) : undefined,
+    retryAt: isLimit ? retryAfterIn(detail, {}, exchange.clock.now()) : undefined,
     title: "The CA refused the order",
     detail: detail ?? (title || "The order became invalid, and the CA gives no reason."),
     hint: hint ?? "Run the command again; it places a new order.",
@@ -192,4 +191,38 @@ function failedTogether(order: Order, failed: readonly Problem[]): Problem {
     instance: order.url,
     subproblems: failed.flatMap(({ document }) => document.subproblems ?? [document]),
   });
+}
+
+const mostAlternates = 10;
+
+/** The certificate and its alternate chains (RFC 8555 §7.4.2). */
+async function download(
+  caller: Caller,
+  { url: orderUrl, status, certificate: url }: Order,
+  { alternates, signal }: Parameters<AccountSession["download"]>[1],
+) {
+  if (url === undefined) {
+    throw new Problem("protocol", {
+      detail: `The order ${orderUrl} is "${status}" and has no certificate.`,
+    });
+  }
+  const { chain, headers } = await downloadChain(caller, url, signal);
+  if (!alternates) return [chain];
+  const { transport } = caller.exchange;
+  const others = new Set(links(headers, "alternate", url).filter((one) => transport.allows(one)));
+  others.delete(url);
+  const found = await Promise.allSettled(
+    [...others].slice(0, mostAlternates).map((url) => downloadChain(caller, url, signal)),
+  );
+  signal.throwIfAborted();
+  // An alternate chain that fails must not cost the certificate.
+  return [chain, ...found.flatMap((one) => (one.status === "fulfilled" ? [one.value.chain] : []))];
+}
+
+async function downloadChain(caller: Caller, url: string, signal: AbortSignal) {
+  const accept = "application/pem-certificate-chain, application/problem+json";
+  const what = "certificate";
+  const { text: pem, headers } = await caller.send({ url, what, signal, accept });
+  if (pem.includes("-----BEGIN CERTIFICATE-----")) return { chain: { url, pem }, headers };
+  throw malformed(caller.origin(what, url), "it is not a certificate chain in PEM form");
 }

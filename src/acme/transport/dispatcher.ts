@@ -11,7 +11,6 @@ export interface Dialing {
   readonly caBundle?: string | undefined;
   /** Read for HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly http2: boolean;
 }
 
 /** Milliseconds and bytes. `idle` is how long the CA may stay silent; the answer to a signed request may take up to `total`. */
@@ -31,11 +30,11 @@ export interface Dispatchers {
 /** Opens no connection yet. `timeout` in milliseconds bounds each connection attempt. */
 export async function openDispatchers(dialing: Dialing, timeout: number): Promise<Dispatchers> {
   const { Agent, ProxyAgent, buildConnector } = await import("undici");
-  const settings = { ...trust(dialing.caBundle), timeout, allowH2: dialing.http2 };
+  const settings = { ...trust(dialing.caBundle), timeout, allowH2: false };
   const options = {
     connect: rememberIssuer(buildConnector(settings)),
     connections: 1,
-    allowH2: dialing.http2,
+    allowH2: false,
     keepAliveTimeout: 20_000,
   };
   const open = (uri: string | undefined) =>

@@ -6,11 +6,10 @@ import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import type { Directory, ExternalAccountBinding } from "../acme.ts";
 import { readDirectory } from "../objects/directory.ts";
-import type { Situation } from "../hints.ts";
+import { errorType, type Situation } from "../hints.ts";
 import { type Outlet, sendSigned } from "./library.ts";
 import { repeat } from "./repeat.ts";
-import { createNoncePool, isNonce, type NoncePool } from "./nonces.ts";
-import { errorType, refusal } from "../problems.ts";
+import { refusal } from "../problems.ts";
 import type { Answer, Transport } from "./transport.ts";
 
 interface Get {
@@ -19,7 +18,7 @@ interface Get {
   readonly what: string;
   readonly signal: AbortSignal;
 }
-interface Post extends Get {
+export interface Post extends Get {
   readonly key: string;
   /** The account URL; absent where the key itself is sent. */
   readonly kid: string | undefined;
@@ -31,90 +30,87 @@ interface Post extends Get {
   readonly accept?: string | undefined;
 }
 
-export interface Exchange {
+/** What the requests of one CA share. Two CAs share nothing. */
+interface Shared {
+  readonly url: string;
+  readonly flags: string;
   readonly transport: Transport;
   readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Exchange extends Omit<Shared, "log"> {
   directory(signal: AbortSignal): Promise<Directory>;
   get(request: Get): Promise<Answer>;
   post(request: Post): Promise<Answer>;
 }
 
-/** What the requests of one CA share. */
-interface Shared {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly log: Log;
+/** Requests under way at once. */
+const concurrency = 8;
+
+interface Running extends Shared {
   readonly nonces: NoncePool;
   readonly limit: Limit;
   directory: Directory | undefined;
 }
 
-/** The requests of one CA. Two CAs share nothing. */
-export function createExchange(
-  directoryUrl: string,
-  options: { transport: Transport; clock: Clock; log: Log; concurrency: number },
-): Exchange {
-  const { transport, clock, concurrency } = options;
+export function createExchange(shared: Shared): Exchange {
   const limit = createLimit(concurrency);
-  const shared: Shared = { ...options, limit, nonces: createNoncePool(), directory: undefined };
+  const running: Running = { ...shared, limit, nonces: createNoncePool(), directory: undefined };
   let asked: Promise<Directory> | undefined;
 
   async function directory(signal: AbortSignal): Promise<Directory> {
-    if (shared.directory !== undefined) return shared.directory;
-    asked ??= fetchDirectory(shared, directoryUrl, signal).finally(() => (asked = undefined));
+    if (running.directory !== undefined) return running.directory;
+    asked ??= fetchDirectory(running, signal).finally(() => (asked = undefined));
     return asked;
   }
 
   return {
-    transport,
-    clock,
+    ...shared,
     directory,
-    get: (request) => get(shared, request),
+    get: (request) => get(running, request),
     async post(request) {
       const { newNonce } = await directory(request.signal);
-      return post(shared, newNonce, request);
+      return post(running, newNonce, request);
     },
   };
 }
 
-async function fetchDirectory(
-  shared: Shared,
-  url: string,
-  signal: AbortSignal,
-): Promise<Directory> {
-  const answer = await get(shared, { url, what: "directory", signal });
+async function fetchDirectory(running: Running, signal: AbortSignal): Promise<Directory> {
+  const { url, transport } = running;
+  const answer = await get(running, { url, what: "directory", signal });
   if (!isRecord(answer.body)) throw notJson(answer);
-  shared.directory = readDirectory(url, answer.body, (url) => shared.transport.pin(url));
-  return shared.directory;
+  running.directory = readDirectory(url, answer.body, transport);
+  return running.directory;
 }
 
-function get(shared: Shared, request: Get): Promise<Answer> {
-  const once = () => shared.limit(() => plain(shared, "GET", request), request.signal);
-  return repeat(once, request.signal, shared);
+function get(running: Running, request: Get): Promise<Answer> {
+  const once = () => running.limit(() => plain(running, "GET", request), request.signal);
+  return repeat(once, request.signal, running);
 }
 
 async function plain(
-  { transport, nonces, directory, clock }: Shared,
+  { transport, nonces, directory, flags, clock }: Running,
   method: "GET" | "HEAD",
   { url, what, signal }: Get,
 ): Promise<Answer> {
   const answer = await transport.send({ method, url, signal });
   nonces.add(answer.headers["replay-nonce"]);
-  if (answer.status >= 400) throw refusal(answer, { what, directory }, clock.now());
+  if (answer.status >= 400) throw refusal(answer, { what, flags, directory }, clock.now());
   return answer;
 }
 
-async function post(shared: Shared, newNonce: string, request: Post): Promise<Answer> {
+async function post(running: Running, newNonce: string, request: Post): Promise<Answer> {
   const { signal } = request;
   const outlet: Outlet = {
-    nonce: () => nonce(shared, newNonce, signal),
-    post: (url, body) => send(shared, url, body, request),
+    nonce: () => nonce(running, newNonce, signal),
+    post: (url, body) => send(running, url, body, request),
   };
   // Nonce and request take one slot, else many requests would fetch many nonces at once.
-  const once = () => shared.limit(() => sendSigned(request, outlet), signal);
-  const answer = await (request.repeatable ? repeat(once, signal, shared) : once());
+  const once = () => running.limit(() => sendSigned(request, outlet), signal);
+  const answer = await (request.repeatable ? repeat(once, signal, running) : once());
   if (answer.status < 400) return notPage(answer, request);
-  throw refusal(answer, situation(shared, request), shared.clock.now());
+  throw refusal(answer, situation(running, request), running.clock.now());
 }
 
 /** A proxy or a captive portal answers with a page and status 200: the CA has never seen the request. */
@@ -127,12 +123,12 @@ function notPage(answer: Answer, { what }: Post): Answer {
   });
 }
 
-async function nonce(shared: Shared, url: string, signal: AbortSignal): Promise<string> {
-  const held = shared.nonces.take();
+async function nonce(running: Running, url: string, signal: AbortSignal): Promise<string> {
+  const held = running.nonces.take();
   if (held !== undefined) return held;
   const request = { url, what: "new nonce", signal };
-  await repeat(() => plain(shared, "HEAD", request), signal, shared);
-  const fresh = shared.nonces.take();
+  await repeat(() => plain(running, "HEAD", request), signal, running);
+  const fresh = running.nonces.take();
   if (fresh !== undefined) return fresh;
   throw new Problem("protocol", {
     detail: `${url} sent no usable Replay-Nonce header.`,
@@ -140,17 +136,17 @@ async function nonce(shared: Shared, url: string, signal: AbortSignal): Promise<
   });
 }
 
-async function send(shared: Shared, url: string, body: string, request: Post): Promise<Answer> {
+async function send(running: Running, url: string, body: string, request: Post): Promise<Answer> {
   const { signal, accept } = request;
-  const answer = await shared.transport.send({ method: "POST", url, body, signal, accept });
+  const answer = await running.transport.send({ method: "POST", url, body, signal, accept });
   if (isBadNonce(answer)) return withoutBrokenNonce(answer);
-  shared.nonces.add(answer.headers["replay-nonce"]);
+  running.nonces.add(answer.headers["replay-nonce"]);
   if (answer.status < 400) return answer;
-  throw refusal(answer, situation(shared, request), shared.clock.now());
+  throw refusal(answer, situation(running, request), running.clock.now());
 }
 
-function situation({ directory }: Shared, { what, kid }: Post): Situation {
-  return { what, directory, accountUrl: kid };
+function situation({ directory, flags }: Running, { what, kid }: Post): Situation {
+  return { what, flags, directory, accountUrl: kid };
 }
 
 /** The library retries with the nonce of this answer (RFC 8555 §6.5), so it stays out of the pool. */
@@ -171,4 +167,28 @@ function notJson(answer: Answer): Problem {
     hint: "Check the server URL. It must be that of the directory, e.g. https://acme-v02.api.letsencrypt.org/directory",
     status: answer.status,
   });
+}
+
+/** Unused anti-replay nonces of one CA (RFC 8555 §6.5): the newest is taken first, the oldest is dropped first. */
+interface NoncePool {
+  /** Anything that is not base64url is ignored, as RFC 8555 §6.5.1 demands. */
+  add(nonce: string | undefined): void;
+  take(): string | undefined;
+}
+
+/** An empty pool for up to `capacity` nonces. */
+export function createNoncePool(capacity = 64): NoncePool {
+  const unused: string[] = [];
+  return {
+    add(nonce) {
+      if (!isNonce(nonce)) return;
+      unused.push(nonce);
+      if (unused.length > capacity) unused.shift();
+    },
+    take: () => unused.pop(),
+  };
+}
+
+function isNonce(text: string | undefined): text is string {
+  return text !== undefined && text.length <= 1024 && /^[A-Za-z0-9_-]+$/.test(text);
 }

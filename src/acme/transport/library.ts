@@ -43,15 +43,14 @@ export async function sendSigned(request: SignedRequest, outlet: Outlet): Promis
 }
 
 /** The inner JWS of a key change (RFC 8555 §7.3.5): the old key and the account, signed by the new key. */
-export async function signKeyChange(change: {
-  url: string;
-  account: string;
-  oldKey: string;
-  newKey: string;
-}): Promise<object> {
-  const [previous, next] = [await signer(change.oldKey), await signer(change.newKey)];
-  const payload = { account: change.account, oldKey: previous.getJwk() };
-  return next.createSignedBody(change.url, payload);
+export async function signKeyChange(
+  url: string,
+  account: string,
+  oldKey: string,
+  newKey: string,
+): Promise<object> {
+  const [previous, next] = [await signer(oldKey), await signer(newKey)];
+  return next.createSignedBody(url, { account, oldKey: previous.getJwk() });
 }
 
 /** With a CA that rejects every second nonce, a request fails with a chance of 2^-30. */

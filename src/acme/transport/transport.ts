@@ -14,7 +14,6 @@ import { printable } from "../text.ts";
 /** `body` is the parsed JSON of the answer, `undefined` if it is not JSON; `text` is always the body as it came. */
 export interface Answer {
   readonly url: string;
-  readonly method: string;
   readonly status: number;
   readonly headers: Headers;
   readonly body: unknown;
@@ -30,10 +29,12 @@ export interface Request {
 }
 
 export interface TransportOptions extends Dialing {
+  /** `acmectl/x.y.z (+url) node/v…`, sent with every request. */
   readonly userAgent: string;
   readonly limits: Limits;
   readonly log: Log;
-  readonly redact?: ((text: string) => string) | undefined;
+  /** Masks secrets in what the CA says, before it is cut to a length. */
+  readonly redact: (text: string) => string;
   readonly clock: Clock;
 }
 
@@ -44,6 +45,7 @@ export interface Transport {
   allows(url: string): boolean;
   /** Pin the host of this URL as well. */
   pin(url: string): void;
+  readonly redact: TransportOptions["redact"];
   readonly clockSkew: number;
   close(): Promise<void>;
 }
@@ -60,12 +62,13 @@ export function createTransport(url: string, options: TransportOptions): Transpo
   };
   return {
     allows,
+    redact: options.redact,
     pin: (url) => void hosts.add(new URL(url).host),
     get clockSkew() {
       return clockSkew;
     },
     async send(request) {
-      if (!allows(request.url)) throw foreign(request.url, [...hosts]);
+      if (!allows(request.url)) throw foreign(options.redact(request.url), [...hosts]);
       dispatchers ??= openDispatchers(options, options.limits.connect);
       const started = performance.now();
       const open = await dispatchers;
@@ -79,7 +82,7 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       options.log.debug(`${request.method} ${request.url} ${answer.status}`, {
         milliseconds: Math.round(performance.now() - started),
       });
-      return accepted(answer, request.url, url);
+      return accepted(answer, url, options.redact);
     },
     async close() {
       await dispatchers?.then(
@@ -120,10 +123,10 @@ async function exchange(
     });
     const body = await readBody(response.body, limits.body, request.url);
     const headers = joined(response.headers);
-    const { url, method } = request;
+    const { url } = request;
     const status = response.statusCode;
-    const text = status >= 400 ? (options.redact?.(body) ?? body) : body;
-    return { url, method, status, headers, text, body: json(text, headers, status) };
+    const text = status >= 400 ? options.redact(body) : body;
+    return { url, status, headers, text, body: json(text, headers, status) };
   } catch (error) {
     request.signal.throwIfAborted();
     if (Problem.is(error)) throw error;
@@ -177,37 +180,39 @@ function json(text: string, headers: Headers, status: number): unknown {
   }
 }
 
-function accepted(answer: Answer, url: string, directory: string): Answer {
+function accepted(answer: Answer, directory: string, redact: TransportOptions["redact"]): Answer {
+  const { url } = answer;
   const encoding = answer.headers["content-encoding"];
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     throw new Problem("protocol", {
-      detail: `${url} answered in the encoding "${printable(encoding, 40)}", which was not requested.`,
+      detail: `${url} answered in the encoding "${printable(redact(encoding), 40)}", which was not requested.`,
       hint: "Check that the server URL is an ACME directory, and look for a proxy between this host and the CA.",
     });
   }
-  if (answer.status >= 300 && answer.status < 400) throw redirect(answer, url, url === directory);
+  if (answer.status >= 300 && answer.status < 400)
+    throw redirect(answer, url === directory, redact);
   return answer;
 }
 
 /** Another --server helps only if the directory itself has moved. */
-function redirect(answer: Answer, url: string, isDirectory: boolean): Problem {
-  const location = answer.headers["location"];
-  const target = location === undefined ? undefined : URL.parse(location, url)?.href;
+function redirect(
+  { url, status, headers }: Answer,
+  isDirectory: boolean,
+  redact: TransportOptions["redact"],
+): Problem {
+  const found = headers["location"] && URL.parse(headers["location"], url)?.href;
+  const target = found && printable(redact(found), 500);
   return new Problem("protocol", {
     detail: target
-      ? `${url} redirects to ${printable(target, 500)}; acmectl does not follow redirects: a signed request must not go to another server.`
-      : `${url} answered ${answer.status}, a redirect without a target.`,
-    hint: isDirectory
-      ? movedHint(target)
-      : "Look for a proxy between this host and the CA, and report it to the CA. Another --server does not help.",
-    status: answer.status,
+      ? `${url} redirects to ${target}; acmectl does not follow redirects: a signed request must not go to another server.`
+      : `${url} answered ${status}, a redirect without a target.`,
+    hint: !isDirectory
+      ? "Look for a proxy between this host and the CA, and report it to the CA. Another --server does not help."
+      : target?.startsWith("https://")
+        ? `Use that address if you trust it: --server ${target}`
+        : "Ask the CA for the https URL of its ACME directory.",
+    status,
   });
-}
-
-function movedHint(target: string | undefined): string {
-  return target?.startsWith("https://") === true
-    ? `If you trust that address, use it: --server ${printable(target, 500)}`
-    : "Ask the CA for the https URL of its ACME directory.";
 }
 
 function foreign(url: string, hosts: readonly string[]): Problem {

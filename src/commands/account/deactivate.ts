@@ -21,16 +21,16 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const issuer = await chosenCa(flags, context);
-    const { url } = await usableAccount(issuer, await context.store());
+    const { url } = await usableAccount(issuer, context);
     await confirm(
       `Deactivate ${url} on ${issuer.server}? This cannot be undone.`,
       flags.yes,
       context,
     );
-    return withAccount(flags, context, (desk) =>
-      changeAccount(desk, async ({ stored, session }) => {
+    return withAccount(flags, context, (opened) =>
+      changeAccount(opened, async ({ stored, session }) => {
         const { status } = await session.deactivate(context.signal);
-        const account = await desk.store.accounts.update(stored, { status });
+        const account = await opened.tools.store.accounts.update(stored, { status });
         return {
           document: { outcome: "deactivated", account: accountDocument(account) },
           view: [

@@ -34,7 +34,7 @@ export const command = defineCommand({
   },
   async run({ format, output, ...flags }, context) {
     const issuer = await chosenCa(flags, context);
-    const stored = await keptAccount(issuer, await context.store());
+    const stored = await keptAccount(issuer, context);
     assertSettled(stored);
     context.log.warn(
       "keep this secret: anyone with the key can issue and revoke certificates in your name",

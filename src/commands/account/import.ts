@@ -2,7 +2,7 @@ import { fields, line } from "../../result.ts";
 import { text } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { readAccountKey } from "../../import/material.ts";
-import { importAccount } from "../../account/import.ts";
+import { importAccount } from "../../account/register.ts";
 import { directoryFlags } from "../../options/declared/request.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { isRecord } from "../../json.ts";

@@ -13,9 +13,9 @@ export const command = defineCommand({
     "The new key is written to disk before the CA receives it. After an interrupted run, the next one finds out which key the CA uses.",
   options: directoryFlags,
   async run(flags, context) {
-    return withAccount(flags, context, async ({ issuer, store, tools }) => {
+    return withAccount(flags, context, async ({ issuer, tools }) => {
       const changed = await withAccountLock(issuer.server, tools, async () =>
-        rollOver(await usableAccount(issuer, store), tools),
+        rollOver(await usableAccount(issuer, context), tools),
       );
       return {
         document: {

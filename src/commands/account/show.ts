@@ -10,8 +10,8 @@ export const command = defineCommand({
   summary: "Show the account as the CA knows it",
   options: directoryFlags,
   async run(flags, context) {
-    return withAccount(flags, context, async ({ issuer, store, tools }) => {
-      const { stored, session } = await openStored(await keptAccount(issuer, store), tools);
+    return withAccount(flags, context, async ({ issuer, tools }) => {
+      const { stored, session } = await openStored(await keptAccount(issuer, context), tools);
       const { url, directory, id, where, key } = stored;
       const account = await (url === undefined
         ? session.find(context.signal)

@@ -23,12 +23,15 @@ export const command = defineCommand({
       });
     }
     const contact = email === undefined ? [] : [`mailto:${readEmail(email)}`];
-    return withAccount(flags, context, (desk) =>
-      changeAccount(desk, async ({ stored, session }) => {
+    return withAccount(flags, context, (opened) =>
+      changeAccount(opened, async ({ stored, session }) => {
         const account = await session.update({ contact }, context.signal);
         // Some CAs do not return addresses.
         const known = account.contact.length > 0 ? account.contact : contact;
-        await desk.store.accounts.update(stored, { contact: known, status: account.status });
+        await opened.tools.store.accounts.update(stored, {
+          contact: known,
+          status: account.status,
+        });
         const { directory, id, where: path } = stored;
         const now =
           known.length === 0
