@@ -53,6 +53,7 @@ export const command = defineCommand({
       ...others,
       ...bindingOf(eabKid, eabHmac),
       badNonceRate: badNonceRate / 100,
+      now: () => context.clock.now(),
       log: (line) => context.log.info(line),
     });
     const { directoryUrl: directory } = testCa;

@@ -1,13 +1,23 @@
 import { createServer, isIP } from "node:net";
 import { join } from "node:path";
+import type { Ca } from "../acme/acme.ts";
 import { openCa } from "../acme/ca.ts";
+import { embeddedCa } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { codeOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
-import type { OpenIssuer } from "./open.ts";
+
+/** One kind of issuer: a CA, and the solver options that it sets. */
+export interface OpenIssuer {
+  readonly ca: Ca;
+  readonly selfCheckAt?: string;
+  readonly context?: Pick<Context, "solverFlags">;
+  close(): Promise<void>;
+}
 
 export interface EmbeddedOptions {
   /** Where the embedded CA asks for http-01; the standalone solver's port, or a free one, when absent. */
@@ -29,32 +39,28 @@ export async function openEmbedded(
 ): Promise<OpenIssuer> {
   const port = httpPort ?? standalonePort(requests, context) ?? (await freePort());
   const dns = resolver ?? (await dnsOf(requests, context));
-  const testCa = await startLocalCa(folder, {
-    httpPort: port,
-    ...(dns === undefined ? {} : { resolver: dns }),
-  });
-  const { env, log, clock, solverFlags } = context;
+  const { env, log, clock, redact, solverFlags } = context;
+  const now = () => clock.now();
+  const testCa = await startLocalCa(folder, { httpPort: port, resolver: dns, now });
   log.info(
     `the embedded CA is for testing only: no client trusts its root in ${localCaFolder(folder)}`,
     { step: "ca" },
   );
   const ca = openCa({
     url: testCa.directoryUrl,
+    flags: `--server ${embeddedCa}`,
     userAgent,
     env: withoutProxies(env),
     log,
     clock,
+    redact,
     caBundle: testCa.rootPem,
   });
+  const standalone = { port: String(port), ...solverFlags["standalone"] };
   return {
     ca,
     selfCheckAt: `127.0.0.1:${port}`,
-    context: {
-      solverFlags: {
-        ...solverFlags,
-        standalone: { port: String(port), ...solverFlags["standalone"] },
-      },
-    },
+    context: { solverFlags: { ...solverFlags, standalone } },
     async close() {
       await ca.close();
       await testCa.close();
@@ -92,7 +98,7 @@ export async function startLocalCa(
     return await startTestCa({ ...options, folder });
   } catch (error) {
     if (error instanceof UnreadableAuthority) throw unreadable(error);
-    throw unusable(error, folder) ?? unheard(error, host, port) ?? error;
+    throw unusableFolder(error, folder) ?? unusableAddress(error, host, port) ?? error;
   }
 }
 
@@ -113,13 +119,12 @@ function noDnsServer(text: string): Problem {
 function unreadable(error: Error & { readonly file: string }): Problem {
   return new Problem("machine", {
     detail: `${error.message}.`,
-    hint: `Remove ${error.file}: the embedded CA makes itself new keys, and a new root.pem to trust.`,
+    hint: `Remove ${error.file}: the embedded CA then creates new keys, and a new root.pem to trust.`,
     cause: error,
   });
 }
 
-/** For what the file system refuses. */
-function unusable(error: unknown, folder: string): Problem | undefined {
+function unusableFolder(error: unknown, folder: string): Problem | undefined {
   if (!(error instanceof Error && "path" in error && "code" in error)) return undefined;
   return new Problem("machine", {
     detail: `The embedded CA cannot keep its keys in ${folder}: ${String(error.code)} at ${String(error.path)}.`,
@@ -128,13 +133,13 @@ function unusable(error: unknown, folder: string): Problem | undefined {
   });
 }
 
-/** For what `listen` refuses: an address is the operator's choice, a port may be somebody else's. */
-function unheard(error: unknown, host: string, port: number): Problem | undefined {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+/** For what `listen` refuses: the operator chose the address; another program may use the port. */
+function unusableAddress(error: unknown, host: string, port: number): Problem | undefined {
+  const code = codeOf(error);
   if (["ENOTFOUND", "EAI_AGAIN", "EADDRNOTAVAIL", "EINVAL", "EAFNOSUPPORT"].includes(code)) {
     return new Problem("usage", {
       detail: `The embedded CA cannot listen on ${host}, which is not an address of this machine (${code}).`,
-      hint: "Give one of its addresses with --host, or leave it away: 127.0.0.1 is enough for clients on this machine.",
+      hint: "Give one of its addresses with --host, or leave --host out: 127.0.0.1 is enough for clients on this machine.",
       cause: error,
     });
   }
@@ -155,14 +160,13 @@ function standalonePort(
   requests: readonly CertificateRequest[],
   { env, solverFlags }: Context,
 ): number | undefined {
-  const setting = requests
-    .flatMap(({ solvers }) => solvers)
-    .find(({ use }) => use === "standalone");
-  const given =
+  const settings = requests.flatMap(({ solvers }) => solvers);
+  const standalone = settings.find(({ use }) => use === "standalone");
+  const port = Number(
     solverFlags["standalone"]?.["port"] ??
-    env["ACMECTL_STANDALONE_PORT"] ??
-    setting?.options["port"];
-  const port = Number(given ?? Number.NaN);
+      env["ACMECTL_STANDALONE_PORT"] ??
+      standalone?.options["port"],
+  );
   return Number.isInteger(port) && port > 0 ? port : undefined;
 }
 

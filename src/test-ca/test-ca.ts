@@ -9,6 +9,7 @@ import {
   generateKeys,
   identifierOf,
   issueLeaf,
+  lifetime,
   type Authority,
 } from "./authority/authority.ts";
 import { openAuthority } from "./authority/folder.ts";
@@ -191,8 +192,7 @@ async function serverCertificate(
     identifiers: [...names].map(identifierOf),
     publicKey: new Uint8Array(publicKey),
     keyType: "ec",
-    notBefore: new Date(Math.min(now.getTime(), Date.now()) - day),
-    notAfter: new Date(Math.max(now.getTime(), Date.now()) + 365 * day),
+    ...lifetime(now, 1),
   });
   const key = KeyObject.from(keys.privateKey).export({ format: "pem", type: "pkcs8" });
   return { key: key.toString(), cert: chainsOf(authority, leaf)[0] ?? "" };

@@ -33,7 +33,7 @@ export interface LeafRequest {
 /** Signature and key algorithm of all keys of this CA. */
 export const p256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
-const years = 365 * 24 * 3_600_000;
+const year = 365 * 24 * 3_600_000;
 
 /** Makes new roots and an issuing key, all P-256, valid for 20 years. */
 export async function createAuthority(now: Date): Promise<Authority> {
@@ -106,7 +106,7 @@ async function createRoot(commonName: string, now: Date): Promise<CaPair> {
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: randomSerial(),
     name: `CN=${commonName}, O=acmectl test CA`,
-    ...lifetime(now),
+    ...lifetime(now, 20),
     keys,
     signingAlgorithm: p256,
     extensions: [
@@ -140,7 +140,7 @@ async function signIntermediate(
     serialNumber: randomSerial(),
     subject,
     issuer: root.certificate.subjectName,
-    ...lifetime(now),
+    ...lifetime(now, 20),
     publicKey,
     signingKey: root.key,
     signingAlgorithm: p256,
@@ -154,9 +154,13 @@ async function signIntermediate(
   });
 }
 
-function lifetime(now: Date): { notBefore: Date; notAfter: Date } {
-  const at = now.getTime();
-  return { notBefore: new Date(at - years), notAfter: new Date(at + 20 * years) };
+/** From a year ago on both clocks: TLS is checked on this machine's, whatever the CA's shows. */
+export function lifetime(now: Date, years: number): { notBefore: Date; notAfter: Date } {
+  const [first, last] = [now.getTime(), Date.now()].toSorted((a, b) => a - b);
+  return {
+    notBefore: new Date((first ?? 0) - year),
+    notAfter: new Date((last ?? 0) + years * year),
+  };
 }
 
 /** 16 random bytes; half of them have the high bit, which DER spells with a leading zero. */
