@@ -25,6 +25,8 @@ export interface BindSettings {
   readonly port?: number;
   /** Further lines of the options statement, e.g. `recursion yes;`. */
   readonly options?: readonly string[];
+  /** Further statements, e.g. a zone of type forward. */
+  readonly statements?: readonly string[];
   /** In the order of matching, e.g. `{ name: "inside", match: "key inside-key" }`. */
   readonly views?: readonly { name: string; match: string }[];
 }
@@ -106,6 +108,7 @@ function configOf(settings: BindSettings, folder: string, address: string, port:
         `view "${view.name}" { match-clients { ${view.match}; };\n${zones(view.name).join("\n")}\n};`,
     ),
     ...zones(),
+    ...(settings.statements ?? []),
     "",
   ].join("\n");
 }

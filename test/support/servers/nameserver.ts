@@ -20,6 +20,8 @@ export interface ZoneSettings {
   readonly records?: readonly string[];
   /** Host names that stand in NS records; `ns1` at the server's own address when absent. */
   readonly nameservers?: readonly string[];
+  /** Seconds for which resolvers remember that a name does not exist; 1 when absent. */
+  readonly negativeTtl?: number;
 }
 
 export interface NameServer {
@@ -40,13 +42,14 @@ export interface NameServer {
   readonly close: () => Promise<void>;
 }
 
-/** The zone file: a SOA with a negative TTL of one second, NS, glue and the further records. */
+/** The zone file: a SOA with its negative TTL, NS, glue and the further records. */
 export function zoneFile(zone: ZoneSettings, address: string): string {
   const nameservers = zone.nameservers ?? [`ns1.${zone.name}.`];
+  const negative = zone.negativeTtl ?? 1;
   return [
     `$ORIGIN ${zone.name}.`,
     "$TTL 60",
-    `@ IN SOA ${nameservers[0]} hostmaster.${zone.name}. 1 3600 600 86400 1`,
+    `@ ${Math.max(60, negative)} IN SOA ${nameservers[0]} hostmaster.${zone.name}. 1 3600 600 86400 ${negative}`,
     ...nameservers.map((host) => `@ IN NS ${host}`),
     ...(zone.nameservers === undefined ? [`ns1 IN A ${address}`] : []),
     ...(zone.records ?? []),
