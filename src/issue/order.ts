@@ -8,6 +8,7 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, PendingOrder } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
+import { shortList } from "./group.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -99,7 +100,7 @@ export async function placeOrder(
   tools: IssueTools,
 ): Promise<Order> {
   const profile = await checkedProfile(request, tools);
-  const names = request.identifiers.map(({ value }) => value).join(", ");
+  const names = shortList(request.identifiers.map(({ value }) => value));
   tools.record.log("order").info(`ordering ${names}`);
   const { renewalInfo } = await tools.ca.directory(tools.signal);
   const replaces =

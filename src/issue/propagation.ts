@@ -4,32 +4,35 @@ import type { Dns01Challenge, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import type { PendingChallenge } from "./challenges.ts";
+import type { Group, SeenRecord } from "./group.ts";
 import type { Presented } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
 export const dnsWaiting = { timeout: 120_000, interval: 2_000 } as const;
 
-/** Wait until the value is at every server that answers. */
+/** Wait until the value is at every server that answers; undefined if nothing was looked at. */
 export async function waitForTxt(
   item: Presented,
   challenge: Dns01Challenge,
+  group: Group,
   tools: IssueTools,
-): Promise<void> {
+): Promise<SeenRecord | undefined> {
   const { clock, signal } = tools;
   const { identifier, solver } = item.challenge;
   const setting = solver.setting.dns ?? {};
   const log = tools.record.log("propagation", identifier.value);
-  const { recordName } = challenge;
+  const { recordName: at } = challenge;
   if (setting.wait !== undefined) {
-    log.info(`waiting ${seconds(setting.wait)} for ${recordName} without looking`);
-    return clock.sleep(setting.wait, signal);
+    const what = group.isOne ? at : `${group.left} DNS records`;
+    if (group.mayReport(`wait ${setting.wait}`))
+      log.info(`waiting ${seconds(setting.wait)} for ${what} without looking`);
+    await clock.sleep(setting.wait, signal);
+    return undefined;
   }
-  const look = await lookUntilSeen(item, challenge, log, tools);
-  if (look.verdict === "everywhere")
-    log.info(`${recordName} shows the value at every server asked`);
-  else log.warn(`${recordName} ${seenAt(look)}; asking the CA anyway`);
+  const look = await lookUntilSeen(item, challenge, { log, group }, tools);
   if (setting.settle !== undefined && setting.settle > 0) await clock.sleep(setting.settle, signal);
+  return { at, name: identifier.value, doubt: look.verdict === "everywhere" ? "" : seenAt(look) };
 }
 
 /**
@@ -39,7 +42,7 @@ export async function waitForTxt(
 async function lookUntilSeen(
   item: Presented,
   challenge: Dns01Challenge,
-  log: Log,
+  report: Report,
   tools: IssueTools,
 ): Promise<Look> {
   const { clock, signal } = tools;
@@ -48,7 +51,6 @@ async function lookUntilSeen(
   let incomplete = 0;
   let forgets = 0;
   let fallBack = false;
-  let reported = 0;
   for (;;) {
     const look = await lookOnce(item, challenge, fallBack, tools);
     const now = clock.monotonic() - start;
@@ -64,20 +66,32 @@ async function lookUntilSeen(
     if (forgets === 0 && remembered > 0) forgets = now + remembered;
     const pause = Math.max(interval, remembered);
     if (now + pause > Math.max(timeout, forgets)) throw notVisible(item, challenge, look, now);
-    if (pause > interval)
-      log.info(`waiting ${seconds(pause)} for the resolver to forget its answer`);
-    else if (now - reported >= reportInterval) {
-      reported = now;
-      log.info(
-        `waiting for ${challenge.recordName}, ${seconds(now)} of ${seconds(timeout)}: ${countOf(look)}`,
-      );
-    }
+    reportWait(challenge, look, { now, timeout, pause: pause > interval ? pause : 0 }, report);
     await clock.sleep(pause, signal);
   }
 }
 
-/** Milliseconds. */
-const reportInterval = 15_000;
+interface Report {
+  readonly log: Log;
+  readonly group: Group;
+}
+
+/** At most every 15 seconds, for all records together. `pause` is how long the resolver remembers; 0 if that does not matter. */
+function reportWait(
+  { recordName }: Dns01Challenge,
+  look: Look | undefined,
+  { now, timeout, pause }: { now: number; timeout: number; pause: number },
+  { log, group }: Report,
+): void {
+  if (pause > 0) {
+    if (group.mayReport("forget"))
+      log.info(`waiting ${seconds(pause)} for the resolver to forget its answer`);
+  } else if (group.mayReport("wait", { later: true })) {
+    const others = group.left < 2 ? "" : ` and ${group.left - 1} other DNS records`;
+    const time = `${seconds(now)} of ${seconds(timeout)}`;
+    log.info(`waiting for ${recordName}${others}, ${time}: ${countOf(look)}`);
+  }
+}
 
 function countOf(look: Look | undefined): string {
   if (look === undefined) return "the provider has not completed the change";

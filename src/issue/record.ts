@@ -137,7 +137,7 @@ function challengeCalls(
     validated(one) {
       const { value } = one.identifier;
       const text = `the CA has validated ${value}`;
-      logOf("validation", value).info(text, note(one, { status: "valid" }, "valid"));
+      logOf("validation", value).debug(text, note(one, { status: "valid" }, "valid"));
     },
     refused(one, error) {
       const { value } = one.identifier;

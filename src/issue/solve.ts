@@ -7,9 +7,11 @@ import { solverProblem } from "../solvers/bounded.ts";
 import { cleanUpBy, type OpenSolver } from "../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, fallBack } from "./choose.ts";
+import { openGroup, reportRecords, shortList, warnAll, type SeenRecord } from "./group.ts";
 import type { Journal, Presented } from "./journal.ts";
 import { dnsWaiting, waitForTxt } from "./propagation.ts";
 import { selfCheckHttp, type Unseen } from "./self-check.ts";
+import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
@@ -39,11 +41,8 @@ export async function solve(
         const fit = best.filter((one) => !unfit.has(one));
         const { presented, failures } = await present(fit, journal, tools);
         const seen = await waitUntilVisible(presented, request, tools);
-        for (const [challenge, why] of seen.unseen) {
-          unseen.set(challenge, why);
-          const log = record.log("self-check", challenge.identifier.value);
-          log.warn(`${why.text}; asking the CA anyway`);
-        }
+        for (const [challenge, why] of seen.unseen) unseen.set(challenge, why);
+        warnUnseen(seen.unseen, record);
         const all = new Map<PendingChallenge, unknown>([...unfit, ...failures, ...seen.failures]);
         for (const [challenge, error] of all) record.failed(challenge, error);
         return all;
@@ -57,6 +56,14 @@ export async function solve(
   } finally {
     await cleanUp(journal, tools);
   }
+}
+
+function warnUnseen(unseen: Seen["unseen"], record: AttemptRecord): void {
+  const warnings = [...unseen].map(([{ identifier }, { text }]) => ({
+    name: identifier.value,
+    text,
+  }));
+  warnAll(warnings, "self-check", record);
 }
 
 const none: ReadonlyMap<PendingChallenge, unknown> = new Map();
@@ -149,20 +156,29 @@ export async function waitUntilVisible(
 ): Promise<Seen> {
   const failures = new Map<PendingChallenge, unknown>();
   const unseen = new Map<PendingChallenge, Unseen>();
+  const records = presented.filter(({ challenge }) => challenge.challenge.type === "dns-01");
+  const group = openGroup(records.length, tools.clock);
+  const seen: SeenRecord[] = [];
   await Promise.all(
     presented.map(async (item) => {
       const { challenge } = item.challenge;
       try {
-        if (challenge.type === "dns-01") await waitForTxt(item, challenge, tools);
+        if (challenge.type === "dns-01") {
+          const record = await waitForTxt(item, challenge, group, tools);
+          if (record !== undefined) seen.push(record);
+        }
         if (challenge.type !== "http-01" || request.selfCheck === false) return;
         const why = await selfCheckHttp(item.challenge, challenge, request, tools);
         if (why !== undefined) unseen.set(item.challenge, why);
       } catch (error) {
         failures.set(item.challenge, error);
+      } finally {
+        if (challenge.type === "dns-01") group.left -= 1;
       }
     }),
   );
   tools.signal.throwIfAborted();
+  reportRecords(seen, tools.record);
   return { failures, unseen };
 }
 
@@ -173,8 +189,11 @@ async function validate(
   challenges: readonly PendingChallenge[],
   unseen: ReadonlyMap<PendingChallenge, Unseen>,
   session: AccountSession,
-  { signal, record }: IssueTools,
+  { signal, record, clock }: IssueTools,
 ): Promise<void> {
+  const log = record.log("validation");
+  const total = challenges.length;
+  const group = openGroup(total, clock);
   const results = await Promise.allSettled(
     challenges.map(async (challenge) => {
       try {
@@ -187,9 +206,14 @@ async function validate(
         throw hinted ? error.with({ hint }) : error;
       }
       record.validated(challenge);
+      group.left -= 1;
+      if (group.left > 0 && group.mayReport("validated", { later: true }))
+        log.info(`the CA has validated ${total - group.left} of ${total} names`);
     }),
   );
   signal.throwIfAborted();
+  const done = group.isOne ? challenges[0]?.identifier.value : `${total} names`;
+  if (group.left === 0) log.info(`the CA has validated ${done}`);
   const errors = results.flatMap((result): readonly unknown[] =>
     result.status === "rejected" ? [result.reason] : [],
   );
@@ -238,5 +262,5 @@ export async function cleanUp(journal: Journal, tools: Tools): Promise<void> {
 }
 
 function namesOf(challenges: readonly PendingChallenge[]): string {
-  return challenges.map(({ identifier }) => identifier.value).join(", ");
+  return shortList(challenges.map(({ identifier }) => identifier.value));
 }

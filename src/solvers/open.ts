@@ -39,6 +39,7 @@ export function openSolverSet(
 ): SolverSet {
   const loading = new Map<string, Promise<LoadedSolver>>();
   const opening = new Map<string, Promise<OpenSolver>>();
+  const sharing = new Map<string, Promise<OpenSolver>>();
   const load = ({ use }: SolverSetting) =>
     once(loading, use, () => loadSolver(use, { cwd: context.cwd }));
   const create = async (setting: SolverSetting, around: Context): Promise<OpenSolver> => {
@@ -56,10 +57,15 @@ export function openSolverSet(
     const bounded = boundedSolver(setting.name, solver);
     return { setting, plugin, solver: bounded, limit: createLimit(plugin.concurrency ?? 1) };
   };
-  // Certificates that share a solver keep their own settings, e.g. how long they wait for the DNS.
+  // Certificates that share a solver keep their own settings, e.g. how long they wait for the DNS. The names of one certificate
+  // get the same object, by which calls for many names are grouped.
   const openBy = async (setting: SolverSetting, around: Context) => {
     const key = keyOf(setting, around, await load(setting));
-    return { ...(await once(opening, key, () => create(setting, around))), setting };
+    const own = `${key} ${JSON.stringify(setting)}`;
+    return once(sharing, own, async () => ({
+      ...(await once(opening, key, () => create(setting, around))),
+      setting,
+    }));
   };
   return {
     plugin: async (setting) => (await load(setting)).plugin,

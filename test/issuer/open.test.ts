@@ -34,8 +34,11 @@ test("a solver looks for zones by the DNS setting of its own certificate, not by
   const one = await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.1"] } });
   const same = await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.1"], timeout: 1 } });
   const other = await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.2"] } });
-  expect(same).toBe(one);
-  expect(other).not.toBe(one);
+  expect(same.solver).toBe(one.solver);
+  expect([one.setting.dns?.timeout, same.setting.dns?.timeout]).toEqual([undefined, 1]);
+  expect(other.solver).not.toBe(one.solver);
+  // Calls for many names are grouped by this object.
+  expect(await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.1"] } })).toBe(one);
 });
 
 test.each([-400, 400])(

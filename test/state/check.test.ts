@@ -101,6 +101,33 @@ describe("a state folder that was copied or changed by hand", () => {
     expect((await store.certificates.read("shop"))?.held?.meta.serial).toBe("01");
   });
 
+  test.each([
+    ["a later end", { notAfter: "2036-04-01T00:00:00.000Z" }, "has other dates"],
+    ["an earlier start", { notBefore: "2025-04-01T00:00:00.000Z" }, "has other dates"],
+    ["a name less", { identifiers: [{ type: "ip", value: "2001:db8::1" }] }, "has other names"],
+    [
+      "another address",
+      { identifiers: ["shop.example.com", "2001:db8::2"].map((value) => ({ value })) },
+      "has other names",
+    ],
+    ["another certificate", { fingerprint: "ab".repeat(32) }, "is about another certificate"],
+  ])("a meta.json that was edited to %s is noticed", async (_, change, told) => {
+    const { folder, store, warnings } = await withCertificates("shop");
+    expect((await store.certificates.read("shop"))?.held?.meta.serial).toBe("02");
+    const meta = join(folder, "versions/2/meta.json");
+    const record = JSON.parse(await readFile(meta, "utf8"));
+    await writeFile(meta, JSON.stringify({ ...record, ...change }));
+    expect((await store.certificates.read("shop"))?.held).toBeUndefined();
+    expect(warnings.join()).toContain(`meta.json ${told}`);
+  });
+
+  test("a fullchain without its chain is noticed", async () => {
+    const { folder, store, warnings } = await withCertificates("shop");
+    await cp(join(folder, "versions/2/cert.pem"), join(folder, "versions/2/fullchain.pem"));
+    expect((await store.certificates.read("shop"))?.held).toBeUndefined();
+    expect(warnings.join()).toContain("fullchain.pem is not cert.pem followed by chain.pem");
+  });
+
   test("a chain file of another certificate is noticed", async () => {
     const { folder, store, warnings } = await withCertificates("shop");
     await cp(join(folder, "versions/1/fullchain.pem"), join(folder, "versions/2/fullchain.pem"));

@@ -33,6 +33,12 @@ export async function newVersion(serial: string): Promise<NewVersion & { private
     notBefore: new Date("2026-01-01T00:00:00Z"),
     notAfter: new Date("2026-04-01T00:00:00Z"),
     signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+    extensions: [
+      new x509.SubjectAlternativeNameExtension([
+        { type: "dns", value: "shop.example.com" },
+        { type: "ip", value: "2001:db8::1" },
+      ]),
+    ],
   });
   const privateKey = x509.PemConverter.encode(
     await webcrypto.subtle.exportKey("pkcs8", keys.privateKey),
@@ -44,7 +50,10 @@ export async function newVersion(serial: string): Promise<NewVersion & { private
 
 function metaOf(serial: string, der: ArrayBuffer): VersionMeta {
   return {
-    identifiers: [{ type: "dns", value: "shop.example.com" }],
+    identifiers: [
+      { type: "dns", value: "shop.example.com" },
+      { type: "ip", value: "2001:db8::1" },
+    ],
     serial,
     fingerprint: createHash("sha256").update(new Uint8Array(der)).digest("hex"),
     issuer: "CN=shop.example.com",

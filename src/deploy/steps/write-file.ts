@@ -109,16 +109,20 @@ async function writeNew(
       });
     }
     // After chown, which may clear bits; by fchmod, since the umask has no say.
-    await handle.chmod(mode ?? usualMode(secret, before));
+    await handle.chmod(mode ?? usualMode(secret, before, made));
     await handle.sync();
   } finally {
     await handle.close();
   }
 }
 
-/** A key is for its owner, and for its group only if the file before was exactly 0640: another mode does not show intent. */
-function usualMode(secret: boolean, before: Stats | undefined): number {
-  if (secret) return ((before?.mode ?? 0) & 0o777) === 0o640 ? 0o640 : 0o600;
+/**
+ * A key is for its owner, and for its group only if the file before was exactly 0640 and belonged to another group than files
+ * that acmectl makes: another mode or the usual group does not show that somebody wanted it.
+ */
+function usualMode(secret: boolean, before: Stats | undefined, made: Stats): number {
+  const isShared = ((before?.mode ?? 0) & 0o777) === 0o640 && before?.gid !== made.gid;
+  if (secret) return isShared ? 0o640 : 0o600;
   return before === undefined ? 0o644 : (before.mode & 0o666) | 0o600;
 }
 

@@ -21,7 +21,8 @@ import type {
   NewVersion,
   Store,
 } from "../store.ts";
-import { commitVersion, currentNumber, faultOf, pruneVersions, versionFiles } from "./versions.ts";
+import { faultOf } from "./fault.ts";
+import { commitVersion, currentNumber, pruneVersions, versionFiles } from "./versions.ts";
 import { messageOf } from "../../errors.ts";
 
 /** Certificates in `certificates/<name>/`: `certificate.json`, `versions/` and `current`. */

@@ -10,7 +10,8 @@ import { attempt, entriesOf, isMissing, removedPrefix, sweep } from "./files.ts"
 import { leftoversIn, removeLeftovers } from "./leftovers.ts";
 import type { Folder } from "./records.ts";
 import { certificateFolderName } from "./names.ts";
-import { currentNumber, faultOf, linkCurrent, numbersIn } from "./versions.ts";
+import { faultOf } from "./fault.ts";
+import { currentNumber, linkCurrent, numbersIn } from "./versions.ts";
 
 type Parts = Pick<Store, "accounts" | "certificates" | "journal" | "lock">;
 

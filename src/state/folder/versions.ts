@@ -2,7 +2,6 @@
  * The versions of one certificate: `versions/<n>/` has key, certificate, chain and their facts; `current` is a relative
  * symbolic link to one of them, replaced by one rename, so that every reader sees a key and its own certificate.
  */
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { chmod, chown, lstat, readlink, rename, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -18,13 +17,12 @@ import {
   makeFolder,
   makeTemporaryFolder,
   randomName,
-  readText,
   removedPrefix,
   sweep,
   syncFolder,
   temporaryMark,
 } from "./files.ts";
-import { parseObject, recordText } from "./records.ts";
+import { recordText } from "./records.ts";
 import type { Lock, NewVersion } from "../store.ts";
 
 /** The files of a version. */
@@ -94,34 +92,6 @@ export async function currentNumber(certificate: string): Promise<number | undef
     if (codeOf(error) === "EINVAL") throw foreignLink(path, "is not a symbolic link");
     throw error;
   }
-}
-
-/**
- * What is wrong with a version: missing or empty files, a key of another certificate, or a `meta.json` about another one;
- * undefined for a good one. Checked whenever a version is relied on, since files can be copied and restored by hand.
- */
-export async function faultOf(folder: string): Promise<string | undefined> {
-  const { privateKey, certificate, fullchain, meta } = versionFiles;
-  const facts = parseObject((await readText(join(folder, meta))) ?? "");
-  if (facts === undefined) return `${meta} is missing or broken`;
-  const withKey = facts["keyType"] !== "csr";
-  const names = [certificate, fullchain, ...(withKey ? [privateKey] : [])];
-  const texts = await Promise.all(names.map((name) => readText(join(folder, name))));
-  const empty = names.filter((_, index) => (texts[index] ?? "") === "");
-  if (empty.length > 0) return `${empty.join(", ")} missing or empty`;
-  const [leafPem = "", fullPem = "", keyPem] = texts;
-  try {
-    const leaf = new X509Certificate(leafPem);
-    if (leaf.fingerprint256.replaceAll(":", "").toLowerCase() !== facts["fingerprint"])
-      return `${meta} is about another certificate than ${certificate}`;
-    if (!leaf.raw.equals(new X509Certificate(fullPem).raw))
-      return `${fullchain} and ${certificate} are different certificates`;
-    if (keyPem !== undefined && !leaf.checkPrivateKey(createPrivateKey(keyPem)))
-      return `${privateKey} is not the key of ${certificate}`;
-  } catch (error) {
-    return `its key or certificate cannot be read: ${messageOf(error)}`;
-  }
-  return undefined;
 }
 
 /** Point `current` to a version, without regard to the one before. For repairs. */
