@@ -1,7 +1,8 @@
 import { access, readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { markdownTable, optionsTable } from "../src/options/describe.ts";
+import { visibilityFlags } from "../src/options/declared/request.ts";
+import { describeOption, markdownTable, optionsTable } from "../src/options/describe.ts";
 import { exitCodes } from "../src/problem.ts";
 import { readingOrder } from "./support/reading-order.ts";
 import { builtInSolvers, loadSolver } from "../src/solvers/registry.ts";
@@ -89,6 +90,17 @@ describe("docs/architecture.md", () => {
       ([, path]) => path ?? [],
     );
     for (const path of paths) await access(new URL(`../${path}`, import.meta.url));
+  });
+});
+
+describe("docs/dns.md", () => {
+  it("names every flag of the DNS checks, and no other", async () => {
+    const written = await readFile(new URL("../docs/dns.md", import.meta.url), "utf8");
+    const named = new Set(written.match(/--(?:no-)?dns-[a-z]+/g));
+    const flags = Object.entries(visibilityFlags)
+      .filter(([name, declaration]) => name.startsWith("dns") && !("hidden" in declaration))
+      .map(([name, declaration]) => describeOption(name, declaration).flag?.long ?? "");
+    expect([...named].toSorted()).toEqual(flags.toSorted());
   });
 });
 
