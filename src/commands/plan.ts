@@ -1,7 +1,11 @@
+import type { Config } from "../config/config.ts";
+import type { Context } from "../context.ts";
 import { composeConfigured } from "../request/compose.ts";
+import { reviewConfig, reviewRenewal } from "../request/review.ts";
+import { line } from "../result.ts";
 import { warnOfRareSchedule } from "../schedule/interval.ts";
 import { planOf } from "../status/plan.ts";
-import { wantedCertificates } from "../status/certificates.ts";
+import { type Certificates, wantedCertificates } from "../status/certificates.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -15,11 +19,30 @@ export const command = defineCommand({
     detailedExitcode: { type: "boolean", description: "Exit with 10 if there is something to do." },
   },
   async run(flags, context) {
-    const store = await context.store();
-    const wanted = await wantedCertificates(await composeConfigured(await context.config()), store);
+    const config = await context.config();
+    const wanted = await wantedCertificates(await composeConfigured(config), await context.store());
     const held = wanted.certificates.flatMap((one) => one.held ?? []);
     await warnOfRareSchedule(held, context);
+    const warnings = await warningsOf(wanted, config, context);
     const options = { prune: flags.prune === true, detailed: flags.detailedExitcode === true };
-    return planOf(wanted, options, context.clock.now());
+    const plan = planOf(wanted, options, context.clock.now());
+    return {
+      ...plan,
+      document: { ...plan.document, warnings },
+      view: [...plan.view, ...warnings.map((text) => line(text, "warn"))],
+    };
   },
 });
+
+/** What would stop a run: of the config, and of certificates that were asked for on the command line. */
+async function warningsOf(
+  { certificates }: Certificates,
+  config: Config,
+  context: Context,
+): Promise<readonly string[]> {
+  const typed = certificates.filter(({ request }) => request.fromConfig !== true);
+  const reviewed = typed.map(async ({ name, request }) =>
+    (await reviewRenewal(request, context)).map((text) => `${name}: ${text}`),
+  );
+  return [await reviewConfig(config, context), ...(await Promise.all(reviewed))].flat();
+}

@@ -30,7 +30,7 @@ export const command = defineCommand({
     const { dryRun = false } = flags;
     const store = await context.store();
     const named = await storedCertificates(store, context.args);
-    if ((await store.certificates.names()).length === 0) throw nothingKept(store);
+    if (named.certificates.length + named.broken.length === 0) throw nothingKept(store);
     const every = flags.every ?? (await everyOf(named, context));
     const options = passOptions(flags, context, every);
     const idle =

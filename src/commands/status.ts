@@ -62,7 +62,8 @@ export const command = defineCommand({
     const configured = await composeConfigured(await context.config());
     const known = await knownCertificates(context.args, configured, store);
     const now = context.clock.now();
-    const checked = flags.check === true ? checkAll(known, flags.warn ?? 0, now, store) : undefined;
+    const checked =
+      flags.check === true ? await checkAll(known, flags.warn ?? 0, store, context) : undefined;
     const problem = checked && problemOfChecks(checked);
     const documents = documentsOf(known, now);
     return {
@@ -91,18 +92,24 @@ function assertTogether({ check, warn, format, output }: Flags): void {
 }
 
 /** Readable certificates first. Fails without any: a monitor that watches an empty folder would never alert. */
-function checkAll(
+async function checkAll(
   { certificates, broken }: Certificates,
   warn: number,
-  now: Date,
   { where }: Store,
-): readonly Checked[] {
-  if (certificates.length + broken.length > 0)
-    return [...certificates.map((one) => check(one, warn, now)), ...broken.map(checkBroken)];
-  throw new Problem("usage", {
-    detail: `There is nothing to check: the config has no certificates, and ${where} has none either.`,
-    hint: "Each user has a state folder: give the right one with --state DIR, or run as the user that renews.",
-  });
+  context: Context,
+): Promise<readonly Checked[]> {
+  if (certificates.length + broken.length === 0) {
+    throw new Problem("usage", {
+      detail: `There is nothing to check: the config has no certificates, and ${where} has none either.`,
+      hint: "Each user has a state folder: give the right one with --state DIR, or run as the user that renews.",
+    });
+  }
+  const now = context.clock.now();
+  const { reviewRenewal } = await import("../request/review.ts");
+  const checked = certificates.map(async (one) =>
+    check(one, await reviewRenewal(one.request, context), warn, now),
+  );
+  return [...(await Promise.all(checked)), ...broken.map(checkBroken)];
 }
 
 async function shown(

@@ -1,6 +1,7 @@
 /** What would stop the next run although the config is valid: found without asking a server or running a command. */
 import { access, constants, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { isEmbedded } from "../acme/presets.ts";
 import type { CertificateRequest, HookSetting, SolverSetting } from "../certificate.ts";
 import type { Config } from "../config/config.ts";
 import type { Context } from "../context.ts";
@@ -20,34 +21,52 @@ export async function reviewConfig(config: Config, context: Context): Promise<re
     ...Object.entries(config.issuers).map(([name, issuer]) =>
       missingFiles(`issuers.${name}`, { ...issuer, caBundle: fileOf(issuer.caBundle) }),
     ),
-    ...Object.keys(config.solvers).map((name) => reviewSolver(fromConfig(name, config), context)),
+    ...Object.keys(config.solvers).map((name) =>
+      reviewSolver(fromConfig(name, config), `solvers.${name}`, context),
+    ),
     ...requests.map((request) => reviewCertificate(request, context)),
   ]);
   return [...new Set(found.flat())];
 }
 
+/** What would stop a renewal: the CA bundle, and the secrets and options of the solvers. */
+export async function reviewRenewal(
+  { issuer, solvers }: CertificateRequest,
+  context: Context,
+): Promise<readonly string[]> {
+  if (isEmbedded(issuer.server)) return [];
+  const found = await Promise.all([
+    missingFiles("issuer", { caBundle: fileOf(issuer.caBundle) }),
+    ...solvers.map((setting) => reviewSolver(setting, `solver ${setting.name}`, context)),
+  ]);
+  return found.flat();
+}
+
 const fileOf = (path: string | undefined) => (path === undefined ? undefined : `file:${path}`);
 
-async function reviewSolver(setting: SolverSetting, context: Context): Promise<readonly string[]> {
-  const place = `solvers.${setting.name}`;
+async function reviewSolver(
+  setting: SolverSetting,
+  place: string,
+  context: Context,
+): Promise<readonly string[]> {
   const missing = await missingFiles(place, setting.options);
   // A secret that a command prints is not read: the command may have effects.
   if (missing.length > 0 || textsIn(setting.options).some(([, text]) => text.startsWith("cmd:")))
     return missing;
   const fault = await solverFault(setting, context);
   if (fault !== undefined) return [`${place} is not ready: ${fault.message}`];
-  return setting.use === "webroot" ? missingRoots(setting) : [];
+  return setting.use === "webroot" ? missingRoots(setting, place) : [];
 }
 
-async function missingRoots({ name, options }: SolverSetting): Promise<readonly string[]> {
+async function missingRoots({ options }: SolverSetting, place: string): Promise<readonly string[]> {
   const { directory, directories } = options;
   const roots = [directory, ...(isRecord(directories) ? Object.values(directories) : [])];
   const texts = roots.filter((root): root is string => typeof root === "string");
-  if (texts.length === 0) return [`solvers.${name} is not ready: it has no directory.`];
+  if (texts.length === 0) return [`${place} is not ready: it has no directory.`];
   const missing = await Promise.all(
     texts.map(async (root) => ((await isFolder(root)) ? [] : [root])),
   );
-  return missing.flat().map((root) => `solvers.${name}: the folder ${root} does not exist.`);
+  return missing.flat().map((root) => `${place}: the folder ${root} does not exist.`);
 }
 
 async function reviewCertificate(

@@ -92,11 +92,11 @@ async function readAll(store: Store): Promise<Certificates> {
   return sorted(await Promise.all(names.map((name) => orBroken(name, () => read(name)))));
 }
 
-/** Its name stands in a record, but not in the record of that name. */
+/** Its folder is listed, and has no record. */
 function folderGone(name: string, { where }: Store): Problem {
   return new Problem("machine", {
-    detail: `The certificate ${name} is listed in ${where}, but its folder has another name or is gone.`,
-    hint: `Rename the folder below certificates/ whose certificate.json has the name ${name} back to ${name}.`,
+    detail: `${where} has a folder for the certificate ${name}, but no record of it.`,
+    hint: `Restore its certificate.json from a backup, or run \`acmectl delete ${name} --state ${where}\`.`,
     retryable: false,
   });
 }

@@ -29,16 +29,24 @@ const day = 86_400_000;
 /** A certificate that is due is past due after a day, or after a tenth of a short lifetime. */
 const grace = (lifetime: number) => Math.min(day, lifetime / 10);
 
-/** What a monitor should report; `warn` (milliseconds) includes what expires sooner. */
-export function check(certificate: KnownCertificate, warn: number, now: Date): Checked {
-  const { name } = certificate;
+/** What a monitor should report; `warn` (milliseconds) includes what expires sooner, `faults` what would stop its renewal. */
+export function check(
+  certificate: KnownCertificate,
+  faults: readonly string[],
+  warn: number,
+  now: Date,
+): Checked {
   const findings = [
     ...readiness(certificate, now),
     ...lateness(certificate, warn, now),
+    ...(canProve(certificate) ? faults : [noSolver]).map((one) => finding("not ready", one)),
     ...troubles(certificate, now),
   ];
-  return { name, findings };
+  return { name: certificate.name, findings };
 }
+
+const noSolver =
+  "No solver is known, so it cannot be renewed: run `acmectl issue` with --standalone, --webroot or --solver.";
 
 /** If its record cannot be read, nothing else is known. */
 export function checkBroken({ name, problem }: BrokenCertificate): Checked {
@@ -80,10 +88,7 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   const failing =
     status.failures > 0 || (hasFailed(certificate) && dueOf(certificate, now).at <= now);
   const undeployed = deployed?.status === false && held !== undefined && !isWaiting(deployed);
-  const unready =
-    "No solver is known, so it cannot be renewed: run `acmectl issue` with --standalone, --webroot or --solver.";
   return [
-    ...(canProve(certificate) ? [] : [finding("not ready", unready)]),
     ...(failing ? [finding("failing", backing?.message ?? "")] : []),
     ...(undeployed ? [finding("undeployed", deployed.message)] : []),
   ];

@@ -117,6 +117,36 @@ describe("status", () => {
 });
 
 describe("status --check", () => {
+  test("reports a solver whose secret is missing, and so does plan", async () => {
+    const { clock, issuing } = await aging();
+    await using _ = issuing;
+    const token = join(issuing.state, "../token");
+    await writeFile(token, "secret-token");
+    const config = join(issuing.state, "../config.yaml");
+    await writeFile(
+      config,
+      `issuers: { ca: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}" } }
+solvers: { here: { use: standalone, port: ${issuing.httpPort} }, cf: { use: cloudflare, apiToken: "file:${token}" } }
+defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}", solvers: [here, cf] }
+certificates: { shop: { domains: [shop.example.test] } }
+`,
+    );
+    const applied = await issuing.run(["apply", "--config", config], { clock });
+    expect(applied).toMatchObject({ code: 0 });
+    const check = () => issuing.run(["status", "--check"], { clock });
+    expect(await check()).toMatchObject({ code: 0 });
+    await rename(token, `${token}.old`);
+    const missing = `apiToken: cannot read ${token}: no such file or directory.`;
+    const checked = await check();
+    expect(checked).toMatchObject({ code: 11 });
+    expect(checked.stdout).toBe("acmectl: 1 of 1 certificates: shop (not ready)\n");
+    expect(checked.stderr).toContain(`shop: not ready: solver cf.${missing}`);
+    const plan = await issuing.run(["plan", "--config", config, "--json"], { clock });
+    expect(JSON.parse(plan.stdout).warnings).toEqual([`solvers.cf.${missing}`]);
+    const shown = await issuing.run(["plan", "--config", config], { clock });
+    expect(shown.stdout).toContain(`solvers.cf.${missing}`);
+  });
+
   test("exits with 0 and one line while all certificates are good", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
@@ -331,6 +361,9 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(check.stdout).toContain("other (broken)");
     await rename(join(certificates, "other"), join(certificates, name));
     expect((await issuing.run(["status", "--check"], { clock })).code).toBe(0);
+    await rename(join(certificates, name), join(certificates, "other"));
+    expect(await issuing.run(["delete", "other", "--yes"], { clock })).toMatchObject({ code: 0 });
+    expect(await readdir(certificates)).toEqual([]);
   });
 });
 
@@ -345,6 +378,9 @@ test("a first issue that failed does not make list, renew and status --check fai
   expect((await issuing.run(["renew"], { clock })).code).toBe(0);
   expect((await issuing.run(["status", "--check"], { clock })).code).toBe(0);
   expect((await issuing.run(["plan"], { clock })).stdout).not.toContain("bad.example.test");
+  await issuing.run(["delete", "good.example.test", "--yes"], { clock });
+  expect((await issuing.run(["renew"], { clock })).code).toBe(2);
+  expect((await issuing.run(["status", "--check"], { clock })).code).toBe(2);
 });
 
 test("a certificate of a CA that asks for no proof is ready without a solver, by flag and by config", async () => {

@@ -61,7 +61,7 @@ function condition(one: KnownCertificate, type: string, now: Date) {
 }
 
 function kindsOf(one: KnownCertificate, now: Date): readonly string[] {
-  return check(one, 0, now).findings.map(({ kind }) => kind);
+  return check(one, [], 0, now).findings.map(({ kind }) => kind);
 }
 
 function metric(one: KnownCertificate, name: string, now: Date): string | undefined {
@@ -94,7 +94,7 @@ describe("a failure before the CA was asked", () => {
 
   test("fails status --check only once the certificate is due", () => {
     expect(kindsOf(failed, after(59))).toEqual([]);
-    const checked = check(failed, 0, after(60));
+    const checked = check(failed, [], 0, after(60));
     expect(checked.findings.map(({ kind }) => kind)).toEqual(["failing"]);
     expect(problemOfChecks([checked])?.message).toContain("no such zone");
     expect(kindsOf(certificate({}), after(60))).toEqual([]);
