@@ -7,7 +7,7 @@ export const command = defineCommand({
   name: "delete",
   summary: "Forget a certificate: its files, keys, request and history",
   description:
-    "Does not revoke it: run `acmectl revoke` before if you need to. Copies elsewhere stay.",
+    "Does not revoke it: run `acmectl revoke NAME` before if you need to. Copies elsewhere stay.",
   examples: ["acmectl delete shop --yes"],
   arguments: [{ usage: "<name...>", description: "names of certificates" }],
   options: { yes: { type: "boolean", description: "Do not ask.", short: "y" } },

@@ -9,7 +9,7 @@ export const command = defineCommand({
   name: "revoke",
   summary: "Revoke a certificate that was issued",
   description:
-    "Its files stay until `acmectl delete`; `acmectl issue --force` or `renew --force` gets another.",
+    "Its files stay until `acmectl delete NAME`; `acmectl renew NAME --force` gets another.",
   examples: ["acmectl revoke shop --reason keyCompromise", "acmectl revoke shop --by-key --yes"],
   arguments: [{ usage: "<name>", description: "name of the certificate" }],
   options: {
@@ -43,7 +43,7 @@ export const command = defineCommand({
         document: { outcome: "revoked", certificates: [{ name, outcome: "revoked", serial }] },
         view: [
           line(`Revoked ${name} (serial ${serial}).`, "good"),
-          line("The next `acmectl renew` replaces it; `acmectl delete` forgets it."),
+          line(`The next \`acmectl renew\` replaces it; \`acmectl delete ${name}\` removes it.`),
         ],
       };
     });

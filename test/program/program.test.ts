@@ -307,6 +307,21 @@ describe("a usage error is one line and a hint, with exit code 2 and an empty st
     const byVariable = await acmectl("bogus", { env: { ACMECTL_JSON: "1" } });
     expect(JSON.parse(byVariable.stdout)).toMatchObject({ outcome: "failed" });
   });
+
+  test.each([
+    ["issue --bogus --log-format json", {}],
+    ["issue --log-format=json --bogus", {}],
+    ["bogus", { ACMECTL_LOG_FORMAT: "json" }],
+    ["issue --log-format json --key-type ec512", {}],
+    ["issue --log-format json -q -v", {}],
+  ])("with JSON events the usage error of `%s` is one event on stderr", async (line, env) => {
+    const { code, stdout, stderr } = await acmectl(line, { env });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(JSON.parse(stderr)).toMatchObject({
+      level: "error",
+      problem: { code: 2, type: "urn:acmectl:problem:usage" },
+    });
+  });
 });
 
 describe("help", () => {

@@ -13,7 +13,7 @@ export const command = defineCommand({
   name: "account deactivate",
   summary: "Deactivate the account at the CA permanently",
   description:
-    "Certificates stay valid; to revoke one afterwards, use its key (`acmectl revoke --by-key`). No certificate of this CA is renewed until another account is registered.",
+    "Certificates stay valid; to revoke one afterwards, use its key (`acmectl revoke NAME --by-key`). No certificate of this CA is renewed until another account is registered.",
   examples: ["acmectl account deactivate --server letsencrypt --yes"],
   options: {
     ...directoryFlags,

@@ -12,7 +12,7 @@ export const command = defineCommand({
   name: "account export",
   summary: "Export the account's private key for another machine or client",
   description:
-    "Anyone with the key can issue and revoke certificates in your name. `acmectl account import` reads every format. Works offline.",
+    "Anyone with the key can issue and revoke certificates in your name. `acmectl account import FILE` reads every format. Works offline.",
   examples: [
     "acmectl account export --output account.pem",
     "acmectl account export --server zerossl --format json --output account.json",
