@@ -1,5 +1,6 @@
 import type { CopySetting } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
+import { withNewline } from "../../state/folder/versions.ts";
 import { accessOf, deployFile, type DeployedFile } from "./write-file.ts";
 
 /** Key and certificate as PEM. */
@@ -41,8 +42,4 @@ function keyOf({ privateKey }: Material, path: string | undefined): string {
     hint: "Remove the copy of the key; the key is where you made it.",
     retryable: false,
   });
-}
-
-function withNewline(pem: string): string {
-  return pem === "" || pem.endsWith("\n") ? pem : `${pem}\n`;
 }

@@ -6,7 +6,7 @@ import { messageOf } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
 import type { Finding, Store } from "../store.ts";
 import { nameOfRecord } from "./certificate-record.ts";
-import { attempt, entriesOf, isMissing, removedPrefix, sweep } from "./files.ts";
+import { attempt, entriesOf, ifPresent, removedPrefix, sweep } from "./files.ts";
 import { leftoversIn, removeLeftovers } from "./leftovers.ts";
 import type { Folder } from "./records.ts";
 import { certificateFolderName } from "./names.ts";
@@ -72,7 +72,7 @@ async function checkName(
   if (name === undefined || certificateFolderName(name) === entry) return undefined;
   const right = join(path, "..", certificateFolderName(name));
   const fault = `it is the folder of the certificate ${name}, renamed by hand`;
-  if (await exists(right)) {
+  if ((await modeOf(right)) !== undefined) {
     const remedy = `Move it out of the state folder: ${right} has the same certificate.`;
     return { finding: { where: path, fault, remedy }, moved: path };
   }
@@ -169,15 +169,6 @@ async function leftovers({ root }: Folder, repair: boolean): Promise<readonly Fi
   return found.map((where) => ({ where, fault: "a killed run left it behind", ...result }));
 }
 
-async function exists(path: string): Promise<boolean> {
-  return (await modeOf(path)) !== undefined;
-}
-
 async function modeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).mode;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  return (await ifPresent(() => stat(path)))?.mode;
 }

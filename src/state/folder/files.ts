@@ -93,14 +93,8 @@ export async function syncFolder(path: string): Promise<void> {
 export async function removeFolder(path: string): Promise<void> {
   await attempt("remove", path, async () => {
     const parent = dirname(path);
-    const doomed = join(parent, removedPrefix + randomName());
-    try {
-      await rename(path, doomed);
-    } catch (error) {
-      if (isMissing(error)) return;
-      throw error;
-    }
-    await syncFolder(parent);
+    await ifPresent(() => rename(path, join(parent, removedPrefix + randomName())));
+    await ifPresent(() => syncFolder(parent));
     await sweep(parent, removedPrefix);
   });
 }
@@ -108,12 +102,8 @@ export async function removeFolder(path: string): Promise<void> {
 /** Remove one file durably; a missing file is fine. */
 export async function removeFile(path: string): Promise<void> {
   await attempt("remove", path, async () => {
-    try {
-      await rm(path, { force: true });
-      await syncFolder(dirname(path));
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
+    await rm(path, { force: true });
+    await ifPresent(() => syncFolder(dirname(path)));
   });
 }
 
@@ -126,26 +116,13 @@ export async function sweep(folder: string, prefix: string): Promise<void> {
 
 /** The names in a folder, sorted; none when there is no such folder. */
 export async function entriesOf(folder: string): Promise<readonly string[]> {
-  return attempt("read", folder, async () => {
-    try {
-      return (await readdir(folder)).toSorted();
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
-  });
+  const entries = await attempt("read", folder, () => ifPresent(() => readdir(folder)));
+  return entries?.toSorted() ?? [];
 }
 
 /** A file's text; undefined when there is no such file. */
 export async function readText(path: string): Promise<string | undefined> {
-  return attempt("read", path, async () => {
-    try {
-      return await readFile(path, "utf8");
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  });
+  return attempt("read", path, () => ifPresent(() => readFile(path, "utf8")));
 }
 
 /** Remove what a failed write left behind; the caller reports the failure itself. */
@@ -179,9 +156,14 @@ export async function attempt<T>(
   }
 }
 
-/** True when a system call failed because there is no such file. */
-export function isMissing(error: unknown): boolean {
-  return ["ENOENT", "ENOTDIR"].includes(codeOf(error));
+/** What the system call returns; undefined if the file does not exist. */
+export async function ifPresent<T>(call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(codeOf(error))) return undefined;
+    throw error;
+  }
 }
 
 function storageProblem(cause: unknown, doing: string, path: string): unknown {

@@ -1,4 +1,3 @@
-import type { Stats } from "node:fs";
 import { lstat, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
@@ -9,11 +8,10 @@ import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
 import { checkFolder } from "./check.ts";
-import { attempt, createFile, discard, isMissing, makeFolder, randomName, sweep } from "./files.ts";
-import { openJournal, openPendingHooks } from "./journal.ts";
+import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
+import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
 import { exclusively, openLocks } from "./locks.ts";
 import type { Folder } from "./records.ts";
-import { openSolverState } from "./solver-state.ts";
 
 /**
  * The state in the folder `root`: folders 0700, files 0600. Nothing is created before the first write. A failed system call
@@ -90,7 +88,7 @@ const folders = ["accounts", "certificates", "pending", "locks", "solvers", "hoo
 const writableByOthers = 0o002;
 
 async function checkOwners(root: string, log: Log): Promise<void> {
-  const top = await statOf(stat, root);
+  const top = await ifPresent(() => stat(root));
   // Windows has neither owners nor modes.
   if (top === undefined || process.geteuid === undefined) return;
   if ((top.mode & writableByOthers) !== 0) {
@@ -101,7 +99,7 @@ async function checkOwners(root: string, log: Log): Promise<void> {
 }
 
 async function checkOwner(path: string, us: number): Promise<void> {
-  for (const found of [await statOf(lstat, path), await statOf(stat, path)]) {
+  for (const found of await Promise.all([lstat, stat].map((read) => ifPresent(() => read(path))))) {
     if (found === undefined) continue;
     const { uid, mode } = found;
     if (uid !== us && uid !== 0) {
@@ -110,15 +108,6 @@ async function checkOwner(path: string, us: number): Promise<void> {
     if (!found.isSymbolicLink() && (mode & writableByOthers) !== 0) {
       throw unsafe(path, "is writable by every user");
     }
-  }
-}
-
-async function statOf(read: (path: string) => Promise<Stats>, path: string) {
-  try {
-    return await read(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
   }
 }
 

@@ -1,9 +1,9 @@
-/** What a killed run leaves to the next one: unfinished orders, and `post` hooks to execute. */
+/** What one run leaves to the next beside certificates: unfinished orders, `post` hooks to execute, and what solvers keep. */
 import { join } from "node:path";
 
 import { entriesOf, readText, removeFile } from "./files.ts";
 import { inTurn } from "./locks.ts";
-import { certificateFolderName, refuseClash } from "./names.ts";
+import { certificateFolderName, readableName, refuseClash } from "./names.ts";
 import {
   hasStrings,
   parseObject,
@@ -14,8 +14,8 @@ import {
 } from "./records.ts";
 import { isRecord } from "../../json.ts";
 import type { HookSetting } from "../../certificate.ts";
+import type { SolverState } from "../../plugin.ts";
 import type { PendingHooks, PendingOrder, Store } from "../store.ts";
-import { solverStateFile } from "./solver-state.ts";
 
 /** Unfinished orders, in `pending/<name>.json`. Written under the certificate's lock. */
 export function openJournal({ root, clock, check }: Folder): Store["journal"] {
@@ -137,4 +137,37 @@ function isListOf<T>(value: unknown, is: (item: unknown) => item is T): value is
 
 function isText(value: unknown): value is string {
   return typeof value === "string";
+}
+
+/** JSON that a solver keeps, in `solvers/<solver>.json`. */
+export function openSolverState(folder: Folder, solver: string): SolverState {
+  const path = solverStateFile(folder.root, solver);
+  const reading = { clock: folder.clock, what: `The state of the solver ${solver}` };
+
+  async function read(): Promise<Record<string, unknown>> {
+    await folder.check();
+    const record = await readRecord(path, isSolverState, reading);
+    if (record === undefined) await refuseMovedAside(path, reading);
+    return record?.values ?? {};
+  }
+
+  return {
+    async get(key) {
+      const values = await read();
+      return Object.hasOwn(values, key) ? values[key] : undefined;
+    },
+    async set(key, value) {
+      await folder.exclusively(`solver:${solver}`, async () => {
+        await writeRecord(path, { values: { ...(await read()), [key]: value } });
+      });
+    },
+  };
+}
+
+export function solverStateFile(root: string, solver: string): string {
+  return join(root, "solvers", `${readableName(solver)}.json`);
+}
+
+function isSolverState(value: unknown): value is { values: Record<string, unknown> } {
+  return isRecord(value) && isRecord(value["values"]);
 }

@@ -2,7 +2,7 @@ import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { discard, entriesOf, isMissing, removedPrefix, temporaryMark } from "./files.ts";
+import { discard, entriesOf, ifPresent, removedPrefix, temporaryMark } from "./files.ts";
 
 /**
  * Temporary files and folders of killed runs. All writes are done under a lock, so without any lock they have no owner; but
@@ -35,10 +35,6 @@ async function temporaryIn(folder: string): Promise<readonly string[]> {
 }
 
 async function isOld(path: string): Promise<boolean> {
-  try {
-    return Date.now() - (await lstat(path)).mtimeMs > 60_000;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
+  const found = await ifPresent(() => lstat(path));
+  return found !== undefined && Date.now() - found.mtimeMs > 60_000;
 }

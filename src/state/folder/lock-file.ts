@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 
 import type { Clock } from "../../clock.ts";
 import { codeOf } from "../../errors.ts";
-import { isMissing } from "./files.ts";
+import { ifPresent } from "./files.ts";
 import { hasStrings, parseObject } from "./records.ts";
 
 /** Who holds a lock, written so that another process can find out whether that process is alive. */
@@ -61,17 +61,13 @@ export async function beat(path: string, token: string, now: Date): Promise<void
 
 /** The lock file at `path`; undefined when there is none. */
 export async function lookAt(path: string): Promise<LockFile | undefined> {
-  try {
-    const content = await contentOf(path);
+  return ifPresent(async () => {
+    const holder = parseObject(await contentOf(path));
     const { mtime, ctimeMs, ino } = await lstat(path);
-    const holder = parseObject(content);
     return isHolder(holder)
       ? { key: holder.token, holder, beatAt: mtime }
       : { key: `${ino}-${ctimeMs}`, beatAt: mtime };
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  });
 }
 
 /** Empty for a file that is not a link. */

@@ -13,7 +13,7 @@ import {
   createFile,
   discard,
   entriesOf,
-  isMissing,
+  ifPresent,
   makeFolder,
   makeTemporaryFolder,
   randomName,
@@ -55,7 +55,11 @@ export async function commitVersion(
     const predecessor = before === undefined ? undefined : join(versions, `${before}`);
     const folder = await placeVersion(versions, number, version, { predecessor, log });
     try {
-      await makeCurrent(certificate, number, lock);
+      await linkCurrent(certificate, number, async () => {
+        const now = (await currentNumber(certificate)) ?? 0;
+        if (now >= number) throw overtaken(certificate, now);
+        await lock.assertHeld();
+      });
     } catch (error) {
       // Unless the link points to it already and only the fsync failed.
       if ((await currentNumber(certificate)) !== number) await discard(folder);
@@ -82,23 +86,31 @@ export async function pruneVersions(certificate: string): Promise<void> {
 /** The number `current` points to; undefined when there is none. */
 export async function currentNumber(certificate: string): Promise<number | undefined> {
   const path = join(certificate, "current");
-  try {
-    const target = await readlink(path);
-    const number = /^versions\/(\d+)$/.exec(target)?.[1];
-    if (number === undefined) throw foreignLink(path, `points to ${target}`);
-    return Number(number);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    if (codeOf(error) === "EINVAL") throw foreignLink(path, "is not a symbolic link");
-    throw error;
-  }
+  const target = await ifPresent(() => readlink(path)).catch((error: unknown) => {
+    throw codeOf(error) === "EINVAL" ? foreignLink(path, "is not a symbolic link") : error;
+  });
+  if (target === undefined) return undefined;
+  const number = /^versions\/(\d+)$/.exec(target)?.[1];
+  if (number === undefined) throw foreignLink(path, `points to ${target}`);
+  return Number(number);
 }
 
-/** Point `current` to a version, without regard to the one before. For repairs. */
-export async function linkCurrent(certificate: string, number: number): Promise<void> {
+/** Point `current` to a version in one rename, right after `assert`. */
+export async function linkCurrent(
+  certificate: string,
+  number: number,
+  assert = async () => {},
+): Promise<void> {
+  await syncFolder(join(certificate, "versions"));
   const temporary = join(certificate, currentPrefix + randomName());
   await symlink(`versions/${number}`, temporary);
-  await rename(temporary, join(certificate, "current"));
+  try {
+    await assert();
+    await rename(temporary, join(certificate, "current"));
+  } catch (error) {
+    await discard(temporary);
+    throw error;
+  }
   await syncFolder(certificate);
 }
 
@@ -113,8 +125,8 @@ async function placeVersion(
   const temporary = await makeTemporaryFolder(versions, temporaryMark);
   const folder = join(versions, `${number}`);
   try {
-    for (const [name, content] of contentsOf(version)) {
-      await createFile(join(temporary, name), content);
+    for (const [name, content] of Object.entries(contentsOf(version))) {
+      if (content !== undefined) await createFile(join(temporary, name), withNewline(content));
     }
     if (predecessor !== undefined) await inheritAccess(predecessor, temporary, log);
     await syncFolder(temporary);
@@ -144,25 +156,16 @@ async function inheritAccess(from: string, to: string, log: Log): Promise<void> 
   }
 }
 
-interface Access {
-  readonly uid: number;
-  readonly gid: number;
-  readonly mode: number;
-}
-
 function widest(name: string): number {
   if (name === "") return 0o755;
   return name === versionFiles.privateKey ? 0o640 : 0o644;
 }
 
+type Access = Readonly<Record<"uid" | "gid" | "mode", number>>;
+
 async function accessOf(path: string): Promise<Access | undefined> {
-  try {
-    const { uid, gid, mode } = await lstat(path);
-    return { uid, gid, mode: mode & 0o777 };
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  const found = await ifPresent(() => lstat(path));
+  return found && { uid: found.uid, gid: found.gid, mode: found.mode & 0o777 };
 }
 
 /** Without the owner the mode would be for other users than before, so it stays private. */
@@ -175,11 +178,8 @@ async function passOn(path: string, { uid, gid, mode }: Access, log: Log): Promi
   }
 }
 
-function octal(mode: number): string {
-  return `0${mode.toString(8)}`;
-}
-
 function sayInherited({ uid, gid, mode: before }: Access, mode: number, log: Log): void {
+  const octal = (mode: number) => `0${mode.toString(8)}`;
   const narrowed =
     before === mode ? "" : ` (it was ${octal(before)}; a key is never wider than 0640)`;
   log.info(
@@ -188,36 +188,18 @@ function sayInherited({ uid, gid, mode: before }: Access, mode: number, log: Log
   );
 }
 
-function contentsOf(version: NewVersion): readonly (readonly [name: string, content: string])[] {
-  const { privateKey, certificate, chain, meta } = version;
-  const files: [string, string][] = [
-    [versionFiles.certificate, withNewline(certificate)],
-    [versionFiles.chain, withNewline(chain)],
-    [versionFiles.fullchain, withNewline(certificate) + withNewline(chain)],
-    [versionFiles.meta, recordText(meta)],
-  ];
-  if (privateKey !== undefined) files.unshift([versionFiles.privateKey, withNewline(privateKey)]);
-  return files;
+function contentsOf({ privateKey, certificate, chain, meta }: NewVersion) {
+  return {
+    [versionFiles.privateKey]: privateKey,
+    [versionFiles.certificate]: certificate,
+    [versionFiles.chain]: chain,
+    [versionFiles.fullchain]: withNewline(certificate) + chain,
+    [versionFiles.meta]: recordText(meta),
+  };
 }
 
-function withNewline(pem: string): string {
+export function withNewline(pem: string): string {
   return pem === "" || pem.endsWith("\n") ? pem : `${pem}\n`;
-}
-
-async function makeCurrent(certificate: string, number: number, lock: Lock): Promise<void> {
-  await syncFolder(join(certificate, "versions"));
-  const temporary = join(certificate, currentPrefix + randomName());
-  await symlink(`versions/${number}`, temporary);
-  try {
-    const before = (await currentNumber(certificate)) ?? 0;
-    if (before >= number) throw overtaken(certificate, before);
-    await lock.assertHeld();
-    await rename(temporary, join(certificate, "current"));
-  } catch (error) {
-    await discard(temporary);
-    throw error;
-  }
-  await syncFolder(certificate);
 }
 
 /** The numbers of the versions in a folder. */
