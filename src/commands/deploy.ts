@@ -1,5 +1,5 @@
 import { deployCertificate } from "../deploy/deploy.ts";
-import { openOncePerRun } from "../deploy/once.ts";
+import { openOncePerRun } from "../deploy/tools.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import type { DeployTools } from "../deploy/tools.ts";
 import { Problem, problemJson } from "../problem.ts";

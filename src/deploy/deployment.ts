@@ -3,7 +3,7 @@ import type { Problem } from "../problem.ts";
 import type { StoredCertificate } from "../state/store.ts";
 import { deployCertificate } from "./deploy.ts";
 import { openHooks, type Hooks } from "./hooks.ts";
-import { openOncePerRun } from "./once.ts";
+import { openOncePerRun } from "./tools.ts";
 import { isDeployed, stepsOf } from "./steps.ts";
 import type { DeployTools } from "./tools.ts";
 import { nextWindow, openingOf } from "./windows.ts";

@@ -103,7 +103,6 @@ export interface CertificateStatus {
     problem?: (ProblemDocument & { hint?: string }) | undefined;
   };
   lastSuccess?: string;
-  /** The one before. */
   previousSuccess?: string;
   /** Failures since the last success; the back-off is computed from it. */
   failures: number;
@@ -132,20 +131,16 @@ export interface DeployState {
 /** The CA's renewal information for one certificate (RFC 9773). */
 export interface AriStatus {
   certificateId: string;
-  /** Not asked again before. */
   nextCheck: string;
   /** Absent until the CA has answered. */
   window?:
     | { start: string; end: string; selected: string; explanationUrl?: string | undefined }
     | undefined;
 }
-/** `certificate.json`. */
-export interface CertificateRecord {
+export interface StoredCertificate {
+  name: string;
   request: CertificateRequest;
   status: CertificateStatus;
-}
-export interface StoredCertificate extends CertificateRecord {
-  name: string;
   held?: HeldCertificate | undefined;
 }
 
@@ -177,13 +172,10 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Something wrong in the state. */
 export interface Finding {
   readonly where: string;
   readonly fault: string;
-  /** What a person can do. */
   readonly remedy?: string | undefined;
-  /** What the repair did. */
   readonly done?: string | undefined;
 }
 

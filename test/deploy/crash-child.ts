@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { systemClock } from "../../src/clock.ts";
 import { deployCertificate } from "../../src/deploy/deploy.ts";
-import { openOncePerRun } from "../../src/deploy/once.ts";
+import { openOncePerRun } from "../../src/deploy/tools.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
 import type { Store } from "../../src/state/store.ts";
 import { instrument, watchFileSystem } from "../faults/file-system-steps.ts";

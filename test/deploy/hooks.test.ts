@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import { openHooks } from "../../src/deploy/hooks.ts";
-import { openOncePerRun } from "../../src/deploy/once.ts";
+import { openOncePerRun } from "../../src/deploy/tools.ts";
 import { Problem } from "../../src/problem.ts";
 import { requestOf } from "../state/material.ts";
 import { openWorld, shell } from "./world.ts";

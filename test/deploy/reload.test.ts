@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { reloadableServers } from "../../src/certificate.ts";
 import { deployCertificate } from "../../src/deploy/deploy.ts";
 import { searchPath } from "../../src/deploy/environment.ts";
-import { openOncePerRun } from "../../src/deploy/once.ts";
+import { openOncePerRun } from "../../src/deploy/tools.ts";
 import { openWorld, type World } from "./world.ts";
 
 /** Tests reload no server of the machine that they run on. */

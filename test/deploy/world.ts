@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { CertificateRequest, DeployStep, HookSetting } from "../../src/certificate.ts";
 import { systemClock } from "../../src/clock.ts";
 import { deployCertificate, type DeployOptions } from "../../src/deploy/deploy.ts";
-import { openOncePerRun } from "../../src/deploy/once.ts";
+import { openOncePerRun } from "../../src/deploy/tools.ts";
 import type { DeployTools } from "../../src/deploy/tools.ts";
 import type { Problem } from "../../src/problem.ts";
 import type { DeployState, StoredCertificate } from "../../src/state/store.ts";

@@ -4,14 +4,14 @@ import { expect, test, vi } from "vitest";
 import type { Order } from "../../src/acme/acme.ts";
 import { openRecord, saveFailure } from "../../src/issue/record.ts";
 import { combined, Problem } from "../../src/problem.ts";
-import type { CertificateRecord } from "../../src/state/store.ts";
+import type { StoredCertificate } from "../../src/state/store.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { temporaryFolder } from "../support/state.ts";
 import { requestFor, toolsOf, unexpected } from "./world.ts";
 
 async function lastAttempt({ state }: Issuing, name: string) {
   const file = join(state, "certificates", name, "certificate.json");
-  const { status } = JSON.parse(await readFile(file, "utf8")) as CertificateRecord;
+  const { status } = JSON.parse(await readFile(file, "utf8")) as StoredCertificate;
   return status.lastAttempt;
 }
 

@@ -2,7 +2,6 @@ import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { CertificateRequest, ProbeSetting, VersionMeta } from "../../certificate.ts";
-import type { Clock } from "../../clock.ts";
 import { dateOf } from "../../dates.ts";
 import { Problem } from "../../problem.ts";
 import { startTls } from "./starttls.ts";
@@ -29,16 +28,16 @@ export async function probe(
     starttls: setting.starttls,
     fingerprint: meta.fingerprint,
   };
-  const deadline = clock.now().getTime() + (setting.timeout ?? defaults.timeout);
+  const deadline = clock.monotonic() + (setting.timeout ?? defaults.timeout);
   for (;;) {
     signal.throwIfAborted();
     const found = await lookAtHost(host, wanted, signal);
     signal.throwIfAborted();
     if (found === undefined) return;
     log.debug(`probe of ${setting.probe}: ${found}`);
-    const left = deadline - clock.now().getTime();
+    const left = deadline - clock.monotonic();
     if (left <= 0) throw notServed(setting, found);
-    await pause(Math.min(defaults.pause, left), clock, signal);
+    await clock.sleep(Math.min(defaults.pause, left), signal);
   }
 }
 
@@ -163,10 +162,6 @@ async function differenceOf(
 function iso(date: string): string {
   const time = new Date(date);
   return Number.isNaN(time.getTime()) ? date : dateOf(time);
-}
-
-async function pause(milliseconds: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  await clock.sleep(Math.max(milliseconds, 1), signal);
 }
 
 function notServed({ probe, servername }: ProbeSetting, found: string): Problem {

@@ -29,78 +29,66 @@ interface Way {
 }
 type Argv = readonly [program: string, ...words: string[]];
 
-const nginx: Way = {
-  program: "nginx",
-  commands: (program, config) => {
-    const at = config === undefined ? [] : ["-c", config];
-    return [
-      [program, "-t", "-q", ...at],
-      [program, "-s", "reload", ...at],
-    ];
-  },
-};
-
-/** Debian calls it apache2ctl, others apachectl; where neither is, the server's own program does the same. */
-const apache = ["apache2ctl", "apachectl", "httpd"].map((program): Way => ({
-  program,
-  commands: (program, config) => {
-    const at = config === undefined ? [] : ["-f", config];
-    return [
-      [program, ...at, "-t"],
-      [program, ...at, "-k", "graceful"],
-    ];
-  },
-}));
-
-/** HAProxy has no reload command of its own: its init system signals the master process. */
-const haproxy = ["systemctl", "rc-service", "service"].map((init): Way => ({
-  program: init,
-  commands: (program, config = "/etc/haproxy/haproxy.cfg") => [
-    ["haproxy", "-c", "-q", "-f", config],
-    program.endsWith("systemctl") ? [program, "reload", "haproxy"] : [program, "haproxy", "reload"],
-  ],
-}));
-
-const postfix: Way = {
-  program: "postfix",
-  commands: (program, config) => {
-    const at = config === undefined ? [] : ["-c", config];
-    return [
-      [program, ...at, "check"],
-      [program, ...at, "reload"],
-    ];
-  },
-};
-
-/** `doveconf -h` with one setting reads all of the configuration and prints that one. */
-const dovecot: Way = {
-  program: "doveadm",
-  commands: (program, config) => {
-    const at = config === undefined ? [] : ["-c", config];
-    return [
-      ["doveconf", ...at, "-h", "protocols"],
-      [program, ...at, "reload"],
-    ];
-  },
-};
-
-/** Caddy does nothing when its configuration is the same text, though the files that it names are others: hence --force. */
-const caddy: Way = {
-  program: "caddy",
-  commands: (program, config = "/etc/caddy/Caddyfile") => [
-    [program, "validate", "--config", config],
-    [program, "reload", "--force", "--config", config],
-  ],
-};
-
 const ways: Readonly<Record<ReloadSetting["reload"], readonly Way[]>> = {
-  nginx: [nginx],
-  apache,
-  haproxy,
-  postfix: [postfix],
-  dovecot: [dovecot],
-  caddy: [caddy],
+  nginx: [
+    {
+      program: "nginx",
+      commands: (program, config) => [
+        [program, "-t", "-q", ...given("-c", config)],
+        [program, "-s", "reload", ...given("-c", config)],
+      ],
+    },
+  ],
+  // Debian calls it apache2ctl, others apachectl; where neither is, the server's own program does the same.
+  apache: ["apache2ctl", "apachectl", "httpd"].map((program) => ({
+    program,
+    commands: (program, config) => [
+      [program, ...given("-f", config), "-t"],
+      [program, ...given("-f", config), "-k", "graceful"],
+    ],
+  })),
+  // HAProxy has no reload command of its own: its init system signals the master process.
+  haproxy: ["systemctl", "rc-service", "service"].map((init) => ({
+    program: init,
+    commands: (program, config = "/etc/haproxy/haproxy.cfg") => [
+      ["haproxy", "-c", "-q", "-f", config],
+      init === "systemctl" ? [program, "reload", "haproxy"] : [program, "haproxy", "reload"],
+    ],
+  })),
+  postfix: [
+    {
+      program: "postfix",
+      commands: (program, config) => [
+        [program, ...given("-c", config), "check"],
+        [program, ...given("-c", config), "reload"],
+      ],
+    },
+  ],
+  // `doveconf -h` with one setting reads all of the configuration and prints that one.
+  dovecot: [
+    {
+      program: "doveadm",
+      commands: (program, config) => [
+        ["doveconf", ...given("-c", config), "-h", "protocols"],
+        [program, ...given("-c", config), "reload"],
+      ],
+    },
+  ],
+  // Caddy does nothing when its configuration is the same text, though the files that it names are others: hence --force.
+  caddy: [
+    {
+      program: "caddy",
+      commands: (program, config = "/etc/caddy/Caddyfile") => [
+        [program, "validate", "--config", config],
+        [program, "reload", "--force", "--config", config],
+      ],
+    },
+  ],
 };
+
+function given(flag: string, value: string | undefined): readonly string[] {
+  return value === undefined ? [] : [flag, value];
+}
 
 async function planOf(
   server: ReloadSetting["reload"],

@@ -1,11 +1,20 @@
+import { execFile } from "node:child_process";
 import { constants } from "node:fs";
-import { lstat, open, readlink, realpath, rename } from "node:fs/promises";
+import { lstat, open, readFile, readlink, realpath, rename } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import type { FileAccess } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
-import { discard, randomName, sweep, syncFolder, temporaryMark } from "../../state/folder/files.ts";
-import { idOf } from "./owner.ts";
+import {
+  discard,
+  ifPresent,
+  randomName,
+  sweep,
+  syncFolder,
+  temporaryMark,
+} from "../../state/folder/files.ts";
+import { searchPath } from "../environment.ts";
 import { codeOf, systemReason } from "../../errors.ts";
 
 /** A file for a server to read. */
@@ -31,6 +40,31 @@ export async function accessOf({ owner, group, mode }: FileAccess): Promise<Acce
     gid: group === undefined ? undefined : await idOf("group", group),
     mode: mode === undefined ? undefined : Number.parseInt(mode, 8),
   };
+}
+
+/** The number of a user or group, which may be given as number; asked of the system, so that LDAP's count too. */
+async function idOf(kind: "owner" | "group", name: string): Promise<number> {
+  if (/^\d{1,10}$/u.test(name)) return Number(name);
+  const line = /^[^-\s:][^\s:]*$/u.test(name) ? await lookUp(kind, name) : undefined;
+  const id = line?.split(":")[2];
+  if (id !== undefined && /^\d+$/u.test(id)) return Number(id);
+  throw new Problem("deploy", {
+    detail: `The ${kind === "owner" ? "user" : "group"} "${name}" does not exist on this machine.`,
+    hint: `Correct \`${kind}\`, create the ${kind === "owner" ? "user" : "group"}, or give a number.`,
+  });
+}
+
+async function lookUp(kind: "owner" | "group", name: string): Promise<string | undefined> {
+  const database = kind === "owner" ? "passwd" : "group";
+  try {
+    const env = { PATH: searchPath(undefined) };
+    const { stdout } = await promisify(execFile)("getent", [database, name], { env });
+    return stdout.split("\n").find((line) => line.startsWith(`${name}:`));
+  } catch {
+    // No getent (Alpine without it, macOS), or it does not know the name.
+    const lines = await readFile(`/etc/${database}`, "utf8").catch(() => "");
+    return lines.split("\n").find((line) => line.startsWith(`${name}:`));
+  }
 }
 
 /**
@@ -78,10 +112,7 @@ async function refuseForeign(link: string): Promise<void> {
 }
 
 async function existing(path: string): Promise<Stats | undefined> {
-  const found = await lstat(path).catch((error: unknown) => {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  });
+  const found = await ifPresent(() => lstat(path));
   if (found === undefined || found.isFile()) return found;
   throw new Problem("deploy", {
     detail: `${path} is ${found.isDirectory() ? "a directory" : "not a regular file"}, so acmectl does not replace it.`,

@@ -13,14 +13,7 @@ import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.t
 import { linkForeign, removeForeign } from "./foreign.ts";
 import { certificateFolderName } from "./names.ts";
 import { hasStrings, readKey, readRecord, type Folder } from "./records.ts";
-import type {
-  CertificateFiles,
-  ForeignFiles,
-  HeldCertificate,
-  Lock,
-  NewVersion,
-  Store,
-} from "../store.ts";
+import type { CertificateFiles, HeldCertificate, Lock, NewVersion, Store } from "../store.ts";
 import { faultOf } from "./fault.ts";
 import { commitVersion, currentNumber, pruneVersions, versionFiles } from "./versions.ts";
 import { messageOf } from "../../errors.ts";
@@ -58,7 +51,10 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       return { name, request, status, held: await readHeld(pathOf(name), name, folder) };
     },
     files: (name) => ifHeld(name, filesOf),
-    foreignFiles: (name) => ifHeld(name, (path, held) => link(path, held, folder)),
+    foreignFiles: (name) =>
+      ifHeld(name, (path, held) =>
+        linkForeign(folder.root, basename(path), held.meta, filesOf(path, held)),
+      ),
     async saveRequest(request) {
       await folder.check();
       await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
@@ -67,7 +63,7 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     async updateStatus(name, edit) {
       return (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status;
     },
-    commit: (name, version, lock) => commit(pathOf(name), { name, version, lock }, folder),
+    commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
     readPrivateKey: (name) => readPrivateKey(pathOf(name), name, folder),
     readCertificate: (name) => readPems(pathOf(name), folder),
     async remove(name) {
@@ -89,22 +85,19 @@ async function refuseForgotten(path: string, name: string): Promise<void> {
   });
 }
 
-interface Commit {
-  name: string;
-  version: NewVersion;
-  lock: Lock;
-}
-
 async function commit(
   path: string,
-  { name, version, lock }: Commit,
+  name: string,
+  version: NewVersion,
+  lock: Lock,
   folder: Folder,
 ): Promise<HeldCertificate> {
   await folder.check();
   // Refuses a name that shares its folder with another certificate.
   await readCertificateRecord(path, name, folder);
   const number = await commitVersion(path, version, lock, folder.log);
-  await prune(path, folder);
+  // What cannot be removed now is removed after the next commit.
+  await pruneVersions(path).catch((error: unknown) => folder.log.warn(messageOf(error)));
   return { version: number, meta: version.meta };
 }
 
@@ -140,10 +133,8 @@ async function readHeld(
   if (number === undefined) return undefined;
   const version = join(path, "versions", `${number}`);
   const what = `The file about the certificate ${name}`;
-  const meta = await readRecord(join(version, versionFiles.meta), isMeta, {
-    clock: folder.clock,
-    what,
-  });
+  const reading = { clock: folder.clock, what };
+  const meta = await readRecord(join(version, versionFiles.meta), isMeta, reading);
   const fault = await attempt("read", version, () => faultOf(version));
   if (meta === undefined || fault !== undefined) {
     folder.log.warn(
@@ -163,19 +154,6 @@ function filesOf(path: string, { meta }: HeldCertificate): CertificateFiles {
     chain: at(chain),
     fullchain: at(fullchain),
   };
-}
-
-function link(path: string, held: HeldCertificate, { root }: Folder): Promise<ForeignFiles> {
-  return linkForeign(root, basename(path), held.meta, filesOf(path, held));
-}
-
-/** The new version is committed; what cannot be removed now is removed after the next commit. */
-async function prune(path: string, { log }: Folder): Promise<void> {
-  try {
-    await pruneVersions(path);
-  } catch (error) {
-    log.warn(messageOf(error));
-  }
 }
 
 function isMeta(value: unknown): value is VersionMeta {

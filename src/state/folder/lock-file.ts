@@ -145,21 +145,14 @@ export const claimMark = ".claim-";
 
 /** This process as the holder of `what`. */
 export async function thisProcess(what: string, token: string, since: Date): Promise<Holder> {
-  me ??= identify();
-  return { ...(await me), what: what.slice(0, 200), token, since: since.toISOString() };
+  return { ...(await identity()), what: what.slice(0, 200), token, since: since.toISOString() };
 }
 
 /** Whether the holder is alive, certainly dead, or cannot be seen: it is stopped, or on another host or in another container. */
 async function lifeOf(holder: Holder): Promise<"alive" | "dead" | "unsure"> {
-  me ??= identify();
-  const here = await me;
-  if (
-    holder.host !== here.host ||
-    holder.bootId !== here.bootId ||
-    holder.pidNamespace !== here.pidNamespace
-  ) {
+  const here = await identity();
+  if (!(["host", "bootId", "pidNamespace"] as const).every((one) => holder[one] === here[one]))
     return "unsure";
-  }
   if (!isRunning(holder.pid)) return "dead";
   const found = await processOf(holder.pid);
   if (found === undefined) return holder.pid === here.pid ? "alive" : "unsure";
@@ -167,20 +160,10 @@ async function lifeOf(holder: Holder): Promise<"alive" | "dead" | "unsure"> {
   return found.state.toUpperCase() === "T" ? "unsure" : "alive";
 }
 
-export async function isThisProcess({
-  pid,
-  startTime,
-  host,
-  pidNamespace,
-}: Holder): Promise<boolean> {
-  me ??= identify();
-  const here = await me;
-  return (
-    pid === here.pid &&
-    startTime === here.startTime &&
-    host === here.host &&
-    pidNamespace === here.pidNamespace
-  );
+export async function isThisProcess(holder: Holder): Promise<boolean> {
+  const here = await identity();
+  const facts = ["pid", "startTime", "host", "pidNamespace"] as const;
+  return facts.every((one) => holder[one] === here[one]);
 }
 
 /** The holder, for messages. */
@@ -197,9 +180,15 @@ function isHolder(value: unknown): value is Holder {
   );
 }
 
-let me: Promise<Pick<Holder, "pid" | "startTime" | "bootId" | "pidNamespace" | "host">> | undefined;
+type Identity = Pick<Holder, "pid" | "startTime" | "bootId" | "pidNamespace" | "host">;
 
-async function identify() {
+let me: Promise<Identity> | undefined;
+
+function identity(): Promise<Identity> {
+  return (me ??= identify());
+}
+
+async function identify(): Promise<Identity> {
   return {
     pid: process.pid,
     startTime: (await processOf(process.pid))?.startTime ?? "",

@@ -64,10 +64,7 @@ export function exclusively<T>(
 export async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
   const before = turns.get(key) ?? Promise.resolve();
   const mine = before.then(work);
-  const settled = mine.then(
-    () => undefined,
-    () => undefined,
-  );
+  const settled = Promise.allSettled([mine]);
   turns.set(key, settled);
   try {
     return await mine;
@@ -76,7 +73,7 @@ export async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T>
   }
 }
 
-const turns = new Map<string, Promise<void>>();
+const turns = new Map<string, Promise<unknown>>();
 
 /** Locks of dead processes. */
 async function sweepDead(folder: string, clock: Clock): Promise<void> {
@@ -90,11 +87,14 @@ async function sweepDead(folder: string, clock: Clock): Promise<void> {
   }
 }
 
-interface Wanted {
+interface Held {
   name: string;
   path: string;
   token: string;
   clock: Clock;
+}
+
+interface Wanted extends Held {
   wait: number;
   signal: AbortSignal;
   onWait?: ((holder: string) => void) | undefined;
@@ -106,7 +106,7 @@ async function acquire(wanted: Wanted): Promise<void> {
   const { clock, path, signal } = wanted;
   const deadline = clock.monotonic() + wanted.wait;
   let pause = 5;
-  let told: string | undefined;
+  let reported: string | undefined;
   for (;;) {
     signal.throwIfAborted();
     if (await create(wanted)) return;
@@ -114,8 +114,8 @@ async function acquire(wanted: Wanted): Promise<void> {
     if (other === undefined || (await evicted(wanted, other))) continue;
     const left = deadline - clock.monotonic();
     if (left <= 0) throw lockedProblem(wanted, other);
-    if (told !== other.key) wanted.onWait?.(await waitedFor(other));
-    told = other.key;
+    if (reported !== other.key) wanted.onWait?.(await waitedFor(other));
+    reported = other.key;
     await clock.sleep(Math.min(pause, left), signal);
     pause = Math.min(pause * 2, longestPause);
   }
@@ -140,13 +140,6 @@ async function evicted(wanted: Wanted, other: LockFile): Promise<boolean> {
   if (!(await isStale(path, other, clock, signal))) return false;
   const claimant = await thisProcess(name, token, clock.now());
   return evict(path, other, { claimant, clock, signal });
-}
-
-interface Held {
-  name: string;
-  path: string;
-  token: string;
-  clock: Clock;
 }
 
 function heldLock({ name, path, token, clock }: Held): Lock {
