@@ -34,7 +34,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   chalk: ["output"],
   conf: ["config"],
   "acme-client": ["acme"],
-  undici: ["acme", "plugin"],
+  undici: ["acme"],
 };
 
 function wall(room: string, forbidden: readonly string[]): OxlintOverride {

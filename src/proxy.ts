@@ -1,8 +1,22 @@
 /** The proxy of the environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in either case. */
 import { BlockList, isIP } from "node:net";
+import type { ProxyAgent } from "undici";
 import { Problem } from "./problem.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
+
+/** `fetch` through the proxy that the environment names for the URL, if any (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). */
+export async function fetchByProxy(url: string, init: RequestInit): Promise<Response> {
+  const proxy = proxyFor(process.env, url);
+  if (proxy === undefined) return fetch(url, init);
+  const { ProxyAgent } = await import("undici");
+  const dispatcher = proxies.get(proxy) ?? new ProxyAgent(proxy);
+  proxies.set(proxy, dispatcher);
+  // Not spread: the types of the package and of the copy in Node.js differ in a method that is not used.
+  return fetch(url, Object.assign({}, init, { dispatcher }));
+}
+
+const proxies = new Map<string, ProxyAgent>();
 
 /** The URL of the proxy for a URL; undefined for a direct connection. */
 export function proxyFor(env: Env, url: string): string | undefined {

@@ -1,10 +1,10 @@
 import { randomInt } from "node:crypto";
 import { Problem } from "../problem.ts";
-import { exchangeByHttps } from "./https.ts";
+import { fetchByProxy } from "../proxy.ts";
 import { createLimit } from "../limit.ts";
 import { MalformedReply, decodeReply, encodeQuery, type Question, type Reply } from "./message.ts";
 import { nameOf, resolversOf, type Server } from "./server.ts";
-import { NoReply, exchangeByTcp, exchangeByUdp } from "./transport.ts";
+import { NoReply, exchangeByHttps, exchangeByTcp, exchangeByUdp } from "./transport.ts";
 
 export interface DnsSettings {
   /** Recursive resolvers, `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT` or an https URL (DNS over HTTPS, RFC 8484). Empty: the system's. */
@@ -17,8 +17,8 @@ export interface DnsSettings {
   readonly recursive: boolean;
   /** Milliseconds for one question to one server. */
   readonly queryTimeout: number;
-  /** For DNS over HTTPS; the global one when absent. */
-  readonly fetch?: typeof fetch;
+  /** For DNS over HTTPS; by the proxy of the environment when absent. */
+  readonly fetch?: typeof fetchByProxy | undefined;
 }
 
 /** The answer of one server, or why there is none. */
@@ -122,7 +122,7 @@ async function exchange(
     signal,
   };
   if (server.kind === "https") {
-    return exchangeByHttps({ ...common, url: server.url, fetch: settings.fetch ?? fetch });
+    return exchangeByHttps({ ...common, url: server.url, fetch: settings.fetch ?? fetchByProxy });
   }
   const reply = await exchangeByUdp({ ...common, ...server });
   return reply.truncated ? exchangeByTcp({ ...common, ...server }) : reply;

@@ -1,5 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
+import { codeOf, messageOf } from "../errors.ts";
+import type { fetchByProxy } from "../proxy.ts";
 
 /** No answer came: why, in a word or two, and whether this machine has no route to the server. */
 export class NoReply extends Error {
@@ -11,10 +13,8 @@ export class NoReply extends Error {
   }
 }
 
-/** One question on its way: what to send, where to, and which answer to take. */
-export interface Exchange<T> {
-  readonly address: string;
-  readonly port: number;
+/** One question on its way: what to send, and which answer to take. */
+interface Exchange<T> {
   readonly query: Buffer;
   /** Reads an answer; undefined for one that belongs to another question. */
   readonly read: (message: Buffer) => T | undefined;
@@ -23,8 +23,13 @@ export interface Exchange<T> {
   readonly signal: AbortSignal;
 }
 
+interface Place {
+  readonly address: string;
+  readonly port: number;
+}
+
 /** Ask by UDP from a port of its own, and again at half time, since datagrams get lost. */
-export function exchangeByUdp<T>(exchange: Exchange<T>): Promise<T> {
+export function exchangeByUdp<T>(exchange: Exchange<T> & Place): Promise<T> {
   const { address, port, query, read, timeout } = exchange;
   const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
   return untilSettled(exchange, (settle, fail) => {
@@ -44,7 +49,7 @@ export function exchangeByUdp<T>(exchange: Exchange<T>): Promise<T> {
 }
 
 /** Ask by TCP, length first (RFC 7766 §8). */
-export function exchangeByTcp<T>(exchange: Exchange<T>): Promise<T> {
+export function exchangeByTcp<T>(exchange: Exchange<T> & Place): Promise<T> {
   const { address, port, query, read } = exchange;
   const socket = connect({ host: address, port });
   return untilSettled(exchange, (settle, fail) => {
@@ -65,6 +70,47 @@ export function exchangeByTcp<T>(exchange: Exchange<T>): Promise<T> {
     socket.write(Buffer.concat([length, query]));
     return () => socket.destroy();
   });
+}
+
+const largest = 65_535;
+
+/** Ask by DNS over HTTPS: a POST of the message (RFC 8484 §4.1). */
+export async function exchangeByHttps<T>(
+  exchange: Exchange<T> & { readonly url: string; readonly fetch: typeof fetchByProxy },
+): Promise<T> {
+  const { url, query, read, timeout, signal } = exchange;
+  const limit = AbortSignal.timeout(timeout);
+  try {
+    const response = await exchange.fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/dns-message", accept: "application/dns-message" },
+      body: new Uint8Array(query),
+      redirect: "error",
+      signal: AbortSignal.any([signal, limit]),
+    });
+    if (!response.ok) throw new NoReply(`HTTP status ${response.status}`);
+    const value = read(await bounded(response));
+    if (value === undefined) throw new NoReply("answer to another question");
+    return value;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (limit.aborted) throw new NoReply("timeout", { cause: error });
+    if (!(error instanceof TypeError)) throw error;
+    // fetch says only "fetch failed"; the cause has the code.
+    const { cause = error } = error;
+    throw new NoReply(codeOf(cause) || messageOf(cause), { cause: error });
+  }
+}
+
+async function bounded(response: Response): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.byteLength;
+    if (length > largest) throw new NoReply("answer too large");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 /** The first of: an answer, a failure, the time limit, the signal. The function that `start` returns then cleans up, once. */

@@ -6,6 +6,7 @@
  */
 export { codeOf, messageOf, systemReason } from "../errors.ts";
 export { isRecord } from "../json.ts";
+export { fetchByProxy } from "../proxy.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
 export { keepToken, once, onceEach } from "./keep.ts";
 export type { AccessToken } from "./keep.ts";
@@ -16,15 +17,7 @@ export { recordSolver } from "./records.ts";
 export type { Batch, RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
 export { explainRefusals, Refusal } from "./refusal.ts";
 export type { Explain, Explanations, Meaning, RefusalFields } from "./refusal.ts";
-export {
-  everyPage,
-  fetchByProxy,
-  lost,
-  oneLine,
-  repeatRefused,
-  requestJson,
-  retryAfterIn,
-} from "./request.ts";
+export { everyPage, lost, oneLine, repeatRefused, requestJson, retryAfterIn } from "./request.ts";
 export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./request.ts";
 export { compareAndSwap, inTurns } from "./swap.ts";
 export type { Swap } from "./swap.ts";

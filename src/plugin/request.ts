@@ -1,8 +1,7 @@
 /** JSON over HTTP, as providers' APIs speak it, repeated while that can help. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProxyAgent } from "undici";
 import type { Log } from "../plugin.ts";
-import { proxyFor } from "../proxy.ts";
+import { fetchByProxy } from "../proxy.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface JsonRequest {
@@ -126,19 +125,6 @@ async function requestOnce(
     throw error instanceof Refusal ? error : lost(error);
   }
 }
-
-/** `fetch` through the proxy that the environment names for the URL, if any (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY). */
-export async function fetchByProxy(url: string, init: RequestInit): Promise<Response> {
-  const proxy = proxyFor(process.env, url);
-  if (proxy === undefined) return fetch(url, init);
-  const { ProxyAgent } = await import("undici");
-  const dispatcher = proxies.get(proxy) ?? new ProxyAgent(proxy);
-  proxies.set(proxy, dispatcher);
-  // Not spread: the types of the package and of the copy in Node.js differ in a method that is not used.
-  return fetch(url, Object.assign({}, init, { dispatcher }));
-}
-
-const proxies = new Map<string, ProxyAgent>();
 
 function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendor): unknown {
   const json = text === "" ? null : parsed(text);

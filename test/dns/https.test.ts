@@ -5,9 +5,11 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent, fetch } from "undici";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openDns } from "../../src/dns/dns.ts";
+import type { fetchByProxy } from "../../src/proxy.ts";
 import { startDnsServer, testZone, type DnsServer } from "../support/dns-server.ts";
+import { startProxy } from "../support/servers/proxy.ts";
 import { makeTls } from "../support/servers/tls.ts";
 
 const { signal } = new AbortController();
@@ -66,13 +68,24 @@ const over = (path: string) =>
     recursive: true,
     queryTimeout: 300,
     fetch: ((url: string, init: object) =>
-      fetch(url, { ...init, dispatcher: agent })) as unknown as typeof globalThis.fetch,
+      fetch(url, { ...init, dispatcher: agent })) as unknown as typeof fetchByProxy,
   });
 
 describe("DNS over HTTPS", () => {
   test("posts the question with id 0 and reads the answer", async () => {
     expect(await over("/dns-query").addresses("www.example.test", signal)).toEqual(["192.0.2.9"]);
     expect(seen[0]).toEqual({ method: "POST", type: "application/dns-message", id: 0 });
+  });
+
+  test("uses the proxy from the environment", async () => {
+    await using proxy = await startProxy(undefined);
+    vi.stubEnv("HTTPS_PROXY", proxy.url);
+    const settings = { authoritative: false, authoritativePort: 53, recursive: true };
+    const resolvers = ["https://dns.example/dns-query"];
+    const asking = openDns({ ...settings, resolvers, queryTimeout: 3_000 });
+    await expect(asking.addresses("www.example.test", signal)).rejects.toThrow("dns.example");
+    vi.unstubAllEnvs();
+    expect(proxy.seen[0]).toMatch(/^dns\.example:443 Basic /);
   });
 
   test.each([
