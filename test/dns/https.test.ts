@@ -4,10 +4,9 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Agent, fetch } from "undici";
+import { Agent } from "undici";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { openDns } from "../../src/dns/dns.ts";
-import type { fetchByProxy } from "../../src/proxy.ts";
 import { startDnsServer, testZone, type DnsServer } from "../support/dns-server.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import { makeTls } from "../support/servers/tls.ts";
@@ -67,8 +66,7 @@ const over = (path: string) =>
     authoritativePort: 53,
     recursive: true,
     queryTimeout: 300,
-    fetch: ((url: string, init: object) =>
-      fetch(url, { ...init, dispatcher: agent })) as unknown as typeof fetchByProxy,
+    fetch: (url, init) => fetch(url, Object.assign({}, init, { dispatcher: agent })),
   });
 
 describe("DNS over HTTPS", () => {

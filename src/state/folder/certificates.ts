@@ -27,14 +27,6 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       rewriteRecord(pathOf(name), name, folder, edit),
     );
 
-  const ifHeld = async <T>(
-    name: string,
-    use: (path: string, held: HeldCertificate) => T | Promise<T>,
-  ) => {
-    const held = await readHeld(pathOf(name), name, folder);
-    return held === undefined ? undefined : use(pathOf(name), held);
-  };
-
   return {
     async names() {
       await folder.check();
@@ -50,11 +42,14 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       const { request, status } = record;
       return { name, request, status, held: await readHeld(pathOf(name), name, folder) };
     },
-    files: (name) => ifHeld(name, filesOf),
-    foreignFiles: (name) =>
-      ifHeld(name, (path, held) =>
-        linkForeign(folder.root, basename(path), held.meta, filesOf(path, held)),
-      ),
+    async files(name) {
+      const held = await readHeld(pathOf(name), name, folder);
+      return held && filesOf(pathOf(name), held);
+    },
+    async foreignFiles(name) {
+      const [path, held] = [pathOf(name), await readHeld(pathOf(name), name, folder)];
+      return held && linkForeign(folder.root, basename(path), held.meta, filesOf(path, held));
+    },
     async saveRequest(request) {
       await folder.check();
       await attempt("clear", certificates, () => sweep(certificates, removedPrefix));

@@ -178,8 +178,9 @@ async function passOn(path: string, { uid, gid, mode }: Access, log: Log): Promi
   }
 }
 
+const octal = (mode: number) => `0${mode.toString(8)}`;
+
 function sayInherited({ uid, gid, mode: before }: Access, mode: number, log: Log): void {
-  const octal = (mode: number) => `0${mode.toString(8)}`;
   const narrowed =
     before === mode ? "" : ` (it was ${octal(before)}; a key is never wider than 0640)`;
   log.info(
