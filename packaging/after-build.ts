@@ -1,7 +1,8 @@
 /** After the build: what `acmectl --help` lists, and no declarations but those that others can reach. */
-import { existsSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { allCommands, commandSource } from "../src/commands/definitions.ts";
+import { switchBuild } from "./switch.ts";
 import manifest from "../package.json" with { type: "json" };
 
 const root = resolve(import.meta.dirname, "..");
@@ -25,10 +26,4 @@ function reach(file: string): void {
   }
 }
 
-// A complete build takes the place of the one before, so that no command sees half of it.
-const dist = join(root, "dist");
-const old = join(root, "dist.old");
-rmSync(old, { recursive: true, force: true });
-if (existsSync(dist)) renameSync(dist, old);
-renameSync(join(root, "dist.new"), dist);
-rmSync(old, { recursive: true, force: true });
+switchBuild(join(root, "dist.new"), join(root, "dist"));

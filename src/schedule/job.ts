@@ -10,7 +10,7 @@ import type { Times } from "./times.ts";
 /** How this acmectl is started, by absolute paths: schedulers know nothing of a shell's PATH, nor of version managers. */
 export interface InstalledProgram {
   readonly node: string;
-  /** Options that Node.js needs to run acmectl from source. */
+  /** Options of Node.js: against its inspector, and to run acmectl from source. */
   readonly nodeOptions: readonly string[];
   readonly script: string;
 }
@@ -31,10 +31,15 @@ export interface Job {
 export function installedProgram(): InstalledProgram {
   return {
     node: process.execPath,
-    nodeOptions: fromSource ? ["--conditions=source"] : [],
+    nodeOptions: [...quietSignal, ...(fromSource ? ["--conditions=source"] : [])],
     script: join(packageFolder, "bin", "acmectl.js"),
   };
 }
+
+/** The handler in bin/acmectl.js comes some milliseconds after the start. Node.js has this option since 22.14. */
+const quietSignal = ["--disable-sigusr1"].filter((option) =>
+  process.allowedNodeEnvironmentFlags.has(option),
+);
 
 /** The words after Node.js and its options. */
 export function wordsOf(

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -9,7 +10,7 @@ import {
   rareSchedule,
   writtenInterval,
 } from "../../src/schedule/interval.ts";
-import type { Job } from "../../src/schedule/job.ts";
+import { installedProgram, type Job } from "../../src/schedule/job.ts";
 import type { Machine } from "../../src/schedule/machine.ts";
 import {
   type InstallOptions,
@@ -437,6 +438,23 @@ describe("schedule install", () => {
       exitCode: 3,
       message: expect.stringContaining(why),
     });
+  });
+});
+
+describe("the command line of the schedule", () => {
+  it("has no inspector that a signal opens, from the first moment, where Node.js can do that", async ({
+    skip,
+  }) => {
+    const option = "--disable-sigusr1";
+    skip(!process.allowedNodeEnvironmentFlags.has(option), "this Node.js has no such option");
+    const { node, nodeOptions } = installedProgram();
+    expect(nodeOptions).toContain(option);
+    const code = "process.kill(process.pid, 'SIGUSR1'); setTimeout(() => {}, 300)";
+    const ran = spawnSync(node, [...nodeOptions, "-e", code]);
+    expect([ran.status, ran.stderr.toString()]).toEqual([0, ""]);
+    await using here = await pretend();
+    await here.install({ by: "cron" }, { program: { ...here.machine.program, nodeOptions } });
+    expect(await here.text("crontab")).toContain(` ${option} `);
   });
 });
 
