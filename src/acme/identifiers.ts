@@ -57,18 +57,18 @@ export function differenceOfNames(
   names: readonly Identifier[],
   ordered: readonly Identifier[],
 ): string | undefined {
-  const without = (all: readonly Identifier[], some: readonly Identifier[]) => {
-    const keys = new Set(some.map(identifierKey));
-    return all
-      .filter((one) => !keys.has(identifierKey(one)))
-      .map(({ value }) => printable(value, 300));
-  };
-  const [lacking, added] = [without(ordered, names), without(names, ordered)];
+  const [lacking, added] = [valuesWithout(ordered, names), valuesWithout(names, ordered)];
   const why = [
     ...(lacking.length > 0 ? [`it lacks ${lacking.join(", ")}`] : []),
     ...(added.length > 0 ? [`it also names ${added.join(", ")}, which was not ordered`] : []),
   ];
   return why.length > 0 ? why.join(", and ") : undefined;
+}
+
+function valuesWithout(all: readonly Identifier[], some: readonly Identifier[]): string[] {
+  const keys = new Set(some.map(identifierKey));
+  const others = all.filter((one) => !keys.has(identifierKey(one)));
+  return others.map(({ value }) => printable(value, 300));
 }
 
 /** Equal for equal identifiers. */

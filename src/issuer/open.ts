@@ -75,8 +75,6 @@ export function openPool(
   options: ToolsOptions,
 ): ToolsPool {
   const pool = new Map<string, Promise<IssueTools>>();
-  const keyOf = ({ server, caBundle, eabKid, email }: IssuerSetting) =>
-    JSON.stringify([server, caBundle, eabKid, email]);
   return {
     open(issuer) {
       const key = keyOf(issuer);
@@ -89,6 +87,10 @@ export function openPool(
       await Promise.allSettled([...pool.values()].map(async (tools) => (await tools).close()));
     },
   };
+}
+
+function keyOf({ server, caBundle, eabKid, email }: IssuerSetting): string {
+  return JSON.stringify([server, caBundle, eabKid, email]);
 }
 
 /** The options with which a pasted command line finds the same CA, and the same account of it. */

@@ -40,13 +40,7 @@ export function accountCalls(caller: Caller): Calls {
     async register({ contact, termsOfServiceAgreed, eab }, signal) {
       assertContacts(contact);
       const { meta } = await exchange.directory(signal);
-      if (eab === undefined && meta.externalAccountRequired) {
-        const type = errorType("externalAccountRequired");
-        throw new Problem(type, {
-          detail: "This CA requires an external account binding (EAB).",
-          hint: hintFor(type, { what: "new account", flags: exchange.flags }),
-        });
-      }
+      if (eab === undefined && meta.externalAccountRequired) throw bindingRequired(caller);
       const binding = eab && readBinding(eab);
       const payload = {
         contact: contact.length > 0 ? contact : undefined,
@@ -131,5 +125,13 @@ function withBindingHint(error: unknown, { hmacKey }: ExternalAccountBinding): u
   if (!refused || !isEncodedTwice(hmacKey)) return error;
   return error.with({
     hint: "Decode the HMAC key once (base64 -d) and try again: it seems to be base64-encoded twice, as gcloud prints it.",
+  });
+}
+
+function bindingRequired({ exchange: { flags } }: Caller): Problem {
+  const type = errorType("externalAccountRequired");
+  return new Problem(type, {
+    detail: "This CA requires an external account binding (EAB).",
+    hint: hintFor(type, { what: "new account", flags }),
   });
 }
