@@ -8,20 +8,19 @@ export interface Identifier {
 export interface ProblemJson {
   type: string;
   detail: string;
-  status?: number;
+  status?: number | undefined;
   identifier?: Identifier;
   subproblems?: readonly ProblemJson[];
   [member: string]: unknown;
 }
 
-/** HTTP status of each error type of RFC 8555 §6.7, RFC 9773 §5 and the profiles draft; 400 for those not listed. */
+/** HTTP status of the error types of RFC 8555 §6.7, RFC 9773 §5 and the profiles draft that do not have 400. */
 const statuses: Readonly<Record<string, number>> = {
   alreadyReplaced: 409,
   caa: 403,
   externalAccountRequired: 403,
   orderNotReady: 403,
   rateLimited: 429,
-  rejectedIdentifier: 400,
   serverInternal: 500,
   unauthorized: 403,
   userActionRequired: 403,
@@ -42,15 +41,19 @@ export class AcmeProblem extends Error {
     this.json = { type: errorPrefix + type, detail, ...more, status: this.status };
     this.headers = headers;
   }
-
-  /** The document without HTTP status, as subproblems carry it (RFC 8555 §6.7.1). */
-  asSubproblem(): ProblemJson {
-    const { status: _, ...rest } = this.json;
-    return rest;
-  }
 }
 
-/** Throws `malformed` unless the condition holds. */
-export function demand(condition: boolean, detail: string): asserts condition {
-  if (!condition) throw new AcmeProblem("malformed", detail);
+/** Throws a problem, of type `malformed` unless another is given, if the condition does not hold. */
+export function demand(
+  condition: boolean,
+  detail: string,
+  type = "malformed",
+  more: Partial<ProblemJson> = {},
+): asserts condition {
+  if (!condition) throw new AcmeProblem(type, detail, more);
+}
+
+/** IPv6 as RFC 5952 writes it, which is what the URL parser does; anything else stays as it is. */
+export function canonicalAddress(address: string): string {
+  return address.includes(":") ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }

@@ -1,28 +1,11 @@
 import { randomBytes, type KeyObject } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Authority } from "./authority/authority.ts";
 import type { Identifier, ProblemJson } from "./acme-problem.ts";
-import type { Jwk } from "./signed/jwk.ts";
-import type { Profile, RenewalInfo } from "./types.ts";
-
-/** The options of the CA after defaults. */
-export interface Settings {
-  readonly httpPort: number;
-  readonly tlsPort: number;
-  readonly resolver: string | undefined;
-  readonly eab: Readonly<Record<string, string>>;
-  readonly requireEab: boolean;
-  readonly profiles: Readonly<Record<string, Profile>>;
-  readonly termsOfService: string | undefined;
-  readonly authorizationReuse: number;
-  /** Milliseconds that validation and issuance take, and the Retry-After that goes with them; absent: both are done within the request. */
-  readonly asynchronous: { readonly delay: number; readonly retryAfter: number } | undefined;
-  readonly now: () => Date;
-  readonly log: (line: string) => void;
-}
+import type { RenewalInfo, Settings } from "./options.ts";
 
 export interface Account {
   readonly id: string;
-  jwk: Jwk;
   key: KeyObject;
   thumbprint: string;
   status: "valid" | "deactivated";
@@ -34,6 +17,7 @@ export interface Account {
 
 export interface Challenge {
   readonly id: string;
+  readonly account: Account;
   readonly authorization: Authorization;
   readonly type: string;
   readonly token: string;
@@ -73,7 +57,7 @@ export interface IssuedCertificate {
   readonly account: Account;
   readonly identifiers: readonly Identifier[];
   readonly der: Buffer;
-  /** DER SubjectPublicKeyInfo, base64. */
+  /** See `publicKeyText`. */
   readonly publicKey: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
@@ -98,8 +82,46 @@ export interface State {
   readonly challenges: Map<string, Challenge>;
   readonly certificates: Map<string, IssuedCertificate>;
   readonly renewalInfo: Map<string, RenewalInfo>;
-  /** Public keys revoked for keyCompromise, base64 SubjectPublicKeyInfo. */
+  /** Public keys revoked for keyCompromise; see `publicKeyText`. */
   readonly compromised: Set<string>;
+  /** How often a Retry-After was sent. */
+  retriesAsked: number;
+}
+
+export function createState(
+  base: string,
+  settings: Settings,
+  authority: Authority,
+  signal: AbortSignal,
+): State {
+  return {
+    base,
+    settings,
+    authority,
+    nonces: createNonces(settings.badNonceRate),
+    signal,
+    accounts: new Map(),
+    orders: new Map(),
+    authorizations: new Map(),
+    challenges: new Map(),
+    certificates: new Map(),
+    renewalInfo: new Map(),
+    compromised: new Set(),
+    retriesAsked: 0,
+  };
+}
+
+/** The account URL, which is also the `kid`. */
+export function accountUrl(state: State, account: Account): string {
+  return `${state.base}/account/${account.id}`;
+}
+
+/** Does the work within the request, or in the background where the CA is asynchronous. */
+export async function nowOrLater(state: State, work: () => Promise<void>): Promise<void> {
+  const { asynchronous } = state.settings;
+  if (asynchronous === undefined) return work();
+  const later = sleep(asynchronous.delay, undefined, { signal: state.signal, ref: false });
+  void later.then(work, () => undefined);
 }
 
 /** A random id. */
@@ -110,6 +132,11 @@ export function newId(): string {
 /** RFC 3339, whole seconds, as CAs write it. */
 export function timestamp(date: Date): string {
   return date.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** DER SubjectPublicKeyInfo, base64. */
+export function publicKeyText(key: KeyObject): string {
+  return key.export({ format: "der", type: "spki" }).toString("base64");
 }
 
 /** The order's status (RFC 8555 §7.1.6), which follows from its authorizations until it is finalized. */
@@ -142,18 +169,14 @@ export interface Nonces {
 const remembered = 20_000;
 
 /** A pool that drops its oldest nonces, as CAs do. */
-export function createNonces(badNonceRate: number): Nonces {
+function createNonces(badNonceRate: number): Nonces {
   const fresh = new Set<string>();
   return {
     issue() {
       const nonce = randomBytes(16).toString("base64url");
       fresh.add(nonce);
-      if (fresh.size > remembered) {
-        for (const oldest of fresh) {
-          fresh.delete(oldest);
-          break;
-        }
-      }
+      const [oldest = ""] = fresh;
+      if (fresh.size > remembered) fresh.delete(oldest);
       return nonce;
     },
     redeem: (nonce) => fresh.delete(nonce) && Math.random() >= badNonceRate,

@@ -14,58 +14,16 @@ import {
 } from "./authority/authority.ts";
 import { openAuthority } from "./authority/folder.ts";
 import { createFaults, type Faults } from "./server/faults.ts";
-import { createNonces, type Settings, type State } from "./state.ts";
-import type { Profile, RenewalInfo } from "./types.ts";
+import { withDefaults, type RenewalInfo, type TestCaOptions } from "./options.ts";
+import { createState } from "./state.ts";
 import type { RequestRecord } from "./server/records.ts";
 import { createListener } from "./server/server.ts";
 
 export type { ArmedFault, Fault, FaultAction, Faults } from "./server/faults.ts";
-export { UnreadableAuthority } from "./authority/unreadable.ts";
+export { UnreadableAuthority } from "./authority/folder.ts";
 export type { ProblemJson } from "./acme-problem.ts";
-export type { RequestRecord } from "./server/records.ts";
-export type { Profile, RenewalInfo, ResourceKind } from "./types.ts";
-
-/** How the CA listens, validates and issues; everything has a default. */
-export interface TestCaOptions {
-  /** Address to listen on; default 127.0.0.1. With 0.0.0.0 or :: the URLs name this machine's host name. */
-  readonly host?: string | undefined;
-  /** Default 0: one that is free. */
-  readonly port?: number | undefined;
-  /** Where the roots and the issuing key are stored (0600 in 0700); absent: in memory. */
-  readonly folder?: string | undefined;
-  /** Port of http-01; default 80. */
-  readonly httpPort?: number | undefined;
-  /** Port of tls-alpn-01; default 443. */
-  readonly tlsPort?: number | undefined;
-  /**
-   * "127.0.0.1:5353": the DNS server asked for TXT (dns-01), A and AAAA. Absent: every host is on loopback, and dns-01 asks
-   * the system's resolvers.
-   */
-  readonly resolver?: string | undefined;
-  /** External accounts: key identifier to HMAC key (base64url). */
-  readonly eab?: Readonly<Record<string, string>> | undefined;
-  /** Default: whether `eab` is given. */
-  readonly requireEab?: boolean | undefined;
-  /** Name to description and validity in milliseconds, the default one first. */
-  readonly profiles?: Readonly<Record<string, Profile>> | undefined;
-  /** URL; when given, accounts must agree. */
-  readonly termsOfService?: string | undefined;
-  /** Share of good nonces to reject, 0 to 1; default 0. */
-  readonly badNonceRate?: number | undefined;
-  /** Milliseconds that a valid authorization is reused; default 30 days, 0 for never. */
-  readonly authorizationReuse?: number | undefined;
-  /**
-   * Validate and issue in the background, with `processing` states and Retry-After meanwhile: `delay` in milliseconds
-   * (default 50), `retryAfter` in seconds (default 1). Default: done within the request.
-   */
-  readonly asynchronous?:
-    | boolean
-    | { readonly delay?: number; readonly retryAfter?: number }
-    | undefined;
-  readonly now?: (() => Date) | undefined;
-  /** Gets a line for each request, refusal and validation. */
-  readonly log?: ((line: string) => void) | undefined;
-}
+export type { Profile, RenewalInfo, TestCaOptions } from "./options.ts";
+export type { RequestRecord, ResourceKind } from "./server/records.ts";
 
 /** A running CA. */
 export interface TestCa {
@@ -90,7 +48,7 @@ export interface TestCa {
  */
 export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> {
   const settings = withDefaults(options);
-  const host = options.host ?? "127.0.0.1";
+  const { host } = settings;
   const authority =
     options.folder === undefined
       ? await createAuthority(settings.now())
@@ -99,11 +57,12 @@ export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> 
     ...(await serverCertificate(authority, host, settings.now())),
     keepAliveTimeout: 30_000,
   });
-  await listen(server, options.port ?? 0, host);
+  server.listen(options.port ?? 0, host);
+  await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port was bound");
   const closing = new AbortController();
-  const state = createState(settings, authority, options, baseUrl(host, address), closing.signal);
+  const state = createState(baseUrl(host, address), settings, authority, closing.signal);
   const faults = createFaults();
   const requests: RequestRecord[] = [];
   const listener = createListener(state, faults, requests);
@@ -127,71 +86,16 @@ export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> 
   };
 }
 
-const day = 24 * 3_600_000;
-
-const usualProfiles: Readonly<Record<string, Profile>> = {
-  classic: { description: "90 days, as most CAs issue", validity: 90 * day },
-  tlsserver: { description: "45 days", validity: 45 * day },
-  shortlived: { description: "160 hours", validity: 160 * 3_600_000 },
-};
-
-function withDefaults(options: TestCaOptions): Settings {
-  return {
-    httpPort: options.httpPort ?? 80,
-    tlsPort: options.tlsPort ?? 443,
-    resolver: options.resolver,
-    eab: options.eab ?? {},
-    requireEab: options.requireEab ?? options.eab !== undefined,
-    profiles: options.profiles ?? usualProfiles,
-    termsOfService: options.termsOfService,
-    authorizationReuse: options.authorizationReuse ?? 30 * day,
-    asynchronous: background(options.asynchronous),
-    now: options.now ?? (() => new Date()),
-    log: options.log ?? (() => undefined),
-  };
-}
-
-function background(asynchronous: TestCaOptions["asynchronous"]): Settings["asynchronous"] {
-  if (asynchronous === undefined || asynchronous === false) return undefined;
-  const given = asynchronous === true ? {} : asynchronous;
-  return { delay: given.delay ?? 50, retryAfter: given.retryAfter ?? 1 };
-}
-
-function createState(
-  settings: Settings,
-  authority: Authority,
-  options: TestCaOptions,
-  base: string,
-  signal: AbortSignal,
-): State {
-  return {
-    base,
-    settings,
-    authority,
-    nonces: createNonces(options.badNonceRate ?? 0),
-    signal,
-    accounts: new Map(),
-    orders: new Map(),
-    authorizations: new Map(),
-    challenges: new Map(),
-    certificates: new Map(),
-    renewalInfo: new Map(),
-    compromised: new Set(),
-  };
-}
-
 async function serverCertificate(
   authority: Authority,
   host: string,
   now: Date,
 ): Promise<{ key: string; cert: string }> {
   const keys = await generateKeys();
-  const publicKey = KeyObject.from(keys.publicKey).export({ format: "der", type: "spki" });
   const names = new Set(["127.0.0.1", "::1", "localhost", nameOf(host)]);
   const leaf = await issueLeaf(authority, {
     identifiers: [...names].map(identifierOf),
-    publicKey: new Uint8Array(publicKey),
-    keyType: "ec",
+    key: KeyObject.from(keys.publicKey),
     ...lifetime(now, 1),
   });
   const key = KeyObject.from(keys.privateKey).export({ format: "pem", type: "pkcs8" });
@@ -206,9 +110,4 @@ function nameOf(host: string): string {
 function baseUrl(host: string, { port }: AddressInfo): string {
   const name = nameOf(host);
   return `https://${isIP(name) === 6 ? `[${name}]` : name}:${port}`;
-}
-
-async function listen(server: https.Server, port: number, host: string): Promise<void> {
-  server.listen(port, host);
-  await once(server, "listening");
 }

@@ -1,5 +1,5 @@
 import * as x509 from "@peculiar/x509";
-import { randomBytes, webcrypto } from "node:crypto";
+import { type KeyObject, randomBytes, webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 import type { Identifier } from "../acme-problem.ts";
 
@@ -23,9 +23,8 @@ export interface Authority {
 /** The content of a new leaf certificate. */
 export interface LeafRequest {
   readonly identifiers: readonly Identifier[];
-  /** DER SubjectPublicKeyInfo. */
-  readonly publicKey: Uint8Array;
-  readonly keyType: string;
+  /** The public key. */
+  readonly key: KeyObject;
   readonly notBefore: Date;
   readonly notAfter: Date;
 }
@@ -52,15 +51,16 @@ export async function issueLeaf(
   authority: Authority,
   request: LeafRequest,
 ): Promise<x509.X509Certificate> {
-  const usage = request.keyType === "rsa" ? keyUsages.rsaLeaf : keyUsages.ecLeaf;
-  const publicKey = new x509.PublicKey(request.publicKey);
+  const { identifiers, key, notBefore, notAfter } = request;
+  const usage = key.asymmetricKeyType === "rsa" ? keyUsages.rsaLeaf : keyUsages.ecLeaf;
+  const publicKey = new x509.PublicKey(new Uint8Array(key.export({ format: "der", type: "spki" })));
   const issuer = authority.issuing;
   return x509.X509CertificateGenerator.create({
     serialNumber: randomSerial(),
     subject: "",
     issuer: issuer.certificate.subjectName,
-    notBefore: request.notBefore,
-    notAfter: request.notAfter,
+    notBefore,
+    notAfter,
     publicKey,
     signingKey: issuer.key,
     signingAlgorithm: p256,
@@ -71,7 +71,7 @@ export async function issueLeaf(
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate.publicKey),
       new x509.CertificatePolicyExtension(["2.23.140.1.2.1"]),
-      new x509.SubjectAlternativeNameExtension(alternativeNames(request.identifiers), true),
+      new x509.SubjectAlternativeNameExtension(identifiers.map(nameOf), true),
     ],
   });
 }
@@ -168,8 +168,6 @@ function randomSerial(): string {
   return randomBytes(16).toString("hex");
 }
 
-function alternativeNames(identifiers: readonly Identifier[]): x509.JsonGeneralNames {
-  return identifiers.map(({ type, value }) =>
-    type === "ip" ? { type: "ip", value } : { type: "dns", value },
-  );
+function nameOf({ type, value }: Identifier): x509.JsonGeneralName {
+  return { type: type === "ip" ? "ip" : "dns", value };
 }

@@ -3,8 +3,19 @@ import { randomBytes, webcrypto } from "node:crypto";
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createAuthority, p256, type Authority, type CaPair } from "./authority.ts";
+import { codeOf, messageOf } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
-import { UnreadableAuthority } from "./unreadable.ts";
+
+/** The stored keys cannot be read. When `file` is removed, new ones are created. */
+export class UnreadableAuthority extends Error {
+  readonly file: string;
+
+  constructor(file: string, cause: unknown) {
+    super(`The test CA's keys in ${file} cannot be read: ${messageOf(cause)}`, { cause });
+    this.name = "UnreadableAuthority";
+    this.file = file;
+  }
+}
 
 /**
  * Loads the authority from `folder`, or creates one there: `authority.json` (0600) has the keys, `root.pem` is
@@ -14,7 +25,7 @@ import { UnreadableAuthority } from "./unreadable.ts";
 export async function openAuthority(folder: string, now: Date): Promise<Authority> {
   await makeFolder(folder);
   const file = join(folder, "authority.json");
-  const text = (await readIfThere(file)) ?? (await create(folder, file, now));
+  const text = (await readIfThere(file)) ?? (await create(file, now));
   const authority = await parse(text, file);
   await keepRoot(join(folder, "root.pem"), `${authority.root.certificate.toString("pem")}\n`);
   return authority;
@@ -25,7 +36,7 @@ async function makeFolder(folder: string): Promise<void> {
   try {
     await makeOne(folder);
   } catch (error) {
-    if (!isRecord(error) || error["code"] !== "ENOENT") throw error;
+    if (codeOf(error) !== "ENOENT") throw error;
     await makeFolder(dirname(folder));
     await makeOne(folder);
   }
@@ -36,28 +47,31 @@ async function makeOne(folder: string): Promise<void> {
     await mkdir(folder, { mode: 0o700 });
     await chmod(folder, 0o700);
   } catch (error) {
-    if (!isRecord(error) || error["code"] !== "EEXIST") throw error;
+    if (codeOf(error) !== "EEXIST") throw error;
   }
 }
 
 async function keepRoot(file: string, pem: string): Promise<void> {
   if ((await readIfThere(file)) === pem) return;
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
-  await writeFile(draft, pem, { mode: 0o600, flag: "wx" });
-  await chmod(draft, 0o600);
-  await rename(draft, file);
+  await rename(await writeDraft(file, pem), file);
 }
 
-async function create(folder: string, file: string, now: Date): Promise<string> {
-  const text = await serialize(await createAuthority(now));
-  const draft = join(folder, `.authority.${randomBytes(6).toString("hex")}`);
+/** A new file beside `file`, 0600 regardless of the umask. */
+async function writeDraft(file: string, text: string): Promise<string> {
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
   await writeFile(draft, text, { mode: 0o600, flag: "wx" });
+  await chmod(draft, 0o600);
+  return draft;
+}
+
+async function create(file: string, now: Date): Promise<string> {
+  const text = await serialize(await createAuthority(now));
+  const draft = await writeDraft(file, text);
   try {
-    await chmod(draft, 0o600);
     await link(draft, file);
     return text;
   } catch (error) {
-    if (!isRecord(error) || error["code"] !== "EEXIST") throw error;
+    if (codeOf(error) !== "EEXIST") throw error;
     return await readFile(file, "utf8");
   } finally {
     await rm(draft, { force: true });
@@ -77,10 +91,8 @@ async function serialize(authority: Authority): Promise<string> {
 
 async function serializePair(pair: CaPair): Promise<{ certificate: string; key: string }> {
   const key = await webcrypto.subtle.exportKey("pkcs8", pair.key);
-  return {
-    certificate: pair.certificate.toString("pem"),
-    key: x509.PemConverter.encode(key, "PRIVATE KEY"),
-  };
+  const certificate = pair.certificate.toString("pem");
+  return { certificate, key: x509.PemConverter.encode(key, "PRIVATE KEY") };
 }
 
 async function parse(text: string, file: string): Promise<Authority> {
@@ -111,7 +123,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    if (isRecord(error) && error["code"] === "ENOENT") return undefined;
+    if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
 }

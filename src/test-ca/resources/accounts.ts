@@ -1,8 +1,16 @@
 import { json, type Answer } from "../server/answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
 import { checkExternalBinding } from "./external-account.ts";
-import { payloadOf, signer, type SignedRequest } from "../signed/handler.ts";
-import { orderStatus, newId, type Account, type State } from "../state.ts";
+import {
+  deactivated,
+  demandPostAsGet,
+  payloadOf,
+  signer,
+  type SignedRequest,
+} from "../signed/request.ts";
+import { isRecord } from "../../json.ts";
+import { parseObject, readJwk, readJws, verifyJws } from "../signed/jws.ts";
+import { accountUrl, newId, orderStatus, type Account, type State } from "../state.ts";
 
 /** newAccount (RFC 8555 §7.3): registers the key, or finds the account that it has. */
 export function newAccount(state: State, request: SignedRequest): Answer {
@@ -12,9 +20,8 @@ export function newAccount(state: State, request: SignedRequest): Answer {
     if (existing.status === "deactivated") throw deactivated();
     return json(200, accountJson(state, existing), { location: accountUrl(state, existing) });
   }
-  if (payload["onlyReturnExisting"] === true) {
-    throw new AcmeProblem("accountDoesNotExist", "No account has this key.");
-  }
+  const isSearch = payload["onlyReturnExisting"] === true;
+  demand(!isSearch, "No account has this key.", "accountDoesNotExist");
   const contact = checkContacts(payload["contact"]);
   demandAgreement(state, payload);
   const externalAccountBinding = checkExternalBinding(state, request, payload);
@@ -41,7 +48,7 @@ export function account(state: State, request: SignedRequest): Answer {
   demand(!nothing, "Use POST-as-GET to read an account; an update must change something.");
   if (status !== undefined) {
     const known = status === "deactivated" || status === "valid";
-    demand(known, `An account's status cannot be set to ${JSON.stringify(status)}.`);
+    demand(known, `The status of an account cannot be set to ${JSON.stringify(status)}.`);
   }
   if (contact !== undefined) mine.contact = checkContacts(contact);
   if (termsOfServiceAgreed === true) mine.termsOfServiceAgreed = true;
@@ -52,7 +59,7 @@ export function account(state: State, request: SignedRequest): Answer {
 /** The orders list (§7.1.2.1), 50 to a page, without those that are invalid. */
 export function orders(state: State, request: SignedRequest): Answer {
   const mine = ownAccount(request);
-  demand(request.jws.payload === "", "POST-as-GET requests must have an empty payload.");
+  demandPostAsGet(request);
   const cursor = Number(new URL(request.url).searchParams.get("cursor") ?? 0);
   demand(Number.isInteger(cursor) && cursor >= 0, "The cursor is not a number.");
   const listed = mine.orders.filter((order) => orderStatus(state, order) !== "invalid");
@@ -68,40 +75,52 @@ export function orders(state: State, request: SignedRequest): Answer {
 
 const pageSize = 50;
 
-/** The account that has this key, deactivated or not. */
-export function accountOfKey(state: State, thumbprint: string): Account | undefined {
-  for (const account of state.accounts.values()) {
-    if (account.thumbprint === thumbprint) return account;
+/** keyChange (RFC 8555 §7.3.5): the outer JWS is signed by the old key, the inner one by the new. */
+export function keyChange(state: State, request: SignedRequest): Answer {
+  const account = signer(request);
+  const inner = readJws(payloadOf(request));
+  const { jwk, kid, nonce, url } = inner.header;
+  demand(jwk !== undefined && kid === undefined, "The inner JWS must have a jwk and no kid.");
+  demand(nonce === undefined, "The inner JWS must not have a nonce.");
+  demand(url === request.url, "The url of the inner JWS is not that of the outer one.");
+  const fresh = readJwk(jwk);
+  verifyJws(inner, fresh.key);
+
+  const change = parseObject(inner.payload, "The inner payload");
+  demand(
+    change["account"] === accountUrl(state, account),
+    "The inner account is not the signer's.",
+  );
+  const { oldKey } = change;
+  demand(isRecord(oldKey), "The oldKey is missing.");
+  demand(readJwk(oldKey).thumbprint === account.thumbprint, "The oldKey is not the account's.");
+
+  const holder = accountOfKey(state, fresh.thumbprint);
+  if (holder !== undefined) {
+    const detail = "The new key belongs to an account already.";
+    const location = accountUrl(state, holder);
+    throw new AcmeProblem("malformed", detail, { status: 409 }, { location });
   }
-  return undefined;
+  Object.assign(account, fresh);
+  return json(200, accountJson(state, account), { location: accountUrl(state, account) });
 }
 
-/** The account URL, which is also the `kid`. */
-export function accountUrl(state: State, account: Account): string {
-  return `${state.base}/account/${account.id}`;
-}
-
-/** §7.3.6: status 401, type unauthorized. */
-export function deactivated(): AcmeProblem {
-  return new AcmeProblem("unauthorized", "The account is deactivated.", { status: 401 });
+/** The account that has this key, deactivated or not. */
+function accountOfKey(state: State, thumbprint: string): Account | undefined {
+  return [...state.accounts.values()].find((account) => account.thumbprint === thumbprint);
 }
 
 /** The account object of §7.1.2. */
-export function accountJson(state: State, account: Account): object {
+function accountJson(state: State, account: Account): object {
   const { status, contact, termsOfServiceAgreed, externalAccountBinding } = account;
-  return {
-    status,
-    contact,
-    termsOfServiceAgreed,
-    ...(externalAccountBinding === undefined ? {} : { externalAccountBinding }),
-    orders: `${accountUrl(state, account)}/orders`,
-  };
+  const orders = `${accountUrl(state, account)}/orders`;
+  return { status, contact, termsOfServiceAgreed, externalAccountBinding, orders };
 }
 
 function ownAccount(request: SignedRequest): Account {
   const mine = signer(request);
-  if (request.ids[0] === mine.id) return mine;
-  throw new AcmeProblem("unauthorized", "The account URL is not the signer's.");
+  demand(request.ids[0] === mine.id, "The account URL is not the signer's.", "unauthorized");
+  return mine;
 }
 
 function deactivate(account: Account): void {
@@ -138,15 +157,10 @@ function checkContacts(value: unknown): readonly string[] {
 }
 
 function checkContact(contact: string): void {
-  if (!contact.startsWith("mailto:")) {
-    throw new AcmeProblem("unsupportedContact", `The contact "${contact}" is not a mailto: URL.`);
-  }
+  const [name, type] = [`The contact "${contact}"`, "invalidContact"];
+  demand(contact.startsWith("mailto:"), `${name} is not a mailto: URL.`, "unsupportedContact");
   const address = contact.slice("mailto:".length);
-  if (address.includes("?")) throw invalid(contact, "has header fields");
-  if (address.includes(",")) throw invalid(contact, "has more than one address");
-  if (!mailAddress.test(address)) throw invalid(contact, "is not a mail address");
-}
-
-function invalid(contact: string, why: string): AcmeProblem {
-  return new AcmeProblem("invalidContact", `The contact "${contact}" ${why}.`);
+  demand(!address.includes("?"), `${name} has header fields.`, type);
+  demand(!address.includes(","), `${name} has more than one address.`, type);
+  demand(mailAddress.test(address), `${name} is not a mail address.`, type);
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { json, retryAfter, type Answer } from "../server/answer.ts";
 import { demand, type Identifier } from "../acme-problem.ts";
 import { challengeJson } from "./challenges.ts";
-import { own, payloadOf, type SignedRequest } from "../signed/handler.ts";
+import { own, payloadOf, type SignedRequest } from "../signed/request.ts";
 import {
   authorizationStatus,
   newId,
@@ -19,13 +19,12 @@ const pendingLifetime = 7 * 24 * 3_600_000;
 export function authorizationFor(
   state: State,
   account: Account,
-  identifier: Identifier,
+  { type, value }: Identifier,
 ): Authorization {
-  const wildcard = identifier.value.startsWith("*.");
-  const value = wildcard ? identifier.value.slice(2) : identifier.value;
+  const wildcard = value.startsWith("*.");
+  const identifier = { type, value: wildcard ? value.slice(2) : value };
   return (
-    reusable(state, account, identifier.type, value, wildcard) ??
-    create(state, account, { type: identifier.type, value }, wildcard)
+    reusable(state, account, identifier, wildcard) ?? create(state, account, identifier, wildcard)
   );
 }
 
@@ -54,7 +53,7 @@ function authorizationJson(state: State, authorization: Authorization): object {
     identifier,
     status,
     expires: timestamp(expires),
-    ...(wildcard ? { wildcard } : {}),
+    wildcard: wildcard || undefined,
     challenges: shown.map((challenge) => challengeJson(state, challenge)),
   };
 }
@@ -62,21 +61,18 @@ function authorizationJson(state: State, authorization: Authorization): object {
 function reusable(
   state: State,
   account: Account,
-  type: string,
-  value: string,
+  identifier: Identifier,
   wildcard: boolean,
 ): Authorization | undefined {
   if (state.settings.authorizationReuse === 0) return undefined;
-  for (const each of state.authorizations.values()) {
-    const { identifier } = each;
-    const same =
+  return [...state.authorizations.values()].find(
+    (each) =>
       each.account === account &&
-      identifier.type === type &&
-      identifier.value === value &&
-      each.wildcard === wildcard;
-    if (same && authorizationStatus(state, each) === "valid") return each;
-  }
-  return undefined;
+      each.identifier.type === identifier.type &&
+      each.identifier.value === identifier.value &&
+      each.wildcard === wildcard &&
+      authorizationStatus(state, each) === "valid",
+  );
 }
 
 function create(
@@ -95,7 +91,9 @@ function create(
     expires: new Date(state.settings.now().getTime() + pendingLifetime),
   };
   for (const type of shuffle(typesFor(identifier, wildcard))) {
-    const challenge = createChallenge(authorization, type);
+    const token = randomBytes(32).toString("base64url");
+    const about = { id: newId(), account, authorization };
+    const challenge: Challenge = { ...about, type, token, status: "pending" };
     authorization.challenges.push(challenge);
     state.challenges.set(challenge.id, challenge);
   }
@@ -109,11 +107,6 @@ function typesFor(identifier: Identifier, wildcard: boolean): string[] {
   if (wildcard) return ["dns-01", unknown];
   if (identifier.type === "ip") return ["http-01", "tls-alpn-01", unknown];
   return ["http-01", "dns-01", "tls-alpn-01", unknown];
-}
-
-function createChallenge(authorization: Authorization, type: string): Challenge {
-  const token = randomBytes(32).toString("base64url");
-  return { id: newId(), authorization, type, token, status: "pending" };
 }
 
 function shuffle<T>(items: readonly T[]): T[] {

@@ -1,9 +1,18 @@
 import { X509Certificate } from "node:crypto";
-import type { Answer } from "../server/answer.ts";
-import { AcmeProblem, demand } from "../acme-problem.ts";
-import { demandPostAsGet, own, payloadOf, type SignedRequest } from "../signed/handler.ts";
+import { json, type Answer } from "../server/answer.ts";
+import { AcmeProblem, demand, type Identifier } from "../acme-problem.ts";
+import type { RenewalInfo } from "../options.ts";
+import { demandPostAsGet, own, payloadOf, type SignedRequest } from "../signed/request.ts";
 import { isBase64url } from "../signed/jws.ts";
-import { authorizationStatus, type Account, type IssuedCertificate, type State } from "../state.ts";
+import {
+  authorizationStatus,
+  orderStatus,
+  publicKeyText,
+  timestamp,
+  type Account,
+  type IssuedCertificate,
+  type State,
+} from "../state.ts";
 
 /** Downloads a chain (RFC 8555 §7.4.2) and links to the other ones. */
 export function certificate(state: State, request: SignedRequest): Answer {
@@ -11,9 +20,7 @@ export function certificate(state: State, request: SignedRequest): Answer {
   demandPostAsGet(request);
   const index = Number(request.ids[1] ?? 0);
   const text = issued.chains[index];
-  if (text === undefined) {
-    throw new AcmeProblem("malformed", "There is no such chain.", { status: 404 });
-  }
+  demand(text !== undefined, "There is no such chain.", "malformed", { status: 404 });
   const url = `${state.base}/certificate/${issued.id}`;
   const others = issued.chains.map((_, at) => at).filter((at) => at !== index);
   return {
@@ -38,18 +45,15 @@ export function revokeCert(state: State, request: SignedRequest): Answer {
     const detail = `The reason ${JSON.stringify(reason)} is not accepted; ${reasons.join(", ")} are.`;
     throw new AcmeProblem("badRevocationReason", detail);
   }
-  if (issued.revoked !== undefined) {
-    throw new AcmeProblem("alreadyRevoked", "The certificate is revoked already.");
-  }
+  demand(issued.revoked === undefined, "The certificate is revoked already.", "alreadyRevoked");
   issued.revoked = { at: state.settings.now(), reason };
   if (reason === 1) state.compromised.add(issued.publicKey);
   return { status: 200 };
 }
 
 function find(state: State, der: Buffer): IssuedCertificate {
-  for (const issued of state.certificates.values()) {
-    if (issued.der.equals(der)) return issued;
-  }
+  const found = [...state.certificates.values()].find((issued) => issued.der.equals(der));
+  if (found !== undefined) return found;
   demand(isCertificate(der), "The certificate cannot be parsed.");
   throw new AcmeProblem("malformed", "The certificate was not issued here.", { status: 404 });
 }
@@ -63,15 +67,16 @@ function isCertificate(der: Buffer): boolean {
 }
 
 function demandRight(state: State, request: SignedRequest, issued: IssuedCertificate): void {
-  if (request.account === undefined) {
-    const spki = request.key.key.export({ format: "der", type: "spki" }).toString("base64");
-    if (spki === issued.publicKey) return;
-    throw new AcmeProblem("unauthorized", "The key that signed is not the certificate's.");
+  const { account, key } = request;
+  if (account === undefined) {
+    const isItsKey = publicKeyText(key.key) === issued.publicKey;
+    return demand(isItsKey, "The key that signed is not the certificate's.", "unauthorized");
   }
-  if (request.account === issued.account) return;
-  if (holdsAll(state, request.account, issued)) return;
-  const detail = "The account neither owns the certificate nor is authorized for all of its names.";
-  throw new AcmeProblem("unauthorized", detail);
+  demand(
+    account === issued.account || holdsAll(state, account, issued),
+    "The account neither owns the certificate nor is authorized for all of its names.",
+    "unauthorized",
+  );
 }
 
 function holdsAll(state: State, account: Account, issued: IssuedCertificate): boolean {
@@ -81,4 +86,66 @@ function holdsAll(state: State, account: Account, issued: IssuedCertificate): bo
     held.add((each.wildcard ? "*." : "") + each.identifier.value);
   }
   return issued.identifiers.every(({ value }) => held.has(value));
+}
+
+const day = 24 * 3_600_000;
+const sixHours = 6 * 3600;
+
+/** renewalInfo (RFC 9773 §4): the window set for the certificate, else one that follows from its lifetime. */
+export function renewalInfo(state: State, id: string): Answer {
+  const issued = certificateOf(state, id);
+  const info = state.renewalInfo.get(id) ?? usualWindow(state, issued);
+  const { start, end, explanationUrl } = info;
+  return json(
+    200,
+    {
+      suggestedWindow: { start: timestamp(start), end: timestamp(end) },
+      explanationURL: explanationUrl,
+    },
+    { "retry-after": String(info.retryAfter ?? sixHours) },
+  );
+}
+
+/** Checks `replaces` of a newOrder (§5) and returns the certificate that it names. */
+export function checkReplaces(
+  state: State,
+  account: Account,
+  identifiers: readonly Identifier[],
+  replaces: unknown,
+): IssuedCertificate | undefined {
+  if (replaces === undefined) return undefined;
+  demand(typeof replaces === "string", "replaces is not a string.");
+  const issued = certificateOf(state, replaces);
+  const isOwn = issued.account === account;
+  demand(isOwn, "The certificate to be replaced belongs to another account.", "unauthorized");
+  const held = new Set(issued.identifiers.map(({ value }) => value));
+  const shared = identifiers.some(({ value }) => held.has(value));
+  demand(shared, "The order shares no identifier with the certificate to be replaced.");
+  const other = issued.replacedBy;
+  const isFree = other === undefined || orderStatus(state, other) === "invalid";
+  demand(isFree, "Another order replaces this certificate already.", "alreadyReplaced");
+  return issued;
+}
+
+function certificateOf(state: State, id: string): IssuedCertificate {
+  const [keyId, serial, ...rest] = id.split(".");
+  const wellFormed = isBase64url(keyId) && isBase64url(serial) && rest.length === 0;
+  demand(wellFormed, "The certificate identifier is not of the form of RFC 9773 §4.1.");
+  const found = [...state.certificates.values()].find((issued) => issued.renewalId === id);
+  const detail = "No certificate with this identifier was issued here.";
+  demand(found !== undefined, detail, "malformed", { status: 404 });
+  return found;
+}
+
+/** Around two thirds of the lifetime, or the half of one shorter than ten days; in the past for a revoked certificate. */
+function usualWindow(state: State, issued: IssuedCertificate): RenewalInfo {
+  if (issued.revoked !== undefined) {
+    const now = state.settings.now().getTime();
+    return { start: new Date(now - 2 * 3_600_000), end: new Date(now - 3_600_000) };
+  }
+  const end = issued.notAfter.getTime();
+  const lifetime = end - issued.notBefore.getTime();
+  const ideal = end - lifetime / (lifetime < 10 * day ? 2 : 3);
+  const margin = lifetime / 50;
+  return { start: new Date(ideal - margin), end: new Date(ideal + margin) };
 }

@@ -1,22 +1,20 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { json, retryAfter, type Answer } from "../server/answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { payloadOf, signer, type SignedRequest } from "../signed/handler.ts";
-import { authorizationStatus, timestamp, type Challenge, type State } from "../state.ts";
-import { validateDns } from "../validation/dns.ts";
+import { own, payloadOf, type SignedRequest } from "../signed/request.ts";
+import {
+  authorizationStatus,
+  nowOrLater,
+  timestamp,
+  type Challenge,
+  type State,
+} from "../state.ts";
+import { validateDns, type Proof, type Validate } from "../validation/dns.ts";
 import { validateHttp } from "../validation/http.ts";
 import { validateTlsAlpn } from "../validation/tls-alpn.ts";
-import type { Proof } from "../validation/proof.ts";
 
 /** Reads a challenge, or starts its validation when the payload is `{}` (RFC 8555 §7.5.1). */
 export async function challenge(state: State, request: SignedRequest): Promise<Answer> {
-  const found = state.challenges.get(request.ids[0] ?? "");
-  if (found === undefined) {
-    throw new AcmeProblem("malformed", "There is no such challenge.", { status: 404 });
-  }
-  if (found.authorization.account !== signer(request)) {
-    throw new AcmeProblem("unauthorized", "This challenge belongs to another account.");
-  }
+  const found = own(state.challenges, request, "challenge");
   if (request.jws.payload !== "") await respond(state, request, found);
   return json(200, challengeJson(state, found), {
     link: [`<${state.base}/authz/${found.authorization.id}>;rel="up"`],
@@ -32,8 +30,8 @@ export function challengeJson(state: State, challenge: Challenge): object {
     url: `${state.base}/challenge/${challenge.id}`,
     status,
     token,
-    ...(validated === undefined ? {} : { validated: timestamp(validated) }),
-    ...(error === undefined ? {} : { error }),
+    validated: validated && timestamp(validated),
+    error,
   };
 }
 
@@ -43,36 +41,26 @@ async function respond(state: State, request: SignedRequest, challenge: Challeng
   if (challenge.status === "processing" || challenge.status === "valid") return;
   const status = authorizationStatus(state, challenge.authorization);
   demand(status === "pending", `The authorization is ${status}; its challenges are closed.`);
-  demand(validators.has(challenge.type), `This CA does not validate ${challenge.type} either.`);
+  const look = validators.get(challenge.type);
+  demand(look !== undefined, `This CA does not validate ${challenge.type} either.`);
   const busy = challenge.authorization.challenges.some((each) => each.status === "processing");
   demand(!busy, "Another challenge of this authorization is being validated.");
   challenge.status = "processing";
-  const { asynchronous } = state.settings;
-  if (asynchronous === undefined) await validate(state, challenge);
-  else void validateLater(state, challenge, asynchronous.delay);
+  await nowOrLater(state, () => validate(state, challenge, look));
 }
 
-const validators = new Map([
+const validators = new Map<string, Validate>([
   ["http-01", validateHttp],
   ["dns-01", validateDns],
   ["tls-alpn-01", validateTlsAlpn],
 ]);
 
-async function validateLater(state: State, challenge: Challenge, delay: number): Promise<void> {
-  try {
-    await sleep(delay, undefined, { signal: state.signal, ref: false });
-  } catch {
-    return;
-  }
-  await validate(state, challenge);
-}
-
 /** Settles the challenge and its authorization: one failure is final (§7.1.6). */
-async function validate(state: State, challenge: Challenge): Promise<void> {
+async function validate(state: State, challenge: Challenge, look: Validate): Promise<void> {
   const { authorization } = challenge;
   const { identifier } = authorization;
   try {
-    await fromPerspectives(state, challenge);
+    await fromPerspectives(state, challenge, look);
     challenge.status = "valid";
     challenge.validated = state.settings.now();
     if (authorization.status !== "pending") return;
@@ -82,7 +70,10 @@ async function validate(state: State, challenge: Challenge): Promise<void> {
     );
     state.settings.log(`${identifier.value}: ${challenge.type} is valid`);
   } catch (error) {
-    const problem = error instanceof AcmeProblem ? error : internal(error);
+    const problem =
+      error instanceof AcmeProblem
+        ? error
+        : new AcmeProblem("serverInternal", `The validation broke: ${String(error)}`);
     challenge.status = "invalid";
     challenge.error = { ...problem.json, identifier };
     if (authorization.status === "pending") authorization.status = "invalid";
@@ -93,25 +84,19 @@ async function validate(state: State, challenge: Challenge): Promise<void> {
 const hour = 3_600_000;
 
 /** Looks once, then twice more at the same time, as CAs do from several networks: a response must outlive the first look. */
-async function fromPerspectives(state: State, challenge: Challenge): Promise<void> {
-  const { token, authorization } = challenge;
+async function fromPerspectives(
+  state: State,
+  { token, authorization }: Challenge,
+  look: Validate,
+): Promise<void> {
   const proof: Proof = {
     identifier: authorization.identifier,
     token,
     keyAuthorization: `${token}.${authorization.account.thumbprint}`,
   };
-  const look = validators.get(challenge.type) ?? unsupported;
   await look(proof, state.settings, state.signal);
   await Promise.all([
     look(proof, state.settings, state.signal),
     look(proof, state.settings, state.signal),
   ]);
-}
-
-async function unsupported(proof: Proof): Promise<void> {
-  throw internal(new Error(`nothing validates ${proof.identifier.value}`));
-}
-
-function internal(error: unknown): AcmeProblem {
-  return new AcmeProblem("serverInternal", `The validation broke: ${String(error)}`);
 }

@@ -1,9 +1,8 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { AcmeProblem, demand } from "../acme-problem.ts";
-import type { SignedRequest } from "../signed/handler.ts";
+import { demand } from "../acme-problem.ts";
+import type { SignedRequest } from "../signed/request.ts";
 import { isRecord } from "../../json.ts";
-import { parseObject, readJws, type Jws } from "../signed/jws.ts";
-import { readJwk } from "../signed/jwk.ts";
+import { parseObject, readJwk, readJws, type Jws } from "../signed/jws.ts";
 import type { State } from "../state.ts";
 
 /** Verifies an external account binding (RFC 8555 §7.3.4) and returns it, to be shown in the account object. */
@@ -14,10 +13,10 @@ export function checkExternalBinding(
 ): unknown {
   const binding = payload["externalAccountBinding"];
   if (binding === undefined) {
-    if (!state.settings.requireEab) return undefined;
     const detail =
       "This CA binds accounts to external ones: give a key identifier and an HMAC key.";
-    throw new AcmeProblem("externalAccountRequired", detail);
+    demand(!state.settings.requireEab, detail, "externalAccountRequired");
+    return undefined;
   }
   demand(isRecord(binding), "externalAccountBinding is not a JWS.");
   const jws = readJws(binding);
@@ -47,12 +46,10 @@ function checkMac(state: State, jws: Jws): void {
   const { kid, alg } = jws.header;
   demand(typeof kid === "string", "The binding has no kid.");
   const secret = Object.hasOwn(state.settings.eab, kid) ? state.settings.eab[kid] : undefined;
-  if (secret === undefined) {
-    throw new AcmeProblem("unauthorized", `The key identifier "${kid}" is unknown.`);
-  }
+  demand(secret !== undefined, `The key identifier "${kid}" is unknown.`, "unauthorized");
   const mac = createHmac(hashes[String(alg)] ?? "sha256", Buffer.from(secret, "base64url"))
     .update(jws.signed)
     .digest();
-  if (mac.length === jws.signature.length && timingSafeEqual(mac, jws.signature)) return;
-  throw new AcmeProblem("unauthorized", `The MAC does not verify with the key of "${kid}".`);
+  const isGood = mac.length === jws.signature.length && timingSafeEqual(mac, jws.signature);
+  demand(isGood, `The MAC does not verify with the key of "${kid}".`, "unauthorized");
 }

@@ -1,13 +1,11 @@
 import * as x509 from "@peculiar/x509";
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../server/answer.ts";
-import { AcmeProblem, demand, type Identifier } from "../acme-problem.ts";
+import { AcmeProblem, canonicalAddress, demand, type Identifier } from "../acme-problem.ts";
 import { chainsOf, issueLeaf, renewalIdOf } from "../authority/authority.ts";
-import { own, payloadOf, type SignedRequest } from "../signed/handler.ts";
-import { isBase64url } from "../signed/jws.ts";
-import { refuseWeak } from "../signed/jwk.ts";
-import { orderStatus, newId, type Order, type State } from "../state.ts";
+import { own, payloadOf, type SignedRequest } from "../signed/request.ts";
+import { isBase64url, refuseWeak } from "../signed/jws.ts";
+import { orderStatus, newId, nowOrLater, publicKeyText, type Order, type State } from "../state.ts";
 import { orderAnswer } from "./orders.ts";
 
 /** finalize (RFC 8555 §7.4): checks the CSR against the order and issues. */
@@ -19,25 +17,21 @@ export async function finalize(state: State, request: SignedRequest): Promise<An
   const key = await checkRequest(state, order, Buffer.from(csr, "base64url"));
   demandReady(state, order);
   order.processing = true;
-  const { asynchronous } = state.settings;
-  if (asynchronous === undefined) await issue(state, order, key);
-  else void issueLater(state, order, key, asynchronous.delay);
+  await nowOrLater(state, () => issue(state, order, key));
   return orderAnswer(state, order, 200);
 }
 
 function demandReady(state: State, order: Order): void {
   const status = orderStatus(state, order);
-  if (status === "ready") return;
-  throw new AcmeProblem("orderNotReady", `The order is ${status}, not ready.`);
+  demand(status === "ready", `The order is ${status}, not ready.`, "orderNotReady");
 }
 
 async function checkRequest(state: State, order: Order, der: Buffer): Promise<KeyObject> {
   const { request, key } = parseRequest(der);
-  if (!(await request.verify().catch(() => false))) {
-    throw badCsr("The signature of the CSR does not verify.");
-  }
-  if (request.signatureAlgorithm.hash?.name === "SHA-1")
-    throw badCsr("The CSR is signed by SHA-1.");
+  const isSigned = await request.verify().catch(() => false);
+  demand(isSigned, "The signature of the CSR does not verify.", "badCSR");
+  const { hash } = request.signatureAlgorithm;
+  demand(hash?.name !== "SHA-1", "The CSR is signed by SHA-1.", "badCSR");
   refuseKey(state, key);
   const asked = new Set(namesOf(request));
   const ordered = new Set(order.identifiers.map(labelOf));
@@ -62,21 +56,18 @@ function refuseKey(state: State, key: KeyObject): void {
   } catch (error) {
     throw error instanceof AcmeProblem ? badCsr(error.json.detail) : error;
   }
-  for (const account of state.accounts.values()) {
-    if (account.key.equals(key)) throw badCsr("The key of the CSR is an account key.");
-  }
-  if (state.compromised.has(publicKeyText(key))) {
-    throw badCsr("The key of the CSR was revoked as compromised.");
-  }
+  const isAccountKey = [...state.accounts.values()].some((account) => account.key.equals(key));
+  demand(!isAccountKey, "The key of the CSR is an account key.", "badCSR");
+  const isCompromised = state.compromised.has(publicKeyText(key));
+  demand(!isCompromised, "The key of the CSR was revoked as compromised.", "badCSR");
 }
 
 /** All names of the CSR, the subject's common name among them. */
 function namesOf(request: x509.Pkcs10CertificateRequest): string[] {
   const extension = request.getExtension("2.5.29.17");
-  const names =
-    extension === null
-      ? []
-      : new x509.SubjectAlternativeNameExtension(extension.rawData).names.items;
+  const names = extension
+    ? new x509.SubjectAlternativeNameExtension(extension.rawData).names.items
+    : [];
   const identifiers = names.map(({ type, value }) => {
     if (type === "dns" || type === "ip") return labelOf({ type, value: value.toLowerCase() });
     throw badCsr(`The CSR has a name of type ${type}.`);
@@ -90,25 +81,7 @@ function namesOf(request: x509.Pkcs10CertificateRequest): string[] {
 }
 
 function labelOf({ type, value }: Identifier): string {
-  const canonical =
-    type === "ip" && value.includes(":")
-      ? new URL(`http://[${value}]`).hostname.slice(1, -1)
-      : value;
-  return `${type}:${canonical}`;
-}
-
-async function issueLater(
-  state: State,
-  order: Order,
-  key: KeyObject,
-  delay: number,
-): Promise<void> {
-  try {
-    await sleep(delay, undefined, { signal: state.signal, ref: false });
-  } catch {
-    return;
-  }
-  await issue(state, order, key);
+  return `${type}:${type === "ip" ? canonicalAddress(value) : value}`;
 }
 
 /** Backdated by an hour for clocks that are behind; the last second counts, hence one less. */
@@ -117,20 +90,14 @@ async function issue(state: State, order: Order, key: KeyObject): Promise<void> 
   notBefore.setMilliseconds(0);
   const validity = state.settings.profiles[order.profile]?.validity ?? 0;
   const notAfter = new Date(notBefore.getTime() + validity - 1000);
-  const spki = key.export({ format: "der", type: "spki" });
+  const { account, identifiers } = order;
   try {
-    const leaf = await issueLeaf(state.authority, {
-      identifiers: order.identifiers,
-      publicKey: new Uint8Array(spki),
-      keyType: key.asymmetricKeyType ?? "",
-      notBefore,
-      notAfter,
-    });
+    const leaf = await issueLeaf(state.authority, { identifiers, key, notBefore, notAfter });
     order.certificate = {
       id: newId(),
       renewalId: renewalIdOf(leaf),
-      account: order.account,
-      identifiers: order.identifiers,
+      account,
+      identifiers,
       der: Buffer.from(leaf.rawData),
       publicKey: publicKeyText(key),
       notBefore,
@@ -142,10 +109,6 @@ async function issue(state: State, order: Order, key: KeyObject): Promise<void> 
     order.error = new AcmeProblem("serverInternal", `Signing failed: ${String(error)}`).json;
   }
   order.processing = false;
-}
-
-function publicKeyText(key: KeyObject): string {
-  return key.export({ format: "der", type: "spki" }).toString("base64");
 }
 
 function badCsr(detail: string): AcmeProblem {

@@ -1,10 +1,12 @@
+import { isIP } from "node:net";
+import { domainToUnicode } from "node:url";
+import { isRecord } from "../../json.ts";
 import { json, retryAfter, type Answer } from "../server/answer.ts";
-import { AcmeProblem, demand } from "../acme-problem.ts";
+import { AcmeProblem, canonicalAddress, demand, type Identifier } from "../acme-problem.ts";
 import { authorizationFor } from "./authorizations.ts";
-import { demandPostAsGet, own, payloadOf, signer, type SignedRequest } from "../signed/handler.ts";
-import { readIdentifiers } from "./identifiers.ts";
+import { demandPostAsGet, own, payloadOf, signer, type SignedRequest } from "../signed/request.ts";
 import { orderStatus, newId, timestamp, type Order, type State } from "../state.ts";
-import { checkReplaces } from "./renewal-info.ts";
+import { checkReplaces } from "./certificates.ts";
 
 const lifetime = 7 * 24 * 3_600_000;
 
@@ -56,20 +58,99 @@ function orderJson(state: State, order: Order): object {
     expires: timestamp(order.expires),
     identifiers: order.identifiers,
     profile: order.profile,
-    ...(order.replaces === undefined ? {} : { replaces: order.replaces }),
+    replaces: order.replaces,
     authorizations: order.authorizations.map((each) => `${state.base}/authz/${each.id}`),
     finalize: `${url}/finalize`,
-    ...(order.error === undefined ? {} : { error: order.error }),
-    ...(certificate === undefined
-      ? {}
-      : { certificate: `${state.base}/certificate/${certificate.id}` }),
+    error: order.error,
+    certificate: certificate && `${state.base}/certificate/${certificate.id}`,
   };
 }
 
 function chooseProfile(state: State, asked: unknown): string {
   const names = Object.keys(state.settings.profiles);
   if (asked === undefined) return names[0] ?? "";
-  if (typeof asked === "string" && names.includes(asked)) return asked;
+  const profile = names.find((name) => name === asked);
   const detail = `The profile ${JSON.stringify(asked)} is not offered; these are: ${names.join(", ")}.`;
-  throw new AcmeProblem("invalidProfile", detail);
+  demand(profile !== undefined, detail, "invalidProfile");
+  return profile;
+}
+
+const mostIdentifiers = 100;
+
+/** Reads the identifiers of a newOrder: lower-cased, without duplicates, sorted, all bad ones named at once (§6.7.1). */
+function readIdentifiers(value: unknown): readonly Identifier[] {
+  demand(Array.isArray(value) && value.length > 0, "The order has no identifiers.");
+  const identifiers = unique(value.map(readIdentifier));
+  const { length } = identifiers;
+  const detail = `The order has ${length} identifiers; at most ${mostIdentifiers} are accepted.`;
+  demand(length <= mostIdentifiers, detail, "rejectedIdentifier");
+  const refused = identifiers.map(refusal).filter((problem) => problem !== undefined);
+  if (refused.length > 0) throw summary(refused);
+  return identifiers;
+}
+
+function readIdentifier(value: unknown): Identifier {
+  demand(isRecord(value), "An identifier is not an object.");
+  const { type, value: name } = value;
+  demand(
+    typeof type === "string" && typeof name === "string",
+    "An identifier lacks type or value.",
+  );
+  return { type, value: name.toLowerCase() };
+}
+
+function unique(identifiers: readonly Identifier[]): Identifier[] {
+  const byText = new Map(identifiers.map((each) => [`${each.type} ${each.value}`, each]));
+  return [...byText.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+}
+
+function summary(problems: readonly AcmeProblem[]): AcmeProblem {
+  const [first, ...others] = problems;
+  if (first !== undefined && others.length === 0) return first;
+  const types = new Set(problems.map((problem) => problem.json.type));
+  const type = types.size === 1 ? String(first?.json.type.split(":").at(-1)) : "compound";
+  return new AcmeProblem(type, `${problems.length} identifiers are refused.`, {
+    // A subproblem has no HTTP status (RFC 8555 §6.7.1).
+    subproblems: problems.map(({ json }) => ({ ...json, status: undefined })),
+  });
+}
+
+function refusal(identifier: Identifier): AcmeProblem | undefined {
+  const { type, value } = identifier;
+  if (type !== "dns" && type !== "ip") {
+    const detail = `Identifiers of type ${type} are not supported.`;
+    return new AcmeProblem("unsupportedIdentifier", detail, { identifier });
+  }
+  const why = type === "ip" ? faultOfAddress(value) : faultOfName(value);
+  if (why === undefined) return undefined;
+  return new AcmeProblem("rejectedIdentifier", `"${value}" ${why}.`, { identifier });
+}
+
+function faultOfAddress(value: string): string | undefined {
+  if (isIP(value) === 0 || value.includes("%")) return "is not an IP address";
+  const canonical = canonicalAddress(value);
+  return canonical === value ? undefined : `is not canonical; write ${canonical} (RFC 5952)`;
+}
+
+function faultOfName(value: string): string | undefined {
+  if (isIP(value) !== 0) return "is an IP address, not a DNS name";
+  const name = value.startsWith("*.") ? value.slice(2) : value;
+  if (name.includes("*")) return "has a wildcard that is not the whole left-most label";
+  if (name.length > 253) return "is longer than 253 characters";
+  const labels = name.split(".");
+  if (/^\d+$/.test(labels.at(-1) ?? "")) return "ends in a number";
+  return labels.map(faultOfLabel).find((fault) => fault !== undefined);
+}
+
+function faultOfLabel(label: string): string | undefined {
+  if (label === "") return "has an empty label";
+  if (label.length > 63) return "has a label longer than 63 characters";
+  if (!/^[a-z0-9-]+$/.test(label)) return `has characters that are not allowed in "${label}"`;
+  if (label.startsWith("-") || label.endsWith("-"))
+    return `has "${label}", which begins or ends with a hyphen`;
+  if (label.slice(2, 4) !== "--") return undefined;
+  const unicode = label.startsWith("xn--") ? domainToUnicode(label) : "";
+  return unicode === "" || unicode === label
+    ? `has "${label}", which is not a valid A-label`
+    : undefined;
 }

@@ -1,10 +1,15 @@
+import type { ServerResponse } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { State } from "../state.ts";
+import type { FaultAction } from "./faults.ts";
+
 /** What a handler returns: JSON, text of some media type, or no body; a header that is undefined is not sent. */
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly json?: unknown;
   readonly text?: string | Buffer;
-  readonly contentType?: string;
+  readonly contentType?: string | undefined;
 }
 
 /** A JSON answer. */
@@ -12,19 +17,51 @@ export function json(status: number, body: unknown, headers: Answer["headers"] =
   return { status, json: body, headers };
 }
 
-const asked = new WeakMap<object, number>();
-
 /** A Retry-After header, in turn in seconds and as an HTTP-date (RFC 9110 §10.2.3), as CAs do either. */
-export function retryAfter(state: {
-  readonly settings: {
-    readonly asynchronous: { readonly retryAfter: number } | undefined;
-    readonly now: () => Date;
-  };
-}): Record<string, string> {
+export function retryAfter(state: State): Record<string, string> {
   const seconds = state.settings.asynchronous?.retryAfter ?? 1;
-  const count = (asked.get(state) ?? 0) + 1;
-  asked.set(state, count);
-  if (count % 2 === 1) return { "retry-after": String(seconds) };
+  state.retriesAsked += 1;
+  if (state.retriesAsked % 2 === 1) return { "retry-after": String(seconds) };
   const at = new Date(state.settings.now().getTime() + seconds * 1000);
   return { "retry-after": at.toUTCString() };
+}
+
+/** Writes an answer, whole, slowly, or only its beginning. */
+export async function send(
+  response: ServerResponse,
+  answer: Answer,
+  { truncate, slowBody }: Pick<FaultAction, "truncate" | "slowBody">,
+): Promise<void> {
+  const body = bodyOf(answer);
+  response.statusCode = answer.status;
+  for (const [name, value] of Object.entries(answer.headers ?? {})) {
+    if (value === undefined) continue;
+    response.setHeader(name, typeof value === "string" ? value : [...value]);
+  }
+  if (body.length > 0) response.setHeader("content-type", contentTypeOf(answer));
+  if (answer.status !== 204) response.setHeader("content-length", body.length);
+  if (truncate !== undefined) {
+    response.write(body.subarray(0, truncate), () => response.destroy());
+    return;
+  }
+  if (slowBody !== undefined) await drip(response, body, slowBody);
+  response.end(slowBody === undefined ? body : undefined);
+}
+
+function bodyOf({ text, json }: Answer): Buffer {
+  if (text !== undefined) return Buffer.from(text);
+  return json === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(json));
+}
+
+function contentTypeOf(answer: Answer): string {
+  return answer.contentType ?? (answer.text === undefined ? "application/json" : "text/plain");
+}
+
+async function drip(response: ServerResponse, body: Buffer, pause: number): Promise<void> {
+  response.flushHeaders();
+  for (const byte of body) {
+    if (response.destroyed) return;
+    response.write(Buffer.from([byte]));
+    await sleep(pause, undefined, { ref: false });
+  }
 }

@@ -1,8 +1,7 @@
 import type { Answer } from "./answer.ts";
 import { AcmeProblem, errorPrefix, type ProblemJson } from "../acme-problem.ts";
 import { isRecord } from "../../json.ts";
-import type { RequestRecord } from "./records.ts";
-import type { ResourceKind } from "../types.ts";
+import type { RequestRecord, ResourceKind } from "./records.ts";
 
 /** What happens to a matching request; several members may be combined. */
 export interface FaultAction {
@@ -15,7 +14,7 @@ export interface FaultAction {
   /** Content type of the answer. */
   readonly contentType?: string;
   /** Headers that are added or replaced; `undefined` removes one. Names in lower case. */
-  readonly headers?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly headers?: Answer["headers"];
   /** Retry-After: seconds, or a date, which is written as an HTTP-date. */
   readonly retryAfter?: number | Date;
   /** Milliseconds to wait first. */
@@ -105,13 +104,17 @@ export function answers(action: FaultAction): boolean {
 /** The answer as the action changes it. */
 export function alter(answer: Answer, action: FaultAction): Answer {
   const base = answers(action) ? ownAnswer(answer, action) : changed(answer, action);
-  const headers: Record<string, string | readonly string[] | undefined> = {
-    ...base.headers,
-    ...(action.retryAfter === undefined ? {} : { "retry-after": retryAfter(action.retryAfter) }),
-    ...action.headers,
+  const { retryAfter } = action;
+  const asked = retryAfter instanceof Date ? retryAfter.toUTCString() : retryAfter?.toString();
+  return {
+    ...base,
+    headers: {
+      ...base.headers,
+      ...(asked === undefined ? {} : { "retry-after": asked }),
+      ...action.headers,
+    },
+    contentType: action.contentType ?? base.contentType,
   };
-  const contentType = action.contentType ?? base.contentType;
-  return { ...base, headers, ...(contentType === undefined ? {} : { contentType }) };
 }
 
 interface Armed {
@@ -160,8 +163,4 @@ function changed(answer: Answer, action: FaultAction): Answer {
     return { ...answer, text: action.pem(answer.text) };
   }
   return answer;
-}
-
-function retryAfter(value: number | Date): string {
-  return typeof value === "number" ? String(value) : value.toUTCString();
 }

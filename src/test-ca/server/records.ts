@@ -1,6 +1,23 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { isRecord } from "../../json.ts";
-import type { ResourceKind } from "../types.ts";
+
+/** The kinds of resource, by which faults and records name requests; `unknown` is any other path. */
+export type ResourceKind =
+  | "directory"
+  | "newNonce"
+  | "newAccount"
+  | "newOrder"
+  | "keyChange"
+  | "revokeCert"
+  | "renewalInfo"
+  | "account"
+  | "orders"
+  | "order"
+  | "finalize"
+  | "authz"
+  | "challenge"
+  | "certificate"
+  | "unknown";
 
 /** One request that reached the CA, for tests that count and look. */
 export interface RequestRecord {

@@ -1,23 +1,23 @@
 import { randomBytes } from "node:crypto";
-import { account, newAccount, orders } from "../resources/accounts.ts";
+import { account, keyChange, newAccount, orders } from "../resources/accounts.ts";
 import { json, type Answer } from "./answer.ts";
 import { authz } from "../resources/authorizations.ts";
-import { certificate, revokeCert } from "../resources/certificates.ts";
+import { certificate, renewalInfo, revokeCert } from "../resources/certificates.ts";
 import { challenge } from "../resources/challenges.ts";
 import { finalize } from "../resources/finalize.ts";
-import { demandPostAsGet, type SignedHandler } from "../signed/handler.ts";
-import { keyChange } from "../resources/key-change.ts";
+import { demandPostAsGet, type SignedBy, type SignedRequest } from "../signed/request.ts";
 import { newOrder, order } from "../resources/orders.ts";
-import { renewalInfo } from "../resources/renewal-info.ts";
 import type { State } from "../state.ts";
-import type { ResourceKind } from "../types.ts";
+import type { ResourceKind } from "./records.ts";
 
-/** How a resource is reached: by a plain GET, or by a signed POST, whose key is given as `jwk`, `kid` or either. */
+type SignedHandler = (state: State, request: SignedRequest) => Answer | Promise<Answer>;
+
+/** How a resource is reached: by a plain GET, or by a signed POST. */
 export interface Route {
   readonly kind: ResourceKind;
   readonly path: RegExp;
   readonly get?: (state: State, id: string, method: string) => Answer;
-  readonly post?: { readonly signedBy: "jwk" | "kid" | "either"; readonly handle: SignedHandler };
+  readonly post?: { readonly signedBy: SignedBy; readonly handle: SignedHandler };
 }
 
 /** The route of a path (without query) and what its pattern captured. */
@@ -47,7 +47,7 @@ function directory(state: State): Answer {
   const { termsOfService, requireEab, profiles } = settings;
   const descriptions = Object.entries(profiles).map(([name, each]) => [name, each.description]);
   const meta = {
-    ...(termsOfService === undefined ? {} : { termsOfService }),
+    termsOfService,
     externalAccountRequired: requireEab,
     profiles: Object.fromEntries(descriptions),
   };

@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Answer } from "./answer.ts";
+import { send, type Answer } from "./answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { authenticate } from "../signed/authenticate.ts";
+import { authenticate } from "../signed/request.ts";
 import { alter, answers, type Fault, type FaultScript } from "./faults.ts";
 import { decodeBody, type RequestRecord } from "./records.ts";
 import { routeOf } from "./routes.ts";
-import { send } from "./send.ts";
 import type { State } from "../state.ts";
 
 /** Answers every request: the script of faults first, then the resource, then the script again. */
@@ -23,7 +22,8 @@ export function createListener(
       return;
     }
     const record = recordOf(state, request, body);
-    remember(records, record);
+    records.push(record);
+    if (records.length > mostRecords) records.shift();
     const fault = faults.take(record);
     try {
       const answer = await answerTo(state, record, body, fault);
@@ -46,11 +46,6 @@ export function createListener(
 
 const longestBody = 256 * 1024;
 const mostRecords = 10_000;
-
-function remember(records: RequestRecord[], record: RequestRecord): void {
-  records.push(record);
-  if (records.length > mostRecords) records.shift();
-}
 
 /** The body as text; undefined when the client went away or sent too much. */
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
@@ -128,9 +123,7 @@ async function dispatch(state: State, record: RequestRecord, body: string): Prom
   demand(Boolean(record.headers["user-agent"]), "Clients must send a User-Agent (§6.1).");
   const { method, path } = record;
   const found = routeOf(withoutQuery(path));
-  if (found === undefined) {
-    throw new AcmeProblem("malformed", `Nothing is at ${path}.`, { status: 404 });
-  }
+  demand(found !== undefined, `Nothing is at ${path}.`, "malformed", { status: 404 });
   const { route, ids } = found;
   if (method === "POST" && route.post !== undefined) {
     const contentType = record.headers["content-type"];
@@ -149,16 +142,15 @@ function withProtocolHeaders(state: State, record: RequestRecord, answer: Answer
   const own = answer.headers ?? {};
   const nonced = record.method === "POST" || record.kind === "newNonce";
   const index = `<${state.base}/directory>;rel="index"`;
+  const isRemoved = "link" in own && own["link"] === undefined;
   const links = record.kind === "directory" ? [] : [index, ...[own["link"] ?? []].flat()];
   return {
     ...answer,
     headers: {
       "cache-control": "public, max-age=0, no-cache",
-      ...(nonced ? { "replay-nonce": state.nonces.issue() } : {}),
+      "replay-nonce": nonced ? state.nonces.issue() : undefined,
       ...own,
-      ...(links.length === 0 || ("link" in own && own["link"] === undefined)
-        ? {}
-        : { link: links }),
+      link: links.length === 0 || isRemoved ? undefined : links,
     },
   };
 }

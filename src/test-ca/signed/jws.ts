@@ -1,4 +1,10 @@
-import { verify, type KeyObject } from "node:crypto";
+import {
+  createHash,
+  createPublicKey,
+  verify,
+  type AsymmetricKeyDetails,
+  type KeyObject,
+} from "node:crypto";
 import { AcmeProblem, demand } from "../acme-problem.ts";
 import { isRecord } from "../../json.ts";
 
@@ -42,15 +48,13 @@ export function readJws(body: Record<string, unknown>): Jws {
 
 /** Throws unless the key made the signature with the algorithm that its type asks for. */
 export function verifyJws(jws: Jws, key: KeyObject): void {
-  const alg = jws.header["alg"];
-  if (typeof alg !== "string" || !algorithms.includes(alg)) {
-    const detail = `The JWS algorithm ${String(alg)} is not accepted.`;
-    throw new AcmeProblem("badSignatureAlgorithm", detail, { algorithms });
-  }
-  if (alg !== algorithmOf(key)) {
-    const detail = `The JWS algorithm ${alg} does not belong to a key of this type.`;
-    throw new AcmeProblem("badSignatureAlgorithm", detail, { algorithms });
-  }
+  const alg = String(jws.header["alg"]);
+  const type = "badSignatureAlgorithm";
+  demand(algorithms.includes(alg), `The JWS algorithm ${alg} is not accepted.`, type, {
+    algorithms,
+  });
+  const detail = `The JWS algorithm ${alg} does not belong to a key of this type.`;
+  demand(alg === algorithmOf(key), detail, type, { algorithms });
   const hash = alg === "ES384" ? "sha384" : "sha256";
   const good = verify(
     hash,
@@ -81,4 +85,65 @@ export function parseObject(text: string, what: string): Record<string, unknown>
   }
   demand(isRecord(value), `${what} is not a JSON object.`);
   return value;
+}
+
+/** Reads an account key and refuses private, weak and unknown ones. */
+export function readJwk(value: unknown): { key: KeyObject; thumbprint: string } {
+  demand(isRecord(value), "The jwk is not an object.");
+  for (const secret of ["d", "p", "q", "dp", "dq", "qi", "k"]) {
+    demand(!(secret in value), `The jwk has the private member "${secret}".`);
+  }
+  const jwk = reduce(value);
+  const key = importKey(jwk);
+  refuseWeak(key);
+  const thumbprint = createHash("sha256").update(JSON.stringify(jwk)).digest("base64url");
+  return { key, thumbprint };
+}
+
+type Jwk = Readonly<Record<string, string>>;
+
+/** Throws badPublicKey for a key that no CA signs or accepts. */
+export function refuseWeak(key: KeyObject): void {
+  const type = key.asymmetricKeyType;
+  if (type === "ec") refuseCurve(key.asymmetricKeyDetails);
+  else if (type === "rsa") refuseRsa(key.asymmetricKeyDetails);
+  else throw badKey(`Keys of type ${String(type)} are not accepted.`);
+}
+
+function refuseCurve(details: AsymmetricKeyDetails = {}): void {
+  const { namedCurve } = details;
+  if (namedCurve === "prime256v1" || namedCurve === "secp384r1") return;
+  throw badKey(`The curve ${String(namedCurve)} is not accepted; P-256 and P-384 are.`);
+}
+
+function refuseRsa({ modulusLength = 0, publicExponent }: AsymmetricKeyDetails = {}): void {
+  const usual = modulusLength >= 2048 && modulusLength <= 4096 && modulusLength % 8 === 0;
+  if (!usual) throw badKey(`RSA keys of ${modulusLength} bits are not accepted; 2048 to 4096 are.`);
+  if (publicExponent !== 65_537n) throw badKey("The RSA exponent is not 65537.");
+}
+
+/** The members that RFC 7638 hashes, in the order of their names. */
+function reduce(value: Record<string, unknown>): Jwk {
+  const { kty, crv, x, y, n, e } = value;
+  if (kty === "EC" && typeof crv === "string") {
+    demand(isBase64url(x) && isBase64url(y), "x and y of the jwk must be base64url.");
+    return { crv, kty, x, y };
+  }
+  if (kty === "RSA") {
+    demand(isBase64url(n) && isBase64url(e), "n and e of the jwk must be base64url.");
+    return { e, kty, n };
+  }
+  throw badKey(`Keys of type ${String(kty)} are not accepted; EC and RSA are.`);
+}
+
+function importKey(jwk: Jwk): KeyObject {
+  try {
+    return createPublicKey({ key: jwk, format: "jwk" });
+  } catch {
+    throw badKey("The jwk is not a valid public key.");
+  }
+}
+
+function badKey(detail: string): AcmeProblem {
+  return new AcmeProblem("badPublicKey", detail);
 }

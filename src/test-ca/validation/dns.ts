@@ -1,7 +1,23 @@
 import { createHash } from "node:crypto";
-import { AcmeProblem } from "../acme-problem.ts";
-import { dnsProblem, noneIfEmpty, resolverFor, type Proof, type Validate } from "./proof.ts";
-import type { Settings } from "../state.ts";
+import { Resolver } from "node:dns/promises";
+import { isIP } from "node:net";
+import { AcmeProblem, demand, type Identifier } from "../acme-problem.ts";
+import { codeOf } from "../../errors.ts";
+import type { Settings } from "../options.ts";
+
+/** What a validation looks for. */
+export interface Proof {
+  readonly identifier: Identifier;
+  readonly token: string;
+  /** RFC 8555 §8.1. */
+  readonly keyAuthorization: string;
+}
+
+/** Looks at the identifier once; throws the AcmeProblem for the challenge. */
+export type Validate = (proof: Proof, settings: Settings, signal: AbortSignal) => Promise<void>;
+
+/** Milliseconds that one look may take. */
+export const patience = 5000;
 
 /** dns-01 (RFC 8555 §8.4): one of the TXT values, its strings joined, is the digest; CNAMEs are followed. */
 export const validateDns: Validate = async (proof, settings) => {
@@ -38,4 +54,50 @@ function unauthorized(proof: Proof, name: string, values: readonly string[]): Ac
   const others = values.length > 1 ? ` (and ${values.length - 1} more)` : "";
   const detail = `Incorrect TXT record "${first.slice(0, 100)}"${others} found at ${name}.`;
   return new AcmeProblem("unauthorized", detail, { identifier: proof.identifier });
+}
+
+/** Where a host is, IPv6 first; without a resolver everything is on loopback. */
+export async function addressesOf(host: string, settings: Settings): Promise<readonly string[]> {
+  const family = isIP(host);
+  if (settings.resolver === undefined) return [loopback(host, family)];
+  if (family !== 0) return [host];
+  const resolver = resolverFor(settings);
+  const found = await Promise.all([
+    noneIfEmpty(resolver.resolve6(host)),
+    noneIfEmpty(resolver.resolve4(host)),
+  ]).catch((error: unknown) => {
+    throw dnsProblem(error, `A and AAAA of ${host}`);
+  });
+  const addresses = found.flat();
+  const detail = `No valid A or AAAA records were found for ${host}.`;
+  demand(addresses.length > 0, detail, "dns");
+  return addresses;
+}
+
+/** Asks the configured resolver, or the system's. */
+function resolverFor(settings: Settings): Resolver {
+  const resolver = new Resolver({ timeout: 2000, tries: 2 });
+  if (settings.resolver !== undefined) resolver.setServers([settings.resolver]);
+  return resolver;
+}
+
+/** An empty answer or an unknown name is an empty list; other failures stay failures. */
+async function noneIfEmpty<T>(query: Promise<T[]>): Promise<T[]> {
+  try {
+    return await query;
+  } catch (error) {
+    if (["ENODATA", "ENOTFOUND"].includes(codeOf(error))) return [];
+    throw error;
+  }
+}
+
+/** A problem of type `dns` that names the question. */
+function dnsProblem(error: unknown, question: string): AcmeProblem {
+  const code = codeOf(error) || String(error);
+  return new AcmeProblem("dns", `DNS problem: ${code} looking up ${question}.`);
+}
+
+function loopback(host: string, family: number): string {
+  if (family === 6) return "::1";
+  return family === 4 && host.startsWith("127.") ? host : "127.0.0.1";
 }

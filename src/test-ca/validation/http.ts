@@ -1,9 +1,10 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
-import { addressesOf, patience, type Validate } from "./proof.ts";
-import { AcmeProblem } from "../acme-problem.ts";
-import type { Settings } from "../state.ts";
+import { messageOf } from "../../errors.ts";
+import { addressesOf, patience, type Validate } from "./dns.ts";
+import { AcmeProblem, demand } from "../acme-problem.ts";
+import type { Settings } from "../options.ts";
 
 interface Page {
   readonly status: number;
@@ -36,25 +37,22 @@ const longestBody = 1024;
 const redirects = new Set([301, 302, 303, 307, 308]);
 
 function checkPage(page: Page, url: URL, wanted: string): void {
-  if (page.status !== 200) {
-    throw new AcmeProblem("unauthorized", `Invalid response from ${url.href}: ${page.status}.`);
-  }
-  if (page.body.trimEnd() === wanted) return;
-  const seen = JSON.stringify(page.body.slice(0, 120));
+  const { status, body } = page;
+  demand(status === 200, `Invalid response from ${url.href}: ${status}.`, "unauthorized");
+  const seen = JSON.stringify(body.slice(0, 120));
   const detail = `The key authorization at ${url.href} is wrong: "${wanted}" was expected, ${seen} received.`;
-  throw new AcmeProblem("unauthorized", detail);
+  demand(body.trimEnd() === wanted, detail, "unauthorized");
 }
 
 function redirect(location: string, from: URL, settings: Settings): URL {
   const to = URL.parse(location, from.href);
-  if (to === null)
-    throw new AcmeProblem("connection", `Redirect to an invalid URL from ${from.href}.`);
-  if (to.protocol !== "http:" && to.protocol !== "https:") {
-    throw new AcmeProblem("connection", `Redirect to "${to.protocol}", which is not HTTP.`);
-  }
+  demand(to !== null, `Redirect to an invalid URL from ${from.href}.`, "connection");
+  const isHttp = ["http:", "https:"].includes(to.protocol);
+  demand(isHttp, `Redirect to "${to.protocol}", which is not HTTP.`, "connection");
   const allowed = ["", "80", "443", String(settings.httpPort), String(settings.tlsPort)];
-  if (allowed.includes(to.port)) return to;
-  throw new AcmeProblem("connection", `Redirect to port ${to.port}; only 80 and 443 are followed.`);
+  const detail = `Redirect to port ${to.port}; only 80 and 443 are followed.`;
+  demand(allowed.includes(to.port), detail, "connection");
+  return to;
 }
 
 /** Tries IPv6 first and then IPv4, as CAs do, when a connection cannot be made. */
@@ -69,8 +67,7 @@ async function get(url: URL, settings: Settings, signal: AbortSignal): Promise<P
       failure = error;
     }
   }
-  const reason = failure instanceof Error ? failure.message : String(failure);
-  const why = signal.aborted ? "it did not answer in time" : reason;
+  const why = signal.aborted ? "it did not answer in time" : messageOf(failure);
   throw new AcmeProblem("connection", `${url.href} cannot be fetched: ${why}.`);
 }
 

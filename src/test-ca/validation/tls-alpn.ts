@@ -2,8 +2,8 @@ import * as x509 from "@peculiar/x509";
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import tls from "node:tls";
-import { addressesOf, patience, type Validate } from "./proof.ts";
-import { AcmeProblem, type Identifier } from "../acme-problem.ts";
+import { addressesOf, patience, type Validate } from "./dns.ts";
+import { AcmeProblem, canonicalAddress, type Identifier } from "../acme-problem.ts";
 
 /** tls-alpn-01 (RFC 8737 §3, RFC 8738 §6): a self-signed certificate for the one name, with the digest in acmeIdentifier. */
 export const validateTlsAlpn: Validate = async (proof, settings, signal) => {
@@ -89,11 +89,7 @@ function isFor(name: x509.GeneralName, identifier: Identifier): boolean {
   if (identifier.type === "dns") {
     return name.type === "dns" && name.value.toLowerCase() === identifier.value;
   }
-  return name.type === "ip" && canonical(name.value) === canonical(identifier.value);
-}
-
-function canonical(address: string): string {
-  return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname : address;
+  return name.type === "ip" && canonicalAddress(name.value) === canonicalAddress(identifier.value);
 }
 
 /** The address under in-addr.arpa or ip6.arpa (RFC 8738 §6), as a server name cannot be an address. */
