@@ -1,6 +1,6 @@
 /** Azure's management API, as much of it as the solver needs. */
 import { Problem } from "acmectl/plugin";
-import type { Log } from "acmectl/plugin";
+import type { Log, OptionsOf } from "acmectl/plugin";
 import {
   everyPage,
   fieldOf,
@@ -15,6 +15,7 @@ import {
 } from "acmectl/plugin/http";
 import type { JsonRequest, ListedZone } from "acmectl/plugin/http";
 import { azure } from "./errors.ts";
+import type { options } from "./options.ts";
 import type { Credentials } from "./tokens.ts";
 
 /** A zone's id is its path: `/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/dnsZones/Z`. */
@@ -32,30 +33,9 @@ export interface RecordSet {
   readonly metadata: unknown;
 }
 
-export type Kind = "public" | "private";
+type Kind = "public" | "private";
 
-/** Every call is repeated when it was throttled or lost, and rejects with a `Refusal` or a Problem. */
-export interface Api {
-  /** All zones of the group, else of the subscription. */
-  zones(kind: Kind, signal: AbortSignal): Promise<readonly DnsZone[]>;
-  /** The id of a zone of a group, whether it exists or not. */
-  zoneId(kind: Kind, group: string, name: string, signal: AbortSignal): Promise<string>;
-  /** Rejects if the zone does not exist. */
-  checkZone(zoneId: string, signal: AbortSignal): Promise<void>;
-  /** The TXT set at a name, if there is one. */
-  recordSet(zoneId: string, name: string, signal: AbortSignal): Promise<RecordSet | undefined>;
-  /** Refused with 412 if the set is not the one that was read, or exists though none was read. */
-  write(
-    zoneId: string,
-    name: string,
-    set: Omit<RecordSet, "etag">,
-    old: RecordSet | undefined,
-    signal: AbortSignal,
-  ): Promise<void>;
-  remove(zoneId: string, name: string, old: RecordSet, signal: AbortSignal): Promise<void>;
-}
-
-interface Cloud {
+export interface Cloud {
   readonly authorityHost: string;
   readonly armUrl: string;
   /** What tokens are for. */
@@ -78,11 +58,9 @@ const clouds = {
 } as const;
 
 /** The addresses of a cloud, unless others are given. */
-export function cloudOf(given: {
-  readonly environment: keyof typeof clouds;
-  readonly authorityHost: string | undefined;
-  readonly armUrl: string | undefined;
-}): Cloud {
+export function cloudOf(
+  given: Pick<OptionsOf<typeof options>, "environment" | "authorityHost" | "armUrl">,
+): Cloud {
   const [authority, arm] = clouds[given.environment];
   return {
     authorityHost: bare(given.authorityHost ?? authority),
@@ -95,7 +73,7 @@ function bare(url: string): string {
   return url.replace(/\/+$/, "");
 }
 
-export interface ClientSettings {
+interface ClientSettings {
   readonly armUrl: string;
   readonly subscriptionId: string | undefined;
   readonly resourceGroup: string | undefined;
@@ -109,25 +87,33 @@ const types = {
 const publicVersion = "2018-05-01";
 const privateVersion = "2020-06-01";
 
-/** A client on behalf of these credentials. */
-export function connect(credentials: Credentials, settings: ClientSettings): Api {
+export type Api = ReturnType<typeof connect>;
+
+/** A client with these credentials. Every call is repeated when it was throttled or lost, and rejects with a `Refusal` or a Problem. */
+export function connect(credentials: Credentials, settings: ClientSettings) {
   const send = sender(credentials, settings);
   const subscription = once((signal) => subscriptionOf(send, settings, signal));
   const { resourceGroup } = settings;
   return {
-    async zones(kind, signal) {
+    /** All zones of the group, else of the subscription. */
+    async zones(kind: Kind, signal: AbortSignal): Promise<readonly DnsZone[]> {
       const base = groupPath(await subscription(signal), resourceGroup);
       // Azure's own document spells it so where no group is named.
       const type = resourceGroup === undefined ? types[kind].replace("dnsZ", "dnsz") : types[kind];
       const path = versioned(`${base}/providers/${type}`);
       return (await pages(send, path, signal)).map((item) => zoneIn(item, kind));
     },
-    async zoneId(kind, group, name, signal) {
+    /** The id of a zone of a group, whether it exists or not. */
+    async zoneId(kind: Kind, group: string, name: string, signal: AbortSignal) {
       const base = groupPath(await subscription(signal), group);
       return `${base}/providers/${types[kind]}/${encodeURIComponent(name)}`;
     },
-    checkZone: async (zoneId, signal) => void (await send(versioned(zoneId), {}, signal)),
-    async recordSet(zoneId, name, signal) {
+    /** Rejects if the zone does not exist. */
+    async checkZone(zoneId: string, signal: AbortSignal) {
+      await send(versioned(zoneId), {}, signal);
+    },
+    /** The TXT set at a name, if there is one. */
+    async recordSet(zoneId: string, name: string, signal: AbortSignal) {
       try {
         return setIn(await send(setPath(zoneId, name), {}, signal));
       } catch (error) {
@@ -135,12 +121,19 @@ export function connect(credentials: Credentials, settings: ClientSettings): Api
         throw error;
       }
     },
-    async write(zoneId, name, set, old, signal) {
+    /** Refused with 412 if the set is not the one that was read, or exists though none was read. */
+    async write(
+      zoneId: string,
+      name: string,
+      set: Omit<RecordSet, "etag">,
+      old: RecordSet | undefined,
+      signal: AbortSignal,
+    ) {
       const headers = old === undefined ? { "if-none-match": "*" } : { "if-match": old.etag };
       const json = { properties: propertiesOf(zoneId, set) };
       await send(setPath(zoneId, name), { method: "PUT", headers, json }, signal);
     },
-    async remove(zoneId, name, old, signal) {
+    async remove(zoneId: string, name: string, old: RecordSet, signal: AbortSignal) {
       const headers = { "if-match": old.etag };
       await send(setPath(zoneId, name), { method: "DELETE", headers }, signal);
     },

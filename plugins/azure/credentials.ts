@@ -1,30 +1,14 @@
 /** Which way to an access token is used: by what is set, or by what this machine has. */
-import { Problem } from "acmectl/plugin";
-import type { Log } from "acmectl/plugin";
+import type { Log, OptionsOf, Problem } from "acmectl/plugin";
+import { misconfigured, printable } from "acmectl/plugin/http";
+import type { Cloud } from "./client.ts";
 import { azLogin, managedIdentity } from "./local.ts";
+import type { options } from "./options.ts";
 import { byCertificate, byFederation, bySecret, fileToken, gitHubToken } from "./tokens.ts";
 import type { Credentials } from "./tokens.ts";
 
-export interface CredentialOptions {
-  readonly tenantId: string | undefined;
-  readonly clientId: string | undefined;
-  readonly clientSecret: string | undefined;
-  readonly clientCertificate: string | undefined;
-  readonly clientCertificatePassword: string | undefined;
-  readonly federatedTokenFile: string | undefined;
-  readonly oidcRequestUrl: string | undefined;
-  readonly oidcRequestToken: string | undefined;
-  readonly accessToken: string | undefined;
-  readonly authMethod: string | undefined;
-  readonly managedIdentity: boolean;
-  readonly identityEndpoint: string | undefined;
-  readonly identityHeader: string | undefined;
-  readonly imdsUrl: string;
-  /** Without a slash at its end. */
-  readonly authorityHost: string;
-  /** What a token is for. */
-  readonly resource: string;
-}
+/** The options of the solver, with the addresses of its cloud. */
+type CredentialOptions = OptionsOf<typeof options> & Cloud;
 
 /** Sends nothing yet. Throws a Problem if what is set is incomplete or contradicts itself. */
 export function openCredentials(options: CredentialOptions, log: Log): Credentials {
@@ -124,12 +108,8 @@ function appOf(options: CredentialOptions, given: string) {
   return { tenantId, clientId, authorityHost, resource };
 }
 
-function givenToken(value: string): Credentials {
-  if (!/^[\x21-\x7e]+$/.test(value))
-    throw wrong(
-      "accessToken contains a character that no token has",
-      "Copy the whole token again, on one line.",
-    );
+function givenToken(token: string): Credentials {
+  const value = printable("azure", "accessToken", token);
   return {
     identity: () => "the access token (accessToken)",
     token: () => Promise.resolve({ value, expires: Number.POSITIVE_INFINITY }),
@@ -152,5 +132,5 @@ function eitherOf(
 }
 
 function wrong(what: string, hint: string): Problem {
-  return new Problem("config", { detail: `Solver azure: ${what}`, hint });
+  return misconfigured("azure", what, hint);
 }

@@ -17,53 +17,53 @@ export const azure: Vendor = {
 
 /** Explains failures of an identity. */
 export function explainer(identity: () => string): Explain {
-  return explainRefusals({ vendor: azure.name, meanings, identity: () => `as ${identity()}` });
+  return explainRefusals({
+    vendor: azure.name,
+    meanings: [...login, ...meanings],
+    identity: () => `as ${identity()}`,
+    hints: {
+      connection:
+        "Check the connection to login.microsoftonline.com:443 and management.azure.com:443 (proxy, firewall, captive portal, DNS). Servers set by armUrl or authorityHost must offer Azure's APIs and must not redirect.",
+      limit:
+        "Run again later. An identity may write 200 times and then ten times a second in a subscription, all of its users together.",
+      other:
+        "If it does not pass, see https://azure.status.microsoft and the activity log of the zone.",
+    },
+  });
 }
-
-const saying =
-  (...reasons: readonly string[]) =>
-  (refusal: Refusal) =>
-    refusal.says(...reasons);
 
 const login: readonly Meaning[] = [
   {
-    kind: "config",
-    when: saying("AADSTS7000215"),
+    when: ["AADSTS7000215"],
     title: "The client secret is wrong",
     hint: "Set clientSecret (AZURE_CLIENT_SECRET) to the secret's value, which is shown once, and not its id. Create a new one under App registrations, Certificates & secrets.",
   },
   {
-    kind: "config",
-    when: saying("AADSTS7000222"),
+    when: ["AADSTS7000222"],
     title: "The client secret has expired",
     hint: "Create a new one under App registrations, Certificates & secrets, and set clientSecret (AZURE_CLIENT_SECRET).",
   },
   {
-    kind: "config",
-    when: saying("AADSTS700016", "AADSTS90002", "AADSTS900023"),
+    when: ["AADSTS700016", "AADSTS90002", "AADSTS900023"],
     title: "The app is not in the tenant",
     hint: "Set clientId (AZURE_CLIENT_ID) to the application id, not the object id, and tenantId (AZURE_TENANT_ID) to the directory that has the app registration. For another cloud set environment (AZURE_ENVIRONMENT).",
   },
   {
-    kind: "config",
-    when: saying("AADSTS700027", "AADSTS700030"),
+    when: ["AADSTS700027", "AADSTS700030"],
     title: "The certificate is not registered for the app",
     hint: "Upload the certificate of clientCertificate (AZURE_CLIENT_CERTIFICATE_PATH) under App registrations, Certificates & secrets. Azure rejects an expired one, too.",
   },
   {
-    kind: "config",
-    when: saying("AADSTS70021", "AADSTS700211", "AADSTS700212", "AADSTS700213"),
+    when: ["AADSTS70021", "AADSTS700211", "AADSTS700212", "AADSTS700213"],
     title: "The app does not trust the token",
     hint: "Compare issuer, subject and audience under App registrations, Certificates & secrets, Federated credentials with those of the token, which the message quotes, letter by letter. The audience is api://AzureADTokenExchange.",
   },
   {
-    kind: "config",
-    when: saying("AADSTS700024"),
+    when: ["AADSTS700024"],
     title: "The token is not valid now",
     hint: "Check this machine's clock, and get a new token: this one has expired or is not valid yet.",
   },
   {
-    kind: "config",
     when: (refusal) =>
       refusal.reasons.some((reason) => /^AADSTS|^invalid_|^unauthorized_/.test(reason)),
     title: "Azure rejects the login",
@@ -73,39 +73,23 @@ const login: readonly Meaning[] = [
 
 const meanings: readonly Meaning[] = [
   {
-    kind: "network",
-    when: ({ status = 300 }) => status >= 300 && status < 400,
-    title: "Not an answer of Azure's API",
-    hint: "Check the connection to login.microsoftonline.com:443 and management.azure.com:443 (proxy, firewall, captive portal, DNS). Servers set by armUrl or authorityHost must offer Azure's APIs and must not redirect.",
-  },
-  {
-    kind: "solver",
-    when: ({ throttled }) => throttled,
-    title: "Azure is rate limiting",
-    hint: "Run again later. An identity may write 200 times and then ten times a second in a subscription, all of its users together.",
-  },
-  ...login,
-  {
-    kind: "config",
-    when: ({ status }) => status === 401,
+    when: 401,
     title: "Azure rejects the token",
     hint: "Check the tenant of the subscription and the cloud (environment, AZURE_ENVIRONMENT). The token may also have expired.",
   },
   {
-    kind: "config",
-    when: ({ status }) => status === 403,
+    when: 403,
     title: "Azure denies access",
     hint: roleHint,
   },
   {
-    kind: "config",
-    when: saying("SubscriptionNotFound", "InvalidSubscriptionId"),
+    when: ["SubscriptionNotFound", "InvalidSubscriptionId"],
     title: "No such subscription",
     hint: "Correct subscriptionId (AZURE_SUBSCRIPTION_ID): it is wrong, or belongs to another tenant than the identity.",
   },
   {
     kind: "solver",
-    when: saying("ScopeLocked"),
+    when: ["ScopeLocked"],
     title: "The zone is locked",
     hint: "Lift the lock on the zone, its group or its subscription, or move it. A CanNotDelete lock, too, prevents acmectl from removing its record.",
   },
@@ -116,16 +100,9 @@ const meanings: readonly Meaning[] = [
     hint: "Find out what else writes these records, and run again: at each attempt they had changed since they were read. A CNAME at the name has the same effect.",
   },
   {
-    kind: "config",
-    when: ({ status }) => status === 404,
+    when: 404,
     title: "Not found at Azure",
     hint: "Check the zone (AZURE_ZONE_NAME), the resource group (AZURE_RESOURCE_GROUP) and the subscription. Leave both out, and acmectl looks for the zone.",
-  },
-  {
-    kind: "solver",
-    when: () => true,
-    title: "Azure failed",
-    hint: "If it does not pass, see https://azure.status.microsoft and the activity log of the zone.",
   },
 ];
 

@@ -393,7 +393,7 @@ describe("credentials", () => {
       /\(accessToken\): The access token is invalid/,
     );
     expect(await problem(works({ accessToken: "two lines\n" }))).toContain(
-      "a character that no token has",
+      "another character that no credential has",
     );
     expect(await problem(works({ authMethod: "env" }))).toContain("neither clientSecret nor");
   });

@@ -1,8 +1,9 @@
 import { defineSolver, Problem } from "acmectl/plugin";
-import { edited, plainName, recordSetSolver, suffixesOf, zoneFinder } from "acmectl/plugin/http";
-import type { Edit, ProviderZone, ZoneSource } from "acmectl/plugin/http";
+import { edited, plainName, recordSetSolver, suffixesOf } from "acmectl/plugin/http";
+import type { Edit, ProviderZone, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, DnsZone, RecordSet } from "./client.ts";
 import { explainer } from "./errors.ts";
+import { options } from "./options.ts";
 
 /** dns-01 with Azure DNS. */
 export default defineSolver({
@@ -10,146 +11,7 @@ export default defineSolver({
     "dns-01 with Azure DNS, by an app registration, workload or managed identity, or az's login",
   challengeTypes: ["dns-01"],
   concurrency: 4,
-  options: {
-    subscriptionId: {
-      type: "string",
-      env: ["AZURE_SUBSCRIPTION_ID", "AZUREDNS_SUBSCRIPTIONID", "ARM_SUBSCRIPTION_ID"],
-      placeholder: "ID",
-      description: "Subscription that has the zones; required if the identity sees several.",
-    },
-    resourceGroup: {
-      type: "string",
-      env: ["AZURE_RESOURCE_GROUP"],
-      placeholder: "NAME",
-      description: "Resource group that has the zones; by default all groups.",
-    },
-    zone: {
-      type: "string",
-      env: ["AZURE_ZONE_NAME"],
-      placeholder: "ZONE",
-      description: "Zone to write to; by default the longest one that holds the name.",
-    },
-    privateZone: {
-      type: "boolean",
-      default: false,
-      env: ["AZURE_PRIVATE_ZONE"],
-      description: "Use private zones instead of public ones, for a CA inside the network.",
-    },
-    tenantId: {
-      type: "string",
-      env: ["AZURE_TENANT_ID", "AZUREDNS_TENANTID", "ARM_TENANT_ID"],
-      placeholder: "ID",
-      description: "Directory (tenant) of the app registration, by id or domain.",
-    },
-    clientId: {
-      type: "string",
-      env: ["AZURE_CLIENT_ID", "AZUREDNS_APPID", "ARM_CLIENT_ID"],
-      placeholder: "ID",
-      description: "Application (client) id, or that of a user-assigned managed identity.",
-    },
-    clientSecret: {
-      type: "string",
-      secret: true,
-      env: ["AZURE_CLIENT_SECRET", "AZUREDNS_CLIENTSECRET", "ARM_CLIENT_SECRET"],
-      description: "Value (not the id) of a client secret of the app registration.",
-    },
-    clientCertificate: {
-      type: "path",
-      env: ["AZURE_CLIENT_CERTIFICATE_PATH", "ARM_CLIENT_CERTIFICATE_PATH"],
-      placeholder: "FILE",
-      description: "PEM file with a certificate of the app registration and its key.",
-    },
-    clientCertificatePassword: {
-      type: "string",
-      secret: true,
-      env: ["AZURE_CLIENT_CERTIFICATE_PASSWORD", "ARM_CLIENT_CERTIFICATE_PASSWORD"],
-      description: "Password of the key in clientCertificate, if it has one.",
-    },
-    federatedTokenFile: {
-      type: "path",
-      env: ["AZURE_FEDERATED_TOKEN_FILE"],
-      placeholder: "FILE",
-      description: "File with a token that the app registration trusts, as Kubernetes mounts it.",
-    },
-    oidcRequestUrl: {
-      type: "url",
-      env: ["ACTIONS_ID_TOKEN_REQUEST_URL"],
-      description: "Address of the token service of GitHub Actions; GitHub sets it.",
-    },
-    oidcRequestToken: {
-      type: "string",
-      secret: true,
-      env: ["ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
-      description: "Token for the token service of GitHub Actions; GitHub sets it.",
-    },
-    accessToken: {
-      type: "string",
-      secret: true,
-      env: ["AZUREDNS_BEARERTOKEN"],
-      description: "Access token for Azure's management API, used until it expires.",
-    },
-    authMethod: {
-      type: "string",
-      choices: ["env", "wli", "oidc", "msi", "cli"],
-      env: ["AZURE_AUTH_METHOD"],
-      description:
-        "Only method to use: env (secret or certificate), wli (federatedTokenFile), oidc (GitHub), msi, cli (az).",
-    },
-    managedIdentity: {
-      type: "boolean",
-      default: false,
-      env: ["AZUREDNS_MANAGEDIDENTITY"],
-      description: "Use a managed identity, like authMethod msi.",
-    },
-    environment: {
-      type: "string",
-      choices: [
-        "public",
-        "usgovernment",
-        "china",
-        "AzurePublicCloud",
-        "AzureUSGovernmentCloud",
-        "AzureChinaCloud",
-      ],
-      default: "public",
-      env: ["AZURE_ENVIRONMENT"],
-      description: "Microsoft cloud, by lego's or cert-manager's name.",
-    },
-    ttl: {
-      type: "integer",
-      default: 60,
-      min: 1,
-      max: 2_147_483_647,
-      env: ["AZURE_TTL"],
-      description: "TTL in seconds of record sets that acmectl creates.",
-    },
-    authorityHost: {
-      type: "url",
-      env: ["AZURE_AUTHORITY_HOST"],
-      description: "Address of the login service; by default that of the environment.",
-    },
-    armUrl: {
-      type: "url",
-      description: "Address of the management API; by default that of the environment.",
-    },
-    identityEndpoint: {
-      type: "url",
-      env: ["IDENTITY_ENDPOINT"],
-      description: "Address of the token service of App Service and Functions; they set it.",
-    },
-    identityHeader: {
-      type: "string",
-      secret: true,
-      env: ["IDENTITY_HEADER"],
-      description: "Header value for the token service of App Service; App Service sets it.",
-    },
-    imdsUrl: {
-      type: "url",
-      default: "http://169.254.169.254",
-      env: ["AZURE_POD_IDENTITY_AUTHORITY_HOST"],
-      description: "Address of a virtual machine's metadata service.",
-    },
-  },
+  options,
   async create(options, context) {
     const [{ openCredentials }, { cloudOf, connect }] = await Promise.all([
       import("./credentials.ts"),
@@ -157,23 +19,20 @@ export default defineSolver({
     ]);
     const { log } = context;
     const { resourceGroup, ttl, privateZone } = options;
-    const cloud = cloudOf(options);
-    const credentials = openCredentials({ ...options, ...cloud }, log);
-    const api = connect(credentials, { ...options, ...cloud, log });
-    const zone = options.zone === undefined ? undefined : plainName(options.zone);
-    const find = zoneFinder(zonesOf(api, { zone, resourceGroup, privateZone }), context);
-    return recordSetSolver<RecordSet | undefined>({
-      ...names,
-      log,
+    const settings = { ...options, ...cloudOf(options), log };
+    const credentials = openCredentials(settings, log);
+    const api = connect(credentials, settings);
+    const name = options.zone === undefined ? undefined : plainName(options.zone);
+    const provider: RecordSetProvider<RecordSet | undefined, DnsZone> = {
+      vendor: "Azure DNS",
+      zoneWord: "zone",
       explain: explainer(() => credentials.identity()),
-      async findZone(recordName, signal) {
-        if (zone === undefined) return find(recordName, signal);
-        const kind = privateZone ? "private" : "public";
+      zones: zonesOf(api, { zone: name, resourceGroup, privateZone }),
+      async zone(recordName, signal) {
+        if (name === undefined) return undefined;
         if (resourceGroup !== undefined)
-          return { id: await api.zoneId(kind, resourceGroup, zone, signal), name: zone };
-        return suffixesOf(recordName).includes(zone)
-          ? find(recordName, signal)
-          : { id: zone, name: zone };
+          return { id: await api.zoneId(kindOf(privateZone), resourceGroup, name, signal), name };
+        return suffixesOf(recordName).includes(name) ? undefined : { id: name, name };
       },
       showZone: zoneText,
       hintIfOutside:
@@ -199,12 +58,16 @@ export default defineSolver({
       // Another write came first, or is in progress; a lock stays.
       isConflict: (refusal) =>
         refusal.status === 412 || (refusal.status === 409 && !refusal.says("ScopeLocked")),
-    });
+    };
+    return recordSetSolver(provider, context);
   },
 });
 
-const names = { vendor: "Azure DNS", zoneWord: "zone" };
 const mostRecords = 20;
+
+function kindOf(privateZone: boolean) {
+  return privateZone ? "private" : "public";
+}
 
 interface Choice {
   readonly zone: string | undefined;
@@ -213,10 +76,8 @@ interface Choice {
 }
 
 function zonesOf(api: Api, { zone, resourceGroup, privateZone }: Choice): ZoneSource<DnsZone> {
-  const kind = privateZone ? "private" : "public";
   return {
-    ...names,
-    list: async (signal) => ({ zones: await api.zones(kind, signal), all: true }),
+    list: async (signal) => ({ zones: await api.zones(kindOf(privateZone), signal), all: true }),
     usable: (zones) =>
       zones.filter(
         ({ name, isPublic }) => (isPublic || privateZone) && (zone === undefined || name === zone),

@@ -3,12 +3,11 @@ import { execFile } from "node:child_process";
 import { platform } from "node:os";
 import { Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { fieldOf, oneLine, Refusal, requestJson, textOf } from "acmectl/plugin/http";
+import { fieldOf, hasAnswer, oneLine, requestJson, textOf, tokenIn } from "acmectl/plugin/http";
 import { azure } from "./errors.ts";
-import { tokenIn } from "./tokens.ts";
 import type { Credentials } from "./tokens.ts";
 
-export interface Machine {
+interface Machine {
   readonly clientId: string | undefined;
   readonly identityEndpoint: string | undefined;
   readonly identityHeader: string | undefined;
@@ -18,10 +17,7 @@ export interface Machine {
   readonly required: boolean;
 }
 
-/** Milliseconds; outside Azure there is no answer. */
-const patience = 2_000;
-
-export interface ManagedIdentity extends Credentials {
+interface ManagedIdentity extends Credentials {
   /** Does this machine have a metadata service, or an endpoint? */
   isThere(signal: AbortSignal): Promise<boolean>;
 }
@@ -30,16 +26,8 @@ export interface ManagedIdentity extends Credentials {
 export function managedIdentity(machine: Machine, log: Log): ManagedIdentity {
   const { clientId, required } = machine;
   const { url, headers, hasEndpoint } = questionOf(machine);
-  const isThere = async (signal: AbortSignal) => {
-    if (hasEndpoint) return true;
-    try {
-      await requestJson({ url, headers }, { vendor: azure, signal, retries: 0, timeout: patience });
-      return true;
-    } catch (error) {
-      signal.throwIfAborted();
-      return error instanceof Refusal && error.status !== undefined;
-    }
-  };
+  const isThere = async (signal: AbortSignal) =>
+    hasEndpoint || hasAnswer({ url, headers }, { vendor: azure, signal });
   return {
     identity: () => `the managed identity ${clientId ?? "of this machine"}`,
     isThere,

@@ -10,7 +10,13 @@ import {
 import { readFile } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { fieldOf, needText, requestJson, systemReason } from "acmectl/plugin/http";
+import {
+  grantedToken,
+  needText,
+  requestJson,
+  signedToken,
+  systemReason,
+} from "acmectl/plugin/http";
 import type { AccessToken } from "acmectl/plugin/http";
 import { azure } from "./errors.ts";
 
@@ -21,7 +27,7 @@ export interface Credentials {
   token(signal: AbortSignal): Promise<AccessToken>;
 }
 
-export interface App {
+interface App {
   readonly tenantId: string;
   readonly clientId: string;
   readonly authorityHost: string;
@@ -32,7 +38,7 @@ export function bySecret(app: App, secret: string, log: Log): Credentials {
   return granted(app, "client secret", () => Promise.resolve({ client_secret: secret }), log);
 }
 
-export interface KeyFile {
+interface KeyFile {
   /** PEM with a certificate and its private key. */
   readonly file: string;
   readonly password: string | undefined;
@@ -61,14 +67,9 @@ export function fileToken(file: string): () => Promise<string> {
   };
 }
 
-export interface TokenRequest {
-  readonly url: string;
-  readonly token: string;
-}
-
 /** The token in which GitHub states a job's repository and branch. */
 export function gitHubToken(
-  request: TokenRequest,
+  request: { readonly url: string; readonly token: string },
   log: Log,
 ): (signal: AbortSignal) => Promise<string> {
   return async (signal) => {
@@ -91,15 +92,13 @@ function granted(
   return {
     identity: () => `app ${app.clientId} of tenant ${app.tenantId} (by ${by})`,
     async token(signal) {
-      const body = new URLSearchParams({
+      const grant = {
         grant_type: "client_credentials",
         client_id: app.clientId,
         scope: `${app.resource}/.default`,
         ...(await prove(signal)),
-      }).toString();
-      const headers = { "content-type": "application/x-www-form-urlencoded" };
-      const request = { url: tokenUrl(app), method: "POST", headers, body };
-      return tokenIn(await requestJson(request, { vendor: azure, log, signal }));
+      };
+      return grantedToken(tokenUrl(app), grant, { vendor: azure, log, signal });
     },
   };
 }
@@ -123,7 +122,6 @@ async function statement(app: App, { file, password }: KeyFile): Promise<string>
   const { certificate, key } = pairIn(pem, file, password);
   const now = Math.floor(Date.now() / 1_000);
   const thumbprint = createHash("sha256").update(certificate.raw).digest("base64url");
-  const header = { alg: "PS256", typ: "JWT", "x5t#S256": thumbprint };
   const { clientId: me } = app;
   const claims = {
     aud: tokenUrl(app),
@@ -133,10 +131,10 @@ async function statement(app: App, { file, password }: KeyFile): Promise<string>
     nbf: now,
     exp: now + 600,
   };
-  const said = `${encoded(header)}.${encoded(claims)}`;
   const padding = constants.RSA_PKCS1_PSS_PADDING;
-  const signature = sign("sha256", Buffer.from(said), { key, padding, saltLength: 32 });
-  return `${said}.${signature.toString("base64url")}`;
+  return signedToken({ alg: "PS256", typ: "JWT", "x5t#S256": thumbprint }, claims, (text) =>
+    sign("sha256", text, { key, padding, saltLength: 32 }),
+  );
 }
 
 function pairIn(pem: string, file: string, password: string | undefined) {
@@ -168,23 +166,4 @@ function unusable(option: string, file: string, fault: string): Problem {
         ? "Convert a PFX file to PEM with `openssl pkcs12 -in app.pfx -nodes -out app.pem`."
         : "Enable workload identity for the pod: then Kubernetes mounts this file.",
   });
-}
-
-function encoded(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64url");
-}
-
-/** The token in an answer: some say when it ends, others how long it lasts. */
-export function tokenIn(answer: unknown): AccessToken {
-  const value = needText(answer, "access_token");
-  const [until, lasts] = [number(answer, "expires_on"), number(answer, "expires_in")];
-  return {
-    value,
-    expires: until === undefined ? Date.now() + (lasts ?? 300) * 1_000 : until * 1_000,
-  };
-}
-
-function number(answer: unknown, name: string): number | undefined {
-  const value = Number(fieldOf(answer, name) ?? Number.NaN);
-  return Number.isFinite(value) ? value : undefined;
 }

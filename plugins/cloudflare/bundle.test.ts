@@ -23,6 +23,7 @@ it("the bundled client is one small file that needs only Node and writes records
       credentials: { apiToken: cloudflareToken },
       baseUrl: fake.url,
       accountId: undefined,
+      send: fetch,
     });
     const { signal } = new AbortController();
     const name = "_acme-challenge.bundle.test";

@@ -21,57 +21,29 @@ export interface ZoneEntry {
   readonly account: string;
 }
 
-export interface TxtRecord {
+interface TxtRecord {
   readonly id: string;
   readonly name: string;
   /** As stored, with its quotes if it has any. */
   readonly content: string;
 }
 
-export interface NewRecord {
+interface NewRecord {
   readonly name: string;
   readonly value: string;
   /** Seconds; 1 means automatic. */
   readonly ttl: number;
 }
 
-export interface TokenState {
-  readonly id: string;
-  /** `active`, `disabled`, `expired`. */
-  readonly status: string;
-  readonly expires: string | undefined;
-}
+export type Api = ReturnType<typeof connect>;
 
-/** Cloudflare's API v4. Every call is made once and rejects with the package's error. */
-export interface Api {
-  /** All zones of a name; without one, the first page of all zones. */
-  zones(
-    name: string | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly zones: readonly ZoneEntry[]; readonly all: boolean }>;
-  /** The name of the zone with this id; needs Zone:Read. */
-  zoneName(zoneId: string, signal: AbortSignal): Promise<string>;
-  /** All TXT records with this name. */
-  records(zoneId: string, name: string, signal: AbortSignal): Promise<readonly TxtRecord[]>;
-  /** The id of the new record. */
-  create(zoneId: string, record: NewRecord, signal: AbortSignal): Promise<string>;
-  remove(zoneId: string, recordId: string, signal: AbortSignal): Promise<void>;
-  /** All of it or nothing; what was created. */
-  createAll(
-    zoneId: string,
-    records: readonly NewRecord[],
-    signal: AbortSignal,
-  ): Promise<readonly TxtRecord[]>;
-  removeAll(zoneId: string, recordIds: readonly string[], signal: AbortSignal): Promise<void>;
-  /** The state of the token, as a user's, or as that of an account. */
-  verify(accountId: string | undefined, signal: AbortSignal): Promise<TokenState>;
-}
-
-export interface Connection {
+interface Connection {
   readonly credentials: Credentials;
   readonly baseUrl: string;
   /** Only zones of this account. */
   readonly accountId: string | undefined;
+  /** As `fetch`. */
+  readonly send: (url: string, init: RequestInit) => Promise<Response>;
 }
 
 /** Cloudflare allows 50 zones a page, and more records than anybody has at one name. */
@@ -80,13 +52,17 @@ const recordsPerPage = 100;
 /** Milliseconds. */
 const patience = 30_000;
 
-/** A client that sends these credentials and, whatever the environment contains, no others. */
-export function connect({ credentials, baseUrl, accountId }: Connection): Api {
-  const sdk = open(credentials, baseUrl);
+/**
+ * A client of Cloudflare's API v4 that sends these credentials and, whatever the environment contains, no others. Every call is
+ * made once and rejects with the package's error.
+ */
+export function connect({ accountId, ...connection }: Connection) {
+  const sdk = open(connection);
   const account = accountId === undefined ? {} : { account: { id: accountId } };
   return {
     ...recordCalls(sdk),
-    async zones(name, signal) {
+    /** All zones of a name; without one, the first page of all zones. */
+    async zones(name: string | undefined, signal: AbortSignal) {
       const filter = { ...account, ...(name === undefined ? {} : { name }) };
       const zones: ZoneEntry[] = [];
       for (let page = 1; ; page += 1) {
@@ -97,10 +73,12 @@ export function connect({ credentials, baseUrl, accountId }: Connection): Api {
         if (!more || name === undefined) return { zones, all: !more };
       }
     },
-    async zoneName(zoneId, signal) {
+    /** The name of the zone with this id; needs Zone:Read. */
+    async zoneName(zoneId: string, signal: AbortSignal) {
       return textIn(await sdk.zones.get({ zone_id: zoneId }, { signal }), "name").toLowerCase();
     },
-    async verify(accountId, signal) {
+    /** The state of the token, as a user's, or as that of an account. */
+    async verify(accountId: string | undefined, signal: AbortSignal) {
       const owner =
         accountId === undefined ? "/user" : `/accounts/${encodeURIComponent(accountId)}`;
       const answer: unknown = await sdk.get(`${owner}/tokens/verify`, { signal });
@@ -115,7 +93,7 @@ export function connect({ credentials, baseUrl, accountId }: Connection): Api {
   };
 }
 
-function open(credentials: Credentials, baseUrl: string) {
+function open({ credentials, baseUrl, send }: Omit<Connection, "accountId">) {
   return createClient({
     apiToken: "apiToken" in credentials ? credentials.apiToken : null,
     apiKey: "apiKey" in credentials ? credentials.apiKey : null,
@@ -127,18 +105,17 @@ function open(credentials: Credentials, baseUrl: string) {
     maxRetries: 0,
     timeout: patience,
     logLevel: "off",
-    fetch: carefulFetch,
+    fetch: carefully(send),
     resources: [BaseZones, BaseRecords] as const,
   });
 }
 
 type Sdk = ReturnType<typeof open>;
 
-function recordCalls(
-  sdk: Sdk,
-): Pick<Api, "records" | "create" | "remove" | "createAll" | "removeAll"> {
+function recordCalls(sdk: Sdk) {
   return {
-    async records(zoneId, name, signal) {
+    /** All TXT records with this name. */
+    async records(zoneId: string, name: string, signal: AbortSignal) {
       const filter = { type: "TXT", name: { exact: name } } as const;
       const records: TxtRecord[] = [];
       for (let page = 1; ; page += 1) {
@@ -148,29 +125,27 @@ function recordCalls(
         if (!hasMore(answer, recordsPerPage)) return records;
       }
     },
-    async create(zoneId, record, signal) {
+    /** The id of the new record. */
+    async create(zoneId: string, record: NewRecord, signal: AbortSignal) {
       const body = { zone_id: zoneId, ...txt(record) };
       return textIn(await sdk.dns.records.create(body, { signal }), "id");
     },
-    async remove(zoneId, recordId, signal) {
+    async remove(zoneId: string, recordId: string, signal: AbortSignal) {
       const gone = await sdk.dns.records.delete(recordId, { zone_id: zoneId }, { signal });
       textIn(gone, "id");
     },
-    async createAll(zoneId, records, signal) {
+    /** All of it or nothing; what was created. */
+    async createAll(zoneId: string, records: readonly NewRecord[], signal: AbortSignal) {
       const body = { zone_id: zoneId, posts: records.map(txt) };
       const answer: unknown = await sdk.dns.records.batch(body, { signal });
       const posts = isRecord(answer) && Array.isArray(answer["posts"]) ? answer["posts"] : [];
       if (posts.length < records.length) throw new SyntaxError("a batch that did not do its work");
       return posts.map((made: unknown) => {
-        const [id, name, content] = [
-          textIn(made, "id"),
-          textIn(made, "name"),
-          textIn(made, "content"),
-        ];
-        return { id, name, content };
+        const content = textIn(made, "content");
+        return { id: textIn(made, "id"), name: textIn(made, "name"), content };
       });
     },
-    async removeAll(zoneId, recordIds, signal) {
+    async removeAll(zoneId: string, recordIds: readonly string[], signal: AbortSignal) {
       const body = { zone_id: zoneId, deletes: recordIds.map((id) => ({ id })) };
       const answer: unknown = await sdk.dns.records.batch(body, { signal });
       if (!isRecord(answer)) throw new SyntaxError("a batch that did not do its work");
@@ -183,10 +158,13 @@ function txt({ name, value, ttl }: NewRecord) {
 }
 
 /** The credentials go to the address that was configured and nowhere else, and a body too has to come in time. */
-function carefulFetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-  const late = AbortSignal.timeout(patience);
-  const signal = init?.signal ? AbortSignal.any([init.signal, late]) : late;
-  return fetch(input, { ...init, redirect: "manual", signal });
+function carefully(send: Connection["send"]): typeof fetch {
+  return (input, init) => {
+    const late = AbortSignal.timeout(patience);
+    const signal = init?.signal ? AbortSignal.any([init.signal, late]) : late;
+    const url = input instanceof Request ? input.url : String(input);
+    return send(url, { ...init, redirect: "manual", signal });
+  };
 }
 
 function entryOf({

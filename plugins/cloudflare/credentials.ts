@@ -1,5 +1,6 @@
 /** Which credentials are sent to write records, and which to find zones. */
-import { Problem } from "acmectl/plugin";
+import type { Problem } from "acmectl/plugin";
+import { misconfigured, printable } from "acmectl/plugin/http";
 import type { Credentials } from "./client.ts";
 
 export interface CredentialOptions {
@@ -30,7 +31,7 @@ export function credentialsOf(options: CredentialOptions): {
 
 function tokenOf(option: string, value: string): Identity {
   return {
-    credentials: { apiToken: printable(option, value) },
+    credentials: { apiToken: printable("cloudflare", option, value) },
     identity: `the API token (${option})`,
   };
 }
@@ -46,19 +47,13 @@ function keyOf({ apiKey, email }: CredentialOptions): Identity {
       "apiKey is set without email",
       "Set email (CLOUDFLARE_EMAIL) to the login of the account, or use an API token instead.",
     );
-  const credentials = { apiKey: printable("apiKey", apiKey), email: printable("email", email) };
+  const credentials = {
+    apiKey: printable("cloudflare", "apiKey", apiKey),
+    email: printable("cloudflare", "email", email),
+  };
   return { credentials, identity: `the Global API Key of ${email}` };
 }
 
-/** Anything else would be refused by the HTTP library, with the secret in its message. */
-function printable(option: string, value: string): string {
-  if (/^[\x21-\x7e]+$/.test(value)) return value;
-  throw wrong(
-    `${option} ${value === "" ? "is empty" : "contains a space, a line break or another character that no credential has"}`,
-    "Copy the whole value again, without anything around it; in a file it stands alone on the first line.",
-  );
-}
-
 export function wrong(what: string, hint: string): Problem {
-  return new Problem("config", { detail: `Solver cloudflare: ${what}`, hint });
+  return misconfigured("cloudflare", what, hint);
 }

@@ -1,7 +1,7 @@
 import { defineSolver, Problem } from "acmectl/plugin";
-import type { Log, SolverContext } from "acmectl/plugin";
-import { recordSolver, Refusal, zoneFinder } from "acmectl/plugin/http";
-import type { Batch, Explain } from "acmectl/plugin/http";
+import type { Log } from "acmectl/plugin";
+import { fetchByProxy, recordSolver, Refusal } from "acmectl/plugin/http";
+import type { Batch, Explain, RecordProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, ZoneEntry } from "./client.ts";
 import { credentialsOf, wrong } from "./credentials.ts";
 import type { Identity } from "./credentials.ts";
@@ -79,23 +79,22 @@ export default defineSolver({
       );
     const { connect } = await import("./client.ts");
     const { baseUrl, accountId, zoneId, ttl } = options;
-    const party = ({ credentials, identity }: Identity): Party => ({
-      api: connect({ credentials, baseUrl, accountId }),
+    const accessOf = ({ credentials, identity }: Identity): Access => ({
+      api: connect({ credentials, baseUrl, accountId, send: fetchByProxy }),
       identity,
       isToken: "apiToken" in credentials,
       explain: explainer(identity),
     });
-    const [reader, writer] = [party(finding), party(writing)];
+    const [reader, writer] = [accessOf(finding), accessOf(writing)];
     const { api, explain } = writer;
     const { log } = context;
-    const findZone = zonesOf(reader.api, accountId, context);
-    return recordSolver({
-      ...names,
-      log,
+    const provider: RecordProvider<ZoneEntry> = {
+      vendor: "Cloudflare",
+      zoneWord: "zone",
       explain,
       explainZones: reader.explain,
-      findZone: async (name, signal) =>
-        zoneId === undefined ? findZone(name, signal) : { id: zoneId },
+      zones: zonesOf(reader.api, accountId, log),
+      zone: zoneId === undefined ? undefined : { id: zoneId },
       hintIfOutside:
         "Set zoneId (CF_ZONE_ID) to the id of the zone that holds the name, see its overview page; or leave zoneId out, which requires Zone:Read.",
       checkCredentials: (signal) => checkToken(writer, accountId, log, signal),
@@ -114,11 +113,10 @@ export default defineSolver({
       isDouble: (refusal) => refusal.says("81057", "81058"),
       isGone: (refusal) => refusal.says("81044"),
       batch: batchOf(api, ttl),
-    });
+    };
+    return recordSolver(provider, context);
   },
 });
-
-const names = { vendor: "Cloudflare", zoneWord: "zone" };
 
 function batchOf(api: Api, ttl: number): Batch {
   return {
@@ -134,8 +132,8 @@ function batchOf(api: Api, ttl: number): Batch {
   };
 }
 
-/** The API on behalf of somebody. */
-interface Party {
+/** The API with some credentials. */
+interface Access {
   readonly api: Api;
   readonly identity: string;
   /** The state of a token can be asked for, that of a key cannot. */
@@ -143,24 +141,20 @@ interface Party {
   readonly explain: Explain;
 }
 
-function zonesOf(api: Api, accountId: string | undefined, context: SolverContext) {
-  return zoneFinder<ZoneEntry>(
-    {
-      ...names,
-      list: (signal) => refused(api.zones(undefined, signal)),
-      // Cloudflare serves no top-level domain.
-      named: async (name, signal) =>
-        name.includes(".") ? (await refused(api.zones(name, signal))).zones : [],
-      usable: (zones) => activeFirst(zones, context.log),
-      describe: ({ name, id, status, account }) => `${name} (${id}, ${status}, account ${account})`,
-      where: () => (accountId === undefined ? "" : ` in account ${accountId}`),
-      hintIfNone: () =>
-        "Use a token (apiToken, or zoneToken for the look-up) that has Zone:Read for the zone, set zoneId (CF_ZONE_ID), or delegate the name to a zone here by a CNAME.",
-      hintIfSeveral:
-        "Set accountId (CF_ACCOUNT_ID) to the account that is meant, or zoneId (CF_ZONE_ID) to the zone.",
-    },
-    context,
-  );
+function zonesOf(api: Api, accountId: string | undefined, log: Log): ZoneSource<ZoneEntry> {
+  return {
+    list: (signal) => refused(api.zones(undefined, signal)),
+    // Cloudflare serves no top-level domain.
+    named: async (name, signal) =>
+      name.includes(".") ? (await refused(api.zones(name, signal))).zones : [],
+    usable: (zones) => activeFirst(zones, log),
+    describe: ({ name, id, status, account }) => `${name} (${id}, ${status}, account ${account})`,
+    where: () => (accountId === undefined ? "" : ` in account ${accountId}`),
+    hintIfNone: () =>
+      "Use a token (apiToken, or zoneToken for the look-up) that has Zone:Read for the zone, set zoneId (CF_ZONE_ID), or delegate the name to a zone here by a CNAME.",
+    hintIfSeveral:
+      "Set accountId (CF_ACCOUNT_ID) to the account that is meant, or zoneId (CF_ZONE_ID) to the zone.",
+  };
 }
 
 function activeFirst(zones: readonly ZoneEntry[], log: Log): readonly ZoneEntry[] {
@@ -174,7 +168,7 @@ function activeFirst(zones: readonly ZoneEntry[], log: Log): readonly ZoneEntry[
 }
 
 /** The name of a configured zone; nothing for a token that may write to the zone but not read it. */
-function nameOf({ api, explain }: Party, zoneId: string, log: Log, signal: AbortSignal) {
+function nameOf({ api, explain }: Access, zoneId: string, log: Log, signal: AbortSignal) {
   return explain(`read zone ${zoneId}`, signal, async () => {
     try {
       return await refused(api.zoneName(zoneId, signal));
@@ -190,7 +184,7 @@ function nameOf({ api, explain }: Party, zoneId: string, log: Log, signal: Abort
 
 /** Detects disabled or expired tokens. A refusal here proves nothing: an account's token may be asked for only there. */
 async function checkToken(
-  { api, identity, isToken }: Party,
+  { api, identity, isToken }: Access,
   accountId: string | undefined,
   log: Log,
   signal: AbortSignal,

@@ -3,12 +3,7 @@ import { everyPage, fieldOf, needText, Refusal, requestJson } from "acmectl/plug
 import type { ListedZone } from "acmectl/plugin/http";
 import { digitalOcean } from "./errors.ts";
 
-export interface TxtRecord {
-  readonly id: string;
-  readonly data: string;
-}
-
-export interface NewRecord {
+interface NewRecord {
   /** Relative to the domain, `@` for the domain itself. */
   readonly name: string;
   readonly value: string;
@@ -16,21 +11,11 @@ export interface NewRecord {
   readonly ttl: number;
 }
 
-/** Every call is made once and rejects with a `Refusal`. A domain's id is its name. */
-export interface Api {
-  domains(signal: AbortSignal): Promise<readonly ListedZone[]>;
-  /** TXT records with exactly this name, given in full. */
-  records(domain: string, name: string, signal: AbortSignal): Promise<readonly TxtRecord[]>;
-  /** The id of the new record. */
-  create(domain: string, record: NewRecord, signal: AbortSignal): Promise<string>;
-  remove(domain: string, id: string, signal: AbortSignal): Promise<void>;
-}
-
 /** The maximum; the default is 20. */
 const perPage = "200";
 
-/** A client for the API at `apiUrl`. */
-export function connect(token: string, apiUrl: string): Api {
+/** A client for the API at `apiUrl`. Every call is made once and rejects with a `Refusal`. A domain's id is its name. */
+export function connect(token: string, apiUrl: string) {
   const base = `${apiUrl.replace(/\/+$/, "")}/v2/domains`;
   const headers = { authorization: `Bearer ${token}` };
   const send = (path: string, signal: AbortSignal, method = "GET", json?: object) =>
@@ -50,22 +35,24 @@ export function connect(token: string, apiUrl: string): Api {
       return { items, next: more ? page + 1 : undefined };
     });
   return {
-    async domains(signal) {
+    async domains(signal: AbortSignal): Promise<readonly ListedZone[]> {
       const domains = await list("", "domains", {}, signal);
       const names = domains.map((item) => needText(item, "name").toLowerCase());
       return names.map((name) => ({ id: name, name }));
     },
-    async records(domain, name, signal) {
+    /** TXT records with exactly this name, given in full. */
+    async records(domain: string, name: string, signal: AbortSignal) {
       const filter = { type: "TXT", name };
       const records = await list(recordsOf(domain), "domain_records", filter, signal);
       return records.map((item) => ({ id: idIn(item), data: needText(item, "data") }));
     },
-    async create(domain, { name, value, ttl }, signal) {
+    /** The id of the new record. */
+    async create(domain: string, { name, value, ttl }: NewRecord, signal: AbortSignal) {
       const record = { type: "TXT", name, data: value, ttl };
       const answer = await send(recordsOf(domain), signal, "POST", record);
       return idIn(fieldOf(answer, "domain_record"));
     },
-    async remove(domain, id, signal) {
+    async remove(domain: string, id: string, signal: AbortSignal) {
       await send(`${recordsOf(domain)}/${encodeURIComponent(id)}`, signal, "DELETE");
     },
   };

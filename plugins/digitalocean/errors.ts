@@ -1,6 +1,6 @@
 /** How DigitalOcean refuses, and what to do about it. */
 import { explainRefusals, textOf } from "acmectl/plugin/http";
-import type { Meaning, Vendor } from "acmectl/plugin/http";
+import type { Vendor } from "acmectl/plugin/http";
 
 export const digitalOcean: Vendor = {
   name: "DigitalOcean",
@@ -13,53 +13,37 @@ export const digitalOcean: Vendor = {
   },
 };
 
-const meanings: readonly Meaning[] = [
-  {
-    kind: "network",
-    when: ({ status = 300 }) => status >= 300 && status < 400,
-    title: "Not an answer of DigitalOcean's API",
-    hint: "Check the connection to api.digitalocean.com:443 (proxy, firewall, captive portal, DNS). If apiUrl (DO_API_URL) is set, that server must offer DigitalOcean's API v2 and must not redirect.",
-  },
-  {
-    kind: "config",
-    when: ({ status }) => status === 401,
-    title: "DigitalOcean rejects the token",
-    hint: "Create a token with the scopes domain:read and domain:update at https://cloud.digitalocean.com/account/api/tokens and set token (DO_AUTH_TOKEN). This one was revoked, has expired or was not copied whole.",
-  },
-  {
-    kind: "config",
-    when: ({ status }) => status === 403,
-    title: "The token lacks a scope",
-    hint: "Give the token domain:read and domain:update (or domain:create and domain:delete instead of domain:update) at https://cloud.digitalocean.com/account/api/tokens.",
-  },
-  {
-    kind: "config",
-    when: ({ status }) => status === 404,
-    title: "Not found at DigitalOcean",
-    hint: "Check that the domain was not removed and that it belongs to the token's team.",
-  },
-  {
-    kind: "solver",
-    when: ({ status }) => status === 422,
-    title: "DigitalOcean rejects the record",
-    hint: "If there is a CNAME at this name, let acmectl follow it, or remove it. Check that ttl (DO_TTL) is at least 30.",
-  },
-  {
-    kind: "solver",
-    when: ({ status }) => status === 429,
-    title: "DigitalOcean is rate limiting",
-    hint: "Run again later, or give acmectl a token of its own. A token may make 250 requests a minute and 5000 an hour, all of its users together.",
-  },
-  {
-    kind: "solver",
-    when: () => true,
-    title: "DigitalOcean failed",
-    hint: "If it does not pass, see https://status.digitalocean.com.",
-  },
-];
-
 export const explaining = explainRefusals({
   vendor: digitalOcean.name,
-  meanings,
   identity: () => "with the API token (token)",
+  hints: {
+    connection:
+      "Check the connection to api.digitalocean.com:443 (proxy, firewall, captive portal, DNS). If apiUrl (DO_API_URL) is set, that server must offer DigitalOcean's API v2 and must not redirect.",
+    limit:
+      "Run again later, or give acmectl a token of its own. A token may make 250 requests a minute and 5000 an hour, all of its users together.",
+    other: "If it does not pass, see https://status.digitalocean.com.",
+  },
+  meanings: [
+    {
+      when: 401,
+      title: "DigitalOcean rejects the token",
+      hint: "Create a token with the scopes domain:read and domain:update at https://cloud.digitalocean.com/account/api/tokens and set token (DO_AUTH_TOKEN). This one was revoked, has expired or was not copied whole.",
+    },
+    {
+      when: 403,
+      title: "The token lacks a scope",
+      hint: "Give the token domain:read and domain:update (or domain:create and domain:delete instead of domain:update) at https://cloud.digitalocean.com/account/api/tokens.",
+    },
+    {
+      when: 404,
+      title: "Not found at DigitalOcean",
+      hint: "Check that the domain was not removed and that it belongs to the token's team.",
+    },
+    {
+      when: 422,
+      kind: "solver",
+      title: "DigitalOcean rejects the record",
+      hint: "If there is a CNAME at this name, let acmectl follow it, or remove it. Check that ttl (DO_TTL) is at least 30.",
+    },
+  ],
 });

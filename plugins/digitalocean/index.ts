@@ -1,5 +1,6 @@
-import { defineSolver, Problem } from "acmectl/plugin";
-import { plainName, recordSolver, relativeName, zoneFinder } from "acmectl/plugin/http";
+import { defineSolver } from "acmectl/plugin";
+import { plainName, printable, recordSolver, relativeName } from "acmectl/plugin/http";
+import type { RecordProvider } from "acmectl/plugin/http";
 import { digitalOcean, explaining } from "./errors.ts";
 
 /** dns-01 with DigitalOcean. */
@@ -38,26 +39,20 @@ export default defineSolver({
   async create(options, context) {
     const { ttl, apiUrl } = options;
     const { connect } = await import("./client.ts");
-    const api = connect(printable(options.token), apiUrl);
-    const { log } = context;
+    const api = connect(printable("digitalocean", "token", options.token), apiUrl);
     const domain = options.domain === undefined ? undefined : plainName(options.domain);
-    const findDomain = zoneFinder(
-      {
-        ...names,
+    const provider: RecordProvider = {
+      vendor: digitalOcean.name,
+      zoneWord: "domain",
+      explain: explaining,
+      zones: {
         list: async (signal) => ({ zones: await api.domains(signal), all: true }),
         describe: ({ name }) => name,
         hintIfNone: () =>
           "Use a token (token, DO_AUTH_TOKEN) of the team that has the domain, add the domain under Networking, Domains, or delegate the name to a domain here by a CNAME.",
         hintIfSeveral: "Set domain to the one to write to.",
       },
-      context,
-    );
-    return recordSolver({
-      ...names,
-      log,
-      explain: explaining,
-      findZone: async (recordName, signal) =>
-        domain === undefined ? findDomain(recordName, signal) : { id: domain, name: domain },
+      zone: domain === undefined ? undefined : { id: domain, name: domain },
       hintIfOutside: "Leave domain out, or limit this solver to its zone with select.zones.",
       async find({ id }, { name, value }, signal) {
         const records = await api.records(id, name, signal);
@@ -68,21 +63,7 @@ export default defineSolver({
       create: ({ id }, { name, value }, signal) =>
         api.create(id, { name: relativeName(name, id), value, ttl }, signal),
       remove: ({ id }, recordId, signal) => api.remove(id, recordId, signal),
-    });
+    };
+    return recordSolver(provider, context);
   },
 });
-
-const names = { vendor: digitalOcean.name, zoneWord: "domain" };
-
-/** Anything else would be refused by the HTTP library, with the token in its message. */
-function printable(token: string): string {
-  if (/^[\x21-\x7e]+$/.test(token)) return token;
-  const fault =
-    token === ""
-      ? "is empty"
-      : "contains a space, a line break or another character that no token has";
-  throw new Problem("config", {
-    detail: `Solver digitalocean: token ${fault}`,
-    hint: "Copy the whole token again, without anything around it; in a file it stands alone on the first line.",
-  });
-}

@@ -41,27 +41,7 @@ export interface Change {
   readonly additions: readonly RecordSet[];
 }
 
-/** Every call is repeated when it was throttled or lost, and rejects with a `Refusal` or a Problem. */
-export interface Api {
-  project(signal: AbortSignal): Promise<string>;
-  /** The first page of all zones. */
-  firstZones(
-    signal: AbortSignal,
-  ): Promise<{ readonly zones: readonly ManagedZone[]; readonly all: boolean }>;
-  /** All zones, or those of one name. */
-  zones(name: string | undefined, signal: AbortSignal): Promise<readonly ManagedZone[]>;
-  /** The TXT set at a name; without one, the first page of the zone's. */
-  recordSets(
-    zone: string,
-    name: string | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly sets: readonly HeldSet[]; readonly all: boolean }>;
-  /** The change's id. */
-  change(zone: string, change: Change, signal: AbortSignal): Promise<string>;
-  isDone(zone: string, changeId: string, signal: AbortSignal): Promise<boolean>;
-}
-
-export interface ClientSettings {
+interface ClientSettings {
   readonly project: string | undefined;
   readonly apiUrl: string;
   readonly log: Log;
@@ -69,8 +49,10 @@ export interface ClientSettings {
 
 const scope = "https://www.googleapis.com/auth/ndev.clouddns.readwrite";
 
-/** A client on behalf of these credentials. */
-export function connect(credentials: Credentials, settings: ClientSettings): Api {
+export type Api = ReturnType<typeof connect>;
+
+/** A client with these credentials. Every call is repeated when it was throttled or lost, and rejects with a `Refusal` or a Problem. */
+export function connect(credentials: Credentials, settings: ClientSettings) {
   const { log } = settings;
   const project = once((signal) => projectOf(credentials, settings, signal));
   const token = keepToken((signal) => credentials.token(scope, signal));
@@ -88,25 +70,29 @@ export function connect(credentials: Credentials, settings: ClientSettings): Api
   };
   return {
     project,
-    async firstZones(signal) {
+    /** The first page of all zones. */
+    async firstZones(signal: AbortSignal) {
       const { items, next } = await page("/managedZones", "managedZones", {}, signal);
       return { zones: items.map(zoneIn), all: next === undefined };
     },
-    async zones(name, signal) {
+    /** All zones, or those of one name. */
+    async zones(name: string | undefined, signal: AbortSignal) {
       const dnsName = name === undefined ? undefined : `${name}.`;
       const items = await everyPage((pageToken: string | undefined) =>
         page("/managedZones", "managedZones", { dnsName, pageToken }, signal),
       );
       return items.map(zoneIn);
     },
-    async recordSets(zone, name, signal) {
+    /** The TXT set at a name; without one, the first page of the zone's. */
+    async recordSets(zone: string, name: string | undefined, signal: AbortSignal) {
       const filter = name === undefined ? {} : { name: `${name}.`, type: "TXT" };
       const { items, next } = await page(`${at(zone)}/rrsets`, "rrsets", filter, signal);
       return { sets: items.flatMap((item) => setIn(item) ?? []), all: next === undefined };
     },
-    change: async (zone, change, signal) =>
+    /** The change's id. */
+    change: async (zone: string, change: Change, signal: AbortSignal) =>
       needText(await send(`${at(zone)}/changes`, signal, change), "id"),
-    async isDone(zone, changeId, signal) {
+    async isDone(zone: string, changeId: string, signal: AbortSignal) {
       const path = `${at(zone)}/changes/${encodeURIComponent(changeId)}`;
       return needText(await send(path, signal), "status") !== "pending";
     },

@@ -1,7 +1,7 @@
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { edited, plainName, recordSetSolver, Refusal, zoneFinder } from "acmectl/plugin/http";
-import type { Edits, ZoneSource } from "acmectl/plugin/http";
+import { edited, plainName, recordSetSolver, Refusal } from "acmectl/plugin/http";
+import type { Edits, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, Change, HeldSet, ManagedZone, RecordSet } from "./client.ts";
 import { explainer } from "./errors.ts";
 
@@ -93,12 +93,12 @@ export default defineSolver({
     const { zone, ttl } = options;
     const credentials = await openCredentials(options, log);
     const api = connect(credentials, { ...options, log });
-    const find = zoneFinder(zonesOf(api, options.allowPrivateZone), context);
-    return recordSetSolver<Sets>({
-      ...names,
-      log,
+    const provider: RecordSetProvider<Sets, ManagedZone> = {
+      vendor: "Cloud DNS",
+      zoneWord: "managed zone",
       explain: explainer(credentials.identity),
-      findZone: async (name, signal) => (zone === undefined ? find(name, signal) : { id: zone }),
+      zones: zonesOf(api, options.allowPrivateZone),
+      zone: zone === undefined ? undefined : { id: zone },
       hintIfOutside:
         "Leave zone (GCE_ZONE_ID) out, or limit this solver to its zone with select.zones.",
       async check({ id, name }, recordName, signal) {
@@ -117,15 +117,13 @@ export default defineSolver({
       isConflict: (refusal) => refusal.says("conditionNotMet", "alreadyExists", "notFound"),
       isDone: ({ id }, changeId, signal) => api.isDone(id, changeId, signal),
       donePermission: "dns.changes.get",
-    });
+    };
+    return recordSetSolver(provider, context);
   },
 });
 
-const names = { vendor: "Cloud DNS", zoneWord: "managed zone" };
-
 function zonesOf(api: Api, allowPrivateZone: boolean): ZoneSource<ManagedZone> {
   return {
-    ...names,
     list: (signal) => api.firstZones(signal),
     named: (name, signal) => api.zones(name, signal),
     usable(zones) {

@@ -3,7 +3,15 @@ import { createPrivateKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { fieldOf, needText, once, Refusal, requestJson } from "acmectl/plugin/http";
+import {
+  grantedToken,
+  hasAnswer,
+  needText,
+  once,
+  requestJson,
+  signedToken,
+  tokenIn,
+} from "acmectl/plugin/http";
 import type { AccessToken } from "acmectl/plugin/http";
 import { google } from "./errors.ts";
 
@@ -38,13 +46,11 @@ export function serviceAccount(account: ServiceAccount, log: Log): Credentials {
       const now = Math.floor(Date.now() / 1_000);
       const header = { alg: "RS256", typ: "JWT", kid: keyId };
       const claims = { iss: email, scope, aud: tokenUri, iat: now, exp: now + 3_600 };
-      const statement = `${encoded(header)}.${encoded(claims)}`;
-      const signature = sign("sha256", Buffer.from(statement), key).toString("base64url");
       const grant = {
         grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        assertion: `${statement}.${signature}`,
+        assertion: signedToken(header, claims, (text) => sign("sha256", text, key)),
       };
-      return granted(tokenUri, grant, log, signal);
+      return grantedToken(tokenUri, grant, { vendor: google, log, signal });
     },
   };
 }
@@ -69,7 +75,7 @@ export function userAccount(account: UserAccount, log: Log): Credentials {
         client_secret: client.secret,
         refresh_token: refreshToken,
       };
-      return granted(tokenUri, grant, log, signal);
+      return grantedToken(tokenUri, grant, { vendor: google, log, signal });
     },
   };
 }
@@ -110,22 +116,13 @@ interface Machine {
   readonly tried: string;
 }
 
-/** Milliseconds; outside Google's cloud there is no answer. */
-const patience = 2_000;
-
 /** The service account of a virtual machine, of Cloud Run, or of a pod under GKE's workload identity. */
 export function machineAccount({ host, tried }: Machine, log: Log): Credentials {
   const base = `http://${host}/computeMetadata/v1`;
   const headers = { "metadata-flavor": "Google" };
   const mustBeThere = once(async (signal) => {
-    try {
-      const settings = { vendor: google, signal, retries: 0, timeout: patience };
-      await requestJson({ url: `${base}/?alt=json`, headers }, settings);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof Refusal && error.status !== undefined) return;
-      throw noCredentials(host, tried);
-    }
+    const request = { url: `${base}/?alt=json`, headers };
+    if (!(await hasAnswer(request, { vendor: google, signal }))) throw noCredentials(host, tried);
   });
   const read = async (path: string, signal: AbortSignal) => {
     await mustBeThere(signal);
@@ -157,37 +154,12 @@ export function projectIn(email: string): string | undefined {
   return /@([^.]+)\.iam\./.exec(email)?.[1];
 }
 
-/** The token in an answer of a token endpoint, or of the metadata server. */
-function tokenIn(answer: unknown): AccessToken {
-  const seconds = fieldOf(answer, "expires_in");
-  return {
-    value: needText(answer, "access_token"),
-    expires: Date.now() + (typeof seconds === "number" ? seconds : 300) * 1_000,
-  };
-}
-
-async function granted(
-  url: string,
-  grant: Readonly<Record<string, string>>,
-  log: Log,
-  signal: AbortSignal,
-): Promise<AccessToken> {
-  const headers = { "content-type": "application/x-www-form-urlencoded" };
-  const body = new URLSearchParams(grant).toString();
-  const request = { url, method: "POST", headers, body };
-  return tokenIn(await requestJson(request, { vendor: google, log, signal }));
-}
-
 function privateKey({ key, where }: ServiceAccount): KeyObject {
   try {
     return createPrivateKey(key);
   } catch {
     throw unusable(where, "has a private_key that is not PEM");
   }
-}
-
-function encoded(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
 
 /** A Problem about a document with credentials. */

@@ -17,7 +17,7 @@ import type { Attempt } from "./errors.ts";
 
 export type { Change, HostedZone, ResourceRecordSet };
 
-export interface Connection {
+interface Connection {
   readonly region: string | undefined;
   readonly asked: Asked;
   readonly keys: Keys | undefined;
@@ -28,7 +28,7 @@ export interface Connection {
   readonly log: Log;
 }
 
-export interface Role {
+interface Role {
   readonly arn: string;
   readonly externalId: string | undefined;
 }
@@ -39,32 +39,13 @@ export interface Zones {
   readonly all: boolean;
 }
 
-export interface RecordSets {
-  readonly sets: readonly ResourceRecordSet[];
-  readonly all: boolean;
-}
+export type Api = Awaited<ReturnType<typeof connect>>;
 
-/** Route 53's API (2013-04-01). Every call rejects with a `Refusal` or a Problem, or with the signal's reason. */
-export interface Api {
-  /** All zones of a name; without one, the first page of all zones. */
-  zonesByName(name: string | undefined, signal: AbortSignal): Promise<Zones>;
-  /** All zones, for those who may only ListHostedZones. */
-  zones(signal: AbortSignal): Promise<Zones>;
-  nameservers(zoneId: string, signal: AbortSignal): Promise<readonly string[]>;
-  /** All TXT sets of a name; without one, the first page of all sets, the zone's own first. */
-  recordSets(zoneId: string, name: string | undefined, signal: AbortSignal): Promise<RecordSets>;
-  /** All changes or none; the id of the change, for `insync`. */
-  change(
-    zoneId: string,
-    changes: readonly Change[],
-    signal: AbortSignal,
-  ): Promise<string | undefined>;
-  insync(changeId: string, signal: AbortSignal): Promise<boolean>;
-  close(): void;
-}
-
-/** Opens the API. Files of the profile may be read, but nothing is sent yet. */
-export async function connect(connection: Connection): Promise<Api> {
+/**
+ * Route 53's API (2013-04-01). Every call rejects with a `Refusal` or a Problem, or with the signal's reason. Files of the
+ * profile may be read, but nothing is sent yet.
+ */
+export async function connect(connection: Connection) {
   const { asked, endpoint } = connection;
   replaceHome();
   const region = await regionOf(connection);
@@ -73,9 +54,10 @@ export async function connect(connection: Connection): Promise<Api> {
   return { ...zoneCalls(sdk, asked), ...recordCalls(sdk, asked), close: () => sdk.destroy() };
 }
 
-function zoneCalls(sdk: Route53, asked: Asked): Pick<Api, "zonesByName" | "zones" | "nameservers"> {
+function zoneCalls(sdk: Route53, asked: Asked) {
   return {
-    async zonesByName(name, signal) {
+    /** All zones of a name; without one, the first page of all zones. */
+    async zonesByName(name: string | undefined, signal: AbortSignal): Promise<Zones> {
       const attempt = { action: "ListHostedZonesByName", asked, signal };
       const zones: HostedZone[] = [];
       // The listing starts at the name: later names come along, and zones of one name may be on several pages.
@@ -92,7 +74,8 @@ function zoneCalls(sdk: Route53, asked: Asked): Pick<Api, "zonesByName" | "zones
         start = { DNSName: page.NextDNSName, HostedZoneId: page.NextHostedZoneId };
       }
     },
-    async zones(signal) {
+    /** All zones, for those who may only ListHostedZones. */
+    async zones(signal: AbortSignal): Promise<Zones> {
       const attempt = { action: "ListHostedZones", asked, signal };
       const zones = await everyPage(async (marker: string | undefined) => {
         const page = await send(attempt, (at) => sdk.listHostedZones({ Marker: marker }, at));
@@ -103,7 +86,7 @@ function zoneCalls(sdk: Route53, asked: Asked): Pick<Api, "zonesByName" | "zones
       });
       return { zones, all: true };
     },
-    async nameservers(zoneId, signal) {
+    async nameservers(zoneId: string, signal: AbortSignal) {
       const attempt = { action: "GetHostedZone", zoneId, asked, signal };
       const zone = await send(attempt, (at) => sdk.getHostedZone({ Id: zoneId }, at));
       return zone.DelegationSet?.NameServers ?? [];
@@ -111,9 +94,10 @@ function zoneCalls(sdk: Route53, asked: Asked): Pick<Api, "zonesByName" | "zones
   };
 }
 
-function recordCalls(sdk: Route53, asked: Asked): Pick<Api, "recordSets" | "change" | "insync"> {
+function recordCalls(sdk: Route53, asked: Asked) {
   return {
-    async recordSets(zoneId, name, signal) {
+    /** All TXT sets of a name; without one, the first page of all sets, the zone's own first. */
+    async recordSets(zoneId: string, name: string | undefined, signal: AbortSignal) {
       const attempt = { action: "ListResourceRecordSets", zoneId, asked, signal };
       const sets: ResourceRecordSet[] = [];
       let start: Partial<ListResourceRecordSetsCommandInput> =
@@ -133,7 +117,8 @@ function recordCalls(sdk: Route53, asked: Asked): Pick<Api, "recordSets" | "chan
         };
       }
     },
-    async change(zoneId, changes, signal) {
+    /** All changes or none; the id of the change, for `insync`. */
+    async change(zoneId: string, changes: readonly Change[], signal: AbortSignal) {
       const attempt = { action: "ChangeResourceRecordSets", zoneId, asked, signal };
       const batch = { Comment: "acmectl", Changes: [...changes] };
       const answer = await send(attempt, (at) =>
@@ -141,7 +126,7 @@ function recordCalls(sdk: Route53, asked: Asked): Pick<Api, "recordSets" | "chan
       );
       return answer.ChangeInfo?.Id?.replace(/^\/change\//, "");
     },
-    async insync(changeId, signal) {
+    async insync(changeId: string, signal: AbortSignal) {
       const attempt = { action: "GetChange", asked, signal };
       const answer = await send(attempt, (at) => sdk.getChange({ Id: changeId }, at));
       return answer.ChangeInfo?.Status === "INSYNC";

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { devNull, homedir } from "node:os";
 import { join } from "node:path";
 import { env } from "node:process";
-import { Problem } from "acmectl/plugin";
+import { misconfigured } from "acmectl/plugin/http";
 
 export interface Keys {
   readonly accessKeyId: string;
@@ -29,7 +29,8 @@ export function keysOf(options: KeyOptions): Keys | undefined {
   needs(options, "sessionToken", "accessKeyId");
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
   if (options.profile !== undefined)
-    throw contradiction(
+    throw misconfigured(
+      "route53",
       "both profile and accessKeyId are set",
       "Keep one of them: a profile brings its own credentials.",
     );
@@ -38,11 +39,11 @@ export function keysOf(options: KeyOptions): Keys | undefined {
 
 function needs(options: KeyOptions, one: keyof KeyOptions, other: keyof KeyOptions): void {
   if (options[one] === undefined || options[other] !== undefined) return;
-  throw contradiction(`${one} is set without ${other}`, `Set ${other} too, or drop ${one}.`);
-}
-
-function contradiction(what: string, hint: string): Problem {
-  return new Problem("config", { detail: `Solver route53: ${what}`, hint });
+  throw misconfigured(
+    "route53",
+    `${one} is set without ${other}`,
+    `Set ${other} too, or drop ${one}.`,
+  );
 }
 
 /** What the options ask for. */

@@ -14,8 +14,18 @@ export interface Attempt {
 }
 
 export function explainer(asked: Asked): Explain {
-  const meanings = [...authentication, accessDenied(asked), ...refusals];
-  return explainRefusals({ vendor: "Route 53", meanings, identity: () => identityOf(asked) });
+  return explainRefusals({
+    vendor: "Route 53",
+    meanings: [...authentication, accessDenied(asked), ...refusals],
+    identity: () => identityOf(asked),
+    hints: {
+      connection:
+        "Check the connection to route53.amazonaws.com:443 (proxy, firewall, captive portal, DNS). If endpoint (AWS_ENDPOINT_URL) is set, that server must offer the Route 53 API and must not redirect.",
+      limit:
+        "Run again later. If other tools share the account, pause them, or raise maxRetries (AWS_MAX_RETRIES): Route 53 allows five requests a second for the whole account.",
+      other: "If it does not pass, see https://health.aws.amazon.com and the account's CloudTrail.",
+    },
+  });
 }
 
 /** The `Refusal` for an error of the SDK, or a Problem if it found no credentials. */
@@ -123,8 +133,7 @@ function denial(said: string, { action, zoneId }: Attempt): string {
 /** Reads its facts from the words of `denial`. */
 function accessDenied({ externalId }: Asked): Meaning {
   return {
-    kind: "config",
-    when: saying("AccessDenied"),
+    when: ["AccessDenied"],
     title: "AWS denies access",
     hint({ message }) {
       const [, who = "", action = "", resource = "", said = ""] =
@@ -142,32 +151,19 @@ function accessDenied({ externalId }: Asked): Meaning {
   };
 }
 
-function saying(...codes: readonly string[]): (refusal: Refusal) => boolean {
-  return (refusal) => refusal.says(...codes);
-}
-
 const authentication: readonly Meaning[] = [
   {
-    kind: "network",
-    when: ({ status = 300 }) => status >= 300 && status < 400,
-    title: "Not an answer of Route 53's API",
-    hint: "Check the connection to route53.amazonaws.com:443 (proxy, firewall, captive portal, DNS). If endpoint (AWS_ENDPOINT_URL) is set, that server must offer the Route 53 API and must not redirect.",
-  },
-  {
-    kind: "config",
-    when: saying("InvalidClientTokenId"),
+    when: ["InvalidClientTokenId"],
     title: "AWS does not know the access key",
     hint: "Check the key with `aws sts get-caller-identity`. It was deleted or deactivated, belongs to another partition, or requires its session token (AWS_SESSION_TOKEN).",
   },
   {
-    kind: "config",
-    when: saying("SignatureDoesNotMatch"),
+    when: ["SignatureDoesNotMatch"],
     title: "AWS rejects the signature",
     hint: "Copy the whole secret access key of this access key id again, and compare the clocks.",
   },
   {
-    kind: "config",
-    when: saying("ExpiredToken"),
+    when: ["ExpiredToken"],
     title: "The AWS session has expired",
     hint: "Renew the session (`aws sso login`, or fetch new temporary keys), compare the clocks, or use credentials that renew themselves: a profile, a role, an instance role.",
   },
@@ -175,25 +171,17 @@ const authentication: readonly Meaning[] = [
 
 const refusals: readonly Meaning[] = [
   {
-    kind: "config",
-    when: saying("NoSuchHostedZone"),
+    when: ["NoSuchHostedZone"],
     title: "The hosted zone does not exist",
     hint: "Compare hostedZoneId (AWS_HOSTED_ZONE_ID) with `aws route53 list-hosted-zones`, or leave it out. The id is wrong, the zone was deleted, or it belongs to another account.",
   },
   {
     kind: "solver",
-    when: ({ throttled }) => throttled,
-    title: "Route 53 is throttling this account",
-    hint: "Run again later. If other tools share the account, pause them, or raise maxRetries (AWS_MAX_RETRIES): Route 53 allows five requests a second for the whole account.",
-  },
-  {
-    kind: "solver",
-    when: saying("PriorRequestNotComplete"),
+    when: ["PriorRequestNotComplete"],
     title: "Another change of the zone is still in progress",
     hint: "Run again later, or pause the tool that keeps writing to the same hosted zone.",
   },
   {
-    kind: "config",
     when: (refusal) => /not permitted in zone/i.test(refusal.message),
     title: "The name is not in the hosted zone",
     hint: "Correct hostedZoneId (AWS_HOSTED_ZONE_ID), which is the id of another zone, or leave it out.",
@@ -208,14 +196,8 @@ const refusals: readonly Meaning[] = [
   },
   {
     kind: "solver",
-    when: saying("InvalidChangeBatch"),
+    when: ["InvalidChangeBatch"],
     title: "Route 53 rejects the change",
     hint: "Find out what protects or rewrites these records, and let acmectl change them. Nothing was changed: a batch is done whole or not at all.",
-  },
-  {
-    kind: "solver",
-    when: () => true,
-    title: "Route 53 failed",
-    hint: "If it does not pass, see https://health.aws.amazon.com and the account's CloudTrail.",
   },
 ];

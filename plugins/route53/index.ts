@@ -1,7 +1,7 @@
 import { defineSolver } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { plainName, recordSetSolver, Refusal, zoneFinder } from "acmectl/plugin/http";
-import type { ListedZone, ZoneSource } from "acmectl/plugin/http";
+import { plainName, recordSetSolver, Refusal } from "acmectl/plugin/http";
+import type { ListedZone, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import { batchesOf, changesFor, isTxtOf } from "./changes.ts";
 import type { Api, Change, HostedZone, ResourceRecordSet, Zones } from "./client.ts";
 import { keysOf } from "./credentials.ts";
@@ -107,12 +107,12 @@ export default defineSolver({
     const { connect } = await import("./client.ts");
     const api = await connect({ region, asked, keys, role, endpoint, attempts, log });
     const id = options.hostedZoneId?.replace(/^\/?hostedzone\//, "");
-    const find = zoneFinder(zonesOf(api, privateZone, log), context);
-    const solver = recordSetSolver<Sets>({
-      ...names,
-      log,
+    const provider: RecordSetProvider<Sets, Zone> = {
+      vendor: "Route 53",
+      zoneWord: "hosted zone",
       explain: explainer(asked),
-      findZone: async (name, signal) => (id === undefined ? find(name, signal) : { id }),
+      zones: zonesOf(api, privateZone, log),
+      zone: id === undefined ? undefined : { id },
       hintIfOutside:
         "Correct hostedZoneId (AWS_HOSTED_ZONE_ID), which is the id of another zone, or leave it out.",
       async check(zone, _name, signal) {
@@ -140,12 +140,10 @@ export default defineSolver({
         ? { isDone: (_zone, changeId, signal) => api.insync(changeId, signal) }
         : {}),
       donePermission: "route53:GetChange on arn:aws:route53:::change/*",
-    });
-    return { ...solver, close: async () => api.close() };
+    };
+    return { ...recordSetSolver(provider, context), close: async () => api.close() };
   },
 });
-
-const names = { vendor: "Route 53", zoneWord: "hosted zone" };
 
 interface Zone extends ListedZone {
   readonly isPrivate: boolean;
@@ -153,7 +151,6 @@ interface Zone extends ListedZone {
 
 function zonesOf(api: Api, privateZone: boolean, log: Log): ZoneSource<Zone> {
   return {
-    ...names,
     async list(signal) {
       const { zones, all } = await firstZones(api, log, signal);
       return { zones: zones.map(zoneOf), all };

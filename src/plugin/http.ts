@@ -8,11 +8,21 @@ export { codeOf, messageOf, systemReason } from "../errors.ts";
 export { isRecord } from "../json.ts";
 export { fetchByProxy } from "../proxy.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
-export { keepToken, once, onceEach } from "./keep.ts";
-export type { AccessToken } from "./keep.ts";
+export {
+  grantedToken,
+  hasAnswer,
+  keepToken,
+  misconfigured,
+  printable,
+  signedToken,
+  tokenIn,
+} from "./credentials.ts";
+export type { AccessToken } from "./credentials.ts";
+export { once, onceEach } from "./keep.ts";
 export type { Provider, ZoneReceipt } from "./provider.ts";
+export type { RecordSetReceipt } from "./done.ts";
 export { edited, recordSetSolver } from "./record-sets.ts";
-export type { Edit, Edits, RecordSetProvider, RecordSetReceipt, WriteCall } from "./record-sets.ts";
+export type { Edit, Edits, RecordSetProvider, WriteCall } from "./record-sets.ts";
 export { recordSolver } from "./records.ts";
 export type { Batch, RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
 export { explainRefusals, Refusal } from "./refusal.ts";

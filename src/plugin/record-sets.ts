@@ -1,10 +1,12 @@
 /** Solvers for providers that keep all values of a name in one set: it is written only if it is still as it was read. */
-import type { Call, CleanupItem, Dns01Challenge, Solver } from "../plugin.ts";
+import type { Call, CleanupItem, Dns01Challenge, Log, Solver } from "../plugin.ts";
+import { doneChecker } from "./done.ts";
+import type { Changes, RecordSetReceipt } from "./done.ts";
 import { isAbsent, readReceipt, zoneSteps } from "./provider.ts";
-import type { Provider, ZoneReceipt } from "./provider.ts";
+import type { Provider } from "./provider.ts";
 import { Refusal } from "./refusal.ts";
 import { compareAndSwap, inTurns } from "./swap.ts";
-import type { ProviderZone } from "./zones.ts";
+import type { ListedZone, ProviderZone, Surroundings } from "./zones.ts";
 
 /** Values to be there, and values to be gone, at one name. */
 export interface Edit {
@@ -21,7 +23,8 @@ export interface WriteCall extends Call {
 }
 
 /** `State` is what was read of some names: whatever the provider's condition needs. */
-export interface RecordSetProvider<State> extends Provider {
+export interface RecordSetProvider<State, Z extends ListedZone = ListedZone>
+  extends Provider<Z>, Changes {
   /** What one write changes: all names of a zone at once, or one name. */
   readonly unit: "zone" | "name";
   read(zone: ProviderZone, names: readonly string[], signal: AbortSignal): Promise<State>;
@@ -31,26 +34,19 @@ export interface RecordSetProvider<State> extends Provider {
   isConflict(refusal: Refusal, state: State, before: State | undefined): boolean;
   /** Milliseconds between two attempts, at most; 1,000 when absent. */
   readonly longestPause?: number;
-  /** Is the change live on all name servers? Where that may not be asked, only the DNS is. */
-  isDone?(zone: ProviderZone, changeId: string, signal: AbortSignal): Promise<boolean>;
-  /** What to grant so that it may be asked, e.g. `dns.changes.get`. */
-  readonly donePermission?: string;
-}
-
-export interface RecordSetReceipt extends ZoneReceipt {
-  /** Absent when the value was there already. */
-  readonly changeId?: string;
 }
 
 /** How many names are written at once where each takes a write of its own. */
 const lanes = 4;
 
 /** A dns-01 solver that adds values to record sets and takes them out again. */
-export function recordSetSolver<State>(
-  provider: RecordSetProvider<State>,
+export function recordSetSolver<State, Z extends ListedZone>(
+  provider: RecordSetProvider<State, Z>,
+  context: Surroundings,
 ): Solver<"dns-01", RecordSetReceipt> {
-  const steps = zoneSteps(provider);
-  const edit = editor(provider, steps.show);
+  const { log } = context;
+  const steps = zoneSteps(provider, context);
+  const edit = editor(provider, steps.show, log);
   const editAll = (places: readonly Place[], what: keyof Edit, call: Call) =>
     inLanes(unitsOf(places, what, provider.unit), provider.unit === "zone" ? 1 : lanes, (unit) =>
       edit(unit, call),
@@ -82,7 +78,7 @@ export function recordSetSolver<State>(
     cleanup: (challenge, receipt, call) => cleanupAll([{ challenge, receipt }], call),
     presentAll,
     cleanupAll,
-    ...(provider.isDone === undefined ? {} : { checkPropagation: doneChecker(provider) }),
+    ...(provider.isDone === undefined ? {} : { checkPropagation: doneChecker(provider, log) }),
   };
 }
 
@@ -128,13 +124,19 @@ function unitsOf(
   });
 }
 
+type Writer<State> = Pick<
+  RecordSetProvider<State>,
+  "explain" | "longestPause" | "read" | "write" | "isConflict"
+>;
+
 /** Writes of this run go one after the other; those of other runs are met by compare-and-swap. */
 function editor<State>(
-  provider: RecordSetProvider<State>,
+  provider: Writer<State>,
   show: (zone: ProviderZone) => string,
+  log: Log,
 ): (unit: Unit, call: Call) => Promise<readonly (readonly [string, string])[]> {
   const inTurn = inTurns();
-  const { log, explain, longestPause } = provider;
+  const { explain, longestPause } = provider;
   return ({ key, zone, edits }, { signal }) => {
     const changes: (readonly [string, string])[] = [];
     const changed = (names: Iterable<string>, id: string) => {
@@ -182,48 +184,6 @@ async function inLanes<T, R>(
       else done.push(result.value);
   }
   return done;
-}
-
-/** Milliseconds. */
-const freshFor = 1_000;
-
-/** All names of a change share it: it is asked for once a second at most, and never again once it is done. */
-function doneChecker<State>(provider: RecordSetProvider<State>) {
-  const { log, explain, donePermission } = provider;
-  let denied = false;
-  const ask = async (zone: ProviderZone, changeId: string, signal: AbortSignal) => {
-    if (denied) return true;
-    try {
-      return (await provider.isDone?.(zone, changeId, signal)) ?? true;
-    } catch (error) {
-      if (isAbsent(error)) return true;
-      if (!(error instanceof Refusal) || error.status !== 403) throw error;
-      denied = true;
-      log.warn(
-        `not allowed to ask whether a change is done (${donePermission}); asking only the DNS`,
-      );
-      return true;
-    }
-  };
-  const known = new Map<string, { until: number; done: Promise<boolean> }>();
-  return async (_challenge: Dns01Challenge, receipt: RecordSetReceipt, { signal }: Call) => {
-    const { zoneId: id, zoneName: name, changeId } = receipt;
-    if (changeId === undefined) return true;
-    const key = `${id} ${changeId}`;
-    const last = known.get(key);
-    if (last !== undefined && performance.now() < last.until) return last.done;
-    const doing = `ask for the state of change ${changeId}`;
-    const done = explain(doing, signal, () => ask({ id, name }, changeId, signal));
-    const entry = { until: Number.POSITIVE_INFINITY, done };
-    known.set(key, entry);
-    try {
-      if (!(await done)) entry.until = performance.now() + freshFor;
-      return await done;
-    } catch (error) {
-      known.delete(key);
-      throw error;
-    }
-  };
 }
 
 function listed(names: readonly string[]): string {

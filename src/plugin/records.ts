@@ -1,10 +1,10 @@
 /** Solvers for providers where every value is a record of its own, so that other records are never touched. */
-import type { Call, CleanupItem, Dns01Challenge, Solver } from "../plugin.ts";
+import type { Call, CleanupItem, Dns01Challenge, Log, Solver } from "../plugin.ts";
 import { isAbsent, readReceipt, zoneSteps } from "./provider.ts";
-import type { Provider, ZoneReceipt, ZoneSteps } from "./provider.ts";
+import type { Provider, Repeat, ZoneReceipt, ZoneSteps } from "./provider.ts";
 import { Refusal } from "./refusal.ts";
 import { repeatRefused } from "./request.ts";
-import type { ProviderZone } from "./zones.ts";
+import type { ListedZone, ProviderZone, Surroundings } from "./zones.ts";
 
 /** A TXT record by its full name, without the trailing dot, and its value without quotes. */
 export interface TxtRecord {
@@ -12,8 +12,11 @@ export interface TxtRecord {
   readonly value: string;
 }
 
-/** Every call is made once and rejects with a `Refusal`: what can pass is repeated here, `findZone` and `check` included. */
-export interface RecordProvider extends Omit<Provider, "check"> {
+/** Every call is made once and rejects with a `Refusal`: what can pass is repeated here, finding zones and `check` included. */
+export interface RecordProvider<Z extends ListedZone = ListedZone> extends Omit<
+  Provider<Z>,
+  "check"
+> {
   /** As in `Provider`; `find` when absent. */
   readonly check?: Provider["check"];
   /** The ids of all records with this name and value, on whatever page. */
@@ -46,28 +49,28 @@ export interface RecordReceipt extends ZoneReceipt {
 }
 
 type Item = CleanupItem<"dns-01", RecordReceipt>;
-type Repeat = <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+
+/** What the steps below use of a provider. */
+type Writer = Pick<
+  RecordProvider,
+  "explain" | "find" | "create" | "remove" | "isDouble" | "isGone"
+> & { readonly log: Log; readonly steps: ZoneSteps; readonly repeat: Repeat };
 
 /** A dns-01 solver that keeps each value in a record of its own. */
-export function recordSolver(provider: RecordProvider): Solver<"dns-01", RecordReceipt> {
-  const repeat: Repeat = (work, signal) =>
-    repeatRefused(work, {
-      vendor: { name: provider.vendor },
-      log: provider.log,
-      signal,
-      retries: 4,
-    });
+export function recordSolver<Z extends ListedZone>(
+  provider: RecordProvider<Z>,
+  context: Surroundings,
+): Solver<"dns-01", RecordReceipt> {
+  const { log } = context;
+  const vendor = { name: provider.vendor };
+  const repeat: Repeat = (work, signal) => repeatRefused(work, { vendor, log, signal, retries: 4 });
   const check: Provider["check"] = async (zone, name, signal) => {
-    if (provider.check !== undefined) return provider.check(zone, name, signal);
     await provider.find(zone, { name, value: "" }, signal);
     return zone.name;
   };
-  const steps = zoneSteps({
-    ...provider,
-    findZone: (recordName, signal) => repeat(() => provider.findZone(recordName, signal), signal),
-    check: (zone, recordName, signal) => repeat(() => check(zone, recordName, signal), signal),
-  });
-  const single = singles(provider, steps, repeat);
+  const steps = zoneSteps({ check, ...provider }, context, repeat);
+  const writer = { ...provider, log, steps, repeat };
+  const single = singles(writer);
   return {
     preflight: steps.preflight,
     present: async (challenge, call) =>
@@ -77,36 +80,31 @@ export function recordSolver(provider: RecordProvider): Solver<"dns-01", RecordR
       const zone = await steps.zoneLeft(challenge.recordName, receipt, call);
       if (zone !== undefined) await single.cleanup(zone, { challenge, receipt }, call);
     },
-    ...(provider.batch === undefined
-      ? {}
-      : batches(provider, provider.batch, steps, single, repeat)),
+    ...(provider.batch === undefined ? {} : batches(writer, provider.batch, single)),
   };
 }
 
-function singles(provider: RecordProvider, { show }: ZoneSteps, repeat: Repeat) {
-  const { explain, log } = provider;
+function singles(writer: Writer) {
+  const { explain, log, repeat, steps } = writer;
   const createOnce = async (zone: ProviderZone, record: TxtRecord, signal: AbortSignal) => {
-    const findOne = async () => (await provider.find(zone, record, signal))[0];
+    const findOne = async () => (await writer.find(zone, record, signal))[0];
     // A provider that accepts doubles: the answer that got lost may have left the record behind.
-    if (provider.isDouble === undefined)
-      return (await findOne()) ?? (await provider.create(zone, record, signal));
+    if (writer.isDouble === undefined)
+      return (await findOne()) ?? (await writer.create(zone, record, signal));
     try {
-      return await provider.create(zone, record, signal);
+      return await writer.create(zone, record, signal);
     } catch (error) {
-      const isThere = error instanceof Refusal && provider.isDouble(error);
+      const isThere = error instanceof Refusal && writer.isDouble(error);
       const id = isThere ? await findOne() : undefined;
       if (id === undefined) throw error;
       return id;
     }
   };
-  const unlessGone = async <T>(
-    work: () => Promise<T>,
-    signal: AbortSignal,
-  ): Promise<T | undefined> => {
+  const unlessGone = async <T>(work: () => Promise<T>, signal: AbortSignal) => {
     try {
       return await repeat(work, signal);
     } catch (error) {
-      const isGone = isAbsent(error) || (error instanceof Refusal && provider.isGone?.(error));
+      const isGone = isAbsent(error) || (error instanceof Refusal && writer.isGone?.(error));
       if (!isGone) throw error;
       log.debug(`gone already: ${String(error)}`);
       return undefined;
@@ -115,20 +113,19 @@ function singles(provider: RecordProvider, { show }: ZoneSteps, repeat: Repeat) 
   return {
     async present(zone: ProviderZone, challenge: Dns01Challenge, { signal }: Call) {
       const record = recordOf(challenge);
-      const doing = `create the TXT record ${record.name} in ${show(zone)}`;
+      const doing = `create the TXT record ${record.name} in ${steps.show(zone)}`;
       const create = () => repeat(() => createOnce(zone, record, signal), signal);
       return receiptOf(zone, await explain(doing, signal, create));
     },
     async cleanup(zone: ProviderZone, { challenge, receipt }: Item, { signal }: Call) {
       const record = recordOf(challenge);
-      const doing = `delete the TXT record ${record.name} in ${show(zone)}`;
+      const doing = `delete the TXT record ${record.name} in ${steps.show(zone)}`;
       await explain(doing, signal, async () => {
         const ids =
           receipt === undefined
-            ? await unlessGone(() => provider.find(zone, record, signal), signal)
+            ? await unlessGone(() => writer.find(zone, record, signal), signal)
             : [receipt.recordId];
-        for (const id of ids ?? [])
-          await unlessGone(() => provider.remove(zone, id, signal), signal);
+        for (const id of ids ?? []) await unlessGone(() => writer.remove(zone, id, signal), signal);
       });
     },
   };
@@ -136,23 +133,25 @@ function singles(provider: RecordProvider, { show }: ZoneSteps, repeat: Repeat) 
 
 /** A batch is done whole or not at all, so what it cannot do is done one by one, where each failure has its own name. */
 function batches(
-  provider: Pick<Provider, "explain" | "log">,
+  writer: Writer,
   batch: Batch,
-  steps: ZoneSteps,
   single: ReturnType<typeof singles>,
-  repeat: Repeat,
 ): Required<Pick<Solver<"dns-01", RecordReceipt>, "presentAll" | "cleanupAll">> {
-  const { createAll, removeAll } = wholeBatches(provider, batch, steps, repeat);
+  const { steps } = writer;
   return {
     async presentAll(challenges, call) {
       const receipts = new Map<Dns01Challenge, RecordReceipt>();
       const places = await inZones(challenges, ({ recordName }) => steps.zoneOf(recordName, call));
       for (const { zone, items } of places) {
-        const ids = await createAll(zone, items, call.signal);
+        const doing = `create ${items.length} TXT records in ${steps.show(zone)}, the first ${items[0]?.recordName}`;
+        const create = (some: readonly Dns01Challenge[]) =>
+          batch.create(zone, some.map(recordOf), call.signal);
+        const made = await inBatches(writer, doing, chunks(items, batch.most), create, call);
+        const ids = made?.flat() ?? [];
         for (const [index, challenge] of items.entries()) {
           const id = ids[index];
-          const made = id === undefined ? undefined : receiptOf(zone, id);
-          receipts.set(challenge, made ?? (await single.present(zone, challenge, call)));
+          const receipt = id === undefined ? undefined : receiptOf(zone, id);
+          receipts.set(challenge, receipt ?? (await single.present(zone, challenge, call)));
         }
       }
       return challenges.flatMap((challenge) => receipts.get(challenge) ?? []);
@@ -165,57 +164,37 @@ function batches(
         steps.zoneLeft(challenge.recordName, receipt, call);
       for (const { zone, items } of await inZones(all, zoneOf)) {
         const ids = items.flatMap(({ receipt }) => receipt?.recordId ?? []);
+        const doing = `delete ${ids.length} TXT records in ${steps.show(zone)}`;
+        const remove = (some: readonly string[]) => batch.remove(zone, some, call.signal);
         const isWhole = ids.length === items.length;
-        if (isWhole && (await removeAll(zone, ids, call.signal)) !== undefined) continue;
+        if (isWhole && (await inBatches(writer, doing, chunks(ids, batch.most), remove, call)))
+          continue;
         for (const item of items) await single.cleanup(zone, item, call);
       }
     },
   };
 }
 
-function wholeBatches(
-  { explain, log }: Pick<Provider, "explain" | "log">,
-  batch: Batch,
-  { show }: ZoneSteps,
-  repeat: Repeat,
-) {
-  /** The results by batch, or nothing if one was refused. */
-  const inBatches = async <T, R>(
-    doing: string,
-    items: readonly T[],
-    work: (some: readonly T[]) => Promise<R>,
-    signal: AbortSignal,
-  ): Promise<readonly R[] | undefined> => {
-    const all = async () => {
+/** The results by batch, or nothing if one was refused. */
+async function inBatches<T, R>(
+  { explain, log, repeat }: Writer,
+  doing: string,
+  all: readonly (readonly T[])[],
+  work: (some: readonly T[]) => Promise<R>,
+  { signal }: Call,
+): Promise<readonly R[] | undefined> {
+  try {
+    return await explain(doing, signal, async () => {
       const results: R[] = [];
-      for (const some of chunks(items, batch.most))
+      for (const some of all)
         results.push(await repeat(() => work(some), signal).catch(unlessRefused));
       return results;
-    };
-    try {
-      return await explain(doing, signal, all);
-    } catch (error) {
-      if (!(error instanceof RefusedBatch)) throw error;
-      log.debug(`no batch (${error.message}); going one by one`);
-      return undefined;
-    }
-  };
-  return {
-    createAll: async (
-      zone: ProviderZone,
-      items: readonly Dns01Challenge[],
-      signal: AbortSignal,
-    ) => {
-      const doing = `create ${items.length} TXT records in ${show(zone)}, the first ${items[0]?.recordName}`;
-      const create = (some: readonly Dns01Challenge[]) =>
-        batch.create(zone, some.map(recordOf), signal);
-      return (await inBatches(doing, items, create, signal))?.flat() ?? [];
-    },
-    removeAll: (zone: ProviderZone, ids: readonly string[], signal: AbortSignal) => {
-      const doing = `delete ${ids.length} TXT records in ${show(zone)}`;
-      return inBatches(doing, ids, (some) => batch.remove(zone, some, signal), signal);
-    },
-  };
+    });
+  } catch (error) {
+    if (!(error instanceof RefusedBatch)) throw error;
+    log.debug(`no batch (${error.message}); going one by one`);
+    return undefined;
+  }
 }
 
 /** The provider refused a batch for what is in it. */

@@ -45,8 +45,10 @@ export class Refusal extends Error {
 
 /** What some refusals mean. */
 export interface Meaning {
-  readonly when: (refusal: Refusal) => boolean;
-  readonly kind: ProblemKind;
+  /** The HTTP status, some of the provider's error codes, or anything else that can be asked of the refusal. */
+  readonly when: number | readonly string[] | ((refusal: Refusal) => boolean);
+  /** `config` when absent. */
+  readonly kind?: ProblemKind;
   readonly title: string;
   /** What to do about it; begins with a verb. */
   readonly hint: string | ((refusal: Refusal) => string);
@@ -55,8 +57,17 @@ export interface Meaning {
 export interface Explanations {
   /** The provider's name. */
   readonly vendor: string;
-  /** The first that applies counts; without one only the provider's words are shown. */
+  /** The first that applies counts. */
   readonly meanings: readonly Meaning[];
+  /** What to do about refusals that every provider has. */
+  readonly hints?: {
+    /** No answer came, or one that is not the provider's. */
+    readonly connection?: string;
+    /** Too many requests. */
+    readonly limit?: string;
+    /** Everything without a meaning. */
+    readonly other?: string;
+  };
   /** Whose credentials were used, e.g. `as service account x` or `with the API token (token)`; never a secret. */
   readonly identity: () => string;
 }
@@ -66,25 +77,57 @@ export type Explain = <T>(doing: string, signal: AbortSignal, work: () => Promis
 
 /** Turns each `Refusal` of what it does into a Problem. Other errors pass through; an aborted signal's reason comes first. */
 export function explainRefusals(explanations: Explanations): Explain {
+  const meanings = withCommon(explanations);
   return async (doing, signal, work) => {
     try {
       return await work();
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      throw error instanceof Refusal ? problemOf(error, doing, explanations) : error;
+      throw error instanceof Refusal ? problemOf(error, doing, explanations, meanings) : error;
     }
   };
+}
+
+function withCommon({ vendor, meanings, hints = {} }: Explanations): readonly Meaning[] {
+  return [
+    {
+      kind: "network",
+      when: ({ status = 300 }) => status >= 300 && status < 400,
+      title: `Not an answer of ${vendor}'s API`,
+      hint: hints.connection ?? "Check the connection (proxy, firewall, captive portal, DNS).",
+    },
+    {
+      kind: "solver",
+      // 409 is a conflict, though it is repeated like a rate limit.
+      when: ({ status, throttled }) => throttled && status !== 409,
+      title: `${vendor} is rate limiting`,
+      hint: hints.limit ?? "Run again later.",
+    },
+    ...meanings,
+    {
+      kind: "solver",
+      when: () => true,
+      title: `${vendor} failed`,
+      hint: hints.other ?? "Run again later. If it does not pass, ask the provider.",
+    },
+  ];
+}
+
+function applies({ when }: Meaning, refusal: Refusal): boolean {
+  if (typeof when === "number") return refusal.status === when;
+  return typeof when === "function" ? when(refusal) : refusal.says(...when);
 }
 
 function problemOf(
   refusal: Refusal,
   doing: string,
-  { vendor, meanings, identity }: Explanations,
+  { vendor, identity }: Explanations,
+  meanings: readonly Meaning[],
 ): Problem {
   const { status, retryAfter, message, effort } = refusal;
-  const meaning = meanings.find(({ when }) => when(refusal));
-  const { title, hint } = meaning ?? {};
-  return new Problem(meaning?.kind ?? "solver", {
+  const meaning = meanings.find((one) => applies(one, refusal));
+  const { kind = "config", title, hint } = meaning ?? {};
+  return new Problem(kind, {
     detail: `${vendor}: cannot ${doing} ${identity()}: ${message}${effort}`,
     title,
     hint: typeof hint === "function" ? hint(refusal) : hint,

@@ -1,5 +1,5 @@
 /** Which of a provider's zones holds a name. */
-import type { Log, Zone } from "../plugin.ts";
+import type { SolverContext } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { onceEach } from "./keep.ts";
 
@@ -15,12 +15,16 @@ export interface ListedZone extends ProviderZone {
   readonly name: string;
 }
 
+/** For messages. */
+export interface ZoneWords {
+  /** The provider, e.g. `Route 53`. */
+  readonly vendor: string;
+  /** What it calls a zone, e.g. `hosted zone`. */
+  readonly zoneWord: string;
+}
+
 /** How a provider lists its zones, and what to say when the list does not help. */
 export interface ZoneSource<Z extends ListedZone> {
-  /** For messages, e.g. `Route 53`. */
-  readonly vendor: string;
-  /** What the provider calls a zone, e.g. `hosted zone`. */
-  readonly zoneWord: string;
   /** The first page. `all` is false if there are more zones. */
   list(signal: AbortSignal): Promise<{ readonly zones: readonly Z[]; readonly all: boolean }>;
   /** All zones of exactly this name; required where `list` may leave some out. */
@@ -43,12 +47,10 @@ export interface ZoneSource<Z extends ListedZone> {
   readonly hintIfSeveral: string;
 }
 
-/** What it takes of a solver's context. */
-interface Surroundings {
-  readonly log: Log;
-  /** The DNS's own answer, which tells zones of one name apart. */
-  readonly findZone: (recordName: string) => Promise<Zone>;
-}
+/** `findZone` is the DNS's own answer, which tells zones of one name apart. */
+export type Surroundings = Pick<SolverContext, "log" | "findZone">;
+
+type Source<Z extends ListedZone> = ZoneWords & ZoneSource<Z>;
 
 /** No zone of the provider holds the name: when it is cleaned up, nothing is left. */
 export class NoZone extends Problem {}
@@ -58,7 +60,7 @@ export class NoZone extends Problem {}
  * it is not the whole list, each suffix of the name once.
  */
 export function zoneFinder<Z extends ListedZone>(
-  source: ZoneSource<Z>,
+  source: Source<Z>,
   context: Surroundings,
 ): (recordName: string, signal: AbortSignal) => Promise<Z> {
   const firstPage = onceEach<{ readonly zones: readonly Z[]; readonly all: boolean }>();
@@ -80,7 +82,7 @@ export function zoneFinder<Z extends ListedZone>(
 
 /** Of several zones of one name the one that is delegated. */
 async function choose<Z extends ListedZone>(
-  source: ZoneSource<Z>,
+  source: Source<Z>,
   { log, findZone }: Surroundings,
   recordName: string,
   usable: readonly Z[],
@@ -102,7 +104,7 @@ async function choose<Z extends ListedZone>(
 }
 
 async function noZone<Z extends ListedZone>(
-  source: ZoneSource<Z>,
+  source: Source<Z>,
   recordName: string,
   { zones, all }: { readonly zones: readonly Z[]; readonly all: boolean },
   signal: AbortSignal,
@@ -147,7 +149,7 @@ export interface Twins<T> {
 /** Of zones with one name those whose name servers the parent names; all of them when that cannot be found out. */
 export async function delegatedOf<T>(
   { recordName, zones, nameserversOf, signal }: Twins<T>,
-  { findZone, log }: { findZone: (recordName: string) => Promise<Zone>; log: Log },
+  { findZone, log }: Surroundings,
 ): Promise<readonly T[]> {
   try {
     const live = new Set((await findZone(recordName)).nameservers.map(plainName));

@@ -13,7 +13,7 @@ import { challengeFor, solverConformance, solverContext } from "../../src/testin
 const page = await readFile(new URL("../../docs/solvers.md", import.meta.url), "utf8");
 const example = [...page.matchAll(/^```ts\n([^]*?)^```$/gm)]
   .map(([, code]) => code ?? "")
-  .find((code) => code.includes("recordSolver({"));
+  .find((code) => code.includes("recordSolver("));
 
 interface Held {
   readonly id: string;

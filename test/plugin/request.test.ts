@@ -203,7 +203,7 @@ describe("explainRefusals", () => {
     }
   };
 
-  it("makes a Problem of the first meaning that applies, else of the words alone", async () => {
+  it("makes a Problem of the first meaning that applies, else of what all providers share", async () => {
     const known = await failing(new Refusal({ words: "no", status: 403, retryAfter: 1_000 }));
     expect(known).toMatchObject({
       message: "Example: cannot read the zone as app 1: no",
@@ -211,9 +211,17 @@ describe("explainRefusals", () => {
       document: { title: "No access", status: 403, type: "urn:acmectl:problem:config" },
       retryAt: expect.any(Date),
     });
-    expect(await failing(new Refusal({ words: "odd" }))).toMatchObject({
-      document: { type: "urn:acmectl:problem:solver" },
-      hint: undefined,
+    expect(await failing(new Refusal({ words: "odd", status: 302 }))).toMatchObject({
+      document: { type: "urn:acmectl:problem:network", title: "Not an answer of Example's API" },
+      hint: expect.stringContaining("captive portal"),
+    });
+    expect(
+      await failing(new Refusal({ words: "slow", status: 403, throttled: true })),
+    ).toMatchObject({
+      document: { type: "urn:acmectl:problem:solver", title: "Example is rate limiting" },
+    });
+    expect(await failing(new Refusal({ words: "odd", status: 500 }))).toMatchObject({
+      document: { type: "urn:acmectl:problem:solver", title: "Example failed" },
     });
   });
 
