@@ -43,6 +43,12 @@ function proxyUrl(name: string, text: string): string {
       hint: `In ${name}, write ${how.join(", ")}.`,
     });
   }
+  if (credentials !== undefined && !isDecodable(credentials)) {
+    throw new Problem("config", {
+      detail: `The user name or password in ${name} is not encoded as UTF-8.`,
+      hint: `In ${name}, write each character by its bytes in UTF-8, for example é as %C3%A9.`,
+    });
+  }
   if (/^https?:\/\//i.test(url) && URL.canParse(url)) return url;
   throw new Problem("config", {
     detail: `${name} is not the URL of an HTTP proxy.`,
@@ -52,6 +58,15 @@ function proxyUrl(name: string, text: string): string {
 
 /** What RFC 3986 §3.2.1 does not allow before the @; a further @ is unambiguous. */
 const mustBeEncoded = /%(?![\da-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@%]/gi;
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function encoded(character: string): string {
   return character === "'" ? "%27" : encodeURIComponent(character);

@@ -383,6 +383,7 @@ describe("a proxy", () => {
     ["http://me:my secret@proxy.lan:3128", "a blank as %20"],
     ["http://me:sec/ret@proxy.lan:3128", "/ as %2F"],
     ["http://me:sec#r?t@proxy.lan:3128", "# as %23, ? as %3F"],
+    ["http://me:caf%e9secret@proxy.lan:3128", "é as %C3%A9"],
   ])("written as %s is a configuration error with the right spelling", async (url, how) => {
     const env = { HTTPS_PROXY: url };
     const problem = await problemOf(client("https://ca.test/", { env }).directory(signal));
