@@ -494,12 +494,15 @@ describe("network and CA failures", () => {
     ]);
   });
 
-  test("a broken URL of renewal information is as good as none", async () => {
-    const { ca, server } = await world();
-    const mutate = (json: object) => ({ ...json, renewalInfo: "http://evil.example" });
-    server.faults.add({ on: "directory", do: { mutate } });
-    expect((await ca.directory(signal)).renewalInfo).toBeUndefined();
-  });
+  test.each(["renewalInfo", "keyChange", "revokeCert"] as const)(
+    "a broken URL of %s is as good as none",
+    async (name) => {
+      const { ca, server } = await world();
+      const mutate = (json: object) => ({ ...json, [name]: "http://evil.example" });
+      server.faults.add({ on: "directory", do: { mutate } });
+      expect((await ca.directory(signal))[name]).toBeUndefined();
+    },
+  );
 
   test.each([
     ["500 and a problem", { status: 500, problem: { type: "serverInternal" } }],

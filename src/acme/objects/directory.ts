@@ -15,21 +15,21 @@ export function readDirectory(url: string, body: unknown, transport: Transport):
     throw malformed(origin, `it has no ${missing.join(", ")}; this is not an ACME directory`);
   }
   const link = (name: string) => endpoint(source, name, origin);
-  const optional = (name: string) => (source[name] ? link(name) : undefined);
+  // An issuance needs none of these: a broken URL must not prevent it.
+  const optional = (name: string) => (usable(source[name]) ? link(name) : undefined);
   const resources = {
     newNonce: link("newNonce"),
     newAccount: link("newAccount"),
     newOrder: link("newOrder"),
     revokeCert: optional("revokeCert"),
     keyChange: optional("keyChange"),
-    renewalInfo: usable(source["renewalInfo"]) ? link("renewalInfo") : undefined,
+    renewalInfo: optional("renewalInfo"),
   };
   for (const resource of Object.values(resources))
     if (resource !== undefined) transport.pin(resource);
   return { url, ...resources, meta: readMeta(source["meta"], origin) };
 }
 
-/** Certificates can be renewed without renewal information: a broken URL of it must not prevent that. */
 function usable(value: unknown): value is string {
   const url = typeof value === "string" && /^[!-~]{1,2048}$/.test(value) ? URL.parse(value) : null;
   return url?.protocol === "https:" && url.username === "";
