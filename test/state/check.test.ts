@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import {
   chmod,
   chown,
@@ -15,12 +16,14 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 import { describe, expect, test } from "vitest";
 
 import { systemClock } from "../../src/clock.ts";
 import { splitWords } from "../../src/options/words.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
+import { startIssuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
@@ -170,9 +173,27 @@ describe("a state folder that was copied or changed by hand", () => {
     const { folder, acmectl } = await withCertificates("shop");
     const key = join(folder, "versions/2/privkey.pem");
     await chmod(key, 0o644);
-    expect((await acmectl(["state", "check"])).code).toBe(3);
+    const found = await acmectl(["state", "check"]);
+    expect(found.code).toBe(3);
     expect((await acmectl(["state", "check", "--repair"])).code).toBe(0);
     expect((await stat(key)).mode & 0o777).toBe(0o640);
+    await chmod(key, 0o604);
+    const command = /^ +(chmod .*)$/m.exec(found.stdout)?.[1] ?? "";
+    await promisify(execFile)("/bin/sh", ["-c", command]);
+    expect((await stat(key)).mode & 0o777).toBe(0o600);
+  });
+
+  test("a certificate without any good version is issued again by the command in the remedy", async () => {
+    await using issuing = await startIssuing();
+    const name = "a.example.test";
+    expect((await issuing.issue(["-d", name])).code).toBe(0);
+    await writeFile(join(issuing.state, "certificates", name, "versions/1/privkey.pem"), "");
+    const { code, stdout } = await issuing.run(["state", "check", "--repair"]);
+    expect(code).toBe(3);
+    const command = /acmectl (renew .*)$/m.exec(stdout)?.[1] ?? "";
+    const env = { HOME: issuing.state };
+    expect(await run(splitWords(command) ?? [], { env })).toMatchObject({ code: 0 });
+    expect((await issuing.run(["state", "check"])).code).toBe(0);
   });
 
   test("temporary files of killed runs are removed, but not while a run has a lock", async () => {

@@ -125,7 +125,7 @@ async function begin(path: string, nextKey: string, read: Read): Promise<StoredA
   if (current.nextKey !== undefined) {
     throw new Problem("machine", {
       detail: `A key rollover of this account is unfinished: ${join(path, nextKeyFile)} exists, and the CA may use that key already.`,
-      hint: "Run `acmectl account rollover` again: it first finds out which key the CA uses.",
+      hint: `Run it again; it first finds out which key the CA uses: acmectl account rollover --server ${current.directory}`,
     });
   }
   await writeDurably(join(path, nextKeyFile), nextKey);

@@ -1,6 +1,6 @@
 /** Finds what is wrong in a state folder after it was copied, restored or changed by hand, and repairs it without a CA. */
 import { chmod, lstat, rename, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 import { messageOf } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
@@ -91,7 +91,9 @@ async function checkCurrent(path: string, repair: boolean): Promise<readonly Fin
   if (fault === undefined) return [];
   const good = await firstGood(versions, numbers);
   if (good === undefined) {
-    const remedy = "Restore a backup, or issue the certificate again: acmectl renew NAME --force.";
+    const name = (await nameOfRecord(path)) ?? basename(path);
+    const command = `acmectl renew ${name} --force --state ${dirname(dirname(path))}`;
+    const remedy = `Restore a backup, or issue the certificate again: ${command}`;
     return [{ where: current, fault, remedy }];
   }
   const target = `versions/${good}`;
