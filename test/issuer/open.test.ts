@@ -37,6 +37,8 @@ test("a solver looks for zones by the DNS setting of its own certificate, not by
   expect(same.solver).toBe(one.solver);
   expect([one.setting.dns?.timeout, same.setting.dns?.timeout]).toEqual([undefined, 1]);
   expect(other.solver).not.toBe(one.solver);
+  const port = { resolvers: ["192.0.2.1"], authoritativePort: 5353 };
+  expect((await solvers.open({ ...exec, dns: port })).solver).not.toBe(one.solver);
   // Calls for many names are grouped by this object.
   expect(await solvers.open({ ...exec, dns: { resolvers: ["192.0.2.1"] } })).toBe(one);
 });
