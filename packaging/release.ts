@@ -68,6 +68,9 @@ function stage(time: number): void {
     const script = run(process.execPath, ["bin/acmectl.js", "completion", shell]);
     writeFileSync(join(folder, `acmectl.${shell}`), script);
   }
+  const manual = join(folder, "man");
+  mkdirSync(manual);
+  run(process.execPath, ["--conditions=source", "packaging/man.ts", manual, String(time)]);
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
     const isProgram = entry.isDirectory() || entry.name === "acmectl.js";

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -9,6 +10,7 @@ import { find } from "../support/servers/catalog.ts";
 import { temporaryFolder } from "../support/state.ts";
 
 const run = promisify(execFile);
+const isDeb = (name: string) => name.endsWith(".deb");
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
@@ -52,9 +54,79 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
       expect(await sums()).toBe(first);
     });
 
+    test("the .deb is installed, used, upgraded and removed, and what the user wrote stays", async () => {
+      await using root = await temporaryFolder();
+      const admin = join(root.path, "var/lib/dpkg");
+      for (const folder of ["info", "updates", "triggers"])
+        await mkdir(join(admin, folder), { recursive: true });
+      await writeFile(join(admin, "status"), "");
+      // Node.js is not in this root, so the dependency is not either.
+      const dpkg = (...words: string[]) =>
+        run("dpkg", [`--root=${root.path}`, "--force-depends", "--force-not-root", ...words]);
+      const installed = async () => {
+        const { stdout } = await run("dpkg-query", [`--admindir=${admin}`, "-W", "acmectl"]);
+        return stdout.trim().split("\t")[1];
+      };
+      const acmectl = join(root.path, "usr/lib/acmectl/bin/acmectl.js");
+      const state = join(root.path, "var/lib/acmectl");
+      const list = async () => {
+        const words = ["list", "--json", "--state", state, "--config", config];
+        return JSON.parse((await run(process.execPath, [acmectl, ...words], { env })).stdout);
+      };
+      const config = join(root.path, "etc/acmectl/config.yaml");
+      const env = { HOME: root.path };
+
+      const deb = join(release, (await readdir(release)).find(isDeb) ?? "");
+      await dpkg("--install", deb);
+      const version = await installed();
+      expect(version).toMatch(/^\d+\.\d+\.\d+/);
+      await writeFile(config, "# mine\n");
+      await mkdir(state, { mode: 0o700 });
+      expect((await list()).outcome).toBe("done");
+
+      const newer = join(root.path, "newer");
+      await run("dpkg-deb", ["--raw-extract", deb, newer]);
+      const control = join(newer, "DEBIAN/control");
+      const fields = await readFile(control, "utf8");
+      await writeFile(control, fields.replace(/^Version: .*/m, "Version: 99.0.0"));
+      await run("dpkg-deb", ["--root-owner-group", "--build", newer, `${newer}.deb`]);
+      await dpkg("--install", `${newer}.deb`);
+      expect(await installed()).toBe("99.0.0");
+      expect((await list()).outcome).toBe("done");
+
+      await dpkg("--remove", "acmectl");
+      expect(existsSync(acmectl)).toBe(false);
+      expect(existsSync(join(root.path, "usr/share/man/man1/acmectl.1"))).toBe(false);
+      expect(await readFile(config, "utf8")).toBe("# mine\n");
+      expect(existsSync(state)).toBe(true);
+    });
+
+    test.skipIf(find("groff") === undefined)(
+      "the .deb has a manual page for each command, without a warning from groff",
+      async () => {
+        await using root = await temporaryFolder();
+        const deb = (await readdir(release)).find(isDeb) ?? "";
+        await run("dpkg-deb", ["-x", join(release, deb), root.path]);
+        const manual = join(root.path, "usr/share/man/man1");
+        const pages = await readdir(manual);
+        expect(pages).toEqual(expect.arrayContaining(["acmectl.1", "acmectl-issue.1"]));
+        for (const page of pages) {
+          const { stderr } = await run("groff", ["-man", "-ww", "-z", join(manual, page)]);
+          expect(stderr, page).toBe("");
+        }
+        const { stdout } = await run("groff", [
+          "-man",
+          "-Tascii",
+          "-P-cbou",
+          join(manual, "acmectl-issue.1"),
+        ]);
+        expect(stdout).toContain("--domains");
+      },
+    );
+
     test("the .deb has a program that runs, a timer, and completions", async () => {
       await using root = await temporaryFolder();
-      const deb = (await readdir(release)).find((name) => name.endsWith(".deb")) ?? "";
+      const deb = (await readdir(release)).find(isDeb) ?? "";
       await run("dpkg-deb", ["-x", join(release, deb), root.path]);
       const program = join(root.path, "usr/lib/acmectl/bin/acmectl.js");
       const { stdout } = await run(process.execPath, [program, "solvers", "list"], {
