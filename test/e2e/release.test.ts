@@ -82,7 +82,7 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
       expect(version).toMatch(/^\d+\.\d+\.\d+/);
       await writeFile(config, "# mine\n");
       await mkdir(state, { mode: 0o700 });
-      expect((await list()).outcome).toBe("done");
+      expect((await list()).outcome).toBe("listed");
 
       const newer = join(root.path, "newer");
       await run("dpkg-deb", ["--raw-extract", deb, newer]);
@@ -92,7 +92,7 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
       await run("dpkg-deb", ["--root-owner-group", "--build", newer, `${newer}.deb`]);
       await dpkg("--install", `${newer}.deb`);
       expect(await installed()).toBe("99.0.0");
-      expect((await list()).outcome).toBe("done");
+      expect((await list()).outcome).toBe("listed");
 
       await dpkg("--remove", "acmectl");
       expect(existsSync(acmectl)).toBe(false);
