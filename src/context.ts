@@ -2,9 +2,15 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import type { Log } from "./plugin.ts";
+import type { Log, LogFields } from "./plugin.ts";
 import type { Result } from "./result.ts";
 import type { Store } from "./state/store.ts";
+
+/** The log of a run. */
+export interface RunLog extends Log {
+  /** What happens now: on a terminal the one line that changes, elsewhere an `info` line. */
+  progress?(message: string, fields?: LogFields): void;
+}
 
 export interface Context {
   /** Positional arguments. */
@@ -19,7 +25,7 @@ export interface Context {
   ask(question: string): Promise<string>;
   /** For a file given as `-`. */
   readonly stdin: Readable;
-  readonly log: Log;
+  readonly log: RunLog;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** The config file, whether it exists or not: `--config`, `ACMECTL_CONFIG`, `/etc/acmectl/config.yaml` for root, else the XDG config folder's. */

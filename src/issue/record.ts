@@ -56,7 +56,9 @@ export function openRecord(
   const logOf = (step: string, identifier?: string): Log => {
     const line = (level: "debug" | "info" | "warn") => (message: string, fields?: LogFields) => {
       keep(level, step, message, identifier);
-      log[level](message, { step, ...(identifier === undefined ? {} : { identifier }), ...fields });
+      const all = { step, ...(identifier === undefined ? {} : { identifier }), ...fields };
+      if (level === "info" && log.progress !== undefined) log.progress(message, all);
+      else log[level](message, all);
     };
     return { debug: line("debug"), info: line("info"), warn: line("warn") };
   };

@@ -1,12 +1,14 @@
 /** Progress on stderr: one line that updates on a terminal, elsewhere plain lines or one JSON event a line. */
 import { columnsFor } from "./width.ts";
 import type { Clock } from "../clock.ts";
+import { isRecord } from "../json.ts";
 import type { LogFields } from "../plugin.ts";
 import { columnsOf, type Env, hasCursor, painter, type TextStream } from "./colour.ts";
 import type { Mask } from "./mask.ts";
 import { oneLine, safeJson } from "./text.ts";
 
-type Level = "debug" | "info" | "warn" | "error";
+/** `progress` is `info` that a terminal shows on the one line that changes. */
+export type Level = "debug" | "info" | "progress" | "warn" | "error";
 
 /** Where events go. */
 export interface EventSink {
@@ -17,11 +19,18 @@ export interface EventSink {
   readonly clear: () => void;
 }
 
-/** `{time, level, message, step?, …fields}`, one line each; schema/event.schema.json describes it. */
+/** `{time, level, message, …fields}`, one line each; schema/event.schema.json describes it. */
 export function jsonEvents(stream: TextStream, mask: Mask, clock: Clock): EventSink {
   const write = (level: Level, message: string, fields: LogFields) => {
-    const { time: _time, level: _level, message: _message, ...rest } = record(mask.value(fields));
-    const event = { time: clock.now().toISOString(), level, message: mask.text(message), ...rest };
+    const masked = mask.value(fields);
+    const {
+      time: _time,
+      level: _level,
+      message: _message,
+      ...rest
+    } = isRecord(masked) ? masked : {};
+    const [time, text] = [clock.now().toISOString(), mask.text(message)];
+    const event = { time, level: level === "progress" ? "info" : level, message: text, ...rest };
     stream.write(`${safeJson(event)}\n`);
   };
   return {
@@ -31,10 +40,6 @@ export function jsonEvents(stream: TextStream, mask: Mask, clock: Clock): EventS
     },
     clear: () => {},
   };
-}
-
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
 /** For people. With `verbose` every event stays, together with its fields. */
@@ -66,7 +71,7 @@ export function textEvents(
       const line = oneLine(mask.text(message)) + (verbose ? fieldsText(fields, mask) : "");
       if (level === "warn") keep(paint(`Warning: ${line}`, "warn"));
       else if (level === "debug") keep(paint(line, "dim"));
-      else if (updates && fields["step"] !== undefined) show(line);
+      else if (updates && level === "progress") show(line);
       else keep(line);
     },
     lines(lines) {

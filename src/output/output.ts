@@ -1,6 +1,7 @@
 /** All output of the program: results on stdout, events and failures on stderr. */
 import { type Clock, systemClock } from "../clock.ts";
-import type { Log, LogFields } from "../plugin.ts";
+import type { RunLog } from "../context.ts";
+import type { LogFields } from "../plugin.ts";
 import { type Problem, problemJson } from "../problem.ts";
 import type { Result } from "../result.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
@@ -11,7 +12,7 @@ import { safeJson } from "./text.ts";
 import { renderView } from "./view.ts";
 
 export interface Output {
-  readonly log: Log;
+  readonly log: RunLog;
   /** Register a secret: from now on `***` is printed in its place, in its usual encodings too. */
   mask(secret: string): void;
   /** The text without the registered secrets. */
@@ -120,15 +121,18 @@ function openFailures(settings: OutputSettings, { mask, events, held, clock }: F
 
 function openLog(
   { quiet, verbose }: OutputSettings,
-  write: (level: "debug" | "info" | "warn", message: string, fields: LogFields) => void,
+  write: EventSink["write"],
   held: (() => void)[],
-): Log {
+): RunLog {
   return {
     debug(message, fields = {}) {
       if (verbose && !quiet) write("debug", message, fields);
     },
     info(message, fields = {}) {
       if (!quiet) write("info", message, fields);
+    },
+    progress(message, fields = {}) {
+      if (!quiet) write("progress", message, fields);
     },
     warn(message, fields = {}) {
       if (quiet) held.push(() => write("warn", message, fields));

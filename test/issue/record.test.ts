@@ -115,6 +115,17 @@ test("a line that was written under a step is kept and logged with its fields, a
   ]);
 });
 
+test("what the pipeline does now is progress, and its warnings are not", () => {
+  const shown: string[] = [];
+  const progress = (message: string) => void shown.push(message);
+  const log = { ...recordingLog(), progress };
+  const attempt = openRecord(clock.now(), { log, clock, redact: (text) => text });
+  attempt.log("order").info("ordering example.com");
+  attempt.log("order").warn("the clock is off");
+  expect(shown).toEqual(["ordering example.com"]);
+  expect(log.entries).toMatchObject([{ level: "warn" }]);
+});
+
 test("what happens to a name without an authorization adds nothing to the tree", () => {
   const { record: attempt } = open();
   const one = pending("cf");

@@ -227,15 +227,23 @@ describe("events", () => {
     );
   });
 
+  test("keep the lines that are not progress", () => {
+    const { output, stderr } = opened({}, { columns: 80 });
+    output.log.info("Add the record by hand", { step: "present" });
+    output.log.progress?.("waiting for the CA");
+    output.close();
+    expect(stderr.text()).toBe("Add the record by hand\nwaiting for the CA\r\u001B[2K");
+  });
+
   test("do not wrap the updating line", () => {
     const run = opened({}, { columns: 20 });
-    run.output.log.info("日本語日本語日本語日本語", { step: "order" });
+    run.output.log.progress?.("日本語日本語日本語日本語", { step: "order" });
     expect(run.stderr.text()).toBe("日本語日本語日本語…");
   });
 
   test("and tables keep their layout on a terminal that reports no columns", () => {
     const { output, stdout, stderr } = opened({}, { columns: 0 });
-    output.log.info("waiting for the CA", { step: "validation" });
+    output.log.progress?.("waiting for the CA", { step: "validation" });
     expect(stderr.text()).toBe("waiting for the CA");
     output.result("list", listed);
     expect(stdout.text()).toContain("www.example.com  R11         in 89 days");
@@ -519,10 +527,10 @@ describe("schemas", () => {
 
 function story({ output }: ReturnType<typeof opened>): void {
   output.log.debug("GET https://ca.example/directory", { status: 200 });
-  output.log.info("Placing the order", { step: "order" });
-  output.log.info("Waiting for the CA", { step: "poll" });
+  output.log.progress?.("Placing the order", { step: "order" });
+  output.log.progress?.("Waiting for the CA", { step: "poll" });
   output.log.warn("The clock is 3 minutes off");
-  output.log.info("Downloading", { step: "download" });
+  output.log.progress?.("Downloading", { step: "download" });
   output.result("issue", { exitCode: 0, document: { outcome: "issued" }, view: [] });
   output.close();
 }
