@@ -1,19 +1,6 @@
 /** From sections that were checked to the config that the commands read. */
 import { dirname, resolve } from "node:path";
-import type { DnsSetting, SolverSelector } from "../certificate.ts";
-import type {
-  certificateOptions,
-  Config,
-  ConfiguredCertificate,
-  ConfiguredDefaults,
-  ConfiguredHooks,
-  ConfiguredIssuer,
-  ConfiguredSolver,
-  defaultOptions,
-  HookName,
-  SettingsOf,
-} from "./config.ts";
-import type { fileOptions } from "../options/declared/deployment.ts";
+import type { Config, ConfiguredCertificate, ConfiguredDefaults } from "./config.ts";
 import type { Sections } from "./sections.ts";
 
 /** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */
@@ -38,24 +25,13 @@ export function emptyConfig(path: string): Config {
   return assemble(path, false, empty);
 }
 
-type WrittenDefaults = Omit<SettingsOf<typeof defaultOptions>, HookName | "windows"> &
-  ConfiguredHooks;
-type WrittenCertificate = Omit<
-  SettingsOf<typeof certificateOptions>,
-  HookName | "windows" | "files" | "dns"
-> &
-  ConfiguredHooks & { readonly files?: SettingsOf<typeof fileOptions>; readonly dns?: DnsSetting };
-interface WrittenSolver extends Omit<ConfiguredSolver, "select" | "dns"> {
-  readonly select?: SolverSelector;
-  readonly dns?: DnsSetting;
+interface WithSolver {
+  readonly solver?: string | undefined;
 }
-
-interface Checked {
-  readonly issuers: Readonly<Record<string, ConfiguredIssuer>>;
-  readonly solvers: Readonly<Record<string, WrittenSolver>>;
+type WrittenCertificate = Partial<ConfiguredCertificate> & WithSolver;
+interface Checked extends Pick<Config, "issuers" | "solvers" | "dns"> {
   readonly certificates: Readonly<Record<string, WrittenCertificate>>;
-  readonly defaults: WrittenDefaults;
-  readonly dns: DnsSetting;
+  readonly defaults: ConfiguredDefaults & WithSolver;
 }
 
 /** These types follow from the declarations that the sections were read by, so their presence is all there is to see. */
@@ -87,10 +63,7 @@ function certificateOf(
   };
 }
 
-interface Profiles {
-  readonly profile?: string | undefined;
-  readonly requiredProfile?: string | undefined;
-}
+type Profiles = Pick<ConfiguredDefaults, "profile" | "requiredProfile">;
 
 /** The two exclude each other, so the first source that has either decides. */
 function profileOf(sources: readonly Profiles[]): Profiles {
@@ -100,10 +73,7 @@ function profileOf(sources: readonly Profiles[]): Profiles {
   return { profile: first?.profile, requiredProfile: first?.requiredProfile };
 }
 
-function withSolvers<
-  T extends { solver?: string | undefined; solvers?: readonly string[] | undefined },
->(written: T): Omit<T, "solver"> {
-  const { solver, ...others } = written;
+function withSolvers<T extends WithSolver>({ solver, ...others }: T) {
   return solver === undefined ? others : { ...others, solvers: [solver] };
 }
 

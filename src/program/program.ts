@@ -2,11 +2,10 @@
 import { Command, CommanderError, Option } from "commander";
 import { type CommandSource, commandsFor } from "../commands/definitions.ts";
 import type { CommandDefinition } from "../commands/command.ts";
-import type { OptionDeclarations } from "../options/declaration.ts";
-import { describeOption, type FlagDescription } from "../options/describe.ts";
 import { everywhere, globalOptions } from "../options/declared/global.ts";
-import { closing, exitCodesText, inHelp, opening, rootClosing } from "./help.ts";
-import { chosenSolvers, collect, firstWords, type Flags, type Typed } from "./typed.ts";
+import { closing, exitCodesText, opening, rootClosing } from "./help.ts";
+import { addOptions } from "./options.ts";
+import { chosenSolvers, firstWords, type Flags, type Typed } from "./typed.ts";
 import { type SolverDeclarations, usageProblem } from "./usage.ts";
 import { Problem } from "../problem.ts";
 import type { SolverPlugin } from "../plugin.ts";
@@ -139,7 +138,8 @@ async function parse(
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpOption(new Option("-h, --help", "Show this help."))
     .addHelpText("after", rootClosing);
-  addOptions(root, hidden(globalOptions), typed.globalFlags, settings);
+  // Their help is shown with each command, so that the list of commands fits the screen.
+  addOptions(root, globalOptions, typed.globalFlags, { ...settings, hidden: true });
   for (const command of commands) {
     const leaf = addCommand(root, command, typed, { ...settings, listing });
     leaf.action(() => {
@@ -175,17 +175,10 @@ function addCommand(
   const solvers = command.solverFlags === true ? settings.solvers : [];
   for (const { name: plugin, options } of solvers) {
     const flags = (typed.solverFlags[plugin] ??= {});
-    addOptions(leaf, options, flags, settings, plugin);
+    addOptions(leaf, options, flags, { ...settings, plugin });
   }
   addOptions(leaf, globalOptions, typed.globalFlags, settings);
   return leaf.addHelpText("after", () => closing(command, solvers));
-}
-
-/** Their help is shown with each command, so that the list of commands fits the screen. */
-function hidden(declarations: OptionDeclarations): OptionDeclarations {
-  return Object.fromEntries(
-    Object.entries(declarations).map(([name, one]) => [name, { ...one, hidden: true }]),
-  );
 }
 
 /** The command above sub-commands, e.g. `account`. */
@@ -206,60 +199,6 @@ function basic(command: Command, { lenient }: ParseSettings): Command {
   command.exitOverride();
   if (lenient) return command.helpOption(false);
   return command.addHelpOption(new Option("-h, --help", "Show this help.").helpGroup(everywhere));
-}
-
-function addOptions(
-  command: Command,
-  declarations: OptionDeclarations,
-  into: Flags,
-  settings: Pick<ParseSettings, "cwd">,
-  plugin?: string,
-): void {
-  for (const [name, declaration] of Object.entries(declarations)) {
-    const description = describeOption(name, declaration, plugin);
-    if (description.flag === undefined) continue;
-    const heading = plugin === undefined ? description.group : `Options of the solver ${plugin}:`;
-    for (const { flags, hidden, means, value, shown } of spellings(description.flag)) {
-      const option = new Option(flags, inHelp(description)).hideHelp(hidden || description.hidden);
-      option.flags = shown ?? flags;
-      if (heading !== undefined) option.helpGroup(heading);
-      command.addOption(option);
-      command.on(`option:${option.name()}`, (text: unknown = value) => {
-        const known = command.options.flatMap(({ long, short }) => [long, short]);
-        const place = plugin === undefined ? undefined : settings.cwd;
-        collect(into, { name, declaration, text, means, known, flag: flags, folder: place });
-      });
-    }
-  }
-}
-
-function* spellings({
-  long,
-  short,
-  placeholder,
-  aliases,
-  means,
-  values = [],
-  opposite,
-}: FlagDescription): Generator<{
-  flags: string;
-  hidden: boolean;
-  means: boolean;
-  /** Of a flag that is written with it. */
-  value?: string;
-  /** What help shows instead of `flags`. */
-  shown?: string;
-}> {
-  const value = placeholder === undefined ? "" : ` <${placeholder}>`;
-  yield {
-    flags: `${short === undefined ? "" : `${short}, `}${long}${value}`,
-    hidden: false,
-    means,
-    ...(values.length === 0 ? {} : { shown: `${long}[=${values.join("|")}]` }),
-  };
-  for (const one of values) yield { flags: `${long}=${one}`, hidden: true, means, value: one };
-  for (const alias of aliases) yield { flags: alias + value, hidden: true, means };
-  if (opposite !== undefined) yield { flags: opposite, hidden: true, means: !means };
 }
 
 /** Help and version end commander's parse as errors. */

@@ -1,12 +1,9 @@
 /** What was typed, before any value is read from it. */
-import { resolve } from "node:path";
 import type { CommandDefinition } from "../commands/command.ts";
-import type { OptionDeclaration } from "../options/declaration.ts";
 import { globalOptions } from "../options/declared/global.ts";
 import { describeOption } from "../options/describe.ts";
 import { variableOf } from "../options/names.ts";
 import { parseValue } from "../options/value.ts";
-import { Problem } from "../problem.ts";
 
 /** By option: true or false for a boolean, a text, or all texts of an option that was given several times or is a list or map. */
 export type Flags = Record<string, unknown>;
@@ -62,40 +59,4 @@ export function chosenSolvers(
 /** `example.com=cloudflare` → `cloudflare`; a path may have a `=` of its own. */
 function withoutZone(text: string): string {
   return /^[./]/.test(text) ? text : text.slice(text.indexOf("=") + 1);
-}
-
-export interface OneFlag {
-  readonly name: string;
-  readonly declaration: OptionDeclaration;
-  /** The value after the flag; anything but a string for a boolean. */
-  readonly text: unknown;
-  readonly means: boolean;
-  /** As help shows it, for messages. */
-  readonly flag: string;
-  /** All flags of the command, to notice a flag in place of a value. */
-  readonly known: readonly (string | undefined)[];
-  /** Paths become absolute against it at once, for a text that will be remembered. */
-  readonly folder?: string | undefined;
-}
-
-/** Adds one typed flag. Throws a Problem when its value is the next flag. */
-export function collect(into: Flags, one: OneFlag): void {
-  const { name, declaration, text, means, known, flag, folder } = one;
-  if (typeof text !== "string") {
-    into[name] = means;
-    return;
-  }
-  if (known.includes(text)) {
-    throw new Problem("usage", {
-      detail: `${flag} has no value: it is followed by the flag ${text}.`,
-      hint: `If ${text} is the value, write ${flag.split(" ").at(-2)}=${text}.`,
-    });
-  }
-  const isPath = declaration.type === "path" && text !== "";
-  const value = isPath && folder !== undefined ? resolve(folder, text) : text;
-  const before = into[name];
-  const isList = declaration.type === "list" || declaration.type === "map";
-  if (Array.isArray(before)) before.push(value);
-  else if (before === undefined) into[name] = isList ? [value] : value;
-  else into[name] = [before, value];
 }
