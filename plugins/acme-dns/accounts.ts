@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { Problem, type Log, type SolverState } from "acmectl/plugin";
-import { codeOf, isRecord, textOf } from "acmectl/plugin/http";
+import { codeOf, inTurns, isRecord, plainName, textOf } from "acmectl/plugin/http";
 import { accountsDamaged, accountsUnusable, accountNotSaved } from "./errors.ts";
 
 /** Sets the two TXT values of one name on an acme-dns server. */
@@ -128,7 +128,7 @@ const maxRounds = 50;
 
 /** lego takes no lock on its file, so after each write check that no other process has overwritten it. */
 function accountsIn(place: string, storage: Storage): Accounts {
-  let adding: Promise<unknown> = Promise.resolve();
+  const inTurn = inTurns();
   const lookUp = async (name: string) => {
     const records = await storage.read();
     const keys = Object.keys(records).filter((key) => nameOfKey(key) === name);
@@ -162,12 +162,7 @@ function accountsIn(place: string, storage: Storage): Accounts {
       return delegated ?? (await lookUp(name)).account;
     },
     assertWritable: () => storage.probe(),
-    add(name, account) {
-      const add = () => save(name, account);
-      const added = adding.then(add, add);
-      adding = added;
-      return added;
-    },
+    add: (name, account) => inTurn(place, () => save(name, account)),
   };
 }
 
@@ -180,13 +175,8 @@ function nameOfKey(key: string): string {
 
 /** As lego writes it. */
 function recordOf({ fulldomain, subdomain, username, password, server }: Account): object {
-  return {
-    fulldomain: fulldomain ?? "",
-    subdomain,
-    username,
-    password,
-    server_url: server ?? "",
-  };
+  const [full, url] = [fulldomain ?? "", server ?? ""];
+  return { fulldomain: full, subdomain, username, password, server_url: url };
 }
 
 async function readRecords(path: string, warn: () => void): Promise<Records> {
@@ -217,14 +207,8 @@ async function writeRecords(
   isCurrent: () => Promise<boolean>,
 ): Promise<void> {
   await withTemporary(path, async (temporary, target) => {
-    const file = await open(temporary, "wx", 0o600);
-    try {
-      await file.chmod(0o600);
-      await file.writeFile(`${JSON.stringify(records, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    const text = `${JSON.stringify(records, null, 2)}\n`;
+    await writeFile(temporary, text, { flag: "wx", mode: 0o600, flush: true });
     if (!(await isCurrent())) return unlink(temporary);
     await rename(temporary, target);
     const folder = await open(dirname(target), "r");
@@ -256,8 +240,4 @@ async function withTemporary(
     await unlink(temporary).catch(() => {});
     throw Problem.is(error) ? error : accountsUnusable("written", path, error);
   }
-}
-
-function plainName(name: string): string {
-  return name.toLowerCase().replace(/\.$/, "");
 }

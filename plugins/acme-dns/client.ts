@@ -2,7 +2,7 @@
 import { Problem, type Log } from "acmectl/plugin";
 import { codeOf, fetchByProxy, isRecord } from "acmectl/plugin/http";
 import { accountFrom, type Account } from "./accounts.ts";
-import { notRegistered, notUpdated, redirected, unreachable } from "./errors.ts";
+import { notRegistered, notUpdated, redirected, unreachable, type ApiResponse } from "./errors.ts";
 
 export interface Api {
   /** Rejects with a Problem if there is no response. */
@@ -41,19 +41,14 @@ export function apiOf(timeout: number, log: Log): Api {
         const response = await ask(server, "update", request, signal);
         const { status, json } = response;
         if (status === 200 && isRecord(json) && json["txt"] === value) return true;
-        throw notUpdated(server, account, response);
+        const name = `account ${username} (${account.fulldomain ?? subdomain})`;
+        throw notUpdated(server, name, response);
       } catch (error) {
         if (Problem.is(error) && mayHaveArrived(error.cause)) return false;
         throw error;
       }
     },
   };
-}
-
-export interface ApiResponse {
-  readonly status: number;
-  /** Undefined if the body is not JSON. */
-  readonly json: unknown;
 }
 
 /** True for time-outs and broken connections; after any other error the request was not sent. */

@@ -1,9 +1,13 @@
 /** What a failure of the server, or of the stored accounts, means, and what to do. */
 import { Problem } from "acmectl/plugin";
 import { codeOf, messageOf, systemReason, textOf } from "acmectl/plugin/http";
-import type { Account } from "./accounts.ts";
-import type { ApiResponse } from "./client.ts";
 import { maxValues } from "./txt-values.ts";
+
+export interface ApiResponse {
+  readonly status: number;
+  /** Undefined if the body is not JSON. */
+  readonly json: unknown;
+}
 
 export function unreachable(url: string, error: unknown): Problem {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
@@ -46,9 +50,9 @@ export function notRegistered(
   });
 }
 
-export function notUpdated(server: string, account: Account, response: ApiResponse): Problem {
+/** `name` is that of the account. */
+export function notUpdated(server: string, name: string, response: ApiResponse): Problem {
   const { status } = response;
-  const name = `account ${account.username} (${account.fulldomain ?? account.subdomain})`;
   if (status === 401) {
     return new Problem("solver", {
       title: "acme-dns account refused",
@@ -110,9 +114,9 @@ export function serverMissing(action: string): Problem {
   });
 }
 
-export function invalidServerUrl(account: Account, url: string, place: string): Problem {
+export function invalidServerUrl(username: string, url: string, place: string): Problem {
   return new Problem("config", {
-    detail: `The account ${account.username} in ${place} has the server_url ${JSON.stringify(url)}, which is not a web address.`,
+    detail: `The account ${username} in ${place} has the server_url ${JSON.stringify(url)}, which is not a web address.`,
     hint: "Set it to the URL of the acme-dns API, such as https://auth.example.com.",
   });
 }
