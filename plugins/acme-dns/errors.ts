@@ -1,7 +1,9 @@
 /** What a failure of the server, or of the stored accounts, means, and what to do. */
 import { Problem } from "acmectl/plugin";
 import { codeOf, messageOf, systemReason, textOf } from "acmectl/plugin/http";
-import { maxValues } from "./txt-values.ts";
+
+/** An account serves the last two values that it was given. */
+export const maxValues = 2;
 
 export interface ApiResponse {
   readonly status: number;

@@ -1,69 +1,65 @@
 /** dns-01 through an acme-dns server: each name has one permanent CNAME to it, and its own zone is never changed. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { defineSolver } from "acmectl/plugin";
 import type { Call, Dns01Challenge, Log, Solver, Target } from "acmectl/plugin";
-import { inTurns } from "acmectl/plugin/http";
 import { fileAccounts, fixedAccount, isTarget, stateAccounts, targetOf } from "./accounts.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { apiOf, type Api } from "./client.ts";
 import * as errors from "./errors.ts";
-import { maxValues, txtValues, type TxtValues } from "./txt-values.ts";
-
-const options = {
-  server: {
-    type: "url",
-    env: ["ACME_DNS_API_BASE", "ACMEDNS_BASE_URL"],
-    placeholder: "URL",
-    description:
-      "URL of the acme-dns API, to register accounts, and for accounts without server_url.",
-  },
-  storage: {
-    type: "path",
-    env: ["ACME_DNS_STORAGE_PATH"],
-    placeholder: "FILE",
-    description: "JSON file of accounts, as for lego and cert-manager. Default: acmectl's state.",
-  },
-  allowlist: {
-    type: "list",
-    env: ["ACME_DNS_ALLOWLIST"],
-    placeholder: "CIDR",
-    description:
-      "Networks that may use newly registered accounts, such as 192.0.2.0/24. Default: all.",
-  },
-  username: {
-    type: "string",
-    env: ["ACMEDNS_USERNAME"],
-    description: "User name of one account for all names; requires password and subdomain.",
-  },
-  password: {
-    type: "string",
-    secret: true,
-    env: ["ACMEDNS_PASSWORD"],
-    description: "Password of that account.",
-  },
-  subdomain: {
-    type: "string",
-    env: ["ACMEDNS_SUBDOMAIN"],
-    description: "Subdomain of that account.",
-  },
-  fulldomain: {
-    type: "string",
-    description: "Full name of that account, to check the CNAMEs completely.",
-  },
-  timeout: {
-    type: "duration",
-    default: 30_000,
-    min: 100,
-    description: "Time limit for one response of the server.",
-  },
-} as const;
+import { checkCapacity, publisher, type Delegation } from "./values.ts";
 
 export default defineSolver({
   summary: "sets dns-01 values on an acme-dns server, the CNAME target of _acme-challenge",
   challengeTypes: ["dns-01"],
   // A call that waits for room in an account must not block the cleanup that makes room.
   concurrency: 32,
-  options,
+  options: {
+    server: {
+      type: "url",
+      env: ["ACME_DNS_API_BASE", "ACMEDNS_BASE_URL"],
+      placeholder: "URL",
+      description:
+        "URL of the acme-dns API, to register accounts, and for accounts without server_url.",
+    },
+    storage: {
+      type: "path",
+      env: ["ACME_DNS_STORAGE_PATH"],
+      placeholder: "FILE",
+      description: "JSON file of accounts, as for lego and cert-manager. Default: acmectl's state.",
+    },
+    allowlist: {
+      type: "list",
+      env: ["ACME_DNS_ALLOWLIST"],
+      placeholder: "CIDR",
+      description:
+        "Networks that may use newly registered accounts, such as 192.0.2.0/24. Default: all.",
+    },
+    username: {
+      type: "string",
+      env: ["ACMEDNS_USERNAME"],
+      description: "User name of one account for all names; requires password and subdomain.",
+    },
+    password: {
+      type: "string",
+      secret: true,
+      env: ["ACMEDNS_PASSWORD"],
+      description: "Password of that account.",
+    },
+    subdomain: {
+      type: "string",
+      env: ["ACMEDNS_SUBDOMAIN"],
+      description: "Subdomain of that account.",
+    },
+    fulldomain: {
+      type: "string",
+      description: "Full name of that account, to check the CNAMEs completely.",
+    },
+    timeout: {
+      type: "duration",
+      default: 30_000,
+      min: 100,
+      description: "Time limit for one response of the server.",
+    },
+  },
   create(options, { log, state }) {
     const { storage, server, allowlist, timeout } = options;
     return acmeDnsSolver({
@@ -92,17 +88,14 @@ interface SolverSettings {
   readonly log: Log;
 }
 
-/** A name of the run with its account. */
-interface Delegation {
-  readonly target: Target;
-  readonly account: Account;
-}
-
 function acmeDnsSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
   const { accounts, fixed } = settings;
   const accountOf = async ({ identifier, recordName = "" }: Target) =>
     fixed ?? (await accounts.find(identifier.value, recordName));
-  const { publish, release } = publisher(settings);
+  const { publish, release } = publisher({
+    ...settings,
+    serverOf: (account) => serverOf(account, settings),
+  });
   const presentAll = async (challenges: readonly Dns01Challenge[], { signal }: Call) => {
     signal.throwIfAborted();
     const delegations: (Delegation & { value: string })[] = [];
@@ -183,5 +176,5 @@ function serverOf(account: Account, { server, accounts }: SolverSettings): strin
   const url = account.server ?? server;
   if (url === undefined) throw errors.serverMissing(`use the account ${account.username}`);
   if (/^https?:\/\//i.test(url) && URL.canParse(url)) return url;
-  throw errors.invalidServerUrl(account, url, accounts.place);
+  throw errors.invalidServerUrl(account.username, url, accounts.place);
 }
