@@ -1,6 +1,6 @@
 /** The three calls of the acme-dns HTTP API. */
 import { Problem, type Log } from "acmectl/plugin";
-import { codeOf, fetchByProxy, isRecord } from "acmectl/plugin/http";
+import { codeOf, fetchByProxy, isRecord, parseJson } from "acmectl/plugin/http";
 import { accountFrom, type Account } from "./accounts.ts";
 import { notRegistered, notUpdated, redirected, unreachable, type ApiResponse } from "./errors.ts";
 
@@ -80,7 +80,7 @@ async function exchange(
     });
     const { status } = response;
     if (status >= 300 && status < 400) throw redirected(url, response.headers.get("location"));
-    return { status, json: jsonOf(await bodyOf(response)) };
+    return { status, json: parseJson(await bodyOf(response)) };
   } catch (error) {
     signal.throwIfAborted();
     throw Problem.is(error) ? error : unreachable(url, error);
@@ -98,14 +98,6 @@ async function bodyOf(response: Response): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isPlain(server: string): boolean {

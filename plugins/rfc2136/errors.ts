@@ -23,11 +23,13 @@ export interface UpdateAnswer {
 
 /** The Problem for a response; undefined if the update was done. */
 export function problemOf(answer: UpdateAnswer, attempt: Attempt): Problem | undefined {
-  const { rcode, verdict } = answer;
-  if (verdict?.kind === "error") return signatureRefused(answer, verdict, attempt);
-  if (verdict?.kind === "forged") return forged(attempt);
-  if (rcode !== 0) return refused(nameOfRcode(rcode), verdict, attempt);
-  return verdict?.kind === "unsigned" ? unsigned(attempt) : undefined;
+  const meaning = meaningOf(answer, attempt);
+  if (meaning === undefined) return undefined;
+  const { zone, names } = attempt;
+  const [kind, what, hint, retryable = false] = meaning;
+  const all = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
+  const where = all.length === 0 ? `zone ${zone}` : `zone ${zone}, for ${all.join(", ")}`;
+  return new Problem(kind, { detail: `${what}: ${where}.`, hint, retryable });
 }
 
 /** True if only some of the names may be refused. Knot answers BADKEY if its acl does not allow the key. */
@@ -42,140 +44,116 @@ export function isZoneGone({ rcode, verdict }: UpdateAnswer): boolean {
   );
 }
 
-function signatureRefused(
-  { now }: UpdateAnswer,
-  verdict: Verdict & { kind: "error" },
-  attempt: Attempt,
-): Problem {
-  const { server, key } = attempt;
-  const name = key?.name ?? "";
-  switch (verdict.error) {
-    case "BADSIG":
-      return updateProblem(
-        "config",
-        `${server} has a TSIG key ${name} with another secret (BADSIG)`,
-        attempt,
-        `Copy the secret of key ${name} from the configuration of the server.`,
-      );
-    case "BADKEY":
-      return updateProblem(
-        "config",
-        `${server} has no TSIG key ${name} with algorithm ${key?.algorithm} that is allowed to do this (BADKEY)`,
-        attempt,
-        "Compare the key's name and algorithm with the server's configuration (tsigKeyName, tsigAlgorithm). Knot answers the same if no acl of the zone lets the key update TXT records at these names (action: update, update-type: [TXT], update-owner-name).",
-      );
-    case "BADTIME": {
-      const off = verdict.serverTime === undefined ? undefined : now - verdict.serverTime;
-      const how = off === undefined ? "" : `, ${Math.abs(off)} s ${off > 0 ? "ahead" : "behind"}`;
-      return updateProblem(
-        "machine",
-        `The clocks of this machine and of ${server} differ too much for TSIG (BADTIME${how})`,
-        attempt,
-        "Set the clock of the machine where it is wrong, for example by NTP.",
-      );
-    }
-    default:
-      return updateProblem(
-        "solver",
-        `${server} does not accept the signature by TSIG key ${name} (${verdict.error})`,
-        attempt,
-        "Check the log of the server.",
-      );
-  }
-}
-
-function refused(rcode: string, verdict: Verdict | undefined, attempt: Attempt): Problem {
-  const { server, zone, names, key } = attempt;
-  if (key === undefined && (rcode === "REFUSED" || rcode === "NOTAUTH")) {
-    const detail = `${server} requires a TSIG key for updates of zone ${zone}, and none is configured (${rcode})`;
-    return updateProblem("config", detail, attempt, "Set tsigFile, or tsigKeyName and tsigSecret.");
-  }
-  switch (rcode) {
-    case "REFUSED":
-      return verdict?.kind === "good" ? notAllowed(attempt) : withoutReason(attempt);
-    case "NOTAUTH":
-      return updateProblem(
-        "config",
-        `${server} is not the primary server of zone ${zone} (NOTAUTH)`,
-        attempt,
-        "Set server to the primary of the zone; secondaries do not accept updates.",
-      );
-    case "NOTZONE":
-      return updateProblem(
-        "config",
-        `${server} answers that ${names.join(", ")} is not in zone ${zone} (NOTZONE)`,
-        attempt,
-        "Fix the option zone, or remove it so that the zone is looked up.",
-      );
-    case "NOTIMP":
-      return updateProblem(
-        "config",
-        `${server} does not support dynamic updates (NOTIMP)`,
-        attempt,
-        "Enable them for the zone (PowerDNS: dnsupdate=yes), or use another solver.",
-      );
-    default:
-      return updateProblem(
-        "solver",
-        `${server} failed to update zone ${zone} (${rcode})`,
-        attempt,
-        "Check the log of the server; a frozen zone or a full disk are common causes.",
-        true,
-      );
-  }
-}
-
-function notAllowed(attempt: Attempt): Problem {
-  const { server, names, key, zone } = attempt;
-  const grants = names.slice(0, 3).map((name) => `grant ${key?.name} name ${name}. TXT;`);
-  return updateProblem(
-    "config",
-    `${server} does not allow TSIG key ${key?.name} to change TXT records there (REFUSED)`,
-    attempt,
-    `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [TXT]. Secondaries refuse too, so server must be the primary of the zone.`,
-  );
-}
-
-function withoutReason(attempt: Attempt): Problem {
-  const { server, zone, key } = attempt;
-  return updateProblem(
-    "config",
-    `${server} refuses the update without a reason (REFUSED, not signed)`,
-    attempt,
-    `On PowerDNS, check that it has a key ${key?.name} with algorithm ${key?.algorithm} and the same secret, that the clocks differ by less than five minutes, and that TSIG-ALLOW-DNSUPDATE and ALLOW-DNSUPDATE-FROM of zone ${zone} allow the key and the address of this machine.`,
-  );
-}
-
-function forged(attempt: Attempt): Problem {
-  const { server, key } = attempt;
-  return updateProblem(
-    "solver",
-    `The response of ${server} does not have a valid signature by TSIG key ${key?.name}`,
-    attempt,
-    "Check that server is the right machine, and that nothing between the two changes messages.",
-  );
-}
-
-function unsigned(attempt: Attempt): Problem {
-  const { server } = attempt;
-  return updateProblem(
-    "solver",
-    `${server} reports success, but did not sign its response to a signed request`,
-    attempt,
-    "Check that server is the right machine: a server with the key signs its responses.",
-  );
-}
-
-function updateProblem(
+type Meaning = readonly [
   kind: "config" | "machine" | "solver",
   what: string,
-  { zone, names }: Attempt,
   hint: string,
-  retryable = false,
-): Problem {
-  const all = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
-  const where = all.length === 0 ? `zone ${zone}` : `zone ${zone}, for ${all.join(", ")}`;
-  return new Problem(kind, { detail: `${what}: ${where}.`, hint, retryable });
+  retryable?: true,
+];
+
+function meaningOf({ rcode, verdict, now }: UpdateAnswer, attempt: Attempt): Meaning | undefined {
+  const { server, key } = attempt;
+  if (verdict?.kind === "error") return signatureRefused(verdict, now, attempt);
+  if (verdict?.kind === "forged")
+    return [
+      "solver",
+      `The response of ${server} does not have a valid signature by TSIG key ${key?.name}`,
+      "Check that server is the right machine, and that nothing between the two changes messages.",
+    ];
+  if (rcode !== 0) return refused(nameOfRcode(rcode), verdict, attempt);
+  if (verdict?.kind !== "unsigned") return undefined;
+  return [
+    "solver",
+    `${server} reports success, but did not sign its response to a signed request`,
+    "Check that server is the right machine: a server with the key signs its responses.",
+  ];
+}
+
+function signatureRefused(
+  { error, serverTime }: Verdict & { kind: "error" },
+  now: number,
+  { server, key }: Attempt,
+): Meaning {
+  const off = serverTime === undefined ? undefined : now - serverTime;
+  switch (error) {
+    case "BADSIG":
+      return [
+        "config",
+        `${server} has a TSIG key ${key?.name} with another secret (BADSIG)`,
+        `Copy the secret of key ${key?.name} from the configuration of the server.`,
+      ];
+    case "BADKEY":
+      return [
+        "config",
+        `${server} has no TSIG key ${key?.name} with algorithm ${key?.algorithm} that is allowed to do this (BADKEY)`,
+        "Compare the key's name and algorithm with the server's configuration (tsigKeyName, tsigAlgorithm). Knot answers the same if no acl of the zone lets the key update TXT records at these names (action: update, update-type: [TXT], update-owner-name).",
+      ];
+    case "BADTIME":
+      return [
+        "machine",
+        `The clocks of this machine and of ${server} differ too much for TSIG (BADTIME${off === undefined ? "" : `, ${Math.abs(off)} s ${off > 0 ? "ahead" : "behind"}`})`,
+        "Set the clock of the machine where it is wrong, for example by NTP.",
+      ];
+    default:
+      return [
+        "solver",
+        `${server} does not accept the signature by TSIG key ${key?.name} (${error})`,
+        "Check the log of the server.",
+      ];
+  }
+}
+
+function refused(
+  rcode: string,
+  verdict: Verdict | undefined,
+  { server, zone, names, key }: Attempt,
+): Meaning {
+  if (key === undefined && (rcode === "REFUSED" || rcode === "NOTAUTH"))
+    return [
+      "config",
+      `${server} requires a TSIG key for updates of zone ${zone}, and none is configured (${rcode})`,
+      "Set tsigFile, or tsigKeyName and tsigSecret.",
+    ];
+  const grants = names.slice(0, 3).map((name) => `grant ${key?.name} name ${name}. TXT;`);
+  switch (rcode === "REFUSED" && verdict?.kind === "good" ? "not allowed" : rcode) {
+    case "not allowed":
+      return [
+        "config",
+        `${server} does not allow TSIG key ${key?.name} to change TXT records there (REFUSED)`,
+        `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [TXT]. Secondaries refuse too, so server must be the primary of the zone.`,
+      ];
+    case "REFUSED":
+      return [
+        "config",
+        `${server} refuses the update without a reason (REFUSED, not signed)`,
+        `On PowerDNS, check that it has a key ${key?.name} with algorithm ${key?.algorithm} and the same secret, that the clocks differ by less than five minutes, and that TSIG-ALLOW-DNSUPDATE and ALLOW-DNSUPDATE-FROM of zone ${zone} allow the key and the address of this machine.`,
+      ];
+    case "NOTAUTH":
+      return [
+        "config",
+        `${server} is not the primary server of zone ${zone} (NOTAUTH)`,
+        "Set server to the primary of the zone; secondaries do not accept updates.",
+      ];
+    case "NOTZONE":
+      return [
+        "config",
+        `${server} answers that ${names.join(", ")} is not in zone ${zone} (NOTZONE)`,
+        "Fix the option zone, or remove it so that the zone is looked up.",
+      ];
+    case "NOTIMP":
+      return [
+        "config",
+        `${server} does not support dynamic updates (NOTIMP)`,
+        "Enable them for the zone (PowerDNS: dnsupdate=yes), or use another solver.",
+      ];
+    default:
+      return [
+        "solver",
+        `${server} failed to update zone ${zone} (${rcode})`,
+        "Check the log of the server; a frozen zone or a full disk are common causes.",
+        true,
+      ];
+  }
 }
 
 export function invalidServer(server: string): Problem {

@@ -1,6 +1,7 @@
 /** dns-01 by dynamic updates (RFC 2136), signed with TSIG, to the primary server of the zone. */
 import { defineSolver } from "acmectl/plugin";
 import type { Call, CleanupItem, Dns01Challenge, Solver } from "acmectl/plugin";
+import { plainName } from "acmectl/plugin/http";
 import { endpointOf, openPrimary, type Primary } from "./client.ts";
 import { keyFrom } from "./key.ts";
 import { byServer, publish, rehearse, remove } from "./updates.ts";
@@ -93,7 +94,7 @@ export default defineSolver({
       timeout: options.timeout,
       signQuery: options.signQuery,
       ttl: options.ttl,
-      zone: options.zone?.toLowerCase().replace(/\.$/, ""),
+      zone: options.zone && plainName(options.zone),
       log: context.log,
       now: Date.now,
       key,

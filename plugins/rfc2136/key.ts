@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { Problem } from "acmectl/plugin";
-import { systemReason } from "acmectl/plugin/http";
+import { plainName, systemReason } from "acmectl/plugin/http";
 import { algorithms } from "./tsig.ts";
 import type { Algorithm, TsigKey } from "./tsig.ts";
 
@@ -198,7 +198,6 @@ function isAlgorithm(text: string): text is Algorithm {
   return Object.hasOwn(algorithms, text);
 }
 
-const plainName = (name: string) => name.toLowerCase().replace(/\.$/, "");
 const spell =
   "Copy name, algorithm and secret from the key clause of the server, as written by tsig-keygen.";
 

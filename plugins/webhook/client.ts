@@ -3,18 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Problem, type Log } from "acmectl/plugin";
-import { codeOf } from "acmectl/plugin/http";
+import { codeOf, parseJson } from "acmectl/plugin/http";
 import type { Credentials } from "./credentials.ts";
-import type { WebhookRequest } from "./styles.ts";
-
-export interface Answer {
-  readonly status: number;
-  /** The body, or its beginning. */
-  readonly text: string;
-  /** Undefined if the body is not JSON, or too long. */
-  readonly json: unknown;
-  readonly location: string | undefined;
-}
+import type { Answer, WebhookRequest } from "./styles.ts";
 
 export interface HttpSettings {
   readonly credentials: Credentials;
@@ -136,7 +127,7 @@ async function exchange(
   };
   try {
     const response = await request(url, {
-      method: isMethod(method) ? method : "POST",
+      method,
       dispatcher,
       headers,
       body: body === "" ? null : body,
@@ -146,7 +137,7 @@ async function exchange(
     return {
       status: response.statusCode,
       text,
-      json: whole ? jsonOf(text) : undefined,
+      json: whole ? parseJson(text) : undefined,
       location: first(response.headers["location"]),
       retryAfter: secondsOf(first(response.headers["retry-after"])),
     };
@@ -190,22 +181,9 @@ const unsent = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-function isMethod(method: string): method is "POST" | "PUT" | "PATCH" | "DELETE" | "GET" {
-  return ["POST", "PUT", "PATCH", "DELETE", "GET"].includes(method);
-}
-
 /** Milliseconds from the seconds of Retry-After (RFC 9110 §10.2.3); dates are ignored. */
 function secondsOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    const json: unknown = JSON.parse(text);
-    return json;
-  } catch {
-    return undefined;
-  }
 }
 
 function first(field: string | string[] | undefined): string | undefined {

@@ -1,8 +1,7 @@
 /** What the response or the network error means, and what to do. */
 import { Problem, type Dns01Challenge } from "acmectl/plugin";
 import { codeOf, messageOf } from "acmectl/plugin/http";
-import type { Answer } from "./client.ts";
-import type { Action, WebhookRequest } from "./styles.ts";
+import type { Action, Answer, WebhookRequest } from "./styles.ts";
 
 export interface Attempt {
   readonly action: Action;

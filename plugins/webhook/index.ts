@@ -5,7 +5,7 @@ import { inTurns } from "acmectl/plugin/http";
 import { mayHaveArrived, openHttp, type HttpSettings } from "./client.ts";
 import { checkedCredentials } from "./credentials.ts";
 import { refusal, unreachable } from "./errors.ts";
-import { requestFor, styles, type Action, type StyleSettings } from "./styles.ts";
+import { methods, requestFor, styles, type Action, type StyleSettings } from "./styles.ts";
 
 export default defineSolver({
   summary: "calls a web service for dns-01: lego's httpreq, cert-manager webhooks, or your own",
@@ -33,7 +33,7 @@ export default defineSolver({
     },
     method: {
       type: "string",
-      choices: ["POST", "PUT", "PATCH", "DELETE", "GET"],
+      choices: methods,
       default: "POST",
       description: "HTTP method (style template).",
     },
@@ -47,7 +47,7 @@ export default defineSolver({
     },
     cleanupMethod: {
       type: "string",
-      choices: ["POST", "PUT", "PATCH", "DELETE", "GET"],
+      choices: methods,
       description: "Separate method for cleanup (style template).",
     },
     cleanupBody: {

@@ -2,27 +2,37 @@
 import { randomUUID } from "node:crypto";
 import { Problem, type Dns01Challenge } from "acmectl/plugin";
 import { isRecord } from "acmectl/plugin/http";
-import type { Answer } from "./client.ts";
 
 export const styles = ["httpreq", "httpreq-raw", "cert-manager", "template"] as const;
-export type Style = (typeof styles)[number];
+type Style = (typeof styles)[number];
+export const methods = ["POST", "PUT", "PATCH", "DELETE", "GET"] as const;
+type Method = (typeof methods)[number];
 export type Action = "present" | "cleanup";
 
 export interface StyleSettings {
   readonly style: Style;
   readonly url: string;
-  readonly method: string;
+  readonly method: Method;
   readonly body: string | undefined;
   readonly cleanupUrl: string | undefined;
-  readonly cleanupMethod: string | undefined;
+  readonly cleanupMethod: Method | undefined;
   readonly cleanupBody: string | undefined;
   readonly config: unknown;
   readonly namespace: string;
   readonly ambientCredentials: boolean;
 }
 
+export interface Answer {
+  readonly status: number;
+  /** The body, or its beginning. */
+  readonly text: string;
+  /** Undefined if the body is not JSON, or too long. */
+  readonly json: unknown;
+  readonly location: string | undefined;
+}
+
 export interface WebhookRequest {
-  readonly method: string;
+  readonly method: Method;
   readonly url: string;
   readonly body: string;
   /** Why a 2xx response is a failure; undefined if it is a success. */

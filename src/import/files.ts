@@ -1,7 +1,7 @@
 /** Reading what belongs to another client: bounded, and never writing. */
 import { lstat, open, readdir, realpath, stat } from "node:fs/promises";
 import { codeOf, systemReason } from "../errors.ts";
-import { isRecord } from "../json.ts";
+import { isRecord, parseJson } from "../json.ts";
 import { Problem } from "../problem.ts";
 
 const longest = 1_048_576;
@@ -58,14 +58,8 @@ export async function existingFolder(path: string, client: string): Promise<stri
 
 /** What a JSON file holds, if it is an object; undefined for all else. */
 export async function readObject(path: string): Promise<Record<string, unknown> | undefined> {
-  const text = await readText(path);
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson((await readText(path)) ?? "");
+  return isRecord(value) ? value : undefined;
 }
 
 /** A member that is a text with something in it. */

@@ -5,7 +5,7 @@
  * zone of a name, and `recordSolver` or `recordSetSolver` make a solver of a provider's calls.
  */
 export { codeOf, messageOf, systemReason } from "../errors.ts";
-export { isRecord } from "../json.ts";
+export { isRecord, parseJson } from "../json.ts";
 export { fetchByProxy } from "../proxy.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
 export {

@@ -1,6 +1,7 @@
 /** JSON over HTTP, as providers' APIs speak it, repeated while that can help. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../plugin.ts";
+import { parseJson } from "../json.ts";
 import { fetchByProxy } from "../proxy.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -127,7 +128,7 @@ async function requestOnce(
 }
 
 function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendor): unknown {
-  const json = text === "" ? null : parsed(text);
+  const json = text === "" ? null : parseJson(text);
   if (ok && json !== undefined) return json;
   if (ok) throw new Refusal({ words: `HTTP ${status} (not JSON)` });
   const { words, reasons: said = [] } = vendor.saidIn(json ?? undefined);
@@ -166,12 +167,4 @@ export function retryAfterIn(headers: Headers): number | undefined {
   if (value === null) return undefined;
   const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1_000;
   return Number.isFinite(seconds) ? Math.max(seconds, 0) * 1_000 : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -5,6 +5,7 @@
 import type { Dispatcher } from "undici";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
+import { parseJson } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import { type Dialing, type Dispatchers, type Limits, openDispatchers } from "./dispatcher.ts";
 import { type Headers, serverTime } from "./headers.ts";
@@ -172,12 +173,7 @@ function joined(headers: Record<string, string | string[] | undefined>): Headers
 /** Some CAs label their problem documents wrongly, so the body of an error is parsed whatever its content type. */
 function json(text: string, headers: Headers, status: number): unknown {
   const labelled = /^application\/([a-z.-]+\+)?json\b/i.test(headers["content-type"] ?? "");
-  if (!labelled && status < 400) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return labelled || status >= 400 ? parseJson(text) : undefined;
 }
 
 function accepted(answer: Answer, directory: string, redact: TransportOptions["redact"]): Answer {

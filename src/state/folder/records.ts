@@ -5,7 +5,7 @@ import { basename, dirname } from "node:path";
 
 import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
-import { isRecord } from "../../json.ts";
+import { isRecord, parseJson } from "../../json.ts";
 import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { entriesOf, readText, writeDurably } from "./files.ts";
@@ -88,14 +88,6 @@ export function hasStrings(
   members: readonly string[],
 ): value is Record<string, unknown> {
   return isRecord(value) && members.every((member) => typeof value[member] === "string");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isPrivateKey(text: string): boolean {
