@@ -1,10 +1,14 @@
+import { globSync, readFileSync } from "node:fs";
 import { access, readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { commandSource } from "../src/commands/definitions.ts";
 import { visibilityFlags } from "../src/options/declared/request.ts";
 import { describeOption, markdownTable, optionsTable } from "../src/options/describe.ts";
 import { exitCodes } from "../src/problem.ts";
 import { readingOrder } from "./support/reading-order.ts";
+import { run } from "./support/run.ts";
+import { temporaryFolder } from "./support/state.ts";
 import { builtInSolvers, loadSolver } from "../src/solvers/registry.ts";
 
 const plugins = fileURLToPath(new URL("../plugins/", import.meta.url));
@@ -117,4 +121,50 @@ function filled(text: string, marker: string, content: string): string {
   const between = new RegExp(`<!-- ${marker} -->[^]*?<!-- /${marker} -->`);
   expect(text).toMatch(between);
   return text.replace(between, () => `<!-- ${marker} -->\n\n${content}\n\n<!-- /${marker} -->`);
+}
+
+describe("the command lines of the documentation", async () => {
+  const root = new URL("../", import.meta.url);
+  const pages = globSync(["README.md", "docs/*.md", "plugins/*/README.md"], {
+    cwd: fileURLToPath(root),
+  });
+  const lines = pages.flatMap((page) =>
+    commandLines(readFileSync(new URL(page, root), "utf8")).map((line) => [page, line] as const),
+  );
+  /** Solvers that a page tells its reader to write or to install. */
+  const isForeign = (line: string) => /--solver (\.\/|hello)|solvers test (\.\/|hello)/.test(line);
+
+  it.each(lines.filter(([, line]) => !isForeign(line)))("%s: %s", async (_, line) => {
+    const real = commandSource();
+    const load = async (name: string) => {
+      const command = await real.load(name);
+      const done = { exitCode: 0 as const, document: { outcome: "done" }, view: [] };
+      return command && { ...command, run: async () => done };
+    };
+    await using folder = await temporaryFolder();
+    const env = { HOME: folder.path };
+    const ran = await run(line.replace(/^acmectl ?/, ""), {
+      env,
+      parts: { commands: { ...real, load } },
+    });
+    expect(ran, ran.stderr).toMatchObject({ code: 0 });
+  });
+});
+
+/** What a shell would run, of blocks and of code in the text; without lines that leave something out. */
+function commandLines(markdown: string): readonly string[] {
+  const blocks = [...markdown.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, body = ""]) => body);
+  const prose = markdown.replaceAll(/^```[^]*?^```$/gm, "");
+  const inline = [...prose.matchAll(/`(acmectl [^`]+)`/g)].map(([, code = ""]) => code);
+  const lines = [...blocks, ...inline].flatMap((text) =>
+    text
+      .replaceAll("\\\n", " ")
+      .replaceAll(/(^| +)#.*/gm, "")
+      .split(/\n|&&|;/),
+  );
+  const commands = lines.flatMap((line) => {
+    const [, command] = /(?:^|\s)(acmectl .*)/.exec(line.replaceAll(/\s+/g, " ").trim()) ?? [];
+    return command?.replace(/ \d?[|>&].*/, "") ?? [];
+  });
+  return [...new Set(commands)].filter((line) => !/…|\(pid/.test(line));
 }
