@@ -61,7 +61,7 @@ export function keyTypeOf(key: KeyObject): KeyType | undefined {
   return key.asymmetricKeyType === "rsa" ? moduli[modulusLength] : undefined;
 }
 
-/** A `config` Problem for a key that CAs do not accept. */
+/** A `config` Problem for a key that public CAs do not accept. */
 export function unsuitable(source: string): Problem {
   return new Problem("config", {
     detail: `${source} has a type or size that CAs do not accept.`,

@@ -1,4 +1,5 @@
 import { assertPublicNames, parseIdentifiers } from "../acme/identifiers.ts";
+import { unsuitable } from "../acme/keys.ts";
 import { presetOf } from "../acme/presets.ts";
 import type { CertificateRequest, DnsSetting, HookSetting } from "../certificate.ts";
 import type { Config, ConfiguredCertificate, ConfiguredHooks } from "../config/config.ts";
@@ -67,7 +68,11 @@ type Known = Pick<
 
 function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): CertificateRequest {
   const { pre, deploy, post, failure, requiredProfile } = wanted;
-  if (presetOf(known.issuer.server) !== undefined) assertPublicNames(known.identifiers);
+  if (presetOf(known.issuer.server) !== undefined) {
+    // The rules of public CAs; a private CA decides for itself.
+    assertPublicNames(known.identifiers);
+    if (csr !== undefined && csr.keyType === undefined) throw unsuitable("The key of the CSR");
+  }
   return {
     name,
     fromConfig,

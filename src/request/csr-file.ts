@@ -1,3 +1,4 @@
+import type { KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { readGivenFile } from "./given-file.ts";
 
@@ -5,6 +6,8 @@ export interface GivenCsr {
   /** DER. */
   readonly base64: string;
   readonly identifiers: readonly Identifier[];
+  /** Undefined for keys that public CAs reject. */
+  readonly keyType: KeyType | undefined;
 }
 
 /** A certificate signing request in a PEM or DER file. */
@@ -17,7 +20,7 @@ export async function readCsrFile(path: string): Promise<GivenCsr> {
   const isText = /-----BEGIN|^[\sA-Za-z0-9+/=]+$/.test(text);
   // It loads a library for ASN.1, which few commands need.
   const { readCsr, verifyCsr } = await import("../acme/certificate/csr.ts");
-  const { der, identifiers } = readCsr(isText ? text : bytes, source);
+  const { der, identifiers, keyType } = readCsr(isText ? text : bytes, source);
   await verifyCsr(der, source);
-  return { base64: Buffer.from(der).toString("base64"), identifiers };
+  return { base64: Buffer.from(der).toString("base64"), identifiers, keyType };
 }

@@ -7,7 +7,7 @@ import { composeConfigured, composeRequest } from "../../src/request/compose.ts"
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/declared/request.ts";
 import { resolveOptions } from "../../src/options/resolve.ts";
-import { temporaryFolder } from "../support/state.ts";
+import { openssl, temporaryFolder } from "../support/state.ts";
 import { problemOf } from "../issue/world.ts";
 import { contextOf } from "../support/context.ts";
 
@@ -145,6 +145,20 @@ describe("a request from the command line", () => {
     expect([problem.exitCode, problem.message]).toEqual([
       2,
       expect.stringContaining("single label, which a public CA cannot validate"),
+    ]);
+  });
+
+  test("may have a CSR for any key unless a public CA is to issue", async () => {
+    const folder = await temporaryFolder();
+    onTestFinished(() => folder[Symbol.asyncDispose]());
+    const [key, csr] = [join(folder.path, "key.pem"), join(folder.path, "csr.pem")];
+    const made = ["-newkey", "ed25519", "-nodes", "-keyout", key, "-out", csr];
+    await openssl("req", "-new", ...made, "-subj", "/CN=shop.example.com");
+    expect((await compose({ csr, server: "lab" })).identifiers).toHaveLength(1);
+    const problem = await problemOf(compose({ csr, server: "letsencrypt" }));
+    expect([problem.exitCode, problem.message]).toEqual([
+      2,
+      "The key of the CSR has a type or size that CAs do not accept.",
     ]);
   });
 

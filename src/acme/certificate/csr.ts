@@ -9,7 +9,7 @@ import type { KeyType } from "../../certificate.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { identifierKey, parseIdentifiers } from "../identifiers.ts";
-import { keyTypeOf, readPrivateKey, unsuitable } from "../keys.ts";
+import { keyTypeOf, readPrivateKey } from "../keys.ts";
 import { withLineBreaks } from "../pem.ts";
 import { printable } from "../text.ts";
 
@@ -31,7 +31,8 @@ export interface ReadCsr {
   readonly der: Uint8Array;
   readonly identifiers: readonly Identifier[];
   readonly publicKey: KeyObject;
-  readonly keyType: KeyType;
+  /** Undefined for keys that public CAs reject. */
+  readonly keyType: KeyType | undefined;
 }
 
 /** Read PEM text or DER. `source` names it in the `config` Problems. */
@@ -43,7 +44,6 @@ export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
     type: "spki",
   });
   const keyType = keyTypeOf(publicKey);
-  if (keyType === undefined) throw unsuitable(`The key of ${source}`);
   const der = new Uint8Array(request.rawData);
   return { der, identifiers: namesOf(request, source), publicKey, keyType };
 }
