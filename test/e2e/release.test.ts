@@ -89,6 +89,8 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
       const control = join(newer, "DEBIAN/control");
       const fields = await readFile(control, "utf8");
       await writeFile(control, fields.replace(/^Version: .*/m, "Version: 99.0.0"));
+      // nfpm writes an empty list, which dpkg-deb does not.
+      await rm(join(newer, "DEBIAN/conffiles"), { force: true });
       await run("dpkg-deb", ["--root-owner-group", "--build", newer, `${newer}.deb`]);
       await dpkg("--install", `${newer}.deb`);
       expect(await installed()).toBe("99.0.0");
