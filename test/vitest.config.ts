@@ -20,8 +20,6 @@ export default defineConfig({
           exclude: ["test/e2e/**", "test/bench/**", "plugins/*/*.e2e.test.ts"],
           testTimeout: 60_000,
           expect: { poll: { timeout: 20_000 } },
-          // Locally a unit test fails at once. CI tries it once more, and prints the retry.
-          retry: process.env["CI"] === "true" ? 1 : 0,
         },
       },
       {

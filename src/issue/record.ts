@@ -50,8 +50,7 @@ export function openRecord(
   const now = () => clock.now().toISOString();
   const keep = (level: AttemptEvent["level"], step: string, message: string, name?: string) => {
     if (events.length >= keptEvents) return;
-    const named = name === undefined ? {} : { identifier: name };
-    events.push({ at: now(), level, step, message, ...named });
+    events.push({ at: now(), level, step, message, identifier: name });
   };
   const logOf = (step: string, identifier?: string): Log => {
     const line = (level: "debug" | "info" | "warn") => (message: string, fields?: LogFields) => {

@@ -68,7 +68,7 @@ export interface AttemptEvent {
   level: "debug" | "info" | "warn" | "error";
   step: string;
   message: string;
-  identifier?: string;
+  identifier?: string | undefined;
 }
 /** One name of the last attempt's order, and its challenges. */
 export interface AttemptAuthorization {
