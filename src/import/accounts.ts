@@ -1,5 +1,7 @@
 import type { Store, StoredAccount } from "../state/store.ts";
-import type { FoundAccount } from "./found.ts";
+import type { Context } from "../context.ts";
+import { openTools } from "../issuer/open.ts";
+import type { FoundAccount, Left } from "./found.ts";
 import type { TakeTools, Taking } from "./take.ts";
 
 export interface TakenAccount {
@@ -9,7 +11,7 @@ export interface TakenAccount {
   readonly used: string;
 }
 
-/** Store an account beside those that there are; the one that was used before stays the one that is used. */
+/** Stores an account beside those that there are; the one that was used before stays in use. */
 export async function takeAccount(
   account: FoundAccount,
   { dryRun }: Taking,
@@ -39,4 +41,26 @@ async function save(account: FoundAccount, { accounts }: Store): Promise<void> {
   const { id, directory, key, contact, url } = account;
   const stored = await accounts.create({ id, directory, key, contact });
   if (url !== undefined) await accounts.update(stored, { url });
+}
+
+/** The account as its CA knows it (RFC 8555 §7.3.1), or why it is of no use. A failing network is a Problem. */
+export async function checkAccount(
+  account: FoundAccount,
+  { caBundle }: { readonly caBundle: string | undefined },
+  context: Context,
+): Promise<FoundAccount | Left> {
+  const store = await context.store();
+  const issuer = { server: account.directory, agreeTos: false, caBundle };
+  const tools = await openTools(issuer, [], context, { store });
+  try {
+    const known = await tools.ca.session(account.key, undefined).find(context.signal);
+    const what = account.source;
+    if (known === undefined)
+      return { what, why: `${account.directory} does not know an account with its key` };
+    if (known.status !== "valid")
+      return { what, why: `its status at ${account.directory} is ${known.status}` };
+    return { ...account, url: known.url, contact: known.contact };
+  } finally {
+    await tools.close();
+  }
 }

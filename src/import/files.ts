@@ -1,5 +1,6 @@
 /** Reading what belongs to another client: bounded, and never writing. */
 import { lstat, open, readdir, realpath, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { codeOf, systemReason } from "../errors.ts";
 import { isRecord, parseJson } from "../json.ts";
 import { Problem } from "../problem.ts";
@@ -27,23 +28,43 @@ export async function namesIn(path: string): Promise<readonly string[]> {
 
 /** True for a folder, or a link to one. */
 export async function isFolder(path: string): Promise<boolean> {
-  return (await reading(path, async () => (await stat(path)).isDirectory())) ?? false;
+  return (await statOf(path))?.isDirectory() === true;
 }
 
 /** True for a file, or a link to one. */
 export async function isFile(path: string): Promise<boolean> {
-  return (await reading(path, async () => (await stat(path)).isFile())) ?? false;
-}
-
-/** True for a symbolic link, wherever it leads. */
-export async function isLink(path: string): Promise<boolean> {
-  return (await reading(path, async () => (await lstat(path)).isSymbolicLink())) ?? false;
+  return (await statOf(path))?.isFile() === true;
 }
 
 /** True for a file that may be run. */
 export async function isProgram(path: string): Promise<boolean> {
-  const found = await reading(path, () => stat(path));
-  return found !== undefined && found.isFile() && (found.mode & 0o111) !== 0;
+  const found = await statOf(path);
+  return found?.isFile() === true && (found.mode & 0o111) !== 0;
+}
+
+/** True for a symbolic link, wherever it leads. */
+export async function isLink(path: string): Promise<boolean> {
+  return (await reading(path, () => lstat(path)))?.isSymbolicLink() === true;
+}
+
+function statOf(path: string) {
+  return reading(path, () => stat(path));
+}
+
+/** The folders at and below this one that hold a file of this name. */
+export async function foldersWith(
+  file: string,
+  folder: string,
+  deepest = 8,
+): Promise<readonly string[]> {
+  const names = await namesIn(folder);
+  const found = names.includes(file) ? [folder] : [];
+  for (const name of names) {
+    const path = join(folder, name);
+    if (deepest > 0 && (await isFolder(path)))
+      found.push(...(await foldersWith(file, path, deepest - 1)));
+  }
+  return found;
 }
 
 /** The folder itself, links followed. A `usage` Problem when there is none. */

@@ -1,16 +1,38 @@
-/** What another client's folder holds, in acmectl's words. Readers make it; they write nothing. */
+/** The contents of another client's folder, in acmectl's terms. Readers make it; they write nothing. */
 import type { CertificateRequest, KeyType, SolverSelector } from "../certificate.ts";
+import { Problem } from "../problem.ts";
 
 export interface Found {
   readonly accounts: readonly FoundAccount[];
   readonly certificates: readonly FoundCertificate[];
-  /** What cannot be taken at all. */
+  /** What cannot be imported at all. */
   readonly left: readonly Left[];
 }
 export interface Left {
   /** A file, a folder, or a name. */
   readonly what: string;
   readonly why: string;
+}
+
+/** What can be read, and why the rest cannot: a reader returns that, or throws a Problem about `placeOf` its item. */
+export async function readEach<Item, Read extends object>(
+  items: readonly Item[],
+  placeOf: (item: Item) => string,
+  read: (item: Item) => Promise<Read | Left>,
+): Promise<{ readonly found: readonly Read[]; readonly left: readonly Left[] }> {
+  const found: Read[] = [];
+  const left: Left[] = [];
+  for (const item of items) {
+    try {
+      const one = await read(item);
+      if ("why" in one) left.push(one);
+      else found.push(one);
+    } catch (error) {
+      if (!Problem.is(error)) throw error;
+      left.push({ what: placeOf(item), why: error.message });
+    }
+  }
+  return { found, left };
 }
 
 export interface FoundAccount {
@@ -47,7 +69,7 @@ export interface FoundCertificate {
   readonly orderUrl?: string | undefined;
   /** PEM file of further roots that the other client trusted for the CA's server. */
   readonly caBundle?: string | undefined;
-  /** What was not taken over, or asks for something of the user's. */
+  /** What was not imported, and what the user has to do. */
   readonly notes: readonly string[];
 }
 
@@ -65,8 +87,13 @@ export interface FoundPems {
 export interface FoundSolver {
   /** What the registry resolves. */
   readonly use: string;
-  readonly options: Readonly<Record<string, FoundOption>>;
+  readonly options: Readonly<Record<string, FoundOption | undefined>>;
   readonly select?: SolverSelector | undefined;
+}
+/** How a client answered challenges. */
+export interface Answering {
+  readonly solvers: readonly FoundSolver[];
+  readonly notes: readonly string[];
 }
 export interface FoundOption {
   readonly value: string | boolean | readonly string[] | Readonly<Record<string, string>>;
@@ -78,4 +105,20 @@ export interface SecretPlace {
   readonly file: string;
   readonly key: string;
   readonly script?: string | undefined;
+}
+
+/** acmectl's own web server, where the other client had one. */
+export function standalone(port: string | undefined, address: string | undefined): FoundSolver {
+  return {
+    use: "standalone",
+    options: {
+      port: port === undefined || port === "80" ? undefined : { value: port },
+      address: address === undefined ? undefined : { value: [address] },
+    },
+  };
+}
+
+/** The contact of an account by e-mail (RFC 8555 §7.3). */
+export function contactOf(email: string | undefined): readonly string[] {
+  return email === undefined ? [] : [`mailto:${email}`];
 }

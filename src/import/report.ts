@@ -1,9 +1,9 @@
 import { describeHeld } from "../status/describe.ts";
 import { Problem } from "../problem.ts";
-import type { Block, Result } from "../result.ts";
+import { type Block, heading, line, type Result, table } from "../result.ts";
 import type { Client, Imported, ImportedCertificate } from "./run.ts";
 
-/** What was taken, what was not and why, and what is left to do. */
+/** What was imported, what was not and why, and the next steps. */
 export function reportImport(
   { name, stop }: Client,
   imported: Imported,
@@ -36,7 +36,7 @@ export function reportImport(
     },
     view: [
       headline(name, imported, { dryRun, changed }),
-      ...table(imported),
+      ...tableOf(imported),
       ...section("Not imported, and notes", notesOf(imported)),
       ...section("Next", certificates.length === 0 ? [] : steps),
     ],
@@ -58,12 +58,8 @@ function documentOf(one: ImportedCertificate, now: Date): Record<string, unknown
           outcome,
           identifiers: material.identifiers,
           directory: found.directory,
-          ...(material.certificate === undefined
-            ? {}
-            : {
-                serial: material.certificate.serial,
-                notAfter: material.certificate.notAfter.toISOString(),
-              }),
+          serial: material.certificate?.serial,
+          notAfter: material.certificate?.notAfter.toISOString(),
         }
       : describeHeld({ name: found.name }, held, files, outcome, now).document;
   return { ...known, source: found.source, solvers: solvers.map(({ use }) => use), notes };
@@ -74,21 +70,16 @@ function headline(
   { folder, accounts, certificates, left }: Imported,
   { dryRun, changed }: { dryRun: boolean; changed: boolean },
 ): Block {
-  if (accounts.length + certificates.length + left.length === 0) {
-    return {
-      kind: "line",
-      text: `${folder} contains no accounts and certificates of ${client}.`,
-      tone: "warn",
-    };
-  }
-  if (!changed) return { kind: "line", text: `Everything in ${folder} was imported before.` };
+  if (accounts.length + certificates.length + left.length === 0)
+    return line(`${folder} contains no accounts and certificates of ${client}.`, "warn");
+  if (!changed) return line(`Everything in ${folder} was imported before.`);
   const text = dryRun
     ? `Would be imported from ${client} (${folder}); nothing was written.`
     : `Imported from ${client} (${folder}), which was not changed.`;
-  return { kind: "line", text, tone: "good" };
+  return line(text, "good");
 }
 
-function table({ accounts, certificates }: Imported): readonly Block[] {
+function tableOf({ accounts, certificates }: Imported): readonly Block[] {
   const rows = [
     ...accounts.map(({ account, outcome }) => [
       "account",
@@ -96,22 +87,16 @@ function table({ accounts, certificates }: Imported): readonly Block[] {
       outcome,
       account.directory,
     ]),
-    ...certificates.map(({ found, outcome, material, solvers }) => [
-      "certificate",
-      found.name,
-      outcome,
-      [
-        material.identifiers.map(({ value }) => value).join(", "),
-        `by ${solvers.map(({ use }) => use).join(", ") || "no solver: not ready"}`,
-        ...(material.certificate === undefined
-          ? []
-          : [`until ${material.certificate.notAfter.toISOString().slice(0, 10)}`]),
-      ].join("; "),
-    ]),
+    ...certificates.map((one) => ["certificate", one.found.name, one.outcome, detailOf(one)]),
   ];
-  return rows.length === 0
-    ? []
-    : [{ kind: "table", columns: ["WHAT", "NAME", "OUTCOME", "DETAIL"], rows }];
+  return rows.length === 0 ? [] : [table(["WHAT", "NAME", "OUTCOME", "DETAIL"], rows)];
+}
+
+function detailOf({ material, solvers }: ImportedCertificate): string {
+  const names = material.identifiers.map(({ value }) => value).join(", ");
+  const by = `by ${solvers.map(({ use }) => use).join(", ") || "no solver: not ready"}`;
+  const end = material.certificate?.notAfter.toISOString().slice(0, 10);
+  return [names, by, ...(end === undefined ? [] : [`until ${end}`])].join("; ");
 }
 
 function notesOf({ accounts, certificates, left }: Imported): readonly string[] {
@@ -125,10 +110,8 @@ function notesOf({ accounts, certificates, left }: Imported): readonly string[] 
   return [...new Set(all)];
 }
 
-function section(heading: string, lines: readonly string[]): readonly Block[] {
-  if (lines.length === 0) return [];
-  const blocks = lines.map((text): Block => ({ kind: "line", text: `- ${text}` }));
-  return [{ kind: "heading", text: heading }, ...blocks];
+function section(title: string, lines: readonly string[]): readonly Block[] {
+  return lines.length === 0 ? [] : [heading(title), ...lines.map((text) => line(`- ${text}`))];
 }
 
 function nextSteps(stop: string, certificates: readonly ImportedCertificate[]): readonly string[] {

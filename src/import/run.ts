@@ -6,28 +6,31 @@ import type { IssuerSetting, SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { chosenIssuer } from "../request/issuer.ts";
 import { fromConfig, solverSettings } from "../request/solvers.ts";
-import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { importFlags } from "../options/declared/import.ts";
-import { Problem } from "../problem.ts";
 import type { CertificateFiles } from "../state/store.ts";
-import { takeAccount, type TakenAccount } from "./accounts.ts";
-import { checkAccount } from "./check.ts";
+import { checkAccount, takeAccount, type TakenAccount } from "./accounts.ts";
 import { existingFolder } from "./files.ts";
-import type { Found, FoundAccount, FoundCertificate, Left } from "./found.ts";
+import {
+  type Found,
+  type FoundAccount,
+  type FoundCertificate,
+  type Left,
+  readEach,
+} from "./found.ts";
 import { type Material, readMaterial } from "./material.ts";
-import { requestOf, versionOf } from "./request.ts";
 import { settleSolvers } from "./solvers.ts";
-import { takeCertificate, type TakenCertificate, type TakeTools } from "./take.ts";
+import {
+  requestOf,
+  takeCertificate,
+  type TakenCertificate,
+  type TakeTools,
+  versionOf,
+} from "./take.ts";
 
 type Flags = OptionsOf<typeof importFlags>;
 
-/** What surrounds an import: a command's context has all of it. */
-export interface ImportContext extends Context {
-  config(): Promise<Config>;
-}
-
-/** Another ACME client, as far as taking over from it goes. */
+/** Another ACME client to import from. */
 export interface Client {
   /** As typed behind `import`. */
   readonly name: string;
@@ -58,64 +61,66 @@ export async function importFrom(
   client: Client,
   path: string | undefined,
   flags: Flags,
-  context: ImportContext,
+  context: Context,
 ): Promise<Imported> {
   const given = resolve(context.cwd, path ?? client.folder(context));
   const folder = await existingFolder(given, client.name);
-  const found = speakable(await client.read(folder, await serversOf(flags, context)));
+  const found = await speakable(await client.read(folder, await serversOf(flags, context)));
   const ready = await prepare(found, flags, context);
   const store = await context.store();
   const tools = { store, clock: context.clock, signal: context.signal, wait: lockWait };
   const taking = { dryRun: flags.dryRun === true, force: flags.force === true };
   if (!taking.dryRun) await store.checkWritable();
+  const left = [...found.left, ...ready.left];
   const accounts: Imported["accounts"][number][] = [];
   for (const account of byUse(found)) {
     const checked = flags.check === true ? await checkAccount(account, flags, context) : account;
-    if ("why" in checked) ready.left.push(checked);
+    if ("why" in checked) left.push(checked);
     else {
       const taken = await takeAccount(checked, taking, tools);
       accounts.push({ ...taken, notes: accountNotes(taken, accounts) });
     }
   }
   const certificates: ImportedCertificate[] = [];
-  for (const one of ready.certificates) {
+  for (const one of ready.found) {
     certificates.push(await takeOne(one, flags, tools, accounts));
   }
-  return { folder, accounts, certificates, left: ready.left };
+  return { folder, accounts, certificates, left };
 }
 
 const lockWait = 60_000;
 
 /** Directory URLs to try where the other client stored only a part of one. */
-async function serversOf({ server }: Flags, context: ImportContext): Promise<readonly string[]> {
+async function serversOf({ server }: Flags, context: Context): Promise<readonly string[]> {
   const config = await context.config();
   const named = server === undefined ? [] : [chosenIssuer(server, config).server];
   const configured = Object.values(config.issuers).map((issuer) => issuer.server);
   return [...named, ...configured].map(resolveServer).filter((server) => !isEmbedded(server));
 }
 
-/** Without what belongs to servers that acmectl cannot use: plain http, or not a URL. */
-function speakable(found: Found): Found {
-  const left: Left[] = [];
-  const usable = (one: FoundAccount | FoundCertificate) => {
-    try {
-      resolveServer(one.directory);
-      return true;
-    } catch (error) {
-      if (!Problem.is(error)) throw error;
-      left.push({ what: one.source, why: error.message });
-      return false;
-    }
-  };
-  const accounts = found.accounts.filter(usable).map(withUsableUrl);
+/** Without accounts and certificates of servers that acmectl cannot use: plain http, or not a URL. */
+async function speakable(found: Found): Promise<Found> {
+  const accounts = await usable(found.accounts);
+  const certificates = await usable(found.certificates);
   return {
-    accounts,
-    certificates: found.certificates.filter(usable),
-    left: [...found.left, ...left],
+    accounts: accounts.found.map(withUsableUrl),
+    certificates: certificates.found,
+    left: [...found.left, ...accounts.left, ...certificates.left],
   };
 }
 
-/** An account's URL is only believed on the directory's own host; without it the CA finds the account by its key. */
+function usable<T extends FoundAccount | FoundCertificate>(all: readonly T[]) {
+  return readEach(all, sourceOf, async (one) => {
+    resolveServer(one.directory);
+    return one;
+  });
+}
+
+function sourceOf({ source }: { readonly source: string }): string {
+  return source;
+}
+
+/** An account's URL counts only on the directory's own host; without it the CA finds the account by its key. */
 function withUsableUrl({ url, ...account }: FoundAccount): FoundAccount {
   const [own, directory] = [URL.parse(url ?? ""), URL.parse(account.directory)];
   const usable = own?.protocol === "https:" && own.host === directory?.host;
@@ -143,38 +148,21 @@ function accountNotes(
 
 type Ready = Pick<ImportedCertificate, "found" | "material" | "solvers" | "notes">;
 
-async function prepare(
-  found: Found,
-  flags: Flags,
-  context: ImportContext,
-): Promise<{ certificates: readonly Ready[]; left: Left[] }> {
-  const certificates: Ready[] = [];
-  const left = [...found.left];
-  for (const one of found.certificates) {
-    try {
-      const material = readMaterial(one.pems, context.clock.now());
-      const { settings, notes } = await solversFor(one, flags, context);
-      const why =
-        material.why === undefined ? [] : [`Only its settings were imported: ${material.why}`];
-      certificates.push({
-        found: one,
-        material,
-        solvers: settings,
-        notes: [...why, ...one.notes, ...notes],
-      });
-    } catch (error) {
-      if (!Problem.is(error)) throw error;
-      left.push({ what: one.source, why: error.message });
-    }
-  }
-  return { certificates, left };
+function prepare(found: Found, flags: Flags, context: Context) {
+  return readEach(found.certificates, sourceOf, async (one): Promise<Ready> => {
+    const material = readMaterial(one.pems, context.clock.now());
+    const { settings, notes } = await solversFor(one, flags, context);
+    const why =
+      material.why === undefined ? [] : [`Only its settings were imported: ${material.why}`];
+    return { found: one, material, solvers: settings, notes: [...why, ...one.notes, ...notes] };
+  });
 }
 
 /** Flags before what the other client did, before all solvers of the config. */
 async function solversFor(
   certificate: FoundCertificate,
   flags: Flags,
-  context: ImportContext,
+  context: Context,
 ): Promise<{ settings: readonly SolverSetting[]; notes: readonly string[] }> {
   const config = await context.config();
   const chosen = [flags.solver, flags.standalone, flags.webroot, flags.dns];

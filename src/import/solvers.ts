@@ -58,6 +58,7 @@ async function settle(
   const values: Record<string, unknown> = {};
   const notes: string[] = [];
   for (const [option, found] of Object.entries(options)) {
+    if (found === undefined) continue;
     const declaration = plugin.options[option];
     if (declaration === undefined) {
       notes.push(`The solver ${use} has no option for ${sourceOf(option, found)}.`);

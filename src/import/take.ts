@@ -1,10 +1,14 @@
-import type { CertificateRequest } from "../certificate.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { CertificateRequest, SolverSetting, VersionMeta } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import { stepsOf } from "../deploy/steps.ts";
+import { requestHash } from "../request/drift.ts";
 import type { HeldCertificate, NewVersion, Store, StoredCertificate } from "../state/store.ts";
+import type { FoundCertificate } from "./found.ts";
+import type { Material } from "./material.ts";
 
 export interface Taking {
-  /** Say what would be done, and do nothing. */
+  /** Report what would be done, and do nothing. */
   readonly dryRun: boolean;
   /** Replace what is held from elsewhere. */
   readonly force: boolean;
@@ -23,7 +27,7 @@ export interface TakenCertificate {
   readonly held?: HeldCertificate | undefined;
 }
 
-/** A certificate in acmectl's words: what is wanted, and, unless it is of no more use, what is held. */
+/** A certificate as acmectl keeps it: the request, and the version unless it is unusable. */
 export interface Takeable {
   readonly request: CertificateRequest;
   readonly version: NewVersion | undefined;
@@ -32,8 +36,8 @@ export interface Takeable {
 }
 
 /**
- * Commit the request and the certificate under the certificate's lock. What is held already and did not come from there is
- * refused; what acmectl has renewed since it was taken stays.
+ * Commits the request and the certificate under the certificate's lock. A certificate of that name from elsewhere is refused;
+ * one that acmectl has renewed since the last import stays.
  */
 export async function takeCertificate(
   takeable: Takeable,
@@ -71,7 +75,7 @@ function judged(
 ): TakenCertificate {
   if (before === undefined) return { outcome: "taken" };
   const { held } = before;
-  const same = isSame(request, before.request);
+  const same = isDeepStrictEqual(plain(request), plain(before.request));
   if (held === undefined) {
     if (same) return { outcome: version === undefined ? "unchanged" : "taken" };
     return { outcome: force ? "updated" : "refused" };
@@ -93,22 +97,72 @@ function heldOutcome(
   return later && meta.account === account ? "renewed since" : "refused";
 }
 
-/** Members in any order. */
-function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).map(([key, one]) => [key, sorted(one)] as const);
-  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
-}
-
 /** The other client has deployed this very certificate: its hooks are not run again for it. */
 function alreadyDeployed(request: CertificateRequest, version: number, now: Date) {
   const at = now.toISOString();
   return Object.fromEntries(
     stepsOf(request).map(({ key }) => [key, { version, state: "done" as const, at }]),
   );
+}
+
+/** As it is stored, without members that are undefined. */
+function plain(request: CertificateRequest): unknown {
+  return JSON.parse(JSON.stringify(request));
+}
+
+export interface IssuerExtras {
+  /** True for an imported account, whose owner has agreed; without one, no account is registered unasked. */
+  readonly agreeTos: boolean;
+  readonly email?: string | undefined;
+  readonly caBundle?: string | undefined;
+}
+
+/** The request by which `renew` continues where the other client stopped. Its names are those of the certificate. */
+export function requestOf(
+  found: FoundCertificate,
+  material: Material,
+  solvers: readonly SolverSetting[],
+  { agreeTos, email, caBundle }: IssuerExtras,
+): CertificateRequest {
+  return {
+    name: found.name,
+    identifiers: material.identifiers,
+    keyType: found.keyType ?? material.keyType,
+    reuseKey: false,
+    issuer: { server: found.directory, agreeTos, email, caBundle },
+    solvers,
+    labels: {},
+    outputs: {},
+    hooks: {},
+    ...found.settings,
+  };
+}
+
+/** The certificate as a version of ours; undefined when it is unusable. */
+export function versionOf(
+  found: FoundCertificate,
+  material: Material,
+  request: CertificateRequest,
+): NewVersion | undefined {
+  const { certificate, privateKey, keyType } = material;
+  if (certificate === undefined) return undefined;
+  const meta: VersionMeta = {
+    identifiers: certificate.identifiers,
+    serial: certificate.serial,
+    fingerprint: certificate.fingerprint,
+    issuer: certificate.issuer,
+    notBefore: certificate.notBefore.toISOString(),
+    notAfter: certificate.notAfter.toISOString(),
+    keyType,
+    directory: found.directory,
+    account: found.account ?? "",
+    profile: request.profile,
+    preferredChain: request.preferredChain,
+    certificateUrl: found.certificateUrl ?? "",
+    orderUrl: found.orderUrl ?? "",
+    ariId: certificate.ariId,
+    issuedAt: certificate.notBefore.toISOString(),
+    requestHash: requestHash(request),
+  };
+  return { privateKey, certificate: certificate.leaf, chain: certificate.chain, meta };
 }

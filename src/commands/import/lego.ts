@@ -1,4 +1,4 @@
-import { readLego } from "../../import/lego/lego.ts";
+import { readLego } from "../../import/lego.ts";
 import { reportImport } from "../../import/report.ts";
 import { type Client, importFrom } from "../../import/run.ts";
 import { importFlags } from "../../options/declared/import.ts";

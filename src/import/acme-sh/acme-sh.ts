@@ -1,7 +1,13 @@
 import { join } from "node:path";
 import type { CertificateRequest, HookSetting, KeyType } from "../../certificate.ts";
 import { isFile, isFolder, namesIn, readText } from "../files.ts";
-import type { Found, FoundCertificate, FoundPems, Left } from "../found.ts";
+import {
+  type Found,
+  type FoundCertificate,
+  type FoundPems,
+  type Left,
+  readEach,
+} from "../found.ts";
 import { readAccounts } from "./accounts.ts";
 import { type Conf, parseConf, valueIn } from "./conf.ts";
 import { type Installation, solversOf } from "./solvers.ts";
@@ -12,22 +18,22 @@ export async function readAcmeSh(folder: string): Promise<Found> {
   const { homes, missing } = await homesOf(valueIn(settings, "CERT_HOME"), folder);
   const domains = (await Promise.all(homes.map(readDomains))).flat();
   const directories = domains.map(({ conf }) => directoryOf(conf));
-  const { accounts, left } = await readAccounts(folder, directories);
-  const programs = await readInstallation(folder);
-  const certificates: FoundCertificate[] = [];
-  for (const domain of domains) {
-    const found = await readCertificate(domain, domains, { settings, accounts, programs });
-    if ("why" in found) missing.push(found);
-    else certificates.push(found);
-  }
-  return { accounts, certificates, left: [...left, ...missing] };
+  const accounts = await readAccounts(folder, directories);
+  const common = { settings, accounts: accounts.found, programs: await readInstallation(folder) };
+  const certificates = await readEach(
+    domains,
+    ({ conf }) => conf.file,
+    (domain) => readCertificate(domain, domains, common),
+  );
+  const left = [...missing, ...accounts.left, ...certificates.left];
+  return { accounts: accounts.found, certificates: certificates.found, left };
 }
 
 /** `CERT_HOME`, which may be a path of another machine or container: then looked for below the given folder. */
 async function homesOf(
   certHome: string | undefined,
   folder: string,
-): Promise<{ homes: readonly string[]; missing: Left[] }> {
+): Promise<{ homes: readonly string[]; missing: readonly Left[] }> {
   if (certHome === undefined) return { homes: [folder], missing: [] };
   if (await isFolder(certHome)) return { homes: [certHome], missing: [] };
   const parts = certHome.split("/").filter((part) => part !== "" && part !== "..");
@@ -90,9 +96,6 @@ async function readCertificate(
   const directory = directoryOf(conf);
   const account = accounts.find((one) => one.directory === directory);
   const { solvers, notes } = solversOf(conf, settings, programs);
-  const keyType = keyTypes[valueIn(conf, "Le_Keylength") ?? ""];
-  const certificateUrl = valueIn(conf, "Le_LinkCert");
-  const orderUrl = valueIn(conf, "Le_LinkOrder");
   const caBundle = valueIn(settings, "CA_BUNDLE");
   return {
     // Beside each other, the one for RSA keys has the plain name, as in acme.sh.
@@ -101,12 +104,12 @@ async function readCertificate(
     directory,
     account: account?.id,
     pems,
-    keyType,
+    keyType: keyTypes[valueIn(conf, "Le_Keylength") ?? ""],
     settings: settingsOf(conf, domain.folder),
     solvers,
-    certificateUrl,
-    orderUrl,
-    ...(caBundle === undefined || !(await isFile(caBundle)) ? {} : { caBundle }),
+    certificateUrl: valueIn(conf, "Le_LinkCert"),
+    orderUrl: valueIn(conf, "Le_LinkOrder"),
+    caBundle: caBundle !== undefined && (await isFile(caBundle)) ? caBundle : undefined,
     notes: [...notes, ...untaken(conf)],
   };
 }
@@ -132,12 +135,10 @@ const keyTypes: Readonly<Record<string, KeyType>> = {
 };
 
 function settingsOf(conf: Conf, folder: string): FoundCertificate["settings"] {
-  const preferredChain = valueIn(conf, "Le_Preferred_Chain");
-  const profile = valueIn(conf, "Le_Certificate_Profile");
   return {
     reuseKey: valueIn(conf, "Le_ForceNewDomainKey") !== "1",
-    preferredChain,
-    profile,
+    preferredChain: valueIn(conf, "Le_Preferred_Chain"),
+    profile: valueIn(conf, "Le_Certificate_Profile"),
     outputs: outputsOf(conf, folder),
     hooks: hooksOf(conf),
   };

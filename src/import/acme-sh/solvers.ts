@@ -1,6 +1,6 @@
 /** How acme.sh answered (`Le_Webroot`), as solvers of acmectl's. */
 import { join } from "node:path";
-import type { FoundOption, FoundSolver } from "../found.ts";
+import { type Answering, type FoundOption, type FoundSolver, standalone } from "../found.ts";
 import { type Conf, savedIn, valueIn } from "./conf.ts";
 
 /** Where acme.sh and its scripts for DNS lie. */
@@ -8,11 +8,6 @@ export interface Installation {
   readonly folder: string;
   /** Names such as `dns_inwx`; none where acme.sh itself is not there. */
   readonly scripts: readonly string[];
-}
-
-export interface Answering {
-  readonly solvers: readonly FoundSolver[];
-  readonly notes: readonly string[];
 }
 
 /** One way for each name, in the order of the names; the last one goes on for those that follow. */
@@ -28,12 +23,12 @@ export function solversOf(domain: Conf, account: Conf, installation: Installatio
   const notes: string[] = [];
   for (const [way, served] of byWay) {
     const solver = solverOf(way, domain, account, installation);
-    const select = byWay.size === 1 ? {} : { select: { names: served } };
+    const select = byWay.size === 1 ? undefined : { names: served };
     if (typeof solver === "string") {
       notes.push(`For ${served.join(", ")} ${solver}`);
       continue;
     }
-    solvers.push({ ...solver, ...select });
+    solvers.push({ ...solver, select });
     if (solver.use === "exec") {
       notes.push(`The script ${way} of acme.sh goes on answering: keep ${installation.folder}.`);
     }
@@ -55,7 +50,8 @@ function solverOf(
   account: Conf,
   { folder, scripts }: Installation,
 ): FoundSolver | string {
-  if (way === "no" || way === "") return standalone(domain);
+  if (way === "no" || way === "")
+    return standalone(valueIn(domain, "Le_HTTPPort"), valueIn(domain, "Le_LocalAddress"));
   if (way.startsWith("/")) return { use: "webroot", options: { directory: { value: way } } };
   const known = equivalents[way];
   if (known !== undefined) return dnsSolver(known, domain, account);
@@ -70,18 +66,6 @@ const answers: Readonly<Record<string, string>> = {
   stateless: "by a web server that knows the account's thumbprint",
   dns: "by a DNS record that a person made",
 };
-
-function standalone(domain: Conf): FoundSolver {
-  const port = valueIn(domain, "Le_HTTPPort");
-  const address = valueIn(domain, "Le_LocalAddress");
-  return {
-    use: "standalone",
-    options: {
-      ...(port === undefined || port === "80" ? {} : { port: { value: port } }),
-      ...(address === undefined ? {} : { address: { value: [address] } }),
-    },
-  };
-}
 
 /** The script itself goes on working, with the credentials that acme.sh keeps for it. */
 function scriptSolver(way: string, folder: string): FoundSolver {

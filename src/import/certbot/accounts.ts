@@ -1,38 +1,22 @@
 import { join, relative, sep } from "node:path";
 import { isRecord } from "../../json.ts";
-import { Problem } from "../../problem.ts";
-import { isFolder, isLink, namesIn, readObject, textOf } from "../files.ts";
-import type { FoundAccount, Left } from "../found.ts";
+import { foldersWith, isLink, readObject, textOf } from "../files.ts";
+import { type FoundAccount, type Left, readEach } from "../found.ts";
 import { readAccountKey } from "../material.ts";
 
-/** Accounts by the ids that certbot gives them. */
-export interface CertbotAccounts {
-  readonly byId: ReadonlyMap<string, FoundAccount>;
-  readonly left: readonly Left[];
+/** An account with the id that certbot gives it. */
+export interface CertbotAccount extends FoundAccount {
+  readonly certbotId: string;
 }
 
 /** All of `accounts/<host>/<path>/<id>/`; the path of the folder is that of the CA's directory. */
-export async function readAccounts(folder: string): Promise<CertbotAccounts> {
+export async function readAccounts(folder: string) {
   const root = join(folder, "accounts");
-  const byId = new Map<string, FoundAccount>();
-  const left: Left[] = [];
-  for (const place of await accountFolders(root, 0)) {
-    const [id = "", ...above] = relative(root, place).split(sep).toReversed();
-    const host = above.at(-1) ?? "";
-    const successor = successors[host];
-    if (successor !== undefined && !(await isLinked(join(root, successor)))) {
-      left.push({ what: place, why: "it is for version 1 of ACME, which Let's Encrypt has ended" });
-      continue;
-    }
-    const directory = `https://${[successor ?? host, ...above.slice(0, -1).toReversed()].join("/")}`;
-    try {
-      byId.set(`${directory} ${id}`, await readAccount(place, directory));
-    } catch (error) {
-      if (!Problem.is(error)) throw error;
-      left.push({ what: place, why: error.message });
-    }
-  }
-  return { byId, left };
+  const places = await foldersWith("private_key.json", root);
+  const { found, left } = await readEach(places, String, (place) => readAccount(root, place));
+  // A folder that is a link to another leads to the same accounts.
+  const distinct = new Map(found.map((one) => [`${one.directory} ${one.certbotId}`, one]));
+  return { found: [...distinct.values()], left };
 }
 
 const successors: Readonly<Record<string, string>> = {
@@ -45,36 +29,27 @@ async function isLinked(folder: string): Promise<boolean> {
   return (await isLink(folder)) || isLink(join(folder, "directory"));
 }
 
-const deepest = 8;
-
-async function accountFolders(folder: string, depth: number): Promise<readonly string[]> {
-  const names = await namesIn(folder);
-  if (names.includes("private_key.json")) return [folder];
-  if (depth === deepest) return [];
-  const below: string[] = [];
-  for (const name of names) {
-    const path = join(folder, name);
-    if (await isFolder(path)) below.push(...(await accountFolders(path, depth + 1)));
-  }
-  return below;
-}
-
-async function readAccount(place: string, directory: string): Promise<FoundAccount> {
+async function readAccount(root: string, place: string): Promise<CertbotAccount | Left> {
+  const [certbotId = "", ...above] = relative(root, place).split(sep).toReversed();
+  const host = above.at(-1) ?? "";
+  const successor = successors[host];
+  if (successor !== undefined && !(await isLinked(join(root, successor))))
+    return { what: place, why: "it is for version 1 of ACME, which Let's Encrypt has ended" };
   const source = join(place, "private_key.json");
   const jwk = await readObject(source);
   const registration = await readObject(join(place, "regr.json"));
-  const url = textOf(registration, "uri");
   return {
     ...readAccountKey(jwk ?? {}, source),
-    directory,
-    url,
-    contact: contactOf(registration),
+    certbotId,
+    directory: `https://${[successor ?? host, ...above.slice(0, -1).toReversed()].join("/")}`,
+    url: textOf(registration, "uri"),
+    contact: contactsOf(registration),
     source: place,
   };
 }
 
 /** Only old versions of certbot keep the body of a registration. */
-function contactOf(registration: Record<string, unknown> | undefined): readonly string[] {
+function contactsOf(registration: Record<string, unknown> | undefined): readonly string[] {
   const body = registration?.["body"];
   const contact = isRecord(body) ? body["contact"] : undefined;
   return Array.isArray(contact) ? contact.filter((one) => typeof one === "string") : [];

@@ -1,12 +1,7 @@
 /** certbot's authenticators, as acmectl's solvers. */
 import { isFile, readText } from "../files.ts";
-import type { FoundOption, FoundSolver } from "../found.ts";
+import { type Answering, type FoundOption, standalone } from "../found.ts";
 import { type IniSection, parseIni, valueOf } from "./ini.ts";
-
-export interface Answering {
-  readonly solvers: readonly FoundSolver[];
-  readonly notes: readonly string[];
-}
 
 /** Where a file of certbot's folder is now. */
 type Locate = (path: string) => Promise<string>;
@@ -19,7 +14,11 @@ export async function solversOf(
 ): Promise<Answering> {
   const written = valueOf(parameters, "authenticator") ?? "";
   const authenticator = formerNames[written] ?? written.replace(/^.*:/, "");
-  if (authenticator === "standalone") return { solvers: [standalone(parameters)], notes: [] };
+  if (authenticator === "standalone") {
+    const port = valueOf(parameters, "http01_port");
+    const solver = standalone(port, valueOf(parameters, "http01_address"));
+    return { solvers: [solver], notes: [] };
+  }
   if (authenticator === "webroot") return webroot(parameters, names);
   if (authenticator === "manual") return scripts(parameters, names, locate);
   const plugin = dnsPlugins[authenticator];
@@ -29,18 +28,6 @@ export async function solversOf(
 
 /** What the plugins of certbot were called before they became its own. */
 const formerNames: Readonly<Record<string, string>> = { "certbot-route53:auth": "dns-route53" };
-
-function standalone(parameters: IniSection): FoundSolver {
-  const port = valueOf(parameters, "http01_port");
-  const address = valueOf(parameters, "http01_address");
-  return {
-    use: "standalone",
-    options: {
-      ...(port === undefined || port === "80" ? {} : { port: { value: port } }),
-      ...(address === undefined ? {} : { address: { value: [address] } }),
-    },
-  };
-}
 
 function webroot(parameters: IniSection, names: readonly string[]): Answering {
   const map = parameters.sections["webroot_map"];
@@ -63,7 +50,7 @@ function webroot(parameters: IniSection, names: readonly string[]): Answering {
         use: "webroot",
         options: {
           directory: { value: first },
-          ...(same ? {} : { directories: { value: Object.fromEntries(folders) } }),
+          directories: same ? undefined : { value: Object.fromEntries(folders) },
         },
       },
     ],
@@ -178,7 +165,7 @@ async function dnsSolver(
   const project = valueOf(parameters, `${prefix}_project`);
   const options = {
     ...(file === undefined || text === undefined ? {} : credentials(text, file, prefix, plugin)),
-    ...(project === undefined ? {} : { project: { value: project } }),
+    project: project === undefined ? undefined : { value: project },
   };
   return { solvers: [{ use: plugin.use, options }], notes };
 }

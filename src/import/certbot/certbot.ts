@@ -1,27 +1,32 @@
 import { join } from "node:path";
-import type { KeyType } from "../../certificate.ts";
+import type { CertificateRequest, HookSetting, KeyType } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
-import { isFile, namesIn, readText } from "../files.ts";
-import type { Found, FoundCertificate, FoundPems, Left } from "../found.ts";
+import { isFile, isProgram, namesIn, readText } from "../files.ts";
+import {
+  type Found,
+  type FoundCertificate,
+  type FoundPems,
+  type Left,
+  readEach,
+} from "../found.ts";
 import { namesInCertificate } from "../material.ts";
-import { type CertbotAccounts, readAccounts } from "./accounts.ts";
+import { type CertbotAccount, readAccounts } from "./accounts.ts";
 import { solversOf } from "./authenticators.ts";
-import { type CommonHooks, hooksOf, readCommonHooks } from "./hooks.ts";
 import { type IniSection, parseIni, valueOf } from "./ini.ts";
 
 /** What certbot keeps in its configuration folder: accounts, lineages with their renewal settings, hooks. */
 export async function readCertbot(folder: string): Promise<Found> {
   const accounts = await readAccounts(folder);
   const common = await readCommonHooks(folder);
-  const certificates: FoundCertificate[] = [];
-  const left: Left[] = [...accounts.left];
-  for (const file of await namesIn(join(folder, "renewal"))) {
-    if (!file.endsWith(".conf")) continue;
-    const lineage = await readLineage(folder, file.slice(0, -".conf".length), accounts, common);
-    if ("why" in lineage) left.push(lineage);
-    else certificates.push(lineage);
-  }
-  return { accounts: [...accounts.byId.values()], certificates, left };
+  const root = join(folder, "renewal");
+  const files = (await namesIn(root)).filter((file) => file.endsWith(".conf"));
+  const lineages = await readEach(
+    files,
+    (file) => join(root, file),
+    (file) => readLineage(folder, file.slice(0, -".conf".length), accounts.found, common),
+  );
+  const left = [...accounts.left, ...lineages.left];
+  return { accounts: accounts.found, certificates: lineages.found, left };
 }
 
 const firstServer = "https://acme-v02.api.letsencrypt.org/directory";
@@ -29,7 +34,7 @@ const firstServer = "https://acme-v02.api.letsencrypt.org/directory";
 async function readLineage(
   folder: string,
   name: string,
-  accounts: CertbotAccounts,
+  accounts: readonly CertbotAccount[],
   common: CommonHooks,
 ): Promise<FoundCertificate | Left> {
   const source = join(folder, "renewal", `${name}.conf`);
@@ -40,19 +45,19 @@ async function readLineage(
   if (typeof pems === "string") return { what: source, why: pems };
   const server = valueOf(parameters, "server") ?? firstServer;
   const directory = server.replace("//acme-v01.api.", "//acme-v02.api.");
-  const account = accounts.byId.get(`${directory} ${valueOf(parameters, "account") ?? ""}`);
+  const id = valueOf(parameters, "account");
+  const account = accounts.find((one) => one.certbotId === id && one.directory === directory);
   const origin = originOf(conf, name);
   const { solvers, notes } = await solversOf(parameters, namesOf(pems), (path) =>
     relocated(path, origin, folder),
   );
-  const keyType = keyTypeOf(parameters);
   return {
     name,
     source,
     directory,
     account: account?.id,
     pems,
-    keyType,
+    keyType: keyTypeOf(parameters),
     settings: settingsOf(parameters, common),
     solvers,
     notes: [...notes, ...untaken(conf, parameters)],
@@ -104,16 +109,59 @@ async function readPems(
 }
 
 function settingsOf(parameters: IniSection, common: CommonHooks): FoundCertificate["settings"] {
-  const profile = valueOf(parameters, "preferred_profile");
   const required = valueOf(parameters, "required_profile");
-  const preferredChain = valueOf(parameters, "preferred_chain");
   return {
     reuseKey: isTrue(parameters, "reuse_key"),
-    profile: required ?? profile,
+    profile: required ?? valueOf(parameters, "preferred_profile"),
     profileRequired: required === undefined ? undefined : true,
-    preferredChain,
+    preferredChain: valueOf(parameters, "preferred_chain"),
     hooks: hooksOf(parameters, common),
   };
+}
+
+/** What certbot would run around each renewal. */
+interface CommonHooks {
+  readonly folders: Readonly<Record<"pre" | "deploy" | "post", readonly HookSetting[]>>;
+  /** `cli.ini`, which fills in what a renewal's own file leaves open. */
+  readonly settings: IniSection;
+}
+
+/** The programs in `renewal-hooks/`, and what `cli.ini` says. */
+async function readCommonHooks(folder: string): Promise<CommonHooks> {
+  const settings = parseIni((await readText(join(folder, "cli.ini"))) ?? "");
+  const programs = async (kind: string) =>
+    valueOf(settings, "no-directory-hooks")?.toLowerCase() === "true"
+      ? []
+      : programsIn(join(folder, "renewal-hooks", kind));
+  const [pre, deploy, post] = await Promise.all(["pre", "deploy", "post"].map(programs));
+  return { folders: { pre: pre ?? [], deploy: deploy ?? [], post: post ?? [] }, settings };
+}
+
+/** The hooks of one renewal: the folders' first, as certbot runs them, none of them twice. */
+function hooksOf(parameters: IniSection, common: CommonHooks): CertificateRequest["hooks"] {
+  const own = (key: string, ...settings: readonly string[]) =>
+    valueOf(parameters, key) ??
+    settings.map((setting) => valueOf(common.settings, setting)).find(Boolean);
+  const lists = {
+    pre: all(common.folders.pre, own("pre_hook", "pre-hook")),
+    deploy: all(common.folders.deploy, own("renew_hook", "deploy-hook", "renew-hook")),
+    post: all(common.folders.post, own("post_hook", "post-hook")),
+  };
+  return Object.fromEntries(Object.entries(lists).filter(([, hooks]) => hooks.length > 0));
+}
+
+function all(programs: readonly HookSetting[], own: string | undefined): HookSetting[] {
+  const known = programs.some(({ run }) => run[0] === own);
+  return [...programs, ...(own === undefined || known ? [] : [{ run: own, shell: true }])];
+}
+
+async function programsIn(folder: string): Promise<readonly HookSetting[]> {
+  const hooks: HookSetting[] = [];
+  for (const name of await namesIn(folder)) {
+    const path = join(folder, name);
+    if (!name.endsWith("~") && (await isProgram(path))) hooks.push({ run: [path] });
+  }
+  return hooks;
 }
 
 /** The kind that certbot would make next; undefined where its defaults have changed with its versions. */
