@@ -32,10 +32,11 @@ export function addOptions(
       option.hideHelp(hidden || isOther || description.hidden).flags = shown;
       if (heading !== undefined) option.helpGroup(heading);
       command.addOption(option).on(`option:${option.name()}`, (text?: string) => {
-        if (typeof text !== "string") return void (into[name] = means);
-        refuseFlag(text, flags, command);
-        const isPath = plugin !== undefined && declaration.type === "path" && text !== "";
-        into[name] = withText(into[name], isPath ? resolve(cwd, text) : text, declaration);
+        if (typeof text === "string") {
+          refuseFlag(text, flags, command);
+          const isPath = plugin !== undefined && declaration.type === "path" && text !== "";
+          into[name] = withText(into[name], isPath ? resolve(cwd, text) : text, declaration);
+        } else into[name] = means;
       });
     }
   }
