@@ -43,7 +43,7 @@ async function registered(more: Parameters<typeof startIssuing>[0] = {}) {
 }
 
 describe("account update", () => {
-  test("sends the new address to the CA and stores its answer", async () => {
+  test("account update sends the new address to the CA and stores the answer", async () => {
     await using issuing = await registered();
     const ran = await account(issuing, "update -m one@example.com");
     expect(ran.stderr).toBe("");
@@ -57,7 +57,7 @@ describe("account update", () => {
   });
 
   test.each(["update", "update -m a@example.com --remove-email"])(
-    "%s says too little or too much",
+    "account %s is refused, since it must give either a new address or none",
     async (words) => {
       await using issuing = await registered();
       const { code, stderr } = await account(issuing, words);
@@ -66,7 +66,7 @@ describe("account update", () => {
     },
   );
 
-  test("without an account hints at account register", async () => {
+  test("account update without an account suggests account register", async () => {
     await using issuing = await startIssuing();
     const { code, stderr } = await account(issuing, "update -m a@example.com");
     expect(code).toBe(2);
@@ -75,7 +75,7 @@ describe("account update", () => {
 });
 
 describe("account rollover", () => {
-  test("changes the key of the account, which can issue again", async () => {
+  test("account rollover changes the key of the account, and certificates are issued with it", async () => {
     await using issuing = await registered();
     const folder = await folderOf(issuing);
     const [before, url] = [
@@ -108,7 +108,7 @@ describe("account rollover", () => {
         ] as const,
     ),
   )(
-    "that is cut off %s the CA has changed the key costs nothing: %s finds out which one is good",
+    "after a rollover that was cut off %s the CA changed the key, %s finds out which key is valid",
     async (phase, _, use) => {
       await using issuing = await registered();
       const folder = await folderOf(issuing);
@@ -135,7 +135,7 @@ describe("account rollover", () => {
     },
   );
 
-  test("changes nothing when the CA refuses", async () => {
+  test("account rollover changes nothing when the CA refuses", async () => {
     await using issuing = await registered();
     const folder = await folderOf(issuing);
     const old = await readFile(join(folder, "key.pem"), "utf8");
@@ -148,7 +148,7 @@ describe("account rollover", () => {
     expect(await readdir(folder)).not.toContain("key.next.pem");
   });
 
-  test("keeps both keys when it is interrupted", async () => {
+  test("account rollover keeps both keys when it is interrupted", async () => {
     await using issuing = await registered();
     const stop = new AbortController();
     const interrupted = new Problem("interrupted", { detail: "stopped by SIGINT" });
@@ -163,7 +163,7 @@ describe("account rollover", () => {
     expect((await issuing.issue(["-d", name])).code).toBe(0);
   });
 
-  test("is a Problem when the CA knows neither key", async () => {
+  test("account rollover fails when the CA knows neither key", async () => {
     await using issuing = await registered();
     issuing.ca.faults.add({ on: "keyChange", phase: "after", do: { destroy: true } });
     await account(issuing, "rollover");
@@ -185,7 +185,7 @@ describe("account rollover", () => {
 });
 
 describe("account deactivate", () => {
-  test("asks for confirmation and is remembered; a new account needs --reregister", async () => {
+  test("account deactivate asks for confirmation, and a new account then needs --reregister", async () => {
     await using issuing = await registered();
     const alone = await account(issuing, "deactivate");
     expect(alone.code).toBe(2);
@@ -278,7 +278,7 @@ describe("the command in the hint for an error of the CA works when it is pasted
 });
 
 describe("a CA that has forgotten the account", () => {
-  test("is a Problem with a hint, and the key is registered again with --reregister only", async () => {
+  test("an account that the CA has forgotten is registered again only with --reregister", async () => {
     await using issuing = await registered();
     const folder = await folderOf(issuing);
     const key = await readFile(join(folder, "key.pem"), "utf8");
@@ -307,7 +307,7 @@ describe("a CA that has forgotten the account", () => {
 
 describe("account export and import", () => {
   test.each(["pem", "jwk", "json"])(
-    "%s moves an account to another state folder by its key alone",
+    "account export and import as %s move an account to another state folder",
     async (format) => {
       await using issuing = await registered();
       const file = join(issuing.state, `../account.${format}`);
@@ -332,7 +332,7 @@ describe("account export and import", () => {
     },
   );
 
-  test("prints only the key, so that it can be piped", async () => {
+  test("account export prints only the key, so that it can be piped", async () => {
     await using issuing = await registered();
     const { stdout } = await account(issuing, "export -q");
     expect(createPrivateKey(stdout).type).toBe("private");
@@ -361,7 +361,7 @@ describe("account export and import", () => {
     ["no key at all", "hello", /private key/],
     ["no JSON", "{ nothing", /neither PEM nor JSON/],
     ["a key in JSON that is none", '{"kty":"EC"}', /JSON Web Key/],
-  ])("%s is refused without being repeated", async (_, stdin, message) => {
+  ])("account import refuses %s without repeating it", async (_, stdin, message) => {
     await using issuing = await startIssuing();
     const { code, stderr } = await account(issuing, "import -", { stdin });
     expect(code).toBe(2);
@@ -369,7 +369,7 @@ describe("account export and import", () => {
     expect(stderr).not.toContain(stdin);
   });
 
-  test("a key that the CA does not know is refused", async () => {
+  test("account import refuses a key that the CA does not know", async () => {
     await using issuing = await registered();
     await using elsewhere = await registered();
     const { stdout } = await account(elsewhere, "export -q");

@@ -35,7 +35,7 @@ test("bash completes commands, subcommands, and the flags of the typed command",
   expect(await offered("list", "--standal")).toEqual([]);
 });
 
-test("bash completes the values of a flag, and files for a path", async () => {
+test("bash completes the values of a flag, and files for a flag that takes a path", async () => {
   expect(await offered("issue", "--key-type", "ec")).toEqual(["ec256", "ec384"]);
   expect(await offered("--log-format", "")).toEqual(["text", "json"]);
   expect(await offered("issue", "--csr", "my")).toEqual(["my request.csr"]);

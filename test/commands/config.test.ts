@@ -30,7 +30,7 @@ async function config(line: string, env: Record<string, string> = {}) {
 }
 
 describe("acmectl config", () => {
-  test("creates, changes, reads and validates a config file", async () => {
+  test("config init, set, get and validate create, change, print and check a file", async () => {
     expect(await config("path")).toEqual({
       code: 0,
       stdout: "~/.config/acmectl/config.yaml\n",
@@ -79,7 +79,7 @@ describe("acmectl config", () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  test("prints scalars bare, other values as YAML, and everything as JSON with --json", async () => {
+  test("config get prints text as it is, other values as YAML, and everything as JSON with --json", async () => {
     await config("set issuers.le.server letsencrypt");
     await config("set certificates.shop.domains [a.example,b.example]");
     expect((await config("get issuers.le.server")).stdout).toBe("letsencrypt\n");
@@ -100,7 +100,7 @@ describe("acmectl config", () => {
     );
   });
 
-  test("uses the file that --config or ACMECTL_CONFIG names", async () => {
+  test("config commands use the file that --config or ACMECTL_CONFIG names", async () => {
     writeFileSync(join(home, "a.yaml"), "dns: { timeout: 5m }\n");
     expect((await config("get dns.timeout --config a.yaml")).stdout).toBe("5m\n");
     expect((await config("get dns.timeout", { ACMECTL_CONFIG: "a.yaml" })).stdout).toBe("5m\n");
@@ -110,7 +110,7 @@ describe("acmectl config", () => {
     expect(stderr).toContain("The config file ~/b.yaml does not exist.");
   });
 
-  test("writes a secret with a warning, and does not print it", async () => {
+  test("config set warns of a secret in the file, and no config command prints it", async () => {
     await config("set solvers.dns.use cloudflare");
     const { code, stdout, stderr } = await config("set solvers.dns.apiToken hunter2hunter2");
     expect(code).toBe(0);
@@ -132,7 +132,7 @@ describe("acmectl config", () => {
     expect((await config("get solvers.dns.apiToken")).stdout).toBe("env:CF_TOKEN\n");
   });
 
-  test("hides values that look like secrets if the plugin cannot be loaded", async () => {
+  test("config get hides what looks like a secret if the plugin cannot be loaded", async () => {
     writeFileSync(
       join(home, "a.yaml"),
       "solvers: { x: { use: nosuch, apiToken: hunter2, zone: example.com } }\n",
@@ -142,7 +142,7 @@ describe("acmectl config", () => {
     );
   });
 
-  test("checks the options of a solver that is a file beside the config", async () => {
+  test("config validate checks the options of a solver that is a file beside the config", async () => {
     writeFileSync(
       join(home, "lab.mjs"),
       `export default {
@@ -159,7 +159,7 @@ describe("acmectl config", () => {
     );
   });
 
-  test("reports each unknown CA and wrong name with its place", async () => {
+  test("config validate reports each unknown CA and wrong name with its place", async () => {
     writeFileSync(
       join(home, "a.yaml"),
       [
@@ -184,7 +184,7 @@ describe("acmectl config", () => {
     );
   });
 
-  test("warns when other users may write the config file", async () => {
+  test("config validate warns when other users may write the config file", async () => {
     await config("init");
     chmodSync(path, 0o666);
     expect(await config("validate")).toMatchObject({
@@ -233,7 +233,7 @@ certificates:
 });
 
 describe("the starter file", () => {
-  test("is valid as it is and with every example uncommented", async () => {
+  test("the starter file is valid as it is, and with every example uncommented", async () => {
     await config("init");
     writeFileSync(path, starter.replaceAll(/^#(?!#)/gmu, ""));
     expect((await config("validate")).stdout).toContain(
@@ -251,7 +251,7 @@ describe("the config's JSON Schema", () => {
     validateFormats: false,
   });
 
-  test("is what `config schema` prints, and the copy in the package is current", async () => {
+  test("the JSON Schema in the package is what `config schema` prints", async () => {
     const { stdout } = await config("schema");
     const file = new URL("../../schema/config.schema.json", import.meta.url);
     expect(
@@ -279,7 +279,7 @@ describe("the config's JSON Schema", () => {
     [false, "defaults: { deploy: [{ timeout: 1m }] }"],
     [false, "dns: { timeout: soon }"],
     [false, "certificates: { ../a: { domains: [a.example] } }"],
-  ])("says %j to %j", async (expected, text) => {
+  ])("the JSON Schema answers %j for %j", async (expected, text) => {
     const validate = ajv.compile(configSchema(await builtInOptions(home)));
     expect(validate(parse(text))).toBe(expected);
   });

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 
 test.each([[[]], [["--by-key"]]])(
-  "revoke %s tells the CA, keeps the files, and is fine the second time",
+  "revoke %s revokes at the CA, keeps the files, and succeeds when it is repeated",
   async (words) => {
     await using issuing = await startIssuing();
     await issuing.issue(["-d", "a.example.test"]);

@@ -38,7 +38,7 @@ function solverSource(present: string, cleanup: string): string {
 }
 
 describe("solvers list", () => {
-  it("shows the built-ins and the packages of the working directory", async () => {
+  it("solvers list shows the built-in solvers and the packages of the working directory", async () => {
     const manifest = { name: "acmectl-plugin-ours", version: "2.0.0", type: "module" };
     await put("node_modules/acmectl-plugin-ours/package.json", JSON.stringify(manifest));
     await put("node_modules/acmectl-plugin-ours/index.js", solverSource("", ""));
@@ -61,7 +61,7 @@ describe("solvers list", () => {
 });
 
 describe("solvers show", () => {
-  it("shows each option's flag, variable, default and meaning", async () => {
+  it("solvers show prints the flag, variable, default and meaning of each option", async () => {
     const { code, stdout } = await acmectl("solvers show standalone");
     expect(code).toBe(0);
     for (const text of [
@@ -75,7 +75,7 @@ describe("solvers show", () => {
     }
   });
 
-  it("says how a secret is given, also for a solver of the config", async () => {
+  it("solvers show prints how to give a secret, also for a solver of the config", async () => {
     await put("ours.mjs", solverSource("", ""));
     await put("config.yaml", "solvers: { mine: { use: ./ours.mjs } }\n");
     const { stdout } = await acmectl("solvers show mine --config config.yaml");
@@ -89,7 +89,7 @@ describe("solvers show", () => {
     expect(json.solver.options[0]).not.toHaveProperty("flag");
   });
 
-  it("asks for a name, and for one that there is", async () => {
+  it("solvers show without a name, or with an unknown one, is a usage error", async () => {
     expect((await acmectl("solvers show")).code).toBe(2);
     const unknown = await acmectl("solvers show standalon");
     expect(unknown.code).toBe(2);
@@ -98,7 +98,7 @@ describe("solvers show", () => {
 });
 
 describe("solvers test", () => {
-  it("presents, looks and cleans up, without a CA", async () => {
+  it("solvers test presents, checks and cleans up without a CA", async () => {
     const port = await freePort();
     const line = `solvers test standalone -d shop.example.com --standalone-address 127.0.0.1 --standalone-port ${port} --self-check-at 127.0.0.1:${port}`;
     const { code, stdout, stderr } = await acmectl(line);
@@ -109,7 +109,7 @@ describe("solvers test", () => {
     await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
   });
 
-  it("says what is served instead, and leaves nothing behind", async () => {
+  it("solvers test reports what is served instead, and leaves nothing behind", async () => {
     const server = createServer((_, response) => response.writeHead(404).end());
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const address = server.address();
@@ -124,7 +124,7 @@ describe("solvers test", () => {
     expect(await readdir(join(folder.path, "www"))).toEqual([]);
   });
 
-  it("does not call good what it could not look at", async () => {
+  it("solvers test fails if this machine could not check the response", async () => {
     const port = await freePort();
     await mkdir(join(folder.path, "www"));
     const line = `solvers test webroot -d shop.example.com --webroot-directory www --self-check-at 127.0.0.1:${port} --json`;
@@ -136,7 +136,7 @@ describe("solvers test", () => {
     });
   });
 
-  it("does not call good a name that has no address to look at", async () => {
+  it("solvers test fails for a name that has no address to check", async () => {
     const zone = testZone("example.com", ["ns1.example.com"]);
     const dns = await startDnsServer({ zones: [zone], recursive: true });
     await mkdir(join(folder.path, "www"));
@@ -150,7 +150,7 @@ describe("solvers test", () => {
     expect(code).toBe(7);
   });
 
-  it("tells a preflight that fails before anything is presented", async () => {
+  it("solvers test reports a failed preflight before it presents anything", async () => {
     const { code, stderr } = await acmectl(
       "solvers test webroot -d shop.example.com --webroot-directory nowhere",
     );
@@ -158,7 +158,7 @@ describe("solvers test", () => {
     expect(stderr).toContain(`The webroot ${join(folder.path, "nowhere")} does not exist.`);
   });
 
-  it("explains which solver of the config takes which name", async () => {
+  it("solvers test explains which solver of the config takes which name", async () => {
     const port = await freePort();
     for (const name of ["one", "two"]) await mkdir(join(folder.path, name));
     await put(
@@ -178,7 +178,7 @@ describe("solvers test", () => {
     expect(stdout).toContain("www.example.com by rest (http-01)");
   });
 
-  it("looks for a dns-01 response at the servers that are asked, the wildcard's too", async () => {
+  it("solvers test checks the dns-01 records of a name and its wildcard", async () => {
     const zone = testZone("example.com", ["ns.example.com"]);
     const server = await startDnsServer({ zones: [zone], recursive: true });
     Object.assign(globalThis, { zoneUnderTest: zone.records });
@@ -210,14 +210,14 @@ describe("solvers test", () => {
     expect(zone.records.filter(({ type }) => type === "TXT")).toEqual([]);
   });
 
-  it("says what a wildcard needs, and where the names are missing", async () => {
+  it("solvers test refuses a wildcard by http-01, and a command line without names", async () => {
     const wildcard = await acmectl("solvers test standalone -d '*.example.com'");
     expect(wildcard.code).toBe(2);
     expect(wildcard.stderr).toContain("a wildcard needs dns-01");
     expect((await acmectl("solvers test standalone")).code).toBe(2);
   });
 
-  it("keeps what it could not clean up in the journal, and the next run removes it", async () => {
+  it("what solvers test could not clean up is removed by the next run", async () => {
     const marker = join(folder.path, "presented");
     const fs = 'const { rm, writeFile, access } = await import("node:fs/promises");';
     await put(

@@ -25,7 +25,7 @@ function conditionsIn(
 }
 
 describe("status", () => {
-  test("shows the certificate, its conditions, and the last order as a tree, offline", async () => {
+  test("status shows the certificate, its conditions and the last order as a tree, without a request", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", `${name},b.example.test`], { clock });
@@ -62,7 +62,7 @@ describe("status", () => {
     expect(issuing.ca.requests).toHaveLength(asked);
   });
 
-  test("shows why an attempt failed in the CA's words, and the time of the next one", async () => {
+  test("status shows why an attempt failed, in the CA's words, and when the next one is due", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const problem = { type: "rejectedIdentifier", detail: "policy forbids\nthis name" };
@@ -82,7 +82,7 @@ describe("status", () => {
     expect(JSON.parse(stdout).certificates[0].next).toMatchObject({ action: "wait" });
   });
 
-  test("without a name it is an overview, and an unknown name is refused with the known ones", async () => {
+  test("status without a name shows an overview, and an unknown name is refused with a list of the known ones", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const empty = await issuing.run(["status"], { clock });
@@ -100,7 +100,7 @@ describe("status", () => {
     expect(unknown.stderr).toContain(`Choose one of these: ${name}`);
   });
 
-  test("an unfinished order of a killed run is shown as open", async () => {
+  test("status shows the unfinished order of a killed run as open", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     issuing.ca.faults.add({
@@ -117,7 +117,7 @@ describe("status", () => {
 });
 
 describe("status --check", () => {
-  test("reports a solver whose secret is missing, and so does plan", async () => {
+  test("status --check and plan report a solver whose secret is missing", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const token = join(issuing.state, "../token");
@@ -147,7 +147,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(shown.stdout).toContain(`solvers.cf.${missing}`);
   });
 
-  test("exits with 0 and one line while all certificates are good", async () => {
+  test("status --check prints one line and exits with 0 while all certificates are good", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
@@ -161,7 +161,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(quiet).toEqual({ code: 0, stdout: "", stderr: "" });
   });
 
-  test("exits with 11 for a certificate that is past due, expired, or expires within --warn", async () => {
+  test("status --check exits with 11 for a certificate that is past due, expired, or expires within --warn", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
@@ -183,7 +183,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(document.certificates[0].findings).toMatchObject([{ kind: "expired" }]);
   });
 
-  test("exits with 6 while only attempts fail, 9 while only deployment fails, 11 for both", async () => {
+  test("status --check exits with 6 while only attempts fail, 9 while only deployment fails, 11 for both", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
@@ -206,7 +206,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     );
   });
 
-  test("fails for a certificate in the config that was never issued", async () => {
+  test("status --check fails for a certificate in the config that was never issued", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const config = join(issuing.state, "../config.yaml");
@@ -221,7 +221,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(code).toBe(11);
   });
 
-  test("fails for an empty state folder", async () => {
+  test("status --check fails for an empty state folder", async () => {
     const { issuing } = await aging();
     await using _ = issuing;
     const { code, stderr } = await issuing.run("status --check".split(" "));
@@ -231,7 +231,7 @@ certificates: { shop: { domains: [shop.example.test] } }
 });
 
 describe("status --format prometheus", () => {
-  test("writes its file in one rename, readable by the collector, also when --check fails", async () => {
+  test("status --format prometheus replaces its file in one rename, also when --check fails", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
@@ -257,7 +257,7 @@ describe("status --format prometheus", () => {
     );
   });
 
-  test("names the folder that is missing", async () => {
+  test("status --output names the folder that is missing", async () => {
     const { issuing } = await aging();
     await using _ = issuing;
     const words = ["status", "--format", "prometheus", "--output", "/nowhere/acmectl.prom"];
@@ -269,7 +269,7 @@ describe("status --format prometheus", () => {
   test.each([
     ["--output x.prom", "--format prometheus"],
     ["--warn 14d", "--check"],
-  ])("status %s needs %s", async (words, needed) => {
+  ])("status %s is refused without %s", async (words, needed) => {
     const { issuing } = await aging();
     await using _ = issuing;
     const { code, stderr } = await issuing.run(["status", ...words.split(" ")]);
@@ -278,7 +278,7 @@ describe("status --format prometheus", () => {
   });
 });
 
-test("list shows each certificate with its state, and conditions for machines", async () => {
+test("list shows each certificate with its state, and with --json its conditions", async () => {
   const { clock, issuing } = await aging();
   await using _ = issuing;
   await issuing.issue(["-d", `${name},b.example.test`], { clock });
@@ -311,7 +311,7 @@ test("the documents of list, status and describe match the schema", async () => 
 });
 
 describe("list", () => {
-  test("shows when a certificate that backs off is tried again", async () => {
+  test("list shows when a certificate that backs off is tried again", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });
@@ -326,7 +326,7 @@ describe("list", () => {
     expect(stdout).not.toMatch(/ now /);
   });
 
-  test("shows a first certificate as issuing while a run works on its order", async () => {
+  test("list shows a first certificate as issuing while a run works on its order", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     const config = join(issuing.state, "../config.yaml");
@@ -347,7 +347,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(await list()).toMatch(/^shop .* valid$/m);
   });
 
-  test("and status report a certificate whose folder was renamed by hand", async () => {
+  test("list and status report a certificate whose folder was renamed by hand, and delete removes it", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", name], { clock });

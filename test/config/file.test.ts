@@ -53,7 +53,7 @@ certificates:
 `;
 
 describe("loadConfig", () => {
-  test("reads the design's example", async () => {
+  test("loadConfig reads a config with every section", async () => {
     writeFileSync(path, design);
     expect(await loadConfig(path)).toEqual({
       path,
@@ -86,7 +86,7 @@ describe("loadConfig", () => {
     });
   });
 
-  test("applies issuer, defaults and dns to each certificate", async () => {
+  test("loadConfig applies issuer, defaults and dns to each certificate", async () => {
     writeFileSync(
       path,
       `issuers:
@@ -136,7 +136,7 @@ certificates:
     expect(issuers["zero"]?.eabHmac).toBe(`file:${join(folder, "hmac")}`);
   });
 
-  test("keeps numbers as they were written, so that an identifier loses no zero", async () => {
+  test("loadConfig keeps numbers as they were written, so that an identifier loses no zero", async () => {
     writeFileSync(
       path,
       "issuers:\n  z: { server: zerossl, eabKid: 0012345678901234567890 }\nsolvers:\n  s: { use: x, account: 007 }\n",
@@ -146,7 +146,7 @@ certificates:
     expect(solvers["s"]?.options).toEqual({ account: "007" });
   });
 
-  test("reads a file with a byte order mark, CRLF, empty sections, or nothing but comments", async () => {
+  test("loadConfig reads a file with a byte order mark, CRLF, empty sections, or nothing but comments", async () => {
     for (const text of [
       "\uFEFFissuers:\r\n  le:\r\n    server: letsencrypt\r\n",
       "# only this\n",
@@ -158,12 +158,12 @@ certificates:
     }
   });
 
-  test("reads a missing file as what a run without one is given", async () => {
+  test("a missing config file is read as an empty config", async () => {
     const path = join(tmpdir(), "acmectl-no-such-file.yaml");
     expect(await loadConfig(path)).toEqual(emptyConfig(path));
   });
 
-  test("creates neither file nor folder when the config file does not exist", async () => {
+  test("loadConfig creates neither file nor folder when the config file does not exist", async () => {
     const missing = join(folder, "a/b/config.yaml");
     expect(await loadConfig(missing)).toEqual({
       path: missing,
@@ -180,7 +180,7 @@ certificates:
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("leaves a file unchanged when it is read", async () => {
+  test("loadConfig does not change the file", async () => {
     writeFileSync(path, design, { mode: 0o644 });
     const before = statSync(path);
     await loadConfig(path);
@@ -193,7 +193,7 @@ certificates:
     });
   });
 
-  test("follows a link, and reports a broken one", async () => {
+  test("loadConfig follows a symbolic link, and reports a broken one", async () => {
     writeFileSync(join(folder, "real.yaml"), design);
     symlinkSync("real.yaml", path);
     expect((await loadConfig(path)).exists).toBe(true);
@@ -203,7 +203,7 @@ certificates:
     );
   });
 
-  test("reports a path that is a directory", async () => {
+  test("loadConfig reports a path that is a directory", async () => {
     const problem = await failure(loadConfig(folder));
     expect(problem.message).toBe(`The config file ${folder} cannot be read: it is a directory.`);
     expect(problem.exitCode).toBe(3);
@@ -211,12 +211,12 @@ certificates:
 
   test.each<[string, string, string | RegExp]>([
     [
-      "a key that nobody knows",
+      "an unknown key",
       "issuers:\n  le:\n    server: x\n    emial: y\n",
       'config.yaml:4:5: "emial" is not an option of issuers.le. Did you mean "email"?\n  4 |     emial: y\n          ^',
     ],
     [
-      "a section that nobody knows",
+      "an unknown section",
       "certificate: {}\n",
       'config.yaml:1:1: "certificate" is not an option of the file. Did you mean "certificates"?',
     ],
@@ -231,7 +231,7 @@ certificates:
       '6:9: "timout" is not an option of certificates.a.deploy.0. Did you mean "timeout"?',
     ],
     [
-      "a key twice",
+      "a repeated key",
       "issuers:\n  le: { server: x }\n  le: { server: y }\n",
       "config.yaml:3:3: Map keys must be unique\n  3 |   le: { server: y }\n        ^",
     ],
@@ -299,23 +299,23 @@ certificates:
       "issuers.z.eabHmac must be a reference to the secret",
     ],
     [
-      "an issuer that is not there",
+      "an unknown issuer",
       "issuers: { le: { server: x } }\ncertificates: { a: { domains: [a.example], issuer: el } }\n",
       '2:44: certificates.a.issuer names "el", which is not one of the issuers',
     ],
     [
-      "a solver that is not there",
+      "an unknown solver",
       "certificates: { a: { domains: [a.example], solvers: [web] } }\n",
       'certificates.a.solvers names "web", which is not one of the solvers',
     ],
     ["no names", "certificates: { a: {} }\n", "certificates.a requires domains"],
     [
-      "two ways to say one thing",
+      "two options that exclude each other",
       "defaults: { profile: a, requiredProfile: b }\n",
       "defaults has both profile and requiredProfile",
     ],
     [
-      "issuers to choose from and no choice",
+      "a certificate that chooses none of several issuers",
       "issuers: { a: { server: x }, b: { server: y } }\ncertificates: { c: { domains: [c.example] } }\n",
       "certificates.c requires an issuer, since the file has several: a, b",
     ],
@@ -330,7 +330,7 @@ certificates:
       /"__proto__" is not an option/,
     ],
     ["a bomb of aliases", bomb(), "Excessive alias count"],
-  ])("names file, line and key of %s", async (_, text, expected) => {
+  ])("the error for %s names file, line and key", async (_, text, expected) => {
     writeFileSync(path, text);
     const problem = await failure(loadConfig(path));
     expect(problem.exitCode).toBe(2);
@@ -342,7 +342,7 @@ certificates:
   test.each([
     ["---", "issuers: {}\n---\nsolvers: {}\n", 2],
     ["...", "issuers: {}\n...\nsolvers: {}\n", 3],
-  ])("names the line where a second YAML document begins (%s)", async (_, text, line) => {
+  ])("the error names the line where a second YAML document begins (%s)", async (_, text, line) => {
     writeFileSync(path, text);
     const problem = await failure(loadConfig(path));
     expect(problem.message).toContain(`${path}:${line}:1: A second YAML document begins here`);
@@ -350,7 +350,7 @@ certificates:
     expect(problem.message).not.toContain("parseAllDocuments");
   });
 
-  test("reports all mistakes at once, each with its place", async () => {
+  test("loadConfig reports all mistakes at once, each with its place", async () => {
     writeFileSync(path, "isuers: {}\ncertificates: { a: { domain: [x], keyType: ec25 } }\n");
     const problem = await failure(loadConfig(path));
     expect(problem.message).toBe(`${path} has 4 mistakes.`);
@@ -359,7 +359,7 @@ certificates:
     );
   });
 
-  test("hides a secret in a line with a mistake", async () => {
+  test("the error hides a secret in the line that it quotes", async () => {
     for (const line of [
       'apiToken: "hunter2',
       "password: hunter2: x",
@@ -372,7 +372,7 @@ certificates:
     }
   });
 
-  test("checks a solver's own options where the plugin is known", async () => {
+  test("loadConfig checks a solver's own options if its plugin is known", async () => {
     writeFileSync(
       path,
       'solvers:\n  cf: { use: cloudflare, apiToken: "env:CF", tll: 60, ttl: 30 }\n  no: { use: nosuch }\n',
@@ -417,7 +417,7 @@ describe("setConfigValue", () => {
     ],
     ["dns.timeout", "5m", 'nginx" }]\n', 'nginx" }]\ndns:\n  timeout: 5m\n'],
     ["certificates.shop.labels.team", "'x: y'", "team: shop }", 'team: "x: y" }'],
-  ])("%s changes its own characters and no others", async (key, value, from, to) => {
+  ])("setting %s changes its own characters and no others", async (key, value, from, to) => {
     const text = design
       .replace("{ use: cloudflare,", "{ use: a,")
       .replace('apiToken: "file:/etc/acmectl/cf-token", ', "");
@@ -429,7 +429,7 @@ describe("setConfigValue", () => {
     expect(readdirSync(folder)).toEqual(["config.yaml"]);
   });
 
-  test("keeps quotes, CRLF and a byte order mark", async () => {
+  test("setConfigValue keeps quotes, CRLF and a byte order mark", async () => {
     writeFileSync(path, "\uFEFFissuers:\r\n  le:\r\n    server: 'letsencrypt' # CA\r\n");
     await set("issuers.le.server", "https://ca.example/dir");
     await set("issuers.le.email", "a@b.example");
@@ -438,7 +438,7 @@ describe("setConfigValue", () => {
     );
   });
 
-  test("writes into an empty section, over a block list, and behind a last line without its end", async () => {
+  test("setConfigValue writes into an empty section, over a block list, and after a last line without a line end", async () => {
     writeFileSync(
       path,
       "# top\nissuers: # CAs\ncertificates:\n  a:\n    domains:\n      - a.example # first\n      - b.example",
@@ -455,7 +455,7 @@ describe("setConfigValue", () => {
     });
   });
 
-  test("creates a private file and lists what is still missing in it", async () => {
+  test("setConfigValue creates a private file and lists what is still missing in it", async () => {
     const nested = join(folder, "new/config.yaml");
     const change = await setConfigValue(nested, "issuers.le.email", "a@b.example");
     expect(change.missing).toEqual(['issuers.le requires "server".']);
@@ -464,7 +464,7 @@ describe("setConfigValue", () => {
     expect(statSync(join(folder, "new")).mode & 0o777).toBe(0o700);
   });
 
-  test("writes through a link and leaves the link", async () => {
+  test("setConfigValue writes through a symbolic link and keeps the link", async () => {
     writeFileSync(join(folder, "real.yaml"), "issuers: { le: { server: x } }\n");
     symlinkSync("real.yaml", path);
     await set("issuers.le.server", "y");
@@ -484,16 +484,19 @@ describe("setConfigValue", () => {
     ["issuers..le", "x", "is not a key of the config"],
     ["", "x", "is not a key of the config"],
     ["issuers.__proto__.server", "x", '"__proto__" is not a valid name'],
-  ])("refuses %s = %s, and the file stays as it is", async (key, value, expected) => {
-    const text = "issuers: { le: { server: x } } # kept\n";
-    writeFileSync(path, text, { mode: 0o640 });
-    const problem = await failure(set(key, value));
-    expect(problem.exitCode).toBe(2);
-    expect(problem.message).toContain(expected);
-    expect(readFileSync(path, "utf8")).toBe(text);
-  });
+  ])(
+    "setConfigValue refuses %s = %s and does not change the file",
+    async (key, value, expected) => {
+      const text = "issuers: { le: { server: x } } # kept\n";
+      writeFileSync(path, text, { mode: 0o640 });
+      const problem = await failure(set(key, value));
+      expect(problem.exitCode).toBe(2);
+      expect(problem.message).toContain(expected);
+      expect(readFileSync(path, "utf8")).toBe(text);
+    },
+  );
 
-  test("refuses to change a value that a YAML anchor ties to another", async () => {
+  test("setConfigValue refuses to change a value that a YAML anchor ties to another", async () => {
     const text =
       "certificates:\n  a: &a { domains: [a.example], keyType: &k ec384 }\n  b: *a\n  c: { domains: [c.example], keyType: *k }\n";
     writeFileSync(path, text);
@@ -508,7 +511,7 @@ describe("setConfigValue", () => {
     expect(readFileSync(path, "utf8")).toBe(`${text}  d:\n    domains: [d.example]\n`);
   });
 
-  test("does not write a file that is invalid or was changed meanwhile", async () => {
+  test("setConfigValue does not write a file that is invalid or was changed meanwhile", async () => {
     writeFileSync(path, "issuers: [\n");
     await expect(set("issuers.le.server", "x")).rejects.toThrow(`${path}:`);
     expect(readFileSync(path, "utf8")).toBe("issuers: [\n");
@@ -533,7 +536,7 @@ describe("setConfigValue", () => {
     expect(problem.message).toContain("cannot be written");
   });
 
-  test("reports a path that leads through a file", async () => {
+  test("the error for a path that leads through a file says so", async () => {
     writeFileSync(path, "");
     const below = join(path, "config.yaml");
     const problem = await failure(setConfigValue(below, "issuers.le.server", "x"));
@@ -545,7 +548,7 @@ describe("setConfigValue", () => {
 });
 
 describe("getConfigValue", () => {
-  test("reads values as written, also below names with dots", async () => {
+  test("getConfigValue reads values as written, also below names with dots", async () => {
     writeFileSync(
       path,
       "certificates:\n  shop.example.com: { domains: [shop.example.com], keyType: ec384 }\ndns: { timeout: 5m }\n",
@@ -561,7 +564,7 @@ describe("getConfigValue", () => {
 });
 
 describe("createConfig", () => {
-  test("writes a private file once and never over another, not even through a link", async () => {
+  test("createConfig writes a private file and never replaces one, not even through a link", async () => {
     await createConfig(path, "dns: {}\n");
     expect(statSync(path).mode & 0o777).toBe(0o600);
     await expect(createConfig(path, "x")).rejects.toThrow("exists already");

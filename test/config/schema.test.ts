@@ -24,7 +24,7 @@ test.each([
   { apiToken: "env:TOKEN", ttl: 60, port: 8080, wait: "1m30s", keyType: "ec256" },
   { names: ["a", "b"], labels: { team: "shop" }, url: "https://example.com", rules: [1] },
   { names: "a,b" },
-])("%j may stand in the config", (values) => {
+])("the JSON Schema accepts %j", (values) => {
   expect(validate(values)).toBe(true);
 });
 
@@ -39,11 +39,11 @@ test.each([
   { names: [["a"]] },
   { labels: ["team=shop"] },
   { url: "ftp://example.com" },
-])("%j may not", (values) => {
+])("the JSON Schema rejects %j", (values) => {
   expect(validate(values)).toBe(false);
 });
 
-test("a default reads as it would be written", () => {
+test("the JSON Schema shows a default duration with its unit", () => {
   expect(schemaOf(declarations).properties["wait"]).toMatchObject({ default: "1m30s" });
   expect(schemaOf(declarations).properties["port"]).toMatchObject({ default: 80 });
 });

@@ -41,7 +41,7 @@ test("an option is described in full by its declaration", () => {
   });
 });
 
-test("a boolean can be said both ways, and the flag that changes something is the one shown", () => {
+test("a boolean has a positive and a negative flag, and help shows the one that changes something", () => {
   expect(flag("jitter", true)).toMatchObject({
     long: "--no-jitter",
     means: false,
@@ -84,7 +84,7 @@ test("an option of a plugin has its plugin's prefix everywhere, and no single le
   expect(described.flag).not.toHaveProperty("short");
 });
 
-test("what is taken when an option is absent is said in words, not in brackets, which help puts behind", () => {
+test("descriptions give the value of an absent option in words, since help adds brackets", () => {
   const bracketed = Object.values(requestFlags).filter(({ description }) =>
     /\([^ )]+\)\.$/.test(description),
   );

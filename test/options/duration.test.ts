@@ -14,14 +14,14 @@ test.each([
 });
 
 test.each(["", "60", "1.5h", "-5m", "5 m", "m5", "5M", "five minutes", "99999999999d", "Infinity"])(
-  "%j is no duration, and nobody guesses its unit",
+  "%j is not a duration",
   (text) => {
     expect(parseDuration(text)).toBeUndefined();
   },
 );
 
 test.each([0, 1, 1500, 90_000, 5_400_000, 864_000_000])(
-  "%i milliseconds, written out, are read back",
+  "%i milliseconds are read back as they were written",
   (milliseconds) => {
     expect(parseDuration(formatDuration(milliseconds))).toBe(milliseconds);
   },

@@ -52,7 +52,7 @@ describe("a map of secrets", () => {
   test.each([
     ["commas", "X-Key=first-secret,X-Other=second-secret"],
     ["line ends", "X-Key=first-secret\nX-Other=second-secret"],
-  ])("given by variable with %s is masked value by value", async (_, text) => {
+  ])("a secret map given by variable with %s is masked value by value", async (_, text) => {
     const { values, masked } = await resolve(webhook, {
       plugin: "webhook",
       env: { [variable]: text },
@@ -61,7 +61,7 @@ describe("a map of secrets", () => {
     expect(masked).toEqual(["first-secret", "second-secret"]);
   });
 
-  test("takes a reference for each value, and for the whole", async () => {
+  test("a secret map takes a reference for each value, and for the whole", async () => {
     const file = join(folder, "headers");
     await writeFile(file, "X-Key=first-secret\nX-Other=env:OTHER\n");
     const env = { OTHER: "second-secret" };
@@ -114,7 +114,7 @@ describe("where a value comes from", () => {
     expect(await ttl({ flags: {}, env, config: config({}) })).toEqual([120, "default"]);
   });
 
-  test("a secret: our variable, its file, the provider's variables in order, their files, the config", async () => {
+  test("a secret is read from our variable, its file, the provider's variables in order, their files, the config", async () => {
     await writeFile(join(folder, "token"), "in-a-file\n");
     const order: [string, string, string][] = [
       ["ACMECTL_CLOUDFLARE_API_TOKEN", "ours", "ours"],
@@ -149,7 +149,7 @@ describe("where a value comes from", () => {
     expect(masked).toEqual(expect.arrayContaining(["ops", "correct horse"]));
   });
 
-  test("an empty variable counts as none", async () => {
+  test("an empty variable counts as not set", async () => {
     const env = { ACMECTL_CLOUDFLARE_API_TOKEN: "", CF_DNS_API_TOKEN: "t" };
     const { sources } = await resolve(cloudflare, { plugin: "cloudflare", env });
     expect(sources["apiToken"]).toBe("CF_DNS_API_TOKEN");
@@ -183,7 +183,7 @@ describe("where a value comes from", () => {
 });
 
 describe("what is wrong is told with its source, and what would be right", () => {
-  test("a value that does not parse", async () => {
+  test("the error for a value that does not parse names its source and what it takes", async () => {
     const env = { CLOUDFLARE_API_TOKEN: "t" };
     const from = { plugin: "cloudflare", env };
     const flag = await problemOf(resolve(cloudflare, { ...from, flags: { ttl: "five" } }));
@@ -198,7 +198,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     expect(file.is("config")).toBe(true);
   });
 
-  test("a choice that is not there, with the nearest one", async () => {
+  test("the error for an unknown choice suggests the nearest one", async () => {
     const keyType = {
       type: "string",
       choices: ["ec256", "rsa2048"],
@@ -210,7 +210,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     );
   });
 
-  test("a choice that is near none, without a guess", async () => {
+  test("the error for a choice that is not near another suggests nothing", async () => {
     const logFormat = { type: "string", choices: ["text", "json"], description: "How." } as const;
     const { message } = await problemOf(resolve({ logFormat }, { flags: { logFormat: "xml" } }));
     expect(message).toBe(
@@ -218,7 +218,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     );
   });
 
-  test("a list of nothing, and one with a gap, as they were written", async () => {
+  test("the error for an empty list, or one with an empty element, quotes it as written", async () => {
     const domains = { type: "list", description: "Names." } as const;
     const wrong = (given: string[]) =>
       problemOf(resolve({ domains }, { flags: { domains: given } }));
@@ -228,7 +228,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     );
   });
 
-  test("a required option that is missing, with every way to give it", async () => {
+  test("the error for a missing option lists every way to give it", async () => {
     const problem = await problemOf(
       resolve(cloudflare, { plugin: "cloudflare", config: config({}) }),
     );
@@ -241,7 +241,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     expect(problem.exitCode).toBe(2);
   });
 
-  test("a key of the config that no option has, with the nearest one", async () => {
+  test("the error for an unknown key of the config suggests the nearest option", async () => {
     const env = { CLOUDFLARE_API_TOKEN: "t" };
     const from = { plugin: "cloudflare", env, config: config({ tll: 60 }) };
     const problem = await problemOf(resolve(cloudflare, from));
@@ -251,7 +251,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     expect(problem.hint).toMatch(/^Did you mean ttl\?/);
   });
 
-  test("all of it at once", async () => {
+  test("all errors are reported at once", async () => {
     const flags = { ttl: "five", timeout: "60" };
     const problem = await problemOf(resolve(cloudflare, { plugin: "cloudflare", flags }));
     expect(problem.message).toBe("3 options are invalid.");
@@ -262,7 +262,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     ]);
   });
 
-  test("a reference that leads nowhere, and a file that cannot be read", async () => {
+  test("the error for a missing variable or an unreadable file names it", async () => {
     expect(await messageOf({ CLOUDFLARE_API_TOKEN: "env:NONE" })).toBe(
       "CLOUDFLARE_API_TOKEN: The variable NONE is not set.",
     );
@@ -271,7 +271,7 @@ describe("what is wrong is told with its source, and what would be right", () =>
     );
   });
 
-  test("never the secret, nor a password in a URL", async () => {
+  test("no error shows a secret, or a password in a URL", async () => {
     const declarations = {
       token: { type: "integer", secret: true, description: "A number." },
       url: { type: "list", choices: ["x"], description: "An address." },
@@ -293,13 +293,13 @@ describe("an option that stays a reference", () => {
     return [values.eabHmac, ...masked];
   };
 
-  test("is taken by flag, and made independent of the working directory", async () => {
+  test("a reference given by flag becomes independent of the working directory", async () => {
     expect(await eabHmac({ flags: { eabHmac: "env:EAB" } })).toEqual(["env:EAB"]);
     expect(await eabHmac({ flags: { eabHmac: "file:key" } })).toEqual([`file:${folder}/key`]);
     expect(await eabHmac({ env: { ACMECTL_EAB_HMAC: "cmd:pass eab" } })).toEqual(["cmd:pass eab"]);
   });
 
-  test("names the variable or the file that holds the secret", async () => {
+  test("a secret in a variable becomes a reference to the variable or its file", async () => {
     await writeFile(join(folder, "eab"), "k3y\n");
     expect(await eabHmac({ env: { ACMECTL_EAB_HMAC: "k3y" } })).toEqual([
       "env:ACMECTL_EAB_HMAC",
@@ -309,7 +309,7 @@ describe("an option that stays a reference", () => {
     expect(await eabHmac({ env })).toEqual([`file:${folder}/eab`, "k3y"]);
   });
 
-  test("refuses the secret itself where others could read it, without repeating it", async () => {
+  test("a secret given by flag is refused without repeating it", async () => {
     const problem = await problemOf(resolve(declarations, { flags: { eabHmac: "k3y" } }));
     expect(problem.message).toBe(
       "--eab-hmac is not a reference: it takes a reference to the secret: env:NAME, file:/path or cmd:program args.",
@@ -317,7 +317,7 @@ describe("an option that stays a reference", () => {
   });
 });
 
-test("secrets inside a map and a structure are found as well", async () => {
+test("secrets inside a map and a JSON structure are resolved as well", async () => {
   const declarations = {
     headers: { type: "map", secret: true, description: "HTTP headers." },
     credentials: { type: "json", secret: true, description: "A service account." },

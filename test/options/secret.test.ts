@@ -34,13 +34,13 @@ async function read(reference: string, more: Partial<SecretSources> = {}) {
   }
 }
 
-test("a text that is no reference is itself the secret", async () => {
+test("a text that is not a reference is the secret itself", async () => {
   expect(await read("s3cret")).toEqual({ secret: "s3cret", masked: ["s3cret"] });
   expect(isReference("environment:prod")).toBe(false);
   expect(isReference("env:")).toBe(false);
 });
 
-test("env: takes it from a variable, and says which one is missing", async () => {
+test("env: reads a variable, and the error names a missing one", async () => {
   const env = { LAB_TSIG: "c2VjcmV0", EMPTY: "" };
   expect(await read("env:LAB_TSIG", { env })).toMatchObject({ secret: "c2VjcmV0" });
   expect(await read("env:EMPTY", { env })).toEqual({
@@ -53,7 +53,7 @@ test("env: takes it from a variable, and says which one is missing", async () =>
   });
 });
 
-test("file: takes it from a file, less one line end, relative to the folder that names it", async () => {
+test("file: reads a file without its last line end, relative to the folder that names it", async () => {
   await writeFile(join(folder, "token"), "t0ken\r\n");
   await writeFile(join(folder, "two"), "t0ken\n\n");
   await writeFile(join(folder, "blank"), " \n");
@@ -70,7 +70,7 @@ test("file: takes it from a file, less one line end, relative to the folder that
   expect((await read("file:.")).problem).toMatch(/it is a directory/);
 });
 
-test("cmd: runs a program without a shell and takes what it prints", async () => {
+test("cmd: runs a program without a shell and reads what it prints", async () => {
   const echo = await program(
     "echo",
     "process.stdout.write(process.argv.slice(2).join('|') + '\\n')",
@@ -78,7 +78,7 @@ test("cmd: runs a program without a shell and takes what it prints", async () =>
   expect(await read(`cmd:${echo} 'a b' $HOME ;`)).toMatchObject({ secret: "a b|$HOME|;" });
 });
 
-test("cmd: shows what the program said when it fails, and never what it printed", async () => {
+test("cmd: shows stderr of a program that fails, and never its stdout", async () => {
   const fail = await program(
     "fail",
     "console.log('half a secret'); console.error('no such entry'); process.exit(3)",
@@ -90,7 +90,7 @@ test("cmd: shows what the program said when it fails, and never what it printed"
   expect((await read("cmd:echo 'open")).problem).toMatch(/unclosed quote/);
 });
 
-test("cmd: does not wait for a program that waits for input, nor for one that never ends", async () => {
+test("cmd: ends a program that waits for input or runs too long", async () => {
   const asks = await program("asks", "process.stdin.resume().on('end', () => process.exit(9))");
   expect((await read(`cmd:${asks}`)).problem).toMatch(/failed \(9\)/);
   const hangs = await program("hangs", "setInterval(() => {}, 1000)");
@@ -101,7 +101,7 @@ test("cmd: does not wait for a program that waits for input, nor for one that ne
   expect((await read(`cmd:${hangs}`, { signal })).problem).toBe("Stopped by SIGINT.");
 });
 
-test("cmd: is not told acmectl's other secrets", async () => {
+test("cmd: passes no ACMECTL_ variable to the program", async () => {
   const prints = await program(
     "env",
     "process.stdout.write(Object.keys(process.env).filter((n) => n !== 'PATH').sort().join())",

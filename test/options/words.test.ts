@@ -14,6 +14,6 @@ test.each([
   expect(splitWords(text)).toEqual(words);
 });
 
-test.each(["echo 'open", 'echo "open', "echo open\\"])("%s is left open", (text) => {
+test.each(["echo 'open", 'echo "open', "echo open\\"])("the quote in %s is left open", (text) => {
   expect(splitWords(text)).toBeUndefined();
 });

@@ -206,7 +206,7 @@ describe("for people", () => {
 });
 
 describe("events", () => {
-  test("are plain lines without control codes when stderr is not a terminal", () => {
+  test("events are plain lines without control codes when stderr is not a terminal", () => {
     const run = opened();
     story(run);
     expect(run.stderr.lines()).toEqual([
@@ -217,7 +217,7 @@ describe("events", () => {
     ]);
   });
 
-  test("are one updating line on a terminal, where only warnings stay", () => {
+  test("progress is one line that changes on a terminal, where warnings stay", () => {
     const run = opened({ env: { NO_COLOR: "1" } }, { columns: 80 });
     story(run);
     const erase = "\r\u001B[2K";
@@ -227,7 +227,7 @@ describe("events", () => {
     );
   });
 
-  test("keep the lines that are not progress", () => {
+  test("events that are not progress stay on a terminal", () => {
     const { output, stderr } = opened({}, { columns: 80 });
     output.log.info("Add the record by hand", { step: "present" });
     output.log.progress?.("waiting for the CA");
@@ -235,13 +235,13 @@ describe("events", () => {
     expect(stderr.text()).toBe("Add the record by hand\nwaiting for the CA\r\u001B[2K");
   });
 
-  test("do not wrap the updating line", () => {
+  test("the progress line does not wrap", () => {
     const run = opened({}, { columns: 20 });
     run.output.log.progress?.("日本語日本語日本語日本語", { step: "order" });
     expect(run.stderr.text()).toBe("日本語日本語日本語…");
   });
 
-  test("and tables keep their layout on a terminal that reports no columns", () => {
+  test("events and tables keep their layout on a terminal that reports no columns", () => {
     const { output, stdout, stderr } = opened({}, { columns: 0 });
     output.log.progress?.("waiting for the CA", { step: "validation" });
     expect(stderr.text()).toBe("waiting for the CA");
@@ -249,13 +249,13 @@ describe("events", () => {
     expect(stdout.text()).toContain("www.example.com  R11         in 89 days");
   });
 
-  test("are plain lines on a dumb terminal", () => {
+  test("events are plain lines on a dumb terminal", () => {
     const run = opened({ env: { TERM: "dumb" } }, { columns: 80 });
     story(run);
     expect(obeyed(run.stderr.text())).toEqual([]);
   });
 
-  test("have their fields, and debug events appear, with --verbose", () => {
+  test("with --verbose events show their fields, and debug events appear", () => {
     const run = opened({ verbose: true });
     story(run);
     expect(run.stderr.lines().slice(0, 2)).toEqual([
@@ -264,7 +264,7 @@ describe("events", () => {
     ]);
   });
 
-  test("print nothing with --quiet on success", () => {
+  test("with --quiet a success prints nothing", () => {
     const run = opened({ quiet: true });
     story(run);
     expect(run.stderr.text() + run.stdout.text()).toBe("");
@@ -293,7 +293,7 @@ describe("colour", () => {
     [{ FORCE_COLOR: "1" }, undefined, true],
     [{ FORCE_COLOR: "0" }, terminal, false],
     [{ FORCE_COLOR: "1", NO_COLOR: "1" }, undefined, true],
-  ])("with %j on %j: %s", (env, terminal, expected) => {
+  ])("with %j on %j colour is %s", (env, terminal, expected) => {
     expect(coloured(env as Record<string, string>, terminal)).toBe(expected);
   });
 });
@@ -302,7 +302,7 @@ describe("hostile text", () => {
   const hostile =
     "a\u001B[2J\u0007\u009B31mb\u202Ecod.exe\u200B\u2028\uD800\u{E0041}\r\nForged: line";
 
-  test("becomes visible escapes in one line on a terminal", () => {
+  test("hostile text becomes visible escapes in one line on a terminal", () => {
     const { output, stderr, stdout } = opened({ env: { NO_COLOR: "1" } });
     output.log.info(hostile);
     output.problem(
@@ -325,7 +325,7 @@ describe("hostile text", () => {
     );
   });
 
-  test("is escaped in JSON without loss", () => {
+  test("hostile text is escaped in JSON without loss", () => {
     const { output, stdout } = opened({ json: true });
     output.result("list", {
       exitCode: 0,
@@ -336,14 +336,14 @@ describe("hostile text", () => {
     expect(obeyed(stdout.text())).toEqual([]);
   });
 
-  test("of a megabyte is cut, with the number of characters left out", () => {
+  test("a text of a megabyte is cut, with the number of characters left out", () => {
     const { output, stderr } = opened();
     output.problem("issue", new Problem("urn:x", { detail: "x".repeat(1_000_000) }));
     expect(stderr.text().length).toBeLessThan(5000);
     expect(stderr.text()).toContain("… (996000 more characters)");
   });
 
-  test("of ten thousand subproblems is cut, with their number", () => {
+  test("of ten thousand subproblems the rest is counted", () => {
     const subproblems = Array.from({ length: 10_000 }, (_, index) => ({
       type: "urn:x",
       title: "no",
@@ -395,7 +395,7 @@ describe("secrets", () => {
     expect(all).toContain("***");
   });
 
-  test("that contain one another are hidden completely", () => {
+  test("secrets that contain one another are hidden completely", () => {
     const { output, stderr } = opened();
     output.mask("token");
     output.mask("token-of-production");
@@ -403,7 +403,7 @@ describe("secrets", () => {
     expect(stderr.text()).toBe("used *** and ***\n");
   });
 
-  test("of several lines are hidden line by line too", () => {
+  test("a secret of several lines is hidden line by line too", () => {
     const { output, stderr } = opened();
     const body = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
     output.mask(`-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----\n`);
@@ -411,7 +411,7 @@ describe("secrets", () => {
     expect(stderr.text()).toBe("line 2 is ***\n");
   });
 
-  test("that were cut before they were masked are hidden up to the ellipsis", () => {
+  test("a secret that was cut before it was masked is hidden up to the ellipsis", () => {
     const mask = openMask();
     mask.add("sk-live-1234567890abcdef");
     mask.add("tiny-secret");
@@ -424,7 +424,7 @@ describe("secrets", () => {
     expect(mask.text("not a secret…, nor a tiny… one")).toBe("not a secret…, nor a tiny… one");
   });
 
-  test("that are empty or very short are not hidden", () => {
+  test("secrets that are empty or very short are not hidden", () => {
     const { output, stderr } = opened();
     for (const secret of ["", " ", "a", "\n"]) output.mask(secret);
     output.log.info("a banana");
@@ -444,7 +444,7 @@ describe("schemas", () => {
   const isResult = ajv.compile(result);
   const isEvent = ajv.compile(schema("event"));
 
-  test("describe every document: one on stdout, for success and for each kind of failure", () => {
+  test("the schema describes every document: one on stdout, for success and for each kind of failure", () => {
     const ways: ((output: ReturnType<typeof opened>["output"]) => void)[] = [
       (output) => output.result("list", listed),
       (output) => output.problem("issue", rateLimited),
@@ -486,7 +486,7 @@ describe("schemas", () => {
     });
   });
 
-  test("describe every event: one JSON object a line, whatever its fields are", () => {
+  test("the schema describes every event: one JSON object a line, whatever its fields are", () => {
     const { output, stderr } = opened({ logFormat: "json", verbose: true });
     const circular: Record<string, unknown> = {
       big: 10n,

@@ -3,13 +3,13 @@ import { defaultConfigFile, defaultStateFolder } from "../../src/program/context
 
 const ops = (env: Record<string, string>) => ({ uid: 1000, env: { HOME: "/home/ops", ...env } });
 
-test("root has the system's folders, whatever its HOME", () => {
+test("the folders of root do not depend on HOME", () => {
   const root = { uid: 0, env: { HOME: "/root", XDG_STATE_HOME: "/tmp/state" } };
   expect(defaultStateFolder(root)).toBe("/var/lib/acmectl");
   expect(defaultConfigFile(root)).toBe("/etc/acmectl/config.yaml");
 });
 
-test("others have the XDG folders; one that is not absolute does not count", () => {
+test("other users have the XDG folders, except where a variable is not an absolute path", () => {
   expect(defaultStateFolder(ops({}))).toBe("/home/ops/.local/state/acmectl");
   expect(defaultStateFolder(ops({ XDG_STATE_HOME: "/data" }))).toBe("/data/acmectl");
   expect(defaultStateFolder(ops({ XDG_STATE_HOME: "data" }))).toBe(
@@ -18,7 +18,7 @@ test("others have the XDG folders; one that is not absolute does not count", () 
   expect(defaultConfigFile(ops({}))).toBe("/home/ops/.config/acmectl/config.yaml");
 });
 
-test("reports a missing home and names the option to give", () => {
+test("without a home the error names the option to give", () => {
   const user = { uid: 1000, env: { HOME: "" } };
   expect(() => defaultStateFolder(user)).toThrow(
     "acmectl has no default folder for its state: neither XDG_STATE_HOME nor HOME is set to an absolute path.",

@@ -151,7 +151,7 @@ async function refused(line: string | readonly string[], more: RunOptions = {}) 
 }
 
 describe("what is typed reaches the command", () => {
-  test("lists may be repeated or separated by commas, in all their spellings", async () => {
+  test("a list may be repeated or separated by commas, by every alias", async () => {
     const { options } = await given(
       "issue -d a.example.com --domain b.example.com,c.example.com --domains=d.example.com",
     );
@@ -163,7 +163,7 @@ describe("what is typed reaches the command", () => {
     ]);
   });
 
-  test("values may have commas, blanks and dashes", async () => {
+  test("the value of a flag may have commas, blanks and dashes", async () => {
     const { options } = await given([
       "issue",
       "--hook",
@@ -176,7 +176,7 @@ describe("what is typed reaches the command", () => {
     expect(options["labels"]).toEqual({ note: "a,b" });
   });
 
-  test("booleans have a negative form, and the last one counts", async () => {
+  test("a boolean flag has a negative form, and the last one typed counts", async () => {
     expect(await flags("issue")).toMatchObject({ selfCheck: true });
     expect(await flags("issue --no-self-check")).toMatchObject({ selfCheck: false });
     expect(await flags("issue --no-self-check --self-check")).toMatchObject({ selfCheck: true });
@@ -187,7 +187,7 @@ describe("what is typed reaches the command", () => {
     expect(await flags("issue --standalone --no-standalone")).toMatchObject({ standalone: false });
   });
 
-  test("variables replace flags, and flags come first", async () => {
+  test("a variable gives the value of a flag, unless the flag is typed", async () => {
     const env = {
       ACMECTL_DOMAINS: "a.example.com,b.example.com",
       ACMECTL_KEY_TYPE: "rsa2048",
@@ -200,7 +200,7 @@ describe("what is typed reaches the command", () => {
     });
   });
 
-  test("global options may be before a command, after it, and between its words", async () => {
+  test("global options may stand before a command, after it, and between its words", async () => {
     for (const line of [
       "--json account show x",
       "account --json show x",
@@ -263,7 +263,7 @@ describe("the flags of the chosen solvers belong to the command", () => {
     );
   });
 
-  test("a solver of the config is left to the command", async () => {
+  test("the flags of a solver of the config are not known to the command line", async () => {
     expect((await given("issue --solver cf")).options).toMatchObject({ solver: ["cf"] });
   });
 
@@ -414,7 +414,7 @@ describe("help", () => {
     expect(stdout).toMatch(/ACMECTL_CLOUDFLARE_API_TOKEN, CF_DNS_API_TOKEN\n +A token\./);
   });
 
-  test("a group lists its commands", async () => {
+  test("the help of a group lists its commands", async () => {
     const { code, stdout } = await acmectl("account");
     expect(code).toBe(0);
     expect(stdout).toMatch(/register +Make an account\n +show +Show the account/);
@@ -437,7 +437,7 @@ const flagsOf = (command: CommandDefinition) =>
   );
 
 describe("the commands of acmectl itself", () => {
-  test("have the names of their files", async () => {
+  test("every command has the name of its file", async () => {
     const source = commandSource();
     const names = await Promise.all(
       source.names.map(async (name) => (await source.load(name))?.name),
@@ -445,7 +445,7 @@ describe("the commands of acmectl itself", () => {
     expect(names).toEqual(source.names);
   });
 
-  test("have one variable for each flag, and no two options with the same spelling", async () => {
+  test("no two options of a command share a flag or a variable", async () => {
     for (const command of await allCommands(commandSource())) {
       const described = flagsOf(command);
       const variables = described.map((option) => option.variables[0]);
@@ -458,7 +458,7 @@ describe("the commands of acmectl itself", () => {
     }
   });
 
-  test("have help", async () => {
+  test("every command has help", async () => {
     for (const { name } of await allCommands(commandSource())) {
       const { code, stdout, stderr } = await run(`${name} --help`);
       expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: "" });

@@ -80,7 +80,7 @@ describe("a failure before the CA was asked", () => {
     lastAttempt: { startedAt, outcome: "failed", events: [], problem },
   });
 
-  test("is shown with its reason, and the next run tries again", () => {
+  test("a failure before the CA was asked is shown with its reason, and the next run tries again", () => {
     expect(condition(failed, "BackingOff", after(60))).toEqual({
       type: "BackingOff",
       status: false,
@@ -92,7 +92,7 @@ describe("a failure before the CA was asked", () => {
     expect(metric(certificate({}), "last_attempt_failed", after(60))).toMatch(/ 0$/);
   });
 
-  test("fails status --check only once the certificate is due", () => {
+  test("a failure before the CA was asked fails status --check only once the certificate is due", () => {
     expect(kindsOf(failed, after(59))).toEqual([]);
     const checked = check(failed, [], 0, after(60));
     expect(checked.findings.map(({ kind }) => kind)).toEqual(["failing"]);
@@ -100,7 +100,7 @@ describe("a failure before the CA was asked", () => {
     expect(kindsOf(certificate({}), after(60))).toEqual([]);
   });
 
-  test("is forgotten with the next success", () => {
+  test("a failure before the CA was asked is forgotten with the next success", () => {
     const again = certificate({ lastAttempt: { startedAt, outcome: "issued", events: [] } });
     expect(condition(again, "BackingOff", after(60))).toMatchObject({ reason: "NoFailure" });
     expect(kindsOf(again, after(60))).toEqual([]);
@@ -117,7 +117,7 @@ describe("a permanent refusal", () => {
   });
   const now = after(60.1);
 
-  test("has no retry time in plan, status, document and metrics", () => {
+  test("a permanent refusal has no retry time in plan, status, document and metrics", () => {
     const step = stepOf(refused, now);
     expect(step).toMatchObject({ action: "wait", reason: expect.stringContaining("--force") });
     expect(timeOf(step, now)).toBeUndefined();
@@ -133,7 +133,7 @@ describe("a permanent refusal", () => {
     });
   });
 
-  test("differs from a back-off, which has a retry time", () => {
+  test("a back-off has a retry time, unlike a permanent refusal", () => {
     const waiting = certificate({ ...refused.status, retryReason: "backoff" });
     const step = stepOf(waiting, now);
     expect(timeOf(step, now)).toEqual(after(60.5));
@@ -149,7 +149,7 @@ describe("deploy steps that wait for a window", () => {
   const undeployed = certificate({}, change);
   const opens = new Date("2026-03-02T02:00:00.000Z");
 
-  test("are planned for its opening, and status --check passes before", () => {
+  test("a deploy step that waits for its window is planned for its opening, and status --check passes", () => {
     const step = stepOf(undeployed, issued);
     expect(step).toMatchObject({ action: "wait", until: opens });
     expect(timeOf(step, issued)).toEqual(opens);
@@ -165,7 +165,7 @@ describe("deploy steps that wait for a window", () => {
     );
   });
 
-  test("pass status --check while it is open, and fail it once it has closed", () => {
+  test("a waiting deploy step passes status --check while its window is open, and fails once it has closed", () => {
     const during = new Date("2026-03-02T03:00:00.000Z");
     expect(stepOf(undeployed, during)).toMatchObject({ action: "deploy" });
     expect(condition(undeployed, "Deployed", during)).toMatchObject({ reason: "WindowOpen" });
@@ -183,7 +183,7 @@ describe("deploy steps that wait for a window", () => {
     expect(metric(undeployed, "deploy_window_timestamp_seconds", late)).toBeUndefined();
   });
 
-  test("fail status --check at once when a step failed", () => {
+  test("a failed deploy step fails status --check at once, whatever its window", () => {
     const [known] = stepsOf(undeployed.request);
     const state = { version: 1, state: "failed", at: opens.toISOString(), detail: "no" } as const;
     const failed = certificate({ deploy: { [known?.key ?? ""]: state } }, change);
@@ -191,7 +191,7 @@ describe("deploy steps that wait for a window", () => {
     expect(kindsOf(failed, issued)).toEqual(["undeployed"]);
   });
 
-  test("name the opening in the time zone of the window, in the plan and the conditions", () => {
+  test("plan and conditions show the opening in the time zone of the window", () => {
     const berlin = { ...window, timeZone: "Europe/Berlin" };
     const waiting = certificate({}, { ...change, windows: [window, berlin] });
     const opening = "2026-03-02 02:00 Europe/Berlin";
@@ -199,7 +199,7 @@ describe("deploy steps that wait for a window", () => {
     expect(condition(waiting, "Deployed", issued)?.message).toContain(opening);
   });
 
-  test("run while the renewal backs off, unless the window is closed", () => {
+  test("deploy steps run while the renewal backs off, unless the window is closed", () => {
     const backingOff = {
       failures: 1,
       retryAt: after(60.5).toISOString(),
@@ -213,7 +213,7 @@ describe("deploy steps that wait for a window", () => {
     expect(closed).toMatchObject({ action: "wait", until: after(60.5) });
   });
 
-  test("fail status --check at once when no window is configured", () => {
+  test("a pending deploy step without a window fails status --check at once", () => {
     const open = certificate({}, { hooks: change.hooks });
     expect(stepOf(open, issued)).toMatchObject({ action: "deploy" });
     expect(kindsOf(open, issued)).toEqual(["undeployed"]);

@@ -69,7 +69,7 @@ describe("when a certificate is due", () => {
     ["10 days", 10 * day, (20 / 3) * day],
     ["6 days", 6 * day, 3 * day],
     ["an hour", hour, hour / 2],
-  ])("of %s: by its lifetime alone", (_, lifetime, after) => {
+  ])("a certificate of %s without ARI is due by its lifetime alone", (_, lifetime, after) => {
     const due = dueOf(certificate(lifetime), issued);
     expect(due).toMatchObject({ rule: "lifetime", at: at(after) });
   });
@@ -83,7 +83,7 @@ describe("when a certificate is due", () => {
     }
   });
 
-  test("a window in the past is due at once", () => {
+  test("a certificate whose renewal window is in the past is due at once", () => {
     const now = at(10 * day);
     const due = dueOf(certificate(90 * day, chosen(at(-day))), now);
     expect(due).toMatchObject({ rule: "ari", at: at(-day) });
@@ -103,14 +103,14 @@ describe("when a certificate is due", () => {
     expect(dueOf(certificate(lifetime, chosen(at(after))), issued).rule).toBe("ari");
   });
 
-  test("the window of its predecessor is ignored, and so is an answer without a window", () => {
+  test("the renewal window of the predecessor, and an answer without a window, are ignored", () => {
     const old = chosen(at(day), "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AA");
     expect(dueOf(certificate(90 * day, old), issued).rule).toBe("lifetime");
     const mute = { ari: { certificateId: ariId, nextCheck: at(day).toISOString() } };
     expect(dueOf(certificate(90 * day, mute), issued).rule).toBe("lifetime");
   });
 
-  test("it is due at once when it is missing, expired or changed", () => {
+  test("a missing, expired or changed certificate is due at once", () => {
     const now = at(day);
     const { held: _, ...missing } = certificate(90 * day);
     expect(dueOf(missing, now)).toMatchObject({ rule: "missing", at: now });
@@ -146,16 +146,16 @@ describe("what falls due before the next run", () => {
     ["12 hours, twice a day", 12 * hour, 12 * hour, 0.6 * hour],
     // Not in the first two fifths of the lifetime.
     ["48 hours, twice a day", 48 * hour, 12 * hour, 19.2 * hour],
-  ])("is due now: %s", (_, lifetime, every, after) => {
+  ])("what falls due before the next run is due now: %s", (_, lifetime, every, after) => {
     expect(dueAt(lifetime, every)).toEqual(at(after));
   });
 
-  test("is due now if the time chosen in the CA's window is near (RFC 9773 section 4.2)", () => {
+  test("a certificate is due now if the time chosen in the CA's window is near (RFC 9773 section 4.2)", () => {
     expect(dueAt(90 * day, 12 * hour, chosen(at(50 * day)))).toEqual(at(49.5 * day));
     expect(dueAt(90 * day, 12 * hour, chosen(at(2 * day)))).toEqual(at(2 * day));
   });
 
-  test("is reported as such", () => {
+  test("the reason says that a certificate is due before the next run", () => {
     const due = dueOf(certificate(90 * day), at(59.75 * day), 12 * hour);
     expect(due.reason).toBe("a third of its lifetime is left (before the next run, in 12 hours)");
     expect(dueOf(certificate(90 * day), at(59 * day), 12 * hour).reason).toBe(
@@ -174,25 +174,25 @@ describe("a certificate that was just issued is not due", () => {
   test.each([
     ["the CA's window is open", chosen(at(-1))],
     ["the CA's window is in the past", chosen(at(-30 * day))],
-  ])("for an hour, though %s", (_, status) => {
+  ])("a certificate that was just issued is not due for an hour, although %s", (_, status) => {
     const one = certificate(90 * day, status);
     expect(isDue(one, 0)).toBe(false);
     expect(isDue(one, hour - 1, 12 * hour)).toBe(false);
     expect(isDue(one, hour)).toBe(true);
   });
 
-  test("though the CA returned an expired one", () => {
+  test("a certificate that was just issued is not due even if it has expired", () => {
     expect(isDue(certificate(0), 0)).toBe(false);
     expect(isDue(certificate(-day), 59_000)).toBe(false);
     expect(isDue(certificate(-day), 60_000)).toBe(true);
   });
 
-  test("though the schedule is rarer than its lifetime", () => {
+  test("a certificate that was just issued is not due even if the schedule is rarer than its lifetime", () => {
     expect(isDue(certificate(12 * hour), hour / 2, day)).toBe(false);
     expect(isDue(certificate(12 * hour), hour, day)).toBe(true);
   });
 
-  test("for three days if its predecessor was replaced early as well", () => {
+  test("a certificate is not due for three days if its predecessor was replaced early as well", () => {
     const status = { ...chosen(at(-1)), previousSuccess: at(-hour).toISOString() };
     expect(isDue(certificate(90 * day, status), 2.9 * day)).toBe(false);
     expect(isDue(certificate(90 * day, status), 3 * day)).toBe(true);
@@ -200,7 +200,7 @@ describe("a certificate that was just issued is not due", () => {
     expect(isDue(certificate(day, status), 10 * hour)).toBe(true);
   });
 
-  test("unless the clock was set back since", () => {
+  test("a certificate that seems to be issued in the future does not rest", () => {
     expect(isDue(certificate(90 * day, chosen(at(-30 * day))), -day)).toBe(true);
   });
 });
@@ -225,13 +225,13 @@ describe("a changed request", () => {
     ],
     ["CSR", { csr: "MIIB" }, "key type changed from ec256 to csr"],
   ] satisfies [string, Partial<CertificateRequest>, string][])(
-    "is due because of its %s",
+    "a request with another %s is due",
     (_, change, told) => {
       expect(dueOf(certificate(90 * day, {}, { ...request, ...change }), issued).reason).toBe(told);
     },
   );
 
-  test("is not due because of solvers, hooks, labels or the order of names", () => {
+  test("other solvers, hooks, labels or another order of names do not make a certificate due", () => {
     const change = {
       solvers: [{ name: "cf", use: "cloudflare", options: {} }],
       labels: { team: "shop" },
@@ -259,14 +259,14 @@ describe("a certificate that is due waits", () => {
   const later = { retryAt: until.toISOString() };
   const over = { retryAt: now.toISOString() };
 
-  test("not at all without a failure, or after the back-off", () => {
+  test("a certificate that is due does not wait without a failure, or after the back-off", () => {
     expect(pause({})).toBeUndefined();
     expect(pause({ ...later, failures: 0 })).toBeUndefined();
     expect(pause({ ...over, retryReason: "backoff" })).toBeUndefined();
     expect(pause({ ...over, retryReason: "ca" })).toBeUndefined();
   });
 
-  test("until the end of our own back-off, which --force and another request clear", () => {
+  test("a certificate waits until the end of the back-off, which --force and another request clear", () => {
     expect(
       pauseOf(certificate(90 * day, { failures: 1, failedRequest: failed, ...later }), now, false),
     ).toEqual({
@@ -278,7 +278,7 @@ describe("a certificate that is due waits", () => {
     expect(pause({ ...later, retryReason: "backoff" }, { wanted: other })).toBeUndefined();
   });
 
-  test("no longer than an eighth of its lifetime, so that a back-off does not outlast it", () => {
+  test("a certificate waits no longer than an eighth of its lifetime", () => {
     const one = certificate(16 * hour, {
       failures: 4,
       failedRequest: failed,
@@ -290,12 +290,12 @@ describe("a certificate that is due waits", () => {
     expect(pauseOf(one, at(10 * hour), false)).toBeUndefined();
   });
 
-  test("for as long as the CA says, even with --force", () => {
+  test("a certificate waits for as long as the CA says, even with --force", () => {
     for (const how of [{}, { force: true }, { wanted: other }])
       expect(pause({ ...later, retryReason: "ca" }, how)).toBe("ca");
   });
 
-  test("after a permanent refusal until it is forced or changed", () => {
+  test("a certificate waits after a permanent refusal until it is forced or changed", () => {
     expect(pause({ ...over, retryReason: "permanent" })).toBe("permanent");
     expect(pause({ ...later, retryReason: "permanent" })).toBe("permanent");
     expect(pause({ ...later, retryReason: "permanent" }, { force: true })).toBeUndefined();

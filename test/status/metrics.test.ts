@@ -110,7 +110,7 @@ describe("the Prometheus text", () => {
         Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
     );
 
-  test("has expiry, due time, last success and failures of each certificate", () => {
+  test("the metrics have expiry, due time, last success and failures of each certificate", () => {
     expect(find("not_after_timestamp_seconds", { name: "shop" })).toMatchObject([
       { value: seconds(meta.notAfter) },
     ]);
@@ -129,7 +129,7 @@ describe("the Prometheus text", () => {
     ]);
   });
 
-  test("has conditions as 1 and 0, and no dates of a certificate that was never issued", () => {
+  test("the metrics have conditions as 1 and 0, and no dates of a certificate that was never issued", () => {
     expect(find("condition", { name: "shop", condition: "Ready" })).toMatchObject([{ value: 1 }]);
     expect(find("condition", { name: "mail", condition: "Ready" })).toMatchObject([{ value: 0 }]);
     expect(find("condition", { name: "mail", condition: "BackingOff" })).toMatchObject([
@@ -140,11 +140,11 @@ describe("the Prometheus text", () => {
     expect(samples[0]).toEqual({ name: "acmectl_certificates", labels: {}, value: 2 });
   });
 
-  test("escapes quotes, backslashes and line breaks in labels", () => {
+  test("the metrics escape quotes, backslashes and line breaks in labels", () => {
     expect(find("info", { name: "shop" })[0]?.labels["issuer"]).toBe(meta.issuer);
   });
 
-  test("counts a broken certificate, as not ready", () => {
+  test("the metrics count a broken certificate as not ready", () => {
     const broken = [{ name: "bad", problem: new Problem("machine", { detail: "not JSON" }) }];
     const told = parse(prometheusText({ certificates: [held], broken }, now));
     expect(told[0]).toMatchObject({ name: "acmectl_certificates", value: 2 });
@@ -157,7 +157,7 @@ describe("the Prometheus text", () => {
     ]);
   });
 
-  test("has the time of the next ARI request as long as a run will make it", () => {
+  test("the metrics have the time of the next ARI request as long as a run will make it", () => {
     const asked = (ariId: string, at: Date) => {
       const nextCheck = "2026-02-01T06:00:00.000Z";
       const one: KnownCertificate = {
@@ -174,7 +174,7 @@ describe("the Prometheus text", () => {
     expect(asked("a.b", new Date(meta.notAfter))).toEqual([]);
   });
 
-  test("has exactly the metrics that are documented", async () => {
+  test("the metrics are exactly those that are documented", async () => {
     const file = new URL("../../docs/monitoring.md", import.meta.url);
     const rows = (await readFile(file, "utf8")).matchAll(/^\| `(acmectl_\w+)/gm);
     const text = prometheusText({ certificates: [held], broken: [] }, now);
@@ -183,7 +183,7 @@ describe("the Prometheus text", () => {
     expect(names(rows)).toEqual(names(families));
   });
 
-  test("is well formed without certificates", () => {
+  test("the metrics are well formed without certificates", () => {
     expect(parse(prometheusText({ certificates: [], broken: [] }, now))).toEqual([
       { name: "acmectl_certificates", labels: {}, value: 0 },
     ]);
