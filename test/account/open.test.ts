@@ -9,7 +9,7 @@ const open = (it: World, tools = it.again()) =>
   openAccount({ server: it.server.directoryUrl, agreeTos: true }, tools);
 
 describe("the account", () => {
-  test("has its key on disk before the CA hears of it", async () => {
+  test("an account key is on disk before it is sent to the CA", async () => {
     const it = await world();
     let found: readonly StoredAccount[] = [];
     it.server.faults.add({
@@ -28,7 +28,7 @@ describe("the account", () => {
     expect(stored.url).toMatch(/^https:/);
   });
 
-  test("is made once, however many runs come first, and asked for no more", async () => {
+  test("several first runs at once register one account, and later runs use it without asking", async () => {
     const it = await world();
     const opened = await Promise.all(Array.from({ length: 4 }, () => open(it)));
     expect(new Set(opened.map(({ stored }) => stored.url)).size).toBe(1);
@@ -39,7 +39,7 @@ describe("the account", () => {
     expect(await it.store.accounts.list()).toHaveLength(1);
   });
 
-  test("whose registration was answered to nobody is found by its key", async () => {
+  test("an account whose registration answer was lost is found by its key", async () => {
     const it = await world();
     const fault = it.server.faults.add({
       on: "newAccount",
@@ -55,7 +55,7 @@ describe("the account", () => {
     expect(await it.store.accounts.list()).toHaveLength(1);
   });
 
-  test("that the CA has ended is a Problem, and no other is registered unasked", async () => {
+  test("an account that the CA has deactivated is reported, and no other is registered unasked", async () => {
     const it = await world();
     await it.issue(it.requestFor(["one.example.test"]));
     const { session } = await open(it);
@@ -72,7 +72,7 @@ describe("the account", () => {
     expect((await it.store.certificates.read("one.example.test"))?.held?.version).toBe(1);
   });
 
-  test("that is stored as ended is a Problem before any request is made", async () => {
+  test("an account that is stored as deactivated is reported before any request", async () => {
     const it = await world();
     const { stored } = await open(it);
     await it.store.accounts.update(stored, { status: "deactivated" });
@@ -83,7 +83,7 @@ describe("the account", () => {
     expect(it.server.requests).toHaveLength(before);
   });
 
-  test("needs consent to the terms of service, and no key is made without", async () => {
+  test("registration requires agreement to the terms of service, and no key is created without it", async () => {
     const it = await world({ termsOfService: "https://ca.example/terms" });
     const issuer = { server: it.server.directoryUrl, agreeTos: false };
     const problem = await problemOf(openAccount(issuer, it.again()));
@@ -94,7 +94,7 @@ describe("the account", () => {
     expect(account?.termsOfServiceAgreed).toBe("https://ca.example/terms");
   });
 
-  test("needs the binding that the CA asks for, and no key is made without", async () => {
+  test("registration requires the external account binding that the CA asks for, and no key is created without it", async () => {
     const hmacKey = Buffer.alloc(32, 7).toString("base64url");
     const it = await world({ eab: { customer: hmacKey } });
     expect((await problemOf(open(it))).hint).toContain("--eab-kid");

@@ -18,7 +18,7 @@ import {
 const urn = (name: string) => `urn:ietf:params:acme:error:${name}`;
 
 describe("issuance", () => {
-  test("for one name takes only the requests that RFC 8555 requires", async () => {
+  test("issuing one name takes only the requests that RFC 8555 requires", async () => {
     const here = await world();
     const { url } = await registered(here.ca);
     const key = await createAccountKey();
@@ -56,7 +56,7 @@ describe("issuance", () => {
     expect(info.start.getTime()).toBeLessThan(info.end.getTime());
   });
 
-  test("of a CA that issues in the background takes one more read of the order", async () => {
+  test("a CA that issues in the background costs one more read of the order", async () => {
     const here = await world({ asynchronous: { delay: 1, retryAfter: 1 } }, { clock: patient() });
     const session = await registered(here.ca);
     const order = await session.newOrder({ identifiers: [dns("slow.example.com")] }, signal);
@@ -81,7 +81,7 @@ describe("issuance", () => {
     expect(here.server.requests.some(({ status }) => status === 400)).toBe(true);
   });
 
-  test("two CAs used side by side share no nonces, hosts or roots", async () => {
+  test("two CAs used at the same time share no nonces, hosts or roots", async () => {
     const [one, other] = await Promise.all([world(), world()]);
     await Promise.all(
       [one, other].map(async (here) => {
@@ -129,7 +129,7 @@ describe("issuance", () => {
 });
 
 describe("account", () => {
-  test("is registered once, found by its key, updated, rolled over and deactivated", async () => {
+  test("an account is registered once, found by its key, updated, rolled over and deactivated", async () => {
     const { ca } = await world();
     const key = await createAccountKey();
     const session = ca.session(key, undefined);
@@ -220,7 +220,7 @@ describe("account", () => {
 });
 
 describe("revocation", () => {
-  test("by the account, twice, and by the certificate's own key", async () => {
+  test("a certificate is revoked by its account, twice without an error, or by its own key", async () => {
     const here = await world();
     const session = await registered(here.ca);
     const issue = async () => {
@@ -266,7 +266,7 @@ describe("an untrusted CA", () => {
     expect(problem.message).toMatch(message);
   });
 
-  test("an order in other case and order is the same order", async () => {
+  test("an order with its names in another case and order is accepted", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     const identifiers = [dns("B.example.COM"), dns("A.example.com")];
@@ -391,20 +391,23 @@ describe("an untrusted CA", () => {
   test.each([
     ["a web page", { body: "<html>login</html>", contentType: "text/html" }, /web page/],
     ["a text", { body: "OK", contentType: "text/plain" }, /not a JSON object/],
-  ])("a challenge that is answered with 200 and %s was not received", async (_, page, message) => {
-    const { ca, server } = await world();
-    const session = await registered(ca);
-    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
-    const { challenges } = await session.authorization(order.authorizations[0] ?? "", signal);
-    server.faults.add({ on: "challenge", times: Infinity, do: { status: 200, ...page } });
-    const [challenge] = challenges;
-    if (challenge === undefined) throw new Error("no challenge");
-    const problem = await problemOf(session.respond(challenge, signal));
-    expect([problem.is("protocol"), problem.exitCode]).toEqual([true, 4]);
-    expect(problem.message).toMatch(message);
-  });
+  ])(
+    "a challenge response that is answered with 200 and %s counts as not received",
+    async (_, page, message) => {
+      const { ca, server } = await world();
+      const session = await registered(ca);
+      const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+      const { challenges } = await session.authorization(order.authorizations[0] ?? "", signal);
+      server.faults.add({ on: "challenge", times: Infinity, do: { status: 200, ...page } });
+      const [challenge] = challenges;
+      if (challenge === undefined) throw new Error("no challenge");
+      const problem = await problemOf(session.respond(challenge, signal));
+      expect([problem.is("protocol"), problem.exitCode]).toEqual([true, 4]);
+      expect(problem.message).toMatch(message);
+    },
+  );
 
-  test("a key change that is answered with a web page has not happened", async () => {
+  test("a key change that is answered with a web page fails", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     server.faults.add({ on: "keyChange", do: { status: 200, body: "<html></html>" } });
@@ -495,7 +498,7 @@ describe("network and CA failures", () => {
   });
 
   test.each(["renewalInfo", "keyChange", "revokeCert"] as const)(
-    "a broken URL of %s is as good as none",
+    "a broken %s URL in the directory is ignored",
     async (name) => {
       const { ca, server } = await world();
       const mutate = (json: object) => ({ ...json, [name]: "http://evil.example" });
@@ -539,7 +542,7 @@ describe("network and CA failures", () => {
     expect([problem.exitCode, problem.retryable]).toEqual([7, false]);
   });
 
-  test("an order that failed at a rate limit has the time that only the CA's words have", async () => {
+  test("an order that failed at a rate limit has the retry time from the CA's detail", async () => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
@@ -590,7 +593,7 @@ describe("waiting", () => {
     ["for ever", 9_999_999, 10_000],
     ["three seconds", 3, 3000],
     ["no time", 0, 300],
-  ])("follows a Retry-After of %s within its bounds", async (_, retryAfter, slept) => {
+  ])("polling follows a Retry-After of %s within its bounds", async (_, retryAfter, slept) => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
@@ -605,21 +608,24 @@ describe("waiting", () => {
   test.each([
     ["ahead", 3_600_000],
     ["back", -3 * 3_600_000],
-  ])("ends after its 60 s when the machine's clock is set %s meanwhile", async (_, jump) => {
-    const clock = quickClock();
-    let set = 0;
-    const jumping = { ...clock, now: () => new Date(clock.now().getTime() + set) };
-    const { ca } = await world({}, { clock: jumping });
-    const session = await registered(ca);
-    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
-    const start = clock.monotonic();
-    const waited = session.waitForAuthorization(order.authorizations[0] ?? "", waiting);
-    set = jump;
-    expect((await problemOf(waited)).message).toMatch(/after 60 s/);
-    expect(clock.monotonic() - start).toBe(60_000);
-  });
+  ])(
+    "polling ends after its 60 s when the machine's clock is set %s meanwhile",
+    async (_, jump) => {
+      const clock = quickClock();
+      let set = 0;
+      const jumping = { ...clock, now: () => new Date(clock.now().getTime() + set) };
+      const { ca } = await world({}, { clock: jumping });
+      const session = await registered(ca);
+      const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+      const start = clock.monotonic();
+      const waited = session.waitForAuthorization(order.authorizations[0] ?? "", waiting);
+      set = jump;
+      expect((await problemOf(waited)).message).toMatch(/after 60 s/);
+      expect(clock.monotonic() - start).toBe(60_000);
+    },
+  );
 
-  test("ends at the timeout, at the object's own expiry, and at a state that is final", async () => {
+  test("polling ends at the timeout, at the object's expiry, and at a final state", async () => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
@@ -652,7 +658,7 @@ describe("waiting", () => {
     expect(server.requests.length - before).toBe(1);
   });
 
-  test("survives a short network failure", async () => {
+  test("polling survives a short network failure", async () => {
     const here = await world();
     const session = await registered(here.ca);
     here.server.faults.add({ on: "authz", nth: 2, times: 4, do: { destroy: true } });
@@ -673,7 +679,7 @@ describe("renewal information", () => {
     ["nothing", { headers: { "retry-after": undefined } }, 21_600_000],
     ["nonsense", { headers: { "retry-after": "soon" } }, 21_600_000],
   ])(
-    "with a Retry-After of %s is asked again within RFC 9773's bounds",
+    "renewal information with a Retry-After of %s is asked again within RFC 9773's bounds",
     async (_, action, wait) => {
       const { ca, server, clock } = await world();
       const suggestedWindow = good;
@@ -706,13 +712,16 @@ describe("renewal information", () => {
       21_600_000,
     ],
     ["a 500", { status: 500, body: "oops", contentType: "text/plain" }, true, 60_000],
-  ])("that is %s fails with when to ask again", async (_, action, temporary, wait) => {
-    const { ca, server, clock } = await world();
-    server.faults.add({ on: "renewalInfo", times: Infinity, do: action });
-    const problem = await problemOf(ca.renewalInfo("aYhba4dG.AIdlQyE", signal));
-    expect(problem.retryable).toBe(temporary);
-    expect((problem.retryAt?.getTime() ?? 0) - clock.now().getTime()).toBe(wait);
-  });
+  ])(
+    "renewal information that is %s fails with the time to ask again",
+    async (_, action, temporary, wait) => {
+      const { ca, server, clock } = await world();
+      server.faults.add({ on: "renewalInfo", times: Infinity, do: action });
+      const problem = await problemOf(ca.renewalInfo("aYhba4dG.AIdlQyE", signal));
+      expect(problem.retryable).toBe(temporary);
+      expect((problem.retryAt?.getTime() ?? 0) - clock.now().getTime()).toBe(wait);
+    },
+  );
 });
 
 test("an RSA account key can sign requests", async () => {

@@ -107,7 +107,7 @@ beforeAll(async () => {
 });
 
 describe("an accepted certificate", () => {
-  test("is encoded again from its DER, without root, comments and CRLF", async () => {
+  test("an accepted certificate is encoded again from its DER, without root, comments and CRLF", async () => {
     const one = await leaf({ serial: "87654321" });
     const text = pem(one, intermediate.certificate, root.certificate);
     const dirty = `subject=evil\n${text.replaceAll("\n", "\r\n")}\n# junk \u001b[31m`;
@@ -125,12 +125,12 @@ describe("an accepted certificate", () => {
     expect(accepted.ariId).toMatch(/^[\w-]+\.AIdlQyE$/);
   });
 
-  test("may come without a chain, and without an extended key usage", async () => {
+  test("a certificate without a chain and without an extended key usage is accepted", async () => {
     expect(acceptCertificate(chain(pem(await leaf({ extensions: [] }))), expected).chain).toBe("");
   });
 });
 
-describe("a certificate is refused", () => {
+describe("refused certificates", () => {
   test.each<[string, Leaf, RegExp]>([
     [
       "for a name too few",
@@ -165,18 +165,18 @@ describe("a certificate is refused", () => {
       { extensions: [new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.2"])] },
       /not for TLS servers/,
     ],
-  ])("%s", async (_, how, message) => {
+  ])("a certificate is refused %s", async (_, how, message) => {
     expect(why(pem(await leaf(how), intermediate.certificate))).toMatch(message);
   });
 
-  test("for another key", async () => {
+  test("a certificate for another key is refused", async () => {
     const { publicKey } = await newKeys();
     expect(why(pem(await leaf({ publicKey }), intermediate.certificate))).toMatch(
       /another key than ours/,
     );
   });
 
-  test("whose chain is foreign, forged, out of order, duplicated or too long", async () => {
+  test("a certificate is refused if its chain is foreign, forged, out of order, duplicated or too long", async () => {
     const one = await leaf();
     expect(why(pem(one, root.certificate))).toMatch(/certificate 1 is not issued by the next/);
     expect(why(pem(await leaf({ signer: stranger }), intermediate.certificate))).toMatch(
@@ -190,7 +190,7 @@ describe("a certificate is refused", () => {
     expect(why(pem(one).repeat(11))).toMatch(/has 11 certificates/);
   });
 
-  test("that comes with a private key, with garbage, or is missing", async () => {
+  test("a chain with a private key or garbage, or without a certificate, is refused", async () => {
     const one = pem(await leaf(), intermediate.certificate);
     const key = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n";
     expect(why(one + key)).toMatch(/a PEM block that is not a certificate/);

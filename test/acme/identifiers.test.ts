@@ -48,7 +48,7 @@ test("duplicates are removed however they are written, and the order stays", () 
   ]);
 });
 
-describe("a text that is not a name is refused with a remedy", () => {
+describe("texts that are not names", () => {
   test.each([
     ["https://Example.com/", /it is a URL; use example\.com/],
     ["https://example.com:8443/path?x", /it is a URL; use example\.com/],
@@ -90,7 +90,7 @@ describe("a text that is not a name is refused with a remedy", () => {
     ["xn--zz.example", /label "xn--zz" starts with xn-- but does not encode/],
     ["xn--.example", /"xn--"/],
     ["*.shop.XN--A.example", /"xn--a" starts with xn-- but does not/],
-  ])("%j", (text, message) => {
+  ])("%j is refused as a name, with a remedy", (text, message) => {
     const problem = complaint(text);
     expect([problem.is("usage"), problem.exitCode]).toEqual([true, 2]);
     expect(problem.message).toMatch(message);

@@ -24,7 +24,7 @@ const names = [
 ];
 
 test.each(keyTypes.filter((type) => type !== "rsa4096"))(
-  "a %s key signs a request whose names stand in the extension alone",
+  "a %s key signs a request with its names only in the extension",
   async (type) => {
     const pem = await createPrivateKey(type);
     expect(readPrivateKey(pem)).toEqual({ pem, type });
@@ -46,7 +46,7 @@ test("RSA keys are generated off the main thread", async () => {
 });
 
 describe("a private key of the user", () => {
-  test("is read as PKCS#8, SEC1 and PKCS#1, and becomes PKCS#8", () => {
+  test("a private key is read as PKCS#8, SEC1 and PKCS#1, and becomes PKCS#8", () => {
     const ec = generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey;
     const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
     const sec1 = ec.export({ type: "sec1", format: "pem" }).toString();
@@ -63,7 +63,7 @@ describe("a private key of the user", () => {
     ["\\n", (pem: string) => pem.replaceAll("\n", "\\n")],
     ["nothing", (pem: string) => pem.replaceAll("\n", "")],
     ["CRLF", (pem: string) => pem.replaceAll("\n", "\r\n")],
-  ])("is read when a CI variable has turned its line breaks into %s", (_, spoil) => {
+  ])("a private key is read when a CI variable has turned its line breaks into %s", (_, spoil) => {
     for (const type of ["ec", "rsa"] as const) {
       const { privateKey } =
         type === "ec"
@@ -74,7 +74,7 @@ describe("a private key of the user", () => {
     }
   });
 
-  test("of another type is refused before a CA sees it", () => {
+  test("a private key of another type is refused before a CA sees it", () => {
     const kinds = [
       generateKeyPairSync("ed25519").privateKey,
       generateKeyPairSync("ec", { namedCurve: "P-521" }).privateKey,
@@ -91,7 +91,7 @@ describe("a private key of the user", () => {
     }
   });
 
-  test("that is encrypted or not a key is refused with a remedy, without its text", () => {
+  test("an encrypted or unreadable private key is refused with a remedy, without its text", () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const options = {
       type: "pkcs8",
@@ -135,12 +135,12 @@ async function request(
 describe("a CSR of the user", () => {
   const p256 = { name: "ECDSA", namedCurve: "P-256" };
 
-  test("is read from PEM, with its common name as one of the names", async () => {
+  test("a CSR is read from PEM, with its common name as one of the names", async () => {
     const csr = await request(p256, "CN=www.Example.com", [{ type: "dns", value: "example.com" }]);
     expect(readCsr(csr).identifiers).toEqual([dns("example.com"), dns("www.example.com")]);
   });
 
-  test("with unsupported names, without names, or broken is refused", async () => {
+  test("a CSR that is broken, has unsupported names or none is refused", async () => {
     const mail = await request(p256, "", [{ type: "email", value: "a@example.com" }]);
     expect(problemOf(() => readCsr(mail, "my.csr")).message).toBe(
       'my.csr has an email address, "a@example.com", in its subjectAltName, which ACME does not support.',
@@ -155,7 +155,7 @@ describe("a CSR of the user", () => {
     expect(problemOf(() => readCsr(new Uint8Array([1, 2]))).exitCode).toBe(2);
   });
 
-  test("may be for a key that only private CAs accept", async () => {
+  test("a CSR may be for a key that only private CAs accept", async () => {
     const csr = await request({ name: "Ed25519" }, "CN=example.com");
     expect(readCsr(csr)).toMatchObject({ keyType: undefined, identifiers: [dns("example.com")] });
   });

@@ -48,7 +48,7 @@ test.each([
   expect(resolveServer(text)).toBe(`https://${text}`);
 });
 
-describe("a text that is not a server is refused with a remedy", () => {
+describe("texts that are not servers", () => {
   test.each([
     ["letsencrpyt", /neither a known CA nor a URL/, /^Did you mean letsencrypt\?/],
     ["buypass", /"buypass" is neither/, /Known names: /],
@@ -62,7 +62,7 @@ describe("a text that is not a server is refused with a remedy", () => {
     ],
     ["https://", /is not a URL/, /directory/],
     ["https://ca.example/\u001b[31m", /is not a URL/, /directory/],
-  ])("%j", (text, message, hint) => {
+  ])("%j is refused as a server, with a remedy", (text, message, hint) => {
     const problem = problemOf(text);
     expect(problem.exitCode).toBe(2);
     expect(problem.message).toMatch(message);

@@ -70,25 +70,25 @@ describe("a CA's problem", () => {
     "unsupportedContact",
     "unsupportedIdentifier",
     "userActionRequired",
-  ])("of type %s keeps type and detail, and gets a hint", (type) => {
+  ])("a CA's problem of type %s keeps type and detail, and gets a hint", (type) => {
     const problem = refused(400, acme(type));
     expect(problem.document).toMatchObject({ ...acme(type), status: 400 });
     expect(problem.message).toBe("in the CA's words");
     expect(problem.hint).toMatch(/\w{3}/);
   });
 
-  test("of type orderNotReady gets a hint that an operator can follow", () => {
+  test("the problem orderNotReady gets a hint that an operator can follow", () => {
     expect(refused(403, acme("orderNotReady")).hint).toContain("Run the command again");
   });
 
-  test("of type caa shows the CAA record to add", () => {
+  test("the problem caa shows the CAA record to add", () => {
     const { hint } = refused(403, acme("caa"));
     expect(hint).toContain('CAA 0 issue "ca.example"');
     expect(hint).toContain("https://ca.example/acct/7");
     expect(hint).toContain("validationmethods");
   });
 
-  test("of type userActionRequired shows the page to open and the terms", () => {
+  test("the problem userActionRequired shows the page to open and the terms", () => {
     const headers = { link: '<https://ca.example/terms/v8>; rel="terms-of-service"' };
     const { hint } = refused(
       403,
@@ -110,7 +110,7 @@ describe("a CA's problem", () => {
     [503, "<html>", { "retry-after": "60" }, 6, true],
     [502, "<html>", {}, 4, true],
     [404, "<html>", {}, 4, true],
-  ])("%i %j %j ends with exit code %i", (status, body, headers, code, retryable) => {
+  ])("the answer %i %j %j ends with exit code %i", (status, body, headers, code, retryable) => {
     const problem = refused(status, body, headers);
     expect([problem.exitCode, problem.retryable, problem.document.status]).toEqual([
       code,
@@ -119,7 +119,7 @@ describe("a CA's problem", () => {
     ]);
   });
 
-  test("keeps up to 200 subproblems, without control characters", () => {
+  test("a CA's problem keeps up to 200 subproblems, without control characters", () => {
     const part = acme("dns", {
       detail: "a\u001b[2Jb",
       identifier: { type: "dns", value: "x.example" },
@@ -162,26 +162,29 @@ describe("the end of a rate limit in the words of the CA", () => {
     ["too many requests, retry after 2026-06-02T08:00:00Z", "2026-06-02T08:00:00.000Z"],
     ["Try again after 2026-06-02 08:00 UTC.", "2026-06-02T08:00:00.000Z"],
     ["retry after 2027-06-02 08:00:00 UTC", "2026-06-08T00:00:00.000Z"],
-  ])("is used when there is no Retry-After: %s", (detail, at) => {
-    expect(limited(detail)).toBe(at);
-  });
+  ])(
+    "the end of a rate limit is read from the detail when there is no Retry-After: %s",
+    (detail, at) => {
+      expect(limited(detail)).toBe(at);
+    },
+  );
 
   test.each([
     "retry after 2026-05-02 08:00:00 UTC",
     "retry after 2026-13-45 08:00:00 UTC",
     "retry after 2 days",
     "your certificate of 2026-06-02 08:00:00 UTC",
-  ])("is not read from: %s", (detail) => {
+  ])("the end of a rate limit is not read from: %s", (detail) => {
     expect(limited(detail)).toBeUndefined();
   });
 
-  test("is not used beside a Retry-After, nor for other errors", () => {
+  test("the time in the detail is not used beside a Retry-After, nor for other errors", () => {
     const detail = "retry after 2026-06-02 08:00:00 UTC";
     expect(limited(detail, { "retry-after": "60" })).toBe("2026-06-01T00:01:00.000Z");
     expect(refused(400, acme("malformed", { detail })).retryAt).toBeUndefined();
   });
 
-  test("is read on the CA's clock", () => {
+  test("the end of a rate limit is read on the CA's clock", () => {
     const headers = { date: "Mon, 01 Jun 2026 01:00:00 GMT" };
     expect(limited("retry after 2026-06-01 03:00:00 UTC", headers)).toBe(
       "2026-06-01T02:00:00.000Z",
@@ -199,7 +202,7 @@ describe("a request that the CA does not implement (501)", () => {
     return [problem.exitCode, problem.retryable, problem.hint] as const;
   };
 
-  test("gets a hint for the request, not for the error type", () => {
+  test("the hint for a 501 depends on the request, not on the error type", () => {
     // step-ca and Caddy answer a key change so.
     const [exitCode, retryable, hint] = hintOf("key change");
     expect([exitCode, retryable]).toEqual([5, false]);
@@ -220,7 +223,7 @@ test("the hint for an error depends on the request that failed", () => {
 });
 
 describe("Retry-After", () => {
-  test("is seconds or a date, at most seven days", () => {
+  test("Retry-After is seconds or a date, at most seven days", () => {
     expect(wait("120")).toBe(120_000);
     expect(wait("0")).toBe(0);
     expect(wait("Mon, 01 Jun 2026 00:01:00 GMT")).toBe(60_000);
@@ -228,13 +231,16 @@ describe("Retry-After", () => {
     expect(wait("9999999")).toBe(7 * 86_400_000);
     expect(wait("Fri, 01 Jan 2100 00:00:00 GMT")).toBe(7 * 86_400_000);
   });
-  test("as a date is read on the CA's clock", () => {
+  test("a Retry-After date is read on the CA's clock", () => {
     expect(wait("Mon, 01 Jun 2026 01:01:00 GMT", "Mon, 01 Jun 2026 01:00:00 GMT")).toBe(60_000);
   });
-  test.each(["", "soon", "-5", "1e9", "9".repeat(20), "2026-06-01"])("%j is ignored", (text) => {
-    expect(wait(text)).toBeNaN();
-  });
-  test("other forms of a date are ignored", () => {
+  test.each(["", "soon", "-5", "1e9", "9".repeat(20), "2026-06-01"])(
+    "a Retry-After of %j is ignored",
+    (text) => {
+      expect(wait(text)).toBeNaN();
+    },
+  );
+  test("Retry-After dates in other forms are ignored", () => {
     expect(httpDate("2")).toBeUndefined();
     expect(httpDate("Sunday, 06-Nov-94 08:49:37 GMT")?.getUTCDate()).toBe(6);
   });

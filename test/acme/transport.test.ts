@@ -23,7 +23,7 @@ import {
 const json = { "content-type": "application/json" };
 
 describe("a server that is not a CA", () => {
-  test("that redirects is reported with the target, which is not followed", async () => {
+  test("a redirect of the directory is reported with its target and not followed", async () => {
     const elsewhere = await hostile((_, response) => void response.end("{}"));
     const server = await hostile(
       (_, response) => void response.writeHead(307, { location: `${elsewhere.url}/dir` }).end(),
@@ -38,7 +38,7 @@ describe("a server that is not a CA", () => {
     expect(elsewhere.requests).toHaveLength(0);
   });
 
-  test("that redirects another request than the directory gets no hint to use the target", async () => {
+  test("a redirect of another request gets no hint to use its target", async () => {
     const server = await hostile((request, response, url) => {
       if (request.url === "/dir") response.writeHead(200, json).end(directoryOf(url));
       else response.writeHead(307, { location: "https://evil.example/x" }).end();
@@ -75,7 +75,7 @@ describe("a server that is not a CA", () => {
     ],
     ["more than a mebibyte", json, `"${"x".repeat(1_100_000)}"`, /more than 1048576 bytes/],
     ["gzip unasked", { ...json, "content-encoding": "gzip" }, gzipSync("{}"), /encoding "gzip"/],
-  ])("that answers with %s is reported", async (_, headers, body, message) => {
+  ])("a directory that is %s is reported", async (_, headers, body, message) => {
     const server = await hostile((_, response) => void response.writeHead(200, headers).end(body));
     const problem = await problemOf(
       client(server.url, { caBundle: server.rootPem }).directory(signal),
@@ -85,7 +85,7 @@ describe("a server that is not a CA", () => {
     expect(server.requests[0]?.headers["accept-encoding"]).toBe("identity");
   });
 
-  test("that answers 404 with a web page is reported with its URL", async () => {
+  test("a 404 with a web page is reported with its URL", async () => {
     const server = await hostile(
       (_, response) => void response.writeHead(404).end("<h1>no\u001b[31m</h1>"),
     );
@@ -100,7 +100,7 @@ describe("a server that is not a CA", () => {
 describe("a server that is slow", () => {
   const limits = { connect: 2000, idle: 300, total: 700 };
 
-  test("to begin its answer is given up after the idle limit", async () => {
+  test("a server that does not begin its answer is given up after the idle limit", async () => {
     const server = await hostile(() => {});
     const problem = await problemOf(
       client(server.url, { caBundle: server.rootPem, limits }).directory(signal),
@@ -110,7 +110,7 @@ describe("a server that is slow", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test("to end its answer is given up after the total limit", async () => {
+  test("a server that does not end its answer is given up after the total limit", async () => {
     const server = await hostile((_, response) => {
       response.writeHead(200, json);
       const timer = setInterval(() => response.write(" "), 50);
@@ -122,7 +122,7 @@ describe("a server that is slow", () => {
     expect(problem.message).toMatch(/no complete answer within 0.7 s/);
   });
 
-  test("is left at once when the signal aborts, with the signal's reason", async () => {
+  test("a request to a slow server ends at once when the signal aborts, with the signal's reason", async () => {
     const server = await hostile(() => {});
     const controller = new AbortController();
     const asked = client(server.url, { caBundle: server.rootPem }).directory(controller.signal);
@@ -133,7 +133,7 @@ describe("a server that is slow", () => {
 });
 
 describe("a server that cannot be reached", () => {
-  test("because its TLS root is unknown is reported with the issuer and --ca-bundle", async () => {
+  test("a server with an unknown TLS root is reported with the issuer and --ca-bundle", async () => {
     const server = await hostile((_, response) => void response.end());
     vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     onTestFinished(() => void vi.unstubAllEnvs());
@@ -146,14 +146,14 @@ describe("a server that cannot be reached", () => {
     expect([server.requests.length, clock.slept.length]).toEqual([0, 0]);
   });
 
-  test("because its certificate has another name is reported with that name", async () => {
+  test("a server with a certificate for another name is reported with that name", async () => {
     const server = await hostile((_, response) => void response.end());
     const url = server.url.replace("localhost", "127.0.0.1");
     const problem = await problemOf(client(url, { caBundle: server.rootPem }).directory(signal));
     expect(problem.message).toMatch(/certificate is for another name \(DNS:localhost/);
   });
 
-  test("because nothing listens is tried three times, then reported with host and port", async () => {
+  test("a port on which nothing listens is tried three times, then reported with host and port", async () => {
     const server = net.createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const { port } = server.address() as AddressInfo;
@@ -167,7 +167,7 @@ describe("a server that cannot be reached", () => {
     expect(clock.slept).toEqual([250, 1000]);
   });
 
-  test("because it does not speak TLS is reported as such", async () => {
+  test("a server that does not speak TLS is reported as such", async () => {
     const port = await listening(http.createServer());
     const problem = await problemOf(client(`https://127.0.0.1:${port}/`).directory(signal));
     expect(problem.message).toMatch(
@@ -175,7 +175,7 @@ describe("a server that cannot be reached", () => {
     );
   });
 
-  test("because it rejects the handshake is reported without OpenSSL's numbers", async () => {
+  test("a rejected TLS handshake is reported without OpenSSL's numbers", async () => {
     const server = tls.createServer({}).listen(0, "127.0.0.1");
     onTestFinished(() => void server.close());
     await new Promise((resolve) => server.once("listening", resolve));
@@ -185,7 +185,7 @@ describe("a server that cannot be reached", () => {
     expect(problem.message).not.toMatch(/[0-9A-F]{8}:|deps\/openssl/);
   });
 
-  test("because its name does not exist is reported as such", async () => {
+  test("a server whose name does not exist is reported as such", async () => {
     const problem = await problemOf(client("https://ca.invalid/dir").directory(signal));
     expect(problem.is("network")).toBe(true);
     expect(problem.message).toMatch(
@@ -193,20 +193,20 @@ describe("a server that cannot be reached", () => {
     );
   });
 
-  test("is reported when the CA bundle contains no certificate", async () => {
+  test("a CA bundle without a certificate is reported", async () => {
     const problem = await problemOf(
       client("https://localhost:1/", { caBundle: "nothing" }).directory(signal),
     );
     expect([problem.is("config"), problem.exitCode]).toEqual([true, 2]);
   });
 
-  test("is reported when its URL is not https", () => {
+  test("a directory URL that is not https is reported", () => {
     expect(() => client("http://localhost/dir")).toThrow(/not an https URL/);
   });
 });
 
 describe("links to hosts that are not in the directory", () => {
-  test("are not followed, so that no signed request goes to another host", async () => {
+  test("links to other hosts are not followed, so that no signed request goes there", async () => {
     const thief = await hostile((_, response) => void response.end());
     const server = await hostile((request, response, url) => {
       if (request.url === "/dir") return response.writeHead(200, json).end(directoryOf(url));
@@ -311,7 +311,7 @@ test("a secret in the words of an error is masked before they are cut", async ()
 });
 
 describe("a proxy", () => {
-  test("is used for a host that only it can resolve, and cannot intercept TLS", async () => {
+  test("a proxy is used for a host that only it can resolve, and cannot intercept TLS", async () => {
     const { key, cert } = await selfSigned("ca.test");
     const server = https.createServer({ key, cert }, (_, response) =>
       response.writeHead(200, json).end(directoryOf("https://ca.test")),
@@ -331,7 +331,7 @@ describe("a proxy", () => {
     expect(elsewhere.message).toMatch(/certificate is for another name/);
   });
 
-  test("that refuses is reported without its password", async () => {
+  test("a proxy that refuses is reported without its password", async () => {
     await using proxy = await startProxy(undefined);
     const { url } = proxy;
     const problem = await problemOf(
@@ -342,7 +342,7 @@ describe("a proxy", () => {
     expect(problem.message + problem.hint).not.toContain("secret");
   });
 
-  test("is not used for hosts in NO_PROXY, and never for this host", async () => {
+  test("a proxy is not used for hosts in NO_PROXY, and never for this host", async () => {
     await using proxy = await startProxy(() => 0);
     const { url, seen } = proxy;
     const server = await hostile(
@@ -370,7 +370,7 @@ describe("a proxy", () => {
     ["300.0.0.0/8,10.0.0.0/99", "https://10.1.1.1/", false],
     ["", "https://127.8.8.8/", true],
     ["*", "https://ca.example/", true],
-  ])("with NO_PROXY=%s is passed by for %s: %s", (NO_PROXY, url, direct) => {
+  ])("with NO_PROXY=%s the proxy is left out for %s: %s", (NO_PROXY, url, direct) => {
     const proxy = "http://proxy.lan:3128";
     const env = { HTTPS_PROXY: proxy, NO_PROXY };
     expect(proxyFor(env, url)).toBe(direct ? undefined : proxy);
@@ -384,7 +384,7 @@ describe("a proxy", () => {
     ["http://me:sec/ret@proxy.lan:3128", "/ as %2F"],
     ["http://me:sec#r?t@proxy.lan:3128", "# as %23, ? as %3F"],
     ["http://me:caf%e9secret@proxy.lan:3128", "é as %C3%A9"],
-  ])("written as %s is a configuration error with the right spelling", async (url, how) => {
+  ])("a proxy written as %s is a configuration error with the right spelling", async (url, how) => {
     const env = { HTTPS_PROXY: url };
     const problem = await problemOf(client("https://ca.test/", { env }).directory(signal));
     expect([problem.is("config"), problem.exitCode]).toEqual([true, 2]);
@@ -393,7 +393,7 @@ describe("a proxy", () => {
     expect(problem.message + problem.hint).not.toMatch(/secret|ret@|off/);
   });
 
-  test("of an unsupported kind is a configuration error", async () => {
+  test("a proxy of an unsupported kind is a configuration error", async () => {
     const env = { ALL_PROXY: "socks5://127.0.0.1:1080" };
     const problem = await problemOf(client("https://ca.test/", { env }).directory(signal));
     expect(problem.is("config")).toBe(true);

@@ -27,7 +27,7 @@ async function registered(): Promise<RawClient> {
 }
 
 describe("newAccount", () => {
-  test("registers a key once and finds the account again", async () => {
+  test("newAccount registers a key once and then finds its account", async () => {
     const client = rawClient(ca);
     const none = await client.register({ onlyReturnExisting: true });
     expect([none.status, none.body.type]).toEqual([400, urn("accountDoesNotExist")]);
@@ -44,11 +44,11 @@ describe("newAccount", () => {
     ["mailto:ops@example.com?subject=hi", "invalidContact"],
     ["mailto:ops@example.com,dev@example.com", "invalidContact"],
     ["mailto:ops", "invalidContact"],
-  ])("refuses the contact %s", async (contact, type) => {
+  ])("newAccount refuses the contact %s", async (contact, type) => {
     expect((await rawClient(ca).register({ contact: [contact] })).body.type).toBe(urn(type));
   });
 
-  test("needs the terms of service to be agreed to, where there are any", async () => {
+  test("newAccount requires agreement to the terms of service if there are any", async () => {
     const terms = "https://ca.example/terms/v7";
     const strict = await startTestCa({ termsOfService: terms });
     const silent = await rawClient(strict).register({});
@@ -64,7 +64,7 @@ describe("newAccount", () => {
 });
 
 describe("an account", () => {
-  test("is read, updated and refuses an update of nothing", async () => {
+  test("an account can be read and updated, and an update that changes nothing is refused", async () => {
     const client = await registered();
     const url = String(client.kid);
     expect((await client.post(url, "")).body.contact).toEqual(["mailto:ops@example.com"]);
@@ -76,7 +76,7 @@ describe("an account", () => {
     expect((await client.post(String(other.kid), "")).body.type).toBe(urn("unauthorized"));
   });
 
-  test("is deactivated for good, with its pending authorizations", async () => {
+  test("a deactivated account stays deactivated, with its pending authorizations", async () => {
     const client = await registered();
     await client.order(["gone.example.com"]);
     const gone = await client.post(String(client.kid), { status: "deactivated" });
@@ -86,7 +86,7 @@ describe("an account", () => {
     expect((await rawClient(ca, client.keys).register()).status).toBe(401);
   });
 
-  test("lists its orders in pages", async () => {
+  test("an account lists its orders in pages", async () => {
     const client = await registered();
     for (let count = 0; count < 51; count += 1) await client.order([`n${count}.example.com`]);
     const first = await client.post(`${client.kid}/orders`, "");
@@ -99,7 +99,7 @@ describe("an account", () => {
 });
 
 describe("keyChange", () => {
-  test("moves the account to the new key, and its challenges with it", async () => {
+  test("keyChange moves an account and its challenges to the new key", async () => {
     const client = await registered();
     const fresh = rsaKeys();
     expect((await change(client, fresh)).status).toBe(200);
@@ -112,7 +112,7 @@ describe("keyChange", () => {
     expect(await challengeOf(moved, authorization, "http-01")).toBeDefined();
   });
 
-  test("refuses a key in use with 409 and its account's URL", async () => {
+  test("keyChange refuses a key in use with 409 and the URL of its account", async () => {
     const client = await registered();
     const other = await registered();
     const reply = await change(client, other.keys);
@@ -126,7 +126,7 @@ describe("keyChange", () => {
     ["for another account", {}, { account: "https://ca.example/account/1" }],
     ["with another oldKey", {}, { oldKey: ecKeys().publicKey.export({ format: "jwk" }) }],
     ["without oldKey", {}, { oldKey: undefined }],
-  ])("is refused %s", async (_, inner, payload) => {
+  ])("keyChange is refused %s", async (_, inner, payload) => {
     const client = await registered();
     const reply = await change(client, ecKeys(), inner, payload);
     expect([reply.status, reply.body.type]).toEqual([400, urn("malformed")]);
@@ -151,7 +151,7 @@ describe("an external account binding", () => {
     return reply;
   }
 
-  test("is accepted and shown in the account", async () => {
+  test("an external account binding is accepted and shown in the account", async () => {
     const reply = await bind({});
     expect(reply.status).toBe(201);
     const {
@@ -177,7 +177,7 @@ describe("an external account binding", () => {
     ["with a nonce", { nonce: "bm9uY2U" }, secret, undefined, "malformed"],
     ["of another key", {}, secret, ecKeys(), "malformed"],
     ["signed and not MACed", { alg: "RS256" }, secret, undefined, "malformed"],
-  ])("is refused %s", async (_, header, key, bound, type) => {
+  ])("an external account binding is refused %s", async (_, header, key, bound, type) => {
     expect((await bind(header, key, bound)).body.type).toBe(urn(type));
   });
 });

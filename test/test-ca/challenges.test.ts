@@ -54,7 +54,7 @@ async function attempt(
 }
 
 describe("challenges", () => {
-  test("are offered in any order, with one that nobody knows, and by kind of identifier", async () => {
+  test("challenges come in random order, with one of an unknown type, and depend on the identifier", async () => {
     const client = await open({});
     const typesOf = async (name: string) => {
       const { body } = await client.order([name]);
@@ -77,7 +77,7 @@ describe("challenges", () => {
     expect(known(await typesOf("127.0.0.1"))).toEqual(["http-01", "tls-alpn-01"]);
   });
 
-  test("are answered by {} alone, once, and of a type that the CA validates", async () => {
+  test("a challenge response must be {}, is accepted once, and only for a type that the CA validates", async () => {
     const web = await serve();
     const client = await open({ httpPort: web.port });
     const { body } = await client.order(["example.com"]);
@@ -100,7 +100,7 @@ describe("challenges", () => {
 });
 
 describe("http-01", () => {
-  test("looks three times at the well-known path, with the name as Host, and then shows that challenge alone", async () => {
+  test("http-01 fetches the well-known path three times with the name as Host, and then only the valid challenge is shown", async () => {
     const web = await serve();
     const client = await open({ httpPort: web.port });
     const { authorization } = await attempt(client, "example.com", "http-01", (challenge) =>
@@ -111,7 +111,7 @@ describe("http-01", () => {
     expect(web.hosts).toEqual(Array.from({ length: 3 }, () => `example.com:${web.port}`));
   });
 
-  test("fails when the response is gone after the first look", async () => {
+  test("http-01 fails when the response is gone after the first request", async () => {
     let looks = 0;
     let body = "";
     const web = await serve((_, response) => {
@@ -166,7 +166,7 @@ describe("http-01", () => {
       /redirects/,
     ],
   ];
-  test.each(listeners)("fails on %s", async (_, listener, type, detail) => {
+  test.each(listeners)("http-01 fails on %s", async (_, listener, type, detail) => {
     const web = await serve(listener);
     const client = await open({ httpPort: web.port });
     const { error } = await attempt(client, "example.com", "http-01", () => undefined);
@@ -174,7 +174,7 @@ describe("http-01", () => {
     expect(error?.detail).toMatch(detail);
   });
 
-  test("follows redirects to port 80, which is httpPort here", async () => {
+  test("http-01 follows redirects to port 80, which is httpPort here", async () => {
     let wanted = "";
     const web = await serve((request, response) => {
       if (request.url === "/elsewhere") response.end(wanted);
@@ -188,7 +188,7 @@ describe("http-01", () => {
     expect(web.hosts).toContain(`www.example.com:${web.port}`);
   });
 
-  test("asks the resolver for the address, falls back from IPv6 to IPv4, and says when there is none", async () => {
+  test("http-01 looks the name up at the resolver, falls back from IPv6 to IPv4, and reports a name without addresses", async () => {
     const web = await serve();
     const records = new Map<string, Answer[]>([
       [
@@ -215,24 +215,27 @@ describe("http-01", () => {
     ["127.0.0.1", "127.0.0.1"],
     ["192.0.2.7", "127.0.0.1"],
     ["2001:db8::7", "::1"],
-  ])("validates the address %s, in brackets for IPv6, and finalizes", async (address, host) => {
-    const web = await serve(undefined, host);
-    const client = await open({ httpPort: web.port });
-    const { authorization, finalize } = await attempt(client, address, "http-01", (challenge) =>
-      web.answer(challenge.token, challenge.keyAuthorization),
-    );
-    expect(authorization.status).toBe("valid");
-    const shown = address.includes(":") ? `[${address}]` : address;
-    expect(web.hosts[0]).toBe(`${shown}:${web.port}`);
-    const csr = await csrFor([address]);
-    expect((await client.post(finalize, { csr })).body.status).toBe("valid");
-  });
+  ])(
+    "http-01 validates the address %s, in brackets for IPv6, and the order can be finalized",
+    async (address, host) => {
+      const web = await serve(undefined, host);
+      const client = await open({ httpPort: web.port });
+      const { authorization, finalize } = await attempt(client, address, "http-01", (challenge) =>
+        web.answer(challenge.token, challenge.keyAuthorization),
+      );
+      expect(authorization.status).toBe("valid");
+      const shown = address.includes(":") ? `[${address}]` : address;
+      expect(web.hosts[0]).toBe(`${shown}:${web.port}`);
+      const csr = await csrFor([address]);
+      expect((await client.post(finalize, { csr })).body.status).toBe("valid");
+    },
+  );
 });
 
 describe("dns-01", () => {
   const name = "_acme-challenge.example.com";
 
-  test("finds the digest among other values and behind a CNAME", async () => {
+  test("dns-01 finds the digest among other values and behind a CNAME", async () => {
     const records = new Map<string, Answer[]>();
     const client = await open01(records);
     const { authorization } = await attempt(client, "*.example.com", "dns-01", (challenge) => {
@@ -246,7 +249,7 @@ describe("dns-01", () => {
     expect(authorization.status).toBe("valid");
   });
 
-  test("says which value was wrong, or that there is none", async () => {
+  test("dns-01 reports the wrong value, or that there is none", async () => {
     const records = new Map<string, Answer[]>();
     const client = await open01(records);
     const wrong = await attempt(client, "example.com", "dns-01", (challenge) =>
@@ -259,7 +262,7 @@ describe("dns-01", () => {
     expect(none.error?.detail).toBe(`No TXT record was found at ${name}.`);
   });
 
-  test("ends in a loop of CNAMEs", async () => {
+  test("dns-01 gives up in a loop of CNAMEs", async () => {
     const loop: Answer[] = [{ type: "CNAME", name, data: name }];
     const client = await open01(new Map([[name, loop]]));
     const { error } = await attempt(client, "example.com", "dns-01", () => undefined);
@@ -270,7 +273,7 @@ describe("dns-01", () => {
 describe("tls-alpn-01", () => {
   const san = { type: "dns", value: "example.com" } as const;
 
-  test("accepts the right certificate for a name and for addresses", async () => {
+  test("tls-alpn-01 accepts the right certificate for a name and for addresses", async () => {
     const named = await validate("example.com", san);
     expect(named.authorization.status).toBe("valid");
     const v4 = await validate("127.0.0.9", { type: "ip", value: "127.0.0.9" }, {}, "127.0.0.9");
@@ -286,13 +289,13 @@ describe("tls-alpn-01", () => {
     ["a second name", san, { more: { type: "dns", value: "b.example" } }, /b\.example/],
     ["an extension that is not critical", san, { critical: false }, /not critical/],
     ["another digest", san, { digest: Buffer.alloc(32) }, /wrong key authorization/],
-  ] as const)("refuses a certificate with %s", async (_, name, wrong, detail) => {
+  ] as const)("tls-alpn-01 refuses a certificate with %s", async (_, name, wrong, detail) => {
     const { error } = await validate("example.com", name, wrong);
     expect(error?.type).toBe(urn("unauthorized"));
     expect(error?.detail).toMatch(detail);
   });
 
-  test("refuses a server that does not speak acme-tls/1, and none at all", async () => {
+  test("tls-alpn-01 refuses a server that does not speak acme-tls/1, and fails without a server", async () => {
     const h2 = await validate("example.com", san, { protocol: "h2" });
     expect(h2.error?.type).toMatch(/connection|unauthorized/);
     const client = await open({ tlsPort: 1 });
@@ -301,7 +304,7 @@ describe("tls-alpn-01", () => {
   });
 });
 
-test("a token leads to the well-known path", async () => {
+test("the http-01 path of a token is below /.well-known/acme-challenge/", async () => {
   const paths: string[] = [];
   const web = await serve((request, response) => {
     paths.push(request.url ?? "");

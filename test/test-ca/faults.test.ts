@@ -22,7 +22,7 @@ const urn = (type: string): string => `urn:ietf:params:acme:error:${type}`;
 const orders = async () => (await client.post(`${client.kid}/orders`, "")).body.orders;
 
 describe("a fault", () => {
-  test("answers with a problem and Retry-After in place of the resource, so often as it says", async () => {
+  test("a fault answers with a problem and Retry-After in place of the resource, as often as it says", async () => {
     const fault = ca.faults.add({
       on: "newOrder",
       nth: 2,
@@ -42,7 +42,7 @@ describe("a fault", () => {
     expect(await orders()).toHaveLength(2);
   });
 
-  test("before: the request has no effect; after: it has, and the answer is lost", async () => {
+  test("a request has no effect with a fault before it; with a fault after it, only the answer is lost", async () => {
     ca.faults.add({ on: "newOrder", do: { destroy: true } });
     await expect(client.order(["example.com"])).rejects.toMatchObject({ code: "ECONNRESET" });
     expect(await orders()).toHaveLength(0);
@@ -58,7 +58,7 @@ describe("a fault", () => {
     ).toEqual([undefined, undefined, 503]);
   });
 
-  test("changes JSON, certificates, headers and content types", async () => {
+  test("a fault changes JSON, certificates, headers and content types", async () => {
     ca.faults.add({
       on: "newOrder",
       do: {
@@ -86,14 +86,14 @@ describe("a fault", () => {
     expect(nonce.headers).not.toHaveProperty("link");
   });
 
-  test("cuts a body short, and sends one slowly", async () => {
+  test("a fault cuts a body short, or sends it slowly", async () => {
     ca.faults.add({ on: "directory", do: { truncate: 10 } });
     await expect(client.get(ca.directoryUrl)).rejects.toMatchObject({ code: "ECONNRESET" });
     ca.faults.add({ on: "directory", do: { slowBody: 0 } });
     expect((await client.get(ca.directoryUrl)).body.newNonce).toBeDefined();
   });
 
-  test("waits and calls a hook with the request, before it is processed or after", async () => {
+  test("a fault waits and calls a hook with the request, before it is processed or after", async () => {
     const seen: unknown[] = [];
     const look = async () => void seen.push(ca.requests.at(-1)?.kind);
     ca.faults.add({
@@ -111,7 +111,7 @@ describe("a fault", () => {
     expect(seen).toEqual(["newOrder", { identifiers: [{ type: "dns", value: "example.org" }] }]);
   });
 
-  test("that was added first wins; removed or cleared ones do nothing", async () => {
+  test("the fault that was added first applies; removed and cleared faults do nothing", async () => {
     const first = ca.faults.add({ on: "*", times: Infinity, do: { status: 500 } });
     const second = ca.faults.add({ on: "directory", times: Infinity, do: { status: 502 } });
     expect((await client.get(ca.directoryUrl)).status).toBe(500);
@@ -123,7 +123,7 @@ describe("a fault", () => {
   });
 });
 
-test("close ends connections that are kept alive or waiting, at once", async () => {
+test("close ends idle and waiting connections at once", async () => {
   const slow = await startTestCa();
   slow.faults.add({ on: "directory", do: { delay: 60_000 } });
   const waiting = rawClient(slow).get(slow.directoryUrl);

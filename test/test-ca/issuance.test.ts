@@ -40,42 +40,45 @@ function verifies(chain: string, rootPem: string): X509Certificate {
   return leaf;
 }
 
-describe("acme-client, an implementation that is not ours, gets a certificate", () => {
+describe("acme-client, another implementation", () => {
   const keys = {
     "P-256": () => acme.crypto.createPrivateEcdsaKey(),
     "P-384": () => acme.crypto.createPrivateEcdsaKey("P-384"),
     "RSA 2048": () => acme.crypto.createPrivateRsaKey(),
   };
-  test.each(Object.entries(keys))("by http-01 with keys of %s", async (_, createKey) => {
-    const server = await web();
-    const ca = await start({ httpPort: server.port, badNonceRate: 0.2 });
-    const client = new acme.Client({
-      directoryUrl: ca.directoryUrl,
-      accountKey: await createKey(),
-    });
-    const altNames = ["shop.example.com", "www.shop.example.com"];
-    const [key, csr] = await acme.crypto.createCsr({ altNames }, await createKey());
-    const chain = await client.auto({
-      csr,
-      email: "ops@example.com",
-      termsOfServiceAgreed: true,
-      skipChallengeVerification: true,
-      challengePriority: ["http-01"],
-      async challengeCreateFn(_authorization, challenge, keyAuthorization) {
-        server.answer(challenge.token, keyAuthorization);
-      },
-      async challengeRemoveFn() {},
-    });
-    const leaf = verifies(chain, ca.rootPem);
-    expect(leaf.subject).toBeUndefined();
-    expect(leaf.subjectAltName).toBe("DNS:shop.example.com, DNS:www.shop.example.com");
-    expect(leaf.checkPrivateKey(createPrivateKey(key))).toBe(true);
-    expect(leaf.keyUsage).toEqual(["1.3.6.1.5.5.7.3.1"]);
-    expect(server.hosts).toContain(`shop.example.com:${server.port}`);
-    expect(server.hosts).toHaveLength(6);
-  });
+  test.each(Object.entries(keys))(
+    "acme-client gets a certificate by http-01 with keys of %s",
+    async (_, createKey) => {
+      const server = await web();
+      const ca = await start({ httpPort: server.port, badNonceRate: 0.2 });
+      const client = new acme.Client({
+        directoryUrl: ca.directoryUrl,
+        accountKey: await createKey(),
+      });
+      const altNames = ["shop.example.com", "www.shop.example.com"];
+      const [key, csr] = await acme.crypto.createCsr({ altNames }, await createKey());
+      const chain = await client.auto({
+        csr,
+        email: "ops@example.com",
+        termsOfServiceAgreed: true,
+        skipChallengeVerification: true,
+        challengePriority: ["http-01"],
+        async challengeCreateFn(_authorization, challenge, keyAuthorization) {
+          server.answer(challenge.token, keyAuthorization);
+        },
+        async challengeRemoveFn() {},
+      });
+      const leaf = verifies(chain, ca.rootPem);
+      expect(leaf.subject).toBeUndefined();
+      expect(leaf.subjectAltName).toBe("DNS:shop.example.com, DNS:www.shop.example.com");
+      expect(leaf.checkPrivateKey(createPrivateKey(key))).toBe(true);
+      expect(leaf.keyUsage).toEqual(["1.3.6.1.5.5.7.3.1"]);
+      expect(server.hosts).toContain(`shop.example.com:${server.port}`);
+      expect(server.hosts).toHaveLength(6);
+    },
+  );
 
-  test("for a wildcard and its base name by dns-01, of which the TXT values stand side by side", async () => {
+  test("acme-client gets a certificate for a wildcard and its base name by dns-01, with both TXT values at one name", async () => {
     const records = new Map<string, Answer[]>();
     const dns = await dnsServer(records);
     closers.push(dns.close);
@@ -106,7 +109,7 @@ describe("acme-client, an implementation that is not ours, gets a certificate", 
     expect(dns.questions.length).toBeGreaterThanOrEqual(6);
   });
 
-  test("under an external account, and none without", async () => {
+  test("acme-client gets a certificate with an external account binding, and none without", async () => {
     const server = await web();
     const hmacKey = createHash("sha256").update("shared").digest("base64url");
     const ca = await start({ httpPort: server.port, eab: { "kid-7": hmacKey } });
@@ -131,7 +134,7 @@ describe("acme-client, an implementation that is not ours, gets a certificate", 
   });
 });
 
-test("keys kept in a folder are found again, are private, and two that start at once agree", async () => {
+test("keys stored in a folder are private and used again, also by two CAs that start at once", async () => {
   const folder = join(await mkdtemp(join(tmpdir(), "test-ca-")), "ca");
   const both = await Promise.all([start({ folder }), start({ folder })]);
   expect(both[0].rootPem).toBe(both[1].rootPem);
@@ -150,7 +153,7 @@ test("keys kept in a folder are found again, are private, and two that start at 
   );
 });
 
-test("a spoilt folder and a port in use are said at the start", async () => {
+test("a broken folder and a port in use are reported at the start", async () => {
   const folder = await mkdtemp(join(tmpdir(), "test-ca-"));
   await writeFile(join(folder, "authority.json"), "{}");
   await expect(startTestCa({ folder })).rejects.toThrow(/authority\.json cannot be read/);

@@ -22,10 +22,10 @@ afterAll(() => ca.close());
 
 const urn = (type: string): string => `urn:ietf:params:acme:error:${type}`;
 
-describe("a POST is refused", () => {
+describe("signed requests", () => {
   const cases: [string, Tweak, string, number][] = [
     ["with another media type", { contentType: "application/json" }, "malformed", 415],
-    ["that is no JWS", { body: () => [] }, "malformed", 400],
+    ["that is not a JWS", { body: () => [] }, "malformed", 400],
     [
       "in the general serialization",
       { body: ({ payload, ...signature }) => ({ payload, signatures: [signature] }) },
@@ -59,7 +59,7 @@ describe("a POST is refused", () => {
     ["with a jwk where a kid belongs", { key: ecKeys() }, "malformed", 400],
     ["with an unknown kid", { header: { kid: "https://x/account/1" } }, "accountDoesNotExist", 400],
   ];
-  test.each(cases)("%s", async (_, tweak, type, status) => {
+  test.each(cases)("a POST is refused %s", async (_, tweak, type, status) => {
     const reply = await client.post(String(client.kid), { contact: ["mailto:a@b.example"] }, tweak);
     expect(reply.body.type).toBe(urn(type));
     expect(reply.status).toBe(status);
@@ -69,7 +69,7 @@ describe("a POST is refused", () => {
     if (type === "badSignatureAlgorithm") expect(reply.body.algorithms).toContain("ES256");
   });
 
-  test("with a nonce that was used already", async () => {
+  test("a nonce that was used already is refused", async () => {
     const nonce = await client.nonce();
     const first = await client.post(String(client.kid), "", { header: { nonce } });
     const second = await client.post(String(client.kid), "", { header: { nonce } });
@@ -81,12 +81,12 @@ describe("a POST is refused", () => {
     expect(third.status).toBe(200);
   });
 
-  test("without a User-Agent, as is a GET", async () => {
+  test("a POST or GET without a User-Agent is refused", async () => {
     const reply = await request(ca, ca.directoryUrl, { headers: { "user-agent": "" } });
     expect(reply.status).toBe(400);
   });
 
-  test("by the wrong method, or to a path where nothing is", async () => {
+  test("a request with the wrong method or to an unknown path is refused", async () => {
     const read = await client.get(`${client.base}/new-order`);
     expect([read.status, read.headers.allow]).toEqual([405, "POST"]);
     expect((await client.get(String(client.kid))).status).toBe(405);
@@ -102,13 +102,13 @@ describe("keys of accounts", () => {
     ["RSA 2048", rsaKeys(), 201],
     ["P-521", ecKeys("P-521"), 400],
     ["RSA 1024", rsaKeys(1024), 400],
-  ])("of type %s", async (_, keys, status) => {
+  ])("an account key of type %s is accepted or refused", async (_, keys, status) => {
     const reply = await rawClient(ca, keys).register();
     expect(reply.status).toBe(status);
     if (status === 400) expect(reply.body.type).toBe(urn("badPublicKey"));
   });
 
-  test("are refused with their private part", async () => {
+  test("a jwk with private members is refused", async () => {
     const keys = ecKeys();
     const url = `${client.base}/new-account`;
     const header = {
@@ -132,7 +132,7 @@ test("newNonce answers 200 to HEAD and 204 to GET, each with a new nonce that is
   expect(get.headers["cache-control"]).toBe("no-store");
 });
 
-test("the directory names every resource, its profiles, and one member that nobody knows", async () => {
+test("the directory has every resource, its profiles, and one unknown member", async () => {
   const { body, headers } = await client.get(ca.directoryUrl);
   const { meta, ...urls } = body;
   expect(Object.keys(urls)).toHaveLength(7);

@@ -32,7 +32,7 @@ const patient = { timeout: 10_000 };
 const day = 24 * 3_600_000;
 
 describe("newOrder", () => {
-  test("folds case and duplicates, sorts, and opens an authorization for each name", async () => {
+  test("newOrder lower-cases and sorts names, removes duplicates, and opens an authorization for each name", async () => {
     const names = ["www.Example.com", "example.com", "EXAMPLE.com", "*.example.com"];
     const { status, body, headers } = await client.order(names);
     expect(status).toBe(201);
@@ -66,20 +66,20 @@ describe("newOrder", () => {
     `${"a".repeat(64)}.example.com`,
     `${"a.".repeat(127)}example.com`,
     "münchen.example",
-  ])("refuses the name %s", async (name) => {
+  ])("newOrder refuses the name %s", async (name) => {
     const reply = await client.order([name]);
     expect(reply.body.type).toBe(urn("rejectedIdentifier"));
     expect(reply.status).toBe(400);
   });
 
   test.each(["2001:db8:0:0:0:0:0:1", "2001:DB8::1".replace("DB8", "0db8"), "fe80::1%eth0"])(
-    "refuses the address %s, which is not canonical",
+    "newOrder refuses the address %s, which is not canonical",
     async (address) => {
       expect((await client.order([address])).body.type).toBe(urn("rejectedIdentifier"));
     },
   );
 
-  test("names each bad identifier in a subproblem", async () => {
+  test("newOrder reports each bad identifier in a subproblem", async () => {
     const reply = await client.order(["a..b.example", "good.example", "-x.example"]);
     expect(reply.body.type).toBe(urn("rejectedIdentifier"));
     expect(reply.body.subproblems.map(({ identifier }) => identifier.value)).toEqual([
@@ -99,7 +99,7 @@ describe("newOrder", () => {
     ]);
   });
 
-  test("refuses no identifiers, more than 100, and dates of the client's own", async () => {
+  test("newOrder refuses an order without identifiers, with more than 100, or with dates", async () => {
     expect((await client.order([])).body.type).toBe(urn("malformed"));
     const many = Array.from({ length: 101 }, (_, at) => `n${at}.example.com`);
     expect((await client.order(many)).body.type).toBe(urn("rejectedIdentifier"));
@@ -108,7 +108,7 @@ describe("newOrder", () => {
     expect(dated.body.type).toBe(urn("malformed"));
   });
 
-  test("takes a profile that is offered, which sets the lifetime, and no other", async () => {
+  test("newOrder accepts only a profile that is offered, and the profile sets the lifetime", async () => {
     const unknown = await client.order(["example.com"], { profile: "eternal" });
     expect(unknown.body.type).toBe(urn("invalidProfile"));
     const { order, chain } = await issue(client, web, ["example.com"], { profile: "shortlived" });
@@ -118,7 +118,7 @@ describe("newOrder", () => {
     expect(leaf.validToDate.getTime() - leaf.validFromDate.getTime()).toBe(160 * 3_600_000 - 1000);
   });
 
-  test("shows orders, authorizations, challenges and certificates to their account alone", async () => {
+  test("orders, authorizations, challenges and certificates are shown only to their own account", async () => {
     const { url, order } = await issue(client, web, ["example.com"]);
     const stranger = rawClient(ca);
     await stranger.register();
@@ -128,7 +128,7 @@ describe("newOrder", () => {
     }
   });
 
-  test("expires orders and authorizations", async () => {
+  test("orders and authorizations expire", async () => {
     const { body, headers } = await client.order(["example.com"]);
     time = new Date(time.getTime() + 8 * day);
     expect((await client.post(String(headers.location), "")).body.status).toBe("invalid");
@@ -140,7 +140,7 @@ describe("newOrder", () => {
 });
 
 describe("authorizations", () => {
-  test("that are valid are reused by the account's next order, until they are deactivated", async () => {
+  test("a valid authorization is reused by the account's next order until it is deactivated", async () => {
     const { order } = await issue(client, web, ["example.com"]);
     const second = await client.order(["example.com"]);
     expect(second.body).toMatchObject({ status: "ready", authorizations: order.authorizations });
@@ -153,7 +153,7 @@ describe("authorizations", () => {
     expect(third.body.status).toBe("pending");
   });
 
-  test("are reused for so long as the option says, by nobody else, and not for the wildcard", async () => {
+  test("an authorization is reused as long as the option says, not by other accounts and not for the wildcard", async () => {
     await issue(client, web, ["example.com"]);
     const stranger = rawClient(ca);
     await stranger.register();
@@ -171,7 +171,7 @@ describe("authorizations", () => {
 });
 
 describe("finalize", () => {
-  test("is refused before the authorizations are valid, and after the certificate is issued", async () => {
+  test("finalize is refused before the authorizations are valid, and after the certificate is issued", async () => {
     const { body } = await client.order(["example.com"]);
     const csr = await csrFor(["example.com"]);
     const early = await client.post(body.finalize, { csr });
@@ -181,7 +181,7 @@ describe("finalize", () => {
     expect((await client.post(finalize, { csr })).body.type).toBe(urn("orderNotReady"));
   });
 
-  test("refuses a CSR for other names, unknown kinds of names, and spoilt ones; the order stays ready", async () => {
+  test("finalize refuses a broken CSR and one with other names or unknown kinds of names, and the order stays ready", async () => {
     const finalize = await ready(["a.example.com", "b.example.com"]);
     const names = ["a.example.com", "b.example.com"];
     const bad = [
@@ -204,7 +204,7 @@ describe("finalize", () => {
     expect((await client.post(finalize, { csr: good })).body.status).toBe("valid");
   });
 
-  test("refuses account keys and keys that are weak", async () => {
+  test("finalize refuses account keys and weak keys", async () => {
     const finalize = await ready(["example.com"]);
     const { privateKey, publicKey } = client.keys;
     const alg = { name: "ECDSA", namedCurve: "P-256" };
@@ -219,7 +219,7 @@ describe("finalize", () => {
     expect((await client.post(finalize, { csr: p521 })).body.detail).toMatch(/secp521r1/);
   });
 
-  test("in the background shows processing with Retry-After in seconds and as a date", async () => {
+  test("an order that is finalized in the background is processing, with Retry-After in seconds and as a date", async () => {
     let body = "";
     const looking = Promise.withResolvers<void>();
     const held = await webServer(
@@ -254,7 +254,7 @@ describe("finalize", () => {
 });
 
 describe("certificates", () => {
-  test("come with the issuing certificate, and with the same leaf under another root", async () => {
+  test("a certificate comes with the issuing certificate, and as an alternate under another root", async () => {
     const { chain } = await issue(client, web, ["example.com"]);
     expect(chain.headers["content-type"]).toBe("application/pem-certificate-chain");
     const link = /<([^>]+)>;rel="alternate"/.exec(String(chain.headers["link"]))?.[1];
@@ -269,7 +269,7 @@ describe("certificates", () => {
     expect((await client.post(`${String(link)}0`, "")).status).toBe(404);
   });
 
-  test("are revoked once, by their account, for a reason that may be given", async () => {
+  test("a certificate is revoked once, by its account, with a permitted reason", async () => {
     const { chain } = await issue(client, web, ["example.com"]);
     const certificate = new X509Certificate(chain.text).raw.toString("base64url");
     const url = `${client.base}/revoke-cert`;
@@ -285,7 +285,7 @@ describe("certificates", () => {
     expect((await client.post(url, { certificate: "AAAA" })).body.type).toBe(urn("malformed"));
   });
 
-  test("are revoked by their own key, which is then refused, and by who controls all the names", async () => {
+  test("a certificate is revoked by its own key, which is refused from then on, or by an account that controls all its names", async () => {
     const keys = await certificateKeys();
     const csr = await csrFor(["example.com"], { keys });
     const { chain } = await issue(client, web, ["example.com"], {}, csr);
@@ -312,7 +312,7 @@ describe("certificates", () => {
 });
 
 describe("renewal information", () => {
-  test("follows from the lifetime, is in the past after revocation, and can be set by a test", async () => {
+  test("the renewal window follows from the lifetime, is in the past after revocation, and can be set by a test", async () => {
     const { chain } = await issue(client, web, ["example.com"]);
     const id = idOf(chain.text);
     const usual = await ari(id);
@@ -340,13 +340,13 @@ describe("renewal information", () => {
     expect(set.headers["retry-after"]).toBe("60");
   });
 
-  test("is not given for identifiers that are spoilt (400) or unknown (404)", async () => {
+  test("renewal information is refused for malformed (400) and unknown (404) certificate identifiers", async () => {
     expect((await ari("abc")).status).toBe(400);
     expect((await ari("aYhba4dGQEHhs3uEe6CuLN4ByNQ=.AIdlQyE")).status).toBe(400);
     expect((await ari("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE")).status).toBe(404);
   });
 
-  test("lets one order replace a certificate, of the same account and a shared name", async () => {
+  test("one order can replace a certificate of the same account with a shared name", async () => {
     const { chain } = await issue(client, web, ["example.com"]);
     const replaces = idOf(chain.text);
     const placed = await client.order(["example.com", "www.example.com"], { replaces });
@@ -358,7 +358,7 @@ describe("renewal information", () => {
     expect((await client.order(["example.com"], { replaces })).status).toBe(201);
   });
 
-  test("refuses replacing a certificate that is unknown, of others, or of other names", async () => {
+  test("replacing a certificate that is unknown, of another account or of other names is refused", async () => {
     const { chain } = await issue(client, web, ["example.com"]);
     const replaces = idOf(chain.text);
     const other = await client.order(["example.org"], { replaces });
