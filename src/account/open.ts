@@ -22,7 +22,6 @@ export interface AccountTools extends KeyTools {
 export interface OpenAccount {
   readonly stored: StoredAccount;
   readonly session: AccountSession;
-  /** True when this run registered it. */
   readonly created: boolean;
 }
 

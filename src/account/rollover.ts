@@ -5,7 +5,6 @@ import { Problem } from "../problem.ts";
 import type { Log } from "../plugin.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
 
-/** What work on one account needs. */
 export interface KeyTools {
   readonly ca: Ca;
   readonly store: Store;

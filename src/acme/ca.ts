@@ -1,4 +1,3 @@
-/** Opens a certificate authority by its directory URL. */
 import { Problem } from "../problem.ts";
 import type { AccountSession, Ca } from "./acme.ts";
 import { readRenewalInfo } from "./ari.ts";
@@ -14,7 +13,6 @@ import { createExchange, type Exchange } from "./transport/exchange.ts";
 import { createTransport, type TransportOptions } from "./transport/transport.ts";
 
 export interface CaOptions extends Omit<TransportOptions, "limits"> {
-  /** The directory, https. */
   readonly url: string;
   /** How command lines name this CA and the state of this run, for hints: `--server URL`. */
   readonly flags: string;

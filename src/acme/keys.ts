@@ -1,4 +1,3 @@
-/** Private keys: create, read, identify. */
 import {
   createHash,
   createPrivateKey as parsePrivateKey,
@@ -61,7 +60,6 @@ export function keyTypeOf(key: KeyObject): KeyType | undefined {
   return key.asymmetricKeyType === "rsa" ? moduli[modulusLength] : undefined;
 }
 
-/** A `config` Problem for a key that public CAs do not accept. */
 export function unsuitable(source: string): Problem {
   return new Problem("config", {
     detail: `${source} has a type or size that CAs do not accept.`,

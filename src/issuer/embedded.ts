@@ -133,7 +133,6 @@ function unusableFolder(error: unknown, folder: string): Problem | undefined {
   });
 }
 
-/** For what `listen` refuses: the operator chose the address; another program may use the port. */
 function unusableAddress(error: unknown, host: string, port: number): Problem | undefined {
   const code = codeOf(error);
   if (["ENOTFOUND", "EAI_AGAIN", "EADDRNOTAVAIL", "EINVAL", "EAFNOSUPPORT"].includes(code)) {

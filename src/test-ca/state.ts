@@ -67,7 +67,6 @@ export interface IssuedCertificate {
   replacedBy?: Order;
 }
 
-/** Everything that the CA remembers. */
 export interface State {
   /** `https://host:port`, without a path. */
   readonly base: string;
@@ -124,7 +123,6 @@ export async function nowOrLater(state: State, work: () => Promise<void>): Promi
   void later.then(work, () => undefined);
 }
 
-/** A random id. */
 export function newId(): string {
   return randomBytes(12).toString("base64url");
 }

@@ -8,7 +8,6 @@ import { differenceOfNames } from "../identifiers.ts";
 import { commonName, fingerprintOf, readChain } from "./chain.ts";
 import { certificateId, identifiersOf, isAuthority, serialOf } from "./extensions.ts";
 
-/** What was asked for. */
 export interface Expected {
   readonly publicKey: KeyObject;
   readonly identifiers: readonly Identifier[];
@@ -18,9 +17,7 @@ export interface Expected {
   readonly tolerance?: number | undefined;
 }
 
-/** A certificate that may be stored. */
 export interface AcceptedCertificate {
-  /** The certificate download's URL. */
   readonly url: string;
   /** PEM of the leaf. */
   readonly leaf: string;

@@ -1,4 +1,3 @@
-/** Certificate signing requests (PKCS#10). */
 import { createPrivateKey, createPublicKey, type KeyObject, webcrypto } from "node:crypto";
 import {
   Pkcs10CertificateRequest,
@@ -26,7 +25,6 @@ export async function createCsr(
   return new Uint8Array(request.rawData);
 }
 
-/** A request that the user brought. */
 export interface ReadCsr {
   readonly der: Uint8Array;
   readonly identifiers: readonly Identifier[];
@@ -142,7 +140,6 @@ function parsed(value: string): { identifier?: Identifier | undefined; why: stri
   }
 }
 
-/** WebCrypto needs the algorithm of the key. */
 function importKeys(pem: string): {
   keys: webcrypto.CryptoKeyPair;
   signingAlgorithm: webcrypto.EcdsaParams;

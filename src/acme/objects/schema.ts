@@ -8,7 +8,6 @@ export type Json = Readonly<Record<string, unknown>>;
 
 /** Where a document came from: for messages, for the hosts that it may point to, and to mask the secrets in it. */
 export interface Origin {
-  /** e.g. `order` */
   readonly what: string;
   readonly url: string;
   readonly transport: Pick<Transport, "allows" | "redact">;
@@ -33,7 +32,6 @@ function string(source: Json, name: string, origin: Origin): string {
   throw malformed(origin, `its "${name}" is ${value === undefined ? "missing" : "not a text"}`);
 }
 
-/** One of a closed set of words. */
 export function word<T extends string>(
   source: Json,
   name: string,

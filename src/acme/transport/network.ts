@@ -3,7 +3,7 @@ import { Problem } from "../../problem.ts";
 import { type Dialing, type Limits, untrustedIssuer } from "./dispatcher.ts";
 import { proxyFor } from "../../proxy.ts";
 import { printable } from "../text.ts";
-import { codeOf } from "../../errors.ts";
+import { codeOf, messageOf } from "../../errors.ts";
 
 export interface Circumstances {
   readonly request: { readonly method: string; readonly url: string };
@@ -13,21 +13,21 @@ export interface Circumstances {
   readonly overdue: boolean;
 }
 
+/** What happened, and what to do about it. */
+type Cause = readonly [what: string, hint: string];
+
 /** A `network` Problem for what undici, TLS or the socket threw. */
 export function networkProblem(error: unknown, circumstances: Circumstances): Problem {
   const code = codeOf(error);
   const { method, url } = circumstances.request;
   const { host } = new URL(url);
-  const known =
+  const [what, hint] =
     timedOut(code, circumstances) ??
     untrustedPeer(error, code) ??
-    proxyRefused(error, proxyFor(circumstances.dialing.env, url)) ??
+    proxyRefused(code, proxyFor(circumstances.dialing.env, url)) ??
     handshakeFailed(error, code) ??
-    connection[code];
-  const [what, hint] = known ?? [
-    `the connection failed${said(error)}`,
-    "Check the network between this host and the CA.",
-  ];
+    known[code] ??
+    unknown(error);
   const technical = [`${method} ${url}`, ...(code === "" ? [] : [code + addressOf(error)])];
   return new Problem("network", {
     detail: `${host}: ${what} (${technical.join(", ")}).`,
@@ -43,12 +43,11 @@ export function isPassing(problem: Problem): boolean {
 
 const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET"]);
 
-const cut = [
-  "the connection was cut",
-  "Try again later, and look at the CA's status page.",
-] as const;
+const cut: Cause = ["the connection was cut", "Try again later, and look at the CA's status page."];
+const wrongClock = "Check this host's clock first.";
+const unreachable = "Check routing and firewall of this host.";
 
-const connection: Readonly<Partial<Record<string, readonly [string, string]>>> = {
+const known: Readonly<Partial<Record<string, Cause>>> = {
   ENOTFOUND: [
     "the name does not exist in the DNS",
     "Check the spelling of the server URL, and this host's DNS resolver.",
@@ -61,41 +60,33 @@ const connection: Readonly<Partial<Record<string, readonly [string, string]>>> =
   ECONNRESET: cut,
   UND_ERR_SOCKET: cut,
   EPIPE: cut,
-  EHOSTUNREACH: ["no route to that host", "Check routing and firewall of this host."],
-  ENETUNREACH: ["no route to that network", "Check routing and firewall of this host."],
+  EHOSTUNREACH: ["no route to that host", unreachable],
+  ENETUNREACH: ["no route to that network", unreachable],
+  CERT_HAS_EXPIRED: ["its TLS certificate has expired", wrongClock],
+  CERT_NOT_YET_VALID: ["its TLS certificate is not valid yet", wrongClock],
   HPE_INVALID_CONSTANT: ["the server does not speak HTTP", "Check the port in the server URL."],
 };
 
-function timedOut(
-  code: string,
-  { overdue, limits, request }: Circumstances,
-): readonly [string, string] | undefined {
-  const look = "Check the firewall and proxy of this host, and the CA's status page.";
-  if (overdue) return [`no complete answer within ${seconds(limits.total)}`, look];
+function timedOut(code: string, { overdue, limits, request }: Circumstances): Cause | undefined {
+  const seconds = (milliseconds: number) => `${milliseconds / 1000} s`;
+  const noConnection = `no connection within ${seconds(limits.connect)}`;
   const silent = request.method === "POST" ? limits.total : limits.idle;
-  if (code === "UND_ERR_CONNECT_TIMEOUT" || code === "ETIMEDOUT") {
-    return [`no connection within ${seconds(limits.connect)}`, look];
-  }
-  if (code === "UND_ERR_HEADERS_TIMEOUT") return [`no answer within ${seconds(silent)}`, look];
-  if (code === "UND_ERR_BODY_TIMEOUT") {
-    return [`the answer stopped for ${seconds(limits.idle)}`, look];
-  }
-  return undefined;
+  const timeouts: Readonly<Partial<Record<string, string>>> = {
+    UND_ERR_CONNECT_TIMEOUT: noConnection,
+    ETIMEDOUT: noConnection,
+    UND_ERR_HEADERS_TIMEOUT: `no answer within ${seconds(silent)}`,
+    UND_ERR_BODY_TIMEOUT: `the answer stopped for ${seconds(limits.idle)}`,
+  };
+  const what = overdue ? `no complete answer within ${seconds(limits.total)}` : timeouts[code];
+  const hint = "Check the firewall and proxy of this host, and the CA's status page.";
+  return what === undefined ? undefined : [what, hint];
 }
 
-function untrustedPeer(error: unknown, code: string): readonly [string, string] | undefined {
+function untrustedPeer(error: unknown, code: string): Cause | undefined {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return [
       `its TLS certificate is for another name${namesOf(error)}`,
       "Check the server URL; an intercepting proxy can cause this too.",
-    ];
-  }
-  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
-    return [
-      code === "CERT_HAS_EXPIRED"
-        ? "its TLS certificate has expired"
-        : "its TLS certificate is not valid yet",
-      "Check this host's clock first.",
     ];
   }
   if (!verification.has(code)) return undefined;
@@ -120,13 +111,9 @@ const verification = new Set([
 ]);
 
 /** undici reports a proxy's refusal as an aborted request. */
-function proxyRefused(
-  error: unknown,
-  uri: string | undefined,
-): readonly [string, string] | undefined {
+function proxyRefused(code: string, uri: string | undefined): Cause | undefined {
   if (uri === undefined) return undefined;
   const proxy = new URL(uri).host;
-  const code = codeOf(error);
   if (code === "UND_ERR_ABORTED") {
     return [
       `the proxy ${proxy} refused to connect there`,
@@ -138,10 +125,10 @@ function proxyRefused(
 }
 
 /** OpenSSL's message is a line for its developers, with a number that identifies the failure. */
-function handshakeFailed(error: unknown, code: string): readonly [string, string] | undefined {
+function handshakeFailed(error: unknown, code: string): Cause | undefined {
   if (code !== "EPROTO" && !code.startsWith("ERR_SSL_")) return undefined;
-  const text = error instanceof Error ? error.message : "";
-  const [, number = "", reason = ""] = /error:(\w{8}):[^:]*:[^:]*:([^:]*)/.exec(text) ?? [];
+  const [, number = "", reason = ""] =
+    /error:(\w{8}):[^:]*:[^:]*:([^:]*)/.exec(messageOf(error)) ?? [];
   if (number === wrongVersion || code === "ERR_SSL_WRONG_VERSION_NUMBER") {
     return ["the server does not speak TLS", "Check the port in the server URL; ACME needs https."];
   }
@@ -160,10 +147,10 @@ function namesOf(error: unknown): string {
   return typeof names === "string" ? ` (${printable(names, 200)})` : "";
 }
 
-/** The message of an unknown failure. */
-function said(error: unknown): string {
-  const text = error instanceof Error ? printable(error.message, 200) : "";
-  return text === "" || text.includes("aborted") ? "" : `: ${text}`;
+function unknown(error: unknown): Cause {
+  const text = printable(messageOf(error), 200);
+  const said = text === "" || text.includes("aborted") ? "" : `: ${text}`;
+  return [`the connection failed${said}`, "Check the network between this host and the CA."];
 }
 
 /** Where a connection was tried. */
@@ -178,8 +165,4 @@ function addressOf(error: unknown): string {
 
 function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function seconds(milliseconds: number): string {
-  return `${milliseconds / 1000} s`;
 }

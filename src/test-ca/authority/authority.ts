@@ -20,11 +20,12 @@ export interface Authority {
   readonly alternateIssuing: x509.X509Certificate;
 }
 
-/** The content of a new leaf certificate. */
-export interface LeafRequest {
+export interface LeafRequest extends Lifetime {
   readonly identifiers: readonly Identifier[];
-  /** The public key. */
   readonly key: KeyObject;
+}
+
+interface Lifetime {
   readonly notBefore: Date;
   readonly notAfter: Date;
 }
@@ -32,48 +33,47 @@ export interface LeafRequest {
 /** Signature and key algorithm of all keys of this CA. */
 export const p256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
-const year = 365 * 24 * 3_600_000;
+const { digitalSignature, keyEncipherment, keyCertSign, cRLSign } = x509.KeyUsageFlags;
 
 /** Makes new roots and an issuing key, all P-256, valid for 20 years. */
 export async function createAuthority(now: Date): Promise<Authority> {
   const tag = randomBytes(3).toString("hex");
-  const root = await createRoot(`acmectl test root ${tag}`, now);
-  const alternateRoot = await createRoot(`acmectl test alternate root ${tag}`, now);
-  const keys = await generateKeys();
-  const name = `CN=acmectl test issuing CA ${tag}, O=acmectl test CA`;
-  const certificate = await signIntermediate(name, keys.publicKey, root, now);
-  const alternateIssuing = await signIntermediate(name, keys.publicKey, alternateRoot, now);
-  return { root, issuing: { certificate, key: keys.privateKey }, alternateRoot, alternateIssuing };
+  const valid = lifetime(now, 20);
+  const root = await createRoot(`acmectl test root ${tag}`, valid);
+  const alternateRoot = await createRoot(`acmectl test alternate root ${tag}`, valid);
+  const { privateKey: key, publicKey } = await generateKeys();
+  const subject = `CN=acmectl test issuing CA ${tag}, O=acmectl test CA`;
+  const extensions = [
+    new x509.BasicConstraintsExtension(true, 0, true),
+    new x509.KeyUsagesExtension(digitalSignature | keyCertSign | cRLSign, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+  ];
+  const intermediate = { subject, publicKey, extensions, ...valid };
+  const certificate = await sign(intermediate, root);
+  const alternateIssuing = await sign(intermediate, alternateRoot);
+  return { root, issuing: { certificate, key }, alternateRoot, alternateIssuing };
 }
 
 /** Signs a leaf for servers: names in the subjectAltName alone, as the CA/Browser Forum asks. */
 export async function issueLeaf(
-  authority: Authority,
-  request: LeafRequest,
+  { issuing }: Authority,
+  { identifiers, key, notBefore, notAfter }: LeafRequest,
 ): Promise<x509.X509Certificate> {
-  const { identifiers, key, notBefore, notAfter } = request;
-  const usage = key.asymmetricKeyType === "rsa" ? keyUsages.rsaLeaf : keyUsages.ecLeaf;
+  const isRsa = key.asymmetricKeyType === "rsa";
+  const usages = isRsa ? digitalSignature | keyEncipherment : digitalSignature;
+  const names = identifiers.map(({ type, value }): x509.JsonGeneralName => ({
+    type: type === "ip" ? "ip" : "dns",
+    value,
+  }));
+  const extensions = [
+    new x509.KeyUsagesExtension(usages, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.CertificatePolicyExtension(["2.23.140.1.2.1"]),
+    new x509.SubjectAlternativeNameExtension(names, true),
+  ];
   const publicKey = new x509.PublicKey(new Uint8Array(key.export({ format: "der", type: "spki" })));
-  const issuer = authority.issuing;
-  return x509.X509CertificateGenerator.create({
-    serialNumber: randomSerial(),
-    subject: "",
-    issuer: issuer.certificate.subjectName,
-    notBefore,
-    notAfter,
-    publicKey,
-    signingKey: issuer.key,
-    signingAlgorithm: p256,
-    extensions: [
-      keyUsage(usage),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate.publicKey),
-      new x509.CertificatePolicyExtension(["2.23.140.1.2.1"]),
-      new x509.SubjectAlternativeNameExtension(identifiers.map(nameOf), true),
-    ],
-  });
+  return sign({ subject: "", publicKey, extensions, notBefore, notAfter }, issuing);
 }
 
 /** The default chain and the alternate one: the leaf and its issuing certificate, without the root. */
@@ -91,83 +91,67 @@ export function renewalIdOf(leaf: x509.X509Certificate): string {
   return encoded.join(".");
 }
 
-/** A key pair for the CA's own use. */
 export async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(p256, true, ["sign", "verify"]);
 }
 
-/** An identifier for a host name or an IP address. */
 export function identifierOf(host: string): Identifier {
   return { type: isIP(host) === 0 ? "dns" : "ip", value: host };
 }
 
-async function createRoot(commonName: string, now: Date): Promise<CaPair> {
+async function createRoot(commonName: string, valid: Lifetime): Promise<CaPair> {
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: randomSerial(),
     name: `CN=${commonName}, O=acmectl test CA`,
-    ...lifetime(now, 20),
+    ...valid,
     keys,
     signingAlgorithm: p256,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
-      keyUsage(keyUsages.root),
+      new x509.KeyUsagesExtension(keyCertSign | cRLSign, true),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
   return { certificate, key: keys.privateKey };
 }
 
-/** BIT STRINGs of RFC 5280 §4.2.1.3: unused bits, then digitalSignature 80, keyEncipherment 20, keyCertSign 04, cRLSign 02. */
-const keyUsages = {
-  ecLeaf: [0x07, 0x80],
-  rsaLeaf: [0x05, 0xa0],
-  root: [0x01, 0x06],
-  intermediate: [0x01, 0x86],
-} as const;
-
-function keyUsage(bits: readonly [number, number]): x509.Extension {
-  return new x509.Extension("2.5.29.15", true, new Uint8Array([0x03, 0x02, ...bits]));
+interface Content extends Lifetime {
+  readonly subject: string;
+  readonly publicKey: x509.PublicKey | webcrypto.CryptoKey;
+  readonly extensions: readonly x509.Extension[];
 }
 
-async function signIntermediate(
-  subject: string,
-  publicKey: webcrypto.CryptoKey,
-  root: CaPair,
-  now: Date,
+async function sign(
+  { extensions, ...content }: Content,
+  { certificate, key: signingKey }: CaPair,
 ): Promise<x509.X509Certificate> {
   return x509.X509CertificateGenerator.create({
+    ...content,
     serialNumber: randomSerial(),
-    subject,
-    issuer: root.certificate.subjectName,
-    ...lifetime(now, 20),
-    publicKey,
-    signingKey: root.key,
+    issuer: certificate.subjectName,
+    signingKey,
     signingAlgorithm: p256,
     extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      keyUsage(keyUsages.intermediate),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(root.certificate.publicKey),
+      ...extensions,
+      await x509.SubjectKeyIdentifierExtension.create(content.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(certificate.publicKey),
     ],
   });
 }
 
+const year = 365 * 24 * 3_600_000;
+
 /** From a year ago on both clocks: TLS is checked on this machine's, whatever the CA's shows. */
-export function lifetime(now: Date, years: number): { notBefore: Date; notAfter: Date } {
-  const [first, last] = [now.getTime(), Date.now()].toSorted((a, b) => a - b);
+export function lifetime(now: Date, years: number): Lifetime {
+  const times = [now.getTime(), Date.now()];
   return {
-    notBefore: new Date((first ?? 0) - year),
-    notAfter: new Date((last ?? 0) + years * year),
+    notBefore: new Date(Math.min(...times) - year),
+    notAfter: new Date(Math.max(...times) + years * year),
   };
 }
 
 /** 16 random bytes; half of them have the high bit, which DER spells with a leading zero. */
 function randomSerial(): string {
   return randomBytes(16).toString("hex");
-}
-
-function nameOf({ type, value }: Identifier): x509.JsonGeneralName {
-  return { type: type === "ip" ? "ip" : "dns", value };
 }

@@ -1,5 +1,5 @@
 import * as x509 from "@peculiar/x509";
-import { randomBytes, webcrypto } from "node:crypto";
+import { createPrivateKey, KeyObject, randomBytes } from "node:crypto";
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createAuthority, p256, type Authority, type CaPair } from "./authority.ts";
@@ -26,7 +26,7 @@ export async function openAuthority(folder: string, now: Date): Promise<Authorit
   await makeFolder(folder);
   const file = join(folder, "authority.json");
   const text = (await readIfThere(file)) ?? (await create(file, now));
-  const authority = await parse(text, file);
+  const authority = parse(text, file);
   await keepRoot(join(folder, "root.pem"), `${authority.root.certificate.toString("pem")}\n`);
   return authority;
 }
@@ -65,7 +65,7 @@ async function writeDraft(file: string, text: string): Promise<string> {
 }
 
 async function create(file: string, now: Date): Promise<string> {
-  const text = await serialize(await createAuthority(now));
+  const text = serialize(await createAuthority(now));
   const draft = await writeDraft(file, text);
   try {
     await link(draft, file);
@@ -78,31 +78,28 @@ async function create(file: string, now: Date): Promise<string> {
   }
 }
 
-async function serialize(authority: Authority): Promise<string> {
-  const { root, issuing, alternateRoot, alternateIssuing } = authority;
-  const pairs = {
-    root: await serializePair(root),
-    issuing: await serializePair(issuing),
-    alternateRoot: await serializePair(alternateRoot),
+function serialize({ root, issuing, alternateRoot, alternateIssuing }: Authority): string {
+  const pairOf = ({ certificate, key }: CaPair) => ({
+    certificate: certificate.toString("pem"),
+    key: KeyObject.from(key).export({ type: "pkcs8", format: "pem" }),
+  });
+  const stored = {
+    root: pairOf(root),
+    issuing: pairOf(issuing),
+    alternateRoot: pairOf(alternateRoot),
     alternateIssuing: alternateIssuing.toString("pem"),
   };
-  return `${JSON.stringify(pairs, undefined, 2)}\n`;
+  return `${JSON.stringify(stored, undefined, 2)}\n`;
 }
 
-async function serializePair(pair: CaPair): Promise<{ certificate: string; key: string }> {
-  const key = await webcrypto.subtle.exportKey("pkcs8", pair.key);
-  const certificate = pair.certificate.toString("pem");
-  return { certificate, key: x509.PemConverter.encode(key, "PRIVATE KEY") };
-}
-
-async function parse(text: string, file: string): Promise<Authority> {
+function parse(text: string, file: string): Authority {
   try {
     const stored: unknown = JSON.parse(text);
     if (!isRecord(stored)) throw new Error("it is not a JSON object");
     return {
-      root: await parsePair(stored["root"]),
-      issuing: await parsePair(stored["issuing"]),
-      alternateRoot: await parsePair(stored["alternateRoot"]),
+      root: parsePair(stored["root"]),
+      issuing: parsePair(stored["issuing"]),
+      alternateRoot: parsePair(stored["alternateRoot"]),
       alternateIssuing: new x509.X509Certificate(String(stored["alternateIssuing"])),
     };
   } catch (cause) {
@@ -110,12 +107,11 @@ async function parse(text: string, file: string): Promise<Authority> {
   }
 }
 
-async function parsePair(stored: unknown): Promise<CaPair> {
+function parsePair(stored: unknown): CaPair {
   if (!isRecord(stored)) throw new Error("a certificate and its key are missing");
-  const der = x509.PemConverter.decodeFirst(String(stored["key"]));
   return {
     certificate: new x509.X509Certificate(String(stored["certificate"])),
-    key: await webcrypto.subtle.importKey("pkcs8", der, p256, true, ["sign"]),
+    key: createPrivateKey(String(stored["key"])).toCryptoKey(p256, true, ["sign"]),
   };
 }
 

@@ -35,7 +35,6 @@ export function newOrder(state: State, request: SignedRequest): Answer {
   return orderAnswer(state, order, 201);
 }
 
-/** Reads an order. */
 export function order(state: State, request: SignedRequest): Answer {
   const mine = own(state.orders, request, "order");
   demandPostAsGet(request);

@@ -1,7 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { State } from "../state.ts";
-import type { FaultAction } from "./faults.ts";
 
 /** What a handler returns: JSON, text of some media type, or no body; a header that is undefined is not sent. */
 export interface Answer {
@@ -12,7 +11,6 @@ export interface Answer {
   readonly contentType?: string | undefined;
 }
 
-/** A JSON answer. */
 export function json(status: number, body: unknown, headers: Answer["headers"] = {}): Answer {
   return { status, json: body, headers };
 }
@@ -30,7 +28,7 @@ export function retryAfter(state: State): Record<string, string> {
 export async function send(
   response: ServerResponse,
   answer: Answer,
-  { truncate, slowBody }: Pick<FaultAction, "truncate" | "slowBody">,
+  { truncate, slowBody }: { truncate?: number; slowBody?: number },
 ): Promise<void> {
   const body = bodyOf(answer);
   response.statusCode = answer.status;

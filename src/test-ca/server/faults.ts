@@ -11,7 +11,6 @@ export interface FaultAction {
   readonly problem?: Partial<ProblemJson> & { readonly type: string };
   /** The body that replaces the real one. */
   readonly body?: string | Buffer;
-  /** Content type of the answer. */
   readonly contentType?: string;
   /** Headers that are added or replaced; `undefined` removes one. Names in lower case. */
   readonly headers?: Answer["headers"];
@@ -67,7 +66,6 @@ export interface FaultScript extends Faults {
   take(request: RequestRecord): Fault | undefined;
 }
 
-/** An empty script. */
 export function createFaults(): FaultScript {
   let armed: Armed[] = [];
   return {
@@ -95,13 +93,11 @@ export function createFaults(): FaultScript {
   };
 }
 
-/** True when the action has its own answer. */
 export function answers(action: FaultAction): boolean {
   const { status, problem, body, destroy } = action;
   return status !== undefined || problem !== undefined || body !== undefined || destroy === true;
 }
 
-/** The answer as the action changes it. */
 export function alter(answer: Answer, action: FaultAction): Answer {
   const base = answers(action) ? ownAnswer(answer, action) : changed(answer, action);
   const { retryAfter } = action;

@@ -3,7 +3,6 @@ import { AcmeProblem, demand } from "../acme-problem.ts";
 import { accountUrl, type Account, type State } from "../state.ts";
 import { parseJws, parseObject, readJwk, verifyJws, type Jws } from "./jws.ts";
 
-/** A POST as it arrived. */
 export interface Post {
   readonly url: string;
   readonly contentType: string | undefined;
@@ -76,7 +75,6 @@ export function deactivated(): AcmeProblem {
   return new AcmeProblem("unauthorized", "The account is deactivated.", { status: 401 });
 }
 
-/** The account that signed. */
 export function signer({ account }: SignedRequest): Account {
   demand(account !== undefined, "A kid is needed here.");
   return account;
@@ -87,7 +85,6 @@ export function demandPostAsGet(request: SignedRequest): void {
   demand(request.jws.payload === "", "POST-as-GET requests must have an empty payload.");
 }
 
-/** The payload as a JSON object. */
 export function payloadOf(request: SignedRequest): Record<string, unknown> {
   return parseObject(request.jws.payload, "The payload");
 }

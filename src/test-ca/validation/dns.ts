@@ -5,7 +5,6 @@ import { AcmeProblem, demand, type Identifier } from "../acme-problem.ts";
 import { codeOf } from "../../errors.ts";
 import type { Settings } from "../options.ts";
 
-/** What a validation looks for. */
 export interface Proof {
   readonly identifier: Identifier;
   readonly token: string;
@@ -74,7 +73,6 @@ export async function addressesOf(host: string, settings: Settings): Promise<rea
   return addresses;
 }
 
-/** Asks the configured resolver, or the system's. */
 function resolverFor(settings: Settings): Resolver {
   const resolver = new Resolver({ timeout: 2000, tries: 2 });
   if (settings.resolver !== undefined) resolver.setServers([settings.resolver]);
@@ -91,7 +89,6 @@ async function noneIfEmpty<T>(query: Promise<T[]>): Promise<T[]> {
   }
 }
 
-/** A problem of type `dns` that names the question. */
 function dnsProblem(error: unknown, question: string): AcmeProblem {
   const code = codeOf(error) || String(error);
   return new AcmeProblem("dns", `DNS problem: ${code} looking up ${question}.`);
