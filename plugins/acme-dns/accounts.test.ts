@@ -1,7 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { memoryState, recordingLog } from "acmectl/testing";
+import { runHint } from "../../test/support/shell.ts";
 import { temporaryFolder } from "../../test/support/state.ts";
 import { fileAccounts, stateAccounts, type Account } from "./accounts.ts";
 
@@ -33,6 +34,23 @@ it("two processes that register the same name get the same account", async () =>
   expect(first).toEqual(second);
   expect(await stateAccounts(state).find("example.test", "")).toEqual(first);
   expect(await stateAccounts(state).add("example.test", account("late"))).toEqual(first);
+});
+
+it("that other users can read is reported once, with the command that protects it", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "accounts.json");
+  await writeFile(path, JSON.stringify({ "example.test": account("one") }), { mode: 0o644 });
+  const warnings = async () => {
+    const log = recordingLog();
+    const accounts = fileAccounts(path, log);
+    await accounts.find("example.test", "");
+    await accounts.find("example.test", "");
+    return log.entries.filter(({ level }) => level === "warn").map(({ message }) => message);
+  };
+  const warned = await warnings();
+  expect(warned).toEqual([expect.stringContaining("other users can read it")]);
+  runHint(warned[0]);
+  expect(await warnings()).toEqual([]);
 });
 
 it("is not written to only to see whether it can be", async () => {

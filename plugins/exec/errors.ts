@@ -68,7 +68,7 @@ function explain({ end, timedOut }: Ran, { timeout, program }: Attempt): readonl
   if (end === 126) {
     return [
       "ended with exit code 126: a program was found but could not be run",
-      "Make it executable (chmod +x), and check that its file system is not mounted noexec.",
+      "Make that program executable with chmod +x, and check that its file system is not mounted noexec.",
     ];
   }
   if (end === 127) {
@@ -84,7 +84,8 @@ function explain({ end, timedOut }: Ran, { timeout, program }: Attempt): readonl
 function startFailure(reason: string, program: string): readonly [string, string] | undefined {
   const failure = startFailures[reason];
   const isLine = /\S\s+\S/.test(program) && (reason === "ENOENT" || reason === "ENOTDIR");
-  if (failure === undefined || !isLine) return failure;
+  if (failure === undefined) return undefined;
+  if (!isLine) return [failure[0], failure[1].replace("{program}", program)];
   const words = program.trim().split(/\s+/);
   return [
     `${failure[0]}: the whole line, with its spaces, was taken as the name of the program`,
@@ -100,7 +101,7 @@ const startFailures: Readonly<Record<string, readonly [string, string]>> = {
   ENOTDIR: ["was not found", "Write the full path."],
   EACCES: [
     "cannot be run by this user",
-    "Run chmod +x on it, allow this user to enter its folders, and check that its file system is not mounted noexec.",
+    "Check that this user may enter its folders and that its file system is not mounted noexec; or make it executable: chmod +x {program}",
   ],
   EISDIR: ["is a folder", "Give the file in it."],
   E2BIG: [

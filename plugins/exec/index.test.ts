@@ -1,3 +1,4 @@
+import { runHint } from "../../test/support/shell.ts";
 import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -482,6 +483,18 @@ printf 'no newline at the end' >&2; exit 5`,
     const problem = await failing(text);
     expect(`${problem.message}\n${problem.hint}`).toMatch(says);
   });
+
+  it.runIf(process.geteuid?.() !== undefined)(
+    "without execute permission runs after the command in the hint",
+    async () => {
+      const path = await script("plain", "#!/bin/sh\nexit 0");
+      await chmod(path, 0o644);
+      const problem = await problemOf((await solver({ command: [path] })).present(challenge, call));
+      expect(problem.message).toContain("cannot be run by this user");
+      runHint(problem.hint);
+      await (await solver({ command: [path] })).present(challenge, call);
+    },
+  );
 
   it("that hangs is killed after the timeout, with its children", async () => {
     const problem = await failing(

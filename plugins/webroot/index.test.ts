@@ -1,3 +1,4 @@
+import { runHint } from "../../test/support/shell.ts";
 import {
   chmod,
   chown,
@@ -344,7 +345,10 @@ describe("webroot preflight", () => {
       expect(problem.message).toBe(
         `This user (uid 65534) may not write to ${root}/.well-known/acme-challenge.`,
       );
-      expect(problem.hint).toContain(`chown 65534 ${root}/.well-known/acme-challenge`);
+      process.seteuid?.(0);
+      runHint(problem.hint);
+      process.seteuid?.(65534);
+      await given.preflight?.([target("a.example")], { signal });
     } finally {
       process.seteuid?.(0);
     }

@@ -74,7 +74,7 @@ function foreignCode(path: string, part: string): Problem {
   return new Problem("plugin", {
     title: "Solver file refused",
     detail: `acmectl runs as root, and users other than root can change ${part}; the solver ${path} is not run.`,
-    hint: `Make root its owner and the only one to write (chown root, chmod go-w ${part}), or copy the solver to a folder that only root can write.`,
+    hint: `Copy the solver to a folder that only root can write; or make root the owner and the only one to write: chown root ${part} && chmod go-w ${part}`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { runHint } from "../support/shell.ts";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -187,12 +188,15 @@ describe("acmectl config", () => {
   test("config validate warns when other users may write the config file", async () => {
     await config("init");
     chmodSync(path, 0o666);
-    expect(await config("validate")).toMatchObject({
+    const warned = await config("validate");
+    expect(warned).toMatchObject({
       code: 0,
       stderr: expect.stringContaining(
         "Warning: Other users can write ~/.config/acmectl/config.yaml",
       ),
     });
+    runHint(warned.stderr.replace(/.*(chmod 600) ~/s, `$1 ${home}`));
+    expect((await config("validate")).stderr).toBe("");
   });
 });
 

@@ -1,3 +1,4 @@
+import { runHint } from "../support/shell.ts";
 import { execFile } from "node:child_process";
 import {
   chmod,
@@ -213,8 +214,11 @@ test("reports a folder, a loop of links and a missing folder instead of replacin
   expect(await messageFor("loop")).toContain(
     "is not a regular file, so acmectl does not replace it",
   );
-  expect(await messageFor("missing/cert.pem")).toContain(`mkdir -p ${world.at("missing")}`);
+  const missing = await messageFor("missing/cert.pem");
+  expect(missing).toContain(`mkdir -p ${world.at("missing")}`);
   expect((await readdir(world.folder)).toSorted()).toEqual(["folder", "loop"]);
+  runHint(missing);
+  expect(await world.deploy()).toBeUndefined();
 });
 
 test("copying the key of a certificate from a CSR fails", async () => {

@@ -1,3 +1,4 @@
+import { runHint } from "../support/shell.ts";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -46,6 +47,10 @@ describe("a request from the command line", () => {
     expect(problem.message).toBe(`${flag}: the folder /nowhere/tls does not exist.`);
     expect(problem.hint).toBe("Create it: mkdir -p /nowhere/tls");
     expect(problem.exitCode).toBe(2);
+    await using folder = await temporaryFolder();
+    const inside = { ...flags, [option]: join(folder.path, "a/tls/x.pem") };
+    runHint((await problemOf(compose(inside))).hint);
+    await expect(compose(inside)).resolves.toBeDefined();
     await expect(compose({ ...flags, preHook: ["mkdir -p /nowhere/tls"] })).resolves.toBeDefined();
   });
 

@@ -10,7 +10,7 @@ import {
   rareSchedule,
   writtenInterval,
 } from "../../src/schedule/interval.ts";
-import { installedProgram, type Job } from "../../src/schedule/job.ts";
+import { assertEnvFile, installedProgram, type Job } from "../../src/schedule/job.ts";
 import type { Machine } from "../../src/schedule/machine.ts";
 import {
   type InstallOptions,
@@ -20,6 +20,7 @@ import {
 import { showSchedules } from "../../src/schedule/show.ts";
 import { recordingLog } from "../../src/testing.ts";
 import { schedulerPath } from "../support/scheduled.ts";
+import { runHint } from "../support/shell.ts";
 import { testClock } from "../support/clock.ts";
 import { temporaryFolder } from "../support/state.ts";
 
@@ -193,6 +194,21 @@ describe("schedule install where only cron runs", () => {
 });
 
 describe("the --env-file of an installed schedule", () => {
+  it("that others can read is reported with the command that protects it", async () => {
+    await using here = await pretend();
+    await here.put("environment", "A=1\n");
+    const path = join(here.folder, "environment");
+    const warnings = async () => {
+      const log = recordingLog();
+      await assertEnvFile(path, log);
+      return log.entries.map(({ message }) => message);
+    };
+    const warned = await warnings();
+    expect(warned).toEqual([expect.stringContaining("can be read by others")]);
+    runHint(warned[0]);
+    expect(await warnings()).toEqual([]);
+  });
+
   it.each(["systemd", "cron"] as const)(
     "is kept by an installation without one, also after a change to another scheduler: %s",
     async (by) => {

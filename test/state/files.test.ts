@@ -1,3 +1,4 @@
+import { runHint } from "../support/shell.ts";
 import { execFileSync } from "node:child_process";
 import { constants } from "node:fs";
 import {
@@ -97,6 +98,8 @@ test("a folder with keys that belongs to another user or is writable by all is r
   await store.checkWritable();
   await store.checkWritable();
   expect(warnings).toEqual([expect.stringContaining("chmod o-w")]);
+  runHint(warnings[0]);
+  expect((await stat(root)).mode & 0o777).toBe(0o775);
 
   await chmod(join(root, "accounts"), 0o777);
   const list = () => openAt(root).store.accounts.list();
