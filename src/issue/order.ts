@@ -50,11 +50,11 @@ export async function resumeOrder(
   }
 }
 
-/** The CA has no such order, or not for this account. Any other answer does not say so. */
+/** The CA has no such order, or not for this account. Any other answer, such as new terms (403), does not say so. */
 function isGone(error: unknown): error is Problem {
   if (!Problem.is(error)) return false;
   const { status = 0 } = error.document;
-  return [403, 404, 410].includes(status) || isCaProblem(error, "unauthorized");
+  return status === 404 || status === 410 || isCaProblem(error, "unauthorized");
 }
 
 function notKnown(error: unknown, { startedAt }: PendingOrder): unknown {

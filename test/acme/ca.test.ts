@@ -380,6 +380,20 @@ describe("an untrusted CA", () => {
     expect((await session.authorization(url, signal)).status).toBe("valid");
   });
 
+  test.each(["0001-01-01T00:00:00Z", "tomorrow", null])(
+    "an order and an authorization may expire at %j, which is no date",
+    async (expires) => {
+      const { ca, server } = await world();
+      const session = await registered(ca);
+      const mutate = (json: object) => ({ ...json, expires });
+      server.faults.add({ on: "newOrder", do: { mutate } });
+      server.faults.add({ on: "authz", do: { mutate } });
+      const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+      const authorization = await session.authorization(order.authorizations[0] ?? "", signal);
+      expect([order.expires, authorization.expires]).toEqual([undefined, undefined]);
+    },
+  );
+
   test("an order answer without Location is refused, not looked for at newOrder", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);

@@ -153,6 +153,8 @@ describe("the order of a run that died", () => {
       { status: 429, problem: { type: "rateLimited" } },
       { status: 500, problem: { type: "serverInternal" } },
       { status: 503, body: "" },
+      { status: 403, problem: { type: "userActionRequired" } },
+      { status: 403, body: "<html>", contentType: "text/html" },
       { status: 200, body: "<html>", contentType: "text/html" },
       { status: 200, body: '{"status":', contentType: "application/json" },
     ] satisfies FaultAction[]) {

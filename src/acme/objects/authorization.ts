@@ -42,7 +42,7 @@ export function readAuthorization(
       status === "valid"
         ? []
         : array(source, "challenges", origin).map((item) => readChallenge(item, origin)),
-    expires: optionalDate(source, "expires", origin),
+    expires: optionalDate(source, "expires"),
     retryAfter,
   };
 }

@@ -35,7 +35,7 @@ export function readOrder(origin: Origin, body: unknown, retryAfter: Date | unde
     authorizations: authorizations.map((item) => link(item, "authorizations", origin)),
     finalize: link(source["finalize"], "finalize", origin),
     certificate,
-    expires: optionalDate(source, "expires", origin),
+    expires: optionalDate(source, "expires"),
     profile: typeof profile === "string" && /^[!-~]{1,100}$/.test(profile) ? profile : undefined,
     replaces:
       typeof replaces === "string" && /^[\w-]+\.[\w-]+$/.test(replaces) ? replaces : undefined,

@@ -84,13 +84,13 @@ export function array(source: Json, name: string, origin: Origin): readonly unkn
   throw malformed(origin, `its "${name}" is not a list`);
 }
 
-/** RFC 3339; absent or empty is undefined. */
-export function optionalDate(source: Json, name: string, origin: Origin): Date | undefined {
-  const value = source[name];
-  if (value === undefined || value === null || value === "") return undefined;
-  const read = date(value);
-  if (read === undefined) throw malformed(origin, `its "${name}" is not an RFC 3339 date`);
-  return read;
+/**
+ * RFC 3339. Undefined for what cannot be read, since it only bounds waiting, and for dates that no clock shows: servers in Go
+ * write the year 1 where they mean none.
+ */
+export function optionalDate(source: Json, name: string): Date | undefined {
+  const read = date(source[name]);
+  return read !== undefined && read.getTime() > 0 ? read : undefined;
 }
 
 /** An RFC 3339 date; undefined for anything else. */
