@@ -103,58 +103,55 @@ function signatureRefused(
   }
 }
 
-function refused(
-  rcode: string,
-  verdict: Verdict | undefined,
-  { server, zone, names, key }: Attempt,
-): Meaning {
+function refused(rcode: string, verdict: Verdict | undefined, attempt: Attempt): Meaning {
+  const { server, zone, names, key } = attempt;
   if (key === undefined && (rcode === "REFUSED" || rcode === "NOTAUTH"))
     return [
       "config",
       `${server} requires a TSIG key for updates of zone ${zone}, and none is configured (${rcode})`,
       "Set tsigFile, or tsigKeyName and tsigSecret.",
     ];
-  const grants = names.slice(0, 3).map((name) => `grant ${key?.name} name ${name}. TXT;`);
-  switch (rcode === "REFUSED" && verdict?.kind === "good" ? "not allowed" : rcode) {
-    case "not allowed":
-      return [
-        "config",
-        `${server} does not allow TSIG key ${key?.name} to change TXT records there (REFUSED)`,
-        `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [TXT]. Secondaries refuse too, so server must be the primary of the zone.`,
-      ];
-    case "REFUSED":
-      return [
-        "config",
-        `${server} refuses the update without a reason (REFUSED, not signed)`,
-        `On PowerDNS, check that it has a key ${key?.name} with algorithm ${key?.algorithm} and the same secret, that the clocks differ by less than five minutes, and that TSIG-ALLOW-DNSUPDATE and ALLOW-DNSUPDATE-FROM of zone ${zone} allow the key and the address of this machine.`,
-      ];
-    case "NOTAUTH":
-      return [
-        "config",
-        `${server} is not the primary server of zone ${zone} (NOTAUTH)`,
-        "Set server to the primary of the zone; secondaries do not accept updates.",
-      ];
-    case "NOTZONE":
-      return [
-        "config",
-        `${server} answers that ${names.join(", ")} is not in zone ${zone} (NOTZONE)`,
-        "Fix the option zone, or remove it so that the zone is looked up.",
-      ];
-    case "NOTIMP":
-      return [
-        "config",
-        `${server} does not support dynamic updates (NOTIMP)`,
-        "Enable them for the zone (PowerDNS: dnsupdate=yes), or use another solver.",
-      ];
-    default:
-      return [
-        "solver",
-        `${server} failed to update zone ${zone} (${rcode})`,
-        "Check the log of the server; a frozen zone or a full disk are common causes.",
-        true,
-      ];
+  if (rcode === "REFUSED" && verdict?.kind === "good") {
+    const grants = names.slice(0, 3).map((name) => `grant ${key?.name} name ${name}. TXT;`);
+    return [
+      "config",
+      `${server} does not allow TSIG key ${key?.name} to change TXT records there (REFUSED)`,
+      `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [TXT]. Secondaries refuse too, so server must be the primary of the zone.`,
+    ];
   }
+  const meaning = refusals[rcode]?.(attempt);
+  return (
+    meaning ?? [
+      "solver",
+      `${server} failed to update zone ${zone} (${rcode})`,
+      "Check the log of the server; a frozen zone or a full disk are common causes.",
+      true,
+    ]
+  );
 }
+
+const refusals: Readonly<Record<string, (attempt: Attempt) => Meaning>> = {
+  REFUSED: ({ server, zone, key }) => [
+    "config",
+    `${server} refuses the update without a reason (REFUSED, not signed)`,
+    `On PowerDNS, check that it has a key ${key?.name} with algorithm ${key?.algorithm} and the same secret, that the clocks differ by less than five minutes, and that TSIG-ALLOW-DNSUPDATE and ALLOW-DNSUPDATE-FROM of zone ${zone} allow the key and the address of this machine.`,
+  ],
+  NOTAUTH: ({ server, zone }) => [
+    "config",
+    `${server} is not the primary server of zone ${zone} (NOTAUTH)`,
+    "Set server to the primary of the zone; secondaries do not accept updates.",
+  ],
+  NOTZONE: ({ server, zone, names }) => [
+    "config",
+    `${server} answers that ${names.join(", ")} is not in zone ${zone} (NOTZONE)`,
+    "Fix the option zone, or remove it so that the zone is looked up.",
+  ],
+  NOTIMP: ({ server }) => [
+    "config",
+    `${server} does not support dynamic updates (NOTIMP)`,
+    "Enable them for the zone (PowerDNS: dnsupdate=yes), or use another solver.",
+  ],
+};
 
 export function invalidServer(server: string): Problem {
   return new Problem("config", {
