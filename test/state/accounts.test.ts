@@ -1,8 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-
 import { expect, test } from "vitest";
-
 import type { Store } from "../../src/state/store.ts";
 import { newVersion } from "./material.ts";
 import { openStore, tree } from "./state.ts";

@@ -1,7 +1,5 @@
 import { join } from "node:path";
-
 import { describe, onTestFinished, test } from "vitest";
-
 import { openFolderStore } from "../../src/state/folder/folder.ts";
 import { silentLog } from "../../src/testing.ts";
 import { temporaryFolder } from "../support/state.ts";

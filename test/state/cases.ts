@@ -1,9 +1,7 @@
 /** What every backend of the store does, as cases over `open`. Files, modes and links of the folder have tests of their own. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-
 import { expect } from "vitest";
-
 import { systemClock, type Clock } from "../../src/clock.ts";
 import type { PendingOrder, Store } from "../../src/state/store.ts";
 import { testClock } from "../support/clock.ts";

@@ -12,9 +12,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-
 import { expect, test } from "vitest";
-
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore, tree } from "./state.ts";
 

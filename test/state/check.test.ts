@@ -17,9 +17,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-
 import { describe, expect, test } from "vitest";
-
 import { systemClock } from "../../src/clock.ts";
 import { splitWords } from "../../src/options/words.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";

@@ -16,9 +16,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-
 import { expect, onTestFinished, test } from "vitest";
-
 import { createFile, writeDurably } from "../../src/state/folder/files.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore, tree } from "./state.ts";

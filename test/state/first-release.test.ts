@@ -1,8 +1,6 @@
 import { cp, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-
 import { expect, onTestFinished, test } from "vitest";
-
 import { systemClock } from "../../src/clock.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
 import { startTestCa } from "../../src/test-ca/test-ca.ts";

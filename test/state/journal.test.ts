@@ -1,8 +1,6 @@
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-
 import { expect, test } from "vitest";
-
 import type { PendingOrder } from "../../src/state/store.ts";
 import { newVersion } from "./material.ts";
 import { openAt, openStore } from "./state.ts";

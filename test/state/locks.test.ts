@@ -10,9 +10,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-
 import { expect, onTestFinished, test } from "vitest";
-
 import type { Clock } from "../../src/clock.ts";
 import { testClock as settableClock } from "../support/clock.ts";
 import { newVersion } from "./material.ts";

@@ -1,8 +1,6 @@
 /** What a store keeps: real key pairs, a request. */
 import { createHash, webcrypto } from "node:crypto";
-
 import * as x509 from "@peculiar/x509";
-
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import type { NewVersion } from "../../src/state/store.ts";
 

@@ -2,7 +2,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-
 import { linkForeign } from "../../src/state/folder/foreign.ts";
 import type { Clock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";

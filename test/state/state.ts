@@ -2,9 +2,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
 import { onTestFinished } from "vitest";
-
 import { systemClock, type Clock } from "../../src/clock.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
 import type { Store } from "../../src/state/store.ts";

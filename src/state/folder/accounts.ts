@@ -1,6 +1,5 @@
 import { rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-
 import { Problem } from "../../problem.ts";
 import { codeOf } from "../../errors.ts";
 import {

@@ -1,5 +1,4 @@
 import { dirname, join } from "node:path";
-
 import type { CertificateRequest } from "../../certificate.ts";
 import { Problem } from "../../problem.ts";
 import { entriesOf, readText } from "./files.ts";

@@ -1,5 +1,4 @@
 import { basename, dirname, join } from "node:path";
-
 import type { VersionMeta } from "../../certificate.ts";
 import {
   namesIn,

@@ -1,7 +1,6 @@
 /** Finds what is wrong in a state folder after it was copied, restored or changed by hand, and repairs it without a CA. */
 import { chmod, lstat, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-
 import { messageOf } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
 import type { Finding, Store } from "../store.ts";

@@ -1,6 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
-
 import { messageOf } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
 import { readText } from "./files.ts";

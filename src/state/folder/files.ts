@@ -6,7 +6,6 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-
 import { codeOf, messageOf, systemReason } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
 

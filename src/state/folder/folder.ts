@@ -1,6 +1,5 @@
 import { lstat, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";

@@ -1,7 +1,6 @@
 /** Links that show the held certificate under the names that scripts for certbot, lego and acme.sh expect. */
 import { readdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-
 import type { VersionMeta } from "../../certificate.ts";
 import type { CertificateFiles, ForeignFiles } from "../store.ts";
 import { attempt, makeFolder, randomName, temporaryMark } from "./files.ts";

@@ -1,7 +1,6 @@
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-
 import { discard, entriesOf, ifPresent, removedPrefix, temporaryMark } from "./files.ts";
 
 /**

@@ -4,7 +4,6 @@
  */
 import { lstat, lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { hostname } from "node:os";
-
 import type { Clock } from "../../clock.ts";
 import { codeOf } from "../../errors.ts";
 import { ifPresent } from "./files.ts";

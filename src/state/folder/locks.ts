@@ -5,7 +5,6 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-
 import type { Clock } from "../../clock.ts";
 import { Problem } from "../../problem.ts";
 import { attempt, discard, entriesOf, makeFolder, sweep } from "./files.ts";

@@ -2,7 +2,6 @@
 import { createPrivateKey } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-
 import type { Clock } from "../../clock.ts";
 import { messageOf } from "../../errors.ts";
 import { isRecord, parseJson } from "../../json.ts";

@@ -4,7 +4,6 @@
  */
 import { chmod, chown, lstat, readlink, rename, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-
 import { Problem } from "../../problem.ts";
 import { codeOf, messageOf } from "../../errors.ts";
 import type { Log } from "../../plugin.ts";
