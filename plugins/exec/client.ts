@@ -1,4 +1,4 @@
-/** Starts programs: whether one can be started, how many run at once, and one run with its output and time limit. */
+/** Starts programs: whether one can be started, and one run with its output and time limit. */
 import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
@@ -184,45 +184,4 @@ async function reasonFor(
   } catch (error) {
     return codeOf(error) || messageOf(error);
   }
-}
-
-/** At most `limit` pieces of work at once; those with one key one after the other, in the order of arrival. */
-export function lanes(
-  limit: number,
-): <T>(key: string, signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
-  const busy = new Set<string>();
-  let waiting: { key: string; enter: () => void }[] = [];
-  const admit = () => {
-    for (const one of waiting) {
-      if (busy.size >= limit) return;
-      if (busy.has(one.key)) continue;
-      busy.add(one.key);
-      waiting = waiting.filter((other) => other !== one);
-      one.enter();
-    }
-  };
-  return async (key, signal, work) => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const one = { key, enter: resolve };
-    const stop = () => {
-      if (!waiting.includes(one)) return;
-      waiting = waiting.filter((other) => other !== one);
-      reject(signal.reason);
-    };
-    signal.throwIfAborted();
-    signal.addEventListener("abort", stop, { once: true });
-    waiting.push(one);
-    admit();
-    try {
-      await promise;
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
-    try {
-      return await work();
-    } finally {
-      busy.delete(key);
-      admit();
-    }
-  };
 }

@@ -1,8 +1,8 @@
 /** dns-01 through a program, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Call, Dns01Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
-import { isRecord } from "acmectl/plugin/http";
-import { enterable, lanes, readable, run, runnable } from "./client.ts";
+import { createLimit, inTurns, isRecord } from "acmectl/plugin/http";
+import { enterable, readable, run, runnable } from "./client.ts";
 import { environmentOf, masking, type EnvironmentSettings } from "./environment.ts";
 import { badDirectory, ended, unusable } from "./errors.ts";
 import { derivesName, invocationOf, styles, type Action, type StyleSettings } from "./styles.ts";
@@ -118,7 +118,10 @@ interface SolverSettings extends StyleSettings, EnvironmentSettings {
 }
 
 function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
-  const inLane = lanes(settings.parallel);
+  const inTurn = inTurns();
+  const limited = createLimit(settings.parallel);
+  const inLane = <T>(name: string, signal: AbortSignal, work: () => Promise<T>) =>
+    inTurn(name, () => limited(work, signal));
   const mask = masking(settings);
   let names: readonly string[] = [];
   let remaining = 0;

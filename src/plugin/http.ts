@@ -6,6 +6,7 @@
  */
 export { codeOf, messageOf, systemReason } from "../errors.ts";
 export { isRecord, parseJson } from "../json.ts";
+export { createLimit } from "../limit.ts";
 export { fetchByProxy } from "../proxy.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
 export {
