@@ -225,12 +225,8 @@ export function endpointOf(
   port: number | undefined,
 ): { host: string; port: number } {
   const { host, own } = parsed(server.trim());
-  if (host === undefined) {
-    throw errors.invalidServer(server);
-  }
-  if (own !== undefined && port !== undefined && own !== port) {
-    throw errors.twoPorts(own, port);
-  }
+  if (host === undefined) throw errors.invalidServer(server);
+  if (own !== undefined && port !== undefined && own !== port) throw errors.twoPorts(own, port);
   return { host, port: own ?? port ?? 53 };
 }
 

@@ -35,12 +35,8 @@ export async function rehearse(
   const names = unique(targets.flatMap(({ recordName }) => recordName ?? []));
   const places = await Promise.all(names.map((name) => placeOf(primary, name, settings)));
   const value = "acmectl deletes this value to check its permission";
-  for (const [zone, group] of byZone(places)) {
-    for (const part of chunks(group)) {
-      const changes = part.map(({ name }) => ({ kind: "delete", name, value, ttl: 0 }) as const);
-      await apply(primary, zone, changes, settings);
-    }
-  }
+  const items = places.map(({ zone, name }) => ({ zone, change: deletion(name, value) }));
+  for (const [zone, changes] of batches(items)) await apply(primary, zone, changes, settings);
 }
 
 export async function publish(
@@ -55,19 +51,10 @@ export async function publish(
   );
   const wanted = challenges.map(({ recordName, recordValue }) => {
     const { zone = "", ttl, readable = false } = places.get(recordName) ?? {};
-    const change = {
-      kind: "add",
-      name: recordName,
-      value: recordValue,
-      ttl: ttl ?? settings.ttl,
-    } as const;
-    return { zone, readable, change };
+    const record = { name: recordName, value: recordValue, ttl: ttl ?? settings.ttl };
+    return { zone, readable, change: { kind: "add", ...record } as const };
   });
-  for (const [zone, group] of byZone(wanted)) {
-    for (const changes of chunks(group.map(({ change }) => change))) {
-      await apply(primary, zone, changes, settings);
-    }
-  }
+  for (const [zone, changes] of batches(wanted)) await apply(primary, zone, changes, settings);
   await readBack(primary, wanted, settings);
   const { name: server } = primary;
   return wanted.map(({ zone, change: { name, value } }) => ({ server, zone, name, value }));
@@ -82,7 +69,7 @@ async function apply(
 ): Promise<void> {
   const answer = await primary.update(zone, changes);
   const names = unique(changes.map(({ name }) => name));
-  const problem = problemOf(answer, attempt(settings, primary, zone, names));
+  const problem = problemOf(answer, { server: primary.name, zone, names, key: settings.key });
   if (problem === undefined) {
     settings.log.debug(`${primary.name} updated zone ${zone}`, { names });
     return;
@@ -132,20 +119,18 @@ export async function remove(
       const name = receipt?.name ?? challenge.recordName;
       const zone = receipt?.zone ?? (await zoneForCleanup(primary, name, settings));
       const value = receipt?.value ?? challenge.recordValue;
-      return { zone, change: { kind: "delete", name, value, ttl: 0 } as const };
+      return { zone, change: deletion(name, value) };
     }),
   );
-  for (const [zone, group] of byZone(found)) {
-    for (const changes of chunks(group.map(({ change }) => change))) {
-      const answer = await primary.update(zone, changes);
-      if (settings.key === undefined || !isZoneGone(answer)) {
-        const names = changes.map(({ name }) => name);
-        const problem = problemOf(answer, attempt(settings, primary, zone, names));
-        if (problem !== undefined) throw problem;
-      } else {
-        settings.log.info(`${primary.name} no longer has zone ${zone}: nothing to clean up`);
-      }
+  for (const [zone, changes] of batches(found)) {
+    const answer = await primary.update(zone, changes);
+    if (settings.key !== undefined && isZoneGone(answer)) {
+      settings.log.info(`${primary.name} no longer has zone ${zone}: nothing to clean up`);
+      continue;
     }
+    const names = changes.map(({ name }) => name);
+    const problem = problemOf(answer, { server: primary.name, zone, names, key: settings.key });
+    if (problem !== undefined) throw problem;
   }
 }
 
@@ -175,27 +160,19 @@ export function byServer(
   return groups;
 }
 
-function attempt(
-  { key }: SolverSettings,
-  { name: server }: Primary,
-  zone: string,
-  names: readonly string[],
-) {
-  return { server, zone, names, key };
+function deletion(name: string, value: string): TxtChange {
+  return { kind: "delete", name, value, ttl: 0 };
 }
 
-function byZone<T extends { zone: string | undefined }>(
-  items: readonly T[],
-): ReadonlyMap<string, readonly T[]> {
-  const served = items.filter(({ zone }) => zone !== undefined);
-  return Map.groupBy(served, ({ zone }) => zone ?? "");
-}
-
-function chunks<T>(items: readonly T[]): readonly (readonly T[])[] {
-  const count = Math.ceil(items.length / mostChanges);
-  return Array.from({ length: count }, (_, n) =>
-    items.slice(n * mostChanges, (n + 1) * mostChanges),
-  );
+/** The changes of one UPDATE each; those without a zone are left out. */
+function* batches(
+  items: readonly { readonly zone: string | undefined; readonly change: TxtChange }[],
+): Generator<[zone: string, changes: readonly TxtChange[]]> {
+  for (const [zone, group] of Map.groupBy(items, ({ zone }) => zone)) {
+    const changes = group.map(({ change }) => change);
+    for (let at = 0; zone !== undefined && at < changes.length; at += mostChanges)
+      yield [zone, changes.slice(at, at + mostChanges)];
+  }
 }
 
 function unique<T>(items: readonly T[]): readonly T[] {
