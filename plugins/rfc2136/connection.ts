@@ -126,44 +126,38 @@ async function udpChannel({ host, port }: Endpoint): Promise<Channel> {
   };
 }
 
-function waitFor(
+async function waitFor(
   channel: Channel,
   message: Buffer,
   accept: Accept,
   { timeout }: Endpoint,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const finish = (act: () => void) => {
-      clearTimeout(timer);
-      channel.listeners.delete(listener);
-      signal.removeEventListener("abort", stop);
-      act();
-    };
-    const fail = (error: Error) => finish(() => reject(error));
-    const listener = {
-      take(answer: Buffer) {
-        const same = answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0);
-        if (same) check(answer);
-      },
-      fail,
-    };
-    const check = (answer: Buffer) => {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const listener = {
+    fail: reject,
+    take(answer: Buffer) {
+      if (answer.length < 12 || answer.readUInt16BE(0) !== message.readUInt16BE(0)) return;
       try {
-        if (accept(answer)) finish(() => resolve(answer));
+        if (accept(answer)) resolve(answer);
       } catch (error) {
-        finish(() => reject(error));
+        reject(error);
       }
-    };
-    const stop = () => finish(() => reject(signal.reason));
-    const timer = setTimeout(
-      () => fail(new NoAnswer(`no response within ${timeout / 1000} s`)),
-      timeout,
-    );
-    channel.listeners.add(listener);
-    signal.addEventListener("abort", stop, { once: true });
-    channel.send(message);
-  });
+    },
+  };
+  const stop = () => reject(signal.reason);
+  const late = () => reject(new NoAnswer(`no response within ${timeout / 1000} s`));
+  const timer = setTimeout(late, timeout);
+  channel.listeners.add(listener);
+  signal.addEventListener("abort", stop, { once: true });
+  channel.send(message);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    channel.listeners.delete(listener);
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 function reasonOf(error: NodeJS.ErrnoException): string {

@@ -113,28 +113,24 @@ async function bounded(response: Response): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The first of: an answer, a failure, the time limit, the signal. The function that `start` returns then cleans up, once. */
-function untilSettled<T>(
+/** The first of: an answer, a failure, the time limit, the signal. The function that `start` returns then cleans up. */
+async function untilSettled<T>(
   { timeout, signal }: Exchange<T>,
   start: (settle: (value: T) => void, fail: (error: unknown) => void) => () => void,
 ): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    let settled = false;
-    const finish = (act: () => void) => {
-      if (settled) return;
-      settled = true;
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      tidy();
-      act();
-    };
-    const fail = (error: unknown) => finish(() => reject(error));
-    const stop = () => fail(signal.reason);
-    const timer = setTimeout(() => fail(new NoReply("timeout")), timeout);
-    const tidy = start((value) => finish(() => resolve(value)), fail);
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-  });
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const stop = () => reject(signal.reason);
+  const timer = setTimeout(() => reject(new NoReply("timeout")), timeout);
+  const cleanUp = start(resolve, reject);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+    cleanUp();
+  }
 }
 
 function attempt<T>(

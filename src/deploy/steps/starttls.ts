@@ -35,27 +35,25 @@ export async function startTls(
 const longest = 16_384;
 
 async function answered(socket: Socket, expected: RegExp, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   let said = "";
-  return new Promise((resolve, reject) => {
-    const stop = (error?: Error) => {
-      socket.off("data", hear).off("error", stop).off("close", hangUp);
-      signal.removeEventListener("abort", abort);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    const hear = (chunk: Buffer) => {
-      said += chunk.toString("latin1");
-      if (expected.test(said)) stop();
-      else if (isRefusal(said) || said.length > longest)
-        stop(new Error(`the server said ${shown(said)}`));
-    };
-    const hangUp = () => stop(new Error("the server closed the connection before TLS began"));
-    if (socket.destroyed || socket.readableEnded) return hangUp();
-    const abort = () => stop(new Error("no answer in time"));
-    socket.on("data", hear).on("error", stop).on("close", hangUp);
-    signal.addEventListener("abort", abort, { once: true });
-    return undefined;
-  });
+  const hear = (chunk: Buffer) => {
+    said += chunk.toString("latin1");
+    if (expected.test(said)) resolve();
+    else if (isRefusal(said) || said.length > longest)
+      reject(new Error(`the server said ${shown(said)}`));
+  };
+  const hangUp = () => reject(new Error("the server closed the connection before TLS began"));
+  const abort = () => reject(new Error("no answer in time"));
+  if (socket.destroyed || socket.readableEnded) hangUp();
+  socket.on("data", hear).on("error", reject).on("close", hangUp);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await promise;
+  } finally {
+    socket.off("data", hear).off("error", reject).off("close", hangUp);
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** `554 …` of SMTP, `-ERR …` of POP3, `a1 NO …` and `a1 BAD …` of IMAP, as a whole line. */
