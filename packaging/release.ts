@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
+import { writeImage } from "./image.ts";
 import manifest from "../package.json" with { type: "json" };
 
 const nfpmVersion = "v2.41.0";
@@ -38,7 +39,12 @@ rmSync(release, { recursive: true, force: true });
 mkdirSync(release);
 run("npm", ["pack", "--silent", "--pack-destination", release]);
 copyFileSync(join(root, "dist", "sbom.cdx.json"), join(release, "acmectl.cdx.json"));
+const seconds = run("git", ["log", "-1", "--format=%ct"]).trim();
+const staged = join(root, "stage");
+stage(Number(seconds));
 linuxPackages();
+image();
+rmSync(staged, { recursive: true });
 writeSums();
 
 function linuxPackages(): void {
@@ -47,19 +53,25 @@ function linuxPackages(): void {
     process.stderr.write("Go is missing, so no .deb and .rpm were built.\n");
     return;
   }
-  const seconds = run("git", ["log", "-1", "--format=%ct"]).trim();
-  stage(Number(seconds));
   const env = { VERSION: manifest.version, SOURCE_DATE_EPOCH: seconds };
   for (const packager of ["deb", "rpm"]) {
     const args = ["--config", "packaging/linux/nfpm.yaml", "--packager", packager];
     run(nfpm, ["package", ...args, "--target", release], env);
   }
-  rmSync(join(root, "stage"), { recursive: true });
+}
+
+function image(): void {
+  const { version } = manifest;
+  const time = Number(seconds);
+  const [node, program] = [join(root, "node_modules/node/bin/node"), join(staged, "lib")];
+  const target = join(release, `acmectl-${version}-linux-${process.arch}.oci.tar`);
+  if (!writeImage(target, { program, node, cache: tools, version, time }))
+    process.stderr.write("Debian's packages are missing, so no container image was built.\n");
 }
 
 /** What the packages contain, with modes and times that do not depend on this machine. */
 function stage(time: number): void {
-  const folder = join(root, "stage");
+  const folder = staged;
   rmSync(folder, { recursive: true, force: true });
   for (const part of ["bin", "dist", "schema", "package.json"]) {
     cpSync(join(root, part), join(folder, "lib", part), { recursive: true });

@@ -1,7 +1,17 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chown,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -123,6 +133,62 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
           join(manual, "acmectl-issue.1"),
         ]);
         expect(stdout).toContain("--domains");
+      },
+    );
+
+    // A mount namespace and chroot need root.
+    test.skipIf(process.getuid?.() !== 0 || find("apt-get") === undefined)(
+      "the image issues a certificate from a read-only root, as another user than root",
+      async () => {
+        await using root = await temporaryFolder();
+        const [layout, system, volume] = ["layout", "system", "volume"].map((name) =>
+          join(root.path, name),
+        );
+        for (const folder of [layout, system, volume]) await mkdir(`${folder}`);
+        const image = (await readdir(release)).find((name) => name.endsWith(".oci.tar")) ?? "";
+        await run("tar", ["-xf", join(release, image), "-C", `${layout}`]);
+        const blob = (digest: string) => join(`${layout}`, "blobs", digest.replace(":", "/"));
+        const read = async (file: string) => JSON.parse(await readFile(file, "utf8"));
+        const index = await read(join(`${layout}`, "index.json"));
+        const manifest = await read(blob(index.manifests[0].digest));
+        const { config, rootfs } = await read(blob(manifest.config.digest));
+        expect(rootfs.diff_ids).toHaveLength(manifest.layers.length);
+        for (const { digest } of manifest.layers)
+          await run("tar", ["-xpf", blob(digest), "-C", `${system}`]);
+        const [user] = config.User.split(":");
+        await chown(`${volume}`, Number(user), Number(user));
+        const mounts = [
+          'mount --bind "$0" "$0"',
+          'mount --bind "$1" "$0/var/lib/acmectl"',
+          'mount -o remount,bind,ro "$0"',
+          'exec chroot --userspec="$2" "$0" "${@:3}"',
+        ].join(" && ");
+        const words = [
+          "issue",
+          "-d",
+          "example.test",
+          "--server",
+          "local",
+          "--standalone",
+          "--json",
+        ];
+        const inside = [
+          "unshare",
+          "--mount",
+          "bash",
+          "-c",
+          mounts,
+          `${system}`,
+          `${volume}`,
+          config.User,
+        ];
+        const env = Object.fromEntries(config.Env.map((line: string) => line.split("=")));
+        const { stdout } = await run("env", [...inside, ...config.Entrypoint, ...words], {
+          env: { ...env, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+        });
+        expect(JSON.parse(stdout)).toMatchObject({ outcome: "issued" });
+        const key = join(`${volume}`, "certificates/example.test/current/privkey.pem");
+        expect((await stat(key)).uid).toBe(Number(user));
       },
     );
 
