@@ -134,7 +134,11 @@ function openLayout(folder: string) {
       return { mediaType: mediaType(type), digest, size: bytes.length };
     },
     close(manifest: object, version: string) {
-      const annotations = { "org.opencontainers.image.ref.name": version };
+      const name = `acmectl:${version}`;
+      const annotations = {
+        "org.opencontainers.image.ref.name": name,
+        "io.containerd.image.name": `docker.io/library/${name}`,
+      };
       writeJson("oci-layout", { imageLayoutVersion: "1.0.0" });
       writeJson("index.json", { schemaVersion: 2, manifests: [{ ...manifest, annotations }] });
     },
