@@ -4,7 +4,7 @@ import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
 import type { AriStatus, StoredCertificate } from "../state/store.ts";
 
-type AriTools = Pick<IssueTools, "ca" | "store" | "clock" | "log" | "signal">;
+export type AriTools = Pick<IssueTools, "ca" | "clock" | "log" | "signal">;
 
 /** The next question to a CA without ARI, and after a failure without a time. Milliseconds. */
 const day = 24 * 60 * 60_000;
@@ -32,14 +32,14 @@ export function mayAskCa(certificate: StoredCertificate, now: Date): boolean {
  */
 export async function refreshAri<T extends StoredCertificate>(
   certificate: T,
-  tools: AriTools,
+  tools: AriTools & Pick<IssueTools, "store">,
   random: () => number = Math.random,
 ): Promise<T> {
   const { clock, store, signal } = tools;
   const id = certificate.held?.meta.ariId;
   if (id === undefined || !isAriDue(certificate, clock.now())) return certificate;
   const before = certificate.status.ari?.certificateId === id ? certificate.status.ari : undefined;
-  const ari = await ask(id, before?.window, tools, random);
+  const ari = await askCa(id, before?.window, tools, random);
   signal.throwIfAborted();
   const status = await store.certificates.updateStatus(certificate.name, (now) => ({
     ...now,
@@ -48,7 +48,8 @@ export async function refreshAri<T extends StoredCertificate>(
   return { ...certificate, status };
 }
 
-async function ask(
+/** `before` is the window of the last answer; `random` chooses the time in a new one. */
+export async function askCa(
   certificateId: string,
   before: AriStatus["window"],
   { ca, clock, log, signal }: AriTools,

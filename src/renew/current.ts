@@ -1,7 +1,6 @@
 /** The certificate of an earlier run, given as a file, replaces a state folder: while it is good, nothing is ordered. */
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { Ca } from "../acme/acme.ts";
 import { readCsr } from "../acme/certificate/csr.ts";
 import {
   certificateId,
@@ -13,13 +12,12 @@ import { keyTypeOf } from "../acme/keys.ts";
 import { withLineBreaks } from "../acme/pem.ts";
 import { certificatesOf } from "../acme/certificate/chain.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import type { Clock } from "../clock.ts";
-import { requestHash } from "../request/drift.ts";
-import type { Identifier, Log } from "../plugin.ts";
+import { codeOf, systemReason } from "../errors.ts";
+import { namesOf, requestHash } from "../request/drift.ts";
 import { Problem } from "../problem.ts";
-import type { AriStatus, HeldCertificate } from "../state/store.ts";
+import type { HeldCertificate } from "../state/store.ts";
 import { dueOf } from "../status/due.ts";
-import { messageOf } from "../errors.ts";
+import { askCa, type AriTools } from "./ari.ts";
 
 /** Absolute paths. */
 export interface CurrentFiles {
@@ -27,22 +25,15 @@ export interface CurrentFiles {
   readonly privateKey?: string | undefined;
 }
 
-export interface CurrentTools {
-  readonly ca: Ca;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-}
-
 /**
- * What the files hold, where it satisfies the request and is not due; undefined, and the log says why, where a new one is
- * wanted. A file that is missing or empty is a first run. One that holds anything else than a certificate, or a key that is
- * not the certificate's, is a `config` Problem.
+ * The certificate in the files if it satisfies the request and is not due; undefined, and the log says why, if a new one is
+ * needed. A file that is missing or empty is a first run. Anything else than a certificate, or a key that is not the
+ * certificate's, is a `config` Problem.
  */
 export async function goodCurrent(
   request: CertificateRequest,
   files: CurrentFiles,
-  tools: CurrentTools,
+  tools: AriTools,
 ): Promise<HeldCertificate | undefined> {
   const { log } = tools;
   const leaf = await readLeaf(files.certificate);
@@ -116,9 +107,9 @@ async function readGiven(path: string, option: string): Promise<string | undefin
     const text = await readFile(path, "utf8");
     return text.trim() === "" ? undefined : text;
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    if (codeOf(cause) === "ENOENT") return undefined;
     throw new Problem("config", {
-      detail: `${option}: ${path} cannot be read: ${messageOf(cause)}`,
+      detail: `${option}: ${path} cannot be read: ${systemReason(cause)}.`,
       hint: "Give the path of a PEM file that this user may read.",
       cause,
     });
@@ -127,7 +118,6 @@ async function readGiven(path: string, option: string): Promise<string | undefin
 
 /** As if it were in a state folder. What a certificate does not contain, such as its directory, comes from the request. */
 function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertificate {
-  const ariId = certificateId(leaf);
   const common = leaf.issuer.split("\n").find((part) => part.startsWith("CN="));
   return {
     version: 0,
@@ -143,7 +133,7 @@ function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertifi
       account: "",
       certificateUrl: "",
       orderUrl: "",
-      ...(ariId === undefined ? {} : { ariId }),
+      ariId: certificateId(leaf),
       issuedAt: new Date(leaf.validFrom).toISOString(),
       requestHash: requestHash(request),
     },
@@ -166,53 +156,20 @@ function otherThan(
   return `its key is ${meta.keyType === "csr" ? "of another type" : meta.keyType} instead of ${request.keyType}`;
 }
 
-function namesOf(identifiers: readonly Identifier[]): string {
-  return identifiers
-    .map(({ value }) => value)
-    .toSorted()
-    .join(", ");
-}
-
 /** By the CA's renewal information, else by the lifetime; undefined while it is not due. */
 async function dueReason(
   request: CertificateRequest,
   held: HeldCertificate,
-  tools: CurrentTools,
+  tools: AriTools,
 ): Promise<string | undefined> {
   const now = tools.clock.now();
-  const expired = new Date(held.meta.notAfter) <= now;
-  const ari = expired ? undefined : await renewalWindow(held, tools);
-  const status = { failures: 0, ...(ari === undefined ? {} : { ari }) };
-  const due = dueOf({ name: request.name, request, held, status }, now);
+  const { ariId, fingerprint, notAfter } = held.meta;
+  const mayAsk = ariId !== undefined && new Date(notAfter) > now;
+  const ari = mayAsk
+    ? await askCa(ariId, undefined, tools, () => fraction(fingerprint))
+    : undefined;
+  const due = dueOf({ name: request.name, request, held, status: { failures: 0, ari } }, now);
   return due.at <= now ? due.reason : undefined;
-}
-
-async function renewalWindow(
-  { meta }: HeldCertificate,
-  { ca, log, signal }: CurrentTools,
-): Promise<AriStatus | undefined> {
-  if (meta.ariId === undefined) return undefined;
-  try {
-    const { renewalInfo } = await ca.directory(signal);
-    if (renewalInfo === undefined) return undefined;
-    const { start, end, retryAfter } = await ca.renewalInfo(meta.ariId, signal);
-    const selected =
-      start.getTime() + fraction(meta.fingerprint) * (end.getTime() - start.getTime());
-    return {
-      certificateId: meta.ariId,
-      nextCheck: retryAfter.toISOString(),
-      window: {
-        start: start.toISOString(),
-        end: end.toISOString(),
-        selected: new Date(selected).toISOString(),
-      },
-    };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!Problem.is(error)) throw error;
-    log.warn(`no renewal information, so the lifetime decides: ${error.message}`, { step: "ari" });
-    return undefined;
-  }
 }
 
 /** In [0, 1), from the certificate itself: with nothing kept between runs, each run must choose the same time in the window. */

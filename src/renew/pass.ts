@@ -5,12 +5,13 @@ import { cleanAllLeftovers } from "../issue/journal.ts";
 import { openPool, type ToolsOptions } from "../issuer/open.ts";
 import { createLimit, type Limit } from "../limit.ts";
 import type { Log } from "../plugin.ts";
-import type { BrokenCertificate, Certificates, KnownCertificate } from "../status/certificates.ts";
+import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
 import {
-  isReady,
+  brokenRenewal,
   deploy,
   examine,
+  isReady,
   replace,
   type Pass,
   type Renewal,
@@ -133,12 +134,6 @@ function postponed(certificate: KnownCertificate, { context, options, logOf }: P
     );
   }
   return { name, outcome: "postponed", due, held };
-}
-
-/** A certificate whose record cannot be read fails without being tried. */
-function brokenRenewal({ name, problem }: BrokenCertificate, now: Date): Renewal {
-  const due = { at: now, rule: "missing", reason: "its record cannot be read" } as const;
-  return { name, outcome: "failed", due, problem };
 }
 
 function labelled(log: Log, certificate: string): Log {

@@ -6,7 +6,7 @@ import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
-import type { Renewal } from "./renew.ts";
+import { brokenRenewal, type Renewal } from "./renew.ts";
 
 /** Order each certificate from its own CA up to the authorizations, one after the other; a failure stops no other. */
 export async function rehearseAll(
@@ -17,10 +17,7 @@ export async function rehearseAll(
   const requests = certificates.map(({ request }) => request);
   const pool = openPool(requests, context, settings);
   const now = context.clock.now();
-  const renewals: Renewal[] = broken.map(({ name, problem }) => {
-    const due = { at: now, rule: "missing", reason: "its record cannot be read" } as const;
-    return { name, outcome: "failed", due, problem };
-  });
+  const renewals = broken.map((one) => brokenRenewal(one, now));
   try {
     for (const certificate of certificates) {
       const { name, held } = certificate;

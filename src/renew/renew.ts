@@ -11,7 +11,7 @@ import type { ToolsPool } from "../issuer/open.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { CertificateFiles, HeldCertificate, Store } from "../state/store.ts";
-import type { KnownCertificate } from "../status/certificates.ts";
+import type { BrokenCertificate, KnownCertificate } from "../status/certificates.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "../status/due.ts";
 import { mayAskCa, refreshAri } from "./ari.ts";
 
@@ -158,6 +158,12 @@ function failed(certificate: KnownCertificate, error: unknown, pass: Pass): Rene
   if (Problem.is(error)) return { name, outcome: "failed", due, held, problem: error };
   if (error instanceof Error) pass.logOf(name).debug(error.stack ?? error.message);
   return { name, outcome: "failed", due, held, bug: error };
+}
+
+/** A certificate whose record cannot be read fails without being tried. */
+export function brokenRenewal({ name, problem }: BrokenCertificate, now: Date): Renewal {
+  const due = { at: now, rule: "missing", reason: "its record cannot be read" } as const;
+  return { name, outcome: "failed", due, problem };
 }
 
 /** The issuer's tools. What prevents them (a missing CA bundle or secret) is recorded as a failed attempt. */

@@ -12,8 +12,7 @@ import { parsePlace } from "../options/place.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
-import { readCsrFile, type GivenCsr } from "./csr-file.ts";
-import { assertFolderOf } from "./given-file.ts";
+import { assertFolderOf, type GivenCsr, readCsrFile } from "./given-file.ts";
 import { composeIssuer } from "./issuer.ts";
 import { fromConfig, isNone, solverSettings } from "./solvers.ts";
 

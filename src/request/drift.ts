@@ -37,7 +37,8 @@ export function driftOf(
   return `${changed[0]} changed from ${changed[1]} to ${changed[2]}`;
 }
 
-function namesOf(identifiers: CertificateRequest["identifiers"]): string {
+/** In one order, whatever the order of the request. */
+export function namesOf(identifiers: CertificateRequest["identifiers"]): string {
   return identifiers
     .map(({ value }) => value)
     .toSorted()

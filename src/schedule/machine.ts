@@ -7,7 +7,7 @@ import { Problem } from "../problem.ts";
 import type { Log } from "../plugin.ts";
 import { installedProgram, type InstalledProgram } from "./job.ts";
 
-/** What a schedule is installed on; tests bring their own. */
+/** The machine that a schedule is installed on; tests bring their own. */
 export interface Machine {
   readonly uid: number;
   readonly env: Readonly<Record<string, string | undefined>>;

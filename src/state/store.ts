@@ -115,7 +115,7 @@ export interface CertificateStatus {
   retryReason?: "backoff" | "ca" | "permanent";
   /** Hash of the request that failed: a permanent problem waits until the request changes. */
   failedRequest?: string;
-  ari?: AriStatus;
+  ari?: AriStatus | undefined;
   /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */
   deploy?: Readonly<Record<string, DeployState>>;
 }

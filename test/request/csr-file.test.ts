@@ -6,7 +6,7 @@ import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } fr
 import { describe, expect, test } from "vitest";
 import { createCsr } from "../../src/acme/certificate/csr.ts";
 import type { Problem } from "../../src/problem.ts";
-import { readCsrFile } from "../../src/request/csr-file.ts";
+import { readCsrFile } from "../../src/request/given-file.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
