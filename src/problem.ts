@@ -49,11 +49,11 @@ export type ProblemKind = keyof typeof kinds;
 export interface ProblemDocument {
   type: string;
   title: string;
-  status?: number;
-  detail?: string;
-  instance?: string;
-  identifier?: { type: string; value: string };
-  subproblems?: readonly ProblemDocument[];
+  status?: number | undefined;
+  detail?: string | undefined;
+  instance?: string | undefined;
+  identifier?: { type: string; value: string } | undefined;
+  subproblems?: readonly ProblemDocument[] | undefined;
 }
 
 export interface ProblemFields {
@@ -94,11 +94,9 @@ export class Problem extends Error {
     this.exitCode = fields.exitCode ?? kind.exitCode;
     this.retryable = fields.retryable ?? kind.retryable;
     this.retryAt = fields.retryAt;
-    this.document = documentOf(
-      isKind(type) ? ours + type : type,
-      fields.title ?? kind.title,
-      fields,
-    );
+    const { title = kind.title, detail, status, instance, identifier, subproblems } = fields;
+    const uri = isKind(type) ? ours + type : type;
+    this.document = { type: uri, title, detail, status, instance, identifier, subproblems };
   }
 
   /** True for a Problem of any copy of this package, so that plugins may bring their own. */
@@ -135,19 +133,6 @@ export function problemJson({ document, hint, exitCode, retryable, retryAt }: Pr
 
 function isKind(type: string): type is ProblemKind {
   return Object.hasOwn(kinds, type);
-}
-
-function documentOf(type: string, title: string, fields: ProblemFields): ProblemDocument {
-  const { detail, status, instance, identifier, subproblems } = fields;
-  return {
-    type,
-    title,
-    detail,
-    ...(status === undefined ? {} : { status }),
-    ...(instance === undefined ? {} : { instance }),
-    ...(identifier === undefined ? {} : { identifier }),
-    ...(subproblems === undefined ? {} : { subproblems }),
-  };
 }
 
 /** One failure stands for itself; several become one Problem with a subproblem each (RFC 8555 §6.7.1). */

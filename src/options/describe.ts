@@ -25,17 +25,17 @@ export interface FlagDescription {
   /** `--key-type`, or `--no-jitter` for a boolean that is true unless said otherwise. */
   readonly long: string;
   /** `-d`. */
-  readonly short?: string;
+  readonly short?: string | undefined;
   /** `TYPE`; absent for a boolean. */
-  readonly placeholder?: string;
+  readonly placeholder?: string | undefined;
   /** Further spellings, with dashes, that help does not show. */
   readonly aliases: readonly string[];
   /** What may be written behind `=`, of a boolean that takes more than true and false. */
-  readonly values?: readonly string[];
+  readonly values?: readonly string[] | undefined;
   /** What the flag without a value stands for. */
   readonly means: boolean;
   /** The flag that says the opposite, where there is one. */
-  readonly opposite?: string;
+  readonly opposite?: string | undefined;
 }
 
 /** Everything that follows from the declaration of the option called `name`, of a command or of a plugin. */
@@ -44,8 +44,6 @@ export function describeOption(
   declaration: OptionDeclaration,
   plugin?: string,
 ): OptionDescription {
-  const flag = describeFlag(name, declaration, plugin);
-  const standard = defaultOf(declaration);
   return {
     name,
     description: declaration.description,
@@ -56,8 +54,8 @@ export function describeOption(
     accepts: acceptedBy(declaration),
     choices: declaration.type === "boolean" ? [] : (declaration.choices ?? []),
     group: declaration.group,
-    flag,
-    default: standard,
+    flag: describeFlag(name, declaration, plugin),
+    default: defaultOf(declaration),
   };
 }
 
@@ -70,20 +68,20 @@ export function acceptedBy(declaration: OptionDeclaration): string {
     const all = type === "boolean" ? ["true", "false", ...choices] : choices;
     return `${type === "list" ? "any" : "one"} of ${all.join(", ")}`;
   }
-  return phrases[type] + range(declaration);
+  return types[type].accepts + range(declaration);
 }
 
-const phrases: Readonly<Record<OptionType, string>> = {
-  string: "text",
-  boolean: "true or false",
-  integer: "a whole number",
-  port: "a port number",
-  duration: "a duration such as 90s, 5m, 12h or 10d",
-  url: "a URL that begins with http:// or https://",
-  path: "the path of a file or folder",
-  list: "one or more values, separated by commas",
-  map: "KEY=VALUE, one or more",
-  json: "a JSON structure",
+const types: Readonly<Record<OptionType, { accepts: string; placeholder?: string }>> = {
+  string: { accepts: "text", placeholder: "TEXT" },
+  boolean: { accepts: "true or false" },
+  integer: { accepts: "a whole number", placeholder: "N" },
+  port: { accepts: "a port number", placeholder: "PORT" },
+  duration: { accepts: "a duration such as 90s, 5m, 12h or 10d", placeholder: "TIME" },
+  url: { accepts: "a URL that begins with http:// or https://", placeholder: "URL" },
+  path: { accepts: "the path of a file or folder", placeholder: "PATH" },
+  list: { accepts: "one or more values, separated by commas", placeholder: "LIST" },
+  map: { accepts: "KEY=VALUE, one or more", placeholder: "KEY=VALUE" },
+  json: { accepts: "a JSON structure" },
 };
 
 function range({ type, min, max }: OptionDeclaration): string {
@@ -104,35 +102,23 @@ function describeFlag(
   if ((secret === true && reference !== true) || type === "json") return undefined;
   const spelled = flagOf(name, plugin);
   const all = {
+    long: spelled,
+    means: true,
     aliases: aliases.map((alias) => flagOf(alias, plugin)),
     // One letter is too little for the options of a plugin: it could be a command's.
-    ...(short === undefined || plugin !== undefined ? {} : { short: `-${short}` }),
+    short: short === undefined || plugin !== undefined ? undefined : `-${short}`,
   };
-  if (type !== "boolean") {
-    return { ...all, long: spelled, means: true, placeholder: placeholder ?? placeholders[type] };
-  }
-  return { ...all, ...booleanFlag(spelled, declaration) };
+  return type === "boolean"
+    ? { ...all, ...booleanFlag(spelled, declaration) }
+    : { ...all, placeholder: placeholder ?? types[type].placeholder };
 }
 
 function booleanFlag(spelled: string, { default: standard, choices }: OptionDeclaration) {
-  if (spelled.startsWith("--no-")) return { long: spelled, means: true };
+  if (spelled.startsWith("--no-")) return {};
   const negated = spelled.replace("--", "--no-");
   if (standard === true) return { long: negated, means: false, opposite: spelled };
-  const values = choices === undefined ? {} : { values: choices };
-  return { long: spelled, means: true, opposite: negated, ...values };
+  return { opposite: negated, values: choices };
 }
-
-const placeholders: Readonly<Record<Exclude<OptionType, "boolean">, string>> = {
-  string: "TEXT",
-  integer: "N",
-  port: "PORT",
-  duration: "TIME",
-  url: "URL",
-  path: "PATH",
-  list: "LIST",
-  map: "KEY=VALUE",
-  json: "JSON",
-};
 
 /** In words that the option itself would take; a boolean that is off needs none. */
 function defaultOf({ default: value, type, secret }: OptionDeclaration): string | undefined {
@@ -150,56 +136,4 @@ export function describeOptions(
   return Object.entries(declarations)
     .map(([name, declaration]) => describeOption(name, declaration, plugin))
     .filter(({ hidden }) => !hidden);
-}
-
-/** The same as Markdown, its columns aligned as the formatter aligns them. */
-export function optionsTable(declarations: OptionDeclarations, plugin: string): string {
-  const options = describeOptions(declarations, plugin);
-  if (options.length === 0) return "It has no options.";
-  const header = ["In the config", "Flag", "Environment", "Takes", "Default", "Meaning"];
-  return markdownTable(
-    header,
-    options.map((option) => cellsOf(option).map(escape)),
-  );
-}
-
-/** Rows of Markdown, aligned as the formatter aligns them. */
-export function markdownTable(
-  header: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
-  return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join(
-    "\n",
-  );
-}
-
-function cellsOf(option: OptionDescription): readonly string[] {
-  const { name, flag, variables, required, secret, accepts, description } = option;
-  const kind = secret ? `${accepts}; secret` : accepts;
-  return [
-    `\`${name}\``,
-    flag === undefined ? "none" : `\`${flag.long}\``,
-    variables.map((variable) => `\`${variable}\``).join(", "),
-    kind,
-    required ? "required" : code(option.default),
-    description,
-  ];
-}
-
-function code(text: string | undefined): string {
-  return text === undefined ? "none" : `\`${text}\``;
-}
-
-/** `|` ends a cell, `*` and `_` begin emphasis; inside code they are themselves. */
-function escape(cell: string): string {
-  return cell
-    .split(/(`[^`]*`)/)
-    .map((part) => (part.startsWith("`") ? part : part.replaceAll(/[*_]/g, "\\$&")))
-    .join("")
-    .replaceAll("|", "\\|");
 }

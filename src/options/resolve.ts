@@ -178,7 +178,7 @@ function oneProblem(failures: readonly Problem[]): Problem {
   return new Problem(kind, {
     detail: `${failures.length} options are invalid.`,
     subproblems: failures.map(({ document }) => document),
-    ...(hints.size === 0 ? {} : { hint: [...hints].join("\n") }),
+    hint: hints.size === 0 ? undefined : [...hints].join("\n"),
   });
 }
 
