@@ -61,5 +61,6 @@ export async function settleRollover(
 function wasRefused(error: unknown): boolean {
   if (!Problem.is(error)) return false;
   const { status = 0 } = error.document;
-  return error.is("refused") || (status >= 400 && status < 500);
+  // A web page with such a status is not the CA's answer.
+  return error.is("refused") || (!error.is("protocol") && status >= 400 && status < 500);
 }

@@ -163,6 +163,16 @@ describe("account rollover", () => {
     expect((await issuing.issue(["-d", name])).code).toBe(0);
   });
 
+  test("account rollover keeps both keys when a web page answers, since the CA may have the new one", async () => {
+    await using issuing = await registered();
+    const page = { status: 403, body: "<html>blocked</html>", contentType: "text/html" };
+    issuing.ca.faults.add({ on: "keyChange", phase: "after", do: page });
+    expect((await account(issuing, "rollover")).code).toBe(4);
+    expect(await readdir(await folderOf(issuing))).toContain("key.next.pem");
+    expect((await issuing.issue(["-d", name])).code).toBe(0);
+    expect(await readdir(await folderOf(issuing))).not.toContain("key.next.pem");
+  });
+
   test("account rollover fails when the CA knows neither key", async () => {
     await using issuing = await registered();
     issuing.ca.faults.add({ on: "keyChange", phase: "after", do: { destroy: true } });
