@@ -1,8 +1,8 @@
 import type { DnsSetting } from "../certificate.ts";
 import { adviceOn, type Look, type ServerAnswer } from "../dns/dns.ts";
+import { messageOf } from "../errors.ts";
 import type { Dns01Challenge, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import { solverProblem } from "../solvers/bounded.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import type { Group, SeenRecord } from "./group.ts";
 import type { Presented } from "./journal.ts";
@@ -52,7 +52,7 @@ async function lookUntilSeen(
   let forgets = 0;
   let fallBack = false;
   for (;;) {
-    const look = await lookOnce(item, challenge, fallBack, tools);
+    const look = await lookOnce(item, challenge, { fallBack, report }, tools);
     const now = clock.monotonic() - start;
     incomplete = incompleteSince(look, incomplete, now);
     const isOver = now - incomplete >= Math.min(patience, timeout / 2);
@@ -143,10 +143,10 @@ function memoryOf(look: Look | undefined, longest: number): number {
 async function lookOnce(
   { challenge: pending, receipt }: Presented,
   challenge: Dns01Challenge,
-  fallBack: boolean,
+  { fallBack, report }: { fallBack: boolean; report: Report },
   { dns, record, signal }: IssueTools,
 ): Promise<Look | undefined> {
-  if (!(await isLive(pending, challenge, receipt, signal))) return undefined;
+  if (!(await isLive(pending, challenge, receipt, report, signal))) return undefined;
   const { recordName, recordValue } = challenge;
   const look = await dns(pending.solver.setting.dns ?? {}).lookForTxt(
     recordName,
@@ -158,18 +158,22 @@ async function lookOnce(
   return look;
 }
 
+/** Where the provider cannot be asked, the DNS alone decides: the record is written. */
 async function isLive(
   { solver: { solver, setting } }: PendingChallenge,
   challenge: Dns01Challenge,
   receipt: unknown,
+  { log, group }: Report,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
     return (await solver.checkPropagation?.(challenge, receipt, { signal })) ?? true;
   } catch (error) {
     signal.throwIfAborted();
-    const what = `Solver ${setting.name} could not check whether ${challenge.recordName} is live`;
-    throw solverProblem(what, error, challenge.identifier);
+    const what = `solver ${setting.name} could not check whether ${challenge.recordName} is live`;
+    if (group.mayReport(what))
+      log.warn(`${what}: ${messageOf(error)}; checking the name servers only`);
+    return true;
   }
 }
 

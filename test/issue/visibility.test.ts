@@ -260,13 +260,13 @@ describe("waiting for a TXT value", () => {
     );
   });
 
-  test("takes a solver that fails at telling for a failed solver, not for a bug of acmectl", async () => {
+  test("checks the name servers only, with one warning, if the provider cannot be asked", async () => {
     const solver: SolverParts = { checkPropagation: () => Promise.reject(new Error("500")) };
-    const { failure } = await wait([lookOf()], {}, { solver });
-    expect(failure?.exitCode).toBe(7);
-    expect(failure?.message).toBe(
-      "Solver cf could not check whether acme.example.net is live: 500",
-    );
+    const { failure, took, tools } = await wait([notYet, notYet, lookOf()], {}, { solver });
+    expect([failure, took]).toEqual([undefined, 4_000]);
+    expect(heard(tools, "warn")).toEqual([
+      "solver cf could not check whether acme.example.net is live: 500; checking the name servers only",
+    ]);
   });
 
   test("stops with the run", async () => {
