@@ -7,6 +7,7 @@ import { Problem } from "../problem.ts";
 import type { Variables } from "./environment.ts";
 import type { Redact } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
+import { firstWords, lastWords } from "../shorten.ts";
 
 /** A program, ready to be run. */
 export interface Command {
@@ -104,10 +105,7 @@ const outputGrace = 500;
 function readTail(child: ChildProcess, line: (text: string) => void): () => Promise<string> {
   const lines: string[] = [];
   const take = (text: string) => {
-    const shown = text
-      .replaceAll(/\p{Cc}/gu, " ")
-      .trimEnd()
-      .slice(0, keptCharacters);
+    const shown = firstWords(text.replaceAll(/\p{Cc}/gu, " ").trimEnd(), keptCharacters);
     if (shown === "") return;
     line(shown);
     lines.push(shown);
@@ -119,7 +117,7 @@ function readTail(child: ChildProcess, line: (text: string) => void): () => Prom
     let rest = "";
     stream.on("data", (chunk: Buffer) => {
       const whole = (rest + decoder.write(chunk)).split("\n");
-      rest = (whole.pop() ?? "").slice(-keptCharacters);
+      rest = lastWords(whole.pop() ?? "", keptCharacters);
       whole.forEach(take);
     });
     // What was read before an error is kept; the exit code decides.

@@ -5,6 +5,7 @@ import { isAbsolute, resolve } from "node:path";
 import { Problem } from "../problem.ts";
 import { splitWords } from "./words.ts";
 import { systemReason } from "../errors.ts";
+import { lastWords } from "../shorten.ts";
 
 /** What a reference is read with. */
 export interface SecretSources {
@@ -124,7 +125,7 @@ function commandProblem(
     error.killed === true && error.code === null
       ? `did not end within ${timeLimit / 1000} seconds`
       : (startFailures[String(error.code)] ?? `failed (${String(error.code ?? error.signal)})`);
-  const said = stderr.trim().slice(-1000);
+  const said = lastWords(stderr.trim(), 1000);
   return new Problem("config", {
     detail: `The program ${program} that should print the secret ${why}${said === "" ? "." : `: ${said}`}`,
     hint: "Run it by hand as the same user; it gets no shell and no input.",

@@ -33,17 +33,18 @@ const margin = 120_000;
 export function keepToken(
   renew: (signal: AbortSignal) => Promise<AccessToken>,
 ): (signal: AbortSignal) => Promise<string> {
+  // On a clock that is never set: a token is not good for longer because the time was set back.
   let kept: { readonly token: Promise<AccessToken>; expires: number } | undefined;
   const renewed = (signal: AbortSignal) => {
     const entry = { token: renew(signal), expires: Number.POSITIVE_INFINITY };
     entry.token.then(
-      ({ expires }) => (entry.expires = expires),
+      ({ expires }) => (entry.expires = performance.now() + expires - Date.now()),
       () => (kept = undefined),
     );
     return entry;
   };
   return async (signal) => {
-    if (kept === undefined || kept.expires - margin < Date.now()) kept = renewed(signal);
+    if (kept === undefined || kept.expires - margin < performance.now()) kept = renewed(signal);
     return (await kept.token).value;
   };
 }

@@ -4,6 +4,7 @@ import type { Log } from "../plugin.ts";
 import { parseJson } from "../json.ts";
 import { fetchByProxy } from "../proxy.ts";
 import { Refusal } from "./refusal.ts";
+import { firstWords } from "../shorten.ts";
 
 export interface JsonRequest {
   readonly url: string;
@@ -103,8 +104,7 @@ export async function everyPage<T, P>(
  * words. A word that is cut could be half of a secret, which no mask finds.
  */
 export function oneLine(text: string): string {
-  const line = text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim();
-  return line.length <= 1_000 ? line : `${line.slice(0, 1_001).replace(/\s*\S*$/, "")} …`;
+  return firstWords(text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim(), 1_000);
 }
 
 async function requestOnce(

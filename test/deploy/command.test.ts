@@ -110,6 +110,15 @@ test("keeps the last lines of a command without control characters", async () =>
   expect(message).toContain("red  [31m end");
 });
 
+test.each([
+  ["a line", "printf '%03990d %s\\n' 0 s3cr3t-of-ours"],
+  ["an unfinished line", "printf 's3cr3t-of-ours %03995d' 0"],
+])("never cuts a word of %s, for half of a secret could not be masked", async (_, print) => {
+  const world = await openWorld([shell(`${print}; false`)]);
+  const output = (await world.deploy())?.message.split("\n").at(-1);
+  expect(output).toMatch(/^0+ …$|^… 0+$/);
+});
+
 test("a command gets no input", async () => {
   const world = await openWorld([shell("read line && exit 7; exit 0")]);
   expect(await world.deploy()).toBeUndefined();

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   compareAndSwap,
   delegatedOf,
@@ -105,6 +105,20 @@ it("keepToken renews a token two minutes before it ends, and after a failure", a
     "t3",
     "t3",
   ]);
+});
+
+it("keepToken is not misled by a clock that is set back", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let calls = 0;
+  const token = keepToken(async () => {
+    calls += 1;
+    return { value: `t${calls}`, expires: Date.now() + 3_600_000 };
+  });
+  expect(await token(signal)).toBe("t1");
+  vi.setSystemTime(Date.now() - 3 * 3_600_000);
+  vi.advanceTimersByTime(3_590_000);
+  expect(await token(signal)).toBe("t2");
 });
 
 describe("zones", () => {

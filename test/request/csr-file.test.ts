@@ -43,8 +43,8 @@ describe("a CSR file", () => {
     const csr = await pem("CN=shop.example.com");
     const utf16 = Buffer.from(`\uFEFF${csr.replaceAll("\n", "\r\n")}`, "utf16le");
     const base64 = csr.replaceAll(/-----.*-----/g, "");
-    const withoutBreaks = csr.trim().replaceAll("\n", " ");
-    for (const content of [csr, key + csr, utf16, base64, withoutBreaks]) {
+    const spoiled = ["", " ", "\\n"].map((between) => csr.trim().replaceAll("\n", between));
+    for (const content of [csr, key + csr, utf16, base64, ...spoiled]) {
       expect((await read(content)).identifiers).toEqual([dns("shop.example.com")]);
     }
   });

@@ -9,6 +9,7 @@ import type { CertificateFiles } from "../../state/store.ts";
 import { searchPath } from "../environment.ts";
 import type { DeployTools } from "../tools.ts";
 import { accessOf, deployFile } from "./write-file.ts";
+import { lastWords } from "../../shorten.ts";
 
 /** What goes into a key store. */
 export interface KeyStoreContent {
@@ -88,10 +89,7 @@ function opensslProblem(error: Error & { code?: unknown }, stderr: string): Prob
       cause: error,
     });
   }
-  const said = stderr
-    .replaceAll(/(?!\n)\p{Cc}/gu, " ")
-    .trim()
-    .slice(-1000);
+  const said = lastWords(stderr.replaceAll(/(?!\n)\p{Cc}/gu, " ").trim(), 1000);
   return new Problem("deploy", {
     detail: `openssl pkcs12 failed: ${said === "" ? error.message : said}`,
     cause: error,

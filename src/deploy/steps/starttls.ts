@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { ProbeSetting } from "../../certificate.ts";
+import { firstWords } from "../../shorten.ts";
 
 type Protocol = NonNullable<ProbeSetting["starttls"]>;
 
@@ -62,10 +63,5 @@ function isRefusal(said: string): boolean {
 }
 
 function shown(said: string): string {
-  return JSON.stringify(
-    said
-      .replaceAll(/\p{Cc}/gu, " ")
-      .trim()
-      .slice(0, 200),
-  );
+  return JSON.stringify(firstWords(said.replaceAll(/\p{Cc}/gu, " ").trim(), 200));
 }
