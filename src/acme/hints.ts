@@ -95,14 +95,6 @@ const agreement = ({ terms, instance, directory }: Situation): string => {
     .trim();
 };
 
-/** The hint of the request that failed, else the last one. */
-const byRequest =
-  (texts: Readonly<Record<string, string>>, otherwise: string | ((flags: string) => string)) =>
-  ({ what, flags }: Situation): string => {
-    const text = Object.hasOwn(texts, what) ? texts[what] : undefined;
-    return text ?? (typeof otherwise === "string" ? otherwise : otherwise(flags));
-  };
-
 const checkEab =
   "Check key id and HMAC key (--eab-kid, --eab-hmac): both must be from this CA, and many CAs accept each pair only once.";
 const refusesName = "Leave the name out, or choose another CA: this one issues nothing for it.";
@@ -114,13 +106,10 @@ const hints: Readonly<Record<string, Hint>> = {
   alreadyRevoked: "Nothing is left to do: the certificate is revoked.",
   badCSR: "Check key type and names of the CSR; try without --csr, or another --key-type.",
   badNonce: "Try again later, and report it to the CA: it rejects its own nonces.",
-  badPublicKey: byRequest(
-    {
-      finalization:
-        "Choose another key for the certificate (--key-type ec256, ec384, rsa2048, rsa3072 or rsa4096) that no account uses.",
-    },
-    "Choose another account key: RSA of 2048, 3072 or 4096 bits, P-256 or P-384, used for nothing else.",
-  ),
+  badPublicKey: ({ what }) =>
+    what === "finalization"
+      ? "Choose another key for the certificate (--key-type ec256, ec384, rsa2048, rsa3072 or rsa4096) that no account uses."
+      : "Choose another account key: RSA of 2048, 3072 or 4096 bits, P-256 or P-384, used for nothing else.",
   badRevocationReason: "Use reason 0, 1, 4 or 5: most CAs accept no other.",
   badSignatureAlgorithm: "Use an account key of type ec256 (ES256), which every CA accepts.",
   caa,
@@ -132,32 +121,26 @@ const hints: Readonly<Record<string, Hint>> = {
   incorrectResponse: "Check what answers for the name: the CA saw another response than expected.",
   invalidContact: "Give a real email address: --email you@example.com",
   invalidProfile: profiles,
-  malformed: byRequest(
-    {
-      "key change":
-        "Check that no other account uses the new key, and that the CA supports changing account keys.",
-    },
-    "Check the server URL. If it is right, report this to acmectl with the output of -v.",
-  ),
+  malformed: ({ what }) =>
+    what === "key change"
+      ? "Check that no other account uses the new key, and that the CA supports changing account keys."
+      : "Check the server URL. If it is right, report this to acmectl with the output of -v.",
   orderNotReady:
     "Run the command again in a minute: the CA has not counted every validation yet. It continues with the same order.",
   rateLimited:
     "Wait until the limit ends. A link in the CA's words explains the limit, or lifts it (a paused account or name).",
-  rejectedIdentifier: byRequest(
-    { "new order": refusesName, finalization: refusesName },
-    "Read the CA's words: it rejects this request.",
-  ),
+  rejectedIdentifier: ({ what }) =>
+    what === "new order" || what === "finalization"
+      ? refusesName
+      : "Read the CA's words: it rejects this request.",
   serverInternal: "Try again later, and look at the CA's status page: the CA has a problem.",
   tls: "Check what answers on port 443: the CA could not speak TLS with the host.",
-  unauthorized: byRequest(
-    {
-      "new account": checkEab,
-      revocation:
-        "Revoke with the account that ordered the certificate, or with the certificate's own key.",
-    },
-    (flags) =>
-      `Check that the account key belongs to this CA and that the account is active: acmectl account show ${flags}`,
-  ),
+  unauthorized: ({ what, flags }) => {
+    if (what === "new account") return checkEab;
+    return what === "revocation"
+      ? "Revoke with the account that ordered the certificate, or with the certificate's own key."
+      : `Check that the account key belongs to this CA and that the account is active: acmectl account show ${flags}`;
+  },
   unsupportedContact: "Give an email address: --email you@example.com",
   unsupportedIdentifier:
     "Use another CA or --profile for this kind of name; only some CAs issue for IP addresses.",
@@ -191,7 +174,6 @@ const challengeHints: Readonly<Record<string, string | Readonly<Record<string, s
     any: "Check what answers for the name: the response differs from what was published.",
   },
   tls: "Look for another server on port 443, or a redirect to a host with a broken certificate: the CA could not speak TLS.",
-  caa: "Check the CAA records of the name and each of its parents (dig CAA NAME): they forbid this CA, restrict account or method, or the DNS servers fail on CAA queries.",
   rejectedIdentifier: refusesName,
   rateLimited: "Wait; a link in the CA's words explains the limit.",
   serverInternal: "Try again later: the CA has a problem.",

@@ -10,7 +10,7 @@ export function parseIdentifiers(given: readonly string[]): Identifier[] {
   const identifiers = new Map<string, Identifier>();
   const complaints: string[] = [];
   for (const text of given) {
-    const parsed = parseOne(text.trim());
+    const parsed = readName(text.trim());
     if (typeof parsed === "string") complaints.push(`"${printable(text, 300)}": ${parsed}`);
     else identifiers.set(identifierKey(parsed), parsed);
   }
@@ -48,7 +48,7 @@ function notNames(complaints: readonly string[]): Problem {
 
 /** The canonical form of an identifier that a CA sent; undefined when it is not valid. */
 export function canonicalIdentifier({ type, value }: Identifier): Identifier | undefined {
-  const parsed = parseOne(value);
+  const parsed = readName(value);
   return typeof parsed === "string" || parsed.type !== type ? undefined : parsed;
 }
 
@@ -76,8 +76,8 @@ export function identifierKey({ type, value }: Identifier): string {
   return `${type}:${value}`;
 }
 
-/** An identifier, or what is wrong with the text. */
-function parseOne(text: string): Identifier | string {
+/** The identifier, or what is wrong with the text. */
+export function readName(text: string): Identifier | string {
   const address = parseAddress(text);
   if (address !== undefined) return address;
   const strange = complain(text);

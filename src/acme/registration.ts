@@ -12,10 +12,6 @@ export function readEmail(text: string): string {
   });
 }
 
-export function assertContacts(contacts: readonly string[]): void {
-  for (const contact of contacts) readEmail(contact);
-}
-
 /**
  * The binding (RFC 8555 §7.3.4) in the form that is signed: websites and password stores add blanks and quotes, and some CAs
  * show the key in standard base64.

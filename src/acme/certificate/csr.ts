@@ -7,7 +7,7 @@ import {
 import type { KeyType } from "../../certificate.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
-import { identifierKey, parseIdentifiers } from "../identifiers.ts";
+import { identifierKey, readName } from "../identifiers.ts";
 import { keyTypeOf, readPrivateKey } from "../keys.ts";
 import { withLineBreaks } from "../pem.ts";
 import { printable } from "../text.ts";
@@ -115,10 +115,10 @@ function nameOf(type: string, value: string, place: string, source: string): Ide
       hint: namesHint,
     });
   }
-  const { identifier, why } = parsed(value);
-  if (identifier === undefined) {
+  const identifier = readName(value);
+  if (typeof identifier === "string") {
     throw new Problem("config", {
-      detail: `The ${place} ${shown} of ${source} is not a host name: ${why}`,
+      detail: `The ${place} ${shown} of ${source} is not a host name: ${identifier.replace(/;[^]*$/, ".")}`,
       hint: `Create a CSR without this ${place === "common name" ? "common name" : "name"}.`,
     });
   }
@@ -129,15 +129,6 @@ function nameOf(type: string, value: string, place: string, source: string): Ide
     });
   }
   return identifier;
-}
-
-function parsed(value: string): { identifier?: Identifier | undefined; why: string } {
-  try {
-    return { identifier: parseIdentifiers([value])[0], why: "" };
-  } catch (error) {
-    if (!Problem.is(error)) throw error;
-    return { why: error.message.replace(/^"[^]*?": /, "").replace(/;[^]*$/, ".") };
-  }
 }
 
 function importKeys(pem: string): {

@@ -4,7 +4,7 @@ import type { Account, AccountSession, ExternalAccountBinding } from "../acme.ts
 import { errorType, hintFor, otherKey } from "../hints.ts";
 import { link, object, texts, word } from "../objects/schema.ts";
 import { isCaProblem } from "../problems.ts";
-import { assertContacts, isEncodedTwice, readBinding } from "../registration.ts";
+import { isEncodedTwice, readBinding, readEmail } from "../registration.ts";
 import { signKeyChange } from "../transport/library.ts";
 import type { Answer } from "../transport/transport.ts";
 import type { Caller } from "./caller.ts";
@@ -38,7 +38,7 @@ export function accountCalls(caller: Caller): Calls {
 
   return {
     async register({ contact, termsOfServiceAgreed, eab }, signal) {
-      assertContacts(contact);
+      contact.forEach((one) => readEmail(one));
       const { meta } = await exchange.directory(signal);
       if (eab === undefined && meta.externalAccountRequired) throw bindingRequired(caller);
       const binding = eab && readBinding(eab);
@@ -60,7 +60,7 @@ export function accountCalls(caller: Caller): Calls {
     },
     read: (signal) => change(null, "account", signal),
     async update({ contact }, signal) {
-      assertContacts(contact);
+      contact.forEach((one) => readEmail(one));
       return change({ contact }, "account update", signal);
     },
     deactivate: (signal) => change({ status: "deactivated" }, "account deactivation", signal),

@@ -68,7 +68,6 @@ const known: Readonly<Partial<Record<string, Cause>>> = {
 };
 
 function timedOut(code: string, { overdue, limits, request }: Circumstances): Cause | undefined {
-  const seconds = (milliseconds: number) => `${milliseconds / 1000} s`;
   const noConnection = `no connection within ${seconds(limits.connect)}`;
   const silent = request.method === "POST" ? limits.total : limits.idle;
   const timeouts: Readonly<Partial<Record<string, string>>> = {
@@ -165,4 +164,8 @@ function addressOf(error: unknown): string {
 
 function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function seconds(milliseconds: number): string {
+  return `${milliseconds / 1000} s`;
 }

@@ -60,13 +60,14 @@ export async function issueLeaf(
   { identifiers, key, notBefore, notAfter }: LeafRequest,
 ): Promise<x509.X509Certificate> {
   const isRsa = key.asymmetricKeyType === "rsa";
-  const usages = isRsa ? digitalSignature | keyEncipherment : digitalSignature;
   const names = identifiers.map(({ type, value }): x509.JsonGeneralName => ({
     type: type === "ip" ? "ip" : "dns",
     value,
   }));
   const extensions = [
-    new x509.KeyUsagesExtension(usages, true),
+    isRsa
+      ? new x509.KeyUsagesExtension(digitalSignature | keyEncipherment, true)
+      : new x509.KeyUsagesExtension(digitalSignature, true),
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.CertificatePolicyExtension(["2.23.140.1.2.1"]),

@@ -79,10 +79,6 @@ async function create(file: string, now: Date): Promise<string> {
 }
 
 function serialize({ root, issuing, alternateRoot, alternateIssuing }: Authority): string {
-  const pairOf = ({ certificate, key }: CaPair) => ({
-    certificate: certificate.toString("pem"),
-    key: KeyObject.from(key).export({ type: "pkcs8", format: "pem" }),
-  });
   const stored = {
     root: pairOf(root),
     issuing: pairOf(issuing),
@@ -90,6 +86,11 @@ function serialize({ root, issuing, alternateRoot, alternateIssuing }: Authority
     alternateIssuing: alternateIssuing.toString("pem"),
   };
   return `${JSON.stringify(stored, undefined, 2)}\n`;
+}
+
+function pairOf({ certificate, key }: CaPair) {
+  const pkcs8 = KeyObject.from(key).export({ type: "pkcs8", format: "pem" });
+  return { certificate: certificate.toString("pem"), key: pkcs8 };
 }
 
 function parse(text: string, file: string): Authority {

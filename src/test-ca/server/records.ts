@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { isRecord } from "../../json.ts";
+import { isRecord, parseJson } from "../../json.ts";
 
 /** The kinds of resource, by which faults and records name requests; `unknown` is any other path. */
 export type ResourceKind =
@@ -37,7 +37,7 @@ export interface RequestRecord {
 
 /** Decodes as much of a body as can be decoded, verifying nothing. */
 export function decodeBody(body: string): Pick<RequestRecord, "protected" | "payload"> {
-  const jws = tryParse(body);
+  const jws = parseJson(body);
   if (!isRecord(jws)) return { protected: undefined, payload: undefined };
   const header = decode(jws["protected"]);
   return { protected: isRecord(header) ? header : undefined, payload: decode(jws["payload"]) };
@@ -45,13 +45,5 @@ export function decodeBody(body: string): Pick<RequestRecord, "protected" | "pay
 
 function decode(part: unknown): unknown {
   if (typeof part !== "string") return undefined;
-  return part === "" ? "" : tryParse(Buffer.from(part, "base64url").toString());
-}
-
-function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return part === "" ? "" : parseJson(Buffer.from(part, "base64url").toString());
 }

@@ -6,7 +6,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { isRecord } from "../../json.ts";
+import { isRecord, parseJson } from "../../json.ts";
 
 /** A flattened JWS (RFC 7515 §7.2.2), decoded but not yet verified. */
 export interface Jws {
@@ -77,12 +77,7 @@ export function isBase64url(value: unknown): value is string {
 
 /** Parses a JSON object; refuses anything else as malformed, naming `what`. */
 export function parseObject(text: string, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
+  const value = parseJson(text);
   demand(isRecord(value), `${what} is not a JSON object.`);
   return value;
 }
