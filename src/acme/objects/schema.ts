@@ -122,34 +122,17 @@ export function problemDocument(
   const { status, identifier, subproblems } = value;
   const parts = Array.isArray(subproblems) && depth < 2 ? subproblems.slice(0, 200) : [];
   const cleaned = parts.flatMap((part) => problemDocument(part, redact, depth + 1) ?? []);
+  const text = (member: unknown, longest: number) =>
+    typeof member === "string" && member !== "" ? printable(redact(member), longest) : undefined;
+  const { type, value: name } = isRecord(identifier) ? identifier : {};
+  const [kind, named] = [text(type, 20), text(name, 300)];
   return {
-    type: "about:blank",
-    title: "The CA refused",
-    ...spoken(value, { type: 200, title: 200, detail: 2000, instance: 500 }, redact),
-    ...(typeof status === "number" && Number.isInteger(status) ? { status } : {}),
-    ...named(identifier),
-    ...(cleaned.length > 0 ? { subproblems: cleaned } : {}),
+    type: text(value["type"], 200) ?? "about:blank",
+    title: text(value["title"], 200) ?? "The CA refused",
+    detail: text(value["detail"], 2000),
+    instance: text(value["instance"], 500),
+    status: typeof status === "number" && Number.isInteger(status) ? status : undefined,
+    identifier: kind && named ? { type: kind, value: named } : undefined,
+    subproblems: cleaned.length > 0 ? cleaned : undefined,
   };
-}
-
-/** The members that are texts and not empty, cleaned, each up to its length. */
-function spoken<K extends string>(
-  source: Json,
-  members: Readonly<Record<K, number>>,
-  redact: Transport["redact"],
-): Partial<Record<K, string>> {
-  const result: Partial<Record<K, string>> = {};
-  for (const name in members) {
-    const value = source[name];
-    if (typeof value === "string" && value !== "")
-      result[name] = printable(redact(value), members[name]);
-  }
-  return result;
-}
-
-function named(identifier: unknown): { identifier?: { type: string; value: string } } {
-  if (!isRecord(identifier)) return {};
-  const { type, value } = identifier;
-  if (typeof type !== "string" || typeof value !== "string") return {};
-  return { identifier: { type: printable(type, 20), value: printable(value, 300) } };
 }

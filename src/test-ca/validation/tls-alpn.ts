@@ -1,8 +1,10 @@
 import * as x509 from "@peculiar/x509";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { isIP } from "node:net";
 import tls from "node:tls";
 import { addressesOf, patience, type Validate } from "./dns.ts";
+import { messageOf } from "../../errors.ts";
 import { AcmeProblem, canonicalAddress, type Identifier } from "../acme-problem.ts";
 
 /** tls-alpn-01 (RFC 8737 §3, RFC 8738 §6): a self-signed certificate for the one name, with the digest in acmeIdentifier. */
@@ -20,38 +22,32 @@ const protocol = "acme-tls/1";
 const acmeIdentifier = "1.3.6.1.5.5.7.1.31";
 
 /** Connects, checks the negotiated protocol and returns the server's certificate in DER. */
-function presented(
+async function presented(
   host: string,
   port: number,
   servername: string,
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return new Promise((resolve, reject) => {
-    const socket = tls.connect({
-      host,
-      port,
-      servername,
-      ALPNProtocols: [protocol],
-      minVersion: "TLSv1.2",
-      rejectUnauthorized: false,
-    });
-    const fail = (problem: AcmeProblem) => {
-      socket.destroy();
-      reject(problem);
-    };
-    signal.addEventListener("abort", () => fail(connection(servername, "no answer in time")));
-    socket.on("error", (error) => fail(connection(servername, error.message)));
-    socket.once("secureConnect", () => {
-      const agreed = socket.alpnProtocol;
-      const raw = socket.getPeerX509Certificate()?.raw;
-      if (agreed !== protocol || raw === undefined) {
-        fail(unauthorized(servername, `negotiated ALPN ${String(agreed)}, not ${protocol}`));
-        return;
-      }
-      socket.end();
-      resolve(new Uint8Array(raw));
-    });
+  const socket = tls.connect({
+    host,
+    port,
+    servername,
+    ALPNProtocols: [protocol],
+    minVersion: "TLSv1.2",
+    rejectUnauthorized: false,
   });
+  try {
+    await once(socket, "secureConnect", { signal });
+  } catch (error) {
+    socket.on("error", () => undefined).destroy();
+    const why = signal.aborted ? "no answer in time" : messageOf(error);
+    throw new AcmeProblem("connection", `No TLS connection for ${servername}: ${why}.`);
+  }
+  const agreed = socket.alpnProtocol;
+  const raw = socket.getPeerX509Certificate()?.raw;
+  socket.on("error", () => undefined).destroy();
+  if (agreed === protocol && raw !== undefined) return new Uint8Array(raw);
+  throw unauthorized(servername, `negotiated ALPN ${String(agreed)}, not ${protocol}`);
 }
 
 async function checkCertificate(
@@ -101,10 +97,6 @@ function reverseName(address: string): string {
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
   const digits = [...left, ...zeros, ...right].map((group) => group.padStart(4, "0")).join("");
   return `${digits.split("").toReversed().join(".")}.ip6.arpa`;
-}
-
-function connection(name: string, why: string): AcmeProblem {
-  return new AcmeProblem("connection", `No TLS connection for ${name}: ${why}.`);
 }
 
 function unauthorized(name: string, why: string): AcmeProblem {
