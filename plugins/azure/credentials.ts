@@ -48,7 +48,7 @@ function methodBySettings(options: CredentialOptions): string | undefined {
   return isApp && options.oidcRequestUrl !== undefined ? "oidc" : undefined;
 }
 
-/** A managed identity has no tenant to name: whoever names one means an app registration. */
+/** A managed identity needs no tenant: a tenant means an app registration. */
 function assertNoApp({ tenantId, clientId }: CredentialOptions): void {
   if (tenantId === undefined || clientId === undefined) return;
   throw wrong(

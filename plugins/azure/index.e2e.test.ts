@@ -53,7 +53,7 @@ describe.skipIf(!available("prism")).each([
   });
   for (const one of cases) it(one.name, one.run);
 
-  it("is really there: what the document does not allow never comes to the fake", async () => {
+  it("the proxy rejects a request that the vendor's OpenAPI document does not allow", async () => {
     const from = fake.requests.length;
     const path = `${id.replace("dnszones", "dnsZones")}/TXT/x`;
     const refused = await fetch(`${prism.url}${path}?api-version=1`, {

@@ -209,7 +209,7 @@ describe("credentials", () => {
   const reading = ["GET zones", "GET TXT", "GET zone"];
   const app = { tenantId, clientId };
 
-  it("come from the variables that users have already", async () => {
+  it("azure reads credentials from lego's, cert-manager's and Terraform's variables", async () => {
     const secretFile = await file("secret", `${clientSecret}\n`);
     for (const [env, found] of [
       [
@@ -267,7 +267,7 @@ describe("credentials", () => {
       expect(await optionsFrom(azure, "azure", env)).toMatchObject(found);
   });
 
-  it("are looked for in the cloud that is configured, as lego or cert-manager call it", async () => {
+  it("azure uses the addresses of the configured cloud, by lego's or cert-manager's name", async () => {
     for (const [environment, resource] of [
       ["china", "https://management.chinacloudapi.cn"],
       ["AzureUSGovernmentCloud", "https://management.usgovcloudapi.net"],
@@ -279,11 +279,11 @@ describe("credentials", () => {
     }
   });
 
-  it("with a secret buy one token for many calls", async () => {
+  it("azure gets one token by client secret for many calls", async () => {
     expect(await works({ ...app, clientSecret })).toEqual(["POST token", ...reading]);
   });
 
-  it("with a certificate sign a statement, the key encrypted or not", async () => {
+  it("azure signs a statement with the key of a certificate, encrypted or not", async () => {
     const { pem, encrypted, certificate } = await appCertificate("app");
     fake.trust(certificate);
     const plainFile = await file("app.pem", pem);
@@ -309,7 +309,7 @@ describe("credentials", () => {
     );
   });
 
-  it("are exchanged for a token of Kubernetes or GitHub", async () => {
+  it("azure exchanges a token of Kubernetes or GitHub for its own", async () => {
     const federatedTokenFile = await file("token", `${azureOuterToken}\n`);
     expect(await works({ ...app, federatedTokenFile })).toEqual(["POST token", ...reading]);
     const oidc = {
@@ -328,7 +328,7 @@ describe("credentials", () => {
     );
   });
 
-  it("are the machine's, on a virtual machine and on App Service", async () => {
+  it("azure uses the managed identity of a virtual machine and of App Service", async () => {
     fake.machine = true;
     const asked = await works({});
     expect(asked.filter((action) => action !== "GET imds")).toEqual(reading);
@@ -350,7 +350,7 @@ describe("credentials", () => {
     ).toContain("no metadata service answers at http://127.0.0.1:9");
   });
 
-  it("of an app without its third part are no managed identity, unless that is asked for", async () => {
+  it("azure rejects tenantId and clientId without a secret, unless authMethod is msi", async () => {
     fake.machine = true;
     expect(await problem(works(app))).toMatch(
       new RegExp(
@@ -363,7 +363,7 @@ describe("credentials", () => {
     fake.machine = false;
   });
 
-  it("are az's login where there is nothing else, and all that was tried is told", async () => {
+  it("azure uses az's login when nothing else exists, and a failure names everything it tried", async () => {
     const imdsUrl = "http://127.0.0.1:9";
     const bin = await mkdtemp(join(folder, "bin-"));
     vi.stubEnv("PATH", bin);
@@ -387,7 +387,7 @@ describe("credentials", () => {
     expect(await problem(works({ authMethod: "cli" }))).toContain("not JSON");
   });
 
-  it("may be an access token, as it is", async () => {
+  it("azure uses an access token as it is given", async () => {
     expect(await works({ accessToken: "given-token" })).toEqual(reading);
     expect(await problem(works({ accessToken: "expired" }))).toMatch(
       /\(accessToken\): The access token is invalid/,
@@ -426,7 +426,7 @@ async function appCertificate(name: string) {
 const certificateIn = (pem: string) => /-----BEGIN CERT[^]*/.exec(pem)?.[0] ?? "";
 
 describe("choosing the zone", () => {
-  it("ignores private zones, unless they are asked for", async () => {
+  it("azure ignores private zones unless privateZone is set", async () => {
     fake.addZone("choose.test", { group: "one" });
     fake.addZone("inside.choose.test", { isPrivate: true });
     fake.addZone("old.choose.test", { zoneType: "Private" });
@@ -439,7 +439,7 @@ describe("choosing the zone", () => {
     );
   });
 
-  it("finds it on a later page, and follows no address to another server", async () => {
+  it("azure finds a zone on a later page, and follows no address to another server", async () => {
     const elsewhere = await startAzureFake();
     fake.addZone("far.pages.test");
     fake.pageSize = 2;
@@ -456,7 +456,7 @@ describe("choosing the zone", () => {
     await elsewhere.close();
   });
 
-  it("asks for none with zone and group, and only there with a group", async () => {
+  it("azure lists no zones with zone and resourceGroup, and only the group's with resourceGroup", async () => {
     fake.addZone("fixed.test", { group: "fixed" });
     const from = fake.requests.length;
     const solver = await open({ zone: "Fixed.test.", resourceGroup: "fixed" });
@@ -468,7 +468,7 @@ describe("choosing the zone", () => {
     );
   });
 
-  it("of twins in two groups takes the delegated one, or names both", async () => {
+  it("azure takes the delegated one of two zones with one name, or names both", async () => {
     fake.addZone("twin.test", { group: "old", nameServers: ["ns1-01.azure-dns.com."] });
     fake.addZone("twin.test", { group: "new", nameServers: ["ns1-07.azure-dns.com."] });
     const zone = { name: "twin.test", nameservers: ["NS1-07.azure-dns.com"] };
@@ -482,7 +482,7 @@ describe("choosing the zone", () => {
     );
   });
 
-  it("takes the only subscription, or names all", async () => {
+  it("azure takes the only subscription, or names all", async () => {
     await (await open({ subscriptionId: undefined })).preflight([target("choose.test")], call);
     fake.subscriptions = [subscriptionId, "00000000-0000-4000-8000-000000000002"];
     const solver = await open({ subscriptionId: undefined });
@@ -496,7 +496,7 @@ describe("choosing the zone", () => {
     );
   });
 
-  it("lists the zones that it sees when none holds the name, and tells of a private one", async () => {
+  it("azure lists the zones it sees when none holds the name, and mentions a private one", async () => {
     const solver = await open();
     const said = await problem(solver.preflight([target("www.unseen.example")], call));
     for (const known of [
@@ -515,7 +515,7 @@ describe("choosing the zone", () => {
 describe("writing", () => {
   const zoneId = fake.addZone("write.test");
 
-  it("writes all values of a name at once, 20 names with two requests each", async () => {
+  it("azure writes all values of a name at once, and 20 names with two requests each", async () => {
     const solver = await open();
     const apex = challenge("write.test");
     const wildcard = { ...challenge("write.test"), wildcard: true };
@@ -531,7 +531,7 @@ describe("writing", () => {
     for (const each of all) expect(fake.set(each.recordName)).toBeUndefined();
   });
 
-  it("writes at the zone itself, and says what it has seen", async () => {
+  it("azure writes a record at the zone itself, on condition of the ETag it read", async () => {
     const mine = { ...challenge("write.test"), recordName: "write.test" };
     const solver = await open();
     await solver.present(mine, call);
@@ -574,13 +574,17 @@ describe("writing", () => {
     },
   );
 
-  it("gives up when others never stop", { timeout: 60_000 }, async () => {
-    fake.faults.add({ action: "PUT TXT", times: 12, kind: says(412, "PreconditionFailed") });
-    const error = await failure((await open()).present(challenge("busy.write.test"), call));
-    expect(error.document.title).toBe("Another program keeps changing the records");
-  });
+  it(
+    "azure gives up when another program changes the record set at every attempt",
+    { timeout: 60_000 },
+    async () => {
+      fake.faults.add({ action: "PUT TXT", times: 12, kind: says(412, "PreconditionFailed") });
+      const error = await failure((await open()).present(challenge("busy.write.test"), call));
+      expect(error.document.title).toBe("Another program keeps changing the records");
+    },
+  );
 
-  it("adds no twenty-first record to a set, but takes its own out of a full one", async () => {
+  it("azure adds no twenty-first record to a set, but removes its own from a full one", async () => {
     const mine = challenge("full.write.test");
     const records = Array.from({ length: 20 }, (_, index) => [`r${index}`]);
     fake.plant(zoneId, "_acme-challenge.full", { ttl: 300, records });
@@ -596,7 +600,7 @@ describe("writing", () => {
 
 describe("failures", () => {
   fake.addZone("failing.test", { group: "web" });
-  it("a role that is missing, with the command that gives it", async () => {
+  it("azure names the command that grants a missing role", async () => {
     fake.deny("Microsoft.Network/dnsZones/TXT/write");
     const scope = `/subscriptions/${subscriptionId}/resourceGroups/web/providers/Microsoft.Network/dnsZones/failing.test/TXT/_acme-challenge.www`;
     expect(await problem((await open()).present(challenge("www.failing.test"), call))).toContain(

@@ -148,7 +148,7 @@ providerTest(setup, tools, {
   startFake: startCloudflareFake,
 });
 
-it("explains a malformed credential by the chain of errors", async () => {
+it("cloudflare explains a malformed credential by the chain of errors", async () => {
   const body = await fixture("malformed-key.json");
   fake.faults.add({ action: "GET zones", kind: { status: 400, body, headers } });
   const solver = await open({ apiToken: undefined, ...cloudflareKey });
@@ -171,7 +171,7 @@ describe("credentials", () => {
   beforeAll(() => {
     fake.addZone("login.test");
   });
-  it("sends those that were chosen and no other, whatever the environment holds", async () => {
+  it("cloudflare sends only the chosen credentials, whatever the environment contains", async () => {
     vi.stubEnv("CLOUDFLARE_API_TOKEN", "another-token");
     vi.stubEnv("CLOUDFLARE_API_KEY", "another-key");
     vi.stubEnv("CLOUDFLARE_EMAIL", "another@example.com");
@@ -189,7 +189,7 @@ describe("credentials", () => {
     expect(sent(then)).toEqual([byKey, byKey]);
   });
 
-  it("looks zones up with a token of their own, and writes with the other", async () => {
+  it("cloudflare finds zones with zoneToken and writes with apiToken", async () => {
     fake.addToken("r".repeat(40), { edit: false });
     fake.addToken("w".repeat(40), { read: false });
     const solver = await open({ apiToken: "w".repeat(40), zoneToken: "r".repeat(40) });
@@ -203,7 +203,7 @@ describe("credentials", () => {
     );
   });
 
-  it("says that a token is disabled, and asks the account about a token of its own", async () => {
+  it("cloudflare reports a disabled token, and verifies an account's token at the account", async () => {
     fake.addToken("d".repeat(40), { status: "disabled" });
     const disabled = await open({ apiToken: "d".repeat(40) });
     expect(await problem(disabled.preflight([target("login.test")], call))).toMatch(
@@ -216,7 +216,7 @@ describe("credentials", () => {
     await (await open({ apiToken: "o".repeat(40) })).preflight([target("login.test")], call);
   });
 
-  it("needs no more than DNS:Edit when the zone id is configured", async () => {
+  it("cloudflare needs only DNS:Edit when zoneId is set", async () => {
     const zoneId = fake.addZone("edit.test");
     fake.addToken("e".repeat(40), { read: false, zones: [zoneId] });
     const solver = await open({ apiToken: "e".repeat(40), zoneId });
@@ -228,7 +228,7 @@ describe("credentials", () => {
     expect(elsewhere).toMatch(/DNS Validation Error \(1004\).*in this zone.*CF_ZONE_ID/s);
   });
 
-  it("finds out before an order that the configured zone is another one, or none", async () => {
+  it("cloudflare rejects a wrong zoneId before an order", async () => {
     const zoneId = fake.addZone("other.test");
     fake.addToken("h".repeat(40), { read: false });
     fake.addToken("z".repeat(40), { edit: false });
@@ -245,7 +245,7 @@ describe("credentials", () => {
     expect(await problem(none.preflight([target("other.test")], call))).toMatch(/32 hexadecimal/);
   });
 
-  it("asks about the token once, though nobody answers", async () => {
+  it("cloudflare asks for the state of the token once, also without an answer", async () => {
     fake.addZone("once.test");
     const from = fake.requests.length;
     fake.faults.add({ action: "GET verify", times: 9, kind: "drop before" });
@@ -256,7 +256,7 @@ describe("credentials", () => {
 });
 
 describe("choosing the zone", () => {
-  it("finds a zone on a later page by its name, each suffix once", async () => {
+  it("cloudflare finds a zone on a later page by its name, each suffix once", async () => {
     const far = fake.addZone("far.pages.test");
     fake.pageSize = 1;
     const solver = await open();
@@ -276,7 +276,7 @@ describe("choosing the zone", () => {
     ]);
   });
 
-  it("prefers the active zone, warns of a pending one, and names all when it cannot tell", async () => {
+  it("cloudflare prefers the active zone, warns of a pending one, and names all if several are active", async () => {
     const log = recordingLog();
     fake.addZone("moved.test", { status: "moved", account: accountId("old") });
     const active = fake.addZone("moved.test");
@@ -295,7 +295,7 @@ describe("choosing the zone", () => {
     expect((await solver.present(challenge("twice.test"), call)).zoneId).toBe(two);
   });
 
-  it("lists the zones that it sees when none holds the name", async () => {
+  it("cloudflare lists the zones it sees when none holds the name", async () => {
     const only = fake.addZone("seen.test");
     fake.addToken("s".repeat(40), { zones: [only] });
     const solver = await open({ apiToken: "s".repeat(40) });
@@ -317,7 +317,7 @@ describe("writing", () => {
   const zoneId = fake.addZone("fixture.test");
   const name = "_acme-challenge.fixture.test";
 
-  it("sends what Cloudflare documents and keeps the id that it answers", async () => {
+  it("cloudflare sends the documented record and keeps the id of the answer", async () => {
     const from = fake.requests.length;
     const value = "ADw2sEd82DUgXcQ9hNBZThJs7zVJkR5v9JeSbAb9mZY";
     fake.faults.add({
@@ -343,7 +343,7 @@ describe("writing", () => {
     );
   });
 
-  it("cleans up a value that was stored without quotes, on whatever page, and a record that is gone", async () => {
+  it("cloudflare cleans up a value without quotes on any page, and a record that is gone", async () => {
     const mine = challenge("fixture.test");
     for (const content of ["a", "b", "c", mine.recordValue])
       fake.plant(zoneId, { type: "TXT", name, content, ttl: 300 });
@@ -355,7 +355,7 @@ describe("writing", () => {
     expect(fake.values(name)).toEqual(["a", "b", "c"]);
   });
 
-  it("needs one batch for 20 names of a zone, and one to clean them up", async () => {
+  it("cloudflare writes 20 names of a zone in one batch, and removes them in one", async () => {
     const many = Array.from({ length: 20 }, (_, index) => challenge(`h${index}.fixture.test`));
     const solver = await open();
     const from = fake.requests.length;
@@ -368,7 +368,7 @@ describe("writing", () => {
     expect(since(from)).toEqual(["GET zones", "POST batch", "POST batch"]);
   });
 
-  it("goes one by one where a batch is refused, and splits one that is too long", async () => {
+  it("cloudflare writes one by one when a batch is refused, and splits a long batch", async () => {
     const many = Array.from({ length: 130 }, (_, index) => challenge(`s${index}.fixture.test`));
     const solver = await open();
     await solver.present(many[120] ?? challenge("none"), call);
@@ -384,7 +384,7 @@ describe("writing", () => {
     expect(many.flatMap(({ recordName }) => fake.records(recordName))).toEqual([]);
   });
 
-  it("does not mind a batch that was done though its answer got lost", async () => {
+  it("cloudflare succeeds when a batch was done and its answer got lost", async () => {
     const pair = [challenge("x.fixture.test"), challenge("y.fixture.test")];
     const solver = await open();
     fake.faults.add({ action: "POST batch", kind: "drop after" });

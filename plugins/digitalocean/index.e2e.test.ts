@@ -40,7 +40,7 @@ describe.skipIf(!available("prism"))("with DigitalOcean's OpenAPI between solver
   });
   for (const one of cases) it(one.name, one.run);
 
-  it("is really there: what the document does not allow never comes to the fake", async () => {
+  it("the proxy rejects a request that the vendor's OpenAPI document does not allow", async () => {
     const from = fake.requests.length;
     const refused = await fetch(`${prism.url}/v2/domains/conform.test/records`, {
       method: "POST",

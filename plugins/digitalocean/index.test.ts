@@ -93,7 +93,7 @@ providerTest(setup, tools, {
 });
 
 describe("credentials", () => {
-  it("are read from the variables that users have already, or from files that these name", async () => {
+  it("digitalocean reads its token from known variables, or from files that these name", async () => {
     const folder = await mkdtemp(join(tmpdir(), "digitalocean-"));
     const file = join(folder, "token");
     await writeFile(file, `${digitalOceanToken}\n`);
@@ -114,20 +114,20 @@ describe("credentials", () => {
     await rm(folder, { recursive: true });
   });
 
-  it("come from the first variable of the table, acmectl's own first", async () => {
+  it("digitalocean takes the first variable of its table, acmectl's own first", async () => {
     const env = { DO_AUTH_TOKEN: "second", DO_API_KEY: "third" };
     expect((await optionsFrom(digitalocean, "digitalocean", env)).token).toBe("second");
     const own = { ...env, ACMECTL_DIGITALOCEAN_TOKEN: "first" };
     expect((await optionsFrom(digitalocean, "digitalocean", own)).token).toBe("first");
   });
 
-  it("that are missing are asked for by all their names", async () => {
+  it("digitalocean without a token names every variable for it", async () => {
     expect(await problem(optionsFrom(digitalocean, "digitalocean", {}))).toMatch(
       /domain:read and domain:update.*ACMECTL_DIGITALOCEAN_TOKEN, or DO_AUTH_TOKEN/s,
     );
   });
 
-  it("need domain:read and domain:update, or create and delete instead of update", async () => {
+  it("digitalocean needs domain:read and domain:update, or create and delete instead of update", async () => {
     fake.addDomain("scopes.test");
     const mine = challenge("scopes.test");
     fake.addToken("finegrained", ["read", "create", "delete"]);
@@ -148,7 +148,7 @@ describe("credentials", () => {
 });
 
 describe("choosing the domain", () => {
-  it("finds it on a later page, though the answer's next address leads elsewhere", async () => {
+  it("digitalocean finds a domain on a later page, and does not follow the answer's next address", async () => {
     for (const name of ["a.pages.test", "b.pages.test", "c.pages.test"]) fake.addDomain(name);
     fake.pageSize = 2;
     const solver = await open();
@@ -166,7 +166,7 @@ describe("choosing the domain", () => {
     await (await open()).preflight([target("c.pages.test")], call);
   });
 
-  it("asks for no domain when one is configured, with or without its dot", async () => {
+  it("digitalocean lists no domains when one is configured, with or without its dot", async () => {
     fake.addDomain("fixed.test");
     const from = fake.requests.length;
     const solver = await open({ domain: "Fixed.test." });
@@ -174,7 +174,7 @@ describe("choosing the domain", () => {
     expect(since(from)).toEqual(["GET records"]);
   });
 
-  it("names the domains of the token's team if none holds the name", async () => {
+  it("digitalocean names the domains of the token's team if none holds the name", async () => {
     fake.addDomain("team.test");
     fake.addToken("team", ["read", "update"], ["team.test"]);
     const solver = await open({ token: "team" });
@@ -192,7 +192,7 @@ describe("choosing the domain", () => {
 describe("writing", () => {
   fake.addDomain("write.test");
 
-  it("sends a relative name, also at the domain itself, and keeps the id", async () => {
+  it("digitalocean sends a relative name, also at the domain itself, and keeps the id", async () => {
     const mine = { ...challenge("write.test"), recordName: "write.test" };
     const solver = await open({ ttl: 60 });
     const receipt = await solver.present(mine, call);
@@ -204,7 +204,7 @@ describe("writing", () => {
     await solver.cleanup(mine, receipt, call);
   });
 
-  it("writes 20 names well within the limit of a minute", async () => {
+  it("digitalocean writes and removes 20 names with 61 requests at most", async () => {
     const solver = await open();
     const from = fake.requests.length;
     const all = Array.from({ length: 20 }, (_, index) => challenge(`n${index}.write.test`));
@@ -215,7 +215,7 @@ describe("writing", () => {
     expect(since(from).length).toBeLessThanOrEqual(61);
   });
 
-  it("finds its value on whatever page, with quotes or without, and leaves the others", async () => {
+  it("digitalocean finds its value on any page, with or without quotes, and keeps the others", async () => {
     const mine = challenge("many.write.test");
     const name = "_acme-challenge.many";
     for (const data of ["a", "b", "c", `"${mine.recordValue}"`])
@@ -226,14 +226,14 @@ describe("writing", () => {
     expect(fake.values(mine.recordName)).toEqual(["a", "b", "c"]);
   });
 
-  it("creates no second record when the answer got lost after the work", async () => {
+  it("digitalocean creates no second record when the answer got lost", async () => {
     const lost = challenge("lost.write.test");
     fake.faults.add({ action: "POST records", kind: "drop after" });
     const receipt = await (await open()).present(lost, call);
     expect(fake.records(lost.recordName).map(({ id }) => String(id))).toEqual([receipt.recordId]);
   });
 
-  it("comes back when the limit per hour is reset", async () => {
+  it("digitalocean reports when the hourly limit is reset", async () => {
     const reset = Math.floor(Date.now() / 1_000) + 1_800;
     const headers = { "ratelimit-reset": String(reset) };
     const kind = refusal(429, "too_many_requests", "API rate limit exceeded.", headers);

@@ -209,7 +209,7 @@ describe("credentials", () => {
     return since(from);
   };
 
-  it("come from the variables that users have already", async () => {
+  it("google reads credentials from lego's and gcloud's variables", async () => {
     const path = await file("key.json", key);
     const text = JSON.stringify(key);
     for (const [env, found] of [
@@ -235,7 +235,7 @@ describe("credentials", () => {
     }
   });
 
-  it("of both kinds those that were given count, since the file may be meant for other tools", async () => {
+  it("google prefers credentials to credentialsFile", async () => {
     const path = await file("broken.json", "{");
     const log = recordingLog();
     await open({ credentialsFile: path }, { log });
@@ -247,7 +247,7 @@ describe("credentials", () => {
     );
   });
 
-  it("of a service account buy one token for many calls", async () => {
+  it("google gets one token of a service account for many calls", async () => {
     const credentialsFile = await file("service.json", key);
     expect(await works({ credentialsFile })).toEqual([
       "POST token",
@@ -257,7 +257,7 @@ describe("credentials", () => {
     expect(fake.requests.at(-1)?.path).toContain(`/projects/${googleProject}/`);
   });
 
-  it("are those that gcloud left, when nothing is configured", async () => {
+  it("google uses gcloud's login when nothing is configured", async () => {
     await mkdir(join(folder, "gcloud"), { recursive: true });
     const path = await file("gcloud/application_default_credentials.json", fake.userLogin());
     expect(await works({})).toEqual(["POST token", "GET managedZones", "GET rrsets"]);
@@ -268,7 +268,7 @@ describe("credentials", () => {
     await rm(path);
   });
 
-  it("are the machine's, when there is nothing else", async () => {
+  it("google uses the machine's service account when nothing else exists", async () => {
     fake.machine = true;
     const asked = await works({});
     expect(asked.filter((action) => action !== "GET metadata")).toEqual([
@@ -278,7 +278,7 @@ describe("credentials", () => {
     expect(fake.requests.at(-1)?.path).toContain(`/projects/${googleProject}/`);
   });
 
-  it("are the machine's, too, if there is no home folder to search", async () => {
+  it("google uses the machine's service account when there is no home folder", async () => {
     os.home = undefined;
     fake.machine = true;
     expect(await works({ gcloudConfig: undefined })).toContain("GET managedZones");
@@ -287,7 +287,7 @@ describe("credentials", () => {
     os.home = folder;
   });
 
-  it("of a workload identity pool are exchanged by Google's library", async () => {
+  it("google exchanges the token of a workload identity pool by Google's library", async () => {
     const outer = await file("outer-token", googleSubjectToken);
     const pool = {
       type: "external_account",
@@ -314,7 +314,7 @@ describe("credentials", () => {
     expect(await problem(works({ credentialsFile: half }))).toContain("no audience, token_url");
   });
 
-  it("of a pool may come from a program or an AWS role", async () => {
+  it("google accepts a pool's token from a program or an AWS role", async () => {
     const pool = {
       type: "external_account",
       audience:
@@ -353,7 +353,7 @@ describe("credentials", () => {
     expect(await works({ credentials: role, project: googleProject })).toEqual(path);
   });
 
-  it("act as another service account, by option or by their document", async () => {
+  it("google impersonates a service account, by option or by the credentials' document", async () => {
     const other = "dns@other-project.iam.gserviceaccount.com";
     const path = ["POST token", "POST iam", "GET managedZones", "GET rrsets"];
     expect(await works({ credentials: key, impersonateServiceAccount: other })).toEqual(path);
@@ -381,7 +381,7 @@ const findZone = async () => ({
 const lost = async () => Promise.reject(new Error("no network"));
 
 describe("choosing the zone", () => {
-  it("ignores private zones, unless they are allowed and no public one holds the name", async () => {
+  it("google ignores private zones unless they are allowed and no public one holds the name", async () => {
     fake.addZone("choose", "choose.test");
     fake.addZone("inside", "inside.choose.test", { visibility: "private" });
     const solver = await open();
@@ -391,7 +391,7 @@ describe("choosing the zone", () => {
     expect((await inside.present(challenge("conform.test"), call)).zoneId).toBe("conform");
   });
 
-  it("asks for each suffix once in a project with many zones, page by page", async () => {
+  it("google asks for each suffix once in a project with many zones, page by page", async () => {
     fake.addZone("far", "far.pages.test", { nameServers: ["ns-cloud-b1.googledomains.com."] });
     fake.addZone("far-inside", "far.pages.test", { visibility: "private" });
     fake.pageSize = 1;
@@ -413,7 +413,7 @@ describe("choosing the zone", () => {
     ]);
   });
 
-  it("asks once what a configured one is, and does without where that is not allowed", async () => {
+  it("google reads the name of a configured zone once, and works without that permission", async () => {
     const from = fake.requests.length;
     await (
       await open({ zone: "choose" })
@@ -430,7 +430,7 @@ describe("choosing the zone", () => {
     fake.deny();
   });
 
-  it("of two public twins takes the delegated one, or names both", async () => {
+  it("google takes the delegated one of two public zones with one name, or names both", async () => {
     fake.addZone("twin-a", "twin.test", { nameServers: nameServers("a") });
     fake.addZone("twin-b", "twin.test", { nameServers: nameServers("b") });
     const solver = await open({}, { findZone });
@@ -441,7 +441,7 @@ describe("choosing the zone", () => {
     );
   });
 
-  it("lists the zones that it sees when none holds the name", async () => {
+  it("google lists the zones it sees when none holds the name", async () => {
     const solver = await open();
     const said = await problem(solver.preflight([target("www.unseen.example")], call));
     expect(said).toMatch(
@@ -460,7 +460,7 @@ describe("writing", () => {
   fake.addZone("write", "write.test");
   fake.addZone("write-too", "write-too.test");
 
-  it("puts 20 names of two zones into one change for each, and takes them back in as many", async () => {
+  it("google writes 20 names of two zones in one change per zone, and removes them in as many", async () => {
     const solver = await open();
     const zones = ["write.test", "write-too.test"];
     const all = Array.from({ length: 20 }, (_, index) =>
@@ -484,7 +484,7 @@ describe("writing", () => {
     for (const each of all) expect(fake.set(each.recordName)).toBeUndefined();
   });
 
-  it("sends the exact old set and the new one, with its TTL, in one change", async () => {
+  it("google sends the exact old set and the new one, with its TTL, in one change", async () => {
     const mine = challenge("swap.write.test");
     const name = `${mine.recordName}.`;
     fake.plant("write", { name, type: "TXT", ttl: 1_800, rrdatas: ['"theirs"'] });
@@ -520,13 +520,17 @@ describe("writing", () => {
     ]);
   });
 
-  it("gives up when others never stop", { timeout: 60_000 }, async () => {
-    fake.faults.add({ action: "POST changes", times: 12, kind: says(412, "conditionNotMet") });
-    const error = await failure((await open()).present(challenge("busy.write.test"), call));
-    expect(error.document.title).toBe("Another program keeps changing the records");
-  });
+  it(
+    "google gives up when another program changes the record set at every attempt",
+    { timeout: 60_000 },
+    async () => {
+      fake.faults.add({ action: "POST changes", times: 12, kind: says(412, "conditionNotMet") });
+      const error = await failure((await open()).present(challenge("busy.write.test"), call));
+      expect(error.document.title).toBe("Another program keeps changing the records");
+    },
+  );
 
-  it("says when a change is done, and relies on the DNS where it may not ask", async () => {
+  it("google reports when a change is done, and relies on the DNS without that permission", async () => {
     const mine = challenge("done.write.test");
     const log = recordingLog();
     const solver = await open({}, { log });
@@ -542,7 +546,7 @@ describe("writing", () => {
     ]);
   });
 
-  it("has nothing to clean up in a zone that is gone, and says so", async () => {
+  it("google warns that a zone is gone, and has nothing to clean up in it", async () => {
     fake.addZone("gone", "gone.test");
     const mine = challenge("gone.test");
     const log = recordingLog();
@@ -559,7 +563,7 @@ describe("writing", () => {
     ]);
   });
 
-  it("repeats what Google throttles with 403", async () => {
+  it("google repeats a request that is throttled with 403", async () => {
     const headers = { "retry-after": "0" };
     const kind = says(403, "rateLimitExceeded", "Quota exceeded.", headers);
     fake.faults.add({ action: "POST changes", kind });
@@ -568,7 +572,7 @@ describe("writing", () => {
     expect(fake.values(mine.recordName)).toEqual([mine.recordValue]);
   });
 
-  it("touches no set that answers by a routing policy", async () => {
+  it("google does not touch a record set with a routing policy", async () => {
     const name = "_acme-challenge.routed.write.test.";
     fake.plant("write", { name, type: "TXT", ttl: 60, rrdatas: [], routingPolicy: { geo: {} } });
     const solver = await open();
@@ -585,7 +589,7 @@ describe("writing", () => {
 
 describe("failures", () => {
   fake.addZone("failing", "failing.test");
-  it("a disabled API as newer answers tell it", async () => {
+  it("google explains a disabled API in the newer form of the answer", async () => {
     const details = [
       { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "SERVICE_DISABLED" },
     ];
@@ -598,14 +602,14 @@ describe("failures", () => {
     ).toBe("The API is switched off");
   });
 
-  it("a right to list zones that is missing", async () => {
+  it("google explains a missing permission to list zones", async () => {
     fake.deny("dns.managedZones.list");
     expect(await problem((await open()).preflight([target("failing.test")], call))).toMatch(
       /find the managed zone of _acme-challenge\.failing\.test.*dns\.managedZones\.list.*GCE_ZONE_ID/s,
     );
   });
 
-  it("a captive portal in place of the token endpoint", async () => {
+  it("google explains a captive portal in place of the token endpoint", async () => {
     fake.faults.add({ action: "POST token", kind: "garbage" });
     const error = await failure((await open()).present(challenge("www.failing.test"), call));
     expect(error.is("network")).toBe(true);

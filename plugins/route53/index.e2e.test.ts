@@ -86,7 +86,7 @@ describe("conformance against moto", () => {
   for (const one of cases) it.skipIf(one.name === beyondMoto)(one.name, one.run);
 });
 
-it("8 processes that write one name lose nobody's value, nor a foreign one", async () => {
+it("eight route53 processes that write one name lose no value, nor a foreign one", async () => {
   const fake = await startRoute53Fake();
   const foreign = {
     name: "_acme-challenge.example.test.",
@@ -146,13 +146,13 @@ describe("credentials", () => {
   const role = "arn:aws:iam::123456789012:role/acme";
   const keyLines = `aws_access_key_id = ${keys.accessKeyId}\naws_secret_access_key = ${keys.secretAccessKey}\n`;
 
-  it("come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", async () => {
+  it("route53 uses AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", async () => {
     vi.stubEnv("AWS_ACCESS_KEY_ID", keys.accessKeyId);
     vi.stubEnv("AWS_SECRET_ACCESS_KEY", keys.secretAccessKey);
     await works();
   });
 
-  it("come from a profile that assumes a role", async () => {
+  it("route53 uses a profile that assumes a role", async () => {
     await profiles(
       `[profile base]\n${keyLines}\n[profile acme]\nrole_arn = ${role}\nsource_profile = base\n`,
     );
@@ -162,14 +162,14 @@ describe("credentials", () => {
     await works();
   });
 
-  it("come from assumeRoleArn on top of what was found", async () => {
+  it("route53 assumes the role of assumeRoleArn with the credentials it found", async () => {
     vi.stubEnv("AWS_ACCESS_KEY_ID", keys.accessKeyId);
     vi.stubEnv("AWS_SECRET_ACCESS_KEY", keys.secretAccessKey);
     calls();
     expect(await works({ assumeRoleArn: role, externalId: "42" })).toContain("POST / ");
   });
 
-  it("come from a web identity token, as in Kubernetes", async () => {
+  it("route53 uses a web identity token, as in Kubernetes", async () => {
     const token = join(folder, "token");
     await writeFile(token, "e30.e30.e30");
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", token);
@@ -178,7 +178,7 @@ describe("credentials", () => {
     expect(await works()).toContain("POST / ");
   });
 
-  it("come from a credential process", async () => {
+  it("route53 uses a credential process", async () => {
     const answer = JSON.stringify({
       Version: 1,
       AccessKeyId: keys.accessKeyId,
@@ -189,7 +189,7 @@ describe("credentials", () => {
     await works({ profile: "tool" });
   });
 
-  it("come from a container's credential endpoint", async () => {
+  it("route53 uses a container's credential endpoint", async () => {
     const endpoint = await containerCredentials();
     vi.stubEnv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url);
     vi.stubEnv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "container-token");

@@ -206,7 +206,7 @@ const delegated = {
 };
 
 describe("choosing the hosted zone", () => {
-  it("finds a zone on a later page, and twins across pages", async () => {
+  it("route53 finds a zone on a later page, and zones with one name across pages", async () => {
     const far = fake.addZone("far.zz.pages.test");
     fake.pageSize = 1;
     const solver = await open();
@@ -218,7 +218,7 @@ describe("choosing the hosted zone", () => {
     expect(said).toContain("ZZTWIN");
   });
 
-  it("ignores the private twin, or the public one when asked to", async () => {
+  it("route53 ignores the private zone of two with one name, or the public one with privateZone", async () => {
     const inside = fake.addZone("split.test", { private: true });
     const outside = fake.addZone("split.test");
     const publicly = await (await open()).present(challenge("split.test"), call);
@@ -232,7 +232,7 @@ describe("choosing the hosted zone", () => {
     );
   });
 
-  it("of two public twins takes the delegated one, and names both when it cannot tell", async () => {
+  it("route53 takes the delegated one of two public zones with one name, or names both", async () => {
     fake.addZone("twin.test", { id: "ZDEAD", nameservers: ["ns-7.awsdns.net"] });
     fake.addZone("twin.test", { id: "ZLIVE", nameservers: ["ns-8.awsdns.net"] });
     const { zoneId } = await (await open({}, delegated)).present(challenge("twin.test"), call);
@@ -241,7 +241,7 @@ describe("choosing the hosted zone", () => {
     expect(said).toMatch(/ZDEAD.*ZLIVE.*AWS_HOSTED_ZONE_ID/s);
   });
 
-  it("looks for no zone when the id is configured", async () => {
+  it("route53 lists no zones when hostedZoneId is set", async () => {
     const id = fake.addZone("given.test");
     const solver = await open({ hostedZoneId: `/hostedzone/${id}` });
     const from = fake.requests.length;
@@ -252,7 +252,7 @@ describe("choosing the hosted zone", () => {
     );
   });
 
-  it("makes do with certbot's policy, and asks for either when both are refused", async () => {
+  it("route53 works with certbot's policy, and asks for either permission when both are refused", async () => {
     const id = fake.addZone("certbot.test");
     fake.faults.add(denied("ListHostedZonesByName"));
     expect((await (await open()).present(challenge("certbot.test"), call)).zoneId).toBe(id);
@@ -269,7 +269,7 @@ describe("writing", () => {
     zoneId = fake.addZone("write.test");
   });
 
-  it("needs one change for 20 names of a zone, and one to clean them up", async () => {
+  it("route53 writes 20 names of a zone in one change, and removes them in one", async () => {
     const challenges = Array.from({ length: 20 }, (_, index) => challenge(`h${index}.write.test`));
     fake.plant(zoneId, {
       name: "_acme-challenge.h3.write.test.",
@@ -291,7 +291,7 @@ describe("writing", () => {
     ]);
   });
 
-  it("splits what exceeds a request's limits, each name's changes together", async () => {
+  it("route53 splits a change that exceeds a request's limits, each name's changes together", async () => {
     const challenges = Array.from({ length: 130 }, (_, index) => challenge(`s${index}.write.test`));
     const solver = await open();
     const from = fake.requests.length;
@@ -304,7 +304,7 @@ describe("writing", () => {
     expect(challenges.flatMap(({ recordName }) => fake.values(recordName))).toEqual([]);
   });
 
-  it("puts both values of a name and its wildcard into one set", async () => {
+  it("route53 puts both values of a name and its wildcard into one set", async () => {
     const [plain, wild] = [challenge("both.write.test"), challenge("both.write.test")];
     await (await open()).presentAll([plain, wild], call);
     const sets = fake.sets(plain.recordName);
@@ -315,7 +315,7 @@ describe("writing", () => {
     expect(sets[0]?.ttl).toBe(10);
   });
 
-  it("adds a set of its own beside multivalue answers, and its value to every weighted set", async () => {
+  it("route53 adds its own set beside multivalue answers, and its value to every weighted set", async () => {
     const multi = challenge("multi.write.test");
     const weighted = challenge("weighted.write.test");
     const common = { type: "TXT", ttl: 60 };
@@ -353,7 +353,7 @@ describe("writing", () => {
     expect(new Set(left)).toEqual(new Set(planted));
   });
 
-  it("does not mind a work that was done though its answer got lost", async () => {
+  it("route53 succeeds when a change was made and its answer got lost", async () => {
     const lost = challenge("lost.write.test");
     fake.faults.add({ action: "ChangeResourceRecordSets", kind: "drop after" });
     const solver = await open();
@@ -365,7 +365,7 @@ describe("writing", () => {
     expect(fake.sets(lost.recordName)).toEqual([]);
   });
 
-  it("calls it cleaned up when the hosted zone is gone, and says so", async () => {
+  it("route53 warns that a hosted zone is gone, and has nothing to clean up in it", async () => {
     const id = fake.addZone("gone.test");
     const log = recordingLog();
     const solver = await open({}, { log });
@@ -379,7 +379,7 @@ describe("writing", () => {
     expect(await problem(solver.present(gone, call))).toMatch(/gone\.test.*AWS_HOSTED_ZONE_ID/s);
   });
 
-  it("waits out throttling, and stops at once when aborted", async () => {
+  it("route53 waits while it is throttled, and stops at once when aborted", async () => {
     const throttled = { status: 400, body: awsError("Throttling", "Rate exceeded") };
     fake.faults.add({ action: "ChangeResourceRecordSets", kind: throttled });
     const busy = challenge("busy.write.test");
@@ -395,7 +395,7 @@ describe("writing", () => {
 });
 
 describe("propagation", () => {
-  it("is true once GetChange says INSYNC, asked once for all names of a change", async () => {
+  it("route53 asks GetChange once for all names of a change until it is INSYNC", async () => {
     fake.addZone("sync.test");
     fake.pendingPolls = 1;
     const pair = [challenge("a.sync.test"), challenge("b.sync.test")];
@@ -415,7 +415,7 @@ describe("propagation", () => {
     expect(since(from)).toHaveLength(2);
   });
 
-  it("relies on the DNS, with one warning, when GetChange is not allowed, and asks nothing when told so", async () => {
+  it("route53 warns once and relies on the DNS when GetChange is denied, and asks nothing without waitForInsync", async () => {
     fake.addZone("quiet.test");
     const log = recordingLog();
     const solver = await open({}, { log });
@@ -439,7 +439,7 @@ describe("failures", () => {
   beforeAll(() => {
     fake.addZone("failing.test");
   });
-  it("shows the clocks but not the request when the signature is wrong", async () => {
+  it("route53 shows both clocks but not the request when the signature is wrong", async () => {
     const solver = await open({
       secretAccessKey: "wrong",
       sessionToken: "FwoGZXIvYXdzEXAMPLETOKEN",
@@ -484,7 +484,7 @@ describe("failures", () => {
     expect(await role).toContain(`as role ${arn}, assumed by access key ${accessKeyId}: `);
   });
 
-  it("a name outside the configured zone", async () => {
+  it("route53 explains a name outside the configured zone", async () => {
     const other = fake.addZone("other.test");
     const solver = await open({ hostedZoneId: other });
     const from = fake.requests.length;
@@ -501,7 +501,7 @@ describe("failures", () => {
     );
   });
 
-  it("a connection that breaks, a server that is not there, and one that is not Route 53", async () => {
+  it("route53 explains a broken connection, a missing server and one that is not Route 53", async () => {
     fake.faults.add({ action: "ListHostedZonesByName", kind: "drop before" });
     const cut = (await open({ maxRetries: 0 })).preflight([target("failing.test")], call);
     expect(await problem(cut)).toMatch(/firewall/);
@@ -522,20 +522,20 @@ describe("credentials that cannot be found", () => {
   const fails = async (more: Partial<Options> = {}) =>
     problem((await open({ ...none, ...more })).preflight([target("failing.test")], call));
 
-  it("names no variable when none is set, and that the metadata service was left out", async () => {
+  it("route53 without credentials reports that no variable is set and the metadata service was not asked", async () => {
     expect(await fails()).toMatch(
       /none is set|AWS_CONFIG_FILE.*AWS_EC2_METADATA_DISABLED is true/s,
     );
   });
 
-  it("says which half is missing, without its other half's value", async () => {
+  it("route53 names the missing half of a key pair, without the value of the other half", async () => {
     vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIDLONELY");
     const said = await fails();
     expect(said).toContain("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY");
     expect(said).not.toContain("AKIDLONELY");
   });
 
-  it("says that the profile does not exist, and which do", async () => {
+  it("route53 names a profile that does not exist, and those that do", async () => {
     await writeFile(
       join(folder, "config"),
       "[default]\nregion = eu-west-1\n[profile shop]\nregion = eu-west-1\n",
@@ -550,12 +550,12 @@ describe("credentials that cannot be found", () => {
     );
   });
 
-  it("names HOME if a profile is given and there is no home folder", async () => {
+  it("route53 names HOME if a profile is given and there is no home folder", async () => {
     const said = await homeless({ AWS_PROFILE: "shop" });
     expect(said).toMatch(/profile "shop" in: neither HOME, AWS_CONFIG_FILE nor.*Set HOME/s);
   });
 
-  it("says that a token file is missing or has no role", async () => {
+  it("route53 reports a token file that is missing or has no role", async () => {
     vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", join(folder, "absent"));
     expect(await fails()).toMatch(
       /AWS_WEB_IDENTITY_TOKEN_FILE is set without AWS_ROLE_ARN.*absent cannot be read/s,
@@ -564,7 +564,7 @@ describe("credentials that cannot be found", () => {
 });
 
 describe("without a home folder", () => {
-  it("takes the keys of the environment, an assumed role or the options", async () => {
+  it("route53 works without a home folder, by variables, an assumed role or options", async () => {
     fake.addZone("homeless.test");
     const keys = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
     expect(await homeless(keys)).toBe("it works");
@@ -599,7 +599,7 @@ async function homeless(env: Record<string, string>, more: object = {}): Promise
 }
 
 describe("the region", () => {
-  it("is what was asked for, else the profile's, else us-east-1", async () => {
+  it("route53 uses the region of the option, else of the profile, else us-east-1", async () => {
     fake.addZone("region.test");
     vi.stubEnv("AWS_CONFIG_FILE", join(folder, "regions"));
     vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder, "keys"));

@@ -1,4 +1,4 @@
-/** Reads JSON that somebody else has written. */
+/** Reads JSON of others, which may contain anything. */
 import { Refusal } from "./refusal.ts";
 
 /** A member of what should be an object; `undefined` when there is none. */

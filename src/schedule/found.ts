@@ -33,7 +33,7 @@ export function envFileOf({ units, lines }: Found): string | undefined {
   return unit?.replaceAll("%%", "%") ?? envFileIn(lines[0] ?? "");
 }
 
-/** A renewal that somebody set up by hand. */
+/** A renewal that was set up by hand. */
 export interface Foreign {
   /** `the crontab of this user`, or a file. */
   readonly where: string;

@@ -5,7 +5,7 @@ import type { Foreign } from "./found.ts";
 const minute = 60_000;
 const day = 1440 * minute;
 
-/** The longest time between two runs of a line that somebody wrote by hand, in milliseconds; undefined when it cannot be read. */
+/** The longest time between two runs of a renewal set up by hand, in milliseconds; undefined when it cannot be read. */
 export async function gapOf({ where, line }: Foreign): Promise<number | undefined> {
   const given = parseDuration(/\s--every[ =](\S+)/.exec(line)?.[1] ?? "");
   if (given !== undefined) return given;

@@ -21,8 +21,8 @@ export const solverLimits: SolverLimits = {
 };
 
 /**
- * The same solver, none of whose calls lasts for ever: somebody else wrote it, and a promise that never settles would hold the
- * run, or end the process without a word.
+ * The same solver, with a time limit for each call: a promise of a plugin that never settles would stop the run, or end the
+ * process without a message.
  */
 export function boundedSolver(
   name: string,
@@ -61,7 +61,7 @@ export function boundedSolver(
     ...(solver.checkPropagation !== undefined && {
       checkPropagation: (challenge, receipt, call) =>
         publish(
-          "tell whether it is live",
+          "report whether the response is live",
           call,
           async (bounded) => (await solver.checkPropagation?.(challenge, receipt, bounded)) ?? true,
         ),
@@ -102,7 +102,7 @@ export async function within<T>(
   }
 }
 
-/** What a solver fails with: its own Problem, or one that says `what` failed, for somebody else wrote it. */
+/** The Problem of a solver that failed: its own, or one for `what` and the error. */
 export function solverProblem(what: string, error: unknown, identifier?: Identifier): Problem {
   if (Problem.is(error)) return error;
   return new Problem("solver", {
@@ -116,6 +116,6 @@ function tooLong(failure: string, limit: number): Problem {
   return new Problem("solver", {
     title: "A solver takes too long",
     detail: `${failure} within ${Math.round(limit / 1000)} s.`,
-    hint: "Look at what it waits for with -v; a solver must answer, or fail, by itself.",
+    hint: "Find out with -v what it waits for. A solver has to succeed or fail within this time.",
   });
 }

@@ -82,7 +82,7 @@ const cases = solverConformance({
 });
 for (const one of cases) it(one.name, one.run);
 
-it("fails as the documentation says", async () => {
+it("the example of docs/solvers.md fails as the page says", async () => {
   expect(name).toBe("example-dns");
   readOnly = true;
   const { signal } = new AbortController();

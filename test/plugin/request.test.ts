@@ -77,13 +77,13 @@ describe("requestJson", () => {
     expect(proxy.seen).toEqual([expect.stringContaining("api.example:80 Basic")]);
   });
 
-  it("gives the JSON of a good answer, and null for an empty one", async () => {
+  it("requestJson returns the JSON of a good answer, and null for an empty one", async () => {
     answering([200, '{"id": 7}'], [204, ""]);
     expect(await ask()).toEqual({ id: 7 });
     expect(await ask()).toBe(null);
   });
 
-  it("tells the vendor's words on one line, with its names of the error", async () => {
+  it("requestJson reports the vendor's message on one line, with its error codes", async () => {
     answering([403, JSON.stringify({ code: "noAccess", message: "You\n\tmay\u001B[31m not" })]);
     const said = await refusal(ask());
     expect(said.message).toBe("You may [31m not (HTTP 403, noAccess)");
@@ -123,13 +123,13 @@ describe("requestJson", () => {
     expect(`${said.message}${said.effort}`).toBe("enough (HTTP 429) after 3 attempts in 0 s");
   });
 
-  it("leaves a long wait to the next run, whatever header asks for it", async () => {
+  it("requestJson leaves a long wait to the next run, whatever header asks for it", async () => {
     answering([429, "", { "x-reset": "1" }]);
     expect((await refusal(ask())).retryAfter).toBe(90_000);
     expect(asked).toHaveLength(1);
   });
 
-  it("calls a request lost without a connection, with a broken one, and without an answer in time", async () => {
+  it("a request is lost without a connection, with a broken one, and without an answer in time", async () => {
     answer = (_request, response) => response.destroy();
     expect((await refusal(ask({ retries: 1 }))).effort).toMatch(/^ after 2 attempts/);
     answer = () => {};
@@ -155,7 +155,7 @@ describe("requestJson", () => {
 });
 
 describe("oneLine", () => {
-  it("never cuts a word, for half of a secret could not be masked", () => {
+  it("oneLine never cuts a word, because half of a secret could not be masked", () => {
     const secret = "s3cret".repeat(10);
     for (let before = 900; before <= 1_000; before += 1) {
       const said = oneLine(`${"x".repeat(before)}\n${secret} and more ${"y ".repeat(500)}`);
@@ -168,7 +168,7 @@ describe("oneLine", () => {
 });
 
 describe("repeatRefused", () => {
-  it("repeats work of several requests, and nothing but refusals", async () => {
+  it("repeatRefused repeats work of several requests, and only after refusals", async () => {
     const { signal } = new AbortController();
     answering([500, "", { "retry-after": "0" }], [200, "1"], [200, "2"]);
     const both = async () => [await ask({ retries: 0 }), await ask({ retries: 0 })];
@@ -225,7 +225,7 @@ describe("explainRefusals", () => {
     });
   });
 
-  it("lets everything else through, and an aborted signal's reason before all", async () => {
+  it("explainRefusals passes on other errors, and the reason of an aborted signal first", async () => {
     const problem = new Problem("machine", { detail: "full" });
     expect(await failing(problem)).toBe(problem);
     const bug = new TypeError("bug");

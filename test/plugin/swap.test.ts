@@ -14,7 +14,7 @@ const { signal } = new AbortController();
 const conflict = new Error("somebody was faster");
 
 describe("compareAndSwap", () => {
-  it("reads anew after each conflict, with the state of the attempt before", async () => {
+  it("compareAndSwap reads again after each conflict, and compares with the attempt before", async () => {
     const log = recordingLog();
     const compared: unknown[] = [];
     let state = 0;
@@ -34,7 +34,7 @@ describe("compareAndSwap", () => {
     expect(log.entries[0]).toMatchObject({ message: "the set changed meanwhile; reading again" });
   });
 
-  it("gives up at the twelfth conflict, at once at any other error, and never repeats a failed read", async () => {
+  it("compareAndSwap gives up at the twelfth conflict, at once at any other error, and never repeats a failed read", async () => {
     let [reads, writes] = [0, 0];
     const swapping = (given: { readFails?: boolean; isConflict: boolean; signal?: AbortSignal }) =>
       compareAndSwap({
@@ -122,7 +122,7 @@ it("keepToken is not misled by a clock that is set back", async () => {
 });
 
 describe("zones", () => {
-  it("that could hold a name are its suffixes, the longest first", () => {
+  it("the zones that could hold a name are its suffixes, the longest first", () => {
     expect(suffixesOf("_acme-challenge.Example.com")).toEqual([
       "_acme-challenge.example.com",
       "example.com",
@@ -130,7 +130,7 @@ describe("zones", () => {
     ]);
   });
 
-  it("of one name are told apart by the delegation, or not at all without one", async () => {
+  it("zones with one name are distinguished by the delegation, if there is one", async () => {
     const log = recordingLog();
     const zones = [["ns1.other.net"], ["NS1.example.net."]];
     const twins = {

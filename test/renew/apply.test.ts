@@ -43,7 +43,7 @@ async function show(
 }
 
 describe("apply and plan", () => {
-  test("make certificates match the config: missing, changed, due and removed ones", async () => {
+  test("apply makes certificates match the config: missing, changed, due and removed ones", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     await write(
@@ -86,7 +86,7 @@ describe("apply and plan", () => {
     expect(renewed.shown.certificates).toMatchObject([{ name: "shop", outcome: "renewed" }]);
   });
 
-  test("re-issue at once when the solver changes", async () => {
+  test("apply re-issues at once when the solver changes", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     await write("  shop: { domains: [shop.example.test] }");
@@ -104,7 +104,7 @@ describe("apply and plan", () => {
     expect((await show(issuing, ["plan", ...config], clock)).shown.outcome).toBe("unchanged");
   });
 
-  test("deploy only in the window, unless expiry is near", async () => {
+  test("apply deploys only in the window, unless expiry is near", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     clock.set(new Date("2026-11-20T12:00:00Z"));
@@ -130,7 +130,7 @@ describe("apply and plan", () => {
     expect(issuing.ca.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(asked);
   });
 
-  test("reject an invalid domain in the config before any request", async () => {
+  test("apply and plan reject an invalid domain in the config before any request", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     await write("  shop: { domains: [https://shop.example.test/] }");

@@ -159,7 +159,7 @@ describe("renewal information (RFC 9773)", () => {
     expect((await refresh(certificate(), limited)).ari).toEqual(known(at(3 * hour)));
   });
 
-  test("does not hide a bug in its code", async () => {
+  test("a bug while renewal information is requested is not hidden", async () => {
     await expect(
       refresh(certificate(), () => Promise.reject(new TypeError("oops"))),
     ).rejects.toThrow("oops");

@@ -24,7 +24,7 @@ describe("the random wait of a scheduled run", () => {
   const longest = (left: number, every: number) =>
     jitterOf(certificate(left), every, now, () => 0.999_999_999);
 
-  test("is at most 8 minutes, a tenth of the time left, and a tenth of the interval", () => {
+  test("the random wait is at most 8 minutes, a tenth of the time left, and a tenth of the interval", () => {
     expect(longest(30 * day, 0)).toBe(8 * minute - 1);
     expect(longest(30 * day, 12 * 60 * minute)).toBe(8 * minute - 1);
     expect(longest(4 * minute, 12 * 60 * minute)).toBe(0.4 * minute - 1);
@@ -32,13 +32,13 @@ describe("the random wait of a scheduled run", () => {
     expect(jitterOf(certificate(30 * day), 0, now, () => 0.5)).toBe(4 * minute);
   });
 
-  test("does not exist for a first certificate and for an expired one", () => {
+  test("there is no random wait for a first certificate and for an expired one", () => {
     const { held: _, ...missing } = certificate(day);
     expect(jitterOf(missing, 0, now)).toBe(0);
     expect(longest(-day, 0)).toBe(0);
   });
 
-  test("comes only with --jitter, is decided for each certificate, and not for a person", async () => {
+  test("the random wait needs --jitter, differs per certificate, and is left out at a terminal", async () => {
     const clock = testClock();
     await using issuing = await startIssuing({ now: () => clock.now(), authorizationReuse: 0 });
     for (const name of ["a", "b"]) await issuing.issue(["-d", `${name}.example.test`], { clock });
@@ -55,7 +55,7 @@ describe("the random wait of a scheduled run", () => {
       );
   });
 
-  test("does not delay a dry run, a first certificate by apply, and a run that local checks stop", async () => {
+  test("the random wait does not delay a dry run, a first certificate by apply, and a run that local checks stop", async () => {
     const clock = testClock();
     await using issuing = await startIssuing({ now: () => clock.now(), authorizationReuse: 0 });
     await issuing.issue(["-d", "a.example.test"], { clock });
@@ -87,7 +87,7 @@ certificates: { shop: { domains: [shop.example.test] } }
     expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining(waiting) });
   });
 
-  test("comes after the local checks", async () => {
+  test("the random wait comes after the local checks", async () => {
     const clock = testClock();
     await using issuing = await startIssuing({ now: () => clock.now(), authorizationReuse: 0 });
     const bundle = join(issuing.state, "..", "gone.pem");

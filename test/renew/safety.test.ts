@@ -74,7 +74,7 @@ describe("a renewal is stopped only by its own failure", () => {
     expect(status.stdout).toContain("gone.pem");
   });
 
-  test("with --max the most urgent comes first", async () => {
+  test("renew --max renews the most urgent certificate first", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "z.example.test"], { clock });
@@ -86,8 +86,8 @@ describe("a renewal is stopped only by its own failure", () => {
   });
 });
 
-describe("what is held", () => {
-  test("is replaced once it was revoked, by another key after a compromise", async () => {
+describe("a held certificate", () => {
+  test("a revoked certificate is replaced, with a new key after a compromise", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test", "--reuse-key"], { clock });
@@ -101,7 +101,7 @@ describe("what is held", () => {
     expect((await renew(issuing, clock)).outcomes).toEqual({ "a.example.test": "not-due" });
   });
 
-  test("is not replaced by a certificate of a CA for testing", async () => {
+  test("a certificate is not replaced by one of a testing CA", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });
@@ -111,7 +111,7 @@ describe("what is held", () => {
     expect(stderr).toContain("would replace a live one");
   });
 
-  test("is kept fresh by the request that got it, though another one was refused", async () => {
+  test("a certificate is renewed by the request that got it, although a later one was refused", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "good.example.test"], { clock });
@@ -126,8 +126,8 @@ describe("what is held", () => {
   });
 });
 
-describe("a CA is not hammered", () => {
-  test("a limit that it has set holds for issue and --force too, however short", async () => {
+describe("limits of the CA", () => {
+  test("a limit that the CA has set holds for issue and --force too, however short", async () => {
     const { clock, issuing } = await aging();
     await using _ = issuing;
     await issuing.issue(["-d", "a.example.test"], { clock });

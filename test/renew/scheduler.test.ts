@@ -243,7 +243,7 @@ function table(rows: readonly (readonly string[])[]): string {
 }
 
 describe("30 days of scheduled runs", () => {
-  test("let nothing expire that could be renewed, and stay below a CA's limits", async () => {
+  test("30 days of scheduled runs let nothing expire that could be renewed, and stay below a CA's limits", async () => {
     const rows = [
       ["lifetime", "ARI", "scheduler", "machine", "every", "runs", "orders", "a week", "expired"],
     ];

@@ -54,7 +54,7 @@ describe("a request from the command line", () => {
     await expect(compose({ ...flags, preHook: ["mkdir -p /nowhere/tls"] })).resolves.toBeDefined();
   });
 
-  test("has the config's defaults below its flags", async () => {
+  test("a flag of issue overrides the config's default", async () => {
     const request = await compose({ domains: ["WWW.Example.com", "example.com"] });
     expect(request).toMatchObject({
       name: "www.example.com",
@@ -101,7 +101,7 @@ describe("a request from the command line", () => {
     });
   });
 
-  test("takes its names from a CSR, and -d beside it must say the same", async () => {
+  test("a request takes its names from a CSR, and -d must name the same", async () => {
     const folder = await temporaryFolder();
     onTestFinished(() => folder[Symbol.asyncDispose]());
     const identifiers = ["a.example.com", "b.example.com"].map(
@@ -135,15 +135,15 @@ describe("a request from the command line", () => {
 
   test.each([
     ["an issuer without a staging environment", { server: "lab", staging: true }, "--staging"],
-    ["a place that is none", { selfCheckAt: "example.com" }, "--self-check-at"],
-    ["a contact that is none", { email: "nobody" }, "nobody"],
-  ])("is refused for %s, by the option's name", async (_, flags, told) => {
+    ["a place that is not one", { selfCheckAt: "example.com" }, "--self-check-at"],
+    ["a contact that is not an address", { email: "nobody" }, "nobody"],
+  ])("%s is rejected by the name of its option", async (_, flags, named) => {
     const problem = await problemOf(compose({ domains: ["example.com"], ...flags }));
     expect(problem.exitCode).toBe(2);
-    expect(problem.message).toContain(told);
+    expect(problem.message).toContain(named);
   });
 
-  test("may have internal names unless a public CA is to issue", async () => {
+  test("internal names are accepted unless a public CA issues", async () => {
     const { identifiers } = await compose({ domains: ["nas", "*.lan"], server: "lab" });
     expect(identifiers.map(({ value }) => value)).toEqual(["nas", "*.lan"]);
     const problem = await problemOf(compose({ domains: ["nas"], server: "letsencrypt" }));
@@ -153,7 +153,7 @@ describe("a request from the command line", () => {
     ]);
   });
 
-  test("may have a CSR for any key unless a public CA is to issue", async () => {
+  test("a CSR may have any key unless a public CA issues", async () => {
     const folder = await temporaryFolder();
     onTestFinished(() => folder[Symbol.asyncDispose]());
     const [key, csr] = [join(folder.path, "key.pem"), join(folder.path, "csr.pem")];
@@ -167,7 +167,7 @@ describe("a request from the command line", () => {
     ]);
   });
 
-  test("reads an email address with mailto: before it", async () => {
+  test("an email address may begin with mailto:", async () => {
     const { issuer } = await compose({
       domains: ["example.com"],
       email: " mailto:ops@example.com",
@@ -175,7 +175,7 @@ describe("a request from the command line", () => {
     expect(issuer.email).toBe("ops@example.com");
   });
 
-  test("goes to the staging environment of the issuer's CA", async () => {
+  test("--staging chooses the staging environment of the issuer's CA", async () => {
     const { issuer } = await compose({ domains: ["example.com"], staging: true });
     expect(issuer.server).toBe("https://acme-staging-v02.api.letsencrypt.org/directory");
   });
@@ -189,7 +189,7 @@ describe("a request from the config", () => {
     dns: {},
   };
 
-  test("is named by its key, and uses all solvers unless it names some", async () => {
+  test("a certificate of the config is named by its key, and uses all solvers unless it names some", async () => {
     const [request] = await composeConfigured({
       ...config,
       certificates: { shop: { ...wanted, issuer: "lab" } },
@@ -205,7 +205,7 @@ describe("a request from the config", () => {
     });
   });
 
-  test("is refused for a wrong name by its place in the file", async () => {
+  test("a wrong name in the config is reported with its place in the file", async () => {
     const certificates = { shop: { ...wanted, domains: ["shop example.com"] } };
     const problem = await problemOf(composeConfigured({ ...config, certificates }));
     expect(problem.exitCode).toBe(2);

@@ -37,7 +37,7 @@ const fault = async (content: string | Uint8Array) =>
 const dns = (value: string) => ({ type: "dns" as const, value });
 
 describe("a CSR file", () => {
-  test("is read behind a private key, in UTF-16, as base64 alone, and without its line breaks", async () => {
+  test("a CSR is read behind a private key, in UTF-16, as bare base64, and without line breaks", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
     const csr = await pem("CN=shop.example.com");
@@ -79,12 +79,12 @@ describe("a CSR file", () => {
     },
   );
 
-  test("with two requests is refused", async () => {
+  test("a file with two CSRs is rejected", async () => {
     const both = (await pem("CN=a.example.com")) + "\n" + (await pem("CN=b.example.com"));
     expect(await fault(both)).toMatch(/contains 2 certificate signing requests/);
   });
 
-  test("whose signature does not verify is refused", async () => {
+  test("a CSR whose signature does not verify is rejected", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
     const der = await createCsr(key, [dns("shop.example.com")]);

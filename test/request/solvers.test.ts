@@ -84,13 +84,13 @@ describe("the solvers of a request", () => {
     ]);
   });
 
-  test("know that another one uses the same plugin", async () => {
+  test("two solvers of the config with one plugin are marked as sharing it", async () => {
     const other = { ...cf, options: { apiToken: "env:OTHER" } };
     const chosen = await settings({}, { config: configOf({ cf, other }) });
     expect(chosen).toMatchObject([{ shared: true }, { shared: true }]);
   });
 
-  test("take the shorthands", async () => {
+  test("--standalone, --webroot and --dns choose solvers", async () => {
     const chosen = await settings(
       { webroot: "/var/www", standalone: true, dns: "cloudflare" },
       {
@@ -101,7 +101,7 @@ describe("the solvers of a request", () => {
     expect(chosen[1]?.options).toMatchObject({ directory: "/var/www" });
   });
 
-  test("are standalone for the embedded CA when nobody says otherwise, and missing for every other", async () => {
+  test("the embedded CA defaults to standalone, and every other CA requires a solver", async () => {
     const local = { server: "local", agreeTos: true };
     expect(
       await solverSettings(
@@ -115,14 +115,14 @@ describe("the solvers of a request", () => {
     expect((await problemOf(settings({}))).hint).toContain("acmectl solvers list");
   });
 
-  test("remember what was given by variable: texts as they are, secrets as where they are", async () => {
+  test("a request remembers options from variables: values as text, secrets by reference", async () => {
     const env = { CF_DNS_API_TOKEN: "s3cret", ACMECTL_CLOUDFLARE_TTL: "300" };
     const [chosen] = await settings({ solver: ["cloudflare"] }, { env });
     expect(chosen?.options).toEqual({ apiToken: "env:CF_DNS_API_TOKEN", ttl: 300 });
     expect(JSON.stringify(chosen)).not.toContain("s3cret");
   });
 
-  test("remember a secret's file by a path that is true from anywhere", async () => {
+  test("a request remembers the file of a secret by its absolute path", async () => {
     const folder = await temporaryFolder();
     onTestFinished(() => folder[Symbol.asyncDispose]());
     const file = join(folder.path, "token");
@@ -141,7 +141,7 @@ describe("the solvers of a request", () => {
     expect(byCommand?.options).toEqual({ apiToken: "cmd:echo s3cret" });
   });
 
-  test("remember a solver that is a file by its absolute path", async () => {
+  test("a request remembers a solver file by its absolute path", async () => {
     const folder = await temporaryFolder();
     onTestFinished(() => folder[Symbol.asyncDispose]());
     await writeFile(
@@ -152,7 +152,7 @@ describe("the solvers of a request", () => {
     expect(chosen?.use).toBe(join(folder.path, "ours.ts"));
   });
 
-  test("tell what a chosen solver lacks before anything else happens", async () => {
+  test("a chosen solver without a required option fails before anything else happens", async () => {
     const problem = await problemOf(settings({ solver: ["digitalocean"] }));
     expect(problem.exitCode).toBe(2);
     expect(`${problem.message} ${problem.hint}`).toContain("DO_AUTH_TOKEN");
@@ -195,7 +195,7 @@ async function filesBelow(folder: string): Promise<readonly string[]> {
 }
 
 describe("what is remembered for renew", () => {
-  test("works in another environment, names the variable that is missing, and holds no secret", async () => {
+  test("a remembered request works in another environment, names a missing variable, and contains no secret", async () => {
     await using issuing = await startIssuing({ authorizationReuse: 0 });
     const file = join(dirname(issuing.state), "solver", "ours.ts");
     await mkdir(dirname(file));

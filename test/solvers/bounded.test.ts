@@ -9,7 +9,7 @@ const challenge = challengeFor("http-01", "a.example.test");
 const never = () => new Promise<never>(() => undefined);
 const call = () => ({ signal: new AbortController().signal });
 
-test("a solver that never answers is told to stop, and named", async () => {
+test("a solver that never answers is aborted, and the Problem names it", async () => {
   let told: unknown;
   const solver = boundedSolver(
     "hang",
@@ -35,7 +35,7 @@ test("a solver that never answers is told to stop, and named", async () => {
   await expect(solver.close?.()).rejects.toThrow("Solver hang did not close");
 });
 
-test("a solver that was told to stop may end what it has begun", async () => {
+test("an aborted solver may finish what it has begun", async () => {
   const stop = new AbortController();
   const solver = boundedSolver(
     "slow",
@@ -53,7 +53,7 @@ test("a solver that was told to stop may end what it has begun", async () => {
   expect(await presenting).toBe("undo me");
 });
 
-test("every call is handed on with what it was given, and only those that the solver has", async () => {
+test("every call reaches the solver with its arguments, and only methods that the solver has exist", async () => {
   const seen: unknown[] = [];
   const given = boundedSolver("all", {
     preflight: async (targets) => void seen.push(["preflight", targets]),
@@ -78,7 +78,7 @@ test("every call is handed on with what it was given, and only those that the so
   await least.close?.();
 });
 
-test("what a solver throws is told as its failure, and a Problem of its own as it is", () => {
+test("an error of a solver becomes a Problem, and a Problem of its own stays as it is", () => {
   const own = new Problem("machine", { detail: "port 80 is taken" });
   expect(solverProblem("Solver cf was not created", own)).toBe(own);
   const { identifier } = challenge;

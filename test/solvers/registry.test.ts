@@ -46,8 +46,8 @@ async function problemOf(name: string): Promise<Problem> {
   return error;
 }
 
-describe("a built-in", () => {
-  it("is a folder of plugins/, with no list to edit", async () => {
+describe("a built-in solver", () => {
+  it("every folder of plugins/ is a built-in solver", async () => {
     expect(await builtInSolvers()).toEqual(expect.arrayContaining(["standalone", "webroot"]));
     const { name, origin, plugin, readme } = await loadSolver("webroot", { cwd });
     expect({ name, origin }).toEqual({ name: "webroot", origin: "built-in" });
@@ -55,7 +55,7 @@ describe("a built-in", () => {
     expect(readme).toMatch(/plugins\/webroot\/README\.md$/);
   });
 
-  it("is not shadowed by a package, nor by a file", async () => {
+  it("a package or a file does not shadow a built-in solver", async () => {
     await putPackage("acmectl-plugin-webroot", "evil");
     await put("webroot", source("evil"));
     await put("webroot.js", source("evil"));
@@ -73,8 +73,8 @@ describe("a built-in", () => {
   );
 });
 
-describe("a file", () => {
-  it("is named by a path, and gives its name to flags and variables", async () => {
+describe("a solver file", () => {
+  it("a solver file is named by its path, and its name begins flags and variables", async () => {
     const file = await put("solvers/My Solver.mjs", source("mine"));
     const expected = { name: "my-solver", origin: file };
     expect(await loadSolver("./solvers/My Solver.mjs", { cwd })).toMatchObject(expected);
@@ -85,26 +85,26 @@ describe("a file", () => {
     });
   });
 
-  it("that is not there, or is a folder, is told with its whole path", async () => {
+  it("a solver file that is missing or a folder is reported with its whole path", async () => {
     const missing = await problemOf("./nope.mjs");
     expect(missing.message).toContain(`${cwd}/nope.mjs cannot be read`);
     await mkdir(join(cwd, "folder"));
     expect((await problemOf("./folder")).message).toBe(`The solver ${cwd}/folder is not a file.`);
   });
 
-  it("without its ./ is told how it is written", async () => {
+  it("a solver file without ./ gets a hint with the right spelling", async () => {
     await put("my-solver.ts", source("mine"));
     const problem = await problemOf("my-solver.ts");
     expect(problem.hint).toBe("Give the path of a solver in a file: ./my-solver.ts.");
   });
 
-  it("that breaks while it loads says so in its own words", async () => {
+  it("a solver file that fails while it loads is reported with its own message", async () => {
     await put("broken.mjs", "throw new Error('no licence found');");
     const problem = await problemOf("./broken.mjs");
     expect(problem.message).toContain(`${cwd}/broken.mjs cannot be loaded: no licence found`);
   });
 
-  it("that is compiled to CommonJS is unwrapped", async () => {
+  it("a solver file compiled to CommonJS is unwrapped", async () => {
     const text = source("compiled").replace("export default", "exports.default =");
     await put(
       "compiled.cjs",
@@ -114,7 +114,7 @@ describe("a file", () => {
   });
 });
 
-describe("a default export that is no solver", () => {
+describe("a default export that is not a solver", () => {
   it.each([
     ["export const solver = 1;", "it has no default export"],
     ["export default () => {};", "its default export is not an object"],
@@ -138,23 +138,26 @@ describe("a default export that is no solver", () => {
       "`key` lists environment variables that are not names",
     ],
     [source("x", "create: undefined"), "`create` is not a function"],
-  ])("%#: is told with its file and what is wrong", async (text, fault) => {
-    const file = await put("bad.mjs", text);
-    const problem = await problemOf("./bad.mjs");
-    expect(problem.message).toContain(file);
-    expect(problem.message).toContain(fault);
-    expect(problem.hint).toContain("defineSolver");
-  });
+  ])(
+    "fault %#: a wrong default export is reported with its file and what is wrong",
+    async (text, fault) => {
+      const file = await put("bad.mjs", text);
+      const problem = await problemOf("./bad.mjs");
+      expect(problem.message).toContain(file);
+      expect(problem.message).toContain(fault);
+      expect(problem.hint).toContain("defineSolver");
+    },
+  );
 
-  it("has all its faults told at once", async () => {
+  it("all faults of a default export are reported at once", async () => {
     await put("bad.mjs", source("", "create: 1, concurrency: 'many'"));
     const { message } = await problemOf("./bad.mjs");
     for (const word of ["`summary`", "`create`", "`concurrency`"]) expect(message).toContain(word);
   });
 });
 
-describe("a package", () => {
-  it("is found from the working directory upwards, by its short and its whole name", async () => {
+describe("a solver package", () => {
+  it("a solver package is found from the working directory upwards, by its short and its whole name", async () => {
     await putPackage("acmectl-plugin-hello", "plain");
     await putPackage("@acme-corp/acmectl-plugin-hello", "scoped");
     const below = join(cwd, "a/b");
@@ -175,7 +178,7 @@ describe("a package", () => {
     expect(await installedSolvers({ cwd: below })).toEqual(["@acme-corp/hello", "hello"]);
   });
 
-  it("that is not chosen is not run", async () => {
+  it("a solver package that is not chosen is not run", async () => {
     await putPackage("acmectl-plugin-hello", "chosen");
     const other = await putPackage("acmectl-plugin-other", "other");
     await writeFile(other, "globalThis.otherWasRun = true;");
@@ -194,7 +197,7 @@ describe("a package", () => {
     expect((await loadSolver("hello", { cwd })).plugin.summary).toBe("entered");
   });
 
-  it("with nothing to enter, or a broken package.json, is told with its folder", async () => {
+  it("a solver package without an entry, or with a broken package.json, is reported with its folder", async () => {
     await putPackage("acmectl-plugin-hello", "x", { exports: { "./other": "./index.js" } });
     expect((await problemOf("hello")).message).toContain(
       `${cwd}/node_modules/acmectl-plugin-hello`,
@@ -204,8 +207,8 @@ describe("a package", () => {
   });
 });
 
-describe("a name that nothing has", () => {
-  it("lists what there is, names the nearest, and the line that installs it", async () => {
+describe("an unknown solver", () => {
+  it("an unknown solver lists those that exist, the nearest name, and the command that installs it", async () => {
     await putPackage("acmectl-plugin-hello", "plain");
     const problem = await problemOf("webrot");
     expect(problem.message).toMatch(/^There is no solver called "webrot"\. Built in: .*webroot/);
@@ -220,7 +223,7 @@ describe("a name that nothing has", () => {
 });
 
 describe.runIf(process.geteuid?.() === 0)("as root", () => {
-  it("a file that others can write is not run", async () => {
+  it("root does not run a solver file that others can write", async () => {
     const file = await put("mine.mjs", source("mine"));
     await chmod(file, 0o666);
     const problem = await problemOf("./mine.mjs");
@@ -229,7 +232,7 @@ describe.runIf(process.geteuid?.() === 0)("as root", () => {
     await loadSolver("./mine.mjs", { cwd });
   });
 
-  it("nor one in a folder where others can exchange it, also over a link", async () => {
+  it("root does not run a solver file that others can replace, also behind a link", async () => {
     const folder = join(cwd, "open");
     const file = await put("open/mine.mjs", source("mine"));
     await symlink(file, join(cwd, "link.mjs"));

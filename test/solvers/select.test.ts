@@ -31,7 +31,7 @@ function select(
 }
 
 describe("which solver answers for a name", () => {
-  test("is told by its exact name before the longest zone before labels before no selector", () => {
+  test("an exact name is chosen before the longest zone before labels before no selector", () => {
     const solvers = [
       settingOf("rest"),
       settingOf("team", { labels: { team: "shop" } }),
@@ -52,13 +52,13 @@ describe("which solver answers for a name", () => {
     ]);
   });
 
-  test("is the first in the file where two fit equally well", () => {
+  test("the first solver in the file is chosen where two fit equally well", () => {
     const solvers = ["cf", "route53", "web"].map((name) => settingOf(name));
     expect(select("example.com", solvers).chosen).toEqual(["cf", "route53", "web"]);
     expect(select("example.com", solvers.toReversed()).chosen).toEqual(["web", "route53", "cf"]);
   });
 
-  test("counts more labels as a better fit than fewer", () => {
+  test("more matching labels are a better fit than fewer", () => {
     const solvers = [
       settingOf("one", { labels: { team: "shop" } }),
       settingOf("two", { labels: { team: "shop", stage: "live" } }),
@@ -67,7 +67,7 @@ describe("which solver answers for a name", () => {
     expect(select("example.com", solvers, { labels }).chosen).toEqual(["two", "one"]);
   });
 
-  test("fits only where all parts of its selector do", () => {
+  test("a solver fits only if all parts of its selector do", () => {
     const all = {
       names: ["www.example.com"],
       zones: ["example.com"],
@@ -98,14 +98,14 @@ describe("which solver answers for a name", () => {
     expect(chosen).toEqual(fits ? ["zone"] : []);
   });
 
-  test("takes an exact wildcard for itself alone", () => {
+  test("an exact wildcard in a selector matches only the wildcard", () => {
     const solvers = [settingOf("wild", { names: ["*.example.com"] })];
     expect(select("*.example.com", solvers).chosen).toEqual(["wild"]);
     expect(select("www.example.com", solvers).chosen).toEqual([]);
     expect(select("example.com", solvers).chosen).toEqual([]);
   });
 
-  test("is none that cannot prove such a name: a wildcard by http-01, an address by dns-01", () => {
+  test("no http-01 solver is chosen for a wildcard, and no dns-01 solver for an address", () => {
     const solvers = [settingOf("it")];
     expect(
       select("*.example.com", solvers, { types: ["http-01", "tls-alpn-01"] }).rejected,
@@ -115,7 +115,7 @@ describe("which solver answers for a name", () => {
     });
   });
 
-  test("uses the plugin's first challenge type that can", () => {
+  test("the plugin's first usable challenge type is chosen", () => {
     const solvers = [settingOf("it")];
     const types: readonly ChallengeType[] = ["http-01", "dns-01"];
     expect(select("www.example.com", solvers, { types }).types).toEqual(["http-01"]);
