@@ -1,6 +1,7 @@
 import { deployCertificate } from "../deploy/deploy.ts";
 import { openOncePerRun } from "../deploy/tools.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
+import { passFlags } from "../options/declared/pass.ts";
 import type { DeployTools } from "../deploy/tools.ts";
 import { Problem, problemJson } from "../problem.ts";
 import { type Block, type Result, heading, line, table } from "../result.ts";
@@ -18,11 +19,7 @@ export const command = defineCommand({
   examples: ["acmectl deploy", "acmectl deploy example.com --all"],
   options: {
     all: { type: "boolean", description: "Repeat the steps that are done as well." },
-    wait: {
-      type: "boolean",
-      default: true,
-      description: "Wait while another run works on the same certificate.",
-    },
+    wait: passFlags.wait,
   },
   async run({ all = false, wait }, context) {
     const store = await context.store();

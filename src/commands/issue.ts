@@ -12,6 +12,7 @@ import { isEmbedded } from "../acme/presets.ts";
 import { describeHeld } from "../status/describe.ts";
 import { isShortLived } from "../status/due.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { letGo, passFlags } from "../options/declared/pass.ts";
 import { dryRun, requestFlags } from "../options/declared/request.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
@@ -22,25 +23,11 @@ import { confirm, defineCommand } from "./command.ts";
 
 const options = {
   ...requestFlags,
-  force: {
-    type: "boolean",
-    description: "Issue even if the certificate is good.",
-    aliases: ["force-renewal", "renew-force"],
-  },
-  newOrder: {
-    type: "boolean",
-    description: "Place a new order instead of resuming an unfinished one.",
-  },
-  wait: {
-    type: "boolean",
-    default: true,
-    description: "Wait for another run that works on the same certificate.",
-  },
+  force: { ...passFlags.force, description: "Issue even if the certificate is good." },
+  newOrder: passFlags.newOrder,
+  wait: passFlags.wait,
   dryRun,
-  detailedExitcode: {
-    type: "boolean",
-    description: "Exit with code 10 if a certificate was issued.",
-  },
+  detailedExitcode: passFlags.detailedExitcode,
 } as const satisfies OptionDeclarations;
 
 export const command = defineCommand({
@@ -134,7 +121,7 @@ function issueOptions(
 ): IssueOptions {
   return {
     isWanted: force === true ? () => true : undefined,
-    letGo: newOrder === true ? "all" : force === true ? "stuck" : undefined,
+    letGo: letGo({ newOrder, force }),
     rehearse: true,
     // Who names the certificate knows which one it is; a name that was derived may hit another one.
     onDrop: name !== undefined || dryRun ? undefined : (names) => agreed(held, names, context),

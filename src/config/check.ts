@@ -49,7 +49,7 @@ export function readSections(
 }
 
 function readSection(name: SectionName, raw: unknown, reading: Reading): Record<string, unknown> {
-  const { entries, shape }: { entries: boolean; shape: Shape } = sections[name];
+  const { entries, shape } = sections[name];
   const given = raw ?? {};
   if (!entries) return readShape(given, [name], shape, reading);
   if (!isRecord(given)) {

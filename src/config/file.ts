@@ -6,7 +6,7 @@ import { assemble } from "./assemble.ts";
 import { readSections } from "./check.ts";
 import { withValue } from "./edit.ts";
 import { exists, openFile, write } from "./conf.ts";
-import { isSection, sections as declared, type Sections, type Shape } from "./sections.ts";
+import { isSection, sections as declared, type Sections } from "./sections.ts";
 import { type Fault, faultsProblem, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
@@ -134,7 +134,7 @@ function keysOf(path: string, file: Readonly<Record<string, unknown>>): readonly
   const parts = partsOf(path);
   const [section, ...rest] = parts;
   if (section === undefined || !isSection(section) || rest.length === 0) return parts;
-  const { entries, shape }: { entries: boolean; shape: Shape } = declared[section];
+  const { entries, shape } = declared[section];
   if (!entries) return parts;
   const held = file[section];
   const named = isRecord(held) ? Object.keys(held) : [];

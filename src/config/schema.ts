@@ -3,13 +3,7 @@ import { solverCommonOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionType } from "../options/declaration.ts";
 import { acceptedBy } from "../options/describe.ts";
 import { formatDuration } from "../options/duration.ts";
-import {
-  type NestedShape,
-  type SectionName,
-  sectionDescriptions,
-  sections,
-  type Shape,
-} from "./sections.ts";
+import { type NestedShape, sections, type Shape } from "./sections.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -19,29 +13,18 @@ export function configSchema(plugins: Readonly<Record<string, OptionDeclarations
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Configuration of acmectl",
     type: ["object", "null"],
-    properties: {
-      issuers: section("issuers", entries(shapeSchema(sections.issuers.shape))),
-      solvers: section("solvers", entries(solverSchema(plugins))),
-      certificates: section("certificates", entries(shapeSchema(sections.certificates.shape))),
-      defaults: section("defaults", nullable(shapeSchema(sections.defaults.shape))),
-      dns: section("dns", nullable(shapeSchema(sections.dns.shape))),
-    },
+    properties: Object.fromEntries(
+      Object.entries(sections).map(([name, { description, entries, shape }]) => {
+        const of = name === "solvers" ? solverSchema(plugins) : shapeSchema(shape);
+        const schema = entries ? { propertyNames, additionalProperties: of } : of;
+        return [name, { ...schema, description, type: ["object", "null"] }];
+      }),
+    ),
     additionalProperties: false,
   };
 }
 
-function nullable(schema: JsonSchema): JsonSchema {
-  return { ...schema, type: ["object", "null"] };
-}
-
-function section(name: SectionName, schema: JsonSchema): JsonSchema {
-  return { description: sectionDescriptions[name], type: ["object", "null"], ...schema };
-}
-
-function entries(of: JsonSchema): JsonSchema {
-  const propertyNames = { pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$" };
-  return { propertyNames, additionalProperties: of };
-}
+const propertyNames = { pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$" };
 
 function shapeSchema({ options, nested = {} }: Shape): JsonSchema {
   const schema = schemaOf(options);
@@ -68,7 +51,7 @@ function nestedSchema(shape: NestedShape, description: string): JsonSchema {
   const { oneOf } = shape;
   const one = {
     ...shapeSchema(shape),
-    ...(oneOf === undefined ? {} : { oneOf: oneOf.map((option) => ({ required: [option] })) }),
+    oneOf: oneOf?.map((option) => ({ required: [option] })),
   };
   const short = shape.shorthand === undefined ? one : { anyOf: [{ type: "string" }, one] };
   if (shape.list !== true) return { description, ...short };

@@ -34,22 +34,36 @@ export interface NestedShape extends Shape {
   readonly oneOf?: readonly string[];
 }
 
-const dns = { options: dnsOptions } satisfies NestedShape;
-const hook = { options: hookOptions, list: true, shorthand: "run" } satisfies NestedShape;
-const deploy = {
+export type SectionName = "issuers" | "solvers" | "certificates" | "defaults" | "dns";
+interface Section {
+  readonly description: string;
+  /** True: it holds named entries of this shape. */
+  readonly entries: boolean;
+  readonly shape: Shape;
+}
+
+const dns: NestedShape = { options: dnsOptions };
+const hook: NestedShape = { options: hookOptions, list: true, shorthand: "run" };
+const deploy: NestedShape = {
   options: deployOptions,
   nested: { copy: { options: copyOptions }, pkcs12: { options: pkcs12Options } },
   list: true,
   shorthand: "run",
   oneOf: ["run", "copy", "pkcs12", "reload", "probe"],
-} satisfies NestedShape;
-const windows = { options: windowOptions, list: true } satisfies NestedShape;
+};
+const windows: NestedShape = { options: windowOptions, list: true };
 const hooks = { pre: hook, deploy, post: hook, failure: hook, windows };
 
 /** The sections of the file: those of one shape, and those that hold named entries of one. */
-export const sections = {
-  issuers: { entries: true, shape: { options: issuerOptions } },
+export const sections: Readonly<Record<SectionName, Section>> = {
+  issuers: {
+    description: "CAs with their accounts, by a name of your choice.",
+    entries: true,
+    shape: { options: issuerOptions },
+  },
   solvers: {
+    description:
+      "Solvers that answer challenges, by a name of your choice: `use` names the plugin, the rest are its options.",
     entries: true,
     shape: {
       options: solverCommonOptions,
@@ -58,16 +72,24 @@ export const sections = {
     },
   },
   certificates: {
+    description: "Certificates, by a name of your choice.",
     entries: true,
     shape: {
       options: certificateOptions,
       nested: { ...hooks, files: { options: fileOptions }, dns },
     },
   },
-  defaults: { entries: false, shape: { options: defaultOptions, nested: hooks } },
-  dns: { entries: false, shape: { options: dnsOptions } },
-} as const satisfies Record<string, { entries: boolean; shape: Shape }>;
-export type SectionName = keyof typeof sections;
+  defaults: {
+    description: "Defaults for all certificates.",
+    entries: false,
+    shape: { options: defaultOptions, nested: hooks },
+  },
+  dns: {
+    description: "How acmectl checks dns-01 records before it asks the CA.",
+    entries: false,
+    shape: { options: dnsOptions },
+  },
+};
 
 export function isSection(key: string): key is SectionName {
   return Object.hasOwn(sections, key);
@@ -75,13 +97,3 @@ export function isSection(key: string): key is SectionName {
 
 /** The sections as their declarations promise, as far as they are valid. */
 export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;
-
-/** One sentence on each section, for the schema. */
-export const sectionDescriptions: Readonly<Record<SectionName, string>> = {
-  issuers: "CAs with their accounts, by a name of your choice.",
-  solvers:
-    "Solvers that answer challenges, by a name of your choice: `use` names the plugin, the rest are its options.",
-  certificates: "Certificates, by a name of your choice.",
-  defaults: "Defaults for all certificates.",
-  dns: "How acmectl checks dns-01 records before it asks the CA.",
-};

@@ -1,11 +1,10 @@
 /** Progress on stderr: one line that updates on a terminal, elsewhere plain lines or one JSON event a line. */
-import { columnsFor } from "./width.ts";
 import type { Clock } from "../clock.ts";
 import { isRecord } from "../json.ts";
 import type { LogFields } from "../plugin.ts";
 import { columnsOf, type Env, hasCursor, painter, type TextStream } from "./colour.ts";
 import type { Mask } from "./mask.ts";
-import { oneLine, safeJson } from "./text.ts";
+import { columnsFor, oneLine, safeJson } from "./text.ts";
 
 /** `progress` is `info` that a terminal shows on the one line that changes. */
 export type Level = "debug" | "info" | "progress" | "warn" | "error";

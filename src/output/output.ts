@@ -1,13 +1,13 @@
 /** All output of the program: results on stdout, events and failures on stderr. */
 import { type Clock, systemClock } from "../clock.ts";
+import { isRecord } from "../json.ts";
 import type { RunLog } from "../context.ts";
-import type { LogFields } from "../plugin.ts";
 import { type Problem, problemJson } from "../problem.ts";
 import type { Result } from "../result.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, textEvents } from "./log.ts";
-import { type Mask, openMask } from "./mask.ts";
-import { type Bug, bugJson, renderBug, renderProblem } from "./problem.ts";
+import { openMask } from "./mask.ts";
+import { bugJson, renderBug, renderProblem } from "./problem.ts";
 import { safeJson } from "./text.ts";
 import { renderView } from "./view.ts";
 
@@ -49,18 +49,26 @@ export interface OutputSettings {
 
 /** Opens the output of one run. */
 export function openOutput(settings: OutputSettings): Output {
-  const { stdout, stderr, env, verbose } = settings;
-  const clock = settings.clock ?? systemClock;
+  const { stdout, stderr, env, json, verbose, version, clock = systemClock } = settings;
   const mask = openMask();
-  const events =
-    settings.logFormat === "json"
-      ? jsonEvents(stderr, mask, clock)
-      : textEvents(stderr, { mask, env, verbose });
+  const isEvents = settings.logFormat === "json";
+  const events = isEvents
+    ? jsonEvents(stderr, mask, clock)
+    : textEvents(stderr, { mask, env, verbose });
   const held: (() => void)[] = [];
-  const failures = openFailures(settings, { mask, events, held, clock });
   let announced = false;
   const document = (content: Record<string, unknown>) => {
-    if (settings.json && !announced) stdout.write(`${safeJson(content, 2)}\n`);
+    if (json && !announced) stdout.write(`${safeJson(content, 2)}\n`);
+  };
+  /** On stderr, after the warnings that `quiet` delayed. */
+  const fail = (message: string, problem: object, lines: () => readonly string[]) => {
+    for (const warning of held.splice(0)) warning();
+    if (isEvents) events.write("error", message, { problem });
+    else events.lines(lines());
+  };
+  const showProblem = (problem: Problem) => {
+    const view = { paint: painter(stderr, env), mask: mask.text, verbose, now: clock.now() };
+    fail(problem.message, problemJson(problem), () => renderProblem(problem, view));
   };
   return {
     log: openLog(settings, events.write, held),
@@ -68,54 +76,28 @@ export function openOutput(settings: OutputSettings): Output {
     redact: mask.text,
     announce(command, beginning) {
       events.clear();
-      if (settings.json) stdout.write(`${safeJson(resultJson(command, beginning, mask.value))}\n`);
+      if (json) stdout.write(`${safeJson(resultJson(command, beginning, mask.value))}\n`);
       else showView(settings, beginning.view, mask.text);
       announced = true;
     },
     result(command, result) {
       events.clear();
       document(resultJson(command, result, mask.value));
-      if (!settings.json) showView(settings, result.view, mask.text);
-      if (result.problem !== undefined) failures.problem(result.problem);
+      if (!json) showView(settings, result.view, mask.text);
+      if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
       events.clear();
-      document(failureJson(command, mask.value(problemJson(problem))));
-      failures.problem(problem);
+      document({ command, outcome: "failed", problem: mask.value(problemJson(problem)) });
+      showProblem(problem);
     },
     bug(command, error) {
       events.clear();
-      const bug = { command, error, verbose, version: settings.version };
-      document(failureJson(command, mask.value(bugJson(bug))));
-      failures.bug(bug);
+      const bug = { command, error, verbose, version };
+      document({ command, outcome: "failed", problem: mask.value(bugJson(bug)) });
+      fail("A bug in acmectl", bugJson(bug), () => renderBug(bug, mask.text));
     },
     close: events.clear,
-  };
-}
-
-interface FailureTools {
-  readonly mask: Mask;
-  readonly events: EventSink;
-  readonly held: (() => void)[];
-  readonly clock: Clock;
-}
-
-/** Failures on stderr, after the warnings that `quiet` delayed. */
-function openFailures(settings: OutputSettings, { mask, events, held, clock }: FailureTools) {
-  const { stderr, env, verbose } = settings;
-  const write = (message: string, fields: LogFields, lines: () => readonly string[]) => {
-    for (const warning of held.splice(0)) warning();
-    if (settings.logFormat === "json") events.write("error", message, fields);
-    else events.lines(lines());
-  };
-  return {
-    problem(problem: Problem) {
-      const view = { paint: painter(stderr, env), mask: mask.text, verbose, now: clock.now() };
-      write(problem.message, { problem: problemJson(problem) }, () => renderProblem(problem, view));
-    },
-    bug(bug: Bug) {
-      write("A bug in acmectl", { problem: bugJson(bug) }, () => renderBug(bug, mask.text));
-    },
   };
 }
 
@@ -147,17 +129,8 @@ function resultJson(
   mask: (value: unknown) => unknown,
 ): Record<string, unknown> {
   const { outcome, ...members } = document;
-  const masked = mask(members);
-  return {
-    command,
-    outcome,
-    ...(typeof masked === "object" ? masked : {}),
-    problem: problem === undefined ? undefined : mask(problemJson(problem)),
-  };
-}
-
-function failureJson(command: string, problem: unknown): Record<string, unknown> {
-  return { command, outcome: "failed", problem };
+  const masked = mask({ ...members, problem: problem && problemJson(problem) });
+  return { command, outcome, ...(isRecord(masked) ? masked : {}) };
 }
 
 function showView(

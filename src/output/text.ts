@@ -1,4 +1,5 @@
 /** Makes foreign text (of a CA, a DNS answer, a file) safe for terminals, log lines and JSON documents. */
+import { eastAsianWidth } from "get-east-asian-width";
 
 // C0 and C1 controls, DEL, characters that reorder or hide text (bidi, zero width, tags), line separators, lone surrogates.
 const unsafe =
@@ -43,4 +44,18 @@ function unitsOf(character: string): string {
     { length: character.length },
     (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
   ).join("");
+}
+
+/** Columns that a terminal needs for a text without control characters. */
+export function columnsFor(text: string): number {
+  if (/^[ -~]*$/.test(text)) return text.length;
+  const characters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
+  return characters.reduce((sum, character) => sum + widthOf(character), 0);
+}
+
+/** Accents and joiners that follow need no column of their own. */
+function widthOf(character: string): number {
+  if (/^[\p{Mark}\p{Default_Ignorable_Code_Point}]+$/u.test(character)) return 0;
+  if (/\p{Emoji_Presentation}|\uFE0F/u.test(character)) return 2;
+  return eastAsianWidth(character.codePointAt(0) ?? 0);
 }

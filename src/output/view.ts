@@ -1,8 +1,7 @@
 /** A result's blocks as lines. */
-import { columnsFor } from "./width.ts";
 import type { Block } from "../result.ts";
 import type { Paint } from "./colour.ts";
-import { manyLines, oneLine } from "./text.ts";
+import { columnsFor, manyLines, oneLine } from "./text.ts";
 
 export interface ViewSettings {
   readonly paint: Paint;

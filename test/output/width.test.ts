@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { columnsFor } from "../../src/output/width.ts";
+import { columnsFor } from "../../src/output/text.ts";
 
 test.each([
   ["example.com", 11],

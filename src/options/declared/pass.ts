@@ -62,13 +62,7 @@ export function passOptions(
 }
 
 /** Which unfinished orders are not resumed: all, or those that the CA is stuck with. */
-function letGo({
-  newOrder,
-  force,
-}: {
-  newOrder?: boolean | undefined;
-  force?: boolean | undefined;
-}) {
-  if (newOrder === true) return "all" as const;
-  return force === true ? ("stuck" as const) : undefined;
+export function letGo(flags: Partial<OptionsOf<typeof passFlags>>): "all" | "stuck" | undefined {
+  if (flags.newOrder === true) return "all";
+  return flags.force === true ? "stuck" : undefined;
 }
