@@ -169,8 +169,9 @@ function* batches(
   items: readonly { readonly zone: string | undefined; readonly change: TxtChange }[],
 ): Generator<[zone: string, changes: readonly TxtChange[]]> {
   for (const [zone, group] of Map.groupBy(items, ({ zone }) => zone)) {
+    if (zone === undefined) continue;
     const changes = group.map(({ change }) => change);
-    for (let at = 0; zone !== undefined && at < changes.length; at += mostChanges)
+    for (let at = 0; at < changes.length; at += mostChanges)
       yield [zone, changes.slice(at, at + mostChanges)];
   }
 }
