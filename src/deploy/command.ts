@@ -1,9 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
 import { stat } from "node:fs/promises";
-import { StringDecoder } from "node:string_decoder";
 import type { HookSetting } from "../certificate.ts";
 import { splitWords } from "../options/words.ts";
 import { Problem } from "../problem.ts";
+import { runProgram } from "../run-program.ts";
 import type { Variables } from "./environment.ts";
 import type { Redact } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
@@ -47,125 +46,32 @@ export async function runCommand(
   redact: Redact,
   { log, clock, signal }: CommandTools,
 ): Promise<void> {
-  signal.throwIfAborted();
-  const child = await start(command);
-  const tail = readTail(child, (line) => log.debug(`${command.title}: ${redact(line)}`));
-  const ended = endOf(child);
-  const over = new AbortController();
-  const late = clock
-    .sleep(command.timeout, AbortSignal.any([over.signal, signal]))
-    .then(() => "late" as const)
-    .catch(() => "stopped" as const);
-  const first = await Promise.race([ended, late]);
-  over.abort();
-  if (first === "late" || first === "stopped") await endGroup(child, ended, clock);
-  const said = redact(await tail());
-  signal.throwIfAborted();
-  const end = await ended;
-  if (first === "late")
-    throw failed(command, `did not end within ${seconds(command.timeout)}`, said);
-  if ("error" in end) throw failed(command, await startFailure(end.error, command), said);
-  if (end.code !== 0) throw failed(command, exitText(end, command), said);
-}
-
-async function start(command: Command) {
-  const { cwd, env } = command;
-  const [program = "", ...args] = command.argv;
-  try {
-    return spawn(program, args, {
-      env,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-      cwd,
-    });
-  } catch (error) {
-    // Some failures are thrown, others are events.
-    if (!(error instanceof Error)) throw error;
-    throw failed(command, await startFailure(error, command), "");
-  }
-}
-
-type End =
-  | { readonly error: NodeJS.ErrnoException }
-  | { readonly code: number | null; readonly signal: NodeJS.Signals | null };
-
-function endOf(child: ChildProcess): Promise<End> {
-  return new Promise((resolve) => {
-    child.on("error", (error) => resolve({ error }));
-    child.once("exit", (code, signal) => resolve({ code, signal }));
-  });
+  const lines: string[] = [];
+  const onLine = (text: string) => {
+    const line = text.replaceAll(/\p{Cc}/gu, " ").trimEnd();
+    if (line === "") return;
+    log.debug(`${command.title}: ${firstWords(redact(line), keptCharacters)}`);
+    lines.push(line);
+    if (lines.length > keptLines) lines.shift();
+  };
+  const { end, timedOut } = await runProgram({ ...command, signal, clock, onLine });
+  // Masked before it is cut: half of a secret would not be recognized.
+  const masked = redact(lines.join("\n")).split("\n");
+  const short = masked.map((line) => firstWords(line, keptCharacters)).join("\n");
+  const said = lastWords(short, keptCharacters);
+  if (timedOut) throw failed(command, `did not end within ${seconds(command.timeout)}`, said);
+  if (typeof end === "string" && !end.startsWith("SIG"))
+    throw failed(command, await startFailure(end, command), said);
+  if (end !== 0) throw failed(command, exitText(end, command), said);
 }
 
 const keptLines = 20;
 const keptCharacters = 4000;
-/** A daemon that the command has started may keep its output open for ever. */
-const outputGrace = 500;
-
-/** Hands on each line, and answers the last ones when the output has ended. */
-function readTail(child: ChildProcess, line: (text: string) => void): () => Promise<string> {
-  const lines: string[] = [];
-  const take = (text: string) => {
-    const shown = firstWords(text.replaceAll(/\p{Cc}/gu, " ").trimEnd(), keptCharacters);
-    if (shown === "") return;
-    line(shown);
-    lines.push(shown);
-    if (lines.length > keptLines) lines.shift();
-  };
-  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null);
-  const ends = streams.map(async (stream) => {
-    const decoder = new StringDecoder("utf8");
-    let rest = "";
-    stream.on("data", (chunk: Buffer) => {
-      const whole = (rest + decoder.write(chunk)).split("\n");
-      rest = lastWords(whole.pop() ?? "", keptCharacters);
-      whole.forEach(take);
-    });
-    // What was read before an error is kept; the exit code decides.
-    stream.on("error", () => undefined);
-    await new Promise<void>((resolve) => stream.once("close", () => resolve()));
-    take(rest + decoder.end());
-  });
-  return async () => {
-    const grace = setTimeout(() => streams.forEach((stream) => stream.destroy()), outputGrace);
-    await Promise.all(ends);
-    clearTimeout(grace);
-    return lines.join("\n").slice(-keptCharacters);
-  };
-}
-
-/** Milliseconds between asking a group to end and ending it. */
-const groupGrace = 3000;
-
-async function endGroup(
-  child: ChildProcess,
-  ended: Promise<End>,
-  clock: CommandTools["clock"],
-): Promise<void> {
-  signalGroup(child, "SIGTERM");
-  const over = new AbortController();
-  await Promise.race([ended, clock.sleep(groupGrace, over.signal).catch(() => undefined)]);
-  over.abort();
-  // Members of the group may outlive its first process.
-  signalGroup(child, "SIGKILL");
-  await ended;
-}
-
-function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // The group has ended.
-  }
-}
 
 function failed(command: Command, why: string, said: string): Problem {
   const tail = said === "" ? " It printed nothing." : ` It printed last:\n${said}`;
-  const hint = hintFor(command);
-  return new Problem("deploy", {
-    detail: `${command.title} ${why}.${tail}`,
-    hint,
-  });
+  const detail = `${command.title} ${why}.${tail}`;
+  return new Problem("deploy", { detail, hint: hintFor(command) });
 }
 
 /** A word that only a shell understands, in a command that runs without one: people paste shell lines. */
@@ -186,9 +92,8 @@ function hintFor({ argv }: Command): string | undefined {
   return `Add \`shell: true\`: \`${shellWord}\` needs a shell, and this command runs without one.`;
 }
 
-async function startFailure(error: NodeJS.ErrnoException, { argv, cwd }: Command): Promise<string> {
+async function startFailure(code: string, { argv, cwd }: Command): Promise<string> {
   const [program = ""] = argv;
-  const code = error.code ?? error.message;
   if (code === "ENOENT" && cwd !== undefined && !(await exists(cwd))) {
     return `cannot be run: its folder ${cwd} does not exist`;
   }
@@ -208,13 +113,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-function exitText(
-  { code, signal }: { code: number | null; signal: NodeJS.Signals | null },
-  { argv }: Command,
-): string {
-  if (signal !== null) return `was killed by ${signal}`;
-  const meaning = argv[0] === "/bin/sh" ? shellCodes[code ?? 0] : undefined;
-  return `failed with exit code ${code}${meaning === undefined ? "" : ` (${meaning})`}`;
+function exitText(end: number | string, { argv }: Command): string {
+  if (typeof end === "string") return `was killed by ${end}`;
+  const meaning = argv[0] === "/bin/sh" ? shellCodes[end] : undefined;
+  return `failed with exit code ${end}${meaning === undefined ? "" : ` (${meaning})`}`;
 }
 
 const shellCodes: Readonly<Record<number, string>> = {

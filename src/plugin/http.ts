@@ -1,5 +1,5 @@
 /**
- * `acmectl/plugin/http`: what solvers for providers with a JSON API share. A solver can be written without it.
+ * `acmectl/plugin/http`: what solvers share, above all those for providers with a JSON API. A solver can be written without it.
  *
  * `requestJson` makes requests, `explainRefusals` turns what the provider refuses into Problems, `zoneFinder` finds the
  * zone of a name, and `recordSolver` or `recordSetSolver` make a solver of a provider's calls.
@@ -8,6 +8,8 @@ export { codeOf, messageOf, systemReason } from "../errors.ts";
 export { isRecord, parseJson } from "../json.ts";
 export { createLimit } from "../limit.ts";
 export { fetchByProxy } from "../proxy.ts";
+export { runProgram } from "../run-program.ts";
+export type { Program, ProgramEnd } from "../run-program.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
 export {
   grantedToken,

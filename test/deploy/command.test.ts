@@ -111,12 +111,31 @@ test("keeps the last lines of a command without control characters", async () =>
 });
 
 test.each([
-  ["a line", "printf '%03990d %s\\n' 0 s3cr3t-of-ours"],
+  ["a line", "printf '%03990d s3cr3t-of-ours\\n' 0"],
   ["an unfinished line", "printf 's3cr3t-of-ours %03995d' 0"],
 ])("never cuts a word of %s, for half of a secret could not be masked", async (_, print) => {
   const world = await openWorld([shell(`${print}; false`)]);
   const output = (await world.deploy())?.message.split("\n").at(-1);
-  expect(output).toMatch(/^0+ …$|^… 0+$/);
+  expect(output).toMatch(/^0+ …$|^s3cr3t-of-ours …$/);
+});
+
+test.each([
+  ["a line", "printf '%03990d %s\\n' 0 s3cr3t-of-ours"],
+  ["an unfinished line", "printf 's3cr3t-of-ours %03995d' 0"],
+  ["a long word", "printf '%03990d%s' 0 s3cr3t-of-ours"],
+])("masks a secret in %s before the output is cut between words", async (_, print) => {
+  const said: string[] = [];
+  const argv = ["/bin/sh", "-c", `${print}; exit 1`];
+  const command = { title: "it", argv, env: { PATH: "/usr/bin:/bin" }, timeout: 50_000 };
+  const running = runCommand(command, redactor(["s3cr3t-of-ours"]), {
+    log: { ...log, debug: (message: string) => void said.push(message) },
+    clock: systemClock,
+    signal: never,
+  });
+  const problem = await running.catch((error: unknown) => error);
+  said.push(String(problem));
+  expect(said.join("\n")).toMatch(/0{3000}|\*\*\*/);
+  expect(said.join("\n")).not.toContain("s3cr");
 });
 
 test("a command gets no input", async () => {

@@ -163,7 +163,7 @@ export function openSolverState(folder: Folder, solver: string): SolverState {
   };
 }
 
-export function solverStateFile(root: string, solver: string): string {
+function solverStateFile(root: string, solver: string): string {
   return join(root, "solvers", `${readableName(solver)}.json`);
 }
 
