@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemReason } from "../errors.ts";
-import type { KeyType } from "../certificate.ts";
+import type { CertificateRequest, CopySetting, KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 
@@ -18,9 +18,31 @@ export async function readGivenFile(path: string, named: string): Promise<Buffer
   }
 }
 
+/** The folders that copies and key stores of a certificate are written to. */
+export function writtenFolders({
+  outputs,
+  hooks: { deploy = [] },
+}: Pick<CertificateRequest, "outputs" | "hooks">): readonly string[] {
+  const stores = deploy.flatMap((step) => ("pkcs12" in step ? [step.pkcs12.path] : []));
+  const copies = deploy.flatMap((step) => ("copy" in step ? [step.copy] : []));
+  const all: readonly CopySetting[] = [outputs, ...copies];
+  const paths = all.flatMap((one) => [one.fullchain, one.key, one.cert, one.chain, one.combined]);
+  const given = [...paths, ...stores].filter((path) => path !== undefined);
+  return [...new Set(given.map((path) => dirname(path)))];
+}
+
+/** Before a first order: a missing folder is found now, unless a pre hook may still create it. */
+export async function assertFolders(request: CertificateRequest): Promise<void> {
+  if ((request.hooks.pre ?? []).length > 0) return;
+  for (const folder of writtenFolders(request)) await assertFolder(folder, request.name);
+}
+
 /** The folder of a file that is written later. `named` is the option, for the Problem when it does not exist. */
 export async function assertFolderOf(path: string, named: string): Promise<void> {
-  const folder = dirname(path);
+  await assertFolder(dirname(path), named);
+}
+
+async function assertFolder(folder: string, named: string): Promise<void> {
   const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory() === true) return;
   throw new Problem("usage", {

@@ -1,6 +1,5 @@
 /** What would stop the next run although the config is valid: found without asking a server or running a command. */
 import { access, constants, stat } from "node:fs/promises";
-import { dirname } from "node:path";
 import { isEmbedded } from "../acme/presets.ts";
 import type { CertificateRequest, HookSetting, SolverSetting } from "../certificate.ts";
 import type { Config } from "../config/config.ts";
@@ -12,6 +11,7 @@ import { solverFault } from "../solvers/open.ts";
 import { selectSolvers } from "../solvers/select.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { composeConfigured } from "./compose.ts";
+import { writtenFolders } from "./given-file.ts";
 import { fromConfig } from "./solvers.ts";
 
 /** One sentence for each finding, with its place in the file. */
@@ -76,20 +76,9 @@ async function reviewCertificate(
   const place = `certificates.${request.name}`;
   const { pre = [], deploy = [], post = [], failure = [] } = request.hooks;
   const commands = { pre, deploy: deploy.filter((step) => "run" in step), post, failure };
-  const copies = deploy.flatMap((step) => ("copy" in step ? [step.copy] : []));
   const stores = deploy.flatMap((step) => ("pkcs12" in step ? [step.pkcs12] : []));
-  const {
-    owner: _,
-    group: __,
-    mode: ___,
-    ...files
-  } = Object.assign({}, request.outputs, ...copies);
-  const paths = [...Object.values<unknown>(files), ...stores.map(({ path }) => path)];
-  const folders = new Set(
-    paths.flatMap((path) => (typeof path === "string" ? [dirname(path)] : [])),
-  );
   const missing = await Promise.all(
-    [...folders].map(async (one) => ((await isFolder(one)) ? [] : [one])),
+    writtenFolders(request).map(async (one) => ((await isFolder(one)) ? [] : [one])),
   );
   return [
     ...(await unproved(request, place, context)),

@@ -36,6 +36,24 @@ describe("issuing", () => {
     );
   });
 
+  test.each([
+    ["a copy", { copy: { combined: "/nowhere/tls/x.pem" } }],
+    ["a key store", { pkcs12: { path: "/nowhere/tls/x.p12", password: "env:P" } }],
+  ])(
+    "of a first certificate fails before the order if the folder of %s is missing",
+    async (_, step) => {
+      const it = await world();
+      const request = it.requestFor([name], { hooks: { deploy: [step] } });
+      const problem = await problemOf(it.issue(request));
+      expect([problem.exitCode, problem.hint]).toEqual([2, "Create it: mkdir -p /nowhere/tls"]);
+      expect(it.count("newOrder")).toBe(0);
+      const pre = [{ run: "mkdir -p /nowhere/tls" }];
+      await it.issue(it.requestFor([name], { hooks: { deploy: [step], pre } }));
+      await it.issue(request, { isWanted: () => true });
+      expect(it.count("newOrder")).toBe(2);
+    },
+  );
+
   test("is refused at the last moment when the lock was lost to somebody else", async () => {
     const it = await world();
     let stolen: Lock | undefined;
