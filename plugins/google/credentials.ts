@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { fieldOf, listOf, systemReason, textOf } from "acmectl/plugin/http";
+import { codeOf, fieldOf, listOf, systemReason, textOf } from "acmectl/plugin/http";
 import { externalAccount } from "./external.ts";
 import { impersonated, machineAccount, serviceAccount, unusable, userAccount } from "./tokens.ts";
 import type { Credentials } from "./tokens.ts";
@@ -47,12 +47,20 @@ async function findCredentials(options: CredentialOptions, log: Log): Promise<Cr
     return credentialsIn(parsed(text, credentialsFile), credentialsFile, log);
   }
   const file = loginFile(options);
-  const text = await (file === undefined
-    ? undefined
-    : readFile(file, "utf8").catch(() => undefined));
+  const text = file === undefined ? undefined : await readLogin(file, log);
   if (file !== undefined && text !== undefined) return credentialsIn(parsed(text, file), file, log);
   const tried = file ?? "home folder (HOME) or gcloud folder (CLOUDSDK_CONFIG) to search";
   return machineAccount({ host: metadataHost, tried }, log);
+}
+
+/** A machine account may still do without it. */
+async function readLogin(file: string, log: Log): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") log.warn(`cannot read ${file}: ${systemReason(error)}`);
+    return undefined;
+  }
 }
 
 /** What `gcloud auth application-default login` writes; nothing where there is no home folder. */

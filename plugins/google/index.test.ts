@@ -278,6 +278,19 @@ describe("credentials", () => {
     expect(fake.requests.at(-1)?.path).toContain(`/projects/${googleProject}/`);
   });
 
+  it("google uses the machine's service account, with a warning, when gcloud's file cannot be read", async () => {
+    fake.machine = true;
+    const path = join(folder, "gcloud/application_default_credentials.json");
+    await mkdir(path, { recursive: true });
+    const log = recordingLog();
+    const solver = await open({ credentials: undefined }, { log });
+    await solver.preflight([target("login.test")], call);
+    await rm(path, { recursive: true });
+    expect(log.entries.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/^cannot read .*application_default_credentials\.json: /),
+    );
+  });
+
   it("google uses the machine's service account when there is no home folder", async () => {
     os.home = undefined;
     fake.machine = true;
