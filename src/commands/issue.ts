@@ -181,7 +181,7 @@ interface Outcome extends IssueOutcome {
 
 function present(
   request: CertificateRequest,
-  { held, issued, added, changed, files, isDeployed }: Outcome,
+  { held, issued, added, files, isDeployed, ...rest }: Outcome,
   { detailedExitcode, dryRun }: Flags,
   { clock }: Context,
 ): Result {
@@ -201,7 +201,7 @@ function present(
   const outcome = issued ? "issued" : "unchanged";
   const text = issued
     ? `Issued a certificate for ${names}${added.length > 0 ? ` (added: ${added.join(", ")})` : ""}.`
-    : `A good certificate for ${names} exists already; ${unchanged(changed, isDeployed)}.`;
+    : `A good certificate for ${names} exists already; ${unchanged(rest, isDeployed)}.`;
   const { document, view } = describeHeld(request, held, files, outcome, clock.now());
   return {
     exitCode: issued && detailedExitcode === true ? 10 : 0,
@@ -210,7 +210,13 @@ function present(
   };
 }
 
-function unchanged(changed: string | undefined, isDeployed: boolean): string {
-  if (changed !== undefined) return `nothing was issued, and renewals now use ${changed}`;
-  return isDeployed ? "its deploy steps were repeated" : "nothing was done";
+function unchanged(
+  { changed, settings = [] }: Pick<IssueOutcome, "changed" | "settings">,
+  isDeployed: boolean,
+): string {
+  const others = settings.length === 0 ? [] : [`the changed ${settings.join(", ")}`];
+  const used = [...(changed === undefined ? [] : [changed]), ...others].join(" and ");
+  const repeated = isDeployed ? ["its deploy steps were repeated"] : [];
+  const parts = used === "" ? repeated : [`renewals now use ${used}`, ...repeated];
+  return parts.length === 0 ? "nothing was done" : parts.join(", and ");
 }

@@ -43,6 +43,8 @@ export interface IssueOutcome {
   readonly added: readonly string[];
   /** How renewals will prove the names from now on, where that changed and nothing was issued. */
   readonly changed?: string | undefined;
+  /** Further settings that renewals use from now on, in words, where nothing was issued. */
+  readonly settings?: readonly string[] | undefined;
 }
 
 /**
@@ -68,8 +70,8 @@ export async function issue(
     if (good !== undefined) {
       const changed = changedProof(request, before);
       if (changed !== undefined && options.rehearse === true) await rehearseChange(request, tools);
-      await rememberChange(request, before, store);
-      return { held: good, issued: false, added: [], changed };
+      const settings = await rememberChange(request, before, store);
+      return { held: good, issued: false, added: [], changed, settings };
     }
     const { dropped, added } = changedNames(request, before?.held);
     if (dropped.length > 0) await options.onDrop?.(dropped);

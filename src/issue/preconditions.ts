@@ -5,15 +5,29 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
 
-/** What does not decide what is issued (solvers, hooks, copies) may have changed. */
+/** What does not decide what is issued (solvers, hooks, copies) may have changed. Answers the changed settings, in words. */
 export async function rememberChange(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
   store: Store,
-): Promise<void> {
-  if (JSON.stringify(before?.request) !== JSON.stringify(request))
-    await store.certificates.saveRequest(request);
+): Promise<readonly string[]> {
+  if (JSON.stringify(before?.request) === JSON.stringify(request)) return [];
+  await store.certificates.saveRequest(request);
+  const isChanged = (key: keyof typeof settings) =>
+    JSON.stringify(before?.request[key]) !== JSON.stringify(request[key]);
+  return keysOf(settings).flatMap((key) => (isChanged(key) ? [settings[key]] : []));
 }
+
+const settings = {
+  reuseKey: "key reuse",
+  labels: "labels",
+  outputs: "copies",
+  hooks: "hooks and deploy steps",
+  windows: "deploy windows",
+} as const;
+
+const keysOf = <K extends string>(map: Readonly<Record<K, unknown>>): readonly K[] =>
+  Object.keys(map).filter((key): key is K => Object.hasOwn(map, key));
 
 /** A limit that the CA itself has set holds for --force, too. */
 export function refuseByCa(

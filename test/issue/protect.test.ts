@@ -72,6 +72,22 @@ describe("another way to prove the names of a good certificate", () => {
   });
 });
 
+test("changed settings of a good certificate are reported", async () => {
+  await using issuing = await startIssuing();
+  expect((await issuing.issue(["-d", a])).code).toBe(0);
+  const changed = await issuing.issue(["-d", a, "--reuse-key", "--labels", "team=shop"]);
+  expect(changed.stdout).toContain(
+    "exists already; renewals now use the changed key reuse, labels",
+  );
+  const hooked = await issuing.issue(["-d", a, "--deploy-hook", "true"]);
+  expect(hooked.stdout.replaceAll(/\s+/g, " ")).toContain(
+    "renewals now use the changed key reuse, labels, hooks and deploy steps, and its deploy steps were repeated",
+  );
+  expect((await issuing.issue(["-d", a, "--deploy-hook", "true"])).stdout).toContain(
+    "nothing was done",
+  );
+});
+
 test("a first issue that failed is remembered by name alone: list, renew and status --check do not count it", async () => {
   await using issuing = await startIssuing();
   expect((await issuing.issue(["-d", b])).code).toBe(0);
