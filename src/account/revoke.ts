@@ -14,8 +14,8 @@ type RevocationReason = (typeof revocationReasons)[number];
 const codes = { unspecified: 0, keyCompromise: 1, superseded: 4, cessationOfOperation: 5 };
 
 /**
- * Revoke what is held (RFC 8555 §7.6): as the account that ordered it, or, with `byKey`, as the holder of its private key.
- * Nothing is deleted here. A certificate that is revoked already is fine.
+ * Revoke the current certificate (RFC 8555 §7.6): as the account that ordered it, or with its own private key (`byKey`).
+ * Nothing is deleted. A certificate that is revoked already is a success.
  */
 export async function revokeHeld(
   { name, held }: StoredCertificate,

@@ -13,8 +13,8 @@ export interface KeyTools {
 }
 
 /**
- * Give the account a new key (RFC 8555 §7.3.5). It is on disk before the CA hears of it, so a run that is cut off anywhere
- * loses no key: the next use of the account finds out which of the two the CA knows. The caller holds the account's lock.
+ * Give the account a new key (RFC 8555 §7.3.5). It is on disk before it is sent to the CA, so an interrupted run loses no
+ * key: the next use of the account finds out which of the two the CA knows. The caller holds the account's lock.
  */
 export async function rollOver(account: StoredAccount, tools: KeyTools): Promise<StoredAccount> {
   const { ca, store, log, signal } = tools;

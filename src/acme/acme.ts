@@ -41,7 +41,6 @@ export interface Order {
   readonly finalize: string;
   readonly certificate?: string | undefined;
   readonly expires?: Date | undefined;
-  readonly profile?: string | undefined;
   /** The certificate that the CA accepts as replaced by this order's (RFC 9773 §5). */
   readonly replaces?: string | undefined;
   readonly error?: ProblemDocument | undefined;

@@ -5,75 +5,41 @@ import { printable } from "./text.ts";
 
 export interface Preset {
   readonly name: string;
-  readonly title: string;
   /** The directory. */
   readonly url: string;
   readonly aliases: readonly string[];
-  /** True when an account needs credentials of the CA's website (RFC 8555 §7.3.4). */
-  readonly eab: boolean;
-  /** The name of the preset to try things with. */
-  readonly staging?: string;
 }
 
+/** The staging environment of NAME is NAME-staging. */
 export const presets: readonly Preset[] = [
   {
     name: "letsencrypt",
-    title: "Let's Encrypt",
     url: "https://acme-v02.api.letsencrypt.org/directory",
     aliases: ["le", "lets-encrypt", "letsencrypt.org"],
-    eab: false,
-    staging: "letsencrypt-staging",
   },
   {
     name: "letsencrypt-staging",
-    title: "Let's Encrypt (staging)",
     url: "https://acme-staging-v02.api.letsencrypt.org/directory",
     aliases: ["le-staging", "letsencrypt_test", "letsencrypt-test", "staging"],
-    eab: false,
   },
-  {
-    name: "zerossl",
-    title: "ZeroSSL",
-    url: "https://acme.zerossl.com/v2/DV90",
-    aliases: ["zerossl.com"],
-    eab: true,
-  },
+  { name: "zerossl", url: "https://acme.zerossl.com/v2/DV90", aliases: ["zerossl.com"] },
   {
     name: "google",
-    title: "Google Trust Services",
     url: "https://dv.acme-v02.api.pki.goog/directory",
     aliases: ["gts", "googletrustservices"],
-    eab: true,
-    staging: "google-staging",
   },
   {
     name: "google-staging",
-    title: "Google Trust Services (staging)",
     url: "https://dv.acme-v02.test-api.pki.goog/directory",
     aliases: ["gts-staging", "googletest", "google-test"],
-    eab: true,
   },
   {
     name: "sslcom-ecc",
-    title: "SSL.com (ECDSA keys)",
     url: "https://acme.ssl.com/sslcom-dv-ecc",
     aliases: ["sslcom", "ssl.com", "sslcom-ec", "sslcomecc"],
-    eab: true,
   },
-  {
-    name: "sslcom-rsa",
-    title: "SSL.com (RSA keys)",
-    url: "https://acme.ssl.com/sslcom-dv-rsa",
-    aliases: ["sslcomrsa"],
-    eab: true,
-  },
-  {
-    name: "actalis",
-    title: "Actalis",
-    url: "https://acme-api.actalis.com/acme/directory",
-    aliases: ["actalis.com"],
-    eab: true,
-  },
+  { name: "sslcom-rsa", url: "https://acme.ssl.com/sslcom-dv-rsa", aliases: ["sslcomrsa"] },
+  { name: "actalis", url: "https://acme-api.actalis.com/acme/directory", aliases: ["actalis.com"] },
 ];
 
 /** `--server` of the CA that is part of acmectl. */
@@ -107,7 +73,7 @@ export function stagingOf(url: string): string | undefined {
   const preset = presetOf(url);
   if (preset === undefined) return undefined;
   if (preset.name.endsWith("-staging")) return preset.url;
-  return preset.staging === undefined ? undefined : presetNamed(preset.staging)?.url;
+  return presetNamed(`${preset.name}-staging`)?.url;
 }
 
 /** True for staging environments and the embedded CA, whose certificates browsers do not trust. */
@@ -115,7 +81,6 @@ export function isForTesting(server: string): boolean {
   return isEmbedded(server) || presetOf(server)?.name.endsWith("-staging") === true;
 }
 
-/** The preset of a directory URL, for titles and for `--eab-…` advice. */
 export function presetOf(url: string): Preset | undefined {
   return presets.find((preset) => preset.url === url);
 }

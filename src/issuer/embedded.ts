@@ -30,7 +30,7 @@ export interface EmbeddedOptions {
 
 /**
  * `--server local`: the embedded CA inside this process, on loopback, its root kept in the state folder. It validates for
- * real, on a port that needs no rights; the standalone solver listens there unless told otherwise.
+ * real, on a port that needs no rights; the standalone solver listens there by default.
  */
 export async function openEmbedded(
   requests: readonly CertificateRequest[],
@@ -180,7 +180,7 @@ function freePort(): Promise<number> {
   return promise;
 }
 
-/** The embedded CA is on this machine; no proxy stands between. */
+/** The embedded CA is on this machine, so no proxy is used. */
 function withoutProxies(env: Context["env"]): Context["env"] {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/_proxy$/i.test(name)));
 }

@@ -381,7 +381,7 @@ describe("an untrusted CA", () => {
   });
 
   test.each(["0001-01-01T00:00:00Z", "tomorrow", null])(
-    "an order and an authorization may expire at %j, which is no date",
+    "an order and an authorization may expire at %j, which is not a date",
     async (expires) => {
       const { ca, server } = await world();
       const session = await registered(ca);

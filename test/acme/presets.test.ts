@@ -30,7 +30,7 @@ test("the staging environment is found from production, and is its own staging",
   expect(stagingOf(staging)).toBe(staging);
   expect(stagingOf(resolveServer("zerossl"))).toBeUndefined();
   expect(stagingOf("https://ca.example/dir")).toBeUndefined();
-  expect(presetOf(staging)?.eab).toBe(false);
+  expect(presetOf(staging)?.name).toBe("letsencrypt-staging");
 });
 
 test("any https URL is a server, exactly as written", () => {

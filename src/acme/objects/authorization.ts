@@ -114,7 +114,7 @@ export function failedAuthorization(
       ? `${name.value}: ${first.challenge}: ${first.document.detail ?? first.document.title}`
       : `${name.value}: the authorization is "${authorization.status}", and the CA gives no reason.`,
     hint: challengeHint(first?.document.type, first?.challenge, { ...situation, name }),
-    // A CAA record forbids it until somebody changes the record.
+    // It fails until the CAA record is changed.
     retryable: !failed.some(({ document }) => isCaa(document)),
     identifier: name,
     instance: authorization.url,

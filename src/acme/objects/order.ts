@@ -27,7 +27,7 @@ export function readOrder(origin: Origin, body: unknown, retryAfter: Date | unde
   if (status === "pending" && authorizations.length === 0) {
     throw malformed(origin, `its status is "pending", but it has no authorizations`);
   }
-  const { profile, replaces } = source;
+  const { replaces } = source;
   return {
     url: origin.url,
     status,
@@ -36,7 +36,6 @@ export function readOrder(origin: Origin, body: unknown, retryAfter: Date | unde
     finalize: link(source["finalize"], "finalize", origin),
     certificate,
     expires: optionalDate(source, "expires"),
-    profile: typeof profile === "string" && /^[!-~]{1,100}$/.test(profile) ? profile : undefined,
     replaces:
       typeof replaces === "string" && /^[\w-]+\.[\w-]+$/.test(replaces) ? replaces : undefined,
     error: problemDocument(source["error"], origin.transport.redact),

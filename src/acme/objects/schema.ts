@@ -124,15 +124,20 @@ export function problemDocument(
   const cleaned = parts.flatMap((part) => problemDocument(part, redact, depth + 1) ?? []);
   const text = (member: unknown, longest: number) =>
     typeof member === "string" && member !== "" ? printable(redact(member), longest) : undefined;
-  const { type, value: name } = isRecord(identifier) ? identifier : {};
-  const [kind, named] = [text(type, 20), text(name, 300)];
   return {
     type: text(value["type"], 200) ?? "about:blank",
     title: text(value["title"], 200) ?? "The CA refused",
     detail: text(value["detail"], 2000),
     instance: text(value["instance"], 500),
     status: typeof status === "number" && Number.isInteger(status) ? status : undefined,
-    identifier: kind && named ? { type: kind, value: named } : undefined,
+    identifier: named(identifier, redact),
     subproblems: cleaned.length > 0 ? cleaned : undefined,
   };
+}
+
+function named(identifier: unknown, redact: Transport["redact"]): ProblemDocument["identifier"] {
+  if (!isRecord(identifier)) return undefined;
+  const { type, value } = identifier;
+  if (typeof type !== "string" || typeof value !== "string") return undefined;
+  return { type: printable(redact(type), 20), value: printable(redact(value), 300) };
 }

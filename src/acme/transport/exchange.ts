@@ -124,8 +124,8 @@ function notPage(answer: Answer, { what }: Post): Answer {
 }
 
 async function nonce(running: Running, url: string, signal: AbortSignal): Promise<string> {
-  const held = running.nonces.take();
-  if (held !== undefined) return held;
+  const unused = running.nonces.take();
+  if (unused !== undefined) return unused;
   const request = { url, what: "new nonce", signal };
   await repeat(() => plain(running, "HEAD", request), signal, running);
   const fresh = running.nonces.take();

@@ -14,7 +14,7 @@ export interface Post {
 /** How the key of a POST is given: as `jwk`, by the account's `kid`, or either. */
 export type SignedBy = "jwk" | "kid" | "either";
 
-/** A POST whose signature, nonce and url were found good. */
+/** A POST whose signature, nonce and url were checked. */
 export interface SignedRequest extends Pick<Post, "url" | "ids"> {
   readonly jws: Jws;
   readonly key: { readonly key: KeyObject; readonly thumbprint: string };

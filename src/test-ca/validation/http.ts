@@ -103,7 +103,7 @@ function request(
   });
 }
 
-/** Port 80 stands for where http-01 is validated, and 443 for tls-alpn-01's. */
+/** Port 80 in a URL means the port of http-01, and 443 that of tls-alpn-01. */
 function portOf(url: URL, settings: Settings): number {
   if (url.port !== "" && url.port !== "80" && url.port !== "443") return Number(url.port);
   return url.protocol === "https:" ? settings.tlsPort : settings.httpPort;
