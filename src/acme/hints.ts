@@ -101,7 +101,7 @@ const refusesName = "Leave the name out, or choose another CA: this one issues n
 
 const hints: Readonly<Record<string, Hint>> = {
   accountDoesNotExist: ({ flags }) =>
-    `Check that the stored account belongs to this CA and environment; a CA that was set up again has forgotten it. To register its key again, and then to renew with --force: ${registerCommand(flags, { again: true })}`,
+    `Check that the stored account belongs to this CA and environment; a CA that was set up again has forgotten it. To register its key again, before you repeat the command with --force: ${registerCommand(flags, { again: true })}`,
   alreadyReplaced: "Order without replacing: another order has replaced this certificate already.",
   alreadyRevoked: "Nothing is left to do: the certificate is revoked.",
   badCSR: "Check key type and names of the CSR; try without --csr, or another --key-type.",
