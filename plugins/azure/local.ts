@@ -2,20 +2,20 @@
 import { execFile } from "node:child_process";
 import { platform } from "node:os";
 import { Problem } from "acmectl/plugin";
-import type { Log } from "acmectl/plugin";
+import type { Log, OptionsOf } from "acmectl/plugin";
 import { fieldOf, hasAnswer, oneLine, requestJson, textOf, tokenIn } from "acmectl/plugin/http";
 import { azure } from "./errors.ts";
+import type { options } from "./options.ts";
 import type { Credentials } from "./tokens.ts";
 
-interface Machine {
-  readonly clientId: string | undefined;
-  readonly identityEndpoint: string | undefined;
-  readonly identityHeader: string | undefined;
-  readonly imdsUrl: string;
+type Machine = Pick<
+  OptionsOf<typeof options>,
+  "clientId" | "identityEndpoint" | "identityHeader" | "imdsUrl"
+> & {
   readonly resource: string;
   /** Fail if it does not exist. */
   readonly required: boolean;
-}
+};
 
 interface ManagedIdentity extends Credentials {
   /** Does this machine have a metadata service, or an endpoint? */

@@ -3,6 +3,7 @@ import { Route53 } from "@aws-sdk/client-route-53";
 import type {
   Change,
   HostedZone,
+  ListHostedZonesByNameCommandInput,
   ListResourceRecordSetsCommandInput,
   ResourceRecordSet,
 } from "@aws-sdk/client-route-53";
@@ -17,20 +18,12 @@ import type { Attempt } from "./errors.ts";
 
 export type { Change, HostedZone, ResourceRecordSet };
 
-interface Connection {
+interface Connection extends Asked {
   readonly region: string | undefined;
-  readonly asked: Asked;
   readonly keys: Keys | undefined;
-  readonly role: Role | undefined;
   readonly endpoint: string | undefined;
-  /** How often one request is sent at most. */
-  readonly attempts: number;
+  readonly maxRetries: number;
   readonly log: Log;
-}
-
-interface Role {
-  readonly arn: string;
-  readonly externalId: string | undefined;
 }
 
 /** A page, or more; `all` is false if there are further items. */
@@ -46,71 +39,70 @@ export type Api = Awaited<ReturnType<typeof connect>>;
  * profile may be read, but nothing is sent yet.
  */
 export async function connect(connection: Connection) {
-  const { asked, endpoint } = connection;
+  const { endpoint } = connection;
   replaceHome();
   const region = await regionOf(connection);
   const settings = settingsOf(connection, region);
   const sdk = new Route53(endpoint === undefined ? settings : { ...settings, endpoint });
-  return { ...zoneCalls(sdk, asked), ...recordCalls(sdk, asked), close: () => sdk.destroy() };
+  const send: Send = (action, signal, call, zoneId) =>
+    sendOnce({ action, zoneId, asked: connection }, signal, call);
+  return { ...zoneCalls(sdk, send), ...recordCalls(sdk, send), close: () => sdk.destroy() };
 }
 
-function zoneCalls(sdk: Route53, asked: Asked) {
+function zoneCalls(sdk: Route53, send: Send) {
   return {
     /** All zones of a name; without one, the first page of all zones. */
     async zonesByName(name: string | undefined, signal: AbortSignal): Promise<Zones> {
-      const attempt = { action: "ListHostedZonesByName", asked, signal };
       const zones: HostedZone[] = [];
       // The listing starts at the name: later names come along, and zones of one name may be on several pages.
-      let start: { DNSName?: string | undefined; HostedZoneId?: string | undefined } = {
-        DNSName: name,
-      };
+      let start: ListHostedZonesByNameCommandInput = { DNSName: name, MaxItems: 100 };
       for (;;) {
-        const input = { ...start, MaxItems: 100 };
-        const page = await send(attempt, (at) => sdk.listHostedZonesByName(input, at));
+        const page = await send("ListHostedZonesByName", signal, (at) =>
+          sdk.listHostedZonesByName(start, at),
+        );
         zones.push(...(page.HostedZones ?? []));
         const all = page.IsTruncated !== true;
         if (all || name === undefined || plainName(page.NextDNSName ?? "") !== name)
           return { zones, all };
-        start = { DNSName: page.NextDNSName, HostedZoneId: page.NextHostedZoneId };
+        start = { ...start, DNSName: page.NextDNSName, HostedZoneId: page.NextHostedZoneId };
       }
     },
     /** All zones, for those who may only ListHostedZones. */
     async zones(signal: AbortSignal): Promise<Zones> {
-      const attempt = { action: "ListHostedZones", asked, signal };
-      const zones = await everyPage(async (marker: string | undefined) => {
-        const page = await send(attempt, (at) => sdk.listHostedZones({ Marker: marker }, at));
-        return {
-          items: page.HostedZones ?? [],
-          next: page.IsTruncated ? page.NextMarker : undefined,
-        };
+      const zones = await everyPage(async (Marker: string | undefined) => {
+        const page = await send("ListHostedZones", signal, (at) =>
+          sdk.listHostedZones({ Marker }, at),
+        );
+        const next = page.IsTruncated ? page.NextMarker : undefined;
+        return { items: page.HostedZones ?? [], next };
       });
       return { zones, all: true };
     },
-    async nameservers(zoneId: string, signal: AbortSignal) {
-      const attempt = { action: "GetHostedZone", zoneId, asked, signal };
-      const zone = await send(attempt, (at) => sdk.getHostedZone({ Id: zoneId }, at));
+    async nameservers(Id: string, signal: AbortSignal) {
+      const zone = await send("GetHostedZone", signal, (at) => sdk.getHostedZone({ Id }, at), Id);
       return zone.DelegationSet?.NameServers ?? [];
     },
   };
 }
 
-function recordCalls(sdk: Route53, asked: Asked) {
+function recordCalls(sdk: Route53, send: Send) {
   return {
     /** All TXT sets of a name; without one, the first page of all sets, the zone's own first. */
-    async recordSets(zoneId: string, name: string | undefined, signal: AbortSignal) {
-      const attempt = { action: "ListResourceRecordSets", zoneId, asked, signal };
+    async recordSets(HostedZoneId: string, name: string | undefined, signal: AbortSignal) {
       const sets: ResourceRecordSet[] = [];
-      let start: Partial<ListResourceRecordSetsCommandInput> =
-        name === undefined ? {} : { StartRecordName: `${name}.`, StartRecordType: "TXT" };
+      let start: ListResourceRecordSetsCommandInput = { HostedZoneId };
+      if (name !== undefined)
+        start = { HostedZoneId, StartRecordName: `${name}.`, StartRecordType: "TXT" };
       for (;;) {
-        const input = { ...start, HostedZoneId: zoneId };
-        const page = await send(attempt, (at) => sdk.listResourceRecordSets(input, at));
+        const list = (at: Options) => sdk.listResourceRecordSets(start, at);
+        const page = await send("ListResourceRecordSets", signal, list, HostedZoneId);
         sets.push(...(page.ResourceRecordSets ?? []));
         const { NextRecordName: next = "", NextRecordType: type } = page;
         const all = page.IsTruncated !== true;
         if (all || name === undefined || plainName(next) !== name || type !== "TXT")
           return { sets: name === undefined ? sets : sets.filter(isTxtOf(name)), all };
         start = {
+          HostedZoneId,
           StartRecordName: next,
           StartRecordType: type,
           StartRecordIdentifier: page.NextRecordIdentifier,
@@ -118,17 +110,15 @@ function recordCalls(sdk: Route53, asked: Asked) {
       }
     },
     /** All changes or none; the id of the change, for `insync`. */
-    async change(zoneId: string, changes: readonly Change[], signal: AbortSignal) {
-      const attempt = { action: "ChangeResourceRecordSets", zoneId, asked, signal };
-      const batch = { Comment: "acmectl", Changes: [...changes] };
-      const answer = await send(attempt, (at) =>
-        sdk.changeResourceRecordSets({ HostedZoneId: zoneId, ChangeBatch: batch }, at),
-      );
+    async change(HostedZoneId: string, changes: readonly Change[], signal: AbortSignal) {
+      const ChangeBatch = { Comment: "acmectl", Changes: [...changes] };
+      const change = (at: Options) =>
+        sdk.changeResourceRecordSets({ HostedZoneId, ChangeBatch }, at);
+      const answer = await send("ChangeResourceRecordSets", signal, change, HostedZoneId);
       return answer.ChangeInfo?.Id?.replace(/^\/change\//, "");
     },
-    async insync(changeId: string, signal: AbortSignal) {
-      const attempt = { action: "GetChange", asked, signal };
-      const answer = await send(attempt, (at) => sdk.getChange({ Id: changeId }, at));
+    async insync(Id: string, signal: AbortSignal) {
+      const answer = await send("GetChange", signal, (at) => sdk.getChange({ Id }, at));
       return answer.ChangeInfo?.Status === "INSYNC";
     },
   };
@@ -152,7 +142,7 @@ function settingsOf(connection: Connection, region: string) {
     ...profileOf(connection),
     region,
     ...(connection.keys === undefined ? {} : { credentials: connection.keys }),
-    maxAttempts: connection.attempts,
+    maxAttempts: connection.maxRetries + 1,
     retryMode: "adaptive",
     requestHandler: {
       connectionTimeout: 5_000,
@@ -161,24 +151,24 @@ function settingsOf(connection: Connection, region: string) {
     },
     logger: loggerOf(connection.log),
   };
-  const { role } = connection;
-  return role === undefined
+  const { assumeRoleArn: arn, externalId } = connection;
+  return arn === undefined
     ? settings
-    : { ...settings, credentials: () => assume(role, new STSClient(settings)) };
+    : { ...settings, credentials: () => assume(arn, externalId, new STSClient(settings)) };
 }
 
 /** The SDK calls this again when the credentials are about to expire. */
-async function assume(role: Role, sts: STSClient) {
+async function assume(arn: string, externalId: string | undefined, sts: STSClient) {
   try {
     const { Credentials: given } = await sts.send(
       new AssumeRoleCommand({
-        RoleArn: role.arn,
+        RoleArn: arn,
         RoleSessionName: "acmectl",
-        ExternalId: role.externalId,
+        ExternalId: externalId,
       }),
     );
     if (given?.AccessKeyId === undefined || given.SecretAccessKey === undefined)
-      throw new Error(`AssumeRole of ${role.arn} answered without credentials`);
+      throw new Error(`AssumeRole of ${arn} answered without credentials`);
     return {
       accessKeyId: given.AccessKeyId,
       secretAccessKey: given.SecretAccessKey,
@@ -190,7 +180,7 @@ async function assume(role: Role, sts: STSClient) {
   }
 }
 
-function profileOf({ asked: { profile } }: Connection) {
+function profileOf({ profile }: Connection) {
   return profile === undefined ? {} : { profile };
 }
 
@@ -205,12 +195,21 @@ function quiet(): void {
   // Requests and answers are not for the log.
 }
 
+type Options = { readonly abortSignal: AbortSignal };
+
+type Send = <T>(
+  action: string,
+  signal: AbortSignal,
+  call: (options: Options) => Promise<T>,
+  zoneId?: string,
+) => Promise<T>;
+
 /** Sends a request. The SDK's waits between attempts do not listen to the signal. */
-async function send<T>(
-  attempt: Attempt & { readonly signal: AbortSignal },
-  call: (options: { abortSignal: AbortSignal }) => Promise<T>,
+async function sendOnce<T>(
+  attempt: Attempt,
+  signal: AbortSignal,
+  call: (options: Options) => Promise<T>,
 ): Promise<T> {
-  const { signal } = attempt;
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);

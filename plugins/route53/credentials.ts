@@ -11,7 +11,8 @@ export interface Keys {
   readonly sessionToken?: string;
 }
 
-interface KeyOptions {
+/** The options about credentials. */
+export interface Asked {
   readonly accessKeyId: string | undefined;
   readonly secretAccessKey: string | undefined;
   readonly sessionToken: string | undefined;
@@ -21,7 +22,7 @@ interface KeyOptions {
 }
 
 /** The keys of the options, if there are any. */
-export function keysOf(options: KeyOptions): Keys | undefined {
+export function keysOf(options: Asked): Keys | undefined {
   const { accessKeyId, secretAccessKey, sessionToken } = options;
   needs(options, "externalId", "assumeRoleArn");
   needs(options, "accessKeyId", "secretAccessKey");
@@ -37,7 +38,7 @@ export function keysOf(options: KeyOptions): Keys | undefined {
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
-function needs(options: KeyOptions, one: keyof KeyOptions, other: keyof KeyOptions): void {
+function needs(options: Asked, one: keyof Asked, other: keyof Asked): void {
   if (options[one] === undefined || options[other] !== undefined) return;
   throw misconfigured(
     "route53",
@@ -46,18 +47,12 @@ function needs(options: KeyOptions, one: keyof KeyOptions, other: keyof KeyOptio
   );
 }
 
-/** What the options ask for. */
-export interface Asked {
-  readonly profile: string | undefined;
-  readonly accessKeyId: string | undefined;
-  readonly roleArn: string | undefined;
-  readonly externalId: boolean;
-}
-
 /** Whose credentials they are, as `as access key AKID… (accessKeyId)`; never what is secret of them. */
-export function identityOf({ profile, accessKeyId, roleArn }: Asked): string {
+export function identityOf({ profile, accessKeyId, assumeRoleArn }: Asked): string {
   const found = accessKeyId === undefined ? foundIn(profile) : `access key ${accessKeyId}`;
-  return roleArn === undefined ? `as ${found}` : `as role ${roleArn}, assumed by ${found}`;
+  return assumeRoleArn === undefined
+    ? `as ${found}`
+    : `as role ${assumeRoleArn}, assumed by ${found}`;
 }
 
 /** In the order of the SDK's chain, which asks the profile alone when one is named. */

@@ -143,9 +143,10 @@ function accessDenied({ externalId }: Asked): Meaning {
         return `Lift the Deny on ${action}: a policy denies it explicitly (an identity, permissions boundary or service control policy), and another Allow does not help.`;
       if (action !== "sts:AssumeRole")
         return `Add this statement to the policy of ${who}: ${statement}`;
-      const id = externalId
-        ? "with the external id that is set here"
-        : "if it asks for an external id, set externalId (AWS_EXTERNAL_ID)";
+      const id =
+        externalId !== undefined
+          ? "with the external id that is set here"
+          : "if it asks for an external id, set externalId (AWS_EXTERNAL_ID)";
       return `Add ${statement} to the policy of ${who}, and name ${who} in the trust policy of ${resource}; ${id}.`;
     },
   };

@@ -456,7 +456,7 @@ describe("failures", () => {
     ["Throttling", 400],
     ["NoSuchHostedZone", 404],
     ["SignatureDoesNotMatch", 403],
-  ] as const)("%s names who asked, by what was configured or found", async ([code, status]) => {
+  ] as const)("route53 names the credentials it used: %s", async ([code, status]) => {
     const file = join(folder, "named");
     const keys = `aws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`;
     await writeFile(file, `[shop]\n${keys}`);
@@ -478,9 +478,8 @@ describe("failures", () => {
     vi.stubEnv("AWS_PROFILE", "shop");
     expect(await fails(none)).toContain("as profile shop: ");
     const arn = "arn:aws:iam::444455556666:role/dns";
-    const roleAsked = { profile: undefined, accessKeyId, roleArn: arn, externalId: false };
     const work = () => Promise.reject(new Refusal({ words: "refused", reasons: [code] }));
-    const role = explainer(roleAsked)("act", call.signal, work).catch(String);
+    const role = explainer(options({ assumeRoleArn: arn }))("act", call.signal, work).catch(String);
     expect(await role).toContain(`as role ${arn}, assumed by access key ${accessKeyId}: `);
   });
 

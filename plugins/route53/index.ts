@@ -93,24 +93,16 @@ export default defineSolver({
   },
   async create(options, context) {
     const keys = keysOf(options);
-    const { assumeRoleArn: arn, externalId, profile, region, endpoint, privateZone, ttl } = options;
-    const asked = {
-      profile,
-      accessKeyId: keys?.accessKeyId,
-      roleArn: arn,
-      externalId: externalId !== undefined,
-    };
+    const { privateZone, ttl } = options;
     const { log } = context;
-    const role = arn === undefined ? undefined : { arn, externalId };
-    const attempts = options.maxRetries + 1;
     // The SDK takes a tenth of a second to load.
     const { connect } = await import("./client.ts");
-    const api = await connect({ region, asked, keys, role, endpoint, attempts, log });
+    const api = await connect({ ...options, keys, log });
     const id = options.hostedZoneId?.replace(/^\/?hostedzone\//, "");
     const provider: RecordSetProvider<Sets, Zone> = {
       vendor: "Route 53",
       zoneWord: "hosted zone",
-      explain: explainer(asked),
+      explain: explainer(options),
       zones: zonesOf(api, privateZone, log),
       zone: id === undefined ? undefined : { id },
       hintIfOutside:
