@@ -35,7 +35,7 @@ function shapeSchema({ options, nested = {} }: Shape): JsonSchema {
   return {
     ...schema,
     properties: { ...schema.properties, ...Object.fromEntries(below), ...commands },
-    ...requiredOf(options),
+    required: requiredOf(options),
   };
 }
 
@@ -58,9 +58,9 @@ function nestedSchema(shape: NestedShape, description: string): JsonSchema {
   return { description, anyOf: [{ type: "array", items: short }, short] };
 }
 
-function requiredOf(options: OptionDeclarations): JsonSchema {
+function requiredOf(options: OptionDeclarations): readonly string[] | undefined {
   const required = Object.keys(options).filter((option) => options[option]?.required === true);
-  return required.length === 0 ? {} : { required };
+  return required.length === 0 ? undefined : required;
 }
 
 function solverSchema(plugins: Readonly<Record<string, OptionDeclarations>>): JsonSchema {

@@ -58,6 +58,7 @@ export function openOutput(settings: OutputSettings): Output {
   const held: (() => void)[] = [];
   let announced = false;
   const document = (content: Record<string, unknown>) => {
+    events.clear();
     if (json && !announced) stdout.write(`${safeJson(content, 2)}\n`);
   };
   /** On stderr, after the warnings that `quiet` delayed. */
@@ -81,13 +82,11 @@ export function openOutput(settings: OutputSettings): Output {
       announced = true;
     },
     result(command, result) {
-      events.clear();
       document(resultJson(command, result, mask.value));
       if (!json) showView(settings, result.view, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
-      events.clear();
       document({ command, outcome: "failed", problem: mask.value(problemJson(problem)) });
       showProblem(problem);
     },

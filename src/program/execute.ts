@@ -27,7 +27,7 @@ export async function execute(
 ): Promise<ExitCode> {
   const { commands = commandSource(), loadSolver = loadFromRegistry, loadConfig } = parts;
   const { env, cwd, node, stdout } = environment;
-  let output = openOutput(firstSettings(argv, environment));
+  let output = openOutput(settingsOf(firstLook(argv, env), environment));
   let command = typedCommand(argv, commands);
   try {
     const width = Math.min(columnsOf(stdout) ?? 100, 120);
@@ -84,23 +84,16 @@ async function globalsOf(
   });
 }
 
+type Globals = Awaited<ReturnType<typeof globalsOf>>["values"];
+
 function settingsOf(
-  values: Awaited<ReturnType<typeof globalsOf>>["values"],
+  globals: Pick<Globals, "color" | "json" | "logFormat" | "quiet" | "verbose">,
   { stdout, stderr, env, clock }: Environment,
 ): OutputSettings {
-  const { color, json, logFormat, quiet, verbose } = values;
+  const { color, json = false, logFormat, quiet = false, verbose = false } = globals;
   const colour = color === undefined ? {} : { FORCE_COLOR: color ? "1" : "0" };
-  return {
-    stdout,
-    stderr,
-    clock,
-    version,
-    env: { ...env, ...colour },
-    json: json ?? false,
-    logFormat,
-    quiet: quiet ?? false,
-    verbose: verbose ?? false,
-  };
+  const colours = { ...env, ...colour };
+  return { stdout, stderr, clock, version, env: colours, json, logFormat, quiet, verbose };
 }
 
 function sourcesOf(
@@ -112,23 +105,16 @@ function sourcesOf(
 }
 
 /** For failures before the options are read: a first look at the words. */
-function firstSettings(
-  argv: readonly string[],
-  { stdout, stderr, env, clock }: Environment,
-): OutputSettings {
+function firstLook(argv: readonly string[], env: Environment["env"]) {
   const words = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
   const format =
     words.findLast((word) => word.startsWith("--log-format="))?.slice("--log-format=".length) ??
     (words.includes("--log-format") ? words[words.lastIndexOf("--log-format") + 1] : undefined) ??
     env["ACMECTL_LOG_FORMAT"];
   return {
-    stdout,
-    stderr,
-    env: words.includes("--no-color") ? { ...env, FORCE_COLOR: "0" } : env,
-    clock,
-    version,
+    color: words.includes("--no-color") ? false : undefined,
     json: words.includes("--json") || /^(1|true|yes|on)$/i.test(env["ACMECTL_JSON"] ?? ""),
-    logFormat: format === "json" ? "json" : "text",
+    logFormat: format === "json" ? ("json" as const) : ("text" as const),
     quiet: false,
     verbose: words.includes("--verbose") || words.includes("-v"),
   };

@@ -44,36 +44,33 @@ export function closing(
 ): string {
   const flagless = [{ options: command.options, name: undefined }, ...solvers]
     .flatMap(({ options, name }) =>
-      Object.entries(options).map(([option, declaration]) =>
-        describeOption(option, declaration, name),
-      ),
+      Object.entries(options).map(([option, one]) => describeOption(option, one, name)),
     )
     .filter(({ flag, hidden }) => flag === undefined && !hidden);
-  const [example] = Object.keys(command.options);
-  const shown = example === undefined ? undefined : command.options[example];
-  const described =
-    example === undefined || shown === undefined ? undefined : describeOption(example, shown);
+  const [example] = Object.entries(command.options).map((one) => describeOption(...one));
+  const { flag, variables = [] } = example ?? {};
+  const noSolver = command.solverFlags === true && solvers.length === 0;
   return [
-    ...(flagless.length === 0
-      ? []
-      : [
-          "",
-          "Set by variable only; with _FILE appended to its name, the value is read from a file:",
-          ...flagless.flatMap(withoutFlag),
-        ]),
-    ...(described?.flag === undefined
-      ? []
-      : ["", `Each option has a variable: ${described.flag.long} is ${described.variables[0]}.`]),
-    ...(command.solverFlags === true && solvers.length === 0
-      ? [
-          "",
-          "For the options of a solver, add --help after --solver NAME, or run acmectl solvers show NAME.",
-        ]
-      : []),
-    ...(command.examples === undefined
-      ? []
-      : ["", "Examples:", ...command.examples.map((line) => `  ${line}`)]),
+    ...section(
+      flagless.flatMap(withoutFlag),
+      "Set by variable only; with _FILE appended to its name, the value is read from a file:",
+    ),
+    ...section(flag && [`Each option has a variable: ${flag.long} is ${variables[0]}.`]),
+    ...section(
+      noSolver && [
+        "For the options of a solver, add --help after --solver NAME, or run acmectl solvers show NAME.",
+      ],
+    ),
+    ...section(
+      command.examples?.map((line) => `  ${line}`),
+      "Examples:",
+    ),
   ].join("\n");
+}
+
+function section(lines: readonly string[] | undefined | false, title?: string): readonly string[] {
+  if (!lines || lines.length === 0) return [];
+  return title === undefined ? ["", ...lines] : ["", title, ...lines];
 }
 
 /** The table of exit codes. */

@@ -62,7 +62,7 @@ export function planOf(
       })),
     },
     view: viewOf(steps, todo.length, now),
-    ...(problem === undefined ? {} : { problem }),
+    problem,
   };
 }
 
