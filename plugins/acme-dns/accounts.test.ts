@@ -36,7 +36,7 @@ it("two processes that register the same name get the same account", async () =>
   expect(await stateAccounts(state).add("example.test", account("late"))).toEqual(first);
 });
 
-it("that other users can read is reported once, with the command that protects it", async () => {
+it("an accounts file that other users can read is reported once, with the command that protects it", async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, "accounts.json");
   await writeFile(path, JSON.stringify({ "example.test": account("one") }), { mode: 0o644 });
@@ -53,7 +53,7 @@ it("that other users can read is reported once, with the command that protects i
   expect(await warnings()).toEqual([]);
 });
 
-it("is not written to only to see whether it can be", async () => {
+it("an accounts file is not written to when acmectl checks that it can be", async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, "accounts.json");
   const book = fileAccounts(path, recordingLog());

@@ -30,7 +30,7 @@ async function withHooks(hooks: (log: string) => CertificateRequest["hooks"]) {
   };
 }
 
-test("identical pre and post commands run once for all certificates of a run, and failures each", async () => {
+test("identical pre and post commands run once for all certificates of a run, failure commands once for each", async () => {
   const { hooks, one, two, three, said } = await withHooks((log) => ({
     pre: [shell(`echo stop >> ${log}`)],
     post: [shell(`echo "start: $RENEWED_DOMAINS / $FAILED_DOMAINS" >> ${log}`)],

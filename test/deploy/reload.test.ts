@@ -85,7 +85,7 @@ test("a server with a broken configuration is not reloaded, and its error is sho
 });
 
 test.each(reloadableServers.filter((server) => !installed(...programsOf(server))))(
-  "%s that is not on this machine is told",
+  "%s that is not on this machine is reported",
   async (reload) => {
     const world = await openWorld([{ reload }]);
     const problem = await deploy(world);

@@ -18,14 +18,14 @@ describe("a deploy window", () => {
     );
   });
 
-  test("of several, the next one counts", () => {
+  test("that opens next counts if there are several", () => {
     const noon = { start: "0 12 * * *", duration: 3_600_000, timeZone: "UTC" };
     expect(nextWindow([saturday, noon], quarter, at("2026-11-22T09:00:00Z"))).toEqual(
       at("2026-11-22T12:00:00Z"),
     );
   });
 
-  test("is not waited for when there is none, or when a tenth of the lifetime is left, or would be", () => {
+  test("is not waited for if none is set, or if a tenth of the lifetime is left or would be left", () => {
     expect(nextWindow([], quarter, at("2026-11-22T09:00:00Z"))).toBeUndefined();
     expect(nextWindow([saturday], quarter, at("2026-12-22T09:00:00Z"))).toBeUndefined();
     expect(nextWindow([saturday], quarter, at("2026-12-20T09:00:00Z"))).toBeUndefined();

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { remembered } from "../../src/dns/remember.ts";
 import { createLimit } from "../../src/limit.ts";
 
-test("runs at most so many pieces of work at once, and all of them, failures included", async () => {
+test("a limit runs at most the given number of tasks at once, and all of them although some fail", async () => {
   const limit = createLimit(3);
   let running = 0;
   let most = 0;
@@ -21,7 +21,7 @@ test("runs at most so many pieces of work at once, and all of them, failures inc
   expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(15);
 });
 
-test("asks once for callers of one run, never remembers a failure, and one run's end spares the others", async () => {
+test("a remembered answer is asked for once per run, a failure is asked for again, and an aborted run does not affect others", async () => {
   let calls = 0;
   const find = remembered(60_000, async (key, signal) => {
     calls++;
