@@ -3,9 +3,8 @@ import type { Problem } from "../problem.ts";
 import type { StoredCertificate } from "../state/store.ts";
 import { deployCertificate } from "./deploy.ts";
 import { openHooks, type Hooks } from "./hooks.ts";
-import { openOncePerRun } from "./tools.ts";
 import { isDeployed, stepsOf } from "./steps.ts";
-import type { DeployTools } from "./tools.ts";
+import { openOncePerRun, type DeployTools } from "./tools.ts";
 import { nextWindow, openingOf } from "./windows.ts";
 
 /** What a run does around and after issuing. */
@@ -45,11 +44,8 @@ async function closedUntil(
 /** For a dry run: reports each step, and does none. */
 export function showDeployment({ log }: Pick<DeployTools, "log">): Deployment {
   const tell = (event: string, hooks: CertificateRequest["hooks"]["pre"] = []) => {
-    for (const { run } of hooks) {
-      log.info(
-        `dry run: the ${event} hook would be: ${typeof run === "string" ? run : run.join(" ")}`,
-      );
-    }
+    for (const { run } of hooks)
+      log.info(`dry run: the ${event} hook would be: ${[run].flat().join(" ")}`);
   };
   return {
     hooks: {

@@ -38,20 +38,17 @@ export function openHooks(tools: HookTools): Hooks {
   const tried = new Set<CertificateRequest>();
   const issued = new Set<CertificateRequest>();
   const failed = new Set<CertificateRequest>();
-  const owed = openOwedHooks(tools);
+  const pending = openPendingHooks(tools.store);
   return {
-    resume: () => resume(owed, tools),
+    resume: () => resume(pending, tools),
     async pre(request, held) {
       tried.add(request);
       for (const hook of request.hooks.post ?? []) {
-        const remember = () => warned(() => owed.remember(hook), tools);
-        await tools.once.once(`owed ${keyOf(hook)}`, remember);
+        const remember = () => warned(() => pending.remember(hook), tools);
+        await tools.once.once(`pending ${keyOf(hook)}`, remember);
       }
-      const variables = certificateVariables(
-        "pre",
-        request,
-        await heldFiles(request.name, held, tools.store),
-      );
+      const files = await heldFiles(request.name, held, tools.store);
+      const variables = certificateVariables("pre", request, files);
       for (const hook of request.hooks.pre ?? []) {
         const run = () => runHook("pre", hook, [request], variables, tools);
         await tools.once.once(`pre ${keyOf(hook)}`, run).catch(refuseOrder);
@@ -75,18 +72,18 @@ export function openHooks(tools: HookTools): Hooks {
         requests.flatMap(({ hooks: { post = [] } }) => post.map((hook) => [keyOf(hook), hook])),
       );
       await runPost(hooks.values(), requests, runVariables([...issued], [...failed]), tools);
-      await warned(() => owed.forget(), tools);
+      await warned(() => pending.forget(), tools);
     },
   };
 }
 
 /** Runs post hooks that a killed run still owes: they may restart a server. Failures only warn. */
-async function resume(owed: OwedHooks, tools: HookTools): Promise<void> {
+async function resume(pending: PendingHooks, tools: HookTools): Promise<void> {
   const work = async (hooks: readonly HookSetting[]) => {
     tools.log.warn("running the post hooks of an earlier run that was killed");
     await runPost(hooks, [], runVariables([], []), tools);
   };
-  await warned(() => owed.settle(work), tools);
+  await warned(() => pending.settle(work), tools);
 }
 
 /** Not stopped by Ctrl-C: what `pre` has stopped must be started again. */
@@ -122,7 +119,7 @@ async function runHook(
   tools: HookTools,
 ): Promise<void> {
   const { timeout = commandTimeout, cwd } = hook;
-  const text = typeof hook.run === "string" ? hook.run : hook.run.join(" ");
+  const text = [hook.run].flat().join(" ");
   tools.log.info(`running the ${event} hook ${text}`, { step: event });
   const inherited = inheritedEnvironment(tools, requests);
   const passed = passedVariables(hook, tools, inherited);
@@ -148,7 +145,7 @@ function keyOf({ run, shell = false, passEnv = [] }: HookSetting): string {
 }
 
 /** `post` hooks that runs still have to execute: if a run is killed after its `pre` hooks, the next run executes them. */
-interface OwedHooks {
+interface PendingHooks {
   /** On disk when this resolves. */
   remember(hook: HookSetting): Promise<void>;
   /** This run has executed its own. */
@@ -157,7 +154,7 @@ interface OwedHooks {
   settle(work: (hooks: readonly HookSetting[]) => Promise<void>): Promise<void>;
 }
 
-function openOwedHooks({ store }: Pick<DeployTools, "store">): OwedHooks {
+function openPendingHooks(store: DeployTools["store"]): PendingHooks {
   const { pendingHooks } = store;
   const mine = randomUUID();
   // Held until this run ends, so that other runs see that it is alive.

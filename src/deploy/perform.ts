@@ -33,7 +33,7 @@ export async function perform(
   const { request, held, material, env, plainEnv, redact } = subject;
   if ("run" in step) {
     const { timeout = commandTimeout, cwd } = step;
-    const title = `The command \`${typeof step.run === "string" ? step.run : step.run.join(" ")}\``;
+    const title = `The command \`${[step.run].flat().join(" ")}\``;
     const passed = passedVariables(step, tools, plainEnv);
     const hide = redactor(Object.values(passed));
     return runCommand(

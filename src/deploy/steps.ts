@@ -73,7 +73,7 @@ function sorted(value: unknown): unknown {
 }
 
 function titleOf(step: DeployStep): string {
-  if ("run" in step) return `run ${typeof step.run === "string" ? step.run : step.run.join(" ")}`;
+  if ("run" in step) return `run ${[step.run].flat().join(" ")}`;
   if ("copy" in step) {
     const { fullchain, key, cert, chain, combined } = step.copy;
     const paths = [key, combined, chain, cert, fullchain].filter((path) => path !== undefined);
