@@ -1,6 +1,7 @@
 /** Solvers of other clients become settings of acmectl: options checked against the plugins, secrets as references. */
 import type { SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
+import { missingRoots } from "../request/review.ts";
 import { solverFault } from "../solvers/open.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
@@ -117,6 +118,7 @@ function sourceOf(option: string, { at }: FoundOption): string {
 /** What would stop the solver at the first renewal. */
 async function complaints(setting: SolverSetting, context: Context): Promise<readonly string[]> {
   const fault = await solverFault(setting, context);
-  if (fault === undefined) return [];
-  return [`The solver ${setting.use} is not ready: ${fault.message} ${fault.hint ?? ""}`.trim()];
+  const place = `The solver ${setting.use} is not ready`;
+  if (fault === undefined) return setting.use === "webroot" ? missingRoots(setting, place) : [];
+  return [`${place}: ${fault.message} ${fault.hint ?? ""}`.trim()];
 }

@@ -58,7 +58,11 @@ async function reviewSolver(
   return setting.use === "webroot" ? missingRoots(setting, place) : [];
 }
 
-async function missingRoots({ options }: SolverSetting, place: string): Promise<readonly string[]> {
+/** The folders of a webroot solver that do not exist. */
+export async function missingRoots(
+  { options }: SolverSetting,
+  place: string,
+): Promise<readonly string[]> {
   const { directory, directories } = options;
   const roots = [directory, ...(isRecord(directories) ? Object.values(directories) : [])];
   const texts = roots.filter((root): root is string => typeof root === "string");

@@ -384,6 +384,18 @@ describe("settings of certbot", () => {
     expect(checked.stderr).toContain("not ready: No solver is known");
   });
 
+  test("with a webroot that does not exist here are reported as not ready", async () => {
+    const www = join(folder.path, "www");
+    const settings = ["authenticator = webroot", `webroot_path = ${www},`];
+    const notes = async () => (await certbot(settings)).document.certificates[0]?.notes.join("\n");
+    expect(await notes()).toContain(
+      `The solver webroot is not ready: the folder ${www} does not exist.`,
+    );
+    await mkdir(www);
+    await rm(state, { recursive: true });
+    expect(await notes()).not.toContain("not ready");
+  });
+
   test("lead to credentials below the folder when certbot's own path is elsewhere", async () => {
     await put(
       join(other, "credentials/cf"),
