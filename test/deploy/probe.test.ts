@@ -3,6 +3,7 @@ import { createServer as createTcpServer, type Server, type Socket } from "node:
 import { createServer, TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import type { Clock } from "../../src/clock.ts";
+import { testClock } from "../support/clock.ts";
 import { openWorld, type World } from "./world.ts";
 
 interface Pair {
@@ -75,6 +76,23 @@ test("a probe repeats until the server has reloaded", async () => {
   const port = await listen(server);
   expect(await probe(world, `127.0.0.1:${port}`)).toBeUndefined();
   expect(world.lines.filter((line) => line.includes("serves another certificate"))).toHaveLength(3);
+});
+
+test.each([
+  ["ahead", 86_400_000],
+  ["back", -86_400_000],
+])("a probe ends in its time when the clock is set %s meanwhile", async (_, jump) => {
+  const clock = testClock();
+  const world = await openWorld([], { clock });
+  const old = await world.issue();
+  await world.issue();
+  const server = tlsServer(old);
+  server.once("secureConnection", () => clock.set(new Date(clock.now().getTime() + jump)));
+  const port = await listen(server);
+  const start = clock.monotonic();
+  const problem = await probe(world, `127.0.0.1:${port}`, { timeout: 2000 });
+  expect(problem?.message).toContain("serves another certificate");
+  expect(clock.monotonic() - start).toBe(2000);
 });
 
 test("a probe asks for the certificate's name, or for servername", async () => {

@@ -157,6 +157,21 @@ test("a living process keeps its lock when the clock is set ahead or back", asyn
   child.kill("SIGKILL");
 });
 
+test.each([
+  ["ahead", 86_400_000],
+  ["back", -86_400_000],
+])("a wait for a lock ends in its time when the clock is set %s meanwhile", async (_, jump) => {
+  const clock = settableClock();
+  const { store } = await openStore(clock);
+  const held = await store.lock(name, atOnce);
+  const start = clock.monotonic();
+  const onWait = () => clock.set(new Date(clock.now().getTime() + jump));
+  const waiting = store.lock(name, { wait: 3000, signal: never, onWait });
+  await expect(waiting).rejects.toMatchObject({ exitCode: 8 });
+  expect(clock.monotonic() - start).toBe(3000);
+  await held.release();
+});
+
 test("a holder on another host keeps its lock when the clocks of the hosts differ", async () => {
   const clock = settableClock();
   const { store, root } = await openStore(clock);
