@@ -43,6 +43,12 @@ export class AcmeProblem extends Error {
   }
 }
 
+/** What a handler threw: a refusal, or a bug of this CA. */
+export function problemOf(error: unknown, bug: string): AcmeProblem {
+  if (error instanceof AcmeProblem) return error;
+  return new AcmeProblem("serverInternal", `${bug}: ${String(error)}`);
+}
+
 /** Throws a problem, of type `malformed` unless another is given, if the condition does not hold. */
 export function demand(
   condition: boolean,

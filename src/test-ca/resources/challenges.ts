@@ -1,5 +1,5 @@
 import { json, retryAfter, type Answer } from "../server/answer.ts";
-import { AcmeProblem, demand } from "../acme-problem.ts";
+import { demand, problemOf } from "../acme-problem.ts";
 import { own, payloadOf, type SignedRequest } from "../signed/request.ts";
 import {
   authorizationStatus,
@@ -70,10 +70,7 @@ async function validate(state: State, challenge: Challenge, look: Validate): Pro
     );
     state.settings.log(`${identifier.value}: ${challenge.type} is valid`);
   } catch (error) {
-    const problem =
-      error instanceof AcmeProblem
-        ? error
-        : new AcmeProblem("serverInternal", `The validation broke: ${String(error)}`);
+    const problem = problemOf(error, "The validation failed unexpectedly");
     challenge.status = "invalid";
     challenge.error = { ...problem.json, identifier };
     if (authorization.status === "pending") authorization.status = "invalid";

@@ -20,10 +20,11 @@ export interface Route {
   readonly post?: { readonly signedBy: SignedBy; readonly handle: SignedHandler };
 }
 
-/** The route of a path (without query) and what its pattern captured. */
+/** The route of a path and what its pattern captured. */
 export function routeOf(path: string): { route: Route; ids: readonly string[] } | undefined {
+  const [plain = ""] = path.split("?", 1);
   for (const route of routes) {
-    const match = route.path.exec(path);
+    const match = route.path.exec(plain);
     if (match !== null) return { route, ids: match.slice(1) };
   }
   return undefined;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { send, type Answer } from "./answer.ts";
-import { AcmeProblem, demand } from "../acme-problem.ts";
+import { AcmeProblem, demand, problemOf } from "../acme-problem.ts";
 import { authenticate } from "../signed/request.ts";
 import { alter, answers, type Fault, type FaultScript } from "./faults.ts";
 import { decodeBody, type RequestRecord } from "./records.ts";
@@ -69,7 +69,7 @@ function recordOf(state: State, request: IncomingMessage, body: string): Request
   return {
     method: request.method ?? "",
     path,
-    kind: routeOf(withoutQuery(path))?.route.kind ?? "unknown",
+    kind: routeOf(path)?.route.kind ?? "unknown",
     headers: request.headers,
     ...decodeBody(body),
     time: state.settings.now(),
@@ -105,24 +105,16 @@ async function process(state: State, record: RequestRecord, body: string): Promi
   try {
     return await dispatch(state, record, body);
   } catch (error) {
-    const problem =
-      error instanceof AcmeProblem
-        ? error
-        : new AcmeProblem("serverInternal", `The test CA has a bug: ${String(error)}`);
-    state.settings.log(`${record.kind}: ${problem.message}`);
-    return {
-      status: problem.status,
-      json: problem.json,
-      contentType: "application/problem+json",
-      headers: problem.headers,
-    };
+    const { status, json, headers, message } = problemOf(error, "The test CA has a bug");
+    state.settings.log(`${record.kind}: ${message}`);
+    return { status, json, headers, contentType: "application/problem+json" };
   }
 }
 
 async function dispatch(state: State, record: RequestRecord, body: string): Promise<Answer> {
   demand(Boolean(record.headers["user-agent"]), "Clients must send a User-Agent (§6.1).");
   const { method, path } = record;
-  const found = routeOf(withoutQuery(path));
+  const found = routeOf(path);
   demand(found !== undefined, `Nothing is at ${path}.`, "malformed", { status: 404 });
   const { route, ids } = found;
   if (method === "POST" && route.post !== undefined) {
@@ -153,8 +145,4 @@ function withProtocolHeaders(state: State, record: RequestRecord, answer: Answer
       link: links.length === 0 || isRemoved ? undefined : links,
     },
   };
-}
-
-function withoutQuery(path: string): string {
-  return path.split("?", 1)[0] ?? path;
 }
