@@ -15,6 +15,7 @@ import {
   providerTools,
   target,
 } from "../../test/support/provider-test.ts";
+import { startProxy } from "../../test/support/servers/proxy.ts";
 import cloudflare from "./index.ts";
 
 const fake = await startCloudflareFake();
@@ -187,6 +188,15 @@ describe("credentials", () => {
     ).preflight([target("login.test")], call);
     const byKey = [undefined, cloudflareKey.apiKey, cloudflareKey.email, undefined];
     expect(sent(then)).toEqual([byKey, byKey]);
+  });
+
+  it("cloudflare uses the proxy from the environment", async () => {
+    fake.addZone("proxied.test");
+    await using proxy = await startProxy(() => Number(new URL(fake.url).port));
+    vi.stubEnv("HTTP_PROXY", proxy.url);
+    const solver = await open({ baseUrl: fake.url.replace("127.0.0.1", "api.example") });
+    await solver.preflight([target("proxied.test")], call);
+    expect(proxy.seen[0]).toContain("api.example:");
   });
 
   it("cloudflare finds zones with zoneToken and writes with apiToken", async () => {
