@@ -30,7 +30,7 @@ export interface Context {
   readonly clock: Clock;
   /** The config file, whether it exists or not: `--config`, `ACMECTL_CONFIG`, `/etc/acmectl/config.yaml` for root, else the XDG config folder's. */
   readonly configPath: string;
-  /** What stands in it, read and checked at first use; empty when there is none, a Problem when one was named and is missing. */
+  /** Its content, read and checked at first use; empty when there is none, a Problem when one was named and is missing. */
   config(): Promise<Config>;
   /** The state folder: `--state`, `ACMECTL_STATE`, `/var/lib/acmectl` for root, else the XDG state folder. */
   readonly stateFolder: string;
@@ -42,7 +42,7 @@ export interface Context {
   sourceOf(option: string): string;
   /**
    * For a command that runs until it is stopped: says at once, on stdout, what others need of it. With `--json` this is the
-   * run's one document, on one line; with `--quiet` its verbatim blocks are shown as ever.
+   * run's one document, on one line; with `--quiet` its verbatim blocks are still shown.
    */
   announce(beginning: Pick<Result, "document" | "view">): void;
   /** Register a secret so that it is masked in everything that is printed. */

@@ -16,7 +16,7 @@ export const command = defineCommand({
   name: "apply",
   summary: "Make certificates match the config: issue missing, re-issue changed, renew due ones",
   description:
-    "Certificates that are no longer in the config are reported, and removed with --prune. `acmectl plan` shows beforehand what would be done.",
+    "Certificates that are no longer in the config are reported, and removed with --prune. Run `acmectl plan` to see what would be done.",
   options: {
     ...passFlags,
     prune: {

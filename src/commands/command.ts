@@ -37,12 +37,12 @@ export async function confirm(
   if (yes === true) return;
   if (!context.interactive) {
     throw new Problem("usage", {
-      detail: "This needs a confirmation, and there is no terminal to ask at.",
+      detail: "This command asks for confirmation, but there is no terminal.",
       hint: "Add --yes.",
     });
   }
   if (/^y(es)?$/i.test((await context.ask(`${question} [y/N] `)).trim())) return;
   throw new Problem("usage", {
-    detail: "Nothing was changed: the question was not answered with yes.",
+    detail: "Nothing was changed, because the answer was not yes.",
   });
 }

@@ -32,7 +32,7 @@ const options = {
 
 export const command = defineCommand({
   name: "issue",
-  summary: "Get a certificate, or do nothing when a good one is held",
+  summary: "Get a certificate, or do nothing if a good one exists",
   description:
     "The request is remembered, so that `acmectl renew` can repeat it. A changed request (names, key type, issuer, profile, chain) issues anew.",
   examples: [
@@ -131,17 +131,17 @@ function issueOptions(
 async function agreed(held: string, dropped: readonly string[], context: Context): Promise<void> {
   const names = dropped.join(", ");
   if (context.interactive) {
-    const question = `The certificate ${held} is held for ${names} too. Drop ${names} from it?`;
+    const question = `The certificate ${held} also names ${names}. Drop ${names} from it?`;
     return confirm(question, false, context);
   }
   throw new Problem("usage", {
     title: "Names would be dropped",
-    detail: `The certificate ${held} is held for ${names} too, and this request leaves that out.`,
-    hint: `To keep the names, give them all with -d. To drop them, add --name ${held}. For a certificate of its own, add another --name.`,
+    detail: `The certificate ${held} also names ${names}, which this request leaves out.`,
+    hint: `To keep the names, give them all with -d. To drop them, add --name ${held}. To get a separate certificate, add another --name.`,
   });
 }
 
-/** What `--current-cert` brings, where that is good and nobody insists on another. */
+/** The certificate of `--current-cert`, if it is good and neither --force nor --dry-run was given. */
 async function handedBack(
   request: CertificateRequest,
   { currentCert, currentKey, force, dryRun }: Flags,
@@ -149,8 +149,8 @@ async function handedBack(
 ): Promise<HeldCertificate | undefined> {
   if (currentCert === undefined && currentKey !== undefined) {
     throw new Problem("usage", {
-      detail: "--current-key is the key of --current-cert, which is missing.",
-      hint: "Give both.",
+      detail: "--current-key was given without --current-cert, whose key it is.",
+      hint: "Give both options.",
     });
   }
   if (currentCert === undefined || force === true || dryRun) return undefined;

@@ -1,4 +1,4 @@
-/** Holds a config file against the declared options. */
+/** Checks a config file against the declared options. */
 import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
 import { acceptedBy } from "../options/describe.ts";
 import { nearest } from "../options/near.ts";
@@ -109,7 +109,7 @@ function readOption(
   const { nested: shapes = {} } = shape;
   const nested = Object.hasOwn(shapes, key) ? shapes[key] : undefined;
   if (nested !== undefined) return readNested(raw, keys, nested, reading);
-  // A structure of the file stands for itself; what `run` may be is seen when its hook is read.
+  // A structure is read as it is; `run` is checked with its hook.
   if (own?.type === "json") return raw;
   if (own !== undefined) return readValue(raw, keys, own, reading);
   const parent = keys.slice(0, -1).join(".");

@@ -147,7 +147,7 @@ function excerpt({ text, lines }: Pick<YamlFile, "text" | "lines">, offset: numb
   return `${number}${withoutSecrets(content)}\n${" ".repeat(number.length + col - 1)}^`;
 }
 
-/** A line that is quoted in a message may hold a secret that stands in the file itself. */
+/** A line that is quoted in a message may contain a secret. */
 function withoutSecrets(line: string): string {
   return line.replace(
     /((?:secret|token|password|hmac|key|credential)\w*["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu,

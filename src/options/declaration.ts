@@ -6,8 +6,8 @@
 /**
  * How the text of an option is read.
  * `duration` is written as `90s`, `5m`, `12h`, `10d` and arrives in milliseconds; `path` is made absolute against the
- * working directory (against the config file's folder when it stands there); `list` is repeated or comma-separated;
- * `map` is written `KEY=VALUE`, repeated; `json` is any structure and stands in the config only.
+ * working directory (in the config: against the folder of the file); `list` is repeated or comma-separated;
+ * `map` is written `KEY=VALUE`, repeated; `json` is any structure, for the config only.
  */
 export type OptionType =
   | "string"

@@ -14,7 +14,7 @@ export interface ResolvedOptions<D extends OptionDeclarations> {
   readonly sources: Readonly<Record<string, string>>;
 }
 
-/** Finds, reads and checks all values. Rejects with one Problem, of kind `usage` or `config`, that tells everything that is wrong. */
+/** Finds, reads and checks all values. Rejects with one Problem, of kind `usage` or `config`, that lists everything that is wrong. */
 export async function resolveOptions<const D extends OptionDeclarations>(
   declarations: D,
   from: OptionSources,
@@ -103,8 +103,8 @@ function unreadable(declaration: OptionDeclaration, found: Found, wrong: string)
   const accepted = `it takes ${acceptedBy(declaration)}`;
   if (secret === true || reference === true) {
     // A part of the value stands in quotes.
-    const told = wrong.includes('"') ? "does not fit" : wrong;
-    return new Problem(found.kind, { detail: `${found.source} ${told}: ${accepted}.` });
+    const shown = wrong.includes('"') ? "does not fit" : wrong;
+    return new Problem(found.kind, { detail: `${found.source} ${shown}: ${accepted}.` });
   }
   const { raw } = found;
   const near = typeof raw === "string" ? nearest(raw, choices ?? []) : undefined;

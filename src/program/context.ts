@@ -118,7 +118,7 @@ async function ask(question: string, { stdin, stderr, signal }: Environment): Pr
 function noAnswer(question: string): Problem {
   return new Problem("usage", {
     detail: `The input ended without an answer to: ${question}`,
-    hint: "Give the answer as an option, and -n where there is no terminal.",
+    hint: "Give the answer as an option, and add -n if there is no terminal.",
   });
 }
 

@@ -18,7 +18,7 @@ export interface BrokenCertificate {
   readonly problem: Problem;
 }
 
-/** One that cannot be read stands in the way of no other. */
+/** A record that cannot be read does not stop the others. */
 export interface Certificates {
   readonly certificates: readonly KnownCertificate[];
   readonly broken: readonly BrokenCertificate[];

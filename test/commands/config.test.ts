@@ -116,7 +116,7 @@ describe("acmectl config", () => {
     const { code, stdout, stderr } = await config("set solvers.dns.apiToken hunter2hunter2");
     expect(code).toBe(0);
     expect(stderr).toContain(
-      "Warning: The secret solvers.dns.apiToken stands in ~/.config/acmectl/config.yaml itself",
+      "Warning: ~/.config/acmectl/config.yaml now contains the secret solvers.dns.apiToken itself",
     );
     const shown = await Promise.all(
       [

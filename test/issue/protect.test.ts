@@ -27,7 +27,7 @@ describe("names of a certificate that is held", () => {
     const before = issuing.ca.requests.length;
     const refused = await issuing.issue(["-d", `${a},${c}`]);
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toContain(`The certificate ${a} is held for ${b} too`);
+    expect(refused.stderr).toContain(`The certificate ${a} also names ${b}`);
     expect(refused.stderr).toContain(`--name ${a}`);
     expect(issuing.ca.requests).toHaveLength(before);
     const named = await issuing.issue(["-d", `${a},${c}`, "--name", a]);

@@ -10,7 +10,7 @@ export const command = defineCommand({
   name: "config get",
   summary: "Print one value of the config file",
   description:
-    "The value as it stands in the file: references to secrets are shown, secrets that stand there themselves are not.",
+    "Prints the value as written in the file. References to secrets are shown; secrets in the file itself are hidden.",
   examples: ["acmectl config get issuers.letsencrypt.email", "acmectl config get certificates"],
   arguments: [{ usage: "<key>", description: "A dotted path, such as certificates.shop.domains." }],
   options: {},

@@ -29,7 +29,7 @@ export const command = defineCommand({
     });
     if ((await withoutSecrets(text, keys, configPath, load)) !== text) {
       context.log.warn(
-        `The secret ${key} stands in ${configPath} itself; env:NAME, file:/path or cmd:program would keep it elsewhere.`,
+        `${configPath} now contains the secret ${key} itself. To keep it elsewhere, set it to env:NAME, file:/path or cmd:program.`,
       );
     }
     return {
