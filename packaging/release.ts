@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
+import { writeExecutable } from "./executable.ts";
 import { writeImage } from "./image.ts";
 import manifest from "../package.json" with { type: "json" };
 
@@ -44,6 +45,7 @@ const staged = join(root, "stage");
 stage(Number(seconds));
 linuxPackages();
 image();
+executable();
 rmSync(staged, { recursive: true });
 writeSums();
 
@@ -67,6 +69,12 @@ function image(): void {
   const target = join(release, `acmectl-${version}-linux-${process.arch}.oci.tar`);
   if (!writeImage(target, { program, node, cache: tools, version, time }))
     process.stderr.write("Debian's packages are missing, so no container image was built.\n");
+}
+
+function executable(): void {
+  const name = `acmectl-${manifest.version}-${process.platform}-${process.arch}`;
+  const [node, program] = [join(root, "node_modules/node/bin/node"), join(staged, "lib")];
+  writeExecutable(join(release, name), { program, node, cache: tools });
 }
 
 /** What the packages contain, with modes and times that do not depend on this machine. */

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { isSea } from "node:sea";
 import { systemReason } from "../errors.ts";
 import { fromSource, packageFolder } from "../installation.ts";
 import { formatDuration } from "../options/duration.ts";
@@ -12,7 +13,8 @@ export interface InstalledProgram {
   readonly node: string;
   /** Options of Node.js: against its inspector, and to run acmectl from source. */
   readonly nodeOptions: readonly string[];
-  readonly script: string;
+  /** Absent for the single executable, which has it inside. */
+  readonly script?: string | undefined;
 }
 
 /** What the scheduler runs. All paths are absolute. */
@@ -29,6 +31,7 @@ export interface Job {
 
 /** The acmectl that is running. */
 export function installedProgram(): InstalledProgram {
+  if (isSea()) return { node: process.execPath, nodeOptions: [] };
   return {
     node: process.execPath,
     nodeOptions: [...quietSignal, ...(fromSource ? ["--conditions=source"] : [])],
@@ -49,7 +52,8 @@ export function wordsOf(
   const config = configPath === undefined ? [] : ["--config", configPath];
   const wait = jitter ? ["--jitter"] : [];
   const schedule = ["--every", formatDuration(every * 60_000), ...wait];
-  return [program.script, "renew", "-q", ...schedule, "--state", stateFolder, ...config];
+  const script = program.script === undefined ? [] : [program.script];
+  return [...script, "renew", "-q", ...schedule, "--state", stateFolder, ...config];
 }
 
 /** Throws a Problem if Node.js or acmectl is in a folder that is cleaned, so that the schedule would break unseen. */
@@ -58,7 +62,7 @@ export function assertLasting(
   temporaryFolders: readonly string[],
 ): void {
   for (const path of [script, node]) {
-    const why = vanishing(path, temporaryFolders);
+    const why = path === undefined ? undefined : vanishing(path, temporaryFolders);
     if (why === undefined) continue;
     throw new Problem("machine", {
       title: "acmectl is not installed permanently",

@@ -136,6 +136,33 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
       },
     );
 
+    test("the executable issues, loads a solver from outside, and plans its own renewal", async () => {
+      await using folder = await temporaryFolder();
+      const name = `-${process.platform}-${process.arch}`;
+      const built = (await readdir(release)).find((file) => file.endsWith(name)) ?? "";
+      const executable = join(folder.path, "acmectl");
+      await cp(join(release, built), executable);
+      const env = { HOME: folder.path, PATH: "/nowhere" };
+      const acmectl = async (...words: string[]) => (await run(executable, words, { env })).stdout;
+      expect(await acmectl("--version")).toMatch(/^acmectl \d/);
+      expect(await acmectl("solvers", "list")).toContain("route53");
+      const words = ["issue", "-d", "example.test", "--server", "local", "--json"];
+      const issued = JSON.parse(await acmectl(...words, "--standalone"));
+      expect(issued.certificates[0].identifiers).toEqual(["example.test"]);
+      const outside = join(folder.path, "mine.ts");
+      await writeFile(
+        outside,
+        `import { defineSolver } from "acmectl/plugin";
+        export default defineSolver({
+          summary: "mine", challengeTypes: ["http-01"], options: {},
+          create: () => ({ present: async () => null, cleanup: async () => undefined }),
+        });`,
+      );
+      expect(await acmectl("solvers", "show", outside)).toContain("mine");
+      const planned = await acmectl("schedule", "install", "--dry-run", "--force", "--by", "cron");
+      expect(planned).toContain(`${executable} renew -q`);
+    });
+
     // A mount namespace and chroot need root.
     test.skipIf(process.getuid?.() !== 0 || find("apt-get") === undefined)(
       "the image issues a certificate from a read-only root, as another user than root",
