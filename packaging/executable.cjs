@@ -43,6 +43,12 @@ function list(folder, { withFileTypes = false } = {}) {
   });
 }
 
+/** As safe as the executable itself. */
+function status(file) {
+  const isFile = files.has(inside(file));
+  return { mode: 0o755, uid: 0, isFile: () => isFile, isDirectory: () => !isFile };
+}
+
 /** Uses `answer` where the first argument is one of ours, else Node.js's own function. */
 function patch(object, name, answer) {
   const own = object[name];
@@ -56,6 +62,8 @@ patch(fs, "readFileSync", read);
 patch(fs, "readdirSync", list);
 patch(fs.promises, "readFile", async (path) => read(path));
 patch(fs.promises, "readdir", async (path, options) => list(path, options));
+patch(fs.promises, "realpath", async (path) => path);
+for (const name of ["stat", "lstat"]) patch(fs.promises, name, async (path) => status(path));
 syncBuiltinESMExports();
 
 registerHooks({
