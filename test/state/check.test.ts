@@ -230,6 +230,15 @@ test("a run removes the temporary files of killed runs, unless they are new or a
   expect(await readdir(versions)).toEqual([".tmp-02", "1", "2"]);
 });
 
+test("a certificate whose name looks like that of a temporary file is kept", async () => {
+  const { root, store, folder, acmectl } = await withCertificates("www.tmp-1.example.com");
+  const before = new Date(Date.now() - 120_000);
+  await utimes(folder, before, before);
+  await (await openAt(root).store.lock("certificate:other", atOnce)).release();
+  await acmectl(["state", "check", "--repair"]);
+  expect(await store.certificates.names()).toEqual(["www.tmp-1.example.com"]);
+});
+
 test("a run removes the locks of killed runs, of certificates that it does not touch too", async () => {
   const { store, root } = await openStore();
   const lock = await store.lock("certificate:gone", atOnce);

@@ -20,13 +20,18 @@ export async function removeLeftovers(root: string): Promise<void> {
 
 const marks = [temporaryMark, removedPrefix, ".probe-"];
 
+/** A certificate may be named `www.tmp-1.example.com`, but no name that is kept begins with a dot. */
+function isTemporary(name: string): boolean {
+  return name.startsWith(".") && marks.some((mark) => name.includes(mark));
+}
+
 /** Versions are whole or temporary themselves, so their folders are not read. */
 async function temporaryIn(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((): Dirent[] => []);
   const found = await Promise.all(
     entries.map(async (entry) => {
       const path = join(folder, entry.name);
-      if (marks.some((mark) => entry.name.includes(mark))) return [path];
+      if (isTemporary(entry.name)) return [path];
       return entry.isDirectory() && !/^\d+$/.test(entry.name) ? temporaryIn(path) : [];
     }),
   );
