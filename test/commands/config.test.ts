@@ -215,7 +215,10 @@ certificates:
     pre: echo x >> y
     post: { run: "echo x >> y", shell: true }
     files: { key: /nowhere/tls/key.pem }
-    deploy: { pkcs12: { path: /tmp/x.p12, password: "file:/nowhere/password" } }
+    deploy:
+      - copy: { key: /nowhere/one/key.pem }
+      - copy: { key: /nowhere/two/key.pem }
+      - pkcs12: { path: /tmp/x.p12, password: "file:/nowhere/password" }
   b: { domains: ["*.w.example"], solvers: [web] }
 `,
   );
@@ -229,6 +232,8 @@ certificates:
     "solvers.web: the folder /nowhere/www does not exist.",
     "certificates.a.pre.0: `>>` needs a shell, and the command runs without one; add `shell: true`.",
     "certificates.a: the folder /nowhere/tls does not exist.",
+    "certificates.a: the folder /nowhere/one does not exist.",
+    "certificates.a: the folder /nowhere/two does not exist.",
     "certificates.a.deploy.password: cannot read /nowhere/password: no such file or directory.",
     "certificates.b: none of its solvers can answer for *.w.example.",
   ]);
