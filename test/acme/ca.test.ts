@@ -759,7 +759,8 @@ function patient() {
     ...quick,
     async sleep(milliseconds: number, signal: AbortSignal) {
       await quick.sleep(milliseconds, signal);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // Time enough for a CA on a busy machine to validate in the background.
+      await new Promise((resolve) => setTimeout(resolve, 500));
     },
   };
 }
