@@ -43,7 +43,7 @@ async function save(account: FoundAccount, { accounts }: Store): Promise<void> {
   if (url !== undefined) await accounts.update(stored, { url });
 }
 
-/** The account as its CA knows it (RFC 8555 §7.3.1), or why it is of no use. A failing network is a Problem. */
+/** The account as its CA knows it (RFC 8555 §7.3.1), or why it is unusable. A failing network is a Problem. */
 export async function checkAccount(
   account: FoundAccount,
   { caBundle }: { readonly caBundle: string | undefined },

@@ -1,4 +1,4 @@
-/** Reading what belongs to another client: bounded, and never writing. */
+/** Reads files of another client, up to a limit; never writes. */
 import { lstat, open, readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, systemReason } from "../errors.ts";
@@ -7,7 +7,7 @@ import { Problem } from "../problem.ts";
 
 const longest = 1_048_576;
 
-/** The text of a file; undefined when there is none. A `machine` Problem when it may not be read. */
+/** The text of a file; undefined if it does not exist. A `machine` Problem if it may not be read. */
 export async function readText(path: string): Promise<string | undefined> {
   return reading(path, async () => {
     const file = await open(path, "r");
@@ -67,7 +67,7 @@ export async function foldersWith(
   return found;
 }
 
-/** The folder itself, links followed. A `usage` Problem when there is none. */
+/** The folder, links followed. A `usage` Problem if it does not exist. */
 export async function existingFolder(path: string, client: string): Promise<string> {
   const folder = (await isFolder(path)) ? await reading(path, () => realpath(path)) : undefined;
   if (folder !== undefined) return folder;
@@ -77,13 +77,13 @@ export async function existingFolder(path: string, client: string): Promise<stri
   });
 }
 
-/** What a JSON file holds, if it is an object; undefined for all else. */
+/** The object in a JSON file; undefined for anything else. */
 export async function readObject(path: string): Promise<Record<string, unknown> | undefined> {
   const value = parseJson((await readText(path)) ?? "");
   return isRecord(value) ? value : undefined;
 }
 
-/** A member that is a text with something in it. */
+/** A member that is text and not empty. */
 export function textOf(value: unknown, member: string): string | undefined {
   const found = isRecord(value) ? value[member] : undefined;
   return typeof found === "string" && found !== "" ? found : undefined;

@@ -14,7 +14,7 @@ export interface Left {
   readonly why: string;
 }
 
-/** What can be read, and why the rest cannot: a reader returns that, or throws a Problem about `placeOf` its item. */
+/** Reads each item, and keeps why some cannot be read: the reader returns that, or throws a Problem. */
 export async function readEach<Item, Read extends object>(
   items: readonly Item[],
   placeOf: (item: Item) => string,
@@ -44,7 +44,7 @@ export interface FoundAccount {
   /** Absent where the other client did not write it down; the CA finds it by the key. */
   readonly url?: string | undefined;
   readonly contact: readonly string[];
-  /** The folder or file it stands in. */
+  /** Its folder or file. */
   readonly source: string;
 }
 
@@ -57,7 +57,7 @@ export interface FoundCertificate {
   readonly pems: FoundPems;
   /** The kind of key that the other client would make next; that of the key held when absent. */
   readonly keyType?: KeyType | undefined;
-  /** What the request says beside names, key and issuer. */
+  /** The request, except names, key and issuer. */
   readonly settings: Partial<
     Pick<
       CertificateRequest,
@@ -83,9 +83,9 @@ export interface FoundPems {
   readonly source: string;
 }
 
-/** A solver of acmectl's that does what the other client did. */
+/** The acmectl solver that is equivalent to the other client's. */
 export interface FoundSolver {
-  /** What the registry resolves. */
+  /** As for `--solver`. */
   readonly use: string;
   readonly options: Readonly<Record<string, FoundOption | undefined>>;
   readonly select?: SolverSelector | undefined;

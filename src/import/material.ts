@@ -1,4 +1,4 @@
-/** Keys and certificates of others, checked as strictly as what a CA sends. */
+/** Keys and certificates of other clients, checked as strictly as those from a CA. */
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate/accept.ts";
 import { identifiersOf } from "../acme/certificate/extensions.ts";

@@ -158,7 +158,7 @@ function prepare(found: Found, flags: Flags, context: Context) {
   });
 }
 
-/** Flags before what the other client did, before all solvers of the config. */
+/** The solvers of flags, else those of the other client, else all of the config. */
 async function solversFor(
   certificate: FoundCertificate,
   flags: Flags,

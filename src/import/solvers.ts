@@ -14,7 +14,7 @@ export interface SettledSolvers {
   readonly notes: readonly string[];
 }
 
-/** Leaves out what acmectl has no plugin or option for, with a note that says what to do. */
+/** Leaves out solvers and options that acmectl does not have, with a note that says what to do. */
 export async function settleSolvers(
   found: readonly FoundSolver[],
   context: Context,
@@ -115,7 +115,7 @@ function sourceOf(option: string, { at }: FoundOption): string {
   return at === undefined ? option : `${at.key} in ${at.file}`;
 }
 
-/** What would stop the solver at the first renewal. */
+/** Why the solver would fail at the first renewal. */
 async function complaints(setting: SolverSetting, context: Context): Promise<readonly string[]> {
   const fault = await solverFault(setting, context);
   const place = `The solver ${setting.use} is not ready`;

@@ -10,7 +10,7 @@ import type { Material } from "./material.ts";
 export interface Taking {
   /** Report what would be done, and do nothing. */
   readonly dryRun: boolean;
-  /** Replace what is held from elsewhere. */
+  /** Replace a certificate of that name from elsewhere. */
   readonly force: boolean;
 }
 export interface TakeTools {

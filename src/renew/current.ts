@@ -116,7 +116,7 @@ async function readGiven(path: string, option: string): Promise<string | undefin
   }
 }
 
-/** As if it were in a state folder. What a certificate does not contain, such as its directory, comes from the request. */
+/** The certificate as a state folder would keep it. What it does not contain, such as its directory, comes from the request. */
 function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertificate {
   const common = leaf.issuer.split("\n").find((part) => part.startsWith("CN="));
   return {
@@ -140,7 +140,7 @@ function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertifi
   };
 }
 
-/** In which way it is not what is wanted now, in words. */
+/** How it differs from the request, in words. */
 function otherThan(
   request: CertificateRequest,
   { meta }: HeldCertificate,

@@ -102,7 +102,7 @@ async function turn(certificate: KnownCertificate, limit: Limit, pass: Pass): Pr
   return limit(() => replace(certificate, pass));
 }
 
-/** Milliseconds: what certbot and lego wait at most. */
+/** Milliseconds; the limit of certbot and lego. */
 const longestJitter = 8 * 60_000;
 
 /** A random wait of at most a tenth of the time that is left, and of the schedule's interval; none for a first certificate. */
@@ -118,7 +118,7 @@ export function jitterOf(
   return Math.max(0, Math.floor(random() * Math.min(longestJitter, left / 10, interval)));
 }
 
-/** What expires first comes first; what is missing comes before all. */
+/** When it ends; missing certificates sort first. */
 function endOf({ held }: KnownCertificate): number {
   return held === undefined ? 0 : new Date(held.meta.notAfter).getTime();
 }

@@ -40,7 +40,7 @@ export interface Pass {
   readonly logOf: (name: string) => Log;
 }
 
-/** What became of one certificate. */
+/** The outcome for one certificate. */
 export interface Renewal {
   readonly name: string;
   readonly outcome: "renewed" | "not due" | "paused" | "failed" | "postponed";
@@ -70,7 +70,7 @@ export async function examine(certificate: KnownCertificate, pass: Pass): Promis
     known = await withAri(certificate, pass);
   } catch (error) {
     context.signal.throwIfAborted();
-    // What keeps the CA from being asked now keeps the certificate from being renewed later.
+    // A CA that cannot be asked now cannot renew the certificate later.
     const record = openRecord(context.clock.now(), context);
     await saveFailure(known.request, error, { store, record });
     return { certificate: known, renewal: failed(known, error, pass) };

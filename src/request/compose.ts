@@ -95,7 +95,7 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
   };
 }
 
-/** What the flags say, in the words of the config and over its defaults. */
+/** The flags as an entry of the config, over its defaults. */
 function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted {
   return {
     keyType: flags.keyType ?? defaults.keyType,
@@ -146,7 +146,7 @@ async function assertFolders(flags: Flags): Promise<void> {
   }
 }
 
-/** A CSR names what it is for; `-d` beside it must name the same. */
+/** The names of the CSR; `-d` must name the same. */
 function identifiersOf({ domains }: Flags, csr: GivenCsr | undefined): readonly Identifier[] {
   if (csr === undefined) return parseIdentifiers(domains ?? []);
   const asked = domains === undefined ? csr.identifiers : parseIdentifiers(domains);

@@ -14,7 +14,7 @@ export async function gapOf({ where, line }: Foreign): Promise<number | undefine
   return gapOfTimer(timer);
 }
 
-/** By crontab(5); in a system's crontab a user stands before the command, which makes no difference here. */
+/** By crontab(5). A system's crontab has a user before the command, which makes no difference here. */
 function gapOfLine(line: string): number | undefined {
   const [first = "", hours = "", days, months, weekdays] = line.trim().split(/\s+/);
   if (first.startsWith("@")) return words[first.slice(1)];
@@ -46,7 +46,7 @@ const words: Readonly<Record<string, number>> = {
   monthly: 31 * day,
 };
 
-/** The longest time between two runs, the night included, of what runs every day. */
+/** The longest time between two runs of a daily schedule, across midnight too. */
 function gapInDay(minutes: string, hours: string): number | undefined {
   const [inHour, inDay] = [valuesOf(minutes, 60), valuesOf(hours, 24)];
   const runs = inDay?.flatMap((hour) => inHour?.map((one) => hour * 60 + one) ?? []) ?? [];

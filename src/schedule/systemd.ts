@@ -68,7 +68,7 @@ export async function installUnits(units: Units, machine: Machine): Promise<void
   await systemctl(["restart", `${unitName}.timer`], machine);
 }
 
-/** Stops the timer and removes the units. A renewal that runs at this moment goes on. */
+/** Stops the timer and removes the units. A renewal that is running continues. */
 export async function removeUnits(machine: Machine): Promise<void> {
   const paths = unitPaths(machine);
   await systemctl(["disable", "--now", `${unitName}.timer`], machine);

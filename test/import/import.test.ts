@@ -124,7 +124,7 @@ const clients: readonly {
 ];
 
 describe.each(clients)("import $client", ({ client, write, words }) => {
-  test("imports account and certificate without changing the folder, and renew uses the same account", async () => {
+  test("import takes over account and certificate without changing the folder, and renew uses the same account", async () => {
     await write();
     const before = await fingerprint(other);
     const planned = await take([client, other, ...words(), "--dry-run"]);
@@ -167,7 +167,7 @@ describe.each(clients)("import $client", ({ client, write, words }) => {
     expect(after.document.certificates[0]?.serial).not.toBe(taken.document.certificates[0]?.serial);
   });
 
-  test("imports only the settings of an expired certificate", async () => {
+  test("import takes over only the settings of an expired certificate", async () => {
     await write();
     const late = new Date("2099-01-01T00:00:00Z");
     const clock = { now: () => late, monotonic: () => 0, sleep: () => Promise.resolve() };
@@ -181,7 +181,7 @@ describe.each(clients)("import $client", ({ client, write, words }) => {
     expect([again.code, again.document.outcome]).toEqual([0, "unchanged"]);
   });
 
-  test("reports a missing and an empty folder", async () => {
+  test("import reports a missing and an empty folder", async () => {
     const missing = await take([client, other]);
     expect(missing.code).toBe(2);
     expect(missing.stdout).toContain(`acmectl import ${client} PATH`);
@@ -192,7 +192,7 @@ describe.each(clients)("import $client", ({ client, write, words }) => {
 });
 
 describe("certificates that are held already", () => {
-  test("are refused when they come from elsewhere, unless --force replaces them; others are imported", async () => {
+  test("import refuses a name that exists from elsewhere unless --force replaces it, and imports the others", async () => {
     await issuing.issue(["-d", "second.localhost"]);
     const second = await materialIn(issuing.state, "second.localhost");
     await writeCertbot(other, name, material);
@@ -224,7 +224,7 @@ describe("certificates that are held already", () => {
     expect(forced.document.accounts[0]?.notes.join()).toContain("one account per CA");
   });
 
-  test("get a solver from a second import", async () => {
+  test("a second import adds a solver to a certificate without one", async () => {
     await writeLego(other, name, material);
     const first = await take(["lego", other, "--server", material.directory]);
     expect(first.document.certificates[0]?.notes.join(" ")).toContain("cannot be renewed");
@@ -236,8 +236,8 @@ describe("certificates that are held already", () => {
   });
 });
 
-describe("what cannot be taken", () => {
-  test("is reported, and the rest is imported", async () => {
+describe("what cannot be imported", () => {
+  test("import reports what it cannot read, and imports the rest", async () => {
     await writeCertbot(other, name, material);
     await writeCertbot(other, "plain.localhost", material, { settings: [] });
     const conf = join(other, "renewal", "plain.localhost.conf");
@@ -307,7 +307,7 @@ describe("what cannot be taken", () => {
 });
 
 describe("--check", () => {
-  test("finds an account without a URL, and does not import one that the CA does not know", async () => {
+  test("import --check finds an account without a URL, and leaves out one that the CA does not know", async () => {
     await writeCertbot(other, name, { ...material, accountUrl: "" });
     const known = await take(["certbot", other, "--check"]);
     expect(known.document.accounts).toMatchObject([{ outcome: "taken", url: material.accountUrl }]);
@@ -333,7 +333,7 @@ describe("settings of certbot", () => {
     return take(["certbot", other]);
   };
 
-  test("become those of the request, with hooks in their order, not run again for the same certificate", async () => {
+  test("certbot's settings become those of the request, with hooks in order that do not run again for the same certificate", async () => {
     await put(join(other, "renewal-hooks/deploy/20-mail"), "#!/bin/sh\n", 0o755);
     await put(join(other, "renewal-hooks/deploy/10-web"), "#!/bin/sh\n", 0o755);
     await put(join(other, "renewal-hooks/deploy/README"), "not a program");
@@ -372,7 +372,7 @@ describe("settings of certbot", () => {
     ]);
   });
 
-  test("without a folder for webroot leave the certificate not ready, which status --check reports", async () => {
+  test("a certbot certificate without a webroot folder is not ready, which status --check reports", async () => {
     const { document } = await certbot(["authenticator = webroot", "[[webroot_map]]"]);
     expect(document.certificates[0]?.solvers).toEqual([]);
     expect(document.certificates[0]?.notes.join(" ")).toMatch(
@@ -396,7 +396,7 @@ describe("settings of certbot", () => {
     expect(await notes()).not.toContain("not ready");
   });
 
-  test("lead to credentials below the folder when certbot's own path is elsewhere", async () => {
+  test("certbot's credentials are found below the imported folder when it was moved", async () => {
     await put(
       join(other, "credentials/cf"),
       "dns_cloudflare_api_token = canary-token-of-40-characters\r\n",
@@ -411,7 +411,7 @@ describe("settings of certbot", () => {
     expect(document.certificates[0]?.notes.join(" ")).not.toContain("not ready");
   });
 
-  test("whose credentials are gone are reported as not ready", async () => {
+  test("a certbot certificate whose credentials are missing is reported as not ready", async () => {
     const key = "dns_cloudflare_credentials";
     const { document } = await certbot([
       "authenticator = dns-cloudflare",
@@ -422,7 +422,7 @@ describe("settings of certbot", () => {
     expect(notes).toContain("cloudflare is not ready: ");
   });
 
-  test("above the first section are read: renew_before_expiry", async () => {
+  test("renew_before_expiry above certbot's first section is read", async () => {
     await writeCertbot(other, name, material);
     const conf = join(other, "renewal", `${name}.conf`);
     await put(conf, `renew_before_expiry = 10 days\n${await readFile(conf, "utf8")}`);
@@ -540,7 +540,7 @@ describe("settings of acme.sh", () => {
   const encoded = (text: string) =>
     `__ACME_BASE64__START_${Buffer.from(text).toString("base64")}__ACME_BASE64__END_`;
 
-  test("become those of the request: decoded hooks, copies outside the folder, the same key", async () => {
+  test("acme.sh's settings become those of the request: decoded hooks, copies outside the folder, the same key", async () => {
     await acmeSh(
       "Le_Webroot='/srv/a,dns_cf'",
       `Le_PreHook='${encoded("systemctl stop nginx")}'`,
@@ -662,7 +662,7 @@ test("accounts and certificates of lego 5 contain their CA", async () => {
   expect(document.certificates).toMatchObject([{ name, outcome: "taken" }]);
 });
 
-test("prints what was imported, what was not and what to do next", async () => {
+test("import prints what was imported, what was not and what to do next", async () => {
   await writeCertbot(other, name, material, { settings: ["authenticator = nginx"] });
   const { stdout } = await run(["import", "certbot", other], {
     env: { HOME: folder.path, ACMECTL_STATE: state },

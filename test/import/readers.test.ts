@@ -29,7 +29,7 @@ describe("certbot's ini files", () => {
     expect(valueOf(parseIni(line), "key")).toBe(value);
   });
 
-  test("nest sections by their brackets, and a key of JavaScript's is a key like any other", () => {
+  test("certbot's ini sections nest by their brackets, and __proto__ is a key like any other", () => {
     const text = "[one]\na = 1\n[[two]]\nb = 2\n[__proto__]\n__proto__ = 3\n[three]\nc = 4\n";
     const { sections } = parseIni(text);
     expect(valueOf(sections["one"], "a")).toBe("1");
@@ -62,7 +62,7 @@ test("a value in triple quotes keeps its lines", () => {
 });
 
 describe("certbot's hooks for dns-01", () => {
-  test("run as they are, without cleanup when there is no hook for it", async () => {
+  test("certbot's hooks for dns-01 run unchanged, without cleanup when there is no hook for it", async () => {
     const parameters = (...lines: string[]) =>
       parseIni(["authenticator = manual", "pref_challs = dns-01,", ...lines].join("\n"));
     const both = await certbotSolvers(
@@ -97,12 +97,12 @@ describe("certbot's manual hooks", () => {
     expect(notes).toEqual([]);
   });
 
-  test("have no equivalent for http-01", async () => {
+  test("certbot's manual hooks for http-01 have no equivalent", async () => {
     const { solvers } = await certbotSolvers(parseIni(hook.join("\n")), ["example.com"], asIs);
     expect(solvers).toEqual([]);
   });
 
-  test("are reported when their program does not exist", async () => {
+  test("certbot's manual hooks are reported when their program does not exist", async () => {
     const ini = parseIni("authenticator = manual\nmanual_auth_hook = /nowhere/auth.py add");
     const { notes } = await certbotSolvers(ini, ["*.example.com"], asIs);
     expect(notes).toEqual(["The solver exec is not ready: /nowhere/auth.py does not exist."]);
@@ -118,7 +118,7 @@ test("certbot's former name of the route53 plugin is understood", async () => {
 describe("acme.sh's files", () => {
   const conf = (...lines: string[]) => parseConf(lines.join("\n"), "/conf");
 
-  test("are read and never run", () => {
+  test("acme.sh's files are read and never run", () => {
     const read = conf("A='x'", `B='$(touch /tmp/x)'`, "C=bare", 'D="double"', "evil; E='1'");
     expect(["A", "B", "C", "D", "E"].map((key) => valueIn(read, key))).toEqual([
       "x",
@@ -129,7 +129,7 @@ describe("acme.sh's files", () => {
     ]);
   });
 
-  test("may have export before a name, and the secret's reference prints it", async () => {
+  test("an acme.sh file may have export before a name, and the secret's reference prints the value", async () => {
     const file = join(await mkdtemp(join(tmpdir(), "acme-sh-")), "account.conf");
     for (const line of ["export A='s3cret'", 'A="s3cret"', "A=s3cret", "  export  A=s3cret  "]) {
       await writeFile(file, `${line}\n`);
@@ -142,7 +142,7 @@ describe("acme.sh's files", () => {
     }
   });
 
-  test("values of a domain override those of the account", () => {
+  test("acme.sh's values of a domain override those of the account", () => {
     const found = savedIn(
       [conf("SAVED_CF_Zone_ID='own'"), conf("SAVED_CF_Zone_ID='all'")],
       "CF_Zone_ID",
@@ -150,7 +150,7 @@ describe("acme.sh's files", () => {
     expect(found?.value).toBe("own");
   });
 
-  test("a DNS script without an equivalent runs by exec where acme.sh is installed", () => {
+  test("an acme.sh DNS script without an equivalent runs by exec where acme.sh is installed", () => {
     const domain = conf("Le_Domain='a.example.com'", "Le_Alt='no'", "Le_Webroot='dns_inwx'");
     const there = acmeShSolvers(domain, conf(), {
       folder: "/root/.acme.sh",

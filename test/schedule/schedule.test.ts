@@ -77,7 +77,7 @@ const line =
   "18 3,15 * * * PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/node /usr/lib/acmectl/bin/acmectl.js renew -q --every 12h --jitter --state /var/lib/acmectl --config /etc/acmectl/config.yaml # acmectl schedule";
 
 describe("schedule install where systemd runs", () => {
-  it("writes a timer and a service, starts the timer, and does nothing the second time", async () => {
+  it("schedule install writes a timer and a service, starts the timer, and does nothing the second time", async () => {
     await using here = await pretend();
     expect((await here.install()).outcome).toBe("installed");
     expect(await here.units()).toEqual(["acmectl-renew.service", "acmectl-renew.timer"]);
@@ -98,7 +98,7 @@ describe("schedule install where systemd runs", () => {
     expect(await here.text("crontab")).toBeUndefined();
   });
 
-  it("keeps its times when something else changes, and starts a timer that was stopped", async () => {
+  it("schedule install keeps the times when something else changes, and starts a stopped timer", async () => {
     await using here = await pretend();
     await here.install();
     const changed = await here.install({}, { stateFolder: "/srv/acmectl" });
@@ -109,7 +109,7 @@ describe("schedule install where systemd runs", () => {
     expect(await here.text("active")).toBe("");
   });
 
-  it("replaces the crontab line and keeps the user's lines, and back again at the same times", async () => {
+  it("a change from cron to systemd and back keeps the user's lines and the times", async () => {
     await using here = await pretend();
     await here.put("crontab", "MAILTO=ops@example.com\n0 5 * * * backup\n");
     await here.install({ by: "cron" });
@@ -122,7 +122,7 @@ describe("schedule install where systemd runs", () => {
     expect(await here.text("crontab")).toBe(`MAILTO=ops@example.com\n0 5 * * * backup\n${line}\n`);
   });
 
-  it("uses a user's own systemd without confinement", async () => {
+  it("a user's service is not confined", async () => {
     await using here = await pretend({ uid: 1000 });
     await here.install();
     expect(await here.text("systemctl")).toContain("--user enable acmectl-renew.timer");
@@ -152,7 +152,7 @@ describe("schedule install where systemd runs", () => {
 });
 
 describe("schedule install where only cron runs", () => {
-  it("quotes what the shell and cron would interpret", async () => {
+  it("a crontab line quotes what the shell and cron would interpret", async () => {
     await using here = await pretend({ systemd: false });
     const stateFolder = "/srv/it's 50%/$HOME";
     await here.put("50% environment", "A=1\n");
@@ -166,7 +166,7 @@ describe("schedule install where only cron runs", () => {
     });
   });
 
-  it("never overwrites a crontab that it cannot read", async () => {
+  it("schedule install never overwrites a crontab that it cannot read", async () => {
     await using here = await pretend({ systemd: false });
     await here.put("crontab", "0 5 * * * backup\n");
     await here.put("denied", "");
@@ -177,12 +177,12 @@ describe("schedule install where only cron runs", () => {
     expect(await here.text("crontab")).toBe("0 5 * * * backup\n");
   });
 
-  it("fails where there is no crontab either", async () => {
+  it("schedule install fails where there is neither systemd nor crontab", async () => {
     await using none = await pretend({ systemd: false, env: { PATH: "/nonexistent" } });
     await expect(none.install()).rejects.toMatchObject({ exitCode: 3 });
   });
 
-  it("prints and changes nothing with --dry-run", async () => {
+  it("schedule install --dry-run changes nothing", async () => {
     await using here = await pretend();
     for (const by of ["systemd", "cron"] as const) {
       expect((await here.install({ by, dryRun: true })).outcome).toBe("dry-run");
@@ -210,7 +210,7 @@ describe("the --env-file of an installed schedule", () => {
   });
 
   it.each(["systemd", "cron"] as const)(
-    "is kept by an installation without one, also after a change to another scheduler: %s",
+    "the env file of an installed schedule is kept, also by another scheduler: %s",
     async (by) => {
       await using here = await pretend();
       for (const name of ["environment", "it's 50%"]) {
@@ -226,7 +226,7 @@ describe("the --env-file of an installed schedule", () => {
     },
   );
 
-  it("is removed by --env-file none", async () => {
+  it("the env file of an installed schedule is removed by --env-file none", async () => {
     await using here = await pretend();
     await here.put("environment", "A=1\n");
     await here.install({}, { envFile: join(here.folder, "environment") });
@@ -235,7 +235,7 @@ describe("the --env-file of an installed schedule", () => {
     expect(await here.text("units/acmectl-renew.service")).not.toContain("EnvironmentFile");
   });
 
-  it("stops an installation if the file no longer exists", async () => {
+  it("schedule install fails if the env file of the schedule no longer exists", async () => {
     await using here = await pretend();
     await here.put("environment", "A=1\n");
     await here.install({}, { envFile: join(here.folder, "environment") });
@@ -248,7 +248,7 @@ describe("the --env-file of an installed schedule", () => {
 });
 
 describe("schedule install --dry-run", () => {
-  it("refuses a folder that cannot be written, and a user without a session", async () => {
+  it("schedule install --dry-run refuses a folder that cannot be written, and a user without a session", async () => {
     await using here = await pretend({ uid: 1000 });
     await here.put("no-bus", "");
     await expect(here.install({ dryRun: true })).rejects.toMatchObject({
@@ -260,7 +260,7 @@ describe("schedule install --dry-run", () => {
     await expect(other.install({ dryRun: true })).rejects.toMatchObject({ exitCode: 3 });
   });
 
-  it("refuses what the real run refuses", async () => {
+  it("schedule install --dry-run refuses what the real run refuses", async () => {
     await using none = await pretend({ systemd: false, env: { PATH: "/nonexistent" } });
     await expect(none.install({ dryRun: true })).rejects.toMatchObject({ exitCode: 3 });
     await using cron = await pretend({ systemd: false });
@@ -296,12 +296,12 @@ describe("the interval of the schedule", () => {
     ["12 hours", [day, day / 2], "1h"],
     ["an hour", [hour], "5m"],
     ["6 minutes", [hour / 10], "1m"],
-  ])("for %s is chosen by the shortest lifetime", (_, lifetimes, every) => {
+  ])("the interval for %s is chosen by the shortest lifetime", (_, lifetimes, every) => {
     expect(writtenInterval(intervalFor(held(...lifetimes)))).toBe(every);
     expect(isTooRare(intervalFor(held(...lifetimes)), held(...lifetimes))).toBe(false);
   });
 
-  it("is too rare if fewer than four runs fit into a lifetime", () => {
+  it("a schedule is too rare if fewer than four runs fit into a lifetime", () => {
     expect(isTooRare(720, held(2 * day))).toBe(false);
     expect(isTooRare(720, held(day))).toBe(true);
     expect(isTooRare(60, held(hour / 10))).toBe(true);
@@ -314,7 +314,7 @@ describe("the interval of the schedule", () => {
     [5, "*:03/5:18", "3-59/5 * * * *"],
     [1, "*:00/1:18", "0-59/1 * * * *"],
   ])(
-    "of %i minutes is understood by systemd and cron, and found again",
+    "an interval of %i minutes is written for systemd and cron, and read again",
     async (every, systemd, cron) => {
       await using here = await pretend();
       await here.install({ every });
@@ -336,7 +336,7 @@ describe("the interval of the schedule", () => {
     },
   );
 
-  it("becomes shorter when a certificate needs it, and stays short", async () => {
+  it("the interval becomes shorter when a certificate needs it, and stays short", async () => {
     await using here = await pretend();
     expect((await here.install()).every).toBe(720);
     expect((await here.install({ needed: 60 })).every).toBe(60);
@@ -344,7 +344,7 @@ describe("the interval of the schedule", () => {
     expect((await here.install({ every: 720 })).every).toBe(720);
   });
 
-  it("that is too rare is reported with the command that fixes it", async () => {
+  it("a schedule that is too rare is reported with the command that fixes it", async () => {
     await using here = await pretend();
     expect(await rareSchedule(held(day), here.machine)).toBeUndefined();
     await here.install({ by: "cron" });
@@ -357,7 +357,7 @@ describe("the interval of the schedule", () => {
 });
 
 describe("the interval of this machine's schedules", () => {
-  it("is that of the installed one", async () => {
+  it("the interval of this machine is that of the installed schedule", async () => {
     await using here = await pretend();
     expect(await intervalOn(here.machine)).toBe(0);
     await here.install({ every: 120 });
@@ -378,11 +378,14 @@ describe("the interval of this machine's schedules", () => {
     ["@reboot", 0],
     ["0 x * * *", 0],
     ["*/0 * * * *", 0],
-  ])("of a crontab line at %s is the longest time between two runs", async (times, expected) => {
-    await using here = await pretend();
-    await here.put("crontab", `${times} acmectl renew -q\n`);
-    expect(await intervalOn(here.machine)).toBe(expected);
-  });
+  ])(
+    "the interval of a crontab line at %s is the longest time between two runs",
+    async (times, expected) => {
+      await using here = await pretend();
+      await here.put("crontab", `${times} acmectl renew -q\n`);
+      expect(await intervalOn(here.machine)).toBe(expected);
+    },
+  );
 
   it.each([
     ["OnCalendar=daily", day],
@@ -395,15 +398,18 @@ describe("the interval of this machine's schedules", () => {
     ["OnUnitInactiveSec=1d 12h", day + 12 * hour],
     ["OnUnitActiveSec=3600", hour],
     ["OnCalendar=Mon *-05~03", 0],
-  ])("of a timer with %s is the longest time between two runs", async (setting, expected) => {
-    await using here = await pretend();
-    await mkdir(here.machine.unitFolder);
-    await here.put("units/mine.service", "[Service]\nExecStart=/usr/bin/acmectl renew\n");
-    await here.put("units/mine.timer", `[Timer]\n${setting}\n`);
-    expect(await intervalOn(here.machine)).toBe(expected);
-  });
+  ])(
+    "the interval of a timer with %s is the longest time between two runs",
+    async (setting, expected) => {
+      await using here = await pretend();
+      await mkdir(here.machine.unitFolder);
+      await here.put("units/mine.service", "[Service]\nExecStart=/usr/bin/acmectl renew\n");
+      await here.put("units/mine.timer", `[Timer]\n${setting}\n`);
+      expect(await intervalOn(here.machine)).toBe(expected);
+    },
+  );
 
-  it("is what a line says with --every, and the shortest of several", async () => {
+  it("the interval of this machine is that of --every, and the shortest of several", async () => {
     await using here = await pretend();
     await here.put("crontab.system", "0 3 * * * root acmectl renew --every 6h\n");
     await here.put("crontab", "0 3 * * * acmectl renew\n");
@@ -418,7 +424,7 @@ describe("a renewal that was set up by hand", () => {
     ["crontab.system", "0 3 * * * root acmectl renew"],
     ["cron.d/certs", "0 3 * * * root /opt/node /opt/acmectl/bin/acmectl.js renew"],
     ["units/mine.service", "[Service]\nExecStart=/usr/bin/acmectl renew"],
-  ])("in %s stops a second one: %s", async (file, text) => {
+  ])("a renewal set up by hand in %s is not doubled: %s", async (file, text) => {
     await using here = await pretend();
     for (const folder of ["cron.d", "units"]) await mkdir(join(here.folder, folder));
     await here.put(file, `${text}\n`);
@@ -434,7 +440,7 @@ describe("a renewal that was set up by hand", () => {
     "# 0 3 * * * acmectl renew",
     "0 3 * * * acmectl list",
     "0 3 * * * backup acmectl-renewals",
-  ])("is not seen in: %s", async (text) => {
+  ])("a line that is not a renewal does not stop schedule install: %s", async (text) => {
     await using here = await pretend();
     await here.put("crontab", `${text}\n`);
     expect((await here.install()).outcome).toBe("installed");
@@ -475,7 +481,7 @@ describe("the command line of the schedule", () => {
 });
 
 describe("schedule show and remove", () => {
-  it("show where, what and when next, and remove both kinds", async () => {
+  it("schedule show prints where, what and when next, and schedule remove removes both kinds", async () => {
     await using here = await pretend();
     await here.install();
     const { installed } = await showSchedules(here.machine);

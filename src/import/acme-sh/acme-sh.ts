@@ -71,7 +71,7 @@ function directoryOf(conf: Conf): string {
   return api.replace("//acme-v01.api.", "//acme-v02.api.");
 }
 
-/** What all certificates share. */
+/** Shared by all certificates. */
 interface Common {
   readonly settings: Conf;
   readonly accounts: Found["accounts"];

@@ -22,7 +22,7 @@ export function valueIn({ values }: Conf, key: string): string | undefined {
   return value === undefined || value === "" ? undefined : value;
 }
 
-/** What a DNS script of acme.sh would find: its own saved value in the first of these files that has one. */
+/** The value that a DNS script of acme.sh would read: the saved one, in the first of these files that has it. */
 export function savedIn(confs: readonly Conf[], name: string): FoundOption | undefined {
   for (const conf of confs) {
     for (const key of [`SAVED_${name}`, name]) {

@@ -10,7 +10,7 @@ export interface Installation {
   readonly scripts: readonly string[];
 }
 
-/** One way for each name, in the order of the names; the last one goes on for those that follow. */
+/** One method for each name, in the order of the names; the last one also serves the rest. */
 export function solversOf(domain: Conf, account: Conf, installation: Installation): Answering {
   const ways = (valueIn(domain, "Le_Webroot") ?? "").split(",").map((way) => way.trim());
   const names = namesOf(domain);
@@ -30,7 +30,7 @@ export function solversOf(domain: Conf, account: Conf, installation: Installatio
     }
     solvers.push({ ...solver, select });
     if (solver.use === "exec") {
-      notes.push(`The script ${way} of acme.sh goes on answering: keep ${installation.folder}.`);
+      notes.push(`The script ${way} of acme.sh still answers: keep ${installation.folder}.`);
     }
   }
   return { solvers, notes };
@@ -67,7 +67,7 @@ const answers: Readonly<Record<string, string>> = {
   dns: "by a DNS record that a person made",
 };
 
-/** The script itself goes on working, with the credentials that acme.sh keeps for it. */
+/** Runs the script itself, with the credentials that acme.sh keeps for it. */
 function scriptSolver(way: string, folder: string): FoundSolver {
   return {
     use: "exec",
@@ -82,7 +82,7 @@ function scriptSolver(way: string, folder: string): FoundSolver {
 
 interface Script {
   readonly use: string;
-  /** What acme.sh has saved, and our options. */
+  /** acme.sh's saved variables, and our options. */
   readonly saved: Readonly<Record<string, string>>;
 }
 

@@ -26,7 +26,7 @@ export async function solversOf(
   return { solvers: [], notes: [noEquivalent(authenticator)] };
 }
 
-/** What the plugins of certbot were called before they became its own. */
+/** Former names of plugins that are part of certbot now. */
 const formerNames: Readonly<Record<string, string>> = { "certbot-route53:auth": "dns-route53" };
 
 function webroot(parameters: IniSection, names: readonly string[]): Answering {
@@ -114,7 +114,7 @@ interface DnsPlugin {
   readonly keys: Readonly<Record<string, string>>;
   /** The option that names the credentials file as a whole. */
   readonly file?: string;
-  /** What certbot assumes where the file says nothing. */
+  /** certbot's defaults for absent keys. */
   readonly defaults?: Readonly<Record<string, string>>;
 }
 
@@ -193,7 +193,7 @@ function credentials(
   return options;
 }
 
-/** Prints the value of one key: what stands behind `=`, without blanks around it and without quotes. */
+/** Prints the value of one key, without surrounding blanks and quotes. */
 function lineOf(key: string): string {
   const [blank, quote] = ["[[:space:]]*", "[\"']"];
   const cut = [`s/^[^=]*=${blank}//`, `s/${blank}$//`, `s/^${quote}\\(.*\\)${quote}$/\\1/`, "p"];

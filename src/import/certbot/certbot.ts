@@ -119,14 +119,14 @@ function settingsOf(parameters: IniSection, common: CommonHooks): FoundCertifica
   };
 }
 
-/** What certbot would run around each renewal. */
+/** The hooks that certbot runs at each renewal. */
 interface CommonHooks {
   readonly folders: Readonly<Record<"pre" | "deploy" | "post", readonly HookSetting[]>>;
-  /** `cli.ini`, which fills in what a renewal's own file leaves open. */
+  /** `cli.ini`: defaults for settings that the renewal's own file leaves out. */
   readonly settings: IniSection;
 }
 
-/** The programs in `renewal-hooks/`, and what `cli.ini` says. */
+/** The programs in `renewal-hooks/`, and the settings of `cli.ini`. */
 async function readCommonHooks(folder: string): Promise<CommonHooks> {
   const settings = parseIni((await readText(join(folder, "cli.ini"))) ?? "");
   const programs = async (kind: string) =>

@@ -41,7 +41,7 @@ function linesOf(text: string): readonly string[] {
   return lines.match(/^[^\n#=[]*=[ \t]*(?:'''[^]*?'''|"""[^]*?""").*|^.*$/gm) ?? [];
 }
 
-/** The one text of a key; what was a list is joined again. Undefined for nothing, and for the `None` that certbot writes. */
+/** The text of a key; a list is joined. Undefined for an empty value, and for the `None` that certbot writes. */
 export function valueOf(section: IniSection | undefined, key: string): string | undefined {
   const values = section?.values[key];
   const text = values?.join(", ");
