@@ -86,8 +86,11 @@ async function zoneAsker(
     }
     return undefined;
   });
-  // TXT, not CNAME: some load balancers answer only the types that they serve, and the CNAME is in each answer.
-  return async (name) => zone && zones.askZone(zone, { name, type: "TXT" }, signal);
+  if (zone === undefined) return () => Promise.resolve(undefined);
+  // TXT first: some load balancers answer only the types that they serve, and the CNAME is in each answer. BIND fails on TXT
+  // where the CNAMEs form a loop.
+  const ask = (name: string, type: "TXT" | "CNAME") => zones.askZone(zone, { name, type }, signal);
+  return async (name) => (await ask(name, "TXT")) ?? ask(name, "CNAME");
 }
 
 async function askResolvers(name: string, asking: Asking, signal: AbortSignal): Promise<Reply> {

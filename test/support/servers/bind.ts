@@ -60,7 +60,8 @@ async function start(settings: BindSettings, address: string, port: number): Pro
     args: ["-g", "-c", config, "-n", "1", "-U", "1"],
     cwd: folder,
     ready: async (log) => {
-      if (!log.includes("running")) return false;
+      // "running as: named …" is its first line.
+      if (!/ running$/m.test(log)) return false;
       for (const zone of served) {
         if (!(await tools.dig("+norecurse", "SOA", zone.name)).includes("NOERROR")) return false;
       }
