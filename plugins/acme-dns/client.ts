@@ -1,6 +1,6 @@
 /** The three calls of the acme-dns HTTP API. */
 import { Problem, type Log } from "acmectl/plugin";
-import { codeOf, fetchByProxy, isRecord, parseJson } from "acmectl/plugin/http";
+import { beginningOf, codeOf, fetchByProxy, isRecord, parseJson } from "acmectl/plugin/http";
 import { accountFrom, type Account } from "./accounts.ts";
 import { notRegistered, notUpdated, redirected, unreachable, type ApiResponse } from "./errors.ts";
 
@@ -80,24 +80,12 @@ async function exchange(
     });
     const { status } = response;
     if (status >= 300 && status < 400) throw redirected(url, response.headers.get("location"));
-    return { status, json: parseJson(await bodyOf(response)) };
+    const { text, whole } = await beginningOf(response.body);
+    return { status, json: whole ? parseJson(text) : undefined };
   } catch (error) {
     signal.throwIfAborted();
     throw Problem.is(error) ? error : unreachable(url, error);
   }
-}
-
-const longestBody = 65_536;
-
-async function bodyOf(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > longestBody) return "";
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function isPlain(server: string): boolean {

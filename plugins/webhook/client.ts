@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Problem, type Log } from "acmectl/plugin";
-import { codeOf, parseJson } from "acmectl/plugin/http";
+import { beginningOf, codeOf, parseJson } from "acmectl/plugin/http";
 import type { Credentials } from "./credentials.ts";
 import type { Answer, WebhookRequest } from "./styles.ts";
 
@@ -23,7 +23,6 @@ export interface Http {
   close(): Promise<void>;
 }
 
-const longestBody = 65_536;
 const mostRedirects = 3;
 /** Milliseconds before the first retry, and at most before any. */
 const [firstPause, longestPause] = [500, 30_000];
@@ -133,7 +132,7 @@ async function exchange(
       body: body === "" ? null : body,
       signal: AbortSignal.any([signal, limit]),
     });
-    const { text, whole } = await textOf(response.body);
+    const { text, whole } = await beginningOf(response.body);
     return {
       status: response.statusCode,
       text,
@@ -146,17 +145,6 @@ async function exchange(
     if (limit.aborted) throw Object.assign(new Error("no answer in time"), { code: "ETIMEDOUT" });
     throw error;
   }
-}
-
-async function textOf(body: AsyncIterable<Uint8Array> & { destroy(): unknown }) {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    chunks.push(chunk);
-    if (length > longestBody) break;
-  }
-  return { text: Buffer.concat(chunks).toString("utf8"), whole: length <= longestBody };
 }
 
 /** True if the request may have reached the service: a time-out, or a connection that broke. */

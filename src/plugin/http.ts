@@ -30,7 +30,15 @@ export { recordSolver } from "./records.ts";
 export type { Batch, RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
 export { explainRefusals, Refusal } from "./refusal.ts";
 export type { Explain, Explanations, Meaning, RefusalFields } from "./refusal.ts";
-export { everyPage, lost, oneLine, repeatRefused, requestJson, retryAfterIn } from "./request.ts";
+export {
+  beginningOf,
+  everyPage,
+  lost,
+  oneLine,
+  repeatRefused,
+  requestJson,
+  retryAfterIn,
+} from "./request.ts";
 export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./request.ts";
 export { compareAndSwap, inTurns } from "./swap.ts";
 export type { Swap } from "./swap.ts";

@@ -127,6 +127,20 @@ async function requestOnce(
   }
 }
 
+/** The first 64 KiB of a body; `whole` is false if there is more. */
+export async function beginningOf(
+  body: AsyncIterable<Uint8Array> | null,
+): Promise<{ readonly text: string; readonly whole: boolean }> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.length;
+    chunks.push(chunk);
+    if (length > 65_536) break;
+  }
+  return { text: Buffer.concat(chunks).toString("utf8"), whole: length <= 65_536 };
+}
+
 function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendor): unknown {
   const json = text === "" ? null : parseJson(text);
   if (ok && json !== undefined) return json;
