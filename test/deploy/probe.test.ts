@@ -87,7 +87,7 @@ test.each([
   const old = await world.issue();
   await world.issue();
   const server = tlsServer(old);
-  server.once("secureConnection", () => clock.set(new Date(clock.now().getTime() + jump)));
+  server.once("connection", () => clock.set(new Date(clock.now().getTime() + jump)));
   const port = await listen(server);
   const start = clock.monotonic();
   const problem = await probe(world, `127.0.0.1:${port}`, { timeout: 2000 });
