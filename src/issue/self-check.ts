@@ -86,7 +86,7 @@ async function addressesOf(
     };
   } catch (error) {
     signal.throwIfAborted();
-    const saw = messageOf(error);
+    const saw = messageOf(error).replace(/\.$/, "");
     return { saw, text: `the self-check found no address for ${name}: ${saw}` };
   }
 }
