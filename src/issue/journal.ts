@@ -86,8 +86,7 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
     },
     async end() {
       await writing.catch(() => undefined);
-      order = withoutOrder(order);
-      await (left.length + receipts.size === 0 ? store.journal.remove(name) : change({}));
+      await (left.length + receipts.size === 0 ? store.journal.remove(name) : change(ended));
     },
   };
 }
@@ -96,10 +95,7 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
 const noOrder = { directory: "none", accountId: "none", requestHash: "none", startedAt: "none" };
 
 /** Neither the order nor its key is for the next certificate. */
-function withoutOrder<T extends Partial<PendingOrder>>(pending: T) {
-  const { orderUrl: _url, privateKey: _key, csr: _csr, ...rest } = pending;
-  return rest;
-}
+const ended = { orderUrl: undefined, privateKey: undefined, csr: undefined };
 
 /** True when the run that died had begun to finalize, so that the names were proven. */
 export function mayBeProven(
@@ -129,7 +125,7 @@ export async function cleanLeftovers(
   const left: PresentedChallenge[] = [];
   const bySolver = Map.groupBy(known.presented, ({ solver }) => JSON.stringify(solver));
   for (const entries of bySolver.values()) left.push(...(await undoAll(name, entries, tools)));
-  const pending: PendingOrder = { ...(isDone ? withoutOrder(known) : known), presented: left };
+  const pending: PendingOrder = { ...known, ...(isDone ? ended : {}), presented: left };
   if (left.length > 0 || pending.orderUrl !== undefined) {
     await store.journal.write(pending);
     return pending;

@@ -3,12 +3,12 @@ import { isEmbedded } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { shortList } from "../many-names.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, PendingOrder } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
-import { shortList } from "./group.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 

@@ -1,11 +1,12 @@
 import type { DnsSetting } from "../certificate.ts";
 import { adviceOn, type Look, type ServerAnswer } from "../dns/dns.ts";
 import { messageOf } from "../errors.ts";
+import { warnAll, type Group } from "../many-names.ts";
 import type { Dns01Challenge, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { PendingChallenge } from "./challenges.ts";
-import type { Group, SeenRecord } from "./group.ts";
 import type { Presented } from "./journal.ts";
+import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
@@ -212,4 +213,23 @@ function describe(answer: ServerAnswer): string {
 
 function seconds(milliseconds: number): string {
   return `${Math.round(milliseconds / 1000)} s`;
+}
+
+/** A DNS record that was looked at. */
+export interface SeenRecord {
+  readonly name: string;
+  /** The record's own name. */
+  readonly at: string;
+  /** Why the CA may not see the value; empty if every server that was asked shows it. */
+  readonly doubt: string;
+}
+
+export function reportRecords(records: readonly SeenRecord[], record: AttemptRecord): void {
+  const sure = records.filter(({ doubt }) => doubt === "");
+  const what = sure.length === 1 ? "shows the value" : "show their values";
+  const which = sure.length === 1 ? sure[0]?.at : `${sure.length} DNS records`;
+  if (sure.length > 0) record.log("propagation").info(`${which} ${what} at every server asked`);
+  const unsure = records.filter(({ doubt }) => doubt !== "");
+  const warnings = unsure.map(({ name, at, doubt }) => ({ name, text: `${at} ${doubt}` }));
+  warnAll(warnings, (name) => record.log("propagation", name));
 }

@@ -1,15 +1,15 @@
 import type { AccountSession } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
+import { openGroup, shortList, warnAll } from "../many-names.ts";
 import type { Call, Target } from "../plugin.ts";
 import { combined, Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import { cleanUpBy, type OpenSolver } from "../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, fallBack } from "./choose.ts";
-import { openGroup, reportRecords, shortList, warnAll, type SeenRecord } from "./group.ts";
 import type { Journal, Presented } from "./journal.ts";
-import { dnsWaiting, waitForTxt } from "./propagation.ts";
+import { dnsWaiting, reportRecords, waitForTxt, type SeenRecord } from "./propagation.ts";
 import { selfCheckHttp, type Unseen } from "./self-check.ts";
 import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
@@ -63,7 +63,7 @@ function warnUnseen(unseen: Seen["unseen"], record: AttemptRecord): void {
     name: identifier.value,
     text,
   }));
-  warnAll(warnings, "self-check", record);
+  warnAll(warnings, (name) => record.log("self-check", name));
 }
 
 const none: ReadonlyMap<PendingChallenge, unknown> = new Map();
@@ -178,7 +178,7 @@ export async function waitUntilVisible(
     }),
   );
   tools.signal.throwIfAborted();
-  reportRecords(seen, tools.record);
+  if (seen.length > 0) reportRecords(seen, tools.record);
   return { failures, unseen };
 }
 

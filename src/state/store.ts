@@ -147,7 +147,7 @@ export interface StoredCertificate {
 /** An unfinished order: written before the CA and the solvers are asked, so that the next run can resume and clean up. */
 export interface PendingOrder {
   name: string;
-  orderUrl?: string;
+  orderUrl?: string | undefined;
   directory: string;
   accountId: string;
   /** PKCS#8 PEM and DER (base64) to finalize with; written before the CA receives them. */

@@ -1,6 +1,6 @@
-/** What a step reports when it is done for many names: a few lines for all of them, and one for each with --verbose. */
-import type { Clock } from "../clock.ts";
-import type { AttemptRecord } from "./record.ts";
+/** What is said when a step is done for many names: a few lines for all of them, and one for each with --verbose. */
+import type { Clock } from "./clock.ts";
+import type { Log } from "./plugin.ts";
 
 export interface Group {
   /** How many names are still waited for. */
@@ -32,35 +32,15 @@ export function openGroup(count: number, clock: Clock): Group {
 /** Warnings of the same kind about several names: the first one stands for the others if there are many. */
 export function warnAll(
   warnings: readonly { readonly name: string; readonly text: string }[],
-  step: string,
-  record: AttemptRecord,
+  logOf: (name: string) => Log,
 ): void {
   const shown = warnings.length > 3 ? 1 : warnings.length;
   for (const [index, { name, text }] of warnings.entries()) {
-    const log = record.log(step, name);
+    const log = logOf(name);
     const more = shown < warnings.length ? ` (and ${warnings.length - shown} other names)` : "";
     if (index < shown) log.warn(`${text}${more}; asking the CA anyway`);
     else log.debug(`${text}; asking the CA anyway`);
   }
-}
-
-/** A DNS record that was looked at. */
-export interface SeenRecord {
-  readonly name: string;
-  /** The record's own name. */
-  readonly at: string;
-  /** Why the CA may not see the value; empty if every server that was asked shows it. */
-  readonly doubt: string;
-}
-
-export function reportRecords(records: readonly SeenRecord[], record: AttemptRecord): void {
-  const sure = records.filter(({ doubt }) => doubt === "");
-  const what = sure.length === 1 ? "shows the value" : "show their values";
-  const which = sure.length === 1 ? sure[0]?.at : `${sure.length} DNS records`;
-  if (sure.length > 0) record.log("propagation").info(`${which} ${what} at every server asked`);
-  const unsure = records.filter(({ doubt }) => doubt !== "");
-  const warnings = unsure.map(({ name, at, doubt }) => ({ name, text: `${at} ${doubt}` }));
-  warnAll(warnings, "propagation", record);
 }
 
 /** `a, b, c`, or `a, b, c and 98 more`. */
