@@ -19,6 +19,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts", "plugins/*/*.test.ts"],
           exclude: ["test/e2e/**", "test/bench/**", "plugins/*/*.e2e.test.ts"],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           expect: { poll: { timeout: 20_000 } },
         },
       },
