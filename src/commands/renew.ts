@@ -22,7 +22,7 @@ export const command = defineCommand({
   name: "renew",
   summary: "Renew due certificates; run this from cron or a systemd timer",
   description:
-    "A certificate is due when the CA's renewal information (ARI) says so, else when a third of its lifetime is left. A failure never stops the others; failures back off: 1, 10, 100 minutes, then daily.",
+    "A certificate is due when the CA's renewal information (ARI) says so, else when a third of its lifetime is left (half if it is shorter than ten days). A failure never stops the others; failures back off: 1, 10, 100 minutes, then daily.",
   examples: ["acmectl renew -q", "acmectl renew shop --force", "acmectl renew --json"],
   arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
   options,

@@ -1,6 +1,7 @@
 /** The JSON Schema of the config file, from the declarations, for editors. */
 import { solverCommonOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionType } from "../options/declaration.ts";
+import { durationPattern } from "../options/duration.ts";
 import { acceptedBy } from "../options/describe.ts";
 import { formatDuration } from "../options/duration.ts";
 import { type NestedShape, sections, type Shape } from "./sections.ts";
@@ -127,7 +128,7 @@ const shapes: Readonly<Record<OptionType, (declaration: OptionDeclaration) => Js
     choices === undefined ? { type: "boolean" } : { enum: [true, false, ...choices] },
   integer: ({ min, max }) => ({ type: "integer", minimum: min, maximum: max }),
   port: ({ min = 1, max = 65_535 }) => ({ type: "integer", minimum: min, maximum: max }),
-  duration: () => ({ type: "string", pattern: "^(0|([0-9]+(ms|[wdhms]))+)$" }),
+  duration: () => ({ type: "string", pattern: durationPattern }),
   url: () => ({ type: "string", format: "uri", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://" }),
   path: () => ({ type: "string", minLength: 1 }),
   list: ({ choices }) => {

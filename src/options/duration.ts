@@ -2,11 +2,13 @@
 
 const units = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
-/** `90s`, `5m`, `1h30m`, `10d` in milliseconds; undefined when it is none. Only 0 goes without a unit. */
+/** What a duration looks like. */
+export const durationPattern = "^(0|(\\d{1,9}(ms|[wdhms]))+)$";
+
+/** `90s`, `5m`, `1h30m`, `10d` in milliseconds; undefined when it is not one. Only 0 goes without a unit. */
 export function parseDuration(text: string): number | undefined {
   const written = text.trim();
-  if (written === "0") return 0;
-  if (!/^(\d{1,9}(ms|[wdhms]))+$/.test(written)) return undefined;
+  if (!new RegExp(durationPattern).test(written)) return undefined;
   let total = 0;
   for (const [, count, unit] of written.matchAll(/(\d+)(ms|[wdhms])/g)) {
     total += Number(count) * (isUnit(unit) ? units[unit] : 0);
