@@ -38,7 +38,7 @@ export interface DnsSetting {
   interval?: number | undefined;
   /** After the response was seen everywhere. */
   settle?: number | undefined;
-  /** Do not look at all: wait this long. */
+  /** Wait this long instead of checking the DNS. */
   wait?: number | undefined;
 }
 export interface SolverSelector {

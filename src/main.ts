@@ -5,14 +5,14 @@ import { compileCacheFolder } from "./compile-cache.ts";
 import { fromSource } from "./installation.ts";
 import { type ExitCode, Problem } from "./problem.ts";
 import type { Environment } from "./environment.ts";
-import type { Parts } from "./program/execute.ts";
+import type { Replacements } from "./program/execute.ts";
 import { versionLine } from "./version.ts";
 
 /** Runs the words after `acmectl`. Never rejects: every failure is shown and becomes an exit code. */
 export async function main(
   argv: readonly string[],
   environment: Environment,
-  parts: Parts = {},
+  parts: Replacements = {},
 ): Promise<ExitCode> {
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     environment.stdout.write(`${versionLine(environment.node)}\n`);
@@ -24,7 +24,7 @@ export async function main(
 }
 
 /** Runs acmectl as this process; `bin/acmectl.js` calls it. Sets the exit code and lets open handles end. */
-export async function run(process: NodeJS.Process, parts: Parts = {}): Promise<void> {
+export async function run(process: NodeJS.Process, parts: Replacements = {}): Promise<void> {
   const stopping = new AbortController();
   const stop = (exitCode: ExitCode, reason: unknown) => {
     process.exitCode = exitCode;

@@ -25,7 +25,7 @@ export function explainer(identity: () => string): Explain {
       connection:
         "Check the connection to login.microsoftonline.com:443 and management.azure.com:443 (proxy, firewall, captive portal, DNS). Servers set by armUrl or authorityHost must offer Azure's APIs and must not redirect.",
       limit:
-        "Run again later. An identity may write 200 times and then ten times a second in a subscription, all of its users together.",
+        "Run again later. An identity may write 200 times and then ten times a second in a subscription, shared by everything that uses it.",
       other:
         "If it does not pass, see https://azure.status.microsoft and the activity log of the zone.",
     },

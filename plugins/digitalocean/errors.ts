@@ -20,7 +20,7 @@ export const explaining = explainRefusals({
     connection:
       "Check the connection to api.digitalocean.com:443 (proxy, firewall, captive portal, DNS). If apiUrl (DO_API_URL) is set, that server must offer DigitalOcean's API v2 and must not redirect.",
     limit:
-      "Run again later, or give acmectl a token of its own. A token may make 250 requests a minute and 5000 an hour, all of its users together.",
+      "Run again later, or give acmectl a token of its own. A token may make 250 requests a minute and 5000 an hour, shared by everything that uses it.",
     other: "If it does not pass, see https://status.digitalocean.com.",
   },
   meanings: [

@@ -52,7 +52,7 @@ export async function withAccountLock<T>(
     wait: lockTimeout,
     signal,
     onWait: (holder) =>
-      log.info(`waiting for ${holder}, which works on the account`, { step: "account" }),
+      log.info(`waiting for ${holder}, which is working on the account`, { step: "account" }),
   });
   try {
     return await work();

@@ -26,7 +26,7 @@ export async function rollOver(account: StoredAccount, tools: KeyTools): Promise
     await ca.session(begun.key, begun.url).rollover(begun.nextKey ?? "", signal);
   } catch (error) {
     if (wasRefused(error)) await store.accounts.abandonRollover(begun);
-    else log.warn("the CA may or may not have the new key; the next run finds out");
+    else log.warn("the CA may or may not have the new key; the next run will check");
     throw error;
   }
   return store.accounts.finishRollover(begun);
@@ -47,7 +47,7 @@ export async function settleRollover(
     return store.accounts.finishRollover(account);
   }
   if (await isKnown(account.key)) {
-    log.info("the CA does not have the new key of an interrupted key change; it is dropped", step);
+    log.info("the CA does not have the new key of an interrupted key change; discarding it", step);
     return store.accounts.abandonRollover(account);
   }
   throw new Problem("refused", {

@@ -33,7 +33,8 @@ export async function deployCertificate(
   const lock = await store.lock(`certificate:${name}`, {
     wait: options.wait ?? 600_000,
     signal,
-    onWait: (holder) => log.info(`waiting for ${holder}, which works on ${name}`, { step: "lock" }),
+    onWait: (holder) =>
+      log.info(`waiting for ${holder}, which is working on ${name}`, { step: "lock" }),
   });
   try {
     return await deploy(name, options, tools);

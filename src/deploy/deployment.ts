@@ -21,7 +21,7 @@ export function openDeployment(from: Omit<DeployTools, "once">): Deployment {
     async deploy(certificate) {
       const opening = await closedUntil(certificate.name, tools);
       if (opening === undefined) return deployCertificate(certificate, { all: false }, tools);
-      tools.log.info(`${certificate.name} is deployed when its window opens, ${opening}`, {
+      tools.log.info(`${certificate.name} will be deployed when its window opens, ${opening}`, {
         step: "deploy",
       });
       return undefined;

@@ -21,7 +21,7 @@ export interface Hooks {
   resume(): Promise<void>;
   /** Before anything is ordered. Rejects with a `machine` Problem when a command fails: this certificate is not to be ordered. */
   pre(request: CertificateRequest, held?: HeldCertificate): Promise<void>;
-  /** It was issued, for `post` to tell. */
+  /** Records that it was issued, for the `post` hook. */
   issued(request: CertificateRequest): void;
   /** It could not be issued. A command that fails only warns. */
   failure(request: CertificateRequest, error: unknown, held?: HeldCertificate): Promise<void>;

@@ -23,7 +23,7 @@ export interface DeployTools {
 
 /** Keeps certificates that want the same thing from having it done once for each of them. */
 interface OncePerRun {
-  /** Do `work` at the first call with this key; every later one shares what came of it. */
+  /** Do `work` at the first call with this key; later calls share the result. */
   once(key: string, work: () => Promise<void>): Promise<void>;
   /**
    * Do `work` so that it begins after this call. Calls that come while one runs share the next: a server reloads for all

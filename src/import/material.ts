@@ -84,7 +84,7 @@ export function namesInCertificate(pem: string, source: string): readonly Identi
   }
   if (names !== undefined && names.length > 0) return names;
   throw new Problem("config", {
-    detail: `The certificate in ${source} has no DNS names and IP addresses.`,
+    detail: `The certificate in ${source} has neither DNS names nor IP addresses.`,
     hint: "Get a certificate for the right names with `acmectl issue`.",
   });
 }

@@ -94,7 +94,7 @@ async function deactivate(
         await session.deactivateAuthorization(url, signal);
         record.log("cleanup", value).debug(`deactivated the authorization of ${value}`);
       } catch (error) {
-        const text = `could not deactivate the authorization of ${value}: ${messageOf(error)}; it ends by itself`;
+        const text = `could not deactivate the authorization of ${value}: ${messageOf(error)}; it expires on its own`;
         record.log("cleanup", value).warn(text);
       }
     }),

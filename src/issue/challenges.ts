@@ -52,7 +52,7 @@ function assertPending(authorization: Authorization): void {
   const { status, identifier } = authorization;
   if (status === "pending") return;
   throw new Problem("validation", {
-    detail: `The authorization of ${orderedName(authorization).value} is ${status} already.`,
+    detail: `The authorization of ${orderedName(authorization).value} is already ${status}.`,
     identifier,
     hint: "Run the command again: it makes a new order.",
   });

@@ -171,6 +171,7 @@ async function readyOnes<T extends Candidate, R>(
   { record }: IssueTools,
   ready: (candidate: T) => Promise<R>,
 ): Promise<readonly R[]> {
+  const wrong = new Map<string, unknown>();
   const results = usable.flat().map(async (candidate) => {
     try {
       return [await ready(candidate)];
@@ -178,10 +179,15 @@ async function readyOnes<T extends Candidate, R>(
       const { identifier, solver } = candidate;
       const text = `solver ${solver.setting.name} cannot be used for ${identifier.value}: ${messageOf(error)}`;
       record.log("preflight", identifier.value).debug(text);
+      if (!mayPass(error)) wrong.set(solver.setting.name, error);
       return [];
     }
   });
-  return (await Promise.all(results)).flat();
+  const made = (await Promise.all(results)).flat();
+  // Nothing is lost today, but on the day when the first solver fails.
+  for (const [name, error] of wrong)
+    record.log("preflight").warn(`solver ${name} could not take over: ${messageOf(error)}`);
+  return made;
 }
 
 /** One solver that may answer for a name. */

@@ -55,7 +55,7 @@ export interface Issued {
   readonly certificate: AcceptedCertificate;
 }
 
-/** Finalize where that is still to be done, wait, download, and accept only what was asked for (RFC 8555 §7.4). */
+/** Finalize the order if needed, wait, download, and accept only what was asked for (RFC 8555 §7.4). */
 export async function finalizeOrder(
   order: Order,
   key: KeyMaterial,

@@ -62,7 +62,7 @@ export async function issue(
     wait: lockTimeout,
     signal,
     onWait: (holder) =>
-      record.log("lock").info(`waiting for ${holder}, which works on ${request.name}`),
+      record.log("lock").info(`waiting for ${holder}, which is working on ${request.name}`),
   });
   try {
     const before = await store.certificates.read(request.name);

@@ -148,7 +148,7 @@ async function undoAll(
     left.push(...batch);
     const of = `${namesOf(batch)} (${placesOf(batch)})`;
     log.warn(
-      `solver ${first.solver.name} could not remove what a former run left behind for ${of}: ${messageOf(error)}; every run tries again until it can, or until acmectl delete ${name}`,
+      `solver ${first.solver.name} could not clean up the challenges of an earlier run for ${of}: ${messageOf(error)}; every run tries again until it can, or until acmectl delete ${name}`,
     );
   };
   try {
@@ -156,7 +156,7 @@ async function undoAll(
     await cleanUpBy(solver, entries, { signal }, async (batch, work) => {
       try {
         await limit(work, signal);
-        log.info(`removed what a former run left behind for ${namesOf(batch)}`);
+        log.info(`cleaned up the challenges of an earlier run for ${namesOf(batch)}`);
       } catch (error) {
         keep(batch, error);
       }

@@ -30,14 +30,16 @@ export async function resumeOrder(
   const { record, signal } = tools;
   const log = record.log("order");
   if (letGo === "all") {
-    log.info(`not resuming the order of ${pending.startedAt}`);
+    log.info(`not resuming the unfinished order of ${pending.startedAt}`);
     return undefined;
   }
   try {
     const order = await account.session.order(pending.orderUrl, signal);
     if (!isUsable(order, pending, request, tools)) return undefined;
     if (letGo === "stuck" && order.status === "processing") {
-      log.info(`not resuming the order of ${pending.startedAt}, which is still "processing"`);
+      log.info(
+        `not resuming the unfinished order of ${pending.startedAt}, which is still "processing"`,
+      );
       return undefined;
     }
     record.order(order, pending.startedAt);
@@ -158,7 +160,7 @@ async function checkedProfile(
           : "Leave --required-profile out, or choose a CA that has it.",
     });
   }
-  tools.record.log("order").warn(`${detail} Going on without.`);
+  tools.record.log("order").warn(`${detail} Continuing without a profile.`);
   return undefined;
 }
 

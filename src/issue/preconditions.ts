@@ -5,7 +5,7 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
 
-/** What does not decide what is issued (solvers, hooks, copies) may have changed. Answers the changed settings, in words. */
+/** Stores settings that do not affect the certificate (solvers, hooks, copies), where they have changed. Answers the changed settings, in words. */
 export async function rememberChange(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
@@ -85,7 +85,7 @@ export async function refuseAccountKey({ csr }: CertificateRequest, store: Store
   );
   if (account === undefined) return;
   throw new Problem("usage", {
-    detail: `The certificate signing request is for the key of the account in ${account.where}, and no CA may certify that (RFC 8555 §11.1).`,
+    detail: `The certificate signing request is for the key of the account in ${account.where}, and CAs must refuse that (RFC 8555 §11.1).`,
     hint: "Make the request with a key of its own.",
   });
 }

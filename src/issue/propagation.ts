@@ -27,7 +27,7 @@ export async function waitForTxt(
   if (setting.wait !== undefined) {
     const what = group.isOne ? at : `${group.left} DNS records`;
     if (group.mayReport(`wait ${setting.wait}`))
-      log.info(`waiting ${seconds(setting.wait)} for ${what} without looking`);
+      log.info(`waiting ${seconds(setting.wait)} for ${what} without checking the DNS`);
     await clock.sleep(setting.wait, signal);
     return undefined;
   }
@@ -86,7 +86,7 @@ function reportWait(
 ): void {
   if (pause > 0) {
     if (group.mayReport("forget"))
-      log.info(`waiting ${seconds(pause)} for the resolver to forget its answer`);
+      log.info(`waiting ${seconds(pause)} for the resolver's cache to expire`);
   } else if (group.mayReport("wait", { later: true })) {
     const others = group.left < 2 ? "" : ` and ${group.left - 1} other DNS records`;
     const time = `${seconds(now)} of ${seconds(timeout)}`;

@@ -15,7 +15,7 @@ export interface Rehearsed {
   readonly solver: string;
   /** `unseen`: presented, but nothing on this machine could look at it. */
   readonly outcome: "visible" | "unseen" | "failed";
-  /** Why it was not seen, where more is known than that nothing here looks at this type. */
+  /** Why it was not seen, if there is a specific reason. */
   readonly why?: string;
   readonly failure?: unknown;
 }

@@ -5,7 +5,7 @@ import type { SolverSet } from "../solvers/open.ts";
 import type { HeldCertificate } from "../state/store.ts";
 import type { AttemptRecord } from "./record.ts";
 
-/** All that the pipeline's steps may touch. Opened once per issuer, by the command. */
+/** All that the pipeline's steps may touch. Opened once per issuer, by `issuer/`. */
 export interface IssueTools extends AccountTools {
   readonly solvers: SolverSet;
   /** The DNS as this setting wants it asked; the same one for equal settings. */

@@ -4,7 +4,7 @@ import { isRecord } from "../json.ts";
 import type { Explain } from "./refusal.ts";
 import { Refusal } from "./refusal.ts";
 import { NoZone, suffixesOf, zoneFinder } from "./zones.ts";
-import type { ListedZone, ProviderZone, Surroundings, ZoneSource, ZoneWords } from "./zones.ts";
+import type { ListedZone, ProviderZone, ZoneContext, ZoneSource, ZoneWords } from "./zones.ts";
 
 /** A provider, as these credentials see it. */
 export interface Provider<Z extends ListedZone = ListedZone> extends ZoneWords {
@@ -42,7 +42,7 @@ export type ZoneSteps = ReturnType<typeof zoneSteps>;
 /** The steps that need no more than a provider's zones. `repeat` tries a failed step again; once when absent. */
 export function zoneSteps<Z extends ListedZone>(
   provider: Provider<Z>,
-  context: Surroundings,
+  context: ZoneContext,
   repeat: Repeat = (work) => work(),
 ) {
   const { explain, explainZones = explain } = provider;
@@ -93,7 +93,7 @@ export function zoneSteps<Z extends ListedZone>(
   };
 }
 
-function finderOf<Z extends ListedZone>(provider: Provider<Z>, context: Surroundings) {
+function finderOf<Z extends ListedZone>(provider: Provider<Z>, context: ZoneContext) {
   const look = zoneFinder({ ...provider, ...provider.zones }, context);
   return async (recordName: string, signal: AbortSignal): Promise<ProviderZone> => {
     const { zone } = provider;

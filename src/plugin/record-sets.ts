@@ -6,7 +6,7 @@ import { isAbsent, readReceipt, zoneSteps } from "./provider.ts";
 import type { Provider } from "./provider.ts";
 import { Refusal } from "./refusal.ts";
 import { compareAndSwap, inTurns } from "./swap.ts";
-import type { ListedZone, ProviderZone, Surroundings } from "./zones.ts";
+import type { ListedZone, ProviderZone, ZoneContext } from "./zones.ts";
 
 /** Values to be there, and values to be gone, at one name. */
 export interface Edit {
@@ -42,7 +42,7 @@ const lanes = 4;
 /** A dns-01 solver that adds values to record sets and takes them out again. */
 export function recordSetSolver<State, Z extends ListedZone>(
   provider: RecordSetProvider<State, Z>,
-  context: Surroundings,
+  context: ZoneContext,
 ): Solver<"dns-01", RecordSetReceipt> {
   const { log } = context;
   const steps = zoneSteps(provider, context);

@@ -4,7 +4,7 @@ import { isAbsent, readReceipt, zoneSteps } from "./provider.ts";
 import type { Provider, Repeat, ZoneReceipt, ZoneSteps } from "./provider.ts";
 import { Refusal } from "./refusal.ts";
 import { repeatRefused } from "./request.ts";
-import type { ListedZone, ProviderZone, Surroundings } from "./zones.ts";
+import type { ListedZone, ProviderZone, ZoneContext } from "./zones.ts";
 
 /** A TXT record by its full name, without the trailing dot, and its value without quotes. */
 export interface TxtRecord {
@@ -59,7 +59,7 @@ type Writer = Pick<
 /** A dns-01 solver that keeps each value in a record of its own. */
 export function recordSolver<Z extends ListedZone>(
   provider: RecordProvider<Z>,
-  context: Surroundings,
+  context: ZoneContext,
 ): Solver<"dns-01", RecordReceipt> {
   const { log } = context;
   const vendor = { name: provider.vendor };

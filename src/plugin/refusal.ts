@@ -93,7 +93,7 @@ function withCommon({ vendor, meanings, hints = {} }: Explanations): readonly Me
     {
       kind: "network",
       when: ({ status = 300 }) => status >= 300 && status < 400,
-      title: `Not an answer of ${vendor}'s API`,
+      title: `Unexpected response instead of ${vendor}'s API`,
       hint: hints.connection ?? "Check the connection (proxy, firewall, captive portal, DNS).",
     },
     {

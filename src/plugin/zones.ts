@@ -48,7 +48,7 @@ export interface ZoneSource<Z extends ListedZone> {
 }
 
 /** `findZone` is the DNS's own answer, which tells zones of one name apart. */
-export type Surroundings = Pick<SolverContext, "log" | "findZone">;
+export type ZoneContext = Pick<SolverContext, "log" | "findZone">;
 
 type Source<Z extends ListedZone> = ZoneWords & ZoneSource<Z>;
 
@@ -61,7 +61,7 @@ export class NoZone extends Problem {}
  */
 export function zoneFinder<Z extends ListedZone>(
   source: Source<Z>,
-  context: Surroundings,
+  context: ZoneContext,
 ): (recordName: string, signal: AbortSignal) => Promise<Z> {
   const firstPage = onceEach<{ readonly zones: readonly Z[]; readonly all: boolean }>();
   const byName = onceEach<readonly Z[]>();
@@ -83,7 +83,7 @@ export function zoneFinder<Z extends ListedZone>(
 /** Of several zones of one name the one that is delegated. */
 async function choose<Z extends ListedZone>(
   source: Source<Z>,
-  { log, findZone }: Surroundings,
+  { log, findZone }: ZoneContext,
   recordName: string,
   usable: readonly Z[],
   signal: AbortSignal,
@@ -149,7 +149,7 @@ export interface Twins<T> {
 /** Of zones with one name those whose name servers the parent names; all of them when that cannot be found out. */
 export async function delegatedOf<T>(
   { recordName, zones, nameserversOf, signal }: Twins<T>,
-  { findZone, log }: Surroundings,
+  { findZone, log }: ZoneContext,
 ): Promise<readonly T[]> {
   try {
     const live = new Set((await findZone(recordName)).nameservers.map(plainName));

@@ -13,7 +13,7 @@ import { type CommandLine, type LoadSolver, readCommandLine } from "./program.ts
 import { firstWords } from "./typed.ts";
 
 /** What tests replace. */
-export interface Parts {
+export interface Replacements {
   readonly commands?: CommandSource | undefined;
   readonly loadSolver?: LoadSolver | undefined;
   readonly loadConfig?: LoadConfig | undefined;
@@ -23,9 +23,9 @@ export interface Parts {
 export async function execute(
   argv: readonly string[],
   environment: Environment,
-  parts: Parts,
+  replaced: Replacements,
 ): Promise<ExitCode> {
-  const { commands = commandSource(), loadSolver = loadFromRegistry, loadConfig } = parts;
+  const { commands = commandSource(), loadSolver = loadFromRegistry, loadConfig } = replaced;
   const { env, cwd, node, stdout } = environment;
   let output = openOutput(settingsOf(firstLook(argv, env), environment));
   let command = typedCommand(argv, commands);

@@ -98,7 +98,7 @@ async function unproved(
   place: string,
   context: Context,
 ): Promise<readonly string[]> {
-  if (issuer.server === "local" || proof === "none") return [];
+  if (isEmbedded(issuer.server) || proof === "none") return [];
   if (solvers.length === 0) return [`${place} has no solver: add one to the section solvers.`];
   const loaded = await Promise.all(
     solvers.map(async (setting) => ({ setting, ...(await loadSolver(setting.use, context)) })),

@@ -116,6 +116,6 @@ function tooLong(failure: string, limit: number): Problem {
   return new Problem("solver", {
     title: "A solver takes too long",
     detail: `${failure} within ${Math.round(limit / 1000)} s.`,
-    hint: "Find out with -v what it waits for. A solver has to succeed or fail within this time.",
+    hint: "Run again with -v to see what it is waiting for. A solver has to succeed or fail within this time.",
   });
 }

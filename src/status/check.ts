@@ -1,3 +1,4 @@
+import { isEmbedded } from "../acme/presets.ts";
 import { dateFrom, dateOf } from "../dates.ts";
 import { Problem } from "../problem.ts";
 import type { BrokenCertificate, KnownCertificate } from "./certificates.ts";
@@ -95,7 +96,7 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
 }
 
 function canProve({ request: { solvers, issuer, proof } }: KnownCertificate): boolean {
-  return solvers.length > 0 || issuer.server === "local" || proof === "none";
+  return solvers.length > 0 || isEmbedded(issuer.server) || proof === "none";
 }
 
 function finding(kind: Finding["kind"], detail: string): Finding {

@@ -20,7 +20,7 @@ import type { RequestRecord } from "./server/records.ts";
 import { createListener } from "./server/server.ts";
 
 export type { ArmedFault, Fault, FaultAction, Faults } from "./server/faults.ts";
-export { UnreadableAuthority } from "./authority/folder.ts";
+export { UnreadableAuthority } from "./authority/unreadable.ts";
 export type { ProblemJson } from "./acme-problem.ts";
 export type { Profile, RenewalInfo, TestCaOptions } from "./options.ts";
 export type { RequestRecord, ResourceKind } from "./server/records.ts";

@@ -116,7 +116,7 @@ describe("account rollover", () => {
       issuing.ca.faults.add({ on: "keyChange", phase, do: { destroy: true } });
       const cut = await account(issuing, "rollover");
       expect(cut.code).toBe(4);
-      expect(cut.stderr).toContain("the next run finds out");
+      expect(cut.stderr).toContain("the next run will check");
       const next = await readFile(join(folder, "key.next.pem"), "utf8");
       const exported = await account(issuing, "export");
       expect(exported.code).toBe(2);

@@ -238,7 +238,9 @@ describe("solvers test", () => {
       delete process.env["OURS_IS_DOWN"];
     }
     const second = await acmectl(line);
-    expect(second.stderr).toContain("removed what a former run left behind for shop.example.com");
+    expect(second.stderr).toContain(
+      "cleaned up the challenges of an earlier run for shop.example.com",
+    );
     expect(await readdir(folder.path)).not.toContain("presented");
     await rm(marker, { force: true });
   });

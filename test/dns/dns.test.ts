@@ -423,7 +423,7 @@ describe("a load balancer that serves a delegated zone", () => {
 });
 
 describe("servers that fail on SOA and NS queries", () => {
-  test("are passed by: the resolvers are asked instead, with a warning", async () => {
+  test("servers that fail on SOA and NS are skipped with a warning, and the resolvers asked", async () => {
     const { dns } = await world({
       records: [txt(challenge, value)],
       resolver: {

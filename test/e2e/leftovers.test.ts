@@ -53,7 +53,9 @@ test.each([
     // It has neither the solver nor its variable in its words: both are remembered.
     const next = await issuing.issue(["-d", "alive.example.test"]);
     expect({ code: next.code, stderr: next.stderr }).toMatchObject({ code: 0 });
-    expect(next.stderr).toContain("removed what a former run left behind for dead.example.test");
+    expect(next.stderr).toContain(
+      "cleaned up the challenges of an earlier run for dead.example.test",
+    );
     expect(await presented()).toEqual([]);
     const cleaned: unknown = JSON.parse(await readFile(join(folder, "cleaned"), "utf8"));
     expect(cleaned).toEqual({ token, receipt: receipt ?? { file: token } });

@@ -51,7 +51,7 @@ const assigned = (ordered: Identifier, ...types: readonly ChallengeType[]): read
 };
 
 describe("choosing challenges", () => {
-  test("computes what each type shows (RFC 8555 §8.3, §8.4, RFC 8737)", () => {
+  test("each challenge type gets the response that its RFC asks for (RFC 8555 §8.3, §8.4, RFC 8737)", () => {
     const name = dns("www.example.com");
     const types: readonly ChallengeType[] = ["tls-alpn-01", "dns-01", "http-01"];
     const pending = computeChallenges(
@@ -89,7 +89,7 @@ describe("choosing challenges", () => {
     expect(computeChallenges([valid], assigned(name, "http-01"), thumbprint)).toEqual([]);
   });
 
-  test("keeps a wildcard and its base apart, though the CA calls both by one name", () => {
+  test("a wildcard and its base name keep challenges of their own, though the CA calls both by one name", () => {
     const [base, wild] = [dns("example.com"), dns("*.example.com")];
     const pending = computeChallenges(
       [offering(base, ["http-01", "dns-01"], { wildcard: true }), offering(base, ["http-01"])],
@@ -102,7 +102,7 @@ describe("choosing challenges", () => {
     ]);
   });
 
-  test("leaves out what the CA does not offer, or offers without a token", () => {
+  test("challenges that the CA does not offer, or offers without a token, are left out", () => {
     const name = dns("www.example.com");
     const offer = offering(name, ["http-01"]);
     const mute = {
@@ -118,7 +118,7 @@ describe("choosing challenges", () => {
     expect(pending.map(({ challenge }) => challenge.type)).toEqual(["http-01"]);
   });
 
-  test("says what the CA offers and the solvers answer where nothing is left", () => {
+  test("a name without a common challenge type names what the CA offers and what the solvers answer", () => {
     const name = dns("www.example.com");
     const choose = () =>
       computeChallenges(
@@ -139,7 +139,7 @@ describe("choosing challenges", () => {
     expect(() => computeChallenges([offering(name, types)], [], thumbprint)).toThrow(text);
   });
 
-  test("says that an authorization of a resumed order has ended", () => {
+  test("an authorization of a resumed order that has ended is a Problem", () => {
     const name = dns("example.com");
     const ended = offering(name, ["dns-01"], { status: "expired", wildcard: true });
     expect(() => computeChallenges([ended], [], thumbprint)).toThrow(
@@ -147,7 +147,7 @@ describe("choosing challenges", () => {
     );
   });
 
-  test("places an IPv6 address in brackets", () => {
+  test("the URL of a challenge has an IPv6 address in brackets", () => {
     const address: Identifier = { type: "ip", value: "2001:db8::1" };
     const pending = computeChallenges(
       [offering(address, ["http-01", "tls-alpn-01"])],

@@ -34,7 +34,7 @@ async function choosing(
 }
 
 describe("what solvers are to answer for", () => {
-  test("is found by following CNAMEs, asked once and told once for all solvers and wildcards", async () => {
+  test("the CNAMEs of a name are followed and reported once for all solvers and wildcards", async () => {
     const { asked, run, tools } = await choosing(["alias.example.com", "*.alias.example.com"]);
     const choices = await run();
     expect(choices.map(({ target }) => target)).toEqual(
@@ -51,7 +51,7 @@ describe("what solvers are to answer for", () => {
     ]);
   });
 
-  test("is the name itself where CNAMEs are not to be followed, by the solver's own word first", async () => {
+  test("with --dns-cname none the record is written at the name itself; the solver's own setting goes first", async () => {
     const { asked, run } = await choosing(["alias.example.com"], { dns: { cname: "none" } });
     const [choice] = await run();
     expect(choice?.target.recordName).toBe("_acme-challenge.alias.example.com");
@@ -64,7 +64,7 @@ describe("what solvers are to answer for", () => {
     expect((await followed.run())[0]?.target.recordName).toBe("acme.example.net");
   });
 
-  test("needs no DNS for http-01", async () => {
+  test("the preflight of http-01 asks no DNS", async () => {
     const { run } = await choosing(["example.com"], {}, [solverOf("web", { types: ["http-01"] })]);
     const [choice] = await run();
     expect(choice?.target).toEqual({
@@ -73,7 +73,7 @@ describe("what solvers are to answer for", () => {
     });
   });
 
-  test("is told for every name that no solver can serve, with why, before any is created", async () => {
+  test("names without a solver are all listed, with the reason, before any solver is created", async () => {
     const web = solverOf("web", { types: ["http-01"] });
     const lab = { ...solverOf("lab"), setting: settingOf("lab", { zones: ["lab.example"] }) };
     const tools = await toolsOf({
@@ -90,7 +90,7 @@ describe("what solvers are to answer for", () => {
     expect(problem.hint).toContain("dns-01 solver");
   });
 
-  test("is checked by each solver for its own names alone, and by another one only where that failed", async () => {
+  test("each solver checks only its own names before an order, and the next one only those that failed", async () => {
     const asked: Record<string, readonly string[]> = {};
     const checking = (name: string, zone: string, fails = false) => {
       const open = solverOf(name, {
@@ -141,7 +141,7 @@ describe("what solvers are to answer for", () => {
     },
   );
 
-  test("leaves out a later solver with wrong options, since its turn may never come", async () => {
+  test("a later solver with wrong options is left out with a warning", async () => {
     const [cf, r53] = [solverOf("cf"), solverOf("r53")];
     const set = setOf(cf);
     const tools = await toolsOf({
@@ -157,9 +157,10 @@ describe("what solvers are to answer for", () => {
     const choices = await choose(request, tools);
     expect(choices.map(({ solver }) => solver.setting.name)).toEqual(["cf"]);
     expect(heard(tools, "debug")).toEqual(["solver r53 cannot be used for example.com: no token"]);
+    expect(heard(tools, "warn")).toEqual(["solver r53 could not take over: no token"]);
   });
 
-  test("is asked about once for each DNS setting, not once for all", async () => {
+  test("the CNAMEs of a name are asked once for each DNS setting", async () => {
     const asked: (number | undefined)[] = [];
     const known = new Map<number | undefined, Dns>();
     const tools = await toolsOf({

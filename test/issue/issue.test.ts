@@ -32,7 +32,7 @@ describe("issuing", () => {
     expect(new Set(outcomes.map(({ held }) => held.meta.serial)).size).toBe(1);
     expect(it.count("newOrder")).toBe(1);
     expect(runs.flatMap((tools) => heard(tools, "info")).join("\n")).toMatch(
-      /waiting for .*, which works on shop\.example\.test/,
+      /waiting for .*, which is working on shop\.example\.test/,
     );
   });
 
@@ -54,7 +54,7 @@ describe("issuing", () => {
     },
   );
 
-  test("is refused at the last moment when the lock was lost to somebody else", async () => {
+  test("a run that lost its lock does not commit", async () => {
     const it = await world();
     let stolen: Lock | undefined;
     it.server.faults.add({
@@ -79,7 +79,7 @@ describe("issuing", () => {
     expect(it.count("newOrder")).toBe(1);
   });
 
-  test("remembers a request that changed in what does not decide what is issued", async () => {
+  test("changed hooks are stored without issuing", async () => {
     const it = await world();
     const request = it.requestFor([name]);
     await it.issue(request);
@@ -90,7 +90,7 @@ describe("issuing", () => {
     expect(it.server.requests).toHaveLength(before);
   });
 
-  test("replaces a certificate that was revoked, and keeps one whose predecessor was", async () => {
+  test("issue replaces a revoked certificate, and keeps one whose predecessor was revoked", async () => {
     const it = await world();
     const request = it.requestFor([name]);
     const { held } = await it.issue(request);
@@ -111,7 +111,7 @@ describe("issuing", () => {
     expect((await it.issue(it.requestFor([name]))).issued).toBe(true);
   });
 
-  test("needs no solver where the CA asks for no proof", async () => {
+  test("a CA that asks for no proof needs no solver", async () => {
     const it = await world();
     await it.issue(it.requestFor([name]));
     const trusted = { ...it.requestFor([name], { solvers: [] }), name: "trusted" };
@@ -120,7 +120,7 @@ describe("issuing", () => {
     expect(problem.message).toContain("no solver was chosen for it");
   });
 
-  test("takes the user's own CSR, and keeps no key", async () => {
+  test("a certificate for the user's own CSR is issued, and no key is kept", async () => {
     const it = await world();
     const pem = await createPrivateKey("ec256");
     const request = it.requestFor([name]);
@@ -132,7 +132,7 @@ describe("issuing", () => {
     expect(createPublicKey(stored?.certificate ?? "").equals(createPublicKey(pem))).toBe(true);
   });
 
-  test("refuses a CSR for the account's key before any request is made", async () => {
+  test("a CSR for the account's key is refused before any request is made", async () => {
     const it = await world();
     await it.issue(it.requestFor(["first.example.test"]));
     const [account] = await it.store.accounts.list();
@@ -145,7 +145,7 @@ describe("issuing", () => {
     expect(it.server.requests).toHaveLength(before);
   });
 
-  test("tells its hooks before an order, after it, and when it failed", async () => {
+  test("hooks are called before an order, after it, and when it failed", async () => {
     const it = await world();
     const told: string[] = [];
     const around: IssueTools["around"] = {
@@ -185,7 +185,7 @@ describe("what solvers find out before an order exists", () => {
     return { it, tools, run: issue(request, {}, tools) };
   }
 
-  test("is asked once for all names, and makes room for the next candidate where it fails", async () => {
+  test("a solver that cannot be opened is tried once for all names, and the next one takes its place", async () => {
     const asked: (readonly string[])[] = [];
     const { run, tools } = await checked(
       () => Promise.reject(new Error("token expired")),
@@ -198,7 +198,7 @@ describe("what solvers find out before an order exists", () => {
     );
   });
 
-  test("tells the first failure when none is left, as a failed solver, and no order was made", async () => {
+  test("when no solver is left, the first failure is reported and no order is made", async () => {
     const { it, run, tools } = await checked(
       () => Promise.reject(new Error("token expired")),
       () => Promise.reject(new Problem("machine", { detail: "port 80 is taken" })),
@@ -210,7 +210,7 @@ describe("what solvers find out before an order exists", () => {
     expect(it.server.requests).toEqual([]);
   });
 
-  test("says nothing twice where there is but one", async () => {
+  test("a single solver that fails is reported once", async () => {
     const { run, tools } = await checked(() =>
       Promise.reject(new Problem("machine", { detail: "port 80 is taken" })),
     );

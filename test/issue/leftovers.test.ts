@@ -46,7 +46,7 @@ async function cleaning() {
 }
 
 describe("what a run that died left behind", () => {
-  test("is removed with its receipts, and without where none was written", async () => {
+  test("challenges of a killed run are cleaned up with their receipts, or without", async () => {
     const { cleaned, tools, journal } = await cleaning();
     const entries = [presented("a.example.com", "cf", { id: 7 }), presented("b.example.com")];
     await journal.write({ ...order, presented: entries });
@@ -58,7 +58,7 @@ describe("what a run that died left behind", () => {
     expect(await journal.read("example.com")).toEqual({ ...order, presented: [] });
   });
 
-  test("stays in the journal where it cannot be removed, and stops nothing", async () => {
+  test("leftovers that cannot be cleaned up stay in the journal and stop no run", async () => {
     const { cleaned, tools, journal } = await cleaning();
     const entries = [
       presented("bad.example.com"),
@@ -79,7 +79,7 @@ describe("what a run that died left behind", () => {
     ]);
   });
 
-  test("is all that the journal of an ended order is kept for", async () => {
+  test("the journal of a finished order keeps only failed clean-ups", async () => {
     const { tools, journal } = await cleaning();
     const { orderUrl: _, ...ended } = order;
     await journal.write({ ...ended, presented: [presented("a.example.com")] });
@@ -87,7 +87,7 @@ describe("what a run that died left behind", () => {
     expect(await journal.names()).toEqual([]);
   });
 
-  test("is removed for every certificate that no other run works on", async () => {
+  test("leftovers of every certificate are cleaned up, except where another run holds the lock", async () => {
     const { cleaned, tools, journal } = await cleaning();
     for (const name of ["free.example.com", "busy.example.com"])
       await journal.write({ ...order, name, presented: [presented(name)] });
@@ -102,7 +102,7 @@ describe("what a run that died left behind", () => {
     expect(cleaned.map(({ name }) => name)).toEqual(["free.example.com", "busy.example.com"]);
   });
 
-  test("is left alone once the run was interrupted", async () => {
+  test("an interrupted run leaves leftovers alone", async () => {
     const { cleaned, tools, journal } = await cleaning();
     const stopped = { ...tools, signal: AbortSignal.abort(new Error("Ctrl-C")) };
     await journal.write({ ...order, presented: [presented("a.example.com")] });
@@ -111,7 +111,7 @@ describe("what a run that died left behind", () => {
     expect((await journal.read("example.com"))?.presented).toHaveLength(1);
   });
 
-  test("nothing is done, and no lock taken, where there is nothing", async () => {
+  test("without leftovers no lock is taken", async () => {
     const store = await temporaryStore();
     const lock = () => Promise.reject(new Error("no lock was expected"));
     await cleanAllLeftovers(await toolsOf({ store: { ...store, lock } }));
@@ -136,7 +136,7 @@ describe("what cannot be cleaned up", () => {
     return { ...rest, state, again: () => again({ solvers }), tools };
   }
 
-  test("outlives the order that was issued all the same, and is removed by the next run", async () => {
+  test("a challenge that could not be cleaned up is cleaned up by the next run, though the certificate was issued", async () => {
     const { requestFor, state, again, store } = await forgetful();
     const request = requestFor(["example.test"]);
     expect((await issue(request, {}, again())).issued).toBe(true);
@@ -152,7 +152,7 @@ describe("what cannot be cleaned up", () => {
     expect(await store.journal.names()).toEqual([]);
   });
 
-  test("is not forgotten when the next run makes an order of its own", async () => {
+  test("a new order keeps the leftovers of the one before in the journal", async () => {
     const { requestFor, state, again, store, server } = await forgetful();
     server.faults.add({ on: "finalize", do: { problem: { type: "badCSR" } } });
     await problemOf(issue(requestFor(["example.test"]), {}, again()));
@@ -165,7 +165,7 @@ describe("what cannot be cleaned up", () => {
   });
 });
 
-test("flags of this run are not meant for what another has left: it is undone by the options of then", async () => {
+test("leftovers are cleaned up with the options that they were created with", async () => {
   await using issuing = await startIssuing();
   await using folder = await temporaryFolder();
   const log = join(folder.path, "calls");

@@ -50,7 +50,7 @@ describe("a certificate for many names", () => {
     return { failures, info: heard(tools, "info"), warn: heard(tools, "warn") };
   };
 
-  test("reports every 15 s how many DNS records are waited for, and at the end that all are visible", async () => {
+  test("a wait for many DNS records is reported every 15 s, and once when all are visible", async () => {
     const missing = lookOf({ state: "missing" });
     const { info, warn } = await wait((_, time) => (time < 20_000 ? missing : lookOf()), 3);
     expect(warn).toEqual([]);
@@ -62,7 +62,7 @@ describe("a certificate for many names", () => {
     ]);
   });
 
-  test("warns once if one name server fails for all of them", async () => {
+  test("a name server that fails for many names causes one warning", async () => {
     const dead = lookOf({ server: "ns2", state: "fails", outcome: "REFUSED" });
     const look: Look = { verdict: "enough", answers: [...lookOf().answers, ...dead.answers] };
     const { info, warn } = await wait(() => look);

@@ -44,7 +44,7 @@ const csrsOf = ({ server }: Awaited<ReturnType<typeof afterFailure>>) =>
 const base64url = (base64 = "") => Buffer.from(base64, "base64").toString("base64url");
 
 describe("the order of a run that died", () => {
-  test("that is valid costs a download, and its key is the one from the journal", async () => {
+  test("a valid order of a killed run is downloaded with the key from the journal", async () => {
     const it = await afterFailure("certificate");
     const { key, held } = await it.again();
     expect(key).toBe(it.pending.privateKey);
@@ -53,7 +53,7 @@ describe("the order of a run that died", () => {
     expect(it.calls.filter((call) => call.startsWith("present"))).toHaveLength(1);
   });
 
-  test("that is ready is finalized with the same key and CSR", async () => {
+  test("a ready order of a killed run is finalized with the same key and CSR", async () => {
     const it = await afterFailure("finalize");
     const { key } = await it.again();
     expect(key).toBe(it.pending.privateKey);
@@ -62,7 +62,7 @@ describe("the order of a run that died", () => {
     expect(it.since().filter((kind) => kind === "finalize")).toHaveLength(1);
   });
 
-  test("that is processing is asked again until it is done, and not finalized twice", async () => {
+  test("a processing order of a killed run is polled and not finalized twice", async () => {
     const it = await afterFailure("certificate");
     const processing = (json: object) => ({
       ...json,
@@ -75,7 +75,7 @@ describe("the order of a run that died", () => {
     expect(it.since()).toEqual(["directory", "newNonce", "order", "order", "order", "certificate"]);
   });
 
-  test("that is pending is proven after all", async () => {
+  test("a pending order of a killed run is proven", async () => {
     const it = await afterFailure("challenge");
     expect(it.pending.presented).toEqual([]);
     const { held } = await it.again();
@@ -140,13 +140,13 @@ describe("the order of a run that died", () => {
     },
   );
 
-  test("is resumed for other solvers, hooks and copies, which do not decide what is issued", async () => {
+  test("an unfinished order is resumed for other solvers, hooks and copies", async () => {
     const it = await afterFailure("certificate");
     const { held } = await it.again({ labels: { team: "shop" }, outputs: { key: "/etc/key.pem" } });
     expect(held.meta.orderUrl).toBe(it.pending.orderUrl);
   });
 
-  test("is kept while the CA cannot be reached, limits requests, or answers with anything that does not say that it is gone", async () => {
+  test("an unfinished order is kept unless the CA says that it is gone", async () => {
     const it = await afterFailure("certificate");
     for (const action of [
       { destroy: true },
@@ -182,7 +182,7 @@ describe("an order that is stuck", () => {
     return it;
   }
 
-  test("is polled for a minute by a later run, with a hint how to let it go, and kept", async () => {
+  test("a stuck order is polled for a minute by a later run, kept, and the hint names --new-order", async () => {
     const it = await stuck();
     const before = it.tools.clock.monotonic();
     const problem = await problemOf(it.again());
@@ -299,16 +299,16 @@ describe("a new order", () => {
     expect(asked).toEqual({ identifiers: [{ type: "dns", value: name }], profile: "shortlived" });
   });
 
-  test("is refused for a profile that the CA does not offer, and told those that it does", async () => {
+  test("a profile that the CA does not offer is refused, with a list of those that it offers", async () => {
     const problem = await problemOf(place(requestFor([name], { profile: "shortlved" }), offered));
     expect(problem.exitCode).toBe(2);
     expect(problem.message).toContain('"shortlved". It offers: shortlived (six days).');
   });
 
-  test("goes on without a profile where the CA has none, unless one is required", async () => {
+  test("a CA without profiles issues without one, unless --required-profile is given", async () => {
     const { asked, tools } = await place(requestFor([name], { profile: "shortlived" }));
     expect(asked?.profile).toBeUndefined();
-    expect(heard(tools, "warn")[0]).toMatch(/offers no profiles.*Going on without/);
+    expect(heard(tools, "warn")[0]).toMatch(/offers no profiles.*Continuing without a profile/);
     const strict = requestFor([name], { profile: "shortlived", profileRequired: true });
     expect((await problemOf(place(strict))).hint).toContain("--required-profile");
   });

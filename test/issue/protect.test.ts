@@ -46,7 +46,7 @@ describe("names of a certificate that is held", () => {
 });
 
 describe("another way to prove the names of a good certificate", () => {
-  test("is tried before renewals use it, and what changed is reported", async () => {
+  test("another way to prove the names is rehearsed and reported before renewals use it", async () => {
     await using issuing = await startIssuing();
     await using folder = await temporaryFolder();
     expect((await issuing.issue(["-d", a])).code).toBe(0);
@@ -138,7 +138,7 @@ describe("--dry-run=authorizations", () => {
     return issuing;
   }
 
-  test("proves the names to the CA itself, issues nothing and leaves no valid authorization", async () => {
+  test("--dry-run=authorizations proves the names to the CA, issues nothing and leaves no valid authorization", async () => {
     await using issuing = await withAccount();
     const before = await filesIn(issuing.state);
     const ran = await issuing.issue(["-d", `${a},${b}`, rehearsal, "--json"]);
@@ -161,7 +161,7 @@ describe("--dry-run=authorizations", () => {
     expect(proofs()).toBe(4);
   });
 
-  test("keeps authorizations that were valid before", async () => {
+  test("--dry-run=authorizations keeps authorizations that were valid before", async () => {
     await using issuing = await withAccount();
     expect((await issuing.issue(["-d", a])).code).toBe(0);
     const ran = await issuing.issue(["-d", a, rehearsal]);
@@ -173,7 +173,7 @@ describe("--dry-run=authorizations", () => {
     expect(proofs()).toBe(sofar);
   });
 
-  test("reports what the CA refuses, deactivates the rest, and stores no failure", async () => {
+  test("--dry-run=authorizations reports what the CA refuses and stores no failure", async () => {
     await using issuing = await withAccount();
     const before = await filesIn(issuing.state);
     const port = String(await freePort());
@@ -186,7 +186,7 @@ describe("--dry-run=authorizations", () => {
     expect(await filesIn(issuing.state)).toEqual(before);
   });
 
-  test("needs an account, and registers none", async () => {
+  test("--dry-run=authorizations needs an account and registers none", async () => {
     await using issuing = await startIssuing();
     const ran = await issuing.issue(["-d", a, rehearsal]);
     expect(ran.code).toBe(2);
@@ -194,7 +194,7 @@ describe("--dry-run=authorizations", () => {
     expect(issuing.ca.requests.map(({ kind }) => kind)).not.toContain("newAccount");
   });
 
-  test("rehearses a renewal with its own CA and profile", async () => {
+  test("renew --dry-run=authorizations uses the CA and the profile of the certificate", async () => {
     await using issuing = await startIssuing();
     expect((await issuing.issue(["-d", a, "--profile", "tlsserver"])).code).toBe(0);
     const count = () => issuing.ca.requests.filter(({ kind }) => kind === "newOrder");
@@ -206,7 +206,7 @@ describe("--dry-run=authorizations", () => {
     expect(count()[1]?.payload).not.toHaveProperty("replaces");
   });
 
-  test("is refused for a public CA with a staging environment, before any request", async () => {
+  test("--dry-run=authorizations is refused for a CA with a staging environment, before any request", async () => {
     await using issuing = await startIssuing();
     const words = ["--server", "letsencrypt", "-d", "a.example.com", rehearsal];
     const ran = await issuing.issue(words);
@@ -215,7 +215,7 @@ describe("--dry-run=authorizations", () => {
     expect(ran.stderr).toContain("Use --dry-run alone");
   });
 
-  test("takes no other value", async () => {
+  test("--dry-run takes no value but authorizations", async () => {
     await using issuing = await startIssuing();
     const ran = await issuing.issue(["-d", a, "--dry-run=all"]);
     expect(ran.code).toBe(2);

@@ -58,7 +58,7 @@ async function look(
 }
 
 describe("the self-check of http-01", () => {
-  test("is content with the response, as the CA would ask for it", async () => {
+  test("the self-check passes when the response is correct", async () => {
     await serve("127.0.0.1", right);
     const { checked, tools } = await look(["127.0.0.1"]);
     expect(await checked).toBeUndefined();
@@ -67,7 +67,7 @@ describe("the self-check of http-01", () => {
     ]);
   });
 
-  test("is content with a redirect, which the CA will follow", async () => {
+  test("the self-check accepts a redirect, which the CA will follow", async () => {
     await serve("127.0.0.1", (_, response) =>
       response.writeHead(301, { location: "https://www.example.com/" }).end(),
     );
@@ -86,7 +86,7 @@ describe("the self-check of http-01", () => {
     expect(problem.hint).toContain("--no-self-check");
   });
 
-  test("fails at a redirect loop, with a hint for it", async () => {
+  test("the self-check fails at a redirect loop, with a hint for it", async () => {
     const loop = (request: IncomingMessage) => ({
       location: `http://www.example.com${request.url}`,
     });
@@ -96,7 +96,7 @@ describe("the self-check of http-01", () => {
     expect(problem.hint).toMatch(/^Fix the redirect loop/);
   });
 
-  test("follows a redirect on the same host to the response", async () => {
+  test("the self-check follows a redirect on the same host", async () => {
     await serve("127.0.0.1", (request, response) => {
       if (request.url === "/there") response.end(challenge.body);
       else response.writeHead(302, { location: "/there" }).end();
@@ -106,7 +106,7 @@ describe("the self-check of http-01", () => {
     expect(heard(tools, "debug").join()).toContain("the response");
   });
 
-  test("doubts a redirect to another port, and has a hint if the CA refuses it", async () => {
+  test("the self-check warns of a redirect to another port, and has a hint if the CA refuses it", async () => {
     const location = `http://www.example.com:8080${challenge.path}`;
     await serve("127.0.0.1", (_, response) => response.writeHead(301, { location }).end());
     const unseen = await (await look(["127.0.0.1"])).checked;
@@ -124,7 +124,7 @@ describe("the self-check of http-01", () => {
     expect(problem.message).toContain("answers 200 with another body (at 127.0.0.1:80)");
   });
 
-  test("looks at every address, and one wrong answer is enough", async () => {
+  test("the self-check asks every address, and one wrong answer fails it", async () => {
     await serve("127.0.0.1", right);
     await serve("127.0.0.2", wrong);
     const problem = await problemOf((await look(["127.0.0.1", "127.0.0.2"])).checked);
@@ -132,7 +132,7 @@ describe("the self-check of http-01", () => {
     expect(problem.message).not.toContain("127.0.0.1");
   });
 
-  test("does not fail for an address that it cannot reach, since a router may hide this host from itself", async () => {
+  test("the self-check does not fail for an address that it cannot reach", async () => {
     await serve("127.0.0.1", right);
     port80.set("127.0.0.3", await freePort());
     const unseen = await (await look(["127.0.0.1", "127.0.0.3"])).checked;
@@ -150,7 +150,7 @@ describe("the self-check of http-01", () => {
     expect(heard(tools, "debug")).toHaveLength(8);
   });
 
-  test("says so where the name has no address, or the DNS does not answer", async () => {
+  test("the self-check warns if the name has no address, or the DNS does not answer", async () => {
     const none = await (await look([])).checked;
     expect(none?.text).toMatch(/^www\.example\.com has no A or AAAA record/);
     expect(none?.hint).toMatch(/^Add an A or AAAA record for www\.example\.com/);
@@ -158,7 +158,7 @@ describe("the self-check of http-01", () => {
     expect(failed?.text).toMatch(/found no address for www\.example\.com: SERVFAIL/);
   });
 
-  test("goes where it was sent, and asks no DNS", async () => {
+  test("--self-check-at is used instead of the addresses of the name", async () => {
     const port = await serve("127.0.0.1", right);
     const { checked } = await look(() => Promise.reject(new Error("not asked")), {
       selfCheckAt: `127.0.0.1:${port}`,
@@ -179,7 +179,7 @@ describe("the self-check of http-01", () => {
     expect(host).toBe("[::1]");
   });
 
-  test("ends with the run", async () => {
+  test("an interrupted run stops the self-check", async () => {
     const stop = new AbortController();
     const port = await serve("127.0.0.1", () => stop.abort(new Error("Ctrl-C")));
     const tools = await toolsOf({ signal: stop.signal, selfCheckAt: `127.0.0.1:${port}` });

@@ -80,7 +80,7 @@ const refusal = (name: string) =>
   });
 
 describe("solving challenges", () => {
-  test("presents all, then waits, then responds, and cleans up though the CA refuses", async () => {
+  test("all challenges are presented, then seen, then answered, and cleaned up though the CA refuses", async () => {
     const story: string[] = [];
     const { solve, left } = await scene(story);
     const dns = recording("cf", story);
@@ -103,7 +103,7 @@ describe("solving challenges", () => {
     expect(await left()).toEqual([]);
   });
 
-  test("explains the CA's refusal by what the self-check saw before", async () => {
+  test("a refusal by the CA has the hint of the self-check", async () => {
     const story: string[] = [];
     const dns = unexpected<Dns>("dns", { addresses: async () => [] });
     const { solve } = await scene(story, { dns: () => dns });
@@ -117,14 +117,14 @@ describe("solving challenges", () => {
     expect(problem.hint).toMatch(/^Add an A or AAAA record for example\.com/);
   });
 
-  test("does nothing where everything was proven before", async () => {
+  test("no solver is called if every name was proven before", async () => {
     const story: string[] = [];
     const { solve } = await scene(story);
     await solve([]);
     expect(story).toEqual([]);
   });
 
-  test("has each challenge in the journal before it is presented, and its receipt after", async () => {
+  test("each challenge is in the journal before it is presented, and its receipt after", async () => {
     const seen: unknown[] = [];
     const { tools, solve, left } = await scene([]);
     const solver = solverOf("cf", {
@@ -142,7 +142,7 @@ describe("solving challenges", () => {
     expect((await tools.store.journal.read("example.com"))?.presented).toEqual([]);
   });
 
-  test("calls a solver that can do many at once a single time, and gives each its receipt", async () => {
+  test("a solver with presentAll is called once, and each challenge gets its receipt", async () => {
     const story: string[] = [];
     const { solve } = await scene(story);
     const names = ["a.example.com", "b.example.com", "c.example.com"];
@@ -187,7 +187,7 @@ describe("solving challenges", () => {
     },
   );
 
-  test("tries the next candidate when the first one cannot present, and cleans up after both", async () => {
+  test("the next solver is tried when the first one cannot present, and both are cleaned up", async () => {
     const story: string[] = [];
     const { tools, solve, left } = await scene(story);
     const first = recording("cf", story, { present: failing("403 Forbidden") });
@@ -207,7 +207,7 @@ describe("solving challenges", () => {
     expect(await left()).toEqual([]);
   });
 
-  test("lets a later candidate check itself before it presents, and passes it by when it fails", async () => {
+  test("a later solver checks itself before it presents, and is skipped if it fails", async () => {
     const story: string[] = [];
     const { tools, solve, left } = await scene(story);
     const first = recording("cf", story, { present: failing("403 Forbidden") });
@@ -237,7 +237,7 @@ describe("solving challenges", () => {
     expect(preflight).not.toHaveBeenCalled();
   });
 
-  test("tries the next candidate when the first one's answer is not to be seen", async () => {
+  test("the next solver is tried when the first one's response is not visible", async () => {
     const story: string[] = [];
     const dns = unexpected<Dns>("dns", {
       lookForTxt: async (_, value) =>
@@ -257,7 +257,7 @@ describe("solving challenges", () => {
     ]);
   });
 
-  test("fails for a first candidate with wrong credentials, though another one could answer", async () => {
+  test("a first solver with wrong credentials fails the run, though another one could answer", async () => {
     const story: string[] = [];
     const { tools, solve } = await scene(story);
     const wrong = () => Promise.reject(new Problem("config", { detail: "the token was refused" }));
@@ -270,7 +270,7 @@ describe("solving challenges", () => {
     expect(heard(tools, "warn")).toEqual([]);
   });
 
-  test("tries no other candidate once the CA has refused", async () => {
+  test("no other solver is tried once the CA has refused", async () => {
     const story: string[] = [];
     const { solve } = await scene(story);
     const pending = pendingFor("example.com", recording("cf", story), recording("r53", story));
@@ -280,7 +280,7 @@ describe("solving challenges", () => {
     expect(story.join()).not.toContain("r53");
   });
 
-  test("tells the first failure when no candidate is left, and the others in the log", async () => {
+  test("when no solver is left, the first failure is reported and the others are logged", async () => {
     const { tools, solve } = await scene([]);
     const first = solverOf("cf", { present: failing("403 Forbidden") });
     const second = solverOf("r53", { present: failing("no such zone") });
@@ -293,7 +293,7 @@ describe("solving challenges", () => {
     expect(heard(tools, "warn").at(-1)).toMatch(/no such zone; no other is left$/);
   });
 
-  test("makes one Problem of several names that failed, with a subproblem each", async () => {
+  test("several names that failed become one Problem with a subproblem each", async () => {
     const { solve } = await scene([]);
     const solver = solverOf("cf");
     const problem = await problemOf(

@@ -64,7 +64,7 @@ async function wait(
 }
 
 describe("waiting for a TXT value", () => {
-  test("reports every 15 s how many servers show it", async () => {
+  test("a wait for one DNS record reports every 15 s how many servers show it", async () => {
     const partly: Look = {
       verdict: "missing",
       answers: [...lookOf().answers, ...notYet.answers],
@@ -78,7 +78,7 @@ describe("waiting for a TXT value", () => {
     ]);
   });
 
-  test("looks again until every server shows it, where the CNAMEs lead", async () => {
+  test("the record behind a CNAME is checked until every server shows it", async () => {
     const { asked, failure, took, tools } = await wait([notYet, notYet, lookOf()], {
       interval: 3_000,
     });
@@ -92,7 +92,7 @@ describe("waiting for a TXT value", () => {
     ]);
   });
 
-  test("fails at once when every server refuses, after a look at the resolvers", async () => {
+  test("a record fails at once when every server refuses and the resolvers do not show it", async () => {
     const lame = lookOf({ state: "fails", outcome: "REFUSED" });
     const { failure, took, asked } = await wait([lame]);
     expect({ took, looks: asked.length }).toEqual({ took: 0, looks: 2 });
@@ -102,7 +102,7 @@ describe("waiting for a TXT value", () => {
     expect(failure?.hint).toContain("delegated");
   });
 
-  test("gives up in time, and reports every server without the value and its answer", async () => {
+  test("a record that stays invisible fails in time, with the answer of every server", async () => {
     const answers = [
       ...lookOf({ server: "ns1 (192.0.2.1:53)" }).answers,
       ...lookOf({ server: "ns2 (192.0.2.2:53)", state: "silent", outcome: "timeout" }).answers,
@@ -156,7 +156,7 @@ describe("waiting for a TXT value", () => {
     },
   );
 
-  test("does not ask the CA while a server answers without the value, whatever the others do", async () => {
+  test("the CA is not asked while one server answers without the value", async () => {
     const { failure } = await wait([notYet], { timeout: 60_000 });
     expect(failure?.exitCode).toBe(7);
   });
@@ -173,7 +173,7 @@ describe("waiting for a TXT value", () => {
     expect(asked.slice(0, -1)).not.toContain(true);
   });
 
-  test("waits until the resolver forgets that there was no record, also beyond the usual time", async () => {
+  test("a negative answer in the resolver's cache is waited for, beyond the usual time", async () => {
     const old = lookOf({ role: "recursive", state: "missing", remembers: 300_000 });
     const { failure, took, asked } = await wait([old, lookOf({ role: "recursive" })]);
     expect([failure, took, asked.length]).toEqual([undefined, 300_000, 2]);
@@ -181,7 +181,7 @@ describe("waiting for a TXT value", () => {
     expect(limited.failure?.hint).toMatch(/^Run the command again in 300 s/);
   });
 
-  test("is not misled by a clock that is set while it waits", async () => {
+  test("a clock that is set during a wait does not change its length", async () => {
     const { failure, took } = await wait([notYet, lookOf()], {}, { jump: 3_600_000 });
     expect([failure, took]).toEqual([undefined, 2_000]);
   });
@@ -209,21 +209,21 @@ describe("waiting for a TXT value", () => {
     expect(tools.clock.monotonic() - before).toBe(60_000);
   });
 
-  test("says so where no server could be asked", async () => {
+  test("a record that no server could be asked for is a Problem that says so", async () => {
     const { failure } = await wait([{ verdict: "unanswered", answers: [] }], { timeout: 0 });
     expect(failure?.message).toContain("no server could be asked");
   });
 
-  test("settles after it was seen, for as long as it was told", async () => {
+  test("--dns-settle waits after the record was seen", async () => {
     expect((await wait([lookOf()], { settle: 15_000 })).took).toBe(15_000);
   });
 
-  test("waits without looking where it was told to", async () => {
+  test("--dns-wait waits without checking the DNS", async () => {
     const { asked, took } = await wait([], { wait: 90_000 });
     expect({ asked, took }).toEqual({ asked: [], took: 90_000 });
   });
 
-  test("heeds a solver's own setting before the request's", async () => {
+  test("a solver's own DNS setting goes before the request's", async () => {
     const own = { interval: 1_000, resolvers: ["192.0.2.9"] };
     const { asked, took } = await wait(
       [notYet, lookOf()],
@@ -234,7 +234,7 @@ describe("waiting for a TXT value", () => {
     expect(asked[0]?.setting).toEqual({ ...own, settle: 500 });
   });
 
-  test("does not look at the DNS before the provider says that it is live", async () => {
+  test("the DNS is not checked before the provider reports the change as complete", async () => {
     const said = [false, false, true];
     const receipts: unknown[] = [];
     const solver: SolverParts = {
@@ -260,7 +260,7 @@ describe("waiting for a TXT value", () => {
     );
   });
 
-  test("checks the name servers only, with one warning, if the provider cannot be asked", async () => {
+  test("a provider that cannot be asked causes one warning, and the name servers are checked", async () => {
     const solver: SolverParts = { checkPropagation: () => Promise.reject(new Error("500")) };
     const { failure, took, tools } = await wait([notYet, notYet, lookOf()], {}, { solver });
     expect([failure, took]).toEqual([undefined, 4_000]);
@@ -269,7 +269,7 @@ describe("waiting for a TXT value", () => {
     ]);
   });
 
-  test("stops with the run", async () => {
+  test("an interrupted run stops the wait for the DNS", async () => {
     const stop = new AbortController();
     const tools = await toolsOf({
       signal: stop.signal,

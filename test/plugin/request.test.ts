@@ -212,7 +212,10 @@ describe("explainRefusals", () => {
       retryAt: expect.any(Date),
     });
     expect(await failing(new Refusal({ words: "odd", status: 302 }))).toMatchObject({
-      document: { type: "urn:acmectl:problem:network", title: "Not an answer of Example's API" },
+      document: {
+        type: "urn:acmectl:problem:network",
+        title: "Unexpected response instead of Example's API",
+      },
       hint: expect.stringContaining("captive portal"),
     });
     expect(

@@ -7,7 +7,7 @@ import type { SolverPlugin } from "../../src/plugin.ts";
 import { describeOption } from "../../src/options/describe.ts";
 import { globalOptions } from "../../src/options/declared/global.ts";
 import { Problem } from "../../src/problem.ts";
-import type { Parts } from "../../src/program/execute.ts";
+import type { Replacements } from "../../src/program/execute.ts";
 import { commandsOf, run, type RunOptions } from "../support/run.ts";
 
 /** What the commands of this test were given, as their result. */
@@ -112,7 +112,7 @@ function plugin(options: OptionDeclarations): SolverPlugin {
   };
 }
 
-const parts: Parts = {
+const parts: Replacements = {
   ...commandsOf(issue, register, show, solversTest),
   loadSolver: async (name) => {
     const found = plugins[name];

@@ -4,7 +4,7 @@ import type { CommandDefinition } from "../../src/commands/command.ts";
 import { main } from "../../src/main.ts";
 import { splitWords } from "../../src/options/words.ts";
 import type { ExitCode } from "../../src/problem.ts";
-import type { Parts } from "../../src/program/execute.ts";
+import type { Replacements } from "../../src/program/execute.ts";
 
 export interface RunOptions {
   /** All of the environment; nothing is taken over from the test's own. */
@@ -17,7 +17,7 @@ export interface RunOptions {
   signal?: AbortSignal;
   clock?: Clock;
   columns?: number;
-  parts?: Parts;
+  parts?: Replacements;
 }
 
 export interface Ran {
@@ -55,7 +55,7 @@ export async function run(
 }
 
 /** Commands that a test makes up, in place of those of `src/commands`. */
-export function commandsOf(...commands: readonly CommandDefinition[]): Parts {
+export function commandsOf(...commands: readonly CommandDefinition[]): Replacements {
   const byName = new Map(commands.map((command) => [command.name, command]));
   return {
     commands: {

@@ -1,5 +1,5 @@
 /**
- * PKCS#12 key stores, made by the `openssl` command: a format of passwords and ciphers is nothing to write anew. Java reads
+ * PKCS#12 key stores, made by the `openssl` command: we do not implement a format of passwords and ciphers ourselves. Java reads
  * them as they are (its own default since version 9), version 8 under the name JKS too.
  */
 import { execFile } from "node:child_process";

@@ -139,7 +139,7 @@ async function writeNew(
         if (asked) throw error;
       });
     }
-    // After chown, which may clear bits; by fchmod, since the umask has no say.
+    // After chown, which may clear bits; by fchmod, which ignores the umask.
     await handle.chmod(mode ?? usualMode(secret, before, made));
     await handle.sync();
   } finally {

@@ -45,7 +45,7 @@ export const passFlags = {
   },
 } as const satisfies OptionDeclarations;
 
-/** The flags as the pass takes them; `every` counts where no flag says it. A person at a terminal does not wait. */
+/** The flags as the pass takes them; `every` is the interval if no flag gives it. A person at a terminal does not wait. */
 export function passOptions(
   flags: OptionsOf<typeof passFlags>,
   { interactive }: { readonly interactive: boolean },

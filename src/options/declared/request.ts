@@ -140,7 +140,7 @@ export const visibilityFlags = under("Checks before the CA is asked:", {
     default: true,
     description: "Check dns-01 records at the zone's authoritative servers.",
   },
-  dnsRecursive: { type: "boolean", description: "Then check them at the resolvers as well." },
+  dnsRecursive: { type: "boolean", description: "Also check dns-01 records at the resolvers." },
   dnsTimeout: {
     type: "duration",
     description: "Longest wait for a dns-01 record to appear; 2m when absent.",
@@ -155,7 +155,7 @@ export const visibilityFlags = under("Checks before the CA is asked:", {
     type: "string",
     choices: ["follow", "none"],
     description:
-      "Write where the CNAMEs of _acme-challenge lead (follow, the default), or at the name itself.",
+      "Write the record where the CNAME of _acme-challenge points (follow, the default), or at the name itself.",
   },
   dnsPort: {
     type: "port",

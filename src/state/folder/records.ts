@@ -116,7 +116,7 @@ async function moveAside(path: string, how: string, { clock, what }: Reading): P
 
 function newer(path: string, version: number): Problem {
   return new Problem("machine", {
-    detail: `${path} has format ${version}; this acmectl reads formats up to ${format}.`,
+    detail: `${path} was written by a newer acmectl (format ${version}; this one reads formats up to ${format}).`,
     hint: "A newer acmectl wrote it. Use that version, or another state folder with --state DIR.",
     retryable: false,
   });

@@ -173,7 +173,9 @@ async function passOn(path: string, { uid, gid, mode }: Access, log: Log): Promi
     await chown(path, uid, gid);
     await chmod(path, mode);
   } catch (error) {
-    log.warn(`the new version does not get the owner of the one before: ${messageOf(error)}`);
+    log.warn(
+      `the new version could not be given the owner of the previous one: ${messageOf(error)}`,
+    );
   }
 }
 

@@ -3,19 +3,9 @@ import { createPrivateKey, KeyObject, randomBytes } from "node:crypto";
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createAuthority, p256, type Authority, type CaPair } from "./authority.ts";
-import { codeOf, messageOf } from "../../errors.ts";
+import { codeOf } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
-
-/** The stored keys cannot be read. When `file` is removed, new ones are created. */
-export class UnreadableAuthority extends Error {
-  readonly file: string;
-
-  constructor(file: string, cause: unknown) {
-    super(`The test CA's keys in ${file} cannot be read: ${messageOf(cause)}`, { cause });
-    this.name = "UnreadableAuthority";
-    this.file = file;
-  }
-}
+import { UnreadableAuthority } from "./unreadable.ts";
 
 /**
  * Loads the authority from `folder`, or creates one there: `authority.json` (0600) has the keys, `root.pem` is

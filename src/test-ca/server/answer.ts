@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { State } from "../state.ts";
+import type { Settings } from "../options.ts";
 
 /** What a handler returns: JSON, text of some media type, or no body; a header that is undefined is not sent. */
 export interface Answer {
@@ -15,8 +15,14 @@ export function json(status: number, body: unknown, headers: Answer["headers"] =
   return { status, json: body, headers };
 }
 
+interface Waiting {
+  readonly settings: Pick<Settings, "asynchronous" | "now">;
+  /** How often a client was told to wait. */
+  retriesAsked: number;
+}
+
 /** A Retry-After header, in turn in seconds and as an HTTP-date (RFC 9110 §10.2.3), as CAs do either. */
-export function retryAfter(state: State): Record<string, string> {
+export function retryAfter(state: Waiting): Record<string, string> {
   const seconds = state.settings.asynchronous?.retryAfter ?? 1;
   state.retriesAsked += 1;
   if (state.retriesAsked % 2 === 1) return { "retry-after": String(seconds) };
