@@ -56,6 +56,10 @@ export default defineConfig({
           priority: 1,
         },
         { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0 },
+        // Rooms of which a command needs most or nothing.
+        { name: "import", test: /src\/import\//, priority: 0 },
+        { name: "renewal", test: /src\/renew\//, priority: 0 },
+        { name: "schedule", test: /src\/schedule\//, priority: 0 },
       ],
     },
     // Names stay, for the stack of a bug that is reported.

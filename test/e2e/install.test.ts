@@ -44,6 +44,7 @@ describe("an installation as documented", () => {
       env: {
         PATH: [...bin, "/usr/bin", "/bin"].join(delimiter),
         HOME: folder.path,
+        ACMECTL_STATE: join(folder.path, "state"),
         npm_config_prefix: prefix,
         npm_config_offline: "true",
         npm_config_loglevel: "error",
@@ -91,7 +92,11 @@ test.skipIf(find("jq") === undefined)(
     // `timeout` ends what the script leaves running as well.
     const { stdout } = await run("timeout", ["40", "bash", "-ec", script], {
       cwd: folder.path,
-      env: { PATH: [bin, "/usr/bin", "/bin"].join(delimiter), HOME: folder.path },
+      env: {
+        PATH: [bin, "/usr/bin", "/bin"].join(delimiter),
+        HOME: folder.path,
+        ACMECTL_STATE: join(folder.path, "state"),
+      },
     });
     expect(stdout.trim()).toMatch(new RegExp(`^https://\\S+:${port}/directory$`));
   },

@@ -30,7 +30,9 @@ interface Ended {
 
 function runNode(args: readonly string[], cwd: string, env: object = {}): Promise<Ended> {
   return new Promise((resolve) => {
-    const all = { PATH: process.env["PATH"], HOME: root, ...env };
+    // Not the folder of this machine, which root would get.
+    const state = { ACMECTL_STATE: join(root, "state") };
+    const all = { PATH: process.env["PATH"], HOME: root, ...state, ...env };
     const settings = { cwd: at(cwd), env: all, timeout: 60_000 };
     execFile(process.execPath, [...args], settings, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
