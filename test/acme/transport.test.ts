@@ -5,6 +5,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
+import { Agent } from "undici";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { proxyFor } from "../../src/proxy.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
@@ -308,6 +309,15 @@ test("a secret in the words of an error is masked before they are cut", async ()
   const problem = await problemOf(ca.directory(signal));
   expect(problem.hint).toContain("x ***");
   expect(problem.hint).not.toContain("s3cr3t");
+});
+
+test("a TypeError in the transport is not reported as a network failure", async () => {
+  const broken = new TypeError("this.connect is not a function");
+  const dispatch = vi.spyOn(Agent.prototype, "dispatch").mockImplementation(() => {
+    throw broken;
+  });
+  onTestFinished(() => dispatch.mockRestore());
+  await expect(client("https://ca.test/dir").directory(signal)).rejects.toBe(broken);
 });
 
 describe("a proxy", () => {

@@ -36,6 +36,11 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
   });
 }
 
+/** True for what the language itself throws; errors of Node.js and of undici have a code. */
+export function isBug(error: unknown): boolean {
+  return (error instanceof TypeError || error instanceof ReferenceError) && codeOf(error) === "";
+}
+
 /** True for a network Problem that may be gone a second later. A timeout is not: it has waited long enough. */
 export function isPassing(problem: Problem): boolean {
   return problem.is("network") && passing.has(codeOf(problem.cause));

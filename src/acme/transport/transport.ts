@@ -9,7 +9,7 @@ import { parseJson } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import { type Dialing, type Dispatchers, type Limits, openDispatchers } from "./dispatcher.ts";
 import { type Headers, serverTime } from "./headers.ts";
-import { networkProblem } from "./network.ts";
+import { isBug, networkProblem } from "./network.ts";
 import { printable } from "../text.ts";
 
 /** `body` is the parsed JSON of the answer, `undefined` if it is not JSON; `text` is always the body as it came. */
@@ -130,7 +130,7 @@ async function exchange(
     return { url, status, headers, text, body: json(text, headers, status) };
   } catch (error) {
     request.signal.throwIfAborted();
-    if (Problem.is(error)) throw error;
+    if (Problem.is(error) || isBug(error)) throw error;
     throw networkProblem(error, { request, limits, dialing: options, overdue: deadline.aborted });
   }
 }
