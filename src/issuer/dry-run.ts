@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embeddedCa, isEmbedded, stagingOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
+import { isRunning } from "../state/folder/lock-file.ts";
 import type { Store } from "../state/store.ts";
 
 /** Where a run keeps things, and what it asks for. */
@@ -17,6 +18,7 @@ export interface Run extends AsyncDisposable {
 
 /** A run that counts. */
 export async function openRealRun(context: Context): Promise<Run> {
+  await removeAbandoned();
   return {
     store: await context.store(),
     requestOf: (request) => request,
@@ -30,7 +32,8 @@ export async function openRealRun(context: Context): Promise<Run> {
  */
 export async function openDryRun(context: Context): Promise<Run> {
   const { accounts } = await context.store();
-  const folder = await mkdtemp(join(tmpdir(), "acmectl-dry-run-"));
+  await removeAbandoned();
+  const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
   const temporary = openFolderStore(folder, context);
   const of = (directory: string) => (isEmbedded(directory) ? temporary.accounts : accounts);
   return {
@@ -47,6 +50,27 @@ export async function openDryRun(context: Context): Promise<Run> {
     requestOf: (request) => rehearsalOf(request, context),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+/** Before the id of the process that made a temporary folder. */
+const prefix = "acmectl-dry-run-";
+
+/** Folders that killed dry runs left, with the keys of accounts. What cannot be read or removed stays for the next run. */
+async function removeAbandoned(): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => []);
+  for (const name of names.filter((one) => one.startsWith(prefix))) {
+    const path = join(tmpdir(), name);
+    if (await isAbandoned(path, Number.parseInt(name.slice(prefix.length), 10)))
+      await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/** An hour, because the process may be one of another container with the same temporary folder. */
+async function isAbandoned(path: string, pid: number): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined || !found.isDirectory()) return false;
+  const isOurs = found.uid === (process.geteuid?.() ?? found.uid);
+  return isOurs && Date.now() - found.mtimeMs > 3_600_000 && !isRunning(pid);
 }
 
 /** With the embedded CA only names, key and solvers can be rehearsed: the rest are that CA's own rules. */

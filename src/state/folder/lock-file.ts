@@ -197,7 +197,8 @@ async function identify(): Promise<Identity> {
   };
 }
 
-function isRunning(pid: number): boolean {
+/** True also for a process of another user, and for what is not a process id. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
