@@ -14,7 +14,7 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** The line of a crontab. */
 export function cronLine(job: Job, times: Times): string {
   const { node, nodeOptions } = job.program;
-  const variables = job.envFile === undefined ? [] : [`--env-file=${job.envFile}`];
+  const variables = job.environmentFile === undefined ? [] : [`--env-file=${job.environmentFile}`];
   const words = [node, ...nodeOptions, ...variables, ...wordsOf(job, times)].map(quoted);
   return `${cronTimes(times)} PATH=${path} ${words.join(" ")} ${mark}`;
 }
@@ -25,8 +25,8 @@ function quoted(word: string): string {
   return shell.replaceAll("%", "\\%");
 }
 
-/** The file of `--env-file` in a line that `cronLine` wrote. */
-export function envFileIn(line: string): string | undefined {
+/** The file of Node.js's `--env-file` in a line that `cronLine` wrote. */
+export function environmentFileIn(line: string): string | undefined {
   const found = / (?:'--env-file=((?:[^']|'\\'')+)'|--env-file=(\S+)) /.exec(line);
   return (found?.[1] ?? found?.[2])?.replaceAll(`'\\''`, "'").replaceAll("\\%", "%");
 }

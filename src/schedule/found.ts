@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../errors.ts";
-import { envFileIn, isOurs, readCrontab } from "./cron.ts";
+import { environmentFileIn, isOurs, readCrontab } from "./cron.ts";
 import type { Machine } from "./machine.ts";
 import { readUnits, type Units } from "./systemd.ts";
 import { type Times, timesOfCalendar, timesOfLine } from "./times.ts";
@@ -28,9 +28,9 @@ export function timesIn({ units, lines }: Found): Times | undefined {
 }
 
 /** The file with environment variables that they read. */
-export function envFileOf({ units, lines }: Found): string | undefined {
+export function environmentFileOf({ units, lines }: Found): string | undefined {
   const unit = /^EnvironmentFile=(.+)$/m.exec(units?.service ?? "")?.[1];
-  return unit?.replaceAll("%%", "%") ?? envFileIn(lines[0] ?? "");
+  return unit?.replaceAll("%%", "%") ?? environmentFileIn(lines[0] ?? "");
 }
 
 /** A renewal that was set up by hand. */

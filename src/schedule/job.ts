@@ -26,7 +26,7 @@ export interface Job {
   /** Wait a random time before renewals. */
   readonly jitter: boolean;
   /** Variables for the run, one `NAME=value` a line. */
-  readonly envFile?: string | undefined;
+  readonly environmentFile?: string | undefined;
 }
 
 /** The acmectl that is running. */
@@ -81,11 +81,11 @@ function vanishing(path: string, temporaryFolders: readonly string[]): string | 
 }
 
 /** A missing file would fail every run. */
-export async function assertEnvFile(path: string, log: Log): Promise<void> {
+export async function assertEnvironmentFile(path: string, log: Log): Promise<void> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new Problem("usage", {
-      detail: `--env-file: ${path} cannot be read: ${systemReason(cause)}`,
-      hint: "Write it first, one NAME=value a line, with mode 0600. To install without one: --env-file none.",
+      detail: `--environment-file: ${path} cannot be read: ${systemReason(cause)}`,
+      hint: "Write it first, one NAME=value a line, with mode 0600. To install without one: --environment-file none.",
       cause,
     });
   });

@@ -1,14 +1,14 @@
 import { Problem } from "../problem.ts";
 import { cronLine, isOurs, writeCrontab } from "./cron.ts";
 import {
-  envFileOf,
+  environmentFileOf,
   type Foreign,
   type Found,
   findSchedules,
   foreignSchedules,
   timesIn,
 } from "./found.ts";
-import { assertEnvFile, assertLasting, type Job } from "./job.ts";
+import { assertEnvironmentFile, assertLasting, type Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
 import { assertInstallable, installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
 import { randomTimes, type Times, timesEvery } from "./times.ts";
@@ -28,7 +28,7 @@ export interface InstallOptions {
   readonly force: boolean;
   readonly dryRun: boolean;
   /** Keep the file with environment variables of the installed schedule if the job has none; true when absent. */
-  readonly keepEnvFile?: boolean | undefined;
+  readonly keepEnvironmentFile?: boolean | undefined;
   /** See `UnitSettings`. */
   readonly writable: readonly string[];
 }
@@ -42,7 +42,7 @@ export interface Installation {
   readonly plan: Plan;
   /** Minutes between two runs. */
   readonly every: number;
-  readonly envFile: string | undefined;
+  readonly environmentFile: string | undefined;
   readonly outcome: "installed" | "replaced" | "unchanged" | "dry-run";
 }
 
@@ -60,12 +60,12 @@ export async function installSchedule(
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
   const times = timesFor(options, timesIn(found), machine);
-  const envFile = await envFileFor(wanted, options, found, machine);
-  const plan = planOf(by, { ...wanted, envFile }, times, options, machine);
+  const environmentFile = await environmentFileFor(wanted, options, found, machine);
+  const plan = planOf(by, { ...wanted, environmentFile }, times, options, machine);
   await assertThere(by, found, machine);
   if (!options.force) refuseForeign(await foreignSchedules(found, machine));
   const outcome = await settle(plan, options, found, machine);
-  return { plan, every: times.every, envFile, outcome };
+  return { plan, every: times.every, environmentFile, outcome };
 }
 
 async function settle(
@@ -81,19 +81,21 @@ async function settle(
 }
 
 /** The file that was asked for, else that of the installed schedule. */
-async function envFileFor(
-  { envFile }: Job,
-  { keepEnvFile = true }: InstallOptions,
+async function environmentFileFor(
+  { environmentFile }: Job,
+  { keepEnvironmentFile = true }: InstallOptions,
   found: Found,
   { log }: Machine,
 ): Promise<string | undefined> {
-  const kept = envFile === undefined && keepEnvFile ? envFileOf(found) : undefined;
+  const kept =
+    environmentFile === undefined && keepEnvironmentFile ? environmentFileOf(found) : undefined;
   if (kept !== undefined)
-    log.info(`keeping --env-file ${kept} of the installed schedule (--env-file none removes it)`, {
-      step: "schedule",
-    });
-  const file = envFile ?? kept;
-  if (file !== undefined) await assertEnvFile(file, log);
+    log.info(
+      `keeping --environment-file ${kept} of the installed schedule (--environment-file none removes it)`,
+      { step: "schedule" },
+    );
+  const file = environmentFile ?? kept;
+  if (file !== undefined) await assertEnvironmentFile(file, log);
   return file;
 }
 

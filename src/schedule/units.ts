@@ -37,7 +37,8 @@ WantedBy=timers.target
 export function serviceUnit(job: Job, times: Times, settings: UnitSettings): string {
   const { node, nodeOptions } = job.program;
   const words = [node, ...nodeOptions, ...wordsOf(job, times)].map(quotedWord);
-  const variables = job.envFile === undefined ? "" : `EnvironmentFile=${percent(job.envFile)}\n`;
+  const variables =
+    job.environmentFile === undefined ? "" : `EnvironmentFile=${percent(job.environmentFile)}\n`;
   return `${unitMark}
 [Unit]
 Description=Renew TLS certificates with acmectl

@@ -56,7 +56,7 @@ describe.skipIf(!cronAvailable())("schedule where there is cron", () => {
     const output = await besideCron(
       `
       printf '0 5 * * * true # of the user\\n' | crontab -
-      install() { ${typed} schedule install --force --no-jitter --by cron --json --state "$STATE" --env-file "$VARIABLES"; }
+      install() { ${typed} schedule install --force --no-jitter --by cron --json --state "$STATE" --environment-file "$VARIABLES"; }
       install; echo ---; install; echo ---
       line=$(crontab -l | grep 'acmectl schedule$')
       minute=$(echo "$line" | cut -d' ' -f1)
@@ -115,7 +115,7 @@ describe.skipIf(find("systemd-analyze") === undefined)("schedule where there is 
       program: installedProgram(),
       stateFolder: join(folder.path, "state"),
       jitter: true,
-      envFile: variables,
+      environmentFile: variables,
     };
     const options = { dryRun: true, force: true, needed: every, writable: [folder.path] };
     const { plan } = await installSchedule(job, options, machine);

@@ -22,3 +22,8 @@ describe("the help of an option", () => {
     expect(description.split(/\s+/u).length).toBeLessThanOrEqual(15);
   });
 });
+
+test("no option begins with --env-file, which Node.js reads wherever it stands", () => {
+  const names = Object.values(lists).flatMap((options) => Object.keys(options));
+  expect(names.filter((name) => name.startsWith("envFile"))).toEqual([]);
+});

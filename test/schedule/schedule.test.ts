@@ -10,7 +10,7 @@ import {
   rareSchedule,
   writtenInterval,
 } from "../../src/schedule/interval.ts";
-import { assertEnvFile, installedProgram, type Job } from "../../src/schedule/job.ts";
+import { assertEnvironmentFile, installedProgram, type Job } from "../../src/schedule/job.ts";
 import type { Machine } from "../../src/schedule/machine.ts";
 import {
   type InstallOptions,
@@ -21,6 +21,7 @@ import { showSchedules } from "../../src/schedule/show.ts";
 import { recordingLog } from "../../src/testing.ts";
 import { schedulerPath } from "../support/scheduled.ts";
 import { runHint } from "../support/shell.ts";
+import { acmectl } from "../support/spawn.ts";
 import { testClock } from "../support/clock.ts";
 import { temporaryFolder } from "../support/state.ts";
 
@@ -156,8 +157,8 @@ describe("schedule install where only cron runs", () => {
     await using here = await pretend({ systemd: false });
     const stateFolder = "/srv/it's 50%/$HOME";
     await here.put("50% environment", "A=1\n");
-    const envFile = join(here.folder, "50% environment");
-    const { plan } = await here.install({}, { stateFolder, envFile });
+    const environmentFile = join(here.folder, "50% environment");
+    const { plan } = await here.install({}, { stateFolder, environmentFile });
     expect(plan).toMatchObject({
       by: "cron",
       line: expect.stringContaining(
@@ -193,14 +194,23 @@ describe("schedule install where only cron runs", () => {
   });
 });
 
-describe("the --env-file of an installed schedule", () => {
+describe("the --environment-file of an installed schedule", () => {
+  it("is read by schedule install, not by the Node.js that runs it", async () => {
+    const words = ["schedule", "install", "--environment-file", "/nope", "--force", "--dry-run"];
+    const ran = await acmectl(words, { env: { HOME: "/nope" } }).ended;
+    expect(ran).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--environment-file: /nope cannot be read"),
+    });
+  });
+
   it("that others can read is reported with the command that protects it", async () => {
     await using here = await pretend();
     await here.put("environment", "A=1\n");
     const path = join(here.folder, "environment");
     const warnings = async () => {
       const log = recordingLog();
-      await assertEnvFile(path, log);
+      await assertEnvironmentFile(path, log);
       return log.entries.map(({ message }) => message);
     };
     const warned = await warnings();
@@ -210,39 +220,44 @@ describe("the --env-file of an installed schedule", () => {
   });
 
   it.each(["systemd", "cron"] as const)(
-    "the env file of an installed schedule is kept, also by another scheduler: %s",
+    "the environment file of an installed schedule is kept, also by another scheduler: %s",
     async (by) => {
       await using here = await pretend();
       for (const name of ["environment", "it's 50%"]) {
         await here.put(name, "A=1\n");
-        const envFile = join(here.folder, name);
-        await here.install({ by }, { envFile });
+        const environmentFile = join(here.folder, name);
+        await here.install({ by }, { environmentFile });
         const again = await here.install({ by });
-        expect(again).toMatchObject({ outcome: "unchanged", envFile });
-        expect(here.said()).toContain(`keeping --env-file ${envFile} of the installed schedule`);
+        expect(again).toMatchObject({ outcome: "unchanged", environmentFile });
+        expect(here.said()).toContain(
+          `keeping --environment-file ${environmentFile} of the installed schedule`,
+        );
         const other = by === "cron" ? "systemd" : "cron";
-        expect(await here.install({ by: other })).toMatchObject({ outcome: "replaced", envFile });
+        expect(await here.install({ by: other })).toMatchObject({
+          outcome: "replaced",
+          environmentFile,
+        });
       }
     },
   );
 
-  it("the env file of an installed schedule is removed by --env-file none", async () => {
+  it("the environment file of an installed schedule is removed by --environment-file none", async () => {
     await using here = await pretend();
     await here.put("environment", "A=1\n");
-    await here.install({}, { envFile: join(here.folder, "environment") });
-    const removed = await here.install({ keepEnvFile: false });
-    expect(removed).toMatchObject({ outcome: "replaced", envFile: undefined });
+    await here.install({}, { environmentFile: join(here.folder, "environment") });
+    const removed = await here.install({ keepEnvironmentFile: false });
+    expect(removed).toMatchObject({ outcome: "replaced", environmentFile: undefined });
     expect(await here.text("units/acmectl-renew.service")).not.toContain("EnvironmentFile");
   });
 
-  it("schedule install fails if the env file of the schedule no longer exists", async () => {
+  it("schedule install fails if the environment file of the schedule no longer exists", async () => {
     await using here = await pretend();
     await here.put("environment", "A=1\n");
-    await here.install({}, { envFile: join(here.folder, "environment") });
+    await here.install({}, { environmentFile: join(here.folder, "environment") });
     await rm(join(here.folder, "environment"));
     await expect(here.install()).rejects.toMatchObject({
       exitCode: 2,
-      hint: expect.stringContaining("--env-file none"),
+      hint: expect.stringContaining("--environment-file none"),
     });
   });
 });

@@ -44,7 +44,8 @@ const options = {
     default: true,
     description: "Wait a random time of up to 8 minutes before renewals.",
   },
-  envFile: {
+  // Not --env-file, which Node.js itself reads wherever it stands.
+  environmentFile: {
     type: "string",
     description:
       "File with environment variables for the runs, one NAME=value a line; none removes it.",
@@ -74,7 +75,7 @@ export const command = defineCommand({
     "acmectl schedule install",
     "acmectl schedule install --dry-run",
     "acmectl schedule install --every 1h",
-    "acmectl schedule install --by cron --env-file /etc/acmectl/environment",
+    "acmectl schedule install --by cron --environment-file /etc/acmectl/environment",
   ],
   options,
   async run(flags, context) {
@@ -89,7 +90,7 @@ export const command = defineCommand({
       needed: intervalFor(held),
       force: flags.force === true,
       dryRun: flags.dryRun === true,
-      keepEnvFile: flags.envFile !== "none",
+      keepEnvironmentFile: flags.environmentFile !== "none",
       writable: [...new Set(writable)].toSorted(),
     };
     const installation = await installSchedule(job, wishes, machine);
@@ -101,7 +102,7 @@ export const command = defineCommand({
 });
 
 async function jobOf(
-  { envFile, jitter }: Flags,
+  { environmentFile, jitter }: Flags,
   { program }: Machine,
   context: Context,
 ): Promise<Job> {
@@ -113,8 +114,10 @@ async function jobOf(
     program,
     stateFolder,
     configPath: isNamed || existsSync(configPath) ? configPath : undefined,
-    envFile:
-      envFile === undefined || envFile === "none" ? undefined : resolve(context.cwd, envFile),
+    environmentFile:
+      environmentFile === undefined || environmentFile === "none"
+        ? undefined
+        : resolve(context.cwd, environmentFile),
     jitter,
   };
 }
@@ -129,12 +132,12 @@ function foldersOf(certificates: readonly StoredCertificate[]): readonly string[
 }
 
 /** Variables of this shell are not set when the scheduler runs. */
-function warnOfVariables({ envFile }: Installation, { env, log }: Context): void {
+function warnOfVariables({ environmentFile }: Installation, { env, log }: Context): void {
   const carried = new Set(["ACMECTL_STATE", "ACMECTL_CONFIG"]);
   const lost = Object.keys(env).filter((name) => name.startsWith("ACMECTL_") && !carried.has(name));
-  if (lost.length === 0 || envFile !== undefined) return;
+  if (lost.length === 0 || environmentFile !== undefined) return;
   log.warn(
-    `${lost.toSorted().join(", ")} ${lost.length === 1 ? "is" : "are"} set here but not when the scheduler runs: put what a renewal needs into the config, or into a file for --env-file`,
+    `${lost.toSorted().join(", ")} ${lost.length === 1 ? "is" : "are"} set here but not when the scheduler runs: put what a renewal needs into the config, or into a file for --environment-file`,
     { step: "schedule" },
   );
 }
