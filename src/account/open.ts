@@ -4,6 +4,7 @@ import { isEmbedded } from "../acme/presets.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
+import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
 import { settleRollover, type KeyTools } from "./rollover.ts";
@@ -79,13 +80,23 @@ export async function reportOtherContact(
 ): Promise<void> {
   const stored = await store.accounts.ofDirectory(server);
   const account = stored.find(({ id }) => accountId === undefined || id === accountId);
+  if (account?.url === undefined) return;
+  const { contact } = account;
+  if (contact.some((one) => isSameAddress(one, email))) return;
+  const known = contact.join(", ").replaceAll("mailto:", "");
   // Some CAs return no addresses, so that none may be known.
-  if (account?.url === undefined || account.contact.length === 0) return;
-  if (account.contact.includes(`mailto:${email}`)) return;
-  const contact = account.contact.join(", ").replaceAll("mailto:", "");
+  const has = known === "" ? "is stored without an address" : `has the address ${known}`;
   log.warn(
-    `the account with ${server} has the address ${contact}, and --email ${email} does not change it; to change it: acmectl account update ${ca.flags} --email ${email}`,
+    `the account with ${server} ${has}, and --email ${email} does not change it; to change it: acmectl account update ${ca.flags} --email ${quotedWord(email)}`,
   );
+}
+
+/** The host in an address is case-insensitive (RFC 5321 §2.4). */
+function isSameAddress(contact: string, email: string): boolean {
+  const [one, other] = [contact, email].map((text) =>
+    text.replace(/^mailto:/i, "").replace(/@.*$/, (host) => host.toLowerCase()),
+  );
+  return one === other;
 }
 
 function openKnown(stored: StoredAccount, { ca }: AccountTools): OpenAccount {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { thumbprint } from "../../src/acme/keys.ts";
-import { openAccount } from "../../src/account/open.ts";
+import { openAccount, reportOtherContact } from "../../src/account/open.ts";
 import { issue } from "../../src/issue/issue.ts";
 import type { StoredAccount } from "../../src/state/store.ts";
-import { problemOf, world, type World } from "../issue/world.ts";
+import { heard, problemOf, world, type World } from "../issue/world.ts";
 
 const open = (it: World, tools = it.again()) =>
   openAccount({ server: it.server.directoryUrl, agreeTos: true }, tools);
@@ -102,4 +102,26 @@ describe("the account", () => {
     const { created } = await open(it, it.again({ eab: { kid: "customer", hmacKey } }));
     expect(created).toBe(true);
   });
+
+  test.each([
+    [["mailto:Ops@example.com"], "Ops@EXAMPLE.com", undefined],
+    [["mailto:ops@example.com"], "new@example.com", "has the address ops@example.com"],
+    [["mailto:ops@example.com"], "OPS@example.com", "has the address ops@example.com"],
+    [[], "new@example.com", "is stored without an address"],
+  ])(
+    "an account with the addresses %j warns about --email %s: %s",
+    async (contact, email, warning) => {
+      const it = await world();
+      const { stored } = await open(it);
+      await it.store.accounts.update(stored, { contact });
+      const tools = it.again();
+      await reportOtherContact(email, { server: it.server.directoryUrl, agreeTos: true }, tools);
+      const warnings = heard(tools, "warn");
+      expect(warnings).toHaveLength(warning === undefined ? 0 : 1);
+      if (warning !== undefined) {
+        expect(warnings[0]).toContain(warning);
+        expect(warnings[0]).toMatch(/acmectl account update --server \S+ --email \S+$/);
+      }
+    },
+  );
 });
