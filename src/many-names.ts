@@ -48,3 +48,8 @@ export function shortList(names: readonly string[]): string {
   if (names.length <= 5) return names.join(", ");
   return `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
 }
+
+/** How long something was waited for, and how long at most: `16 s of 120 s`. */
+export function timeOf(waited: number, most: number): string {
+  return `${Math.round(waited / 1000)} s of ${Math.round(most / 1000)} s`;
+}

@@ -111,6 +111,8 @@ export interface Waiting {
   readonly signal: AbortSignal;
   /** Milliseconds in all; the object's own `expires` ends the wait as well. */
   readonly timeout: number;
+  /** Called at every turn, and at least every 15 seconds, with the milliseconds waited so far. */
+  readonly onWait?: ((waited: number) => void) | undefined;
 }
 
 /** A CA, by its directory URL. The directory is fetched once, at first need. */

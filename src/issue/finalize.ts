@@ -4,6 +4,7 @@ import type { AcceptedCertificate } from "../acme/certificate/accept.ts";
 import { chooseChain } from "../acme/certificate/chain.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
+import { openGroup, timeOf } from "../many-names.ts";
 import { Problem } from "../problem.ts";
 import type { NewVersion, PendingOrder, StoredCertificate } from "../state/store.ts";
 import { requestHash, revokedFor } from "../request/drift.ts";
@@ -72,9 +73,17 @@ export async function finalizeOrder(
     record.log("finalize").info("finalizing the order");
     current = await session.finalize(current, Buffer.from(key.csr, "base64"), signal);
   }
+  const longest = order.status === "processing" ? again : timeout;
+  const group = openGroup(1, tools.clock);
   const valid = await session.waitForOrder(current, {
     signal,
-    timeout: order.status === "processing" ? again : timeout,
+    timeout: longest,
+    onWait(waited) {
+      if (group.mayReport("wait", { later: true })) {
+        const time = timeOf(waited, longest);
+        record.log("finalize").info(`waiting for the CA to issue the certificate, ${time}`);
+      }
+    },
   });
   const log = record.log("download");
   log.info("downloading the certificate");

@@ -1,7 +1,7 @@
 import type { DnsSetting } from "../certificate.ts";
 import { adviceOn, type Look, type ServerAnswer } from "../dns/dns.ts";
 import { messageOf } from "../errors.ts";
-import { warnAll, type Group } from "../many-names.ts";
+import { timeOf, warnAll, type Group } from "../many-names.ts";
 import type { Dns01Challenge, Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { PendingChallenge } from "./challenges.ts";
@@ -89,7 +89,7 @@ function reportWait(
       log.info(`waiting ${seconds(pause)} for the resolver's cache to expire`);
   } else if (group.mayReport("wait", { later: true })) {
     const others = group.left < 2 ? "" : ` and ${group.left - 1} other DNS records`;
-    const time = `${seconds(now)} of ${seconds(timeout)}`;
+    const time = timeOf(now, timeout);
     log.info(`waiting for ${recordName}${others}, ${time}: ${countOf(look)}`);
   }
 }

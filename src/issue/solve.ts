@@ -1,7 +1,7 @@
 import type { AccountSession } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
-import { openGroup, shortList, warnAll } from "../many-names.ts";
+import { openGroup, shortList, timeOf, warnAll } from "../many-names.ts";
 import type { Call, Target } from "../plugin.ts";
 import { combined, Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
@@ -194,16 +194,26 @@ async function validate(
   const log = record.log("validation");
   const total = challenges.length;
   const group = openGroup(total, clock);
+  const open = new Set(challenges);
+  const onWait = (waited: number) => {
+    if (!group.mayReport("wait", { later: true })) return;
+    const [first] = open;
+    const others = open.size < 2 ? "" : ` and ${open.size - 1} other names`;
+    const what = `waiting for the CA to validate ${first?.identifier.value}${others}`;
+    log.info(`${what}, ${timeOf(waited, timeout)}`);
+  };
   const results = await Promise.allSettled(
     challenges.map(async (challenge) => {
       try {
         await session.respond(challenge.offered, signal);
-        await session.waitForAuthorization(challenge.authorization, { signal, timeout });
+        await session.waitForAuthorization(challenge.authorization, { signal, timeout, onWait });
       } catch (error) {
         record.refused(challenge, error);
         const hint = unseen.get(challenge)?.hint;
         const hinted = hint !== undefined && Problem.is(error) && error.is("validation");
         throw hinted ? error.with({ hint }) : error;
+      } finally {
+        open.delete(challenge);
       }
       record.validated(challenge);
       group.left -= 1;

@@ -1,9 +1,19 @@
 import { describe, expect, test } from "vitest";
 import type { Dns, Look } from "../../src/dns/dns.ts";
+import { issue } from "../../src/issue/issue.ts";
 import { waitUntilVisible } from "../../src/issue/solve.ts";
 import { challengeFor } from "../../src/testing.ts";
 import { startIssuing } from "../support/issuing.ts";
-import { heard, lookOf, pendingBy, requestFor, solverOf, toolsOf, unexpected } from "./world.ts";
+import {
+  heard,
+  lookOf,
+  pendingBy,
+  requestFor,
+  solverOf,
+  toolsOf,
+  unexpected,
+  world,
+} from "./world.ts";
 
 const names = Array.from({ length: 101 }, (_, index) => `n${index}.example.test`);
 
@@ -72,5 +82,40 @@ describe("a certificate for many names", () => {
         /^_acme-challenge\.n0\.example\.test ns2 says REFUSED; .*\(and 100 other names\); asking the CA anyway$/,
       ),
     ]);
+  });
+
+  test("the wait for the CA's validation and for the certificate is reported every 15 s, in one line", async () => {
+    const it = await world({ authorizationReuse: 0 });
+    const tools = it.again();
+    /** For 50 s after the first answer. */
+    const late = (status: string) => {
+      let end = Infinity;
+      const mutate = (json: object) => {
+        const now = tools.clock.monotonic();
+        end = Math.min(end, now + 50_000);
+        return now < end ? { ...json, status, certificate: undefined } : json;
+      };
+      return { times: Infinity, do: { mutate } };
+    };
+    it.server.faults.add({ on: "authz", ...late("pending") });
+    it.server.faults.add({
+      on: ({ kind }) => kind === "finalize" || kind === "order",
+      ...late("processing"),
+    });
+    await issue(it.requestFor(names.slice(0, 3)), {}, tools);
+    const waits = heard(tools, "info").filter((line) => line.startsWith("waiting"));
+    const validation = waits.filter((line) =>
+      /^waiting for the CA to validate n0\.example\.test and 2 other names, \d\d s of 600 s$/.test(
+        line,
+      ),
+    );
+    const certificate = waits.filter((line) =>
+      /^waiting for the CA to issue the certificate, \d\d s of 600 s$/.test(line),
+    );
+    expect(waits).toEqual([...validation, ...certificate]);
+    for (const { length } of [validation, certificate]) {
+      expect(length).toBeGreaterThanOrEqual(2);
+      expect(length).toBeLessThanOrEqual(3);
+    }
   });
 });

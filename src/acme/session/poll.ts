@@ -1,5 +1,6 @@
 /** The waiting loops of RFC 8555 §7.4 and §7.5.1. */
 import { Problem } from "../../problem.ts";
+import type { Clock } from "../../clock.ts";
 import type { Waiting } from "../acme.ts";
 import type { Exchange } from "../transport/exchange.ts";
 
@@ -16,15 +17,16 @@ export interface Poll<T> {
   late(value: T | undefined, why: "timeout" | "expired"): Error;
 }
 
-/** Ask until the answer is final. `start` is what is known already. */
+/** Ask until the answer is final. `known` is what is known already. */
 export async function poll<T extends Timed>(
-  start: T | undefined,
+  known: T | undefined,
   asked: Poll<T>,
   { clock, transport }: Exchange,
-  { timeout, signal }: Waiting,
+  waiting: Waiting,
 ): Promise<T> {
-  const deadline = clock.monotonic() + timeout;
-  let value = start;
+  const start = clock.monotonic();
+  const deadline = start + waiting.timeout;
+  let value = known;
   let missed = 0;
   for (let turn = 0; ; turn += 1) {
     const now = clock.now().getTime();
@@ -35,7 +37,7 @@ export async function poll<T extends Timed>(
     if (left <= 0) throw asked.late(value, "timeout");
     // The last look is right at the deadline.
     const pause = pauseBefore(turn, retryAfter && retryAfter.getTime() - now);
-    await clock.sleep(Math.min(pause, left), signal);
+    await sleep(Math.min(pause, left), start, clock, waiting);
     try {
       value = await asked.read();
       missed = 0;
@@ -46,6 +48,22 @@ export async function poll<T extends Timed>(
     }
   }
 }
+
+/** In parts, so that a long pause is reported as well. */
+async function sleep(
+  pause: number,
+  start: number,
+  clock: Clock,
+  { signal, onWait }: Waiting,
+): Promise<void> {
+  for (let left = pause; left > 0; left -= longestSilence) {
+    await clock.sleep(Math.min(left, longestSilence), signal);
+    onWait?.(clock.monotonic() - start);
+  }
+}
+
+/** Milliseconds. */
+const longestSilence = 15_000;
 
 /** Milliseconds. A CA that asks for more than a minute (one asks for a day) cannot mean a poll: it is asked every 10 s. */
 function pauseBefore(turn: number, wished: number | undefined): number {
