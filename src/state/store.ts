@@ -142,6 +142,8 @@ export interface StoredCertificate {
   request: CertificateRequest;
   status: CertificateStatus;
   held?: HeldCertificate | undefined;
+  /** Why the certificate that was issued cannot be used; then none is held. */
+  damage?: string | undefined;
 }
 
 /** An unfinished order: written before the CA and the solvers are asked, so that the next run can resume and clean up. */

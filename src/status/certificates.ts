@@ -81,8 +81,8 @@ export function isInProgress({ pending, status }: KnownCertificate): boolean {
 }
 
 /** Asked for on the command line, and not issued yet. */
-function isFirstAttempt({ held, request }: StoredCertificate): boolean {
-  return held === undefined && request.fromConfig !== true;
+function isFirstAttempt({ held, damage, request }: StoredCertificate): boolean {
+  return held === undefined && damage === undefined && request.fromConfig !== true;
 }
 
 async function readAll(store: Store): Promise<Certificates> {

@@ -10,6 +10,7 @@ export interface Finding {
   readonly kind:
     | "broken"
     | "missing"
+    | "damaged"
     | "revoked"
     | "expired"
     | "drifted"
@@ -57,6 +58,7 @@ export function checkBroken({ name, problem }: BrokenCertificate): Checked {
 
 const unready: ReadonlyMap<string, Finding["kind"]> = new Map([
   ["Missing", "missing"],
+  ["Damaged", "damaged"],
   ["Revoked", "revoked"],
   ["Expired", "expired"],
 ]);

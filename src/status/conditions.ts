@@ -51,7 +51,7 @@ type Judgement = Omit<Condition, "type">;
 
 function ready(certificate: KnownCertificate, now: Date): Judgement {
   const { held, request, changed } = certificate;
-  if (held === undefined) return no("Missing", "No certificate has been issued yet.");
+  if (held === undefined) return absent(certificate);
   const { notAfter } = held.meta;
   const { at, rule, reason } = dueOf(certificate, now);
   if (rule === "revoked" && at <= now) return no("Revoked", `It must be replaced: ${reason}.`);
@@ -60,6 +60,15 @@ function ready(certificate: KnownCertificate, now: Date): Judgement {
   if (drift !== undefined) return no("Drifted", `It does not match the request: ${drift}.`);
   return yes("Valid", `It is valid until ${dateOf(notAfter)}.`);
 }
+
+function absent({ damage }: KnownCertificate): Judgement {
+  return damage === undefined
+    ? no("Missing", "No certificate has been issued yet.")
+    : no("Damaged", `The certificate is damaged: ${damage}. ${healing}`);
+}
+
+const healing =
+  "Run `acmectl state check --repair`; without a good version to go back to, `acmectl renew` issues it again.";
 
 function issuing({ pending }: KnownCertificate): Judgement {
   if (pending?.orderUrl === undefined) return no("NoOrder", "No order is open.");
@@ -94,7 +103,7 @@ function untilOf({ reason, until }: Pause): string {
 
 function deployed(certificate: KnownCertificate, now: Date): Judgement {
   const steps = deployStatesOf(certificate);
-  if (certificate.held === undefined) return no("Missing", "No certificate has been issued yet.");
+  if (certificate.held === undefined) return absent(certificate);
   if (steps.length === 0) return yes("NoSteps", "No deploy steps are configured.");
   const failed = steps.filter(({ state }) => state === "failed");
   const pending = steps.filter(({ state }) => state === "pending");

@@ -68,7 +68,7 @@ export function viewsOf(
 
 /** Everything about one certificate as a document. */
 export function documentOf(certificate: KnownCertificate, now: Date): Record<string, unknown> {
-  const { name, request, status, held, files, pending } = certificate;
+  const { name, request, status, held, damage, files, pending } = certificate;
   const { csr: _csr, ...remembered } = request;
   const step = stepOf(certificate, now);
   const { action, reason } = step;
@@ -76,7 +76,7 @@ export function documentOf(certificate: KnownCertificate, now: Date): Record<str
     ...(held === undefined
       ? { name, identifiers: request.identifiers, directory: request.issuer.server }
       : describeHeld(request, held, files, "held", now, dueOf(certificate, now).at).document),
-    outcome: held === undefined ? "missing" : "held",
+    outcome: held !== undefined ? "held" : damage === undefined ? "missing" : "damaged",
     conditions: conditionsOf(certificate, now),
     next: { action, reason, at: timeOf(step, now)?.toISOString() },
     deploy: deployStatesOf(certificate),
@@ -99,10 +99,11 @@ export function viewOf(
   now: Date,
 ): readonly Block[] {
   const { name, request, held, files, status } = certificate;
+  const ready = conditionsOf(certificate, now).find(({ type }) => type === "Ready");
   return [
     heading(name),
     ...(held === undefined
-      ? [line("No certificate has been issued yet.", "warn")]
+      ? [line(ready?.message ?? "", "warn")]
       : describeHeld(request, held, files, "held", now, dueOf(certificate, now).at).view),
     fields(requestFields(certificate, now)),
     heading("Conditions"),

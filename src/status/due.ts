@@ -7,7 +7,15 @@ import type { KnownCertificate } from "./certificates.ts";
 /** When a certificate is due, and by which rule. All of it offline, from what is stored. */
 export interface Due {
   readonly at: Date;
-  readonly rule: "missing" | "revoked" | "drift" | "expired" | "ari" | "lifetime" | "emergency";
+  readonly rule:
+    | "missing"
+    | "damaged"
+    | "revoked"
+    | "drift"
+    | "expired"
+    | "ari"
+    | "lifetime"
+    | "emergency";
   /** In words, for `plan`, `status` and the log. */
   readonly reason: string;
 }
@@ -27,7 +35,8 @@ const youth = 2 / 5;
  * milliseconds, 0 without one.
  */
 export function dueOf(certificate: KnownCertificate, now: Date, every = 0): Due {
-  const { held, request, changed, status } = certificate;
+  const { held, damage, request, changed, status } = certificate;
+  if (damage !== undefined) return { at: now, rule: "damaged", reason: damage };
   if (held === undefined)
     return { at: now, rule: "missing", reason: "no certificate was issued yet" };
   if (status.revoked?.fingerprint === held.meta.fingerprint) {

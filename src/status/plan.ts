@@ -80,6 +80,7 @@ export function stepOf(certificate: KnownCertificate, now: Date): Step {
 
 const actions: Readonly<Record<Due["rule"], Action>> = {
   missing: "issue",
+  damaged: "re-issue",
   revoked: "re-issue",
   drift: "re-issue",
   expired: "renew",

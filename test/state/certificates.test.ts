@@ -192,7 +192,7 @@ test("a record of a newer acmectl is refused and not changed", async () => {
   const newer = (await readFile(path, "utf8")).replace('"version": 1', '"version": 2');
   await writeFile(path, newer);
 
-  await expect(store.certificates.read("shop")).rejects.toThrow(/has format 2/);
+  await expect(store.certificates.read("shop")).rejects.toThrow(/format 2/);
   expect(await readFile(path, "utf8")).toBe(newer);
 });
 

@@ -12,9 +12,22 @@ import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.t
 import { linkForeign, removeForeign } from "./foreign.ts";
 import { certificateFolderName } from "./names.ts";
 import { hasStrings, readKey, readRecord, type Folder } from "./records.ts";
-import type { CertificateFiles, HeldCertificate, Lock, NewVersion, Store } from "../store.ts";
+import type {
+  CertificateFiles,
+  HeldCertificate,
+  Lock,
+  NewVersion,
+  Store,
+  StoredCertificate,
+} from "../store.ts";
 import { faultOf } from "./fault.ts";
-import { commitVersion, currentNumber, pruneVersions, versionFiles } from "./versions.ts";
+import {
+  commitVersion,
+  currentNumber,
+  numbersIn,
+  pruneVersions,
+  versionFiles,
+} from "./versions.ts";
 import { messageOf } from "../../errors.ts";
 
 /** Certificates in `certificates/<name>/`: `certificate.json`, `versions/` and `current`. */
@@ -39,14 +52,17 @@ export function openCertificates(folder: Folder): Store["certificates"] {
         return undefined;
       }
       const { request, status } = record;
-      return { name, request, status, held: await readHeld(pathOf(name), name, folder) };
+      const { held, damage } = await readVersion(pathOf(name), name, folder);
+      const isLost = held === undefined && status.lastSuccess !== undefined;
+      return { name, request, status, held, damage: damage ?? (isLost ? lost : undefined) };
     },
     async files(name) {
-      const held = await readHeld(pathOf(name), name, folder);
+      const { held } = await readVersion(pathOf(name), name, folder);
       return held && filesOf(pathOf(name), held);
     },
     async foreignFiles(name) {
-      const [path, held] = [pathOf(name), await readHeld(pathOf(name), name, folder)];
+      const path = pathOf(name);
+      const { held } = await readVersion(path, name, folder);
       return held && linkForeign(folder.root, basename(path), held.meta, filesOf(path, held));
     },
     async saveRequest(request) {
@@ -116,27 +132,31 @@ async function currentFolder(path: string, folder: Folder): Promise<string | und
   return number === undefined ? undefined : join(path, "versions", `${number}`);
 }
 
+const lost = "all its versions are missing";
+
 /** Read once through the link, so that a commit meanwhile cannot mix two versions. */
-async function readHeld(
+async function readVersion(
   path: string,
   name: string,
   folder: Folder,
-): Promise<HeldCertificate | undefined> {
+): Promise<Pick<StoredCertificate, "held" | "damage">> {
   await folder.check();
   const number = await attempt("read", path, () => currentNumber(path));
-  if (number === undefined) return undefined;
+  if (number === undefined) {
+    const isEmpty = (await numbersIn(join(path, "versions"))).length === 0;
+    return { damage: isEmpty ? undefined : `the link ${join(path, "current")} is missing` };
+  }
   const version = join(path, "versions", `${number}`);
   const what = `The file about the certificate ${name}`;
   const reading = { clock: folder.clock, what };
   const meta = await readRecord(join(version, versionFiles.meta), isMeta, reading);
   const fault = await attempt("read", version, () => faultOf(version));
   if (meta === undefined || fault !== undefined) {
-    folder.log.warn(
-      `${version} cannot be used: ${fault ?? `${versionFiles.meta} is missing`}; acmectl will issue ${name} again`,
-    );
-    return undefined;
+    const damage = `${version} cannot be used: ${fault ?? `${versionFiles.meta} is missing`}`;
+    folder.log.warn(`${damage}; acmectl will issue ${name} again`);
+    return { damage };
   }
-  return { version: number, meta };
+  return { held: { version: number, meta } };
 }
 
 function filesOf(path: string, { meta }: HeldCertificate): CertificateFiles {

@@ -2,12 +2,13 @@
 import { chmod, lstat, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf } from "../../errors.ts";
+import { isRecord } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import type { Finding, Store } from "../store.ts";
-import { nameOfRecord } from "./certificate-record.ts";
-import { attempt, entriesOf, ifPresent, removedPrefix, sweep } from "./files.ts";
+import { nameOfRecord, recordFile } from "./certificate-record.ts";
+import { attempt, entriesOf, ifPresent, readText, removedPrefix, sweep } from "./files.ts";
 import { leftoversIn, removeLeftovers } from "./leftovers.ts";
-import type { Folder } from "./records.ts";
+import { parseObject, type Folder } from "./records.ts";
 import { certificateFolderName } from "./names.ts";
 import { faultOf } from "./fault.ts";
 import { currentNumber, linkCurrent, numbersIn } from "./versions.ts";
@@ -110,7 +111,10 @@ async function checkCurrent(path: string, repair: boolean): Promise<readonly Fin
 async function currentFault(path: string, numbers: readonly number[]): Promise<string | undefined> {
   try {
     const number = await attempt("read", path, () => currentNumber(path));
-    if (number === undefined) return numbers.length === 0 ? undefined : "the link is missing";
+    if (number === undefined) {
+      if (numbers.length > 0) return "the link is missing";
+      return (await wasIssued(path)) ? "all versions are missing" : undefined;
+    }
     if (!numbers.includes(number)) return `it points to versions/${number}, which does not exist`;
     const fault = await faultOf(join(path, "versions", `${number}`));
     return fault === undefined ? undefined : `versions/${number}: ${fault}`;
@@ -118,6 +122,11 @@ async function currentFault(path: string, numbers: readonly number[]): Promise<s
     if (!Problem.is(error)) throw error;
     return messageOf(error);
   }
+}
+
+async function wasIssued(path: string): Promise<boolean> {
+  const status = parseObject((await readText(join(path, recordFile))) ?? "")?.["status"];
+  return isRecord(status) && status["lastSuccess"] !== undefined;
 }
 
 async function firstGood(versions: string, numbers: readonly number[]) {

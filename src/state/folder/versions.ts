@@ -49,8 +49,9 @@ export async function commitVersion(
     await sweep(versions, temporaryMark);
     await sweep(versions, removedPrefix);
     await sweep(certificate, currentPrefix);
-    const number = Math.max(0, ...(await numbersIn(versions))) + 1;
     const before = await currentNumber(certificate);
+    // Also above a version that the link points to and that is gone.
+    const number = Math.max(before ?? 0, ...(await numbersIn(versions))) + 1;
     const predecessor = before === undefined ? undefined : join(versions, `${before}`);
     const folder = await placeVersion(versions, number, version, { predecessor, log });
     try {
