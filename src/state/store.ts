@@ -249,4 +249,6 @@ export interface Store {
       onWait?: ((holder: string) => void) | undefined;
     },
   ): Promise<Lock>;
+  /** True while a run has the lock `name`, as far as can be seen. Changes nothing. */
+  isLocked(name: string): Promise<boolean>;
 }

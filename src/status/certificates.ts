@@ -8,6 +8,8 @@ export interface KnownCertificate extends StoredCertificate {
   readonly changed?: string | undefined;
   /** An order that no run has finished. */
   readonly pending?: PendingOrder | undefined;
+  /** True while a run works on that order. */
+  readonly isRunning?: boolean | undefined;
   /** Of the certificate held. */
   readonly files?: CertificateFiles | undefined;
 }
@@ -26,7 +28,7 @@ export interface Certificates {
 
 /**
  * The certificates in the store; only those named, if any are. An unknown name is a Problem that lists the known ones. A first
- * `issue` that failed counts only if it is named: what was never issued cannot expire.
+ * `issue` that failed or was killed counts only if it is named: what was never issued cannot expire.
  */
 export async function storedCertificates(
   store: Store,
@@ -74,10 +76,9 @@ export async function knownCertificates(
   return { ...found, certificates: found.certificates.filter(isShown) };
 }
 
-/** True while another run works on its order, or after such a run was killed. */
-export function isInProgress({ pending, status }: KnownCertificate): boolean {
-  const ended = status.lastAttempt?.endedAt;
-  return pending?.orderUrl !== undefined && (ended === undefined || ended < pending.startedAt);
+/** True while another run works on its order; not after such a run was killed. */
+export function isInProgress({ pending, isRunning }: KnownCertificate): boolean {
+  return pending?.orderUrl !== undefined && isRunning === true;
 }
 
 /** Asked for on the command line, and not issued yet. */
@@ -173,9 +174,13 @@ async function withFiles(
 ): Promise<KnownCertificate | BrokenCertificate> {
   if ("problem" in certificate) return certificate;
   const { name } = certificate;
-  return orBroken(name, async () => ({
-    ...certificate,
-    pending: await store.journal.read(name),
-    files: await store.certificates.files(name),
-  }));
+  return orBroken(name, async () => {
+    const pending = await store.journal.read(name);
+    return {
+      ...certificate,
+      pending,
+      isRunning: pending !== undefined && (await store.isLocked(`certificate:${name}`)),
+      files: await store.certificates.files(name),
+    };
+  });
 }

@@ -120,6 +120,7 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         else put(`solver/${solver}/${key}`, value);
       },
     }),
+    isLocked: async (name) => memory.has(`lock/${name}`),
     async lock(name, { wait, signal, onWait }) {
       const key = `lock/${name}`;
       const token = randomUUID();

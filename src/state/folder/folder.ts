@@ -9,7 +9,7 @@ import { openCertificates } from "./certificates.ts";
 import { checkFolder } from "./check.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
 import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
-import { exclusively, openLocks } from "./locks.ts";
+import { exclusively, isLocked, openLocks } from "./locks.ts";
 import type { Folder } from "./records.ts";
 
 /**
@@ -45,6 +45,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     },
     check: (options) => checkFolder(folder, parts, options),
     ...parts,
+    isLocked: (name) => isLocked(absolute, name, clock),
     pendingHooks: openPendingHooks(folder),
     solverState: (solver) => openSolverState(folder, solver),
   };

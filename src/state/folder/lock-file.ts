@@ -105,6 +105,14 @@ export async function isDead({ holder }: LockFile): Promise<boolean> {
   return holder !== undefined && (await lifeOf(holder)) === "dead";
 }
 
+/** True unless its holder has ended, or cannot be seen and has been silent for a minute. */
+export async function isLive({ holder, beatAt }: LockFile, now: Date): Promise<boolean> {
+  if (holder === undefined) return false;
+  const life = await lifeOf(holder);
+  if (life !== "unsure") return life === "alive";
+  return Math.abs(now.getTime() - beatAt.getTime()) <= silence;
+}
+
 interface Eviction {
   readonly claimant: Holder;
   readonly clock: Clock;

@@ -17,6 +17,7 @@ import {
   evict,
   heartbeat,
   isDead,
+  isLive,
   isStale,
   lookAt,
   thisProcess,
@@ -31,7 +32,7 @@ export function openLocks(root: string, clock: Clock): Store["lock"] {
   const folder = join(root, "locks");
   let swept: Promise<void> | undefined;
   return async function lock(name, options) {
-    const path = join(folder, `${readableName(name)}.lock`);
+    const path = pathOf(root, name);
     const token = randomBytes(16).toString("hex");
     await attempt("lock", path, async () => {
       await makeFolder(folder);
@@ -40,6 +41,16 @@ export function openLocks(root: string, clock: Clock): Store["lock"] {
     });
     return heldLock({ name, path, token, clock });
   };
+}
+
+/** Whether a run that lives has the lock. */
+export async function isLocked(root: string, name: string, clock: Clock): Promise<boolean> {
+  const found = await lookAt(pathOf(root, name));
+  return found !== undefined && isLive(found, clock.now());
+}
+
+function pathOf(root: string, name: string): string {
+  return join(root, "locks", `${readableName(name)}.lock`);
 }
 
 /** Run `work` under a short lock of its own; within this process, work of one name waits in a queue. */
