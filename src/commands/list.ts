@@ -1,5 +1,6 @@
 import { line, table } from "../result.ts";
 import { timeFrom } from "../dates.ts";
+import type { Store } from "../state/store.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
 import { isInProgress, knownCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { conditionsOf, stateOf } from "../status/conditions.ts";
@@ -25,7 +26,7 @@ export const command = defineCommand({
       document: { outcome: "listed", certificates: [...documents, ...broken.map(brokenDocument)] },
       view:
         rows.length === 0
-          ? [line(`There are no certificates in ${store.where}.`, "dim")]
+          ? [line(await noneIn(store), "dim")]
           : [
               table(["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"], rows),
               ...broken.flatMap(brokenLines),
@@ -33,6 +34,12 @@ export const command = defineCommand({
     };
   },
 });
+
+async function noneIn(store: Store): Promise<string> {
+  return (await store.exists())
+    ? `There are no certificates in ${store.where}.`
+    : `There are no certificates: the state folder ${store.where} does not exist.`;
+}
 
 function documentOf(certificate: KnownCertificate, now: Date): Record<string, unknown> {
   const { name, request, held, files } = certificate;

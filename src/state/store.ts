@@ -178,6 +178,8 @@ export interface Finding {
   readonly where: string;
   readonly fault: string;
   readonly remedy?: string | undefined;
+  /** True if `check` with `repair` repairs it. */
+  readonly repairable?: boolean | undefined;
   readonly done?: string | undefined;
 }
 
@@ -187,6 +189,8 @@ export type PendingHooks = Readonly<Record<string, readonly HookSetting[]>>;
 export interface Store {
   /** Where the state is kept, for messages. */
   readonly where: string;
+  /** False before the first write, or when it is looked for in the wrong place. */
+  exists(): Promise<boolean>;
   /** Write and remove a probe: a `machine` Problem when nothing can be written. */
   checkWritable(): Promise<void>;
   /** Look for damage that copying, restoring and changes by hand cause; repair what can be repaired offline. */

@@ -156,6 +156,33 @@ describe("a state folder that was copied or changed by hand", () => {
     const ran = await acmectl(["state", "check", "--repair"]);
     expect(ran).toMatchObject({ code: 3, stdout: expect.stringContaining("has the same") });
     expect(await readdir(join(root, "certificates"))).toEqual(["copy", "shop"]);
+    const found = await acmectl(["state", "check"]);
+    expect(JSON.parse((await acmectl(["state", "check", "--json"])).stdout).findings).toHaveLength(
+      1,
+    );
+    expect(found.stdout + found.stderr).not.toContain("--repair");
+    const listed = await acmectl(["list"]);
+    expect(listed.stdout).toContain(`Move it out of the state folder: ${folder} has the same`);
+    expect(listed.stdout).not.toContain("--repair");
+  });
+
+  test("state check names --repair only when it repairs something", async () => {
+    const { folder, acmectl } = await withCertificates("shop", "other");
+    for (const number of [1, 2]) await writeFile(join(folder, `versions/${number}/cert.pem`), "");
+    const hopeless = await acmectl(["state", "check"]);
+    expect(hopeless).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("Follow the remedies"),
+    });
+    expect(hopeless.stdout + hopeless.stderr).not.toContain("--repair");
+    await chmod(join(folder, "versions/2/privkey.pem"), 0o644);
+    const both = await acmectl(["state", "check"]);
+    expect(both.stderr).toMatch(/Repair 1 of them, and follow.*: acmectl state check --repair/);
+    await rm(join(folder, "../other/current"));
+    await rm(folder, { recursive: true });
+    expect((await acmectl(["state", "check"])).stderr).toContain(
+      "Repair it: acmectl state check --repair",
+    );
   });
 
   test("a certificate without its record can be deleted by the command in the hint", async () => {
@@ -256,6 +283,30 @@ test("a run removes the locks of killed runs, of certificates that it does not t
   expect(left).not.toContain(file);
   expect(left).toContain("elsewhere.lock");
   await other.release();
+});
+
+test.each([["list"], ["state check"], ["status --check"], ["renew"]])(
+  "%s fails when the state folder is a file",
+  async (words) => {
+    const { root } = await openStore();
+    await writeFile(root, "");
+    for (const state of [root, join(root, "below")]) {
+      const ran = await run([...words.split(" "), "--state", state], { env: { HOME: "/nowhere" } });
+      expect(ran.code).toBe(3);
+      expect(ran.stderr).toMatch(/is a file, not a folder|not a directory/);
+    }
+  },
+);
+
+test("list and state check say that the state folder does not exist", async () => {
+  const { root } = await openStore();
+  const env = { HOME: "/nowhere" };
+  const list = await run(["list", "--state", root], { env });
+  expect(list).toMatchObject({ code: 0 });
+  expect(list.stdout).toContain(`the state folder ${root} does not exist`);
+  const check = await run(["state", "check", "--state", root], { env });
+  expect(check).toMatchObject({ code: 2 });
+  expect(check.stderr).toContain(`The state folder ${root} does not exist`);
 });
 
 describe("access that an administrator gave to a key", () => {

@@ -56,6 +56,7 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
 
   return {
     where: "memory",
+    exists: () => Promise.resolve(true),
     checkWritable: () => Promise.resolve(),
     check: async () => [],
     accounts: openAccounts({ get, put, below, now: () => clock.now().toISOString() }),

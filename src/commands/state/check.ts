@@ -14,6 +14,7 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const store = await context.store();
+    if (!(await store.exists())) throw missing(store);
     const findings = await store.check({ repair: flags.repair === true });
     const open = findings.filter(({ done }) => done === undefined);
     const outcome = open.length > 0 ? "damaged" : findings.length > 0 ? "repaired" : "unchanged";
@@ -23,7 +24,7 @@ export const command = defineCommand({
         findings.length === 0
           ? [line(`Found no damage in ${store.where}.`, "good")]
           : findings.flatMap(linesOf),
-      problem: open.length === 0 ? undefined : problemOf(open, findings, flags.repair, store),
+      problem: open.length === 0 ? undefined : problemOf(open, findings, store),
     };
   },
 });
@@ -31,17 +32,29 @@ export const command = defineCommand({
 function problemOf(
   open: readonly Finding[],
   findings: readonly Finding[],
-  repaired: boolean | undefined,
   { where }: Store,
 ): Problem {
   return new Problem("machine", {
     title: "The state folder is damaged",
     detail: `${open.length} of ${findings.length} findings in ${where} are not repaired.`,
-    hint:
-      repaired === true
-        ? "Follow the remedies above."
-        : `Repair it: acmectl state check --repair --state ${where}`,
+    hint: hintOf(open, `acmectl state check --repair --state ${where}`),
     retryable: false,
+  });
+}
+
+function hintOf(open: readonly Finding[], command: string): string {
+  const count = open.filter(({ repairable }) => repairable === true).length;
+  if (count === 0) return "Follow the remedies above.";
+  return count === open.length
+    ? `Repair it: ${command}`
+    : `Repair ${count} of them, and follow the remedies above for the others: ${command}`;
+}
+
+function missing({ where }: Store): Problem {
+  return new Problem("usage", {
+    title: "Nothing to check",
+    detail: `The state folder ${where} does not exist.`,
+    hint: "Give the right one with --state DIR (is its disk mounted?), or run as the user that renews. The first `acmectl issue` makes it.",
   });
 }
 

@@ -32,7 +32,7 @@ export async function readCertificateRecord(
   const reading = { clock, what: `The record of the certificate ${name}` };
   const record = await readRecord(file, isCertificateFile, reading);
   if (record === undefined) await refuseMovedAside(file, reading);
-  else if (record.request !== undefined) refuseOther(path, record.request.name, name);
+  else if (record.request !== undefined) await refuseOther(path, record.request.name, name);
   return record;
 }
 
@@ -74,10 +74,17 @@ async function nameIn(path: string, entry: string): Promise<string | undefined> 
   return entry.replace(/^_\./, "*.");
 }
 
-function refuseOther(path: string, recorded: string, asked: string): void {
+async function refuseOther(path: string, recorded: string, asked: string): Promise<void> {
   if (recorded === asked) return;
   if (certificateFolderName(recorded) === certificateFolderName(asked))
     refuseClash(path, recorded, asked);
+  const right = join(dirname(path), certificateFolderName(recorded));
+  if ((await entriesOf(right)).length > 0)
+    throw new Problem("machine", {
+      detail: `${path} is a copy of the folder of the certificate ${recorded}.`,
+      hint: `Move it out of the state folder: ${right} has the same certificate.`,
+      retryable: false,
+    });
   throw new Problem("machine", {
     detail: `${path} is the folder of the certificate ${recorded}, renamed by hand, so ${recorded} is not renewed.`,
     hint: `Rename it back: acmectl state check --repair --state ${dirname(dirname(path))}`,

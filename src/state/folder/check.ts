@@ -30,13 +30,13 @@ export async function checkFolder(
     const found = await underLock(entry, parts, async () => {
       const renamed = await checkName(path, entry, repair);
       const place = renamed?.moved ?? path;
-      const link = await checkCurrent(place, repair);
+      const link = renamed?.isCopy === true ? [] : await checkCurrent(place, repair);
       const key = await checkKeys(place, repair);
       return [...(renamed === undefined ? [] : [renamed.finding]), ...link, ...key];
     });
     findings.push(...found);
   }
-  return [...findings, ...(await unreadable(parts))];
+  return [...findings, ...(await unreadable(folder, parts, findings))];
 }
 
 async function visibleEntries(path: string): Promise<readonly string[]> {
@@ -67,17 +67,21 @@ async function checkName(
   path: string,
   entry: string,
   repair: boolean,
-): Promise<{ finding: Finding; moved: string } | undefined> {
+): Promise<{ finding: Finding; moved: string; isCopy?: boolean } | undefined> {
   const name = await nameOfRecord(path);
   if (name === undefined || certificateFolderName(name) === entry) return undefined;
   const right = join(path, "..", certificateFolderName(name));
   const fault = `it is the folder of the certificate ${name}, renamed by hand`;
   if ((await modeOf(right)) !== undefined) {
     const remedy = `Move it out of the state folder: ${right} has the same certificate.`;
-    return { finding: { where: path, fault, remedy }, moved: path };
+    return {
+      finding: { where: path, fault: `${fault} or copied`, remedy },
+      moved: path,
+      isCopy: true,
+    };
   }
   const remedy = `Rename it to ${right}.`;
-  if (!repair) return { finding: { where: path, fault, remedy }, moved: path };
+  if (!repair) return { finding: { where: path, fault, remedy, repairable: true }, moved: path };
   await attempt("rename", path, () => rename(path, right));
   return { finding: { where: path, fault, done: `renamed to ${right}` }, moved: right };
 }
@@ -97,7 +101,8 @@ async function checkCurrent(path: string, repair: boolean): Promise<readonly Fin
     return [{ where: current, fault, remedy }];
   }
   const target = `versions/${good}`;
-  if (!repair) return [{ where: current, fault, remedy: `Make it a link to ${target}.` }];
+  if (!repair)
+    return [{ where: current, fault, remedy: `Make it a link to ${target}.`, repairable: true }];
   await attempt("repair", current, async () => {
     const found = await lstat(current).catch(() => undefined);
     if (found !== undefined && !found.isSymbolicLink())
@@ -148,25 +153,36 @@ async function checkKeys(path: string, repair: boolean): Promise<readonly Findin
     if (repair) {
       await attempt("protect", key, () => chmod(key, mode & 0o770));
     }
-    const result = repair ? { done: "made private" } : { remedy: `chmod o= ${key}` };
+    const result = repair
+      ? { done: "made private" }
+      : { remedy: `chmod o= ${key}`, repairable: true };
     findings.push({ where: key, fault, ...result });
   }
   return findings;
 }
 
 /** Accounts, records and journals that cannot be read have no repair but a backup. */
-async function unreadable({ accounts, certificates, journal }: Parts): Promise<readonly Finding[]> {
+async function unreadable(
+  { root }: Folder,
+  { accounts, certificates, journal }: Parts,
+  known: readonly Finding[],
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   const look = async (where: string, read: () => Promise<unknown>) => {
     try {
       await read();
     } catch (error) {
       if (!Problem.is(error)) throw error;
-      findings.push({ where, fault: error.message, remedy: error.hint });
+      const { message: fault, hint: remedy } = error;
+      if (!known.some((one) => one.fault === fault)) findings.push({ where, fault, remedy });
     }
   };
   await look("accounts", () => accounts.list());
-  for (const name of await certificates.names()) await look(name, () => certificates.read(name));
+  for (const name of await certificates.names()) {
+    const path = join(root, "certificates", certificateFolderName(name));
+    const isMisplaced = known.some(({ where, done }) => where === path && done === undefined);
+    if (!isMisplaced) await look(name, () => certificates.read(name));
+  }
   for (const name of await journal.names())
     await look(`the journal of ${name}`, () => journal.read(name));
   return findings;
@@ -175,7 +191,9 @@ async function unreadable({ accounts, certificates, journal }: Parts): Promise<r
 async function leftovers({ root }: Folder, repair: boolean): Promise<readonly Finding[]> {
   const found = await leftoversIn(root);
   if (repair) await removeLeftovers(root);
-  const result = repair ? { done: "removed" } : { remedy: "Run acmectl state check --repair." };
+  const result = repair
+    ? { done: "removed" }
+    : { remedy: "Run acmectl state check --repair.", repairable: true };
   return found.map((where) => ({ where, fault: "a killed run left it behind", ...result }));
 }
 

@@ -2,6 +2,7 @@ import { lstat, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
+import { codeOf } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
 import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
@@ -39,6 +40,10 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
   };
   return {
     where: absolute,
+    exists: async () => {
+      await check();
+      return (await ifPresent(() => stat(absolute))) !== undefined;
+    },
     async checkWritable() {
       await check();
       await probe(absolute);
@@ -88,7 +93,11 @@ const folders = ["accounts", "certificates", "pending", "locks", "solvers", "hoo
 const writableByOthers = 0o002;
 
 async function checkOwners(root: string, log: Log): Promise<void> {
-  const top = await ifPresent(() => stat(root));
+  const top = await stat(root).catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  });
+  if (top?.isDirectory() === false) throw notFolder(root);
   // Windows has neither owners nor modes.
   if (top === undefined || process.geteuid === undefined) return;
   if ((top.mode & writableByOthers) !== 0) {
@@ -109,6 +118,14 @@ async function checkOwner(path: string, us: number): Promise<void> {
       throw unsafe(path, "is writable by every user");
     }
   }
+}
+
+function notFolder(root: string): Problem {
+  return new Problem("machine", {
+    detail: `The state folder ${root} is a file, not a folder.`,
+    hint: "Give the right folder with --state DIR.",
+    retryable: false,
+  });
 }
 
 function unsafe(path: string, why: string): Problem {
