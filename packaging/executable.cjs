@@ -83,5 +83,11 @@ function ours({ href }) {
   return { url: href, format: "module", shortCircuit: true };
 }
 
+// Node.js's own option in the line of a crontab; here Node.js leaves it among acmectl's words, and may not read the file.
+const [, variables] = /^--env-file=(.+)/s.exec(process.argv[2] ?? "") ?? [];
+if (variables !== undefined) {
+  process.loadEnvFile(variables);
+  process.argv.splice(2, 1);
+}
 process.argv[1] = script;
 createRequire(script)(script);

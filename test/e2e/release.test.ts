@@ -162,8 +162,13 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
       expect(await acmectl("solvers", "show", outside)).toContain("mine");
       // Nothing is read from it but that there are no lines yet.
       await writeFile(join(folder.path, "crontab"), "#!/bin/sh\n", { mode: 0o755 });
-      const planned = await acmectl("schedule", "install", "--dry-run", "--force", "--by", "cron");
-      expect(planned).toContain(`${executable} renew -q`);
+      const variables = join(folder.path, "environment");
+      await writeFile(variables, `ACMECTL_STATE=${state}\n`, { mode: 0o600 });
+      const install = ["schedule", "install", "--dry-run", "--force", "--by", "cron"];
+      const planned = await acmectl(...install, "--environment-file", variables);
+      expect(planned).toContain(`${executable} --env-file=${variables} renew -q`);
+      const listing = run(executable, [`--env-file=${variables}`, "list"], { env: {} });
+      expect((await listing).stdout).toContain("example.test");
     });
 
     // A mount namespace and chroot need root.
