@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import { acmectl } from "../support/spawn.ts";
@@ -18,4 +21,23 @@ test("the program issues a certificate through the proxy that https_proxy names"
   ).ended;
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining("Issued") });
   expect(new Set(proxy.seen)).toEqual(new Set([`${host} ${credentials}`]));
+});
+
+test("the webhook solver calls its service through the proxy that http_proxy names", async () => {
+  await using issuing = await startIssuing();
+  let calls = 0;
+  const service = createServer((_, response) => {
+    calls += 1;
+    response.writeHead(403).end();
+  });
+  await once(service.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void service.close());
+  await using proxy = await startProxy(() => (service.address() as AddressInfo).port);
+  const solver = ["--solver", "webhook", "--webhook-url", "http://hooks.example.test/"];
+  const env = { HOME: issuing.state, http_proxy: proxy.url, ACMECTL_DNS_CNAME: "none" };
+  const ran = await acmectl(["issue", "-d", "a.example.test", ...solver, ...issuing.words], { env })
+    .ended;
+  expect(ran.stderr).toContain("403");
+  expect(new Set(proxy.seen)).toEqual(new Set([`hooks.example.test:80 ${credentials}`]));
+  expect(calls).toBeGreaterThan(0);
 });
