@@ -298,6 +298,47 @@ test.each([["list"], ["state check"], ["status --check"], ["renew"]])(
   },
 );
 
+describe("a broken file", () => {
+  test("is moved by no command that only reads, and reported every time", async () => {
+    const { folder, root, acmectl } = await withCertificates("shop", "other");
+    const pending = join(root, "pending");
+    await mkdir(pending, { mode: 0o700 });
+    await writeFile(join(pending, "other.json"), "garbage");
+    await writeFile(join(folder, "certificate.json"), "garbage");
+    for (const words of ["status --check", "list", "status", "plan", "state check", "state check"])
+      await acmectl(words.split(" "));
+    expect(await readdir(pending)).toEqual(["other.json"]);
+    expect(await readFile(join(folder, "certificate.json"), "utf8")).toBe("garbage");
+    expect((await acmectl(["status", "--check"])).code).toBe(11);
+    const { code, stdout } = await acmectl(["state", "check"]);
+    expect(code).toBe(3);
+    expect(stdout).toContain(`${join(pending, "other.json")} is not JSON`);
+    expect(stdout).toContain("Look in it for DNS records that a run may have left");
+    expect(stdout).toContain(`Restore ${join(folder, "certificate.json")} from a backup`);
+  });
+
+  test("that a run moved aside is reported by state check until it is deleted", async () => {
+    const { folder, root, store, acmectl } = await withCertificates("shop");
+    const pending = join(root, "pending");
+    await mkdir(pending, { mode: 0o700 });
+    await writeFile(join(pending, "shop.json"), "garbage");
+    await store.journal.read("shop").catch(() => undefined);
+    const [journal = ""] = await readdir(pending);
+    expect(journal).toContain(".corrupt-");
+    const record = join(folder, "certificate.json.corrupt-20260101T000000000Z");
+    await writeFile(record, "garbage");
+    const { code, stdout } = await acmectl(["state", "check"]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(
+      /shop\.json\.corrupt-\w+: it was broken.*\n +Look in it for DNS records/,
+    );
+    expect(stdout).toContain("certificate.json is in its place again: delete this file.");
+    await rm(join(pending, journal));
+    await rm(record);
+    expect((await acmectl(["state", "check"])).code).toBe(0);
+  });
+});
+
 test("list and state check say that the state folder does not exist", async () => {
   const { root } = await openStore();
   const env = { HOME: "/nowhere" };

@@ -84,9 +84,9 @@ const nextKeyFile = "key.next.pem";
 
 type Read = (path: string) => Promise<StoredAccount>;
 
-async function readAccount(path: string, { clock }: Folder): Promise<StoredAccount> {
+async function readAccount(path: string, folder: Folder): Promise<StoredAccount> {
   const name = join(basename(dirname(path)), basename(path));
-  const reading = (what: string) => ({ clock, what: `${what} of the account ${name}` });
+  const reading = (what: string) => ({ folder, what: `${what} of the account ${name}` });
   const record = await readRecord(join(path, recordFile), isAccount, reading("The record"));
   const key = await readKey(join(path, keyFile), reading("The private key"));
   const nextKey = await readKey(join(path, nextKeyFile), reading("The next private key"));

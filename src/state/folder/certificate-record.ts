@@ -26,10 +26,10 @@ export const recordFile = "certificate.json";
 export async function readCertificateRecord(
   path: string,
   name: string,
-  { clock }: Folder,
+  folder: Folder,
 ): Promise<CertificateFile | undefined> {
   const file = join(path, recordFile);
-  const reading = { clock, what: `The record of the certificate ${name}` };
+  const reading = { folder, what: `The record of the certificate ${name}` };
   const record = await readRecord(file, isCertificateFile, reading);
   if (record === undefined) await refuseMovedAside(file, reading);
   else if (record.request !== undefined) await refuseOther(path, record.request.name, name);

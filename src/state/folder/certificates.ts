@@ -52,9 +52,9 @@ export function openCertificates(folder: Folder): Store["certificates"] {
         return undefined;
       }
       const { request, status } = record;
-      const { held, damage } = await readVersion(pathOf(name), name, folder);
-      const isLost = held === undefined && status.lastSuccess !== undefined;
-      return { name, request, status, held, damage: damage ?? (isLost ? lost : undefined) };
+      const wasIssued = status.lastSuccess !== undefined;
+      const version = await readVersion(pathOf(name), name, folder, wasIssued);
+      return { name, request, status, ...version };
     },
     async files(name) {
       const { held } = await readVersion(pathOf(name), name, folder);
@@ -115,7 +115,7 @@ async function readPrivateKey(path: string, name: string, folder: Folder) {
   const version = await currentFolder(path, folder);
   if (version === undefined) return undefined;
   const what = `The private key of the certificate ${name}`;
-  return readKey(join(version, versionFiles.privateKey), { clock: folder.clock, what });
+  return readKey(join(version, versionFiles.privateKey), { folder, what });
 }
 
 async function readPems(path: string, folder: Folder) {
@@ -132,23 +132,23 @@ async function currentFolder(path: string, folder: Folder): Promise<string | und
   return number === undefined ? undefined : join(path, "versions", `${number}`);
 }
 
-const lost = "all its versions are missing";
-
 /** Read once through the link, so that a commit meanwhile cannot mix two versions. */
 async function readVersion(
   path: string,
   name: string,
   folder: Folder,
+  wasIssued = false,
 ): Promise<Pick<StoredCertificate, "held" | "damage">> {
   await folder.check();
   const number = await attempt("read", path, () => currentNumber(path));
   if (number === undefined) {
     const isEmpty = (await numbersIn(join(path, "versions"))).length === 0;
-    return { damage: isEmpty ? undefined : `the link ${join(path, "current")} is missing` };
+    if (!isEmpty) return { damage: `the link ${join(path, "current")} is missing` };
+    return { damage: wasIssued ? "all its versions are missing" : undefined };
   }
   const version = join(path, "versions", `${number}`);
   const what = `The file about the certificate ${name}`;
-  const reading = { clock: folder.clock, what };
+  const reading = { folder, what };
   const meta = await readRecord(join(version, versionFiles.meta), isMeta, reading);
   const fault = await attempt("read", version, () => faultOf(version));
   if (meta === undefined || fault !== undefined) {

@@ -1,5 +1,5 @@
 /** Finds what is wrong in a state folder after it was copied, restored or changed by hand, and repairs it without a CA. */
-import { chmod, lstat, rename, stat } from "node:fs/promises";
+import { chmod, lstat, readdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
@@ -8,7 +8,8 @@ import type { Finding, Store } from "../store.ts";
 import { nameOfRecord, recordFile } from "./certificate-record.ts";
 import { attempt, entriesOf, ifPresent, readText, removedPrefix, sweep } from "./files.ts";
 import { leftoversIn, removeLeftovers } from "./leftovers.ts";
-import { parseObject, type Folder } from "./records.ts";
+import { journalRemedy } from "./journal.ts";
+import { asideMark, parseObject, type Folder } from "./records.ts";
 import { certificateFolderName } from "./names.ts";
 import { faultOf } from "./fault.ts";
 import { currentNumber, linkCurrent, numbersIn } from "./versions.ts";
@@ -24,7 +25,7 @@ export async function checkFolder(
   await folder.check();
   const certificates = join(folder.root, "certificates");
   // First, since taking a lock removes them.
-  const findings = [...(await leftovers(folder, repair))];
+  const findings = [...(await leftovers(folder, repair)), ...(await movedAside(folder))];
   for (const entry of await visibleEntries(certificates)) {
     const path = join(certificates, entry);
     const found = await underLock(entry, parts, async () => {
@@ -185,6 +186,28 @@ async function unreadable(
   }
   for (const name of await journal.names())
     await look(`the journal of ${name}`, () => journal.read(name));
+  return findings;
+}
+
+/** Broken files that a run moved aside. Where the good file is missing and needed, reading fails and `unreadable` says so. */
+async function movedAside({ root }: Folder): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const entries = await ifPresent(() => readdir(root, { recursive: true, withFileTypes: true }));
+  for (const { name, parentPath } of entries ?? []) {
+    const original = join(parentPath, name.slice(0, name.indexOf(asideMark)));
+    if (!name.includes(asideMark) || !/\d{8}T\d+Z$/.test(name)) continue;
+    const isReplaced = (await modeOf(original)) !== undefined;
+    const isReported = [recordFile, "account.json", "key.pem"].includes(basename(original));
+    if (isReported && !isReplaced) continue;
+    const remedy =
+      parentPath === join(root, "pending")
+        ? journalRemedy
+        : isReplaced
+          ? `${basename(original)} is in its place again: delete this file.`
+          : `Repair it and move it back to ${original}, or restore a backup; to go on without it, delete it.`;
+    const fault = "it was broken, and a run moved it aside";
+    findings.push({ where: join(parentPath, name), fault, remedy });
+  }
   return findings;
 }
 

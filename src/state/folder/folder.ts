@@ -21,8 +21,10 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
   const absolute = resolve(root);
   const check = ownershipCheck(absolute, log);
   const takeLock = openLocks(absolute, clock);
+  let isWriting = false;
   const lock: Store["lock"] = async (name, options) => {
     await check();
+    isWriting = true;
     return takeLock(name, options);
   };
   const folder: Folder = {
@@ -30,6 +32,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     log,
     clock,
     check,
+    mayMove: () => isWriting,
     exclusively: (name, work) => exclusively(lock, absolute, name, work),
   };
   const parts = {
@@ -48,7 +51,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
       await check();
       await probe(absolute);
     },
-    check: (options) => checkFolder(folder, parts, options),
+    check: (options) => checkFolder(folder, { ...parts, lock: takeLock }, options),
     ...parts,
     isLocked: (name) => isLocked(absolute, name, clock),
     pendingHooks: openPendingHooks(folder),

@@ -17,12 +17,14 @@ import type { SolverState } from "../../plugin.ts";
 import type { PendingHooks, PendingOrder, Store } from "../store.ts";
 
 /** Unfinished orders, in `pending/<name>.json`. Written under the certificate's lock. */
-export function openJournal({ root, clock, check }: Folder): Store["journal"] {
+export function openJournal(folder: Folder): Store["journal"] {
+  const { root, check } = folder;
   const pending = join(root, "pending");
   const pathOf = (name: string) => join(pending, `${certificateFolderName(name)}.json`);
   const reading = (name: string) => ({
-    clock,
+    folder,
     what: `The journal of the unfinished order for ${name}`,
+    remedy: journalRemedy,
   });
 
   return {
@@ -51,6 +53,10 @@ export function openJournal({ root, clock, check }: Folder): Store["journal"] {
   };
 }
 
+/** Nothing of it is needed but what a run may have left behind. */
+export const journalRemedy =
+  "Look in it for DNS records that a run may have left, remove these, and delete the file: the next run orders anew.";
+
 function isJournal(entry: string): boolean {
   return entry.endsWith(".json") && !entry.startsWith(".");
 }
@@ -73,11 +79,11 @@ function isPendingOrder(value: unknown): value is PendingOrder {
 
 /** `post` hooks that runs still have to execute, in `hooks/post.json`. */
 export function openPendingHooks(folder: Folder): Store["pendingHooks"] {
-  const { root, clock, check } = folder;
+  const { root, check } = folder;
   const path = join(root, "hooks", "post.json");
   // The first release kept them as the state of a solver.
   const oldPath = () => solverStateFile(root, "post hooks");
-  const reading = { clock, what: "The list of pending post hooks" };
+  const reading = { folder, what: "The list of pending post hooks" };
 
   async function list(): Promise<PendingHooks> {
     await check();
@@ -141,7 +147,7 @@ function isText(value: unknown): value is string {
 /** JSON that a solver keeps, in `solvers/<solver>.json`. */
 export function openSolverState(folder: Folder, solver: string): SolverState {
   const path = solverStateFile(folder.root, solver);
-  const reading = { clock: folder.clock, what: `The state of the solver ${solver}` };
+  const reading = { folder, what: `The state of the solver ${solver}` };
 
   async function read(): Promise<Record<string, unknown>> {
     await folder.check();

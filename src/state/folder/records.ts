@@ -20,15 +20,19 @@ export interface Folder {
   readonly clock: Clock;
   /** Rejects when another user could have planted the state. Called before each first use. */
   readonly check: () => Promise<void>;
+  /** False until this run takes a lock: one that only reads moves nothing. */
+  readonly mayMove: () => boolean;
   /** Run under a short lock of this name, shared with other processes. */
   exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** What a file is, for Problems about it. */
 export interface Reading {
-  clock: Clock;
+  folder: Pick<Folder, "clock" | "mayMove">;
   /** E.g. `The account's private key`. */
   what: string;
+  /** What to do when it is broken; otherwise a backup is needed. */
+  remedy?: string | undefined;
 }
 
 /** Write `{ version, ...record }` durably. */
@@ -41,7 +45,7 @@ export function recordText(record: object): string {
   return `${JSON.stringify({ version: format, ...record }, undefined, 2)}\n`;
 }
 
-/** Read what `writeRecord` wrote; undefined when there is no such file. A broken file is moved aside with a `machine` Problem. */
+/** Read what `writeRecord` wrote; undefined when there is no such file. A broken file is a `machine` Problem, and moved aside by a run that writes. */
 export async function readRecord<T>(
   path: string,
   is: (value: unknown) => value is T,
@@ -50,17 +54,17 @@ export async function readRecord<T>(
   const text = await readText(path);
   if (text === undefined) return undefined;
   const parsed = parseJson(text);
-  if (!isRecord(parsed)) return moveAside(path, text === "" ? "empty" : "not JSON", reading);
+  if (!isRecord(parsed)) return refuseBroken(path, text === "" ? "empty" : "not JSON", reading);
   const { version = format, ...record } = parsed;
   if (typeof version === "number" && version > format) throw newer(path, version);
-  return is(record) ? record : moveAside(path, "incomplete", reading);
+  return is(record) ? record : refuseBroken(path, "incomplete", reading);
 }
 
-/** Read a private key; undefined when there is no such file. One that does not parse is moved aside with a `machine` Problem. */
+/** Read a private key; undefined when there is no such file. One that does not parse is treated like a broken record. */
 export async function readKey(path: string, reading: Reading): Promise<string | undefined> {
   const text = await readText(path);
   if (text === undefined || isPrivateKey(text)) return text;
-  return moveAside(path, text === "" ? "empty" : "not a private key in PEM", reading);
+  return refuseBroken(path, text === "" ? "empty" : "not a private key in PEM", reading);
 }
 
 /** Throws while a broken file that was moved aside is still there: otherwise its loss would go unnoticed. */
@@ -97,21 +101,31 @@ function isPrivateKey(text: string): boolean {
   }
 }
 
-const asideMark = ".corrupt-";
+/** Between a broken file's name and the time when it was moved aside. */
+export const asideMark = ".corrupt-";
 
-async function moveAside(path: string, how: string, { clock, what }: Reading): Promise<never> {
-  const aside = `${path}${asideMark}${clock.now().toISOString().replaceAll(/[:.-]/g, "")}`;
-  let where = `It was moved to ${aside}.`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    where = `It could not be moved to ${aside}: ${messageOf(error)}.`;
-  }
+async function refuseBroken(
+  path: string,
+  how: string,
+  { folder, what, remedy }: Reading,
+): Promise<never> {
+  const where = folder.mayMove() ? ` ${await moveAside(path, folder.clock)}` : "";
+  const restore = `Restore ${path} from a backup, and check the disk: acmectl does not leave half-written files.`;
   throw new Problem("machine", {
-    detail: `${what} is broken: ${path} is ${how}. ${where}`,
-    hint: `Restore ${path} from a backup, and check the disk: acmectl does not leave half-written files.`,
+    detail: `${what} is broken: ${path} is ${how}.${where}`,
+    hint: remedy ?? restore,
     retryable: false,
   });
+}
+
+async function moveAside(path: string, clock: Clock): Promise<string> {
+  const aside = `${path}${asideMark}${clock.now().toISOString().replaceAll(/[:.-]/g, "")}`;
+  try {
+    await rename(path, aside);
+    return `It was moved to ${aside}.`;
+  } catch (error) {
+    return `It could not be moved to ${aside}: ${messageOf(error)}.`;
+  }
 }
 
 function newer(path: string, version: number): Problem {
