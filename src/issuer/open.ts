@@ -35,10 +35,11 @@ export async function openTools(
   { store, lockTimeout = 10 * 60_000, local, around = noHooks }: ToolsOptions,
 ): Promise<IssueTools> {
   const eab = await bindingOf(issuer, context);
+  const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   if (isEmbedded(issuer.server)) await store.checkWritable();
   const opened = isEmbedded(issuer.server)
     ? await openEmbedded(requests, context, local ?? {})
-    : await openRemote(issuer, context);
+    : openRemote(issuer, caBundle, context);
   const dns = dnsCache();
   const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);
   const { log, clock, signal, redact } = context;
@@ -105,9 +106,12 @@ export function caFlags(
   return words.map(quotedWord).join(" ");
 }
 
-async function openRemote(issuer: IssuerSetting, context: Context): Promise<OpenIssuer> {
+function openRemote(
+  issuer: IssuerSetting,
+  caBundle: string | undefined,
+  context: Context,
+): OpenIssuer {
   const { env, log, clock, redact } = context;
-  const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   const flags = caFlags(issuer, context);
   const ca = openCa({ url: issuer.server, flags, userAgent, env, log, clock, redact, caBundle });
   return { ca, close: () => ca.close() };

@@ -58,3 +58,15 @@ test.each([-400, 400])(
     expect(log.entries.filter(({ level }) => level === "warn")).toEqual([]);
   },
 );
+
+test.each(["local", "https://ca.example/directory"])(
+  "a CA bundle that cannot be read is refused for %s",
+  async (server) => {
+    const issuer = { server, agreeTos: true, caBundle: "/nowhere/ca.pem" };
+    const tools = openTools(issuer, [], contextOf(), { store: await temporaryStore() });
+    await expect(tools).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining("The CA bundle /nowhere/ca.pem cannot be read"),
+    });
+  },
+);
