@@ -8,7 +8,6 @@ import type { IssueTools } from "../issue/tools.ts";
 import { openTools } from "../issuer/open.ts";
 import { reportOtherContact } from "../account/open.ts";
 import { withKey } from "../account/register.ts";
-import { isEmbedded } from "../acme/presets.ts";
 import { describeHeld } from "../status/describe.ts";
 import { isShortLived } from "../status/due.ts";
 import type { CertificateRequest } from "../certificate.ts";
@@ -45,8 +44,7 @@ export const command = defineCommand({
   solverFlags: true,
   async run(typed, context) {
     const asked = await composeRequest(typed, await context.config(), context);
-    if (typed.dryRun === "authorizations" && !isEmbedded(asked.issuer.server))
-      return rehearse(asked, typed, context);
+    if (typed.dryRun === "authorizations") return rehearse(asked, typed, context);
     const flags = { ...typed, dryRun: Boolean(typed.dryRun) };
     await using run = await (flags.dryRun ? openDryRun : openRealRun)(context);
     const request = run.requestOf(asked);

@@ -24,7 +24,6 @@ export async function rehearseAuthorizations(
   tools: IssueTools,
 ): Promise<void> {
   const { store, signal, record, lockTimeout } = tools;
-  refuseIfCounted(request.issuer);
   const lock = await store.lock(`certificate:${journalName}`, { wait: lockTimeout, signal });
   try {
     const choices = await preflight(await choose(request, tools), tools);
@@ -46,8 +45,8 @@ export async function rehearseAuthorizations(
   }
 }
 
-/** Public CAs count orders; those with a staging environment have it for this purpose. */
-function refuseIfCounted({ server }: IssuerSetting): void {
+/** Before anything is opened. Public CAs count orders; those with a staging environment have it for this purpose. */
+export function refuseIfCounted({ server }: IssuerSetting): void {
   if (isEmbedded(server)) {
     throw new Problem("usage", {
       detail: "The embedded CA forgets its accounts when it ends, so there is none to order with.",

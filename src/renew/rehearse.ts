@@ -1,4 +1,4 @@
-import { rehearseAuthorizations } from "../issue/authorizations.ts";
+import { refuseIfCounted, rehearseAuthorizations } from "../issue/authorizations.ts";
 import { cleanAllLeftovers } from "../issue/journal.ts";
 import { openPool } from "../issuer/open.ts";
 import type { Context } from "../context.ts";
@@ -38,6 +38,7 @@ async function failureOf(
   { signal }: Context,
 ): Promise<Problem | undefined> {
   try {
+    refuseIfCounted(request.issuer);
     const tools = await pool.open(request.issuer);
     await cleanAllLeftovers(tools);
     await rehearseAuthorizations(request, tools);

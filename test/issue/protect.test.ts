@@ -215,6 +215,14 @@ describe("--dry-run=authorizations", () => {
     expect(ran.stderr).toContain("Use --dry-run alone");
   });
 
+  test("--dry-run=authorizations is refused for the embedded CA, before it starts", async () => {
+    await using issuing = await startIssuing();
+    const ran = await issuing.issue(["--server", "local", "-d", a, rehearsal]);
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain("Use --dry-run alone");
+    expect(await readdir(issuing.state).catch(() => [])).toEqual([]);
+  });
+
   test("--dry-run takes no value but authorizations", async () => {
     await using issuing = await startIssuing();
     const ran = await issuing.issue(["-d", a, "--dry-run=all"]);
