@@ -1,7 +1,7 @@
 import { openAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { changedNames, goodCertificate, isExpired } from "../request/drift.ts";
-import { assertFolders } from "../request/given-file.ts";
+import { assertTargets } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
 import { computeChallenges, type Choice } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
@@ -121,7 +121,7 @@ async function prepare(
   refuseTestOverLive(request, before?.held);
   await refuseAccountKey(request, store);
   const choices = await choose(request, tools);
-  if (before?.held === undefined) await assertFolders(request);
+  if (before?.held === undefined) await assertTargets(request);
   await store.checkWritable();
   // A request that fails must not take the place of the one that keeps a good certificate fresh.
   if (before?.held === undefined || isExpired(before.held, clock.now()))

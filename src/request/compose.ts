@@ -12,7 +12,7 @@ import { parsePlace } from "../options/place.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
-import { assertFolderOf, type GivenCsr, readCsrFile } from "./given-file.ts";
+import { assertTarget, type GivenCsr, readCsrFile, refuseSharedPath } from "./given-file.ts";
 import { composeIssuer } from "./issuer.ts";
 import { fromConfig, isNone, solverSettings } from "./solvers.ts";
 
@@ -30,11 +30,13 @@ export async function composeRequest(
   if (flags.selfCheckAt !== undefined) parsePlace(flags.selfCheckAt);
   const name = flags.name ?? identifiers[0]?.value ?? "";
   certificateFolderName(name);
-  await assertFolders(flags);
+  await assertFlagTargets(flags);
   const solvers = await solverSettings(flags, config.defaults.solvers, issuer, config, context);
   const wanted = wantedBy(flags, config, context.cwd);
   const proof = solvers.length === 0 ? "none" : undefined;
-  return requestOf(wanted, { name, identifiers, csr, issuer, solvers, proof });
+  const request = requestOf(wanted, { name, identifiers, csr, issuer, solvers, proof });
+  refuseSharedPath(request, name);
+  return request;
 }
 
 /** Every certificate that the config wants, as a request. */
@@ -46,7 +48,7 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
       for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
       const solvers = wanted.solvers ?? Object.keys(config.solvers);
       const isUnproved = isNone(solvers, config);
-      return requestOf(wanted, {
+      const request = requestOf(wanted, {
         name,
         fromConfig: true,
         identifiers: csr?.identifiers ?? configuredNames(wanted.domains, `${place}.domains`),
@@ -55,6 +57,8 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
         solvers: isUnproved ? [] : solvers.map((solver) => fromConfig(solver, config)),
         proof: isUnproved ? "none" : undefined,
       });
+      refuseSharedPath(request, place);
+      return request;
     }),
   );
 }
@@ -137,12 +141,12 @@ function profilesOf(flags: Profiles, defaults: Profiles): Profiles {
   return { profile, requiredProfile };
 }
 
-/** A missing folder is found before the order, unless a pre hook may still create it. */
-async function assertFolders(flags: Flags): Promise<void> {
+/** What cannot be written is found before the order, unless a pre hook may still create it. */
+async function assertFlagTargets(flags: Flags): Promise<void> {
   if (flags.preHook !== undefined) return;
   for (const option of ["fullchainFile", "keyFile", "certFile", "chainFile"] as const) {
     const path = flags[option];
-    if (path !== undefined) await assertFolderOf(path, flagOf(option));
+    if (path !== undefined) await assertTarget(path, flagOf(option));
   }
 }
 

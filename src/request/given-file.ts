@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { systemReason } from "../errors.ts";
 import type { CertificateRequest, CopySetting, KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
@@ -18,28 +18,72 @@ export async function readGivenFile(path: string, named: string): Promise<Buffer
   }
 }
 
-/** The folders that copies and key stores of a certificate are written to. */
-export function writtenFolders({
-  outputs,
-  hooks: { deploy = [] },
-}: Pick<CertificateRequest, "outputs" | "hooks">): readonly string[] {
-  const stores = deploy.flatMap((step) => ("pkcs12" in step ? [step.pkcs12.path] : []));
+/** A file that is written with a certificate, and what goes into it. */
+interface WrittenFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+type Written = Pick<CertificateRequest, "outputs" | "hooks">;
+
+function writtenFiles({ outputs, hooks: { deploy = [] } }: Written): readonly WrittenFile[] {
+  const stores = deploy.flatMap((step) =>
+    "pkcs12" in step
+      ? [{ path: step.pkcs12.path, content: `pkcs12 ${JSON.stringify(step.pkcs12)}` }]
+      : [],
+  );
   const copies = deploy.flatMap((step) => ("copy" in step ? [step.copy] : []));
-  const all: readonly CopySetting[] = [outputs, ...copies];
-  const paths = all.flatMap((one) => [one.fullchain, one.key, one.cert, one.chain, one.combined]);
-  const given = [...paths, ...stores].filter((path) => path !== undefined);
-  return [...new Set(given.map((path) => dirname(path)))];
+  const contents = ["fullchain", "key", "cert", "chain", "combined"] as const;
+  const files = [outputs, ...copies].flatMap((one: CopySetting) =>
+    contents.flatMap((content) => {
+      const path = one[content];
+      return path === undefined ? [] : [{ path, content }];
+    }),
+  );
+  return [...files, ...stores];
 }
 
-/** Before a first order: a missing folder is found now, unless a pre hook may still create it. */
-export async function assertFolders(request: CertificateRequest): Promise<void> {
-  if ((request.hooks.pre ?? []).length > 0) return;
-  for (const folder of writtenFolders(request)) await assertFolder(folder, request.name);
+/** The folders that copies and key stores of a certificate are written to. */
+export function writtenFolders(request: Written): readonly string[] {
+  return [...new Set(writtenFiles(request).map(({ path }) => dirname(path)))];
 }
 
-/** The folder of a file that is written later. `named` is the option, for the Problem when it does not exist. */
-export async function assertFolderOf(path: string, named: string): Promise<void> {
+/** Each file would replace the one before, and a key could be lost. */
+export function refuseSharedPath(request: Written, place: string): void {
+  const files = writtenFiles(request).map((file) => ({ ...file, path: resolve(file.path) }));
+  for (const { path, content } of files) {
+    const other = files.find((one) => one.path === path && one.content !== content);
+    if (other === undefined) continue;
+    const [first, second] = [content, other.content].map((text) => text.split(" ", 1)[0]);
+    throw new Problem("usage", {
+      detail: `${place}: ${first === second ? `two ${first} files` : `${first} and ${second}`} would both be written to ${path}.`,
+      hint: "Give each its own path. A file with certificate, chain and key is the deploy step `copy: { combined: PATH }` of the config file.",
+    });
+  }
+}
+
+/** Before a first order: what cannot be written later is found now, unless a pre hook may still create the folder. */
+export async function assertTargets(request: CertificateRequest): Promise<void> {
+  const { name, hooks } = request;
+  for (const { path } of writtenFiles(request)) {
+    if ((hooks.pre ?? []).length === 0) await assertFolder(dirname(path), name);
+    await assertReplaceable(path, name);
+  }
+}
+
+/** A file that is written later, and its folder. `named` is the option, for the Problem. */
+export async function assertTarget(path: string, named: string): Promise<void> {
   await assertFolder(dirname(path), named);
+  await assertReplaceable(path, named);
+}
+
+async function assertReplaceable(path: string, named: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || found.isFile()) return;
+  throw new Problem("usage", {
+    detail: `${named}: ${path} is ${found.isDirectory() ? "a directory" : "not a regular file"}, so acmectl does not replace it.`,
+    hint: "Give the path of a file.",
+  });
 }
 
 async function assertFolder(folder: string, named: string): Promise<void> {

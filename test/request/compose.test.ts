@@ -35,6 +35,32 @@ async function compose(flags: Record<string, unknown>, from: Config = config) {
   return composeRequest(values, from, contextOf());
 }
 
+test("a certificate of the config with two files at one path is refused, a key store too", async () => {
+  const pkcs12 = { path: "/srv/x", password: "env:PASSWORD" };
+  const wrong = [
+    { files: { key: "/srv/x", cert: "/srv/x" } },
+    { files: { key: "/srv/x" }, deploy: [{ pkcs12 }] },
+    { deploy: [{ copy: { combined: "/srv/x" } }, { copy: { fullchain: "/srv/x" } }] },
+    { deploy: [{ pkcs12 }, { pkcs12: { ...pkcs12, alias: "other" } }] },
+  ] satisfies Partial<ConfiguredCertificate>[];
+  for (const wanted of wrong) {
+    const certificates = {
+      shop: { domains: ["example.com"], labels: {}, dns: {}, files: {}, ...wanted },
+    };
+    const problem = await problemOf(composeConfigured({ ...config, certificates }));
+    expect([problem.exitCode, problem.message]).toEqual([
+      2,
+      expect.stringMatching(/certificates\.shop: .* would both be written to \/srv\/x\.$/),
+    ]);
+  }
+  const fine = {
+    files: { key: "/srv/x" },
+    deploy: [{ copy: { key: "/srv/x" } }, { pkcs12: { ...pkcs12, path: "/srv/y" } }],
+  };
+  const certificates = { shop: { domains: ["example.com"], labels: {}, dns: {}, ...fine } };
+  await expect(composeConfigured({ ...config, certificates })).resolves.toHaveLength(1);
+});
+
 describe("a request from the command line", () => {
   test.each([
     ["fullchainFile", "--fullchain-file"],
@@ -52,6 +78,27 @@ describe("a request from the command line", () => {
     runHint((await problemOf(compose(inside))).hint);
     await expect(compose(inside)).resolves.toBeDefined();
     await expect(compose({ ...flags, preHook: ["mkdir -p /nowhere/tls"] })).resolves.toBeDefined();
+  });
+
+  test.each([
+    ["/tmp", "is a directory"],
+    ["/dev/null", "is not a regular file"],
+  ])("with a copy to %s is refused, since that %s", async (keyFile, why) => {
+    const problem = await problemOf(compose({ domains: ["example.com"], keyFile }));
+    expect([problem.exitCode, problem.message]).toEqual([
+      2,
+      `--key-file: ${keyFile} ${why}, so acmectl does not replace it.`,
+    ]);
+  });
+
+  test("with two copies to one path is refused", async () => {
+    const flags = { domains: ["example.com"], keyFile: "/tmp/x.pem" };
+    const problem = await problemOf(compose({ ...flags, fullchainFile: "/tmp/./x.pem" }));
+    expect([problem.exitCode, problem.message]).toEqual([
+      2,
+      "example.com: fullchain and key would both be written to /tmp/x.pem.",
+    ]);
+    await expect(compose({ ...flags, fullchainFile: "/tmp/y.pem" })).resolves.toBeDefined();
   });
 
   test("a flag of issue overrides the config's default", async () => {
