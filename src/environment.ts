@@ -14,6 +14,8 @@ export interface Environment {
   readonly stdin: Readable & { readonly isTTY?: boolean | undefined };
   readonly stdout: TextStream;
   readonly stderr: TextStream;
+  /** Rejects with a Problem if stdout could not be written; resolves once it is. */
+  readonly written?: (() => Promise<void>) | undefined;
   /** Its reason is a Problem of kind `interrupted`, or an uncaught error. */
   readonly signal: AbortSignal;
   readonly clock: Clock;

@@ -16,7 +16,13 @@ export async function main(
 ): Promise<ExitCode> {
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     environment.stdout.write(`${versionLine(environment.node)}\n`);
-    return 0;
+    try {
+      await environment.written?.();
+      return 0;
+    } catch (error) {
+      environment.stderr.write(`${String(error)}\n`);
+      return 3;
+    }
   }
   // --version needs none of the modules below.
   const { execute } = await import("./program/execute.ts");
@@ -31,12 +37,9 @@ export async function run(process: NodeJS.Process, parts: Replacements = {}): Pr
     stopping.abort(reason);
   };
   const stopListening = stopOnSignals(process, stopping);
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      // `acmectl list | head` is not a failure.
-      if (error.code !== "EPIPE") stop(3, unwritable(error));
-    });
-  }
+  const written = watchStdout(process, stopping);
+  // A full disk below the log must not stop a renewal.
+  process.stderr.on("error", () => undefined);
   process.on("uncaughtException", (error) => {
     // Stop as for Ctrl-C, so that the run cleans up; on the second error exit at once.
     if (process.exitCode === 1) process.exit();
@@ -52,6 +55,7 @@ export async function run(process: NodeJS.Process, parts: Replacements = {}): Pr
     },
     stdout: process.stdout,
     stderr: process.stderr,
+    written,
     signal: stopping.signal,
     clock: systemClock,
   };
@@ -66,6 +70,26 @@ export async function run(process: NodeJS.Process, parts: Replacements = {}): Pr
   process.exitCode ??= code;
 }
 
+/** Stops a run that waits to be stopped when its stdout fails. Answers a function that rejects, after a result, if it was lost. */
+function watchStdout(
+  { stdout }: NodeJS.Process,
+  stopping: AbortController,
+): NonNullable<Environment["written"]> {
+  let lost: Problem | undefined;
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // `acmectl list | head` is not a failure.
+    if (error.code === "EPIPE") return;
+    lost ??= unwritable(error);
+    stopping.abort(lost);
+  });
+  return async () => {
+    await new Promise<void>((resolve) => stdout.write("", () => resolve()));
+    // The error event follows the callback.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (lost !== undefined) throw lost;
+  };
+}
+
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** After the first signal the run cleans up; the second ends it at once. */
@@ -76,7 +100,7 @@ function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () =
       stopping.abort(
         new Problem("interrupted", {
           detail: `Stopped by ${name}.`,
-          hint: "Run the same command again to continue. No certificate was changed.",
+          hint: "Run the same command again to continue.",
           exitCode,
         }),
       );
@@ -92,7 +116,7 @@ function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () =
 function unwritable(cause: Error): Problem {
   return new Problem("machine", {
     detail: `The output cannot be written: ${cause.message}`,
-    hint: "Check where stdout and stderr go, and whether that disk is full.",
+    hint: "Check where stdout goes, and whether that disk is full. What the command did is done.",
     cause,
   });
 }

@@ -1,13 +1,14 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { closeSync, openSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { defineCommand } from "../src/commands/command.ts";
 import type { Context } from "../src/context.ts";
 import { run as runProcess } from "../src/main.ts";
@@ -249,7 +250,10 @@ function fakeProcess(...argv: readonly string[]) {
   const stream = () =>
     Object.assign(new EventEmitter(), {
       isTTY: false,
-      write: (text: string) => written.push(text),
+      write(text: string, done?: () => void) {
+        written.push(text);
+        done?.();
+      },
     });
   const exits: unknown[] = [];
   const fake = Object.assign(new EventEmitter(), {
@@ -341,6 +345,16 @@ describe("run, the process around main", () => {
     expect(fake.exitCode).toBe(3);
     expect(written.join("")).toMatch(/The output cannot be written: ENOSPC/);
   });
+
+  test("a full disk under stderr does not stop the command", async () => {
+    const { fake } = fakeProcess("try");
+    const parts = trying(async ({ signal }) => {
+      fake.stderr.emit("error", Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }));
+      signal.throwIfAborted();
+    });
+    await runProcess(fake, parts);
+    expect(fake.exitCode).toBe(0);
+  });
 });
 
 describe("the program as a process", () => {
@@ -382,6 +396,31 @@ describe("the program as a process", () => {
     const errors = text(child.stderr!);
     const [code] = await once(child, "close");
     expect([code, await errors]).toEqual([0, ""]);
+  });
+
+  test("issues a certificate although the log cannot be written, and says so when its result cannot be", async () => {
+    await using folder = await temporaryFolder();
+    const full = openSync("/dev/full", "w");
+    onTestFinished(() => closeSync(full));
+    const acmectl = (words: readonly string[], stdio: ("pipe" | number)[]) =>
+      spawnSync(process.execPath, [...node, bin, ...words, "--state", folder.path], {
+        stdio: ["ignore", ...stdio],
+        encoding: "utf8",
+        env: {},
+      });
+    const words = ["issue", "-d", "shop.test", "--server", "local"];
+    const issued = acmectl(words, ["pipe", full]);
+    expect(issued).toMatchObject({ status: 0, stdout: expect.stringContaining("Issued") });
+    const renewed = acmectl(["renew", "--force", "--json"], ["pipe", full]);
+    expect(renewed.status).toBe(0);
+    expect(JSON.parse(renewed.stdout)).toMatchObject({ certificates: [{ outcome: "renewed" }] });
+    for (const command of [["list", "--json"], ["--version"]]) {
+      const lost = acmectl(command, [full, "pipe"]);
+      expect(lost).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining("The output cannot be written: ENOSPC"),
+      });
+    }
   });
 
   test("SIGUSR1 does not open the inspector", async () => {

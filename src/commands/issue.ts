@@ -79,6 +79,8 @@ export const command = defineCommand({
       if (isShortLived(outcome.held)) await warnOfSchedule(outcome.held, context);
       // The certificate is good and shown, whatever became of its deployment.
       return { ...present(request, { ...outcome, files, isDeployed }, flags, context), problem };
+    } catch (error) {
+      throw await deployment.stopped(error);
     } finally {
       await tools.close();
       await deployment.hooks.post();

@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
-import type { Problem } from "../problem.ts";
-import type { StoredCertificate } from "../state/store.ts";
+import { Problem } from "../problem.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import { deployCertificate } from "./deploy.ts";
 import { openHooks, type Hooks } from "./hooks.ts";
 import { isDeployed, stepsOf } from "./steps.ts";
@@ -12,12 +12,23 @@ export interface Deployment {
   readonly hooks: Hooks;
   /** Do what is still to be done for the certificate held; a `deploy` Problem when a step failed. */
   deploy(certificate: Pick<StoredCertificate, "name" | "request">): Promise<Problem | undefined>;
+  /** The error that ends the run; if it was stopped, with the certificates that were issued until then. */
+  stopped(error: unknown): Promise<unknown>;
 }
 
 export function openDeployment(from: Omit<DeployTools, "once">): Deployment {
   const tools: DeployTools = { ...from, once: openOncePerRun() };
+  const hooks = openHooks(tools);
+  const names = new Set<string>();
   return {
-    hooks: openHooks(tools),
+    hooks: {
+      ...hooks,
+      issued(request) {
+        names.add(request.name);
+        hooks.issued(request);
+      },
+    },
+    stopped: (error) => stoppedAfter([...names], error, tools),
     async deploy(certificate) {
       const opening = await closedUntil(certificate.name, tools);
       if (opening === undefined) return deployCertificate(certificate, { all: false }, tools);
@@ -27,6 +38,30 @@ export function openDeployment(from: Omit<DeployTools, "once">): Deployment {
       return undefined;
     },
   };
+}
+
+async function stoppedAfter(
+  issued: readonly string[],
+  error: unknown,
+  { signal, store }: Pick<DeployTools, "signal" | "store">,
+): Promise<unknown> {
+  const stop: unknown = signal.aborted ? signal.reason : error;
+  if (!Problem.is(stop) || !stop.is("interrupted")) return stop;
+  const again = "Run the same command again to continue.";
+  if (issued.length === 0) return stop.with({ hint: `${again} No certificate was changed.` });
+  const left = await undeployed(issued, store);
+  const detail = `${stop.message} Issued before: ${issued.join(", ")}.`;
+  const deploy = left.map((name) => `\`acmectl deploy ${name}\``).join(", ");
+  const hint = `Run ${deploy} to repeat the deploy steps that are left; the next renew does so too.`;
+  return stop.with({ detail, hint: left.length === 0 ? again : hint });
+}
+
+async function undeployed(
+  names: readonly string[],
+  { certificates }: Pick<Store, "certificates">,
+): Promise<readonly string[]> {
+  const read = await Promise.all(names.map((name) => certificates.read(name)));
+  return read.flatMap((one) => (one === undefined || isDeployed(one) ? [] : [one.name]));
 }
 
 /** When the next window opens, for people, while none is open and something is to be deployed. */
@@ -42,7 +77,8 @@ async function closedUntil(
 }
 
 /** For a dry run: reports each step, and does none. */
-export function showDeployment({ log }: Pick<DeployTools, "log">): Deployment {
+export function showDeployment(tools: Pick<DeployTools, "log" | "signal">): Deployment {
+  const { log, signal } = tools;
   const tell = (event: string, hooks: CertificateRequest["hooks"]["pre"] = []) => {
     for (const { run } of hooks)
       log.info(`dry run: the ${event} hook would be: ${[run].flat().join(" ")}`);
@@ -58,6 +94,7 @@ export function showDeployment({ log }: Pick<DeployTools, "log">): Deployment {
       failure: async ({ hooks }) => tell("failure", hooks.failure),
       post: () => Promise.resolve(),
     },
+    stopped: async (error) => (signal.aborted ? signal.reason : error),
     async deploy({ request }) {
       for (const { title } of stepsOf(request))
         log.info(`dry run: the deploy step would be: ${title}`);

@@ -35,7 +35,7 @@ export async function execute(
     const typed = await readCommandLine(argv, program);
     if (typed.kind === "text") {
       stdout.write(typed.text);
-      return 0;
+      return await codeIfWritten(0, command, output, environment);
     }
     command = typed.command.name;
     const globals = await globalsOf(typed, environment);
@@ -51,7 +51,8 @@ export async function execute(
     const context = contextOf(line, environment, output, loadConfig);
     const result = await typed.command.run(options.values, context);
     output.result(command, result);
-    return result.problem?.exitCode ?? result.exitCode ?? 0;
+    const code = result.problem?.exitCode ?? result.exitCode ?? 0;
+    return await codeIfWritten(code, command, output, environment);
   } catch (error) {
     return fail(error, command, output, environment.signal);
   } finally {
@@ -120,9 +121,27 @@ function firstLook(argv: readonly string[], env: Environment["env"]) {
   };
 }
 
+/** The work is done: its own failure says more than that of stdout. */
+async function codeIfWritten(
+  code: ExitCode,
+  command: string,
+  output: Output,
+  { written }: Environment,
+): Promise<ExitCode> {
+  try {
+    await written?.();
+    return code;
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    output.problem(command, error);
+    return code === 0 || code === 10 ? error.exitCode : code;
+  }
+}
+
 /** A stopped run failed because it was stopped, whatever the error is. */
 function fail(thrown: unknown, command: string, output: Output, signal: AbortSignal): ExitCode {
-  const error: unknown = signal.aborted ? signal.reason : thrown;
+  const isReason = Problem.is(thrown) && thrown.is("interrupted");
+  const error: unknown = signal.aborted && !isReason ? signal.reason : thrown;
   if (error !== thrown) output.log.debug("Failed while stopping", { error: String(thrown) });
   if (Problem.is(error)) {
     output.problem(command, error);

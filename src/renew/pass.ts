@@ -47,6 +47,8 @@ export async function renewPass(
       files: await store.certificates.files(one.name),
     }));
     return [...(await Promise.all(shown)), ...broken.map((one) => brokenRenewal(one, clock.now()))];
+  } catch (error) {
+    throw await deployment.stopped(error);
   } finally {
     await pool.close();
     await deployment.hooks.post();
