@@ -34,6 +34,7 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
   const child = await start(program);
   if (typeof child === "string") return { end: child, timedOut: false };
   const { stdout, stderr } = child;
+  const forget = endOnExit(child);
   const reading = Promise.all([
     readLines(stdout, (line) => onLine(line, "stdout")),
     readLines(stderr, (line) => onLine(line, "stderr")),
@@ -50,8 +51,25 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
   const grace = setTimeout(() => [stdout, stderr].forEach((one) => one.destroy()), outputGrace);
   await reading;
   clearTimeout(grace);
+  forget();
   signal.throwIfAborted();
   return { end: await ended, timedOut: first === "late" };
+}
+
+const running = new Set<ChildProcess>();
+
+function endRunning(): void {
+  for (const child of running) signalGroup(child, "SIGKILL");
+}
+
+/** A process that exits, as at a second Ctrl-C, leaves no program running. Answers a function that ends this. */
+function endOnExit(child: ChildProcess): () => void {
+  if (running.size === 0) process.on("exit", endRunning);
+  running.add(child);
+  return () => {
+    running.delete(child);
+    if (running.size === 0) process.off("exit", endRunning);
+  };
 }
 
 /** The error's code if the system refuses at once, as for a folder that is a file, or too long arguments. */

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { CertificateRequest, HookSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate, Lock } from "../state/store.ts";
+import type { HeldCertificate, Lock, PendingHook } from "../state/store.ts";
 import { argvOf, commandTimeout, runCommand } from "./command.ts";
 import {
   certificateVariables,
@@ -44,7 +44,8 @@ export function openHooks(tools: HookTools): Hooks {
     async pre(request, held) {
       tried.add(request);
       for (const hook of request.hooks.post ?? []) {
-        const remember = () => warned(() => pending.remember(hook), tools);
+        const owed = { ...hook, certificate: request.name };
+        const remember = () => warned(() => pending.remember(owed), tools);
         await tools.once.once(`pending ${keyOf(hook)}`, remember);
       }
       const files = await heldFiles(request.name, held, tools.store);
@@ -79,8 +80,14 @@ export function openHooks(tools: HookTools): Hooks {
 
 /** Runs post hooks that a killed run still owes: they may restart a server. Failures only warn. */
 async function resume(pending: PendingHooks, tools: HookTools): Promise<void> {
-  const work = async (hooks: readonly HookSetting[]) => {
-    tools.log.warn("running the post hooks of an earlier run that was killed");
+  const work = async (hooks: readonly PendingHook[]) => {
+    for (const hook of hooks) {
+      const { certificate } = hook;
+      const of = certificate === undefined ? "" : ` for ${certificate}`;
+      tools.log.warn(
+        `running the post hook of an earlier run${of} that was stopped: ${textOf(hook)}`,
+      );
+    }
     await runPost(hooks, [], runVariables([], []), tools);
   };
   await warned(() => pending.settle(work), tools);
@@ -95,9 +102,40 @@ async function runPost(
 ): Promise<void> {
   const unstoppable = { ...tools, signal: new AbortController().signal };
   for (const hook of hooks) {
-    await warned(() => runHook("post", hook, requests, variables, unstoppable), tools);
+    const run = () => runHook("post", hook, requests, variables, unstoppable);
+    await explained(hook, () => warned(run, unstoppable), tools);
   }
 }
+
+/** Whoever stops the run learns at once why it still waits, and at the second signal what was left. */
+async function explained(
+  hook: HookSetting,
+  run: () => Promise<void>,
+  { signal, log, clock }: HookTools,
+): Promise<void> {
+  const { timeout = commandTimeout } = hook;
+  const end = clock.monotonic() + timeout;
+  const onStop = () => {
+    const left = Math.ceil((end - clock.monotonic()) / 1000);
+    log.warn(
+      `waiting at most ${left} s for the post hook ${textOf(hook)}; a second signal ends it at once`,
+      { step: "post" },
+    );
+  };
+  const onExit = () =>
+    log.warn(`ended the post hook ${textOf(hook)}; the next run starts it again`, { step: "post" });
+  if (signal.aborted) onStop();
+  else signal.addEventListener("abort", onStop, { once: true });
+  process.once("exit", onExit);
+  try {
+    await run();
+  } finally {
+    signal.removeEventListener("abort", onStop);
+    process.off("exit", onExit);
+  }
+}
+
+const textOf = ({ run }: HookSetting): string => [run].flat().join(" ");
 
 /** A local problem: nothing was issued, and the CA was not asked. */
 function refuseOrder(error: unknown): never {
@@ -119,7 +157,7 @@ async function runHook(
   tools: HookTools,
 ): Promise<void> {
   const { timeout = commandTimeout, cwd } = hook;
-  const text = [hook.run].flat().join(" ");
+  const text = textOf(hook);
   tools.log.info(`running the ${event} hook ${text}`, { step: event });
   const inherited = inheritedEnvironment(tools, requests);
   const passed = passedVariables(hook, tools, inherited);
@@ -147,11 +185,11 @@ function keyOf({ run, shell = false, passEnv = [] }: HookSetting): string {
 /** `post` hooks that runs still have to execute: if a run is killed after its `pre` hooks, the next run executes them. */
 interface PendingHooks {
   /** On disk when this resolves. */
-  remember(hook: HookSetting): Promise<void>;
+  remember(hook: PendingHook): Promise<void>;
   /** This run has executed its own. */
   forget(): Promise<void>;
   /** Do `work` with the hooks of each run that was killed; runs that are alive keep theirs. */
-  settle(work: (hooks: readonly HookSetting[]) => Promise<void>): Promise<void>;
+  settle(work: (hooks: readonly PendingHook[]) => Promise<void>): Promise<void>;
 }
 
 function openPendingHooks(store: DeployTools["store"]): PendingHooks {

@@ -184,7 +184,9 @@ export interface Finding {
 }
 
 /** `post` hooks that a run still has to execute, by the run's id. */
-export type PendingHooks = Readonly<Record<string, readonly HookSetting[]>>;
+export type PendingHooks = Readonly<Record<string, readonly PendingHook[]>>;
+/** `certificate` is the name of the first one of the run that wants it; the first release did not keep it. */
+export type PendingHook = HookSetting & { readonly certificate?: string | undefined };
 
 export interface Store {
   /** Where the state is kept, for messages. */
@@ -239,7 +241,7 @@ export interface Store {
   readonly pendingHooks: {
     list(): Promise<PendingHooks>;
     /** Durable when this resolves. */
-    add(run: string, hook: HookSetting): Promise<void>;
+    add(run: string, hook: PendingHook): Promise<void>;
     remove(run: string): Promise<void>;
   };
   /** JSON that a solver keeps, by the solver's name. A value of `undefined` removes the key. */

@@ -70,7 +70,7 @@ test("a certificate of the first release is renewed with its account, and its pe
   const words = ["renew", name, "--force", "--no-jitter", "--state", state];
   const ran = await run(words, { env: { HOME: folder, PATH: process.env["PATH"] ?? "" } });
   expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining(`Renewed ${name}`) });
-  expect(ran.stderr).toContain("running the post hooks of an earlier run that was killed");
+  expect(ran.stderr).toContain("running the post hook of an earlier run that was stopped");
   await stat(join(folder, "post-hook-ran"));
   expect((await store.certificates.read(name))?.held?.version).toBe(3);
   expect(await store.pendingHooks.list()).toEqual({});

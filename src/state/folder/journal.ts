@@ -12,9 +12,8 @@ import {
   type Folder,
 } from "./records.ts";
 import { isRecord } from "../../json.ts";
-import type { HookSetting } from "../../certificate.ts";
 import type { SolverState } from "../../plugin.ts";
-import type { PendingHooks, PendingOrder, Store } from "../store.ts";
+import type { PendingHook, PendingHooks, PendingOrder, Store } from "../store.ts";
 
 /** Unfinished orders, in `pending/<name>.json`. Written under the certificate's lock. */
 export function openJournal(folder: Folder): Store["journal"] {
@@ -124,13 +123,14 @@ function isPendingHooks(value: unknown): value is PendingHooks {
   return isRecord(value) && Object.values(value).every((hooks) => isListOf(hooks, isHook));
 }
 
-function isHook(value: unknown): value is HookSetting {
+function isHook(value: unknown): value is PendingHook {
   if (!isRecord(value)) return false;
-  const { run, shell = false, cwd = "", timeout = 0, passEnv = [] } = value;
+  const { run, shell = false, cwd = "", timeout = 0, passEnv = [], certificate = "" } = value;
   return (
     (isText(run) || isListOf(run, isText)) &&
     typeof shell === "boolean" &&
     isText(cwd) &&
+    isText(certificate) &&
     typeof timeout === "number" &&
     isListOf(passEnv, isText)
   );
