@@ -125,12 +125,12 @@ function isPendingHooks(value: unknown): value is PendingHooks {
 
 function isHook(value: unknown): value is PendingHook {
   if (!isRecord(value)) return false;
-  const { run, shell = false, cwd = "", timeout = 0, passEnv = [], certificate = "" } = value;
+  const { run, shell = false, cwd = "", timeout = 0, passEnv = [] } = value;
+  const { certificate = "" } = value;
   return (
     (isText(run) || isListOf(run, isText)) &&
     typeof shell === "boolean" &&
-    isText(cwd) &&
-    isText(certificate) &&
+    [cwd, certificate].every(isText) &&
     typeof timeout === "number" &&
     isListOf(passEnv, isText)
   );
