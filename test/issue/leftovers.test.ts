@@ -71,10 +71,10 @@ describe("what a run that died left behind", () => {
     expect((await journal.read("example.com"))?.presented).toEqual(entries.slice(0, 2));
     expect(heard(tools, "warn")).toEqual([
       expect.stringMatching(
-        /^solver cf could not remove .* bad\.example\.com \(_acme-challenge\.bad\.example\.com\): 502 Bad Gateway; .*acmectl delete example\.com$/,
+        /^solver cf could not clean up .* bad\.example\.com \(_acme-challenge\.bad\.example\.com\): 502 Bad Gateway; .*acmectl delete example\.com$/,
       ),
       expect.stringMatching(
-        /^solver uninstalled could not remove .* lost\.example\.com .*: no solver uninstalled; /,
+        /^solver uninstalled could not clean up .* lost\.example\.com .*: no solver uninstalled; /,
       ),
     ]);
   });

@@ -61,8 +61,7 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       return held && filesOf(pathOf(name), held);
     },
     async foreignFiles(name) {
-      const path = pathOf(name);
-      const { held } = await readVersion(path, name, folder);
+      const [path, { held }] = [pathOf(name), await readVersion(pathOf(name), name, folder)];
       return held && linkForeign(folder.root, basename(path), held.meta, filesOf(path, held));
     },
     async saveRequest(request) {
