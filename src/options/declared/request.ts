@@ -155,7 +155,7 @@ export const visibilityFlags = under("Checks before the CA is asked:", {
     type: "string",
     choices: ["follow", "none"],
     description:
-      "Write the record where the CNAME of _acme-challenge points (follow, the default), or at the name itself.",
+      "Write the record where _acme-challenge's CNAME points (follow, the default), or at the name.",
   },
   dnsPort: {
     type: "port",
