@@ -3,6 +3,7 @@ import { type CommandSource, commandSource } from "../commands/definitions.ts";
 import type { Environment } from "../environment.ts";
 import { globalOptions } from "../options/declared/global.ts";
 import type { OptionSources } from "../options/find.ts";
+import { flagOf } from "../options/names.ts";
 import { resolveOptions } from "../options/resolve.ts";
 import { columnsOf } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
@@ -10,6 +11,7 @@ import { type ExitCode, Problem } from "../problem.ts";
 import { version, versionLine } from "../version.ts";
 import { contextOf, type LoadConfig } from "./context.ts";
 import { type CommandLine, type LoadSolver, readCommandLine } from "./program.ts";
+import { suggestionsFor } from "./suggested.ts";
 import { firstWords } from "./typed.ts";
 
 /** What tests replace. */
@@ -29,6 +31,7 @@ export async function execute(
   const { env, cwd, node, stdout } = environment;
   let output = openOutput(settingsOf(firstLook(argv, env), environment));
   let command = typedCommand(argv, commands);
+  let suggestions = suggestionsFor({}, []);
   try {
     const width = Math.min(columnsOf(stdout) ?? 100, 120);
     const program = { commands, loadSolver, env, cwd, version: versionLine(node), width };
@@ -40,6 +43,7 @@ export async function execute(
     command = typed.command.name;
     const globals = await globalsOf(typed, environment);
     output = openOutput(settingsOf(globals.values, environment));
+    suggestions = suggestionsFor(typedPlaces(globals), commands.names);
     const sources = sourcesOf(typed.flags, environment, output);
     const options = await resolveOptions(typed.command.options, sources);
     const line = {
@@ -50,11 +54,12 @@ export async function execute(
     };
     const context = contextOf(line, environment, output, loadConfig);
     const result = await typed.command.run(options.values, context);
-    output.result(command, result);
+    output.result(command, suggestions.result(result));
     const code = result.problem?.exitCode ?? result.exitCode ?? 0;
     return await codeIfWritten(code, command, output, environment);
   } catch (error) {
-    return fail(error, command, output, environment.signal);
+    const shown = Problem.is(error) ? suggestions.problem(error) : error;
+    return fail(shown, command, output, environment.signal);
   } finally {
     output.close();
   }
@@ -83,6 +88,13 @@ async function globalsOf(
     detail: `${globals.sources["quiet"]} and ${globals.sources["verbose"]} contradict each other.`,
     hint: "Give one of them.",
   });
+}
+
+/** Those that the environment sets need not be typed again. */
+function typedPlaces({ values, sources }: Awaited<ReturnType<typeof globalsOf>>) {
+  const typed = (option: "state" | "config") =>
+    sources[option] === flagOf(option) ? values[option] : undefined;
+  return { state: typed("state"), config: typed("config") };
 }
 
 type Globals = Awaited<ReturnType<typeof globalsOf>>["values"];

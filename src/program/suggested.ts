@@ -1,0 +1,88 @@
+/** Commands that a result suggests, with the --state and --config that were typed: pasted, they use the same folder and file. */
+import { quotedWord } from "../options/words.ts";
+import type { Problem } from "../problem.ts";
+import type { Block, Result } from "../result.ts";
+import { isRecord } from "../json.ts";
+
+/** The values that were typed as flags. A variable is still set when the next command runs. */
+export interface TypedPlaces {
+  readonly state?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+export interface Suggestions {
+  problem(problem: Problem): Problem;
+  result(result: Result): Result;
+}
+
+/** `names` are those of all commands. */
+export function suggestionsFor(places: TypedPlaces, names: readonly string[]): Suggestions {
+  if (places.state === undefined && places.config === undefined)
+    return { problem: (problem) => problem, result: (result) => result };
+  const longestFirst = names.toSorted((a, b) => b.length - a.length).join("|");
+  const command = new RegExp(`(?<![\\w/.-])acmectl (${longestFirst})(?![\\w-])`);
+  const complete = (text: string): string => {
+    const found = command.exec(text);
+    if (found === null) return text;
+    const start = found.index + found[0].length;
+    const length = text.slice(start).search(endOfCommand);
+    const typed = text.slice(start, start + length);
+    const added = flagsFor(found[1] ?? "", typed, places);
+    return text.slice(0, start) + typed + added + complete(text.slice(start + length));
+  };
+  const problem = (problem: Problem) =>
+    problem.hint === undefined ? problem : problem.with({ hint: complete(problem.hint) });
+  return {
+    problem,
+    result: ({ document, view, problem: failure, ...result }) => ({
+      ...result,
+      document: { ...document, ...advised(document, complete) },
+      view: view.map((block) => inBlock(block, complete)),
+      problem: failure && problem(failure),
+    }),
+  };
+}
+
+/** A backtick, or what ends a sentence or a part of one. */
+const endOfCommand = /`|\n|;|,\s|\)|[.:](?=\s|$)| && |\sacmectl |$/;
+
+const withoutState = /^(config|completion|solvers|test-ca|schedule (show|remove))\b/;
+const withoutConfig = /^(completion|config schema|solvers|test-ca|schedule (show|remove))\b/;
+
+function flagsFor(name: string, typed: string, { state, config }: TypedPlaces): string {
+  if (typed.includes("--help")) return "";
+  const flag = (flag: string, value: string | undefined, without: RegExp) =>
+    value === undefined || without.test(name) || typed.includes(flag)
+      ? ""
+      : ` ${flag} ${quotedWord(value)}`;
+  return flag("--state", state, withoutState) + flag("--config", config, withoutConfig);
+}
+
+/** Members of a document that give advice, wherever they stand. */
+const advice: readonly string[] = ["hint", "nextSteps", "remedy"];
+
+function advised(
+  members: Readonly<Record<string, unknown>>,
+  complete: (text: string) => string,
+): Record<string, unknown> {
+  const below = (value: unknown, isAdvice: boolean): unknown => {
+    if (typeof value === "string") return isAdvice ? complete(value) : value;
+    if (Array.isArray(value)) return value.map((one) => below(one, isAdvice));
+    return isPlain(value) ? advised(value, complete) : value;
+  };
+  const entries = Object.entries(members);
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, below(value, advice.includes(key))]),
+  );
+}
+
+/** Dates and errors stay what they are. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return isRecord(value) && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function inBlock(block: Block, complete: (text: string) => string): Block {
+  if (block.kind === "line") return { ...block, text: complete(block.text) };
+  if (block.kind !== "table") return block;
+  return { ...block, rows: block.rows.map((row) => row.map(complete)) };
+}
