@@ -44,10 +44,11 @@ export async function registerAccount(
 export async function withKey<T extends AccountTools>(
   reference: string,
   issuer: IssuerSetting,
-  { env, cwd: folder, mask, signal }: Context,
+  { env, cwd: folder, mask, signal, sourceOf }: Context,
   tools: T,
 ): Promise<T> {
-  const pem = await readSecret(reference, { env, folder, mask, signal, multiline: true });
+  const sources = { env, folder, mask, signal, named: sourceOf("accountKey"), multiline: true };
+  const pem = await readSecret(reference, sources);
   const { pem: key } = readPrivateKey(pem, `--account-key (${reference})`);
   const same = await accountOfKey(key, issuer, tools.store);
   if (same !== undefined) return { ...tools, accountId: same.id };

@@ -139,7 +139,9 @@ async function bindingOf(
     });
   }
   const { env, cwd, signal, mask } = context;
-  const hmacKey = await readSecret(eabHmac, { env, folder: cwd, mask, signal });
+  const source = context.sourceOf("eabHmac");
+  const named = source === "not given" ? "The HMAC key" : source;
+  const hmacKey = await readSecret(eabHmac, { env, folder: cwd, mask, signal, named });
   const binding = readBinding({ kid, hmacKey });
   mask(binding.hmacKey);
   return binding;

@@ -5,7 +5,7 @@ import type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./declara
 import { acceptedBy, describeOption } from "./describe.ts";
 import { type ConfigSection, find, type Found, type OptionSources } from "./find.ts";
 import { nearest } from "./near.ts";
-import { absoluteReference, isReference, readSecret } from "./secret.ts";
+import { absoluteReference, isOnlyPrefix, isReference, readSecret } from "./secret.ts";
 import { parseValue } from "./value.ts";
 
 export interface ResolvedOptions<D extends OptionDeclarations> {
@@ -65,7 +65,7 @@ function readReference(declaration: OptionDeclaration, found: Found, from: Optio
     return found.reference;
   }
   if (isReference(text)) return absoluteReference(text, found.folder);
-  from.mask(text);
+  if (!isOnlyPrefix(text)) from.mask(text);
   throw unreadable(declaration, found, "is not a reference");
 }
 

@@ -21,6 +21,8 @@ export interface SecretSources {
   readonly multiline?: boolean;
   /** Milliseconds that a `cmd:` may take. */
   readonly timeLimit?: number;
+  /** What the secret is, for errors: `--account-key`. Absent where the caller says so. */
+  readonly named?: string;
 }
 
 /** True for `env:`, `file:` and `cmd:` with something behind. */
@@ -28,14 +30,21 @@ export function isReference(text: string): boolean {
   return /^(env|file|cmd):\s*\S/.test(text);
 }
 
+/** True for `env:`, `file:` or `cmd:` alone, which is no secret: masked, it would hide every reference. */
+export function isOnlyPrefix(text: string): boolean {
+  return /^(env|file|cmd):?\s*$/.test(text);
+}
+
 /** The secret that `reference` names; any other text is the secret itself. Rejects with a Problem of kind `config`. */
 export async function readSecret(reference: string, sources: SecretSources): Promise<string> {
-  const secret = await readReference(reference, sources);
-  sources.mask(secret);
+  const secret = await readReference(reference, sources).catch((error: unknown) => {
+    throw namedProblem(error, reference, sources);
+  });
+  if (!isOnlyPrefix(secret)) sources.mask(secret);
   const fault = faultOf(secret, sources.multiline);
   if (fault !== undefined) {
-    const referred = sources.literal !== true && isReference(reference);
-    const name = referred ? `The secret at ${reference}` : "The secret";
+    const { named = "The secret", literal } = sources;
+    const name = literal !== true && isReference(reference) ? `${named} at ${reference}` : named;
     throw new Problem("config", { detail: `${name} ${fault}.`, hint: oneLineHint });
   }
   return secret;
@@ -67,6 +76,23 @@ export async function readSmallFile(
     throw new Problem("config", { detail: `${named}: ${path} is larger than ${longest} bytes.` });
   }
   return withoutLineEnd(content.toString("utf8"));
+}
+
+/** With the option and the reference that it was given. Of a `cmd:` only the program: its arguments may be secrets. */
+function namedProblem(
+  error: unknown,
+  reference: string,
+  { named, folder }: SecretSources,
+): unknown {
+  if (!Problem.is(error) || !error.is("config") || named === undefined) return error;
+  const shown = reference.startsWith("cmd:")
+    ? (/^cmd:\s*\S+/.exec(reference)?.[0] ?? "")
+    : reference;
+  const why = error.message
+    .replace(`file: cannot read ${pathOf(reference, folder)}: `, "")
+    .replace(/^The /, "the ");
+  const hint = error.hint ?? "Check what it names, and that the user who runs acmectl may read it.";
+  return error.with({ detail: `${named} (${shown}) cannot be read: ${why}`, hint });
 }
 
 const longest = 65_536;

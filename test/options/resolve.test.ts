@@ -317,6 +317,16 @@ describe("an option that stays a reference", () => {
   });
 });
 
+test.each(["env:", "file:", "cmd:"])("%s alone is refused and not masked", async (prefix) => {
+  const declarations = {
+    accountKey: { type: "string", secret: true, reference: true, description: "The key." },
+  } as const satisfies OptionDeclarations;
+  const masked: string[] = [];
+  const mask = (secret: string) => masked.push(secret);
+  await problemOf(resolve(declarations, { flags: { accountKey: prefix }, mask }));
+  expect(masked).toEqual([]);
+});
+
 test("secrets inside a map and a JSON structure are resolved as well", async () => {
   const declarations = {
     headers: { type: "map", secret: true, description: "HTTP headers." },

@@ -70,6 +70,24 @@ test("file: reads a file without its last line end, relative to the folder that 
   expect((await read("file:.")).problem).toMatch(/it is a directory/);
 });
 
+test("the error for an unreadable reference names the option, the reference and the reason", async () => {
+  const named = "--account-key";
+  const nowhere = `file:${folder}/none`;
+  expect((await read(nowhere, { named })).problem).toBe(
+    `--account-key (${nowhere}) cannot be read: no such file or directory.`,
+  );
+  expect((await read("env:NONE", { named })).problem).toBe(
+    "--account-key (env:NONE) cannot be read: the variable NONE is not set.",
+  );
+  expect((await read("cmd:/no/such --token t0ken", { named })).problem).toBe(
+    "--account-key (cmd:/no/such) cannot be read: the program /no/such that should print the secret was not found.",
+  );
+});
+
+test("a prefix without a reference is not masked as a secret", async () => {
+  expect((await read("file:")).masked).toEqual([]);
+});
+
 test("cmd: runs a program without a shell and reads what it prints", async () => {
   const echo = await program(
     "echo",
