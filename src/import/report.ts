@@ -11,7 +11,8 @@ export function reportImport(
   now: Date,
 ): Result {
   const { folder, accounts, certificates, left } = imported;
-  const problem = problemOf(certificates);
+  const nothing = nothingImported(imported);
+  const problem = nothing ?? problemOf(certificates);
   const done = [...accounts, ...certificates].map(({ outcome }) => outcome);
   const changed = done.some((outcome) => outcome === "taken" || outcome === "updated");
   const steps = nextSteps(stop, certificates);
@@ -34,12 +35,16 @@ export function reportImport(
       left,
       nextSteps: steps,
     },
-    view: [
-      headline(name, imported, { dryRun, changed }),
-      ...tableOf(imported),
-      ...section("Not imported, and notes", notesOf(imported)),
-      ...section("Next", certificates.length === 0 ? [] : steps),
-    ],
+    // The problem names what was not imported, and why.
+    view:
+      nothing !== undefined
+        ? []
+        : [
+            headline(name, imported, { dryRun, changed }),
+            ...tableOf(imported),
+            ...section("Not imported, and notes", notesOf(imported)),
+            ...section("Next", certificates.length === 0 ? [] : steps),
+          ],
     problem,
   };
 }
@@ -72,7 +77,10 @@ function headline(
 ): Block {
   if (accounts.length + certificates.length + left.length === 0)
     return line(`${folder} contains no accounts and certificates of ${client}.`, "warn");
-  if (!changed) return line(`Everything in ${folder} was imported before.`);
+  if (!changed) {
+    const all = left.length === 0 ? "Everything" : "Everything else";
+    return line(`${all} in ${folder} was imported before.`);
+  }
   const text = dryRun
     ? `Would be imported from ${client} (${folder}); nothing was written.`
     : `Imported from ${client} (${folder}), which was not changed.`;
@@ -103,9 +111,7 @@ function notesOf({ accounts, certificates, left }: Imported): readonly string[] 
   const all = [
     ...left.map(({ what, why }) => `${what}: ${why}`),
     ...accounts.flatMap(({ account, notes }) => notes.map((note) => `${account.source}: ${note}`)),
-    ...certificates.flatMap(({ found, notes, outcome }) =>
-      outcome === "unchanged" ? [] : notes.map((note) => `${found.name}: ${note}`),
-    ),
+    ...certificates.flatMap(({ found, notes }) => notes.map((note) => `${found.name}: ${note}`)),
   ];
   return [...new Set(all)];
 }
@@ -124,6 +130,16 @@ function nextSteps(stop: string, certificates: readonly ImportedCertificate[]): 
     stop,
     "Schedule renewals: acmectl schedule install",
   ];
+}
+
+/** The folder has something for each of which there is a reason not to import it. */
+function nothingImported({ folder, accounts, certificates, left }: Imported): Problem | undefined {
+  if (accounts.length + certificates.length > 0 || left.length === 0) return undefined;
+  return new Problem("config", {
+    title: "Nothing was imported",
+    detail: `Nothing in ${folder} could be imported, for ${left.length === 1 ? "this reason" : "these reasons"}:\n${left.map(({ what, why }) => `${what}: ${why}`).join("\n")}`,
+    hint: "Fix what is named above, and run the import as a user who may read every file of the folder.",
+  });
 }
 
 /** Certificates of the same name that are held from elsewhere. */

@@ -237,6 +237,26 @@ describe("certificates that are held already", () => {
 });
 
 describe("what cannot be imported", () => {
+  test("import fails and says why when nothing in the folder can be read", async () => {
+    const conf = join(other, "renewal", "empty.localhost.conf");
+    await put(conf, "version = 1\n");
+    const { code, document, stdout } = await take(["certbot", other]);
+    expect([code, document.outcome]).toEqual([2, "unchanged"]);
+    expect(document.problem?.detail).toContain("Nothing in");
+    expect(document.problem?.detail).toContain(`${conf}: `);
+    expect(stdout).not.toContain("imported before");
+  });
+
+  test("a second import repeats the warnings of the first", async () => {
+    await writeCertbot(other, name, material, { settings: [] });
+    const words = ["import", "certbot", other, "--ca-bundle", issuing.words[3] ?? ""];
+    const env = { HOME: folder.path, ACMECTL_STATE: state };
+    expect((await run(words, { env })).stdout).toContain("It is not ready");
+    const again = await run(words, { env });
+    expect(again.stdout).toContain("was imported before");
+    expect(again.stdout).toContain("It is not ready");
+  });
+
   test("import reports what it cannot read, and imports the rest", async () => {
     await writeCertbot(other, name, material);
     await writeCertbot(other, "plain.localhost", material, { settings: [] });
@@ -300,7 +320,7 @@ describe("what cannot be imported", () => {
   test("lego's folder without a directory URL asks for --server", async () => {
     await writeLego(other, name, material);
     const { code, document } = await take(["lego", other]);
-    expect(code).toBe(0);
+    expect(code).toBe(2);
     expect(document.left).toHaveLength(2);
     expect(document.left.map(({ why }) => why).join()).toContain("--server URL");
   });
