@@ -14,6 +14,8 @@ export interface Situation {
   /** Link rel="terms-of-service" of the answer (RFC 8555 §7.3.3). */
   readonly terms?: string | undefined;
   readonly instance?: string | undefined;
+  /** The CA's words. */
+  readonly detail?: string | undefined;
 }
 
 type Hint = string | ((situation: Situation) => string);
@@ -26,9 +28,18 @@ const nameOf = (type = "") => (type.startsWith(prefix) ? type.slice(prefix.lengt
 export function hintFor(type: string, situation: Situation): string | undefined {
   // step-ca and Caddy send 501 with the type of another error.
   if (situation.status === 501) return notImplemented(situation);
+  const most = mostNames(situation);
+  if (most !== undefined) return `Split the names over several certificates, at most ${most} each.`;
   const name = nameOf(type);
   const hint = Object.hasOwn(hints, name) ? hints[name] : undefined;
   return typeof hint === "function" ? hint(situation) : hint;
+}
+
+/** How many names an order may have, where the CA says that there are too many: no error type says so. */
+function mostNames({ what, detail = "" }: Situation): number | undefined {
+  if (what !== "new order" || !/\b(names|identifiers|domains)\b/i.test(detail)) return undefined;
+  const found = /\btoo many\b|\b(?:more than|at most|maximum(?: of| is)?) (\d+)\b/i.exec(detail);
+  return found === null ? undefined : Number(found[1] ?? 100);
 }
 
 /** A hint for the error of a challenge. */

@@ -23,7 +23,8 @@ export function refusal(answer: Answer, situation: Situation, now: Date): Proble
   const isLimit = type === errorType("rateLimited") || status === 429;
   const inWords = isLimit ? retryAfterIn(detail, answer.headers, now) : undefined;
   const retryAt = retryAfter(answer.headers, now) ?? inWords;
-  const hint = hintFor(type, { ...situation, status, terms, instance: rest.instance });
+  const { instance } = rest;
+  const hint = hintFor(type, { ...situation, status, terms, instance, detail });
   return new Problem(type, {
     title: `${new URL(answer.url).host} refused the ${situation.what}`,
     detail: detail ?? title,

@@ -222,6 +222,15 @@ test("the hint for an error depends on the request that failed", () => {
   expect(hintOf("badPublicKey", "new account")).not.toContain("--key-type");
 });
 
+test.each([
+  ["rejectedIdentifier", "The order has 300 identifiers; at most 100 are accepted.", 100],
+  ["malformed", "Order cannot contain more than 25 DNS names", 25],
+  ["malformed", "Too many domains", 100],
+])("the hint for %s (%s) is to split the names, at most %i each", (type, detail, most) => {
+  const hint = hintFor(acme(type).type, { what: "new order", flags, detail });
+  expect(hint).toBe(`Split the names over several certificates, at most ${most} each.`);
+});
+
 describe("Retry-After", () => {
   test("Retry-After is seconds or a date, at most seven days", () => {
     expect(wait("120")).toBe(120_000);
