@@ -1,3 +1,4 @@
+import { isEmbedded } from "../acme/presets.ts";
 import { revocationReasons, revokeHeld } from "../account/revoke.ts";
 import { withTools } from "../issuer/account.ts";
 import { Problem } from "../problem.ts";
@@ -34,8 +35,9 @@ export const command = defineCommand({
     if (certificate === undefined)
       throw new Problem("usage", { detail: "No certificate was named." });
     const { name, request, held } = certificate;
-    await confirm(`Revoke ${name} now? Clients will reject it.`, flags.yes, context);
     const server = held?.meta.directory ?? request.issuer.server;
+    refuseEmbedded(server, name);
+    await confirm(`Revoke ${name} now? Clients will reject it.`, flags.yes, context);
     const serial = held?.meta.serial;
     return withTools({ ...request.issuer, server }, context, async (tools) => {
       await revokeHeld(certificate, { reason: flags.reason, byKey: flags.byKey === true }, tools);
@@ -49,3 +51,11 @@ export const command = defineCommand({
     });
   },
 });
+
+function refuseEmbedded(server: string, name: string): void {
+  if (!isEmbedded(server)) return;
+  throw new Problem("usage", {
+    detail: `The embedded CA forgets its certificates when it ends, so ${name} cannot be revoked.`,
+    hint: `Remove it with \`acmectl delete ${name}\`. To try a revocation, start \`acmectl test-ca\` and issue from it.`,
+  });
+}

@@ -2,6 +2,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
+import { run } from "../support/run.ts";
+import { freePort } from "../support/servers/process.ts";
+import { temporaryFolder } from "../support/state.ts";
 
 test.each([[[]], [["--by-key"]]])(
   "revoke %s revokes at the CA, keeps the files, and succeeds when it is repeated",
@@ -40,4 +43,18 @@ test("revoke and delete ask for confirmation, and fail without a terminal", asyn
   expect(await readdir(join(issuing.state, "certificates"))).toEqual([]);
   const unknown = await issuing.run(["delete", "a.example.test", "--yes"]);
   expect(unknown.code).toBe(2);
+});
+
+test("revoke refuses a certificate of the embedded CA at once, with a command that works", async () => {
+  await using folder = await temporaryFolder();
+  const env = { HOME: folder.path, ACMECTL_STATE: join(folder.path, "state") };
+  const port = String(await freePort());
+  const local = ["--server", "local", "--solver", "standalone", "--standalone-port", port];
+  expect((await run(["issue", "-d", "shop.localhost", ...local], { env })).stderr).not.toContain(
+    "Hint",
+  );
+  const { code, stderr } = await run(["revoke", "shop.localhost", "--yes"], { env });
+  expect(code).toBe(2);
+  expect(stderr).toContain("so shop.localhost cannot be revoked");
+  expect(stderr).toContain("acmectl delete shop.localhost");
 });
