@@ -181,7 +181,7 @@ interface Outcome extends IssueOutcome {
 
 function present(
   request: CertificateRequest,
-  { held, issued, added, files, isDeployed, ...rest }: Outcome,
+  { held, issued, added, dropped, files, isDeployed, ...rest }: Outcome,
   { detailedExitcode, dryRun }: Flags,
   { clock }: Context,
 ): Result {
@@ -200,7 +200,7 @@ function present(
   }
   const outcome = issued ? "issued" : "unchanged";
   const text = issued
-    ? `Issued a certificate for ${names}${added.length > 0 ? ` (added: ${added.join(", ")})` : ""}.`
+    ? `Issued a certificate for ${names}${changesOf({ added, dropped })}.`
     : `A good certificate for ${names} exists already; ${unchanged(rest, isDeployed)}.`;
   const { document, view } = describeHeld(request, held, files, outcome, clock.now());
   return {
@@ -208,6 +208,14 @@ function present(
     document: { outcome, certificates: [document] },
     view: [line(text, "good"), ...view],
   };
+}
+
+/** ` (added: x.test; dropped: a.test)` */
+function changesOf(changes: Pick<IssueOutcome, "added" | "dropped">): string {
+  const parts = Object.entries(changes)
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what}: ${names.join(", ")}`);
+  return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
 }
 
 function unchanged(

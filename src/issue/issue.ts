@@ -41,6 +41,8 @@ export interface IssueOutcome {
   readonly issued: boolean;
   /** Names that the certificate held before did not have. */
   readonly added: readonly string[];
+  /** Names of the certificate held before that this one does not have. */
+  readonly dropped: readonly string[];
   /** How renewals will prove the names from now on, where that changed and nothing was issued. */
   readonly changed?: string | undefined;
   /** Further settings that renewals use from now on, in words, where nothing was issued. */
@@ -71,12 +73,12 @@ export async function issue(
       const changed = changedProof(request, before);
       if (changed !== undefined && options.rehearse === true) await rehearseChange(request, tools);
       const settings = await rememberChange(request, before, store);
-      return { held: good, issued: false, added: [], changed, settings };
+      return { held: good, issued: false, added: [], dropped: [], changed, settings };
     }
     const { dropped, added } = changedNames(request, before?.held);
     if (dropped.length > 0) await options.onDrop?.(dropped);
     const held = await replace(request, before, lock, options.letGo, tools);
-    return { held, issued: true, added };
+    return { held, issued: true, added, dropped };
   } finally {
     await lock.release();
   }

@@ -32,7 +32,7 @@ describe("names of a certificate that is held", () => {
     expect(issuing.ca.requests).toHaveLength(before);
     const named = await issuing.issue(["-d", `${a},${c}`, "--name", a]);
     expect(named.code).toBe(0);
-    expect(named.stdout).toContain(`(added: ${c})`);
+    expect(named.stdout).toContain(`(added: ${c}; dropped: ${b})`);
   });
 
   test("are dropped when the person at the terminal agrees", async () => {
