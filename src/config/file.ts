@@ -66,7 +66,7 @@ export async function setConfigValue(
   const changed = parseYaml(withValue(file, keys, valueOf(text)), path);
   const { faults } = await check(changed, reading);
   const wrong = faults.filter(({ incomplete }) => incomplete !== true);
-  if (wrong.length > 0) throw refused(changed, wrong, key);
+  if (wrong.length > 0) throw refused(changed, wrong);
   const [top = ""] = keys;
   await write(path, file.text, changed, top);
   return { keys, missing: faults.map(({ message }) => message) };
@@ -116,11 +116,15 @@ function valueOf(text: string): unknown {
   }
 }
 
-function refused(file: YamlFile, faults: readonly Fault[], key: string): Problem {
+function refused(file: YamlFile, faults: readonly Fault[]): Problem {
   const { message, hint, document } = faultsProblem(file, faults);
+  const { path } = file;
+  // The place is one of the file as it would be, which the excerpt shows.
+  const wrong = message.startsWith(path) ? message.slice(path.length) : message;
+  const why = wrong.replace(/^:\d+:\d+: /, "").replace(/^ has /, "it would have ");
   return new Problem("config", {
     title: "Nothing was written",
-    detail: `With ${key} set, ${message}`,
+    detail: `${path} would be wrong: ${why}`,
     subproblems: document.subproblems,
     hint,
   });

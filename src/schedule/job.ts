@@ -89,6 +89,6 @@ export async function assertEnvironmentFile(path: string, log: Log): Promise<voi
       cause,
     });
   });
-  if ((found.mode & 0o077) !== 0)
+  if (found.isFile() && (found.mode & 0o077) !== 0)
     log.warn(`${path} can be read by others: chmod 600 ${path}`, { step: "schedule" });
 }

@@ -200,6 +200,37 @@ describe("acmectl config", () => {
   });
 });
 
+test("advice to change modes is for files and folders, not for devices", async () => {
+  for (const words of ["config validate --config /dev/null", "list --state /dev/null"])
+    expect((await run(words, { env: { HOME: home } })).stderr).not.toContain("chmod");
+});
+
+test("config set says what would be wrong with the file", async () => {
+  await config("init");
+  const { code, stderr } = await config("set certificates.shop.keyType ec512");
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /^Nothing was written: ~\/\.config\/acmectl\/config\.yaml would be wrong: certificates\.shop\.keyType is /,
+  );
+});
+
+test.each(["letsencrypt", "local"])(
+  "config validate and plan report a wildcard that no solver can prove to %s",
+  async (server) => {
+    await config("init");
+    writeFileSync(
+      path,
+      `issuers: { ca: { server: ${server} } }
+solvers: { web: { use: standalone } }
+certificates: { w: { domains: ["*.w.example"], issuer: ca } }
+`,
+    );
+    const missing = "certificates.w: none of its solvers can answer for *.w.example.";
+    expect((await config("validate")).stdout).toContain(missing);
+    expect((await run("plan", { env: { HOME: home } })).stdout).toContain(missing);
+  },
+);
+
 test("config validate reports what would stop the next run", async () => {
   await config("init");
   writeFileSync(

@@ -19,8 +19,8 @@ export const command = defineCommand({
       solverOptions: solverOptions(context),
       meaning: true,
     });
-    const { mode } = await stat(path);
-    if ((mode & 0o022) !== 0)
+    const file = await stat(path);
+    if (file.isFile() && (file.mode & 0o022) !== 0)
       log.warn(`Other users can write ${path}, and with it run commands as you: chmod 600 ${path}`);
     const { issuers, solvers, certificates } = config;
     const sections = Object.entries({ issuers, solvers, certificates });

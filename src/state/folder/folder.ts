@@ -103,7 +103,7 @@ async function checkOwners(root: string, log: Log): Promise<void> {
   if (top?.isDirectory() === false) throw notFolder(root);
   // Windows has neither owners nor modes.
   if (top === undefined || process.geteuid === undefined) return;
-  if ((top.mode & writableByOthers) !== 0) {
+  if (top.isDirectory() && (top.mode & writableByOthers) !== 0) {
     log.warn(`Every user may write to the state folder ${root}; run: chmod o-w ${root}`);
   }
   const us = process.geteuid();
