@@ -10,6 +10,7 @@ import type { requestFlags, visibilityFlags } from "../options/declared/request.
 import { flagOf } from "../options/names.ts";
 import { parsePlace } from "../options/place.ts";
 import type { Identifier } from "../plugin.ts";
+import { resolversOf } from "../dns/server.ts";
 import { Problem } from "../problem.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
 import { assertTarget, type GivenCsr, readCsrFile, refuseSharedPath } from "./given-file.ts";
@@ -179,6 +180,7 @@ export function dnsSetting(
   flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
   dns: DnsSetting,
 ): DnsSetting {
+  assertResolvers(flags.dnsResolvers ?? []);
   return {
     cname: flags.dnsCname ?? dns.cname,
     resolvers: flags.dnsResolvers ?? dns.resolvers,
@@ -190,4 +192,15 @@ export function dnsSetting(
     settle: flags.dnsSettle ?? dns.settle,
     wait: flags.dnsWait ?? dns.wait,
   };
+}
+
+/** Before anything is tried with them. */
+function assertResolvers(resolvers: readonly string[]): void {
+  try {
+    if (resolvers.length > 0) resolversOf(resolvers);
+  } catch (error) {
+    if (!Problem.is(error)) throw error;
+    const { message, hint } = error;
+    throw new Problem("usage", { detail: `--dns-resolvers: ${message}`, hint, cause: error });
+  }
 }

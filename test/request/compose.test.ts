@@ -61,6 +61,13 @@ test("a certificate of the config with two files at one path is refused, a key s
   await expect(composeConfigured({ ...config, certificates })).resolves.toHaveLength(1);
 });
 
+test("--dns-resolvers takes nothing but resolvers", async () => {
+  const flags = { domains: ["a.example"], dnsResolvers: ["192.0.2.1", "foo"] };
+  const problem = await problemOf(compose(flags));
+  expect(problem?.message).toBe('--dns-resolvers: "foo" is not a DNS resolver.');
+  expect(problem?.exitCode).toBe(2);
+});
+
 describe("a request from the command line", () => {
   test.each([
     ["fullchainFile", "--fullchain-file"],
