@@ -1,5 +1,6 @@
 /** Commander's errors as Problems with a hint. */
 import type { CommandDefinition } from "../commands/command.ts";
+import { globalOptions } from "../options/declared/global.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { describeOption } from "../options/describe.ts";
 import { flagOf } from "../options/names.ts";
@@ -78,7 +79,7 @@ function optionOf(
   solvers: readonly SolverDeclarations[],
 ): KnownOption | undefined {
   for (const { name, options } of [
-    { name: undefined, options: command?.options ?? {} },
+    { name: undefined, options: { ...globalOptions, ...command?.options } },
     ...solvers,
   ]) {
     for (const [option, declaration] of Object.entries(options)) {

@@ -285,6 +285,7 @@ describe("a usage error is one line and a hint, with exit code 2 and an empty st
     ["an option without its value", "issue --domains"],
     ["an option whose value is the next option", "issue --domains --standalone"],
     ["a boolean with a value", "issue --standalone=yes"],
+    ["a boolean of every command with a value", "issue --json=yes"],
     ["a missing argument", "solvers test"],
     ["an argument too many", "account show a b"],
     ["names behind -d without commas", "issue -d a.example b.example"],
