@@ -196,6 +196,15 @@ test("a record of a newer acmectl is refused and not changed", async () => {
   expect(await readFile(path, "utf8")).toBe(newer);
 });
 
+test("a record that is a JSON array is called so", async () => {
+  const { store, root } = await openStore();
+  await store.certificates.saveRequest(requestOf("shop"));
+  await writeFile(join(root, "certificates/shop/certificate.json"), "[]");
+  await expect(store.certificates.read("shop")).rejects.toThrow(
+    /certificate\.json is not a JSON object\./,
+  );
+});
+
 test("a version with an empty key does not count as held, and its key is moved aside with a message", async () => {
   const { store, root, warnings } = await openStore();
   const lock = await store.lock(lockOf("shop"), atOnce);

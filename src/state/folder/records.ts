@@ -54,10 +54,15 @@ export async function readRecord<T>(
   const text = await readText(path);
   if (text === undefined) return undefined;
   const parsed = parseJson(text);
-  if (!isRecord(parsed)) return refuseBroken(path, text === "" ? "empty" : "not JSON", reading);
+  if (!isRecord(parsed)) return refuseBroken(path, faultOf(text, parsed), reading);
   const { version = format, ...record } = parsed;
   if (typeof version === "number" && version > format) throw newer(path, version);
   return is(record) ? record : refuseBroken(path, "incomplete", reading);
+}
+
+function faultOf(text: string, parsed: unknown): string {
+  if (text === "") return "empty";
+  return parsed === undefined ? "not JSON" : "not a JSON object";
 }
 
 /** Read a private key; undefined when there is no such file. One that does not parse is treated like a broken record. */
