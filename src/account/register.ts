@@ -44,10 +44,12 @@ export async function registerAccount(
 export async function withKey<T extends AccountTools>(
   reference: string,
   issuer: IssuerSetting,
-  { env, cwd: folder, mask, signal, sourceOf }: Context,
+  context: Context,
   tools: T,
 ): Promise<T> {
-  const sources = { env, folder, mask, signal, named: sourceOf("accountKey"), multiline: true };
+  const { env, cwd: folder, mask, signal } = context;
+  const named = context.sourceOf("accountKey");
+  const sources = { env, folder, mask, signal, named, multiline: true };
   const pem = await readSecret(reference, sources);
   const { pem: key } = readPrivateKey(pem, `--account-key (${reference})`);
   const same = await accountOfKey(key, issuer, tools.store);

@@ -11,8 +11,8 @@ export interface TypedPlaces {
 }
 
 export interface Suggestions {
-  problem(problem: Problem): Problem;
-  result(result: Result): Result;
+  readonly problem: (problem: Problem) => Problem;
+  readonly result: (result: Result) => Result;
 }
 
 /** `names` are those of all commands. */
