@@ -56,7 +56,8 @@ export async function usableAccount(
 }
 
 /** An account without its keys, for machines. */
-export function accountDocument({ key: _key, nextKey: _next, where, ...account }: StoredAccount) {
+export function accountDocument(stored: StoredAccount) {
+  const { key: _key, nextKey: _next, keyThumbprints: _, where, ...account } = stored;
   return { ...account, path: where };
 }
 

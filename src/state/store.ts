@@ -20,6 +20,8 @@ export interface AccountRecord {
   contact: readonly string[];
   termsOfServiceAgreed?: string | undefined;
   createdAt: string;
+  /** Of the keys that it may have (RFC 7638): two while its key is changed. Absent in records of older releases. */
+  keyThumbprints?: readonly string[] | undefined;
   /** When the user chose it over the others of its directory; the one chosen last is used. */
   chosenAt?: string;
   status?: string;

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import type { Store } from "../../src/state/store.ts";
@@ -106,4 +106,61 @@ test("an id that could leave the folder of the accounts is rejected", async () =
   }
   await mkdir(dirname(root), { recursive: true });
   expect(await tree(dirname(root))).toEqual([]);
+});
+
+test("a key.pem that was replaced by another key is found, with the file and the way out", async () => {
+  const { store } = await openStore();
+  const made = await create(store);
+  const key = join(made.where, "key.pem");
+  await writeFile(key, await newKey());
+  const expected = {
+    ...isMachineProblem,
+    message: `${key} is not the key of its account: it was replaced by another key.`,
+    hint: expect.stringMatching(
+      /^Restore .* from a backup\. .* acmectl account import FILE --server \S+ --state \S+$/,
+    ),
+  };
+  await expect(store.accounts.ofDirectory(directory)).rejects.toMatchObject(expected);
+  await expect(store.accounts.update(made, { url: "https://ca/1" })).rejects.toMatchObject(
+    expected,
+  );
+  const findings = await store.check?.({ repair: false });
+  expect(findings).toEqual([
+    expect.objectContaining({ fault: expected.message, remedy: expected.hint }),
+  ]);
+  await writeFile(key, made.key);
+  expect(await store.accounts.list()).toEqual([made]);
+});
+
+test("a rollover changes the key that an account may have, wherever it is cut off", async () => {
+  const { store } = await openStore();
+  const made = await create(store);
+  const next = await newKey();
+  const begun = await store.accounts.beginRollover(made, next);
+  // The kill was between the two files.
+  await rename(join(made.where, "key.next.pem"), join(made.where, "key.pem"));
+  expect((await store.accounts.list())[0]?.key).toBe(next);
+  await rename(join(made.where, "key.pem"), join(made.where, "key.next.pem"));
+  await writeFile(join(made.where, "key.pem"), made.key);
+  const finished = await store.accounts.finishRollover(begun);
+  await writeFile(join(made.where, "key.pem"), made.key);
+  await expect(store.accounts.list()).rejects.toMatchObject(isMachineProblem);
+  await writeFile(join(made.where, "key.pem"), next);
+  const again = await store.accounts.beginRollover(finished, made.key);
+  await store.accounts.abandonRollover(again);
+  await writeFile(join(made.where, "key.pem"), made.key);
+  await expect(store.accounts.list()).rejects.toMatchObject(isMachineProblem);
+});
+
+test("a record of an older release, which has no thumbprint, is read with any key and gets one", async () => {
+  const { store } = await openStore();
+  const made = await create(store);
+  const path = join(made.where, "account.json");
+  const { keyThumbprints, ...older } = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify(older));
+  const [read] = await store.accounts.list();
+  expect(read).toMatchObject({ key: made.key });
+  expect(read).not.toHaveProperty("keyThumbprints");
+  await store.accounts.update(made, { status: "valid" });
+  expect((await store.accounts.list())[0]?.keyThumbprints).toEqual(keyThumbprints);
 });

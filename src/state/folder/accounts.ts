@@ -1,5 +1,7 @@
 import { rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { thumbprint } from "../../acme/keys.ts";
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import { codeOf } from "../../errors.ts";
 import {
@@ -57,24 +59,21 @@ export function openAccounts(folder: Folder): Store["accounts"] {
       const path = join(accounts, directoryFolderName(account.directory), checkedId(account.id));
       const { key, ...record } = account;
       const createdAt = folder.clock.now().toISOString();
+      const made = { ...record, createdAt, keyThumbprints: [thumbprint(key)] };
       await folder.exclusively(`account-record:${account.id}`, () =>
-        attempt("write", path, () => place(path, key, { ...record, createdAt })),
+        attempt("write", path, () => place(path, key, made)),
       );
       return read(path);
     },
     update: (account, change) =>
       alone(account, async () => {
-        const { key: _, nextKey: __, where, ...record } = await read(account.where);
-        await writeRecord(join(where, recordFile), { ...record, ...change });
-        return read(where);
+        const before = await read(account.where);
+        await writeOver(before, { keyThumbprints: thumbprintsOf(before), ...change });
+        return read(before.where);
       }),
     beginRollover: (account, nextKey) => alone(account, () => begin(account.where, nextKey, read)),
     finishRollover: (account) => alone(account, () => finish(account.where, read)),
-    abandonRollover: (account) =>
-      alone(account, async () => {
-        await removeFile(join(account.where, nextKeyFile));
-        return read(account.where);
-      }),
+    abandonRollover: (account) => alone(account, () => abandon(account.where, read)),
   };
 }
 
@@ -92,7 +91,16 @@ async function readAccount(path: string, folder: Folder): Promise<StoredAccount>
   const nextKey = await readKey(join(path, nextKeyFile), reading("The next private key"));
   if (record === undefined) throw missing(path, recordFile);
   if (key === undefined) throw missing(path, keyFile);
+  if (record.keyThumbprints?.includes(thumbprint(key)) === false) throw replaced(path, record);
   return { ...record, key, nextKey, where: path };
+}
+
+const thumbprintsOf = ({ key, nextKey, keyThumbprints }: StoredAccount) =>
+  keyThumbprints ?? [key, ...(nextKey === undefined ? [] : [nextKey])].map(thumbprint);
+
+async function writeOver(before: StoredAccount, change: Partial<AccountRecord>): Promise<void> {
+  const { key: _, nextKey: __, where, ...record } = before;
+  await writeRecord(join(where, recordFile), { ...record, ...change });
 }
 
 /** The whole folder at once, so that every account has its key. An existing folder gets its missing files only. */
@@ -124,21 +132,32 @@ async function begin(path: string, nextKey: string, read: Read): Promise<StoredA
   if (current.nextKey !== undefined) {
     throw new Problem("machine", {
       detail: `A key rollover of this account is unfinished: ${join(path, nextKeyFile)} exists, and the CA may use that key already.`,
-      hint: `Run it again; it first finds out which key the CA uses: acmectl account rollover --server ${current.directory}`,
+      hint: `Run it again; it first finds out which key the CA uses: acmectl account rollover ${flagsOf(path, current)}`,
     });
   }
+  // First, so that no kill leaves a key in use that the record does not have.
+  await writeOver(current, { keyThumbprints: [current.key, nextKey].map(thumbprint) });
   await writeDurably(join(path, nextKeyFile), nextKey);
   return read(path);
 }
 
 async function finish(path: string, read: Read): Promise<StoredAccount> {
-  const { nextKey } = await read(path);
+  const before = await read(path);
+  const { nextKey } = before;
   if (nextKey !== undefined) {
     await attempt("write", join(path, keyFile), async () => {
       await rename(join(path, nextKeyFile), join(path, keyFile));
       await syncFolder(path);
     });
+    await writeOver(before, { keyThumbprints: [thumbprint(nextKey)] });
   }
+  return read(path);
+}
+
+async function abandon(path: string, read: Read): Promise<StoredAccount> {
+  await removeFile(join(path, nextKeyFile));
+  const before = await read(path);
+  await writeOver(before, { keyThumbprints: [thumbprint(before.key)] });
   return read(path);
 }
 
@@ -169,7 +188,8 @@ function isAccount(value: unknown): value is AccountRecord {
   return (
     hasStrings(value, ["id", "directory", "createdAt"]) &&
     Array.isArray(value["contact"]) &&
-    value["contact"].every((contact) => typeof contact === "string")
+    value["contact"].every((contact) => typeof contact === "string") &&
+    (value["keyThumbprints"] === undefined || Array.isArray(value["keyThumbprints"]))
   );
 }
 
@@ -179,4 +199,19 @@ function missing(path: string, file: string): Problem {
     hint: `Restore ${join(path, file)} from a backup (or from the ${file}.corrupt-… beside it). To register a new account instead, remove ${path}.`,
     retryable: false,
   });
+}
+
+function replaced(path: string, record: AccountRecord): Problem {
+  const file = join(path, keyFile);
+  return new Problem("machine", {
+    detail: `${file} is not the key of its account: it was replaced by another key.`,
+    hint: `Restore ${file} from a backup. Or move ${path} out of the state folder and import the right key: acmectl account import FILE ${flagsOf(path, record)}`,
+    retryable: false,
+  });
+}
+
+/** How a command line names this CA and this state folder. */
+function flagsOf(path: string, { directory }: AccountRecord): string {
+  const words = ["--server", directory, "--state", dirname(dirname(dirname(path)))];
+  return words.map(quotedWord).join(" ");
 }

@@ -5,6 +5,7 @@
 import { lstat, lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Clock } from "../../clock.ts";
+import { dateOf } from "../../dates.ts";
 import { codeOf } from "../../errors.ts";
 import { ifPresent } from "./files.ts";
 import { hasStrings, parseObject } from "./records.ts";
@@ -175,7 +176,8 @@ export async function isThisProcess(holder: Holder): Promise<boolean> {
 
 /** The holder, for messages. */
 export function describeHolder(holder: Holder): string {
-  return `pid ${holder.pid} on ${holder.host} since ${holder.since}`;
+  const since = Number.isNaN(Date.parse(holder.since)) ? holder.since : dateOf(holder.since);
+  return `pid ${holder.pid} on ${holder.host} since ${since}`;
 }
 
 function isHolder(value: unknown): value is Holder {
