@@ -1,3 +1,4 @@
+import { dateOf } from "../dates.ts";
 import { describeHeld } from "../status/describe.ts";
 import { Problem } from "../problem.ts";
 import { type Block, heading, line, type Result, table } from "../result.ts";
@@ -149,7 +150,7 @@ function problemOf(certificates: readonly ImportedCertificate[]): Problem | unde
   const details = refused.map(({ found, held }) =>
     held === undefined
       ? `${found.name} exists already, with other settings`
-      : `${found.name} exists already (serial ${held.meta.serial}, from ${held.meta.directory}, until ${held.meta.notAfter})`,
+      : `${found.name} exists already (serial ${held.meta.serial}, from ${held.meta.directory}, until ${dateOf(held.meta.notAfter)})`,
   );
   return new Problem(refused.length === certificates.length ? "usage" : "partial", {
     title: "Certificates of the same name come from elsewhere",

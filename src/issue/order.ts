@@ -3,6 +3,7 @@ import { isEmbedded } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { dateOf } from "../dates.ts";
 import { shortList } from "../many-names.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
@@ -30,7 +31,7 @@ export async function resumeOrder(
   const { record, signal } = tools;
   const log = record.log("order");
   if (letGo === "all") {
-    log.info(`not resuming the unfinished order of ${pending.startedAt}`);
+    log.info(`not resuming the unfinished order of ${dateOf(pending.startedAt)}`);
     return undefined;
   }
   try {
@@ -38,7 +39,7 @@ export async function resumeOrder(
     if (!isUsable(order, pending, request, tools)) return undefined;
     if (letGo === "stuck" && order.status === "processing") {
       log.info(
-        `not resuming the unfinished order of ${pending.startedAt}, which is still "processing"`,
+        `not resuming the unfinished order of ${dateOf(pending.startedAt)}, which is still "processing"`,
       );
       return undefined;
     }
@@ -47,7 +48,7 @@ export async function resumeOrder(
   } catch (error) {
     signal.throwIfAborted();
     if (!isGone(error)) throw notKnown(error, pending);
-    log.info(`the order of ${pending.startedAt} is gone: ${error.message}`);
+    log.info(`the order of ${dateOf(pending.startedAt)} is gone: ${error.message}`);
     return undefined;
   }
 }
@@ -62,7 +63,7 @@ function isGone(error: unknown): error is Problem {
 function notKnown(error: unknown, { startedAt }: PendingOrder): unknown {
   if (!Problem.is(error)) return error;
   return error.with({
-    detail: `Could not read the unfinished order of ${startedAt}: ${error.message}`,
+    detail: `Could not read the unfinished order of ${dateOf(startedAt)}: ${error.message}`,
     hint: `${error.hint ?? ""} The next run tries to resume it. To place a new order instead, add --new-order.`.trim(),
   });
 }

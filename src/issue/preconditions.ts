@@ -1,6 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { isForTesting } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { dateFrom } from "../dates.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
@@ -38,7 +39,7 @@ export function refuseByCa(
   const until = before === undefined ? undefined : caPauseOf(before.status, now);
   if (until === undefined) return;
   throw new Problem("backoff", {
-    detail: `The CA accepts no order for ${name} before ${until.toISOString()}.`,
+    detail: `The CA accepts no order for ${name} before ${dateFrom(now, until)}.`,
     hint: `Wait until then: asking earlier may extend the limit. Run \`acmectl status ${name}\` for the CA's own words.`,
     retryAt: until,
   });

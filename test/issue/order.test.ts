@@ -1,10 +1,14 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { createPrivateKey } from "../../src/acme/keys.ts";
 import type { Ca, Directory, NewOrder, Order } from "../../src/acme/acme.ts";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import type { OpenAccount } from "../../src/account/open.ts";
 import { cleanAllLeftovers, openJournal } from "../../src/issue/journal.ts";
+import { issue } from "../../src/issue/issue.ts";
 import { placeOrder } from "../../src/issue/order.ts";
+import { refuseByCa } from "../../src/issue/preconditions.ts";
+import { describeHolder } from "../../src/state/folder/lock-file.ts";
 import type { HeldCertificate, PendingOrder, StoredAccount } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
 import { heard, problemOf, requestFor, session, toolsOf, unexpected, world } from "./world.ts";
@@ -33,7 +37,7 @@ async function afterFailure(on: ResourceKind, action: FaultAction = { destroy: t
     ).toBe(true);
     return { held, key };
   };
-  return { ...it, pending, since, again };
+  return { ...it, pending, since, again, toolsAgain: it.again };
 }
 
 const csrsOf = ({ server }: Awaited<ReturnType<typeof afterFailure>>) =>
@@ -137,6 +141,24 @@ describe("the order of a run that died", () => {
       const { held } = await it.again(changed);
       expect(held.meta.orderUrl).not.toBe(it.pending.orderUrl);
       expect(it.since().filter((kind) => kind === "newOrder")).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    ["that is ready", "finalize", ["order"]],
+    ["that is valid", "certificate", ["order", "newOrder"]],
+  ] as const)(
+    "an order %s whose key and CSR are not a pair gets new ones",
+    async (_, on, kinds) => {
+      const it = await afterFailure(on);
+      const other = (await createPrivateKey("ec256")).toString();
+      await it.store.journal.write({ ...it.pending, privateKey: other });
+      await it.again();
+      expect(it.since().filter((kind) => kind === "order" || kind === "newOrder")).toEqual(
+        expect.arrayContaining([...kinds]),
+      );
+      const stored = await it.store.certificates.readPrivateKey(name);
+      expect(stored).not.toBe(other);
     },
   );
 
@@ -338,4 +360,22 @@ test("a key that is held is used again where the request says so", async () => {
   expect(await store.certificates.readPrivateKey(name)).toBe(key);
   await issue({ ...request, reuseKey: false }, { isWanted: () => true });
   expect(await store.certificates.readPrivateKey(name)).not.toBe(key);
+});
+
+test("the dates of an unfinished order, of the CA's limit and of a lock's holder are written for people", async () => {
+  const it = await afterFailure("certificate");
+  const tools = it.toolsAgain();
+  await issue(it.requestFor([name]), { letGo: "all" }, tools);
+  const started = `${it.pending.startedAt.slice(0, 16).replace("T", " ")} UTC`;
+  expect(heard(tools, "info")).toContain(`not resuming the unfinished order of ${started}`);
+
+  const now = new Date("2026-01-01T00:00:00Z");
+  const status = { failures: 1, retryAt: "2026-01-02T00:00:00.000Z", retryReason: "ca" } as const;
+  const before = { name, request: it.requestFor([name]), status };
+  expect(() => refuseByCa(before.request, before, now)).toThrow(
+    `The CA accepts no order for ${name} before 2026-01-02 00:00 UTC, in 24 hours.`,
+  );
+  const rest = { startTime: "", bootId: "", pidNamespace: "", token: "", what: "" };
+  const holder = { ...rest, pid: 7, host: "web1", since: "2026-01-01T10:00:00.000Z" };
+  expect(describeHolder(holder)).toBe("pid 7 on web1 since 2026-01-01 10:00 UTC");
 });
