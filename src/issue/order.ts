@@ -43,7 +43,7 @@ export async function resumeOrder(
       );
       return undefined;
     }
-    record.order(order, pending.startedAt);
+    record.order(order, dateOf(pending.startedAt));
     return order;
   } catch (error) {
     signal.throwIfAborted();

@@ -3,7 +3,6 @@ import { orderedName } from "../acme/objects/authorization.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
-import { dateOf } from "../dates.ts";
 import { messageOf } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import type { Log, LogFields } from "../plugin.ts";
@@ -93,7 +92,7 @@ function orderCalls(logOf: LogOf, tree: Tree): Pick<AttemptRecord, "order" | "au
       tree.order(order.url);
       const fields = { order: order.url };
       if (since === undefined) logOf("order").debug(`the order is ${order.url}`, fields);
-      else logOf("order").info(`resuming the order of ${dateOf(since)} (${order.status})`, fields);
+      else logOf("order").info(`resuming the order of ${since} (${order.status})`, fields);
     },
     authorization(authorization) {
       const { url, status } = authorization;

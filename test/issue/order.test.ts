@@ -151,7 +151,7 @@ describe("the order of a run that died", () => {
     "an order %s whose key and CSR are not a pair gets new ones",
     async (_, on, kinds) => {
       const it = await afterFailure(on);
-      const other = (await createPrivateKey("ec256")).toString();
+      const other = await createPrivateKey("ec256");
       await it.store.journal.write({ ...it.pending, privateKey: other });
       await it.again();
       expect(it.since().filter((kind) => kind === "order" || kind === "newOrder")).toEqual(
