@@ -15,6 +15,13 @@ export function dateOf(time: Date | string, timeZone = "UTC"): string {
   return `${new Intl.DateTimeFormat("sv", format).format(new Date(time))} ${timeZone}`;
 }
 
+/** The time zone of this machine. For an empty TZ, Node.js names "Etc/Unknown", and none for an invalid one: both are UTC. */
+export function zoneHere(): string {
+  // Not what its type says: it can be undefined.
+  const { timeZone }: { timeZone?: string } = Intl.DateTimeFormat().resolvedOptions();
+  return timeZone === undefined || timeZone === "Etc/Unknown" ? "UTC" : timeZone;
+}
+
 /** `in 89 days`, `in 5 hours`, `2 days ago`, `in 10 minutes`. */
 export function timeFrom(now: Date, then: Date): string {
   const milliseconds = then.getTime() - now.getTime();

@@ -1,6 +1,6 @@
 import { Cron } from "croner";
 import type { DeployWindow } from "../certificate.ts";
-import { dateOf } from "../dates.ts";
+import { dateOf, zoneHere } from "../dates.ts";
 import { Problem } from "../problem.ts";
 
 /** What remains of the lifetime when no window is waited for any more: a tenth. */
@@ -29,7 +29,7 @@ export function openingOf(opening: Date, windows: readonly DeployWindow[] = []):
   const opens = windows.find(
     (window) => cronOf(window).nextRun(before)?.getTime() === opening.getTime(),
   );
-  return dateOf(opening, opens?.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone);
+  return dateOf(opening, opens?.timeZone ?? zoneHere());
 }
 
 /** It opened no longer ago than it stays open. */

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { assertWindow, nextWindow } from "../../src/deploy/windows.ts";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { assertWindow, nextWindow, openingOf } from "../../src/deploy/windows.ts";
 
 const saturday = { start: "0 2 * * 6", duration: 2 * 3_600_000, timeZone: "Europe/Berlin" };
 const quarter = { notBefore: "2026-10-01T00:00:00Z", notAfter: "2026-12-30T00:00:00Z" };
@@ -29,6 +29,17 @@ describe("a deploy window", () => {
     expect(nextWindow([], quarter, at("2026-11-22T09:00:00Z"))).toBeUndefined();
     expect(nextWindow([saturday], quarter, at("2026-12-22T09:00:00Z"))).toBeUndefined();
     expect(nextWindow([saturday], quarter, at("2026-12-20T09:00:00Z"))).toBeUndefined();
+  });
+
+  test.each([
+    ["Etc/Unknown", "UTC"],
+    ["Europe/Berlin", "Europe/Berlin"],
+  ])("is shown in the machine's time zone, %s, as %s", (machine, shown) => {
+    const options = { ...new Intl.DateTimeFormat().resolvedOptions(), timeZone: machine };
+    const spy = vi.spyOn(Intl.DateTimeFormat.prototype, "resolvedOptions");
+    spy.mockReturnValue(options);
+    onTestFinished(() => spy.mockRestore());
+    expect(openingOf(at("2026-11-21T01:00:00Z"))).toMatch(new RegExp(`^2026-11-21 .* ${shown}$`));
   });
 
   test.each([
