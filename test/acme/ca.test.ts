@@ -639,6 +639,31 @@ describe("waiting", () => {
     },
   );
 
+  test.each([
+    ["tells the time", {}],
+    ["does not tell the time", { date: "unknown" }],
+  ])("polling is not ended by a clock set 8 days ahead if the CA %s", async (_, headers) => {
+    const clock = quickClock();
+    let set = 0;
+    const jumping = { ...clock, now: () => new Date(clock.now().getTime() + set) };
+    const { ca, server } = await world({}, { clock: jumping });
+    let reads = 0;
+    const call = () => {
+      reads += 1;
+      if (reads === 2) set = 8 * 24 * 3_600_000;
+    };
+    const expires = new Date(clock.now().getTime() + 7 * 24 * 3_600_000).toISOString();
+    const mutate = (json: object) => ({ ...json, expires });
+    server.faults.add({ on: "authz", times: Infinity, do: { headers, call, mutate } });
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const start = clock.monotonic();
+    const waited = session.waitForAuthorization(order.authorizations[0] ?? "", waiting);
+    expect((await problemOf(waited)).message).toMatch(/after 60 s/);
+    expect(set).toBeGreaterThan(0);
+    expect(clock.monotonic() - start).toBe(60_000);
+  });
+
   test("polling ends at the timeout, at the object's expiry, and at a final state", async () => {
     const { ca, server, clock } = await world();
     const session = await registered(ca);

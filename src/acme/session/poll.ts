@@ -28,10 +28,16 @@ export async function poll<T extends Timed>(
   const deadline = start + waiting.timeout;
   let value = known;
   let missed = 0;
+  let expiry: { date: number; deadline: number } | undefined;
   for (let turn = 0; ; turn += 1) {
     const now = clock.now().getTime();
     const { expires, retryAfter } = value ?? {};
-    if (expires !== undefined && expires.getTime() <= now + transport.clockSkew)
+    // A new date is read at once on the CA's clock; from then on it is a duration, whatever the machine's clock is set to.
+    if (expires !== undefined && turn > 0 && expires.getTime() !== expiry?.date) {
+      const left = expires.getTime() - (now + transport.clockSkew);
+      expiry = { date: expires.getTime(), deadline: clock.monotonic() + left };
+    }
+    if (expiry !== undefined && expiry.deadline <= clock.monotonic())
       throw asked.late(value, "expired");
     const left = deadline - clock.monotonic();
     if (left <= 0) throw asked.late(value, "timeout");
