@@ -21,24 +21,20 @@ export interface Poll<T> {
 export async function poll<T extends Timed>(
   known: T | undefined,
   asked: Poll<T>,
-  { clock, transport }: Exchange,
+  exchange: Exchange,
   waiting: Waiting,
 ): Promise<T> {
+  const { clock } = exchange;
+  const isExpired = expiry(exchange);
   const start = clock.monotonic();
   const deadline = start + waiting.timeout;
   let value = known;
   let missed = 0;
-  let expiry: { date: number; deadline: number } | undefined;
   for (let turn = 0; ; turn += 1) {
     const now = clock.now().getTime();
     const { expires, retryAfter } = value ?? {};
-    // A new date is read at once on the CA's clock; from then on it is a duration, whatever the machine's clock is set to.
-    if (expires !== undefined && turn > 0 && expires.getTime() !== expiry?.date) {
-      const left = expires.getTime() - (now + transport.clockSkew);
-      expiry = { date: expires.getTime(), deadline: clock.monotonic() + left };
-    }
-    if (expiry !== undefined && expiry.deadline <= clock.monotonic())
-      throw asked.late(value, "expired");
+    // What is known from before was read on a clock that may have been set since.
+    if (turn > 0 && isExpired(expires)) throw asked.late(value, "expired");
     const left = deadline - clock.monotonic();
     if (left <= 0) throw asked.late(value, "timeout");
     // The last look is right at the deadline.
@@ -70,6 +66,20 @@ async function sleep(
 
 /** Milliseconds. */
 const longestSilence = 15_000;
+
+/** A new date is read at once on the CA's clock; from then on it is a duration, whatever the machine's clock is set to. */
+function expiry({ clock, transport }: Exchange): (expires: Date | undefined) => boolean {
+  let known: { readonly date: number; readonly deadline: number } | undefined;
+  return (expires) => {
+    if (expires === undefined) return false;
+    const date = expires.getTime();
+    if (date !== known?.date) {
+      const left = date - (clock.now().getTime() + transport.clockSkew);
+      known = { date, deadline: clock.monotonic() + left };
+    }
+    return known.deadline <= clock.monotonic();
+  };
+}
 
 /** Milliseconds. A CA that asks for more than a minute (one asks for a day) cannot mean a poll: it is asked every 10 s. */
 function pauseBefore(turn: number, wished: number | undefined): number {
