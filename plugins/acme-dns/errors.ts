@@ -1,6 +1,6 @@
 /** What a failure of the server, or of the stored accounts, means, and what to do. */
 import { Problem } from "acmectl/plugin";
-import { codeOf, messageOf, systemReason, textOf } from "acmectl/plugin/http";
+import { codeOf, messageOf, oneLine, systemReason, textOf } from "acmectl/plugin/http";
 
 /** An account serves the last two values that it was given. */
 export const maxValues = 2;
@@ -24,7 +24,7 @@ export function unreachable(url: string, error: unknown): Problem {
 
 export function redirected(url: string, location: string | null): Problem {
   return new Problem("config", {
-    detail: `The acme-dns server at ${url} redirects to ${JSON.stringify((location ?? "").slice(0, 200))}. acmectl does not follow, to protect the password of the account.`,
+    detail: `The acme-dns server at ${url} redirects to ${JSON.stringify(oneLine(location ?? ""))}. acmectl does not follow, to protect the password of the account.`,
     hint: "If that is the server, set its URL as the option server (server_url in the account).",
   });
 }
@@ -75,7 +75,7 @@ export function notUpdated(server: string, name: string, response: ApiResponse):
 
 function summary({ status, json }: ApiResponse): string {
   const error = textOf(json, "error");
-  if (error !== undefined) return `${status} ${error.slice(0, 100)}`;
+  if (error !== undefined) return `${status} ${oneLine(error)}`;
   return `HTTP status ${status}, ${json === undefined ? "not JSON" : "not an acme-dns response"}`;
 }
 

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer, type OutgoingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
 import { lstat, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -304,6 +307,34 @@ describe("the acme-dns accounts file", () => {
     const problem = await problemOf(given.preflight?.(targets, call));
     expect(problem.message).toContain('server_url "auth.example.org"');
   });
+});
+
+describe("the words of an acme-dns server", () => {
+  const secret = "0123456789".repeat(6);
+  const answers = {
+    "an error": [400, {}, JSON.stringify({ error: `${"x".repeat(80)} ${secret}` })],
+    "a redirect": [302, { location: `/${"x".repeat(180)}?${secret}` }, ""],
+  } satisfies Record<string, [number, OutgoingHttpHeaders, string]>;
+
+  it.each(Object.entries(answers))(
+    "keep a secret in %s whole, so that it is masked",
+    async (_, [status, headers, body]) => {
+      const server = createServer((_, response) => response.writeHead(status, headers).end(body));
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      const { port } = server.address() as AddressInfo;
+      const account = {
+        username: "me",
+        password: secret,
+        subdomain: "sub",
+        fulldomain: "sub.test",
+      };
+      const given = await solver({ server: `http://127.0.0.1:${port}`, ...account });
+      const challenge = challengeFor("dns-01", "example.com", { recordName: "sub.test" });
+      const problem = await problemOf(Promise.resolve(given.present(challenge, call)));
+      server.close();
+      expect(problem.message).toContain(secret);
+    },
+  );
 });
 
 describe("a proxy from the environment", () => {
