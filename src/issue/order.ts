@@ -53,11 +53,13 @@ export async function resumeOrder(
   }
 }
 
-/** The CA has no such order, or not for this account. Any other answer, such as new terms (403), does not say so. */
+/** The CA has no such order, or not for this account. Any other answer, such as new terms (403) or a proxy's page (404), does not say so. */
 function isGone(error: unknown): error is Problem {
   if (!Problem.is(error)) return false;
   const { status = 0 } = error.document;
-  return status === 404 || status === 410 || isCaProblem(error, "unauthorized");
+  // A status without a problem document is a `protocol` Problem.
+  const isSaid = (status === 404 || status === 410) && !error.is("protocol");
+  return isSaid || isCaProblem(error, "unauthorized");
 }
 
 function notKnown(error: unknown, { startedAt }: PendingOrder): unknown {

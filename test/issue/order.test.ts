@@ -177,6 +177,8 @@ describe("the order of a run that died", () => {
       { status: 503, body: "" },
       { status: 403, problem: { type: "userActionRequired" } },
       { status: 403, body: "<html>", contentType: "text/html" },
+      { status: 404, body: "<html>", contentType: "text/html" },
+      { status: 404, body: "404 page not found", contentType: "text/plain" },
       { status: 200, body: "<html>", contentType: "text/html" },
       { status: 200, body: '{"status":', contentType: "application/json" },
     ] satisfies FaultAction[]) {
