@@ -137,7 +137,8 @@ async function runCommand(line: string, sources: SecretSources): Promise<string>
       else reject(commandProblem(program, error, stderr, timeLimit));
     });
     // A program that would ask finds the end of its input and says so, instead of waiting for its time limit.
-    child.stdin?.end();
+    // One that has ended already breaks the pipe, which is no fault.
+    child.stdin?.on("error", () => undefined).end();
   });
 }
 

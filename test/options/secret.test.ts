@@ -1,9 +1,21 @@
+import type { ChildProcess } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { isReference, readSecret, type SecretSources } from "../../src/options/secret.ts";
+
+const started = vi.hoisted(() => ({ then: (_child: ChildProcess) => {} }));
+vi.mock(import("node:child_process"), async (original) => {
+  const real = await original();
+  const execFile = (...all: Parameters<typeof real.execFile>) => {
+    const child = real.execFile(...all);
+    started.then(child);
+    return child;
+  };
+  return { ...real, execFile: execFile as never };
+});
 
 let folder = "";
 beforeAll(async () => {
@@ -117,6 +129,12 @@ test("cmd: ends a program that waits for input or runs too long", async () => {
   );
   const signal = AbortSignal.abort(new Problem("interrupted", { detail: "Stopped by SIGINT." }));
   expect((await read(`cmd:${hangs}`, { signal })).problem).toBe("Stopped by SIGINT.");
+});
+
+test("cmd: reads what a program printed that closed its input early", async () => {
+  started.then = ({ stdin }) => setImmediate(() => stdin?.emit("error", new Error("EPIPE")));
+  onTestFinished(() => void (started.then = () => {}));
+  expect(await read("cmd:echo token")).toMatchObject({ secret: "token" });
 });
 
 test("cmd: passes no ACMECTL_ variable to the program", async () => {
