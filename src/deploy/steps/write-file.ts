@@ -56,15 +56,25 @@ async function idOf(kind: "owner" | "group", name: string): Promise<number> {
 
 async function lookUp(kind: "owner" | "group", name: string): Promise<string | undefined> {
   const database = kind === "owner" ? "passwd" : "group";
+  const lineIn = (text: string) => text.split("\n").find((line) => line.startsWith(`${name}:`));
   try {
     const env = { PATH: searchPath(undefined) };
     const { stdout } = await promisify(execFile)("getent", [database, name], { env });
-    return stdout.split("\n").find((line) => line.startsWith(`${name}:`));
-  } catch {
-    // No getent (Alpine without it, macOS), or it does not know the name.
-    const lines = await readFile(`/etc/${database}`, "utf8").catch(() => "");
-    return lines.split("\n").find((line) => line.startsWith(`${name}:`));
+    return lineIn(stdout);
+  } catch (error) {
+    const line = lineIn(await readFile(`/etc/${database}`, "utf8").catch(() => ""));
+    if (line !== undefined || isAnswer(error)) return line;
+    throw new Problem("deploy", {
+      detail: `Cannot look up the ${kind === "owner" ? "user" : "group"} "${name}": ${systemReason(error)}.`,
+      hint: `Run \`getent ${database} ${name}\` to find out why, or give a number as \`${kind}\`.`,
+      cause: error,
+    });
   }
+}
+
+/** getent does not know the name (2), or there is no getent (Alpine without it, macOS), where the file has all names. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === 2 || error.code === "ENOENT");
 }
 
 /**
