@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { systemReason } from "../errors.ts";
+import { codeOf, systemReason } from "../errors.ts";
 import type { CertificateRequest, CopySetting, KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
@@ -87,12 +87,25 @@ async function assertReplaceable(path: string, named: string): Promise<void> {
 }
 
 async function assertFolder(folder: string, named: string): Promise<void> {
-  const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory() === true) return;
+  const fault = await folderFault(folder);
+  if (fault === undefined) return;
   throw new Problem("usage", {
-    detail: `${named}: the folder ${folder} ${found === undefined ? "does not exist" : "is not a directory"}.`,
-    hint: `Create it: mkdir -p ${folder}`,
+    detail: `${named}: the folder ${folder} ${fault}.`,
+    hint:
+      fault === missing
+        ? `Create it: mkdir -p ${folder}`
+        : "Correct the path, or let this user use that folder.",
   });
+}
+
+const missing = "does not exist";
+
+async function folderFault(folder: string): Promise<string | undefined> {
+  try {
+    return (await stat(folder)).isDirectory() ? undefined : "is not a directory";
+  } catch (error) {
+    return codeOf(error) === "ENOENT" ? missing : `cannot be used: ${systemReason(error)}`;
+  }
 }
 
 export interface GivenCsr {

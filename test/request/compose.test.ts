@@ -1,6 +1,6 @@
 import { runHint } from "../support/shell.ts";
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createCsr } from "../../src/acme/certificate/csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
@@ -106,6 +106,15 @@ describe("a request from the command line", () => {
       "example.com: fullchain and key would both be written to /tmp/x.pem.",
     ]);
     await expect(compose({ ...flags, fullchainFile: "/tmp/y.pem" })).resolves.toBeDefined();
+  });
+
+  test.each([
+    ["/etc/passwd/x.pem", "is not a directory"],
+    ["/etc/passwd/tls/x.pem", "cannot be used: a part of the path is a file, not a directory"],
+  ])("with the file %s is refused without a command to create its folder", async (path, why) => {
+    const problem = await problemOf(compose({ domains: ["example.com"], keyFile: path }));
+    expect(problem.message).toBe(`--key-file: the folder ${dirname(path)} ${why}.`);
+    expect(problem.hint).not.toContain("mkdir");
   });
 
   test("a flag of issue overrides the config's default", async () => {
