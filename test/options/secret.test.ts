@@ -6,12 +6,12 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { Problem } from "../../src/problem.ts";
 import { isReference, readSecret, type SecretSources } from "../../src/options/secret.ts";
 
-const started = vi.hoisted(() => ({ then: (_child: ChildProcess) => {} }));
+const started = vi.hoisted(() => ({ hook: (_child: ChildProcess) => {} }));
 vi.mock(import("node:child_process"), async (original) => {
   const real = await original();
   const execFile = (...all: Parameters<typeof real.execFile>) => {
     const child = real.execFile(...all);
-    started.then(child);
+    started.hook(child);
     return child;
   };
   return { ...real, execFile: execFile as never };
@@ -132,8 +132,8 @@ test("cmd: ends a program that waits for input or runs too long", async () => {
 });
 
 test("cmd: reads what a program printed that closed its input early", async () => {
-  started.then = ({ stdin }) => setImmediate(() => stdin?.emit("error", new Error("EPIPE")));
-  onTestFinished(() => void (started.then = () => {}));
+  started.hook = ({ stdin }) => setImmediate(() => stdin?.emit("error", new Error("EPIPE")));
+  onTestFinished(() => void (started.hook = () => {}));
   expect(await read("cmd:echo token")).toMatchObject({ secret: "token" });
 });
 
