@@ -159,9 +159,12 @@ function chosen(written: string, { choices, min, max }: OptionDeclaration): Pars
   return { value: text };
 }
 
-/** Case does not count, unless two choices differ in nothing else. */
+/** Case does not count, unless two choices differ in nothing else. Of durations the length counts: 60m and `1 h` are 1h. */
 function choiceOf(text: string, choices: readonly string[]): string | undefined {
   if (choices.includes(text)) return text;
+  const length = parseDuration(text.replaceAll(/\s/g, ""));
+  const alike = choices.find((choice) => length !== undefined && parseDuration(choice) === length);
+  if (alike !== undefined) return alike;
   const same = choices.filter((choice) => choice.toLowerCase() === text.toLowerCase());
   return same.length === 1 ? same[0] : undefined;
 }
