@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../errors.ts";
+import { Problem } from "../problem.ts";
 import { environmentFileIn, isOurs, readCrontab } from "./cron.ts";
 import type { Machine } from "./machine.ts";
 import { readUnits, type Units } from "./systemd.ts";
@@ -14,12 +15,44 @@ export interface Found {
   readonly crontab: readonly string[] | undefined;
   /** Those that are ours. */
   readonly lines: readonly string[];
+  /** Why a scheduler could not be read; then nothing is known of it. */
+  readonly unread: { readonly units: Problem | undefined; readonly crontab: Problem | undefined };
 }
 
-/** Reads both schedulers; rejects if one cannot be read. */
+/** Reads both schedulers, as far as they can be read. */
 export async function findSchedules(machine: Machine): Promise<Found> {
-  const [units, crontab] = await Promise.all([readUnits(machine), readCrontab(machine)]);
-  return { units, crontab, lines: (crontab ?? []).filter(isOurs) };
+  const [units, crontab] = await Promise.all([
+    readable(readUnits(machine)),
+    readable(readCrontab(machine)),
+  ]);
+  return {
+    units: units.read,
+    crontab: crontab.read,
+    lines: (crontab.read ?? []).filter(isOurs),
+    unread: { units: units.problem, crontab: crontab.problem },
+  };
+}
+
+async function readable<T>(reading: Promise<T>): Promise<{ read?: T; problem?: Problem }> {
+  try {
+    return { read: await reading };
+  } catch (error) {
+    if (Problem.is(error)) return { problem: error };
+    throw error;
+  }
+}
+
+/** A scheduler that could not be read fails the command if it is `needed`; else it is reported. */
+export function assertRead(
+  { unread }: Found,
+  needed: Readonly<Record<keyof Found["unread"], boolean>>,
+  { log }: Pick<Machine, "log">,
+): void {
+  for (const scheduler of ["units", "crontab"] as const) {
+    const problem = unread[scheduler];
+    if (problem !== undefined && needed[scheduler]) throw problem;
+    if (problem !== undefined) log.warn(problem.message, { step: "schedule" });
+  }
 }
 
 /** When they run. */

@@ -1,7 +1,6 @@
 import type { Context } from "../context.ts";
 import { durationOf } from "../dates.ts";
 import { formatDuration } from "../options/duration.ts";
-import { Problem } from "../problem.ts";
 import type { HeldCertificate } from "../state/store.ts";
 import { isShortLived, lifetimeOf } from "../status/due.ts";
 import { findSchedules, foreignSchedules, timesIn } from "./found.ts";
@@ -48,22 +47,12 @@ export function intervalHere(context: Context): Promise<number> {
 
 /** The same; the shortest of several. */
 export async function intervalOn(machine: Machine): Promise<number> {
-  const found = await schedulesOn(machine);
-  if (found === undefined) return 0;
+  const found = await findSchedules(machine);
   const every = timesIn(found)?.every;
   const gaps = await Promise.all((await foreignSchedules(found, machine)).map(gapOf));
   const known = [every === undefined ? undefined : every * minute, ...gaps];
   const [shortest] = known.filter((gap) => gap !== undefined).toSorted((a, b) => a - b);
   return shortest ?? 0;
-}
-
-async function schedulesOn(machine: Machine) {
-  try {
-    return await findSchedules(machine);
-  } catch (error) {
-    if (Problem.is(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Warns if the schedule installed here is too rare for one of these certificates. Looks at the machine only if one is short-lived. */
@@ -87,8 +76,7 @@ export async function rareSchedule(
   machine: Machine,
   words: readonly string[] = [],
 ): Promise<string | undefined> {
-  const found = await schedulesOn(machine);
-  const every = found === undefined ? undefined : timesIn(found)?.every;
+  const every = timesIn(await findSchedules(machine))?.every;
   return every === undefined || !isTooRare(every, held)
     ? undefined
     : rareWarning(every, held, words);

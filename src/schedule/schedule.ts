@@ -4,6 +4,7 @@ import {
   environmentFileOf,
   type Foreign,
   type Found,
+  assertRead,
   findSchedules,
   foreignSchedules,
   timesIn,
@@ -59,6 +60,7 @@ export async function installSchedule(
   if (!options.force) assertLasting(wanted.program, machine.temporaryFolders);
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
+  assertRead(found, { units: true, crontab: by === "cron" }, machine);
   const times = timesFor(options, timesIn(found), machine);
   const environmentFile = await environmentFileFor(wanted, options, found, machine);
   const plan = planOf(by, { ...wanted, environmentFile }, times, options, machine);
@@ -175,7 +177,9 @@ async function assertThere(by: Scheduler, { crontab }: Found, machine: Machine):
 
 /** Removes what `install` wrote, and nothing else; the schedulers that had it. */
 export async function removeSchedules(machine: Machine): Promise<readonly Scheduler[]> {
-  const { units, crontab, lines } = await findSchedules(machine);
+  const found = await findSchedules(machine);
+  assertRead(found, { units: true, crontab: found.units === undefined }, machine);
+  const { units, crontab, lines } = found;
   if (units !== undefined) await removeUnits(machine);
   if (lines.length > 0) {
     await writeCrontab(

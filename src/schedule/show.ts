@@ -1,4 +1,4 @@
-import { findSchedules, type Foreign, foreignSchedules } from "./found.ts";
+import { assertRead, findSchedules, type Foreign, foreignSchedules } from "./found.ts";
 import { writtenInterval } from "./interval.ts";
 import type { Machine } from "./machine.ts";
 import type { Scheduler } from "./schedule.ts";
@@ -26,6 +26,12 @@ export async function showSchedules(
   machine: Machine,
 ): Promise<{ installed: readonly Installed[]; foreign: readonly Foreign[] }> {
   const found = await findSchedules(machine);
+  // Where one scheduler is known, the other may be unknown.
+  assertRead(
+    found,
+    { units: found.lines.length === 0, crontab: found.units === undefined },
+    machine,
+  );
   const timer = found.units === undefined ? [] : [await timerShown(found.units, machine)];
   const lines = found.lines.map((line) => lineShown(line, machine));
   const foreign = await foreignSchedules(found, machine);

@@ -178,6 +178,18 @@ describe("schedule install where only cron runs", () => {
     expect(await here.text("crontab")).toBe("0 5 * * * backup\n");
   });
 
+  it("a timer is installed, shown and removed by a user who may not use cron", async () => {
+    await using here = await pretend();
+    await here.put("denied", "");
+    expect(await here.install()).toMatchObject({ outcome: "installed" });
+    expect(await showSchedules(here.machine)).toMatchObject({ installed: [{ by: "systemd" }] });
+    expect(await intervalOn(here.machine)).toBe(12 * hour);
+    expect(here.said()).toContain("crontab -l failed");
+    expect(await removeSchedules(here.machine)).toEqual(["systemd"]);
+    await expect(showSchedules(here.machine)).rejects.toThrow("crontab -l failed");
+    await expect(here.install({ by: "cron" })).rejects.toThrow("crontab -l failed");
+  });
+
   it("schedule install fails where there is neither systemd nor crontab", async () => {
     await using none = await pretend({ systemd: false, env: { PATH: "/nonexistent" } });
     await expect(none.install()).rejects.toMatchObject({ exitCode: 3 });
