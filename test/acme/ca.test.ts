@@ -570,6 +570,25 @@ describe("network and CA failures", () => {
     expect(failed.retryAt).toEqual(until);
   });
 
+  test("a challenge that failed at a rate limit has the retry time from the CA's detail", async () => {
+    const { ca, server, clock } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const until = new Date(Math.ceil(clock.now().getTime() / 1000) * 1000 + 3_600_000);
+    const words = until.toISOString().slice(0, 19).replace("T", " ");
+    const error = { type: urn("rateLimited"), detail: `too many, retry after ${words} UTC` };
+    const challenges = [
+      { type: "dns-01", url: order.url, status: "invalid", token: "x".repeat(20), error },
+    ];
+    const mutate = (json: object) => ({ ...json, status: "invalid", challenges });
+    server.faults.add({ on: "authz", do: { mutate } });
+    const failed = await problemOf(
+      session.waitForAuthorization(order.authorizations[0] ?? "", waiting),
+    );
+    expect([failed.is("validation"), failed.exitCode, failed.retryable]).toEqual([true, 6, true]);
+    expect(failed.retryAt).toEqual(until);
+  });
+
   test("a profile that is not offered is refused before the order, with the list of those that are", async () => {
     const { ca, server } = await world();
     const session = await registered(ca);

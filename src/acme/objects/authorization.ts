@@ -8,6 +8,7 @@ import {
   challengeStatuses,
 } from "../acme.ts";
 import { identifierKey } from "../identifiers.ts";
+import { retryAfterIn } from "../transport/headers.ts";
 import { readIdentifier } from "./order.ts";
 import { challengeHint, errorType, type Situation } from "../hints.ts";
 import {
@@ -105,11 +106,15 @@ export function orderedName({ identifier, wildcard }: Authorization): Identifier
 export function failedAuthorization(
   authorization: Authorization,
   situation: Pick<Situation, "accountUrl" | "directory">,
+  now: Date,
 ): Problem {
   const name = orderedName(authorization);
   const failed = failures(authorization);
   const [first] = failed;
+  const limit = failed.find(({ document }) => document.type === errorType("rateLimited"));
   return new Problem("validation", {
+    exitCode: limit && 6,
+    retryAt: limit && retryAfterIn(limit.document.detail, {}, now),
     detail: first
       ? `${name.value}: ${first.challenge}: ${first.document.detail ?? first.document.title}`
       : `${name.value}: the authorization is "${authorization.status}", and the CA gives no reason.`,

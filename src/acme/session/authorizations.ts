@@ -57,7 +57,11 @@ export function authorizationCalls(caller: Caller): AuthorizationCalls {
       const final = await poll(undefined, asked, exchange, waiting);
       if (final.status === "valid") return final;
       const directory = await exchange.directory(waiting.signal);
-      throw failedAuthorization(final, { directory, accountUrl: caller.holder.url });
+      throw failedAuthorization(
+        final,
+        { directory, accountUrl: caller.holder.url },
+        exchange.clock.now(),
+      );
     },
   };
 }

@@ -163,7 +163,7 @@ async function failedOrder(
   const failed = all
     .flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))
     .filter(({ status }) => status !== "valid" && status !== "pending")
-    .map((one) => failedAuthorization(one, situation));
+    .map((one) => failedAuthorization(one, situation, exchange.clock.now()));
   if (failed.length > 0) return failedTogether(order, failed);
   const { type, title, detail, ...rest } = order.error ?? { type: "refused", title: "" };
   const hint = hintFor(type, { ...situation, flags: exchange.flags, what: "order" });
