@@ -57,7 +57,7 @@ function proxyUrl(name: string, text: string): string {
 }
 
 /** What RFC 3986 §3.2.1 does not allow before the @; a further @ is unambiguous. */
-const mustBeEncoded = /%(?![\da-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@%]/gi;
+const mustBeEncoded = /%(?![\da-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@%]/giu;
 
 function isDecodable(text: string): boolean {
   try {

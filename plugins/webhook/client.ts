@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import type { Dispatcher } from "undici";
-import { Problem, type Log } from "acmectl/plugin";
-import { beginningOf, codeOf, parseJson } from "acmectl/plugin/http";
+import type { Log } from "acmectl/plugin";
+import { beginningOf, codeOf, parseJson, proxyFor } from "acmectl/plugin/http";
 import type { Credentials } from "./credentials.ts";
 import type { Answer, WebhookRequest } from "./styles.ts";
 
@@ -12,7 +12,7 @@ export interface HttpSettings {
   /** Milliseconds for one answer. */
   readonly timeout: number;
   readonly retries: number;
-  /** With HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+  /** With HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
@@ -29,40 +29,51 @@ const [firstPause, longestPause] = [500, 30_000];
 
 /** Opens no connection yet. */
 export async function openHttp(settings: HttpSettings): Promise<Http> {
-  const { EnvHttpProxyAgent, request } = await import("undici");
+  const { Agent, ProxyAgent, request } = await import("undici");
   const { ca, ...own } = settings.credentials.tls;
   const tls = { ...own, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
   // Shorter than the limit of a request, so that a connection that failed is never taken for a lost response.
-  const connecting = { ...tls, timeout: Math.min(10_000, settings.timeout / 2) };
-  const dispatcher = new EnvHttpProxyAgent({
-    connect: connecting,
-    requestTls: connecting,
-    // An empty text, not undefined: else undici reads the variables itself.
-    httpProxy: proxyFrom(["http_proxy", "HTTP_PROXY"], settings.env) ?? "",
-    httpsProxy: proxyFrom(["https_proxy", "HTTPS_PROXY"], settings.env) ?? "",
-  });
+  const connect = { ...tls, timeout: Math.min(10_000, settings.timeout / 2) };
+  const env = { ...settings.env, ...encodedProxies(settings.env) };
+  // A variable that cannot be used is reported before the first request.
+  for (const scheme of ["http", "https"]) proxyFor(env, `${scheme}://example.com`);
+  const open = new Map<string | undefined, Dispatcher>();
+  const dispatcherFor = (url: string) => {
+    const uri = proxyFor(env, url);
+    const agent =
+      open.get(uri) ??
+      (uri === undefined
+        ? new Agent({ connect })
+        : new ProxyAgent({ uri, connect, requestTls: connect }));
+    open.set(uri, agent);
+    return agent;
+  };
   const once = (webhookRequest: WebhookRequest, signal: AbortSignal) =>
-    exchange(request, dispatcher, webhookRequest, settings, signal);
-  let closing: Promise<void> | undefined;
+    exchange(request, dispatcherFor(webhookRequest.url), webhookRequest, settings, signal);
+  let closing: Promise<unknown> | undefined;
   return {
     send: (request, signal) => retried(() => redirected(once, request, signal), settings, signal),
-    close: () => (closing ??= dispatcher.close()),
+    close: async () => {
+      await (closing ??= Promise.all([...open.values()].map((agent) => agent.close())));
+    },
   };
 }
 
-/** The URL of the proxy, with a scheme, and user name and password encoded where they are not. */
-function proxyFrom(names: readonly string[], env: HttpSettings["env"]): string | undefined {
-  const name = names.find((name) => env[name]?.trim());
-  if (name === undefined) return undefined;
-  const [, scheme = "http", user = "", host = ""] =
-    /^(?:(\w+):\/\/)?(?:(.*)@)?([^@]*)$/s.exec(env[name]?.trim() ?? "") ?? [];
-  const encoded = user.replaceAll(/%(?![\da-f]{2})|[^\w.~!$&'()*+,;=:%-]/gi, encodeURIComponent);
-  const url = `${scheme}://${encoded}${user === "" ? "" : "@"}${host}`;
-  if (/^https?:/i.test(scheme + ":") && URL.canParse(url)) return url;
-  throw new Problem("config", {
-    detail: `${name} is not the URL of an HTTP proxy.`,
-    hint: `Set it to a URL such as http://proxy.example.com:3128, or unset ${name}.`,
+/** The variables of proxies, with user name and password encoded where they are not. */
+function encodedProxies(env: HttpSettings["env"]): HttpSettings["env"] {
+  const names = ["http_proxy", "https_proxy", "all_proxy"];
+  const present = [...names, ...names.map((name) => name.toUpperCase())].flatMap((name) => {
+    const value = env[name];
+    return value === undefined ? [] : [[name, encoded(value)] as const];
   });
+  return Object.fromEntries(present);
+}
+
+function encoded(proxy: string): string {
+  const [, scheme = "", user, host = ""] = /^\s*(\w+:\/\/)?(?:(.*)@)?([^@]*)$/s.exec(proxy) ?? [];
+  if (user === undefined) return proxy;
+  const unsafe = /%(?![\da-f]{2})|[^\w.~!$&'()*+,;=:%-]/giu;
+  return `${scheme}${user.replaceAll(unsafe, encodeURIComponent)}@${host}`;
 }
 
 /** Retries failed connections, 429 and 5xx: the service did nothing, or reports a failure. */

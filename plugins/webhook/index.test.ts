@@ -445,7 +445,9 @@ describe("the webhook solver", () => {
     ["user:p%ss", "dXNlcjpwJXNz"],
     ["DOMAIN\\user:p w@rd", Buffer.from("DOMAIN\\user:p w@rd").toString("base64")],
     ["user:p%40ss", Buffer.from("user:p@ss").toString("base64")],
-  ])("uses a proxy with the credentials %s", async (user, expected) => {
+    ["user:pä😀ss", Buffer.from("user:pä😀ss").toString("base64")],
+    ["user:secret", Buffer.from("user:secret").toString("base64"), "ALL_PROXY"],
+  ])("uses a proxy with the credentials %s", async (user, expected, name = "HTTP_PROXY") => {
     const proxy = createServer();
     const authorization: unknown[] = [];
     proxy.on("connect", ({ headers }: IncomingMessage, socket: Socket) => {
@@ -455,7 +457,7 @@ describe("the webhook solver", () => {
     proxy.listen(0, "127.0.0.1");
     await once(proxy, "listening");
     const { port } = proxy.address() as AddressInfo;
-    vi.stubEnv("HTTP_PROXY", `http://${user}@127.0.0.1:${port}`);
+    vi.stubEnv(name, `http://${user}@127.0.0.1:${port}`);
     const given = await solver({ url: "http://service.example/", retries: 0 });
     await problemOf(given.present(challenge, call));
     expect(authorization).toEqual([`Basic ${expected}`]);
@@ -474,6 +476,14 @@ describe("the webhook solver", () => {
     expect(proxy.seen).toHaveLength(1);
     expect(service.got).toHaveLength(1);
     vi.unstubAllEnvs();
+  });
+
+  it("rejects a proxy whose password is not encoded as UTF-8", async () => {
+    vi.stubEnv("http_proxy", "http://me:caf%e9@proxy.example:3128");
+    const problem = await problemOf(solver({}));
+    vi.unstubAllEnvs();
+    expect(problem.is("config")).toBe(true);
+    expect(problem.message).toContain("in http_proxy is not encoded as UTF-8");
   });
 
   it.each(["http://[::", "socks5://proxy.example:1080", "http://"])(

@@ -7,7 +7,7 @@
 export { codeOf, messageOf, systemReason } from "../errors.ts";
 export { isRecord, parseJson } from "../json.ts";
 export { createLimit } from "../limit.ts";
-export { fetchByProxy } from "../proxy.ts";
+export { fetchByProxy, proxyFor } from "../proxy.ts";
 export { runProgram } from "../run-program.ts";
 export type { Program, ProgramEnd } from "../run-program.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
