@@ -524,6 +524,7 @@ describe("network and CA failures", () => {
   test.each([
     ["500 and a problem", { status: 500, problem: { type: "serverInternal" } }],
     ["502 and a web page", { status: 502, body: "<html>", contentType: "text/html" }],
+    ["a connection that is closed", { destroy: true as const }],
   ])("a replaces that is answered with %s is left out as well", async (_, action) => {
     const { ca, server } = await world();
     const session = await registered(ca);

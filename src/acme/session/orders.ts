@@ -124,10 +124,11 @@ function assertProfile(profile: string | undefined, directory: Directory, flags:
 
 /**
  * CAs refuse `replaces` with many types (`alreadyReplaced`, `malformed`, …), or stumble over it with a status of 500; the types
- * below have another cause.
+ * below have another cause. Some hang up instead.
  */
 function mayDropReplaces(error: unknown): boolean {
   if (!Problem.is(error)) return false;
+  if (error.is("network")) return true;
   const status = error.document.status ?? 0;
   if (status >= 500) return error.exitCode !== 6;
   if (!error.document.type.startsWith(errorType(""))) return false;
