@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { composeConfigured } from "../request/compose.ts";
 import { reviewConfig, reviewRenewal } from "../request/review.ts";
 import { line } from "../result.ts";
-import { warnOfRareSchedule } from "../schedule/interval.ts";
+import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { planOf } from "../status/plan.ts";
 import { type Certificates, wantedCertificates } from "../status/certificates.ts";
 import { defineCommand } from "./command.ts";
@@ -24,7 +24,12 @@ export const command = defineCommand({
     const held = wanted.certificates.flatMap((one) => one.held ?? []);
     await warnOfRareSchedule(held, context);
     const warnings = await warningsOf(wanted, config, context);
-    const options = { prune: flags.prune === true, detailed: flags.detailedExitcode === true };
+    const every = await intervalHere(context);
+    const options = {
+      prune: flags.prune === true,
+      detailed: flags.detailedExitcode === true,
+      every,
+    };
     const plan = planOf(wanted, options, context.clock.now());
     return {
       ...plan,

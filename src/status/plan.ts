@@ -31,11 +31,11 @@ export interface Step {
 /** What `apply` and `renew` would do now, and why. Offline. */
 export function planOf(
   wanted: Awaited<ReturnType<typeof wantedCertificates>>,
-  options: { prune: boolean; detailed: boolean },
+  options: { prune: boolean; detailed: boolean; every?: number | undefined },
   now: Date,
 ): Result {
   const steps = [
-    ...wanted.certificates.map((certificate) => stepOf(certificate, now)),
+    ...wanted.certificates.map((certificate) => stepOf(certificate, now, options.every)),
     ...wanted.orphans.map(({ name }): Step => ({
       name,
       action: options.prune ? "remove" : "orphaned",
@@ -68,10 +68,10 @@ export function planOf(
 
 const idleActions: readonly Action[] = ["none", "wait", "orphaned", "broken"];
 
-/** What a run would do now with one certificate. */
-export function stepOf(certificate: KnownCertificate, now: Date): Step {
+/** What a run would do now with one certificate. `every` is the schedule's interval in milliseconds, 0 without one. */
+export function stepOf(certificate: KnownCertificate, now: Date, every = 0): Step {
   const { name } = certificate;
-  const due = dueOf(certificate, now);
+  const due = dueOf(certificate, now, every);
   const pause = pauseOf(certificate, now, false);
   if (due.at > now) return { name, ...idle(certificate, due, now), dueAt: due.at };
   if (pause !== undefined) return { name, ...paused(certificate, pause, now), dueAt: due.at };

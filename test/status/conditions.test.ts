@@ -227,3 +227,13 @@ test("a revoked certificate is not ready, however long it is valid", () => {
   expect(kindsOf(one, after(1))).toEqual(["revoked"]);
   expect(stepOf(one, after(1))).toMatchObject({ action: "re-issue" });
 });
+
+test("what the next run would renew before the run after it is planned now", () => {
+  const held = certificate({});
+  const due = stepOf(held, issued).dueAt?.getTime() ?? 0;
+  const before = new Date(due - day / 2);
+  const wanted = { certificates: [held], orphans: [], broken: [] };
+  const exitCode = (every: number | undefined) =>
+    planOf(wanted, { prune: false, detailed: true, every }, before).exitCode;
+  expect([exitCode(undefined), exitCode(day)]).toEqual([0, 10]);
+});
