@@ -2,6 +2,7 @@ import { createPublicKey } from "node:crypto";
 import { isForTesting } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom } from "../dates.ts";
+import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
@@ -40,7 +41,7 @@ export function refuseByCa(
   if (until === undefined) return;
   throw new Problem("backoff", {
     detail: `The CA accepts no order for ${name} before ${dateFrom(now, until)}.`,
-    hint: `Wait until then: asking earlier may extend the limit. Run \`acmectl status ${name}\` for the CA's own words.`,
+    hint: `Wait until then: asking earlier may extend the limit. Run \`acmectl status ${quotedWord(name)}\` for the CA's own words.`,
     retryAt: until,
   });
 }
@@ -71,7 +72,7 @@ export function refuseTestOverLive(
   throw new Problem("usage", {
     title: "A test certificate would replace a live one",
     detail: `${name} is held from ${held.meta.directory}, and ${issuer.server} is for testing only.`,
-    hint: `Use --dry-run, or another --name such as ${name}-test. To remove the live one: acmectl delete ${name}.`,
+    hint: `Use --dry-run, or another --name such as ${name}-test. To remove the live one: acmectl delete ${quotedWord(name)}.`,
   });
 }
 

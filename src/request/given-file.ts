@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { codeOf, systemReason } from "../errors.ts";
 import type { CertificateRequest, CopySetting, KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
+import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 
 /** A file that the user gives. `named` is what it is, for the Problem when it cannot be read. */
@@ -93,7 +94,7 @@ async function assertFolder(folder: string, named: string): Promise<void> {
     detail: `${named}: the folder ${folder} ${fault}.`,
     hint:
       fault === missing
-        ? `Create it: mkdir -p ${folder}`
+        ? `Create it: mkdir -p ${quotedWord(folder)}`
         : "Correct the path, or let this user use that folder.",
   });
 }

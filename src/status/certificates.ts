@@ -1,4 +1,5 @@
 import type { CertificateRequest } from "../certificate.ts";
+import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import type { CertificateFiles, PendingOrder, Store, StoredCertificate } from "../state/store.ts";
 
@@ -97,7 +98,7 @@ async function readAll(store: Store): Promise<Certificates> {
 function folderGone(name: string, { where }: Store): Problem {
   return new Problem("machine", {
     detail: `${where} has a folder for the certificate ${name}, but no record of it.`,
-    hint: `Restore its certificate.json from a backup, or run \`acmectl delete ${name} --state ${where}\`.`,
+    hint: `Restore its certificate.json from a backup, or run \`acmectl delete ${quotedWord(name)} --yes --state ${quotedWord(where)}\`.`,
     retryable: false,
   });
 }

@@ -13,6 +13,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { assertTarget } from "../../src/request/given-file.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore, tree } from "./state.ts";
 
@@ -273,4 +274,20 @@ test("a certificate without its record is a Problem", async () => {
   await store.certificates.remove("shop");
   await lock.release();
   expect(await store.certificates.read("shop")).toBeUndefined();
+});
+
+test("paths and wildcard names in suggested commands are quoted for the shell", async () => {
+  const { root: parent } = await openStore();
+  const { store, root } = openAt(`${parent}/my state`);
+  const lock = await store.lock("certificate:*.example.com", { wait: 0, signal: never });
+  await store.certificates.saveRequest(requestOf("*.example.com"));
+  await store.certificates.commit("*.example.com", await newVersion("01"), lock);
+  await lock.release();
+  await rm(join(root, "certificates/_.example.com/certificate.json"));
+  await expect(store.certificates.read("*.example.com")).rejects.toMatchObject({
+    hint: expect.stringContaining(`acmectl delete '*.example.com' --yes --state '${root}'`),
+  });
+  await expect(assertTarget(join(parent, "no such/file"), "--output")).rejects.toMatchObject({
+    hint: `Create it: mkdir -p '${join(parent, "no such")}'`,
+  });
 });

@@ -2,6 +2,7 @@ import { line, verbatim } from "../../result.ts";
 import { createPrivateKey } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import { directoryFlags } from "../../options/declared/request.ts";
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import { writeDurably } from "../../state/folder/files.ts";
 import type { StoredAccount } from "../../state/store.ts";
@@ -62,11 +63,11 @@ function render({ key, ...stored }: StoredAccount, format: "pem" | "jwk" | "json
   return `${JSON.stringify({ directory, url, contact, createdAt, key }, undefined, 2)}\n`;
 }
 
-function assertSettled({ nextKey, where }: StoredAccount): void {
+function assertSettled({ nextKey, where, directory }: StoredAccount): void {
   if (nextKey === undefined) return;
   throw new Problem("usage", {
     detail: `A key rollover of this account is unfinished: ${where} has two keys, and only the CA knows which one is in use.`,
-    hint: "Finish it with `acmectl account rollover`, then export.",
+    hint: `Finish it with \`acmectl account rollover --server ${quotedWord(directory)}\`, then export.`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import { type Block, line } from "../../result.ts";
 import type { Finding, Store } from "../../state/store.ts";
@@ -37,7 +38,7 @@ function problemOf(
   return new Problem("machine", {
     title: "The state folder is damaged",
     detail: `${open.length} of ${findings.length} findings in ${where} are not repaired.`,
-    hint: hintOf(open, `acmectl state check --repair --state ${where}`),
+    hint: hintOf(open, `acmectl state check --repair --state ${quotedWord(where)}`),
     retryable: false,
   });
 }

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import type { CertificateRequest } from "../../certificate.ts";
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import { entriesOf, readText } from "./files.ts";
 import { certificateFolderName, refuseClash } from "./names.ts";
@@ -87,7 +88,7 @@ async function refuseOther(path: string, recorded: string, asked: string): Promi
     });
   throw new Problem("machine", {
     detail: `${path} is the folder of the certificate ${recorded}, renamed by hand, so ${recorded} is not renewed.`,
-    hint: `Rename it back: acmectl state check --repair --state ${dirname(dirname(path))}`,
+    hint: `Rename it back: acmectl state check --repair --state ${quotedWord(dirname(dirname(path)))}`,
     retryable: false,
   });
 }

@@ -28,6 +28,7 @@ import {
   pruneVersions,
   versionFiles,
 } from "./versions.ts";
+import { quotedWord } from "../../options/words.ts";
 import { messageOf } from "../../errors.ts";
 
 /** Certificates in `certificates/<name>/`: `certificate.json`, `versions/` and `current`. */
@@ -89,7 +90,7 @@ async function refuseForgotten(path: string, name: string): Promise<void> {
   if (number === undefined) return;
   throw new Problem("machine", {
     detail: `${join(path, recordFile)} is missing or has no request, so ${name} cannot be renewed. The certificate is in ${join(path, "versions", `${number}`)}.`,
-    hint: `Restore the file from a backup; or run \`acmectl delete ${name} --yes --state ${dirname(dirname(path))}\` and issue the certificate again.`,
+    hint: `Restore the file from a backup; or run \`acmectl delete ${quotedWord(name)} --yes --state ${quotedWord(dirname(dirname(path)))}\` and issue the certificate again.`,
     retryable: false,
   });
 }

@@ -3,6 +3,7 @@ import { chmod, lstat, readdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import type { Finding, Store } from "../store.ts";
 import { nameOfRecord, recordFile } from "./certificate-record.ts";
@@ -97,7 +98,7 @@ async function checkCurrent(path: string, repair: boolean): Promise<readonly Fin
   const good = await firstGood(versions, numbers);
   if (good === undefined) {
     const name = (await nameOfRecord(path)) ?? basename(path);
-    const command = `acmectl renew ${name} --force --state ${dirname(dirname(path))}`;
+    const command = `acmectl renew ${quotedWord(name)} --force --state ${quotedWord(dirname(dirname(path)))}`;
     const remedy = `Restore a backup, or issue the certificate again: ${command}`;
     return [{ where: current, fault, remedy }];
   }
@@ -156,7 +157,7 @@ async function checkKeys(path: string, repair: boolean): Promise<readonly Findin
     }
     const result = repair
       ? { done: "made private" }
-      : { remedy: `chmod o= ${key}`, repairable: true };
+      : { remedy: `chmod o= ${quotedWord(key)}`, repairable: true };
     findings.push({ where: key, fault, ...result });
   }
   return findings;

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { codeOf } from "../../errors.ts";
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
@@ -104,7 +105,9 @@ async function checkOwners(root: string, log: Log): Promise<void> {
   // Windows has neither owners nor modes.
   if (top === undefined || process.geteuid === undefined) return;
   if (top.isDirectory() && (top.mode & writableByOthers) !== 0) {
-    log.warn(`Every user may write to the state folder ${root}; run: chmod o-w ${root}`);
+    log.warn(
+      `Every user may write to the state folder ${root}; run: chmod o-w ${quotedWord(root)}`,
+    );
   }
   const us = process.geteuid();
   await Promise.all(folders.map((name) => checkOwner(join(root, name), us)));
@@ -134,7 +137,7 @@ function notFolder(root: string): Problem {
 function unsafe(path: string, why: string): Problem {
   return new Problem("machine", {
     detail: `The state folder is not safe: ${path} ${why}. Other users could read or replace the keys in it.`,
-    hint: `Run acmectl as the owner of the folder, or check its content and run: chown -R $(id -u) ${path} && chmod -R go-w ${path}`,
+    hint: `Run acmectl as the owner of the folder, or check its content and run: chown -R $(id -u) ${quotedWord(path)} && chmod -R go-w ${quotedWord(path)}`,
     retryable: false,
   });
 }

@@ -4,6 +4,7 @@
  */
 import { chmod, chown, lstat, readlink, rename, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import { codeOf, messageOf } from "../../errors.ts";
 import type { Log } from "../../plugin.ts";
@@ -213,7 +214,7 @@ export async function numbersIn(versions: string): Promise<readonly number[]> {
 function foreignLink(path: string, how: string): Problem {
   return new Problem("machine", {
     detail: `${path} ${how}; it must be a symbolic link to one of the versions beside it.`,
-    hint: `Repair it (links are lost when a folder is copied without them): acmectl state check --repair --state ${dirname(dirname(dirname(path)))}`,
+    hint: `Repair it (links are lost when a folder is copied without them): acmectl state check --repair --state ${quotedWord(dirname(dirname(dirname(path))))}`,
     retryable: false,
   });
 }
