@@ -5,7 +5,6 @@ import { chooseChain } from "../acme/certificate/chain.ts";
 import { createPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { openGroup, timeOf } from "../many-names.ts";
-import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { NewVersion, PendingOrder, StoredCertificate } from "../state/store.ts";
 import { requestHash, revokedFor } from "../request/drift.ts";
@@ -41,24 +40,6 @@ export async function prepareKey(
   const { createCsr } = await loadCsr();
   const csr = await createCsr(privateKey, request.identifiers);
   return { privateKey, csr: Buffer.from(csr).toString("base64") };
-}
-
-/** The unfinished order without its key and CSR where they do not belong together: no certificate could be used with them. */
-export async function withPairOnly(
-  pending: PendingOrder | undefined,
-  log: Log,
-): Promise<PendingOrder | undefined> {
-  if (pending?.privateKey === undefined || pending.csr === undefined) return pending;
-  const { privateKey, csr, ...order } = pending;
-  const { readCsr } = await loadCsr();
-  try {
-    if (readCsr(Buffer.from(csr, "base64")).publicKey.equals(createPublicKey(privateKey)))
-      return pending;
-  } catch {
-    // One of them cannot be read.
-  }
-  log.warn("the key and the CSR of the unfinished order do not belong together; making new ones");
-  return order;
 }
 
 /** They parse ASN.1 with a library that a run with nothing due need not load. */

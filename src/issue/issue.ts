@@ -5,7 +5,7 @@ import { assertTargets } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
 import { computeChallenges, type Choice } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
-import { finalizeOrder, prepareKey, versionOf, withPairOnly } from "./finalize.ts";
+import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
 import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo } from "./order.ts";
 import {
@@ -141,7 +141,7 @@ async function obtain(
 ): Promise<HeldCertificate> {
   const { store, clock, record } = tools;
   const journal = await openJournal(request.name, tools);
-  const unfinished = await withPairOnly(journal.unfinished, record.log("key"));
+  const { unfinished } = journal;
   // What may be finalized already needs no solver any more; everything else is checked before the first request to the CA.
   const early = mayBeProven(unfinished, request) ? undefined : await preflight(choices, tools);
 

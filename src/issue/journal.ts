@@ -1,6 +1,8 @@
+import { createPublicKey } from "node:crypto";
 import type { Order } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
+import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
 import { cleanUpBy } from "../solvers/open.ts";
@@ -41,7 +43,7 @@ export interface Journal {
 /** The journal of a certificate, once what a killed run left behind is cleaned up as far as it can be. */
 export async function openJournal(name: string, tools: LeftoverTools): Promise<Journal> {
   const { clock, store } = tools;
-  const unfinished = await cleanLeftovers(name, tools);
+  const unfinished = await withPairOnly(await cleanLeftovers(name, tools), tools.record.log("key"));
   // What an earlier run could not clean up stays, whatever becomes of its order.
   let { presented: left, ...order } = unfinished ?? { name, ...noOrder, presented: [] };
   const receipts = new Map<PendingChallenge, unknown>();
@@ -96,6 +98,25 @@ const noOrder = { directory: "none", accountId: "none", requestHash: "none", sta
 
 /** Neither the order nor its key is for the next certificate. */
 const ended = { orderUrl: undefined, privateKey: undefined, csr: undefined };
+
+/** The unfinished order without its key and CSR where they do not belong together: no certificate could be used with them. */
+async function withPairOnly(
+  pending: PendingOrder | undefined,
+  log: Log,
+): Promise<PendingOrder | undefined> {
+  if (pending?.privateKey === undefined || pending.csr === undefined) return pending;
+  const { privateKey, csr, ...order } = pending;
+  // It parses ASN.1 with a library that few runs need.
+  const { readCsr } = await import("../acme/certificate/csr.ts");
+  try {
+    if (readCsr(Buffer.from(csr, "base64")).publicKey.equals(createPublicKey(privateKey)))
+      return pending;
+  } catch {
+    // One of them cannot be read.
+  }
+  log.warn("the key and the CSR of the unfinished order do not belong together; making new ones");
+  return order;
+}
 
 /** True when the run that died had begun to finalize, so that the names were proven. */
 export function mayBeProven(

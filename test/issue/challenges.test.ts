@@ -143,7 +143,7 @@ describe("choosing challenges", () => {
     const name = dns("example.com");
     const ended = offering(name, ["dns-01"], { status: "expired", wildcard: true });
     expect(() => computeChallenges([ended], [], thumbprint)).toThrow(
-      "The authorization of *.example.com is expired already.",
+      "The authorization of *.example.com is already expired.",
     );
   });
 
