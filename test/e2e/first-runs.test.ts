@@ -13,7 +13,7 @@ test("two first runs at the same time, in two processes, register one account", 
   const waits = ({ child }: Spawned) =>
     new Promise<void>((resolve) => {
       child.stderr?.on("data", (chunk) => {
-        if (/waiting for .* works on the account/.test(String(chunk))) resolve();
+        if (/waiting for .* is working on the account/.test(String(chunk))) resolve();
       });
     });
   const oneWaits = Promise.race(runs.map(waits));
