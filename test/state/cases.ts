@@ -122,20 +122,21 @@ const accountCases: readonly StoreCase[] = [
     expect(await createAccount(store)).toEqual(created);
   }),
   plain("a key rollover has two phases, and neither loses a key", async (store) => {
-    const created = await createAccount(store);
+    const { keyThumbprints: _, ...created } = await createAccount(store);
     const [{ privateKey: second }, { privateKey: third }] = [
       await newVersion("02"),
       await newVersion("03"),
     ];
     const begun = await store.accounts.beginRollover(created, second);
-    expect(begun).toEqual({ ...created, nextKey: second });
+    expect(begun).toMatchObject({ ...created, nextKey: second });
     expect(await store.accounts.beginRollover(created, second)).toEqual(begun);
     await expect(store.accounts.beginRollover(created, third)).rejects.toMatchObject({
       exitCode: 3,
     });
     expect(await store.accounts.list()).toEqual([begun]);
     const finished = await store.accounts.finishRollover(begun);
-    expect(finished).toEqual({ ...created, key: second });
+    expect(finished).toMatchObject({ ...created, key: second });
+    expect(finished.nextKey).toBeUndefined();
     expect(await store.accounts.finishRollover(begun)).toEqual(finished);
     const again = await store.accounts.beginRollover(finished, third);
     expect(await store.accounts.abandonRollover(again)).toEqual(finished);
