@@ -49,7 +49,7 @@ test("a lock of another process is refused with its pid, or waited for with a me
     .catch((error) => error);
   expect(refused).toMatchObject({ exitCode: 8 });
   expect(refused.message).toMatch(
-    new RegExp(`pid ${holder.pid} on .* since \\d{4}-\\d\\d-\\d\\dT`),
+    new RegExp(`pid ${holder.pid} on .* since \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d UTC`),
   );
 
   const told: string[] = [];
