@@ -25,7 +25,7 @@ const libraries = ["libc6", "libgcc-s1", "libstdc++6"];
 const state = "/var/lib/acmectl";
 const user = 65_532;
 
-/** Writes the image to the tar file `target`. False where there are no Debian packages. */
+/** Writes the image to the tar file `target`. Returns false if Debian's packages cannot be downloaded. */
 export function writeImage(target: string, parts: ImageParts): boolean {
   const packages = downloaded(join(parts.cache, "image"));
   if (packages === undefined) return false;

@@ -12,7 +12,7 @@ import { versionLine } from "./version.ts";
 export async function main(
   argv: readonly string[],
   environment: Environment,
-  parts: Replacements = {},
+  replaced: Replacements = {},
 ): Promise<ExitCode> {
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     environment.stdout.write(`${versionLine(environment.node)}\n`);
@@ -26,11 +26,11 @@ export async function main(
   }
   // --version needs none of the modules below.
   const { execute } = await import("./program/execute.ts");
-  return execute(argv, environment, parts);
+  return execute(argv, environment, replaced);
 }
 
 /** Runs acmectl as this process; `bin/acmectl.js` calls it. Sets the exit code and lets open handles end. */
-export async function run(process: NodeJS.Process, parts: Replacements = {}): Promise<void> {
+export async function run(process: NodeJS.Process, replaced: Replacements = {}): Promise<void> {
   const stopping = new AbortController();
   const stop = (exitCode: ExitCode, reason: unknown) => {
     process.exitCode = exitCode;
@@ -63,7 +63,7 @@ export async function run(process: NodeJS.Process, parts: Replacements = {}): Pr
   if (cache !== undefined) enableCompileCache(cache);
   // Without an open handle, Node.js would end a waiting process with exit code 0.
   const awake = setInterval(() => undefined, 2 ** 30);
-  const code = await main(process.argv.slice(2), environment, parts).finally(() =>
+  const code = await main(process.argv.slice(2), environment, replaced).finally(() =>
     clearInterval(awake),
   );
   stopListening();

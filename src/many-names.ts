@@ -6,7 +6,7 @@ export interface Group {
   /** How many names are still waited for. */
   left: number;
   readonly isOne: boolean;
-  /** True at most every 15 seconds for all names together; the first time at `start`, or 15 seconds after it with `later`. */
+  /** True at most every 15 seconds for all names together; the first time at once, or with `later` after 15 seconds. */
   mayReport(what: string, when?: { later: boolean }): boolean;
 }
 
@@ -29,7 +29,7 @@ export function openGroup(count: number, clock: Clock): Group {
   };
 }
 
-/** Warnings of the same kind about several names: the first one stands for the others if there are many. */
+/** Warnings of the same kind about several names: if there are many, only the first one is shown. */
 export function warnAll(
   warnings: readonly { readonly name: string; readonly text: string }[],
   logOf: (name: string) => Log,

@@ -8,7 +8,7 @@ import { confirm, defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "revoke",
-  summary: "Revoke a certificate that was issued",
+  summary: "Revoke a certificate",
   description:
     "Its files stay until `acmectl delete NAME`; `acmectl renew NAME --force` gets another.",
   examples: ["acmectl revoke shop --reason keyCompromise", "acmectl revoke shop --by-key --yes"],

@@ -204,9 +204,10 @@ interface Open<T> {
 }
 
 /**
- * Try the best candidate of every name, and where it fails the next one, until each name has one that succeeds. Answers those
- * that are left of each name, the one that succeeded first. What waiting or another provider may get past makes room for the next candidate; wrong options and credentials do
- * not, for a warning would hide them until there is no other solver left.
+ * Try the best candidate of every name, and where it fails the next one, until each name has one that succeeds. Returns the
+ * candidates that are left of each name, beginning with the one that succeeded. A failure that waiting or another provider may
+ * get past leads to the next candidate. Wrong options and credentials do not: a warning would hide them until no other solver
+ * is left.
  */
 export async function fallBack<T extends Candidate>(
   candidates: readonly T[],

@@ -38,7 +38,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
   };
   const parts = {
     accounts: openAccounts(folder),
-    certificates: openCertificates(folder),
+    certificates: openCertificates({ ...folder, log: warningOnce(log) }),
     journal: openJournal(folder),
     lock,
   };
@@ -140,4 +140,17 @@ function unsafe(path: string, why: string): Problem {
     hint: `Run acmectl as the owner of the folder, or check its content and run: chown -R $(id -u) ${quotedWord(path)} && chmod -R go-w ${quotedWord(path)}`,
     retryable: false,
   });
+}
+
+/** A damaged certificate is read several times in a run, and reported once. */
+function warningOnce(log: Log): Log {
+  const said = new Set<string>();
+  return {
+    debug: (message, fields) => log.debug(message, fields),
+    info: (message, fields) => log.info(message, fields),
+    warn(message, fields) {
+      if (!said.has(message)) log.warn(message, fields);
+      said.add(message);
+    },
+  };
 }
