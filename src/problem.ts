@@ -131,6 +131,12 @@ export function problemJson({ document, hint, exitCode, retryable, retryAt }: Pr
   return { ...document, hint, code: exitCode, retryable, retryAt: retryAt?.toISOString() };
 }
 
+/** The Problem that was thrown. Anything else is a bug, and thrown on. */
+export function asProblem(error: unknown): Problem {
+  if (Problem.is(error)) return error;
+  throw error;
+}
+
 function isKind(type: string): type is ProblemKind {
   return Object.hasOwn(kinds, type);
 }

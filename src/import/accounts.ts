@@ -1,6 +1,6 @@
 import type { Store, StoredAccount } from "../state/store.ts";
 import type { Context } from "../context.ts";
-import { openTools } from "../issuer/open.ts";
+import { withTools } from "../issuer/account.ts";
 import type { FoundAccount, Left } from "./found.ts";
 import type { TakeTools, Taking } from "./take.ts";
 
@@ -49,18 +49,13 @@ export async function checkAccount(
   { caBundle }: { readonly caBundle: string | undefined },
   context: Context,
 ): Promise<FoundAccount | Left> {
-  const store = await context.store();
-  const issuer = { server: account.directory, agreeTos: false, caBundle };
-  const tools = await openTools(issuer, [], context, { store });
-  try {
-    const known = await tools.ca.session(account.key, undefined).find(context.signal);
-    const what = account.source;
+  const { directory, key, source: what } = account;
+  return withTools({ server: directory, agreeTos: false, caBundle }, context, async ({ ca }) => {
+    const known = await ca.session(key, undefined).find(context.signal);
     if (known === undefined)
-      return { what, why: `${account.directory} does not know an account with its key` };
+      return { what, why: `${directory} does not know an account with its key` };
     if (known.status !== "valid")
-      return { what, why: `its status at ${account.directory} is ${known.status}` };
+      return { what, why: `its status at ${directory} is ${known.status}` };
     return { ...account, url: known.url, contact: known.contact };
-  } finally {
-    await tools.close();
-  }
+  });
 }

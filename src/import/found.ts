@@ -1,6 +1,6 @@
 /** The contents of another client's folder, in acmectl's terms. Readers make it; they write nothing. */
-import type { CertificateRequest, KeyType, SolverSelector } from "../certificate.ts";
-import { Problem } from "../problem.ts";
+import type { CertificateRequest, HookSetting, KeyType, SolverSelector } from "../certificate.ts";
+import { asProblem } from "../problem.ts";
 
 export interface Found {
   readonly accounts: readonly FoundAccount[];
@@ -28,8 +28,7 @@ export async function readEach<Item, Read extends object>(
       if ("why" in one) left.push(one);
       else found.push(one);
     } catch (error) {
-      if (!Problem.is(error)) throw error;
-      left.push({ what: placeOf(item), why: error.message });
+      left.push({ what: placeOf(item), why: asProblem(error).message });
     }
   }
   return { found, left };
@@ -116,6 +115,31 @@ export function standalone(port: string | undefined, address: string | undefined
       address: address === undefined ? undefined : { value: [address] },
     },
   };
+}
+
+export const rsaTypes: Readonly<Record<string, KeyType>> = {
+  "2048": "rsa2048",
+  "3072": "rsa3072",
+  "4096": "rsa4096",
+};
+
+/** The directory of a certificate: Let's Encrypt where none is stored, which has ended version 1 of ACME. */
+export function directoryFrom(server: string | undefined): string {
+  const directory = server ?? "https://acme-v02.api.letsencrypt.org/directory";
+  return directory.replace("//acme-v01.api.", "//acme-v02.api.");
+}
+
+/** Without events for which there is no hook. */
+export function hooksFrom(
+  lists: Readonly<Record<"pre" | "deploy" | "post", HookSetting[]>>,
+): CertificateRequest["hooks"] {
+  return Object.fromEntries(Object.entries(lists).filter(([, hooks]) => hooks.length > 0));
+}
+
+export const withoutKey = "its key does not exist: it was issued for a signing request (CSR)";
+
+export function waitNote(seconds: string): string {
+  return `The wait of ${seconds} seconds was not imported: acmectl checks the name servers instead of waiting.`;
 }
 
 /** The contact of an account by e-mail (RFC 8555 §7.3). */

@@ -9,6 +9,7 @@ import {
   type FoundPems,
   type Left,
   readEach,
+  withoutKey,
 } from "./found.ts";
 import { readAccountKey } from "./material.ts";
 
@@ -104,6 +105,6 @@ async function readPems(root: string, label: string, source: string): Promise<Fo
   const chain = await readText(join(root, `${label}.issuer.crt`));
   const key = await readText(join(root, `${label}.key`));
   if (certificate === undefined) return "it does not exist";
-  if (key === undefined) return "its key does not exist: it was issued for a signing request (CSR)";
+  if (key === undefined) return withoutKey;
   return { certificate, chain, key, source };
 }

@@ -5,7 +5,7 @@ import { identifiersOf } from "../acme/certificate/extensions.ts";
 import { readPrivateKey, thumbprint } from "../acme/keys.ts";
 import type { KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import type { FoundPems } from "./found.ts";
 
 /** Key and certificate, as far as they can be used. */
@@ -31,8 +31,7 @@ export function readMaterial(pems: FoundPems, now: Date): Material {
     );
     return { identifiers, keyType, privateKey, certificate };
   } catch (error) {
-    if (!Problem.is(error)) throw error;
-    return { identifiers, keyType, privateKey, why: error.message };
+    return { identifiers, keyType, privateKey, why: asProblem(error).message };
   }
 }
 

@@ -4,26 +4,20 @@ import type { Context } from "../context.ts";
 import { missingRoots } from "../request/review.ts";
 import { solverFault } from "../solvers/open.ts";
 import { readSecret } from "../options/secret.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import { loadSolver, type LoadedSolver } from "../solvers/registry.ts";
 import type { FoundOption, FoundSolver } from "./found.ts";
-
-/** The solvers of one certificate, as its request remembers them. */
-export interface SettledSolvers {
-  readonly settings: readonly SolverSetting[];
-  readonly notes: readonly string[];
-}
 
 /** Leaves out solvers and options that acmectl does not have, with a note that says what to do. */
 export async function settleSolvers(
   found: readonly FoundSolver[],
   context: Context,
-): Promise<SettledSolvers> {
+): Promise<{ settings: readonly SolverSetting[]; notes: readonly string[] }> {
   const settings: SolverSetting[] = [];
   const notes: string[] = [];
   for (const solver of found) {
-    const loaded = await load(solver.use, context);
-    if (loaded === undefined) {
+    const loaded = await loadSolver(solver.use, context).catch(asProblem);
+    if (Problem.is(loaded)) {
       notes.push(
         `The solver ${solver.use} is not installed: import again with --solver NAME (\`acmectl solvers list\` shows them).`,
       );
@@ -34,15 +28,6 @@ export async function settleSolvers(
     notes.push(...setting.notes, ...(await complaints(setting.setting, context)));
   }
   return { settings, notes };
-}
-
-async function load(use: string, { cwd }: Context): Promise<LoadedSolver | undefined> {
-  try {
-    return await loadSolver(use, { cwd });
-  } catch (error) {
-    if (Problem.is(error)) return undefined;
-    throw error;
-  }
 }
 
 function nameFor(use: string, taken: readonly SolverSetting[]): string {
@@ -71,8 +56,7 @@ async function settle(
       notes.push(secretNote(use, option, found, reference));
     }
   }
-  const setting = { name, use, options: values, select };
-  return { setting, notes };
+  return { setting: { name, use, options: values, select }, notes };
 }
 
 /** A command that prints the secret from where the other client has it; undefined where it would print something else. */
@@ -84,13 +68,8 @@ async function referenceTo(
   mask(value);
   if (at?.script === undefined) return undefined;
   const reference = `cmd:sed -n ${quoted(at.script)} ${quoted(at.file)}`;
-  try {
-    const read = await readSecret(reference, { env, folder: cwd, mask, signal });
-    return read === value ? reference : undefined;
-  } catch (error) {
-    if (Problem.is(error)) return undefined;
-    throw error;
-  }
+  const read = await readSecret(reference, { env, folder: cwd, mask, signal }).catch(asProblem);
+  return read === value ? reference : undefined;
 }
 
 /** One word for `splitWords`. */

@@ -2,7 +2,7 @@ import { join, relative, sep } from "node:path";
 import { foldersWith, readText } from "../files.ts";
 import { contactOf, type FoundAccount, type Left, readEach } from "../found.ts";
 import { readAccountKey } from "../material.ts";
-import { parseConf, valueIn } from "./conf.ts";
+import { readConf, valueIn } from "./conf.ts";
 
 /**
  * All of `ca/<host>/<path>/`. The port of a CA is not in the folder's name, so the directories of certificates are tried
@@ -31,8 +31,7 @@ function keyOf(place: string): string {
 async function readAccount(place: string, directory: string): Promise<FoundAccount | Left> {
   if (directory.includes("acme-v01.api.letsencrypt.org"))
     return { what: place, why: "it is for version 1 of ACME, which Let's Encrypt has ended" };
-  const file = join(place, "ca.conf");
-  const conf = parseConf((await readText(file)) ?? "", file);
+  const conf = await readConf(join(place, "ca.conf"));
   return {
     ...readAccountKey((await readText(keyOf(place))) ?? "", keyOf(place)),
     directory,

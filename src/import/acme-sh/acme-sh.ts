@@ -2,14 +2,19 @@ import { join } from "node:path";
 import type { CertificateRequest, HookSetting, KeyType } from "../../certificate.ts";
 import { isFile, isFolder, namesIn, readText } from "../files.ts";
 import {
+  directoryFrom,
   type Found,
   type FoundCertificate,
   type FoundPems,
+  hooksFrom,
   type Left,
   readEach,
+  rsaTypes,
+  waitNote,
+  withoutKey,
 } from "../found.ts";
 import { readAccounts } from "./accounts.ts";
-import { type Conf, parseConf, valueIn } from "./conf.ts";
+import { type Conf, readConf, valueIn } from "./conf.ts";
 import { type Installation, solversOf } from "./solvers.ts";
 
 /** What acme.sh keeps in its home: accounts below `ca/`, a folder for each certificate, secrets in `account.conf`. */
@@ -58,17 +63,14 @@ async function readDomains(home: string): Promise<readonly Domain[]> {
   for (const label of await namesIn(home)) {
     const name = label.replace(/_ecc$/, "");
     const file = join(home, label, `${name}.conf`);
-    const text = await readText(file);
-    if (text === undefined) continue;
-    const conf = parseConf(text, file);
-    domains.push({ folder: join(home, label), label, name, conf });
+    if (!(await isFile(file))) continue;
+    domains.push({ folder: join(home, label), label, name, conf: await readConf(file) });
   }
   return domains;
 }
 
 function directoryOf(conf: Conf): string {
-  const api = valueIn(conf, "Le_API") ?? "https://acme-v02.api.letsencrypt.org/directory";
-  return api.replace("//acme-v01.api.", "//acme-v02.api.");
+  return directoryFrom(valueIn(conf, "Le_API"));
 }
 
 /** Shared by all certificates. */
@@ -110,7 +112,7 @@ async function readCertificate(
     certificateUrl: valueIn(conf, "Le_LinkCert"),
     orderUrl: valueIn(conf, "Le_LinkOrder"),
     caBundle: caBundle !== undefined && (await isFile(caBundle)) ? caBundle : undefined,
-    notes: [...notes, ...untaken(conf)],
+    notes: [...notes, ...untakenNotes(conf)],
   };
 }
 
@@ -122,16 +124,14 @@ async function readPems({ folder, name }: Domain): Promise<FoundPems | string> {
   const source = join(folder, leaf === undefined ? "fullchain.cer" : `${name}.cer`);
   const certificate = leaf ?? full;
   if (certificate === undefined || certificate.trim() === "") return "it was never issued";
-  if (key === undefined) return "its key does not exist: it was issued for a signing request (CSR)";
+  if (key === undefined) return withoutKey;
   return { certificate, chain: chain ?? full ?? "", key, source };
 }
 
 const keyTypes: Readonly<Record<string, KeyType>> = {
   "ec-256": "ec256",
   "ec-384": "ec384",
-  "2048": "rsa2048",
-  "3072": "rsa3072",
-  "4096": "rsa4096",
+  ...rsaTypes,
 };
 
 function settingsOf(conf: Conf, folder: string): FoundCertificate["settings"] {
@@ -165,40 +165,26 @@ function hooksOf(conf: Conf): CertificateRequest["hooks"] {
       const command = valueIn(conf, key);
       return command === undefined ? [] : [{ run: command, shell: true }];
     });
-  const lists = {
+  return hooksFrom({
     pre: run("Le_PreHook"),
     deploy: run("Le_RenewHook", "Le_ReloadCmd"),
     post: run("Le_PostHook"),
-  };
-  return Object.fromEntries(Object.entries(lists).filter(([, hooks]) => hooks.length > 0));
+  });
 }
 
-function untaken(conf: Conf): readonly string[] {
-  const says = (key: string, note: (value: string) => string) => {
+const untaken: Readonly<Record<string, (value: string) => string>> = {
+  Le_DeployHook: (hooks) =>
+    `The deploy scripts ${hooks} belong to acme.sh and were not imported: add deploy steps.`,
+  Le_DNSSleep: waitNote,
+  Le_RenewalDays: (days) =>
+    `Renewal after ${days} days was not imported: acmectl asks the CA when to renew, or uses a part of the lifetime.`,
+  Le_Valid_To: () => "The chosen validity (Le_Valid_To) was not imported.",
+  Le_PFXPassword: () => "The PKCS#12 file was not imported: add a deploy step pkcs12.",
+};
+
+function untakenNotes(conf: Conf): readonly string[] {
+  return Object.entries(untaken).flatMap(([key, note]) => {
     const value = valueIn(conf, key);
     return value === undefined ? [] : [note(value)];
-  };
-  return [
-    ...says(
-      "Le_DeployHook",
-      (hooks) =>
-        `The deploy scripts ${hooks} belong to acme.sh and were not imported: add deploy steps.`,
-    ),
-    ...says(
-      "Le_DNSSleep",
-      (seconds) =>
-        `The wait of ${seconds} seconds was not imported: acmectl checks the name servers instead of waiting.`,
-    ),
-    ...says(
-      "Le_RenewalDays",
-      (days) =>
-        `Renewal after ${days} days was not imported: acmectl asks the CA when to renew, or uses a part of the lifetime.`,
-    ),
-    ...says("Le_Valid_To", () => "The chosen validity (Le_Valid_To) was not imported."),
-    ...says("Le_PFXPassword", () => "The PKCS#12 file was not imported: add a deploy step pkcs12."),
-  ];
-}
-
-async function readConf(file: string): Promise<Conf> {
-  return parseConf((await readText(file)) ?? "", file);
+  });
 }

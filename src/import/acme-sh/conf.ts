@@ -1,4 +1,6 @@
 /** The files of `KEY='value'` lines that acme.sh writes and sources. They are read here, never run. */
+import { unquoted } from "../certbot/ini.ts";
+import { readText } from "../files.ts";
 import type { FoundOption } from "../found.ts";
 
 export interface Conf {
@@ -14,6 +16,10 @@ export function parseConf(text: string, file: string): Conf {
     if (key !== undefined) values[key] = decoded(unquoted(raw));
   }
   return { file, values };
+}
+
+export async function readConf(file: string): Promise<Conf> {
+  return parseConf((await readText(file)) ?? "", file);
 }
 
 /** A value with something in it. */
@@ -42,13 +48,7 @@ function scriptFor(key: string): string {
   return `s/^${blanks}\\(export${blanks}\\)\\{0,1\\}${key}=${quote}\\(.*[^"'[:space:]]\\)${quote}${blanks}$/\\2/p`;
 }
 
-const encoded = /^__ACME_BASE64__START_(.*)__ACME_BASE64__END_$/;
-
 function decoded(value: string): string {
-  const base64 = encoded.exec(value)?.[1];
+  const base64 = /^__ACME_BASE64__START_(.*)__ACME_BASE64__END_$/.exec(value)?.[1];
   return base64 === undefined ? value : Buffer.from(base64, "base64").toString("utf8");
-}
-
-function unquoted(text: string): string {
-  return /^(["'])(.*)\1$/.exec(text)?.[2] ?? text;
 }

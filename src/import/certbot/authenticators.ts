@@ -1,6 +1,6 @@
 /** certbot's authenticators, as acmectl's solvers. */
 import { isFile, readText } from "../files.ts";
-import { type Answering, type FoundOption, standalone } from "../found.ts";
+import { type Answering, type FoundOption, standalone, waitNote } from "../found.ts";
 import { type IniSection, parseIni, valueOf } from "./ini.ts";
 
 /** Where a file of certbot's folder is now. */
@@ -95,10 +95,10 @@ async function scripts(
 }
 
 async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
-  const missing = await Promise.all(
-    programs.map(async (path) => ((await isFile(path)) ? [] : [path])),
+  const notes = programs.map(async (path) =>
+    (await isFile(path)) ? [] : [`The solver exec is not ready: ${path} does not exist.`],
   );
-  return missing.flat().map((path) => `The solver exec is not ready: ${path} does not exist.`);
+  return (await Promise.all(notes)).flat();
 }
 
 /** The program of a shell line where it is now. */
@@ -157,11 +157,7 @@ async function dnsSolver(
     );
   }
   const seconds = valueOf(parameters, `${prefix}_propagation_seconds`);
-  if (seconds !== undefined) {
-    notes.push(
-      `The wait of ${seconds} seconds was not imported: acmectl checks the name servers instead of waiting.`,
-    );
-  }
+  if (seconds !== undefined) notes.push(waitNote(seconds));
   const project = valueOf(parameters, `${prefix}_project`);
   const options = {
     ...(file === undefined || text === undefined ? {} : credentials(text, file, prefix, plugin)),

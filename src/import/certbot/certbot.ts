@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import type { CertificateRequest, HookSetting, KeyType } from "../../certificate.ts";
-import { Problem } from "../../problem.ts";
+import { asProblem } from "../../problem.ts";
 import { isFile, isProgram, namesIn, readText } from "../files.ts";
 import {
+  directoryFrom,
   type Found,
   type FoundCertificate,
   type FoundPems,
+  hooksFrom,
   type Left,
   readEach,
+  rsaTypes,
 } from "../found.ts";
 import { namesInCertificate } from "../material.ts";
 import { type CertbotAccount, readAccounts } from "./accounts.ts";
@@ -29,8 +32,6 @@ export async function readCertbot(folder: string): Promise<Found> {
   return { accounts: accounts.found, certificates: lineages.found, left };
 }
 
-const firstServer = "https://acme-v02.api.letsencrypt.org/directory";
-
 async function readLineage(
   folder: string,
   name: string,
@@ -43,8 +44,7 @@ async function readLineage(
   const pems = await readPems(folder, name, conf);
   if (parameters === undefined) return { what: source, why: "it has no [renewalparams]" };
   if (typeof pems === "string") return { what: source, why: pems };
-  const server = valueOf(parameters, "server") ?? firstServer;
-  const directory = server.replace("//acme-v01.api.", "//acme-v02.api.");
+  const directory = directoryFrom(valueOf(parameters, "server"));
   const id = valueOf(parameters, "account");
   const account = accounts.find((one) => one.certbotId === id && one.directory === directory);
   const origin = originOf(conf, name);
@@ -83,8 +83,8 @@ function namesOf({ certificate, source }: FoundPems): readonly string[] {
   try {
     return namesInCertificate(certificate, source).map(({ value }) => value);
   } catch (error) {
-    if (Problem.is(error)) return [];
-    throw error;
+    asProblem(error);
+    return [];
   }
 }
 
@@ -130,9 +130,7 @@ interface CommonHooks {
 async function readCommonHooks(folder: string): Promise<CommonHooks> {
   const settings = parseIni((await readText(join(folder, "cli.ini"))) ?? "");
   const programs = async (kind: string) =>
-    valueOf(settings, "no-directory-hooks")?.toLowerCase() === "true"
-      ? []
-      : programsIn(join(folder, "renewal-hooks", kind));
+    isTrue(settings, "no-directory-hooks") ? [] : programsIn(join(folder, "renewal-hooks", kind));
   const [pre, deploy, post] = await Promise.all(["pre", "deploy", "post"].map(programs));
   return { folders: { pre: pre ?? [], deploy: deploy ?? [], post: post ?? [] }, settings };
 }
@@ -142,12 +140,11 @@ function hooksOf(parameters: IniSection, common: CommonHooks): CertificateReques
   const own = (key: string, ...settings: readonly string[]) =>
     valueOf(parameters, key) ??
     settings.map((setting) => valueOf(common.settings, setting)).find(Boolean);
-  const lists = {
+  return hooksFrom({
     pre: all(common.folders.pre, own("pre_hook", "pre-hook")),
     deploy: all(common.folders.deploy, own("renew_hook", "deploy-hook", "renew-hook")),
     post: all(common.folders.post, own("post_hook", "post-hook")),
-  };
-  return Object.fromEntries(Object.entries(lists).filter(([, hooks]) => hooks.length > 0));
+  });
 }
 
 function all(programs: readonly HookSetting[], own: string | undefined): HookSetting[] {
@@ -172,13 +169,7 @@ function keyTypeOf(parameters: IniSection): KeyType | undefined {
     const curves: Readonly<Record<string, KeyType>> = { secp256r1: "ec256", secp384r1: "ec384" };
     return curves[curve.toLowerCase()];
   }
-  const size = valueOf(parameters, "rsa_key_size") ?? (kind === "rsa" ? "2048" : "");
-  const sizes: Readonly<Record<string, KeyType>> = {
-    "2048": "rsa2048",
-    "3072": "rsa3072",
-    "4096": "rsa4096",
-  };
-  return sizes[size];
+  return rsaTypes[valueOf(parameters, "rsa_key_size") ?? (kind === "rsa" ? "2048" : "")];
 }
 
 function untaken(conf: IniSection, parameters: IniSection): readonly string[] {
@@ -186,26 +177,19 @@ function untaken(conf: IniSection, parameters: IniSection): readonly string[] {
   // certbot writes it above the first section.
   const before = valueOf(conf, "renew_before_expiry") ?? valueOf(parameters, "renew_before_expiry");
   const notes = [
-    installer === undefined
-      ? ""
-      : `certbot configured ${installer} itself: point ${installer} to acmectl's files, and add a deploy step such as \`systemctl reload ${installer}\`.`,
-    isTrue(parameters, "must_staple")
-      ? "must_staple was not imported: CAs no longer offer OCSP."
-      : "",
-    isTrue(parameters, "allow_subset_of_names")
-      ? "allow_subset_of_names was not imported: acmectl issues for all names or not at all."
-      : "",
-    before === undefined
-      ? ""
-      : `renew_before_expiry (${before}) was not imported: acmectl asks the CA when to renew, or uses a part of the lifetime.`,
-    valueOf(parameters, "autorenew")?.toLowerCase() === "false"
-      ? "certbot did not renew it (autorenew = False), but `acmectl renew` will."
-      : "",
-    isTrue(parameters, "no_verify_ssl")
-      ? "no_verify_ssl was not imported: give the CA's root with --ca-bundle FILE."
-      : "",
+    installer &&
+      `certbot configured ${installer} itself: point ${installer} to acmectl's files, and add a deploy step such as \`systemctl reload ${installer}\`.`,
+    isTrue(parameters, "must_staple") && "must_staple was not imported: CAs no longer offer OCSP.",
+    isTrue(parameters, "allow_subset_of_names") &&
+      "allow_subset_of_names was not imported: acmectl issues for all names or not at all.",
+    before &&
+      `renew_before_expiry (${before}) was not imported: acmectl asks the CA when to renew, or uses a part of the lifetime.`,
+    valueOf(parameters, "autorenew")?.toLowerCase() === "false" &&
+      "certbot did not renew it (autorenew = False), but `acmectl renew` will.",
+    isTrue(parameters, "no_verify_ssl") &&
+      "no_verify_ssl was not imported: give the CA's root with --ca-bundle FILE.",
   ];
-  return notes.filter((note) => note !== "");
+  return notes.filter((note) => typeof note === "string");
 }
 
 function isTrue(parameters: IniSection, key: string): boolean {

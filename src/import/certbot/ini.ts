@@ -69,6 +69,7 @@ function valuesOf(text: string): readonly string[] {
   }
 }
 
-function unquoted(text: string): string {
+/** Without one pair of quotes around it. */
+export function unquoted(text: string): string {
   return /^(["'])(.*)\1$/.exec(text)?.[2] ?? text;
 }
