@@ -66,7 +66,7 @@ function certificateOf(
 type Profiles = Pick<ConfiguredDefaults, "profile" | "requiredProfile">;
 
 /** The two exclude each other, so the first source that has either decides. */
-function profileOf(sources: readonly Profiles[]): Profiles {
+export function profileOf(sources: readonly Profiles[]): Profiles {
   const first = sources.find(
     ({ profile, requiredProfile }) => profile !== undefined || requiredProfile !== undefined,
   );

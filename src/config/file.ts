@@ -9,7 +9,7 @@ import { exists, openFile, write } from "./conf.ts";
 import { isSection, sections as declared, type Sections } from "./sections.ts";
 import { type Fault, faultsProblem, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import { isRecord } from "../json.ts";
 
 /** The options of the plugin that a solver's `use` names. Rejects with a Problem where there is none. */
@@ -92,11 +92,10 @@ async function loadPlugins(solvers: Readonly<Record<string, unknown>>, load: Sol
   for (const [name, solver] of Object.entries(solvers)) {
     const use = isRecord(solver) ? solver["use"] : undefined;
     if (typeof use !== "string") continue;
-    try {
-      plugins.set(name, await load(use));
-    } catch (error) {
-      if (!Problem.is(error)) throw error;
-      const { message, hint } = error;
+    const loaded = await load(use).catch(asProblem);
+    if (!Problem.is(loaded)) plugins.set(name, loaded);
+    else {
+      const { message, hint } = loaded;
       faults.push({ keys: ["solvers", name, "use"], message, hint });
     }
   }

@@ -7,20 +7,12 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Names that lead nowhere, choices that exclude each other, certificates that lack what others would have given. */
 export function crossFaults(sections: Sections): readonly Fault[] {
-  const certificates = Object.entries(sections.certificates);
-  return [
-    ...references(["defaults"], sections.defaults, sections),
-    ...certificates.flatMap(([name, certificate]) => {
-      const keys = ["certificates", name];
-      return isRecord(certificate)
-        ? [
-            ...references(keys, certificate, sections),
-            ...namesOf(keys, certificate),
-            ...issuerOf(keys, certificate, sections),
-          ]
-        : [];
-    }),
-  ];
+  const certificates = Object.entries(sections.certificates).flatMap(([name, certificate]) => {
+    const keys = ["certificates", name];
+    if (!isRecord(certificate)) return [];
+    return [...references(keys, certificate, sections), ...lacks(keys, certificate, sections)];
+  });
+  return [...references(["defaults"], sections.defaults, sections), ...certificates];
 }
 
 function references(keys: readonly string[], values: Values, sections: Sections): Fault[] {
@@ -54,34 +46,22 @@ function references(keys: readonly string[], values: Values, sections: Sections)
   return faults;
 }
 
-function namesOf(keys: readonly string[], { domains, csr }: Values): Fault[] {
-  if (csr !== undefined || (Array.isArray(domains) && domains.length > 0)) return [];
-  return [
-    {
-      keys,
-      message: `${keys.join(".")} requires domains, or a csr.`,
-      incomplete: true,
-    },
-  ];
-}
-
-function issuerOf(
+function lacks(
   keys: readonly string[],
-  certificate: Values,
+  { domains, csr, issuer }: Values,
   { issuers, defaults }: Sections,
 ): Fault[] {
+  const faults: Fault[] = [];
+  const lack = (what: string, hint?: string) =>
+    faults.push({ keys, message: `${keys.join(".")} requires ${what}.`, hint, incomplete: true });
+  if (csr === undefined && !(Array.isArray(domains) && domains.length > 0))
+    lack("domains, or a csr");
   const known = Object.keys(issuers);
-  if (known.length < 2 || certificate["issuer"] !== undefined || defaults["issuer"] !== undefined) {
-    return [];
+  if (known.length > 1 && (issuer ?? defaults["issuer"]) === undefined) {
+    const hint = "Set its issuer, or defaults.issuer for all certificates.";
+    lack(`an issuer, since the file has several: ${known.join(", ")}`, hint);
   }
-  return [
-    {
-      keys,
-      message: `${keys.join(".")} requires an issuer, since the file has several: ${known.join(", ")}.`,
-      hint: "Set its issuer, or defaults.issuer for all certificates.",
-      incomplete: true,
-    },
-  ];
+  return faults;
 }
 
 /** `name` is where it stands. */

@@ -1,9 +1,8 @@
 /** The JSON Schema of the config file, from the declarations, for editors. */
 import { solverCommonOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionType } from "../options/declaration.ts";
-import { durationPattern } from "../options/duration.ts";
 import { acceptedBy } from "../options/describe.ts";
-import { formatDuration } from "../options/duration.ts";
+import { durationPattern, formatDuration } from "../options/duration.ts";
 import { type NestedShape, sections, type Shape } from "./sections.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -32,55 +31,40 @@ function shapeSchema({ options, nested = {} }: Shape): JsonSchema {
   const below = Object.entries(nested).map(
     ([option, shape]) => [option, nestedSchema(shape, options[option]?.description ?? "")] as const,
   );
-  const commands = "run" in options ? { run: commandSchema(options["run"]) } : {};
+  const { run } = options;
+  const commands = run === undefined ? {} : { run: commandSchema(run) };
+  const required = Object.keys(options).filter((option) => options[option]?.required === true);
   return {
     ...schema,
     properties: { ...schema.properties, ...Object.fromEntries(below), ...commands },
-    required: requiredOf(options),
+    required: required.length === 0 ? undefined : required,
   };
 }
 
-function commandSchema(declaration: OptionDeclaration | undefined): JsonSchema {
+function commandSchema({ description }: OptionDeclaration): JsonSchema {
   const words = { type: "array", items: { type: "string" }, minItems: 1 };
-  return {
-    description: declaration?.description,
-    anyOf: [{ type: "string", minLength: 1 }, words],
-  };
+  return { description, anyOf: [{ type: "string", minLength: 1 }, words] };
 }
 
 function nestedSchema(shape: NestedShape, description: string): JsonSchema {
   const { oneOf } = shape;
-  const one = {
-    ...shapeSchema(shape),
-    oneOf: oneOf?.map((option) => ({ required: [option] })),
-  };
+  const one = { ...shapeSchema(shape), oneOf: oneOf?.map((option) => ({ required: [option] })) };
   const short = shape.shorthand === undefined ? one : { anyOf: [{ type: "string" }, one] };
   if (shape.list !== true) return { description, ...short };
   return { description, anyOf: [{ type: "array", items: short }, short] };
 }
 
-function requiredOf(options: OptionDeclarations): readonly string[] | undefined {
-  const required = Object.keys(options).filter((option) => options[option]?.required === true);
-  return required.length === 0 ? undefined : required;
-}
-
 function solverSchema(plugins: Readonly<Record<string, OptionDeclarations>>): JsonSchema {
-  const common = shapeSchema(sections.solvers.shape);
-  const { additionalProperties: _closed, ...open } = common;
-  const names = Object.keys(plugins);
+  const { additionalProperties: _closed, ...open } = shapeSchema(sections.solvers.shape);
   return {
     ...open,
     type: "object",
-    allOf: names.map((name) => {
+    allOf: Object.entries(plugins).map(([name, options]) => {
       const used = { properties: { use: { const: name } }, required: ["use"] };
-      return whenever(used, pluginSchema(plugins[name] ?? {}));
+      // Written without `then`, which would look like a promise.
+      return { anyOf: [{ not: used }, pluginSchema(options)] };
     }),
   };
-}
-
-/** If the condition holds, so does the consequence: written without `then`, which would look like a promise. */
-function whenever(condition: JsonSchema, consequence: JsonSchema): JsonSchema {
-  return { anyOf: [{ not: condition }, consequence] };
 }
 
 function pluginSchema(options: OptionDeclarations): JsonSchema {
@@ -96,11 +80,8 @@ export function schemaOf(declarations: OptionDeclarations): JsonSchema & {
   const properties = Object.entries(declarations).map(
     ([option, declaration]) => [option, optionSchema(declaration)] as const,
   );
-  return {
-    type: "object",
-    properties: Object.fromEntries(properties),
-    additionalProperties: false,
-  };
+  const known = Object.fromEntries(properties);
+  return { type: "object", properties: known, additionalProperties: false };
 }
 
 function optionSchema(declaration: OptionDeclaration): JsonSchema {

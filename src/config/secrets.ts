@@ -1,8 +1,9 @@
 /** Hides secrets that are written in the config file itself. */
 import { issuerOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
+import { isRecord } from "../json.ts";
 import { isReference } from "../options/secret.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import { getConfigValue, type SolverOptions } from "./file.ts";
 
 /** The value at `keys` as it may be shown: every secret that is written out reads `***`. `path`: the config file. */
@@ -16,7 +17,10 @@ export async function withoutSecrets(
   const names = entry === undefined ? Object.keys(Object(value)) : [entry];
   const declared = new Map<string, OptionDeclarations | undefined>();
   for (const name of keys.length === 0 || section !== "solvers" ? [] : names) {
-    declared.set(name, await optionsOf(name, path, load));
+    const options = await getConfigValue(path, `solvers."${name}".use`)
+      .then(({ value: use }) => load(String(use)))
+      .catch(asProblem);
+    declared.set(name, Problem.is(options) ? undefined : options);
   }
   return hide(value, keys, declared);
 }
@@ -24,27 +28,16 @@ export async function withoutSecrets(
 /** By the name of the solver; undefined where its plugin cannot be loaded. */
 type Declared = ReadonlyMap<string, OptionDeclarations | undefined>;
 
-async function optionsOf(
-  solver: string,
-  path: string,
-  load: SolverOptions,
-): Promise<OptionDeclarations | undefined> {
-  try {
-    const { value: use } = await getConfigValue(path, `solvers."${solver}".use`);
-    return await load(String(use));
-  } catch (error) {
-    if (Problem.is(error)) return undefined;
-    throw error;
-  }
-}
-
 function hide(value: unknown, keys: readonly string[], declared: Declared): unknown {
-  if (isSecret(keys, declared)) return hidden(value);
   if (Array.isArray(value)) return value.map((item) => hide(item, keys, declared));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, below]) => [key, hide(below, [...keys, key], declared)]),
-  );
+  if (isRecord(value)) {
+    const entries = Object.entries(value);
+    return Object.fromEntries(
+      entries.map(([key, below]) => [key, hide(below, [...keys, key], declared)]),
+    );
+  }
+  if (!isSecret(keys, declared)) return value;
+  return typeof value === "string" && isReference(value) ? value : "***";
 }
 
 function isSecret([section, entry = "", option]: readonly string[], declared: Declared): boolean {
@@ -60,12 +53,4 @@ function isSecret([section, entry = "", option]: readonly string[], declared: De
 function declares(options: OptionDeclarations, option: string): boolean {
   const declaration: OptionDeclaration | undefined = options[option];
   return declaration?.secret === true || declaration?.reference === true;
-}
-
-function hidden(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(hidden);
-  if (typeof value === "object" && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, hidden(below)]));
-  }
-  return typeof value === "string" && isReference(value) ? value : "***";
 }

@@ -3,7 +3,7 @@ import { parseIdentifiers } from "../acme/identifiers.ts";
 import { resolveServer } from "../acme/presets.ts";
 import { isRecord } from "../json.ts";
 import { parsePlace } from "../options/place.ts";
-import { Problem } from "../problem.ts";
+import { asProblem } from "../problem.ts";
 import type { Sections } from "./sections.ts";
 import type { Fault } from "./yaml.ts";
 
@@ -35,8 +35,7 @@ function fault(keys: readonly (string | number)[], value: unknown, check: Check)
     check(value);
     return [];
   } catch (error) {
-    if (!Problem.is(error)) throw error;
-    const { message, hint } = error;
+    const { message, hint } = asProblem(error);
     const place = keys.slice(0, 3).join(".");
     return [{ keys, message: `${place}: ${message}`, hint }];
   }

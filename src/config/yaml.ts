@@ -50,17 +50,15 @@ export function parseYaml(text: string, path: string): YamlFile {
     lineCounter: lines,
     prettyErrors: false,
   });
+  const source = { path, text, lines };
   const error = document.errors[0] ?? document.warnings[0];
   if (error !== undefined) {
-    const source = { path, text, lines };
     if (error.code !== "MULTIPLE_DOCS") throw syntaxProblem(error.message, error.pos[0], source);
     const hint = "Remove the line `---` or `...` and keep all sections in one YAML document.";
     throw syntaxProblem("A second YAML document begins here", error.pos[0], source, hint);
   }
   const lost = lostAlias(document);
-  if (lost !== undefined) {
-    throw syntaxProblem("No anchor has this name", lost, { path, text, lines });
-  }
+  if (lost !== undefined) throw syntaxProblem("No anchor has this name", lost, source);
   const value = valueOf(document, path);
   if (!isRecord(value)) {
     throw new Problem("config", {
@@ -68,7 +66,7 @@ export function parseYaml(text: string, path: string): YamlFile {
       hint: "Begin it with a section such as `issuers:`; `acmectl config init` writes an example.",
     });
   }
-  return { path, text, value, document, lines };
+  return { ...source, value, document };
 }
 
 /** All faults as one Problem; a single one is shown with its line. */
@@ -98,8 +96,7 @@ function valueOf(document: Document, path: string): unknown {
     const value: unknown = document.toJS({ maxAliasCount: 100 });
     return value ?? {};
   } catch (error) {
-    const why = messageOf(error);
-    throw new Problem("config", { detail: `${path}: ${why}.`, cause: error });
+    throw new Problem("config", { detail: `${path}: ${messageOf(error)}.`, cause: error });
   }
 }
 
@@ -162,7 +159,7 @@ function offsetOf(document: Document, keys: Keys): number {
   for (const key of keys) {
     if (isMap(node)) {
       const pair: Pair | undefined = node.items.find(
-        (item) => isPair(item) && keyOf(item) === String(key),
+        (item) => isPair(item) && String(item.key) === String(key),
       );
       offset = startOf(pair?.key) ?? offset;
       node = pair?.value;
@@ -172,10 +169,6 @@ function offsetOf(document: Document, keys: Keys): number {
     }
   }
   return offset;
-}
-
-function keyOf({ key }: Pair): string {
-  return String(key);
 }
 
 function startOf(node: unknown): number | undefined {

@@ -171,7 +171,8 @@ function withoutOurs(env: SecretSources["env"]): Record<string, string | undefin
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("ACMECTL_")));
 }
 
-function pathOf(reference: string, folder: string): string {
+/** The file that `file:` names; a relative path is relative to `folder`. */
+export function pathOf(reference: string, folder: string): string {
   const path = reference
     .slice("file:".length)
     .trim()

@@ -2,7 +2,8 @@ import { assertPublicNames, parseIdentifiers } from "../acme/identifiers.ts";
 import { unsuitable } from "../acme/keys.ts";
 import { presetOf } from "../acme/presets.ts";
 import type { CertificateRequest, DnsSetting, HookSetting } from "../certificate.ts";
-import type { Config, ConfiguredCertificate, ConfiguredHooks } from "../config/config.ts";
+import { profileOf } from "../config/assemble.ts";
+import type { Config, ConfiguredCertificate } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { assertWindow } from "../deploy/windows.ts";
 import type { OptionsOf } from "../options/declaration.ts";
@@ -11,9 +12,10 @@ import { flagOf } from "../options/names.ts";
 import { parsePlace } from "../options/place.ts";
 import type { Identifier } from "../plugin.ts";
 import { resolversOf } from "../dns/server.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
 import { assertTarget, type GivenCsr, readCsrFile, refuseSharedPath } from "./given-file.ts";
+import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
 import { fromConfig, isNone, solverSettings } from "./solvers.ts";
 
@@ -52,7 +54,9 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
       const request = requestOf(wanted, {
         name,
         fromConfig: true,
-        identifiers: csr?.identifiers ?? configuredNames(wanted.domains, `${place}.domains`),
+        identifiers:
+          csr?.identifiers ??
+          at(`${place}.domains`, "config", () => parseIdentifiers(wanted.domains)),
         csr,
         issuer: composeIssuer({}, wanted.issuer, config),
         solvers: isUnproved ? [] : solvers.map((solver) => fromConfig(solver, config)),
@@ -80,13 +84,10 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
   return {
     name,
     fromConfig,
-    identifiers: known.identifiers,
+    ...known,
     keyType: wanted.keyType ?? "ec256",
     reuseKey: wanted.reuseKey ?? false,
     labels: wanted.labels,
-    issuer: known.issuer,
-    solvers: known.solvers,
-    proof: known.proof,
     dns: wanted.dns,
     selfCheck: wanted.selfCheck ?? true,
     outputs: wanted.files,
@@ -102,7 +103,10 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
 
 /** The flags as an entry of the config, over its defaults. */
 function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted {
+  const commands = (texts: readonly string[] | undefined): HookSetting[] | undefined =>
+    texts?.map((run) => ({ run, shell: true, cwd }));
   return {
+    ...profileOf([flags, defaults]),
     keyType: flags.keyType ?? defaults.keyType,
     reuseKey: flags.reuseKey ?? defaults.reuseKey,
     labels: flags.labels ?? {},
@@ -115,31 +119,13 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
       cert: flags.certFile,
       chain: flags.chainFile,
     },
-    ...hooksOf(flags, defaults, cwd),
-    windows: defaults.windows,
-    preferredChain: flags.preferredChain ?? defaults.preferredChain,
-    ...profilesOf(flags, defaults),
-  };
-}
-
-function hooksOf(flags: Flags, defaults: ConfiguredHooks, cwd: string): ConfiguredHooks {
-  const commands = (texts: readonly string[] | undefined): HookSetting[] | undefined =>
-    texts?.map((run) => ({ run, shell: true, cwd }));
-  return {
     pre: commands(flags.preHook) ?? defaults.pre,
     deploy: commands(flags.deployHook) ?? defaults.deploy,
     post: commands(flags.postHook) ?? defaults.post,
     failure: commands(flags.failureHook) ?? defaults.failure,
+    windows: defaults.windows,
+    preferredChain: flags.preferredChain ?? defaults.preferredChain,
   };
-}
-
-type Profiles = Pick<Wanted, "profile" | "requiredProfile">;
-
-/** The two exclude each other, so a flag for one overrides the default for either. */
-function profilesOf(flags: Profiles, defaults: Profiles): Profiles {
-  const own = flags.profile ?? flags.requiredProfile;
-  const { profile, requiredProfile } = own === undefined ? defaults : flags;
-  return { profile, requiredProfile };
 }
 
 /** What cannot be written is found before the order, unless a pre hook may still create it. */
@@ -155,24 +141,20 @@ async function assertFlagTargets(flags: Flags): Promise<void> {
 function identifiersOf({ domains }: Flags, csr: GivenCsr | undefined): readonly Identifier[] {
   if (csr === undefined) return parseIdentifiers(domains ?? []);
   const asked = domains === undefined ? csr.identifiers : parseIdentifiers(domains);
-  if (list(asked).join() === list(csr.identifiers).join()) return csr.identifiers;
+  if (namesOf(asked) === namesOf(csr.identifiers)) return csr.identifiers;
   throw new Problem("usage", {
-    detail: `The signing request of --csr is for ${list(csr.identifiers).join(", ")}, but --domains names ${list(asked).join(", ")}.`,
+    detail: `The signing request of --csr is for ${namesOf(csr.identifiers)}, but --domains names ${namesOf(asked)}.`,
     hint: "Leave --domains out: the certificate signing request names the domains.",
   });
 }
 
-function list(names: readonly Identifier[]): readonly string[] {
-  return names.map(({ value }) => value).toSorted();
-}
-
-function configuredNames(domains: readonly string[], place: string): readonly Identifier[] {
+/** What `read` returns; its Problem names the place. */
+function at<T>(place: string, kind: "config" | "usage", read: () => T): T {
   try {
-    return parseIdentifiers(domains);
-  } catch (error) {
-    if (!Problem.is(error)) throw error;
-    const { message, hint } = error;
-    throw new Problem("config", { detail: `${place}: ${message}`, hint, cause: error });
+    return read();
+  } catch (cause) {
+    const { message, hint } = asProblem(cause);
+    throw new Problem(kind, { detail: `${place}: ${message}`, hint, cause });
   }
 }
 
@@ -180,7 +162,9 @@ export function dnsSetting(
   flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
   dns: DnsSetting,
 ): DnsSetting {
-  assertResolvers(flags.dnsResolvers ?? []);
+  const { dnsResolvers = [] } = flags;
+  // Before anything is tried with them.
+  if (dnsResolvers.length > 0) at("--dns-resolvers", "usage", () => resolversOf(dnsResolvers));
   return {
     cname: flags.dnsCname ?? dns.cname,
     resolvers: flags.dnsResolvers ?? dns.resolvers,
@@ -192,15 +176,4 @@ export function dnsSetting(
     settle: flags.dnsSettle ?? dns.settle,
     wait: flags.dnsWait ?? dns.wait,
   };
-}
-
-/** Before anything is tried with them. */
-function assertResolvers(resolvers: readonly string[]): void {
-  try {
-    if (resolvers.length > 0) resolversOf(resolvers);
-  } catch (error) {
-    if (!Problem.is(error)) throw error;
-    const { message, hint } = error;
-    throw new Problem("usage", { detail: `--dns-resolvers: ${message}`, hint, cause: error });
-  }
 }

@@ -39,10 +39,8 @@ export function driftOf(
 
 /** In one order, whatever the order of the request. */
 export function namesOf(identifiers: CertificateRequest["identifiers"]): string {
-  return identifiers
-    .map(({ value }) => value)
-    .toSorted()
-    .join(", ");
+  const names = identifiers.map(({ value }) => value);
+  return names.toSorted().join(", ");
 }
 
 /** True when the certificate held ends before `now`. */
@@ -75,12 +73,11 @@ export function changedNames(
   request: CertificateRequest,
   held: HeldCertificate | undefined,
 ): { readonly dropped: readonly string[]; readonly added: readonly string[] } {
-  const [before, after] = [held?.meta.identifiers ?? [], request.identifiers].map((all) =>
-    all.map(({ value }) => value),
-  );
+  if (held === undefined) return { dropped: [], added: [] };
+  const before = held.meta.identifiers.map(({ value }) => value);
+  const after = request.identifiers.map(({ value }) => value);
   return {
-    dropped: before?.filter((name) => after?.includes(name) !== true) ?? [],
-    added:
-      held === undefined ? [] : (after?.filter((name) => before?.includes(name) !== true) ?? []),
+    dropped: before.filter((name) => !after.includes(name)),
+    added: after.filter((name) => !before.includes(name)),
   };
 }

@@ -28,11 +28,9 @@ interface WrittenFile {
 type Written = Pick<CertificateRequest, "outputs" | "hooks">;
 
 function writtenFiles({ outputs, hooks: { deploy = [] } }: Written): readonly WrittenFile[] {
-  const stores = deploy.flatMap((step) =>
-    "pkcs12" in step
-      ? [{ path: step.pkcs12.path, content: `pkcs12 ${JSON.stringify(step.pkcs12)}` }]
-      : [],
-  );
+  const stores = deploy
+    .flatMap((step) => ("pkcs12" in step ? [step.pkcs12] : []))
+    .map((store) => ({ path: store.path, content: `pkcs12 ${JSON.stringify(store)}` }));
   const copies = deploy.flatMap((step) => ("copy" in step ? [step.copy] : []));
   const contents = ["fullchain", "key", "cert", "chain", "combined"] as const;
   const files = [outputs, ...copies].flatMap((one: CopySetting) =>
@@ -88,7 +86,11 @@ async function assertReplaceable(path: string, named: string): Promise<void> {
 }
 
 async function assertFolder(folder: string, named: string): Promise<void> {
-  const fault = await folderFault(folder);
+  const fault = await stat(folder).then(
+    (found) => (found.isDirectory() ? undefined : "is not a directory"),
+    (error: unknown) =>
+      codeOf(error) === "ENOENT" ? missing : `cannot be used: ${systemReason(error)}`,
+  );
   if (fault === undefined) return;
   throw new Problem("usage", {
     detail: `${named}: the folder ${folder} ${fault}.`,
@@ -100,14 +102,6 @@ async function assertFolder(folder: string, named: string): Promise<void> {
 }
 
 const missing = "does not exist";
-
-async function folderFault(folder: string): Promise<string | undefined> {
-  try {
-    return (await stat(folder)).isDirectory() ? undefined : "is not a directory";
-  } catch (error) {
-    return codeOf(error) === "ENOENT" ? missing : `cannot be used: ${systemReason(error)}`;
-  }
-}
 
 export interface GivenCsr {
   /** DER. */

@@ -30,8 +30,7 @@ export function composeIssuer(
 /** The config's entry for the issuer that a request names; for an unknown name, the server alone. */
 export function chosenIssuer(name: string | undefined, config: Config): ConfiguredIssuer {
   const names = Object.keys(config.issuers);
-  const only = names.length === 1 ? names[0] : undefined;
-  const chosen = name ?? only;
+  const chosen = name ?? (names.length === 1 ? names[0] : undefined);
   if (chosen === undefined) return { server: "letsencrypt" };
   return config.issuers[chosen] ?? { server: chosen };
 }

@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { shellWordIn } from "../deploy/command.ts";
 import { systemReason } from "../errors.ts";
 import { isRecord } from "../json.ts";
+import { pathOf } from "../options/secret.ts";
 import { solverFault } from "../solvers/open.ts";
 import { selectSolvers } from "../solvers/select.ts";
 import { loadSolver } from "../solvers/registry.ts";
@@ -67,10 +68,20 @@ export async function missingRoots(
   const roots = [directory, ...(isRecord(directories) ? Object.values(directories) : [])];
   const texts = roots.filter((root): root is string => typeof root === "string");
   if (texts.length === 0) return [`${place} is not ready: it has no directory.`];
-  const missing = await Promise.all(
-    texts.map(async (root) => ((await isFolder(root)) ? [] : [root])),
-  );
-  return missing.flat().map((root) => `${place}: the folder ${root} does not exist.`);
+  return missingFolders(place, texts);
+}
+
+async function missingFolders(
+  place: string,
+  folders: readonly string[],
+): Promise<readonly string[]> {
+  const found = folders.map(async (folder) => {
+    const isFolder = await stat(folder)
+      .then((one) => one.isDirectory())
+      .catch(() => false);
+    return isFolder ? [] : [`${place}: the folder ${folder} does not exist.`];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 async function reviewCertificate(
@@ -81,13 +92,10 @@ async function reviewCertificate(
   const { pre = [], deploy = [], post = [], failure = [] } = request.hooks;
   const commands = { pre, deploy: deploy.filter((step) => "run" in step), post, failure };
   const stores = deploy.flatMap((step) => ("pkcs12" in step ? [step.pkcs12] : []));
-  const missing = await Promise.all(
-    writtenFolders(request).map(async (one) => ((await isFolder(one)) ? [] : [one])),
-  );
   return [
     ...(await unproved(request, place, context)),
     ...Object.entries(commands).flatMap(([event, hooks]) => shellWords(`${place}.${event}`, hooks)),
-    ...missing.flat().map((folder) => `${place}: the folder ${folder} does not exist.`),
+    ...(await missingFolders(place, writtenFolders(request))),
     ...(await missingFiles(`${place}.deploy`, stores)),
   ];
 }
@@ -115,20 +123,15 @@ async function unproved(
 function shellWords(place: string, hooks: readonly HookSetting[]): readonly string[] {
   return hooks.flatMap((hook, index) => {
     const word = shellWordIn(hook);
-    if (word === undefined) return [];
-    return [
-      `${place}.${index}: \`${word}\` needs a shell, and the command runs without one; add \`shell: true\`.`,
-    ];
+    const text = `\`${word}\` needs a shell, and the command runs without one; add \`shell: true\`.`;
+    return word === undefined ? [] : [`${place}.${index}: ${text}`];
   });
 }
 
 async function missingFiles(place: string, values: unknown): Promise<readonly string[]> {
   const found = textsIn(values).map(async ([key, text]): Promise<readonly string[]> => {
     if (!text.startsWith("file:")) return [];
-    const path = text
-      .slice("file:".length)
-      .trim()
-      .replace(/^\/\/(?=\/)/, "");
+    const path = pathOf(text, "/");
     return access(path, constants.R_OK).then(
       () => [],
       (error: unknown) => [`${place}.${key}: cannot read ${path}: ${systemReason(error)}.`],
@@ -143,12 +146,5 @@ function textsIn(value: unknown, key = ""): readonly (readonly [key: string, tex
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([below, one]) =>
     textsIn(one, Array.isArray(value) ? `${key}${key === "" ? "" : "."}${below}` : below),
-  );
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
   );
 }

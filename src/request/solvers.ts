@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { isEmbedded } from "../acme/presets.ts";
 import type { IssuerSetting, SolverSelector, SolverSetting } from "../certificate.ts";
-import type { Config, ConfiguredSolver } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
@@ -20,7 +20,9 @@ export async function solverSettings(
   config: Config,
   context: Context,
 ): Promise<readonly SolverSetting[]> {
-  const asked = [...(flags.solver ?? []), ...shorthands(flags)];
+  const { solver = [], standalone, webroot, dns } = flags;
+  const shorthands = [standalone && "standalone", webroot && "webroot", dns];
+  const asked = [...solver, ...shorthands.filter((name) => typeof name === "string")];
   if (isNone(asked, config)) return [];
   if (asked.length > 0) {
     return Promise.all(asked.map((text) => fromFlag(text, flags, config, context)));
@@ -50,28 +52,9 @@ export function fromConfig(name: string, config: Config): SolverSetting {
       hint: `Use one that it defines: ${Object.keys(config.solvers).join(", ") || "none yet"}.`,
     });
   }
-  const { use, options, select, dns } = configured;
-  return {
-    name,
-    use,
-    options,
-    from: config.path,
-    shared: isShared(configured, config) ? true : undefined,
-    select,
-    dns,
-  };
-}
-
-function isShared({ use }: ConfiguredSolver, config: Config): boolean {
-  return Object.values(config.solvers).filter((solver) => solver.use === use).length > 1;
-}
-
-function shorthands({ standalone, webroot, dns }: Flags): readonly string[] {
-  return [
-    ...(standalone === true ? ["standalone"] : []),
-    ...(webroot === undefined ? [] : ["webroot"]),
-    ...(dns === undefined ? [] : [dns]),
-  ];
+  const alike = Object.values(config.solvers).filter(({ use }) => use === configured.use);
+  const shared = alike.length > 1 ? true : undefined;
+  return { ...configured, name, from: config.path, shared };
 }
 
 /** `NAME` answers for all names, `ZONE=NAME` for a zone or an exact wildcard. */
@@ -82,9 +65,7 @@ async function fromFlag(
   context: Context,
 ): Promise<SolverSetting> {
   const { name, select } = splitZone(text);
-  if (config.solvers[name] !== undefined) {
-    return { ...fromConfig(name, config), select };
-  }
+  if (config.solvers[name] !== undefined) return { ...fromConfig(name, config), select };
   const loaded = await loadSolver(name, context);
   const use = /^\.{1,2}\//.test(name) ? resolve(context.cwd, name) : name;
   const given =
