@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -11,6 +12,8 @@ const shared = {
 export default defineConfig({
   root,
   test: {
+    // Tests wait for servers and processes half of their time. Vitest's own choice leaves one core out.
+    maxWorkers: Math.max(3, availableParallelism()),
     projects: [
       {
         ...shared,

@@ -35,7 +35,7 @@ const kinds = [
   "certificate",
 ] as const;
 
-describe("a run that is killed", () => {
+describe.concurrent("a run that is killed", () => {
   test.each(kinds.flatMap((kind) => [[kind, "before"] as const, [kind, "after"] as const]))(
     "at %s, %s the CA has worked on it, costs at most one order and no second certificate",
     async (kind, phase) => {

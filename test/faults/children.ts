@@ -1,9 +1,23 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
+import { build } from "rolldown";
+import { afterAll } from "vitest";
 
-const script = new URL("store-child.ts", import.meta.url).pathname;
+// As one file it starts in half the time, and it is started for each file system call of a commit.
+const folder = await mkdtemp(join(tmpdir(), "acmectl-"));
+afterAll(() => rm(folder, { recursive: true }));
+const script = join(folder, "store-child.js");
+await build({
+  input: new URL("store-child.ts", import.meta.url).pathname,
+  platform: "node",
+  resolve: { conditionNames: ["source", "node", "import", "default"] },
+  output: { file: script },
+  logLevel: "silent",
+});
 
 /** Start a process that runs one task of `store-child.ts`. */
 export function startChild(
@@ -12,7 +26,7 @@ export function startChild(
   argument = "",
   env: NodeJS.ProcessEnv = {},
 ): ChildProcess {
-  return spawn(process.execPath, ["--conditions=source", script, task, root, argument], {
+  return spawn(process.execPath, [script, task, root, argument], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,
