@@ -179,6 +179,8 @@ export interface DeployWindow {
 /** What is known of the certificate held, read from its `meta.json`. */
 export interface VersionMeta {
   identifiers: readonly Identifier[];
+  /** Names of the certificate that the CA added to those of the request. */
+  added?: readonly Identifier[] | undefined;
   serial: string;
   /** SHA-256 of the leaf's DER, hexadecimal. */
   fingerprint: string;
@@ -192,6 +194,8 @@ export interface VersionMeta {
   preferredChain?: string | undefined;
   certificateUrl: string;
   orderUrl: string;
+  /** Where the CA will have other forms of the certificate. */
+  optionalAlternates?: readonly string[] | undefined;
   /** RFC 9773 §4.1; absent when the leaf has no authority key identifier. */
   ariId?: string | undefined;
   issuedAt: string;

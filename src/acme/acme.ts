@@ -96,6 +96,10 @@ export interface NewOrder {
 export interface DownloadedChain {
   readonly url: string;
   readonly pem: string;
+  /** The block `CERTIFICATE PROPERTIES` that came with it, PEM. */
+  readonly properties?: string | undefined;
+  /** Where the CA will have other forms of it (Link rel="acme-optional-alternate"). They are never waited for. */
+  readonly optional?: readonly string[] | undefined;
 }
 
 export interface RenewalInfo {

@@ -20,7 +20,9 @@ export async function readRenewalInfo(
       detail: "This CA does not offer renewal information (RFC 9773).",
     });
   }
-  const url = `${renewalInfo.replace(/\/$/, "")}/${certificateId}`;
+  // RFC 9773 §4.1: below the resource's path, which a query may follow.
+  const [, path = "", query = ""] = /^([^?]*?)\/?(\?.*)?$/.exec(renewalInfo) ?? [];
+  const url = `${path}/${certificateId}${query}`;
   try {
     const answer = await exchange.get({ url, what: "renewal information", signal });
     return parse(answer, exchange.clock.now());

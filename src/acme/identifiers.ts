@@ -57,18 +57,22 @@ export function differenceOfNames(
   names: readonly Identifier[],
   ordered: readonly Identifier[],
 ): string | undefined {
-  const [lacking, added] = [valuesWithout(ordered, names), valuesWithout(names, ordered)];
+  const [lacking, added] = [without(ordered, names), without(names, ordered)];
   const why = [
-    ...(lacking.length > 0 ? [`it lacks ${lacking.join(", ")}`] : []),
-    ...(added.length > 0 ? [`it also names ${added.join(", ")}, which was not ordered`] : []),
+    ...(lacking.length > 0 ? [`it lacks ${valuesOf(lacking)}`] : []),
+    ...(added.length > 0 ? [`it also names ${valuesOf(added)}, which was not ordered`] : []),
   ];
   return why.length > 0 ? why.join(", and ") : undefined;
 }
 
-function valuesWithout(all: readonly Identifier[], some: readonly Identifier[]): string[] {
+/** Those of `all` that are not among `some`. */
+export function without(all: readonly Identifier[], some: readonly Identifier[]): Identifier[] {
   const keys = new Set(some.map(identifierKey));
-  const others = all.filter((one) => !keys.has(identifierKey(one)));
-  return others.map(({ value }) => printable(value, 300));
+  return all.filter((one) => !keys.has(identifierKey(one)));
+}
+
+export function valuesOf(identifiers: readonly Identifier[]): string {
+  return identifiers.map(({ value }) => printable(value, 300)).join(", ");
 }
 
 /** Equal for equal identifiers. */

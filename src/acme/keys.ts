@@ -60,6 +60,27 @@ export function keyTypeOf(key: KeyObject): KeyType | undefined {
   return key.asymmetricKeyType === "rsa" ? moduli[modulusLength] : undefined;
 }
 
+/** The public half of a private key, SPKI in DER. */
+export function publicHalf(privateKey: string): Buffer {
+  return createPublicKey(parsePrivateKey(privateKey)).export({ type: "spki", format: "der" });
+}
+
+/** A public key (SPKI in DER); undefined if Node.js does not know its algorithm. */
+export function readPublicKey(spki: Uint8Array): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+  } catch {
+    return undefined;
+  }
+}
+
+/** True if both (SPKI in DER) are one key, also of an algorithm that Node.js does not know. */
+export function isSameKey(one: Uint8Array, other: Uint8Array): boolean {
+  if (Buffer.compare(one, other) === 0) return true;
+  const [read, otherRead] = [readPublicKey(one), readPublicKey(other)];
+  return read !== undefined && otherRead !== undefined && read.equals(otherRead);
+}
+
 export function unsuitable(source: string): Problem {
   return new Problem("config", {
     detail: `${source} has a type or size that CAs do not accept.`,

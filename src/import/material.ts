@@ -1,8 +1,8 @@
 /** Keys and certificates of other clients, checked as strictly as those from a CA. */
-import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate/accept.ts";
 import { identifiersOf } from "../acme/certificate/extensions.ts";
-import { readPrivateKey, thumbprint } from "../acme/keys.ts";
+import { publicHalf, readPrivateKey, thumbprint } from "../acme/keys.ts";
 import type { KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { asProblem, Problem } from "../problem.ts";
@@ -27,7 +27,7 @@ export function readMaterial(pems: FoundPems, now: Date): Material {
   try {
     const certificate = acceptCertificate(
       { url: pems.source, pem },
-      { publicKey: createPublicKey(privateKey), identifiers, now },
+      { publicKey: publicHalf(privateKey), identifiers, now },
     );
     return { identifiers, keyType, privateKey, certificate };
   } catch (error) {
@@ -71,7 +71,7 @@ function blocksOf(text: string): string {
 
 /** The names of the first certificate in a text. A `config` Problem when it cannot be read or has none. */
 export function namesInCertificate(pem: string, source: string): readonly Identifier[] {
-  let names: readonly Identifier[] | undefined;
+  let names: readonly Identifier[];
   try {
     names = identifiersOf(new X509Certificate(pem));
   } catch (cause) {
@@ -81,7 +81,7 @@ export function namesInCertificate(pem: string, source: string): readonly Identi
       cause,
     });
   }
-  if (names !== undefined && names.length > 0) return names;
+  if (names.length > 0) return names;
   throw new Problem("config", {
     detail: `The certificate in ${source} has neither DNS names nor IP addresses.`,
     hint: "Get a certificate for the right names with `acmectl issue`.",

@@ -75,7 +75,9 @@ function challengeFor(
 function noCommonType(authorization: Authorization, able: readonly Choice[]): Problem {
   const { identifier } = authorization;
   const name = orderedName(authorization).value;
-  const offered = authorization.challenges.map(({ type }) => type).join(", ");
+  const offered = authorization.challenges
+    .map(({ type, token }) => (token === undefined ? `${type} (without a token)` : type))
+    .join(", ");
   const answered = [...new Set(able.map(({ challengeType }) => challengeType))].join(" or ");
   const detail =
     offered === ""

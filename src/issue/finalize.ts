@@ -1,8 +1,7 @@
-import { createPublicKey } from "node:crypto";
-import type { Order } from "../acme/acme.ts";
+import type { DownloadedChain, Order } from "../acme/acme.ts";
 import type { AcceptedCertificate } from "../acme/certificate/accept.ts";
 import { chooseChain } from "../acme/certificate/chain.ts";
-import { createPrivateKey } from "../acme/keys.ts";
+import { createPrivateKey, publicHalf } from "../acme/keys.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { openGroup, timeOf } from "../many-names.ts";
 import { Problem } from "../problem.ts";
@@ -54,6 +53,10 @@ const again = 60_000;
 export interface Issued {
   readonly order: Order;
   readonly certificate: AcceptedCertificate;
+  /** As it was downloaded. */
+  readonly chain: DownloadedChain;
+  /** Further chains of the same certificate. */
+  readonly alternates: readonly AcceptedCertificate[];
 }
 
 /** Finalize the order if needed, wait, download, and accept only what was asked for (RFC 8555 §7.4). */
@@ -66,16 +69,48 @@ export async function finalizeOrder(
   tools: IssueTools,
 ): Promise<Issued> {
   const { session } = account;
-  const { signal, record } = tools;
   await journal.finalizing(key);
+  const valid = await waitUntilValid(order, key, account, tools);
+  const log = tools.record.log("download");
+  log.info("downloading the certificate");
+  const chains = await session.download(valid, {
+    alternates: request.preferredChain !== undefined,
+    signal: tools.signal,
+  });
+  const chain = chooseChain(chains, request.preferredChain, log, tools.ca.extraRoots);
+  try {
+    const { acceptCertificate } = await loadAccept();
+    const expected = {
+      publicKey: await publicKeyOf(key),
+      identifiers: request.identifiers,
+      now: new Date(tools.clock.now().getTime() + tools.ca.clockSkew),
+    };
+    const certificate = acceptCertificate(chain, expected);
+    for (const warning of certificate.warnings) log.warn(warning);
+    const alternates = chains
+      .filter((one) => one !== chain)
+      .flatMap((one) => tryToAccept(() => acceptCertificate(one, expected)));
+    return { order: valid, certificate, chain, alternates };
+  } catch (error) {
+    const { keepRefused } = await import("./refused.ts");
+    throw await keepRefused(error, chain, { order: valid, key, request }, journal, tools);
+  }
+}
+
+async function waitUntilValid(
+  order: Order,
+  key: KeyMaterial,
+  { session }: OpenAccount,
+  { signal, record, clock }: IssueTools,
+): Promise<Order> {
   let current = order;
   if (current.status === "pending" || current.status === "ready") {
     record.log("finalize").info("finalizing the order");
     current = await session.finalize(current, Buffer.from(key.csr, "base64"), signal);
   }
   const longest = order.status === "processing" ? again : timeout;
-  const group = openGroup(1, tools.clock);
-  const valid = await session.waitForOrder(current, {
+  const group = openGroup(1, clock);
+  return session.waitForOrder(current, {
     signal,
     timeout: longest,
     onWait(waited) {
@@ -85,24 +120,19 @@ export async function finalizeOrder(
       }
     },
   });
-  const log = record.log("download");
-  log.info("downloading the certificate");
-  const chains = await session.download(valid, {
-    alternates: request.preferredChain !== undefined,
-    signal,
-  });
-  const { acceptCertificate } = await loadAccept();
-  const chain = chooseChain(chains, request.preferredChain, log, tools.ca.extraRoots);
-  const certificate = acceptCertificate(chain, {
-    publicKey: await publicKeyOf(key),
-    identifiers: request.identifiers,
-    now: new Date(tools.clock.now().getTime() + tools.ca.clockSkew),
-  });
-  return { order: valid, certificate };
+}
+
+/** The other chains are only kept: one that is broken changes nothing. */
+function tryToAccept(accept: () => AcceptedCertificate): readonly AcceptedCertificate[] {
+  try {
+    return [accept()];
+  } catch {
+    return [];
+  }
 }
 
 async function publicKeyOf({ privateKey, csr }: KeyMaterial) {
-  if (privateKey !== undefined) return createPublicKey(privateKey);
+  if (privateKey !== undefined) return publicHalf(privateKey);
   const { readCsr } = await loadCsr();
   return readCsr(Buffer.from(csr, "base64")).publicKey;
 }
@@ -112,7 +142,7 @@ export function versionOf(
   request: CertificateRequest,
   key: KeyMaterial,
   account: OpenAccount,
-  { order, certificate }: Issued,
+  { order, certificate, chain, alternates }: Issued,
   issuedAt: Date,
 ): NewVersion {
   if (order.certificate === undefined) {
@@ -122,6 +152,7 @@ export function versionOf(
   }
   const meta: VersionMeta = {
     identifiers: request.identifiers,
+    added: certificate.added.length > 0 ? certificate.added : undefined,
     serial: certificate.serial,
     fingerprint: certificate.fingerprint,
     issuer: certificate.issuer,
@@ -134,6 +165,7 @@ export function versionOf(
     preferredChain: request.preferredChain,
     certificateUrl: order.certificate,
     orderUrl: order.url,
+    optionalAlternates: chain.optional,
     ariId: certificate.ariId,
     issuedAt: issuedAt.toISOString(),
     requestHash: requestHash(request),
@@ -142,6 +174,8 @@ export function versionOf(
     privateKey: key.privateKey,
     certificate: certificate.leaf,
     chain: certificate.chain,
+    alternates: alternates.map((one) => one.leaf + one.chain),
+    properties: chain.properties,
     meta,
   };
 }

@@ -1,5 +1,5 @@
-import { createPublicKey } from "node:crypto";
 import type { Order } from "../acme/acme.ts";
+import { isSameKey, publicHalf } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../plugin.ts";
@@ -109,8 +109,8 @@ async function withPairOnly(
   // It parses ASN.1 with a library that few runs need.
   const { readCsr } = await import("../acme/certificate/csr.ts");
   try {
-    if (readCsr(Buffer.from(csr, "base64")).publicKey.equals(createPublicKey(privateKey)))
-      return pending;
+    const { publicKey } = readCsr(Buffer.from(csr, "base64"));
+    if (isSameKey(publicKey, publicHalf(privateKey))) return pending;
   } catch {
     // One of them cannot be read.
   }

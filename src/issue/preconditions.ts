@@ -1,4 +1,4 @@
-import { createPublicKey } from "node:crypto";
+import { isSameKey, publicHalf } from "../acme/keys.ts";
 import { isForTesting } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom } from "../dates.ts";
@@ -83,7 +83,7 @@ export async function refuseAccountKey({ csr }: CertificateRequest, store: Store
   const { readCsr } = await import("../acme/certificate/csr.ts");
   const asked = readCsr(Buffer.from(csr, "base64")).publicKey;
   const account = (await store.accounts.list()).find(({ key }) =>
-    createPublicKey(key).equals(asked),
+    isSameKey(publicHalf(key), asked),
   );
   if (account === undefined) return;
   throw new Problem("usage", {

@@ -1,17 +1,18 @@
 /** The certificate of an earlier run, given as a file, replaces a state folder: while it is good, nothing is ordered. */
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { readCsr } from "../acme/certificate/csr.ts";
 import {
   certificateId,
   identifiersOf,
   isAuthority,
+  publicKeyOf,
   serialOf,
 } from "../acme/certificate/extensions.ts";
-import { keyTypeOf } from "../acme/keys.ts";
+import { isSameKey, keyTypeOf, publicHalf, readPublicKey } from "../acme/keys.ts";
 import { withLineBreaks } from "../acme/pem.ts";
 import { certificatesOf } from "../acme/certificate/chain.ts";
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, KeyType } from "../certificate.ts";
 import { codeOf, systemReason } from "../errors.ts";
 import { namesOf, requestHash } from "../request/drift.ts";
 import { Problem } from "../problem.ts";
@@ -42,7 +43,7 @@ export async function goodCurrent(
     return undefined;
   }
   const key = await readKey(files.privateKey);
-  if (key !== undefined && !key.equals(leaf.publicKey)) throw otherKey(files);
+  if (key !== undefined && !isSameKey(key, publicKeyOf(leaf))) throw otherKey(files);
   if (files.privateKey !== undefined && key === undefined) {
     log.info(`${files.privateKey} has no key, so the certificate cannot be used`, {
       step: "current",
@@ -80,11 +81,11 @@ function unreadable(path: string, why: string, cause?: unknown): Problem {
 }
 
 /** The public half. */
-async function readKey(path: string | undefined): Promise<KeyObject | undefined> {
+async function readKey(path: string | undefined): Promise<Buffer | undefined> {
   const pem = path === undefined ? undefined : await readGiven(path, "--current-key");
   if (pem === undefined) return undefined;
   try {
-    return createPublicKey(createPrivateKey(withLineBreaks(pem)));
+    return publicHalf(withLineBreaks(pem));
   } catch (cause) {
     throw new Problem("config", {
       detail: `--current-key: ${path} cannot be read as a private key.`,
@@ -122,13 +123,13 @@ function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertifi
   return {
     version: 0,
     meta: {
-      identifiers: identifiersOf(leaf) ?? [],
+      identifiers: identifiersOf(leaf),
       serial: serialOf(leaf),
       fingerprint: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),
       issuer: common?.slice(3) ?? leaf.issuer.replaceAll("\n", ", "),
       notBefore: new Date(leaf.validFrom).toISOString(),
       notAfter: new Date(leaf.validTo).toISOString(),
-      keyType: keyTypeOf(leaf.publicKey) ?? "csr",
+      keyType: typeOf(leaf) ?? "csr",
       directory: request.issuer.server,
       account: "",
       certificateUrl: "",
@@ -138,6 +139,11 @@ function heldOf(leaf: X509Certificate, request: CertificateRequest): HeldCertifi
       requestHash: requestHash(request),
     },
   };
+}
+
+function typeOf(leaf: X509Certificate): KeyType | undefined {
+  const key = readPublicKey(publicKeyOf(leaf));
+  return key && keyTypeOf(key);
 }
 
 /** How it differs from the request, in words. */
@@ -150,7 +156,7 @@ function otherThan(
   if (has !== wanted) return `it is for ${has || "no names"} instead of ${wanted}`;
   if (request.csr !== undefined) {
     const { publicKey } = readCsr(Buffer.from(request.csr, "base64"));
-    return publicKey.equals(leaf.publicKey) ? undefined : "its key is not the CSR's";
+    return isSameKey(publicKey, publicKeyOf(leaf)) ? undefined : "its key is not the CSR's";
   }
   if (meta.keyType === request.keyType) return undefined;
   return `its key is ${meta.keyType === "csr" ? "of another type" : meta.keyType} instead of ${request.keyType}`;

@@ -41,7 +41,22 @@ export interface NewVersion {
   /** PEM, re-encoded by us. */
   certificate: string;
   chain: string;
+  /** Further chains of the same certificate, PEM with the leaf first. */
+  alternates?: readonly string[] | undefined;
+  /** What the CA sent beside the chain (`CERTIFICATE PROPERTIES`), PEM. */
+  properties?: string | undefined;
   meta: VersionMeta;
+}
+/** What a CA issued and cannot be used: kept, since it counts, and may have been paid for. */
+export interface RefusedCertificate {
+  /** As it was downloaded. */
+  pem: string;
+  privateKey?: string | undefined;
+  /** Why it is not used, the CA and its order. */
+  why: string;
+  directory: string;
+  orderUrl: string;
+  at: string;
 }
 export interface HeldCertificate {
   version: number;
@@ -230,6 +245,8 @@ export interface Store {
     ): Promise<CertificateStatus>;
     /** All of the version or nothing of it; `lock.assertHeld()` is called right before it is put to use. */
     commit(name: string, version: NewVersion, lock: Lock): Promise<HeldCertificate>;
+    /** Keep what cannot be used beside the versions; answers where. */
+    keepRefused(name: string, refused: RefusedCertificate): Promise<string>;
     readPrivateKey(name: string): Promise<string | undefined>;
     readCertificate(name: string): Promise<{ certificate: string; chain: string } | undefined>;
     remove(name: string): Promise<void>;

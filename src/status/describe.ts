@@ -25,6 +25,7 @@ export function describeHeld(
       name,
       outcome,
       identifiers: meta.identifiers,
+      added: meta.added,
       serial,
       fingerprint: meta.fingerprint,
       issuer,
@@ -38,6 +39,7 @@ export function describeHeld(
     },
     view: [
       fields([
+        ["Added by the CA", meta.added?.map(({ value }) => value).join(", ")],
         ["Issuer", issuer],
         ["Serial", serial],
         ["Valid until", dateFrom(now, notAfter)],

@@ -255,7 +255,6 @@ describe("an untrusted CA", () => {
       { authorizations: ["http://127.0.0.1/a"] },
       /its "authorizations" is/,
     ],
-    ["is pending for nothing", { authorizations: [] }, /has no authorizations/],
   ])("an order that %s is refused", async (_, change, message) => {
     const { ca, server } = await world();
     const session = await registered(ca);
@@ -339,6 +338,59 @@ describe("an untrusted CA", () => {
     const problem = await problemOf(asked);
     expect(problem.message).toContain("xxx***");
     expect(JSON.stringify(problem.document)).not.toContain("s3cr3t");
+  });
+
+  test("a challenge without token is left aside, and one with a token is still of use", async () => {
+    const { ca, server } = await world();
+    const session = await registered(ca);
+    const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    const token = "abcdefghijklmnopqrstuv";
+    const challenges = [
+      { type: "http-01", url: order.url, status: "pending" },
+      { type: "dns-01", url: order.url, status: "pending", token },
+    ];
+    server.faults.add({ on: "authz", do: { mutate: (json) => ({ ...json, challenges }) } });
+    const read = await session.authorization(order.authorizations[0] ?? "", signal);
+    expect(read.challenges.map((one) => one.token)).toEqual([undefined, token]);
+  });
+
+  test.each([{ authorizations: [] }, { authorizations: undefined }, { authorizations: null }])(
+    "an order may have no authorizations: %j",
+    async (none) => {
+      const { ca, server } = await world();
+      const session = await registered(ca);
+      const mutate = (json: object) => ({ ...json, status: "ready", ...none });
+      server.faults.add({ on: "newOrder", do: { mutate } });
+      const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+      expect(order).toMatchObject({ status: "ready", authorizations: [] });
+    },
+  );
+
+  test("queries in the URLs of a CA, unknown members, and members with hyphens are read", async () => {
+    const { server } = await world();
+    const ca = client(`${server.directoryUrl}?client_auth=true`, { caBundle: server.rootPem });
+    const asked = "caa.example";
+    server.faults.add({
+      on: "directory",
+      do: {
+        mutate: ({ newNonce, newOrder, newAccount, renewalInfo, meta, ...rest }) => ({
+          ...rest,
+          "new-nonce": newNonce,
+          newAccount: `${String(newAccount)}?client_auth=true`,
+          newOrder: `${String(newOrder)}?client_auth=true`,
+          renewalInfo: `${String(renewalInfo)}/?client_auth=true`,
+          meta: { ...(meta as object), "caa-identities": [asked], "x-y": 1 },
+        }),
+      },
+    });
+    expect((await ca.directory(signal)).meta.caaIdentities).toEqual([asked]);
+    const session = await registered(ca);
+    await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
+    await problemOf(ca.renewalInfo("aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE", signal));
+    const paths = server.requests.map(({ path }) => path.slice(path.lastIndexOf("/")));
+    expect(paths).toContain("/directory?client_auth=true");
+    expect(paths).toContain("/new-order?client_auth=true");
+    expect(paths).toContain("/aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE?client_auth=true");
   });
 
   test("an authorization for a name that was not ordered is not answered", async () => {

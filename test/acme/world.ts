@@ -1,13 +1,13 @@
 import http from "node:http";
 import https from "node:https";
-import { createPublicKey, webcrypto } from "node:crypto";
+import { webcrypto } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import * as x509 from "@peculiar/x509";
 import { onTestFinished } from "vitest";
 import type { AccountSession, Ca, Order, Waiting } from "../../src/acme/acme.ts";
 import { type CaOptions, openCa } from "../../src/acme/ca.ts";
 import { createCsr } from "../../src/acme/certificate/csr.ts";
-import { createAccountKey, createPrivateKey } from "../../src/acme/keys.ts";
+import { createAccountKey, createPrivateKey, publicHalf } from "../../src/acme/keys.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { Identifier } from "../../src/plugin.ts";
 import { Problem } from "../../src/problem.ts";
@@ -95,7 +95,7 @@ export async function fulfil(
   const finalized = await session.finalize(order, await createCsr(key, order.identifiers), signal);
   const valid = await session.waitForOrder(finalized, waiting);
   const chains = await session.download(valid, { ...options, signal });
-  return { chains, key, publicKey: createPublicKey(key), order: valid };
+  return { chains, key, publicKey: publicHalf(key), order: valid };
 }
 
 async function validate(responses: Map<string, string>, session: AccountSession, url: string) {

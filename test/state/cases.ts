@@ -198,6 +198,20 @@ const certificateCases: readonly StoreCase[] = [
     expect(await store.certificates.readPrivateKey("shop")).toBeUndefined();
     await lock.release();
   }),
+  plain("refused certificates are kept, each in a place of its own", async (store) => {
+    await store.certificates.saveRequest(requestOf("shop"));
+    const refused = {
+      pem: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+      privateKey: "key",
+      why: "it expired",
+      directory: "https://ca.example/directory",
+      orderUrl: "https://ca.example/order/1",
+      at: "2026-01-01T00:00:00.000Z",
+    };
+    const first = await store.certificates.keepRefused("shop", refused);
+    expect(await store.certificates.keepRefused("shop", refused)).not.toBe(first);
+    expect((await store.certificates.read("shop"))?.held).toBeUndefined();
+  }),
   plain("a commit without its lock changes nothing", async (store) => {
     await store.certificates.saveRequest(requestOf("shop"));
     await commit(store, "01");

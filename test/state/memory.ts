@@ -93,6 +93,11 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         put(`certificate/${name}`, { ...before, versions });
         return { version: versions.length, meta: version.meta };
       },
+      async keepRefused(name, refused) {
+        const where = `refused/${name}/${below(`refused/${name}/`).length + 1}`;
+        put(where, refused);
+        return where;
+      },
       readPrivateKey: async (name) => certificateOf(name).versions.at(-1)?.privateKey,
       readCertificate: async (name) => certificateOf(name).versions.at(-1),
       remove: async (name) => void memory.delete(`certificate/${name}`),

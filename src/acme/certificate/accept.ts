@@ -1,15 +1,25 @@
 /** The checks that every downloaded certificate must pass before it is stored (RFC 8555 §7.4.2, §11.4). */
-import type { KeyObject, X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { dateOf } from "../../dates.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import type { DownloadedChain } from "../acme.ts";
-import { differenceOfNames } from "../identifiers.ts";
+import { valuesOf, without } from "../identifiers.ts";
+import { isSameKey, readPublicKey } from "../keys.ts";
 import { commonName, fingerprintOf, readChain } from "./chain.ts";
-import { certificateId, identifiersOf, isAuthority, serialOf } from "./extensions.ts";
+import {
+  certificateId,
+  identifiersOf,
+  isAuthority,
+  otherNamesOf,
+  publicKeyOf,
+  serialOf,
+  unknownSignatureOf,
+} from "./extensions.ts";
 
 export interface Expected {
-  readonly publicKey: KeyObject;
+  /** SPKI in DER. */
+  readonly publicKey: Uint8Array;
   readonly identifiers: readonly Identifier[];
   /** Now on the CA's clock. */
   readonly now: Date;
@@ -24,6 +34,10 @@ export interface AcceptedCertificate {
   /** PEM of the intermediates, without the root; empty when the leaf came alone. */
   readonly chain: string;
   readonly identifiers: readonly Identifier[];
+  /** Those of them that the CA added. */
+  readonly added: readonly Identifier[];
+  /** What is odd and does not prevent its use. */
+  readonly warnings: readonly string[];
   /** Hexadecimal, two digits a byte, with the leading 00 where DER has it. */
   readonly serial: string;
   /** SHA-256 of the leaf's DER, lower-case hexadecimal. */
@@ -42,14 +56,18 @@ export function acceptCertificate(chain: DownloadedChain, expected: Expected): A
   if (typeof certificates === "string") throw refused(chain, certificates);
   const [leaf, ...above] = certificates;
   if (leaf === undefined) throw refused(chain, "it is empty");
-  const why = wrongLeaf(leaf, expected) ?? wrongPath([leaf, ...above]);
+  const path = checkPath(certificates);
+  const why = wrongLeaf(leaf, expected) ?? path.wrong;
   if (why !== undefined) throw refused(chain, why);
+  const added = without(identifiersOf(leaf), expected.identifiers);
   return {
     url: chain.url,
     // Node.js encodes it again from the DER that was checked.
     leaf: leaf.toString(),
     chain: above.filter((certificate) => !isRoot(certificate)).join(""),
-    identifiers: identifiersOf(leaf) ?? [],
+    identifiers: identifiersOf(leaf),
+    added,
+    warnings: [...warningsOf(leaf, added), ...path.unverified],
     serial: serialOf(leaf),
     fingerprint: fingerprintOf(leaf),
     issuer: commonName(leaf.issuer),
@@ -60,15 +78,20 @@ export function acceptCertificate(chain: DownloadedChain, expected: Expected): A
 }
 
 function wrongLeaf(leaf: X509Certificate, expected: Expected): string | undefined {
-  if (!leaf.publicKey.equals(expected.publicKey)) return "it is for another key than ours";
-  const names = identifiersOf(leaf);
-  if (names === undefined) return "it has a name that is neither a DNS name nor an IP address";
+  if (!isSameKey(publicKeyOf(leaf), expected.publicKey)) return "it is for another key than ours";
+  const lacking = without(expected.identifiers, identifiersOf(leaf));
   return (
-    differenceOfNames(names, expected.identifiers) ??
+    (lacking.length > 0 ? `it lacks ${valuesOf(lacking)}` : undefined) ??
     wrongDates(leaf, expected) ??
     (isAuthority(leaf) ? "it is a CA's certificate" : undefined) ??
     wrongPurpose(leaf)
   );
+}
+
+function warningsOf(leaf: X509Certificate, added: readonly Identifier[]): string[] {
+  const others = otherNamesOf(leaf).join(", ");
+  const names = [valuesOf(added), others].filter((text) => text !== "").join(", ");
+  return names === "" ? [] : [`the CA added ${names} to the certificate, which was not ordered`];
 }
 
 function wrongDates(
@@ -90,29 +113,52 @@ function wrongPurpose(leaf: X509Certificate): string | undefined {
   return "it is not for TLS servers (extended key usage)";
 }
 
-function wrongPath(certificates: readonly X509Certificate[]): string | undefined {
+interface Path {
+  readonly wrong?: string | undefined;
+  /** Links that cannot be verified here. A newer algorithm of the CA must not cost the certificate. */
+  readonly unverified: readonly string[];
+}
+
+function checkPath(certificates: readonly X509Certificate[]): Path {
+  const unverified: string[] = [];
   const fingerprints = new Set(certificates.map(fingerprintOf));
-  if (fingerprints.size !== certificates.length) return "it has the same certificate twice";
+  if (fingerprints.size !== certificates.length)
+    return { wrong: "it has the same certificate twice", unverified };
   for (const [index, certificate] of certificates.entries()) {
     const issuer = certificates[index + 1];
-    if (issuer === undefined) return undefined;
+    if (issuer === undefined) break;
     const place = `its certificate ${index + 1}`;
-    if (!certificate.checkIssued(issuer)) return `${place} is not issued by the next one`;
-    if (!issuer.ca) return `the issuer of ${place} is not a CA`;
-    if (!certificate.verify(issuer.publicKey)) return `the signature of ${place} is wrong`;
+    const key = readPublicKey(publicKeyOf(issuer));
+    if (key !== undefined && certificate.checkIssued(issuer) && certificate.verify(key)) {
+      if (!issuer.ca) return { wrong: `the issuer of ${place} is not a CA`, unverified };
+      continue;
+    }
+    const unknown = unknownSignatureOf(certificate);
+    if (key !== undefined && unknown === undefined)
+      return { wrong: wrongLink(certificate, issuer, place), unverified };
+    const what =
+      unknown === undefined ? "the key of its issuer" : `its signature algorithm (${unknown})`;
+    unverified.push(`${place} was not verified: ${what} is not known to this Node.js`);
   }
-  return undefined;
+  return { unverified };
+}
+
+function wrongLink(certificate: X509Certificate, issuer: X509Certificate, place: string): string {
+  if (!certificate.checkIssued(issuer)) return `${place} is not issued by the next one`;
+  return issuer.ca ? `the signature of ${place} is wrong` : `the issuer of ${place} is not a CA`;
 }
 
 function isRoot(certificate: X509Certificate): boolean {
-  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
+  const key = readPublicKey(publicKeyOf(certificate));
+  if (key === undefined) return certificate.subject === certificate.issuer;
+  return certificate.checkIssued(certificate) && certificate.verify(key);
 }
 
 function refused({ url }: DownloadedChain, why: string): Problem {
   return new Problem("protocol", {
     title: "The CA sent a certificate that is not what was ordered",
     detail: `The certificate at ${url} is not accepted: ${why}.`,
-    hint: "Report this to the CA. Nothing was stored; the previous certificate stays in place.",
+    hint: "Report this to the CA. The previous certificate stays in place.",
     instance: url,
   });
 }

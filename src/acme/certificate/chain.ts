@@ -3,7 +3,9 @@ import { X509Certificate } from "node:crypto";
 import tls from "node:tls";
 import { Problem } from "../../problem.ts";
 import type { DownloadedChain } from "../acme.ts";
+import { readPublicKey } from "../keys.ts";
 import { printable } from "../text.ts";
+import { publicKeyOf } from "./extensions.ts";
 
 /**
  * The chain that the user prefers, by the name of an issuer in it or by a SHA-256 fingerprint (of a certificate in it, or of
@@ -87,11 +89,9 @@ function described(chain: DownloadedChain): string {
 function rootsAbove(certificate: X509Certificate, roots: readonly string[]): string[] {
   return [...defaultRoots(), ...roots].flatMap((pem) => {
     const root = tryCertificate(pem);
-    const issued =
-      root !== undefined &&
-      root.subject === certificate.issuer &&
-      certificate.verify(root.publicKey);
-    return issued ? [fingerprintOf(root)] : [];
+    if (root?.subject !== certificate.issuer) return [];
+    const key = readPublicKey(publicKeyOf(root));
+    return key !== undefined && certificate.verify(key) ? [fingerprintOf(root)] : [];
   });
 }
 

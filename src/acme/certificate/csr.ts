@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject, webcrypto } from "node:crypto";
+import { createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
 import {
   Pkcs10CertificateRequest,
   Pkcs10CertificateRequestGenerator,
@@ -8,7 +8,7 @@ import type { KeyType } from "../../certificate.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { identifierKey, readName } from "../identifiers.ts";
-import { keyTypeOf, readPrivateKey } from "../keys.ts";
+import { keyTypeOf, readPrivateKey, readPublicKey } from "../keys.ts";
 import { withLineBreaks } from "../pem.ts";
 import { printable } from "../text.ts";
 
@@ -28,7 +28,8 @@ export async function createCsr(
 export interface ReadCsr {
   readonly der: Uint8Array;
   readonly identifiers: readonly Identifier[];
-  readonly publicKey: KeyObject;
+  /** SPKI in DER. */
+  readonly publicKey: Buffer;
   /** Undefined for keys that public CAs reject. */
   readonly keyType: KeyType | undefined;
 }
@@ -36,22 +37,21 @@ export interface ReadCsr {
 /** Read PEM text or DER. `source` names it in the `config` Problems. */
 export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
   const request = parse(csr, source);
-  const publicKey = createPublicKey({
-    key: Buffer.from(request.publicKey.rawData),
-    format: "der",
-    type: "spki",
-  });
-  const keyType = keyTypeOf(publicKey);
+  const publicKey = Buffer.from(request.publicKey.rawData);
+  const known = readPublicKey(publicKey);
+  const keyType = known && keyTypeOf(known);
   const der = new Uint8Array(request.rawData);
   return { der, identifiers: namesOf(request, source), publicKey, keyType };
 }
 
-/** Reject a request that its own key did not sign, before a CA does so at the end of an order. */
+/**
+ * Reject a request that its own key did not sign, before a CA does so at the end of an order. The signature of a key of an
+ * unknown algorithm is left to the CA.
+ */
 export async function verifyCsr(csr: Uint8Array, source: string): Promise<void> {
-  const isSigned = await new Pkcs10CertificateRequest(Uint8Array.from(csr))
-    .verify(webcrypto)
-    .catch(() => false);
-  if (isSigned) return;
+  const request = new Pkcs10CertificateRequest(Uint8Array.from(csr));
+  if (readPublicKey(Buffer.from(request.publicKey.rawData)) === undefined) return;
+  if (await request.verify(webcrypto).catch(() => false)) return;
   throw new Problem("config", {
     detail: `${source} is not signed by its own key.`,
     hint: "Create the CSR again; it was changed or damaged after it was signed.",

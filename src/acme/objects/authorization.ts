@@ -72,7 +72,11 @@ function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
     url: link(source["url"], "url", origin),
     type,
     status: word(source, "status", challengeStatuses, { ...origin, what: "challenge" }),
-    token: readToken(type, source["token"], origin),
+    // One that has none cannot be answered; another type of the same name can.
+    token:
+      (source["token"] ?? undefined) === undefined
+        ? undefined
+        : readToken(type, source["token"], origin),
     error,
   };
 }

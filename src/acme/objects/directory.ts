@@ -2,7 +2,16 @@
 import type { Directory } from "../acme.ts";
 import { isRecord } from "../../json.ts";
 import type { Transport } from "../transport/transport.ts";
-import { type Json, malformed, object, type Origin, shown, texts, webPage } from "./schema.ts";
+import {
+  inCamelCase,
+  type Json,
+  malformed,
+  object,
+  type Origin,
+  shown,
+  texts,
+  webPage,
+} from "./schema.ts";
 
 const required = ["newNonce", "newAccount", "newOrder"] as const;
 
@@ -45,7 +54,7 @@ function endpoint(source: Json, name: string, origin: Origin): string {
 }
 
 function readMeta(value: unknown, origin: Origin): Directory["meta"] {
-  const meta = isRecord(value) ? value : {};
+  const meta = isRecord(value) ? inCamelCase(value) : {};
   return {
     termsOfService: webPage(meta["termsOfService"]),
     website: webPage(meta["website"]),

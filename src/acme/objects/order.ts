@@ -23,10 +23,11 @@ export function readOrder(origin: Origin, body: unknown, retryAfter: Date | unde
   if (status === "valid" && certificate === undefined) {
     throw malformed(origin, `its status is "valid", but it has no certificate`);
   }
-  const authorizations = array(source, "authorizations", origin);
-  if (status === "pending" && authorizations.length === 0) {
-    throw malformed(origin, `its status is "pending", but it has no authorizations`);
-  }
+  // CAs that ask for no proof leave them out.
+  const authorizations =
+    (source["authorizations"] ?? undefined) === undefined
+      ? []
+      : array(source, "authorizations", origin);
   const { replaces } = source;
   return {
     url: origin.url,

@@ -22,8 +22,19 @@ export function malformed(origin: Origin, why: string): Problem {
 }
 
 export function object(value: unknown, origin: Origin): Json {
-  if (isRecord(value)) return value;
+  if (isRecord(value)) return inCamelCase(value);
   throw malformed(origin, "it is not a JSON object");
+}
+
+/** Drafts and some CAs write members with hyphens (`caa-identities`); RFC 8555's own spelling goes before them. */
+export function inCamelCase(source: Json): Json {
+  const hyphened = Object.keys(source).filter((name) => name.includes("-"));
+  if (hyphened.length === 0) return source;
+  const renamed = hyphened.map((name) => {
+    const camel = name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    return [camel, source[name]];
+  });
+  return { ...Object.fromEntries(renamed), ...source };
 }
 
 function string(source: Json, name: string, origin: Origin): string {

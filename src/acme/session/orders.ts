@@ -220,10 +220,19 @@ async function download(
   return [chain, ...found.flatMap((one) => (one.status === "fulfilled" ? [one.value.chain] : []))];
 }
 
+const chainType = "application/pem-certificate-chain";
+const accept = `${chainType}, ${chainType}-with-properties, application/problem+json`;
+const propertiesBlock =
+  /-----BEGIN CERTIFICATE PROPERTIES-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE PROPERTIES-----\n?/;
+
 async function downloadChain(caller: Caller, url: string, signal: AbortSignal) {
-  const accept = "application/pem-certificate-chain, application/problem+json";
   const what = "certificate";
-  const { text: pem, headers } = await caller.send({ url, what, signal, accept });
-  if (pem.includes("-----BEGIN CERTIFICATE-----")) return { chain: { url, pem }, headers };
-  throw malformed(caller.origin(what, url), "it is not a certificate chain in PEM form");
+  const { text, headers } = await caller.send({ url, what, signal, accept });
+  const [properties] = text.match(propertiesBlock) ?? [];
+  const pem = properties === undefined ? text : text.replace(properties, "");
+  if (!pem.includes("-----BEGIN CERTIFICATE-----"))
+    throw malformed(caller.origin(what, url), "it is not a certificate chain in PEM form");
+  const optional = links(headers, "acme-optional-alternate", url);
+  const chain = { url, pem, properties, optional: optional.length > 0 ? optional : undefined };
+  return { chain, headers };
 }

@@ -9,6 +9,7 @@ import {
 } from "./certificate-record.ts";
 import { Problem } from "../../problem.ts";
 import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.ts";
+import { keepRefused } from "./refused.ts";
 import { linkForeign, removeForeign } from "./foreign.ts";
 import { certificateFolderName } from "./names.ts";
 import { hasStrings, readKey, readRecord, type Folder } from "./records.ts";
@@ -70,10 +71,10 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
       await change(request.name, (record) => ({ ...record, request }));
     },
-    async updateStatus(name, edit) {
-      return (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status;
-    },
+    updateStatus: async (name, edit) =>
+      (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status,
     commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
+    keepRefused: (name, refused) => keepRefused(pathOf(name), refused, folder),
     readPrivateKey: (name) => readPrivateKey(pathOf(name), name, folder),
     readCertificate: (name) => readPems(pathOf(name), folder),
     async remove(name) {

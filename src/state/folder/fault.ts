@@ -38,7 +38,8 @@ function wrongFact(leaf: X509Certificate, facts: Facts): string | undefined {
     return `${meta} is about another certificate than ${certificate}`;
   if (!isTime(facts["notBefore"], leaf.validFrom) || !isTime(facts["notAfter"], leaf.validTo))
     return `${meta} has other dates than ${certificate}`;
-  return hasNames(leaf, facts["identifiers"])
+  const added = Array.isArray(facts["added"]) ? facts["added"] : [];
+  return hasNames(leaf, facts["identifiers"], added)
     ? undefined
     : `${meta} has other names than ${certificate}`;
 }
@@ -47,9 +48,10 @@ function isTime(kept: unknown, time: string): boolean {
   return typeof kept === "string" && new Date(kept).getTime() === new Date(time).getTime();
 }
 
-function hasNames(leaf: X509Certificate, identifiers: unknown): boolean {
+function hasNames(leaf: X509Certificate, identifiers: unknown, added: readonly unknown[]): boolean {
   if (leaf.subjectAltName === undefined || !Array.isArray(identifiers)) return true;
-  const kept = identifiers.flatMap((one: unknown) => (isRecord(one) ? [String(one["value"])] : []));
+  const all: readonly unknown[] = [...identifiers, ...added];
+  const kept = all.flatMap((one) => (isRecord(one) ? [String(one["value"])] : []));
   const names = leaf.subjectAltName
     .split(", ")
     .flatMap((name) => (name.startsWith("DNS:") ? [name.slice(4).toLowerCase()] : []));

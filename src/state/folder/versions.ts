@@ -31,6 +31,7 @@ export const versionFiles = {
   certificate: "cert.pem",
   chain: "chain.pem",
   fullchain: "fullchain.pem",
+  properties: "properties.pem",
   meta: "meta.json",
 } as const;
 
@@ -192,8 +193,18 @@ function sayInherited({ uid, gid, mode: before }: Access, mode: number, log: Log
   );
 }
 
-function contentsOf({ privateKey, certificate, chain, meta }: NewVersion) {
+function contentsOf({
+  privateKey,
+  certificate,
+  chain,
+  alternates = [],
+  properties,
+  meta,
+}: NewVersion) {
+  const others = alternates.map((pem, index) => [`alternate-${index + 1}.pem`, pem] as const);
   return {
+    ...Object.fromEntries(others),
+    [versionFiles.properties]: properties,
     [versionFiles.privateKey]: privateKey,
     [versionFiles.certificate]: certificate,
     [versionFiles.chain]: chain,
