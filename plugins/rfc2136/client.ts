@@ -52,20 +52,59 @@ export function nameOfServer({ host, port }: Endpoint): string {
 /** Sends nothing before the first query. */
 export function openPrimary(settings: PrimarySettings, signal: AbortSignal): Primary {
   const connection = openConnection(settings, signal);
-  const ask = (name: string, wanted: number) => query(connection, settings, name, wanted);
-  const send = (message: Buffer) => update(connection, settings, message);
+  const exchange = exchangeBy(connection, settings);
+  const { key, signQuery } = settings;
+  const now = () => Math.floor(settings.now() / 1000);
+  const query = async (name: string, wanted: number): Promise<Message> => {
+    const plain = () => encodeQuery(newId(), name, wanted);
+    if (key === undefined || !signQuery) {
+      const message = decode(await exchange(plain()));
+      // A view that is selected by key refuses unsigned queries.
+      const isRefused = !message.authoritative && nameOfRcode(message.rcode) === "REFUSED";
+      if (key === undefined || !isRefused) return message;
+    }
+    return decode(await exchange(sign(plain(), key, now()).bytes));
+  };
   return {
     name: nameOfServer(settings),
-    look: async (name) => resultOf(await ask(name, type.TXT), name),
+    look: async (name) => resultOf(await query(name, type.TXT), name),
     async findZone(name) {
       for (let at = name; at !== ""; at = at.replace(/^[^.]*\.?/, "")) {
-        const zone = zoneIn(await ask(at, type.SOA), at);
+        const zone = zoneIn(await query(at, type.SOA), at);
         if (zone !== undefined) return zone;
       }
       return undefined;
     },
-    update: (zone, changes) => send(encodeUpdate(newId(), zone, changes)),
+    async update(zone, changes) {
+      const message = encodeUpdate(newId(), zone, changes);
+      const signed =
+        key === undefined ? { bytes: message, mac: undefined } : sign(message, key, now());
+      const answer = await exchange(signed.bytes);
+      const time = now();
+      const verdict = key && signed.mac && verify(answer, key, signed.mac, time);
+      return { rcode: decode(answer).rcode, verdict, now: time };
+    },
     close: () => connection.close(),
+  };
+}
+
+const newId = () => randomInt(0x1_0000);
+
+function exchangeBy(connection: Connection, settings: PrimarySettings) {
+  const server = nameOfServer(settings);
+  return async (message: Buffer): Promise<Buffer> => {
+    const { question } = decode(message);
+    try {
+      return await connection.exchange(message, (bytes) => {
+        const answer = decode(bytes);
+        // A response to an UPDATE may omit the question (RFC 2136 §3.8).
+        return answer.isResponse && (answer.question === question || answer.question === "");
+      });
+    } catch (error) {
+      if (error instanceof NoAnswer) throw errors.unreachable(server, settings, error);
+      if (error instanceof RangeError) throw errors.garbled(server, error);
+      throw error;
+    }
   };
 }
 
@@ -107,71 +146,6 @@ function zoneIn(
 function isWithin(name: string, zone: string): boolean {
   return name === zone || name.endsWith(`.${zone}`);
 }
-
-async function query(
-  connection: Connection,
-  settings: PrimarySettings,
-  name: string,
-  wanted: number,
-): Promise<Message> {
-  const { key, signQuery } = settings;
-  const plain = () => encodeQuery(newId(), name, wanted);
-  if (key === undefined) return exchange(connection, settings, plain());
-  if (!signQuery) {
-    const message = await exchange(connection, settings, plain());
-    // A view that is selected by key refuses unsigned queries.
-    if (message.authoritative || nameOfRcode(message.rcode) !== "REFUSED") return message;
-  }
-  const { bytes } = sign(plain(), key, seconds(settings));
-  return exchange(connection, settings, bytes);
-}
-
-async function update(
-  connection: Connection,
-  settings: PrimarySettings,
-  message: Buffer,
-): Promise<UpdateAnswer> {
-  const { key } = settings;
-  if (key === undefined) {
-    const { rcode } = await exchange(connection, settings, message);
-    return { rcode, verdict: undefined, now: seconds(settings) };
-  }
-  const signed = sign(message, key, seconds(settings));
-  const answer = await answerTo(connection, settings, signed.bytes);
-  const now = seconds(settings);
-  return { rcode: decode(answer).rcode, verdict: verify(answer, key, signed.mac, now), now };
-}
-
-async function exchange(
-  connection: Connection,
-  settings: PrimarySettings,
-  message: Buffer,
-): Promise<Message> {
-  return decode(await answerTo(connection, settings, message));
-}
-
-async function answerTo(
-  connection: Connection,
-  settings: PrimarySettings,
-  message: Buffer,
-): Promise<Buffer> {
-  const { question } = decode(message);
-  try {
-    return await connection.exchange(message, (bytes) => {
-      const answer = decode(bytes);
-      // A response to an UPDATE may omit the question (RFC 2136 §3.8).
-      return answer.isResponse && (answer.question === question || answer.question === "");
-    });
-  } catch (error) {
-    if (error instanceof NoAnswer)
-      throw errors.unreachable(nameOfServer(settings), settings, error);
-    if (error instanceof RangeError) throw errors.garbled(nameOfServer(settings), error);
-    throw error;
-  }
-}
-
-const newId = () => randomInt(0x1_0000);
-const seconds = ({ now }: PrimarySettings) => Math.floor(now() / 1000);
 
 export interface Place {
   readonly name: string;

@@ -26,16 +26,17 @@ const datagram = 512;
 /** Connects when first needed. `close` and the signal end all exchanges. */
 export function openConnection(endpoint: Endpoint, signal: AbortSignal): Connection {
   const open: { tcp?: Channel; udp?: Channel } = {};
+  const ask = (channel: Channel, message: Buffer, accept: Accept) =>
+    waitFor(channel, message, accept, endpoint, signal);
   const overTcp = async (message: Buffer, accept: Accept): Promise<Buffer> => {
-    const used = open.tcp?.usable() === true;
-    open.tcp = used && open.tcp !== undefined ? open.tcp : tcpChannel(endpoint);
+    const used = open.tcp?.usable() === true ? open.tcp : undefined;
     try {
-      return await waitFor(open.tcp, message, accept, endpoint, signal);
+      return await ask((open.tcp = used ?? tcpChannel(endpoint)), message, accept);
     } catch (error) {
       // A server may close an idle connection at any time (RFC 7766 §6.2.3); every message may be sent twice.
-      if (!used || !(error instanceof NoAnswer) || error.message !== closed) throw error;
-      open.tcp = tcpChannel(endpoint);
-      return waitFor(open.tcp, message, accept, endpoint, signal);
+      if (used === undefined || !(error instanceof NoAnswer) || error.message !== closed)
+        throw error;
+      return ask((open.tcp = tcpChannel(endpoint)), message, accept);
     }
   };
   return {
@@ -43,12 +44,10 @@ export function openConnection(endpoint: Endpoint, signal: AbortSignal): Connect
       signal.throwIfAborted();
       if (endpoint.protocol === "tcp" || message.length > datagram) return overTcp(message, accept);
       open.udp ??= await udpChannel(endpoint);
-      const answer = await waitFor(open.udp, message, accept, endpoint, signal).catch(
-        (error: unknown) => {
-          if (error instanceof NoAnswer) return undefined;
-          throw error;
-        },
-      );
+      const answer = await ask(open.udp, message, accept).catch((error: unknown) => {
+        if (error instanceof NoAnswer) return undefined;
+        throw error;
+      });
       const truncated = answer !== undefined && ((answer[2] ?? 0) & 0x02) !== 0;
       return answer === undefined || truncated ? overTcp(message, accept) : answer;
     },
@@ -160,16 +159,13 @@ async function waitFor(
   }
 }
 
-function reasonOf(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
-    case "ECONNREFUSED":
-      return "connection refused";
-    case "ECONNRESET":
-    case "EPIPE":
-      return closed;
-    case "ENOTFOUND":
-      return "the host name does not exist";
-    default:
-      return error.code ?? error.message;
-  }
+function reasonOf({ code = "", message }: NodeJS.ErrnoException): string {
+  return reasons[code] ?? (code || message);
 }
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: closed,
+  EPIPE: closed,
+  ENOTFOUND: "the host name does not exist",
+};

@@ -89,11 +89,8 @@ export default defineSolver({
       );
     }
     return updatingSolver({
+      ...options,
       ...endpointOf(options.server, options.port),
-      protocol: options.protocol,
-      timeout: options.timeout,
-      signQuery: options.signQuery,
-      ttl: options.ttl,
       zone: options.zone && plainName(options.zone),
       log: context.log,
       now: Date.now,

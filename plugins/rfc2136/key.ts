@@ -22,25 +22,17 @@ export async function keyFrom(options: KeyOptions): Promise<TsigKey | undefined>
   );
   if (ways.length > 1) throw wrong(`${ways.join(" and ")} are both set.`, "Remove one of them.");
   if (tsigKey !== undefined) return parseKey(tsigKey, "the option tsigKey", options);
-  if (tsigFile !== undefined) {
+  if (tsigFile !== undefined)
     return parseKey(await readKeyFile(tsigFile), `the key file ${tsigFile}`, options, tsigFile);
-  }
-  if (tsigSecret !== undefined && tsigKeyName !== undefined) {
+  if (tsigSecret !== undefined && tsigKeyName !== undefined)
     return makeKey(tsigKeyName, options.tsigAlgorithm, tsigSecret, "the option tsigSecret");
-  }
-  if (tsigSecret !== undefined) {
-    throw wrong(
-      "tsigSecret is set without tsigKeyName.",
-      "Set tsigKeyName to the name of the key.",
-    );
-  }
-  if (tsigKeyName !== undefined) {
-    throw wrong(
-      `tsigKeyName is ${tsigKeyName}, but its secret is not set.`,
-      "Set tsigSecret, or tsigFile to the key file from tsig-keygen.",
-    );
-  }
-  return undefined;
+  if (tsigSecret !== undefined)
+    throw wrong("tsigSecret is set without tsigKeyName.", "Set tsigKeyName to the key's name.");
+  if (tsigKeyName === undefined) return undefined;
+  throw wrong(
+    `tsigKeyName is ${tsigKeyName}, but its secret is not set.`,
+    "Set tsigSecret, or tsigFile to the key file from tsig-keygen.",
+  );
 }
 
 async function readKeyFile(file: string): Promise<string> {
@@ -77,15 +69,13 @@ function keysIn(text: string, file: string): readonly WrittenKey[] {
   const records = [
     ...text.matchAll(/^([^\s;]+)\s+(?:\d+\s+)?IN\s+KEY\s+\d+\s+3\s+(\d+)\s+([^;\n]+)/gim),
   ];
-  if (records.length > 0) {
+  if (records.length > 0)
     return records.map(([, name, number = "", secret]) => {
       return { name, algorithm: algorithmNumbers[number] ?? number, secret };
     });
-  }
   const lines = [...text.matchAll(/^\s*key\s+(?:([\w.-]+):)?([^\s:]+)\s+(\S+)\s*$/gm)];
-  if (lines.length > 0) {
+  if (lines.length > 0)
     return lines.map(([, algorithm, name, secret]) => ({ name, algorithm, secret }));
-  }
   const parts = text.trim().split(":");
   const [secret, name, algorithm] = parts.toReversed();
   return parts.length === 2 || parts.length === 3 ? [{ name, algorithm, secret }] : [];
@@ -150,22 +140,17 @@ function choose(
   wanted: string | undefined,
 ): WrittenKey {
   const [only, second] = keys;
-  if (only !== undefined && only.name === undefined && second === undefined) {
+  if (only !== undefined && only.name === undefined && second === undefined)
     return { ...only, name: wanted };
-  }
-  const named = keys.filter(
+  const [key, ...more] = keys.filter(
     ({ name = "" }) => wanted === undefined || plainName(name) === plainName(wanted),
   );
-  const [key, ...more] = named;
   const names = keys.map(({ name }) => name).join(", ");
-  if (more.length > 0) {
+  if (more.length > 0)
     throw wrong(`There are several keys in ${source}: ${names}.`, "Choose one with tsigKeyName.");
-  }
-  if (key === undefined && names !== "") {
-    throw wrong(`There is no key ${wanted} in ${source}, only ${names}.`, "Fix tsigKeyName.");
-  }
-  if (key === undefined) throw unreadable(source);
-  return key;
+  if (key !== undefined) return key;
+  if (names === "") throw unreadable(source);
+  throw wrong(`There is no key ${wanted} in ${source}, only ${names}.`, "Fix tsigKeyName.");
 }
 
 function makeKey(
@@ -188,14 +173,9 @@ function makeKey(
 function algorithmFrom(text: string): Algorithm {
   const compact = text.toLowerCase().replace(/\.sig-alg\.reg\.int\.?$/, "");
   const letters = compact.replaceAll(/[^a-z0-9]/g, "").replace(/^hmac/, "");
-  const known = `hmac-${letters}`;
-  if (isAlgorithm(known)) return known;
-  const all = Object.keys(algorithms).join(", ");
-  throw wrong(`The TSIG algorithm ${text} is unknown.`, `Use one of ${all}.`);
-}
-
-function isAlgorithm(text: string): text is Algorithm {
-  return Object.hasOwn(algorithms, text);
+  const known = algorithms.find((name) => name === `hmac-${letters}`);
+  if (known !== undefined) return known;
+  throw wrong(`The TSIG algorithm ${text} is unknown.`, `Use one of ${algorithms.join(", ")}.`);
 }
 
 const spell =

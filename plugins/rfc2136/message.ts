@@ -1,7 +1,7 @@
 /** DNS messages for UPDATE and its queries (RFC 1035 §4, RFC 2136 §2). */
 
-export const type = { NS: 2, CNAME: 5, SOA: 6, TXT: 16, OPT: 41, TSIG: 250, ANY: 255 } as const;
-const inClass = { IN: 1, NONE: 254, ANY: 255 } as const;
+export const type = { NS: 2, CNAME: 5, SOA: 6, TXT: 16, OPT: 41, TSIG: 250 } as const;
+const inClass = { IN: 1, NONE: 254 } as const;
 
 export interface ResourceRecord {
   /** Lower case, no trailing dot. */
@@ -21,7 +21,6 @@ export interface Message {
   readonly rcode: number;
   readonly isResponse: boolean;
   readonly authoritative: boolean;
-  readonly truncated: boolean;
   readonly question: string;
   readonly answers: readonly ResourceRecord[];
   readonly authorities: readonly ResourceRecord[];
@@ -59,14 +58,8 @@ function encodeChange({ kind, name, value, ttl }: TxtChange): Buffer {
   const data = Buffer.concat([Buffer.from([text.length]), text]);
   const seconds = Buffer.alloc(4);
   if (kind === "add") seconds.writeUInt32BE(ttl);
-  const inWhich = kind === "add" ? inClass.IN : inClass.NONE;
-  return Buffer.concat([
-    encodeName(name),
-    shorts(type.TXT, inWhich),
-    seconds,
-    shorts(data.length),
-    data,
-  ]);
+  const head = [encodeName(name), shorts(type.TXT, kind === "add" ? inClass.IN : inClass.NONE)];
+  return Buffer.concat([...head, seconds, shorts(data.length), data]);
 }
 
 /** Uncompressed and in lower case, as TSIG requires (RFC 8945 §4.3.3). */
@@ -112,7 +105,6 @@ export function decode(bytes: Buffer): Message {
     rcode: flags & 0x0f,
     isResponse: (flags & 0x8000) !== 0,
     authoritative: (flags & 0x0400) !== 0,
-    truncated: (flags & 0x0200) !== 0,
     question,
     answers,
     authorities,
@@ -126,14 +118,13 @@ function decodeRecord(bytes: Buffer, offset: number): { record: ResourceRecord; 
   const length = bytes.readUInt16BE(at + 8);
   const end = at + 10 + length;
   if (end > bytes.length) throw new RangeError("record beyond the end of the message");
-  const named = kind === type.CNAME || kind === type.NS;
   const record = {
     name,
     type: kind,
     class: bytes.readUInt16BE(at + 2),
     ttl: bytes.readUInt32BE(at + 4),
     data: bytes.subarray(at + 10, end),
-    target: named ? decodeName(bytes, at + 10).name : "",
+    target: kind === type.CNAME || kind === type.NS ? decodeName(bytes, at + 10).name : "",
     offset,
   };
   return { record, end };
