@@ -2,10 +2,9 @@
 import type { Log, OptionsOf, Problem } from "acmectl/plugin";
 import { misconfigured, printable } from "acmectl/plugin/http";
 import type { Cloud } from "./client.ts";
-import { azLogin, managedIdentity } from "./local.ts";
 import type { options } from "./options.ts";
-import { byCertificate, byFederation, bySecret, fileToken, gitHubToken } from "./tokens.ts";
-import type { Credentials } from "./tokens.ts";
+import * as tokens from "./tokens.ts";
+import type { App, Credentials } from "./tokens.ts";
 
 /** The options of the solver, with the addresses of its cloud. */
 type CredentialOptions = OptionsOf<typeof options> & Cloud;
@@ -28,15 +27,15 @@ export function openCredentials(options: CredentialOptions, log: Log): Credentia
     case "oidc":
       return gitHub(options, log);
     case "msi":
-      return managedIdentity({ ...options, required: true }, log);
+      return tokens.managedIdentity(options, true, log);
     case "cli":
-      return azLogin(resource);
+      return tokens.azLogin(resource);
     default:
       assertNoApp(options);
       log.debug(
         "neither clientSecret, clientCertificate nor federatedTokenFile is set: trying a managed identity of this machine, then az's login",
       );
-      return eitherOf(managedIdentity({ ...options, required: false }, log), azLogin(resource));
+      return eitherOf(tokens.managedIdentity(options, false, log), tokens.azLogin(resource));
   }
 }
 
@@ -60,11 +59,14 @@ function assertNoApp({ tenantId, clientId }: CredentialOptions): void {
 function ownCredentials(options: CredentialOptions, log: Log): Credentials {
   const { clientSecret, clientCertificate: file, clientCertificatePassword: password } = options;
   if (clientSecret !== undefined) {
-    const app = appOf(options, "clientSecret");
-    return bySecret(app, clientSecret, log);
+    const prove = () => Promise.resolve({ client_secret: clientSecret });
+    return tokens.appCredentials(appOf(options, "clientSecret"), "client secret", prove, log);
   }
-  if (file !== undefined)
-    return byCertificate(appOf(options, "clientCertificate"), { file, password }, log);
+  if (file !== undefined) {
+    const app = appOf(options, "clientCertificate");
+    const prove = async () => tokens.asserted(await tokens.statement(app, file, password));
+    return tokens.appCredentials(app, "certificate", prove, log);
+  }
   throw wrong(
     "authMethod is env, and neither clientSecret nor clientCertificate is set",
     "Set clientSecret (AZURE_CLIENT_SECRET) or clientCertificate (AZURE_CLIENT_CERTIFICATE_PATH).",
@@ -73,8 +75,11 @@ function ownCredentials(options: CredentialOptions, log: Log): Credentials {
 
 function federated(options: CredentialOptions, log: Log): Credentials {
   const { federatedTokenFile: file } = options;
-  if (file !== undefined)
-    return byFederation(appOf(options, "federatedTokenFile"), fileToken(file), log);
+  if (file !== undefined) {
+    const prove = async () => tokens.asserted(await tokens.fileToken(file));
+    const app = appOf(options, "federatedTokenFile");
+    return tokens.appCredentials(app, "federated token", prove, log);
+  }
   throw wrong(
     "authMethod is wli, and federatedTokenFile is not set",
     "Set federatedTokenFile (AZURE_FEDERATED_TOKEN_FILE). In Kubernetes check that the pod has the label azure.workload.identity/use, and that its service account is annotated.",
@@ -83,21 +88,26 @@ function federated(options: CredentialOptions, log: Log): Credentials {
 
 function gitHub(options: CredentialOptions, log: Log): Credentials {
   const { oidcRequestUrl: url, oidcRequestToken: token } = options;
-  if (url !== undefined && token !== undefined)
-    return byFederation(appOf(options, "oidcRequestUrl"), gitHubToken({ url, token }, log), log);
+  if (url !== undefined && token !== undefined) {
+    const prove = async (signal: AbortSignal) =>
+      tokens.asserted(await tokens.gitHubToken({ url, token }, log, signal));
+    return tokens.appCredentials(appOf(options, "oidcRequestUrl"), "federated token", prove, log);
+  }
   throw wrong(
     "ACTIONS_ID_TOKEN_REQUEST_URL or ACTIONS_ID_TOKEN_REQUEST_TOKEN is not set",
     "Add `permissions: { id-token: write }` to the job: then GitHub sets both.",
   );
 }
 
-function appOf(options: CredentialOptions, given: string) {
+function appOf(options: CredentialOptions, given: string): App {
   const { tenantId, clientId, authorityHost, resource } = options;
   if (tenantId === undefined || clientId === undefined) {
-    const missing = [
-      ...(tenantId === undefined ? ["tenantId (AZURE_TENANT_ID)"] : []),
-      ...(clientId === undefined ? ["clientId (AZURE_CLIENT_ID)"] : []),
-    ].join(" and ");
+    const parts = {
+      "tenantId (AZURE_TENANT_ID)": tenantId,
+      "clientId (AZURE_CLIENT_ID)": clientId,
+    };
+    const absent = Object.entries(parts).filter(([, value]) => value === undefined);
+    const missing = absent.map(([name]) => name).join(" and ");
     throw wrong(`${given} is set without ${missing}`, `Set ${missing} too.`);
   }
   if (!/^[\w.-]+$/.test(tenantId))

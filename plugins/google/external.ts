@@ -6,27 +6,20 @@ import type {
   PluggableAuthClientOptions,
 } from "google-auth-library";
 import { Problem } from "acmectl/plugin";
-import { fieldOf, messageOf, oneLine, textOf } from "acmectl/plugin/http";
+import { abortable, fieldOf, messageOf, oneLine, textOf } from "acmectl/plugin/http";
 import { projectIn, unusable } from "./tokens.ts";
-import type { Credentials } from "./tokens.ts";
-
-interface Origin {
-  readonly where: string;
-  readonly projectId: string | undefined;
-}
+import type { Credentials, Document } from "./tokens.ts";
 
 /** Credentials that a pool at Google trusts: an AWS role, a CI system's token, a certificate, a program. */
-export function externalAccount(json: unknown, { where, projectId }: Origin): Credentials {
+export function externalAccount({ json, where, projectId }: Document): Credentials {
   if (!isExternalAccount(json))
     throw unusable(where, "has no audience, token_url or credential_source");
   const identity = `workload identity ${json.audience}`;
   let client: Promise<BaseExternalAccountClient> | undefined;
+  const role = textOf(json, "service_account_impersonation_url") ?? "";
   return {
     identity,
-    project: () =>
-      Promise.resolve(
-        projectId ?? projectIn(textOf(json, "service_account_impersonation_url") ?? ""),
-      ),
+    project: () => Promise.resolve(projectId ?? projectIn(role)),
     async token(scope, signal) {
       try {
         const opened = await (client ??= open(json, scope));
@@ -70,26 +63,8 @@ function isPool(json: object): json is IdentityPoolClientOptions {
   return fieldOf(json, "credential_source") !== undefined;
 }
 
-interface ExternalAccount {
-  readonly audience: string;
-}
-
-function isExternalAccount(json: unknown): json is ExternalAccount {
-  return (
-    ["audience", "subject_token_type", "token_url"].every(
-      (name) => textOf(json, name) !== undefined,
-    ) && typeof fieldOf(json, "credential_source") === "object"
-  );
-}
-
-/** The library takes no signal. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+function isExternalAccount(json: unknown): json is { readonly audience: string } {
+  const texts = ["audience", "subject_token_type", "token_url"];
+  const hasTexts = texts.every((name) => textOf(json, name) !== undefined);
+  return hasTexts && typeof fieldOf(json, "credential_source") === "object";
 }

@@ -10,6 +10,7 @@ import {
   once,
   requestJson,
   signedToken,
+  textOf,
   tokenIn,
 } from "acmectl/plugin/http";
 import type { AccessToken } from "acmectl/plugin/http";
@@ -24,59 +25,59 @@ export interface Credentials {
   project(signal: AbortSignal): Promise<string | undefined>;
 }
 
-interface ServiceAccount {
-  readonly email: string;
-  /** PEM. */
-  readonly key: string;
-  readonly keyId: string | undefined;
-  readonly tokenUri: string;
-  readonly projectId: string | undefined;
-  /** The document that it was read from, for messages. */
+/** A JSON document of Google's with credentials. */
+export interface Document {
+  readonly json: unknown;
+  /** Its place, for messages. */
   readonly where: string;
+  readonly projectId: string | undefined;
+}
+
+/** A member that the document has to have, as text. */
+export function needIn({ json, where }: Document, name: string): string {
+  const text = textOf(json, name);
+  if (text === undefined) throw unusable(where, `has no ${name}`);
+  return text;
+}
+
+function tokenUriIn({ json }: Document): string {
+  return textOf(json, "token_uri") ?? "https://oauth2.googleapis.com/token";
 }
 
 /** A service account's key signs a statement about itself, which the token endpoint exchanges. */
-export function serviceAccount(account: ServiceAccount, log: Log): Credentials {
-  const { email, keyId, tokenUri, projectId } = account;
-  const key = privateKey(account);
+export function serviceAccount(document: Document, log: Log): Credentials {
+  const email = needIn(document, "client_email");
+  const key = privateKey(needIn(document, "private_key"), document.where);
+  const header = { alg: "RS256", typ: "JWT", kid: textOf(document.json, "private_key_id") };
+  const aud = tokenUriIn(document);
   return {
     identity: `service account ${email}`,
-    project: () => Promise.resolve(projectId),
+    project: () => Promise.resolve(document.projectId),
     token(scope, signal) {
       const now = Math.floor(Date.now() / 1_000);
-      const header = { alg: "RS256", typ: "JWT", kid: keyId };
-      const claims = { iss: email, scope, aud: tokenUri, iat: now, exp: now + 3_600 };
+      const claims = { iss: email, scope, aud, iat: now, exp: now + 3_600 };
       const grant = {
         grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer",
         assertion: signedToken(header, claims, (text) => sign("sha256", text, key)),
       };
-      return grantedToken(tokenUri, grant, { vendor: google, log, signal });
+      return grantedToken(aud, grant, { vendor: google, log, signal });
     },
   };
 }
 
-interface UserAccount {
-  readonly client: { readonly id: string; readonly secret: string };
-  readonly refreshToken: string;
-  readonly tokenUri: string;
-  readonly projectId: string | undefined;
-}
-
 /** What `gcloud auth application-default login` leaves. */
-export function userAccount(account: UserAccount, log: Log): Credentials {
-  const { client, refreshToken, tokenUri, projectId } = account;
+export function userAccount(document: Document, log: Log): Credentials {
+  const grant = {
+    grant_type: "refresh_token",
+    client_id: needIn(document, "client_id"),
+    client_secret: needIn(document, "client_secret"),
+    refresh_token: needIn(document, "refresh_token"),
+  };
   return {
     identity: "gcloud's login of a user",
-    project: () => Promise.resolve(projectId),
-    token(_scope, signal) {
-      const grant = {
-        grant_type: "refresh_token",
-        client_id: client.id,
-        client_secret: client.secret,
-        refresh_token: refreshToken,
-      };
-      return grantedToken(tokenUri, grant, { vendor: google, log, signal });
-    },
+    project: () => Promise.resolve(document.projectId),
+    token: (_scope, signal) =>
+      grantedToken(tokenUriIn(document), grant, { vendor: google, log, signal }),
   };
 }
 
@@ -87,37 +88,31 @@ interface Role {
 }
 
 /** Another service account's token, from IAM. */
-export function impersonated(source: Credentials, role: Role, log: Log): Credentials {
+export function impersonated(
+  source: Credentials,
+  { url, email, delegates }: Role,
+  log: Log,
+): Credentials {
   return {
-    identity: `service account ${role.email} (impersonated by ${source.identity})`,
-    project: async (signal) => (await source.project(signal)) ?? projectIn(role.email),
+    identity: `service account ${email} (impersonated by ${source.identity})`,
+    project: async (signal) => (await source.project(signal)) ?? projectIn(email),
     async token(scope, signal) {
       const own = await source.token("https://www.googleapis.com/auth/cloud-platform", signal);
-      const answer = await requestJson(
-        {
-          url: role.url,
-          method: "POST",
-          headers: { authorization: `Bearer ${own.value}` },
-          json: { scope: [scope], lifetime: "3600s", delegates: role.delegates },
-        },
-        { vendor: google, log, signal },
-      );
-      return {
-        value: needText(answer, "accessToken"),
-        expires: Date.parse(needText(answer, "expireTime")),
-      };
+      const headers = { authorization: `Bearer ${own.value}` };
+      const json = { scope: [scope], lifetime: "3600s", delegates };
+      const request = { url, method: "POST", headers, json };
+      const answer = await requestJson(request, { vendor: google, log, signal });
+      const expires = Date.parse(needText(answer, "expireTime"));
+      return { value: needText(answer, "accessToken"), expires };
     },
   };
 }
 
-interface Machine {
-  readonly host: string;
-  /** The file that was looked for before, for messages. */
-  readonly tried: string;
-}
-
-/** The service account of a virtual machine, of Cloud Run, or of a pod under GKE's workload identity. */
-export function machineAccount({ host, tried }: Machine, log: Log): Credentials {
+/**
+ * The service account of a virtual machine, of Cloud Run, or of a pod under GKE's workload identity. `tried` is the file that
+ * was looked for before, for messages.
+ */
+export function machineAccount(host: string, tried: string, log: Log): Credentials {
   const base = `http://${host}/computeMetadata/v1`;
   const headers = { "metadata-flavor": "Google" };
   const mustBeThere = once(async (signal) => {
@@ -154,9 +149,9 @@ export function projectIn(email: string): string | undefined {
   return /@([^.]+)\.iam\./.exec(email)?.[1];
 }
 
-function privateKey({ key, where }: ServiceAccount): KeyObject {
+function privateKey(pem: string, where: string): KeyObject {
   try {
-    return createPrivateKey(key);
+    return createPrivateKey(pem);
   } catch {
     throw unusable(where, "has a private_key that is not PEM");
   }

@@ -2,6 +2,7 @@
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
+import { abortable } from "acmectl/plugin/http";
 
 export interface Endpoint {
   readonly host: string;
@@ -144,18 +145,15 @@ async function waitFor(
       }
     },
   };
-  const stop = () => reject(signal.reason);
   const late = () => reject(new NoAnswer(`no response within ${timeout / 1000} s`));
   const timer = setTimeout(late, timeout);
   channel.listeners.add(listener);
-  signal.addEventListener("abort", stop, { once: true });
   channel.send(message);
   try {
-    return await promise;
+    return await abortable(promise, signal);
   } finally {
     clearTimeout(timer);
     channel.listeners.delete(listener);
-    signal.removeEventListener("abort", stop);
   }
 }
 

@@ -9,7 +9,7 @@ import type {
 } from "@aws-sdk/client-route-53";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import type { Log } from "acmectl/plugin";
-import { everyPage, plainName } from "acmectl/plugin/http";
+import { abortable, everyPage, plainName } from "acmectl/plugin/http";
 import { isTxtOf } from "./changes.ts";
 import { replaceHome } from "./credentials.ts";
 import type { Asked, Keys } from "./credentials.ts";
@@ -211,15 +211,10 @@ async function sendOnce<T>(
   call: (options: Options) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop, { once: true });
   try {
-    return await Promise.race([call({ abortSignal: signal }), aborted]);
+    return await abortable(call({ abortSignal: signal }), signal);
   } catch (error) {
     signal.throwIfAborted();
     throw await refusalOf(error, attempt);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }

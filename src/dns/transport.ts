@@ -1,5 +1,6 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
+import { abortable } from "../abortable.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { fetchByProxy } from "../proxy.ts";
 
@@ -119,16 +120,12 @@ async function untilSettled<T>(
   start: (settle: (value: T) => void, fail: (error: unknown) => void) => () => void,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const stop = () => reject(signal.reason);
   const timer = setTimeout(() => reject(new NoReply("timeout")), timeout);
   const cleanUp = start(resolve, reject);
-  signal.addEventListener("abort", stop, { once: true });
-  if (signal.aborted) stop();
   try {
-    return await promise;
+    return await abortable(promise, signal);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
     cleanUp();
   }
 }

@@ -4,6 +4,7 @@
  * `requestJson` makes requests, `explainRefusals` turns what the provider refuses into Problems, `zoneFinder` finds the
  * zone of a name, and `recordSolver` or `recordSetSolver` make a solver of a provider's calls.
  */
+export { abortable } from "../abortable.ts";
 export { codeOf, messageOf, systemReason } from "../errors.ts";
 export { isRecord, parseJson } from "../json.ts";
 export { createLimit } from "../limit.ts";
