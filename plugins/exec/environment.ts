@@ -1,4 +1,5 @@
 /** The environment of the program, and the secrets in it to mask. */
+import { openMask } from "acmectl/plugin/http";
 import type { Task } from "./styles.ts";
 
 export interface EnvironmentSettings {
@@ -47,19 +48,10 @@ export function masking(settings: EnvironmentSettings): (text: string) => string
     ...(passEnv.includes(name) || isSecret(name, value) ? [value] : []),
     ...passwordIn(value),
   ]);
-  const own = Object.values(secrets);
-  const hidden = [...own, ...own.flatMap(encodings), ...known]
-    .flatMap((value) => [value, ...value.split(/\r?\n/)])
-    .filter((value) => value.length >= 4)
-    .toSorted((a, b) => b.length - a.length);
-  const distinct = [...new Set(hidden)];
-  return (text) => distinct.reduce((masked, secret) => masked.replaceAll(secret, "***"), text);
-}
-
-/** A secret as programs print it in URLs, in JSON and in Base64. */
-function encodings(secret: string): readonly string[] {
-  const base64 = Buffer.from(secret).toString("base64");
-  return [encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), base64];
+  const mask = openMask();
+  for (const value of [...Object.values(secrets), ...known])
+    for (const form of [value, ...value.split(/\r?\n/)]) mask.add(form);
+  return mask.text;
 }
 
 /** Shorter values are switches, numbers and common words. */

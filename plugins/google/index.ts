@@ -1,6 +1,6 @@
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { edited, plainName, recordSetSolver, Refusal } from "acmectl/plugin/http";
+import { edited, plainName, readSets, recordSetSolver, Refusal } from "acmectl/plugin/http";
 import type { Edits, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, Change, HeldSet, ManagedZone, RecordSet } from "./client.ts";
 import { explainer } from "./errors.ts";
@@ -107,7 +107,8 @@ export default defineSolver({
         return found;
       },
       unit: "zone",
-      read: ({ id }, names, signal) => readSets(api, id, names, signal),
+      read: async ({ id }, names, signal) =>
+        chosen(await readSets(names, (name) => api.recordSets(id, name, signal)), names),
       async write({ id }, edits, sets, { signal, changed }) {
         const change = changeFor(edits, sets, ttl);
         if (change.deletions.length + change.additions.length === 0) return;
@@ -171,22 +172,6 @@ function changeFor(edits: Edits, held: Sets, ttl: number): Change {
     if (after.length > 0) additions.push({ ...set, rrdatas: after });
   }
   return { deletions, additions };
-}
-
-/** One request for a small zone with several names in question, else one for each name. */
-async function readSets(
-  api: Api,
-  zone: string,
-  names: readonly string[],
-  signal: AbortSignal,
-): Promise<Sets> {
-  if (names.length > 2) {
-    const { sets, all } = await api.recordSets(zone, undefined, signal);
-    if (all) return chosen(sets, names);
-  }
-  const found: HeldSet[] = [];
-  for (const name of names) found.push(...(await api.recordSets(zone, name, signal)).sets);
-  return chosen(found, names);
 }
 
 function chosen(sets: readonly HeldSet[], names: readonly string[]): Sets {

@@ -1,6 +1,6 @@
 import { defineSolver } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
-import { plainName, recordSetSolver, Refusal } from "acmectl/plugin/http";
+import { plainName, readSets, recordSetSolver, Refusal } from "acmectl/plugin/http";
 import type { ListedZone, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import { batchesOf, changesFor, isTxtOf } from "./changes.ts";
 import type { Api, Change, HostedZone, ResourceRecordSet, Zones } from "./client.ts";
@@ -114,7 +114,10 @@ export default defineSolver({
         return apex === undefined ? undefined : plainName(apex);
       },
       unit: "zone",
-      read: ({ id }, names, signal) => readSets(api, id, names, signal),
+      async read({ id }, names, signal) {
+        const sets = await readSets(names, (name) => api.recordSets(id, name, signal));
+        return new Map(names.map((name) => [name, sets.filter(isTxtOf(name))]));
+      },
       async write({ id }, edits, sets, { signal, changed }) {
         const planned = new Map<string, readonly Change[]>();
         for (const [name, edit] of edits) {
@@ -186,22 +189,6 @@ function zoneOf({ Id = "", Name = "", Config }: HostedZone): Zone {
 }
 
 type Sets = ReadonlyMap<string, readonly ResourceRecordSet[]>;
-
-/** One request for a small zone with several names in question, else one for each name. */
-async function readSets(
-  api: Api,
-  zoneId: string,
-  names: readonly string[],
-  signal: AbortSignal,
-): Promise<Sets> {
-  if (names.length > 2) {
-    const { sets, all } = await api.recordSets(zoneId, undefined, signal);
-    if (all) return new Map(names.map((name) => [name, sets.filter(isTxtOf(name))]));
-  }
-  const found = new Map<string, readonly ResourceRecordSet[]>();
-  for (const name of names) found.set(name, (await api.recordSets(zoneId, name, signal)).sets);
-  return found;
-}
 
 /** AWS has one code for all refusals. A lost race is one whose words say so, or one after which the records look different. */
 function isConflict(refusal: Refusal, sets: Sets, before: Sets | undefined): boolean {

@@ -3,7 +3,7 @@ import { createHmac, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { Problem } from "acmectl/plugin";
-import { systemReason } from "acmectl/plugin/http";
+import { openMask, systemReason } from "acmectl/plugin/http";
 
 export interface CredentialOptions {
   readonly url: string;
@@ -33,19 +33,17 @@ export async function checkedCredentials(options: CredentialOptions): Promise<Cr
   const { username, password, token, headers, secretHeaders, hmacSecret, hmacHeader } = options;
   const given = Object.entries({ ...headers, ...secretHeaders });
   const fields = Object.fromEntries(given.map(([name, value]) => [name.toLowerCase(), value]));
-  const secrets = [password, token, hmacSecret, ...Object.values(secretHeaders ?? {})];
+  const mask = openMask();
   if (username !== undefined) {
     const pair = Buffer.from(`${username}:${password}`).toString("base64");
     fields["authorization"] = `Basic ${pair}`;
-    secrets.push(pair);
+    mask.add(pair);
   }
   if (token !== undefined) fields["authorization"] = `Bearer ${token}`;
   for (const [name, value] of Object.entries(fields)) assertField(name, value);
   assertField(hmacHeader, "");
-  // The longest first, since a secret may contain another.
-  const hidden = [...new Set(secrets.flatMap((secret) => encodings(secret ?? "")))]
-    .filter((secret) => secret.length >= 4)
-    .toSorted((a, b) => b.length - a.length);
+  for (const secret of [password, token, hmacSecret, ...Object.values(secretHeaders ?? {})])
+    if (secret !== undefined) mask.add(secret);
   return {
     headersFor(body) {
       if (hmacSecret === undefined) return fields;
@@ -53,14 +51,8 @@ export async function checkedCredentials(options: CredentialOptions): Promise<Cr
       return { ...fields, [hmacHeader]: `sha256=${signature}` };
     },
     tls: await tlsOf(options),
-    mask: (text) => hidden.reduce((masked, secret) => masked.replaceAll(secret, "***"), text),
+    mask: mask.text,
   };
-}
-
-/** A secret as a service may quote it: plain, in JSON, in a URL, in Base64. */
-function encodings(secret: string): readonly string[] {
-  const base64 = Buffer.from(secret).toString("base64");
-  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), base64];
 }
 
 function assertPairs(options: CredentialOptions): void {

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { isRecord } from "../json.ts";
 import type { LogFields } from "../plugin.ts";
 import { columnsOf, type Env, hasCursor, painter, type TextStream } from "./colour.ts";
-import type { Mask } from "./mask.ts";
+import type { Mask } from "../mask.ts";
 import { columnsFor, oneLine, safeJson } from "./text.ts";
 
 /** `progress` is `info` that a terminal shows on the one line that changes. */

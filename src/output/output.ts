@@ -6,7 +6,7 @@ import { type Problem, problemJson } from "../problem.ts";
 import type { Result } from "../result.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, textEvents } from "./log.ts";
-import { openMask } from "./mask.ts";
+import { openMask } from "../mask.ts";
 import { bugJson, renderBug, renderProblem } from "./problem.ts";
 import { safeJson } from "./text.ts";
 import { renderView } from "./view.ts";

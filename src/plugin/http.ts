@@ -24,9 +24,9 @@ export {
 export type { AccessToken } from "./credentials.ts";
 export { once, onceEach } from "./keep.ts";
 export type { Provider, ZoneReceipt } from "./provider.ts";
-export type { RecordSetReceipt } from "./done.ts";
-export { edited, recordSetSolver } from "./record-sets.ts";
-export type { Edit, Edits, RecordSetProvider, WriteCall } from "./record-sets.ts";
+export { edited, readSets, recordSetSolver } from "./record-sets.ts";
+export type { Edit, Edits, RecordSetProvider, RecordSetReceipt, WriteCall } from "./record-sets.ts";
+export { openMask } from "../mask.ts";
 export { recordSolver } from "./records.ts";
 export type { Batch, RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
 export { explainRefusals, Refusal } from "./refusal.ts";

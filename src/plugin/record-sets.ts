@@ -1,9 +1,7 @@
 /** Solvers for providers that keep all values of a name in one set: it is written only if it is still as it was read. */
 import type { Call, CleanupItem, Dns01Challenge, Log, Solver } from "../plugin.ts";
-import { doneChecker } from "./done.ts";
-import type { Changes, RecordSetReceipt } from "./done.ts";
 import { isAbsent, readReceipt, zoneSteps } from "./provider.ts";
-import type { Provider } from "./provider.ts";
+import type { Provider, ZoneReceipt } from "./provider.ts";
 import { Refusal } from "./refusal.ts";
 import { compareAndSwap, inTurns } from "./swap.ts";
 import type { ListedZone, ProviderZone, ZoneContext } from "./zones.ts";
@@ -20,6 +18,19 @@ export type Edits = ReadonlyMap<string, Edit>;
 export interface WriteCall extends Call {
   /** To be called with the id of each change made, for `isDone`. */
   readonly changed: (names: Iterable<string>, changeId: string) => void;
+}
+
+/** How a provider tells whether a change is live. */
+interface Changes {
+  /** Is the change live on all name servers? Where that may not be asked, only the DNS is. */
+  isDone?(zone: ProviderZone, changeId: string, signal: AbortSignal): Promise<boolean>;
+  /** What to grant so that it may be asked, e.g. `dns.changes.get`. */
+  readonly donePermission?: string;
+}
+
+export interface RecordSetReceipt extends ZoneReceipt {
+  /** Absent when the value was there already. */
+  readonly changeId?: string;
 }
 
 /** `State` is what was read of some names: whatever the provider's condition needs. */
@@ -80,6 +91,22 @@ export function recordSetSolver<State, Z extends ListedZone>(
     cleanupAll,
     ...(provider.isDone === undefined ? {} : { checkPropagation: doneChecker(provider, log) }),
   };
+}
+
+/** The sets of some names: one request for a small zone with several names in question, else one for each name. */
+export async function readSets<S>(
+  names: readonly string[],
+  read: (
+    name: string | undefined,
+  ) => Promise<{ readonly sets: readonly S[]; readonly all: boolean }>,
+): Promise<readonly S[]> {
+  if (names.length > 2) {
+    const { sets, all } = await read(undefined);
+    if (all) return sets;
+  }
+  const found: S[] = [];
+  for (const name of names) found.push(...(await read(name)).sets);
+  return found;
 }
 
 /** The values of a set after an edit, foreign ones in their place; nothing if it is so already. */
@@ -210,4 +237,46 @@ function first<T>(items: readonly T[]): T {
   const [item] = items;
   if (item === undefined) throw new RangeError("nothing was asked for");
   return item;
+}
+
+/** Milliseconds. */
+const freshFor = 1_000;
+
+/** All names of a change share it: it is asked for once a second at most, and never again once it is done. */
+function doneChecker(provider: Changes & Pick<Provider, "explain">, log: Log) {
+  const { explain, donePermission } = provider;
+  let denied = false;
+  const ask = async (zone: ProviderZone, changeId: string, signal: AbortSignal) => {
+    if (denied) return true;
+    try {
+      return (await provider.isDone?.(zone, changeId, signal)) ?? true;
+    } catch (error) {
+      if (isAbsent(error)) return true;
+      if (!(error instanceof Refusal) || error.status !== 403) throw error;
+      denied = true;
+      log.warn(
+        `not allowed to ask whether a change is done (${donePermission}); asking only the DNS`,
+      );
+      return true;
+    }
+  };
+  const known = new Map<string, { until: number; done: Promise<boolean> }>();
+  return async (_challenge: Dns01Challenge, receipt: RecordSetReceipt, { signal }: Call) => {
+    const { zoneId: id, zoneName: name, changeId } = receipt;
+    if (changeId === undefined) return true;
+    const key = `${id} ${changeId}`;
+    const last = known.get(key);
+    if (last !== undefined && performance.now() < last.until) return last.done;
+    const doing = `ask for the state of change ${changeId}`;
+    const done = explain(doing, signal, () => ask({ id, name }, changeId, signal));
+    const entry = { until: Number.POSITIVE_INFINITY, done };
+    known.set(key, entry);
+    try {
+      if (!(await done)) entry.until = performance.now() + freshFor;
+      return await done;
+    } catch (error) {
+      known.delete(key);
+      throw error;
+    }
+  };
 }

@@ -10,7 +10,7 @@ import {
 } from "../../src/deploy/environment.ts";
 import { openHooks } from "../../src/deploy/hooks.ts";
 import { describeOption } from "../../src/options/describe.ts";
-import { openMask } from "../../src/output/mask.ts";
+import { openMask } from "../../src/mask.ts";
 import { Problem } from "../../src/problem.ts";
 import { builtInSolvers, loadSolver } from "../../src/solvers/registry.ts";
 import { requestOf } from "../state/material.ts";

@@ -2,7 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
-import { openMask } from "../../src/output/mask.ts";
+import { openMask } from "../../src/mask.ts";
 import type { Result } from "../../src/result.ts";
 import { opened } from "./streams.ts";
 
