@@ -4,7 +4,7 @@ import { splitWords } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import { runProgram } from "../run-program.ts";
 import type { Variables } from "./environment.ts";
-import type { Redact } from "./secrets.ts";
+import { redactor, type Redact } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 import { firstWords, lastWords } from "../shorten.ts";
 
@@ -65,6 +65,34 @@ export async function runCommand(
   if (end !== 0) throw failed(command, exitText(end, command), said);
 }
 
+/**
+ * Run a command of the user's with `inherited` and `variables`, and the variables that it asks for by name, of which it may
+ * print nothing.
+ */
+export async function runHook(
+  hook: HookSetting,
+  title: string,
+  { inherited, variables, redact }: HookContext,
+  tools: CommandTools & Pick<DeployTools, "env">,
+): Promise<void> {
+  const { timeout = commandTimeout, cwd, passEnv = [] } = hook;
+  const passed: Record<string, string> = {};
+  for (const name of passEnv) {
+    const value = tools.env[name];
+    if (value !== undefined && !Object.hasOwn(inherited, name)) passed[name] = value;
+  }
+  const env = { ...inherited, ...passed, ...variables };
+  const hide = redactor(Object.values(passed));
+  const redactAll = redact === undefined ? hide : (text: string) => hide(redact(text));
+  await runCommand({ title, argv: argvOf(hook), env, timeout, cwd }, redactAll, tools);
+}
+
+interface HookContext {
+  readonly inherited: Variables;
+  readonly variables: Variables;
+  readonly redact?: Redact;
+}
+
 const keptLines = 20;
 const keptCharacters = 4000;
 
@@ -75,10 +103,9 @@ function failed(command: Command, why: string, said: string): Problem {
 }
 
 /** A word that only a shell understands, in a command that runs without one: people paste shell lines. */
-export function shellWordIn(hook: HookSetting): string | undefined {
-  return typeof hook.run === "string" && hook.shell !== true
-    ? shellWordOf(splitWords(hook.run) ?? [])
-    : undefined;
+export function shellWordIn({ run, shell }: HookSetting): string | undefined {
+  if (typeof run !== "string" || shell === true) return undefined;
+  return shellWordOf(splitWords(run) ?? []);
 }
 
 function shellWordOf(argv: readonly string[]): string | undefined {

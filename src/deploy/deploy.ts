@@ -10,8 +10,6 @@ import type { DeployTools } from "./tools.ts";
 export interface DeployOptions {
   /** Repeat what was done already. */
   readonly all: boolean;
-  /** The caller holds the certificate's lock. */
-  readonly locked?: boolean;
   /** Milliseconds to wait for the lock; ten minutes when absent. */
   readonly wait?: number | undefined;
 }
@@ -28,7 +26,6 @@ export async function deployCertificate(
   // Most often there is nothing to do, and no lock is needed.
   const known = await tools.store.certificates.read(name);
   if (known === undefined || dueSteps(known, options).length === 0) return undefined;
-  if (options.locked === true) return deploy(name, options, tools);
   const { store, signal, log } = tools;
   const lock = await store.lock(`certificate:${name}`, {
     wait: options.wait ?? 600_000,
@@ -44,10 +41,7 @@ export async function deployCertificate(
 }
 
 /** A step that failed. */
-interface Failure {
-  readonly title: string;
-  readonly problem: Problem;
-}
+type Failure = Pick<KnownStep, "title"> & { readonly problem: Problem };
 
 async function deploy(
   name: string,
@@ -56,16 +50,15 @@ async function deploy(
 ): Promise<Problem | undefined> {
   // As it is now: another run may have renewed or deployed it meanwhile.
   const certificate = await tools.store.certificates.read(name);
-  const held = certificate?.held;
-  if (certificate === undefined || held === undefined) return undefined;
+  if (certificate?.held === undefined) return undefined;
   const due = dueSteps(certificate, options);
   if (due.length === 0) return undefined;
-  const subject = await subjectOf(certificate, held, tools);
-  await remember(certificate, due, held, tools);
+  const subject = await subjectOf(certificate, certificate.held, tools);
+  await remember(subject, due, tools);
   const failures: Failure[] = [];
   for (const known of due) {
-    const failure = await tryStep(name, known, { failures, subject }, tools);
-    if (failure !== undefined) failures.push(failure);
+    const problem = await tryStep(known, failures, subject, tools);
+    if (problem !== undefined) failures.push({ title: known.title, problem });
   }
   return failures.length === 0 ? undefined : problemOf(name, failures, due.length);
 }
@@ -94,28 +87,26 @@ async function subjectOf(
   if (pems === undefined || files === undefined)
     throw new TypeError(`${name} is held and has no certificate`);
   if (privateKey !== undefined) mask(privateKey);
-  const plainEnv = inheritedEnvironment(tools, [request]);
   return {
     request,
     held,
     files: files.files,
     material: { ...pems, privateKey },
-    plainEnv,
-    env: { ...plainEnv, ...certificateVariables("deploy", request, files) },
+    inherited: inheritedEnvironment(tools, [request]),
+    variables: certificateVariables("deploy", request, files),
     redact: redactor(privateKey === undefined ? [] : [privateKey]),
   };
 }
 
 /** Before anything is done, so that the next run knows what is left if this one dies. Steps of old requests are dropped. */
 async function remember(
-  { name, request }: StoredCertificate,
+  { request, held: { version } }: Subject,
   due: readonly KnownStep[],
-  { version }: HeldCertificate,
   { store, clock }: DeployTools,
 ): Promise<void> {
   const pending = { version, state: "pending", at: clock.now().toISOString() } as const;
   const keys = new Set(due.map(({ key }) => key));
-  await store.certificates.updateStatus(name, ({ deploy = {}, ...status }) => ({
+  await store.certificates.updateStatus(request.name, ({ deploy = {}, ...status }) => ({
     ...status,
     deploy: Object.fromEntries(
       stepsOf(request).flatMap(({ key }) => {
@@ -126,33 +117,29 @@ async function remember(
   }));
 }
 
-interface Progress {
-  readonly failures: readonly Failure[];
-  readonly subject: Subject;
-}
-
 async function tryStep(
-  name: string,
   known: KnownStep,
-  { failures, subject }: Progress,
+  failures: readonly Failure[],
+  subject: Subject,
   tools: DeployTools,
-): Promise<Failure | undefined> {
-  const { title, step } = known;
+): Promise<Problem | undefined> {
+  const { step } = known;
   const { log, signal } = tools;
-  const { version } = subject.held;
+  const { name } = subject.request;
+  const title = subject.redact(known.title);
   try {
     refuseAfter(failures, step);
-    log.info(`${name}: ${subject.redact(title)}`, { step: "deploy" });
+    log.info(`${name}: ${title}`, { step: "deploy" });
     await perform(step, subject, tools);
-    await record(name, known, { version, state: "done" }, tools);
+    await record(subject, known, { state: "done" }, tools);
     return undefined;
   } catch (error) {
     if (signal.aborted || !Problem.is(error) || !error.is("deploy")) throw error;
     // The reason is reported at the end of the run, with all other failures.
-    log.warn(`${name}: failed: ${subject.redact(title)}`, { step: "deploy" });
+    log.warn(`${name}: failed: ${title}`, { step: "deploy" });
     const detail = subject.redact(error.message);
-    await record(name, known, { version, state: "failed", detail }, tools);
-    return { title, problem: error };
+    await record(subject, known, { state: "failed", detail }, tools);
+    return error;
   }
 }
 
@@ -167,37 +154,33 @@ function refuseAfter(failures: readonly Failure[], step: DeployStep): void {
 }
 
 async function record(
-  name: string,
+  { request: { name }, held: { version } }: Subject,
   { key }: KnownStep,
-  state: Omit<DeployState, "at">,
+  outcome: Pick<DeployState, "state" | "detail">,
   { store, clock }: DeployTools,
 ): Promise<void> {
-  const at = clock.now().toISOString();
+  const state = { version, ...outcome, at: clock.now().toISOString() };
   await store.certificates.updateStatus(name, ({ deploy, ...status }) => ({
     ...status,
-    deploy: { ...deploy, [key]: { ...state, at } },
+    deploy: { ...deploy, [key]: state },
   }));
 }
 
 /** The title names the certificate, since this problem may be read alone. */
 function problemOf(name: string, failures: readonly Failure[], tried: number): Problem {
   const [first] = failures;
-  const only = failures.length === 1 && first !== undefined ? first.problem : undefined;
   const again = `Run \`acmectl deploy ${name}\` to repeat what failed; the next renew does so too. No new certificate is needed.`;
-  if (only !== undefined) {
-    return new Problem("deploy", {
-      title: `A deploy step of ${name} failed`,
-      detail: only.message,
-      hint: only.hint === undefined ? again : `${only.hint}\n${again}`,
-      cause: only,
-    });
+  const hints = new Set([...failures.flatMap(({ problem }) => problem.hint ?? []), again]);
+  const hint = [...hints].join("\n");
+  if (failures.length === 1 && first !== undefined) {
+    const { problem: cause } = first;
+    const title = `A deploy step of ${name} failed`;
+    return new Problem("deploy", { title, detail: cause.message, hint, cause });
   }
-  const told = failures.map(({ title, problem }) => `${title}: ${problem.message}`);
+  const each = failures.map(({ title, problem }) => `${title}: ${problem.message}`);
   return new Problem("deploy", {
     title: `Deploying ${name} failed`,
-    detail: [`${failures.length} of ${tried} deploy steps failed.`, ...told].join("\n"),
-    hint: [...new Set([...failures.flatMap(({ problem }) => problem.hint ?? []), again])].join(
-      "\n",
-    ),
+    detail: [`${failures.length} of ${tried} deploy steps failed.`, ...each].join("\n"),
+    hint,
   });
 }

@@ -1,6 +1,6 @@
 /** The environment of commands: our own variables and those that scripts for certbot, lego and acme.sh know. */
 import { delimiter, dirname } from "node:path";
-import type { CertificateRequest, HookSetting, VersionMeta } from "../certificate.ts";
+import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { CertificateFiles, ForeignFiles, HeldCertificate, Store } from "../state/store.ts";
 import { isSecretVariable, secretVariables } from "./secrets.ts";
@@ -29,20 +29,6 @@ export function inheritedEnvironment(
   };
   const kept = Object.entries(env).filter(isKept);
   return { ...Object.fromEntries(kept), PATH: searchPath(env["PATH"]) };
-}
-
-/** Of the variables that a hook asks for by name, those that `inherited` lacks. */
-export function passedVariables(
-  { passEnv = [] }: Pick<HookSetting, "passEnv">,
-  { env }: Surrounding,
-  inherited: Variables,
-): Variables {
-  return Object.fromEntries(
-    passEnv.flatMap((name): [string, string][] => {
-      const value = env[name];
-      return value === undefined || Object.hasOwn(inherited, name) ? [] : [[name, value]];
-    }),
-  );
 }
 
 /** PATH, and the folders of server programs, which cron leaves out. */
@@ -123,14 +109,16 @@ export function runVariables(
 ): Variables {
   return safe({
     ACMECTL_HOOK_EVENT: "post",
-    RENEWED_DOMAINS: namesOf(renewed),
-    FAILED_DOMAINS: namesOf(failed),
+    RENEWED_DOMAINS: domainsOf(renewed),
+    FAILED_DOMAINS: domainsOf(failed),
   });
 }
 
-function namesOf(requests: readonly CertificateRequest[]): string {
+/** Linux refuses a program whose single variable is longer than 128 KiB. */
+function domainsOf(requests: readonly CertificateRequest[]): string {
   const names = requests.flatMap(({ identifiers }) => identifiers.map(({ value }) => value));
-  return shortened(names.join(" "));
+  const text = names.join(" ");
+  return text.length <= longest ? text : text.slice(0, text.lastIndexOf(" ", longest));
 }
 
 function heldVariables(
@@ -165,12 +153,11 @@ function heldVariables(
 /** lego names a combined file and a key store where there is one. */
 function furtherFiles({ hooks }: CertificateRequest): Variables {
   const steps = hooks.deploy ?? [];
-  const combined = steps.flatMap((step) => ("copy" in step ? [step.copy.combined ?? ""] : []));
-  const stores = steps.flatMap((step) => ("pkcs12" in step ? [step.pkcs12.path] : []));
-  const pem = combined.find((path) => path !== "");
+  const [pem] = steps.flatMap((step) => ("copy" in step ? (step.copy.combined ?? []) : []));
+  const [store] = steps.flatMap((step) => ("pkcs12" in step ? [step.pkcs12.path] : []));
   return {
     ...(pem === undefined ? {} : ofLego("CERT_PEM_PATH", pem)),
-    ...(stores[0] === undefined ? {} : ofLego("CERT_PFX_PATH", stores[0])),
+    ...(store === undefined ? {} : ofLego("CERT_PFX_PATH", store)),
   };
 }
 
@@ -186,18 +173,6 @@ function safe(variables: Variables): Variables {
   );
 }
 
-/** Linux refuses a program whose single variable is longer than 128 KiB. */
-function shortened(text: string): string {
-  return text.length <= longest ? text : text.slice(0, text.lastIndexOf(" ", longest));
-}
-
 const longest = 100_000;
 const ownFolders: ReadonlySet<string> = new Set(["ACMECTL_STATE", "ACMECTL_CONFIG"]);
-const usualFolders = [
-  "/usr/local/sbin",
-  "/usr/local/bin",
-  "/usr/sbin",
-  "/usr/bin",
-  "/sbin",
-  "/bin",
-];
+const usualFolders = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".split(":");

@@ -2,17 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { CertificateRequest, HookSetting } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Lock, PendingHook } from "../state/store.ts";
-import { argvOf, commandTimeout, runCommand } from "./command.ts";
+import { commandTimeout, runHook } from "./command.ts";
 import {
   certificateVariables,
   heldFiles,
   inheritedEnvironment,
-  passedVariables,
   problemVariables,
   runVariables,
   type Variables,
 } from "./environment.ts";
-import { redactor } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 
 /** The hooks around the issuing of one run's certificates. Identical `pre` and `post` commands run once. */
@@ -51,7 +49,7 @@ export function openHooks(tools: HookTools): Hooks {
       const files = await heldFiles(request.name, held, tools.store);
       const variables = certificateVariables("pre", request, files);
       for (const hook of request.hooks.pre ?? []) {
-        const run = () => runHook("pre", hook, [request], variables, tools);
+        const run = () => runFor("pre", hook, [request], variables, tools);
         await tools.once.once(`pre ${keyOf(hook)}`, run).catch(refuseOrder);
       }
     },
@@ -64,7 +62,7 @@ export function openHooks(tools: HookTools): Hooks {
         ...problemVariables(error),
       };
       for (const hook of request.hooks.failure ?? []) {
-        await warned(() => runHook("failure", hook, [request], variables, tools), tools);
+        await warned(() => runFor("failure", hook, [request], variables, tools), tools);
       }
     },
     async post() {
@@ -82,11 +80,9 @@ export function openHooks(tools: HookTools): Hooks {
 async function resume(pending: PendingHooks, tools: HookTools): Promise<void> {
   const work = async (hooks: readonly PendingHook[]) => {
     for (const hook of hooks) {
-      const { certificate } = hook;
-      const of = certificate === undefined ? "" : ` for ${certificate}`;
-      tools.log.warn(
-        `running the post hook of an earlier run${of} that was stopped: ${textOf(hook)}`,
-      );
+      const of = hook.certificate === undefined ? "" : ` for ${hook.certificate}`;
+      const text = `running the post hook of an earlier run${of} that was stopped: ${textOf(hook)}`;
+      tools.log.warn(text);
     }
     await runPost(hooks, [], runVariables([], []), tools);
   };
@@ -102,7 +98,7 @@ async function runPost(
 ): Promise<void> {
   const unstoppable = { ...tools, signal: new AbortController().signal };
   for (const hook of hooks) {
-    const run = () => runHook("post", hook, requests, variables, unstoppable);
+    const run = () => runFor("post", hook, requests, variables, unstoppable);
     await explained(hook, () => warned(run, unstoppable), tools);
   }
 }
@@ -115,15 +111,13 @@ async function explained(
 ): Promise<void> {
   const { timeout = commandTimeout } = hook;
   const end = clock.monotonic() + timeout;
+  const warn = (text: string) => log.warn(text, { step: "post" });
+  const title = `the post hook ${textOf(hook)}`;
   const onStop = () => {
     const left = Math.ceil((end - clock.monotonic()) / 1000);
-    log.warn(
-      `waiting at most ${left} s for the post hook ${textOf(hook)}; a second signal ends it at once`,
-      { step: "post" },
-    );
+    warn(`waiting at most ${left} s for ${title}; a second signal ends it at once`);
   };
-  const onExit = () =>
-    log.warn(`ended the post hook ${textOf(hook)}; the next run starts it again`, { step: "post" });
+  const onExit = () => warn(`ended ${title}; the next run starts it again`);
   if (signal.aborted) onStop();
   else signal.addEventListener("abort", onStop, { once: true });
   process.once("exit", onExit);
@@ -149,22 +143,17 @@ function refuseOrder(error: unknown): never {
   });
 }
 
-async function runHook(
+async function runFor(
   event: string,
   hook: HookSetting,
   requests: readonly CertificateRequest[],
   variables: Variables,
   tools: HookTools,
 ): Promise<void> {
-  const { timeout = commandTimeout, cwd } = hook;
   const text = textOf(hook);
   tools.log.info(`running the ${event} hook ${text}`, { step: event });
   const inherited = inheritedEnvironment(tools, requests);
-  const passed = passedVariables(hook, tools, inherited);
-  const env = { ...inherited, ...passed, ...variables };
-  const title = `The ${event} hook \`${text}\``;
-  const hide = redactor(Object.values(passed));
-  await runCommand({ title, argv: argvOf(hook), env, timeout, cwd }, hide, tools);
+  await runHook(hook, `The ${event} hook \`${text}\``, { inherited, variables }, tools);
 }
 
 async function warned(run: () => Promise<void>, { log, signal }: HookTools): Promise<void> {
@@ -182,17 +171,10 @@ function keyOf({ run, shell = false, passEnv = [] }: HookSetting): string {
   return JSON.stringify([run, shell, passEnv]);
 }
 
-/** `post` hooks that runs still have to execute: if a run is killed after its `pre` hooks, the next run executes them. */
-interface PendingHooks {
-  /** On disk when this resolves. */
-  remember(hook: PendingHook): Promise<void>;
-  /** This run has executed its own. */
-  forget(): Promise<void>;
-  /** Do `work` with the hooks of each run that was killed; runs that are alive keep theirs. */
-  settle(work: (hooks: readonly PendingHook[]) => Promise<void>): Promise<void>;
-}
+type PendingHooks = ReturnType<typeof openPendingHooks>;
 
-function openPendingHooks(store: DeployTools["store"]): PendingHooks {
+/** `post` hooks that runs still have to execute: if a run is killed after its `pre` hooks, the next run executes them. */
+function openPendingHooks(store: DeployTools["store"]) {
   const { pendingHooks } = store;
   const mine = randomUUID();
   // Held until this run ends, so that other runs see that it is alive.
@@ -200,17 +182,20 @@ function openPendingHooks(store: DeployTools["store"]): PendingHooks {
   const lifeOf = (run: string) => store.lock(`post-hooks:${run}`, { wait: 0, signal: never });
 
   return {
-    async remember(hook) {
+    /** On disk when this resolves. */
+    async remember(hook: PendingHook): Promise<void> {
       life ??= lifeOf(mine);
       await life;
       await pendingHooks.add(mine, hook);
     },
-    async forget() {
+    /** This run has executed its own. */
+    async forget(): Promise<void> {
       if (life === undefined) return;
       await pendingHooks.remove(mine);
       await (await life).release();
     },
-    async settle(work) {
+    /** Do `work` with the hooks of each run that was killed; runs that are alive keep theirs. */
+    async settle(work: (hooks: readonly PendingHook[]) => Promise<void>): Promise<void> {
       for (const run of Object.keys(await pendingHooks.list())) {
         const dead = await lifeOf(run).catch(isAlive);
         try {

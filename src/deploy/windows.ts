@@ -50,8 +50,9 @@ export function assertWindow(window: DeployWindow, place: string): void {
 
 function unreadable({ start, timeZone }: DeployWindow, place: string, cause: unknown): Problem {
   const zone = timeZone === undefined ? "" : ` in the time zone "${timeZone}"`;
+  const why = cause instanceof Error ? cause.message : "it never opens";
   return new Problem("config", {
-    detail: `${place}: "${start}"${zone} is not a valid window: ${cause instanceof Error ? cause.message : "it never opens"}.`,
+    detail: `${place}: "${start}"${zone} is not a valid window: ${why}.`,
     hint: 'Write minute, hour, day, month and weekday, e.g. "0 2 * * 6" for Saturdays at 2, and a zone such as Europe/Berlin.',
     cause,
   });
@@ -59,8 +60,6 @@ function unreadable({ start, timeZone }: DeployWindow, place: string, cause: unk
 
 /** Never started: it is asked for times alone. */
 function cronOf({ start, timeZone }: DeployWindow): Cron {
-  return new Cron(start, {
-    paused: true,
-    ...(timeZone === undefined ? {} : { timezone: timeZone }),
-  });
+  const zone = timeZone === undefined ? {} : { timezone: timeZone };
+  return new Cron(start, { paused: true, ...zone });
 }

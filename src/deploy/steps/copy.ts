@@ -1,7 +1,6 @@
 import type { CopySetting } from "../../certificate.ts";
-import { Problem } from "../../problem.ts";
 import { withNewline } from "../../state/folder/versions.ts";
-import { accessOf, deployFile, type DeployedFile } from "./write-file.ts";
+import { accessOf, deployFile, type DeployedFile, noKeyFor } from "./write-file.ts";
 
 /** Key and certificate as PEM. */
 export interface Material {
@@ -37,9 +36,5 @@ function filesOf(copy: CopySetting, material: Material): readonly DeployedFile[]
 
 function keyOf({ privateKey }: Material, path: string | undefined): string {
   if (privateKey !== undefined) return withNewline(privateKey);
-  throw new Problem("deploy", {
-    detail: `Cannot write ${path}: acmectl does not have the private key, since the certificate was requested with a CSR.`,
-    hint: "Remove the copy of the key; the key is where you made it.",
-    retryable: false,
-  });
+  throw noKeyFor(path, "Remove the copy of the key; the key is where you made it.");
 }

@@ -8,7 +8,7 @@ import { Problem } from "../../problem.ts";
 import type { CertificateFiles } from "../../state/store.ts";
 import { searchPath } from "../environment.ts";
 import type { DeployTools } from "../tools.ts";
-import { accessOf, deployFile } from "./write-file.ts";
+import { accessOf, deployFile, noKeyFor } from "./write-file.ts";
 import { lastWords } from "../../shorten.ts";
 
 /** What goes into a key store. */
@@ -42,20 +42,11 @@ function argumentsOf(
   { alias, files, hasChain }: KeyStoreContent,
 ): readonly string[] {
   const { privateKey, certificate, chain } = files;
-  if (privateKey === undefined) {
-    throw new Problem("deploy", {
-      detail: `Cannot write ${path}: acmectl does not have the private key, since the certificate was requested with a CSR.`,
-      hint: "Make the key store where the key is.",
-      retryable: false,
-    });
-  }
+  if (privateKey === undefined) throw noKeyFor(path, "Make the key store where the key is.");
   const others = hasChain ? ["-certfile", chain] : [];
   const inputs = ["-inkey", privateKey, "-in", certificate, ...others];
   return ["pkcs12", "-export", ...inputs, "-name", alias, ...ciphers[profile], "-passout", "stdin"];
 }
-
-const program = "openssl";
-const timeLimit = 60_000;
 
 /** The password goes through stdin: arguments and environments show in /proc. */
 async function exportKeyStore(
@@ -66,11 +57,11 @@ async function exportKeyStore(
   const options = {
     encoding: "buffer",
     env: { PATH: searchPath(env["PATH"]) },
-    timeout: timeLimit,
+    timeout: 60_000,
     signal,
   } as const;
   return new Promise((resolve, reject) => {
-    const child = execFile(program, [...args], options, (error, stdout, stderr) => {
+    const child = execFile("openssl", [...args], options, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (signal.aborted) reject(signal.reason);
       else reject(opensslProblem(error, stderr.toString("utf8")));

@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises";
+import { once } from "node:events";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { CertificateRequest, ProbeSetting, VersionMeta } from "../../certificate.ts";
@@ -60,8 +61,7 @@ function servernameFor(host: string, { identifiers }: CertificateRequest): strin
     (name) => name === host || (name.startsWith("*.") && host.endsWith(name.slice(1))),
   );
   if (covered && isIP(host) === 0) return host;
-  const [first] = names;
-  return first?.replace(/^\*\./u, "probe.");
+  return names[0]?.replace(/^\*\./u, "probe.");
 }
 
 interface Wanted {
@@ -83,8 +83,7 @@ async function lookAtHost(
   const served = looks.flatMap((look) => ("served" in look ? [look.served] : []));
   if (served.length === 0)
     return looks.flatMap((l) => ("failed" in l ? [l.failed] : [])).join("; ");
-  const others = served.filter((one) => one !== undefined);
-  return others.length === 0 ? undefined : others.join("; ");
+  return served.filter((one) => one !== undefined).join("; ") || undefined;
 }
 
 async function addressesOf(host: string): Promise<readonly string[] | string> {
@@ -125,10 +124,8 @@ async function openSocket(host: string, port: number, signal: AbortSignal): Prom
   const socket = connectTcp({ host, port, signal });
   // Once it is open, each wait listens for errors; between two waits an error must not be an exception.
   socket.on("error", () => undefined);
-  return new Promise((resolve, reject) => {
-    socket.once("connect", () => resolve(socket));
-    socket.once("error", reject);
-  });
+  await once(socket, "connect");
+  return socket;
 }
 
 async function differenceOf(
@@ -140,18 +137,11 @@ async function differenceOf(
   // Which certificate it is, is all that is asked: no data goes over this connection.
   const options = { socket, rejectUnauthorized: false };
   const tls = connectTls(servername === undefined ? options : { ...options, servername });
-  await new Promise<void>((resolve, reject) => {
-    const stop = () => reject(new Error("no answer in time"));
-    signal.addEventListener("abort", stop, { once: true });
-    tls.on("error", reject);
-    tls.once("close", () =>
-      reject(new Error("the server closed the connection during the TLS handshake")),
-    );
-    tls.once("secureConnect", () => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    });
+  const closed = once(tls, "close", { signal }).then(() => {
+    throw new Error("the server closed the connection during the TLS handshake");
   });
+  await Promise.race([once(tls, "secureConnect", { signal }), closed]);
+  tls.on("error", () => undefined);
   const shown = tls.getPeerX509Certificate();
   tls.destroy();
   if (shown === undefined) return `${place} shows no certificate`;

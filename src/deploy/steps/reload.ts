@@ -9,12 +9,13 @@ import type { Redact } from "../secrets.ts";
 
 /** Check the server's configuration and reload it: a server that would not come up again is left as it is. */
 export async function reloadServer(
-  { reload, config, timeout = commandTimeout }: ReloadSetting,
+  setting: ReloadSetting,
   env: Variables,
   redact: Redact,
   tools: CommandTools,
 ): Promise<void> {
-  const plan = await planOf(reload, config, env);
+  const { reload, timeout = commandTimeout } = setting;
+  const plan = await planOf(setting, env);
   for (const [index, argv] of plan.entries()) {
     const checks = index < plan.length - 1;
     const title = `${checks ? "The check of" : "The reload of"} ${reload} (${argv.join(" ")})`;
@@ -22,118 +23,90 @@ export async function reloadServer(
   }
 }
 
-/** A program of the server and its commands: the check first, the reload last. */
+/** The commands of a server, where the program of `reload` is installed. In both, `@` is where the configuration is named. */
 interface Way {
-  readonly program: string;
-  readonly commands: (program: string, config: string | undefined) => readonly Argv[];
+  readonly check: string;
+  readonly reload: string;
+  /** The flag that names the configuration. */
+  readonly flag: string;
+  /** The configuration to name when none is given. */
+  readonly usual?: string;
 }
-type Argv = readonly [program: string, ...words: string[]];
 
 const ways: Readonly<Record<ReloadSetting["reload"], readonly Way[]>> = {
-  nginx: [
-    {
-      program: "nginx",
-      commands: (program, config) => [
-        [program, "-t", "-q", ...given("-c", config)],
-        [program, "-s", "reload", ...given("-c", config)],
-      ],
-    },
-  ],
+  nginx: [{ check: "nginx -t -q @", reload: "nginx -s reload @", flag: "-c" }],
   // Debian calls it apache2ctl, others apachectl; where neither is, the server's own program does the same.
   apache: ["apache2ctl", "apachectl", "httpd"].map((program) => ({
-    program,
-    commands: (program, config) => [
-      [program, ...given("-f", config), "-t"],
-      [program, ...given("-f", config), "-k", "graceful"],
-    ],
+    check: `${program} @ -t`,
+    reload: `${program} @ -k graceful`,
+    flag: "-f",
   })),
   // HAProxy has no reload command of its own: its init system signals the master process.
-  haproxy: ["systemctl", "rc-service", "service"].map((init) => ({
-    program: init,
-    commands: (program, config = "/etc/haproxy/haproxy.cfg") => [
-      ["haproxy", "-c", "-q", "-f", config],
-      init === "systemctl" ? [program, "reload", "haproxy"] : [program, "haproxy", "reload"],
-    ],
-  })),
-  postfix: [
-    {
-      program: "postfix",
-      commands: (program, config) => [
-        [program, ...given("-c", config), "check"],
-        [program, ...given("-c", config), "reload"],
-      ],
-    },
-  ],
+  haproxy: ["systemctl reload haproxy", "rc-service haproxy reload", "service haproxy reload"].map(
+    (reload) => ({
+      check: "haproxy -c -q @",
+      reload,
+      flag: "-f",
+      usual: "/etc/haproxy/haproxy.cfg",
+    }),
+  ),
+  postfix: [{ check: "postfix @ check", reload: "postfix @ reload", flag: "-c" }],
   // `doveconf -h` with one setting reads all of the configuration and prints that one.
-  dovecot: [
-    {
-      program: "doveadm",
-      commands: (program, config) => [
-        ["doveconf", ...given("-c", config), "-h", "protocols"],
-        [program, ...given("-c", config), "reload"],
-      ],
-    },
-  ],
+  dovecot: [{ check: "doveconf @ -h protocols", reload: "doveadm @ reload", flag: "-c" }],
   // Caddy does nothing when its configuration is the same text, though the files that it names are others: hence --force.
   caddy: [
     {
-      program: "caddy",
-      commands: (program, config = "/etc/caddy/Caddyfile") => [
-        [program, "validate", "--config", config],
-        [program, "reload", "--force", "--config", config],
-      ],
+      check: "caddy validate @",
+      reload: "caddy reload --force @",
+      flag: "--config",
+      usual: "/etc/caddy/Caddyfile",
     },
   ],
 };
 
-function given(flag: string, value: string | undefined): readonly string[] {
-  return value === undefined ? [] : [flag, value];
-}
-
 async function planOf(
-  server: ReloadSetting["reload"],
-  config: string | undefined,
+  setting: ReloadSetting,
   env: Variables,
 ): Promise<readonly (readonly string[])[]> {
-  for (const { program, commands } of ways[server]) {
-    const found = await findProgram(program, env);
-    if (found === undefined) continue;
-    const plan = commands(found, config);
-    return Promise.all(
-      plan.map(async ([first, ...words]) => [
-        first === found ? found : await needProgram(first, server, env),
-        ...words,
-      ]),
-    );
+  const programOf = ({ reload }: Way) => reload.split(" ", 1)[0] ?? "";
+  for (const way of ways[setting.reload]) {
+    if ((await findProgram(programOf(way), env)) === undefined) continue;
+    return Promise.all([way.check, way.reload].map((line) => argvOf(line, way, setting, env)));
   }
-  throw missing(ways[server].map(({ program }) => program).join(", "), server, env);
+  throw missing(ways[setting.reload].map(programOf).join(", "), setting, env);
 }
 
-async function needProgram(
-  program: string,
-  server: ReloadSetting["reload"],
+async function argvOf(
+  line: string,
+  { flag, usual }: Way,
+  setting: ReloadSetting,
   env: Variables,
-): Promise<string> {
+): Promise<readonly string[]> {
+  const { config = usual } = setting;
+  const [program = "", ...words] = line.split(" ");
   const found = await findProgram(program, env);
-  if (found === undefined) throw missing(program, server, env);
-  return found;
+  if (found === undefined) throw missing(program, setting, env);
+  const named = config === undefined ? [] : [flag, config];
+  return [found, ...words.flatMap((word) => (word === "@" ? named : [word]))];
 }
 
 async function findProgram(program: string, env: Variables): Promise<string | undefined> {
   for (const folder of searchPath(env["PATH"]).split(delimiter)) {
     const path = join(folder, program);
-    const runs = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (runs) return path;
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   }
   return undefined;
 }
 
-function missing(programs: string, server: ReloadSetting["reload"], env: Variables): Problem {
+function missing(programs: string, { reload }: ReloadSetting, env: Variables): Problem {
   return new Problem("deploy", {
-    detail: `Cannot reload ${server}: ${programs} was not found in ${searchPath(env["PATH"])}.`,
-    hint: `Install ${server}, or reload it by a command if it runs in a container or under another name: run: "…".`,
+    detail: `Cannot reload ${reload}: ${programs} was not found in ${searchPath(env["PATH"])}.`,
+    hint: `Install ${reload}, or reload it by a command if it runs in a container or under another name: run: "…".`,
   });
 }

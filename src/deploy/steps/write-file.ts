@@ -42,6 +42,17 @@ export async function accessOf({ owner, group, mode }: FileAccess): Promise<Acce
   };
 }
 
+/** A key that only the one who made the CSR has. */
+export function noKeyFor(path: string | undefined, hint: string): Problem {
+  return new Problem("deploy", {
+    detail: `Cannot write ${path}: acmectl does not have the private key, since the certificate was requested with a CSR.`,
+    hint,
+    retryable: false,
+  });
+}
+
+const nouns = { owner: "user", group: "group" } as const;
+
 /** The number of a user or group, which may be given as number; asked of the system, so that LDAP's count too. */
 async function idOf(kind: "owner" | "group", name: string): Promise<number> {
   if (/^\d{1,10}$/u.test(name)) return Number(name);
@@ -49,8 +60,8 @@ async function idOf(kind: "owner" | "group", name: string): Promise<number> {
   const id = line?.split(":")[2];
   if (id !== undefined && /^\d+$/u.test(id)) return Number(id);
   throw new Problem("deploy", {
-    detail: `The ${kind === "owner" ? "user" : "group"} "${name}" does not exist on this machine.`,
-    hint: `Correct \`${kind}\`, create the ${kind === "owner" ? "user" : "group"}, or give a number.`,
+    detail: `The ${nouns[kind]} "${name}" does not exist on this machine.`,
+    hint: `Correct \`${kind}\`, create the ${nouns[kind]}, or give a number.`,
   });
 }
 
@@ -65,7 +76,7 @@ async function lookUp(kind: "owner" | "group", name: string): Promise<string | u
     const line = lineIn(await readFile(`/etc/${database}`, "utf8").catch(() => ""));
     if (line !== undefined || isAnswer(error)) return line;
     throw new Problem("deploy", {
-      detail: `Cannot look up the ${kind === "owner" ? "user" : "group"} "${name}": ${systemReason(error)}.`,
+      detail: `Cannot look up the ${nouns[kind]} "${name}": ${systemReason(error)}.`,
       hint: `Run \`getent ${database} ${name}\` to find out why, or give a number as \`${kind}\`.`,
       cause: error,
     });
@@ -168,7 +179,10 @@ function usualMode(secret: boolean, before: Stats | undefined, made: Stats): num
 }
 
 function fileProblem(path: string, error: unknown): unknown {
-  if (Problem.is(error)) return error.is("deploy") ? error : asDeploy(path, error);
+  if (Problem.is(error)) {
+    if (error.is("deploy")) return error;
+    return new Problem("deploy", { detail: `Cannot write ${path}: ${error.message}` });
+  }
   const code = codeOf(error);
   if (code === "") return error;
   const hint = hints[code] ?? "Check the folder and its file system.";
@@ -177,10 +191,6 @@ function fileProblem(path: string, error: unknown): unknown {
     hint: hint.replaceAll("{folder}", dirname(path)),
     cause: error,
   });
-}
-
-function asDeploy(path: string, { message }: Problem): Problem {
-  return new Problem("deploy", { detail: `Cannot write ${path}: ${message}` });
 }
 
 const permission =
