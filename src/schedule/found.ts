@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../errors.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import { environmentFileIn, isOurs, readCrontab } from "./cron.ts";
 import type { Machine } from "./machine.ts";
 import { readUnits, type Units } from "./systemd.ts";
@@ -34,12 +34,8 @@ export async function findSchedules(machine: Machine): Promise<Found> {
 }
 
 async function readable<T>(reading: Promise<T>): Promise<{ read?: T; problem?: Problem }> {
-  try {
-    return { read: await reading };
-  } catch (error) {
-    if (Problem.is(error)) return { problem: error };
-    throw error;
-  }
+  const read = await reading.catch(asProblem);
+  return Problem.is(read) ? { problem: read } : { read };
 }
 
 /** A scheduler that could not be read fails the command if it is `needed`; else it is reported. */

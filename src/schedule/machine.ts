@@ -28,19 +28,12 @@ export interface Machine {
 }
 
 /** The machine that acmectl runs on, for the user who runs it. */
-export function thisMachine({
-  uid,
-  env,
-  log,
-  clock,
-  signal,
-}: Pick<Machine, "uid" | "env" | "log" | "clock" | "signal">): Machine {
+export function thisMachine(
+  run: Pick<Machine, "uid" | "env" | "log" | "clock" | "signal">,
+): Machine {
+  const { uid, env, log, clock, signal } = run;
   return {
-    uid,
-    env,
-    log,
-    clock,
-    signal,
+    ...{ uid, env, log, clock, signal },
     systemd: existsSync("/run/systemd/system"),
     unitFolder: unitFolderOf(uid, env),
     systemCrontabs: ["/etc/crontab", "/etc/cron.d"],

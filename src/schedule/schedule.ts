@@ -89,14 +89,12 @@ async function environmentFileFor(
   found: Found,
   { log }: Machine,
 ): Promise<string | undefined> {
-  const kept =
-    environmentFile === undefined && keepEnvironmentFile ? environmentFileOf(found) : undefined;
-  if (kept !== undefined)
-    log.info(
-      `keeping --environment-file ${kept} of the installed schedule (--environment-file none removes it)`,
-      { step: "schedule" },
-    );
-  const file = environmentFile ?? kept;
+  const before = keepEnvironmentFile ? environmentFileOf(found) : undefined;
+  const file = environmentFile ?? before;
+  if (environmentFile === undefined && before !== undefined) {
+    const text = `keeping --environment-file ${before} of the installed schedule (--environment-file none removes it)`;
+    log.info(text, { step: "schedule" });
+  }
   if (file !== undefined) await assertEnvironmentFile(file, log);
   return file;
 }
@@ -181,12 +179,8 @@ export async function removeSchedules(machine: Machine): Promise<readonly Schedu
   assertRead(found, { units: true, crontab: found.units === undefined }, machine);
   const { units, crontab, lines } = found;
   if (units !== undefined) await removeUnits(machine);
-  if (lines.length > 0) {
-    await writeCrontab(
-      (crontab ?? []).filter((line) => !isOurs(line)),
-      machine,
-    );
-  }
+  const others = (crontab ?? []).filter((line) => !isOurs(line));
+  if (lines.length > 0) await writeCrontab(others, machine);
   return [
     ...(units === undefined ? [] : (["systemd"] as const)),
     ...(lines.length === 0 ? [] : (["cron"] as const)),

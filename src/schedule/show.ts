@@ -27,11 +27,8 @@ export async function showSchedules(
 ): Promise<{ installed: readonly Installed[]; foreign: readonly Foreign[] }> {
   const found = await findSchedules(machine);
   // Where one scheduler is known, the other may be unknown.
-  assertRead(
-    found,
-    { units: found.lines.length === 0, crontab: found.units === undefined },
-    machine,
-  );
+  const needed = { units: found.lines.length === 0, crontab: found.units === undefined };
+  assertRead(found, needed, machine);
   const timer = found.units === undefined ? [] : [await timerShown(found.units, machine)];
   const lines = found.lines.map((line) => lineShown(line, machine));
   const foreign = await foreignSchedules(found, machine);
@@ -40,17 +37,13 @@ export async function showSchedules(
 
 async function timerShown(units: Units, machine: Machine): Promise<Installed> {
   const state = machine.systemd ? await timerState(machine) : {};
-  const [next, last] = [
-    systemdTime(state["NextElapseUSecRealtime"]),
-    systemdTime(state["LastTriggerUSec"]),
-  ];
   return {
     by: "systemd",
     where: unitPaths(machine).timer,
     command: /^ExecStart=(.*)$/m.exec(units.service)?.[1] ?? `${unitName}.service is missing`,
     every: intervalOf(timesOfCalendar(units.timer)),
-    next,
-    last,
+    next: systemdTime(state["NextElapseUSecRealtime"]),
+    last: systemdTime(state["LastTriggerUSec"]),
     active: state["ActiveState"] === "active",
   };
 }

@@ -11,10 +11,8 @@ export interface Units {
   readonly service: string;
 }
 
-export type UnitPaths = { readonly [K in keyof Units]: string };
-
 /** Where the units are, whether they exist or not. */
-export function unitPaths({ unitFolder }: Pick<Machine, "unitFolder">): UnitPaths {
+export function unitPaths({ unitFolder }: Pick<Machine, "unitFolder">): Units {
   const at = (kind: string) => join(unitFolder, `${unitName}.${kind}`);
   return { timer: at("timer"), service: at("service") };
 }
@@ -80,11 +78,8 @@ export async function removeUnits(machine: Machine): Promise<void> {
 /** The state of the timer; empty where systemd cannot be asked. */
 export async function timerState(machine: Machine): Promise<Readonly<Record<string, string>>> {
   const properties = "ActiveState,UnitFileState,NextElapseUSecRealtime,LastTriggerUSec";
-  const ended = await runProgram(
-    "systemctl",
-    [...scope(machine), "show", `${unitName}.timer`, `--property=${properties}`],
-    machine,
-  );
+  const words = [...scope(machine), "show", `${unitName}.timer`, `--property=${properties}`];
+  const ended = await runProgram("systemctl", words, machine);
   const lines = ended?.code === 0 ? ended.stdout.split("\n") : [];
   return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)));
 }
