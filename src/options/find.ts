@@ -66,8 +66,9 @@ export async function find(
 
 function byFlag(option: string, { flags, plugin, cwd }: OptionSources): Found | undefined {
   const raw = flags?.[option];
-  if (raw === undefined) return undefined;
-  return { raw, source: flagOf(option, plugin), kind: "usage", folder: cwd };
+  return raw === undefined
+    ? undefined
+    : { raw, source: flagOf(option, plugin), kind: "usage", folder: cwd };
 }
 
 /** An empty variable counts as absent: pipelines hand on variables that were never set as empty ones. */

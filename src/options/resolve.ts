@@ -1,6 +1,6 @@
 /** Declared options → values: flag, environment, config, default, in this order. */
 import { isRecord } from "../json.ts";
-import { Problem, type ProblemKind } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionsOf } from "./declaration.ts";
 import { acceptedBy, describeOption } from "./describe.ts";
 import { type ConfigSection, find, type Found, type OptionSources } from "./find.ts";
@@ -33,7 +33,7 @@ export async function resolveOptions<const D extends OptionDeclarations>(
         failures.push(missing(option, declaration, from));
       }
     } catch (error) {
-      failures.push(foreseen(error, sources[option]));
+      failures.push(withSource(asProblem(error), sources[option]));
     }
   }
   if (failures.length > 0) throw oneProblem(failures);
@@ -80,11 +80,8 @@ async function withSecrets(
   const open = async (raw: unknown, literal: boolean): Promise<unknown> => {
     if (Array.isArray(raw)) return Promise.all(raw.map((one) => open(one, literal)));
     if (isRecord(raw)) {
-      const entries = Object.entries(raw).map(async ([key, one]) => [
-        key,
-        await open(one, literal),
-      ]);
-      return Object.fromEntries(await Promise.all(entries));
+      const opened = Object.entries(raw).map(async ([key, one]) => [key, await open(one, literal)]);
+      return Object.fromEntries(await Promise.all(opened));
     }
     return typeof raw === "string" && raw !== "" ? readSecret(raw, { ...sources, literal }) : raw;
   };
@@ -126,13 +123,11 @@ function missing(option: string, declaration: OptionDeclaration, from: OptionSou
   const ways = [...(flag === undefined ? [] : [flag.long]), ...variables];
   const key = config === undefined ? "" : `, or ${sectionKey(config, option)} in ${config.path}`;
   const whose = plugin === undefined ? "This command" : `The solver ${plugin}`;
-  const secret =
-    declaration.secret === true
-      ? " A secret can be given as env:NAME, file:/path or cmd:program args."
-      : "";
+  const give = `Give ${ways.join(", or ")}${key}.`;
+  const reference = "A secret can be given as env:NAME, file:/path or cmd:program args.";
   return new Problem("usage", {
     detail: `${whose} needs ${option}: ${declaration.description}`,
-    hint: `Give ${ways.join(", or ")}${key}.${secret}`,
+    hint: declaration.secret === true ? `${give} ${reference}` : give,
   });
 }
 
@@ -158,16 +153,11 @@ function sectionKey({ key }: ConfigSection, option: string): string {
   return key === undefined ? option : `${key}.${option}`;
 }
 
-function foreseen(error: unknown, source: string | undefined): Problem {
-  if (!Problem.is(error)) throw error;
-  if (source === undefined || error.message.startsWith(source)) return error;
-  const { hint, cause } = error;
-  const kind: ProblemKind = source.startsWith("/") ? "config" : "usage";
-  return new Problem(kind, {
-    detail: `${source}: ${error.message}`,
-    hint,
-    cause,
-  });
+function withSource(problem: Problem, source: string | undefined): Problem {
+  const { message, hint, cause } = problem;
+  if (source === undefined || message.startsWith(source)) return problem;
+  const kind = source.startsWith("/") ? "config" : "usage";
+  return new Problem(kind, { detail: `${source}: ${message}`, hint, cause });
 }
 
 function oneProblem(failures: readonly Problem[]): Problem {

@@ -52,8 +52,7 @@ export async function readSecret(reference: string, sources: SecretSources): Pro
 
 /** The same reference, true from any folder: `file:token` becomes absolute. */
 export function absoluteReference(reference: string, folder: string): string {
-  if (!reference.startsWith("file:")) return reference;
-  return `file:${pathOf(reference, folder)}`;
+  return reference.startsWith("file:") ? `file:${pathOf(reference, folder)}` : reference;
 }
 
 /** What a file holds, without the one line end that editors put at its end. Rejects with a Problem. */
@@ -85,9 +84,7 @@ function namedProblem(
   { named, folder }: SecretSources,
 ): unknown {
   if (!Problem.is(error) || !error.is("config") || named === undefined) return error;
-  const shown = reference.startsWith("cmd:")
-    ? (/^cmd:\s*\S+/.exec(reference)?.[0] ?? "")
-    : reference;
+  const shown = /^cmd:\s*\S+/.exec(reference)?.[0] ?? reference;
   const why = error.message
     .replace(`file: cannot read ${pathOf(reference, folder)}: `, "")
     .replace(/^The /, "the ");

@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { parseJson } from "../json.ts";
 import type { OptionDeclaration, OptionType } from "./declaration.ts";
 import { parseDuration } from "./duration.ts";
 
@@ -45,18 +46,11 @@ const readers: Record<OptionType, Reader> = {
     if (declaration.choices !== undefined) return chosen(text, declaration);
     return { wrong: "is neither true nor false" };
   },
-  integer: (raw, { min, max }) => {
-    const value = wholeNumber(raw);
-    return value === undefined ? { wrong: "is not a whole number" } : within(value, min, max);
-  },
-  port: (raw, { min = 1, max = 65_535 }) => {
-    const value = wholeNumber(raw);
-    return value === undefined ? { wrong: "is not a port number" } : within(value, min, max);
-  },
-  duration: (raw, { min, max }) => {
-    const value = parseDuration(bare(textOf(raw) ?? ""));
-    return value === undefined ? { wrong: "is not a duration" } : within(value, min, max);
-  },
+  integer: (raw, { min, max }) => within(wholeNumber(raw), "is not a whole number", min, max),
+  port: (raw, { min = 1, max = 65_535 }) =>
+    within(wholeNumber(raw), "is not a port number", min, max),
+  duration: (raw, { min, max }) =>
+    within(parseDuration(bare(textOf(raw) ?? "")), "is not a duration", min, max),
   url: (raw) => {
     const text = bare(textOf(raw) ?? "");
     const url = URL.parse(text);
@@ -74,13 +68,8 @@ const readers: Record<OptionType, Reader> = {
   list: readList,
   map: readMap,
   json: (raw) => {
-    if (typeof raw !== "string") return { value: raw };
-    try {
-      const value: unknown = JSON.parse(raw);
-      return { value };
-    } catch {
-      return { wrong: "is not JSON" };
-    }
+    const value = typeof raw === "string" ? parseJson(raw) : raw;
+    return value === undefined ? { wrong: "is not JSON" } : { value };
   },
 };
 
@@ -94,14 +83,8 @@ function homeOfUser(): string | undefined {
 }
 
 const truths = new Map([
-  ["true", true],
-  ["yes", true],
-  ["on", true],
-  ["1", true],
-  ["false", false],
-  ["no", false],
-  ["off", false],
-  ["0", false],
+  ...["true", "yes", "on", "1"].map((text) => [text, true] as const),
+  ...["false", "no", "off", "0"].map((text) => [text, false] as const),
 ]);
 
 function readList(raw: unknown, declaration: OptionDeclaration): Parsed {
@@ -170,10 +153,12 @@ function choiceOf(text: string, choices: readonly string[]): string | undefined 
 }
 
 function within(
-  value: number,
+  value: number | undefined,
+  otherwise: string,
   min = Number.MIN_SAFE_INTEGER,
   max = Number.MAX_SAFE_INTEGER,
 ): Parsed {
+  if (value === undefined) return { wrong: otherwise };
   if (value < min) return { wrong: "is too small" };
   return value > max ? { wrong: "is too large" } : { value };
 }

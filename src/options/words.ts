@@ -4,48 +4,24 @@
 export function splitWords(text: string): string[] | undefined {
   const words: string[] = [];
   let word: string | undefined;
-  let rest = text;
-  while (rest !== "") {
-    const part = nextPart(rest);
-    if (part === undefined) return undefined;
-    rest = rest.slice(part.length);
-    if (part.kind === "blank") {
+  let end = 0;
+  for (const [part, blank, single, double, escaped, plain] of text.matchAll(parts)) {
+    end += part.length;
+    if (blank === undefined) {
+      const quoted = single ?? double?.replaceAll(/\\(["\\$`])/g, "$1");
+      word = (word ?? "") + (quoted ?? escaped ?? plain ?? "");
+    } else {
       if (word !== undefined) words.push(word);
       word = undefined;
-    } else {
-      word = (word ?? "") + part.text;
     }
   }
+  if (end < text.length) return undefined;
   return word === undefined ? words : [...words, word];
 }
+
+const parts = /(\s+)|'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^\s'"\\]+)/gsy;
 
 /** The word as it is typed in a POSIX shell. */
 export function quotedWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-const parts: readonly {
-  kind: "blank" | "text";
-  pattern: RegExp;
-  text: (match: string) => string;
-}[] = [
-  { kind: "blank", pattern: /^\s+/, text: () => "" },
-  { kind: "text", pattern: /^'[^']*'/, text: (quoted) => quoted.slice(1, -1) },
-  {
-    kind: "text",
-    pattern: /^"(?:[^"\\]|\\.)*"/s,
-    text: (quoted) => quoted.slice(1, -1).replaceAll(/\\(["\\$`])/g, "$1"),
-  },
-  { kind: "text", pattern: /^\\./s, text: (escaped) => escaped.slice(1) },
-  { kind: "text", pattern: /^[^\s'"\\]+/, text: (plain) => plain },
-];
-
-function nextPart(
-  rest: string,
-): { kind: "blank" | "text"; text: string; length: number } | undefined {
-  for (const { kind, pattern, text } of parts) {
-    const match = pattern.exec(rest)?.[0];
-    if (match !== undefined) return { kind, text: text(match), length: match.length };
-  }
-  return undefined;
 }

@@ -1,5 +1,5 @@
 /** Whether a stream gets colour, and the colour of each tone. */
-import { Chalk, type ChalkInstance } from "chalk";
+import { Chalk } from "chalk";
 import type { Tone } from "../result.ts";
 
 export interface TextStream {
@@ -12,9 +12,9 @@ export type Paint = (text: string, tone: Tone) => string;
 
 /** Colours for a stream. FORCE_COLOR comes first, then NO_COLOR and TERM=dumb, then whether it is a terminal. */
 export function painter(stream: TextStream, env: Env): Paint {
-  const chalk = new Chalk({ level: hasColour(stream, env) ? 1 : 0 });
-  const tones = tonesOf(chalk);
-  return (text, tone) => tones[tone](text);
+  const { green, red, yellow, dim, bold } = new Chalk({ level: hasColour(stream, env) ? 1 : 0 });
+  const tones = { good: green, bad: red, warn: yellow, dim, strong: bold };
+  return (text, tone) => (tone === "plain" ? text : tones[tone](text));
 }
 
 /** True for a terminal whose cursor can be moved. */
@@ -32,15 +32,4 @@ function hasColour(stream: TextStream, env: Env): boolean {
   if (forced !== undefined) return forced !== "0" && forced !== "false";
   if (env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "") return false;
   return hasCursor(stream, env);
-}
-
-function tonesOf(chalk: ChalkInstance): Record<Tone, (text: string) => string> {
-  return {
-    plain: (text) => text,
-    good: chalk.green,
-    bad: chalk.red,
-    warn: chalk.yellow,
-    dim: chalk.dim,
-    strong: chalk.bold,
-  };
 }

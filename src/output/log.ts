@@ -4,7 +4,7 @@ import { isRecord } from "../json.ts";
 import type { LogFields } from "../plugin.ts";
 import { columnsOf, type Env, hasCursor, painter, type TextStream } from "./colour.ts";
 import type { Mask } from "../mask.ts";
-import { columnsFor, oneLine, safeJson } from "./text.ts";
+import { charactersOf, columnsFor, oneLine, safeJson } from "./text.ts";
 
 /** `progress` is `info` that a terminal shows on the one line that changes. */
 export type Level = "debug" | "info" | "progress" | "warn" | "error";
@@ -22,15 +22,13 @@ export interface EventSink {
 export function jsonEvents(stream: TextStream, mask: Mask, clock: Clock): EventSink {
   const write = (level: Level, message: string, fields: LogFields) => {
     const masked = mask.value(fields);
-    const {
-      time: _time,
-      level: _level,
-      message: _message,
-      ...rest
-    } = isRecord(masked) ? masked : {};
-    const [time, text] = [clock.now().toISOString(), mask.text(message)];
-    const event = { time, level: level === "progress" ? "info" : level, message: text, ...rest };
-    stream.write(`${safeJson(event)}\n`);
+    const own = {
+      time: clock.now().toISOString(),
+      level: level === "progress" ? "info" : level,
+      message: mask.text(message),
+    };
+    // Twice, so that they come first and no field replaces them.
+    stream.write(`${safeJson({ ...own, ...(isRecord(masked) ? masked : {}), ...own })}\n`);
   };
   return {
     write,
@@ -90,10 +88,9 @@ function fieldsText(fields: LogFields, mask: Mask): string {
 
 /** One column less than the terminal has, so that the line does not wrap. */
 function cut(line: string, columns: number): string {
-  const characters = Array.from(new Intl.Segmenter().segment(line), ({ segment }) => segment);
   let width = 0;
   let kept = "";
-  for (const character of characters) {
+  for (const character of charactersOf(line)) {
     width += columnsFor(character);
     if (width > columns - 2) return `${kept}…`;
     kept += character;

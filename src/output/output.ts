@@ -2,10 +2,11 @@
 import { type Clock, systemClock } from "../clock.ts";
 import { isRecord } from "../json.ts";
 import type { RunLog } from "../context.ts";
+import type { LogFields } from "../plugin.ts";
 import { type Problem, problemJson } from "../problem.ts";
 import type { Result } from "../result.ts";
 import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
-import { type EventSink, jsonEvents, textEvents } from "./log.ts";
+import { type EventSink, jsonEvents, type Level, textEvents } from "./log.ts";
 import { openMask } from "../mask.ts";
 import { bugJson, renderBug, renderProblem } from "./problem.ts";
 import { safeJson } from "./text.ts";
@@ -105,16 +106,15 @@ function openLog(
   write: EventSink["write"],
   held: (() => void)[],
 ): RunLog {
+  const at =
+    (level: Level, isShown: boolean) =>
+    (message: string, fields: LogFields = {}) => {
+      if (isShown) write(level, message, fields);
+    };
   return {
-    debug(message, fields = {}) {
-      if (verbose && !quiet) write("debug", message, fields);
-    },
-    info(message, fields = {}) {
-      if (!quiet) write("info", message, fields);
-    },
-    progress(message, fields = {}) {
-      if (!quiet) write("progress", message, fields);
-    },
+    debug: at("debug", verbose && !quiet),
+    info: at("info", !quiet),
+    progress: at("progress", !quiet),
     warn(message, fields = {}) {
       if (quiet) held.push(() => write("warn", message, fields));
       else write("warn", message, fields);

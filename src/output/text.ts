@@ -49,8 +49,12 @@ function unitsOf(character: string): string {
 /** Columns that a terminal needs for a text without control characters. */
 export function columnsFor(text: string): number {
   if (/^[ -~]*$/.test(text)) return text.length;
-  const characters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
-  return characters.reduce((sum, character) => sum + widthOf(character), 0);
+  return charactersOf(text).reduce((sum, character) => sum + widthOf(character), 0);
+}
+
+/** As people count them: a letter with its accents is one. */
+export function charactersOf(text: string): readonly string[] {
+  return Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
 }
 
 /** Accents and joiners that follow need no column of their own. */
