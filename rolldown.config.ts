@@ -15,6 +15,16 @@ const listed = [
 
 const entries = ["src/main.ts", ...published, ...listed];
 
+/** acme-client signs; what it could also do would load axios and a library for ASN.1. */
+const signingOnly = {
+  name: "signing-only",
+  resolveId(source: string, importer: string | undefined) {
+    if (!importer?.endsWith("/acme-client/src/http.js") || !/^\.\/(axios|crypto)$/.test(source))
+      return undefined;
+    return join(import.meta.dirname, "packaging/lean", `${source}.cjs`);
+  },
+};
+
 /** Everything that runs, packages included, so that npm installs nothing beside it. */
 export default defineConfig({
   input: byName(entries),
@@ -25,7 +35,6 @@ export default defineConfig({
     // Whether there are colours, acmectl decides itself; chalk's own look at the terminal loads node:net.
     alias: {
       "@peculiar/x509": "@peculiar/x509/build/x509.es.js",
-      axios: join(import.meta.dirname, "packaging/lean/axios.cjs"),
       undici$: join(import.meta.dirname, "packaging/lean/undici.js"),
       "#supports-color": join(
         import.meta.dirname,
@@ -35,7 +44,7 @@ export default defineConfig({
   },
   // The oldest Node.js that package.json promises.
   transform: { target: "node22.12" },
-  plugins: [builtins(), notices("THIRD-PARTY-NOTICES")],
+  plugins: [signingOnly, builtins(), notices("THIRD-PARTY-NOTICES")],
   output: {
     dir: "dist.new",
     cleanDir: true,

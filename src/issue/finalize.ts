@@ -1,6 +1,7 @@
 import type { DownloadedChain, Order } from "../acme/acme.ts";
-import type { AcceptedCertificate } from "../acme/certificate/accept.ts";
+import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate/accept.ts";
 import { chooseChain } from "../acme/certificate/chain.ts";
+import { createCsr } from "../acme/certificate/new-csr.ts";
 import { createPrivateKey, publicHalf } from "../acme/keys.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { openGroup, timeOf } from "../many-names.ts";
@@ -36,14 +37,9 @@ export async function prepareKey(
       : undefined;
   if (held === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = held ?? (await createPrivateKey(request.keyType));
-  const { createCsr } = await loadCsr();
   const csr = await createCsr(privateKey, request.identifiers);
   return { privateKey, csr: Buffer.from(csr).toString("base64") };
 }
-
-/** They parse ASN.1 with a library that a run with nothing due need not load. */
-const loadCsr = () => import("../acme/certificate/csr.ts");
-const loadAccept = () => import("../acme/certificate/accept.ts");
 
 /** Milliseconds until the CA has to have issued. */
 const timeout = 10 * 60_000;
@@ -79,7 +75,6 @@ export async function finalizeOrder(
   });
   const chain = chooseChain(chains, request.preferredChain, log, tools.ca.extraRoots);
   try {
-    const { acceptCertificate } = await loadAccept();
     const expected = {
       publicKey: await publicKeyOf(key),
       identifiers: request.identifiers,
@@ -133,7 +128,8 @@ function tryToAccept(accept: () => AcceptedCertificate): readonly AcceptedCertif
 
 async function publicKeyOf({ privateKey, csr }: KeyMaterial) {
   if (privateKey !== undefined) return publicHalf(privateKey);
-  const { readCsr } = await loadCsr();
+  // It parses ASN.1 with a library that few runs need.
+  const { readCsr } = await import("../acme/certificate/csr.ts");
   return readCsr(Buffer.from(csr, "base64")).publicKey;
 }
 

@@ -1,7 +1,6 @@
 /** The certificate of an earlier run, given as a file, replaces a state folder: while it is good, nothing is ordered. */
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { readCsr } from "../acme/certificate/csr.ts";
 import {
   certificateId,
   identifiersOf,
@@ -51,7 +50,7 @@ export async function goodCurrent(
     return undefined;
   }
   const held = heldOf(leaf, request);
-  const why = otherThan(request, held, leaf) ?? (await dueReason(request, held, tools));
+  const why = (await otherThan(request, held, leaf)) ?? (await dueReason(request, held, tools));
   if (why === undefined) return held;
   log.info(`${files.certificate} is replaced: ${why}`, { step: "current" });
   return undefined;
@@ -147,14 +146,16 @@ function typeOf(leaf: X509Certificate): KeyType | undefined {
 }
 
 /** How it differs from the request, in words. */
-function otherThan(
+async function otherThan(
   request: CertificateRequest,
   { meta }: HeldCertificate,
   leaf: X509Certificate,
-): string | undefined {
+): Promise<string | undefined> {
   const [has, wanted] = [namesOf(meta.identifiers), namesOf(request.identifiers)];
   if (has !== wanted) return `it is for ${has || "no names"} instead of ${wanted}`;
   if (request.csr !== undefined) {
+    // It parses ASN.1 with a library that few runs need.
+    const { readCsr } = await import("../acme/certificate/csr.ts");
     const { publicKey } = readCsr(Buffer.from(request.csr, "base64"));
     return isSameKey(publicKey, publicKeyOf(leaf)) ? undefined : "its key is not the CSR's";
   }

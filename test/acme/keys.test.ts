@@ -1,7 +1,8 @@
 import { createPublicKey, generateKeyPairSync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { describe, expect, test } from "vitest";
-import { createCsr, readCsr } from "../../src/acme/certificate/csr.ts";
+import { readCsr } from "../../src/acme/certificate/csr.ts";
+import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createPrivateKey, publicHalf, readPrivateKey, thumbprint } from "../../src/acme/keys.ts";
 import { keyTypes } from "../../src/certificate.ts";
 import { Problem } from "../../src/problem.ts";

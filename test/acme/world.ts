@@ -6,7 +6,7 @@ import * as x509 from "@peculiar/x509";
 import { onTestFinished } from "vitest";
 import type { AccountSession, Ca, Order, Waiting } from "../../src/acme/acme.ts";
 import { type CaOptions, openCa } from "../../src/acme/ca.ts";
-import { createCsr } from "../../src/acme/certificate/csr.ts";
+import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createAccountKey, createPrivateKey, publicHalf } from "../../src/acme/keys.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { Identifier } from "../../src/plugin.ts";

@@ -2,7 +2,7 @@ import { runHint } from "../support/shell.ts";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createCsr } from "../../src/acme/certificate/csr.ts";
+import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import { composeConfigured, composeRequest } from "../../src/request/compose.ts";
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";

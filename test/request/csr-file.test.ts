@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from "@peculiar/x509";
 import { describe, expect, test } from "vitest";
-import { createCsr } from "../../src/acme/certificate/csr.ts";
+import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import type { Problem } from "../../src/problem.ts";
 import { readCsrFile } from "../../src/request/given-file.ts";
 

@@ -1,29 +1,13 @@
-import { createPrivateKey, createPublicKey, webcrypto } from "node:crypto";
-import {
-  Pkcs10CertificateRequest,
-  Pkcs10CertificateRequestGenerator,
-  SubjectAlternativeNameExtension,
-} from "@peculiar/x509";
+/** Certificate signing requests that people bring. */
+import { webcrypto } from "node:crypto";
+import { Pkcs10CertificateRequest, SubjectAlternativeNameExtension } from "@peculiar/x509";
 import type { KeyType } from "../../certificate.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { identifierKey, readName } from "../identifiers.ts";
-import { keyTypeOf, readPrivateKey, readPublicKey } from "../keys.ts";
+import { keyTypeOf, readPublicKey } from "../keys.ts";
 import { withLineBreaks } from "../pem.ts";
 import { printable } from "../text.ts";
-
-/** A request in DER with an empty subject: all names are in the subject alternative name extension. */
-export async function createCsr(
-  privateKeyPem: string,
-  identifiers: readonly Identifier[],
-): Promise<Uint8Array> {
-  const names = identifiers.map(({ type, value }) => ({ type, value }));
-  const request = await Pkcs10CertificateRequestGenerator.create({
-    ...importKeys(privateKeyPem),
-    extensions: [new SubjectAlternativeNameExtension(names)],
-  });
-  return new Uint8Array(request.rawData);
-}
 
 export interface ReadCsr {
   readonly der: Uint8Array;
@@ -130,25 +114,3 @@ function nameOf(type: string, value: string, place: string, source: string): Ide
   }
   return identifier;
 }
-
-function importKeys(pem: string): {
-  keys: webcrypto.CryptoKeyPair;
-  signingAlgorithm: webcrypto.EcdsaParams;
-} {
-  const key = readPrivateKey(pem);
-  const [algorithm, hash] = algorithms[key.type];
-  const keys = {
-    privateKey: createPrivateKey(key.pem).toCryptoKey({ ...algorithm, hash }, false, ["sign"]),
-    publicKey: createPublicKey(key.pem).toCryptoKey({ ...algorithm, hash }, true, ["verify"]),
-  };
-  return { keys, signingAlgorithm: { name: algorithm.name, hash } };
-}
-
-const rsa = [{ name: "RSASSA-PKCS1-v1_5" }, "SHA-256"] as const;
-const algorithms = {
-  ec256: [{ name: "ECDSA", namedCurve: "P-256" }, "SHA-256"],
-  ec384: [{ name: "ECDSA", namedCurve: "P-384" }, "SHA-384"],
-  rsa2048: rsa,
-  rsa3072: rsa,
-  rsa4096: rsa,
-} as const;

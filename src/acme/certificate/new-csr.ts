@@ -1,0 +1,60 @@
+import { createPrivateKey, createPublicKey, sign } from "node:crypto";
+import { promisify } from "node:util";
+import type { KeyType } from "../../certificate.ts";
+import type { Identifier } from "../../plugin.ts";
+import { keyTypeOf, unsuitable } from "../keys.ts";
+import { addressBytes, encode, fieldOf, identifierBytes, plainFieldOf, tags } from "./der.ts";
+
+/** A request (PKCS#10, RFC 2986) in DER with an empty subject: all names are in the subject alternative name extension. */
+export async function createCsr(
+  privateKeyPem: string,
+  identifiers: readonly Identifier[],
+): Promise<Uint8Array> {
+  const key = createPrivateKey(privateKeyPem);
+  const type = keyTypeOf(key);
+  if (type === undefined) throw unsuitable("the private key");
+  const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
+  const extension = sequence(object("2.5.29.17"), encode(tags.octetString, namesOf(identifiers)));
+  const extensionRequest = sequence(
+    object("1.2.840.113549.1.9.14"),
+    encode(tags.set, sequence(extension)),
+  );
+  const version = encode(tags.integer, Buffer.from([0]));
+  const info = sequence(version, sequence(), publicKey, encode(fieldOf(0), extensionRequest));
+  const { hash, algorithm } = signatures[type];
+  const signature = await promisify(sign)(hash, info, key);
+  return sequence(info, algorithm, encode(tags.bitString, Buffer.from([0]), signature));
+}
+
+const sequence = (...parts: readonly Uint8Array[]) => encode(tags.sequence, ...parts);
+const object = (dotted: string) => encode(tags.objectIdentifier, identifierBytes(dotted));
+
+function namesOf(identifiers: readonly Identifier[]): Buffer {
+  const names = identifiers.map(({ type, value }) =>
+    type === "ip"
+      ? encode(plainFieldOf(7), addressBytes(value))
+      : encode(plainFieldOf(2), Buffer.from(value, "latin1")),
+  );
+  return sequence(...names);
+}
+
+interface Signature {
+  readonly hash: string;
+  readonly algorithm: Buffer;
+}
+
+const ecdsa = (hash: string, dotted: string): Signature => ({
+  hash,
+  algorithm: sequence(object(dotted)),
+});
+const rsa: Signature = {
+  hash: "sha256",
+  algorithm: sequence(object("1.2.840.113549.1.1.11"), encode(tags.null)),
+};
+const signatures: Readonly<Record<KeyType, Signature>> = {
+  ec256: ecdsa("sha256", "1.2.840.10045.4.3.2"),
+  ec384: ecdsa("sha384", "1.2.840.10045.4.3.3"),
+  rsa2048: rsa,
+  rsa3072: rsa,
+  rsa4096: rsa,
+};
