@@ -1,21 +1,13 @@
 import type { CertificateRequest } from "../certificate.ts";
+import { openMask } from "../mask.ts";
 
 export type Redact = (text: string) => string;
 
-/**
- * Hides secrets in what commands print, since it is kept in the state: all private keys in PEM, and the
- * given secrets, of several lines also line by line.
- */
+/** Hides the given secrets and all private keys in PEM in what commands print, since it is kept in the state. */
 export function redactor(secrets: readonly string[]): Redact {
-  const parts = secrets
-    .flatMap((secret) => [secret.trim(), ...secret.split(/\r?\n/u).filter(isTelling)])
-    .filter((part) => part.length >= shortest)
-    .toSorted((a, b) => b.length - a.length);
-  return (text) =>
-    parts.reduce(
-      (hidden, part) => hidden.replaceAll(part, "***"),
-      text.replaceAll(keyBlock, "***"),
-    );
+  const mask = openMask();
+  secrets.forEach(mask.add);
+  return (text) => mask.text(text.replaceAll(keyBlock, "***"));
 }
 
 /** True for a variable that holds a secret, by its name, or since a private key is inside. */
@@ -41,10 +33,5 @@ const secretName =
   /SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|BEARER|HMAC|JWT|(?:API|ACCESS|ACCOUNT|AUTH|PRIVATE)_?KEY|(?:^|_)(?:KEY|PASS|PWD|PAT)(?:_|$)|_AUTH$|PASS$|SERVICE_ACCOUNT$|^IDENTITY_HEADER$/iu;
 /** Folders, files and sockets are not secrets, though they may contain some. */
 const harmlessName = /^(?:OLD)?PWD$|ASKPASS$|_(?:FILE|PATH|DIR|DIRECTORY|SOCK)$/iu;
-const shortest = 4;
 const keyBlock =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/gu;
-
-function isTelling(line: string): boolean {
-  return line.length >= 20 && !line.startsWith("-----");
-}

@@ -2,11 +2,30 @@ import { dateOf } from "../dates.ts";
 import { describeHeld } from "../status/describe.ts";
 import { Problem } from "../problem.ts";
 import { type Block, heading, line, type Result, table } from "../result.ts";
-import type { Client, Imported, ImportedCertificate } from "./run.ts";
+import type { CertificateFiles } from "../state/store.ts";
+import type { SolverSetting } from "../certificate.ts";
+import type { TakenAccount } from "./accounts.ts";
+import type { FoundCertificate, Left } from "./found.ts";
+import type { Material } from "./material.ts";
+import type { TakenCertificate } from "./take.ts";
 
-/** What was imported, what was not and why, and the next steps. */
+export interface ImportedCertificate extends TakenCertificate {
+  readonly found: FoundCertificate;
+  readonly material: Material;
+  readonly solvers: readonly SolverSetting[];
+  readonly notes: readonly string[];
+  readonly files: CertificateFiles | undefined;
+}
+export interface Imported {
+  readonly folder: string;
+  readonly accounts: readonly (TakenAccount & { readonly notes: readonly string[] })[];
+  readonly certificates: readonly ImportedCertificate[];
+  readonly left: readonly Left[];
+}
+
+/** What was imported, what was not and why, and the next steps. `stop`: how to stop the other client's own renewals. */
 export function reportImport(
-  { name, stop }: Client,
+  { name, stop }: { readonly name: string; readonly stop: string },
   imported: Imported,
   dryRun: boolean,
   now: Date,
@@ -20,7 +39,7 @@ export function reportImport(
   return {
     exitCode: problem?.exitCode ?? 0,
     document: {
-      outcome: outcomeOf(dryRun, changed),
+      outcome: !changed ? "unchanged" : dryRun ? "planned" : "imported",
       client: name,
       folder,
       dryRun,
@@ -48,11 +67,6 @@ export function reportImport(
           ],
     problem,
   };
-}
-
-function outcomeOf(dryRun: boolean, changed: boolean): string {
-  if (!changed) return "unchanged";
-  return dryRun ? "planned" : "imported";
 }
 
 function documentOf(one: ImportedCertificate, now: Date): Record<string, unknown> {
@@ -90,11 +104,11 @@ function headline(
 
 function tableOf({ accounts, certificates }: Imported): readonly Block[] {
   const rows = [
-    ...accounts.map(({ account, outcome }) => [
+    ...accounts.map(({ account: { url, id, directory }, outcome }) => [
       "account",
-      account.url ?? account.id,
+      url ?? id,
       outcome,
-      account.directory,
+      directory,
     ]),
     ...certificates.map((one) => ["certificate", one.found.name, one.outcome, detailOf(one)]),
   ];
@@ -105,7 +119,7 @@ function detailOf({ material, solvers }: ImportedCertificate): string {
   const names = material.identifiers.map(({ value }) => value).join(", ");
   const by = `by ${solvers.map(({ use }) => use).join(", ") || "no solver: not ready"}`;
   const end = material.certificate?.notAfter.toISOString().slice(0, 10);
-  return [names, by, ...(end === undefined ? [] : [`until ${end}`])].join("; ");
+  return `${names}; ${by}${end === undefined ? "" : `; until ${end}`}`;
 }
 
 function notesOf({ accounts, certificates, left }: Imported): readonly string[] {

@@ -2,31 +2,20 @@ import { resolve } from "node:path";
 import { isEmbedded, resolveServer } from "../acme/presets.ts";
 import { registerCommand } from "../acme/hints.ts";
 import { caFlags } from "../issuer/open.ts";
-import type { IssuerSetting, SolverSetting } from "../certificate.ts";
+import type { SolverSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { chosenIssuer } from "../request/issuer.ts";
 import { fromConfig, solverSettings } from "../request/solvers.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { importFlags } from "../options/declared/import.ts";
-import type { CertificateFiles } from "../state/store.ts";
+import type { Result } from "../result.ts";
 import { checkAccount, takeAccount, type TakenAccount } from "./accounts.ts";
 import { existingFolder } from "./files.ts";
-import {
-  type Found,
-  type FoundAccount,
-  type FoundCertificate,
-  type Left,
-  readEach,
-} from "./found.ts";
-import { type Material, readMaterial } from "./material.ts";
+import { type Found, type FoundAccount, type FoundCertificate, readEach } from "./found.ts";
+import { readMaterial } from "./material.ts";
+import { type Imported, type ImportedCertificate, reportImport } from "./report.ts";
 import { settleSolvers } from "./solvers.ts";
-import {
-  requestOf,
-  takeCertificate,
-  type TakenCertificate,
-  type TakeTools,
-  versionOf,
-} from "./take.ts";
+import { requestOf, takeCertificate, type TakeTools, versionOf } from "./take.ts";
 
 type Flags = OptionsOf<typeof importFlags>;
 
@@ -42,28 +31,9 @@ export interface Client {
   readonly stop: string;
 }
 
-export interface ImportedCertificate extends TakenCertificate {
-  readonly found: FoundCertificate;
-  readonly material: Material;
-  readonly solvers: readonly SolverSetting[];
-  readonly notes: readonly string[];
-  readonly files: CertificateFiles | undefined;
-}
-export interface Imported {
-  readonly folder: string;
-  readonly accounts: readonly (TakenAccount & { readonly notes: readonly string[] })[];
-  readonly certificates: readonly ImportedCertificate[];
-  readonly left: readonly Left[];
-}
-
 /** Read all, then take accounts before certificates. Nothing is written into the other client's folder. */
-export async function importFrom(
-  client: Client,
-  path: string | undefined,
-  flags: Flags,
-  context: Context,
-): Promise<Imported> {
-  const given = resolve(context.cwd, path ?? client.folder(context));
+export async function importFrom(client: Client, flags: Flags, context: Context): Promise<Result> {
+  const given = resolve(context.cwd, context.args[0] ?? client.folder(context));
   const folder = await existingFolder(given, client.name);
   const found = await speakable(await client.read(folder, await serversOf(flags, context)));
   const ready = await prepare(found, flags, context);
@@ -82,10 +52,9 @@ export async function importFrom(
     }
   }
   const certificates: ImportedCertificate[] = [];
-  for (const one of ready.found) {
-    certificates.push(await takeOne(one, flags, tools, accounts));
-  }
-  return { folder, accounts, certificates, left };
+  for (const one of ready.found) certificates.push(await takeOne(one, flags, tools, accounts));
+  const imported = { folder, accounts, certificates, left };
+  return reportImport(client, imported, taking.dryRun, context.clock.now());
 }
 
 const lockWait = 60_000;
@@ -152,9 +121,14 @@ function prepare(found: Found, flags: Flags, context: Context) {
   return readEach(found.certificates, sourceOf, async (one): Promise<Ready> => {
     const material = readMaterial(one.pems, context.clock.now());
     const { settings, notes } = await solversFor(one, flags, context);
-    const why =
-      material.why === undefined ? [] : [`Only its settings were imported: ${material.why}`];
-    return { found: one, material, solvers: settings, notes: [...why, ...one.notes, ...notes] };
+    const { why } = material;
+    const unusable = why === undefined ? [] : [`Only its settings were imported: ${why}`];
+    return {
+      found: one,
+      material,
+      solvers: settings,
+      notes: [...unusable, ...one.notes, ...notes],
+    };
   });
 }
 
@@ -168,27 +142,16 @@ async function solversFor(
   const chosen = [flags.solver, flags.standalone, flags.webroot, flags.dns];
   if (chosen.some((flag) => flag !== undefined)) {
     const issuer = { server: certificate.directory, agreeTos: true };
-    return {
-      settings: await solverSettings(flags, undefined, issuer, config, context),
-      notes: [],
-    };
+    return { settings: await solverSettings(flags, undefined, issuer, config, context), notes: [] };
   }
   const settled = await settleSolvers(certificate.solvers, context);
   if (settled.settings.length > 0) return settled;
-  const names = Object.keys(config.solvers);
-  if (names.length > 0) {
-    return {
-      settings: names.map((name) => fromConfig(name, config)),
-      notes: [...settled.notes, `Renewals use the solvers of ${config.path}.`],
-    };
-  }
-  return {
-    settings: [],
-    notes: [
-      ...settled.notes,
-      "It is not ready: no solver is known, so it cannot be renewed. Import again with --standalone, --webroot DIR or --solver NAME.",
-    ],
-  };
+  const settings = Object.keys(config.solvers).map((name) => fromConfig(name, config));
+  const note =
+    settings.length > 0
+      ? `Renewals use the solvers of ${config.path}.`
+      : "It is not ready: no solver is known, so it cannot be renewed. Import again with --standalone, --webroot DIR or --solver NAME.";
+  return { settings, notes: [...settled.notes, note] };
 }
 
 async function takeOne(
@@ -202,21 +165,16 @@ async function takeOne(
   const contact = own?.account.contact[0];
   const email = contact?.startsWith("mailto:") ? contact.slice("mailto:".length) : undefined;
   const caBundle = flags.caBundle ?? found.caBundle;
-  const request = requestOf(found, material, solvers, {
-    agreeTos: own !== undefined,
-    email,
-    caBundle,
-  });
+  const extras = { agreeTos: own !== undefined, email, caBundle };
+  const request = requestOf(found, material, solvers, extras);
   const taken = await takeCertificate(
     { request, version: versionOf(found, material, request), account: found.account },
     { dryRun: flags.dryRun === true, force: flags.force === true },
     tools,
   );
-  const orphaned = own === undefined ? [withoutAccount({ server: found.directory, caBundle })] : [];
+  const register = registerCommand(caFlags(request.issuer));
+  const orphaned = `The account that ordered it was not imported: unless acmectl has one at ${found.directory}, run \`${register}\` first.`;
   const files = await tools.store.certificates.files(found.name);
-  return { ...ready, ...taken, files, notes: [...ready.notes, ...orphaned] };
-}
-
-function withoutAccount(issuer: Pick<IssuerSetting, "server" | "caBundle">): string {
-  return `The account that ordered it was not imported: unless acmectl has one at ${issuer.server}, run \`${registerCommand(caFlags(issuer))}\` first.`;
+  const notes = own === undefined ? [...ready.notes, orphaned] : ready.notes;
+  return { ...ready, ...taken, files, notes };
 }

@@ -33,7 +33,11 @@ export function thisMachine(
 ): Machine {
   const { uid, env, log, clock, signal } = run;
   return {
-    ...{ uid, env, log, clock, signal },
+    uid,
+    env,
+    log,
+    clock,
+    signal,
     systemd: existsSync("/run/systemd/system"),
     unitFolder: unitFolderOf(uid, env),
     systemCrontabs: ["/etc/crontab", "/etc/cron.d"],

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { readAcmeSh } from "../../import/acme-sh/acme-sh.ts";
-import { reportImport } from "../../import/report.ts";
 import { type Client, importFrom } from "../../import/run.ts";
 import { importFlags } from "../../options/declared/import.ts";
 import { defineCommand } from "../command.ts";
@@ -22,8 +21,5 @@ export const command = defineCommand({
   examples: ["acmectl import acme.sh --dry-run", "acmectl import acme.sh /root/.acme.sh"],
   options: importFlags,
   solverFlags: true,
-  async run(flags, context) {
-    const imported = await importFrom(client, context.args[0], flags, context);
-    return reportImport(client, imported, flags.dryRun === true, context.clock.now());
-  },
+  run: (flags, context) => importFrom(client, flags, context),
 });

@@ -1,5 +1,4 @@
 import { readCertbot } from "../../import/certbot/certbot.ts";
-import { reportImport } from "../../import/report.ts";
 import { type Client, importFrom } from "../../import/run.ts";
 import { importFlags } from "../../options/declared/import.ts";
 import { defineCommand } from "../command.ts";
@@ -23,8 +22,5 @@ export const command = defineCommand({
   ],
   options: importFlags,
   solverFlags: true,
-  async run(flags, context) {
-    const imported = await importFrom(client, context.args[0], flags, context);
-    return reportImport(client, imported, flags.dryRun === true, context.clock.now());
-  },
+  run: (flags, context) => importFrom(client, flags, context),
 });

@@ -64,11 +64,12 @@ const ways: Readonly<Record<ReloadSetting["reload"], readonly Way[]>> = {
   ],
 };
 
+const programOf = ({ reload }: Way): string => reload.split(" ", 1)[0] ?? "";
+
 async function planOf(
   setting: ReloadSetting,
   env: Variables,
 ): Promise<readonly (readonly string[])[]> {
-  const programOf = ({ reload }: Way) => reload.split(" ", 1)[0] ?? "";
   for (const way of ways[setting.reload]) {
     if ((await findProgram(programOf(way), env)) === undefined) continue;
     return Promise.all([way.check, way.reload].map((line) => argvOf(line, way, setting, env)));
