@@ -32,7 +32,7 @@ export async function keptAccount(issuer: IssuerSetting, context: Context): Prom
   if (stored !== undefined) return stored;
   throw new Problem("usage", {
     detail: `There is no account with ${server} in ${store.where}.`,
-    hint: `List the accounts with \`acmectl account list\`, or register one: ${registerCommand(caFlags(issuer, context))}`,
+    hint: `List the accounts with \`acmectl account list\`, or register one: ${registerCommand(caFlags(issuer))}`,
   });
 }
 
@@ -45,13 +45,13 @@ export async function usableAccount(
   if (stored.url === undefined) {
     throw new Problem("usage", {
       detail: `The account in ${stored.where} is not registered yet.`,
-      hint: `Register it: ${registerCommand(caFlags(issuer, context))}`,
+      hint: `Register it: ${registerCommand(caFlags(issuer))}`,
     });
   }
   if ((stored.status ?? "valid") === "valid") return stored;
   throw new Problem("usage", {
     detail: `The account ${stored.url} is ${stored.status}.`,
-    hint: `Register a new one: ${registerCommand(caFlags(issuer, context), { again: true })}`,
+    hint: `Register a new one: ${registerCommand(caFlags(issuer), { again: true })}`,
   });
 }
 

@@ -95,15 +95,9 @@ function keyOf({ server, caBundle, eabKid, email }: IssuerSetting): string {
 }
 
 /** The options with which a pasted command line finds the same CA, and the same account of it. */
-export function caFlags(
-  { server, caBundle }: Pick<IssuerSetting, "server" | "caBundle">,
-  context?: Pick<Context, "sourceOf" | "stateFolder">,
-): string {
-  const words = ["--server", server];
-  if (caBundle !== undefined) words.push("--ca-bundle", caBundle);
-  if (context && context.sourceOf("state") !== "not given")
-    words.push("--state", context.stateFolder);
-  return words.map(quotedWord).join(" ");
+export function caFlags({ server, caBundle }: Pick<IssuerSetting, "server" | "caBundle">): string {
+  const bundle = caBundle === undefined ? [] : ["--ca-bundle", caBundle];
+  return ["--server", server, ...bundle].map(quotedWord).join(" ");
 }
 
 function openRemote(
@@ -112,7 +106,7 @@ function openRemote(
   context: Context,
 ): OpenIssuer {
   const { env, log, clock, redact } = context;
-  const flags = caFlags(issuer, context);
+  const flags = caFlags(issuer);
   const ca = openCa({ url: issuer.server, flags, userAgent, env, log, clock, redact, caBundle });
   return { ca, close: () => ca.close() };
 }

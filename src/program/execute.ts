@@ -52,7 +52,8 @@ export async function execute(
       globals: globals.values,
       sources: { ...globals.sources, ...options.sources },
     };
-    const context = contextOf(line, environment, output, loadConfig);
+    const completing = { ...output, log: suggestions.log(output.log) };
+    const context = contextOf(line, environment, completing, loadConfig);
     const result = await typed.command.run(options.values, context);
     output.result(command, suggestions.result(result));
     const code = result.problem?.exitCode ?? result.exitCode ?? 0;

@@ -1,4 +1,5 @@
 /** Commands that a result suggests, with the --state and --config that were typed: pasted, they use the same folder and file. */
+import type { RunLog } from "../context.ts";
 import { quotedWord } from "../options/words.ts";
 import type { Problem } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
@@ -11,6 +12,7 @@ export interface TypedPlaces {
 }
 
 export interface Suggestions {
+  readonly log: (log: RunLog) => RunLog;
   readonly problem: (problem: Problem) => Problem;
   readonly result: (result: Result) => Result;
 }
@@ -18,7 +20,7 @@ export interface Suggestions {
 /** `names` are those of all commands. */
 export function suggestionsFor(places: TypedPlaces, names: readonly string[]): Suggestions {
   if (places.state === undefined && places.config === undefined)
-    return { problem: (problem) => problem, result: (result) => result };
+    return { log: (log) => log, problem: (problem) => problem, result: (result) => result };
   const longestFirst = names.toSorted((a, b) => b.length - a.length).join("|");
   const command = new RegExp(`(?<![\\w/.-])acmectl (${longestFirst})(?![\\w-])`);
   const complete = (text: string): string => {
@@ -33,6 +35,7 @@ export function suggestionsFor(places: TypedPlaces, names: readonly string[]): S
   const problem = (problem: Problem) =>
     problem.hint === undefined ? problem : problem.with({ hint: complete(problem.hint) });
   return {
+    log: (log) => ({ ...log, warn: (message, fields) => log.warn(complete(message), fields) }),
     problem,
     result: ({ document, view, problem: failure, ...result }) => ({
       ...result,
@@ -68,17 +71,14 @@ function advised(
   const below = (value: unknown, isAdvice: boolean): unknown => {
     if (typeof value === "string") return isAdvice ? complete(value) : value;
     if (Array.isArray(value)) return value.map((one) => below(one, isAdvice));
-    return isPlain(value) ? advised(value, complete) : value;
+    // Dates and errors stay what they are.
+    const isPlain = isRecord(value) && Object.getPrototypeOf(value) === Object.prototype;
+    return isPlain ? advised(value, complete) : value;
   };
   const entries = Object.entries(members);
   return Object.fromEntries(
     entries.map(([key, value]) => [key, below(value, advice.includes(key))]),
   );
-}
-
-/** Dates and errors stay what they are. */
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return isRecord(value) && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function inBlock(block: Block, complete: (text: string) => string): Block {

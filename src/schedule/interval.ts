@@ -60,39 +60,22 @@ export async function warnOfRareSchedule(
   held: readonly HeldCertificate[],
   context: Context,
 ): Promise<void> {
-  const { configPath, stateFolder, log } = context;
-  if (!held.some(isShortLived)) return;
-  const words = [
-    ...(context.sourceOf("state") === "not given" ? [] : ["--state", stateFolder]),
-    ...(context.sourceOf("config") === "not given" ? [] : ["--config", configPath]),
-  ];
-  const warning = await rareSchedule(held, thisMachine(context), words);
-  if (warning !== undefined) log.warn(warning, { step: "schedule" });
+  const warning = held.some(isShortLived) && (await rareSchedule(held, thisMachine(context)));
+  if (warning) context.log.warn(warning, { step: "schedule" });
 }
 
 /** A warning if the schedule installed here is too rare for these certificates, with the command that fixes it. */
 export async function rareSchedule(
   held: readonly HeldCertificate[],
   machine: Machine,
-  words: readonly string[] = [],
 ): Promise<string | undefined> {
   const every = timesIn(await findSchedules(machine))?.every;
-  return every === undefined || !isTooRare(every, held)
-    ? undefined
-    : rareWarning(every, held, words);
+  return every === undefined ? undefined : rareWarning(every, held);
 }
 
-export function rareWarning(
-  every: number,
-  held: readonly HeldCertificate[],
-  words: readonly string[] = [],
-): string {
+/** Undefined if `every` (minutes) is often enough for these certificates. */
+export function rareWarning(every: number, held: readonly HeldCertificate[]): string | undefined {
+  if (!isTooRare(every, held)) return undefined;
   const [interval, lifetime] = [durationOf(every * minute), durationOf(shortestOf(held))];
-  const command = [
-    "acmectl schedule install",
-    ...words,
-    "--every",
-    writtenInterval(intervalFor(held)),
-  ];
-  return `acmectl renew runs every ${interval}, which is too rare for a certificate that is valid for ${lifetime}. Run: ${command.join(" ")}`;
+  return `Renewals run every ${interval}, which is too rare for a certificate that is valid for ${lifetime}. Run: acmectl schedule install --every ${writtenInterval(intervalFor(held))}`;
 }

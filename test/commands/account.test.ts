@@ -186,7 +186,7 @@ describe("account rollover", () => {
     const { code, stderr } = await issuing.issue(["-d", name]);
     expect(code).toBe(5);
     expect(stderr).toMatch(
-      /acmectl account register --reregister --server \S+ --ca-bundle \S+ --state \S+ --agree-tos$/m,
+      /acmectl account register --reregister --server \S+ --ca-bundle \S+ --agree-tos --state \S+$/m,
     );
     expect(await readdir(await folderOf(issuing))).toContain("key.next.pem");
     fault.remove();

@@ -22,8 +22,8 @@ test("issue, apply, plan and schedule install warn if the schedule is too rare f
   await writeFile(join(folder, "crontab"), `${line}\n`);
   const settings = { env: { HOME: folder, PATH: schedulerPath }, clock };
   const warning =
-    "acmectl renew runs every 12 hours, which is too rare for a certificate that is valid for 24 hours. " +
-    `Run: acmectl schedule install --state ${issuing.state} --every 2h`;
+    "Renewals run every 12 hours, which is too rare for a certificate that is valid for 24 hours. " +
+    `Run: acmectl schedule install --every 2h --state ${issuing.state}`;
   const told = async (words: readonly string[]) => {
     const { stderr } = await issuing.run(words, settings);
     return stderr.replaceAll(/\s+/g, " ").includes(warning);

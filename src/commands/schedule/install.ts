@@ -5,7 +5,6 @@ import { line, type Result, verbatim } from "../../result.ts";
 import { durationOf } from "../../dates.ts";
 import {
   intervalFor,
-  isTooRare,
   parsedInterval,
   rareWarning,
   writtenInterval,
@@ -95,7 +94,8 @@ export const command = defineCommand({
     };
     const installation = await installSchedule(job, wishes, machine);
     const { every } = installation;
-    if (isTooRare(every, held)) context.log.warn(rareWarning(every, held), { step: "schedule" });
+    const warning = rareWarning(every, held);
+    if (warning !== undefined) context.log.warn(warning, { step: "schedule" });
     warnOfVariables(installation, context);
     return present(installation, machine);
   },
@@ -153,7 +153,7 @@ function present({ plan, every, outcome }: Installation, machine: Machine): Resu
     return { document, view: [verbatim(texts.join("\n"))] };
   }
   const where = by === "cron" ? "the crontab" : unitPaths(machine).timer;
-  const runs = `acmectl renew runs every ${durationOf(every * 60_000)}, by ${where}`;
+  const runs = `renewals run every ${durationOf(every * 60_000)}, by ${where}`;
   const text = {
     installed: `Installed the schedule: ${runs}.`,
     replaced: `Updated the schedule: ${runs}.`,
