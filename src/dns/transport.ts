@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import { abortable } from "../abortable.ts";
+import { beginningOf } from "../body.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import type { fetchByProxy } from "../proxy.ts";
 
@@ -90,7 +91,9 @@ export async function exchangeByHttps<T>(
       signal: AbortSignal.any([signal, limit]),
     });
     if (!response.ok) throw new NoReply(`HTTP status ${response.status}`);
-    const value = read(await bounded(response));
+    const { bytes, whole } = await beginningOf(response.body, largest);
+    if (!whole) throw new NoReply("answer too large");
+    const value = read(bytes);
     if (value === undefined) throw new NoReply("answer to another question");
     return value;
   } catch (error) {
@@ -101,17 +104,6 @@ export async function exchangeByHttps<T>(
     const { cause = error } = error;
     throw new NoReply(codeOf(cause) || messageOf(cause), { cause: error });
   }
-}
-
-async function bounded(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength;
-    if (length > largest) throw new NoReply("answer too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 /** The first of: an answer, a failure, the time limit, the signal. The function that `start` returns then cleans up. */

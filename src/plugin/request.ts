@@ -1,6 +1,7 @@
 /** JSON over HTTP, as providers' APIs speak it, repeated while that can help. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../plugin.ts";
+import { beginningOf as beginning } from "../body.ts";
 import { parseJson } from "../json.ts";
 import { fetchByProxy } from "../proxy.ts";
 import { Refusal } from "./refusal.ts";
@@ -131,14 +132,8 @@ async function requestOnce(
 export async function beginningOf(
   body: AsyncIterable<Uint8Array> | null,
 ): Promise<{ readonly text: string; readonly whole: boolean }> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body ?? []) {
-    length += chunk.length;
-    chunks.push(chunk);
-    if (length > 65_536) break;
-  }
-  return { text: Buffer.concat(chunks).toString("utf8"), whole: length <= 65_536 };
+  const { bytes, whole } = await beginning(body, 65_536);
+  return { text: bytes.toString("utf8"), whole };
 }
 
 function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendor): unknown {

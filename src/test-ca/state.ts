@@ -67,45 +67,30 @@ export interface IssuedCertificate {
   replacedBy?: Order;
 }
 
-export interface State {
+interface Start {
   /** `https://host:port`, without a path. */
   readonly base: string;
   readonly settings: Settings;
   readonly authority: Authority;
-  readonly nonces: Nonces;
   /** Aborted when the CA closes. */
   readonly signal: AbortSignal;
-  readonly accounts: Map<string, Account>;
-  readonly orders: Map<string, Order>;
-  readonly authorizations: Map<string, Authorization>;
-  readonly challenges: Map<string, Challenge>;
-  readonly certificates: Map<string, IssuedCertificate>;
-  readonly renewalInfo: Map<string, RenewalInfo>;
-  /** Public keys revoked for keyCompromise; see `publicKeyText`. */
-  readonly compromised: Set<string>;
-  /** How often a Retry-After was sent. */
-  retriesAsked: number;
 }
 
-export function createState(
-  base: string,
-  settings: Settings,
-  authority: Authority,
-  signal: AbortSignal,
-): State {
+export type State = ReturnType<typeof createState>;
+
+export function createState(start: Start) {
   return {
-    base,
-    settings,
-    authority,
-    nonces: createNonces(settings.badNonceRate),
-    signal,
-    accounts: new Map(),
-    orders: new Map(),
-    authorizations: new Map(),
-    challenges: new Map(),
-    certificates: new Map(),
-    renewalInfo: new Map(),
-    compromised: new Set(),
+    ...start,
+    nonces: createNonces(start.settings.badNonceRate),
+    accounts: new Map<string, Account>(),
+    orders: new Map<string, Order>(),
+    authorizations: new Map<string, Authorization>(),
+    challenges: new Map<string, Challenge>(),
+    certificates: new Map<string, IssuedCertificate>(),
+    renewalInfo: new Map<string, RenewalInfo>(),
+    /** Public keys revoked for keyCompromise; see `publicKeyText`. */
+    compromised: new Set<string>(),
+    /** How often a Retry-After was sent. */
     retriesAsked: 0,
   };
 }
@@ -157,17 +142,10 @@ export function authorizationStatus(state: State, authorization: Authorization):
   return alive && expires <= state.settings.now() ? "expired" : status;
 }
 
-/** Anti-replay nonces (RFC 8555 §6.5). */
-export interface Nonces {
-  issue(): string;
-  /** True once for each nonce that was issued here; a share of `badNonceRate` is rejected anyway. */
-  redeem(nonce: string): boolean;
-}
-
 const remembered = 20_000;
 
-/** A pool that drops its oldest nonces, as CAs do. */
-function createNonces(badNonceRate: number): Nonces {
+/** A pool of anti-replay nonces (RFC 8555 §6.5) that drops its oldest ones, as CAs do. */
+function createNonces(badNonceRate: number) {
   const fresh = new Set<string>();
   return {
     issue() {
@@ -177,6 +155,7 @@ function createNonces(badNonceRate: number): Nonces {
       if (fresh.size > remembered) fresh.delete(oldest);
       return nonce;
     },
-    redeem: (nonce) => fresh.delete(nonce) && Math.random() >= badNonceRate,
+    /** True once for each nonce that was issued here; a share of `badNonceRate` is rejected anyway. */
+    redeem: (nonce: string) => fresh.delete(nonce) && Math.random() >= badNonceRate,
   };
 }

@@ -13,17 +13,16 @@ import {
   type Authority,
 } from "./authority/authority.ts";
 import { openAuthority } from "./authority/folder.ts";
-import { createFaults, type Faults } from "./server/faults.ts";
+import { createFaults, type Faults, type RequestRecord } from "./server/faults.ts";
 import { withDefaults, type RenewalInfo, type TestCaOptions } from "./options.ts";
 import { createState } from "./state.ts";
-import type { RequestRecord } from "./server/records.ts";
 import { createListener } from "./server/server.ts";
 
 export type { ArmedFault, Fault, FaultAction, Faults } from "./server/faults.ts";
+export type { RequestRecord, ResourceKind } from "./server/faults.ts";
 export { UnreadableAuthority } from "./authority/unreadable.ts";
 export type { ProblemJson } from "./acme-problem.ts";
 export type { Profile, RenewalInfo, TestCaOptions } from "./options.ts";
-export type { RequestRecord, ResourceKind } from "./server/records.ts";
 
 /** A running CA. */
 export interface TestCa {
@@ -62,7 +61,8 @@ export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> 
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port was bound");
   const closing = new AbortController();
-  const state = createState(baseUrl(host, address), settings, authority, closing.signal);
+  const base = baseUrl(host, address);
+  const state = createState({ base, settings, authority, signal: closing.signal });
   const faults = createFaults();
   const requests: RequestRecord[] = [];
   const listener = createListener(state, faults, requests);
@@ -86,11 +86,7 @@ export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> 
   };
 }
 
-async function serverCertificate(
-  authority: Authority,
-  host: string,
-  now: Date,
-): Promise<{ key: string; cert: string }> {
+async function serverCertificate(authority: Authority, host: string, now: Date) {
   const keys = await generateKeys();
   const names = new Set(["127.0.0.1", "::1", "localhost", nameOf(host)]);
   const leaf = await issueLeaf(authority, {

@@ -1,6 +1,6 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { json, type Answer } from "../server/answer.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
-import { checkExternalBinding } from "./external-account.ts";
 import {
   deactivated,
   demandPostAsGet,
@@ -9,7 +9,7 @@ import {
   type SignedRequest,
 } from "../signed/request.ts";
 import { isRecord } from "../../json.ts";
-import { parseObject, readJwk, readJws, verifyJws } from "../signed/jws.ts";
+import { parseObject, readJwk, readJws, verifyJws, type Jws } from "../signed/jws.ts";
 import { accountUrl, newId, orderStatus, type Account, type State } from "../state.ts";
 
 /** newAccount (RFC 8555 §7.3): registers the key, or finds the account that it has. */
@@ -66,11 +66,8 @@ export function orders(state: State, request: SignedRequest): Answer {
   const page = listed.slice(cursor, cursor + pageSize);
   const more = cursor + pageSize < listed.length;
   const next = `<${accountUrl(state, mine)}/orders?cursor=${cursor + pageSize}>;rel="next"`;
-  return json(
-    200,
-    { orders: page.map((order) => `${state.base}/order/${order.id}`) },
-    more ? { link: [next] } : {},
-  );
+  const urls = page.map((order) => `${state.base}/order/${order.id}`);
+  return json(200, { orders: urls }, more ? { link: [next] } : {});
 }
 
 const pageSize = 50;
@@ -87,11 +84,8 @@ export function keyChange(state: State, request: SignedRequest): Answer {
   verifyJws(inner, fresh.key);
 
   const change = parseObject(inner.payload, "The inner payload");
-  demand(
-    change["account"] === accountUrl(state, account),
-    "The inner account is not the signer's.",
-  );
-  const { oldKey } = change;
+  const { account: inside, oldKey } = change;
+  demand(inside === accountUrl(state, account), "The inner account is not the signer's.");
   demand(isRecord(oldKey), "The oldKey is missing.");
   demand(readJwk(oldKey).thumbprint === account.thumbprint, "The oldKey is not the account's.");
 
@@ -163,4 +157,53 @@ function checkContact(contact: string): void {
   demand(!address.includes("?"), `${name} has header fields.`, type);
   demand(!address.includes(","), `${name} has more than one address.`, type);
   demand(mailAddress.test(address), `${name} is not a mail address.`, type);
+}
+
+/** Verifies an external account binding (RFC 8555 §7.3.4) and returns it, to be shown in the account object. */
+function checkExternalBinding(
+  state: State,
+  request: SignedRequest,
+  payload: Record<string, unknown>,
+): unknown {
+  const binding = payload["externalAccountBinding"];
+  if (binding === undefined) {
+    const detail =
+      "This CA binds accounts to external ones: give a key identifier and an HMAC key.";
+    demand(!state.settings.requireEab, detail, "externalAccountRequired");
+    return undefined;
+  }
+  demand(isRecord(binding), "externalAccountBinding is not a JWS.");
+  const jws = readJws(binding);
+  checkHeader(jws, request.url);
+  checkMac(state, jws);
+  const { thumbprint } = readJwk(parseObject(jws.payload, "The binding's payload"));
+  const same = thumbprint === request.key.thumbprint;
+  demand(same, "The binding's payload is not the account key that signed the request.");
+  return binding;
+}
+
+const hashes: Readonly<Record<string, string>> = {
+  HS256: "sha256",
+  HS384: "sha384",
+  HS512: "sha512",
+};
+
+function checkHeader(jws: Jws, url: string): void {
+  const { alg, nonce, url: signedUrl, jwk } = jws.header;
+  demand(typeof alg === "string" && alg in hashes, "The binding is not signed by a MAC (HS256).");
+  demand(nonce === undefined, "The binding must not have a nonce.");
+  demand(jwk === undefined, "The binding must not have a jwk.");
+  demand(signedUrl === url, "The binding's url is not that of the request.");
+}
+
+function checkMac(state: State, jws: Jws): void {
+  const { kid, alg } = jws.header;
+  demand(typeof kid === "string", "The binding has no kid.");
+  const secret = Object.hasOwn(state.settings.eab, kid) ? state.settings.eab[kid] : undefined;
+  demand(secret !== undefined, `The key identifier "${kid}" is unknown.`, "unauthorized");
+  const mac = createHmac(hashes[String(alg)] ?? "sha256", Buffer.from(secret, "base64url"))
+    .update(jws.signed)
+    .digest();
+  const isGood = mac.length === jws.signature.length && timingSafeEqual(mac, jws.signature);
+  demand(isGood, `The MAC does not verify with the key of "${kid}".`, "unauthorized");
 }

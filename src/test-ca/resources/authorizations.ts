@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { json, retryAfter, type Answer } from "../server/answer.ts";
 import { demand, type Identifier } from "../acme-problem.ts";
 import { challengeJson } from "./challenges.ts";
@@ -23,9 +24,15 @@ export function authorizationFor(
 ): Authorization {
   const wildcard = value.startsWith("*.");
   const identifier = { type, value: wildcard ? value.slice(2) : value };
-  return (
-    reusable(state, account, identifier, wildcard) ?? create(state, account, identifier, wildcard)
+  const held = [...state.authorizations.values()].filter(
+    (each) =>
+      each.account === account &&
+      isDeepStrictEqual(each.identifier, identifier) &&
+      each.wildcard === wildcard &&
+      authorizationStatus(state, each) === "valid",
   );
+  const [reused] = state.settings.authorizationReuse === 0 ? [] : held;
+  return reused ?? create(state, account, identifier, wildcard);
 }
 
 /** Reads an authorization, or deactivates it (RFC 8555 §7.5.2). */
@@ -58,23 +65,6 @@ function authorizationJson(state: State, authorization: Authorization): object {
   };
 }
 
-function reusable(
-  state: State,
-  account: Account,
-  identifier: Identifier,
-  wildcard: boolean,
-): Authorization | undefined {
-  if (state.settings.authorizationReuse === 0) return undefined;
-  return [...state.authorizations.values()].find(
-    (each) =>
-      each.account === account &&
-      each.identifier.type === identifier.type &&
-      each.identifier.value === identifier.value &&
-      each.wildcard === wildcard &&
-      authorizationStatus(state, each) === "valid",
-  );
-}
-
 function create(
   state: State,
   account: Account,
@@ -92,8 +82,8 @@ function create(
   };
   for (const type of shuffle(typesFor(identifier, wildcard))) {
     const token = randomBytes(32).toString("base64url");
-    const about = { id: newId(), account, authorization };
-    const challenge: Challenge = { ...about, type, token, status: "pending" };
+    const id = newId();
+    const challenge: Challenge = { id, account, authorization, type, token, status: "pending" };
     authorization.challenges.push(challenge);
     state.challenges.set(challenge.id, challenge);
   }

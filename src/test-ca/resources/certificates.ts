@@ -23,14 +23,9 @@ export function certificate(state: State, request: SignedRequest): Answer {
   demand(text !== undefined, "There is no such chain.", "malformed", { status: 404 });
   const url = `${state.base}/certificate/${issued.id}`;
   const others = issued.chains.map((_, at) => at).filter((at) => at !== index);
-  return {
-    status: 200,
-    text,
-    contentType: "application/pem-certificate-chain",
-    headers: {
-      link: others.map((at) => `<${at === 0 ? url : `${url}/${at}`}>;rel="alternate"`),
-    },
-  };
+  const link = others.map((at) => `<${at === 0 ? url : `${url}/${at}`}>;rel="alternate"`);
+  const contentType = "application/pem-certificate-chain";
+  return { status: 200, text, contentType, headers: { link } };
 }
 
 const reasons = [0, 1, 4, 5];
@@ -95,15 +90,9 @@ const sixHours = 6 * 3600;
 export function renewalInfo(state: State, id: string): Answer {
   const issued = certificateOf(state, id);
   const info = state.renewalInfo.get(id) ?? usualWindow(state, issued);
-  const { start, end, explanationUrl } = info;
-  return json(
-    200,
-    {
-      suggestedWindow: { start: timestamp(start), end: timestamp(end) },
-      explanationURL: explanationUrl,
-    },
-    { "retry-after": String(info.retryAfter ?? sixHours) },
-  );
+  const suggestedWindow = { start: timestamp(info.start), end: timestamp(info.end) };
+  const body = { suggestedWindow, explanationURL: info.explanationUrl };
+  return json(200, body, { "retry-after": String(info.retryAfter ?? sixHours) });
 }
 
 /** Checks `replaces` of a newOrder (§5) and returns the certificate that it names. */

@@ -65,10 +65,8 @@ function refuseKey(state: State, key: KeyObject): void {
 /** All names of the CSR, the subject's common name among them. */
 function namesOf(request: x509.Pkcs10CertificateRequest): string[] {
   const extension = request.getExtension("2.5.29.17");
-  const names = extension
-    ? new x509.SubjectAlternativeNameExtension(extension.rawData).names.items
-    : [];
-  const identifiers = names.map(({ type, value }) => {
+  const names = extension && new x509.SubjectAlternativeNameExtension(extension.rawData).names;
+  const identifiers = (names?.items ?? []).map(({ type, value }) => {
     if (type === "dns" || type === "ip") return labelOf({ type, value: value.toLowerCase() });
     throw badCsr(`The CSR has a name of type ${type}.`);
   });

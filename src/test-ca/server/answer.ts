@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Settings } from "../options.ts";
+import type { State } from "../state.ts";
 
 /** What a handler returns: JSON, text of some media type, or no body; a header that is undefined is not sent. */
 export interface Answer {
@@ -15,14 +15,8 @@ export function json(status: number, body: unknown, headers: Answer["headers"] =
   return { status, json: body, headers };
 }
 
-interface Waiting {
-  readonly settings: Pick<Settings, "asynchronous" | "now">;
-  /** How often a client was told to wait. */
-  retriesAsked: number;
-}
-
 /** A Retry-After header, in turn in seconds and as an HTTP-date (RFC 9110 §10.2.3), as CAs do either. */
-export function retryAfter(state: Waiting): Record<string, string> {
+export function retryAfter(state: State): Record<string, string> {
   const seconds = state.settings.asynchronous?.retryAfter ?? 1;
   state.retriesAsked += 1;
   if (state.retriesAsked % 2 === 1) return { "retry-after": String(seconds) };
@@ -36,7 +30,8 @@ export async function send(
   answer: Answer,
   { truncate, slowBody }: { truncate?: number; slowBody?: number },
 ): Promise<void> {
-  const body = bodyOf(answer);
+  const { json, text = json === undefined ? "" : JSON.stringify(json) } = answer;
+  const body = Buffer.from(text);
   response.statusCode = answer.status;
   for (const [name, value] of Object.entries(answer.headers ?? {})) {
     if (value === undefined) continue;
@@ -50,11 +45,6 @@ export async function send(
   }
   if (slowBody !== undefined) await drip(response, body, slowBody);
   response.end(slowBody === undefined ? body : undefined);
-}
-
-function bodyOf({ text, json }: Answer): Buffer {
-  if (text !== undefined) return Buffer.from(text);
-  return json === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(json));
 }
 
 function contentTypeOf(answer: Answer): string {

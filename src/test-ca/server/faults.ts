@@ -1,7 +1,41 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { Answer } from "./answer.ts";
 import { AcmeProblem, errorPrefix, type ProblemJson } from "../acme-problem.ts";
 import { isRecord } from "../../json.ts";
-import type { RequestRecord, ResourceKind } from "./records.ts";
+
+/** The kinds of resource, by which faults and records name requests; `unknown` is any other path. */
+export type ResourceKind =
+  | "directory"
+  | "newNonce"
+  | "newAccount"
+  | "newOrder"
+  | "keyChange"
+  | "revokeCert"
+  | "renewalInfo"
+  | "account"
+  | "orders"
+  | "order"
+  | "finalize"
+  | "authz"
+  | "challenge"
+  | "certificate"
+  | "unknown";
+
+/** One request that reached the CA, for tests that count and look. */
+export interface RequestRecord {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly kind: ResourceKind;
+  readonly headers: IncomingHttpHeaders;
+  /** The decoded protected header of the JWS; absent for a GET and for a body that is not a JWS. */
+  readonly protected: Readonly<Record<string, unknown>> | undefined;
+  /** The decoded payload: an object, "" for POST-as-GET, or absent. */
+  readonly payload: unknown;
+  readonly time: Date;
+  /** What was answered; undefined before the answer, or when the connection was killed. */
+  status: number | undefined;
+}
 
 /** What happens to a matching request; several members may be combined. */
 export interface FaultAction {

@@ -8,7 +8,7 @@ import { finalize } from "../resources/finalize.ts";
 import { demandPostAsGet, type SignedBy, type SignedRequest } from "../signed/request.ts";
 import { newOrder, order } from "../resources/orders.ts";
 import type { State } from "../state.ts";
-import type { ResourceKind } from "./records.ts";
+import type { ResourceKind } from "./faults.ts";
 
 type SignedHandler = (state: State, request: SignedRequest) => Answer | Promise<Answer>;
 

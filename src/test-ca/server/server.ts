@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { beginningOf } from "../../body.ts";
 import { send, type Answer } from "./answer.ts";
 import { AcmeProblem, demand, problemOf } from "../acme-problem.ts";
 import { authenticate } from "../signed/request.ts";
-import { alter, answers, type Fault, type FaultScript } from "./faults.ts";
-import { decodeBody, type RequestRecord } from "./records.ts";
+import { alter, answers, type Fault, type FaultScript, type RequestRecord } from "./faults.ts";
+import { isRecord, parseJson } from "../../json.ts";
 import { routeOf } from "./routes.ts";
 import type { State } from "../state.ts";
 
@@ -16,11 +17,13 @@ export function createListener(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
     const started = performance.now();
-    const body = await readBody(request);
-    if (body === undefined) {
+    // The client went away, or sends too much.
+    const read = await beginningOf(request, longestBody).catch(() => undefined);
+    if (read?.whole !== true) {
       response.destroy();
       return;
     }
+    const body = read.bytes.toString();
     const record = recordOf(state, request, body);
     records.push(record);
     if (records.length > mostRecords) records.shift();
@@ -47,23 +50,6 @@ export function createListener(
 const longestBody = 256 * 1024;
 const mostRecords = 10_000;
 
-/** The body as text; undefined when the client went away or sent too much. */
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of request) {
-      if (!Buffer.isBuffer(chunk)) continue;
-      length += chunk.length;
-      if (length > longestBody) return undefined;
-      chunks.push(chunk);
-    }
-  } catch {
-    return undefined;
-  }
-  return Buffer.concat(chunks).toString();
-}
-
 function recordOf(state: State, request: IncomingMessage, body: string): RequestRecord {
   const path = request.url ?? "/";
   return {
@@ -75,6 +61,19 @@ function recordOf(state: State, request: IncomingMessage, body: string): Request
     time: state.settings.now(),
     status: undefined,
   };
+}
+
+/** Decodes as much of a body as can be decoded, verifying nothing. */
+function decodeBody(body: string): Pick<RequestRecord, "protected" | "payload"> {
+  const jws = parseJson(body);
+  if (!isRecord(jws)) return { protected: undefined, payload: undefined };
+  const header = decode(jws["protected"]);
+  return { protected: isRecord(header) ? header : undefined, payload: decode(jws["payload"]) };
+}
+
+function decode(part: unknown): unknown {
+  if (typeof part !== "string") return undefined;
+  return part === "" ? "" : parseJson(Buffer.from(part, "base64url").toString());
 }
 
 /** The answer to send, or undefined to kill the connection. */

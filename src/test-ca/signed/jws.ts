@@ -1,10 +1,4 @@
-import {
-  createHash,
-  createPublicKey,
-  verify,
-  type AsymmetricKeyDetails,
-  type KeyObject,
-} from "node:crypto";
+import { createHash, createPublicKey, verify, type KeyObject } from "node:crypto";
 import { AcmeProblem, demand } from "../acme-problem.ts";
 import { isRecord, parseJson } from "../../json.ts";
 
@@ -50,18 +44,13 @@ export function readJws(body: Record<string, unknown>): Jws {
 export function verifyJws(jws: Jws, key: KeyObject): void {
   const alg = String(jws.header["alg"]);
   const type = "badSignatureAlgorithm";
-  demand(algorithms.includes(alg), `The JWS algorithm ${alg} is not accepted.`, type, {
-    algorithms,
-  });
-  const detail = `The JWS algorithm ${alg} does not belong to a key of this type.`;
+  const detail = algorithms.includes(alg)
+    ? `The JWS algorithm ${alg} does not belong to a key of this type.`
+    : `The JWS algorithm ${alg} is not accepted.`;
   demand(alg === algorithmOf(key), detail, type, { algorithms });
   const hash = alg === "ES384" ? "sha384" : "sha256";
-  const good = verify(
-    hash,
-    Buffer.from(jws.signed),
-    { key, dsaEncoding: "ieee-p1363" },
-    jws.signature,
-  );
+  const signer = { key, dsaEncoding: "ieee-p1363" } as const;
+  const good = verify(hash, Buffer.from(jws.signed), signer, jws.signature);
   demand(good, "The JWS signature does not verify.");
 }
 
@@ -98,22 +87,18 @@ export function readJwk(value: unknown): { key: KeyObject; thumbprint: string } 
 type Jwk = Readonly<Record<string, string>>;
 
 /** Throws badPublicKey for a key that no CA signs or accepts. */
-export function refuseWeak(key: KeyObject): void {
-  const type = key.asymmetricKeyType;
-  if (type === "ec") refuseCurve(key.asymmetricKeyDetails);
-  else if (type === "rsa") refuseRsa(key.asymmetricKeyDetails);
-  else throw badKey(`Keys of type ${String(type)} are not accepted.`);
-}
-
-function refuseCurve(details: AsymmetricKeyDetails = {}): void {
-  const { namedCurve } = details;
-  if (namedCurve === "prime256v1" || namedCurve === "secp384r1") return;
-  throw badKey(`The curve ${String(namedCurve)} is not accepted; P-256 and P-384 are.`);
-}
-
-function refuseRsa({ modulusLength = 0, publicExponent }: AsymmetricKeyDetails = {}): void {
-  const usual = modulusLength >= 2048 && modulusLength <= 4096 && modulusLength % 8 === 0;
-  if (!usual) throw badKey(`RSA keys of ${modulusLength} bits are not accepted; 2048 to 4096 are.`);
+export function refuseWeak({
+  asymmetricKeyType: type,
+  asymmetricKeyDetails = {},
+}: KeyObject): void {
+  const { namedCurve, modulusLength: bits = 0, publicExponent } = asymmetricKeyDetails;
+  if (type === "ec") {
+    if (namedCurve === "prime256v1" || namedCurve === "secp384r1") return;
+    throw badKey(`The curve ${String(namedCurve)} is not accepted; P-256 and P-384 are.`);
+  }
+  if (type !== "rsa") throw badKey(`Keys of type ${String(type)} are not accepted.`);
+  if (bits < 2048 || bits > 4096 || bits % 8 !== 0)
+    throw badKey(`RSA keys of ${bits} bits are not accepted; 2048 to 4096 are.`);
   if (publicExponent !== 65_537n) throw badKey("The RSA exponent is not 65537.");
 }
 

@@ -35,11 +35,8 @@ export function authenticate(
   const { key, account } = identify(state, jws, signedBy);
   verifyJws(jws, key.key);
   const signed = JSON.stringify(jws.header["url"]);
-  demand(
-    signed === JSON.stringify(url),
-    `The JWS is for the url ${signed}, the request for ${url}.`,
-    "unauthorized",
-  );
+  const mismatch = `The JWS is for the url ${signed}, the request for ${url}.`;
+  demand(signed === JSON.stringify(url), mismatch, "unauthorized");
   redeem(state, jws);
   if (account?.status === "deactivated") throw deactivated();
   return { url, ids, jws, key, account };

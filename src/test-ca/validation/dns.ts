@@ -47,9 +47,8 @@ async function lookUp(name: string, settings: Settings): Promise<readonly string
 
 function unauthorized(proof: Proof, name: string, values: readonly string[]): AcmeProblem {
   const [first] = values;
-  if (first === undefined) {
+  if (first === undefined)
     return new AcmeProblem("unauthorized", `No TXT record was found at ${name}.`);
-  }
   const others = values.length > 1 ? ` (and ${values.length - 1} more)` : "";
   const detail = `Incorrect TXT record "${first.slice(0, 100)}"${others} found at ${name}.`;
   return new AcmeProblem("unauthorized", detail, { identifier: proof.identifier });
@@ -67,10 +66,8 @@ export async function addressesOf(host: string, settings: Settings): Promise<rea
   ]).catch((error: unknown) => {
     throw dnsProblem(error, `A and AAAA of ${host}`);
   });
-  const addresses = found.flat();
-  const detail = `No valid A or AAAA records were found for ${host}.`;
-  demand(addresses.length > 0, detail, "dns");
-  return addresses;
+  demand(found.flat().length > 0, `No valid A or AAAA records were found for ${host}.`, "dns");
+  return found.flat();
 }
 
 function resolverFor(settings: Settings): Resolver {

@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
+import { beginningOf } from "../../body.ts";
 import { messageOf } from "../../errors.ts";
 import { addressesOf, patience, type Validate } from "./dns.ts";
 import { AcmeProblem, demand } from "../acme-problem.ts";
@@ -20,16 +21,11 @@ export const validateHttp: Validate = async (proof, settings, signal) => {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
   for (let hop = 0; hop <= mostRedirects; hop += 1) {
     const page = await get(url, settings, limit);
-    if (page.location === undefined) {
-      checkPage(page, url, proof.keyAuthorization);
-      return;
-    }
+    if (page.location === undefined) return checkPage(page, url, proof.keyAuthorization);
     url = redirect(page.location, url, settings);
   }
-  throw new AcmeProblem(
-    "connection",
-    `More than ${mostRedirects} redirects, the last to ${url.href}.`,
-  );
+  const detail = `More than ${mostRedirects} redirects, the last to ${url.href}.`;
+  throw new AcmeProblem("connection", detail);
 };
 
 const mostRedirects = 10;
@@ -95,12 +91,10 @@ function request(
     rejectUnauthorized: false,
     ...(secure && isIP(url.hostname) === 0 ? { servername: url.hostname } : {}),
   };
-  return new Promise((resolve, reject) => {
-    const sent = (secure ? https : http).request(options, (response) => {
-      read(response).then(resolve, reject);
-    });
-    sent.on("error", reject).end();
-  });
+  const { promise, resolve, reject } = Promise.withResolvers<Page>();
+  const take = (response: http.IncomingMessage) => void read(response).then(resolve, reject);
+  (secure ? https : http).request(options, take).on("error", reject).end();
+  return promise;
 }
 
 /** Port 80 in a URL means the port of http-01, and 443 that of tls-alpn-01. */
@@ -112,16 +106,7 @@ function portOf(url: URL, settings: Settings): number {
 async function read(response: http.IncomingMessage): Promise<Page> {
   const status = response.statusCode ?? 0;
   const location = redirects.has(status) ? response.headers.location : undefined;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response) {
-    if (!Buffer.isBuffer(chunk)) continue;
-    length += chunk.length;
-    if (length > longestBody) {
-      response.destroy();
-      throw new AcmeProblem("unauthorized", `The body is longer than ${longestBody} bytes.`);
-    }
-    chunks.push(chunk);
-  }
-  return { status, location, body: Buffer.concat(chunks).toString("latin1") };
+  const { bytes, whole } = await beginningOf(response, longestBody);
+  demand(whole, `The body is longer than ${longestBody} bytes.`, "unauthorized");
+  return { status, location, body: bytes.toString("latin1") };
 }
