@@ -47,9 +47,8 @@ export function fixedAccount({
   const parts = Object.entries({ username, password, subdomain });
   const missing = parts.flatMap(([name, value]) => (value === undefined ? [name] : []));
   if (missing.length === 3 && fulldomain === undefined) return undefined;
-  if (username !== undefined && password !== undefined && subdomain !== undefined) {
+  if (username !== undefined && password !== undefined && subdomain !== undefined)
     return { username, password, subdomain, fulldomain, server: undefined };
-  }
   throw new Problem("config", {
     detail: `The acme-dns solver's account is incomplete: ${missing.join(", ")} missing.`,
     hint: "Set username, password and subdomain from the response of /register, or none of them.",

@@ -35,12 +35,11 @@ export function notRegistered(
   allowlist: readonly string[],
 ): Problem {
   const { status, json } = response;
-  if (textOf(json, "error") === "invalid_allowfrom_cidr") {
+  if (textOf(json, "error") === "invalid_allowfrom_cidr")
     return new Problem("config", {
       detail: `The acme-dns server at ${server} rejects the allowlist ${allowlist.join(", ")} (invalid_allowfrom_cidr).`,
       hint: "Write networks as ADDRESS/BITS, a single address as 192.0.2.1/32.",
     });
-  }
   return new Problem("solver", {
     title: "Cannot register an acme-dns account",
     detail: `The acme-dns server at ${server} did not register an account: ${summary(response)}.`,
@@ -55,14 +54,13 @@ export function notRegistered(
 /** `name` is that of the account. */
 export function notUpdated(server: string, name: string, response: ApiResponse): Problem {
   const { status } = response;
-  if (status === 401) {
+  if (status === 401)
     return new Problem("solver", {
       title: "acme-dns account refused",
       detail: `The acme-dns server at ${server} refuses ${name}: ${summary(response)}.`,
       hint: "Check three things, since the server does not say which is wrong: username and password, that the subdomain belongs to this account, and that this machine's address is in the allowlist of the account (allowfrom).",
       retryable: false,
     });
-  }
   return new Problem("solver", {
     detail: `The acme-dns server at ${server} did not set the value for ${name}: ${summary(response)}.`,
     hint:

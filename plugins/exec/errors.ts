@@ -59,24 +59,21 @@ const byHand =
   "Run it by hand as the same user, with the ACMECTL_ variables from the README set. acmectl gives it no input and no terminal.";
 
 function explain({ end, timedOut }: Ran, { timeout, program }: Attempt): readonly [string, string] {
-  if (timedOut) {
+  if (timedOut)
     return [
       `did not finish within ${timeout / 1000} s and was killed`,
       "Let it only write the record, since acmectl waits until it is visible. Or raise `timeout`.",
     ];
-  }
-  if (end === 126) {
+  if (end === 126)
     return [
       "ended with exit code 126: a program was found but could not be run",
       "Make that program executable with chmod +x, and check that its file system is not mounted noexec.",
     ];
-  }
-  if (end === 127) {
+  if (end === 127)
     return [
       "ended with exit code 127: a program was not found",
       "Write the full path of the command and of what it calls, or set PATH in `env`: cron and systemd have a shorter PATH than your shell.",
     ];
-  }
   if (typeof end === "number") return [`ended with exit code ${end}`, byHand];
   return startFailure(end, program) ?? [`was killed by ${end}`, byHand];
 }

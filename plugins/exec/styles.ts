@@ -136,18 +136,16 @@ function acmeShInvocation(
   { action, challenge }: Task,
 ): Invocation {
   const name = basename(script, ".sh");
-  if (!/^dns_\w+$/.test(name) || more.length > 0) {
+  if (!/^dns_\w+$/.test(name) || more.length > 0)
     throw new Problem("config", {
       detail: `The exec solver's command ${JSON.stringify([script, ...more].join(" "))} is not a dnsapi script of acme.sh.`,
       hint: "Give only its name (dns_cf) or its path (/root/.acme.sh/dnsapi/dns_cf.sh).",
     });
-  }
-  if (acmeSh === undefined) {
+  if (acmeSh === undefined)
     throw new Problem("config", {
       detail: "A dnsapi script needs the functions of acme.sh, but acmeSh is not set.",
       hint: "Set acmeSh to the path of acme.sh, such as /root/.acme.sh/acme.sh.",
     });
-  }
   const path = script.includes("/") ? script : join(dirname(acmeSh), "dnsapi", `${name}.sh`);
   const call = `${name}_${action === "present" ? "add" : "rm"}`;
   const { recordName, recordValue } = challenge;

@@ -60,9 +60,8 @@ function inWords(milliseconds: number): string {
 
 /** As in a zone file, or as a URL. */
 function placeOf(challenge: Answerable): string {
-  if (challenge.type === "dns-01") {
+  if (challenge.type === "dns-01")
     return `${challenge.recordName}. 60 IN TXT "${challenge.recordValue}"`;
-  }
   const { type, value } = challenge.identifier;
   const host = type === "ip" && value.includes(":") ? `[${value}]` : value;
   return `http://${host}${challenge.path}`;

@@ -83,11 +83,10 @@ export default defineSolver({
   },
   async create(options, context) {
     const key = await keyFrom(options);
-    if (key?.algorithm === "hmac-md5" || key?.algorithm === "hmac-sha1") {
+    if (key?.algorithm === "hmac-md5" || key?.algorithm === "hmac-sha1")
       context.log.warn(
         `TSIG key ${key.name} uses the outdated ${key.algorithm}: create a new key with tsig-keygen -a hmac-sha256`,
       );
-    }
     return updatingSolver({
       ...options,
       ...endpointOf(options.server, options.port),

@@ -156,9 +156,8 @@ export function decodeName(bytes: Buffer, offset: number): { name: string; end: 
 /** The strings of a TXT record, joined. */
 export function txtOf({ data }: ResourceRecord): string {
   let text = "";
-  for (let at = 0; at < data.length; at += 1 + (data[at] ?? 0)) {
+  for (let at = 0; at < data.length; at += 1 + (data[at] ?? 0))
     text += data.toString("latin1", at + 1, at + 1 + (data[at] ?? 0));
-  }
   return text;
 }
 

@@ -57,18 +57,16 @@ async function inUse(
 ): Promise<[string, string]> {
   const holders = await holdersOf(place);
   const [first] = holders;
-  if (first !== undefined && holders.every(isAcmectl)) {
+  if (first !== undefined && holders.every(isAcmectl))
     return [
       `${where} is in use by another acmectl run (pid ${first.pid}). Waited ${Math.round(waited / 1000)} s.`,
       "Run this again when that run has ended, or raise --standalone-wait.",
     ];
-  }
-  if (place.port === undefined) {
+  if (place.port === undefined)
     return [
       `The socket ${where} is in use by another process, or a file of that name exists.`,
       "Wait until the other run ends, remove the file, or choose another path.",
     ];
-  }
   const by = holders.length === 0 ? "another process" : holders.map(describe).join(", ");
   return [
     `${where} is in use by ${by}.`,

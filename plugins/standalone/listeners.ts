@@ -31,9 +31,8 @@ export async function join(
   waiting: Waiting,
 ): Promise<void> {
   try {
-    for (const place of places) {
+    for (const place of places)
       await inTurn(turnOf(place), () => joinOne(place, responses, waiting));
-    }
   } catch (error) {
     await leave(responses);
     throw error;
@@ -76,9 +75,8 @@ async function openListener(place: Place, waiting: Waiting, log: Log): Promise<L
     listeners.add(listener);
     return listener;
   } catch (error) {
-    for (const { place, users } of replaced) {
+    for (const { place, users } of replaced)
       listeners.add({ place, server: await openServer(place, answer(users)), users });
-    }
     throw error;
   }
 }
@@ -118,9 +116,8 @@ function turnOf(place: Place): string {
 /** True if a listener on `one` gets the connections to `other`. Port 0 is a new port each time. */
 function covers(one: Place, other: Place): boolean {
   if (one === other) return true;
-  if ("socket" in one || "socket" in other) {
+  if ("socket" in one || "socket" in other)
     return "socket" in one && "socket" in other && one.socket === other.socket;
-  }
   return one.port === other.port && one.port !== 0 && coversHost(one.host, other.host);
 }
 

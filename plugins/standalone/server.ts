@@ -41,12 +41,11 @@ export async function closeServer(server: Server): Promise<void> {
 }
 
 async function openSocket(path: string, mode: string, listener: RequestListener): Promise<Server> {
-  if (!/^0?[0-7]{3}$/.test(mode)) {
+  if (!/^0?[0-7]{3}$/.test(mode))
     throw new Problem("config", {
       detail: `${JSON.stringify(mode)} is not a file mode for the unix socket ${path}.`,
       hint: "Write three octal digits, for example 0660.",
     });
-  }
   await removeStaleSocket(path);
   const server = await listen({ path }, listener);
   try {

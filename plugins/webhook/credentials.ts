@@ -60,16 +60,14 @@ function assertPairs(options: CredentialOptions): void {
   needs(options, "password", "username");
   needs(options, "clientCertificate", "clientKey");
   needs(options, "clientKey", "clientCertificate");
-  if (options.token !== undefined && options.username !== undefined) {
+  if (options.token !== undefined && options.username !== undefined)
     throw wrong("both token and username are set", "Remove one of them.");
-  }
   const { username, password, pathname } = new URL(options.url);
-  if (username !== "" || password !== "") {
+  if (username !== "" || password !== "")
     throw wrong(
       `the URL has credentials (…@${new URL(options.url).host}${pathname})`,
       "Move them to username and password, since URLs are logged.",
     );
-  }
 }
 
 function needs(options: CredentialOptions, one: keyof CredentialOptions, other: typeof one): void {

@@ -59,9 +59,8 @@ export async function removeResponse(
   const made = new Set([...response.made, ...(receipt?.made ?? [])]);
   const removeIfMade = async (parent: Folder, name: string) => {
     const path = `${parent.shown}/${name}`;
-    if (made.has(path) && (await folders.removeEmptyChild(parent, name))) {
+    if (made.has(path) && (await folders.removeEmptyChild(parent, name)))
       response.made.delete(path);
-    }
   };
   try {
     await folders.within(folders.openRoot(response.root), async (served) => {

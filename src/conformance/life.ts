@@ -112,9 +112,8 @@ function single(
   tell: (scene: Scene, solver: Solver, challenge: Challenge) => Promise<void>,
 ): ConformanceCase {
   return subject.story(name, async (scene) => {
-    for (const challenge of subject.challenges(1)) {
+    for (const challenge of subject.challenges(1))
       await tell(scene, await scene.solver(), challenge);
-    }
   });
 }
 

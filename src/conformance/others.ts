@@ -96,9 +96,8 @@ function batchCases(subject: Subject): readonly ConformanceCase[] {
       assert(kept !== undefined);
       await scene.present(solver, kept);
       const items = [];
-      for (const challenge of challenges) {
+      for (const challenge of challenges)
         items.push({ challenge, receipt: await scene.present(solver, challenge) });
-      }
       await solver.cleanupAll(items, freely);
       await scene.expectGone(...challenges);
       await scene.expectVisible(kept);

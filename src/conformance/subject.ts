@@ -122,9 +122,8 @@ function looks(
       }
     },
     expectNoSecret(text, where, options = setup.options) {
-      for (const [name, value] of secretsOf(setup.plugin.options, options)) {
+      for (const [name, value] of secretsOf(setup.plugin.options, options))
         assert(!text.includes(value), `the value of the secret option ${name} stands in ${where}`);
-      }
     },
   };
 }

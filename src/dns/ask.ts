@@ -98,9 +98,7 @@ async function outcomeOf(
     return { reply: await exchange(server, question, plain, settings, signal) };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof NoReply) {
-      return { failure: error.message, unreachable: error.unreachable };
-    }
+    if (error instanceof NoReply) return { failure: error.message, unreachable: error.unreachable };
     if (error instanceof MalformedReply) return { failure: error.message, unreachable: false };
     throw error;
   }
@@ -121,9 +119,8 @@ async function exchange(
     timeout: settings.queryTimeout,
     signal,
   };
-  if (server.kind === "https") {
+  if (server.kind === "https")
     return exchangeByHttps({ ...common, url: server.url, fetch: settings.fetch ?? fetchByProxy });
-  }
   const reply = await exchangeByUdp({ ...common, ...server });
   return reply.truncated ? exchangeByTcp({ ...common, ...server }) : reply;
 }

@@ -79,11 +79,10 @@ async function zoneAsker(
   const zone = await zones.find(name, signal).catch((error: unknown) => {
     // A domain that does not exist is an error; servers that do not answer SOA and NS are not.
     if (!Problem.is(error) || error.is("config")) throw error;
-    if (asking.settings.authoritative) {
+    if (asking.settings.authoritative)
       warnings.push(
         `the zone of ${name} was not found, so the resolvers are asked: ${error.message}`,
       );
-    }
     return undefined;
   });
   if (zone === undefined) return () => Promise.resolve(undefined);

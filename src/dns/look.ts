@@ -62,12 +62,10 @@ export function adviceOn(answers: readonly ServerAnswer[]): string {
     answers.some((answer) => answer.state === state) &&
     answers.every((answer) => [state, "shows", "unreachable"].includes(answer.state));
   const longest = Math.max(0, ...answers.map(({ remembers = 0 }) => remembers));
-  if (all("silent")) {
+  if (all("silent"))
     return "Fix the name servers that do not respond, or remove them from the zone's delegation: the CA cannot reach them either. If only this machine cannot reach them, query the resolvers with --no-dns-authoritative.";
-  }
-  if (answers.some(({ state }) => state === "fails")) {
+  if (answers.some(({ state }) => state === "fails"))
     return "Check that the zone is delegated to the servers that the solver writes to. To skip these servers, query the resolvers with --no-dns-authoritative, or wait without looking with --dns-wait.";
-  }
   if (
     longest > 0 &&
     answers.every(({ role, state }) => role === "recursive" || state === "shows")

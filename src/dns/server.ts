@@ -9,12 +9,11 @@ export type Server =
 /** The configured resolvers, or the system's. An entry that cannot be read is a Problem that quotes it. */
 export function resolversOf(entries: readonly string[]): readonly Server[] {
   const texts = entries.length > 0 ? entries : getServers();
-  if (texts.length === 0) {
+  if (texts.length === 0)
     throw new Problem("machine", {
       detail: "No DNS resolver is configured on this machine.",
       hint: "Set nameserver in /etc/resolv.conf, or give --dns-resolvers.",
     });
-  }
   return texts.map(serverOf);
 }
 
@@ -24,9 +23,8 @@ function serverOf(text: string): Server {
   if (isIP(text) !== 0) return { kind: "plain", address: text, port: 53 };
   const [, v6, v4 = "", port = "53"] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const address = v6 ?? v4;
-  if (isIP(address) !== 0 && isPort(Number(port))) {
+  if (isIP(address) !== 0 && isPort(Number(port)))
     return { kind: "plain", address, port: Number(port) };
-  }
   throw new Problem("config", {
     detail: `"${text}" is not a DNS resolver.`,
     hint: "Write an IP address, ADDRESS:PORT, [IPV6]:PORT, or an https:// URL for DNS over HTTPS.",

@@ -140,8 +140,7 @@ const noRoute = new Set(["ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL
 function noReply(error: NodeJS.ErrnoException): NoReply {
   const { code } = error;
   if (code === "ECONNREFUSED") return new NoReply("nothing listens there", { cause: error });
-  if (code !== undefined && noRoute.has(code)) {
+  if (code !== undefined && noRoute.has(code))
     return new NoReply("no route from this machine", { cause: error, unreachable: true });
-  }
   return new NoReply(code ?? error.message, { cause: error });
 }

@@ -80,9 +80,8 @@ async function unknownSolver(name: string, cwd: string): Promise<Problem> {
 }
 
 function hintFor(name: string, known: readonly string[]): string {
-  if (/\.[cm]?[jt]s$/.test(name)) {
+  if (/\.[cm]?[jt]s$/.test(name))
     return `Give the path of a solver in a file: ./${name.replace(/^\.?\//, "")}.`;
-  }
   const near = nearest(name, known);
   const meant = near === undefined ? "" : `Did you mean ${near}? `;
   const wanted = packageOf(name);

@@ -40,22 +40,18 @@ function isSolverPlugin(value: unknown, faults: string[]): value is SolverPlugin
     return false;
   }
   const { summary, challengeTypes, concurrency, options, create } = value;
-  if (!isText(summary) || summary.includes("\n")) {
-    faults.push("`summary` is not one line of text");
-  }
+  if (!isText(summary) || summary.includes("\n")) faults.push("`summary` is not one line of text");
   faults.push(...faultsOfTypes(challengeTypes));
-  if (concurrency !== undefined && !(Number.isInteger(concurrency) && Number(concurrency) > 0)) {
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && Number(concurrency) > 0))
     faults.push("`concurrency` is not a whole number above 0");
-  }
   faults.push(...faultsOfOptions(options));
   if (typeof create !== "function") faults.push("`create` is not a function");
   return faults.length === 0;
 }
 
 function faultsOfTypes(given: unknown): string[] {
-  if (!Array.isArray(given) || given.length === 0) {
+  if (!Array.isArray(given) || given.length === 0)
     return ["`challengeTypes` is not a list with at least one challenge type"];
-  }
   return given
     .filter((type) => typeof type !== "string" || !Object.hasOwn(challengeTypes, type))
     .map(
@@ -75,16 +71,13 @@ function faultsOfOption(name: string, declared: unknown): string[] {
   if (!isRecord(declared)) return [`${option} is not an object`];
   const { type, description, secret, env } = declared;
   const faults: string[] = [];
-  if (typeof type !== "string" || !Object.hasOwn(optionTypes, type)) {
+  if (typeof type !== "string" || !Object.hasOwn(optionTypes, type))
     faults.push(`${option} has a type that is none of ${Object.keys(optionTypes).join(", ")}`);
-  }
   if (!isText(description)) faults.push(`${option} has no description`);
-  if (secret === true && declared["default"] !== undefined) {
+  if (secret === true && declared["default"] !== undefined)
     faults.push(`${option} is secret and may have no default`);
-  }
-  if (env !== undefined && !isVariables(env)) {
+  if (env !== undefined && !isVariables(env))
     faults.push(`${option} lists environment variables that are not names`);
-  }
   return faults;
 }
 

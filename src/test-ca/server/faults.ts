@@ -189,8 +189,7 @@ function changed(answer: Answer, action: FaultAction): Answer {
     const copy: unknown = structuredClone(answer.json);
     return { ...answer, json: isRecord(copy) ? action.mutate(copy) : copy };
   }
-  if (action.pem !== undefined && typeof answer.text === "string") {
+  if (action.pem !== undefined && typeof answer.text === "string")
     return { ...answer, text: action.pem(answer.text) };
-  }
   return answer;
 }

@@ -94,9 +94,8 @@ async function answerTo(
 }
 
 async function hold(state: State, record: RequestRecord, action: Fault["do"]): Promise<void> {
-  if (action.delay !== undefined) {
+  if (action.delay !== undefined)
     await sleep(action.delay, undefined, { signal: state.signal, ref: false });
-  }
   await action.call?.(record);
 }
 

@@ -74,9 +74,8 @@ export function parseObject(text: string, what: string): Record<string, unknown>
 /** Reads an account key and refuses private, weak and unknown ones. */
 export function readJwk(value: unknown): { key: KeyObject; thumbprint: string } {
   demand(isRecord(value), "The jwk is not an object.");
-  for (const secret of ["d", "p", "q", "dp", "dq", "qi", "k"]) {
+  for (const secret of ["d", "p", "q", "dp", "dq", "qi", "k"])
     demand(!(secret in value), `The jwk has the private member "${secret}".`);
-  }
   const jwk = reduce(value);
   const key = importKey(jwk);
   refuseWeak(key);

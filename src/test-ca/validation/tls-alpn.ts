@@ -82,9 +82,8 @@ function faultOfProof(found: readonly x509.Extension[], digest: Buffer): string 
 }
 
 function isFor(name: x509.GeneralName, identifier: Identifier): boolean {
-  if (identifier.type === "dns") {
+  if (identifier.type === "dns")
     return name.type === "dns" && name.value.toLowerCase() === identifier.value;
-  }
   return name.type === "ip" && canonicalAddress(name.value) === canonicalAddress(identifier.value);
 }
 
