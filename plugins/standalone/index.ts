@@ -1,8 +1,17 @@
 /** http-01 without a web server: one HTTP server for all challenges of the run. */
 import { defineSolver, type Http01Challenge } from "acmectl/plugin";
-import { join, leave } from "./listeners.ts";
-import { hostOf, hostSources } from "./request.ts";
-import type { Place } from "./server.ts";
+import { placesOf, sharedListeners } from "acmectl/plugin/http";
+import { createAnswering, hostOf, hostSources, type Responses } from "./request.ts";
+
+const listeners = sharedListeners<Responses>({
+  advice: {
+    solver: "standalone",
+    highPort: 8080,
+    inUse:
+      "If it is a web server, use --webroot DIR with the folder that it serves. Otherwise stop it while acmectl runs (--pre-hook, --post-hook), or redirect the challenge path to another port and add --standalone-port.",
+  },
+  create: createAnswering,
+});
 
 export default defineSolver({
   summary: "answers http-01 with its own web server on port 80",
@@ -47,7 +56,8 @@ export default defineSolver({
     const bodies = new Map<string, string>();
     const responses = { bodies, hostSource: options.proxyHeader, log };
     const places = placesOf(options);
-    const start = (signal: AbortSignal) => join(places, responses, { wait: options.wait, signal });
+    const start = (signal: AbortSignal) =>
+      listeners.join(places, responses, { wait: options.wait, signal });
     return {
       /** Binds the port now and keeps it, so that no other program takes it before the CA connects. */
       async preflight(_targets, { signal }) {
@@ -62,11 +72,11 @@ export default defineSolver({
       },
       async cleanup(challenge) {
         bodies.delete(keyOf(challenge));
-        if (bodies.size === 0) await leave(responses);
+        if (bodies.size === 0) await listeners.leave(responses);
       },
       async close() {
         bodies.clear();
-        await leave(responses);
+        await listeners.leave(responses);
       },
     };
   },
@@ -75,16 +85,4 @@ export default defineSolver({
 function keyOf({ identifier, path }: Http01Challenge): string {
   const isIpv6 = identifier.type === "ip" && identifier.value.includes(":");
   return `${hostOf(isIpv6 ? `[${identifier.value}]` : identifier.value)} ${path}`;
-}
-
-function placesOf(options: {
-  address: readonly string[] | undefined;
-  port: number;
-  socket: string | undefined;
-  socketMode: string;
-}): readonly Place[] {
-  const { address = [], port, socket, socketMode } = options;
-  if (socket !== undefined) return [{ socket, mode: socketMode }];
-  if (address.length === 0) return [{ port }];
-  return address.map((host) => ({ host, port }));
 }

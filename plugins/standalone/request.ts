@@ -1,6 +1,8 @@
 /** Answers validation requests: the exact path under the exact name, and nothing else. */
-import type { IncomingHttpHeaders, IncomingMessage, RequestListener } from "node:http";
+import { createServer } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, RequestListener, Server } from "node:http";
 import type { Log } from "acmectl/plugin";
+import { patience } from "acmectl/plugin/http";
 
 /** Where the name may stand: in Host itself, or in what a reverse proxy adds. */
 export const hostSources = ["none", "X-Forwarded-Host", "Forwarded"] as const;
@@ -14,8 +16,19 @@ export interface Responses {
   readonly log: Log;
 }
 
+export function createAnswering(users: ReadonlySet<Responses>): Server {
+  const limits = {
+    headersTimeout: patience,
+    requestTimeout: patience,
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: 8_192,
+    requireHostHeader: true,
+  };
+  return createServer(limits, answer(users));
+}
+
 /** Answers with the response of the first solver that has one; 404 to everything else. */
-export function answer(users: ReadonlySet<Responses>): RequestListener {
+function answer(users: ReadonlySet<Responses>): RequestListener {
   return (request, response) => {
     const asked = request.method === "GET" || request.method === "HEAD";
     const body = asked ? bodyFor(request, users) : undefined;

@@ -23,6 +23,9 @@ export {
 } from "./credentials.ts";
 export type { AccessToken } from "./credentials.ts";
 export { once, onceEach } from "./keep.ts";
+export { sharedListeners } from "./listeners.ts";
+export type { Service, SharedListeners, Waiting } from "./listeners.ts";
+export type { Advice } from "./listen-problem.ts";
 export type { Provider, ZoneReceipt } from "./provider.ts";
 export { edited, readSets, recordSetSolver } from "./record-sets.ts";
 export type { Edit, Edits, RecordSetProvider, RecordSetReceipt, WriteCall } from "./record-sets.ts";
@@ -41,6 +44,8 @@ export {
   retryAfterIn,
 } from "./request.ts";
 export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./request.ts";
+export { patience, placesOf } from "./server.ts";
+export type { Place, PlaceOptions } from "./server.ts";
 export { compareAndSwap, inTurns } from "./swap.ts";
 export type { Swap } from "./swap.ts";
 export { delegatedOf, NoZone, plainName, relativeName, suffixesOf, zoneFinder } from "./zones.ts";

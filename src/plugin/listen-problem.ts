@@ -2,13 +2,24 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import type { ListenOptions } from "node:net";
-import { Problem } from "acmectl/plugin";
-import { codeOf, messageOf } from "acmectl/plugin/http";
+import { codeOf, messageOf } from "../errors.ts";
+import { Problem } from "../problem.ts";
+
+/** What the hints of one solver say. */
+export interface Advice {
+  /** The name of the plugin, with which its flags begin. */
+  readonly solver: string;
+  /** A port that needs no rights. */
+  readonly highPort: number;
+  /** What to do if another server uses the port. */
+  readonly inUse: string;
+}
 
 /** The Problem for an error of `listen`, with the exact address and port, or the path. */
 export async function listenProblem(
   error: unknown,
   place: ListenOptions,
+  advice: Advice,
   waited = 0,
 ): Promise<Problem> {
   if (Problem.is(error)) return error;
@@ -17,9 +28,9 @@ export async function listenProblem(
     new Problem("machine", { title: "Cannot listen", detail, hint, cause: error });
   switch (codeOf(error)) {
     case "EACCES":
-      return problem(await notPermitted(where, place), permissionHint(place));
+      return problem(await notPermitted(where, place), permissionHint(place, advice));
     case "EADDRINUSE":
-      return problem(...(await inUse(where, place, waited)));
+      return problem(...(await inUse(where, place, advice, waited)));
     case "EADDRNOTAVAIL":
       return problem(
         `Cannot listen on ${where}: this machine does not have that address.`,
@@ -28,7 +39,7 @@ export async function listenProblem(
     default:
       return problem(
         `Cannot listen on ${where}: ${messageOf(error)}.`,
-        "Check the address, port or socket path of the standalone solver.",
+        `Check the address, port or socket path of the ${advice.solver} solver.`,
       );
   }
 }
@@ -40,19 +51,20 @@ async function notPermitted(where: string, { port }: ListenOptions): Promise<str
   return `Cannot listen on ${where}: this user may not use ports${rule}.`;
 }
 
-function permissionHint({ port }: ListenOptions): string {
+function permissionHint({ port }: ListenOptions, { solver, highPort }: Advice): string {
   if (port === undefined) return "Choose a folder for the socket that this user can write to.";
   return [
     "Do one of these: run acmectl as root;",
     `allow Node.js to use low ports: sudo setcap cap_net_bind_service=+ep ${process.execPath};`,
     `allow all users to use ports from ${port}: sudo sysctl net.ipv4.ip_unprivileged_port_start=${port};`,
-    `redirect port ${port} to a higher one, such as 8080, and add --standalone-port 8080.`,
+    `redirect port ${port} to a higher one, such as ${highPort}, and add --${solver}-port ${highPort}.`,
   ].join(" ");
 }
 
 async function inUse(
   where: string,
   place: ListenOptions,
+  advice: Advice,
   waited: number,
 ): Promise<[string, string]> {
   const holders = await holdersOf(place);
@@ -60,7 +72,7 @@ async function inUse(
   if (first !== undefined && holders.every(isAcmectl))
     return [
       `${where} is in use by another acmectl run (pid ${first.pid}). Waited ${Math.round(waited / 1000)} s.`,
-      "Run this again when that run has ended, or raise --standalone-wait.",
+      `Run this again when that run has ended, or raise --${advice.solver}-wait.`,
     ];
   if (place.port === undefined)
     return [
@@ -68,10 +80,7 @@ async function inUse(
       "Wait until the other run ends, remove the file, or choose another path.",
     ];
   const by = holders.length === 0 ? "another process" : holders.map(describe).join(", ");
-  return [
-    `${where} is in use by ${by}.`,
-    "If it is a web server, use --webroot DIR with the folder that it serves. Otherwise stop it while acmectl runs (--pre-hook, --post-hook), or redirect the challenge path to another port and add --standalone-port.",
-  ];
+  return [`${where} is in use by ${by}.`, advice.inUse];
 }
 
 function describe({ name, pid }: Holder): string {

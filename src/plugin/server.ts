@@ -1,0 +1,130 @@
+/** Opens and closes the servers of solvers. Slow and hostile clients cannot block them. */
+import { chmod, lstat, unlink } from "node:fs/promises";
+import { connect, type ListenOptions, type Server, type Socket } from "node:net";
+import { codeOf } from "../errors.ts";
+import { Problem } from "../problem.ts";
+
+/** A port, on all addresses unless `host` is given, or a unix socket. */
+export type Place = { port: number; host?: string } | { socket: string; mode: string };
+
+/** Options of a solver that say where it listens. */
+export interface PlaceOptions {
+  readonly address: readonly string[] | undefined;
+  readonly port: number;
+  readonly socket: string | undefined;
+  readonly socketMode: string;
+}
+
+export function placesOf({ address = [], port, socket, socketMode }: PlaceOptions): Place[] {
+  if (socket !== undefined) return [{ socket, mode: socketMode }];
+  if (address.length === 0) return [{ port }];
+  return address.map((host) => ({ host, port }));
+}
+
+export interface OpenServer {
+  readonly server: Server;
+  /** Ends every connection that is still open, too. */
+  close(): Promise<void>;
+}
+
+/** With more connections than this, the oldest is closed. */
+const mostConnections = 128;
+/** Milliseconds after which an idle connection is closed; a server allows as much for a whole request or handshake. */
+export const patience = 5_000;
+
+/** Rejects with the error of the system. */
+export async function openServer(place: Place, server: Server): Promise<OpenServer> {
+  const close = keepRoom(server);
+  if ("socket" in place) return openSocket(place.socket, place.mode, { server, close });
+  try {
+    await listen(server, listenOptions(place));
+  } catch (error) {
+    if (place.host !== undefined || !isWithoutIpv6(error)) throw error;
+    await listen(server, { host: "0.0.0.0", port: place.port });
+  }
+  return { server, close };
+}
+
+export function listenOptions(place: Place): ListenOptions {
+  if ("socket" in place) return { path: place.socket };
+  const { port, host } = place;
+  if (host === undefined) return { host: "::", port };
+  // `::` and `0.0.0.0` can only both be bound if `::` does not accept IPv4 too.
+  return { host, port, ipv6Only: true };
+}
+
+/** Accepts every new connection, so that the CA gets its answer however many idle ones others hold open. Returns what closes the server. */
+function keepRoom(server: Server): () => Promise<void> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    socket.setTimeout(patience, () => socket.destroy());
+    const [oldest] = sockets;
+    if (sockets.size > mostConnections) oldest?.destroy();
+  });
+  return () =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      for (const socket of sockets) socket.destroy();
+    });
+}
+
+async function openSocket(path: string, mode: string, open: OpenServer): Promise<OpenServer> {
+  if (!/^0?[0-7]{3}$/.test(mode))
+    throw new Problem("config", {
+      detail: `${JSON.stringify(mode)} is not a file mode for the unix socket ${path}.`,
+      hint: "Write three octal digits, for example 0660.",
+    });
+  await removeStaleSocket(path);
+  await listen(open.server, { path });
+  try {
+    await chmod(path, Number.parseInt(mode, 8));
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+  return open;
+}
+
+/** Removes the socket of a run that was killed: no process accepts connections on it. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isSocket() === true && !(await isAnswered(path))) await unlink(path);
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", (error) => resolve(codeOf(error) !== "ECONNREFUSED"));
+  });
+}
+
+async function listen(server: Server, place: ListenOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(place, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  // A connection that fails from now on, such as for lack of file descriptors, must not end the run.
+  server.on("error", () => {});
+}
+
+function isWithoutIpv6(error: unknown): boolean {
+  return ["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL"].includes(codeOf(error));
+}
+
+/** Address and port, or the path of the socket. */
+export function nameOf({ server }: OpenServer): string {
+  const address = server.address();
+  if (address === null || typeof address === "string") return address ?? "";
+  return address.family === "IPv6"
+    ? `[${address.address}]:${address.port}`
+    : `${address.address}:${address.port}`;
+}
