@@ -1,8 +1,14 @@
 /** The word "certificate" of the design: what is wanted, and what is known of what is held. */
-import type { Identifier } from "./plugin.ts";
+import type { ChallengeType, Identifier } from "./plugin.ts";
 
 export const keyTypes = ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"] as const;
 export type KeyType = (typeof keyTypes)[number];
+
+export const challengeTypes = [
+  "http-01",
+  "dns-01",
+  "tls-alpn-01",
+] as const satisfies readonly ChallengeType[];
 
 /** Which solver answers what, as the user said it. Secrets stand here as references (`env:`, `file:`, `cmd:`) or not at all. */
 export interface SolverSetting {
@@ -17,6 +23,8 @@ export interface SolverSetting {
   /** Another setting uses the same plugin, so that the environment cannot be meant for this one alone. */
   shared?: boolean | undefined;
   select?: SolverSelector | undefined;
+  /** The one type to answer; when absent, the first of the plugin's that the CA offers. */
+  challenge?: ChallengeType | undefined;
   /** Overrides of the request's own. */
   dns?: DnsSetting | undefined;
 }
@@ -139,7 +147,7 @@ export interface CertificateRequest {
   dns?: DnsSetting | undefined;
   /** Look at the response as a CA would before asking the CA; true when absent. */
   selfCheck?: boolean | undefined;
-  /** http-01's self-check goes to this `ADDRESS:PORT` instead of the name's addresses and port 80. */
+  /** The self-check goes to this `ADDRESS:PORT` instead of the name's addresses and port 80 or 443. */
   selfCheckAt?: string | undefined;
   labels: Readonly<Record<string, string>>;
   /** Copies wanted beside the store: absolute paths. */

@@ -49,6 +49,8 @@ export interface Dns01Challenge extends ChallengeBase {
 /** RFC 8737: a self-signed certificate with this digest, on ALPN `acme-tls/1`. */
 export interface TlsAlpn01Challenge extends ChallengeBase {
   readonly type: "tls-alpn-01";
+  /** What the CA asks for by SNI: the name, or of an address its name in the reverse zone (RFC 8738 §6). */
+  readonly serverName: string;
   /** SHA-256 of the key authorization, 32 bytes as hexadecimal. */
   readonly digest: string;
 }
@@ -61,6 +63,8 @@ export type ChallengeOf<T extends ChallengeType> = Extract<Challenge, { type: T 
 export interface Target {
   readonly identifier: Identifier;
   readonly wildcard: boolean;
+  /** What is answered, unless the CA does not offer it. */
+  readonly challengeType?: ChallengeType | undefined;
   /** Present for DNS names: `_acme-challenge.<name>` and the same after following CNAMEs. */
   readonly validationName?: string;
   readonly recordName?: string;
@@ -131,8 +135,10 @@ export interface SolverPlugin<
 > {
   /** One line for `acmectl solvers list`. */
   readonly summary: string;
-  /** In order of preference. */
+  /** In order of preference: the first that the CA offers is answered. */
   readonly challengeTypes: readonly T[];
+  /** Those that are answered unless the user asks for another with `--challenge`; all when absent. */
+  readonly defaultTypes?: readonly T[];
   /** How many calls of one kind may run at once; 1 when absent. */
   readonly concurrency?: number;
   readonly options: D;

@@ -8,7 +8,6 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import standalone from "./index.ts";
-import { listenProblem } from "../../src/plugin/listen-problem.ts";
 import { startIssuing } from "../../test/support/issuing.ts";
 import { hostOf, requestedHost } from "./request.ts";
 
@@ -388,16 +387,6 @@ describe("a port that cannot be opened", () => {
       }
     },
   );
-
-  it("for lack of permission is named with its address", async () => {
-    const advice = { solver: "standalone", highPort: 8080, inUse: "" };
-    const refused = Object.assign(new Error("listen EACCES"), { code: "EACCES" });
-    const problem = await listenProblem(refused, { host: "::", port: 80 }, advice);
-    expect(problem.message).toMatch(/^Cannot listen on \[::\]:80: this user may not/);
-    expect(problem.hint).toContain("sudo sysctl net.ipv4.ip_unprivileged_port_start=80");
-    const socket = await listenProblem(refused, { path: "/run/acme.sock" }, advice);
-    expect(socket.message).toBe("Cannot create the socket /run/acme.sock: permission denied.");
-  });
 
   it("leaves none of the other addresses open", async () => {
     const port = await freePort();

@@ -1,7 +1,7 @@
 /** The certificate that answers a challenge (RFC 8737 §3): self-signed, for one identifier, with the digest in a critical extension. */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
-import { isIP } from "node:net";
 import type { TlsAlpn01Challenge } from "acmectl/plugin";
+import { addressBytes } from "acmectl/plugin/http";
 
 export interface KeyAndCertificate {
   readonly key: string;
@@ -44,19 +44,6 @@ function certificatePem(body: Buffer, key: KeyObject): string {
 
 function pemOf(key: KeyObject): string {
   return key.export({ type: "pkcs8", format: "pem" }).toString();
-}
-
-/** 4 or 16 bytes. */
-export function addressBytes(address: string): Buffer {
-  if (isIP(address) === 4) return Buffer.from(address.split(".").map(Number));
-  // URL writes an embedded IPv4 address as two groups.
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [head = [], tail = []] = canonical
-    .split("::")
-    .map((part) => part.split(":").filter((group) => group !== ""));
-  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => "0");
-  const groups = [...head, ...zeros, ...tail].map((group) => group.padStart(4, "0"));
-  return Buffer.from(groups.join(""), "hex");
 }
 
 function extension(id: Buffer, value: Buffer, critical = false): Buffer {

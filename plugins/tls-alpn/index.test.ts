@@ -9,7 +9,6 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { freePort } from "../../test/support/servers/process.ts";
-import { serverNameOf } from "./server.ts";
 import tlsAlpn from "./index.ts";
 
 type Options = OptionsOf<typeof tlsAlpn.options>;
@@ -79,8 +78,7 @@ describe("conformance of the tls-alpn solver", async () => {
     plugin: tlsAlpn,
     options: { ...defaults, port },
     instances: 1,
-    visible: async ({ identifier }) => {
-      const servername = serverNameOf(identifier);
+    visible: async ({ serverName: servername }) => {
       const shown = await shake({ port, servername }).catch(() => undefined);
       return shown?.certificate === undefined ? [] : [digestIn(shown.certificate)];
     },
@@ -192,7 +190,7 @@ describe("clients that the tls-alpn server refuses", () => {
       rejectUnauthorized: false,
     }).on("error", () => {});
     await new Promise((resolve) => socket.once("close", resolve));
-    expect(solver.log.entries.at(-1)?.message).toBe("refused a TLS connection without acme-tls/1");
+    expect(solver.log.entries.at(-1)?.fields["reason"]).toBe("it offers no acme-tls/1");
   });
 
   it("speak plain HTTP, and the log gets no control characters of theirs", async () => {

@@ -3,7 +3,7 @@ import type { SecureContext } from "node:tls";
 import { defineSolver, type TlsAlpn01Challenge } from "acmectl/plugin";
 import { placesOf, sharedListeners } from "acmectl/plugin/http";
 import { challengeCertificate } from "./certificate.ts";
-import { createAnswering, secureContext, serverNameOf, type Responses } from "./server.ts";
+import { createAnswering, secureContext, type Responses } from "./server.ts";
 
 const listeners = sharedListeners<Responses>({
   advice: {
@@ -56,7 +56,7 @@ export default defineSolver({
     const start = (signal: AbortSignal) =>
       listeners.join(places, responses, { wait: options.wait, signal });
     const remove = (challenge: TlsAlpn01Challenge) => {
-      const name = serverNameOf(challenge.identifier);
+      const name = challenge.serverName;
       const own = presented.get(keyOf(challenge));
       presented.delete(keyOf(challenge));
       const left = (contexts.get(name) ?? []).filter((context) => context !== own);
@@ -75,7 +75,7 @@ export default defineSolver({
         const others = remove(challenge);
         const context = secureContext(challengeCertificate(challenge));
         presented.set(keyOf(challenge), context);
-        contexts.set(serverNameOf(challenge.identifier), [...others, context]);
+        contexts.set(challenge.serverName, [...others, context]);
         await start(signal);
         return null;
       },

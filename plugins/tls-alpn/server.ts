@@ -2,9 +2,9 @@
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContext, type Server } from "node:tls";
-import type { Identifier, Log } from "acmectl/plugin";
-import { patience } from "acmectl/plugin/http";
-import { addressBytes, type KeyAndCertificate } from "./certificate.ts";
+import type { Log } from "acmectl/plugin";
+import { codeOf, patience } from "acmectl/plugin/http";
+import type { KeyAndCertificate } from "./certificate.ts";
 
 /** The responses of one solver. */
 export interface Responses {
@@ -26,28 +26,35 @@ export function createAnswering(users: ReadonlySet<Responses>): Server {
       done(context === undefined ? new Error(`no challenge for ${plain(name)}`) : null, context);
     },
     // RFC 8737 §3: the CA offers this protocol alone.
-    ALPNCallback: ({ protocols }) =>
-      protocols.length === 1 && protocols[0] === protocol ? protocol : undefined,
+    ALPNCallback({ servername, protocols }) {
+      if (protocols.length !== 1 || protocols[0] !== protocol) return undefined;
+      for (const { log } of users) {
+        log.debug(`answering a validation request for ${plain(servername)}`);
+      }
+      return protocol;
+    },
   });
   server.on("secureConnection", (socket) => {
-    const answered = socket.alpnProtocol === protocol;
-    const from = sourceOf(socket);
-    const name = plain(socket.servername || "no name");
-    for (const { log } of users) {
-      if (answered) log.debug(`answered a validation request for ${name}`, { from });
-      else log.debug("refused a TLS connection without acme-tls/1", { from, name });
-    }
+    if (socket.alpnProtocol !== protocol) refused("it offers no acme-tls/1", socket, users);
     // RFC 8737 §4: the handshake is all; no application data is exchanged.
     socket.on("error", () => {}).end(() => socket.destroy());
   });
   server.on("tlsClientError", (error, socket) => {
-    const reason = plain(error.message);
-    for (const { log } of users) {
-      log.debug("refused a TLS connection", { from: sourceOf(socket), reason });
-    }
+    // The CA may go as soon as it has seen the certificate.
+    if (codeOf(error) !== "ECONNRESET") refused(plain(error.message), socket, users);
     socket.destroy();
   });
   return server;
+}
+
+function refused(
+  reason: string,
+  { remoteAddress = "a unix socket" }: Pick<Socket, "remoteAddress">,
+  users: ReadonlySet<Responses>,
+): void {
+  for (const { log } of users) {
+    log.debug("refused a TLS connection", { from: remoteAddress, reason });
+  }
 }
 
 function contextFor(name: string, users: ReadonlySet<Responses>): SecureContext | undefined {
@@ -61,19 +68,6 @@ function contextFor(name: string, users: ReadonlySet<Responses>): SecureContext 
 
 export function secureContext({ key, cert }: KeyAndCertificate): SecureContext {
   return createSecureContext({ key, cert, minVersion: "TLSv1.2" });
-}
-
-/** RFC 8738 §6: a server name cannot be an address, so the CA asks for its name in the reverse zone. */
-export function serverNameOf({ type, value }: Identifier): string {
-  if (type === "dns") return value;
-  const bytes = [...addressBytes(value)].toReversed();
-  if (bytes.length === 4) return `${bytes.join(".")}.in-addr.arpa`;
-  const digits = bytes.flatMap((byte) => [byte & 0xf, byte >> 4]);
-  return `${digits.map((digit) => digit.toString(16)).join(".")}.ip6.arpa`;
-}
-
-function sourceOf(socket: Pick<Socket, "remoteAddress">): string {
-  return socket.remoteAddress ?? "a unix socket";
 }
 
 /** It comes from the network: log it short and without control characters. */

@@ -52,11 +52,11 @@ export const command = defineCommand({
     const deployment = flags.dryRun
       ? showDeployment(context)
       : openDeployment({ ...context, store, requests: [request] });
-    const { localHttpPort: httpPort, localResolver: resolver } = flags;
+    const { localHttpPort: httpPort, localTlsPort: tlsPort, localResolver: resolver } = flags;
     const tools = await openTools(request.issuer, [request], context, {
       store,
       lockTimeout: flags.wait ? undefined : 0,
-      local: { httpPort, resolver, folder: run.folder },
+      local: { httpPort, tlsPort, resolver, folder: run.folder },
       around: deployment.hooks,
     });
     try {

@@ -6,9 +6,15 @@ import type {
   HookSetting,
   SolverSelector,
 } from "../certificate.ts";
+import type { ChallengeType } from "../plugin.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
-import { certificateFlags, issuerFlags, visibilityFlags } from "../options/declared/request.ts";
+import {
+  certificateFlags,
+  issuerFlags,
+  solverFlags,
+  visibilityFlags,
+} from "../options/declared/request.ts";
 
 const { domains, csr, labels, name: _name, ...common } = certificateFlags;
 const { server: _server, staging: _staging, ...account } = issuerFlags;
@@ -93,6 +99,7 @@ export const solverCommonOptions = {
     type: "json",
     description: "Certificates and names that this solver serves; all when absent.",
   },
+  challenge: solverFlags.challenge,
   dns: { type: "json", description: "DNS checks of this solver, over the section `dns`." },
 } as const satisfies OptionDeclarations;
 
@@ -114,6 +121,7 @@ export interface ConfiguredSolver {
   /** A path is absolute. */
   readonly use: string;
   readonly select?: SolverSelector | undefined;
+  readonly challenge?: ChallengeType | undefined;
   readonly dns?: DnsSetting | undefined;
   /** The solver's own options as they stand in the file; paths are relative to its folder. */
   readonly options: Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 /** What a solver is given, without acmectl around it: challenges and a context. */
 import { createHash, randomBytes } from "node:crypto";
 import { isIP } from "node:net";
+import { serverNameOf } from "../address.ts";
 import type {
   Challenge,
   ChallengeOf,
@@ -70,6 +71,7 @@ const makers: {
   "tls-alpn-01": (base) => ({
     ...base,
     type: "tls-alpn-01",
+    serverName: serverNameOf(base.identifier),
     digest: sha256(base.keyAuthorization).toString("hex"),
   }),
 };

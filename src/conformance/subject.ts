@@ -52,10 +52,10 @@ export function subjectOf(setup: ConformanceSetup): Subject {
 
 /** What preflight is given before there is a challenge. */
 export function targetOf(challenge: Challenge): Target {
-  const { identifier, wildcard } = challenge;
-  if (challenge.type !== "dns-01") return { identifier, wildcard };
+  const { identifier, wildcard, type: challengeType } = challenge;
+  if (challenge.type !== "dns-01") return { identifier, wildcard, challengeType };
   const { validationName, recordName } = challenge;
-  return { identifier, wildcard, validationName, recordName };
+  return { identifier, wildcard, challengeType, validationName, recordName };
 }
 
 function challengesOf(

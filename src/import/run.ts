@@ -139,7 +139,7 @@ async function solversFor(
   context: Context,
 ): Promise<{ settings: readonly SolverSetting[]; notes: readonly string[] }> {
   const config = await context.config();
-  const chosen = [flags.solver, flags.standalone, flags.webroot, flags.dns];
+  const chosen = [flags.solver, flags.standalone, flags.tlsAlpn, flags.webroot, flags.dns];
   if (chosen.some((flag) => flag !== undefined)) {
     const issuer = { server: certificate.directory, agreeTos: true };
     return { settings: await solverSettings(flags, undefined, issuer, config, context), notes: [] };

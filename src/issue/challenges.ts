@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
+import { serverNameOf } from "../address.ts";
 import type { AcmeChallenge, Authorization } from "../acme/acme.ts";
 import { orderedName } from "../acme/objects/authorization.ts";
 import type { Challenge, ChallengeType, Identifier, Target } from "../plugin.ts";
@@ -11,7 +12,8 @@ export interface Choice {
   /** As ordered, a wildcard with its `*.`. */
   readonly identifier: Identifier;
   readonly solver: OpenSolver;
-  readonly challengeType: ChallengeType;
+  /** Best first; the CA may not offer all. */
+  readonly challengeTypes: readonly ChallengeType[];
   /** What the solver is asked about before an order exists; `recordName` is known after the preflight. */
   readonly target: Target;
 }
@@ -63,10 +65,13 @@ function challengeFor(
   { url, challenges }: Authorization,
   thumbprint: string,
 ): readonly PendingChallenge[] {
-  const offered = challenges.find(({ type }) => type === choice.challengeType);
-  if (offered?.token === undefined) return [];
-  const { identifier, solver } = choice;
-  const challenge = compute(choice, offered.token, thumbprint);
+  const { identifier, solver, challengeTypes, target } = choice;
+  const usable = (wanted: ChallengeType) =>
+    challenges.find(({ type, token }) => type === wanted && token !== undefined);
+  const type = challengeTypes.find((one) => usable(one) !== undefined);
+  const offered = type && usable(type);
+  if (type === undefined || offered?.token === undefined) return [];
+  const challenge = compute(type, target, offered.token, thumbprint);
   return [
     { identifier, solver, challenge, place: placeOf(challenge), offered, authorization: url },
   ];
@@ -78,7 +83,7 @@ function noCommonType(authorization: Authorization, able: readonly Choice[]): Pr
   const offered = authorization.challenges
     .map(({ type, token }) => (token === undefined ? `${type} (without a token)` : type))
     .join(", ");
-  const answered = [...new Set(able.map(({ challengeType }) => challengeType))].join(" or ");
+  const answered = [...new Set(able.flatMap(({ challengeTypes }) => challengeTypes))].join(" or ");
   const detail =
     offered === ""
       ? `The CA offers no challenge for ${name}, and does not take it as proven.`
@@ -86,8 +91,20 @@ function noCommonType(authorization: Authorization, able: readonly Choice[]): Pr
   const hint =
     offered === ""
       ? "Check at the CA whether this account, or its provisioner, may issue for the name."
-      : "Choose a solver for one of the types that the CA offers; `acmectl solvers list` shows them all.";
+      : hintFor(authorization, able);
   return new Problem("refused", { title: "No common challenge type", detail, identifier, hint });
+}
+
+/** A solver may answer more types than it does unless asked, or than `--challenge` allowed. */
+function hintFor({ challenges }: Authorization, able: readonly Choice[]): string {
+  for (const { solver } of able) {
+    const type = solver.plugin.challengeTypes.find((one) =>
+      challenges.some((offered) => offered.type === one),
+    );
+    if (type !== undefined)
+      return `Add --challenge ${type}: the solver ${solver.setting.name} can answer it.`;
+  }
+  return "Choose a solver for one of the types that the CA offers; `acmectl solvers list` shows them all.";
 }
 
 /** The name that a challenge proves, as it was ordered. */
@@ -95,21 +112,26 @@ export function provenName({ identifier: { value }, wildcard }: Challenge): stri
   return wildcard ? `*.${value}` : value;
 }
 
-function compute({ challengeType, target }: Choice, token: string, thumbprint: string): Challenge {
+function compute(
+  type: ChallengeType,
+  target: Target,
+  token: string,
+  thumbprint: string,
+): Challenge {
   const keyAuthorization = `${token}.${thumbprint}`;
   const { identifier, wildcard } = target;
   const shared = { identifier, wildcard, token, keyAuthorization };
-  if (challengeType === "http-01") {
+  if (type === "http-01") {
     const path = `/.well-known/acme-challenge/${token}`;
-    return { ...shared, type: "http-01", path, body: keyAuthorization };
+    return { ...shared, type, path, body: keyAuthorization };
   }
   const digest = createHash("sha256").update(keyAuthorization);
-  if (challengeType === "tls-alpn-01")
-    return { ...shared, type: "tls-alpn-01", digest: digest.digest("hex") };
+  if (type === "tls-alpn-01")
+    return { ...shared, type, serverName: serverNameOf(identifier), digest: digest.digest("hex") };
   const validationName = target.validationName ?? `_acme-challenge.${identifier.value}`;
   return {
     ...shared,
-    type: "dns-01",
+    type,
     validationName,
     recordName: target.recordName ?? validationName,
     recordValue: digest.digest("base64url"),

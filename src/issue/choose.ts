@@ -17,8 +17,8 @@ export async function choose(
   const selected = await selectAll(request, tools);
   // `--solver none`: the CA asks for no proof, or says what it asks for.
   if (request.solvers.length > 0) assertServed(request, selected);
-  const candidates = selected.flatMap(({ identifier, setting, challengeType }) =>
-    challengeType === undefined ? [] : [{ identifier, challengeType, solver: { setting } }],
+  const candidates = selected.flatMap(({ identifier, setting, challengeTypes }) =>
+    challengeTypes.length === 0 ? [] : [{ identifier, challengeTypes, solver: { setting } }],
   );
   const open = ({ solver }: Candidate) => tools.solvers.open(solver.setting);
   const usable = await fallBack(candidates, "preflight", (best) => failuresOf(best, open), tools);
@@ -48,7 +48,7 @@ export async function selectAll(
 function assertServed({ identifiers }: CertificateRequest, selected: readonly Selected[]): void {
   const unserved = identifiers.flatMap((identifier) => {
     const all = selected.filter((one) => one.identifier === identifier);
-    return all.some(({ challengeType }) => challengeType !== undefined)
+    return all.some(({ challengeTypes }) => challengeTypes.length > 0)
       ? []
       : [{ name: identifier.value, why: all.map((one) => `${one.setting.name}: ${one.reason}`) }];
   });
@@ -61,15 +61,17 @@ function assertServed({ identifiers }: CertificateRequest, selected: readonly Se
     detail: `No solver can answer for ${reasons.join(", and none for ")}.`,
     hint: unserved.some(({ name }) => name.startsWith("*."))
       ? "A wildcard needs a dns-01 solver, e.g. --solver route53; `acmectl solvers list` shows them all."
-      : "Choose one with --solver NAME, or widen its `select` in the config; `acmectl solvers list` shows them all.",
+      : "Choose one with --solver NAME, omit --challenge if it is set, or widen its `select` in the config; `acmectl solvers list` shows them all.",
   });
 }
 
 /** What the CA calls a wildcard is the name without `*.` (RFC 8555 §7.1.4). */
-function targetOf({ identifier, challengeType }: Pick<Choice, "identifier" | "challengeType">) {
+function targetOf({ identifier, challengeTypes }: Pick<Choice, "identifier" | "challengeTypes">) {
   const value = identifier.value.replace(/^\*\./, "");
-  const target = { identifier: { ...identifier, value }, wildcard: value !== identifier.value };
-  return challengeType === "dns-01"
+  const wildcard = value !== identifier.value;
+  const [challengeType] = challengeTypes;
+  const target: Target = { identifier: { ...identifier, value }, wildcard, challengeType };
+  return challengeTypes.includes("dns-01")
     ? { ...target, validationName: `_acme-challenge.${value}` }
     : target;
 }

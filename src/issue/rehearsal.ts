@@ -100,8 +100,6 @@ function outcomeOf(
   const { challenge, solver } = pending;
   const done = { challenge, solver: solver.setting.name };
   if (failures.has(pending)) return { ...done, outcome: "failed", failure: failures.get(pending) };
-  // acmectl itself looks neither at tls-alpn-01 nor, behind some routers, at its own port 80.
-  if (challenge.type === "tls-alpn-01") return { ...done, outcome: "unseen" };
   return why === undefined ? { ...done, outcome: "visible" } : { ...done, outcome: "unseen", why };
 }
 
@@ -115,12 +113,14 @@ function inventedFor(choices: readonly [Choice, ...Choice[]] | readonly Choice[]
     status: "pending",
     identifier: target.identifier,
     wildcard: target.wildcard,
-    challenges: choices.map(({ challengeType }) => ({
-      url: "none",
-      type: challengeType,
-      status: "pending",
-      token: random(),
-    })),
+    challenges: choices
+      .flatMap(({ challengeTypes }) => challengeTypes)
+      .map((type) => ({
+        url: "none",
+        type,
+        status: "pending",
+        token: random(),
+      })),
   };
 }
 

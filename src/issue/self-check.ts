@@ -1,9 +1,10 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import type { CertificateRequest } from "../certificate.ts";
-import type { Http01Challenge } from "../plugin.ts";
+import type { Http01Challenge, TlsAlpn01Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { PendingChallenge } from "./challenges.ts";
+import { placeOf, type PendingChallenge } from "./challenges.ts";
+import { lookByTls } from "./look-tls.ts";
 import type { IssueTools } from "./tools.ts";
 import { messageOf } from "../errors.ts";
 import { parsePlace, type Place } from "../options/place.ts";
@@ -27,13 +28,16 @@ export interface Unseen {
   readonly hint?: string | undefined;
 }
 
+/** What is answered on a port of the name's addresses. */
+type Reachable = Http01Challenge | TlsAlpn01Challenge;
+
 /**
- * Look at an http-01 response from here before the CA does, at every address of the name. A wrong answer is a Problem, since
+ * Look at a response from here before the CA does, at every address of the name. A wrong answer is a Problem, since
  * the CA would see it too; no answer is not, for a router may hide this host from itself.
  */
-export async function selfCheckHttp(
+export async function selfCheck(
   pending: PendingChallenge,
-  challenge: Http01Challenge,
+  challenge: Reachable,
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<Unseen | undefined> {
@@ -53,31 +57,33 @@ export async function selfCheckHttp(
   const unreachable = sights.filter(({ outcome }) => outcome === "unreachable");
   if (unreachable.length === 0) return undefined;
   const saw = unreachable.map(({ address, text }) => `${address}: ${text}`).join("; ");
-  const url = `http://${challenge.identifier.value}${challenge.path}`;
-  return { saw, text: `the self-check could not reach ${url} from here (${saw})` };
+  const text = `the self-check could not reach ${placeOf(challenge)} from here (${saw})`;
+  return { saw, text };
 }
 
 async function placesOf(
-  { identifier }: Http01Challenge,
+  { identifier, type }: Reachable,
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<Place[] | Unseen> {
-  const place = request.selfCheckAt ?? tools.selfCheckAt;
+  const place = request.selfCheckAt ?? tools.selfCheckAt?.[type];
   if (place !== undefined) return [parsePlace(place)];
-  if (identifier.type === "ip") return [{ host: identifier.value, port: 80 }];
-  return addressesOf(identifier.value, request, tools);
+  const port = type === "http-01" ? 80 : 443;
+  if (identifier.type === "ip") return [{ host: identifier.value, port }];
+  return addressesOf(identifier.value, port, request, tools);
 }
 
 /** The name may have none, or the DNS may not answer: the CA may see another DNS than this host. */
 async function addressesOf(
   name: string,
+  port: number,
   request: CertificateRequest,
   { dns, signal }: IssueTools,
 ): Promise<Place[] | Unseen> {
   try {
     const addresses = await dns(request.dns ?? {}).addresses(name, signal);
     if (addresses.length > 0)
-      return addresses.slice(0, limits.addresses).map((host) => ({ host, port: 80 }));
+      return addresses.slice(0, limits.addresses).map((host) => ({ host, port }));
     const saw = `${name} has no A or AAAA record`;
     return {
       saw,
@@ -91,12 +97,11 @@ async function addressesOf(
   }
 }
 
-async function lookAt(
-  { host, port }: Place,
-  challenge: Http01Challenge,
-  signal: AbortSignal,
-): Promise<Sight> {
+async function lookAt(place: Place, challenge: Reachable, signal: AbortSignal): Promise<Sight> {
+  const { host, port } = place;
   const address = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+  if (challenge.type === "tls-alpn-01")
+    return { address, ...(await lookByTls(place, challenge, signal)) };
   const { value } = challenge.identifier;
   let url = new URL(`http://${isIP(value) === 6 ? `[${value}]` : value}${challenge.path}`);
   try {
@@ -194,10 +199,11 @@ function serverOf(response: IncomingMessage): string | undefined {
     .slice(0, 60);
 }
 
-function wrongAnswer({ identifier, path }: Http01Challenge, wrong: readonly Sight[]): Problem {
+function wrongAnswer(challenge: Reachable, wrong: readonly Sight[]): Problem {
+  const { identifier, type } = challenge;
   return new Problem("propagation", {
-    title: "The http-01 response is not served",
-    detail: `http://${identifier.value}${path} answers ${wrong.map(({ address, text }) => `${text} (at ${address})`).join("; ")}.`,
+    title: `The ${type} response is not served`,
+    detail: `${placeOf(challenge)} answers ${wrong.map(({ address, text }) => `${text} (at ${address})`).join("; ")}.`,
     identifier,
     hint:
       wrong.find(({ hint }) => hint !== undefined)?.hint ??

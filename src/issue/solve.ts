@@ -10,7 +10,7 @@ import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, fallBack } from "./choose.ts";
 import type { Journal, Presented } from "./journal.ts";
 import { dnsWaiting, reportRecords, waitForTxt, type SeenRecord } from "./propagation.ts";
-import { selfCheckHttp, type Unseen } from "./self-check.ts";
+import { selfCheck, type Unseen } from "./self-check.ts";
 import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -147,7 +147,7 @@ export interface Seen {
 
 /**
  * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server that answers; an
- * http-01 response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
+ * http-01 or tls-alpn-01 response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
  */
 export async function waitUntilVisible(
   presented: readonly Presented[],
@@ -167,8 +167,8 @@ export async function waitUntilVisible(
           const record = await waitForTxt(item, challenge, group, tools);
           if (record !== undefined) seen.push(record);
         }
-        if (challenge.type !== "http-01" || request.selfCheck === false) return;
-        const why = await selfCheckHttp(item.challenge, challenge, request, tools);
+        if (challenge.type === "dns-01" || request.selfCheck === false) return;
+        const why = await selfCheck(item.challenge, challenge, request, tools);
         if (why !== undefined) unseen.set(item.challenge, why);
       } catch (error) {
         failures.set(item.challenge, error);

@@ -1,6 +1,7 @@
 import type { AccountTools } from "../account/open.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
+import type { ChallengeType } from "../plugin.ts";
 import type { SolverSet } from "../solvers/open.ts";
 import type { HeldCertificate } from "../state/store.ts";
 import type { AttemptRecord } from "./record.ts";
@@ -16,10 +17,13 @@ export interface IssueTools extends AccountTools {
   readonly redact: (text: string) => string;
   /** Hooks around the issuing of a certificate. */
   readonly around: AroundIssue;
-  /** Where the embedded CA asks for http-01; absent for every other CA. */
-  readonly selfCheckAt?: string | undefined;
+  /** Where the embedded CA connects, by challenge type; absent for every other CA. */
+  readonly selfCheckAt?: SelfCheckAt | undefined;
   close(): Promise<void>;
 }
+
+/** `ADDRESS:PORT` */
+export type SelfCheckAt = Readonly<Partial<Record<ChallengeType, string>>>;
 
 /** Called for every certificate that is about to be ordered. */
 export interface AroundIssue {

@@ -7,6 +7,9 @@ import type { CertificateRequest } from "../certificate.ts";
 import { codeOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
+import type { SelfCheckAt } from "../issue/tools.ts";
+import { variableOf } from "../options/names.ts";
+import { answeredTypes } from "../solvers/select.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
@@ -14,7 +17,7 @@ import type { Context } from "../context.ts";
 /** One kind of issuer: a CA, and the solver options that it sets. */
 export interface OpenIssuer {
   readonly ca: Ca;
-  readonly selfCheckAt?: string;
+  readonly selfCheckAt?: SelfCheckAt;
   readonly context?: Pick<Context, "solverFlags">;
   close(): Promise<void>;
 }
@@ -22,6 +25,8 @@ export interface OpenIssuer {
 export interface EmbeddedOptions {
   /** Where the embedded CA asks for http-01; the standalone solver's port, or a free one, when absent. */
   readonly httpPort?: number | undefined;
+  /** The same for tls-alpn-01 and the tls-alpn solver. */
+  readonly tlsPort?: number | undefined;
   /** `ADDRESS:PORT` of the DNS that it asks; every name is on this machine when absent. */
   readonly resolver?: string | undefined;
   /** Where it keeps its keys; below the state folder when absent. */
@@ -30,18 +35,22 @@ export interface EmbeddedOptions {
 
 /**
  * `--server local`: the embedded CA inside this process, on loopback, its root kept in the state folder. It validates for
- * real, on a port that needs no rights; the standalone solver listens there by default.
+ * real, on ports that need no rights; the standalone and tls-alpn solvers listen there by default.
  */
 export async function openEmbedded(
   requests: readonly CertificateRequest[],
   context: Context,
-  { httpPort, resolver, folder = context.stateFolder }: EmbeddedOptions,
+  options: EmbeddedOptions,
 ): Promise<OpenIssuer> {
-  const port = httpPort ?? standalonePort(requests, context) ?? (await freePort());
+  const { resolver, folder = context.stateFolder } = options;
+  const portFor = async (solver: string, given: number | undefined) =>
+    given ?? portOf(solver, requests, context) ?? (await freePort());
+  const httpPort = await portFor("standalone", options.httpPort);
+  const tlsPort = await portFor("tls-alpn", options.tlsPort);
   const dns = resolver ?? (await dnsOf(requests, context));
   const { env, log, clock, redact, solverFlags } = context;
   const now = () => clock.now();
-  const testCa = await startLocalCa(folder, { httpPort: port, resolver: dns, now });
+  const testCa = await startLocalCa(folder, { httpPort, tlsPort, resolver: dns, now });
   log.info(
     `the embedded CA is for testing only: no client trusts its root in ${localCaFolder(folder)}`,
     { step: "ca" },
@@ -56,11 +65,19 @@ export async function openEmbedded(
     redact,
     caBundle: testCa.rootPem,
   });
-  const standalone = { port: String(port), ...solverFlags["standalone"] };
+  const onPort = (solver: string, port: number) => ({
+    [solver]: { port: String(port), ...solverFlags[solver] },
+  });
   return {
     ca,
-    selfCheckAt: `127.0.0.1:${port}`,
-    context: { solverFlags: { ...solverFlags, standalone } },
+    selfCheckAt: { "http-01": `127.0.0.1:${httpPort}`, "tls-alpn-01": `127.0.0.1:${tlsPort}` },
+    context: {
+      solverFlags: {
+        ...solverFlags,
+        ...onPort("standalone", httpPort),
+        ...onPort("tls-alpn", tlsPort),
+      },
+    },
     async close() {
       await ca.close();
       await testCa.close();
@@ -79,10 +96,10 @@ async function dnsOf(
     .find((one) => !one.startsWith("https:"));
   if (first === undefined) return undefined;
   const settings = requests.flatMap(({ solvers }) => solvers);
-  const loaded = await Promise.all(settings.map(({ use }) => loadSolver(use, context)));
-  return loaded.every(({ plugin }) => !plugin.challengeTypes.includes("http-01"))
-    ? first
-    : undefined;
+  const answered = await Promise.all(
+    settings.map(async (one) => answeredTypes(one, (await loadSolver(one.use, context)).plugin)),
+  );
+  return answered.flat().every((type) => type === "dns-01") ? first : undefined;
 }
 
 /** Starts the embedded CA with the keys in the state folder; what an operator can fix rejects as a Problem. */
@@ -155,16 +172,15 @@ export function localCaFolder(stateFolder: string): string {
   return join(stateFolder, "test-ca");
 }
 
-function standalonePort(
+function portOf(
+  solver: string,
   requests: readonly CertificateRequest[],
   { env, solverFlags }: Context,
 ): number | undefined {
   const settings = requests.flatMap(({ solvers }) => solvers);
-  const standalone = settings.find(({ use }) => use === "standalone");
+  const setting = settings.find(({ use }) => use === solver);
   const port = Number(
-    solverFlags["standalone"]?.["port"] ??
-      env["ACMECTL_STANDALONE_PORT"] ??
-      standalone?.options["port"],
+    solverFlags[solver]?.["port"] ?? env[variableOf("port", solver)] ?? setting?.options["port"],
   );
   return Number.isInteger(port) && port > 0 ? port : undefined;
 }

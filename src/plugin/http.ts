@@ -5,6 +5,7 @@
  * zone of a name, and `recordSolver` or `recordSetSolver` make a solver of a provider's calls.
  */
 export { abortable } from "../abortable.ts";
+export { addressBytes } from "../address.ts";
 export { codeOf, messageOf, systemReason } from "../errors.ts";
 export { isRecord, parseJson } from "../json.ts";
 export { createLimit } from "../limit.ts";

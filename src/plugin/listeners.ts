@@ -36,66 +36,80 @@ export interface SharedListeners<User> {
 export function sharedListeners<User extends { readonly log: Log }>(
   service: Service<User>,
 ): SharedListeners<User> {
-  const listeners = new Set<Listener<User>>();
-  /** Opening and closing of one port or socket, one after the other. */
-  const inTurn = inTurns();
-
-  async function leave(user: User): Promise<void> {
-    const used = [...listeners].filter(({ users }) => users.has(user));
-    await Promise.all(
-      used.map((listener) =>
-        inTurn(turnOf(listener.place), async () => {
-          listener.users.delete(user);
-          if (listener.users.size > 0 || !listeners.delete(listener)) return;
-          await listener.server.close();
-        }),
-      ),
-    );
-  }
-
-  async function joinOne(place: Place, user: User, waiting: Waiting): Promise<void> {
-    const shared = [...listeners].find((listener) => covers(listener.place, place));
-    if (shared?.users.has(user) === true) return;
-    const { server, users } = shared ?? (await openListener(place, waiting, user.log));
-    users.add(user);
-    user.log.debug("listening for validation requests", { on: nameOf(server) });
-  }
-
-  /** Opens a listener. On all addresses it takes over from those of this process on single addresses. */
-  async function openListener(place: Place, waiting: Waiting, log: Log): Promise<Listener<User>> {
-    const replaced = [...listeners].filter((listener) => covers(place, listener.place));
-    const users = new Set(replaced.flatMap((listener) => [...listener.users]));
-    for (const listener of replaced) {
-      listeners.delete(listener);
-      await listener.server.close();
-    }
-    try {
-      const open = () => openServer(place, service.create(users));
-      const server = await openWhenFree(place, open, waiting, service.advice, log);
-      const listener = { place, server, users };
-      listeners.add(listener);
-      return listener;
-    } catch (error) {
-      for (const { place, users } of replaced) {
-        listeners.add({ place, server: await openServer(place, service.create(users)), users });
-      }
-      throw error;
-    }
-  }
-
+  const shared: Shared<User> = { service, listeners: new Set(), inTurn: inTurns() };
   return {
     async join(places, user, waiting) {
       try {
         for (const place of places) {
-          await inTurn(turnOf(place), () => joinOne(place, user, waiting));
+          await shared.inTurn(turnOf(place), () => joinOne(place, user, waiting, shared));
         }
       } catch (error) {
-        await leave(user);
+        await leave(user, shared);
         throw error;
       }
     },
-    leave,
+    leave: (user) => leave(user, shared),
   };
+}
+
+interface Shared<User> {
+  readonly service: Service<User>;
+  readonly listeners: Set<Listener<User>>;
+  /** Opening and closing of one port or socket, one after the other. */
+  readonly inTurn: ReturnType<typeof inTurns>;
+}
+
+async function leave<User>(user: User, { listeners, inTurn }: Shared<User>): Promise<void> {
+  const used = [...listeners].filter(({ users }) => users.has(user));
+  await Promise.all(
+    used.map((listener) =>
+      inTurn(turnOf(listener.place), async () => {
+        listener.users.delete(user);
+        if (listener.users.size > 0 || !listeners.delete(listener)) return;
+        await listener.server.close();
+      }),
+    ),
+  );
+}
+
+async function joinOne<User extends { readonly log: Log }>(
+  place: Place,
+  user: User,
+  waiting: Waiting,
+  shared: Shared<User>,
+): Promise<void> {
+  const found = [...shared.listeners].find((listener) => covers(listener.place, place));
+  if (found?.users.has(user) === true) return;
+  const { server, users } = found ?? (await openListener(place, waiting, user.log, shared));
+  users.add(user);
+  user.log.debug("listening for validation requests", { on: nameOf(server) });
+}
+
+/** Opens a listener. On all addresses it takes over from those of this process on single addresses. */
+async function openListener<User>(
+  place: Place,
+  waiting: Waiting,
+  log: Log,
+  { service, listeners }: Shared<User>,
+): Promise<Listener<User>> {
+  const replaced = [...listeners].filter((listener) => covers(place, listener.place));
+  const users = new Set(replaced.flatMap((listener) => [...listener.users]));
+  for (const listener of replaced) {
+    listeners.delete(listener);
+    await listener.server.close();
+  }
+  try {
+    const open = () => openServer(place, service.create(users));
+    const server = await openWhenFree(place, open, waiting, service.advice, log);
+    const listener = { place, server, users };
+    listeners.add(listener);
+    return listener;
+  } catch (error) {
+    for (const { place, users } of replaced) {
+      listeners.add({ place, server: await openServer(place, service.create(users)), users });
+    }
+    throw error;
+  }
 }
 
 const pollInterval = 250;

@@ -114,7 +114,7 @@ async function unproved(
   );
   const names = identifiers.filter((identifier) =>
     selectSolvers(identifier, labels, loaded).every(
-      ({ challengeType }) => challengeType === undefined,
+      ({ challengeTypes }) => challengeTypes.length === 0,
     ),
   );
   return names.map(({ value }) => `${place}: none of its solvers can answer for ${value}.`);

@@ -10,7 +10,10 @@ import type { Context } from "../context.ts";
 import { rememberOptions } from "../solvers/options.ts";
 import { resolveSolver } from "../solvers/open.ts";
 
-type Flags = Pick<OptionsOf<typeof requestFlags>, "solver" | "standalone" | "webroot" | "dns">;
+type Flags = Pick<
+  OptionsOf<typeof requestFlags>,
+  "solver" | "standalone" | "tlsAlpn" | "webroot" | "dns" | "challenge"
+>;
 
 /** The solvers of a request: those that flags choose, else those of `names`, else all of the config; for the embedded CA at last `standalone`. Empty for `none`. */
 export async function solverSettings(
@@ -20,8 +23,20 @@ export async function solverSettings(
   config: Config,
   context: Context,
 ): Promise<readonly SolverSetting[]> {
-  const { solver = [], standalone, webroot, dns } = flags;
-  const shorthands = [standalone && "standalone", webroot && "webroot", dns];
+  const { challenge } = flags;
+  const chosen = await chosenSolvers(flags, names, issuer, config, context);
+  return challenge === undefined ? chosen : chosen.map((setting) => ({ ...setting, challenge }));
+}
+
+async function chosenSolvers(
+  flags: Flags,
+  names: readonly string[] | undefined,
+  issuer: IssuerSetting,
+  config: Config,
+  context: Context,
+): Promise<readonly SolverSetting[]> {
+  const { solver = [], standalone, tlsAlpn, webroot, dns } = flags;
+  const shorthands = [standalone && "standalone", tlsAlpn && "tls-alpn", webroot && "webroot", dns];
   const asked = [...solver, ...shorthands.filter((name) => typeof name === "string")];
   if (isNone(asked, config)) return [];
   if (asked.length > 0) {
@@ -30,11 +45,12 @@ export async function solverSettings(
   const chosen = names ?? Object.keys(config.solvers);
   if (isNone(chosen, config)) return [];
   if (chosen.length > 0) return chosen.map((name) => fromConfig(name, config));
-  if (isEmbedded(issuer.server)) return [{ name: "standalone", use: "standalone", options: {} }];
+  const own = flags.challenge === "tls-alpn-01" ? "tls-alpn" : "standalone";
+  if (isEmbedded(issuer.server)) return [{ name: own, use: own, options: {} }];
   throw new Problem("usage", {
     title: "No solver",
     detail: "No solver was given, and the config file defines none.",
-    hint: "Add --standalone (acmectl's own web server on port 80), --webroot PATH (the folder of your web server), or --solver NAME for DNS; `acmectl solvers list` shows them all.",
+    hint: "Add --standalone (acmectl's own web server on port 80), --tls-alpn (the same on port 443), --webroot PATH (the folder of your web server), or --solver NAME for DNS; `acmectl solvers list` shows them all.",
   });
 }
 

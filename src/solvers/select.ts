@@ -7,8 +7,8 @@ export interface Selected {
   /** A wildcard with its `*.`. */
   readonly identifier: Identifier;
   readonly setting: SolverSetting;
-  /** What it would answer; undefined where it cannot answer for the name. */
-  readonly challengeType: ChallengeType | undefined;
+  /** What it would answer, best first; empty where it cannot answer for the name. */
+  readonly challengeTypes: readonly ChallengeType[];
   /** Why it was chosen or not, for `plan`, `solvers test` and messages. */
   readonly reason: string;
 }
@@ -24,17 +24,28 @@ export function selectSolvers(
 ): readonly Selected[] {
   const ranked = solvers.map(({ setting, plugin }) => {
     const match = matchSelector(setting, identifier.value, labels);
-    const challengeType = plugin.challengeTypes.find((type) => canServe(type, identifier));
-    const unable = { identifier, setting, challengeType: undefined };
+    const answered = answeredTypes(setting, plugin);
+    const challengeTypes = answered.filter((type) => canServe(type, identifier));
+    const unable = { identifier, setting, challengeTypes: [] };
     if (typeof match === "string") return { selected: { ...unable, reason: match } };
-    if (challengeType === undefined)
-      return { selected: { ...unable, reason: unableReason(plugin, identifier) } };
+    if (challengeTypes.length === 0)
+      return { selected: { ...unable, reason: unableReason(setting, plugin, identifier) } };
     const { reason, rank } = match;
-    return { selected: { identifier, setting, challengeType, reason }, rank };
+    return { selected: { identifier, setting, challengeTypes, reason }, rank };
   });
   return ranked
     .toSorted((a, b) => compareRanks(b.rank ?? [-1], a.rank ?? [-1]))
     .map(({ selected }) => selected);
+}
+
+/** The types that a solver answers, best first. */
+export function answeredTypes(
+  { challenge }: SolverSetting,
+  { challengeTypes, defaultTypes = challengeTypes }: SolverPlugin,
+): readonly ChallengeType[] {
+  return challenge === undefined
+    ? defaultTypes
+    : challengeTypes.filter((type) => type === challenge);
 }
 
 /** dns-01 alone can prove a wildcard (RFC 8555 §7.4.1 leaves it to CAs; all that exist agree), and never an address (RFC 8738 §3). */
@@ -43,8 +54,15 @@ function canServe(type: ChallengeType, identifier: Identifier): boolean {
   return !identifier.value.startsWith("*.") || type === "dns-01";
 }
 
-function unableReason(plugin: SolverPlugin, identifier: Identifier): string {
-  const types = plugin.challengeTypes.join(", ");
+function unableReason(
+  setting: SolverSetting,
+  plugin: SolverPlugin,
+  identifier: Identifier,
+): string {
+  const answered = answeredTypes(setting, plugin);
+  if (answered.length === 0)
+    return `it answers ${plugin.challengeTypes.join(", ")}, and ${setting.challenge} was asked for`;
+  const types = answered.join(", ");
   return identifier.type === "ip"
     ? `it answers ${types}, and an IP address needs http-01 or tls-alpn-01`
     : `it answers ${types}, and a wildcard needs dns-01`;

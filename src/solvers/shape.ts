@@ -1,14 +1,10 @@
 /** Is what a module exports a solver? Types say so for those who use TypeScript; this says so for everybody. */
 import type { OptionType } from "../options/declaration.ts";
-import type { ChallengeType, SolverPlugin } from "../plugin.ts";
+import { challengeTypes as known } from "../certificate.ts";
+import type { SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { isRecord } from "../json.ts";
 
-const challengeTypes: Record<ChallengeType, true> = {
-  "http-01": true,
-  "dns-01": true,
-  "tls-alpn-01": true,
-};
 const optionTypes: Record<OptionType, true> = {
   string: true,
   boolean: true,
@@ -39,9 +35,10 @@ function isSolverPlugin(value: unknown, faults: string[]): value is SolverPlugin
     );
     return false;
   }
-  const { summary, challengeTypes, concurrency, options, create } = value;
+  const { summary, challengeTypes, defaultTypes, concurrency, options, create } = value;
   if (!isText(summary) || summary.includes("\n")) faults.push("`summary` is not one line of text");
-  faults.push(...faultsOfTypes(challengeTypes));
+  faults.push(...faultsOfTypes("challengeTypes", challengeTypes));
+  if (defaultTypes !== undefined) faults.push(...faultsOfTypes("defaultTypes", defaultTypes));
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && Number(concurrency) > 0))
     faults.push("`concurrency` is not a whole number above 0");
   faults.push(...faultsOfOptions(options));
@@ -49,15 +46,12 @@ function isSolverPlugin(value: unknown, faults: string[]): value is SolverPlugin
   return faults.length === 0;
 }
 
-function faultsOfTypes(given: unknown): string[] {
+function faultsOfTypes(name: string, given: unknown): string[] {
   if (!Array.isArray(given) || given.length === 0)
-    return ["`challengeTypes` is not a list with at least one challenge type"];
+    return [`\`${name}\` is not a list with at least one challenge type`];
   return given
-    .filter((type) => typeof type !== "string" || !Object.hasOwn(challengeTypes, type))
-    .map(
-      (type) =>
-        `the challenge type ${JSON.stringify(type)} is none of ${Object.keys(challengeTypes).join(", ")}`,
-    );
+    .filter((type) => !known.some((one) => one === type))
+    .map((type) => `the challenge type ${JSON.stringify(type)} is none of ${known.join(", ")}`);
 }
 
 function faultsOfOptions(options: unknown): string[] {

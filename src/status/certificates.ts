@@ -165,7 +165,14 @@ function withRequest(
 
 /** Without the options: a new token does not require a new certificate. */
 function solversOf({ solvers }: CertificateRequest): string {
-  return JSON.stringify(solvers.map(({ name, use, select }) => [name, use, select ?? null]));
+  return JSON.stringify(
+    solvers.map(({ name, use, select, challenge }) => [
+      name,
+      use,
+      select ?? null,
+      challenge ?? null,
+    ]),
+  );
 }
 
 /** An unreadable journal is as bad as an unreadable record: no run can go on from there. */

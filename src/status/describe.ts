@@ -1,4 +1,4 @@
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, SolverSetting } from "../certificate.ts";
 import { dateFrom, dateOf } from "../dates.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
 import { type Block, type Entry, fields, heading, line, table } from "../result.ts";
@@ -131,11 +131,15 @@ function requestFields(certificate: KnownCertificate, now: Date): readonly Entry
     ["Names", request.identifiers.map(({ value }) => value).join(", ")],
     ["CA", request.issuer.server],
     ["Key", request.csr === undefined ? request.keyType : "given by the CSR"],
-    ["Solvers", request.solvers.map(({ name }) => name).join(", ") || "none"],
+    ["Solvers", request.solvers.map(solverText).join(", ") || "none"],
     ["Next", action === "none" ? `renew: ${reason}` : `${action}: ${reason}`],
     ["At", whenOf(step, now)],
     ["Open order", pending?.orderUrl, "warn"],
   ];
+}
+
+function solverText({ name, challenge }: SolverSetting): string {
+  return challenge === undefined ? name : `${name} (${challenge})`;
 }
 
 /** What is seldom needed: the CA's renewal window, each deploy step, the source of each solver's options. */

@@ -36,7 +36,7 @@ const assigned = (ordered: Identifier, ...types: readonly ChallengeType[]): read
   const wildcard = identifier.value !== ordered.value;
   return types.map((challengeType) => ({
     identifier: ordered,
-    challengeType,
+    challengeTypes: [challengeType],
     solver: solverOf(`by ${challengeType}`),
     target:
       challengeType === "dns-01"
@@ -61,7 +61,7 @@ describe("choosing challenges", () => {
     );
     const shared = { identifier: name, wildcard: false, token, keyAuthorization };
     expect(pending.map(({ challenge }) => challenge)).toEqual([
-      { ...shared, type: "tls-alpn-01", digest: sha256("hex") },
+      { ...shared, type: "tls-alpn-01", serverName: name.value, digest: sha256("hex") },
       {
         ...shared,
         type: "dns-01",
@@ -116,6 +116,32 @@ describe("choosing challenges", () => {
       thumbprint,
     );
     expect(pending.map(({ challenge }) => challenge.type)).toEqual(["http-01"]);
+  });
+
+  test("one solver answers the first of its types that the CA offers", () => {
+    const name = dns("www.example.com");
+    const [choice] = assigned(name, "dns-01");
+    const choices = choice && [
+      { ...choice, challengeTypes: ["dns-01", "tls-alpn-01", "http-01"] as const },
+    ];
+    const typesOf = (offered: readonly ChallengeType[]) =>
+      computeChallenges([offering(name, offered)], choices ?? [], thumbprint).map(
+        ({ challenge }) => challenge.type,
+      );
+    expect(typesOf(["http-01", "tls-alpn-01", "dns-01"])).toEqual(["dns-01"]);
+    expect(typesOf(["http-01", "tls-alpn-01"])).toEqual(["tls-alpn-01"]);
+  });
+
+  test("a solver that can answer an offered type if asked is named in the hint", () => {
+    const name = dns("www.example.com");
+    const solver = solverOf("script", { types: ["dns-01", "http-01"] });
+    const choices = assigned(name, "dns-01").map((choice) => ({ ...choice, solver }));
+    const hint = () => computeChallenges([offering(name, ["http-01"])], choices, thumbprint);
+    expect(hint).toThrow(
+      expect.objectContaining({
+        hint: "Add --challenge http-01: the solver script can answer it.",
+      }),
+    );
   });
 
   test("a name without a common challenge type names what the CA offers and what the solvers answer", () => {

@@ -39,6 +39,7 @@ describe("what solvers are to answer for", () => {
     const choices = await run();
     expect(choices.map(({ target }) => target)).toEqual(
       [false, false, true, true].map((wildcard) => ({
+        challengeType: "dns-01",
         identifier: { type: "dns", value: "alias.example.com" },
         wildcard,
         validationName: "_acme-challenge.alias.example.com",
@@ -69,6 +70,7 @@ describe("what solvers are to answer for", () => {
     const [choice] = await run();
     expect(choice?.target).toEqual({
       identifier: { type: "dns", value: "example.com" },
+      challengeType: "http-01",
       wildcard: false,
     });
   });

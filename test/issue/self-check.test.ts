@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import tlsAlpn from "../../plugins/tls-alpn/index.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Dns } from "../../src/dns/dns.ts";
-import { selfCheckHttp } from "../../src/issue/self-check.ts";
-import { challengeFor } from "../../src/testing.ts";
+import { selfCheck } from "../../src/issue/self-check.ts";
+import { challengeFor, solverContext } from "../../src/testing.ts";
 import { freePort } from "../support/servers/process.ts";
 import { heard, pendingBy, problemOf, requestFor, solverOf, toolsOf, unexpected } from "./world.ts";
 
@@ -54,7 +55,7 @@ async function look(
   const tools = await toolsOf({ dns: () => dns });
   const pending = pendingBy(solverOf("web", { types: ["http-01"] }), asked);
   const request = requestFor(["www.example.com"], more);
-  return { tools, checked: selfCheckHttp(pending, asked, request, tools) };
+  return { tools, checked: selfCheck(pending, asked, request, tools) };
 }
 
 describe("the self-check of http-01", () => {
@@ -182,9 +183,56 @@ describe("the self-check of http-01", () => {
   test("an interrupted run stops the self-check", async () => {
     const stop = new AbortController();
     const port = await serve("127.0.0.1", () => stop.abort(new Error("Ctrl-C")));
-    const tools = await toolsOf({ signal: stop.signal, selfCheckAt: `127.0.0.1:${port}` });
+    const tools = await toolsOf({
+      signal: stop.signal,
+      selfCheckAt: { "http-01": `127.0.0.1:${port}` },
+    });
     const pending = pendingBy(solverOf("web", { types: ["http-01"] }), challenge);
-    const checked = selfCheckHttp(pending, challenge, requestFor(["www.example.com"]), tools);
+    const checked = selfCheck(pending, challenge, requestFor(["www.example.com"]), tools);
     await expect(checked).rejects.toThrow("Ctrl-C");
+  });
+});
+
+describe("the self-check of tls-alpn-01", () => {
+  const asked = challengeFor("tls-alpn-01", "www.example.com");
+  const check = async (port: number) => {
+    const tools = await toolsOf();
+    const pending = pendingBy(solverOf("alpn", { types: ["tls-alpn-01"] }), asked);
+    const request = requestFor(["www.example.com"], { selfCheckAt: `127.0.0.1:${port}` });
+    return { tools, checked: selfCheck(pending, asked, request, tools) };
+  };
+  const present = async (...challenges: readonly (typeof asked)[]) => {
+    const port = await freePort();
+    const place = { address: ["127.0.0.1"], port, socket: undefined, socketMode: "0660" };
+    const solver = await tlsAlpn.create({ ...place, wait: 0 }, solverContext());
+    onTestFinished(() => solver.close?.());
+    const signal = new AbortController().signal;
+    for (const challenge of challenges) await solver.present(challenge, { signal });
+    return port;
+  };
+
+  test("passes when the certificate has the digest", async () => {
+    const { checked, tools } = await check(await present(asked));
+    expect(await checked).toBeUndefined();
+    expect(heard(tools, "debug").join()).toMatch(/www\.example\.com:443 at \S+: the response/);
+  });
+
+  test("fails at a certificate for another challenge of the name", async () => {
+    const { checked } = await check(await present(challengeFor("tls-alpn-01", "www.example.com")));
+    expect((await problemOf(checked)).message).toContain("a certificate for another challenge");
+  });
+
+  test("fails at a server that does not speak acme-tls/1, with the way to pass it on", async () => {
+    const http = await serve("127.0.0.1", right);
+    const { checked } = await check(http);
+    const problem = await problemOf(checked);
+    expect(problem.exitCode).toBe(7);
+    expect(problem.message).toContain("a server that does not accept acme-tls/1");
+    expect(problem.hint).toContain("--tls-alpn-port");
+  });
+
+  test("does not fail if nothing listens: a router may hide this host from itself", async () => {
+    const unseen = await (await check(await freePort())).checked;
+    expect(unseen?.text).toMatch(/could not reach www\.example\.com:443 from here .*ECONNREFUSED/);
   });
 });

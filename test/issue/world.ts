@@ -226,7 +226,10 @@ export async function world(options: TestCaOptions = {}): Promise<World> {
       if (challenge.type === "http-01") served.delete(challenge.path);
     },
   });
-  const base = await toolsOf({ solvers: setOf(solver), selfCheckAt: `127.0.0.1:${port}` });
+  const base = await toolsOf({
+    solvers: setOf(solver),
+    selfCheckAt: { "http-01": `127.0.0.1:${port}` },
+  });
   const clients: Ca[] = [];
   const again = (given: Partial<IssueTools> = {}): Tools => {
     const log = recordingLog();

@@ -30,6 +30,15 @@ const configOf = (solvers: Config["solvers"] = {}): Config => ({
 
 type Flags = Parameters<typeof solverSettings>[0];
 
+const noFlags: Flags = {
+  solver: undefined,
+  standalone: undefined,
+  tlsAlpn: undefined,
+  webroot: undefined,
+  dns: undefined,
+  challenge: undefined,
+};
+
 const settings = (
   flags: Partial<Flags>,
   {
@@ -38,14 +47,7 @@ const settings = (
     env = {},
     ...context
   }: Partial<Omit<Context, "config">> & { config?: Config; names?: string[] } = {},
-) =>
-  solverSettings(
-    { solver: undefined, standalone: undefined, webroot: undefined, dns: undefined, ...flags },
-    names,
-    le,
-    config,
-    contextOf({ env, ...context }),
-  );
+) => solverSettings({ ...noFlags, ...flags }, names, le, config, contextOf({ env, ...context }));
 
 describe("the solvers of a request", () => {
   test("are those of the config when no flag names any, or the ones that its certificate names", async () => {
@@ -103,16 +105,16 @@ describe("the solvers of a request", () => {
 
   test("the embedded CA defaults to standalone, and every other CA requires a solver", async () => {
     const local = { server: "local", agreeTos: true };
-    expect(
-      await solverSettings(
-        { solver: undefined, standalone: undefined, webroot: undefined, dns: undefined },
-        undefined,
-        local,
-        configOf(),
-        contextOf(),
-      ),
-    ).toEqual([{ name: "standalone", use: "standalone", options: {} }]);
+    expect(await solverSettings(noFlags, undefined, local, configOf(), contextOf())).toEqual([
+      { name: "standalone", use: "standalone", options: {} },
+    ]);
     expect((await problemOf(settings({}))).hint).toContain("acmectl solvers list");
+  });
+
+  test("--challenge is for all solvers of the request, over the config's own", async () => {
+    const config = configOf({ own: { use: "exec", challenge: "dns-01", options: {} } });
+    expect((await settings({}, { config }))[0]?.challenge).toBe("dns-01");
+    expect((await settings({ challenge: "http-01" }, { config }))[0]?.challenge).toBe("http-01");
   });
 
   test("a request remembers options from variables: values as text, secrets by reference", async () => {

@@ -19,10 +19,10 @@ function select(
     { ...labels },
     solvers.map((setting) => ({ setting, plugin })),
   );
-  const chosen = selected.filter(({ challengeType }) => challengeType !== undefined);
+  const chosen = selected.filter(({ challengeTypes }) => challengeTypes.length > 0);
   return {
     chosen: chosen.map(({ setting }) => setting.name),
-    types: chosen.map(({ challengeType }) => challengeType),
+    types: chosen.map(({ challengeTypes }) => challengeTypes[0]),
     reasons: chosen.map(({ reason }) => reason),
     rejected: Object.fromEntries(
       selected.filter((one) => !chosen.includes(one)).map((one) => [one.setting.name, one.reason]),
@@ -112,6 +112,25 @@ describe("which solver answers for a name", () => {
     ).toEqual({ it: "it answers http-01, tls-alpn-01, and a wildcard needs dns-01" });
     expect(select("192.0.2.1", solvers, { types: ["dns-01"] }).rejected).toEqual({
       it: "it answers dns-01, and an IP address needs http-01 or tls-alpn-01",
+    });
+  });
+
+  test("the setting's challenge type is the only one, in place of the plugin's default types", () => {
+    const identifier = { type: "dns", value: "www.example.com" } as const;
+    const plugin = {
+      ...solverOf("any", { types: both }).plugin,
+      defaultTypes: ["dns-01"] as const,
+    };
+    const by = (challenge?: ChallengeType) => {
+      const setting = { ...settingOf("it"), challenge };
+      const [selected] = selectSolvers(identifier, {}, [{ setting, plugin }]);
+      return selected;
+    };
+    expect(by()?.challengeTypes).toEqual(["dns-01"]);
+    expect(by("http-01")?.challengeTypes).toEqual(["http-01"]);
+    expect(by("tls-alpn-01")).toMatchObject({
+      challengeTypes: [],
+      reason: "it answers dns-01, http-01, and tls-alpn-01 was asked for",
     });
   });
 

@@ -8,7 +8,7 @@ import { parsePlace } from "../../options/place.ts";
 import { solverSettings } from "../../request/solvers.ts";
 import { selectAll } from "../../issue/choose.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
-import { certificateFlags, visibilityFlags } from "../../options/declared/request.ts";
+import { certificateFlags, solverFlags, visibilityFlags } from "../../options/declared/request.ts";
 import { Problem } from "../../problem.ts";
 import { line, type Result } from "../../result.ts";
 import type { Context } from "../../context.ts";
@@ -16,7 +16,8 @@ import { defineCommand } from "../command.ts";
 
 const { domains, labels } = certificateFlags;
 const { selfCheck: _, ...looks } = visibilityFlags;
-const options = { domains, labels, ...looks } as const satisfies OptionDeclarations;
+const { challenge } = solverFlags;
+const options = { domains, challenge, labels, ...looks } as const satisfies OptionDeclarations;
 
 /** No CA is asked. */
 const noIssuer = { server: "https://ca.invalid/directory", agreeTos: false };
@@ -45,7 +46,7 @@ export const command = defineCommand({
     try {
       await cleanAllLeftovers(tools);
       for (const one of await selectAll(request, tools)) {
-        const takes = one.challengeType === undefined ? "does not take" : "takes";
+        const takes = one.challengeTypes.length === 0 ? "does not take" : "takes";
         context.log.info(`${one.setting.name} ${takes} ${one.identifier.value}: ${one.reason}`);
       }
       return resultOf(await rehearse(request, tools));
@@ -64,7 +65,14 @@ async function requestOf(
   const { selfCheckAt } = flags;
   if (selfCheckAt !== undefined) parsePlace(selfCheckAt);
   const solver = context.args.slice(0, 1);
-  const chosen = { solver, standalone: undefined, webroot: undefined, dns: undefined };
+  const chosen = {
+    solver,
+    challenge: flags.challenge,
+    standalone: undefined,
+    tlsAlpn: undefined,
+    webroot: undefined,
+    dns: undefined,
+  };
   return {
     name: "solvers-test",
     identifiers,
@@ -122,6 +130,6 @@ function unseenProblem(names: readonly Rehearsed[]): Problem | undefined {
   if (unseen.length === 0) return undefined;
   return new Problem("propagation", {
     detail: `The solver reported no error, but this machine could not check the response for ${unseen.join(", ")}.`,
-    hint: "Check from outside, or past the router with --self-check-at ADDRESS:PORT. tls-alpn-01 is never checked.",
+    hint: "Check from outside, or past the router with --self-check-at ADDRESS:PORT.",
   });
 }

@@ -1,5 +1,5 @@
 /** The options of a request: names, CA, and how control of the names is proven; and those of an account. */
-import { keyTypes } from "../../certificate.ts";
+import { challengeTypes, keyTypes } from "../../certificate.ts";
 import { type OptionDeclarations, under } from "../declaration.ts";
 import { deployFlags } from "./deployment.ts";
 
@@ -111,23 +111,31 @@ export const solverFlags = under("Proof of control:", {
     placeholder: "NAME",
   },
   standalone: { type: "boolean", description: "Same as --solver standalone." },
+  tlsAlpn: { type: "boolean", description: "Same as --solver tls-alpn.", aliases: ["tls"] },
   webroot: {
     type: "path",
     description: "Same as --solver webroot, with this folder.",
     short: "w",
   },
   dns: { type: "string", description: "Same as --solver NAME, for dns-01.", placeholder: "NAME" },
+  challenge: {
+    type: "string",
+    choices: challengeTypes,
+    description: "Challenge type to answer; when absent, the solver's first that the CA offers.",
+    aliases: ["preferred-challenges"],
+    placeholder: "TYPE",
+  },
 });
 
 export const visibilityFlags = under("Checks before the CA is asked:", {
   selfCheck: {
     type: "boolean",
     default: true,
-    description: "Check http-01 responses from this machine before asking the CA.",
+    description: "Check http-01 and tls-alpn-01 responses from this machine before asking the CA.",
   },
   selfCheckAt: {
     type: "string",
-    description: "Check http-01 responses at this address instead of the domain's own.",
+    description: "Check these responses at this address instead of the domain's own.",
     placeholder: "ADDR:PORT",
   },
   dnsResolvers: {
@@ -168,6 +176,11 @@ const localFlags = under("Embedded CA:", {
   localHttpPort: {
     type: "port",
     description: "Port that --server local asks for http-01; the standalone solver's when absent.",
+  },
+  localTlsPort: {
+    type: "port",
+    description:
+      "Port that --server local asks for tls-alpn-01; the tls-alpn solver's when absent.",
   },
   localResolver: {
     type: "string",

@@ -1,9 +1,9 @@
 import * as x509 from "@peculiar/x509";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { isIP } from "node:net";
 import tls from "node:tls";
 import { addressesOf, patience, type Validate } from "./dns.ts";
+import { serverNameOf } from "../../address.ts";
 import { messageOf } from "../../errors.ts";
 import { AcmeProblem, canonicalAddress, type Identifier } from "../acme-problem.ts";
 
@@ -12,7 +12,7 @@ export const validateTlsAlpn: Validate = async (proof, settings, signal) => {
   const { identifier } = proof;
   const [address] = await addressesOf(identifier.value, settings);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-  const servername = identifier.type === "ip" ? reverseName(identifier.value) : identifier.value;
+  const servername = serverNameOf(identifier);
   const der = await presented(address ?? "127.0.0.1", settings.tlsPort, servername, limit);
   const digest = createHash("sha256").update(proof.keyAuthorization).digest();
   await checkCertificate(new x509.X509Certificate(der), identifier, digest);
@@ -85,17 +85,6 @@ function isFor(name: x509.GeneralName, identifier: Identifier): boolean {
   if (identifier.type === "dns")
     return name.type === "dns" && name.value.toLowerCase() === identifier.value;
   return name.type === "ip" && canonicalAddress(name.value) === canonicalAddress(identifier.value);
-}
-
-/** The address under in-addr.arpa or ip6.arpa (RFC 8738 §6), as a server name cannot be an address. */
-function reverseName(address: string): string {
-  if (isIP(address) === 4) return `${address.split(".").toReversed().join(".")}.in-addr.arpa`;
-  const [head = "", tail] = address.split("::");
-  const left = head.split(":").filter(Boolean);
-  const right = (tail ?? "").split(":").filter(Boolean);
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
-  const digits = [...left, ...zeros, ...right].map((group) => group.padStart(4, "0")).join("");
-  return `${digits.split("").toReversed().join(".")}.ip6.arpa`;
 }
 
 function unauthorized(name: string, why: string): AcmeProblem {
