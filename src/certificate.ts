@@ -160,6 +160,10 @@ export interface CertificateRequest {
   };
   /** When deploy steps may run by themselves; at any time when absent. */
   windows?: readonly DeployWindow[] | undefined;
+  /** False: renewed only with --force. */
+  renew?: boolean | undefined;
+  /** When it is not renewed, unless it is about to expire. */
+  freeze?: readonly DeployWindow[] | undefined;
   /** The config key it came from; absent for a request made on the command line. */
   fromConfig?: boolean | undefined;
 }

@@ -106,7 +106,7 @@ export interface RenewalInfo {
   readonly start: Date;
   readonly end: Date;
   readonly explanationUrl?: string | undefined;
-  /** Already clamped to 1 min … 1 day (RFC 9773 §4.3.2). */
+  /** Already clamped to 1 min … 6 h (RFC 9773 §4.3.2). */
   readonly retryAfter: Date;
 }
 

@@ -32,7 +32,6 @@ export async function readRenewalInfo(
 }
 
 const minute = 60_000;
-const day = 24 * 60 * minute;
 /** RFC 9773 §4.3.3: the pause after a failure that is not temporary. */
 const longTerm = 6 * 60 * minute;
 
@@ -69,7 +68,7 @@ function dated(problem: Problem, now: Date): Problem {
   return problem.with({ retryable: isTemporary(problem), retryAt: clamped(asked, now) });
 }
 
-/** RFC 9773 §4.3.2: between a minute and a day. */
+/** RFC 9773 §4.3.2: between a minute and a day; no more than six hours here, since a CA may revoke within a day. */
 function clamped(asked: number, now: Date): Date {
-  return new Date(Math.min(Math.max(asked, now.getTime() + minute), now.getTime() + day));
+  return new Date(Math.min(Math.max(asked, now.getTime() + minute), now.getTime() + longTerm));
 }

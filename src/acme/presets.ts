@@ -82,7 +82,8 @@ export function isForTesting(server: string): boolean {
 }
 
 export function presetOf(url: string): Preset | undefined {
-  return presets.find((preset) => preset.url === url);
+  // Some CAs take options in a query of the directory.
+  return presets.find((preset) => preset.url === url.replace(/\?.*$/, ""));
 }
 
 function presetNamed(name: string): Preset | undefined {

@@ -105,7 +105,7 @@ async function rehearse(
   return reportRenewals(renewals, report, context.clock.now());
 }
 
-/** Loaded only for a certificate that twice a day may not be enough for. */
+/** Loaded only for a certificate that the usual schedule may be too rare for. */
 async function warnOfSchedule(held: HeldCertificate, context: Context): Promise<void> {
   const { warnOfRareSchedule } = await import("../schedule/interval.ts");
   await warnOfRareSchedule([held], context);
@@ -122,6 +122,7 @@ function issueOptions(
   return {
     isWanted: force === true ? () => true : undefined,
     letGo: letGo({ newOrder, force }),
+    force,
     rehearse: true,
     // Who names the certificate knows which one it is; a name that was derived may hit another one.
     onDrop: name !== undefined || dryRun ? undefined : (names) => agreed(held, names, context),

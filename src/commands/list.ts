@@ -5,7 +5,7 @@ import { brokenDocument, brokenLines } from "../status/broken.ts";
 import { isInProgress, knownCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { conditionsOf, stateOf } from "../status/conditions.ts";
 import { describeHeld } from "../status/describe.ts";
-import { dueOf, pauseOf } from "../status/due.ts";
+import { dueOf, hasNoEnd, pauseOf } from "../status/due.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -73,5 +73,5 @@ function dueIn(certificate: KnownCertificate, now: Date): string {
   const pause = pauseOf(certificate, now, false);
   if (due > now) return timeFrom(now, due);
   if (pause === undefined) return "now";
-  return pause.reason === "permanent" ? "-" : timeFrom(now, pause.until);
+  return hasNoEnd(pause) ? "-" : timeFrom(now, pause.until);
 }

@@ -7,6 +7,7 @@ import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { dryRun } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
+import type { Result } from "../result.ts";
 import type { Run } from "../issuer/dry-run.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { defineCommand } from "./command.ts";
@@ -14,6 +15,10 @@ import { defineCommand } from "./command.ts";
 const options = {
   ...passFlags,
   dryRun,
+  drill: {
+    type: "boolean",
+    description: "Show how an early renewal of all certificates would go; order nothing.",
+  },
 } as const satisfies OptionDeclarations;
 
 type Flags = OptionsOf<typeof options>;
@@ -32,6 +37,7 @@ export const command = defineCommand({
     const named = await storedCertificates(store, context.args);
     if (named.certificates.length + named.broken.length === 0) throw nothingKept(store);
     const every = flags.every ?? (await everyOf(named, context));
+    if (flags.drill === true) return drill(named, flags, context);
     const options = passOptions(flags, context, every);
     const idle =
       dryRun !== false ? undefined : await idleRenewals(named, options, store, context.clock.now());
@@ -40,6 +46,13 @@ export const command = defineCommand({
     return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());
   },
 });
+
+async function drill(named: Certificates, flags: Flags, context: Context): Promise<Result> {
+  const { drillOf } = await import("../renew/drill.ts");
+  const { intervalHere } = await import("../schedule/interval.ts");
+  const every = flags.every ?? (await intervalHere(context));
+  return drillOf(named, { every, concurrency: flags.concurrency }, context.clock.now());
+}
 
 /** The interval of a schedule whose command does not say it. */
 async function everyOf({ certificates }: Certificates, context: Context): Promise<number> {

@@ -71,6 +71,14 @@ export const defaultOptions = {
     type: "json",
     description: "Times at which a new certificate may be deployed; any time when absent.",
   },
+  renew: {
+    type: "boolean",
+    description: "Renew it when it is due; if off, only with --force.",
+  },
+  freeze: {
+    type: "json",
+    description: "Times at which it is not renewed, unless it is about to expire.",
+  },
 } as const satisfies OptionDeclarations;
 
 export const certificateOptions = {
@@ -129,12 +137,12 @@ export interface ConfiguredSolver {
 /** `solver` is folded into `solvers`. */
 export type ConfiguredDefaults = Omit<
   SettingsOf<typeof defaultOptions>,
-  "solver" | HookName | "windows"
+  "solver" | HookName | "windows" | "freeze"
 > &
   ConfiguredHooks;
 export type ConfiguredCertificate = Omit<
   SettingsOf<typeof certificateOptions>,
-  "domains" | "solver" | "labels" | "files" | "dns" | "windows" | HookName
+  "domains" | "solver" | "labels" | "files" | "dns" | "windows" | "freeze" | HookName
 > &
   ConfiguredHooks & {
     /** Empty when a CSR names them. */
@@ -146,7 +154,10 @@ export type ConfiguredCertificate = Omit<
 export type HookName = "pre" | "deploy" | "post" | "failure";
 export type ConfiguredHooks = {
   readonly [K in HookName]?: (K extends "deploy" ? DeployStep[] : HookSetting[]) | undefined;
-} & { readonly windows?: DeployWindow[] | undefined };
+} & {
+  readonly windows?: DeployWindow[] | undefined;
+  readonly freeze?: DeployWindow[] | undefined;
+};
 
 /** The values that a section holds: only what was written is there. */
 export type SettingsOf<D extends OptionDeclarations> = {

@@ -52,7 +52,7 @@ const deploy: NestedShape = {
   oneOf: ["run", "copy", "pkcs12", "reload", "probe"],
 };
 const windows: NestedShape = { options: windowOptions, list: true };
-const hooks = { pre: hook, deploy, post: hook, failure: hook, windows };
+const hooks = { pre: hook, deploy, post: hook, failure: hook, windows, freeze: windows };
 
 /** The sections of the file: those of one shape, and those that hold named entries of one. */
 export const sections: Readonly<Record<SectionName, Section>> = {

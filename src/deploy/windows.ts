@@ -32,6 +32,23 @@ export function openingOf(opening: Date, windows: readonly DeployWindow[] = []):
   return dateOf(opening, opens?.timeZone ?? zoneHere());
 }
 
+/** When the last of the windows that are open now ends; undefined if none is open. */
+export function endOfOpen(windows: readonly DeployWindow[], now: Date): Date | undefined {
+  const ends = windows.flatMap((window) => {
+    const opened = isOpen(window, now) ? lastOpening(window, now) : undefined;
+    return opened === undefined ? [] : [opened.getTime() + window.duration];
+  });
+  return ends.length === 0 ? undefined : new Date(Math.max(...ends));
+}
+
+/** Of an open window: it may have opened again meanwhile. */
+function lastOpening(window: DeployWindow, now: Date): Date | undefined {
+  const cron = cronOf(window);
+  let opened = cron.nextRun(new Date(now.getTime() - window.duration));
+  for (let next = opened; next !== null && next <= now; next = cron.nextRun(next)) opened = next;
+  return opened ?? undefined;
+}
+
 /** It opened no longer ago than it stays open. */
 function isOpen(window: DeployWindow, now: Date): boolean {
   const opened = cronOf(window).nextRun(new Date(now.getTime() - window.duration));

@@ -11,7 +11,7 @@ import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo }
 import {
   changedProof,
   refuseAccountKey,
-  refuseByCa,
+  refuseByLimit,
   refuseTestOverLive,
   rememberChange,
 } from "./preconditions.ts";
@@ -29,6 +29,8 @@ export interface IssueOptions {
   /** When the whole pass began, from which back-off counts: runs a minute apart then find it over after a minute. */
   readonly startedAt?: Date;
   readonly letGo?: LetGo | undefined;
+  /** Order although we would wait: see `refuseByLimit`. */
+  readonly force?: boolean | undefined;
   /** Called before names of the certificate held are dropped; rejects to keep them. */
   readonly onDrop?: ((names: readonly string[]) => Promise<void>) | undefined;
   /** Try another way to prove the names before it is stored beside a good certificate. */
@@ -77,7 +79,7 @@ export async function issue(
     }
     const { dropped, added } = changedNames(request, before?.held);
     if (dropped.length > 0) await options.onDrop?.(dropped);
-    const held = await replace(request, before, lock, options.letGo, tools);
+    const held = await replace(request, before, lock, options, tools);
     return { held, issued: true, added, dropped };
   } finally {
     await lock.release();
@@ -89,17 +91,17 @@ async function replace(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
   lock: Lock,
-  letGo: LetGo | undefined,
+  options: IssueOptions,
   tools: IssueTools,
 ): Promise<HeldCertificate> {
   const { around } = tools;
   const predecessor = before?.held;
   let isStored = predecessor !== undefined;
   try {
-    const choices = await prepare(request, before, tools);
+    const choices = await prepare(request, before, options, tools);
     isStored = true;
     await around.pre(request, predecessor);
-    const held = await obtain(request, choices, before, { lock, letGo }, tools);
+    const held = await obtain(request, choices, before, { lock, letGo: options.letGo }, tools);
     await saveSuccess(request, tools);
     around.issued(request);
     return held;
@@ -116,10 +118,11 @@ async function replace(
 async function prepare(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
+  options: IssueOptions,
   tools: IssueTools,
 ): Promise<readonly Choice[]> {
   const { store, clock } = tools;
-  refuseByCa(request, before, clock.now());
+  refuseByLimit(request, before, options.force === true, clock.now());
   refuseTestOverLive(request, before?.held);
   await refuseAccountKey(request, store);
   const choices = await choose(request, tools);

@@ -6,6 +6,7 @@ import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
+import { capEnd } from "../request/cap.ts";
 
 /** Stores settings that do not affect the certificate (solvers, hooks, copies), where they have changed. Answers the changed settings, in words. */
 export async function rememberChange(
@@ -26,18 +27,30 @@ const settings = {
   outputs: "copies",
   hooks: "hooks and deploy steps",
   windows: "deploy windows",
+  renew: "automatic renewal",
+  freeze: "freeze windows",
 } as const;
 
 const keysOf = <K extends string>(map: Readonly<Record<K, unknown>>): readonly K[] =>
   Object.keys(map).filter((key): key is K => Object.hasOwn(map, key));
 
-/** A limit that the CA itself has set holds for --force, too. */
-export function refuseByCa(
-  { name }: CertificateRequest,
+/** Our own limit gives way to --force; one that the CA itself has set does not. */
+export function refuseByLimit(
+  request: CertificateRequest,
   before: StoredCertificate | undefined,
+  force: boolean,
   now: Date,
 ): void {
-  const until = before === undefined ? undefined : caPauseOf(before.status, now);
+  if (before === undefined) return;
+  const { name } = request;
+  const capped = force ? undefined : capEnd(before, request, now);
+  if (capped !== undefined)
+    throw new Problem("backoff", {
+      detail: `The CA has issued for these names several times within a week, so nothing is ordered for ${name} before ${dateFrom(now, capped)}.`,
+      hint: `Find out why with \`acmectl status ${quotedWord(name)}\`. To order now, add --force; public CAs refuse the sixth certificate for the same names in a week.`,
+      retryAt: capped,
+    });
+  const until = caPauseOf(before.status, now);
   if (until === undefined) return;
   throw new Problem("backoff", {
     detail: `The CA accepts no order for ${name} before ${dateFrom(now, until)}.`,

@@ -7,12 +7,13 @@ import { messageOf } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import type { Log, LogFields } from "../plugin.ts";
 import { Problem, type ProblemDocument } from "../problem.ts";
-import { requestHash } from "../request/drift.ts";
+import { namesHash, requestHash } from "../request/drift.ts";
 import type {
   AttemptAuthorization,
   AttemptChallenge,
   AttemptEvent,
   CertificateStatus,
+  Issuance,
   Store,
 } from "../state/store.ts";
 import type { PendingChallenge } from "./challenges.ts";
@@ -33,6 +34,10 @@ export interface AttemptRecord {
   validated(challenge: PendingChallenge): void;
   /** After the CA was asked. */
   refused(challenge: PendingChallenge, error: unknown): void;
+  /** The CA has issued a certificate, whatever becomes of it. */
+  issued(order: Order): void;
+  /** The order that the CA has issued for in this attempt, and when. */
+  readonly issuance: Omit<Issuance, "names"> | undefined;
   /** As it is stored. With an error the attempt has failed. */
   end(error?: unknown): LastAttempt;
 }
@@ -46,6 +51,7 @@ export function openRecord(
   { log, clock, redact }: Pick<Context, "log" | "clock" | "redact">,
 ): AttemptRecord {
   const events: AttemptEvent[] = [];
+  let issuance: AttemptRecord["issuance"];
   const tree = openTree();
   const now = () => clock.now().toISOString();
   const keep = (level: AttemptEvent["level"], step: string, message: string, name?: string) => {
@@ -66,6 +72,10 @@ export function openRecord(
     log: logOf,
     ...orderCalls(logOf, tree),
     ...challengeCalls(logOf, tree),
+    issued: ({ url }) => void (issuance = { at: now(), order: url }),
+    get issuance() {
+      return issuance;
+    },
     end(error) {
       const problem = error === undefined ? undefined : problemOf(error);
       if (problem !== undefined) keep("error", "failed", problem.detail ?? problem.title);
@@ -213,15 +223,35 @@ interface RecordTools {
 }
 
 /** Store how the attempt ended, for `status` to show. */
-export async function saveSuccess({ name }: CertificateRequest, tools: RecordTools): Promise<void> {
-  const lastAttempt = tools.record.end();
-  await tools.store.certificates.updateStatus(name, ({ deploy, lastSuccess }) => ({
-    ...(deploy === undefined ? {} : { deploy }),
-    ...(lastSuccess === undefined ? {} : { previousSuccess: lastSuccess }),
+export async function saveSuccess(
+  request: CertificateRequest,
+  { store, record }: RecordTools,
+): Promise<void> {
+  const lastAttempt = record.end();
+  await store.certificates.updateStatus(request.name, (status) => ({
+    ...(status.deploy === undefined ? {} : { deploy: status.deploy }),
+    ...(status.lastSuccess === undefined ? {} : { previousSuccess: status.lastSuccess }),
     failures: 0,
     lastSuccess: lastAttempt.endedAt,
+    issuances: recentIssuances(status, request, record),
     lastAttempt,
   }));
+}
+
+const week = 7 * 24 * 3_600_000;
+
+/** Those of the last week, this attempt's among them; one that was downloaded by a later run counts once. */
+function recentIssuances(
+  { issuances = [] }: CertificateStatus,
+  { identifiers }: CertificateRequest,
+  { issuance, startedAt }: AttemptRecord,
+): CertificateStatus["issuances"] {
+  const kept = issuances.filter(
+    ({ at, order }) => Date.parse(at) > startedAt.getTime() - week && order !== issuance?.order,
+  );
+  const all =
+    issuance === undefined ? kept : [...kept, { ...issuance, names: namesHash(identifiers) }];
+  return all.length === 0 ? undefined : all;
 }
 
 /** Store why the attempt failed, and when the next run may try again. */
@@ -234,6 +264,7 @@ export async function saveFailure(
   await store.certificates.updateStatus(request.name, (status) => ({
     ...status,
     ...afterFailure(status, error, request, record.startedAt, lastAttempt.orderUrl),
+    issuances: recentIssuances(status, request, record),
     lastAttempt,
   }));
 }

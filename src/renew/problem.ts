@@ -59,7 +59,8 @@ function failuresOf(renewal: Renewal): readonly Failure[] {
     ...(bug === undefined ? [] : [{ name, kind: "bug", text, retryable: false } as const]),
     ...of("failed", problem),
     ...of("undeployed", deployProblem),
-    ...(pause === undefined ? [] : [waiting(name, pause)]),
+    // Off is what the operator wants.
+    ...(pause === undefined || pause.reason === "off" ? [] : [waiting(name, pause)]),
   ];
 }
 
@@ -68,10 +69,12 @@ function waiting(name: string, { reason, until }: NonNullable<Renewal["pause"]>)
     const text = "the CA rejects this request; it is not retried until the request changes";
     return { name, kind: "refused", text, retryable: false };
   }
-  const text =
-    reason === "ca"
-      ? `the CA accepts no order before ${dateOf(until)}`
-      : `backing off until ${dateOf(until)} after a failure`;
+  const text = {
+    ca: `the CA accepts no order before ${dateOf(until)}`,
+    cap: `the CA has issued for these names four times within a week; not ordering before ${dateOf(until)}`,
+    backoff: `backing off until ${dateOf(until)} after a failure`,
+    off: "its renewal is off",
+  }[reason];
   return { name, kind: "waiting", text, retryable: true, retryAt: until };
 }
 

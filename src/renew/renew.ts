@@ -81,6 +81,8 @@ export async function examine(certificate: KnownCertificate, pass: Pass): Promis
   if (!options.force && due.at > now)
     return { certificate: known, renewal: { name, outcome: "not due", due, held } };
   const pause = pauseOf(known, now, options.force);
+  if (pause?.reason === "off" && ["emergency", "expired"].includes(due.rule))
+    pass.logOf(name).warn(`${name} has expired or is about to, and its renewal is off`);
   return {
     certificate: known,
     renewal: pause === undefined ? undefined : { name, outcome: "paused", due, held, pause },
@@ -122,7 +124,7 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
     const tools = await openTools(certificate, pass);
     const { held, issued } = await issue(
       request,
-      { isWanted, startedAt, letGo: options.letGo },
+      { isWanted, startedAt, letGo: options.letGo, force: options.force },
       { ...tools, log },
     );
     const after = await store.certificates.read(name);

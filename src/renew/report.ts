@@ -1,6 +1,7 @@
 import { dateFrom } from "../dates.ts";
 import { type ExitCode, problemJson } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
+import { hasNoEnd } from "../status/due.ts";
 import { describeHeld } from "../status/describe.ts";
 import { problemOf, problemOfPass } from "./problem.ts";
 import type { Renewal } from "./renew.ts";
@@ -53,7 +54,7 @@ function documentOf(renewal: Renewal, now: Date): Record<string, unknown> {
     outcome,
     dueAt: due.at.toISOString(),
     reason: due.reason,
-    retryAt: pause?.reason === "permanent" ? undefined : pause?.until.toISOString(),
+    retryAt: pause === undefined || hasNoEnd(pause) ? undefined : pause.until.toISOString(),
     retryReason: pause?.reason,
     problem: problem && problemJson(problem),
   };

@@ -49,6 +49,7 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
       const place = `${config.path}: certificates.${name}`;
       const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
       for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
+      for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
       const solvers = wanted.solvers ?? Object.keys(config.solvers);
       const isUnproved = isNone(solvers, config);
       const request = requestOf(wanted, {
@@ -96,6 +97,8 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
     preferredChain: wanted.preferredChain,
     selfCheckAt: wanted.selfCheckAt,
     windows: wanted.windows,
+    renew: wanted.renew,
+    freeze: wanted.freeze,
     profile: requiredProfile ?? wanted.profile,
     profileRequired: requiredProfile === undefined ? undefined : true,
   };
@@ -124,6 +127,8 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
     post: commands(flags.postHook) ?? defaults.post,
     failure: commands(flags.failureHook) ?? defaults.failure,
     windows: defaults.windows,
+    renew: defaults.renew,
+    freeze: defaults.freeze,
     preferredChain: flags.preferredChain ?? defaults.preferredChain,
   };
 }

@@ -15,6 +15,11 @@ export function requestHash(request: CertificateRequest): string {
   return createHash("sha256").update(JSON.stringify(decisive)).digest("hex");
 }
 
+/** Equal for the same names in any order. */
+export function namesHash(identifiers: CertificateRequest["identifiers"]): string {
+  return createHash("sha256").update(namesOf(identifiers)).digest("hex").slice(0, 16);
+}
+
 /** Why what is held does not satisfy the request, in words; undefined when it does. */
 export function driftOf(
   request: CertificateRequest,

@@ -14,9 +14,12 @@ const runs = 12;
 /** With fewer, a certificate expires when two runs fail. */
 const fewest = 4;
 
+/** A CA may announce a revocation a day before: two runs of which one fails must meet it. Minutes. */
+const longest = 360;
+
 /** Minutes between two runs, by the shortest lifetime of the certificates held. */
 export function intervalFor(held: readonly HeldCertificate[]): number {
-  const wanted = shortestOf(held) / runs / minute;
+  const wanted = Math.min(longest, shortestOf(held) / runs / minute);
   return intervals.find((every) => every <= wanted) ?? intervals.at(-1) ?? 1;
 }
 

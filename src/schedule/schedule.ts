@@ -169,7 +169,7 @@ async function assertThere(by: Scheduler, { crontab }: Found, machine: Machine):
     detail: "There is no crontab command on this machine.",
     hint: systemd
       ? "Use --by systemd, or install cron."
-      : "Install cron, or run `acmectl renew -q --every 12h` twice a day by other means.",
+      : "Install cron, or run `acmectl renew -q --every 6h` every 6 hours by other means.",
   });
 }
 

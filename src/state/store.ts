@@ -133,8 +133,17 @@ export interface CertificateStatus {
   /** Hash of the request that failed: a permanent problem waits until the request changes. */
   failedRequest?: string;
   ari?: AriStatus | undefined;
+  /** What the CA issued in the last week, whether it could be used or not. */
+  issuances?: readonly Issuance[] | undefined;
   /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */
   deploy?: Readonly<Record<string, DeployState>>;
+}
+export interface Issuance {
+  at: string;
+  /** Of the exact set of names; see `namesHash`. */
+  names: string;
+  /** URL. */
+  order: string;
 }
 export interface DeployState {
   /** The version of the certificate that was deployed. */

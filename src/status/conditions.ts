@@ -92,11 +92,18 @@ function backingOff(certificate: KnownCertificate, now: Date): Judgement {
   return yes(reasons[pause.reason], `${count}; ${untilOf(pause)}: ${why}`);
 }
 
-const reasons = { backoff: "Failed", ca: "LimitedByCa", permanent: "Refused" } as const;
+const reasons = {
+  backoff: "Failed",
+  ca: "LimitedByCa",
+  permanent: "Refused",
+  cap: "WeeklyCap",
+  off: "RenewalOff",
+} as const;
 
 function untilOf({ reason, until }: Pause): string {
   if (reason === "permanent")
     return "not retried automatically: fix the cause and change the request, or renew with --force";
+  if (reason === "off") return "its renewal is off: renew it with --force";
   const time = dateOf(until);
   return reason === "ca" ? `the CA accepts no order before ${time}` : `not retried before ${time}`;
 }

@@ -1,5 +1,7 @@
 import { dateOf, durationOf } from "../dates.ts";
-import { driftOf, requestHash } from "../request/drift.ts";
+import { endOfOpen } from "../deploy/windows.ts";
+import { capEnd } from "../request/cap.ts";
+import { driftOf, requestHash, revokedFor } from "../request/drift.ts";
 import { caPauseOf, isAhead } from "../state/pause.ts";
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import type { KnownCertificate } from "./certificates.ts";
@@ -46,7 +48,28 @@ export function dueOf(certificate: KnownCertificate, now: Date, every = 0): Due 
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
   const due = beforeNextRun(dueByTime(certificate, held, now), held, every, now);
   const rested = restUntil(certificate, held, now);
-  return due.at < rested && now < rested ? { ...due, at: rested } : due;
+  const rest = due.at < rested && now < rested ? { ...due, at: rested } : due;
+  return afterFreeze(rest, certificate, held, now);
+}
+
+/** A freeze ends early for what is about to expire, and for what the CA wants replaced and explains. */
+function afterFreeze(
+  due: Due,
+  { request: { freeze = [] }, status }: StoredCertificate,
+  { meta }: HeldCertificate,
+  now: Date,
+): Due {
+  if (freeze.length === 0 || due.at > now || due.rule === "emergency") return due;
+  const isExplained = due.rule === "ari" && status.ari?.window?.explanationUrl !== undefined;
+  const end = isExplained ? undefined : endOfOpen(freeze, now);
+  const last = lastMoment(meta);
+  if (end === undefined || last <= now) return due;
+  return { ...due, at: end < last ? end : last, reason: `${due.reason}; frozen until then` };
+}
+
+/** From here on a twentieth of the lifetime is left. */
+function lastMoment(meta: HeldCertificate["meta"]): Date {
+  return new Date(new Date(meta.notAfter).getTime() - lifetimeOf(meta) * emergency);
 }
 
 /** RFC 9773 §4.2: if the time is before the next time the client would wake up, renew immediately. */
@@ -73,7 +96,7 @@ export function lifetimeOf({ notBefore, notAfter }: HeldCertificate["meta"]): nu
   return new Date(notAfter).getTime() - new Date(notBefore).getTime();
 }
 
-/** True for a certificate that needs more than two runs a day. */
+/** True for a certificate that the usual schedule may be too rare for. */
 export function isShortLived({ meta }: HeldCertificate): boolean {
   return lifetimeOf(meta) < 2 * day;
 }
@@ -86,7 +109,7 @@ function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, no
   const notAfter = new Date(meta.notAfter);
   if (notAfter <= now)
     return { at: now, rule: "expired", reason: `it expired on ${dateOf(meta.notAfter)}` };
-  const last = new Date(notAfter.getTime() - lifetimeOf(meta) * emergency);
+  const last = lastMoment(meta);
   const chosen = selectedTime(certificate);
   if (chosen !== undefined && chosen <= last) {
     return { at: chosen, rule: "ari", reason: "the time chosen in the CA's renewal window (ARI)" };
@@ -123,17 +146,28 @@ function selectedTime({ held, status }: StoredCertificate): Date | undefined {
 /** Why a certificate that is due is left alone for now, and until when; undefined when it may be tried. */
 export interface Pause {
   readonly until: Date;
-  readonly reason: "ca" | "backoff" | "permanent";
+  readonly reason: "ca" | "backoff" | "permanent" | "cap" | "off";
 }
 
-/** `force` clears our own back-off and a permanent failure, but not a time that the CA set. */
+/** True if no time ends it, only a person. */
+export function hasNoEnd({ reason }: Pause): boolean {
+  return reason === "permanent" || reason === "off";
+}
+
+/** `force` clears what is ours: back-off, cap, a permanent failure and `renew: off`, but not a time that the CA set. */
 export function pauseOf(
-  { status, request, held }: StoredCertificate,
+  certificate: StoredCertificate,
   now: Date,
   force: boolean,
 ): Pause | undefined {
+  const { status, request, held } = certificate;
   const byCa = caPauseOf(status, now);
   if (byCa !== undefined) return { until: byCa, reason: "ca" };
+  const isOff = request.renew === false && driftOf(request, held) === undefined;
+  if (held !== undefined && isOff && revokedFor(certificate) === undefined && !force)
+    return { until: new Date(held.meta.notAfter), reason: "off" };
+  const capped = force ? undefined : capEnd(certificate, request, now);
+  if (capped !== undefined) return { until: capped, reason: "cap" };
   const { retryAt, retryReason, lastAttempt } = status;
   const isChanged = status.failedRequest !== requestHash(request);
   if (retryAt === undefined || status.failures === 0 || force || isChanged) return undefined;

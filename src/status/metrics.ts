@@ -18,8 +18,17 @@ export function prometheusText({ certificates, broken }: Certificates, now: Date
   return `${[
     ...head(count, "Number of certificates, issued or in the config."),
     `${count} ${certificates.length + broken.length}`,
+    ...head(dueByAri, "Number of certificates that the CA wants renewed now (ARI)."),
+    `${dueByAri} ${certificates.filter((one) => isDueByAri(one, now)).length}`,
     ...series.flat(),
   ].join("\n")}\n`;
+}
+
+const dueByAri = "acmectl_certificates_due_by_ari";
+
+function isDueByAri(certificate: KnownCertificate, now: Date): boolean {
+  const { at, rule } = dueOf(certificate, now);
+  return rule === "ari" && at <= now;
 }
 
 /** If its record cannot be read, the certificate is not ready. */

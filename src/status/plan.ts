@@ -3,7 +3,7 @@ import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { type Block, type Result, line, table } from "../result.ts";
 import { problemOfBroken } from "./broken.ts";
 import type { KnownCertificate, wantedCertificates } from "./certificates.ts";
-import { dueOf, pauseOf, type Due, type Pause } from "./due.ts";
+import { dueOf, hasNoEnd, pauseOf, type Due, type Pause } from "./due.ts";
 import { openingOf } from "../deploy/windows.ts";
 import { deployTimeOf } from "./windows.ts";
 
@@ -107,7 +107,7 @@ function idle(certificate: KnownCertificate, due: Due, now: Date): Decision {
 
 /** The certificate held is deployed although its renewal waits. */
 function paused(certificate: KnownCertificate, pause: Pause, now: Date): Decision {
-  const until = pause.reason === "permanent" ? undefined : pause.until;
+  const until = hasNoEnd(pause) ? undefined : pause.until;
   const why = reasonOf(pause, certificate.name);
   const canDeploy =
     certificate.held !== undefined &&
@@ -125,7 +125,12 @@ function paused(certificate: KnownCertificate, pause: Pause, now: Date): Decisio
 function reasonOf({ reason }: Pause, name: string): string {
   if (reason === "permanent")
     return `the CA rejects this request: change it, or run acmectl renew ${name} --force`;
-  return reason === "ca" ? "the CA set this time" : "backing off after a failure";
+  return {
+    ca: "the CA set this time",
+    backoff: "backing off after a failure",
+    cap: "the CA has issued for these names four times within a week",
+    off: `its renewal is off; run acmectl renew ${name} --force`,
+  }[reason];
 }
 
 function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block[] {

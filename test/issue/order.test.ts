@@ -7,7 +7,7 @@ import type { OpenAccount } from "../../src/account/open.ts";
 import { cleanAllLeftovers, openJournal } from "../../src/issue/journal.ts";
 import { issue } from "../../src/issue/issue.ts";
 import { placeOrder } from "../../src/issue/order.ts";
-import { refuseByCa } from "../../src/issue/preconditions.ts";
+import { refuseByLimit } from "../../src/issue/preconditions.ts";
 import { describeHolder } from "../../src/state/folder/lock-file.ts";
 import type { HeldCertificate, PendingOrder, StoredAccount } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
@@ -374,7 +374,7 @@ test("the dates of an unfinished order, of the CA's limit and of a lock's holder
   const now = new Date("2026-01-01T00:00:00Z");
   const status = { failures: 1, retryAt: "2026-01-02T00:00:00.000Z", retryReason: "ca" } as const;
   const before = { name, request: it.requestFor([name]), status };
-  expect(() => refuseByCa(before.request, before, now)).toThrow(
+  expect(() => refuseByLimit(before.request, before, false, now)).toThrow(
     `The CA accepts no order for ${name} before 2026-01-02 00:00 UTC, in 24 hours.`,
   );
   const rest = { startTime: "", bootId: "", pidNamespace: "", token: "", what: "" };

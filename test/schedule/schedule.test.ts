@@ -316,9 +316,9 @@ describe("the interval of the schedule", () => {
     }));
 
   it.each([
-    ["no certificate", [], "12h"],
-    ["398 and 90 days", [398 * day, 90 * day], "12h"],
-    ["6 days", [90 * day, 6 * day], "12h"],
+    ["no certificate", [], "6h"],
+    ["398 and 90 days", [398 * day, 90 * day], "6h"],
+    ["6 days", [90 * day, 6 * day], "6h"],
     ["24 hours", [90 * day, day], "2h"],
     ["12 hours", [day, day / 2], "1h"],
     ["an hour", [hour], "5m"],

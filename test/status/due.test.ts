@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
-import { requestHash } from "../../src/request/drift.ts";
+import { namesHash, requestHash } from "../../src/request/drift.ts";
 import { dueOf, pauseOf } from "../../src/status/due.ts";
 import type { CertificateStatus, StoredCertificate } from "../../src/state/store.ts";
 
@@ -242,6 +242,37 @@ describe("a changed request", () => {
   });
 });
 
+describe("a frozen certificate", () => {
+  const until = at(70 * day);
+  const freeze = [{ start: "0 0 30 4 *", duration: 10 * day, timeZone: "UTC" }];
+  const frozen = { ...request, freeze };
+
+  test("a certificate that falls due in a freeze window is due at the end of the window", () => {
+    const due = dueOf(certificate(90 * day, {}, frozen), at(61 * day));
+    expect(due).toMatchObject({ rule: "lifetime", at: until });
+    expect(due.reason).toBe("a third of its lifetime is left; frozen until then");
+    expect(dueOf(certificate(90 * day, {}, frozen), until).at).toEqual(at(60 * day));
+  });
+
+  test("a freeze ends when a twentieth of the lifetime is left", () => {
+    const one = certificate(65 * day, chosen(at(20 * day)), frozen);
+    const last = at(65 * day * 0.95);
+    expect(dueOf(one, at(61 * day)).at).toEqual(last);
+    expect(dueOf(one, last).at <= last).toBe(true);
+  });
+
+  test("a freeze does not hold for an early renewal that the CA explains", () => {
+    const status = chosen(at(60 * day));
+    const explanationUrl = "https://ca.example/incident";
+    const window = { start: "", end: "", ...status.ari?.window, selected: at(0).toISOString() };
+    const ari = { certificateId: ariId, nextCheck: "", window: { ...window, explanationUrl } };
+    const now = at(61 * day);
+    expect(dueOf(certificate(90 * day, { ari }, frozen), now).at <= now).toBe(true);
+    const silent = { ...ari, window };
+    expect(dueOf(certificate(90 * day, { ari: silent }, frozen), now).at).toEqual(until);
+  });
+});
+
 describe("a certificate that is due waits", () => {
   const now = at(60 * day);
   const failed = requestHash(request);
@@ -293,6 +324,38 @@ describe("a certificate that is due waits", () => {
   test("a certificate waits for as long as the CA says, even with --force", () => {
     for (const how of [{}, { force: true }, { wanted: other }])
       expect(pause({ ...later, retryReason: "ca" }, how)).toBe("ca");
+  });
+
+  test("a certificate whose renewal is off waits for --force, unless it was revoked or changed", () => {
+    const off = { ...request, renew: false };
+    const passed = { failures: 0 };
+    expect(pause(passed, { wanted: off })).toBe("off");
+    expect(pause(passed, { wanted: off, force: true })).toBeUndefined();
+    expect(pause(passed, { wanted: { ...off, keyType: "ec384" } })).toBeUndefined();
+    const revoked = { fingerprint: "ab", at: issued.toISOString(), reason: "superseded" };
+    expect(pause({ ...passed, revoked }, { wanted: off })).toBeUndefined();
+  });
+
+  test("a certificate waits when the CA has issued four times for its names in a week, of use or not", () => {
+    const names = namesHash(request.identifiers);
+    const issuances = [1, 2, 3, 4].map((days) => {
+      return {
+        at: at((60 - days) * day).toISOString(),
+        names,
+        order: `https://ca.example/${days}`,
+      };
+    });
+    const one = certificate(90 * day, { issuances });
+    expect(pauseOf(one, now, false)).toEqual({ reason: "cap", until: at(63 * day) });
+    expect(pauseOf(one, now, true)).toBeUndefined();
+    expect(pauseOf(one, at(63 * day), false)).toBeUndefined();
+    expect(pauseOf(certificate(90 * day, { issuances: issuances.slice(1) }), now, false)).toBe(
+      undefined,
+    );
+    const others = issuances.map((other) => ({ ...other, names: namesHash([]) }));
+    expect(pauseOf(certificate(90 * day, { issuances: others }), now, false)).toBeUndefined();
+    // A certificate of a day is renewed more often.
+    expect(pauseOf(certificate(day, { issuances }), now, false)).toBeUndefined();
   });
 
   test("a certificate waits after a permanent refusal until it is forced or changed", () => {

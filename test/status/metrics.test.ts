@@ -101,6 +101,23 @@ const missing: KnownCertificate = {
 const now = new Date("2026-02-01T00:05:00.000Z");
 const seconds = (text: string) => new Date(text).getTime() / 1000;
 
+test("the number of certificates that the CA wants renewed now is a metric", () => {
+  const window = {
+    start: "2026-01-30T00:00:00.000Z",
+    end: "2026-01-31T00:00:00.000Z",
+    selected: "2026-01-30T12:00:00.000Z",
+  };
+  const ari = { certificateId: "a.b", nextCheck: "2026-02-01T06:00:00.000Z", window };
+  const asked = {
+    ...held,
+    name: "asked",
+    held: { version: 1, meta: { ...meta, ariId: "a.b" } },
+    status: { ...held.status, ari },
+  };
+  const samples = parse(prometheusText({ certificates: [held, asked], broken: [] }, now));
+  expect(samples.find(({ name }) => name === "acmectl_certificates_due_by_ari")?.value).toBe(1);
+});
+
 describe("the Prometheus text", () => {
   const samples = parse(prometheusText({ certificates: [held, missing], broken: [] }, now));
   const find = (name: string, labels: Record<string, string>) =>
@@ -186,6 +203,7 @@ describe("the Prometheus text", () => {
   test("the metrics are well formed without certificates", () => {
     expect(parse(prometheusText({ certificates: [], broken: [] }, now))).toEqual([
       { name: "acmectl_certificates", labels: {}, value: 0 },
+      { name: "acmectl_certificates_due_by_ari", labels: {}, value: 0 },
     ]);
   });
 });

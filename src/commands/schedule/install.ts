@@ -69,7 +69,7 @@ export const command = defineCommand({
   name: "schedule install",
   summary: "Run `acmectl renew` regularly, by systemd or cron",
   description:
-    "Uses a systemd timer where systemd runs, else a crontab line, for root or the current user. Runs twice a day, and more often for certificates that live less than six days. Installing again updates the one schedule and keeps its times.",
+    "Uses a systemd timer where systemd runs, else a crontab line, for root or the current user. Runs every six hours, and more often for certificates that live less than three days. Installing again updates the one schedule and keeps its times.",
   examples: [
     "acmectl schedule install",
     "acmectl schedule install --dry-run",

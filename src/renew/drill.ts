@@ -1,0 +1,133 @@
+import { presetOf } from "../acme/presets.ts";
+import { durationOf } from "../dates.ts";
+import { line, type Result, table } from "../result.ts";
+import type { Certificates, KnownCertificate } from "../status/certificates.ts";
+import { endOfOpen } from "../deploy/windows.ts";
+
+const minute = 60_000;
+const hour = 60 * minute;
+
+/** How long before a mass revocation public CAs announce it (CA/B Forum baseline requirements, 4.9.1.1). */
+const notice = 24 * hour;
+/** The longest time between two questions for renewal information, as far as the CA's Retry-After decides. */
+const longestPause = 6 * hour;
+/** The wait of a scheduled run, at most. */
+const jitter = 8 * minute;
+/** An order, where none was measured yet. */
+const usual = 30_000;
+/** New orders of one account (Let's Encrypt), if the CA does not exempt renewals that name their predecessor (RFC 9773 §5). */
+const orders = { atOnce: 300, perHour: 100 };
+
+interface Planned {
+  readonly name: string;
+  readonly server: string;
+  /** Why a run would leave it alone. */
+  readonly left?: string | undefined;
+  /** Milliseconds, as the last order took. */
+  readonly takes: number;
+}
+
+/**
+ * What would happen if the CAs asked for the early renewal of all certificates now, as before a mass revocation: which ones
+ * would be renewed, and how long it would take. From what is stored; nothing is ordered.
+ */
+export function drillOf(
+  { certificates, broken }: Certificates,
+  { every, concurrency }: { every: number; concurrency: number },
+  now: Date,
+): Result {
+  const planned = [
+    ...certificates.map((one) => plannedOf(one, now)),
+    ...broken.map(({ name }) => ({ ...unreadable, name })),
+  ];
+  const renewed = planned.filter(({ left }) => left === undefined);
+  const work = workOf(renewed, concurrency);
+  const seen = every === 0 ? undefined : (Math.floor(longestPause / every) + 1) * every;
+  const total = seen === undefined ? undefined : seen + jitter + work;
+  const isMet = renewed.length === planned.length && total !== undefined && total <= notice;
+  return {
+    exitCode: isMet ? 0 : 11,
+    document: {
+      outcome: "drill",
+      met: isMet,
+      seconds: { notice: notice / 1000, seen: inSeconds(seen), work: inSeconds(work) },
+      certificates: planned.map(({ name, left, takes }) => ({
+        name,
+        outcome: left === undefined ? "would-renew" : "left",
+        reason: left,
+        seconds: left === undefined ? inSeconds(takes) : undefined,
+      })),
+    },
+    view: [
+      table(
+        ["NAME", "CA", "RENEWED", "TAKES"],
+        planned.map(({ name, server, left, takes }) => [
+          name,
+          server,
+          left === undefined ? "yes" : `no: ${left}`,
+          left === undefined ? durationOf(Math.max(takes, 1000)) : "-",
+        ]),
+      ),
+      line(
+        `${renewed.length} of ${planned.length} would be renewed in about ${durationOf(Math.max(work, minute))}. Nothing was ordered.`,
+      ),
+      line(verdict(total, every), total !== undefined && total <= notice ? "good" : "warn"),
+    ],
+  };
+}
+
+const unreadable = {
+  server: "-",
+  left: "its record cannot be read",
+  takes: 0,
+} as const;
+
+function plannedOf({ name, request, held, status }: KnownCertificate, now: Date): Planned {
+  const { lastAttempt, ari } = status;
+  const { startedAt, endedAt, outcome } = lastAttempt ?? {};
+  const isMeasured = outcome === "issued" && startedAt !== undefined && endedAt !== undefined;
+  const isKnown = held?.meta.ariId !== undefined && ari?.certificateId === held.meta.ariId;
+  const isAsked = isKnown && ari?.window !== undefined;
+  return {
+    name,
+    server: presetOf(request.issuer.server)?.name ?? request.issuer.server,
+    left: reasonToLeave({ name, request, held, status }, isAsked, now),
+    takes: isMeasured ? Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)) : usual,
+  };
+}
+
+function reasonToLeave(
+  { request, held }: KnownCertificate,
+  isAsked: boolean,
+  now: Date,
+): string | undefined {
+  if (held === undefined) return "none was issued yet";
+  if (request.renew === false) return "its renewal is off";
+  if (!isAsked) return "its CA has given no renewal information (ARI) for it";
+  const end = endOfOpen(request.freeze ?? [], now);
+  return end === undefined ? undefined : "frozen now, unless the CA explains the early renewal";
+}
+
+/** Side by side, and as the limits of each CA allow. */
+function workOf(renewed: readonly Planned[], concurrency: number): number {
+  const sum = renewed.reduce((all, { takes }) => all + takes, 0);
+  const longest = Math.max(0, ...renewed.map(({ takes }) => takes));
+  const limited = Map.groupBy(renewed, ({ server }) => server);
+  const waits = [...limited.values()].map(
+    ({ length }) => (Math.max(0, length - orders.atOnce) / orders.perHour) * hour,
+  );
+  return Math.max(sum / concurrency, longest, ...waits);
+}
+
+function verdict(total: number | undefined, every: number): string {
+  if (total === undefined)
+    return "No schedule of `acmectl renew` was found here, so no run would notice it. Run `acmectl schedule install`.";
+  const text = `With a run every ${durationOf(every)}, all of it is done ${durationOf(total)} after the CA's notice at the latest`;
+  return total <= notice
+    ? `${text}, within ${durationOf(notice)}.`
+    : `${text}, later than ${durationOf(notice)}. Run acmectl more often: acmectl schedule install --every 6h.`;
+}
+
+function inSeconds(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : Math.round(milliseconds / 1000);
+}

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { testClock } from "../support/clock.ts";
+import { startIssuing } from "../support/issuing.ts";
+
+interface Report {
+  outcome: string;
+  met: boolean;
+  seconds: { seen?: number; work: number };
+  certificates: { name: string; outcome: string; reason?: string }[];
+}
+
+test("renew --drill says what an early renewal would take, and orders nothing", async () => {
+  const clock = testClock();
+  await using issuing = await startIssuing({ now: () => clock.now() });
+  for (const name of ["a.test", "b.test"]) await issuing.issue(["-d", name], { clock });
+  const drill = async (words: readonly string[]) => {
+    const ran = await issuing.run(["renew", "--drill", "--json", ...words], { clock });
+    return { code: ran.code, report: JSON.parse(ran.stdout) as Report };
+  };
+  const unasked = await drill(["--every", "6h"]);
+  expect(unasked.code).toBe(11);
+  expect(unasked.report.certificates[0]?.reason).toBe(
+    "its CA has given no renewal information (ARI) for it",
+  );
+
+  await issuing.run(["renew", "-q", "--every", "6h", "--no-jitter"], { clock });
+  const orders = issuing.ca.requests.length;
+  const { code, report } = await drill(["--every", "6h"]);
+  expect({ code, met: report.met, seen: report.seconds.seen }).toEqual({
+    code: 0,
+    met: true,
+    seen: 12 * 3600,
+  });
+  expect(report.certificates.map(({ outcome }) => outcome)).toEqual(["would-renew", "would-renew"]);
+  expect((await drill(["--every", "24h"])).code).toBe(11);
+
+  const { stdout } = await issuing.run(["renew", "--drill", "--every", "6h"], { clock });
+  expect(stdout).toContain("2 of 2 would be renewed in about 1 minute. Nothing was ordered.");
+  expect(stdout.replaceAll(/\s+/g, " ")).toMatch(
+    /With a run every 6 hours, all of it is done 12 hours after the CA's notice at the latest, within 24 hours\./,
+  );
+  expect(issuing.ca.requests).toHaveLength(orders);
+});
