@@ -163,14 +163,19 @@ export function pauseOf(
   const { status, request, held } = certificate;
   const byCa = caPauseOf(status, now);
   if (byCa !== undefined) return { until: byCa, reason: "ca" };
+  if (force) return undefined;
   const isOff = request.renew === false && driftOf(request, held) === undefined;
-  if (held !== undefined && isOff && revokedFor(certificate) === undefined && !force)
+  if (held !== undefined && isOff && revokedFor(certificate) === undefined)
     return { until: new Date(held.meta.notAfter), reason: "off" };
-  const capped = force ? undefined : capEnd(certificate, request, now);
+  const capped = capEnd(certificate, request, now);
   if (capped !== undefined) return { until: capped, reason: "cap" };
+  return backOffOf(certificate, now);
+}
+
+function backOffOf({ status, request, held }: StoredCertificate, now: Date): Pause | undefined {
   const { retryAt, retryReason, lastAttempt } = status;
   const isChanged = status.failedRequest !== requestHash(request);
-  if (retryAt === undefined || status.failures === 0 || force || isChanged) return undefined;
+  if (retryAt === undefined || status.failures === 0 || isChanged) return undefined;
   if (retryReason === "permanent") return { until: new Date(retryAt), reason: "permanent" };
   // A back-off of a day would outlast a short certificate.
   const longest = held === undefined ? day : Math.min(day, lifetimeOf(held.meta) / 8);
