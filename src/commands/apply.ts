@@ -35,8 +35,10 @@ export const command = defineCommand({
     const every = flags.every ?? (isNeeded ? await intervalHere(context) : 0);
     const options = passOptions(flags, context, every);
     const renewals = await renewPass({ certificates, broken }, options, context, tools);
-    const held = renewals.flatMap((one) => one.held ?? []);
-    await warnOfRareSchedule(held, context);
+    await warnOfRareSchedule(
+      renewals.flatMap((one) => one.held ?? []),
+      context,
+    );
     const detailed = flags.detailedExitcode === true;
     const report = reportRenewals(renewals, { detailed }, context.clock.now());
     const settled = await settle(orphans, flags.prune === true, store, context);
@@ -56,14 +58,10 @@ async function settle(
   store: Store,
   { signal }: Context,
 ): Promise<readonly Block[]> {
-  const lines: Block[] = [];
-  for (const { name } of orphans) {
-    if (prune) await removeCertificate(name, store, signal);
-    lines.push(
-      prune
-        ? line(`Removed ${name}, which is no longer in the config.`)
-        : line(`${name} is no longer in the config; --prune removes it.`, "warn"),
+  if (!prune)
+    return orphans.map(({ name }) =>
+      line(`${name} is no longer in the config; --prune removes it.`, "warn"),
     );
-  }
-  return lines;
+  for (const { name } of orphans) await removeCertificate(name, store, signal);
+  return orphans.map(({ name }) => line(`Removed ${name}, which is no longer in the config.`));
 }

@@ -7,7 +7,6 @@ import { Problem } from "../problem.ts";
 export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarations> {
   /** `issue`, or `account register` for a subcommand. */
   readonly name: string;
-  /** One line. */
   readonly summary: string;
   /** True while no more than name and summary is known, as help lists them. */
   readonly outline?: boolean;

@@ -47,7 +47,6 @@ function listedNames(): readonly string[] {
     .toSorted();
 }
 
-/** All commands, sorted by name. */
 export async function allCommands(source: CommandSource): Promise<readonly CommandDefinition[]> {
   return loadAll(source, source.names);
 }

@@ -19,11 +19,9 @@ export const command = defineCommand({
     refuseUnknown(names, [...new Set(known)], store);
     await confirm(`Delete ${names.join(", ")} with keys and history?`, flags.yes, context);
     for (const name of names) await removeCertificate(name, store, context.signal);
+    const certificates = names.map((name) => ({ name, outcome: "deleted" }));
     return {
-      document: {
-        outcome: "deleted",
-        certificates: names.map((name) => ({ name, outcome: "deleted" })),
-      },
+      document: { outcome: "deleted", certificates },
       view: [line(`Deleted ${names.join(", ")}.`, "good")],
     };
   },

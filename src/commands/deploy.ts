@@ -1,9 +1,8 @@
 import { deployCertificate } from "../deploy/deploy.ts";
-import { openOncePerRun } from "../deploy/tools.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { passFlags } from "../options/declared/pass.ts";
-import type { DeployTools } from "../deploy/tools.ts";
-import { Problem, problemJson } from "../problem.ts";
+import { type DeployTools, openOncePerRun } from "../deploy/tools.ts";
+import { asProblem, Problem, problemJson } from "../problem.ts";
 import { type Block, type Result, heading, line, table } from "../result.ts";
 import { storedCertificates } from "../status/certificates.ts";
 import type { CertificateFiles, Store, StoredCertificate } from "../state/store.ts";
@@ -50,8 +49,7 @@ async function deployOne(
   if (before.held === undefined) return { files, before, after: before, outcome: "missing" };
   const problem = await deployCertificate(before, options, tools).catch((error: unknown) => {
     tools.signal.throwIfAborted();
-    if (Problem.is(error)) return error;
-    throw error;
+    return asProblem(error);
   });
   const after = (await tools.store.certificates.read(before.name)) ?? before;
   if (problem !== undefined) return { files, before, after, outcome: "failed", problem };
@@ -84,8 +82,8 @@ function present(deployed: readonly Deployed[], { where }: Store): Result {
 }
 
 function problemOf(deployed: readonly Deployed[]): Problem | undefined {
-  const failed = deployed.flatMap(({ before, problem }) =>
-    problem === undefined ? [] : [{ name: before.name, problem }],
+  const failed = deployed.flatMap(({ before: { name }, problem }) =>
+    problem ? [{ name, problem }] : [],
   );
   if (failed.length < 2) return failed[0]?.problem;
   return new Problem("deploy", {

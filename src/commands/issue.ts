@@ -76,7 +76,11 @@ export const command = defineCommand({
       const problem = await deployment.deploy({ name, request });
       const files = await store.certificates.files(name);
       const isDeployed = await wasDeployed(before, store);
-      if (isShortLived(outcome.held)) await warnOfSchedule(outcome.held, context);
+      if (isShortLived(outcome.held)) {
+        // Loaded only for a certificate that the usual schedule may be too rare for.
+        const { warnOfRareSchedule } = await import("../schedule/interval.ts");
+        await warnOfRareSchedule([outcome.held], context);
+      }
       // The certificate is good and shown, whatever became of its deployment.
       return { ...present(request, { ...outcome, files, isDeployed }, flags, context), problem };
     } catch (error) {
@@ -103,12 +107,6 @@ async function rehearse(
   const { reportRenewals } = await import("../renew/report.ts");
   const report = { detailed: false, dryRun: "authorizations" } as const;
   return reportRenewals(renewals, report, context.clock.now());
-}
-
-/** Loaded only for a certificate that the usual schedule may be too rare for. */
-async function warnOfSchedule(held: HeldCertificate, context: Context): Promise<void> {
-  const { warnOfRareSchedule } = await import("../schedule/interval.ts");
-  await warnOfRareSchedule([held], context);
 }
 
 type Typed = OptionsOf<typeof options>;
@@ -189,15 +187,10 @@ function present(
   const names = held.meta.identifiers.map(({ value }) => value).join(", ");
   if (dryRun) {
     const text = `Dry run: ${request.issuer.server} issues a certificate for ${names}. Nothing was kept.`;
-    const certificate = {
-      name: request.name,
-      outcome: "dry-run",
-      identifiers: held.meta.identifiers,
-    };
-    return {
-      document: { outcome: "dry-run", certificates: [certificate] },
-      view: [line(text, "good")],
-    };
+    const { name } = request;
+    const certificate = { name, outcome: "dry-run", identifiers: held.meta.identifiers };
+    const document = { outcome: "dry-run", certificates: [certificate] };
+    return { document, view: [line(text, "good")] };
   }
   const outcome = issued ? "issued" : "unchanged";
   const text = issued

@@ -22,15 +22,13 @@ export const command = defineCommand({
       ...certificates.map((one) => rowOf(one, now)),
       ...broken.map(({ name }) => [name, "-", "-", "-", "-", "broken"]),
     ];
+    const all = table(["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"], rows);
     return {
       document: { outcome: "listed", certificates: [...documents, ...broken.map(brokenDocument)] },
       view:
         rows.length === 0
           ? [line(await noneIn(store), "dim")]
-          : [
-              table(["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"], rows),
-              ...broken.flatMap(brokenLines),
-            ],
+          : [all, ...broken.flatMap(brokenLines)],
     };
   },
 });

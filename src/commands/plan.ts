@@ -21,16 +21,14 @@ export const command = defineCommand({
   async run(flags, context) {
     const config = await context.config();
     const wanted = await wantedCertificates(await composeConfigured(config), await context.store());
-    const held = wanted.certificates.flatMap((one) => one.held ?? []);
-    await warnOfRareSchedule(held, context);
+    await warnOfRareSchedule(
+      wanted.certificates.flatMap((one) => one.held ?? []),
+      context,
+    );
     const warnings = await warningsOf(wanted, config, context);
     const every = await intervalHere(context);
-    const options = {
-      prune: flags.prune === true,
-      detailed: flags.detailedExitcode === true,
-      every,
-    };
-    const plan = planOf(wanted, options, context.clock.now());
+    const [prune, detailed] = [flags.prune === true, flags.detailedExitcode === true];
+    const plan = planOf(wanted, { prune, detailed, every }, context.clock.now());
     return {
       ...plan,
       document: { ...plan.document, warnings },

@@ -1,7 +1,7 @@
 import { deployFile } from "../deploy/steps/write-file.ts";
 import { composeConfigured } from "../request/compose.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import { brokenLines } from "../status/broken.ts";
 import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";
 import { stateOf } from "../status/conditions.ts";
@@ -133,13 +133,11 @@ async function shown(
 
 /** In one rename, and readable by all: the collector runs as another user. */
 async function writeWhole(path: string, content: string): Promise<void> {
-  try {
-    await deployFile({ path, content, secret: false }, { mode: 0o644 });
-  } catch (error) {
-    if (!Problem.is(error)) throw error;
-    const { message: detail, hint } = error;
-    throw new Problem("machine", { detail, hint, cause: error });
-  }
+  const file = { path, content, secret: false };
+  await deployFile(file, { mode: 0o644 }).catch((cause: unknown) => {
+    const { message: detail, hint } = asProblem(cause);
+    throw new Problem("machine", { detail, hint, cause });
+  });
 }
 
 /** The one line that monitors show. */
@@ -147,15 +145,15 @@ function verdict({ certificates }: Certificates, checked: readonly Checked[], no
   const troubled = checked.filter(({ findings }) => findings.length > 0);
   if (troubled.length > 0) {
     const names = troubled.map(({ name, findings }) => `${name} (${findings[0]?.kind})`).join(", ");
-    const text = `acmectl: ${troubled.length} of ${checked.length} certificates: ${names}`;
-    return line(text, "bad");
+    const count = `${troubled.length} of ${checked.length} certificates`;
+    return line(`acmectl: ${count}: ${names}`, "bad");
   }
   const ends = certificates.flatMap(({ held }) => (held === undefined ? [] : [held.meta.notAfter]));
   const [first = ""] = ends.toSorted();
   const all =
     checked.length === 1 ? "the certificate is" : `all ${checked.length} certificates are`;
-  const text = `acmectl: ${all} good; the first expires ${timeFrom(now, new Date(first))}`;
-  return line(text, "good");
+  const end = timeFrom(now, new Date(first));
+  return line(`acmectl: ${all} good; the first expires ${end}`, "good");
 }
 
 function overview(
@@ -163,10 +161,8 @@ function overview(
   now: Date,
   { where }: Store,
 ): readonly Block[] {
-  if (certificates.length + broken.length === 0) {
-    const text = `The config has no certificates, and ${where} has none either.`;
-    return [line(text, "dim")];
-  }
+  if (certificates.length + broken.length === 0)
+    return [line(`The config has no certificates, and ${where} has none either.`, "dim")];
   const rows = certificates.map((one) => {
     const step = stepOf(one, now);
     return [

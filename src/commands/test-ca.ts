@@ -1,4 +1,5 @@
 import { line, verbatim } from "../result.ts";
+import { once } from "node:events";
 import { join } from "node:path";
 import { readBinding } from "../acme/registration.ts";
 import { localCaFolder, startLocalCa } from "../issuer/embedded.ts";
@@ -63,7 +64,7 @@ export const command = defineCommand({
       view: [verbatim(`directory: ${directory}\nroot:      ${root}\n`)],
     });
     context.log.info("Press Ctrl-C to stop.");
-    await ended(context.signal);
+    if (!context.signal.aborted) await once(context.signal, "abort");
     await testCa.close();
     const { length: requests } = testCa.requests;
     return {
@@ -86,11 +87,4 @@ function bindingOf(
   }
   const binding = readBinding({ kid, hmacKey });
   return { eab: { [binding.kid]: binding.hmacKey }, requireEab: true };
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  return promise;
 }

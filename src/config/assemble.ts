@@ -19,7 +19,6 @@ export function assemble(path: string, exists: boolean, checked: Sections): Conf
   };
 }
 
-/** The config where there is no file. */
 export function emptyConfig(path: string): Config {
   const empty = { issuers: {}, solvers: {}, certificates: {}, defaults: {}, dns: {} };
   return assemble(path, false, empty);

@@ -16,7 +16,6 @@ import {
 import { type Fault, type Keys, type YamlFile } from "./yaml.ts";
 import { isRecord } from "../json.ts";
 
-/** What the reading of one file passes down. */
 interface Reading {
   /** What relative paths are relative to; absolute. */
   readonly folder: string;

@@ -46,9 +46,7 @@ export async function getConfigValue(
   return { keys, value };
 }
 
-/** What a change left behind. */
 export interface ConfigChange {
-  /** The parts of the key. */
   readonly keys: readonly string[];
   /** What the file still needs before it can be used, as sentences. */
   readonly missing: readonly string[];

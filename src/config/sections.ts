@@ -30,7 +30,6 @@ export interface NestedShape extends Shape {
   readonly list?: boolean;
   /** The option that a bare text, instead of a map, stands for. */
   readonly shorthand?: string;
-  /** Exactly one of these options has to be said. */
   readonly oneOf?: readonly string[];
 }
 

@@ -17,7 +17,6 @@ import { messageOf } from "../errors.ts";
 
 export type Keys = readonly (string | number)[];
 
-/** What is wrong, and where. */
 export interface Fault {
   readonly keys: Keys;
   /** A sentence without its place. */

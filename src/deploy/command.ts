@@ -8,9 +8,7 @@ import { redactor, type Redact } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 import { firstWords, lastWords } from "../shorten.ts";
 
-/** A program, ready to be run. */
 export interface Command {
-  /** For messages and the log. */
   readonly title: string;
   readonly argv: readonly string[];
   readonly env: Variables;

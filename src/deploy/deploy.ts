@@ -40,7 +40,6 @@ export async function deployCertificate(
   }
 }
 
-/** A step that failed. */
 type Failure = Pick<KnownStep, "title"> & { readonly problem: Problem };
 
 async function deploy(

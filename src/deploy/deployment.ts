@@ -7,7 +7,6 @@ import { isDeployed, stepsOf } from "./steps.ts";
 import { openOncePerRun, type DeployTools } from "./tools.ts";
 import { nextWindow, openingOf } from "./windows.ts";
 
-/** What a run does around and after issuing. */
 export interface Deployment {
   readonly hooks: Hooks;
   /** Do what is still to be done for the certificate held; a `deploy` Problem when a step failed. */

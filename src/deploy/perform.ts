@@ -11,7 +11,6 @@ import { reloadServer } from "./steps/reload.ts";
 import type { Redact } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 
-/** What the steps of one certificate are done with. */
 export interface Subject {
   readonly request: CertificateRequest;
   readonly held: HeldCertificate;

@@ -36,7 +36,6 @@ export async function isFile(path: string): Promise<boolean> {
   return (await statOf(path))?.isFile() === true;
 }
 
-/** True for a file that may be run. */
 export async function isProgram(path: string): Promise<boolean> {
   const found = await statOf(path);
   return found?.isFile() === true && (found.mode & 0o111) !== 0;

@@ -43,7 +43,6 @@ export interface FoundAccount {
   /** Absent where the other client did not write it down; the CA finds it by the key. */
   readonly url?: string | undefined;
   readonly contact: readonly string[];
-  /** Its folder or file. */
   readonly source: string;
 }
 
@@ -72,7 +71,6 @@ export interface FoundCertificate {
   readonly notes: readonly string[];
 }
 
-/** Texts of PEM files. */
 export interface FoundPems {
   /** Leaf first; the chain behind it or in `chain`. */
   readonly certificate: string;
@@ -89,7 +87,6 @@ export interface FoundSolver {
   readonly options: Readonly<Record<string, FoundOption | undefined>>;
   readonly select?: SolverSelector | undefined;
 }
-/** How a client answered challenges. */
 export interface Answering {
   readonly solvers: readonly FoundSolver[];
   readonly notes: readonly string[];

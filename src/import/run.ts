@@ -19,7 +19,6 @@ import { requestOf, takeCertificate, type TakeTools, versionOf } from "./take.ts
 
 type Flags = OptionsOf<typeof importFlags>;
 
-/** Another ACME client to import from. */
 export interface Client {
   /** As typed behind `import`. */
   readonly name: string;

@@ -8,7 +8,6 @@ import type { FoundCertificate } from "./found.ts";
 import type { Material } from "./material.ts";
 
 export interface Taking {
-  /** Report what would be done, and do nothing. */
   readonly dryRun: boolean;
   /** Replace a certificate of that name from elsewhere. */
   readonly force: boolean;

@@ -50,7 +50,6 @@ export interface OptionDeclaration {
   placeholder?: string;
   min?: number;
   max?: number;
-  /** Accepted but not shown in help. */
   hidden?: boolean;
   /** For a `list`: commas belong to the elements, as in commands; only repetition makes several. */
   verbatim?: boolean;

@@ -4,7 +4,6 @@ import { formatDuration } from "./duration.ts";
 import { flagOf, variablesOf } from "./names.ts";
 
 export interface OptionDescription {
-  /** The key in the config. */
   readonly name: string;
   readonly description: string;
   readonly group?: string | undefined;

@@ -2,7 +2,6 @@
 
 const units = { w: 604_800_000, d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
 
-/** What a duration looks like. */
 export const durationPattern = "^(0|(\\d{1,9}(ms|[wdhms]))+)$";
 
 /** `90s`, `5m`, `1h30m`, `10d` in milliseconds; undefined when it is not one. Only 0 goes without a unit. */

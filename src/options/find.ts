@@ -22,7 +22,6 @@ export interface OptionSources {
   readonly signal?: AbortSignal;
 }
 
-/** A mapping in the config whose keys are the options. */
 export interface ConfigSection {
   readonly values: Readonly<Record<string, unknown>>;
   /** The config file, absolute. */

@@ -7,7 +7,6 @@ import { splitWords } from "./words.ts";
 import { systemReason } from "../errors.ts";
 import { lastWords } from "../shorten.ts";
 
-/** What a reference is read with. */
 export interface SecretSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What a relative `file:` is relative to; absolute. */

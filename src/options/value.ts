@@ -9,7 +9,6 @@ import { parseDuration } from "./duration.ts";
 /** The value, or what is wrong with what was written, as the predicate of a sentence. */
 export type Parsed = { readonly value: unknown } | { readonly wrong: string };
 
-/** Where a value was written. */
 export interface Place {
   /** What a relative path is relative to; absolute. */
   readonly folder: string;

@@ -1,5 +1,3 @@
-/** A command line in one text, and its words. */
-
 /** Splits at blanks; quotes and backslashes mean what they mean to a POSIX shell, nothing else does. Undefined when a quote is left open. */
 export function splitWords(text: string): string[] | undefined {
   const words: string[] = [];

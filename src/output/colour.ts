@@ -1,4 +1,3 @@
-/** Whether a stream gets colour, and the colour of each tone. */
 import { Chalk } from "chalk";
 import type { Tone } from "../result.ts";
 

@@ -9,7 +9,6 @@ import { charactersOf, columnsFor, oneLine, safeJson } from "./text.ts";
 /** `progress` is `info` that a terminal shows on the one line that changes. */
 export type Level = "debug" | "info" | "progress" | "warn" | "error";
 
-/** Where events go. */
 export interface EventSink {
   readonly write: (level: Level, message: string, fields: LogFields) => void;
   /** Whole lines that stay. */

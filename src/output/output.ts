@@ -22,11 +22,9 @@ export interface Output {
   announce(command: string, beginning: Pick<Result, "document" | "view">): void;
   /** The result of a command: its document or its view, and its problem if a part failed. */
   result(command: string, result: Result): void;
-  /** A command failed with a Problem. */
   problem(command: string, problem: Problem): void;
   /** A command failed with any other error. */
   bug(command: string, error: unknown): void;
-  /** Removes the progress line. */
   close(): void;
 }
 
@@ -43,12 +41,10 @@ export interface OutputSettings {
   readonly verbose: boolean;
   /** Columns for tables; those of a terminal when absent. */
   readonly width?: number;
-  /** For the report of a bug. */
   readonly version?: string;
   readonly clock?: Clock;
 }
 
-/** Opens the output of one run. */
 export function openOutput(settings: OutputSettings): Output {
   const { stdout, stderr, env, json, verbose, version, clock = systemClock } = settings;
   const mask = openMask();

@@ -130,7 +130,6 @@ function causes(problem: Problem, { paint, mask }: ProblemView): readonly string
   return lines;
 }
 
-/** An error that is not a Problem. */
 export interface Bug {
   readonly command: string;
   readonly error: unknown;

@@ -1,4 +1,3 @@
-/** A result's blocks as lines. */
 import type { Block } from "../result.ts";
 import type { Paint } from "./colour.ts";
 import { columnsFor, manyLines, oneLine } from "./text.ts";

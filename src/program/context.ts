@@ -17,7 +17,6 @@ import type { Environment } from "../environment.ts";
 export type LoadConfig = (path: string, reading: { explicit: boolean }) => Promise<Config>;
 
 export interface Line {
-  /** The command's name. */
   readonly command: string;
   readonly typed: Typed;
   readonly globals: OptionsOf<typeof globalOptions>;
@@ -57,14 +56,12 @@ export function contextOf(
     get stateFolder() {
       return globals.state ?? defaultStateFolder(environment);
     },
+    // Without a config file the config is empty, unless the file was named.
     async config() {
-      // Without a config file the config is empty, unless the file was named.
-      config ??= load(this.configPath, { explicit: globals.config !== undefined });
-      return config;
+      return (config ??= load(this.configPath, { explicit: globals.config !== undefined }));
     },
     async store() {
-      store ??= openStore(this.stateFolder, { log: output.log, clock });
-      return store;
+      return (store ??= openStore(this.stateFolder, { log: output.log, clock }));
     },
     ask: async (question) => ask(question, environment),
     sourceOf: (option) => sources[option] ?? "not given",

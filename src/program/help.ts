@@ -8,7 +8,6 @@ import type { SolverDeclarations } from "./usage.ts";
 export const opening =
   "Get TLS certificates from any ACME certificate authority (RFC 8555) and renew them.";
 
-/** The text below the list of commands. */
 export function rootClosing(): string {
   const flags = Object.entries(globalOptions).flatMap(([name, declaration]) => {
     return describeOption(name, declaration).flag?.long ?? [];
@@ -73,7 +72,6 @@ function section(lines: readonly string[] | undefined | false, title?: string): 
   return title === undefined ? ["", ...lines] : ["", title, ...lines];
 }
 
-/** The table of exit codes. */
 export function exitCodesText(): string {
   const lines = Object.entries(exitCodes).map(
     ([code, meaning]) => `  ${code.padStart(3)}  ${meaning}`,

@@ -7,7 +7,7 @@ import { closing, exitCodesText, opening, rootClosing } from "./help.ts";
 import { addOptions } from "./options.ts";
 import { chosenSolvers, firstWords, type Flags, type Typed } from "./typed.ts";
 import { type SolverDeclarations, usageProblem } from "./usage.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import type { SolverPlugin } from "../plugin.ts";
 
 export type CommandLine =
@@ -27,7 +27,6 @@ export interface ProgramParts {
   readonly cwd: string;
   /** What `--version` prints. */
   readonly version: string;
-  /** Columns for help. */
   readonly width: number;
 }
 
@@ -99,14 +98,10 @@ async function solversOf(
   const solvers = new Map<string, SolverDeclarations>();
   let unknown: Problem | undefined;
   for (const chosen of chosenSolvers(look.command, look, parts.env)) {
-    try {
-      const { plugin, name } = await parts.loadSolver(chosen, { cwd: parts.cwd });
-      solvers.set(name, { name, options: plugin.options });
-    } catch (error) {
-      // It may be a solver of the config, which is not read here; the command reports it if it is not.
-      if (!Problem.is(error)) throw error;
-      unknown ??= error;
-    }
+    const loaded = await parts.loadSolver(chosen, parts).catch(asProblem);
+    // It may be a solver of the config, which is not read here; the command reports it if it is not.
+    if (Problem.is(loaded)) unknown ??= loaded;
+    else solvers.set(loaded.name, { name: loaded.name, options: loaded.plugin.options });
   }
   return { solvers: [...solvers.values()], unknown };
 }

@@ -6,7 +6,6 @@ import { describeOption } from "../options/describe.ts";
 import { flagOf } from "../options/names.ts";
 import { Problem } from "../problem.ts";
 
-/** The options of a solver's plugin, for flags and help. */
 export interface SolverDeclarations {
   readonly name: string;
   readonly options: OptionDeclarations;
@@ -29,9 +28,7 @@ export function usageProblem(
   return new Problem("usage", {
     detail: detailOf(first, typed, known),
     hint:
-      known?.hint ??
-      excessHint(first, command) ??
-      `${suggestion}${helpOf(words, command, commands)}`,
+      known?.hint ?? excessHint(first, command) ?? suggestion + helpOf(words, command, commands),
     cause: refusal,
   });
 }
@@ -53,8 +50,7 @@ function detailOf(
   if (typed !== undefined) return `Unknown option '${typed}'.`;
   const valueless = /^option '(.*)' argument missing$/.exec(first)?.[1];
   if (valueless !== undefined) return `${valueless} has no value.`;
-  const capital = first.slice(0, 1).toUpperCase() + first.slice(1);
-  return capital.endsWith(".") ? capital : `${capital}.`;
+  return `${first.slice(0, 1).toUpperCase()}${first.slice(1).replace(/\.$/, "")}.`;
 }
 
 function helpOf(

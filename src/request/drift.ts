@@ -48,7 +48,6 @@ export function namesOf(identifiers: CertificateRequest["identifiers"]): string 
   return names.toSorted().join(", ");
 }
 
-/** True when the certificate held ends before `now`. */
 export function isExpired(held: HeldCertificate, now: Date): boolean {
   return new Date(held.meta.notAfter) <= now;
 }

@@ -111,7 +111,6 @@ export interface GivenCsr {
   readonly keyType: KeyType | undefined;
 }
 
-/** A certificate signing request in a PEM or DER file. */
 export async function readCsrFile(path: string): Promise<GivenCsr> {
   const bytes = await readGivenFile(path, "The certificate signing request");
   // PowerShell writes UTF-16.

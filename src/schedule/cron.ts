@@ -11,7 +11,6 @@ const mark = "# acmectl schedule";
 /** cron's own PATH lacks the folders of web servers and systemctl on many systems. */
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** The line of a crontab. */
 export function cronLine(job: Job, times: Times): string {
   const { node, nodeOptions } = job.program;
   const variables = job.environmentFile === undefined ? [] : [`--env-file=${job.environmentFile}`];
@@ -31,7 +30,6 @@ export function environmentFileIn(line: string): string | undefined {
   return (found?.[1] ?? found?.[2])?.replaceAll(`'\\''`, "'").replaceAll("\\%", "%");
 }
 
-/** True for the line that `schedule install` wrote. */
 export function isOurs(line: string): boolean {
   return line.trimEnd().endsWith(mark);
 }

@@ -13,7 +13,6 @@ export interface Found {
   readonly units: Units | undefined;
   /** All lines; undefined where there is no crontab(1). */
   readonly crontab: readonly string[] | undefined;
-  /** Those that are ours. */
   readonly lines: readonly string[];
   /** Why a scheduler could not be read; then nothing is known of it. */
   readonly unread: { readonly units: Problem | undefined; readonly crontab: Problem | undefined };
@@ -51,18 +50,15 @@ export function assertRead(
   }
 }
 
-/** When they run. */
 export function timesIn({ units, lines }: Found): Times | undefined {
   return timesOfCalendar(units?.timer ?? "") ?? timesOfLine(lines[0] ?? "");
 }
 
-/** The file with environment variables that they read. */
 export function environmentFileOf({ units, lines }: Found): string | undefined {
   const unit = /^EnvironmentFile=(.+)$/m.exec(units?.service ?? "")?.[1];
   return unit?.replaceAll("%%", "%") ?? environmentFileIn(lines[0] ?? "");
 }
 
-/** A renewal that was set up by hand. */
 export interface Foreign {
   /** `the crontab of this user`, or a file. */
   readonly where: string;

@@ -48,7 +48,6 @@ export function intervalHere(context: Context): Promise<number> {
   return intervalOn(thisMachine(context));
 }
 
-/** The same; the shortest of several. */
 export async function intervalOn(machine: Machine): Promise<number> {
   const found = await findSchedules(machine);
   const every = timesIn(found)?.every;

@@ -23,13 +23,11 @@ export interface Job {
   readonly stateFolder: string;
   /** Absent when there is no config file and none was named. */
   readonly configPath?: string | undefined;
-  /** Wait a random time before renewals. */
   readonly jitter: boolean;
   /** Variables for the run, one `NAME=value` a line. */
   readonly environmentFile?: string | undefined;
 }
 
-/** The acmectl that is running. */
 export function installedProgram(): InstalledProgram {
   if (isSea()) return { node: process.execPath, nodeOptions: [] };
   return {

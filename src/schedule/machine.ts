@@ -14,7 +14,6 @@ export interface Machine {
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** True when systemd is this machine's init. */
   readonly systemd: boolean;
   /** Where the units of root, or of this user, are. */
   readonly unitFolder: string;
@@ -27,7 +26,6 @@ export interface Machine {
   readonly random: () => number;
 }
 
-/** The machine that acmectl runs on, for the user who runs it. */
 export function thisMachine(
   run: Pick<Machine, "uid" | "env" | "log" | "clock" | "signal">,
 ): Machine {

@@ -34,7 +34,6 @@ export interface InstallOptions {
   readonly writable: readonly string[];
 }
 
-/** What is, or would be, installed. */
 export type Plan =
   | { readonly by: "systemd"; readonly units: Units }
   | { readonly by: "cron"; readonly line: string };

@@ -6,14 +6,12 @@ import { systemdTime, timerState, unitPaths, type Units } from "./systemd.ts";
 import { nextAfter, type Times, timesOfCalendar, timesOfLine } from "./times.ts";
 import { unitName } from "./units.ts";
 
-/** A schedule that is installed. */
 export interface Installed {
   readonly by: Scheduler;
   /** The file, or whose crontab. */
   readonly where: string;
   /** Interval as typed, e.g. `12h`. */
   readonly every: string | undefined;
-  /** What it runs. */
   readonly command: string;
   readonly next?: Date | undefined;
   readonly last?: Date | undefined;
@@ -21,7 +19,6 @@ export interface Installed {
   readonly active?: boolean | undefined;
 }
 
-/** The installed schedules, and those made by hand. */
 export async function showSchedules(
   machine: Machine,
 ): Promise<{ installed: readonly Installed[]; foreign: readonly Foreign[] }> {

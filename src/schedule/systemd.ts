@@ -5,7 +5,6 @@ import { Problem } from "../problem.ts";
 import { type Machine, runProgram } from "./machine.ts";
 import { unitMark, unitName } from "./units.ts";
 
-/** The texts of timer and service. */
 export interface Units {
   readonly timer: string;
   readonly service: string;
@@ -52,7 +51,6 @@ async function assertWritable(folder: string): Promise<void> {
   }
 }
 
-/** Writes the units and starts the timer. */
 export async function installUnits(units: Units, machine: Machine): Promise<void> {
   const paths = unitPaths(machine);
   await mkdir(machine.unitFolder, { recursive: true }).catch((error: unknown) => {

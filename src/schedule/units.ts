@@ -2,7 +2,6 @@ import { sep } from "node:path";
 import { type Job, wordsOf } from "./job.ts";
 import { onCalendar, type Times } from "./times.ts";
 
-/** The name of the timer and of the service. */
 export const unitName = "acmectl-renew";
 
 /** The first line of a unit that is ours to change and to remove. */
@@ -33,7 +32,6 @@ WantedBy=timers.target
 `;
 }
 
-/** The service unit, which the timer starts. */
 export function serviceUnit(job: Job, times: Times, settings: UnitSettings): string {
   const { node, nodeOptions } = job.program;
   const words = [node, ...nodeOptions, ...wordsOf(job, times)].map(quotedWord);

@@ -5,7 +5,7 @@ import { readAccountKey } from "../../import/material.ts";
 import { importAccount } from "../../account/register.ts";
 import { directoryFlags } from "../../options/declared/request.ts";
 import { readSmallFile } from "../../options/secret.ts";
-import { isRecord } from "../../json.ts";
+import { isRecord, parseJson } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import { accountDocument, withAccount } from "../../issuer/account.ts";
 import type { Context } from "../../context.ts";
@@ -52,12 +52,9 @@ async function readKey(file: string, context: Context): Promise<string> {
 }
 
 function parse(content: string, source: string): Record<string, unknown> {
-  try {
-    const parsed: unknown = JSON.parse(content);
-    if (isRecord(parsed)) return parsed;
-  } catch {
-    // Reported below without the text, which is a secret.
-  }
+  const parsed = parseJson(content);
+  if (isRecord(parsed)) return parsed;
+  // Without the text, which is a secret.
   throw new Problem("config", {
     detail: `${source} is neither PEM nor JSON.`,
     hint: "Give the account's private key as PEM, as JWK, or as `acmectl account export` wrote it.",

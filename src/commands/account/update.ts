@@ -28,15 +28,11 @@ export const command = defineCommand({
         const account = await session.update({ contact }, context.signal);
         // Some CAs do not return addresses.
         const known = account.contact.length > 0 ? account.contact : contact;
-        await opened.tools.store.accounts.update(stored, {
-          contact: known,
-          status: account.status,
-        });
+        const { status } = account;
+        await opened.tools.store.accounts.update(stored, { contact: known, status });
         const { directory, id, where: path } = stored;
-        const now =
-          known.length === 0
-            ? "has no email address now"
-            : `has the email address ${addressesOf(known)}`;
+        const addresses = addressesOf(known);
+        const now = addresses ? `has the email address ${addresses}` : "has no email address now";
         return {
           document: {
             outcome: "updated",

@@ -11,12 +11,7 @@ import {
 } from "../../schedule/interval.ts";
 import type { Job } from "../../schedule/job.ts";
 import { type Machine, thisMachine } from "../../schedule/machine.ts";
-import {
-  type Installation,
-  installSchedule,
-  type Plan,
-  schedulers,
-} from "../../schedule/schedule.ts";
+import { type Installation, installSchedule, schedulers } from "../../schedule/schedule.ts";
 import { unitPaths } from "../../schedule/systemd.ts";
 import { intervals } from "../../schedule/times.ts";
 import { storedCertificates } from "../../status/certificates.ts";
@@ -108,16 +103,14 @@ async function jobOf(
 ): Promise<Job> {
   const { configPath, stateFolder } = context;
   const isNamed = context.sourceOf("config") !== "not given";
+  const named = environmentFile === "none" ? undefined : environmentFile;
   // A config that cannot be used would fail every run.
   await context.config();
   return {
     program,
     stateFolder,
     configPath: isNamed || existsSync(configPath) ? configPath : undefined,
-    environmentFile:
-      environmentFile === undefined || environmentFile === "none"
-        ? undefined
-        : resolve(context.cwd, environmentFile),
+    environmentFile: named === undefined ? undefined : resolve(context.cwd, named),
     jitter,
   };
 }
@@ -144,7 +137,10 @@ function warnOfVariables({ environmentFile }: Installation, { env, log }: Contex
 
 function present({ plan, every, outcome }: Installation, machine: Machine): Result {
   const { by } = plan;
-  const files = by === "cron" ? [] : filesOf(plan, machine);
+  const paths = unitPaths(machine);
+  const kinds = ["timer", "service"] as const;
+  const files =
+    by === "cron" ? [] : kinds.map((kind) => ({ path: paths[kind], content: plan.units[kind] }));
   const parts = by === "cron" ? { line: plan.line } : { files };
   const document = { outcome, by, every: writtenInterval(every), ...parts };
   if (outcome === "dry-run") {
@@ -152,7 +148,7 @@ function present({ plan, every, outcome }: Installation, machine: Machine): Resu
       by === "cron" ? [plan.line] : files.map(({ path, content }) => `# ${path}\n${content}`);
     return { document, view: [verbatim(texts.join("\n"))] };
   }
-  const where = by === "cron" ? "the crontab" : unitPaths(machine).timer;
+  const where = by === "cron" ? "the crontab" : paths.timer;
   const runs = `renewals run every ${durationOf(every * 60_000)}, by ${where}`;
   const text = {
     installed: `Installed the schedule: ${runs}.`,
@@ -163,12 +159,4 @@ function present({ plan, every, outcome }: Installation, machine: Machine): Resu
     "A user's timer runs only while the user is logged in. To run it always: loginctl enable-linger";
   const warnings = by === "systemd" && machine.uid !== 0 ? [line(linger, "warn")] : [];
   return { document, view: [line(text, "good"), ...warnings] };
-}
-
-function filesOf({ units }: Extract<Plan, { by: "systemd" }>, machine: Machine) {
-  const { timer, service } = unitPaths(machine);
-  return [
-    { path: timer, content: units.timer },
-    { path: service, content: units.service },
-  ];
 }

@@ -9,12 +9,9 @@ export const command = defineCommand({
   options: {},
   async run(_, context) {
     const by = await removeSchedules(thisMachine(context));
-    const text = "Removed the schedule. Certificates are no longer renewed automatically.";
-    return by.length === 0
-      ? {
-          document: { outcome: "unchanged", by },
-          view: [line("There is no schedule to remove.", "dim")],
-        }
-      : { document: { outcome: "removed", by }, view: [line(text, "good")] };
+    const isRemoved = by.length > 0;
+    const removed = "Removed the schedule. Certificates are no longer renewed automatically.";
+    const view = isRemoved ? line(removed, "good") : line("There is no schedule to remove.", "dim");
+    return { document: { outcome: isRemoved ? "removed" : "unchanged", by }, view: [view] };
   },
 });

@@ -22,13 +22,8 @@ export const command = defineCommand({
   },
 });
 
-interface Attempt {
-  readonly name: string;
-  readonly at: string;
-  readonly outcome: string;
-}
+type Attempt = Readonly<Record<"name" | "at" | "outcome", string>>;
 
-/** The latest attempt of all certificates. */
 async function lastAttempt(context: Context): Promise<Attempt | undefined> {
   const { certificates } = await storedCertificates(await context.store());
   const attempts = certificates.flatMap(({ name, status: { lastAttempt: last } }): Attempt[] =>
@@ -55,6 +50,7 @@ function fieldsOf(
   attempt: Attempt | undefined,
 ): Block {
   const inactive = "not active; start it with: acmectl schedule install";
+  const ended = attempt && `${dateOf(attempt.at)} ${attempt.name}: ${attempt.outcome}`;
   return fields([
     ["Run by", by],
     ["Where", where],
@@ -63,9 +59,6 @@ function fieldsOf(
     ["State", active === false ? inactive : undefined, "bad"],
     ["Next", next === undefined ? "unknown" : dateOf(next)],
     ["Last run", last && dateOf(last)],
-    [
-      "Last attempt",
-      attempt === undefined ? "none" : `${dateOf(attempt.at)} ${attempt.name}: ${attempt.outcome}`,
-    ],
+    ["Last attempt", ended ?? "none"],
   ]);
 }

@@ -1,8 +1,11 @@
 import { line, table } from "../../result.ts";
 import { builtInSolvers, installedSolvers, loadSolver } from "../../solvers/registry.ts";
-import { Problem } from "../../problem.ts";
+import { asProblem, Problem } from "../../problem.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
+
+const more =
+  "`acmectl solvers show NAME` shows the options of one. A solver can also be a file: --solver ./my-solver.ts";
 
 export const command = defineCommand({
   name: "solvers list",
@@ -11,21 +14,12 @@ export const command = defineCommand({
   async run(_, context) {
     const names = [...(await builtInSolvers()), ...(await installedSolvers(context))];
     const solvers = await Promise.all(names.map((name) => listed(name, context)));
-    const rows = solvers.map(({ name, challengeTypes, origin, summary }) => [
-      name,
-      challengeTypes.join(", "),
-      origin,
-      summary,
-    ]);
+    const rows = solvers.map((one) => {
+      return [one.name, one.challengeTypes.join(", "), one.origin, one.summary];
+    });
     return {
       document: { outcome: "shown", solvers },
-      view: [
-        table(["NAME", "CHALLENGES", "FROM", "WHAT IT DOES"], rows),
-        line(
-          "`acmectl solvers show NAME` shows the options of one. A solver can also be a file: --solver ./my-solver.ts",
-          "dim",
-        ),
-      ],
+      view: [table(["NAME", "CHALLENGES", "FROM", "WHAT IT DOES"], rows), line(more, "dim")],
     };
   },
 });
@@ -38,13 +32,10 @@ interface Listed {
 }
 
 /** A broken package is a line of the list, not its end. */
-async function listed(name: string, { cwd }: Context): Promise<Listed> {
-  try {
-    const { plugin, origin } = await loadSolver(name, { cwd });
-    const { summary, challengeTypes } = plugin;
-    return { name, summary, challengeTypes, origin };
-  } catch (error) {
-    if (!Problem.is(error)) throw error;
-    return { name, summary: error.message, challengeTypes: [], origin: "unusable" };
-  }
+async function listed(name: string, context: Context): Promise<Listed> {
+  const loaded = await loadSolver(name, context).catch(asProblem);
+  if (Problem.is(loaded))
+    return { name, summary: loaded.message, challengeTypes: [], origin: "unusable" };
+  const { plugin, origin } = loaded;
+  return { name, summary: plugin.summary, challengeTypes: plugin.challengeTypes, origin };
 }

@@ -25,30 +25,22 @@ export const command = defineCommand({
         findings.length === 0
           ? [line(`Found no damage in ${store.where}.`, "good")]
           : findings.flatMap(linesOf),
-      problem: open.length === 0 ? undefined : problemOf(open, findings, store),
+      problem: open.length === 0 ? undefined : problemOf(open, findings.length, store),
     };
   },
 });
 
-function problemOf(
-  open: readonly Finding[],
-  findings: readonly Finding[],
-  { where }: Store,
-): Problem {
+function problemOf(open: readonly Finding[], all: number, { where }: Store): Problem {
+  const command = `acmectl state check --repair --state ${quotedWord(where)}`;
+  const count = open.filter(({ repairable }) => repairable === true).length;
+  const some = `Repair ${count} of them, and follow the remedies above for the others: ${command}`;
+  const hint = count === open.length ? `Repair it: ${command}` : some;
   return new Problem("machine", {
     title: "The state folder is damaged",
-    detail: `${open.length} of ${findings.length} findings in ${where} are not repaired.`,
-    hint: hintOf(open, `acmectl state check --repair --state ${quotedWord(where)}`),
+    detail: `${open.length} of ${all} findings in ${where} are not repaired.`,
+    hint: count === 0 ? "Follow the remedies above." : hint,
     retryable: false,
   });
-}
-
-function hintOf(open: readonly Finding[], command: string): string {
-  const count = open.filter(({ repairable }) => repairable === true).length;
-  if (count === 0) return "Follow the remedies above.";
-  return count === open.length
-    ? `Repair it: ${command}`
-    : `Repair ${count} of them, and follow the remedies above for the others: ${command}`;
 }
 
 function missing({ where }: Store): Problem {

@@ -2,7 +2,6 @@ import type { CopySetting } from "../../certificate.ts";
 import { withNewline } from "../../state/folder/versions.ts";
 import { accessOf, deployFile, type DeployedFile, noKeyFor } from "./write-file.ts";
 
-/** Key and certificate as PEM. */
 export interface Material {
   /** Absent when the request came with a CSR. */
   readonly privateKey?: string | undefined;

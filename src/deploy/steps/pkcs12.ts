@@ -11,7 +11,6 @@ import type { DeployTools } from "../tools.ts";
 import { accessOf, deployFile, noKeyFor } from "./write-file.ts";
 import { lastWords } from "../../shorten.ts";
 
-/** What goes into a key store. */
 export interface KeyStoreContent {
   readonly alias: string;
   readonly files: CertificateFiles;

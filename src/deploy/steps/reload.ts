@@ -27,7 +27,6 @@ export async function reloadServer(
 interface Way {
   readonly check: string;
   readonly reload: string;
-  /** The flag that names the configuration. */
   readonly flag: string;
   /** The configuration to name when none is given. */
   readonly usual?: string;

@@ -17,7 +17,6 @@ import {
 import { searchPath } from "../environment.ts";
 import { codeOf, systemReason } from "../../errors.ts";
 
-/** A file for a server to read. */
 export interface DeployedFile {
   /** Absolute; a symbolic link stays, and what it leads to is replaced. */
   readonly path: string;

@@ -73,7 +73,6 @@ function directoryOf(conf: Conf): string {
   return directoryFrom(valueIn(conf, "Le_API"));
 }
 
-/** Shared by all certificates. */
 interface Common {
   readonly settings: Conf;
   readonly accounts: Found["accounts"];

@@ -4,7 +4,6 @@ import { foldersWith, isLink, readObject, textOf } from "../files.ts";
 import { type FoundAccount, type Left, readEach } from "../found.ts";
 import { readAccountKey } from "../material.ts";
 
-/** An account with the id that certbot gives it. */
 export interface CertbotAccount extends FoundAccount {
   readonly certbotId: string;
 }

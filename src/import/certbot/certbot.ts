@@ -119,7 +119,6 @@ function settingsOf(parameters: IniSection, common: CommonHooks): FoundCertifica
   };
 }
 
-/** The hooks that certbot runs at each renewal. */
 interface CommonHooks {
   readonly folders: Readonly<Record<"pre" | "deploy" | "post", readonly HookSetting[]>>;
   /** `cli.ini`: defaults for settings that the renewal's own file leaves out. */

@@ -150,7 +150,6 @@ export const deployOptions = {
   },
 } as const satisfies OptionDeclarations;
 
-/** When a new certificate may be put to use. */
 export const windowOptions = {
   start: {
     type: "string",

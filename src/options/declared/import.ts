@@ -1,7 +1,6 @@
 import { type OptionDeclarations, under } from "../declaration.ts";
 import { ca, issuerFlags, solverFlags } from "./request.ts";
 
-/** The options of every importer. */
 export const importFlags = {
   dryRun: { type: "boolean", description: "Show what would be imported; write nothing." },
   force: {

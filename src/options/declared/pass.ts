@@ -1,6 +1,5 @@
 import type { OptionDeclarations, OptionsOf } from "../declaration.ts";
 
-/** What every pass over the certificates takes. */
 export const passFlags = {
   force: {
     type: "boolean",
