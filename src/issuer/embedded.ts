@@ -6,6 +6,7 @@ import { embeddedCa } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { codeOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
+import type { Store } from "../state/store.ts";
 import type { TestCa, TestCaOptions } from "../test-ca/test-ca.ts";
 import type { SelfCheckAt } from "../issue/tools.ts";
 import { variableOf } from "../options/names.ts";
@@ -40,8 +41,10 @@ export interface EmbeddedOptions {
 export async function openEmbedded(
   requests: readonly CertificateRequest[],
   context: Context,
-  options: EmbeddedOptions,
+  store: Store,
+  options: EmbeddedOptions = {},
 ): Promise<OpenIssuer> {
+  await store.checkWritable();
   const { resolver, folder = context.stateFolder } = options;
   const portFor = async (solver: string, given: number | undefined) =>
     given ?? portOf(solver, requests, context) ?? (await freePort());

@@ -36,9 +36,8 @@ export async function openTools(
 ): Promise<IssueTools> {
   const eab = await bindingOf(issuer, context);
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
-  if (isEmbedded(issuer.server)) await store.checkWritable();
   const opened = isEmbedded(issuer.server)
-    ? await openEmbedded(requests, context, local ?? {})
+    ? await openEmbedded(requests, context, store, local)
     : openRemote(issuer, caBundle, context);
   const dns = dnsCache();
   const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);

@@ -17,7 +17,7 @@ import { certificateFolderName } from "../state/folder/names.ts";
 import { assertTarget, type GivenCsr, readCsrFile, refuseSharedPath } from "./given-file.ts";
 import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
-import { fromConfig, isNone, solverSettings } from "./solvers.ts";
+import { configuredSolvers, isNone, solverSettings } from "./solvers.ts";
 
 type Flags = OptionsOf<typeof requestFlags>;
 
@@ -50,8 +50,7 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
       const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
       for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
       for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
-      const solvers = wanted.solvers ?? Object.keys(config.solvers);
-      const isUnproved = isNone(solvers, config);
+      const issuer = composeIssuer({}, wanted.issuer, config);
       const request = requestOf(wanted, {
         name,
         fromConfig: true,
@@ -59,9 +58,9 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
           csr?.identifiers ??
           at(`${place}.domains`, "config", () => parseIdentifiers(wanted.domains)),
         csr,
-        issuer: composeIssuer({}, wanted.issuer, config),
-        solvers: isUnproved ? [] : solvers.map((solver) => fromConfig(solver, config)),
-        proof: isUnproved ? "none" : undefined,
+        issuer,
+        solvers: configuredSolvers(wanted.solvers, issuer, config),
+        proof: isNone(wanted.solvers ?? [], config) ? "none" : undefined,
       });
       refuseSharedPath(request, place);
       return request;

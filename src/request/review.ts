@@ -102,12 +102,11 @@ async function reviewCertificate(
 
 /** The names that no solver of the certificate can answer for. */
 async function unproved(
-  { identifiers, solvers, labels, issuer, proof }: CertificateRequest,
+  { identifiers, solvers, labels, proof }: CertificateRequest,
   place: string,
   context: Context,
 ): Promise<readonly string[]> {
   if (proof === "none") return [];
-  if (solvers.length === 0 && isEmbedded(issuer.server)) return [];
   if (solvers.length === 0) return [`${place} has no solver: add one to the section solvers.`];
   const loaded = await Promise.all(
     solvers.map(async (setting) => ({ setting, ...(await loadSolver(setting.use, context)) })),

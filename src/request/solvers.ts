@@ -15,7 +15,7 @@ type Flags = Pick<
   "solver" | "standalone" | "tlsAlpn" | "webroot" | "dns" | "challenge"
 >;
 
-/** The solvers of a request: those that flags choose, else those of `names`, else all of the config; for the embedded CA at last `standalone`. Empty for `none`. */
+/** The solvers of a request: those that flags choose, else those of the config. Empty for `none`. */
 export async function solverSettings(
   flags: Flags,
   names: readonly string[] | undefined,
@@ -42,16 +42,27 @@ async function chosenSolvers(
   if (asked.length > 0) {
     return Promise.all(asked.map((text) => fromFlag(text, flags, config, context)));
   }
-  const chosen = names ?? Object.keys(config.solvers);
-  if (isNone(chosen, config)) return [];
-  if (chosen.length > 0) return chosen.map((name) => fromConfig(name, config));
   const own = flags.challenge === "tls-alpn-01" ? "tls-alpn" : "standalone";
-  if (isEmbedded(issuer.server)) return [{ name: own, use: own, options: {} }];
+  const chosen = configuredSolvers(names, issuer, config, own);
+  if (chosen.length > 0 || isNone(names ?? [], config)) return chosen;
   throw new Problem("usage", {
     title: "No solver",
     detail: "No solver was given, and the config file defines none.",
     hint: "Add --standalone (acmectl's own web server on port 80), --tls-alpn (the same on port 443), --webroot PATH (the folder of your web server), or --solver NAME for DNS; `acmectl solvers list` shows them all.",
   });
+}
+
+/** Those of `names`, else all; for the embedded CA at last acmectl's `own`. Empty for `none`. */
+export function configuredSolvers(
+  names: readonly string[] | undefined,
+  { server }: IssuerSetting,
+  config: Config,
+  own = "standalone",
+): readonly SolverSetting[] {
+  const chosen = names ?? Object.keys(config.solvers);
+  if (isNone(chosen, config)) return [];
+  if (chosen.length === 0 && isEmbedded(server)) return [{ name: own, use: own, options: {} }];
+  return chosen.map((name) => fromConfig(name, config));
 }
 
 /** True where no solver is wanted, since the CA asks for no proof. */

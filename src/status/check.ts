@@ -1,4 +1,3 @@
-import { isEmbedded } from "../acme/presets.ts";
 import { dateFrom, dateOf } from "../dates.ts";
 import { Problem } from "../problem.ts";
 import type { BrokenCertificate, KnownCertificate } from "./certificates.ts";
@@ -38,10 +37,12 @@ export function check(
   warn: number,
   now: Date,
 ): Checked {
+  const { solvers, proof } = certificate.request;
+  const canProve = solvers.length > 0 || proof === "none";
   const findings = [
     ...readiness(certificate, now),
     ...lateness(certificate, warn, now),
-    ...(canProve(certificate) ? faults : [noSolver]).map((one) => finding("not ready", one)),
+    ...(canProve ? faults : [noSolver]).map((one) => finding("not ready", one)),
     ...troubles(certificate, now),
   ];
   return { name: certificate.name, findings };
@@ -95,10 +96,6 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
     ...(failing ? [finding("failing", backing?.message ?? "")] : []),
     ...(undeployed ? [finding("undeployed", deployed.message)] : []),
   ];
-}
-
-function canProve({ request: { solvers, issuer, proof } }: KnownCertificate): boolean {
-  return solvers.length > 0 || isEmbedded(issuer.server) || proof === "none";
 }
 
 function finding(kind: Finding["kind"], detail: string): Finding {

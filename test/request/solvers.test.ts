@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Context } from "../../src/context.ts";
+import { composeConfigured } from "../../src/request/compose.ts";
 import { solverSettings } from "../../src/request/solvers.ts";
 import type { Config, ConfiguredSolver } from "../../src/config/config.ts";
 import { startIssuing } from "../support/issuing.ts";
@@ -109,6 +110,10 @@ describe("the solvers of a request", () => {
       { name: "standalone", use: "standalone", options: {} },
     ]);
     expect((await problemOf(settings({}))).hint).toContain("acmectl solvers list");
+    const issuers = { here: { server: "local", agreeTos: true } };
+    const certificates = { shop: { domains: ["shop.test"], labels: {}, files: {}, dns: {} } };
+    const [shop] = await composeConfigured({ ...configOf(), issuers, certificates });
+    expect(shop?.solvers.map(({ use }) => use)).toEqual(["standalone"]);
   });
 
   test("--challenge is for all solvers of the request, over the config's own", async () => {
