@@ -47,9 +47,7 @@ function shown({ name, summary, options }: CommandDefinition): ShownCommand {
 }
 
 function shownFlag(option: string, declaration: OptionDeclaration): readonly ShownFlag[] {
-  const { flag, hidden, description, choices } = describeOption(option, declaration);
+  const { flag, hidden, ...shown } = describeOption(option, declaration);
   if (flag === undefined || hidden) return [];
-  const { long, short, placeholder } = flag;
-  const isPath = declaration.type === "path";
-  return [{ long, short, description, takesValue: placeholder !== undefined, choices, isPath }];
+  return [{ ...shown, ...flag, isPath: declaration.type === "path" }];
 }

@@ -31,10 +31,9 @@ export function readSections(
   plugins: ReadonlyMap<string, OptionDeclarations>,
 ): { sections: Sections; faults: readonly Fault[] } {
   const reading: Reading = { folder, faults: [], plugins };
+  const unknown = Object.keys(file.value).filter((key) => !isSection(key));
   const known = Object.keys(sections);
-  for (const key of Object.keys(file.value).filter((key) => !isSection(key))) {
-    reading.faults.push(unknownKey([key], known, "the file"));
-  }
+  reading.faults.push(...unknown.map((key) => unknownKey([key], known, "the file")));
   const read = (name: SectionName) => readSection(name, file.value[name], reading);
   const values: Sections = {
     issuers: read("issuers"),
@@ -57,10 +56,8 @@ function readSection(name: SectionName, raw: unknown, reading: Reading): Record<
   }
   const read = Object.entries(given).map(([entry, value]) => {
     const keys = [name, entry];
-    if (!/^[A-Za-z0-9][\w.-]{0,127}$/u.test(entry)) {
-      const message = `${quoted(entry)} is not a valid name: use letters, digits, ".", "_" and "-".`;
-      reading.faults.push({ keys, message });
-    }
+    const message = `${quoted(entry)} is not a valid name: use letters, digits, ".", "_" and "-".`;
+    if (!/^[A-Za-z0-9][\w.-]{0,127}$/u.test(entry)) reading.faults.push({ keys, message });
     return [entry, readShape(value ?? {}, keys, shape, reading)] as const;
   });
   return Object.fromEntries(read);
@@ -86,13 +83,9 @@ function readShape(
     if (read !== undefined) Object.defineProperty(target, key, { value: read, enumerable: true });
   }
   for (const [key, { required }] of Object.entries(shape.options)) {
-    if (required === true && !Object.hasOwn(raw, key)) {
-      reading.faults.push({
-        keys,
-        message: `${keys.join(".")} requires ${quoted(key)}.`,
-        incomplete: true,
-      });
-    }
+    const message = `${keys.join(".")} requires ${quoted(key)}.`;
+    if (required === true && !Object.hasOwn(raw, key))
+      reading.faults.push({ keys, message, incomplete: true });
   }
   return shape.open === true ? { ...values, options: others } : values;
 }
@@ -116,12 +109,9 @@ function readOption(
   // The plugin is not loaded here; its options are checked when it is.
   if (plugin === undefined) return raw;
   const declaration = declarationOf(plugin, key);
-  if (declaration === undefined) {
-    const known = [...Object.keys(shape.options), ...Object.keys(plugin)];
-    reading.faults.push(unknownKey(keys, known, parent));
-  } else {
-    readValue(raw, keys, declaration, reading);
-  }
+  const known = [...Object.keys(shape.options), ...Object.keys(plugin)];
+  if (declaration === undefined) reading.faults.push(unknownKey(keys, known, parent));
+  else readValue(raw, keys, declaration, reading);
   return raw;
 }
 
@@ -156,20 +146,15 @@ function readValue(
   if (typeof raw === "string" && (declaration.secret === true || declaration.reference === true)) {
     if (isReference(raw)) return absoluteReference(raw, folder);
     if (declaration.reference === true) {
-      faults.push({
-        keys,
-        message: `${name} must be a reference to the secret, not the secret itself.`,
-        hint: "Write env:NAME, file:/path or cmd:program args.",
-      });
+      const message = `${name} must be a reference to the secret, not the secret itself.`;
+      faults.push({ keys, message, hint: "Write env:NAME, file:/path or cmd:program args." });
       return undefined;
     }
   }
   const parsed = parseValue(declaration, raw, { folder });
   if ("value" in parsed) return parsed.value;
-  faults.push({
-    keys,
-    message: `${name}${shown(raw, declaration)} ${parsed.wrong}: it takes ${acceptedBy(declaration)}.`,
-  });
+  const wrong = `${name}${shown(raw, declaration)} ${parsed.wrong}`;
+  faults.push({ keys, message: `${wrong}: it takes ${acceptedBy(declaration)}.` });
   return undefined;
 }
 

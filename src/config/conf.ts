@@ -19,10 +19,7 @@ export async function openFile(path: string, needed: boolean): Promise<YamlFile>
   }
   let file: YamlFile | undefined;
   await throughConf(path, "read", {
-    deserialize(text) {
-      file ??= parseYaml(text, path);
-      return { ...file.value };
-    },
+    deserialize: (text) => ({ ...(file ??= parseYaml(text, path)).value }),
   });
   if (file === undefined) throw new TypeError(`${path} was not read.`);
   return file;
@@ -35,23 +32,15 @@ export async function write(
   after: YamlFile,
   top: string,
 ): Promise<void> {
-  await throughConf(
-    path,
-    "written",
-    {
-      deserialize(text) {
-        if (text !== before) {
-          throw new Problem("config", {
-            detail: `Another program changed ${path} at the same moment; its change was kept.`,
-            hint: "Run the command again.",
-          });
-        }
-        return { ...parseYaml(text, path).value };
-      },
-      serialize: () => after.text,
-    },
-    (conf) => conf.set(top, after.value[top]),
-  );
+  const deserialize = (text: string) => {
+    if (text === before) return { ...parseYaml(text, path).value };
+    throw new Problem("config", {
+      detail: `Another program changed ${path} at the same moment; its change was kept.`,
+      hint: "Run the command again.",
+    });
+  };
+  const format = { deserialize, serialize: () => after.text };
+  await throughConf(path, "written", format, (conf) => conf.set(top, after.value[top]));
 }
 
 /** Writes a new file with mode 0600. Rejects with a Problem when there is one already. */

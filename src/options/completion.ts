@@ -1,27 +1,28 @@
 /** Completion scripts. Commands and flags are fixed at the time of printing; the values of paths are left to the shell. */
 
+import type { FlagDescription, OptionDescription } from "./describe.ts";
+
 export interface ShownCommand {
   /** `issue`, `account register`. */
   readonly name: string;
   readonly summary: string;
   readonly flags: readonly ShownFlag[];
 }
-export interface ShownFlag {
-  readonly long: string;
-  readonly short?: string | undefined;
-  readonly description: string;
-  readonly takesValue: boolean;
-  readonly choices: readonly string[];
+export interface ShownFlag
+  extends
+    Pick<FlagDescription, "long" | "short" | "placeholder">,
+    Pick<OptionDescription, "description" | "choices"> {
   readonly isPath: boolean;
 }
 
 /** For bash 4 and newer; needs no bash-completion. */
 export function bash(commands: readonly ShownCommand[]): string {
-  const cases = commands.map(
-    ({ name, flags }) => `    ${quoted(name)}) words=${quoted(spellings(flags).join(" "))} ;;`,
-  );
-  const groups = [...groupsOf(commands)].map(
-    ([group, verbs]) => `    ${quoted(group)}) words=${quoted(verbs.join(" "))} ;;`,
+  const words = [
+    ...[...groupsOf(commands)],
+    ...commands.map(({ name, flags }) => [name, spellings(flags)] as const),
+  ];
+  const cases = words.map(
+    ([name, all]) => `    ${quoted(name)}) words=${quoted(all.join(" "))} ;;`,
   );
   const values = valued(commands).map(
     ([flag, choices]) =>
@@ -39,13 +40,13 @@ ${values.join("\n")}
     [[ $one == -* ]] && break
     typed=\${typed:+$typed }$one
     case $typed in
-${[...groupsOf(commands).keys()].map((group) => `      ${quoted(group)}) ;;`).join("\n")}
+${groupCases(commands)}
       *) break ;;
     esac
   done
   case $typed in
     '') words=${quoted(firsts(commands).join(" "))} ;;
-${[...groups, ...cases].join("\n")}
+${cases.join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
   [[ $word != -* && \${#COMPREPLY[@]} -eq 0 ]] && _acmectl_files "$word"
@@ -78,7 +79,7 @@ _acmectl() {
     shift words
     (( CURRENT-- ))
     case $typed in
-${[...groupsOf(commands).keys()].map((group) => `      ${quoted(group)}) ;;`).join("\n")}
+${groupCases(commands)}
       *) break ;;
     esac
   done
@@ -113,19 +114,19 @@ export function fish(commands: readonly ShownCommand[]): string {
   return `# fish completion for acmectl\n${[...top, ...verbs, ...flags].join("\n")}\n`;
 }
 
-function fishFlag({ long, short, description, takesValue, choices, isPath }: ShownFlag): string {
+function fishFlag({ long, short, description, placeholder, choices, isPath }: ShownFlag): string {
   const letter = short === undefined ? "" : ` -s ${short.slice(1)}`;
-  const value = takesValue ? ` -r${isPath ? " -F" : " -f"}` : "";
+  const value = placeholder ? ` -r${isPath ? " -F" : " -f"}` : "";
   const offered = choices.length === 0 ? "" : ` -a ${quoted(choices.join(" "))}`;
   return ` -l ${long.slice(2)}${letter}${value}${offered} -d ${quoted(description)}`;
 }
 
-function zshSpecs({ long, short, description, takesValue, choices, isPath }: ShownFlag): string[] {
+function zshSpecs({ long, short, description, placeholder, choices, isPath }: ShownFlag): string[] {
   const text = description.replaceAll(/[[\]:\\]/g, String.raw`\$&`);
   const action = choices.length > 0 ? `(${choices.join(" ")})` : isPath ? "_files" : " ";
-  const value = takesValue ? `:value:${action}` : "";
+  const value = placeholder ? `:value:${action}` : "";
   const letter = short === undefined ? [] : [`*${short}[${text}]${value}`];
-  return [...letter, `*${long}${takesValue ? "=" : ""}[${text}]${value}`];
+  return [...letter, `*${long}${placeholder ? "=" : ""}[${text}]${value}`];
 }
 
 function zshItem(word: string, summary: string): string {
@@ -142,6 +143,10 @@ function groupsOf(commands: readonly ShownCommand[]): ReadonlyMap<string, readon
   return groups;
 }
 
+function groupCases(commands: readonly ShownCommand[]): string {
+  return [...groupsOf(commands).keys()].map((group) => `      ${quoted(group)}) ;;`).join("\n");
+}
+
 function firsts(commands: readonly ShownCommand[]): readonly string[] {
   return [...new Set(commands.map(({ name }) => name.split(" ")[0] ?? name))];
 }
@@ -156,13 +161,10 @@ function spellings(flags: readonly ShownFlag[]): readonly string[] {
 }
 
 /** Flags whose values are known, with them. The same flag takes the same values wherever it stands. */
-function valued(
-  commands: readonly ShownCommand[],
-): readonly (readonly [string, readonly string[]])[] {
+function valued(commands: readonly ShownCommand[]) {
   const flags = commands.flatMap((command) => command.flags);
-  return [...new Map(flags.map(({ long, choices }) => [long, choices]))].filter(
-    ([, choices]) => choices.length > 0,
-  );
+  const values = new Map(flags.map(({ long, choices }) => [long, choices]));
+  return [...values].filter(([, choices]) => choices.length > 0);
 }
 
 function pathFlags(commands: readonly ShownCommand[]): readonly string[] {

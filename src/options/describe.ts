@@ -43,16 +43,17 @@ export function describeOption(
   declaration: OptionDeclaration,
   plugin?: string,
 ): OptionDescription {
+  const { description, group, hidden = false, required = false, secret = false } = declaration;
   return {
     name,
-    description: declaration.description,
-    hidden: declaration.hidden ?? false,
-    required: declaration.required ?? false,
-    secret: declaration.secret ?? false,
+    description,
+    hidden,
+    required,
+    secret,
     variables: variablesOf(name, declaration, plugin),
     accepts: acceptedBy(declaration),
     choices: declaration.type === "boolean" ? [] : (declaration.choices ?? []),
-    group: declaration.group,
+    group,
     flag: describeFlag(name, declaration, plugin),
     default: defaultOf(declaration),
   };
