@@ -18,7 +18,7 @@ export interface ShownFlag
 /** For bash 4 and newer; needs no bash-completion. */
 export function bash(commands: readonly ShownCommand[]): string {
   const words = [
-    ...[...groupsOf(commands)],
+    ...groupsOf(commands),
     ...commands.map(({ name, flags }) => [name, spellings(flags)] as const),
   ];
   const cases = words.map(

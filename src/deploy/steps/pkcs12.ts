@@ -47,6 +47,8 @@ function argumentsOf(
   return ["pkcs12", "-export", ...inputs, "-name", alias, ...ciphers[profile], "-passout", "stdin"];
 }
 
+const program = "openssl";
+
 /** The password goes through stdin: arguments and environments show in /proc. */
 async function exportKeyStore(
   args: readonly string[],
@@ -60,7 +62,7 @@ async function exportKeyStore(
     signal,
   } as const;
   return new Promise((resolve, reject) => {
-    const child = execFile("openssl", [...args], options, (error, stdout, stderr) => {
+    const child = execFile(program, [...args], options, (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
       else if (signal.aborted) reject(signal.reason);
       else reject(opensslProblem(error, stderr.toString("utf8")));
