@@ -8,7 +8,7 @@ import { authorizationCalls } from "./session/authorizations.ts";
 import { createCaller } from "./session/caller.ts";
 import { orderCalls } from "./session/orders.ts";
 import { printable } from "./text.ts";
-import type { Limits } from "./transport/dispatcher.ts";
+import type { Limits } from "./transport/connections.ts";
 import { createExchange, type Exchange } from "./transport/exchange.ts";
 import { createTransport, type TransportOptions } from "./transport/transport.ts";
 

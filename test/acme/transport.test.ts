@@ -317,7 +317,9 @@ test("a TypeError in the transport is not reported as a network failure", async 
     throw broken;
   });
   onTestFinished(() => dispatch.mockRestore());
-  await expect(client("https://ca.test/dir").directory(signal)).rejects.toBe(broken);
+  await expect(
+    client("https://ca.test/dir", { env: { HTTPS_PROXY: "http://proxy.test" } }).directory(signal),
+  ).rejects.toBe(broken);
 });
 
 describe("a proxy", () => {
@@ -411,16 +413,126 @@ describe("a proxy", () => {
   });
 });
 
-test("HTTP/1.1 is used even if the CA offers HTTP/2", async () => {
-  const { key, cert } = await selfSigned();
-  const versions: string[] = [];
-  const server = http2.createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {
-    versions.push(request.httpVersion);
-    response.writeHead(200, json).end(directoryOf("https://localhost"));
+describe("HTTP/2", () => {
+  const limits = { connect: 2000, idle: 300, total: 700 };
+
+  /** A CA that speaks both; `answer` gets each stream and its path. */
+  async function modern(answer: (stream: http2.ServerHttp2Stream, path: string) => void) {
+    const { key, cert } = await selfSigned();
+    const server = http2.createSecureServer({ key, cert, allowHTTP1: true });
+    const seen: string[] = [];
+    const sessions = new Set<http2.ServerHttp2Session>();
+    server.on("session", (session) => {
+      sessions.add(session);
+      session.on("error", () => {});
+    });
+    server.on("stream", (stream, headers) => {
+      const path = headers[":path"] ?? "";
+      seen.push(path);
+      stream.on("error", () => {});
+      answer(stream, path);
+    });
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      for (const session of sessions) session.destroy();
+      server.close();
+    });
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const ca = client(`${url}/dir`, { caBundle: cert, limits });
+    onTestFinished(() => ca.close());
+    return { ca, url, seen, sessions };
+  }
+
+  const answer = (stream: http2.ServerHttp2Stream, body: string, headers: object = {}) => {
+    stream.respond({ ":status": 200, ...json, ...headers });
+    stream.end(body);
+  };
+
+  test("requests side by side share one connection", async () => {
+    const { ca, seen, sessions } = await modern((stream) => answer(stream, directoryOf(ca.url)));
+    await ca.directory(signal);
+    const infos = ["a.b", "c.d", "e.f"].map((id) => problemOf(ca.renewalInfo(id, signal)));
+    await Promise.all(infos);
+    expect([seen.length, sessions.size]).toEqual([1, 1]);
   });
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  const url = `https://localhost:${(server.address() as AddressInfo).port}`;
-  await client(url, { caBundle: cert }).directory(signal);
-  expect(versions).toEqual(["1.1"]);
+
+  test("a request under way ends well when the CA closes the connection in good order", async () => {
+    const { ca, seen, sessions } = await modern((stream, path) => {
+      if (path === "/dir") {
+        stream.session?.close();
+        setTimeout(() => answer(stream, directoryOf(new URL(ca.url).origin)), 100);
+      } else answer(stream, "", { "replay-nonce": "abc" });
+    });
+    expect(await ca.directory(signal)).toMatchObject({ url: ca.url });
+    const session = ca.session(await createPrivateKey("ec256"), undefined);
+    await problemOf(session.find(signal));
+    expect(seen).toEqual(["/dir", "/nonce", "/account"]);
+    expect(sessions.size).toBe(2);
+  });
+
+  test("a request that the CA refused to look at is sent again, though it may not be repeated", async () => {
+    const { ca, seen } = await modern((stream, path) => {
+      if (path === "/dir") answer(stream, directoryOf(new URL(ca.url).origin));
+      else if (path === "/nonce") answer(stream, "", { "replay-nonce": "abc" });
+      else if (seen.filter((one) => one === path).length === 1) stream.close(7);
+      else answer(stream, "{}", { location: ca.url });
+    });
+    const session = ca.session(await createPrivateKey("ec256"), ca.url);
+    await problemOf(session.newOrder({ identifiers: [] }, signal));
+    expect(seen).toEqual(["/dir", "/nonce", "/order", "/order"]);
+  });
+
+  test("an order whose connection breaks is not placed again", async () => {
+    const { ca, seen } = await modern((stream, path) => {
+      if (path === "/dir") answer(stream, directoryOf(new URL(ca.url).origin));
+      else if (path === "/nonce") answer(stream, "", { "replay-nonce": "abc" });
+      else stream.session?.destroy();
+    });
+    const session = ca.session(await createPrivateKey("ec256"), ca.url);
+    const problem = await problemOf(session.newOrder({ identifiers: [] }, signal));
+    expect([problem.is("network"), problem.message]).toEqual([
+      true,
+      expect.stringMatching(/the connection was cut/),
+    ]);
+    expect(seen).toEqual(["/dir", "/nonce", "/order"]);
+  });
+
+  test.each<[string, (stream: http2.ServerHttp2Stream) => void, RegExp]>([
+    ["does not begin", () => {}, /no (complete )?answer within 0.[37] s/],
+    ["is cancelled", (stream) => stream.close(8), /the connection was cut/],
+    [
+      "stops half way",
+      (stream) => {
+        stream.respond({ ":status": 200, ...json });
+        stream.write("{");
+      },
+      /stopped for 0.3 s/,
+    ],
+    [
+      "breaks off half way",
+      (stream) => {
+        stream.respond({ ":status": 200, ...json });
+        stream.write("{", () => stream.session?.destroy());
+      },
+      /the connection was cut/,
+    ],
+    ["is too long", (stream) => answer(stream, "x".repeat(1_100_000)), /more than 1048576 bytes/],
+    [
+      "redirects",
+      (stream) => answer(stream, "", { ":status": 302, location: "https://x/" }),
+      /redirects to https:\/\/x\//,
+    ],
+  ])("an answer that %s is reported", async (_, spoil, message) => {
+    const { ca } = await modern(spoil);
+    expect((await problemOf(ca.directory(signal))).message).toMatch(message);
+  });
+
+  test("a request ends at once when the signal aborts, with the signal's reason", async () => {
+    const { ca, seen } = await modern(() => {});
+    const controller = new AbortController();
+    const asked = ca.directory(controller.signal);
+    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    controller.abort(new Error("Ctrl-C"));
+    await expect(asked).rejects.toThrow("Ctrl-C");
+  });
 });

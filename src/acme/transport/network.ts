@@ -1,6 +1,7 @@
 /** Why a connection failed, in words that say where to look. */
 import { Problem } from "../../problem.ts";
-import { type Dialing, type Limits, untrustedIssuer } from "./dispatcher.ts";
+import type { Dialing, Limits } from "./connections.ts";
+import { untrustedIssuer } from "./tls.ts";
 import { proxyFor } from "../../proxy.ts";
 import { printable } from "../text.ts";
 import { codeOf, messageOf } from "../../errors.ts";
@@ -27,7 +28,7 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
     proxyRefused(code, proxyFor(circumstances.dialing.env, url)) ??
     handshakeFailed(error, code) ??
     known[code] ??
-    unknown(error);
+    (isOfHttp2(code) ? cut : unknown(error));
   const technical = [`${method} ${url}`, ...(code === "" ? [] : [code + addressOf(error)])];
   return new Problem("network", {
     detail: `${host}: ${what} (${technical.join(", ")}).`,
@@ -43,9 +44,12 @@ export function isBug(error: unknown): boolean {
 
 /** True for a network Problem that may be gone a second later. A timeout is not: it has waited long enough. */
 export function isPassing(problem: Problem): boolean {
-  return problem.is("network") && passing.has(codeOf(problem.cause));
+  const code = codeOf(problem.cause);
+  return problem.is("network") && (passing.has(code) || isOfHttp2(code));
 }
 
+/** What Node.js says of a session or a stream that ended early. */
+const isOfHttp2 = (code: string) => code.startsWith("ERR_HTTP2_");
 const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET"]);
 
 const cut: Cause = ["the connection was cut", "Try again later, and look at the CA's status page."];

@@ -1,13 +1,13 @@
 /**
- * One HTTP exchange with the CA, on undici: https only, hosts pinned, TLS always verified, no redirects, bounded in time and
+ * One HTTP exchange with the CA: https only, hosts pinned, TLS always verified, no redirects, bounded in time and
  * size. JWS and ACME are above it.
  */
-import type { Dispatcher } from "undici";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { parseJson } from "../../json.ts";
 import { Problem } from "../../problem.ts";
-import { type Dialing, type Dispatchers, type Limits, openDispatchers } from "./dispatcher.ts";
+import { type Connections, type Dialing, openConnections } from "./connections.ts";
+import type { Received } from "./http2.ts";
 import { type Headers, serverTime } from "./headers.ts";
 import { isBug, networkProblem } from "./network.ts";
 import { printable } from "../text.ts";
@@ -32,7 +32,6 @@ export interface Request {
 export interface TransportOptions extends Dialing {
   /** `acmectl/x.y.z (+url) node/v…`, sent with every request. */
   readonly userAgent: string;
-  readonly limits: Limits;
   readonly log: Log;
   /** Masks secrets in what the CA says, before it is cut to a length. */
   readonly redact: (text: string) => string;
@@ -56,7 +55,7 @@ export function createTransport(url: string, options: TransportOptions): Transpo
   const hosts = new Set([new URL(url).host]);
   let clockSkew = 0;
   let warned = false;
-  let dispatchers: Promise<Dispatchers> | undefined;
+  const connections = openConnections(options);
   const allows = (url: string) => {
     const parsed = URL.parse(url);
     return parsed?.protocol === "https:" && hosts.has(parsed.host);
@@ -70,10 +69,8 @@ export function createTransport(url: string, options: TransportOptions): Transpo
     },
     async send(request) {
       if (!allows(request.url)) throw foreign(options.redact(request.url), [...hosts]);
-      dispatchers ??= openDispatchers(options, options.limits.connect);
       const started = performance.now();
-      const open = await dispatchers;
-      const answer = await open.use(request.url, (one) => exchange(request, one, options));
+      const answer = await exchange(request, connections, options);
       const now = options.clock.now();
       clockSkew = serverTime(answer.headers, now).getTime() - now.getTime();
       if (!warned && Math.abs(clockSkew) > largestSkew) {
@@ -85,12 +82,7 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       });
       return accepted(answer, url, options.redact);
     },
-    async close() {
-      await dispatchers?.then(
-        (open) => open.close(),
-        () => undefined,
-      );
-    },
+    close: () => connections.close(),
   };
 }
 
@@ -105,29 +97,27 @@ function skewWarning(skew: number, url: string): string {
 
 async function exchange(
   request: Request,
-  dispatcher: Dispatcher,
+  connections: Connections,
   options: TransportOptions,
 ): Promise<Answer> {
   const { limits } = options;
-  const { request: ask } = await import("undici");
   request.signal.throwIfAborted();
   const deadline = AbortSignal.timeout(limits.total);
+  const { url, method, body } = request;
+  const sent = {
+    ...{ url, method, body },
+    headers: headersOf(request, options.userAgent),
+    signal: AbortSignal.any([request.signal, deadline]),
+    patience: method === "POST" ? limits.total : limits.idle,
+  };
   try {
-    const response = await ask(request.url, {
-      dispatcher,
-      method: request.method,
-      headers: headersOf(request, options.userAgent),
-      body: request.body ?? null,
-      headersTimeout: request.method === "POST" ? limits.total : limits.idle,
-      bodyTimeout: limits.idle,
-      signal: AbortSignal.any([request.signal, deadline]),
+    return await connections.exchange(sent, async (received) => {
+      const text = await readBody(received.body, limits.body, url);
+      const headers = joined(received.headers);
+      const { status } = received;
+      const shown = status >= 400 ? options.redact(text) : text;
+      return { url, status, headers, text: shown, body: json(shown, headers, status) };
     });
-    const body = await readBody(response.body, limits.body, request.url);
-    const headers = joined(response.headers);
-    const { url } = request;
-    const status = response.statusCode;
-    const text = status >= 400 ? options.redact(body) : body;
-    return { url, status, headers, text, body: json(text, headers, status) };
   } catch (error) {
     request.signal.throwIfAborted();
     if (Problem.is(error) || isBug(error)) throw error;
@@ -162,7 +152,7 @@ async function readBody(body: AsyncIterable<unknown>, limit: number, url: string
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function joined(headers: Record<string, string | string[] | undefined>): Headers {
+function joined(headers: Received["headers"]): Headers {
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) result[name] = Array.isArray(value) ? value.join(", ") : value;
