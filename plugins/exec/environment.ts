@@ -1,6 +1,6 @@
 /** The environment of the program, and the secrets in it to mask. */
 import { openMask } from "acmectl/plugin/http";
-import type { Task } from "./styles.ts";
+import { responseOf, type Task } from "./styles.ts";
 
 export interface EnvironmentSettings {
   readonly inherited: Readonly<Record<string, string | undefined>>;
@@ -82,8 +82,10 @@ function own({ action, challenge, zone }: Task): Record<string, string> {
     ACMECTL_ACTION: action,
     ACMECTL_TYPE: challenge.type,
     ACMECTL_DOMAIN: challenge.identifier.value,
-    ACMECTL_FQDN: challenge.recordName,
-    ACMECTL_VALUE: challenge.recordValue,
+    ACMECTL_FQDN: challenge.type === "dns-01" ? challenge.recordName : "",
+    ACMECTL_PATH: challenge.type === "http-01" ? challenge.path : "",
+    ACMECTL_SERVER_NAME: challenge.type === "tls-alpn-01" ? challenge.serverName : "",
+    ACMECTL_VALUE: responseOf(challenge),
     ACMECTL_TOKEN: challenge.token,
     ACMECTL_KEY_AUTH: challenge.keyAuthorization,
     ACMECTL_ZONE: zone ?? "",
@@ -91,14 +93,16 @@ function own({ action, challenge, zone }: Task): Record<string, string> {
 }
 
 function certbot(
-  { action, challenge: { identifier, recordValue } }: Task,
+  { action, challenge }: Task,
   { names, remaining, output }: Round,
 ): Record<string, string> {
+  const { identifier, type, token } = challenge;
   const all = names.includes(identifier.value) ? names : [identifier.value];
   return {
     CERTBOT_DOMAIN: identifier.value,
     CERTBOT_IDENTIFIER: identifier.value,
-    CERTBOT_VALIDATION: recordValue,
+    CERTBOT_VALIDATION: responseOf(challenge),
+    ...(type === "http-01" ? { CERTBOT_TOKEN: token } : {}),
     CERTBOT_REMAINING_CHALLENGES: String(remaining),
     CERTBOT_ALL_DOMAINS: all.join(","),
     CERTBOT_ALL_IDENTIFIERS: all.join(","),

@@ -1,12 +1,12 @@
 /** How a program failed, and what to do. */
-import { Problem, type Dns01Challenge } from "acmectl/plugin";
+import { Problem, type Challenge } from "acmectl/plugin";
 import type { Ran } from "./client.ts";
-import type { Action } from "./styles.ts";
+import { placeOf, type Action } from "./styles.ts";
 
 export interface Attempt {
   readonly program: string;
   readonly action: Action;
-  readonly challenge: Dns01Challenge;
+  readonly challenge: Challenge;
   /** Milliseconds. */
   readonly timeout: number;
 }
@@ -15,12 +15,12 @@ export interface Attempt {
 export function ended(ran: Ran, attempt: Attempt): Problem | undefined {
   if (ran.end === 0 && !ran.timedOut) return undefined;
   const { program, action, challenge } = attempt;
-  const { recordName, identifier } = challenge;
+  const { identifier } = challenge;
   const [what, hint] = explain(ran, attempt);
   const output = ran.lastLines.join("\n");
   return new Problem("solver", {
     title: "The script failed",
-    detail: `${program} (${action} for ${recordName}) ${what}${output === "" ? " and printed nothing." : `; its last output:\n${output}`}`,
+    detail: `${program} (${action} for ${placeOf(challenge)}) ${what}${output === "" ? " and printed nothing." : `; its last output:\n${output}`}`,
     identifier,
     hint,
   });
@@ -62,7 +62,7 @@ function explain({ end, timedOut }: Ran, { timeout, program }: Attempt): readonl
   if (timedOut)
     return [
       `did not finish within ${timeout / 1000} s and was killed`,
-      "Let it only write the record, since acmectl waits until it is visible. Or raise `timeout`.",
+      "Let it only publish the response, since acmectl waits until it is visible. Or raise `timeout`.",
     ];
   if (end === 126)
     return [

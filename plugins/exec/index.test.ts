@@ -3,7 +3,7 @@ import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Problem, type Dns01Challenge, type OptionsOf } from "acmectl/plugin";
+import { Problem, type Challenge, type ChallengeOf, type OptionsOf } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { run } from "../../test/support/run.ts";
 import { temporaryFolder } from "../../test/support/state.ts";
@@ -88,10 +88,17 @@ async function recorded() {
     });
 }
 
-async function presentAndCleanup(given: Partial<Options>, challenge: Dns01Challenge) {
+async function presentAndCleanup(
+  given: Partial<Options>,
+  challenge: ChallengeOf<"dns-01" | "http-01" | "tls-alpn-01">,
+) {
   const made = await solver(given);
-  const { identifier, wildcard, validationName, recordName } = challenge;
-  await made.preflight?.([{ identifier, wildcard, validationName, recordName }], call);
+  const { identifier, wildcard, type: challengeType } = challenge;
+  const names =
+    challenge.type === "dns-01"
+      ? { validationName: challenge.validationName, recordName: challenge.recordName }
+      : {};
+  await made.preflight?.([{ identifier, wildcard, challengeType, ...names }], call);
   const receipt = await made.present(challenge, call);
   await made.cleanup(challenge, receipt, call);
   return recorded();
@@ -118,7 +125,8 @@ echo "using $API_KEY"
     env: { STORE: at("store.d") },
     secrets: { API_KEY: "hunter2-hunter2" },
   };
-  const place = ({ recordName }: Dns01Challenge) => join(at("store.d"), `${recordName}.`);
+  const place = (challenge: Challenge) =>
+    join(at("store.d"), challenge.type === "dns-01" ? `${challenge.recordName}.` : "none");
   const cases = solverConformance({
     plugin: exec,
     options,
@@ -227,6 +235,57 @@ describe("the exec solver calls the program in the style of", () => {
       ["first", "deploy_challenge", "example.test", token, recordValue],
       ["first", "clean_challenge", "example.test", token, recordValue],
     ]);
+  });
+
+  it("lego raw, dehydrated, uacme and a template for http-01: the content of the file", async () => {
+    const file = challengeFor("http-01", "example.test");
+    const { path, body } = file;
+    const first = async (style: Options["style"], more: Partial<Options> = {}) => {
+      await rm(at("record"), { force: true });
+      const [one] = await presentAndCleanup({ style, command: [recorder], ...more }, file);
+      return one?.words;
+    };
+    const words = [file.token, body];
+    expect(await first("lego-raw")).toEqual(["present", "--", "example.test", ...words]);
+    expect(await first("dehydrated")).toEqual(["deploy_challenge", "example.test", ...words]);
+    expect(await first("uacme")).toEqual(["begin", "http-01", "example.test", ...words]);
+    const command = [recorder, "{path}", "{value}", "{type}"];
+    expect(await first("template", { command })).toEqual([path, body, "http-01"]);
+    await expect(first("template", { command: [recorder, "{fqdn}"] })).rejects.toThrow(
+      "uses {fqdn}, which http-01 does not have",
+    );
+    await expect(first("acme.sh")).rejects.toThrow("no calling convention for http-01");
+    await expect(first("lego")).rejects.toThrow("no calling convention for http-01");
+  });
+
+  it("dehydrated and uacme for tls-alpn-01: the digest as each client writes it", async () => {
+    const tls = challengeFor("tls-alpn-01", "192.0.2.1");
+    const { digest, serverName } = tls;
+    const [dehydrated] = await presentAndCleanup({ style: "dehydrated", command: [recorder] }, tls);
+    const pairs = digest.match(/../g)?.join(":");
+    expect(dehydrated?.words).toEqual(["deploy_challenge", "192.0.2.1", tls.token, pairs]);
+    expect(dehydrated?.env).toMatchObject({
+      ACMECTL_TYPE: "tls-alpn-01",
+      ACMECTL_SERVER_NAME: serverName,
+      ACMECTL_VALUE: digest,
+    });
+    await rm(at("record"));
+    const [uacme] = await presentAndCleanup({ style: "uacme", command: [recorder] }, tls);
+    const text = Buffer.from(digest, "hex").toString("base64url");
+    expect(uacme?.words).toEqual(["begin", "tls-alpn-01", "192.0.2.1", tls.token, text]);
+  });
+
+  it("certbot for http-01: the token too, which dns-01 does not have", async () => {
+    const file = challengeFor("http-01", "example.test");
+    const [first] = await presentAndCleanup({ style: "certbot", command: [recorder] }, file);
+    expect(first?.env).toMatchObject({
+      CERTBOT_TOKEN: file.token,
+      CERTBOT_VALIDATION: file.body,
+      ACMECTL_PATH: file.path,
+    });
+    await rm(at("record"));
+    const [dns] = await presentAndCleanup({ style: "certbot", command: [recorder] }, challenge);
+    expect(dns?.env).not.toHaveProperty("CERTBOT_TOKEN");
   });
 
   it("uacme: begin and done, five words", async () => {
@@ -367,7 +426,7 @@ describe("the environment of the program", () => {
       CERTBOT_FROM: "config",
       CERTBOT_KEY: "from a reference",
     });
-    expect(Object.keys(env).filter((name) => name.startsWith("ACMECTL_"))).toHaveLength(9);
+    expect(Object.keys(env).filter((name) => name.startsWith("ACMECTL_"))).toHaveLength(11);
   });
 
   it("has an empty ACMECTL_ZONE if no zone is found", async () => {

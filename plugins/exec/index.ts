@@ -1,16 +1,25 @@
-/** dns-01 through a program, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
+/** A program answers, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
 import { defineSolver, Problem } from "acmectl/plugin";
-import type { Call, Dns01Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
+import type { Call, Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
 import { createLimit, inTurns, isRecord } from "acmectl/plugin/http";
 import { enterable, readable, run, runnable } from "./client.ts";
 import { environmentOf, masking, type EnvironmentSettings } from "./environment.ts";
 import { badDirectory, ended, unusable } from "./errors.ts";
-import { derivesName, invocationOf, styles, type Action, type StyleSettings } from "./styles.ts";
+import {
+  derivesName,
+  invocationOf,
+  placeOf,
+  styles,
+  type Action,
+  type StyleSettings,
+} from "./styles.ts";
 
 export default defineSolver({
   summary:
-    "runs your script for dns-01; hooks for lego, certbot, dehydrated, uacme and acme.sh work",
-  challengeTypes: ["dns-01"],
+    "runs your script, for dns-01 unless you ask for another type; hooks of other clients work",
+  challengeTypes: ["dns-01", "http-01", "tls-alpn-01"],
+  // A script that writes records must not be called for an address or a file.
+  defaultTypes: ["dns-01"],
   concurrency: 8,
   options: {
     command: {
@@ -117,7 +126,9 @@ interface SolverSettings extends StyleSettings, EnvironmentSettings {
   readonly findZone: (recordName: string) => Promise<Zone>;
 }
 
-function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
+type Answerable = Extract<Challenge, { type: "dns-01" | "http-01" | "tls-alpn-01" }>;
+
+function scriptSolver(settings: SolverSettings): Solver<Answerable["type"], Receipt> {
   const inTurn = inTurns();
   const limited = createLimit(settings.parallel);
   const inLane = <T>(name: string, signal: AbortSignal, work: () => Promise<T>) =>
@@ -127,11 +138,12 @@ function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
   let remaining = 0;
   const runFor = async (
     action: Action,
-    challenge: Dns01Challenge,
+    challenge: Answerable,
     receipt: Receipt | undefined,
     { signal }: Call,
   ) => {
-    const zone = await zoneOf(challenge.recordName, settings);
+    const zone =
+      challenge.type === "dns-01" ? await zoneOf(challenge.recordName, settings) : undefined;
     const task = { action, challenge, zone };
     const { argv } = invocationOf(settings, task);
     if (action === "present") remaining = Math.max(0, remaining - 1);
@@ -157,11 +169,11 @@ function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
       for (const target of targets.slice(0, 1)) await check(target, settings);
     },
     present: (challenge, given) =>
-      inLane(challenge.recordName, given.signal, () =>
+      inLane(placeOf(challenge), given.signal, () =>
         runFor("present", challenge, undefined, given),
       ),
     async cleanup(challenge, receipt, given) {
-      await inLane(challenge.recordName, given.signal, () =>
+      await inLane(placeOf(challenge), given.signal, () =>
         runFor("cleanup", challenge, isReceipt(receipt) ? receipt : undefined, given),
       );
     },
@@ -170,10 +182,7 @@ function scriptSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
 
 /** Checks that the programs can be run and that the settings fit together. Runs nothing. */
 async function check(target: Target, settings: SolverSettings): Promise<void> {
-  const { identifier, wildcard, validationName = "", recordName = "" } = target;
-  const names = { identifier, wildcard, validationName, recordName };
-  const values = { token: "token", keyAuthorization: "token.thumbprint", recordValue: "value" };
-  const challenge = { type: "dns-01", ...names, ...values } as const;
+  const challenge = exampleOf(target);
   const { directory } = settings;
   const outside = directory === undefined ? undefined : await enterable(directory);
   if (directory !== undefined && outside !== undefined) throw badDirectory(directory, outside);
@@ -187,6 +196,17 @@ async function check(target: Target, settings: SolverSettings): Promise<void> {
       if (unread !== undefined) throw unusable(file, unread, directory);
     }
   }
+}
+
+/** What the program will be called for, with values that mean nothing. */
+function exampleOf(target: Target): Answerable {
+  const { identifier, wildcard, challengeType: type = "dns-01" } = target;
+  const { validationName = "", recordName = "" } = target;
+  const shared = { identifier, wildcard, token: "token", keyAuthorization: "token.thumbprint" };
+  if (type === "http-01") return { ...shared, type, path: "/token", body: "value" };
+  if (type === "tls-alpn-01")
+    return { ...shared, type, serverName: identifier.value, digest: "digest" };
+  return { ...shared, type, validationName, recordName, recordValue: "value" };
 }
 
 function pathOf({ inherited, env, secrets }: SolverSettings): string | undefined {

@@ -1,6 +1,6 @@
 /** The arguments of a call, by the conventions of the client that the program was written for. */
 import { basename, dirname, join } from "node:path";
-import { Problem, type Dns01Challenge } from "acmectl/plugin";
+import { Problem, type Challenge, type ChallengeType } from "acmectl/plugin";
 
 export const styles = [
   "lego",
@@ -25,7 +25,7 @@ export interface StyleSettings {
 /** One call of the program. `zone` is undefined if it was not found. */
 export interface Task {
   readonly action: Action;
-  readonly challenge: Dns01Challenge;
+  readonly challenge: Challenge;
   readonly zone: string | undefined;
 }
 
@@ -38,6 +38,7 @@ export interface Invocation {
 /** Throws a Problem of kind `config` if the settings do not fit together. */
 export function invocationOf(settings: StyleSettings, task: Task): Invocation {
   const { style, shell } = settings;
+  assertKnown(style, task.challenge.type);
   const words = task.action === "present" ? settings.command : settings.cleanupCommand;
   if (style === "acme.sh") return acmeShInvocation(settings, words, task);
   const { program, args } =
@@ -58,8 +59,40 @@ export function derivesName(style: Style): boolean {
   return ["lego-raw", "certbot", "dehydrated", "uacme"].includes(style);
 }
 
+/** What the style's own client calls a program for. */
+const typesOf: Readonly<Record<Style, readonly ChallengeType[]>> = {
+  lego: ["dns-01"],
+  "lego-raw": ["dns-01", "http-01", "tls-alpn-01"],
+  certbot: ["dns-01", "http-01"],
+  dehydrated: ["dns-01", "http-01", "tls-alpn-01"],
+  uacme: ["dns-01", "http-01", "tls-alpn-01"],
+  "acme.sh": ["dns-01"],
+  template: ["dns-01", "http-01", "tls-alpn-01"],
+};
+
+function assertKnown(style: Style, type: ChallengeType): void {
+  if (typesOf[style].includes(type)) return;
+  const able = styles.filter((one) => typesOf[one].includes(type)).join(", ");
+  throw new Problem("config", {
+    detail: `The exec solver's style ${style} has no calling convention for ${type}.`,
+    hint: `Set style to one that has: ${able}.`,
+  });
+}
+
+/** What has to be published: a TXT value, the content of a file, or a digest. */
+export function responseOf(challenge: Challenge): string {
+  if (challenge.type === "dns-01") return challenge.recordValue;
+  return challenge.type === "http-01" ? challenge.body : challenge.digest;
+}
+
+/** Where: the name of a record, the path of a URL, or the server name of a TLS connection. */
+export function placeOf(challenge: Challenge): string {
+  if (challenge.type === "dns-01") return challenge.recordName;
+  return challenge.type === "http-01" ? challenge.path : challenge.serverName;
+}
+
 const argumentsOf: Record<Exclude<Style, "acme.sh" | "template">, (task: Task) => string[]> = {
-  lego: ({ action, challenge }) => [action, `${challenge.recordName}.`, challenge.recordValue],
+  lego: ({ action, challenge }) => [action, `${placeOf(challenge)}.`, responseOf(challenge)],
   // A token may begin with a dash.
   "lego-raw": ({ action, challenge: { identifier, token, keyAuthorization } }) => [
     action,
@@ -69,18 +102,23 @@ const argumentsOf: Record<Exclude<Style, "acme.sh" | "template">, (task: Task) =
     keyAuthorization,
   ],
   certbot: () => [],
-  dehydrated: ({ action, challenge: { identifier, token, recordValue } }) => [
+  dehydrated: ({ action, challenge }) => [
     action === "present" ? "deploy_challenge" : "clean_challenge",
-    identifier.value,
-    token,
-    recordValue,
+    challenge.identifier.value,
+    challenge.token,
+    // As `openssl dgst -c` prints it.
+    challenge.type === "tls-alpn-01"
+      ? challenge.digest.replaceAll(/..(?!$)/g, "$&:")
+      : responseOf(challenge),
   ],
-  uacme: ({ action, challenge: { type, identifier, token, recordValue } }) => [
+  uacme: ({ action, challenge }) => [
     action === "present" ? "begin" : "done",
-    type,
-    identifier.value,
-    token,
-    recordValue,
+    challenge.type,
+    challenge.identifier.value,
+    challenge.token,
+    challenge.type === "tls-alpn-01"
+      ? Buffer.from(challenge.digest, "hex").toString("base64url")
+      : responseOf(challenge),
   ],
 };
 
@@ -98,8 +136,9 @@ function fill(word: string, { action, challenge, zone }: Task): string {
   const known: Readonly<Record<string, string | undefined>> = {
     action,
     domain: challenge.identifier.value,
-    fqdn: challenge.recordName,
-    value: challenge.recordValue,
+    fqdn: challenge.type === "dns-01" ? challenge.recordName : undefined,
+    path: challenge.type === "http-01" ? challenge.path : undefined,
+    value: responseOf(challenge),
     token: challenge.token,
     keyAuth: challenge.keyAuthorization,
     type: challenge.type,
@@ -109,14 +148,20 @@ function fill(word: string, { action, challenge, zone }: Task): string {
     const value = Object.hasOwn(known, name) ? known[name] : undefined;
     if (value !== undefined) return value;
     throw new Problem("config", {
-      detail: Object.hasOwn(known, name)
-        ? `The exec solver's command uses {${name}}, but the zone of ${challenge.recordName} was not found.`
-        : `The exec solver's command has an unknown placeholder {${name}}.`,
+      detail: whyMissing(name, known, challenge),
       hint: `Use one of ${Object.keys(known)
         .map((one) => `{${one}}`)
         .join(", ")}.`,
     });
   });
+}
+
+function whyMissing(name: string, known: object, challenge: Challenge): string {
+  const command = "The exec solver's command";
+  if (!Object.hasOwn(known, name)) return `${command} has an unknown placeholder {${name}}.`;
+  return name === "zone" && challenge.type === "dns-01"
+    ? `${command} uses {zone}, but the zone of ${challenge.recordName} was not found.`
+    : `${command} uses {${name}}, which ${challenge.type} does not have.`;
 }
 
 /** `set --`, since acme.sh would take our arguments as its own. */
@@ -148,9 +193,9 @@ function acmeShInvocation(
     });
   const path = script.includes("/") ? script : join(dirname(acmeSh), "dnsapi", `${name}.sh`);
   const call = `${name}_${action === "present" ? "add" : "rm"}`;
-  const { recordName, recordValue } = challenge;
+  const values = [placeOf(challenge), responseOf(challenge)];
   return {
-    argv: ["sh", "-c", acmeShScript, "sh", acmeSh, path, call, recordName, recordValue],
+    argv: ["sh", "-c", acmeShScript, "sh", acmeSh, path, call, ...values],
     files: [acmeSh, path],
   };
 }

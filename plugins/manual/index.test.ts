@@ -179,7 +179,10 @@ describe("manual with the embedded CA", () => {
     expect(orders()).toBe(1);
   });
 
-  it("issues for an IP address in two steps, when the file is served", async () => {
+  it.each([
+    ["an IP address", ["-d", "127.0.0.1"]],
+    ["a name with --challenge http-01", ["-d", "example.test", "--challenge", "http-01"]],
+  ])("issues for %s in two steps, when the file is served", async (_, words) => {
     await using issuing = await startIssuing();
     const files = new Map<string, string>();
     const server = createServer(({ url = "" }, response) => {
@@ -188,11 +191,11 @@ describe("manual with the embedded CA", () => {
     });
     server.listen(issuing.httpPort, "127.0.0.1");
     await once(server, "listening");
-    const issue = () => issuing.issue(["-d", "127.0.0.1"], { solver: ["--solver", "manual"] });
+    const issue = () => issuing.issue(words, { solver: ["--solver", "manual"] });
     const first = await issue();
     expect(first.code).toBe(7);
     const [, path = "", body = ""] =
-      /^Serve this at http:\/\/127\.0\.0\.1(\S+), .*\n(\S+)$/m.exec(first.stderr) ?? [];
+      /^Serve this at http:\/\/[\w.]+(\/\S+), .*\n(\S+)$/m.exec(first.stderr) ?? [];
     files.set(path, body);
     expect((await issue()).code).toBe(0);
     server.close();

@@ -1,5 +1,6 @@
 /** The contents of another client's folder, in acmectl's terms. Readers make it; they write nothing. */
 import type { CertificateRequest, HookSetting, KeyType, SolverSelector } from "../certificate.ts";
+import type { ChallengeType } from "../plugin.ts";
 import { asProblem } from "../problem.ts";
 
 export interface Found {
@@ -86,6 +87,7 @@ export interface FoundSolver {
   readonly use: string;
   readonly options: Readonly<Record<string, FoundOption | undefined>>;
   readonly select?: SolverSelector | undefined;
+  readonly challenge?: ChallengeType | undefined;
 }
 export interface Answering {
   readonly solvers: readonly FoundSolver[];
@@ -104,11 +106,16 @@ export interface SecretPlace {
 }
 
 /** acmectl's own web server, where the other client had one. */
-export function standalone(port: string | undefined, address: string | undefined): FoundSolver {
+export function standalone(
+  port: string | undefined,
+  address: string | undefined,
+  use: "standalone" | "tls-alpn" = "standalone",
+): FoundSolver {
+  const usual = use === "standalone" ? "80" : "443";
   return {
-    use: "standalone",
+    use,
     options: {
-      port: port === undefined || port === "80" ? undefined : { value: port },
+      port: port === undefined || port === usual ? undefined : { value: port },
       address: address === undefined ? undefined : { value: [address] },
     },
   };

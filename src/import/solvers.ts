@@ -36,7 +36,7 @@ function nameFor(use: string, taken: readonly SolverSetting[]): string {
 }
 
 async function settle(
-  { use, options, select }: FoundSolver,
+  { use, options, select, challenge }: FoundSolver,
   name: string,
   { plugin }: LoadedSolver,
   context: Context,
@@ -56,7 +56,7 @@ async function settle(
       notes.push(secretNote(use, option, found, reference));
     }
   }
-  return { setting: { name, use, options: values, select }, notes };
+  return { setting: { name, use, options: values, select, challenge }, notes };
 }
 
 /** A command that prints the secret from where the other client has it; undefined where it would print something else. */

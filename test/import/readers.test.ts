@@ -97,9 +97,9 @@ describe("certbot's manual hooks", () => {
     expect(notes).toEqual([]);
   });
 
-  test("certbot's manual hooks for http-01 have no equivalent", async () => {
+  test("certbot's manual hooks without a preference answer http-01, as certbot does", async () => {
     const { solvers } = await certbotSolvers(parseIni(hook.join("\n")), ["example.com"], asIs);
-    expect(solvers).toEqual([]);
+    expect(solvers).toMatchObject([{ use: "exec", challenge: "http-01" }]);
   });
 
   test("certbot's manual hooks are reported when their program does not exist", async () => {

@@ -52,6 +52,12 @@ function solverOf(
 ): FoundSolver | string {
   if (way === "no" || way === "")
     return standalone(valueIn(domain, "Le_HTTPPort"), valueIn(domain, "Le_LocalAddress"));
+  if (way === "alpn")
+    return standalone(
+      valueIn(domain, "Le_TLSPort"),
+      valueIn(domain, "Le_LocalAddress"),
+      "tls-alpn",
+    );
   if (way.startsWith("/")) return { use: "webroot", options: { directory: { value: way } } };
   const known = equivalents[way];
   if (known !== undefined) return dnsSolver(known, domain, account);
@@ -62,7 +68,6 @@ function solverOf(
 const answers: Readonly<Record<string, string>> = {
   nginx: "by changing the configuration of nginx",
   apache: "by changing the configuration of Apache",
-  alpn: "by tls-alpn-01 with openssl",
   stateless: "by a web server that knows the account's thumbprint",
   dns: "by a DNS record that a person made",
 };

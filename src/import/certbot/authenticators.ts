@@ -58,7 +58,7 @@ function webroot(parameters: IniSection, names: readonly string[]): Answering {
   };
 }
 
-/** Hooks for dns-01 work as they are; those for http-01, or a person, have no equivalent. */
+/** Hooks work as they are; a person has no equivalent. */
 async function scripts(
   parameters: IniSection,
   names: readonly string[],
@@ -72,15 +72,15 @@ async function scripts(
   const [preferred] = parameters.values["pref_challs"] ?? [];
   // A wildcard can only have been proved by dns-01 (RFC 8555 section 7.1.3).
   const dns = /^dns(-01)?$/.test(preferred ?? "") || names.some((name) => name.startsWith("*."));
-  if (hook === undefined || !dns) {
-    const how = hook === undefined ? "A person answered by hand" : `${hook} answered http-01`;
-    const note = `${how} (authenticator manual), for which acmectl has no equivalent: import again with --webroot DIR, --standalone or --solver NAME.`;
+  if (hook === undefined) {
+    const note = `A person answered by hand (authenticator manual), for which acmectl has no equivalent: import again with --webroot DIR, --standalone or --solver NAME.`;
     return { solvers: [], notes: [note] };
   }
   return {
     solvers: [
       {
         use: "exec",
+        challenge: dns ? undefined : "http-01",
         options: {
           style: { value: "certbot" },
           shell: { value: true },

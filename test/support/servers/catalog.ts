@@ -28,8 +28,8 @@ export const parts = {
   pebble: {
     from: "go",
     packages: [
-      "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1",
-      "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1",
+      "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.3",
+      "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.3",
     ],
     programs: ["pebble", "pebble-challtestsrv"],
   },
@@ -83,6 +83,17 @@ export const parts = {
   lexicon: { from: "pip", packages: ["dns-lexicon==3.25.2"], programs: ["lexicon"] },
   lego: { from: "debian", packages: ["lego"], programs: ["lego"] },
   nginx: { from: "debian", packages: ["nginx"], programs: ["nginx"] },
+  "nginx-stream": {
+    from: "debian",
+    packages: ["libnginx-mod-stream"],
+    programs: ["nginx/modules/ngx_stream_module.so"],
+  },
+  haproxy: { from: "debian", packages: ["haproxy"], programs: ["haproxy"] },
+  acme2certifier: {
+    from: "pip",
+    packages: ["acme2certifier==0.46.3", "gunicorn==27.0.1"],
+    programs: ["a2c-cli"],
+  },
   caddy: { from: "debian", packages: ["caddy"], programs: ["caddy"] },
   "acme-dns": {
     from: "go",
@@ -134,8 +145,11 @@ export function find(name: string): string | undefined {
     npmFolder,
     join(cacheFolder, "certbot", "bin"),
     join(cacheFolder, "lexicon", "bin"),
+    join(cacheFolder, "acme2certifier", "bin"),
     join(debianFolder, "usr", "sbin"),
     join(debianFolder, "usr", "bin"),
+    join(debianFolder, "usr", "lib"),
+    "/usr/lib",
     ...(process.env["PATH"] ?? "").split(delimiter),
     "/usr/sbin",
     "/usr/local/sbin",
@@ -144,9 +158,10 @@ export function find(name: string): string | undefined {
     .find(executable);
 }
 
+/** A module is loaded by its server. */
 function executable(file: string): boolean {
   try {
-    accessSync(file, constants.X_OK);
+    accessSync(file, file.endsWith(".so") ? constants.R_OK : constants.X_OK);
     return true;
   } catch {
     return false;
