@@ -51,7 +51,11 @@ export function chosenSolvers(
     if ("wrong" in parsed || parsed.value === false) return [];
     return Array.isArray(parsed.value) ? parsed.value.map(String) : [String(parsed.value)];
   };
-  const shorthands = ["standalone", "tlsAlpn", "webroot"].filter((name) => given(name).length > 0);
+  const shorthands = Object.entries({
+    standalone: "standalone",
+    tlsAlpn: "tls-alpn",
+    webroot: "webroot",
+  }).flatMap(([option, solver]) => (given(option).length > 0 ? [solver] : []));
   const chosen = [...given("solver").map(withoutZone), ...given("dns"), ...shorthands];
   return [...new Set(chosen)].filter((name) => name !== "");
 }

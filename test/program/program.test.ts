@@ -238,6 +238,7 @@ describe("the flags of the chosen solvers belong to the command", () => {
     ["issue --dns cloudflare --cloudflare-ttl 60", { cloudflare: { ttl: "60" } }],
     ["issue --standalone --standalone-port 8080", { standalone: { port: "8080" } }],
     ["issue --standalone", { standalone: {} }],
+    ["issue --tls --tls-alpn-port 8443", { "tls-alpn": { port: "8443" } }],
     ["issue -w /srv/www --webroot-chown", { webroot: { chown: true } }],
     [
       "issue --solver example.com=cloudflare,standalone --cloudflare-ttl 60 --standalone-port 1",
