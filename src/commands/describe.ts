@@ -13,7 +13,7 @@ export const command = defineCommand({
   options: {},
   async run(_, context) {
     const configured = await composeConfigured(await context.config());
-    const known = await knownCertificates(context.args, configured, await context.store());
+    const known = await knownCertificates(context.args, configured, await context.store(), true);
     const now = context.clock.now();
     return {
       document: { outcome: "shown", certificates: documentsOf(known, now) },

@@ -1,8 +1,9 @@
 import type { Context } from "../context.ts";
 import { storedCertificates, type Certificates } from "../status/certificates.ts";
 import { idleRenewals, needsInterval } from "../renew/idle.ts";
+import { noteAfterPass, noteQuiet, recallQuiet } from "../renew/quiet.ts";
 import type { Renewal } from "../renew/renew.ts";
-import { reportRenewals } from "../renew/report.ts";
+import { reportQuiet, reportRenewals } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { dryRun } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
@@ -32,20 +33,30 @@ export const command = defineCommand({
   arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
   options,
   async run(flags, context) {
-    const { dryRun = false } = flags;
+    const { dryRun = false, detailedExitcode = false } = flags;
     const store = await context.store();
+    const isUsual = isUsualRun(flags, context);
+    const quiet = isUsual ? await recallQuiet(store, flags.every, context.clock.now()) : undefined;
+    if (quiet !== undefined) return reportQuiet(quiet, context.clock.now());
     const named = await storedCertificates(store, context.args);
     if (named.certificates.length + named.broken.length === 0) throw nothingKept(store);
     const every = flags.every ?? (await everyOf(named, context));
     if (flags.drill === true) return drill(named, flags, context);
     const options = passOptions(flags, context, every);
     const idle =
-      dryRun !== false ? undefined : await idleRenewals(named, options, store, context.clock.now());
+      dryRun === false ? await idleRenewals(named, options, store, context.clock.now()) : undefined;
     const renewals = idle ?? (await renewDue(named, { ...flags, every }, context));
-    const detailed = flags.detailedExitcode === true;
-    return reportRenewals(renewals, { detailed, dryRun }, context.clock.now());
+    if (isUsual) await (idle ? noteQuiet : noteAfterPass)(named, flags.every, store, context);
+    return reportRenewals(renewals, { detailed: detailedExitcode, dryRun }, context.clock.now());
   },
 });
+
+/** Over all certificates, by their due times. A JSON document lists each of them, so they are read. */
+function isUsualRun(flags: Flags, context: Context): boolean {
+  const { dryRun = false, force = false, drill: isDrill = false } = flags;
+  const isWhole = context.args.length === 0 && dryRun === false && !force && !isDrill;
+  return isWhole && context.sourceOf("json") === "not given";
+}
 
 async function drill(named: Certificates, flags: Flags, context: Context): Promise<Result> {
   const { drillOf } = await import("../renew/drill.ts");

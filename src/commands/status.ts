@@ -60,7 +60,7 @@ export const command = defineCommand({
     assertTogether(flags);
     const store = await context.store();
     const configured = await composeConfigured(await context.config());
-    const known = await knownCertificates(context.args, configured, store);
+    const known = await knownCertificates(context.args, configured, store, true);
     const now = context.clock.now();
     const checked =
       flags.check === true ? await checkAll(known, flags.warn ?? 0, store, context) : undefined;

@@ -11,19 +11,32 @@ const day = 24 * 60 * 60_000;
 const sixHours = day / 4;
 
 /** True when it is time to ask the CA: never for an expired certificate, nor before Retry-After (RFC 9773 §4.3). */
-export function isAriDue({ held, status }: StoredCertificate, now: Date): boolean {
-  if (held?.meta.ariId === undefined || new Date(held.meta.notAfter) <= now) return false;
-  const { ari } = status;
-  return (
-    ari === undefined || ari.certificateId !== held.meta.ariId || new Date(ari.nextCheck) <= now
-  );
+export function isAriDue(certificate: StoredCertificate, now: Date): boolean {
+  const { held } = certificate;
+  if (held === undefined || new Date(held.meta.notAfter) <= now) return false;
+  const next = nextCheckOf(certificate);
+  return next !== undefined && next <= now;
 }
 
-/** True when it is time to ask a CA that can know the answer: the one that issued, unless it is embedded and has forgotten. */
+function nextCheckOf({ held, status: { ari } }: StoredCertificate): Date | undefined {
+  if (held?.meta.ariId === undefined) return undefined;
+  return new Date(ari?.certificateId === held.meta.ariId ? ari.nextCheck : 0);
+}
+
+/** True when it is time to ask a CA that can know the answer. */
 export function mayAskCa(certificate: StoredCertificate, now: Date): boolean {
-  const { held, request } = certificate;
+  return isKnownToCa(certificate) && isAriDue(certificate, now);
+}
+
+/** From when on a CA that can know the answer may be asked; undefined if there is none. */
+export function mayAskCaFrom(certificate: StoredCertificate): Date | undefined {
+  return isKnownToCa(certificate) ? nextCheckOf(certificate) : undefined;
+}
+
+/** The CA that issued knows a certificate, unless it is embedded and has forgotten. */
+function isKnownToCa({ held, request }: StoredCertificate): boolean {
   const { server } = request.issuer;
-  return !isEmbedded(server) && held?.meta.directory === server && isAriDue(certificate, now);
+  return !isEmbedded(server) && held?.meta.directory === server;
 }
 
 /**

@@ -6,7 +6,7 @@ import { mayAskCa } from "./ari.ts";
 import type { Renewal, RenewOptions } from "./renew.ts";
 
 /** The longest interval of a schedule that is looked for. */
-const month = 31 * 24 * 60 * 60_000;
+export const month = 31 * 24 * 60 * 60_000;
 
 /** True if the schedule's interval decides what is due: a certificate is not due yet, and falls due within a month. */
 export function needsInterval(certificates: readonly KnownCertificate[], now: Date): boolean {
@@ -28,12 +28,17 @@ export async function idleRenewals(
   const isIdle = [...due].every(
     ([one, { at }]) => at > now && !mayAskCa(one, now) && isDeployed(one),
   );
-  if (!isIdle || (await store.journal.names()).length > 0) return undefined;
-  if (Object.keys(await store.pendingHooks.list()).length > 0) return undefined;
+  if (!isIdle || !(await isNothingOpen(store))) return undefined;
   return Promise.all(
     [...due].map(async ([{ name, held }, due]) => {
-      const files = await store.certificates.files(name);
+      const files = held && (await store.certificates.files(name, held));
       return { name, outcome: "not due" as const, due, held, files };
     }),
   );
+}
+
+/** True if no killed run has left an order or a hook to finish. */
+export async function isNothingOpen({ journal, pendingHooks }: Store): Promise<boolean> {
+  if ((await journal.names()).length > 0) return false;
+  return Object.keys(await pendingHooks.list()).length === 0;
 }

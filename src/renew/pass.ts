@@ -44,7 +44,7 @@ export async function renewPass(
     const renewals = await renewAll(certificates, pass);
     const shown = renewals.map(async (one) => ({
       ...one,
-      files: await store.certificates.files(one.name),
+      files: one.held && (await store.certificates.files(one.name, one.held)),
     }));
     return [...(await Promise.all(shown)), ...broken.map((one) => brokenRenewal(one, clock.now()))];
   } catch (error) {

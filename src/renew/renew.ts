@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
 import { saveFailure } from "../issue/record.ts";
-import { wasDeployed } from "../deploy/steps.ts";
+import { isDeployed, wasDeployed } from "../deploy/steps.ts";
 import { choose } from "../issue/choose.ts";
 import { issue } from "../issue/issue.ts";
 import type { LetGo } from "../issue/order.ts";
@@ -10,8 +10,13 @@ import type { IssueTools } from "../issue/tools.ts";
 import type { ToolsPool } from "../issuer/open.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { CertificateFiles, HeldCertificate, Store } from "../state/store.ts";
-import type { BrokenCertificate, KnownCertificate } from "../status/certificates.ts";
+import type {
+  BrokenCertificate,
+  CertificateFiles,
+  HeldCertificate,
+  Store,
+} from "../state/store.ts";
+import type { KnownCertificate } from "../status/certificates.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "../status/due.ts";
 import { mayAskCa, refreshAri } from "./ari.ts";
 
@@ -140,9 +145,12 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
 /** Do the deploy steps that are still to be done, whatever became of the renewal. */
 export async function deploy(
   renewal: Renewal,
-  { name, request }: KnownCertificate,
+  certificate: KnownCertificate,
   { deployment, context, store }: Pass,
 ): Promise<Renewal> {
+  const { name, request } = certificate;
+  if (renewal.outcome === "not due" && renewal.held === certificate.held && isDeployed(certificate))
+    return renewal;
   try {
     const before = await store.certificates.read(name);
     const deployProblem = await deployment.deploy({ name, request });

@@ -4,6 +4,7 @@ import type { Block, Result } from "../result.ts";
 import { hasNoEnd } from "../status/due.ts";
 import { describeHeld } from "../status/describe.ts";
 import { problemOf, problemOfPass } from "./problem.ts";
+import type { Quiet } from "./quiet.ts";
 import type { Renewal } from "./renew.ts";
 
 /** The result of a pass: the exit code, the document and the lines for people. */
@@ -31,6 +32,14 @@ export function reportRenewals(
         ? viewOf(renewals, now)
         : fresh.map(({ name }) => rehearsedLine(name, dryRun === "authorizations")),
     ...(problem === undefined ? {} : { problem }),
+  };
+}
+
+/** The same for people, by what an earlier pass noted. */
+export function reportQuiet({ next: { name, at } }: Quiet, now: Date): Result {
+  return {
+    document: { outcome: "unchanged" },
+    view: [nothingDue({ name, at: new Date(at) }, now)],
   };
 }
 
@@ -74,11 +83,14 @@ function viewOf(renewals: readonly Renewal[], now: Date): readonly Block[] {
   });
   if (lines.length > 0 || renewals.some(({ outcome }) => outcome !== "not due")) return lines;
   const next = renewals.toSorted((a, b) => a.due.at.getTime() - b.due.at.getTime())[0];
-  const text =
-    next === undefined
-      ? "There are no certificates yet: acmectl issue -d NAME."
-      : `Nothing is due. Next: ${next.name}, ${dateFrom(now, next.due.at)}.`;
+  if (next !== undefined) return [nothingDue({ name: next.name, at: next.due.at }, now)];
+  const text = "There are no certificates yet: acmectl issue -d NAME.";
   return [{ kind: "line", text, tone: "dim" }];
+}
+
+function nothingDue({ name, at }: { name: string; at: Date }, now: Date): Block {
+  const text = `Nothing is due. Next: ${name}, ${dateFrom(now, at)}.`;
+  return { kind: "line", text, tone: "dim" };
 }
 
 function rehearsed(renewal: Renewal): Record<string, unknown> {

@@ -9,7 +9,7 @@ import type {
   VersionMeta,
 } from "../certificate.ts";
 import type { Challenge, ChallengeType, SolverState } from "../plugin.ts";
-import type { ProblemDocument } from "../problem.ts";
+import type { Problem, ProblemDocument } from "../problem.ts";
 
 export interface AccountRecord {
   /** The thumbprint of the first key; stays when the key is rolled over. */
@@ -172,6 +172,12 @@ export interface StoredCertificate {
   damage?: string | undefined;
 }
 
+/** A certificate whose record cannot be read, and why. */
+export interface BrokenCertificate {
+  readonly name: string;
+  readonly problem: Problem;
+}
+
 /** An unfinished order: written before the CA and the solvers are asked, so that the next run can resume and clean up. */
 export interface PendingOrder {
   name: string;
@@ -243,8 +249,16 @@ export interface Store {
   readonly certificates: {
     names(): Promise<readonly string[]>;
     read(name: string): Promise<StoredCertificate | undefined>;
+    /** All of them, as `read` answers them; without `attempts`, the events and authorizations of the last ones are left out. */
+    list(options?: {
+      attempts: boolean;
+    }): Promise<readonly (StoredCertificate | BrokenCertificate)[]>;
+    /** What an earlier run noted; undefined unless it is known that no certificate has changed since. */
+    recall(): Promise<unknown>;
+    /** Note what this run concluded from the certificates as they were at its last `recall`. May be forgotten. */
+    note(conclusion: unknown): Promise<void>;
     /** Where servers find the held certificate; undefined when none is held. A backend without files writes them first. */
-    files(name: string): Promise<CertificateFiles | undefined>;
+    files(name: string, held?: HeldCertificate): Promise<CertificateFiles | undefined>;
     /** The same for hooks that were written for certbot, lego and acme.sh. */
     foreignFiles(name: string): Promise<ForeignFiles | undefined>;
     saveRequest(request: CertificateRequest): Promise<void>;

@@ -1,6 +1,6 @@
 import { Problem, problemJson } from "../problem.ts";
 import { type Block, line } from "../result.ts";
-import type { BrokenCertificate } from "./certificates.ts";
+import type { BrokenCertificate } from "../state/store.ts";
 
 /** A certificate whose record cannot be read, for machines. */
 export function brokenDocument({ name, problem }: BrokenCertificate) {

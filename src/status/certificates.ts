@@ -1,7 +1,12 @@
 import type { CertificateRequest } from "../certificate.ts";
-import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
-import type { CertificateFiles, PendingOrder, Store, StoredCertificate } from "../state/store.ts";
+import type {
+  BrokenCertificate,
+  CertificateFiles,
+  PendingOrder,
+  Store,
+  StoredCertificate,
+} from "../state/store.ts";
 
 /** A certificate that is wanted or held, with the request in force: the config's where it has one. */
 export interface KnownCertificate extends StoredCertificate {
@@ -13,12 +18,6 @@ export interface KnownCertificate extends StoredCertificate {
   readonly isRunning?: boolean | undefined;
   /** Of the certificate held. */
   readonly files?: CertificateFiles | undefined;
-}
-
-/** A certificate whose record cannot be read, and why. */
-export interface BrokenCertificate {
-  readonly name: string;
-  readonly problem: Problem;
 }
 
 /** A record that cannot be read does not stop the others. */
@@ -55,13 +54,17 @@ export async function wantedCertificates(
   return { ...others, certificates: certificates.filter((one) => !isFirstAttempt(one)) };
 }
 
-/** All that is wanted or held, by name, with unfinished orders; only those named, if any are. Offline. */
+/**
+ * All that is wanted or held, by name, with unfinished orders; only those named, if any are. Offline. With `attempts`, each
+ * step of their last attempts too.
+ */
 export async function knownCertificates(
   names: readonly string[],
   configured: readonly CertificateRequest[],
   store: Store,
+  attempts = false,
 ): Promise<Certificates> {
-  const { certificates, orphans, broken } = withConfig(configured, await readAll(store));
+  const { certificates, orphans, broken } = withConfig(configured, await readAll(store, attempts));
   const all = [...certificates, ...orphans, ...broken].toSorted((a, b) =>
     a.name < b.name ? -1 : 1,
   );
@@ -71,7 +74,8 @@ export async function knownCertificates(
     store,
   );
   const asked = names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
-  const found = sorted(await Promise.all(asked.map((one) => withFiles(one, store))));
+  const isQuiet = (await store.journal.names()).length === 0;
+  const found = sorted(await Promise.all(asked.map((one) => withFiles(one, isQuiet, store))));
   const isShown = (one: KnownCertificate) =>
     names.length > 0 || !isFirstAttempt(one) || isInProgress(one);
   return { ...found, certificates: found.certificates.filter(isShown) };
@@ -87,20 +91,8 @@ function isFirstAttempt({ held, damage, request }: StoredCertificate): boolean {
   return held === undefined && damage === undefined && request.fromConfig !== true;
 }
 
-async function readAll(store: Store): Promise<Certificates> {
-  const names = await store.certificates.names();
-  const read = async (name: string) =>
-    (await store.certificates.read(name)) ?? { name, problem: folderGone(name, store) };
-  return sorted(await Promise.all(names.map((name) => orBroken(name, () => read(name)))));
-}
-
-/** Its folder is listed, and has no record. */
-function folderGone(name: string, { where }: Store): Problem {
-  return new Problem("machine", {
-    detail: `${where} has a folder for the certificate ${name}, but no record of it.`,
-    hint: `Restore its certificate.json from a backup, or run \`acmectl delete ${quotedWord(name)} --yes --state ${quotedWord(where)}\`.`,
-    retryable: false,
-  });
+async function readAll(store: Store, attempts = false): Promise<Certificates> {
+  return sorted(await store.certificates.list({ attempts }));
 }
 
 function withConfig(
@@ -178,17 +170,17 @@ function solversOf({ solvers }: CertificateRequest): string {
 /** An unreadable journal is as bad as an unreadable record: no run can go on from there. */
 async function withFiles(
   certificate: KnownCertificate | BrokenCertificate,
+  isQuiet: boolean,
   store: Store,
 ): Promise<KnownCertificate | BrokenCertificate> {
   if ("problem" in certificate) return certificate;
-  const { name } = certificate;
+  const { name, held } = certificate;
+  const files = held && (await store.certificates.files(name, held));
+  // No order is open, of any certificate.
+  if (isQuiet) return { ...certificate, isRunning: false, files };
   return orBroken(name, async () => {
     const pending = await store.journal.read(name);
-    return {
-      ...certificate,
-      pending,
-      isRunning: pending !== undefined && (await store.isLocked(`certificate:${name}`)),
-      files: await store.certificates.files(name),
-    };
+    const isRunning = pending !== undefined && (await store.isLocked(`certificate:${name}`));
+    return { ...certificate, pending, isRunning, files };
   });
 }

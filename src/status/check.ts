@@ -1,6 +1,7 @@
 import { dateFrom, dateOf } from "../dates.ts";
 import { Problem } from "../problem.ts";
-import type { BrokenCertificate, KnownCertificate } from "./certificates.ts";
+import type { BrokenCertificate } from "../state/store.ts";
+import type { KnownCertificate } from "./certificates.ts";
 import { conditionsOf, hasFailed, isWaiting } from "./conditions.ts";
 import { dueOf, lifetimeOf } from "./due.ts";
 

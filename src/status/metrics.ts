@@ -1,4 +1,5 @@
-import type { BrokenCertificate, Certificates, KnownCertificate } from "./certificates.ts";
+import type { BrokenCertificate } from "../state/store.ts";
+import type { Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf, hasFailed } from "./conditions.ts";
 import { dueOf } from "./due.ts";
 import { waitingOf } from "./windows.ts";

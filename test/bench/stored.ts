@@ -36,7 +36,8 @@ async function copyCertificate(from: string, to: string, name: string, other: st
   await symlink(join("versions", "1"), join(to, "current"));
   for (const file of ["certificate.json", ...(await filesOf(join(from, "versions", "1")))]) {
     const text = await readFile(join(from, file), "utf8");
-    const renamed = file.endsWith(".json") ? text.replaceAll(name, other) : text;
+    // Only called by another name: a certificate for other names would be damaged.
+    const renamed = text.replace(`"name": "${name}"`, `"name": "${other}"`);
     await writeFile(join(to, file), renamed, { mode: 0o600 });
   }
 }

@@ -36,6 +36,15 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
       status: { failures: 0 },
       versions: [],
     };
+  const names = () =>
+    below("certificate/").filter((name) => certificateOf(name).request !== undefined);
+  const read = (name: string): StoredCertificate | undefined => {
+    const { request, status, versions } = certificateOf(name);
+    const meta = versions.at(-1)?.meta;
+    if (request === undefined) return undefined;
+    const held = meta === undefined ? undefined : { version: versions.length, meta };
+    return { name, request, status, held };
+  };
   const filesOf: Store["certificates"]["files"] = async (name) => {
     const version = certificateOf(name).versions.at(-1);
     if (version === undefined) return undefined;
@@ -61,15 +70,11 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     check: async () => [],
     accounts: openAccounts({ get, put, below, now: () => clock.now().toISOString() }),
     certificates: {
-      names: async () =>
-        below("certificate/").filter((name) => certificateOf(name).request !== undefined),
-      async read(name) {
-        const { request, status, versions } = certificateOf(name);
-        const meta = versions.at(-1)?.meta;
-        if (request === undefined) return undefined;
-        const held = meta === undefined ? undefined : { version: versions.length, meta };
-        return { name, request, status, held };
-      },
+      names: async () => names(),
+      read: async (name) => read(name),
+      list: async () => names().flatMap((name) => read(name) ?? []),
+      recall: () => Promise.resolve(undefined),
+      note: () => Promise.resolve(),
       files: filesOf,
       async foreignFiles(name) {
         const files = await filesOf(name);

@@ -56,15 +56,20 @@ export async function nameOfRecord(path: string): Promise<string | undefined> {
   return isRecord(request) && typeof request["name"] === "string" ? request["name"] : undefined;
 }
 
+/** The folders in the folder `certificates`. */
+export async function foldersIn(certificates: string): Promise<readonly string[]> {
+  return (await entriesOf(certificates)).filter((entry) => !entry.startsWith("."));
+}
+
 /** The names of all certificates in the folder `certificates`. */
 export async function namesIn(certificates: string): Promise<readonly string[]> {
-  const entries = (await entriesOf(certificates)).filter((entry) => !entry.startsWith("."));
+  const entries = await foldersIn(certificates);
   const names = await Promise.all(entries.map((entry) => nameIn(join(certificates, entry), entry)));
   return names.filter((name) => name !== undefined);
 }
 
 /** The name in the record, or the folder's when the record is broken: `read` reports that. */
-async function nameIn(path: string, entry: string): Promise<string | undefined> {
+export async function nameIn(path: string, entry: string): Promise<string | undefined> {
   const record = parseObject((await readText(join(path, recordFile))) ?? "");
   // Only a status was written so far; but if a certificate is held, `read` reports the missing request.
   if (record !== undefined && record["request"] === undefined && !(await isHeld(path)))
@@ -97,7 +102,7 @@ async function isHeld(path: string): Promise<boolean> {
   return (await entriesOf(path)).includes("current");
 }
 
-function isCertificateFile(value: unknown): value is CertificateFile {
+export function isCertificateFile(value: unknown): value is CertificateFile {
   if (!isRecord(value)) return false;
   const { request, status } = value;
   return (

@@ -1,5 +1,4 @@
 import { basename, dirname, join } from "node:path";
-import type { VersionMeta } from "../../certificate.ts";
 import {
   namesIn,
   readCertificateRecord,
@@ -11,8 +10,9 @@ import { Problem } from "../../problem.ts";
 import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.ts";
 import { keepRefused } from "./refused.ts";
 import { linkForeign, removeForeign } from "./foreign.ts";
+import { openListing } from "./listing.ts";
 import { certificateFolderName } from "./names.ts";
-import { hasStrings, readKey, readRecord, type Folder } from "./records.ts";
+import { readKey, readRecord, type Folder } from "./records.ts";
 import type {
   CertificateFiles,
   HeldCertificate,
@@ -25,6 +25,7 @@ import { faultOf } from "./fault.ts";
 import {
   commitVersion,
   currentNumber,
+  isMeta,
   numbersIn,
   pruneVersions,
   versionFiles,
@@ -41,25 +42,17 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       rewriteRecord(pathOf(name), name, folder, edit),
     );
 
+  const read = (name: string) => readStored(pathOf(name), name, folder);
+
   return {
     async names() {
       await folder.check();
       return namesIn(certificates);
     },
-    async read(name) {
-      await folder.check();
-      const record = await readCertificateRecord(pathOf(name), name, folder);
-      if (record?.request === undefined) {
-        await refuseForgotten(pathOf(name), name);
-        return undefined;
-      }
-      const { request, status } = record;
-      const wasIssued = status.lastSuccess !== undefined;
-      const version = await readVersion(pathOf(name), name, folder, wasIssued);
-      return { name, request, status, ...version };
-    },
-    async files(name) {
-      const { held } = await readVersion(pathOf(name), name, folder);
+    read,
+    ...openListing(folder, read),
+    async files(name, known) {
+      const held = known ?? (await readVersion(pathOf(name), name, folder)).held;
       return held && filesOf(pathOf(name), held);
     },
     async foreignFiles(name) {
@@ -83,6 +76,22 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       await removeForeign(folder.root, certificateFolderName(name));
     },
   };
+}
+
+async function readStored(
+  path: string,
+  name: string,
+  folder: Folder,
+): Promise<StoredCertificate | undefined> {
+  await folder.check();
+  const record = await readCertificateRecord(path, name, folder);
+  if (record?.request === undefined) {
+    await refuseForgotten(path, name);
+    return undefined;
+  }
+  const { request, status } = record;
+  const version = await readVersion(path, name, folder, status.lastSuccess !== undefined);
+  return { name, request, status, ...version };
 }
 
 /** A certificate without its record would expire unnoticed. */
@@ -169,12 +178,4 @@ function filesOf(path: string, { meta }: HeldCertificate): CertificateFiles {
     chain: at(chain),
     fullchain: at(fullchain),
   };
-}
-
-function isMeta(value: unknown): value is VersionMeta {
-  const members = ["serial", "fingerprint", "notBefore", "notAfter", "keyType", "directory"];
-  return (
-    hasStrings(value, [...members, "account", "issuedAt", "requestHash"]) &&
-    Array.isArray(value["identifiers"])
-  );
 }

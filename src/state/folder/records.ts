@@ -53,11 +53,25 @@ export async function readRecord<T>(
 ): Promise<T | undefined> {
   const text = await readText(path);
   if (text === undefined) return undefined;
+  const record = recordIn(text, is);
+  if (record !== undefined) return record;
   const parsed = parseJson(text);
   if (!isRecord(parsed)) return refuseBroken(path, faultOf(text, parsed), reading);
-  const { version = format, ...record } = parsed;
-  if (typeof version === "number" && version > format) throw newer(path, version);
-  return is(record) ? record : refuseBroken(path, "incomplete", reading);
+  const { version } = parsed;
+  if (isNewer(version)) throw newer(path, version);
+  return refuseBroken(path, "incomplete", reading);
+}
+
+/** The record in the text of a file; undefined for one that is broken or of a newer format. */
+export function recordIn<T>(text: string, is: (value: unknown) => value is T): T | undefined {
+  const parsed = parseObject(text);
+  if (parsed === undefined) return undefined;
+  const { version, ...record } = parsed;
+  return !isNewer(version) && is(record) ? record : undefined;
+}
+
+function isNewer(version: unknown): version is number {
+  return typeof version === "number" && version > format;
 }
 
 function faultOf(text: string, parsed: unknown): string {

@@ -4,6 +4,7 @@
  */
 import { chmod, chown, lstat, readlink, rename, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { VersionMeta } from "../../certificate.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import { codeOf, messageOf } from "../../errors.ts";
@@ -22,7 +23,7 @@ import {
   syncFolder,
   temporaryMark,
 } from "./files.ts";
-import { recordText } from "./records.ts";
+import { hasStrings, recordText } from "./records.ts";
 import type { Lock, NewVersion } from "../store.ts";
 
 /** The files of a version. */
@@ -34,6 +35,15 @@ export const versionFiles = {
   properties: "properties.pem",
   meta: "meta.json",
 } as const;
+
+/** True for the content of `meta.json`. */
+export function isMeta(value: unknown): value is VersionMeta {
+  const members = ["serial", "fingerprint", "notBefore", "notAfter", "keyType", "directory"];
+  return (
+    hasStrings(value, [...members, "account", "issuedAt", "requestHash"]) &&
+    Array.isArray(value["identifiers"])
+  );
+}
 
 /** How many versions are kept, the current one among them. */
 const kept = 5;

@@ -1,0 +1,145 @@
+/** All certificates at once. What the index knows to be unchanged is neither checked nor, for a run without work, read again. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { quotedWord } from "../../options/words.ts";
+import { Problem } from "../../problem.ts";
+import type { BrokenCertificate, Store, StoredCertificate } from "../store.ts";
+import { foldersIn, isCertificateFile, nameIn, recordFile } from "./certificate-record.ts";
+import {
+  readIndex,
+  stampOfAll,
+  stampOfVersion,
+  writeIndex,
+  type VersionStamp,
+} from "./index-file.ts";
+import { certificateFolderName } from "./names.ts";
+import { recordIn, type Folder } from "./records.ts";
+import { isMeta, versionFiles } from "./versions.ts";
+
+type Read = Store["certificates"]["read"];
+
+export function openListing(
+  folder: Folder,
+  read: Read,
+): Pick<Store["certificates"], "list" | "recall" | "note"> {
+  const { root } = folder;
+  const certificates = join(root, "certificates");
+  let seen: string | undefined;
+
+  return {
+    async list({ attempts } = { attempts: false }) {
+      await folder.check();
+      const index = readIndex(root);
+      const listed: (StoredCertificate | BrokenCertificate)[] = [];
+      const good: Record<string, unknown> = {};
+      for (const entry of await foldersIn(certificates)) {
+        const path = join(certificates, entry);
+        const stamp = stampOfVersion(path);
+        const isKnown = stamp !== undefined && stamp.stamp === index.good[entry];
+        const known = isKnown ? readUnchanged(path, entry, stamp) : undefined;
+        const one = known ?? (await readAnew(path, entry, read, root));
+        if (one === undefined) continue;
+        listed.push(attempts || "problem" in one ? one : withoutAttempt(one));
+        if (isGood(one, stamp)) good[entry] = stamp?.stamp;
+      }
+      if (!isSame(good, index.good)) await writeIndex(root, { ...index, good });
+      return listed;
+    },
+    async recall() {
+      await folder.check();
+      const entries = await foldersIn(certificates);
+      seen = stampOfAll(certificates, entries);
+      const { note, good } = readIndex(root);
+      if (note === undefined || note.stamp !== seen) return undefined;
+      const isUnchanged = (entry: string) => {
+        const stamp = stampOfVersion(join(certificates, entry));
+        return stamp !== undefined && stamp.stamp === good[entry];
+      };
+      return inTurn(entries).every(isUnchanged) ? note.conclusion : undefined;
+    },
+    async note(conclusion) {
+      if (seen === undefined) return;
+      await writeIndex(root, { ...readIndex(root), note: { stamp: seen, conclusion } });
+    },
+  };
+}
+
+/** A version that is in use and whose files were just checked, or none at all. */
+function isGood(one: StoredCertificate | BrokenCertificate, stamp: VersionStamp | undefined) {
+  if ("problem" in one || one.damage !== undefined) return false;
+  return stamp !== undefined && stamp.number === one.held?.version;
+}
+
+function isSame(one: Readonly<Record<string, unknown>>, other: Readonly<Record<string, unknown>>) {
+  const entries = Object.entries(one);
+  return (
+    entries.length === Object.keys(other).length &&
+    entries.every(([key, value]) => other[key] === value)
+  );
+}
+
+/** A certificate whose version was found good; undefined if anything about it is unusual: then `read` says what. */
+function readUnchanged(
+  path: string,
+  entry: string,
+  { number }: VersionStamp,
+): StoredCertificate | undefined {
+  if (number === undefined) return undefined;
+  try {
+    const record = recordIn(readFileSync(join(path, recordFile), "utf8"), isCertificateFile);
+    if (record?.request === undefined) return undefined;
+    const { request, status } = record;
+    const { name } = request;
+    const file = join(path, "versions", `${number}`, versionFiles.meta);
+    const meta = recordIn(readFileSync(file, "utf8"), isMeta);
+    if (meta === undefined || certificateFolderName(name) !== entry) return undefined;
+    return { name, request, status, held: { version: number, meta } };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined for a folder in which no certificate was asked for yet. */
+async function readAnew(
+  path: string,
+  entry: string,
+  read: Read,
+  root: string,
+): Promise<StoredCertificate | BrokenCertificate | undefined> {
+  const name = await nameIn(path, entry);
+  if (name === undefined) return undefined;
+  try {
+    return (await read(name)) ?? { name, problem: recordGone(name, root) };
+  } catch (problem) {
+    if (!Problem.is(problem)) throw problem;
+    return { name, problem };
+  }
+}
+
+/** Its folder is listed, and has no record. */
+function recordGone(name: string, root: string): Problem {
+  return new Problem("machine", {
+    detail: `${root} has a folder for the certificate ${name}, but no record of it.`,
+    hint: `Restore its certificate.json from a backup, or run \`acmectl delete ${quotedWord(name)} --yes --state ${quotedWord(root)}\`.`,
+    retryable: false,
+  });
+}
+
+/** Of ten thousand certificates, these are most of the memory. */
+function withoutAttempt(certificate: StoredCertificate): StoredCertificate {
+  const { lastAttempt, ...status } = certificate.status;
+  if (lastAttempt === undefined) return certificate;
+  const { authorizations: _, ...attempt } = lastAttempt;
+  return { ...certificate, status: { ...status, lastAttempt: { ...attempt, events: [] } } };
+}
+
+/**
+ * The certificates whose files have their turn to be looked at, each hour others. Eleven turns are no divisor of the hours
+ * between the runs of any usual schedule, so that each certificate has its turn within eleven runs.
+ */
+function inTurn(entries: readonly string[]): readonly string[] {
+  const turn = Math.floor(Date.now() / 3_600_000) % turns;
+  return entries.filter((_, index) => index % turns === turn);
+}
+
+const turns = 11;
