@@ -33,6 +33,8 @@ export interface Asking {
   ask(server: Server, question: Question, recurse: boolean, signal: AbortSignal): Promise<Outcome>;
   /** The first resolver's answer that is NOERROR or NXDOMAIN; REFUSED if all refuse; a Problem if none answers. */
   askResolvers(question: Question, signal: AbortSignal): Promise<Reply>;
+  /** What the resolvers answer, whatever its code: the first NOERROR or NXDOMAIN, else the first failure; undefined if none responds. */
+  replyOf(question: Question, signal: AbortSignal): Promise<Reply | undefined>;
 }
 
 /** Questions at once, over all names of a run. */
@@ -50,6 +52,15 @@ export function openAsking(settings: DnsSettings): Asking {
     resolvers,
     ask,
     askResolvers: (question, signal) => askInTurn(order, ask, question, signal),
+    async replyOf(question, signal) {
+      let failed: Reply | undefined;
+      for (const server of order.slice()) {
+        const { reply } = await ask(server, question, true, signal);
+        if (reply !== undefined && isAnswer(reply)) return reply;
+        failed ??= reply;
+      }
+      return failed;
+    },
   };
 }
 

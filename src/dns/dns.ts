@@ -4,10 +4,12 @@ import { Problem } from "../problem.ts";
 import { openAsking, type DnsSettings } from "./ask.ts";
 import { addressesOf, follow, type Followed } from "./follow.ts";
 import { lookForTxt, type Look, type LookOptions } from "./look.ts";
+import type { Question, Reply } from "./message.ts";
 import { isName, plainName } from "./name.ts";
 import { openZones } from "./zone.ts";
 
 export type { DnsSettings } from "./ask.ts";
+export type { Question, Reply, ResourceRecord } from "./message.ts";
 export { adviceOn, type Look, type ServerAnswer } from "./look.ts";
 
 export interface Dns {
@@ -24,6 +26,10 @@ export interface Dns {
   ): Promise<Look>;
   /** A and AAAA, for http-01's self-check; empty when the name has none. */
   addresses(host: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** What the resolvers answer, failures such as SERVFAIL included; undefined if none of them responds. */
+  resolve(question: Question, signal: AbortSignal): Promise<Reply | undefined>;
+  /** What the zone's own servers answer; undefined if none of them does. */
+  askZone(zone: Zone, question: Question, signal: AbortSignal): Promise<Reply | undefined>;
 }
 
 /** The DNS, queried as these settings say. Nothing is sent before the first question; there is nothing to close. */
@@ -37,6 +43,8 @@ export function openDns(settings: DnsSettings): Dns {
     lookForTxt: async (name, value, signal, options = { fallBack: false }) =>
       lookForTxt(checked(name), value, options, asking, zones, signal),
     addresses: async (host, signal) => addresses(checked(host), signal),
+    resolve: (question, signal) => asking.replyOf(question, signal),
+    askZone: (zone, question, signal) => zones.askZone(zone, question, signal),
   };
 }
 

@@ -1,12 +1,34 @@
-import { RECURSION_DESIRED, decode, encode, type Answer, type Question as Asked } from "dns-packet";
+import {
+  CHECKING_DISABLED,
+  DNSSEC_OK,
+  RECURSION_DESIRED,
+  decode,
+  encode,
+  type Answer,
+  type Question as Asked,
+} from "dns-packet";
 import { isName, plainName } from "./name.ts";
 
-export type RecordType = "A" | "AAAA" | "CNAME" | "NS" | "SOA" | "TXT";
+export type RecordType =
+  | "A"
+  | "AAAA"
+  | "CAA"
+  | "CNAME"
+  | "DNSKEY"
+  | "DS"
+  | "NS"
+  | "RRSIG"
+  | "SOA"
+  | "TXT";
 
 export interface Question {
   /** Lower case, no trailing dot. */
   readonly name: string;
   readonly type: RecordType;
+  /** Ask for signatures, and for the resolver's verdict on them (RFC 3225). */
+  readonly dnssec?: boolean | undefined;
+  /** Ask a resolver for what it would withhold after validation (RFC 4035 §3.2.2). */
+  readonly unchecked?: boolean | undefined;
 }
 
 export interface Reply {
@@ -15,6 +37,8 @@ export interface Reply {
   /** The AA bit: the server speaks for the zone. */
   readonly authoritative: boolean;
   readonly truncated: boolean;
+  /** The AD bit: the resolver has validated the answer (RFC 4035 §3.2.3). */
+  readonly authentic: boolean;
   readonly answers: readonly ResourceRecord[];
   readonly authorities: readonly ResourceRecord[];
   /** Seconds for which a resolver remembers that the record does not exist (RFC 2308 §5); undefined when the answer does not say. */
@@ -25,7 +49,10 @@ export interface ResourceRecord {
   /** The owner: lower case, no trailing dot. */
   readonly name: string;
   readonly type: string;
-  /** An address; a name (CNAME, NS, the primary of SOA); the joined TXT strings, one character per byte; else empty. */
+  /**
+   * An address; a name (CNAME, NS, the primary of SOA); the joined TXT strings, one character per byte; the fields of CAA, DS and
+   * DNSKEY as zone files have them; the type that an RRSIG covers and its end in seconds since 1970.
+   */
   readonly value: string;
   /** Seconds. */
   readonly ttl: number;
@@ -37,14 +64,14 @@ const udpPayload = 1232;
 /** A standard query in class IN, with EDNS (RFC 6891) unless the server is too old for it. */
 export function encodeQuery(
   id: number,
-  question: Question,
+  { name, type, dnssec = false, unchecked = false }: Question,
   { recurse, edns }: { recurse: boolean; edns: boolean },
 ): Buffer {
   return encode({
     type: "query",
     id,
-    flags: recurse ? RECURSION_DESIRED : 0,
-    questions: [{ ...question, class: "IN" }],
+    flags: (recurse ? RECURSION_DESIRED : 0) | (unchecked ? CHECKING_DISABLED : 0),
+    questions: [{ name, type, class: "IN" }],
     additionals: edns
       ? [
           {
@@ -53,8 +80,8 @@ export function encodeQuery(
             udpPayloadSize: udpPayload,
             extendedRcode: 0,
             ednsVersion: 0,
-            flags: 0,
-            flag_do: false,
+            flags: dnssec ? DNSSEC_OK : 0,
+            flag_do: dnssec,
             options: [],
           },
         ]
@@ -81,6 +108,7 @@ export function decodeReply(message: Buffer, id: number, question: Question): Re
     rcode,
     authoritative: packet.flag_aa,
     truncated: packet.flag_tc,
+    authentic: packet.flag_ad,
     answers: answers.flatMap(recordOf),
     authorities: authorities.flatMap(recordOf),
     negativeTtl: negativeTtl(authorities),
@@ -132,6 +160,26 @@ function recordOf(answer: Answer): ResourceRecord[] {
     case "A":
     case "AAAA":
       return [{ name, type: answer.type, value: answer.data, ttl }];
+    default:
+      return textOf(answer).map((value) => ({ name, type: answer.type, value, ttl }));
+  }
+}
+
+/** The fields of the other types that are read; none for any other. */
+function textOf(answer: Answer): readonly string[] {
+  switch (answer.type) {
+    case "CAA":
+      return [`${answer.data.flags} ${answer.data.tag} ${answer.data.value}`];
+    case "DS": {
+      const { keyTag, algorithm, digestType, digest } = answer.data;
+      return [`${keyTag} ${algorithm} ${digestType} ${digest.toString("hex")}`];
+    }
+    case "DNSKEY":
+      return [
+        `${answer.data.flags} 3 ${answer.data.algorithm} ${answer.data.key.toString("base64")}`,
+      ];
+    case "RRSIG":
+      return [`${answer.data.typeCovered} ${answer.data.expiration}`];
     default:
       return [];
   }
