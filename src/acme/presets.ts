@@ -8,7 +8,53 @@ export interface Preset {
   /** The directory. */
   readonly url: string;
   readonly aliases: readonly string[];
+  /** What it goes by in CAA records, for a directory that does not say. */
+  readonly caaIdentities?: readonly string[] | undefined;
+  readonly demands?: Demands | undefined;
+  readonly limits?: Limits | undefined;
 }
+
+/** What a CA refuses to do without, known before the first request. */
+export interface Demands {
+  /** An account needs an email address. */
+  readonly contact?: true;
+  /** An account needs an external account binding; `once`: each one registers a single account. */
+  readonly binding?: "reusable" | "once";
+  /** A CSR must not ask for client authentication. */
+  readonly noClientAuth?: true;
+  /** The most names of a certificate, by profile; `*` is any other, or none. */
+  readonly names?: Readonly<Record<string, number>>;
+  /** The profiles that may name IP addresses. */
+  readonly addresses?: readonly string[];
+  readonly keyTypes?: readonly string[];
+}
+
+/** How often something may happen. What was used comes back evenly over the time. */
+export interface RateLimit {
+  readonly most: number;
+  /** Milliseconds. */
+  readonly per: number;
+}
+export const limitNames = [
+  "accountsPerMachine",
+  "ordersPerAccount",
+  "certificatesPerDomain",
+  "certificatesPerSet",
+  "failuresPerName",
+] as const;
+export type LimitName = (typeof limitNames)[number];
+/** A limit that is absent is not known. */
+export type Limits = Readonly<Partial<Record<LimitName, RateLimit>>>;
+
+const hour = 3_600_000;
+const week = 7 * 24 * hour;
+
+const boulder: Demands = {
+  names: { "*": 100, tlsserver: 25, shortlived: 25 },
+  addresses: ["shortlived"],
+  keyTypes: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"],
+};
+const google: Demands = { contact: true, binding: "once", noClientAuth: true };
 
 /** The staging environment of NAME is NAME-staging. */
 export const presets: readonly Preset[] = [
@@ -16,30 +62,68 @@ export const presets: readonly Preset[] = [
     name: "letsencrypt",
     url: "https://acme-v02.api.letsencrypt.org/directory",
     aliases: ["le", "lets-encrypt", "letsencrypt.org"],
+    caaIdentities: ["letsencrypt.org"],
+    demands: boulder,
+    // letsencrypt.org/docs/rate-limits, as of August 2026.
+    limits: {
+      accountsPerMachine: { most: 10, per: 3 * hour },
+      ordersPerAccount: { most: 300, per: 3 * hour },
+      certificatesPerDomain: { most: 50, per: week },
+      certificatesPerSet: { most: 5, per: week },
+      failuresPerName: { most: 5, per: hour },
+    },
   },
   {
     name: "letsencrypt-staging",
     url: "https://acme-staging-v02.api.letsencrypt.org/directory",
     aliases: ["le-staging", "letsencrypt_test", "letsencrypt-test", "staging"],
+    caaIdentities: ["letsencrypt.org"],
+    demands: boulder,
+    // letsencrypt.org/docs/staging-environment; those per domain and per set of names are far higher.
+    limits: {
+      accountsPerMachine: { most: 50, per: 3 * hour },
+      ordersPerAccount: { most: 1500, per: 3 * hour },
+      failuresPerName: { most: 200, per: hour },
+    },
   },
-  { name: "zerossl", url: "https://acme.zerossl.com/v2/DV90", aliases: ["zerossl.com"] },
+  {
+    name: "zerossl",
+    url: "https://acme.zerossl.com/v2/DV90",
+    aliases: ["zerossl.com"],
+    demands: { binding: "reusable" },
+  },
   {
     name: "google",
     url: "https://dv.acme-v02.api.pki.goog/directory",
     aliases: ["gts", "googletrustservices"],
+    caaIdentities: ["pki.goog"],
+    demands: google,
   },
   {
     name: "google-staging",
     url: "https://dv.acme-v02.test-api.pki.goog/directory",
     aliases: ["gts-staging", "googletest", "google-test"],
+    caaIdentities: ["pki.goog"],
+    demands: google,
   },
   {
     name: "sslcom-ecc",
     url: "https://acme.ssl.com/sslcom-dv-ecc",
     aliases: ["sslcom", "ssl.com", "sslcom-ec", "sslcomecc"],
+    demands: { binding: "reusable" },
   },
-  { name: "sslcom-rsa", url: "https://acme.ssl.com/sslcom-dv-rsa", aliases: ["sslcomrsa"] },
-  { name: "actalis", url: "https://acme-api.actalis.com/acme/directory", aliases: ["actalis.com"] },
+  {
+    name: "sslcom-rsa",
+    url: "https://acme.ssl.com/sslcom-dv-rsa",
+    aliases: ["sslcomrsa"],
+    demands: { binding: "reusable" },
+  },
+  {
+    name: "actalis",
+    url: "https://acme-api.actalis.com/acme/directory",
+    aliases: ["actalis.com"],
+    demands: { binding: "reusable" },
+  },
 ];
 
 /** `--server` of the CA that is part of acmectl. */
@@ -81,9 +165,20 @@ export function isForTesting(server: string): boolean {
   return isEmbedded(server) || presetOf(server)?.name.endsWith("-staging") === true;
 }
 
+/** A query in the URL, such as Google's `?client_auth=true`, does not make it another CA. */
 export function presetOf(url: string): Preset | undefined {
-  // Some CAs take options in a query of the directory.
   return presets.find((preset) => preset.url === url.replace(/\?.*$/, ""));
+}
+
+/** The name of the preset, else the host of the directory: how people call the CA. */
+export function caName(server: string): string {
+  return presetOf(server)?.name ?? URL.parse(server)?.host ?? server;
+}
+
+/** The most names that a certificate of this CA may have; undefined when that is not known. */
+export function mostNames(server: string, profile: string | undefined): number | undefined {
+  const names = presetOf(server)?.demands?.names;
+  return names?.[profile ?? "*"] ?? names?.["*"];
 }
 
 function presetNamed(name: string): Preset | undefined {

@@ -13,6 +13,7 @@ import {
   refuseAccountKey,
   refuseByLimit,
   refuseTestOverLive,
+  refuseUnmet,
   rememberChange,
 } from "./preconditions.ts";
 import { openRecord, saveFailure, saveSuccess } from "./record.ts";
@@ -124,6 +125,7 @@ async function prepare(
   const { store, clock } = tools;
   refuseByLimit(request, before, options.force === true, clock.now());
   refuseTestOverLive(request, before?.held);
+  await refuseUnmet(request, tools);
   await refuseAccountKey(request, store);
   const choices = await choose(request, tools);
   if (before?.held === undefined) await assertTargets(request);

@@ -3,10 +3,12 @@ import { isForTesting } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom } from "../dates.ts";
 import { quotedWord } from "../options/words.ts";
+import { unmetDemands } from "../request/demands.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
 import { capEnd } from "../request/cap.ts";
+import type { IssueTools } from "./tools.ts";
 
 /** Stores settings that do not affect the certificate (solvers, hooks, copies), where they have changed. Answers the changed settings, in words. */
 export async function rememberChange(
@@ -87,6 +89,17 @@ export function refuseTestOverLive(
     detail: `${name} is held from ${held.meta.directory}, and ${issuer.server} is for testing only.`,
     hint: `Use --dry-run, or another --name such as ${name}-test. To remove the live one: acmectl delete ${quotedWord(name)}.`,
   });
+}
+
+/** What the CA is known to refuse is found before the first request. */
+export async function refuseUnmet(
+  request: CertificateRequest,
+  { store, eab }: Pick<IssueTools, "store" | "eab">,
+): Promise<void> {
+  const accounts = await store.accounts.ofDirectory(request.issuer.server);
+  const isRegistered = accounts.some(({ url }) => url !== undefined);
+  const [problem] = unmetDemands(request, { isRegistered, hasBinding: eab !== undefined });
+  if (problem !== undefined) throw problem;
 }
 
 /** RFC 8555 §11.1: no certificate for the key of an account. Only a CSR of the user's can bring one. */
