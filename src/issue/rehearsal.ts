@@ -5,7 +5,7 @@ import type { Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { computeChallenges, type Choice, type PendingChallenge } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
-import { openJournal } from "./journal.ts";
+import { openJournal, type Presented } from "./journal.ts";
 import { cleanUp, present, waitUntilVisible } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -30,18 +30,39 @@ export async function rehearse(
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<readonly Rehearsed[]> {
+  const choices = await preflight(await choose(request, tools), tools);
+  return whilePresented(choices, tools, async (challenges, presented, failures) => {
+    const seen = await waitUntilVisible(presented, request, tools);
+    const all = new Map([...failures, ...seen.failures]);
+    return challenges.map((one) => outcomeOf(one, all, seen.unseen.get(one)?.saw));
+  });
+}
+
+/** Present a random challenge for each name by its first choice, do `look`, and clean up. */
+export async function whilePresented<T>(
+  choices: readonly Choice[],
+  tools: IssueTools,
+  look: (
+    challenges: readonly PendingChallenge[],
+    presented: readonly Presented[],
+    failures: ReadonlyMap<PendingChallenge, unknown>,
+  ) => Promise<T>,
+): Promise<T> {
   const { store, signal, lockTimeout } = tools;
+  const byName = [...Map.groupBy(choices, ({ identifier }) => identifier.value).values()];
+  const offered = computeChallenges(byName.map(inventedFor), choices, random());
+  const best = Map.groupBy(offered, ({ authorization }) => authorization);
+  const challenges = [...best.values()].flatMap((all) => all.slice(0, 1));
   const lock = await store.lock(`certificate:${journalName}`, { wait: lockTimeout, signal });
   try {
-    const choices = await preflight(await choose(request, tools), tools);
-    const byName = [...Map.groupBy(choices, ({ identifier }) => identifier.value).values()];
-    const challenges = computeChallenges(byName.map(inventedFor), choices, random());
-    const best = Map.groupBy(challenges, ({ authorization }) => authorization);
-    return await showAll(
-      [...best.values()].flatMap((all) => all.slice(0, 1)),
-      request,
-      tools,
-    );
+    const journal = await openJournal(journalName, tools);
+    try {
+      const { presented, failures } = await present(challenges, journal, tools);
+      return await look(challenges, presented, failures);
+    } finally {
+      await cleanUp(journal, tools);
+      await journal.end();
+    }
   } finally {
     await lock.release();
   }
@@ -70,25 +91,6 @@ async function firstFailure(request: CertificateRequest, tools: IssueTools): Pro
     tools.signal.throwIfAborted();
     if (Problem.is(error)) return error;
     throw error;
-  }
-}
-
-async function showAll(
-  challenges: readonly PendingChallenge[],
-  request: CertificateRequest,
-  tools: IssueTools,
-): Promise<readonly Rehearsed[]> {
-  const journal = await openJournal(journalName, tools);
-  try {
-    const { presented, failures } = await present(challenges, journal, tools);
-    const seen = await waitUntilVisible(presented, request, tools);
-    const all = new Map([...failures, ...seen.failures]);
-    return challenges.map((challenge) =>
-      outcomeOf(challenge, all, seen.unseen.get(challenge)?.saw),
-    );
-  } finally {
-    await cleanUp(journal, tools);
-    await journal.end();
   }
 }
 
