@@ -15,6 +15,8 @@ export interface BindZone extends ZoneSettings {
   readonly clauses?: readonly string[];
   /** The view it belongs to, where there are views. */
   readonly view?: string;
+  /** The whole zone file, e.g. a signed one, instead of one of these records. */
+  readonly text?: string;
 }
 
 export interface BindSettings {
@@ -23,6 +25,8 @@ export interface BindSettings {
   readonly address?: string;
   /** A free one when absent. */
   readonly port?: number;
+  /** Validate DNSSEC, from `trust-anchors` among the statements. */
+  readonly validation?: boolean;
   /** Further lines of the options statement, e.g. `recursion yes;`. */
   readonly options?: readonly string[];
   /** Further statements, e.g. a zone of type forward. */
@@ -49,7 +53,7 @@ async function start(settings: BindSettings, address: string, port: number): Pro
   await mkdir(join(folder, "zones"));
   for (const zone of settings.zones) {
     if (zone.secondaryOf === undefined)
-      await writeFile(join(folder, fileOf(zone)), zoneFile(zone, address));
+      await writeFile(join(folder, fileOf(zone)), zone.text ?? zoneFile(zone, address));
   }
   const config = join(folder, "named.conf");
   await writeFile(config, configOf(settings, folder, address, port));
@@ -98,7 +102,7 @@ function configOf(settings: BindSettings, folder: string, address: string, port:
     `options {`,
     `directory "${folder}"; listen-on port ${port} { ${address}; }; listen-on-v6 { none; };`,
     `pid-file "${folder}/named.pid"; session-keyfile "${folder}/session.key"; lock-file none;`,
-    `managed-keys-directory "${folder}"; dnssec-validation no; empty-zones-enable no; notify no;`,
+    `managed-keys-directory "${folder}"; dnssec-validation ${settings.validation === true ? "yes" : "no"}; empty-zones-enable no; notify no;`,
     `allow-transfer { any; }; allow-query { any; }; transfer-source ${address};`,
     ...(settings.options?.some((line) => line.startsWith("recursion")) ? [] : ["recursion no;"]),
     ...(settings.options ?? []),
