@@ -8,6 +8,7 @@ const rooms = [
   "schedule",
   "renew",
   "status",
+  "check",
   "issuer",
   "issue",
   "account",

@@ -18,7 +18,7 @@ export const exitCodes = {
   8: "another run holds the lock (--no-wait)",
   9: "issued, but a deploy step failed",
   10: "a certificate was issued (--detailed-exitcode)",
-  11: "some of several certificates failed, or status --check or renew --drill found one that needs attention",
+  11: "some of several certificates failed, or a check or drill found something that needs attention",
   129: "stopped by SIGHUP",
   130: "stopped by SIGINT",
   143: "stopped by SIGTERM",

@@ -26,6 +26,10 @@ const options = {
   newOrder: passFlags.newOrder,
   wait: passFlags.wait,
   dryRun,
+  check: {
+    type: "boolean",
+    description: "Only look for what would prevent issuance, as `acmectl check` does.",
+  },
   detailedExitcode: passFlags.detailedExitcode,
 } as const satisfies OptionDeclarations;
 
@@ -44,6 +48,7 @@ export const command = defineCommand({
   solverFlags: true,
   async run(typed, context) {
     const asked = await composeRequest(typed, await context.config(), context);
+    if (typed.check === true) return checkOnly(asked, typed, context);
     if (typed.dryRun === "authorizations") return rehearse(asked, typed, context);
     const flags = { ...typed, dryRun: Boolean(typed.dryRun) };
     await using run = await (flags.dryRun ? openDryRun : openRealRun)(context);
@@ -91,6 +96,15 @@ export const command = defineCommand({
     }
   },
 });
+
+async function checkOnly(
+  request: CertificateRequest,
+  typed: Typed,
+  context: Context,
+): Promise<Result> {
+  const { checkAll } = await import("../check/all.ts");
+  return checkAll([request], typed, context);
+}
 
 /** With the CA itself, up to the authorizations. */
 async function rehearse(

@@ -1,0 +1,141 @@
+import type { Directory } from "../acme/acme.ts";
+import { caName, presetOf } from "../acme/presets.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { IssueTools } from "../issue/tools.ts";
+import { unmetDemands } from "../request/demands.ts";
+import type { StoredAccount } from "../state/store.ts";
+import { finding, findingOf, type Finding } from "./finding.ts";
+
+/** What the CA says of itself, or why it cannot be asked: orders are placed from this machine, so that is a fault. */
+export async function askDirectory({
+  ca,
+  signal,
+}: Pick<IssueTools, "ca" | "signal">): Promise<Directory | Finding> {
+  try {
+    return await ca.directory(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return findingOf(error, { severity: "error" });
+  }
+}
+
+/** What the CA is known to refuse, without asking it. */
+export function checkDemands(
+  request: CertificateRequest,
+  account: StoredAccount | undefined,
+  { eab }: Pick<IssueTools, "eab">,
+): readonly Finding[] {
+  const facts = { isRegistered: account?.url !== undefined, hasBinding: eab !== undefined };
+  return unmetDemands(request, facts).map((problem) => findingOf(problem));
+}
+
+/** Account and profile, as the CA's directory and its answer about the account show. */
+export async function checkCa(
+  request: CertificateRequest,
+  directory: Directory,
+  account: StoredAccount | undefined,
+  tools: IssueTools,
+): Promise<readonly Finding[]> {
+  return [
+    ...profileFaults(request, directory),
+    ...(account?.url === undefined
+      ? registrationFaults(request, directory, tools)
+      : await accountFaults(account, tools)),
+  ];
+}
+
+function profileFaults(
+  { profile, profileRequired, issuer }: CertificateRequest,
+  { meta }: Directory,
+): readonly Finding[] {
+  if (profile === undefined || Object.hasOwn(meta.profiles, profile)) return [];
+  const offered = Object.keys(meta.profiles);
+  if (offered.length > 0) {
+    const detail = `${caName(issuer.server)} does not offer the profile "${profile}".`;
+    return [
+      finding(
+        "error",
+        undefined,
+        detail,
+        `Choose one of these with --profile: ${offered.join(", ")}.`,
+      ),
+    ];
+  }
+  const detail = `${caName(issuer.server)} offers no profiles, and "${profile}" was asked for.`;
+  return profileRequired === true
+    ? [finding("error", undefined, detail, "Leave --required-profile out, or choose another CA.")]
+    : [finding("warning", undefined, `${detail} It is left out.`, "Leave --profile out.")];
+}
+
+/** What a new account needs (RFC 8555 §7.3.3, §7.3.4). */
+function registrationFaults(
+  { issuer }: CertificateRequest,
+  { meta }: Directory,
+  { eab }: IssueTools,
+): readonly Finding[] {
+  return [
+    ...(meta.termsOfService !== undefined && !issuer.agreeTos
+      ? [
+          finding(
+            "error",
+            undefined,
+            `A new account must agree to the terms of service of ${caName(issuer.server)}: ${meta.termsOfService}`,
+            "Read them, then add --agree-tos.",
+          ),
+        ]
+      : []),
+    ...(meta.externalAccountRequired &&
+    eab === undefined &&
+    presetOf(issuer.server)?.demands?.binding === undefined
+      ? [
+          finding(
+            "error",
+            undefined,
+            `${caName(issuer.server)} registers accounts only with an external account binding (EAB).`,
+            "Get a key id and an HMAC key from the CA's website, then give --eab-kid and --eab-hmac.",
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** The CA is asked for the account: its key may be unknown there, or the account deactivated. */
+async function accountFaults(
+  account: StoredAccount,
+  { ca, signal }: IssueTools,
+): Promise<readonly Finding[]> {
+  try {
+    const { status } = await ca.session(account.key, account.url).read(signal);
+    if (status === "valid") return [];
+    const detail = `The account ${account.url} is ${status}.`;
+    return [
+      finding(
+        "error",
+        undefined,
+        detail,
+        "Register a new one: acmectl account register --reregister.",
+      ),
+    ];
+  } catch (error) {
+    signal.throwIfAborted();
+    return [findingOf(error, { severity: "error" })];
+  }
+}
+
+/** Milliseconds. Beyond it, the dates of orders, certificates and retries go wrong. */
+const largestSkew = 300_000;
+
+/** The clock of this machine against the CA's Date header. */
+export function checkClock({ ca }: Pick<IssueTools, "ca">): readonly Finding[] {
+  const minutes = Math.round(Math.abs(ca.clockSkew) / 60_000);
+  if (Math.abs(ca.clockSkew) <= largestSkew) return [];
+  const direction = ca.clockSkew > 0 ? "behind" : "ahead of";
+  return [
+    finding(
+      "warning",
+      undefined,
+      `The clock of this machine is ${minutes} min ${direction} that of ${new URL(ca.url).host}.`,
+      "Set the clock, and check its time synchronization (timedatectl status).",
+    ),
+  ];
+}
