@@ -81,6 +81,7 @@ test("the document of every command matches the schema, for success and for fail
     `account import ${server} ${join(folder, "account.pem")}`,
     `issue -d d.example.test --standalone ${port} --self-check-at 127.0.0.1:1 ${server} --agree-tos`,
     `issue -d b.example.test --name b --standalone ${server} --agree-tos`,
+    "check -d e.example.test --server local",
     "revoke b --yes",
     "delete a b --yes",
     "apply --no-jitter",
