@@ -16,6 +16,7 @@ import { checkDelegation } from "./delegation.ts";
 import { checkDnssec } from "./dnssec.ts";
 import { finding, findingOf, type Finding, type Subject } from "./finding.ts";
 import { checkHttp, type Ports } from "./http.ts";
+import { checkTls } from "./tls.ts";
 
 /** One thing that was looked at. */
 export interface Checked {
@@ -49,7 +50,6 @@ export async function checkRequest(
     unasked === undefined ? checkZones(choices, request, tools) : [],
     unasked === undefined ? checkAllCaa(chosen, request, known, account, tools) : [],
   ]);
-  const byHttp = choices.filter(({ challengeType }) => challengeType === "http-01");
   return [
     {
       subject: "ca",
@@ -71,10 +71,28 @@ export async function checkRequest(
     },
     { subject: "dnssec", findings: dnssec, skipped: unasked },
     { subject: "caa", findings: caa, skipped: unasked },
+    ...(await checkResponses(solvers, request, ports, tools)),
+  ];
+}
+
+/** What the CA would see of the responses of http-01 and tls-alpn-01. */
+async function checkResponses(
+  { choices, chosen }: Solvers,
+  request: CertificateRequest,
+  ports: Ports,
+  tools: IssueTools,
+): Promise<readonly Checked[]> {
+  const of = (type: ChallengeType) => best(choices.filter((one) => one.challengeTypes[0] === type));
+  return [
     {
       subject: "http",
-      findings: await checkHttp(best(byHttp), request, ports, tools),
+      findings: await checkHttp(of("http-01"), request, ports, tools),
       skipped: unproven("http-01", chosen, choices),
+    },
+    {
+      subject: "tls",
+      findings: await checkTls(of("tls-alpn-01"), request, tools),
+      skipped: unproven("tls-alpn-01", chosen, choices),
     },
   ];
 }
@@ -85,7 +103,7 @@ function unproven(
   chosen: readonly Choice[],
   choices: readonly Choice[],
 ): string | undefined {
-  const isOfType = ({ challengeType }: Choice) => challengeType === type;
+  const isOfType = ({ challengeTypes }: Choice) => challengeTypes[0] === type;
   if (choices.some(isOfType)) return undefined;
   return chosen.some(isOfType) ? "its solver failed" : `no name is proven by ${type}`;
 }
@@ -191,7 +209,7 @@ async function checkAllCaa(
     by.resolve({ name, type: "CAA", unchecked }, signal);
   const found = request.identifiers.map((identifier) => {
     const own = choices.filter((choice) => choice.identifier.value === identifier.value);
-    const methods = [...new Set(own.map(({ challengeType }) => challengeType))];
+    const methods = [...new Set(own.flatMap(({ challengeTypes }) => challengeTypes))];
     return checkCaa(identifier, { identities, accountUrl: account?.url, methods }, ask);
   });
   return (await Promise.all(found)).flat();

@@ -10,6 +10,7 @@ export const subjects = [
   "dnssec",
   "caa",
   "http",
+  "tls",
 ] as const;
 export type Subject = (typeof subjects)[number];
 

@@ -3,7 +3,7 @@ import { BlockList, isIP } from "node:net";
 import { presetOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
-import type { Choice } from "../issue/challenges.ts";
+import type { Choice, PendingChallenge } from "../issue/challenges.ts";
 import { whilePresented } from "../issue/rehearsal.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { parsePlace } from "../options/place.ts";
@@ -30,13 +30,15 @@ export async function checkHttp(
           }))
         : [],
     );
-    return [
-      ...[...failures].map(([{ identifier }, error]) =>
-        findingOf(error, { name: identifier.value, severity: "error" }),
-      ),
-      ...(await Promise.all(seen)).flat(),
-    ];
+    return [...failuresOf(failures), ...(await Promise.all(seen)).flat()];
   });
+}
+
+/** What a solver could not present, or what was seen to be wrong. */
+export function failuresOf(failures: ReadonlyMap<PendingChallenge, unknown>): readonly Finding[] {
+  return [...failures].map(([{ identifier }, error]) =>
+    findingOf(error, { name: identifier.value, severity: "error" }),
+  );
 }
 
 type Look = readonly { readonly address: string; readonly sight: Sight }[];
@@ -49,7 +51,7 @@ async function lookFor(
 ): Promise<readonly Finding[]> {
   const { value } = challenge.identifier;
   const dns = tools.dns(request.dns ?? {});
-  const place = request.selfCheckAt ?? tools.selfCheckAt;
+  const place = request.selfCheckAt ?? tools.selfCheckAt?.["http-01"];
   const given = place === undefined ? undefined : parsePlace(place);
   const addresses = given ? [given.host] : await addressesOf(value, dns, tools.signal);
   if (typeof addresses === "string") return [noAnswer(value, addresses)];

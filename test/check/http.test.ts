@@ -15,7 +15,7 @@ afterEach(() => {
   for (const server of open.splice(0)) server.close();
 });
 
-async function listen<T extends Server>(server: T, host = "127.0.0.1", port = 0): Promise<number> {
+async function listen(server: Server, host = "127.0.0.1", port = 0): Promise<number> {
   server.listen(port, host);
   await once(server, "listening");
   open.push(server);
