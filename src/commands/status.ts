@@ -1,6 +1,6 @@
 import { deployFile } from "../deploy/steps/write-file.ts";
 import { composeConfigured } from "../request/compose.ts";
-import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import { file, type OptionDeclarations, type OptionsOf } from "../options/declaration.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { brokenLines } from "../status/broken.ts";
 import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";
@@ -33,11 +33,7 @@ const options = {
     description: "Output format; prometheus is for the node exporter's textfile collector.",
     placeholder: "FORMAT",
   },
-  output: {
-    type: "path",
-    description: "With --format prometheus: file to replace in one rename, instead of stdout.",
-    placeholder: "FILE",
-  },
+  output: file("With --format prometheus: file to replace in one rename, instead of stdout."),
 } as const satisfies OptionDeclarations;
 
 type Flags = OptionsOf<typeof options>;
@@ -133,8 +129,8 @@ async function shown(
 
 /** In one rename, and readable by all: the collector runs as another user. */
 async function writeWhole(path: string, content: string): Promise<void> {
-  const file = { path, content, secret: false };
-  await deployFile(file, { mode: 0o644 }).catch((cause: unknown) => {
+  const whole = { path, content, secret: false };
+  await deployFile(whole, { mode: 0o644 }).catch((cause: unknown) => {
     const { message: detail, hint } = asProblem(cause);
     throw new Problem("machine", { detail, hint, cause });
   });

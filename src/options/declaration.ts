@@ -84,6 +84,10 @@ export type OptionsOf<D extends OptionDeclarations> = {
   readonly [K in keyof D]: Plain<D[K]> | Missing<D[K]>;
 };
 
+/** The option of a file. */
+export const file = (description: string) =>
+  ({ type: "path", description, placeholder: "FILE" }) as const;
+
 /** The same options, under one heading in help. */
 export function under<const D extends OptionDeclarations>(group: string, declarations: D): D;
 export function under(group: string, declarations: OptionDeclarations): OptionDeclarations {

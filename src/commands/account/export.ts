@@ -1,6 +1,7 @@
 import { line, verbatim } from "../../result.ts";
 import { createPrivateKey } from "node:crypto";
 import { lstat } from "node:fs/promises";
+import { file } from "../../options/declaration.ts";
 import { directoryFlags } from "../../options/declared/request.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
@@ -27,11 +28,7 @@ export const command = defineCommand({
       description: "The key as PEM (PKCS#8) or JWK, or the whole account as JSON.",
       placeholder: "FORMAT",
     },
-    output: {
-      type: "path",
-      description: "New file to write, mode 0600, instead of stdout.",
-      placeholder: "FILE",
-    },
+    output: file("New file to write, mode 0600, instead of stdout."),
   },
   async run({ format, output, ...flags }, context) {
     const issuer = await chosenCa(flags, context);

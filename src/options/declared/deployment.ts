@@ -1,56 +1,25 @@
 /** Hooks around issuance and steps with a new certificate: flags and config. */
 import { keyStoreProfiles, reloadableServers, startTlsProtocols } from "../../certificate.ts";
-import { type OptionDeclarations, under } from "../declaration.ts";
+import { file, type OptionDeclarations, under } from "../declaration.ts";
+
+const hook = (description: string) =>
+  ({ type: "list", verbatim: true, description, placeholder: "CMD" }) as const;
 
 /** Commands go to a shell, as those of certbot and lego do; the config has steps without one. */
 export const deployFlags = under("Deployment:", {
-  preHook: {
-    type: "list",
-    verbatim: true,
-    description: "Shell command to run before ordering.",
-    placeholder: "CMD",
-  },
+  preHook: hook("Shell command to run before ordering."),
   deployHook: {
-    type: "list",
-    verbatim: true,
-    description:
+    ...hook(
       "Shell command to run after a new certificate; later runs repeat it until it succeeds.",
+    ),
     aliases: ["renew-hook", "reloadcmd"],
-    placeholder: "CMD",
   },
-  postHook: {
-    type: "list",
-    verbatim: true,
-    description: "Shell command to run at the end of a run that tried to issue.",
-    placeholder: "CMD",
-  },
-  failureHook: {
-    type: "list",
-    verbatim: true,
-    description: "Shell command to run if issuance fails.",
-    placeholder: "CMD",
-  },
-  fullchainFile: {
-    type: "path",
-    description: "File to copy certificate and chain to.",
-    placeholder: "FILE",
-  },
-  keyFile: {
-    type: "path",
-    description: "File to copy the private key to.",
-    placeholder: "FILE",
-  },
-  certFile: {
-    type: "path",
-    description: "File to copy the certificate to, without chain.",
-    placeholder: "FILE",
-  },
-  chainFile: {
-    type: "path",
-    description: "File to copy the chain to.",
-    aliases: ["ca-file"],
-    placeholder: "FILE",
-  },
+  postHook: hook("Shell command to run at the end of a run that tried to issue."),
+  failureHook: hook("Shell command to run if issuance fails."),
+  fullchainFile: file("File to copy certificate and chain to."),
+  keyFile: file("File to copy the private key to."),
+  certFile: file("File to copy the certificate to, without chain."),
+  chainFile: { ...file("File to copy the chain to."), aliases: ["ca-file"] },
 });
 
 export const hookOptions = {

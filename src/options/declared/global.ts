@@ -1,15 +1,11 @@
 /** The options that every command has. */
-import { under } from "../declaration.ts";
+import { file, under } from "../declaration.ts";
 
 /** The heading in help under which they stand. */
 export const everywhere = "Options of every command:";
 
 export const globalOptions = under(everywhere, {
-  config: {
-    type: "path",
-    description: "Config file; /etc/acmectl/config.yaml for root, else in the XDG config folder.",
-    placeholder: "FILE",
-  },
+  config: file("Config file; /etc/acmectl/config.yaml for root, else in the XDG config folder."),
   state: {
     type: "path",
     description:

@@ -1,6 +1,6 @@
 /** The options of a request: names, CA, and how control of the names is proven; and those of an account. */
 import { challengeTypes, keyTypes } from "../../certificate.ts";
-import { type OptionDeclarations, under } from "../declaration.ts";
+import { file, type OptionDeclarations, under } from "../declaration.ts";
 import { deployFlags } from "./deployment.ts";
 
 export const ca = "Certificate authority:";
@@ -31,11 +31,7 @@ export const certificateFlags = {
     type: "boolean",
     description: "Keep the private key when the certificate is renewed.",
   },
-  csr: {
-    type: "path",
-    description: "Use this certificate signing request (PEM or DER).",
-    placeholder: "FILE",
-  },
+  csr: file("Use this certificate signing request (PEM or DER)."),
   labels: {
     type: "map",
     description: "Label of the certificate, for the selectors of solvers.",
@@ -96,11 +92,7 @@ export const issuerFlags = under(ca, {
     aliases: ["eab-hmac-key"],
     placeholder: "REF",
   },
-  caBundle: {
-    type: "path",
-    description: "PEM file of root certificates to trust for the CA's server.",
-    placeholder: "FILE",
-  },
+  caBundle: file("PEM file of root certificates to trust for the CA's server."),
 });
 
 export const solverFlags = under("Proof of control:", {
@@ -207,16 +199,8 @@ export const dryRun = {
 /** What takes the place of a state folder: the account's key, and the certificate of the last run. */
 const pipelineFlags = under("In a pipeline, where no state is kept:", {
   accountKey,
-  currentCert: {
-    type: "path",
-    description: "Certificate (PEM) of the last run; nothing is ordered while it is good.",
-    placeholder: "FILE",
-  },
-  currentKey: {
-    type: "path",
-    description: "Private key (PEM) of --current-cert.",
-    placeholder: "FILE",
-  },
+  currentCert: file("Certificate (PEM) of the last run; nothing is ordered while it is good."),
+  currentKey: file("Private key (PEM) of --current-cert."),
 });
 
 /** All of them: what `issue` takes. */
