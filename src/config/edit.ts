@@ -83,7 +83,10 @@ function inBrackets(value: unknown): string {
 /** Lines below a key that stands there without a value, such as a section whose entries are all comments. */
 function addBelowKey(file: YamlFile, keys: readonly string[], value: unknown): string | undefined {
   const { text, document, lines } = file;
-  const depth = keys.findIndex((_, index) => isEmpty(document.getIn(keys.slice(0, index), true)));
+  const depth = keys.findIndex((_, index) => {
+    const node = document.getIn(keys.slice(0, index), true);
+    return isScalar(node) && node.value === null;
+  });
   const above = depth > 0 ? document.getIn(keys.slice(0, depth - 1), true) : undefined;
   const pair = isMap(above)
     ? above.items.find(({ key }) => String(key) === keys[depth - 1])
@@ -93,10 +96,6 @@ function addBelowKey(file: YamlFile, keys: readonly string[], value: unknown): s
   const indent = " ".repeat(lines.linePos(range[0]).col + 1);
   const entry = written(keys.slice(depth), value, indent, lineEnd(text));
   return inserted(text, endOfLine(text, range[1]), entry);
-}
-
-function isEmpty(node: unknown): boolean {
-  return isScalar(node) && node.value === null;
 }
 
 /** A new line, or several, below the last one of the nearest map that is there. */

@@ -119,12 +119,10 @@ function hintFor({ argv }: Command): string | undefined {
 
 async function startFailure(code: string, { argv, cwd }: Command): Promise<string> {
   const [program = ""] = argv;
-  if (code === "ENOENT" && cwd !== undefined && !(await exists(cwd))) {
+  if (code === "ENOENT" && cwd !== undefined && !(await exists(cwd)))
     return `cannot be run: its folder ${cwd} does not exist`;
-  }
-  if (code === "ENOENT" && program.includes("/") && (await exists(program))) {
+  if (code === "ENOENT" && program.includes("/") && (await exists(program)))
     return `cannot be run: ${program} exists, but the interpreter that its first line names does not`;
-  }
   if (code === "ENOENT") return `cannot be run: the program ${program} was not found`;
   if (code === "EACCES") return `cannot be run: ${program} is not executable by this user`;
   if (code === "ENOEXEC") return `cannot be run: ${program} is not a program and has no #! line`;

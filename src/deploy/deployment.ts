@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { Store, StoredCertificate } from "../state/store.ts";
+import type { StoredCertificate } from "../state/store.ts";
 import { deployCertificate } from "./deploy.ts";
 import { openHooks, type Hooks } from "./hooks.ts";
 import { isDeployed, stepsOf } from "./steps.ts";
@@ -48,19 +48,12 @@ async function stoppedAfter(
   if (!Problem.is(stop) || !stop.is("interrupted")) return stop;
   const again = "Run the same command again to continue.";
   if (issued.length === 0) return stop.with({ hint: `${again} No certificate was changed.` });
-  const left = await undeployed(issued, store);
+  const read = await Promise.all(issued.map((name) => store.certificates.read(name)));
+  const left = read.flatMap((one) => (one === undefined || isDeployed(one) ? [] : [one.name]));
   const detail = `${stop.message} Issued before: ${issued.join(", ")}.`;
   const deploy = left.map((name) => `\`acmectl deploy ${name}\``).join(", ");
   const hint = `Run ${deploy} to repeat the deploy steps that are left; the next renew does so too.`;
   return stop.with({ detail, hint: left.length === 0 ? again : hint });
-}
-
-async function undeployed(
-  names: readonly string[],
-  { certificates }: Pick<Store, "certificates">,
-): Promise<readonly string[]> {
-  const read = await Promise.all(names.map((name) => certificates.read(name)));
-  return read.flatMap((one) => (one === undefined || isDeployed(one) ? [] : [one.name]));
 }
 
 /** When the next window opens, for people, while none is open and something is to be deployed. */

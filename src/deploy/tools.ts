@@ -36,15 +36,11 @@ export function openOncePerRun(): OncePerRun {
   const done = new Map<string, Promise<void>>();
   const running = new Map<string, Promise<void>>();
   const waiting = new Map<string, Promise<void>>();
-
-  function start(key: string, work: () => Promise<void>): Promise<void> {
-    const run = work().finally(() => {
-      if (running.get(key) === run) running.delete(key);
-    });
+  const start = (key: string, work: () => Promise<void>) => {
+    const run = work().finally(() => running.get(key) === run && running.delete(key));
     running.set(key, run);
     return run;
-  }
-
+  };
   return {
     once(key, work) {
       const mine = done.get(key) ?? work();

@@ -122,11 +122,8 @@ function labelled(label: string, lines: readonly string[]): readonly string[] {
 
 function causes(problem: Problem, { paint, mask }: ProblemView): readonly string[] {
   const lines: string[] = [];
-  let cause = problem.cause;
-  while (cause instanceof Error && lines.length < 10) {
+  for (let { cause } = problem; cause instanceof Error && lines.length < 10; cause = cause.cause)
     lines.push(paint(`Cause: ${oneLine(mask(`${cause.name}: ${cause.message}`))}`, "dim"));
-    cause = cause.cause;
-  }
   return lines;
 }
 

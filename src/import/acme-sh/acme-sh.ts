@@ -151,11 +151,8 @@ function outputsOf(conf: Conf, folder: string): CertificateRequest["outputs"] {
     chain: valueIn(conf, "Le_RealCACertPath"),
     fullchain: valueIn(conf, "Le_RealFullChainPath"),
   };
-  return Object.fromEntries(
-    Object.entries(places).filter(
-      ([, path]) => path !== undefined && path.startsWith("/") && !path.startsWith(`${folder}/`),
-    ),
-  );
+  const isOutside = (path = "") => path.startsWith("/") && !path.startsWith(`${folder}/`);
+  return Object.fromEntries(Object.entries(places).filter(([, path]) => isOutside(path)));
 }
 
 function hooksOf(conf: Conf): CertificateRequest["hooks"] {

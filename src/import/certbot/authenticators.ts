@@ -15,9 +15,8 @@ export async function solversOf(
   const written = valueOf(parameters, "authenticator") ?? "";
   const authenticator = formerNames[written] ?? written.replace(/^.*:/, "");
   if (authenticator === "standalone") {
-    const port = valueOf(parameters, "http01_port");
-    const solver = standalone(port, valueOf(parameters, "http01_address"));
-    return { solvers: [solver], notes: [] };
+    const address = valueOf(parameters, "http01_address");
+    return { solvers: [standalone(valueOf(parameters, "http01_port"), address)], notes: [] };
   }
   if (authenticator === "webroot") return webroot(parameters, names);
   if (authenticator === "manual") return scripts(parameters, names, locate);
@@ -31,31 +30,22 @@ const formerNames: Readonly<Record<string, string>> = { "certbot-route53:auth": 
 
 function webroot(parameters: IniSection, names: readonly string[]): Answering {
   const map = parameters.sections["webroot_map"];
-  const folders = Object.keys(map?.values ?? {}).flatMap((name) => {
-    const folder = valueOf(map, name);
-    return folder === undefined ? [] : [[name, folder] as const];
-  });
+  const folders = Object.keys(map?.values ?? {})
+    .map((name) => [name, valueOf(map, name) ?? ""] as const)
+    .filter(([, folder]) => folder !== "");
   const [first] = parameters.values["webroot_path"] ?? folders.map(([, folder]) => folder);
-  if (first === undefined) {
-    const note =
-      "certbot stored no folder for its authenticator webroot: import again with --webroot DIR.";
-    return { solvers: [], notes: [note] };
-  }
+  const none =
+    "certbot stored no folder for its authenticator webroot: import again with --webroot DIR.";
+  if (first === undefined) return { solvers: [], notes: [none] };
   const same = folders.every(([, folder]) => folder === first);
   const mapped = folders.map(([name]) => name);
   const lost = same ? [] : names.filter((name) => !mapped.includes(name));
-  return {
-    solvers: [
-      {
-        use: "webroot",
-        options: {
-          directory: { value: first },
-          directories: same ? undefined : { value: Object.fromEntries(folders) },
-        },
-      },
-    ],
-    notes: lost.map((name) => `certbot stored no folder for ${name}; acmectl uses ${first}.`),
+  const options = {
+    directory: { value: first },
+    directories: same ? undefined : { value: Object.fromEntries(folders) },
   };
+  const notes = lost.map((name) => `certbot stored no folder for ${name}; acmectl uses ${first}.`);
+  return { solvers: [{ use: "webroot", options }], notes };
 }
 
 /** Hooks work as they are; a person has no equivalent. */
@@ -76,29 +66,19 @@ async function scripts(
     const note = `A person answered by hand (authenticator manual), for which acmectl has no equivalent: import again with --webroot DIR, --standalone or --solver NAME.`;
     return { solvers: [], notes: [note] };
   }
-  return {
-    solvers: [
-      {
-        use: "exec",
-        challenge: dns ? undefined : "http-01",
-        options: {
-          style: { value: "certbot" },
-          shell: { value: true },
-          command: { value: [hook] },
-          // certbot cleans nothing up where it has no hook for that.
-          cleanupCommand: { value: [cleanup ?? "true"] },
-        },
-      },
-    ],
-    notes: await missingPrograms(programs),
+  const options = {
+    style: { value: "certbot" },
+    shell: { value: true },
+    command: { value: [hook] },
+    // certbot cleans nothing up where it has no hook for that.
+    cleanupCommand: { value: [cleanup ?? "true"] },
   };
-}
-
-async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
   const notes = programs.map(async (path) =>
     (await isFile(path)) ? [] : [`The solver exec is not ready: ${path} does not exist.`],
   );
-  return (await Promise.all(notes)).flat();
+  const challenge = dns ? undefined : "http-01";
+  const solvers = [{ use: "exec", challenge, options }] as const;
+  return { solvers, notes: (await Promise.all(notes)).flat() };
 }
 
 /** The program of a shell line where it is now. */
@@ -151,11 +131,8 @@ async function dnsSolver(
   const file = written === undefined ? undefined : await locate(written);
   const text = file === undefined ? undefined : await readText(file);
   const notes: string[] = [];
-  if (file !== undefined && text === undefined) {
-    notes.push(
-      `The solver ${plugin.use} is not ready: the file with the credentials of ${authenticator}, ${file}, does not exist.`,
-    );
-  }
+  const missing = `The solver ${plugin.use} is not ready: the file with the credentials of ${authenticator}, ${file}, does not exist.`;
+  if (file !== undefined && text === undefined) notes.push(missing);
   const seconds = valueOf(parameters, `${prefix}_propagation_seconds`);
   if (seconds !== undefined) notes.push(waitNote(seconds));
   const project = valueOf(parameters, `${prefix}_project`);
