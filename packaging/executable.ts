@@ -1,6 +1,6 @@
 /** One file that runs without Node.js and without an installation: Node.js's single executable application, for this platform. */
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface ExecutableParts {
@@ -8,15 +8,13 @@ export interface ExecutableParts {
   readonly program: string;
   /** The program `node` that it becomes a copy of. */
   readonly node: string;
-  /** For what is left over afterwards. */
-  readonly cache: string;
+  /** A folder that is not there yet. */
+  readonly work: string;
 }
 
 /** Writes the executable `target`. */
 export function writeExecutable(target: string, parts: ExecutableParts): void {
-  const { program, node, cache } = parts;
-  const work = join(cache, "executable");
-  rmSync(work, { recursive: true, force: true });
+  const { program, node, work } = parts;
   mkdirSync(work, { recursive: true });
   const files = filesOf(program);
   const list = join(work, "files.json");
@@ -24,7 +22,9 @@ export function writeExecutable(target: string, parts: ExecutableParts): void {
   const blob = join(work, "blob");
   const settings = join(work, "settings.json");
   const assets = Object.fromEntries(files.map((file) => [file, join(program, file)]));
-  const main = join(import.meta.dirname, "executable.cjs");
+  // Its path becomes part of the executable, so it has to be the same everywhere.
+  const main = "executable.cjs";
+  copyFileSync(join(import.meta.dirname, main), join(work, main));
   writeFileSync(
     settings,
     JSON.stringify({
@@ -34,14 +34,13 @@ export function writeExecutable(target: string, parts: ExecutableParts): void {
       assets: { files: list, ...assets },
     }),
   );
-  execFileSync(node, ["--experimental-sea-config", settings], { stdio: "ignore" });
+  execFileSync(node, ["--experimental-sea-config", settings], { cwd: work, stdio: "ignore" });
   copyFileSync(node, target);
   chmodSync(target, 0o755);
   const fuse = ["--sentinel-fuse", sentinelFuse];
   execFileSync("npx", ["--no-install", "postject", target, "NODE_SEA_BLOB", blob, ...fuse], {
     stdio: "ignore",
   });
-  rmSync(work, { recursive: true });
 }
 
 /** Marks the place in Node.js's binary that says that a script is there (nodejs.org/api/single-executable-applications.html). */

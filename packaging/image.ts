@@ -15,6 +15,8 @@ export interface ImageParts {
   readonly node: string;
   /** Keeps what was downloaded. */
   readonly cache: string;
+  /** A folder that is not there yet. */
+  readonly work: string;
   readonly version: string;
   /** Seconds; the time of every file. */
   readonly time: number;
@@ -29,10 +31,8 @@ const user = 65_532;
 export function writeImage(target: string, parts: ImageParts): boolean {
   const packages = downloaded(join(parts.cache, "image"));
   if (packages === undefined) return false;
-  const work = join(parts.cache, "layers");
-  rmSync(work, { recursive: true, force: true });
   const folders = ["libraries", "node", "program", "state", "layout"].map((name) =>
-    join(work, name),
+    join(parts.work, name),
   );
   const [base = "", node = "", program = "", volume = "", layout = ""] = folders;
   for (const folder of folders) mkdirSync(folder, { recursive: true });
@@ -69,7 +69,6 @@ export function writeImage(target: string, parts: ImageParts): boolean {
   };
   blobs.close(blobs.add("image.manifest.v1+json", manifest), parts.version);
   writeFileSync(target, packed(layout, 0, parts.time));
-  rmSync(work, { recursive: true });
   return true;
 }
 

@@ -6,7 +6,6 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
-  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -39,7 +38,7 @@ function run(program: string, args: readonly string[], env: Record<string, strin
 rmSync(release, { recursive: true, force: true });
 mkdirSync(release);
 run("npm", ["pack", "--silent", "--pack-destination", release]);
-copyFileSync(join(root, "dist", "sbom.cdx.json"), join(release, "acmectl.cdx.json"));
+billOfMaterials();
 const seconds = run("git", ["log", "-1", "--format=%ct"]).trim();
 const staged = join(root, "stage");
 stage(Number(seconds));
@@ -48,6 +47,15 @@ image();
 executable();
 rmSync(staged, { recursive: true });
 writeSums();
+
+/** What is bundled, and the Node.js that the executable and the image contain. */
+function billOfMaterials(): void {
+  const bill = JSON.parse(readFileSync(join(root, "dist", "sbom.cdx.json"), "utf8"));
+  const version = run(join(root, "node_modules/node/bin/node"), ["--version"]).trim().slice(1);
+  const purl = `pkg:generic/node@${version}`;
+  bill.components.push({ type: "platform", name: "node", version, purl });
+  writeFileSync(join(release, "acmectl.cdx.json"), `${JSON.stringify(bill, null, 1)}\n`);
+}
 
 function linuxPackages(): void {
   const nfpm = installedNfpm();
@@ -67,14 +75,15 @@ function image(): void {
   const time = Number(seconds);
   const [node, program] = [join(root, "node_modules/node/bin/node"), join(staged, "lib")];
   const target = join(release, `acmectl-${version}-linux-${process.arch}.oci.tar`);
-  if (!writeImage(target, { program, node, cache: tools, version, time }))
+  const work = join(staged, "layers");
+  if (!writeImage(target, { program, node, cache: tools, work, version, time }))
     process.stderr.write("Debian's packages are missing, so no container image was built.\n");
 }
 
 function executable(): void {
   const name = `acmectl-${manifest.version}-${process.platform}-${process.arch}`;
   const [node, program] = [join(root, "node_modules/node/bin/node"), join(staged, "lib")];
-  writeExecutable(join(release, name), { program, node, cache: tools });
+  writeExecutable(join(release, name), { program, node, work: join(staged, "executable") });
 }
 
 /** What the packages contain, with modes and times that do not depend on this machine. */

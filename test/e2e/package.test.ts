@@ -83,7 +83,7 @@ describe("the npm package", () => {
     expect(paths).toContain(bin.acmectl);
   });
 
-  test("installs without a warning, and runs", async () => {
+  test("installs without a warning and runs, and runs at once with npx", async () => {
     await using folder = await temporaryFolder();
     await run("npm", ["pack", "--ignore-scripts", "--pack-destination", folder.path], {
       cwd: repository,
@@ -104,9 +104,14 @@ describe("the npm package", () => {
     expect(stdout).toContain("added 1 package");
     const installed = join(folder.path, "lib/node_modules/acmectl");
     expect(existsSync(join(installed, "node_modules"))).toBe(false);
-    const listed = await run(join(folder.path, "bin/acmectl"), ["solvers", "list"], {
-      env: { PATH: process.env["PATH"], HOME: folder.path },
-    });
+    const env = { PATH: process.env["PATH"], HOME: folder.path };
+    const listed = await run(join(folder.path, "bin/acmectl"), ["solvers", "list"], { env });
     expect(listed.stdout).toContain("route53");
+    const npx = await run("npx", ["--offline", "--yes", `./${packed.filename}`, "--version"], {
+      cwd: folder.path,
+      env,
+    });
+    expect(npx.stderr).toBe("");
+    expect(npx.stdout).toMatch(/^acmectl \d/);
   });
 });

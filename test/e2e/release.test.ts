@@ -1,168 +1,176 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import {
-  chown,
-  cp,
-  mkdir,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { chown, cp, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { find } from "../support/servers/catalog.ts";
+import { startIssuing } from "../support/issuing.ts";
+import {
+  buildRelease,
+  canInstall,
+  cleanRoot,
+  dpkgIn,
+  fileWith,
+  laterPackages,
+  openImage,
+  rpmIn,
+  unpack,
+  type Image,
+} from "../support/release.ts";
+import { available, find, program } from "../support/servers/catalog.ts";
 import { temporaryFolder } from "../support/state.ts";
 
 const run = promisify(execFile);
-const isDeb = (name: string) => name.endsWith(".deb");
-const repository = fileURLToPath(new URL("../../", import.meta.url));
+const outside = `import { defineSolver } from "acmectl/plugin";
+export default defineSolver({
+  summary: "mine", challengeTypes: ["http-01"], options: {},
+  create: () => ({ present: async () => null, cleanup: async () => undefined }),
+});`;
 
-describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
-  "npm run release",
-  () => {
-    let clone: Awaited<ReturnType<typeof temporaryFolder>>;
-    let release: string;
-    let first: string;
-    const sums = () => readFile(join(release, "SHA256SUMS"), "utf8");
-    // In a clone: a build here would change the bundle that other tests run.
-    beforeAll(async () => {
-      clone = await temporaryFolder();
-      await run("git", ["clone", "--quiet", repository, join(clone.path, "acmectl")]);
-      const cwd = join(clone.path, "acmectl");
-      for (const shared of ["node_modules", ".cache"])
-        await symlink(join(repository, shared), join(cwd, shared));
-      release = join(cwd, "release");
-      await run("npm", ["run", "release"], { cwd, timeout: 600_000 });
-      first = await sums();
-    }, 600_000);
-    afterAll(() => clone?.[Symbol.asyncDispose]());
+describe.skipIf(!canInstall)("npm run release", () => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+  let release: string;
+  let image: Image;
+  /** With what the .deb contains. */
+  let installed: string;
+  let later: string;
+  const sums = (of: string) => readFile(join(of, "SHA256SUMS"), "utf8");
+  beforeAll(async () => {
+    folder = await temporaryFolder();
+    release = await buildRelease(folder.path);
+    image = await openImage(await fileWith(release, ".oci.tar"), join(folder.path, "layout"));
+    installed = join(folder.path, "installed");
+    await run("dpkg-deb", ["-x", await fileWith(release, ".deb"), installed]);
+    later = await laterPackages(installed, release);
+  }, 600_000);
+  afterAll(() => folder?.[Symbol.asyncDispose]());
 
-    test("lists the SHA-256 of the npm tarball, the .deb, the .rpm and the bill of materials", async () => {
-      const files = (await readdir(release)).filter((name) => name !== "SHA256SUMS").toSorted();
-      expect(files.map((name) => name.replace(/\d.*(?=\.)/, "*"))).toEqual(
-        expect.arrayContaining([expect.stringMatching(/\.deb$/), expect.stringMatching(/\.rpm$/)]),
-      );
-      for (const name of files) {
-        const sum = createHash("sha256")
-          .update(await readFile(join(release, name)))
-          .digest("hex");
-        expect(first).toContain(`${sum}  ${name}\n`);
-      }
-    });
-
-    test("gives the same bytes again", { timeout: 600_000 }, async () => {
-      await using before = await temporaryFolder();
-      await cp(release, join(before.path, "release"), { recursive: true });
-      await rm(release, { recursive: true });
-      await run("npm", ["run", "release"], { cwd: join(release, ".."), timeout: 600_000 });
-      expect(await sums()).toBe(first);
-    });
-
-    test("the .deb is installed, used, upgraded and removed, and what the user wrote stays", async () => {
-      await using root = await temporaryFolder();
-      const admin = join(root.path, "var/lib/dpkg");
-      for (const folder of ["info", "updates", "triggers"])
-        await mkdir(join(admin, folder), { recursive: true });
-      await writeFile(join(admin, "status"), "");
-      // Node.js is not in this root, so the dependency is not either.
-      const dpkg = (...words: string[]) =>
-        run("dpkg", [`--root=${root.path}`, "--force-depends", "--force-not-root", ...words]);
-      const installed = async () => {
-        const { stdout } = await run("dpkg-query", [`--admindir=${admin}`, "-W", "acmectl"]);
-        return stdout.trim().split("\t")[1];
-      };
-      const acmectl = join(root.path, "usr/lib/acmectl/bin/acmectl.js");
-      const state = join(root.path, "var/lib/acmectl");
-      const list = async () => {
-        const words = ["list", "--json", "--state", state, "--config", config];
-        return JSON.parse((await run(process.execPath, [acmectl, ...words], { env })).stdout);
-      };
-      const config = join(root.path, "etc/acmectl/config.yaml");
-      const env = { HOME: root.path };
-
-      const deb = join(release, (await readdir(release)).find(isDeb) ?? "");
-      await dpkg("--install", deb);
-      const version = await installed();
-      expect(version).toMatch(/^\d+\.\d+\.\d+/);
-      await writeFile(config, "# mine\n");
-      await mkdir(state, { mode: 0o700 });
-      expect((await list()).outcome).toBe("listed");
-
-      const newer = join(root.path, "newer");
-      await run("dpkg-deb", ["--raw-extract", deb, newer]);
-      const control = join(newer, "DEBIAN/control");
-      const fields = await readFile(control, "utf8");
-      await writeFile(control, fields.replace(/^Version: .*/m, "Version: 99.0.0"));
-      // nfpm writes an empty list, which dpkg-deb does not.
-      await rm(join(newer, "DEBIAN/conffiles"), { force: true });
-      await run("dpkg-deb", ["--root-owner-group", "--build", newer, `${newer}.deb`]);
-      await dpkg("--install", `${newer}.deb`);
-      expect(await installed()).toBe("99.0.0");
-      expect((await list()).outcome).toBe("listed");
-
-      await dpkg("--remove", "acmectl");
-      expect(existsSync(acmectl)).toBe(false);
-      expect(existsSync(join(root.path, "usr/share/man/man1/acmectl.1"))).toBe(false);
-      expect(await readFile(config, "utf8")).toBe("# mine\n");
-      expect(existsSync(state)).toBe(true);
-    });
-
-    test.skipIf(find("groff") === undefined)(
-      "the .deb has a manual page for each command, without a warning from groff",
-      async () => {
-        await using root = await temporaryFolder();
-        const deb = (await readdir(release)).find(isDeb) ?? "";
-        await run("dpkg-deb", ["-x", join(release, deb), root.path]);
-        const manual = join(root.path, "usr/share/man/man1");
-        const pages = await readdir(manual);
-        expect(pages).toEqual(expect.arrayContaining(["acmectl.1", "acmectl-issue.1"]));
-        for (const page of pages) {
-          const { stderr } = await run("groff", ["-man", "-ww", "-z", join(manual, page)]);
-          expect(stderr, page).toBe("");
-        }
-        const { stdout } = await run("groff", [
-          "-man",
-          "-Tascii",
-          "-P-cbou",
-          join(manual, "acmectl-issue.1"),
-        ]);
-        expect(stdout).toContain("--domains");
-      },
+  test("writes every form, with SHA-256 sums that sha256sum accepts", async () => {
+    const names = await readdir(release);
+    expect(names.map((name) => name.replace(/\d+\.\d+\.\d+(-1)?/, "*")).toSorted()).toEqual(
+      [
+        "SHA256SUMS",
+        `acmectl-*-linux-${process.arch}`,
+        `acmectl-*-linux-${process.arch}.oci.tar`,
+        "acmectl-*.noarch.rpm",
+        "acmectl-*.tgz",
+        "acmectl.cdx.json",
+        "acmectl_*_all.deb",
+      ].toSorted(),
     );
+    const { stdout } = await run("sha256sum", ["--check", "SHA256SUMS"], { cwd: release });
+    expect(stdout.match(/: OK$/gm)).toHaveLength(names.length - 1);
+  });
 
-    test("the executable issues, loads a solver from outside, and plans its own renewal", async () => {
-      await using folder = await temporaryFolder();
-      const name = `-${process.platform}-${process.arch}`;
-      const built = (await readdir(release)).find((file) => file.endsWith(name)) ?? "";
-      const executable = join(folder.path, "acmectl");
-      await cp(join(release, built), executable);
-      const state = join(folder.path, "state");
-      const env = { HOME: folder.path, PATH: folder.path, ACMECTL_STATE: state };
-      const acmectl = async (...words: string[]) => (await run(executable, words, { env })).stdout;
+  test("writes the same bytes in another folder", { timeout: 600_000 }, async () => {
+    await using other = await temporaryFolder("another-folder-");
+    expect(await sums(await buildRelease(other.path))).toBe(await sums(release));
+  });
+
+  test.each([
+    ["deb", dpkgIn],
+    ["rpm", rpmIn],
+  ])(
+    "the .%s is installed in a clean root, used, upgraded and removed, and what the user wrote stays",
+    async (kind, packagesIn) => {
+      if (kind === "rpm") expect(available("rpm")).toBe(true);
+      await using root = await temporaryFolder();
+      await cleanRoot(image, root.path);
+      const packages = await packagesIn(root.path);
+      const acmectl = async (...words: string[]) => {
+        const env = { PATH: "/usr/bin", HOME: "/" };
+        const all = [root.path, "/usr/bin/acmectl", ...words];
+        return (await run("/usr/sbin/chroot", all, { env })).stdout;
+      };
+      const state = join(root.path, "var/lib/acmectl/certificates/example.test");
+      const config = join(root.path, "etc/acmectl/config.yaml");
+      const told = join(root.path, "var/tmp/systemctl");
+
+      await packages.install(await fileWith(release, `.${kind}`));
+      expect(await acmectl("--version")).toContain(await packages.version("acmectl"));
+      expect(await readFile(told, "utf8")).toBe("daemon-reload\n");
+      await writeFile(config, "defaults: { keyType: ec384 }\n");
+      const issue = ["issue", "-d", "example.test", "--server", "local", "--standalone", "--json"];
+      expect(JSON.parse(await acmectl(...issue))).toMatchObject({ outcome: "issued" });
+
+      await packages.upgrade(await fileWith(later, `.${kind}`));
+      expect(await packages.version("acmectl")).toBe("99.0.0");
+      expect(await acmectl("list")).toContain("example.test");
+      expect(await readFile(told, "utf8")).not.toContain("disable");
+
+      const files = await packages.files("acmectl");
+      await packages.remove("acmectl");
+      const left = files.filter(
+        (file) => /acmectl/.test(file) && existsSync(join(root.path, file)),
+      );
+      expect(left).toEqual(["/etc/acmectl"]);
+      expect(await readFile(config, "utf8")).toContain("ec384");
+      expect(existsSync(join(state, "current/privkey.pem"))).toBe(true);
+      expect(await readFile(told, "utf8")).toMatch(
+        /disable --now acmectl-renew\.timer\ndaemon-reload\n$/,
+      );
+    },
+  );
+
+  test("the .deb and the .rpm contain units that systemd accepts, completions and manual pages", async () => {
+    const share = join(installed, "usr/share");
+    for (const file of ["bash-completion/completions/acmectl", "zsh/vendor-completions/_acmectl"])
+      expect(await readFile(join(share, file), "utf8")).toContain("acmectl");
+    const pages = await readdir(join(share, "man/man1"));
+    expect(pages).toEqual(expect.arrayContaining(["acmectl.1", "acmectl-issue.1"]));
+    const deb = await fileWith(release, ".deb");
+    const { stdout: depends } = await run("dpkg-deb", ["-f", deb, "Depends"]);
+    expect(depends.trim()).toBe("nodejs (>= 22.12)");
+    if (find("systemd-analyze") === undefined) return;
+    const units = join(installed, "usr/lib/systemd/system");
+    const verify = ["verify", "--man=no", join(units, "acmectl-renew.timer")];
+    const { stderr } = await run("systemd-analyze", verify);
+    // The program is not installed on this machine.
+    expect(stderr.replaceAll(/.*acmectl is not executable.*\n/g, "")).toBe("");
+  });
+
+  test.skipIf(find("groff") === undefined)(
+    "the manual pages are read by groff without a warning",
+    async () => {
+      const manual = join(installed, "usr/share/man/man1");
+      const pages = (await readdir(manual)).map((page) => join(manual, page));
+      const { stderr } = await run("groff", ["-man", "-ww", "-z", ...pages]);
+      expect(stderr).toBe("");
+      const words = ["-man", "-Tascii", "-P-cbou", join(manual, "acmectl-issue.1")];
+      expect((await run("groff", words)).stdout).toContain("--domains");
+    },
+  );
+
+  describe("the executable", () => {
+    let executable: string;
+    let home: string;
+    const acmectl = async (...words: string[]) => {
+      const env = { HOME: home, PATH: home, ACMECTL_STATE: join(home, "state") };
+      return (await run(executable, words, { env })).stdout;
+    };
+    beforeAll(async () => {
+      home = join(folder.path, "home");
+      await mkdir(home);
+      executable = join(home, "acmectl");
+      await cp(await fileWith(release, `-${process.platform}-${process.arch}`), executable);
+    });
+
+    test("issues, and loads built-in solvers and a solver from outside", async () => {
       expect(await acmectl("--version")).toMatch(/^acmectl \d/);
       expect(await acmectl("solvers", "list")).toContain("route53");
       const words = ["issue", "-d", "example.test", "--server", "local", "--json"];
-      const issued = JSON.parse(await acmectl(...words, "--standalone"));
-      expect(issued.outcome).toBe("issued");
-      const outside = join(folder.path, "mine.ts");
-      await writeFile(
-        outside,
-        `import { defineSolver } from "acmectl/plugin";
-        export default defineSolver({
-          summary: "mine", challengeTypes: ["http-01"], options: {},
-          create: () => ({ present: async () => null, cleanup: async () => undefined }),
-        });`,
-      );
-      expect(await acmectl("solvers", "show", outside)).toContain("mine");
-      // Nothing is read from it but that there are no lines yet.
-      await writeFile(join(folder.path, "crontab"), "#!/bin/sh\n", { mode: 0o755 });
-      const variables = join(folder.path, "environment");
+      expect(JSON.parse(await acmectl(...words, "--standalone"))).toMatchObject({
+        outcome: "issued",
+      });
+      const file = join(home, "mine.ts");
+      await writeFile(file, outside);
+      expect(await acmectl("solvers", "show", file)).toContain("mine");
+    });
+
+    test("plans its own renewal by cron, with variables from a file", async () => {
+      await writeFile(join(home, "crontab"), "#!/bin/sh\n", { mode: 0o755 });
+      const variables = join(home, "environment");
+      const state = join(home, "state");
       await writeFile(variables, `ACMECTL_STATE=${state}\n`, { mode: 0o600 });
       const install = ["schedule", "install", "--dry-run", "--force", "--by", "cron"];
       const planned = await acmectl(...install, "--environment-file", variables);
@@ -171,90 +179,88 @@ describe.skipIf(find("go") === undefined || find("dpkg-deb") === undefined)(
       expect((await listing).stdout).toContain("example.test");
     });
 
-    // A mount namespace and chroot need root.
-    test.skipIf(process.getuid?.() !== 0 || find("apt-get") === undefined)(
-      "the image issues a certificate from a read-only root, as another user than root",
-      async () => {
-        await using root = await temporaryFolder();
-        const [layout, system, volume] = ["layout", "system", "volume"].map((name) =>
-          join(root.path, name),
-        );
-        for (const folder of [layout, system, volume]) await mkdir(`${folder}`);
-        const image = (await readdir(release)).find((name) => name.endsWith(".oci.tar")) ?? "";
-        await run("tar", ["-xf", join(release, image), "-C", `${layout}`]);
-        const blob = (digest: string) => join(`${layout}`, "blobs", digest.replace(":", "/"));
-        const read = async (file: string) => JSON.parse(await readFile(file, "utf8"));
-        const index = await read(join(`${layout}`, "index.json"));
-        const manifest = await read(blob(index.manifests[0].digest));
-        const { config, rootfs } = await read(blob(manifest.config.digest));
-        expect(rootfs.diff_ids).toHaveLength(manifest.layers.length);
-        for (const { digest } of manifest.layers)
-          await run("tar", ["-xpf", blob(digest), "-C", `${system}`]);
-        const [user] = config.User.split(":");
-        await chown(`${volume}`, Number(user), Number(user));
-        const mounts = [
-          'mount --bind "$0" "$0"',
-          'mount --bind "$1" "$0/var/lib/acmectl"',
-          'mount -o remount,bind,ro "$0"',
-          'exec chroot --userspec="$2" "$0" "${@:3}"',
-        ].join(" && ");
-        const words = [
-          "issue",
-          "-d",
-          "example.test",
-          "--server",
-          "local",
-          "--standalone",
-          "--json",
-        ];
-        const inside = [
-          "unshare",
-          "--mount",
-          "bash",
-          "-c",
-          mounts,
-          `${system}`,
-          `${volume}`,
-          config.User,
-        ];
-        const env = Object.fromEntries(config.Env.map((line: string) => line.split("=")));
-        const { stdout } = await run("env", [...inside, ...config.Entrypoint, ...words], {
-          env: { ...env, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
-        });
-        expect(JSON.parse(stdout)).toMatchObject({ outcome: "issued" });
-        const key = join(`${volume}`, "certificates/example.test/current/privkey.pem");
-        expect((await stat(key)).uid).toBe(Number(user));
-      },
-    );
-
-    test("the .deb has a program that runs, a timer, and completions", async () => {
-      await using root = await temporaryFolder();
-      const deb = (await readdir(release)).find(isDeb) ?? "";
-      await run("dpkg-deb", ["-x", join(release, deb), root.path]);
-      const program = join(root.path, "usr/lib/acmectl/bin/acmectl.js");
-      const { stdout } = await run(process.execPath, [program, "solvers", "list"], {
-        env: { HOME: root.path },
+    test("cleans up and ends with 143 when SIGTERM stops it", async () => {
+      await using issuing = await startIssuing();
+      const webroot = join(home, "webroot");
+      await mkdir(webroot);
+      const challenges = join(webroot, ".well-known/acme-challenge");
+      const words = ["issue", "-d", "stopped.test", "--webroot", webroot, "--no-self-check"];
+      const running = run(executable, [...words, ...issuing.words], { env: { HOME: home } });
+      const seen: string[][] = [];
+      issuing.ca.faults.add({
+        on: "challenge",
+        do: {
+          call: async () => {
+            seen.push(await readdir(challenges));
+            running.child.kill("SIGTERM");
+          },
+          delay: 2_000,
+        },
       });
-      expect(stdout).toContain("route53");
-      const timer = await readFile(
-        join(root.path, "usr/lib/systemd/system/acmectl-renew.timer"),
-        "utf8",
-      );
-      expect(timer).toContain("Persistent=true");
-      const bash = await readFile(
-        join(root.path, "usr/share/bash-completion/completions/acmectl"),
-        "utf8",
-      );
-      expect(bash).toContain("complete");
-      const { stdout: fields } = await run("dpkg-deb", ["-f", join(release, deb), "Depends"]);
-      expect(fields.trim()).toContain("nodejs (>= 22.12)");
+      await expect(running).rejects.toMatchObject({ code: 143 });
+      expect(seen[0]).toHaveLength(1);
+      expect(existsSync(challenges) ? await readdir(challenges) : []).toEqual([]);
     });
+  });
 
-    test("the bill of materials names what is bundled", async () => {
-      const bill = JSON.parse(await readFile(join(release, "acmectl.cdx.json"), "utf8"));
-      expect(bill.bomFormat).toBe("CycloneDX");
-      const names = bill.components.map(({ name }: { name: string }) => name);
-      expect(names).toEqual(expect.arrayContaining(["commander", "undici", "yaml"]));
+  test("the image issues from a read-only root, as another user than root, with its state in the volume", async () => {
+    const [system, volume] = ["system", "volume"].map((name) => join(folder.path, name));
+    await unpack(image.layers, `${system}`);
+    await mkdir(`${volume}`);
+    const { User, Env, Entrypoint, Volumes } = image.config;
+    const uid = Number(User.split(":")[0]);
+    expect(uid).toBeGreaterThan(0);
+    expect(Object.keys(Volumes)).toEqual(["/var/lib/acmectl"]);
+    await chown(`${volume}`, uid, uid);
+    const mounts = [
+      'mount --bind "$0" "$0"',
+      'mount --bind "$1" "$0/var/lib/acmectl"',
+      'mount -o remount,bind,ro "$0"',
+      'exec chroot --userspec="$2" "$0" "${@:3}"',
+    ].join(" && ");
+    const env = {
+      ...Object.fromEntries(Env.map((line) => line.split("="))),
+      PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    };
+    const inside = async (...command: string[]) => {
+      const words = ["--mount", "bash", "-c", mounts, `${system}`, `${volume}`, User, ...command];
+      return (await run("unshare", words, { env })).stdout;
+    };
+    const writes = "fs.writeFileSync('/usr/lib/acmectl/x', '')";
+    const [node = "", ...script] = Entrypoint;
+    await expect(inside(node, "-e", writes)).rejects.toThrow("EROFS");
+    expect(await inside(node, "-p", "process.getuid()")).toBe(`${uid}\n`);
+    const issue = ["issue", "-d", "example.test", "--server", "local", "--standalone", "--json"];
+    expect(JSON.parse(await inside(node, ...script, ...issue))).toMatchObject({
+      outcome: "issued",
     });
-  },
-);
+    const key = join(`${volume}`, "certificates/example.test/current/privkey.pem");
+    expect((await stat(key)).uid).toBe(uid);
+    expect(await inside(node, ...script, "list")).toContain("example.test");
+  });
+
+  test.skipIf(!available("skopeo"))(
+    "the image is read by skopeo, which checks every digest",
+    async () => {
+      const { file, env } = program("skopeo");
+      const source = `oci-archive:${await fileWith(release, ".oci.tar")}`;
+      const target = `dir:${join(folder.path, "copied")}`;
+      const words = ["--insecure-policy", "--tmpdir", folder.path, "copy", source, target];
+      await run(file, words, { env: { ...process.env, ...env } });
+      const copied = await readdir(join(folder.path, "copied"));
+      for (const layer of image.layers) expect(copied).toContain(basename(layer));
+    },
+  );
+
+  test("the bill of materials names what is bundled, and the Node.js of executable and image", async () => {
+    const bill = JSON.parse(await readFile(join(release, "acmectl.cdx.json"), "utf8"));
+    expect(bill.bomFormat).toBe("CycloneDX");
+    const named = ({ name, version }: { name: string; version: string }) => `${name} ${version}`;
+    const names: string[] = bill.components.map(named);
+    const lib = join(installed, "usr/lib/acmectl/dist");
+    const notices = await readFile(join(lib, "THIRD-PARTY-NOTICES"), "utf8");
+    const noticed = [...notices.matchAll(/^(\S+ \d+\.\d+\.\d+\S*),/gm)].map(([, name]) => name);
+    expect(noticed.length).toBeGreaterThan(20);
+    expect(names.toSorted()).toEqual([...noticed, `node ${process.versions.node}`].toSorted());
+  });
+});

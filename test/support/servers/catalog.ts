@@ -20,6 +20,10 @@ export interface Part {
   readonly programs: readonly string[];
   /** Built so that a test can move its clock. */
   readonly shiftable?: boolean;
+  /** The Go module of the packages, for a proxy that has its versions but no list of them. */
+  readonly module?: string;
+  /** Needed by the benchmark alone, which installs it. */
+  readonly benchmark?: boolean;
   /** Why a machine that has the installer may still lack it, so that CI goes on without. */
   readonly optional?: string;
 }
@@ -82,6 +86,22 @@ export const parts = {
   certbot: { from: "pip", packages: ["certbot==5.8.0"], programs: ["certbot"] },
   lexicon: { from: "pip", packages: ["dns-lexicon==3.25.2"], programs: ["lexicon"] },
   lego: { from: "debian", packages: ["lego"], programs: ["lego"] },
+  "pebble-2.9": {
+    from: "go",
+    packages: ["github.com/letsencrypt/pebble/v2/cmd/pebble@v2.9.0"],
+    module: "github.com/letsencrypt/pebble/v2",
+    programs: ["pebble-2.9"],
+    benchmark: true,
+  },
+  uacme: { from: "debian", packages: ["uacme"], programs: ["uacme"], benchmark: true },
+  dehydrated: {
+    from: "debian",
+    packages: ["dehydrated"],
+    programs: ["dehydrated"],
+    benchmark: true,
+  },
+  rpm: { from: "debian", packages: ["rpm"], programs: ["rpm"] },
+  skopeo: { from: "debian", packages: ["skopeo"], programs: ["skopeo"] },
   nginx: { from: "debian", packages: ["nginx"], programs: ["nginx"] },
   "nginx-stream": {
     from: "debian",
@@ -100,6 +120,14 @@ export const parts = {
     packages: ["github.com/joohoi/acme-dns@v1.1"],
     programs: ["acme-dns"],
     optional: "not every Go module proxy hands it out",
+  },
+  "lego-4": {
+    from: "go",
+    packages: ["github.com/go-acme/lego/v4/cmd/lego@v4.35.2"],
+    module: "github.com/go-acme/lego/v4",
+    programs: ["lego-4"],
+    benchmark: true,
+    optional: "it takes some minutes to compile",
   },
 } as const satisfies Record<string, Part>;
 

@@ -15,10 +15,17 @@ import { shiftableFlags } from "./shiftable.ts";
 
 const run = promisify(execFile);
 
-/** Install what is missing. Under `CI=true` throws when something could not be installed that should have been. */
-export async function installServers(options: { again?: boolean } = {}): Promise<void> {
+/**
+ * Install what is missing of what tests need, or of what the benchmark needs. Under `CI=true` throws when something could not be
+ * installed that should have been.
+ */
+export async function installServers(
+  options: { again?: boolean; benchmark?: boolean } = {},
+): Promise<void> {
+  const { benchmark = false } = options;
   await mkdir(cacheFolder, { recursive: true });
-  const names = Object.keys(parts) as PartName[];
+  const all = Object.entries<Part>(parts) as [PartName, Part][];
+  const names = all.flatMap(([name, part]) => (benchmark || part.benchmark !== true ? name : []));
   const missing: PartName[] = [];
   for (const name of names) if (!(await settled(name, options.again ?? false))) missing.push(name);
   if (missing.length === 0) return;
@@ -100,8 +107,9 @@ const installers = {
 
 async function installWithGo(packages: readonly string[], name: PartName): Promise<void> {
   await needs("go", ["version"]);
-  const { shiftable = false, programs }: Part = parts[name];
+  const { shiftable = false, programs, module }: Part = parts[name];
   const bin = join(cacheFolder, "bin");
+  if (module !== undefined) return buildInModule(module, packages, programs);
   const overlay = shiftable ? await shiftableFlags(join(cacheFolder, "overlay")) : "";
   const folder = shiftable ? join(cacheFolder, "overlay", "bin") : bin;
   await run("go", ["install", ...packages], {
@@ -112,6 +120,27 @@ async function installWithGo(packages: readonly string[], name: PartName): Promi
   for (const [index, program] of programs.entries()) {
     const built = /([^/]+)@/.exec(packages[index] ?? "")?.[1] ?? program;
     await rename(join(folder, built), join(bin, program));
+  }
+}
+
+/** `go install` asks for the list of the module's versions; a module that requires it does not. */
+async function buildInModule(
+  module: string,
+  packages: readonly string[],
+  programs: readonly string[],
+): Promise<void> {
+  const cwd = join(cacheFolder, "modules");
+  await mkdir(cwd, { recursive: true });
+  for (const [index, spelled] of packages.entries()) {
+    const [path = "", version = ""] = spelled.split("@");
+    const lines = ["module tools", "go 1.24", `require ${module} ${version}`];
+    await writeFile(join(cwd, "go.mod"), lines.join("\n\n"));
+    const built = join(cacheFolder, "bin", programs[index] ?? "");
+    await run("go", ["build", "-mod=mod", "-buildvcs=false", "-o", built, path], {
+      cwd,
+      env: { ...env, CGO_ENABLED: "0" },
+      timeout: 3_600_000,
+    });
   }
 }
 
