@@ -6,6 +6,7 @@ import { commandSource } from "../src/commands/definitions.ts";
 import { visibilityFlags } from "../src/options/declared/request.ts";
 import { describeOption } from "../src/options/describe.ts";
 import { exitCodes } from "../src/problem.ts";
+import { scenarios, titles } from "./bench/scenarios.ts";
 import { markdownTable, optionsTable } from "./support/markdown.ts";
 import { readingOrder } from "./support/reading-order.ts";
 import { run } from "./support/run.ts";
@@ -95,6 +96,15 @@ describe("docs/architecture.md", () => {
       ([, path]) => path ?? [],
     );
     for (const path of paths) await access(new URL(`../${path}`, import.meta.url));
+  });
+});
+
+describe("docs/benchmarks.md", () => {
+  it("has a table for all that `npm run bench` measures, or none yet", async () => {
+    const written = await readFile(new URL("../docs/benchmarks.md", import.meta.url), "utf8");
+    const headings = [...written.matchAll(/^### (.*)\n\n\| /gm)].map(([, title]) => title);
+    const all = [...Object.values(titles), ...scenarios.map(({ title }) => title)];
+    expect([[], all]).toContainEqual(headings);
   });
 });
 

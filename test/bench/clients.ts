@@ -1,12 +1,11 @@
 /** The same job for each client: a certificate for these names from this CA. */
-import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { find } from "../support/servers/catalog.ts";
 import type { Order } from "./bound.ts";
 import type { Program } from "./measure.ts";
+import { peerPrograms } from "./peers.ts";
 
 export interface Job {
   readonly directoryUrl: string;
@@ -26,32 +25,24 @@ export const acmectl = [process.execPath, join(repository, "bin", "acmectl.js")]
 
 export function clients(job: Job): readonly Program[] {
   const { directoryUrl, rootFile, httpPort, folder, anew, names, program } = job;
-  const state = (client: string, round: number) =>
-    join(folder, anew ? `${client}-${round}` : client);
-  const email = ["--email", "bench@example.test"];
+  const state = (round: number) => join(folder, anew ? `acmectl-${round}` : "acmectl");
   const ours: Program = {
     name: "acmectl",
     env: { HOME: folder, XDG_CACHE_HOME: join(folder, "cache") },
     prepare: (round) => [
       ...acmectl,
-      ...["issue", "-n", "-d", names(round).join(","), "--state", state("acmectl", round)],
-      ...["--server", directoryUrl, "--ca-bundle", rootFile, "--agree-tos", ...email],
+      ...["issue", "-n", "-d", names(round).join(","), "--state", state(round)],
+      ...["--server", directoryUrl, "--ca-bundle", rootFile, "--agree-tos"],
+      ...["--email", "bench@example.test"],
       ...(program === undefined
         ? ["--standalone", "--standalone-port", `${httpPort}`]
-        : [
-            "--solver",
-            "exec",
-            "--exec-program",
-            program,
-            "--dns-wait",
-            "0s",
-            "--dns-cname",
-            "none",
-          ]),
-      ...(program === undefined ? ["--self-check-at", `127.0.0.1:${httpPort}`] : []),
+        : ["--solver", "exec", "--exec-program", program]),
+      ...(program === undefined
+        ? ["--self-check-at", `127.0.0.1:${httpPort}`]
+        : ["--dns-wait", "0s", "--dns-cname", "none"]),
     ],
   };
-  return [bound({ ...job, certificates: (round) => [names(round)] }), ours, ...peers(job, state)];
+  return [bound({ ...job, certificates: (round) => [names(round)] }), ours, ...peerPrograms(job)];
 }
 
 /** The lower bound. */
@@ -78,51 +69,4 @@ export function bound(
       return [process.execPath, script, JSON.stringify(order)];
     },
   };
-}
-
-function peers(job: Job, state: (client: string, round: number) => string): readonly Program[] {
-  const { directoryUrl, rootFile, httpPort, names, program } = job;
-  const [lego, certbot] = [find("lego"), find("certbot")];
-  const email = "bench@example.test";
-  const legos: Program = {
-    name: "lego",
-    env: { LEGO_CA_CERTIFICATES: rootFile, EXEC_PATH: program ?? "" },
-    prepare: (round) => [
-      lego ?? "",
-      ...["--server", directoryUrl, "--email", email, "--accept-tos"],
-      ...["--path", state("lego", round), ...names(round).flatMap((name) => ["--domains", name])],
-      ...(program === undefined
-        ? ["--http", "--http.port", `:${httpPort}`]
-        : ["--dns", "exec", "--dns.disable-cp"]),
-      "run",
-    ],
-  };
-  const certbots: Program = {
-    name: "certbot",
-    env: { REQUESTS_CA_BUNDLE: rootFile },
-    async prepare(round) {
-      const path = state("certbot", round);
-      if (!existsSync(path)) await mkdir(path);
-      const hook = (verb: string) =>
-        `${program} ${verb} "_acme-challenge.$CERTBOT_DOMAIN." "$CERTBOT_VALIDATION"`;
-      return [
-        certbot ?? "",
-        ...["certonly", "-n", "--agree-tos", "--email", email, "--server", directoryUrl],
-        ...[
-          "--config-dir",
-          path,
-          "--work-dir",
-          path,
-          "--logs-dir",
-          path,
-          "--no-random-sleep-on-renew",
-        ],
-        ...["-d", names(round).join(",")],
-        ...(program === undefined
-          ? ["--standalone", "--http-01-port", `${httpPort}`]
-          : ["--manual", "--preferred-challenges", "dns", "--manual-auth-hook", hook("present")]),
-      ];
-    },
-  };
-  return [...(lego === undefined ? [] : [legos]), ...(certbot === undefined ? [] : [certbots])];
 }

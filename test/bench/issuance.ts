@@ -1,35 +1,14 @@
 /** Certificates from Pebble, by acmectl, its peers and the lower bound. */
 import { chmod, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startDnsServer } from "../support/dns-server.ts";
 import { freePort } from "../support/servers/process.ts";
 import { startPebble } from "../support/servers/pebble.ts";
 import { acmectl, bound, clients, type Job } from "./clients.ts";
-import { measure, table, type Program } from "./measure.ts";
+import { costOf, measure, table, type Program } from "./measure.ts";
 import { startNetwork } from "./proxy.ts";
-
-export interface Scenario {
-  readonly title: string;
-  /** Of the round trip, in milliseconds. */
-  readonly roundTrip: number;
-  readonly names: number;
-  /** Certificates of one name each in one `apply`; 0 for one certificate by `issue`. */
-  readonly certificates?: number;
-  /** Seconds that the CA takes to validate. */
-  readonly validation?: number;
-  readonly dns?: boolean;
-  /** With a new account each time. */
-  readonly anew?: boolean;
-}
-
-export const scenarios: readonly Scenario[] = [
-  { title: "first certificate, http-01, no delay", roundTrip: 0, names: 1, anew: true },
-  { title: "next certificate, 50 ms", roundTrip: 50, names: 1 },
-  { title: "next, 50 ms, validated after 2 s", roundTrip: 50, names: 1, validation: 2 },
-  { title: "100 names, http-01, 50 ms", roundTrip: 50, names: 100 },
-  { title: "20 names, dns-01 by exec, 50 ms", roundTrip: 50, names: 20, dns: true },
-  { title: "50 certificates in one apply, 50 ms", roundTrip: 50, names: 1, certificates: 50 },
-];
+import type { Scenario } from "./scenarios.ts";
 
 export async function issuance(scenario: Scenario, root: string, rounds: number): Promise<string> {
   const { roundTrip, names: count, certificates = 0, validation = 0, dns = false } = scenario;
@@ -39,11 +18,14 @@ export async function issuance(scenario: Scenario, root: string, rounds: number)
     recursive: true,
     ...(validation === 0
       ? {}
-      : { mischief: () => ({ kind: "delay", milliseconds: 1000 * validation }) }),
+      : // Pebble asks for AAAA, then for A.
+        { mischief: () => ({ kind: "delay", milliseconds: 500 * validation }) }),
   });
   const httpPort = await freePort();
   const always: Record<string, string> = dns ? { PEBBLE_VA_ALWAYS_VALID: "1" } : {};
   const pebble = await startPebble({
+    // uacme cannot read the challenge dns-persist-01 of later versions.
+    program: "pebble-2.9",
     dnsServer: resolver.server,
     httpPort,
     env: { ...always, PEBBLE_WFE_NONCEREJECT: "0", PEBBLE_AUTHZREUSE: "0" },
@@ -58,32 +40,33 @@ export async function issuance(scenario: Scenario, root: string, rounds: number)
     httpPort,
     folder,
     anew: scenario.anew ?? false,
+    // One name is enough for round 0, which makes accounts and fills caches.
     names: (round) =>
-      Array.from({ length: count }, (_, index) => `r${round}-${index}.example.test`),
+      Array.from({ length: round === 0 ? 1 : count }, (_, at) => `r${round}-${at}.example.test`),
     ...(dns ? { program } : {}),
   };
   const all = certificates > 0 ? applies(job, certificates) : clients(job);
   const requests: Record<string, string> = {};
-  try {
-    const counted = all.map((one) => ({
-      ...one,
-      async prepare(round: number) {
-        const command = await one.prepare(round);
-        network.connections();
-        return command;
-      },
-    }));
-    // The first round makes accounts and fills caches, and shows what is asked.
-    for (const one of counted) {
+  const counted = all.map((one) => ({
+    ...one,
+    prepare: (round: number) => one.prepare(round + 1),
+    async beside() {
+      const own = await one.beside?.();
       const before = pebble.log().length;
-      await measure([{ ...one, prepare: () => one.prepare(0) }], 1);
-      requests[one.name] = endpoints(pebble.log().slice(before), network.connections());
-    }
-    const later = counted.map((one) => ({
-      ...one,
-      prepare: (round: number) => one.prepare(round + 1),
-    }));
-    return table(scenario.title, await measure(later, rounds), requests);
+      network.connections();
+      return {
+        async [Symbol.asyncDispose]() {
+          // Pebble's last lines may still be on their way.
+          if (requests[one.name] === undefined) await sleep(100);
+          requests[one.name] ??= endpoints(pebble.log().slice(before), network.connections());
+          await own?.[Symbol.asyncDispose]();
+        },
+      };
+    },
+  }));
+  try {
+    for (const one of all) await costOf(one, 0);
+    return table(await measure(counted, rounds), requests);
   } finally {
     await network.close();
     await pebble.close();
@@ -91,22 +74,39 @@ export async function issuance(scenario: Scenario, root: string, rounds: number)
   }
 }
 
-/** `12 requests, 1 connection: 1 /dir, 4 /authZ/, …` */
+/** `9 on 1 connection: 1 directory, 1 newNonce, …` */
 function endpoints(log: string, connections: number): string {
   const counts = new Map<string, number>();
   for (const [, path = ""] of log.matchAll(
     /(?:GET|HEAD|POST) (\/[\w-]+\/?)\S* -> calling handler/g,
   )) {
-    counts.set(path, (counts.get(path) ?? 0) + 1);
+    const name = resources[path] ?? path;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const parts = [...counts].map(([path, count]) => `${count} ${path}`);
-  return `${total} on ${connections} connections: ${parts.join(", ")}`;
+  const parts = [...counts].map(([name, count]) => `${count} ${name}`);
+  const unit = connections === 1 ? "connection" : "connections";
+  return `${total} on ${connections} ${unit}: ${parts.join(", ")}`;
 }
+
+/** Pebble's paths, and what RFC 8555 calls what is there. */
+const resources: Readonly<Record<string, string>> = {
+  "/dir": "directory",
+  "/nonce-plz": "newNonce",
+  "/sign-me-up": "newAccount",
+  "/order-plz": "newOrder",
+  "/my-account/": "account",
+  "/my-order/": "order",
+  "/authZ/": "authorization",
+  "/chalZ/": "challenge",
+  "/finalize-order/": "finalize",
+  "/certZ/": "certificate",
+  "/draft-ietf-acme-ari-03/": "renewalInfo",
+};
 
 function applies(job: Job, count: number): readonly Program[] {
   const names = (round: number) =>
-    Array.from({ length: count }, (_, index) => `c${round}-${index}.example.test`);
+    Array.from({ length: round === 0 ? 1 : count }, (_, at) => `c${round}-${at}.example.test`);
   const ours: Program = {
     name: "acmectl",
     env: { HOME: job.folder, XDG_CACHE_HOME: join(job.folder, "cache") },

@@ -4,52 +4,63 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { markdownTable } from "../support/markdown.ts";
 
 export interface Program {
   readonly name: string;
   /** Before each run, not measured; returns the command line. */
   readonly prepare: (round: number) => Promise<readonly string[]> | readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-}
-
-export interface Measured {
-  readonly name: string;
-  /** Medians, in milliseconds and megabytes; CPU time and memory are NaN without GNU time. */
-  readonly wall: number;
-  readonly cpu: number;
-  readonly memory: number;
+  /** What has to be there while it runs, not measured. */
+  readonly beside?: () => Promise<AsyncDisposable>;
 }
 
 interface Cost {
+  /** Milliseconds and megabytes; CPU time and memory are NaN without GNU time. */
   readonly wall: number;
   readonly cpu: number;
   readonly memory: number;
 }
 
-/** Runs all programs `rounds` times, one after the other in each round. Rejects when one fails. */
+/** Medians. */
+export interface Measured extends Cost {
+  readonly name: string;
+  readonly rounds: number;
+}
+
+/** Not all rounds are for what takes long. */
+function isTooLong(wall: number, round: number): boolean {
+  return (wall > 10_000 && round % 3 !== 0) || (wall > 60_000 && round > 0);
+}
+
+/** Runs all programs `rounds` times, one after the other in each round. Rejects if one fails. */
 export async function measure(
   programs: readonly Program[],
   rounds: number,
 ): Promise<readonly Measured[]> {
   const costs = programs.map((): Cost[] => []);
   for (let round = 0; round < rounds; round += 1) {
-    for (const [index, { name, prepare, env = {} }] of programs.entries()) {
-      costs[index]?.push(await costOf(name, await prepare(round), env));
+    for (const [index, program] of programs.entries()) {
+      const known = costs[index] ?? [];
+      if (isTooLong(known[0]?.wall ?? 0, round)) continue;
+      known.push(await costOf(program, round));
     }
   }
   return programs.map(({ name }, index) => {
-    const of = (key: keyof Cost) => median((costs[index] ?? []).map((cost) => cost[key]));
-    return { name, wall: of("wall"), cpu: of("cpu"), memory: of("memory") };
+    const known = costs[index] ?? [];
+    const of = (key: keyof Cost) => median(known.map((cost) => cost[key]));
+    const rounds = known.length;
+    return { name, rounds, wall: of("wall"), cpu: of("cpu"), memory: of("memory") };
   });
 }
 
 const gnuTime = "/usr/bin/time";
 
-async function costOf(
-  name: string,
-  command: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<Cost> {
+/** Of one run. */
+export async function costOf(program: Program, round: number): Promise<Cost> {
+  const { name, env = {}, beside } = program;
+  const command = await program.prepare(round);
+  await using _ = (await beside?.()) ?? { [Symbol.asyncDispose]: async () => undefined };
   const report = join(tmpdir(), `acmectl-bench-${process.pid}`);
   const timed = existsSync(gnuTime);
   const [file = "", ...args] = timed
@@ -81,9 +92,8 @@ function median(values: readonly number[]): number {
 
 /** A Markdown table; ratios are against the first program. */
 export function table(
-  title: string,
   measured: readonly Measured[],
-  more: Readonly<Record<string, string>> = {},
+  requests?: Readonly<Record<string, string>>,
 ): string {
   const [first] = measured;
   const rows = measured.map(({ name, wall, cpu, memory }) => [
@@ -93,10 +103,8 @@ export function table(
     wall.toFixed(0),
     cpu.toFixed(0),
     memory.toFixed(0),
-    more[name] ?? "",
+    ...(requests === undefined ? [] : [requests[name] ?? ""]),
   ]);
-  const columns = [title, "wall ×", "CPU ×", "wall ms", "CPU ms", "MB", "requests"];
-  return [columns, columns.map(() => "---"), ...rows]
-    .map((cells) => `| ${cells.join(" | ")} |`)
-    .join("\n");
+  const columns = ["", "time ×", "CPU ×", "time, ms", "CPU, ms", "memory, MB"];
+  return markdownTable(requests === undefined ? columns : [...columns, "requests"], rows);
 }

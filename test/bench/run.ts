@@ -1,36 +1,48 @@
 /**
  * `npm run bench [-- WORD…]`: what acmectl costs, beside its peers and a lower bound, as ratios of medians of interleaved runs.
- * With words, only the tables whose title holds one of them. BENCH_ROUNDS sets the runs of each program.
+ * With words, only the tables whose title contains one of them. BENCH_ROUNDS sets the runs of each program. With `--write`, all
+ * tables are also written to docs/benchmarks.md.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { installServers } from "../support/servers/install.ts";
 import { freePort } from "../support/servers/process.ts";
 import { acmectl } from "./clients.ts";
-import { issuance, scenarios } from "./issuance.ts";
-import { noneDue, startUp } from "./start-up.ts";
+import { issuance } from "./issuance.ts";
+import { writeReport } from "./report.ts";
+import { scenarios, titles } from "./scenarios.ts";
+import { installed, noneDue, startUp } from "./start-up.ts";
 import { storedLike, type Stored } from "./stored.ts";
 
-const wanted = process.argv.slice(2);
+const words = process.argv.slice(2);
+const writes = words.includes("--write");
+const wanted = words.filter((word) => word !== "--write");
+if (writes && wanted.length > 0) throw new Error("--write needs all tables: give no words.");
 const rounds = Number(process.env["BENCH_ROUNDS"] ?? 9);
 const isWanted = (title: string) =>
-  wanted.length === 0 || wanted.some((word) => title.includes(word));
+  wanted.length === 0 || wanted.some((word) => title.toLowerCase().includes(word.toLowerCase()));
 
+await installServers({ benchmark: true });
 const folder = await mkdtemp(join(tmpdir(), "acmectl-bench-"));
 try {
   const tables: readonly [string, () => Promise<string>][] = [
-    ["start", async () => startUp(await oneStored(), rounds * 3)],
-    ["none due", async () => noneDue(await oneStored(), rounds)],
+    [titles.installed, () => installed()],
+    [titles.start, async () => startUp(await oneStored(), rounds * 3)],
+    [titles.noneDue, async () => noneDue(await oneStored(), rounds)],
     ...scenarios.map((one): [string, () => Promise<string>] => [
       one.title,
       () => issuance(one, folder, rounds),
     ]),
   ];
-  for (const [title, make] of tables) {
-    if (isWanted(title)) console.log(`${await make()}\n`);
+  const sections: string[] = [];
+  for (const [title, make] of tables.filter(([title]) => isWanted(title))) {
+    sections.push(`### ${title}\n\n${await make()}`);
+    console.log(`${sections.at(-1)}\n`);
   }
+  if (writes) await writeReport(sections, rounds);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
@@ -39,9 +51,9 @@ try {
 async function oneStored(): Promise<Stored> {
   const state = join(folder, "one");
   const port = String(await freePort());
-  const [file = "", ...words] = acmectl;
+  const [file = "", ...args] = acmectl;
   const issue = ["issue", "-n", "-d", "one.example.test", "--server", "local", "--state", state];
-  await promisify(execFile)(file, [...words, ...issue, "--standalone", "--standalone-port", port], {
+  await promisify(execFile)(file, [...args, ...issue, "--standalone", "--standalone-port", port], {
     env: { HOME: folder },
   });
   return storedLike(state, "one.example.test", folder);

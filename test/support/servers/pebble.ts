@@ -7,6 +7,8 @@ import { freePort, startProcess, withFreePort } from "./process.ts";
 import { makeTls } from "./tls.ts";
 
 export interface PebbleSettings {
+  /** Another version than the one of tests. */
+  program?: string;
   /** `127.0.0.1:PORT` of the DNS that validation asks; the system's resolver when absent. */
   dnsServer?: string;
   /** Where validation finds http-01 (5002) and tls-alpn-01 (5001) answers. */
@@ -59,7 +61,7 @@ export async function startPebble(settings: PebbleSettings = {}): Promise<Pebble
     const strict = settings.strict ?? true;
     const dns = settings.dnsServer === undefined ? [] : ["-dnsserver", settings.dnsServer];
     const running = await startProcess({
-      program: "pebble",
+      program: settings.program ?? "pebble",
       args: ["-config", config, ...(strict ? ["-strict"] : []), ...dns],
       env: { PEBBLE_VA_NOSLEEP: "1", ...settings.env },
       ready: async () =>

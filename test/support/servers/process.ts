@@ -39,7 +39,10 @@ export async function startProcess(settings: ProcessSettings): Promise<RunningPr
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";
-  const keep = (chunk: Buffer) => (log = (log + chunk.toString()).slice(-200_000));
+  const keep = (chunk: Buffer) => {
+    log += chunk.toString();
+    if (log.length > 4_000_000) log = log.slice(-2_000_000);
+  };
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
   child.on("error", (error) => keep(Buffer.from(String(error))));

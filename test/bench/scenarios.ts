@@ -1,0 +1,49 @@
+/** What is measured, and under which titles docs/benchmarks.md shows it. */
+
+export interface Scenario {
+  readonly title: string;
+  /** Of the round trip, in milliseconds. */
+  readonly roundTrip: number;
+  readonly names: number;
+  /** Certificates of one name each in one `apply`; 0 for one certificate by `issue`. */
+  readonly certificates?: number;
+  /** Seconds that the CA takes to validate. */
+  readonly validation?: number;
+  readonly dns?: boolean;
+  /** With a new account each time. */
+  readonly anew?: boolean;
+}
+
+export const titles = {
+  installed: "Package as installed",
+  start: "Start, 10 certificates",
+  noneDue: "Many certificates, none due",
+};
+
+const next = "Next certificate, one name, http-01";
+
+export const scenarios: readonly Scenario[] = [
+  {
+    title: "First certificate (new account, one name, http-01), no delay",
+    roundTrip: 0,
+    names: 1,
+    anew: true,
+  },
+  { title: `${next}, no delay`, roundTrip: 0, names: 1 },
+  { title: `${next}, 50 ms`, roundTrip: 50, names: 1 },
+  { title: `${next}, no delay, validated after 2 s`, roundTrip: 0, names: 1, validation: 2 },
+  { title: `${next}, 50 ms, validated after 2 s`, roundTrip: 50, names: 1, validation: 2 },
+  { title: "100 names in one certificate, http-01, 50 ms", roundTrip: 50, names: 100 },
+  {
+    title: "20 names in one certificate, dns-01 by a script, 50 ms",
+    roundTrip: 50,
+    names: 20,
+    dns: true,
+  },
+  {
+    title: "50 certificates of one name in one `apply`, http-01, 50 ms",
+    roundTrip: 50,
+    names: 1,
+    certificates: 50,
+  },
+];
