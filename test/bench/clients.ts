@@ -6,19 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Order } from "./bound.ts";
 import type { Program } from "./measure.ts";
 import { peerPrograms } from "./peers.ts";
-
-export interface Job {
-  readonly directoryUrl: string;
-  readonly rootFile: string;
-  readonly httpPort: number;
-  /** Where clients keep their state; an own folder for each and, with `anew`, each round. */
-  readonly folder: string;
-  readonly anew: boolean;
-  /** The names of a round, each round others. */
-  readonly names: (round: number) => readonly string[];
-  /** Publishes dns-01 records, in place of http-01. */
-  readonly program?: string | undefined;
-}
+import type { Job } from "./scenarios.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 export const acmectl = [process.execPath, join(repository, "bin", "acmectl.js")];

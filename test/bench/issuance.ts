@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startDnsServer } from "../support/dns-server.ts";
 import { freePort } from "../support/servers/process.ts";
 import { startPebble } from "../support/servers/pebble.ts";
-import { acmectl, bound, clients, type Job } from "./clients.ts";
+import { acmectl, bound, clients } from "./clients.ts";
 import { costOf, measure, table, type Program } from "./measure.ts";
 import { startNetwork } from "./proxy.ts";
-import type { Scenario } from "./scenarios.ts";
+import type { Job, Scenario } from "./scenarios.ts";
 
 export async function issuance(scenario: Scenario, root: string, rounds: number): Promise<string> {
   const { roundTrip, names: count, certificates = 0, validation = 0, dns = false } = scenario;

@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { find, parts, program as installed } from "../support/servers/catalog.ts";
-import type { Job } from "./clients.ts";
 import type { Program } from "./measure.ts";
+import type { Job } from "./scenarios.ts";
 
 type Peer = (job: Job, state: (round: number) => string) => Omit<Program, "name">;
 
@@ -32,7 +32,7 @@ function peers(): readonly (readonly [string, Peer])[] {
 
 function titleOf(name: string): string {
   // What Go compiles from a module does not know its version.
-  const [built = ""] = parts["lego-4"].packages;
+  const [built] = parts["lego-4"].packages;
   if (name === "lego-4") return `lego ${built.split("@v")[1]}`;
   const { file, env } = installed(name);
   const { stdout, stderr } = spawnSync(file, ["--version"], { env: { ...process.env, ...env } });

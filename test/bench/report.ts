@@ -22,7 +22,7 @@ export async function writeReport(sections: readonly string[], rounds: number): 
 
 async function measuredWith(rounds: number): Promise<string> {
   const { stdout } = await promisify(execFile)("git", ["rev-parse", "--short", "HEAD"]);
-  const [pebble = ""] = parts["pebble-2.9"].packages;
+  const [pebble] = parts["pebble-2.9"].packages;
   const programs = [
     `acmectl ${manifest.version} (commit ${stdout.trim()})`,
     `Node.js ${process.version.slice(1)}`,

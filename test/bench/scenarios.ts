@@ -47,3 +47,17 @@ export const scenarios: readonly Scenario[] = [
     certificates: 50,
   },
 ];
+
+/** A certificate for these names from this CA. */
+export interface Job {
+  readonly directoryUrl: string;
+  readonly rootFile: string;
+  readonly httpPort: number;
+  /** Where clients keep their state; an own folder for each and, with `anew`, each round. */
+  readonly folder: string;
+  readonly anew: boolean;
+  /** The names of a round, each round others. */
+  readonly names: (round: number) => readonly string[];
+  /** Publishes dns-01 records, in place of http-01. */
+  readonly program?: string | undefined;
+}
