@@ -29,19 +29,16 @@ export function solverConformance(setup: ConformanceSetup): readonly Conformance
 function declarationCases(plugin: {
   readonly options: OptionDeclarations;
 }): readonly ConformanceCase[] {
-  const { options } = plugin;
-  return [
-    {
-      name: "is a solver plugin that acmectl loads",
-      run: async () => void checkSolverPlugin(plugin, "under test"),
-    },
-    { name: "describes every option in a sentence", run: async () => describesEach(options) },
-    { name: "gives no secret option a default or a flag", run: async () => keepsSecrets(options) },
-    {
-      name: "gives every option environment variables of its own",
-      run: async () => sharesNoVariable(options),
-    },
-  ];
+  const checks: Readonly<Record<string, (options: OptionDeclarations) => void>> = {
+    "is a solver plugin that acmectl loads": () => checkSolverPlugin(plugin, "under test"),
+    "describes every option in a sentence": describesEach,
+    "gives no secret option a default or a flag": keepsSecrets,
+    "gives every option environment variables of its own": sharesNoVariable,
+  };
+  return Object.entries(checks).map(([name, check]) => ({
+    name,
+    run: async () => check(plugin.options),
+  }));
 }
 
 function describesEach(options: OptionDeclarations): void {

@@ -4,26 +4,23 @@ import { beginningOf, codeOf, fetchByProxy, isRecord, parseJson } from "acmectl/
 import { accountFrom, type Account } from "./accounts.ts";
 import { notRegistered, notUpdated, redirected, unreachable, type ApiResponse } from "./errors.ts";
 
-export interface Api {
-  /** Rejects with a Problem if there is no response. */
-  check(server: string, signal: AbortSignal): Promise<void>;
-  register(server: string, allowlist: readonly string[], signal: AbortSignal): Promise<Account>;
-  /** False if the request was sent but not answered: then only the DNS shows whether the value was set. */
-  update(server: string, account: Account, value: string, signal: AbortSignal): Promise<boolean>;
-}
+export type Api = ReturnType<typeof apiOf>;
 
-/** No request is retried: a repeated update would push out the other value. `timeout` in milliseconds. */
-export function apiOf(timeout: number, log: Log): Api {
+/**
+ * Every call rejects with a Problem if there is no response. No request is retried: a repeated update would push out the other
+ * value. `timeout` in milliseconds.
+ */
+export function apiOf(timeout: number, log: Log) {
   const ask = (server: string, path: string, request: RequestInit, signal: AbortSignal) =>
     exchange(`${server.replace(/\/+$/, "")}/${path}`, request, timeout, signal);
   return {
-    async check(server, signal) {
+    async check(server: string, signal: AbortSignal) {
       if (isPlain(server))
         log.warn(`${server} is not https: others on the network can take over its accounts`);
       // Old servers do not have /health; any response is enough.
       await ask(server, "health", {}, signal);
     },
-    async register(server, allowlist, signal) {
+    async register(server: string, allowlist: readonly string[], signal: AbortSignal) {
       const body = allowlist.length === 0 ? "" : JSON.stringify({ allowfrom: allowlist });
       const response = await ask(server, "register", { method: "POST", body }, signal);
       const done = response.status === 201 || response.status === 200;
@@ -31,7 +28,8 @@ export function apiOf(timeout: number, log: Log): Api {
       if (account?.fulldomain === undefined) throw notRegistered(server, response, allowlist);
       return { ...account, server };
     },
-    async update(server, account, value, signal) {
+    /** False if the request was sent but not answered: then only the DNS shows whether the value was set. */
+    async update(server: string, account: Account, value: string, signal: AbortSignal) {
       const { username, password, subdomain } = account;
       const credentials = { "x-api-user": username, "x-api-key": password };
       const headers = { ...credentials, "content-type": "application/json" };

@@ -1,7 +1,7 @@
 /** The two TXT values of an account: who may set them, and when. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log, Target } from "acmectl/plugin";
-import { inTurns } from "acmectl/plugin/http";
+import { abortable, inTurns } from "acmectl/plugin/http";
 import { targetOf, type Account } from "./accounts.ts";
 import type { Api } from "./client.ts";
 import { maxValues, tooManyNames } from "./errors.ts";
@@ -98,18 +98,9 @@ async function update(
  * An account serves the last two values that it was given; a third pushes out the oldest. So at most two are reserved at a
  * time, and a caller that needs two reserves both at once.
  */
-interface TxtValues {
-  /** Values that the server has, as far as this process knows. */
-  readonly published: Set<string>;
-  /** Time of the last update by `performance.now`. */
-  updatedAt: number;
-  /** Resolves when all of these are reserved; calls `onWait` if it has to wait. Rejects when the signal aborts. */
-  reserve(values: readonly string[], signal: AbortSignal, onWait: () => void): Promise<void>;
-  /** Makes room for another value; does nothing for a value that is not reserved. */
-  release(value: string): void;
-}
+type TxtValues = ReturnType<typeof txtValues>;
 
-function txtValues(): TxtValues {
+function txtValues() {
   const reserved = new Set<string>();
   const published = new Set<string>();
   let waiting: { values: readonly string[]; enter: () => void }[] = [];
@@ -125,27 +116,25 @@ function txtValues(): TxtValues {
     }
   };
   return {
+    /** Values that the server has, as far as this process knows. */
     published,
+    /** Time of the last update by `performance.now`. */
     updatedAt: Number.NEGATIVE_INFINITY,
-    async reserve(values, signal, onWait) {
+    /** Resolves when all of these are reserved; calls `onWait` if it has to wait. Rejects when the signal aborts. */
+    async reserve(values: readonly string[], signal: AbortSignal, onWait: () => void) {
       signal.throwIfAborted();
       if (waiting.length === 0 && fits(values)) return take(values);
       onWait();
-      const { promise, resolve: enter, reject } = Promise.withResolvers<void>();
-      const stop = () => {
-        waiting = waiting.filter((one) => one.enter !== enter);
-        reject(signal.reason);
-        admit();
-      };
+      const { promise, resolve: enter } = Promise.withResolvers<void>();
       waiting.push({ values, enter });
-      signal.addEventListener("abort", stop, { once: true });
-      try {
-        await promise;
-      } finally {
-        signal.removeEventListener("abort", stop);
-      }
+      await abortable(promise, signal).catch((error: unknown) => {
+        waiting = waiting.filter((one) => one.enter !== enter);
+        admit();
+        throw error;
+      });
     },
-    release(value) {
+    /** Makes room for another value; does nothing for a value that is not reserved. */
+    release(value: string) {
       reserved.delete(value);
       published.delete(value);
       admit();

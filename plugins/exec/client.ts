@@ -58,16 +58,11 @@ export async function run({
 /** The error code for why the program cannot be started (ENOENT, EACCES, EISDIR); undefined if it can. */
 export async function runnable(
   program: string,
-  {
-    directory = "",
-    path,
-  }: { readonly directory?: string | undefined; readonly path?: string | undefined },
+  directory = "",
+  path = "/usr/bin:/bin",
 ): Promise<string | undefined> {
-  const places = program.includes("/")
-    ? [resolve(directory, program)]
-    : (path ?? "/usr/bin:/bin")
-        .split(delimiter)
-        .map((folder) => resolve(directory, folder, program));
+  const folders = program.includes("/") ? [""] : path.split(delimiter);
+  const places = folders.map((folder) => resolve(directory, folder, program));
   let reason: string | undefined = "ENOENT";
   for (const place of places) {
     const found = await reasonFor(place, constants.X_OK);
@@ -77,19 +72,10 @@ export async function runnable(
   return reason;
 }
 
-/** The same for a folder to work in. */
-export function enterable(folder: string): Promise<string | undefined> {
-  return reasonFor(folder, constants.X_OK, true);
-}
-
-/** The same for a file to read. */
-export function readable(file: string): Promise<string | undefined> {
-  return reasonFor(file, constants.R_OK);
-}
-
-async function reasonFor(
+/** The same for a file to read, or a folder to work in. */
+export async function reasonFor(
   path: string,
-  mode: number,
+  mode: number = constants.R_OK,
   wantsFolder = false,
 ): Promise<string | undefined> {
   try {

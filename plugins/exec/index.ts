@@ -1,8 +1,9 @@
 /** A program answers, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
+import { constants } from "node:fs";
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Call, Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
 import { createLimit, inTurns, isRecord } from "acmectl/plugin/http";
-import { enterable, readable, run, runnable } from "./client.ts";
+import { reasonFor, run, runnable } from "./client.ts";
 import { environmentOf, masking, type EnvironmentSettings } from "./environment.ts";
 import { badDirectory, ended, unusable } from "./errors.ts";
 import {
@@ -151,8 +152,8 @@ function scriptSolver(settings: SolverSettings): Solver<Answerable["type"], Rece
     const round = { names, remaining: left, output: receipt?.output ?? "" };
     const env = environmentOf(settings, task, round);
     const { directory, timeout, log } = settings;
-    const onLine = (line: string) => log.info(`${nameOf(settings, action)}: ${line}`);
     const program = nameOf(settings, action);
+    const onLine = (line: string) => log.info(`${program}: ${line}`);
     const onWait = (seconds: number) =>
       log.info(`${program} (${action}) has been running for ${seconds} s of ${timeout / 1000} s`);
     const ran = await run({ argv, env, directory, timeout, signal, mask, onLine, onWait });
@@ -184,15 +185,18 @@ function scriptSolver(settings: SolverSettings): Solver<Answerable["type"], Rece
 async function check(target: Target, settings: SolverSettings): Promise<void> {
   const challenge = exampleOf(target);
   const { directory } = settings;
-  const outside = directory === undefined ? undefined : await enterable(directory);
-  if (directory !== undefined && outside !== undefined) throw badDirectory(directory, outside);
-  const where = { directory, path: pathOf(settings) };
+  if (directory !== undefined) {
+    const reason = await reasonFor(directory, constants.X_OK, true);
+    if (reason !== undefined) throw badDirectory(directory, reason);
+  }
+  const { inherited, env, secrets } = settings;
+  const path = secrets["PATH"] ?? env["PATH"] ?? inherited["PATH"];
   for (const action of ["present", "cleanup"] as const) {
     const { argv, files } = invocationOf(settings, { action, challenge, zone: "zone" });
-    const reason = await runnable(argv[0], where);
+    const reason = await runnable(argv[0], directory, path);
     if (reason !== undefined) throw unusable(argv[0], reason, directory);
     for (const file of files) {
-      const unread = await readable(file);
+      const unread = await reasonFor(file);
       if (unread !== undefined) throw unusable(file, unread, directory);
     }
   }
@@ -207,10 +211,6 @@ function exampleOf(target: Target): Answerable {
   if (type === "tls-alpn-01")
     return { ...shared, type, serverName: identifier.value, digest: "digest" };
   return { ...shared, type, validationName, recordName, recordValue: "value" };
-}
-
-function pathOf({ inherited, env, secrets }: SolverSettings): string | undefined {
-  return secrets["PATH"] ?? env["PATH"] ?? inherited["PATH"];
 }
 
 function warnOfCnames(targets: readonly Target[], { style, log }: SolverSettings): void {

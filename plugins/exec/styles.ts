@@ -147,11 +147,10 @@ function fill(word: string, { action, challenge, zone }: Task): string {
   return word.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const value = Object.hasOwn(known, name) ? known[name] : undefined;
     if (value !== undefined) return value;
+    const names = Object.keys(known).map((one) => `{${one}}`);
     throw new Problem("config", {
       detail: whyMissing(name, known, challenge),
-      hint: `Use one of ${Object.keys(known)
-        .map((one) => `{${one}}`)
-        .join(", ")}.`,
+      hint: `Use one of ${names.join(", ")}.`,
     });
   });
 }

@@ -43,29 +43,19 @@ function answer(users: ReadonlySet<Responses>): RequestListener {
 }
 
 function bodyFor(request: IncomingMessage, users: ReadonlySet<Responses>): string | undefined {
+  const { headers, socket, url = "" } = request;
+  const from = socket.remoteAddress ?? "a unix socket";
+  // Name and path come from the network: log them short and escaped.
+  const path = JSON.stringify(url.slice(0, 120)).slice(1, -1);
   for (const { bodies, hostSource, log } of users) {
-    const host = requestedHost(request.headers, hostSource);
-    const body = bodies.get(`${host} ${request.url}`);
-    logRequest(log, request, host, body !== undefined);
+    const host = requestedHost(headers, hostSource);
+    const body = bodies.get(`${host} ${url}`);
+    const fields = { from, host: host ?? "none", path };
+    if (body === undefined) log.debug("refused a request for which there is no challenge", fields);
+    else log.debug(`answered a validation request for ${host}`, fields);
     if (body !== undefined) return body;
   }
   return undefined;
-}
-
-function logRequest(
-  log: Log,
-  { socket, url = "" }: IncomingMessage,
-  host: string | undefined,
-  answered: boolean,
-): void {
-  // Name and path come from the network: log them short and escaped.
-  const fields = {
-    from: socket.remoteAddress ?? "a unix socket",
-    host: host ?? "none",
-    path: JSON.stringify(url.slice(0, 120)).slice(1, -1),
-  };
-  if (answered) log.debug(`answered a validation request for ${host}`, fields);
-  else log.debug("refused a request for which there is no challenge", fields);
 }
 
 /** The name asked for, in its canonical form; undefined when there is none, or one that is no host. */
@@ -73,16 +63,8 @@ export function requestedHost(
   headers: IncomingHttpHeaders,
   source: HostSource,
 ): string | undefined {
-  switch (source) {
-    case "X-Forwarded-Host":
-      return hostOf(firstOf(headers["x-forwarded-host"]));
-    case "Forwarded":
-      return hostOf(hostParameter(firstOf(headers.forwarded)));
-    case "none":
-      return hostOf(headers.host);
-    default:
-      return undefined;
-  }
+  if (source === "X-Forwarded-Host") return hostOf(firstOf(headers["x-forwarded-host"]));
+  return hostOf(source === "none" ? headers.host : hostParameter(firstOf(headers.forwarded)));
 }
 
 /** `host[:port]` without the port: names in lower case without a trailing dot, IPv6 addresses as RFC 5952 writes them. */

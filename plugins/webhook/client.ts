@@ -82,11 +82,8 @@ async function retried(
   { retries, log }: HttpSettings,
   signal: AbortSignal,
 ): Promise<Answer> {
-  for (
-    let left = retries, pause = firstPause;
-    ;
-    left--, pause = Math.min(pause * 2, longestPause)
-  ) {
+  for (let left = retries; ; left--) {
+    const pause = Math.min(firstPause * 2 ** (retries - left), longestPause);
     const outcome = await attempt().catch((error: unknown) => {
       signal.throwIfAborted();
       if (left === 0 || !unsent.has(codeOf(error))) throw error;

@@ -106,14 +106,10 @@ async function read(
 ): Promise<string | undefined> {
   const path = options[name];
   if (path === undefined) return undefined;
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw wrong(
-      `${name} ${path} cannot be read: ${systemReason(error)}`,
-      "Give a PEM file that this user can read.",
-    );
-  }
+  return readFile(path, "utf8").catch((error: unknown) => {
+    const what = `${name} ${path} cannot be read: ${systemReason(error)}`;
+    throw wrong(what, "Give a PEM file that this user can read.");
+  });
 }
 
 function parsed(parse: () => unknown, what: string): void {

@@ -17,7 +17,7 @@ export function refusal(answer: Answer, attempt: Attempt): Problem | undefined {
     const fault = attempt.request.fault(answer);
     if (fault === undefined) return undefined;
     const hint = "Check the log of the service, and the options config and namespace.";
-    return problem(attempt, shortened(fault, attempt), hint, { retryable: true });
+    return problem(attempt, shortened(fault, attempt), hint, true);
   }
   const body = text.trim() === "" ? "" : `: ${shortened(text, attempt)}`;
   if (status >= 300 && status < 400) {
@@ -28,9 +28,8 @@ export function refusal(answer: Answer, attempt: Attempt): Problem | undefined {
       "If that is the right service, set url to it. Since the request has credentials, acmectl follows only 307 and 308 to the same host.",
     );
   }
-  return problem(attempt, `HTTP status ${status}${body}`, hintFor(status), {
-    retryable: status === 429 || status >= 500,
-  });
+  const isPassing = status === 429 || status >= 500;
+  return problem(attempt, `HTTP status ${status}${body}`, hintFor(status), isPassing);
 }
 
 /** No answer came. */
@@ -57,30 +56,17 @@ function shortened(text: string, { mask }: Attempt): string {
 }
 
 function hintFor(status: number): string {
-  switch (status) {
-    case 400:
-    case 415:
-    case 422:
-      return "Choose the style that the service expects, or write a template.";
-    case 401:
-    case 403:
-      return "Check the credentials that the service requires: username and password, token, secretHeaders, hmacSecret or clientCertificate.";
-    case 404:
-    case 405:
-      return "Check the URL and the style: only httpreq appends /present and /cleanup to the URL.";
-    case 429:
-      return "Wait and try again, or raise `retries`.";
-    default:
-      return "Check the log of the service.";
-  }
+  if ([400, 415, 422].includes(status))
+    return "Choose the style that the service expects, or write a template.";
+  if ([401, 403].includes(status))
+    return "Check the credentials that the service requires: username and password, token, secretHeaders, hmacSecret or clientCertificate.";
+  if ([404, 405].includes(status))
+    return "Check the URL and the style: only httpreq appends /present and /cleanup to the URL.";
+  if (status === 429) return "Wait and try again, or raise `retries`.";
+  return "Check the log of the service.";
 }
 
-function problem(
-  attempt: Attempt,
-  what: string,
-  hint: string,
-  { retryable = false }: { retryable?: boolean } = {},
-): Problem {
+function problem(attempt: Attempt, what: string, hint: string, retryable = false): Problem {
   const { challenge, mask } = attempt;
   return new Problem("solver", {
     title: "The webhook failed",

@@ -75,18 +75,12 @@ function joined(base: string, action: Action): string {
 
 async function templated(settings: StyleSettings, task: Task): Promise<WebhookRequest> {
   const { url, method, body = "", cleanupUrl, cleanupMethod, cleanupBody } = settings;
-  const own =
-    task.action === "present"
-      ? { url, method, body }
-      : {
-          url: cleanupUrl ?? url,
-          method: cleanupMethod ?? method,
-          body: cleanupBody ?? body,
-        };
+  const isCleanup = task.action === "cleanup";
+  const written = (isCleanup ? cleanupBody : undefined) ?? body;
   return {
-    method: own.method,
-    url: await filled(own.url, task, encodeURIComponent),
-    body: await filled(own.body, task, (text) => JSON.stringify(text).slice(1, -1)),
+    method: (isCleanup ? cleanupMethod : undefined) ?? method,
+    url: await filled((isCleanup ? cleanupUrl : undefined) ?? url, task, encodeURIComponent),
+    body: await filled(written, task, (text) => JSON.stringify(text).slice(1, -1)),
     fault: () => undefined,
   };
 }
@@ -110,11 +104,10 @@ async function filled(
   return text.replaceAll(/(?:\{|%7B)(\w+)(?:\}|%7D)/gi, (_, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (value !== undefined) return written(value);
+    const known = Object.keys(values).map((one) => `{${one}}`);
     throw new Problem("config", {
       detail: `The webhook solver's template has an unknown placeholder {${name}}.`,
-      hint: `Use one of ${Object.keys(values)
-        .map((one) => `{${one}}`)
-        .join(", ")}.`,
+      hint: `Use one of ${known.join(", ")}.`,
     });
   });
 }

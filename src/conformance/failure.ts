@@ -1,5 +1,6 @@
 /** Cases about bad days: an abort, and options that cannot work. */
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { BrokenOptions, ConformanceCase } from "./setup.ts";
 import { type Challenge, Problem } from "../plugin.ts";
 import { freely, targetOf, textOf, type Scene, type Subject } from "./subject.ts";
@@ -35,38 +36,26 @@ export function failureCases(
 }
 
 async function rejectsSoon(method: string, call: () => Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`${method} goes on though its signal is aborted`), patience);
-  });
+  const late = sleep(patience, "goes on");
   const outcome = call().then(
-    () => `${method} succeeded though its signal is aborted`,
+    () => "succeeded",
     () => undefined,
   );
   const fault = await Promise.race([outcome, late]);
-  clearTimeout(timer);
-  assert(fault === undefined, fault);
+  assert(fault === undefined, `${method} ${fault} though its signal is aborted`);
 }
 
 async function failsWell(scene: Scene, challenge: Challenge, broken: BrokenOptions): Promise<void> {
-  const error = await errorOf(async () => {
+  const attempt = async () => {
     const solver = await scene.solver(broken.options);
     await solver.preflight?.([targetOf(challenge)], freely);
     await scene.present(solver, challenge);
-  });
+  };
+  const error: unknown = await attempt().catch((error: unknown) => error);
   assert(error !== undefined, "neither create nor preflight nor present failed");
   assert(Problem.is(error), `not a Problem but ${textOf(error)}`);
   assert(error.hint !== undefined, `the Problem gives no hint: ${error.message}`);
   if (broken.says !== undefined) assert.match(`${error.message}\n${error.hint}`, broken.says);
   scene.expectNoSecret(textOf(error), "the Problem", broken.options);
   await scene.expectGone(challenge);
-}
-
-async function errorOf(act: () => Promise<void>): Promise<unknown> {
-  try {
-    await act();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }

@@ -8,34 +8,30 @@ import { freely, type Scene, type Subject } from "./subject.ts";
 export function crowdCases(subject: Subject): readonly ConformanceCase[] {
   if (subject.values < 2) return [];
   return [
-    subject.story("keeps the second of two responses when the first is removed", async (scene) => {
-      const solver = await scene.solver();
-      const [first, second] = two(subject.challenges(2));
-      const one = await scene.present(solver, first);
-      const other = await scene.present(solver, second);
-      await scene.expectVisible(first, second);
-      await solver.cleanup(first, one, freely);
-      await scene.expectGone(first);
-      await scene.expectVisible(second);
-      await solver.cleanup(second, other, freely);
-      await scene.expectGone(second);
-    }),
-    subject.story("removes only one of two responses without a receipt", async (scene) => {
-      const solver = await scene.solver();
-      const [first, second] = two(subject.challenges(2));
-      await scene.present(solver, first);
-      await scene.present(solver, second);
-      await solver.cleanup(first, undefined, freely);
-      await scene.expectGone(first);
-      await scene.expectVisible(second);
-      await solver.cleanup(second, undefined, freely);
-      await scene.expectGone(second);
-    }),
+    subject.story("keeps the second of two responses when the first is removed", (scene) =>
+      oneByOne(subject, scene, true),
+    ),
+    subject.story("removes only one of two responses without a receipt", (scene) =>
+      oneByOne(subject, scene, false),
+    ),
     subject.story(`loses none of ${subject.values} responses written at the same time`, (scene) =>
       sideBySide(subject, scene),
     ),
     ...batchCases(subject),
   ];
+}
+
+async function oneByOne(subject: Subject, scene: Scene, withReceipt: boolean): Promise<void> {
+  const solver = await scene.solver();
+  const challenges = subject.challenges(2);
+  const receipts: unknown[] = [];
+  for (const challenge of challenges) receipts.push(await scene.present(solver, challenge));
+  await scene.expectVisible(...challenges);
+  for (const [index, challenge] of challenges.entries()) {
+    await solver.cleanup(challenge, withReceipt ? receipts[index] : undefined, freely);
+    await scene.expectGone(challenge);
+    await scene.expectVisible(...challenges.slice(index + 1));
+  }
 }
 
 /** Every instance works for itself, as runs of their own would, and within its declared concurrency. */
@@ -44,11 +40,11 @@ async function sideBySide(subject: Subject, scene: Scene): Promise<void> {
   const count = Math.min(subject.instances, challenges.length);
   const solvers = await Promise.all(Array.from({ length: count }, () => scene.solver()));
   const work = async (
-    mine: (index: number) => boolean,
+    some: readonly Challenge[],
     act: (solver: Solver, challenge: Challenge) => Promise<unknown>,
   ) => {
     const lanes = solvers.map(async (solver, lane) => {
-      const own = challenges.filter((_, index) => index % count === lane && mine(index));
+      const own = some.filter((challenge) => challenges.indexOf(challenge) % count === lane);
       for (let from = 0; from < own.length; from += subject.concurrency) {
         const group = own.slice(from, from + subject.concurrency);
         await Promise.all(group.map((challenge) => act(solver, challenge)));
@@ -56,16 +52,14 @@ async function sideBySide(subject: Subject, scene: Scene): Promise<void> {
     });
     await Promise.all(lanes);
   };
-  const isFirstHalf = (index: number) => index < challenges.length / 2;
-  await work(
-    () => true,
-    (solver, challenge) => scene.present(solver, challenge),
-  );
+  const half = Math.ceil(challenges.length / 2);
+  const [early, late] = [challenges.slice(0, half), challenges.slice(half)];
+  await work(challenges, (solver, challenge) => scene.present(solver, challenge));
   await scene.expectVisible(...challenges);
-  await work(isFirstHalf, undo);
-  await scene.expectGone(...challenges.filter((_, index) => isFirstHalf(index)));
-  await scene.expectVisible(...challenges.filter((_, index) => !isFirstHalf(index)));
-  await work((index) => !isFirstHalf(index), undo);
+  await work(early, undo);
+  await scene.expectGone(...early);
+  await scene.expectVisible(...late);
+  await work(late, undo);
   await scene.expectGone(...challenges);
 }
 
@@ -105,12 +99,6 @@ function batchCases(subject: Subject): readonly ConformanceCase[] {
       await scene.expectGone(kept);
     }),
   ];
-}
-
-function two<C>(challenges: readonly C[]): readonly [C, C] {
-  const [first, second] = challenges;
-  assert(first !== undefined && second !== undefined);
-  return [first, second];
 }
 
 /** A foreign value, and what belongs to it, outlives everything that the solver does. */

@@ -73,9 +73,7 @@ function challengesOf(
 
 async function play(setup: ConformanceSetup, tell: (scene: Scene) => Promise<void>): Promise<void> {
   const log = recordingLog();
-  const { findZone } = setup;
-  const zones = findZone === undefined ? {} : { findZone };
-  const context = solverContext({ name: "conformance", log, state: memoryState(), ...zones });
+  const context = solverContext({ ...setup, name: "conformance", log, state: memoryState() });
   const solvers: Solver[] = [];
   const presented: (() => Promise<void>)[] = [];
   const scene: Scene = {

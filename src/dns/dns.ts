@@ -18,12 +18,7 @@ export interface Dns {
   /** The zone that contains `name`, with its name servers. A Problem if there is none, or if no server answers. */
   findZone(name: string, signal: AbortSignal): Promise<Zone>;
   /** One look, everywhere: is `value` among the TXT strings at `name`? Servers that fail are answers, not exceptions. */
-  lookForTxt(
-    name: string,
-    value: string,
-    signal: AbortSignal,
-    options?: LookOptions,
-  ): Promise<Look>;
+  lookForTxt(name: string, value: string, signal: AbortSignal, how?: LookOptions): Promise<Look>;
   /** A and AAAA, for http-01's self-check; empty when the name has none. */
   addresses(host: string, signal: AbortSignal): Promise<readonly string[]>;
   /** What the resolvers answer, failures such as SERVFAIL included; undefined if none of them responds. */

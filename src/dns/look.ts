@@ -130,24 +130,19 @@ async function askOne(
   const server: Server = { kind: "plain", address, port: asking.settings.authoritativePort };
   const ask = (question: Question) => asking.ask(server, question, false, signal);
   const base = { server: `${host} (${nameOf(server)})`, role: "authoritative" } as const;
+  const without = (state: ServerAnswer["state"], outcome: string) => ({
+    answer: { ...base, state, values: [], outcome },
+  });
   const outcome = await ask({ name, type: "TXT" });
   const { reply } = outcome;
   if (reply === undefined || !isAnswer(reply)) return { answer: { ...base, ...failed(outcome) } };
-  if (!reply.authoritative) {
-    const lame = `not authoritative for the zone ${zone}`;
-    return { answer: { ...base, state: "fails", values: [], outcome: lame } };
-  }
+  if (!reply.authoritative) return without("fails", `not authoritative for the zone ${zone}`);
   const target = targetOf(reply, name);
   if (target === undefined) return { answer: { ...base, ...seenIn(reply, name, value) } };
   const beside = async (name: string) => (await ask({ name, type: "CNAME" })).reply ?? reply;
-  if (await isFromWildcard(name, target, beside)) {
-    const outcome = `CNAME to ${target}, from a wildcard`;
-    return { answer: { ...base, state: "missing", values: [], outcome } };
-  }
-  return {
-    target,
-    answer: { ...base, state: "shows", values: [], outcome: `CNAME to ${target}` },
-  };
+  if (await isFromWildcard(name, target, beside))
+    return without("missing", `CNAME to ${target}, from a wildcard`);
+  return { target, ...without("shows", `CNAME to ${target}`) };
 }
 
 async function lookAtResolvers(

@@ -58,8 +58,15 @@ export interface ResourceRecord {
   readonly ttl: number;
 }
 
-/** The largest UDP answer we ask for: small enough never to be fragmented. */
-const udpPayload = 1232;
+const opt = {
+  type: "OPT",
+  name: ".",
+  // The largest UDP answer we ask for: small enough never to be fragmented.
+  udpPayloadSize: 1232,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  options: [],
+} as const;
 
 /** A standard query in class IN, with EDNS (RFC 6891) unless the server is too old for it. */
 export function encodeQuery(
@@ -72,20 +79,7 @@ export function encodeQuery(
     id,
     flags: (recurse ? RECURSION_DESIRED : 0) | (unchecked ? CHECKING_DISABLED : 0),
     questions: [{ name, type, class: "IN" }],
-    additionals: edns
-      ? [
-          {
-            type: "OPT",
-            name: ".",
-            udpPayloadSize: udpPayload,
-            extendedRcode: 0,
-            ednsVersion: 0,
-            flags: dnssec ? DNSSEC_OK : 0,
-            flag_do: dnssec,
-            options: [],
-          },
-        ]
-      : [],
+    additionals: edns ? [{ ...opt, flags: dnssec ? DNSSEC_OK : 0, flag_do: dnssec }] : [],
   });
 }
 

@@ -97,11 +97,10 @@ async function serversOf(
 
 /** An authoritative answer, or a referral to a child zone. */
 function speaksFor(reply: Reply, zone: string): boolean {
-  if (!isAnswer(reply)) return false;
-  return (
-    reply.authoritative ||
-    reply.authorities.some(({ type, name }) => type === "NS" && name.endsWith(`.${zone}`))
+  const isReferral = reply.authorities.some(
+    ({ type, name }) => type === "NS" && name.endsWith(`.${zone}`),
   );
+  return isAnswer(reply) && (reply.authoritative || isReferral);
 }
 
 type Found = "apex" | "other" | "refused";
@@ -140,13 +139,8 @@ async function climb(
   // A record at the apex itself exists, so that asking for it does no harm.
   const failure = found.find((one) => Problem.is(one));
   if (failure === undefined && (await find(name)) === "apex") return name;
-  throw (
-    failure ??
-    noZone(
-      name,
-      found.every((one) => one === "refused"),
-    )
-  );
+  const isRefused = found.every((one) => one === "refused");
+  throw failure ?? noZone(name, isRefused);
 }
 
 /** The names above a record, nearest first, without the root. Labels with an underscore belong to the record. */
@@ -224,7 +218,6 @@ function childIn(reply: Reply, name: string, zone: string): string | undefined {
   }
   // NXDOMAIN or NODATA has the SOA of the zone; a referral has the child's NS.
   const type = reply.authoritative ? "SOA" : "NS";
-  const record = reply.authorities.find((authority) => authority.type === type);
-  const owner = record?.name;
+  const owner = reply.authorities.find((authority) => authority.type === type)?.name;
   return owner !== undefined && isWithin(name, owner) && isWithin(owner, zone) ? owner : undefined;
 }

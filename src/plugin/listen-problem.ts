@@ -28,7 +28,7 @@ export async function listenProblem(
     new Problem("machine", { title: "Cannot listen", detail, hint, cause: error });
   switch (codeOf(error)) {
     case "EACCES":
-      return problem(await notPermitted(where, place), permissionHint(place, advice));
+      return problem(...(await notPermitted(where, place, advice)));
     case "EADDRINUSE":
       return problem(...(await inUse(where, place, advice, waited)));
     case "EADDRNOTAVAIL":
@@ -44,21 +44,27 @@ export async function listenProblem(
   }
 }
 
-async function notPermitted(where: string, { port }: ListenOptions): Promise<string> {
-  if (port === undefined) return `Cannot create the socket ${where}: permission denied.`;
-  const first = await firstUnprivilegedPort();
-  const rule = first === undefined ? " this low" : ` below ${first}`;
-  return `Cannot listen on ${where}: this user may not use ports${rule}.`;
-}
+type DetailAndHint = [string, string];
 
-function permissionHint({ port }: ListenOptions, { solver, highPort }: Advice): string {
-  if (port === undefined) return "Choose a folder for the socket that this user can write to.";
-  return [
+async function notPermitted(
+  where: string,
+  { port }: ListenOptions,
+  { solver, highPort }: Advice,
+): Promise<DetailAndHint> {
+  if (port === undefined)
+    return [
+      `Cannot create the socket ${where}: permission denied.`,
+      "Choose a folder for the socket that this user can write to.",
+    ];
+  const first = (await textOf("/proc/sys/net/ipv4/ip_unprivileged_port_start")).trim();
+  const rule = first === "" ? "this low" : `below ${first}`;
+  const ways = [
     "Do one of these: run acmectl as root;",
     `allow Node.js to use low ports: sudo setcap cap_net_bind_service=+ep ${process.execPath};`,
     `allow all users to use ports from ${port}: sudo sysctl net.ipv4.ip_unprivileged_port_start=${port};`,
     `redirect port ${port} to a higher one, such as ${highPort}, and add --${solver}-port ${highPort}.`,
-  ].join(" ");
+  ];
+  return [`Cannot listen on ${where}: this user may not use ports ${rule}.`, ways.join(" ")];
 }
 
 async function inUse(
@@ -66,7 +72,7 @@ async function inUse(
   place: ListenOptions,
   advice: Advice,
   waited: number,
-): Promise<[string, string]> {
+): Promise<DetailAndHint> {
   const holders = await holdersOf(place);
   const [first] = holders;
   if (first !== undefined && holders.every(isAcmectl))
@@ -79,25 +85,12 @@ async function inUse(
       `The socket ${where} is in use by another process, or a file of that name exists.`,
       "Wait until the other run ends, remove the file, or choose another path.",
     ];
-  const by = holders.length === 0 ? "another process" : holders.map(describe).join(", ");
-  return [`${where} is in use by ${by}.`, advice.inUse];
-}
-
-function describe({ name, pid }: Holder): string {
-  return `${name} (pid ${pid})`;
+  const shown = holders.map(({ name, pid }) => `${name} (pid ${pid})`).join(", ");
+  return [`${where} is in use by ${shown || "another process"}.`, advice.inUse];
 }
 
 function isAcmectl({ name }: Holder): boolean {
   return /^acmectl(?:\.js)?$/.test(name);
-}
-
-async function firstUnprivilegedPort(): Promise<string | undefined> {
-  try {
-    const text = await readFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8");
-    return text.trim();
-  } catch {
-    return undefined;
-  }
 }
 
 function nameOf({ host, port, path }: ListenOptions): string {
@@ -126,10 +119,11 @@ async function holdersOf({ port, path }: ListenOptions): Promise<readonly Holder
   const links = path === undefined ? await tcpListeners(port ?? 0) : await unixSockets(path);
   if (links.size === 0) return [];
   const holders = new Map<string, Holder>();
-  for (const pid of await processes()) {
+  const pids = (await namesIn("/proc")).filter((entry) => /^\d+$/.test(entry)).map(Number);
+  // Ascending, so that nginx's master stands for its workers.
+  for (const pid of pids.toSorted((one, other) => one - other)) {
     if (pid === process.pid || !(await holdsOne(pid, links))) continue;
     const name = await programOf(pid);
-    // Ascending, so that nginx's master stands for its workers.
     if (!holders.has(name)) holders.set(name, { name, pid });
   }
   return [...holders.values()];
@@ -151,19 +145,10 @@ async function tcpListeners(port: number): Promise<ReadonlySet<string>> {
 
 /** The same for the sockets at a path, from /proc/net/unix. */
 async function unixSockets(path: string): Promise<ReadonlySet<string>> {
-  const lines = (await textOf("/proc/net/unix"))
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/));
-  const found = lines.filter((fields) => fields.slice(7).join(" ") === path);
+  const lines = (await textOf("/proc/net/unix")).split("\n");
+  const sockets = lines.map((line) => line.trim().split(/\s+/));
+  const found = sockets.filter((fields) => fields.slice(7).join(" ") === path);
   return new Set(found.map(([, , , , , , inode]) => `socket:[${inode}]`));
-}
-
-async function processes(): Promise<readonly number[]> {
-  const entries = await namesIn("/proc");
-  return entries
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .toSorted((one, other) => one - other);
 }
 
 async function holdsOne(pid: number, links: ReadonlySet<string>): Promise<boolean> {

@@ -41,7 +41,7 @@ export function sharedListeners<User extends { readonly log: Log }>(
     async join(places, user, waiting) {
       try {
         for (const place of places) {
-          await shared.inTurn(turnOf(place), () => joinOne(place, user, waiting, shared));
+          await shared.inTurn(nameOfPlace(place), () => joinOne(place, user, waiting, shared));
         }
       } catch (error) {
         await leave(user, shared);
@@ -63,7 +63,7 @@ async function leave<User>(user: User, { listeners, inTurn }: Shared<User>): Pro
   const used = [...listeners].filter(({ users }) => users.has(user));
   await Promise.all(
     used.map((listener) =>
-      inTurn(turnOf(listener.place), async () => {
+      inTurn(nameOfPlace(listener.place), async () => {
         listener.users.delete(user);
         if (listener.users.size > 0 || !listeners.delete(listener)) return;
         await listener.server.close();
@@ -140,10 +140,6 @@ async function openWhenFree(
 
 function nameOfPlace(place: Place): string {
   return "socket" in place ? place.socket : `port ${place.port}`;
-}
-
-function turnOf(place: Place): string {
-  return "socket" in place ? place.socket : String(place.port);
 }
 
 /** True if a listener on `one` gets the connections to `other`. Port 0 is a new port each time. */

@@ -1,4 +1,5 @@
 /** Opens and closes the servers of solvers. Slow and hostile clients cannot block them. */
+import { once } from "node:events";
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, type ListenOptions, type Server, type Socket } from "node:net";
 import { codeOf } from "../errors.ts";
@@ -93,25 +94,15 @@ async function removeStaleSocket(path: string): Promise<void> {
   if (found?.isSocket() === true && !(await isAnswered(path))) await unlink(path);
 }
 
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    probe.once("connect", () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once("error", (error) => resolve(codeOf(error) !== "ECONNREFUSED"));
-  });
+async function isAnswered(path: string): Promise<boolean> {
+  const probe = connect(path);
+  const refused = await once(probe, "connect").catch((error) => codeOf(error) === "ECONNREFUSED");
+  probe.destroy();
+  return refused !== true;
 }
 
 async function listen(server: Server, place: ListenOptions): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(place, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
+  await once(server.listen(place), "listening");
   // A connection that fails from now on, such as for lack of file descriptors, must not end the run.
   server.on("error", () => {});
 }
