@@ -168,8 +168,7 @@ function checkCnames(delegations: readonly Delegation[]): void {
     );
     records.add(`${validationName}. CNAME ${expected}`);
   }
-  if (faults.size === 0) return;
-  throw errors.cnameNeeded([...faults], [...records]);
+  if (faults.size > 0) throw errors.cnameNeeded([...faults], [...records]);
 }
 
 function serverOf(account: Account, { server, accounts }: SolverSettings): string {

@@ -161,16 +161,13 @@ async function subscriptionOf(
 ): Promise<string> {
   if (subscriptionId !== undefined) return subscriptionId;
   const found = await pages(send, "/subscriptions?api-version=2020-01-01", signal);
-  const [only, ...others] = found.map((item) => needText(item, "subscriptionId"));
-  if (only !== undefined && others.length === 0) return only;
-  const shown = found
-    .slice(0, 20)
-    .map(
-      (item) => `${textOf(item, "displayName") ?? "unnamed"} (${needText(item, "subscriptionId")})`,
-    );
+  const ids = found.map((item) => needText(item, "subscriptionId"));
+  if (ids[0] !== undefined && ids.length === 1) return ids[0];
+  const names = found.map((item) => textOf(item, "displayName") ?? "unnamed");
+  const shown = ids.slice(0, 20).map((id, index) => `${names[index]} (${id})`);
   throw new Problem("config", {
     title: found.length === 0 ? "No subscription" : "Several subscriptions",
-    detail: `Solver azure: subscriptionId is not set, and the identity sees ${found.length === 0 ? "no subscription" : shown.join(", ")}`,
+    detail: `Solver azure: subscriptionId is not set, and the identity sees ${shown.join(", ") || "no subscription"}`,
     hint: "Set subscriptionId (AZURE_SUBSCRIPTION_ID) to the one that has the zone.",
   });
 }

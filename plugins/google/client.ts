@@ -120,10 +120,9 @@ function at(zone: string): string {
 type Filter = Readonly<Record<string, string | undefined>>;
 
 function query(filter: Filter): string {
-  const set = Object.entries(filter).flatMap(([name, value]): [string, string][] =>
-    value === undefined ? [] : [[name, value]],
-  );
-  return set.length === 0 ? "" : `?${new URLSearchParams(set).toString()}`;
+  const set = new URLSearchParams();
+  for (const [name, value] of Object.entries(filter)) if (value !== undefined) set.set(name, value);
+  return set.size === 0 ? "" : `?${set.toString()}`;
 }
 
 function zoneIn(item: unknown): ManagedZone {

@@ -78,25 +78,19 @@ async function apply(
   for (const change of changes) await apply(primary, zone, [change], settings);
 }
 
-interface Wanted {
-  readonly zone: string;
-  readonly readable: boolean;
-  readonly change: TxtChange;
-}
-
 /** A server may answer NOERROR and ignore the record, below a delegation or beside a CNAME. */
 async function readBack(
   primary: Primary,
-  wanted: readonly Wanted[],
+  wanted: readonly { zone: string; readable: boolean; change: TxtChange }[],
   settings: SolverSettings,
 ): Promise<void> {
-  const lost: Wanted[] = [];
+  const lost: { zone: string; change: TxtChange }[] = [];
   await Promise.all(
-    wanted.map(async (item) => {
-      if (!item.readable) return;
-      const found = await primary.look(item.change.name);
-      const seen = found.kind === "here" && found.values.includes(item.change.value);
-      if (!seen) lost.push(item);
+    wanted.map(async ({ zone, readable, change }) => {
+      if (!readable) return;
+      const found = await primary.look(change.name);
+      const seen = found.kind === "here" && found.values.includes(change.value);
+      if (!seen) lost.push({ zone, change });
     }),
   );
   const [first] = lost;

@@ -160,13 +160,8 @@ function settingsOf(connection: Connection, region: string) {
 /** The SDK calls this again when the credentials are about to expire. */
 async function assume(arn: string, externalId: string | undefined, sts: STSClient) {
   try {
-    const { Credentials: given } = await sts.send(
-      new AssumeRoleCommand({
-        RoleArn: arn,
-        RoleSessionName: "acmectl",
-        ExternalId: externalId,
-      }),
-    );
+    const role = { RoleArn: arn, RoleSessionName: "acmectl", ExternalId: externalId };
+    const { Credentials: given } = await sts.send(new AssumeRoleCommand(role));
     if (given?.AccessKeyId === undefined || given.SecretAccessKey === undefined)
       throw new Error(`AssumeRole of ${arn} answered without credentials`);
     return {

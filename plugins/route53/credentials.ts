@@ -5,11 +5,7 @@ import { join } from "node:path";
 import { env } from "node:process";
 import { misconfigured } from "acmectl/plugin/http";
 
-export interface Keys {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
+export type Keys = NonNullable<ReturnType<typeof keysOf>>;
 
 /** The options about credentials. */
 export interface Asked {
@@ -22,7 +18,7 @@ export interface Asked {
 }
 
 /** The keys of the options, if there are any. */
-export function keysOf(options: Asked): Keys | undefined {
+export function keysOf(options: Asked) {
   const { accessKeyId, secretAccessKey, sessionToken } = options;
   needs(options, "externalId", "assumeRoleArn");
   needs(options, "accessKeyId", "secretAccessKey");
@@ -86,14 +82,8 @@ function homeFolder(): string | undefined {
   }
 }
 
-export interface Diagnosis {
-  /** Whole sentences. */
-  readonly findings: readonly string[];
-  readonly hint: string;
-}
-
-/** Searches where the SDK's default chain does, in its order. */
-export async function diagnose(asked: Asked): Promise<Diagnosis> {
+/** Searches where the SDK's default chain does, in its order. The findings are whole sentences. */
+export async function diagnose(asked: Asked) {
   const set = sources.filter((name) => read(name) !== undefined);
   const profile = await findProfile(asked.profile ?? env["AWS_PROFILE"] ?? "default");
   const wanted = asked.profile !== undefined || set.includes("AWS_PROFILE");
@@ -144,14 +134,9 @@ function halves(set: readonly string[]): readonly string[] {
   });
 }
 
-interface Profile {
-  readonly name: string;
-  readonly found: boolean;
-  readonly files: readonly string[];
-  readonly known: readonly string[];
-}
+type Profile = Awaited<ReturnType<typeof findProfile>>;
 
-async function findProfile(name: string): Promise<Profile> {
+async function findProfile(name: string) {
   const home = homeFolder();
   const inHome = (file: string) => (home === undefined ? [] : join(home, ".aws", file));
   const files = [
@@ -179,11 +164,8 @@ async function profilesIn(file: string): Promise<readonly string[]> {
 async function webIdentity(): Promise<readonly string[]> {
   const file = env["AWS_WEB_IDENTITY_TOKEN_FILE"];
   if (file === undefined) return [];
-  const readable = await readFile(file).then(
-    () => true,
-    () => false,
-  );
-  return readable ? [] : [`The web identity token file ${file} cannot be read.`];
+  const text = await readFile(file).catch(() => undefined);
+  return text === undefined ? [`The web identity token file ${file} cannot be read.`] : [];
 }
 
 function metadata(set: readonly string[], wanted: boolean): string {

@@ -194,12 +194,8 @@ async function webhookSolver(settings: SolverSettings): Promise<Solver<"dns-01",
       warnOfPlainHttp(settings);
       for (const { identifier, wildcard, validationName = "", recordName = "" } of targets) {
         const names = { identifier, wildcard, validationName, recordName };
-        const placeholders = {
-          token: "token",
-          keyAuthorization: "token.thumb",
-          recordValue: "value",
-        };
-        const challenge = { type: "dns-01", ...names, ...placeholders } as const;
+        const values = { token: "token", keyAuthorization: "token.thumb", recordValue: "value" };
+        const challenge = { type: "dns-01", ...names, ...values } as const;
         for (const action of ["present", "cleanup"] as const) await compose(action, challenge);
       }
     },

@@ -5,7 +5,7 @@
  * user that acmectl runs as, and lies in a folder that only those two can write: they could write to its target anyway.
  */
 import { constants, existsSync, type Stats } from "node:fs";
-import { lstat, mkdir, open, rmdir, stat, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, open, rmdir, type FileHandle } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
 import { codeOf } from "acmectl/plugin/http";
 
@@ -100,12 +100,6 @@ export async function removeEmptyChild(parent: Folder, name: string): Promise<bo
 export function whenAbsent(error: unknown): undefined {
   if (codeOf(error) === "ENOENT") return undefined;
   throw error;
-}
-
-/** Owner and group of the served folder. */
-export async function ownerOf(root: string): Promise<Owner> {
-  const { uid, gid } = await stat(root);
-  return { uid, gid };
 }
 
 function folderOf(handle: FileHandle, shown: string): Folder {

@@ -46,7 +46,8 @@ export default defineSolver({
     };
     /** Folders that this instance created; the last cleanup removes them. */
     const made = new Set<string>();
-    const responseFor = (name: string, token: string, body: string): Response => ({
+    type Content = Pick<Http01Challenge, "identifier" | "token" | "body">;
+    const responseTo = ({ identifier: { value: name }, token, body }: Content): Response => ({
       root: rootFor(roots, name),
       token: checked(token),
       body,
@@ -54,17 +55,16 @@ export default defineSolver({
       made,
       warn: (message) => log.warn(message, { name }),
     });
-    const responseTo = ({ identifier, token, body }: Http01Challenge) =>
-      responseFor(identifier.value, token, body);
     return {
       /** Writes a probe to each folder and removes it. */
       async preflight(targets, { signal }) {
-        const names = targets.map(({ identifier }) => identifier.value);
-        const tried = new Map(names.map((name) => [rootFor(roots, name), name]));
-        for (const name of tried.values()) {
+        const byRoot = new Map(
+          targets.map(({ identifier }) => [rootFor(roots, identifier.value), identifier]),
+        );
+        for (const identifier of byRoot.values()) {
           signal.throwIfAborted();
-          const probe = `acmectl-probe-${randomBytes(12).toString("hex")}`;
-          const response = responseFor(name, probe, "probe");
+          const token = `acmectl-probe-${randomBytes(12).toString("hex")}`;
+          const response = responseTo({ identifier, token, body: "probe" });
           await removeResponse(response, await writeResponse(response));
         }
       },

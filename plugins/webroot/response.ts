@@ -1,7 +1,7 @@
 /** The response file of one challenge, and the folders above it. */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { open, rename, unlink, type FileHandle } from "node:fs/promises";
+import { open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
 import { codeOf, isRecord, systemReason } from "acmectl/plugin/http";
 import * as folders from "./folder.ts";
@@ -91,7 +91,7 @@ async function enter(
 
 /** The web server must be able to read what root creates, so copy the owner of the served folder. */
 async function copiedOwner(root: string): Promise<Owner | undefined> {
-  return process.geteuid?.() === 0 ? folders.ownerOf(root) : undefined;
+  return process.geteuid?.() === 0 ? stat(root) : undefined;
 }
 
 /** True if the file was written; undefined if the folder has been removed. */

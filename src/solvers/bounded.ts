@@ -51,7 +51,7 @@ export function boundedSolver(
         publish(
           "present",
           call,
-          async (bounded) => (await solver.presentAll?.(challenges, bounded)) ?? [],
+          async (call) => (await solver.presentAll?.(challenges, call)) ?? [],
         ),
     }),
     ...(solver.cleanupAll !== undefined && {

@@ -34,14 +34,13 @@ export async function findPackage(name: string, cwd: string): Promise<SolverPack
     if (manifest === undefined) continue;
     const entry = entryOf(manifest);
     if (entry === undefined) throw noEntry(wanted, join(folder, wanted));
+    const short = wanted.replace(prefix, "").replace(/^@/, "");
+    const { version } = manifest;
     return {
-      name: wanted
-        .replace(prefix, "")
-        .replace(/^@/, "")
-        .replaceAll(/[^a-z0-9]+/g, "-"),
+      name: short.replaceAll(/[^a-z0-9]+/g, "-"),
       folder: join(folder, wanted),
       entry: join(folder, wanted, entry),
-      origin: `${wanted}@${typeof manifest["version"] === "string" ? manifest["version"] : "0.0.0"}`,
+      origin: `${wanted}@${typeof version === "string" ? version : "0.0.0"}`,
     };
   }
   return undefined;
@@ -72,22 +71,14 @@ function seenFrom(file: string): readonly string[] {
   return createRequire(file).resolve.paths("anything") ?? [];
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder);
-  } catch {
-    return [];
-  }
+function namesIn(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch(() => []);
 }
 
 async function readManifest(folder: string): Promise<Record<string, unknown> | undefined> {
   const file = join(folder, "package.json");
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch {
-    return undefined;
-  }
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
   try {
     const manifest: unknown = JSON.parse(text);
     if (isRecord(manifest)) return manifest;
@@ -104,10 +95,8 @@ async function readManifest(folder: string): Promise<Record<string, unknown> | u
 /** Node's PACKAGE_EXPORTS_RESOLVE for the one subpath ".". */
 function entryOf(manifest: Record<string, unknown>): string | undefined {
   const { exports, main } = manifest;
-  if (exports !== undefined && exports !== null) {
-    const root = isRecord(exports) && "." in exports ? exports["."] : exports;
-    return chosen(root);
-  }
+  if (exports !== undefined && exports !== null)
+    return chosen(isRecord(exports) && "." in exports ? exports["."] : exports);
   return typeof main === "string" ? main : "index.js";
 }
 

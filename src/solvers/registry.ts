@@ -25,9 +25,8 @@ export async function loadSolver(name: string, from: { cwd: string }): Promise<L
     const loaded = await loadSolverFile(name, from.cwd);
     return { plugin: loaded.plugin, name: loaded.name, origin: loaded.path };
   }
-  const builtIn = await builtInFile(name);
-  if (builtIn !== undefined) {
-    const { plugin } = await loadSolverFile(builtIn, from.cwd, { trusted: true });
+  if ((await builtInSolvers()).includes(name)) {
+    const { plugin } = await loadSolverFile(indexOf(name), from.cwd, { trusted: true });
     return { plugin, name, origin: "built-in", readme: existing(pluginReadme(name)) };
   }
   const found = await findPackage(name, from.cwd);
@@ -58,10 +57,6 @@ function isFile(name: string): boolean {
   return /^\.{1,2}[/\\]/.test(name) || isAbsolute(name);
 }
 
-async function builtInFile(name: string): Promise<string | undefined> {
-  return (await builtInSolvers()).includes(name) ? indexOf(name) : undefined;
-}
-
 function indexOf(name: string): string {
   return join(pluginsFolder, name, `index${codeExtension}`);
 }
@@ -69,13 +64,11 @@ function indexOf(name: string): string {
 async function unknownSolver(name: string, cwd: string): Promise<Problem> {
   const builtIn = await builtInSolvers();
   const installed = await installedSolvers({ cwd });
-  const known = [...builtIn, ...installed];
-  const shown = JSON.stringify(name);
   const also = installed.length === 0 ? "" : ` Installed as packages: ${installed.join(", ")}.`;
   return new Problem("plugin", {
     title: "Unknown solver",
-    detail: `There is no solver called ${shown}. Built in: ${builtIn.join(", ")}.${also}`,
-    hint: hintFor(name, known),
+    detail: `There is no solver called ${JSON.stringify(name)}. Built in: ${builtIn.join(", ")}.${also}`,
+    hint: hintFor(name, [...builtIn, ...installed]),
   });
 }
 
