@@ -68,19 +68,7 @@ export function targetOf({ fulldomain, subdomain }: Account): string {
   return `${fulldomain ?? `${subdomain}.<domain of the acme-dns server>`}.`;
 }
 
-export interface Accounts {
-  /** For messages. */
-  readonly place: string;
-  /**
-   * The account to which the CNAME of a name leads, whatever its key, else the account saved for the name; undefined if there
-   * is none. Rejects with a Problem if it cannot be read.
-   */
-  find(name: string, cnameTarget: string): Promise<Account | undefined>;
-  /** Rejects with a Problem if `add` would: called before an account is registered. */
-  assertWritable(): Promise<void>;
-  /** Saves the account of a name and returns it, or the one that another process saved first. */
-  add(name: string, account: Account): Promise<Account>;
-}
+export type Accounts = ReturnType<typeof accountsIn>;
 
 type Records = Readonly<Record<string, unknown>>;
 
@@ -126,7 +114,7 @@ const settleTime = 100;
 const maxRounds = 50;
 
 /** lego takes no lock on its file, so after each write check that no other process has overwritten it. */
-function accountsIn(place: string, storage: Storage): Accounts {
+function accountsIn(place: string, storage: Storage) {
   const inTurn = inTurns();
   const lookUp = async (name: string) => {
     const records = await storage.read();
@@ -151,8 +139,13 @@ function accountsIn(place: string, storage: Storage): Accounts {
     throw accountNotSaved(place, name);
   };
   return {
+    /** For messages. */
     place,
-    async find(name, cnameTarget) {
+    /**
+     * The account to which the CNAME of a name leads, whatever its key, else the account saved for the name; undefined if
+     * there is none. Rejects with a Problem if it cannot be read.
+     */
+    async find(name: string, cnameTarget: string) {
       const records = Object.values(await storage.read());
       const accounts = records.flatMap((record) => accountFrom(record) ?? []);
       const delegated = accounts.find(
@@ -160,8 +153,10 @@ function accountsIn(place: string, storage: Storage): Accounts {
       );
       return delegated ?? (await lookUp(name)).account;
     },
+    /** Rejects with a Problem if `add` would: called before an account is registered. */
     assertWritable: () => storage.probe(),
-    add: (name, account) => inTurn(place, () => save(name, account)),
+    /** Saves the account of a name and returns it, or the one that another process saved first. */
+    add: (name: string, account: Account) => inTurn(place, () => save(name, account)),
   };
 }
 

@@ -5,7 +5,6 @@ import type { Api, DnsZone, RecordSet } from "./client.ts";
 import { explainer } from "./errors.ts";
 import { options } from "./options.ts";
 
-/** dns-01 with Azure DNS. */
 export default defineSolver({
   summary:
     "dns-01 with Azure DNS, by an app registration, workload or managed identity, or az's login",

@@ -5,7 +5,6 @@ import type { Batch, Explain, RecordProvider, ZoneSource } from "acmectl/plugin/
 import type { Api, Credentials, ZoneEntry } from "./client.ts";
 import { explainer, refused } from "./errors.ts";
 
-/** dns-01 with Cloudflare. */
 export default defineSolver({
   summary: "dns-01 with Cloudflare, by API token, or by email and Global API Key",
   challengeTypes: ["dns-01"],
@@ -185,7 +184,6 @@ function batchOf(api: Api, ttl: number): Batch {
   };
 }
 
-/** The API with some credentials. */
 interface Access {
   readonly api: Api;
   readonly identity: string;

@@ -3,7 +3,6 @@ import { plainName, printable, recordSolver, relativeName } from "acmectl/plugin
 import type { RecordProvider } from "acmectl/plugin/http";
 import { digitalOcean, explaining } from "./errors.ts";
 
-/** dns-01 with DigitalOcean. */
 export default defineSolver({
   summary: "dns-01 with DigitalOcean, by API token",
   challengeTypes: ["dns-01"],

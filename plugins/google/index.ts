@@ -5,7 +5,6 @@ import type { Edits, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, Change, HeldSet, ManagedZone, RecordSet } from "./client.ts";
 import { explainer } from "./errors.ts";
 
-/** dns-01 with Google Cloud DNS. */
 export default defineSolver({
   summary:
     "dns-01 with Google Cloud DNS, by a service account, workload identity or gcloud's login",

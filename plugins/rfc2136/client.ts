@@ -34,15 +34,7 @@ export type LookupResult =
   /** It does not serve the name, or not to this client. */
   | { readonly kind: "elsewhere"; readonly rcode: string };
 
-export interface Primary {
-  /** `HOST:PORT` */
-  readonly name: string;
-  look(name: string): Promise<LookupResult>;
-  /** The zone that holds the name; undefined if the server has none. */
-  findZone(name: string): Promise<string | undefined>;
-  update(zone: string, changes: readonly TxtChange[]): Promise<UpdateAnswer>;
-  close(): void;
-}
+export type Primary = ReturnType<typeof openPrimary>;
 
 /** `HOST:PORT`, IPv6 in brackets. */
 export function nameOfServer({ host, port }: Endpoint): string {
@@ -50,7 +42,7 @@ export function nameOfServer({ host, port }: Endpoint): string {
 }
 
 /** Sends nothing before the first query. */
-export function openPrimary(settings: PrimarySettings, signal: AbortSignal): Primary {
+export function openPrimary(settings: PrimarySettings, signal: AbortSignal) {
   const connection = openConnection(settings, signal);
   const exchange = exchangeBy(connection, settings);
   const { key, signQuery } = settings;
@@ -67,15 +59,16 @@ export function openPrimary(settings: PrimarySettings, signal: AbortSignal): Pri
   };
   return {
     name: nameOfServer(settings),
-    look: async (name) => resultOf(await query(name, type.TXT), name),
-    async findZone(name) {
+    look: async (name: string) => resultOf(await query(name, type.TXT), name),
+    /** The zone that holds the name; undefined if the server has none. */
+    async findZone(name: string) {
       for (let at = name; at !== ""; at = at.replace(/^[^.]*\.?/, "")) {
         const zone = zoneIn(await query(at, type.SOA), at);
         if (zone !== undefined) return zone;
       }
       return undefined;
     },
-    async update(zone, changes) {
+    async update(zone: string, changes: readonly TxtChange[]): Promise<UpdateAnswer> {
       const message = encodeUpdate(newId(), zone, changes);
       const signed =
         key === undefined ? { bytes: message, mac: undefined } : sign(message, key, now());

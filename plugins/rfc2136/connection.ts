@@ -12,11 +12,7 @@ export interface Endpoint {
   readonly timeout: number;
 }
 
-export interface Connection {
-  /** Sends a message and resolves with the first response with its id that `accept` returns true for. Rejects with what it throws. */
-  exchange(message: Buffer, accept: (answer: Buffer) => boolean): Promise<Buffer>;
-  close(): void;
-}
+export type Connection = ReturnType<typeof openConnection>;
 
 /** There is no response; the message is the reason. */
 export class NoAnswer extends Error {}
@@ -25,7 +21,7 @@ export class NoAnswer extends Error {}
 const datagram = 512;
 
 /** Connects when first needed. `close` and the signal end all exchanges. */
-export function openConnection(endpoint: Endpoint, signal: AbortSignal): Connection {
+export function openConnection(endpoint: Endpoint, signal: AbortSignal) {
   const open: { tcp?: Channel; udp?: Channel } = {};
   const ask = (channel: Channel, message: Buffer, accept: Accept) =>
     waitFor(channel, message, accept, endpoint, signal);
@@ -41,7 +37,8 @@ export function openConnection(endpoint: Endpoint, signal: AbortSignal): Connect
     }
   };
   return {
-    async exchange(message, accept) {
+    /** Sends a message and resolves with the first response with its id that `accept` returns true for. Rejects with what it throws. */
+    async exchange(message: Buffer, accept: Accept): Promise<Buffer> {
       signal.throwIfAborted();
       if (endpoint.protocol === "tcp" || message.length > datagram) return overTcp(message, accept);
       open.udp ??= await udpChannel(endpoint);

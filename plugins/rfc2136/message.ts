@@ -34,7 +34,6 @@ export function encodeQuery(id: number, name: string, wanted: number): Buffer {
   return Buffer.concat([shorts(id, 0, 1, 0, 0, 1), ...question, opt]);
 }
 
-/** One TXT value to add or delete. */
 export interface TxtChange {
   readonly kind: "add" | "delete";
   readonly name: string;

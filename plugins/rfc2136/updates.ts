@@ -6,7 +6,6 @@ import type { Place, Primary, PrimarySettings } from "./client.ts";
 import { isAboutNames, isZoneGone, problemOf } from "./errors.ts";
 import type { TxtChange } from "./message.ts";
 
-/** What undoes a present. */
 export interface Receipt {
   /** `HOST:PORT` of the primary that has the record. */
   readonly server: string;

@@ -7,7 +7,6 @@ import type { Api, Change, HostedZone, ResourceRecordSet, Zones } from "./client
 import { keysOf } from "./credentials.ts";
 import { explainer } from "./errors.ts";
 
-/** dns-01 with Amazon Route 53. */
 export default defineSolver({
   summary: "dns-01 with Amazon Route 53, by the credentials that the AWS SDK finds",
   challengeTypes: ["dns-01"],

@@ -17,18 +17,12 @@ export interface HttpSettings {
   readonly log: Log;
 }
 
-export interface Http {
-  /** Rejects with the network error if there is no response. */
-  send(request: WebhookRequest, signal: AbortSignal): Promise<Answer>;
-  close(): Promise<void>;
-}
-
 const mostRedirects = 3;
 /** Milliseconds before the first retry, and at most before any. */
 const [firstPause, longestPause] = [500, 30_000];
 
 /** Opens no connection yet. */
-export async function openHttp(settings: HttpSettings): Promise<Http> {
+export async function openHttp(settings: HttpSettings) {
   const { Agent, ProxyAgent, request } = await import("undici");
   const { ca, ...own } = settings.credentials.tls;
   const tls = { ...own, ...(ca === undefined ? {} : { ca: [...rootCertificates, ca] }) };
@@ -52,7 +46,9 @@ export async function openHttp(settings: HttpSettings): Promise<Http> {
     exchange(request, dispatcherFor(webhookRequest.url), webhookRequest, settings, signal);
   let closing: Promise<unknown> | undefined;
   return {
-    send: (request, signal) => retried(() => redirected(once, request, signal), settings, signal),
+    /** Rejects with the network error if there is no response. */
+    send: (request: WebhookRequest, signal: AbortSignal) =>
+      retried(() => redirected(once, request, signal), settings, signal),
     close: async () => {
       await (closing ??= Promise.all([...open.values()].map((agent) => agent.close())));
     },

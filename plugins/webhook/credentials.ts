@@ -20,7 +20,6 @@ export interface CredentialOptions {
 }
 
 export interface Credentials {
-  /** Header fields of a request with this body. */
   headersFor(body: string): Readonly<Record<string, string>>;
   readonly tls: Readonly<Record<"ca" | "cert" | "key", string | undefined>>;
   /** Masks the secrets in a response. */

@@ -54,7 +54,6 @@ export interface TestCaOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** The options with their defaults. */
 export type Settings = ReturnType<typeof withDefaults>;
 
 const day = 24 * 3_600_000;
