@@ -3,14 +3,6 @@ import { everyPage, fieldOf, needText, Refusal, requestJson } from "acmectl/plug
 import type { ListedZone } from "acmectl/plugin/http";
 import { digitalOcean } from "./errors.ts";
 
-interface NewRecord {
-  /** Relative to the domain, `@` for the domain itself. */
-  readonly name: string;
-  readonly value: string;
-  /** Seconds. */
-  readonly ttl: number;
-}
-
 /** The maximum; the default is 20. */
 const perPage = "200";
 
@@ -46,9 +38,9 @@ export function connect(token: string, apiUrl: string) {
       const records = await list(recordsOf(domain), "domain_records", filter, signal);
       return records.map((item) => ({ id: idIn(item), data: needText(item, "data") }));
     },
-    /** The id of the new record. */
-    async create(domain: string, { name, value, ttl }: NewRecord, signal: AbortSignal) {
-      const record = { type: "TXT", name, data: value, ttl };
+    /** The id of the new record. Its name is relative to the domain, `@` for the domain itself; the TTL is in seconds. */
+    async create(domain: string, name: string, data: string, ttl: number, signal: AbortSignal) {
+      const record = { type: "TXT", name, data, ttl };
       const answer = await send(recordsOf(domain), signal, "POST", record);
       return idIn(fieldOf(answer, "domain_record"));
     },

@@ -60,7 +60,7 @@ export default defineSolver({
         return own.map((record) => record.id);
       },
       create: ({ id }, { name, value }, signal) =>
-        api.create(id, { name: relativeName(name, id), value, ttl }, signal),
+        api.create(id, relativeName(name, id), value, ttl, signal),
       remove: ({ id }, recordId, signal) => api.remove(id, recordId, signal),
     };
     return recordSolver(provider, context);

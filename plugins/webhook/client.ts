@@ -5,13 +5,11 @@ import type { Dispatcher } from "undici";
 import type { Log } from "acmectl/plugin";
 import { beginningOf, codeOf, parseJson, proxyFor } from "acmectl/plugin/http";
 import type { Credentials } from "./credentials.ts";
+import type { WebhookOptions } from "./options.ts";
 import type { Answer, WebhookRequest } from "./styles.ts";
 
-export interface HttpSettings {
+export interface HttpSettings extends WebhookOptions {
   readonly credentials: Credentials;
-  /** Milliseconds for one answer. */
-  readonly timeout: number;
-  readonly retries: number;
   /** With HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;

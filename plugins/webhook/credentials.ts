@@ -4,20 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { Problem } from "acmectl/plugin";
 import { openMask, systemReason } from "acmectl/plugin/http";
-
-export interface CredentialOptions {
-  readonly url: string;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly token: string | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-  readonly secretHeaders: Readonly<Record<string, string>> | undefined;
-  readonly clientCertificate: string | undefined;
-  readonly clientKey: string | undefined;
-  readonly hmacSecret: string | undefined;
-  readonly hmacHeader: string;
-  readonly caBundle: string | undefined;
-}
+import type { WebhookOptions } from "./options.ts";
 
 export interface Credentials {
   headersFor(body: string): Readonly<Record<string, string>>;
@@ -27,7 +14,7 @@ export interface Credentials {
 }
 
 /** Reads the files and checks the options. Rejects with a Problem of kind `config`. */
-export async function checkedCredentials(options: CredentialOptions): Promise<Credentials> {
+export async function checkedCredentials(options: WebhookOptions): Promise<Credentials> {
   assertPairs(options);
   const { username, password, token, headers, secretHeaders, hmacSecret, hmacHeader } = options;
   const given = Object.entries({ ...headers, ...secretHeaders });
@@ -54,7 +41,7 @@ export async function checkedCredentials(options: CredentialOptions): Promise<Cr
   };
 }
 
-function assertPairs(options: CredentialOptions): void {
+function assertPairs(options: WebhookOptions): void {
   needs(options, "username", "password");
   needs(options, "password", "username");
   needs(options, "clientCertificate", "clientKey");
@@ -69,7 +56,7 @@ function assertPairs(options: CredentialOptions): void {
     );
 }
 
-function needs(options: CredentialOptions, one: keyof CredentialOptions, other: typeof one): void {
+function needs(options: WebhookOptions, one: keyof WebhookOptions, other: typeof one): void {
   if (options[one] === undefined || options[other] !== undefined) return;
   throw wrong(`${one} is set without ${other}`, `Set ${other} too, or remove ${one}.`);
 }
@@ -87,7 +74,7 @@ function assertField(name: string, value: string): void {
   );
 }
 
-async function tlsOf(options: CredentialOptions): Promise<Credentials["tls"]> {
+async function tlsOf(options: WebhookOptions): Promise<Credentials["tls"]> {
   const ca = await read(options, "caBundle");
   const cert = await read(options, "clientCertificate");
   const key = await read(options, "clientKey");
@@ -100,7 +87,7 @@ async function tlsOf(options: CredentialOptions): Promise<Credentials["tls"]> {
 }
 
 async function read(
-  options: CredentialOptions,
+  options: WebhookOptions,
   name: "caBundle" | "clientCertificate" | "clientKey",
 ): Promise<string | undefined> {
   const path = options[name];

@@ -2,25 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { Problem, type Dns01Challenge } from "acmectl/plugin";
 import { isRecord } from "acmectl/plugin/http";
+import type { WebhookOptions } from "./options.ts";
 
-export const styles = ["httpreq", "httpreq-raw", "cert-manager", "template"] as const;
-type Style = (typeof styles)[number];
-export const methods = ["POST", "PUT", "PATCH", "DELETE", "GET"] as const;
-type Method = (typeof methods)[number];
 export type Action = "present" | "cleanup";
-
-export interface StyleSettings {
-  readonly style: Style;
-  readonly url: string;
-  readonly method: Method;
-  readonly body: string | undefined;
-  readonly cleanupUrl: string | undefined;
-  readonly cleanupMethod: Method | undefined;
-  readonly cleanupBody: string | undefined;
-  readonly config: unknown;
-  readonly namespace: string;
-  readonly ambientCredentials: boolean;
-}
 
 export interface Answer {
   readonly status: number;
@@ -32,7 +16,7 @@ export interface Answer {
 }
 
 export interface WebhookRequest {
-  readonly method: Method;
+  readonly method: WebhookOptions["method"];
   readonly url: string;
   readonly body: string;
   /** Why a 2xx response is a failure; undefined if it is a success. */
@@ -47,7 +31,7 @@ export interface Task {
 }
 
 /** The request for one call. Throws a Problem of kind `config` if the settings do not fit together. */
-export async function requestFor(settings: StyleSettings, task: Task): Promise<WebhookRequest> {
+export async function requestFor(settings: WebhookOptions, task: Task): Promise<WebhookRequest> {
   const { style } = settings;
   if (style === "template") return templated(settings, task);
   if (style === "cert-manager") return certManager(settings, task);
@@ -73,7 +57,7 @@ function joined(base: string, action: Action): string {
   return url.href;
 }
 
-async function templated(settings: StyleSettings, task: Task): Promise<WebhookRequest> {
+async function templated(settings: WebhookOptions, task: Task): Promise<WebhookRequest> {
   const { url, method, body = "", cleanupUrl, cleanupMethod, cleanupBody } = settings;
   const isCleanup = task.action === "cleanup";
   const written = (isCleanup ? cleanupBody : undefined) ?? body;
@@ -113,7 +97,7 @@ async function filled(
 }
 
 /** A ChallengePayload of `webhook.acme.cert-manager.io`. */
-async function certManager(settings: StyleSettings, task: Task): Promise<WebhookRequest> {
+async function certManager(settings: WebhookOptions, task: Task): Promise<WebhookRequest> {
   const { action, challenge, zone } = task;
   const uid = randomUUID();
   const request = {
