@@ -1,7 +1,7 @@
 import type { OptionDeclarations, OptionsOf } from "acmectl/plugin";
 
-export const styles = ["httpreq", "httpreq-raw", "cert-manager", "template"] as const;
-export const methods = ["POST", "PUT", "PATCH", "DELETE", "GET"] as const;
+const styles = ["httpreq", "httpreq-raw", "cert-manager", "template"] as const;
+const methods = ["POST", "PUT", "PATCH", "DELETE", "GET"] as const;
 
 export const options = {
   url: {
