@@ -143,8 +143,7 @@ function scriptSolver(settings: SolverSettings): Solver<Answerable["type"], Rece
     receipt: Receipt | undefined,
     { signal }: Call,
   ) => {
-    const zone =
-      challenge.type === "dns-01" ? await zoneOf(challenge.recordName, settings) : undefined;
+    const zone = await zoneOf(challenge, settings);
     const task = { action, challenge, zone };
     const { argv } = invocationOf(settings, task);
     if (action === "present") remaining = Math.max(0, remaining - 1);
@@ -226,14 +225,17 @@ function warnOfCnames(targets: readonly Target[], { style, log }: SolverSettings
 
 /** For ACMECTL_ZONE, which most programs do not use. */
 async function zoneOf(
-  recordName: string,
+  challenge: Answerable,
   { findZone, log }: SolverSettings,
 ): Promise<string | undefined> {
+  if (challenge.type !== "dns-01") return undefined;
   try {
-    return (await findZone(recordName)).name;
+    return (await findZone(challenge.recordName)).name;
   } catch (error) {
     if (!Problem.is(error)) throw error;
-    log.debug(`no zone found for ${recordName}, so ACMECTL_ZONE is empty: ${error.message}`);
+    log.debug(
+      `no zone found for ${challenge.recordName}, so ACMECTL_ZONE is empty: ${error.message}`,
+    );
     return undefined;
   }
 }

@@ -55,9 +55,7 @@ export default defineSolver({
   create(options, { log }) {
     const bodies = new Map<string, string>();
     const responses = { bodies, hostSource: options.proxyHeader, log };
-    const { address = [], port, socket, socketMode: mode } = options;
-    const ports = address.length === 0 ? [{ port }] : address.map((host) => ({ host, port }));
-    const places: readonly Place[] = socket === undefined ? ports : [{ socket, mode }];
+    const places = placesOf(options);
     const start = (signal: AbortSignal) =>
       listeners.join(places, responses, { wait: options.wait, signal });
     return {
