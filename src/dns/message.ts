@@ -5,6 +5,7 @@ import {
   decode,
   encode,
   type Answer,
+  type OptAnswer,
   type Question as Asked,
 } from "dns-packet";
 import { isName, plainName } from "./name.ts";
@@ -58,15 +59,17 @@ export interface ResourceRecord {
   readonly ttl: number;
 }
 
-const opt = {
+const opt: OptAnswer = {
   type: "OPT",
   name: ".",
   // The largest UDP answer we ask for: small enough never to be fragmented.
   udpPayloadSize: 1232,
   extendedRcode: 0,
   ednsVersion: 0,
+  flags: 0,
+  flag_do: false,
   options: [],
-} as const;
+};
 
 /** A standard query in class IN, with EDNS (RFC 6891) unless the server is too old for it. */
 export function encodeQuery(
