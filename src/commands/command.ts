@@ -41,7 +41,5 @@ export async function confirm(
     });
   }
   if (/^y(es)?$/i.test((await context.ask(`${question} [y/N] `)).trim())) return;
-  throw new Problem("usage", {
-    detail: "Nothing was changed, because the answer was not yes.",
-  });
+  throw new Problem("usage", { detail: "Nothing was changed, because the answer was not yes." });
 }

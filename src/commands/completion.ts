@@ -30,10 +30,7 @@ export const command = defineCommand({
     }
     const commands = await allCommands(commandSource());
     const text = shells[shell](commands.map(shown));
-    return {
-      document: { outcome: "done", shell, script: text },
-      view: [verbatim(text)],
-    };
+    return { document: { outcome: "done", shell, script: text }, view: [verbatim(text)] };
   },
 });
 

@@ -71,10 +71,7 @@ export const defaultOptions = {
     type: "json",
     description: "Times at which a new certificate may be deployed; any time when absent.",
   },
-  renew: {
-    type: "boolean",
-    description: "Renew it when it is due; if off, only with --force.",
-  },
+  renew: { type: "boolean", description: "Renew it when it is due; if off, only with --force." },
   freeze: {
     type: "json",
     description: "Times at which it is not renewed, unless it is about to expire.",
@@ -154,10 +151,7 @@ export type ConfiguredCertificate = Omit<
 export type HookName = "pre" | "deploy" | "post" | "failure";
 export type ConfiguredHooks = {
   readonly [K in HookName]?: (K extends "deploy" ? DeployStep[] : HookSetting[]) | undefined;
-} & {
-  readonly windows?: DeployWindow[] | undefined;
-  readonly freeze?: DeployWindow[] | undefined;
-};
+} & { readonly windows?: DeployWindow[] | undefined; readonly freeze?: DeployWindow[] | undefined };
 
 /** The values that a section holds: only what was written is there. */
 export type SettingsOf<D extends OptionDeclarations> = {

@@ -74,9 +74,9 @@ function pluginSchema(options: OptionDeclarations): JsonSchema {
 }
 
 /** An object whose keys are the options. None is required: the environment may give what the file leaves open. */
-export function schemaOf(declarations: OptionDeclarations): JsonSchema & {
-  readonly properties: Readonly<Record<string, JsonSchema>>;
-} {
+export function schemaOf(
+  declarations: OptionDeclarations,
+): JsonSchema & { readonly properties: Readonly<Record<string, JsonSchema>> } {
   const properties = Object.entries(declarations).map(
     ([option, declaration]) => [option, optionSchema(declaration)] as const,
   );

@@ -23,14 +23,11 @@ export function stepsOf({ outputs, hooks }: CertificateRequest): readonly KnownS
   return steps.filter(({ key }, index) => steps.findIndex((one) => one.key === key) === index);
 }
 
+type StepState = Omit<DeployState, "version" | "at"> & { step: string; at?: string };
+
 /** Each step of a certificate with what is known of it for the version held, for `status` and the like. */
-export function deployStatesOf({ request, status, held }: StoredCertificate): readonly (Omit<
-  DeployState,
-  "version" | "at"
-> & {
-  step: string;
-  at?: string;
-})[] {
+export function deployStatesOf(certificate: StoredCertificate): readonly StepState[] {
+  const { request, status, held } = certificate;
   return stepsOf(request).map(({ key, title }) => {
     const known = status.deploy?.[key];
     if (known === undefined || known.version !== held?.version) {

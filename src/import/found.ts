@@ -87,6 +87,8 @@ export interface FoundSolver {
   readonly use: string;
   readonly options: Readonly<Record<string, FoundOption | undefined>>;
   readonly select?: SolverSelector | undefined;
+  /** What the client has saved as this variable, for options whose plugin declares it. */
+  readonly saved?: (variable: string) => FoundOption | undefined;
   readonly challenge?: ChallengeType | undefined;
 }
 export interface Answering {

@@ -36,14 +36,17 @@ function nameFor(use: string, taken: readonly SolverSetting[]): string {
 }
 
 async function settle(
-  { use, options, select, challenge }: FoundSolver,
+  { use, options, select, challenge, saved }: FoundSolver,
   name: string,
   { plugin }: LoadedSolver,
   context: Context,
 ): Promise<{ setting: SolverSetting; notes: readonly string[] }> {
   const values: Record<string, unknown> = {};
   const notes: string[] = [];
-  for (const [option, found] of Object.entries(options)) {
+  const read = Object.entries(plugin.options).map(([option, { env = [] }]) => {
+    return [option, env.map((variable) => saved?.(variable)).find(Boolean)] as const;
+  });
+  for (const [option, found] of [...read, ...Object.entries(options)]) {
     if (found === undefined) continue;
     const declaration = plugin.options[option];
     if (declaration === undefined) {

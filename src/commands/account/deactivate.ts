@@ -15,10 +15,7 @@ export const command = defineCommand({
   description:
     "Certificates stay valid; to revoke one afterwards, use its key (`acmectl revoke NAME --by-key`). No certificate of this CA is renewed until another account is registered.",
   examples: ["acmectl account deactivate --server letsencrypt --yes"],
-  options: {
-    ...directoryFlags,
-    yes: { type: "boolean", description: "Do not ask.", short: "y" },
-  },
+  options: { ...directoryFlags, yes: { type: "boolean", description: "Do not ask.", short: "y" } },
   async run(flags, context) {
     const issuer = await chosenCa(flags, context);
     const { url } = await usableAccount(issuer, context);

@@ -26,9 +26,6 @@ export const command = defineCommand({
     }
     const value = await withoutSecrets(written, keys, configPath, solverOptions(context));
     const text = typeof value === "string" ? value : stringify(value, { lineWidth: 0 });
-    return {
-      document: { outcome: "found", path: configPath, key, value },
-      view: [verbatim(text)],
-    };
+    return { document: { outcome: "found", path: configPath, key, value }, view: [verbatim(text)] };
   },
 });

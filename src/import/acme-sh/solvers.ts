@@ -1,6 +1,6 @@
 /** How acme.sh answered (`Le_Webroot`), as solvers of acmectl's. */
 import { join } from "node:path";
-import { type Answering, type FoundOption, type FoundSolver, standalone } from "../found.ts";
+import { type Answering, type FoundSolver, standalone } from "../found.ts";
 import { type Conf, savedIn, valueIn } from "./conf.ts";
 
 /** Where acme.sh and its scripts for DNS lie. */
@@ -87,61 +87,33 @@ function scriptSolver(way: string, folder: string): FoundSolver {
 
 interface Script {
   readonly use: string;
-  /** acme.sh's saved variables, and our options. */
-  readonly saved: Readonly<Record<string, string>>;
+  /** Variables that the plugin does not declare, and its options. */
+  readonly others?: Readonly<Record<string, string>>;
 }
 
 const equivalents: Readonly<Record<string, Script>> = {
-  dns_cf: {
-    use: "cloudflare",
-    saved: {
-      CF_Token: "apiToken",
-      CF_Account_ID: "accountId",
-      CF_Zone_ID: "zoneId",
-      CF_Key: "apiKey",
-      CF_Email: "email",
-    },
-  },
+  dns_cf: { use: "cloudflare" },
   dns_aws: {
     use: "route53",
-    saved: { AWS_ACCESS_KEY_ID: "accessKeyId", AWS_SECRET_ACCESS_KEY: "secretAccessKey" },
+    others: { AWS_ACCESS_KEY_ID: "accessKeyId", AWS_SECRET_ACCESS_KEY: "secretAccessKey" },
   },
-  dns_nsupdate: {
-    use: "rfc2136",
-    saved: {
-      NSUPDATE_SERVER: "server",
-      NSUPDATE_SERVER_PORT: "port",
-      NSUPDATE_KEY: "tsigFile",
-      NSUPDATE_ZONE: "zone",
-    },
-  },
-  dns_dgon: { use: "digitalocean", saved: { DO_API_KEY: "token" } },
-  dns_acmedns: {
-    use: "acme-dns",
-    saved: {
-      ACMEDNS_BASE_URL: "server",
-      ACMEDNS_USERNAME: "username",
-      ACMEDNS_PASSWORD: "password",
-      ACMEDNS_SUBDOMAIN: "subdomain",
-    },
-  },
+  dns_nsupdate: { use: "rfc2136" },
+  dns_dgon: { use: "digitalocean" },
+  dns_acmedns: { use: "acme-dns" },
   dns_azure: {
     use: "azure",
-    saved: {
+    others: {
       AZUREDNS_SUBSCRIPTIONID: "subscriptionId",
       AZUREDNS_TENANTID: "tenantId",
       AZUREDNS_APPID: "clientId",
       AZUREDNS_CLIENTSECRET: "clientSecret",
     },
   },
-  dns_gcloud: { use: "google", saved: {} },
+  dns_gcloud: { use: "google" },
 };
 
-function dnsSolver({ use, saved }: Script, domain: Conf, account: Conf): FoundSolver {
-  const options: Record<string, FoundOption> = {};
-  for (const [name, option] of Object.entries(saved)) {
-    const found = savedIn([domain, account], name);
-    if (found !== undefined) options[option] = found;
-  }
-  return { use, options };
+function dnsSolver({ use, others = {} }: Script, domain: Conf, account: Conf): FoundSolver {
+  const saved = (variable: string) => savedIn([domain, account], variable);
+  const entries = Object.entries(others).map(([variable, option]) => [option, saved(variable)]);
+  return { use, options: Object.fromEntries(entries), saved };
 }

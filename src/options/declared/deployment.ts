@@ -28,15 +28,9 @@ export const hookOptions = {
     required: true,
     description: "Command: one text, or a list of a program and its arguments.",
   },
-  shell: {
-    type: "boolean",
-    description: "Run the text by `sh -c`; without it no shell is used.",
-  },
+  shell: { type: "boolean", description: "Run the text by `sh -c`; without it no shell is used." },
   timeout: { type: "duration", description: "Time limit, e.g. 5m; 2m when absent." },
-  passEnv: {
-    type: "list",
-    description: "Variables to pass on although they look like secrets.",
-  },
+  passEnv: { type: "list", description: "Variables to pass on although they look like secrets." },
 } as const satisfies OptionDeclarations;
 
 export const fileOptions = {
@@ -84,10 +78,7 @@ export const pkcs12Options = {
     description:
       "Encryption: modern (AES-256, the default), or legacy (3DES) for Java before 8u301.",
   },
-  alias: {
-    type: "string",
-    description: "Alias of the entry; the certificate's name when absent.",
-  },
+  alias: { type: "string", description: "Alias of the entry; the certificate's name when absent." },
   ...accessOptions,
 } as const satisfies OptionDeclarations;
 
@@ -107,10 +98,7 @@ export const deployOptions = {
     description:
       "With reload: the server's configuration file (postfix: folder), if not the usual one.",
   },
-  probe: {
-    type: "string",
-    description: "HOST:PORT that must serve the new certificate.",
-  },
+  probe: { type: "string", description: "HOST:PORT that must serve the new certificate." },
   servername: { type: "string", description: "With probe: server name to send (SNI)." },
   starttls: {
     type: "string",

@@ -104,11 +104,7 @@ export const solverFlags = under("Proof of control:", {
   },
   standalone: { type: "boolean", description: "Same as --solver standalone." },
   tlsAlpn: { type: "boolean", description: "Same as --solver tls-alpn.", aliases: ["tls"] },
-  webroot: {
-    type: "path",
-    description: "Same as --solver webroot, with this folder.",
-    short: "w",
-  },
+  webroot: { type: "path", description: "Same as --solver webroot, with this folder.", short: "w" },
   dns: { type: "string", description: "Same as --solver NAME, for dns-01.", placeholder: "NAME" },
   challenge: {
     type: "string",
