@@ -134,6 +134,15 @@ export interface CertificateRequest {
   identifiers: readonly Identifier[];
   keyType: KeyType;
   reuseKey: boolean;
+  /** File of the user's own private key, absolute; read again for every order. */
+  privateKey?: string | undefined;
+  /** Milliseconds that the certificate is to be valid, if the CA lets clients choose (RFC 8555 §7.1.3). */
+  duration?: number | undefined;
+  /** RFC 3339. One that has passed is not asked for again. */
+  notBefore?: string | undefined;
+  notAfter?: string | undefined;
+  /** Ask for the extension that demands OCSP stapling (RFC 7633). */
+  mustStaple?: boolean | undefined;
   /** A CSR of the user's (DER, base64); then the private key is the user's own affair. */
   csr?: string | undefined;
   issuer: IssuerSetting;
@@ -204,6 +213,8 @@ export interface VersionMeta {
   account: string;
   profile?: string | undefined;
   preferredChain?: string | undefined;
+  /** What else was asked for, as `termsOf` writes it. */
+  terms?: string | undefined;
   certificateUrl: string;
   orderUrl: string;
   /** Where the CA will have other forms of the certificate. */

@@ -88,6 +88,9 @@ export interface NewOrder {
   /** As ordered: a wildcard is `{ type: "dns", value: "*.example.com" }`. */
   readonly identifiers: readonly Identifier[];
   readonly profile?: string | undefined;
+  /** RFC 3339. */
+  readonly notBefore?: string | undefined;
+  readonly notAfter?: string | undefined;
   /** RFC 9773 §5: the certificate id of the predecessor. */
   readonly replaces?: string | undefined;
 }

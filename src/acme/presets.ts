@@ -22,6 +22,10 @@ export interface Demands {
   readonly binding?: "reusable" | "once";
   /** A CSR must not ask for client authentication. */
   readonly noClientAuth?: true;
+  /** An order must not say the dates of its certificate. */
+  readonly noDates?: true;
+  /** A CSR must not ask for OCSP stapling. */
+  readonly noMustStaple?: true;
   /** The most names of a certificate, by profile; `*` is any other, or none. */
   readonly names?: Readonly<Record<string, number>>;
   /** The profiles that may name IP addresses. */
@@ -50,6 +54,8 @@ const hour = 3_600_000;
 const week = 7 * 24 * hour;
 
 const boulder: Demands = {
+  noDates: true,
+  noMustStaple: true,
   names: { "*": 100, tlsserver: 25, shortlived: 25 },
   addresses: ["shortlived"],
   keyTypes: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"],

@@ -1,4 +1,5 @@
 import { composeRequest } from "../request/compose.ts";
+import { splitRequest } from "../request/split.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { wasDeployed } from "../deploy/steps.ts";
 import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
@@ -47,74 +48,103 @@ export const command = defineCommand({
   options,
   solverFlags: true,
   async run(typed, context) {
-    const asked = await composeRequest(typed, await context.config(), context);
-    if (typed.check === true) return checkOnly(asked, typed, context);
-    if (typed.dryRun === "authorizations") return rehearse(asked, typed, context);
-    const flags = { ...typed, dryRun: Boolean(typed.dryRun) };
-    await using run = await (flags.dryRun ? openDryRun : openRealRun)(context);
-    const request = run.requestOf(asked);
-    const { store } = run;
-    const deployment = flags.dryRun
-      ? showDeployment(context)
-      : openDeployment({ ...context, store, requests: [request] });
-    const { localHttpPort: httpPort, localTlsPort: tlsPort, localResolver: resolver } = flags;
-    const tools = await openTools(request.issuer, [request], context, {
-      store,
-      lockTimeout: flags.wait ? undefined : 0,
-      local: { httpPort, tlsPort, resolver, folder: run.folder },
-      around: deployment.hooks,
-    });
-    try {
-      await deployment.hooks.resume();
-      await cleanAllLeftovers(tools);
-      const { email, accountKey } = flags;
-      if (email !== undefined) await reportOtherContact(email, request.issuer, tools);
-      const current = await handedBack(request, flags, tools);
-      if (current !== undefined) return presentCurrent(request, current, flags, context);
-      const chosen =
-        accountKey === undefined
-          ? tools
-          : await withKey(accountKey, request.issuer, context, tools);
-      const outcome = await issue(request, issueOptions(request, flags, context), chosen);
-      const { name } = request;
-      const before = await store.certificates.read(name);
-      const problem = await deployment.deploy({ name, request });
-      const files = await store.certificates.files(name);
-      const isDeployed = await wasDeployed(before, store);
-      if (isShortLived(outcome.held)) {
-        // Loaded only for a certificate that the usual schedule may be too rare for.
-        const { warnOfRareSchedule } = await import("../schedule/interval.ts");
-        await warnOfRareSchedule([outcome.held], context);
-      }
-      // The certificate is good and shown, whatever became of its deployment.
-      return { ...present(request, { ...outcome, files, isDeployed }, flags, context), problem };
-    } catch (error) {
-      throw await deployment.stopped(error);
-    } finally {
-      await tools.close();
-      await deployment.hooks.post();
-    }
+    const config = await context.config();
+    const asked = await composeRequest(typed, config, context);
+    const parts = splitRequest(asked, typed.split ?? config.defaults.split ?? false);
+    if (typed.check === true) return checkOnly(parts, typed, context);
+    if (typed.dryRun === "authorizations") return rehearse(parts, typed, context);
+    const results: Result[] = [];
+    for (const part of parts) results.push(await issueOne(part, typed, context));
+    return together(results);
   },
 });
 
+/** One result of all parts of a request that was split. */
+function together(results: readonly Result[]): Result {
+  const [first] = results;
+  if (first === undefined || results.length === 1) return first ?? { document: none, view: [] };
+  const documents = results.map(({ document }) => document);
+  const outcome = documents.find((one) => one.outcome !== "unchanged")?.outcome ?? "unchanged";
+  const certificates = documents.flatMap((one) => one["certificates"] ?? []);
+  return {
+    exitCode: results.find(({ exitCode = 0 }) => exitCode !== 0)?.exitCode,
+    document: { outcome, certificates },
+    view: results.flatMap(({ view }) => view),
+    problem: results.find(({ problem }) => problem !== undefined)?.problem,
+  };
+}
+
+const none = { outcome: "unchanged" };
+
+async function issueOne(
+  asked: CertificateRequest,
+  typed: Typed,
+  context: Context,
+): Promise<Result> {
+  const flags = { ...typed, dryRun: Boolean(typed.dryRun) };
+  await using run = await (flags.dryRun ? openDryRun : openRealRun)(context);
+  const request = run.requestOf(asked);
+  const { store } = run;
+  const deployment = flags.dryRun
+    ? showDeployment(context)
+    : openDeployment({ ...context, store, requests: [request] });
+  const { localHttpPort: httpPort, localTlsPort: tlsPort, localResolver: resolver } = flags;
+  const tools = await openTools(request.issuer, [request], context, {
+    store,
+    lockTimeout: flags.wait ? undefined : 0,
+    local: { httpPort, tlsPort, resolver, folder: run.folder },
+    around: deployment.hooks,
+  });
+  try {
+    await deployment.hooks.resume();
+    await cleanAllLeftovers(tools);
+    const { email, accountKey } = flags;
+    if (email !== undefined) await reportOtherContact(email, request.issuer, tools);
+    const current = await handedBack(request, flags, tools);
+    if (current !== undefined) return presentCurrent(request, current, flags, context);
+    const chosen =
+      accountKey === undefined ? tools : await withKey(accountKey, request.issuer, context, tools);
+    const outcome = await issue(request, issueOptions(request, flags, context), chosen);
+    const { name } = request;
+    const before = await store.certificates.read(name);
+    const problem = await deployment.deploy({ name, request });
+    const files = await store.certificates.files(name);
+    const isDeployed = await wasDeployed(before, store);
+    if (isShortLived(outcome.held)) {
+      // Loaded only for a certificate that the usual schedule may be too rare for.
+      const { warnOfRareSchedule } = await import("../schedule/interval.ts");
+      await warnOfRareSchedule([outcome.held], context);
+    }
+    // The certificate is good and shown, whatever became of its deployment.
+    return { ...present(request, { ...outcome, files, isDeployed }, flags, context), problem };
+  } catch (error) {
+    throw await deployment.stopped(error);
+  } finally {
+    await tools.close();
+    await deployment.hooks.post();
+  }
+}
+
 async function checkOnly(
-  request: CertificateRequest,
+  requests: readonly CertificateRequest[],
   typed: Typed,
   context: Context,
 ): Promise<Result> {
   const { checkAll } = await import("../check/all.ts");
-  return checkAll([request], typed, context);
+  return checkAll(requests, typed, context);
 }
 
 /** With the CA itself, up to the authorizations. */
 async function rehearse(
-  request: CertificateRequest,
+  requests: readonly CertificateRequest[],
   { wait }: Typed,
   context: Context,
 ): Promise<Result> {
   const { rehearseAll } = await import("../renew/rehearse.ts");
-  const certificate = { name: request.name, request, status: { failures: 0 } };
-  const renewals = await rehearseAll({ certificates: [certificate], broken: [] }, context, {
+  const certificates = requests.map((request) => {
+    return { name: request.name, request, status: { failures: 0 } };
+  });
+  const renewals = await rehearseAll({ certificates, broken: [] }, context, {
     store: await context.store(),
     lockTimeout: wait ? undefined : 0,
   });

@@ -9,12 +9,8 @@ import type {
 import type { ChallengeType } from "../plugin.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
-import {
-  certificateFlags,
-  issuerFlags,
-  solverFlags,
-  visibilityFlags,
-} from "../options/declared/request.ts";
+import { issuerFlags } from "../options/declared/account.ts";
+import { certificateFlags, solverFlags, visibilityFlags } from "../options/declared/request.ts";
 
 const { domains, csr, labels, name: _name, ...common } = certificateFlags;
 const { server: _server, staging: _staging, ...account } = issuerFlags;

@@ -8,6 +8,8 @@ import { openGroup, timeOf } from "../many-names.ts";
 import { Problem } from "../problem.ts";
 import type { NewVersion, PendingOrder, StoredCertificate } from "../state/store.ts";
 import { requestHash, revokedFor } from "../request/drift.ts";
+import { readKeyFile } from "../request/given-file.ts";
+import { termsOf } from "../request/terms.ts";
 import type { OpenAccount } from "../account/open.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
@@ -31,14 +33,35 @@ export async function prepareKey(
   if (resumed?.privateKey !== undefined && resumed.csr !== undefined) {
     return { privateKey: resumed.privateKey, csr: resumed.csr };
   }
+  const own = request.privateKey === undefined ? undefined : await ownKey(request, before, store);
   const held =
-    request.reuseKey && revokedFor(before) !== "keyCompromise"
+    own === undefined && request.reuseKey && revokedFor(before) !== "keyCompromise"
       ? await store.certificates.readPrivateKey(request.name)
       : undefined;
-  if (held === undefined) record.log("key").debug(`making a key (${request.keyType})`);
-  const privateKey = held ?? (await createPrivateKey(request.keyType));
-  const csr = await createCsr(privateKey, request.identifiers);
+  const known = own ?? held;
+  if (known === undefined) record.log("key").debug(`making a key (${request.keyType})`);
+  const privateKey = known ?? (await createPrivateKey(request.keyType));
+  const csr = await createCsr(privateKey, request.identifiers, request);
   return { privateKey, csr: Buffer.from(csr).toString("base64") };
+}
+
+/** The key of the user's file as it is now. One that was compromised is not certified again. */
+async function ownKey(
+  { name, privateKey = "", keyType }: CertificateRequest,
+  before: StoredCertificate | undefined,
+  store: IssueTools["store"],
+): Promise<string> {
+  const { pem, type } = await readKeyFile(privateKey);
+  const hint = "Make a new key in its place.";
+  if (type !== keyType)
+    throw new Problem("config", {
+      detail: `The key in ${privateKey} is ${type} now, and ${keyType} was asked for.`,
+      hint: "Give the certificate the key type of its key.",
+    });
+  const isCompromised = revokedFor(before) === "keyCompromise";
+  if (isCompromised && pem === (await store.certificates.readPrivateKey(name)))
+    throw new Problem("config", { detail: `The key in ${privateKey} was compromised.`, hint });
+  return pem;
 }
 
 /** Milliseconds until the CA has to have issued. */
@@ -160,6 +183,7 @@ export function versionOf(
     account: account.stored.id,
     profile: request.profile,
     preferredChain: request.preferredChain,
+    terms: termsOf(request),
     certificateUrl: order.certificate,
     orderUrl: order.url,
     optionalAlternates: chain.optional,

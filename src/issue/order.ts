@@ -10,6 +10,7 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, PendingOrder } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
+import { datesOf } from "../request/terms.ts";
 import type { Journal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -110,8 +111,9 @@ export async function placeOrder(
   const { renewalInfo } = await tools.ca.directory(tools.signal);
   const replaces =
     renewalInfo === undefined ? undefined : certificateToReplace(request, predecessor, account);
+  const now = new Date(tools.clock.now().getTime() + tools.ca.clockSkew);
   const order = await account.session.newOrder(
-    { identifiers: request.identifiers, profile, replaces },
+    { identifiers: request.identifiers, profile, ...datesOf(request, now), replaces },
     tools.signal,
   );
   await journal.begin(order, request, account.stored.id);

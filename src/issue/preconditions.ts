@@ -8,6 +8,7 @@ import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
 import { capEnd } from "../request/cap.ts";
+import { readKeyFile } from "../request/given-file.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Stores settings that do not affect the certificate (solvers, hooks, copies), where they have changed. Answers the changed settings, in words. */
@@ -103,17 +104,25 @@ export async function refuseUnmet(
 }
 
 /** RFC 8555 §11.1: no certificate for the key of an account. Only a CSR of the user's can bring one. */
-export async function refuseAccountKey({ csr }: CertificateRequest, store: Store): Promise<void> {
-  if (csr === undefined) return;
-  // It parses ASN.1 with a library that few runs need.
-  const { readCsr } = await import("../acme/certificate/csr.ts");
-  const asked = readCsr(Buffer.from(csr, "base64")).publicKey;
+export async function refuseAccountKey(
+  { csr, privateKey }: CertificateRequest,
+  store: Store,
+): Promise<void> {
+  if (csr === undefined && privateKey === undefined) return;
+  const asked =
+    csr === undefined ? publicHalf((await readKeyFile(privateKey ?? "")).pem) : await keyOfCsr(csr);
   const account = (await store.accounts.list()).find(({ key }) =>
     isSameKey(publicHalf(key), asked),
   );
   if (account === undefined) return;
   throw new Problem("usage", {
-    detail: `The certificate signing request is for the key of the account in ${account.where}, and CAs must refuse that (RFC 8555 §11.1).`,
+    detail: `${csr === undefined ? `The private key ${privateKey}` : "The certificate signing request"} is for the key of the account in ${account.where}, and CAs must refuse that (RFC 8555 §11.1).`,
     hint: "Make the request with a key of its own.",
   });
+}
+
+async function keyOfCsr(csr: string): Promise<Buffer> {
+  // It parses ASN.1 with a library that few runs need.
+  const { readCsr } = await import("../acme/certificate/csr.ts");
+  return readCsr(Buffer.from(csr, "base64")).publicKey;
 }

@@ -5,7 +5,7 @@ import { openStored, withAccountLock, type OpenAccount } from "../account/open.t
 import { composeIssuer } from "../request/issuer.ts";
 import { caFlags, openTools } from "./open.ts";
 import type { IssueTools } from "../issue/tools.ts";
-import type { directoryFlags } from "../options/declared/request.ts";
+import type { directoryFlags } from "../options/declared/account.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";

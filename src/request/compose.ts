@@ -14,7 +14,15 @@ import type { Identifier } from "../plugin.ts";
 import { resolversOf } from "../dns/server.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { certificateFolderName } from "../state/folder/names.ts";
-import { assertTarget, type GivenCsr, readCsrFile, refuseSharedPath } from "./given-file.ts";
+import {
+  assertTarget,
+  type GivenCsr,
+  readCsrFile,
+  readKeyFile,
+  refuseSharedPath,
+} from "./given-file.ts";
+import { splitRequest } from "./split.ts";
+import { assertTerms, type Terms } from "./terms.ts";
 import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
 import { configuredSolvers, isNone, solverSettings } from "./solvers.ts";
@@ -35,18 +43,32 @@ export async function composeRequest(
   certificateFolderName(name);
   await assertFlagTargets(flags);
   const solvers = await solverSettings(flags, config.defaults.solvers, issuer, config, context);
-  const wanted = wantedBy(flags, config, context.cwd);
+  const wanted = await withOwnKey(wantedBy(flags, config, context.cwd), name);
   const proof = solvers.length === 0 ? "none" : undefined;
   const request = requestOf(wanted, { name, identifiers, csr, issuer, solvers, proof });
   refuseSharedPath(request, name);
+  assertTerms(request, name);
   return request;
 }
 
+/** The type of the user's own key is the certificate's. */
+async function withOwnKey<T extends Wanted>(wanted: T, place: string): Promise<T> {
+  const { privateKey, keyType, csr } = wanted;
+  if (privateKey === undefined || csr !== undefined) return wanted;
+  const { type } = await readKeyFile(privateKey);
+  if (keyType === undefined || keyType === type) return { ...wanted, keyType: type };
+  throw new Problem("usage", {
+    detail: `${place}: the private key ${privateKey} is ${type}, and the key type ${keyType} was asked for.`,
+    hint: "Leave the key type out.",
+  });
+}
+
 /** Every certificate that the config wants, as a request. */
-export function composeConfigured(config: Config): Promise<readonly CertificateRequest[]> {
-  return Promise.all(
-    Object.entries(config.certificates).map(async ([name, wanted]) => {
+export async function composeConfigured(config: Config): Promise<readonly CertificateRequest[]> {
+  const all = await Promise.all(
+    Object.entries(config.certificates).map(async ([name, written]) => {
       const place = `${config.path}: certificates.${name}`;
+      const wanted = await withOwnKey(written, place);
       const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
       for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
       for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
@@ -63,9 +85,11 @@ export function composeConfigured(config: Config): Promise<readonly CertificateR
         proof: isNone(wanted.solvers ?? [], config) ? "none" : undefined,
       });
       refuseSharedPath(request, place);
-      return request;
+      assertTerms(request, place);
+      return splitRequest(request, wanted.split === true, place);
     }),
   );
+  return all.flat();
 }
 
 type Wanted = Omit<ConfiguredCertificate, "domains">;
@@ -98,6 +122,11 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
     windows: wanted.windows,
     renew: wanted.renew,
     freeze: wanted.freeze,
+    privateKey: wanted.privateKey,
+    mustStaple: wanted.mustStaple,
+    duration: wanted.duration,
+    notBefore: wanted.notBefore,
+    notAfter: wanted.notAfter,
     profile: requiredProfile ?? wanted.profile,
     profileRequired: requiredProfile === undefined ? undefined : true,
   };
@@ -128,7 +157,19 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
     windows: defaults.windows,
     renew: defaults.renew,
     freeze: defaults.freeze,
+    csr: flags.csr,
+    ...termsBy(flags, defaults),
     preferredChain: flags.preferredChain ?? defaults.preferredChain,
+  };
+}
+
+function termsBy(flags: Terms, defaults: Terms): Terms {
+  return {
+    privateKey: flags.privateKey ?? defaults.privateKey,
+    mustStaple: flags.mustStaple ?? defaults.mustStaple,
+    duration: flags.duration ?? defaults.duration,
+    notBefore: flags.notBefore ?? defaults.notBefore,
+    notAfter: flags.notAfter ?? defaults.notAfter,
   };
 }
 

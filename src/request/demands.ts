@@ -19,7 +19,15 @@ export function unmetDemands(
   const ofAccount = account.isRegistered
     ? []
     : [missingContact(request, demands), missingBinding(request, demands, account)];
-  const others = [tooManyNames, noAddresses, internalName, wrongKey, clientAuthentication];
+  const others = [
+    tooManyNames,
+    noAddresses,
+    internalName,
+    wrongKey,
+    clientAuthentication,
+    chosenDates,
+    stapling,
+  ];
   const found = [...ofAccount, ...others.map((demand) => demand(request, demands))];
   return found.filter((problem) => problem !== undefined);
 }
@@ -50,7 +58,7 @@ function tooManyNames({ issuer, identifiers, profile }: CertificateRequest): Fou
   if (identifiers.length <= most) return undefined;
   return unmet(
     `${caName(issuer.server)} issues certificates for at most ${most} names${inProfile(profile)}, and this one has ${identifiers.length}.`,
-    `Split the names over several certificates, at most ${most} each.`,
+    "Add --split (split: true in the config) to get several certificates.",
   );
 }
 
@@ -103,6 +111,24 @@ function clientAuthentication(
     `${caName(server)} refuses a CSR that asks for client authentication.`,
     `Make the CSR without the extended key usage clientAuth, or use the directory ${server}?client_auth=true if the account may.`,
   );
+}
+
+function chosenDates(
+  { issuer, duration, notBefore, notAfter }: CertificateRequest,
+  { noDates }: Demands,
+): Found {
+  const isDated = [duration, notBefore, notAfter].some((one) => one !== undefined);
+  if (noDates === undefined || !isDated) return undefined;
+  return unmet(
+    `${caName(issuer.server)} does not let clients choose the dates of a certificate.`,
+    "Choose a lifetime by its profile instead, e.g. --profile shortlived.",
+  );
+}
+
+function stapling({ issuer, mustStaple }: CertificateRequest, { noMustStaple }: Demands): Found {
+  if (noMustStaple === undefined || mustStaple !== true) return undefined;
+  const detail = `${caName(issuer.server)} has no OCSP, so it refuses must-staple.`;
+  return unmet(detail, "Leave --must-staple out.");
 }
 
 function unmet(detail: string, hint: string): Problem {

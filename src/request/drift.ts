@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CertificateRequest } from "../certificate.ts";
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
+import { termsOf } from "./terms.ts";
 
 /** Hash of those parts of a request that decide what is issued: names, key type, issuer, profile, chain, CSR. */
 export function requestHash(request: CertificateRequest): string {
@@ -11,6 +12,7 @@ export function requestHash(request: CertificateRequest): string {
     server: request.issuer.server,
     profile: request.profile ?? null,
     preferredChain: request.preferredChain ?? null,
+    terms: termsOf(request),
   };
   return createHash("sha256").update(JSON.stringify(decisive)).digest("hex");
 }
@@ -31,8 +33,9 @@ export function driftOf(
     ["names", namesOf(meta.identifiers), namesOf(request.identifiers)],
     ["key type", meta.keyType, request.csr === undefined ? request.keyType : "csr"],
     ["issuer", meta.directory, request.issuer.server],
-    ["profile", meta.profile ?? "none", request.profile ?? "none"],
-    ["preferred chain", meta.preferredChain ?? "none", request.preferredChain ?? "none"],
+    part("profile", meta.profile, request.profile),
+    part("preferred chain", meta.preferredChain, request.preferredChain),
+    part("terms", meta.terms, termsOf(request)),
   ];
   const changed = parts.find(([, before, after]) => before !== after);
   // Hashing loads OpenSSL. Only a CSR is not among the parts.
@@ -40,6 +43,10 @@ export function driftOf(
   if (meta.requestHash === requestHash(request)) return undefined;
   if (changed === undefined) return "the certificate signing request changed";
   return `${changed[0]} changed from ${changed[1]} to ${changed[2]}`;
+}
+
+function part(what: string, before = "none", after = "none") {
+  return [what, before, after] as const;
 }
 
 /** In one order, whatever the order of the request. */

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { codeOf, systemReason } from "../errors.ts";
+import { readPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest, CopySetting, KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { quotedWord } from "../options/words.ts";
@@ -102,6 +103,12 @@ async function assertFolder(folder: string, named: string): Promise<void> {
 }
 
 const missing = "does not exist";
+
+/** A private key of the user's, as PKCS#8 PEM with its type. */
+export async function readKeyFile(path: string): Promise<{ pem: string; type: KeyType }> {
+  const pem = await readGivenFile(path, "The private key");
+  return readPrivateKey(pem.toString("latin1"), `the private key ${path}`);
+}
 
 export interface GivenCsr {
   /** DER. */

@@ -3,7 +3,7 @@ import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Config, ConfiguredIssuer } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
-import type { issuerFlags } from "../options/declared/request.ts";
+import type { issuerFlags } from "../options/declared/account.ts";
 import { Problem } from "../problem.ts";
 
 type Flags = { readonly [K in keyof typeof issuerFlags]?: OptionsOf<typeof issuerFlags>[K] };

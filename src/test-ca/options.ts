@@ -37,6 +37,8 @@ export interface TestCaOptions {
   readonly profiles?: Readonly<Record<string, Profile>> | undefined;
   /** URL; when given, accounts must agree. */
   readonly termsOfService?: string | undefined;
+  /** True: orders may say `notBefore` and `notAfter`. */
+  readonly dates?: boolean | undefined;
   /** Share of good nonces to reject, 0 to 1; default 0. */
   readonly badNonceRate?: number | undefined;
   /** Milliseconds that a valid authorization is reused; default 30 days, 0 for never. */
@@ -69,6 +71,7 @@ export function withDefaults(options: TestCaOptions) {
     requireEab: options.requireEab ?? eab !== undefined,
     profiles: options.profiles ?? usualProfiles,
     termsOfService: options.termsOfService,
+    dates: options.dates ?? false,
     badNonceRate: options.badNonceRate ?? 0,
     authorizationReuse: options.authorizationReuse ?? 30 * day,
     asynchronous: background(options.asynchronous),

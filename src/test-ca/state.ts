@@ -45,6 +45,8 @@ export interface Order {
   readonly profile: string;
   readonly expires: Date;
   readonly replaces: string | undefined;
+  readonly notBefore: Date | undefined;
+  readonly notAfter: Date | undefined;
   processing: boolean;
   error?: ProblemJson;
   certificate?: IssuedCertificate;

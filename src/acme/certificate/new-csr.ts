@@ -9,16 +9,15 @@ import { addressBytes, encode, fieldOf, identifierBytes, plainFieldOf, tags } fr
 export async function createCsr(
   privateKeyPem: string,
   identifiers: readonly Identifier[],
+  { mustStaple = false }: { mustStaple?: boolean | undefined } = {},
 ): Promise<Uint8Array> {
   const key = createPrivateKey(privateKeyPem);
   const type = keyTypeOf(key);
   if (type === undefined) throw unsuitable("the private key");
   const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
-  const extension = sequence(object("2.5.29.17"), encode(tags.octetString, namesOf(identifiers)));
-  const extensionRequest = sequence(
-    object("1.2.840.113549.1.9.14"),
-    encode(tags.set, sequence(extension)),
-  );
+  const names = sequence(object("2.5.29.17"), encode(tags.octetString, namesOf(identifiers)));
+  const extensions = mustStaple ? sequence(names, stapling) : sequence(names);
+  const extensionRequest = sequence(object("1.2.840.113549.1.9.14"), encode(tags.set, extensions));
   const version = encode(tags.integer, Buffer.from([0]));
   const info = sequence(version, sequence(), publicKey, encode(fieldOf(0), extensionRequest));
   const { hash, algorithm } = signatures[type];
@@ -28,6 +27,12 @@ export async function createCsr(
 
 const sequence = (...parts: readonly Uint8Array[]) => encode(tags.sequence, ...parts);
 const object = (dotted: string) => encode(tags.objectIdentifier, identifierBytes(dotted));
+
+/** RFC 7633: TLS feature 5, status_request. */
+const stapling = sequence(
+  object("1.3.6.1.5.5.7.1.24"),
+  encode(tags.octetString, sequence(encode(tags.integer, Buffer.from([5])))),
+);
 
 function namesOf(identifiers: readonly Identifier[]): Buffer {
   const names = identifiers.map(({ type, value }) =>

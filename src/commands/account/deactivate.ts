@@ -1,5 +1,5 @@
 import { line } from "../../result.ts";
-import { directoryFlags } from "../../options/declared/request.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import {
   accountDocument,
   withAccount,

@@ -2,7 +2,7 @@ import { line, verbatim } from "../../result.ts";
 import { createPrivateKey } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import { file } from "../../options/declaration.ts";
-import { directoryFlags } from "../../options/declared/request.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import { writeDurably } from "../../state/folder/files.ts";

@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { readAccountKey } from "../../import/material.ts";
 import { importAccount } from "../../account/register.ts";
-import { directoryFlags } from "../../options/declared/request.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { isRecord, parseJson } from "../../json.ts";
 import { Problem } from "../../problem.ts";

@@ -2,7 +2,7 @@ import { fields, line } from "../../result.ts";
 import { composeIssuer } from "../../request/issuer.ts";
 import { withTools } from "../../issuer/account.ts";
 import { registerAccount } from "../../account/register.ts";
-import { registrationFlags } from "../../options/declared/request.ts";
+import { registrationFlags } from "../../options/declared/account.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({

@@ -2,7 +2,7 @@ import { line } from "../../result.ts";
 import { thumbprint } from "../../acme/keys.ts";
 import { withAccountLock } from "../../account/open.ts";
 import { rollOver } from "../../account/rollover.ts";
-import { directoryFlags } from "../../options/declared/request.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { accountDocument, withAccount, usableAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 

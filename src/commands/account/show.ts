@@ -1,7 +1,7 @@
 import { fields } from "../../result.ts";
 import { thumbprint } from "../../acme/keys.ts";
 import { openStored } from "../../account/open.ts";
-import { directoryFlags } from "../../options/declared/request.ts";
+import { directoryFlags } from "../../options/declared/account.ts";
 import { withAccount, keptAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";
 

@@ -1,6 +1,6 @@
 import { line } from "../../result.ts";
 import { readEmail } from "../../acme/registration.ts";
-import { directoryFlags, registrationFlags } from "../../options/declared/request.ts";
+import { directoryFlags, registrationFlags } from "../../options/declared/account.ts";
 import { Problem } from "../../problem.ts";
 import { addressesOf, changeAccount, withAccount } from "../../issuer/account.ts";
 import { defineCommand } from "../command.ts";

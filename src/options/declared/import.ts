@@ -1,5 +1,6 @@
 import { type OptionDeclarations, under } from "../declaration.ts";
-import { ca, issuerFlags, solverFlags } from "./request.ts";
+import { ca, issuerFlags } from "./account.ts";
+import { solverFlags } from "./request.ts";
 
 export const importFlags = {
   dryRun: { type: "boolean", description: "Show what would be imported; write nothing." },

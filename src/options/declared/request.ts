@@ -1,9 +1,8 @@
-/** The options of a request: names, CA, and how control of the names is proven; and those of an account. */
+/** The options of a request: names, CA, and how control of the names is proven. */
 import { challengeTypes, keyTypes } from "../../certificate.ts";
 import { file, type OptionDeclarations, under } from "../declaration.ts";
+import { accountKey, ca, issuerFlags } from "./account.ts";
 import { deployFlags } from "./deployment.ts";
-
-export const ca = "Certificate authority:";
 
 export const certificateFlags = {
   domains: {
@@ -31,6 +30,16 @@ export const certificateFlags = {
     type: "boolean",
     description: "Keep the private key when the certificate is renewed.",
   },
+  privateKey: file("Use this private key (PEM) of yours for every order."),
+  mustStaple: {
+    type: "boolean",
+    description: "Ask for a certificate that demands OCSP stapling.",
+    aliases: ["ocsp-must-staple", "ocsp"],
+  },
+  split: {
+    type: "boolean",
+    description: "Get several certificates if one cannot have so many names.",
+  },
   csr: file("Use this certificate signing request (PEM or DER)."),
   labels: {
     type: "map",
@@ -48,6 +57,21 @@ export const certificateFlags = {
       description: "Certificate profile to ask for; fail if the CA does not offer it.",
       placeholder: "NAME",
     },
+    duration: {
+      type: "duration",
+      min: 60_000,
+      description: "Lifetime to ask for, if the CA lets clients choose.",
+    },
+    notBefore: {
+      type: "string",
+      description: "Start of the validity to ask for, e.g. 2027-01-31T00:00:00Z.",
+      placeholder: "TIME",
+    },
+    notAfter: {
+      type: "string",
+      description: "End of the validity to ask for.",
+      placeholder: "TIME",
+    },
     preferredChain: {
       type: "string",
       description: "Chain to choose: common name of an issuer in it, or SHA-256 fingerprint.",
@@ -55,45 +79,6 @@ export const certificateFlags = {
     },
   }),
 } as const satisfies OptionDeclarations;
-
-export const issuerFlags = under(ca, {
-  server: {
-    type: "string",
-    description: "CA to use: a preset, a directory URL, an issuer of the config, or local.",
-    short: "s",
-    placeholder: "CA",
-  },
-  staging: {
-    type: "boolean",
-    description: "Use the CA's staging environment, whose certificates browsers do not trust.",
-    aliases: ["test-cert"],
-  },
-  email: {
-    type: "string",
-    description: "Contact address for the CA account.",
-    short: "m",
-    placeholder: "ADDRESS",
-  },
-  agreeTos: {
-    type: "boolean",
-    description: "Agree to the CA's terms of service.",
-    aliases: ["accept-tos"],
-  },
-  eabKid: {
-    type: "string",
-    description: "Key identifier of the external account binding.",
-    placeholder: "ID",
-  },
-  eabHmac: {
-    type: "string",
-    reference: true,
-    secret: true,
-    description: "Reference to the EAB HMAC key: env:NAME, file:/path or cmd:program.",
-    aliases: ["eab-hmac-key"],
-    placeholder: "REF",
-  },
-  caBundle: file("PEM file of root certificates to trust for the CA's server."),
-});
 
 export const solverFlags = under("Proof of control:", {
   solver: {
@@ -177,15 +162,6 @@ const localFlags = under("Embedded CA:", {
   },
 });
 
-const accountKey = {
-  type: "string",
-  reference: true,
-  secret: true,
-  description:
-    "Use this account key (PEM) instead of a new one: env:NAME, file:/path or cmd:program.",
-  placeholder: "REF",
-} as const;
-
 export const dryRun = {
   type: "boolean",
   choices: ["authorizations"],
@@ -208,20 +184,4 @@ export const requestFlags = {
   ...deployFlags,
   ...localFlags,
   ...pipelineFlags,
-} as const satisfies OptionDeclarations;
-
-const { server, staging, caBundle, ...registration } = issuerFlags;
-
-/** The CA of an account command. */
-export const directoryFlags = { server, staging, caBundle } as const satisfies OptionDeclarations;
-
-/** What registering an account takes. */
-export const registrationFlags = {
-  ...directoryFlags,
-  ...registration,
-  reregister: {
-    type: "boolean",
-    description: "Register again if the CA no longer knows the account.",
-  },
-  accountKey,
 } as const satisfies OptionDeclarations;

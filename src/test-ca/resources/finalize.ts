@@ -84,10 +84,10 @@ function labelOf({ type, value }: Identifier): string {
 
 /** Backdated by an hour for clocks that are behind; the last second counts, hence one less. */
 async function issue(state: State, order: Order, key: KeyObject): Promise<void> {
-  const notBefore = new Date(state.settings.now().getTime() - 3_600_000);
+  const notBefore = new Date(order.notBefore ?? state.settings.now().getTime() - 3_600_000);
   notBefore.setMilliseconds(0);
   const validity = state.settings.profiles[order.profile]?.validity ?? 0;
-  const notAfter = new Date(notBefore.getTime() + validity - 1000);
+  const notAfter = order.notAfter ?? new Date(notBefore.getTime() + validity - 1000);
   const { account, identifiers } = order;
   try {
     const leaf = await issueLeaf(state.authority, { identifiers, key, notBefore, notAfter });

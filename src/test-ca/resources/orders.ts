@@ -14,8 +14,12 @@ const lifetime = 7 * 24 * 3_600_000;
 export function newOrder(state: State, request: SignedRequest): Answer {
   const payload = payloadOf(request);
   const account = signer(request);
-  const dated = payload["notBefore"] !== undefined || payload["notAfter"] !== undefined;
-  demand(!dated, "notBefore and notAfter are not supported; choose a profile.");
+  const { notBefore, notAfter } = payload;
+  const dated = notBefore !== undefined || notAfter !== undefined;
+  demand(
+    !dated || state.settings.dates,
+    "notBefore and notAfter are not supported; choose a profile.",
+  );
   const identifiers = readIdentifiers(payload["identifiers"]);
   const profile = chooseProfile(state, payload["profile"]);
   const predecessor = checkReplaces(state, account, identifiers, payload["replaces"]);
@@ -27,12 +31,21 @@ export function newOrder(state: State, request: SignedRequest): Answer {
     profile,
     expires: new Date(state.settings.now().getTime() + lifetime),
     replaces: predecessor?.renewalId,
+    notBefore: dateOf(notBefore),
+    notAfter: dateOf(notAfter),
     processing: false,
   };
   if (predecessor !== undefined) predecessor.replacedBy = order;
   state.orders.set(order.id, order);
   account.orders.push(order);
   return orderAnswer(state, order, 201);
+}
+
+function dateOf(value: unknown): Date | undefined {
+  if (value === undefined) return undefined;
+  const date = new Date(typeof value === "string" ? value : Number.NaN);
+  demand(!Number.isNaN(date.getTime()), "notBefore and notAfter must be dates (RFC 3339).");
+  return date;
 }
 
 export function order(state: State, request: SignedRequest): Answer {

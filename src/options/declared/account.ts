@@ -1,0 +1,68 @@
+/** The options of a CA and of an account with it. */
+import { file, type OptionDeclarations, under } from "../declaration.ts";
+
+export const ca = "Certificate authority:";
+
+export const issuerFlags = under(ca, {
+  server: {
+    type: "string",
+    description: "CA to use: a preset, a directory URL, an issuer of the config, or local.",
+    short: "s",
+    placeholder: "CA",
+  },
+  staging: {
+    type: "boolean",
+    description: "Use the CA's staging environment, whose certificates browsers do not trust.",
+    aliases: ["test-cert"],
+  },
+  email: {
+    type: "string",
+    description: "Contact address for the CA account.",
+    short: "m",
+    placeholder: "ADDRESS",
+  },
+  agreeTos: {
+    type: "boolean",
+    description: "Agree to the CA's terms of service.",
+    aliases: ["accept-tos"],
+  },
+  eabKid: {
+    type: "string",
+    description: "Key identifier of the external account binding.",
+    placeholder: "ID",
+  },
+  eabHmac: {
+    type: "string",
+    reference: true,
+    secret: true,
+    description: "Reference to the EAB HMAC key: env:NAME, file:/path or cmd:program.",
+    aliases: ["eab-hmac-key"],
+    placeholder: "REF",
+  },
+  caBundle: file("PEM file of root certificates to trust for the CA's server."),
+});
+
+export const accountKey = {
+  type: "string",
+  reference: true,
+  secret: true,
+  description:
+    "Use this account key (PEM) instead of a new one: env:NAME, file:/path or cmd:program.",
+  placeholder: "REF",
+} as const;
+
+const { server, staging, caBundle, ...registration } = issuerFlags;
+
+/** The CA of an account command. */
+export const directoryFlags = { server, staging, caBundle } as const satisfies OptionDeclarations;
+
+/** What registering an account takes. */
+export const registrationFlags = {
+  ...directoryFlags,
+  ...registration,
+  reregister: {
+    type: "boolean",
+    description: "Register again if the CA no longer knows the account.",
+  },
+  accountKey,
+} as const satisfies OptionDeclarations;

@@ -1,0 +1,34 @@
+import { caName, mostNames } from "../acme/presets.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import { Problem } from "../problem.ts";
+import { writtenFolders } from "./given-file.ts";
+
+/** What most CAs allow. */
+const usual = 100;
+
+/**
+ * The request in parts of as many names as its CA allows for the profile, in the order given: NAME, NAME-2, NAME-3, …; whole
+ * unless `split` is set.
+ */
+export function splitRequest(
+  request: CertificateRequest,
+  split: boolean,
+  place: string = request.name,
+): readonly CertificateRequest[] {
+  const { name, identifiers, issuer, profile, csr } = request;
+  const most = mostNames(issuer.server, profile) ?? usual;
+  if (!split || identifiers.length <= most) return [request];
+  const detail = `${place}: ${identifiers.length} names are more than ${caName(issuer.server)} allows in one certificate (${most})`;
+  if (csr !== undefined)
+    throw new Problem("usage", { detail: `${detail}.`, hint: "Make several CSRs." });
+  if (writtenFolders(request).length > 0)
+    throw new Problem("usage", {
+      detail: `${detail}, and the copies of all parts would be written to the same files.`,
+      hint: "Leave copies and key stores out, or make a certificate for each part.",
+    });
+  return Array.from({ length: Math.ceil(identifiers.length / most) }, (_, index) => ({
+    ...request,
+    name: index === 0 ? name : `${name}-${index + 1}`,
+    identifiers: identifiers.slice(index * most, (index + 1) * most),
+  }));
+}

@@ -1,0 +1,130 @@
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as x509 from "@peculiar/x509";
+import { describe, expect, test } from "vitest";
+import { readCsr } from "../../src/acme/certificate/csr.ts";
+import { resolveServer } from "../../src/acme/presets.ts";
+import { unmetDemands } from "../../src/request/demands.ts";
+import { driftOf } from "../../src/request/drift.ts";
+import { splitRequest } from "../../src/request/split.ts";
+import { assertTerms, datesOf, termsOf } from "../../src/request/terms.ts";
+import type { HeldCertificate } from "../../src/state/store.ts";
+import { startIssuing } from "../support/issuing.ts";
+import { requestFor } from "../issue/world.ts";
+
+const day = 86_400_000;
+const letsencrypt = { issuer: { server: resolveServer("letsencrypt"), agreeTos: true } };
+const now = new Date("2027-01-01T00:00:00.500Z");
+
+describe("the dates of an order", () => {
+  test("a duration ends so much after now, or after the start", () => {
+    expect(datesOf({ duration: 7 * day }, now)).toEqual({ notAfter: "2027-01-08T00:00:00Z" });
+    const notBefore = "2027-02-01T00:00:00Z";
+    expect(datesOf({ duration: day, notBefore }, now)).toEqual({
+      notBefore,
+      notAfter: "2027-02-02T00:00:00Z",
+    });
+  });
+
+  test("dates that have passed are not asked for again by a renewal", () => {
+    const passed = { notBefore: "2026-01-01T00:00:00Z", notAfter: "2026-06-01T00:00:00Z" };
+    expect(datesOf(passed, now)).toEqual({});
+  });
+
+  test.each([
+    [{ notAfter: "soon" }, /notAfter is "soon", which is not a date/],
+    [{ duration: day, notAfter: "2027-01-08T00:00:00Z" }, /both a duration and an end/],
+    [{ csr: "MIIB", mustStaple: true }, /its own key and extensions/],
+  ])("the request %j is refused before the CA is asked", (more, message) => {
+    const request = requestFor(["a.example.com"], more);
+    expect(() => assertTerms(request, "shop")).toThrow(message);
+  });
+
+  test.each([
+    [{ duration: day }, "letsencrypt does not let clients choose the dates of a certificate."],
+    [{ mustStaple: true }, "letsencrypt has no OCSP, so it refuses must-staple."],
+  ])("Let's Encrypt is known to refuse %j", (more, message) => {
+    const facts = { isRegistered: true, hasBinding: false };
+    const request = requestFor(["a.example.com"], { ...letsencrypt, ...more });
+    expect(unmetDemands(request, facts).map((problem) => problem.message)).toEqual([message]);
+  });
+
+  test("a certificate is issued anew when its terms change", () => {
+    const request = requestFor(["a.example.com"], { duration: day });
+    const meta = {
+      identifiers: request.identifiers,
+      keyType: "ec256",
+      directory: request.issuer.server,
+      terms: termsOf(request),
+    };
+    const held = { version: 1, meta } as HeldCertificate;
+    expect(driftOf(request, held)).toBeUndefined();
+    const changed = driftOf({ ...request, duration: 2 * day, mustStaple: true }, held);
+    expect(changed).toBe("terms changed from 1d to 2d, must-staple");
+  });
+});
+
+describe("more names than one certificate can have", () => {
+  const names = Array.from({ length: 60 }, (_, index) => `h${index}.example.com`);
+  const request = requestFor(names, { ...letsencrypt, name: "hosts", profile: "shortlived" });
+
+  test("more names than the CA allows are refused, and the hint names --split", () => {
+    expect(splitRequest(request, false)).toEqual([request]);
+    const facts = { isRegistered: true, hasBinding: false };
+    expect(unmetDemands(request, facts)[0]?.hint).toContain("Add --split");
+    expect(splitRequest({ ...request, profile: undefined }, true)).toHaveLength(1);
+  });
+
+  test("with --split they become several certificates in the order given", () => {
+    const parts = splitRequest(request, true);
+    expect(parts.map(({ name, identifiers }) => [name, identifiers.length])).toEqual([
+      ["hosts", 25],
+      ["hosts-2", 25],
+      ["hosts-3", 10],
+    ]);
+    expect(parts.flatMap(({ identifiers }) => identifiers)).toEqual(request.identifiers);
+    expect(() => splitRequest({ ...request, outputs: { key: "/srv/key" } }, true)).toThrow(
+      /the same files/,
+    );
+  });
+});
+
+test("issue takes a lifetime, must-staple and a key of the user's, and keeps them for renewals", async () => {
+  await using issuing = await startIssuing({ dates: true });
+  const file = join(issuing.state, "..", "own.pem");
+  const newKey = async () => {
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    await writeFile(file, privateKey.export({ type: "pkcs8", format: "pem" }));
+  };
+  await newKey();
+  const words = ["-d", "intranet", "--duration", "7d", "--must-staple", "--private-key", file];
+  const ran = await issuing.issue(words);
+  expect(ran.code, ran.stderr).toBe(0);
+  const live = join(issuing.state, "certificates", "intranet", "current");
+  const read = async (name: string) => readFile(join(live, name), "utf8");
+  const check = async () => {
+    const leaf = new X509Certificate(await read("cert.pem"));
+    expect(leaf.checkPrivateKey(createPrivateKey(await readFile(file, "utf8")))).toBe(true);
+    expect(Date.parse(leaf.validTo) - Date.now()).toBeLessThanOrEqual(7 * day);
+    expect(Date.parse(leaf.validTo) - Date.now()).toBeGreaterThan(6.9 * day);
+    expect(JSON.parse(await read("meta.json"))).toMatchObject({ keyType: "rsa2048" });
+    const last = issuing.ca.requests.findLast(({ kind }) => kind === "finalize");
+    const { csr } = (last?.payload ?? {}) as { csr: string };
+    const { der } = readCsr(Buffer.from(csr, "base64url"));
+    const request = new x509.Pkcs10CertificateRequest(Uint8Array.from(der));
+    const feature = request.getExtension("1.3.6.1.5.5.7.1.24");
+    expect(Buffer.from(feature?.value ?? new ArrayBuffer(0)).toString("hex")).toBe("3003020105");
+  };
+  await check();
+  expect((await issuing.issue(words)).stdout).toContain("nothing was done");
+  await newKey();
+  expect((await issuing.run(["renew", "--force"])).code).toBe(0);
+  await check();
+
+  const other = await issuing.issue([...words, "--key-type", "ec256"]);
+  expect([other.code, other.stderr.replaceAll(/\s+/g, " ")]).toEqual([
+    2,
+    expect.stringContaining("is rsa2048, and the key type ec256 was asked for."),
+  ]);
+});
