@@ -60,10 +60,9 @@ export async function issueLeaf(
   { identifiers, key, notBefore, notAfter }: LeafRequest,
 ): Promise<x509.X509Certificate> {
   const isRsa = key.asymmetricKeyType === "rsa";
-  const names = identifiers.map(({ type, value }): x509.JsonGeneralName => ({
-    type: type === "ip" ? "ip" : "dns",
-    value,
-  }));
+  const names = identifiers.map(({ type, value }): x509.JsonGeneralName => {
+    return { type: type === "ip" ? "ip" : "dns", value };
+  });
   const extensions = [
     isRsa
       ? new x509.KeyUsagesExtension(digitalSignature | keyEncipherment, true)

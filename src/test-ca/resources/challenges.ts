@@ -8,7 +8,7 @@ import {
   type Challenge,
   type State,
 } from "../state.ts";
-import { validateDns, type Proof, type Validate } from "../validation/dns.ts";
+import { validateDns, type Validate } from "../validation/dns.ts";
 import { validateHttp } from "../validation/http.ts";
 import { validateTlsAlpn } from "../validation/tls-alpn.ts";
 
@@ -57,17 +57,21 @@ const validators = new Map<string, Validate>([
 
 /** Settles the challenge and its authorization: one failure is final (§7.1.6). */
 async function validate(state: State, challenge: Challenge, look: Validate): Promise<void> {
-  const { authorization } = challenge;
-  const { identifier } = authorization;
+  const { authorization, token } = challenge;
+  const { identifier, account } = authorization;
+  const keyAuthorization = `${token}.${account.thumbprint}`;
+  const lookOnce = () =>
+    look({ identifier, token, keyAuthorization }, state.settings, state.signal);
   try {
-    await fromPerspectives(state, challenge, look);
+    await lookOnce();
+    // Twice more at the same time, as CAs do from several networks: a response must outlive the first look.
+    await Promise.all([lookOnce(), lookOnce()]);
     challenge.status = "valid";
     challenge.validated = state.settings.now();
     if (authorization.status !== "pending") return;
     authorization.status = "valid";
-    authorization.expires = new Date(
-      challenge.validated.getTime() + (state.settings.authorizationReuse || hour),
-    );
+    const lifetime = state.settings.authorizationReuse || hour;
+    authorization.expires = new Date(challenge.validated.getTime() + lifetime);
     state.settings.log(`${identifier.value}: ${challenge.type} is valid`);
   } catch (error) {
     const problem = problemOf(error, "The validation failed unexpectedly");
@@ -79,21 +83,3 @@ async function validate(state: State, challenge: Challenge, look: Validate): Pro
 }
 
 const hour = 3_600_000;
-
-/** Looks once, then twice more at the same time, as CAs do from several networks: a response must outlive the first look. */
-async function fromPerspectives(
-  state: State,
-  { token, authorization }: Challenge,
-  look: Validate,
-): Promise<void> {
-  const proof: Proof = {
-    identifier: authorization.identifier,
-    token,
-    keyAuthorization: `${token}.${authorization.account.thumbprint}`,
-  };
-  await look(proof, state.settings, state.signal);
-  await Promise.all([
-    look(proof, state.settings, state.signal),
-    look(proof, state.settings, state.signal),
-  ]);
-}

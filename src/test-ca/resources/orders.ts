@@ -56,16 +56,9 @@ export function order(state: State, request: SignedRequest): Answer {
 
 /** The order object of §7.1.3 with its Location, and a Retry-After while it is processing. */
 export function orderAnswer(state: State, order: Order, status: number): Answer {
-  return json(status, orderJson(state, order), {
-    location: `${state.base}/order/${order.id}`,
-    ...(order.processing ? retryAfter(state) : {}),
-  });
-}
-
-function orderJson(state: State, order: Order): object {
   const url = `${state.base}/order/${order.id}`;
   const { certificate } = order;
-  return {
+  const body = {
     status: orderStatus(state, order),
     expires: timestamp(order.expires),
     identifiers: order.identifiers,
@@ -76,6 +69,8 @@ function orderJson(state: State, order: Order): object {
     error: order.error,
     certificate: certificate && `${state.base}/certificate/${certificate.id}`,
   };
+  const wait = order.processing ? retryAfter(state) : {};
+  return json(status, body, { location: url, ...wait });
 }
 
 function chooseProfile(state: State, asked: unknown): string {
@@ -104,10 +99,8 @@ function readIdentifiers(value: unknown): readonly Identifier[] {
 function readIdentifier(value: unknown): Identifier {
   demand(isRecord(value), "An identifier is not an object.");
   const { type, value: name } = value;
-  demand(
-    typeof type === "string" && typeof name === "string",
-    "An identifier lacks type or value.",
-  );
+  const isWhole = typeof type === "string" && typeof name === "string";
+  demand(isWhole, "An identifier lacks type or value.");
   return { type, value: name.toLowerCase() };
 }
 

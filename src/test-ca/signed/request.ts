@@ -37,7 +37,10 @@ export function authenticate(
   const signed = JSON.stringify(jws.header["url"]);
   const mismatch = `The JWS is for the url ${signed}, the request for ${url}.`;
   demand(signed === JSON.stringify(url), mismatch, "unauthorized");
-  redeem(state, jws);
+  const { nonce } = jws.header;
+  demand(nonce !== undefined, "The JWS has no nonce.", "badNonce");
+  const isGood = typeof nonce === "string" && state.nonces.redeem(nonce);
+  demand(isGood, "The nonce is not valid, or not any more.", "badNonce");
   if (account?.status === "deactivated") throw deactivated();
   return { url, ids, jws, key, account };
 }
@@ -59,12 +62,6 @@ function identify(
   const account = state.accounts.get(kid.split("/").at(-1) ?? "");
   if (account !== undefined && accountUrl(state, account) === kid) return { account, key: account };
   throw new AcmeProblem("accountDoesNotExist", `There is no account ${kid}.`);
-}
-
-function redeem(state: State, { header: { nonce } }: Jws): void {
-  demand(nonce !== undefined, "The JWS has no nonce.", "badNonce");
-  const isGood = typeof nonce === "string" && state.nonces.redeem(nonce);
-  demand(isGood, "The nonce is not valid, or not any more.", "badNonce");
 }
 
 /** §7.3.6: status 401, type unauthorized. */
