@@ -79,12 +79,14 @@ async function liveAWeek(
   let [least, runs] = [lifetime, 0];
   for (let next = begin + step; next <= begin + 7 * 24 * hour; next += step) {
     await move(Math.max(0, next - clock.now().getTime()));
-    least = Math.min(least, (await left()).left);
+    const before = await left();
+    least = Math.min(least, before.left);
+    serials.add(before.serial);
     const ran = await run(command, settings);
     expect(ran, ran.stderr).toMatchObject({ code: 0, stderr: "" });
     runs += 1;
-    serials.add((await left()).serial);
   }
+  serials.add((await left()).serial);
   return { every, lifetime, runs, issued: serials.size, least };
 }
 
