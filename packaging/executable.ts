@@ -37,10 +37,12 @@ export function writeExecutable(target: string, parts: ExecutableParts): void {
   execFileSync(node, ["--experimental-sea-config", settings], { cwd: work, stdio: "ignore" });
   copyFileSync(node, target);
   chmodSync(target, 0o755);
-  const fuse = ["--sentinel-fuse", sentinelFuse];
-  execFileSync("npx", ["--no-install", "postject", target, "NODE_SEA_BLOB", blob, ...fuse], {
-    stdio: "ignore",
-  });
+  const isMac = process.platform === "darwin";
+  if (isMac) execFileSync("codesign", ["--remove-signature", target]);
+  const where = isMac ? ["--macho-segment-name", "NODE_SEA"] : [];
+  const words = [target, "NODE_SEA_BLOB", blob, "--sentinel-fuse", sentinelFuse, ...where];
+  execFileSync("npx", ["--no-install", "postject", ...words], { stdio: "ignore" });
+  if (isMac) execFileSync("codesign", ["--sign", "-", target]);
 }
 
 /** Marks the place in Node.js's binary that says that a script is there (nodejs.org/api/single-executable-applications.html). */
