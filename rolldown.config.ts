@@ -55,20 +55,24 @@ export default defineConfig({
         // What each run needs, in as few files as can be: a file costs a millisecond.
         {
           name: "base",
-          test: /src\/(problem|version|clock|compile-cache)\.ts$|rolldown\/runtime/,
+          test: /src\/(problem|version|clock|compile-cache)\.ts$|rolldown\/runtime|usingCtx/,
           priority: 3,
         },
         { name: "program", test: /src\/(program\/|commands\/command\.ts$)/, priority: 2 },
         {
           name: "state",
-          test: /src\/((state|status)\/|acme\/presets|renew\/(idle|report))/,
+          test: /src\/((state|status)\/|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 1,
         },
+        // What solvers share.
+        { name: "http", test: /src\/(plugin\/|proxy\.ts)/, priority: 0.6 },
+        // What `plan` needs besides, and `status`.
+        { name: "request", test: /src\/(request|solvers)\//, priority: 0.5 },
         { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0 },
         // Rooms of which a command needs most or nothing.
         { name: "import", test: /src\/import\//, priority: 0 },
         { name: "renewal", test: /src\/renew\//, priority: 0 },
-        { name: "schedule", test: /src\/schedule\//, priority: 0 },
+        { name: "schedule", test: /src\/schedule\//, priority: 0.4 },
       ],
     },
     // Names stay, for the stack of a bug that is reported.

@@ -13,8 +13,12 @@ const vendors = {
   plugins: /\/plugins\/([^/]+)\//,
 };
 
-/** Runs acmectl from source, whose modules have telling paths, and lists every one that it loaded. */
-async function loadedBy(words: readonly string[], env: Record<string, string> = {}) {
+/** Runs acmectl and lists every module that it loaded: from source, whose modules have telling paths, or the bundle. */
+async function loadedBy(
+  words: readonly string[],
+  env: Record<string, string> = {},
+  conditions: readonly string[] = ["--conditions=source"],
+) {
   await using folder = await temporaryFolder();
   const [log, hooks] = [join(folder.path, "loaded"), join(folder.path, "hooks.mjs")];
   await writeFile(
@@ -25,13 +29,54 @@ registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(log)}
   );
   const ran = await acmectl(words, {
     env: { HOME: folder.path, ...env },
-    node: ["--conditions=source", "--import", hooks],
+    node: [...conditions, "--import", hooks],
   }).ended;
   const urls = (await readFile(log, "utf8")).split("\n");
   const matching = (pattern: RegExp) => urls.filter((url) => pattern.test(url));
   const plugins = new Set(urls.flatMap((url) => vendors.plugins.exec(url)?.[1] ?? []));
-  return { ...ran, matching, plugins: [...plugins] };
+  return { ...ran, urls, matching, plugins: [...plugins] };
 }
+
+/** Code that talks to CAs and name servers or reads YAML; not what parses names, keys, addresses and presets. */
+const heavy = [
+  /\/node_modules\/(?!commander|chalk|croner|fastest-levenshtein|get-east-asian-width)/,
+  /\/src\/acme\/(?!(identifiers|keys|pem|presets|registration|text)\.ts)/,
+  /\/src\/dns\/(?!server\.ts)/,
+  /\/src\/(issue|issuer|account|import|test-ca)\//,
+  /\/src\/renew\/(pass|renew|rehearse)\.ts/,
+  /\/src\/config\/(file|schema|yaml|conf)\.ts/,
+];
+
+test("list, plan and a renew with nothing due load neither ACME nor DNS code, nor YAML", async () => {
+  await using issuing = await startIssuing();
+  await issuing.issue(["-d", "a.example.test"]);
+  // This one asks for renewal information.
+  await issuing.run(["renew", "--no-jitter"]);
+  const asked = issuing.ca.requests.length;
+  for (const command of ["list", "plan", "renew"]) {
+    const words = [command, "--state", issuing.state];
+    const fromSource = await loadedBy(words);
+    expect(fromSource).toMatchObject({
+      code: 0,
+      plugins: command === "plan" ? ["standalone"] : [],
+    });
+    expect(heavy.flatMap((pattern) => fromSource.matching(pattern))).toEqual([]);
+
+    const bundled = await loadedBy(words, {}, []);
+    const chunks = bundled.urls.flatMap((url) => /\/chunks\/([a-z-]+)-/.exec(url)?.[1] ?? []);
+    const shared = ["base", "program", "rolldown-runtime", "state"];
+    const more = command === "plan" ? ["http", "request", "schedule"] : [];
+    expect([...shared, ...more, "usingCtx"], command).toEqual(expect.arrayContaining(chunks));
+  }
+  expect(issuing.ca.requests).toHaveLength(asked);
+});
+
+test("--help loads no command", async () => {
+  const { code, urls } = await loadedBy(["--help"], {}, []);
+  expect(code).toBe(0);
+  expect(urls.filter((url) => /\/commands\/|\/plugins\//.test(url))).toEqual([]);
+  expect(urls.filter((url) => url.includes("/dist/")).length).toBeLessThan(6);
+});
 
 test("--version loads no provider and no ACME library", async () => {
   const { code, matching, plugins } = await loadedBy(["--version"]);

@@ -17,7 +17,7 @@ test("a night after a run with nothing due, none of 60 certificates is read and 
   await using folder = await temporaryFolder();
   await using issuing = await startIssuing();
   await issuing.issue(["-d", "a.example.test"]);
-  const state = await storedLike(issuing.state, "a.example.test", folder.path).with(60);
+  const state = storedLike(issuing.state, "a.example.test", folder.path).with(60);
   await sleep(300);
   const renew = async (words: readonly string[] = [], now = Date.now()) => {
     vi.mocked(storedCertificates).mockClear();

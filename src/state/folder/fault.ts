@@ -72,10 +72,10 @@ interface Files {
 function wrongFiles(leaf: X509Certificate, files: Files): string | undefined {
   const { privateKey, certificate, chain, fullchain } = versionFiles;
   const { leafPem, chainPem, fullPem, keyPem } = files;
-  if (!leaf.raw.equals(new X509Certificate(fullPem).raw))
-    return `${fullchain} and ${certificate} are different certificates`;
   if (fullPem !== leafPem + chainPem)
-    return `${fullchain} is not ${certificate} followed by ${chain}`;
+    return leaf.raw.equals(new X509Certificate(fullPem).raw)
+      ? `${fullchain} is not ${certificate} followed by ${chain}`
+      : `${fullchain} and ${certificate} are different certificates`;
   if (keyPem !== undefined && !leaf.checkPrivateKey(createPrivateKey(keyPem)))
     return `${privateKey} is not the key of ${certificate}`;
   return undefined;
