@@ -184,7 +184,12 @@ export interface IssuerSetting {
   eabKid?: string | undefined;
   /** A reference, never the key itself. */
   eabHmac?: string | undefined;
+  /** A path, or PEM text. */
   caBundle?: string | undefined;
+  /** For a CA that asks for a client certificate (mTLS): a path, or PEM text. */
+  clientCert?: string | undefined;
+  /** A path. */
+  clientKey?: string | undefined;
 }
 
 /** When a new certificate may be put to use. */

@@ -12,6 +12,11 @@ export function withLineBreaks(pem: string): string {
     );
 }
 
+/** True for PEM text that stands where a path may stand as well. */
+export function isPem(text: string): boolean {
+  return text.startsWith("-----BEGIN ");
+}
+
 /** The certificates of a text, each in PEM. */
 export function certificateBlocks(text: string): readonly string[] {
   return (

@@ -1,6 +1,7 @@
 import { readBinding } from "../acme/registration.ts";
 import { isEmbedded } from "../acme/presets.ts";
-import { openCa } from "../acme/ca.ts";
+import { type CaOptions, openCa } from "../acme/ca.ts";
+import { isPem, withLineBreaks } from "../acme/pem.ts";
 import type { ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
@@ -36,9 +37,10 @@ export async function openTools(
 ): Promise<IssueTools> {
   const eab = await bindingOf(issuer, context);
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
+  const client = await clientOf(issuer);
   const opened = isEmbedded(issuer.server)
     ? await openEmbedded(requests, context, store, local)
-    : openRemote(issuer, caBundle, context);
+    : openRemote(issuer, { caBundle, client }, context);
   const dns = dnsCache();
   const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);
   const { log, clock, signal, redact } = context;
@@ -89,34 +91,60 @@ export function openPool(
   };
 }
 
-function keyOf({ server, caBundle, eabKid, email }: IssuerSetting): string {
-  return JSON.stringify([server, caBundle, eabKid, email]);
+function keyOf(issuer: IssuerSetting): string {
+  const { server, caBundle, clientCert, eabKid, email } = issuer;
+  return JSON.stringify([server, caBundle, clientCert, eabKid, email]);
 }
 
 /** The options with which a pasted command line finds the same CA, and the same account of it. */
-export function caFlags({ server, caBundle }: Pick<IssuerSetting, "server" | "caBundle">): string {
-  const bundle = caBundle === undefined ? [] : ["--ca-bundle", caBundle];
-  return ["--server", server, ...bundle].map(quotedWord).join(" ");
+export function caFlags({
+  server,
+  caBundle,
+  clientCert,
+  clientKey,
+}: Pick<IssuerSetting, "server" | "caBundle" | "clientCert" | "clientKey">): string {
+  const files = { "--ca-bundle": caBundle, "--client-cert": clientCert, "--client-key": clientKey };
+  const given = Object.entries(files).flatMap(([flag, path]) =>
+    path === undefined || isPem(path) ? [] : [flag, path],
+  );
+  return ["--server", server, ...given].map(quotedWord).join(" ");
 }
 
 function openRemote(
   issuer: IssuerSetting,
-  caBundle: string | undefined,
+  trust: Pick<CaOptions, "caBundle" | "client">,
   context: Context,
 ): OpenIssuer {
   const { env, log, clock, redact } = context;
   const flags = caFlags(issuer);
-  const ca = openCa({ url: issuer.server, flags, userAgent, env, log, clock, redact, caBundle });
+  const ca = openCa({ url: issuer.server, flags, userAgent, env, log, clock, redact, ...trust });
   return { ca, close: () => ca.close() };
 }
 
 async function readBundle(path: string): Promise<string> {
-  const text = (await readGivenFile(path, "The CA bundle")).toString("utf8");
+  const text = await pemAt(path, "The CA bundle");
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   throw new Problem("config", {
     detail: `The CA bundle ${path} does not contain a certificate in PEM form.`,
     hint: "Give a PEM file with the root certificates to trust beside the usual ones.",
   });
+}
+
+async function pemAt(path: string, named: string): Promise<string> {
+  return isPem(path) ? withLineBreaks(path) : (await readGivenFile(path, named)).toString("utf8");
+}
+
+async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOptions["client"]> {
+  if (clientCert === undefined && clientKey === undefined) return undefined;
+  if (clientCert === undefined || clientKey === undefined)
+    throw new Problem("usage", {
+      detail: `A client certificate needs a certificate and a key; ${clientCert === undefined ? "the certificate" : "the key"} is missing.`,
+      hint: "Give both --client-cert FILE and --client-key FILE.",
+    });
+  return {
+    certificate: await pemAt(clientCert, "The client certificate"),
+    key: await pemAt(clientKey, "The key of the client certificate"),
+  };
 }
 
 async function bindingOf(

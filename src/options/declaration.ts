@@ -48,6 +48,8 @@ export interface OptionDeclaration {
   aliases?: readonly string[];
   /** The name of the value in help, e.g. `URL`. */
   placeholder?: string;
+  /** Of a path: PEM text may stand in its place. */
+  pem?: boolean;
   min?: number;
   max?: number;
   hidden?: boolean;

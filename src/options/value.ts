@@ -56,8 +56,9 @@ const readers: Record<OptionType, Reader> = {
     const web = url?.protocol === "http:" || url?.protocol === "https:";
     return web && /^https?:\/\//i.test(text) ? { value: text } : { wrong: "is not a web address" };
   },
-  path: (raw, _, { folder, home }) => {
+  path: (raw, { pem }, { folder, home }) => {
     const text = typeof raw === "string" ? bare(raw) : "";
+    if (pem === true && text.startsWith("-----BEGIN ")) return { value: text };
     if (text === "" || text.includes("\0")) return { wrong: "is not a path" };
     if (!/^~(\/|$)/.test(text)) return { value: resolve(folder, text) };
     const base = home ?? homeOfUser();

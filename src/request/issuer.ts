@@ -24,6 +24,8 @@ export function composeIssuer(
     eabKid: flags.eabKid ?? configured.eabKid,
     eabHmac: flags.eabHmac ?? configured.eabHmac,
     caBundle: flags.caBundle ?? configured.caBundle,
+    clientCert: flags.clientCert ?? configured.clientCert,
+    clientKey: flags.clientKey ?? configured.clientKey,
   };
 }
 

@@ -1,7 +1,13 @@
 /** What would stop the next run although the config is valid: found without asking a server or running a command. */
 import { access, constants, stat } from "node:fs/promises";
 import { isEmbedded } from "../acme/presets.ts";
-import type { CertificateRequest, HookSetting, SolverSetting } from "../certificate.ts";
+import { isPem } from "../acme/pem.ts";
+import type {
+  CertificateRequest,
+  HookSetting,
+  IssuerSetting,
+  SolverSetting,
+} from "../certificate.ts";
 import type { Config } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { shellWordIn } from "../deploy/command.ts";
@@ -20,7 +26,7 @@ export async function reviewConfig(config: Config, context: Context): Promise<re
   const requests = await composeConfigured(config);
   const found = await Promise.all([
     ...Object.entries(config.issuers).map(([name, issuer]) =>
-      missingFiles(`issuers.${name}`, { ...issuer, caBundle: fileOf(issuer.caBundle) }),
+      missingFiles(`issuers.${name}`, { ...issuer, ...filesOf(issuer) }),
     ),
     ...Object.keys(config.solvers).map((name) =>
       reviewSolver(fromConfig(name, config), `solvers.${name}`, context),
@@ -37,13 +43,24 @@ export async function reviewRenewal(
 ): Promise<readonly string[]> {
   if (isEmbedded(issuer.server)) return [];
   const found = await Promise.all([
-    missingFiles("issuer", { caBundle: fileOf(issuer.caBundle) }),
+    missingFiles("issuer", filesOf(issuer)),
     ...solvers.map((setting) => reviewSolver(setting, `solver ${setting.name}`, context)),
   ]);
   return found.flat();
 }
 
-const fileOf = (path: string | undefined) => (path === undefined ? undefined : `file:${path}`);
+type Files = Pick<IssuerSetting, "caBundle" | "clientCert" | "clientKey">;
+
+function filesOf({ caBundle, clientCert, clientKey }: Files): Files {
+  return {
+    caBundle: fileOf(caBundle),
+    clientCert: fileOf(clientCert),
+    clientKey: fileOf(clientKey),
+  };
+}
+
+const fileOf = (path: string | undefined) =>
+  path === undefined || isPem(path) ? undefined : `file:${path}`;
 
 async function reviewSolver(
   setting: SolverSetting,

@@ -186,6 +186,30 @@ describe("a server that cannot be reached", () => {
     expect(problem.message).not.toMatch(/[0-9A-F]{8}:|deps\/openssl/);
   });
 
+  test.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "a CA that requires a client certificate gets it over %s; without one the hint names --client-cert",
+    async (version) => {
+      const [own, mine] = [await selfSigned(), await selfSigned("acmectl")];
+      const trust = { ca: mine.cert, requestCert: true, rejectUnauthorized: true };
+      const server = https.createServer(
+        { ...own, ...trust, minVersion: version, maxVersion: version },
+        (_, response) => response.writeHead(200, json).end(directoryOf(url)),
+      );
+      const url = `https://localhost:${await listening(server)}`;
+      const shown = { certificate: mine.cert, key: mine.key };
+      const known = client(`${url}/directory`, { caBundle: own.cert, client: shown });
+      expect((await known.directory(signal)).newNonce).toBe(`${url}/nonce`);
+      const nobody = await problemOf(client(url, { caBundle: own.cert }).directory(signal));
+      expect([nobody.is("network"), nobody.hint]).toEqual([
+        true,
+        expect.stringContaining("--client-cert FILE and --client-key FILE"),
+      ]);
+      const wrong = { certificate: mine.cert, key: own.key };
+      const mismatch = client(url, { caBundle: own.cert, client: wrong }).directory(signal);
+      expect((await problemOf(mismatch)).message).toContain("client certificate for the CA cannot");
+    },
+  );
+
   test("a server whose name does not exist is reported as such", async () => {
     const problem = await problemOf(client("https://ca.invalid/dir").directory(signal));
     expect(problem.is("network")).toBe(true);

@@ -3,11 +3,12 @@ import type { TLSSocket } from "node:tls";
 import { proxyFor } from "../../proxy.ts";
 import type { Http1 } from "./http1.ts";
 import { openSession, type Received, type Sent, type Session, wasUntouched } from "./http2.ts";
-import { dial, type Trust, trustOf } from "./tls.ts";
+import { type ClientCertificate, dial, type Trust, trustOf } from "./tls.ts";
 
 export interface Dialing {
   /** PEM text of roots to trust beside the default ones. */
   readonly caBundle?: string | undefined;
+  readonly client?: ClientCertificate | undefined;
   /** Read for HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly limits: Limits;
@@ -33,7 +34,7 @@ export function openConnections(dialing: Dialing): Connections {
   const closing = new AbortController();
   let trusted: Trust | undefined;
   let http1: Promise<Http1> | undefined;
-  const trust = () => (trusted ??= trustOf(dialing.caBundle));
+  const trust = () => (trusted ??= trustOf(dialing.caBundle, dialing.client));
 
   /** Connections that were opened in the hope of HTTP/2, by origin. */
   const spare = new Map<string, TLSSocket>();

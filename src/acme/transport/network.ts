@@ -52,7 +52,10 @@ export function isPassing(problem: Problem): boolean {
 const isOfHttp2 = (code: string) => code.startsWith("ERR_HTTP2_");
 const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET"]);
 
-const cut: Cause = ["the connection was cut", "Try again later, and look at the CA's status page."];
+const cut: Cause = [
+  "the connection was cut",
+  "Try again later, and look at the CA's status page. If the CA requires a client certificate (mTLS), give --client-cert FILE and --client-key FILE.",
+];
 const wrongClock = "Check this host's clock first.";
 const unreachable = "Check routing and firewall of this host.";
 
@@ -142,7 +145,9 @@ function handshakeFailed(error: unknown, code: string): Cause | undefined {
   }
   return [
     `the TLS handshake failed${reason === "" ? "" : `: ${printable(reason, 80)}`}`,
-    "Check the port in the server URL, and look for a proxy between this host and the CA.",
+    /certificate required|bad certificate|handshake failure|certificate unknown/i.test(reason)
+      ? "If the CA requires a client certificate (mTLS), give --client-cert FILE and --client-key FILE. Otherwise check the port in the server URL."
+      : "Check the port in the server URL, and look for a proxy between this host and the CA.",
   ];
 }
 

@@ -1,6 +1,7 @@
 /** TLS connections: always verified, extra roots, and who issued what is not trusted. */
 import { isIP } from "node:net";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { messageOf } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
 import { defaultRoots, tryCertificate } from "../certificate/chain.ts";
 import { certificateBlocks } from "../pem.ts";
@@ -12,9 +13,31 @@ export interface Trust {
   readonly secureContext?: SecureContext | undefined;
 }
 
+/** What this client shows to a CA that asks for it; PEM. */
+export interface ClientCertificate {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 /** `bundle` is PEM text. */
-export function trustOf(bundle: string | undefined): Trust {
-  if (bundle === undefined) return { rejectUnauthorized: true };
+export function trustOf(bundle: string | undefined, client?: ClientCertificate): Trust {
+  if (bundle === undefined && client === undefined) return { rejectUnauthorized: true };
+  const ca = bundle === undefined ? undefined : [...defaultRoots(), ...rootsIn(bundle)];
+  try {
+    // Reading 150 roots takes 20 ms, so it is done once, not for each connection.
+    const secureContext = createSecureContext({ ca, cert: client?.certificate, key: client?.key });
+    return { rejectUnauthorized: true, secureContext };
+  } catch (cause) {
+    if (client === undefined) throw cause;
+    throw new Problem("config", {
+      detail: `The client certificate for the CA cannot be used: ${messageOf(cause)}.`,
+      hint: "Give --client-cert a certificate with its chain, and --client-key its private key, both in PEM form.",
+      cause,
+    });
+  }
+}
+
+function rootsIn(bundle: string): readonly string[] {
   const extra = certificateBlocks(bundle);
   if (extra.length === 0 || !extra.every((pem) => tryCertificate(pem) !== undefined)) {
     throw new Problem("config", {
@@ -22,9 +45,7 @@ export function trustOf(bundle: string | undefined): Trust {
       hint: "Give --ca-bundle a file with the root that signed the server's certificate, as -----BEGIN CERTIFICATE----- blocks.",
     });
   }
-  // Reading 150 roots takes 20 ms, so it is done once, not for each connection.
-  const secureContext = createSecureContext({ ca: [...defaultRoots(), ...extra] });
-  return { rejectUnauthorized: true, secureContext };
+  return extra;
 }
 
 /** A connection that speaks HTTP/2 or HTTP/1.1, as its `alpnProtocol` says, until `closing` aborts. `limit` in milliseconds. */

@@ -39,7 +39,15 @@ export const issuerFlags = under(ca, {
     aliases: ["eab-hmac-key"],
     placeholder: "REF",
   },
-  caBundle: file("PEM file of root certificates to trust for the CA's server."),
+  caBundle: {
+    ...file("Root certificates (PEM) to trust for the CA's server: a file, or the text."),
+    pem: true,
+  },
+  clientCert: {
+    ...file("Client certificate (PEM), with its chain, for a CA that requires one."),
+    pem: true,
+  },
+  clientKey: file("Private key (PEM) of --client-cert."),
 });
 
 export const accountKey = {
@@ -51,10 +59,16 @@ export const accountKey = {
   placeholder: "REF",
 } as const;
 
-const { server, staging, caBundle, ...registration } = issuerFlags;
+const { server, staging, caBundle, clientCert, clientKey, ...registration } = issuerFlags;
 
 /** The CA of an account command. */
-export const directoryFlags = { server, staging, caBundle } as const satisfies OptionDeclarations;
+export const directoryFlags = {
+  server,
+  staging,
+  caBundle,
+  clientCert,
+  clientKey,
+} as const satisfies OptionDeclarations;
 
 /** What registering an account takes. */
 export const registrationFlags = {

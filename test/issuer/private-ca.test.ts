@@ -1,0 +1,57 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startIssuing } from "../support/issuing.ts";
+
+test("the CA bundle may be PEM text in the config or in a variable", async () => {
+  await using issuing = await startIssuing();
+  const folder = join(issuing.state, "..");
+  const root = await readFile(join(folder, "ca.pem"), "utf8");
+  const config = join(folder, "config.yaml");
+  const block = root.trim().replaceAll(/^/gm, "      ");
+  await writeFile(
+    config,
+    `issuers:
+  lab:
+    server: ${issuing.ca.directoryUrl}
+    agreeTos: true
+    caBundle: |
+${block}
+solvers:
+  web: { use: standalone, port: ${issuing.httpPort} }
+certificates:
+  shop: { domains: [intranet], selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
+`,
+  );
+  const valid = await issuing.run(["config", "validate", "--config", config]);
+  expect(valid.code, valid.stderr).toBe(0);
+  const applied = await issuing.run(["apply", "--config", config]);
+  expect(applied.code, applied.stderr).toBe(0);
+  expect((await issuing.run(["renew", "--force"])).code).toBe(0);
+
+  const server = ["--server", issuing.ca.directoryUrl];
+  const env = { HOME: folder, ACMECTL_CA_BUNDLE: root.replaceAll("\n", " ") };
+  const shown = await issuing.run(["account", "show", ...server], { env });
+  expect(shown.code, shown.stderr).toBe(0);
+});
+
+test("each name that the CA rejects is shown with its own reason", async () => {
+  await using issuing = await startIssuing();
+  const rejected = (value: string, detail: string) => ({
+    type: "urn:ietf:params:acme:error:rejectedIdentifier",
+    detail,
+    identifier: { type: "dns", value },
+  });
+  const body = JSON.stringify({
+    type: "urn:ietf:params:acme:error:rejectedIdentifier",
+    detail: "Some names were rejected.",
+    subproblems: [rejected("a.test", "is on a list"), rejected("b.test", "is not ours")],
+  });
+  const answer = { status: 403, contentType: "application/problem+json", body };
+  issuing.ca.faults.add({ on: "newOrder", do: answer });
+  const { code, stderr } = await issuing.issue(["-d", "a.test,b.test,c.test"]);
+  expect(code).toBe(5);
+  expect(stderr).toMatch(/a\.test: is on a list/);
+  expect(stderr).toMatch(/b\.test: is not ours/);
+  expect(stderr).not.toMatch(/c\.test:/);
+});
