@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { markdownTable } from "../support/markdown.ts";
 import { acmectl } from "./clients.ts";
-import { measure, table, type Program } from "./measure.ts";
+import { costOf, measure, table, type Measured, type Program } from "./measure.ts";
 import type { Stored } from "./stored.ts";
 
 const empty: Program = { name: "`node -e 0`", prepare: () => [process.execPath, "-e", "0"] };
@@ -44,7 +44,12 @@ export async function noneDue(stored: Stored, rounds: number): Promise<string> {
       });
     }
   }
-  return table(await measure([empty, ...runs], rounds));
+  // What the first night learns spares later runs the work.
+  const first: Measured[] = [];
+  for (const one of runs.filter(({ name }) => name.startsWith("`renew`")))
+    first.push({ ...(await costOf(one, 0)), name: `${one.name}, first run`, rounds: 1 });
+  const [floor, ...later] = await measure([empty, ...runs], rounds);
+  return table(floor === undefined ? [] : [floor, ...first, ...later]);
 }
 
 /** The first run over a state checks every file, and keeps an index for the others. */
