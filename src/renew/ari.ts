@@ -33,6 +33,28 @@ export function mayAskCaFrom(certificate: StoredCertificate): Date | undefined {
   return isKnownToCa(certificate) ? nextCheckOf(certificate) : undefined;
 }
 
+/**
+ * The certificates that the CA is asked about in this run, those asked longest ago first. Each run has its share, so that ten
+ * thousand questions are not asked at once, and each certificate its turn within six hours, or a day if the schedule is rarer.
+ * `every` is the interval of the schedule in milliseconds; 0 if it is not known.
+ */
+export function turnsToAsk<T extends StoredCertificate>(
+  certificates: readonly T[],
+  every: number,
+  now: Date,
+): ReadonlySet<T> {
+  const waiting = certificates.filter((one) => mayAskCa(one, now));
+  const interval = every === 0 ? day / 2 : every;
+  const period = interval < sixHours ? sixHours : day;
+  const share = Math.max(few, Math.ceil((certificates.length * interval) / period));
+  const times = new Map(waiting.map((one) => [one, nextCheckOf(one)?.getTime() ?? 0] as const));
+  const inOrder = waiting.toSorted((a, b) => (times.get(a) ?? 0) - (times.get(b) ?? 0));
+  return new Set(inOrder.slice(0, share));
+}
+
+/** So many are asked about in one run anyway. */
+const few = 100;
+
 /** The CA that issued knows a certificate, unless it is embedded and has forgotten. */
 function isKnownToCa({ held, request }: StoredCertificate): boolean {
   const { server } = request.issuer;

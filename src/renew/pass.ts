@@ -7,6 +7,7 @@ import { createLimit, type Limit } from "../limit.ts";
 import type { Log } from "../plugin.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
+import { turnsToAsk } from "./ari.ts";
 import {
   brokenRenewal,
   deploy,
@@ -78,7 +79,10 @@ async function renewAll(
 ): Promise<readonly Renewal[]> {
   const { options } = pass;
   const limit = createLimit(options.concurrency);
-  const examined = await Promise.all(certificates.map((one) => limit(() => examine(one, pass))));
+  const asked = turnsToAsk(certificates, options.every, pass.context.clock.now());
+  const examined = await Promise.all(
+    certificates.map((one) => limit(() => examine(one, asked.has(one), pass))),
+  );
   const due = examined
     .filter(({ renewal }) => renewal === undefined)
     .toSorted((a, b) => endOf(a.certificate) - endOf(b.certificate))

@@ -67,12 +67,16 @@ export interface Examined {
   readonly renewal: Renewal | undefined;
 }
 
-/** Is it due, and may it be tried? Asks the CA for renewal information where it is time to. */
-export async function examine(certificate: KnownCertificate, pass: Pass): Promise<Examined> {
+/** Is it due, and may it be tried? With `asks`, by what the CA says now. */
+export async function examine(
+  certificate: KnownCertificate,
+  asks: boolean,
+  pass: Pass,
+): Promise<Examined> {
   const { context, options, store } = pass;
   let known = certificate;
   try {
-    known = await withAri(certificate, pass);
+    if (asks) known = await withAri(certificate, pass);
   } catch (error) {
     context.signal.throwIfAborted();
     // A CA that cannot be asked now cannot renew the certificate later.

@@ -99,10 +99,13 @@ function withConfig(
   configured: readonly CertificateRequest[],
   { certificates: stored, broken }: Certificates,
 ): Certificates & { readonly orphans: readonly KnownCertificate[] } {
+  const unreadable = new Set(broken.map(({ name }) => name));
+  const before = new Map(stored.map((one) => [one.name, one] as const));
   const fromConfig = configured
-    .filter(({ name }) => !broken.some((one) => one.name === name))
-    .map((request) => withRequest(request, stored));
-  const others = stored.filter(({ name }) => !configured.some((request) => request.name === name));
+    .filter(({ name }) => !unreadable.has(name))
+    .map((request) => withRequest(request, before.get(request.name)));
+  const wanted = new Set(configured.map(({ name }) => name));
+  const others = stored.filter(({ name }) => !wanted.has(name));
   return {
     certificates: [...fromConfig, ...others.filter(({ request }) => request.fromConfig !== true)],
     orphans: others.filter(({ request }) => request.fromConfig === true),
@@ -145,11 +148,9 @@ async function orBroken<T>(name: string, read: () => Promise<T>): Promise<T | Br
 
 function withRequest(
   request: CertificateRequest,
-  stored: readonly StoredCertificate[],
+  before: StoredCertificate | undefined,
 ): KnownCertificate {
-  const { name } = request;
-  const before = stored.find((one) => one.name === name);
-  if (before === undefined) return { name, request, status: { failures: 0 } };
+  if (before === undefined) return { name: request.name, request, status: { failures: 0 } };
   const isChanged =
     before.request.fromConfig === true && solversOf(before.request) !== solversOf(request);
   return { ...before, request, changed: isChanged ? "its solvers changed" : undefined };

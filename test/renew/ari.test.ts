@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Ca, Directory, RenewalInfo } from "../../src/acme/acme.ts";
-import { isAriDue, refreshAri } from "../../src/renew/ari.ts";
+import { isAriDue, refreshAri, turnsToAsk } from "../../src/renew/ari.ts";
 import { Problem } from "../../src/problem.ts";
 import type { AriStatus, StoredCertificate } from "../../src/state/store.ts";
 import { temporaryStore, toolsOf, unexpected, requestFor } from "../issue/world.ts";
@@ -169,5 +169,49 @@ describe("renewal information (RFC 9773)", () => {
     const early = certificate(known(at(hour)));
     const { after, asked } = await refresh(early, () => Promise.reject(new Error("not asked")));
     expect({ after, asked }).toEqual({ after: early, asked: 0 });
+  });
+});
+
+describe("the questions about many certificates", () => {
+  /** A day of runs, each of which asks about its share; the CA says to ask again after six hours. */
+  function dayOfRuns(count: number, every: number) {
+    let certificates = Array.from({ length: count }, () => certificate());
+    const times = new Map<number, number[]>();
+    const asked: number[] = [];
+    for (let time = 0; time < day; time += every) {
+      const turns = turnsToAsk(certificates, every, at(time));
+      asked.push(turns.size);
+      certificates = certificates.map((one, index) => {
+        if (!turns.has(one)) return one;
+        times.set(index, [...(times.get(index) ?? []), time]);
+        return certificate(known(at(time + 6 * hour)));
+      });
+    }
+    const gaps = [...times.values()].map((all) =>
+      Math.max(...[...all, day].map((time, index) => time - (all[index - 1] ?? 0))),
+    );
+    return { asked, longestGap: Math.max(...gaps), isComplete: times.size === count };
+  }
+
+  test("are spread over the runs of six hours if the schedule is frequent", () => {
+    const { asked, longestGap, isComplete } = dayOfRuns(1_200, hour);
+    expect(isComplete).toBe(true);
+    expect(Math.max(...asked)).toBe(200);
+    expect(longestGap).toBeLessThanOrEqual(7 * hour);
+  });
+
+  test.each([6, 12])("are spread over a day if the schedule runs every %i hours", (hours) => {
+    const { asked, isComplete } = dayOfRuns(1_200, hours * hour);
+    expect(isComplete).toBe(true);
+    expect(new Set(asked)).toEqual(new Set([1_200 / (24 / hours)]));
+  });
+
+  test("are all asked at once about a few", () => {
+    expect(dayOfRuns(100, 12 * hour)).toMatchObject({ asked: [100, 100], isComplete: true });
+    expect(turnsToAsk([certificate()], 0, issued).size).toBe(1);
+  });
+
+  test("are not asked before Retry-After", () => {
+    expect(turnsToAsk([certificate(known(at(hour)))], hour, issued).size).toBe(0);
   });
 });
