@@ -190,6 +190,8 @@ export interface IssuerSetting {
   clientCert?: string | undefined;
   /** A path. */
   clientKey?: string | undefined;
+  /** Limits that the CA has granted, by name, e.g. `3000/3h`. */
+  limits?: Readonly<Record<string, string>> | undefined;
 }
 
 /** When a new certificate may be put to use. */

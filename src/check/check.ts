@@ -14,17 +14,10 @@ import { askDirectory, checkCa, checkClock, checkDemands } from "./ca.ts";
 import { checkCaa } from "./caa.ts";
 import { checkDelegation } from "./delegation.ts";
 import { checkDnssec } from "./dnssec.ts";
-import { finding, findingOf, type Finding, type Subject } from "./finding.ts";
+import { finding, findingOf, type Checked, type Finding } from "./finding.ts";
 import { checkHttp, type Ports } from "./http.ts";
+import { checkLimits } from "./limits.ts";
 import { checkTls } from "./tls.ts";
-
-/** One thing that was looked at. */
-export interface Checked {
-  readonly subject: Subject;
-  readonly findings: readonly Finding[];
-  /** Why it was not looked at, where it need not be. */
-  readonly skipped?: string | undefined;
-}
 
 export interface CheckOptions {
   /** Where the ports 80 and 443 are; other ones in tests. */
@@ -63,6 +56,7 @@ export async function checkRequest(
       findings: checkClock(tools),
       skipped: isKnown ? undefined : "the CA did not answer",
     },
+    await checkLimits(request, tools.store, tools.clock.now()),
     { subject: "solver", findings: solvers.findings },
     {
       subject: "delegation",

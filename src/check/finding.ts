@@ -23,6 +23,16 @@ export interface Finding {
   readonly remedy: string;
 }
 
+/** One thing that was looked at. */
+export interface Checked {
+  readonly subject: Subject;
+  readonly findings: readonly Finding[];
+  /** Why it was not looked at, where it need not be. */
+  readonly skipped?: string | undefined;
+  /** What was seen and is not a fault. */
+  readonly notes?: readonly string[] | undefined;
+}
+
 export function finding(
   severity: Finding["severity"],
   name: string | undefined,

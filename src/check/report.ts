@@ -1,7 +1,6 @@
 import { Problem } from "../problem.ts";
 import { line, type Block, type Result, type Tone } from "../result.ts";
-import type { Checked } from "./check.ts";
-import type { Finding } from "./finding.ts";
+import type { Checked, Finding } from "./finding.ts";
 
 /** All checks of one certificate. */
 export interface Report {
@@ -23,6 +22,7 @@ export function reportChecks(reports: readonly Report[]): Result {
           check: one.subject,
           outcome: outcomeOf(one),
           skipped: one.skipped,
+          notes: one.notes,
           findings: one.findings,
         })),
       })),
@@ -71,7 +71,7 @@ function viewOf({ name, checks }: Report, isNamed: boolean): readonly Block[] {
 }
 
 function linesOf(checked: Checked): readonly Block[] {
-  const { subject, findings, skipped } = checked;
+  const { subject, findings, skipped, notes = [] } = checked;
   const outcome = outcomeOf(checked);
   const why = outcome === "skipped" ? ` (${skipped})` : "";
   return [
@@ -80,6 +80,7 @@ function linesOf(checked: Checked): readonly Block[] {
       line(`  ${words[severity]}: ${name === undefined ? "" : `${name}: `}${detail}`),
       line(`    ${remedy}`, "dim"),
     ]),
+    ...notes.map((text) => line(`  ${text}`, "dim")),
   ];
 }
 

@@ -4,6 +4,7 @@ import { composeConfigured } from "../request/compose.ts";
 import { reviewConfig, reviewRenewal } from "../request/review.ts";
 import { line } from "../result.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
+import { limitLines, limitsLeft } from "../status/limits.ts";
 import { planOf } from "../status/plan.ts";
 import { type Certificates, wantedCertificates } from "../status/certificates.ts";
 import { defineCommand } from "./command.ts";
@@ -28,11 +29,18 @@ export const command = defineCommand({
     const warnings = await warningsOf(wanted, config, context);
     const every = await intervalHere(context);
     const [prune, detailed] = [flags.prune === true, flags.detailedExitcode === true];
-    const plan = planOf(wanted, { prune, detailed, every }, context.clock.now());
+    const now = context.clock.now();
+    const plan = planOf(wanted, { prune, detailed, every }, now);
+    const requests = wanted.certificates.map(({ request }) => request);
+    const limits = await limitsLeft(requests, await context.store(), now);
     return {
       ...plan,
-      document: { ...plan.document, warnings },
-      view: [...plan.view, ...warnings.map((text) => line(text, "warn"))],
+      document: { ...plan.document, limits, warnings },
+      view: [
+        ...plan.view,
+        ...limits.flatMap((one) => limitLines(one, now)).map((text) => line(text, "dim")),
+        ...warnings.map((text) => line(text, "warn")),
+      ],
     };
   },
 });

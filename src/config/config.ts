@@ -28,6 +28,10 @@ export const issuerOptions = {
     description: "Certificate profile for all certificates of this issuer, if the CA offers it.",
   },
   preferredChain: common.preferredChain,
+  limits: {
+    type: "map",
+    description: "Limits that the CA has granted, e.g. ordersPerAccount: 3000/3h.",
+  },
 } as const satisfies OptionDeclarations;
 
 export const dnsOptions = {

@@ -7,6 +7,8 @@ import type { CertificateStatus } from "../state/store.ts";
 /** After a failure wait 1 min, 10 min, 100 min, then a day, as Let's Encrypt's integration guide asks. Milliseconds. */
 const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
 
+const backOffAfter = (failures: number) => backOff[Math.min(failures, backOff.length - 1)] ?? 0;
+
 /** Exit codes of failures that the CA was not asked about: wrong options, this machine, a lock, a deploy step, a signal. */
 const unasked: ReadonlySet<number> = new Set([2, 3, 8, 9, 129, 130, 143]);
 
@@ -22,20 +24,18 @@ export function afterFailure(
   orderUrl: string | undefined,
 ): Partial<CertificateStatus> {
   const problem = Problem.is(error) ? error : undefined;
-  if (problem !== undefined && unasked.has(problem.exitCode)) {
+  if (problem && unasked.has(problem.exitCode)) {
     // An order was placed, so that what the CA refused before has passed.
     const passed = status.retryReason === "permanent" && orderUrl !== undefined;
     return passed ? { retryReason: "backoff" } : {};
   }
-  const ours = new Date(
-    startedAt.getTime() + (backOff[Math.min(status.failures, backOff.length - 1)] ?? 0),
-  );
+  const known = limitKnownHere(problem);
+  if (known !== undefined) return caPause(known);
+  const ours = new Date(startedAt.getTime() + backOffAfter(status.failures));
   const failures = status.failures + 1;
   const theirs = problem?.retryAt;
   const said = theirs === undefined ? {} : { caRetryAt: theirs.toISOString() };
-  if (theirs !== undefined && theirs > ours) {
-    return { failures, ...said, retryAt: theirs.toISOString(), retryReason: "ca" };
-  }
+  if (theirs !== undefined && theirs > ours) return { failures, ...caPause(theirs) };
   return {
     failures,
     ...said,
@@ -43,6 +43,17 @@ export function afterFailure(
     retryReason: isPermanent(error) ? "permanent" : "backoff",
     failedRequest: requestHash(request),
   };
+}
+
+/** The end of a limit for which the CA was not asked. */
+function limitKnownHere(problem: Problem | undefined): Date | undefined {
+  const isOurs = problem?.is("backoff") === true && problem.document.status === undefined;
+  return isOurs ? problem.retryAt : undefined;
+}
+
+function caPause(until: Date): Partial<CertificateStatus> {
+  const time = until.toISOString();
+  return { caRetryAt: time, retryAt: time, retryReason: "ca" };
 }
 
 /**

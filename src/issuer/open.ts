@@ -2,6 +2,7 @@ import { readBinding } from "../acme/registration.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { type CaOptions, openCa } from "../acme/ca.ts";
 import { isPem, withLineBreaks } from "../acme/pem.ts";
+import { limitsOf } from "../acme/limits.ts";
 import type { ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
@@ -13,6 +14,7 @@ import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
 import { readGivenFile } from "../request/given-file.ts";
+import { countedCa } from "./counted.ts";
 import { openEmbedded, type EmbeddedOptions, type OpenIssuer } from "./embedded.ts";
 import { openSolverSet } from "../solvers/open.ts";
 import { openRecord } from "../issue/record.ts";
@@ -44,8 +46,10 @@ export async function openTools(
   const dns = dnsCache();
   const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);
   const { log, clock, signal, redact } = context;
+  const limits = limitsOf(issuer.server, issuer.limits);
   return {
-    ca: opened.ca,
+    // The embedded CA has no limits, and forgets.
+    ca: isEmbedded(issuer.server) ? opened.ca : countedCa(opened.ca, { limits, store, clock, log }),
     store,
     solvers,
     dns,

@@ -1,5 +1,6 @@
 import { dateOf } from "../dates.ts";
 import { messageOf } from "../errors.ts";
+import { shortList } from "../many-names.ts";
 import { Problem } from "../problem.ts";
 import type { Renewal } from "./renew.ts";
 
@@ -12,7 +13,7 @@ export function problemOfPass(renewals: readonly Renewal[]): Problem | undefined
   const [first] = failures;
   if (first === undefined) return undefined;
   const fields = {
-    detail: failures.map(({ name, text }) => `${name}: ${text}`).join("\n"),
+    detail: linesOf(failures).join("\n"),
     hint: hintOf(failures, renewals.length),
     retryable: failures.some(({ retryable }) => retryable),
     retryAt: soonestOf(failures),
@@ -25,6 +26,12 @@ export function problemOfPass(renewals: readonly Renewal[]): Problem | undefined
     ...fields,
     subproblems: subproblems.length === 0 ? undefined : subproblems,
   });
+}
+
+/** One line for all certificates with the same reason, such as a limit of their account. */
+function linesOf(failures: readonly Failure[]): readonly string[] {
+  const byText = Map.groupBy(failures, ({ text }) => text);
+  return [...byText].map(([text, all]) => `${shortList(all.map(({ name }) => name))}: ${text}`);
 }
 
 /** Why one certificate failed, a bug included; undefined when it did not. */
@@ -85,7 +92,8 @@ function withRest({ problem, text }: Failure, rest: readonly Failure[]): Problem
 }
 
 function typeOf(failures: readonly Failure[], all: number): "deploy" | "backoff" | "partial" {
-  const isWaiting = ({ kind }: Failure) => kind === "waiting" || kind === "refused";
+  const isWaiting = ({ kind, problem }: Failure) =>
+    kind === "waiting" || kind === "refused" || (kind === "failed" && problem?.exitCode === 6);
   if (failures.every(isWaiting)) return "backoff";
   const isDeploy = ({ kind }: Failure) => kind === "undeployed";
   return failures.every(isDeploy) || all === 1 ? "deploy" : "partial";

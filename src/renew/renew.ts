@@ -17,6 +17,7 @@ import type {
   Store,
 } from "../state/store.ts";
 import type { KnownCertificate } from "../status/certificates.ts";
+import { caPause } from "../status/limits.ts";
 import { dueOf, pauseOf, type Due, type Pause } from "../status/due.ts";
 import { mayAskCa, refreshAri } from "./ari.ts";
 
@@ -121,6 +122,8 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
   const log = pass.logOf(name);
   const due = dueOf(certificate, clock.now(), options.every);
   const reason = due.at <= clock.now() ? due.reason : "--force was given";
+  const paused = await pausedByCa(certificate, due, pass);
+  if (paused !== undefined) return paused;
   const text = before === undefined ? `issuing ${name}` : `renewing ${name}: ${reason}`;
   log.info(text, { step: "renew" });
   const isWanted = (now: KnownCertificate) => {
@@ -142,8 +145,22 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
     return { name, outcome: issued ? "renewed" : "not due", due: { ...next, reason }, held };
   } catch (error) {
     signal.throwIfAborted();
-    return failed(certificate, error, pass);
+    const wasAsked =
+      !Problem.is(error) || !error.is("backoff") || error.document.status !== undefined;
+    const paused = wasAsked ? undefined : await pausedByCa(certificate, due, pass);
+    return paused ?? failed(certificate, error, pass);
   }
+}
+
+/** The outcome while the CA accepts no orders of the account: it said so once, for all of its certificates. */
+async function pausedByCa(
+  { name, request, held }: KnownCertificate,
+  due: Due,
+  { store, context }: Pass,
+): Promise<Renewal | undefined> {
+  const pause = await caPause(request, store, context.clock.now());
+  if (pause === undefined) return undefined;
+  return { name, outcome: "paused", due, held, pause: { until: pause.end, reason: "ca" } };
 }
 
 /** Do the deploy steps that are still to be done, whatever became of the renewal. */

@@ -1,4 +1,5 @@
 import { readEmail } from "../acme/registration.ts";
+import { limitsOf } from "../acme/limits.ts";
 import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Config, ConfiguredIssuer } from "../config/config.ts";
@@ -17,6 +18,8 @@ export function composeIssuer(
   const configured = chosenIssuer(flags.server ?? named ?? config.defaults.issuer, config);
   const server = serverOf(configured.server, flags.staging === true);
   const email = flags.email ?? configured.email;
+  // What means nothing is found now, and not when a limit is near.
+  limitsOf(server, configured.limits);
   return {
     server,
     agreeTos: flags.agreeTos ?? configured.agreeTos ?? false,
@@ -26,6 +29,7 @@ export function composeIssuer(
     caBundle: flags.caBundle ?? configured.caBundle,
     clientCert: flags.clientCert ?? configured.clientCert,
     clientKey: flags.clientKey ?? configured.clientKey,
+    limits: configured.limits,
   };
 }
 

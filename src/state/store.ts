@@ -199,6 +199,29 @@ export interface PresentedChallenge {
   receipt?: unknown;
 }
 
+/** What was asked of one CA and counts for its limits, and until when it accepts no orders. */
+export interface Ledger {
+  readonly entries: readonly LedgerEntry[];
+  readonly pauses: readonly CaPause[];
+}
+export interface LedgerEntry {
+  readonly at: string;
+  readonly event: "account" | "order" | "certificate" | "failure";
+  /** URL of the account. */
+  readonly account?: string | undefined;
+  /** Canonical; the name alone of a validation that failed. */
+  readonly names: readonly string[];
+  /** The order replaces a certificate (RFC 9773 §5), so that limits do not count it. */
+  readonly exempt?: boolean | undefined;
+}
+export interface CaPause {
+  readonly until: string;
+  /** Absent when it is for all accounts. */
+  readonly account?: string | undefined;
+  /** The CA's words. */
+  readonly detail: string;
+}
+
 export interface Lock {
   readonly name: string;
   /** Rejects with a `locked` Problem when another run has taken it over. Called right before a commit. */
@@ -279,6 +302,11 @@ export interface Store {
     read(name: string): Promise<PendingOrder | undefined>;
     write(pending: PendingOrder): Promise<void>;
     remove(name: string): Promise<void>;
+  };
+  /** By directory URL. It helps to stay below limits, so a broken one counts as empty. */
+  readonly ledger: {
+    read(directory: string): Promise<Ledger>;
+    update(directory: string, change: (ledger: Ledger) => Ledger): Promise<Ledger>;
   };
   readonly pendingHooks: {
     list(): Promise<PendingHooks>;

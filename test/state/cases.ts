@@ -443,7 +443,31 @@ const lockCases: readonly StoreCase[] = [
   },
 ];
 
+const ledgerCases: readonly StoreCase[] = [
+  plain("a ledger per directory is empty at first, and outlives the run", async (store, again) => {
+    const empty = { entries: [], pauses: [] };
+    expect(await store.ledger.read(directory)).toEqual(empty);
+    const entry = { at: "2027-01-01T00:00:00.000Z", event: "order", names: ["a.example"] } as const;
+    const pause = { until: "2027-01-02T00:00:00.000Z", detail: "Too many." };
+    const changed = { entries: [entry], pauses: [pause] };
+    expect(await store.ledger.update(directory, () => changed)).toEqual(changed);
+    expect(await again().ledger.read(directory)).toEqual(changed);
+    expect(await again().ledger.read(`${directory}2`)).toEqual(empty);
+  }),
+  plain("changes of one ledger that meet are all kept", async (store) => {
+    const add = (name: string) =>
+      store.ledger.update(directory, ({ entries, pauses }) => {
+        const entry = { at: "2027-01-01T00:00:00.000Z", event: "order", names: [name] } as const;
+        return { entries: [...entries, entry], pauses };
+      });
+    await Promise.all(["a", "b", "c"].map(add));
+    const { entries } = await store.ledger.read(directory);
+    expect(entries.flatMap(({ names }) => names).toSorted()).toEqual(["a", "b", "c"]);
+  }),
+];
+
 export const storeCases: readonly StoreCase[] = [
+  ...ledgerCases,
   ...accountCases,
   ...certificateCases,
   ...unfinishedCases,

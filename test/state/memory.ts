@@ -7,6 +7,7 @@ import type { Clock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
 import type {
   AccountRecord,
+  Ledger,
   NewVersion,
   PendingHooks,
   PendingOrder,
@@ -36,6 +37,8 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
       status: { failures: 0 },
       versions: [],
     };
+  const ledgerOf = (directory: string) =>
+    (get(`ledger/${directory}`) ?? { entries: [], pauses: [] }) as Ledger;
   const names = () =>
     below("certificate/").filter((name) => certificateOf(name).request !== undefined);
   const read = (name: string): StoredCertificate | undefined => {
@@ -112,6 +115,13 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
       read: async (name) => get(`pending/${name}`) as PendingOrder | undefined,
       write: async (pending) => put(`pending/${pending.name}`, pending),
       remove: async (name) => void memory.delete(`pending/${name}`),
+    },
+    ledger: {
+      read: async (directory) => ledgerOf(directory),
+      update: async (directory, change) => {
+        put(`ledger/${directory}`, change(ledgerOf(directory)));
+        return ledgerOf(directory);
+      },
     },
     pendingHooks: {
       list: async () => (get("hooks") ?? {}) as PendingHooks,

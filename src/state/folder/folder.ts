@@ -11,6 +11,7 @@ import { openCertificates } from "./certificates.ts";
 import { checkFolder } from "./check.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
 import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
+import { openLedger } from "./ledger.ts";
 import { exclusively, isLocked, openLocks } from "./locks.ts";
 import type { Folder } from "./records.ts";
 
@@ -55,6 +56,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     check: (options) => checkFolder(folder, { ...parts, lock: takeLock }, options),
     ...parts,
     isLocked: (name) => isLocked(absolute, name, clock),
+    ledger: openLedger(folder),
     pendingHooks: openPendingHooks(folder),
     solverState: (solver) => openSolverState(folder, solver),
   };
@@ -93,7 +95,7 @@ function ownershipCheck(root: string, log: Log): () => Promise<void> {
   };
 }
 
-const folders = ["accounts", "certificates", "pending", "locks", "solvers", "hooks"];
+const folders = ["accounts", "certificates", "pending", "locks", "solvers", "hooks", "ledger"];
 const writableByOthers = 0o002;
 
 async function checkOwners(root: string, log: Log): Promise<void> {

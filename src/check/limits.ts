@@ -1,0 +1,65 @@
+import { caName } from "../acme/presets.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import { dateFrom } from "../dates.ts";
+import { caPauseOf } from "../state/pause.ts";
+import { allowanceText } from "../state/ledger.ts";
+import type { Store } from "../state/store.ts";
+import { limitLines, limitsLeft, type LimitsLeft } from "../status/limits.ts";
+import { finding, type Checked, type Finding } from "./finding.ts";
+
+const wait = "Wait until then: asking earlier may extend the limit.";
+
+/** What the ledger says of the CA's limits: what was asked from here, which others may have used as well. */
+export async function checkLimits(
+  request: CertificateRequest,
+  store: Store,
+  now: Date,
+): Promise<Checked> {
+  const [left] = await limitsLeft([request], store, now);
+  const stored = await store.certificates.read(request.name).catch(() => undefined);
+  const until = stored && caPauseOf(stored.status, now);
+  const own =
+    until === undefined
+      ? []
+      : [
+          finding(
+            "error",
+            undefined,
+            `${caName(request.issuer.server)} accepts no order for this certificate before ${dateFrom(now, until)}.`,
+            wait,
+          ),
+        ];
+  const skipped =
+    left === undefined || left.allowances.length === 0
+      ? "the limits of this CA are not known here"
+      : undefined;
+  return {
+    subject: "limits",
+    findings: [...own, ...(left === undefined ? [] : faultsIn(left, now))],
+    skipped,
+    notes: left === undefined ? [] : limitLines({ ...left, pause: undefined }, now),
+  };
+}
+
+function faultsIn({ server, pause, allowances }: LimitsLeft, now: Date): readonly Finding[] {
+  const used = allowances.filter(({ next, limit }) => next && limit !== "accountsPerMachine");
+  const paused =
+    pause &&
+    finding(
+      "error",
+      undefined,
+      `${caName(server)} accepts no orders before ${dateFrom(now, pause.end)}: ${pause.detail}`,
+      wait,
+    );
+  return [
+    ...(paused === undefined ? [] : [paused]),
+    ...used.map((one) =>
+      finding(
+        "error",
+        undefined,
+        `${caName(server)} would refuse an order: ${allowanceText(one)}. One more is possible ${dateFrom(now, one.next ?? now)}.`,
+        `Wait until then. If the CA has granted more, set limits: { ${one.limit}: NUMBER/TIME } at the issuer in the config.`,
+      ),
+    ),
+  ];
+}

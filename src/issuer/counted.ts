@@ -1,0 +1,204 @@
+/** A CA whose limits are heeded: what counts for them is kept in the ledger, and what it would refuse is not asked. */
+import type { AccountSession, Ca, NewOrder } from "../acme/acme.ts";
+import { caName, type LimitName, type Limits } from "../acme/presets.ts";
+import { isCaProblem } from "../acme/problems.ts";
+import type { Clock } from "../clock.ts";
+import { dateFrom } from "../dates.ts";
+import { createLimit } from "../limit.ts";
+import type { Log } from "../plugin.ts";
+import { Problem } from "../problem.ts";
+import {
+  allowancesFor,
+  allowanceText,
+  domainOf,
+  pauseIn,
+  withEntry,
+  withPause,
+  type Allowance,
+  type Asking,
+} from "../state/ledger.ts";
+import type { Ledger, LedgerEntry, Store } from "../state/store.ts";
+
+interface Counting {
+  readonly limits: Limits;
+  readonly store: Pick<Store, "ledger">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The longest wait for a limit to leave room; a longer one stops the certificate instead. Milliseconds. */
+const longestWait = 60_000;
+
+/** Orders are placed one at a time, so that after a refusal no other one is under way. */
+export function countedCa(ca: Ca, counting: Counting): Ca {
+  const inTurn = createLimit(1);
+  const desk = openDesk(ca, counting);
+  return {
+    url: ca.url,
+    flags: ca.flags,
+    extraRoots: ca.extraRoots,
+    get clockSkew() {
+      return ca.clockSkew;
+    },
+    directory: async (signal) => {
+      desk.assertOpen(await desk.read(), undefined);
+      return desk.watch({ account: undefined, names: [] }, () => ca.directory(signal));
+    },
+    renewalInfo: (id, signal) => ca.renewalInfo(id, signal),
+    session: (key, url) => countedSession(ca.session(key, url), desk, inTurn),
+    close: () => ca.close(),
+  };
+}
+
+type Desk = ReturnType<typeof openDesk>;
+
+function countedSession(
+  session: AccountSession,
+  desk: Desk,
+  inTurn: ReturnType<typeof createLimit>,
+): AccountSession {
+  const asking = (names: readonly string[]): Asking => ({ account: session.url, names });
+  const note = (event: LedgerEntry["event"], names: readonly string[], exempt?: boolean) =>
+    desk.note({ event, account: session.url, names, exempt });
+  return {
+    ...session,
+    get url() {
+      return session.url;
+    },
+    get thumbprint() {
+      return session.thumbprint;
+    },
+    async register(account, signal) {
+      await desk.await(asking([]), ["accountsPerMachine"], signal);
+      const made = await desk.watch(asking([]), () => session.register(account, signal));
+      await note("account", []);
+      return made;
+    },
+    newOrder: (order, signal) =>
+      inTurn(async () => {
+        const names = namesOf(order);
+        // Limits do not count what replaces a certificate in time (RFC 9773); the CA decides whether it does.
+        const limits = order.replaces === undefined ? orderLimits : [];
+        await desk.await(asking(names), limits, signal);
+        const placed = await desk.watch(asking(names), () => session.newOrder(order, signal));
+        await note("order", names, placed.replaces !== undefined);
+        return placed;
+      }, signal),
+    respond: (challenge, signal) =>
+      desk.watch(asking([]), () => session.respond(challenge, signal)),
+    waitForAuthorization: (url, waiting) =>
+      session.waitForAuthorization(url, waiting).catch(async (error: unknown) => {
+        const failed = failedName(error);
+        if (failed !== undefined) await note("failure", [failed]);
+        throw error;
+      }),
+    finalize: (order, csr, signal) =>
+      desk.watch(asking(namesOf(order)), () => session.finalize(order, csr, signal)),
+    async waitForOrder(order, waiting) {
+      const valid = await session.waitForOrder(order, waiting);
+      await note("certificate", namesOf(valid), order.replaces !== undefined);
+      return valid;
+    },
+  };
+}
+
+function failedName(error: unknown): string | undefined {
+  return Problem.is(error) && error.is("validation") ? error.document.identifier?.value : undefined;
+}
+
+const orderLimits: readonly LimitName[] = [
+  "ordersPerAccount",
+  "certificatesPerDomain",
+  "certificatesPerSet",
+  "failuresPerName",
+];
+
+function namesOf({ identifiers }: Pick<NewOrder, "identifiers">): readonly string[] {
+  return identifiers.map(({ value }) => value);
+}
+
+/** Where requests are let through, and what came of them is written down. */
+function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
+  const read = () => ledger.read(ca.url);
+  /** What cannot be written is lost for the limits, and must not cost a certificate. */
+  const write = async (change: (ledger: Ledger) => Ledger) => {
+    await ledger.update(ca.url, change).catch((error: unknown) => {
+      if (!Problem.is(error)) throw error;
+      log.warn(`what counts for the limits of ${caName(ca.url)} was not kept: ${error.message}`);
+    });
+  };
+  const assertOpen = (known: Ledger, account: string | undefined) => {
+    const pause = pauseIn(known, account, clock.now());
+    if (pause !== undefined) throw paused(ca.url, pause, clock.now());
+  };
+  return {
+    read,
+    assertOpen,
+    note: (entry: Omit<LedgerEntry, "at">) =>
+      write((now) => withEntry(now, { at: clock.now().toISOString(), ...entry }, clock.now())),
+    /** Wait a moment, or reject, if the CA would refuse. */
+    async await(asking: Asking, counted: readonly LimitName[], signal: AbortSignal) {
+      const known = await read();
+      assertOpen(known, asking.account);
+      const used = allowancesFor(asking, known, limits, clock.now())
+        .filter(({ limit, next }) => counted.includes(limit) && next !== undefined)
+        .toSorted((a, b) => Number(b.next) - Number(a.next))[0];
+      if (used?.next === undefined) return;
+      const wait = used.next.getTime() - clock.now().getTime();
+      if (wait > longestWait) throw usedUp(ca.url, used, used.next, clock.now());
+      log.info(`waiting ${Math.ceil(wait / 1000)} s: ${allowanceText(used)} at ${caName(ca.url)}`);
+      await clock.sleep(wait, signal);
+    },
+    /** Keep what the CA says of all orders of the account, or of everyone. */
+    async watch<T>(asking: Asking, ask: () => Promise<T>): Promise<T> {
+      try {
+        return await ask();
+      } catch (error) {
+        const until = Problem.is(error) && error.exitCode === 6 ? error.retryAt : undefined;
+        if (until === undefined || !Problem.is(error) || isOurs(error)) throw error;
+        if (isAboutNames(error, asking.names)) throw error;
+        const isLimit = isCaProblem(error, "rateLimited");
+        const account = isLimit ? asking.account : undefined;
+        const pause = { until: until.toISOString(), account, detail: error.message };
+        await write((now) => withPause(now, pause, clock.now()));
+        log.warn(
+          `${caName(ca.url)} accepts no orders${account === undefined ? "" : " of this account"} before ${dateFrom(clock.now(), until)}: ${error.message}`,
+        );
+        throw error;
+      }
+    },
+  };
+}
+
+/** A Problem of this file, for which the CA was not asked. */
+const isOurs = (problem: Problem) => problem.is("backoff") && problem.document.status === undefined;
+
+/** No error type says whether a limit is for one name or for the account (RFC 8555 §6.6); the words do. */
+function isAboutNames(problem: Problem, names: readonly string[]): boolean {
+  const { identifier, subproblems = [] } = problem.document;
+  if (identifier !== undefined || subproblems.some((one) => one.identifier !== undefined))
+    return true;
+  if (/\b(?:exact|identical|same|duplicate)\b/i.test(problem.message)) return true;
+  return names.some((name) => problem.message.includes(domainOf(name)));
+}
+
+function paused(
+  server: string,
+  { end, detail, account }: { end: Date; detail: string; account?: string | undefined },
+  now: Date,
+): Problem {
+  const whose = account === undefined ? "" : " of this account";
+  return new Problem("backoff", {
+    detail: `${caName(server)} accepts no orders${whose} before ${dateFrom(now, end)}: ${detail}`,
+    hint: "Wait until then: the CA was not asked again, since asking earlier may extend the limit.",
+    retryAt: end,
+  });
+}
+
+function usedUp(server: string, used: Allowance, next: Date, now: Date): Problem {
+  return new Problem("backoff", {
+    detail: `${caName(server)} would refuse the order: ${allowanceText(used)}. One more is possible ${dateFrom(now, next)}.`,
+    hint: `Wait until then. If the CA has granted you more, set limits: { ${used.limit}: NUMBER/TIME } at the issuer in the config.`,
+    retryAt: next,
+  });
+}

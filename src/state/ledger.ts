@@ -1,0 +1,162 @@
+/** What is left of a CA's limits, computed from what was asked of it. */
+import type { LimitName, Limits, RateLimit } from "../acme/presets.ts";
+import { durationOf } from "../dates.ts";
+import { shortList } from "../many-names.ts";
+import { isAhead } from "./pause.ts";
+import type { CaPause, Ledger, LedgerEntry } from "./store.ts";
+
+/** How much of one limit is left. */
+export interface Allowance {
+  readonly limit: LimitName;
+  /** What it is counted for: a domain, a set of names, a name; empty for an account or this machine. */
+  readonly of: string;
+  readonly most: number;
+  readonly per: number;
+  readonly left: number;
+  /** When one more is possible, if none is left. */
+  readonly next?: Date | undefined;
+}
+
+/** Who asks for what. */
+export interface Asking {
+  readonly account: string | undefined;
+  readonly names: readonly string[];
+}
+
+/** The allowances of each limit that an order for these names counts for. Limits that are not known are left out. */
+export function allowancesFor(
+  { account, names }: Asking,
+  { entries }: Ledger,
+  limits: Limits,
+  now: Date,
+): readonly Allowance[] {
+  const own = entries.filter((one) => one.account === account);
+  const of = (limit: LimitName, subject: string, counted: readonly LedgerEntry[]) => {
+    const known = limits[limit];
+    return known === undefined ? [] : [allowance(limit, subject, known, counted, now)];
+  };
+  const counted = own.filter(({ exempt }) => exempt !== true);
+  const issued = entries.filter(({ event, exempt }) => event === "certificate" && exempt !== true);
+  const set = setOf(names);
+  return [
+    ...of(
+      "accountsPerMachine",
+      "",
+      entries.filter(({ event }) => event === "account"),
+    ),
+    ...of(
+      "ordersPerAccount",
+      "",
+      counted.filter(({ event }) => event === "order"),
+    ),
+    ...[...new Set(names.map(domainOf))].flatMap((domain) =>
+      of(
+        "certificatesPerDomain",
+        domain,
+        issued.filter((one) => one.names.some((name) => domainOf(name) === domain)),
+      ),
+    ),
+    ...of(
+      "certificatesPerSet",
+      set,
+      issued.filter((one) => setOf(one.names) === set),
+    ),
+    ...names.flatMap((name) =>
+      of(
+        "failuresPerName",
+        name,
+        own.filter((one) => one.event === "failure" && one.names.includes(name)),
+      ),
+    ),
+  ];
+}
+
+/** As a bucket of tokens, which fills up evenly: what Let's Encrypt does, and never more than a fixed window permits at once. */
+function allowance(
+  limit: LimitName,
+  of: string,
+  { most, per }: RateLimit,
+  used: readonly LedgerEntry[],
+  now: Date,
+): Allowance {
+  const interval = per / most;
+  let tokens = most;
+  let last = 0;
+  const times = used.map(({ at }) => Date.parse(at)).filter((time) => time <= now.getTime());
+  for (const time of times.toSorted((a, b) => a - b)) {
+    tokens = Math.max(0, Math.min(most, tokens + (time - last) / interval) - 1);
+    last = time;
+  }
+  const present = Math.min(most, tokens + (now.getTime() - last) / interval);
+  const left = Math.floor(present + 1e-9);
+  const next = new Date(now.getTime() + Math.ceil((1 - present) * interval));
+  return { limit, of, most, per, left, next: left > 0 ? undefined : next };
+}
+
+const words: Readonly<Record<LimitName, string>> = {
+  accountsPerMachine: "new accounts of this machine",
+  ordersPerAccount: "new orders of this account",
+  certificatesPerDomain: "certificates for",
+  certificatesPerSet: "certificates for exactly",
+  failuresPerName: "failed validations of",
+};
+
+/** `all 5 certificates for exactly a.example, b.example in 7 days are used up` */
+export function allowanceText({ limit, of, most, per, left }: Allowance): string {
+  const names = of === "" ? "" : ` ${shortList(of.split(", "))}`;
+  const what = `${most} ${words[limit]}${names} in ${durationOf(per)}`;
+  return left === 0 ? `all ${what} are used up` : `${left} of ${what} left`;
+}
+
+const setOf = (names: readonly string[]) => [...new Set(names)].toSorted().join(", ");
+
+/** Labels under which registries of countries register domains. */
+const registries = new Set([
+  "ac",
+  "co",
+  "com",
+  "edu",
+  "gob",
+  "gov",
+  "gv",
+  "ne",
+  "net",
+  "or",
+  "org",
+]);
+
+/** The registered domain, as far as it shows without a list of all registries; an address is counted for itself. */
+export function domainOf(name: string): string {
+  if (/^[\d.]+$|:/.test(name)) return name;
+  const labels = name.replace(/^\*\./, "").split(".");
+  const [second = "", top = ""] = labels.slice(-2);
+  return labels.slice(top.length === 2 && registries.has(second) ? -3 : -2).join(".");
+}
+
+/** Until when the CA accepts no order of the account. */
+export function pauseIn(
+  { pauses }: Ledger,
+  account: string | undefined,
+  now: Date,
+): (CaPause & { readonly end: Date }) | undefined {
+  return pauses
+    .map((one) => ({ ...one, end: new Date(one.until) }))
+    .filter((one) => one.account === undefined || one.account === account)
+    .filter(({ end }) => isAhead(end, now, longest))
+    .toSorted((a, b) => b.end.getTime() - a.end.getTime())[0];
+}
+
+/** Milliseconds: the longest window of a limit, and the longest time that a CA is known to ask for. */
+const longest = 7 * 24 * 3_600_000;
+
+/** The ledger with one thing more; what no limit can count any more is left out. */
+export function withEntry({ entries, pauses }: Ledger, entry: LedgerEntry, now: Date): Ledger {
+  const since = now.getTime() - longest;
+  return { entries: [...entries.filter(({ at }) => Date.parse(at) >= since), entry], pauses };
+}
+
+/** The ledger with one pause more; those that have ended are left out. */
+export function withPause({ entries, pauses }: Ledger, pause: CaPause, now: Date): Ledger {
+  const open = pauses.filter(({ until }) => new Date(until) > now);
+  return { entries, pauses: [...open, pause] };
+}

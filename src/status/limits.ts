@@ -1,0 +1,73 @@
+/** What is left of the limits of the CAs in use, for `plan` and `check`. */
+import { limitsOf } from "../acme/limits.ts";
+import { caName, isEmbedded } from "../acme/presets.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import { dateFrom } from "../dates.ts";
+import { allowancesFor, allowanceText, pauseIn, type Allowance } from "../state/ledger.ts";
+import type { CaPause, Store } from "../state/store.ts";
+
+type Stores = Pick<Store, "accounts" | "ledger">;
+
+/** Until when the CA of the request accepts no orders of the account that would be used. */
+export async function caPause(
+  { issuer: { server } }: Pick<CertificateRequest, "issuer">,
+  store: Stores,
+  now: Date,
+): Promise<(CaPause & { readonly end: Date }) | undefined> {
+  const [account] = await store.accounts.ofDirectory(server);
+  return pauseIn(await store.ledger.read(server), account?.url, now);
+}
+
+/** What is known of the limits that orders for these requests of one CA count for. */
+export interface LimitsLeft {
+  readonly server: string;
+  readonly pause: (CaPause & { readonly end: Date }) | undefined;
+  /** Empty if no limit of the CA is known. */
+  readonly allowances: readonly Allowance[];
+}
+
+/** One entry for each CA. Limits of names and domains are listed where some of them is used up. */
+export async function limitsLeft(
+  requests: readonly CertificateRequest[],
+  store: Stores,
+  now: Date,
+): Promise<readonly LimitsLeft[]> {
+  const remote = requests.filter(({ issuer }) => !isEmbedded(issuer.server));
+  const found = [...Map.groupBy(remote, ({ issuer }) => issuer.server)].map(
+    async ([server, ofCa]) => {
+      const [account] = await store.accounts.ofDirectory(server);
+      const ledger = await store.ledger.read(server);
+      const limits = limitsOf(server, ofCa[0]?.issuer.limits);
+      const all = ofCa.flatMap(({ identifiers }) => {
+        const names = identifiers.map(({ value }) => value);
+        return allowancesFor({ account: account?.url, names }, ledger, limits, now);
+      });
+      const distinct = new Map(all.map((one) => [`${one.limit} ${one.of}`, one]));
+      const allowances = [...distinct.values()].filter(
+        ({ of, left, most }) => of === "" || left < most,
+      );
+      return { server, pause: pauseIn(ledger, account?.url, now), allowances };
+    },
+  );
+  return Promise.all(found);
+}
+
+/** `letsencrypt: 297 of 300 new orders of this account in 3 hours left` */
+export function limitLines(
+  { server, pause, allowances }: LimitsLeft,
+  now: Date,
+): readonly string[] {
+  const ca = caName(server);
+  const stop =
+    pause && `${ca} accepts no orders before ${dateFrom(now, pause.end)}: ${pause.detail}`;
+  return [
+    ...(stop === undefined ? [] : [stop]),
+    ...allowances.map((one) => `${ca}: ${left(one, now)}`),
+  ];
+}
+
+function left(one: Allowance, now: Date): string {
+  return one.next === undefined
+    ? allowanceText(one)
+    : `${allowanceText(one)}; one more ${dateFrom(now, one.next)}`;
+}

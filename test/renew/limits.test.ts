@@ -1,0 +1,156 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { testClock } from "../support/clock.ts";
+import { startIssuing, type Issuing } from "../support/issuing.ts";
+
+const hour = 3_600_000;
+
+async function configured(count: number, limits = "") {
+  const clock = testClock();
+  const issuing = await startIssuing({ now: () => clock.now() });
+  const path = join(issuing.state, "..", "config.yaml");
+  const names = Array.from({ length: count }, (_, n) => `n${n}`);
+  await mkdir(issuing.state, { recursive: true });
+  await writeFile(
+    path,
+    `issuers:
+  lab: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}"${limits} }
+solvers:
+  here: { use: standalone, port: ${issuing.httpPort} }
+defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
+certificates:
+${names.map((name) => `  ${name}: { domains: [${name}.example.test] }`).join("\n")}
+`,
+  );
+  const run = (words: readonly string[]) =>
+    issuing.run([...words, "--config", path, "--json"], { clock });
+  const apply = async () => {
+    const ran = await run(["apply", "--no-jitter"]);
+    const document = JSON.parse(ran.stdout) as {
+      certificates: { outcome: string }[];
+      problem?: { detail: string };
+    };
+    const outcomes = Object.groupBy(document.certificates, ({ outcome }) => outcome);
+    const counts = Object.entries(outcomes).map(([outcome, all]) => [outcome, all?.length]);
+    return { ...ran, counts: Object.fromEntries(counts), problem: document.problem };
+  };
+  return { clock, issuing, run, apply };
+}
+
+const orders = ({ ca }: Issuing) => ca.requests.filter(({ kind }) => kind === "newOrder").length;
+const limited = {
+  problem: { type: "rateLimited", detail: "Too many new orders (300) from this account." },
+  retryAfter: 3600,
+};
+
+describe("a CA that limits an account", () => {
+  test("is asked once by a pass over 50 certificates, and by no process before its time", async () => {
+    const { clock, issuing, run, apply } = await configured(50);
+    await using _ = issuing;
+    issuing.ca.faults.add({ on: "newOrder", times: Infinity, do: limited });
+    const first = await apply();
+    expect(orders(issuing)).toBe(1);
+    expect(first.code).toBe(6);
+    expect(first.counts).toEqual({ failed: 1, paused: 49 });
+    expect(first.stderr.match(/accepts no orders of this account before/g)).toHaveLength(1);
+    expect(first.problem?.detail.split("\n")).toHaveLength(2);
+
+    const plan = JSON.parse((await run(["plan"])).stdout);
+    expect(plan.limits).toEqual([
+      expect.objectContaining({
+        pause: expect.objectContaining({ detail: expect.stringContaining("Too many") }),
+      }),
+    ]);
+    clock.advance(hour / 2);
+    expect((await apply()).counts).toEqual({ paused: 50 });
+    const other = await issuing.issue(["-d", "other.example.test"], { clock });
+    expect(other.code).toBe(6);
+    expect(other.stderr).toContain("accepts no orders of this account before");
+    const forced = await run(["renew", "n0", "--force", "--no-jitter"]);
+    expect(forced.code).not.toBe(0);
+    expect(orders(issuing)).toBe(1);
+
+    clock.advance(hour);
+    issuing.ca.faults.clear();
+    expect((await apply()).counts).toEqual({ issued: 50 });
+  });
+
+  test("a limit for one name stops that certificate alone", async () => {
+    const { issuing, apply } = await configured(4);
+    await using _ = issuing;
+    issuing.ca.faults.add({
+      on: "newOrder",
+      do: {
+        problem: {
+          type: "rateLimited",
+          detail: "Too many failed authorizations for n0.example.test.",
+        },
+        retryAfter: 3600,
+      },
+    });
+    expect((await apply()).counts).toEqual({ failed: 1, issued: 3 });
+  });
+
+  test("a CA in maintenance is left alone by all accounts until its time", async () => {
+    const { clock, issuing, apply } = await configured(5);
+    await using _ = issuing;
+    const maintenance = { type: "serverInternal", detail: "Maintenance." };
+    issuing.ca.faults.add({
+      on: "newOrder",
+      times: Infinity,
+      do: { status: 503, problem: maintenance, retryAfter: 3600 },
+    });
+    expect((await apply()).counts).toEqual({ failed: 1, paused: 4 });
+    const requests = issuing.ca.requests.length;
+    expect((await apply()).counts).toEqual({ paused: 5 });
+    expect(issuing.ca.requests).toHaveLength(requests);
+    clock.advance(2 * hour);
+    issuing.ca.faults.clear();
+    expect((await apply()).counts).toEqual({ issued: 5 });
+  });
+});
+
+describe("limits that are known", () => {
+  test("a pass stops before the CA has to refuse, and plan and check show what is left", async () => {
+    const limits = ', limits: { ordersPerAccount: "3/6h" }';
+    const { clock, issuing, run, apply } = await configured(5, limits);
+    await using _ = issuing;
+    const first = await apply();
+    expect(first.counts).toEqual({ issued: 3, failed: 2 });
+    expect(first.problem?.detail).toContain(
+      "all 3 new orders of this account in 6 hours are used up",
+    );
+    expect(orders(issuing)).toBe(3);
+    const plan = JSON.parse((await run(["plan"])).stdout);
+    expect(plan.limits[0].allowances).toEqual([
+      expect.objectContaining({ limit: "ordersPerAccount", left: 0, most: 3 }),
+    ]);
+    const checked = JSON.parse((await run(["check", "n4"])).stdout);
+    const { findings } = checked.certificates[0].checks.find(
+      (one: { check: string }) => one.check === "limits",
+    );
+    expect(findings[0]).toMatchObject({
+      severity: "error",
+      detail: expect.stringMatching(/would refuse an order|accepts no order/),
+    });
+    clock.advance(2 * hour + 60_000);
+    expect((await apply()).counts).toMatchObject({ issued: 1 });
+  });
+
+  test("a pass waits where the limit leaves room within a minute", async () => {
+    const { clock, issuing, apply } = await configured(4, ', limits: { ordersPerAccount: "2/1m" }');
+    await using _ = issuing;
+    const before = clock.now().getTime();
+    expect((await apply()).counts).toEqual({ issued: 4 });
+    expect(clock.now().getTime() - before).toBeGreaterThanOrEqual(60_000);
+  });
+
+  test("a limit in the config that means nothing is a fault of the config", async () => {
+    const { issuing, run } = await configured(1, ", limits: { ordersPerDay: 5/1d }");
+    await using _ = issuing;
+    const { code, stdout } = await run(["plan"]);
+    expect(code).toBe(2);
+    expect(stdout).toContain("ordersPerDay");
+  });
+});

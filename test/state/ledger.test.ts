@@ -1,0 +1,129 @@
+import { describe, expect, test } from "vitest";
+import { limitsOf } from "../../src/acme/limits.ts";
+import {
+  allowancesFor,
+  allowanceText,
+  domainOf,
+  pauseIn,
+  withEntry,
+  withPause,
+} from "../../src/state/ledger.ts";
+import type { Ledger, LedgerEntry } from "../../src/state/store.ts";
+
+const hour = 3_600_000;
+const day = 24 * hour;
+const now = new Date("2027-01-10T12:00:00Z");
+const ago = (milliseconds: number) => new Date(now.getTime() - milliseconds).toISOString();
+const account = "https://ca.example/acct/1";
+const empty: Ledger = { entries: [], pauses: [] };
+const names = ["shop.example.com", "www.shop.example.com"];
+const many = (count: number, entry: Partial<LedgerEntry>, age = 10_000): Ledger => ({
+  pauses: [],
+  entries: Array.from({ length: count }, () => ({
+    ...{ at: ago(age), event: "certificate" as const, account, names },
+    ...entry,
+  })),
+});
+const letsencrypt = limitsOf("https://acme-v02.api.letsencrypt.org/directory", undefined);
+const leftOf = (ledger: Ledger, limit: string, limits = letsencrypt) =>
+  allowancesFor({ account, names }, ledger, limits, now).find((one) => one.limit === limit);
+
+describe("what is left of a limit", () => {
+  test("all of it at first; nothing is said of limits that are not known", () => {
+    expect(leftOf(empty, "ordersPerAccount")).toMatchObject({ left: 300, most: 300 });
+    const unknown = limitsOf("https://ca.example/directory", undefined);
+    expect(allowancesFor({ account, names }, empty, unknown, now)).toEqual([]);
+  });
+
+  test("five certificates for exactly the same names leave none, and one comes back after 34 hours", () => {
+    const set = leftOf(many(5, { names: names.toReversed() }), "certificatesPerSet");
+    expect(set).toMatchObject({ left: 0, of: names.join(", ") });
+    const hours = (Number(set?.next) - now.getTime()) / hour;
+    expect(hours).toBeGreaterThan(33);
+    expect(hours).toBeLessThan(34);
+    expect(leftOf(many(5, {}, 34 * hour), "certificatesPerSet")?.left).toBe(1);
+    expect(set && allowanceText(set)).toBe(
+      "all 5 certificates for exactly shop.example.com, www.shop.example.com in 7 days are used up",
+    );
+  });
+
+  test("another set of names counts for the domain alone, and another account for both", () => {
+    const others = many(3, { names: ["mail.example.com"], account: "https://ca.example/acct/2" });
+    expect(leftOf(others, "certificatesPerSet")?.left).toBe(5);
+    expect(leftOf(others, "certificatesPerDomain")).toMatchObject({ left: 47, of: "example.com" });
+    expect(leftOf(many(9, { event: "order" }), "ordersPerAccount")?.left).toBe(291);
+    const foreign = many(9, { event: "order", account: "https://ca.example/acct/2" });
+    expect(leftOf(foreign, "ordersPerAccount")?.left).toBe(300);
+  });
+
+  test("renewals by the CA's renewal information are not counted", () => {
+    expect(leftOf(many(5, { exempt: true }), "certificatesPerSet")?.left).toBe(5);
+    expect(leftOf(many(5, { exempt: true, event: "order" }), "ordersPerAccount")?.left).toBe(300);
+  });
+
+  test("failed validations count for their name and for an hour", () => {
+    const failures = many(5, { event: "failure", names: ["shop.example.com"] });
+    const found = allowancesFor({ account, names }, failures, letsencrypt, now).filter(
+      ({ limit }) => limit === "failuresPerName",
+    );
+    expect(found.map(({ of, left }) => [of, left])).toEqual([
+      ["shop.example.com", 0],
+      ["www.shop.example.com", 5],
+    ]);
+    const old = many(5, { event: "failure", names: ["shop.example.com"] }, hour);
+    expect(leftOf(old, "failuresPerName")?.left).toBe(5);
+  });
+
+  test("a limit that the CA has raised takes the place of the preset's", () => {
+    const raised = limitsOf("https://acme-v02.api.letsencrypt.org/directory", {
+      ordersPerAccount: "3000",
+      certificatesPerDomain: "500/7d",
+    });
+    expect(leftOf(empty, "ordersPerAccount", raised)).toMatchObject({ most: 3000, per: 3 * hour });
+    expect(leftOf(empty, "certificatesPerDomain", raised)).toMatchObject({ most: 500 });
+  });
+
+  test.each([
+    [{ ordersPerDay: "5" }, /"ordersPerDay" is not a limit/],
+    [{ ordersPerAccount: "many" }, /is not a number and a time/],
+    [{ ordersPerAccount: "5/soon" }, /is not a number and a time/],
+  ])("%j means nothing", (granted: Record<string, string>, text) => {
+    expect(() => limitsOf("https://ca.example/directory", granted)).toThrow(text);
+  });
+});
+
+test.each([
+  ["a.b.example.com", "example.com"],
+  ["*.example.com", "example.com"],
+  ["shop.example.co.uk", "example.co.uk"],
+  ["example.de", "example.de"],
+  ["192.0.2.1", "192.0.2.1"],
+  ["2001:db8::1", "2001:db8::1"],
+])("%s counts for %s", (name, domain) => {
+  expect(domainOf(name)).toBe(domain);
+});
+
+describe("a ledger", () => {
+  test("keeps a week", () => {
+    const old = { at: ago(8 * day), event: "order", names } as const;
+    const young = { at: ago(6 * day), event: "order", names } as const;
+    const fresh = { at: ago(0), event: "order", names } as const;
+    const ledger = withEntry({ entries: [old, young], pauses: [] }, fresh, now);
+    expect(ledger.entries).toEqual([young, fresh]);
+  });
+
+  test("knows a pause until it ends, of one account or of all", () => {
+    const pause = { until: ago(-hour), account, detail: "Too many orders." };
+    const ledger = withPause(empty, pause, now);
+    expect(pauseIn(ledger, account, now)).toMatchObject({ detail: "Too many orders." });
+    expect(pauseIn(ledger, "https://ca.example/acct/2", now)).toBeUndefined();
+    expect(pauseIn(ledger, account, new Date(now.getTime() + hour))).toBeUndefined();
+    const all = withPause(empty, { until: ago(-hour), detail: "Maintenance." }, now);
+    expect(pauseIn(all, undefined, now)).toMatchObject({ detail: "Maintenance." });
+  });
+
+  test("a pause of years was written by a wrong clock", () => {
+    const pause = { until: "2040-01-01T00:00:00Z", detail: "" };
+    expect(pauseIn(withPause(empty, pause, now), account, now)).toBeUndefined();
+  });
+});
