@@ -58,8 +58,8 @@ function countedSession(
   inTurn: ReturnType<typeof createLimit>,
 ): AccountSession {
   const asking = (names: readonly string[]): Asking => ({ account: session.url, names });
-  const note = (event: LedgerEntry["event"], names: readonly string[], exempt?: boolean) =>
-    desk.note({ event, account: session.url, names, exempt });
+  const note = (event: LedgerEntry["event"], names: readonly string[]) =>
+    desk.note({ event, account: session.url, names });
   return {
     ...session,
     get url() {
@@ -81,7 +81,7 @@ function countedSession(
         const limits = order.replaces === undefined ? orderLimits : [];
         await desk.await(asking(names), limits, signal);
         const placed = await desk.watch(asking(names), () => session.newOrder(order, signal));
-        await note("order", names, placed.replaces !== undefined);
+        if (placed.replaces === undefined) await note("order", names);
         return placed;
       }, signal),
     respond: (challenge, signal) =>
@@ -96,7 +96,7 @@ function countedSession(
       desk.watch(asking(namesOf(order)), () => session.finalize(order, csr, signal)),
     async waitForOrder(order, waiting) {
       const valid = await session.waitForOrder(order, waiting);
-      await note("certificate", namesOf(valid), order.replaces !== undefined);
+      if (order.replaces === undefined) await note("certificate", namesOf(valid));
       return valid;
     },
   };
@@ -134,8 +134,13 @@ function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
   return {
     read,
     assertOpen,
-    note: (entry: Omit<LedgerEntry, "at">) =>
-      write((now) => withEntry(now, { at: clock.now().toISOString(), ...entry }, clock.now())),
+    /** Without a limit that is known nothing needs to be counted. */
+    async note(entry: Omit<LedgerEntry, "at">) {
+      if (Object.keys(limits).length === 0) return;
+      await write((now) =>
+        withEntry(now, { at: clock.now().toISOString(), ...entry }, clock.now()),
+      );
+    },
     /** Wait a moment, or reject, if the CA would refuse. */
     async await(asking: Asking, counted: readonly LimitName[], signal: AbortSignal) {
       const known = await read();

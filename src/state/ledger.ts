@@ -35,8 +35,7 @@ export function allowancesFor(
     const known = limits[limit];
     return known === undefined ? [] : [allowance(limit, subject, known, counted, now)];
   };
-  const counted = own.filter(({ exempt }) => exempt !== true);
-  const issued = entries.filter(({ event, exempt }) => event === "certificate" && exempt !== true);
+  const issued = entries.filter(({ event }) => event === "certificate");
   const set = setOf(names);
   return [
     ...of(
@@ -47,7 +46,7 @@ export function allowancesFor(
     ...of(
       "ordersPerAccount",
       "",
-      counted.filter(({ event }) => event === "order"),
+      own.filter(({ event }) => event === "order"),
     ),
     ...[...new Set(names.map(domainOf))].flatMap((domain) =>
       of(

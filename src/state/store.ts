@@ -211,8 +211,6 @@ export interface LedgerEntry {
   readonly account?: string | undefined;
   /** Canonical; the name alone of a validation that failed. */
   readonly names: readonly string[];
-  /** The order replaces a certificate (RFC 9773 §5), so that limits do not count it. */
-  readonly exempt?: boolean | undefined;
 }
 export interface CaPause {
   readonly until: string;

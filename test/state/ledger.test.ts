@@ -56,11 +56,6 @@ describe("what is left of a limit", () => {
     expect(leftOf(foreign, "ordersPerAccount")?.left).toBe(300);
   });
 
-  test("renewals by the CA's renewal information are not counted", () => {
-    expect(leftOf(many(5, { exempt: true }), "certificatesPerSet")?.left).toBe(5);
-    expect(leftOf(many(5, { exempt: true, event: "order" }), "ordersPerAccount")?.left).toBe(300);
-  });
-
   test("failed validations count for their name and for an hour", () => {
     const failures = many(5, { event: "failure", names: ["shop.example.com"] });
     const found = allowancesFor({ account, names }, failures, letsencrypt, now).filter(
