@@ -128,6 +128,8 @@ export interface Ca {
   /** How command lines name this CA and the state of this run, for hints: `--server URL`. */
   readonly flags: string;
   directory(signal: AbortSignal): Promise<Directory>;
+  /** Begin to fetch what the first order needs: the directory and a nonce. A failure is reported by the call that needs them. */
+  prepare(signal: AbortSignal): void;
   /** Speak as the holder of this account key (PKCS#8 PEM). `accountUrl` where it is known already. No request is made. */
   session(accountKey: string, accountUrl: string | undefined): AccountSession;
   /** RFC 9773: unauthenticated GET. */

@@ -37,6 +37,7 @@ export function openCa(options: CaOptions): Ca {
     url,
     flags,
     directory: (signal) => exchange.directory(signal),
+    prepare: (signal) => exchange.prepare(signal),
     session: (key, accountUrl) => createSession(exchange, key, accountUrl),
     renewalInfo: (certificateId, signal) => readRenewalInfo(exchange, certificateId, signal),
     get clockSkew() {

@@ -1,4 +1,5 @@
-import { openAccount } from "../account/open.ts";
+import { openAccount, type OpenAccount } from "../account/open.ts";
+import type { Order } from "../acme/acme.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { changedNames, goodCertificate, isExpired } from "../request/drift.ts";
 import { assertTargets } from "../request/given-file.ts";
@@ -6,7 +7,7 @@ import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts
 import { computeChallenges, type Choice } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
-import { mayBeProven, openJournal } from "./journal.ts";
+import { type Journal, mayBeProven, openJournal } from "./journal.ts";
 import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo } from "./order.ts";
 import {
   changedProof,
@@ -18,7 +19,7 @@ import {
 } from "./preconditions.ts";
 import { openRecord, saveFailure, saveSuccess } from "./record.ts";
 import { rehearseChange } from "./rehearsal.ts";
-import { solve } from "./solve.ts";
+import { cleanUp, prove } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
 
 export interface IssueOptions {
@@ -145,9 +146,10 @@ async function obtain(
   tools: IssueTools,
 ): Promise<HeldCertificate> {
   const { store, clock, record } = tools;
+  tools.ca.prepare(tools.signal);
   const journal = await openJournal(request.name, tools);
   const { unfinished } = journal;
-  // What may be finalized already needs no solver any more; everything else is checked before the first request to the CA.
+  // What may be finalized already needs no solver any more; everything else is checked before an order is placed.
   const early = mayBeProven(unfinished, request) ? undefined : await preflight(choices, tools);
 
   const account = await openAccount(request.issuer, { ...tools, log: record.log("account") });
@@ -159,13 +161,15 @@ async function obtain(
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
   const order = resumed ?? (await placeOrder(request, before?.held, account, journal, tools));
-  if (!isProven) {
-    const authorizations = await fetchAuthorizations(order, account, tools);
-    const challenges = computeChallenges(authorizations, checked, account.session.thumbprint);
-    await solve(challenges, request, account.session, journal, tools);
-  }
-
-  const issued = await finalizeOrder(order, await key, request, account, journal, tools);
+  const proven = isProven
+    ? Promise.resolve()
+    : proveNames(order, checked, request, account, journal, tools);
+  // Beside the finalization, or after a failure.
+  const cleaned = proven.catch(() => undefined).then(() => cleanUp(journal, tools));
+  const finalized = proven.then(async () =>
+    finalizeOrder(order, await key, request, account, journal, tools),
+  );
+  const issued = await finalized.finally(() => cleaned);
   if (issued.certificate.fingerprint === before?.held?.meta.fingerprint) {
     await journal.end();
     throw alreadyHeld(order);
@@ -175,4 +179,17 @@ async function obtain(
   const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();
   return held;
+}
+
+async function proveNames(
+  order: Order,
+  choices: readonly Choice[],
+  request: CertificateRequest,
+  account: OpenAccount,
+  journal: Journal,
+  tools: IssueTools,
+): Promise<void> {
+  const authorizations = await fetchAuthorizations(order, account, tools);
+  const challenges = computeChallenges(authorizations, choices, account.session.thumbprint);
+  await prove(challenges, request, account.session, journal, tools);
 }

@@ -48,15 +48,20 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
   let { presented: left, ...order } = unfinished ?? { name, ...noOrder, presented: [] };
   const receipts = new Map<PendingChallenge, unknown>();
   let writing: Promise<void> = Promise.resolve();
-  const change = (fields: Partial<PendingOrder>): Promise<void> => {
-    order = { ...order, ...fields };
+  let next: Promise<void> | undefined;
+  const write = () => {
+    next = undefined;
     const own = [...receipts].map(([{ solver, challenge }, receipt]) => {
       return { solver: solver.setting, type: challenge.type, challenge, receipt };
     });
-    const pending = { ...order, presented: [...left, ...own] };
+    return store.journal.write({ ...order, presented: [...left, ...own] });
+  };
+  /** Changes that wait for the same write share it. */
+  const change = (fields: Partial<PendingOrder>): Promise<void> => {
+    order = { ...order, ...fields };
     // A write that failed has rejected for its caller; the next one starts afresh with the newest state.
-    writing = writing.catch(() => undefined).then(() => store.journal.write(pending));
-    return writing;
+    next ??= writing.catch(() => undefined).then(write);
+    return (writing = next);
   };
   return {
     unfinished,

@@ -14,11 +14,21 @@ import { selfCheck, type Unseen } from "./self-check.ts";
 import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
 
+/** Prove all, and clean up whatever happened. */
+export async function solve(...given: Parameters<typeof prove>): Promise<void> {
+  const [, , , journal, tools] = given;
+  try {
+    await prove(...given);
+  } finally {
+    await cleanUp(journal, tools);
+  }
+}
+
 /**
- * Breadth first: present all, wait until all are visible, respond to all, poll all; clean up whatever happened. A solver that
- * fails before the CA was asked makes room for the next one; once the CA was asked, its word is final.
+ * Breadth first: present all, wait until all are visible, respond to all, poll all. A solver that fails before the CA was asked
+ * makes room for the next one; once the CA was asked, its word is final. The caller cleans up.
  */
-export async function solve(
+export async function prove(
   challenges: readonly PendingChallenge[],
   request: CertificateRequest,
   session: AccountSession,
@@ -29,33 +39,29 @@ export async function solve(
   const { record, signal } = tools;
   const unseen = new Map<PendingChallenge, Unseen>();
   let isFirstTurn = true;
-  try {
-    const usable = await fallBack(
-      challenges,
-      "present",
-      async (best) => {
-        // The first candidates were checked before the order; each later one is when its turn comes.
-        const targets = new Map(best.map((one) => [one, targetOf(one)] as const));
-        const unfit = isFirstTurn ? none : await checkSolvers(targets, signal);
-        isFirstTurn = false;
-        const fit = best.filter((one) => !unfit.has(one));
-        const { presented, failures } = await present(fit, journal, tools);
-        const seen = await waitUntilVisible(presented, request, tools);
-        for (const [challenge, why] of seen.unseen) unseen.set(challenge, why);
-        warnUnseen(seen.unseen, record);
-        const all = new Map<PendingChallenge, unknown>([...unfit, ...failures, ...seen.failures]);
-        for (const [challenge, error] of all) record.failed(challenge, error);
-        return all;
-      },
-      tools,
-    );
-    const visible = usable.map(([challenge]) => challenge);
-    const count = `${visible.length} name${visible.length === 1 ? "" : "s"}`;
-    record.log("validation").info(`asking the CA to validate ${count}`);
-    await validate(visible, unseen, session, tools);
-  } finally {
-    await cleanUp(journal, tools);
-  }
+  const usable = await fallBack(
+    challenges,
+    "present",
+    async (best) => {
+      // The first candidates were checked before the order; each later one is when its turn comes.
+      const targets = new Map(best.map((one) => [one, targetOf(one)] as const));
+      const unfit = isFirstTurn ? none : await checkSolvers(targets, signal);
+      isFirstTurn = false;
+      const fit = best.filter((one) => !unfit.has(one));
+      const { presented, failures } = await present(fit, journal, tools);
+      const seen = await waitUntilVisible(presented, request, tools);
+      for (const [challenge, why] of seen.unseen) unseen.set(challenge, why);
+      warnUnseen(seen.unseen, record);
+      const all = new Map<PendingChallenge, unknown>([...unfit, ...failures, ...seen.failures]);
+      for (const [challenge, error] of all) record.failed(challenge, error);
+      return all;
+    },
+    tools,
+  );
+  const visible = usable.map(([challenge]) => challenge);
+  const count = `${visible.length} name${visible.length === 1 ? "" : "s"}`;
+  record.log("validation").info(`asking the CA to validate ${count}`);
+  await validate(visible, unseen, session, tools);
 }
 
 function warnUnseen(unseen: Seen["unseen"], record: AttemptRecord): void {

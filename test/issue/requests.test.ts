@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 
 test("one name from an existing account takes the nine requests that RFC 8555 needs, and a certificate held takes none", async () => {
-  await using issuing = await startIssuing({ asynchronous: true });
+  await using issuing = await startIssuing({ asynchronous: { delay: 10 } });
   expect((await issuing.issue(["-d", "first.example.test"])).code).toBe(0);
   const before = issuing.ca.requests.length;
   expect((await issuing.issue(["-d", "second.example.test"])).code).toBe(0);

@@ -81,9 +81,12 @@ function expiry({ clock, transport }: Exchange): (expires: Date | undefined) => 
   };
 }
 
-/** Milliseconds. A CA that asks for more than a minute (one asks for a day) cannot mean a poll: it is asked every 10 s. */
+/**
+ * Milliseconds. The first look comes soon, whatever the CA has said: most are done by then, and it costs one request. A CA that
+ * asks for more than a minute (one asks for a day) cannot mean a poll: it is asked every 10 s.
+ */
 function pauseBefore(turn: number, wished: number | undefined): number {
-  if (wished === undefined) return Math.min(150 * 1.6 ** turn, slowest);
+  if (turn === 0 || wished === undefined) return Math.min(50 * 1.7 ** turn, slowest);
   // The floor rises, so that Retry-After: 0 again and again does not become a flood.
   return wished > 60_000 ? slowest : Math.max(wished, Math.min(250 * 1.2 ** turn, 2000));
 }

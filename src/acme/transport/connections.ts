@@ -30,41 +30,17 @@ export interface Connections {
 
 /** Opens no connection yet. */
 export function openConnections(dialing: Dialing): Connections {
-  const sessions = new Map<string, Promise<Session | undefined>>();
   const closing = new AbortController();
   let trusted: Trust | undefined;
   let http1: Promise<Http1> | undefined;
   const trust = () => (trusted ??= trustOf(dialing.caBundle, dialing.client));
-
-  /** Connections that were opened in the hope of HTTP/2, by origin. */
-  const spare = new Map<string, TLSSocket>();
+  const sessions = openSessions(async (url) =>
+    dial(url, trust(), dialing.limits.connect, closing.signal),
+  );
   const openHttp1 = async () => {
     const { openLanes } = await import("./http1.ts");
-    return openLanes(trust(), dialing.limits, (origin) => {
-      const socket = spare.get(origin);
-      spare.delete(origin);
-      return socket?.destroyed === false ? socket : undefined;
-    });
+    return openLanes(trust(), dialing.limits, sessions.takeSpare);
   };
-
-  /** One for all requests to an origin; undefined if it speaks HTTP/1.1. */
-  function sessionTo(url: URL): Promise<Session | undefined> {
-    const { origin } = url;
-    const known = sessions.get(origin);
-    if (known !== undefined) return known;
-    const forget = () => void (sessions.get(origin) === opened && sessions.delete(origin));
-    const open = async () => {
-      const socket = await dial(url, trust(), dialing.limits.connect, closing.signal);
-      if (socket.alpnProtocol === "h2")
-        return openSession(origin, socket, dialing.limits.idle, forget);
-      spare.set(origin, socket);
-      return undefined;
-    };
-    const opened = open();
-    sessions.set(origin, opened);
-    opened.catch(forget);
-    return opened;
-  }
 
   async function exchange<T>(
     sent: Sent,
@@ -72,7 +48,8 @@ export function openConnections(dialing: Dialing): Connections {
     isSecond = false,
   ): Promise<T> {
     const proxy = proxyFor(dialing.env, sent.url);
-    const opening = proxy === undefined ? sessionTo(new URL(sent.url)) : undefined;
+    const opening =
+      proxy === undefined ? sessions.to(new URL(sent.url), dialing.limits.idle) : undefined;
     const session = await whileWanted(opening, sent.signal);
     if (session === undefined) {
       http1 ??= openHttp1();
@@ -93,6 +70,35 @@ export function openConnections(dialing: Dialing): Connections {
     async close() {
       closing.abort();
       await (await http1)?.close();
+    },
+  };
+}
+
+/** The HTTP/2 sessions of the run, one for all requests to an origin. */
+function openSessions(connect: (url: URL) => Promise<TLSSocket>) {
+  const sessions = new Map<string, Promise<Session | undefined>>();
+  /** Connections that turned out to speak HTTP/1.1, by origin. */
+  const spare = new Map<string, TLSSocket>();
+  return {
+    /** Undefined if the origin speaks HTTP/1.1. */
+    to(url: URL, idle: number): Promise<Session | undefined> {
+      const { origin } = url;
+      const known = sessions.get(origin);
+      if (known !== undefined) return known;
+      const forget = () => void (sessions.get(origin) === opened && sessions.delete(origin));
+      const opened = connect(url).then((socket) => {
+        if (socket.alpnProtocol === "h2") return openSession(origin, socket, idle, forget);
+        spare.set(origin, socket);
+        return undefined;
+      });
+      sessions.set(origin, opened);
+      opened.catch(forget);
+      return opened;
+    },
+    takeSpare(origin: string): TLSSocket | undefined {
+      const socket = spare.get(origin);
+      spare.delete(origin);
+      return socket?.destroyed === false ? socket : undefined;
     },
   };
 }

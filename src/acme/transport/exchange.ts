@@ -41,6 +41,8 @@ interface Shared {
 
 export interface Exchange extends Omit<Shared, "log"> {
   directory(signal: AbortSignal): Promise<Directory>;
+  /** Begin to fetch the directory and a nonce. */
+  prepare(signal: AbortSignal): void;
   get(request: Get): Promise<Answer>;
   post(request: Post): Promise<Answer>;
 }
@@ -52,22 +54,35 @@ interface Running extends Shared {
   readonly nonces: NoncePool;
   readonly limit: Limit;
   directory: Directory | undefined;
+  /** A nonce that is fetched before it is needed. */
+  ahead: Promise<unknown>;
 }
 
 export function createExchange(shared: Shared): Exchange {
   const limit = createLimit(concurrency);
-  const running: Running = { ...shared, limit, nonces: createNoncePool(), directory: undefined };
+  const nonces = createNoncePool();
+  const ahead = Promise.resolve();
+  const running: Running = { ...shared, limit, nonces, directory: undefined, ahead };
+  /** Kept until a caller has seen how it ended. */
   let asked: Promise<Directory> | undefined;
 
   async function directory(signal: AbortSignal): Promise<Directory> {
     if (running.directory !== undefined) return running.directory;
-    asked ??= fetchDirectory(running, signal).finally(() => (asked = undefined));
-    return asked;
+    const one = (asked ??= fetchDirectory(running, signal));
+    return one.finally(() => (asked = asked === one ? undefined : asked));
+  }
+
+  function prepare(signal: AbortSignal): void {
+    if (running.directory !== undefined || asked !== undefined) return;
+    asked = fetchDirectory(running, signal);
+    const fetched = asked.then(({ newNonce }) => fetchNonce(running, newNonce, signal));
+    running.ahead = fetched.catch(() => undefined);
   }
 
   return {
     ...shared,
     directory,
+    prepare,
     get: (request) => get(running, request),
     async post(request) {
       const { newNonce } = await directory(request.signal);
@@ -124,16 +139,21 @@ function notPage(answer: Answer, { what }: Post): Answer {
 }
 
 async function nonce(running: Running, url: string, signal: AbortSignal): Promise<string> {
+  await running.ahead;
   const unused = running.nonces.take();
   if (unused !== undefined) return unused;
-  const request = { url, what: "new nonce", signal };
-  await repeat(() => plain(running, "HEAD", request), signal, running);
+  await fetchNonce(running, url, signal);
   const fresh = running.nonces.take();
   if (fresh !== undefined) return fresh;
   throw new Problem("protocol", {
     detail: `${url} sent no usable Replay-Nonce header.`,
     hint: "Check that the server URL is an ACME directory; if it is, report this to the CA.",
   });
+}
+
+function fetchNonce(running: Running, url: string, signal: AbortSignal): Promise<Answer> {
+  const request = { url, what: "new nonce", signal };
+  return repeat(() => plain(running, "HEAD", request), signal, running);
 }
 
 async function send(running: Running, url: string, body: string, request: Post): Promise<Answer> {

@@ -74,7 +74,7 @@ function send(sent: Sent, session: ClientHttp2Session, idle: number): Promise<Re
   stream.on("error", (error) =>
     reject(stream.rstCode === refusedStream ? coded(untouched, error) : error),
   );
-  const closed = new Promise<void>((done) => void stream.once("close", done));
+  const closed = new Promise((done) => void stream.once("close", done));
   void closed.then(() => reject(coded("ECONNRESET")));
   stream.once("response", ({ ":status": status = 0, ...received }) => {
     isAnswered = true;
@@ -86,7 +86,7 @@ function send(sent: Sent, session: ClientHttp2Session, idle: number): Promise<Re
 }
 
 /** Node.js ends the body of a stream that was cancelled as if it were whole; why it closed is known when it has. */
-async function* bodyOf(stream: ClientHttp2Stream, closed: Promise<void>): AsyncGenerator<unknown> {
+async function* bodyOf(stream: ClientHttp2Stream, closed: Promise<unknown>) {
   yield* stream;
   await closed;
   if (stream.rstCode > 0) throw coded("ECONNRESET");

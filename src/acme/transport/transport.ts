@@ -105,7 +105,9 @@ async function exchange(
   const deadline = AbortSignal.timeout(limits.total);
   const { url, method, body } = request;
   const sent = {
-    ...{ url, method, body },
+    url,
+    method,
+    body,
     headers: headersOf(request, options.userAgent),
     signal: AbortSignal.any([request.signal, deadline]),
     patience: method === "POST" ? limits.total : limits.idle,
