@@ -169,7 +169,8 @@ async function obtain(
   const finalized = proven.then(async () =>
     finalizeOrder(order, await key, request, account, journal, tools),
   );
-  const issued = await finalized.finally(() => cleaned);
+  await Promise.allSettled([finalized, cleaned]);
+  const issued = await finalized;
   if (issued.certificate.fingerprint === before?.held?.meta.fingerprint) {
     await journal.end();
     throw alreadyHeld(order);

@@ -47,21 +47,15 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
   // What an earlier run could not clean up stays, whatever becomes of its order.
   let { presented: left, ...order } = unfinished ?? { name, ...noOrder, presented: [] };
   const receipts = new Map<PendingChallenge, unknown>();
-  let writing: Promise<void> = Promise.resolve();
-  let next: Promise<void> | undefined;
-  const write = () => {
-    next = undefined;
+  const writes = inTurn(() => {
     const own = [...receipts].map(([{ solver, challenge }, receipt]) => {
       return { solver: solver.setting, type: challenge.type, challenge, receipt };
     });
     return store.journal.write({ ...order, presented: [...left, ...own] });
-  };
-  /** Changes that wait for the same write share it. */
+  });
   const change = (fields: Partial<PendingOrder>): Promise<void> => {
     order = { ...order, ...fields };
-    // A write that failed has rejected for its caller; the next one starts afresh with the newest state.
-    next ??= writing.catch(() => undefined).then(write);
-    return (writing = next);
+    return writes.next();
   };
   return {
     unfinished,
@@ -92,8 +86,26 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
       return change({});
     },
     async end() {
-      await writing.catch(() => undefined);
+      await writes.ended();
       await (left.length + receipts.size === 0 ? store.journal.remove(name) : change(ended));
+    },
+  };
+}
+
+/** Writes the newest state, one write after the other. Changes that wait for the same write share it. */
+function inTurn(write: () => Promise<void>) {
+  let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  const ended = () => last.catch(() => undefined);
+  return {
+    ended,
+    next(): Promise<void> {
+      // A write that failed has rejected for its callers; the next one starts afresh.
+      next ??= ended().then(() => {
+        next = undefined;
+        return write();
+      });
+      return (last = next);
     },
   };
 }

@@ -39,7 +39,7 @@ export function openConnections(dialing: Dialing): Connections {
   );
   const openHttp1 = async () => {
     const { openLanes } = await import("./http1.ts");
-    return openLanes(trust(), dialing.limits, sessions.takeSpare);
+    return openLanes(trust(), dialing.limits, (origin) => sessions.takeSpare(origin));
   };
 
   async function exchange<T>(
@@ -49,7 +49,7 @@ export function openConnections(dialing: Dialing): Connections {
   ): Promise<T> {
     const proxy = proxyFor(dialing.env, sent.url);
     const opening =
-      proxy === undefined ? sessions.to(new URL(sent.url), dialing.limits.idle) : undefined;
+      proxy === undefined ? sessions.to(new URL(sent.url), dialing.limits) : undefined;
     const session = await whileWanted(opening, sent.signal);
     if (session === undefined) {
       http1 ??= openHttp1();
@@ -81,13 +81,13 @@ function openSessions(connect: (url: URL) => Promise<TLSSocket>) {
   const spare = new Map<string, TLSSocket>();
   return {
     /** Undefined if the origin speaks HTTP/1.1. */
-    to(url: URL, idle: number): Promise<Session | undefined> {
+    to(url: URL, limits: Limits): Promise<Session | undefined> {
       const { origin } = url;
       const known = sessions.get(origin);
       if (known !== undefined) return known;
       const forget = () => void (sessions.get(origin) === opened && sessions.delete(origin));
       const opened = connect(url).then((socket) => {
-        if (socket.alpnProtocol === "h2") return openSession(origin, socket, idle, forget);
+        if (socket.alpnProtocol === "h2") return openSession(origin, socket, limits, forget);
         spare.set(origin, socket);
         return undefined;
       });

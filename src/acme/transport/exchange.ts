@@ -69,7 +69,9 @@ export function createExchange(shared: Shared): Exchange {
   async function directory(signal: AbortSignal): Promise<Directory> {
     if (running.directory !== undefined) return running.directory;
     const one = (asked ??= fetchDirectory(running, signal));
-    return one.finally(() => (asked = asked === one ? undefined : asked));
+    return one.finally(() => {
+      if (asked === one) asked = undefined;
+    });
   }
 
   function prepare(signal: AbortSignal): void {

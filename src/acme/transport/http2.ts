@@ -19,18 +19,24 @@ export interface Sent {
 export interface Received {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: AsyncIterable<unknown>;
+  readonly body: AsyncIterable<unknown> | Iterable<unknown>;
 }
 
 export interface Session {
   send(sent: Sent): Promise<Received>;
 }
 
-/** `onEnd` is called once, when no further request is accepted. `idle`: the milliseconds that a body may pause. */
+/** Milliseconds that a body may pause, and how many bytes are read of it at least. */
+interface Limits {
+  readonly idle: number;
+  readonly body: number;
+}
+
+/** `onEnd` is called when no further request is accepted. */
 export function openSession(
   origin: string,
   socket: TLSSocket,
-  idle: number,
+  limits: Limits,
   onEnd: () => void,
 ): Session {
   const session = connect(origin, {
@@ -41,7 +47,7 @@ export function openSession(
   session.on("error", onEnd);
   session.once("goaway", onEnd);
   session.once("close", onEnd);
-  return { send: (sent) => send(sent, session, idle) };
+  return { send: (sent) => send(sent, session, limits) };
 }
 
 /** True for a request that the server has not looked at, so that doing it again does it once. */
@@ -52,8 +58,9 @@ export function wasUntouched(error: unknown): boolean {
 const untouched = "ERR_UNTOUCHED";
 /** RFC 9113 §7: the server closed the stream "prior to any processing". */
 const refusedStream = 7;
+const cancel = 8;
 
-function send(sent: Sent, session: ClientHttp2Session, idle: number): Promise<Received> {
+function send(sent: Sent, session: ClientHttp2Session, limits: Limits): Promise<Received> {
   const { promise, resolve, reject } = Promise.withResolvers<Received>();
   const { method, headers, body, signal } = sent;
   const { pathname, search } = new URL(sent.url);
@@ -66,30 +73,35 @@ function send(sent: Sent, session: ClientHttp2Session, idle: number): Promise<Re
   } catch (error) {
     throw coded(untouched, error);
   }
-  let isAnswered = false;
+  let answer: Omit<Received, "body"> | undefined;
   stream.setTimeout(sent.patience);
-  stream.on("timeout", () =>
-    stream.destroy(coded(isAnswered ? "UND_ERR_BODY_TIMEOUT" : "UND_ERR_HEADERS_TIMEOUT")),
-  );
+  stream.on("timeout", () => {
+    stream.destroy(coded(answer ? "UND_ERR_BODY_TIMEOUT" : "UND_ERR_HEADERS_TIMEOUT"));
+  });
   stream.on("error", (error) =>
     reject(stream.rstCode === refusedStream ? coded(untouched, error) : error),
   );
-  const closed = new Promise((done) => void stream.once("close", done));
-  void closed.then(() => reject(coded("ECONNRESET")));
   stream.once("response", ({ ":status": status = 0, ...received }) => {
-    isAnswered = true;
-    stream.setTimeout(idle);
-    resolve({ status, headers: received, body: bodyOf(stream, closed) });
+    answer = { status, headers: received };
+    stream.setTimeout(limits.idle);
+  });
+  const chunks: Buffer[] = [];
+  let left = limits.body;
+  const finish = () => answer && resolve({ ...answer, body: chunks });
+  stream.on("data", (chunk: Buffer) => {
+    chunks.push(chunk);
+    left -= chunk.length;
+    if (left >= 0) return;
+    finish();
+    stream.close(cancel);
+  });
+  // Node.js ends the body of a stream that was cut as if it were whole; why it closed is known when it has.
+  stream.once("close", () => {
+    if (stream.readableEnded && stream.rstCode === 0) finish();
+    reject(coded("ECONNRESET"));
   });
   if (body !== undefined) stream.end(body);
   return promise;
-}
-
-/** Node.js ends the body of a stream that was cancelled as if it were whole; why it closed is known when it has. */
-async function* bodyOf(stream: ClientHttp2Stream, closed: Promise<unknown>) {
-  yield* stream;
-  await closed;
-  if (stream.rstCode > 0) throw coded("ECONNRESET");
 }
 
 /** Of undici's errors those of time limits, so that both are explained alike. */

@@ -137,7 +137,7 @@ function headersOf(request: Request, userAgent: string): Record<string, string> 
   };
 }
 
-async function readBody(body: AsyncIterable<unknown>, limit: number, url: string): Promise<string> {
+async function readBody(body: Received["body"], limit: number, url: string): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
