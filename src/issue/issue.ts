@@ -1,5 +1,4 @@
-import { openAccount, type OpenAccount } from "../account/open.ts";
-import type { Order } from "../acme/acme.ts";
+import { openAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { changedNames, goodCertificate, isExpired } from "../request/drift.ts";
 import { assertTargets } from "../request/given-file.ts";
@@ -7,7 +6,7 @@ import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts
 import { computeChallenges, type Choice } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
-import { type Journal, mayBeProven, openJournal } from "./journal.ts";
+import { mayBeProven, openJournal } from "./journal.ts";
 import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo } from "./order.ts";
 import {
   changedProof,
@@ -161,13 +160,15 @@ async function obtain(
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
   const order = resumed ?? (await placeOrder(request, before?.held, account, journal, tools));
-  const proven = isProven
-    ? Promise.resolve()
-    : proveNames(order, checked, request, account, journal, tools);
-  // Beside the finalization, or after a failure.
-  const cleaned = proven.catch(() => undefined).then(() => cleanUp(journal, tools));
-  const finalized = proven.then(async () =>
-    finalizeOrder(order, await key, request, account, journal, tools),
+  if (!isProven) {
+    const authorizations = await fetchAuthorizations(order, account, tools);
+    const challenges = computeChallenges(authorizations, checked, account.session.thumbprint);
+    await prove(challenges, request, account.session, journal, tools);
+  }
+
+  const cleaned = cleanUp(journal, tools);
+  const finalized = key.then((made) =>
+    finalizeOrder(order, made, request, account, journal, tools),
   );
   await Promise.allSettled([finalized, cleaned]);
   const issued = await finalized;
@@ -180,17 +181,4 @@ async function obtain(
   const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();
   return held;
-}
-
-async function proveNames(
-  order: Order,
-  choices: readonly Choice[],
-  request: CertificateRequest,
-  account: OpenAccount,
-  journal: Journal,
-  tools: IssueTools,
-): Promise<void> {
-  const authorizations = await fetchAuthorizations(order, account, tools);
-  const challenges = computeChallenges(authorizations, choices, account.session.thumbprint);
-  await prove(challenges, request, account.session, journal, tools);
 }

@@ -14,19 +14,16 @@ import { selfCheck, type Unseen } from "./self-check.ts";
 import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
 
-/** Prove all, and clean up whatever happened. */
+/** Prove all, and clean up. */
 export async function solve(...given: Parameters<typeof prove>): Promise<void> {
+  await prove(...given);
   const [, , , journal, tools] = given;
-  try {
-    await prove(...given);
-  } finally {
-    await cleanUp(journal, tools);
-  }
+  await cleanUp(journal, tools);
 }
 
 /**
  * Breadth first: present all, wait until all are visible, respond to all, poll all. A solver that fails before the CA was asked
- * makes room for the next one; once the CA was asked, its word is final. The caller cleans up.
+ * makes room for the next one; once the CA was asked, its word is final. Cleans up after a failure only.
  */
 export async function prove(
   challenges: readonly PendingChallenge[],
@@ -39,29 +36,34 @@ export async function prove(
   const { record, signal } = tools;
   const unseen = new Map<PendingChallenge, Unseen>();
   let isFirstTurn = true;
-  const usable = await fallBack(
-    challenges,
-    "present",
-    async (best) => {
-      // The first candidates were checked before the order; each later one is when its turn comes.
-      const targets = new Map(best.map((one) => [one, targetOf(one)] as const));
-      const unfit = isFirstTurn ? none : await checkSolvers(targets, signal);
-      isFirstTurn = false;
-      const fit = best.filter((one) => !unfit.has(one));
-      const { presented, failures } = await present(fit, journal, tools);
-      const seen = await waitUntilVisible(presented, request, tools);
-      for (const [challenge, why] of seen.unseen) unseen.set(challenge, why);
-      warnUnseen(seen.unseen, record);
-      const all = new Map<PendingChallenge, unknown>([...unfit, ...failures, ...seen.failures]);
-      for (const [challenge, error] of all) record.failed(challenge, error);
-      return all;
-    },
-    tools,
-  );
-  const visible = usable.map(([challenge]) => challenge);
-  const count = `${visible.length} name${visible.length === 1 ? "" : "s"}`;
-  record.log("validation").info(`asking the CA to validate ${count}`);
-  await validate(visible, unseen, session, tools);
+  try {
+    const usable = await fallBack(
+      challenges,
+      "present",
+      async (best) => {
+        // The first candidates were checked before the order; each later one is when its turn comes.
+        const targets = new Map(best.map((one) => [one, targetOf(one)] as const));
+        const unfit = isFirstTurn ? none : await checkSolvers(targets, signal);
+        isFirstTurn = false;
+        const fit = best.filter((one) => !unfit.has(one));
+        const { presented, failures } = await present(fit, journal, tools);
+        const seen = await waitUntilVisible(presented, request, tools);
+        for (const [challenge, why] of seen.unseen) unseen.set(challenge, why);
+        warnUnseen(seen.unseen, record);
+        const all = new Map<PendingChallenge, unknown>([...unfit, ...failures, ...seen.failures]);
+        for (const [challenge, error] of all) record.failed(challenge, error);
+        return all;
+      },
+      tools,
+    );
+    const visible = usable.map(([challenge]) => challenge);
+    const count = `${visible.length} name${visible.length === 1 ? "" : "s"}`;
+    record.log("validation").info(`asking the CA to validate ${count}`);
+    await validate(visible, unseen, session, tools);
+  } catch (error) {
+    await cleanUp(journal, tools);
+    throw error;
+  }
 }
 
 function warnUnseen(unseen: Seen["unseen"], record: AttemptRecord): void {

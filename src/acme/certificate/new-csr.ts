@@ -20,7 +20,7 @@ export async function createCsr(
   const extensionRequest = sequence(object("1.2.840.113549.1.9.14"), encode(tags.set, extensions));
   const version = encode(tags.integer, Buffer.from([0]));
   const info = sequence(version, sequence(), publicKey, encode(fieldOf(0), extensionRequest));
-  const { hash, algorithm } = signatures[type];
+  const { hash, algorithm } = signatureOf(type);
   const signature = await promisify(sign)(hash, info, key);
   return sequence(info, algorithm, encode(tags.bitString, Buffer.from([0]), signature));
 }
@@ -43,23 +43,12 @@ function namesOf(identifiers: readonly Identifier[]): Buffer {
   return sequence(...names);
 }
 
-interface Signature {
-  readonly hash: string;
-  readonly algorithm: Buffer;
+/** The hash, and the algorithm as it is written in the request (RFC 5758 §3.2, RFC 4055 §5). */
+function signatureOf(type: KeyType): { readonly hash: string; readonly algorithm: Buffer } {
+  if (type === "ec256")
+    return { hash: "sha256", algorithm: sequence(object("1.2.840.10045.4.3.2")) };
+  if (type === "ec384")
+    return { hash: "sha384", algorithm: sequence(object("1.2.840.10045.4.3.3")) };
+  const rsa = sequence(object("1.2.840.113549.1.1.11"), encode(tags.null));
+  return { hash: "sha256", algorithm: rsa };
 }
-
-const ecdsa = (hash: string, dotted: string): Signature => ({
-  hash,
-  algorithm: sequence(object(dotted)),
-});
-const rsa: Signature = {
-  hash: "sha256",
-  algorithm: sequence(object("1.2.840.113549.1.1.11"), encode(tags.null)),
-};
-const signatures: Readonly<Record<KeyType, Signature>> = {
-  ec256: ecdsa("sha256", "1.2.840.10045.4.3.2"),
-  ec384: ecdsa("sha384", "1.2.840.10045.4.3.3"),
-  rsa2048: rsa,
-  rsa3072: rsa,
-  rsa4096: rsa,
-};
