@@ -19,6 +19,8 @@ export interface Result {
   /** Members beside `command`, `problem` and `outcome`; `certificates` where there are any. */
   document: { outcome: string } & Record<string, unknown>;
   view: readonly Block[];
+  /** For people, on stderr after the view. */
+  aside?: readonly Block[] | undefined;
   /** Set when some part failed and the rest is still worth showing (exit codes 9 and 11). */
   problem?: Problem | undefined;
 }

@@ -32,6 +32,7 @@ const options = {
     description: "Only look for what would prevent issuance, as `acmectl check` does.",
   },
   detailedExitcode: passFlags.detailedExitcode,
+  timings: passFlags.timings,
 } as const satisfies OptionDeclarations;
 
 export const command = defineCommand({

@@ -81,6 +81,7 @@ export function openOutput(settings: OutputSettings): Output {
     result(command, result) {
       document(resultJson(command, result, mask.value));
       if (!json) showView(settings, result.view, mask.text);
+      if (!json) showView({ ...settings, stdout: stderr }, result.aside ?? [], mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {

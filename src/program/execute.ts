@@ -1,5 +1,6 @@
 /** One command, from the command line to the exit code. */
 import { type CommandSource, commandSource } from "../commands/definitions.ts";
+import type { RunLog } from "../context.ts";
 import type { Environment } from "../environment.ts";
 import { globalOptions } from "../options/declared/global.ts";
 import type { OptionSources } from "../options/find.ts";
@@ -52,9 +53,11 @@ export async function execute(
       globals: globals.values,
       sources: { ...globals.sources, ...options.sources },
     };
-    const completing = { ...output, log: suggestions.log(output.log) };
-    const context = contextOf(line, environment, completing, loadConfig);
-    const result = await typed.command.run(options.values, context);
+    const log = suggestions.log(output.log);
+    const timer = await timerOf(options.values, log);
+    const context = contextOf(line, environment, { ...output, log, ...timer }, loadConfig);
+    const ended = await typed.command.run(options.values, context);
+    const result = timer === undefined ? ended : timer.added(ended);
     output.result(command, suggestions.result(result));
     const code = result.problem?.exitCode ?? result.exitCode ?? 0;
     return await codeIfWritten(code, command, output, environment);
@@ -64,6 +67,13 @@ export async function execute(
   } finally {
     output.close();
   }
+}
+
+/** With `--timings`. */
+async function timerOf(values: Readonly<Record<string, unknown>>, log: RunLog) {
+  if (values["timings"] !== true) return undefined;
+  const { openTimer } = await import("./timings.ts");
+  return openTimer(log);
 }
 
 /** The command that the words begin with, for failures before the command line is read. */

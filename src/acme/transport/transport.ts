@@ -77,8 +77,10 @@ export function createTransport(url: string, options: TransportOptions): Transpo
         warned = true;
         options.log.warn(skewWarning(clockSkew, url));
       }
-      options.log.debug(`${request.method} ${request.url} ${answer.status}`, {
-        milliseconds: Math.round(performance.now() - started),
+      const milliseconds = Math.round(performance.now() - started);
+      const { method, url: asked } = request;
+      options.log.debug(`${method} ${asked} ${answer.status}`, {
+        request: { method, url: asked, status: answer.status, milliseconds },
       });
       return accepted(answer, url, options.redact);
     },

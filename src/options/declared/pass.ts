@@ -42,6 +42,10 @@ export const passFlags = {
     type: "boolean",
     description: "Exit with code 10 if a certificate was issued.",
   },
+  timings: {
+    type: "boolean",
+    description: "Show how long each phase and the requests to the CA took.",
+  },
 } as const satisfies OptionDeclarations;
 
 /** The flags as the pass takes them; `every` is the interval if no flag gives it. A person at a terminal does not wait. */

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { openTimer } from "../../src/program/timings.ts";
+import { startIssuing } from "../support/issuing.ts";
+
+test("--timings shows phases and requests on stderr after the result, and in the document with --json", async () => {
+  await using issuing = await startIssuing();
+  const shown = await issuing.issue(["-d", "a.example.test", "--timings"]);
+  expect(shown.code).toBe(0);
+  expect(shown.stdout).not.toContain("Timings");
+  expect(shown.stderr).toMatch(/Timings: \d+ ms in all\nphase +ms\nstart +\d+\n/);
+  expect(shown.stderr).toMatch(/validation +\d+\nfinalize +\d+\ndownload +\d+\n/);
+  expect(shown.stderr).toMatch(/HEAD \/new-nonce +1 +\d+ +\d+\n/);
+  const again = await issuing.issue(["-d", "a.example.test", "--force", "--timings", "--json"]);
+  expect(again.stderr).not.toContain("Timings");
+  const { timings } = JSON.parse(again.stdout);
+  expect(timings.phases[0]).toMatchObject({ phase: "start", start: 0 });
+  expect(timings.requests.map(({ status }: { status: number }) => status)).not.toContain(0);
+  expect(timings.requests[0]).toMatchObject({ method: "GET", status: 200 });
+});
+
+test("requests for one kind of object are one row, however many there are", () => {
+  const timer = openTimer({ debug: () => {}, info: () => {}, warn: () => {} });
+  for (const id of ["1", "22/333", "Zm9vYmFyYmF6cXV1eA"])
+    timer.log.debug("", {
+      request: { method: "POST", url: `https://ca/acme/authz/${id}`, status: 200, milliseconds: 5 },
+    });
+  const { aside = [] } = timer.added({ document: { outcome: "issued" }, view: [] });
+  expect(aside.at(-1)).toMatchObject({ rows: [["POST /acme/authz", "3", "15", "5"]] });
+});
