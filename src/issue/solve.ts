@@ -17,8 +17,7 @@ import type { IssueTools } from "./tools.ts";
 /** Prove all, and clean up. */
 export async function solve(...given: Parameters<typeof prove>): Promise<void> {
   await prove(...given);
-  const [, , , journal, tools] = given;
-  await cleanUp(journal, tools);
+  await cleanUp(given[3], given[4]);
 }
 
 /**

@@ -80,8 +80,7 @@ export function openOutput(settings: OutputSettings): Output {
     },
     result(command, result) {
       document(resultJson(command, result, mask.value));
-      if (!json) showView(settings, result.view, mask.text);
-      if (!json) showView({ ...settings, stdout: stderr }, result.aside ?? [], mask.text);
+      if (!json) showViews(settings, result, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
@@ -127,6 +126,15 @@ function resultJson(
   const { outcome, ...members } = document;
   const masked = mask({ ...members, problem: problem && problemJson(problem) });
   return { command, outcome, ...(isRecord(masked) ? masked : {}) };
+}
+
+function showViews(
+  settings: OutputSettings,
+  { view, aside = [] }: Result,
+  mask: (text: string) => string,
+): void {
+  showView(settings, view, mask);
+  showView({ ...settings, stdout: settings.stderr }, aside, mask);
 }
 
 function showView(
