@@ -44,6 +44,14 @@ export function countedCa(ca: Ca, counting: Counting): Ca {
       desk.assertOpen(await desk.read(), undefined);
       return desk.watch({ account: undefined, names: [] }, () => ca.directory(signal));
     },
+    prepare(signal) {
+      const begin = desk.read().then((known) => {
+        desk.assertOpen(known, undefined);
+        ca.prepare(signal);
+      });
+      // The call that needs it says why it may not be asked.
+      begin.catch(() => undefined);
+    },
     renewalInfo: (id, signal) => ca.renewalInfo(id, signal),
     session: (key, url) => countedSession(ca.session(key, url), desk, inTurn),
     close: () => ca.close(),
