@@ -28,6 +28,7 @@ export interface Index {
 }
 
 const file = "index.json";
+const files = Object.values(versionFiles);
 const empty: Index = { good: {} };
 
 /** Empty when there is none, when another user or release wrote it, or when it is broken. */
@@ -79,8 +80,7 @@ export function stampOfVersion(path: string): VersionStamp | undefined {
     const number = /^versions\/(\d+)$/.exec(target)?.[1];
     if (number === undefined) return undefined;
     const folder = `${path}/${target}`;
-    const paths = [folder, ...Object.values(versionFiles).map((name) => `${folder}/${name}`)];
-    const stamp = stampOf(paths);
+    const stamp = stampOf([folder, ...files.map((name) => `${folder}/${name}`)]);
     return stamp === undefined ? undefined : { number: Number(number), stamp: number + stamp };
   } catch (error) {
     return codeOf(error) === "ENOENT" ? { stamp: "none" } : undefined;
@@ -104,16 +104,19 @@ export function stampOfAll(certificates: string, entries: readonly string[]): st
 function stampOf(paths: readonly string[]): string | undefined {
   const numbers = new Float64Array(paths.length * 3);
   const now = Date.now();
-  for (const [index, path] of paths.entries()) {
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found === undefined) continue;
-    if (isRecent(found, now)) return undefined;
-    numbers[index * 3] = found.ctimeMs;
-    numbers[index * 3 + 1] = found.ino;
-    numbers[index * 3 + 2] = found.size;
+  let at = 0;
+  for (const path of paths) {
+    const found = statSync(path, orUndefined);
+    if (found !== undefined && isRecent(found, now)) return undefined;
+    numbers[at] = found?.ctimeMs ?? 0;
+    numbers[at + 1] = found?.ino ?? 0;
+    numbers[at + 2] = found?.size ?? 0;
+    at += 3;
   }
   return hash("sha256", numbers, "base64url");
 }
+
+const orUndefined = { throwIfNoEntry: false } as const;
 
 /** Milliseconds: longer than a tick of a file system's clock. Some count whole seconds. */
 const [tick, longTick] = [100, 2_000];
