@@ -24,7 +24,7 @@ export function clients(job: Job): readonly Program[] {
       ...["--email", "bench@example.test"],
       ...(program === undefined
         ? ["--standalone", "--standalone-port", `${httpPort}`]
-        : ["--solver", "exec", "--exec-program", program]),
+        : ["--solver", "exec", "--exec-command", program]),
       ...(program === undefined
         ? ["--self-check-at", `127.0.0.1:${httpPort}`]
         : ["--dns-wait", "0s", "--dns-cname", "none"]),

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { find, parts, program as installed } from "../support/servers/catalog.ts";
+import { find, program as installed } from "../support/servers/catalog.ts";
 import type { Program } from "./measure.ts";
 import type { Job } from "./scenarios.ts";
 
@@ -25,35 +25,32 @@ export function peerNames(): readonly string[] {
 
 /** Those that this machine has. */
 function peers(): readonly (readonly [string, Peer])[] {
-  const newest = find("lego-4") === undefined ? "lego" : "lego-4";
-  const all = Object.entries({ [newest]: lego, certbot, uacme, dehydrated });
+  const all = Object.entries({ "lego-4": lego, certbot, uacme, dehydrated });
   return all.filter(([name]) => find(name) !== undefined && (name !== "uacme" || canMount));
 }
 
 function titleOf(name: string): string {
-  // What Go compiles from a module does not know its version.
-  const [built] = parts["lego-4"].packages;
-  if (name === "lego-4") return `lego ${built.split("@v")[1]}`;
   const { file, env } = installed(name);
   const { stdout, stderr } = spawnSync(file, ["--version"], { env: { ...process.env, ...env } });
   const [version] = /\d+\.\d+(\.\d+)*/.exec(String(stdout) + String(stderr)) ?? [];
-  return version === undefined ? name : `${name} ${version}`;
+  return [name.replace(/-\d$/, ""), version].join(" ").trim();
 }
 
 const email = "bench@example.test";
 
 function lego(job: Job, state: (round: number) => string): Omit<Program, "name"> {
   const { directoryUrl, rootFile, httpPort, names, program } = job;
-  const file = find("lego-4") ?? find("lego") ?? "";
+  // By default one name a minute, and a look at CNAMEs.
+  const exec = { EXEC_SEQUENCE_INTERVAL: "0", LEGO_DISABLE_CNAME_SUPPORT: "true" };
   return {
-    env: { LEGO_CA_CERTIFICATES: rootFile, EXEC_PATH: program ?? "" },
+    env: { LEGO_CA_CERTIFICATES: rootFile, EXEC_PATH: program ?? "", ...exec },
     prepare: (round) => [
-      file,
+      find("lego-4") ?? "",
       ...["--server", directoryUrl, "--email", email, "--accept-tos", "--path", state(round)],
       ...names(round).flatMap((name) => ["--domains", name]),
       ...(program === undefined
         ? ["--http", "--http.port", `:${httpPort}`]
-        : ["--dns", "exec", "--dns.disable-cp"]),
+        : ["--dns", "exec", "--dns.propagation-wait", "1ms"]),
       "run",
     ],
   };
