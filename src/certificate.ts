@@ -4,6 +4,10 @@ import type { ChallengeType, Identifier } from "./plugin.ts";
 export const keyTypes = ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"] as const;
 export type KeyType = (typeof keyTypes)[number];
 
+/** Of an external account binding (RFC 7518 §3.2). */
+export const macAlgorithms = ["HS256", "HS384", "HS512"] as const;
+export type MacAlgorithm = (typeof macAlgorithms)[number];
+
 export const challengeTypes = [
   "http-01",
   "dns-01",
@@ -184,6 +188,9 @@ export interface IssuerSetting {
   eabKid?: string | undefined;
   /** A reference, never the key itself. */
   eabHmac?: string | undefined;
+  eabHmacAlg?: MacAlgorithm | undefined;
+  /** A reference, never the key itself. */
+  zerosslApiKey?: string | undefined;
   /** A path, or PEM text. */
   caBundle?: string | undefined;
   /** For a CA that asks for a client certificate (mTLS): a path, or PEM text. */

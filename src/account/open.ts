@@ -16,6 +16,8 @@ export interface AccountTools extends KeyTools {
   readonly lockTimeout: number;
   /** Read from its reference by now; absent where the CA requires none. */
   readonly eab?: ExternalAccountBinding | undefined;
+  /** Gets one from the CA's website, for a new account where none is given. */
+  readonly fetchEab?: (() => Promise<ExternalAccountBinding>) | undefined;
   /** Of the account to use; the first usable one when absent. */
   readonly accountId?: string | undefined;
 }
@@ -124,8 +126,10 @@ export async function register(
   const account = stored ?? (await newStoredAccount(issuer, contact, tools));
   const session = ca.session(account.key, undefined);
   log.info(`registering an account with ${issuer.server}`, { step: "account" });
+  const isBound = directory.meta.externalAccountRequired;
+  const eab = tools.eab ?? (isBound ? await tools.fetchEab?.() : undefined);
   const registered = await session.register(
-    { contact, termsOfServiceAgreed: issuer.agreeTos, eab: tools.eab },
+    { contact, termsOfServiceAgreed: issuer.agreeTos, eab },
     signal,
   );
   const saved = await store.accounts.update(account, {
@@ -172,7 +176,8 @@ function checkConsent(issuer: IssuerSetting, { meta }: Directory, tools: Account
       hint: "Read them, then add --agree-tos (or ACMECTL_AGREE_TOS=true, or agreeTos: true at the issuer in the config).",
     });
   }
-  if (meta.externalAccountRequired && tools.eab === undefined) {
+  const hasBinding = tools.eab !== undefined || tools.fetchEab !== undefined;
+  if (meta.externalAccountRequired && !hasBinding) {
     throw new Problem("usage", {
       title: "The CA requires an external account binding",
       detail: `${issuer.server} registers accounts only with a key id and an HMAC key from its website${meta.website === undefined ? "" : ` (${meta.website})`}.`,

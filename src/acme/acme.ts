@@ -3,6 +3,7 @@
  * Everything is checked below this line: a value that arrives here is well formed, its tokens match `^[A-Za-z0-9_-]+$`,
  * its URLs are https on the directory's hosts, its texts are free of control characters.
  */
+import type { MacAlgorithm } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import type { ProblemDocument } from "../problem.ts";
 
@@ -82,6 +83,8 @@ export interface ExternalAccountBinding {
   readonly kid: string;
   /** base64url, as CAs hand it out. */
   readonly hmacKey: string;
+  /** HS256 when absent. */
+  readonly algorithm?: MacAlgorithm | undefined;
 }
 
 export interface NewOrder {

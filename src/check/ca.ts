@@ -23,9 +23,10 @@ export async function askDirectory({
 export function checkDemands(
   request: CertificateRequest,
   account: StoredAccount | undefined,
-  { eab }: Pick<IssueTools, "eab">,
+  { eab, fetchEab }: Pick<IssueTools, "eab" | "fetchEab">,
 ): readonly Finding[] {
-  const facts = { isRegistered: account?.url !== undefined, hasBinding: eab !== undefined };
+  const hasBinding = eab !== undefined || fetchEab !== undefined;
+  const facts = { isRegistered: account?.url !== undefined, hasBinding };
   return unmetDemands(request, facts).map((problem) => findingOf(problem));
 }
 

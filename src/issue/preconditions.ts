@@ -95,11 +95,12 @@ export function refuseTestOverLive(
 /** What the CA is known to refuse is found before the first request. */
 export async function refuseUnmet(
   request: CertificateRequest,
-  { store, eab }: Pick<IssueTools, "store" | "eab">,
+  { store, eab, fetchEab }: Pick<IssueTools, "store" | "eab" | "fetchEab">,
 ): Promise<void> {
   const accounts = await store.accounts.ofDirectory(request.issuer.server);
   const isRegistered = accounts.some(({ url }) => url !== undefined);
-  const [problem] = unmetDemands(request, { isRegistered, hasBinding: eab !== undefined });
+  const hasBinding = eab !== undefined || fetchEab !== undefined;
+  const [problem] = unmetDemands(request, { isRegistered, hasBinding });
   if (problem !== undefined) throw problem;
 }
 

@@ -1,5 +1,5 @@
 import { readBinding } from "../acme/registration.ts";
-import { isEmbedded } from "../acme/presets.ts";
+import { isEmbedded, presetOf } from "../acme/presets.ts";
 import { type CaOptions, openCa } from "../acme/ca.ts";
 import { isPem, withLineBreaks } from "../acme/pem.ts";
 import { limitsOf } from "../acme/limits.ts";
@@ -38,6 +38,7 @@ export async function openTools(
   { store, lockTimeout = 10 * 60_000, local, around = noHooks }: ToolsOptions,
 ): Promise<IssueTools> {
   const eab = await bindingOf(issuer, context);
+  const fetchEab = zerosslBinding(issuer, context);
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   const client = await clientOf(issuer);
   const opened = isEmbedded(issuer.server)
@@ -58,6 +59,7 @@ export async function openTools(
     clock,
     signal,
     eab,
+    fetchEab,
     lockTimeout,
     around,
     record: openRecord(clock.now(), context),
@@ -167,9 +169,28 @@ async function bindingOf(
   const source = context.sourceOf("eabHmac");
   const named = source === "not given" ? "The HMAC key" : source;
   const hmacKey = await readSecret(eabHmac, { env, folder: cwd, mask, signal, named });
-  const binding = readBinding({ kid, hmacKey });
+  const binding = readBinding({ kid, hmacKey, algorithm: issuer.eabHmacAlg });
   mask(binding.hmacKey);
   return binding;
+}
+
+/** ZeroSSL gives a binding for an API key, or for an email address. */
+function zerosslBinding(
+  { server, email, zerosslApiKey }: IssuerSetting,
+  context: Context,
+): IssueTools["fetchEab"] {
+  if (presetOf(server)?.name !== "zerossl") return undefined;
+  if (zerosslApiKey === undefined && email === undefined) return undefined;
+  return async () => {
+    const { env, cwd: folder, signal, mask } = context;
+    const named = "The API key of ZeroSSL";
+    const owner =
+      zerosslApiKey === undefined
+        ? { email: email ?? "" }
+        : { apiKey: await readSecret(zerosslApiKey, { env, folder, mask, signal, named }) };
+    const { fetchBinding } = await import("./zerossl.ts");
+    return fetchBinding(owner, context);
+  };
 }
 
 function dnsCache(): (setting: DnsSetting) => Dns {

@@ -26,6 +26,8 @@ export function composeIssuer(
     email: email === undefined ? undefined : readEmail(email),
     eabKid: flags.eabKid ?? configured.eabKid,
     eabHmac: flags.eabHmac ?? configured.eabHmac,
+    eabHmacAlg: flags.eabHmacAlg ?? configured.eabHmacAlg,
+    zerosslApiKey: flags.zerosslApiKey ?? configured.zerosslApiKey,
     caBundle: flags.caBundle ?? configured.caBundle,
     clientCert: flags.clientCert ?? configured.clientCert,
     clientKey: flags.clientKey ?? configured.clientKey,

@@ -8,14 +8,9 @@ declare module "acme-client/src/http.js" {
   interface SignOptions {
     kid?: string | null;
     nonce?: string | null;
-    includeExternalAccountBinding?: boolean;
   }
   export default class HttpClient {
-    constructor(
-      directoryUrl: string,
-      accountKey: string,
-      externalAccountBinding?: { kid?: string; hmacKey?: string },
-    );
+    constructor(directoryUrl: string, accountKey: string);
     maxBadNonceRetries: number;
     /** Everything that the library sends passes here. */
     request(url: string, method: string, options?: { data?: unknown }): Promise<LibraryResponse>;

@@ -1,9 +1,10 @@
 /**
- * The only file that imports acme-client. It does JWS signing, external account binding and the retries after
- * `badNonce`; its own HTTP code is never used.
+ * The only file that imports acme-client. It does JWS signing and the retries after `badNonce`; its own HTTP code is
+ * never used.
  */
 import type HttpClient from "acme-client/src/http.js";
 import type { ExternalAccountBinding } from "../acme.ts";
+import { signBinding } from "../registration.ts";
 import type { Answer } from "./transport.ts";
 
 /** One request to sign (RFC 8555 §6.2). */
@@ -27,17 +28,18 @@ export interface Outlet {
 
 /** Sign and send. A refused nonce is answered with the one that came with the refusal (RFC 8555 §6.5). */
 export async function sendSigned(request: SignedRequest, outlet: Outlet): Promise<Answer> {
-  const http = await signer(request.key, request.eab);
+  const http = await signer(request.key);
   let last: Answer | undefined;
   http.getNonce = () => outlet.nonce();
   http.request = async (url, _method, options) => {
     last = await outlet.post(url, JSON.stringify(options?.data));
     return { status: last.status, headers: { ...last.headers }, data: last.body };
   };
-  await http.signedRequest(request.url, request.payload === null ? null : { ...request.payload }, {
-    kid: request.kid ?? null,
-    includeExternalAccountBinding: request.eab !== undefined,
-  });
+  const { url, payload, eab } = request;
+  const binding =
+    eab === undefined ? {} : { externalAccountBinding: signBinding(eab, http.getJwk(), url) };
+  const content = payload === null ? null : { ...payload, ...binding };
+  await http.signedRequest(url, content, { kid: request.kid ?? null });
   if (last === undefined) throw new Error("acme-client answered without sending");
   return last;
 }
@@ -56,9 +58,9 @@ export async function signKeyChange(
 /** With a CA that rejects every second nonce, a request fails with a chance of 2^-30. */
 const badNonceRetries = 30;
 
-async function signer(key: string, eab?: ExternalAccountBinding): Promise<HttpClient> {
+async function signer(key: string): Promise<HttpClient> {
   const { default: Library } = await load();
-  const http = new Library("", key, eab === undefined ? {} : { ...eab });
+  const http = new Library("", key);
   http.maxBadNonceRetries = badNonceRetries;
   return http;
 }

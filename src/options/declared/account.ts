@@ -1,4 +1,5 @@
 /** The options of a CA and of an account with it. */
+import { macAlgorithms } from "../../certificate.ts";
 import { file, type OptionDeclarations, under } from "../declaration.ts";
 
 export const ca = "Certificate authority:";
@@ -37,6 +38,20 @@ export const issuerFlags = under(ca, {
     secret: true,
     description: "Reference to the EAB HMAC key: env:NAME, file:/path or cmd:program.",
     aliases: ["eab-hmac-key"],
+    placeholder: "REF",
+  },
+  eabHmacAlg: {
+    type: "string",
+    choices: macAlgorithms,
+    description: "Algorithm of the EAB HMAC key; HS256 when absent.",
+    placeholder: "ALG",
+  },
+  zerosslApiKey: {
+    type: "string",
+    reference: true,
+    secret: true,
+    env: ["ZEROSSL_API_KEY"],
+    description: "Reference to an API key of ZeroSSL, which gets the EAB; else --email does.",
     placeholder: "REF",
   },
   caBundle: {
