@@ -145,6 +145,8 @@ export interface CertificateRequest {
   /** RFC 3339. One that has passed is not asked for again. */
   notBefore?: string | undefined;
   notAfter?: string | undefined;
+  /** Hold a self-signed certificate until the CA has issued one. */
+  temporary?: boolean | undefined;
   /** Ask for the extension that demands OCSP stapling (RFC 7633). */
   mustStaple?: boolean | undefined;
   /** A CSR of the user's (DER, base64); then the private key is the user's own affair. */
@@ -214,6 +216,8 @@ export interface DeployWindow {
 /** What is known of the certificate held, read from its `meta.json`. */
 export interface VersionMeta {
   identifiers: readonly Identifier[];
+  /** Self-signed by acmectl, until the CA has issued one. */
+  temporary?: true | undefined;
   /** Names of the certificate that the CA added to those of the request. */
   added?: readonly Identifier[] | undefined;
   serial: string;

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import { openStored, type AccountTools } from "./open.ts";
@@ -30,6 +31,11 @@ export async function revokeHeld(
       hint: "Run `acmectl list` to see the certificates.",
     });
   }
+  if (held.meta.temporary === true)
+    throw new Problem("usage", {
+      detail: `The certificate ${name} is temporary and signed by itself, so no CA can revoke it.`,
+      hint: `Run \`acmectl renew ${quotedWord(name)}\` to replace it.`,
+    });
   const der = new X509Certificate(files.certificate).raw;
   const session = byKey
     ? ca.session(await keyOf(name, store), undefined)

@@ -67,7 +67,7 @@ function dueSteps(
   { request, status, held }: StoredCertificate,
   { all }: DeployOptions,
 ): readonly KnownStep[] {
-  if (held === undefined) return [];
+  if (held === undefined || held.meta.temporary === true) return [];
   return stepsOf(request).filter(({ key }) => {
     const state = status.deploy?.[key];
     return all || state?.state !== "done" || state.version !== held.version;

@@ -1,6 +1,6 @@
 import { openAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import { changedNames, goodCertificate, isExpired } from "../request/drift.ts";
+import { changedNames, goodCertificate, isExpired, withoutTemporary } from "../request/drift.ts";
 import { assertTargets } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
 import { computeChallenges, type Choice } from "./challenges.ts";
@@ -70,7 +70,7 @@ export async function issue(
       record.log("lock").info(`waiting for ${holder}, which is working on ${request.name}`),
   });
   try {
-    const before = await store.certificates.read(request.name);
+    const before = withoutTemporary(await store.certificates.read(request.name));
     const good = goodCertificate(request, before, options.isWanted, tools.clock.now());
     if (good !== undefined) {
       const changed = changedProof(request, before);
@@ -101,6 +101,8 @@ async function replace(
   try {
     const choices = await prepare(request, before, options, tools);
     isStored = true;
+    if (request.temporary === true && predecessor === undefined)
+      await (await import("./temporary.ts")).storeTemporary(request, lock, tools);
     await around.pre(request, predecessor);
     const held = await obtain(request, choices, before, { lock, letGo: options.letGo }, tools);
     await saveSuccess(request, tools);

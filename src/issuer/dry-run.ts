@@ -74,7 +74,9 @@ async function isAbandoned(path: string, pid: number): Promise<boolean> {
 }
 
 /** With the embedded CA only names, key and solvers can be rehearsed: the rest are that CA's own rules. */
-function rehearsalOf(request: CertificateRequest, { log }: Context): CertificateRequest {
+function rehearsalOf(wanted: CertificateRequest, { log }: Context): CertificateRequest {
+  // A temporary certificate would be copied to where servers read it.
+  const request = { ...wanted, temporary: undefined };
   const { server } = request.issuer;
   const staging = stagingOf(server);
   if (staging !== undefined) return { ...request, issuer: { ...request.issuer, server: staging } };
@@ -85,6 +87,9 @@ function rehearsalOf(request: CertificateRequest, { log }: Context): Certificate
     profile: _profile,
     profileRequired: _required,
     preferredChain: _chain,
+    duration: _duration,
+    notBefore: _start,
+    notAfter: _end,
     ...kept
   } = request;
   return { ...kept, issuer: { server: embeddedCa, agreeTos: true } };

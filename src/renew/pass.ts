@@ -118,7 +118,7 @@ export function jitterOf(
   now: Date,
   random: () => number = Math.random,
 ): number {
-  if (held === undefined) return 0;
+  if (held === undefined || held.meta.temporary === true) return 0;
   const left = new Date(held.meta.notAfter).getTime() - now.getTime();
   const interval = every === 0 ? longestJitter : every / 10;
   return Math.max(0, Math.floor(random() * Math.min(longestJitter, left / 10, interval)));

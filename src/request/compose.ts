@@ -122,6 +122,7 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
     windows: wanted.windows,
     renew: wanted.renew,
     freeze: wanted.freeze,
+    temporary: wanted.temporary,
     privateKey: wanted.privateKey,
     mustStaple: wanted.mustStaple,
     duration: wanted.duration,
@@ -159,6 +160,7 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
     freeze: defaults.freeze,
     csr: flags.csr,
     ...termsBy(flags, defaults),
+    temporary: flags.temporary ?? defaults.temporary,
     preferredChain: flags.preferredChain ?? defaults.preferredChain,
   };
 }

@@ -29,6 +29,7 @@ export function driftOf(
 ): string | undefined {
   if (held === undefined) return "no certificate is held";
   const { meta } = held;
+  if (meta.temporary === true) return "it is a temporary certificate, signed by itself";
   const parts: readonly (readonly [what: string, before: string, after: string])[] = [
     ["names", namesOf(meta.identifiers), namesOf(request.identifiers)],
     ["key type", meta.keyType, request.csr === undefined ? request.keyType : "csr"],
@@ -77,6 +78,13 @@ export function goodCertificate(
   if (driftOf(request, held) !== undefined || isExpired(held, now)) return undefined;
   if (revokedFor(before) !== undefined) return undefined;
   return isWanted?.(before) === true ? undefined : held;
+}
+
+/** As it was before the temporary certificate, if that is what is held. */
+export function withoutTemporary(
+  before: StoredCertificate | undefined,
+): StoredCertificate | undefined {
+  return before?.held?.meta.temporary === true ? { ...before, held: undefined } : before;
 }
 
 /** Names of the certificate held that the request leaves out, and those that it adds. */

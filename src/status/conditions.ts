@@ -52,7 +52,9 @@ type Judgement = Omit<Condition, "type">;
 function ready(certificate: KnownCertificate, now: Date): Judgement {
   const { held, request, changed } = certificate;
   if (held === undefined) return absent(certificate);
-  const { notAfter } = held.meta;
+  const { notAfter, temporary } = held.meta;
+  if (temporary === true)
+    return no("Temporary", "It is signed by itself, until the CA has issued one.");
   const { at, rule, reason } = dueOf(certificate, now);
   if (rule === "revoked" && at <= now) return no("Revoked", `It must be replaced: ${reason}.`);
   if (new Date(notAfter) <= now) return no("Expired", `It expired at ${dateOf(notAfter)}.`);

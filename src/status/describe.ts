@@ -26,6 +26,7 @@ export function describeHeld(
       outcome,
       identifiers: meta.identifiers,
       added: meta.added,
+      temporary: meta.temporary,
       serial,
       fingerprint: meta.fingerprint,
       issuer,
@@ -40,7 +41,7 @@ export function describeHeld(
     view: [
       fields([
         ["Added by the CA", meta.added?.map(({ value }) => value).join(", ")],
-        ["Issuer", issuer],
+        ["Issuer", meta.temporary === true ? "none: a temporary self-signed certificate" : issuer],
         ["Serial", serial],
         ["Valid until", dateFrom(now, notAfter)],
         ["Due for renewal", dateFrom(now, due)],

@@ -36,6 +36,10 @@ export const certificateFlags = {
     description: "Ask for a certificate that demands OCSP stapling.",
     aliases: ["ocsp-must-staple", "ocsp"],
   },
+  temporary: {
+    type: "boolean",
+    description: "Write a self-signed certificate first, so that a server can start.",
+  },
   split: {
     type: "boolean",
     description: "Get several certificates if one cannot have so many names.",

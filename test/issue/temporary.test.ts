@@ -1,0 +1,85 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startIssuing } from "../support/issuing.ts";
+import { testClock } from "../support/clock.ts";
+
+interface Report {
+  certificates: {
+    name: string;
+    temporary?: boolean;
+    conditions?: { type: string; status: boolean; reason: string }[];
+  }[];
+}
+
+test("a temporary certificate is held and marked until the CA has issued one, which takes its place", async () => {
+  const clock = testClock();
+  await using issuing = await startIssuing({ now: () => clock.now() });
+  const at = (name: string) => join(issuing.state, "..", name);
+  const [chain, key, ran] = ["chain.pem", "key.pem", "ran"].map(at);
+  const words = ["-d", "shop.test", "--temporary", "--fullchain-file", chain ?? ""];
+  words.push("--key-file", key ?? "", "--deploy-hook", `echo "$(date)" >> ${ran}`);
+  const down = issuing.ca.faults.add({
+    on: "newOrder",
+    times: Infinity,
+    do: { status: 503, body: "maintenance" },
+  });
+  const failed = await issuing.issue(words, { clock });
+  expect(failed.code).toBe(4);
+  expect(failed.stderr).toContain("has a temporary self-signed certificate");
+  const leaf = async () => new X509Certificate(await readFile(chain ?? "", "utf8"));
+  expect((await leaf()).issuer).toBe("CN=acmectl temporary certificate");
+  expect((await leaf()).checkHost("shop.test")).toBe("shop.test");
+  const pem = await readFile(key ?? "", "utf8");
+  expect((await leaf()).checkPrivateKey(createPrivateKey(pem))).toBe(true);
+  await expect(readFile(ran ?? "", "utf8")).rejects.toThrow(/ENOENT/);
+
+  expect((await issuing.run(["list"], { clock })).stdout).toMatch(/shop\.test .* temporary/);
+  const status = await issuing.run(["status", "--json", "--check"], { clock });
+  expect(status.code).toBe(11);
+  const [shown] = (JSON.parse(status.stdout) as Report).certificates;
+  expect(shown?.temporary).toBe(true);
+  expect(shown?.conditions?.find(({ type }) => type === "Ready")).toMatchObject({
+    status: false,
+    reason: "Temporary",
+  });
+  expect((await issuing.run(["status", "shop.test"], { clock })).stdout).toContain(
+    "a temporary self-signed certificate",
+  );
+  const revoked = await issuing.run(["revoke", "shop.test", "--yes"], { clock });
+  expect([revoked.code, revoked.stderr]).toEqual([2, expect.stringContaining("no CA can revoke")]);
+  expect((await issuing.run(["deploy", "shop.test"], { clock })).code).toBe(0);
+  await expect(readFile(ran ?? "", "utf8")).rejects.toThrow(/ENOENT/);
+
+  down.remove();
+  clock.advance(3_600_000);
+  const renewed = await issuing.run(["renew", "--no-jitter"], { clock });
+  expect(renewed.code, renewed.stderr).toBe(0);
+  expect((await leaf()).issuer).not.toContain("temporary");
+  expect((await readFile(ran ?? "", "utf8")).trim().split("\n")).toHaveLength(1);
+  const after = await issuing.run(["status", "--json", "--check"], { clock });
+  expect(after.code).toBe(0);
+  expect((JSON.parse(after.stdout) as Report).certificates[0]?.temporary).toBeUndefined();
+});
+
+test("a temporary certificate is not copied over files that exist, and not made beside a real one", async () => {
+  await using issuing = await startIssuing();
+  const chain = join(issuing.state, "..", "chain.pem");
+  const key = join(issuing.state, "..", "key.pem");
+  await writeFile(chain, "a real certificate");
+  const words = ["-d", "shop.test", "--temporary", "--fullchain-file", chain, "--key-file", key];
+  const fault = issuing.ca.faults.add({ on: "newOrder", times: Infinity, do: { status: 503 } });
+  await issuing.issue(words);
+  expect(await readFile(chain, "utf8")).toBe("a real certificate");
+  await expect(readFile(key, "utf8")).rejects.toThrow(/ENOENT/);
+  fault.remove();
+  expect((await issuing.issue(words)).code).toBe(0);
+  const versions = join(issuing.state, "certificates", "shop.test", "versions");
+  const meta = async (version: number) =>
+    JSON.parse(await readFile(join(versions, `${version}`, "meta.json"), "utf8")) as object;
+  expect(await meta(1)).toHaveProperty("temporary", true);
+  expect(await meta(2)).not.toHaveProperty("temporary");
+  expect((await issuing.issue([...words, "--force"])).code).toBe(0);
+  expect(await meta(3)).not.toHaveProperty("temporary");
+});
