@@ -47,6 +47,7 @@ const issue = defineCommand({
     token: { type: "string", secret: true, description: "A secret of the command." },
     solver: { type: "list", placeholder: "NAME", description: "Who proves it.", group: "Proof:" },
     dns: { type: "string", hidden: true, description: "A solver." },
+    tlsAlpn: { type: "boolean", hidden: true, aliases: ["tls"], description: "A solver." },
     standalone: {
       type: "boolean",
       description: "The same as --solver standalone.",

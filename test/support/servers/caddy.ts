@@ -12,20 +12,25 @@ export interface CaddyCa {
   readonly close: () => Promise<void>;
 }
 
-/** Start Caddy's ACME server with its default lifetimes; its clock is ahead by the seconds in `offsetFile`. */
+/** Start Caddy's ACME server with its default lifetimes. */
 export async function startCaddyCa(settings: {
-  offsetFile: string;
+  /** Its clock is ahead by the seconds in this file. */
+  offsetFile?: string;
+  /** Names that it does not issue for. */
+  denied?: readonly string[];
   /** `ADDRESS:PORT`, for dns-01. */
   resolver: string;
 }): Promise<CaddyCa> {
   const folder = await mkdtemp(join(tmpdir(), "caddy-"));
+  const { offsetFile } = settings;
+  const clock = offsetFile === undefined ? {} : { [offsetVariable]: offsetFile };
   const started = await withFreePort(async (port) => {
     const config = join(folder, "caddy.json");
-    await writeFile(config, JSON.stringify(configOf(folder, port, settings.resolver)));
+    await writeFile(config, JSON.stringify(configOf(folder, port, settings)));
     const running = await startProcess({
       program: "caddy-shiftable",
       args: ["run", "--config", config],
-      env: { [offsetVariable]: settings.offsetFile, HOME: folder, XDG_DATA_HOME: folder },
+      env: { ...clock, HOME: folder, XDG_DATA_HOME: folder },
       ready: async () =>
         (await fetch(`http://127.0.0.1:${port}/acme/local/directory`)).status === 200,
     });
@@ -44,8 +49,14 @@ export async function startCaddyCa(settings: {
   };
 }
 
-function configOf(folder: string, port: number, resolver: string): object {
-  const handler = { handler: "acme_server", ca: "local", resolvers: [`udp/${resolver}`] };
+function configOf(
+  folder: string,
+  port: number,
+  { resolver, denied = [] }: { resolver: string; denied?: readonly string[] },
+): object {
+  const policy = denied.length === 0 ? {} : { policy: { deny: { domains: denied } } };
+  const resolvers = [`udp/${resolver}`];
+  const handler = { handler: "acme_server", ca: "local", resolvers, ...policy };
   // The intermediate is renewed by a timer that a moved clock does not hasten, so it lasts longer than the test.
   const local = { install_trust: false, intermediate_lifetime: "720h" };
   return {

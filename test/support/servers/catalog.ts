@@ -1,6 +1,6 @@
 /** The real servers that tests run against: what each is made of and where its program lies. */
 import { accessSync, constants, readFileSync, readdirSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Everything that is installed, below the project's ignored `.cache`. */
@@ -111,7 +111,7 @@ export const parts = {
   haproxy: { from: "debian", packages: ["haproxy"], programs: ["haproxy"] },
   acme2certifier: {
     from: "pip",
-    packages: ["acme2certifier==0.46.3", "gunicorn==27.0.1"],
+    packages: ["acme2certifier==0.46.3"],
     programs: ["a2c-cli"],
   },
   caddy: { from: "debian", packages: ["caddy"], programs: ["caddy"] },
@@ -164,8 +164,9 @@ export const debianFolder = join(cacheFolder, "debian");
 /** What the installer noted about a part. */
 export const stampFile = (part: PartName) => join(cacheFolder, `${part}.json`);
 
-/** The program's path in the cache, else on the system's PATH. */
+/** The program's path in the cache, else on the system's PATH; an absolute path is taken as it is. */
 export function find(name: string): string | undefined {
+  if (isAbsolute(name)) return executable(name) ? name : undefined;
   return [
     join(cacheFolder, "bin"),
     join(cacheFolder, "moto", "bin"),

@@ -6,7 +6,7 @@ export interface ChallengeDns {
   readonly dnsServer: string;
   /** Where `tell` sends what it is told. */
   readonly managementUrl: string;
-  /** `add-txt` {host, value}, `clear-txt` {host}, `add-a` {host, addresses}, `set-cname` {host, target}, `add-caa` … */
+  /** `set-txt` {host, value} (adds it), `clear-txt` {host}, `add-a` {host, addresses}, `set-cname` {host, target}, `add-caa` … */
   tell(verb: string, body: object): Promise<void>;
   readonly close: () => Promise<void>;
 }

@@ -21,7 +21,8 @@ export async function openDoor(target: string, folder: string): Promise<Door> {
   const server = createServer({ cert: certificatePem, key: keyPem }, (incoming, answer) => {
     const { method, url: path, headers } = incoming;
     const place = { host, port: Number(to), rejectUnauthorized: false };
-    const onward = request({ ...place, method, path, headers }, (response) => {
+    const forwarded = { ...headers, "x-forwarded-proto": "https" };
+    const onward = request({ ...place, method, path, headers: forwarded }, (response) => {
       answer.writeHead(response.statusCode ?? 502, response.headers);
       response.pipe(answer);
     });

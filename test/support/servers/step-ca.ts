@@ -11,27 +11,41 @@ import { openDoor } from "./door.ts";
 export interface StepCa {
   readonly directoryUrl: string;
   readonly rootFile: string;
-  /** Where it connects for http-01 instead of port 80. */
+  /** Where it connects instead of ports 80 and 443. */
   readonly httpPort: number;
+  readonly tlsPort: number;
   readonly log: () => string;
   readonly close: () => Promise<void>;
 }
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-/** Start step-ca with an ACME provisioner and its default lifetimes; its clock is ahead by the seconds in `offsetFile`. */
-export async function startStepCa({ offsetFile }: { offsetFile: string }): Promise<StepCa> {
+interface StepCaSettings {
+  /** Its clock is ahead by the seconds in this file. */
+  offsetFile?: string;
+  /** `ADDRESS:PORT`; the system's resolver when absent. */
+  dnsServer?: string;
+  /** Names that it does not issue for. */
+  denied?: readonly string[];
+}
+
+/** Start step-ca with an ACME provisioner and its default lifetimes. */
+export async function startStepCa(settings: StepCaSettings): Promise<StepCa> {
+  const { offsetFile, dnsServer, denied = [] } = settings;
   const folder = await mkdtemp(join(tmpdir(), "step-ca-"));
   await makeAuthority(folder);
-  const httpPort = await freePort();
+  const [httpPort, tlsPort] = [await freePort(), await freePort()];
+  const ports = ["--acme-http-port", String(httpPort), "--acme-tls-port", String(tlsPort)];
+  const clock = offsetFile === undefined ? {} : { [offsetVariable]: offsetFile };
+  const resolver = dnsServer === undefined ? [] : ["--resolver", dnsServer];
   const agent = new Agent({ connect: { rejectUnauthorized: false } });
   const started = await withFreePort(async (port) => {
     const config = join(folder, "ca.json");
-    await writeFile(config, JSON.stringify(configOf(folder, port)));
+    await writeFile(config, JSON.stringify(configOf(folder, port, denied)));
     const running = await startProcess({
       program: "step-ca",
-      args: [config, "--insecure", "--acme-http-port", String(httpPort)],
-      env: { [offsetVariable]: offsetFile, STEPPATH: folder },
+      args: [config, "--insecure", ...ports, ...resolver],
+      env: { ...clock, STEPPATH: folder },
       ready: async () =>
         (await fetch(`https://127.0.0.1:${port}/health`, { dispatcher: agent })).status === 200,
     });
@@ -42,6 +56,7 @@ export async function startStepCa({ offsetFile }: { offsetFile: string }): Promi
     directoryUrl: `https://127.0.0.1:${door.port}/acme/acme/directory`,
     rootFile: door.rootFile,
     httpPort,
+    tlsPort,
     log: started.running.log,
     async close() {
       await door.close();
@@ -52,7 +67,8 @@ export async function startStepCa({ offsetFile }: { offsetFile: string }): Promi
   };
 }
 
-function configOf(folder: string, port: number): object {
+function configOf(folder: string, port: number, denied: readonly string[]): object {
+  const policy = denied.length === 0 ? {} : { policy: { x509: { deny: { dns: denied } } } };
   return {
     root: join(folder, "root.pem"),
     crt: join(folder, "intermediate.pem"),
@@ -61,12 +77,12 @@ function configOf(folder: string, port: number): object {
     dnsNames: ["127.0.0.1", "localhost"],
     logger: { format: "text" },
     db: { type: "badgerv2", dataSource: join(folder, "db") },
-    authority: { provisioners: [{ type: "ACME", name: "acme" }] },
+    authority: { provisioners: [{ type: "ACME", name: "acme" }], ...policy },
   };
 }
 
 /** A root and an intermediate of a year, as `step ca init` makes them. */
-async function makeAuthority(folder: string): Promise<void> {
+export async function makeAuthority(folder: string): Promise<void> {
   x509.cryptoProvider.set(webcrypto);
   const notBefore = new Date(Date.now() - 3_600_000);
   const notAfter = new Date(Date.now() + 365 * 24 * 3_600_000);

@@ -1,0 +1,191 @@
+/** One list of cases against every ACME server that can be started here. What a server cannot do is skipped with the reason. */
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Clock } from "../../src/clock.ts";
+import { run, type RunOptions } from "../support/run.ts";
+import {
+  caKinds,
+  cases,
+  closedPort,
+  macKey,
+  refusedName,
+  type CaseName,
+  type CaServer,
+} from "../support/servers/cas.ts";
+import { available } from "../support/servers/catalog.ts";
+import { startChallengeDns, type ChallengeDns } from "../support/servers/challtestsrv.ts";
+import { challtestSolver } from "../support/challtest-solver.ts";
+import { temporaryFolder } from "../support/state.ts";
+
+describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
+  let dns: ChallengeDns;
+  beforeAll(async () => {
+    dns = await startChallengeDns();
+  });
+  afterAll(() => dns?.close());
+
+  for (const { name, part, cannot, start } of caKinds) {
+    describe.skipIf(part !== undefined && !available(part))(name, () => {
+      let server: CaServer;
+      let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+      let solver: string;
+      beforeAll(async () => {
+        folder = await temporaryFolder();
+        server = await start(dns.dnsServer);
+        solver = await challtestSolver(folder.path, dns);
+      });
+      afterAll(async () => {
+        await server?.close();
+        await folder?.[Symbol.asyncDispose]();
+      });
+
+      const acmectl = async (words: readonly string[], options: RunOptions = {}) => {
+        const env = { HOME: folder.path, EAB: macKey };
+        const state = ["--state", join(folder.path, "state"), "--json"];
+        const ran = await run([...words, ...state], { env, ...options });
+        const document: unknown = JSON.parse(ran.stdout || "{}");
+        return { ...ran, document };
+      };
+      const ca = () => ["--server", server.directoryUrl, "--ca-bundle", server.rootFile];
+      const account = () => {
+        const bound = cannot["requires an external account binding"] === undefined;
+        const binding = bound ? ["--eab-kid", "kid1", "--eab-hmac", "env:EAB"] : [];
+        return [...ca(), "--agree-tos", "-m", "ops@example.test", ...binding];
+      };
+      const by = {
+        "http-01": () => [
+          ...["--standalone", "--standalone-address", server.address],
+          ...["--standalone-port", String(server.httpPort)],
+          ...["--self-check-at", `${server.address}:${server.httpPort}`],
+        ],
+        "dns-01": () => [
+          // What is told to that DNS is there at once.
+          ...["--solver", solver, "--dns-cname", "none", "--dns-wait", "0s"],
+        ],
+        "tls-alpn-01": () => [
+          ...["--tls-alpn", "--tls-alpn-address", server.address],
+          ...["--tls-alpn-port", String(server.tlsPort)],
+          ...["--self-check-at", `${server.address}:${server.tlsPort}`],
+        ],
+      };
+      const leafOf = async (certificate: string) => {
+        const folderName = certificate.replace("*.", "_.");
+        const file = join(folder.path, "state/certificates", folderName, "current/cert.pem");
+        return new X509Certificate(await readFile(file));
+      };
+      const issue = async (name: string, type: keyof typeof by, more: readonly string[] = []) => {
+        const ran = await acmectl(["issue", "-d", name, ...by[type](), ...account(), ...more]);
+        expect(ran, `${ran.stderr}\n${server.log().slice(-600)}`).toMatchObject({ code: 0 });
+        return leafOf(name);
+      };
+      /** Of the certificate that is renewed and revoked. */
+      const common = "common.example.test";
+      /** Some CAs connect to ports 80 and 443 alone. */
+      const needsPorts = (each: CaseName) => /http-01|tls-alpn-01/.test(each);
+
+      const perform: Record<CaseName, () => Promise<void>> = {
+        "registers an account and shows it": async () => {
+          const made = await acmectl(["account", "register", ...account()]);
+          expect(made, made.stderr).toMatchObject({ code: 0 });
+          const again = await acmectl(["account", "show", ...ca()]);
+          expect(again, again.stderr).toMatchObject({ code: 0 });
+        },
+        "requires an external account binding": async () => {
+          const state = join(folder.path, "unbound");
+          const words = ["account", "register", ...ca(), "--agree-tos", "--state", state];
+          const unbound = await run(words, { env: { HOME: folder.path } });
+          expect(unbound.code).toBe(2);
+          expect(unbound.stderr).toContain("--eab-kid");
+        },
+        "issues by http-01": async () => {
+          const leaf = await issue("h.example.test", "http-01");
+          expect(leaf.subjectAltName).toBe("DNS:h.example.test");
+        },
+        "issues by dns-01": async () => {
+          expect((await issue(common, "dns-01")).subjectAltName).toBe(`DNS:${common}`);
+        },
+        "issues by tls-alpn-01": async () => {
+          const leaf = await issue("t.example.test", "tls-alpn-01");
+          expect(leaf.subjectAltName).toBe("DNS:t.example.test");
+        },
+        "issues a wildcard": async () => {
+          const leaf = await issue("*.w.example.test", "dns-01", ["-d", "w.example.test"]);
+          const found = leaf.subjectAltName?.split(", ").toSorted();
+          expect(found).toEqual(["DNS:*.w.example.test", "DNS:w.example.test"]);
+        },
+        "issues for an address by http-01": async () => {
+          const leaf = await issue(server.address, "http-01", ["--force"]);
+          expect(leaf.subjectAltName).toBe(`IP Address:${server.address}`);
+        },
+        "issues for an address by tls-alpn-01": async () => {
+          const leaf = await issue(server.address, "tls-alpn-01", ["--force"]);
+          expect(leaf.subjectAltName).toBe(`IP Address:${server.address}`);
+        },
+        "renews at the CA's renewal information": async () => {
+          const before = await issue(common, "dns-01");
+          // The first pass asks for it; nothing is due yet.
+          await acmectl(["renew", common, "--no-jitter"]);
+          const plan = await acmectl(["plan"]);
+          const { certificates } = plan.document as {
+            certificates: { name: string; dueAt: string }[];
+          };
+          const due = certificates.find((one) => one.name === common);
+          const record = join(folder.path, "state/certificates", common, "certificate.json");
+          expect(JSON.parse(await readFile(record, "utf8"))).toMatchObject({
+            status: { ari: { window: { selected: expect.any(String) } } },
+          });
+          const ahead = new Date(due?.dueAt ?? "").getTime() - Date.now() + 60_000;
+          const renewed = await acmectl(["renew", common, "--no-jitter"], {
+            clock: clockAhead(ahead),
+          });
+          expect(renewed, renewed.stderr).toMatchObject({ code: 0 });
+          expect((await leafOf(common)).serialNumber).not.toBe(before.serialNumber);
+        },
+        "renews when forced": async () => {
+          const before = await issue(common, "dns-01");
+          const renewed = await acmectl(["renew", common, "--force", "--no-jitter"]);
+          expect(renewed, renewed.stderr).toMatchObject({ code: 0 });
+          expect((await leafOf(common)).serialNumber).not.toBe(before.serialNumber);
+        },
+        "revokes a certificate": async () => {
+          await issue(common, "dns-01");
+          const revoked = await acmectl(["revoke", common, "--yes"]);
+          expect(revoked, revoked.stderr).toMatchObject({ code: 0 });
+        },
+        "replaces the account key": async () => {
+          const changed = await acmectl(["account", "rollover", ...ca()]);
+          expect(changed, changed.stderr).toMatchObject({ code: 0 });
+          await issue("rolled.example.test", "dns-01");
+        },
+        "reports a name that the CA refuses": async () => {
+          const words = ["issue", "-d", `ok.example.test,${refusedName}`, ...by["dns-01"]()];
+          const refused = await acmectl([...words, ...account()]);
+          expect(refused.code, refused.stderr).toBe(5);
+          expect(refused.stderr + refused.stdout).toContain(refusedName);
+        },
+      };
+
+      for (const each of cases) {
+        test(each, async ({ skip }) => {
+          const port = needsPorts(each) ? await closedPort(server) : undefined;
+          const why = cannot[each] ?? port;
+          if (why !== undefined) {
+            process.stderr.write(`skipped: ${name}: ${each}: ${why}\n`);
+            skip(why);
+          }
+          await perform[each]();
+        });
+      }
+    });
+  }
+});
+
+function clockAhead(milliseconds: number): Clock {
+  return {
+    now: () => new Date(Date.now() + milliseconds),
+    monotonic: () => performance.now(),
+    sleep: (duration) => new Promise((resolve) => setTimeout(resolve, duration)),
+  };
+}
