@@ -152,6 +152,8 @@ export interface CertificateRequest {
   /** A CSR of the user's (DER, base64); then the private key is the user's own affair. */
   csr?: string | undefined;
   issuer: IssuerSetting;
+  /** All issuers in the order in which they are asked, `issuer` among them; absent when there is only one. */
+  issuers?: readonly IssuerSetting[] | undefined;
   profile?: string | undefined;
   /** Fail when the CA does not offer `profile`. */
   profileRequired?: boolean | undefined;

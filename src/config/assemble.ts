@@ -47,7 +47,8 @@ function certificateOf(
 ): ConfiguredCertificate {
   const own = withSolvers(written);
   const names = Object.keys(issuers);
-  const issuer = own.issuer ?? defaults.issuer ?? (names.length === 1 ? names[0] : undefined);
+  const order = orderOf(own) ?? orderOf(defaults) ?? (names.length === 1 ? names : []);
+  const [issuer] = order;
   const ofIssuer = issuer === undefined ? undefined : issuers[issuer];
   return {
     preferredChain: ofIssuer?.preferredChain,
@@ -55,11 +56,20 @@ function certificateOf(
     ...own,
     ...profileOf([own, defaults, { profile: ofIssuer?.profile }]),
     issuer,
+    issuers: order.length > 1 ? order : undefined,
     domains: written.domains ?? [],
     labels: written.labels ?? {},
     files: written.files ?? {},
     dns: { ...dns, ...written.dns },
   };
+}
+
+/** The issuers that one section names, first to last. */
+function orderOf({
+  issuer,
+  issuers,
+}: Pick<ConfiguredDefaults, "issuer" | "issuers">): readonly string[] | undefined {
+  return issuer === undefined ? issuers : [issuer];
 }
 
 type Profiles = Pick<ConfiguredDefaults, "profile" | "requiredProfile">;

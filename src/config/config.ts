@@ -49,6 +49,11 @@ export const dnsOptions = {
 /** What `defaults` may say for all certificates, and each certificate for itself. */
 export const defaultOptions = {
   issuer: { type: "string", description: "Name of one of the `issuers`." },
+  issuers: {
+    type: "list",
+    description:
+      "Names of `issuers`: each is asked only while those before it fail or are limited.",
+  },
   solver: {
     type: "string",
     description: "The one of `solvers` to use; none if the CA asks for no proof.",

@@ -27,6 +27,8 @@ function references(keys: readonly string[], values: Values, sections: Sections)
     });
   };
   look("issuer", "issuers", values["issuer"]);
+  const issuers: unknown = values["issuers"];
+  if (Array.isArray(issuers)) for (const name of issuers) look("issuers", "issuers", name);
   // A CA that asks for no proof needs no solver.
   if (values["solver"] !== "none") look("solver", "solvers", values["solver"]);
   const solvers: unknown = values["solvers"];
@@ -35,6 +37,7 @@ function references(keys: readonly string[], values: Values, sections: Sections)
     for (const name of solvers) look("solvers", "solvers", name);
   for (const [one, other] of [
     ["solver", "solvers"],
+    ["issuer", "issuers"],
     ["profile", "requiredProfile"],
   ] as const) {
     if (values[one] === undefined || values[other] === undefined) continue;
@@ -48,7 +51,7 @@ function references(keys: readonly string[], values: Values, sections: Sections)
 
 function lacks(
   keys: readonly string[],
-  { domains, csr, issuer }: Values,
+  { domains, csr, issuer, issuers: ordered }: Values,
   { issuers, defaults }: Sections,
 ): Fault[] {
   const faults: Fault[] = [];
@@ -57,7 +60,8 @@ function lacks(
   if (csr === undefined && !(Array.isArray(domains) && domains.length > 0))
     lack("domains, or a csr");
   const known = Object.keys(issuers);
-  if (known.length > 1 && (issuer ?? defaults["issuer"]) === undefined) {
+  const chosen = issuer ?? ordered ?? defaults["issuer"] ?? defaults["issuers"];
+  if (known.length > 1 && chosen === undefined) {
     const hint = "Set its issuer, or defaults.issuer for all certificates.";
     lack(`an issuer, since the file has several: ${known.join(", ")}`, hint);
   }

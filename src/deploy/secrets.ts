@@ -23,6 +23,7 @@ export function secretVariables(request: CertificateRequest): ReadonlySet<string
     if (typeof value === "object" && value !== null) Object.values(value).forEach(look);
   };
   look(request.issuer);
+  look(request.issuers);
   look(request.solvers);
   look((request.hooks.deploy ?? []).map((step) => ("pkcs12" in step ? step.pkcs12 : {})));
   return found;

@@ -6,6 +6,7 @@ import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts
 import { computeChallenges, type Choice } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
+import { byIssuer, withFirstIssuer } from "./issuers.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
 import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo } from "./order.ts";
 import {
@@ -104,7 +105,9 @@ async function replace(
     if (request.temporary === true && predecessor === undefined)
       await (await import("./temporary.ts")).storeTemporary(request, lock, tools);
     await around.pre(request, predecessor);
-    const held = await obtain(request, choices, before, { lock, letGo: options.letGo }, tools);
+    const held = await byIssuer(request, tools, (request, tools) =>
+      obtain(request, choices, before, { lock, letGo: options.letGo }, tools),
+    );
     await saveSuccess(request, tools);
     around.issued(request);
     return held;
@@ -178,7 +181,7 @@ async function obtain(
     await journal.end();
     throw alreadyHeld(order);
   }
-  await store.certificates.saveRequest(request);
+  await store.certificates.saveRequest(withFirstIssuer(request));
   const version = versionOf(request, await key, account, issued, clock.now());
   const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();

@@ -1,5 +1,5 @@
 import type { AccountTools } from "../account/open.ts";
-import type { CertificateRequest, DnsSetting } from "../certificate.ts";
+import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import type { ChallengeType } from "../plugin.ts";
 import type { SolverSet } from "../solvers/open.ts";
@@ -19,6 +19,8 @@ export interface IssueTools extends AccountTools {
   readonly around: AroundIssue;
   /** Where the embedded CA connects, by challenge type; absent for every other CA. */
   readonly selfCheckAt?: SelfCheckAt | undefined;
+  /** The tools of another issuer, opened at first use and closed with these. */
+  other(issuer: IssuerSetting): Promise<IssueTools>;
   close(): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ import {
   type Allowance,
   type Asking,
 } from "../state/ledger.ts";
-import type { Ledger, LedgerEntry, Store } from "../state/store.ts";
+import type { CaPause, Ledger, LedgerEntry, Store } from "../state/store.ts";
 
 interface Counting {
   readonly limits: Limits;
@@ -167,21 +167,29 @@ function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
       try {
         return await ask();
       } catch (error) {
-        const until = Problem.is(error) && error.exitCode === 6 ? error.retryAt : undefined;
-        if (until === undefined || !Problem.is(error) || isOurs(error)) throw error;
-        if (isAboutNames(error, asking.names)) throw error;
-        const isLimit = isCaProblem(error, "rateLimited");
-        const account = isLimit ? asking.account : undefined;
-        const pause = { until: until.toISOString(), account, detail: error.message };
+        const pause = pauseOf(error, asking);
+        if (pause === undefined) throw error;
         await write((now) => withPause(now, pause, clock.now()));
         log.warn(
-          `${caName(ca.url)} accepts no orders${account === undefined ? "" : " of this account"} before ${dateFrom(clock.now(), until)}: ${error.message}`,
+          `${caName(ca.url)} accepts no orders${whose(pause)} before ${dateFrom(clock.now(), pause.until)}: ${pause.detail}`,
         );
         throw error;
       }
     },
   };
 }
+
+/** What an answer says about all orders of the account, or of everyone; undefined if it is about these names, or no limit. */
+function pauseOf(error: unknown, { account, names }: Asking): CaPause | undefined {
+  if (!Problem.is(error) || error.exitCode !== 6 || error.retryAt === undefined) return undefined;
+  if (isOurs(error) || isAboutNames(error, names)) return undefined;
+  const isLimit = isCaProblem(error, "rateLimited");
+  const until = error.retryAt.toISOString();
+  return { until, account: isLimit ? account : undefined, detail: error.message };
+}
+
+const whose = ({ account }: Pick<CaPause, "account">) =>
+  account === undefined ? "" : " of this account";
 
 /** A Problem of this file, for which the CA was not asked. */
 const isOurs = (problem: Problem) => problem.is("backoff") && problem.document.status === undefined;
@@ -195,14 +203,10 @@ function isAboutNames(problem: Problem, names: readonly string[]): boolean {
   return names.some((name) => problem.message.includes(domainOf(name)));
 }
 
-function paused(
-  server: string,
-  { end, detail, account }: { end: Date; detail: string; account?: string | undefined },
-  now: Date,
-): Problem {
-  const whose = account === undefined ? "" : " of this account";
+function paused(server: string, pause: CaPause & { readonly end: Date }, now: Date): Problem {
+  const { end, detail } = pause;
   return new Problem("backoff", {
-    detail: `${caName(server)} accepts no orders${whose} before ${dateFrom(now, end)}: ${detail}`,
+    detail: `${caName(server)} accepts no orders${whose(pause)} before ${dateFrom(now, end)}: ${detail}`,
     hint: "Wait until then: the CA was not asked again, since asking earlier may extend the limit.",
     retryAt: end,
   });

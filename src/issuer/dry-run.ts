@@ -76,7 +76,7 @@ async function isAbandoned(path: string, pid: number): Promise<boolean> {
 /** With the embedded CA only names, key and solvers can be rehearsed: the rest are that CA's own rules. */
 function rehearsalOf(wanted: CertificateRequest, { log }: Context): CertificateRequest {
   // A temporary certificate would be copied to where servers read it.
-  const request = { ...wanted, temporary: undefined };
+  const request = { ...wanted, temporary: undefined, issuers: undefined };
   const { server } = request.issuer;
   const staging = stagingOf(server);
   if (staging !== undefined) return { ...request, issuer: { ...request.issuer, server: staging } };

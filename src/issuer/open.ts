@@ -35,8 +35,9 @@ export async function openTools(
   issuer: IssuerSetting,
   requests: readonly CertificateRequest[],
   context: Context,
-  { store, lockTimeout = 10 * 60_000, local, around = noHooks }: ToolsOptions,
+  options: ToolsOptions,
 ): Promise<IssueTools> {
+  const { store, lockTimeout = 10 * 60_000, local, around = noHooks } = options;
   const eab = await bindingOf(issuer, context);
   const fetchEab = zerosslBinding(issuer, context);
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
@@ -44,6 +45,7 @@ export async function openTools(
   const opened = isEmbedded(issuer.server)
     ? await openEmbedded(requests, context, store, local)
     : openRemote(issuer, { caBundle, client }, context);
+  let others: ToolsPool | undefined;
   const dns = dnsCache();
   const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);
   const { log, clock, signal, redact } = context;
@@ -64,7 +66,12 @@ export async function openTools(
     around,
     record: openRecord(clock.now(), context),
     selfCheckAt: opened.selfCheckAt,
+    other(issuer) {
+      others ??= openPool(requests, context, options);
+      return others.open(issuer);
+    },
     async close() {
+      await others?.close();
       await solvers.close();
       await opened.close();
     },

@@ -1,5 +1,6 @@
 import type { RenewalInfo } from "../acme/acme.ts";
 import { isEmbedded } from "../acme/presets.ts";
+import { issuerOf } from "../request/drift.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
 import type { AriStatus, StoredCertificate } from "../state/store.ts";
@@ -57,7 +58,7 @@ const few = 100;
 
 /** The CA that issued knows a certificate, unless it is embedded and has forgotten. */
 function isKnownToCa({ held, request }: StoredCertificate): boolean {
-  const { server } = request.issuer;
+  const { server } = issuerOf(request, held);
   return !isEmbedded(server) && held?.meta.directory === server;
 }
 

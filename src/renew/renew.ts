@@ -7,6 +7,7 @@ import { issue } from "../issue/issue.ts";
 import type { LetGo } from "../issue/order.ts";
 import { openRecord } from "../issue/record.ts";
 import type { IssueTools } from "../issue/tools.ts";
+import { issuerOf } from "../request/drift.ts";
 import type { ToolsPool } from "../issuer/open.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
@@ -214,6 +215,6 @@ async function openTools(
 
 async function withAri(certificate: KnownCertificate, pass: Pass): Promise<KnownCertificate> {
   if (!mayAskCa(certificate, pass.context.clock.now())) return certificate;
-  const tools = await pass.pool.open(certificate.request.issuer);
+  const tools = await pass.pool.open(issuerOf(certificate.request, certificate.held));
   return refreshAri(certificate, { ...tools, log: pass.logOf(certificate.name) });
 }

@@ -73,6 +73,7 @@ export async function composeConfigured(config: Config): Promise<readonly Certif
       for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
       for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
       const issuer = composeIssuer({}, wanted.issuer, config);
+      const issuers = wanted.issuers?.map((one) => composeIssuer({}, one, config));
       const request = requestOf(wanted, {
         name,
         fromConfig: true,
@@ -81,6 +82,7 @@ export async function composeConfigured(config: Config): Promise<readonly Certif
           at(`${place}.domains`, "config", () => parseIdentifiers(wanted.domains)),
         csr,
         issuer,
+        issuers,
         solvers: configuredSolvers(wanted.solvers, issuer, config),
         proof: isNone(wanted.solvers ?? [], config) ? "none" : undefined,
       });
@@ -95,7 +97,7 @@ export async function composeConfigured(config: Config): Promise<readonly Certif
 type Wanted = Omit<ConfiguredCertificate, "domains">;
 type Known = Pick<
   CertificateRequest,
-  "name" | "fromConfig" | "identifiers" | "issuer" | "solvers" | "proof"
+  "name" | "fromConfig" | "identifiers" | "issuer" | "issuers" | "solvers" | "proof"
 > & { readonly csr: GivenCsr | undefined };
 
 function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): CertificateRequest {

@@ -3,6 +3,14 @@ import type { CertificateRequest } from "../certificate.ts";
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import { termsOf } from "./terms.ts";
 
+/** The issuer that a certificate came from, where the request names it; the request's first one otherwise. */
+export function issuerOf(
+  { issuer, issuers = [issuer] }: Pick<CertificateRequest, "issuer" | "issuers">,
+  held: HeldCertificate | undefined,
+): CertificateRequest["issuer"] {
+  return issuers.find(({ server }) => server === held?.meta.directory) ?? issuers[0] ?? issuer;
+}
+
 /** Hash of those parts of a request that decide what is issued: names, key type, issuer, profile, chain, CSR. */
 export function requestHash(request: CertificateRequest): string {
   const decisive = {
@@ -24,12 +32,14 @@ export function namesHash(identifiers: CertificateRequest["identifiers"]): strin
 
 /** Why what is held does not satisfy the request, in words; undefined when it does. */
 export function driftOf(
-  request: CertificateRequest,
+  wanted: CertificateRequest,
   held: HeldCertificate | undefined,
 ): string | undefined {
   if (held === undefined) return "no certificate is held";
   const { meta } = held;
   if (meta.temporary === true) return "it is a temporary certificate, signed by itself";
+  // A certificate of any of the issuers is what was asked for.
+  const request = { ...wanted, issuer: issuerOf(wanted, held) };
   const parts: readonly (readonly [what: string, before: string, after: string])[] = [
     ["names", namesOf(meta.identifiers), namesOf(request.identifiers)],
     ["key type", meta.keyType, request.csr === undefined ? request.keyType : "csr"],

@@ -1,5 +1,6 @@
 import type { CertificateRequest, SolverSetting } from "../certificate.ts";
 import { dateFrom, dateOf } from "../dates.ts";
+import { issuerOf } from "../request/drift.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
 import { type Block, type Entry, fields, heading, line, table } from "../result.ts";
 import type { CertificateFiles, CertificateStatus, HeldCertificate } from "../state/store.ts";
@@ -130,7 +131,8 @@ function requestFields(certificate: KnownCertificate, now: Date): readonly Entry
   const { action, reason } = step;
   return [
     ["Names", request.identifiers.map(({ value }) => value).join(", ")],
-    ["CA", request.issuer.server],
+    ["CA", issuerOf(request, certificate.held).server],
+    ["Other CAs", otherCas(certificate)],
     ["Key", request.csr === undefined ? request.keyType : "given by the CSR"],
     ["Solvers", request.solvers.map(solverText).join(", ") || "none"],
     ["Next", action === "none" ? `renew: ${reason}` : `${action}: ${reason}`],
@@ -141,6 +143,13 @@ function requestFields(certificate: KnownCertificate, now: Date): readonly Entry
 
 function solverText({ name, challenge }: SolverSetting): string {
   return challenge === undefined ? name : `${name} (${challenge})`;
+}
+
+/** Those of the request that did not issue the certificate held, in their order. */
+function otherCas({ request, held }: KnownCertificate): string | undefined {
+  const { server } = issuerOf(request, held);
+  const others = (request.issuers ?? []).filter((one) => one.server !== server);
+  return others.length === 0 ? undefined : others.map((one) => one.server).join(", ");
 }
 
 /** What is seldom needed: the CA's renewal window, each deploy step, the source of each solver's options. */

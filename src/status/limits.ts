@@ -8,14 +8,21 @@ import type { CaPause, Store } from "../state/store.ts";
 
 type Stores = Pick<Store, "accounts" | "ledger">;
 
-/** Until when the CA of the request accepts no orders of the account that would be used. */
+/** Until when none of the request's CAs accepts orders of the account that would be used. */
 export async function caPause(
-  { issuer: { server } }: Pick<CertificateRequest, "issuer">,
+  { issuer, issuers = [issuer] }: Pick<CertificateRequest, "issuer" | "issuers">,
   store: Stores,
   now: Date,
 ): Promise<(CaPause & { readonly end: Date }) | undefined> {
-  const [account] = await store.accounts.ofDirectory(server);
-  return pauseIn(await store.ledger.read(server), account?.url, now);
+  const pauses = await Promise.all(
+    issuers.map(async ({ server }) => {
+      const [account] = await store.accounts.ofDirectory(server);
+      return pauseIn(await store.ledger.read(server), account?.url, now);
+    }),
+  );
+  const found = pauses.filter((pause) => pause !== undefined);
+  if (found.length < issuers.length) return undefined;
+  return found.toSorted((a, b) => a.end.getTime() - b.end.getTime())[0];
 }
 
 /** What is known of the limits that orders for these requests of one CA count for. */
@@ -32,7 +39,10 @@ export async function limitsLeft(
   store: Stores,
   now: Date,
 ): Promise<readonly LimitsLeft[]> {
-  const remote = requests.filter(({ issuer }) => !isEmbedded(issuer.server));
+  const asked = requests.flatMap(({ issuer, issuers = [issuer], identifiers }) =>
+    issuers.map((one) => ({ issuer: one, identifiers })),
+  );
+  const remote = asked.filter(({ issuer }) => !isEmbedded(issuer.server));
   const found = [...Map.groupBy(remote, ({ issuer }) => issuer.server)].map(
     async ([server, ofCa]) => {
       const [account] = await store.accounts.ofDirectory(server);

@@ -1,3 +1,4 @@
+import { caName } from "../acme/presets.ts";
 import { dateFrom, timeFrom } from "../dates.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { type Block, type Result, line, table } from "../result.ts";
@@ -75,7 +76,15 @@ export function stepOf(certificate: KnownCertificate, now: Date, every = 0): Ste
   const pause = pauseOf(certificate, now, false);
   if (due.at > now) return { name, ...idle(certificate, due, now), dueAt: due.at };
   if (pause !== undefined) return { name, ...paused(certificate, pause, now), dueAt: due.at };
-  return { name, action: actions[due.rule], reason: due.reason, dueAt: due.at };
+  return { name, action: actions[due.rule], reason: reasonWithCa(certificate, due), dueAt: due.at };
+}
+
+/** With the CA that is asked first again, after another one has issued. */
+function reasonWithCa({ request, held }: KnownCertificate, { reason }: Due): string {
+  const [first] = request.issuers ?? [];
+  if (first === undefined || held === undefined || held.meta.directory === first.server)
+    return reason;
+  return `${reason}; ${caName(held.meta.directory)} issued it, and ${caName(first.server)} is asked first again`;
 }
 
 const actions: Readonly<Record<Due["rule"], Action>> = {
@@ -92,7 +101,7 @@ const actions: Readonly<Record<Due["rule"], Action>> = {
 type Decision = Omit<Step, "name" | "dueAt">;
 
 function idle(certificate: KnownCertificate, due: Due, now: Date): Decision {
-  if (isDeployed(certificate)) return { action: "none", reason: due.reason };
+  if (isDeployed(certificate)) return { action: "none", reason: reasonWithCa(certificate, due) };
   const until = deployTimeOf(certificate, now);
   if (until !== undefined) {
     const opening = openingOf(until, certificate.request.windows);

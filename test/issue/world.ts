@@ -123,6 +123,7 @@ export async function toolsOf(given: Partial<IssueTools> = {}): Promise<Tools> {
     lockTimeout: 600_000,
     around: noHooks,
     redact: (text) => text,
+    other: () => Promise.reject(new Error("no other issuer was expected")),
     close: () => Promise.resolve(),
     ...given,
     ...seen,

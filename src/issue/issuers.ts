@@ -1,0 +1,59 @@
+import { caName } from "../acme/presets.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import { messageOf } from "../errors.ts";
+import { Problem } from "../problem.ts";
+import type { IssueTools } from "./tools.ts";
+
+/**
+ * Ask the issuers of the request in their order: the next one only while the one before is unreachable, in maintenance or rate
+ * limits. What a CA refused for its names or its policy, another one is not asked for. When all fail, the first one's failure is
+ * reported, with the time at which one of them can be asked again.
+ */
+export async function byIssuer<T>(
+  request: CertificateRequest,
+  tools: IssueTools,
+  obtain: (request: CertificateRequest, tools: IssueTools) => Promise<T>,
+): Promise<T> {
+  const { issuers = [request.issuer] } = request;
+  const [, ...others] = issuers;
+  try {
+    return await obtain(request, tools);
+  } catch (error) {
+    let first = error;
+    for (const issuer of others) {
+      tools.signal.throwIfAborted();
+      if (!isPassing(first)) throw first;
+      const { record } = tools;
+      const text = `${first.message} Asking ${caName(issuer.server)} instead.`;
+      record.log("issuer").warn(text);
+      try {
+        const { ca, eab } = await tools.other(issuer);
+        return await obtain({ ...request, issuer }, { ...tools, ca, eab, accountId: undefined });
+      } catch (next) {
+        first = both(first, issuer.server, next);
+      }
+    }
+    throw first;
+  }
+}
+
+/** As it is remembered, whichever issuer was asked in the end: the next run asks the first one again. */
+export function withFirstIssuer(request: CertificateRequest): CertificateRequest {
+  return { ...request, issuer: request.issuers?.[0] ?? request.issuer };
+}
+
+function isPassing(error: unknown): error is Problem {
+  if (!Problem.is(error)) return false;
+  return error.is("network") || error.exitCode === 6 || (error.document.status ?? 0) >= 500;
+}
+
+/** The second CA's failure beside the first one's; only its time changes when to try again. */
+function both(first: Problem, server: string, next: unknown): Problem {
+  const isLater = Problem.is(next) && isPassing(next);
+  const times = [first, next].flatMap((one) => (Problem.is(one) ? (one.retryAt ?? []) : []));
+  const soonest = times.toSorted((a, b) => a.getTime() - b.getTime())[0];
+  return first.with({
+    detail: `${first.message} ${caName(server)} failed as well: ${messageOf(next)}`,
+    retryAt: isLater && times.length === 2 ? soonest : isLater ? undefined : first.retryAt,
+  });
+}

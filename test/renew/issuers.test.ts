@@ -1,0 +1,153 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { Fault } from "../../src/test-ca/server/faults.ts";
+import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
+import { testClock } from "../support/clock.ts";
+import { startIssuing } from "../support/issuing.ts";
+
+const day = 86_400_000;
+
+/** A certificate with two issuers: `first` is the CA of the test world, `second` another one. */
+async function twoCas() {
+  const clock = testClock();
+  const now = () => clock.now();
+  const issuing = await startIssuing({ now, authorizationReuse: 0 });
+  const second = await startTestCa({ now, httpPort: issuing.httpPort });
+  const folder = join(issuing.state, "..");
+  const bundle = join(folder, "both.pem");
+  await mkdir(issuing.state, { recursive: true });
+  await writeFile(bundle, `${issuing.ca.rootPem}${second.rootPem}`);
+  const config = join(folder, "config.yaml");
+  await writeFile(
+    config,
+    `issuers:
+  first: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
+  second: { server: "${second.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
+solvers:
+  here: { use: standalone, port: ${issuing.httpPort} }
+defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
+certificates:
+  shop: { domains: [shop.example.test], issuers: [first, second] }
+`,
+  );
+  const run = async (words: readonly string[]) => {
+    const ran = await issuing.run([...words, "--config", config, "--json"], { clock });
+    return { ...ran, document: JSON.parse(ran.stdout) };
+  };
+  return {
+    clock,
+    first: issuing.ca,
+    second,
+    run,
+    apply: () => run(["apply", "--no-jitter"]),
+    async [Symbol.asyncDispose]() {
+      await second.close();
+      await issuing[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const orders = ({ requests }: TestCa) => requests.filter(({ kind }) => kind === "newOrder").length;
+const always = (on: Fault["on"], action: Fault["do"]): Fault => ({
+  on,
+  times: Infinity,
+  do: action,
+});
+const limited = { problem: { type: "rateLimited", detail: "Too many." }, retryAfter: 3600 };
+const maintenance = { status: 503, problem: { type: "serverInternal" }, retryAfter: 600 };
+
+describe("a certificate with two issuers", () => {
+  test("comes from the first one while that works", async () => {
+    await using world = await twoCas();
+    const { code, document } = await world.apply();
+    expect(code).toBe(0);
+    expect(document.certificates[0].directory).toBe(world.first.directoryUrl);
+    expect(world.second.requests).toEqual([]);
+  });
+
+  test.each([
+    ["is unreachable", always("*", { destroy: true })],
+    ["is in maintenance", always("*", maintenance)],
+    ["limits the account", always("newOrder", limited)],
+  ])(
+    "comes from the second one if the first %s, and from the first one again later",
+    async (_, fault) => {
+      await using world = await twoCas();
+      const { clock, first, second, run, apply } = world;
+      first.faults.add(fault);
+      const { code, stderr, document } = await apply();
+      expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+      expect(document.certificates[0].directory).toBe(second.directoryUrl);
+      expect(stderr).toMatch(/Asking 127\.0\.0\.1:\d+ instead/);
+
+      // It is good, and not drifted: the next run does nothing.
+      expect((await apply()).document.outcome).toBe("unchanged");
+      const [planned] = (await run(["plan"])).document.certificates;
+      expect(planned.outcome).toBe("none");
+      expect(planned.reason).toMatch(/issued it, and 127\.0\.0\.1:\d+ is asked first again/);
+      const [listed] = (await run(["list"])).document.certificates;
+      expect(listed.directory).toBe(second.directoryUrl);
+
+      first.faults.clear();
+      clock.advance(75 * day);
+      const renewed = await apply();
+      expect(renewed.document.certificates[0]).toMatchObject({
+        outcome: "renewed",
+        directory: first.directoryUrl,
+      });
+      expect(orders(second)).toBe(1);
+    },
+  );
+
+  test("is not asked for at the second CA after the first one refused it", async () => {
+    await using world = await twoCas();
+    const { first, second, apply } = world;
+    const problem = { type: "rejectedIdentifier", detail: "Not for this name." };
+    first.faults.add(always("newOrder", { problem }));
+    expect((await apply()).code).toBe(5);
+    expect(second.requests).toEqual([]);
+  });
+
+  test("is not asked for at the second CA after a failed validation", async () => {
+    await using world = await twoCas();
+    const { first, second, apply } = world;
+    const failed = {
+      type: "urn:ietf:params:acme:error:unauthorized",
+      detail: "Another response was seen.",
+    };
+    const mutate = (json: Record<string, unknown>) => ({
+      ...json,
+      status: "invalid",
+      challenges: (json["challenges"] as object[]).map((one) => ({
+        ...one,
+        status: "invalid",
+        error: failed,
+      })),
+    });
+    first.faults.add({ on: "authz", nth: 2, times: Infinity, do: { mutate } });
+    const { code } = await apply();
+    expect(code).toBe(7);
+    expect(orders(second)).toBe(0);
+  });
+
+  test("waits until the sooner of two limits ends if both CAs limit it", async () => {
+    await using world = await twoCas();
+    const { clock, first, second, run, apply } = world;
+    first.faults.add(always("newOrder", limited));
+    second.faults.add(always("newOrder", { ...limited, retryAfter: 600 }));
+    const { code, document } = await apply();
+    expect(code).toBe(6);
+    expect(document.problem.detail).toContain("failed as well: Too many.");
+    const [planned] = (await run(["plan"])).document.certificates;
+    const wait = Date.parse(planned.retryAt) - clock.now().getTime();
+    expect(Math.round(wait / 60_000)).toBe(10);
+    const before = [orders(first), orders(second)];
+    await apply();
+    expect([orders(first), orders(second)]).toEqual(before);
+    second.faults.clear();
+    clock.advance(11 * 60_000);
+    expect((await apply()).document.certificates[0].directory).toBe(second.directoryUrl);
+    expect(orders(first)).toBe(before[0]);
+  });
+});
