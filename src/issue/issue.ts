@@ -1,12 +1,18 @@
 import { openAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import { changedNames, goodCertificate, isExpired, withoutTemporary } from "../request/drift.ts";
+import {
+  changedNames,
+  goodCertificate,
+  isExpired,
+  withFirstIssuer,
+  withoutTemporary,
+} from "../request/drift.ts";
 import { assertTargets } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
 import { computeChallenges, type Choice } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
-import { byIssuer, withFirstIssuer } from "./issuers.ts";
+import { byIssuer } from "./issuers.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
 import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo } from "./order.ts";
 import {
@@ -105,9 +111,9 @@ async function replace(
     if (request.temporary === true && predecessor === undefined)
       await (await import("./temporary.ts")).storeTemporary(request, lock, tools);
     await around.pre(request, predecessor);
-    const held = await byIssuer(request, tools, (request, tools) =>
-      obtain(request, choices, before, { lock, letGo: options.letGo }, tools),
-    );
+    const run = (request: CertificateRequest, tools: IssueTools) =>
+      obtain(request, choices, before, { lock, letGo: options.letGo }, tools);
+    const held = await (request.issuers ? byIssuer(request, tools, run) : run(request, tools));
     await saveSuccess(request, tools);
     around.issued(request);
     return held;

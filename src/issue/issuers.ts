@@ -37,11 +37,6 @@ export async function byIssuer<T>(
   }
 }
 
-/** As it is remembered, whichever issuer was asked in the end: the next run asks the first one again. */
-export function withFirstIssuer(request: CertificateRequest): CertificateRequest {
-  return { ...request, issuer: request.issuers?.[0] ?? request.issuer };
-}
-
 function isPassing(error: unknown): error is Problem {
   if (!Problem.is(error)) return false;
   return error.is("network") || error.exitCode === 6 || (error.document.status ?? 0) >= 500;

@@ -11,6 +11,11 @@ export function issuerOf(
   return issuers.find(({ server }) => server === held?.meta.directory) ?? issuers[0] ?? issuer;
 }
 
+/** As it is remembered, whichever issuer was asked in the end: the next run asks the first one again. */
+export function withFirstIssuer(request: CertificateRequest): CertificateRequest {
+  return { ...request, issuer: request.issuers?.[0] ?? request.issuer };
+}
+
 /** Hash of those parts of a request that decide what is issued: names, key type, issuer, profile, chain, CSR. */
 export function requestHash(request: CertificateRequest): string {
   const decisive = {
