@@ -17,14 +17,20 @@ export const command = defineCommand({
     const store = await context.store();
     const { certificates, broken } = await knownCertificates([], [], store);
     const now = context.clock.now();
-    const documents = certificates.map((one) => documentOf(one, now));
     const rows = [
       ...certificates.map((one) => rowOf(one, now)),
       ...broken.map(({ name }) => [name, "-", "-", "-", "-", "broken"]),
     ];
     const all = table(["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"], rows);
     return {
-      document: { outcome: "listed", certificates: [...documents, ...broken.map(brokenDocument)] },
+      document: {
+        outcome: "listed",
+        // Made for --json alone.
+        get certificates() {
+          const documents = certificates.map((one) => documentOf(one, now));
+          return [...documents, ...broken.map(brokenDocument)];
+        },
+      },
       view:
         rows.length === 0
           ? [line(await noneIn(store), "dim")]

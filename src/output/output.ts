@@ -54,9 +54,9 @@ export function openOutput(settings: OutputSettings): Output {
     : textEvents(stderr, { mask, env, verbose });
   const held: (() => void)[] = [];
   let announced = false;
-  const document = (content: Record<string, unknown>) => {
+  const document = (content: () => Record<string, unknown>) => {
     events.clear();
-    if (json && !announced) stdout.write(`${safeJson(content, 2)}\n`);
+    if (json && !announced) stdout.write(`${safeJson(content(), 2)}\n`);
   };
   /** On stderr, after the warnings that `quiet` delayed. */
   const fail = (message: string, problem: object, lines: () => readonly string[]) => {
@@ -79,18 +79,18 @@ export function openOutput(settings: OutputSettings): Output {
       announced = true;
     },
     result(command, result) {
-      document(resultJson(command, result, mask.value));
+      document(() => resultJson(command, result, mask.value));
       if (!json) showViews(settings, result, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
-      document({ command, outcome: "failed", problem: mask.value(problemJson(problem)) });
+      document(() => ({ command, outcome: "failed", problem: mask.value(problemJson(problem)) }));
       showProblem(problem);
     },
     bug(command, error) {
       events.clear();
       const bug = { command, error, verbose, version };
-      document({ command, outcome: "failed", problem: mask.value(bugJson(bug)) });
+      document(() => ({ command, outcome: "failed", problem: mask.value(bugJson(bug)) }));
       fail("A bug in acmectl", bugJson(bug), () => renderBug(bug, mask.text));
     },
     close: events.clear,
