@@ -45,12 +45,12 @@ export function countedCa(ca: Ca, counting: Counting): Ca {
       return desk.watch({ account: undefined, names: [] }, () => ca.directory(signal));
     },
     prepare(signal) {
-      const begin = desk.read().then((known) => {
-        desk.assertOpen(known, undefined);
+      const begin = async () => {
+        desk.assertOpen(await desk.read(), undefined);
         ca.prepare(signal);
-      });
+      };
       // The call that needs it says why it may not be asked.
-      begin.catch(() => undefined);
+      begin().catch(() => undefined);
     },
     renewalInfo: (id, signal) => ca.renewalInfo(id, signal),
     session: (key, url) => countedSession(ca.session(key, url), desk, inTurn),
