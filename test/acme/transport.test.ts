@@ -473,11 +473,31 @@ describe("HTTP/2", () => {
   };
 
   test("requests side by side share one connection", async () => {
-    const { ca, seen, sessions } = await modern((stream) => answer(stream, directoryOf(ca.url)));
-    await ca.directory(signal);
+    const { ca, seen, sessions } = await modern((stream, path) => {
+      const { origin } = new URL(ca.url);
+      answer(
+        stream,
+        path === "/dir" ? directoryOf(origin, { renewalInfo: `${origin}/ari` }) : "{}",
+      );
+    });
     const infos = ["a.b", "c.d", "e.f"].map((id) => problemOf(ca.renewalInfo(id, signal)));
     await Promise.all(infos);
-    expect([seen.length, sessions.size]).toEqual([1, 1]);
+    expect(seen.toSorted()).toEqual(["/ari/a.b", "/ari/c.d", "/ari/e.f", "/dir"]);
+    expect(sessions.size).toBe(1);
+  });
+
+  test("what the first order needs is fetched ahead, once, and a failure is reported by the call that needs it", async () => {
+    const { ca, seen } = await modern((stream, path) => {
+      const headers = path === "/nonce" ? { "replay-nonce": "abc" } : {};
+      answer(stream, directoryOf(new URL(ca.url).origin), headers);
+    });
+    ca.prepare(signal);
+    await problemOf(ca.session(await createPrivateKey("ec256"), undefined).find(signal));
+    expect(seen).toEqual(["/dir", "/nonce", "/account"]);
+    const other = client(ca.url, { caBundle: "nothing" });
+    other.prepare(signal);
+    await new Promise((resolve) => void setTimeout(resolve, 10));
+    expect((await problemOf(other.directory(signal))).message).toMatch(/CA bundle/);
   });
 
   test("a request under way ends well when the CA closes the connection in good order", async () => {
