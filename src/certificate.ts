@@ -12,7 +12,11 @@ export const challengeTypes = [
   "http-01",
   "dns-01",
   "tls-alpn-01",
+  "dns-persist-01",
 ] as const satisfies readonly ChallengeType[];
+/** What a user may ask for. dns-account-01 is dns-01 with the record at a name of the account. */
+export const challengeChoices = [...challengeTypes, "dns-account-01"] as const;
+export type ChallengeChoice = (typeof challengeChoices)[number];
 
 /** Which solver answers what, as the user said it. Secrets stand here as references (`env:`, `file:`, `cmd:`) or not at all. */
 export interface SolverSetting {
@@ -28,7 +32,7 @@ export interface SolverSetting {
   shared?: boolean | undefined;
   select?: SolverSelector | undefined;
   /** The one type to answer; when absent, the first of the plugin's that the CA offers. */
-  challenge?: ChallengeType | undefined;
+  challenge?: ChallengeChoice | undefined;
   /** Overrides of the request's own. */
   dns?: DnsSetting | undefined;
 }

@@ -21,7 +21,7 @@ interface ChallengeBase {
   readonly identifier: Identifier;
   /** True when the certificate asks for `*.` + the name. Then two challenges may exist for the same name. */
   readonly wildcard: boolean;
-  /** Checked against `^[A-Za-z0-9_-]+$` before any solver sees it. */
+  /** Checked against `^[A-Za-z0-9_-]+$` before any solver sees it. Empty for dns-persist-01, as is the next. */
   readonly token: string;
   /** token "." thumbprint of the account key (RFC 8555 §8.1). */
   readonly keyAuthorization: string;
@@ -38,7 +38,7 @@ export interface Http01Challenge extends ChallengeBase {
 /** RFC 8555 §8.4: a TXT record at `recordName` must hold `recordValue`, beside whatever else is there. */
 export interface Dns01Challenge extends ChallengeBase {
   readonly type: "dns-01";
-  /** What the CA asks for: `_acme-challenge.<name>`, no trailing dot. */
+  /** What the CA asks for, no trailing dot: `_acme-challenge.<name>`, for dns-account-01 with a label of the account before it. */
   readonly validationName: string;
   /** Where to write: `validationName` after following its CNAMEs, no trailing dot. */
   readonly recordName: string;
@@ -55,7 +55,24 @@ export interface TlsAlpn01Challenge extends ChallengeBase {
   readonly digest: string;
 }
 
-export type Challenge = Http01Challenge | Dns01Challenge | TlsAlpn01Challenge;
+/** dns-persist-01: a TXT record that stands for many certificates. Nothing is presented for one of them. */
+export interface DnsPersist01Challenge extends ChallengeBase {
+  readonly type: "dns-persist-01";
+  /** `_validation-persist.<name>`, no trailing dot. */
+  readonly validationName: string;
+  /** The same after following its CNAMEs. */
+  readonly recordName: string;
+  /** Names of the CA, one of which has to stand in the record. */
+  readonly issuers: readonly string[];
+  /** Names of the account, one of which has to stand in the record. */
+  readonly accountUris: readonly string[];
+}
+
+export type Challenge =
+  | Http01Challenge
+  | Dns01Challenge
+  | TlsAlpn01Challenge
+  | DnsPersist01Challenge;
 export type ChallengeType = Challenge["type"];
 export type ChallengeOf<T extends ChallengeType> = Extract<Challenge, { type: T }>;
 
@@ -65,7 +82,7 @@ export interface Target {
   readonly wildcard: boolean;
   /** What is answered, unless the CA does not offer it. */
   readonly challengeType?: ChallengeType | undefined;
-  /** Present for DNS names: `_acme-challenge.<name>` and the same after following CNAMEs. */
+  /** Present where a DNS record proves the name: `_acme-challenge.<name>`, say, and the same after following CNAMEs. */
   readonly validationName?: string;
   readonly recordName?: string;
 }

@@ -1,12 +1,12 @@
 /** How a program failed, and what to do. */
-import { Problem, type Challenge } from "acmectl/plugin";
+import { Problem } from "acmectl/plugin";
 import type { Ran } from "./client.ts";
-import { placeOf, type Action } from "./styles.ts";
+import { placeOf, type Action, type Answerable } from "./styles.ts";
 
 export interface Attempt {
   readonly program: string;
   readonly action: Action;
-  readonly challenge: Challenge;
+  readonly challenge: Answerable;
   /** Milliseconds. */
   readonly timeout: number;
 }

@@ -1,7 +1,7 @@
 /** A program answers, called as lego, certbot, dehydrated, uacme or acme.sh would call it. */
 import { constants } from "node:fs";
 import { defineSolver, Problem } from "acmectl/plugin";
-import type { Call, Challenge, Log, Solver, Target, Zone } from "acmectl/plugin";
+import type { Call, Log, Solver, Target, Zone } from "acmectl/plugin";
 import { createLimit, inTurns, isRecord } from "acmectl/plugin/http";
 import { reasonFor, run, runnable } from "./client.ts";
 import { environmentOf, masking, type EnvironmentSettings } from "./environment.ts";
@@ -12,6 +12,7 @@ import {
   placeOf,
   styles,
   type Action,
+  type Answerable,
   type StyleSettings,
 } from "./styles.ts";
 
@@ -127,8 +128,6 @@ interface SolverSettings extends StyleSettings, EnvironmentSettings {
   readonly findZone: (recordName: string) => Promise<Zone>;
 }
 
-type Answerable = Extract<Challenge, { type: "dns-01" | "http-01" | "tls-alpn-01" }>;
-
 function scriptSolver(settings: SolverSettings): Solver<Answerable["type"], Receipt> {
   const inTurn = inTurns();
   const limited = createLimit(settings.parallel);
@@ -209,7 +208,7 @@ function exampleOf(target: Target): Answerable {
   if (type === "http-01") return { ...shared, type, path: "/token", body: "value" };
   if (type === "tls-alpn-01")
     return { ...shared, type, serverName: identifier.value, digest: "digest" };
-  return { ...shared, type, validationName, recordName, recordValue: "value" };
+  return { ...shared, type: "dns-01", validationName, recordName, recordValue: "value" };
 }
 
 function warnOfCnames(targets: readonly Target[], { style, log }: SolverSettings): void {

@@ -22,10 +22,13 @@ export interface StyleSettings {
   readonly acmeSh: string | undefined;
 }
 
+/** What a script can answer. */
+export type Answerable = Exclude<Challenge, { type: "dns-persist-01" }>;
+
 /** One call of the program. `zone` is undefined if it was not found. */
 export interface Task {
   readonly action: Action;
-  readonly challenge: Challenge;
+  readonly challenge: Answerable;
   readonly zone: string | undefined;
 }
 
@@ -80,13 +83,13 @@ function assertKnown(style: Style, type: ChallengeType): void {
 }
 
 /** What has to be published: a TXT value, the content of a file, or a digest. */
-export function responseOf(challenge: Challenge): string {
+export function responseOf(challenge: Answerable): string {
   if (challenge.type === "dns-01") return challenge.recordValue;
   return challenge.type === "http-01" ? challenge.body : challenge.digest;
 }
 
 /** Where: the name of a record, the path of a URL, or the server name of a TLS connection. */
-export function placeOf(challenge: Challenge): string {
+export function placeOf(challenge: Answerable): string {
   if (challenge.type === "dns-01") return challenge.recordName;
   return challenge.type === "http-01" ? challenge.path : challenge.serverName;
 }

@@ -20,6 +20,10 @@ export interface Directory {
     readonly termsOfService?: string | undefined;
     readonly website?: string | undefined;
     readonly caaIdentities: readonly string[];
+    /** Names of the CA in dns-persist-01 records (draft 02). */
+    readonly issuerDomainNames?: readonly string[] | undefined;
+    /** dns-persist-01 (draft 02): what the account's URI begins with in records. */
+    readonly accountHashPrefix?: string | undefined;
     readonly externalAccountRequired: boolean;
     /** Profile name to its description. */
     readonly profiles: Readonly<Record<string, string>>;
@@ -76,6 +80,10 @@ export interface AcmeChallenge {
   readonly status: (typeof challengeStatuses)[number];
   /** Absent for challenge types that have none. */
   readonly token?: string | undefined;
+  /** Of dns-persist-01: names of the CA, any of which may stand in the record. */
+  readonly issuerDomainNames?: readonly string[] | undefined;
+  /** Of dns-persist-01, in its early drafts: the account. */
+  readonly accountUri?: string | undefined;
   readonly error?: ProblemDocument | undefined;
 }
 

@@ -1,12 +1,12 @@
 /** The config file as values: its options are declared here once; checks, types and documentation follow. */
 import type {
+  ChallengeChoice,
   DeployStep,
   DeployWindow,
   DnsSetting,
   HookSetting,
   SolverSelector,
 } from "../certificate.ts";
-import type { ChallengeType } from "../plugin.ts";
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
 import { issuerFlags } from "../options/declared/account.ts";
@@ -131,7 +131,7 @@ export interface ConfiguredSolver {
   /** A path is absolute. */
   readonly use: string;
   readonly select?: SolverSelector | undefined;
-  readonly challenge?: ChallengeType | undefined;
+  readonly challenge?: ChallengeChoice | undefined;
   readonly dns?: DnsSetting | undefined;
   /** The solver's own options as they stand in the file; paths are relative to its folder. */
   readonly options: Readonly<Record<string, unknown>>;

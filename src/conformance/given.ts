@@ -44,7 +44,9 @@ export function challengeFor<T extends ChallengeType>(
 /** What the world has to see once the challenge is presented: the body, the TXT value or the digest. */
 export function responseOf(challenge: Challenge): string {
   if (challenge.type === "http-01") return challenge.body;
-  return challenge.type === "dns-01" ? challenge.recordValue : challenge.digest;
+  if (challenge.type === "tls-alpn-01") return challenge.digest;
+  if (challenge.type === "dns-01") return challenge.recordValue;
+  return `${challenge.issuers[0]}; accounturi=${challenge.accountUris[0]}`;
 }
 
 type Base = Pick<Challenge, "identifier" | "wildcard" | "token" | "keyAuthorization">;
@@ -66,6 +68,20 @@ const makers: {
       validationName,
       recordName: recordName ?? validationName,
       recordValue: sha256(base.keyAuthorization).toString("base64url"),
+    };
+  },
+  "dns-persist-01": ({ identifier, wildcard }, { recordName }) => {
+    const validationName = `_validation-persist.${identifier.value}`;
+    return {
+      identifier,
+      wildcard,
+      token: "",
+      keyAuthorization: "",
+      type: "dns-persist-01",
+      validationName,
+      recordName: recordName ?? validationName,
+      issuers: ["ca.example"],
+      accountUris: ["https://ca.example/account/1"],
     };
   },
   "tls-alpn-01": (base) => ({

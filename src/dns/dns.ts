@@ -3,7 +3,7 @@ import type { Zone } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { openAsking, type DnsSettings } from "./ask.ts";
 import { addressesOf, follow, type Followed } from "./follow.ts";
-import { lookForTxt, type Look, type LookOptions } from "./look.ts";
+import { lookForTxt, type Look, type LookOptions, type Wanted } from "./look.ts";
 import type { Question, Reply } from "./message.ts";
 import { isName, plainName } from "./name.ts";
 import { openZones } from "./zone.ts";
@@ -17,8 +17,8 @@ export interface Dns {
   follow(name: string, signal: AbortSignal): Promise<Followed>;
   /** The zone that contains `name`, with its name servers. A Problem if there is none, or if no server answers. */
   findZone(name: string, signal: AbortSignal): Promise<Zone>;
-  /** One look, everywhere: is `value` among the TXT strings at `name`? Servers that fail are answers, not exceptions. */
-  lookForTxt(name: string, value: string, signal: AbortSignal, how?: LookOptions): Promise<Look>;
+  /** One look, everywhere: is `value`, or one that fits it, among the TXT strings at `name`? Servers that fail are answers, not exceptions. */
+  lookForTxt(name: string, value: Wanted, signal: AbortSignal, how?: LookOptions): Promise<Look>;
   /** A and AAAA, for http-01's self-check; empty when the name has none. */
   addresses(host: string, signal: AbortSignal): Promise<readonly string[]>;
   /** What the resolvers answer, failures such as SERVFAIL included; undefined if none of them responds. */

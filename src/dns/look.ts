@@ -30,6 +30,9 @@ export interface ServerAnswer {
   readonly remembers?: number | undefined;
 }
 
+/** A TXT value, or what is true of it. */
+export type Wanted = string | ((text: string) => boolean);
+
 export interface LookOptions {
   /** Ask the resolvers if none of the authoritative servers answers. */
   readonly fallBack: boolean;
@@ -38,7 +41,7 @@ export interface LookOptions {
 /** One look for a TXT value: at every authoritative server, and at the resolvers only once those agree. */
 export async function lookForTxt(
   name: string,
-  value: string,
+  value: Wanted,
   { fallBack }: LookOptions,
   asking: Asking,
   zones: Zones,
@@ -92,7 +95,7 @@ function weaker(...looks: readonly Pick<Look, "verdict">[]): Look["verdict"] {
 
 async function lookAtZone(
   name: string,
-  value: string,
+  value: Wanted,
   asking: Asking,
   zones: Zones,
   seen: Set<string>,
@@ -123,7 +126,7 @@ async function askOne(
   { host, address }: NameServerAddress,
   zone: string,
   name: string,
-  value: string,
+  value: Wanted,
   asking: Asking,
   signal: AbortSignal,
 ): Promise<{ answer: ServerAnswer; target?: string }> {
@@ -147,7 +150,7 @@ async function askOne(
 
 async function lookAtResolvers(
   name: string,
-  value: string,
+  value: Wanted,
   asking: Asking,
   signal: AbortSignal,
 ): Promise<Look> {
@@ -173,13 +176,14 @@ function memoryOf({ answers, negativeTtl = 0 }: Reply): number {
 
 type Seen = Pick<ServerAnswer, "state" | "values" | "outcome">;
 
-function seenIn(reply: Reply, name: string, value: string): Seen {
+function seenIn(reply: Reply, name: string, wanted: Wanted): Seen {
+  const isWanted = typeof wanted === "string" ? (text: string) => text === wanted : wanted;
   const values = reply.answers
     .filter((record) => record.type === "TXT" && record.name === name)
     .map((record) => record.value);
   const empty = reply.rcode === "NOERROR" && values.length === 0;
   return {
-    state: values.includes(value) ? "shows" : "missing",
+    state: values.some(isWanted) ? "shows" : "missing",
     values: values.slice(0, mostShown).map((text) => printable(text.slice(0, longestShown))),
     outcome: empty ? "no TXT record" : reply.rcode,
   };
@@ -187,7 +191,7 @@ function seenIn(reply: Reply, name: string, value: string): Seen {
 
 /** Anybody can fill a name with records; a message shows only some. */
 const mostShown = 20;
-const longestShown = 255;
+const longestShown = 1000;
 
 function failed(outcome: Outcome): Seen {
   const { reply } = outcome;

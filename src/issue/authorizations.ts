@@ -5,7 +5,7 @@ import { registerCommand } from "../acme/hints.ts";
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
-import { computeChallenges } from "./challenges.ts";
+import { applicantOf, computeChallenges } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { openJournal } from "./journal.ts";
 import { fetchAuthorizations, placeOrder } from "./order.ts";
@@ -32,7 +32,8 @@ export async function rehearseAuthorizations(
     const order = await placeOrder(request, undefined, account, journal, tools);
     const authorizations = await fetchAuthorizations(order, account, tools);
     try {
-      const challenges = computeChallenges(authorizations, choices, account.session.thumbprint);
+      const applicant = await applicantOf(account.session, tools);
+      const challenges = computeChallenges(authorizations, choices, applicant);
       if (challenges.length === 0)
         record.log("validation").info("the CA asks for no further proof");
       await solve(challenges, request, account.session, journal, tools);

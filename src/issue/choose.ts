@@ -6,7 +6,7 @@ import { combined, Problem } from "../problem.ts";
 import { solverProblem } from "../solvers/bounded.ts";
 import type { OpenSolver } from "../solvers/open.ts";
 import { selectSolvers, type Selected } from "../solvers/select.ts";
-import type { Choice } from "./challenges.ts";
+import { noAccount, validationNameOf, type Choice } from "./challenges.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Choose and create the solvers of every name, offline: wrong options are found before any request is made. */
@@ -22,11 +22,24 @@ export async function choose(
   );
   const open = ({ solver }: Candidate) => tools.solvers.open(solver.setting);
   const usable = await fallBack(candidates, "preflight", (best) => failuresOf(best, open), tools);
+  const account = await accountFor(request, tools);
   return readyOnes(usable, tools, async (candidate) => ({
     ...candidate,
     solver: await open(candidate),
-    target: targetOf(candidate),
+    target: targetOf(candidate, account),
   }));
+}
+
+/** The URL of the account to use, where records are named after it. */
+async function accountFor(
+  { solvers, issuer }: CertificateRequest,
+  { store, ca, accountId }: IssueTools,
+): Promise<string | undefined> {
+  if (!solvers.some(({ challenge }) => challenge === "dns-account-01")) return undefined;
+  const stored = await store.accounts.ofDirectory(issuer.server);
+  const url = stored.find(({ id }) => accountId === undefined || id === accountId)?.url;
+  if (url === undefined) throw noAccount("dns-account-01", ca.flags);
+  return url;
 }
 
 /** Every solver of the request with every name, and why it fits or not. Each setting carries the DNS setting in force for it. */
@@ -66,14 +79,18 @@ function assertServed({ identifiers }: CertificateRequest, selected: readonly Se
 }
 
 /** What the CA calls a wildcard is the name without `*.` (RFC 8555 §7.1.4). */
-function targetOf({ identifier, challengeTypes }: Pick<Choice, "identifier" | "challengeTypes">) {
+function targetOf(
+  { identifier, challengeTypes, solver: { setting } }: Candidate & Pick<Choice, "challengeTypes">,
+  account: string | undefined,
+): Target {
   const value = identifier.value.replace(/^\*\./, "");
   const wildcard = value !== identifier.value;
   const [challengeType] = challengeTypes;
   const target: Target = { identifier: { ...identifier, value }, wildcard, challengeType };
-  return challengeTypes.includes("dns-01")
-    ? { ...target, validationName: `_acme-challenge.${value}` }
-    : target;
+  const byDns = challengeTypes.find((type) => type === "dns-01" || type === "dns-persist-01");
+  if (byDns === undefined) return target;
+  const owner = setting.challenge === "dns-account-01" ? account : undefined;
+  return { ...target, validationName: validationNameOf(byDns, value, owner) };
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 } from "../request/drift.ts";
 import { assertTargets } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
-import { computeChallenges, type Choice } from "./challenges.ts";
+import { applicantOf, computeChallenges, type Choice } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
 import { byIssuer } from "./issuers.ts";
@@ -173,7 +173,8 @@ async function obtain(
   const order = resumed ?? (await placeOrder(request, before?.held, account, journal, tools));
   if (!isProven) {
     const authorizations = await fetchAuthorizations(order, account, tools);
-    const challenges = computeChallenges(authorizations, checked, account.session.thumbprint);
+    const applicant = await applicantOf(account.session, tools);
+    const challenges = computeChallenges(authorizations, checked, applicant);
     await prove(challenges, request, account.session, journal, tools);
   }
 

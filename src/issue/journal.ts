@@ -211,7 +211,7 @@ function namesOf(batch: readonly PresentedChallenge[]): string {
 
 function placesOf(batch: readonly PresentedChallenge[]): string {
   const places = batch.map(({ challenge }) =>
-    challenge.type === "dns-01" ? challenge.recordName : challenge.token,
+    "recordName" in challenge ? challenge.recordName : challenge.token,
   );
   return [...new Set(places)].join(", ");
 }

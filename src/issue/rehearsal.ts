@@ -1,9 +1,17 @@
 import { randomBytes } from "node:crypto";
 import type { Authorization } from "../acme/acme.ts";
+import { thumbprint } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Challenge } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import { computeChallenges, type Choice, type PendingChallenge } from "./challenges.ts";
+import {
+  computeChallenges,
+  noAccount,
+  offeredType,
+  type Applicant,
+  type Choice,
+  type PendingChallenge,
+} from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { openJournal, type Presented } from "./journal.ts";
 import { cleanUp, present, waitUntilVisible } from "./solve.ts";
@@ -50,7 +58,8 @@ export async function whilePresented<T>(
 ): Promise<T> {
   const { store, signal, lockTimeout } = tools;
   const byName = [...Map.groupBy(choices, ({ identifier }) => identifier.value).values()];
-  const offered = computeChallenges(byName.map(inventedFor), choices, random());
+  const applicant = await applicantFor(choices, tools);
+  const offered = computeChallenges(byName.map(inventedFor), choices, applicant);
   const best = Map.groupBy(offered, ({ authorization }) => authorization);
   const challenges = [...best.values()].flatMap((all) => all.slice(0, 1));
   const lock = await store.lock(`certificate:${journalName}`, { wait: lockTimeout, signal });
@@ -66,6 +75,19 @@ export async function whilePresented<T>(
   } finally {
     await lock.release();
   }
+}
+
+/** A CA is asked only where records name it. */
+async function applicantFor(
+  choices: readonly Choice[],
+  { ca, store, signal }: IssueTools,
+): Promise<Applicant> {
+  if (!choices.some(({ challengeTypes }) => challengeTypes.includes("dns-persist-01")))
+    return { thumbprint: random() };
+  const [account] = await store.accounts.ofDirectory(ca.url);
+  if (account?.url === undefined) throw noAccount("dns-persist-01", ca.flags);
+  const { key, url } = account;
+  return { thumbprint: thumbprint(key), url, directory: await ca.directory(signal) };
 }
 
 /** Before another way to prove the names is stored: the first failure rejects, and what is stored stays. */
@@ -116,7 +138,9 @@ function inventedFor(choices: readonly [Choice, ...Choice[]] | readonly Choice[]
     identifier: target.identifier,
     wildcard: target.wildcard,
     challenges: choices
-      .flatMap(({ challengeTypes }) => challengeTypes)
+      .flatMap(({ challengeTypes, solver }) =>
+        challengeTypes.map((type) => offeredType(type, solver.setting)),
+      )
       .map((type) => ({
         url: "none",
         type,

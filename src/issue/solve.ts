@@ -9,6 +9,7 @@ import { cleanUpBy, type OpenSolver } from "../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, fallBack } from "./choose.ts";
 import type { Journal, Presented } from "./journal.ts";
+import { checkStanding } from "./standing.ts";
 import { dnsWaiting, reportRecords, waitForTxt, type SeenRecord } from "./propagation.ts";
 import { selfCheck, type Unseen } from "./self-check.ts";
 import type { AttemptRecord } from "./record.ts";
@@ -77,7 +78,7 @@ const none: ReadonlyMap<PendingChallenge, unknown> = new Map();
 
 function targetOf({ challenge }: PendingChallenge): Target {
   const { identifier, wildcard } = challenge;
-  if (challenge.type !== "dns-01") return { identifier, wildcard };
+  if (!("recordName" in challenge)) return { identifier, wildcard };
   const { validationName, recordName } = challenge;
   return { identifier, wildcard, validationName, recordName };
 }
@@ -87,7 +88,7 @@ type Tools = Pick<IssueTools, "record" | "signal">;
 /** Present all; each solver in one call where it has one for many. The journal has them before, and their receipts after. */
 export async function present(
   challenges: readonly PendingChallenge[],
-  journal: Journal,
+  journal: Pick<Journal, "presenting" | "received">,
   { record, signal }: Tools,
 ): Promise<{
   readonly presented: readonly Presented[];
@@ -153,8 +154,8 @@ export interface Seen {
 }
 
 /**
- * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server that answers; an
- * http-01 or tls-alpn-01 response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
+ * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server that answers;
+ * any other response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
  */
 export async function waitUntilVisible(
   presented: readonly Presented[],
@@ -175,7 +176,9 @@ export async function waitUntilVisible(
           if (record !== undefined) seen.push(record);
         }
         if (challenge.type === "dns-01" || request.selfCheck === false) return;
-        const why = await selfCheck(item.challenge, challenge, request, tools);
+        const why = await (challenge.type === "dns-persist-01"
+          ? checkStanding(item.challenge, challenge, tools)
+          : selfCheck(item.challenge, challenge, request, tools));
         if (why !== undefined) unseen.set(item.challenge, why);
       } catch (error) {
         failures.set(item.challenge, error);

@@ -102,7 +102,7 @@ async function dnsOf(
   const answered = await Promise.all(
     settings.map(async (one) => answeredTypes(one, (await loadSolver(one.use, context)).plugin)),
   );
-  return answered.flat().every((type) => type === "dns-01") ? first : undefined;
+  return answered.flat().every((type) => type.startsWith("dns-")) ? first : undefined;
 }
 
 /** Starts the embedded CA with the keys in the state folder; what an operator can fix rejects as a Problem. */

@@ -42,6 +42,8 @@ async function chosenSolvers(
   if (asked.length > 0) {
     return Promise.all(asked.map((text) => fromFlag(text, flags, config, context)));
   }
+  // Its records stand in the DNS: no other solver has anything to do.
+  if (flags.challenge === "dns-persist-01") return [ownSolver("dns-persist")];
   const own = flags.challenge === "tls-alpn-01" ? "tls-alpn" : "standalone";
   const chosen = configuredSolvers(names, issuer, config, own);
   if (chosen.length > 0 || isNone(names ?? [], config)) return chosen;
@@ -61,9 +63,11 @@ export function configuredSolvers(
 ): readonly SolverSetting[] {
   const chosen = names ?? Object.keys(config.solvers);
   if (isNone(chosen, config)) return [];
-  if (chosen.length === 0 && isEmbedded(server)) return [{ name: own, use: own, options: {} }];
+  if (chosen.length === 0 && isEmbedded(server)) return [ownSolver(own)];
   return chosen.map((name) => fromConfig(name, config));
 }
+
+const ownSolver = (name: string): SolverSetting => ({ name, use: name, options: {} });
 
 /** True where no solver is wanted, since the CA asks for no proof. */
 export function isNone(names: readonly string[], { solvers }: Config): boolean {

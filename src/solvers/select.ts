@@ -43,15 +43,16 @@ export function answeredTypes(
   { challenge }: SolverSetting,
   { challengeTypes, defaultTypes = challengeTypes }: SolverPlugin,
 ): readonly ChallengeType[] {
-  return challenge === undefined
-    ? defaultTypes
-    : challengeTypes.filter((type) => type === challenge);
+  if (challenge === undefined) return defaultTypes;
+  const answered = challenge === "dns-account-01" ? "dns-01" : challenge;
+  return challengeTypes.filter((type) => type === answered);
 }
 
-/** dns-01 alone can prove a wildcard (RFC 8555 §7.4.1 leaves it to CAs; all that exist agree), and never an address (RFC 8738 §3). */
+/** The DNS alone can prove a wildcard (RFC 8555 §7.4.1 leaves it to CAs; all that exist agree), and never an address (RFC 8738 §3). */
 function canServe(type: ChallengeType, identifier: Identifier): boolean {
-  if (identifier.type === "ip") return type !== "dns-01";
-  return !identifier.value.startsWith("*.") || type === "dns-01";
+  const isByDns = type.startsWith("dns-");
+  if (identifier.type === "ip") return !isByDns;
+  return !identifier.value.startsWith("*.") || isByDns;
 }
 
 function unableReason(

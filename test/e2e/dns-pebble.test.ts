@@ -65,6 +65,13 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     await rm(state, { recursive: true, force: true });
   });
 
+  const at = () => [
+    ...["--server", pebble.directoryUrl, "--ca-bundle", pebble.rootFile, "--state", state],
+  ];
+  const looks = () => [
+    ...["--dns-resolvers", primary.server, "--dns-port", String(primary.port)],
+    ...["--dns-interval", "100ms"],
+  ];
   const issue = (names: readonly string[], more: readonly string[], env: Record<string, string>) =>
     run(
       `issue --json --agree-tos --server ${pebble.directoryUrl} --ca-bundle ${pebble.rootFile} --state ${state}
@@ -146,6 +153,73 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     expect(await namesIn(ran.stdout)).toEqual(names);
     expect(await primary.txt("shop.other.test")).toEqual([]);
     expect(await primary.txt("_acme-challenge.other.test")).toEqual([]);
+  });
+
+  test("issues and renews by dns-persist-01 without DNS credentials, once its record was written with them", async () => {
+    const names = ["standing.other.test", "*.standing.other.test"];
+    const record = "_validation-persist.standing.other.test";
+    const writer = ["--apply", "--solver", "rfc2136", "--rfc2136-server", primary.server];
+    const persist = (...more: readonly string[]) =>
+      run(
+        [
+          "account",
+          "persist",
+          ...at(),
+          ...looks(),
+          "-d",
+          "*.standing.other.test",
+          ...more,
+          "--json",
+        ],
+        { env: { HOME: state, ACMECTL_RFC2136_TSIG_KEY: lineOf(two) } },
+      );
+    // An account that a state has before its first order.
+    await run(["account", "register", ...at(), "--agree-tos"], { env: { HOME: state } });
+    const missing = await issue(names, ["--challenge", "dns-persist-01"], {});
+    expect({ code: missing.code, stdout: missing.stdout }).toMatchObject({
+      code: 7,
+      stdout: expect.stringContaining("acmectl account persist") as string,
+    });
+    expect(pebble.log()).not.toContain("No TXT records found for DNS-PERSIST-01");
+
+    expect(await persist(...writer, "--until", "10d")).toMatchObject({ code: 0 });
+    const first = await primary.txt(record);
+    expect(first.map(({ value }) => value)).toEqual([
+      expect.stringMatching(
+        /^pebble\.letsencrypt\.org; accounturi=https:\S+; policy=wildcard; persistUntil=\d+$/,
+      ),
+    ]);
+    const soon = await issue(names, ["--challenge", "dns-persist-01"], {});
+    expect({ code: soon.code, stderr: soon.stderr }).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(`the record at ${record} ends at`) as string,
+    });
+
+    expect(await persist(...writer)).toMatchObject({ code: 0 });
+    const second = await primary.txt(record);
+    expect(second.map(({ value }) => value)).toEqual([
+      expect.stringMatching(/accounturi=\S+; policy=wildcard$/),
+    ]);
+    const renewed = await run(["renew", "standing.other.test", "--force", "--state", state], {
+      env: { HOME: state },
+    });
+    expect({ code: renewed.code, stderr: renewed.stderr }).toMatchObject({
+      code: 0,
+      stderr: expect.not.stringContaining("persistUntil") as string,
+    });
+    expect(await primary.txt(record)).toEqual(second);
+  });
+
+  test("issues by dns-account-01 with the record at a name of the account", async () => {
+    const env = { ACMECTL_RFC2136_TSIG_KEY: lineOf(two) };
+    const more = ["--solver", "rfc2136", "--rfc2136-server", primary.server];
+    const ran = await issue(
+      ["labelled.other.test"],
+      [...more, "--challenge", "dns-account-01"],
+      env,
+    );
+    expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code: 0 });
+    expect(ran.stderr).toMatch(/_[a-z2-7]{16}\._acme-challenge\.labelled\.other\.test/);
   });
 
   test("reports a TSIG key without permission before an order is made, and issues with a warning if a secondary is dead", async () => {

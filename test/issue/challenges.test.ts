@@ -54,11 +54,9 @@ describe("choosing challenges", () => {
   test("each challenge type gets the response that its RFC asks for (RFC 8555 §8.3, §8.4, RFC 8737)", () => {
     const name = dns("www.example.com");
     const types: readonly ChallengeType[] = ["tls-alpn-01", "dns-01", "http-01"];
-    const pending = computeChallenges(
-      [offering(name, types)],
-      assigned(name, ...types),
+    const pending = computeChallenges([offering(name, types)], assigned(name, ...types), {
       thumbprint,
-    );
+    });
     const shared = { identifier: name, wildcard: false, token, keyAuthorization };
     expect(pending.map(({ challenge }) => challenge)).toEqual([
       { ...shared, type: "tls-alpn-01", serverName: name.value, digest: sha256("hex") },
@@ -86,7 +84,7 @@ describe("choosing challenges", () => {
   test("asks nothing for a name that was proven before", () => {
     const name = dns("www.example.com");
     const valid = offering(name, ["http-01"], { status: "valid" });
-    expect(computeChallenges([valid], assigned(name, "http-01"), thumbprint)).toEqual([]);
+    expect(computeChallenges([valid], assigned(name, "http-01"), { thumbprint })).toEqual([]);
   });
 
   test("a wildcard and its base name keep challenges of their own, though the CA calls both by one name", () => {
@@ -94,7 +92,7 @@ describe("choosing challenges", () => {
     const pending = computeChallenges(
       [offering(base, ["http-01", "dns-01"], { wildcard: true }), offering(base, ["http-01"])],
       [...assigned(base, "http-01"), ...assigned(wild, "dns-01")],
-      thumbprint,
+      { thumbprint },
     );
     expect(pending).toMatchObject([
       { identifier: wild, challenge: { type: "dns-01" } },
@@ -113,7 +111,7 @@ describe("choosing challenges", () => {
     const pending = computeChallenges(
       [{ ...offer, challenges: [mute, ...offer.challenges] }],
       assigned(name, "tls-alpn-01", "dns-01", "http-01"),
-      thumbprint,
+      { thumbprint },
     );
     expect(pending.map(({ challenge }) => challenge.type)).toEqual(["http-01"]);
   });
@@ -125,7 +123,7 @@ describe("choosing challenges", () => {
       { ...choice, challengeTypes: ["dns-01", "tls-alpn-01", "http-01"] as const },
     ];
     const typesOf = (offered: readonly ChallengeType[]) =>
-      computeChallenges([offering(name, offered)], choices ?? [], thumbprint).map(
+      computeChallenges([offering(name, offered)], choices ?? [], { thumbprint }).map(
         ({ challenge }) => challenge.type,
       );
     expect(typesOf(["http-01", "tls-alpn-01", "dns-01"])).toEqual(["dns-01"]);
@@ -136,7 +134,7 @@ describe("choosing challenges", () => {
     const name = dns("www.example.com");
     const solver = solverOf("script", { types: ["dns-01", "http-01"] });
     const choices = assigned(name, "dns-01").map((choice) => ({ ...choice, solver }));
-    const hint = () => computeChallenges([offering(name, ["http-01"])], choices, thumbprint);
+    const hint = () => computeChallenges([offering(name, ["http-01"])], choices, { thumbprint });
     expect(hint).toThrow(
       expect.objectContaining({
         hint: "Add --challenge http-01: the solver script can answer it.",
@@ -150,7 +148,7 @@ describe("choosing challenges", () => {
       computeChallenges(
         [offering(name, ["dns-account-01", "tls-alpn-01"])],
         assigned(name, "http-01", "dns-01"),
-        thumbprint,
+        { thumbprint },
       );
     expect(choose).toThrow(
       "The CA offers dns-account-01, tls-alpn-01 for www.example.com; the chosen solvers answer http-01 or dns-01.",
@@ -162,13 +160,13 @@ describe("choosing challenges", () => {
     ["one that needs a solver", ["http-01"], "no solver was chosen for it"],
   ])("says so where the CA offers %s and no solver was chosen", (_, types, text) => {
     const name = dns("www.example.com");
-    expect(() => computeChallenges([offering(name, types)], [], thumbprint)).toThrow(text);
+    expect(() => computeChallenges([offering(name, types)], [], { thumbprint })).toThrow(text);
   });
 
   test("an authorization of a resumed order that has ended is a Problem", () => {
     const name = dns("example.com");
     const ended = offering(name, ["dns-01"], { status: "expired", wildcard: true });
-    expect(() => computeChallenges([ended], [], thumbprint)).toThrow(
+    expect(() => computeChallenges([ended], [], { thumbprint })).toThrow(
       "The authorization of *.example.com is already expired.",
     );
   });
@@ -178,7 +176,7 @@ describe("choosing challenges", () => {
     const pending = computeChallenges(
       [offering(address, ["http-01", "tls-alpn-01"])],
       assigned(address, "http-01", "tls-alpn-01"),
-      thumbprint,
+      { thumbprint },
     );
     expect(pending.map(({ place }) => place)).toEqual([
       `http://[2001:db8::1]/.well-known/acme-challenge/${token}`,

@@ -13,16 +13,20 @@ import { readIdentifier } from "./order.ts";
 import { challengeHint, errorType, type Situation } from "../hints.ts";
 import {
   array,
+  canonicalIssuer,
+  type Json,
   link,
   malformed,
   object,
   optionalDate,
   type Origin,
   problemDocument,
+  shown,
+  texts,
   word,
 } from "./schema.ts";
 
-const withToken = new Set(["http-01", "dns-01", "tls-alpn-01"]);
+const withToken = new Set(["http-01", "dns-01", "tls-alpn-01", "dns-account-01"]);
 
 /** Check an authorization as the CA returned it. `retryAfter` comes from the answer's header. */
 export function readAuthorization(
@@ -64,7 +68,7 @@ function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
   }
   const error = problemDocument(source["error"], origin.transport.redact);
   // Of a type that acmectl does not answer only the name and the error are used.
-  if (!withToken.has(type)) {
+  if (!withToken.has(type) && type !== "dns-persist-01") {
     const url = source["url"] === undefined ? "" : link(source["url"], "url", origin);
     return { url, type, status: "pending", error };
   }
@@ -77,7 +81,16 @@ function readChallenge(value: unknown, origin: Origin): AcmeChallenge {
       (source["token"] ?? undefined) === undefined
         ? undefined
         : readToken(type, source["token"], origin),
+    ...(type === "dns-persist-01" && persistent(source, origin)),
     error,
+  };
+}
+
+function persistent(source: Json, origin: Origin) {
+  const { issuerDomainNames: names, accounturi } = source;
+  return {
+    issuerDomainNames: Array.isArray(names) ? texts(names, origin).map(canonicalIssuer) : undefined,
+    accountUri: typeof accounturi === "string" ? shown(accounturi, 500, origin) : undefined,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Directory } from "../acme.ts";
 import { isRecord } from "../../json.ts";
 import type { Transport } from "../transport/transport.ts";
 import {
+  canonicalIssuer,
   inCamelCase,
   type Json,
   malformed,
@@ -59,9 +60,17 @@ function readMeta(value: unknown, origin: Origin): Directory["meta"] {
     termsOfService: webPage(meta["termsOfService"]),
     website: webPage(meta["website"]),
     caaIdentities: texts(meta["caaIdentities"], origin),
+    issuerDomainNames: texts(meta["issuerDomainNames"], origin).map(canonicalIssuer),
+    accountHashPrefix: hashPrefix(meta["accountHashPrefix"]),
     externalAccountRequired: meta["externalAccountRequired"] === true,
     profiles: profiles(meta["profiles"], origin),
   };
+}
+
+/** A URI to which more is added; anything that could not stand in a record is as if it were absent. */
+function hashPrefix(value: unknown): string | undefined {
+  const isUri = typeof value === "string" && /^[a-z]+:[!-:<-~]{1,300}$/.test(value);
+  return isUri ? value : undefined;
 }
 
 function profiles(value: unknown, origin: Origin): Record<string, string> {

@@ -123,6 +123,11 @@ export function texts(value: unknown, origin: Origin): string[] {
   return value.filter((item) => typeof item === "string").map((item) => shown(item, 300, origin));
 }
 
+/** The name of a CA as it stands in records: lower case, no trailing dot. */
+export function canonicalIssuer(name: string): string {
+  return name.toLowerCase().replace(/\.$/, "");
+}
+
 /** An error document inside an object, its secrets masked, then cut to bounded lengths; undefined where there is none. */
 export function problemDocument(
   value: unknown,

@@ -1,5 +1,5 @@
 /** The options of a request: names, CA, and how control of the names is proven. */
-import { challengeTypes, keyTypes } from "../../certificate.ts";
+import { challengeChoices, keyTypes } from "../../certificate.ts";
 import { file, type OptionDeclarations, under } from "../declaration.ts";
 import { accountKey, ca, issuerFlags } from "./account.ts";
 import { deployFlags } from "./deployment.ts";
@@ -97,7 +97,7 @@ export const solverFlags = under("Proof of control:", {
   dns: { type: "string", description: "Same as --solver NAME, for dns-01.", placeholder: "NAME" },
   challenge: {
     type: "string",
-    choices: challengeTypes,
+    choices: challengeChoices,
     description: "Challenge type to answer; when absent, the solver's first that the CA offers.",
     aliases: ["preferred-challenges"],
     placeholder: "TYPE",
