@@ -1,4 +1,4 @@
-import type { CertificateRequest, SolverSetting } from "../certificate.ts";
+import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom, dateOf } from "../dates.ts";
 import { issuerOf } from "../request/drift.ts";
 import { deployStatesOf } from "../deploy/steps.ts";
@@ -9,7 +9,7 @@ import { brokenDocument, brokenLines } from "./broken.ts";
 import type { Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf } from "./conditions.ts";
 import { dueByLifetime, dueOf } from "./due.ts";
-import { stepOf, timeOf, whenOf } from "./plan.ts";
+import { solverText, stepOf, timeOf, whenOf } from "./plan.ts";
 
 /** The certificate itself, for machines and for people. Without other information it is due by its lifetime. */
 export function describeHeld(
@@ -139,10 +139,6 @@ function requestFields(certificate: KnownCertificate, now: Date): readonly Entry
     ["At", whenOf(step, now)],
     ["Open order", pending?.orderUrl, "warn"],
   ];
-}
-
-function solverText({ name, challenge }: SolverSetting): string {
-  return challenge === undefined ? name : `${name} (${challenge})`;
 }
 
 /** Those of the request that did not issue the certificate held, in their order. */

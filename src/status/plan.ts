@@ -1,4 +1,5 @@
 import { caName } from "../acme/presets.ts";
+import type { SolverSetting } from "../certificate.ts";
 import { dateFrom, timeFrom } from "../dates.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { type Block, type Result, line, table } from "../result.ts";
@@ -23,6 +24,8 @@ export interface Step {
   readonly name: string;
   readonly action: Action;
   readonly reason: string;
+  /** Each with its challenge type, where one was chosen. */
+  readonly solvers?: readonly string[];
   readonly dueAt?: Date | undefined;
   readonly until?: Date | undefined;
   /** When a deploy window opens, in its own time zone. */
@@ -36,7 +39,10 @@ export function planOf(
   now: Date,
 ): Result {
   const steps = [
-    ...wanted.certificates.map((certificate) => stepOf(certificate, now, options.every)),
+    ...wanted.certificates.map((certificate) => ({
+      ...stepOf(certificate, now, options.every),
+      solvers: certificate.request.solvers.map(solverText),
+    })),
     ...wanted.orphans.map(({ name }): Step => ({
       name,
       action: options.prune ? "remove" : "orphaned",
@@ -54,10 +60,11 @@ export function planOf(
     exitCode: options.detailed && todo.length > 0 ? 10 : 0,
     document: {
       outcome: todo.length > 0 ? "changes" : "unchanged",
-      certificates: steps.map(({ name, action, reason, dueAt, until }) => ({
+      certificates: steps.map(({ name, action, reason, solvers, dueAt, until }) => ({
         name,
         outcome: action,
         reason,
+        solvers,
         dueAt: dueAt?.toISOString(),
         retryAt: until?.toISOString(),
       })),
@@ -148,11 +155,22 @@ function viewOf(steps: readonly Step[], todo: number, now: Date): readonly Block
   const text = todo === 0 ? "There is nothing to do now." : `${todo} of ${steps.length} to do now.`;
   return [
     table(
-      ["NAME", "ACTION", "WHEN", "WHY"],
-      steps.map((step) => [step.name, step.action, whenOf(step, now), step.reason]),
+      ["NAME", "ACTION", "WHEN", "SOLVERS", "WHY"],
+      steps.map((step) => [
+        step.name,
+        step.action,
+        whenOf(step, now),
+        step.solvers?.join(", ") || "-",
+        step.reason,
+      ]),
     ),
     line(text),
   ];
+}
+
+/** `web`, or `hook (http-01)` where the challenge type was chosen. */
+export function solverText({ name, challenge }: SolverSetting): string {
+  return challenge === undefined ? name : `${name} (${challenge})`;
 }
 
 /** When a step is taken; undefined when it never is without help. */

@@ -117,6 +117,18 @@ describe("a permanent refusal", () => {
   });
   const now = after(60.1);
 
+  test("the plan shows the solvers, with the challenge type where one was chosen", () => {
+    const solvers = [
+      { name: "web", use: "webroot", options: {} },
+      { name: "hook", use: "exec", options: {}, challenge: "http-01" as const },
+    ];
+    const certificates = [{ ...refused, request: { ...refused.request, solvers } }];
+    const wanted = { certificates, orphans: [], broken: [] };
+    const plan = planOf(wanted, { prune: false, detailed: false }, now);
+    expect(plan.document).toMatchObject({ certificates: [{ solvers: ["web", "hook (http-01)"] }] });
+    expect(JSON.stringify(plan.view)).toContain("web, hook (http-01)");
+  });
+
   test("a permanent refusal has no retry time in plan, status, document and metrics", () => {
     const step = stepOf(refused, now);
     expect(step).toMatchObject({ action: "wait", reason: expect.stringContaining("--force") });

@@ -44,7 +44,7 @@ export type CaseName = (typeof cases)[number];
 export interface CaKind {
   readonly name: string;
   readonly part?: PartName;
-  start(dnsServer: string): Promise<CaServer>;
+  readonly start: (dnsServer: string) => Promise<CaServer>;
   /** What it cannot do, and why. */
   readonly cannot: Partial<Record<CaseName, string>>;
 }
