@@ -10,7 +10,7 @@ declare module "acme-client/src/http.js" {
     nonce?: string | null;
   }
   export default class HttpClient {
-    constructor(directoryUrl: string, accountKey: string);
+    constructor(directoryUrl: string, accountKey: import("node:crypto").KeyObject);
     maxBadNonceRetries: number;
     /** Everything that the library sends passes here. */
     request(url: string, method: string, options?: { data?: unknown }): Promise<LibraryResponse>;

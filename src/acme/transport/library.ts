@@ -2,6 +2,7 @@
  * The only file that imports acme-client. It does JWS signing and the retries after `badNonce`; its own HTTP code is
  * never used.
  */
+import { createPrivateKey, type KeyObject } from "node:crypto";
 import type HttpClient from "acme-client/src/http.js";
 import type { ExternalAccountBinding } from "../acme.ts";
 import { signBinding } from "../registration.ts";
@@ -60,9 +61,18 @@ const badNonceRetries = 30;
 
 async function signer(key: string): Promise<HttpClient> {
   const { default: Library } = await load();
-  const http = new Library("", key);
+  const http = new Library("", parsed(key));
   http.maxBadNonceRetries = badNonceRetries;
   return http;
+}
+
+/** Parsing a key takes as long as signing with it, and a run has few. */
+const known = new Map<string, KeyObject>();
+
+function parsed(pem: string): KeyObject {
+  const key = known.get(pem) ?? createPrivateKey(pem);
+  known.set(pem, key);
+  return key;
 }
 
 let loaded: Promise<typeof import("acme-client/src/http.js")> | undefined;
