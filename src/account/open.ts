@@ -1,6 +1,7 @@
 import type { AccountSession, Directory, ExternalAccountBinding } from "../acme/acme.ts";
 import { registerCommand } from "../acme/hints.ts";
 import { isEmbedded } from "../acme/presets.ts";
+import { bindingHint } from "../acme/registration.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
@@ -181,7 +182,7 @@ function checkConsent(issuer: IssuerSetting, { meta }: Directory, tools: Account
     throw new Problem("usage", {
       title: "The CA requires an external account binding",
       detail: `${issuer.server} registers accounts only with a key id and an HMAC key from its website${meta.website === undefined ? "" : ` (${meta.website})`}.`,
-      hint: "Get them from the CA's web site, then give --eab-kid ID and ACMECTL_EAB_HMAC=KEY (or --eab-hmac file:/path).",
+      hint: bindingHint(issuer.server),
     });
   }
 }

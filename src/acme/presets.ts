@@ -11,6 +11,8 @@ export interface Preset {
   /** What it goes by in CAA records, for a directory that does not say. */
   readonly caaIdentities?: readonly string[] | undefined;
   readonly demands?: Demands | undefined;
+  /** Its tools print HMAC keys in base64 twice. */
+  readonly encodesTwice?: true;
   readonly limits?: Limits | undefined;
 }
 
@@ -104,6 +106,7 @@ export const presets: readonly Preset[] = [
     aliases: ["gts", "googletrustservices"],
     caaIdentities: ["pki.goog"],
     demands: google,
+    encodesTwice: true,
   },
   {
     name: "google-staging",
@@ -111,6 +114,7 @@ export const presets: readonly Preset[] = [
     aliases: ["gts-staging", "googletest", "google-test"],
     caaIdentities: ["pki.goog"],
     demands: google,
+    encodesTwice: true,
   },
   {
     name: "sslcom-ecc",

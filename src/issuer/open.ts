@@ -1,20 +1,18 @@
-import { readBinding } from "../acme/registration.ts";
-import { isEmbedded, presetOf } from "../acme/presets.ts";
+import { isEmbedded } from "../acme/presets.ts";
 import { type CaOptions, openCa } from "../acme/ca.ts";
 import { isPem, withLineBreaks } from "../acme/pem.ts";
 import { limitsOf } from "../acme/limits.ts";
-import type { ExternalAccountBinding } from "../acme/acme.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { openDns } from "../dns/dns.ts";
 import { quotedWord } from "../options/words.ts";
-import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
 import { readGivenFile } from "../request/given-file.ts";
 import { countedCa } from "./counted.ts";
+import { bindingOf, zerosslBinding } from "./binding.ts";
 import { openEmbedded, type EmbeddedOptions, type OpenIssuer } from "./embedded.ts";
 import { openSolverSet } from "../solvers/open.ts";
 import { openRecord } from "../issue/record.ts";
@@ -157,46 +155,6 @@ async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOpt
   return {
     certificate: await pemAt(clientCert, "The client certificate"),
     key: await pemAt(clientKey, "The key of the client certificate"),
-  };
-}
-
-async function bindingOf(
-  issuer: IssuerSetting,
-  context: Context,
-): Promise<ExternalAccountBinding | undefined> {
-  const { eabKid: kid, eabHmac } = issuer;
-  if (kid === undefined && eabHmac === undefined) return undefined;
-  if (kid === undefined || eabHmac === undefined) {
-    throw new Problem("usage", {
-      detail: `An external account binding has a key id and an HMAC key; ${kid === undefined ? "the key id" : "the HMAC key"} is missing.`,
-      hint: "Give both --eab-kid ID and --eab-hmac env:NAME (or file:/path); the CA's web site shows them.",
-    });
-  }
-  const { env, cwd, signal, mask } = context;
-  const source = context.sourceOf("eabHmac");
-  const named = source === "not given" ? "The HMAC key" : source;
-  const hmacKey = await readSecret(eabHmac, { env, folder: cwd, mask, signal, named });
-  const binding = readBinding({ kid, hmacKey, algorithm: issuer.eabHmacAlg });
-  mask(binding.hmacKey);
-  return binding;
-}
-
-/** ZeroSSL gives a binding for an API key, or for an email address. */
-function zerosslBinding(
-  { server, email, zerosslApiKey }: IssuerSetting,
-  context: Context,
-): IssueTools["fetchEab"] {
-  if (presetOf(server)?.name !== "zerossl") return undefined;
-  if (zerosslApiKey === undefined && email === undefined) return undefined;
-  return async () => {
-    const { env, cwd: folder, signal, mask } = context;
-    const named = "The API key of ZeroSSL";
-    const owner =
-      zerosslApiKey === undefined
-        ? { email: email ?? "" }
-        : { apiKey: await readSecret(zerosslApiKey, { env, folder, mask, signal, named }) };
-    const { fetchBinding } = await import("./zerossl.ts");
-    return fetchBinding(owner, context);
   };
 }
 

@@ -58,12 +58,15 @@ async function post(url: string, body: URLSearchParams | undefined, signal: Abor
   } catch (cause) {
     signal.throwIfAborted();
     throw new Problem("network", {
-      detail: `${new URL(url).host}: the external account binding could not be requested: ${messageOf(cause)}.`,
+      detail: `${new URL(url).host}: the external account binding could not be requested: ${messageOf(innermost(cause))}.`,
       hint: "Try again later, or take key id and HMAC key from zerossl.com: --eab-kid and --eab-hmac.",
       cause,
     });
   }
 }
+
+/** `fetch` itself says "fetch failed" whatever happened. */
+const innermost = (error: unknown) => (error instanceof Error && error.cause) || error;
 
 function reasonIn({ error }: Readonly<Record<string, unknown>>): string {
   const { type, code } = isRecord(error) ? error : {};

@@ -1,3 +1,4 @@
+import { bindingHint } from "../acme/registration.ts";
 import { caName, mostNames, presetOf, type Demands } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
@@ -46,10 +47,9 @@ function missingBinding(
   { hasBinding }: AccountFacts,
 ): Found {
   if (binding === undefined || hasBinding) return undefined;
-  const once = binding === "once" ? " Each pair registers one account only." : "";
   return unmet(
     `${caName(issuer.server)} requires an external account binding (EAB) for a new account.`,
-    `Get a key id and an HMAC key from the CA's website, then give --eab-kid ID and ACMECTL_EAB_HMAC=KEY (or --eab-hmac file:/path).${once}`,
+    bindingHint(issuer.server),
   );
 }
 

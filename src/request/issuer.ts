@@ -17,20 +17,22 @@ export function composeIssuer(
 ): IssuerSetting {
   const configured = chosenIssuer(flags.server ?? named ?? config.defaults.issuer, config);
   const server = serverOf(configured.server, flags.staging === true);
-  const email = flags.email ?? configured.email;
+  const given = <K extends keyof Flags & keyof ConfiguredIssuer>(key: K) =>
+    flags[key] ?? configured[key];
+  const email = given("email");
   // What means nothing is found now, and not when a limit is near.
   limitsOf(server, configured.limits);
   return {
     server,
-    agreeTos: flags.agreeTos ?? configured.agreeTos ?? false,
+    agreeTos: given("agreeTos") ?? false,
     email: email === undefined ? undefined : readEmail(email),
-    eabKid: flags.eabKid ?? configured.eabKid,
-    eabHmac: flags.eabHmac ?? configured.eabHmac,
-    eabHmacAlg: flags.eabHmacAlg ?? configured.eabHmacAlg,
-    zerosslApiKey: flags.zerosslApiKey ?? configured.zerosslApiKey,
-    caBundle: flags.caBundle ?? configured.caBundle,
-    clientCert: flags.clientCert ?? configured.clientCert,
-    clientKey: flags.clientKey ?? configured.clientKey,
+    eabKid: given("eabKid"),
+    eabHmac: given("eabHmac"),
+    eabHmacAlg: given("eabHmacAlg"),
+    zerosslApiKey: given("zerosslApiKey"),
+    caBundle: given("caBundle"),
+    clientCert: given("clientCert"),
+    clientKey: given("clientKey"),
     limits: configured.limits,
   };
 }

@@ -186,6 +186,18 @@ describe("account", () => {
     expect(await session.register(account, signal)).toMatchObject({ status: "valid" });
   });
 
+  test.each([
+    ["both alphabets", "ab+cd_ef", "has both _ or - and / or +"],
+    ["a letter too few", "abcde", "is not whole: no base64 has 5 letters"],
+    ["other letters", "ab!d", "is not base64"],
+  ])("an HMAC key with %s is refused before the CA is asked", async (_, hmacKey, detail) => {
+    const { ca, server } = await world();
+    const session = ca.session(await createAccountKey(), undefined);
+    const account = { contact: [], termsOfServiceAgreed: true, eab: { kid: "kid-1", hmacKey } };
+    expect((await problemOf(session.register(account, signal))).message).toContain(detail);
+    expect(server.requests.filter(({ kind }) => kind === "newAccount")).toEqual([]);
+  });
+
   test("an HMAC key that was encoded twice is recognized when the CA refuses it", async () => {
     const { ca } = await world({ eab: { "kid-1": random.toString("base64url") } });
     const hmacKey = Buffer.from(random.toString("base64url")).toString("base64");

@@ -32,7 +32,8 @@ async function fault(request: IncomingMessage) {
 async function zerossl() {
   const given: Record<string, string> = {};
   const server = createServer((request, response) => {
-    void fault(request).then((error) => {
+    const answered = async () => {
+      const error = await fault(request);
       const pair = { eab_kid: randomBytes(16).toString("base64url"), eab_hmac_key: "" };
       if (error === undefined) {
         pair.eab_hmac_key = randomBytes(64).toString("base64url");
@@ -41,7 +42,8 @@ async function zerossl() {
       const answer = error === undefined ? { success: true, ...pair } : { success: false, error };
       response.setHeader("content-type", "application/json");
       response.end(JSON.stringify(answer));
-    });
+    };
+    void answered();
   });
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());

@@ -98,6 +98,7 @@ const plugins: Record<string, SolverPlugin> = {
     },
   }),
   standalone: plugin({ port: { type: "port", default: 80, description: "Where to listen." } }),
+  "tls-alpn": plugin({ port: { type: "port", default: 443, description: "Where to listen." } }),
   webroot: plugin({
     directory: { type: "path", required: true, description: "The root." },
     chown: { type: "boolean", description: "Give it away." },

@@ -4,7 +4,7 @@ import type { Account, AccountSession, ExternalAccountBinding } from "../acme.ts
 import { errorType, hintFor, otherKey } from "../hints.ts";
 import { link, object, texts, word } from "../objects/schema.ts";
 import { isCaProblem } from "../problems.ts";
-import { isEncodedTwice, readBinding, readEmail } from "../registration.ts";
+import { decodedTwice, readBinding, readEmail } from "../registration.ts";
 import { signKeyChange } from "../transport/library.ts";
 import type { Answer } from "../transport/transport.ts";
 import type { Caller } from "./caller.ts";
@@ -122,7 +122,7 @@ async function revoke(
 
 function withBindingHint(error: unknown, { hmacKey }: ExternalAccountBinding): unknown {
   const refused = Problem.is(error) && error.document.type.startsWith(errorType(""));
-  if (!refused || !isEncodedTwice(hmacKey)) return error;
+  if (!refused || decodedTwice(hmacKey) === undefined) return error;
   return error.with({
     hint: "Decode the HMAC key once (base64 -d) and try again: it seems to be base64-encoded twice, as gcloud prints it.",
   });

@@ -50,7 +50,7 @@ export const issuerFlags = under(ca, {
     type: "string",
     reference: true,
     secret: true,
-    env: ["ZEROSSL_API_KEY"],
+    env: ["ZEROSSL_API_KEY", "ZEROSSL_ACCESS_KEY"],
     description: "Reference to an API key of ZeroSSL, which gets the EAB; else --email does.",
     placeholder: "REF",
   },

@@ -1,0 +1,75 @@
+/** The external account binding of a new account: the user's, or one that the CA gives when it is asked. */
+import type { ExternalAccountBinding } from "../acme/acme.ts";
+import { presetOf } from "../acme/presets.ts";
+import { decodedTwice, readBinding } from "../acme/registration.ts";
+import type { IssuerSetting } from "../certificate.ts";
+import type { Context } from "../context.ts";
+import { readSecret } from "../options/secret.ts";
+import { Problem } from "../problem.ts";
+
+/** The binding of `--eab-kid` and `--eab-hmac`. */
+export async function bindingOf(
+  issuer: IssuerSetting,
+  context: Context,
+): Promise<ExternalAccountBinding | undefined> {
+  const { eabKid: kid, eabHmac } = issuer;
+  if (kid === undefined && eabHmac === undefined) return undefined;
+  if (kid === undefined || eabHmac === undefined) {
+    throw new Problem("usage", {
+      detail: `An external account binding has a key id and an HMAC key; ${kid === undefined ? "the key id" : "the HMAC key"} is missing.`,
+      hint: "Give both --eab-kid ID and --eab-hmac env:NAME (or file:/path); the CA's web site shows them.",
+    });
+  }
+  const hmacKey = await secretOf("eabHmac", eabHmac, "The HMAC key", context);
+  const binding = readBinding({ kid, hmacKey, algorithm: issuer.eabHmacAlg });
+  context.mask(binding.hmacKey);
+  return presetOf(issuer.server)?.encodesTwice === true ? decoded(binding, context) : binding;
+}
+
+function decoded(
+  binding: ExternalAccountBinding,
+  { mask, log }: Pick<Context, "mask" | "log">,
+): ExternalAccountBinding {
+  const hmacKey = decodedTwice(binding.hmacKey);
+  if (hmacKey === undefined) return binding;
+  mask(hmacKey);
+  const text = "the HMAC key is base64-encoded twice, as gcloud prints it; it is decoded once more";
+  log.warn(text, { step: "account" });
+  return readBinding({ ...binding, hmacKey });
+}
+
+/** ZeroSSL gives a binding for an API key, or for an email address. */
+export function zerosslBinding(
+  { server, email, zerosslApiKey, eabHmacAlg: algorithm }: IssuerSetting,
+  context: Context,
+): (() => Promise<ExternalAccountBinding>) | undefined {
+  if (presetOf(server)?.name !== "zerossl") return undefined;
+  if (zerosslApiKey === undefined && email === undefined) return undefined;
+  return async () => {
+    const owner =
+      zerosslApiKey === undefined
+        ? { email: email ?? "" }
+        : {
+            apiKey: await secretOf(
+              "zerosslApiKey",
+              zerosslApiKey,
+              "The API key of ZeroSSL",
+              context,
+            ),
+          };
+    const { fetchBinding } = await import("./zerossl.ts");
+    return { ...(await fetchBinding(owner, context)), algorithm };
+  };
+}
+
+function secretOf(
+  option: "eabHmac" | "zerosslApiKey",
+  reference: string,
+  otherwise: string,
+  context: Context,
+): Promise<string> {
+  const { env, cwd, signal, mask } = context;
+  const source = context.sourceOf(option);
+  const named = source === "not given" ? otherwise : source;
+  return readSecret(reference, { env, folder: cwd, mask, signal, named });
+}
