@@ -141,6 +141,8 @@ export interface CertificateRequest {
   /** Canonical, in the order given; a wildcard is `{ type: "dns", value: "*.example.com" }`. */
   identifiers: readonly Identifier[];
   keyType: KeyType;
+  /** A certificate for a key of this type as well, kept and deployed beside the first. */
+  secondKeyType?: KeyType | undefined;
   reuseKey: boolean;
   /** File of the user's own private key, absolute; read again for every order. */
   privateKey?: string | undefined;
@@ -222,6 +224,8 @@ export interface DeployWindow {
 /** What is known of the certificate held, read from its `meta.json`. */
 export interface VersionMeta {
   identifiers: readonly Identifier[];
+  /** Of the certificate for the second key. */
+  second?: VersionMeta | undefined;
   /** Self-signed by acmectl, until the CA has issued one. */
   temporary?: true | undefined;
   /** Names of the certificate that the CA added to those of the request. */

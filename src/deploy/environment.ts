@@ -121,6 +121,17 @@ function domainsOf(requests: readonly CertificateRequest[]): string {
   return text.length <= longest ? text : text.slice(0, text.lastIndexOf(" ", longest));
 }
 
+function secondVariables({ second }: VersionMeta, { second: files }: CertificateFiles): Variables {
+  if (second === undefined || files === undefined) return {};
+  return {
+    ACMECTL_HOOK_SECOND_KEY_TYPE: second.keyType,
+    ACMECTL_HOOK_SECOND_FULLCHAIN: files.fullchain,
+    ACMECTL_HOOK_SECOND_KEY: files.privateKey ?? "",
+    ACMECTL_HOOK_SECOND_CERT: files.certificate,
+    ACMECTL_HOOK_SECOND_CHAIN: files.chain,
+  };
+}
+
 function heldVariables(
   request: CertificateRequest,
   { meta, files, foreign: { lineage, lego, acmeSh } }: HeldFiles,
@@ -131,6 +142,7 @@ function heldVariables(
     ACMECTL_HOOK_KEY: files.privateKey ?? "",
     ACMECTL_HOOK_CERT: files.certificate,
     ACMECTL_HOOK_CHAIN: files.chain,
+    ...secondVariables(meta, files),
     ACMECTL_HOOK_SERIAL: meta.serial,
     ACMECTL_HOOK_FINGERPRINT: meta.fingerprint,
     ACMECTL_HOOK_NOT_BEFORE: meta.notBefore,

@@ -14,7 +14,7 @@ import { choose, preflight } from "./choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
 import { byIssuer } from "./issuers.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
-import { alreadyHeld, fetchAuthorizations, placeOrder, resumeOrder, type LetGo } from "./order.ts";
+import { fetchAuthorizations, placeOrder, refuseSame, resumeOrder, type LetGo } from "./order.ts";
 import {
   changedProof,
   refuseAccountKey,
@@ -184,12 +184,13 @@ async function obtain(
   );
   await Promise.allSettled([finalized, cleaned]);
   const issued = await finalized;
-  if (issued.certificate.fingerprint === before?.held?.meta.fingerprint) {
-    await journal.end();
-    throw alreadyHeld(order);
-  }
+  await refuseSame(issued.certificate.fingerprint, before, order, journal);
   await store.certificates.saveRequest(withFirstIssuer(request));
-  const version = versionOf(request, await key, account, issued, clock.now());
+  const first = versionOf(request, await key, account, issued, clock.now());
+  const second = request.secondKeyType && (await import("./second-key.ts"));
+  const version = second
+    ? await second.withSecondKey(first, request, choices, { account, journal }, tools)
+    : first;
   const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();
   return held;

@@ -6,7 +6,7 @@ import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
 import { cleanUpBy } from "../solvers/open.ts";
-import type { PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
+import type { HeldCertificate, PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
 import { provenName, type PendingChallenge } from "./challenges.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -158,7 +158,7 @@ export async function cleanLeftovers(
   if (known === undefined) return undefined;
   const held = (await store.certificates.read(name))?.held;
   // Killed after the commit.
-  const isDone = known.orderUrl !== undefined && known.orderUrl === held?.meta.orderUrl;
+  const isDone = isFinished(known, held);
   if (known.presented.length === 0 && !isDone) return known;
   const left: PresentedChallenge[] = [];
   const bySolver = Map.groupBy(known.presented, ({ solver }) => JSON.stringify(solver));
@@ -170,6 +170,11 @@ export async function cleanLeftovers(
   }
   await store.journal.remove(name);
   return undefined;
+}
+
+function isFinished({ orderUrl }: PendingOrder, held: HeldCertificate | undefined): boolean {
+  const orders = [held?.meta.orderUrl, held?.meta.second?.orderUrl];
+  return orderUrl !== undefined && orders.includes(orderUrl);
 }
 
 /** By the solver as it was then: the options of this run are another's. Answers what could not be undone. */

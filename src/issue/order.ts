@@ -7,7 +7,7 @@ import { dateOf } from "../dates.ts";
 import { shortList } from "../many-names.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate, PendingOrder } from "../state/store.ts";
+import type { HeldCertificate, PendingOrder, StoredCertificate } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
 import { datesOf } from "../request/terms.ts";
@@ -183,8 +183,15 @@ export async function fetchAuthorizations(
 }
 
 /** With a key that is used again, an old answer of the CA or of a cache looks like a new certificate. */
-export function alreadyHeld({ url }: Order): Problem {
-  return new Problem("protocol", {
+export async function refuseSame(
+  fingerprint: string,
+  before: StoredCertificate | undefined,
+  { url }: Order,
+  journal: Journal,
+): Promise<void> {
+  if (fingerprint !== before?.held?.meta.fingerprint) return;
+  await journal.end();
+  throw new Problem("protocol", {
     title: "The CA returned the certificate that is already held",
     detail: `The certificate of the order ${url} is the one that is already held, so nothing was renewed.`,
     hint: "Run the command again; it places a new order. If this happens again, report it to the CA.",

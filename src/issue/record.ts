@@ -36,8 +36,8 @@ export interface AttemptRecord {
   refused(challenge: PendingChallenge, error: unknown): void;
   /** The CA has issued a certificate, whatever becomes of it. */
   issued(order: Order): void;
-  /** The order that the CA has issued for in this attempt, and when. */
-  readonly issuance: Omit<Issuance, "names"> | undefined;
+  /** The orders that the CA has issued for in this attempt, and when. */
+  readonly issuances: readonly Omit<Issuance, "names">[];
   /** As it is stored. With an error the attempt has failed. */
   end(error?: unknown): LastAttempt;
 }
@@ -51,7 +51,7 @@ export function openRecord(
   { log, clock, redact }: Pick<Context, "log" | "clock" | "redact">,
 ): AttemptRecord {
   const events: AttemptEvent[] = [];
-  let issuance: AttemptRecord["issuance"];
+  const issuances: Omit<Issuance, "names">[] = [];
   const tree = openTree();
   const now = () => clock.now().toISOString();
   const keep = (level: AttemptEvent["level"], step: string, message: string, name?: string) => {
@@ -72,10 +72,8 @@ export function openRecord(
     log: logOf,
     ...orderCalls(logOf, tree),
     ...challengeCalls(logOf, tree),
-    issued: ({ url }) => void (issuance = { at: now(), order: url }),
-    get issuance() {
-      return issuance;
-    },
+    issued: ({ url }) => void issuances.push({ at: now(), order: url }),
+    issuances,
     end(error) {
       const problem = error === undefined ? undefined : problemOf(error);
       if (problem !== undefined) keep("error", "failed", problem.detail ?? problem.title);
@@ -244,13 +242,14 @@ const week = 7 * 24 * 3_600_000;
 function recentIssuances(
   { issuances = [] }: CertificateStatus,
   { identifiers }: CertificateRequest,
-  { issuance, startedAt }: AttemptRecord,
+  { issuances: fresh, startedAt }: AttemptRecord,
 ): CertificateStatus["issuances"] {
+  const orders = new Set(fresh.map(({ order }) => order));
   const kept = issuances.filter(
-    ({ at, order }) => Date.parse(at) > startedAt.getTime() - week && order !== issuance?.order,
+    ({ at, order }) => Date.parse(at) > startedAt.getTime() - week && !orders.has(order),
   );
-  const all =
-    issuance === undefined ? kept : [...kept, { ...issuance, names: namesHash(identifiers) }];
+  const names = fresh.length === 0 ? "" : namesHash(identifiers);
+  const all = [...kept, ...fresh.map((one) => ({ ...one, names }))];
   return all.length === 0 ? undefined : all;
 }
 

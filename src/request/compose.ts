@@ -22,7 +22,7 @@ import {
   refuseSharedPath,
 } from "./given-file.ts";
 import { splitRequest } from "./split.ts";
-import { assertTerms, type Terms } from "./terms.ts";
+import { assertTerms, keyTypesOf, type Terms } from "./terms.ts";
 import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
 import { configuredSolvers, isNone, solverSettings } from "./solvers.ts";
@@ -94,6 +94,7 @@ export async function composeConfigured(config: Config): Promise<readonly Certif
   return all.flat();
 }
 
+type Keys = Pick<Wanted, "keyType" | "keyTypes">;
 type Wanted = Omit<ConfiguredCertificate, "domains">;
 type Known = Pick<
   CertificateRequest,
@@ -111,7 +112,7 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
     name,
     fromConfig,
     ...known,
-    keyType: wanted.keyType ?? "ec256",
+    ...keyTypesOf(wanted, name),
     reuseKey: wanted.reuseKey ?? false,
     labels: wanted.labels,
     dns: wanted.dns,
@@ -141,7 +142,7 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
     texts?.map((run) => ({ run, shell: true, cwd }));
   return {
     ...profileOf([flags, defaults]),
-    keyType: flags.keyType ?? defaults.keyType,
+    ...keysBy(flags, defaults),
     reuseKey: flags.reuseKey ?? defaults.reuseKey,
     labels: flags.labels ?? {},
     dns: dnsSetting(flags, dns),
@@ -165,6 +166,13 @@ function wantedBy(flags: Flags, { defaults, dns }: Config, cwd: string): Wanted 
     temporary: flags.temporary ?? defaults.temporary,
     preferredChain: flags.preferredChain ?? defaults.preferredChain,
   };
+}
+
+/** What a flag says of either goes before both defaults. */
+function keysBy(flags: Keys, defaults: Keys): Keys {
+  const isGiven = flags.keyType !== undefined || flags.keyTypes !== undefined;
+  const { keyType, keyTypes } = isGiven ? flags : defaults;
+  return { keyType, keyTypes };
 }
 
 function termsBy(flags: Terms, defaults: Terms): Terms {

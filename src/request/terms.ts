@@ -1,19 +1,42 @@
-import type { CertificateRequest } from "../certificate.ts";
+import { type CertificateRequest, type KeyType, keyTypes } from "../certificate.ts";
 import { formatDuration } from "../options/duration.ts";
 import { Problem } from "../problem.ts";
 
 export type Terms = Pick<
   CertificateRequest,
-  "duration" | "notBefore" | "notAfter" | "mustStaple" | "privateKey"
+  "duration" | "notBefore" | "notAfter" | "mustStaple" | "privateKey" | "secondKeyType"
 >;
+
+/** The types of the first and the second key, from a list of one or two. */
+export function keyTypesOf(
+  {
+    keyType,
+    keyTypes: listed,
+  }: { keyType?: KeyType | undefined; keyTypes?: readonly string[] | undefined },
+  place: string,
+): Pick<CertificateRequest, "keyType" | "secondKeyType"> {
+  if (listed === undefined) return { keyType: keyType ?? "ec256" };
+  const [first, second, ...others] = listed.map((one) => keyTypes.find((known) => known === one));
+  const isPair = second !== undefined && familyOf(first) !== familyOf(second);
+  const isOne = listed.length === 1;
+  if (first !== undefined && keyType === undefined && others.length === 0 && (isPair || isOne))
+    return { keyType: first, secondKeyType: second };
+  throw new Problem("usage", {
+    detail: `${place}: the key types ${listed.join(", ")} are not one EC and one RSA type${keyType === undefined ? "" : `, or ${keyType} was given beside them`}.`,
+    hint: `Give two of ${keyTypes.join(", ")}, e.g. ec256,rsa2048, and no single key type.`,
+  });
+}
+
+const familyOf = (type: string | undefined) => type?.replace(/\d+$/, "");
 
 /** What else than names, key type, profile and chain is asked for, in words; undefined for nothing. */
 export function termsOf(request: Terms): string | undefined {
-  const { duration, notBefore, notAfter, mustStaple, privateKey } = request;
+  const { duration, notBefore, notAfter, mustStaple, privateKey, secondKeyType } = request;
   const parts = [
     ...(duration === undefined ? [] : [formatDuration(duration)]),
     ...(notBefore === undefined ? [] : [`from ${notBefore}`]),
     ...(notAfter === undefined ? [] : [`until ${notAfter}`]),
+    ...(secondKeyType === undefined ? [] : [`a second key ${secondKeyType}`]),
     ...(mustStaple === true ? ["must-staple"] : []),
     ...(privateKey === undefined ? [] : [`the key ${privateKey}`]),
   ];
@@ -40,7 +63,7 @@ function withoutFraction(date: Date): string {
 
 /** What contradicts itself is found before the first request. */
 export function assertTerms(request: CertificateRequest, place: string): void {
-  const { duration, notBefore, notAfter, mustStaple, csr, privateKey } = request;
+  const { duration, notBefore, notAfter, mustStaple, csr, privateKey, secondKeyType } = request;
   const refuse = (detail: string, hint: string) => {
     throw new Problem("usage", { detail: `${place}: ${detail}`, hint });
   };
@@ -49,6 +72,8 @@ export function assertTerms(request: CertificateRequest, place: string): void {
       refuse(`${name} is "${date}", which is not a date.`, "Write it as 2027-01-31T00:00:00Z.");
   if (duration !== undefined && notAfter !== undefined)
     refuse("both a duration and an end are given.", "Give one of duration and notAfter.");
+  if (secondKeyType !== undefined && (csr ?? privateKey) !== undefined)
+    refuse("a key or a CSR of yours is one key.", "Leave out keyTypes, or the key.");
   if (csr !== undefined && (mustStaple === true || privateKey !== undefined))
     refuse(
       "a certificate signing request comes with its own key and extensions.",

@@ -46,6 +46,8 @@ export interface NewVersion {
   /** What the CA sent beside the chain (`CERTIFICATE PROPERTIES`), PEM. */
   properties?: string | undefined;
   meta: VersionMeta;
+  /** For the second key; its facts are in `meta.second`. */
+  second?: Pick<NewVersion, "privateKey" | "certificate" | "chain"> | undefined;
 }
 /** What a CA issued and cannot be used: kept, since it counts, and may have been paid for. */
 export interface RefusedCertificate {
@@ -69,6 +71,8 @@ export interface CertificateFiles {
   certificate: string;
   chain: string;
   fullchain: string;
+  /** Those of the second key. */
+  second?: Omit<CertificateFiles, "second"> | undefined;
 }
 
 /** The same files under the names that scripts for other clients expect; each name has the certificate's in it. */

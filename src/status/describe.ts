@@ -37,6 +37,11 @@ export function describeHeld(
       directory: meta.directory,
       profile: meta.profile,
       keyType: meta.keyType,
+      second: meta.second && {
+        keyType: meta.second.keyType,
+        serial: meta.second.serial,
+        fingerprint: meta.second.fingerprint,
+      },
       paths: files,
     },
     view: [
@@ -133,7 +138,7 @@ function requestFields(certificate: KnownCertificate, now: Date): readonly Entry
     ["Names", request.identifiers.map(({ value }) => value).join(", ")],
     ["CA", issuerOf(request, certificate.held).server],
     ["Other CAs", otherCas(certificate)],
-    ["Key", request.csr === undefined ? request.keyType : "given by the CSR"],
+    ["Key", request.csr === undefined ? keysOf(request) : "given by the CSR"],
     ["Solvers", request.solvers.map(solverText).join(", ") || "none"],
     ["Next", action === "none" ? `renew: ${reason}` : `${action}: ${reason}`],
     ["At", whenOf(step, now)],
@@ -146,6 +151,10 @@ function otherCas({ request, held }: KnownCertificate): string | undefined {
   const { server } = issuerOf(request, held);
   const others = (request.issuers ?? []).filter((one) => one.server !== server);
   return others.length === 0 ? undefined : others.map((one) => one.server).join(", ");
+}
+
+function keysOf({ keyType, secondKeyType }: CertificateRequest): string {
+  return secondKeyType === undefined ? keyType : `${keyType} and ${secondKeyType}`;
 }
 
 /** What is seldom needed: the CA's renewal window, each deploy step, the source of each solver's options. */

@@ -30,9 +30,14 @@ test("docs/deploy.md names every flag, step, server and variable", async () => {
   const world = await openWorld();
   const { request, held } = await world.read();
   const files = await heldFiles(request.name, held, world.tools.store);
+  const both = files && {
+    ...files,
+    meta: { ...files.meta, second: files.meta },
+    files: { ...files.files, second: files.files },
+  };
   const problem = new Problem("validation", { detail: "it did not answer" });
   const given = {
-    ...certificateVariables("deploy", request, files),
+    ...certificateVariables("deploy", request, both),
     ...certificateVariables("failure", request, files),
     ...problemVariables(problem),
     ...runVariables([], []),

@@ -299,7 +299,11 @@ describe("a new order", () => {
     };
     const asked: NewOrder[] = [];
     const tools = await toolsOf({
-      ca: unexpected<Ca>("ca", { url: directory.url, directory: async () => directory }),
+      ca: unexpected<Ca>("ca", {
+        url: directory.url,
+        clockSkew: 0,
+        directory: async () => directory,
+      }),
     });
     const account: OpenAccount = {
       stored: unexpected<StoredAccount>("account", { id: "account" }),

@@ -7,6 +7,8 @@ export interface Material {
   readonly privateKey?: string | undefined;
   readonly certificate: string;
   readonly chain: string;
+  /** Of the second key: its files have the type of the key behind their names. */
+  readonly second?: (Omit<Material, "second"> & { readonly suffix: string }) | undefined;
 }
 
 /**
@@ -16,6 +18,10 @@ export interface Material {
 export async function copyFiles(copy: CopySetting, material: Material): Promise<void> {
   const access = await accessOf(copy);
   for (const file of filesOf(copy, material)) await deployFile(file, access);
+  const { second } = material;
+  if (second === undefined) return;
+  for (const file of filesOf(copy, second))
+    await deployFile({ ...file, path: file.path + second.suffix }, access);
 }
 
 function filesOf(copy: CopySetting, material: Material): readonly DeployedFile[] {

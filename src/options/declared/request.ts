@@ -26,6 +26,11 @@ export const certificateFlags = {
     aliases: ["keylength"],
     placeholder: "TYPE",
   },
+  keyTypes: {
+    type: "list",
+    description: "Two key types, e.g. ec256,rsa2048; a certificate for each, kept together.",
+    placeholder: "TYPE",
+  },
   reuseKey: {
     type: "boolean",
     description: "Keep the private key when the certificate is renewed.",

@@ -28,6 +28,7 @@ import {
   isMeta,
   numbersIn,
   pruneVersions,
+  secondFiles,
   versionFiles,
 } from "./versions.ts";
 import { quotedWord } from "../../options/words.ts";
@@ -174,6 +175,17 @@ function filesOf(path: string, { meta }: HeldCertificate): CertificateFiles {
   const { privateKey, certificate, chain, fullchain } = versionFiles;
   return {
     privateKey: meta.keyType === "csr" ? undefined : at(privateKey),
+    certificate: at(certificate),
+    chain: at(chain),
+    fullchain: at(fullchain),
+    second: meta.second && secondOf(meta.second.keyType, at),
+  };
+}
+
+function secondOf(keyType: string, at: (file: string) => string): CertificateFiles["second"] {
+  const { privateKey, certificate, chain, fullchain } = secondFiles(keyType);
+  return {
+    privateKey: at(privateKey),
     certificate: at(certificate),
     chain: at(chain),
     fullchain: at(fullchain),

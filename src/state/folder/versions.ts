@@ -45,6 +45,18 @@ export function isMeta(value: unknown): value is VersionMeta {
   );
 }
 
+/** The files of the second key, e.g. `privkey-rsa2048.pem`. */
+export function secondFiles(keyType: string) {
+  const named = (file: string) => file.replace(".pem", `-${keyType}.pem`);
+  const { privateKey, certificate, chain, fullchain } = versionFiles;
+  return {
+    privateKey: named(privateKey),
+    certificate: named(certificate),
+    chain: named(chain),
+    fullchain: named(fullchain),
+  };
+}
+
 /** How many versions are kept, the current one among them. */
 const kept = 5;
 
@@ -155,8 +167,8 @@ async function placeVersion(
  * that. A key is never wider than 0640.
  */
 async function inheritAccess(from: string, to: string, log: Log): Promise<void> {
-  const { meta: _, ...files } = versionFiles;
-  for (const name of ["", ...Object.values(files)]) {
+  const files = (await entriesOf(to)).filter((name) => name !== versionFiles.meta);
+  for (const name of ["", ...files]) {
     const [before, now] = await Promise.all(
       [from, to].map((folder) => accessOf(join(folder, name))),
     );
@@ -170,7 +182,7 @@ async function inheritAccess(from: string, to: string, log: Log): Promise<void> 
 
 function widest(name: string): number {
   if (name === "") return 0o755;
-  return name === versionFiles.privateKey ? 0o640 : 0o644;
+  return name.startsWith("privkey") ? 0o640 : 0o644;
 }
 
 type Access = Readonly<Record<"uid" | "gid" | "mode", number>>;
@@ -210,16 +222,32 @@ function contentsOf({
   alternates = [],
   properties,
   meta,
+  second,
 }: NewVersion) {
   const others = alternates.map((pem, index) => [`alternate-${index + 1}.pem`, pem] as const);
   return {
     ...Object.fromEntries(others),
+    ...(second === undefined || meta.second === undefined
+      ? {}
+      : secondContents(second, secondFiles(meta.second.keyType))),
     [versionFiles.properties]: properties,
     [versionFiles.privateKey]: privateKey,
     [versionFiles.certificate]: certificate,
     [versionFiles.chain]: chain,
     [versionFiles.fullchain]: withNewline(certificate) + chain,
     [versionFiles.meta]: recordText(meta),
+  };
+}
+
+function secondContents(
+  { privateKey, certificate, chain }: NonNullable<NewVersion["second"]>,
+  files: ReturnType<typeof secondFiles>,
+) {
+  return {
+    [files.privateKey]: privateKey,
+    [files.certificate]: certificate,
+    [files.chain]: chain,
+    [files.fullchain]: withNewline(certificate) + chain,
   };
 }
 

@@ -1,0 +1,40 @@
+import type { OpenAccount } from "../account/open.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { NewVersion } from "../state/store.ts";
+import { applicantOf, computeChallenges, type Choice } from "./challenges.ts";
+import { preflight } from "./choose.ts";
+import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
+import type { Journal } from "./journal.ts";
+import { fetchAuthorizations, placeOrder } from "./order.ts";
+import { cleanUp, prove } from "./solve.ts";
+import type { IssueTools } from "./tools.ts";
+
+/**
+ * The same for a key of the second type, by an order of its own; both are committed together. Most CAs reuse the
+ * authorizations of the first order.
+ */
+export async function withSecondKey(
+  first: NewVersion,
+  request: CertificateRequest,
+  choices: readonly Choice[],
+  { account, journal }: { readonly account: OpenAccount; readonly journal: Journal },
+  tools: IssueTools,
+): Promise<NewVersion> {
+  const { secondKeyType: keyType = "rsa2048" } = request;
+  const wanted = { ...request, keyType, secondKeyType: undefined, reuseKey: false };
+  const order = await placeOrder(wanted, undefined, account, journal, tools);
+  const authorizations = await fetchAuthorizations(order, account, tools);
+  const isProven = authorizations.every(({ status }) => status === "valid");
+  const checked = isProven ? [] : await preflight(choices, tools);
+  const applicant = await applicantOf(account.session, tools);
+  const challenges = computeChallenges(authorizations, checked, applicant);
+  try {
+    await prove(challenges, wanted, account.session, journal, tools);
+  } finally {
+    await cleanUp(journal, tools);
+  }
+  const key = await prepareKey(wanted, undefined, undefined, tools);
+  const issued = await finalizeOrder(order, key, wanted, account, journal, tools);
+  const { meta, ...second } = versionOf(wanted, key, account, issued, tools.clock.now());
+  return { ...first, second, meta: { ...first.meta, second: meta } };
+}
