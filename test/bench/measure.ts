@@ -1,7 +1,7 @@
 /** Programs measured in turn, so that a slow moment of the machine meets all of them. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { markdownTable } from "../support/markdown.ts";
@@ -83,6 +83,7 @@ export async function costOf(program: Program, round: number): Promise<Cost> {
     .trim()
     .split(" ")
     .map(Number);
+  await rm(report);
   return { wall, cpu: (user + system) * 1000, memory: kilobytes / 1000 };
 }
 
