@@ -71,14 +71,14 @@ describe.skipIf(!available("pebble"))("a script", () => {
     return callsIn(trace);
   }
 
-  async function byAcmectl(words: readonly string[]) {
+  async function byAcmectl(words: readonly string[], domains = names) {
     const trace = await traceFolder();
     vi.stubEnv("PATH", path);
     vi.stubEnv("TRACE", trace);
     const ca = ["--server", pebble.directoryUrl, "--ca-bundle", pebble.rootFile, "--agree-tos"];
     const look = ["--dns-wait", "0s", "--dns-cname", "none", "--dns-resolvers", dns.dnsServer];
     const state = ["-m", "ops@example.test", "--state", join(trace, "state")];
-    const issue = ["issue", "-d", names.join(","), "--solver", "exec", ...words];
+    const issue = ["issue", "-d", domains.join(","), "--solver", "exec", ...words];
     const { code, stderr } = await run([...issue, ...ca, ...look, ...state], {
       env: { HOME: folder.path },
     });
@@ -89,11 +89,13 @@ describe.skipIf(!available("pebble"))("a script", () => {
 
   describe.skipIf(!available("certbot"))("written for certbot", () => {
     test.each([
-      ["api-auth.sh", "api-cleanup.sh"],
-      ["output-auth.sh", "output-cleanup.sh"],
-      ["zonefile-auth.sh", "zonefile-cleanup.sh"],
-      ["hook.py", "hook.py"],
-    ])("%s does the same with the exec solver", async (auth, cleanup) => {
+      ["api-auth.sh", "api-cleanup.sh", "dns-01"],
+      ["output-auth.sh", "output-cleanup.sh", "dns-01"],
+      ["zonefile-auth.sh", "zonefile-cleanup.sh", "dns-01"],
+      ["hook.py", "hook.py", "dns-01"],
+      ["api-auth.sh", "api-cleanup.sh", "http-01"],
+    ])("%s does the same with the exec solver (%s, %s)", async (auth, cleanup, type) => {
+      const domains = type === "dns-01" ? names : names.slice(1);
       const [authHook, cleanupHook] = [auth, cleanup].map((name) => fixture(`certbot/${name}`));
       const own = join(folder.path, `certbot-${(runs += 1)}`);
       const hooks = [
@@ -106,15 +108,17 @@ describe.skipIf(!available("pebble"))("a script", () => {
         "certbot",
         [
           ["certonly", "-n", "--agree-tos", "-m", "ops@example.test", "--manual", ...hooks],
-          ["--preferred-challenges", "dns", "--server", pebble.directoryUrl, "-d", names.join(",")],
+          ["--preferred-challenges", type, "--server", pebble.directoryUrl],
+          ["-d", domains.join(",")],
           ["--config-dir", own, "--work-dir", `${own}/work`, "--logs-dir", `${own}/logs`],
         ].flat(),
         { REQUESTS_CA_BUNDLE: pebble.rootFile, TRACE_VARIABLES: "CERTBOT_" },
       );
       vi.stubEnv("TRACE_VARIABLES", "CERTBOT_");
       const style = ["--exec-style", "certbot", "--exec-shell"];
+      const by = ["--challenge", type, "--no-self-check"];
       const commands = [`--exec-command=${authHook}`, `--exec-cleanup-command=${cleanupHook}`];
-      expect(await byAcmectl([...style, ...commands])).toEqual(theirs);
+      expect(await byAcmectl([...style, ...commands, ...by], domains)).toEqual(theirs);
     });
   });
 
