@@ -9,7 +9,7 @@ import { applicantOf, computeChallenges } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
 import { openJournal } from "./journal.ts";
 import { fetchAuthorizations, placeOrder } from "./order.ts";
-import { solve } from "./solve.ts";
+import { cleanUp, prove } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Not the certificate's own journal: an unfinished order there is still to be resumed. */
@@ -36,7 +36,8 @@ export async function rehearseAuthorizations(
       const challenges = computeChallenges(authorizations, choices, applicant);
       if (challenges.length === 0)
         record.log("validation").info("the CA asks for no further proof");
-      await solve(challenges, request, account.session, journal, tools);
+      await prove(challenges, request, account.session, journal, tools);
+      await cleanUp(journal, tools);
     } finally {
       await journal.end();
       await deactivate(authorizations, account, tools);

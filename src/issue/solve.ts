@@ -15,12 +15,6 @@ import { selfCheck, type Unseen } from "./self-check.ts";
 import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
 
-/** Prove all, and clean up. */
-export async function solve(...given: Parameters<typeof prove>): Promise<void> {
-  await prove(...given);
-  await cleanUp(given[3], given[4]);
-}
-
 /**
  * Breadth first: present all, wait until all are visible, respond to all, poll all. A solver that fails before the CA was asked
  * makes room for the next one; once the CA was asked, its word is final. Cleans up after a failure only.

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { AccountSession, Authorization } from "../../src/acme/acme.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { openJournal } from "../../src/issue/journal.ts";
-import { cleanUp, present, solve as solveAll } from "../../src/issue/solve.ts";
+import { cleanUp, present, prove } from "../../src/issue/solve.ts";
 import type { OpenSolver } from "../../src/solvers/open.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
 import type { Target } from "../../src/plugin.ts";
@@ -64,11 +64,14 @@ async function scene(story: string[], given: Partial<IssueTools> = {}) {
       return { ...authorization, status: "valid" };
     },
   };
-  const solve = (
+  const solve = async (
     pending: readonly ReturnType<typeof pendingFor>[],
     said: Partial<AccountSession> = {},
     request = requestFor(["example.com"]),
-  ) => solveAll(pending.flat(), request, session({ ...ca, ...said }), journal, tools);
+  ) => {
+    await prove(pending.flat(), request, session({ ...ca, ...said }), journal, tools);
+    await cleanUp(journal, tools);
+  };
   const left = async () => (await tools.store.journal.read(order.name))?.presented ?? [];
   return { tools, journal, solve, left };
 }
