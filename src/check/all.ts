@@ -1,9 +1,16 @@
+import { caName } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { openTools } from "../issuer/open.ts";
 import type { Result } from "../result.ts";
 import { checkRequest } from "./check.ts";
 import { reportChecks } from "./report.ts";
+
+/** Once for each CA that may be asked. */
+function byIssuer(request: CertificateRequest): readonly CertificateRequest[] {
+  const { issuer, issuers = [issuer] } = request;
+  return issuers.map((one) => ({ ...request, issuer: one }));
+}
 
 /** For the embedded CA. */
 interface LocalFlags {
@@ -19,11 +26,14 @@ export async function checkAll(
 ): Promise<Result> {
   const store = await context.store();
   const reports = [];
-  for (const request of requests) {
+  for (const request of requests.flatMap(byIssuer)) {
+    const { name, issuer, issuers } = request;
     const local = { httpPort, resolver };
-    const tools = await openTools(request.issuer, [request], context, { store, local });
+    const tools = await openTools(issuer, [request], context, { store, local });
     try {
-      reports.push({ name: request.name, checks: await checkRequest(request, tools) });
+      const checks = await checkRequest(request, tools);
+      const ca = issuers === undefined ? undefined : caName(issuer.server);
+      reports.push({ name, ca, checks });
     } finally {
       await tools.close();
     }

@@ -5,6 +5,8 @@ import type { Checked, Finding } from "./finding.ts";
 /** All checks of one certificate. */
 export interface Report {
   readonly name: string;
+  /** Which CA it was checked for, where the certificate has several. */
+  readonly ca?: string | undefined;
   readonly checks: readonly Checked[];
 }
 
@@ -15,8 +17,9 @@ export function reportChecks(reports: readonly Report[]): Result {
   return {
     document: {
       outcome: problem === undefined ? "ready" : hasErrors(findings) ? "not ready" : "unknown",
-      certificates: reports.map(({ name, checks }) => ({
+      certificates: reports.map(({ name, ca, checks }) => ({
         name,
+        ca,
         outcome: stateOf(checks.flatMap((one) => one.findings)),
         checks: checks.map((one) => ({
           check: one.subject,
@@ -65,8 +68,9 @@ const words: Readonly<Record<Outcome, string>> = {
   warning: "warning",
 };
 
-function viewOf({ name, checks }: Report, isNamed: boolean): readonly Block[] {
-  const head: readonly Block[] = isNamed ? [{ kind: "heading", text: name }] : [];
+function viewOf({ name, ca, checks }: Report, isNamed: boolean): readonly Block[] {
+  const text = ca === undefined ? name : `${name} at ${ca}`;
+  const head: readonly Block[] = isNamed ? [{ kind: "heading", text }] : [];
   return [...head, ...checks.flatMap(linesOf)];
 }
 

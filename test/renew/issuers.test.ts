@@ -100,6 +100,15 @@ describe("a certificate with two issuers", () => {
     },
   );
 
+  test("is checked at both CAs", async () => {
+    await using world = await twoCas();
+    const { document } = await world.run(["check", "shop"]);
+    const places = document.certificates.map((one: { ca: string }) => one.ca);
+    expect(places).toEqual(
+      [world.first, world.second].map(({ directoryUrl }) => new URL(directoryUrl).host),
+    );
+  });
+
   test("is not asked for at the second CA after the first one refused it", async () => {
     await using world = await twoCas();
     const { first, second, apply } = world;
