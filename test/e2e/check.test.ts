@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -130,6 +130,8 @@ describe.skipIf(!available("bind"))("check", () => {
     for (const server of open.splice(0)) server.close();
     issuing.ca.faults.clear();
     name(issuing);
+    // What a CA in maintenance said stops no other test.
+    await rm(join(issuing.state, "ledger"), { recursive: true, force: true });
   });
   afterAll(async () => {
     await issuing?.[Symbol.asyncDispose]();
