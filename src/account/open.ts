@@ -1,6 +1,6 @@
 import type { AccountSession, Directory, ExternalAccountBinding } from "../acme/acme.ts";
 import { registerCommand } from "../acme/hints.ts";
-import { isEmbedded } from "../acme/presets.ts";
+import { isEmbedded, presetOf } from "../acme/presets.ts";
 import { bindingHint } from "../acme/registration.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import type { IssuerSetting } from "../certificate.ts";
@@ -127,6 +127,10 @@ export async function register(
   const account = stored ?? (await newStoredAccount(issuer, contact, tools));
   const session = ca.session(account.key, undefined);
   log.info(`registering an account with ${issuer.server}`, { step: "account" });
+  if (presetOf(issuer.server)?.demands?.binding === "once")
+    log.info("this uses the external account binding up: keep the account's key", {
+      step: "account",
+    });
   const isBound = directory.meta.externalAccountRequired;
   const eab = tools.eab ?? (isBound ? await tools.fetchEab?.() : undefined);
   const registered = await session.register(

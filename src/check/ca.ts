@@ -72,7 +72,7 @@ function profileFaults(
 function registrationFaults(
   { issuer }: CertificateRequest,
   { meta }: Directory,
-  { eab }: IssueTools,
+  { eab, fetchEab }: IssueTools,
 ): readonly Finding[] {
   return [
     ...(meta.termsOfService !== undefined && !issuer.agreeTos
@@ -86,7 +86,7 @@ function registrationFaults(
         ]
       : []),
     ...(meta.externalAccountRequired &&
-    eab === undefined &&
+    (eab ?? fetchEab) === undefined &&
     presetOf(issuer.server)?.demands?.binding === undefined
       ? [
           finding(
