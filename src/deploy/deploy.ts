@@ -81,7 +81,8 @@ function dueSteps(
   });
 }
 
-async function subjectOf(
+/** What the steps of a certificate work with. */
+export async function subjectOf(
   { name, request }: StoredCertificate,
   held: HeldCertificate,
   tools: DeployTools,

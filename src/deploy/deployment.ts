@@ -8,7 +8,10 @@ import { openOncePerRun, type DeployTools } from "./tools.ts";
 import { nextWindow, openingOf } from "./windows.ts";
 
 export interface Deployment {
-  readonly hooks: Hooks;
+  readonly hooks: Hooks & {
+    /** A temporary certificate was stored: put it where servers read it. */
+    temporary(request: Pick<CertificateRequest, "name">): Promise<void>;
+  };
   /** Do what is still to be done for the certificate held; a `deploy` Problem when a step failed. */
   deploy(certificate: Pick<StoredCertificate, "name" | "request">): Promise<Problem | undefined>;
   /** The error that ends the run; if it was stopped, with the certificates that were issued until then. */
@@ -25,6 +28,11 @@ export function openDeployment(from: Omit<DeployTools, "once">): Deployment {
       issued(request) {
         names.add(request.name);
         hooks.issued(request);
+      },
+      async temporary({ name }) {
+        const certificate = await tools.store.certificates.read(name);
+        const { deployTemporary } = await import("./temporary.ts");
+        if (certificate !== undefined) await deployTemporary(certificate, tools);
       },
     },
     stopped: (error) => stoppedAfter([...names], error, tools),
@@ -83,6 +91,7 @@ export function showDeployment(tools: Pick<DeployTools, "log" | "signal">): Depl
         tell("post", hooks.post);
       },
       issued: () => undefined,
+      temporary: () => Promise.resolve(),
       failure: async ({ hooks }) => tell("failure", hooks.failure),
       post: () => Promise.resolve(),
     },

@@ -28,7 +28,7 @@ type StepState = Omit<DeployState, "version" | "at"> & { step: string; at?: stri
 /** Each step of a certificate with what is known of it for the version held, for `status` and the like. */
 export function deployStatesOf(certificate: StoredCertificate): readonly StepState[] {
   const { request, status, held } = certificate;
-  // Nothing but copies is done with it, and those when it is made.
+  // What is done with it is done when it is made.
   if (held?.meta.temporary === true) return [];
   return stepsOf(request).map(({ key, title }) => {
     const known = status.deploy?.[key];

@@ -1,39 +1,54 @@
 import { X509Certificate } from "node:crypto";
-import { access } from "node:fs/promises";
 import { createTemporary, temporaryIssuer } from "../acme/certificate/temporary.ts";
 import { fingerprintOf } from "../acme/certificate/chain.ts";
 import { serialOf } from "../acme/certificate/extensions.ts";
 import { createPrivateKey } from "../acme/keys.ts";
-import type { CertificateRequest, CopySetting } from "../certificate.ts";
-import { copyFiles, type Material } from "../deploy/steps/copy.ts";
-import { messageOf } from "../errors.ts";
-import { requestHash } from "../request/drift.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import { isExpired, namesOf, requestHash } from "../request/drift.ts";
 import { readKeyFile } from "../request/given-file.ts";
-import type { Lock } from "../state/store.ts";
+import type { HeldCertificate, Lock, NewVersion } from "../state/store.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
- * Hold a self-signed certificate until the CA has issued one, unless one is held already. Copies are written where nothing is
- * yet; hooks and other deploy steps wait for the real one. The caller holds the lock.
+ * Hold a self-signed certificate until the CA has issued one, and put it where servers read it. Called where no real one is
+ * held; the caller holds the lock.
  */
 export async function storeTemporary(
   request: CertificateRequest,
   lock: Lock,
-  { store, clock, record }: IssueTools,
+  { store, clock, record, around }: IssueTools,
 ): Promise<void> {
-  const { name, identifiers, keyType } = request;
+  const { name } = request;
   const log = record.log("temporary");
   if (request.csr !== undefined)
     return log.warn("no temporary certificate: the key of the CSR is not here");
   const known = await store.certificates.read(name);
   // A damaged certificate may still be in use.
-  const wasIssued = known?.damage !== undefined || known?.status.lastSuccess !== undefined;
-  if (known?.held !== undefined || wasIssued) return;
+  if (known?.damage !== undefined || known?.status.lastSuccess !== undefined) return;
+  if (!isFitting(known?.held, request, clock.now())) {
+    await store.certificates.commit(name, await versionFor(request, clock.now()), lock);
+    log.warn(`${name} has a temporary self-signed certificate until the CA has issued one`);
+  }
+  await around.temporary(request);
+}
+
+function isFitting(
+  held: HeldCertificate | undefined,
+  { identifiers, keyType }: CertificateRequest,
+  now: Date,
+): boolean {
+  if (held === undefined || isExpired(held, now)) return false;
+  const { meta } = held;
+  return meta.keyType === keyType && namesOf(meta.identifiers) === namesOf(identifiers);
+}
+
+async function versionFor(request: CertificateRequest, now: Date): Promise<NewVersion> {
+  const { identifiers, keyType } = request;
   const privateKey =
     request.privateKey === undefined
       ? await createPrivateKey(keyType)
       : (await readKeyFile(request.privateKey)).pem;
-  const certificate = await createTemporary(privateKey, identifiers, clock.now());
+  const certificate = await createTemporary(privateKey, identifiers, now);
   const leaf = new X509Certificate(certificate);
   const meta = {
     temporary: true as const,
@@ -48,33 +63,9 @@ export async function storeTemporary(
     account: "",
     certificateUrl: "",
     orderUrl: "",
-    issuedAt: clock.now().toISOString(),
+    issuedAt: now.toISOString(),
     requestHash: requestHash(request),
   };
-  await store.certificates.commit(name, { privateKey, certificate, chain: "", meta }, lock);
-  log.warn(`${name} has a temporary self-signed certificate until the CA has issued one`);
-  const { outputs, hooks } = request;
-  const copies = (hooks.deploy ?? []).flatMap((step) => ("copy" in step ? [step.copy] : []));
-  for (const copy of [outputs, ...copies]) {
-    try {
-      await copyWhereMissing(copy, { privateKey, certificate, chain: "" });
-    } catch (error) {
-      log.warn(`the temporary certificate was not copied: ${messageOf(error)}`);
-    }
-  }
-}
-
-/** What is there may be a real certificate, and a key beside another certificate is of no use: all files or none. */
-async function copyWhereMissing(copy: CopySetting, material: Material): Promise<void> {
-  const { fullchain, key, cert, chain, combined } = copy;
-  const paths = [fullchain, key, cert, chain, combined].filter((path) => path !== undefined);
-  const found = await Promise.all(paths.map(exists));
-  if (!found.includes(true)) await copyFiles(copy, material);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  // It is its own issuer, and servers do not start with an empty file of issuers.
+  return { privateKey, certificate, chain: certificate, meta };
 }

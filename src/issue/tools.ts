@@ -29,6 +29,8 @@ export type SelfCheckAt = Readonly<Partial<Record<ChallengeType, string>>>;
 
 /** Called for every certificate that is about to be ordered. */
 export interface AroundIssue {
+  /** A temporary certificate is held. Whatever fails only warns. */
+  temporary(request: CertificateRequest): Promise<void>;
   /** Rejects to stop this certificate before anything is ordered. */
   pre(request: CertificateRequest, held?: HeldCertificate): Promise<void>;
   issued(request: CertificateRequest): void;
@@ -37,6 +39,7 @@ export interface AroundIssue {
 
 /** Where there are no hooks. */
 export const noHooks: AroundIssue = {
+  temporary: () => Promise.resolve(),
   pre: () => Promise.resolve(),
   issued: () => undefined,
   failure: () => Promise.resolve(),

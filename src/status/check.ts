@@ -10,6 +10,7 @@ export interface Finding {
   readonly kind:
     | "broken"
     | "missing"
+    | "temporary"
     | "damaged"
     | "revoked"
     | "expired"
@@ -60,6 +61,7 @@ export function checkBroken({ name, problem }: BrokenCertificate): Checked {
 
 const unready: ReadonlyMap<string, Finding["kind"]> = new Map([
   ["Missing", "missing"],
+  ["Temporary", "temporary"],
   ["Damaged", "damaged"],
   ["Revoked", "revoked"],
   ["Expired", "expired"],
@@ -74,6 +76,7 @@ function readiness(certificate: KnownCertificate, now: Date): readonly Finding[]
 function lateness(certificate: KnownCertificate, warn: number, now: Date): readonly Finding[] {
   const { held } = certificate;
   if (held === undefined || new Date(held.meta.notAfter) <= now) return [];
+  if (held.meta.temporary === true) return [];
   const { notAfter } = held.meta;
   const due = dueOf(certificate, now).at;
   const isLate = now.getTime() - due.getTime() > grace(lifetimeOf(held.meta));

@@ -1,5 +1,5 @@
 import { dateOf } from "../dates.ts";
-import { deployStatesOf } from "../deploy/steps.ts";
+import { deployStatesOf, stepsOf } from "../deploy/steps.ts";
 import { driftOf } from "../request/drift.ts";
 import { isInProgress, type KnownCertificate } from "./certificates.ts";
 import { dueOf, pauseOf, type Pause } from "./due.ts";
@@ -32,19 +32,21 @@ export function stateOf(certificate: KnownCertificate, now: Date): string {
   const words = [
     certificate.held === undefined && isInProgress(certificate) ? "issuing" : reason.toLowerCase(),
     ...(hasFailed(certificate) ? ["last attempt failed"] : []),
-    ...(certificate.held !== undefined && !deployment.status ? [undeployed] : []),
+    ...(isReal(certificate) && !deployment.status ? [undeployed] : []),
   ];
   return words.join(", ");
 }
+
+const isReal = ({ held }: KnownCertificate) => held !== undefined && held.meta.temporary !== true;
 
 /** True when the last attempt failed, for whatever reason. */
 export function hasFailed({ status }: Pick<KnownCertificate, "status">): boolean {
   return status.failures > 0 || status.lastAttempt?.outcome === "failed";
 }
 
-/** True for a Deployed condition that is false only because no window has opened yet. */
+/** True for a Deployed condition that is false only because no window has opened yet, or no real certificate was issued. */
 export function isWaiting({ reason }: Pick<Condition, "reason">): boolean {
-  return reason === "WaitingForWindow" || reason === "WindowOpen";
+  return ["WaitingForWindow", "WindowOpen", "Temporary"].includes(reason);
 }
 
 type Judgement = Omit<Condition, "type">;
@@ -112,7 +114,10 @@ function untilOf({ reason, until }: Pause): string {
 
 function deployed(certificate: KnownCertificate, now: Date): Judgement {
   const steps = deployStatesOf(certificate);
-  if (certificate.held === undefined) return absent(certificate);
+  const { held, request } = certificate;
+  if (held === undefined) return absent(certificate);
+  if (held.meta.temporary === true && stepsOf(request).length > 0)
+    return no("Temporary", "Commands and probes wait until the CA has issued one.");
   if (steps.length === 0) return yes("NoSteps", "No deploy steps are configured.");
   const failed = steps.filter(({ state }) => state === "failed");
   const pending = steps.filter(({ state }) => state === "pending");

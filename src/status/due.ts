@@ -11,6 +11,7 @@ export interface Due {
   readonly at: Date;
   readonly rule:
     | "missing"
+    | "temporary"
     | "damaged"
     | "revoked"
     | "drift"
@@ -45,6 +46,8 @@ export function dueOf(certificate: KnownCertificate, now: Date, every = 0): Due 
     return { at: now, rule: "revoked", reason: `it was revoked on ${dateOf(status.revoked.at)}` };
   }
   const drift = driftOf(request, held) ?? changed;
+  if (held.meta.temporary === true && drift !== undefined)
+    return { at: now, rule: "temporary", reason: drift };
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
   const due = beforeNextRun(dueByTime(certificate, held, now), held, every, now);
   const rested = restUntil(certificate, held, now);

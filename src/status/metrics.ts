@@ -68,6 +68,11 @@ const metrics: readonly Metric[] = [
           ],
   },
   {
+    name: "temporary",
+    help: "1 if it is a temporary self-signed certificate; otherwise 0.",
+    samples: ({ held }) => (held === undefined ? [] : [[held.meta.temporary === true ? 1 : 0]]),
+  },
+  {
     name: "not_before_timestamp_seconds",
     help: "Start of the certificate's validity.",
     samples: ({ held }) => time(held?.meta.notBefore),

@@ -96,6 +96,7 @@ function reasonWithCa({ request, held }: KnownCertificate, { reason }: Due): str
 
 const actions: Readonly<Record<Due["rule"], Action>> = {
   missing: "issue",
+  temporary: "issue",
   damaged: "re-issue",
   revoked: "re-issue",
   drift: "re-issue",

@@ -155,6 +155,7 @@ describe("issuing", () => {
     const it = await world();
     const told: string[] = [];
     const around: IssueTools["around"] = {
+      temporary: async () => {},
       pre: async (_, held) => void told.push(`pre ${held === undefined ? "first" : "again"}`),
       issued: () => void told.push("issued"),
       failure: async (_, error) => void told.push(`failure ${Problem.is(error)}`),

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
@@ -36,8 +36,11 @@ test("a temporary certificate is held and marked until the CA has issued one, wh
   await expect(readFile(ran ?? "", "utf8")).rejects.toThrow(/ENOENT/);
 
   expect((await issuing.run(["list"], { clock })).stdout).toMatch(/shop\.test .* temporary/);
+  const metrics = await issuing.run(["status", "--format", "prometheus"], { clock });
+  expect(metrics.stdout).toContain('acmectl_certificate_temporary{name="shop.test"} 1');
   const status = await issuing.run(["status", "--json", "--check"], { clock });
   expect(status.code).toBe(11);
+  expect(status.stderr).toContain("shop.test: temporary: It is signed by itself");
   const [shown] = (JSON.parse(status.stdout) as Report).certificates;
   expect(shown?.temporary).toBe(true);
   expect(shown?.conditions?.find(({ type }) => type === "Ready")).toMatchObject({
@@ -82,4 +85,38 @@ test("a temporary certificate is not copied over files that exist, and not made 
   expect(await meta(2)).not.toHaveProperty("temporary");
   expect((await issuing.issue([...words, "--force"])).code).toBe(0);
   expect(await meta(3)).not.toHaveProperty("temporary");
+});
+
+test("a temporary certificate is made again for other names, and replaces only its own copies", async () => {
+  await using issuing = await startIssuing();
+  const at = (name: string) => join(issuing.state, "..", name);
+  const files = ["--fullchain-file", at("full.pem"), "--key-file", at("key.pem")];
+  const words = ["--name", "shop", "--temporary", ...files, "--chain-file", at("chain.pem")];
+  issuing.ca.faults.add({ on: "newOrder", times: Infinity, do: { status: 503 } });
+  const leaf = async () => new X509Certificate(await readFile(at("full.pem"), "utf8"));
+  await issuing.issue(["-d", "a.test", ...words]);
+  const first = await leaf();
+  // nginx does not start with an empty file of issuers.
+  expect(new X509Certificate(await readFile(at("chain.pem"))).fingerprint256).toBe(
+    first.fingerprint256,
+  );
+  await issuing.issue(["-d", "a.test", ...words]);
+  expect((await leaf()).fingerprint256).toBe(first.fingerprint256);
+  await rm(at("chain.pem"));
+  await issuing.issue(["-d", "a.test", ...words]);
+  expect(await readFile(at("chain.pem"), "utf8")).toContain("BEGIN CERTIFICATE");
+
+  const other = await issuing.issue(["-d", "a.test,b.test", ...words]);
+  expect(other.code, other.stderr).toBe(4);
+  const second = await leaf();
+  expect(second.checkHost("b.test")).toBe("b.test");
+  expect(second.checkPrivateKey(createPrivateKey(await readFile(at("key.pem"), "utf8")))).toBe(
+    true,
+  );
+  const plan = JSON.parse((await issuing.run(["plan", "--json"])).stdout) as {
+    certificates: { outcome: string; reason: string }[];
+  };
+  expect(plan.certificates[0]).toMatchObject({
+    reason: expect.stringMatching(/temporary certificate|backing off/),
+  });
 });
