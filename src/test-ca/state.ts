@@ -102,6 +102,11 @@ export function accountUrl(state: State, account: Account): string {
   return `${state.base}/account/${account.id}`;
 }
 
+/** What account URIs in records of dns-persist-01 begin with. */
+export function hashPrefixOf(state: State): string {
+  return `${state.base}/account-hash/`;
+}
+
 /** Does the work within the request, or in the background where the CA is asynchronous. */
 export async function nowOrLater(state: State, work: () => Promise<void>): Promise<void> {
   const { asynchronous } = state.settings;

@@ -110,6 +110,26 @@ describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
           const leaf = await issue("t.example.test", "tls-alpn-01");
           expect(leaf.subjectAltName).toBe("DNS:t.example.test");
         },
+        "issues by dns-account-01": async () => {
+          const leaf = await issue("l.example.test", "dns-01", ["--challenge", "dns-account-01"]);
+          expect(leaf.subjectAltName).toBe("DNS:l.example.test");
+        },
+        "issues and renews by dns-persist-01 without DNS credentials": async () => {
+          const name = "*.p.example.test";
+          const shown = await acmectl(["account", "persist", ...ca(), "-d", name]);
+          expect(shown, shown.stderr).toMatchObject({ code: 0 });
+          const { records } = shown.document as { records: { name: string; value: string }[] };
+          for (const { name: host, value } of records)
+            await dns.tell("set-txt", { host: `${host}.`, value });
+          const words = ["--challenge", "dns-persist-01", "--dns-cname", "none"];
+          const asked = ["--dns-resolvers", dns.dnsServer, "--no-dns-authoritative"];
+          const ran = await acmectl(["issue", "-d", name, ...words, ...asked, ...account()]);
+          expect(ran, ran.stderr).toMatchObject({ code: 0 });
+          const first = await leafOf(name);
+          const again = await acmectl(["renew", name, "--force"]);
+          expect(again, again.stderr).toMatchObject({ code: 0 });
+          expect((await leafOf(name)).serialNumber).not.toBe(first.serialNumber);
+        },
         "issues a wildcard": async () => {
           const leaf = await issue("*.w.example.test", "dns-01", ["-d", "w.example.test"]);
           const found = leaf.subjectAltName?.split(", ").toSorted();

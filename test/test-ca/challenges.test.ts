@@ -66,14 +66,20 @@ describe("challenges", () => {
       const types = await typesOf(`n${count}.example.com`);
       expect(types.filter((type) => !type.startsWith("x-")).toSorted()).toEqual([
         "dns-01",
+        "dns-account-01",
+        "dns-persist-01",
         "http-01",
         "tls-alpn-01",
       ]);
-      expect(types).toHaveLength(4);
+      expect(types).toHaveLength(6);
       orders.add(types.map((type) => type.replace(/^x-.*/, "x")).join());
     }
     expect(orders.size).toBeGreaterThan(3);
-    expect(known(await typesOf("*.example.com"))).toEqual(["dns-01"]);
+    expect(known(await typesOf("*.example.com"))).toEqual([
+      "dns-01",
+      "dns-account-01",
+      "dns-persist-01",
+    ]);
     expect(known(await typesOf("127.0.0.1"))).toEqual(["http-01", "tls-alpn-01"]);
   });
 

@@ -91,12 +91,13 @@ function create(
   return authorization;
 }
 
-/** dns-01 only for wildcards, never for addresses (RFC 8738 §7); always with one unknown type. */
+/** Only the DNS proves wildcards, never for addresses (RFC 8738 §7); always with one unknown type. */
 function typesFor(identifier: Identifier, wildcard: boolean): string[] {
   const unknown = `x-${randomBytes(3).toString("hex")}-01`;
-  if (wildcard) return ["dns-01", unknown];
+  const byDns = ["dns-01", "dns-account-01", "dns-persist-01"];
+  if (wildcard) return [...byDns, unknown];
   if (identifier.type === "ip") return ["http-01", "tls-alpn-01", unknown];
-  return ["http-01", "dns-01", "tls-alpn-01", unknown];
+  return ["http-01", ...byDns, "tls-alpn-01", unknown];
 }
 
 function shuffle<T>(items: readonly T[]): T[] {

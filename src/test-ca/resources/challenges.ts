@@ -2,12 +2,19 @@ import { json, retryAfter, type Answer } from "../server/answer.ts";
 import { demand, problemOf } from "../acme-problem.ts";
 import { own, payloadOf, type SignedRequest } from "../signed/request.ts";
 import {
+  accountUrl,
   authorizationStatus,
+  hashPrefixOf,
   nowOrLater,
   timestamp,
   type Challenge,
   type State,
 } from "../state.ts";
+import {
+  issuerDomainNames,
+  validateAccountDns,
+  validatePersist,
+} from "../validation/account-dns.ts";
 import { validateDns, type Validate } from "../validation/dns.ts";
 import { validateHttp } from "../validation/http.ts";
 import { validateTlsAlpn } from "../validation/tls-alpn.ts";
@@ -25,11 +32,14 @@ export async function challenge(state: State, request: SignedRequest): Promise<A
 /** The challenge object of §7.1.5 and §8. */
 export function challengeJson(state: State, challenge: Challenge): object {
   const { type, token, status, validated, error } = challenge;
+  // It has no token: the record is not made for one challenge.
+  const isPersistent = type === "dns-persist-01";
   return {
     type,
     url: `${state.base}/challenge/${challenge.id}`,
     status,
-    token,
+    token: isPersistent ? undefined : token,
+    issuerDomainNames: isPersistent ? issuerDomainNames : undefined,
     validated: validated && timestamp(validated),
     error,
   };
@@ -52,16 +62,23 @@ async function respond(state: State, request: SignedRequest, challenge: Challeng
 const validators = new Map<string, Validate>([
   ["http-01", validateHttp],
   ["dns-01", validateDns],
+  ["dns-account-01", validateAccountDns],
+  ["dns-persist-01", validatePersist],
   ["tls-alpn-01", validateTlsAlpn],
 ]);
 
 /** Settles the challenge and its authorization: one failure is final (§7.1.6). */
 async function validate(state: State, challenge: Challenge, look: Validate): Promise<void> {
   const { authorization, token } = challenge;
-  const { identifier, account } = authorization;
-  const keyAuthorization = `${token}.${account.thumbprint}`;
-  const lookOnce = () =>
-    look({ identifier, token, keyAuthorization }, state.settings, state.signal);
+  const { identifier, wildcard, account } = authorization;
+  const { thumbprint } = account;
+  const proof = {
+    ...{ identifier, wildcard, token, thumbprint },
+    keyAuthorization: `${token}.${thumbprint}`,
+    accountUrl: accountUrl(state, account),
+    hashPrefix: hashPrefixOf(state),
+  };
+  const lookOnce = () => look(proof, state.settings, state.signal);
   try {
     await lookOnce();
     // Twice more at the same time, as CAs do from several networks: a response must outlive the first look.

@@ -7,7 +7,8 @@ import { challenge } from "../resources/challenges.ts";
 import { finalize } from "../resources/finalize.ts";
 import { demandPostAsGet, type SignedBy, type SignedRequest } from "../signed/request.ts";
 import { newOrder, order } from "../resources/orders.ts";
-import type { State } from "../state.ts";
+import { hashPrefixOf, type State } from "../state.ts";
+import { issuerDomainNames } from "../validation/account-dns.ts";
 import type { ResourceKind } from "./faults.ts";
 
 type SignedHandler = (state: State, request: SignedRequest) => Answer | Promise<Answer>;
@@ -50,6 +51,8 @@ function directory(state: State): Answer {
   const meta = {
     termsOfService,
     externalAccountRequired: requireEab,
+    issuerDomainNames,
+    accountHashPrefix: hashPrefixOf(state),
     profiles: Object.fromEntries(descriptions),
   };
   return json(200, {

@@ -10,6 +10,12 @@ export interface Proof {
   readonly token: string;
   /** RFC 8555 §8.1. */
   readonly keyAuthorization: string;
+  readonly wildcard: boolean;
+  readonly accountUrl: string;
+  /** Of the account's key. */
+  readonly thumbprint: string;
+  /** Of account URIs in records of dns-persist-01. */
+  readonly hashPrefix: string;
 }
 
 /** Looks at the identifier once; throws the AcmeProblem for the challenge. */
@@ -19,17 +25,19 @@ export type Validate = (proof: Proof, settings: Settings, signal: AbortSignal) =
 export const patience = 5000;
 
 /** dns-01 (RFC 8555 §8.4): one of the TXT values, its strings joined, is the digest; CNAMEs are followed. */
-export const validateDns: Validate = async (proof, settings) => {
-  const name = `_acme-challenge.${proof.identifier.value}`;
+export const validateDns: Validate = (proof, settings) =>
+  proveByTxt(`_acme-challenge.${proof.identifier.value}`, proof, settings);
+
+export async function proveByTxt(name: string, proof: Proof, settings: Settings): Promise<void> {
   const values = await lookUp(name, settings);
   const wanted = createHash("sha256").update(proof.keyAuthorization).digest("base64url");
   if (values.includes(wanted)) return;
   throw unauthorized(proof, name, values);
-};
+}
 
 const longestChain = 8;
 
-async function lookUp(name: string, settings: Settings): Promise<readonly string[]> {
+export async function lookUp(name: string, settings: Settings): Promise<readonly string[]> {
   let at = name;
   try {
     for (let hop = 0; hop < longestChain; hop += 1) {

@@ -30,6 +30,8 @@ export const cases = [
   "issues by http-01",
   "issues by dns-01",
   "issues by tls-alpn-01",
+  "issues by dns-account-01",
+  "issues and renews by dns-persist-01 without DNS credentials",
   "issues a wildcard",
   "issues for an address by http-01",
   "issues for an address by tls-alpn-01",
@@ -103,6 +105,8 @@ export const caKinds: readonly CaKind[] = [
     name: "step-ca",
     part: "step-ca",
     cannot: {
+      "issues by dns-account-01": "it does not offer it",
+      "issues and renews by dns-persist-01 without DNS credentials": "it does not offer it",
       "requires an external account binding":
         "external account keys are made by its commercial edition alone",
       "renews at the CA's renewal information": "it has none (RFC 9773)",
@@ -117,6 +121,8 @@ export const caKinds: readonly CaKind[] = [
     name: "Caddy's ACME server",
     part: "caddy-shiftable",
     cannot: {
+      "issues by dns-account-01": "it does not offer it",
+      "issues and renews by dns-persist-01 without DNS credentials": "it does not offer it",
       "requires an external account binding": "it has none",
       "issues by http-01": "it asks the system's resolver, which knows no name of a test",
       "issues by tls-alpn-01": "it asks the system's resolver, which knows no name of a test",
@@ -133,7 +139,10 @@ export const caKinds: readonly CaKind[] = [
   {
     name: "acme2certifier",
     part: "acme2certifier",
-    cannot: {},
+    cannot: {
+      "issues by dns-account-01": "it does not offer it",
+      "issues and renews by dns-persist-01 without DNS credentials": "it does not offer it",
+    },
     async start(dnsServer) {
       return { ...(await startAcme2Certifier({ dnsServer, eab })), address: "127.0.0.1" };
     },
