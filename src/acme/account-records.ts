@@ -23,7 +23,7 @@ export interface PersistDemand {
   readonly wildcard: boolean;
   /** `_validation-persist.<name>` */
   readonly validationName: string;
-  /** Names of the CA, any of which may stand in the record; the first is written. */
+  /** Names of the CA, any of which may stand in the record; the first is written. Empty if they are not known. */
   readonly issuers: readonly string[];
   /** Names of the account, any of which may stand in the record; the first is written. */
   readonly accountUris: readonly string[];
@@ -49,10 +49,26 @@ export function persistDemand(
   return {
     identifier,
     wildcard,
-    validationName: `_validation-persist.${name}`,
+    validationName: persistName(name),
     issuers: issuersOf(name, directory, offered),
     accountUris,
   };
+}
+
+/** The same where the CA cannot be asked: its names and the hash's prefix are then not compared. */
+export function offlineDemand(
+  { identifier, wildcard }: Pick<PersistDemand, "identifier" | "wildcard">,
+  holder: RecordHolder,
+): PersistDemand {
+  const { value } = identifier;
+  const hashes = [value, "*"].map((domain) => `/${hashedAccount(domain, holder)}`);
+  const accountUris = [holder.url, ...hashes];
+  return { identifier, wildcard, validationName: persistName(value), issuers: [], accountUris };
+}
+
+/** Where the CA looks for the record of a name. */
+export function persistName(name: string): string {
+  return `_validation-persist.${name}`;
 }
 
 /** Draft 02 §4.1; a hash over `*` instead of the name is as good. CAs of earlier drafts compare the URL. */
@@ -136,8 +152,10 @@ function judgeOne(text: string, demand: PersistDemand, now: Date): { until?: Dat
   const record = readPersist(text);
   if (typeof record === "string") return record;
   const { issuer, accountUri, wildcard, until } = record;
-  if (!demand.issuers.includes(issuer)) return `one is for the CA ${issuer}`;
-  if (!demand.accountUris.includes(accountUri)) return `one is for the account ${accountUri}`;
+  const isOffline = demand.issuers.length === 0;
+  if (!isOffline && !demand.issuers.includes(issuer)) return `one is for the CA ${issuer}`;
+  const isSame = (own: string) => (isOffline ? accountUri.endsWith(own) : accountUri === own);
+  if (!demand.accountUris.some(isSame)) return `one is for the account ${accountUri}`;
   if (demand.wildcard && !wildcard) return "one is without policy=wildcard";
   if (until !== undefined && until <= now) return `one ended at ${dateOf(until)}`;
   return { ...(until && { until }) };

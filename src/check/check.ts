@@ -3,7 +3,7 @@ import type { Directory } from "../acme/acme.ts";
 import { isEmbedded, presetOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
-import type { Choice } from "../issue/challenges.ts";
+import { offeredType, type Choice } from "../issue/challenges.ts";
 import { choose, preflight } from "../issue/choose.ts";
 import { openRecord } from "../issue/record.ts";
 import type { IssueTools } from "../issue/tools.ts";
@@ -17,6 +17,7 @@ import { checkDnssec } from "./dnssec.ts";
 import { finding, findingOf, type Checked, type Finding } from "./finding.ts";
 import { checkHttp, type Ports } from "./http.ts";
 import { checkLimits } from "./limits.ts";
+import { checkPersist } from "./persist.ts";
 import { checkTls } from "./tls.ts";
 
 export interface CheckOptions {
@@ -62,6 +63,16 @@ export async function checkRequest(
       subject: "delegation",
       findings: delegation,
       skipped: unproven("dns-01", chosen, choices),
+    },
+    {
+      subject: "persist",
+      findings: await checkPersist(
+        best(choices.filter((one) => one.challengeTypes[0] === "dns-persist-01")),
+        known,
+        account,
+        tools,
+      ),
+      skipped: unproven("dns-persist-01", chosen, choices),
     },
     { subject: "dnssec", findings: dnssec, skipped: unasked },
     { subject: "caa", findings: caa, skipped: unasked },
@@ -203,7 +214,10 @@ async function checkAllCaa(
     by.resolve({ name, type: "CAA", unchecked }, signal);
   const found = request.identifiers.map((identifier) => {
     const own = choices.filter((choice) => choice.identifier.value === identifier.value);
-    const methods = [...new Set(own.flatMap(({ challengeTypes }) => challengeTypes))];
+    const types = own.flatMap(({ challengeTypes, solver }) =>
+      challengeTypes.map((type) => offeredType(type, solver.setting)),
+    );
+    const methods = [...new Set(types)];
     return checkCaa(identifier, { identities, accountUrl: account?.url, methods }, ask);
   });
   return (await Promise.all(found)).flat();

@@ -7,6 +7,7 @@ export const subjects = [
   "limits",
   "solver",
   "delegation",
+  "persist",
   "dnssec",
   "caa",
   "http",

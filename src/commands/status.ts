@@ -1,3 +1,4 @@
+import type { CertificateRequest } from "../certificate.ts";
 import { deployFile } from "../deploy/steps/write-file.ts";
 import { composeConfigured } from "../request/compose.ts";
 import { file, type OptionDeclarations, type OptionsOf } from "../options/declaration.ts";
@@ -42,7 +43,7 @@ export const command = defineCommand({
   name: "status",
   summary: "Show certificate status: conditions, last order, next step; also for monitoring",
   description:
-    "Works offline. With a name, shows the last attempt step by step; `acmectl describe NAME` shows every detail.",
+    "Works offline, except that --check looks for the records of dns-persist-01. With a name, shows the last attempt step by step; `acmectl describe NAME` shows every detail.",
   arguments: [
     { usage: "[name...]", description: "only these certificates; default: an overview of all" },
   ],
@@ -102,10 +103,30 @@ async function checkAll(
   }
   const now = context.clock.now();
   const { reviewRenewal } = await import("../request/review.ts");
-  const checked = certificates.map(async (one) =>
-    check(one, await reviewRenewal(one.request, context), warn, now),
-  );
+  const checked = certificates.map(async (one) => {
+    const faults = [
+      ...(await reviewRenewal(one.request, context)),
+      ...(await faultsOfRecords(one.request, context)),
+    ];
+    return check(one, faults, warn, now);
+  });
   return [...(await Promise.all(checked)), ...broken.map(checkBroken)];
+}
+
+/** The only look at the DNS: what was published once must still be there when the certificate is due. */
+async function faultsOfRecords(
+  request: CertificateRequest,
+  context: Context,
+): Promise<readonly string[]> {
+  if (!request.solvers.some(({ use }) => use === "dns-persist")) return [];
+  const { recordFaults } = await import("../status/standing.ts");
+  const { openTools } = await import("../issuer/open.ts");
+  const tools = await openTools(request.issuer, [], context, { store: await context.store() });
+  try {
+    return await recordFaults(request, context.clock.now(), tools);
+  } finally {
+    await tools.close();
+  }
 }
 
 async function shown(

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
 import type { AccountTools } from "../account/open.ts";
 import { serverNameOf } from "../address.ts";
-import { accountValidationName, persistDemand } from "../acme/account-records.ts";
+import { accountValidationName, persistDemand, persistName } from "../acme/account-records.ts";
 import type { AccountSession, AcmeChallenge, Authorization, Directory } from "../acme/acme.ts";
 import { registerCommand } from "../acme/hints.ts";
 import { orderedName } from "../acme/objects/authorization.ts";
@@ -198,7 +198,7 @@ export function validationNameOf(
   name: string,
   accountUrl?: string,
 ): string {
-  if (type === "dns-persist-01") return `_validation-persist.${name}`;
+  if (type === "dns-persist-01") return persistName(name);
   return accountUrl === undefined
     ? `_acme-challenge.${name}`
     : accountValidationName(name, accountUrl);

@@ -1,10 +1,10 @@
 import { readPersist, type PersistDemand } from "../acme/account-records.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import type { Dns01Challenge, Target } from "../plugin.ts";
+import type { Dns01Challenge } from "../plugin.ts";
 import { combined, Problem } from "../problem.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, selectAll } from "./choose.ts";
-import { present, waitUntilVisible } from "./solve.ts";
+import { present, targetOf, waitUntilVisible } from "./solve.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** A standing record (dns-persist-01) to write. */
@@ -24,7 +24,7 @@ export async function publish(
 ): Promise<void> {
   const { signal, record } = tools;
   const writes = await Promise.all(records.map((one) => writeOf(one, request, tools)));
-  const targets = new Map(writes.map((one) => [one, targetOf(one.challenge)] as const));
+  const targets = new Map(writes.map((one) => [one, targetOf(one)] as const));
   refuse(await checkSolvers(targets, signal));
   const old = await Promise.all(writes.map((one) => outdated(one, tools)));
   const { presented, failures } = await present(writes, noJournal, tools);
@@ -86,10 +86,6 @@ async function writeOf(
     offered,
     authorization: "none",
   };
-}
-
-function targetOf({ identifier, validationName, recordName }: Dns01Challenge): Target {
-  return { identifier, wildcard: false, challengeType: "dns-01", validationName, recordName };
 }
 
 /** Other records of the same account and CA, as the name servers show them now. */

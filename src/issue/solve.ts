@@ -12,7 +12,6 @@ import type { Journal, Presented } from "./journal.ts";
 import { checkStanding } from "./standing.ts";
 import { dnsWaiting, reportRecords, waitForTxt, type SeenRecord } from "./propagation.ts";
 import { selfCheck, type Unseen } from "./self-check.ts";
-import type { AttemptRecord } from "./record.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
@@ -43,7 +42,10 @@ export async function prove(
         const { presented, failures } = await present(fit, journal, tools);
         const seen = await waitUntilVisible(presented, request, tools);
         for (const [challenge, why] of seen.unseen) unseen.set(challenge, why);
-        warnUnseen(seen.unseen, record);
+        const warnings = [...seen.unseen].map(([{ identifier }, { text }]) => {
+          return { name: identifier.value, text };
+        });
+        warnAll(warnings, (name) => record.log("self-check", name));
         const all = new Map<PendingChallenge, unknown>([...unfit, ...failures, ...seen.failures]);
         for (const [challenge, error] of all) record.failed(challenge, error);
         return all;
@@ -60,17 +62,9 @@ export async function prove(
   }
 }
 
-function warnUnseen(unseen: Seen["unseen"], record: AttemptRecord): void {
-  const warnings = [...unseen].map(([{ identifier }, { text }]) => ({
-    name: identifier.value,
-    text,
-  }));
-  warnAll(warnings, (name) => record.log("self-check", name));
-}
-
 const none: ReadonlyMap<PendingChallenge, unknown> = new Map();
 
-function targetOf({ challenge }: PendingChallenge): Target {
+export function targetOf({ challenge }: Pick<PendingChallenge, "challenge">): Target {
   const { identifier, wildcard } = challenge;
   if (!("recordName" in challenge)) return { identifier, wildcard };
   const { validationName, recordName } = challenge;
