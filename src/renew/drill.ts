@@ -1,4 +1,4 @@
-import { presetOf } from "../acme/presets.ts";
+import { presetOf, presets } from "../acme/presets.ts";
 import { durationOf } from "../dates.ts";
 import { line, type Result, table } from "../result.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
@@ -15,8 +15,6 @@ const longestPause = 6 * hour;
 const jitter = 8 * minute;
 /** An order, where none was measured yet. */
 const usual = 30_000;
-/** New orders of one account (Let's Encrypt), if the CA does not exempt renewals that name their predecessor (RFC 9773 §5). */
-const orders = { atOnce: 300, perHour: 100 };
 
 interface Planned {
   readonly name: string;
@@ -71,6 +69,9 @@ export function drillOf(
       line(
         `${renewed.length} of ${planned.length} would be renewed in about ${durationOf(Math.max(work, minute))}. Nothing was ordered.`,
       ),
+      ...(renewed.length < planned.length
+        ? [line(`${planned.length - renewed.length} would not be renewed in time.`, "warn")]
+        : []),
       line(verdict(total, every), total !== undefined && total <= notice ? "good" : "warn"),
     ],
   };
@@ -113,16 +114,20 @@ function workOf(renewed: readonly Planned[], concurrency: number): number {
   const sum = renewed.reduce((all, { takes }) => all + takes, 0);
   const longest = Math.max(0, ...renewed.map(({ takes }) => takes));
   const limited = Map.groupBy(renewed, ({ server }) => server);
-  const waits = [...limited.values()].map(
-    ({ length }) => (Math.max(0, length - orders.atOnce) / orders.perHour) * hour,
-  );
+  const waits = [...limited].map(([server, { length }]) => waitFor(length, server));
   return Math.max(sum / concurrency, longest, ...waits);
+}
+
+/** Some CAs exempt renewals that name their predecessor (RFC 9773 §5); that is not counted on. */
+function waitFor(orders: number, server: string): number {
+  const limit = presets.find(({ name }) => name === server)?.limits?.ordersPerAccount;
+  return limit === undefined ? 0 : (Math.max(0, orders - limit.most) / limit.most) * limit.per;
 }
 
 function verdict(total: number | undefined, every: number): string {
   if (total === undefined)
     return "No schedule of `acmectl renew` was found here, so no run would notice it. Run `acmectl schedule install`.";
-  const text = `With a run every ${durationOf(every)}, all of it is done ${durationOf(total)} after the CA's notice at the latest`;
+  const text = `With a run every ${durationOf(every)}, the renewals are done ${durationOf(total)} after the CA's notice at the latest`;
   return total <= notice
     ? `${text}, within ${durationOf(notice)}.`
     : `${text}, later than ${durationOf(notice)}. Run acmectl more often: acmectl schedule install --every 6h.`;

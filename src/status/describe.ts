@@ -53,6 +53,8 @@ export function describeHeld(
         ["Due for renewal", dateFrom(now, due)],
         ["Certificate", files?.fullchain],
         ["Private key", files?.privateKey],
+        ["Second certificate", files?.second?.fullchain],
+        ["Second key", files?.second?.privateKey],
       ]),
     ],
   };

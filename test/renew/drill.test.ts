@@ -37,7 +37,7 @@ test("renew --drill says what an early renewal would take, and orders nothing", 
   const { stdout } = await issuing.run(["renew", "--drill", "--every", "6h"], { clock });
   expect(stdout).toContain("2 of 2 would be renewed in about 1 minute. Nothing was ordered.");
   expect(stdout.replaceAll(/\s+/g, " ")).toMatch(
-    /With a run every 6 hours, all of it is done 12 hours after the CA's notice at the latest, within 24 hours\./,
+    /With a run every 6 hours, the renewals are done 12 hours after the CA's notice at the latest, within 24 hours\./,
   );
   expect(issuing.ca.requests).toHaveLength(orders);
 });
