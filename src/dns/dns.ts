@@ -9,7 +9,7 @@ import { isName, plainName } from "./name.ts";
 import { openZones } from "./zone.ts";
 
 export type { DnsSettings } from "./ask.ts";
-export type { Question, Reply, ResourceRecord } from "./message.ts";
+export type { Question, Reply } from "./message.ts";
 export { adviceOn, type Look, type ServerAnswer } from "./look.ts";
 
 export interface Dns {
