@@ -111,6 +111,8 @@ function viewOf({ after, outcome }: Deployed): readonly Block[] {
   const name = heading(after.name);
   if (outcome === "missing")
     return [name, line("No certificate was issued yet, so there is nothing to deploy.", "warn")];
+  if (after.held?.meta.temporary === true)
+    return [name, line("It is temporary; deploy steps wait until the CA has issued one.", "warn")];
   if (states.length === 0) return [name, line("It has no deploy steps.", "dim")];
   const rows = states.map(({ step, state, at }) => [state, at ?? "-", step]);
   return [name, table(["STATE", "SINCE", "STEP"], rows)];

@@ -72,7 +72,7 @@ function judged(
   before: StoredCertificate | undefined,
   { force }: Taking,
 ): TakenCertificate {
-  if (before === undefined) return { outcome: "taken" };
+  if (before === undefined || before.held?.meta.temporary === true) return { outcome: "taken" };
   const { held } = before;
   const same = isDeepStrictEqual(plain(request), plain(before.request));
   if (held === undefined) {

@@ -102,7 +102,7 @@ function reasonToLeave(
   isAsked: boolean,
   now: Date,
 ): string | undefined {
-  if (held === undefined) return "none was issued yet";
+  if (held === undefined || held.meta.temporary === true) return "none was issued yet";
   if (request.renew === false) return "its renewal is off";
   if (!isAsked) return "its CA has given no renewal information (ARI) for it";
   const end = endOfOpen(request.freeze ?? [], now);

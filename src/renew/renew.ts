@@ -53,6 +53,8 @@ export interface Renewal {
   readonly outcome: "renewed" | "not due" | "paused" | "failed" | "postponed";
   readonly due: Due;
   readonly held?: HeldCertificate | undefined;
+  /** True if it took the place of a temporary certificate. */
+  readonly endsTemporary?: boolean | undefined;
   readonly files?: CertificateFiles | undefined;
   readonly pause?: Pause | undefined;
   readonly problem?: Problem | undefined;
@@ -143,7 +145,9 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
     const after = await store.certificates.read(name);
     // RFC 9773 §4.3: the CA is asked right after issuance.
     const next = after === undefined ? due : dueOf(await withAri(after, pass), clock.now());
-    return { name, outcome: issued ? "renewed" : "not due", due: { ...next, reason }, held };
+    const endsTemporary = issued && before?.meta.temporary;
+    const outcome = issued ? "renewed" : "not due";
+    return { name, outcome, due: { ...next, reason }, held, endsTemporary };
   } catch (error) {
     signal.throwIfAborted();
     const wasAsked =

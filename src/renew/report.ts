@@ -49,8 +49,8 @@ function outcomeOf(fresh: readonly Renewal[], dryRun: boolean | "authorizations"
   return fresh.every(isFirst) ? "issued" : "renewed";
 }
 
-function isFirst({ outcome, held }: Renewal): boolean {
-  return outcome === "renewed" && held?.version === 1;
+function isFirst({ outcome, held, endsTemporary }: Renewal): boolean {
+  return outcome === "renewed" && (held?.version === 1 || endsTemporary === true);
 }
 
 function documentOf(renewal: Renewal, now: Date): Record<string, unknown> {

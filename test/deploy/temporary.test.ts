@@ -15,7 +15,7 @@ import { name, openWorld } from "./world.ts";
 /** A temporary certificate is held; nginx writes down how it is called. */
 async function temporaryWorld(stepsOf: (at: (file: string) => string) => readonly DeployStep[]) {
   const world = await openWorld();
-  await world.want(stepsOf(world.at));
+  await world.want(stepsOf((file) => world.at(file)));
   const { store } = world.tools;
   const privateKey = await createPrivateKey("ec256");
   const { meta } = await newVersion("1");

@@ -215,6 +215,36 @@ describe.each(fixtures)("$part", (fixture) => {
   );
 });
 
+test.skipIf(!available("nginx"))(
+  "nginx starts with a temporary certificate, and serves the real one once the CA has issued it",
+  async () => {
+    await using issuing = await startIssuing();
+    const at = await withFolder(issuing);
+    const port = await freePort();
+    const [nginx] = fixtures;
+    const [file, settings] = [at("nginx.conf"), at("config.yaml")];
+    const trusted = `ssl_trusted_certificate ${at("chain.pem")};`;
+    await writeFile(file, nginx!.config(port, 0, at).replace("return 204;", `${trusted}$&`));
+    const { file: binary, env: libraries } = program("nginx");
+    const env = { PATH: `${join(binary, "..")}:${PATH}`, HOME: issuing.state, ...libraries };
+    const copy = { key: at("key.pem"), fullchain: at("fullchain.pem"), chain: at("chain.pem") };
+    const reload = { reload: "nginx", config: file };
+    const probe = { probe: `127.0.0.1:${port}`, timeout: "10s" };
+    const defaults = { temporary: true, deploy: [{ copy }, reload, probe] };
+    await writeFile(settings, JSON.stringify({ defaults }));
+    const issue = () => issuing.issue(["-d", name, "--config", settings], { env });
+
+    const down = issuing.ca.faults.add({ on: "newOrder", times: Infinity, do: { status: 503 } });
+    const failed = await issue();
+    expect(failed.code, failed.stderr).toBe(4);
+    await using server = await startServer("nginx", nginx!.args(file, at), at);
+    down.remove();
+    const issued = await issue();
+    expect(issued.code, issued.stderr + server.log()).toBe(0);
+    expect(issued.stderr).toContain(`probe 127.0.0.1:${port}`);
+  },
+);
+
 async function startServer(part: string, args: readonly string[], at: (file: string) => string) {
   const running = await startProcess({
     program: part,

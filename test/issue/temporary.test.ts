@@ -52,13 +52,15 @@ test("a temporary certificate is held and marked until the CA has issued one, wh
   );
   const revoked = await issuing.run(["revoke", "shop.test", "--yes"], { clock });
   expect([revoked.code, revoked.stderr]).toEqual([2, expect.stringContaining("no CA can revoke")]);
-  expect((await issuing.run(["deploy", "shop.test"], { clock })).code).toBe(0);
+  const deployed = await issuing.run(["deploy", "shop.test"], { clock });
+  expect([deployed.code, deployed.stdout]).toEqual([0, expect.stringContaining("It is temporary")]);
   await expect(readFile(ran ?? "", "utf8")).rejects.toThrow(/ENOENT/);
 
   down.remove();
   clock.advance(3_600_000);
   const renewed = await issuing.run(["renew", "--no-jitter"], { clock });
   expect(renewed.code, renewed.stderr).toBe(0);
+  expect(renewed.stdout).toContain("Issued shop.test");
   expect((await leaf()).issuer).not.toContain("temporary");
   expect((await readFile(ran ?? "", "utf8")).trim().split("\n")).toHaveLength(1);
   const after = await issuing.run(["status", "--json", "--check"], { clock });
