@@ -15,7 +15,8 @@ export async function checkLimits(
   store: Store,
   now: Date,
 ): Promise<Checked> {
-  const [left] = await limitsLeft([request], store, now);
+  // The other CAs of the certificate are checked for themselves.
+  const [left] = await limitsLeft([{ ...request, issuers: undefined }], store, now);
   const stored = await store.certificates.read(request.name).catch(() => undefined);
   const until = stored && caPauseOf(stored.status, now);
   const own =

@@ -102,11 +102,18 @@ describe("a certificate with two issuers", () => {
 
   test("is checked at both CAs", async () => {
     await using world = await twoCas();
+    world.first.faults.add(always("newOrder", limited));
+    await world.apply();
     const { document } = await world.run(["check", "shop"]);
     const places = document.certificates.map((one: { ca: string }) => one.ca);
     expect(places).toEqual(
       [world.first, world.second].map(({ directoryUrl }) => new URL(directoryUrl).host),
     );
+    const limits = document.certificates.map(
+      (one: { checks: { check: string; findings: object[] }[] }) =>
+        one.checks.find(({ check }) => check === "limits")?.findings.length,
+    );
+    expect(limits).toEqual([1, 0]);
   });
 
   test("is not asked for at the second CA after the first one refused it", async () => {
