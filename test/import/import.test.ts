@@ -682,6 +682,18 @@ test("accounts and certificates of lego 5 contain their CA", async () => {
   expect(document.certificates).toMatchObject([{ name, outcome: "taken" }]);
 });
 
+test("an imported certificate takes the place of a temporary one", async () => {
+  await writeCertbot(other, name, material);
+  const words = ["--name", name, "--server", "https://127.0.0.1:1/dir", "--temporary"];
+  const env = { HOME: folder.path, ACMECTL_STATE: state };
+  const made = await run(["issue", "-d", name, ...words, "--solver", "none"], { env });
+  expect(made.stderr).toContain("has a temporary self-signed certificate");
+  const { document } = await take(["certbot", other]);
+  expect(document.certificates).toMatchObject([{ name, outcome: "taken" }]);
+  const meta = join(state, "certificates", name, "current", "meta.json");
+  expect(JSON.parse(await readFile(meta, "utf8"))).not.toHaveProperty("temporary");
+});
+
 test("import prints what was imported, what was not and what to do next", async () => {
   await writeCertbot(other, name, material, { settings: ["authenticator = nginx"] });
   const { stdout } = await run(["import", "certbot", other], {
