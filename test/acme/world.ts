@@ -162,7 +162,10 @@ export async function listening(server: http.Server | https.Server): Promise<num
 }
 
 /** A self-signed certificate with its key, PEM. */
-export async function selfSigned(name = "localhost"): Promise<{ key: string; cert: string }> {
+export async function selfSigned(
+  ...names: readonly string[]
+): Promise<{ key: string; cert: string }> {
+  const all = names.length === 0 ? ["localhost"] : names;
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -171,7 +174,7 @@ export async function selfSigned(name = "localhost"): Promise<{ key: string; cer
     name: "CN=Hostile Root",
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
+      new x509.SubjectAlternativeNameExtension(all.map((value) => ({ type: "dns", value }))),
     ],
   });
   const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
