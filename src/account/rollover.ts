@@ -13,15 +13,19 @@ export interface KeyTools {
 }
 
 /**
- * Give the account a new key (RFC 8555 §7.3.5). It is on disk before it is sent to the CA, so an interrupted run loses no
+ * Give the account a new key (RFC 8555 §7.3.5), `newKey` or one that is made now. It is on disk before it is sent to the CA, so an interrupted run loses no
  * key: the next use of the account finds out which of the two the CA knows. The caller holds the account's lock.
  */
-export async function rollOver(account: StoredAccount, tools: KeyTools): Promise<StoredAccount> {
+export async function rollOver(
+  account: StoredAccount,
+  tools: KeyTools,
+  newKey?: string,
+): Promise<StoredAccount> {
   const { ca, store, log, signal } = tools;
   const settled = await settleRollover(account, tools);
   // What an earlier run began is what was asked for.
   if (account.nextKey !== undefined && settled.key === account.nextKey) return settled;
-  const begun = await store.accounts.beginRollover(settled, await createAccountKey());
+  const begun = await store.accounts.beginRollover(settled, newKey ?? (await createAccountKey()));
   try {
     await ca.session(begun.key, begun.url).rollover(begun.nextKey ?? "", signal);
   } catch (error) {

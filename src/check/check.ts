@@ -66,12 +66,7 @@ export async function checkRequest(
     },
     {
       subject: "persist",
-      findings: await checkPersist(
-        best(choices.filter((one) => one.challengeTypes[0] === "dns-persist-01")),
-        known,
-        account,
-        tools,
-      ),
+      findings: await checkPersist(choices, known, account, tools),
       skipped: unproven("dns-persist-01", chosen, choices),
     },
     { subject: "dnssec", findings: dnssec, skipped: unasked },

@@ -11,11 +11,12 @@ import { finding, findingOf, type Finding } from "./finding.ts";
 
 /** The standing records of dns-persist-01, as the authoritative servers show them. */
 export async function checkPersist(
-  choices: readonly Choice[],
+  all: readonly Choice[],
   directory: Directory | undefined,
   account: StoredAccount | undefined,
   tools: IssueTools,
 ): Promise<readonly Finding[]> {
+  const choices = all.filter((one) => one.challengeTypes[0] === "dns-persist-01");
   if (choices.length === 0 || directory === undefined) return [];
   if (account?.url === undefined) {
     const detail = "dns-persist-01 records name the account, and none is registered here.";

@@ -1,7 +1,7 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { codeOf, systemReason } from "../errors.ts";
-import { readPrivateKey } from "../acme/keys.ts";
+import { createAccountKey, readPrivateKey } from "../acme/keys.ts";
 import type { CertificateRequest, CopySetting, KeyType } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import { quotedWord } from "../options/words.ts";
@@ -108,6 +108,22 @@ const missing = "does not exist";
 export async function readKeyFile(path: string): Promise<{ pem: string; type: KeyType }> {
   const pem = await readGivenFile(path, "The private key");
   return readPrivateKey(pem.toString("latin1"), `the private key ${path}`);
+}
+
+/** A new key for an account: the file's, or one that is made now and kept there. */
+export async function readNewKey(path: string): Promise<string> {
+  try {
+    await writeFile(path, await createAccountKey(), { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") {
+      throw new Problem("usage", {
+        detail: `The new key ${path} cannot be written: ${systemReason(error)}.`,
+        hint: "Give the path of a file in a folder that this user may write to.",
+        cause: error,
+      });
+    }
+  }
+  return (await readKeyFile(path)).pem;
 }
 
 export interface GivenCsr {

@@ -5,7 +5,6 @@ import { createAccountKey, thumbprint } from "../../src/acme/keys.ts";
 import { parseIdentifiers } from "../../src/acme/identifiers.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { checkStanding, lookForStanding } from "../../src/issue/standing.ts";
-import type { IssueTools } from "../../src/issue/tools.ts";
 import { recordFaults } from "../../src/status/standing.ts";
 import type { ChallengeOf } from "../../src/plugin.ts";
 import { testClock } from "../support/clock.ts";
@@ -58,7 +57,7 @@ async function check(dns: Dns) {
     keyAuthorization: "",
   };
   const pending = pendingBy(solverOf("standing", { types: ["dns-persist-01"] }), challenge);
-  const seen = checkStanding(pending, challenge, tools as IssueTools);
+  const seen = checkStanding(pending, challenge, tools);
   return { tools, seen };
 }
 

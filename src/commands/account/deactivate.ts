@@ -7,6 +7,7 @@ import {
   chosenCa,
   usableAccount,
 } from "../../issuer/account.ts";
+import { warnOfRecords } from "../../check/account.ts";
 import { confirm, defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -19,13 +20,11 @@ export const command = defineCommand({
   async run(flags, context) {
     const issuer = await chosenCa(flags, context);
     const { url } = await usableAccount(issuer, context);
-    await confirm(
-      `Deactivate ${url} on ${issuer.server}? This cannot be undone.`,
-      flags.yes,
-      context,
-    );
-    return withAccount(flags, context, (opened) =>
-      changeAccount(opened, async ({ stored, session }) => {
+    const question = `Deactivate ${url} on ${issuer.server}? This cannot be undone.`;
+    return withAccount(flags, context, async (opened) => {
+      await warnOfRecords(issuer, opened.tools);
+      await confirm(question, flags.yes, context);
+      return changeAccount(opened, async ({ stored, session }) => {
         const { status } = await session.deactivate(context.signal);
         const account = await opened.tools.store.accounts.update(stored, { status });
         return {
@@ -37,7 +36,7 @@ export const command = defineCommand({
             ),
           ],
         };
-      }),
-    );
+      });
+    });
   },
 });

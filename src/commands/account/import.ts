@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { readAccountKey } from "../../import/material.ts";
 import { importAccount } from "../../account/register.ts";
+import { warnOfRecords } from "../../check/account.ts";
 import { directoryFlags } from "../../options/declared/account.ts";
 import { readSmallFile } from "../../options/secret.ts";
 import { isRecord, parseJson } from "../../json.ts";
@@ -26,6 +27,7 @@ export const command = defineCommand({
     const key = await readKey(context.args[0] ?? "-", context);
     context.mask(key);
     return withAccount(flags, context, async ({ issuer, tools }) => {
+      await warnOfRecords(issuer, tools);
       const { stored, isNew } = await importAccount(key, issuer, tools);
       const { url, directory } = stored;
       const done = isNew

@@ -5,12 +5,13 @@ import type { CertificateRequest } from "../../certificate.ts";
 import { usableAccount, withAccount, type AccountWork } from "../../issuer/account.ts";
 import { publish, type NewRecord } from "../../issue/publish.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
-import { directoryFlags } from "../../options/declared/account.ts";
+import { directoryFlags, newKey } from "../../options/declared/account.ts";
 import { certificateFlags, solverFlags, visibilityFlags } from "../../options/declared/request.ts";
 import { parseDuration } from "../../options/duration.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { dnsSetting } from "../../request/compose.ts";
+import { readNewKey } from "../../request/given-file.ts";
 import { solverSettings } from "../../request/solvers.ts";
 import { fields, line, verbatim, type Block } from "../../result.ts";
 import { defineCommand } from "../command.ts";
@@ -36,6 +37,7 @@ const options = {
     description: "Output format: for people, a zone file, or Terraform.",
     placeholder: "FORMAT",
   },
+  newKey,
   apply: { type: "boolean", description: "Write the records with a dns-01 solver." },
   solver: solverFlags.solver,
   dns: solverFlags.dns,
@@ -60,7 +62,8 @@ export const command = defineCommand({
     const names = recordNames(flags);
     const until = endOf(flags.until, context.clock.now());
     return withAccount(flags, context, async (work) => {
-      const records = await recordsOf(names, until, work);
+      const given = flags.newKey === undefined ? undefined : await readNewKey(flags.newKey);
+      const records = await recordsOf(names, until, given, work);
       if (flags.apply === true) await publish(records, await writerOf(flags, work), work.tools);
       const document = {
         outcome: flags.apply === true ? "published" : "shown",
@@ -107,10 +110,11 @@ function endOf(text: string | undefined, now: Date): Date | undefined {
 async function recordsOf(
   names: ReadonlyMap<string, boolean>,
   until: Date | undefined,
+  givenKey: string | undefined,
   { issuer, context, tools }: AccountWork,
 ): Promise<readonly NewRecord[]> {
   const { key, url = "" } = await usableAccount(issuer, context);
-  const holder = { url, thumbprint: thumbprint(key) };
+  const holder = { url, thumbprint: thumbprint(givenKey ?? key) };
   const directory = await tools.ca.directory(tools.signal);
   return [...names].map(([value, wildcard]) => {
     const identifier: Identifier = { type: "dns", value };

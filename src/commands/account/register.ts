@@ -2,6 +2,7 @@ import { fields, line } from "../../result.ts";
 import { composeIssuer } from "../../request/issuer.ts";
 import { withTools } from "../../issuer/account.ts";
 import { registerAccount } from "../../account/register.ts";
+import { warnOfRecords } from "../../check/account.ts";
 import { registrationFlags } from "../../options/declared/account.ts";
 import { defineCommand } from "../command.ts";
 
@@ -17,6 +18,8 @@ export const command = defineCommand({
   async run(flags, context) {
     const issuer = composeIssuer(flags, undefined, await context.config());
     return withTools(issuer, context, async (tools) => {
+      if (flags.reregister === true || flags.accountKey !== undefined)
+        await warnOfRecords(issuer, tools);
       const how = { accountKey: flags.accountKey, again: flags.reregister === true };
       const { stored, account, created } = await registerAccount(issuer, how, context, tools);
       const { directory, id, where } = stored;

@@ -74,6 +74,9 @@ export const accountKey = {
   placeholder: "REF",
 } as const;
 
+/** Of an account, before it is used: standing DNS records may contain it. */
+export const newKey = file("New key of the account (PEM); created if the file does not exist.");
+
 const { server, staging, caBundle, clientCert, clientKey, ...registration } = issuerFlags;
 
 /** The CA of an account command. */

@@ -73,7 +73,10 @@ async function validate(state: State, challenge: Challenge, look: Validate): Pro
   const { identifier, wildcard, account } = authorization;
   const { thumbprint } = account;
   const proof = {
-    ...{ identifier, wildcard, token, thumbprint },
+    identifier,
+    wildcard,
+    token,
+    thumbprint,
     keyAuthorization: `${token}.${thumbprint}`,
     accountUrl: accountUrl(state, account),
     hashPrefix: hashPrefixOf(state),
