@@ -72,7 +72,7 @@ function judged(
   before: StoredCertificate | undefined,
   { force }: Taking,
 ): TakenCertificate {
-  if (before === undefined || before.held?.meta.temporary === true) return { outcome: "taken" };
+  if (before === undefined || isTemporary(before)) return { outcome: "taken" };
   const { held } = before;
   const same = isDeepStrictEqual(plain(request), plain(before.request));
   if (held === undefined) {
@@ -85,6 +85,8 @@ function judged(
   const answered = outcome === "unchanged" && before.request.solvers.length === 0;
   return { outcome: force || answered ? "updated" : outcome, held };
 }
+
+const isTemporary = ({ held }: StoredCertificate) => held?.meta.temporary === true;
 
 function heldOutcome(
   { meta }: HeldCertificate,

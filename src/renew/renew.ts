@@ -53,7 +53,7 @@ export interface Renewal {
   readonly outcome: "renewed" | "not due" | "paused" | "failed" | "postponed";
   readonly due: Due;
   readonly held?: HeldCertificate | undefined;
-  /** True if it took the place of a temporary certificate. */
+  /** True if a temporary certificate was to be replaced. */
   readonly endsTemporary?: boolean | undefined;
   readonly files?: CertificateFiles | undefined;
   readonly pause?: Pause | undefined;
@@ -145,7 +145,7 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
     const after = await store.certificates.read(name);
     // RFC 9773 §4.3: the CA is asked right after issuance.
     const next = after === undefined ? due : dueOf(await withAri(after, pass), clock.now());
-    const endsTemporary = issued && before?.meta.temporary;
+    const endsTemporary = due.rule === "temporary";
     const outcome = issued ? "renewed" : "not due";
     return { name, outcome, due: { ...next, reason }, held, endsTemporary };
   } catch (error) {
