@@ -11,7 +11,7 @@ import { thumbprint } from "../acme/keys.ts";
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { parentOf } from "../dns/name.ts";
-import { lookForStanding, persistCommand } from "../issue/standing.ts";
+import { lookForStanding, persistCommand } from "../issue/proof/standing.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";

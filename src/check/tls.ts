@@ -1,7 +1,7 @@
 import type { CertificateRequest } from "../certificate.ts";
-import type { Choice } from "../issue/challenges.ts";
-import { whilePresented } from "../issue/rehearsal.ts";
-import { waitUntilVisible } from "../issue/solve.ts";
+import type { Choice } from "../issue/proof/challenges.ts";
+import { whilePresented } from "../issue/proof/rehearsal.ts";
+import { waitUntilVisible } from "../issue/proof/solve.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { finding, type Finding } from "./finding.ts";
 import { failuresOf } from "./http.ts";

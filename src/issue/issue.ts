@@ -9,8 +9,8 @@ import {
 } from "../request/drift.ts";
 import { assertTargets } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
-import { applicantOf, computeChallenges, type Choice } from "./challenges.ts";
-import { choose, preflight } from "./choose.ts";
+import { applicantOf, computeChallenges, type Choice } from "./proof/challenges.ts";
+import { choose, preflight } from "./proof/choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
 import { byIssuer } from "./issuers.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
@@ -24,8 +24,8 @@ import {
   rememberChange,
 } from "./preconditions.ts";
 import { openRecord, saveFailure, saveSuccess } from "./record.ts";
-import { rehearseChange } from "./rehearsal.ts";
-import { cleanUp, prove } from "./solve.ts";
+import { rehearseChange } from "./proof/rehearsal.ts";
+import { cleanUp, prove } from "./proof/solve.ts";
 import type { IssueTools } from "./tools.ts";
 
 export interface IssueOptions {

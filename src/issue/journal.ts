@@ -7,7 +7,7 @@ import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
 import { cleanUpBy } from "../solvers/open.ts";
 import type { HeldCertificate, PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
-import { provenName, type PendingChallenge } from "./challenges.ts";
+import { provenName, type PendingChallenge } from "./proof/challenges.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** A challenge that was presented, or may have been: `present` may have failed after it wrote something. */

@@ -16,7 +16,7 @@ import type {
   Store,
 } from "../state/store.ts";
 import { afterFailure } from "./back-off.ts";
-import type { PendingChallenge } from "./challenges.ts";
+import type { PendingChallenge } from "./proof/challenges.ts";
 
 /** What happens in one attempt. Each call writes a line to the log and is what `status` shows later. */
 export interface AttemptRecord {

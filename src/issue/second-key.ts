@@ -1,12 +1,12 @@
 import type { OpenAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { NewVersion } from "../state/store.ts";
-import { applicantOf, computeChallenges, type Choice } from "./challenges.ts";
-import { preflight } from "./choose.ts";
+import { applicantOf, computeChallenges, type Choice } from "./proof/challenges.ts";
+import { preflight } from "./proof/choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
 import type { Journal } from "./journal.ts";
 import { fetchAuthorizations, placeOrder } from "./order.ts";
-import { cleanUp, prove } from "./solve.ts";
+import { cleanUp, prove } from "./proof/solve.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { refuseIfCounted, rehearseAuthorizations } from "../issue/authorizations.ts";
+import { refuseIfCounted, rehearseAuthorizations } from "../issue/proof/authorizations.ts";
 import { cleanAllLeftovers } from "../issue/journal.ts";
 import { openPool } from "../issuer/open.ts";
 import type { Context } from "../context.ts";

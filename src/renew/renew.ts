@@ -2,7 +2,7 @@ import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
 import { saveFailure } from "../issue/record.ts";
 import { isDeployed, wasDeployed } from "../deploy/steps.ts";
-import { choose } from "../issue/choose.ts";
+import { choose } from "../issue/proof/choose.ts";
 import { issue } from "../issue/issue.ts";
 import type { LetGo } from "../issue/order.ts";
 import { openRecord } from "../issue/record.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Authorization } from "../../src/acme/acme.ts";
-import { computeChallenges, type Choice } from "../../src/issue/challenges.ts";
+import { computeChallenges, type Choice } from "../../src/issue/proof/challenges.ts";
 import type { ChallengeType, Identifier } from "../../src/plugin.ts";
 import { solverOf } from "./world.ts";
 

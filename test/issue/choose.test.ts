@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Dns } from "../../src/dns/dns.ts";
-import { choose, preflight } from "../../src/issue/choose.ts";
+import { choose, preflight } from "../../src/issue/proof/choose.ts";
 import { Problem } from "../../src/problem.ts";
 import {
   heard,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Dns, Look } from "../../src/dns/dns.ts";
 import { issue } from "../../src/issue/issue.ts";
-import { waitUntilVisible } from "../../src/issue/solve.ts";
+import { waitUntilVisible } from "../../src/issue/proof/solve.ts";
 import { challengeFor } from "../../src/testing.ts";
 import { startIssuing } from "../support/issuing.ts";
 import {

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import tlsAlpn from "../../plugins/tls-alpn/index.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Dns } from "../../src/dns/dns.ts";
-import { selfCheck } from "../../src/issue/self-check.ts";
+import { selfCheck } from "../../src/issue/proof/self-check.ts";
 import { challengeFor, solverContext } from "../../src/testing.ts";
 import { freePort } from "../support/servers/process.ts";
 import { heard, pendingBy, problemOf, requestFor, solverOf, toolsOf, unexpected } from "./world.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { AccountSession, Authorization } from "../../src/acme/acme.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { openJournal } from "../../src/issue/journal.ts";
-import { cleanUp, present, prove } from "../../src/issue/solve.ts";
+import { cleanUp, present, prove } from "../../src/issue/proof/solve.ts";
 import type { OpenSolver } from "../../src/solvers/open.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
 import type { Target } from "../../src/plugin.ts";

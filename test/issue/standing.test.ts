@@ -4,7 +4,7 @@ import type { Ca } from "../../src/acme/acme.ts";
 import { createAccountKey, thumbprint } from "../../src/acme/keys.ts";
 import { parseIdentifiers } from "../../src/acme/identifiers.ts";
 import type { Dns } from "../../src/dns/dns.ts";
-import { checkStanding, lookForStanding } from "../../src/issue/standing.ts";
+import { checkStanding, lookForStanding } from "../../src/issue/proof/standing.ts";
 import { recordFaults } from "../../src/status/standing.ts";
 import type { ChallengeOf } from "../../src/plugin.ts";
 import { testClock } from "../support/clock.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { DnsSetting } from "../../src/certificate.ts";
 import type { Dns, Look, ServerAnswer } from "../../src/dns/dns.ts";
-import { waitUntilVisible } from "../../src/issue/solve.ts";
+import { waitUntilVisible } from "../../src/issue/proof/solve.ts";
 import { challengeFor } from "../../src/testing.ts";
 import { Problem } from "../../src/problem.ts";
 import {

@@ -7,7 +7,7 @@ import type { AccountSession, Ca } from "../../src/acme/acme.ts";
 import { openCa } from "../../src/acme/ca.ts";
 import type { CertificateRequest, SolverSelector, SolverSetting } from "../../src/certificate.ts";
 import type { Dns, Look, ServerAnswer } from "../../src/dns/dns.ts";
-import { placeOf, type PendingChallenge } from "../../src/issue/challenges.ts";
+import { placeOf, type PendingChallenge } from "../../src/issue/proof/challenges.ts";
 import { issue, type IssueOptions } from "../../src/issue/issue.ts";
 import type { OpenSolver, SolverSet } from "../../src/solvers/open.ts";
 import { openRecord } from "../../src/issue/record.ts";

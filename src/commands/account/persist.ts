@@ -3,7 +3,7 @@ import { parseIdentifiers } from "../../acme/identifiers.ts";
 import { thumbprint } from "../../acme/keys.ts";
 import type { CertificateRequest } from "../../certificate.ts";
 import { usableAccount, withAccount, type AccountWork } from "../../issuer/account.ts";
-import { publish, type NewRecord } from "../../issue/publish.ts";
+import { publish, type NewRecord } from "../../issue/proof/publish.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { directoryFlags, newKey } from "../../options/declared/account.ts";
 import { certificateFlags, solverFlags, visibilityFlags } from "../../options/declared/request.ts";

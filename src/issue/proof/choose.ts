@@ -1,13 +1,13 @@
-import type { CertificateRequest, SolverSetting } from "../certificate.ts";
-import type { Dns } from "../dns/dns.ts";
-import { messageOf } from "../errors.ts";
-import type { Identifier, Target } from "../plugin.ts";
-import { combined, Problem } from "../problem.ts";
-import { solverProblem } from "../solvers/bounded.ts";
-import type { OpenSolver } from "../solvers/open.ts";
-import { selectSolvers, type Selected } from "../solvers/select.ts";
+import type { CertificateRequest, SolverSetting } from "../../certificate.ts";
+import type { Dns } from "../../dns/dns.ts";
+import { messageOf } from "../../errors.ts";
+import type { Identifier, Target } from "../../plugin.ts";
+import { combined, Problem } from "../../problem.ts";
+import { solverProblem } from "../../solvers/bounded.ts";
+import type { OpenSolver } from "../../solvers/open.ts";
+import { selectSolvers, type Selected } from "../../solvers/select.ts";
 import { noAccount, validationNameOf, type Choice } from "./challenges.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../tools.ts";
 
 /** Choose and create the solvers of every name, offline: wrong options are found before any request is made. */
 export async function choose(

@@ -1,13 +1,13 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { isIP } from "node:net";
-import type { CertificateRequest } from "../certificate.ts";
-import type { Http01Challenge, TlsAlpn01Challenge } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import type { CertificateRequest } from "../../certificate.ts";
+import type { Http01Challenge, TlsAlpn01Challenge } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
 import { placeOf, type PendingChallenge } from "./challenges.ts";
 import { lookByTls } from "./look-tls.ts";
-import type { IssueTools } from "./tools.ts";
-import { messageOf } from "../errors.ts";
-import { parsePlace, type Place } from "../options/place.ts";
+import type { IssueTools } from "../tools.ts";
+import { messageOf } from "../../errors.ts";
+import { parsePlace, type Place } from "../../options/place.ts";
 
 /** What one look at one address saw. */
 interface Sight {

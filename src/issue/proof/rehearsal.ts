@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { Authorization } from "../acme/acme.ts";
-import { thumbprint } from "../acme/keys.ts";
-import type { CertificateRequest } from "../certificate.ts";
-import type { Challenge } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import type { Authorization } from "../../acme/acme.ts";
+import { thumbprint } from "../../acme/keys.ts";
+import type { CertificateRequest } from "../../certificate.ts";
+import type { Challenge } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
 import {
   computeChallenges,
   noAccount,
@@ -13,9 +13,9 @@ import {
   type PendingChallenge,
 } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
-import { openJournal, type Presented } from "./journal.ts";
+import { openJournal, type Presented } from "../journal.ts";
 import { cleanUp, present, waitUntilVisible } from "./solve.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../tools.ts";
 
 /** How one name fared. */
 export interface Rehearsed {

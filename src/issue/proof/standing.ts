@@ -1,13 +1,13 @@
 /** Records that stand in the DNS before a run begins (dns-persist-01): looked at, never written. */
-import { judgePersist, type PersistDemand } from "../acme/account-records.ts";
-import { dateOf } from "../dates.ts";
-import type { Dns, Look } from "../dns/dns.ts";
-import { quotedWord } from "../options/words.ts";
-import type { DnsPersist01Challenge } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import { judgePersist, type PersistDemand } from "../../acme/account-records.ts";
+import { dateOf } from "../../dates.ts";
+import type { Dns, Look } from "../../dns/dns.ts";
+import { quotedWord } from "../../options/words.ts";
+import type { DnsPersist01Challenge } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import type { Unseen } from "./self-check.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../tools.ts";
 
 /** What the name servers show of a record that must stand there. */
 export interface Standing {

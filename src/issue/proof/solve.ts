@@ -1,18 +1,18 @@
-import type { AccountSession } from "../acme/acme.ts";
-import type { CertificateRequest } from "../certificate.ts";
-import { messageOf } from "../errors.ts";
-import { openGroup, shortList, timeOf, warnAll } from "../many-names.ts";
-import type { Call, Target } from "../plugin.ts";
-import { combined, Problem } from "../problem.ts";
-import { solverProblem } from "../solvers/bounded.ts";
-import { cleanUpBy, type OpenSolver } from "../solvers/open.ts";
+import type { AccountSession } from "../../acme/acme.ts";
+import type { CertificateRequest } from "../../certificate.ts";
+import { messageOf } from "../../errors.ts";
+import { openGroup, shortList, timeOf, warnAll } from "../../many-names.ts";
+import type { Call, Target } from "../../plugin.ts";
+import { combined, Problem } from "../../problem.ts";
+import { solverProblem } from "../../solvers/bounded.ts";
+import { cleanUpBy, type OpenSolver } from "../../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, fallBack } from "./choose.ts";
-import type { Journal, Presented } from "./journal.ts";
+import type { Journal, Presented } from "../journal.ts";
 import { checkStanding } from "./standing.ts";
 import { dnsWaiting, reportRecords, waitForTxt, type SeenRecord } from "./propagation.ts";
 import { selfCheck, type Unseen } from "./self-check.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../tools.ts";
 
 /**
  * Breadth first: present all, wait until all are visible, respond to all, poll all. A solver that fails before the CA was asked

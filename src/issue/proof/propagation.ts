@@ -1,13 +1,13 @@
-import type { DnsSetting } from "../certificate.ts";
-import { adviceOn, type Look, type ServerAnswer } from "../dns/dns.ts";
-import { messageOf } from "../errors.ts";
-import { timeOf, warnAll, type Group } from "../many-names.ts";
-import type { Dns01Challenge, Log } from "../plugin.ts";
-import { Problem } from "../problem.ts";
+import type { DnsSetting } from "../../certificate.ts";
+import { adviceOn, type Look, type ServerAnswer } from "../../dns/dns.ts";
+import { messageOf } from "../../errors.ts";
+import { timeOf, warnAll, type Group } from "../../many-names.ts";
+import type { Dns01Challenge, Log } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
 import type { PendingChallenge } from "./challenges.ts";
-import type { Presented } from "./journal.ts";
-import type { AttemptRecord } from "./record.ts";
-import type { IssueTools } from "./tools.ts";
+import type { Presented } from "../journal.ts";
+import type { AttemptRecord } from "../record.ts";
+import type { IssueTools } from "../tools.ts";
 
 /** Milliseconds. Two minutes cover what most providers take; a solver's or the request's own setting goes before them. */
 export const dnsWaiting = { timeout: 120_000, interval: 2_000 } as const;

@@ -1,16 +1,16 @@
-import type { Authorization } from "../acme/acme.ts";
-import { isEmbedded, stagingOf } from "../acme/presets.ts";
-import { openStored, type OpenAccount } from "../account/open.ts";
-import { registerCommand } from "../acme/hints.ts";
-import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
-import { messageOf } from "../errors.ts";
-import { Problem } from "../problem.ts";
+import type { Authorization } from "../../acme/acme.ts";
+import { isEmbedded, stagingOf } from "../../acme/presets.ts";
+import { openStored, type OpenAccount } from "../../account/open.ts";
+import { registerCommand } from "../../acme/hints.ts";
+import type { CertificateRequest, IssuerSetting } from "../../certificate.ts";
+import { messageOf } from "../../errors.ts";
+import { Problem } from "../../problem.ts";
 import { applicantOf, computeChallenges } from "./challenges.ts";
 import { choose, preflight } from "./choose.ts";
-import { openJournal } from "./journal.ts";
-import { fetchAuthorizations, placeOrder } from "./order.ts";
+import { openJournal } from "../journal.ts";
+import { fetchAuthorizations, placeOrder } from "../order.ts";
 import { cleanUp, prove } from "./solve.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../tools.ts";
 
 /** Not the certificate's own journal: an unfinished order there is still to be resumed. */
 const journalName = "dry-run";

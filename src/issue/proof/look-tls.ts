@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { connect, type TLSSocket } from "node:tls";
-import { codeOf, messageOf } from "../errors.ts";
-import type { Place } from "../options/place.ts";
-import type { TlsAlpn01Challenge } from "../plugin.ts";
+import { codeOf, messageOf } from "../../errors.ts";
+import type { Place } from "../../options/place.ts";
+import type { TlsAlpn01Challenge } from "../../plugin.ts";
 
 interface TlsSight {
   readonly outcome: "right" | "wrong" | "unreachable";

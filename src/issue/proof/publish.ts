@@ -1,11 +1,11 @@
-import { readPersist, type PersistDemand } from "../acme/account-records.ts";
-import type { CertificateRequest } from "../certificate.ts";
-import type { Dns01Challenge } from "../plugin.ts";
-import { combined, Problem } from "../problem.ts";
+import { readPersist, type PersistDemand } from "../../acme/account-records.ts";
+import type { CertificateRequest } from "../../certificate.ts";
+import type { Dns01Challenge } from "../../plugin.ts";
+import { combined, Problem } from "../../problem.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, selectAll } from "./choose.ts";
 import { present, targetOf, waitUntilVisible } from "./solve.ts";
-import type { IssueTools } from "./tools.ts";
+import type { IssueTools } from "../tools.ts";
 
 /** A standing record (dns-persist-01) to write. */
 export interface NewRecord {

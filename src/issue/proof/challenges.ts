@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import { isIPv6 } from "node:net";
-import type { AccountTools } from "../account/open.ts";
-import { serverNameOf } from "../address.ts";
-import { accountValidationName, persistDemand, persistName } from "../acme/account-records.ts";
-import type { AccountSession, AcmeChallenge, Authorization, Directory } from "../acme/acme.ts";
-import { registerCommand } from "../acme/hints.ts";
-import { orderedName } from "../acme/objects/authorization.ts";
-import type { ChallengeChoice, SolverSetting } from "../certificate.ts";
-import type { Challenge, ChallengeType, Identifier, Target } from "../plugin.ts";
-import { Problem } from "../problem.ts";
-import type { OpenSolver } from "../solvers/open.ts";
+import type { AccountTools } from "../../account/open.ts";
+import { serverNameOf } from "../../address.ts";
+import { accountValidationName, persistDemand, persistName } from "../../acme/account-records.ts";
+import type { AccountSession, AcmeChallenge, Authorization, Directory } from "../../acme/acme.ts";
+import { registerCommand } from "../../acme/hints.ts";
+import { orderedName } from "../../acme/objects/authorization.ts";
+import type { ChallengeChoice, SolverSetting } from "../../certificate.ts";
+import type { Challenge, ChallengeType, Identifier, Target } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
+import type { OpenSolver } from "../../solvers/open.ts";
 
 /** One way to prove a name. Every name has one or more, best first. */
 export interface Choice {
