@@ -8,7 +8,7 @@ import { cleanAllLeftovers, openJournal } from "../../src/issue/journal.ts";
 import { issue } from "../../src/issue/issue.ts";
 import { placeOrder } from "../../src/issue/order.ts";
 import { refuseByLimit } from "../../src/issue/preconditions.ts";
-import { describeHolder } from "../../src/state/folder/lock-file.ts";
+import { describeHolder } from "../../src/state/folder/locks/lock-file.ts";
 import type { HeldCertificate, PendingOrder, StoredAccount } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
 import { heard, problemOf, requestFor, session, toolsOf, unexpected, world } from "./world.ts";

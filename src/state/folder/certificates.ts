@@ -10,7 +10,7 @@ import { Problem } from "../../problem.ts";
 import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.ts";
 import { keepRefused } from "./refused.ts";
 import { linkForeign, removeForeign } from "./foreign.ts";
-import { openListing } from "./listing.ts";
+import { openListing } from "./index/listing.ts";
 import { certificateFolderName } from "./names.ts";
 import { readKey, readRecord, type Folder } from "./records.ts";
 import type {

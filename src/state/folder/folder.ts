@@ -12,7 +12,7 @@ import { checkFolder } from "./check.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
 import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
 import { openLedger } from "./ledger.ts";
-import { exclusively, isLocked, openLocks } from "./locks.ts";
+import { exclusively, isLocked, openLocks } from "./locks/locks.ts";
 import type { Folder } from "./records.ts";
 
 /**

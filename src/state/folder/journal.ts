@@ -1,7 +1,7 @@
 /** What one run leaves to the next beside certificates: unfinished orders, `post` hooks to execute, and what solvers keep. */
 import { join } from "node:path";
 import { entriesOf, readText, removeFile } from "./files.ts";
-import { inTurn } from "./locks.ts";
+import { inTurn } from "./locks/locks.ts";
 import { certificateFolderName, readableName, refuseClash } from "./names.ts";
 import {
   hasStrings,

@@ -14,11 +14,11 @@ import {
   type Stats,
 } from "node:fs";
 import { join } from "node:path";
-import { codeOf } from "../../errors.ts";
-import { isRecord, parseJson } from "../../json.ts";
-import { version } from "../../version.ts";
-import { writeDurably } from "./files.ts";
-import { versionFiles } from "./versions.ts";
+import { codeOf } from "../../../errors.ts";
+import { isRecord, parseJson } from "../../../json.ts";
+import { version } from "../../../version.ts";
+import { writeDurably } from "../files.ts";
+import { versionFiles } from "../versions.ts";
 
 export interface Index {
   /** The stamp of a certificate's version when it was found good, by folder. */

@@ -4,11 +4,11 @@
  */
 import { lstat, lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { hostname } from "node:os";
-import type { Clock } from "../../clock.ts";
-import { dateOf } from "../../dates.ts";
-import { codeOf } from "../../errors.ts";
-import { ifPresent } from "./files.ts";
-import { hasStrings, parseObject } from "./records.ts";
+import type { Clock } from "../../../clock.ts";
+import { dateOf } from "../../../dates.ts";
+import { codeOf } from "../../../errors.ts";
+import { ifPresent } from "../files.ts";
+import { hasStrings, parseObject } from "../records.ts";
 
 /** Who holds a lock, written so that another process can find out whether that process is alive. */
 export interface Holder {

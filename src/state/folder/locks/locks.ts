@@ -5,9 +5,9 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { Clock } from "../../clock.ts";
-import { Problem } from "../../problem.ts";
-import { attempt, discard, entriesOf, makeFolder, sweep } from "./files.ts";
+import type { Clock } from "../../../clock.ts";
+import { Problem } from "../../../problem.ts";
+import { attempt, discard, entriesOf, makeFolder, sweep } from "../files.ts";
 import {
   beat,
   claimMark,
@@ -23,9 +23,9 @@ import {
   thisProcess,
   type LockFile,
 } from "./lock-file.ts";
-import { removeLeftovers } from "./leftovers.ts";
-import { readableName } from "./names.ts";
-import type { Lock, Store } from "../store.ts";
+import { removeLeftovers } from "../leftovers.ts";
+import { readableName } from "../names.ts";
+import type { Lock, Store } from "../../store.ts";
 
 /** Takes locks as files in `locks/`. The first call removes what killed runs left, for no later run may ask for it. */
 export function openLocks(root: string, clock: Clock): Store["lock"] {

@@ -1,10 +1,10 @@
 /** All certificates at once. What the index knows to be unchanged is neither checked nor, for a run without work, read again. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { quotedWord } from "../../options/words.ts";
-import { Problem } from "../../problem.ts";
-import type { BrokenCertificate, Store, StoredCertificate } from "../store.ts";
-import { foldersIn, isCertificateFile, nameIn, recordFile } from "./certificate-record.ts";
+import { quotedWord } from "../../../options/words.ts";
+import { Problem } from "../../../problem.ts";
+import type { BrokenCertificate, Store, StoredCertificate } from "../../store.ts";
+import { foldersIn, isCertificateFile, nameIn, recordFile } from "../certificate-record.ts";
 import {
   readIndex,
   stampOfAll,
@@ -12,9 +12,9 @@ import {
   writeIndex,
   type VersionStamp,
 } from "./index-file.ts";
-import { certificateFolderName } from "./names.ts";
-import { recordIn, type Folder } from "./records.ts";
-import { isMeta, versionFiles } from "./versions.ts";
+import { certificateFolderName } from "../names.ts";
+import { recordIn, type Folder } from "../records.ts";
+import { isMeta, versionFiles } from "../versions.ts";
 
 type Read = Store["certificates"]["read"];
 
