@@ -1,10 +1,4 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsageExtension,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-} from "@peculiar/x509";
 import type { Identifier } from "../../plugin.ts";
 import { keyTypeOf, unsuitable } from "../keys.ts";
 
@@ -25,7 +19,9 @@ export async function createTemporary(
   const algorithm = type.startsWith("ec")
     ? { name: "ECDSA", namedCurve: type === "ec256" ? "P-256" : "P-384", hash: "SHA-256" }
     : { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
-  const certificate = await X509CertificateGenerator.createSelfSigned({
+  // It takes longer to load than an order, and few runs need it.
+  const x509 = await import("@peculiar/x509");
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: `CN=${temporaryIssuer}`,
     keys: {
       privateKey: key.toCryptoKey(algorithm, false, ["sign"]),
@@ -35,9 +31,11 @@ export async function createTemporary(
     notBefore: now,
     notAfter: new Date(now.getTime() + month),
     extensions: [
-      new BasicConstraintsExtension(false),
-      new ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1"]),
-      new SubjectAlternativeNameExtension(identifiers.map(({ type, value }) => ({ type, value }))),
+      new x509.BasicConstraintsExtension(false),
+      new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1"]),
+      new x509.SubjectAlternativeNameExtension(
+        identifiers.map(({ type, value }) => ({ type, value })),
+      ),
     ],
   });
   return `${certificate.toString("pem")}\n`;
