@@ -173,6 +173,8 @@ const challengeHints: Readonly<Record<string, string | Readonly<Record<string, s
   unauthorized: {
     "http-01":
       "Check that the name's A and AAAA records point to this host, and that the web server serves /.well-known/acme-challenge/: the CA got another answer than expected.",
+    "dns-persist-01":
+      "Compare the record with `acmectl account persist`: the CA found none for this account, or it has ended.",
     "dns-01":
       "Give the record more time (propagation), and check that every name server of the zone has it: the CA saw other TXT values.",
     any: "Check that the name points to this host: the CA got another answer than expected.",

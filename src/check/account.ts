@@ -54,8 +54,6 @@ export async function refuseUnseenRecords(
   if (nextKey !== undefined) return;
   const found = await tools.ca.directory(tools.signal);
   if (found.meta.accountHashPrefix === undefined) return;
-  const isPersistent = ({ solvers }: CertificateRequest) =>
-    solvers.some(({ use }) => use === "dns-persist");
   const names = await namesOf(directory, isPersistent, tools);
   if (names.length === 0) return;
   if (newKey === undefined) throw noKey(names, tools.ca.flags);
@@ -75,6 +73,9 @@ export async function refuseUnseenRecords(
     hint: `Print them with \`${persistCommand(nameWords(names), tools.ca.flags)} --new-key FILE\`, add them beside the old ones, then run this again.`,
   });
 }
+
+const isPersistent = ({ solvers }: CertificateRequest) =>
+  solvers.some(({ use }) => use === "dns-persist");
 
 function noKey(names: readonly Name[], caFlags: string): Problem {
   return new Problem("usage", {

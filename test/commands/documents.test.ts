@@ -75,6 +75,7 @@ test("the document of every command matches the schema, for success and for fail
     `account register ${server} --agree-tos`,
     `account show ${server}`,
     "account list",
+    `account persist ${server} -d a.example.test`,
     `account update ${server} -m ops@example.com`,
     `account rollover ${server}`,
     `account export ${server} --output ${join(folder, "account.pem")}`,
