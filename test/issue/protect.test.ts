@@ -106,8 +106,9 @@ test("an email address that the account does not have is reported with the comma
   const other = await issuing.issue(["-d", b, "-m", "new@example.com"]);
   expect(other.code).toBe(0);
   expect(other.stderr).toContain("old@example.com");
-  const flags = issuing.words.slice(0, -1).join(" ");
-  expect(other.stderr).toContain(`acmectl account update ${flags} --email new@example.com`);
+  const [, suggested = ""] = /acmectl account update (.*)/u.exec(other.stderr) ?? [];
+  const flags = [...issuing.words.slice(0, -1), "--email", "new@example.com"];
+  expect(suggested.split(" ").toSorted()).toEqual(flags.toSorted());
   const same = await issuing.issue(["-d", c, "-m", "old@example.com"]);
   expect(same.stderr).not.toContain("account update");
 });
