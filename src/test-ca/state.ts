@@ -166,3 +166,12 @@ function createNonces(badNonceRate: number) {
     redeem: (nonce: string) => fresh.delete(nonce) && Math.random() >= badNonceRate,
   };
 }
+
+/** A Retry-After header, in turn in seconds and as an HTTP-date (RFC 9110 §10.2.3), as CAs do either. */
+export function retryAfter(state: State): Record<string, string> {
+  const seconds = state.settings.asynchronous?.retryAfter ?? 1;
+  state.retriesAsked += 1;
+  if (state.retriesAsked % 2 === 1) return { "retry-after": String(seconds) };
+  const at = new Date(state.settings.now().getTime() + seconds * 1000);
+  return { "retry-after": at.toUTCString() };
+}

@@ -309,13 +309,13 @@ describe("an untrusted CA", () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     const order = await session.newOrder({ identifiers: [dns("a.example.com")] }, signal);
-    const strange = { type: "dns-persist-01", url: order.url, status: "pending", token: "../x" };
+    const strange = { type: "dns-strange-01", url: order.url, status: "pending", token: "../x" };
     server.faults.add({
       on: "authz",
       do: { mutate: (json) => ({ ...json, extra: 1, challenges: [strange] }) },
     });
     const { challenges } = await session.authorization(order.authorizations[0] ?? "", signal);
-    expect(challenges).toEqual([{ type: "dns-persist-01", url: order.url, status: "pending" }]);
+    expect(challenges).toEqual([{ type: "dns-strange-01", url: order.url, status: "pending" }]);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -11,6 +11,10 @@ import { afterAll } from "vitest";
 const folder = await mkdtemp(join(tmpdir(), "acmectl-"));
 afterAll(() => rm(folder, { recursive: true }));
 const script = join(folder, "store-child.js");
+// acmectl looks above its code for these.
+for (const own of ["bin", "package.json"]) {
+  await cp(new URL(`../../${own}`, import.meta.url), join(folder, own), { recursive: true });
+}
 await build({
   input: new URL("store-child.ts", import.meta.url).pathname,
   platform: "node",

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { json, retryAfter, type Answer } from "../server/answer.ts";
+import { json, type Answer } from "../server/answer.ts";
 import { demand, type Identifier } from "../acme-problem.ts";
 import { challengeJson } from "./challenges.ts";
 import { own, payloadOf, type SignedRequest } from "../signed/request.ts";
@@ -12,6 +12,7 @@ import {
   type Authorization,
   type Challenge,
   type State,
+  retryAfter,
 } from "../state.ts";
 
 const pendingLifetime = 7 * 24 * 3_600_000;

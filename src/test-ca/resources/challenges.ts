@@ -1,4 +1,4 @@
-import { json, retryAfter, type Answer } from "../server/answer.ts";
+import { json, type Answer } from "../server/answer.ts";
 import { demand, problemOf } from "../acme-problem.ts";
 import { own, payloadOf, type SignedRequest } from "../signed/request.ts";
 import {
@@ -9,6 +9,7 @@ import {
   timestamp,
   type Challenge,
   type State,
+  retryAfter,
 } from "../state.ts";
 import {
   issuerDomainNames,

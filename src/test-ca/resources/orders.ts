@@ -1,11 +1,11 @@
 import { isIP } from "node:net";
 import { domainToUnicode } from "node:url";
 import { isRecord } from "../../json.ts";
-import { json, retryAfter, type Answer } from "../server/answer.ts";
+import { json, type Answer } from "../server/answer.ts";
 import { AcmeProblem, canonicalAddress, demand, type Identifier } from "../acme-problem.ts";
 import { authorizationFor } from "./authorizations.ts";
 import { demandPostAsGet, own, payloadOf, signer, type SignedRequest } from "../signed/request.ts";
-import { orderStatus, newId, timestamp, type Order, type State } from "../state.ts";
+import { orderStatus, newId, timestamp, type Order, type State, retryAfter } from "../state.ts";
 import { checkReplaces } from "./certificates.ts";
 
 const lifetime = 7 * 24 * 3_600_000;

@@ -1,6 +1,5 @@
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { State } from "../state.ts";
 
 /** What a handler returns: JSON, text of some media type, or no body; a header that is undefined is not sent. */
 export interface Answer {
@@ -13,15 +12,6 @@ export interface Answer {
 
 export function json(status: number, body: unknown, headers: Answer["headers"] = {}): Answer {
   return { status, json: body, headers };
-}
-
-/** A Retry-After header, in turn in seconds and as an HTTP-date (RFC 9110 §10.2.3), as CAs do either. */
-export function retryAfter(state: State): Record<string, string> {
-  const seconds = state.settings.asynchronous?.retryAfter ?? 1;
-  state.retriesAsked += 1;
-  if (state.retriesAsked % 2 === 1) return { "retry-after": String(seconds) };
-  const at = new Date(state.settings.now().getTime() + seconds * 1000);
-  return { "retry-after": at.toUTCString() };
 }
 
 /** Writes an answer, whole, slowly, or only its beginning. */
