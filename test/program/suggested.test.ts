@@ -52,6 +52,21 @@ test("lines, tables, and the advice in a document name the folder and the file t
   expect(shown.view).toEqual([line(completed), table(["WHY"], [[completed]])]);
 });
 
+test("the members of a document are read only when the document is printed", () => {
+  let made = 0;
+  const document = {
+    outcome: "listed",
+    get certificates() {
+      made += 1;
+      return [];
+    },
+  };
+  const shown = result({ document, view: [] });
+  expect(made).toBe(0);
+  expect(shown.document).toEqual({ outcome: "listed", certificates: [] });
+  expect(made).toBe(1);
+});
+
 test("what is typed as --state and --config stands in the suggested commands, and what a variable says does not", async () => {
   await using folder = await temporaryFolder();
   const state = join(folder.path, "state");
