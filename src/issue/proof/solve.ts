@@ -196,7 +196,8 @@ async function validate(
   const onWait = (waited: number) => {
     if (!group.mayReport("wait", { later: true })) return;
     const [first] = open;
-    const others = open.size < 2 ? "" : ` and ${open.size - 1} other names`;
+    const more = open.size - 1;
+    const others = more < 1 ? "" : ` and ${more} other ${more === 1 ? "name" : "names"}`;
     const what = `waiting for the CA to validate ${first?.identifier.value}${others}`;
     log.info(`${what}, ${timeOf(waited, timeout)}`);
   };
