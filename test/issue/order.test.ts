@@ -90,6 +90,20 @@ describe("the order of a run that died", () => {
     );
   });
 
+  test("a challenge that the CA is processing already is not answered again", async () => {
+    const it = await afterFailure("challenge");
+    const processing = (json: Record<string, unknown>) => ({
+      ...json,
+      challenges: (json["challenges"] as object[]).map((one) => ({ ...one, status: "processing" })),
+    });
+    const valid = (json: object) => ({ ...json, status: "valid" });
+    it.server.faults.add({ on: "authz", times: 1, do: { mutate: processing } });
+    it.server.faults.add({ on: "authz", times: Infinity, do: { mutate: valid } });
+    await problemOf(it.again());
+    expect(it.since()).toContain("finalize");
+    expect(it.since()).not.toContain("challenge");
+  });
+
   test.each([
     ["the CA calls invalid", { mutate: (json) => ({ ...json, status: "invalid" }) }],
     ["the CA has forgotten", { status: 404, problem: { type: "malformed" } }],

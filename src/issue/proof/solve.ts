@@ -204,7 +204,9 @@ async function validate(
   const results = await Promise.allSettled(
     challenges.map(async (challenge) => {
       try {
-        await session.respond(challenge.offered, signal);
+        // A run that was stopped has asked already; some CAs refuse to be asked twice.
+        if (challenge.offered.status !== "processing")
+          await session.respond(challenge.offered, signal);
         await session.waitForAuthorization(challenge.authorization, { signal, timeout, onWait });
       } catch (error) {
         record.refused(challenge, error);
