@@ -103,8 +103,8 @@ export function openPool(
 }
 
 function keyOf(issuer: IssuerSetting): string {
-  const { server, caBundle, clientCert, eabKid, email } = issuer;
-  return JSON.stringify([server, caBundle, clientCert, eabKid, email]);
+  const { server, caBundle, clientCert, eabKid, email, limits } = issuer;
+  return JSON.stringify([server, caBundle, clientCert, eabKid, email, limits]);
 }
 
 /** The options with which a pasted command line finds the same CA, and the same account of it. */

@@ -138,6 +138,14 @@ describe("limits that are known", () => {
     expect((await apply()).counts).toMatchObject({ issued: 1 });
   });
 
+  test("a certificate of the same account without the limits in its request does not lift them", async () => {
+    const { clock, issuing, apply } = await configured(3, ', limits: { ordersPerAccount: "2/6h" }');
+    await using _ = issuing;
+    expect((await issuing.issue(["-d", "other.example.test"], { clock })).code).toBe(0);
+    clock.advance(hour);
+    expect((await apply()).counts).toMatchObject({ issued: 2, failed: 1 });
+  });
+
   test("a pass waits where the limit leaves room within a minute", async () => {
     const { clock, issuing, apply } = await configured(4, ', limits: { ordersPerAccount: "2/1m" }');
     await using _ = issuing;
