@@ -20,9 +20,10 @@ export async function byIssuer<T>(
     return await obtain(request, tools);
   } catch (error) {
     let first = error;
+    let last = error;
     for (const issuer of others) {
       tools.signal.throwIfAborted();
-      if (!isPassing(first)) throw first;
+      if (!isPassing(first) || !isPassing(last)) throw first;
       const { record } = tools;
       const text = `${first.message} Asking ${caName(issuer.server)} instead.`;
       record.log("issuer").warn(text);
@@ -30,6 +31,7 @@ export async function byIssuer<T>(
         const { ca, eab } = await tools.other(issuer);
         return await obtain({ ...request, issuer }, { ...tools, ca, eab, accountId: undefined });
       } catch (next) {
+        last = next;
         first = both(first, issuer.server, next);
       }
     }

@@ -80,14 +80,14 @@ function proofOf({ solvers, dns, selfCheck, selfCheckAt }: CertificateRequest): 
 
 /** A certificate that no client trusts must not replace one that is in use. */
 export function refuseTestOverLive(
-  { name, issuer }: CertificateRequest,
+  { name, issuer, issuers = [issuer] }: CertificateRequest,
   held: HeldCertificate | undefined,
 ): void {
-  if (held === undefined || !isForTesting(issuer.server) || isForTesting(held.meta.directory))
-    return;
+  const test = issuers.find(({ server }) => isForTesting(server));
+  if (held === undefined || test === undefined || isForTesting(held.meta.directory)) return;
   throw new Problem("usage", {
     title: "A test certificate would replace a live one",
-    detail: `${name} is held from ${held.meta.directory}, and ${issuer.server} is for testing only.`,
+    detail: `${name} is held from ${held.meta.directory}, and ${test.server} is for testing only.`,
     hint: `Use --dry-run, or another --name such as ${name}-test. To remove the live one: acmectl delete ${quotedWord(name)}.`,
   });
 }

@@ -1,9 +1,18 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Ca } from "../../src/acme/acme.ts";
+import { resolveServer } from "../../src/acme/presets.ts";
+import type { CertificateRequest, IssuerSetting } from "../../src/certificate.ts";
+import { byIssuer } from "../../src/issue/issuers.ts";
+import { refuseTestOverLive } from "../../src/issue/preconditions.ts";
+import type { IssueTools } from "../../src/issue/tools.ts";
+import { Problem } from "../../src/problem.ts";
+import type { HeldCertificate } from "../../src/state/store.ts";
 import type { Fault } from "../../src/test-ca/server/faults.ts";
 import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
 import { testClock } from "../support/clock.ts";
+import { requestFor, toolsOf, unexpected } from "../issue/world.ts";
 import { startIssuing } from "../support/issuing.ts";
 
 const day = 86_400_000;
@@ -145,6 +154,38 @@ describe("a certificate with two issuers", () => {
     const { code } = await apply();
     expect(code).toBe(7);
     expect(orders(second)).toBe(0);
+  });
+
+  test("is not asked for at a third CA after the second one refused it", async () => {
+    const other = unexpected<IssueTools>("tools", { ca: unexpected<Ca>("ca"), eab: undefined });
+    const tools = await toolsOf({ other: () => Promise.resolve(other) });
+    const failures = [
+      new Problem("network", { detail: "Unreachable." }),
+      new Problem("refused", { detail: "Not for this name." }),
+    ];
+    const asked: string[] = [];
+    const issuers = ["a", "b", "c"].map((one) => ({
+      server: `https://${one}.test/dir`,
+      agreeTos: true,
+    }));
+    const request = { ...requestFor(["shop.test"]), issuers };
+    const obtain = ({ issuer }: CertificateRequest) => {
+      asked.push(issuer.server);
+      return Promise.reject(failures.shift() ?? new Error("a third CA was asked"));
+    };
+    await expect(byIssuer(request, tools, obtain)).rejects.toThrow(/failed as well: Not for/);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("of which one is for testing is not asked for while a live certificate is held", () => {
+    const [issuer, test] = ["letsencrypt", "letsencrypt-staging"]
+      .map(resolveServer)
+      .map((server) => {
+        return { server, agreeTos: true };
+      }) as [IssuerSetting, IssuerSetting];
+    const held = { version: 1, meta: { directory: issuer.server } } as HeldCertificate;
+    const request = requestFor(["shop.test"], { issuer, issuers: [issuer, test] });
+    expect(() => refuseTestOverLive(request, held)).toThrow(/is for testing only/);
   });
 
   test("waits until the sooner of two limits ends if both CAs limit it", async () => {
