@@ -189,7 +189,7 @@ async function obtain(
   const first = versionOf(request, await key, account, issued, clock.now());
   const second = request.secondKeyType && (await import("./second-key.ts"));
   const version = second
-    ? await second.withSecondKey(first, request, choices, { account, journal }, tools)
+    ? await second.withSecondKey(first, request, before, choices, { account, journal }, tools)
     : first;
   const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();

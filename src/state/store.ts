@@ -295,7 +295,8 @@ export interface Store {
     commit(name: string, version: NewVersion, lock: Lock): Promise<HeldCertificate>;
     /** Keep what cannot be used beside the versions; answers where. */
     keepRefused(name: string, refused: RefusedCertificate): Promise<string>;
-    readPrivateKey(name: string): Promise<string | undefined>;
+    /** With the type of the second key, that one. */
+    readPrivateKey(name: string, second?: string): Promise<string | undefined>;
     readCertificate(name: string): Promise<{ certificate: string; chain: string } | undefined>;
     remove(name: string): Promise<void>;
   };

@@ -47,6 +47,20 @@ test("two key types get two orders and one commit, and copies and hooks get both
   expect((await issuing.run(["state", "check"])).code).toBe(0);
 });
 
+test("--reuse-key keeps both keys", async () => {
+  await using issuing = await startIssuing();
+  const words = ["-d", "shop.test", "--key-types", "ec256,rsa2048", "--reuse-key"];
+  const keys = async () => {
+    expect((await issuing.issue([...words, "--force"])).code).toBe(0);
+    const current = join(issuing.state, "certificates", "shop.test", "current");
+    const read = ["privkey.pem", "privkey-rsa2048.pem"].map((file) =>
+      readFile(join(current, file), "utf8"),
+    );
+    return Promise.all(read);
+  };
+  expect(await keys()).toEqual(await keys());
+});
+
 test("if the second order fails nothing is committed, and the next run gets both", async () => {
   await using issuing = await startIssuing();
   const words = ["-d", "shop.test", "--key-types", "ec256,rsa2048"];

@@ -104,7 +104,10 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         put(where, refused);
         return where;
       },
-      readPrivateKey: async (name) => certificateOf(name).versions.at(-1)?.privateKey,
+      readPrivateKey: async (name, second) => {
+        const version = certificateOf(name).versions.at(-1);
+        return second === undefined ? version?.privateKey : version?.second?.privateKey;
+      },
       readCertificate: async (name) => certificateOf(name).versions.at(-1),
       remove: async (name) => void memory.delete(`certificate/${name}`),
     },

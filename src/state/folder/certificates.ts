@@ -69,7 +69,10 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status,
     commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
     keepRefused: (name, refused) => keepRefused(pathOf(name), refused, folder),
-    readPrivateKey: (name) => readPrivateKey(pathOf(name), name, folder),
+    readPrivateKey: (name, second) => {
+      const { privateKey } = second === undefined ? versionFiles : secondFiles(second);
+      return readPrivateKey(pathOf(name), privateKey, name, folder);
+    },
     readCertificate: (name) => readPems(pathOf(name), folder),
     async remove(name) {
       await folder.check();
@@ -122,11 +125,11 @@ async function commit(
   return { version: number, meta: version.meta };
 }
 
-async function readPrivateKey(path: string, name: string, folder: Folder) {
+async function readPrivateKey(path: string, file: string, name: string, folder: Folder) {
   const version = await currentFolder(path, folder);
   if (version === undefined) return undefined;
   const what = `The private key of the certificate ${name}`;
-  return readKey(join(version, versionFiles.privateKey), { folder, what });
+  return readKey(join(version, file), { folder, what });
 }
 
 async function readPems(path: string, folder: Folder) {
