@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { startIssuing } from "../support/issuing.ts";
 import { persistDemand, persistValue } from "../../src/acme/account-records.ts";
 import type { Ca, Directory } from "../../src/acme/acme.ts";
 import { createAccountKey, thumbprint } from "../../src/acme/keys.ts";
@@ -118,4 +119,13 @@ describe("before another account is used", () => {
     await warnOfRecords({ server }, tools);
     expect(heard(tools, "warn")).toEqual([]);
   });
+});
+
+it("check does not ask the embedded CA for an account that it has forgotten", async () => {
+  await using issuing = await startIssuing();
+  const port = String(issuing.httpPort);
+  const words = ["-d", "shop.test", "--server", "local", "--standalone", "--standalone-port", port];
+  expect((await issuing.run(["issue", ...words])).code).toBe(0);
+  const checked = await issuing.run(["check", ...words]);
+  expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining("ca: nothing found")]);
 });
