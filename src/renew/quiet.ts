@@ -25,7 +25,8 @@ export async function recallQuiet(
 ): Promise<Quiet | undefined> {
   const quiet = await store.certificates.recall();
   if (!isQuiet(quiet) || quiet.every !== every) return undefined;
-  if (now < new Date(quiet.from) || now >= new Date(quiet.until)) return undefined;
+  // Of a time that cannot be read, no comparison holds.
+  if (!(now >= new Date(quiet.from) && now < new Date(quiet.until))) return undefined;
   return (await isNothingOpen(store)) ? quiet : undefined;
 }
 

@@ -1,4 +1,4 @@
-import { appendFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
@@ -39,6 +39,12 @@ test("a night after a run with nothing due, none of 60 certificates is read and 
     expect((await renew(words)).isRead, words.join(" ")).toBe(true);
   }
   expect((await renew(["--every", "12h"])).isRead, "the same interval").toBe(false);
+  const path = join(state, "index.json");
+  const index = await readFile(path, "utf8");
+  const broken = index.replace(/"until":"[^"]*"/, '"until":"later"');
+  expect(broken).not.toBe(index);
+  await writeFile(path, broken);
+  expect((await renew(["--every", "12h"])).isRead, "a broken note").toBe(true);
   const yesterday = Date.now() - day;
   expect((await renew(["--every", "12h"], yesterday)).isRead, "a clock set back").toBe(true);
 

@@ -1,3 +1,5 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { limitsOf } from "../../src/acme/limits.ts";
 import {
@@ -9,6 +11,7 @@ import {
   withPause,
 } from "../../src/state/ledger.ts";
 import type { Ledger, LedgerEntry } from "../../src/state/store.ts";
+import { temporaryStore } from "../issue/world.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;
@@ -121,4 +124,18 @@ describe("a ledger", () => {
     const pause = { until: "2040-01-01T00:00:00Z", detail: "" };
     expect(pauseIn(withPause(empty, pause, now), account, now)).toBeUndefined();
   });
+});
+
+test("a ledger that was edited by hand is empty where its entries mean nothing", async () => {
+  const store = await temporaryStore();
+  const directory = "https://ca.example/directory";
+  await store.ledger.update(directory, () => ({ entries: [], pauses: [] }));
+  const [file = ""] = await readdir(join(store.where, "ledger"));
+  const entry = { at: "2027-01-01T00:00:00.000Z", event: "certificate", names: [7] };
+  await writeFile(
+    join(store.where, "ledger", file),
+    JSON.stringify({ entries: [entry], pauses: [] }),
+    { mode: 0o600 },
+  );
+  expect(await store.ledger.read(directory)).toEqual({ entries: [], pauses: [] });
 });

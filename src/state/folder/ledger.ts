@@ -34,7 +34,12 @@ function isLedger(value: unknown): value is Ledger {
   return (
     Array.isArray(entries) &&
     Array.isArray(pauses) &&
-    entries.every((one) => hasStrings(one, ["at", "event"]) && Array.isArray(one["names"])) &&
+    entries.every(
+      (one) =>
+        hasStrings(one, ["at", "event"]) &&
+        Array.isArray(one["names"]) &&
+        one["names"].every((name) => typeof name === "string"),
+    ) &&
     pauses.every((one) => hasStrings(one, ["until", "detail"]))
   );
 }
