@@ -5,6 +5,7 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { requestFlags } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
 import { composeConfigured, composeRequest } from "../request/compose.ts";
+import { splitRequest } from "../request/split.ts";
 import { knownCertificates } from "../status/certificates.ts";
 import { defineCommand } from "./command.ts";
 
@@ -40,7 +41,11 @@ async function requestsOf(
       hint: "Give one of them: -d NAME for a new request, or the names of certificates that acmectl knows.",
     });
   }
-  if (isTyped || context.args.length === 0) return [await composeRequest(flags, config, context)];
+  if (isTyped || context.args.length === 0)
+    return splitRequest(
+      await composeRequest(flags, config, context),
+      flags.split ?? config.defaults.split ?? false,
+    );
   const known = await knownCertificates(
     context.args,
     await composeConfigured(config),

@@ -1,5 +1,5 @@
 import { composeRequest } from "../request/compose.ts";
-import { splitRequest } from "../request/split.ts";
+import { refuseForeignParts, splitRequest } from "../request/split.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { wasDeployed } from "../deploy/steps.ts";
 import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
@@ -54,6 +54,7 @@ export const command = defineCommand({
     const parts = splitRequest(asked, typed.split ?? config.defaults.split ?? false);
     if (typed.check === true) return checkOnly(parts, typed, context);
     if (typed.dryRun === "authorizations") return rehearse(parts, typed, context);
+    if (typed.dryRun === undefined) await refuseForeignParts(asked, parts, await context.store());
     const results: Result[] = [];
     for (const part of parts) results.push(await issueOne(part, typed, context));
     return together(results);

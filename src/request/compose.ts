@@ -22,7 +22,7 @@ import {
   refuseSharedPath,
 } from "./given-file.ts";
 import { splitRequest } from "./split.ts";
-import { assertTerms, keyTypesOf, type Terms } from "./terms.ts";
+import { assertAhead, assertTerms, keyTypesOf, type Terms } from "./terms.ts";
 import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
 import { configuredSolvers, isNone, solverSettings } from "./solvers.ts";
@@ -37,18 +37,30 @@ export async function composeRequest(
 ): Promise<CertificateRequest> {
   const csr = flags.csr === undefined ? undefined : await readCsrFile(flags.csr);
   const identifiers = identifiersOf(flags, csr);
-  const issuer = composeIssuer(flags, undefined, config);
+  const issuers = issuersBy(flags, config);
+  const issuer = issuers?.[0] ?? composeIssuer(flags, undefined, config);
   if (flags.selfCheckAt !== undefined) parsePlace(flags.selfCheckAt);
   const name = flags.name ?? identifiers[0]?.value ?? "";
   certificateFolderName(name);
   await assertFlagTargets(flags);
   const solvers = await solverSettings(flags, config.defaults.solvers, issuer, config, context);
   const wanted = await withOwnKey(wantedBy(flags, config, context.cwd), name);
-  const proof = solvers.length === 0 ? "none" : undefined;
-  const request = requestOf(wanted, { name, identifiers, csr, issuer, solvers, proof });
+  const proof = solvers.length === 0 ? ("none" as const) : undefined;
+  const known = { name, identifiers, csr, issuer, issuers, solvers, proof };
+  const request = requestOf(wanted, known);
   refuseSharedPath(request, name);
   assertTerms(request, name);
+  assertAhead(flags.notAfter, context.clock.now());
   return request;
+}
+
+/** The config's default ones, where --server does not choose a CA. */
+function issuersBy(flags: Flags, config: Config): CertificateRequest["issuers"] {
+  const { issuer, issuers = [] } = config.defaults;
+  if (flags.server !== undefined || issuer !== undefined || issuers.length === 0) return undefined;
+  // What flags say of an account is for the first one.
+  const { staging } = flags;
+  return issuers.map((one, index) => composeIssuer(index === 0 ? flags : { staging }, one, config));
 }
 
 /** The type of the user's own key is the certificate's. */
@@ -91,7 +103,20 @@ export async function composeConfigured(config: Config): Promise<readonly Certif
       return splitRequest(request, wanted.split === true, place);
     }),
   );
-  return all.flat();
+  const requests = all.flat();
+  refuseSameName(requests, config.path);
+  return requests;
+}
+
+/** The parts of a split certificate have numbered names; under one name, two would replace each other in every run. */
+function refuseSameName(requests: readonly CertificateRequest[], path: string): void {
+  const names = requests.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new Problem("config", {
+    detail: `${path}: certificates: a part of a split certificate gets the name ${twice}, and another certificate has it.`,
+    hint: `Rename the certificate ${twice}, or the one that is split.`,
+  });
 }
 
 type Keys = Pick<Wanted, "keyType" | "keyTypes">;

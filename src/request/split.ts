@@ -1,6 +1,8 @@
 import { caName, mostNames } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { shortList } from "../many-names.ts";
 import { Problem } from "../problem.ts";
+import type { Store } from "../state/store.ts";
 import { writtenFolders } from "./given-file.ts";
 
 /** What most CAs allow. */
@@ -31,4 +33,23 @@ export function splitRequest(
     name: index === 0 ? name : `${name}-${index + 1}`,
     identifiers: identifiers.slice(index * most, (index + 1) * most),
   }));
+}
+
+/** The names of further parts are derived: a certificate that has one and is not such a part would be lost. */
+export async function refuseForeignParts(
+  { identifiers }: CertificateRequest,
+  [, ...others]: readonly CertificateRequest[],
+  { certificates }: Pick<Store, "certificates">,
+): Promise<void> {
+  const asked = new Set(identifiers.map(({ value }) => value));
+  for (const { name } of others) {
+    const held = (await certificates.read(name))?.held?.meta.identifiers ?? [];
+    if (held.length === 0 || held.some(({ value }) => asked.has(value))) continue;
+    const names = shortList(held.map(({ value }) => value));
+    throw new Problem("usage", {
+      title: "A part would replace another certificate",
+      detail: `--split: a part would get the name ${name}, which the certificate for ${names} has.`,
+      hint: "Choose another --name for this request.",
+    });
+  }
 }

@@ -63,27 +63,57 @@ function withoutFraction(date: Date): string {
 
 /** What contradicts itself is found before the first request. */
 export function assertTerms(request: CertificateRequest, place: string): void {
-  const { duration, notBefore, notAfter, mustStaple, csr, privateKey, secondKeyType } = request;
-  const refuse = (detail: string, hint: string) => {
-    throw new Problem("usage", { detail: `${place}: ${detail}`, hint });
-  };
-  for (const [name, date] of Object.entries({ notBefore, notAfter }))
-    if (date !== undefined && !isDate(date))
-      refuse(`${name} is "${date}", which is not a date.`, "Write it as 2027-01-31T00:00:00Z.");
-  if (duration !== undefined && notAfter !== undefined)
-    refuse("both a duration and an end are given.", "Give one of duration and notAfter.");
+  const { mustStaple, csr, privateKey, secondKeyType } = request;
+  assertDates(request, place);
   if (secondKeyType !== undefined && (csr ?? privateKey) !== undefined)
-    refuse("a key or a CSR of yours is one key.", "Leave out keyTypes, or the key.");
+    throw contradiction(
+      `${place}: a key or a CSR of yours is one key.`,
+      "Leave out keyTypes, or the key.",
+    );
   if (csr !== undefined && (mustStaple === true || privateKey !== undefined))
-    refuse(
-      "a certificate signing request comes with its own key and extensions.",
+    throw contradiction(
+      `${place}: a certificate signing request comes with its own key and extensions.`,
       "Leave out mustStaple and privateKey, or the CSR.",
     );
 }
 
+function assertDates({ duration, notBefore, notAfter }: Terms, place: string): void {
+  for (const [name, date] of Object.entries({ notBefore, notAfter }))
+    if (date !== undefined && !isDate(date))
+      throw contradiction(
+        `${place}: ${name} is "${date}", which is not a date.`,
+        "Write it as 2027-01-31T00:00:00Z.",
+      );
+  if (notAfter === undefined) return;
+  if (duration !== undefined)
+    throw contradiction(
+      `${place}: both a duration and an end are given.`,
+      "Give one of duration and notAfter.",
+    );
+  if (notBefore !== undefined && Date.parse(notAfter) <= Date.parse(notBefore))
+    throw contradiction(
+      `${place}: the end ${notAfter} is not after the start ${notBefore}.`,
+      "Correct one of them.",
+    );
+}
+
+function contradiction(detail: string, hint: string): Problem {
+  return new Problem("usage", { detail, hint });
+}
+
+/** An end that has passed would be left out of the order, and the certificate would not be the one that was asked for. */
+export function assertAhead(notAfter: string | undefined, now: Date): void {
+  if (notAfter === undefined || Date.parse(notAfter) > now.getTime()) return;
+  throw new Problem("usage", {
+    detail: `--not-after: ${notAfter} has passed.`,
+    hint: "Give a time in the future, or leave the option out.",
+  });
+}
+
 function isDate(text: string): boolean {
-  return (
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(text) &&
-    !Number.isNaN(Date.parse(text))
-  );
+  const [, day = ""] =
+    /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  if (Number.isNaN(Date.parse(text))) return false;
+  // JavaScript reads February 30 as March 2.
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 }

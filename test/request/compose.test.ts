@@ -117,6 +117,19 @@ describe("a request from the command line", () => {
     expect(problem.hint).not.toContain("mkdir");
   });
 
+  test("the default issuers are those of a request, unless --server chooses a CA", async () => {
+    const { issuer: _, ...defaults } = config.defaults;
+    const from = { ...config, defaults: { ...defaults, issuers: ["lab", "le"] } };
+    const request = await compose({ domains: ["example.com"] }, from);
+    expect(request.issuer.server).toBe("https://ca.lab.example/directory");
+    expect(request.issuers?.map(({ server }) => new URL(server).host)).toEqual([
+      "ca.lab.example",
+      "acme-v02.api.letsencrypt.org",
+    ]);
+    const chosen = await compose({ domains: ["example.com"], server: "le" }, from);
+    expect(chosen.issuers).toBeUndefined();
+  });
+
   test("a flag of issue overrides the config's default", async () => {
     const request = await compose({ domains: ["WWW.Example.com", "example.com"] });
     expect(request).toMatchObject({
@@ -266,6 +279,16 @@ describe("a request from the config", () => {
       labels: { team: "shop" },
       solvers: [{ name: "web", from: config.path }],
     });
+  });
+
+  test("a part of a split certificate with the name of another one is refused", async () => {
+    const domains = Array.from({ length: 101 }, (_, index) => `h${index}.example.com`);
+    const certificates = { shop: { ...wanted, domains, split: true }, "shop-2": wanted };
+    const problem = await problemOf(composeConfigured({ ...config, certificates }));
+    expect([problem.exitCode, problem.message]).toEqual([
+      2,
+      expect.stringContaining("gets the name shop-2, and another certificate has it"),
+    ]);
   });
 
   test("a wrong name in the config is reported with its place in the file", async () => {

@@ -8,7 +8,7 @@ import { resolveServer } from "../../src/acme/presets.ts";
 import { unmetDemands } from "../../src/request/demands.ts";
 import { driftOf } from "../../src/request/drift.ts";
 import { splitRequest } from "../../src/request/split.ts";
-import { assertTerms, datesOf, termsOf } from "../../src/request/terms.ts";
+import { assertAhead, assertTerms, datesOf, termsOf } from "../../src/request/terms.ts";
 import type { HeldCertificate } from "../../src/state/store.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { requestFor } from "../issue/world.ts";
@@ -32,9 +32,19 @@ describe("the dates of an order", () => {
     expect(datesOf(passed, now)).toEqual({});
   });
 
+  test("an end that has passed is refused where it is typed", () => {
+    expect(() => assertAhead("2026-12-31T00:00:00Z", now)).toThrow(/has passed/);
+    expect(() => assertAhead("2027-12-31T00:00:00Z", now)).not.toThrow();
+  });
+
   test.each([
     [{ notAfter: "soon" }, /notAfter is "soon", which is not a date/],
     [{ duration: day, notAfter: "2027-01-08T00:00:00Z" }, /both a duration and an end/],
+    [{ notAfter: "2027-02-30T00:00:00Z" }, /which is not a date/],
+    [
+      { notBefore: "2027-02-01T00:00:00Z", notAfter: "2027-01-01T00:00:00Z" },
+      /the end 2027-01-01T00:00:00Z is not after the start/,
+    ],
     [{ csr: "MIIB", mustStaple: true }, /its own key and extensions/],
   ])("the request %j is refused before the CA is asked", (more, message) => {
     const request = requestFor(["a.example.com"], more);
@@ -126,5 +136,22 @@ test("issue takes a lifetime, must-staple and a key of the user's, and keeps the
   expect([other.code, other.stderr.replaceAll(/\s+/g, " ")]).toEqual([
     2,
     expect.stringContaining("is rsa2048, and the key type ec256 was asked for."),
+  ]);
+});
+
+test("a part of a split request never takes the place of another certificate", async () => {
+  await using issuing = await startIssuing();
+  expect((await issuing.issue(["-d", "keep.test", "--name", "shop-2"])).code).toBe(0);
+  const before = issuing.ca.requests.length;
+  const names = Array.from({ length: 101 }, (_, index) => `h${index}.test`).join(",");
+  const ran = await issuing.issue(["-d", names, "--name", "shop", "--split"]);
+  expect(ran.code).toBe(2);
+  expect(ran.stderr).toContain("which the certificate for keep.test has");
+  expect(issuing.ca.requests).toHaveLength(before);
+  const split = ["-d", names, "--split", "--server", "local", "--state", issuing.state];
+  const checked = JSON.parse((await issuing.run(["check", ...split, "--json"])).stdout);
+  expect(checked.certificates.map((one: { name: string }) => one.name)).toEqual([
+    "h0.test",
+    "h0.test-2",
   ]);
 });
