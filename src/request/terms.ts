@@ -111,9 +111,8 @@ export function assertAhead(notAfter: string | undefined, now: Date): void {
 }
 
 function isDate(text: string): boolean {
-  const [, day = ""] =
-    /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
-  if (Number.isNaN(Date.parse(text))) return false;
+  const [, day] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  if (day === undefined || Number.isNaN(Date.parse(text))) return false;
   // JavaScript reads February 30 as March 2.
   return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
 }

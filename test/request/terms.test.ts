@@ -39,6 +39,7 @@ describe("the dates of an order", () => {
 
   test.each([
     [{ notAfter: "soon" }, /notAfter is "soon", which is not a date/],
+    [{ notAfter: "2027" }, /notAfter is "2027", which is not a date/],
     [{ duration: day, notAfter: "2027-01-08T00:00:00Z" }, /both a duration and an end/],
     [{ notAfter: "2027-02-30T00:00:00Z" }, /which is not a date/],
     [
