@@ -18,7 +18,7 @@ export const challengeTypes = [
 export const challengeChoices = [...challengeTypes, "dns-account-01"] as const;
 export type ChallengeChoice = (typeof challengeChoices)[number];
 
-/** Which solver answers what, as the user said it. Secrets stand here as references (`env:`, `file:`, `cmd:`) or not at all. */
+/** Which solver answers what, as the user said it. Secrets are here as references (`env:`, `file:`, `cmd:`) or not at all. */
 export interface SolverSetting {
   /** Unique within a request, e.g. `cf` or `standalone`. */
   name: string;
@@ -26,7 +26,7 @@ export interface SolverSetting {
   use: string;
   /** Option values as given in config or by flag, unparsed. */
   options: Readonly<Record<string, unknown>>;
-  /** The file that the options stand in, for messages and relative paths; absent when they were given by flag or variable. */
+  /** The file that has the options, for messages and relative paths; absent when they were given by flag or variable. */
   from?: string | undefined;
   /** Another setting uses the same plugin, so that the environment cannot be meant for this one alone. */
   shared?: boolean | undefined;

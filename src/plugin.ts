@@ -62,9 +62,9 @@ export interface DnsPersist01Challenge extends ChallengeBase {
   readonly validationName: string;
   /** The same after following its CNAMEs. */
   readonly recordName: string;
-  /** Names of the CA, one of which has to stand in the record. */
+  /** Names of the CA, one of which has to be in the record. */
   readonly issuers: readonly string[];
-  /** Names of the account, one of which has to stand in the record. */
+  /** Names of the account, one of which has to be in the record. */
   readonly accountUris: readonly string[];
 }
 

@@ -126,7 +126,7 @@ export class Problem extends Error {
   }
 }
 
-/** As it stands in documents: RFC 9457 members and RFC 8555's subproblems, with the hint, the exit code and when to try again. */
+/** As documents show it: RFC 9457 members and RFC 8555's subproblems, with the hint, the exit code and when to try again. */
 export function problemJson({ document, hint, exitCode, retryable, retryAt }: Problem) {
   return { ...document, hint, code: exitCode, retryable, retryAt: retryAt?.toISOString() };
 }

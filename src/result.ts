@@ -9,7 +9,7 @@ export type Block =
   | { kind: "heading"; text: string }
   | { kind: "fields"; entries: readonly Entry<string>[] }
   | { kind: "table"; columns: readonly string[]; rows: readonly (readonly string[])[] }
-  /** Printed as it stands, whatever the output is: a file's text, a key, a completion script. */
+  /** Printed unchanged, whatever the output is: a file's text, a key, a completion script. */
   | { kind: "verbatim"; text: string };
 export type Entry<Value = string | undefined> = readonly [label: string, value: Value, tone?: Tone];
 

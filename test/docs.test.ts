@@ -25,7 +25,7 @@ describe("the README of", () => {
   it.each(names)("%s has the options that the solver declares", async (name) => {
     const file = `${plugins}${name}/README.md`;
     const written = await readFile(file, "utf8");
-    expect(written, "the markers between which the options stand").toMatch(block);
+    expect(written, "the markers around the options").toMatch(block);
     const { plugin } = await loadSolver(name, { cwd: "/" });
     const table = optionsTable(plugin.options, name);
     const expected = written.replace(

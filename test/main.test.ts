@@ -492,7 +492,7 @@ describe("the program as a process", () => {
       stderr: { write: (text: string) => written.push(text) },
       exitCode: 0,
     };
-    // Node 18 would run the file as it stands; only its process is another.
+    // Node 18 would run the file unchanged; only its process is another.
     const copy = join(await mkdtemp(join(tmpdir(), "old-")), "old.mjs");
     await writeFile(copy, `const process = globalThis.oldProcess;\n${source}`);
     Object.assign(globalThis, { oldProcess: old });

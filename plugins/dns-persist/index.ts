@@ -1,4 +1,4 @@
-/** dns-persist-01: the record stands in the DNS already, so that nothing is written and no credentials are needed. */
+/** dns-persist-01: the record is in the DNS already, so that nothing is written and no credentials are needed. */
 import { defineSolver } from "acmectl/plugin";
 
 export default defineSolver({

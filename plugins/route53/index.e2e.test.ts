@@ -75,7 +75,7 @@ async function values(recordName: string): Promise<readonly string[]> {
 
 describe("conformance against moto", () => {
   // moto lets a DELETE pass that is not exact, so writers side by side are the fake's part; and it refuses a CREATE that
-  // equals one of long ago, though the same batch deletes what stands there now.
+  // equals one of long ago, though the same batch deletes what is there now.
   const cases = solverConformance({
     plugin: route53,
     options: options(keys),

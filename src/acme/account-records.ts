@@ -23,9 +23,9 @@ export interface PersistDemand {
   readonly wildcard: boolean;
   /** `_validation-persist.<name>` */
   readonly validationName: string;
-  /** Names of the CA, any of which may stand in the record; the first is written. Empty if they are not known. */
+  /** Names of the CA, any of which may be in the record; the first is written. Empty if they are not known. */
   readonly issuers: readonly string[];
-  /** Names of the account, any of which may stand in the record; the first is written. */
+  /** Names of the account, any of which may be in the record; the first is written. */
   readonly accountUris: readonly string[];
 }
 

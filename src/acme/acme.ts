@@ -80,7 +80,7 @@ export interface AcmeChallenge {
   readonly status: (typeof challengeStatuses)[number];
   /** Absent for challenge types that have none. */
   readonly token?: string | undefined;
-  /** Of dns-persist-01: names of the CA, any of which may stand in the record. */
+  /** Of dns-persist-01: names of the CA, any of which may be in the record. */
   readonly issuerDomainNames?: readonly string[] | undefined;
   /** Of dns-persist-01, in its early drafts: the account. */
   readonly accountUri?: string | undefined;

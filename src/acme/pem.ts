@@ -12,7 +12,7 @@ export function withLineBreaks(pem: string): string {
     );
 }
 
-/** True for PEM text that stands where a path may stand as well. */
+/** True for PEM text given where a path may be given as well. */
 export function isPem(text: string): boolean {
   return text.startsWith("-----BEGIN ");
 }

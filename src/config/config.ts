@@ -133,7 +133,7 @@ export interface ConfiguredSolver {
   readonly select?: SolverSelector | undefined;
   readonly challenge?: ChallengeChoice | undefined;
   readonly dns?: DnsSetting | undefined;
-  /** The solver's own options as they stand in the file; paths are relative to its folder. */
+  /** The solver's own options as the file has them; paths are relative to its folder. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 /** `solver` is folded into `solvers`. */

@@ -51,7 +51,7 @@ function setIn(map: Record<string, unknown>, keys: readonly string[], value: unk
   Object.defineProperty(map, key, { ...property, value: rest.length > 0 ? copy : value });
 }
 
-/** A scalar, or what stands in brackets, in place of another: only its own characters change. */
+/** A scalar, or what is in brackets, in place of another: only its own characters change. */
 function replaceValue(file: YamlFile, keys: readonly string[], value: unknown): string | undefined {
   const node = file.document.getIn(keys, true);
   const range =
@@ -80,7 +80,7 @@ function inBrackets(value: unknown): string {
   return stringify(value, { ...writeOptions, ...style }).trimEnd();
 }
 
-/** Lines below a key that stands there without a value, such as a section whose entries are all comments. */
+/** Lines below a key without a value, such as a section whose entries are all comments. */
 function addBelowKey(file: YamlFile, keys: readonly string[], value: unknown): string | undefined {
   const { text, document, lines } = file;
   const depth = keys.findIndex((_, index) => {

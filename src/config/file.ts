@@ -32,7 +32,7 @@ export async function loadConfig(path: string, reading: ConfigReading = {}): Pro
   return assemble(path, exists(path), sections);
 }
 
-/** What stands in the file at a dotted key, unparsed, undefined when nothing does; and the key's parts. */
+/** What the file has at a dotted key, unparsed, undefined when nothing does; and the key's parts. */
 export async function getConfigValue(
   path: string,
   key: string,
@@ -128,7 +128,7 @@ function refused(file: YamlFile, faults: readonly Fault[]): Problem {
 }
 
 /**
- * `certificates.shop.keyType` → its parts. Of `certificates.shop.example.com.keyType` the name is what stands in the file, else
+ * `certificates.shop.keyType` → its parts. Of `certificates.shop.example.com.keyType` the name is what the file has, else
  * as much as leaves a known option behind; quotes settle it: `certificates."shop.example.com".keyType`. Throws a Problem.
  */
 function keysOf(path: string, file: Readonly<Record<string, unknown>>): readonly string[] {

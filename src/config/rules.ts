@@ -68,7 +68,7 @@ function lacks(
   return faults;
 }
 
-/** `name` is where it stands. */
+/** `name` is where it was found. */
 export function stepFault(
   name: string,
   step: Values,

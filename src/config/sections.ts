@@ -1,4 +1,4 @@
-/** How the declared options make up the file: which stand where, and what stands below them. */
+/** How the declared options make up the file: which belong where, and what is below them. */
 import {
   certificateOptions,
   defaultOptions,

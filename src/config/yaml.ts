@@ -151,7 +151,7 @@ function withoutSecrets(line: string): string {
   );
 }
 
-/** Where the key of a value begins; of the nearest thing above it where it does not stand in the file. */
+/** Where the key of a value begins; of the nearest thing above it where the file does not have it. */
 function offsetOf(document: Document, keys: Keys): number {
   let node: unknown = document.contents;
   let offset = 0;

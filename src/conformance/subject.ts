@@ -28,7 +28,7 @@ export interface Scene {
   visible(challenge: Challenge): Promise<readonly string[]>;
   expectVisible(...challenges: readonly Challenge[]): Promise<void>;
   expectGone(...challenges: readonly Challenge[]): Promise<void>;
-  /** Fails when a secret of these options stands in `text`. */
+  /** Fails when `text` contains a secret of these options. */
   expectNoSecret(text: string, where: string, options?: ConformanceSetup["options"]): void;
 }
 
@@ -121,7 +121,7 @@ function looks(
     },
     expectNoSecret(text, where, options = setup.options) {
       for (const [name, value] of secretsOf(setup.plugin.options, options))
-        assert(!text.includes(value), `the value of the secret option ${name} stands in ${where}`);
+        assert(!text.includes(value), `the value of the secret option ${name} is in ${where}`);
     },
   };
 }

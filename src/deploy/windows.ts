@@ -55,7 +55,7 @@ function isOpen(window: DeployWindow, now: Date): boolean {
   return opened !== null && opened <= now;
 }
 
-/** A `config` Problem when the expression or the zone cannot be read. `place` is where it stands. */
+/** A `config` Problem when the expression or the zone cannot be read. `place` is where it was found. */
 export function assertWindow(window: DeployWindow, place: string): void {
   try {
     if (cronOf(window).nextRun() !== null) return;

@@ -3,7 +3,7 @@ export function plainName(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }
 
-/** True for a name that may stand in a question: labels of 1 to 63 letters, digits, `-` or `_`, at most 253 in all. */
+/** True for a name that a question may have: labels of 1 to 63 letters, digits, `-` or `_`, at most 253 in all. */
 export function isName(name: string): boolean {
   return name.length <= 253 && name.split(".").every((label) => /^[a-z0-9_-]{1,63}$/.test(label));
 }

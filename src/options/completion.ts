@@ -160,7 +160,7 @@ function spellings(flags: readonly ShownFlag[]): readonly string[] {
   return flags.flatMap(({ long, short }) => (short === undefined ? [long] : [long, short]));
 }
 
-/** Flags whose values are known, with them. The same flag takes the same values wherever it stands. */
+/** Flags whose values are known, with them. The same flag takes the same values wherever it is typed. */
 function valued(commands: readonly ShownCommand[]) {
   const flags = commands.flatMap((command) => command.flags);
   const values = new Map(flags.map(({ long, choices }) => [long, choices]));

@@ -48,14 +48,14 @@ export interface OptionDeclaration {
   aliases?: readonly string[];
   /** The name of the value in help, e.g. `URL`. */
   placeholder?: string;
-  /** Of a path: PEM text may stand in its place. */
+  /** Of a path: PEM text may be given in its place. */
   pem?: boolean;
   min?: number;
   max?: number;
   hidden?: boolean;
   /** For a `list`: commas belong to the elements, as in commands; only repetition makes several. */
   verbatim?: boolean;
-  /** A heading in help under which the option stands. */
+  /** A heading in help under which the option is listed. */
   group?: string;
 }
 

@@ -10,7 +10,7 @@ export interface OptionDescription {
   readonly hidden: boolean;
   readonly required: boolean;
   readonly secret: boolean;
-  /** Absent for what has none: secrets, and structures that stand in the config only. */
+  /** Absent for what has none: secrets, and structures that only the config has. */
   readonly flag?: FlagDescription | undefined;
   /** Most specific first; each is also read with `_FILE` behind it. */
   readonly variables: readonly string[];

@@ -99,7 +99,7 @@ function unreadable(declaration: OptionDeclaration, found: Found, wrong: string)
   const { choices, secret, reference } = declaration;
   const accepted = `it takes ${acceptedBy(declaration)}`;
   if (secret === true || reference === true) {
-    // A part of the value stands in quotes.
+    // A part of the value is in quotes.
     const shown = wrong.includes('"') ? "does not fit" : wrong;
     return new Problem(found.kind, { detail: `${found.source} ${shown}: ${accepted}.` });
   }

@@ -16,7 +16,7 @@ export function printable(solver: string, option: string, value: string): string
   throw misconfigured(
     solver,
     `${option} ${value === "" ? "is empty" : "contains a space, a line break or another character that no credential has"}`,
-    "Copy the whole value again, without anything around it; in a file it stands alone on the first line.",
+    "Copy the whole value again, without anything around it; in a file it is alone on the first line.",
   );
 }
 

@@ -64,7 +64,7 @@ function flagsFor(name: string, typed: string, { state, config }: TypedPlaces): 
   return flag("--state", state, withoutState) + flag("--config", config, withoutConfig);
 }
 
-/** Members of a document that give advice, wherever they stand. */
+/** Members of a document that give advice, wherever they are. */
 const advice: readonly string[] = ["hint", "nextSteps", "remedy"];
 
 function advised(

@@ -9,7 +9,7 @@ import manifest from "../../package.json" with { type: "json" };
 
 const page = new URL("../../docs/benchmarks.md", import.meta.url);
 
-/** Replaces what stands between the markers. */
+/** Replaces what is between the markers. */
 export async function writeReport(sections: readonly string[], rounds: number): Promise<void> {
   const text = await readFile(page, "utf8");
   const results = [await measuredWith(rounds), ...sections].join("\n\n");

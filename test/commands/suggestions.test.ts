@@ -24,7 +24,7 @@ function pasted(text: string): readonly string[] {
     );
 }
 
-/** Every command line that stands in a message, a hint or a description of this file. */
+/** Every command line in a message, a hint or a description of this file. */
 function suggestionsIn(code: string): readonly string[] {
   let text = code.replaceAll(/^ *(\/\/|\/?\*).*$/gm, "");
   for (let before = ""; before !== text;) {

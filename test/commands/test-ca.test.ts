@@ -17,7 +17,7 @@ afterEach(() => folder[Symbol.asyncDispose]());
 const acmectl = (line: string, env: Record<string, string> = {}) =>
   run(line, { cwd: folder.path, env: { HOME: folder.path, ACMECTL_STATE: folder.path, ...env } });
 
-/** Runs until something stands on stdout, then stops it as Ctrl-C does. */
+/** Runs until something is printed on stdout, then stops it as Ctrl-C does. */
 async function untilAnnounced(...argv: readonly string[]) {
   const stopping = new AbortController();
   const parts: string[] = [];

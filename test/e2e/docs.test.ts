@@ -1,4 +1,4 @@
-/** The examples of docs/ci.md and docs/schedule.md, executed as they stand: only variables differ. */
+/** The examples of docs/ci.md and docs/schedule.md, executed unchanged: only variables differ. */
 import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";

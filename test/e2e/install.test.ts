@@ -1,4 +1,4 @@
-/** The installation and the last example of README.md and docs/install.md, executed as they stand. */
+/** The installation and the last example of README.md and docs/install.md, executed unchanged. */
 import { execFile } from "node:child_process";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";

@@ -23,7 +23,7 @@ describe("the help of an option", () => {
   });
 });
 
-test("no option begins with --env-file, which Node.js reads wherever it stands", () => {
+test("no option begins with --env-file, which Node.js reads anywhere in the line", () => {
   const names = Object.values(lists).flatMap((options) => Object.keys(options));
   expect(names.filter((name) => name.startsWith("envFile"))).toEqual([]);
 });

@@ -202,7 +202,7 @@ describe("what is typed reaches the command", () => {
     });
   });
 
-  test("global options may stand before a command, after it, and between its words", async () => {
+  test("global options may be typed before a command, after it, and between its words", async () => {
     for (const line of [
       "--json account show x",
       "account --json show x",

@@ -67,7 +67,7 @@ test("the members of a document are read only when the document is printed", () 
   expect(made).toBe(1);
 });
 
-test("what is typed as --state and --config stands in the suggested commands, and what a variable says does not", async () => {
+test("what is typed as --state and --config is in the suggested commands, and what a variable says does not", async () => {
   await using folder = await temporaryFolder();
   const state = join(folder.path, "state");
   const config = join(folder.path, "c.yaml");

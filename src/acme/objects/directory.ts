@@ -67,7 +67,7 @@ function readMeta(value: unknown, origin: Origin): Directory["meta"] {
   };
 }
 
-/** A URI to which more is added; anything that could not stand in a record is as if it were absent. */
+/** A URI to which more is added; what a record cannot contain is treated as absent. */
 function hashPrefix(value: unknown): string | undefined {
   const isUri = typeof value === "string" && /^[a-z]+:[!-:<-~]{1,300}$/.test(value);
   return isUri ? value : undefined;

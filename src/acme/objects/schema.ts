@@ -123,7 +123,7 @@ export function texts(value: unknown, origin: Origin): string[] {
   return value.filter((item) => typeof item === "string").map((item) => shown(item, 300, origin));
 }
 
-/** The name of a CA as it stands in records: lower case, no trailing dot. */
+/** The name of a CA as records have it: lower case, no trailing dot. */
 export function canonicalIssuer(name: string): string {
   return name.toLowerCase().replace(/\.$/, "");
 }

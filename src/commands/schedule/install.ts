@@ -38,7 +38,7 @@ const options = {
     default: true,
     description: "Wait a random time of up to 8 minutes before renewals.",
   },
-  // Not --env-file, which Node.js itself reads wherever it stands.
+  // Not --env-file, which Node.js itself reads anywhere in the line.
   environmentFile: {
     type: "string",
     description:

@@ -1,7 +1,7 @@
 /** The options that every command has. */
 import { file, under } from "../declaration.ts";
 
-/** The heading in help under which they stand. */
+/** The heading in help under which they are listed. */
 export const everywhere = "Options of every command:";
 
 export const globalOptions = under(everywhere, {

@@ -469,7 +469,7 @@ function getSet(question: Question): Done {
   const name = question.ids[4] ?? "";
   const set = sets.get(name);
   if (set === undefined) {
-    // Unlike other errors this one stands alone.
+    // Unlike other errors this one is alone.
     const message = `The resource record '${name}' does not exist in resource group '${question.ids[1]}' of subscription '${question.ids[0]}'.`;
     throw new Refusal(404, JSON.stringify({ code: "NotFound", message }));
   }

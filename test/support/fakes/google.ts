@@ -441,7 +441,7 @@ function paged({ fake, query }: Question, list: string, items: readonly object[]
   };
 }
 
-/** All or nothing; a deletion quotes the whole set, TTL included, and an addition stands alone at its name and type. */
+/** All or nothing; a deletion quotes the whole set, TTL included, and an addition is alone at its name and type. */
 function change(question: Question): object {
   authorize(question, "dns.changes.create");
   const zone = zoneOf(question);

@@ -18,7 +18,7 @@ export interface ZoneSettings {
   readonly name: string;
   /** Further lines of the zone file, relative to the zone, e.g. `www 60 IN A 192.0.2.1`. */
   readonly records?: readonly string[];
-  /** Host names that stand in NS records; `ns1` at the server's own address when absent. */
+  /** Host names in NS records; `ns1` at the server's own address when absent. */
   readonly nameservers?: readonly string[];
   /** Seconds for which resolvers remember that a name does not exist; 1 when absent. */
   readonly negativeTtl?: number;

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** The variable with the file in which the seconds stand by which the program's clock is ahead. */
+/** The variable that names the file with the seconds by which the program's clock is ahead. */
 export const offsetVariable = "CLOCK_OFFSET_FILE";
 
 const source = `package time
