@@ -7,7 +7,7 @@ import { notRegistered, notUpdated, redirected, unreachable, type ApiResponse } 
 export type Api = ReturnType<typeof apiOf>;
 
 /**
- * Every call rejects with a Problem if there is no response. No request is retried: a repeated update would push out the other
+ * Every call rejects with a Problem if no response comes. No request is retried: a repeated update would push out the other
  * value. `timeout` in milliseconds.
  */
 export function apiOf(timeout: number, log: Log) {

@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { lstat, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { freePort } from "../../test/support/servers/process.ts";
+import { brokenPlaces } from "../../test/support/places.ts";
 import standalone from "./index.ts";
 import { startIssuing } from "../../test/support/issuing.ts";
 import { hostOf, requestedHost } from "./request.ts";
@@ -58,14 +60,6 @@ function ask({ host = "127.0.0.1", ...asked }: Asked) {
   });
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
-
 async function problemOf(promise: Promise<unknown> | undefined): Promise<Problem> {
   const error = await promise?.then(
     () => undefined,
@@ -87,23 +81,7 @@ describe("conformance", async () => {
       );
       return answer?.status === 200 ? [answer.body] : [];
     },
-    broken: [
-      {
-        when: "the address is not this machine's",
-        options: { ...defaults, address: ["192.0.2.1"], port: 8080 },
-        says: /Cannot listen on 192\.0\.2\.1:8080: this machine does not have that address/,
-      },
-      {
-        when: "the socket's folder is missing",
-        options: { ...defaults, socket: "/nowhere/acme.sock" },
-        says: /\/nowhere\/acme\.sock/,
-      },
-      {
-        when: "the socket's mode is not octal digits",
-        options: { ...defaults, socket: "/tmp/x.sock", socketMode: "rw" },
-        says: /"rw" is not a file mode/,
-      },
-    ],
+    broken: brokenPlaces(defaults, 8080),
   });
   for (const { name, run } of cases) it(name, run);
 });

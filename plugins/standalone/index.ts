@@ -1,6 +1,6 @@
 /** http-01 without a web server: one HTTP server for all challenges of the run. */
 import { defineSolver, type Http01Challenge } from "acmectl/plugin";
-import { placesOf, sharedListeners } from "acmectl/plugin/http";
+import { listenOptions, placesOf, sharedListeners } from "acmectl/plugin/http";
 import { createAnswering, hostOf, hostSources, type Responses } from "./request.ts";
 
 const listeners = sharedListeners<Responses>({
@@ -18,32 +18,7 @@ export default defineSolver({
   challengeTypes: ["http-01"],
   concurrency: 16,
   options: {
-    address: {
-      type: "list",
-      description: "IP addresses to listen on. Default: all, IPv6 and IPv4.",
-      placeholder: "ADDRESS",
-    },
-    port: {
-      type: "port",
-      default: 80,
-      description:
-        "Port to listen on. The CA always connects to port 80: redirect it to this port.",
-    },
-    socket: {
-      type: "path",
-      description: "Unix socket to listen on instead of a port, behind a reverse proxy.",
-    },
-    socketMode: {
-      type: "string",
-      default: "0660",
-      description: "Permissions of the unix socket, in octal. The proxy needs write access.",
-    },
-    wait: {
-      type: "duration",
-      default: 120_000,
-      min: 0,
-      description: "Time to wait for another acmectl run that uses the port.",
-    },
+    ...listenOptions(80, "a reverse proxy"),
     proxyHeader: {
       type: "string",
       choices: hostSources,

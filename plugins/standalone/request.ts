@@ -51,7 +51,8 @@ function bodyFor(request: IncomingMessage, users: ReadonlySet<Responses>): strin
     const host = requestedHost(headers, hostSource);
     const body = bodies.get(`${host} ${url}`);
     const fields = { from, host: host ?? "none", path };
-    if (body === undefined) log.debug("refused a request for which there is no challenge", fields);
+    if (body === undefined)
+      log.debug("refused a request that is for no challenge of this run", fields);
     else log.debug(`answered a validation request for ${host}`, fields);
     if (body !== undefined) return body;
   }

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import { freePort } from "../../test/support/servers/process.ts";
+import { brokenPlaces } from "../../test/support/places.ts";
 import tlsAlpn from "./index.ts";
 
 type Options = OptionsOf<typeof tlsAlpn.options>;
@@ -82,23 +83,7 @@ describe("conformance of the tls-alpn solver", async () => {
       const shown = await shake({ port, servername }).catch(() => undefined);
       return shown?.certificate === undefined ? [] : [digestIn(shown.certificate)];
     },
-    broken: [
-      {
-        when: "the address is not this machine's",
-        options: { ...defaults, address: ["192.0.2.1"], port: 8443 },
-        says: /Cannot listen on 192\.0\.2\.1:8443: this machine does not have that address/,
-      },
-      {
-        when: "the socket's folder is missing",
-        options: { ...defaults, socket: "/nowhere/acme.sock" },
-        says: /\/nowhere\/acme\.sock/,
-      },
-      {
-        when: "the socket's mode is not octal digits",
-        options: { ...defaults, socket: "/tmp/x.sock", socketMode: "rw" },
-        says: /"rw" is not a file mode/,
-      },
-    ],
+    broken: brokenPlaces(defaults, 8443),
   });
   for (const { name, run } of cases) it(name, run);
 });

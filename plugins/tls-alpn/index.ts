@@ -1,9 +1,8 @@
 /** tls-alpn-01 (RFC 8737) without a web server: one TLS server for all challenges of the run. */
-import type { SecureContext } from "node:tls";
 import { defineSolver, type TlsAlpn01Challenge } from "acmectl/plugin";
-import { placesOf, sharedListeners } from "acmectl/plugin/http";
+import { listenOptions, placesOf, sharedListeners } from "acmectl/plugin/http";
 import { challengeCertificate } from "./certificate.ts";
-import { createAnswering, secureContext, type Responses } from "./server.ts";
+import { createAnswering, secureContext, type Responses, type Shown } from "./server.ts";
 
 const listeners = sharedListeners<Responses>({
   advice: {
@@ -20,50 +19,15 @@ export default defineSolver({
   challengeTypes: ["tls-alpn-01"],
   concurrency: 16,
   options: {
-    address: {
-      type: "list",
-      description: "IP addresses to listen on. Default: all, IPv6 and IPv4.",
-      placeholder: "ADDRESS",
-    },
-    port: {
-      type: "port",
-      default: 443,
-      description:
-        "Port to listen on. The CA always connects to port 443: redirect it to this port.",
-    },
-    socket: {
-      type: "path",
-      description: "Unix socket to listen on instead of a port, behind HAProxy, nginx or sslh.",
-    },
-    socketMode: {
-      type: "string",
-      default: "0660",
-      description: "Permissions of the unix socket, in octal. The proxy needs write access.",
-    },
-    wait: {
-      type: "duration",
-      default: 120_000,
-      min: 0,
-      description: "Time to wait for another acmectl run that uses the port.",
-    },
+    ...listenOptions(443, "HAProxy, nginx or sslh"),
   },
   create(options, { log }) {
-    const contexts = new Map<string, readonly SecureContext[]>();
-    const responses = { contexts, log };
     /** By name and token, so that each challenge removes its own certificate alone. */
-    const presented = new Map<string, SecureContext>();
+    const shown = new Map<string, Shown>();
+    const responses = { shown, log };
     const places = placesOf(options);
     const start = (signal: AbortSignal) =>
       listeners.join(places, responses, { wait: options.wait, signal });
-    const remove = (challenge: TlsAlpn01Challenge) => {
-      const name = challenge.serverName;
-      const own = presented.get(keyOf(challenge));
-      presented.delete(keyOf(challenge));
-      const left = (contexts.get(name) ?? []).filter((context) => context !== own);
-      if (left.length === 0) contexts.delete(name);
-      else contexts.set(name, left);
-      return left;
-    };
     return {
       /** Binds the port now and keeps it, so that no other program takes it before the CA connects. */
       async preflight(_targets, { signal }) {
@@ -72,19 +36,19 @@ export default defineSolver({
       },
       async present(challenge, { signal }) {
         signal.throwIfAborted();
-        const others = remove(challenge);
         const context = secureContext(challengeCertificate(challenge));
-        presented.set(keyOf(challenge), context);
-        contexts.set(challenge.serverName, [...others, context]);
+        // The latest of a name is shown.
+        shown.delete(keyOf(challenge));
+        shown.set(keyOf(challenge), { serverName: challenge.serverName, context });
         await start(signal);
         return null;
       },
       async cleanup(challenge) {
-        remove(challenge);
-        if (contexts.size === 0) await listeners.leave(responses);
+        shown.delete(keyOf(challenge));
+        if (shown.size === 0) await listeners.leave(responses);
       },
       async close() {
-        contexts.clear();
+        shown.clear();
         await listeners.leave(responses);
       },
     };

@@ -7,9 +7,15 @@ import { codeOf, patience } from "acmectl/plugin/http";
 import type { KeyAndCertificate } from "./certificate.ts";
 
 /** The responses of one solver. */
+/** What is shown to a CA that asks for this server name. */
+export interface Shown {
+  readonly serverName: string;
+  readonly context: SecureContext;
+}
+
 export interface Responses {
-  /** By the server name that the CA asks for; the latest of a name last. */
-  readonly contexts: ReadonlyMap<string, readonly SecureContext[]>;
+  /** The latest last. */
+  readonly shown: ReadonlyMap<string, Shown>;
   readonly log: Log;
 }
 
@@ -59,11 +65,8 @@ function refused(
 
 function contextFor(name: string, users: ReadonlySet<Responses>): SecureContext | undefined {
   const asked = name.toLowerCase();
-  for (const { contexts } of users) {
-    const context = contexts.get(asked)?.at(-1);
-    if (context !== undefined) return context;
-  }
-  return undefined;
+  const all = [...users].flatMap(({ shown }) => [...shown.values()]);
+  return all.findLast(({ serverName }) => serverName === asked)?.context;
 }
 
 export function secureContext({ key, cert }: KeyAndCertificate): SecureContext {

@@ -44,7 +44,7 @@ export async function openHttp(settings: HttpSettings) {
     exchange(request, dispatcherFor(webhookRequest.url), webhookRequest, settings, signal);
   let closing: Promise<unknown> | undefined;
   return {
-    /** Rejects with the network error if there is no response. */
+    /** Rejects with the network error if no response comes. */
     send: (request: WebhookRequest, signal: AbortSignal) =>
       retried(() => redirected(once, request, signal), settings, signal),
     close: async () => {

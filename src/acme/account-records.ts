@@ -145,7 +145,7 @@ export function judgePersist(
   const isEndless = good.some(({ until }) => until === undefined);
   const ends = good.flatMap(({ until }) => until?.getTime() ?? []);
   const until = good.length === 0 || isEndless ? undefined : new Date(Math.max(...ends));
-  return { good: good.length > 0, until, why: why || "there is no such record" };
+  return { good: good.length > 0, until, why: why || "no record was found" };
 }
 
 function judgeOne(text: string, demand: PersistDemand, now: Date): { until?: Date } | string {

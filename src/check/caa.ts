@@ -64,7 +64,7 @@ async function broken(value: string, name: string, rcode: string, ask: Ask): Pro
       : `The CAA query for ${name} fails (${rcode}); a CA then refuses to issue.`,
     isDnssec
       ? "Fix the DNSSEC of the zone: sign it again, or correct or remove the DS record at the registrar."
-      : "Fix the name servers of the zone: they must answer CAA queries, with an empty answer if there is no record.",
+      : "Fix the name servers of the zone: they must answer CAA queries, with an empty answer where the name has none.",
   );
 }
 

@@ -45,8 +45,8 @@ export {
   retryAfterIn,
 } from "./request.ts";
 export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./request.ts";
-export { patience, placesOf } from "./server.ts";
-export type { Place, PlaceOptions } from "./server.ts";
+export { listenOptions, patience, placesOf } from "./server.ts";
+export type { Place } from "./server.ts";
 export { compareAndSwap, inTurns } from "./swap.ts";
 export type { Swap } from "./swap.ts";
 export { delegatedOf, NoZone, plainName, relativeName, suffixesOf, zoneFinder } from "./zones.ts";

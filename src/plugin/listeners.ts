@@ -4,7 +4,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log } from "../plugin.ts";
 import { acmectlHolding, listenProblem, type Advice } from "./listen-problem.ts";
-import { listenOptions, nameOf, openServer, type OpenServer, type Place } from "./server.ts";
+import { nameOf, openServer, type OpenServer, type Place, whereOf } from "./server.ts";
 import { inTurns } from "./swap.ts";
 
 /** What one kind of solver listens with. */
@@ -126,7 +126,7 @@ async function openWhenFree(
     try {
       return await open();
     } catch (error) {
-      const options = listenOptions(place);
+      const options = whereOf(place);
       const holder = await acmectlHolding(error, options);
       const waited = performance.now() - started;
       if (holder === undefined || waited >= wait)

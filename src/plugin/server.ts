@@ -3,19 +3,46 @@ import { once } from "node:events";
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, type ListenOptions, type Server, type Socket } from "node:net";
 import { codeOf } from "../errors.ts";
+import type { OptionDeclarations, OptionsOf } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 
 /** A port, on all addresses unless `host` is given, or a unix socket. */
 export type Place = { port: number; host?: string } | { socket: string; mode: string };
 
-/** Options of a solver that say where it listens. */
-export interface PlaceOptions {
-  readonly address: readonly string[] | undefined;
-  readonly port: number;
-  readonly socket: string | undefined;
-  readonly socketMode: string;
+/** Options of a solver that say where it listens; `port` is the CA's, `behind` what may pass connections on to a unix socket. */
+export function listenOptions(port: number, behind: string) {
+  return {
+    address: {
+      type: "list",
+      description: "IP addresses to listen on. Default: all, IPv6 and IPv4.",
+      placeholder: "ADDRESS",
+    },
+    port: {
+      type: "port",
+      default: port,
+      description: `Port to listen on. The CA always connects to port ${port}: redirect it to this port.`,
+    },
+    socket: {
+      type: "path",
+      description: `Unix socket to listen on instead of a port, behind ${behind}.`,
+    },
+    socketMode: {
+      type: "string",
+      default: "0660",
+      description: "Permissions of the unix socket, in octal. The proxy needs write access.",
+    },
+    wait: {
+      type: "duration",
+      default: 120_000,
+      min: 0,
+      description: "Time to wait for another acmectl run that uses the port.",
+    },
+  } as const satisfies OptionDeclarations;
 }
 
+type PlaceOptions = Omit<OptionsOf<ReturnType<typeof listenOptions>>, "wait">;
+
+/** Where a solver with these options listens. */
 export function placesOf({ address = [], port, socket, socketMode }: PlaceOptions): Place[] {
   if (socket !== undefined) return [{ socket, mode: socketMode }];
   if (address.length === 0) return [{ port }];
@@ -38,7 +65,7 @@ export async function openServer(place: Place, server: Server): Promise<OpenServ
   const close = keepRoom(server);
   if ("socket" in place) return openSocket(place.socket, place.mode, { server, close });
   try {
-    await listen(server, listenOptions(place));
+    await listen(server, whereOf(place));
   } catch (error) {
     if (place.host !== undefined || !isWithoutIpv6(error)) throw error;
     await listen(server, { host: "0.0.0.0", port: place.port });
@@ -46,7 +73,7 @@ export async function openServer(place: Place, server: Server): Promise<OpenServ
   return { server, close };
 }
 
-export function listenOptions(place: Place): ListenOptions {
+export function whereOf(place: Place): ListenOptions {
   if ("socket" in place) return { path: place.socket };
   const { port, host } = place;
   if (host === undefined) return { host: "::", port };

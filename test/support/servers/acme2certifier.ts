@@ -4,23 +4,13 @@ import { join } from "node:path";
 import { cacheFolder } from "./catalog.ts";
 import { openDoor } from "./door.ts";
 import { freePort, startProcess, withFreePort } from "./process.ts";
-import { makeAuthority } from "./step-ca.ts";
-
-export interface Acme2Certifier {
-  readonly directoryUrl: string;
-  readonly rootFile: string;
-  /** Where it connects instead of ports 80 and 443. */
-  readonly httpPort: number;
-  readonly tlsPort: number;
-  readonly log: () => string;
-  readonly close: () => Promise<void>;
-}
+import { makeAuthority, type RunningCa } from "./step-ca.ts";
 
 /** Start acme2certifier with its openssl handler; `dnsServer` is `ADDRESS:PORT`. */
 export async function startAcme2Certifier(settings: {
   dnsServer: string;
   eab?: Readonly<Record<string, string>>;
-}): Promise<Acme2Certifier> {
+}): Promise<RunningCa> {
   const folder = await mkdtemp(join(tmpdir(), "acme2certifier-"));
   await makeAuthority(folder);
   await mkdir(join(folder, "issued"));

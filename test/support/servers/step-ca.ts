@@ -8,7 +8,8 @@ import { freePort, startProcess, withFreePort } from "./process.ts";
 import { offsetVariable } from "./shiftable.ts";
 import { openDoor } from "./door.ts";
 
-export interface StepCa {
+/** A CA that connects to ports of the test. */
+export interface RunningCa {
   readonly directoryUrl: string;
   readonly rootFile: string;
   /** Where it connects instead of ports 80 and 443. */
@@ -30,7 +31,7 @@ interface StepCaSettings {
 }
 
 /** Start step-ca with an ACME provisioner and its default lifetimes. */
-export async function startStepCa(settings: StepCaSettings): Promise<StepCa> {
+export async function startStepCa(settings: StepCaSettings): Promise<RunningCa> {
   const { offsetFile, dnsServer, denied = [] } = settings;
   const folder = await mkdtemp(join(tmpdir(), "step-ca-"));
   await makeAuthority(folder);
