@@ -21,6 +21,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts", "plugins/*/*.test.ts"],
           exclude: ["test/e2e/**", "test/bench/**", "plugins/*/*.e2e.test.ts"],
+          globalSetup: ["test/support/temporary.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           expect: { poll: { timeout: 20_000 } },
@@ -31,7 +32,11 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "plugins/*/*.e2e.test.ts"],
-          globalSetup: ["test/support/bundle.ts", "test/support/servers/setup.ts"],
+          globalSetup: [
+            "test/support/temporary.ts",
+            "test/support/bundle.ts",
+            "test/support/servers/setup.ts",
+          ],
           env: { ACMECTL_TEST_BUNDLE: "1" },
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -118,11 +118,14 @@ test("a dry run of a private CA's certificate rehearses without its profile, kee
   const internal = { description: "of this CA alone", validity: 30 * 86_400_000 };
   await using issuing = await startIssuing({ profiles: { internal } });
   expect((await issuing.issue(["-d", a, "--profile", "internal"])).code).toBe(0);
-  const before = await readdir(issuing.state, { recursive: true });
+  // The index is no record: it is written whenever a certificate's files are old enough to be trusted.
+  const records = async () =>
+    (await readdir(issuing.state, { recursive: true })).filter((path) => path !== "index.json");
+  const before = await records();
   const ran = await issuing.run(["renew", "--dry-run", "--json"]);
   expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code: 0 });
   expect(ran.stderr).toContain("profile, chain, CAA records and limits there are not checked");
-  expect(await readdir(issuing.state, { recursive: true })).toEqual(before);
+  expect(await records()).toEqual(before);
 });
 
 describe("--dry-run=authorizations", () => {
