@@ -15,13 +15,13 @@ const listed = [
 
 const entries = ["src/main.ts", ...published, ...listed];
 
-/** acme-client signs; what it could also do would load axios and a library for ASN.1. */
-const signingOnly = {
-  name: "signing-only",
+/** acme-client writes the JWS; what it could also do would load axios and a library for ASN.1. */
+const jwsOnly = {
+  name: "jws-only",
   resolveId(source: string, importer: string | undefined) {
     if (!importer?.endsWith("/acme-client/src/http.js") || !/^\.\/(axios|crypto)$/.test(source))
       return undefined;
-    return join(import.meta.dirname, "packaging/lean", `${source}.cjs`);
+    return join(import.meta.dirname, "packaging/lean/acme-client.cjs");
   },
 };
 
@@ -44,7 +44,7 @@ export default defineConfig({
   },
   // The oldest Node.js that package.json promises.
   transform: { target: "node22.12" },
-  plugins: [signingOnly, builtins(), notices("THIRD-PARTY-NOTICES")],
+  plugins: [jwsOnly, builtins(), notices("THIRD-PARTY-NOTICES")],
   output: {
     dir: "dist.new",
     cleanDir: true,

@@ -3,6 +3,7 @@ import { registerCommand } from "../acme/hints.ts";
 import { isEmbedded, presetOf } from "../acme/presets.ts";
 import { bindingHint } from "../acme/registration.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
+import { signerOf } from "../acme/signer.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Clock } from "../clock.ts";
 import { quotedWord } from "../options/words.ts";
@@ -103,7 +104,7 @@ function isSameAddress(contact: string, email: string): boolean {
 }
 
 function openKnown(stored: StoredAccount, { ca }: AccountTools): OpenAccount {
-  return { stored, session: ca.session(stored.key, stored.url), created: false };
+  return { stored, session: ca.session(signerOf(stored.key), stored.url), created: false };
 }
 
 /** The embedded CA forgets its accounts when it ends. */
@@ -125,7 +126,7 @@ export async function register(
   checkConsent(issuer, directory, tools);
   const contact = issuer.email === undefined ? [] : [`mailto:${issuer.email}`];
   const account = stored ?? (await newStoredAccount(issuer, contact, tools));
-  const session = ca.session(account.key, undefined);
+  const session = ca.session(signerOf(account.key), undefined);
   log.info(`registering an account with ${issuer.server}`, { step: "account" });
   if (presetOf(issuer.server)?.demands?.binding === "once")
     log.info("this uses the external account binding up: keep the account's key", {

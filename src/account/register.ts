@@ -2,6 +2,7 @@ import { readPrivateKey, thumbprint } from "../acme/keys.ts";
 import { registerCommand } from "../acme/hints.ts";
 import type { Account, AccountSession } from "../acme/acme.ts";
 import { isCaProblem } from "../acme/problems.ts";
+import { signerOf } from "../acme/signer.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
@@ -54,7 +55,7 @@ export async function withKey<T extends AccountTools>(
   const { pem: key } = readPrivateKey(pem, `--account-key (${reference})`);
   const same = await accountOfKey(key, issuer, tools.store);
   if (same !== undefined) return { ...tools, accountId: same.id };
-  const found = await tools.ca.session(key, undefined).find(signal);
+  const found = await tools.ca.session(signerOf(key), undefined).find(signal);
   const { id } = await keepFound(key, found, issuer, tools);
   return { ...tools, accountId: id };
 }
@@ -66,7 +67,7 @@ export async function importAccount(
   tools: AccountTools,
 ): Promise<{ stored: StoredAccount; isNew: boolean }> {
   const { ca, store, clock, signal } = tools;
-  const found = await ca.session(key, undefined).find(signal);
+  const found = await ca.session(signerOf(key), undefined).find(signal);
   if (found === undefined) {
     throw new Problem("refused", {
       title: "The CA has no account for this key",
@@ -129,7 +130,7 @@ async function registerAgain(issuer: IssuerSetting, tools: AccountTools): Promis
     const { key, url, status } = known;
     const kept = await keepKey(stored, key, store);
     const updated = await store.accounts.update(kept, { url, status });
-    return { stored: updated, session: ca.session(updated.key, url), created: false };
+    return { stored: updated, session: ca.session(signerOf(updated.key), url), created: false };
   }
   if (known === undefined) {
     return register(issuer, await keepKey(stored, stored.key, store), tools);
@@ -144,7 +145,7 @@ async function registerAgain(issuer: IssuerSetting, tools: AccountTools): Promis
 async function findEither(stored: StoredAccount, { ca, signal }: AccountTools) {
   for (const key of [stored.nextKey, stored.key]) {
     if (key === undefined) continue;
-    const found = await findEnded(ca.session(key, undefined), signal);
+    const found = await findEnded(ca.session(signerOf(key), undefined), signal);
     if (found !== undefined) return { key, ...found };
   }
   return undefined;

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { signerOf } from "../acme/signer.ts";
 import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
@@ -38,7 +39,7 @@ export async function revokeHeld(
     });
   const der = new X509Certificate(files.certificate).raw;
   const session = byKey
-    ? ca.session(await keyOf(name, store), undefined)
+    ? ca.session(signerOf(await keyOf(name, store)), undefined)
     : await sessionOf(held.meta.directory, held.meta.account, tools);
   await session.revoke({ der, reason: codes[reason] }, signal);
   const { fingerprint } = held.meta;

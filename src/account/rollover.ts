@@ -1,6 +1,7 @@
 import type { Ca } from "../acme/acme.ts";
 import { registerCommand } from "../acme/hints.ts";
 import { createAccountKey } from "../acme/keys.ts";
+import { signerOf } from "../acme/signer.ts";
 import { Problem } from "../problem.ts";
 import type { Log } from "../plugin.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
@@ -25,9 +26,10 @@ export async function rollOver(
   const settled = await settleRollover(account, tools);
   // What an earlier run began is what was asked for.
   if (account.nextKey !== undefined && settled.key === account.nextKey) return settled;
-  const begun = await store.accounts.beginRollover(settled, newKey ?? (await createAccountKey()));
+  const nextKey = newKey ?? (await createAccountKey());
+  const begun = await store.accounts.beginRollover(settled, nextKey);
   try {
-    await ca.session(begun.key, begun.url).rollover(begun.nextKey ?? "", signal);
+    await ca.session(signerOf(begun.key), begun.url).rollover(signerOf(nextKey), signal);
   } catch (error) {
     if (wasRefused(error)) await store.accounts.abandonRollover(begun);
     else log.warn("the CA may or may not have the new key; the next run will check");
@@ -45,7 +47,7 @@ export async function settleRollover(
 ): Promise<StoredAccount> {
   if (account.nextKey === undefined) return account;
   const isKnown = async (key: string) =>
-    (await ca.session(key, undefined).find(signal)) !== undefined;
+    (await ca.session(signerOf(key), undefined).find(signal)) !== undefined;
   if (await isKnown(account.nextKey)) {
     log.info("the CA has the new key of an interrupted key change; acmectl uses it", step);
     return store.accounts.finishRollover(account);

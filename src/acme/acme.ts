@@ -6,6 +6,7 @@
 import type { MacAlgorithm } from "../certificate.ts";
 import type { Identifier } from "../plugin.ts";
 import type { ProblemDocument } from "../problem.ts";
+import type { Signer } from "./signer.ts";
 
 export interface Directory {
   readonly url: string;
@@ -141,8 +142,8 @@ export interface Ca {
   directory(signal: AbortSignal): Promise<Directory>;
   /** Begin to fetch what the first order needs: the directory and a nonce. A failure is reported by the call that needs them. */
   prepare(signal: AbortSignal): void;
-  /** Speak as the holder of this account key (PKCS#8 PEM). `accountUrl` where it is known already. No request is made. */
-  session(accountKey: string, accountUrl: string | undefined): AccountSession;
+  /** Speak as the holder of this account key. `accountUrl` where it is known already. No request is made. */
+  session(accountKey: Signer, accountUrl: string | undefined): AccountSession;
   /** RFC 9773: unauthenticated GET. */
   renewalInfo(certificateId: string, signal: AbortSignal): Promise<RenewalInfo>;
   /** The CA's clock minus ours in milliseconds, from the last Date header; 0 before the first answer. */
@@ -170,8 +171,8 @@ export interface AccountSession {
   read(signal: AbortSignal): Promise<Account>;
   update(change: { contact: readonly string[] }, signal: AbortSignal): Promise<Account>;
   deactivate(signal: AbortSignal): Promise<Account>;
-  /** RFC 8555 §7.3.5. The caller has stored `newKey` (PKCS#8 PEM) before. */
-  rollover(newKey: string, signal: AbortSignal): Promise<void>;
+  /** RFC 8555 §7.3.5. The caller has stored `newKey` before. */
+  rollover(newKey: Signer, signal: AbortSignal): Promise<void>;
   newOrder(order: NewOrder, signal: AbortSignal): Promise<Order>;
   order(url: string, signal: AbortSignal): Promise<Order>;
   authorization(url: string, signal: AbortSignal): Promise<Authorization>;

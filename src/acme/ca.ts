@@ -7,6 +7,7 @@ import { accountCalls } from "./session/accounts.ts";
 import { authorizationCalls } from "./session/authorizations.ts";
 import { createCaller } from "./session/caller.ts";
 import { orderCalls } from "./session/orders.ts";
+import type { Signer } from "./signer.ts";
 import { printable } from "./text.ts";
 import type { Limits } from "./transport/connections.ts";
 import { createExchange, type Exchange } from "./transport/exchange.ts";
@@ -49,7 +50,7 @@ export function openCa(options: CaOptions): Ca {
 }
 
 /** The calls that the holder of one account key can make (RFC 8555 §7.3 to §7.6). */
-function createSession(exchange: Exchange, key: string, url: string | undefined): AccountSession {
+function createSession(exchange: Exchange, key: Signer, url: string | undefined): AccountSession {
   const holder = { key, url };
   const caller = createCaller(exchange, holder);
   const authorizations = authorizationCalls(caller);
@@ -58,7 +59,7 @@ function createSession(exchange: Exchange, key: string, url: string | undefined)
       return holder.url;
     },
     get thumbprint() {
-      return thumbprint(holder.key);
+      return thumbprint(holder.key.publicKey);
     },
     ...accountCalls(caller),
     ...authorizations,

@@ -88,9 +88,10 @@ export function unsuitable(source: string): Problem {
   });
 }
 
-/** RFC 7638 thumbprint of the public half, base64url. */
-export function thumbprint(pem: string): string {
-  const { kty, crv, x, y, n, e } = createPublicKey(pem).export({ format: "jwk" });
+/** RFC 7638 thumbprint of a public key, or of the public half of a PEM key, base64url. */
+export function thumbprint(key: string | KeyObject): string {
+  const publicKey = typeof key === "string" ? createPublicKey(key) : key;
+  const { kty, crv, x, y, n, e } = publicKey.export({ format: "jwk" });
   // RFC 7638 §3.2: the required members only, in the order of their names.
   const members = kty === "RSA" ? { e, kty, n } : { crv, kty, x, y };
   return createHash("sha256").update(JSON.stringify(members)).digest("base64url");

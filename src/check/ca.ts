@@ -1,5 +1,6 @@
 import type { Directory } from "../acme/acme.ts";
 import { caName, presetOf } from "../acme/presets.ts";
+import { signerOf } from "../acme/signer.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { unmetDemands } from "../request/demands.ts";
@@ -106,7 +107,7 @@ async function accountFaults(
   { ca, signal }: IssueTools,
 ): Promise<readonly Finding[]> {
   try {
-    const { status } = await ca.session(account.key, account.url).read(signal);
+    const { status } = await ca.session(signerOf(account.key), account.url).read(signal);
     if (status === "valid") return [];
     const detail = `The account ${account.url} is ${status}.`;
     return [

@@ -1,3 +1,4 @@
+import { signerOf } from "../acme/signer.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { withTools } from "../issuer/account.ts";
@@ -51,7 +52,7 @@ export async function checkAccount(
 ): Promise<FoundAccount | Left> {
   const { directory, key, source: what } = account;
   return withTools({ server: directory, agreeTos: false, caBundle }, context, async ({ ca }) => {
-    const known = await ca.session(key, undefined).find(context.signal);
+    const known = await ca.session(signerOf(key), undefined).find(context.signal);
     if (known === undefined)
       return { what, why: `${directory} does not know an account with its key` };
     if (known.status !== "valid")

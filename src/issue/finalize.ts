@@ -3,6 +3,7 @@ import { acceptCertificate, type AcceptedCertificate } from "../acme/certificate
 import { chooseChain } from "../acme/certificate/chain.ts";
 import { createCsr } from "../acme/certificate/new-csr.ts";
 import { createPrivateKey, publicHalf } from "../acme/keys.ts";
+import { signerOf } from "../acme/signer.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { openGroup, timeOf } from "../many-names.ts";
 import { Problem } from "../problem.ts";
@@ -41,7 +42,7 @@ export async function prepareKey(
   const known = own ?? held;
   if (known === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = known ?? (await createPrivateKey(request.keyType));
-  const csr = await createCsr(privateKey, request.identifiers, request);
+  const csr = await createCsr(signerOf(privateKey), request.identifiers, request);
   return { privateKey, csr: Buffer.from(csr).toString("base64") };
 }
 

@@ -1,6 +1,7 @@
 import type { OpenAccount } from "../account/open.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { createCsr } from "../acme/certificate/new-csr.ts";
+import { signerOf } from "../acme/signer.ts";
 import { revokedFor } from "../request/drift.ts";
 import type { NewVersion, StoredCertificate } from "../state/store.ts";
 import { applicantOf, computeChallenges, type Choice } from "./proof/challenges.ts";
@@ -55,6 +56,6 @@ async function secondKey(
     ? await tools.store.certificates.readPrivateKey(name, wanted.keyType)
     : undefined;
   if (privateKey === undefined) return prepareKey(wanted, undefined, undefined, tools);
-  const csr = await createCsr(privateKey, wanted.identifiers, wanted);
+  const csr = await createCsr(signerOf(privateKey), wanted.identifiers, wanted);
   return { privateKey, csr: Buffer.from(csr).toString("base64") };
 }

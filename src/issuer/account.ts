@@ -1,5 +1,6 @@
 import { registerCommand } from "../acme/hints.ts";
 import { isEmbedded } from "../acme/presets.ts";
+import { signerOf } from "../acme/signer.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { openStored, withAccountLock, type OpenAccount } from "../account/open.ts";
 import { composeIssuer } from "../request/issuer.ts";
@@ -106,7 +107,9 @@ export async function changeAccount<T>(
   return withAccountLock(issuer.server, tools, async () => {
     const now = await usableAccount(issuer, context);
     const session =
-      now.key === settled.stored.key ? settled.session : tools.ca.session(now.key, now.url);
+      now.key === settled.stored.key
+        ? settled.session
+        : tools.ca.session(signerOf(now.key), now.url);
     return work({ stored: now, session, created: false });
   });
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { acceptCertificate } from "../../src/acme/certificate/accept.ts";
 import { chooseChain } from "../../src/acme/certificate/chain.ts";
 import { createAccountKey } from "../../src/acme/keys.ts";
+import { signerOf } from "../../src/acme/signer.ts";
 import {
   client,
   dns,
@@ -22,14 +23,14 @@ describe("issuance", () => {
     const here = await world();
     const { url } = await registered(here.ca);
     const key = await createAccountKey();
-    const first = here.ca.session(key, undefined);
+    const first = here.ca.session(signerOf(key), undefined);
     await first.register({ contact: [], termsOfServiceAgreed: true }, signal);
     expect(url).not.toBe(first.url);
 
     const { server } = here;
     const fresh = client(server.directoryUrl, { caBundle: server.rootPem });
     const before = server.requests.length;
-    const session = fresh.session(key, first.url);
+    const session = fresh.session(signerOf(key), first.url);
     const order = await session.newOrder({ identifiers: [dns("one.example.com")] }, signal);
     const { chains, publicKey } = await fulfil(here, session, order);
     const kinds = server.requests.slice(before).map(({ kind }) => kind);
@@ -132,20 +133,22 @@ describe("account", () => {
   test("an account is registered once, found by its key, updated, rolled over and deactivated", async () => {
     const { ca } = await world();
     const key = await createAccountKey();
-    const session = ca.session(key, undefined);
+    const session = ca.session(signerOf(key), undefined);
     expect(await session.find(signal)).toBeUndefined();
     const contact = ["mailto:ops@example.com"];
     const made = await session.register({ contact, termsOfServiceAgreed: true }, signal);
     expect(made).toMatchObject({ status: "valid", contact });
-    expect(await ca.session(key, undefined).find(signal)).toMatchObject({ url: made.url });
+    expect(await ca.session(signerOf(key), undefined).find(signal)).toMatchObject({
+      url: made.url,
+    });
     const changed = ["mailto:new@example.com"];
     expect(await session.update({ contact: changed }, signal)).toMatchObject({ contact: changed });
     const before = session.thumbprint;
     const next = await createAccountKey();
-    await session.rollover(next, signal);
+    await session.rollover(signerOf(next), signal);
     expect(session.thumbprint).not.toBe(before);
     expect(await session.read(signal)).toMatchObject({ url: made.url, contact: changed });
-    expect(await ca.session(key, undefined).find(signal)).toBeUndefined();
+    expect(await ca.session(signerOf(key), undefined).find(signal)).toBeUndefined();
     expect(await session.deactivate(signal)).toMatchObject({ status: "deactivated" });
     expect((await problemOf(session.read(signal))).document.type).toBe(urn("unauthorized"));
   });
@@ -153,7 +156,7 @@ describe("account", () => {
   test("an external account binding requires a key id and an HMAC key", async () => {
     const hmacKey = Buffer.alloc(32, 7).toString("base64url");
     const { ca, server } = await world({ eab: { "kid-1": hmacKey } });
-    const session = ca.session(await createAccountKey(), undefined);
+    const session = ca.session(signerOf(await createAccountKey()), undefined);
     const plain = { contact: [], termsOfServiceAgreed: true };
     const missing = await problemOf(session.register(plain, signal));
     expect(missing.document.type).toBe(urn("externalAccountRequired"));
@@ -181,7 +184,7 @@ describe("account", () => {
     ],
   ])("an HMAC key is read as %s", async (_, hmacKey) => {
     const { ca } = await world({ eab: { "kid-1": random.toString("base64url") } });
-    const session = ca.session(await createAccountKey(), undefined);
+    const session = ca.session(signerOf(await createAccountKey()), undefined);
     const account = { contact: [], termsOfServiceAgreed: true, eab: { kid: " 'kid-1' ", hmacKey } };
     expect(await session.register(account, signal)).toMatchObject({ status: "valid" });
   });
@@ -192,7 +195,7 @@ describe("account", () => {
     ["other letters", "ab!d", "is not base64"],
   ])("an HMAC key with %s is refused before the CA is asked", async (_, hmacKey, detail) => {
     const { ca, server } = await world();
-    const session = ca.session(await createAccountKey(), undefined);
+    const session = ca.session(signerOf(await createAccountKey()), undefined);
     const account = { contact: [], termsOfServiceAgreed: true, eab: { kid: "kid-1", hmacKey } };
     expect((await problemOf(session.register(account, signal))).message).toContain(detail);
     expect(server.requests.filter(({ kind }) => kind === "newAccount")).toEqual([]);
@@ -201,7 +204,7 @@ describe("account", () => {
   test("an HMAC key that was encoded twice is recognized when the CA refuses it", async () => {
     const { ca } = await world({ eab: { "kid-1": random.toString("base64url") } });
     const hmacKey = Buffer.from(random.toString("base64url")).toString("base64");
-    const session = ca.session(await createAccountKey(), undefined);
+    const session = ca.session(signerOf(await createAccountKey()), undefined);
     const account = { contact: [], termsOfServiceAgreed: true, eab: { kid: "kid-1", hmacKey } };
     const problem = await problemOf(session.register(account, signal));
     expect(problem.document.type).toBe(urn("unauthorized"));
@@ -213,7 +216,7 @@ describe("account", () => {
 
   test("a contact that is not a single address is refused before the CA is asked", async () => {
     const { ca, server } = await world();
-    const session = ca.session(await createAccountKey(), undefined);
+    const session = ca.session(signerOf(await createAccountKey()), undefined);
     for (const contact of ["mailto:a@b.c,d@e.f", "mailto:a@b.c?subject=x", "tel:1"]) {
       const account = { contact: [contact], termsOfServiceAgreed: true };
       expect((await problemOf(session.register(account, signal))).is("usage")).toBe(true);
@@ -224,7 +227,7 @@ describe("account", () => {
   test("an account that the CA has forgotten is reported, not created again", async () => {
     const { ca } = await world();
     const url = `${new URL(ca.url).origin}/account/999`;
-    const session = ca.session(await createAccountKey(), url);
+    const session = ca.session(signerOf(await createAccountKey()), url);
     const problem = await problemOf(session.read(signal));
     expect(problem.document.type).toBe(urn("accountDoesNotExist"));
     expect(problem.hint).toContain("acmectl account register");
@@ -244,7 +247,9 @@ describe("revocation", () => {
     await session.revoke({ der: first.der, reason: 4 }, signal);
     await session.revoke({ der: first.der }, signal);
     const second = await issue();
-    await here.ca.session(second.key, undefined).revoke({ der: second.der, reason: 1 }, signal);
+    await here.ca
+      .session(signerOf(second.key), undefined)
+      .revoke({ der: second.der, reason: 1 }, signal);
     const wrong = { der: second.der, reason: 99 };
     const third = await issue();
     const problem = await problemOf(session.revoke({ ...wrong, der: third.der }, signal));
@@ -489,7 +494,7 @@ describe("an untrusted CA", () => {
     const { ca, server } = await world();
     const session = await registered(ca);
     server.faults.add({ on: "keyChange", do: { status: 200, body: "<html></html>" } });
-    const problem = await problemOf(session.rollover(await createAccountKey(), signal));
+    const problem = await problemOf(session.rollover(signerOf(await createAccountKey()), signal));
     expect(problem.message).toMatch(/answered the key change with 200 and a web page/);
     expect((await session.read(signal)).status).toBe("valid");
   });
@@ -767,7 +772,7 @@ describe("waiting", () => {
       do: { mutate: (json) => ({ ...json, expires: past }) },
     });
     const fresh = client(server.directoryUrl, { caBundle: server.rootPem, clock: quickClock() });
-    const again = fresh.session(await createAccountKey(), undefined);
+    const again = fresh.session(signerOf(await createAccountKey()), undefined);
     await again.register({ contact: [], termsOfServiceAgreed: true }, signal);
     const other = await again.newOrder({ identifiers: [dns("b.example.com")] }, signal);
     const expired = again.waitForAuthorization(other.authorizations[0] ?? "", waiting);
@@ -851,7 +856,7 @@ test("an RSA account key can sign requests", async () => {
   const { ca } = await world();
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const session = ca.session(
-    privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    signerOf(privateKey.export({ type: "pkcs8", format: "pem" }).toString()),
     undefined,
   );
   const account = await session.register({ contact: [], termsOfServiceAgreed: true }, signal);

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readCsr } from "../../src/acme/certificate/csr.ts";
 import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createPrivateKey, publicHalf, readPrivateKey, thumbprint } from "../../src/acme/keys.ts";
+import { signerOf } from "../../src/acme/signer.ts";
 import { keyTypes } from "../../src/certificate.ts";
 import { Problem } from "../../src/problem.ts";
 import { dns } from "./world.ts";
@@ -29,7 +30,7 @@ test.each(keyTypes.filter((type) => type !== "rsa4096"))(
   async (type) => {
     const pem = await createPrivateKey(type);
     expect(readPrivateKey(pem)).toEqual({ pem, type });
-    const der = await createCsr(pem, names);
+    const der = await createCsr(signerOf(pem), names);
     const request = new x509.Pkcs10CertificateRequest(new Uint8Array(der));
     expect([await request.verify(), request.subject]).toEqual([true, ""]);
     const read = readCsr(der);

@@ -9,6 +9,7 @@ import { Agent } from "undici";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { proxyFor } from "../../src/proxy.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
+import { signerOf } from "../../src/acme/signer.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import {
   client,
@@ -46,7 +47,7 @@ describe("a server that is not a CA", () => {
     });
     const ca = client(`${server.url}/dir`, { caBundle: server.rootPem });
     const problem = await problemOf(
-      ca.session(await createPrivateKey("ec256"), undefined).find(signal),
+      ca.session(signerOf(await createPrivateKey("ec256")), undefined).find(signal),
     );
     expect(problem.message).toContain("redirects to https://evil.example/x");
     expect(problem.hint).not.toContain("--server https");
@@ -247,7 +248,7 @@ describe("links to hosts that are not in the directory", () => {
       return response.writeHead(201, { ...json, ...nonce, location }).end(JSON.stringify(body));
     });
     const ca = client(`${server.url}/dir`, { caBundle: server.rootPem });
-    const session = ca.session(await createPrivateKey("ec256"), undefined);
+    const session = ca.session(signerOf(await createPrivateKey("ec256")), undefined);
     await session.register({ contact: [], termsOfServiceAgreed: true }, signal);
     const order = { identifiers: [{ type: "dns" as const, value: "example.com" }] };
     const problem = await problemOf(session.newOrder(order, signal));
@@ -492,7 +493,7 @@ describe("HTTP/2", () => {
       answer(stream, directoryOf(new URL(ca.url).origin), headers);
     });
     ca.prepare(signal);
-    await problemOf(ca.session(await createPrivateKey("ec256"), undefined).find(signal));
+    await problemOf(ca.session(signerOf(await createPrivateKey("ec256")), undefined).find(signal));
     expect(seen).toEqual(["/dir", "/nonce", "/account"]);
     const other = client(ca.url, { caBundle: "nothing" });
     other.prepare(signal);
@@ -508,7 +509,7 @@ describe("HTTP/2", () => {
       } else answer(stream, "", { "replay-nonce": "abc" });
     });
     expect(await ca.directory(signal)).toMatchObject({ url: ca.url });
-    const session = ca.session(await createPrivateKey("ec256"), undefined);
+    const session = ca.session(signerOf(await createPrivateKey("ec256")), undefined);
     await problemOf(session.find(signal));
     expect(seen).toEqual(["/dir", "/nonce", "/account"]);
     expect(sessions.size).toBe(2);
@@ -521,7 +522,7 @@ describe("HTTP/2", () => {
       else if (seen.filter((one) => one === path).length === 1) stream.close(7);
       else answer(stream, "{}", { location: ca.url });
     });
-    const session = ca.session(await createPrivateKey("ec256"), ca.url);
+    const session = ca.session(signerOf(await createPrivateKey("ec256")), ca.url);
     await problemOf(session.newOrder({ identifiers: [] }, signal));
     expect(seen).toEqual(["/dir", "/nonce", "/order", "/order"]);
   });
@@ -532,7 +533,7 @@ describe("HTTP/2", () => {
       else if (path === "/nonce") answer(stream, "", { "replay-nonce": "abc" });
       else stream.session?.destroy();
     });
-    const session = ca.session(await createPrivateKey("ec256"), ca.url);
+    const session = ca.session(signerOf(await createPrivateKey("ec256")), ca.url);
     const problem = await problemOf(session.newOrder({ identifiers: [] }, signal));
     expect([problem.is("network"), problem.message]).toEqual([
       true,

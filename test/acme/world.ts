@@ -8,6 +8,7 @@ import type { AccountSession, Ca, Order, Waiting } from "../../src/acme/acme.ts"
 import { type CaOptions, openCa } from "../../src/acme/ca.ts";
 import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createAccountKey, createPrivateKey, publicHalf } from "../../src/acme/keys.ts";
+import { type Signer, signerOf } from "../../src/acme/signer.ts";
 import type { Clock } from "../../src/clock.ts";
 import type { Identifier } from "../../src/plugin.ts";
 import { Problem } from "../../src/problem.ts";
@@ -76,7 +77,7 @@ export async function world(
 }
 
 export async function registered(ca: Ca): Promise<AccountSession> {
-  const session = ca.session(await createAccountKey(), undefined);
+  const session = ca.session(signerOf(await createAccountKey()), undefined);
   await session.register({ contact: [], termsOfServiceAgreed: true }, signal);
   return session;
 }
@@ -88,13 +89,13 @@ export async function fulfil(
   { responses }: World,
   session: AccountSession,
   order: Order,
-  options: { alternates: boolean } = { alternates: false },
+  { alternates = false, signer }: { alternates?: boolean; signer?: Signer } = {},
 ) {
   await Promise.all(order.authorizations.map((url) => validate(responses, session, url)));
   const key = await createPrivateKey("ec256");
-  const finalized = await session.finalize(order, await createCsr(key, order.identifiers), signal);
-  const valid = await session.waitForOrder(finalized, waiting);
-  const chains = await session.download(valid, { ...options, signal });
+  const csr = await createCsr(signer ?? signerOf(key), order.identifiers);
+  const valid = await session.waitForOrder(await session.finalize(order, csr, signal), waiting);
+  const chains = await session.download(valid, { alternates, signal });
   return { chains, key, publicKey: publicHalf(key), order: valid };
 }
 

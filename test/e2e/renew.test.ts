@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openCa } from "../../src/acme/ca.ts";
+import { signerOf } from "../../src/acme/signer.ts";
 import { systemClock } from "../../src/clock.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
 import type { Store } from "../../src/state/store.ts";
@@ -113,7 +114,9 @@ async function orderOf(folder: string, pebble: Pebble) {
   const texts = { userAgent: "test", flags: "", redact: (text: string) => text };
   const ca = openCa({ ...server, ...environment, ...texts });
   try {
-    return await ca.session(account.key, account.url).order(url, new AbortController().signal);
+    return await ca
+      .session(signerOf(account.key), account.url)
+      .order(url, new AbortController().signal);
   } finally {
     await ca.close();
   }

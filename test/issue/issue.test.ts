@@ -13,6 +13,7 @@ import { Problem } from "../../src/problem.ts";
 import { readCsr } from "../../src/acme/certificate/csr.ts";
 import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
+import { signerOf } from "../../src/acme/signer.ts";
 import { issue } from "../../src/issue/issue.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
@@ -130,7 +131,7 @@ describe("issuing", () => {
     const it = await world();
     const pem = await createPrivateKey("ec256");
     const request = it.requestFor([name]);
-    const csr = Buffer.from(await createCsr(pem, request.identifiers)).toString("base64");
+    const csr = Buffer.from(await createCsr(signerOf(pem), request.identifiers)).toString("base64");
     const { held } = await it.issue({ ...request, csr });
     expect((await it.store.certificates.files(name))?.privateKey).toBeUndefined();
     expect(held.meta.keyType).toBe("csr");
@@ -143,7 +144,7 @@ describe("issuing", () => {
     await it.issue(it.requestFor(["first.example.test"]));
     const [account] = await it.store.accounts.list();
     const request = it.requestFor([name]);
-    const csr = Buffer.from(await createCsr(account?.key ?? "", request.identifiers));
+    const csr = Buffer.from(await createCsr(signerOf(account?.key ?? ""), request.identifiers));
     const before = it.server.requests.length;
     const problem = await problemOf(it.issue({ ...request, csr: csr.toString("base64") }));
     expect(problem.exitCode).toBe(2);

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
+import { signerOf } from "../../src/acme/signer.ts";
 import { composeConfigured, composeRequest } from "../../src/request/compose.ts";
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/declared/request.ts";
@@ -183,7 +184,9 @@ describe("a request from the command line", () => {
     const identifiers = ["a.example.com", "b.example.com"].map(
       (value) => ({ type: "dns", value }) as const,
     );
-    const der = Buffer.from(await createCsr(await createPrivateKey("ec256"), identifiers));
+    const der = Buffer.from(
+      await createCsr(signerOf(await createPrivateKey("ec256")), identifiers),
+    );
     const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString("base64").replaceAll(/.{64}/g, "$&\n")}\n-----END CERTIFICATE REQUEST-----\n`;
     for (const [file, content] of [
       ["csr.der", der],

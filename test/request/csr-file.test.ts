@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from "@peculiar/x509";
 import { describe, expect, test } from "vitest";
 import { createCsr } from "../../src/acme/certificate/new-csr.ts";
+import { signerOf } from "../../src/acme/signer.ts";
 import type { Problem } from "../../src/problem.ts";
 import { readCsrFile } from "../../src/request/given-file.ts";
 
@@ -87,7 +88,7 @@ describe("a CSR file", () => {
   test("a CSR whose signature does not verify is rejected", async () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-    const der = await createCsr(key, [dns("shop.example.com")]);
+    const der = await createCsr(signerOf(key), [dns("shop.example.com")]);
     expect(await fault(der)).toBe("it was read");
     const text = Buffer.from(der).toString("latin1").replace("shop.example", "shap.example");
     expect(await fault(Buffer.from(text, "latin1"))).toMatch(

@@ -1,28 +1,22 @@
-import { createPrivateKey, createPublicKey, sign } from "node:crypto";
-import { promisify } from "node:util";
 import type { KeyType } from "../../certificate.ts";
 import type { Identifier } from "../../plugin.ts";
-import { keyTypeOf, unsuitable } from "../keys.ts";
+import type { Signer } from "../signer.ts";
 import { addressBytes, encode, fieldOf, identifierBytes, plainFieldOf, tags } from "./der.ts";
 
 /** A request (PKCS#10, RFC 2986) in DER with an empty subject: all names are in the subject alternative name extension. */
 export async function createCsr(
-  privateKeyPem: string,
+  signer: Signer,
   identifiers: readonly Identifier[],
   { mustStaple = false }: { mustStaple?: boolean | undefined } = {},
 ): Promise<Uint8Array> {
-  const key = createPrivateKey(privateKeyPem);
-  const type = keyTypeOf(key);
-  if (type === undefined) throw unsuitable("the private key");
-  const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
+  const publicKey = signer.publicKey.export({ type: "spki", format: "der" });
   const names = sequence(object("2.5.29.17"), encode(tags.octetString, namesOf(identifiers)));
   const extensions = mustStaple ? sequence(names, stapling) : sequence(names);
   const extensionRequest = sequence(object("1.2.840.113549.1.9.14"), encode(tags.set, extensions));
   const version = encode(tags.integer, Buffer.from([0]));
   const info = sequence(version, sequence(), publicKey, encode(fieldOf(0), extensionRequest));
-  const { hash, algorithm } = signatureOf(type);
-  const signature = await promisify(sign)(hash, info, key);
-  return sequence(info, algorithm, encode(tags.bitString, Buffer.from([0]), signature));
+  const signature = encode(tags.bitString, Buffer.from([0]), await signer.sign(info));
+  return sequence(info, algorithmOf(signer.type), signature);
 }
 
 const sequence = (...parts: readonly Uint8Array[]) => encode(tags.sequence, ...parts);
@@ -43,12 +37,9 @@ function namesOf(identifiers: readonly Identifier[]): Buffer {
   return sequence(...names);
 }
 
-/** The hash, and the algorithm as it is written in the request (RFC 5758 §3.2, RFC 4055 §5). */
-function signatureOf(type: KeyType): { readonly hash: string; readonly algorithm: Buffer } {
-  if (type === "ec256")
-    return { hash: "sha256", algorithm: sequence(object("1.2.840.10045.4.3.2")) };
-  if (type === "ec384")
-    return { hash: "sha384", algorithm: sequence(object("1.2.840.10045.4.3.3")) };
-  const rsa = sequence(object("1.2.840.113549.1.1.11"), encode(tags.null));
-  return { hash: "sha256", algorithm: rsa };
+/** RFC 5758 §3.2, RFC 4055 §5. */
+function algorithmOf(type: KeyType): Buffer {
+  if (type === "ec256") return sequence(object("1.2.840.10045.4.3.2"));
+  if (type === "ec384") return sequence(object("1.2.840.10045.4.3.3"));
+  return sequence(object("1.2.840.113549.1.1.11"), encode(tags.null));
 }

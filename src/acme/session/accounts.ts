@@ -5,6 +5,7 @@ import { errorType, hintFor, otherKey } from "../hints.ts";
 import { link, object, texts, word } from "../objects/schema.ts";
 import { isCaProblem } from "../problems.ts";
 import { decodedTwice, readBinding, readEmail } from "../registration.ts";
+import type { Signer } from "../signer.ts";
 import { signKeyChange } from "../transport/library.ts";
 import type { Answer } from "../transport/transport.ts";
 import type { Caller } from "./caller.ts";
@@ -87,7 +88,7 @@ function locationOf(answer: Answer, caller: Caller): string {
   return link(url, "Location", caller.origin("answer to new account", answer.url));
 }
 
-async function rollover(caller: Caller, newKey: string, signal: AbortSignal): Promise<void> {
+async function rollover(caller: Caller, newKey: Signer, signal: AbortSignal): Promise<void> {
   const { exchange, holder } = caller;
   const { keyChange } = await exchange.directory(signal);
   if (keyChange === undefined) {

@@ -2,12 +2,13 @@
 import { Problem } from "../../problem.ts";
 import { errorType, registerCommand } from "../hints.ts";
 import type { Origin } from "../objects/schema.ts";
+import type { Signer } from "../signer.ts";
 import type { Exchange, Post } from "../transport/exchange.ts";
 import type { Answer } from "../transport/transport.ts";
 
 /** An account key and its account: a rollover changes the key, the CA assigns the URL. */
 export interface Holder {
-  key: string;
+  key: Signer;
   url: string | undefined;
 }
 

@@ -15,8 +15,19 @@ declare module "acme-client/src/http.js" {
     /** Everything that the library sends passes here. */
     request(url: string, method: string, options?: { data?: unknown }): Promise<LibraryResponse>;
     getNonce(): Promise<string>;
-    getJwk(): Record<string, string>;
-    createSignedBody(url: string, payload: object | null, options?: SignOptions): object;
+    getJwk(): object;
+    prepareSignedBody(
+      algorithm: string,
+      url: string,
+      payload: object | null,
+      options?: SignOptions,
+    ): { protected: string; payload: string };
+    /** The library's own is synchronous; what it answers is only passed to `request`. */
+    createSignedBody(
+      url: string,
+      payload: object | null,
+      options?: SignOptions,
+    ): object | Promise<object>;
     signedRequest(
       url: string,
       payload: object | null,

@@ -10,6 +10,7 @@ import { errorType, type Situation } from "../hints.ts";
 import { type Outlet, sendSigned } from "./library.ts";
 import { repeat } from "./repeat.ts";
 import { refusal } from "../problems.ts";
+import type { Signer } from "../signer.ts";
 import type { Answer, Transport } from "./transport.ts";
 
 interface Get {
@@ -19,7 +20,7 @@ interface Get {
   readonly signal: AbortSignal;
 }
 export interface Post extends Get {
-  readonly key: string;
+  readonly key: Signer;
   /** The account URL; absent where the key itself is sent. */
   readonly kid: string | undefined;
   /** `null` is POST-as-GET. */

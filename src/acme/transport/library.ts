@@ -1,18 +1,18 @@
 /**
- * The only file that imports acme-client. It does JWS signing and the retries after `badNonce`; its own HTTP code is
+ * The only file that imports acme-client. It writes the JWS and does the retries after `badNonce`; its own HTTP code is
  * never used.
  */
-import { createPrivateKey, type KeyObject } from "node:crypto";
 import type HttpClient from "acme-client/src/http.js";
 import type { ExternalAccountBinding } from "../acme.ts";
+import { elementsOf } from "../certificate/der.ts";
 import { signBinding } from "../registration.ts";
+import type { Signer } from "../signer.ts";
 import type { Answer } from "./transport.ts";
 
 /** One request to sign (RFC 8555 §6.2). */
 export interface SignedRequest {
   readonly url: string;
-  /** PKCS#8 PEM. */
-  readonly key: string;
+  readonly key: Signer;
   /** The account URL; absent where the key itself is sent (`jwk`). */
   readonly kid: string | undefined;
   /** `null` is POST-as-GET (RFC 8555 §6.3). */
@@ -29,11 +29,11 @@ export interface Outlet {
 
 /** Sign and send. A refused nonce is answered with the one that came with the refusal (RFC 8555 §6.5). */
 export async function sendSigned(request: SignedRequest, outlet: Outlet): Promise<Answer> {
-  const http = await signer(request.key);
+  const http = await signedBy(request.key);
   let last: Answer | undefined;
   http.getNonce = () => outlet.nonce();
   http.request = async (url, _method, options) => {
-    last = await outlet.post(url, JSON.stringify(options?.data));
+    last = await outlet.post(url, JSON.stringify(await options?.data));
     return { status: last.status, headers: { ...last.headers }, data: last.body };
   };
   const { url, payload, eab } = request;
@@ -49,30 +49,47 @@ export async function sendSigned(request: SignedRequest, outlet: Outlet): Promis
 export async function signKeyChange(
   url: string,
   account: string,
-  oldKey: string,
-  newKey: string,
+  oldKey: Signer,
+  newKey: Signer,
 ): Promise<object> {
-  const [previous, next] = [await signer(oldKey), await signer(newKey)];
-  return next.createSignedBody(url, { account, oldKey: previous.getJwk() });
+  const http = await signedBy(newKey);
+  return http.createSignedBody(url, { account, oldKey: jwkOf(oldKey) });
 }
 
 /** With a CA that rejects every second nonce, a request fails with a chance of 2^-30. */
 const badNonceRetries = 30;
 
-async function signer(key: string): Promise<HttpClient> {
+async function signedBy(key: Signer): Promise<HttpClient> {
   const { default: Library } = await load();
-  const http = new Library("", parsed(key));
+  const http = new Library("", key.publicKey);
   http.maxBadNonceRetries = badNonceRetries;
+  http.getJwk = () => jwkOf(key);
+  http.createSignedBody = async (url, payload, options) => {
+    const body = http.prepareSignedBody(algorithmOf(key), url, payload, options);
+    const signature = await key.sign(Buffer.from(`${body.protected}.${body.payload}`));
+    return { ...body, signature: signatureOf(key, signature).toString("base64url") };
+  };
   return http;
 }
 
-/** Parsing a key takes as long as signing with it, and a run has few. */
-const known = new Map<string, KeyObject>();
+const jwkOf = ({ publicKey }: Signer) => publicKey.export({ format: "jwk" });
 
-function parsed(pem: string): KeyObject {
-  const key = known.get(pem) ?? createPrivateKey(pem);
-  known.set(pem, key);
-  return key;
+/** RFC 7518 §3.1. */
+function algorithmOf({ type }: Signer): string {
+  if (type === "ec256") return "ES256";
+  return type === "ec384" ? "ES384" : "RS256";
+}
+
+/** RFC 7518 §3.4: both numbers of an ECDSA signature at the length of the curve, without DER around them. */
+function signatureOf({ type }: Signer, signature: Uint8Array): Buffer {
+  const bytes = Buffer.from(signature);
+  if (!type.startsWith("ec")) return bytes;
+  const [pair] = elementsOf(bytes);
+  const length = type === "ec256" ? 32 : 48;
+  const numbers = elementsOf(pair?.content ?? bytes).map(({ content }) =>
+    Buffer.concat([Buffer.alloc(length), content]).subarray(-length),
+  );
+  return Buffer.concat(numbers);
 }
 
 let loaded: Promise<typeof import("acme-client/src/http.js")> | undefined;

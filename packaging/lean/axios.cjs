@@ -1,2 +1,0 @@
-/** acme-client never sends anything: acmectl has a transport of its own. */
-module.exports = {};
