@@ -6,7 +6,7 @@ import {
   readPersist,
   type RecordHolder,
 } from "../acme/account-records.ts";
-import { isEmbedded } from "../acme/presets.ts";
+import { caName, isEmbedded } from "../acme/presets.ts";
 import { thumbprint } from "../acme/keys.ts";
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
@@ -14,7 +14,7 @@ import { parentOf } from "../dns/name.ts";
 import { lookForStanding, persistCommand } from "../issue/proof/standing.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
-import type { StoredAccount } from "../state/store.ts";
+import type { HeldCertificate, StoredAccount } from "../state/store.ts";
 
 /** A DNS name of a certificate, and how its DNS is asked. */
 interface Name {
@@ -30,15 +30,35 @@ export async function warnOfRecords(
 ): Promise<void> {
   const [account] = await tools.store.accounts.ofDirectory(server);
   if (account?.url === undefined || isEmbedded(server)) return;
-  const { url, key, directory } = account;
-  const holder = { url, thumbprint: thumbprint(key) };
-  const names = await namesOf(directory, () => true, tools);
-  const found = await Promise.all(names.map((name) => recordsOf(name, holder, tools.signal)));
-  const records = [...new Set(found.flat())];
+  const names = await namesOf(account.directory, () => true, tools);
+  const records = await recordsFor(account, names, tools.signal);
   if (records.length === 0) return;
   tools.log.warn(
-    `these DNS records name the account ${url}; change them when another account is used, or the CA refuses: ${records.join(", ")}`,
+    `these DNS records name the account ${account.url}; change them when another account is used, or the CA refuses: ${records.join(", ")}`,
   );
+}
+
+/** Before another CA is asked for a certificate: which records name the account with the CA that issued the one held. */
+export async function recordsOfFormerCa(
+  request: CertificateRequest,
+  { meta: { directory, account: id } }: HeldCertificate,
+  { store, dns, signal }: Pick<IssueTools, "store" | "dns" | "signal">,
+): Promise<string | undefined> {
+  const account = (await store.accounts.ofDirectory(directory)).find((one) => one.id === id);
+  if (account?.url === undefined) return undefined;
+  const records = await recordsFor(account, namesIn([request], dns), signal);
+  if (records.length === 0) return undefined;
+  return `${request.name} changes from ${caName(directory)} to ${caName(request.issuer.server)}, and these DNS records name the account ${account.url} with the former: ${records.join(", ")}. Add records for the new account first, or the new CA may refuse.`;
+}
+
+async function recordsFor(
+  { url = "", key }: StoredAccount,
+  names: readonly Name[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const holder = { url, thumbprint: thumbprint(key) };
+  const found = await Promise.all(names.map((name) => recordsOf(name, holder, signal)));
+  return [...new Set(found.flat())];
 }
 
 /**
@@ -98,9 +118,15 @@ async function namesOf(
   const stored = (await store.certificates.list()).flatMap((one) =>
     "request" in one ? [one.request] : [],
   );
+  return namesIn(
+    stored.filter((request) => request.issuer.server === directory && isMeant(request)),
+    dns,
+  );
+}
+
+function namesIn(requests: readonly CertificateRequest[], dns: IssueTools["dns"]): readonly Name[] {
   const names = new Map<string, Name>();
-  for (const request of stored) {
-    if (request.issuer.server !== directory || !isMeant(request)) continue;
+  for (const request of requests) {
     const [solver] = request.solvers;
     for (const { type, value } of request.identifiers) {
       if (type === "ip") continue;

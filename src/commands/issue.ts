@@ -1,3 +1,4 @@
+import { warnOfFormerCa } from "../check/former-ca.ts";
 import { composeRequest } from "../request/compose.ts";
 import { refuseForeignParts, splitRequest } from "../request/split.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
@@ -106,8 +107,11 @@ async function issueOne(
     if (current !== undefined) return presentCurrent(request, current, flags, context);
     const chosen =
       accountKey === undefined ? tools : await withKey(accountKey, request.issuer, context, tools);
-    const outcome = await issue(request, issueOptions(request, flags, context), chosen);
     const { name } = request;
+    // One that cannot be read is reported by `issue`.
+    const stored = await store.certificates.read(name).catch(() => undefined);
+    await warnOfFormerCa(request, stored?.held, chosen);
+    const outcome = await issue(request, issueOptions(request, flags, context), chosen);
     const before = await store.certificates.read(name);
     const problem = await deployment.deploy({ name, request });
     const files = await store.certificates.files(name);

@@ -1,17 +1,22 @@
 import type { Config } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { composeConfigured } from "../request/compose.ts";
+import { changesCa } from "../request/drift.ts";
 import { reviewConfig, reviewRenewal } from "../request/review.ts";
 import { line } from "../result.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { limitLines, limitsLeft } from "../status/limits.ts";
 import { planOf } from "../status/plan.ts";
-import { type Certificates, wantedCertificates } from "../status/certificates.ts";
+import {
+  type Certificates,
+  type KnownCertificate,
+  wantedCertificates,
+} from "../status/certificates.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
   name: "plan",
-  summary: "Show what apply and renew would do now, and why; offline",
+  summary: "Show what apply and renew would do now, and why, without asking the CA",
   options: {
     prune: {
       type: "boolean",
@@ -55,5 +60,21 @@ async function warningsOf(
   const reviewed = typed.map(async ({ name, request }) =>
     (await reviewRenewal(request, context)).map((text) => `${name}: ${text}`),
   );
-  return [await reviewConfig(config, context), ...(await Promise.all(reviewed))].flat();
+  const moved = certificates.filter(({ request, held }) => held && changesCa(request, held));
+  const left = moved.length === 0 ? [] : await formerRecords(moved, context);
+  return [await reviewConfig(config, context), ...(await Promise.all(reviewed)), left].flat();
+}
+
+/** The only look at the DNS: records that keep the CA which the config now names from issuing. */
+async function formerRecords(
+  moved: readonly KnownCertificate[],
+  context: Context,
+): Promise<readonly string[]> {
+  const { recordsOfFormerCa } = await import("../check/account.ts");
+  const { dnsCache } = await import("../issuer/open.ts");
+  const tools = { store: await context.store(), dns: dnsCache(), signal: context.signal };
+  const found = moved.map(async ({ request, held }) =>
+    held === undefined ? undefined : recordsOfFormerCa(request, held, tools),
+  );
+  return (await Promise.all(found)).filter((one) => one !== undefined);
 }

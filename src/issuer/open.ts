@@ -158,7 +158,8 @@ async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOpt
   };
 }
 
-function dnsCache(): (setting: DnsSetting) => Dns {
+/** The DNS as each setting wants it asked. */
+export function dnsCache(): (setting: DnsSetting) => Dns {
   const open = new Map<string, Dns>();
   return (setting) => {
     const settings = {

@@ -1,3 +1,4 @@
+import { warnOfFormerCa } from "../check/former-ca.ts";
 import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
 import { saveFailure } from "../issue/record.ts";
@@ -137,6 +138,7 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
   };
   try {
     const tools = await openTools(certificate, pass);
+    await warnOfFormerCa(request, before, { ...tools, log });
     const { held, issued } = await issue(
       request,
       { isWanted, startedAt, letGo: options.letGo, force: options.force },

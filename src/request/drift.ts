@@ -11,6 +11,14 @@ export function issuerOf(
   return issuers.find(({ server }) => server === held?.meta.directory) ?? issuers[0] ?? issuer;
 }
 
+/** True if the CA that issued what is held is none of the request's. */
+export function changesCa(
+  { issuer, issuers = [issuer] }: Pick<CertificateRequest, "issuer" | "issuers">,
+  { meta }: HeldCertificate,
+): boolean {
+  return meta.temporary !== true && issuers.every(({ server }) => server !== meta.directory);
+}
+
 /** As it is remembered, whichever issuer was asked in the end: the next run asks the first one again. */
 export function withFirstIssuer(request: CertificateRequest): CertificateRequest {
   return { ...request, issuer: request.issuers?.[0] ?? request.issuer };

@@ -13,12 +13,13 @@ import type { Fault } from "../../src/test-ca/server/faults.ts";
 import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
 import { testClock } from "../support/clock.ts";
 import { requestFor, toolsOf, unexpected } from "../issue/world.ts";
+import { startDnsServer, testZone, type TestZone } from "../support/dns-server.ts";
 import { startIssuing } from "../support/issuing.ts";
 
 const day = 86_400_000;
 
 /** A certificate with two issuers: `first` is the CA of the test world, `second` another one. */
-async function twoCas() {
+async function twoCas({ names = "first, second", dns = "" } = {}) {
   const clock = testClock();
   const now = () => clock.now();
   const issuing = await startIssuing({ now, authorizationReuse: 0 });
@@ -28,18 +29,21 @@ async function twoCas() {
   await mkdir(issuing.state, { recursive: true });
   await writeFile(bundle, `${issuing.ca.rootPem}${second.rootPem}`);
   const config = join(folder, "config.yaml");
-  await writeFile(
-    config,
-    `issuers:
+  const write = (issuers: string) =>
+    writeFile(
+      config,
+      `issuers:
   first: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
   second: { server: "${second.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
 solvers:
   here: { use: standalone, port: ${issuing.httpPort} }
 defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
+${dns}
 certificates:
-  shop: { domains: [shop.example.test], issuers: [first, second] }
+  shop: { domains: [shop.example.test], issuers: [${issuers}] }
 `,
-  );
+    );
+  await write(names);
   const run = async (words: readonly string[]) => {
     const ran = await issuing.run([...words, "--config", config, "--json"], { clock });
     return { ...ran, document: JSON.parse(ran.stdout) };
@@ -48,6 +52,7 @@ certificates:
     clock,
     first: issuing.ca,
     second,
+    write,
     run,
     apply: () => run(["apply", "--no-jitter"]),
     async [Symbol.asyncDispose]() {
@@ -65,6 +70,41 @@ const always = (on: Fault["on"], action: Fault["do"]): Fault => ({
 });
 const limited = { problem: { type: "rateLimited", detail: "Too many." }, retryAfter: 3600 };
 const maintenance = { status: 503, problem: { type: "serverInternal" }, retryAfter: 600 };
+
+test("plan, apply and issue show the records of the former account before another CA issues", async () => {
+  const zone = testZone("example.test", ["ns1.example.test"]);
+  await using dns = await startDns(zone);
+  await using world = await twoCas({
+    names: "first",
+    dns: `dns: { resolvers: ["${dns.server}"], authoritative: false }`,
+  });
+  await world.apply();
+  expect(dns.asked).toEqual([]);
+  const [account] = (await world.run(["account", "list"])).document.accounts;
+  const name = "_validation-persist.shop.example.test";
+  zone.records.push({ name, type: "TXT", data: `first.example; accounturi=${account.url}` });
+  await world.write("second");
+  const said = new RegExp(
+    `shop changes from 127\\.0\\.0\\.1:\\d+ to 127\\.0\\.0\\.1:\\d+, and these DNS records name the account ${account.url} with the former: TXT at ${name}\\.`,
+  );
+  const { document } = await world.run(["plan"]);
+  expect(document.warnings).toEqual([expect.stringMatching(said)]);
+  world.second.faults.add(always("newOrder", limited));
+  const words = ["-d", "shop.example.test", "--name", "shop", "--server", "second"];
+  const issued = await world.run(["issue", ...words]);
+  expect(issued.stderr).toMatch(said);
+  world.second.faults.clear();
+  world.clock.advance(7_200_000);
+  const { stderr, document: applied } = await world.apply();
+  expect(stderr).toMatch(said);
+  expect(applied.certificates[0].directory).toBe(world.second.directoryUrl);
+  expect((await world.run(["plan"])).document.warnings).toEqual([]);
+});
+
+async function startDns(zone: TestZone) {
+  const server = await startDnsServer({ zones: [zone], recursive: true });
+  return { ...server, [Symbol.asyncDispose]: server.close };
+}
 
 describe("a certificate with two issuers", () => {
   test("comes from the first one while that works", async () => {
