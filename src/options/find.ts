@@ -1,7 +1,7 @@
 /** Where an option's value was written: the first source that has one. */
 import { resolve } from "node:path";
 import type { OptionDeclarations } from "./declaration.ts";
-import { flagOf, lookupsOf } from "./names.ts";
+import { flagOf, isVariable, variablesOf } from "./names.ts";
 import { readSmallFile } from "./secret.ts";
 
 export interface OptionSources {
@@ -77,14 +77,18 @@ async function inEnvironment(
   from: OptionSources,
 ): Promise<Found | undefined> {
   const { env, cwd, plugin, signal } = from;
-  for (const { name, file } of lookupsOf(option, declarations, plugin)) {
-    const text = env[name];
-    if (text === undefined || text === "") continue;
-    const found = { source: name, kind: "usage", folder: cwd } as const;
-    if (!file) return { ...found, raw: text, reference: `env:${name}` };
-    const path = resolve(cwd, text);
-    const raw = await readSmallFile(path, signal, name);
-    return { ...found, raw, literal: true, reference: `file:${path}` };
+  const declaration = declarations[option];
+  const names = declaration === undefined ? [] : variablesOf(option, declaration, plugin);
+  for (const name of names) {
+    const [raw = "", file = ""] = [env[name], env[`${name}_FILE`]];
+    if (raw !== "")
+      return { raw, source: name, kind: "usage", folder: cwd, reference: `env:${name}` };
+    const source = `${name}_FILE`;
+    if (file === "" || isVariable(source, declarations, plugin)) continue;
+    const path = resolve(cwd, file);
+    const content = await readSmallFile(path, signal, source);
+    const reference = `file:${path}`;
+    return { raw: content, source, kind: "usage", folder: cwd, literal: true, reference };
   }
   return undefined;
 }

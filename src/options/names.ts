@@ -29,22 +29,13 @@ export function variablesOf(
   return [variableOf(option, plugin), ...(declaration.env ?? [])];
 }
 
-/** The names in the order in which they are looked at. `_FILE` is left out where another option is called so. */
-export function lookupsOf(
-  option: string,
+/** True where an option is called so, so that the name is not that of a file with another option's value. */
+export function isVariable(
+  name: string,
   declarations: OptionDeclarations,
   plugin?: string,
-): readonly { readonly name: string; readonly file: boolean }[] {
-  const taken = new Set(
-    Object.entries(declarations).flatMap(([other, declaration]) =>
-      other === option ? [] : variablesOf(other, declaration, plugin),
-    ),
+): boolean {
+  return Object.entries(declarations).some(([option, declaration]) =>
+    variablesOf(option, declaration, plugin).includes(name),
   );
-  const declaration = declarations[option];
-  if (declaration === undefined) return [];
-  return variablesOf(option, declaration, plugin).flatMap((name) => {
-    const withFile = `${name}_FILE`;
-    const plain = { name, file: false };
-    return taken.has(withFile) ? [plain] : [plain, { name: withFile, file: true }];
-  });
 }
