@@ -82,11 +82,11 @@ function expiry({ clock, transport }: Exchange): (expires: Date | undefined) => 
 }
 
 /**
- * Milliseconds. The first look comes soon, whatever the CA has said: most are done by then, and it costs one request. A CA that
+ * Milliseconds. Two looks come soon, whatever the CA has said: most are done by then, and they cost a request each. A CA that
  * asks for more than a minute (one asks for a day) cannot mean a poll: it is asked every 10 s.
  */
 function pauseBefore(turn: number, wished: number | undefined): number {
-  if (turn === 0 || wished === undefined) return Math.min(50 * 1.7 ** turn, slowest);
+  if (turn < 2 || wished === undefined) return Math.min(20 * 2 ** turn, slowest);
   // The floor rises, so that Retry-After: 0 again and again does not become a flood.
   return wished > 60_000 ? slowest : Math.max(wished, Math.min(250 * 1.2 ** turn, 2000));
 }
