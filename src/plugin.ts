@@ -42,9 +42,14 @@ export interface Dns01Challenge extends ChallengeBase {
   readonly validationName: string;
   /** Where to write: `validationName` after following its CNAMEs, no trailing dot. */
   readonly recordName: string;
-  /** 43 characters of base64url. */
+  /** 43 characters of base64url; of a TLSA record its fields, e.g. `3 1 1 6a0f…`. */
   readonly recordValue: string;
+  /** TXT when absent. A TLSA record proves nothing: it is for DANE, and only a solver that declares the type is asked for it. */
+  readonly recordType?: "TLSA" | undefined;
 }
+
+/** Types of records that a solver may write: TXT for dns-01, TLSA (RFC 6698) for DANE. */
+export type RecordType = "TXT" | "TLSA";
 
 /** RFC 8737: a self-signed certificate with this digest, on ALPN `acme-tls/1`. */
 export interface TlsAlpn01Challenge extends ChallengeBase {
@@ -85,6 +90,8 @@ export interface Target {
   /** Present where a DNS record proves the name: `_acme-challenge.<name>`, say, and the same after following CNAMEs. */
   readonly validationName?: string;
   readonly recordName?: string;
+  /** TXT when absent. */
+  readonly recordType?: "TLSA" | undefined;
 }
 
 export interface Call {
@@ -156,6 +163,8 @@ export interface SolverPlugin<
   readonly challengeTypes: readonly T[];
   /** Those that are answered unless the user asks for another with `--challenge`; all when absent. */
   readonly defaultTypes?: readonly T[];
+  /** Records that it writes for dns-01; only TXT when absent. */
+  readonly recordTypes?: readonly RecordType[];
   /** How many calls of one kind may run at once; 1 when absent. */
   readonly concurrency?: number;
   readonly options: D;

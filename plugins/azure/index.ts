@@ -42,7 +42,7 @@ export default defineSolver({
         return name;
       },
       unit: "name",
-      read: ({ id }, [name = ""], signal) => api.recordSet(id, name, signal),
+      read: ({ id }, [name = ""], { signal }) => api.recordSet(id, name, signal),
       async write(zone, edits, old, { signal }) {
         for (const [name, edit] of edits) {
           const records = recordsAfter(old, edit);

@@ -27,8 +27,8 @@ it("the bundled client is one small file that needs only Node and writes records
     });
     const { signal } = new AbortController();
     const name = "_acme-challenge.bundle.test";
-    const id = await api.create(zoneId, { name, value: "v", ttl: 60 }, signal);
-    expect(await api.records(zoneId, name, signal)).toEqual([{ id, name, content: '"v"' }]);
+    const id = await api.create(zoneId, { type: "TXT", name, value: "v", ttl: 60 }, signal);
+    expect(await api.records(zoneId, name, "TXT", signal)).toEqual([{ id, name, content: '"v"' }]);
     await api.remove(zoneId, id, signal);
     expect(fake.values(name)).toEqual([]);
     await expect(api.remove(zoneId, id, signal)).rejects.toMatchObject({

@@ -5,6 +5,7 @@
 import { BaseRecords } from "cloudflare/resources/dns/records";
 import { BaseZones } from "cloudflare/resources/zones/zones";
 import { createClient } from "cloudflare/tree-shakable";
+import type { RecordType } from "acmectl/plugin";
 
 /** Either kind; Cloudflare refuses both together. */
 export type Credentials =
@@ -21,14 +22,15 @@ export interface ZoneEntry {
   readonly account: string;
 }
 
-interface TxtRecord {
+interface StoredRecord {
   readonly id: string;
   readonly name: string;
-  /** As stored, with its quotes if it has any. */
+  /** As stored, TXT with its quotes if it has any. */
   readonly content: string;
 }
 
 interface NewRecord {
+  readonly type: RecordType;
   readonly name: string;
   readonly value: string;
   /** Seconds; 1 means automatic. */
@@ -114,10 +116,10 @@ type Sdk = ReturnType<typeof open>;
 
 function recordCalls(sdk: Sdk) {
   return {
-    /** All TXT records with this name. */
-    async records(zoneId: string, name: string, signal: AbortSignal) {
-      const filter = { type: "TXT", name: { exact: name } } as const;
-      const records: TxtRecord[] = [];
+    /** All records of a type with this name. */
+    async records(zoneId: string, name: string, type: RecordType, signal: AbortSignal) {
+      const filter = { type, name: { exact: name } } as const;
+      const records: StoredRecord[] = [];
       for (let page = 1; ; page += 1) {
         const query = { zone_id: zoneId, ...filter, per_page: recordsPerPage, page };
         const answer = await sdk.dns.records.list(query, { signal });
@@ -127,7 +129,7 @@ function recordCalls(sdk: Sdk) {
     },
     /** The id of the new record. */
     async create(zoneId: string, record: NewRecord, signal: AbortSignal) {
-      const body = { zone_id: zoneId, ...txt(record) };
+      const body = { zone_id: zoneId, ...bodyOf(record) };
       return textIn(await sdk.dns.records.create(body, { signal }), "id");
     },
     async remove(zoneId: string, recordId: string, signal: AbortSignal) {
@@ -136,7 +138,7 @@ function recordCalls(sdk: Sdk) {
     },
     /** All of it or nothing; what was created. */
     async createAll(zoneId: string, records: readonly NewRecord[], signal: AbortSignal) {
-      const body = { zone_id: zoneId, posts: records.map(txt) };
+      const body = { zone_id: zoneId, posts: records.map(bodyOf) };
       const answer: unknown = await sdk.dns.records.batch(body, { signal });
       const posts = isRecord(answer) && Array.isArray(answer["posts"]) ? answer["posts"] : [];
       if (posts.length < records.length) throw new SyntaxError("a batch that did not do its work");
@@ -153,8 +155,13 @@ function recordCalls(sdk: Sdk) {
   };
 }
 
-function txt({ name, value, ttl }: NewRecord) {
-  return { type: "TXT", name, content: `"${value}"`, ttl, comment: "acmectl" } as const;
+function bodyOf({ type, name, value, ttl }: NewRecord) {
+  const common = { name, ttl, comment: "acmectl" };
+  if (type === "TXT") return { type, content: `"${value}"`, ...common };
+  const [usage = "", selector = "", matching = "", certificate = ""] = value.split(" ");
+  const fields = { usage: Number(usage), selector: Number(selector) };
+  const data = { ...fields, matching_type: Number(matching), certificate };
+  return { type, data, ...common };
 }
 
 /** The credentials go to the address that was configured and nowhere else, and a body too has to come in time. */

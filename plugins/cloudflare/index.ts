@@ -8,6 +8,7 @@ import { explainer, refused } from "./errors.ts";
 export default defineSolver({
   summary: "dns-01 with Cloudflare, by API token, or by email and Global API Key",
   challengeTypes: ["dns-01"],
+  recordTypes: ["TXT", "TLSA"],
   concurrency: 4,
   options: {
     apiToken: {
@@ -97,12 +98,11 @@ export default defineSolver({
       checkCredentials: (signal) => checkToken(writer, accountId, log, signal),
       async check({ id, name }, recordName, signal) {
         const found = name ?? (await nameOf(reader, id, log, signal));
-        await refused(api.records(id, recordName, signal));
+        await refused(api.records(id, recordName, "TXT", signal));
         return found;
       },
-      async find({ id }, { name, value }, signal) {
-        const records = await refused(api.records(id, name, signal));
-        // Written with quotes, but the dashboard and older clients store it without.
+      async find({ id }, { name, value, type }, signal) {
+        const records = await refused(api.records(id, name, type, signal));
         return records.filter(({ content }) => bare(content) === value).map((record) => record.id);
       },
       create: ({ id }, record, signal) => refused(api.create(id, { ...record, ttl }, signal)),
@@ -262,6 +262,7 @@ async function checkToken(
   }
 }
 
+/** TXT is written with quotes, but the dashboard and older clients store it without. */
 function bare(content: string): string {
   return content.replace(/^"(.*)"$/, "$1");
 }

@@ -1,6 +1,6 @@
 /** Cloud DNS's API v1, as much of it as the solver needs. */
 import { Problem } from "acmectl/plugin";
-import type { Log } from "acmectl/plugin";
+import type { Log, RecordType } from "acmectl/plugin";
 import {
   everyPage,
   fieldOf,
@@ -21,11 +21,11 @@ export interface ManagedZone extends ListedZone {
   readonly nameServers: readonly string[];
 }
 
-/** A TXT record set as it is sent; `rrdatas` are in quotes. */
+/** A record set as it is sent; the `rrdatas` of TXT are in quotes. */
 export interface RecordSet {
   /** With a trailing dot. */
   readonly name: string;
-  readonly type: "TXT";
+  readonly type: RecordType;
   readonly ttl: number;
   readonly rrdatas: readonly string[];
 }
@@ -83,11 +83,16 @@ export function connect(credentials: Credentials, settings: ClientSettings) {
       );
       return items.map(zoneIn);
     },
-    /** The TXT set at a name; without one, the first page of the zone's. */
-    async recordSets(zone: string, name: string | undefined, signal: AbortSignal) {
-      const filter = name === undefined ? {} : { name: `${name}.`, type: "TXT" };
+    /** The set of a type at a name; without one, the first page of the zone's. */
+    async recordSets(
+      zone: string,
+      name: string | undefined,
+      type: RecordType,
+      signal: AbortSignal,
+    ) {
+      const filter = name === undefined ? {} : { name: `${name}.`, type };
       const { items, next } = await page(`${at(zone)}/rrsets`, "rrsets", filter, signal);
-      return { sets: items.flatMap((item) => setIn(item) ?? []), all: next === undefined };
+      return { sets: items.flatMap((item) => setIn(item, type) ?? []), all: next === undefined };
     },
     /** The change's id. */
     change: async (zone: string, change: Change, signal: AbortSignal) =>
@@ -135,12 +140,12 @@ function zoneIn(item: unknown): ManagedZone {
 }
 
 /** Nothing for other types. */
-function setIn(item: unknown): HeldSet | undefined {
-  if (textOf(item, "type") !== "TXT") return undefined;
+function setIn(item: unknown, type: RecordType): HeldSet | undefined {
+  if (textOf(item, "type") !== type) return undefined;
   const ttl = fieldOf(item, "ttl");
   return {
     name: needText(item, "name"),
-    type: "TXT",
+    type,
     ttl: typeof ttl === "number" ? ttl : 0,
     rrdatas: listOf(item, "rrdatas").filter((value) => typeof value === "string"),
     routed: fieldOf(item, "routingPolicy") !== undefined,

@@ -1,5 +1,5 @@
 import { defineSolver, Problem } from "acmectl/plugin";
-import type { Log } from "acmectl/plugin";
+import type { Log, RecordType } from "acmectl/plugin";
 import { edited, plainName, readSets, recordSetSolver, Refusal } from "acmectl/plugin/http";
 import type { Edits, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, Change, HeldSet, ManagedZone, RecordSet } from "./client.ts";
@@ -9,6 +9,7 @@ export default defineSolver({
   summary:
     "dns-01 with Google Cloud DNS, by a service account, workload identity or gcloud's login",
   challengeTypes: ["dns-01"],
+  recordTypes: ["TXT", "TLSA"],
   concurrency: 4,
   options: {
     credentials: {
@@ -102,14 +103,14 @@ export default defineSolver({
         "Leave zone (GCE_ZONE_ID) out, or limit this solver to its zone with select.zones.",
       async check({ id, name }, recordName, signal) {
         const found = name ?? (await nameOf(api, id, log, signal));
-        await api.recordSets(id, recordName, signal);
+        await api.recordSets(id, recordName, "TXT", signal);
         return found;
       },
       unit: "zone",
-      read: async ({ id }, names, signal) =>
-        chosen(await readSets(names, (name) => api.recordSets(id, name, signal)), names),
-      async write({ id }, edits, sets, { signal, changed }) {
-        const change = changeFor(edits, sets, ttl);
+      read: async ({ id }, names, { type, signal }) =>
+        chosen(await readSets(names, (name) => api.recordSets(id, name, type, signal)), names),
+      async write({ id }, edits, sets, { type, signal, changed }) {
+        const change = changeFor(edits, sets, type, ttl);
         if (change.deletions.length + change.additions.length === 0) return;
         changed(edits.keys(), await api.change(id, change, signal));
       },
@@ -158,15 +159,15 @@ async function nameOf(api: Api, zone: string, log: Log, signal: AbortSignal) {
 type Sets = ReadonlyMap<string, HeldSet>;
 
 /** What makes the edits true and leaves everything else as it is, TTLs included. */
-function changeFor(edits: Edits, held: Sets, ttl: number): Change {
+function changeFor(edits: Edits, held: Sets, type: RecordType, ttl: number): Change {
   const deletions: RecordSet[] = [];
   const additions: RecordSet[] = [];
   for (const [name, edit] of edits) {
     const old = held.get(name);
     const before = old?.rrdatas ?? [];
-    const after = edited(before, edit, (value) => `"${value}"`);
+    const after = edited(before, edit, (value) => (type === "TXT" ? `"${value}"` : value));
     if (after === undefined) continue;
-    const set = { name: old?.name ?? `${name}.`, type: "TXT", ttl: old?.ttl ?? ttl } as const;
+    const set = { name: old?.name ?? `${name}.`, type, ttl: old?.ttl ?? ttl };
     if (old !== undefined) deletions.push({ ...set, rrdatas: before });
     if (after.length > 0) additions.push({ ...set, rrdatas: after });
   }
@@ -187,7 +188,7 @@ function chosen(sets: readonly HeldSet[], names: readonly string[]): Sets {
 function routed(name: string): Problem {
   return new Problem("config", {
     title: "The record set has a routing policy",
-    detail: `Cloud DNS: the TXT records of ${name} follow a routing policy, so no value can be added to all of its answers`,
+    detail: `Cloud DNS: the records of ${name} follow a routing policy, so no value can be added to all of its answers`,
     hint: "Turn it into a plain record set, or delegate the name to another zone by a CNAME.",
   });
 }

@@ -2,13 +2,13 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { isIP, isIPv6 } from "node:net";
 import { isDeepStrictEqual } from "node:util";
-import type { Log } from "acmectl/plugin";
+import type { Log, RecordType } from "acmectl/plugin";
 import { NoAnswer, openConnection } from "./connection.ts";
 import type { Connection, Endpoint } from "./connection.ts";
 import * as errors from "./errors.ts";
 import type { UpdateAnswer } from "./errors.ts";
-import { decode, encodeQuery, encodeUpdate, nameOfRcode, txtOf, type } from "./message.ts";
-import type { Message, TxtChange } from "./message.ts";
+import { decode, encodeQuery, encodeUpdate, nameOfRcode, type, valueOf } from "./message.ts";
+import type { Change, Message } from "./message.ts";
 import { sign, verify } from "./tsig.ts";
 import type { TsigKey } from "./tsig.ts";
 
@@ -26,7 +26,7 @@ export type LookupResult =
       /** The zone, if the answer has its SOA record. */
       readonly zone: string | undefined;
       readonly values: readonly string[];
-      /** Of the existing TXT records. */
+      /** Of the existing records of the type. */
       readonly ttl: number | undefined;
     }
   | { readonly kind: "cname"; readonly target: string; readonly zone?: undefined }
@@ -59,7 +59,8 @@ export function openPrimary(settings: PrimarySettings, signal: AbortSignal) {
   };
   return {
     name: nameOfServer(settings),
-    look: async (name: string) => resultOf(await query(name, type.TXT), name),
+    look: async (name: string, wanted: RecordType) =>
+      resultOf(await query(name, type[wanted]), name, wanted),
     /** The zone that holds the name; undefined if the server has none. */
     async findZone(name: string) {
       for (let at = name; at !== ""; at = at.replace(/^[^.]*\.?/, "")) {
@@ -68,7 +69,7 @@ export function openPrimary(settings: PrimarySettings, signal: AbortSignal) {
       }
       return undefined;
     },
-    async update(zone: string, changes: readonly TxtChange[]): Promise<UpdateAnswer> {
+    async update(zone: string, changes: readonly Change[]): Promise<UpdateAnswer> {
       const message = encodeUpdate(newId(), zone, changes);
       const signed =
         key === undefined ? { bytes: message, mac: undefined } : sign(message, key, now());
@@ -101,7 +102,7 @@ function exchangeBy(connection: Connection, settings: PrimarySettings) {
   };
 }
 
-function resultOf(message: Message, name: string): LookupResult {
+function resultOf(message: Message, name: string, wanted: RecordType): LookupResult {
   const rcode = nameOfRcode(message.rcode);
   const { answers, authorities, authoritative } = message;
   if (!authoritative) {
@@ -113,12 +114,12 @@ function resultOf(message: Message, name: string): LookupResult {
   }
   const cname = answers.find((record) => record.type === type.CNAME && record.name === name);
   if (cname !== undefined) return { kind: "cname", target: cname.target };
-  const txt = answers.filter((record) => record.type === type.TXT && record.name === name);
+  const own = answers.filter((record) => record.type === type[wanted] && record.name === name);
   return {
     kind: "here",
-    zone: txt.length === 0 ? zoneIn(message, name) : undefined,
-    values: txt.map(txtOf).toSorted(),
-    ttl: txt[0]?.ttl,
+    zone: own.length === 0 ? zoneIn(message, name) : undefined,
+    values: own.map(valueOf).toSorted(),
+    ttl: own[0]?.ttl,
   };
 }
 
@@ -142,46 +143,47 @@ function isWithin(name: string, zone: string): boolean {
 
 export interface Place {
   readonly name: string;
+  readonly type: RecordType;
   readonly zone: string;
-  /** Of the existing TXT records, which all have the same one; it is kept. */
+  /** Of the existing records of the type, which all have the same one; it is kept. */
   readonly ttl: number | undefined;
   /** False if the server refuses queries, so that the record cannot be read back. */
   readonly readable: boolean;
 }
 
-/** Finds the zone and looks at the name. Rejects with a Problem if a TXT record there would be invisible. */
+/** Finds the zone and looks at the name. Rejects with a Problem if a record there would be invisible. */
 export async function placeOf(
   primary: Primary,
-  name: string,
+  { name, type }: Pick<Place, "name" | "type">,
   { zone: fixed, log }: { readonly zone: string | undefined; readonly log: Log },
 ): Promise<Place> {
   if (fixed !== undefined && !isWithin(name, fixed)) throw errors.outsideZone(name, fixed);
-  const found = await primary.look(name);
+  const found = await primary.look(name, type);
   if (found.kind === "delegated") throw errors.delegatedZone(primary.name, name, found);
   if (found.kind === "elsewhere") {
     if (fixed === undefined || found.rcode !== "REFUSED")
       throw errors.notServed(primary.name, name, found.rcode);
     log.warn(`${primary.name} refuses queries for ${name}, so the record cannot be read back`);
-    return { name, zone: fixed, ttl: undefined, readable: false };
+    return { name, type, zone: fixed, ttl: undefined, readable: false };
   }
-  const ttl = await ttlAt(primary, name, found);
+  const ttl = await ttlAt(primary, { name, type }, found);
   const zone = fixed ?? found.zone ?? (await primary.findZone(name));
   if (zone === undefined) throw errors.notServed(primary.name, name, "no SOA record");
-  return { name, zone, ttl, readable: true };
+  return { name, type, zone, ttl, readable: true };
 }
 
 /**
- * The TTL of the TXT records at a name. Records of a wildcard, which a random sibling has too, do not count: one at the name
+ * The TTL of the records of a type at a name. Records of a wildcard, which a random sibling has too, do not count: one at the name
  * itself takes precedence (RFC 4592 §2.2). Rejects with a Problem if the name itself is a CNAME.
  */
 async function ttlAt(
   primary: Primary,
-  name: string,
+  { name, type }: Pick<Place, "name" | "type">,
   found: LookupResult & { kind: "here" | "cname" },
 ): Promise<number | undefined> {
   if (found.kind === "here" && found.ttl === undefined) return undefined;
   const sibling = name.replace(/^[^.]*/, `acmectl-${randomBytes(8).toString("hex")}`);
-  if (isDeepStrictEqual(await primary.look(sibling), found)) return undefined;
+  if (isDeepStrictEqual(await primary.look(sibling, type), found)) return undefined;
   if (found.kind === "cname") throw errors.besideCname(primary.name, name, found.target);
   return found.ttl;
 }

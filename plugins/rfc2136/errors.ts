@@ -1,5 +1,6 @@
 /** What a failure of the server, or an unsuitable name or option, means, and what to do. */
 import { Problem } from "acmectl/plugin";
+import type { RecordType } from "acmectl/plugin";
 import type { Endpoint } from "./connection.ts";
 import { nameOfRcode } from "./message.ts";
 import type { TsigKey, Verdict } from "./tsig.ts";
@@ -10,6 +11,7 @@ export interface Attempt {
   readonly server: string;
   readonly zone: string;
   readonly names: readonly string[];
+  readonly type: RecordType;
   readonly key: TsigKey | undefined;
 }
 
@@ -104,7 +106,7 @@ function signatureRefused(
 }
 
 function refused(rcode: string, verdict: Verdict | undefined, attempt: Attempt): Meaning {
-  const { server, zone, names, key } = attempt;
+  const { server, zone, names, type, key } = attempt;
   if (key === undefined && (rcode === "REFUSED" || rcode === "NOTAUTH"))
     return [
       "config",
@@ -112,11 +114,11 @@ function refused(rcode: string, verdict: Verdict | undefined, attempt: Attempt):
       "Set tsigFile, or tsigKeyName and tsigSecret.",
     ];
   if (rcode === "REFUSED" && verdict?.kind === "good") {
-    const grants = names.slice(0, 3).map((name) => `grant ${key?.name} name ${name}. TXT;`);
+    const grants = names.slice(0, 3).map((name) => `grant ${key?.name} name ${name}. ${type};`);
     return [
       "config",
-      `${server} does not allow TSIG key ${key?.name} to change TXT records there (REFUSED)`,
-      `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [TXT]. Secondaries refuse too, so server must be the primary of the zone.`,
+      `${server} does not allow TSIG key ${key?.name} to change ${type} records there (REFUSED)`,
+      `BIND: add \`${grants.join(" ")}\` to the update-policy of zone ${zone}. Knot: give the zone an acl with this key, action: update and update-type: [${type}]. Secondaries refuse too, so server must be the primary of the zone.`,
     ];
   }
   const meaning = refusals[rcode]?.(attempt);
@@ -197,7 +199,7 @@ export function outsideZone(name: string, zone: string): Problem {
 
 export function besideCname(server: string, name: string, target: string): Problem {
   return new Problem("config", {
-    detail: `${name} is a CNAME to ${target} on ${server}, so it cannot have a TXT record.`,
+    detail: `${name} is a CNAME to ${target} on ${server}, so it cannot have other records.`,
     hint: `Let acmectl follow the CNAME (the default), so that it writes the record at ${target}; or remove the CNAME.`,
   });
 }

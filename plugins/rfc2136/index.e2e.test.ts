@@ -278,6 +278,7 @@ describe.skipIf(!available("bind"))("BIND", () => {
           updatePolicy: [
             ...algorithms.map(({ name }) => `grant ${name} zonesub TXT;`),
             "grant narrow name _acme-challenge.example.test. TXT;",
+            "grant key-sha256 name _25._tcp.example.test. TLSA;",
           ],
         },
       ],
@@ -312,6 +313,25 @@ describe.skipIf(!available("bind"))("BIND", () => {
     expect(await bind.txt(challenge.recordName)).toHaveLength(1);
     await solver.cleanup(challenge, receipt, call);
     expect(await bind.txt(challenge.recordName)).toEqual([]);
+  });
+
+  test("gets TLSA records beside foreign ones, whose TTL is kept", async () => {
+    const [at, sha256] = ["_25._tcp.example.test", algorithms[3]];
+    const tlsa = () => bind.dig("+noall", "+answer", "+norecurse", "+nosplit", "TLSA", at);
+    const foreign = `3 1 1 ${"A".repeat(64)}`;
+    await bind.update(["zone example.test", `update add ${at} 777 TLSA ${foreign}`], sha256);
+    const solver = await solverAt(bind, { tsigKeyName: "key-sha256", tsigSecret: sha256?.secret });
+    const challenge = {
+      ...challengeFor("dns-01", "example.test"),
+      recordName: at,
+      recordType: "TLSA",
+      recordValue: `3 1 1 ${"0f".repeat(32)}`,
+    } as const;
+    await solver.preflight?.([{ ...targetOf(challenge), recordType: "TLSA" }], call);
+    const receipt = await solver.present(challenge, call);
+    expect(await tlsa()).toMatch(new RegExp(`777\\s+IN\\s+TLSA\\s+3 1 1 ${"0F".repeat(32)}`));
+    await solver.cleanup(challenge, receipt, call);
+    expect((await tlsa()).split("\n")).toEqual([expect.stringContaining(foreign)]);
   });
 
   test("that refuses one of several names causes a Problem with that name and the grant to add", async () => {

@@ -98,7 +98,7 @@ describe("DNS messages", () => {
     const value = "C3C19AUXiO2WMrZnBjo2BzCt3aCEwMmXWwZR4I81Pmg";
     const name = "_acme-challenge.Example.Test";
     const ours = decode(
-      encodeUpdate(theirs.id, "example.test", [{ kind: "add", name, value, ttl: 60 }]),
+      encodeUpdate(theirs.id, "example.test", [{ kind: "add", type: "TXT", name, value, ttl: 60 }]),
     );
     expect(ours.question).toBe(theirs.question);
     const withoutOffset = ({ authorities }: typeof ours) =>
@@ -286,7 +286,13 @@ test("the option server is a host or an address, with or without a port", () => 
 describe("a refused update is explained", () => {
   const key: TsigKey = { name: "acme", algorithm: "hmac-sha256", secret: Buffer.from("hush-hush") };
   const names = ["_acme-challenge.example.test"];
-  const attempt = { server: "192.0.2.1:53", zone: "example.test", names, key };
+  const attempt = {
+    server: "192.0.2.1:53",
+    zone: "example.test",
+    names,
+    type: "TXT" as const,
+    key,
+  };
   const good = { kind: "good" } as const;
   const unsigned = { kind: "unsigned" } as const;
 

@@ -1,6 +1,6 @@
 /** dns-01 by dynamic updates (RFC 2136), signed with TSIG, to the primary server of the zone. */
 import { defineSolver } from "acmectl/plugin";
-import type { Call, CleanupItem, Dns01Challenge, Solver } from "acmectl/plugin";
+import type { Call, CleanupItem, Dns01Challenge, Solver, Target } from "acmectl/plugin";
 import { plainName } from "acmectl/plugin/http";
 import { endpointOf, openPrimary, type Primary } from "./client.ts";
 import { keyFrom } from "./key.ts";
@@ -10,6 +10,7 @@ import type { Receipt, SolverSettings } from "./updates.ts";
 export default defineSolver({
   summary: "sends dynamic updates (RFC 2136) for dns-01 to BIND, Knot, PowerDNS and others",
   challengeTypes: ["dns-01"],
+  recordTypes: ["TXT", "TLSA"],
   concurrency: 4,
   options: {
     server: {
@@ -73,7 +74,7 @@ export default defineSolver({
       max: 86_400,
       default: 60,
       env: ["RFC2136_TTL", "DNSUPDATE_TTL"],
-      description: "TTL of new TXT records in seconds; existing records keep theirs.",
+      description: "TTL of new records in seconds; existing records keep theirs.",
     },
     timeout: {
       type: "duration",
@@ -101,7 +102,7 @@ export default defineSolver({
 /** A solver for one server with one key. Each call has its own connection. */
 export function updatingSolver(settings: SolverSettings): Solver<"dns-01", Receipt> {
   const solver = {
-    preflight: (targets: readonly { recordName?: string }[], call: Call) =>
+    preflight: (targets: readonly Target[], call: Call) =>
       withPrimary(settings, call, (primary) => rehearse(primary, targets, settings)),
     presentAll: (challenges: readonly Dns01Challenge[], call: Call) =>
       withPrimary(settings, call, (primary) => publish(primary, challenges, settings)),

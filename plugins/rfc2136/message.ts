@@ -1,6 +1,8 @@
 /** DNS messages for UPDATE and its queries (RFC 1035 §4, RFC 2136 §2). */
 
-export const type = { NS: 2, CNAME: 5, SOA: 6, TXT: 16, OPT: 41, TSIG: 250 } as const;
+import type { RecordType } from "acmectl/plugin";
+
+export const type = { NS: 2, CNAME: 5, SOA: 6, TXT: 16, OPT: 41, TLSA: 52, TSIG: 250 } as const;
 const inClass = { IN: 1, NONE: 254 } as const;
 
 export interface ResourceRecord {
@@ -34,8 +36,9 @@ export function encodeQuery(id: number, name: string, wanted: number): Buffer {
   return Buffer.concat([shorts(id, 0, 1, 0, 0, 1), ...question, opt]);
 }
 
-export interface TxtChange {
+export interface Change {
   readonly kind: "add" | "delete";
+  readonly type: RecordType;
   readonly name: string;
   readonly value: string;
   /** Seconds; ignored for a deletion. */
@@ -43,7 +46,7 @@ export interface TxtChange {
 }
 
 /** An UPDATE of exactly these values, which keeps all others (RFC 2136 §2.5.1, §2.5.4). */
-export function encodeUpdate(id: number, zone: string, changes: readonly TxtChange[]): Buffer {
+export function encodeUpdate(id: number, zone: string, changes: readonly Change[]): Buffer {
   return Buffer.concat([
     shorts(id, 5 << 11, 1, 0, changes.length, 0),
     encodeName(zone),
@@ -52,13 +55,26 @@ export function encodeUpdate(id: number, zone: string, changes: readonly TxtChan
   ]);
 }
 
-function encodeChange({ kind, name, value, ttl }: TxtChange): Buffer {
-  const text = Buffer.from(value, "latin1");
-  const data = Buffer.concat([Buffer.from([text.length]), text]);
+function encodeChange({ kind, type: wanted, name, value, ttl }: Change): Buffer {
+  const data = wanted === "TLSA" ? encodeTlsa(value) : encodeTxt(value);
   const seconds = Buffer.alloc(4);
   if (kind === "add") seconds.writeUInt32BE(ttl);
-  const head = [encodeName(name), shorts(type.TXT, kind === "add" ? inClass.IN : inClass.NONE)];
+  const head = [encodeName(name), shorts(type[wanted], kind === "add" ? inClass.IN : inClass.NONE)];
   return Buffer.concat([...head, seconds, shorts(data.length), data]);
+}
+
+function encodeTxt(value: string): Buffer {
+  const text = Buffer.from(value, "latin1");
+  return Buffer.concat([Buffer.from([text.length]), text]);
+}
+
+/** RFC 6698 §2.1: usage, selector and matching type, one byte each, then the data. */
+function encodeTlsa(value: string): Buffer {
+  const [usage = "", selector = "", matching = "", data = ""] = value.split(" ");
+  return Buffer.concat([
+    Buffer.from([usage, selector, matching].map(Number)),
+    Buffer.from(data, "hex"),
+  ]);
 }
 
 /** Uncompressed and in lower case, as TSIG requires (RFC 8945 §4.3.3). */
@@ -152,8 +168,10 @@ export function decodeName(bytes: Buffer, offset: number): { name: string; end: 
   }
 }
 
-/** The strings of a TXT record, joined. */
-export function txtOf({ data }: ResourceRecord): string {
+/** The strings of a TXT record, joined; the fields of a TLSA record. */
+export function valueOf({ type: found, data }: ResourceRecord): string {
+  if (found === type.TLSA)
+    return [...data.subarray(0, 3), data.subarray(3).toString("hex")].join(" ");
   let text = "";
   for (let at = 0; at < data.length; at += 1 + (data[at] ?? 0))
     text += data.toString("latin1", at + 1, at + 1 + (data[at] ?? 0));

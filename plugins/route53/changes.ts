@@ -1,11 +1,12 @@
 /** From what is there and what is wanted to the changes of a batch; pure. */
 import { edited, plainName } from "acmectl/plugin/http";
+import type { RecordType } from "acmectl/plugin";
 import type { Edit } from "acmectl/plugin/http";
 import type { Change, ResourceRecordSet } from "@aws-sdk/client-route-53";
 
 /** The changes that make `edit` true at `name` and leave everything else as it is, TTLs included. None when it is true. */
 export function changesFor(
-  name: string,
+  { name, type }: Owner,
   sets: readonly ResourceRecordSet[],
   edit: Edit,
   ttl: number,
@@ -13,28 +14,33 @@ export function changesFor(
   const multivalue = sets.filter((set) => set.MultiValueAnswer === true);
   if (multivalue.length > 0 || sets.length === 0) {
     const held = multivalue.flatMap(valuesOf);
-    const missing = edit.add.map(quote).filter((value) => !held.includes(value));
+    const missing = edit.add.map(writer[type]).filter((value) => !held.includes(value));
     return [
-      ...multivalue.flatMap((set) => swap(set, { add: [], remove: edit.remove })),
-      ...creations(name, missing, ttl, multivalue.length > 0),
+      ...multivalue.flatMap((set) => swap(set, { add: [], remove: edit.remove }, type)),
+      ...creations({ name, type }, missing, ttl, multivalue.length > 0),
     ];
   }
   // Beside a simple set Route 53 allows no other; weighted and other routed sets must all answer with the value.
-  return sets.flatMap((set) => swap(set, edit));
+  return sets.flatMap((set) => swap(set, edit, type));
 }
 
-/** Is a set one of TXT records at this name? */
-export function isTxtOf(name: string): (set: ResourceRecordSet) => boolean {
-  return (set) => set.Type === "TXT" && plainName(set.Name ?? "") === name;
+/** Is a set one of records of this type at this name? */
+export function isSetOf({ name, type }: Owner): (set: ResourceRecordSet) => boolean {
+  return (set) => set.Type === type && plainName(set.Name ?? "") === name;
+}
+
+export interface Owner {
+  readonly name: string;
+  readonly type: RecordType;
 }
 
 function creations(
-  name: string,
+  { name, type }: Owner,
   values: readonly string[],
   ttl: number,
   multivalue: boolean,
 ): readonly Change[] {
-  const set = { Name: `${name}.`, Type: "TXT", TTL: ttl } as const;
+  const set = { Name: `${name}.`, Type: type, TTL: ttl } as const;
   if (values.length === 0) return [];
   if (!multivalue) return [create({ ...set, ResourceRecords: recordsOf(values) })];
   return values.map((value) =>
@@ -48,8 +54,8 @@ function creations(
 }
 
 /** The exact old set is the comparison: Route 53 refuses the batch when it is no longer that. */
-function swap(old: ResourceRecordSet, edit: Edit): readonly Change[] {
-  const wanted = edited(valuesOf(old), edit, quote);
+function swap(old: ResourceRecordSet, edit: Edit, type: RecordType): readonly Change[] {
+  const wanted = edited(valuesOf(old), edit, writer[type]);
   if (wanted === undefined) return [];
   const gone: Change = { Action: "DELETE", ResourceRecordSet: old };
   return wanted.length === 0
@@ -93,6 +99,8 @@ function recordsOf(values: readonly string[]) {
   return values.map((value) => ({ Value: value }));
 }
 
-function quote(value: string): string {
-  return `"${value}"`;
-}
+/** How a value is written. Route 53 returns it unchanged. */
+const writer = {
+  TXT: (value: string) => `"${value}"`,
+  TLSA: (value: string) => value,
+} as const;

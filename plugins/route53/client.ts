@@ -10,7 +10,8 @@ import type {
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
 import type { Log } from "acmectl/plugin";
 import { abortable, everyPage, plainName } from "acmectl/plugin/http";
-import { isTxtOf } from "./changes.ts";
+import { isSetOf } from "./changes.ts";
+import type { Owner } from "./changes.ts";
 import { replaceHome } from "./credentials.ts";
 import type { Asked, Keys } from "./credentials.ts";
 import { refusalOf } from "./errors.ts";
@@ -87,20 +88,23 @@ function zoneCalls(sdk: Route53, send: Send) {
 
 function recordCalls(sdk: Route53, send: Send) {
   return {
-    /** All TXT sets of a name; without one, the first page of all sets, the zone's own first. */
-    async recordSets(HostedZoneId: string, name: string | undefined, signal: AbortSignal) {
+    /** All sets of a name and type; without one, the first page of all sets, the zone's own first. */
+    async recordSets(HostedZoneId: string, owner: Owner | undefined, signal: AbortSignal) {
       const sets: ResourceRecordSet[] = [];
       let start: ListResourceRecordSetsCommandInput = { HostedZoneId };
-      if (name !== undefined)
-        start = { HostedZoneId, StartRecordName: `${name}.`, StartRecordType: "TXT" };
+      if (owner !== undefined) {
+        const { name, type } = owner;
+        start = { HostedZoneId, StartRecordName: `${name}.`, StartRecordType: type };
+      }
       for (;;) {
         const list = (at: Options) => sdk.listResourceRecordSets(start, at);
         const page = await send("ListResourceRecordSets", signal, list, HostedZoneId);
         sets.push(...(page.ResourceRecordSets ?? []));
         const { NextRecordName: next = "", NextRecordType: type } = page;
         const all = page.IsTruncated !== true;
-        if (all || name === undefined || plainName(next) !== name || type !== "TXT")
-          return { sets: name === undefined ? sets : sets.filter(isTxtOf(name)), all };
+        if (owner === undefined) return { sets, all };
+        if (all || plainName(next) !== owner.name || type !== owner.type)
+          return { sets: sets.filter(isSetOf(owner)), all };
         start = {
           HostedZoneId,
           StartRecordName: next,

@@ -2,7 +2,7 @@ import { defineSolver } from "acmectl/plugin";
 import type { Log } from "acmectl/plugin";
 import { plainName, readSets, recordSetSolver, Refusal } from "acmectl/plugin/http";
 import type { ListedZone, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
-import { batchesOf, changesFor, isTxtOf } from "./changes.ts";
+import { batchesOf, changesFor, isSetOf } from "./changes.ts";
 import type { Api, Change, HostedZone, ResourceRecordSet, Zones } from "./client.ts";
 import { keysOf } from "./credentials.ts";
 import { explainer } from "./errors.ts";
@@ -10,6 +10,7 @@ import { explainer } from "./errors.ts";
 export default defineSolver({
   summary: "dns-01 with Amazon Route 53, by the credentials that the AWS SDK finds",
   challengeTypes: ["dns-01"],
+  recordTypes: ["TXT", "TLSA"],
   concurrency: 4,
   options: {
     hostedZoneId: {
@@ -113,14 +114,16 @@ export default defineSolver({
         return apex === undefined ? undefined : plainName(apex);
       },
       unit: "zone",
-      async read({ id }, names, signal) {
-        const sets = await readSets(names, (name) => api.recordSets(id, name, signal));
-        return new Map(names.map((name) => [name, sets.filter(isTxtOf(name))]));
+      async read({ id }, names, { type, signal }) {
+        const owner = (name: string | undefined) =>
+          name === undefined ? undefined : { name, type };
+        const sets = await readSets(names, (name) => api.recordSets(id, owner(name), signal));
+        return new Map(names.map((name) => [name, sets.filter(isSetOf({ name, type }))]));
       },
-      async write({ id }, edits, sets, { signal, changed }) {
+      async write({ id }, edits, sets, { type, signal, changed }) {
         const planned = new Map<string, readonly Change[]>();
         for (const [name, edit] of edits) {
-          const changes = changesFor(name, sets.get(name) ?? [], edit, ttl);
+          const changes = changesFor({ name, type }, sets.get(name) ?? [], edit, ttl);
           if (changes.length > 0) planned.set(name, changes);
         }
         for (const { names, changes } of batchesOf(planned)) {

@@ -1,9 +1,9 @@
 /** What acmectl asks of the DNS. It waits for nothing: the only waiting loop is in `issue/`. */
-import type { Zone } from "../plugin.ts";
+import type { RecordType, Zone } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { openAsking, type DnsSettings } from "./ask.ts";
 import { addressesOf, follow, type Followed } from "./follow.ts";
-import { lookForTxt, type Look, type LookOptions, type Wanted } from "./look.ts";
+import { lookFor, type Look, type LookOptions, type Wanted } from "./look.ts";
 import type { Question, Reply } from "./message.ts";
 import { isName, plainName } from "./name.ts";
 import { openZones } from "./zone.ts";
@@ -19,6 +19,8 @@ export interface Dns {
   findZone(name: string, signal: AbortSignal): Promise<Zone>;
   /** One look, everywhere: is `value`, or one that fits it, among the TXT strings at `name`? Servers that fail are answers, not exceptions. */
   lookForTxt(name: string, value: Wanted, signal: AbortSignal, how?: LookOptions): Promise<Look>;
+  /** The same for TLSA records, whose values are as `3 1 1 6a0f…`. */
+  lookForTlsa(name: string, value: Wanted, signal: AbortSignal, how?: LookOptions): Promise<Look>;
   /** A and AAAA, for http-01's self-check; empty when the name has none. */
   addresses(host: string, signal: AbortSignal): Promise<readonly string[]>;
   /** What the resolvers answer, failures such as SERVFAIL included; undefined if none of them responds. */
@@ -32,11 +34,15 @@ export function openDns(settings: DnsSettings): Dns {
   const asking = openAsking(settings);
   const addresses = (host: string, signal: AbortSignal) => addressesOf(host, asking, signal);
   const zones = openZones(asking, addresses);
+  const looker =
+    (type: RecordType) =>
+    async (name: string, value: Wanted, signal: AbortSignal, how = { fallBack: false }) =>
+      lookFor({ name: checked(name), type }, value, how, asking, zones, signal);
   return {
     follow: async (name, signal) => follow(checked(name), asking, zones, signal),
     findZone: async (name, signal) => zones.find(checked(name), signal),
-    lookForTxt: async (name, value, signal, options = { fallBack: false }) =>
-      lookForTxt(checked(name), value, options, asking, zones, signal),
+    lookForTxt: looker("TXT"),
+    lookForTlsa: looker("TLSA"),
     addresses: async (host, signal) => addresses(checked(host), signal),
     resolve: (question, signal) => asking.replyOf(question, signal),
     askZone: (zone, question, signal) => zones.askZone(zone, question, signal),

@@ -1,3 +1,4 @@
+import type { RecordType } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { isAnswer, type Asking, type Outcome } from "./ask.ts";
 import { isFromWildcard, lastOf, mostHops, targetOf } from "./follow.ts";
@@ -22,25 +23,33 @@ export interface ServerAnswer {
   readonly role: "authoritative" | "recursive";
   /** `fails`: it refuses, fails or does not serve the zone. `unreachable`: this machine has no route to it (no IPv6). */
   readonly state: "shows" | "missing" | "silent" | "fails" | "unreachable";
-  /** TXT strings joined per record, control characters escaped as in zone files. */
+  /** TXT strings joined per record, control characters escaped as in zone files; the fields of TLSA records. */
   readonly values: readonly string[];
+  /** Seconds, of these values; absent without any. */
+  readonly ttl?: number | undefined;
   /** `NOERROR`, `NXDOMAIN`, `timeout`, `REFUSED`, `CNAME to …`. */
   readonly outcome: string;
   /** Milliseconds for which a resolver remembers what it answered, so that asking earlier is useless. */
   readonly remembers?: number | undefined;
 }
 
-/** A TXT value, or what is true of it. */
+/** A value, or what is true of it. */
 export type Wanted = string | ((text: string) => boolean);
+
+/** The records that are looked at. */
+export interface Place {
+  readonly name: string;
+  readonly type: RecordType;
+}
 
 export interface LookOptions {
   /** Ask the resolvers if none of the authoritative servers answers. */
   readonly fallBack: boolean;
 }
 
-/** One look for a TXT value: at every authoritative server, and at the resolvers only once those agree. */
-export async function lookForTxt(
-  name: string,
+/** One look for a value: at every authoritative server, and at the resolvers only once those agree. */
+export async function lookFor(
+  place: Place,
   value: Wanted,
   { fallBack }: LookOptions,
   asking: Asking,
@@ -48,9 +57,9 @@ export async function lookForTxt(
   signal: AbortSignal,
 ): Promise<Look> {
   const { authoritative, recursive } = asking.settings;
-  const atResolvers = () => lookAtResolvers(name, value, asking, signal);
+  const atResolvers = () => lookAtResolvers(place, value, asking, signal);
   if (!authoritative) return atResolvers();
-  const first = await lookAtZone(name, value, asking, zones, new Set(), signal);
+  const first = await lookAtZone(place, value, asking, zones, new Set(), signal);
   const further = first.verdict === "unanswered" ? fallBack : recursive;
   if (first.verdict === "missing" || !further) return first;
   const second = await atResolvers();
@@ -94,25 +103,29 @@ function weaker(...looks: readonly Pick<Look, "verdict">[]): Look["verdict"] {
 }
 
 async function lookAtZone(
-  name: string,
+  place: Place,
   value: Wanted,
   asking: Asking,
   zones: Zones,
   seen: Set<string>,
   signal: AbortSignal,
 ): Promise<Look> {
+  const { name } = place;
   seen.add(name);
   try {
     const zone = await zones.find(name, signal);
     const { found, lost } = await zones.servers(zone, signal);
     const asked = await Promise.all(
-      found.map((at) => askOne(at, zone.name, name, value, asking, signal)),
+      found.map((at) => askOne(at, zone.name, place, value, asking, signal)),
     );
     const answers = [...asked.map(({ answer }) => answer), ...lost.map(withoutAddress)];
     const looks: Look[] = [{ verdict: verdictOf(answers), answers }];
     for (const target of new Set(asked.flatMap(({ target }) => target ?? []))) {
       if (seen.has(target) || seen.size > mostHops) looks.push(endless(target));
-      else looks.push(await lookAtZone(target, value, asking, zones, seen, signal));
+      else
+        looks.push(
+          await lookAtZone({ ...place, name: target }, value, asking, zones, seen, signal),
+        );
     }
     return { verdict: weaker(...looks), answers: looks.flatMap((look) => look.answers) };
   } catch (error) {
@@ -125,7 +138,7 @@ async function lookAtZone(
 async function askOne(
   { host, address }: NameServerAddress,
   zone: string,
-  name: string,
+  { name, type }: Place,
   value: Wanted,
   asking: Asking,
   signal: AbortSignal,
@@ -136,12 +149,12 @@ async function askOne(
   const without = (state: ServerAnswer["state"], outcome: string) => ({
     answer: { ...base, state, values: [], outcome },
   });
-  const outcome = await ask({ name, type: "TXT" });
+  const outcome = await ask({ name, type });
   const { reply } = outcome;
   if (reply === undefined || !isAnswer(reply)) return { answer: { ...base, ...failed(outcome) } };
   if (!reply.authoritative) return without("fails", `not authoritative for the zone ${zone}`);
   const target = targetOf(reply, name);
-  if (target === undefined) return { answer: { ...base, ...seenIn(reply, name, value) } };
+  if (target === undefined) return { answer: { ...base, ...seenIn(reply, { name, type }, value) } };
   const beside = async (name: string) => (await ask({ name, type: "CNAME" })).reply ?? reply;
   if (await isFromWildcard(name, target, beside))
     return without("missing", `CNAME to ${target}, from a wildcard`);
@@ -149,19 +162,19 @@ async function askOne(
 }
 
 async function lookAtResolvers(
-  name: string,
+  { name, type }: Place,
   value: Wanted,
   asking: Asking,
   signal: AbortSignal,
 ): Promise<Look> {
   const answers = await Promise.all(
     asking.resolvers.map(async (server): Promise<ServerAnswer> => {
-      const outcome = await asking.ask(server, { name, type: "TXT" }, true, signal);
+      const outcome = await asking.ask(server, { name, type }, true, signal);
       const base = { server: nameOf(server), role: "recursive" } as const;
       const { reply } = outcome;
       if (reply === undefined || !isAnswer(reply)) return { ...base, ...failed(outcome) };
-      const seen = seenIn(reply, lastOf(reply, name), value);
-      const remembers = seen.state === "missing" ? memoryOf(reply) : undefined;
+      const seen = seenIn(reply, { name: lastOf(reply, name), type }, value);
+      const remembers = seen.state === "missing" ? memoryOf(reply, seen) : undefined;
       return { ...base, ...seen, remembers };
     }),
   );
@@ -169,23 +182,22 @@ async function lookAtResolvers(
 }
 
 /** How long a resolver repeats an answer: other values for their TTL, none at all for that of the SOA (RFC 2308 §5). */
-function memoryOf({ answers, negativeTtl = 0 }: Reply): number {
-  const ttls = answers.filter(({ type }) => type === "TXT").map(({ ttl }) => ttl);
-  return 1000 * (ttls.length > 0 ? Math.min(...ttls) : negativeTtl);
+function memoryOf({ negativeTtl = 0 }: Reply, { ttl = negativeTtl }: Seen): number {
+  return 1000 * ttl;
 }
 
-type Seen = Pick<ServerAnswer, "state" | "values" | "outcome">;
+type Seen = Pick<ServerAnswer, "state" | "values" | "outcome" | "ttl">;
 
-function seenIn(reply: Reply, name: string, wanted: Wanted): Seen {
+function seenIn(reply: Reply, { name, type }: Place, wanted: Wanted): Seen {
   const isWanted = typeof wanted === "string" ? (text: string) => text === wanted : wanted;
-  const values = reply.answers
-    .filter((record) => record.type === "TXT" && record.name === name)
-    .map((record) => record.value);
+  const records = reply.answers.filter((one) => one.type === type && one.name === name);
+  const values = records.map((record) => record.value);
   const empty = reply.rcode === "NOERROR" && values.length === 0;
   return {
     state: values.some(isWanted) ? "shows" : "missing",
     values: values.slice(0, mostShown).map((text) => printable(text.slice(0, longestShown))),
-    outcome: empty ? "no TXT record" : reply.rcode,
+    outcome: empty ? `no ${type} record` : reply.rcode,
+    ttl: records.length === 0 ? undefined : Math.min(...records.map(({ ttl }) => ttl)),
   };
 }
 

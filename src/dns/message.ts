@@ -20,6 +20,7 @@ export type RecordType =
   | "NS"
   | "RRSIG"
   | "SOA"
+  | "TLSA"
   | "TXT";
 
 export interface Question {
@@ -51,8 +52,8 @@ export interface ResourceRecord {
   readonly name: string;
   readonly type: string;
   /**
-   * An address; a name (CNAME, NS, the primary of SOA); the joined TXT strings, one character per byte; the fields of CAA, DS and
-   * DNSKEY as zone files have them; the type that an RRSIG covers and its end in seconds since 1970.
+   * An address; a name (CNAME, NS, the primary of SOA); the joined TXT strings, one character per byte; the fields of CAA, DS,
+   * TLSA and DNSKEY as zone files have them; the type that an RRSIG covers and its end in seconds since 1970.
    */
   readonly value: string;
   /** Seconds. */
@@ -175,6 +176,10 @@ function textOf(answer: Answer): readonly string[] {
       return [
         `${answer.data.flags} 3 ${answer.data.algorithm} ${answer.data.key.toString("base64")}`,
       ];
+    case "TLSA": {
+      const { usage, selector, matchingType, certificate } = answer.data;
+      return [`${usage} ${selector} ${matchingType} ${certificate.toString("hex")}`];
+    }
     case "RRSIG":
       return [`${answer.data.typeCovered} ${answer.data.expiration}`];
     default:

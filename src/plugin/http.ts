@@ -32,7 +32,7 @@ export { edited, readSets, recordSetSolver } from "./record-sets.ts";
 export type { Edit, Edits, RecordSetProvider, RecordSetReceipt, WriteCall } from "./record-sets.ts";
 export { openMask } from "../mask.ts";
 export { recordSolver } from "./records.ts";
-export type { Batch, RecordProvider, RecordReceipt, TxtRecord } from "./records.ts";
+export type { Batch, RecordProvider, RecordReceipt, TypedRecord } from "./records.ts";
 export { explainRefusals, Refusal } from "./refusal.ts";
 export type { Explain, Explanations, Meaning, RefusalFields } from "./refusal.ts";
 export {

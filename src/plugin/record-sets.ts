@@ -1,5 +1,5 @@
 /** Solvers for providers that keep all values of a name in one set: it is written only if it is still as it was read. */
-import type { Call, CleanupItem, Dns01Challenge, Log, Solver } from "../plugin.ts";
+import type { Call, CleanupItem, Dns01Challenge, Log, RecordType, Solver } from "../plugin.ts";
 import { isAbsent, readReceipt, zoneSteps } from "./provider.ts";
 import type { Provider, ZoneReceipt } from "./provider.ts";
 import { Refusal } from "./refusal.ts";
@@ -15,7 +15,11 @@ export interface Edit {
 /** By record name. */
 export type Edits = ReadonlyMap<string, Edit>;
 
-export interface WriteCall extends Call {
+export interface ReadCall extends Call {
+  readonly type: RecordType;
+}
+
+export interface WriteCall extends ReadCall {
   /** To be called with the id of each change made, for `isDone`. */
   readonly changed: (names: Iterable<string>, changeId: string) => void;
 }
@@ -38,7 +42,7 @@ export interface RecordSetProvider<State, Z extends ListedZone = ListedZone>
   extends Provider<Z>, Changes {
   /** What one write changes: all names of a zone at once, or one name. */
   readonly unit: "zone" | "name";
-  read(zone: ProviderZone, names: readonly string[], signal: AbortSignal): Promise<State>;
+  read(zone: ProviderZone, names: readonly string[], call: ReadCall): Promise<State>;
   /** Makes the edits true on condition that all is still as in `state`; leaves other values and the TTL as they are. */
   write(zone: ProviderZone, edits: Edits, state: State, call: WriteCall): Promise<void>;
   /** Was the write refused since others came first? `before` is the state of the attempt before this one. */
@@ -130,6 +134,7 @@ interface Place {
 interface Unit {
   readonly key: string;
   readonly zone: ProviderZone;
+  readonly type: RecordType;
   readonly edits: Edits;
 }
 
@@ -138,16 +143,18 @@ function unitsOf(
   what: keyof Edit,
   unit: "zone" | "name",
 ): readonly Unit[] {
-  const groups = Map.groupBy(places, ({ zone, challenge }) =>
-    unit === "zone" ? zone.id : keyOf(zone, challenge.recordName),
-  );
+  const groups = Map.groupBy(places, ({ zone, challenge }) => {
+    const { recordType = "", recordName } = challenge;
+    return `${recordType} ${unit === "zone" ? zone.id : keyOf(zone, recordName)}`;
+  });
   return Array.from(groups, ([key, members]) => {
     const names = Map.groupBy(members, ({ challenge }) => challenge.recordName);
     const edits = Array.from(names, ([name, group]) => {
       const values = [...new Set(group.map(({ challenge }) => challenge.recordValue))];
       return [name, { add: [], remove: [], [what]: values }] as const;
     });
-    return { key, zone: first(members).zone, edits: new Map(edits) };
+    const { zone, challenge } = first(members);
+    return { key, zone, type: challenge.recordType ?? "TXT", edits: new Map(edits) };
   });
 }
 
@@ -164,20 +171,20 @@ function editor<State>(
 ): (unit: Unit, call: Call) => Promise<readonly (readonly [string, string])[]> {
   const inTurn = inTurns();
   const { explain, longestPause } = provider;
-  return ({ key, zone, edits }, { signal }) => {
+  return ({ key, zone, type, edits }, { signal }) => {
     const changes: (readonly [string, string])[] = [];
     const changed = (names: Iterable<string>, id: string) => {
       for (const name of names) changes.push([keyOf(zone, name), id]);
     };
     const names = [...edits.keys()];
-    const doing = `change the TXT records of ${listed(names)} in ${show(zone)}`;
+    const doing = `change the ${type} records of ${listed(names)} in ${show(zone)}`;
     const swap = () =>
       compareAndSwap({
-        read: () => provider.read(zone, names, signal),
-        write: (state) => provider.write(zone, edits, state, { signal, changed }),
+        read: () => provider.read(zone, names, { type, signal }),
+        write: (state) => provider.write(zone, edits, state, { type, signal, changed }),
         isConflict: (error, state, before) =>
           error instanceof Refusal && provider.isConflict(error, state, before),
-        what: `the TXT records of ${listed(names)}`,
+        what: `the ${type} records of ${listed(names)}`,
         log,
         signal,
         longestPause,

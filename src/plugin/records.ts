@@ -1,13 +1,14 @@
 /** Solvers for providers where every value is a record of its own, so that other records are never touched. */
-import type { Call, CleanupItem, Dns01Challenge, Log, Solver } from "../plugin.ts";
+import type { Call, CleanupItem, Dns01Challenge, Log, RecordType, Solver } from "../plugin.ts";
 import { isAbsent, readReceipt, zoneSteps } from "./provider.ts";
 import type { Provider, Repeat, ZoneReceipt, ZoneSteps } from "./provider.ts";
 import { Refusal } from "./refusal.ts";
 import { repeatRefused } from "./request.ts";
 import type { ListedZone, ProviderZone, ZoneContext } from "./zones.ts";
 
-/** A TXT record by its full name, without the trailing dot, and its value without quotes. */
-export interface TxtRecord {
+/** A record by its full name, without the trailing dot, and its value without quotes. */
+export interface TypedRecord {
+  readonly type: RecordType;
   readonly name: string;
   readonly value: string;
 }
@@ -20,9 +21,9 @@ export interface RecordProvider<Z extends ListedZone = ListedZone> extends Omit<
   /** As in `Provider`; `find` when absent. */
   readonly check?: Provider["check"];
   /** The ids of all records with this name and value, on whatever page. */
-  find(zone: ProviderZone, record: TxtRecord, signal: AbortSignal): Promise<readonly string[]>;
+  find(zone: ProviderZone, record: TypedRecord, signal: AbortSignal): Promise<readonly string[]>;
   /** The id of the new record. */
-  create(zone: ProviderZone, record: TxtRecord, signal: AbortSignal): Promise<string>;
+  create(zone: ProviderZone, record: TypedRecord, signal: AbortSignal): Promise<string>;
   remove(zone: ProviderZone, recordId: string, signal: AbortSignal): Promise<unknown>;
   /** Where the provider refuses a second record of one name and value: is this such a refusal? Else `find` goes first. */
   isDouble?(refusal: Refusal): boolean;
@@ -38,7 +39,7 @@ export interface Batch {
   /** Ids in the order of the records, where the answer has them. */
   create(
     zone: ProviderZone,
-    records: readonly TxtRecord[],
+    records: readonly TypedRecord[],
     signal: AbortSignal,
   ): Promise<readonly (string | undefined)[]>;
   remove(zone: ProviderZone, recordIds: readonly string[], signal: AbortSignal): Promise<unknown>;
@@ -65,7 +66,7 @@ export function recordSolver<Z extends ListedZone>(
   const vendor = { name: provider.vendor };
   const repeat: Repeat = (work, signal) => repeatRefused(work, { vendor, log, signal, retries: 4 });
   const check: Provider["check"] = async (zone, name, signal) => {
-    await provider.find(zone, { name, value: "" }, signal);
+    await provider.find(zone, { type: "TXT", name, value: "" }, signal);
     return zone.name;
   };
   const steps = zoneSteps({ check, ...provider }, context, repeat);
@@ -86,7 +87,7 @@ export function recordSolver<Z extends ListedZone>(
 
 function singles(writer: Writer) {
   const { explain, log, repeat, steps } = writer;
-  const createOnce = async (zone: ProviderZone, record: TxtRecord, signal: AbortSignal) => {
+  const createOnce = async (zone: ProviderZone, record: TypedRecord, signal: AbortSignal) => {
     const findOne = async () => (await writer.find(zone, record, signal))[0];
     // A provider that accepts doubles: the answer that got lost may have left the record behind.
     if (writer.isDouble === undefined)
@@ -113,13 +114,13 @@ function singles(writer: Writer) {
   return {
     async present(zone: ProviderZone, challenge: Dns01Challenge, { signal }: Call) {
       const record = recordOf(challenge);
-      const doing = `create the TXT record ${record.name} in ${steps.show(zone)}`;
+      const doing = `create the ${record.type} record ${record.name} in ${steps.show(zone)}`;
       const create = () => repeat(() => createOnce(zone, record, signal), signal);
       return receiptOf(zone, await explain(doing, signal, create));
     },
     async cleanup(zone: ProviderZone, { challenge, receipt }: Item, { signal }: Call) {
       const record = recordOf(challenge);
-      const doing = `delete the TXT record ${record.name} in ${steps.show(zone)}`;
+      const doing = `delete the ${record.type} record ${record.name} in ${steps.show(zone)}`;
       await explain(doing, signal, async () => {
         const ids =
           receipt === undefined
@@ -143,7 +144,7 @@ function batches(
       const receipts = new Map<Dns01Challenge, RecordReceipt>();
       const places = await inZones(challenges, ({ recordName }) => steps.zoneOf(recordName, call));
       for (const { zone, items } of places) {
-        const doing = `create ${items.length} TXT records in ${steps.show(zone)}, the first ${items[0]?.recordName}`;
+        const doing = `create ${items.length} records in ${steps.show(zone)}, the first ${items[0]?.recordName}`;
         const create = (some: readonly Dns01Challenge[]) =>
           batch.create(zone, some.map(recordOf), call.signal);
         const made = await inBatches(writer, doing, chunks(items, batch.most), create, call);
@@ -164,7 +165,7 @@ function batches(
         steps.zoneLeft(challenge.recordName, receipt, call);
       for (const { zone, items } of await inZones(all, zoneOf)) {
         const ids = items.flatMap(({ receipt }) => receipt?.recordId ?? []);
-        const doing = `delete ${ids.length} TXT records in ${steps.show(zone)}`;
+        const doing = `delete ${ids.length} records in ${steps.show(zone)}`;
         const remove = (some: readonly string[]) => batch.remove(zone, some, call.signal);
         const isWhole = ids.length === items.length;
         if (isWhole && (await inBatches(writer, doing, chunks(ids, batch.most), remove, call)))
@@ -228,8 +229,8 @@ function chunks<T>(items: readonly T[], size: number): readonly (readonly T[])[]
   );
 }
 
-function recordOf({ recordName: name, recordValue: value }: Dns01Challenge): TxtRecord {
-  return { name, value };
+function recordOf({ recordName: name, recordValue: value, recordType }: Dns01Challenge) {
+  return { type: recordType ?? "TXT", name, value } as const;
 }
 
 function receiptOf({ id: zoneId, name: zoneName }: ProviderZone, recordId: string): RecordReceipt {

@@ -35,10 +35,13 @@ function isSolverPlugin(value: unknown, faults: string[]): value is SolverPlugin
     );
     return false;
   }
-  const { summary, challengeTypes, defaultTypes, concurrency, options, create } = value;
+  const { summary, challengeTypes, defaultTypes, recordTypes, concurrency, options, create } =
+    value;
   if (!isText(summary) || summary.includes("\n")) faults.push("`summary` is not one line of text");
   faults.push(...faultsOfTypes("challengeTypes", challengeTypes));
   if (defaultTypes !== undefined) faults.push(...faultsOfTypes("defaultTypes", defaultTypes));
+  if (recordTypes !== undefined && !isListOf(recordTypes, ["TXT", "TLSA"]))
+    faults.push("`recordTypes` is not a list of TXT and TLSA");
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && Number(concurrency) > 0))
     faults.push("`concurrency` is not a whole number above 0");
   faults.push(...faultsOfOptions(options));
@@ -52,6 +55,10 @@ function faultsOfTypes(name: string, given: unknown): string[] {
   return given
     .filter((type) => !known.some((one) => one === type))
     .map((type) => `the challenge type ${JSON.stringify(type)} is none of ${known.join(", ")}`);
+}
+
+function isListOf(value: unknown, known: readonly unknown[]): boolean {
+  return Array.isArray(value) && value.every((one) => known.includes(one));
 }
 
 function faultsOfOptions(options: unknown): string[] {

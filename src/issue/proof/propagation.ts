@@ -148,13 +148,11 @@ async function lookOnce(
   { dns, record, signal }: IssueTools,
 ): Promise<Look | undefined> {
   if (!(await isLive(pending, challenge, receipt, report, signal))) return undefined;
-  const { recordName, recordValue } = challenge;
-  const look = await dns(pending.solver.setting.dns ?? {}).lookForTxt(
-    recordName,
-    recordValue,
-    signal,
-    { fallBack },
-  );
+  const { recordName, recordValue, recordType } = challenge;
+  const by = dns(pending.solver.setting.dns ?? {});
+  const look = await (recordType === "TLSA"
+    ? by.lookForTlsa(recordName, recordValue, signal, { fallBack })
+    : by.lookForTxt(recordName, recordValue, signal, { fallBack }));
   for (const answer of look.answers) record.check(pending, answer.server, describe(answer));
   return look;
 }
@@ -180,7 +178,7 @@ async function isLive(
 
 function notVisible(
   { challenge: { solver } }: Presented,
-  { recordName, recordValue, identifier }: Dns01Challenge,
+  { recordName, recordValue, recordType, identifier }: Dns01Challenge,
   look: Look | undefined,
   waited: number,
 ): Problem {
@@ -189,7 +187,7 @@ function notVisible(
       ? `the provider of solver ${solver.setting.name} does not report the change as complete`
       : seenAt(look);
   return new Problem("propagation", {
-    detail: `The TXT value ${recordValue} that solver ${solver.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}.`,
+    detail: `The ${recordType ?? "TXT"} value ${recordValue} that solver ${solver.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}.`,
     identifier,
     hint: adviceOn(look?.answers ?? []),
   });
