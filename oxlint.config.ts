@@ -36,6 +36,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   conf: ["config"],
   "acme-client": ["acme"],
   undici: ["acme"],
+  tldts: ["acme"],
 };
 
 function wall(room: string, forbidden: readonly string[]): OxlintOverride {

@@ -10,7 +10,6 @@ import { Problem } from "../problem.ts";
 import {
   allowancesFor,
   allowanceText,
-  domainOf,
   pauseIn,
   withEntry,
   withPause,
@@ -153,7 +152,8 @@ function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
     async await(asking: Asking, counted: readonly LimitName[], signal: AbortSignal) {
       const known = await read();
       assertOpen(known, asking.account);
-      const used = allowancesFor(asking, known, limits, clock.now())
+      const allowances = await allowancesFor(asking, known, limits, clock.now());
+      const used = allowances
         .filter(({ limit, next }) => counted.includes(limit) && next !== undefined)
         .toSorted((a, b) => Number(b.next) - Number(a.next))[0];
       if (used?.next === undefined) return;
@@ -167,7 +167,7 @@ function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
       try {
         return await ask();
       } catch (error) {
-        const pause = pauseOf(error, asking);
+        const pause = await pauseOf(error, asking);
         if (pause === undefined) throw error;
         await write((now) => withPause(now, pause, clock.now()));
         log.warn(
@@ -180,9 +180,9 @@ function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
 }
 
 /** What an answer says about all orders of the account, or of everyone; undefined if it is about these names, or no limit. */
-function pauseOf(error: unknown, { account, names }: Asking): CaPause | undefined {
+async function pauseOf(error: unknown, { account, names }: Asking): Promise<CaPause | undefined> {
   if (!Problem.is(error) || error.exitCode !== 6 || error.retryAt === undefined) return undefined;
-  if (isOurs(error) || isAboutNames(error, names)) return undefined;
+  if (isOurs(error) || (await isAboutNames(error, names))) return undefined;
   const isLimit = isCaProblem(error, "rateLimited");
   const until = error.retryAt.toISOString();
   return { until, account: isLimit ? account : undefined, detail: error.message };
@@ -195,12 +195,13 @@ const whose = ({ account }: Pick<CaPause, "account">) =>
 const isOurs = (problem: Problem) => problem.is("backoff") && problem.document.status === undefined;
 
 /** No error type says whether a limit is for one name or for the account (RFC 8555 §6.6); the words do. */
-function isAboutNames(problem: Problem, names: readonly string[]): boolean {
+async function isAboutNames(problem: Problem, names: readonly string[]): Promise<boolean> {
   const { identifier, subproblems = [] } = problem.document;
   if (identifier !== undefined || subproblems.some((one) => one.identifier !== undefined))
     return true;
   if (/\b(?:exact|identical|same|duplicate)\b/i.test(problem.message)) return true;
-  return names.some((name) => problem.message.includes(domainOf(name)));
+  const { registeredDomain } = await import("../acme/registered-domain.ts");
+  return names.some((name) => problem.message.includes(registeredDomain(name)));
 }
 
 function paused(server: string, pause: CaPause & { readonly end: Date }, now: Date): Problem {

@@ -24,37 +24,26 @@ export interface Asking {
 }
 
 /** The allowances of each limit that an order for these names counts for. Limits that are not known are left out. */
-export function allowancesFor(
+export async function allowancesFor(
   { account, names }: Asking,
   { entries }: Ledger,
   limits: Limits,
   now: Date,
-): readonly Allowance[] {
+): Promise<readonly Allowance[]> {
   const own = entries.filter((one) => one.account === account);
   const of = (limit: LimitName, subject: string, counted: readonly LedgerEntry[]) => {
     const known = limits[limit];
     return known === undefined ? [] : [allowance(limit, subject, known, counted, now)];
   };
-  const issued = entries.filter(({ event }) => event === "certificate");
+  const during = (event: LedgerEntry["event"], all: readonly LedgerEntry[] = own) =>
+    all.filter((one) => one.event === event);
+  const issued = during("certificate", entries);
   const set = setOf(names);
+  const domains = limits.certificatesPerDomain === undefined ? [] : await byDomain(names, issued);
   return [
-    ...of(
-      "accountsPerMachine",
-      "",
-      entries.filter(({ event }) => event === "account"),
-    ),
-    ...of(
-      "ordersPerAccount",
-      "",
-      own.filter(({ event }) => event === "order"),
-    ),
-    ...[...new Set(names.map(domainOf))].flatMap((domain) =>
-      of(
-        "certificatesPerDomain",
-        domain,
-        issued.filter((one) => one.names.some((name) => domainOf(name) === domain)),
-      ),
-    ),
+    ...of("accountsPerMachine", "", during("account", entries)),
+    ...of("ordersPerAccount", "", during("order")),
+    ...domains.flatMap(([domain, counted]) => of("certificatesPerDomain", domain, counted)),
     ...of(
       "certificatesPerSet",
       set,
@@ -64,10 +53,24 @@ export function allowancesFor(
       of(
         "failuresPerName",
         name,
-        own.filter((one) => one.event === "failure" && one.names.includes(name)),
+        during("failure").filter((one) => one.names.includes(name)),
       ),
     ),
   ];
+}
+
+/** The registered domains of the names, each with the certificates that count for it. */
+async function byDomain(
+  names: readonly string[],
+  issued: readonly LedgerEntry[],
+): Promise<readonly (readonly [domain: string, counted: readonly LedgerEntry[]])[]> {
+  const { registeredDomain } = await import("../acme/registered-domain.ts");
+  const domainsOf = (one: readonly string[]) => new Set(one.map(registeredDomain));
+  const counted = issued.map((entry) => ({ entry, domains: domainsOf(entry.names) }));
+  return [...domainsOf(names)].map((domain) => [
+    domain,
+    counted.filter(({ domains }) => domains.has(domain)).map(({ entry }) => entry),
+  ]);
 }
 
 /** As a bucket of tokens, which fills up evenly: what Let's Encrypt does, and never more than a fixed window permits at once. */
@@ -108,29 +111,6 @@ export function allowanceText({ limit, of, most, per, left }: Allowance): string
 }
 
 const setOf = (names: readonly string[]) => [...new Set(names)].toSorted().join(", ");
-
-/** Labels under which registries of countries register domains. */
-const registries = new Set([
-  "ac",
-  "co",
-  "com",
-  "edu",
-  "gob",
-  "gov",
-  "gv",
-  "ne",
-  "net",
-  "or",
-  "org",
-]);
-
-/** The registered domain, as far as it shows without a list of all registries; an address is counted for itself. */
-export function domainOf(name: string): string {
-  if (/^[\d.]+$|:/.test(name)) return name;
-  const labels = name.replace(/^\*\./, "").split(".");
-  const [second = "", top = ""] = labels.slice(-2);
-  return labels.slice(top.length === 2 && registries.has(second) ? -3 : -2).join(".");
-}
 
 /** Until when the CA accepts no order of the account. */
 export function pauseIn(

@@ -48,11 +48,13 @@ export async function limitsLeft(
       const [account] = await store.accounts.ofDirectory(server);
       const ledger = await store.ledger.read(server);
       const limits = limitsOf(server, ofCa[0]?.issuer.limits);
-      const all = ofCa.flatMap(({ identifiers }) => {
+      const all = ofCa.map(({ identifiers }) => {
         const names = identifiers.map(({ value }) => value);
         return allowancesFor({ account: account?.url, names }, ledger, limits, now);
       });
-      const distinct = new Map(all.map((one) => [`${one.limit} ${one.of}`, one]));
+      const distinct = new Map(
+        (await Promise.all(all)).flat().map((one) => [`${one.limit} ${one.of}`, one]),
+      );
       const allowances = [...distinct.values()].filter(
         ({ of, left, most }) => of === "" || left < most,
       );
