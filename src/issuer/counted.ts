@@ -4,7 +4,6 @@ import { caName, type LimitName, type Limits } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import type { Clock } from "../clock.ts";
 import { dateFrom } from "../dates.ts";
-import { createLimit } from "../limit.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import {
@@ -12,6 +11,7 @@ import {
   allowanceText,
   pauseIn,
   withEntry,
+  withoutEntry,
   withPause,
   type Allowance,
   type Asking,
@@ -28,9 +28,9 @@ interface Counting {
 /** The longest wait for a limit to leave room; a longer one stops the certificate instead. Milliseconds. */
 const longestWait = 60_000;
 
-/** Orders are placed one at a time, so that after a refusal no other one is under way. */
+/** What counts for a limit is written down before it is asked for, and taken back if it is refused. */
 export function countedCa(ca: Ca, counting: Counting): Ca {
-  const inTurn = createLimit(1);
+  const behindFirst = oneAhead();
   const desk = openDesk(ca, counting);
   return {
     url: ca.url,
@@ -52,7 +52,7 @@ export function countedCa(ca: Ca, counting: Counting): Ca {
       begin().catch(() => undefined);
     },
     renewalInfo: (id, signal) => ca.renewalInfo(id, signal),
-    session: (key, url) => countedSession(ca.session(key, url), desk, inTurn),
+    session: (key, url) => countedSession(ca.session(key, url), desk, behindFirst),
     close: () => ca.close(),
   };
 }
@@ -62,7 +62,7 @@ type Desk = ReturnType<typeof openDesk>;
 function countedSession(
   session: AccountSession,
   desk: Desk,
-  inTurn: ReturnType<typeof createLimit>,
+  behindFirst: ReturnType<typeof oneAhead>,
 ): AccountSession {
   const asking = (names: readonly string[]): Asking => ({ account: session.url, names });
   const note = (event: LedgerEntry["event"], names: readonly string[]) =>
@@ -82,15 +82,20 @@ function countedSession(
       return made;
     },
     newOrder: (order, signal) =>
-      inTurn(async () => {
-        const names = namesOf(order);
+      behindFirst(async () => {
+        const asked = asking(namesOf(order));
         // Limits do not count what replaces a certificate in time (RFC 9773); the CA decides whether it does.
         const limits = order.replaces === undefined ? orderLimits : [];
-        await desk.await(asking(names), limits, signal);
-        const placed = await desk.watch(asking(names), () => session.newOrder(order, signal));
-        if (placed.replaces === undefined) await note("order", names);
-        return placed;
-      }, signal),
+        const entry = await desk.reserve("order", asked, limits, signal);
+        let isCounted = false;
+        try {
+          const placed = await desk.watch(asked, () => session.newOrder(order, signal));
+          isCounted = placed.replaces === undefined;
+          return placed;
+        } finally {
+          if (!isCounted) await desk.takeBack(entry);
+        }
+      }),
     respond: (challenge, signal) =>
       desk.watch(asking([]), () => session.respond(challenge, signal)),
     waitForAuthorization: (url, waiting) =>
@@ -109,6 +114,23 @@ function countedSession(
   };
 }
 
+/** While no order was accepted one goes ahead, so that after a refusal no other one is under way; then all go side by side. */
+function oneAhead() {
+  let ahead: Promise<boolean> | undefined;
+  return async function behindFirst<T>(place: () => Promise<T>): Promise<T> {
+    while (ahead !== undefined) if (await ahead) return place();
+    const first = place();
+    ahead = first.then(
+      () => true,
+      () => {
+        ahead = undefined;
+        return false;
+      },
+    );
+    return first;
+  };
+}
+
 function failedName(error: unknown): string | undefined {
   return Problem.is(error) && error.is("validation") ? error.document.identifier?.value : undefined;
 }
@@ -124,11 +146,17 @@ function namesOf({ identifiers }: Pick<NewOrder, "identifiers">): readonly strin
   return identifiers.map(({ value }) => value);
 }
 
+/** A limit that leaves no room, and when it does. */
+interface Full {
+  readonly used: Allowance;
+  readonly next: Date;
+}
+
 /** Where requests are let through, and what came of them is written down. */
 function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
   const read = () => ledger.read(ca.url);
   /** What cannot be written is lost for the limits, and must not cost a certificate. */
-  const write = async (change: (ledger: Ledger) => Ledger) => {
+  const write = async (change: (ledger: Ledger) => Ledger | Promise<Ledger>) => {
     await ledger.update(ca.url, change).catch((error: unknown) => {
       if (!Problem.is(error)) throw error;
       log.warn(`what counts for the limits of ${caName(ca.url)} was not kept: ${error.message}`);
@@ -138,29 +166,57 @@ function openDesk(ca: Ca, { limits, store: { ledger }, clock, log }: Counting) {
     const pause = pauseIn(known, account, clock.now());
     if (pause !== undefined) throw paused(ca.url, pause, clock.now());
   };
+  // Without a limit that is known nothing needs to be counted.
+  const isCounting = Object.keys(limits).length > 0;
+  const fullIn = async (known: Ledger, asking: Asking, counted: readonly LimitName[]) =>
+    (await allowancesFor(asking, known, limits, clock.now()))
+      .filter(({ limit }) => counted.includes(limit))
+      .flatMap((used): Full[] => (used.next === undefined ? [] : [{ used, next: used.next }]))
+      .toSorted((a, b) => Number(b.next) - Number(a.next))[0];
+  const untilRoom = async ({ used, next }: Full, signal: AbortSignal) => {
+    const wait = next.getTime() - clock.now().getTime();
+    if (wait > longestWait) throw usedUp(ca.url, used, next, clock.now());
+    log.info(`waiting ${Math.ceil(wait / 1000)} s: ${allowanceText(used)} at ${caName(ca.url)}`);
+    await clock.sleep(wait, signal);
+  };
   return {
     read,
     assertOpen,
-    /** Without a limit that is known nothing needs to be counted. */
     async note(entry: Omit<LedgerEntry, "at">) {
-      if (Object.keys(limits).length === 0) return;
-      await write((now) =>
-        withEntry(now, { at: clock.now().toISOString(), ...entry }, clock.now()),
-      );
+      const noted = { at: clock.now().toISOString(), ...entry };
+      if (isCounting) await write((now) => withEntry(now, noted, clock.now()));
+    },
+    /** Write down what is about to be asked for, once there is room for it; rejects if that takes long. */
+    async reserve(
+      event: LedgerEntry["event"],
+      asking: Asking,
+      counted: readonly LimitName[],
+      signal: AbortSignal,
+    ): Promise<LedgerEntry> {
+      const entry = () => ({ at: clock.now().toISOString(), event, ...asking });
+      for (;;) {
+        assertOpen(await read(), asking.account);
+        if (!isCounting) return entry();
+        let made = entry();
+        let full: Full | undefined;
+        await write(async (now) => {
+          full = await fullIn(now, asking, counted);
+          made = entry();
+          return full === undefined ? withEntry(now, made, clock.now()) : now;
+        });
+        if (full === undefined) return made;
+        await untilRoom(full, signal);
+      }
+    },
+    async takeBack(entry: LedgerEntry) {
+      if (isCounting) await write((now) => withoutEntry(now, entry));
     },
     /** Wait a moment, or reject, if the CA would refuse. */
     async await(asking: Asking, counted: readonly LimitName[], signal: AbortSignal) {
       const known = await read();
       assertOpen(known, asking.account);
-      const allowances = await allowancesFor(asking, known, limits, clock.now());
-      const used = allowances
-        .filter(({ limit, next }) => counted.includes(limit) && next !== undefined)
-        .toSorted((a, b) => Number(b.next) - Number(a.next))[0];
-      if (used?.next === undefined) return;
-      const wait = used.next.getTime() - clock.now().getTime();
-      if (wait > longestWait) throw usedUp(ca.url, used, used.next, clock.now());
-      log.info(`waiting ${Math.ceil(wait / 1000)} s: ${allowanceText(used)} at ${caName(ca.url)}`);
-      await clock.sleep(wait, signal);
+      const full = await fullIn(known, asking, counted);
+      if (full !== undefined) await untilRoom(full, signal);
     },
     /** Keep what the CA says of all orders of the account, or of everyone. */
     async watch<T>(asking: Asking, ask: () => Promise<T>): Promise<T> {

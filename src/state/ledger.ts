@@ -134,6 +134,13 @@ export function withEntry({ entries, pauses }: Ledger, entry: LedgerEntry, now: 
   return { entries: [...entries.filter(({ at }) => Date.parse(at) >= since), entry], pauses };
 }
 
+/** The ledger without one thing that came to nothing. */
+export function withoutEntry({ entries, pauses }: Ledger, entry: LedgerEntry): Ledger {
+  const text = JSON.stringify(entry);
+  const at = entries.findLastIndex((one) => JSON.stringify(one) === text);
+  return { entries: entries.filter((_, index) => index !== at), pauses };
+}
+
 /** The ledger with one pause more; those that have ended are left out. */
 export function withPause({ entries, pauses }: Ledger, pause: CaPause, now: Date): Ledger {
   const open = pauses.filter(({ until }) => new Date(until) > now);

@@ -309,7 +309,10 @@ export interface Store {
   /** By directory URL. It helps to stay below limits, so a broken one counts as empty. */
   readonly ledger: {
     read(directory: string): Promise<Ledger>;
-    update(directory: string, change: (ledger: Ledger) => Ledger): Promise<Ledger>;
+    update(
+      directory: string,
+      change: (ledger: Ledger) => Ledger | Promise<Ledger>,
+    ): Promise<Ledger>;
   };
   readonly pendingHooks: {
     list(): Promise<PendingHooks>;

@@ -111,6 +111,30 @@ describe("a CA that limits an account", () => {
   });
 });
 
+test.each([
+  ["whose limits are not known", ""],
+  ["whose limits are known", ', limits: { ordersPerAccount: "100/1h" }'],
+])("a CA %s is asked for all orders side by side once it has accepted one", async (_, limits) => {
+  const { issuing, apply } = await configured(4, limits);
+  await using _issuing = issuing;
+  const all = Promise.withResolvers<void>();
+  let waiting = 0;
+  const call = () => {
+    if (++waiting === 3) all.resolve();
+    return all.promise;
+  };
+  issuing.ca.faults.add({ on: "newOrder", nth: 2, times: 3, do: { call } });
+  expect((await apply()).counts).toEqual({ issued: 4 });
+});
+
+test("an order that the CA refuses does not count for the limit", async () => {
+  const { issuing, apply } = await configured(3, ', limits: { ordersPerAccount: "2/6h" }');
+  await using _ = issuing;
+  const problem = { type: "rejectedIdentifier", detail: "Not here." };
+  issuing.ca.faults.add({ on: "newOrder", do: { problem } });
+  expect((await apply()).counts).toEqual({ issued: 2, failed: 1 });
+});
+
 describe("limits that are known", () => {
   test("a pass stops before the CA has to refuse, and plan and check show what is left", async () => {
     const limits = ', limits: { ordersPerAccount: "3/6h" }';

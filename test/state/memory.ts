@@ -1,4 +1,5 @@
 /** A store in a map, as an example of a second backend: it passes the same cases as the folder. */
+import { inTurn } from "../../src/state/folder/locks/locks.ts";
 import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -119,10 +120,11 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     },
     ledger: {
       read: async (directory) => ledgerOf(directory),
-      update: async (directory, change) => {
-        put(`ledger/${directory}`, change(ledgerOf(directory)));
-        return ledgerOf(directory);
-      },
+      update: (directory, change) =>
+        inTurn(`ledger in a memory: ${directory}`, async () => {
+          put(`ledger/${directory}`, await change(ledgerOf(directory)));
+          return ledgerOf(directory);
+        }),
     },
     pendingHooks: {
       list: async () => (get("hooks") ?? {}) as PendingHooks,

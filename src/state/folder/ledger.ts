@@ -19,7 +19,7 @@ export function openLedger(folder: Folder): Store["ledger"] {
     read,
     update: (directory, change) =>
       folder.exclusively(`ledger:${directory}`, async () => {
-        const ledger = change(await read(directory));
+        const ledger = await change(await read(directory));
         await writeRecord(pathOf(directory), ledger);
         return ledger;
       }),
