@@ -1,3 +1,4 @@
+import { createLimit } from "../limit.ts";
 import { composeConfigured } from "../request/compose.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { needsInterval } from "../renew/idle.ts";
@@ -28,7 +29,8 @@ export const command = defineCommand({
     const store = await context.store();
     const requests = await composeConfigured(await context.config());
     const { certificates, orphans, broken } = await wantedCertificates(requests, store);
-    for (const certificate of certificates) await remember(certificate, store);
+    const limit = createLimit(flags.concurrency);
+    await Promise.all(certificates.map((one) => limit(() => remember(one, store))));
     const lockTimeout = flags.wait ? undefined : 0;
     const tools = { store, lockTimeout, dryRun: false };
     const isNeeded = needsInterval(certificates, context.clock.now());

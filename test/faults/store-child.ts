@@ -67,6 +67,9 @@ async function dieAtStep(at: number): Promise<void> {
   await commit(open(), versions[1] ?? fail());
 }
 
+/** No synchronous call can be stopped for ever. */
+const withoutReads = { withReads: false };
+
 /** A promise that never settles runs no `finally` either: to the disk it is death, and it costs no process. */
 async function freezeAtEveryStep(scenario: Scenario): Promise<void> {
   const seen = [];
@@ -80,7 +83,7 @@ async function freezeAtEveryStep(scenario: Scenario): Promise<void> {
         if (step !== at) return undefined;
         resolve(false);
         return new Promise<void>(() => undefined);
-      });
+      }, withoutReads);
       scenario.run(open(folder)).then(() => resolve(true), reject);
     });
     watchFileSystem(() => undefined);

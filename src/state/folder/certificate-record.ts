@@ -37,16 +37,17 @@ export async function readCertificateRecord(
   return record;
 }
 
-/** Read, change and write the record. Callers hold its lock. */
+/** Read, change and write the record, unless it stays the same. Callers hold its lock. */
 export async function rewriteRecord(
   path: string,
   name: string,
   folder: Folder,
   edit: (record: CertificateFile) => CertificateFile,
 ): Promise<CertificateFile> {
-  const record = (await readCertificateRecord(path, name, folder)) ?? { status: { failures: 0 } };
-  const changed = edit(record);
-  await writeRecord(join(path, recordFile), changed);
+  const record = await readCertificateRecord(path, name, folder);
+  const changed = edit(record ?? { status: { failures: 0 } });
+  if (JSON.stringify(changed) !== JSON.stringify(record))
+    await writeRecord(join(path, recordFile), changed);
   return changed;
 }
 

@@ -3,8 +3,8 @@
  * since the umask changes the modes given to `open` and `mkdir`.
  */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { constants, readdirSync, readFileSync } from "node:fs";
+import { chmod, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, systemReason } from "../../errors.ts";
 import { Problem } from "../../problem.ts";
@@ -115,13 +115,13 @@ export async function sweep(folder: string, prefix: string): Promise<void> {
 
 /** The names in a folder, sorted; none when there is no such folder. */
 export async function entriesOf(folder: string): Promise<readonly string[]> {
-  const entries = await attempt("read", folder, () => ifPresent(() => readdir(folder)));
+  const entries = await attempt("read", folder, () => ifPresent(() => readdirSync(folder)));
   return entries?.toSorted() ?? [];
 }
 
 /** A file's text; undefined when there is no such file. */
 export async function readText(path: string): Promise<string | undefined> {
-  return attempt("read", path, () => ifPresent(() => readFile(path, "utf8")));
+  return attempt("read", path, () => ifPresent(() => readFileSync(path, "utf8")));
 }
 
 /** Remove what a failed write left behind; the caller reports the failure itself. */
@@ -156,7 +156,7 @@ export async function attempt<T>(
 }
 
 /** What the system call returns; undefined if the file does not exist. */
-export async function ifPresent<T>(call: () => Promise<T>): Promise<T | undefined> {
+export async function ifPresent<T>(call: () => Promise<T> | T): Promise<T | undefined> {
   try {
     return await call();
   } catch (error) {

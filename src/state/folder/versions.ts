@@ -2,7 +2,8 @@
  * The versions of one certificate: `versions/<n>/` has key, certificate, chain and their facts; `current` is a relative
  * symbolic link to one of them, replaced by one rename, so that every reader sees a key and its own certificate.
  */
-import { chmod, chown, lstat, readlink, rename, symlink } from "node:fs/promises";
+import { lstatSync, readlinkSync } from "node:fs";
+import { chmod, chown, rename, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { VersionMeta } from "../../certificate.ts";
 import { quotedWord } from "../../options/words.ts";
@@ -110,7 +111,7 @@ export async function pruneVersions(certificate: string): Promise<void> {
 /** The number `current` points to; undefined when there is none. */
 export async function currentNumber(certificate: string): Promise<number | undefined> {
   const path = join(certificate, "current");
-  const target = await ifPresent(() => readlink(path)).catch((error: unknown) => {
+  const target = await ifPresent(() => readlinkSync(path)).catch((error: unknown) => {
     throw codeOf(error) === "EINVAL" ? foreignLink(path, "is not a symbolic link") : error;
   });
   if (target === undefined) return undefined;
@@ -149,9 +150,12 @@ async function placeVersion(
   const temporary = await makeTemporaryFolder(versions, temporaryMark);
   const folder = join(versions, `${number}`);
   try {
-    for (const [name, content] of Object.entries(contentsOf(version))) {
+    const files = Object.entries(contentsOf(version)).map(async ([name, content]) => {
       if (content !== undefined) await createFile(join(temporary, name), withNewline(content));
-    }
+    });
+    // The folder is removed after a failure, so no file may still be on its way.
+    await Promise.allSettled(files);
+    await Promise.all(files);
     if (predecessor !== undefined) await inheritAccess(predecessor, temporary, log);
     await syncFolder(temporary);
     await rename(temporary, folder);
@@ -188,7 +192,7 @@ function widest(name: string): number {
 type Access = Readonly<Record<"uid" | "gid" | "mode", number>>;
 
 async function accessOf(path: string): Promise<Access | undefined> {
-  const found = await ifPresent(() => lstat(path));
+  const found = await ifPresent(() => lstatSync(path));
   return found && { uid: found.uid, gid: found.gid, mode: found.mode & 0o777 };
 }
 

@@ -2,7 +2,8 @@
  * One lock file: created by one process, and removed by its holder or by exactly one of those that found it stale. It is a
  * symbolic link whose target is the holder as JSON: created in one step with its content, it is never empty or half-written.
  */
-import { lstat, lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { lstatSync, readlinkSync } from "node:fs";
+import { lutimes, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Clock } from "../../../clock.ts";
 import { dateOf } from "../../../dates.ts";
@@ -61,9 +62,9 @@ export async function beat(path: string, token: string, now: Date): Promise<void
 
 /** The lock file at `path`; undefined when there is none. */
 export async function lookAt(path: string): Promise<LockFile | undefined> {
-  return ifPresent(async () => {
-    const holder = parseObject(await contentOf(path));
-    const { mtime, ctimeMs, ino } = await lstat(path);
+  return ifPresent(() => {
+    const holder = parseObject(contentOf(path));
+    const { mtime, ctimeMs, ino } = lstatSync(path);
     return isHolder(holder)
       ? { key: holder.token, holder, beatAt: mtime }
       : { key: `${ino}-${ctimeMs}`, beatAt: mtime };
@@ -71,9 +72,9 @@ export async function lookAt(path: string): Promise<LockFile | undefined> {
 }
 
 /** Empty for a file that is not a link. */
-async function contentOf(path: string): Promise<string> {
+function contentOf(path: string): string {
   try {
-    return await readlink(path);
+    return readlinkSync(path);
   } catch (error) {
     if (codeOf(error) === "EINVAL") return "";
     throw error;
