@@ -38,13 +38,15 @@ export const command = defineCommand({
     const server = held?.meta.directory ?? request.issuer.server;
     refuseEmbedded(server, name);
     await confirm(`Revoke ${name} now? Clients will reject it.`, flags.yes, context);
-    const serial = held?.meta.serial;
+    const { serial, second } = held?.meta ?? {};
+    const serials =
+      second === undefined ? `serial ${serial}` : `serials ${serial}, ${second.serial}`;
     return withTools({ ...request.issuer, server }, context, async (tools) => {
       await revokeHeld(certificate, { reason: flags.reason, byKey: flags.byKey === true }, tools);
       return {
         document: { outcome: "revoked", certificates: [{ name, outcome: "revoked", serial }] },
         view: [
-          line(`Revoked ${name} (serial ${serial}).`, "good"),
+          line(`Revoked ${name} (${serials}).`, "good"),
           line(`The next \`acmectl renew\` replaces it; \`acmectl delete ${name}\` removes it.`),
         ],
       };

@@ -1,12 +1,6 @@
-import { readFile } from "node:fs/promises";
 import type { DeployStep } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type {
-  CertificateFiles,
-  DeployState,
-  HeldCertificate,
-  StoredCertificate,
-} from "../state/store.ts";
+import type { DeployState, HeldCertificate, StoredCertificate } from "../state/store.ts";
 import type { Material } from "./steps/copy.ts";
 import { certificateVariables, heldFiles, inheritedEnvironment } from "./environment.ts";
 import { perform, type Subject } from "./perform.ts";
@@ -98,7 +92,7 @@ export async function subjectOf(
     request,
     held,
     files: files.files,
-    material: { ...pems, privateKey, second: await secondOf(files.files, held, mask) },
+    material: { ...pems, privateKey, second: await secondOf(name, held, tools) },
     inherited: inheritedEnvironment(tools, [request]),
     variables: certificateVariables("deploy", request, files),
     redact: redactor(privateKey === undefined ? [] : [privateKey]),
@@ -107,17 +101,16 @@ export async function subjectOf(
 
 /** `.rsa` or `.ecdsa` behind the name, as HAProxy finds the certificates of one site. */
 async function secondOf(
-  { second }: CertificateFiles,
-  { meta }: HeldCertificate,
-  mask: (secret: string) => void,
+  name: string,
+  { meta: { second } }: HeldCertificate,
+  { store, mask }: DeployTools,
 ): Promise<Material["second"]> {
-  if (second?.privateKey === undefined || meta.second === undefined) return undefined;
-  const [privateKey, certificate, chain] = await Promise.all(
-    [second.privateKey, second.certificate, second.chain].map((path) => readFile(path, "utf8")),
-  );
-  mask(privateKey ?? "");
-  const suffix = meta.second.keyType.startsWith("rsa") ? ".rsa" : ".ecdsa";
-  return { privateKey, certificate: certificate ?? "", chain: chain ?? "", suffix };
+  if (second === undefined) return undefined;
+  const privateKey = await store.certificates.readPrivateKey(name, second.keyType);
+  const pems = await store.certificates.readCertificate(name, second.keyType);
+  if (privateKey === undefined || pems === undefined) return undefined;
+  mask(privateKey);
+  return { ...pems, privateKey, suffix: second.keyType.startsWith("rsa") ? ".rsa" : ".ecdsa" };
 }
 
 /** Before anything is done, so that the next run knows what is left if this one dies. Steps of old requests are dropped. */

@@ -7,12 +7,12 @@ import { signerOf } from "../acme/signer.ts";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { openGroup, timeOf } from "../many-names.ts";
 import { Problem } from "../problem.ts";
-import type { NewVersion, PendingOrder, StoredCertificate } from "../state/store.ts";
+import type { NewVersion, OrderProgress, StoredCertificate } from "../state/store.ts";
 import { requestHash, revokedFor } from "../request/drift.ts";
 import { readKeyFile } from "../request/given-file.ts";
 import { termsOf } from "../request/terms.ts";
 import type { OpenAccount } from "../account/open.ts";
-import type { Journal } from "./journal.ts";
+import type { OrderJournal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** What finalization needs of our side: made while the network works, on disk before the CA sees it. */
@@ -26,7 +26,7 @@ export interface KeyMaterial {
 /** The key and CSR of this run: those of the order that is resumed, the user's CSR, the key held (`--reuse-key`), or new ones. */
 export async function prepareKey(
   request: CertificateRequest,
-  resumed: PendingOrder | undefined,
+  resumed: OrderProgress | undefined,
   before: StoredCertificate | undefined,
   { store, record }: Pick<IssueTools, "store" | "record">,
 ): Promise<KeyMaterial> {
@@ -37,13 +37,24 @@ export async function prepareKey(
   const own = request.privateKey === undefined ? undefined : await ownKey(request, before, store);
   const held =
     own === undefined && request.reuseKey && revokedFor(before) !== "keyCompromise"
-      ? await store.certificates.readPrivateKey(request.name)
+      ? await heldKey(request, before, store)
       : undefined;
   const known = own ?? held;
   if (known === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = known ?? (await createPrivateKey(request.keyType));
   const csr = await createCsr(signerOf(privateKey), request.identifiers, request);
   return { privateKey, csr: Buffer.from(csr).toString("base64") };
+}
+
+/** The key held, if it is of the type that is wanted. */
+async function heldKey(
+  { name, keyType }: CertificateRequest,
+  before: StoredCertificate | undefined,
+  { certificates }: IssueTools["store"],
+): Promise<string | undefined> {
+  const isSecond = before?.held?.meta.second?.keyType === keyType;
+  const pem = await certificates.readPrivateKey(name, isSecond ? keyType : undefined);
+  return pem !== undefined && signerOf(pem).type === keyType ? pem : undefined;
 }
 
 /** The key of the user's file as it is now. One that was compromised is not certified again. */
@@ -85,7 +96,7 @@ export async function finalizeOrder(
   key: KeyMaterial,
   request: CertificateRequest,
   account: OpenAccount,
-  journal: Journal,
+  journal: OrderJournal,
   tools: IssueTools,
 ): Promise<Issued> {
   const { session } = account;

@@ -14,7 +14,14 @@ import { choose, preflight } from "./proof/choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
 import { byIssuer } from "./issuers.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
-import { fetchAuthorizations, placeOrder, refuseSame, resumeOrder, type LetGo } from "./order.ts";
+import {
+  fetchAuthorizations,
+  placeOrder,
+  predecessorOf,
+  refuseSame,
+  resumeOrder,
+  type LetGo,
+} from "./order.ts";
 import {
   changedProof,
   refuseAccountKey,
@@ -170,7 +177,8 @@ async function obtain(
 
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
-  const order = resumed ?? (await placeOrder(request, before?.held, account, journal, tools));
+  const predecessor = predecessorOf(before?.held, request.keyType, request.secondKeyType);
+  const order = resumed ?? (await placeOrder(request, predecessor, account, journal, tools));
   if (!isProven) {
     const authorizations = await fetchAuthorizations(order, account, tools);
     const applicant = await applicantOf(account.session, tools);
@@ -189,7 +197,14 @@ async function obtain(
   const first = versionOf(request, await key, account, issued, clock.now());
   const second = request.secondKeyType && (await import("./second-key.ts"));
   const version = second
-    ? await second.withSecondKey(first, request, before, choices, { account, journal }, tools)
+    ? await second.withSecondKey(
+        first,
+        request,
+        before,
+        choices,
+        { account, journal, letGo },
+        tools,
+      )
     : first;
   const held = await store.certificates.commit(request.name, version, lock);
   await journal.end();

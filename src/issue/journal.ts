@@ -6,7 +6,13 @@ import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
 import { cleanUpBy } from "../solvers/open.ts";
-import type { HeldCertificate, PendingOrder, PresentedChallenge, Store } from "../state/store.ts";
+import type {
+  HeldCertificate,
+  OrderProgress,
+  PendingOrder,
+  PresentedChallenge,
+  Store,
+} from "../state/store.ts";
 import { provenName, type PendingChallenge } from "./proof/challenges.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -21,11 +27,17 @@ export interface Presented {
  * The journal of one run: everything that would have to be undone or resumed is on disk before it is done. Writes follow
  * each other, so that the file always holds the newest state.
  */
-export interface Journal {
+export interface Journal extends OrderJournal {
+  /** For the order of the second key; the first one stays until both certificates are committed. */
+  readonly second: OrderJournal;
+}
+
+/** The journal as the steps of one order use it. */
+export interface OrderJournal {
   /** The order of an earlier run, with its key, if that run did not end. */
-  readonly unfinished: PendingOrder | undefined;
+  readonly unfinished: OrderProgress | undefined;
   /** What this run has presented and not cleaned up yet. */
-  readonly presented: readonly Presented[];
+  presented(): readonly Presented[];
   /** A new order takes the place of an unfinished one. */
   begin(order: Order, request: CertificateRequest, accountId: string): Promise<void>;
   /** Before finalization. */
@@ -43,9 +55,10 @@ export interface Journal {
 /** The journal of a certificate, once what a killed run left behind is cleaned up as far as it can be. */
 export async function openJournal(name: string, tools: LeftoverTools): Promise<Journal> {
   const { clock, store } = tools;
-  const unfinished = await withPairOnly(await cleanLeftovers(name, tools), tools.record.log("key"));
+  const unfinished = await withPairs(await cleanLeftovers(name, tools), tools.record.log("key"));
   // What an earlier run could not clean up stays, whatever becomes of its order.
-  let { presented: left, ...order } = unfinished ?? { name, ...noOrder, presented: [] };
+  const { presented: left, ...known } = unfinished ?? { name, ...noOrder, presented: [] };
+  let order: Omit<PendingOrder, "presented"> = known;
   const receipts = new Map<PendingChallenge, unknown>();
   const writes = inTurn(() => {
     const own = [...receipts].map(([{ solver, challenge }, receipt]) => {
@@ -57,22 +70,8 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
     order = { ...order, ...fields };
     return writes.next();
   };
-  return {
-    unfinished,
-    get presented() {
-      return [...receipts].map(([challenge, receipt]) => ({ challenge, receipt }));
-    },
-    begin: ({ url }, request, accountId) =>
-      change({
-        orderUrl: url,
-        directory: request.issuer.server,
-        accountId,
-        requestHash: requestHash(request),
-        startedAt: clock.now().toISOString(),
-        csr: undefined,
-        privateKey: undefined,
-      }),
-    finalizing: change,
+  const ofChallenges = {
+    presented: () => [...receipts].map(([challenge, receipt]) => ({ challenge, receipt })),
     presenting(challenges) {
       for (const challenge of challenges) receipts.set(challenge, undefined);
       return change({});
@@ -85,10 +84,41 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
       for (const challenge of challenges) receipts.delete(challenge);
       return change({});
     },
+  } satisfies Partial<Journal>;
+  const second: OrderJournal = {
+    ...ofChallenges,
+    unfinished: unfinished?.second,
+    begin: (...placed) => change({ second: begun(...placed, clock) }),
+    finalizing: (key) => change({ second: { ...(order.second ?? noOrder), ...key } }),
+    end: () => change({ second: undefined }),
+  };
+  return {
+    ...ofChallenges,
+    unfinished,
+    begin: (...placed) => change(begun(...placed, clock)),
+    finalizing: change,
+    second,
     async end() {
       await writes.ended();
       await (left.length + receipts.size === 0 ? store.journal.remove(name) : change(ended));
     },
+  };
+}
+
+function begun(
+  { url }: Order,
+  request: CertificateRequest,
+  accountId: string,
+  clock: LeftoverTools["clock"],
+): OrderProgress {
+  return {
+    orderUrl: url,
+    directory: request.issuer.server,
+    accountId,
+    requestHash: requestHash(request),
+    startedAt: clock.now().toISOString(),
+    csr: undefined,
+    privateKey: undefined,
   };
 }
 
@@ -114,15 +144,18 @@ function inTurn(write: () => Promise<void>) {
 const noOrder = { directory: "none", accountId: "none", requestHash: "none", startedAt: "none" };
 
 /** Neither the order nor its key is for the next certificate. */
-const ended = { orderUrl: undefined, privateKey: undefined, csr: undefined };
+const ended = { orderUrl: undefined, privateKey: undefined, csr: undefined, second: undefined };
 
-/** The unfinished order without its key and CSR where they do not belong together: no certificate could be used with them. */
-async function withPairOnly(
-  pending: PendingOrder | undefined,
-  log: Log,
-): Promise<PendingOrder | undefined> {
-  if (pending?.privateKey === undefined || pending.csr === undefined) return pending;
-  const { privateKey, csr, ...order } = pending;
+/** The unfinished orders without key and CSR where they do not belong together: no certificate could be used with them. */
+async function withPairs(pending: PendingOrder | undefined, log: Log) {
+  if (pending === undefined) return undefined;
+  const second = pending.second && (await withPairOnly(pending.second, log));
+  return { ...(await withPairOnly(pending, log)), second };
+}
+
+async function withPairOnly<T extends OrderProgress>(pending: T, log: Log): Promise<T> {
+  const { privateKey, csr } = pending;
+  if (privateKey === undefined || csr === undefined) return pending;
   // It parses ASN.1 with a library that few runs need.
   const { readCsr } = await import("../acme/certificate/csr.ts");
   try {
@@ -132,12 +165,12 @@ async function withPairOnly(
     // One of them cannot be read.
   }
   log.warn("the key and the CSR of the unfinished order do not belong together; making new ones");
-  return order;
+  return { ...pending, privateKey: undefined, csr: undefined };
 }
 
 /** True when the run that died had begun to finalize, so that the names were proven. */
 export function mayBeProven(
-  unfinished: PendingOrder | undefined,
+  unfinished: OrderProgress | undefined,
   request: CertificateRequest,
 ): boolean {
   return unfinished?.csr !== undefined && unfinished.requestHash === requestHash(request);

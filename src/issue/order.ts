@@ -2,16 +2,16 @@ import type { Authorization, Order } from "../acme/acme.ts";
 import { isEmbedded } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import { identifierKey } from "../acme/identifiers.ts";
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, KeyType, VersionMeta } from "../certificate.ts";
 import { dateOf } from "../dates.ts";
 import { shortList } from "../many-names.ts";
 import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
-import type { HeldCertificate, PendingOrder, StoredCertificate } from "../state/store.ts";
+import type { HeldCertificate, OrderProgress, StoredCertificate } from "../state/store.ts";
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
 import { datesOf } from "../request/terms.ts";
-import type { Journal } from "./journal.ts";
+import type { OrderJournal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
 /** Which unfinished orders of earlier runs are not resumed: those that the CA is stuck with, or all. */
@@ -22,7 +22,7 @@ export type LetGo = "stuck" | "all";
  * A valid one costs a download, a ready one a finalization: no second certificate is ordered.
  */
 export async function resumeOrder(
-  pending: PendingOrder | undefined,
+  pending: OrderProgress | undefined,
   request: CertificateRequest,
   account: OpenAccount,
   letGo: LetGo | undefined,
@@ -63,7 +63,7 @@ function isGone(error: unknown): error is Problem {
   return isSaid || isCaProblem(error, "unauthorized");
 }
 
-function notKnown(error: unknown, { startedAt }: PendingOrder): unknown {
+function notKnown(error: unknown, { startedAt }: OrderProgress): unknown {
   if (!Problem.is(error)) return error;
   return error.with({
     detail: `Could not read the unfinished order of ${dateOf(startedAt)}: ${error.message}`,
@@ -74,7 +74,7 @@ function notKnown(error: unknown, { startedAt }: PendingOrder): unknown {
 /** A finalized order is of use only with the key that it was finalized for, and any order only for the names that were ordered. */
 function isUsable(
   { status, identifiers, expires }: Order,
-  { csr }: PendingOrder,
+  { csr }: OrderProgress,
   request: CertificateRequest,
   { clock, ca }: IssueTools,
 ): boolean {
@@ -88,7 +88,7 @@ function namesOf(identifiers: readonly Identifier[]): string {
   return identifiers.map(identifierKey).toSorted().join();
 }
 
-function isFor(pending: PendingOrder, request: CertificateRequest, account: OpenAccount): boolean {
+function isFor(pending: OrderProgress, request: CertificateRequest, account: OpenAccount): boolean {
   return (
     pending.requestHash === requestHash(request) &&
     pending.accountId === account.stored.id &&
@@ -100,9 +100,9 @@ function isFor(pending: PendingOrder, request: CertificateRequest, account: Open
 /** A new order (RFC 8555 §7.4). A profile that the CA does not advertise is an error; a CA without profiles only where one is required. */
 export async function placeOrder(
   request: CertificateRequest,
-  predecessor: HeldCertificate | undefined,
+  predecessor: VersionMeta | undefined,
   account: OpenAccount,
-  journal: Journal,
+  journal: OrderJournal,
   tools: IssueTools,
 ): Promise<Order> {
   const profile = await checkedProfile(request, tools);
@@ -123,17 +123,29 @@ export async function placeOrder(
   return order;
 }
 
+/** The certificate held whose place a new one takes: that of its key type, or one that the `other` new one does not replace. */
+export function predecessorOf(
+  held: HeldCertificate | undefined,
+  keyType: KeyType,
+  other: KeyType | undefined,
+): VersionMeta | undefined {
+  const metas = [held?.meta, held?.meta.second].filter((meta) => meta !== undefined);
+  return (
+    metas.find((meta) => meta.keyType === keyType) ?? metas.find((meta) => meta.keyType !== other)
+  );
+}
+
 /**
  * RFC 9773 §5: the certificate id of the predecessor, where this CA and account issued it for one of these names. It keeps
  * the order out of the CA's limits.
  */
 function certificateToReplace(
   request: CertificateRequest,
-  predecessor: HeldCertificate | undefined,
+  predecessor: VersionMeta | undefined,
   account: OpenAccount,
 ): string | undefined {
   if (predecessor === undefined) return undefined;
-  const { directory, account: issuedBy, identifiers, ariId } = predecessor.meta;
+  const { directory, account: issuedBy, identifiers, ariId } = predecessor;
   const shared = identifiers.some(({ value }) =>
     request.identifiers.some((one) => one.value === value),
   );
@@ -187,7 +199,7 @@ export async function refuseSame(
   fingerprint: string,
   before: StoredCertificate | undefined,
   { url }: Order,
-  journal: Journal,
+  journal: OrderJournal,
 ): Promise<void> {
   if (fingerprint !== before?.held?.meta.fingerprint) return;
   await journal.end();

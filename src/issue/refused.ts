@@ -3,7 +3,7 @@ import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import type { KeyMaterial } from "./finalize.ts";
-import type { Journal } from "./journal.ts";
+import type { OrderJournal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
@@ -14,7 +14,7 @@ export async function keepRefused(
   error: unknown,
   { pem, url }: DownloadedChain,
   { order, key, request }: { order: Order; key: KeyMaterial; request: CertificateRequest },
-  journal: Journal,
+  journal: OrderJournal,
   { store, clock, record }: IssueTools,
 ): Promise<unknown> {
   if (!Problem.is(error)) return error;

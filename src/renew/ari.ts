@@ -4,6 +4,7 @@ import { issuerOf } from "../request/drift.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
 import type { AriStatus, StoredCertificate } from "../state/store.ts";
+import { nextQuestion, renewalsOf } from "../status/renewal-information.ts";
 
 export type AriTools = Pick<IssueTools, "ca" | "clock" | "log" | "signal">;
 
@@ -15,13 +16,8 @@ const sixHours = day / 4;
 export function isAriDue(certificate: StoredCertificate, now: Date): boolean {
   const { held } = certificate;
   if (held === undefined || new Date(held.meta.notAfter) <= now) return false;
-  const next = nextCheckOf(certificate);
+  const next = nextQuestion(certificate);
   return next !== undefined && next <= now;
-}
-
-function nextCheckOf({ held, status: { ari } }: StoredCertificate): Date | undefined {
-  if (held?.meta.ariId === undefined) return undefined;
-  return new Date(ari?.certificateId === held.meta.ariId ? ari.nextCheck : 0);
 }
 
 /** True when it is time to ask a CA that can know the answer. */
@@ -31,7 +27,7 @@ export function mayAskCa(certificate: StoredCertificate, now: Date): boolean {
 
 /** From when on a CA that can know the answer may be asked; undefined if there is none. */
 export function mayAskCaFrom(certificate: StoredCertificate): Date | undefined {
-  return isKnownToCa(certificate) ? nextCheckOf(certificate) : undefined;
+  return isKnownToCa(certificate) ? nextQuestion(certificate) : undefined;
 }
 
 /**
@@ -48,7 +44,7 @@ export function turnsToAsk<T extends StoredCertificate>(
   const interval = every === 0 ? day / 2 : every;
   const period = interval < sixHours ? sixHours : day;
   const share = Math.max(few, Math.ceil((certificates.length * interval) / period));
-  const times = new Map(waiting.map((one) => [one, nextCheckOf(one)?.getTime() ?? 0] as const));
+  const times = new Map(waiting.map((one) => [one, nextQuestion(one)?.getTime() ?? 0] as const));
   const inOrder = waiting.toSorted((a, b) => (times.get(a) ?? 0) - (times.get(b) ?? 0));
   return new Set(inOrder.slice(0, share));
 }
@@ -72,11 +68,15 @@ export async function refreshAri<T extends StoredCertificate>(
   random: () => number = Math.random,
 ): Promise<T> {
   const { clock, store, signal } = tools;
-  const id = certificate.held?.meta.ariId;
-  if (id === undefined || !isAriDue(certificate, clock.now())) return certificate;
-  const before = certificate.status.ari?.certificateId === id ? certificate.status.ari : undefined;
-  const ari = await askCa(id, before?.window, tools, random);
+  if (!isAriDue(certificate, clock.now())) return certificate;
+  const [first, second] = await Promise.all(
+    renewalsOf(certificate).map(async ({ meta: { ariId }, ari }) => {
+      const isKnown = ari !== undefined && new Date(ari.nextCheck) > clock.now();
+      return ariId === undefined || isKnown ? ari : askCa(ariId, ari?.window, tools, random);
+    }),
+  );
   signal.throwIfAborted();
+  const ari = first === undefined ? second : { ...first, second };
   const status = await store.certificates.updateStatus(certificate.name, (now) => ({
     ...now,
     ari,

@@ -3,6 +3,7 @@ import { durationOf } from "../dates.ts";
 import { line, type Result, table } from "../result.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { endOfOpen } from "../deploy/windows.ts";
+import { renewalsOf } from "../status/renewal-information.ts";
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -84,11 +85,10 @@ const unreadable = {
 } as const;
 
 function plannedOf({ name, request, held, status }: KnownCertificate, now: Date): Planned {
-  const { lastAttempt, ari } = status;
+  const { lastAttempt } = status;
   const { startedAt, endedAt, outcome } = lastAttempt ?? {};
   const isMeasured = outcome === "issued" && startedAt !== undefined && endedAt !== undefined;
-  const isKnown = held?.meta.ariId !== undefined && ari?.certificateId === held.meta.ariId;
-  const isAsked = isKnown && ari?.window !== undefined;
+  const isAsked = renewalsOf({ name, request, held, status }).every(({ ari }) => ari?.window);
   return {
     name,
     server: presetOf(request.issuer.server)?.name ?? request.issuer.server,

@@ -131,7 +131,7 @@ export interface CertificateStatus {
   retryAt?: string | undefined;
   /** The CA's own Retry-After; --force does not clear it. */
   caRetryAt?: string;
-  /** The certificate with this fingerprint was revoked by `acmectl revoke`. */
+  /** The certificate with this fingerprint, and that for its second key, were revoked by `acmectl revoke`. */
   revoked?: { fingerprint: string; at: string; reason: string };
   retryReason?: "backoff" | "ca" | "permanent";
   /** Hash of the request that failed: a permanent problem waits until the request changes. */
@@ -162,6 +162,8 @@ export interface DeployState {
 export interface AriStatus {
   certificateId: string;
   nextCheck: string;
+  /** For the second key's certificate. */
+  second?: AriStatus | undefined;
   /** Absent until the CA has answered. */
   window?:
     | { start: string; end: string; selected: string; explanationUrl?: string | undefined }
@@ -183,8 +185,13 @@ export interface BrokenCertificate {
 }
 
 /** An unfinished order: written before the CA and the solvers are asked, so that the next run can resume and clean up. */
-export interface PendingOrder {
+export interface PendingOrder extends OrderProgress {
   name: string;
+  /** That for the second key. The first one stays beside it until both certificates are committed. */
+  second?: OrderProgress | undefined;
+  presented: readonly PresentedChallenge[];
+}
+export interface OrderProgress {
   orderUrl?: string | undefined;
   directory: string;
   accountId: string;
@@ -193,7 +200,6 @@ export interface PendingOrder {
   csr?: string | undefined;
   requestHash: string;
   startedAt: string;
-  presented: readonly PresentedChallenge[];
 }
 export interface PresentedChallenge {
   solver: SolverSetting;
@@ -295,9 +301,12 @@ export interface Store {
     commit(name: string, version: NewVersion, lock: Lock): Promise<HeldCertificate>;
     /** Keep what cannot be used beside the versions; answers where. */
     keepRefused(name: string, refused: RefusedCertificate): Promise<string>;
-    /** With the type of the second key, that one. */
+    /** With the type of the second key, that one; as `readCertificate`. */
     readPrivateKey(name: string, second?: string): Promise<string | undefined>;
-    readCertificate(name: string): Promise<{ certificate: string; chain: string } | undefined>;
+    readCertificate(
+      name: string,
+      second?: string,
+    ): Promise<{ certificate: string; chain: string } | undefined>;
     remove(name: string): Promise<void>;
   };
   readonly journal: {

@@ -9,6 +9,7 @@ import { brokenDocument, brokenLines } from "./broken.ts";
 import type { Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf } from "./conditions.ts";
 import { dueByLifetime, dueOf } from "./due.ts";
+import { nextQuestion, renewalWindow } from "./renewal-information.ts";
 import { solverText, stepOf, timeOf, whenOf } from "./plan.ts";
 
 /** The certificate itself, for machines and for people. Without other information it is due by its lifetime. */
@@ -163,7 +164,8 @@ function keysOf({ keyType, secondKeyType }: CertificateRequest): string {
 function detailsOf(certificate: KnownCertificate, now: Date): readonly Block[] {
   const { request, status, held } = certificate;
   const steps = deployStatesOf(certificate);
-  const { ari, lastSuccess } = status;
+  const { lastSuccess } = status;
+  const [window, next] = [renewalWindow(certificate), nextQuestion(certificate)];
   const rows = steps.map(({ state, at, step, detail = "" }) => [
     state,
     at === undefined ? "-" : dateOf(at),
@@ -182,8 +184,8 @@ function detailsOf(certificate: KnownCertificate, now: Date): readonly Block[] {
       ["Requested by", request.fromConfig === true ? "the config file" : "the command line"],
       ["Last success", lastSuccess === undefined ? "never" : dateFrom(now, lastSuccess)],
       ["Failures since", `${status.failures}`],
-      ["Renewal window", ari?.window && windowOf(ari.window)],
-      ["Next ARI check", ari && dateFrom(now, ari.nextCheck)],
+      ["Renewal window", window && windowOf(window)],
+      ["Next ARI check", next && next.getTime() > 0 ? dateFrom(now, next) : undefined],
       ...request.solvers.map(({ name, use, from = "the command line" }): Entry => [
         `Solver ${name}`,
         `${use}, from ${from}`,

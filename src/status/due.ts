@@ -5,6 +5,7 @@ import { driftOf, requestHash, revokedFor } from "../request/drift.ts";
 import { caPauseOf, isAhead } from "../state/pause.ts";
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import type { KnownCertificate } from "./certificates.ts";
+import { renewalsOf, renewalWindow, type KnownRenewal } from "./renewal-information.ts";
 
 /** When a certificate is due, and by which rule. All of it offline, from what is stored. */
 export interface Due {
@@ -49,7 +50,9 @@ export function dueOf(certificate: KnownCertificate, now: Date, every = 0): Due 
   if (held.meta.temporary === true && drift !== undefined)
     return { at: now, rule: "temporary", reason: drift };
   if (drift !== undefined) return { at: now, rule: "drift", reason: drift };
-  const due = beforeNextRun(dueByTime(certificate, held, now), held, every, now);
+  const byTime = renewalsOf(certificate).map((one) => dueByTime(one, now));
+  const first = byTime.reduce((one, other) => (other.at < one.at ? other : one));
+  const due = beforeNextRun(first, held, every, now);
   const rested = restUntil(certificate, held, now);
   const rest = due.at < rested && now < rested ? { ...due, at: rested } : due;
   return afterFreeze(rest, certificate, held, now);
@@ -58,12 +61,14 @@ export function dueOf(certificate: KnownCertificate, now: Date, every = 0): Due 
 /** A freeze ends early for what is about to expire, and for what the CA wants replaced and explains. */
 function afterFreeze(
   due: Due,
-  { request: { freeze = [] }, status }: StoredCertificate,
+  certificate: StoredCertificate,
   { meta }: HeldCertificate,
   now: Date,
 ): Due {
+  const { freeze = [] } = certificate.request;
   if (freeze.length === 0 || due.at > now || due.rule === "emergency") return due;
-  const isExplained = due.rule === "ari" && status.ari?.window?.explanationUrl !== undefined;
+  const isExplained =
+    due.rule === "ari" && renewalWindow(certificate)?.explanationUrl !== undefined;
   const end = isExplained ? undefined : endOfOpen(freeze, now);
   const last = lastMoment(meta);
   if (end === undefined || last <= now) return due;
@@ -108,12 +113,12 @@ function isShort(meta: HeldCertificate["meta"]): boolean {
   return lifetimeOf(meta) < 10 * day;
 }
 
-function dueByTime(certificate: StoredCertificate, { meta }: HeldCertificate, now: Date): Due {
+function dueByTime({ meta, ari }: KnownRenewal, now: Date): Due {
   const notAfter = new Date(meta.notAfter);
   if (notAfter <= now)
     return { at: now, rule: "expired", reason: `it expired on ${dateOf(meta.notAfter)}` };
   const last = lastMoment(meta);
-  const chosen = selectedTime(certificate);
+  const chosen = ari?.window && new Date(ari.window.selected);
   if (chosen !== undefined && chosen <= last) {
     return { at: chosen, rule: "ari", reason: "the time chosen in the CA's renewal window (ARI)" };
   }
@@ -138,12 +143,6 @@ function restUntil({ status }: StoredCertificate, { meta }: HeldCertificate, now
   const long = Math.max(short, Math.min(3 * day, lifetimeOf(meta) * youth));
   const before = new Date(status.previousSuccess ?? 0).getTime();
   return new Date(issued + (issued - before < (long * 4) / 3 ? long : short));
-}
-
-function selectedTime({ held, status }: StoredCertificate): Date | undefined {
-  const { ari } = status;
-  if (ari?.window === undefined || ari.certificateId !== held?.meta.ariId) return undefined;
-  return new Date(ari.window.selected);
 }
 
 /** Why a certificate that is due is left alone for now, and until when; undefined when it may be tried. */

@@ -2,6 +2,7 @@ import type { BrokenCertificate } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf, hasFailed } from "./conditions.ts";
 import { dueOf } from "./due.ts";
+import { nextQuestion } from "./renewal-information.ts";
 import { waitingOf } from "./windows.ts";
 
 /** Prometheus' text format, version 0.0.4, for the node exporter's textfile collector. */
@@ -117,12 +118,11 @@ const metrics: readonly Metric[] = [
   {
     name: "ari_check_timestamp_seconds",
     help: "When the next run asks the CA for its renewal window again.",
-    samples: ({ held, status }, now) =>
-      held === undefined ||
-      status.ari?.certificateId !== held.meta.ariId ||
-      new Date(held.meta.notAfter) <= now
-        ? []
-        : time(status.ari?.nextCheck),
+    samples(certificate, now) {
+      const isExpired = new Date(certificate.held?.meta.notAfter ?? 0) <= now;
+      const next = nextQuestion(certificate)?.getTime() ?? 0;
+      return isExpired || next === 0 ? [] : [[next / 1000]];
+    },
   },
   {
     name: "deploy_window_timestamp_seconds",

@@ -70,6 +70,37 @@ describe.concurrent("a run that is killed", () => {
     },
   );
 
+  test.each(["before", "after"] as const)(
+    "between the certificates of its two keys, %s the CA has the second order, costs one more order",
+    async (phase) => {
+      await using issuing = await startIssuing();
+      const { ca } = issuing;
+      const words = ["-d", name, "--key-types", "ec256,rsa2048"];
+      const first = issue(issuing, words);
+      ca.faults.add({
+        on: "newOrder",
+        nth: 2,
+        phase,
+        do: {
+          call: async () => {
+            first.child.kill("SIGKILL");
+            await first.ended;
+          },
+          destroy: true,
+        },
+      });
+      expect((await first.ended).signal).toBe("SIGKILL");
+      const before = ca.requests.length;
+      const second = await issue(issuing, words).ended;
+      expect([second.code, second.stderr]).toEqual([0, expect.not.stringContaining("Hint")]);
+      const since = ca.requests.slice(before).map(({ kind }) => kind);
+      const count = (wanted: string) => since.filter((kind) => kind === wanted).length;
+      expect([count("newOrder"), count("finalize")]).toEqual([1, 1]);
+      await expectPair(issuing);
+      expect(await readdir(join(issuing.state, "pending"))).toEqual([]);
+    },
+  );
+
   test("by Ctrl-C cleans up, reports it and exits with 130", async () => {
     await using issuing = await startIssuing();
     const run = issue(issuing, ["-d", name]);

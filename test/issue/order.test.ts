@@ -331,7 +331,7 @@ describe("a new order", () => {
       }),
     };
     const journal = await openJournal(request.name, tools);
-    await placeOrder(request, predecessor, account, journal, tools);
+    await placeOrder(request, predecessor?.meta, account, journal, tools);
     return { asked: asked[0], tools };
   }
   const offered = { profiles: { shortlived: "six days" } };

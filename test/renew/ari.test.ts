@@ -54,7 +54,7 @@ const window = (from: number, to: number): RenewalInfo => ({
 /** Asks a CA that answers so. */
 async function refresh(
   before: StoredCertificate,
-  answer: () => Promise<RenewalInfo>,
+  answer: (certificateId: string) => Promise<RenewalInfo>,
   { random = 0.25, offers = true }: { random?: number; offers?: boolean } = {},
 ) {
   const directory: Directory = {
@@ -68,9 +68,9 @@ async function refresh(
   let asked = 0;
   const ca = unexpected<Ca>("ca", {
     directory: async () => directory,
-    renewalInfo: () => {
+    renewalInfo: (id) => {
       asked += 1;
-      return answer();
+      return answer(id);
     },
   });
   const store = await temporaryStore();
@@ -122,6 +122,31 @@ describe("renewal information (RFC 9773)", () => {
     expect(same.ari?.window?.selected).toBe(at(41 * day).toISOString());
     const other = await refresh(due, async () => window(0, 4 * day), { random: 0.75 });
     expect(other.ari?.window?.selected).toBe(at(3 * day).toISOString());
+  });
+
+  test("is requested for the certificate of a second key as well, each when it is time", async () => {
+    const one = certificate();
+    const second = `${certificateId}second`;
+    if (one.held !== undefined) one.held.meta.second = { ...one.held.meta, ariId: second };
+    const answer = async (id: string) => window(id === second ? 0 : 40 * day, 44 * day);
+    const { after, ari, kept, asked } = await refresh(one, answer);
+    expect([asked, ari?.certificateId, ari?.second?.certificateId]).toEqual([
+      2,
+      certificateId,
+      second,
+    ]);
+    expect(ari?.second?.window?.selected).toBe(at(11 * day).toISOString());
+    expect(kept).toEqual(ari);
+    expect(isAriDue(after, issued)).toBe(false);
+
+    const nextCheck = issued.toISOString();
+    const half = { ...ari, second: { ...ari?.second, nextCheck } } as AriStatus;
+    const later = { ...after, status: { ...after.status, ari: half } };
+    expect(isAriDue(later, issued)).toBe(true);
+    const again = await refresh(later, async () => window(0, 0));
+    expect(again.asked).toBe(1);
+    expect(again.ari?.window).toEqual(ari?.window);
+    expect(again.ari?.second?.window?.selected).toBe(issued.toISOString());
   });
 
   test("logs the CA's explanation of an early window", async () => {

@@ -109,7 +109,10 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         const version = certificateOf(name).versions.at(-1);
         return second === undefined ? version?.privateKey : version?.second?.privateKey;
       },
-      readCertificate: async (name) => certificateOf(name).versions.at(-1),
+      readCertificate: async (name, second) => {
+        const version = certificateOf(name).versions.at(-1);
+        return second === undefined ? version : version?.second;
+      },
       remove: async (name) => void memory.delete(`certificate/${name}`),
     },
     journal: {

@@ -62,6 +62,40 @@ function chosen(selected: Date, certificateId = ariId): Partial<CertificateStatu
   return { ari: { certificateId, nextCheck: issued.toISOString(), window } };
 }
 
+describe("a certificate for two keys", () => {
+  const second = "a.second";
+  /** The second one ends a day before the first. */
+  const pair = (status: Partial<CertificateStatus>) => {
+    const one = certificate(90 * day, status);
+    const { meta } = one.held ?? {};
+    if (meta !== undefined)
+      meta.second = {
+        ...meta,
+        ariId: second,
+        fingerprint: "cd",
+        notAfter: at(89 * day).toISOString(),
+      };
+    return one;
+  };
+
+  test.each([
+    ["its own time", at(20 * day), at(40 * day), at(20 * day)],
+    ["the second one's time", at(40 * day), at(20 * day), at(20 * day)],
+  ])("is due at %s if that comes first", (_, first, other, expected) => {
+    const { ari } = chosen(first);
+    const status = { ari: ari && { ...ari, second: chosen(other, second).ari } };
+    expect(dueOf(pair(status), issued)).toMatchObject({ rule: "ari", at: expected });
+  });
+
+  test("is due by the lifetime of the one that ends first", () => {
+    expect(dueOf(pair({}), issued).at).toEqual(dueOf(certificate(89 * day), issued).at);
+  });
+
+  test("is due by the lifetime of the second one if only the first one's CA has given a time later than that", () => {
+    expect(dueOf(pair(chosen(at(80 * day))), issued)).toMatchObject({ rule: "lifetime" });
+  });
+});
+
 describe("when a certificate is due", () => {
   test.each([
     ["90 days", 90 * day, 60 * day],

@@ -8,7 +8,7 @@ import { solverProblem } from "../../solvers/bounded.ts";
 import { cleanUpBy, type OpenSolver } from "../../solvers/open.ts";
 import type { PendingChallenge } from "./challenges.ts";
 import { checkSolvers, fallBack } from "./choose.ts";
-import type { Journal, Presented } from "../journal.ts";
+import type { OrderJournal, Presented } from "../journal.ts";
 import { checkStanding } from "./standing.ts";
 import { dnsWaiting, reportRecords, waitForTxt, type SeenRecord } from "./propagation.ts";
 import { selfCheck, type Unseen } from "./self-check.ts";
@@ -22,7 +22,7 @@ export async function prove(
   challenges: readonly PendingChallenge[],
   request: CertificateRequest,
   session: AccountSession,
-  journal: Journal,
+  journal: OrderJournal,
   tools: IssueTools,
 ): Promise<void> {
   if (challenges.length === 0) return;
@@ -76,7 +76,7 @@ type Tools = Pick<IssueTools, "record" | "signal">;
 /** Present all; each solver in one call where it has one for many. The journal has them before, and their receipts after. */
 export async function present(
   challenges: readonly PendingChallenge[],
-  journal: Pick<Journal, "presenting" | "received">,
+  journal: Pick<OrderJournal, "presenting" | "received">,
   { record, signal }: Tools,
 ): Promise<{
   readonly presented: readonly Presented[];
@@ -237,8 +237,8 @@ const longest = 30_000;
 const afterStop = 10_000;
 
 /** Clean up all that the journal has as presented, on a signal and deadline of its own. A failure warns, stays in the journal and hides nothing. */
-export async function cleanUp(journal: Journal, tools: Tools): Promise<void> {
-  const { presented } = journal;
+export async function cleanUp(journal: OrderJournal, tools: Tools): Promise<void> {
+  const presented = journal.presented();
   if (presented.length === 0) return;
   const deadline = new AbortController();
   // Not AbortSignal.timeout: its timer does not keep a process alive that waits for nothing else.

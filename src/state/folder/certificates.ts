@@ -69,11 +69,9 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status,
     commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
     keepRefused: (name, refused) => keepRefused(pathOf(name), refused, folder),
-    readPrivateKey: (name, second) => {
-      const { privateKey } = second === undefined ? versionFiles : secondFiles(second);
-      return readPrivateKey(pathOf(name), privateKey, name, folder);
-    },
-    readCertificate: (name) => readPems(pathOf(name), folder),
+    readPrivateKey: (name, second) =>
+      readPrivateKey(pathOf(name), filesFor(second).privateKey, name, folder),
+    readCertificate: (name, second) => readPems(pathOf(name), filesFor(second), folder),
     async remove(name) {
       await folder.check();
       await removeFolder(pathOf(name));
@@ -132,11 +130,19 @@ async function readPrivateKey(path: string, file: string, name: string, folder: 
   return readKey(join(version, file), { folder, what });
 }
 
-async function readPems(path: string, folder: Folder) {
+/** Those of the second key, if its type is given. */
+const filesFor = (second: string | undefined) =>
+  second === undefined ? versionFiles : secondFiles(second);
+
+async function readPems(
+  path: string,
+  files: { readonly certificate: string; readonly chain: string },
+  folder: Folder,
+) {
   const version = await currentFolder(path, folder);
   if (version === undefined) return undefined;
-  const certificate = await readText(join(version, versionFiles.certificate));
-  const chain = await readText(join(version, versionFiles.chain));
+  const certificate = await readText(join(version, files.certificate));
+  const chain = await readText(join(version, files.chain));
   return certificate === undefined ? undefined : { certificate, chain: chain ?? "" };
 }
 

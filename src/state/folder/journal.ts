@@ -66,9 +66,12 @@ async function nameIn(path: string, file: string): Promise<string> {
   return typeof name === "string" ? name : file.slice(0, -".json".length);
 }
 
+const ofOrder = ["directory", "accountId", "requestHash", "startedAt"];
+
 function isPendingOrder(value: unknown): value is PendingOrder {
   return (
-    hasStrings(value, ["name", "directory", "accountId", "requestHash", "startedAt"]) &&
+    hasStrings(value, ["name", ...ofOrder]) &&
+    (value["second"] === undefined || hasStrings(value["second"], ofOrder)) &&
     Array.isArray(value["presented"]) &&
     value["presented"].every(
       (item) => isRecord(item) && isRecord(item["solver"]) && isRecord(item["challenge"]),
