@@ -1,6 +1,7 @@
 import type { DeployStep } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import type { DeployState, HeldCertificate, StoredCertificate } from "../state/store.ts";
+import type { DeployState } from "../state/certificate-status.ts";
+import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import type { Material } from "./steps/copy.ts";
 import { certificateVariables, heldFiles, inheritedEnvironment } from "./environment.ts";
 import { perform, type Subject } from "./perform.ts";

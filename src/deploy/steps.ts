@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CertificateRequest, DeployStep } from "../certificate.ts";
-import type { DeployState, Store, StoredCertificate } from "../state/store.ts";
+import type { DeployState } from "../state/certificate-status.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 
 /** A deploy step and how it is remembered. */
 export interface KnownStep {

@@ -2,7 +2,7 @@ import { isCaProblem } from "../acme/problems.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
-import type { CertificateStatus } from "../state/store.ts";
+import type { CertificateStatus } from "../state/certificate-status.ts";
 
 /** After a failure wait 1 min, 10 min, 100 min, then a day, as Let's Encrypt's integration guide asks. Milliseconds. */
 const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);

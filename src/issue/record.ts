@@ -13,8 +13,8 @@ import type {
   AttemptEvent,
   CertificateStatus,
   Issuance,
-  Store,
-} from "../state/store.ts";
+} from "../state/certificate-status.ts";
+import type { Store } from "../state/store.ts";
 import { afterFailure } from "./back-off.ts";
 import type { PendingChallenge } from "./proof/challenges.ts";
 

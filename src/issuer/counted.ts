@@ -15,8 +15,11 @@ import {
   withPause,
   type Allowance,
   type Asking,
+  type CaPause,
+  type Ledger,
+  type LedgerEntry,
 } from "../state/ledger.ts";
-import type { CaPause, Ledger, LedgerEntry, Store } from "../state/store.ts";
+import type { Store } from "../state/store.ts";
 
 interface Counting {
   readonly limits: Limits;

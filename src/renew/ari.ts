@@ -3,7 +3,8 @@ import { isEmbedded } from "../acme/presets.ts";
 import { issuerOf } from "../request/drift.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
-import type { AriStatus, StoredCertificate } from "../state/store.ts";
+import type { AriStatus } from "../state/certificate-status.ts";
+import type { StoredCertificate } from "../state/store.ts";
 import { nextQuestion, renewalsOf } from "../status/renewal-information.ts";
 
 export type AriTools = Pick<IssueTools, "ca" | "clock" | "log" | "signal">;

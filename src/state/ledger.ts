@@ -3,7 +3,27 @@ import type { LimitName, Limits, RateLimit } from "../acme/presets.ts";
 import { durationOf } from "../dates.ts";
 import { shortList } from "../many-names.ts";
 import { isAhead } from "./pause.ts";
-import type { CaPause, Ledger, LedgerEntry } from "./store.ts";
+
+/** What was asked of one CA and counts for its limits, and until when it accepts no orders. */
+export interface Ledger {
+  readonly entries: readonly LedgerEntry[];
+  readonly pauses: readonly CaPause[];
+}
+export interface LedgerEntry {
+  readonly at: string;
+  readonly event: "account" | "order" | "certificate" | "failure";
+  /** URL of the account. */
+  readonly account?: string | undefined;
+  /** Canonical; the name alone of a validation that failed. */
+  readonly names: readonly string[];
+}
+export interface CaPause {
+  readonly until: string;
+  /** Absent when it is for all accounts. */
+  readonly account?: string | undefined;
+  /** The CA's words. */
+  readonly detail: string;
+}
 
 /** How much of one limit is left. */
 export interface Allowance {

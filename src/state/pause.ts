@@ -1,4 +1,4 @@
-import type { CertificateStatus } from "./store.ts";
+import type { CertificateStatus } from "./certificate-status.ts";
 
 /** Milliseconds: no CA is known to ask for more. A later time was written by a wrong clock. */
 const longest = 7 * 24 * 3_600_000;

@@ -9,7 +9,9 @@ import type {
   VersionMeta,
 } from "../certificate.ts";
 import type { Challenge, ChallengeType, SolverState } from "../plugin.ts";
-import type { Problem, ProblemDocument } from "../problem.ts";
+import type { Problem } from "../problem.ts";
+import type { Ledger } from "./ledger.ts";
+import type { CertificateStatus } from "./certificate-status.ts";
 
 export interface AccountRecord {
   /** The thumbprint of the first key; stays when the key is rolled over. */
@@ -83,92 +85,6 @@ export interface ForeignFiles {
   acmeSh: CertificateFiles;
 }
 
-/** One line of the last attempt, as `status` shows it. */
-export interface AttemptEvent {
-  at: string;
-  level: "debug" | "info" | "warn" | "error";
-  step: string;
-  message: string;
-  identifier?: string | undefined;
-}
-/** One name of the last attempt's order, and its challenges. */
-export interface AttemptAuthorization {
-  /** As ordered, a wildcard with its `*.`. */
-  identifier: string;
-  url: string;
-  /** The CA's last answer. */
-  status: string;
-  /** Those that solvers tried, in order. */
-  challenges: readonly AttemptChallenge[];
-}
-export interface AttemptChallenge {
-  type: string;
-  solver: string;
-  /** Where the response was put: a record's name, a URL or a host. */
-  place: string;
-  /** `failed` before the CA was asked; `valid` and `invalid` are the CA's words. */
-  status: "presenting" | "presented" | "failed" | "valid" | "invalid";
-  /** What was seen there from here, each server's last answer. */
-  looks: readonly { server: string; saw: string }[];
-  problem?: ProblemDocument & { hint?: string };
-}
-export interface CertificateStatus {
-  lastAttempt?: {
-    startedAt: string;
-    endedAt?: string;
-    outcome?: "issued" | "failed";
-    orderUrl?: string | undefined;
-    /** Absent before an order was made, and in records of older releases. */
-    authorizations?: readonly AttemptAuthorization[];
-    events: readonly AttemptEvent[];
-    problem?: (ProblemDocument & { hint?: string }) | undefined;
-  };
-  lastSuccess?: string;
-  previousSuccess?: string;
-  /** Failures since the last success; the back-off is computed from it. */
-  failures: number;
-  /** Not before this time, ours or the CA's. */
-  retryAt?: string | undefined;
-  /** The CA's own Retry-After; --force does not clear it. */
-  caRetryAt?: string;
-  /** The certificate with this fingerprint, and that for its second key, were revoked by `acmectl revoke`. */
-  revoked?: { fingerprint: string; at: string; reason: string };
-  retryReason?: "backoff" | "ca" | "permanent";
-  /** Hash of the request that failed: a permanent problem waits until the request changes. */
-  failedRequest?: string;
-  ari?: AriStatus | undefined;
-  /** What the CA issued in the last week, whether it could be used or not. */
-  issuances?: readonly Issuance[] | undefined;
-  /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */
-  deploy?: Readonly<Record<string, DeployState>>;
-}
-export interface Issuance {
-  at: string;
-  /** Of the exact set of names; see `namesHash`. */
-  names: string;
-  /** URL. */
-  order: string;
-}
-export interface DeployState {
-  /** The version of the certificate that was deployed. */
-  version: number;
-  /** `pending` before it was tried; a run that was killed leaves it so, and it is repeated like a failure. */
-  state: "pending" | "done" | "failed";
-  at: string;
-  /** Why it failed, secrets masked. */
-  detail?: string | undefined;
-}
-/** The CA's renewal information for one certificate (RFC 9773). */
-export interface AriStatus {
-  certificateId: string;
-  nextCheck: string;
-  /** For the second key's certificate. */
-  second?: AriStatus | undefined;
-  /** Absent until the CA has answered. */
-  window?:
-    | { start: string; end: string; selected: string; explanationUrl?: string | undefined }
-    | undefined;
-}
 export interface StoredCertificate {
   name: string;
   request: CertificateRequest;
@@ -207,27 +123,6 @@ export interface PresentedChallenge {
   challenge: Challenge;
   /** Absent until `present` returned. */
   receipt?: unknown;
-}
-
-/** What was asked of one CA and counts for its limits, and until when it accepts no orders. */
-export interface Ledger {
-  readonly entries: readonly LedgerEntry[];
-  readonly pauses: readonly CaPause[];
-}
-export interface LedgerEntry {
-  readonly at: string;
-  readonly event: "account" | "order" | "certificate" | "failure";
-  /** URL of the account. */
-  readonly account?: string | undefined;
-  /** Canonical; the name alone of a validation that failed. */
-  readonly names: readonly string[];
-}
-export interface CaPause {
-  readonly until: string;
-  /** Absent when it is for all accounts. */
-  readonly account?: string | undefined;
-  /** The CA's words. */
-  readonly detail: string;
 }
 
 export interface Lock {

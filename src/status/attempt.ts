@@ -1,6 +1,10 @@
 import { dateOf } from "../dates.ts";
 import { type Block, heading, line, table, type Tone } from "../result.ts";
-import type { AttemptAuthorization, AttemptChallenge, CertificateStatus } from "../state/store.ts";
+import type {
+  AttemptAuthorization,
+  AttemptChallenge,
+  CertificateStatus,
+} from "../state/certificate-status.ts";
 
 type Attempt = NonNullable<CertificateStatus["lastAttempt"]>;
 

@@ -3,8 +3,14 @@ import { limitsOf } from "../acme/limits.ts";
 import { caName, isEmbedded } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom } from "../dates.ts";
-import { allowancesFor, allowanceText, pauseIn, type Allowance } from "../state/ledger.ts";
-import type { CaPause, Store } from "../state/store.ts";
+import {
+  allowancesFor,
+  allowanceText,
+  pauseIn,
+  type Allowance,
+  type CaPause,
+} from "../state/ledger.ts";
+import type { Store } from "../state/store.ts";
 
 type Stores = Pick<Store, "accounts" | "ledger">;
 

@@ -1,5 +1,6 @@
 import type { VersionMeta } from "../certificate.ts";
-import type { AriStatus, StoredCertificate } from "../state/store.ts";
+import type { AriStatus } from "../state/certificate-status.ts";
+import type { StoredCertificate } from "../state/store.ts";
 
 /** A certificate held, and what its CA said about its renewal (RFC 9773). */
 export interface KnownRenewal {

@@ -7,7 +7,8 @@ import { deployCertificate, type DeployOptions } from "../../src/deploy/deploy.t
 import { openOncePerRun } from "../../src/deploy/tools.ts";
 import type { DeployTools } from "../../src/deploy/tools.ts";
 import type { Problem } from "../../src/problem.ts";
-import type { DeployState, StoredCertificate } from "../../src/state/store.ts";
+import type { DeployState } from "../../src/state/certificate-status.ts";
+import type { StoredCertificate } from "../../src/state/store.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { never, openStore } from "../state/state.ts";
 

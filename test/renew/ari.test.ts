@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { Ca, Directory, RenewalInfo } from "../../src/acme/acme.ts";
 import { isAriDue, refreshAri, turnsToAsk } from "../../src/renew/ari.ts";
 import { Problem } from "../../src/problem.ts";
-import type { AriStatus, StoredCertificate } from "../../src/state/store.ts";
+import type { AriStatus } from "../../src/state/certificate-status.ts";
+import type { StoredCertificate } from "../../src/state/store.ts";
 import { temporaryStore, toolsOf, unexpected, requestFor } from "../issue/world.ts";
 
 const hour = 3_600_000;

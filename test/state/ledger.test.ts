@@ -8,8 +8,9 @@ import {
   pauseIn,
   withEntry,
   withPause,
+  type Ledger,
+  type LedgerEntry,
 } from "../../src/state/ledger.ts";
-import type { Ledger, LedgerEntry } from "../../src/state/store.ts";
 import { temporaryStore } from "../issue/world.ts";
 
 const hour = 3_600_000;

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { linkForeign } from "../../src/state/folder/foreign.ts";
 import type { Clock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
+import type { Ledger } from "../../src/state/ledger.ts";
 import type {
-  Ledger,
   NewVersion,
   PendingHooks,
   PendingOrder,

@@ -8,7 +8,7 @@ import type { KnownCertificate } from "../../src/status/certificates.ts";
 import { prometheusText } from "../../src/status/metrics.ts";
 import { planOf, stepOf, timeOf, whenOf } from "../../src/status/plan.ts";
 import { documentOf, viewOf } from "../../src/status/describe.ts";
-import type { CertificateStatus } from "../../src/state/store.ts";
+import type { CertificateStatus } from "../../src/state/certificate-status.ts";
 
 const day = 86_400_000;
 /** A Sunday. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { CertificateRequest, VersionMeta } from "../../src/certificate.ts";
 import { namesHash, requestHash } from "../../src/request/drift.ts";
 import { dueOf, pauseOf } from "../../src/status/due.ts";
-import type { CertificateStatus, StoredCertificate } from "../../src/state/store.ts";
+import type { CertificateStatus } from "../../src/state/certificate-status.ts";
+import type { StoredCertificate } from "../../src/state/store.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;

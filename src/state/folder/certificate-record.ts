@@ -13,7 +13,7 @@ import {
   writeRecord,
   type Folder,
 } from "./records.ts";
-import type { CertificateStatus } from "../store.ts";
+import type { CertificateStatus } from "../certificate-status.ts";
 
 /** `certificate.json`; a status may be written before the request is. */
 export interface CertificateFile {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { isRecord } from "../../json.ts";
-import type { Ledger, Store } from "../store.ts";
+import type { Ledger } from "../ledger.ts";
+import type { Store } from "../store.ts";
 import { readText } from "./files.ts";
 import { directoryFolderName } from "./names.ts";
 import { hasStrings, parseObject, writeRecord, type Folder } from "./records.ts";
