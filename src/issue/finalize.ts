@@ -115,6 +115,7 @@ export async function finalizeOrder(
       publicKey: await publicKeyOf(key),
       identifiers: request.identifiers,
       now: new Date(tools.clock.now().getTime() + tools.ca.clockSkew),
+      start: request.notBefore,
     };
     const certificate = acceptCertificate(chain, expected);
     for (const warning of certificate.warnings) log.warn(warning);

@@ -252,6 +252,19 @@ test("a start date a little in the future is accepted, since clocks differ", asy
   expect(why(soon, { tolerance: 0 })).toMatch(/valid only from/);
 });
 
+test("a later start that was asked for is accepted with a warning, and no later one than that", async () => {
+  const start = "2027-06-01T00:00:00Z";
+  const later = await leaf({
+    notBefore: new Date(start),
+    notAfter: new Date("2027-07-01T00:00:00Z"),
+  });
+  expect(why(pem(later))).toMatch(/valid only from 2027-06-01/);
+  expect(why(pem(later), { start: "2027-05-01T00:00:00Z" })).toMatch(/valid only from 2027-06-01/);
+  expect(acceptCertificate(chain(pem(later)), { ...expected, start }).warnings).toEqual([
+    expect.stringMatching(/^the certificate is valid only from 2027-06-01/),
+  ]);
+});
+
 test("a chain is chosen by the name or fingerprint of its issuer", async () => {
   const one = await leaf();
   const other = await authority("Other Root");

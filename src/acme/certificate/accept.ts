@@ -25,6 +25,8 @@ export interface Expected {
   readonly now: Date;
   /** How far `notBefore` may lie ahead, in milliseconds; five minutes when absent. */
   readonly tolerance?: number | undefined;
+  /** The start that was asked for, in ISO 8601. */
+  readonly start?: string | undefined;
 }
 
 export interface AcceptedCertificate {
@@ -67,7 +69,7 @@ export function acceptCertificate(chain: DownloadedChain, expected: Expected): A
     chain: above.filter((certificate) => !isRoot(certificate)).join(""),
     identifiers: identifiersOf(leaf),
     added,
-    warnings: [...warningsOf(leaf, added), ...path.unverified],
+    warnings: [...warningsOf(leaf, added), ...laterStart(leaf, expected), ...path.unverified],
     serial: serialOf(leaf),
     fingerprint: fingerprintOf(leaf),
     issuer: commonName(leaf.issuer),
@@ -94,13 +96,20 @@ function warningsOf(leaf: X509Certificate, added: readonly Identifier[]): string
   return names === "" ? [] : [`the CA added ${names} to the certificate, which was not ordered`];
 }
 
+/** It was asked for, and no client accepts the certificate before. */
+function laterStart(leaf: X509Certificate, { now, tolerance = 300_000 }: Expected): string[] {
+  const isLater = new Date(leaf.validFrom).getTime() > now.getTime() + tolerance;
+  return isLater ? [`the certificate is valid only from ${dateOf(leaf.validFrom)}`] : [];
+}
+
 function wrongDates(
   leaf: X509Certificate,
-  { now, tolerance = 300_000 }: Expected,
+  { now, tolerance = 300_000, start = "" }: Expected,
 ): string | undefined {
   const [from, to] = [new Date(leaf.validFrom).getTime(), new Date(leaf.validTo).getTime()];
   if (Number.isNaN(from) || Number.isNaN(to)) return "its validity cannot be read";
-  if (from > now.getTime() + tolerance) return `it is valid only from ${dateOf(leaf.validFrom)}`;
+  const latest = Math.max(now.getTime(), Date.parse(start) || 0) + tolerance;
+  if (from > latest) return `it is valid only from ${dateOf(leaf.validFrom)}`;
   return to <= now.getTime() ? `it expired at ${dateOf(leaf.validTo)}` : undefined;
 }
 
