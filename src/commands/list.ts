@@ -75,7 +75,7 @@ function dueIn(certificate: KnownCertificate, now: Date): string {
   if (isInProgress(certificate)) return "-";
   const due = dueOf(certificate, now).at;
   const pause = pauseOf(certificate, now, false);
-  if (due > now) return timeFrom(now, due);
+  if (due > now && pause?.reason !== "off") return timeFrom(now, due);
   if (pause === undefined) return "now";
   return hasNoEnd(pause) ? "-" : timeFrom(now, pause.until);
 }

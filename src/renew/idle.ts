@@ -1,7 +1,7 @@
 import { isDeployed } from "../deploy/steps.ts";
 import type { Store } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
-import { dueOf } from "../status/due.ts";
+import { dueOf, offOf } from "../status/due.ts";
 import { mayAskCa } from "./ari.ts";
 import type { Renewal, RenewOptions } from "./renew.ts";
 
@@ -30,9 +30,10 @@ export async function idleRenewals(
   );
   if (!isIdle || !(await isNothingOpen(store))) return undefined;
   return Promise.all(
-    [...due].map(async ([{ name, held }, due]) => {
+    [...due].map(async ([one, due]) => {
+      const { name, held } = one;
       const files = held && (await store.certificates.files(name, held));
-      return { name, outcome: "not due" as const, due, held, files };
+      return { name, outcome: "not due" as const, due, held, files, pause: offOf(one) };
     }),
   );
 }

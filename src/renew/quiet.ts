@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { isRecord } from "../json.ts";
 import type { Store } from "../state/store.ts";
 import { storedCertificates, type Certificates } from "../status/certificates.ts";
-import { dueOf } from "../status/due.ts";
+import { dueOf, offOf } from "../status/due.ts";
 import { mayAskCaFrom } from "./ari.ts";
 import { idleRenewals, isNothingOpen, month } from "./idle.ts";
 
@@ -45,7 +45,8 @@ export async function noteQuiet(
     mayAskCaFrom(one) ?? [],
   ]);
   const until = earliest(ends.flat());
-  const dues = certificates.map((one) => ({ name: one.name, at: dueOf(one, now, every).at }));
+  const renewed = certificates.filter((one) => offOf(one) === undefined);
+  const dues = renewed.map((one) => ({ name: one.name, at: dueOf(one, now, every).at }));
   const [next] = dues.toSorted((a, b) => a.at.getTime() - b.at.getTime());
   if (next === undefined || until <= now) return;
   const quiet: Quiet = {

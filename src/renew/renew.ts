@@ -20,7 +20,7 @@ import type {
 } from "../state/store.ts";
 import type { KnownCertificate } from "../status/certificates.ts";
 import { caPause } from "../status/limits.ts";
-import { dueOf, pauseOf, type Due, type Pause } from "../status/due.ts";
+import { dueOf, offOf, pauseOf, type Due, type Pause } from "../status/due.ts";
 import { mayAskCa, refreshAri } from "./ari.ts";
 
 export interface RenewOptions {
@@ -93,7 +93,10 @@ export async function examine(
   const { name, held } = known;
   const due = dueOf(known, now, options.every);
   if (!options.force && due.at > now)
-    return { certificate: known, renewal: { name, outcome: "not due", due, held } };
+    return {
+      certificate: known,
+      renewal: { name, outcome: "not due", due, held, pause: offOf(known) },
+    };
   const pause = pauseOf(known, now, options.force);
   if (pause?.reason === "off" && ["emergency", "expired"].includes(due.rule))
     pass.logOf(name).warn(`${name} has expired or is about to, and its renewal is off`);

@@ -82,9 +82,14 @@ function viewOf(renewals: readonly Renewal[], now: Date): readonly Block[] {
     return [{ kind: "line", tone: "good", text }];
   });
   if (lines.length > 0 || renewals.some(({ outcome }) => outcome !== "not due")) return lines;
-  const next = renewals.toSorted((a, b) => a.due.at.getTime() - b.due.at.getTime())[0];
+  const [next] = renewals
+    .filter(({ pause }) => pause?.reason !== "off")
+    .toSorted((a, b) => a.due.at.getTime() - b.due.at.getTime());
   if (next !== undefined) return [nothingDue({ name: next.name, at: next.due.at }, now)];
-  const text = "There are no certificates yet: acmectl issue -d NAME.";
+  const text =
+    renewals.length === 0
+      ? "There are no certificates yet: acmectl issue -d NAME."
+      : "Nothing is due: the renewal of every certificate is off.";
   return [{ kind: "line", text, tone: "dim" }];
 }
 

@@ -162,16 +162,24 @@ export function pauseOf(
   now: Date,
   force: boolean,
 ): Pause | undefined {
-  const { status, request, held } = certificate;
+  const { status, request } = certificate;
   const byCa = caPauseOf(status, now);
   if (byCa !== undefined) return { until: byCa, reason: "ca" };
   if (force) return undefined;
-  const isOff = request.renew === false && driftOf(request, held) === undefined;
-  if (held !== undefined && isOff && revokedFor(certificate) === undefined)
-    return { until: new Date(held.meta.notAfter), reason: "off" };
+  const off = offOf(certificate);
+  if (off !== undefined) return off;
   const capped = capEnd(certificate, request, now);
   if (capped !== undefined) return { until: capped, reason: "cap" };
   return backOffOf(certificate, now);
+}
+
+/** With `renew: off` what is held stays, unless it was revoked or something else was asked for. */
+export function offOf(certificate: StoredCertificate): Pause | undefined {
+  const { request, held } = certificate;
+  if (request.renew !== false || held === undefined) return undefined;
+  if (driftOf(request, held) !== undefined || revokedFor(certificate) !== undefined)
+    return undefined;
+  return { until: new Date(held.meta.notAfter), reason: "off" };
 }
 
 function backOffOf({ status, request, held }: StoredCertificate, now: Date): Pause | undefined {

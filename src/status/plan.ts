@@ -81,7 +81,8 @@ export function stepOf(certificate: KnownCertificate, now: Date, every = 0): Ste
   const { name } = certificate;
   const due = dueOf(certificate, now, every);
   const pause = pauseOf(certificate, now, false);
-  if (due.at > now) return { name, ...idle(certificate, due, now), dueAt: due.at };
+  if (due.at > now && pause?.reason !== "off")
+    return { name, ...idle(certificate, due, now), dueAt: due.at };
   if (pause !== undefined) return { name, ...paused(certificate, pause, now), dueAt: due.at };
   return { name, action: actions[due.rule], reason: reasonWithCa(certificate, due), dueAt: due.at };
 }

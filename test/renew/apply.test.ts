@@ -130,6 +130,22 @@ describe("apply and plan", () => {
     expect(issuing.ca.requests.filter(({ kind }) => kind === "newOrder")).toHaveLength(asked);
   });
 
+  test("a certificate whose renewal is off is not announced for renewal before it is due", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    await write("  shop: { domains: [shop.example.test] }");
+    await issuing.run(["apply", "--no-jitter", ...config], { clock });
+    await write("  shop: { domains: [shop.example.test], renew: false }");
+    const off = "its renewal is off; run acmectl renew shop --force";
+    const plan = await show(issuing, ["plan", ...config], clock);
+    expect(plan.shown.certificates).toMatchObject([{ outcome: "wait", reason: off }]);
+    const again = await issuing.run(["apply", "--no-jitter", ...config], { clock });
+    expect(again.stdout).toBe("Nothing is due: the renewal of every certificate is off.\n");
+    const status = await issuing.run(["status", "shop", ...config], { clock });
+    expect(status.stdout).toMatch(new RegExp(`^Next +wait: ${off}\nAt +-$`, "m"));
+    expect((await issuing.run(["list"], { clock })).stdout).toMatch(/ days  -  +acmectl test/);
+  });
+
   test("apply and plan reject an invalid domain in the config before any request", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
