@@ -31,7 +31,9 @@ export async function checkAll(
     const local = { httpPort, resolver };
     const tools = await openTools(issuer, [request], context, { store, local });
     try {
-      const checks = await checkRequest(request, tools);
+      const checks = await checkRequest(request, tools, {
+        isLast: issuers === undefined || issuer === issuers.at(-1),
+      });
       const ca = issuers === undefined ? undefined : caName(issuer.server);
       reports.push({ name, ca, checks });
     } finally {

@@ -2,21 +2,28 @@ import type { Directory } from "../acme/acme.ts";
 import { caName, presetOf } from "../acme/presets.ts";
 import { signerOf } from "../acme/signer.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { isPassing } from "../issue/issuers.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { unmetDemands } from "../request/demands.ts";
 import type { StoredAccount } from "../state/store.ts";
 import { finding, findingOf, type Finding } from "./finding.ts";
 
-/** What the CA says of itself, or why it cannot be asked: orders are placed from this machine, so that is a fault. */
-export async function askDirectory({
-  ca,
-  signal,
-}: Pick<IssueTools, "ca" | "signal">): Promise<Directory | Finding> {
+/**
+ * What the CA says of itself, or why it cannot be asked: orders are placed from this machine, so that is a fault, unless another
+ * CA would be asked next.
+ */
+export async function askDirectory(
+  { ca, signal }: Pick<IssueTools, "ca" | "signal">,
+  isLast: boolean,
+): Promise<Directory | Finding> {
   try {
     return await ca.directory(signal);
   } catch (error) {
     signal.throwIfAborted();
-    return findingOf(error, { severity: "error" });
+    const found = findingOf(error, { severity: "error" });
+    if (isLast || !isPassing(error)) return found;
+    const remedy = `${found.remedy} Until then the next CA of the certificate is asked.`;
+    return { ...found, severity: "warning", remedy };
   }
 }
 

@@ -23,19 +23,21 @@ import { checkTls } from "./tls.ts";
 export interface CheckOptions {
   /** Where the ports 80 and 443 are; other ones in tests. */
   readonly ports?: Ports | undefined;
+  /** False if the certificate has another CA, which is asked after this one. */
+  readonly isLast?: boolean | undefined;
 }
 
 /** Look at all that would stop an order for this request. Only the signal, and bugs, reject. */
 export async function checkRequest(
   request: CertificateRequest,
   tools: IssueTools,
-  { ports = { http: 80, https: 443 } }: CheckOptions = {},
+  { ports = { http: 80, https: 443 }, isLast = true }: CheckOptions = {},
 ): Promise<readonly Checked[]> {
   const { server } = request.issuer;
   const [stored] = await tools.store.accounts.ofDirectory(server);
   // The embedded CA forgets its accounts.
   const account = isEmbedded(server) ? undefined : stored;
-  const directory = await askDirectory(tools);
+  const directory = await askDirectory(tools, isLast);
   const isKnown = "meta" in directory;
   const unasked = isEmbedded(server) ? "the embedded CA does not look at it" : undefined;
   const solvers = await checkSolvers(request, tools);
@@ -69,7 +71,9 @@ export async function checkRequest(
     {
       subject: "persist",
       findings: await checkPersist(choices, known, account, tools),
-      skipped: unproven("dns-persist-01", chosen, choices),
+      skipped:
+        unproven("dns-persist-01", chosen, choices) ??
+        (isKnown ? undefined : "the CA did not answer"),
     },
     { subject: "dnssec", findings: dnssec, skipped: unasked },
     { subject: "caa", findings: caa, skipped: unasked },

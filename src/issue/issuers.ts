@@ -39,7 +39,8 @@ export async function byIssuer<T>(
   }
 }
 
-function isPassing(error: unknown): error is Problem {
+/** True for a failure after which the next CA of a certificate is asked. */
+export function isPassing(error: unknown): error is Problem {
   if (!Problem.is(error)) return false;
   return error.is("network") || error.exitCode === 6 || (error.document.status ?? 0) >= 500;
 }

@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 import { persistDemand, persistValue } from "../../src/acme/account-records.ts";
@@ -118,6 +120,43 @@ describe("before another account is used", () => {
     const { tools } = await world(["ca.example; accounturi=https://ca.example/account/2"]);
     await warnOfRecords({ server }, tools);
     expect(heard(tools, "warn")).toEqual([]);
+  });
+});
+
+describe("check of a CA that does not answer", () => {
+  const down = "https://127.0.0.1:1/directory";
+
+  it("says that the records of dns-persist-01 were not looked at", async () => {
+    await using issuing = await startIssuing();
+    const asked = ["-d", "shop.test", "--challenge", "dns-persist-01", "--dns-cname", "none"];
+    const words = ["check", ...asked, "--server", down];
+    const { code, stdout } = await issuing.run(words);
+    expect([code, stdout]).toEqual([
+      11,
+      expect.stringContaining("persist: skipped (the CA did not answer)"),
+    ]);
+  });
+
+  it("warns only, if the certificate has another CA", async () => {
+    await using issuing = await startIssuing();
+    const config = join(issuing.state, "..", "config.yaml");
+    const bundle = issuing.words[3];
+    await writeFile(
+      config,
+      `issuers:
+  down: { server: "${down}", agreeTos: true }
+  lab: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
+solvers: { alone: { use: standalone, port: ${issuing.httpPort} } }
+certificates:
+  shop: { domains: [127.0.0.1], issuers: [down, lab], solver: alone }
+`,
+    );
+    const { stdout } = await issuing.run(["check", "shop", "--json", "--config", config]);
+    const { certificates } = JSON.parse(stdout) as {
+      certificates: { ca: string; checks: { check: string; outcome: string }[] }[];
+    };
+    const ofCa = certificates.map(({ checks }) => checks.find(({ check }) => check === "ca"));
+    expect(ofCa).toMatchObject([{ outcome: "warning" }, { outcome: "good" }]);
   });
 });
 
