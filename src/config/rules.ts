@@ -29,6 +29,12 @@ function references(keys: readonly string[], values: Values, sections: Sections)
   look("issuer", "issuers", values["issuer"]);
   const issuers: unknown = values["issuers"];
   if (Array.isArray(issuers)) for (const name of issuers) look("issuers", "issuers", name);
+  if (Array.isArray(issuers) && issuers.length === 0)
+    faults.push({
+      keys: [...keys, "issuers"],
+      message: `${keys.join(".")}.issuers is empty.`,
+      hint: "Name at least one of the issuers, or leave it out.",
+    });
   // A CA that asks for no proof needs no solver.
   if (values["solver"] !== "none") look("solver", "solvers", values["solver"]);
   const solvers: unknown = values["solvers"];

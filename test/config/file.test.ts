@@ -304,6 +304,11 @@ certificates:
       '2:44: certificates.a.issuer names "el", which is not one of the issuers',
     ],
     [
+      "no issuer",
+      "issuers: { le: { server: x } }\ncertificates: { a: { domains: [a.example], issuers: [] } }\n",
+      "2:44: certificates.a.issuers is empty",
+    ],
+    [
       "an unknown solver",
       "certificates: { a: { domains: [a.example], solvers: [web] } }\n",
       'certificates.a.solvers names "web", which is not one of the solvers',
