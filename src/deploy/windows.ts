@@ -1,6 +1,7 @@
 import { Cron } from "croner";
 import type { DeployWindow } from "../certificate.ts";
 import { dateOf, zoneHere } from "../dates.ts";
+import { nearest } from "../options/near.ts";
 import { Problem } from "../problem.ts";
 
 /** What remains of the lifetime when no window is waited for any more: a tenth. */
@@ -57,22 +58,35 @@ function isOpen(window: DeployWindow, now: Date): boolean {
 
 /** A `config` Problem when the expression or the zone cannot be read. `place` is where it was found. */
 export function assertWindow(window: DeployWindow, place: string): void {
+  const { start, timeZone } = window;
+  if (timeZone !== undefined && !isZone(timeZone)) {
+    const near = nearest(timeZone, Intl.supportedValuesOf("timeZone"));
+    throw new Problem("config", {
+      detail: `${place}: "${timeZone}" is not a time zone.${near === undefined ? "" : ` Did you mean ${near}?`}`,
+      hint: "Write a name of the IANA time zone database such as Europe/Berlin, or UTC.",
+    });
+  }
+  const wrong = (why: string, cause?: unknown) =>
+    new Problem("config", {
+      detail: `${place}: "${start}" ${why}.`,
+      hint: 'Write minute, hour, day, month and weekday, e.g. "0 2 * * 6" for Saturdays at 2.',
+      cause,
+    });
   try {
     if (cronOf(window).nextRun() !== null) return;
   } catch (cause) {
-    throw unreadable(window, place, cause);
+    throw wrong("is not a cron expression", cause);
   }
-  throw unreadable(window, place, undefined);
+  throw wrong("names a time that never comes");
 }
 
-function unreadable({ start, timeZone }: DeployWindow, place: string, cause: unknown): Problem {
-  const zone = timeZone === undefined ? "" : ` in the time zone "${timeZone}"`;
-  const why = cause instanceof Error ? cause.message : "it never opens";
-  return new Problem("config", {
-    detail: `${place}: "${start}"${zone} is not a valid window: ${why}.`,
-    hint: 'Write minute, hour, day, month and weekday, e.g. "0 2 * * 6" for Saturdays at 2, and a zone such as Europe/Berlin.',
-    cause,
-  });
+function isZone(name: string): boolean {
+  try {
+    void Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Never started: it is asked for times alone. */

@@ -43,10 +43,14 @@ describe("a deploy window", () => {
   });
 
   test.each([
-    [{ start: "0 25 * * *", duration: 60_000 }, "0 25"],
-    [{ start: "0 0 31 2 *", duration: 60_000 }, "never"],
-    [{ start: "0 2 * * 6", duration: 60_000, timeZone: "Europe/Berlim" }, "Europe/Berlim"],
-  ])("%o is refused with its place", (window, told) => {
-    expect(() => assertWindow(window, "config.yaml: certificates.shop.windows")).toThrow(told);
+    [{ start: "0 25 * * *", duration: 60_000 }, '"0 25 * * *" is not a cron expression.'],
+    [{ start: "0 0 31 2 *", duration: 60_000 }, '"0 0 31 2 *" names a time that never comes.'],
+    [
+      { start: "0 2 * * 6", duration: 60_000, timeZone: "Europe/Berlim" },
+      '"Europe/Berlim" is not a time zone. Did you mean Europe/Berlin?',
+    ],
+  ])("%o is refused with its place", (window, why) => {
+    const place = "config.yaml: certificates.shop.freeze";
+    expect(() => assertWindow(window, place)).toThrow(`${place}: ${why}`);
   });
 });
