@@ -30,6 +30,8 @@ export function hintFor(type: string, situation: Situation): string | undefined 
   if (situation.status === 501) return notImplemented(situation);
   const most = mostNames(situation);
   if (most !== undefined) return `Split the names over several certificates, at most ${most} each.`;
+  if (refusesDates(situation))
+    return "Leave --duration, --not-before and --not-after out: this CA chooses the dates of a certificate itself, or by its profile.";
   const name = nameOf(type);
   const hint = Object.hasOwn(hints, name) ? hints[name] : undefined;
   return typeof hint === "function" ? hint(situation) : hint;
@@ -40,6 +42,11 @@ function mostNames({ what, detail = "" }: Situation): number | undefined {
   if (what !== "new order" || !/\b(names|identifiers|domains)\b/i.test(detail)) return undefined;
   const found = /\btoo many\b|\b(?:more than|at most|maximum(?: of| is)?) (\d+)\b/i.exec(detail);
   return found === null ? undefined : Number(found[1] ?? 100);
+}
+
+/** The dates of an order (RFC 8555 §7.1.3) have no error type of their own either. */
+function refusesDates({ what, detail = "" }: Situation): boolean {
+  return what === "new order" && /\bnot_?(?:before|after)\b/i.test(detail);
 }
 
 /** A hint for the error of a challenge. */

@@ -50,8 +50,19 @@ async function chosenSolvers(
   throw new Problem("usage", {
     title: "No solver",
     detail: "No solver was given, and the config file defines none.",
-    hint: "Add --standalone (acmectl's own web server on port 80), --tls-alpn (the same on port 443), --webroot PATH (the folder of your web server), or --solver NAME for DNS; `acmectl solvers list` shows them all.",
+    hint: `Add ${waysTo(flags.challenge)}; \`acmectl solvers list\` shows them all.`,
   });
+}
+
+/** What may be given for a challenge type, or for any. */
+function waysTo(challenge: string | undefined): string {
+  const http =
+    "--standalone (acmectl's own web server on port 80), --webroot PATH (the folder of your web server)";
+  const tls = "--tls-alpn (acmectl's own TLS server on port 443)";
+  const dns = "--solver NAME for DNS";
+  if (challenge === undefined) return `${http}, ${tls}, or ${dns}`;
+  if (challenge === "http-01") return `${http}, or --solver NAME`;
+  return challenge === "tls-alpn-01" ? `${tls}, or --solver NAME` : dns;
 }
 
 /** Those of `names`, else all; for the embedded CA at last acmectl's `own`. Empty for `none`. */

@@ -231,6 +231,14 @@ test.each([
   expect(hint).toBe(`Split the names over several certificates, at most ${most} each.`);
 });
 
+test.each([
+  "notBefore and notAfter are not supported; choose a profile.",
+  "not_after is beyond what the policy allows",
+])("the hint for a refusal of the dates (%s) is to leave them out", (detail) => {
+  const hint = hintFor(acme("malformed").type, { what: "new order", flags, detail });
+  expect(hint).toContain("Leave --duration, --not-before and --not-after out");
+});
+
 describe("Retry-After", () => {
   test("Retry-After is seconds or a date, at most seven days", () => {
     expect(wait("120")).toBe(120_000);

@@ -110,6 +110,10 @@ describe("the solvers of a request", () => {
       { name: "standalone", use: "standalone", options: {} },
     ]);
     expect((await problemOf(settings({}))).hint).toContain("acmectl solvers list");
+    const forDns = await problemOf(settings({ challenge: "dns-01" }));
+    expect(forDns.hint).toMatch(/^Add --solver NAME for DNS;/);
+    const forTls = await problemOf(settings({ challenge: "tls-alpn-01" }));
+    expect(forTls.hint).toMatch(/^Add --tls-alpn \(.*\), or --solver NAME;/);
     const issuers = { here: { server: "local", agreeTos: true } };
     const certificates = { shop: { domains: ["shop.test"], labels: {}, files: {}, dns: {} } };
     const [shop] = await composeConfigured({ ...configOf(), issuers, certificates });

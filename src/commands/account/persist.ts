@@ -147,7 +147,7 @@ const unset = {
   standalone: undefined,
   tlsAlpn: undefined,
   webroot: undefined,
-  challenge: undefined,
+  challenge: "dns-01",
 } as const;
 
 function viewOf(records: readonly NewRecord[], { format, apply }: Flags): readonly Block[] {
