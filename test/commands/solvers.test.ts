@@ -217,6 +217,17 @@ describe("solvers test", () => {
     expect((await acmectl("solvers test standalone")).code).toBe(2);
   });
 
+  it.each([
+    ["dns-persist", "dns-persist-01"],
+    ["exec --exec-command true --challenge dns-account-01", "dns-account-01"],
+  ])("solvers test %s is refused, since its record names an account", async (words, type) => {
+    const { code, stderr } = await acmectl(`solvers test ${words} -d example.com`);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`acmectl check -d example.com --challenge ${type}`),
+    ]);
+  });
+
   it("what solvers test could not clean up is removed by the next run", async () => {
     const marker = join(folder.path, "presented");
     const fs = 'const { rm, writeFile, access } = await import("node:fs/promises");';

@@ -6,10 +6,13 @@ import { openTools } from "../../issuer/open.ts";
 import { rehearse, type Rehearsed } from "../../issue/proof/rehearsal.ts";
 import { parsePlace } from "../../options/place.ts";
 import { solverSettings } from "../../request/solvers.ts";
+import { offeredType } from "../../issue/proof/challenges.ts";
 import { selectAll } from "../../issue/proof/choose.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { certificateFlags, solverFlags, visibilityFlags } from "../../options/declared/request.ts";
+import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
+import type { Selected } from "../../solvers/select.ts";
 import { line, type Result } from "../../result.ts";
 import type { Context } from "../../context.ts";
 import { defineCommand } from "../command.ts";
@@ -48,6 +51,7 @@ export const command = defineCommand({
       for (const one of await selectAll(request, tools)) {
         const takes = one.challengeTypes.length === 0 ? "does not take" : "takes";
         context.log.info(`${one.setting.name} ${takes} ${one.identifier.value}: ${one.reason}`);
+        refuseAccountTypes(one);
       }
       return resultOf(await rehearse(request, tools));
     } finally {
@@ -86,6 +90,18 @@ async function requestOf(
     hooks: {},
     selfCheckAt,
   };
+}
+
+/** Their records name an account at a CA. */
+function refuseAccountTypes({ identifier, challengeTypes, setting }: Selected): void {
+  const [first] = challengeTypes;
+  const type = first && offeredType(first, setting);
+  if (type !== "dns-persist-01" && type !== "dns-account-01") return;
+  throw new Problem("usage", {
+    title: "Nothing to try",
+    detail: `${setting.name} answers ${type} for ${identifier.value}, whose record names an account at a CA, and this command asks no CA.`,
+    hint: `To look at the record, run acmectl check -d ${quotedWord(identifier.value)} --challenge ${type} with the --server of the account.`,
+  });
 }
 
 const words = {
