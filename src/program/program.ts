@@ -64,7 +64,9 @@ async function readWith(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.unknownOption" && unknown !== undefined) throw unknown;
-    throw usageProblem(error, words, commands, solvers);
+    // Most runs need no list of the solvers.
+    const { builtInSolvers } = await import("../solvers/registry.ts");
+    throw usageProblem(error, words, commands, solvers, await builtInSolvers());
   }
 }
 

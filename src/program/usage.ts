@@ -11,12 +11,13 @@ export interface SolverDeclarations {
   readonly options: OptionDeclarations;
 }
 
-/** `refusal` is commander's error; `words` are those before the first flag. */
+/** `refusal` is commander's error; `words` are those before the first flag; `solvers` are chosen, `others` are not. */
 export function usageProblem(
   refusal: Error,
   words: readonly string[],
   commands: readonly CommandDefinition[],
   solvers: readonly SolverDeclarations[],
+  others: readonly string[],
 ): Problem {
   const command = commands.find(
     ({ name }) => name === words.slice(0, name.split(" ").length).join(" "),
@@ -28,7 +29,10 @@ export function usageProblem(
   return new Problem("usage", {
     detail: detailOf(first, typed, known),
     hint:
-      known?.hint ?? excessHint(first, command) ?? suggestion + helpOf(words, command, commands),
+      known?.hint ??
+      excessHint(first, command) ??
+      suggestion +
+        (solverHint(typed, command, solvers, others) ?? helpOf(words, command, commands)),
     cause: refusal,
   });
 }
@@ -38,6 +42,23 @@ function excessHint(first: string, command: CommandDefinition | undefined): stri
   if (!/^too many arguments/i.test(first) || command?.options["domains"] === undefined)
     return undefined;
   return "Separate several names by commas, or repeat -d: -d example.com,www.example.com";
+}
+
+/** An option that begins with the name of a solver is one of the solver's, or meant to be. */
+function solverHint(
+  typed: string | undefined,
+  command: CommandDefinition | undefined,
+  solvers: readonly SolverDeclarations[],
+  others: readonly string[],
+): string | undefined {
+  if (typed === undefined || command?.solverFlags !== true) return undefined;
+  const isIts = (name: string) => typed.startsWith(`--${name}-`);
+  const chosen = solvers.find(({ name }) => isIts(name))?.name;
+  if (chosen !== undefined) return `Run \`acmectl solvers show ${chosen}\` to see its options.`;
+  const other = others.find(isIts);
+  return other === undefined
+    ? undefined
+    : `Choose the solver too: ${command.options["solver"] === undefined ? "" : "--solver "}${other}. Run \`acmectl solvers show ${other}\` to see its options.`;
 }
 
 /** The value of an unknown option may be a secret, so it is not repeated. */

@@ -261,6 +261,12 @@ describe("the flags of the chosen solvers belong to the command", () => {
 
   test("the flags of a solver that was not chosen are unknown, and an unknown solver is reported before its flag", async () => {
     expect(await refused("issue --cloudflare-ttl 60")).toMatch(/Unknown option '--cloudflare-ttl'/);
+    expect(await refused("issue --standalone-port 81")).toMatch(
+      /Choose the solver too: --solver standalone\. Run `acmectl solvers show standalone`/,
+    );
+    expect(await refused("issue --solver cloudflare --cloudflare-zone example.com")).toMatch(
+      /Run `acmectl solvers show cloudflare` to see its options/,
+    );
     expect(await refused("issue --solver clodflare --clodflare-ttl 60")).toMatch(
       /There is no solver called clodflare/,
     );
