@@ -28,8 +28,9 @@ export async function byIssuer<T>(
       const text = `${first.message} Asking ${caName(issuer.server)} instead.`;
       record.log("issuer").warn(text);
       try {
-        const { ca, eab } = await tools.other(issuer);
-        return await obtain({ ...request, issuer }, { ...tools, ca, eab, accountId: undefined });
+        const { ca, eab, fetchEab, selfCheckAt } = await tools.other(issuer);
+        const its = { ca, eab, fetchEab, selfCheckAt, accountId: undefined };
+        return await obtain({ ...request, issuer }, { ...tools, ...its });
       } catch (next) {
         last = next;
         first = both(first, issuer.server, next);

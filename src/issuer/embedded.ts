@@ -47,7 +47,10 @@ export async function openEmbedded(
   await store.checkWritable();
   const { resolver, folder = context.stateFolder } = options;
   const portFor = async (solver: string, given: number | undefined) =>
-    given ?? portOf(solver, requests, context) ?? (await freePort());
+    given ??
+    portOf(solver, requests, context) ??
+    (await usualPort(solver, requests, context)) ??
+    (await freePort());
   const httpPort = await portFor("standalone", options.httpPort);
   const tlsPort = await portFor("tls-alpn", options.tlsPort);
   const dns = resolver ?? (await dnsOf(requests, context));
@@ -86,6 +89,16 @@ export async function openEmbedded(
       await testCa.close();
     },
   };
+}
+
+/** If another CA is asked first, its solvers were opened for it: they listen where they do without the embedded CA. */
+async function usualPort(
+  solver: string,
+  requests: readonly CertificateRequest[],
+  context: Context,
+): Promise<number | undefined> {
+  if (requests.every(({ issuer }) => issuer.server === embeddedCa)) return undefined;
+  return Number((await loadSolver(solver, context)).plugin.options["port"]?.default);
 }
 
 /** Where names are proven by dns-01 alone, the CA asks the DNS that was given for looking: the zones may be known there only. */

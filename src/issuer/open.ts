@@ -91,7 +91,9 @@ export function openPool(
   return {
     open(issuer) {
       const key = keyOf(issuer);
-      const served = requests.filter((request) => keyOf(request.issuer) === key);
+      const served = requests.filter(({ issuer, issuers = [issuer] }) =>
+        issuers.some((one) => keyOf(one) === key),
+      );
       const tools = pool.get(key) ?? openTools(issuer, served, context, options);
       pool.set(key, tools);
       return tools;

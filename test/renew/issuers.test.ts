@@ -35,6 +35,7 @@ async function twoCas({ names = "first, second", dns = "" } = {}) {
       `issuers:
   first: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
   second: { server: "${second.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
+  embedded: { server: local }
 solvers:
   here: { use: standalone, port: ${issuing.httpPort} }
 defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
@@ -149,6 +150,14 @@ describe("a certificate with two issuers", () => {
     },
   );
 
+  test("comes from the embedded CA, which connects to the port of the solver, if the first one is unreachable", async () => {
+    await using world = await twoCas({ names: "first, embedded" });
+    world.first.faults.add(always("*", { destroy: true }));
+    const { code, stderr, document } = await world.apply();
+    expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+    expect(document.certificates[0].directory).toBe("local");
+  });
+
   test("is checked at both CAs", async () => {
     await using world = await twoCas();
     world.first.faults.add(always("newOrder", limited));
@@ -197,7 +206,10 @@ describe("a certificate with two issuers", () => {
   });
 
   test("is not asked for at a third CA after the second one refused it", async () => {
-    const other = unexpected<IssueTools>("tools", { ca: unexpected<Ca>("ca"), eab: undefined });
+    const other = unexpected<IssueTools>("tools", {
+      ...{ ca: unexpected<Ca>("ca"), eab: undefined },
+      ...{ fetchEab: undefined, selfCheckAt: undefined },
+    });
     const tools = await toolsOf({ other: () => Promise.resolve(other) });
     const failures = [
       new Problem("network", { detail: "Unreachable." }),
