@@ -22,7 +22,7 @@ import {
   refuseSharedPath,
 } from "./given-file.ts";
 import { splitRequest } from "./split.ts";
-import { assertAhead, assertTerms, keyTypesOf, type Terms } from "./terms.ts";
+import { assertAhead, assertTerms, keyTypesOf, type Terms, type Written } from "./terms.ts";
 import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
 import { configuredSolvers, isNone, solverSettings } from "./solvers.ts";
@@ -44,14 +44,25 @@ export async function composeRequest(
   certificateFolderName(name);
   await assertFlagTargets(flags);
   const solvers = await solverSettings(flags, config.defaults.solvers, issuer, config, context);
-  const wanted = await withOwnKey(wantedBy(flags, config, context.cwd), name);
+  const written = writtenBy(name, config, context);
+  const wanted = await withOwnKey(wantedBy(flags, config, context.cwd), written);
   const proof = solvers.length === 0 ? ("none" as const) : undefined;
   const known = { name, identifiers, csr, issuer, issuers, solvers, proof };
-  const request = requestOf(wanted, known);
+  const request = requestOf(wanted, known, written);
   refuseSharedPath(request, name);
-  assertTerms(request, name);
-  assertAhead(flags.notAfter, context.clock.now());
+  assertTerms(request, written);
+  assertAhead(flags, written, context.clock.now());
   return request;
+}
+
+/** A request is typed, on defaults of the config. */
+function writtenBy(place: string, { path }: Config, { sourceOf }: Context): Written {
+  const isTyped = (source: string) => source !== "not given" && source !== "default";
+  const named = (option: string) => {
+    const source = sourceOf(option);
+    return isTyped(source) ? source : `${path}: defaults.${option}`;
+  };
+  return { place, named };
 }
 
 /** The config's default ones, where --server does not choose a CA. */
@@ -64,29 +75,30 @@ function issuersBy(flags: Flags, config: Config): CertificateRequest["issuers"] 
 }
 
 /** The type of the user's own key is the certificate's. */
-async function withOwnKey<T extends Wanted>(wanted: T, place: string): Promise<T> {
+async function withOwnKey<T extends Wanted>(wanted: T, { place, named }: Written): Promise<T> {
   const { privateKey, keyType, csr } = wanted;
   if (privateKey === undefined || csr !== undefined) return wanted;
   const { type } = await readKeyFile(privateKey);
   if (keyType === undefined || keyType === type) return { ...wanted, keyType: type };
   throw new Problem("usage", {
     detail: `${place}: the private key ${privateKey} is ${type}, and the key type ${keyType} was asked for.`,
-    hint: "Leave the key type out.",
+    hint: `Leave ${named("keyType")} out.`,
   });
 }
 
 /** Every certificate that the config wants, as a request. */
 export async function composeConfigured(config: Config): Promise<readonly CertificateRequest[]> {
   const all = await Promise.all(
-    Object.entries(config.certificates).map(async ([name, written]) => {
+    Object.entries(config.certificates).map(async ([name, configured]) => {
       const place = `${config.path}: certificates.${name}`;
-      const wanted = await withOwnKey(written, place);
+      const written = { place, named: (option: string) => option };
+      const wanted = await withOwnKey(configured, written);
       const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
       for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
       for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
       const issuer = composeIssuer({}, wanted.issuer, config);
       const issuers = wanted.issuers?.map((one) => composeIssuer({}, one, config));
-      const request = requestOf(wanted, {
+      const known = {
         name,
         fromConfig: true,
         identifiers:
@@ -96,10 +108,11 @@ export async function composeConfigured(config: Config): Promise<readonly Certif
         issuer,
         issuers,
         solvers: configuredSolvers(wanted.solvers, issuer, config),
-        proof: isNone(wanted.solvers ?? [], config) ? "none" : undefined,
-      });
+        proof: isNone(wanted.solvers ?? [], config) ? ("none" as const) : undefined,
+      };
+      const request = requestOf(wanted, known, written);
       refuseSharedPath(request, place);
-      assertTerms(request, place);
+      assertTerms(request, written);
       return splitRequest(request, wanted.split === true, place);
     }),
   );
@@ -126,7 +139,11 @@ type Known = Pick<
   "name" | "fromConfig" | "identifiers" | "issuer" | "issuers" | "solvers" | "proof"
 > & { readonly csr: GivenCsr | undefined };
 
-function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): CertificateRequest {
+function requestOf(
+  wanted: Wanted,
+  { name, fromConfig, csr, ...known }: Known,
+  written: Written,
+): CertificateRequest {
   const { pre, deploy, post, failure, requiredProfile } = wanted;
   if (presetOf(known.issuer.server) !== undefined) {
     // The rules of public CAs; a private CA decides for itself.
@@ -137,7 +154,7 @@ function requestOf(wanted: Wanted, { name, fromConfig, csr, ...known }: Known): 
     name,
     fromConfig,
     ...known,
-    ...keyTypesOf(wanted, name),
+    ...keyTypesOf(wanted, written),
     reuseKey: wanted.reuseKey ?? false,
     labels: wanted.labels,
     dns: wanted.dns,

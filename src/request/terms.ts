@@ -7,24 +7,37 @@ export type Terms = Pick<
   "duration" | "notBefore" | "notAfter" | "mustStaple" | "privateKey" | "secondKeyType"
 >;
 
+/** Where a request was written. */
+export interface Written {
+  /** Its name, or its place in the config. */
+  readonly place: string;
+  /** How an option is written there: `--not-after`, `notAfter`. */
+  named(option: keyof Terms | "csr" | "keyType" | "keyTypes"): string;
+}
+
 /** The types of the first and the second key, from a list of one or two. */
 export function keyTypesOf(
   {
     keyType,
     keyTypes: listed,
   }: { keyType?: KeyType | undefined; keyTypes?: readonly string[] | undefined },
-  place: string,
+  { place, named }: Written,
 ): Pick<CertificateRequest, "keyType" | "secondKeyType"> {
   if (listed === undefined) return { keyType: keyType ?? "ec256" };
+  if (keyType !== undefined)
+    throw contradiction(
+      `${place}: both ${named("keyType")} and ${named("keyTypes")} are given.`,
+      "Give one of them.",
+    );
   const [first, second, ...others] = listed.map((one) => keyTypes.find((known) => known === one));
   const isPair = second !== undefined && familyOf(first) !== familyOf(second);
   const isOne = listed.length === 1;
-  if (first !== undefined && keyType === undefined && others.length === 0 && (isPair || isOne))
+  if (first !== undefined && others.length === 0 && (isPair || isOne))
     return { keyType: first, secondKeyType: second };
-  throw new Problem("usage", {
-    detail: `${place}: the key types ${listed.join(", ")} are not one EC and one RSA type${keyType === undefined ? "" : `, or ${keyType} was given beside them`}.`,
-    hint: `Give two of ${keyTypes.join(", ")}, e.g. ec256,rsa2048, and no single key type.`,
-  });
+  throw contradiction(
+    `${place}: ${named("keyTypes")}: ${listed.join(", ")} are not one EC and one RSA type.`,
+    `Give two of ${keyTypes.join(", ")}, e.g. ec256,rsa2048.`,
+  );
 }
 
 const familyOf = (type: string | undefined) => type?.replace(/\d+$/, "");
@@ -62,37 +75,38 @@ function withoutFraction(date: Date): string {
 }
 
 /** What contradicts itself is found before the first request. */
-export function assertTerms(request: CertificateRequest, place: string): void {
+export function assertTerms(request: CertificateRequest, written: Written): void {
   const { mustStaple, csr, privateKey, secondKeyType } = request;
-  assertDates(request, place);
+  const { place, named } = written;
+  assertDates(request, written);
   if (secondKeyType !== undefined && (csr ?? privateKey) !== undefined)
     throw contradiction(
-      `${place}: a key or a CSR of yours is one key.`,
-      "Leave out keyTypes, or the key.",
+      `${place}: ${named("keyTypes")} asks for two keys, and ${named(csr === undefined ? "privateKey" : "csr")} has one.`,
+      "Leave one of them out.",
     );
   if (csr !== undefined && (mustStaple === true || privateKey !== undefined))
     throw contradiction(
-      `${place}: a certificate signing request comes with its own key and extensions.`,
-      "Leave out mustStaple and privateKey, or the CSR.",
+      `${place}: the certificate signing request of ${named("csr")} comes with its own key and extensions.`,
+      `Leave ${named(mustStaple === true ? "mustStaple" : "privateKey")} out, or the request.`,
     );
 }
 
-function assertDates({ duration, notBefore, notAfter }: Terms, place: string): void {
-  for (const [name, date] of Object.entries({ notBefore, notAfter }))
+function assertDates({ duration, notBefore, notAfter }: Terms, { place, named }: Written): void {
+  for (const [option, date] of [["notBefore", notBefore] as const, ["notAfter", notAfter] as const])
     if (date !== undefined && !isDate(date))
       throw contradiction(
-        `${place}: ${name} is "${date}", which is not a date.`,
+        `${place}: ${named(option)} is "${date}", which is not a date.`,
         "Write it as 2027-01-31T00:00:00Z.",
       );
   if (notAfter === undefined) return;
   if (duration !== undefined)
     throw contradiction(
-      `${place}: both a duration and an end are given.`,
-      "Give one of duration and notAfter.",
+      `${place}: both ${named("duration")} and ${named("notAfter")} are given.`,
+      "Give one of them.",
     );
   if (notBefore !== undefined && Date.parse(notAfter) <= Date.parse(notBefore))
     throw contradiction(
-      `${place}: the end ${notAfter} is not after the start ${notBefore}.`,
+      `${place}: the end ${notAfter} (${named("notAfter")}) is not after the start ${notBefore} (${named("notBefore")}).`,
       "Correct one of them.",
     );
 }
@@ -102,10 +116,10 @@ function contradiction(detail: string, hint: string): Problem {
 }
 
 /** An end that has passed would be left out of the order, and the certificate would not be the one that was asked for. */
-export function assertAhead(notAfter: string | undefined, now: Date): void {
+export function assertAhead({ notAfter }: Terms, { place, named }: Written, now: Date): void {
   if (notAfter === undefined || Date.parse(notAfter) > now.getTime()) return;
   throw new Problem("usage", {
-    detail: `--not-after: ${notAfter} has passed.`,
+    detail: `${place}: ${named("notAfter")} is ${notAfter}, which has passed.`,
     hint: "Give a time in the future, or leave the option out.",
   });
 }

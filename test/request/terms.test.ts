@@ -11,10 +11,13 @@ import { splitRequest } from "../../src/request/split.ts";
 import { assertAhead, assertTerms, datesOf, termsOf } from "../../src/request/terms.ts";
 import type { HeldCertificate } from "../../src/state/store.ts";
 import { startIssuing } from "../support/issuing.ts";
+import { run } from "../support/run.ts";
+import { temporaryFolder } from "../support/state.ts";
 import { requestFor } from "../issue/world.ts";
 
 const day = 86_400_000;
 const letsencrypt = { issuer: { server: resolveServer("letsencrypt"), agreeTos: true } };
+const inConfig = { place: "config.yaml: certificates.shop", named: (option: string) => option };
 const now = new Date("2027-01-01T00:00:00.500Z");
 
 describe("the dates of an order", () => {
@@ -33,23 +36,25 @@ describe("the dates of an order", () => {
   });
 
   test("an end that has passed is refused where it is typed", () => {
-    expect(() => assertAhead("2026-12-31T00:00:00Z", now)).toThrow(/has passed/);
-    expect(() => assertAhead("2027-12-31T00:00:00Z", now)).not.toThrow();
+    expect(() => assertAhead({ notAfter: "2026-12-31T00:00:00Z" }, inConfig, now)).toThrow(
+      /notAfter is 2026-12-31T00:00:00Z, which has passed/,
+    );
+    expect(() => assertAhead({ notAfter: "2027-12-31T00:00:00Z" }, inConfig, now)).not.toThrow();
   });
 
   test.each([
     [{ notAfter: "soon" }, /notAfter is "soon", which is not a date/],
     [{ notAfter: "2027" }, /notAfter is "2027", which is not a date/],
-    [{ duration: day, notAfter: "2027-01-08T00:00:00Z" }, /both a duration and an end/],
+    [{ duration: day, notAfter: "2027-01-08T00:00:00Z" }, /both duration and notAfter are given/],
     [{ notAfter: "2027-02-30T00:00:00Z" }, /which is not a date/],
     [
       { notBefore: "2027-02-01T00:00:00Z", notAfter: "2027-01-01T00:00:00Z" },
-      /the end 2027-01-01T00:00:00Z is not after the start/,
+      /the end 2027-01-01T00:00:00Z \(notAfter\) is not after the start/,
     ],
     [{ csr: "MIIB", mustStaple: true }, /its own key and extensions/],
   ])("the request %j is refused before the CA is asked", (more, message) => {
     const request = requestFor(["a.example.com"], more);
-    expect(() => assertTerms(request, "shop")).toThrow(message);
+    expect(() => assertTerms(request, inConfig)).toThrow(message);
   });
 
   test.each([
@@ -138,6 +143,36 @@ test("issue takes a lifetime, must-staple and a key of the user's, and keeps the
     2,
     expect.stringContaining("is rsa2048, and the key type ec256 was asked for."),
   ]);
+});
+
+test.each([
+  [["--not-after", "soon"], '--not-after is "soon", which is not a date.'],
+  [
+    ["--duration", "7d", "--not-after", "2099-01-01T00:00:00Z"],
+    "both --duration and --not-after are given.",
+  ],
+  [["--key-type", "ec256", "--key-types", "ec256"], "both --key-type and --key-types are given."],
+  [["--key-types", "ec256,ec384"], "--key-types: ec256, ec384 are not one EC and one RSA type."],
+])("the contradiction of %j is named as it was typed", async (words, message) => {
+  await using folder = await temporaryFolder();
+  const typed = ["issue", "-d", "a.test", "--server", "local", ...words];
+  const { code, stderr } = await run(typed, { env: { HOME: folder.path } });
+  expect([code, stderr.replaceAll(/\s+/g, " ")]).toEqual([
+    2,
+    expect.stringContaining(`a.test: ${message}`),
+  ]);
+});
+
+test("a contradiction of what was typed with the config's defaults names both", async () => {
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, "config.yaml");
+  await writeFile(config, "defaults: { duration: 7d }\n");
+  const typed = ["--not-after", "2099-01-01T00:00:00Z", "--config", config];
+  const env = { HOME: folder.path };
+  const { stderr } = await run(["issue", "-d", "a.test", "--server", "local", ...typed], { env });
+  expect(stderr.replaceAll(/\s+/g, " ")).toContain(
+    `both ${config}: defaults.duration and --not-after are given.`,
+  );
 });
 
 test("a part of a split request never takes the place of another certificate", async () => {
