@@ -14,6 +14,16 @@ export interface Preset {
   /** Its tools print HMAC keys in base64 twice. */
   readonly encodesTwice?: true;
   readonly limits?: Limits | undefined;
+  readonly renewal?: RenewalWindow | undefined;
+}
+
+/** When the renewal information (RFC 9773) of a CA asks for renewal, in parts of the lifetime. */
+export interface RenewalWindow {
+  /** What is left in the middle of the window. */
+  readonly left: number;
+  /** The same where the lifetime is below ten days. */
+  readonly leftOfShort: number;
+  readonly width: number;
 }
 
 /** What a CA refuses to do without, known before the first request. */
@@ -62,6 +72,7 @@ const boulder: Demands = {
   addresses: ["shortlived"],
   keyTypes: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"],
 };
+const boulderRenewal: RenewalWindow = { left: 1 / 3, leftOfShort: 1 / 2, width: 1 / 50 };
 const google: Demands = { contact: true, binding: "once", noClientAuth: true };
 
 /** The staging environment of NAME is NAME-staging. */
@@ -72,6 +83,7 @@ export const presets: readonly Preset[] = [
     aliases: ["le", "lets-encrypt", "letsencrypt.org"],
     caaIdentities: ["letsencrypt.org"],
     demands: boulder,
+    renewal: boulderRenewal,
     // letsencrypt.org/docs/rate-limits, as of August 2026.
     limits: {
       accountsPerMachine: { most: 10, per: 3 * hour },
@@ -87,6 +99,7 @@ export const presets: readonly Preset[] = [
     aliases: ["le-staging", "letsencrypt_test", "letsencrypt-test", "staging"],
     caaIdentities: ["letsencrypt.org"],
     demands: boulder,
+    renewal: boulderRenewal,
     // letsencrypt.org/docs/staging-environment; those per domain and per set of names are far higher.
     limits: {
       accountsPerMachine: { most: 50, per: 3 * hour },

@@ -38,6 +38,18 @@ export function checkDemands(
   return unmetDemands(request, facts).map((problem) => findingOf(problem));
 }
 
+/** When the CA asks for renewal, as far as its preset knows. */
+export function renewalNotes({ issuer }: CertificateRequest): readonly string[] {
+  const { renewal } = presetOf(issuer.server) ?? {};
+  if (renewal === undefined) return [];
+  const [left, short, width] = [renewal.left, renewal.leftOfShort, renewal.width].map(
+    (part) => `${Math.round(part * 100)} %`,
+  );
+  return [
+    `${caName(issuer.server)} asks for renewal when about ${left} of the lifetime is left (${short} below ten days), in a window of ${width} of the lifetime`,
+  ];
+}
+
 /** Account and profile, as the CA's directory and its answer about the account show. */
 export async function checkCa(
   request: CertificateRequest,

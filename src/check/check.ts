@@ -10,7 +10,7 @@ import type { IssueTools } from "../issue/tools.ts";
 import type { ChallengeType, Zone } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
-import { askDirectory, checkCa, checkClock, checkDemands } from "./ca.ts";
+import { askDirectory, checkCa, checkClock, checkDemands, renewalNotes } from "./ca.ts";
 import { checkCaa } from "./caa.ts";
 import { checkDelegation } from "./delegation.ts";
 import { checkDnssec } from "./dnssec.ts";
@@ -55,6 +55,7 @@ export async function checkRequest(
         ...checkDemands(request, account, tools),
         ...(isKnown ? await checkCa(request, directory, account, tools) : [directory]),
       ],
+      notes: renewalNotes(request),
     },
     {
       subject: "clock",
