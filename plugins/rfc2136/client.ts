@@ -75,8 +75,14 @@ export function openPrimary(settings: PrimarySettings, signal: AbortSignal) {
         key === undefined ? { bytes: message, mac: undefined } : sign(message, key, now());
       const answer = await exchange(signed.bytes);
       const time = now();
-      const verdict = key && signed.mac && verify(answer, key, signed.mac, time);
-      return { rcode: decode(answer).rcode, verdict, now: time };
+      try {
+        const verdict = key && signed.mac && verify(answer, key, signed.mac, time);
+        return { rcode: decode(answer).rcode, verdict, now: time };
+      } catch (error) {
+        // The signature's record is cut.
+        if (error instanceof RangeError) throw errors.garbled(nameOfServer(settings), error);
+        throw error;
+      }
     },
     close: () => connection.close(),
   };

@@ -452,6 +452,29 @@ describe("a DNS server", () => {
     await expect(failure).rejects.toThrow(server);
   });
 
+  test("that cuts the signature of its answer causes a network Problem", async () => {
+    const server = await dnsServer({
+      mischief: ({ opcode }) =>
+        opcode === "UPDATE"
+          ? {
+              kind: "raw",
+              bytes: (query) => {
+                const answer = Buffer.from(
+                  "0000a8000000000000000001" + "0000fa00ff000000000000",
+                  "hex",
+                );
+                query.copy(answer, 0, 0, 2);
+                return answer;
+              },
+            }
+          : undefined,
+    });
+    const tsigKey = `acmectl:${secret}`;
+    const failure = (await solverAt(server.server, { tsigKey })).present(challenge, call);
+    await expect(failure).rejects.toMatchObject({ exitCode: 4 });
+    await expect(failure).rejects.toThrow("does not answer as a DNS server");
+  });
+
   test("that does not exist is named in the Problem", async () => {
     const solver = await solverAt("127.0.0.1:1");
     await expect(solver.present(challenge, call)).rejects.toThrow(

@@ -160,7 +160,7 @@ function makeKey(
   source: string,
 ): TsigKey {
   const key = plainName(name);
-  if (!/^[a-z0-9_.-]{1,253}$/.test(key))
+  if (!/^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(key))
     throw wrong("The name of the TSIG key is not a domain name.", spell);
   const compact = secret.replaceAll(/\s/g, "");
   const bytes = Buffer.from(compact, "base64");

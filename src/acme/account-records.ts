@@ -8,6 +8,7 @@ import type { Identifier } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { AcmeChallenge, Directory } from "./acme.ts";
 import { presetOf } from "./presets.ts";
+import { printable } from "./text.ts";
 
 /** An account as its records name it. */
 export interface RecordHolder {
@@ -145,7 +146,7 @@ export function judgePersist(
   const isEndless = good.some(({ until }) => until === undefined);
   const ends = good.flatMap(({ until }) => until?.getTime() ?? []);
   const until = good.length === 0 || isEndless ? undefined : new Date(Math.max(...ends));
-  return { good: good.length > 0, until, why: why || "no record was found" };
+  return { good: good.length > 0, until, why: printable(why) || "no record was found" };
 }
 
 function judgeOne(text: string, demand: PersistDemand, now: Date): { until?: Date } | string {
@@ -170,7 +171,7 @@ export interface PersistRecord {
 
 /** A record of the syntax of RFC 8659 §4.2, or why it is not one. */
 export function readPersist(text: string): PersistRecord | string {
-  const shown = JSON.stringify(text.slice(0, 120));
+  const shown = printable(JSON.stringify(text.slice(0, 120)));
   const [issuer = "", ...pairs] = text.split(";").map((part) => part.trim());
   const parameters = parametersIn(pairs);
   const accountUri = parameters?.get("accounturi") ?? "";

@@ -1,5 +1,5 @@
 /** CAA as a CA reads it: RFC 8659, with the parameters of RFC 8657. */
-import { parentOf } from "../dns/name.ts";
+import { parentOf, printable } from "../dns/name.ts";
 import type { Reply } from "../dns/dns.ts";
 import type { Identifier } from "../plugin.ts";
 import { finding, type Finding } from "./finding.ts";
@@ -32,7 +32,7 @@ export async function checkCaa(
     const records = reply.answers.filter((record) => record.type === "CAA");
     if (records.length === 0) continue;
     const verdict = judge(
-      records.map((record) => record.value),
+      records.map((record) => printable(record.value)),
       isWildcard,
       applicant,
     );

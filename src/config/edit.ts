@@ -1,6 +1,7 @@
 /** Changes one value of a YAML file and leaves the rest as its author wrote it. */
 import { isDeepStrictEqual } from "node:util";
 import {
+  type Document,
   isCollection,
   isMap,
   isNode,
@@ -146,7 +147,9 @@ function written(keys: readonly string[], value: unknown, indent: string, newlin
 
 /** Through the library's own writer, which keeps comments, order and quotes, but not every blank. */
 function rewrite(file: YamlFile, keys: readonly string[], value: unknown): string | undefined {
-  const document = parseDocument(file.text, yamlOptions);
+  const document: Document = parseDocument(file.text, yamlOptions);
+  // A file with nothing but `null` or `~`.
+  if (!isMap(document.contents)) document.contents = new YAMLMap();
   for (const [depth] of keys.entries()) {
     const above = keys.slice(0, depth);
     if (depth > 0 && !isMap(document.getIn(above, true))) document.setIn(above, new YAMLMap());

@@ -35,25 +35,20 @@ export function openingOf(opening: Date, windows: readonly DeployWindow[] = []):
 
 /** When the last of the windows that are open now ends; undefined if none is open. */
 export function endOfOpen(windows: readonly DeployWindow[], now: Date): Date | undefined {
-  const ends = windows.flatMap((window) => {
-    const opened = isOpen(window, now) ? lastOpening(window, now) : undefined;
-    return opened === undefined ? [] : [opened.getTime() + window.duration];
-  });
-  return ends.length === 0 ? undefined : new Date(Math.max(...ends));
+  const ends = windows.flatMap((window) => endOf(window, now) ?? []).filter((end) => end > now);
+  return ends.toSorted((a, b) => b.getTime() - a.getTime())[0];
 }
 
-/** Of an open window: it may have opened again meanwhile. */
-function lastOpening(window: DeployWindow, now: Date): Date | undefined {
-  const cron = cronOf(window);
-  let opened = cron.nextRun(new Date(now.getTime() - window.duration));
-  for (let next = opened; next !== null && next <= now; next = cron.nextRun(next)) opened = next;
-  return opened ?? undefined;
-}
-
-/** It opened no longer ago than it stays open. */
 function isOpen(window: DeployWindow, now: Date): boolean {
-  const opened = cronOf(window).nextRun(new Date(now.getTime() - window.duration));
-  return opened !== null && opened <= now;
+  return endOfOpen([window], now) !== undefined;
+}
+
+/** Of its last opening: it may have opened again meanwhile. */
+function endOf(window: DeployWindow, now: Date): Date | undefined {
+  // croner counts in seconds, and leaves out the second that it is given.
+  const latest = cronOf(window).previousRuns(2, new Date(now.getTime() + 1000));
+  const opened = latest.find((opening) => opening <= now);
+  return opened && new Date(opened.getTime() + window.duration);
 }
 
 /** A `config` Problem when the expression or the zone cannot be read. `place` is where it was found. */

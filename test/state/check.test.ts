@@ -26,6 +26,9 @@ import { run } from "../support/run.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
 
+const dns = (value: string) => ({ type: "dns", value });
+const ip = (value: string) => ({ type: "ip", value });
+
 const atOnce = { wait: 0, signal: never };
 
 async function withCertificates(...names: readonly string[]) {
@@ -105,10 +108,10 @@ describe("a state folder that was copied or changed by hand", () => {
   test.each([
     ["a later end", { notAfter: "2036-04-01T00:00:00.000Z" }, "has other dates"],
     ["an earlier start", { notBefore: "2025-04-01T00:00:00.000Z" }, "has other dates"],
-    ["a name less", { identifiers: [{ type: "ip", value: "2001:db8::1" }] }, "has other names"],
+    ["a name less", { identifiers: [ip("2001:db8::1")] }, "has other names"],
     [
       "another address",
-      { identifiers: ["shop.example.com", "2001:db8::2"].map((value) => ({ value })) },
+      { identifiers: [dns("shop.example.com"), ip("2001:db8::2")] },
       "has other names",
     ],
     ["another certificate", { fingerprint: "ab".repeat(32) }, "is about another certificate"],

@@ -20,12 +20,10 @@ export interface ReadCsr {
 
 /** Read PEM text or DER. `source` names it in the `config` Problems. */
 export function readCsr(csr: string | Uint8Array, source = "the CSR"): ReadCsr {
-  const request = parse(csr, source);
-  const publicKey = Buffer.from(request.publicKey.rawData);
+  const { der, publicKey, names } = parse(csr, source);
   const known = readPublicKey(publicKey);
   const keyType = known && keyTypeOf(known);
-  const der = new Uint8Array(request.rawData);
-  return { der, identifiers: namesOf(request, source), publicKey, keyType };
+  return { der, identifiers: identifiersOf(names, source), publicKey, keyType };
 }
 
 /**
@@ -42,10 +40,30 @@ export async function verifyCsr(csr: Uint8Array, source: string): Promise<void> 
   });
 }
 
-function parse(csr: string | Uint8Array, source: string): Pkcs10CertificateRequest {
-  const der = typeof csr === "string" ? derIn(csr, source) : Uint8Array.from(csr);
+type Place = "subjectAltName" | "common name";
+
+interface Name {
+  readonly type: string;
+  readonly value: string;
+  readonly place: Place;
+}
+
+/** All that is needed of it at once: the library reads some parts when they are asked for, and throws then. */
+function parse(csr: string | Uint8Array, source: string) {
+  const given = typeof csr === "string" ? derIn(csr, source) : Uint8Array.from(csr);
   try {
-    return new Pkcs10CertificateRequest(der);
+    const request = new Pkcs10CertificateRequest(given);
+    const extension = request.getExtension("2.5.29.17");
+    const names = extension instanceof SubjectAlternativeNameExtension ? extension.names.items : [];
+    const common = request.subjectName.getField("CN");
+    return {
+      der: new Uint8Array(request.rawData),
+      publicKey: Buffer.from(request.publicKey.rawData),
+      names: [
+        ...names.map(({ type, value }): Name => ({ type, value, place: "subjectAltName" })),
+        ...common.map((value): Name => ({ type: "dns", value, place: "common name" })),
+      ],
+    };
   } catch (cause) {
     throw new Problem("config", {
       detail: `${source} is not a certificate signing request.`,
@@ -73,24 +91,18 @@ function derIn(text: string, source: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Each name must be written as the CA issues it: a CA compares the request with the order (RFC 8555 section 7.4). */
-function namesOf(request: Pkcs10CertificateRequest, source: string): Identifier[] {
-  const extension = request.getExtension("2.5.29.17");
-  const names = extension instanceof SubjectAlternativeNameExtension ? extension.names.items : [];
-  const common = request.subjectName.getField("CN");
-  if (names.length + common.length === 0) {
+function identifiersOf(names: readonly Name[], source: string): Identifier[] {
+  if (names.length === 0) {
     throw new Problem("config", { detail: `${source} contains no names.`, hint: namesHint });
   }
-  const identifiers = [
-    ...names.map(({ type, value }) => nameOf(type, value, "subjectAltName", source)),
-    ...common.map((value) => nameOf("dns", value, "common name", source)),
-  ];
+  const identifiers = names.map((name) => identifierOf(name, source));
   return [...new Map(identifiers.map((one) => [identifierKey(one), one])).values()];
 }
 
 const namesHint =
   "Create a CSR with only DNS names and IP addresses in its subjectAltName extension.";
 
-function nameOf(type: string, value: string, place: string, source: string): Identifier {
+function identifierOf({ type, value, place }: Name, source: string): Identifier {
   const shown = `"${printable(value, 300)}"`;
   if (type !== "dns" && type !== "ip") {
     const kind = type === "email" ? "an email address" : `a name of type ${type}`;

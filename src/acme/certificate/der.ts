@@ -51,7 +51,7 @@ export function encode(tag: number, ...parts: readonly Uint8Array[]): Buffer {
 /** The content of an object identifier: `2.5.29.17`. */
 export function identifierBytes(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
-  return Buffer.from([first * 40 + second, ...rest.flatMap(base128)]);
+  return Buffer.from([first * 40 + second, ...rest].flatMap(base128));
 }
 
 /** Seven bits a byte; all bytes but the last have the first bit set. */

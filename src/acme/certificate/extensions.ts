@@ -54,14 +54,18 @@ function signedOf(certificate: X509Certificate): readonly Element[] {
   return inside(inside(elementsOf(certificate.raw)[0])[0]);
 }
 
+/** The same without the version, which is not in every certificate: serial number, algorithm, issuer, dates, subject, key. */
+function fieldsOf(certificate: X509Certificate): readonly Element[] {
+  return signedOf(certificate).filter(({ tag }) => tag !== fieldOf(0));
+}
+
 function inside(element: Element | undefined): readonly Element[] {
   return element === undefined ? [] : elementsOf(element.content);
 }
 
 /** The public key as it is written (SPKI, DER), also of an algorithm that Node.js does not know. */
 export function publicKeyOf(certificate: X509Certificate): Buffer {
-  const fields = signedOf(certificate).filter(({ tag }) => tag !== fieldOf(0));
-  return fields[5]?.bytes ?? Buffer.alloc(0);
+  return fieldsOf(certificate)[5]?.bytes ?? Buffer.alloc(0);
 }
 
 /** The object identifier of the signature's algorithm if it is unknown here. */
@@ -83,9 +87,8 @@ export function isAuthority(certificate: X509Certificate): boolean {
 
 /** The serial number's DER content bytes in hexadecimal: a 00 leads where the first bit is set. */
 export function serialOf(certificate: X509Certificate): string {
-  const digits = certificate.serialNumber.toLowerCase();
-  const even = digits.length % 2 === 0 ? digits : `0${digits}`;
-  return Number.parseInt(even.slice(0, 2), 16) >= 0x80 ? `00${even}` : even;
+  // Node.js leaves out the 00, and writes a minus before one that is negative.
+  return fieldsOf(certificate)[0]?.content.toString("hex") ?? "";
 }
 
 /** RFC 9773 §4.1: base64url of the authority key identifier, a dot, base64url of the serial number. */

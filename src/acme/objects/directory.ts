@@ -41,7 +41,8 @@ export function readDirectory(url: string, body: unknown, transport: Transport):
 }
 
 function usable(value: unknown): value is string {
-  const url = typeof value === "string" && /^[!-~]{1,2048}$/.test(value) ? URL.parse(value) : null;
+  const url =
+    typeof value === "string" && /^https:\/\/[!-~]{1,2048}$/.test(value) ? URL.parse(value) : null;
   return url?.protocol === "https:" && url.username === "";
 }
 

@@ -119,6 +119,7 @@ export const windowOptions = {
     required: true,
     description: "Time that it stays open, e.g. 2h.",
     min: 60_000,
+    max: 366 * 86_400_000,
   },
   timeZone: {
     type: "string",

@@ -5,15 +5,9 @@ import { Problem } from "../../problem.ts";
 import { entriesOf, readText } from "./files.ts";
 import { certificateFolderName, refuseClash } from "./names.ts";
 import { isRecord } from "../../json.ts";
-import {
-  hasStrings,
-  parseObject,
-  readRecord,
-  refuseMovedAside,
-  writeRecord,
-  type Folder,
-} from "./records.ts";
+import { parseObject, readRecord, refuseMovedAside, writeRecord, type Folder } from "./records.ts";
 import type { CertificateStatus } from "../certificate-status.ts";
+import { certificateShape, fits } from "./shape.ts";
 
 /** `certificate.json`; a status may be written before the request is. */
 export interface CertificateFile {
@@ -104,20 +98,5 @@ async function isHeld(path: string): Promise<boolean> {
 }
 
 export function isCertificateFile(value: unknown): value is CertificateFile {
-  if (!isRecord(value)) return false;
-  const { request, status } = value;
-  return (
-    isRecord(status) &&
-    Number.isSafeInteger(status["failures"]) &&
-    (request === undefined || isRequest(request))
-  );
-}
-
-function isRequest(value: unknown): boolean {
-  return (
-    hasStrings(value, ["name", "keyType"]) &&
-    Array.isArray(value["identifiers"]) &&
-    Array.isArray(value["solvers"]) &&
-    [value["issuer"], value["labels"], value["outputs"], value["hooks"]].every(isRecord)
-  );
+  return fits(value, certificateShape);
 }

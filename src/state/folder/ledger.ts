@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { isRecord } from "../../json.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Store } from "../store.ts";
 import { readText } from "./files.ts";
 import { directoryFolderName } from "./names.ts";
-import { hasStrings, parseObject, writeRecord, type Folder } from "./records.ts";
+import { parseObject, writeRecord, type Folder } from "./records.ts";
+import { fits, ledgerShape } from "./shape.ts";
 
 /** What counts for the limits of each CA, in `ledger/<directory>.json`. */
 export function openLedger(folder: Folder): Store["ledger"] {
@@ -30,17 +30,5 @@ export function openLedger(folder: Folder): Store["ledger"] {
 const empty: Ledger = { entries: [], pauses: [] };
 
 function isLedger(value: unknown): value is Ledger {
-  if (!isRecord(value)) return false;
-  const { entries, pauses } = value;
-  return (
-    Array.isArray(entries) &&
-    Array.isArray(pauses) &&
-    entries.every(
-      (one) =>
-        hasStrings(one, ["at", "event"]) &&
-        Array.isArray(one["names"]) &&
-        one["names"].every((name) => typeof name === "string"),
-    ) &&
-    pauses.every((one) => hasStrings(one, ["until", "detail"]))
-  );
+  return fits(value, ledgerShape);
 }

@@ -24,7 +24,8 @@ import {
   syncFolder,
   temporaryMark,
 } from "./files.ts";
-import { hasStrings, recordText } from "./records.ts";
+import { recordText } from "./records.ts";
+import { fits, metaShape } from "./shape.ts";
 import type { Lock, NewVersion } from "../store.ts";
 
 /** The files of a version. */
@@ -39,11 +40,7 @@ export const versionFiles = {
 
 /** True for the content of `meta.json`. */
 export function isMeta(value: unknown): value is VersionMeta {
-  const members = ["serial", "fingerprint", "notBefore", "notAfter", "keyType", "directory"];
-  return (
-    hasStrings(value, [...members, "account", "issuedAt", "requestHash"]) &&
-    Array.isArray(value["identifiers"])
-  );
+  return fits(value, metaShape);
 }
 
 /** The files of the second key, e.g. `privkey-rsa2048.pem`. */
