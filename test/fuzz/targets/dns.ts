@@ -5,7 +5,7 @@ import {
   decode,
   encodeQuery as encodeUpdateQuery,
   encodeUpdate,
-  txtOf,
+  valueOf,
 } from "../../../plugins/rfc2136/message.ts";
 import { sign, verify } from "../../../plugins/rfc2136/tsig.ts";
 import { judgePersist, readPersist } from "../../../src/acme/account-records.ts";
@@ -53,7 +53,7 @@ export const dnsTargets: readonly Target[] = [
       const signed = sign(encodeUpdate(1, "example.test", []), key, seconds).bytes;
       for (const bytes of [input, signed]) {
         const message = unlessRange(() => decode(bytes));
-        message?.answers.map(txtOf);
+        message?.answers.map(valueOf);
         const verdict = unlessRange(() => verify(bytes, key, mac, seconds));
         holds(verdict?.kind !== "good", "an answer to another request is not signed for this one");
       }
