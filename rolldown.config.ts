@@ -32,14 +32,9 @@ export default defineConfig({
   resolve: {
     conditionNames: ["source", "node", "import", "default"],
     // acme-client requires what acmectl imports: one copy serves both.
-    // Whether there are colours, acmectl decides itself; chalk's own look at the terminal loads node:net.
     alias: {
       "@peculiar/x509": "@peculiar/x509/build/x509.es.js",
       undici$: join(import.meta.dirname, "packaging/lean/undici.js"),
-      "#supports-color": join(
-        import.meta.dirname,
-        "node_modules/chalk/source/vendor/supports-color/browser.js",
-      ),
     },
   },
   // The oldest Node.js that package.json promises.
@@ -55,13 +50,13 @@ export default defineConfig({
         // What each run needs, in as few files as can be: a file costs a millisecond.
         {
           name: "base",
-          test: /src\/(problem|version|clock|compile-cache)\.ts$|rolldown\/runtime|usingCtx/,
+          test: /src\/(problem|version|clock|compile-cache|streams|errors)\.ts$|rolldown\/runtime|usingCtx/,
           priority: 3,
         },
         { name: "program", test: /src\/(program\/|commands\/command\.ts$)/, priority: 2 },
         {
           name: "state",
-          test: /src\/((state|status)\/|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          test: /src\/(state\/(?!folder\/(fault|check))|status\/|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 1,
         },
         // What solvers share.

@@ -1,10 +1,17 @@
 /** Where V8's compiled code is kept from run to run. It saves a third of the CPU time of a small command. */
 import { lstatSync, mkdirSync } from "node:fs";
+import { enableCompileCache } from "node:module";
 import { isAbsolute, join } from "node:path";
 
 interface User {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
+}
+
+/** Of modules that are loaded from now on. */
+export function keepCompiledCode(user: User): void {
+  const folder = compileCacheFolder(user);
+  if (folder !== undefined) enableCompileCache(folder);
 }
 
 /** The folder, which exists and only this user can write: who writes there decides what is run. Undefined where there is none. */

@@ -1,11 +1,11 @@
 /** One run: from the words that were typed and the environment to an exit code. */
-import { enableCompileCache } from "node:module";
 import { systemClock } from "./clock.ts";
-import { compileCacheFolder } from "./compile-cache.ts";
+import { keepCompiledCode } from "./compile-cache.ts";
 import { fromSource } from "./installation.ts";
 import { type ExitCode, Problem } from "./problem.ts";
 import type { Environment } from "./environment.ts";
 import type { Replacements } from "./program/execute.ts";
+import { openStream, type OutputStream } from "./streams.ts";
 import { versionLine } from "./version.ts";
 
 /** Runs the words after `acmectl`. Never rejects: every failure is shown and becomes an exit code. */
@@ -24,22 +24,27 @@ export async function main(
       return 3;
     }
   }
+  if (!fromSource) keepCompiledCode(environment);
   // --version needs none of the modules below.
   const { execute } = await import("./program/execute.ts");
   return execute(argv, environment, replaced);
 }
 
 /** Runs acmectl as this process; `bin/acmectl.js` calls it. Sets the exit code and lets open handles end. */
-export async function run(process: NodeJS.Process, replaced: Replacements = {}): Promise<void> {
+export async function run(
+  process: NodeJS.Process,
+  replaced: Replacements = {},
+  [stdout, stderr] = [openStream(process, "stdout"), openStream(process, "stderr")],
+): Promise<void> {
   const stopping = new AbortController();
   const stop = (exitCode: ExitCode, reason: unknown) => {
     process.exitCode = exitCode;
     stopping.abort(reason);
   };
   const stopListening = stopOnSignals(process, stopping);
-  const written = watchStdout(process, stopping);
+  const written = watchStdout(stdout, stopping);
   // A full disk below the log must not stop a renewal.
-  process.stderr.on("error", () => undefined);
+  stderr.on("error", () => undefined);
   process.on("uncaughtException", (error) => {
     // Stop as for Ctrl-C, so that the run cleans up; on the second error exit at once.
     if (process.exitCode === 1) process.exit();
@@ -53,14 +58,12 @@ export async function run(process: NodeJS.Process, replaced: Replacements = {}):
     get stdin() {
       return process.stdin;
     },
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout,
+    stderr,
     written,
     signal: stopping.signal,
     clock: systemClock,
   };
-  const cache = fromSource ? undefined : compileCacheFolder(environment);
-  if (cache !== undefined) enableCompileCache(cache);
   // Without an open handle, Node.js would end a waiting process with exit code 0.
   const awake = setInterval(() => undefined, 2 ** 30);
   const code = await main(process.argv.slice(2), environment, replaced).finally(() =>
@@ -72,7 +75,7 @@ export async function run(process: NodeJS.Process, replaced: Replacements = {}):
 
 /** Stops a run that waits to be stopped when its stdout fails. Answers a function that rejects, after a result, if it was lost. */
 function watchStdout(
-  { stdout }: NodeJS.Process,
+  stdout: OutputStream,
   stopping: AbortController,
 ): NonNullable<Environment["written"]> {
   let lost: Problem | undefined;

@@ -15,6 +15,7 @@ import { run as runProcess } from "../src/main.ts";
 import type { Config } from "../src/config/config.ts";
 import type { OptionDeclarations } from "../src/options/declaration.ts";
 import { exitCodes, Problem } from "../src/problem.ts";
+import type { Replacements } from "../src/program/execute.ts";
 import type { Result } from "../src/result.ts";
 import { commandsOf, run, type RunOptions } from "./support/run.ts";
 import { temporaryFolder } from "./support/state.ts";
@@ -271,6 +272,10 @@ function fakeProcess(...argv: readonly string[]) {
   return { fake: fake as typeof fake & NodeJS.Process, written, exits };
 }
 
+function runFake(fake: NodeJS.Process, parts: Replacements) {
+  return runProcess(fake, parts, [fake.stdout, fake.stderr]);
+}
+
 /** A command that waits to be stopped; `started` resolves when it runs. */
 function waiting(cleanup: Promise<void> = Promise.resolve()) {
   const started = Promise.withResolvers<void>();
@@ -291,7 +296,7 @@ describe("run, the process around main", () => {
   ] as const)("%s stops the command, which may clean up, and ends with %i", async (name, code) => {
     const { fake, written, exits } = fakeProcess("try");
     const { parts, started } = waiting();
-    const ended = runProcess(fake, parts);
+    const ended = runFake(fake, parts);
     await started;
     fake.emit(name, name);
     await ended;
@@ -307,7 +312,7 @@ describe("run, the process around main", () => {
     const { fake, exits } = fakeProcess("try");
     const cleanup = Promise.withResolvers<void>();
     const { parts, started } = waiting(cleanup.promise);
-    const ended = runProcess(fake, parts);
+    const ended = runFake(fake, parts);
     await started;
     fake.emit("SIGINT", "SIGINT");
     expect(exits).toEqual([]);
@@ -320,7 +325,7 @@ describe("run, the process around main", () => {
   test("an uncaught error stops the run as a bug", async () => {
     const { fake, written, exits } = fakeProcess("try");
     const { parts, started } = waiting();
-    const ended = runProcess(fake, parts);
+    const ended = runFake(fake, parts);
     await started;
     fake.emit("uncaughtException", new TypeError("a socket was left alone"), "uncaughtException");
     await ended;
@@ -333,7 +338,7 @@ describe("run, the process around main", () => {
   test("a full disk under stdout is a machine Problem, a closed pipe is not", async () => {
     const { fake, written } = fakeProcess("try");
     const { parts, started } = waiting();
-    const ended = runProcess(fake, parts);
+    const ended = runFake(fake, parts);
     await started;
     fake.stdout.emit("error", Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
     expect(fake.exitCode).toBeUndefined();
@@ -352,7 +357,7 @@ describe("run, the process around main", () => {
       fake.stderr.emit("error", Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }));
       signal.throwIfAborted();
     });
-    await runProcess(fake, parts);
+    await runFake(fake, parts);
     expect(fake.exitCode).toBe(0);
   });
 });
@@ -383,6 +388,8 @@ describe("the program as a process", () => {
       "src/compile-cache.ts",
       "src/installation.ts",
       "src/problem.ts",
+      "src/streams.ts",
+      "src/errors.ts",
       "src/version.ts",
       "src/json.ts",
     ]);

@@ -1,8 +1,7 @@
-import {
+import crypto, {
   createHash,
   createPrivateKey as parsePrivateKey,
   createPublicKey,
-  generateKeyPair,
   type KeyObject,
 } from "node:crypto";
 import { promisify } from "node:util";
@@ -10,7 +9,6 @@ import type { KeyType } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import { withLineBreaks } from "./pem.ts";
 
-const generate = promisify(generateKeyPair);
 const curves: Readonly<Record<string, KeyType>> = { prime256v1: "ec256", secp384r1: "ec384" };
 const moduli: Readonly<Record<number, KeyType>> = {
   2048: "rsa2048",
@@ -20,6 +18,8 @@ const moduli: Readonly<Record<number, KeyType>> = {
 
 /** A new private key, PKCS#8 PEM. Generated off the main thread. */
 export async function createPrivateKey(type: KeyType): Promise<string> {
+  // Not imported by name: that would load OpenSSL in every run.
+  const generate = promisify(crypto.generateKeyPair);
   const { privateKey } = type.startsWith("ec")
     ? await generate("ec", { namedCurve: type === "ec256" ? "P-256" : "P-384" })
     : await generate("rsa", { modulusLength: Number(type.slice("rsa".length)) });

@@ -1,4 +1,4 @@
-import { Chalk } from "chalk";
+import { styleText } from "node:util";
 import type { Tone } from "../result.ts";
 
 export interface TextStream {
@@ -11,10 +11,20 @@ export type Paint = (text: string, tone: Tone) => string;
 
 /** Colours for a stream. FORCE_COLOR comes first, then NO_COLOR and TERM=dumb, then whether it is a terminal. */
 export function painter(stream: TextStream, env: Env): Paint {
-  const { green, red, yellow, dim, bold } = new Chalk({ level: hasColour(stream, env) ? 1 : 0 });
-  const tones = { good: green, bad: red, warn: yellow, dim, strong: bold };
-  return (text, tone) => (tone === "plain" ? text : tones[tone](text));
+  if (!hasColour(stream, env)) return (text) => text;
+  return (text, tone) =>
+    tone === "plain" || text === ""
+      ? text
+      : styleText(styles[tone], text, { validateStream: false });
 }
+
+const styles = {
+  good: "green",
+  bad: "red",
+  warn: "yellow",
+  dim: "dim",
+  strong: "bold",
+} as const satisfies Partial<Record<Tone, string>>;
 
 /** True for a terminal whose cursor can be moved. */
 export function hasCursor(stream: TextStream, env: Env): boolean {

@@ -184,8 +184,9 @@ export function offOf(certificate: StoredCertificate): Pause | undefined {
 
 function backOffOf({ status, request, held }: StoredCertificate, now: Date): Pause | undefined {
   const { retryAt, retryReason, lastAttempt } = status;
-  const isChanged = status.failedRequest !== requestHash(request);
-  if (retryAt === undefined || status.failures === 0 || isChanged) return undefined;
+  if (retryAt === undefined || status.failures === 0) return undefined;
+  // The request has changed since.
+  if (status.failedRequest !== requestHash(request)) return undefined;
   if (retryReason === "permanent") return { until: new Date(retryAt), reason: "permanent" };
   // A back-off of a day would outlast a short certificate.
   const longest = held === undefined ? day : Math.min(day, lifetimeOf(held.meta) / 8);

@@ -39,7 +39,7 @@ registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(log)}
 
 /** Code that talks to CAs and name servers or reads YAML; not what parses names, keys, addresses, presets and their limits. */
 const heavy = [
-  /\/node_modules\/(?!commander|chalk|croner|fastest-levenshtein|get-east-asian-width)/,
+  /\/node_modules\/(?!commander|croner|fastest-levenshtein|get-east-asian-width)/,
   /\/src\/acme\/(?!(identifiers|keys|limits|pem|presets|registration|text)\.ts)/,
   /\/src\/dns\/(?!server\.ts)/,
   /\/src\/(issue|issuer|account|import|test-ca)\//,

@@ -21,7 +21,6 @@ import type {
   Store,
   StoredCertificate,
 } from "../store.ts";
-import { faultOf } from "./fault.ts";
 import {
   commitVersion,
   currentNumber,
@@ -170,6 +169,8 @@ async function readVersion(
   const what = `The file about the certificate ${name}`;
   const reading = { folder, what };
   const meta = await readRecord(join(version, versionFiles.meta), isMeta, reading);
+  // A version that the index knows needs no check, and so no OpenSSL.
+  const { faultOf } = await import("./fault.ts");
   const fault = await attempt("read", version, () => faultOf(version));
   if (meta === undefined || fault !== undefined) {
     const damage = `${version} cannot be used: ${fault ?? `${versionFiles.meta} is missing`}`;

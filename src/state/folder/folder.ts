@@ -1,14 +1,13 @@
-import { lstat, stat } from "node:fs/promises";
+import { lstatSync, statSync, type Stats } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Clock } from "../../clock.ts";
-import type { Log } from "../../plugin.ts";
 import { codeOf } from "../../errors.ts";
+import type { Log } from "../../plugin.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
-import { checkFolder } from "./check.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
 import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
 import { openLedger } from "./ledger.ts";
@@ -47,13 +46,16 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     where: absolute,
     exists: async () => {
       await check();
-      return (await ifPresent(() => stat(absolute))) !== undefined;
+      return (await ifPresent(() => statSync(absolute))) !== undefined;
     },
     async checkWritable() {
       await check();
       await probe(absolute);
     },
-    check: (options) => checkFolder(folder, { ...parts, lock: takeLock }, options),
+    async check(options) {
+      const { checkFolder } = await import("./check.ts");
+      return checkFolder(folder, { ...parts, lock: takeLock }, options);
+    },
     ...parts,
     isLocked: (name) => isLocked(absolute, name, clock),
     ledger: openLedger(folder),
@@ -99,10 +101,7 @@ const folders = ["accounts", "certificates", "pending", "locks", "solvers", "hoo
 const writableByOthers = 0o002;
 
 async function checkOwners(root: string, log: Log): Promise<void> {
-  const top = await stat(root).catch((error: unknown) => {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  });
+  const top = topOf(root);
   if (top?.isDirectory() === false) throw notFolder(root);
   // Windows has neither owners nor modes.
   if (top === undefined || process.geteuid === undefined) return;
@@ -115,8 +114,18 @@ async function checkOwners(root: string, log: Log): Promise<void> {
   await Promise.all(folders.map((name) => checkOwner(join(root, name), us)));
 }
 
+function topOf(root: string): Stats | undefined {
+  try {
+    return statSync(root);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 async function checkOwner(path: string, us: number): Promise<void> {
-  for (const found of await Promise.all([lstat, stat].map((read) => ifPresent(() => read(path))))) {
+  for (const read of [lstatSync, statSync]) {
+    const found = await ifPresent(() => read(path));
     if (found === undefined) continue;
     const { uid, mode } = found;
     if (uid !== us && uid !== 0) {

@@ -83,13 +83,13 @@ function isPendingOrder(value: unknown): value is PendingOrder {
 export function openPendingHooks(folder: Folder): Store["pendingHooks"] {
   const { root, check } = folder;
   const path = join(root, "hooks", "post.json");
-  // The first release kept them as the state of a solver.
-  const oldPath = () => solverStateFile(root, "post hooks");
+  // The first release kept them as the state of a solver called "post hooks". The hash in it is not computed in each run.
+  const oldPath = join(root, "solvers", "post_hooks~45e33113f8e6.json");
   const reading = { folder, what: "The list of pending post hooks" };
 
   async function list(): Promise<PendingHooks> {
     await check();
-    const old = await readRecord(oldPath(), isOldRecord, reading);
+    const old = await readRecord(oldPath, isOldRecord, reading);
     const record = await readRecord(path, isHooksRecord, reading);
     if (record === undefined) await refuseMovedAside(path, reading);
     return { ...old?.values.owed, ...record?.hooks };
@@ -98,7 +98,7 @@ export function openPendingHooks(folder: Folder): Store["pendingHooks"] {
   const change = (edit: (pending: PendingHooks) => PendingHooks) =>
     folder.exclusively("pending-hooks", async () => {
       await writeRecord(path, { hooks: edit(await list()) });
-      await removeFile(oldPath());
+      await removeFile(oldPath);
     });
 
   return {
