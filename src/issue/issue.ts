@@ -121,7 +121,6 @@ async function replace(
     const run = (request: CertificateRequest, tools: IssueTools) =>
       obtain(request, choices, before, { lock, letGo: options.letGo }, tools);
     const held = await (request.issuers ? byIssuer(request, tools, run) : run(request, tools));
-    await saveSuccess(request, tools);
     around.issued(request);
     return held;
   } catch (error) {
@@ -148,6 +147,8 @@ async function prepare(
   const choices = await choose(request, tools);
   if (before?.held === undefined) await assertTargets(request);
   await store.checkWritable();
+  // It goes on beside all that follows. A pre hook may be what opens the way to the CA.
+  if (request.hooks.pre === undefined) tools.ca.prepare(tools.signal);
   // A request that fails must not take the place of the one that keeps a good certificate fresh.
   if (before?.held === undefined || isExpired(before.held, clock.now()))
     await store.certificates.saveRequest(request);
@@ -178,7 +179,7 @@ async function obtain(
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
   const predecessor = predecessorOf(before?.held, request.keyType, request.secondKeyType);
-  const order = resumed ?? (await placeOrder(request, predecessor, account, journal, tools));
+  const order = resumed ?? (await placeOrder(request, predecessor, account, journal, tools, key));
   if (!isProven) {
     const authorizations = await fetchAuthorizations(order, account, tools);
     const applicant = await applicantOf(account.session, tools);
@@ -207,6 +208,6 @@ async function obtain(
       )
     : first;
   const held = await store.certificates.commit(request.name, version, lock);
-  await journal.end();
+  await Promise.all([journal.end(), saveSuccess(request, tools)]);
   return held;
 }

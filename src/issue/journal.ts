@@ -23,6 +23,8 @@ export interface Presented {
   readonly receipt: unknown;
 }
 
+type OrderKey = Pick<PendingOrder, "csr" | "privateKey">;
+
 /**
  * The journal of one run: everything that would have to be undone or resumed is on disk before it is done. Writes follow
  * each other, so that the file always holds the newest state.
@@ -38,10 +40,15 @@ export interface OrderJournal {
   readonly unfinished: OrderProgress | undefined;
   /** What this run has presented and not cleaned up yet. */
   presented(): readonly Presented[];
-  /** A new order takes the place of an unfinished one. */
-  begin(order: Order, request: CertificateRequest, accountId: string): Promise<void>;
+  /** A new order takes the place of an unfinished one; with its key, if that is made already. */
+  begin(
+    order: Order,
+    request: CertificateRequest,
+    accountId: string,
+    key?: OrderKey,
+  ): Promise<void>;
   /** Before finalization. */
-  finalizing(key: Pick<PendingOrder, "csr" | "privateKey">): Promise<void>;
+  finalizing(key: OrderKey): Promise<void>;
   /** Before `present`. */
   presenting(challenges: readonly PendingChallenge[]): Promise<void>;
   /** After `present`. */
@@ -76,9 +83,10 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
       for (const challenge of challenges) receipts.set(challenge, undefined);
       return change({});
     },
-    received(challenge, receipt) {
+    async received(challenge, receipt) {
       receipts.set(challenge, receipt ?? null);
-      return change({});
+      // Without a receipt all that is known is on disk.
+      if (receipt !== undefined && receipt !== null) await change({});
     },
     cleaned(challenges) {
       for (const challenge of challenges) receipts.delete(challenge);
@@ -88,15 +96,15 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
   const second: OrderJournal = {
     ...ofChallenges,
     unfinished: unfinished?.second,
-    begin: (...placed) => change({ second: begun(...placed, clock) }),
+    begin: (...placed) => change({ second: begun(clock, ...placed) }),
     finalizing: (key) => change({ second: { ...(order.second ?? noOrder), ...key } }),
     end: () => change({ second: undefined }),
   };
   return {
     ...ofChallenges,
     unfinished,
-    begin: (...placed) => change(begun(...placed, clock)),
-    finalizing: change,
+    begin: (...placed) => change(begun(clock, ...placed)),
+    finalizing: async (key) => (order.csr === key.csr ? undefined : change(key)),
     second,
     async end() {
       await writes.ended();
@@ -106,10 +114,8 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
 }
 
 function begun(
-  { url }: Order,
-  request: CertificateRequest,
-  accountId: string,
   clock: LeftoverTools["clock"],
+  ...[{ url }, request, accountId, key]: Parameters<OrderJournal["begin"]>
 ): OrderProgress {
   return {
     orderUrl: url,
@@ -117,8 +123,8 @@ function begun(
     accountId,
     requestHash: requestHash(request),
     startedAt: clock.now().toISOString(),
-    csr: undefined,
-    privateKey: undefined,
+    csr: key?.csr,
+    privateKey: key?.privateKey,
   };
 }
 

@@ -11,6 +11,7 @@ import type { HeldCertificate, OrderProgress, StoredCertificate } from "../state
 import type { OpenAccount } from "../account/open.ts";
 import { requestHash } from "../request/drift.ts";
 import { datesOf } from "../request/terms.ts";
+import type { KeyMaterial } from "./finalize.ts";
 import type { OrderJournal } from "./journal.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -104,6 +105,7 @@ export async function placeOrder(
   account: OpenAccount,
   journal: OrderJournal,
   tools: IssueTools,
+  key?: Promise<KeyMaterial>,
 ): Promise<Order> {
   const profile = await checkedProfile(request, tools);
   const names = shortList(request.identifiers.map(({ value }) => value));
@@ -116,7 +118,9 @@ export async function placeOrder(
     { identifiers: request.identifiers, profile, ...datesOf(request, now), replaces },
     tools.signal,
   );
-  await journal.begin(order, request, account.stored.id);
+  // Some keys take seconds to make.
+  const made = await Promise.race([key, undefined]).catch(() => undefined);
+  await journal.begin(order, request, account.stored.id, made);
   tools.record.order(order);
   if (replaces !== order.replaces)
     tools.record.log("order").debug("the CA did not confirm which certificate the order replaces");
