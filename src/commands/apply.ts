@@ -1,5 +1,5 @@
 import { createLimit } from "../limit.ts";
-import { composeConfigured } from "../request/compose.ts";
+import { composeConfigured } from "../request/configured.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { needsInterval } from "../renew/idle.ts";
 import { renewPass } from "../renew/pass.ts";
@@ -27,8 +27,8 @@ export const command = defineCommand({
   },
   async run(flags, context) {
     const store = await context.store();
-    const requests = await composeConfigured(await context.config());
-    const { certificates, orphans, broken } = await wantedCertificates(requests, store);
+    const configured = await composeConfigured(await context.config());
+    const { certificates, orphans, broken } = await wantedCertificates(configured, store);
     const limit = createLimit(flags.concurrency);
     await Promise.all(certificates.map((one) => limit(() => remember(one, store))));
     const lockTimeout = flags.wait ? undefined : 0;

@@ -1,4 +1,4 @@
-import { composeConfigured } from "../request/compose.ts";
+import { composeConfigured } from "../request/configured.ts";
 import { knownCertificates } from "../status/certificates.ts";
 import { documentsOf, viewsOf } from "../status/describe.ts";
 import { defineCommand } from "./command.ts";

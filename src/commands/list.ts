@@ -15,7 +15,11 @@ export const command = defineCommand({
   options: {},
   async run(_, context) {
     const store = await context.store();
-    const { certificates, broken } = await knownCertificates([], [], store);
+    const { certificates, broken } = await knownCertificates(
+      [],
+      { requests: [], broken: [] },
+      store,
+    );
     const now = context.clock.now();
     const rows = [
       ...certificates.map((one) => rowOf(one, now)),

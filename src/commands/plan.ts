@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Context } from "../context.ts";
-import { composeConfigured } from "../request/compose.ts";
+import { composeConfigured } from "../request/configured.ts";
 import { changesCa } from "../request/drift.ts";
 import { reviewConfig, reviewRenewal } from "../request/review.ts";
 import { line } from "../result.ts";
@@ -52,7 +52,7 @@ export const command = defineCommand({
 
 /** What would stop a run: of the config, and of certificates that were asked for on the command line. */
 async function warningsOf(
-  { certificates }: Certificates,
+  { certificates, broken }: Certificates,
   config: Config,
   context: Context,
 ): Promise<readonly string[]> {
@@ -62,7 +62,8 @@ async function warningsOf(
   );
   const moved = certificates.filter(({ request, held }) => held && changesCa(request, held));
   const left = moved.length === 0 ? [] : await formerRecords(moved, context);
-  return [await reviewConfig(config, context), ...(await Promise.all(reviewed)), left].flat();
+  const all = [await reviewConfig(config, context), ...(await Promise.all(reviewed)), left].flat();
+  return all.filter((text) => broken.every(({ problem }) => problem.message !== text));
 }
 
 /** The only look at the DNS: records that keep the CA which the config now names from issuing. */

@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { deployFile } from "../deploy/steps/write-file.ts";
-import { composeConfigured } from "../request/compose.ts";
+import { composeConfigured } from "../request/configured.ts";
 import { file, type OptionDeclarations, type OptionsOf } from "../options/declaration.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { brokenLines } from "../status/broken.ts";

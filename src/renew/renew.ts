@@ -203,7 +203,11 @@ function failed(certificate: KnownCertificate, error: unknown, pass: Pass): Rene
 
 /** A certificate whose record cannot be read fails without being tried. */
 export function brokenRenewal({ name, problem }: BrokenCertificate, now: Date): Renewal {
-  const due = { at: now, rule: "missing", reason: "its record cannot be read" } as const;
+  const due = {
+    at: now,
+    rule: "missing",
+    reason: "its record, key or request cannot be read",
+  } as const;
   return { name, outcome: "failed", due, problem };
 }
 

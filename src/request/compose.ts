@@ -5,7 +5,6 @@ import type { CertificateRequest, DnsSetting, HookSetting } from "../certificate
 import { profileOf } from "../config/assemble.ts";
 import type { Config, ConfiguredCertificate } from "../config/config.ts";
 import type { Context } from "../context.ts";
-import { assertWindow } from "../deploy/windows.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/declared/request.ts";
 import { flagOf } from "../options/names.ts";
@@ -21,11 +20,10 @@ import {
   readKeyFile,
   refuseSharedPath,
 } from "./given-file.ts";
-import { splitRequest } from "./split.ts";
 import { assertAhead, assertTerms, keyTypesOf, type Terms, type Written } from "./terms.ts";
 import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
-import { configuredSolvers, isNone, solverSettings } from "./solvers.ts";
+import { solverSettings } from "./solvers.ts";
 
 type Flags = OptionsOf<typeof requestFlags>;
 
@@ -75,7 +73,10 @@ function issuersBy(flags: Flags, config: Config): CertificateRequest["issuers"] 
 }
 
 /** The type of the user's own key is the certificate's. */
-async function withOwnKey<T extends Wanted>(wanted: T, { place, named }: Written): Promise<T> {
+export async function withOwnKey<T extends Wanted>(
+  wanted: T,
+  { place, named }: Written,
+): Promise<T> {
   const { privateKey, keyType, csr } = wanted;
   if (privateKey === undefined || csr !== undefined) return wanted;
   const { type } = await readKeyFile(privateKey);
@@ -86,60 +87,14 @@ async function withOwnKey<T extends Wanted>(wanted: T, { place, named }: Written
   });
 }
 
-/** Every certificate that the config wants, as a request. */
-export async function composeConfigured(config: Config): Promise<readonly CertificateRequest[]> {
-  const all = await Promise.all(
-    Object.entries(config.certificates).map(async ([name, configured]) => {
-      const place = `${config.path}: certificates.${name}`;
-      const written = { place, named: (option: string) => option };
-      const wanted = await withOwnKey(configured, written);
-      const csr = wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr);
-      for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
-      for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
-      const issuer = composeIssuer({}, wanted.issuer, config);
-      const issuers = wanted.issuers?.map((one) => composeIssuer({}, one, config));
-      const known = {
-        name,
-        fromConfig: true,
-        identifiers:
-          csr?.identifiers ??
-          at(`${place}.domains`, "config", () => parseIdentifiers(wanted.domains)),
-        csr,
-        issuer,
-        issuers,
-        solvers: configuredSolvers(wanted.solvers, issuer, config),
-        proof: isNone(wanted.solvers ?? [], config) ? ("none" as const) : undefined,
-      };
-      const request = requestOf(wanted, known, written);
-      refuseSharedPath(request, place);
-      assertTerms(request, written);
-      return splitRequest(request, wanted.split === true, place);
-    }),
-  );
-  const requests = all.flat();
-  refuseSameName(requests, config.path);
-  return requests;
-}
-
-/** The parts of a split certificate have numbered names; under one name, two would replace each other in every run. */
-function refuseSameName(requests: readonly CertificateRequest[], path: string): void {
-  const names = requests.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice === undefined) return;
-  throw new Problem("config", {
-    detail: `${path}: certificates: a part of a split certificate gets the name ${twice}, and another certificate has it.`,
-    hint: `Rename the certificate ${twice}, or the one that is split.`,
-  });
-}
-
 type Keys = Pick<Wanted, "keyType" | "keyTypes">;
-type Wanted = Omit<ConfiguredCertificate, "domains">;
+export type Wanted = Omit<ConfiguredCertificate, "domains">;
 type Known = Pick<
   CertificateRequest,
   "name" | "fromConfig" | "identifiers" | "issuer" | "issuers" | "solvers" | "proof"
 > & { readonly csr: GivenCsr | undefined };
 
-function requestOf(
+export function requestOf(
   wanted: Wanted,
   { name, fromConfig, csr, ...known }: Known,
   written: Written,
@@ -248,7 +203,7 @@ function identifiersOf({ domains }: Flags, csr: GivenCsr | undefined): readonly 
 }
 
 /** What `read` returns; its Problem names the place. */
-function at<T>(place: string, kind: "config" | "usage", read: () => T): T {
+export function at<T>(place: string, kind: "config" | "usage", read: () => T): T {
   try {
     return read();
   } catch (cause) {

@@ -17,13 +17,13 @@ import { pathOf } from "../options/secret.ts";
 import { solverFault } from "../solvers/open.ts";
 import { selectSolvers } from "../solvers/select.ts";
 import { loadSolver } from "../solvers/registry.ts";
-import { composeConfigured } from "./compose.ts";
+import { composeConfigured } from "./configured.ts";
 import { writtenFolders } from "./given-file.ts";
 import { fromConfig } from "./solvers.ts";
 
 /** One sentence for each finding, with its place in the file. */
 export async function reviewConfig(config: Config, context: Context): Promise<readonly string[]> {
-  const requests = await composeConfigured(config);
+  const { requests, broken } = await composeConfigured(config);
   const found = await Promise.all([
     ...Object.entries(config.issuers).map(([name, issuer]) =>
       missingFiles(`issuers.${name}`, { ...issuer, ...filesOf(issuer) }),
@@ -33,7 +33,7 @@ export async function reviewConfig(config: Config, context: Context): Promise<re
     ),
     ...requests.map((request) => reviewCertificate(request, context)),
   ]);
-  return [...new Set(found.flat())];
+  return [...new Set([...broken.map(({ problem }) => problem.message), ...found.flat()])];
 }
 
 /** What would stop a renewal: the CA bundle, and the secrets and options of the solvers. */

@@ -1,4 +1,5 @@
 import type { CertificateRequest } from "../certificate.ts";
+import type { Configured } from "../request/configured.ts";
 import { Problem } from "../problem.ts";
 import type {
   BrokenCertificate,
@@ -47,7 +48,7 @@ export async function storedCertificates(
 
 /** What the config and earlier requests want, beside what is held. Orphans came from a config entry that is gone. */
 export async function wantedCertificates(
-  configured: readonly CertificateRequest[],
+  configured: Configured,
   store: Store,
 ): Promise<Certificates & { readonly orphans: readonly KnownCertificate[] }> {
   const { certificates, ...others } = withConfig(configured, await readAll(store));
@@ -60,7 +61,7 @@ export async function wantedCertificates(
  */
 export async function knownCertificates(
   names: readonly string[],
-  configured: readonly CertificateRequest[],
+  configured: Configured,
   store: Store,
   attempts = false,
 ): Promise<Certificates> {
@@ -96,15 +97,16 @@ async function readAll(store: Store, attempts = false): Promise<Certificates> {
 }
 
 function withConfig(
-  configured: readonly CertificateRequest[],
-  { certificates: stored, broken }: Certificates,
+  { requests, broken: incomplete }: Configured,
+  { certificates: stored, broken: damaged }: Certificates,
 ): Certificates & { readonly orphans: readonly KnownCertificate[] } {
-  const unreadable = new Set(broken.map(({ name }) => name));
+  const unreadable = new Set(damaged.map(({ name }) => name));
+  const broken = [...damaged, ...incomplete.filter(({ name }) => !unreadable.has(name))];
   const before = new Map(stored.map((one) => [one.name, one] as const));
-  const fromConfig = configured
+  const fromConfig = requests
     .filter(({ name }) => !unreadable.has(name))
     .map((request) => withRequest(request, before.get(request.name)));
-  const wanted = new Set(configured.map(({ name }) => name));
+  const wanted = new Set([...requests, ...broken].map(({ name }) => name));
   const others = stored.filter(({ name }) => !wanted.has(name));
   return {
     certificates: [...fromConfig, ...others.filter(({ request }) => request.fromConfig !== true)],

@@ -51,7 +51,7 @@ export function planOf(
     ...wanted.broken.map(({ name }): Step => ({
       name,
       action: "broken",
-      reason: "its record cannot be read",
+      reason: "its record, key or request cannot be read",
     })),
   ];
   const todo = steps.filter(({ action }) => !idleActions.includes(action));

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -97,4 +98,51 @@ test("delete removes a certificate that cannot be read, and no other", async () 
   const again = await issuing.run(["delete", bad, "--yes"]);
   expect(again.code).toBe(2);
   expect(again.stderr).toContain(`Choose one of these: ${good}.`);
+});
+
+test("a private key file that is missing stops its own certificate alone", async () => {
+  await using issuing = await startIssuing();
+  const folder = dirname(issuing.state);
+  const [file, key] = [join(folder, "config.yaml"), join(folder, "shop.key")];
+  const bundle = issuing.words[issuing.words.indexOf("--ca-bundle") + 1];
+  await writeFile(
+    file,
+    `issuers:
+  test: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
+solvers:
+  web: { use: standalone, port: ${issuing.httpPort} }
+defaults: { issuer: test, selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
+certificates:
+  shop: { domains: [${good}], privateKey: "${key}" }
+  other: { domains: [${bad}] }
+`,
+  );
+  const withConfig = (...words: string[]) => issuing.run([...words, "--config", file]);
+  const told = `${file}: certificates.shop: The private key ${key} cannot be read: `;
+  const unfolded = (text: string) => text.replaceAll(/\s+/g, " ");
+
+  const plan = await withConfig("plan");
+  expect(plan.code).toBe(2);
+  expect(plan.stdout).toMatch(/^other +issue /m);
+  expect(plan.stdout).toMatch(/^shop +broken /m);
+  expect(unfolded(plan.stderr)).toContain(told);
+  expect(unfolded(plan.stdout)).not.toContain(told);
+
+  const apply = await withConfig("apply", "--prune", "--json");
+  expect(JSON.parse(apply.stdout).certificates).toMatchObject([
+    { name: "other", outcome: "issued" },
+    { name: "shop", outcome: "failed", problem: { detail: expect.stringContaining(told) } },
+  ]);
+  expect((await withConfig("check", "other")).code).toBe(0);
+  const check = await withConfig("check", "shop");
+  expect([check.code, unfolded(check.stderr)]).toEqual([2, expect.stringContaining(told)]);
+  expect(unfolded((await withConfig("config", "validate")).stdout)).toContain(told);
+
+  const made = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+  await writeFile(key, made.export({ type: "pkcs8", format: "pem" }));
+  expect((await withConfig("apply")).code).toBe(0);
+  await rename(key, `${key}.away`);
+  // What is held stays, also where --prune removes what the config does not have.
+  expect((await withConfig("apply", "--prune")).code).toBe(11);
+  expect((await issuing.run(["list"])).stdout).toMatch(/^shop .* valid$/m);
 });

@@ -5,7 +5,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import { signerOf } from "../../src/acme/signer.ts";
-import { composeConfigured, composeRequest } from "../../src/request/compose.ts";
+import { composeRequest } from "../../src/request/compose.ts";
+import { composeConfigured } from "../../src/request/configured.ts";
 import type { Config, ConfiguredCertificate } from "../../src/config/config.ts";
 import { requestFlags } from "../../src/options/declared/request.ts";
 import { resolveOptions } from "../../src/options/resolve.ts";
@@ -59,7 +60,9 @@ test("a certificate of the config with two files at one path is refused, a key s
     deploy: [{ copy: { key: "/srv/x" } }, { pkcs12: { ...pkcs12, path: "/srv/y" } }],
   };
   const certificates = { shop: { domains: ["example.com"], labels: {}, dns: {}, ...fine } };
-  await expect(composeConfigured({ ...config, certificates })).resolves.toHaveLength(1);
+  await expect(composeConfigured({ ...config, certificates })).resolves.toMatchObject({
+    requests: [{}],
+  });
 });
 
 test("--dns-resolvers takes nothing but resolvers", async () => {
@@ -269,7 +272,9 @@ describe("a request from the config", () => {
   };
 
   test("a certificate of the config is named by its key, and uses all solvers unless it names some", async () => {
-    const [request] = await composeConfigured({
+    const {
+      requests: [request],
+    } = await composeConfigured({
       ...config,
       certificates: { shop: { ...wanted, issuer: "lab" } },
     });

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Context } from "../../src/context.ts";
-import { composeConfigured } from "../../src/request/compose.ts";
+import { composeConfigured } from "../../src/request/configured.ts";
 import { solverSettings } from "../../src/request/solvers.ts";
 import type { Config, ConfiguredSolver } from "../../src/config/config.ts";
 import { startIssuing } from "../support/issuing.ts";
@@ -116,7 +116,9 @@ describe("the solvers of a request", () => {
     expect(forTls.hint).toMatch(/^Add --tls-alpn \(.*\), or --solver NAME;/);
     const issuers = { here: { server: "local", agreeTos: true } };
     const certificates = { shop: { domains: ["shop.test"], labels: {}, files: {}, dns: {} } };
-    const [shop] = await composeConfigured({ ...configOf(), issuers, certificates });
+    const {
+      requests: [shop],
+    } = await composeConfigured({ ...configOf(), issuers, certificates });
     expect(shop?.solvers.map(({ use }) => use)).toEqual(["standalone"]);
   });
 

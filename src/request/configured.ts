@@ -1,0 +1,86 @@
+import { parseIdentifiers } from "../acme/identifiers.ts";
+import type { CertificateRequest } from "../certificate.ts";
+import type { Config } from "../config/config.ts";
+import { assertWindow } from "../deploy/windows.ts";
+import { Problem } from "../problem.ts";
+import type { BrokenCertificate } from "../state/store.ts";
+import { at, requestOf, withOwnKey, type Wanted } from "./compose.ts";
+import { readCsrFile, refuseSharedPath } from "./given-file.ts";
+import { composeIssuer } from "./issuer.ts";
+import { configuredSolvers, isNone } from "./solvers.ts";
+import { splitRequest } from "./split.ts";
+import { assertTerms, type Written } from "./terms.ts";
+
+/** What the config wants. A certificate whose key or request cannot be read is broken, and does not stop the others. */
+export interface Configured {
+  readonly requests: readonly CertificateRequest[];
+  readonly broken: readonly BrokenCertificate[];
+}
+
+/** Every certificate that the config wants, as a request. */
+export async function composeConfigured(config: Config): Promise<Configured> {
+  const broken: BrokenCertificate[] = [];
+  const all = await Promise.all(
+    Object.entries(config.certificates).map(async ([name, configured]) => {
+      const place = `${config.path}: certificates.${name}`;
+      const written = { place, named: (option: string) => option };
+      const read = await readOwn(configured, written);
+      if (Problem.is(read)) {
+        // Of a certificate that is split the names of the parts are not known, and they must not look like orphans.
+        if (configured.split === true) throw read;
+        broken.push({ name, problem: read });
+        return [];
+      }
+      const { wanted, csr } = read;
+      for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
+      for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
+      const issuer = composeIssuer({}, wanted.issuer, config);
+      const issuers = wanted.issuers?.map((one) => composeIssuer({}, one, config));
+      const known = {
+        name,
+        fromConfig: true,
+        identifiers:
+          csr?.identifiers ??
+          at(`${place}.domains`, "config", () => parseIdentifiers(wanted.domains)),
+        csr,
+        issuer,
+        issuers,
+        solvers: configuredSolvers(wanted.solvers, issuer, config),
+        proof: isNone(wanted.solvers ?? [], config) ? ("none" as const) : undefined,
+      };
+      const request = requestOf(wanted, known, written);
+      refuseSharedPath(request, place);
+      assertTerms(request, written);
+      return splitRequest(request, wanted.split === true, place);
+    }),
+  );
+  const requests = all.flat();
+  refuseSameName(requests, config.path);
+  return { requests, broken };
+}
+
+/** The user's own key and request, from their files; the Problem if they cannot be used. */
+async function readOwn<T extends Wanted>(configured: T, written: Written) {
+  try {
+    const wanted = await withOwnKey(configured, written);
+    return { wanted, csr: wanted.csr === undefined ? undefined : await readCsrFile(wanted.csr) };
+  } catch (problem) {
+    if (!Problem.is(problem)) throw problem;
+    const { place } = written;
+    const detail = problem.message.startsWith(place)
+      ? problem.message
+      : `${place}: ${problem.message}`;
+    return problem.with({ detail });
+  }
+}
+
+/** The parts of a split certificate have numbered names; under one name, two would replace each other in every run. */
+function refuseSameName(requests: readonly CertificateRequest[], path: string): void {
+  const names = requests.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new Problem("config", {
+    detail: `${path}: certificates: a part of a split certificate gets the name ${twice}, and another certificate has it.`,
+    hint: `Rename the certificate ${twice}, or the one that is split.`,
+  });
+}
