@@ -176,11 +176,11 @@ function zoneLine({ demand, value }: NewRecord): string {
   return `${demand.validationName}. 3600 IN TXT ${texts.join(" ")}\n`;
 }
 
-/** For any provider: `for_each = local.acme_persist_records`. */
+/** For any provider, with the marks of its templates doubled: `for_each = local.acme_persist_records`. */
 function terraform(records: readonly NewRecord[]): string {
   const entries = records.map(
     ({ demand, value }) =>
-      `    ${JSON.stringify(demand.validationName)} = ${JSON.stringify(value).replaceAll("${", "$${")}\n`,
+      `    ${JSON.stringify(demand.validationName)} = ${JSON.stringify(value).replaceAll(/[$%](?=\{)/g, "$&$&")}\n`,
   );
   return `locals {\n  # TXT records by name, for the record resource of your DNS provider\n  acme_persist_records = {\n${entries.join("")}  }\n}\n`;
 }
