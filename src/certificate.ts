@@ -135,6 +135,14 @@ export type DeployStep =
   | ReloadSetting
   | ProbeSetting;
 
+/** TLSA records (RFC 6698) for the key of a certificate and for the next one. */
+export interface DaneSetting {
+  /** Of the services that use the certificate. */
+  ports: readonly number[];
+  /** Writes the records; one of the request's own solvers when absent. */
+  solver?: SolverSetting | undefined;
+}
+
 /** What is wanted. Remembered by `issue`, read by `renew`. */
 export interface CertificateRequest {
   name: string;
@@ -187,6 +195,8 @@ export interface CertificateRequest {
   renew?: boolean | undefined;
   /** When it is not renewed, unless it is about to expire. */
   freeze?: readonly DeployWindow[] | undefined;
+  /** Announce its keys in the DNS. */
+  dane?: DaneSetting | undefined;
   /** The config key it came from; absent for a request made on the command line. */
   fromConfig?: boolean | undefined;
 }

@@ -2,7 +2,6 @@ import { warnOfFormerCa } from "../check/former-ca.ts";
 import { composeRequest } from "../request/compose.ts";
 import { refuseForeignParts, splitRequest } from "../request/split.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
-import { wasDeployed } from "../deploy/steps.ts";
 import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
 import { cleanAllLeftovers } from "../issue/journal.ts";
@@ -21,6 +20,7 @@ import { type Result, line } from "../result.ts";
 import type { CertificateFiles, HeldCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
 import { confirm, defineCommand } from "./command.ts";
+import { putToUse } from "../renew/put-to-use.ts";
 
 const options = {
   ...requestFlags,
@@ -112,10 +112,8 @@ async function issueOne(
     const stored = await store.certificates.read(name).catch(() => undefined);
     await warnOfFormerCa(request, stored?.held, chosen);
     const outcome = await issue(request, issueOptions(request, flags, context), chosen);
-    const before = await store.certificates.read(name);
-    const problem = await deployment.deploy({ name, request });
+    const { problem, isDeployed } = await putToUse(request, deployment, chosen);
     const files = await store.certificates.files(name);
-    const isDeployed = await wasDeployed(before, store);
     if (isShortLived(outcome.held)) {
       // Loaded only for a certificate that the usual schedule may be too rare for.
       const { warnOfRareSchedule } = await import("../schedule/interval.ts");

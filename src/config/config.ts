@@ -10,7 +10,12 @@ import type {
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
 import { issuerFlags } from "../options/declared/account.ts";
-import { certificateFlags, solverFlags, visibilityFlags } from "../options/declared/request.ts";
+import {
+  certificateFlags,
+  type daneOptions,
+  solverFlags,
+  visibilityFlags,
+} from "../options/declared/request.ts";
 
 const { domains, csr, labels, name: _name, ...common } = certificateFlags;
 const { server: _server, staging: _staging, ...account } = issuerFlags;
@@ -90,6 +95,7 @@ export const certificateOptions = {
   ...defaultOptions,
   files: { type: "json", description: "Files to copy the certificate and its key to." },
   dns: { type: "json", description: "DNS checks of this certificate, over the section `dns`." },
+  dane: { type: "json", description: "TLSA records of its keys (DANE), kept up to date." },
 } as const satisfies OptionDeclarations;
 
 export const selectOptions = {
@@ -144,7 +150,7 @@ export type ConfiguredDefaults = Omit<
   ConfiguredHooks;
 export type ConfiguredCertificate = Omit<
   SettingsOf<typeof certificateOptions>,
-  "domains" | "solver" | "labels" | "files" | "dns" | "windows" | "freeze" | HookName
+  "domains" | "solver" | "labels" | "files" | "dns" | "dane" | "windows" | "freeze" | HookName
 > &
   ConfiguredHooks & {
     /** Empty when a CSR names them. */
@@ -152,6 +158,7 @@ export type ConfiguredCertificate = Omit<
     readonly labels: Readonly<Record<string, string>>;
     readonly files: SettingsOf<typeof fileOptions>;
     readonly dns: DnsSetting;
+    readonly dane?: SettingsOf<typeof daneOptions> | undefined;
   };
 export type HookName = "pre" | "deploy" | "post" | "failure";
 export type ConfiguredHooks = {

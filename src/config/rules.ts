@@ -10,7 +10,11 @@ export function crossFaults(sections: Sections): readonly Fault[] {
   const certificates = Object.entries(sections.certificates).flatMap(([name, certificate]) => {
     const keys = ["certificates", name];
     if (!isRecord(certificate)) return [];
-    return [...references(keys, certificate, sections), ...lacks(keys, certificate, sections)];
+    return [
+      ...references(keys, certificate, sections),
+      ...daneFaults([...keys, "dane"], certificate["dane"], sections),
+      ...lacks(keys, certificate, sections),
+    ];
   });
   return [...references(["defaults"], sections.defaults, sections), ...certificates];
 }
@@ -53,6 +57,33 @@ function references(keys: readonly string[], values: Values, sections: Sections)
     });
   }
   return faults;
+}
+
+function daneFaults(keys: readonly string[], dane: unknown, { solvers }: Sections): Fault[] {
+  if (!isRecord(dane)) return [];
+  const { ports, solver } = dane;
+  const isUnknown = typeof solver === "string" && !Object.hasOwn(solvers, solver);
+  const fault = (key: string, message: string, hint: string) => [
+    { keys: [...keys, key], message: `${keys.join(".")}.${key} ${message}`, hint },
+  ];
+  const known = Object.keys(solvers).join(", ") || "none yet";
+  return [
+    ...(Array.isArray(ports) && (ports.length === 0 || !ports.every(isPort))
+      ? fault("ports", "must list ports from 1 to 65535.", "Write e.g. ports: [25, 465, 587].")
+      : []),
+    ...(isUnknown
+      ? fault(
+          "solver",
+          `names ${JSON.stringify(solver)}, which is not one of the solvers.`,
+          `Use one of the solvers in the file: ${known}.`,
+        )
+      : []),
+  ];
+}
+
+/** True for a text. */
+function isPort(port: unknown): boolean {
+  return /^\d{1,5}$/.test(String(port)) && Number(port) > 0 && Number(port) <= 65_535;
 }
 
 function lacks(

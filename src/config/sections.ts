@@ -8,6 +8,7 @@ import {
   solverCommonOptions,
 } from "./config.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
+import { daneOptions } from "../options/declared/request.ts";
 import {
   copyOptions,
   deployOptions,
@@ -75,7 +76,7 @@ export const sections: Readonly<Record<SectionName, Section>> = {
     entries: true,
     shape: {
       options: certificateOptions,
-      nested: { ...hooks, files: { options: fileOptions }, dns },
+      nested: { ...hooks, files: { options: fileOptions }, dns, dane: { options: daneOptions } },
     },
   },
   defaults: {

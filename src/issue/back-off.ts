@@ -12,6 +12,10 @@ const backOffAfter = (failures: number) => backOff[Math.min(failures, backOff.le
 /** Exit codes of failures that the CA was not asked about: wrong options, this machine, a lock, a deploy step, a signal. */
 const unasked: ReadonlySet<number> = new Set([2, 3, 8, 9, 129, 130, 143]);
 
+function wasNotAsked(problem: Problem): boolean {
+  return unasked.has(problem.exitCode) || problem.is("dane");
+}
+
 /**
  * What the next run has to heed. What the CA was not asked about may be tried again at once; a CA's Retry-After goes before our
  * own back-off; what the CA will never accept waits for another request.
@@ -24,7 +28,7 @@ export function afterFailure(
   orderUrl: string | undefined,
 ): Partial<CertificateStatus> {
   const problem = Problem.is(error) ? error : undefined;
-  if (problem && unasked.has(problem.exitCode)) {
+  if (problem && wasNotAsked(problem)) {
     // An order was placed, so that what the CA refused before has passed.
     const passed = status.retryReason === "permanent" && orderUrl !== undefined;
     return passed ? { retryReason: "backoff" } : {};

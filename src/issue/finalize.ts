@@ -23,7 +23,7 @@ export interface KeyMaterial {
   readonly csr: string;
 }
 
-/** The key and CSR of this run: those of the order that is resumed, the user's CSR, the key held (`--reuse-key`), or new ones. */
+/** The key and CSR of this run: those of the order that is resumed, the user's CSR, the key held (`--reuse-key`), the one announced ahead, or new ones. */
 export async function prepareKey(
   request: CertificateRequest,
   resumed: OrderProgress | undefined,
@@ -31,19 +31,27 @@ export async function prepareKey(
   { store, record }: Pick<IssueTools, "store" | "record">,
 ): Promise<KeyMaterial> {
   if (request.csr !== undefined) return { csr: request.csr };
-  if (resumed?.privateKey !== undefined && resumed.csr !== undefined) {
+  const ahead =
+    request.dane && (await store.certificates.readNextKey(request.name, request.keyType));
+  if (resumed?.privateKey !== undefined && resumed.csr !== undefined && ahead === undefined) {
     return { privateKey: resumed.privateKey, csr: resumed.csr };
   }
-  const own = request.privateKey === undefined ? undefined : await ownKey(request, before, store);
-  const held =
-    own === undefined && request.reuseKey && revokedFor(before) !== "keyCompromise"
-      ? await heldKey(request, before, store)
-      : undefined;
-  const known = own ?? held;
+  const known = (await knownKey(request, before, store)) ?? ahead;
   if (known === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = known ?? (await createPrivateKey(request.keyType));
   const csr = await createCsr(signerOf(privateKey), request.identifiers, request);
   return { privateKey, csr: Buffer.from(csr).toString("base64") };
+}
+
+/** The user's own, or the one held. */
+async function knownKey(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  store: IssueTools["store"],
+): Promise<string | undefined> {
+  if (request.privateKey !== undefined) return ownKey(request, before, store);
+  const isKept = request.reuseKey && revokedFor(before) !== "keyCompromise";
+  return isKept ? heldKey(request, before, store) : undefined;
 }
 
 /** The key held, if it is of the type that is wanted. */

@@ -117,6 +117,8 @@ async function replace(
     isStored = true;
     if (request.temporary === true && predecessor === undefined)
       await (await import("./temporary.ts")).storeTemporary(request, lock, tools);
+    if (request.dane !== undefined)
+      await (await import("./dane/dane.ts")).keysAhead(request, before, tools);
     await around.pre(request, predecessor);
     const run = (request: CertificateRequest, tools: IssueTools) =>
       obtain(request, choices, before, { lock, letGo: options.letGo }, tools);

@@ -32,6 +32,7 @@ const settings = {
   windows: "deploy windows",
   renew: "automatic renewal",
   freeze: "freeze windows",
+  dane: "DANE records",
 } as const;
 
 const keysOf = <K extends string>(map: Readonly<Record<K, unknown>>): readonly K[] =>

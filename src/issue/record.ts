@@ -228,6 +228,7 @@ export async function saveSuccess(
   const lastAttempt = record.end();
   await store.certificates.updateStatus(request.name, (status) => ({
     ...(status.deploy === undefined ? {} : { deploy: status.deploy }),
+    dane: status.dane,
     ...(status.lastSuccess === undefined ? {} : { previousSuccess: status.lastSuccess }),
     failures: 0,
     lastSuccess: lastAttempt.endedAt,

@@ -75,8 +75,8 @@ async function isAbandoned(path: string, pid: number): Promise<boolean> {
 
 /** With the embedded CA only names, key and solvers can be rehearsed: the rest are that CA's own rules. */
 function rehearsalOf(wanted: CertificateRequest, { log }: Context): CertificateRequest {
-  // A temporary certificate would be copied to where servers read it.
-  const request = { ...wanted, temporary: undefined, issuers: undefined };
+  // A temporary certificate would be copied to where servers read it, and TLSA records are seen by all.
+  const request = { ...wanted, temporary: undefined, issuers: undefined, dane: undefined };
   const { server } = request.issuer;
   const staging = stagingOf(server);
   if (staging !== undefined) return { ...request, issuer: { ...request.issuer, server: staging } };

@@ -1,4 +1,5 @@
 import { isDeployed } from "../deploy/steps.ts";
+import { isUpToDate } from "../issue/dane/dane.ts";
 import type { Store } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf, offOf } from "../status/due.ts";
@@ -26,7 +27,7 @@ export async function idleRenewals(
   if (force || broken.length > 0) return undefined;
   const due = new Map(certificates.map((one) => [one, dueOf(one, now, every)]));
   const isIdle = [...due].every(
-    ([one, { at }]) => at > now && !mayAskCa(one, now) && isDeployed(one),
+    ([one, { at }]) => at > now && !mayAskCa(one, now) && isDeployed(one) && isUpToDate(one, now),
   );
   if (!isIdle || !(await isNothingOpen(store))) return undefined;
   return Promise.all(

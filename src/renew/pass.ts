@@ -8,6 +8,7 @@ import type { Log } from "../plugin.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
 import { turnsToAsk } from "./ari.ts";
+import { announce } from "./announce.ts";
 import {
   brokenRenewal,
   deploy,
@@ -91,7 +92,7 @@ async function renewAll(
   return Promise.all(
     examined.map(async (one) => {
       const renewal = one.renewal ?? (await turns.get(one)) ?? postponed(one.certificate, pass);
-      return deploy(renewal, one.certificate, pass);
+      return announce(await deploy(renewal, one.certificate, pass), one.certificate, pass);
     }),
   );
 }

@@ -43,6 +43,7 @@ export async function noteQuiet(
   const ends = certificates.flatMap((one) => [
     dueOf(one, now, every ?? month).at,
     mayAskCaFrom(one) ?? [],
+    one.status.dane?.recheckAt === undefined ? [] : new Date(one.status.dane.recheckAt),
   ]);
   const until = earliest(ends.flat());
   const renewed = certificates.filter((one) => offOf(one) === undefined);

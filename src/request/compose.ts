@@ -21,6 +21,7 @@ import {
   refuseSharedPath,
 } from "./given-file.ts";
 import { assertAhead, assertTerms, keyTypesOf, type Terms, type Written } from "./terms.ts";
+import { daneBy } from "./dane.ts";
 import { namesOf } from "./drift.ts";
 import { composeIssuer } from "./issuer.ts";
 import { solverSettings } from "./solvers.ts";
@@ -45,7 +46,8 @@ export async function composeRequest(
   const written = writtenBy(name, config, context);
   const wanted = await withOwnKey(wantedBy(flags, config, context.cwd), written);
   const proof = solvers.length === 0 ? ("none" as const) : undefined;
-  const known = { name, identifiers, csr, issuer, issuers, solvers, proof };
+  const dane = await daneBy(flags, config, context);
+  const known = { name, identifiers, csr, issuer, issuers, solvers, proof, dane };
   const request = requestOf(wanted, known, written);
   refuseSharedPath(request, name);
   assertTerms(request, written);
@@ -91,7 +93,7 @@ type Keys = Pick<Wanted, "keyType" | "keyTypes">;
 export type Wanted = Omit<ConfiguredCertificate, "domains">;
 type Known = Pick<
   CertificateRequest,
-  "name" | "fromConfig" | "identifiers" | "issuer" | "issuers" | "solvers" | "proof"
+  "name" | "fromConfig" | "identifiers" | "issuer" | "issuers" | "solvers" | "proof" | "dane"
 > & { readonly csr: GivenCsr | undefined };
 
 export function requestOf(

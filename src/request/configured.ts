@@ -6,6 +6,7 @@ import { Problem } from "../problem.ts";
 import type { BrokenCertificate } from "../state/store.ts";
 import { at, requestOf, withOwnKey, type Wanted } from "./compose.ts";
 import { readCsrFile, refuseSharedPath } from "./given-file.ts";
+import { daneOf } from "./dane.ts";
 import { composeIssuer } from "./issuer.ts";
 import { configuredSolvers, isNone } from "./solvers.ts";
 import { splitRequest } from "./split.ts";
@@ -47,6 +48,7 @@ export async function composeConfigured(config: Config): Promise<Configured> {
         issuers,
         solvers: configuredSolvers(wanted.solvers, issuer, config),
         proof: isNone(wanted.solvers ?? [], config) ? ("none" as const) : undefined,
+        dane: daneOf(wanted.dane, `${place}.dane`, config),
       };
       const request = requestOf(wanted, known, written);
       refuseSharedPath(request, place);

@@ -14,10 +14,12 @@ import { shellWordIn } from "../deploy/command.ts";
 import { systemReason } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import { pathOf } from "../options/secret.ts";
+import { asProblem } from "../problem.ts";
 import { solverFault } from "../solvers/open.ts";
 import { selectSolvers } from "../solvers/select.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { composeConfigured } from "./configured.ts";
+import { tlsaWriters } from "./dane.ts";
 import { writtenFolders } from "./given-file.ts";
 import { fromConfig } from "./solvers.ts";
 
@@ -38,13 +40,15 @@ export async function reviewConfig(config: Config, context: Context): Promise<re
 
 /** What would stop a renewal: the CA bundle, and the secrets and options of the solvers. */
 export async function reviewRenewal(
-  { issuer, solvers }: CertificateRequest,
+  request: CertificateRequest,
   context: Context,
 ): Promise<readonly string[]> {
+  const { issuer, solvers, name } = request;
   if (isEmbedded(issuer.server)) return [];
   const found = await Promise.all([
     missingFiles("issuer", filesOf(issuer)),
     ...solvers.map((setting) => reviewSolver(setting, `solver ${setting.name}`, context)),
+    unwritable(request, name, context),
   ]);
   return found.flat();
 }
@@ -111,6 +115,7 @@ async function reviewCertificate(
   const stores = deploy.flatMap((step) => ("pkcs12" in step ? [step.pkcs12] : []));
   return [
     ...(await unproved(request, place, context)),
+    ...(await unwritable(request, place, context)),
     ...Object.entries(commands).flatMap(([event, hooks]) => shellWords(`${place}.${event}`, hooks)),
     ...(await missingFolders(place, writtenFolders(request))),
     ...(await missingFiles(`${place}.deploy`, stores)),
@@ -134,6 +139,22 @@ async function unproved(
     ),
   );
   return names.map(({ value }) => `${place}: none of its solvers can answer for ${value}.`);
+}
+
+/** Why no TLSA records can be written, if the certificate wants them. */
+async function unwritable(
+  request: CertificateRequest,
+  place: string,
+  context: Context,
+): Promise<readonly string[]> {
+  if (request.dane === undefined) return [];
+  try {
+    await tlsaWriters(request, async ({ use }) => (await loadSolver(use, context)).plugin);
+    return [];
+  } catch (error) {
+    const { message, hint } = asProblem(error);
+    return [`${place}.dane: ${[message, hint ?? ""].join(" ").trim()}`];
+  }
 }
 
 function shellWords(place: string, hooks: readonly HookSetting[]): readonly string[] {

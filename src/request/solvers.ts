@@ -100,7 +100,7 @@ export function fromConfig(name: string, config: Config): SolverSetting {
 }
 
 /** `NAME` answers for all names, `ZONE=NAME` for a zone or an exact wildcard. */
-async function fromFlag(
+export async function fromFlag(
   text: string,
   flags: Flags,
   config: Config,

@@ -1,4 +1,5 @@
 /** What is known of the attempts to issue a certificate, of its renewal and of its deployment. */
+import type { DaneStatus } from "./dane.ts";
 import type { ProblemDocument } from "../problem.ts";
 
 /** One line of the last attempt, as `status` shows it. */
@@ -55,6 +56,7 @@ export interface CertificateStatus {
   /** Hash of the request that failed: a permanent problem waits until the request changes. */
   failedRequest?: string;
   ari?: AriStatus | undefined;
+  dane?: DaneStatus | undefined;
   /** What the CA issued in the last week, whether it could be used or not. */
   issuances?: readonly Issuance[] | undefined;
   /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */

@@ -5,6 +5,7 @@
 import type {
   CertificateRequest,
   HookSetting,
+  KeyType,
   SolverSetting,
   VersionMeta,
 } from "../certificate.ts";
@@ -198,6 +199,10 @@ export interface Store {
     keepRefused(name: string, refused: RefusedCertificate): Promise<string>;
     /** With the type of the second key, that one; as `readCertificate`. */
     readPrivateKey(name: string, second?: string): Promise<string | undefined>;
+    /** A key that was announced before a certificate is issued for it, by its type. */
+    readNextKey(name: string, keyType: KeyType): Promise<string | undefined>;
+    /** Durable when this resolves; without a key, it is removed. */
+    saveNextKey(name: string, keyType: KeyType, privateKey: string | undefined): Promise<void>;
     readCertificate(
       name: string,
       second?: string,

@@ -109,11 +109,19 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         const version = certificateOf(name).versions.at(-1);
         return second === undefined ? version?.privateKey : version?.second?.privateKey;
       },
+      readNextKey: async (name, type) => get(`next/${name}/${type}`) as string | undefined,
+      async saveNextKey(name, type, key) {
+        if (key === undefined) memory.delete(`next/${name}/${type}`);
+        else put(`next/${name}/${type}`, key);
+      },
       readCertificate: async (name, second) => {
         const version = certificateOf(name).versions.at(-1);
         return second === undefined ? version : version?.second;
       },
-      remove: async (name) => void memory.delete(`certificate/${name}`),
+      async remove(name) {
+        for (const key of [...memory.keys()])
+          if (key === `certificate/${name}` || key.startsWith(`next/${name}/`)) memory.delete(key);
+      },
     },
     journal: {
       names: async () => below("pending/"),

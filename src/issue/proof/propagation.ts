@@ -187,6 +187,7 @@ function notVisible(
       ? `the provider of solver ${solver.setting.name} does not report the change as complete`
       : seenAt(look);
   return new Problem("propagation", {
+    title: recordType && `The ${recordType} record is not visible`,
     detail: `The ${recordType ?? "TXT"} value ${recordValue} that solver ${solver.setting.name} wrote at ${recordName} is not visible everywhere${waited > 0 ? ` after ${seconds(waited)}` : ""}: ${seen}.`,
     identifier,
     hint: adviceOn(look?.answers ?? []),

@@ -171,6 +171,29 @@ const localFlags = under("Embedded CA:", {
   },
 });
 
+export const daneOptions = {
+  ports: {
+    type: "list",
+    required: true,
+    description: "Ports of the servers that use the certificate, e.g. 25,465,587.",
+    placeholder: "PORT",
+  },
+  solver: {
+    type: "string",
+    description: "Solver that writes the TLSA records; one of the certificate's when absent.",
+    placeholder: "NAME",
+  },
+} as const satisfies OptionDeclarations;
+
+const daneFlags = under("DANE:", {
+  danePorts: {
+    ...daneOptions.ports,
+    required: false,
+    description: "Publish TLSA records for these ports, e.g. 25,465,587.",
+  },
+  daneSolver: daneOptions.solver,
+});
+
 export const dryRun = {
   type: "boolean",
   choices: ["authorizations"],
@@ -191,6 +214,7 @@ export const requestFlags = {
   ...solverFlags,
   ...visibilityFlags,
   ...deployFlags,
+  ...daneFlags,
   ...localFlags,
   ...pipelineFlags,
 } as const satisfies OptionDeclarations;

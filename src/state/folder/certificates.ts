@@ -7,7 +7,15 @@ import {
   type CertificateFile,
 } from "./certificate-record.ts";
 import { Problem } from "../../problem.ts";
-import { attempt, readText, removedPrefix, removeFolder, sweep } from "./files.ts";
+import {
+  attempt,
+  readText,
+  removedPrefix,
+  removeFile,
+  removeFolder,
+  sweep,
+  writeDurably,
+} from "./files.ts";
 import { keepRefused } from "./refused.ts";
 import { linkForeign, removeForeign } from "./foreign.ts";
 import { openListing } from "./index/listing.ts";
@@ -71,10 +79,29 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     readPrivateKey: (name, second) =>
       readPrivateKey(pathOf(name), filesFor(second).privateKey, name, folder),
     readCertificate: (name, second) => readPems(pathOf(name), filesFor(second), folder),
+    ...nextKeys(pathOf, folder),
     async remove(name) {
       await folder.check();
       await removeFolder(pathOf(name));
       await removeForeign(folder.root, certificateFolderName(name));
+    },
+  };
+}
+
+function nextKeys(
+  pathOf: (name: string) => string,
+  folder: Folder,
+): Pick<Store["certificates"], "readNextKey" | "saveNextKey"> {
+  const fileOf = (name: string, keyType: string) => join(pathOf(name), `next-${keyType}.pem`);
+  return {
+    readNextKey: (name, keyType) => {
+      const what = `The next key of the certificate ${name}`;
+      return readKey(fileOf(name, keyType), { folder, what });
+    },
+    async saveNextKey(name, keyType, privateKey) {
+      await folder.check();
+      const path = fileOf(name, keyType);
+      await (privateKey === undefined ? removeFile(path) : writeDurably(path, privateKey));
     },
   };
 }

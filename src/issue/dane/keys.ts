@@ -1,0 +1,60 @@
+import { X509Certificate, createHash } from "node:crypto";
+import { publicKeyOf } from "../../acme/certificate/extensions.ts";
+import { createPrivateKey, publicHalf } from "../../acme/keys.ts";
+import { type CertificateRequest, type KeyType, keyTypes } from "../../certificate.ts";
+import { readKeyFile } from "../../request/given-file.ts";
+import type { HeldCertificate, Store } from "../../state/store.ts";
+
+/** `3 1 1`: SHA-256 of the public key (SPKI, DER) of the server's own certificate, as RFC 7671 §5.1 recommends. */
+export function tlsaOf(publicKey: Uint8Array): string {
+  return `3 1 1 ${createHash("sha256").update(publicKey).digest("hex")}`;
+}
+
+/** TLSA values of the keys in use. */
+export async function currentValues(
+  name: string,
+  held: HeldCertificate | undefined,
+  { certificates }: Pick<Store, "certificates">,
+): Promise<readonly string[]> {
+  if (held === undefined) return [];
+  const { second } = held.meta;
+  const all = await Promise.all([
+    certificates.readCertificate(name),
+    second && certificates.readCertificate(name, second.keyType),
+  ]);
+  return all.flatMap((pems) =>
+    pems === undefined ? [] : [tlsaOf(publicKeyOf(new X509Certificate(pems.certificate)))],
+  );
+}
+
+/**
+ * TLSA values of the keys that the next certificate gets. A key that is missing is made, and so is one that is in use by now.
+ */
+export async function nextValues(
+  request: CertificateRequest,
+  current: readonly string[],
+  { certificates }: Pick<Store, "certificates">,
+): Promise<readonly string[]> {
+  const { name, csr, privateKey, keyType, secondKeyType = keyType } = request;
+  if (csr !== undefined) {
+    // It parses ASN.1 with a library that few runs need.
+    const { readCsr } = await import("../../acme/certificate/csr.ts");
+    return [tlsaOf(readCsr(Buffer.from(csr, "base64")).publicKey)];
+  }
+  if (privateKey !== undefined) return [tlsaOf(publicHalf((await readKeyFile(privateKey)).pem))];
+  const wanted = new Set([keyType, secondKeyType]);
+  for (const type of keyTypes)
+    if (!wanted.has(type)) await certificates.saveNextKey(name, type, undefined);
+  const keys = [...wanted].map(async (type) => {
+    const known = await certificates.readNextKey(name, type);
+    const value = known && tlsaOf(publicHalf(known));
+    return value === undefined || current.includes(value) ? makeNext(name, type) : value;
+  });
+  return Promise.all(keys);
+
+  async function makeNext(name: string, type: KeyType): Promise<string> {
+    const made = await createPrivateKey(type);
+    await certificates.saveNextKey(name, type, made);
+    return tlsaOf(publicHalf(made));
+  }
+}
