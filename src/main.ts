@@ -95,10 +95,17 @@ function watchStdout(
 
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
+/** Milliseconds in which npx and timeout repeat the signal that the terminal has sent to all of them. */
+const repeats = 500;
+
 /** After the first signal the run cleans up; the second ends it at once. */
 function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () => void {
+  let first: { readonly name: string; readonly at: number } | undefined;
   const listeners = Object.entries(signals).map(([name, exitCode]) => {
     const listener = () => {
+      const at = performance.now();
+      if (first?.name === name && at - first.at < repeats) return;
+      first ??= { name, at };
       if (stopping.signal.aborted) process.exit(exitCode);
       stopping.abort(
         new Problem("interrupted", {

@@ -8,7 +8,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { defineCommand } from "../src/commands/command.ts";
 import type { Context } from "../src/context.ts";
 import { run as runProcess } from "../src/main.ts";
@@ -318,6 +318,24 @@ describe("run, the process around main", () => {
     expect(exits).toEqual([]);
     fake.emit("SIGTERM", "SIGTERM");
     expect(exits).toEqual([143]);
+    cleanup.resolve();
+    await ended;
+  });
+
+  test("a signal that npx repeats at once counts once", async () => {
+    const { fake, exits } = fakeProcess("try");
+    const cleanup = Promise.withResolvers<void>();
+    const { parts, started } = waiting(cleanup.promise);
+    const now = vi.spyOn(performance, "now").mockReturnValue(1000);
+    onTestFinished(() => now.mockRestore());
+    const ended = runProcess(fake, parts);
+    await started;
+    fake.emit("SIGINT", "SIGINT");
+    fake.emit("SIGINT", "SIGINT");
+    expect(exits).toEqual([]);
+    now.mockReturnValue(1600);
+    fake.emit("SIGINT", "SIGINT");
+    expect(exits).toEqual([130]);
     cleanup.resolve();
     await ended;
   });
