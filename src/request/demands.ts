@@ -1,3 +1,4 @@
+import { BlockList, isIPv6 } from "node:net";
 import { bindingHint } from "../acme/registration.ts";
 import { caName, mostNames, presetOf, type Demands } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
@@ -22,8 +23,8 @@ export function unmetDemands(
     : [missingContact(request, demands), missingBinding(request, demands, account)];
   const others = [
     tooManyNames,
-    noAddresses,
     internalName,
+    noAddresses,
     wrongKey,
     clientAuthentication,
     chosenDates,
@@ -82,13 +83,38 @@ const inProfile = (profile: string | undefined) =>
 const reserved = /\.(?:test|example|invalid|localhost|local|internal|lan|home\.arpa)$/;
 
 function internalName({ issuer, identifiers }: CertificateRequest): Found {
-  const internal = identifiers.find(({ value }) => reserved.test(value));
+  const internal = identifiers.find(({ type, value }) =>
+    type === "ip" ? isPrivate(value) : reserved.test(value),
+  );
   if (internal === undefined) return undefined;
+  const what = internal.type === "ip" ? "private addresses" : "internal names";
   return unmet(
-    `${caName(issuer.server)} does not issue for internal names such as ${internal.value}.`,
+    `${caName(issuer.server)} does not issue for ${what} such as ${internal.value}.`,
     "Use a name below a registered domain, or another CA: --server URL, or --server local for trying.",
   );
 }
+
+/** Not reachable from the Internet (IANA's special-purpose address registries). */
+const privateNets = [
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["::", 127],
+  ["fc00::", 7],
+  ["fe80::", 10],
+] as const;
+
+function isPrivate(address: string): boolean {
+  const list = new BlockList();
+  for (const [net, prefix] of privateNets) list.addSubnet(net, prefix, familyOf(net));
+  return list.check(address, familyOf(address));
+}
+
+const familyOf = (address: string) => (isIPv6(address) ? "ipv6" : "ipv4");
 
 function wrongKey({ issuer, csr, keyType }: CertificateRequest, { keyTypes }: Demands): Found {
   if (csr !== undefined || keyTypes === undefined || keyTypes.includes(keyType)) return undefined;

@@ -52,6 +52,17 @@ test("Let's Encrypt takes an IP address in the profile shortlived alone", () => 
   expect(found(request("letsencrypt", ["192.0.2.1"], { profile: "shortlived" }))).toEqual([]);
 });
 
+test.each(["10.1.2.3", "172.31.0.1", "127.0.0.1", "fd00::1", "::1"])(
+  "a public CA does not issue for %s",
+  (address) => {
+    const short = { profile: "shortlived" };
+    expect(found(request("letsencrypt", [address], short))).toEqual([
+      `letsencrypt does not issue for private addresses such as ${address}.`,
+    ]);
+    expect(found(request("https://ca.lan/acme/directory", [address]))).toEqual([]);
+  },
+);
+
 test.each(["shop.local", "shop.internal", "shop.test", "a.home.arpa"])(
   "a public CA does not issue for %s",
   (name) => {
