@@ -63,11 +63,26 @@ export default defineConfig({
         { name: "http", test: /src\/(plugin\/|proxy\.ts)/, priority: 0.6 },
         // What `plan` needs besides, and `status`.
         { name: "request", test: /src\/(request|solvers)\//, priority: 0.5 },
-        { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0 },
+        { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0.3 },
         // Rooms of which a command needs most or nothing.
-        { name: "import", test: /src\/import\//, priority: 0 },
-        { name: "renewal", test: /src\/renew\//, priority: 0 },
+        { name: "import", test: /src\/(commands\/)?import\//, priority: 0.2 },
+        { name: "renewal", test: /src\/renew\//, priority: 0.2 },
         { name: "schedule", test: /src\/schedule\//, priority: 0.4 },
+        // Fragments that are loaded together, or seldom.
+        {
+          name: "acme",
+          test: /node_modules\/(acme-client|debug|ms)\/|packaging\/lean\/(axios|crypto)/,
+          priority: 0.1,
+        },
+        { name: "azure", test: /plugins\/azure\/(client|credentials)\.ts$/, priority: 0.1 },
+        { name: "google", test: /plugins\/google\/(client|credentials)\.ts$/, priority: 0.1 },
+        {
+          name: "errors",
+          test: /plugins\/(azure|digitalocean|google|route53)\/errors\.ts$/,
+          priority: 0.1,
+        },
+        { name: "config", test: /src\/config\/(file|secrets|sections|values)\.ts$/, priority: 0.1 },
+        { name: "check", test: /state\/folder\/(check|fault)\.ts$/, priority: 0.1 },
       ],
     },
     // Names stay, for the stack of a bug that is reported.
