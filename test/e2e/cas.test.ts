@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { run, type RunOptions } from "../support/run.ts";
 import {
@@ -31,6 +31,11 @@ describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
       let server: CaServer;
       let folder: Awaited<ReturnType<typeof temporaryFolder>>;
       let solver: string;
+      /** Each case begins without an account and a certificate. */
+      let state: string;
+      beforeEach(({ task }) => {
+        state = join(folder.path, task.id);
+      });
       beforeAll(async () => {
         folder = await temporaryFolder();
         server = await start(dns.dnsServer);
@@ -43,8 +48,7 @@ describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
 
       const acmectl = async (words: readonly string[], options: RunOptions = {}) => {
         const env = { HOME: folder.path, EAB: macKey };
-        const state = ["--state", join(folder.path, "state"), "--json"];
-        const ran = await run([...words, ...state], { env, ...options });
+        const ran = await run([...words, "--state", state, "--json"], { env, ...options });
         const document: unknown = JSON.parse(ran.stdout || "{}");
         return { ...ran, document };
       };
@@ -72,13 +76,17 @@ describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
       };
       const leafOf = async (certificate: string) => {
         const folderName = certificate.replace("*.", "_.");
-        const file = join(folder.path, "state/certificates", folderName, "current/cert.pem");
+        const file = join(state, "certificates", folderName, "current/cert.pem");
         return new X509Certificate(await readFile(file));
       };
       const issue = async (name: string, type: keyof typeof by, more: readonly string[] = []) => {
         const ran = await acmectl(["issue", "-d", name, ...by[type](), ...account(), ...more]);
         expect(ran, `${ran.stderr}\n${server.log().slice(-600)}`).toMatchObject({ code: 0 });
         return leafOf(name);
+      };
+      const register = async () => {
+        const made = await acmectl(["account", "register", ...account()]);
+        expect(made, made.stderr).toMatchObject({ code: 0 });
       };
       const publishPersist = async (name: string, more: readonly string[] = []) => {
         const shown = await acmectl(["account", "persist", ...ca(), "-d", name, ...more]);
@@ -87,22 +95,26 @@ describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
         for (const { name: host, value } of records)
           await dns.tell("set-txt", { host: `${host}.`, value });
       };
-      /** Of the certificate that is renewed and revoked. */
-      const common = "common.example.test";
+      const issuePersist = async (name: string) => {
+        await register();
+        await publishPersist(name);
+        const words = ["--challenge", "dns-persist-01", "--dns-cname", "none"];
+        const asked = ["--dns-resolvers", dns.dnsServer, "--no-dns-authoritative"];
+        const ran = await acmectl(["issue", "-d", name, ...words, ...asked, ...account()]);
+        expect(ran, ran.stderr).toMatchObject({ code: 0 });
+        return leafOf(name);
+      };
       /** Some CAs connect to ports 80 and 443 alone. */
       const needsPorts = (each: CaseName) => /http-01|tls-alpn-01/.test(each);
 
       const perform: Record<CaseName, () => Promise<void>> = {
         "registers an account and shows it": async () => {
-          const made = await acmectl(["account", "register", ...account()]);
-          expect(made, made.stderr).toMatchObject({ code: 0 });
+          await register();
           const again = await acmectl(["account", "show", ...ca()]);
           expect(again, again.stderr).toMatchObject({ code: 0 });
         },
         "requires an external account binding": async () => {
-          const state = join(folder.path, "unbound");
-          const words = ["account", "register", ...ca(), "--agree-tos", "--state", state];
-          const unbound = await run(words, { env: { HOME: folder.path } });
+          const unbound = await acmectl(["account", "register", ...ca(), "--agree-tos"]);
           expect(unbound.code).toBe(2);
           expect(unbound.stderr).toContain("--eab-kid");
         },
@@ -111,24 +123,21 @@ describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
           expect(leaf.subjectAltName).toBe("DNS:h.example.test");
         },
         "issues by dns-01": async () => {
-          expect((await issue(common, "dns-01")).subjectAltName).toBe(`DNS:${common}`);
+          const leaf = await issue("d.example.test", "dns-01");
+          expect(leaf.subjectAltName).toBe("DNS:d.example.test");
         },
         "issues by tls-alpn-01": async () => {
           const leaf = await issue("t.example.test", "tls-alpn-01");
           expect(leaf.subjectAltName).toBe("DNS:t.example.test");
         },
         "issues by dns-account-01": async () => {
+          await register();
           const leaf = await issue("l.example.test", "dns-01", ["--challenge", "dns-account-01"]);
           expect(leaf.subjectAltName).toBe("DNS:l.example.test");
         },
         "issues and renews by dns-persist-01 without DNS credentials": async () => {
           const name = "*.p.example.test";
-          await publishPersist(name);
-          const words = ["--challenge", "dns-persist-01", "--dns-cname", "none"];
-          const asked = ["--dns-resolvers", dns.dnsServer, "--no-dns-authoritative"];
-          const ran = await acmectl(["issue", "-d", name, ...words, ...asked, ...account()]);
-          expect(ran, ran.stderr).toMatchObject({ code: 0 });
-          const first = await leafOf(name);
+          const first = await issuePersist(name);
           const again = await acmectl(["renew", name, "--force"]);
           expect(again, again.stderr).toMatchObject({ code: 0 });
           expect((await leafOf(name)).serialNumber).not.toBe(first.serialNumber);
@@ -139,53 +148,58 @@ describe.skipIf(!available("pebble"))("acmectl with every CA:", () => {
           expect(found).toEqual(["DNS:*.w.example.test", "DNS:w.example.test"]);
         },
         "issues for an address by http-01": async () => {
-          const leaf = await issue(server.address, "http-01", ["--force"]);
+          const leaf = await issue(server.address, "http-01");
           expect(leaf.subjectAltName).toBe(`IP Address:${server.address}`);
         },
         "issues for an address by tls-alpn-01": async () => {
-          const leaf = await issue(server.address, "tls-alpn-01", ["--force"]);
+          const leaf = await issue(server.address, "tls-alpn-01");
           expect(leaf.subjectAltName).toBe(`IP Address:${server.address}`);
         },
         "renews at the CA's renewal information": async () => {
-          const before = await issue(common, "dns-01");
+          const name = "a.example.test";
+          const before = await issue(name, "dns-01");
           // The first pass asks for it; nothing is due yet.
-          await acmectl(["renew", common, "--no-jitter"]);
+          await acmectl(["renew", name, "--no-jitter"]);
           const plan = await acmectl(["plan"]);
           const { certificates } = plan.document as {
             certificates: { name: string; dueAt: string }[];
           };
-          const due = certificates.find((one) => one.name === common);
-          const record = join(folder.path, "state/certificates", common, "certificate.json");
+          const due = certificates.find((one) => one.name === name);
+          const record = join(state, "certificates", name, "certificate.json");
           expect(JSON.parse(await readFile(record, "utf8"))).toMatchObject({
             status: { ari: { window: { selected: expect.any(String) } } },
           });
           const ahead = new Date(due?.dueAt ?? "").getTime() - Date.now() + 60_000;
-          const renewed = await acmectl(["renew", common, "--no-jitter"], {
+          const renewed = await acmectl(["renew", name, "--no-jitter"], {
             clock: clockAhead(ahead),
           });
           expect(renewed, renewed.stderr).toMatchObject({ code: 0 });
-          expect((await leafOf(common)).serialNumber).not.toBe(before.serialNumber);
+          expect((await leafOf(name)).serialNumber).not.toBe(before.serialNumber);
         },
         "renews when forced": async () => {
-          const before = await issue(common, "dns-01");
-          const renewed = await acmectl(["renew", common, "--force", "--no-jitter"]);
+          const name = "f.example.test";
+          const before = await issue(name, "dns-01");
+          const renewed = await acmectl(["renew", name, "--force", "--no-jitter"]);
           expect(renewed, renewed.stderr).toMatchObject({ code: 0 });
-          expect((await leafOf(common)).serialNumber).not.toBe(before.serialNumber);
+          expect((await leafOf(name)).serialNumber).not.toBe(before.serialNumber);
         },
         "revokes a certificate": async () => {
-          await issue(common, "dns-01");
-          const revoked = await acmectl(["revoke", common, "--yes"]);
+          const name = "v.example.test";
+          await issue(name, "dns-01");
+          const revoked = await acmectl(["revoke", name, "--yes"]);
           expect(revoked, revoked.stderr).toMatchObject({ code: 0 });
         },
         "replaces the account key": async () => {
+          await register();
           let words = ["account", "rollover", ...ca()];
           // Records of draft 02 contain the key: those for the new one have to be in the DNS first.
           if (name === "the embedded CA") {
+            await issuePersist("*.r.example.test");
             expect((await acmectl(words)).stderr).toContain("contain the key of the account");
             const newKey = ["--new-key", join(folder.path, "new.pem")];
             words = [...words, ...newKey];
             expect((await acmectl(words)).code).toBe(7);
-            await publishPersist("*.p.example.test", newKey);
+            await publishPersist("*.r.example.test", newKey);
           }
           const changed = await acmectl(words);
           expect(changed, changed.stderr).toMatchObject({ code: 0 });
