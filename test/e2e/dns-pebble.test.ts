@@ -47,7 +47,11 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
           ],
           updatePolicy: ["grant one zonesub TXT;"],
         },
-        { name: "other.test", updatePolicy: ["grant two zonesub TXT;"] },
+        {
+          name: "other.test",
+          records: ['@ IN CAA 0 issue "pebble.letsencrypt.org"'],
+          updatePolicy: ["grant two zonesub TXT;"],
+        },
       ],
     });
     secondary = await startBind({
@@ -208,6 +212,30 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
       stderr: expect.not.stringContaining("persistUntil") as string,
     });
     expect(await primary.txt(record)).toEqual(second);
+  });
+
+  test("check finds nothing where the certificate is then issued", async () => {
+    const env = { HOME: state, ACMECTL_RFC2136_TSIG_KEY: lineOf(two) };
+    const names = ["checked.other.test", "*.checked.other.test"];
+    const solver = ["--solver", "rfc2136", "--rfc2136-server", primary.server];
+    const words = [...at(), ...looks(), ...solver, "--agree-tos", "-d", names.join(",")];
+    const checked = await run(["check", ...words, "--json"], { env });
+    const { outcome, certificates } = JSON.parse(checked.stdout) as {
+      outcome: string;
+      certificates: { checks: { check: string; findings: object[]; skipped?: string }[] }[];
+    };
+    const checks = certificates[0]?.checks ?? [];
+    expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
+    expect({ outcome, code: checked.code }).toEqual({ outcome: "ready", code: 0 });
+    const looked = checks.filter(({ skipped }) => skipped === undefined);
+    expect(looked.map(({ check }) => check)).toEqual(
+      expect.arrayContaining(["ca", "clock", "solver", "delegation", "dnssec", "caa"]),
+    );
+    const issued = await issue(names, solver, env);
+    expect({ code: issued.code, stderr: issued.code === 0 ? "" : issued.stderr }).toEqual({
+      code: 0,
+      stderr: "",
+    });
   });
 
   test("issues by dns-account-01 with the record at a name of the account", async () => {
