@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
 import { requestOf } from "../state/material.ts";
@@ -37,3 +39,19 @@ test("a first order is shown as issuing while a run has its lock", async () => {
   await lock.release();
   expect((await issuing.run(["list"])).stdout).not.toContain(first);
 });
+
+test.each([["nothing"], ["a temporary file"]])(
+  "a first issue that was killed before its record was written, and left a folder with %s, is not counted",
+  async (left) => {
+    const { issuing } = await withUnfinished();
+    await using _ = issuing;
+    const folder = join(issuing.state, "certificates", "killed.example.test");
+    await mkdir(folder, { mode: 0o700 });
+    const temporary = join(folder, ".certificate.json.tmp-0a");
+    if (left !== "nothing") await writeFile(temporary, "{", { mode: 0o600 });
+    expect((await issuing.run(["list"])).stdout).not.toContain("killed");
+    expect(await issuing.run(["status", "--check"])).toMatchObject({ code: 0 });
+    expect(await issuing.run(["renew"])).toMatchObject({ code: 0 });
+    expect((await issuing.issue(["-d", "killed.example.test"])).code).toBe(0);
+  },
+);

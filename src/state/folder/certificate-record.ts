@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CertificateRequest } from "../../certificate.ts";
 import { quotedWord } from "../../options/words.ts";
@@ -63,9 +64,17 @@ export async function namesIn(certificates: string): Promise<readonly string[]> 
   return names.filter((name) => name !== undefined);
 }
 
+/** A run that was killed during its first write leaves a folder with nothing in it, or with a temporary file. */
+async function isEmptyFolder(path: string): Promise<boolean> {
+  const entries = await readdir(path).catch(() => undefined);
+  return entries?.every((entry) => entry.startsWith(".")) === true;
+}
+
 /** The name in the record, or the folder's when the record is broken: `read` reports that. */
 export async function nameIn(path: string, entry: string): Promise<string | undefined> {
-  const record = parseObject((await readText(join(path, recordFile))) ?? "");
+  const text = await readText(join(path, recordFile));
+  if (text === undefined && (await isEmptyFolder(path))) return undefined;
+  const record = parseObject(text ?? "");
   // Only a status was written so far; but if a certificate is held, `read` reports the missing request.
   if (record !== undefined && record["request"] === undefined && !(await isHeld(path)))
     return undefined;
