@@ -35,6 +35,8 @@ export interface RequestRecord {
   readonly time: Date;
   /** What was answered; undefined before the answer, or when the connection was killed. */
   status: number | undefined;
+  /** The JSON of that answer; undefined for another body. */
+  answer: unknown;
 }
 
 /** What happens to a matching request; several members may be combined. */

@@ -33,6 +33,7 @@ export function createListener(
       if (answer === undefined) response.destroy();
       else {
         record.status = answer.status;
+        record.answer = answer.json;
         // The CA's clock, which a test may have set, not the machine's.
         response.setHeader("date", state.settings.now().toUTCString());
         await send(response, answer, fault?.do ?? {});
@@ -60,6 +61,7 @@ function recordOf(state: State, request: IncomingMessage, body: string): Request
     ...decodeBody(body),
     time: state.settings.now(),
     status: undefined,
+    answer: undefined,
   };
 }
 
