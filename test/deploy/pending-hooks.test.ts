@@ -44,7 +44,9 @@ test("the first signal says which post hook is waited for, the second ends it wi
   const hook = `sh -c 'trap "" TERM; echo $$ > ${file}; sleep 60'; true`;
   const words = ["-d", "shop.example.test", "--server", "local", "--post-hook", hook];
   const env = { HOME: folder.path, PATH: process.env["PATH"] ?? "" };
-  const { child, ended } = acmectl(["issue", ...words, "--state", folder.path], { env });
+  const excused = { "nothing temporary is left": "the second signal ends the run at once" };
+  const typed = ["issue", ...words, "--state", folder.path];
+  const { child, ended } = acmectl(typed, { env, excused });
   const pid = await vi.waitUntil(() => readFile(file, "utf8").catch(() => ""), { timeout: 60_000 });
   const said = new Promise<string>((resolve) =>
     child.stderr?.on("data", (text) => resolve(String(text))),

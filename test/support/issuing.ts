@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startTestCa, type TestCa, type TestCaOptions } from "../../src/test-ca/test-ca.ts";
+import { watchCa } from "./invariants/watch.ts";
 import { run, type Ran, type RunOptions } from "./run.ts";
 import { freePort } from "./servers/process.ts";
 import { temporaryFolder } from "./state.ts";
@@ -10,6 +11,8 @@ export interface Issuing extends AsyncDisposable {
   readonly ca: TestCa;
   readonly httpPort: number;
   readonly state: string;
+  /** The home of those who run it. */
+  readonly home: string;
   /** `issue` with these words, by standalone unless `solver` says otherwise. */
   issue(
     words: readonly string[],
@@ -29,6 +32,7 @@ export async function startIssuing(
   const bundle = join(folder.path, "ca.pem");
   await writeFile(bundle, ca.rootPem);
   const state = join(folder.path, "state");
+  watchCa(state, ca);
   const words = [
     "--server",
     ca.directoryUrl,
@@ -44,6 +48,7 @@ export async function startIssuing(
     ca,
     httpPort,
     state,
+    home: folder.path,
     words,
     issue: (more, { solver = standalone, ...settings } = {}) => {
       const place = more.includes("--self-check-at")

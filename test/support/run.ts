@@ -5,6 +5,9 @@ import { main } from "../../src/main.ts";
 import { splitWords } from "../../src/options/words.ts";
 import type { ExitCode } from "../../src/problem.ts";
 import type { Replacements } from "../../src/program/execute.ts";
+import type { Excused } from "./invariants/invariants.ts";
+import { surrounded } from "./invariants/surroundings.ts";
+import { watchRun } from "./invariants/watch.ts";
 
 export interface RunOptions {
   /** All of the environment; nothing is taken over from the test's own. */
@@ -18,6 +21,8 @@ export interface RunOptions {
   clock?: Clock;
   columns?: number;
   parts?: Replacements;
+  /** Invariants that this run breaks on purpose, each with the reason. */
+  excused?: Excused | undefined;
 }
 
 export interface Ran {
@@ -26,7 +31,10 @@ export interface Ran {
   stderr: string;
 }
 
-/** Runs `acmectl <line>` in this process, by main; quotes in the line mean what they mean to a shell. An array is taken as it is. */
+/**
+ * Runs `acmectl <line>` in this process, by main; quotes in the line mean what they mean to a shell. An array is taken as it is.
+ * Rejects if the run breaks an invariant.
+ */
 export async function run(
   line: string | readonly string[],
   options: RunOptions = {},
@@ -36,22 +44,29 @@ export async function run(
   const stderr = sink(terminal, options.columns);
   const typed = options.stdin ?? "";
   const stdin = typeof typed === "string" ? Readable.from(typed === "" ? [] : [typed]) : typed;
-  const code = await main(
-    argvOf(line),
-    {
-      env: options.env ?? {},
-      cwd: options.cwd ?? process.cwd(),
-      uid: options.uid ?? 1000,
-      node: process.version,
-      stdin: Object.assign(stdin, { isTTY: terminal }),
-      stdout,
-      stderr,
-      signal: options.signal ?? new AbortController().signal,
-      clock: options.clock ?? systemClock,
-    },
-    options.parts,
-  );
-  return { code, stdout: stdout.text(), stderr: stderr.text() };
+  const { env = {}, parts } = options;
+  const goal = "exit code 0 means that the goal is met";
+  const isOther = parts?.commands !== undefined;
+  const excused = isOther
+    ? { [goal]: "a test's own command", ...options.excused }
+    : options.excused;
+  const words = argvOf(line);
+  const environment = {
+    env,
+    cwd: options.cwd ?? process.cwd(),
+    uid: options.uid ?? 1000,
+    node: process.version,
+    stdin: Object.assign(stdin, { isTTY: terminal }),
+    stdout,
+    stderr,
+    signal: options.signal ?? new AbortController().signal,
+    clock: options.clock ?? systemClock,
+  };
+  const check = watchRun({ words, env }, excused);
+  const [code, surroundings] = await surrounded(() => main(words, environment, parts));
+  const ran = { code, stdout: stdout.text(), stderr: stderr.text() };
+  check({ ...ran, surroundings });
+  return ran;
 }
 
 /** Commands that a test makes up, in place of those of `src/commands`. */

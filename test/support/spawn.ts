@@ -1,4 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import type { Excused } from "./invariants/invariants.ts";
+import { watchRun } from "./invariants/watch.ts";
 
 export const program = new URL("../../bin/acmectl.js", import.meta.url).pathname;
 
@@ -16,14 +18,21 @@ export interface Spawned {
 export const conditions: readonly string[] =
   process.env["ACMECTL_TEST_BUNDLE"] === undefined ? ["--conditions=source"] : [];
 
-/** Run `acmectl` as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`. */
+/** Run `acmectl` as a process of its own, as a shell would. Nothing of the test's environment is handed on but `env`. `ended` rejects if the run breaks an invariant. */
 export function acmectl(
   words: readonly string[],
-  options: { env?: Record<string, string>; cwd?: string; node?: readonly string[] } = {},
+  options: {
+    env?: Record<string, string>;
+    cwd?: string;
+    node?: readonly string[];
+    excused?: Excused;
+  } = {},
 ): Spawned {
   const flags = [...conditions, ...(options.node ?? [])];
+  const { env = {} } = options;
+  const check = watchRun({ words, env }, options.excused);
   const child = spawn(process.execPath, [...flags, program, ...words], {
-    env: options.env ?? {},
+    env,
     cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -31,8 +40,15 @@ export function acmectl(
   let stderr = "";
   child.stdout.on("data", (chunk) => (stdout += String(chunk)));
   child.stderr.on("data", (chunk) => (stderr += String(chunk)));
-  const ended = new Promise<Awaited<Spawned["ended"]>>((resolve) => {
-    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  const ended = new Promise<Awaited<Spawned["ended"]>>((resolve, reject) => {
+    child.on("close", (code, signal) => {
+      try {
+        check({ code, stdout, stderr });
+        resolve({ code, signal, stdout, stderr });
+      } catch (error) {
+        reject(error);
+      }
+    });
   });
   return { child, ended };
 }

@@ -1,4 +1,5 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { randomInt } from "node:crypto";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -8,5 +9,24 @@ export default function setup(): () => void {
   // Some tests start programs as another user.
   chmodSync(folder, 0o755);
   process.env["TMPDIR"] = folder;
-  return () => rmSync(folder, { recursive: true, force: true });
+  process.env["ACMECTL_SEED"] ??= String(randomInt(1, 1_000_000));
+  return () => {
+    const faults = survivedIn(join(folder, "survived"));
+    const seed = process.env["ACMECTL_SEED"];
+    if (faults !== "") process.stdout.write(`Survived (ACMECTL_SEED=${seed}):\n${faults}\n`);
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
+}
+
+/** How many faults of which kind the fault tests have survived, a line each. */
+function survivedIn(file: string): string {
+  if (!existsSync(file)) return "";
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  const faults = lines.map((line): { kind: string; count: number } => JSON.parse(line));
+  const byKind = Map.groupBy(faults, ({ kind }) => kind);
+  return [...byKind]
+    .map(([kind, all]) => `${all.reduce((sum, { count }) => sum + count, 0)} ${kind}`)
+    .toSorted()
+    .map((line) => `  ${line}`)
+    .join("\n");
 }
