@@ -12,6 +12,7 @@ import { Problem } from "../problem.ts";
 import type { StoredAccount } from "../state/store.ts";
 import { askDirectory, checkCa, checkClock, checkDemands, renewalNotes } from "./ca.ts";
 import { checkCaa } from "./caa.ts";
+import { checkDane } from "./dane.ts";
 import { checkDelegation } from "./delegation.ts";
 import { checkDnssec } from "./dnssec.ts";
 import { finding, findingOf, type Checked, type Finding } from "./finding.ts";
@@ -76,6 +77,7 @@ export async function checkRequest(
         unproven("dns-persist-01", chosen, choices) ??
         (isKnown ? undefined : "the CA did not answer"),
     },
+    await checkDane(request, tools),
     { subject: "dnssec", findings: dnssec, skipped: unasked },
     { subject: "caa", findings: caa, skipped: unasked },
     ...(await checkResponses(solvers, request, ports, tools)),

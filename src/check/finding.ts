@@ -8,6 +8,7 @@ export const subjects = [
   "solver",
   "delegation",
   "persist",
+  "dane",
   "dnssec",
   "caa",
   "http",

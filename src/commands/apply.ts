@@ -64,6 +64,13 @@ async function settle(
     return orphans.map(({ name }) =>
       line(`${name} is no longer in the config; --prune removes it.`, "warn"),
     );
-  for (const { name } of orphans) await removeCertificate(name, store, signal);
-  return orphans.map(({ name }) => line(`Removed ${name}, which is no longer in the config.`));
+  const lines: Block[] = [];
+  for (const { name } of orphans) {
+    const left = await removeCertificate(name, store, signal);
+    lines.push(line(`Removed ${name}, which is no longer in the config.`));
+    lines.push(
+      ...left.map((text) => line(`Remove this TLSA record from the DNS: ${text}`, "warn")),
+    );
+  }
+  return lines;
 }

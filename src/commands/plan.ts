@@ -6,6 +6,7 @@ import { reviewConfig, reviewRenewal } from "../request/review.ts";
 import { line } from "../result.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { limitLines, limitsLeft } from "../status/limits.ts";
+import { daneNotes } from "../status/dane.ts";
 import { planOf } from "../status/plan.ts";
 import {
   type Certificates,
@@ -62,8 +63,12 @@ async function warningsOf(
   );
   const moved = certificates.filter(({ request, held }) => held && changesCa(request, held));
   const left = moved.length === 0 ? [] : await formerRecords(moved, context);
-  const all = [await reviewConfig(config, context), ...(await Promise.all(reviewed)), left].flat();
-  return all.filter((text) => broken.every(({ problem }) => problem.message !== text));
+  const now = context.clock.now();
+  const dane = certificates.flatMap((one) =>
+    daneNotes(one, now).map((text) => `${one.name}: ${text}`),
+  );
+  const all = [await reviewConfig(config, context), ...(await Promise.all(reviewed)), left, dane];
+  return all.flat().filter((text) => broken.every(({ problem }) => problem.message !== text));
 }
 
 /** The only look at the DNS: records that keep the CA which the config now names from issuing. */

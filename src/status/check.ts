@@ -1,4 +1,5 @@
 import { dateFrom, dateOf } from "../dates.ts";
+import { isUpToDate } from "../issue/dane/dane.ts";
 import { Problem } from "../problem.ts";
 import type { BrokenCertificate } from "../state/store.ts";
 import type { KnownCertificate } from "./certificates.ts";
@@ -19,7 +20,8 @@ export interface Finding {
     | "expiring"
     | "not ready"
     | "failing"
-    | "undeployed";
+    | "undeployed"
+    | "dane";
   readonly detail: string;
 }
 
@@ -99,8 +101,11 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   return [
     ...(failing ? [finding("failing", backing?.message ?? "")] : []),
     ...(undeployed ? [finding("undeployed", deployed.message)] : []),
+    ...(isUpToDate(certificate, now) ? [] : [finding("dane", outdated)]),
   ];
 }
+
+const outdated = "Its TLSA records are not up to date, and the next run has to change them.";
 
 function finding(kind: Finding["kind"], detail: string): Finding {
   return { kind, detail };

@@ -9,6 +9,7 @@ import { attemptView } from "./attempt.ts";
 import { brokenDocument, brokenLines } from "./broken.ts";
 import type { Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf } from "./conditions.ts";
+import { daneView } from "./dane.ts";
 import { dueByLifetime, dueOf } from "./due.ts";
 import { nextQuestion, renewalWindow } from "./renewal-information.ts";
 import { solverText, stepOf, timeOf, whenOf } from "./plan.ts";
@@ -129,6 +130,7 @@ export function viewOf(
         message,
       ]),
     ),
+    ...daneView(certificate, now),
     ...(detailed ? detailsOf(certificate, now) : []),
     ...(status.lastAttempt === undefined ? [] : attemptView(status.lastAttempt, detailed)),
   ];
