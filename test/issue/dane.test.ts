@@ -269,7 +269,10 @@ test("a solver that fails to publish is a deploy Problem, and the next run repea
   const it = await daneWorld();
   await it.renew();
   await it.deploy();
-  const problem = await updateRecords(it.request, it.again({ ...it.given, solvers: it.tools.solvers }));
+  const problem = await updateRecords(
+    it.request,
+    it.again({ ...it.given, solvers: it.tools.solvers }),
+  );
   expect(problem).toMatchObject({ exitCode: 9, message: "no solver zone" });
   expect(await it.update()).toBeUndefined();
   expect(it.values()).toHaveLength(2);
