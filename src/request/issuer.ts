@@ -21,7 +21,8 @@ export function composeIssuer(
     flags[key] ?? configured[key];
   const email = given("email");
   // What means nothing is found now, and not when a limit is near.
-  limitsOf(server, configured.limits);
+  const [name] = Object.entries(config.issuers).find(([, one]) => one === configured) ?? [];
+  limitsOf(server, configured.limits, `${config.path}: issuers.${name}.limits`);
   return {
     server,
     agreeTos: given("agreeTos") ?? false,

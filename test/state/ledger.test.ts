@@ -88,8 +88,8 @@ describe("what is left of a limit", () => {
   });
 
   test.each([
-    [{ ordersPerDay: "5" }, /"ordersPerDay" is not a limit/],
-    [{ ordersPerAccount: "many" }, /is not a number and a time/],
+    [{ ordersPerDay: "5" }, /^limits: "ordersPerDay" is not a limit/],
+    [{ ordersPerAccount: "many" }, /^limits\.ordersPerAccount: "many" is not a number and a time/],
     [{ ordersPerAccount: "5/soon" }, /is not a number and a time/],
   ])("%j means nothing", (granted: Record<string, string>, text) => {
     expect(() => limitsOf("https://ca.example/directory", granted)).toThrow(text);
