@@ -111,7 +111,8 @@ async function replace(
 ): Promise<HeldCertificate> {
   const { around } = tools;
   const predecessor = before?.held;
-  let isStored = predecessor !== undefined;
+  // What the config wants is listed before it is issued, and so is why it could not be.
+  let isStored = predecessor !== undefined || request.fromConfig === true;
   try {
     const choices = await prepare(request, before, options, tools);
     isStored = true;

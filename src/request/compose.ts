@@ -9,6 +9,7 @@ import type { OptionsOf } from "../options/declaration.ts";
 import type { requestFlags, visibilityFlags } from "../options/declared/request.ts";
 import { flagOf } from "../options/names.ts";
 import { parsePlace } from "../options/place.ts";
+import { quotedWord } from "../options/words.ts";
 import type { Identifier } from "../plugin.ts";
 import { resolversOf } from "../dns/server.ts";
 import { asProblem, Problem } from "../problem.ts";
@@ -35,6 +36,7 @@ export async function composeRequest(
   context: Context,
 ): Promise<CertificateRequest> {
   const csr = flags.csr === undefined ? undefined : await readCsrFile(flags.csr);
+  if (csr === undefined && flags.domains === undefined) refuseConfigured(flags.name, config);
   const identifiers = identifiersOf(flags, csr);
   const issuers = issuersBy(flags, config);
   const issuer = issuers?.[0] ?? composeIssuer(flags, undefined, config);
@@ -53,6 +55,15 @@ export async function composeRequest(
   assertTerms(request, written);
   assertAhead(flags, written, context.clock.now());
   return request;
+}
+
+/** Its request is in the config, not on the command line. */
+function refuseConfigured(name: string | undefined, { certificates, path }: Config): void {
+  if (name === undefined || certificates[name] === undefined) return;
+  throw new Problem("usage", {
+    detail: `No name was given, and ${name} is a certificate of ${path}.`,
+    hint: `Run \`acmectl apply\` to issue what the config wants, \`acmectl check ${quotedWord(name)}\` to look for what would prevent it.`,
+  });
 }
 
 /** A request is typed, on defaults of the config. */

@@ -146,6 +146,20 @@ describe("apply and plan", () => {
     expect((await issuing.run(["list"], { clock })).stdout).toMatch(/ days  -  +acmectl test/);
   });
 
+  test("status shows why a certificate of the config was never ordered", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    await write('  shop: { domains: ["*.example.test"] }');
+    expect((await issuing.run(["apply", "--no-jitter", ...config], { clock })).code).toBe(2);
+    const status = await issuing.run(["status", "shop", ...config], { clock });
+    expect(status.stdout).toContain("The last attempt failed; the next run tries again: No solver");
+    expect((await issuing.run(["list"], { clock })).stdout).toMatch(/missing, last attempt failed/);
+    expect(issuing.ca.requests).toEqual([]);
+
+    const issued = await issuing.run(["issue", "--name", "shop", ...config], { clock });
+    expect([issued.code, issued.stderr]).toEqual([2, expect.stringContaining("`acmectl apply ")]);
+  });
+
   test("apply and plan reject an invalid domain in the config before any request", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
