@@ -1,14 +1,21 @@
-/** After the build: what `acmectl --help` lists, and no declarations but those that others can reach. */
+/** After the build: what `acmectl --help` lists, the help of each command, and no declarations but those that others can reach. */
 import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { allCommands, commandSource } from "../src/commands/definitions.ts";
+import { widths } from "../src/prepared.ts";
+import { helpTexts } from "../src/program/program.ts";
 import { switchBuild } from "./switch.ts";
 import manifest from "../package.json" with { type: "json" };
 
 const root = resolve(import.meta.dirname, "..");
-const commands = await allCommands(commandSource());
+const source = commandSource();
+const commands = await allCommands(source);
 const summaries = Object.fromEntries(commands.map(({ name, summary }) => [name, summary]));
 writeFileSync(join(root, "dist.new/src/commands.json"), JSON.stringify(summaries));
+for (const width of widths) {
+  const texts = await helpTexts(source, width);
+  writeFileSync(join(root, `dist.new/src/help-${width}.json`), JSON.stringify(texts));
+}
 
 const reached = new Set<string>();
 for (const { types } of Object.values(manifest.exports)) {

@@ -20,6 +20,11 @@ export const commandsFolder = join(root, "src", "commands");
 /** The summary of each command by its name; only when it was built. */
 export const summariesFile = join(root, "src", "commands.json");
 
+/** The help of each command by its words, for a terminal of so many columns; only when it was built. */
+export function helpFile(columns: number): string {
+  return join(root, "src", `help-${columns}.json`);
+}
+
 /** Holds a folder per built-in solver. */
 export const pluginsFolder = join(root, "plugins");
 

@@ -4,9 +4,9 @@ import { keepCompiledCode } from "./compile-cache.ts";
 import { fromSource } from "./installation.ts";
 import { type ExitCode, Problem } from "./problem.ts";
 import type { Environment } from "./environment.ts";
+import { preparedAnswer } from "./prepared.ts";
 import type { Replacements } from "./program/execute.ts";
 import { openStream, type OutputStream } from "./streams.ts";
-import { versionLine } from "./version.ts";
 
 /** Runs the words after `acmectl`. Never rejects: every failure is shown and becomes an exit code. */
 export async function main(
@@ -14,8 +14,9 @@ export async function main(
   environment: Environment,
   replaced: Replacements = {},
 ): Promise<ExitCode> {
-  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
-    environment.stdout.write(`${versionLine(environment.node)}\n`);
+  const answer = preparedAnswer(argv, environment);
+  if (answer !== undefined) {
+    environment.stdout.write(answer);
     try {
       await environment.written?.();
       return 0;
@@ -25,7 +26,7 @@ export async function main(
     }
   }
   if (!fromSource) keepCompiledCode(environment);
-  // --version needs none of the modules below.
+  // What is prepared needs none of the modules below.
   const { execute } = await import("./program/execute.ts");
   return execute(argv, environment, replaced);
 }

@@ -407,10 +407,11 @@ describe("the program as a process", () => {
       "src/compile-cache.ts",
       "src/installation.ts",
       "src/problem.ts",
-      "src/streams.ts",
-      "src/errors.ts",
+      "src/prepared.ts",
       "src/version.ts",
       "src/json.ts",
+      "src/streams.ts",
+      "src/errors.ts",
     ]);
   });
 

@@ -6,8 +6,8 @@ import { globalOptions } from "../options/declared/global.ts";
 import type { OptionSources } from "../options/find.ts";
 import { flagOf } from "../options/names.ts";
 import { resolveOptions } from "../options/resolve.ts";
-import { columnsOf } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
+import { helpWidth } from "../prepared.ts";
 import { type ExitCode, Problem } from "../problem.ts";
 import { version, versionLine } from "../version.ts";
 import { contextOf, type LoadConfig } from "./context.ts";
@@ -34,7 +34,7 @@ export async function execute(
   let command = typedCommand(argv, commands);
   let suggestions = suggestionsFor({}, []);
   try {
-    const width = Math.min(columnsOf(stdout) ?? 100, 120);
+    const width = helpWidth(stdout);
     const program = { commands, loadSolver, env, cwd, version: versionLine(node), width };
     const typed = await readCommandLine(argv, program);
     if (typed.kind === "text") {

@@ -44,6 +44,22 @@ export async function readCommandLine(
   return readWith(await commandsFor(words, parts.commands), argv, words, parts);
 }
 
+/** The help of the program, of each group and of each command, by what is typed before --help. */
+export async function helpTexts(
+  commands: CommandSource,
+  width: number,
+): Promise<Readonly<Record<string, string>>> {
+  const loadSolver = () => Promise.reject(new Error("Help names no solver."));
+  const parts = { commands, loadSolver, env: {}, cwd: "/", version: "", width };
+  const groups = commands.names.flatMap((name) => name.split(" ").slice(0, -1));
+  const texts: Record<string, string> = {};
+  for (const topic of ["", ...groups, ...commands.names]) {
+    const line = await readCommandLine([...topic.split(" ").filter(Boolean), "--help"], parts);
+    if (line.kind === "text") texts[topic] = line.text;
+  }
+  return texts;
+}
+
 async function readWith(
   commands: readonly CommandDefinition[],
   argv: readonly string[],

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { parse } from "es-module-lexer";
 import { beforeAll, describe, expect, test } from "vitest";
+import { widths } from "../../src/prepared.ts";
+import { run as main } from "../support/run.ts";
 import { temporaryFolder } from "../support/state.ts";
 
 const run = promisify(execFile);
@@ -17,6 +19,21 @@ interface Packed {
   unpackedSize: number;
   files: { path: string; size: number }[];
 }
+
+test.each(widths)(
+  "help of %i columns is written by the build as it is shown from source",
+  async (columns) => {
+    const written = JSON.parse(
+      await readFile(join(repository, "dist", "src", `help-${columns}.json`), "utf8"),
+    );
+    const topics = Object.keys(written);
+    expect(topics).toEqual(expect.arrayContaining(["", "issue", "account", "account register"]));
+    for (const topic of topics) {
+      const words = topic.split(" ").filter(Boolean);
+      expect((await main([...words, "--help"], { columns })).stdout).toBe(written[topic]);
+    }
+  },
+);
 
 describe("the npm package", () => {
   let packed: Packed;

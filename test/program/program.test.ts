@@ -362,7 +362,7 @@ describe("help", () => {
   });
 
   test("a command's help shows its options by group, and hides aliases", async () => {
-    const { code, stdout } = await acmectl("issue --help", { columns: 90 });
+    const { code, stdout } = await acmectl("issue --help", { columns: 80 });
     expect(code).toBe(0);
     expect(stdout).toMatchInlineSnapshot(`
       "Usage: acmectl issue [options]
@@ -373,7 +373,8 @@ describe("help", () => {
 
       Options:
         -d, --domains <NAME>   A name.
-        --key-type <TYPE>      Kind of the private key (ec256 | rsa2048; default: ec256).
+        --key-type <TYPE>      Kind of the private key (ec256 | rsa2048; default:
+                               ec256).
         --no-self-check        Do not look first.
         --no-wait              Do not wait.
         --labels <KEY=VALUE>   Labels.
@@ -385,18 +386,18 @@ describe("help", () => {
         -w, --webroot <PATH>   The same as --solver webroot.
 
       Options of every command:
-        --config <FILE>        Config file; /etc/acmectl/config.yaml for root, else in the XDG
-                               config folder.
-        --state <DIR>          Folder of accounts, keys and certificates; /var/lib/acmectl for
-                               root, else the XDG state folder.
+        --config <FILE>        Config file; /etc/acmectl/config.yaml for root, else in
+                               the XDG config folder.
+        --state <DIR>          Folder of accounts, keys and certificates;
+                               /var/lib/acmectl for root, else the XDG state folder.
         --json                 Print one JSON document on stdout.
-        --log-format <FORMAT>  Format of events on stderr; json prints one object per line (text
-                               | json; default: text).
+        --log-format <FORMAT>  Format of events on stderr; json prints one object per
+                               line (text | json; default: text).
         -q, --quiet            Print only warnings and errors.
         -v, --verbose          Print requests, DNS checks and causes of failures.
         -n, --non-interactive  Never prompt; implied without a terminal.
-        --color                Use colors, or not (--no-color), whatever the terminal and
-                               NO_COLOR say.
+        --color                Use colors, or not (--no-color), whatever the terminal
+                               and NO_COLOR say.
         -h, --help             Show this help.
 
       Set by variable only; with _FILE appended to its name, the value is read from a file:
@@ -411,7 +412,7 @@ describe("help", () => {
         acmectl issue -d example.com --standalone
       "
     `);
-    expect((await acmectl("help issue", { columns: 90 })).stdout).toBe(stdout);
+    expect((await acmectl("help issue", { columns: 80 })).stdout).toBe(stdout);
     const unknown = await acmectl("issue --help", { columns: 0 });
     expect(unknown.stdout).toBe((await acmectl("issue --help", { columns: 100 })).stdout);
   });
