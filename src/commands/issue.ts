@@ -1,6 +1,6 @@
 import { warnOfFormerCa } from "../check/former-ca.ts";
 import { composeRequest } from "../request/compose.ts";
-import { refuseForeignParts, splitRequest } from "../request/split.ts";
+import { refuseForeignParts, splitRequest, warnOfFormerParts } from "../request/split.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
@@ -52,12 +52,14 @@ export const command = defineCommand({
   async run(typed, context) {
     const config = await context.config();
     const asked = await composeRequest(typed, config, context);
-    const parts = splitRequest(asked, typed.split ?? config.defaults.split ?? false);
+    const split = typed.split ?? config.defaults.split ?? false;
+    const parts = splitRequest(asked, split);
     if (typed.check === true) return checkOnly(parts, typed, context);
     if (typed.dryRun === "authorizations") return rehearse(parts, typed, context);
     if (typed.dryRun === undefined) await refuseForeignParts(asked, parts, await context.store());
     const results: Result[] = [];
     for (const part of parts) results.push(await issueOne(part, typed, context));
+    if (split) await warnOfFormerParts(parts, await context.store(), context.log);
     return together(results);
   },
 });

@@ -1,6 +1,8 @@
 import { caName, mostNames } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { shortList } from "../many-names.ts";
+import { quotedWord } from "../options/words.ts";
+import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { writtenFolders } from "./given-file.ts";
@@ -51,5 +53,21 @@ export async function refuseForeignParts(
       detail: `--split: a part would get the name ${name}, which the certificate for ${names} has.`,
       hint: "Choose another --name for this request.",
     });
+  }
+}
+
+/** Fewer names make fewer parts. What an earlier request left is shown; for the config, it is an orphan. */
+export async function warnOfFormerParts(
+  parts: readonly CertificateRequest[],
+  { certificates }: Pick<Store, "certificates">,
+  log: Log,
+): Promise<void> {
+  for (let number = parts.length + 1; ; number++) {
+    const name = `${parts[0]?.name}-${number}`;
+    const stored = await certificates.read(name);
+    if (stored === undefined || stored.request.fromConfig === true) return;
+    log.warn(
+      `${name} is not a part of this request and is still renewed; if it is a part of an earlier one, remove it: acmectl delete ${quotedWord(name)}`,
+    );
   }
 }
