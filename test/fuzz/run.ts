@@ -30,7 +30,8 @@ async function search(name: string): Promise<number> {
   const workerData = { name, seconds, current };
   const worker = new Worker(new URL("search.ts", import.meta.url), { workerData });
   let found = 0;
-  let heard = Date.now();
+  /** Undefined until it has begun: a busy machine takes long to load it. */
+  let heard: number | undefined;
   const keep = (input: Uint8Array, why: string) => {
     const digest = createHash("sha256").update(input).digest("hex").slice(0, 12);
     const file = join(seedsFolder, name, `find-${digest}`);
@@ -40,7 +41,7 @@ async function search(name: string): Promise<number> {
   };
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const watch = setInterval(() => {
-    if (Date.now() - heard < patience) return;
+    if (heard === undefined || Date.now() - heard < patience) return;
     const size = current[0]! + 256 * current[1]!;
     keep(Uint8Array.from(current.subarray(2, 2 + size)), "it takes longer than 20 s");
     void worker.terminate();

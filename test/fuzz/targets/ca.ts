@@ -44,7 +44,8 @@ const words = [
 ];
 
 function isOfCa(link: string): boolean {
-  return /^https:\/\/ca\.example(:443)?\/[!-~]*$/.test(link) && URL.canParse(link);
+  const url = URL.parse(link);
+  return /^[!-~]+$/.test(link) && url?.protocol === "https:" && url.host === "ca.example";
 }
 
 function checkOrder(order: Order): void {

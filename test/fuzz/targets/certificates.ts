@@ -14,7 +14,7 @@ import {
   unknownSignatureOf,
 } from "../../../src/acme/certificate/extensions.ts";
 import { readPrivateKey, thumbprint } from "../../../src/acme/keys.ts";
-import { certificateBlocks, withLineBreaks } from "../../../src/acme/pem.ts";
+import { certificateBlocks } from "../../../src/acme/pem.ts";
 import { readMaterial } from "../../../src/import/material.ts";
 import { holds, isClean, now, orProblem, orProblemOf, type Target } from "../target.ts";
 
@@ -33,8 +33,6 @@ export const certificateTargets: readonly Target[] = [
     words,
     check(input) {
       const text = input.toString();
-      const repaired = withLineBreaks(text);
-      holds(withLineBreaks(repaired) === repaired, "line breaks are put in once");
       const ders = certificatesOf(text);
       if (typeof ders === "string") return holds(isClean(ders), "a reason is one clean line");
       const blocks = ders.map(
