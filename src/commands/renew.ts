@@ -34,6 +34,7 @@ export const command = defineCommand({
   options,
   async run(flags, context) {
     const { dryRun = false, detailedExitcode = false } = flags;
+    refuseTogether(flags);
     const store = await context.store();
     const isUsual = isUsualRun(flags, context);
     const quiet = isUsual ? await recallQuiet(store, flags.every, context.clock.now()) : undefined;
@@ -50,6 +51,15 @@ export const command = defineCommand({
     return reportRenewals(renewals, { detailed: detailedExitcode, dryRun }, context.clock.now());
   },
 });
+
+/** A drill orders nothing, so what would change an order has no effect on it. */
+function refuseTogether({ drill: isDrill = false, dryRun = false, force = false }: Flags): void {
+  if (!isDrill || (dryRun === false && !force)) return;
+  throw new Problem("usage", {
+    detail: `--drill and ${force ? "--force" : "--dry-run"} were given together; a drill orders nothing.`,
+    hint: "Leave one of them out.",
+  });
+}
 
 /** Over all certificates, by their due times. A JSON document lists each of them, so they are read. */
 function isUsualRun(flags: Flags, context: Context): boolean {

@@ -6,6 +6,7 @@ import type { IssuerSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { readSecret } from "../options/secret.ts";
 import { Problem } from "../problem.ts";
+import type { Store } from "../state/store.ts";
 
 /** The binding of `--eab-kid` and `--eab-hmac`. */
 export async function bindingOf(
@@ -38,25 +39,27 @@ function decoded(
   return readBinding({ ...binding, hmacKey });
 }
 
-/** ZeroSSL gives a binding for an API key, or for an email address. */
-export function zerosslBinding(
+/**
+ * ZeroSSL gives a binding for an API key, or for an email address. Before an account is registered the key is read at once, so
+ * that one that is missing is reported before the CA is asked.
+ */
+export async function zerosslBinding(
   { server, email, zerosslApiKey, eabHmacAlg: algorithm }: IssuerSetting,
+  { accounts }: Pick<Store, "accounts">,
   context: Context,
-): (() => Promise<ExternalAccountBinding>) | undefined {
+): Promise<(() => Promise<ExternalAccountBinding>) | undefined> {
   if (presetOf(server)?.name !== "zerossl") return undefined;
   if (zerosslApiKey === undefined && email === undefined) return undefined;
+  const readOwner = async () =>
+    zerosslApiKey === undefined
+      ? { email: email ?? "" }
+      : {
+          apiKey: await secretOf("zerosslApiKey", zerosslApiKey, "The API key of ZeroSSL", context),
+        };
+  const isRegistered = (await accounts.ofDirectory(server)).some(({ url }) => url !== undefined);
+  const early = isRegistered ? undefined : await readOwner();
   return async () => {
-    const owner =
-      zerosslApiKey === undefined
-        ? { email: email ?? "" }
-        : {
-            apiKey: await secretOf(
-              "zerosslApiKey",
-              zerosslApiKey,
-              "The API key of ZeroSSL",
-              context,
-            ),
-          };
+    const owner = early ?? (await readOwner());
     const { fetchBinding } = await import("./zerossl.ts");
     return { ...(await fetchBinding(owner, context)), algorithm };
   };

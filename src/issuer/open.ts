@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isEmbedded } from "../acme/presets.ts";
 import { type CaOptions, openCa } from "../acme/ca.ts";
 import { isPem, withLineBreaks } from "../acme/pem.ts";
@@ -10,6 +11,7 @@ import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
+import { messageOf } from "../errors.ts";
 import { readGivenFile } from "../request/given-file.ts";
 import { countedCa } from "./counted.ts";
 import { bindingOf, zerosslBinding } from "./binding.ts";
@@ -37,7 +39,7 @@ export async function openTools(
 ): Promise<IssueTools> {
   const { store, lockTimeout = 10 * 60_000, local, around = noHooks } = options;
   const eab = await bindingOf(issuer, context);
-  const fetchEab = zerosslBinding(issuer, context);
+  const fetchEab = await zerosslBinding(issuer, store, context);
   const caBundle = issuer.caBundle === undefined ? undefined : await readBundle(issuer.caBundle);
   const client = await clientOf(issuer);
   const opened = isEmbedded(issuer.server)
@@ -154,10 +156,27 @@ async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOpt
       detail: `A client certificate needs a certificate and a key; ${clientCert === undefined ? "the certificate" : "the key"} is missing.`,
       hint: "Give both --client-cert FILE and --client-key FILE.",
     });
-  return {
-    certificate: await pemAt(clientCert, "The client certificate"),
-    key: await pemAt(clientKey, "The key of the client certificate"),
-  };
+  const certificate = await pemAt(clientCert, "The client certificate");
+  const key = await pemAt(clientKey, "The key of the client certificate");
+  const [shownCert, shownKey] = [clientCert, clientKey].map((path) => (isPem(path) ? "PEM" : path));
+  if (isPair(certificate, key, `--client-cert: ${shownCert} or --client-key: ${shownKey}`))
+    return { certificate, key };
+  throw new Problem("config", {
+    detail: `--client-key: ${shownKey} is not the private key of the client certificate --client-cert: ${shownCert}.`,
+    hint: "Give --client-cert a certificate with its chain, and --client-key its private key.",
+  });
+}
+
+function isPair(certificate: string, key: string, named: string): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+  } catch (cause) {
+    throw new Problem("config", {
+      detail: `${named} cannot be read: ${messageOf(cause)}.`,
+      hint: "Give --client-cert a certificate with its chain, and --client-key its private key without a passphrase, both in PEM form.",
+      cause,
+    });
+  }
 }
 
 /** The DNS as each setting wants it asked. */

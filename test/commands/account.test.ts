@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { access, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../../src/problem.ts";
@@ -389,3 +389,15 @@ describe("account export and import", () => {
     expect(await readdir(join(issuing.state, "accounts"))).toHaveLength(1);
   });
 });
+
+test.each(["persist -d example.com", "rollover"])(
+  "account %s with a new key file and no account leaves no file behind",
+  async (words) => {
+    await using issuing = await startIssuing();
+    const key = join(issuing.state, "..", "new.pem");
+    const { code, stderr } = await account(issuing, `${words} --new-key ${key}`);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("There is no account with")]);
+    await expect(access(key)).rejects.toThrow(/ENOENT/);
+    expect(issuing.ca.requests).toEqual([]);
+  },
+);

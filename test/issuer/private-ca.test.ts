@@ -1,7 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { selfSigned } from "../acme/world.ts";
 import { startIssuing } from "../support/issuing.ts";
+import { run } from "../support/run.ts";
+import { temporaryFolder } from "../support/state.ts";
 
 test("the CA bundle may be PEM text in the config or in a variable", async () => {
   await using issuing = await startIssuing();
@@ -54,4 +57,48 @@ test("each name that the CA rejects is shown with its own reason", async () => {
   expect(stderr).toMatch(/a\.test: is on a list/);
   expect(stderr).toMatch(/b\.test: is not ours/);
   expect(stderr).not.toMatch(/c\.test:/);
+});
+
+test("a client key that is not the certificate's is refused with both files before the CA is asked", async () => {
+  await using issuing = await startIssuing();
+  const at = (name: string) => join(issuing.state, "..", name);
+  const [mine, other] = [await selfSigned("acmectl"), await selfSigned("other")];
+  await writeFile(at("client.pem"), mine.cert);
+  await writeFile(at("client.key"), mine.key);
+  await writeFile(at("other.key"), other.key);
+  await writeFile(at("text"), "not PEM");
+  const issue = async (certificate: string, key: string) => {
+    const files = ["--client-cert", at(certificate), "--client-key", at(key)];
+    const { code, stderr } = await issuing.issue(["-d", "shop.test", ...files]);
+    return [code, stderr.replaceAll(/\s+/g, " ")];
+  };
+  expect(await issue("client.pem", "other.key")).toEqual([
+    2,
+    expect.stringContaining(
+      `--client-key: ${at("other.key")} is not the private key of the client certificate --client-cert: ${at("client.pem")}.`,
+    ),
+  ]);
+  for (const [certificate, key] of [
+    ["client.pem", "text"],
+    ["text", "client.key"],
+  ] as const)
+    expect(await issue(certificate, key)).toEqual([
+      2,
+      expect.stringContaining(
+        `--client-cert: ${at(certificate)} or --client-key: ${at(key)} cannot be read: `,
+      ),
+    ]);
+  expect(issuing.ca.requests).toEqual([]);
+  expect((await issue("client.pem", "client.key"))[0]).toBe(0);
+});
+
+test.each([
+  ["--zerossl-api-key", "env:NOPE"],
+  ["--eab-kid", "kid", "--eab-hmac", "env:NOPE"],
+])("a missing secret of %s is reported before the CA is asked", async (...words) => {
+  await using folder = await temporaryFolder();
+  const env = { HOME: folder.path, ACMECTL_STATE: join(folder.path, "state") };
+  const server = ["--server", "zerossl", "--agree-tos", "--non-interactive"];
+  const { code, stderr } = await run(["account", "register", ...server, ...words], { env });
+  expect([code, stderr]).toEqual([2, expect.stringContaining("NOPE")]);
 });

@@ -41,3 +41,13 @@ test("renew --drill says what an early renewal would take, and orders nothing", 
   );
   expect(issuing.ca.requests).toHaveLength(orders);
 });
+
+test.each([["--force"], ["--dry-run"], ["--dry-run=authorizations"]])(
+  "renew --drill %s is refused, since a drill orders nothing",
+  async (flag) => {
+    await using issuing = await startIssuing();
+    const { code, stderr } = await issuing.run(["renew", "--drill", flag]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("a drill orders nothing")]);
+    expect(stderr).toContain(flag.split("=")[0]);
+  },
+);

@@ -62,8 +62,7 @@ export const command = defineCommand({
     const names = recordNames(flags);
     const until = endOf(flags.until, context.clock.now());
     return withAccount(flags, context, async (work) => {
-      const given = flags.newKey === undefined ? undefined : await readNewKey(flags.newKey);
-      const records = await recordsOf(names, until, given, work);
+      const records = await recordsOf(names, until, flags.newKey, work);
       if (flags.apply === true) await publish(records, await writerOf(flags, work), work.tools);
       const document = {
         outcome: flags.apply === true ? "published" : "shown",
@@ -110,12 +109,14 @@ function endOf(text: string | undefined, now: Date): Date | undefined {
 async function recordsOf(
   names: ReadonlyMap<string, boolean>,
   until: Date | undefined,
-  givenKey: string | undefined,
+  newKeyFile: string | undefined,
   { issuer, context, tools }: AccountWork,
 ): Promise<readonly NewRecord[]> {
   const { key, url = "" } = await usableAccount(issuer, context);
-  const holder = { url, thumbprint: thumbprint(givenKey ?? key) };
   const directory = await tools.ca.directory(tools.signal);
+  // Last, since a new key is written to the file.
+  const newKey = newKeyFile === undefined ? key : await readNewKey(newKeyFile);
+  const holder = { url, thumbprint: thumbprint(newKey) };
   return [...names].map(([value, wildcard]) => {
     const identifier: Identifier = { type: "dns", value };
     const demand = persistDemand({ identifier, wildcard }, holder, directory);

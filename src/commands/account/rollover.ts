@@ -17,8 +17,9 @@ export const command = defineCommand({
   options: { ...directoryFlags, newKey },
   async run(flags, context) {
     return withAccount(flags, context, async ({ issuer, tools }) => {
+      const account = await usableAccount(issuer, context);
       const key = flags.newKey === undefined ? undefined : await readNewKey(flags.newKey);
-      await refuseUnseenRecords(await usableAccount(issuer, context), key, tools);
+      await refuseUnseenRecords(account, key, tools);
       const changed = await withAccountLock(issuer.server, tools, async () =>
         rollOver(await usableAccount(issuer, context), tools, key),
       );
