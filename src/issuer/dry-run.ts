@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { embeddedCa, isEmbedded, stagingOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
+import { isRunning } from "../process.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
-import { isRunning } from "../state/folder/locks/lock-file.ts";
 import type { Store } from "../state/store.ts";
 
 /** Where a run keeps things, and what it asks for. */

@@ -8,6 +8,7 @@ import { hostname } from "node:os";
 import type { Clock } from "../../../clock.ts";
 import { dateOf } from "../../../dates.ts";
 import { codeOf } from "../../../errors.ts";
+import { isRunning } from "../../../process.ts";
 import { ifPresent } from "../files.ts";
 import { hasStrings, parseObject } from "../records.ts";
 
@@ -206,16 +207,6 @@ async function identify(): Promise<Identity> {
     pidNamespace: await orEmpty(readlink("/proc/self/ns/pid")),
     host: hostname(),
   };
-}
-
-/** True also for a process of another user, and for what is not a process id. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) !== "ESRCH";
-  }
 }
 
 /** From /proc/<pid>/stat: the state (Z and X: ended; T: stopped) and field 22, the start time; undefined when it cannot be read. */
