@@ -8,7 +8,6 @@ import type { Log, LogFields } from "../plugin.ts";
 import { Problem, type ProblemDocument } from "../problem.ts";
 import { namesHash } from "../request/drift.ts";
 import type {
-  AttemptAuthorization,
   AttemptChallenge,
   AttemptEvent,
   CertificateStatus,
@@ -159,9 +158,8 @@ function challengeCalls(
 /** The CA's own words for a challenge, and what they mean for its authorization. */
 function verdictOf(error: unknown): [change: Partial<AttemptChallenge>, authorization?: string] {
   const { subproblems: [reason] = [], ...document } = problemOf(error);
-  const { hint } = document;
   if (reason === undefined) return [{ problem: document }];
-  return [{ status: "invalid", problem: { ...reason, ...(hint && { hint }) } }, "invalid"];
+  return [{ status: "invalid", problem: { ...reason, hint: document.hint } }, "invalid"];
 }
 
 type Entry = Omit<AttemptChallenge, "looks"> & { looks: Map<string, string> };
@@ -188,20 +186,19 @@ function openTree() {
     },
     check: (one: PendingChallenge, server: string, saw: string) =>
       void entries.get(one)?.looks.set(server, saw),
-    read(): { orderUrl?: string | undefined; authorizations?: readonly AttemptAuthorization[] } {
-      const authorizations = [...names].map(([identifier, known]) => {
+    read() {
+      const all = [...names].map(([identifier, known]) => {
         return { identifier, ...known, challenges: challengesOf(identifier) };
       });
-      return authorizations.length === 0 ? { orderUrl } : { orderUrl, authorizations };
+      return { orderUrl, authorizations: all.length === 0 ? undefined : all };
     },
   };
 }
 type Tree = ReturnType<typeof openTree>;
 
 /** An error as it is stored. */
-function problemOf(error: unknown): ProblemDocument & { hint?: string } {
-  if (Problem.is(error))
-    return { ...error.document, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+function problemOf(error: unknown): ProblemDocument & { hint?: string | undefined } {
+  if (Problem.is(error)) return { ...error.document, hint: error.hint };
   return { type: "about:blank", title: "A bug in acmectl", detail: messageOf(error) };
 }
 
@@ -227,9 +224,9 @@ export async function saveSuccess(
 ): Promise<void> {
   const lastAttempt = record.end();
   await store.certificates.updateStatus(request.name, (status) => ({
-    ...(status.deploy === undefined ? {} : { deploy: status.deploy }),
+    deploy: status.deploy,
     dane: status.dane,
-    ...(status.lastSuccess === undefined ? {} : { previousSuccess: status.lastSuccess }),
+    previousSuccess: status.lastSuccess,
     failures: 0,
     lastSuccess: lastAttempt.endedAt,
     issuances: recentIssuances(status, request, record),

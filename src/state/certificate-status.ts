@@ -29,7 +29,7 @@ export interface AttemptChallenge {
   status: "presenting" | "presented" | "failed" | "valid" | "invalid";
   /** What was seen there from here, each server's last answer. */
   looks: readonly { server: string; saw: string }[];
-  problem?: ProblemDocument & { hint?: string };
+  problem?: (ProblemDocument & { hint?: string | undefined }) | undefined;
 }
 export interface CertificateStatus {
   lastAttempt?: {
@@ -38,12 +38,12 @@ export interface CertificateStatus {
     outcome?: "issued" | "failed";
     orderUrl?: string | undefined;
     /** Absent before an order was made, and in records of older releases. */
-    authorizations?: readonly AttemptAuthorization[];
+    authorizations?: readonly AttemptAuthorization[] | undefined;
     events: readonly AttemptEvent[];
-    problem?: (ProblemDocument & { hint?: string }) | undefined;
+    problem?: (ProblemDocument & { hint?: string | undefined }) | undefined;
   };
   lastSuccess?: string;
-  previousSuccess?: string;
+  previousSuccess?: string | undefined;
   /** Failures since the last success; the back-off is computed from it. */
   failures: number;
   /** Not before this time, ours or the CA's. */
@@ -60,7 +60,7 @@ export interface CertificateStatus {
   /** What the CA issued in the last week, whether it could be used or not. */
   issuances?: readonly Issuance[] | undefined;
   /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */
-  deploy?: Readonly<Record<string, DeployState>>;
+  deploy?: Readonly<Record<string, DeployState>> | undefined;
 }
 export interface Issuance {
   at: string;
