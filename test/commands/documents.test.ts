@@ -22,6 +22,7 @@ test("the document of every command matches the schema, for success and for fail
   const server = ca.join(" ");
   const free = await freePort();
   const port = `--standalone-port ${free}`;
+  const unreachable = "--server https://127.0.0.1:1/directory --agree-tos";
   const seen = new Map<string, { succeeded: boolean; failed: boolean }>();
   const check = async (line: string, signal?: AbortSignal) => {
     const words = [...line.split(" "), "--json", "--config", config];
@@ -83,6 +84,21 @@ test("the document of every command matches the schema, for success and for fail
     `issue -d d.example.test --standalone ${port} --self-check-at 127.0.0.1:1 ${server} --agree-tos`,
     `issue -d b.example.test --name b --standalone ${server} --agree-tos`,
     "check -d e.example.test --server local",
+    `check -d e.example.test --standalone ${port} ${server}`,
+    `issue --check -d e.example.test --standalone ${port} ${server}`,
+    `issue --dry-run -d e.example.test --standalone ${port} ${server} --agree-tos`,
+    `issue -d e.example.test --temporary --standalone ${port} ${unreachable}`,
+    "list",
+    "status e.example.test",
+    "status --check",
+    "plan",
+    "renew --drill",
+    "renew b --drill",
+    `renew b --force --no-jitter --timings`,
+    "renew b --force --dry-run",
+    `account persist ${server} -d a.example.test --format zone`,
+    `account persist ${server} -d a.example.test --until 365d --apply`,
+    "delete e.example.test --yes",
     "revoke b --yes",
     "delete a b --yes",
     "apply --no-jitter",
