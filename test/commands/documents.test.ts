@@ -8,9 +8,12 @@ import { freePort } from "../support/servers/process.ts";
 
 const schema = new URL("../../schema/result.schema.json", import.meta.url);
 
-test("the document of every command matches the schema, for success and for failure", async () => {
+test("the document of every command matches the schema, which describes all that is in it, for success and for failure", async () => {
   const ajv = new Ajv2020({ allErrors: true, validateFormats: false, strictTypes: false });
-  const isResult = ajv.compile(JSON.parse(await readFile(schema, "utf8")));
+  const shape = JSON.parse(await readFile(schema, "utf8"));
+  const isResult = ajv.compile(shape);
+  const described = new Set(Object.keys(shape.properties));
+  const ofCertificates = new Set(Object.keys(shape.$defs.certificate.properties));
   await using issuing = await startIssuing();
   const folder = join(issuing.state, "..");
   const config = join(folder, "config.yaml");
@@ -29,6 +32,12 @@ test("the document of every command matches the schema, for success and for fail
     const ran = await issuing.run(words, signal === undefined ? {} : { signal });
     const document = JSON.parse(ran.stdout);
     expect([line, isResult(document), isResult.errors]).toEqual([line, true, null]);
+    const ofEach: string[] = (document.certificates ?? []).flatMap(Object.keys);
+    const unknown = [
+      ...Object.keys(document).filter((member) => !described.has(member)),
+      ...ofEach.filter((member) => !ofCertificates.has(member)),
+    ];
+    expect([line, "not in the schema", unknown]).toEqual([line, "not in the schema", []]);
     const before = seen.get(document.command);
     const failed = ran.code !== 0;
     seen.set(document.command, {
