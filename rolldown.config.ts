@@ -56,7 +56,7 @@ export default defineConfig({
         { name: "program", test: /src\/(program\/|commands\/command\.ts$)/, priority: 2 },
         {
           name: "state",
-          test: /src\/(state\/(?!folder\/(fault|check))|status\/|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          test: /src\/(state\/(?!folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 1,
         },
         // What solvers share.

@@ -1,5 +1,5 @@
 import { isDeployed } from "../deploy/steps.ts";
-import { isUpToDate } from "../issue/dane/dane.ts";
+import { isUpToDate } from "../issue/dane/up-to-date.ts";
 import type { Store } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf, offOf } from "../status/due.ts";

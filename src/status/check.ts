@@ -1,5 +1,5 @@
 import { dateFrom, dateOf } from "../dates.ts";
-import { isUpToDate } from "../issue/dane/dane.ts";
+import { isUpToDate } from "../issue/dane/up-to-date.ts";
 import { Problem } from "../problem.ts";
 import type { BrokenCertificate } from "../state/store.ts";
 import type { KnownCertificate } from "./certificates.ts";

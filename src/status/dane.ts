@@ -1,6 +1,6 @@
 /** What `status`, `plan` and monitors report of TLSA records. Offline. */
 import { dateFrom } from "../dates.ts";
-import { isUpToDate } from "../issue/dane/dane.ts";
+import { isUpToDate } from "../issue/dane/up-to-date.ts";
 import { unsignedText } from "../issue/dane/signed.ts";
 import { type Block, heading, line, table } from "../result.ts";
 import type { DaneRecord } from "../state/dane.ts";

@@ -7,13 +7,14 @@ import { dateFrom } from "../../dates.ts";
 import { isDeployed, stepsOf } from "../../deploy/steps.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
-import { namesOf, revokedFor } from "../../request/drift.ts";
+import { revokedFor } from "../../request/drift.ts";
 import type { DaneRecord } from "../../state/dane.ts";
-import type { HeldCertificate, StoredCertificate } from "../../state/store.ts";
+import type { StoredCertificate } from "../../state/store.ts";
 import type { IssueTools } from "../tools.ts";
 import { currentValues, nextValues } from "./keys.ts";
 import { publish, remove } from "./records.ts";
 import { unsignedZones } from "./signed.ts";
+import { isReal, isUpToDate, markOf } from "./up-to-date.ts";
 
 /** Milliseconds that a run waits until no cache has older records; after that, a later run goes on. */
 const longest = 10 * 60_000;
@@ -49,31 +50,6 @@ function tooEarly(name: string, retryAt: Date, now: Date): Problem {
     hint: `Run the command again after that; \`acmectl renew\` does so by itself. See \`acmectl status ${quotedWord(name)}\`.`,
     retryAt,
   });
-}
-
-/** True if the records are as the certificate in use wants them. Offline. */
-export function isUpToDate(
-  { request, held, status, ...known }: StoredCertificate,
-  now: Date,
-): boolean {
-  const { dane } = status;
-  if (request.dane === undefined) return dane === undefined;
-  if (!isReal(held)) return true;
-  const isOver = dane?.recheckAt !== undefined && new Date(dane.recheckAt) <= now;
-  return dane?.settled === markOf({ request, held, status, ...known }) && !isOver;
-}
-
-function isReal(held: HeldCertificate | undefined): held is HeldCertificate {
-  return held !== undefined && held.meta.temporary !== true;
-}
-
-/** What decides which records there should be. */
-function markOf(certificate: StoredCertificate): string {
-  const { request, held } = certificate;
-  const { keyType, secondKeyType = "", privateKey = "", csr = "", dane } = request;
-  const keys = [keyType, secondKeyType, privateKey, csr.slice(-32)].join(" ");
-  const places = `${namesOf(request.identifiers)} ${dane?.ports.join(" ")}`;
-  return `${held?.version} ${isDeployed(certificate) ? "deployed" : "waiting"} ${keys} ${places}`;
 }
 
 /**
