@@ -5,7 +5,7 @@ import type { CommandDefinition } from "../commands/command.ts";
 import { everywhere, globalOptions } from "../options/declared/global.ts";
 import { closing, exitCodesText, opening, rootClosing } from "./help.ts";
 import { addOptions } from "./options.ts";
-import { chosenSolvers, firstWords, type Flags, type Typed } from "./typed.ts";
+import { choosingOptions, chosenSolvers, firstWords, type Flags, type Typed } from "./typed.ts";
 import { type SolverDeclarations, usageProblem } from "./usage.ts";
 import { asProblem, Problem } from "../problem.ts";
 import type { SolverPlugin } from "../plugin.ts";
@@ -184,6 +184,10 @@ function addCommand(
   if (parent !== root) parent.description(parent.commands.map((one) => one.name()).join(" · "));
   if (command.outline === true) return leaf;
   for (const { usage, description } of command.arguments ?? []) leaf.argument(usage, description);
+  if (settings.lenient) {
+    addOptions(leaf, choosingOptions(command), typed.flags, settings);
+    return leaf;
+  }
   addOptions(leaf, command.options, typed.flags, settings);
   const solvers = command.solverFlags === true ? settings.solvers : [];
   for (const { name: plugin, options } of solvers) {

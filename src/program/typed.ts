@@ -1,5 +1,6 @@
 /** What was typed, before any value is read from it. */
 import type { CommandDefinition } from "../commands/command.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
 import { globalOptions } from "../options/declared/global.ts";
 import { describeOption } from "../options/describe.ts";
 import { variableOf } from "../options/names.ts";
@@ -35,6 +36,16 @@ export function firstWords(argv: readonly string[]): readonly string[] {
   return words;
 }
 
+/** The options by which solvers are chosen; all of them where an argument names one. */
+export function choosingOptions({ options }: CommandDefinition): OptionDeclarations {
+  if (options["solver"] === undefined) return options;
+  const choosing = ["solver", "dns", ...Object.keys(shorthands)];
+  return Object.fromEntries(Object.entries(options).filter(([name]) => choosing.includes(name)));
+}
+
+/** Options that choose a solver, and which. */
+const shorthands = { standalone: "standalone", tlsAlpn: "tls-alpn", webroot: "webroot" };
+
 /** The solvers that a command line names. The config is not read; where a command has no `--solver`, its first argument names one. */
 export function chosenSolvers(
   { options }: CommandDefinition,
@@ -51,12 +62,10 @@ export function chosenSolvers(
     if ("wrong" in parsed || parsed.value === false) return [];
     return Array.isArray(parsed.value) ? parsed.value.map(String) : [String(parsed.value)];
   };
-  const shorthands = Object.entries({
-    standalone: "standalone",
-    tlsAlpn: "tls-alpn",
-    webroot: "webroot",
-  }).flatMap(([option, solver]) => (given(option).length > 0 ? [solver] : []));
-  const chosen = [...given("solver").map(withoutZone), ...given("dns"), ...shorthands];
+  const short = Object.entries(shorthands).flatMap(([option, solver]) =>
+    given(option).length > 0 ? [solver] : [],
+  );
+  const chosen = [...given("solver").map(withoutZone), ...given("dns"), ...short];
   return [...new Set(chosen)].filter((name) => name !== "");
 }
 
