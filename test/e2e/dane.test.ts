@@ -68,6 +68,16 @@ describe.skipIf(!available("bind"))("DANE, with a BIND that signs the zone", () 
     await once(child, "close");
     return text;
   };
+  const daneCheck = async (name: string) => {
+    await using folder = await temporaryFolder();
+    const words = ["check", name, "--json"];
+    const { stdout } = await issuing.run(words, { env: { HOME: folder.path, ...env } });
+    const { certificates } = JSON.parse(stdout) as {
+      certificates: { checks: { check: string }[] }[];
+    };
+    return certificates[0]?.checks.find(({ check }) => check === "dane");
+  };
+
   const good = /Verification: OK[^]*DANE TLSA 3 1 1/;
 
   test("verification succeeds before, during and after a renewal with a new key", async () => {
@@ -113,9 +123,55 @@ describe.skipIf(!available("bind"))("DANE, with a BIND that signs the zone", () 
     const served = await bind.dig("+dnssec", "+norecurse", "TLSA", `_25._tcp.${name}`);
     expect(served).toMatch(/RRSIG\s+TLSA/);
 
+    const status = await issuing.run(["status", name], options);
+    expect(status.stdout).toMatch(
+      /TLSA records\n[^]*_25\._tcp\.mail\.example\.test +3 1 1 .* seen /,
+    );
+    expect(await daneCheck(name)).toMatchObject({ outcome: "good", findings: [] });
+    const foreign = `3 1 1 ${"AB".repeat(32)}`;
+    const lines = [
+      `update delete _25._tcp.${name} TLSA ${after[0]}`,
+      `update add _25._tcp.${name} 1 TLSA ${foreign}`,
+    ];
+    expect(await bind.update(["zone example.test", ...lines], key)).toMatchObject({ code: 0 });
+    expect(await daneCheck(name)).toMatchObject({
+      findings: [
+        { severity: "warning", detail: expect.stringContaining("are missing") as string },
+        { severity: "warning", detail: expect.stringContaining(foreign.toLowerCase()) as string },
+      ],
+    });
+    const back = await bind.update(
+      [
+        "zone example.test",
+        `update add _25._tcp.${name} 1 TLSA ${after[0]}`,
+        `update delete _25._tcp.${name} TLSA ${foreign}`,
+      ],
+      key,
+    );
+    expect(back.code).toBe(0);
+
     const idle = await issuing.run(["renew", name, "--no-jitter"], options);
     expect(idle.stderr).not.toContain("TLSA");
     expect(await records(`_25._tcp.${name}`)).toEqual(after);
+  });
+
+  test("a zone without DNSSEC is warned about, and deleting the certificate lists the records that stay", async () => {
+    await using folder = await temporaryFolder();
+    const options = { env: { HOME: folder.path, ...env } };
+    const plain = "mail.plain.test";
+    const words = ["-d", `${plain},*.plain.test`, "--name", plain, "--dane-ports", "25"];
+    const issued = await issuing.issue(words, { solver: solver(), ...options });
+    expect(issued.code, issued.stderr).toBe(0);
+    const warning = "the zone plain.test is not signed with DNSSEC";
+    expect(issued.stderr).toContain(warning);
+    const plan = await issuing.run(["plan"], { env: { HOME: folder.path } });
+    expect(plan.stdout).toContain(`${plain}: ${warning}`);
+    expect(await daneCheck(plain)).toMatchObject({ outcome: "warning" });
+    const published = await records(`_25._tcp.${plain}`);
+    expect(published).toHaveLength(2);
+    const deleted = await issuing.run(["delete", plain, "--yes"], options);
+    for (const one of published)
+      expect(deleted.stdout).toContain(`_25._tcp.${plain} TLSA ${one.toLowerCase()}`);
   });
 });
 

@@ -29,6 +29,9 @@ export async function keysAhead(
   tools: IssueTools,
 ): Promise<void> {
   const { clock, signal, record } = tools;
+  const wildcards = request.identifiers.filter(({ value }) => value.startsWith("*."));
+  for (const { value } of wildcards)
+    record.log("dane").info(`${value} gets no TLSA records: only names of servers have them`);
   const current = await currentValues(request.name, before?.held, tools.store);
   const next = await nextValues(request, current, tools.store);
   // A key that was compromised is not announced again.
