@@ -37,6 +37,8 @@ export interface YamlFile {
 
 /** Numbers stay the texts that they were written as: an account id may begin with a zero. The options' types read them. */
 export const yamlOptions = {
+  // Its warnings would go to stderr, with parts of the file.
+  logLevel: "error" as const,
   customTags: (tags: Tags): Tags =>
     tags.filter((tag) => typeof tag === "string" || !/:(int|float)$/.test(tag.tag)),
 };

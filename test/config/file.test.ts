@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { OptionDeclarations } from "../../src/options/declaration.ts";
 import { Problem } from "../../src/problem.ts";
 import { emptyConfig } from "../../src/config/assemble.ts";
@@ -201,6 +201,14 @@ certificates:
     await expect(loadConfig(path)).rejects.toThrow(
       "is a symbolic link to a file that does not exist",
     );
+  });
+
+  test("a map in place of a key is reported, and no part of the file is printed as a warning", async () => {
+    writeFileSync(path, "dns: {}\n? { apiToken: the-secret }\n: 1\n");
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
+    onTestFinished(() => warn.mockRestore());
+    await expect(loadConfig(path)).rejects.toThrow(Problem);
+    expect(warn).not.toHaveBeenCalled();
   });
 
   test("loadConfig reports a path that is a directory", async () => {

@@ -14,7 +14,7 @@ import { targets } from "./targets.ts";
 const words = process.argv.slice(2);
 const seconds = Number(process.env["FUZZ_SECONDS"] ?? 60);
 /** Milliseconds without a sign of life: the input of that moment is a find. */
-const patience = 20_000;
+const patience = 60_000;
 
 let finds = 0;
 for (const { name, promise } of targets) {
@@ -43,7 +43,7 @@ async function search(name: string): Promise<number> {
   const watch = setInterval(() => {
     if (heard === undefined || Date.now() - heard < patience) return;
     const size = current[0]! + 256 * current[1]!;
-    keep(Uint8Array.from(current.subarray(2, 2 + size)), "it takes longer than 20 s");
+    keep(Uint8Array.from(current.subarray(2, 2 + size)), "it takes longer than a minute");
     void worker.terminate();
   }, 1000);
   worker.on("message", (report: Report) => {
