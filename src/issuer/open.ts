@@ -162,7 +162,7 @@ async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOpt
   if (isPair(certificate, key, `--client-cert: ${shownCert} or --client-key: ${shownKey}`))
     return { certificate, key };
   throw new Problem("config", {
-    detail: `--client-key: ${shownKey} is not the private key of the client certificate --client-cert: ${shownCert}.`,
+    detail: `--client-key: ${shownKey} is not the private key of the certificate in --client-cert: ${shownCert}.`,
     hint: "Give --client-cert a certificate with its chain, and --client-key its private key.",
   });
 }

@@ -86,7 +86,9 @@ for (let at = 0, ended = false; !ended; at++) {
   watchFileSystem(() => undefined);
   const after = await copied();
   // The next run, elsewhere since in this process the dead one's turn never ends.
-  await rm(join(folder, "state", "locks"), { recursive: true, force: true });
+  // Calls that the dead one had under way may still end, so that a folder just emptied is not empty.
+  const locks = join(folder, "state", "locks");
+  await rm(locks, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
   await rename(folder, `${folder}-next`);
   const next = open(`${folder}-next`);
   const problem = await deploy(next);

@@ -75,7 +75,7 @@ test("a client key that is not the certificate's is refused with both files befo
   expect(await issue("client.pem", "other.key")).toEqual([
     2,
     expect.stringContaining(
-      `--client-key: ${at("other.key")} is not the private key of the client certificate --client-cert: ${at("client.pem")}.`,
+      `--client-key: ${at("other.key")} is not the private key of the certificate in --client-cert: ${at("client.pem")}.`,
     ),
   ]);
   for (const [certificate, key] of [
