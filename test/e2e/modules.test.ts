@@ -65,7 +65,7 @@ test("list, plan and a renew with nothing due load neither ACME nor DNS code, no
 
     const bundled = await loadedBy(words, {}, []);
     if (command !== "plan") {
-      const slow = /^NativeModule (crypto|net|stream|fs\/promises)$/;
+      const slow = /^NativeModule (crypto|net)$/;
       expect(bundled.matching(slow), command).toEqual([]);
     }
     const chunks = bundled.urls.flatMap((url) => /\/chunks\/([a-z-]+)-/.exec(url)?.[1] ?? []);
