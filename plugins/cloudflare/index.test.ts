@@ -14,6 +14,7 @@ import {
   providerTest,
   providerTools,
   target,
+  tlsa,
 } from "../../test/support/provider-test.ts";
 import { startProxy } from "../../test/support/servers/proxy.ts";
 import cloudflare from "./index.ts";
@@ -405,4 +406,23 @@ describe("writing", () => {
     await solver.cleanupAll(items, call);
     expect(pair.flatMap(({ recordName }) => fake.records(recordName))).toEqual([]);
   });
+});
+
+it("cloudflare writes TLSA records beside others, and removes only its own", async () => {
+  const zone = fake.addZone("dane.test");
+  const at = "_25._tcp.mail.dane.test";
+  const foreign = `3 1 1 ${"00".repeat(32)}`;
+  fake.plant(zone, { type: "TLSA", name: at, content: foreign, ttl: 300 });
+  const [one, two] = [tlsa("mail.dane.test", "0f"), tlsa("mail.dane.test", "a0")];
+  const solver = await open();
+  await solver.preflight?.([{ ...target("mail.dane.test"), recordName: at }], call);
+  const receipts = [await solver.present(one, call), await solver.present(two, call)];
+  expect(fake.records(at).map(({ content }) => content)).toEqual([
+    foreign,
+    one.recordValue,
+    two.recordValue,
+  ]);
+  await solver.cleanup(one, receipts[0], call);
+  await solver.cleanup(two, undefined, call);
+  expect(fake.records(at).map(({ content }) => content)).toEqual([foreign]);
 });

@@ -1,5 +1,5 @@
 import { defineSolver, Problem } from "acmectl/plugin";
-import type { Log } from "acmectl/plugin";
+import type { Log, RecordType } from "acmectl/plugin";
 import { fetchByProxy, misconfigured, printable, recordSolver, Refusal } from "acmectl/plugin/http";
 import type { Batch, Explain, RecordProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, Credentials, ZoneEntry } from "./client.ts";
@@ -103,7 +103,9 @@ export default defineSolver({
       },
       async find({ id }, { name, value, type }, signal) {
         const records = await refused(api.records(id, name, type, signal));
-        return records.filter(({ content }) => bare(content) === value).map((record) => record.id);
+        return records
+          .filter(({ content }) => bare(content, type) === value)
+          .map((record) => record.id);
       },
       create: ({ id }, record, signal) => refused(api.create(id, { ...record, ttl }, signal)),
       remove: ({ id }, recordId, signal) => refused(api.remove(id, recordId, signal)),
@@ -177,7 +179,9 @@ function batchOf(api: Api, ttl: number): Batch {
     async create({ id }, records, signal) {
       const wanted = records.map((record) => ({ ...record, ttl }));
       const made = await refused(api.createAll(id, wanted, signal));
-      const ids = new Map(made.map(({ id, name, content }) => [`${name} ${bare(content)}`, id]));
+      const ids = new Map(
+        made.map(({ id, name, content }) => [`${name} ${bare(content, "TXT")}`, id]),
+      );
       return records.map(({ name, value }) => ids.get(`${name} ${value}`));
     },
     remove: ({ id }, ids, signal) => refused(api.removeAll(id, ids, signal)),
@@ -263,6 +267,7 @@ async function checkToken(
 }
 
 /** TXT is written with quotes, but the dashboard and older clients store it without. */
-function bare(content: string): string {
+function bare(content: string, type: RecordType): string {
+  if (type === "TLSA") return content.toLowerCase();
   return content.replace(/^"(.*)"$/, "$1");
 }

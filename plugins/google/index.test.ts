@@ -17,6 +17,7 @@ import {
   providerTest,
   providerTools,
   target,
+  tlsa,
 } from "../../test/support/provider-test.ts";
 import google from "./index.ts";
 
@@ -628,4 +629,20 @@ describe("failures", () => {
     expect(error.is("network")).toBe(true);
     expect(error.hint).toMatch(/captive portal/);
   });
+});
+
+it("google writes TLSA records beside others, and removes only its own", async () => {
+  const zone = "dane";
+  fake.addZone(zone, "dane.test");
+  const at = "_25._tcp.mail.dane.test";
+  const foreign = `3 1 1 ${"00".repeat(32)}`;
+  fake.plant(zone, { name: `${at}.`, type: "TLSA", ttl: 300, rrdatas: [foreign] });
+  const [one, two] = [tlsa("mail.dane.test", "0f"), tlsa("mail.dane.test", "a0")];
+  const solver = await open();
+  await solver.preflight?.([{ ...target("mail.dane.test"), recordName: at }], call);
+  const receipts = [await solver.present(one, call), await solver.present(two, call)];
+  expect(fake.set(at)?.rrdatas).toEqual([foreign, one.recordValue, two.recordValue]);
+  await solver.cleanup(one, receipts[0], call);
+  await solver.cleanup(two, undefined, call);
+  expect(fake.set(at)?.rrdatas).toEqual([foreign]);
 });

@@ -14,6 +14,7 @@ import {
   providerTest,
   providerTools,
   target,
+  tlsa,
 } from "../../test/support/provider-test.ts";
 import { explainer } from "./errors.ts";
 import route53 from "./index.ts";
@@ -617,4 +618,23 @@ describe("the region", () => {
       "us-east-1",
     ]);
   });
+});
+
+it("route53 writes TLSA records beside others, and removes only its own", async () => {
+  const zone = fake.addZone("dane.test");
+  const at = "_25._tcp.mail.dane.test";
+  const foreign = `3 1 1 ${"00".repeat(32)}`;
+  fake.plant(zone, { name: `${at}.`, type: "TLSA", ttl: 300, values: [foreign] });
+  const [one, two] = [tlsa("mail.dane.test", "0f"), tlsa("mail.dane.test", "a0")];
+  const solver = await open();
+  await solver.preflight?.([{ ...target("mail.dane.test"), recordName: at }], call);
+  const receipts = [await solver.present(one, call), await solver.present(two, call)];
+  expect(fake.sets(at).flatMap(({ values }) => values)).toEqual([
+    foreign,
+    one.recordValue,
+    two.recordValue,
+  ]);
+  await solver.cleanup(one, receipts[0], call);
+  await solver.cleanup(two, undefined, call);
+  expect(fake.sets(at).flatMap(({ values }) => values)).toEqual([foreign]);
 });

@@ -35,6 +35,14 @@ export interface ProviderSetup<D extends OptionDeclarations, Receipt> {
 
 export const call: Call = { signal: new AbortController().signal };
 export const challenge = (name: string) => challengeFor("dns-01", name);
+/** A TLSA record, as it is published for DANE. */
+export const tlsa = (name: string, byte: string) =>
+  ({
+    ...challenge(name),
+    recordName: `_25._tcp.${name}`,
+    recordType: "TLSA",
+    recordValue: `3 1 1 ${byte.repeat(32)}`,
+  }) as const;
 export const target = (name: string): Target => ({
   identifier: { type: "dns", value: name },
   wildcard: false,

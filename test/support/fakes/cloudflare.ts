@@ -365,7 +365,9 @@ function createRecord(question: Question): object {
   const zone = zoneOf(question);
   if (!question.rights.edit)
     throw new Refusal(403, { code: 10_000, message: "Authentication error" });
-  const { type, name, content, ttl, comment } = question.body as Omit<CloudflareRecord, "id">;
+  const { data, ...sent } = question.body as Omit<CloudflareRecord, "id"> & { data?: Tlsa };
+  const { type, name, ttl, comment } = sent;
+  const content = type === "TLSA" ? contentOf(data) : sent.content;
   const refuse = (code: number, message: string, inner: Detail) =>
     new Refusal(400, { code, message, error_chain: [inner] });
   if (name !== zone.name && !name.endsWith(`.${zone.name}`))
@@ -388,6 +390,21 @@ function createRecord(question: Question): object {
   const now = new Date().toISOString();
   const rest = { proxiable: false, proxied: false, settings: {}, tags: [] };
   return { result: { ...record, ...rest, created_on: now, modified_on: now } };
+}
+
+interface Tlsa {
+  readonly usage: number;
+  readonly selector: number;
+  readonly matching_type: number;
+  readonly certificate: string;
+}
+
+/** Cloudflare composes it of the fields, which are required. */
+function contentOf(data: Tlsa | undefined): string {
+  const { usage, selector, matching_type: matching, certificate } = data ?? {};
+  if (![usage, selector, matching].every(Number.isInteger) || certificate === undefined)
+    throw new Refusal(400, { code: 1004, message: "DNS Validation Error" });
+  return [usage, selector, matching, certificate].join(" ");
 }
 
 function bare(content: string): string {

@@ -472,7 +472,10 @@ function change(question: Question): object {
   for (const [index, made] of additions.entries()) {
     const fault = faultOf(made, zone, sets, `entity.change.additions[${index}]`);
     if (fault !== undefined) errors.push(fault);
-    sets = [...sets, { ...made, rrdatas: made.rrdatas.map(quoted) }];
+    sets = [
+      ...sets,
+      { ...made, rrdatas: made.type === "TXT" ? made.rrdatas.map(quoted) : made.rrdatas },
+    ];
   }
   if (errors.length > 0)
     throw refuse(

@@ -59,7 +59,9 @@ export async function startRoute53Fake(): Promise<Route53Fake> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const sets = (recordName: string) =>
     [...world.zones.values()].flatMap((zone) =>
-      zone.sets.filter((set) => set.type === "TXT" && set.name === `${recordName}.`),
+      zone.sets.filter(
+        (set) => ["TXT", "TLSA"].includes(set.type) && set.name === `${recordName}.`,
+      ),
     );
   const fake: Route53Fake = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
