@@ -191,6 +191,8 @@ export interface AccountSession {
     order: Order,
     options: { alternates: boolean; signal: AbortSignal },
   ): Promise<readonly DownloadedChain[]>;
+  /** Another form of a certificate, or from when on the CA may have it. */
+  optionalAlternate(url: string, signal: AbortSignal): Promise<DownloadedChain | Date>;
   /** `alreadyRevoked` is success. */
   revoke(
     certificate: { der: Uint8Array; reason?: number | undefined },

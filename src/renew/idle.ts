@@ -2,6 +2,7 @@ import { isDeployed } from "../deploy/steps.ts";
 import { isUpToDate } from "../issue/dane/up-to-date.ts";
 import type { Store } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
+import { alternatesFrom } from "../status/alternates.ts";
 import { dueOf, offOf } from "../status/due.ts";
 import { mayAskCa } from "./ari.ts";
 import type { Renewal, RenewOptions } from "./renew.ts";
@@ -27,7 +28,12 @@ export async function idleRenewals(
   if (force || broken.length > 0) return undefined;
   const due = new Map(certificates.map((one) => [one, dueOf(one, now, every)]));
   const isIdle = [...due].every(
-    ([one, { at }]) => at > now && !mayAskCa(one, now) && isDeployed(one) && isUpToDate(one, now),
+    ([one, { at }]) =>
+      at > now &&
+      !mayAskCa(one, now) &&
+      (alternatesFrom(one, now) ?? at) > now &&
+      isDeployed(one) &&
+      isUpToDate(one, now),
   );
   if (!isIdle || !(await isNothingOpen(store))) return undefined;
   return Promise.all(

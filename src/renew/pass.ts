@@ -7,6 +7,8 @@ import { createLimit, type Limit } from "../limit.ts";
 import type { Log } from "../plugin.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
+import { issuerOf } from "../request/drift.ts";
+import { alternatesFrom } from "../status/alternates.ts";
 import { turnsToAsk } from "./ari.ts";
 import { announce } from "./announce.ts";
 import {
@@ -44,6 +46,7 @@ export async function renewPass(
     const pass = { context, store, options, startedAt, pool, deployment, logOf };
     await cleanLeftovers(certificates, pass);
     const renewals = await renewAll(certificates, pass);
+    if (!dryRun) await fetchLater(certificates, renewals, pass);
     const shown = renewals.map(async (one) => ({
       ...one,
       files: one.held && (await store.certificates.files(one.name, one.held)),
@@ -69,6 +72,30 @@ async function cleanLeftovers(
     } catch (error) {
       signal.throwIfAborted();
       log.warn(`could not clean up after a killed run: ${messageOf(error)}`, { step: "cleanup" });
+    }
+  }
+}
+
+/** What the CA has of certificates of earlier runs since, when everything else is done. */
+async function fetchLater(
+  certificates: readonly KnownCertificate[],
+  renewals: readonly Renewal[],
+  { context, pool, store, logOf }: Pass,
+): Promise<void> {
+  const now = context.clock.now();
+  const versions = new Map(renewals.map(({ name, held }) => [name, held?.version]));
+  for (const one of certificates) {
+    const from = alternatesFrom(one, now);
+    const issuer = issuerOf(one.request, one.held);
+    const isSame = one.held?.version === versions.get(one.name);
+    if (from === undefined || from > now || !isSame) continue;
+    if (issuer.server !== one.held?.meta.directory) continue;
+    const { fetchAlternates } = await import("./alternates.ts");
+    try {
+      await fetchAlternates(one, { ...(await pool.open(issuer)), store, log: logOf(one.name) });
+    } catch (error) {
+      context.signal.throwIfAborted();
+      logOf(one.name).debug(`no other form of the certificate: ${messageOf(error)}`);
     }
   }
 }

@@ -3,6 +3,7 @@ import type { Context } from "../context.ts";
 import { isRecord } from "../json.ts";
 import type { Store } from "../state/store.ts";
 import { storedCertificates, type Certificates } from "../status/certificates.ts";
+import { alternatesFrom } from "../status/alternates.ts";
 import { dueOf, offOf } from "../status/due.ts";
 import { mayAskCaFrom } from "./ari.ts";
 import { idleRenewals, isNothingOpen, month } from "./idle.ts";
@@ -43,6 +44,7 @@ export async function noteQuiet(
   const ends = certificates.flatMap((one) => [
     dueOf(one, now, every ?? month).at,
     mayAskCaFrom(one) ?? [],
+    alternatesFrom(one, now) ?? [],
     one.status.dane?.recheckAt === undefined ? [] : new Date(one.status.dane.recheckAt),
   ]);
   const until = earliest(ends.flat());

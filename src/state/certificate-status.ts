@@ -55,6 +55,7 @@ export interface CertificateStatus {
   retryReason?: "backoff" | "ca" | "permanent";
   /** Hash of the request that failed: a permanent problem waits until the request changes. */
   failedRequest?: string;
+  alternates?: AlternatesStatus | undefined;
   ari?: AriStatus | undefined;
   dane?: DaneStatus | undefined;
   /** What the CA issued in the last week, whether it could be used or not. */
@@ -79,6 +80,14 @@ export interface DeployState {
   detail?: string | undefined;
 }
 /** The CA's renewal information for one certificate (RFC 9773). */
+/** What is known of the forms of a certificate that its CA has only later. */
+export interface AlternatesStatus {
+  /** Of the certificate. */
+  fingerprint: string;
+  /** Their URLs, as far as they need not be asked again. */
+  done: readonly string[];
+  nextCheck: string;
+}
 export interface AriStatus {
   certificateId: string;
   nextCheck: string;

@@ -100,6 +100,9 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         put(`certificate/${name}`, { ...before, versions });
         return { version: versions.length, meta: version.meta };
       },
+      async saveAlternate(name, version, place, pem) {
+        put(`alternate/${name}/${version}/${place}`, pem);
+      },
       async keepRefused(name, refused) {
         const where = `refused/${name}/${below(`refused/${name}/`).length + 1}`;
         put(where, refused);

@@ -13,7 +13,10 @@ import type { AuthorizationCalls } from "./authorizations.ts";
 import type { Caller } from "./caller.ts";
 import { poll } from "./poll.ts";
 
-type Calls = Pick<AccountSession, "newOrder" | "order" | "finalize" | "waitForOrder" | "download">;
+type Calls = Pick<
+  AccountSession,
+  "newOrder" | "order" | "finalize" | "waitForOrder" | "download" | "optionalAlternate"
+>;
 
 export function orderCalls(caller: Caller, authorizations: AuthorizationCalls): Calls {
   const reading = { caller, authorizations };
@@ -23,6 +26,7 @@ export function orderCalls(caller: Caller, authorizations: AuthorizationCalls): 
     finalize: (order, csr, signal) => finalize(reading, order, csr, signal),
     waitForOrder: (order, waiting) => waitForOrder(reading, order, waiting),
     download: (order, options) => download(caller, order, options),
+    optionalAlternate: (url, signal) => optionalAlternate(caller, url, signal),
   };
 }
 
@@ -220,19 +224,32 @@ async function download(
   return [chain, ...found.flatMap((one) => (one.status === "fulfilled" ? [one.value.chain] : []))];
 }
 
+/** Milliseconds, where the CA does not say when to ask again. */
+const usualWait = 3_600_000;
+
+async function optionalAlternate(caller: Caller, url: string, signal: AbortSignal) {
+  const what = "optional alternate certificate";
+  const answer = await caller.send({ url, what, signal, accept });
+  if (answer.status !== 202) return chainIn(caller, answer, url).chain;
+  const now = caller.exchange.clock.now();
+  return retryAfter(answer.headers, now) ?? new Date(now.getTime() + usualWait);
+}
+
 const chainType = "application/pem-certificate-chain";
 const accept = `${chainType}, ${chainType}-with-properties, application/problem+json`;
 const propertiesBlock =
   /-----BEGIN CERTIFICATE PROPERTIES-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE PROPERTIES-----\n?/;
 
 async function downloadChain(caller: Caller, url: string, signal: AbortSignal) {
-  const what = "certificate";
-  const { text, headers } = await caller.send({ url, what, signal, accept });
+  return chainIn(caller, await caller.send({ url, what: "certificate", signal, accept }), url);
+}
+
+function chainIn(caller: Caller, { text, headers }: Answer, url: string) {
   const [properties] = text.match(propertiesBlock) ?? [];
   const pem = properties === undefined ? text : text.replace(properties, "");
   if (!pem.includes("-----BEGIN CERTIFICATE-----"))
-    throw malformed(caller.origin(what, url), "it is not a certificate chain in PEM form");
-  const optional = links(headers, "acme-optional-alternate", url);
+    throw malformed(caller.origin("certificate", url), "it is not a certificate chain in PEM form");
+  const optional = links(headers, "acme-optional-alternate", url).slice(0, mostAlternates);
   const chain = { url, pem, properties, optional: optional.length > 0 ? optional : undefined };
   return { chain, headers };
 }

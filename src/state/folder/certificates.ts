@@ -30,6 +30,7 @@ import type {
   StoredCertificate,
 } from "../store.ts";
 import {
+  alternateFile,
   commitVersion,
   currentNumber,
   isMeta,
@@ -75,6 +76,8 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     updateStatus: async (name, edit) =>
       (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status,
     commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
+    saveAlternate: (name, version, place, pem) =>
+      writeDurably(join(pathOf(name), "versions", `${version}`, alternateFile(place)), pem),
     keepRefused: (name, refused) => keepRefused(pathOf(name), refused, folder),
     readPrivateKey: (name, second) =>
       readPrivateKey(pathOf(name), filesFor(second).privateKey, name, folder),

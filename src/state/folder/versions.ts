@@ -38,6 +38,9 @@ export const versionFiles = {
   meta: "meta.json",
 } as const;
 
+/** A form of the certificate that its CA had only later. */
+export const alternateFile = (place: number) => `optional-alternate-${place}.pem`;
+
 /** True for the content of `meta.json`. */
 export function isMeta(value: unknown): value is VersionMeta {
   return fits(value, metaShape);
