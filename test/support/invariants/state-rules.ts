@@ -100,7 +100,7 @@ function isHeld(orderUrl: string, { root, modes }: StateSeen): boolean {
 }
 
 /** `issue` ends with 0 exactly when the names it was given are held. */
-function goalOfIssue({ words, code, before, after }: RunSeen): readonly string[] {
+function goalOfIssue({ words, code, alone, before, after }: RunSeen): readonly string[] {
   const isIssue =
     words[0] === "issue" && !words.some((word) => /^(--dry-run|--check$|--help|-h)/.test(word));
   if (!isIssue || code === null) return [];
@@ -112,6 +112,7 @@ function goalOfIssue({ words, code, before, after }: RunSeen): readonly string[]
     ([folder, version]) => metaOf(after.root, folder, version)["temporary"] === true,
   );
   const mayCommit = isDone || code === 3 || code > 128;
+  if (!mayCommit && !alone) return [];
   if (!mayCommit)
     return isTemporaryOnly ? [] : [`exit code ${code}, and ${changed.join()} changed`];
   // A certificate that is kept elsewhere may be good enough.
