@@ -67,6 +67,7 @@ const unready: ReadonlyMap<string, Finding["kind"]> = new Map([
   ["Damaged", "damaged"],
   ["Revoked", "revoked"],
   ["Expired", "expired"],
+  ["NotYetValid", "not ready"],
 ]);
 
 function readiness(certificate: KnownCertificate, now: Date): readonly Finding[] {

@@ -30,12 +30,15 @@ export function stateOf(certificate: KnownCertificate, now: Date): string {
   const deployment = deployed(certificate, now);
   const undeployed = isWaiting(deployment) ? "waiting for its window" : "not deployed";
   const words = [
-    certificate.held === undefined && isInProgress(certificate) ? "issuing" : reason.toLowerCase(),
+    certificate.held === undefined && isInProgress(certificate) ? "issuing" : inWords(reason),
     ...(hasFailed(certificate) ? ["last attempt failed"] : []),
     ...(isReal(certificate) && !deployment.status ? [undeployed] : []),
   ];
   return words.join(", ");
 }
+
+/** `NotYetValid` as `not yet valid`. */
+const inWords = (reason: string) => reason.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
 
 const isReal = ({ held }: KnownCertificate) => held !== undefined && held.meta.temporary !== true;
 
@@ -54,16 +57,21 @@ type Judgement = Omit<Condition, "type">;
 function ready(certificate: KnownCertificate, now: Date): Judgement {
   const { held, request, changed } = certificate;
   if (held === undefined) return absent(certificate);
-  const { notAfter, temporary } = held.meta;
+  const { notBefore, notAfter, temporary } = held.meta;
   if (temporary === true)
     return no("Temporary", "It is signed by itself, until the CA has issued one.");
   const { at, rule, reason } = dueOf(certificate, now);
   if (rule === "revoked" && at <= now) return no("Revoked", `It must be replaced: ${reason}.`);
   if (new Date(notAfter) <= now) return no("Expired", `It expired at ${dateOf(notAfter)}.`);
+  if (new Date(notBefore).getTime() > now.getTime() + skew)
+    return no("NotYetValid", `It is valid only from ${dateOf(notBefore)}.`);
   const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return no("Drifted", `It does not match the request: ${drift}.`);
   return yes("Valid", `It is valid until ${dateOf(notAfter)}.`);
 }
+
+/** Milliseconds that clocks may differ. */
+const skew = 300_000;
 
 function absent({ damage }: KnownCertificate): Judgement {
   return damage === undefined

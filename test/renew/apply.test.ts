@@ -146,6 +146,27 @@ describe("apply and plan", () => {
     expect((await issuing.run(["list"], { clock })).stdout).toMatch(/ days  -  +acmectl test/);
   });
 
+  test("a certificate is not renewed in a freeze window, unless with --force", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    const shop = (more: string) => write(`  shop: { domains: [shop.example.test]${more} }`);
+    await shop("");
+    await issuing.run(["apply", "--no-jitter", ...config], { clock });
+    clock.advance(75 * day);
+    const today = clock.now().toISOString().slice(8, 10);
+    const month = clock.now().getUTCMonth() + 1;
+    const freeze = `{ start: "0 0 ${Number(today)} ${month} *", duration: 2d, timeZone: UTC }`;
+    await shop(`, freeze: [${freeze}]`);
+    const apply = async (...more: string[]) =>
+      (await issuing.run(["apply", "--no-jitter", "--json", ...config, ...more], { clock })).stdout;
+    const plan = await show(issuing, ["plan", ...config], clock);
+    expect(plan.shown.certificates).toMatchObject([
+      { outcome: "none", reason: expect.stringContaining("; frozen until then") },
+    ]);
+    expect(JSON.parse(await apply())).toMatchObject({ outcome: "unchanged" });
+    expect(JSON.parse(await apply("--force"))).toMatchObject({ outcome: "renewed" });
+  });
+
   test("status shows why a certificate of the config was never ordered", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;

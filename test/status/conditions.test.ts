@@ -69,6 +69,17 @@ function metric(one: KnownCertificate, name: string, now: Date): string | undefi
   return text.split("\n").find((line) => line.startsWith(`acmectl_certificate_${name}{`));
 }
 
+test("a certificate whose validity has not begun is not ready", () => {
+  const one = certificate({});
+  const before = after(-1);
+  expect(condition(one, "Ready", before)).toMatchObject({ status: false, reason: "NotYetValid" });
+  expect(stateOf(one, before)).toBe("not yet valid");
+  expect(kindsOf(one, before)).toEqual(["not ready"]);
+  // Clocks differ.
+  const justBefore = new Date(issued.getTime() - 60_000);
+  expect(condition(one, "Ready", justBefore)).toMatchObject({ status: true });
+});
+
 describe("a failure before the CA was asked", () => {
   const problem = {
     type: "urn:acmectl:problem:config",
