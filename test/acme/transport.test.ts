@@ -188,7 +188,7 @@ describe("a server that cannot be reached", () => {
   });
 
   test.each(["TLSv1.2", "TLSv1.3"] as const)(
-    "a CA that requires a client certificate gets it over %s; without one the hint names --client-cert",
+    "a CA that requires a client certificate gets it over %s; without one that it accepts the hint names --client-cert",
     async (version) => {
       const [own, mine] = [await selfSigned(), await selfSigned("acmectl")];
       const trust = { ca: mine.cert, requestCert: true, rejectUnauthorized: true };
@@ -205,6 +205,9 @@ describe("a server that cannot be reached", () => {
         true,
         expect.stringContaining("--client-cert FILE and --client-key FILE"),
       ]);
+      const refused = { certificate: own.cert, key: own.key };
+      const other = client(url, { caBundle: own.cert, client: refused }).directory(signal);
+      expect((await problemOf(other)).hint).toContain("of one that it accepts");
       const wrong = { certificate: mine.cert, key: own.key };
       const mismatch = client(url, { caBundle: own.cert, client: wrong }).directory(signal);
       expect((await problemOf(mismatch)).message).toContain("client certificate for the CA cannot");

@@ -54,7 +54,7 @@ const passing = new Set(["ECONNRESET", "ECONNREFUSED", "EPIPE", "EAI_AGAIN", "UN
 
 const cut: Cause = [
   "the connection was cut",
-  "Try again later, and look at the CA's status page. If the CA requires a client certificate (mTLS), give --client-cert FILE and --client-key FILE.",
+  "Try again later, and look at the CA's status page. If the CA requires a client certificate (mTLS), give --client-cert FILE and --client-key FILE of one that it accepts.",
 ];
 const wrongClock = "Check this host's clock first.";
 const unreachable = "Check routing and firewall of this host.";
@@ -146,7 +146,7 @@ function handshakeFailed(error: unknown, code: string): Cause | undefined {
   return [
     `the TLS handshake failed${reason === "" ? "" : `: ${printable(reason, 80)}`}`,
     /certificate required|bad certificate|handshake failure|certificate unknown/i.test(reason)
-      ? "If the CA requires a client certificate (mTLS), give --client-cert FILE and --client-key FILE. Otherwise check the port in the server URL."
+      ? "If the CA requires a client certificate (mTLS), give --client-cert FILE and --client-key FILE of one that it accepts. Otherwise check the port in the server URL."
       : "Check the port in the server URL, and look for a proxy between this host and the CA.",
   ];
 }
