@@ -68,6 +68,10 @@ export function openOutput(settings: OutputSettings): Output {
     const view = { paint: painter(stderr, env), mask: mask.text, verbose, now: clock.now() };
     fail(problem.message, problemJson(problem), () => renderProblem(problem, view));
   };
+  const showAside = (aside: Result["view"], { timings }: Result["document"]) => {
+    if (isEvents) events.write("info", "timings", { timings });
+    else showView({ ...settings, stdout: stderr }, aside, mask.text);
+  };
   return {
     log: openLog(settings, events.write, held),
     mask: mask.add,
@@ -80,7 +84,8 @@ export function openOutput(settings: OutputSettings): Output {
     },
     result(command, result) {
       document(() => resultJson(command, result, mask.value));
-      if (!json) showViews(settings, result, mask.text);
+      if (!json) showView(settings, result.view, mask.text);
+      if (!json && result.aside !== undefined) showAside(result.aside, result.document);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
@@ -126,15 +131,6 @@ function resultJson(
   const { outcome, ...members } = document;
   const masked = mask({ ...members, problem: problem && problemJson(problem) });
   return { command, outcome, ...(isRecord(masked) ? masked : {}) };
-}
-
-function showViews(
-  settings: OutputSettings,
-  { view, aside = [] }: Result,
-  mask: (text: string) => string,
-): void {
-  showView(settings, view, mask);
-  showView({ ...settings, stdout: settings.stderr }, aside, mask);
 }
 
 function showView(

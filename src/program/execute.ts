@@ -13,6 +13,7 @@ import { version, versionLine } from "../version.ts";
 import { contextOf, type LoadConfig } from "./context.ts";
 import { type CommandLine, type LoadSolver, readCommandLine } from "./program.ts";
 import { suggestionsFor } from "./suggested.ts";
+import type { Timer } from "./timings.ts";
 import { firstWords } from "./typed.ts";
 
 /** What tests replace. */
@@ -33,6 +34,7 @@ export async function execute(
   let output = openOutput(settingsOf(firstLook(argv, env), environment));
   let command = typedCommand(argv, commands);
   let suggestions = suggestionsFor({}, []);
+  let timer: Timer | undefined;
   try {
     const width = helpWidth(stdout);
     const program = { commands, loadSolver, env, cwd, version: versionLine(node), width };
@@ -54,7 +56,7 @@ export async function execute(
       sources: { ...globals.sources, ...options.sources },
     };
     const log = suggestions.log(output.log);
-    const timer = await timerOf(options.values, log);
+    timer = await timerOf(options.values, log);
     const context = contextOf(line, environment, { ...output, log, ...timer }, loadConfig);
     const ended = await typed.command.run(options.values, context);
     const result = timer === undefined ? ended : timer.added(ended);
@@ -63,7 +65,7 @@ export async function execute(
     return await codeIfWritten(code, command, output, environment);
   } catch (error) {
     const shown = Problem.is(error) ? suggestions.problem(error) : error;
-    return fail(shown, command, output, environment.signal);
+    return fail(shown, command, { output, timer }, environment.signal);
   } finally {
     output.close();
   }
@@ -162,12 +164,22 @@ async function codeIfWritten(
 }
 
 /** A stopped run failed because it was stopped, whatever the error is. */
-function fail(thrown: unknown, command: string, output: Output, signal: AbortSignal): ExitCode {
+function fail(
+  thrown: unknown,
+  command: string,
+  { output, timer }: { readonly output: Output; readonly timer: Timer | undefined },
+  signal: AbortSignal,
+): ExitCode {
   const isReason = Problem.is(thrown) && thrown.is("interrupted");
   const error: unknown = signal.aborted && !isReason ? signal.reason : thrown;
   if (error !== thrown) output.log.debug("Failed while stopping", { error: String(thrown) });
   if (Problem.is(error)) {
-    output.problem(command, error);
+    if (timer === undefined) output.problem(command, error);
+    else
+      output.result(
+        command,
+        timer.added({ document: { outcome: "failed" }, view: [], problem: error }),
+      );
     return error.exitCode;
   }
   output.bug(command, error);

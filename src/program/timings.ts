@@ -47,7 +47,9 @@ export function openTimer(log: RunLog): Timer {
         aside: [
           heading(`Timings: ${round(now)} ms in all`),
           table(["phase", "ms"], rows),
-          table(["requests", "number", "ms in all", "longest"], byEndpoint(requests)),
+          ...(requests.length === 0
+            ? []
+            : [table(["requests", "number", "ms in all", "longest"], byEndpoint(requests))]),
         ],
       };
     },

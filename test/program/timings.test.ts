@@ -18,6 +18,34 @@ test("--timings shows phases and requests on stderr after the result, and in the
   expect(timings.requests[0]).toMatchObject({ method: "GET", status: 200 });
 });
 
+test("--timings shows the phases and requests of a run that failed", async () => {
+  await using issuing = await startIssuing();
+  const words = ["-d", "a.example.test", "--profile", "none-such", "--timings"];
+  const shown = await issuing.issue(words);
+  expect(shown.code).toBe(2);
+  expect(shown.stderr).toMatch(
+    /Timings: \d+ ms in all\n[^]*GET \/directory +1 [^]*Unknown profile: /,
+  );
+  const { outcome, problem, timings } = JSON.parse(
+    (await issuing.issue([...words, "--json"])).stdout,
+  );
+  expect([outcome, problem.code]).toEqual(["failed", 2]);
+  expect(timings.requests[0]).toMatchObject({ method: "GET", status: 200 });
+});
+
+test("with --log-format json the timings are an event, and without requests they have one table", async () => {
+  await using issuing = await startIssuing();
+  await issuing.issue(["-d", "a.example.test"]);
+  const events = await issuing.run(["renew", "--timings", "--log-format", "json"]);
+  const lines = events.stderr
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines.at(-1)).toMatchObject({ message: "timings", timings: { phases: [{}] } });
+  // The CA was asked for its renewal information just now.
+  expect((await issuing.run(["renew", "--timings"])).stderr).not.toContain("requests");
+});
+
 test("requests for one kind of object are one row, however many there are", () => {
   const timer = openTimer({ debug: () => {}, info: () => {}, warn: () => {} });
   for (const id of ["1", "22/333", "Zm9vYmFyYmF6cXV1eA"])
