@@ -50,7 +50,7 @@ export default defineConfig({
         // What each run needs, in as few files as can be: a file costs a millisecond.
         {
           name: "base",
-          test: /src\/(problem|version|clock|compile-cache|streams|errors|prepared)\.ts$|rolldown\/runtime|usingCtx/,
+          test: /src\/(problem|version|clock|compile-cache|streams|errors|prepared|plugin)\.ts$|rolldown\/runtime|usingCtx/,
           priority: 3,
         },
         { name: "program", test: /src\/(program\/|commands\/command\.ts$)/, priority: 2 },
