@@ -17,6 +17,8 @@ import {
   examine,
   isReady,
   replace,
+  withNextDue,
+  type Examined,
   type Pass,
   type Renewal,
   type RenewOptions,
@@ -115,7 +117,9 @@ async function renewAll(
     .filter(({ renewal }) => renewal === undefined)
     .toSorted((a, b) => endOf(a.certificate) - endOf(b.certificate))
     .slice(0, options.max);
-  const turns = new Map(due.map((one) => [one, turn(one.certificate, limit, pass)] as const));
+  const replaced = async ({ certificate }: Examined) =>
+    withNextDue(await turn(certificate, limit, pass), certificate, pass);
+  const turns = new Map(due.map((one) => [one, replaced(one)] as const));
   return Promise.all(
     examined.map(async (one) => {
       const renewal = one.renewal ?? (await turns.get(one)) ?? postponed(one.certificate, pass);

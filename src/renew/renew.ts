@@ -124,7 +124,7 @@ const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {} };
 /** Issue a successor, unless another run has done so meanwhile. */
 export async function replace(certificate: KnownCertificate, pass: Pass): Promise<Renewal> {
   const { name, request, held: before } = certificate;
-  const { store, startedAt, options } = pass;
+  const { startedAt, options } = pass;
   const { clock, signal } = pass.context;
   const log = pass.logOf(name);
   const due = dueOf(certificate, clock.now(), options.every);
@@ -147,18 +147,34 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
       { isWanted, startedAt, letGo: options.letGo, force: options.force },
       { ...tools, log },
     );
-    const after = await store.certificates.read(name);
-    // RFC 9773 §4.3: the CA is asked right after issuance.
-    const next = after === undefined ? due : dueOf(await withAri(after, pass), clock.now());
     const endsTemporary = due.rule === "temporary";
     const outcome = issued ? "renewed" : "not due";
-    return { name, outcome, due: { ...next, reason }, held, endsTemporary };
+    return { name, outcome, due: { ...due, reason }, held, endsTemporary };
   } catch (error) {
     signal.throwIfAborted();
     const wasAsked =
       !Problem.is(error) || !error.is("backoff") || error.document.status !== undefined;
     const paused = wasAsked ? undefined : await pausedByCa(certificate, due, pass);
     return paused ?? failed(certificate, error, pass);
+  }
+}
+
+/** RFC 9773 §4.3: the CA is asked right after issuance. It takes no turn of another certificate. */
+export async function withNextDue(
+  renewal: Renewal,
+  certificate: KnownCertificate,
+  pass: Pass,
+): Promise<Renewal> {
+  const { name, outcome, due } = renewal;
+  if (outcome !== "renewed" && outcome !== "not due") return renewal;
+  try {
+    const after = await pass.store.certificates.read(name);
+    if (after === undefined) return renewal;
+    const next = dueOf(await withAri(after, pass), pass.context.clock.now());
+    return { ...renewal, due: { ...next, reason: due.reason } };
+  } catch (error) {
+    pass.context.signal.throwIfAborted();
+    return failed(certificate, error, pass);
   }
 }
 

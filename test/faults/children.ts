@@ -19,7 +19,7 @@ await build({
   input: new URL("store-child.ts", import.meta.url).pathname,
   platform: "node",
   resolve: { conditionNames: ["source", "node", "import", "default"] },
-  output: { file: script },
+  output: { file: script, codeSplitting: false },
   logLevel: "silent",
 });
 

@@ -3,7 +3,7 @@
  * since the umask changes the modes given to `open` and `mkdir`.
  */
 import { randomBytes } from "node:crypto";
-import { constants, readdirSync, readFileSync } from "node:fs";
+import { constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf, messageOf, systemReason } from "../../errors.ts";
@@ -46,6 +46,7 @@ export async function createFile(path: string, content: string | Uint8Array): Pr
 
 /** Make a folder and those above it that are missing, each 0700 and synced into its parent. */
 export async function makeFolder(path: string): Promise<void> {
+  if (existsSync(path)) return;
   try {
     await makeOneFolder(path);
   } catch (error) {

@@ -23,6 +23,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
   const check = ownershipCheck(absolute, log);
   const takeLock = openLocks(absolute, clock);
   let isWriting = false;
+  let probing: Promise<void> | undefined;
   const lock: Store["lock"] = async (name, options) => {
     await check();
     isWriting = true;
@@ -50,7 +51,10 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     },
     async checkWritable() {
       await check();
-      await probe(absolute);
+      // Of certificates that are worked on side by side one finds out for all.
+      await (probing ??= probe(absolute).finally(() => {
+        probing = undefined;
+      }));
     },
     async check(options) {
       const { checkFolder } = await import("./check.ts");
