@@ -39,7 +39,7 @@ export interface Context {
   /** Texts given by flag for solvers, by plugin name and option: `{ cloudflare: { ttl: "60" } }`. */
   readonly solverFlags: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Where an option's value came from, for messages: `--domains`, `ACMECTL_DOMAINS`, `config.yaml: domains`, `default`. */
-  sourceOf(option: string): string;
+  readonly sourceOf: (option: string) => string;
   /**
    * For a command that runs until it is stopped: says at once, on stdout, what others need of it. With `--json` this is the
    * run's one document, on one line; with `--quiet` its verbatim blocks are still shown.

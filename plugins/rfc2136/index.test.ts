@@ -459,10 +459,7 @@ describe("a DNS server", () => {
           ? {
               kind: "raw",
               bytes: (query) => {
-                const answer = Buffer.from(
-                  "0000a8000000000000000001" + "0000fa00ff000000000000",
-                  "hex",
-                );
+                const answer = Buffer.from("0000a80000000000000000010000fa00ff000000000000", "hex");
                 query.copy(answer, 0, 0, 2);
                 return answer;
               },

@@ -37,45 +37,34 @@ export async function checkRequest(
   const { server } = request.issuer;
   const [stored] = await tools.store.accounts.ofDirectory(server);
   // The embedded CA forgets its accounts.
-  const account = isEmbedded(server) ? undefined : stored;
+  const [account, unasked] = isEmbedded(server)
+    ? [undefined, "the embedded CA does not look at it"]
+    : [stored, undefined];
   const directory = await askDirectory(tools, isLast);
   const isKnown = "meta" in directory;
-  const unasked = isEmbedded(server) ? "the embedded CA does not look at it" : undefined;
+  const noAnswer = isKnown ? undefined : "the CA did not answer";
   const solvers = await checkSolvers(request, tools);
   const { choices, chosen } = solvers;
   const known = isKnown ? directory : undefined;
+  const ca = [
+    ...checkDemands(request, account, tools),
+    ...(isKnown ? await checkCa(request, directory, account, tools) : [directory]),
+  ];
   const [delegation, dnssec, caa] = await Promise.all([
     checkRecords(solvers, request, tools),
     unasked === undefined ? checkZones(choices, request, tools) : [],
     unasked === undefined ? checkAllCaa(chosen, request, known, account, tools) : [],
   ]);
   return [
-    {
-      subject: "ca",
-      findings: [
-        ...checkDemands(request, account, tools),
-        ...(isKnown ? await checkCa(request, directory, account, tools) : [directory]),
-      ],
-      notes: renewalNotes(request),
-    },
-    {
-      subject: "clock",
-      findings: checkClock(tools),
-      skipped: isKnown ? undefined : "the CA did not answer",
-    },
+    { subject: "ca", findings: ca, notes: renewalNotes(request) },
+    { subject: "clock", findings: checkClock(tools), skipped: noAnswer },
     await checkLimits(request, tools.store, tools.clock.now()),
     { subject: "solver", findings: solvers.findings },
-    {
-      subject: "delegation",
-      findings: delegation,
-      skipped: unproven("dns-01", chosen, choices),
-    },
+    { subject: "delegation", findings: delegation, skipped: unproven("dns-01", chosen, choices) },
     {
       subject: "persist",
       findings: await checkPersist(choices, known, account, tools),
-      skipped:
-        unproven("dns-persist-01", chosen, choices) ??
-        (isKnown ? undefined : "the CA did not answer"),
+      skipped: unproven("dns-persist-01", chosen, choices) ?? noAnswer,
     },
     await checkDane(request, tools),
     { subject: "dnssec", findings: dnssec, skipped: unasked },

@@ -20,64 +20,67 @@ export function crossFaults(sections: Sections): readonly Fault[] {
 }
 
 function references(keys: readonly string[], values: Values, sections: Sections): Fault[] {
-  const faults: Fault[] = [];
-  const look = (option: string, section: "issuers" | "solvers", name: unknown) => {
-    if (typeof name !== "string" || Object.hasOwn(sections[section], name)) return;
-    const known = Object.keys(sections[section]).join(", ") || "none yet";
-    faults.push({
-      keys: [...keys, option],
-      message: `${[...keys, option].join(".")} names ${JSON.stringify(name)}, which is not one of the ${section}.`,
-      hint: `Use one of the ${section} in the file: ${known}.`,
-    });
-  };
-  look("issuer", "issuers", values["issuer"]);
-  const issuers: unknown = values["issuers"];
-  if (Array.isArray(issuers)) for (const name of issuers) look("issuers", "issuers", name);
-  if (Array.isArray(issuers) && issuers.length === 0)
-    faults.push({
+  const { issuer, issuers, solver, solvers } = values;
+  return [
+    ...unknownNames([...keys, "issuer"], [issuer], sections.issuers),
+    ...unknownNames([...keys, "issuers"], issuers, sections.issuers),
+    ...emptyIssuers(keys, issuers),
+    // A CA that asks for no proof needs no solver.
+    ...(solver === "none" ? [] : unknownNames([...keys, "solver"], [solver], sections.solvers)),
+    ...(Array.isArray(solvers) && solvers.length === 1 && solvers[0] === "none"
+      ? []
+      : unknownNames([...keys, "solvers"], solvers, sections.solvers)),
+    ...contradictions(keys, values),
+  ];
+}
+
+function unknownNames(keys: readonly string[], names: unknown, known: Values): Fault[] {
+  if (!Array.isArray(names)) return [];
+  const isUnknown = (name: unknown) => typeof name === "string" && !Object.hasOwn(known, name);
+  const section = keys.at(-1)?.startsWith("issuer") ? "issuers" : "solvers";
+  return names.filter(isUnknown).map((name) => ({
+    keys,
+    message: `${keys.join(".")} names ${JSON.stringify(name)}, which is not one of the ${section}.`,
+    hint: `Use one of the ${section} in the file: ${Object.keys(known).join(", ") || "none yet"}.`,
+  }));
+}
+
+function emptyIssuers(keys: readonly string[], issuers: unknown): Fault[] {
+  if (!Array.isArray(issuers) || issuers.length > 0) return [];
+  return [
+    {
       keys: [...keys, "issuers"],
       message: `${keys.join(".")}.issuers is empty.`,
       hint: "Name at least one of the issuers, or leave it out.",
-    });
-  // A CA that asks for no proof needs no solver.
-  if (values["solver"] !== "none") look("solver", "solvers", values["solver"]);
-  const solvers: unknown = values["solvers"];
-  const isNone = Array.isArray(solvers) && solvers.length === 1 && solvers[0] === "none";
-  if (Array.isArray(solvers) && !isNone)
-    for (const name of solvers) look("solvers", "solvers", name);
-  for (const [one, other] of [
+    },
+  ];
+}
+
+function contradictions(keys: readonly string[], values: Values): Fault[] {
+  const pairs = [
     ["solver", "solvers"],
     ["issuer", "issuers"],
     ["profile", "requiredProfile"],
-  ] as const) {
-    if (values[one] === undefined || values[other] === undefined) continue;
-    faults.push({
+  ] as const;
+  return pairs
+    .filter(([one, other]) => values[one] !== undefined && values[other] !== undefined)
+    .map(([one, other]) => ({
       keys: [...keys, other],
       message: `${keys.join(".")} has both ${one} and ${other}. Keep one of them.`,
-    });
-  }
-  return faults;
+    }));
 }
 
 function daneFaults(keys: readonly string[], dane: unknown, { solvers }: Sections): Fault[] {
   if (!isRecord(dane)) return [];
   const { ports, solver } = dane;
-  const isUnknown = typeof solver === "string" && !Object.hasOwn(solvers, solver);
   const fault = (key: string, message: string, hint: string) => [
     { keys: [...keys, key], message: `${keys.join(".")}.${key} ${message}`, hint },
   ];
-  const known = Object.keys(solvers).join(", ") || "none yet";
   return [
     ...(Array.isArray(ports) && (ports.length === 0 || !ports.every(isPort))
       ? fault("ports", "must list ports from 1 to 65535.", "Write e.g. ports: [25, 465, 587].")
       : []),
-    ...(isUnknown
-      ? fault(
-          "solver",
-          `names ${JSON.stringify(solver)}, which is not one of the solvers.`,
-          `Use one of the solvers in the file: ${known}.`,
-        )
-      : []),
+    ...unknownNames([...keys, "solver"], [solver], solvers),
   ];
 }
 

@@ -119,7 +119,7 @@ export async function placeOrder(
     tools.signal,
   );
   // Some keys take seconds to make.
-  const made = await Promise.race([key, undefined]).catch(() => undefined);
+  const made = await Promise.race([key, Promise.resolve(undefined)]).catch(() => undefined);
   await journal.begin(order, request, account.stored.id, made);
   tools.record.order(order);
   if (replaces !== order.replaces)

@@ -54,23 +54,14 @@ export async function openEmbedded(
   const httpPort = await portFor("standalone", options.httpPort);
   const tlsPort = await portFor("tls-alpn", options.tlsPort);
   const dns = resolver ?? (await dnsOf(requests, context));
-  const { env, log, clock, redact, solverFlags } = context;
+  const { log, clock, solverFlags } = context;
   const now = () => clock.now();
   const testCa = await startLocalCa(folder, { httpPort, tlsPort, resolver: dns, now });
   log.info(
     `the embedded CA is for testing only: no client trusts its root in ${localCaFolder(folder)}`,
     { step: "ca" },
   );
-  const ca = openCa({
-    url: testCa.directoryUrl,
-    flags: `--server ${embeddedCa}`,
-    userAgent,
-    env: withoutProxies(env),
-    log,
-    clock,
-    redact,
-    caBundle: testCa.rootPem,
-  });
+  const ca = clientOf(testCa, context);
   const onPort = (solver: string, port: number) => ({
     [solver]: { port: String(port), ...solverFlags[solver] },
   });
@@ -89,6 +80,19 @@ export async function openEmbedded(
       await testCa.close();
     },
   };
+}
+
+function clientOf(testCa: TestCa, { env, log, clock, redact }: Context): Ca {
+  return openCa({
+    url: testCa.directoryUrl,
+    flags: `--server ${embeddedCa}`,
+    userAgent,
+    env: withoutProxies(env),
+    log,
+    clock,
+    redact,
+    caBundle: testCa.rootPem,
+  });
 }
 
 /** If another CA is asked first, its solvers were opened for it: they listen where they do without the embedded CA. */

@@ -49,7 +49,6 @@ export async function helpTexts(
   commands: CommandSource,
   width: number,
 ): Promise<Readonly<Record<string, string>>> {
-  const loadSolver = () => Promise.reject(new Error("Help names no solver."));
   const parts = { commands, loadSolver, env: {}, cwd: "/", version: "", width };
   const groups = commands.names.flatMap((name) => name.split(" ").slice(0, -1));
   const texts: Record<string, string> = {};
@@ -59,6 +58,8 @@ export async function helpTexts(
   }
   return texts;
 }
+
+const loadSolver = () => Promise.reject(new Error("Help names no solver."));
 
 async function readWith(
   commands: readonly CommandDefinition[],

@@ -68,10 +68,10 @@ function refuseConfigured(name: string | undefined, { certificates, path }: Conf
 
 /** A request is typed, on defaults of the config. */
 function writtenBy(place: string, { path }: Config, { sourceOf }: Context): Written {
-  const isTyped = (source: string) => source !== "not given" && source !== "default";
   const named = (option: string) => {
     const source = sourceOf(option);
-    return isTyped(source) ? source : `${path}: defaults.${option}`;
+    const isTyped = source !== "not given" && source !== "default";
+    return isTyped ? source : `${path}: defaults.${option}`;
   };
   return { place, named };
 }

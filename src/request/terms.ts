@@ -12,7 +12,7 @@ export interface Written {
   /** Its name, or its place in the config. */
   readonly place: string;
   /** How an option is written there: `--not-after`, `notAfter`. */
-  named(option: keyof Terms | "csr" | "keyType" | "keyTypes"): string;
+  readonly named: (option: keyof Terms | "csr" | "keyType" | "keyTypes") => string;
 }
 
 /** The types of the first and the second key, from a list of one or two. */

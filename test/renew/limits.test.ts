@@ -115,8 +115,8 @@ test.each([
   ["whose limits are not known", ""],
   ["whose limits are known", ', limits: { ordersPerAccount: "100/1h" }'],
 ])("a CA %s is asked for all orders side by side once it has accepted one", async (_, limits) => {
-  const { issuing, apply } = await configured(4, limits);
-  await using _issuing = issuing;
+  const world = await configured(4, limits);
+  await using issuing = world.issuing;
   const all = Promise.withResolvers<void>();
   let waiting = 0;
   const call = () => {
@@ -124,7 +124,7 @@ test.each([
     return all.promise;
   };
   issuing.ca.faults.add({ on: "newOrder", nth: 2, times: 3, do: { call } });
-  expect((await apply()).counts).toEqual({ issued: 4 });
+  expect((await world.apply()).counts).toEqual({ issued: 4 });
 });
 
 test("an order that the CA refuses does not count for the limit", async () => {
