@@ -1,6 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { ownersOf, type Owner } from "../issue/dane/owners.ts";
-import { unsignedText, unsignedZoneOf } from "../issue/dane/signed.ts";
+import { unsignedZone } from "../issue/dane/signed.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import type { DaneRecord } from "../state/dane.ts";
 import { finding, findingOf, type Checked, type Finding } from "./finding.ts";
@@ -68,13 +68,13 @@ async function checkZones(
   owners: readonly Owner[],
   { dns, signal }: IssueTools,
 ): Promise<readonly Finding[]> {
-  const zones = new Set<string>();
+  const faults = new Set<string>();
   for (const { recordName, solver } of owners) {
-    const zone = await unsignedZoneOf(recordName, dns(solver.setting.dns ?? {}), signal);
-    if (zone !== undefined) zones.add(zone);
+    const fault = await unsignedZone(recordName, dns(solver.setting.dns ?? {}), signal);
+    if (fault !== undefined) faults.add(fault);
   }
-  return [...zones].map((zone) =>
-    finding("warning", undefined, `${unsignedText(zone).replace(/^t/, "T")}.`, remedy),
+  return [...faults].map((fault) =>
+    finding("warning", undefined, `${fault.replace(/^t/, "T")}.`, remedy),
   );
 }
 

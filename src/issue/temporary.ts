@@ -26,7 +26,7 @@ export async function storeTemporary(
   // A damaged certificate may still be in use.
   if (known?.damage !== undefined || known?.status.lastSuccess !== undefined) return;
   if (!isFitting(known?.held, request, clock.now())) {
-    await store.certificates.commit(name, await versionFor(request, clock.now()), lock);
+    await store.certificates.commit(name, await versionFor(request, store, clock.now()), lock);
     log.warn(`${name} has a temporary self-signed certificate until the CA has issued one`);
   }
   await around.temporary(request);
@@ -42,12 +42,13 @@ function isFitting(
   return meta.keyType === keyType && namesOf(meta.identifiers) === namesOf(identifiers);
 }
 
-async function versionFor(request: CertificateRequest, now: Date): Promise<NewVersion> {
+async function versionFor(
+  request: CertificateRequest,
+  store: IssueTools["store"],
+  now: Date,
+): Promise<NewVersion> {
   const { identifiers, keyType } = request;
-  const privateKey =
-    request.privateKey === undefined
-      ? await createPrivateKey(keyType)
-      : (await readKeyFile(request.privateKey)).pem;
+  const privateKey = await keyFor(request, store);
   const certificate = await createTemporary(privateKey, identifiers, now);
   const leaf = new X509Certificate(certificate);
   const meta = {
@@ -68,4 +69,11 @@ async function versionFor(request: CertificateRequest, now: Date): Promise<NewVe
   };
   // It is its own issuer, and servers do not start with an empty file of issuers.
   return { privateKey, certificate, chain: certificate, meta };
+}
+
+/** With DANE, the key whose TLSA records are about to be published: clients then accept the temporary certificate as well. */
+async function keyFor(request: CertificateRequest, store: IssueTools["store"]): Promise<string> {
+  if (request.privateKey !== undefined) return (await readKeyFile(request.privateKey)).pem;
+  const ahead = request.dane && (await (await import("./dane/keys.ts")).nextKey(request, store));
+  return ahead ?? createPrivateKey(request.keyType);
 }

@@ -8,7 +8,7 @@ export interface DaneStatus {
   settled?: string | undefined;
   /** When one of them can be removed that no deploy step has replaced. */
   recheckAt?: string | undefined;
-  /** Zones without DNSSEC, where the records have no effect. */
+  /** Why records have no effect: a sentence for each zone without DNSSEC. */
   unsigned?: readonly string[] | undefined;
 }
 export interface DaneRecord {

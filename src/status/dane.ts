@@ -1,7 +1,6 @@
 /** What `status`, `plan` and monitors report of TLSA records. Offline. */
 import { dateFrom } from "../dates.ts";
 import { isUpToDate } from "../issue/dane/up-to-date.ts";
-import { unsignedText } from "../issue/dane/signed.ts";
 import { type Block, heading, line, table } from "../result.ts";
 import type { DaneRecord } from "../state/dane.ts";
 import type { KnownCertificate } from "./certificates.ts";
@@ -39,5 +38,5 @@ export function daneNotes(certificate: KnownCertificate, now: Date): readonly st
           ? "the next run removes its TLSA records"
           : "its TLSA records are not up to date; the next run publishes them",
       ];
-  return [...late, ...unsigned.map(unsignedText)];
+  return [...late, ...unsigned];
 }

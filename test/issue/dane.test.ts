@@ -60,6 +60,7 @@ async function daneWorld(ttl = 60) {
     },
     findZone: async () => ({ name: "example.test", nameservers: [] }),
     askZone: async () => undefined,
+    resolve: async () => undefined,
   });
   const given: Partial<IssueTools> = {
     dns: () => dns,
@@ -264,6 +265,17 @@ test("a compromised key is replaced by the announced one, though keys are kept o
   const tools = await it.renew(request);
   expect(await valueInUse(it)).toBe(next);
   expect(heard(tools, "info").join()).not.toContain("waiting");
+});
+
+test("a temporary certificate has the key whose record is published next", async () => {
+  const it = await daneWorld();
+  const refusal = { status: 403, body: "no" } as const;
+  const fault = it.server.faults.add({ on: "newOrder", times: Infinity, do: refusal });
+  await problemOf(it.renew({ ...it.request, temporary: true }));
+  expect(it.values()).toEqual([await valueInUse(it)]);
+  fault.remove();
+  await it.renew({ ...it.request, temporary: true });
+  expect(it.values()).toEqual([await valueInUse(it)]);
 });
 
 test("a solver that fails to publish is a deploy Problem, and the next run repeats it", async () => {

@@ -27,6 +27,15 @@ export async function currentValues(
   );
 }
 
+/** The key that the next certificate gets, made now if there is none. */
+export async function nextKey(
+  request: CertificateRequest,
+  store: Pick<Store, "certificates">,
+): Promise<string | undefined> {
+  await nextValues(request, [], store);
+  return store.certificates.readNextKey(request.name, request.keyType);
+}
+
 /**
  * TLSA values of the keys that the next certificate gets. A key that is missing is made, and so is one that is in use by now.
  */
