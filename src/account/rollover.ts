@@ -35,7 +35,17 @@ export async function rollOver(
     else log.warn("the CA may or may not have the new key; the next run will check");
     throw error;
   }
-  return store.accounts.finishRollover(begun);
+  // A proxy can answer with success as well, and the old key is gone after this.
+  if (await isKnown(nextKey, tools)) return store.accounts.finishRollover(begun);
+  throw new Problem("protocol", {
+    title: "The CA does not have the new key",
+    detail: `${account.directory} answered the key change with success, but does not know the new key. Both keys are kept.`,
+    hint: "Run the command again: it first finds out which key the CA uses.",
+  });
+}
+
+async function isKnown(key: string, { ca, signal }: KeyTools): Promise<boolean> {
+  return (await ca.session(signerOf(key), undefined).find(signal)) !== undefined;
 }
 
 const step = { step: "account" };
@@ -43,16 +53,15 @@ const step = { step: "account" };
 /** The account with the one key that the CA knows: the next one first, then the old one. The caller holds the lock. */
 export async function settleRollover(
   account: StoredAccount,
-  { ca, store, log, signal }: KeyTools,
+  tools: KeyTools,
 ): Promise<StoredAccount> {
+  const { ca, store, log } = tools;
   if (account.nextKey === undefined) return account;
-  const isKnown = async (key: string) =>
-    (await ca.session(signerOf(key), undefined).find(signal)) !== undefined;
-  if (await isKnown(account.nextKey)) {
+  if (await isKnown(account.nextKey, tools)) {
     log.info("the CA has the new key of an interrupted key change; acmectl uses it", step);
     return store.accounts.finishRollover(account);
   }
-  if (await isKnown(account.key)) {
+  if (await isKnown(account.key, tools)) {
     log.info("the CA does not have the new key of an interrupted key change; discarding it", step);
     return store.accounts.abandonRollover(account);
   }
