@@ -186,7 +186,9 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     });
     expect(pebble.log()).not.toContain("No TXT records found for DNS-PERSIST-01");
 
-    expect(await persist(...writer, "--until", "10d")).toMatchObject({ code: 0 });
+    const written = await persist(...writer, "--until", "10d");
+    expect(written).toMatchObject({ code: 0 });
+    expect(written.stderr).toContain("presenting dns-persist-01 for standing.other.test by");
     const first = await primary.txt(record);
     expect(first.map(({ value }) => value)).toEqual([
       expect.stringMatching(
@@ -248,6 +250,7 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     );
     expect({ code: ran.code, stderr: ran.stderr }).toMatchObject({ code: 0 });
     expect(ran.stderr).toMatch(/_[a-z2-7]{16}\._acme-challenge\.labelled\.other\.test/);
+    expect(ran.stderr).toContain("presenting dns-account-01 for labelled.other.test by rfc2136");
   });
 
   test("reports a TSIG key without permission before an order is made, and issues with a warning if a secondary is dead", async () => {

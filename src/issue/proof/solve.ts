@@ -95,14 +95,14 @@ export async function present(
       }
     } catch (error) {
       for (const one of batch) {
-        const { type, identifier } = one.challenge;
-        const what = `Solver ${one.solver.setting.name} could not present ${type} for ${identifier.value}`;
+        const { identifier } = one.challenge;
+        const what = `Solver ${one.solver.setting.name} could not present ${one.offered.type} for ${identifier.value}`;
         failures.set(one, solverProblem(what, error, identifier));
       }
     }
   };
   const runs = [...Map.groupBy(challenges, ({ solver }) => solver)].map(async ([solver, batch]) => {
-    const what = `presenting ${batch[0]?.challenge.type} for ${namesOf(batch)} by ${solver.setting.name}`;
+    const what = `presenting ${batch[0]?.offered.type} for ${namesOf(batch)} by ${solver.setting.name}`;
     record.log("present").info(what);
     const propagationTimeout = solver.setting.dns?.timeout ?? dnsWaiting.timeout;
     await inBatches(solver, batch, each, { signal, propagationTimeout });
