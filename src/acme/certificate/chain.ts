@@ -96,7 +96,7 @@ function rootsAbove(certificate: X509Certificate, roots: readonly string[]): str
 }
 
 /** The trusted roots, with NODE_EXTRA_CA_CERTS and the like if this Node.js supports it. */
-export function defaultRoots(): readonly string[] {
+function defaultRoots(): readonly string[] {
   // A named import that Node.js 22.12 does not have would keep the whole module from loading.
   return typeof tls.getCACertificates === "function"
     ? tls.getCACertificates("default")
