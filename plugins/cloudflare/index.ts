@@ -267,7 +267,5 @@ async function checkToken(
 }
 
 /** TXT is written with quotes, but the dashboard and older clients store it without. */
-function bare(content: string, type: RecordType): string {
-  if (type === "TLSA") return content.toLowerCase();
-  return content.replace(/^"(.*)"$/, "$1");
-}
+const bare = (content: string, type: RecordType) =>
+  type === "TLSA" ? content.toLowerCase() : content.replace(/^"(.*)"$/, "$1");
