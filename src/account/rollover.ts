@@ -2,7 +2,7 @@ import type { Ca } from "../acme/acme.ts";
 import { registerCommand } from "../acme/hints.ts";
 import { createAccountKey } from "../acme/keys.ts";
 import { signerOf } from "../acme/signer.ts";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import type { Log } from "../plugin.ts";
 import type { Store, StoredAccount } from "../state/store.ts";
 
@@ -31,7 +31,8 @@ export async function rollOver(
   try {
     await ca.session(signerOf(begun.key), begun.url).rollover(signerOf(nextKey), signal);
   } catch (error) {
-    if (wasRefused(error)) await store.accounts.abandonRollover(begun);
+    if (wasRefused(error) && (await hasOldKey(begun, tools)))
+      await store.accounts.abandonRollover(begun);
     else log.warn("the CA may or may not have the new key; the next run will check");
     throw error;
   }
@@ -42,6 +43,16 @@ export async function rollOver(
     detail: `${account.directory} answered the key change with success, but does not know the new key. Both keys are kept.`,
     hint: "Run the command again: it first finds out which key the CA uses.",
   });
+}
+
+/** False also while that cannot be asked. */
+async function hasOldKey({ key }: StoredAccount, tools: KeyTools): Promise<boolean> {
+  try {
+    return await isKnown(key, tools);
+  } catch (error) {
+    asProblem(error);
+    return false;
+  }
 }
 
 async function isKnown(key: string, { ca, signal }: KeyTools): Promise<boolean> {
