@@ -1,6 +1,6 @@
 import type { AccountSession, Directory, ExternalAccountBinding } from "../acme/acme.ts";
 import { registerCommand } from "../acme/hints.ts";
-import { isEmbedded, presetOf } from "../acme/presets.ts";
+import { presetOf, traitsOf } from "../acme/presets.ts";
 import { bindingHint } from "../acme/registration.ts";
 import { createAccountKey, thumbprint } from "../acme/keys.ts";
 import { signerOf } from "../acme/signer.ts";
@@ -112,7 +112,7 @@ function isRegistered(
   stored: StoredAccount | undefined,
   { server }: IssuerSetting,
 ): stored is StoredAccount {
-  return stored?.url !== undefined && !isEmbedded(server);
+  return stored?.url !== undefined && !traitsOf(server).forgets;
 }
 
 /** Register a stored key, or a new one. For a key that the CA knows it returns its account. The caller holds the lock. */

@@ -157,13 +157,32 @@ export function isEmbedded(server: string): boolean {
   return server === embeddedCa;
 }
 
+/** In what CAs differ by their kind. */
+export interface Traits {
+  /** It knows no account, order and certificate of an earlier run. */
+  readonly forgets: boolean;
+  /** It limits how often something is asked of it. */
+  readonly limits: boolean;
+  /** It looks at CAA records and DNSSEC. */
+  readonly checksDns: boolean;
+  /** It connects to this machine, so that acmectl's own server proves a name where no solver was chosen. */
+  readonly connectsHere: boolean;
+}
+
+const remote: Traits = { forgets: false, limits: true, checksDns: true, connectsHere: false };
+const embedded: Traits = { forgets: true, limits: false, checksDns: false, connectsHere: true };
+
+export function traitsOf(server: string): Traits {
+  return isEmbedded(server) ? embedded : remote;
+}
+
 /**
  * The directory URL for a preset's name or an https URL, whose `https://` may be missing; the embedded CA keeps its name.
  * A `usage` Problem for anything else.
  */
 export function resolveServer(text: string): string {
   const given = text.trim();
-  if (isEmbedded(given)) return embeddedCa;
+  if (given === embeddedCa) return embeddedCa;
   const preset = presetNamed(given.toLowerCase());
   if (preset !== undefined) return preset.url;
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(given)) return checkedUrl(given);
@@ -176,7 +195,7 @@ const address = /^(?:(?:[\w.-]+|\[[0-9a-f:.]+\]):\d+(?:\/.*)?|[\w-]+(?:\.[\w-]+)
 
 /** The directory of the staging environment that belongs to this one; itself when it is one; undefined when none is known. */
 export function stagingOf(url: string): string | undefined {
-  if (isEmbedded(url)) return embeddedCa;
+  if (url === embeddedCa) return embeddedCa;
   const preset = presetOf(url);
   if (preset === undefined) return undefined;
   if (preset.name.endsWith("-staging")) return preset.url;

@@ -6,7 +6,7 @@ import {
   readPersist,
   type RecordHolder,
 } from "../acme/account-records.ts";
-import { caName, isEmbedded } from "../acme/presets.ts";
+import { caName, traitsOf } from "../acme/presets.ts";
 import { thumbprint } from "../acme/keys.ts";
 import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
@@ -29,7 +29,7 @@ export async function warnOfRecords(
   tools: IssueTools,
 ): Promise<void> {
   const [account] = await tools.store.accounts.ofDirectory(server);
-  if (account?.url === undefined || isEmbedded(server)) return;
+  if (account?.url === undefined || traitsOf(server).forgets) return;
   const names = await namesOf(account.directory, () => true, tools);
   const records = await recordsFor(account, names, tools.signal);
   if (records.length === 0) return;

@@ -1,6 +1,6 @@
 /** Everything that can be known before an order: what a CA will look at is looked at from here. Nothing is ordered. */
 import type { Directory } from "../acme/acme.ts";
-import { isEmbedded, presetOf } from "../acme/presets.ts";
+import { presetOf, traitsOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { offeredType, type Choice } from "../issue/proof/challenges.ts";
@@ -36,10 +36,9 @@ export async function checkRequest(
 ): Promise<readonly Checked[]> {
   const { server } = request.issuer;
   const [stored] = await tools.store.accounts.ofDirectory(server);
-  // The embedded CA forgets its accounts.
-  const [account, unasked] = isEmbedded(server)
-    ? [undefined, "the embedded CA does not look at it"]
-    : [stored, undefined];
+  const { forgets, checksDns } = traitsOf(server);
+  const account = forgets ? undefined : stored;
+  const unasked = checksDns ? undefined : "the embedded CA does not look at it";
   const directory = await askDirectory(tools, isLast);
   const isKnown = "meta" in directory;
   const noAnswer = isKnown ? undefined : "the CA did not answer";

@@ -1,4 +1,4 @@
-import { isEmbedded } from "../acme/presets.ts";
+import { traitsOf } from "../acme/presets.ts";
 import { revocationReasons, revokeHeld } from "../account/revoke.ts";
 import { withTools } from "../issuer/account.ts";
 import { Problem } from "../problem.ts";
@@ -55,7 +55,7 @@ export const command = defineCommand({
 });
 
 function refuseEmbedded(server: string, name: string): void {
-  if (!isEmbedded(server)) return;
+  if (!traitsOf(server).forgets) return;
   throw new Problem("usage", {
     detail: `The embedded CA forgets its certificates when it ends, so ${name} cannot be revoked.`,
     hint: `Remove it with \`acmectl delete ${name}\`. To try a revocation, start \`acmectl test-ca\` and issue from it.`,

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { isEmbedded, resolveServer } from "../acme/presets.ts";
+import { resolveServer, traitsOf } from "../acme/presets.ts";
 import { registerCommand } from "../acme/hints.ts";
 import { caFlags } from "../issuer/open.ts";
 import type { SolverSetting } from "../certificate.ts";
@@ -63,7 +63,7 @@ async function serversOf({ server }: Flags, context: Context): Promise<readonly 
   const config = await context.config();
   const named = server === undefined ? [] : [chosenIssuer(server, config).server];
   const configured = Object.values(config.issuers).map((issuer) => issuer.server);
-  return [...named, ...configured].map(resolveServer).filter((server) => !isEmbedded(server));
+  return [...named, ...configured].map(resolveServer).filter((server) => !traitsOf(server).forgets);
 }
 
 /** Without accounts and certificates of servers that acmectl cannot use: plain http, or not a URL. */

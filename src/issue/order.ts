@@ -1,5 +1,5 @@
 import type { Authorization, Order } from "../acme/acme.ts";
-import { isEmbedded } from "../acme/presets.ts";
+import { traitsOf } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest, KeyType, VersionMeta } from "../certificate.ts";
@@ -93,8 +93,7 @@ function isFor(pending: OrderProgress, request: CertificateRequest, account: Ope
   return (
     pending.requestHash === requestHash(request) &&
     pending.accountId === account.stored.id &&
-    // The embedded CA forgets its orders when it ends.
-    !isEmbedded(request.issuer.server)
+    !traitsOf(request.issuer.server).forgets
   );
 }
 

@@ -1,5 +1,5 @@
 import { registerCommand } from "../acme/hints.ts";
-import { isEmbedded } from "../acme/presets.ts";
+import { traitsOf } from "../acme/presets.ts";
 import { signerOf } from "../acme/signer.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import { openStored, withAccountLock, type OpenAccount } from "../account/open.ts";
@@ -17,7 +17,7 @@ type Flags = OptionsOf<typeof directoryFlags>;
 /** The CA that an account command speaks to. */
 export async function chosenCa(flags: Flags, context: Context): Promise<IssuerSetting> {
   const issuer = composeIssuer(flags, undefined, await context.config());
-  if (!isEmbedded(issuer.server)) return issuer;
+  if (!traitsOf(issuer.server).forgets) return issuer;
   throw new Problem("usage", {
     detail:
       "The embedded CA forgets its accounts when it ends, so account commands do not work with it.",

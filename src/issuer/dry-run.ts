@@ -1,7 +1,7 @@
 import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { embeddedCa, isEmbedded, stagingOf } from "../acme/presets.ts";
+import { embeddedCa, stagingOf, traitsOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
 import { isRunning } from "../process.ts";
@@ -35,7 +35,7 @@ export async function openDryRun(context: Context): Promise<Run> {
   await removeAbandoned();
   const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
   const temporary = openFolderStore(folder, context);
-  const of = (directory: string) => (isEmbedded(directory) ? temporary.accounts : accounts);
+  const of = (directory: string) => (traitsOf(directory).forgets ? temporary.accounts : accounts);
   return {
     store: {
       ...temporary,

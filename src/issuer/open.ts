@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { isEmbedded } from "../acme/presets.ts";
+import { isEmbedded, traitsOf } from "../acme/presets.ts";
 import { type CaOptions, openCa } from "../acme/ca.ts";
 import { isPem, withLineBreaks } from "../acme/pem.ts";
 import { limitsOf } from "../acme/limits.ts";
@@ -51,8 +51,9 @@ export async function openTools(
   const { log, clock, signal, redact } = context;
   const limits = limitsOf(issuer.server, issuer.limits);
   return {
-    // The embedded CA has no limits, and forgets.
-    ca: isEmbedded(issuer.server) ? opened.ca : countedCa(opened.ca, { limits, store, clock, log }),
+    ca: traitsOf(issuer.server).limits
+      ? countedCa(opened.ca, { limits, store, clock, log })
+      : opened.ca,
     store,
     solvers,
     dns,

@@ -1,5 +1,5 @@
 import type { RenewalInfo } from "../acme/acme.ts";
-import { isEmbedded } from "../acme/presets.ts";
+import { traitsOf } from "../acme/presets.ts";
 import { issuerOf } from "../request/drift.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
@@ -56,7 +56,7 @@ const few = 100;
 /** The CA that issued knows a certificate, unless it is embedded and has forgotten. */
 function isKnownToCa({ held, request }: StoredCertificate): boolean {
   const { server } = issuerOf(request, held);
-  return !isEmbedded(server) && held?.meta.directory === server;
+  return !traitsOf(server).forgets && held?.meta.directory === server;
 }
 
 /**

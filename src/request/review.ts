@@ -1,6 +1,5 @@
 /** What would stop the next run although the config is valid: found without asking a server or running a command. */
 import { access, constants, stat } from "node:fs/promises";
-import { isEmbedded } from "../acme/presets.ts";
 import { isPem } from "../acme/pem.ts";
 import type {
   CertificateRequest,
@@ -44,7 +43,6 @@ export async function reviewRenewal(
   context: Context,
 ): Promise<readonly string[]> {
   const { issuer, solvers, name } = request;
-  if (isEmbedded(issuer.server)) return [];
   const found = await Promise.all([
     missingFiles("issuer", filesOf(issuer)),
     ...solvers.map((setting) => reviewSolver(setting, `solver ${setting.name}`, context)),

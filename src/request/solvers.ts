@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { isEmbedded } from "../acme/presets.ts";
+import { traitsOf } from "../acme/presets.ts";
 import type { IssuerSetting, SolverSelector, SolverSetting } from "../certificate.ts";
 import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
@@ -74,7 +74,7 @@ export function configuredSolvers(
 ): readonly SolverSetting[] {
   const chosen = names ?? Object.keys(config.solvers);
   if (isNone(chosen, config)) return [];
-  if (chosen.length === 0 && isEmbedded(server)) return [ownSolver(own)];
+  if (chosen.length === 0 && traitsOf(server).connectsHere) return [ownSolver(own)];
   return chosen.map((name) => fromConfig(name, config));
 }
 

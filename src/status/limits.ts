@@ -1,6 +1,6 @@
 /** What is left of the limits of the CAs in use, for `plan` and `check`. */
 import { limitsOf } from "../acme/limits.ts";
-import { caName, isEmbedded } from "../acme/presets.ts";
+import { caName, traitsOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom } from "../dates.ts";
 import {
@@ -48,8 +48,8 @@ export async function limitsLeft(
   const asked = requests.flatMap(({ issuer, issuers = [issuer], identifiers }) =>
     issuers.map((one) => ({ issuer: one, identifiers })),
   );
-  const remote = asked.filter(({ issuer }) => !isEmbedded(issuer.server));
-  const found = [...Map.groupBy(remote, ({ issuer }) => issuer.server)].map(
+  const limiting = asked.filter(({ issuer }) => traitsOf(issuer.server).limits);
+  const found = [...Map.groupBy(limiting, ({ issuer }) => issuer.server)].map(
     async ([server, ofCa]) => {
       const [account] = await store.accounts.ofDirectory(server);
       const ledger = await store.ledger.read(server);

@@ -1,5 +1,5 @@
 import { offlineDemand } from "../acme/account-records.ts";
-import { isEmbedded } from "../acme/presets.ts";
+import { traitsOf } from "../acme/presets.ts";
 import { thumbprint } from "../acme/keys.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
@@ -25,8 +25,8 @@ export async function recordFaults(
   now: Date,
   tools: StandingTools,
 ): Promise<readonly string[]> {
-  // It forgets its accounts, so that no record can name one.
-  if (isEmbedded(request.issuer.server)) return [];
+  // No record can name an account of it.
+  if (traitsOf(request.issuer.server).forgets) return [];
   const accounts = await tools.store.accounts.ofDirectory(request.issuer.server);
   const account = accounts[0];
   const selected = await selectAll(request, tools);

@@ -1,5 +1,5 @@
 import type { Authorization } from "../../acme/acme.ts";
-import { isEmbedded, stagingOf } from "../../acme/presets.ts";
+import { stagingOf, traitsOf } from "../../acme/presets.ts";
 import { openStored, type OpenAccount } from "../../account/open.ts";
 import { registerCommand } from "../../acme/hints.ts";
 import type { CertificateRequest, IssuerSetting } from "../../certificate.ts";
@@ -49,7 +49,7 @@ export async function rehearseAuthorizations(
 
 /** Before anything is opened. Public CAs count orders; those with a staging environment have it for this purpose. */
 export function refuseIfCounted({ server }: IssuerSetting): void {
-  if (isEmbedded(server)) {
+  if (traitsOf(server).forgets) {
     throw new Problem("usage", {
       detail: "The embedded CA forgets its accounts when it ends, so there is none to order with.",
       hint: "Use --dry-run alone.",
