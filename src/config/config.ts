@@ -30,7 +30,7 @@ export const issuerOptions = {
   ...account,
   profile: {
     type: "string",
-    description: "Certificate profile for all certificates of this issuer, if the CA offers it.",
+    description: "Certificate profile for its certificates; left out if the CA has no profiles.",
   },
   preferredChain: common.preferredChain,
   limits: {

@@ -207,6 +207,6 @@ function wrongAnswer(challenge: Reachable, wrong: readonly Sight[]): Problem {
     identifier,
     hint:
       wrong.find(({ hint }) => hint !== undefined)?.hint ??
-      "Check the webroot or the port, and that A and AAAA records point to this host: another server or folder answers for this name. --no-self-check skips this check.",
+      "Check the webroot, the port, or the file that you serve, and that A and AAAA records point to this host: another server or folder answers for this name. --no-self-check skips this check.",
   });
 }

@@ -58,12 +58,12 @@ export const certificateFlags = {
   ...under(ca, {
     profile: {
       type: "string",
-      description: "Certificate profile to ask for, if the CA offers it.",
+      description: "Certificate profile to ask for; left out if the CA has no profiles.",
       placeholder: "NAME",
     },
     requiredProfile: {
       type: "string",
-      description: "Certificate profile to ask for; fail if the CA does not offer it.",
+      description: "Certificate profile to ask for; fail if the CA has no profiles.",
       placeholder: "NAME",
     },
     duration: {
