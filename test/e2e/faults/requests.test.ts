@@ -24,6 +24,7 @@ test.concurrent.each(Object.entries(scenarios).filter(([name]) => name !== "impo
     }
     survived("kills before or after an answer of the CA", chosen.length);
   },
+  300_000,
 );
 
 /** The requests of a run that nothing happens to. */
