@@ -22,7 +22,7 @@ export function drawn<T>(items: readonly T[], most: number, kindOf: (item: T) =>
 }
 
 /** Mulberry32: numbers from 0 to 1 that follow from the seed. */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
