@@ -2,7 +2,7 @@ import { warnOfFormerCa } from "../check/former-ca.ts";
 import type { Context } from "../context.ts";
 import type { Deployment } from "../deploy/deployment.ts";
 import { saveFailure } from "../issue/record.ts";
-import { isDeployed, wasDeployed } from "../deploy/steps.ts";
+import { isDeployed, stepsOf, wasDeployed } from "../deploy/steps.ts";
 import { choose } from "../issue/proof/choose.ts";
 import { issue } from "../issue/issue.ts";
 import type { LetGo } from "../issue/order.ts";
@@ -198,6 +198,7 @@ export async function deploy(
   const { name, request } = certificate;
   if (renewal.outcome === "not due" && renewal.held === certificate.held && isDeployed(certificate))
     return renewal;
+  if (renewal.outcome === "renewed" && stepsOf(request).length === 0) return renewal;
   try {
     const before = await store.certificates.read(name);
     const deployProblem = await deployment.deploy({ name, request });

@@ -112,6 +112,9 @@ interface Wanted extends Held {
 
 const longestPause = 200;
 
+/** Of the locks that this process holds, by path: resolves when one is released. */
+const releases = new Map<string, Promise<void>>();
+
 async function acquire(wanted: Wanted): Promise<void> {
   const { clock, path, signal } = wanted;
   const deadline = clock.monotonic() + wanted.wait;
@@ -126,7 +129,9 @@ async function acquire(wanted: Wanted): Promise<void> {
     if (left <= 0) throw lockedProblem(wanted, other);
     if (reported !== other.key) wanted.onWait?.(await waitedFor(other));
     reported = other.key;
-    await clock.sleep(Math.min(pause, left), signal);
+    // What this process holds is free as soon as it says so; of others only looking tells.
+    const slept = clock.sleep(Math.min(pause, left), signal);
+    await Promise.race([slept, releases.get(path) ?? slept]);
     pause = Math.min(pause * 2, longestPause);
   }
 }
@@ -157,6 +162,8 @@ function heldLock({ name, path, token, clock }: Held): Lock {
     beat(path, token, clock.now()).catch(() => undefined);
   }, heartbeat).unref();
   let released: Promise<void> | undefined;
+  const freed = Promise.withResolvers<void>();
+  releases.set(path, freed.promise);
 
   async function release(): Promise<void> {
     clearInterval(timer);
@@ -170,7 +177,11 @@ function heldLock({ name, path, token, clock }: Held): Lock {
       const found = await attempt("read", path, () => lookAt(path));
       if (released !== undefined || found?.key !== token) throw lostProblem(name, found);
     },
-    release: () => (released ??= attempt("release the lock", path, release)),
+    release: () =>
+      (released ??= attempt("release the lock", path, release).finally(() => {
+        if (releases.get(path) === freed.promise) releases.delete(path);
+        freed.resolve();
+      })),
   };
 }
 
