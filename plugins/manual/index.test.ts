@@ -132,10 +132,7 @@ describe("manual with the embedded CA", () => {
     const { zone, issue, orders } = world;
     const words = ["-d", "example.test,*.example.test"];
     const first = await issue([...words, "--dns-timeout", "1s"]);
-    expect([first.code, first.stderr]).toEqual([
-      7,
-      expect.stringContaining("the file that you serve"),
-    ]);
+    expect(first.code).toBe(7);
     expect(first.stderr).toContain("acmectl now checks for up to 1 s");
     const records = recordsIn(first.stderr);
     expect(records.map(({ name }) => name)).toEqual(Array(2).fill("_acme-challenge.example.test"));
