@@ -156,6 +156,21 @@ const certificateCases: readonly StoreCase[] = [
     expect(await store.solverState("cf").get("x")).toBeUndefined();
     expect(store.where).not.toBe("");
   }),
+  plain("a next key is kept by its type, and goes with the certificate", async (store, again) => {
+    const { privateKey } = await newVersion("01");
+    const { certificates } = store;
+    await certificates.saveRequest(requestOf("shop"));
+    expect(await certificates.readNextKey("shop", "ec256")).toBeUndefined();
+    await certificates.saveNextKey("shop", "ec256", privateKey);
+    expect(await again().certificates.readNextKey("shop", "ec256")).toBe(privateKey);
+    expect(await certificates.readNextKey("shop", "rsa2048")).toBeUndefined();
+    await certificates.saveNextKey("shop", "ec256", undefined);
+    await certificates.saveNextKey("shop", "ec256", undefined);
+    expect(await certificates.readNextKey("shop", "ec256")).toBeUndefined();
+    await certificates.saveNextKey("shop", "ec256", privateKey);
+    await certificates.remove("shop");
+    expect(await certificates.readNextKey("shop", "ec256")).toBeUndefined();
+  }),
   plain(
     "a committed version can be read by the next run, and its files by servers",
     async (store, again) => {
