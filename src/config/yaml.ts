@@ -4,6 +4,7 @@ import {
   isMap,
   isNode,
   isPair,
+  isScalar,
   isSeq,
   LineCounter,
   type Pair,
@@ -60,6 +61,8 @@ export function parseYaml(text: string, path: string): YamlFile {
   }
   const lost = lostAlias(document);
   if (lost !== undefined) throw syntaxProblem("No anchor has this name", lost, source);
+  const odd = oddKey(document);
+  if (odd !== undefined) throw syntaxProblem("A key must be a text", odd, source);
   const value = valueOf(document, path);
   if (!isRecord(value)) {
     throw new Problem("config", {
@@ -112,6 +115,19 @@ function lostAlias(document: Document): number | undefined {
     },
   });
   return lost;
+}
+
+/** Where the first map or list in place of a key begins. Written as text, nested ones would fill the memory. */
+function oddKey(document: Document): number | undefined {
+  let odd: number | undefined;
+  visit(document, {
+    Pair(_, { key }) {
+      if (key === null || isScalar(key)) return undefined;
+      odd = startOf(key) ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return odd;
 }
 
 function syntaxProblem(

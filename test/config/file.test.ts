@@ -207,7 +207,7 @@ certificates:
     writeFileSync(path, "dns: {}\n? { apiToken: the-secret }\n: 1\n");
     const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
     onTestFinished(() => warn.mockRestore());
-    await expect(loadConfig(path)).rejects.toThrow(Problem);
+    await expect(loadConfig(path)).rejects.toThrow(":2:3: A key must be a text");
     expect(warn).not.toHaveBeenCalled();
   });
 
