@@ -100,6 +100,7 @@ export const parts = {
     programs: ["dehydrated"],
     benchmark: true,
   },
+  strace: { from: "debian", packages: ["strace"], programs: ["strace"] },
   rpm: { from: "debian", packages: ["rpm"], programs: ["rpm"] },
   skopeo: { from: "debian", packages: ["skopeo"], programs: ["skopeo"] },
   nginx: { from: "debian", packages: ["nginx"], programs: ["nginx"] },
