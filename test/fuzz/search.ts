@@ -30,7 +30,7 @@ const longest = 2000;
 const mostFinds = 5;
 let runs = 0;
 
-async function attempt(input: Buffer): Promise<void> {
+async function attempt(input: Buffer, isSecond = false): Promise<void> {
   if (input.length > current.length - 2) return;
   current.set([input.length & 0xff, input.length >> 8]);
   current.set(input, 2);
@@ -38,7 +38,10 @@ async function attempt(input: Buffer): Promise<void> {
   const started = performance.now();
   try {
     await target?.check(input);
-    if (performance.now() - started > longest) found(input, "it takes longer than 2 s");
+    // Once more, since another program may have kept the machine busy.
+    const isSlow = performance.now() - started > longest;
+    if (isSlow && !isSecond) await attempt(input, true);
+    else if (isSlow) found(input, "it takes longer than 2 s, twice");
   } catch (error) {
     found(input, error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
