@@ -115,7 +115,7 @@ async function namesOf(
   isMeant: (request: CertificateRequest) => boolean,
   { store, dns }: IssueTools,
 ): Promise<readonly Name[]> {
-  const stored = (await store.certificates.list()).flatMap((one) =>
+  const stored = (await Array.fromAsync(store.certificates.list())).flatMap((one) =>
     "request" in one ? [one.request] : [],
   );
   return namesIn(

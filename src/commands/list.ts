@@ -1,8 +1,8 @@
 import { line, table } from "../result.ts";
 import { timeFrom } from "../dates.ts";
-import type { Store } from "../state/store.ts";
+import type { BrokenCertificate, Store } from "../state/store.ts";
 import { brokenDocument, brokenLines } from "../status/broken.ts";
-import { isInProgress, knownCertificates, type KnownCertificate } from "../status/certificates.ts";
+import { eachStored, isInProgress, type KnownCertificate } from "../status/certificates.ts";
 import { conditionsOf, stateOf } from "../status/conditions.ts";
 import { describeHeld } from "../status/describe.ts";
 import { dueOf, hasNoEnd, pauseOf } from "../status/due.ts";
@@ -15,25 +15,22 @@ export const command = defineCommand({
   options: {},
   async run(_, context) {
     const store = await context.store();
-    const { certificates, broken } = await knownCertificates(
-      [],
-      { requests: [], broken: [] },
-      store,
-    );
     const now = context.clock.now();
-    const rows = [
-      ...certificates.map((one) => rowOf(one, now)),
-      ...broken.map(({ name }) => [name, "-", "-", "-", "-", "broken"]),
-    ];
+    const isJson = context.sourceOf("json") !== "not given";
+    const rows: (readonly string[])[] = [];
+    const documents: unknown[] = [];
+    const broken: BrokenCertificate[] = [];
+    for await (const one of eachStored(store)) {
+      if ("problem" in one) broken.push(one);
+      else rows.push(rowOf(one, now));
+      if (isJson && !("problem" in one)) documents.push(documentOf(one, now));
+    }
+    rows.push(...broken.map(({ name }) => [name, "-", "-", "-", "-", "broken"]));
     const all = table(["NAME", "NAMES", "EXPIRES", "DUE", "ISSUER", "STATE"], rows);
     return {
       document: {
         outcome: "listed",
-        // Made for --json alone.
-        get certificates() {
-          const documents = certificates.map((one) => documentOf(one, now));
-          return [...documents, ...broken.map(brokenDocument)];
-        },
+        certificates: [...documents, ...broken.map(brokenDocument)],
       },
       view:
         rows.length === 0

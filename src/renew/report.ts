@@ -23,9 +23,10 @@ export function reportRenewals(
     exitCode,
     document: {
       outcome: problem === undefined ? outcomeOf(fresh, dryRun) : "failed",
-      certificates: renewals.map((one) =>
-        dryRun === false ? documentOf(one, now) : rehearsed(one),
-      ),
+      // Made for --json alone.
+      get certificates() {
+        return renewals.map((one) => (dryRun === false ? documentOf(one, now) : rehearsed(one)));
+      },
     },
     view:
       dryRun === false

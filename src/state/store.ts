@@ -176,10 +176,8 @@ export interface Store {
   readonly certificates: {
     names(): Promise<readonly string[]>;
     read(name: string): Promise<StoredCertificate | undefined>;
-    /** All of them, as `read` answers them; without `attempts`, the events and authorizations of the last ones are left out. */
-    list(options?: {
-      attempts: boolean;
-    }): Promise<readonly (StoredCertificate | BrokenCertificate)[]>;
+    /** All of them, one by one, as `read` answers them; without `attempts`, the events and authorizations of the last ones are left out. */
+    list(options?: { attempts: boolean }): AsyncIterable<StoredCertificate | BrokenCertificate>;
     /** What an earlier run noted; undefined unless it is known that no certificate has changed since. */
     recall(): Promise<unknown>;
     /** Note what this run concluded from the certificates as they were at its last `recall`. May be forgotten. */

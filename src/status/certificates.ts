@@ -82,6 +82,17 @@ export async function knownCertificates(
   return { ...found, certificates: found.certificates.filter(isShown) };
 }
 
+/** What `knownCertificates` answers without names and a config, one by one: ten thousand need not be in memory at once. */
+export async function* eachStored(
+  store: Store,
+): AsyncGenerator<KnownCertificate | BrokenCertificate> {
+  const isQuiet = (await store.journal.names()).length === 0;
+  for await (const stored of store.certificates.list()) {
+    const one = await withFiles(stored, isQuiet, store);
+    if ("problem" in one || !isFirstAttempt(one) || isInProgress(one)) yield one;
+  }
+}
+
 /** True while another run works on its order; not after such a run was killed. */
 export function isInProgress({ pending, isRunning }: KnownCertificate): boolean {
   return pending?.orderUrl !== undefined && isRunning === true;
@@ -93,7 +104,7 @@ function isFirstAttempt({ held, damage, request }: StoredCertificate): boolean {
 }
 
 async function readAll(store: Store, attempts = false): Promise<Certificates> {
-  return sorted(await store.certificates.list({ attempts }));
+  return sorted(await Array.fromAsync(store.certificates.list({ attempts })));
 }
 
 function withConfig(

@@ -110,7 +110,7 @@ describe.each(Object.entries({ ...changes, ...edits }))("when %s", (_, change) =
 async function noted(state: State): Promise<void> {
   const certificates = state.open();
   expect(await certificates.recall()).toBeUndefined();
-  await certificates.list();
+  await Array.fromAsync(certificates.list());
   await certificates.note({ due: "never" });
   expect(await state.open().recall()).toEqual({ due: "never" });
 }
@@ -194,7 +194,7 @@ test("processes that list and note at once leave a whole index", async () => {
   const runs = Array.from({ length: 8 }, async () => {
     const certificates = state.open();
     await certificates.recall();
-    const listed = await certificates.list();
+    const listed = await Array.fromAsync(certificates.list());
     await certificates.note({ due: "never" });
     return listed.length;
   });
@@ -205,7 +205,7 @@ test("processes that list and note at once leave a whole index", async () => {
 
 test("a list of nothing writes nothing", async () => {
   const { store, root } = await openStore();
-  expect(await store.certificates.list()).toEqual([]);
+  expect(await Array.fromAsync(store.certificates.list())).toEqual([]);
   expect(await store.certificates.recall()).toBeUndefined();
   await expect(stat(root)).rejects.toMatchObject({ code: "ENOENT" });
 });

@@ -74,7 +74,9 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     certificates: {
       names: async () => names(),
       read: async (name) => read(name),
-      list: async () => names().flatMap((name) => read(name) ?? []),
+      async *list() {
+        yield* names().flatMap((name) => read(name) ?? []);
+      },
       recall: () => Promise.resolve(undefined),
       note: () => Promise.resolve(),
       files: filesOf,

@@ -27,10 +27,9 @@ export function openListing(
   let seen: string | undefined;
 
   return {
-    async list({ attempts } = { attempts: false }) {
+    async *list({ attempts } = { attempts: false }) {
       await folder.check();
       const index = readIndex(root);
-      const listed: (StoredCertificate | BrokenCertificate)[] = [];
       const good: Record<string, unknown> = {};
       for (const entry of await foldersIn(certificates)) {
         const path = join(certificates, entry);
@@ -39,11 +38,10 @@ export function openListing(
         const known = isKnown ? readUnchanged(path, entry, stamp) : undefined;
         const one = known ?? (await readAnew(path, entry, read, root));
         if (one === undefined) continue;
-        listed.push(attempts || "problem" in one ? one : withoutAttempt(one));
         if (isGood(one, stamp)) good[entry] = stamp?.stamp;
+        yield attempts || "problem" in one ? one : withoutAttempt(one);
       }
       if (!isSame(good, index.good)) await writeIndex(root, { ...index, good });
-      return listed;
     },
     async recall() {
       await folder.check();
