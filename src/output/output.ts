@@ -1,6 +1,5 @@
 /** All output of the program: results on stdout, events and failures on stderr. */
 import { type Clock, systemClock } from "../clock.ts";
-import { isRecord } from "../json.ts";
 import type { RunLog } from "../context.ts";
 import type { LogFields } from "../plugin.ts";
 import { type Problem, problemJson } from "../problem.ts";
@@ -9,7 +8,7 @@ import { columnsOf, type Env, painter, type TextStream } from "./colour.ts";
 import { type EventSink, jsonEvents, type Level, textEvents } from "./log.ts";
 import { openMask } from "../mask.ts";
 import { bugJson, renderBug, renderProblem } from "./problem.ts";
-import { safeJson } from "./text.ts";
+import { jsonPieces, safeJson } from "./text.ts";
 import { renderView } from "./view.ts";
 
 export interface Output {
@@ -56,7 +55,8 @@ export function openOutput(settings: OutputSettings): Output {
   let announced = false;
   const document = (content: () => Record<string, unknown>) => {
     events.clear();
-    if (json && !announced) stdout.write(`${safeJson(content(), 2)}\n`);
+    if (!json || announced) return;
+    for (const piece of jsonPieces(content(), mask.value)) stdout.write(piece);
   };
   /** On stderr, after the warnings that `quiet` delayed. */
   const fail = (message: string, problem: object, lines: () => readonly string[]) => {
@@ -78,24 +78,24 @@ export function openOutput(settings: OutputSettings): Output {
     redact: mask.text,
     announce(command, beginning) {
       events.clear();
-      if (json) stdout.write(`${safeJson(resultJson(command, beginning, mask.value))}\n`);
+      if (json) stdout.write(`${safeJson(mask.value(resultJson(command, beginning)))}\n`);
       else showView(settings, beginning.view, mask.text);
       announced = true;
     },
     result(command, result) {
-      document(() => resultJson(command, result, mask.value));
+      document(() => resultJson(command, result));
       if (!json) showView(settings, result.view, mask.text);
       if (!json && result.aside !== undefined) showAside(result.aside, result.document);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
-      document(() => ({ command, outcome: "failed", problem: mask.value(problemJson(problem)) }));
+      document(() => ({ command, outcome: "failed", problem: problemJson(problem) }));
       showProblem(problem);
     },
     bug(command, error) {
       events.clear();
       const bug = { command, error, verbose, version };
-      document(() => ({ command, outcome: "failed", problem: mask.value(bugJson(bug)) }));
+      document(() => ({ command, outcome: "failed", problem: bugJson(bug) }));
       fail("A bug in acmectl", bugJson(bug), () => renderBug(bug, mask.text));
     },
     close: events.clear,
@@ -126,11 +126,9 @@ function openLog(
 function resultJson(
   command: string,
   { document, problem }: Pick<Result, "document" | "problem">,
-  mask: (value: unknown) => unknown,
 ): Record<string, unknown> {
   const { outcome, ...members } = document;
-  const masked = mask({ ...members, problem: problem && problemJson(problem) });
-  return { command, outcome, ...(isRecord(masked) ? masked : {}) };
+  return { command, outcome, ...members, problem: problem && problemJson(problem) };
 }
 
 function showView(

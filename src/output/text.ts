@@ -27,6 +27,35 @@ export function safeJson(value: unknown, indent?: number): string {
   );
 }
 
+/** The same of an object, indented, in pieces: of a long list, one item after the other is masked and written. */
+export function* jsonPieces(
+  members: Readonly<Record<string, unknown>>,
+  mask: (value: unknown) => unknown,
+): Generator<string> {
+  let text = "{";
+  const indented = (value: unknown, indent: string) =>
+    safeJson(mask(value) ?? null, 2).replaceAll("\n", `\n${indent}`);
+  for (const [key, value] of Object.entries(members)) {
+    if (value === undefined) continue;
+    text += `${text === "{" ? "" : ","}\n  ${safeJson(key)}: `;
+    if (!Array.isArray(value) || value.length === 0) {
+      text += indented(value, "  ");
+      continue;
+    }
+    for (const [index, item] of value.entries()) {
+      text += `${index === 0 ? "[" : ","}\n    ${indented(item, "    ")}`;
+      if (text.length > longestPiece) {
+        yield text;
+        text = "";
+      }
+    }
+    text += "\n  ]";
+  }
+  yield `${text}\n}\n`;
+}
+
+const longestPiece = 2 ** 16;
+
 function bounded(text: string, limit: number): string {
   if (text.length <= limit) return text;
   return `${text.slice(0, limit)}… (${text.length - limit} more characters)`;

@@ -74,13 +74,13 @@ const edits: Readonly<Record<string, (state: State) => Promise<void>>> = {
 
 test("a version that was found good is not checked again while its files stay", async () => {
   const { open, index } = await stateOf("shop", "*.example.com");
-  const first = await open().list();
+  const first = await Array.fromAsync(open().list());
   expect(first).toHaveLength(2);
   expect(faultOf).toHaveBeenCalledTimes(2);
   expect((await stat(index)).mode & 0o777).toBe(0o600);
 
   const written = await stat(index);
-  expect(await open().list()).toEqual(first);
+  expect(await Array.fromAsync(open().list())).toEqual(first);
   expect(faultOf).toHaveBeenCalledTimes(2);
   expect((await stat(index)).ino).toBe(written.ino);
 });
@@ -88,21 +88,21 @@ test("a version that was found good is not checked again while its files stay", 
 test("a version that has only just changed is checked again", async () => {
   const { open, at } = await stateOf("shop");
   vi.setSystemTime((await stat(at("shop/current"))).ctimeMs);
-  await open().list();
-  await open().list();
+  await Array.fromAsync(open().list());
+  await Array.fromAsync(open().list());
   expect(faultOf).toHaveBeenCalledTimes(2);
 });
 
 describe.each(Object.entries({ ...changes, ...edits }))("when %s", (_, change) => {
   test("the list is the same as without the index", async () => {
     const state = await stateOf("other", "shop");
-    const before = await state.open().list();
+    const before = await Array.fromAsync(state.open().list());
     await change(state);
     later();
-    const listed = await state.open().list();
+    const listed = await Array.fromAsync(state.open().list());
     await rm(state.index);
-    expect(listed).toEqual(await state.open().list());
-    expect(await state.open().list()).toEqual(listed);
+    expect(listed).toEqual(await Array.fromAsync(state.open().list()));
+    expect(await Array.fromAsync(state.open().list())).toEqual(listed);
     expect(before).toHaveLength(2);
   });
 });
@@ -181,11 +181,11 @@ const damages: Readonly<Record<string, (index: string) => Promise<void>>> = {
 test.each(Object.entries(damages))("an index that %s is not used", async (_, damage) => {
   const state = await stateOf("shop");
   await noted(state);
-  const listed = await state.open().list();
+  const listed = await Array.fromAsync(state.open().list());
   const checks = vi.mocked(faultOf).mock.calls.length;
   await damage(state.index);
   expect(await state.open().recall()).toBeUndefined();
-  expect(await state.open().list()).toEqual(listed);
+  expect(await Array.fromAsync(state.open().list())).toEqual(listed);
   expect(vi.mocked(faultOf).mock.calls.length).toBe(checks + 1);
 });
 
