@@ -126,7 +126,7 @@ async function expectUsable(folder: string, before: ReadonlyMap<string, number>)
     expect(faultOfVersion(folder, held, version), `version ${version} of ${held}`).toBeUndefined();
   for (const [held, version] of before) expect(current.get(held)).toBeGreaterThanOrEqual(version);
   const { store, warnings } = openAt(folder);
-  const listed = await store.certificates.list();
+  const listed = await Array.fromAsync(store.certificates.list());
   expect(listed.filter((one) => "problem" in one)).toEqual([]);
   await store.accounts.list();
   for (const name of await store.journal.names()) await store.journal.read(name);
