@@ -47,10 +47,9 @@ export interface OutputSettings {
 export function openOutput(settings: OutputSettings): Output {
   const { stdout, stderr, env, json, verbose, version, clock = systemClock } = settings;
   const mask = openMask();
+  const shown = { mask, env, verbose };
   const isEvents = settings.logFormat === "json";
-  const events = isEvents
-    ? jsonEvents(stderr, mask, clock)
-    : textEvents(stderr, { mask, env, verbose });
+  const events = isEvents ? jsonEvents(stderr, mask, clock) : textEvents(stderr, shown);
   const held: (() => void)[] = [];
   let announced = false;
   const document = (content: () => Record<string, unknown>) => {
@@ -68,10 +67,6 @@ export function openOutput(settings: OutputSettings): Output {
     const view = { paint: painter(stderr, env), mask: mask.text, verbose, now: clock.now() };
     fail(problem.message, problemJson(problem), () => renderProblem(problem, view));
   };
-  const showAside = (aside: Result["view"], { timings }: Result["document"]) => {
-    if (isEvents) events.write("info", "timings", { timings });
-    else showView({ ...settings, stdout: stderr }, aside, mask.text);
-  };
   return {
     log: openLog(settings, events.write, held),
     mask: mask.add,
@@ -85,7 +80,7 @@ export function openOutput(settings: OutputSettings): Output {
     result(command, result) {
       document(() => resultJson(command, result));
       if (!json) showView(settings, result.view, mask.text);
-      if (!json && result.aside !== undefined) showAside(result.aside, result.document);
+      if (!json) showAside(result, settings, events.write, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
@@ -100,6 +95,18 @@ export function openOutput(settings: OutputSettings): Output {
     },
     close: events.clear,
   };
+}
+
+/** Timings: beside the result, and as an event where events are read by a program. */
+function showAside(
+  { aside, document: { timings } }: Result,
+  settings: OutputSettings,
+  write: EventSink["write"],
+  mask: (text: string) => string,
+): void {
+  if (aside === undefined) return;
+  if (settings.logFormat === "json") write("info", "timings", { timings });
+  else showView({ ...settings, stdout: settings.stderr }, aside, mask);
 }
 
 function openLog(

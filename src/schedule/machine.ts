@@ -65,7 +65,7 @@ export async function runProgram(
   input = "",
 ): Promise<Ended | undefined> {
   const options = {
-    env: { ...env, PATH: env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
+    env: { ...needed(env), PATH: env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },
     timeout: 60_000,
     signal,
   };
@@ -81,6 +81,16 @@ export async function runProgram(
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(input);
   });
+}
+
+/** Whose schedule it is. Secrets of solvers are none of these programs' business. */
+function needed(env: Machine["env"]): Machine["env"] {
+  const names = ["HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
+  return Object.fromEntries(
+    [...names, "DBUS_SESSION_BUS_ADDRESS"].flatMap((name) =>
+      env[name] === undefined ? [] : [[name, env[name]]],
+    ),
+  );
 }
 
 function broken(program: string, args: readonly string[], cause: Error): Problem {

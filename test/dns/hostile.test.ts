@@ -292,7 +292,7 @@ describe("a host that", () => {
     const truncated = 0x200;
     const port = await rawServer(
       (query, send) => send(answerTo(query, query.readUInt16BE(0), truncated)),
-      talk as (socket: Socket) => void,
+      talk,
     );
     expect(await outcomes(port)).toEqual(["unanswered", outcome]);
   });
