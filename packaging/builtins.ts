@@ -22,7 +22,7 @@ export function builtins(): Plugin {
 }
 
 const heavy = new Set(
-  "child_process crypto dgram dns dns/promises fs/promises http http2 https module net readline tls zlib".split(
+  "child_process crypto dgram dns dns/promises fs/promises http http2 https module net readline tls v8 zlib".split(
     " ",
   ),
 );
