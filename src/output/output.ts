@@ -79,8 +79,7 @@ export function openOutput(settings: OutputSettings): Output {
     },
     result(command, result) {
       document(() => resultJson(command, result));
-      if (!json) showView(settings, result.view, mask.text);
-      if (!json) showAside(result, settings, events.write, mask.text);
+      if (!json) showResult(result, settings, events.write, mask.text);
       if (result.problem !== undefined) showProblem(result.problem);
     },
     problem(command, problem) {
@@ -97,13 +96,14 @@ export function openOutput(settings: OutputSettings): Output {
   };
 }
 
-/** Timings: beside the result, and as an event where events are read by a program. */
-function showAside(
-  { aside, document: { timings } }: Result,
+/** What is beside the result are timings: an event where events are read by a program. */
+function showResult(
+  { view, aside, document: { timings } }: Result,
   settings: OutputSettings,
   write: EventSink["write"],
   mask: (text: string) => string,
 ): void {
+  showView(settings, view, mask);
   if (aside === undefined) return;
   if (settings.logFormat === "json") write("info", "timings", { timings });
   else showView({ ...settings, stdout: settings.stderr }, aside, mask);

@@ -38,9 +38,9 @@ export function openListing(
       for (const entry of entries) {
         const path = join(certificates, entry);
         const stamp = stampOfVersion(path);
-        const isKnown = stamp !== undefined && stamp.stamp === index.good[entry];
-        const known = isKnown ? readUnchanged(path, entry, stamp) : undefined;
-        const one = known ?? (await readAnew(path, entry, read, root));
+        const one =
+          readUnchanged(path, entry, stamp, index.good[entry]) ??
+          (await readAnew(path, entry, read, root));
         if (one === undefined) continue;
         if (isGood(one, stamp)) good[entry] = stamp?.stamp;
         yield attempts || "problem" in one ? one : withoutAttempt(one);
@@ -87,8 +87,10 @@ function isSame(one: Readonly<Record<string, unknown>>, other: Readonly<Record<s
 function readUnchanged(
   path: string,
   entry: string,
-  { number }: VersionStamp,
+  stamp: VersionStamp | undefined,
+  good: unknown,
 ): StoredCertificate | undefined {
+  const number = stamp?.stamp === good ? stamp?.number : undefined;
   if (number === undefined) return undefined;
   try {
     const record = recordIn(readFileSync(join(path, recordFile), "utf8"), isCertificateFile);
