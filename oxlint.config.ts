@@ -32,6 +32,7 @@ const alone: Readonly<Record<string, readonly string[]>> = {
 /** Packages that shape the code around them, with the rooms that may import them. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   commander: ["program"],
+  chalk: ["output"],
   conf: ["config"],
   "acme-client": ["acme"],
   undici: ["acme"],

@@ -1,4 +1,4 @@
-import { styleText } from "node:util";
+import type { ChalkInstance } from "chalk";
 import type { Tone } from "../result.ts";
 
 export interface TextStream {
@@ -9,22 +9,23 @@ export interface TextStream {
 export type Env = Readonly<Record<string, string | undefined>>;
 export type Paint = (text: string, tone: Tone) => string;
 
-/** Colours for a stream. FORCE_COLOR comes first, then NO_COLOR and TERM=dumb, then whether it is a terminal. */
-export function painter(stream: TextStream, env: Env): Paint {
-  if (!hasColour(stream, env)) return (text) => text;
-  return (text, tone) =>
-    tone === "plain" || text === ""
-      ? text
-      : styleText(styles[tone], text, { validateStream: false });
+/** What colours text; loaded only where one of the streams shows it, since it brings much of Node.js with it. */
+export async function loadChalk(
+  streams: readonly TextStream[],
+  env: Env,
+): Promise<ChalkInstance | undefined> {
+  if (!streams.some((stream) => hasColour(stream, env))) return undefined;
+  const { Chalk } = await import("chalk");
+  return new Chalk({ level: 1 });
 }
 
-const styles = {
-  good: "green",
-  bad: "red",
-  warn: "yellow",
-  dim: "dim",
-  strong: "bold",
-} as const satisfies Partial<Record<Tone, string>>;
+/** Colours for a stream. FORCE_COLOR comes first, then NO_COLOR and TERM=dumb, then whether it is a terminal. */
+export function painter(stream: TextStream, env: Env, chalk: ChalkInstance | undefined): Paint {
+  if (chalk === undefined || !hasColour(stream, env)) return (text) => text;
+  const { green, red, yellow, dim, bold } = chalk;
+  const tones = { good: green, bad: red, warn: yellow, dim, strong: bold };
+  return (text, tone) => (tone === "plain" ? text : tones[tone](text));
+}
 
 /** True for a terminal whose cursor can be moved. */
 export function hasCursor(stream: TextStream, env: Env): boolean {

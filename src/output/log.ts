@@ -1,4 +1,5 @@
 /** Progress on stderr: one line that updates on a terminal, elsewhere plain lines or one JSON event a line. */
+import type { ChalkInstance } from "chalk";
 import type { Clock } from "../clock.ts";
 import { isRecord } from "../json.ts";
 import type { LogFields } from "../plugin.ts";
@@ -41,10 +42,15 @@ export function jsonEvents(stream: TextStream, mask: Mask, clock: Clock): EventS
 /** For people. With `verbose` every event stays, together with its fields. */
 export function textEvents(
   stream: TextStream,
-  settings: { readonly mask: Mask; readonly env: Env; readonly verbose: boolean },
+  settings: {
+    readonly mask: Mask;
+    readonly env: Env;
+    readonly verbose: boolean;
+    readonly chalk?: ChalkInstance | undefined;
+  },
 ): EventSink {
   const { mask, verbose } = settings;
-  const paint = painter(stream, settings.env);
+  const paint = painter(stream, settings.env, settings.chalk);
   const updates = hasCursor(stream, settings.env) && !verbose;
   let progress = "";
   const clear = () => {

@@ -1,4 +1,5 @@
 /** All output of the program: results on stdout, events and failures on stderr. */
+import type { ChalkInstance } from "chalk";
 import { type Clock, systemClock } from "../clock.ts";
 import type { RunLog } from "../context.ts";
 import type { LogFields } from "../plugin.ts";
@@ -31,6 +32,8 @@ export interface OutputSettings {
   readonly stdout: TextStream;
   readonly stderr: TextStream;
   readonly env: Env;
+  /** Without it, nothing is coloured. */
+  readonly chalk?: ChalkInstance | undefined;
   /** One JSON document on stdout, also for failures. */
   readonly json: boolean;
   readonly logFormat: "text" | "json";
@@ -45,9 +48,9 @@ export interface OutputSettings {
 }
 
 export function openOutput(settings: OutputSettings): Output {
-  const { stdout, stderr, env, json, verbose, version, clock = systemClock } = settings;
+  const { stdout, stderr, env, json, verbose, version, chalk, clock = systemClock } = settings;
   const mask = openMask();
-  const shown = { mask, env, verbose };
+  const shown = { mask, env, verbose, chalk };
   const isEvents = settings.logFormat === "json";
   const events = isEvents ? jsonEvents(stderr, mask, clock) : textEvents(stderr, shown);
   const held: (() => void)[] = [];
@@ -64,7 +67,7 @@ export function openOutput(settings: OutputSettings): Output {
     else events.lines(lines());
   };
   const showProblem = (problem: Problem) => {
-    const view = { paint: painter(stderr, env), mask: mask.text, verbose, now: clock.now() };
+    const view = { paint: painter(stderr, env, chalk), mask: mask.text, verbose, now: clock.now() };
     fail(problem.message, problemJson(problem), () => renderProblem(problem, view));
   };
   return {
@@ -143,11 +146,11 @@ function showView(
   blocks: Result["view"],
   mask: (text: string) => string,
 ): void {
-  const { stdout, env, quiet } = settings;
+  const { stdout, env, quiet, chalk } = settings;
   // A script, a key or a value is the purpose of the command, so `quiet` does not hide it.
   const view = quiet ? blocks.filter(({ kind }) => kind === "verbatim") : blocks;
   const terminal = stdout.isTTY === true ? columnsOf(stdout) : undefined;
   const width = settings.width ?? terminal ?? Number.POSITIVE_INFINITY;
-  const text = renderView(view, { paint: painter(stdout, env), mask, width });
+  const text = renderView(view, { paint: painter(stdout, env, chalk), mask, width });
   if (text !== "") stdout.write(text);
 }

@@ -6,6 +6,7 @@ import { globalOptions } from "../options/declared/global.ts";
 import type { OptionSources } from "../options/find.ts";
 import { flagOf } from "../options/names.ts";
 import { resolveOptions } from "../options/resolve.ts";
+import { loadChalk } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
 import { helpWidth } from "../prepared.ts";
 import { type ExitCode, Problem } from "../problem.ts";
@@ -31,7 +32,7 @@ export async function execute(
 ): Promise<ExitCode> {
   const { commands = commandSource(), loadSolver = loadFromRegistry, loadConfig } = replaced;
   const { env, cwd, node, stdout } = environment;
-  let output = openOutput(settingsOf(firstLook(argv, env), environment));
+  let output = openOutput(await settingsOf(firstLook(argv, env), environment));
   let command = typedCommand(argv, commands);
   let suggestions = suggestionsFor({}, []);
   let timer: Timer | undefined;
@@ -45,7 +46,7 @@ export async function execute(
     }
     command = typed.command.name;
     const globals = await globalsOf(typed, environment);
-    output = openOutput(settingsOf(globals.values, environment));
+    output = openOutput(await settingsOf(globals.values, environment));
     suggestions = suggestionsFor(typedPlaces(globals), commands.names);
     const sources = sourcesOf(typed.flags, environment, output);
     const options = await resolveOptions(typed.command.options, sources);
@@ -112,14 +113,15 @@ function typedPlaces({ values, sources }: Awaited<ReturnType<typeof globalsOf>>)
 
 type Globals = Awaited<ReturnType<typeof globalsOf>>["values"];
 
-function settingsOf(
+async function settingsOf(
   globals: Pick<Globals, "color" | "json" | "logFormat" | "quiet" | "verbose">,
   { stdout, stderr, env, clock }: Environment,
-): OutputSettings {
+): Promise<OutputSettings> {
   const { color, json = false, logFormat, quiet = false, verbose = false } = globals;
   const colour = color === undefined ? {} : { FORCE_COLOR: color ? "1" : "0" };
   const colours = { ...env, ...colour };
-  return { stdout, stderr, clock, version, env: colours, json, logFormat, quiet, verbose };
+  const chalk = await loadChalk([stdout, stderr], colours);
+  return { stdout, stderr, clock, version, env: colours, chalk, json, logFormat, quiet, verbose };
 }
 
 function sourcesOf(

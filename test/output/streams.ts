@@ -1,3 +1,4 @@
+import { Chalk } from "chalk";
 import type { Clock } from "../../src/clock.ts";
 import { openOutput, type OutputSettings } from "../../src/output/output.ts";
 
@@ -33,6 +34,7 @@ export function opened(
     verbose: false,
     version: "1.2.3",
     clock,
+    chalk: new Chalk({ level: 1 }),
     ...change,
     stdout,
     stderr,
