@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../errors.ts";
@@ -68,18 +69,31 @@ export interface Foreign {
 /** Every line, other than those of `schedule install`, by which cron or systemd runs `acmectl renew`. */
 export async function foreignSchedules(
   { crontab = [] }: Found,
-  { systemCrontabs, unitFolder }: Pick<Machine, "systemCrontabs" | "unitFolder">,
+  machine: Pick<Machine, "systemCrontabs" | "unitFolder" | "packagedUnitFolder">,
 ): Promise<readonly Foreign[]> {
   const own = renewals(crontab).map((line) => ({ where: "the crontab of this user", line }));
+  const { systemCrontabs, unitFolder } = machine;
   const files = (await Promise.all([...systemCrontabs, unitFolder].map(filesIn))).flat();
   const found = await Promise.all(
-    files.map(async (where) => {
+    [...files, ...(await packagedServices(machine))].map(async (where) => {
       const text = await readFile(where, "utf8").catch(() => "");
       if (text.startsWith(unitMark)) return [];
       return renewals(text.split("\n")).map((line) => ({ where, line }));
     }),
   );
   return [...own, ...found.flat()];
+}
+
+/** A package's service runs if its timer is enabled; a unit of the same name in `unitFolder` replaces it. */
+async function packagedServices({
+  unitFolder,
+  packagedUnitFolder,
+}: Pick<Machine, "unitFolder" | "packagedUnitFolder">): Promise<readonly string[]> {
+  const enabled = await readdir(join(unitFolder, "timers.target.wants")).catch(() => []);
+  return enabled
+    .map((timer) => timer.replace(/\.timer$/, ".service"))
+    .filter((service) => !existsSync(join(unitFolder, service)))
+    .map((service) => join(packagedUnitFolder, service));
 }
 
 function renewals(lines: readonly string[]): readonly string[] {

@@ -17,6 +17,8 @@ export interface Machine {
   readonly systemd: boolean;
   /** Where the units of root, or of this user, are. */
   readonly unitFolder: string;
+  /** Where packages of the system have their units for the same systemd. */
+  readonly packagedUnitFolder: string;
   /** Crontabs that belong to no user, and folders of such. */
   readonly systemCrontabs: readonly string[];
   readonly program: InstalledProgram;
@@ -38,6 +40,7 @@ export function thisMachine(
     signal,
     systemd: existsSync("/run/systemd/system"),
     unitFolder: unitFolderOf(uid, env),
+    packagedUnitFolder: uid === 0 ? "/usr/lib/systemd/system" : "/usr/lib/systemd/user",
     systemCrontabs: ["/etc/crontab", "/etc/cron.d"],
     program: installedProgram(),
     temporaryFolders: [tmpdir(), "/tmp", "/var/tmp"],

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { Problem } from "../problem.ts";
 import { cronLine, isOurs, writeCrontab } from "./cron.ts";
 import {
@@ -13,7 +14,7 @@ import { assertEnvironmentFile, assertLasting, type Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
 import { assertInstallable, installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
 import { randomTimes, type Times, timesEvery } from "./times.ts";
-import { serviceUnit, timerUnit } from "./units.ts";
+import { serviceUnit, timerUnit, unitName } from "./units.ts";
 
 export const schedulers = ["systemd", "cron"] as const;
 export type Scheduler = (typeof schedulers)[number];
@@ -64,7 +65,7 @@ export async function installSchedule(
   const environmentFile = await environmentFileFor(wanted, options, found, machine);
   const plan = planOf(by, { ...wanted, environmentFile }, times, options, machine);
   await assertThere(by, found, machine);
-  if (!options.force) refuseForeign(await foreignSchedules(found, machine));
+  if (!options.force) refuseForeign(await foreignSchedules(found, machine), by);
   const outcome = await settle(plan, options, found, machine);
   return { plan, every: times.every, environmentFile, outcome };
 }
@@ -144,14 +145,23 @@ async function install(plan: Plan, found: Found, machine: Machine): Promise<void
   if (found.lines.length > 0) await writeCrontab(others, machine);
 }
 
-function refuseForeign([first, ...rest]: readonly Foreign[]): void {
+function refuseForeign(foreign: readonly Foreign[], by: Scheduler): void {
+  // The units that are installed replace a package's units, which have the same name.
+  const isReplaced = ({ where }: Foreign) =>
+    by === "systemd" && basename(where) === `${unitName}.service`;
+  const [first, ...rest] = foreign.filter((one) => !isReplaced(one));
   if (first === undefined) return;
   const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
   throw new Problem("config", {
     title: "A renewal is already scheduled",
     detail: `${first.where} already runs acmectl renew${more}: ${first.line.trim()}`,
-    hint: "Remove that line, then try again; --force installs another one beside it.",
+    hint: `${stopping(first)}, then try again; --force installs another one beside it.`,
   });
+}
+
+function stopping({ where }: Foreign): string {
+  if (!where.endsWith(".service")) return "Remove that line";
+  return `Run systemctl disable --now ${basename(where, ".service")}.timer`;
 }
 
 async function assertThere(by: Scheduler, { crontab }: Found, machine: Machine): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rm, writeFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { VersionMeta } from "../../src/certificate.ts";
@@ -39,6 +39,7 @@ async function pretend(changes: Partial<Machine> = {}) {
     signal: new AbortController().signal,
     systemd: true,
     unitFolder: join(folder.path, "units"),
+    packagedUnitFolder: join(folder.path, "packaged"),
     systemCrontabs: [join(folder.path, "crontab.system"), join(folder.path, "cron.d")],
     program: { node: "/usr/bin/node", nodeOptions: [], script: "/usr/lib/acmectl/bin/acmectl.js" },
     temporaryFolders: ["/tmp"],
@@ -441,6 +442,45 @@ describe("the interval of this machine's schedules", () => {
     await here.put("crontab.system", "0 3 * * * root acmectl renew --every 6h\n");
     await here.put("crontab", "0 3 * * * acmectl renew\n");
     expect(await intervalOn(here.machine)).toBe(6 * hour);
+  });
+});
+
+describe("the units of the .deb and .rpm", () => {
+  const packaged = (kind: string) =>
+    readFile(new URL(`../../packaging/linux/acmectl-renew.${kind}`, import.meta.url), "utf8");
+
+  it("the packaged service has the settings and the confinement of an installed one", async () => {
+    await using here = await pretend();
+    await here.install();
+    const settings = (text: string | undefined) =>
+      (text ?? "")
+        .split("\n")
+        .filter((line) => !/^#|^(ExecStart|EnvironmentFile|CacheDirectory\w*)=/.test(line))
+        .filter((line) => line !== "");
+    const installed = settings(await here.text("units/acmectl-renew.service"));
+    expect(installed).toContain("ProtectSystem=strict");
+    expect(settings(await packaged("service"))).toEqual(installed);
+  });
+
+  it("an enabled packaged timer is shown, is not doubled by cron, and is replaced by schedule install", async () => {
+    await using here = await pretend();
+    const wants = join(here.machine.unitFolder, "timers.target.wants");
+    for (const folder of [wants, here.machine.packagedUnitFolder])
+      await mkdir(folder, { recursive: true });
+    for (const kind of ["service", "timer"])
+      await here.put(`packaged/acmectl-renew.${kind}`, await packaged(kind));
+    expect((await showSchedules(here.machine)).foreign).toEqual([]);
+    const timer = join(here.machine.packagedUnitFolder, "acmectl-renew.timer");
+    await symlink(timer, join(wants, "acmectl-renew.timer"));
+    expect((await showSchedules(here.machine)).foreign).toMatchObject([
+      { where: join(here.machine.packagedUnitFolder, "acmectl-renew.service") },
+    ]);
+    expect(await intervalOn(here.machine)).toBe(6 * hour);
+    await expect(here.install({ by: "cron" })).rejects.toMatchObject({
+      hint: expect.stringContaining("systemctl disable --now acmectl-renew.timer"),
+    });
+    expect((await here.install()).outcome).toBe("installed");
+    expect((await showSchedules(here.machine)).foreign).toEqual([]);
   });
 });
 

@@ -41,7 +41,7 @@ function viewOf(
     return [line("Nothing runs acmectl renew. Set it up: acmectl schedule install", "warn")];
   return [
     ...installed.map((one) => fieldsOf(one, attempt)),
-    ...foreign.map((one) => line(`Set up by hand, in ${one.where}: ${one.line.trim()}`)),
+    ...foreign.map((one) => line(`Run by ${one.where}: ${one.line.trim()}`)),
   ];
 }
 
