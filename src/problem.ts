@@ -72,6 +72,8 @@ export interface ProblemFields {
   retryAt?: Date | undefined;
   retryable?: boolean | undefined;
   exitCode?: ExitCode | undefined;
+  /** True for what the CA answered, or left unanswered; never for a failure of a solver, the DNS or this machine. */
+  fromCa?: boolean | undefined;
   cause?: unknown;
 }
 
@@ -86,6 +88,7 @@ export class Problem extends Error {
   readonly exitCode: ExitCode;
   readonly retryable: boolean;
   readonly retryAt: Date | undefined;
+  readonly fromCa: boolean;
 
   constructor(type: ProblemKind | (string & {}), fields: ProblemFields) {
     const kind = isKind(type) ? kinds[type] : kinds.refused;
@@ -95,6 +98,7 @@ export class Problem extends Error {
     this.exitCode = fields.exitCode ?? kind.exitCode;
     this.retryable = fields.retryable ?? kind.retryable;
     this.retryAt = fields.retryAt;
+    this.fromCa = fields.fromCa === true;
     const { title = kind.title, detail, status, instance, identifier, subproblems } = fields;
     const uri = isKind(type) ? ours + type : type;
     this.document = { type: uri, title, detail, status, instance, identifier, subproblems };
@@ -108,7 +112,7 @@ export class Problem extends Error {
   /** The same problem with some of its fields changed, e.g. its detail in another context. */
   with(change: Partial<ProblemFields>): Problem {
     const { type, detail = this.message, ...document } = this.document;
-    const { hint, retryAt, retryable, exitCode, cause } = this;
+    const { hint, retryAt, retryable, exitCode, fromCa, cause } = this;
     return new Problem(type.startsWith(ours) ? type.slice(ours.length) : type, {
       ...document,
       detail,
@@ -116,6 +120,7 @@ export class Problem extends Error {
       retryAt,
       retryable,
       exitCode,
+      fromCa,
       cause,
       ...change,
     });
@@ -158,6 +163,7 @@ export function combined(errors: readonly unknown[], kind: "solver" | "validatio
     retryable: problems.some(({ retryable }) => retryable),
     hint: worst.hint,
     retryAt: worst.retryAt,
+    fromCa: problems.every(({ fromCa }) => fromCa),
     cause: first,
   });
 }

@@ -32,6 +32,7 @@ export function refusal(answer: Answer, situation: Situation, now: Date): Proble
     status,
     hint,
     retryAt,
+    fromCa: true,
     ...outcome(type, status, retryAt),
   });
 }
@@ -76,6 +77,7 @@ function strange(answer: Answer, situation: Situation, now: Date): Problem {
       status,
       hint: "Wait until the time given: the CA, or a proxy before it, asks for fewer requests.",
       retryAt,
+      fromCa: true,
     });
   }
   if (status >= 500) {
@@ -84,6 +86,7 @@ function strange(answer: Answer, situation: Situation, now: Date): Problem {
       status,
       hint: "Look at the CA's status page and try again later: the CA or a proxy before it has a problem.",
       retryAt,
+      fromCa: true,
     });
   }
   return new Problem("protocol", {

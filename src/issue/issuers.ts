@@ -40,9 +40,9 @@ export async function byIssuer<T>(
   }
 }
 
-/** True for a failure after which the next CA of a certificate is asked. */
+/** True for a failure of the CA after which the next one is asked. One of our own side would fail there as well. */
 export function isPassing(error: unknown): error is Problem {
-  if (!Problem.is(error)) return false;
+  if (!Problem.is(error) || !error.fromCa) return false;
   return error.is("network") || error.exitCode === 6 || (error.document.status ?? 0) >= 500;
 }
 

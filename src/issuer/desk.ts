@@ -179,6 +179,7 @@ function paused(server: string, pause: CaPause & { readonly end: Date }, now: Da
     detail: `${caName(server)} accepts no orders${whose(pause)} before ${dateFrom(now, end)}: ${detail}`,
     hint: "Wait until then: the CA was not asked again, since asking earlier may extend the limit.",
     retryAt: end,
+    fromCa: true,
   });
 }
 
@@ -187,5 +188,6 @@ function usedUp(server: string, used: Allowance, next: Date, now: Date): Problem
     detail: `${caName(server)} would refuse the order: ${allowanceText(used)}. One more is possible ${dateFrom(now, next)}.`,
     hint: `Wait until then. If the CA has granted you more, set limits: { ${used.limit}: NUMBER/TIME } at the issuer in the config.`,
     retryAt: next,
+    fromCa: true,
   });
 }

@@ -60,6 +60,7 @@ async function post(url: string, body: URLSearchParams | undefined, signal: Abor
     throw new Problem("network", {
       detail: `${new URL(url).host}: the external account binding could not be requested: ${messageOf(innermost(cause))}.`,
       hint: "Try again later, or take key id and HMAC key from zerossl.com: --eab-kid and --eab-hmac.",
+      fromCa: true,
       cause,
     });
   }

@@ -7,7 +7,7 @@ import type { CertificateRequest, IssuerSetting } from "../../src/certificate.ts
 import { byIssuer } from "../../src/issue/issuers.ts";
 import { refuseTestOverLive } from "../../src/issue/preconditions.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
-import { Problem } from "../../src/problem.ts";
+import { combined, Problem } from "../../src/problem.ts";
 import type { HeldCertificate } from "../../src/state/store.ts";
 import type { Fault } from "../../src/test-ca/server/faults.ts";
 import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
@@ -19,7 +19,7 @@ import { startIssuing } from "../support/issuing.ts";
 const day = 86_400_000;
 
 /** A certificate with two issuers: `first` is the CA of the test world, `second` another one. */
-async function twoCas({ names = "first, second", dns = "" } = {}) {
+async function twoCas({ names = "first, second", dns = "", solver = "" } = {}) {
   const clock = testClock();
   const now = () => clock.now();
   const issuing = await startIssuing({ now, authorizationReuse: 0 });
@@ -37,7 +37,7 @@ async function twoCas({ names = "first, second", dns = "" } = {}) {
   second: { server: "${second.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
   embedded: { server: local }
 solvers:
-  here: { use: standalone, port: ${issuing.httpPort} }
+  here: ${solver || `{ use: standalone, port: ${issuing.httpPort} }`}
 defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
 ${dns}
 certificates:
@@ -183,6 +183,30 @@ describe("a certificate with two issuers", () => {
     expect(second.requests).toEqual([]);
   });
 
+  test("is not asked for at the second CA while the DNS cannot be reached", async () => {
+    const solver = '{ use: webhook, url: "https://127.0.0.1:9" }';
+    const dns = 'dns: { resolvers: ["127.0.0.1:9"] }';
+    await using world = await twoCas({ solver, dns });
+    const { code, document } = await world.apply();
+    const { type } = document.problem;
+    expect({ code, type }).toEqual({ code: 4, type: "urn:acmectl:problem:network" });
+    expect(world.second.requests).toEqual([]);
+  });
+
+  test("is not asked for at the second CA while the service of a solver cannot be reached", async () => {
+    const tools = await toolsOf({});
+    const failure = new Problem("network", { detail: "api.dns.test: refused." });
+    const request = {
+      ...requestFor(["shop.test"]),
+      issuers: ["a", "b"].map((server) => ({ server, agreeTos: true })),
+    };
+    const fails = () => Promise.reject(failure);
+    await expect(byIssuer(request, tools, fails)).rejects.toBe(failure);
+    // As a step that waits for several names at once reports it.
+    const both = combined([failure, failure.with({ fromCa: true })], "validation");
+    await expect(byIssuer(request, tools, () => Promise.reject(both))).rejects.toBe(both);
+  });
+
   test("is not asked for at the second CA after a failed validation", async () => {
     await using world = await twoCas();
     const { first, second, apply } = world;
@@ -212,7 +236,7 @@ describe("a certificate with two issuers", () => {
     });
     const tools = await toolsOf({ other: () => Promise.resolve(other) });
     const failures = [
-      new Problem("network", { detail: "Unreachable." }),
+      new Problem("network", { detail: "Unreachable.", fromCa: true }),
       new Problem("refused", { detail: "Not for this name." }),
     ];
     const asked: string[] = [];

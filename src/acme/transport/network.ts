@@ -33,6 +33,7 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
   return new Problem("network", {
     detail: `${host}: ${what} (${technical.join(", ")}).`,
     hint: hint.replaceAll("HOST", host),
+    fromCa: true,
     cause: error,
   });
 }
