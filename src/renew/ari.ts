@@ -26,32 +26,51 @@ export function mayAskCa(certificate: StoredCertificate, now: Date): boolean {
   return isKnownToCa(certificate) && isAriDue(certificate, now);
 }
 
-/** From when on a CA that can know the answer may be asked; undefined if there is none. */
-export function mayAskCaFrom(certificate: StoredCertificate): Date | undefined {
-  return isKnownToCa(certificate) ? nextQuestion(certificate) : undefined;
-}
-
 /**
- * The certificates that the CA is asked about in this run, those asked longest ago first. Each run has its share, so that ten
- * thousand questions are not asked at once, and each certificate its turn within six hours, or a day if the schedule is rarer.
+ * The names of the certificates that the CA is asked about in a run, those asked longest ago first. A certificate waits from its
+ * `nextQuestion` on. Each run asks about a share of all, so that ten thousand questions are not asked at once; a certificate that
+ * has waited for nine hours is asked about anyway. Once spread, they stay so: each comes back after the same time.
  * `every` is the interval of the schedule in milliseconds; 0 if it is not known.
  */
-export function turnsToAsk<T extends StoredCertificate>(
-  certificates: readonly T[],
+export function turnsToAsk(
+  certificates: readonly StoredCertificate[],
   every: number,
   now: Date,
-): ReadonlySet<T> {
-  const waiting = certificates.filter((one) => mayAskCa(one, now));
-  const interval = every === 0 ? day / 2 : every;
-  const period = interval < sixHours ? sixHours : day;
-  const share = Math.max(few, Math.ceil((certificates.length * interval) / period));
-  const times = new Map(waiting.map((one) => [one, nextQuestion(one)?.getTime() ?? 0] as const));
-  const inOrder = waiting.toSorted((a, b) => (times.get(a) ?? 0) - (times.get(b) ?? 0));
-  return new Set(inOrder.slice(0, share));
+): ReadonlySet<string> {
+  const waiting = certificates
+    .filter((one) => mayAskCa(one, now))
+    .map((one) => ({ name: one.name, since: nextQuestion(one)?.getTime() ?? 0 }))
+    .toSorted((a, b) => a.since - b.since);
+  const share = Math.max(few, Math.ceil(certificates.length / runsToSpreadOver(every)));
+  const isLate = (since: number) => since > 0 && since + 1.5 * sixHours <= now.getTime();
+  const turns = waiting.filter(({ since }, index) => index < share || isLate(since));
+  return new Set(turns.map(({ name }) => name));
+}
+
+/** When a run asks about it next, if one at `now` does not; undefined if no CA can know the answer. */
+export function nextTurn(
+  certificate: StoredCertificate,
+  every: number,
+  now: Date,
+): Date | undefined {
+  if (!isKnownToCa(certificate)) return undefined;
+  const next = nextQuestion(certificate);
+  // Left for the next run: not for one that a person starts a moment later.
+  return next && next <= now ? new Date(now.getTime() + intervalOr(every) / 2) : next;
 }
 
 /** So many are asked about in one run anyway. */
 const few = 100;
+
+/** The runs of six hours. Of a run every six hours the answers last until just after the next one, so it is two. */
+function runsToSpreadOver(every: number): number {
+  const interval = intervalOr(every);
+  return interval > sixHours ? 1 : Math.max(2, Math.floor(sixHours / interval));
+}
+
+function intervalOr(every: number): number {
+  return every === 0 ? sixHours : every;
+}
 
 /** The CA that issued knows a certificate, unless it is embedded and has forgotten. */
 function isKnownToCa({ held, request }: StoredCertificate): boolean {

@@ -4,7 +4,7 @@ import type { Store } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { alternatesFrom } from "../status/alternates.ts";
 import { dueOf, offOf } from "../status/due.ts";
-import { mayAskCa } from "./ari.ts";
+import { mayAskCa, turnsToAsk } from "./ari.ts";
 import type { Renewal, RenewOptions } from "./renew.ts";
 
 /** The longest interval of a schedule that is looked for. */
@@ -17,20 +17,21 @@ export function needsInterval(certificates: readonly KnownCertificate[], now: Da
 
 /**
  * The result of a pass over these certificates when there is nothing to do, found in what is stored, since most runs end
- * here. Undefined when there may be something.
+ * here. Undefined when there may be something. `turns` are the names that the pass asks the CA about.
  */
 export async function idleRenewals(
   { certificates, broken }: Certificates,
   { force, every }: Pick<RenewOptions, "force" | "every">,
   store: Store,
   now: Date,
+  turns: ReadonlySet<string> = turnsToAsk(certificates, every, now),
 ): Promise<readonly Renewal[] | undefined> {
   if (force || broken.length > 0) return undefined;
   const due = new Map(certificates.map((one) => [one, dueOf(one, now, every)]));
   const isIdle = [...due].every(
     ([one, { at }]) =>
       at > now &&
-      !mayAskCa(one, now) &&
+      !(turns.has(one.name) && mayAskCa(one, now)) &&
       (alternatesFrom(one, now) ?? at) > now &&
       isDeployed(one) &&
       isUpToDate(one, now),

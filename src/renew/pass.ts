@@ -111,7 +111,7 @@ async function renewAll(
   const limit = createLimit(options.concurrency);
   const asked = turnsToAsk(certificates, options.every, pass.context.clock.now());
   const examined = await Promise.all(
-    certificates.map((one) => limit(() => examine(one, asked.has(one), pass))),
+    certificates.map((one) => limit(() => examine(one, asked.has(one.name), pass))),
   );
   const due = examined
     .filter(({ renewal }) => renewal === undefined)

@@ -5,7 +5,7 @@ import type { Store } from "../state/store.ts";
 import { storedCertificates, type Certificates } from "../status/certificates.ts";
 import { alternatesFrom } from "../status/alternates.ts";
 import { dueOf, offOf } from "../status/due.ts";
-import { mayAskCaFrom } from "./ari.ts";
+import { nextTurn, turnsToAsk } from "./ari.ts";
 import { idleRenewals, isNothingOpen, month } from "./idle.ts";
 
 /** Times in ISO 8601. */
@@ -43,7 +43,7 @@ export async function noteQuiet(
   // Without a given interval, the machine is not asked for that of its schedule before it matters.
   const ends = certificates.flatMap((one) => [
     dueOf(one, now, every ?? month).at,
-    mayAskCaFrom(one) ?? [],
+    nextTurn(one, every ?? 0, now) ?? [],
     alternatesFrom(one, now) ?? [],
     one.status.dane?.recheckAt === undefined ? [] : new Date(one.status.dane.recheckAt),
   ]);
@@ -61,7 +61,7 @@ export async function noteQuiet(
   await store.certificates.note(quiet);
 }
 
-/** The same after a pass that changed what it has read. */
+/** The same after a pass that changed what it has read. It has asked about its share, and the others wait for the next run. */
 export async function noteAfterPass(
   { certificates }: Certificates,
   every: number | undefined,
@@ -71,8 +71,11 @@ export async function noteAfterPass(
   if (certificates.length < many) return;
   await clock.sleep(settled, signal);
   await store.certificates.recall();
+  const [interval, now] = [every ?? 0, clock.now()];
+  const turns = turnsToAsk(certificates, interval, now);
   const after = await storedCertificates(store);
-  const idle = await idleRenewals(after, { force: false, every: every ?? 0 }, store, clock.now());
+  const options = { force: false, every: interval };
+  const idle = await idleRenewals(after, options, store, now, turns);
   if (idle !== undefined) await noteQuiet(after, every, store, { clock });
 }
 

@@ -47,7 +47,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** A certificate of the embedded CA, which tells when to ask again. */
+/** A certificate of the embedded CA, which is not asked for renewal information: this measures acmectl alone. */
 async function oneStored(): Promise<Stored> {
   const state = join(folder, "one");
   const port = String(await freePort());

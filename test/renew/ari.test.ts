@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Ca, Directory, RenewalInfo } from "../../src/acme/acme.ts";
-import { isAriDue, refreshAri, turnsToAsk } from "../../src/renew/ari.ts";
+import { isAriDue, nextTurn, refreshAri, turnsToAsk } from "../../src/renew/ari.ts";
 import { Problem } from "../../src/problem.ts";
 import type { AriStatus } from "../../src/state/certificate-status.ts";
 import type { StoredCertificate } from "../../src/state/store.ts";
@@ -199,41 +199,64 @@ describe("renewal information (RFC 9773)", () => {
 });
 
 describe("the questions about many certificates", () => {
-  /** A day of runs, each of which asks about its share; the CA says to ask again after six hours. */
-  function dayOfRuns(count: number, every: number) {
-    let certificates = Array.from({ length: count }, () => certificate());
-    const times = new Map<number, number[]>();
+  const minute = hour / 60;
+
+  /** Runs over two days. Each answer comes a minute after the run's start, and says to ask again after six hours. */
+  function twoDays(count: number, every: number, before?: AriStatus) {
+    let certificates = Array.from({ length: count }, (_, index) => ({
+      ...certificate(before),
+      name: `n${index}`,
+    }));
+    const times = new Map(certificates.map(({ name }) => [name, [] as number[]]));
     const asked: number[] = [];
-    for (let time = 0; time < day; time += every) {
+    const quiet: number[] = [];
+    for (let time = 0; time <= 2 * day; time += every) {
       const turns = turnsToAsk(certificates, every, at(time));
       asked.push(turns.size);
-      certificates = certificates.map((one, index) => {
-        if (!turns.has(one)) return one;
-        times.set(index, [...(times.get(index) ?? []), time]);
-        return certificate(known(at(time + 6 * hour)));
+      const answered = time + minute;
+      for (const name of turns) times.get(name)?.push(answered);
+      certificates = certificates.map((one) => {
+        if (!turns.has(one.name)) return one;
+        const ari = known(at(answered + 6 * hour));
+        return { ...one, status: { ...one.status, ari } };
       });
+      const next = certificates.map((one) => nextTurn(one, every, at(answered))?.getTime() ?? 0);
+      quiet.push((Math.min(...next) - issued.getTime() - answered) / every);
     }
-    const gaps = [...times.values()].map((all) =>
-      Math.max(...[...all, day].map((time, index) => time - (all[index - 1] ?? 0))),
+    const gaps = [...times.values()].flatMap((all) =>
+      [...all.slice(1), 2 * day].map((time, index) => (time - (all[index] ?? 0)) / hour),
     );
-    return { asked, longestGap: Math.max(...gaps), isComplete: times.size === count };
+    return { asked, quiet: Math.min(...quiet), longest: Math.max(...gaps) };
   }
 
-  test("are spread over the runs of six hours if the schedule is frequent", () => {
-    const { asked, longestGap, isComplete } = dayOfRuns(1_200, hour);
-    expect(isComplete).toBe(true);
-    expect(Math.max(...asked)).toBe(200);
-    expect(longestGap).toBeLessThanOrEqual(7 * hour);
-  });
+  test.each([
+    { hours: 1, most: 200, longest: 7 },
+    { hours: 2, most: 400, longest: 8 },
+    { hours: 3, most: 600, longest: 9 },
+    { hours: 6, most: 600, longest: 12 },
+    { hours: 12, most: 1_200, longest: 12 },
+  ])(
+    "with a schedule of $hours h, at most $most of 1,200 are asked in a run, and each after at most $longest h",
+    ({ hours, most, longest }) => {
+      const ran = twoDays(1_200, hours * hour);
+      expect(Math.max(...ran.asked)).toBe(most);
+      expect(ran.longest).toBeLessThanOrEqual(longest);
+      expect(ran.quiet, "intervals before the next question").toBeGreaterThanOrEqual(0.49);
+    },
+  );
 
-  test.each([6, 12])("are spread over a day if the schedule runs every %i hours", (hours) => {
-    const { asked, isComplete } = dayOfRuns(1_200, hours * hour);
-    expect(isComplete).toBe(true);
-    expect(new Set(asked)).toEqual(new Set([1_200 / (24 / hours)]));
-  });
+  test.each([1, 6])(
+    "are spread again within a day after a pause in which all became late, every %i h",
+    (hours) => {
+      const { asked, longest } = twoDays(1_200, hours * hour, known(at(-day)));
+      expect(asked[0]).toBe(1_200);
+      expect(Math.max(...asked.slice(24 / hours))).toBeLessThanOrEqual(600);
+      expect(longest).toBeLessThanOrEqual(18);
+    },
+  );
 
   test("are all asked at once about a few", () => {
-    expect(dayOfRuns(100, 12 * hour)).toMatchObject({ asked: [100, 100], isComplete: true });
+    expect(twoDays(100, 12 * hour).asked).toEqual([100, 100, 100, 100, 100]);
     expect(turnsToAsk([certificate()], 0, issued).size).toBe(1);
   });
 
