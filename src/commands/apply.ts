@@ -1,8 +1,8 @@
+import type { renewPass } from "../renew/pass.ts";
 import { createLimit } from "../limit.ts";
 import { composeConfigured } from "../request/configured.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
-import { needsInterval } from "../renew/idle.ts";
-import { renewPass } from "../renew/pass.ts";
+import { idleRenewals, needsInterval } from "../renew/idle.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { reportRenewals } from "../renew/report.ts";
 import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
@@ -36,7 +36,9 @@ export const command = defineCommand({
     const isNeeded = needsInterval(certificates, context.clock.now());
     const every = flags.every ?? (isNeeded ? await intervalHere(context) : 0);
     const options = passOptions(flags, context, every);
-    const renewals = await renewPass({ certificates, broken }, options, context, tools);
+    const wanted = { certificates, broken };
+    const idle = await idleRenewals(wanted, options, store, context.clock.now());
+    const renewals = idle ?? (await openPass(wanted, options, context, tools));
     await warnOfRareSchedule(
       renewals.flatMap((one) => one.held ?? []),
       context,
@@ -47,6 +49,10 @@ export const command = defineCommand({
     return { ...report, view: [...report.view, ...settled] };
   },
 });
+
+/** What talks to CAs is loaded only where there may be something to do. */
+const openPass: typeof renewPass = async (...args) =>
+  (await import("../renew/pass.ts")).renewPass(...args);
 
 /** For later renewals. A request for another certificate is remembered only once it is issued: until then the old one is renewed. */
 async function remember({ request, held, changed }: KnownCertificate, store: Store): Promise<void> {

@@ -1,8 +1,11 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { renewPass } from "../../src/renew/pass.ts";
 import { testClock } from "../support/clock.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
+
+vi.mock("../../src/renew/pass.ts", { spy: true });
 
 const day = 86_400_000;
 
@@ -84,6 +87,24 @@ describe("apply and plan", () => {
     ]);
     const renewed = await show(issuing, ["apply", "--no-jitter", ...config], clock);
     expect(renewed.shown.certificates).toMatchObject([{ name: "shop", outcome: "renewed" }]);
+  });
+
+  test("apply with nothing new or due starts no pass and sends no request", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    await write("  shop: { domains: [shop.example.test] }");
+    const apply = () => issuing.run(["apply", "--no-jitter", ...config], { clock });
+    await apply();
+    await apply();
+    const asked = issuing.ca.requests.length;
+    vi.mocked(renewPass).mockClear();
+    const { code, stdout } = await apply();
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^Nothing is due\./)]);
+    expect(issuing.ca.requests).toHaveLength(asked);
+    expect(renewPass).not.toHaveBeenCalled();
+    await write("  shop: { domains: [shop.example.test, www.example.test] }");
+    expect((await apply()).stdout).not.toContain("Nothing is due");
+    expect(renewPass).toHaveBeenCalledTimes(1);
   });
 
   test("apply re-issues at once when the solver changes", async () => {
