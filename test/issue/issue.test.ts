@@ -6,11 +6,9 @@ import {
 } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import * as x509 from "@peculiar/x509";
 import { describe, expect, test } from "vitest";
 import type { Target } from "../../src/plugin.ts";
 import { Problem } from "../../src/problem.ts";
-import { readCsr } from "../../src/acme/certificate/csr.ts";
 import { createCsr } from "../../src/acme/certificate/new-csr.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
 import { signerOf } from "../../src/acme/signer.ts";
@@ -18,7 +16,8 @@ import { issue } from "../../src/issue/issue.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
 import type { Lock } from "../../src/state/store.ts";
-import { silentLog, type RequestRecord } from "../../src/testing.ts";
+import { silentLog } from "../../src/testing.ts";
+import { algorithm, askedFor, forged } from "../support/forged.ts";
 import { heard, problemOf, setOf, settingOf, solverOf, world, type World } from "./world.ts";
 
 const name = "shop.example.test";
@@ -229,60 +228,24 @@ describe("what solvers find out before an order exists", () => {
 });
 
 describe("a CA that sends what was not asked for", () => {
-  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-
-  /** A chain of another CA's for this key. */
-  async function forged(
-    publicKey: x509.PublicKeyType,
-    {
-      names = [name],
-      from = -day,
-      to = 90 * day,
-    }: { names?: readonly string[]; from?: number; to?: number },
-  ): Promise<string> {
-    const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-    const leaf = await x509.X509CertificateGenerator.create({
-      subject: "",
-      issuer: "CN=Evil",
-      publicKey,
-      signingKey: keys.privateKey,
-      signingAlgorithm: algorithm,
-      serialNumber: "0badc0de",
-      notBefore: new Date(Date.now() + from),
-      notAfter: new Date(Date.now() + to),
-      extensions: [
-        new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value }))),
-        new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1"]),
-      ],
-    });
-    return `${leaf.toString("pem")}\n`;
-  }
-
-  const askedFor = ({ server }: World): x509.PublicKeyType => {
-    const last: RequestRecord | undefined = server.requests.findLast(
-      ({ kind }) => kind === "finalize",
-    );
-    const { csr } = (last?.payload ?? {}) as { csr: string };
-    return new x509.PublicKey(Uint8Array.from(readCsr(Buffer.from(csr, "base64url")).publicKey));
-  };
   const strangers = async () =>
     (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])).publicKey;
 
   test.each([
-    ["a certificate for another key", async () => forged(await strangers(), {}), /another key/],
+    ["a certificate for another key", async () => forged(await strangers(), [name]), /another key/],
     [
       "another name's",
-      async (it) => forged(askedFor(it), { names: ["evil.test"] }),
+      async (it) => forged(askedFor(it.server), ["evil.test"]),
       /evil\.test|shop\.example\.test/,
     ],
     [
       "one that has expired",
-      async (it) => forged(askedFor(it), { to: -1000 }),
+      async (it) => forged(askedFor(it.server), [name], { to: -1000 }),
       /expired|notAfter|until/,
     ],
     [
       "one of next year",
-      async (it) => forged(askedFor(it), { from: 365 * day, to: 400 * day }),
+      async (it) => forged(askedFor(it.server), [name], { from: 365 * day, to: 400 * day }),
       /not valid|begin|before|from/,
     ],
     [
@@ -335,7 +298,9 @@ describe("a CA that sends what was not asked for", () => {
     const it = await world();
     const request = it.requestFor([name]);
     let sent = "";
-    const forge = { call: async () => void (sent = await forged(askedFor(it), { to: -1000 })) };
+    const forge = {
+      call: async () => void (sent = await forged(askedFor(it.server), [name], { to: -1000 })),
+    };
     it.server.faults.add({ on: "certificate", do: { ...forge, pem: () => sent } });
     const problem = await problemOf(it.issue(request));
     const folder = join(it.store.where, "certificates", name, "refused", "1");
@@ -359,7 +324,7 @@ describe("a CA that sends what was not asked for", () => {
     const request = it.requestFor([name]);
     let sent = "";
     const names = [name, `www.${name}`];
-    const forge = { call: async () => void (sent = await forged(askedFor(it), { names })) };
+    const forge = { call: async () => void (sent = await forged(askedFor(it.server), names)) };
     const properties =
       "-----BEGIN CERTIFICATE PROPERTIES-----\nAAEC\n-----END CERTIFICATE PROPERTIES-----\n";
     it.server.faults.add({ on: "certificate", do: { ...forge, pem: () => properties + sent } });
