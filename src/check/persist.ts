@@ -20,7 +20,8 @@ export async function checkPersist(
   if (choices.length === 0 || directory === undefined) return [];
   if (account?.url === undefined) {
     const detail = "dns-persist-01 records name the account, and none is registered here.";
-    return [finding("error", undefined, detail, registerCommand(tools.ca.flags))];
+    const remedy = `Register it first: ${registerCommand(tools.ca.flags).trim()}`;
+    return [finding("error", undefined, detail, remedy)];
   }
   const holder = { url: account.url, thumbprint: thumbprint(account.key) };
   const found = choices.map(async (choice) => {

@@ -1,8 +1,10 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, type Server as SocketServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import type { Ran } from "../support/run.ts";
@@ -11,6 +13,7 @@ import { available } from "../support/servers/catalog.ts";
 import { signZone, type SignedZone } from "../support/servers/dnssec.ts";
 import { zoneFile, type TsigKey, type ZoneSettings } from "../support/servers/nameserver.ts";
 import { freePort } from "../support/servers/process.ts";
+import { makeTls } from "../support/servers/tls.ts";
 import { openssl } from "../support/state.ts";
 
 const key: TsigKey = {
@@ -42,6 +45,9 @@ async function zones() {
       records: [
         "@ IN A 127.0.0.1",
         "www IN A 127.0.0.1",
+        "six IN AAAA ::1",
+        "web IN A 127.0.0.1",
+        "tls IN A 127.0.0.1",
         'other IN CAA 0 issue "other.example"',
         'none IN CAA 0 issue ";"',
         `account IN CAA 0 issue "${identity}; accounturi=https://${identity}/acct/1"`,
@@ -100,6 +106,10 @@ function parent(name: string, delegated: readonly string[], signed: readonly Sig
   ].join("\n");
 }
 
+const hasIpv6 = Object.values(networkInterfaces())
+  .flat()
+  .some((one) => one?.address === "::1");
+
 const hosts = ["ns1 IN A 127.0.0.1", "ns2 IN A 127.0.0.98"];
 
 describe.skipIf(!available("bind"))("check", () => {
@@ -107,7 +117,8 @@ describe.skipIf(!available("bind"))("check", () => {
   let resolver: Bind;
   let issuing: Issuing;
   let webroot: string;
-  const open: Server[] = [];
+  let tlsPort: number;
+  const open: (Server | SocketServer)[] = [];
 
   beforeAll(async () => {
     const { anchor, served } = await zones();
@@ -121,7 +132,9 @@ describe.skipIf(!available("bind"))("check", () => {
       validation: true,
       statements: [`trust-anchors { "." static-key ${anchor}; };`],
     });
-    issuing = await startIssuing({ resolver: resolver.server, profiles: { classic, short } });
+    tlsPort = await freePort();
+    const profiles = { classic, short };
+    issuing = await startIssuing({ resolver: resolver.server, tlsPort, profiles });
     webroot = join(issuing.state, "..", "webroot");
     await mkdir(webroot);
     name(issuing);
@@ -157,6 +170,16 @@ describe.skipIf(!available("bind"))("check", () => {
     ...dnsWords(),
   ];
   const byHttp = () => ["--webroot", webroot, ...dnsWords()];
+  const byTls = (port = tlsPort) => [
+    ...["--solver", "tls-alpn", "--tls-alpn-port", String(tlsPort), ...dnsWords()],
+    ...["--tls-alpn-address", "127.0.0.1", "--self-check-at", `127.0.0.1:${port}`],
+  ];
+  const byStandalone = (address: string) => [
+    ...["--standalone", "--standalone-port", String(issuing.httpPort), ...dnsWords()],
+    ...["--standalone-address", address],
+    ...["--self-check-at", `${address === "::1" ? "[::1]" : address}:${issuing.httpPort}`],
+  ];
+  const byPersist = () => ["--challenge", "dns-persist-01", ...dnsWords()];
   const env = () => ({
     HOME: issuing.state,
     ACMECTL_RFC2136_TSIG_KEY: `${key.algorithm}:${key.name}:${key.secret}`,
@@ -179,6 +202,33 @@ describe.skipIf(!available("bind"))("check", () => {
     open.push(server);
     const { port } = server.address() as AddressInfo;
     return ["-d", "www.shop.test", ...byHttp(), ...atCa(), "--self-check-at", `127.0.0.1:${port}`];
+  }
+  /** The same for a TLS server on the port of tls-alpn-01. */
+  async function answeringTls(settings: TlsOptions): Promise<string[]> {
+    const tls = await makeTls(webroot);
+    const server = createTlsServer({ key: tls.keyPem, cert: tls.certificatePem, ...settings });
+    server.on("tlsClientError", () => undefined).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    open.push(server);
+    const { port } = server.address() as AddressInfo;
+    return ["-d", "www.shop.test", ...byTls(port), ...atCa()];
+  }
+
+  /** Register the account, and publish its record of this name after the change. */
+  async function publish(name: string, change = (text: string) => text): Promise<void> {
+    const register = await issuing.run(["account", "register", ...atCa()], { env: env() });
+    expect(register.code, register.stderr).toBe(0);
+    const words = ["account", "persist", "--json", "-d", name, ...atCa()];
+    const printed = await issuing.run(words.filter((word) => word !== "--agree-tos"));
+    expect(printed.code, printed.stderr).toBe(0);
+    const { records } = JSON.parse(printed.stdout) as {
+      records: { name: string; value: string }[];
+    };
+    const adding = records.map(
+      (one) => `update add ${one.name} 60 TXT ${JSON.stringify(change(one.value))}`,
+    );
+    const update = await authority.update(["zone shop.test", ...adding], key);
+    expect(update.code, update.output).toBe(0);
   }
   const redirecting = (location: string) =>
     answering((_, response) => void response.writeHead(302, { location }).end());
@@ -486,11 +536,80 @@ describe.skipIf(!available("bind"))("check", () => {
       /127\.0\.0\.1 is private/,
       () => ["-d", "www.shop.test", ...byHttp(), "--server", "letsencrypt"],
     ],
+    "a port of tls-alpn-01 on which nothing listens": [
+      "tls",
+      "unknown",
+      /could not reach www\.shop\.test:443 from here .*REFUSED/,
+      async () => ["-d", "www.shop.test", ...byTls(await freePort()), ...atCa()],
+    ],
+    "a TLS server that speaks only http/1.1": [
+      "tls",
+      "error",
+      /a server that does not accept acme-tls\/1/,
+      () => answeringTls({ ALPNProtocols: ["http/1.1"] }),
+    ],
+    "a TLS server without ALPN": [
+      "tls",
+      "error",
+      /a server that does not accept acme-tls\/1/,
+      () => answeringTls({}),
+    ],
+    "a TLS server that accepts acme-tls/1 with a certificate of its own": [
+      "tls",
+      "error",
+      /a certificate for another challenge/,
+      () => answeringTls({ ALPNProtocols: ["acme-tls/1"] }),
+    ],
+    "a record of dns-persist-01 without an account": [
+      "persist",
+      "error",
+      /name the account, and none is registered here/,
+      () => ["-d", "p0.shop.test", ...byPersist(), ...atCa()],
+    ],
+    "a record of dns-persist-01 that is missing": persist(
+      "p1.shop.test",
+      /_validation-persist\.p1\.shop\.test has no TXT record that allows this account/,
+      undefined,
+    ),
+    "a record of dns-persist-01 for another account": persist(
+      "p2.shop.test",
+      /one is for the account \S+\/sha-256\/other/,
+      (text) => text.replace(/sha-256\/[\w-]+/, "sha-256/other"),
+    ),
+    "a record of dns-persist-01 for another CA": persist(
+      "p3.shop.test",
+      /one is for the CA other\.example/,
+      (text) => text.replace(/^[^;]+/, "other.example"),
+    ),
+    "a record of dns-persist-01 that is past its persistUntil": persist(
+      "p4.shop.test",
+      /one ended at 2001-09-09/,
+      (text) => `${text}; persistUntil=1000000000`,
+    ),
+    "a record of dns-persist-01 without policy=wildcard for a wildcard": persist(
+      "*.p5.shop.test",
+      /_validation-persist\.p5\.shop\.test .*one is without policy=wildcard/,
+      (text) => text.replace("; policy=wildcard", ""),
+    ),
   };
   type Words = () => readonly string[] | Promise<readonly string[]>;
 
   function caa(label: string, text: RegExp): readonly [string, string, RegExp, Words] {
     return ["caa", "error", text, () => ["-d", `${label}.shop.test`, ...byDns(), ...atCa()]];
+  }
+
+  /** A record that is not published when there is no change to it. */
+  function persist(
+    identifier: string,
+    text: RegExp,
+    change: ((text: string) => string) | undefined,
+  ): readonly [string, string, RegExp, Words] {
+    const words = async () => {
+      if (change === undefined) await issuing.run(["account", "register", ...atCa()]);
+      else await publish(identifier, change);
+      return ["-d", identifier, ...byPersist(), ...atCa()];
+    };
+    return ["persist", "error", text, words];
   }
 
   /** A solver without a check of its own. */
@@ -529,19 +648,50 @@ describe.skipIf(!available("bind"))("check", () => {
     ]);
   });
 
-  test.each([
-    ["a name and a wildcard with CAA records for this CA", "good.shop.test,n.good.shop.test"],
-    ["a wildcard", "*.shop.test"],
-  ])("finds nothing for %s, and the certificate is then issued", async (_, names) => {
-    const { ran, report } = await check(["-d", names, ...byDns(), ...atCa()]);
-    expect(findingsOf(report)).toEqual([]);
-    expect({ code: ran.code, outcome: report.outcome }).toEqual({ code: 0, outcome: "ready" });
-    const issued = await issuing.run(["issue", "-d", names, ...byDns(), ...atCa()], { env: env() });
-    expect({ code: issued.code, stderr: issued.code === 0 ? "" : issued.stderr }).toEqual({
-      code: 0,
-      stderr: "",
-    });
-  });
+  const good: Readonly<Record<string, readonly [check: string, names: string, words: Words]>> = {
+    "a name and a wildcard with CAA records for this CA": [
+      "delegation",
+      "good.shop.test,n.good.shop.test",
+      byDns,
+    ],
+    "a wildcard": ["delegation", "*.shop.test", byDns],
+    "a name by http-01": ["http", "web.shop.test", () => byStandalone("127.0.0.1")],
+    "a name with nothing but an IPv6 address by http-01": [
+      "http",
+      "six.shop.test",
+      () => byStandalone("::1"),
+    ],
+    "a name by tls-alpn-01": ["tls", "tls.shop.test", () => byTls()],
+    "a name and a wildcard by dns-persist-01": [
+      "persist",
+      "p6.shop.test,*.p6.shop.test",
+      async () => {
+        await publish("*.p6.shop.test");
+        return byPersist();
+      },
+    ],
+  };
+
+  test.each(Object.entries(good).filter(([, [, names]]) => hasIpv6 || !names.startsWith("six")))(
+    "finds nothing for %s, and the certificate is then issued",
+    async (_, [about, names, how]) => {
+      const words = ["-d", names, ...(await how()), ...atCa()];
+      const { ran, report } = await check(words);
+      expect(findingsOf(report)).toEqual([]);
+      expect({ code: ran.code, outcome: report.outcome }).toEqual({ code: 0, outcome: "ready" });
+      const looked = report.certificates[0]?.checks.find((one) => one.check === about);
+      expect(looked).toMatchObject({ outcome: "good" });
+      const since = issuing.ca.requests.length;
+      const more = ["--name", about, "--force"];
+      const issued = await issuing.run(["issue", ...words, ...more], { env: env() });
+      expect({ code: issued.code, stderr: issued.code === 0 ? "" : issued.stderr }).toEqual({
+        code: 0,
+        stderr: "",
+      });
+      const kinds = issuing.ca.requests.slice(since).map(({ kind }) => kind);
+      expect(kinds).toContain("challenge");
+    },
+  );
 
   test("`issue --check` orders nothing", async () => {
     const orders = issuing.ca.requests.filter(({ kind }) => kind === "newOrder").length;
