@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 export interface ImageParts {
@@ -22,15 +22,23 @@ export interface ImageParts {
   readonly time: number;
 }
 
+/** What CycloneDX says of one of Debian's packages. */
+export interface Library {
+  readonly type: "library";
+  readonly name: string;
+  readonly version: string;
+  readonly purl: string;
+}
+
 /** What Node.js is linked with; Debian packages of the release that this machine runs. */
 const libraries = ["libc6", "libgcc-s1", "libstdc++6"];
 const state = "/var/lib/acmectl";
 const user = 65_532;
 
-/** Writes the image to the tar file `target`. Returns false if Debian's packages cannot be downloaded. */
-export function writeImage(target: string, parts: ImageParts): boolean {
+/** Writes the image to the tar file `target`. Returns Debian's packages in it; undefined if they cannot be downloaded. */
+export function writeImage(target: string, parts: ImageParts): readonly Library[] | undefined {
   const packages = downloaded(join(parts.cache, "image"));
-  if (packages === undefined) return false;
+  if (packages === undefined) return undefined;
   const folders = ["libraries", "node", "program", "state", "layout"].map((name) =>
     join(parts.work, name),
   );
@@ -38,7 +46,7 @@ export function writeImage(target: string, parts: ImageParts): boolean {
   for (const folder of folders) mkdirSync(folder, { recursive: true });
 
   for (const file of packages) execFileSync("dpkg-deb", ["--extract", file, base]);
-  rmSync(join(base, "usr/share"), { recursive: true, force: true });
+  keepLicenses(join(base, "usr/share"));
   cpSync(parts.node, join(node, "usr/bin/node"));
   cpSync(parts.program, join(program, "usr/lib/acmectl"), {
     recursive: true,
@@ -69,20 +77,54 @@ export function writeImage(target: string, parts: ImageParts): boolean {
   };
   blobs.close(blobs.add("image.manifest.v1+json", manifest), parts.version);
   writeFileSync(target, packed(layout, 0, parts.time));
-  return true;
+  return packages.map(libraryIn).filter(({ name }) => libraries.includes(name));
 }
 
 function downloaded(folder: string): readonly string[] | undefined {
-  try {
-    mkdirSync(folder, { recursive: true });
-    if (readdirSync(folder).length < libraries.length)
-      execFileSync("apt-get", ["download", ...libraries], { cwd: folder, stdio: "ignore" });
-    return readdirSync(folder)
+  const files = () =>
+    readdirSync(folder)
       .toSorted()
       .map((file) => join(folder, file));
+  const download = (names: readonly string[]) =>
+    execFileSync("apt-get", ["download", ...names], { cwd: folder, stdio: "ignore" });
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (files().length < libraries.length) download(libraries);
+    // GCC's libraries have their copyright file in a package that they depend on.
+    const depends = files().map((file) => fieldOf(file, "Depends"));
+    const [carrier] = /\bgcc-\d+-base\b/.exec(depends.join()) ?? [];
+    if (carrier !== undefined && !files().some((file) => basename(file).startsWith(carrier)))
+      download([carrier]);
+    return files();
   } catch {
     return undefined;
   }
+}
+
+function fieldOf(file: string, name: string): string {
+  return execFileSync("dpkg-deb", ["--field", file, name], { encoding: "utf8" }).trim();
+}
+
+function libraryIn(file: string): Library {
+  const [name, version] = [fieldOf(file, "Package"), fieldOf(file, "Version")];
+  const [id, of] = [name, version].map(encodeURIComponent);
+  const purl = `pkg:deb/debian/${id}@${of}?arch=${fieldOf(file, "Architecture")}`;
+  return { type: "library", name, version, purl };
+}
+
+/** Of the packages' documentation only their copyright files, and the licenses that these refer to. */
+function keepLicenses(share: string): void {
+  for (const entry of readdirSync(share, { recursive: true, withFileTypes: true }))
+    // A folder may be listed twice, since others are links to it.
+    if (entry.isFile() && entry.name !== "copyright")
+      rmSync(join(entry.parentPath, entry.name), { force: true });
+  for (const name of readdirSync(share))
+    if (name !== "doc") rmSync(join(share, name), { recursive: true });
+  const licenses = "common-licenses";
+  cpSync(join("/usr/share", licenses), join(share, licenses), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
 }
 
 /** Order, owner and times do not depend on this machine. */

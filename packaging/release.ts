@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -15,9 +16,10 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
 import { writeExecutable } from "./executable.ts";
-import { writeImage } from "./image.ts";
+import { type Library, writeImage } from "./image.ts";
 import manifest from "../package.json" with { type: "json" };
 
 const nfpmVersion = "v2.41.0";
@@ -38,22 +40,22 @@ function run(program: string, args: readonly string[], env: Record<string, strin
 rmSync(release, { recursive: true, force: true });
 mkdirSync(release);
 run("npm", ["pack", "--silent", "--pack-destination", release]);
-billOfMaterials();
 const seconds = run("git", ["log", "-1", "--format=%ct"]).trim();
 const staged = join(root, "stage");
 stage(Number(seconds));
 linuxPackages();
-image();
+addLicenseOfNode();
+billOfMaterials(image());
 executable();
 rmSync(staged, { recursive: true });
 writeSums();
 
-/** What is bundled, and the Node.js that the executable and the image contain. */
-function billOfMaterials(): void {
+/** What is bundled, the Node.js that the executable and the image contain, and the image's libraries. */
+function billOfMaterials(libraries: readonly Library[]): void {
   const bill = JSON.parse(readFileSync(join(root, "dist", "sbom.cdx.json"), "utf8"));
   const version = run(join(root, "node_modules/node/bin/node"), ["--version"]).trim().slice(1);
   const purl = `pkg:generic/node@${version}`;
-  bill.components.push({ type: "platform", name: "node", version, purl });
+  bill.components.push({ type: "platform", name: "node", version, purl }, ...libraries);
   writeFileSync(join(release, "acmectl.cdx.json"), `${JSON.stringify(bill, null, 1)}\n`);
 }
 
@@ -70,14 +72,26 @@ function linuxPackages(): void {
   }
 }
 
-function image(): void {
+/** The image and the executable contain Node.js; the packages for Linux depend on it. */
+function addLicenseOfNode(): void {
+  const isNewMac = process.platform === "darwin" && process.arch === "arm64";
+  const name = [isNewMac ? "node-bin" : "node", process.platform, process.arch].join("-");
+  const { resolve: find } = createRequire(join(root, "node_modules/node/package.json"));
+  const license = readFileSync(join(dirname(find(`${name}/package.json`)), "LICENSE"), "utf8");
+  const notices = join(staged, "lib/dist/THIRD-PARTY-NOTICES");
+  appendFileSync(notices, `\n${"-".repeat(80)}\n\nNode.js, https://nodejs.org\n\n${license}`);
+}
+
+function image(): readonly Library[] {
   const { version } = manifest;
   const time = Number(seconds);
   const [node, program] = [join(root, "node_modules/node/bin/node"), join(staged, "lib")];
   const target = join(release, `acmectl-${version}-linux-${process.arch}.oci.tar`);
   const work = join(staged, "layers");
-  if (!writeImage(target, { program, node, cache: tools, work, version, time }))
+  const libraries = writeImage(target, { program, node, cache: tools, work, version, time });
+  if (libraries === undefined)
     process.stderr.write("Debian's packages are missing, so no container image was built.\n");
+  return libraries ?? [];
 }
 
 function executable(): void {
