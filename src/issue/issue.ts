@@ -123,7 +123,9 @@ async function replace(
     await around.pre(request, predecessor);
     const run = (request: CertificateRequest, tools: IssueTools) =>
       obtain(request, choices, before, { lock, letGo: options.letGo }, tools);
-    const held = await (request.issuers ? byIssuer(request, tools, run) : run(request, tools));
+    const held = await (request.issuers
+      ? byIssuer(request, options.letGo, tools, run)
+      : run(request, tools));
     around.issued(request);
     return held;
   } catch (error) {

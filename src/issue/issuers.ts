@@ -1,20 +1,27 @@
 import { caName } from "../acme/presets.ts";
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
+import { requestHash } from "../request/drift.ts";
+import type { LetGo } from "./order.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
  * Ask the issuers of the request in their order: the next one only while the one before is unreachable, in maintenance or rate
- * limits. What a CA refused for its names or its policy, another one is not asked for. When all fail, the first one's failure is
- * reported, with the time at which one of them can be asked again.
+ * limits. What a CA refused for its names or its policy, another one is not asked for, nor what a CA may have issued already:
+ * the next run resumes that order, unless it lets go of it. When all fail, the first one's failure is reported, with the time at which one of them can be
+ * asked again.
  */
 export async function byIssuer<T>(
   request: CertificateRequest,
+  letGo: LetGo | undefined,
   tools: IssueTools,
   obtain: (request: CertificateRequest, tools: IssueTools) => Promise<T>,
 ): Promise<T> {
   const { issuers = [request.issuer] } = request;
+  const since = letGo === "all" ? tools.clock.now().getTime() : 0;
+  const begun = await finalizedAt(request, since, tools);
+  if (begun !== undefined) return askOne(begun, request, tools, obtain);
   const [, ...others] = issuers;
   try {
     return await obtain(request, tools);
@@ -24,13 +31,11 @@ export async function byIssuer<T>(
     for (const issuer of others) {
       tools.signal.throwIfAborted();
       if (!isPassing(first) || !isPassing(last)) throw first;
-      const { record } = tools;
+      if ((await finalizedAt(request, since, tools)) !== undefined) throw first;
       const text = `${first.message} Asking ${caName(issuer.server)} instead.`;
-      record.log("issuer").warn(text);
+      tools.record.log("issuer").warn(text);
       try {
-        const { ca, eab, fetchEab, selfCheckAt } = await tools.other(issuer);
-        const its = { ca, eab, fetchEab, selfCheckAt, accountId: undefined };
-        return await obtain({ ...request, issuer }, { ...tools, ...its });
+        return await askOne(issuer, request, tools, obtain);
       } catch (next) {
         last = next;
         first = both(first, issuer.server, next);
@@ -38,6 +43,31 @@ export async function byIssuer<T>(
     }
     throw first;
   }
+}
+
+/** The issuer at which an order for this request was finalized since then: its certificate fits only the key in the journal. */
+async function finalizedAt(
+  request: CertificateRequest,
+  since: number,
+  { store }: IssueTools,
+): Promise<IssuerSetting | undefined> {
+  const pending = await store.journal.read(request.name);
+  if (pending?.finalizing !== true || Date.parse(pending.startedAt) < since) return undefined;
+  return request.issuers?.find(
+    (issuer) => requestHash({ ...request, issuer }) === pending.requestHash,
+  );
+}
+
+async function askOne<T>(
+  issuer: IssuerSetting,
+  request: CertificateRequest,
+  tools: IssueTools,
+  obtain: (request: CertificateRequest, tools: IssueTools) => Promise<T>,
+): Promise<T> {
+  if (request.issuers?.[0] === issuer) return obtain(request, tools);
+  const { ca, eab, fetchEab, selfCheckAt } = await tools.other(issuer);
+  const its = { ca, eab, fetchEab, selfCheckAt, accountId: undefined };
+  return obtain({ ...request, issuer }, { ...tools, ...its });
 }
 
 /** True for a failure of the CA after which the next one is asked. One of our own side would fail there as well. */

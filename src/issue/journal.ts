@@ -104,7 +104,8 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
     ...ofChallenges,
     unfinished,
     begin: (...placed) => change(begun(clock, ...placed)),
-    finalizing: async (key) => (order.csr === key.csr ? undefined : change(key)),
+    finalizing: async (key) =>
+      order.finalizing && order.csr === key.csr ? undefined : change({ ...key, finalizing: true }),
     second,
     async end() {
       await writes.ended();
@@ -125,6 +126,7 @@ function begun(
     startedAt: clock.now().toISOString(),
     csr: key?.csr,
     privateKey: key?.privateKey,
+    finalizing: undefined,
   };
 }
 
@@ -150,7 +152,13 @@ function inTurn(write: () => Promise<void>) {
 const noOrder = { directory: "none", accountId: "none", requestHash: "none", startedAt: "none" };
 
 /** Neither the order nor its key is for the next certificate. */
-const ended = { orderUrl: undefined, privateKey: undefined, csr: undefined, second: undefined };
+const ended = {
+  orderUrl: undefined,
+  privateKey: undefined,
+  csr: undefined,
+  finalizing: undefined,
+  second: undefined,
+};
 
 /** The unfinished orders without key and CSR where they do not belong together: no certificate could be used with them. */
 async function withPairs(pending: PendingOrder | undefined, log: Log) {
@@ -171,7 +179,7 @@ async function withPairOnly<T extends OrderProgress>(pending: T, log: Log): Prom
     // One of them cannot be read.
   }
   log.warn("the key and the CSR of the unfinished order do not belong together; making new ones");
-  return { ...pending, privateKey: undefined, csr: undefined };
+  return { ...pending, privateKey: undefined, csr: undefined, finalizing: undefined };
 }
 
 /** True when the run that died had begun to finalize, so that the names were proven. */

@@ -115,6 +115,8 @@ export interface OrderProgress {
   /** PKCS#8 PEM and DER (base64) to finalize with; written before the CA receives them. */
   privateKey?: string | undefined;
   csr?: string | undefined;
+  /** The CA may have issued for this key. */
+  finalizing?: boolean | undefined;
   requestHash: string;
   startedAt: string;
 }

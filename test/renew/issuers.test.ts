@@ -183,6 +183,47 @@ describe("a certificate with two issuers", () => {
     expect(second.requests).toEqual([]);
   });
 
+  test.each(["first", "second"])(
+    "is resumed at the %s CA, and asked for at no other, after its download was cut",
+    async (name) => {
+      await using world = await twoCas();
+      const { clock, first, second, apply } = world;
+      const [one, other] = name === "first" ? [first, second] : [second, first];
+      if (one === second) first.faults.add(always("*", { destroy: true }));
+      one.faults.add(always("certificate", { destroy: true }));
+      expect((await apply()).code).toBe(4);
+      const asked = other.requests.length;
+      other.faults.clear();
+      clock.advance(7_200_000);
+      expect((await apply()).code).toBe(4);
+      one.faults.clear();
+      clock.advance(14_400_000);
+      const { code, document } = await apply();
+      expect({ code, directory: document.certificates[0].directory }).toEqual({
+        code: 0,
+        directory: one.directoryUrl,
+      });
+      expect(orders(one)).toBe(1);
+      expect(orders(other)).toBe(0);
+      // A directory may be fetched ahead of its use.
+      if (one === first) expect(other.requests).toHaveLength(asked);
+    },
+  );
+
+  test("is asked for at the second CA with --new-order after the first one was lost while it issued", async () => {
+    await using world = await twoCas();
+    const { clock, first, second, run, apply } = world;
+    first.faults.add(always("certificate", { destroy: true }));
+    await apply();
+    first.faults.add(always("*", { destroy: true }));
+    clock.advance(7_200_000);
+    expect((await apply()).code).toBe(4);
+    expect(orders(second)).toBe(0);
+    clock.advance(14_400_000);
+    const { document } = await run(["apply", "--no-jitter", "--new-order"]);
+    expect(document.certificates[0].directory).toBe(second.directoryUrl);
+  });
+
   test("is not asked for at the second CA while the DNS cannot be reached", async () => {
     const solver = '{ use: webhook, url: "https://127.0.0.1:9" }';
     const dns = 'dns: { resolvers: ["127.0.0.1:9"] }';
@@ -201,10 +242,12 @@ describe("a certificate with two issuers", () => {
       issuers: ["a", "b"].map((server) => ({ server, agreeTos: true })),
     };
     const fails = () => Promise.reject(failure);
-    await expect(byIssuer(request, tools, fails)).rejects.toBe(failure);
+    await expect(byIssuer(request, undefined, tools, fails)).rejects.toBe(failure);
     // As a step that waits for several names at once reports it.
     const both = combined([failure, failure.with({ fromCa: true })], "validation");
-    await expect(byIssuer(request, tools, () => Promise.reject(both))).rejects.toBe(both);
+    await expect(byIssuer(request, undefined, tools, () => Promise.reject(both))).rejects.toBe(
+      both,
+    );
   });
 
   test("is not asked for at the second CA after a failed validation", async () => {
@@ -249,7 +292,9 @@ describe("a certificate with two issuers", () => {
       asked.push(issuer.server);
       return Promise.reject(failures.shift() ?? new Error("a third CA was asked"));
     };
-    await expect(byIssuer(request, tools, obtain)).rejects.toThrow(/failed as well: Not for/);
+    await expect(byIssuer(request, undefined, tools, obtain)).rejects.toThrow(
+      /failed as well: Not for/,
+    );
     expect(asked).toHaveLength(2);
   });
 
