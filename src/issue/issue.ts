@@ -148,6 +148,8 @@ async function prepare(
   refuseByLimit(request, before, options.force === true, clock.now());
   refuseTestOverLive(request, before?.held);
   await refuseUnmet(request, tools);
+  for (const issuer of request.issuers?.slice(1) ?? [])
+    await refuseUnmet({ ...request, issuer }, await tools.other(issuer));
   await refuseAccountKey(request, store);
   const choices = await choose(request, tools);
   if (before?.held === undefined) await assertTargets(request);

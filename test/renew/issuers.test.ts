@@ -36,6 +36,7 @@ async function twoCas({ names = "first, second", dns = "", solver = "" } = {}) {
   first: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
   second: { server: "${second.directoryUrl}", agreeTos: true, caBundle: "${bundle}" }
   embedded: { server: local }
+  public: { server: letsencrypt, agreeTos: true }
 solvers:
   here: ${solver || `{ use: standalone, port: ${issuing.httpPort} }`}
 defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
@@ -156,6 +157,14 @@ describe("a certificate with two issuers", () => {
     const { code, stderr, document } = await world.apply();
     expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
     expect(document.certificates[0].directory).toBe("local");
+  });
+
+  test("is refused before the first request if the second CA cannot issue it", async () => {
+    await using world = await twoCas({ names: "first, public" });
+    const { code, document } = await world.apply();
+    expect(code).toBe(2);
+    expect(document.problem.detail).toMatch(/does not issue for internal names/);
+    expect(world.first.requests).toEqual([]);
   });
 
   test("is checked at both CAs", async () => {
