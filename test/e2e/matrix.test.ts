@@ -1,4 +1,7 @@
-/** Every challenge type with every key type, account key type and profile, on Pebble in strict mode. */
+/**
+ * Every challenge type with every key type, account key type and profile, on Pebble in strict mode. To be fast, account keys
+ * of 3072 and 4096 bits have one row each, and so have dns-account-01 and dns-persist-01 for each account key.
+ */
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -25,6 +28,11 @@ const accountKeys = {
   ec384: () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
   rsa2048: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
 };
+const slowAccountKeys = {
+  rsa3072: () => generateKeyPairSync("rsa", { modulusLength: 3072 }),
+  rsa4096: () => generateKeyPairSync("rsa", { modulusLength: 4096 }),
+};
+const allAccountKeys = { ...accountKeys, ...slowAccountKeys };
 
 interface Row {
   readonly accountKey: string;
@@ -32,11 +40,15 @@ interface Row {
   readonly profile: Profile;
 }
 
-const rows: readonly Row[] = Object.keys(accountKeys).flatMap((accountKey) =>
-  keyTypes.flatMap((keyType) =>
-    (["classic", "shortlived"] as const).map((profile) => ({ accountKey, keyType, profile })),
+const slow = { keyType: "ec256", profile: "classic" } as const;
+const rows: readonly Row[] = [
+  ...Object.keys(accountKeys).flatMap((accountKey) =>
+    keyTypes.flatMap((keyType) =>
+      (["classic", "shortlived"] as const).map((profile) => ({ accountKey, keyType, profile })),
+    ),
   ),
-);
+  ...Object.keys(slowAccountKeys).map((accountKey) => ({ accountKey, ...slow })),
+];
 
 describe.skipIf(!available("pebble"))("the matrix on Pebble", () => {
   let dns: ChallengeDns;
@@ -56,7 +68,7 @@ describe.skipIf(!available("pebble"))("the matrix on Pebble", () => {
     await folder?.[Symbol.asyncDispose]();
   });
 
-  test("is issued whole: a certificate of each row has a name by each challenge type", async () => {
+  test("is issued whole: a certificate of each row (one for RSA account keys over 2048 bits) has a name by each challenge type, and each account key proves one by dns-account-01 and one by dns-persist-01", async () => {
     const { path } = folder;
     const solver = await challtestSolver(path, dns);
     const ca = ["--server", pebble.directoryUrl, "--ca-bundle", pebble.rootFile, "--agree-tos"];
@@ -65,18 +77,20 @@ describe.skipIf(!available("pebble"))("the matrix on Pebble", () => {
         env: { HOME: path },
       });
       expect(ran, ran.stderr).toMatchObject({ code: 0 });
+      return ran;
     };
-    for (const [name, generate] of Object.entries(accountKeys)) {
+    for (const [name, generate] of Object.entries(allAccountKeys)) {
       const file = join(path, `${name}.pem`);
       await writeFile(file, generate().privateKey.export({ type: "pkcs8", format: "pem" }));
       await acmectl(["account", "register", "--account-key", `file:${file}`], name);
     }
+    const byDns = ["--dns-cname", "none", "--dns-wait", "0s", "--no-self-check"];
+    const required = ["--required-profile", "classic"];
     const solvers = [
       ...["--solver", `h.example.test=standalone,d.example.test=${solver}`],
-      ...["--solver", "t.example.test=tls-alpn", "--dns-cname", "none", "--dns-wait", "0s"],
+      ...["--solver", "t.example.test=tls-alpn", ...byDns],
       ...["--standalone-port", String(httpPort), "--tls-alpn-port", String(tlsPort)],
       ...["--standalone-address", "127.0.0.1", "--tls-alpn-address", "127.0.0.1"],
-      "--no-self-check",
     ];
     const limit = createLimit(6);
     const { signal } = new AbortController();
@@ -93,7 +107,24 @@ describe.skipIf(!available("pebble"))("the matrix on Pebble", () => {
       const seconds = (leaf.validToDate.getTime() - leaf.validFromDate.getTime()) / 1000;
       expect(Math.abs(seconds - profiles[profile].validityPeriod)).toBeLessThan(60);
     };
-    await Promise.all(rows.map((row) => limit(() => issueRow(row), signal)));
-    expect(rows).toHaveLength(30);
+    const issueForAccount = async (accountKey: string) => {
+      const [labelled, standing] = ["a", "p"].map((type) => `${accountKey}.${type}.example.test`);
+      const labels = ["--challenge", "dns-account-01", "--solver", solver];
+      await acmectl(["issue", "-d", `${labelled}`, ...labels, ...required, ...byDns], accountKey);
+      const persist = ["account", "persist", "--json", "-d", `*.${standing}`];
+      const at = [...ca.slice(0, 4), "--state", join(path, accountKey)];
+      const printed = await run([...persist, ...at], { env: { HOME: path } });
+      expect(printed, printed.stderr).toMatchObject({ code: 0 });
+      const { records } = JSON.parse(printed.stdout) as { records: Record<string, string>[] };
+      for (const { name, value } of records) await dns.tell("set-txt", { host: `${name}.`, value });
+      const names = `${standing},*.${standing}`;
+      const stand = ["--challenge", "dns-persist-01", ...required, ...byDns];
+      await acmectl(["issue", "-d", names, ...stand], accountKey);
+    };
+    await Promise.all([
+      ...rows.map((row) => limit(() => issueRow(row), signal)),
+      ...Object.keys(allAccountKeys).map((each) => limit(() => issueForAccount(each), signal)),
+    ]);
+    expect(rows).toHaveLength(32);
   });
 });
