@@ -33,6 +33,14 @@ test("--timings shows the phases and requests of a run that failed", async () =>
   expect(timings.requests[0]).toMatchObject({ method: "GET", status: 200 });
 });
 
+test("--timings counts a request that fails without an answer, with status 0", async () => {
+  await using issuing = await startIssuing();
+  const server = ["--server", "https://127.0.0.1:1/directory"];
+  const words = ["-d", "a.example.test", ...server, "--timings", "--json"];
+  const { timings } = JSON.parse((await issuing.issue(words)).stdout);
+  expect(timings.requests[0]).toMatchObject({ method: "GET", status: 0 });
+});
+
 test("with --log-format json the timings are an event, and without requests they have one table", async () => {
   await using issuing = await startIssuing();
   await issuing.issue(["-d", "a.example.test"]);

@@ -70,18 +70,23 @@ export function createTransport(url: string, options: TransportOptions): Transpo
     async send(request) {
       if (!allows(request.url)) throw foreign(options.redact(request.url), [...hosts]);
       const started = performance.now();
-      const answer = await exchange(request, connections, options);
+      const { method, url: asked } = request;
+      const logged = (status: number, outcome: string) => {
+        const milliseconds = Math.round(performance.now() - started);
+        const fields = { request: { method, url: asked, status, milliseconds } };
+        options.log.debug(`${method} ${asked} ${outcome}`, fields);
+      };
+      const answer = await exchange(request, connections, options).catch((error: unknown) => {
+        logged(0, "failed without an answer");
+        throw error;
+      });
       const now = options.clock.now();
       clockSkew = serverTime(answer.headers, now).getTime() - now.getTime();
       if (!warned && Math.abs(clockSkew) > largestSkew) {
         warned = true;
         options.log.warn(skewWarning(clockSkew, url));
       }
-      const milliseconds = Math.round(performance.now() - started);
-      const { method, url: asked } = request;
-      options.log.debug(`${method} ${asked} ${answer.status}`, {
-        request: { method, url: asked, status: answer.status, milliseconds },
-      });
+      logged(answer.status, String(answer.status));
       return accepted(answer, url, options.redact);
     },
     close: () => connections.close(),
