@@ -12,7 +12,7 @@ import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts
 import { applicantOf, computeChallenges, type Choice } from "./proof/challenges.ts";
 import { choose, preflight } from "./proof/choose.ts";
 import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
-import { byIssuer } from "./issuers.ts";
+import { byIssuer, refuseUnmetElsewhere } from "./issuers.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
 import {
   fetchAuthorizations,
@@ -148,8 +148,7 @@ async function prepare(
   refuseByLimit(request, before, options.force === true, clock.now());
   refuseTestOverLive(request, before?.held);
   await refuseUnmet(request, tools);
-  for (const issuer of request.issuers?.slice(1) ?? [])
-    await refuseUnmet({ ...request, issuer }, await tools.other(issuer));
+  if (request.issuers) await refuseUnmetElsewhere(request, before, tools);
   await refuseAccountKey(request, store);
   const choices = await choose(request, tools);
   if (before?.held === undefined) await assertTargets(request);

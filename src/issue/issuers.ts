@@ -3,14 +3,16 @@ import type { CertificateRequest, IssuerSetting } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
+import type { StoredCertificate } from "../state/store.ts";
+import { refuseUnmet } from "./preconditions.ts";
 import type { LetGo } from "./order.ts";
 import type { IssueTools } from "./tools.ts";
 
 /**
  * Ask the issuers of the request in their order: the next one only while the one before is unreachable, in maintenance or rate
  * limits. What a CA refused for its names or its policy, another one is not asked for, nor what a CA may have issued already:
- * the next run resumes that order, unless it lets go of it. When all fail, the first one's failure is reported, with the time at which one of them can be
- * asked again.
+ * the next run resumes that order, unless it lets go of it. When all fail, the first one's failure is reported, with the time
+ * at which one of them can be asked again.
  */
 export async function byIssuer<T>(
   request: CertificateRequest,
@@ -42,6 +44,26 @@ export async function byIssuer<T>(
       }
     }
     throw first;
+  }
+}
+
+/** What the CAs after the first one demand. A certificate that is held is not kept from its renewal by the first one. */
+export async function refuseUnmetElsewhere(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  tools: IssueTools,
+): Promise<void> {
+  for (const issuer of request.issuers?.slice(1) ?? []) {
+    try {
+      await refuseUnmet({ ...request, issuer }, await tools.other(issuer));
+    } catch (error) {
+      if (before?.held === undefined || !Problem.is(error)) throw error;
+      tools.record
+        .log("issuer")
+        .warn(
+          `${caName(issuer.server)} could not be asked in place of another CA: ${error.message}`,
+        );
+    }
   }
 }
 

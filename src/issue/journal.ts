@@ -67,12 +67,9 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
   const { presented: left, ...known } = unfinished ?? { name, ...noOrder, presented: [] };
   let order: Omit<PendingOrder, "presented"> = known;
   const receipts = new Map<PendingChallenge, unknown>();
-  const writes = inTurn(() => {
-    const own = [...receipts].map(([{ solver, challenge }, receipt]) => {
-      return { solver: solver.setting, type: challenge.type, challenge, receipt };
-    });
-    return store.journal.write({ ...order, presented: [...left, ...own] });
-  });
+  const writes = inTurn(() =>
+    store.journal.write({ ...order, presented: [...left, ...recordsOf(receipts)] }),
+  );
   const change = (fields: Partial<PendingOrder>): Promise<void> => {
     order = { ...order, ...fields };
     return writes.next();
@@ -112,6 +109,12 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
       await (left.length + receipts.size === 0 ? store.journal.remove(name) : change(ended));
     },
   };
+}
+
+function recordsOf(receipts: ReadonlyMap<PendingChallenge, unknown>): PendingOrder["presented"] {
+  return [...receipts].map(([{ solver, challenge }, receipt]) => {
+    return { solver: solver.setting, type: challenge.type, challenge, receipt };
+  });
 }
 
 function begun(
