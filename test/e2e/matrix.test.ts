@@ -75,6 +75,7 @@ describe.skipIf(!available("pebble"))("the matrix on Pebble", () => {
     const acmectl = async (words: readonly string[], state: string) => {
       const ran = await run([...words, ...ca, "--state", join(path, state)], {
         env: { HOME: path },
+        excused: { "nothing is left running": "runs of one process share the solvers' listeners" },
       });
       expect(ran, ran.stderr).toMatchObject({ code: 0 });
       return ran;
