@@ -31,11 +31,11 @@ export async function prepareKey(
   { store, record }: Pick<IssueTools, "store" | "record">,
 ): Promise<KeyMaterial> {
   if (request.csr !== undefined) return { csr: request.csr };
-  const ahead =
-    request.dane && (await store.certificates.readNextKey(request.name, request.keyType));
-  if (resumed?.privateKey !== undefined && resumed.csr !== undefined && ahead === undefined) {
+  if (resumed?.privateKey !== undefined && resumed.csr !== undefined) {
     return { privateKey: resumed.privateKey, csr: resumed.csr };
   }
+  const ahead =
+    request.dane && (await store.certificates.readNextKey(request.name, request.keyType));
   const known = (await knownKey(request, before, store)) ?? ahead;
   if (known === undefined) record.log("key").debug(`making a key (${request.keyType})`);
   const privateKey = known ?? (await createPrivateKey(request.keyType));

@@ -117,6 +117,17 @@ test("a first certificate has its key in the DNS before it is ordered", async ()
   expect(it.events[0]).toBe(`publish TLSA ${at}`);
 });
 
+test("the key of an order that waits for its certificate is announced, and kept", async () => {
+  const it = await daneWorld();
+  it.server.faults.add({ on: "certificate", times: Infinity, do: { status: 404 } });
+  await problemOf(it.renew({ ...it.request, dane: undefined }));
+  const order = await it.store.journal.read(name);
+  it.server.faults.clear();
+  await it.renew();
+  expect(await it.store.certificates.readPrivateKey(name)).toBe(order?.privateKey);
+  expect(it.values()).toEqual([await valueInUse(it)]);
+});
+
 test("a renewal uses the key that was announced, and the old record goes after the deployment", async () => {
   const it = await daneWorld();
   await it.renew();

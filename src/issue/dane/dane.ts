@@ -11,7 +11,7 @@ import { revokedFor } from "../../request/drift.ts";
 import type { DaneRecord } from "../../state/dane.ts";
 import type { StoredCertificate } from "../../state/store.ts";
 import type { IssueTools } from "../tools.ts";
-import { currentValues, nextValues } from "./keys.ts";
+import { adoptOrderKeys, currentValues, nextValues } from "./keys.ts";
 import { publish, remove } from "./records.ts";
 import { unsignedZones } from "./signed.ts";
 import { isReal, isUpToDate, markOf } from "./up-to-date.ts";
@@ -33,6 +33,7 @@ export async function keysAhead(
   for (const { value } of wildcards)
     record.log("dane").info(`${value} gets no TLSA records: only names of servers have them`);
   const current = await currentValues(request.name, before?.held, tools.store);
+  await adoptOrderKeys(request, tools.store);
   const next = await nextValues(request, current, tools.store);
   // A key that was compromised is not announced again.
   const trusted = revokedFor(before) === "keyCompromise" ? [] : current;

@@ -1,6 +1,7 @@
 import { X509Certificate, createHash } from "node:crypto";
 import { publicKeyOf } from "../../acme/certificate/extensions.ts";
 import { createPrivateKey, publicHalf } from "../../acme/keys.ts";
+import { signerOf } from "../../acme/signer.ts";
 import { type CertificateRequest, type KeyType, keyTypes } from "../../certificate.ts";
 import { readKeyFile } from "../../request/given-file.ts";
 import type { HeldCertificate, Store } from "../../state/store.ts";
@@ -34,6 +35,17 @@ export async function nextKey(
 ): Promise<string | undefined> {
   await nextValues(request, [], store);
   return store.certificates.readNextKey(request.name, request.keyType);
+}
+
+/** The CA may issue for the key of an unfinished order at any time: it is the next one then, and is announced. */
+export async function adoptOrderKeys(
+  { name, privateKey }: CertificateRequest,
+  { journal, certificates }: Pick<Store, "journal" | "certificates">,
+): Promise<void> {
+  if (privateKey !== undefined) return;
+  const order = await journal.read(name);
+  for (const pem of [order?.privateKey, order?.second?.privateKey])
+    if (pem !== undefined) await certificates.saveNextKey(name, signerOf(pem).type, pem);
 }
 
 /**
