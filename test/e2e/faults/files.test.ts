@@ -13,7 +13,7 @@ test.concurrent.each(Object.entries(scenarios))(
       const { operations } = await recorded(scenario, issuing);
       const kinds = operations.map((operation, at) => ({ at, kind: kindOf(operation, issuing) }));
       expect(kinds.length).toBeGreaterThan(10);
-      faults.push(...drawn(kinds, 8, ({ kind }) => kind));
+      faults.push(...drawn(kinds, 4, ({ kind }) => kind));
     }
     for (const { at, kind } of faults) {
       await using issuing = await begin(scenario);

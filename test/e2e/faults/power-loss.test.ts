@@ -26,7 +26,7 @@ test.concurrent.each(Object.entries(scenarios))(
       choices(operations, at).map((keep) => ({ at, keep })),
     ).flat();
     const disks = new Map<string, { at: number; disk: Folder }>();
-    for (const { at, keep } of drawn(moments, 150, ({ at }) => `${at}`)) {
+    for (const { at, keep } of drawn(moments, 80, ({ at }) => `${at}`)) {
       const disk = lost(at, keep);
       disks.set(hashOf(disk), { at, disk });
     }

@@ -16,7 +16,7 @@ test.concurrent.each(Object.entries(scenarios).filter(([name]) => name !== "impo
     const faults = requests.flatMap((kind, index) =>
       phases.map((phase) => ({ phase, nth: index + 1, kind })),
     );
-    const chosen = drawn(faults, 16, ({ phase, kind }) => `${phase} ${kind}`);
+    const chosen = drawn(faults, 8, ({ phase, kind }) => `${phase} ${kind}`);
     for (const { phase, nth, kind } of chosen) {
       await killed(scenario, phase, nth).catch((error: unknown) => {
         throw new Error(`killed ${phase} answer ${nth} to ${name}, of ${kind}`, { cause: error });
