@@ -108,10 +108,13 @@ export async function expectConverged(
   const { current, modes, pending } = seeState(issuing.state);
   expect([...current.keys()].toSorted()).toEqual(held);
   expect([...pending.keys()]).toEqual([]);
+  // What a loss of power leaves beside a file, and a lock that is free, goes when it is written or taken again. A run with
+  // nothing to change does neither.
+  if (issuedBefore === undefined) return;
   expect(
     [...modes.keys()].filter((path) => temporary.test(path) || path.startsWith("locks/")),
   ).toEqual([]);
-  if (issuedBefore !== undefined) expect(issuedBy(issuing) - issuedBefore).toBe(issues);
+  expect(issuedBy(issuing) - issuedBefore).toBe(issues);
 }
 
 const temporary = /(^|\/)\.[^/]*-[0-9a-f]+$/;
