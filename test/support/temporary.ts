@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +8,8 @@ export default function setup(): () => void {
   // Some tests start programs as another user.
   chmodSync(folder, 0o755);
   process.env["TMPDIR"] = folder;
-  process.env["ACMECTL_SEED"] ??= String(randomInt(1, 1_000_000));
+  // The same faults in each usual run; other seeds are tried on purpose.
+  process.env["ACMECTL_SEED"] ??= "736168";
   return () => {
     const faults = survivedIn(join(folder, "survived"));
     const seed = process.env["ACMECTL_SEED"];
