@@ -25,7 +25,7 @@ export interface ZoneEntry {
 interface StoredRecord {
   readonly id: string;
   readonly name: string;
-  /** As stored, TXT with its quotes if it has any. */
+  /** As stored: a TXT value may be in quotes. */
   readonly content: string;
 }
 

@@ -73,7 +73,7 @@ async function settle(
   const lines: Block[] = [];
   for (const { name } of orphans) {
     const left = await removeCertificate(name, store, signal);
-    lines.push(line(`Removed ${name}, which is no longer in the config.`));
+    lines.push(line(`Removed ${name}: it is not in the config any more.`));
     lines.push(
       ...left.map((text) => line(`Remove this TLSA record from the DNS: ${text}`, "warn")),
     );

@@ -89,7 +89,7 @@ function viewOf(renewals: readonly Renewal[], now: Date): readonly Block[] {
   if (next !== undefined) return [nothingDue({ name: next.name, at: next.due.at }, now)];
   const text =
     renewals.length === 0
-      ? "There are no certificates yet: acmectl issue -d NAME."
+      ? "No certificates yet. Get the first one with: acmectl issue -d NAME"
       : "Nothing is due: the renewal of every certificate is off.";
   return [{ kind: "line", text, tone: "dim" }];
 }

@@ -42,7 +42,7 @@ async function chosenSolvers(
   if (asked.length > 0) {
     return Promise.all(asked.map((text) => fromFlag(text, flags, config, context)));
   }
-  // Its records are in the DNS already: no other solver has anything to do.
+  // This type needs nothing but the records that are in the DNS already.
   if (flags.challenge === "dns-persist-01") return [ownSolver("dns-persist")];
   const own = flags.challenge === "tls-alpn-01" ? "tls-alpn" : "standalone";
   const chosen = configuredSolvers(names, issuer, config, own);

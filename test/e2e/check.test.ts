@@ -598,7 +598,7 @@ describe.skipIf(!available("bind"))("check", () => {
     return ["caa", "error", text, () => ["-d", `${label}.shop.test`, ...byDns(), ...atCa()]];
   }
 
-  /** A record that is not published when there is no change to it. */
+  /** A persist record with one change; without a change none is published. */
   function persist(
     identifier: string,
     text: RegExp,

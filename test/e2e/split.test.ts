@@ -73,7 +73,7 @@ certificates: { hosts: { domains: [${wanted.join(", ")}], split: true } }
     const planned = await run(["plan", "--config", config]);
     expect(planned.outcomes).toMatchObject({ hosts: "re-issue", "hosts-2": "orphaned" });
     const pruned = await issuing.run(["apply", "--no-jitter", "--prune", "--config", config]);
-    expect(pruned.stdout).toContain("Removed hosts-2, which is no longer in the config.");
+    expect(pruned.stdout).toContain("Removed hosts-2: it is not in the config any more.");
     expect((await leafOf("hosts")).names.toSorted()).toEqual(names.slice(2).toSorted());
     await expect(leafOf("hosts-2")).rejects.toThrow("ENOENT");
   });

@@ -118,7 +118,7 @@ test("a dry run of a private CA's certificate rehearses without its profile, kee
   const internal = { description: "of this CA alone", validity: 30 * 86_400_000 };
   await using issuing = await startIssuing({ profiles: { internal } });
   expect((await issuing.issue(["-d", a, "--profile", "internal"])).code).toBe(0);
-  // The index is no record: it is written whenever a certificate's files are old enough to be trusted.
+  // The index is not a record: it is written whenever a certificate's files are old enough to be trusted.
   const records = async () =>
     (await readdir(issuing.state, { recursive: true })).filter((path) => path !== "index.json");
   const before = await records();

@@ -98,7 +98,7 @@ async function bringInLine(request: CertificateRequest, tools: IssueTools): Prom
   const all = (await store.certificates.read(name))?.status.dane?.records ?? [];
   const places = new Set(wanted.map(placeOf));
   const old = all.filter((one) => !places.has(placeOf(one)));
-  // A record of a good key is at a name or port that is no longer wanted.
+  // A good key whose record is at another name or port than the certificate has now.
   const isGood = ({ challenge }: DaneRecord) => values.includes(challenge.recordValue);
   const removable = old.filter((one) => isGood(one) || isReplaced(one, certificate, clock.now()));
   const kept = old.filter((one) => !removable.includes(one));
@@ -120,7 +120,7 @@ async function bringInLine(request: CertificateRequest, tools: IssueTools): Prom
   }));
 }
 
-/** As long as a set has any record, it has one of the key in use. */
+/** Records of the key in use are removed last: clients must not find a set without it. */
 function currentLast(records: readonly DaneRecord[], current: readonly string[]) {
   const isCurrent = ({ challenge }: DaneRecord) => current.includes(challenge.recordValue);
   return records.toSorted((a, b) => Number(isCurrent(a)) - Number(isCurrent(b)));

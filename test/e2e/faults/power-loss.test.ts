@@ -75,7 +75,7 @@ test.concurrent.each(Object.entries(scenarios))(
 
 test("a loss of power would be noticed if nothing were synced", async () => {
   const scenario = scenarios["issue"];
-  if (scenario === undefined) throw new Error("there is no such scenario");
+  if (scenario === undefined) throw new Error("the scenario does not exist");
   await using issuing = await begin(scenario);
   const start = readDisk(issuing.state);
   const { operations, asked } = await recorded(scenario, issuing);

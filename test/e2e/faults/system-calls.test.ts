@@ -53,7 +53,7 @@ test.skipIf(!isAllowed)(
   "issue, killed by the kernel at a call that changes files, is put right by the next run",
   async () => {
     const scenario = scenarios["issue"];
-    if (scenario === undefined) throw new Error("there is no such scenario");
+    if (scenario === undefined) throw new Error("the scenario does not exist");
     const faults = ["rename", "fsync", "symlink", "unlink", "mkdir"].flatMap((call) =>
       [1, 2, 3, 4].map((when) => ({ call, when })),
     );
