@@ -1,6 +1,7 @@
 /** http-01 from here, at every address of a name, while a random response is presented. */
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { presetOf } from "../acme/presets.ts";
+import { isPrivate } from "../acme/private-addresses.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { messageOf } from "../errors.ts";
 import type { Choice, PendingChallenge } from "../issue/proof/challenges.ts";
@@ -118,27 +119,6 @@ function hidden(addresses: readonly string[]): readonly Finding[] {
       ),
     );
 }
-
-function isPrivate(address: string): boolean {
-  return privateNetworks.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
-}
-
-const privateNetworks = new BlockList();
-for (const [network, prefix] of [
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.168.0.0", 16],
-] as const)
-  privateNetworks.addSubnet(network, prefix, "ipv4");
-for (const [network, prefix] of [
-  ["::1", 128],
-  ["fc00::", 7],
-  ["fe80::", 10],
-] as const)
-  privateNetworks.addSubnet(network, prefix, "ipv6");
 
 export function judge(look: Look, { body, identifier, path }: Http01Challenge): readonly Finding[] {
   const url = `http://${identifier.value}${path.replace(/[^/]*$/, "…")}`;

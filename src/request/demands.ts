@@ -1,6 +1,6 @@
-import { BlockList, isIPv6 } from "node:net";
 import { bindingHint } from "../acme/registration.ts";
 import { caName, mostNames, presetOf, type Demands } from "../acme/presets.ts";
+import { isPrivate } from "../acme/private-addresses.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 
@@ -93,28 +93,6 @@ function internalName({ issuer, identifiers }: CertificateRequest): Found {
     "Use a name below a registered domain, or another CA: --server URL, or --server local for trying.",
   );
 }
-
-/** Not reachable from the Internet (IANA's special-purpose address registries). */
-const privateNets = [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.168.0.0", 16],
-  ["::", 127],
-  ["fc00::", 7],
-  ["fe80::", 10],
-] as const;
-
-function isPrivate(address: string): boolean {
-  const list = new BlockList();
-  for (const [net, prefix] of privateNets) list.addSubnet(net, prefix, familyOf(net));
-  return list.check(address, familyOf(address));
-}
-
-const familyOf = (address: string) => (isIPv6(address) ? "ipv6" : "ipv4");
 
 function wrongKey({ issuer, csr, keyType }: CertificateRequest, { keyTypes }: Demands): Found {
   if (csr !== undefined || keyTypes === undefined || keyTypes.includes(keyType)) return undefined;

@@ -41,7 +41,7 @@ registerHooks({ load(url, context, next) { appendFileSync(${JSON.stringify(log)}
 /** Code that talks to CAs and name servers or reads YAML; not what parses names, keys, addresses, presets and their limits. */
 const heavy = [
   /\/node_modules\/(?!commander|croner|fastest-levenshtein|get-east-asian-width)/,
-  /\/src\/acme\/(?!(identifiers|keys|limits|pem|presets|registration|text)\.ts)/,
+  /\/src\/acme\/(?!(identifiers|keys|limits|pem|presets|private-addresses|registration|text)\.ts)/,
   /\/src\/dns\/(?!server\.ts)/,
   /\/src\/(issue\/(?!dane\/(signed|up-to-date))|issuer\/|account\/|import\/|test-ca\/)/,
   /\/src\/renew\/(pass|renew|rehearse)\.ts/,
