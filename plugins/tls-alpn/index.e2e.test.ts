@@ -1,6 +1,6 @@
-/** HAProxy and nginx on port 443 serve the site and pass acme-tls/1 on, with the configurations of the README. */
+/** HAProxy, nginx and sslh on port 443 serve the site and pass acme-tls/1 on, with the configurations of the README. */
 import { readFile, writeFile } from "node:fs/promises";
-import { request } from "node:https";
+import { createServer, request } from "node:https";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -25,6 +25,8 @@ interface Front {
   readonly program: string;
   readonly config: (readme: string, places: Places) => string;
   readonly args: (config: string, places: Places) => readonly string[];
+  /** True if another server has the site. */
+  readonly isBefore?: true;
 }
 
 const fronts: readonly Front[] = [
@@ -69,6 +71,20 @@ ${exchanged(readme, [
 ])}`,
     args: (config, { at }) => ["-c", config, "-e", at("error.log"), "-g", "daemon off;"],
   },
+  {
+    part: "sslh",
+    program: "sslh",
+    isBefore: true,
+    config: (readme, { public: port, acmectl, site }) =>
+      `foreground: true;
+${exchanged(readme, [
+  ['{ host: "0.0.0.0"; port: "443"; },', ""],
+  ['{ host: "::"; port: "443"; }', `{ host: "127.0.0.1"; port: "${port}"; }`],
+  ["8443", String(acmectl)],
+  ["4443", String(site)],
+])}`,
+    args: (config) => [`-F${config}`],
+  },
 ];
 
 function exchanged(text: string, pairs: readonly (readonly [string, string])[]): string {
@@ -105,7 +121,7 @@ describe.skipIf(!available("pebble"))("tls-alpn-01 on one port with the site", (
   });
   afterAll(() => dns?.close());
 
-  for (const { part, program, config, args } of fronts) {
+  for (const { part, program, config, args, isBefore = false } of fronts) {
     test.skipIf(!available(part))(
       `${program} serves the site and passes acme-tls/1 to acmectl, with Pebble validating a name and an address`,
       async () => {
@@ -116,6 +132,10 @@ describe.skipIf(!available("pebble"))("tls-alpn-01 on one port with the site", (
         const { certificatePem, keyPem } = await makeTls(folder.path);
         await writeFile(at("site.pem"), `${certificatePem}\n${keyPem}`);
         await writeFile(at("config"), config(await snippet(program), places));
+        const behind = createServer({ cert: certificatePem, key: keyPem }, (_, response) =>
+          response.end("the site"),
+        );
+        if (isBefore) behind.listen(site, "127.0.0.1");
         const front = await startProcess({
           program,
           args: args(at("config"), places),
@@ -142,6 +162,7 @@ describe.skipIf(!available("pebble"))("tls-alpn-01 on one port with the site", (
         } finally {
           await pebble?.close();
           await front.close();
+          behind.close();
         }
       },
     );

@@ -1,5 +1,5 @@
 /** The real servers that tests run against: what each is made of and where its program lies. */
-import { accessSync, constants, readFileSync, readdirSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, readdirSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -110,6 +110,7 @@ export const parts = {
     programs: ["nginx/modules/ngx_stream_module.so"],
   },
   haproxy: { from: "debian", packages: ["haproxy"], programs: ["haproxy"] },
+  sslh: { from: "debian", packages: ["sslh"], programs: ["sslh"] },
   acme2certifier: {
     from: "pip",
     packages: ["acme2certifier==0.46.3"],
@@ -199,9 +200,11 @@ function executable(file: string): boolean {
 }
 
 function libraryFolders(): string {
-  const base = join(debianFolder, "usr", "lib");
-  const architectures = readdirSync(base).filter((folder) => folder.includes("-linux-"));
-  return architectures.map((folder) => join(base, folder)).join(delimiter);
+  const bases = ["usr/lib", "lib"].map((base) => join(debianFolder, base)).filter(existsSync);
+  return bases
+    .flatMap((base) => readdirSync(base).map((folder) => join(base, folder)))
+    .filter((folder) => folder.includes("-linux-"))
+    .join(delimiter);
 }
 
 function reason(part: PartName): string {
