@@ -35,18 +35,31 @@ export async function deployTemporary(
   }
 }
 
+type Place = "free" | "done" | "taken";
+
 /** `done`: it has this very certificate. `taken`: what is there may be a real one, and a key beside another certificate is of no use. */
-async function placeOf(
-  step: DeployStep,
-  { material: { certificate } }: Subject,
-): Promise<"free" | "done" | "taken" | undefined> {
+async function placeOf(step: DeployStep, { material }: Subject): Promise<Place | undefined> {
   if ("pkcs12" in step) return (await exists(step.pkcs12.path)) ? "taken" : "free";
   if (!("copy" in step)) return undefined;
-  const { key, ...others }: CopySetting = step.copy;
+  const { second } = material;
+  const places = [
+    await placeOfCopies(step.copy, "", material.certificate),
+    ...(second ? [await placeOfCopies(step.copy, second.suffix, second.certificate)] : []),
+  ];
+  if (places.includes("taken")) return "taken";
+  return places.includes("free") ? "free" : "done";
+}
+
+async function placeOfCopies(
+  { key, ...others }: CopySetting,
+  suffix: string,
+  certificate: string,
+): Promise<Place> {
+  const read = (path: string) => readText(path + suffix);
   const paths = [others.fullchain, others.cert, others.chain, others.combined];
   const wanted = paths.filter((path) => path !== undefined);
-  const texts = (await Promise.all(wanted.map(readText))).filter((text) => text?.trim());
-  const hasKey = key !== undefined && ((await readText(key)) ?? "").trim() !== "";
+  const texts = (await Promise.all(wanted.map(read))).filter((text) => text?.trim());
+  const hasKey = key !== undefined && ((await read(key)) ?? "").trim() !== "";
   const isOurs = texts.every((text = "") => isTemporary(text)) && (!hasKey || texts.length > 0);
   if (!isOurs) return "taken";
   const isCurrent = texts.every((text) => text?.includes(certificate.trim()));

@@ -3,7 +3,7 @@ import { createTemporary, temporaryIssuer } from "../acme/certificate/temporary.
 import { fingerprintOf } from "../acme/certificate/chain.ts";
 import { serialOf } from "../acme/certificate/extensions.ts";
 import { createPrivateKey } from "../acme/keys.ts";
-import type { CertificateRequest } from "../certificate.ts";
+import type { CertificateRequest, KeyType } from "../certificate.ts";
 import { isExpired, namesOf, requestHash } from "../request/drift.ts";
 import { readKeyFile } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, NewVersion } from "../state/store.ts";
@@ -34,12 +34,13 @@ export async function storeTemporary(
 
 function isFitting(
   held: HeldCertificate | undefined,
-  { identifiers, keyType }: CertificateRequest,
+  { identifiers, keyType, secondKeyType }: CertificateRequest,
   now: Date,
 ): boolean {
   if (held === undefined || isExpired(held, now)) return false;
   const { meta } = held;
-  return meta.keyType === keyType && namesOf(meta.identifiers) === namesOf(identifiers);
+  const isOfTypes = meta.keyType === keyType && meta.second?.keyType === secondKeyType;
+  return isOfTypes && namesOf(meta.identifiers) === namesOf(identifiers);
 }
 
 async function versionFor(
@@ -47,8 +48,20 @@ async function versionFor(
   store: IssueTools["store"],
   now: Date,
 ): Promise<NewVersion> {
-  const { identifiers, keyType } = request;
-  const privateKey = await keyFor(request, store);
+  const first = await madeFor(request, request.keyType, store, now);
+  if (request.secondKeyType === undefined) return first;
+  const { meta, ...second } = await madeFor(request, request.secondKeyType, store, now);
+  return { ...first, second, meta: { ...first.meta, second: meta } };
+}
+
+async function madeFor(
+  request: CertificateRequest,
+  keyType: KeyType,
+  store: IssueTools["store"],
+  now: Date,
+) {
+  const { identifiers } = request;
+  const privateKey = await keyFor(request, keyType, store);
   const certificate = await createTemporary(privateKey, identifiers, now);
   const leaf = new X509Certificate(certificate);
   const meta = {
@@ -72,8 +85,16 @@ async function versionFor(
 }
 
 /** With DANE, the key whose TLSA records are about to be published: clients then accept the temporary certificate as well. */
-async function keyFor(request: CertificateRequest, store: IssueTools["store"]): Promise<string> {
+async function keyFor(
+  request: CertificateRequest,
+  keyType: KeyType,
+  store: IssueTools["store"],
+): Promise<string> {
   if (request.privateKey !== undefined) return (await readKeyFile(request.privateKey)).pem;
-  const ahead = request.dane && (await (await import("./dane/keys.ts")).nextKey(request, store));
-  return ahead ?? createPrivateKey(request.keyType);
+  if (request.dane !== undefined) {
+    const { nextKey } = await import("./dane/keys.ts");
+    const ahead = await nextKey(request, keyType, store);
+    if (ahead !== undefined) return ahead;
+  }
+  return createPrivateKey(keyType);
 }

@@ -122,3 +122,25 @@ test("a temporary certificate is made again for other names, and replaces only i
     reason: expect.stringMatching(/temporary certificate|backing off/),
   });
 });
+
+test("with two key types a temporary certificate is made and copied for both keys, and never over a real one", async () => {
+  await using issuing = await startIssuing();
+  const at = (name: string) => join(issuing.state, "..", name);
+  const words = ["-d", "a.test", "--temporary", "--key-types", "ec256,rsa2048"];
+  words.push("--fullchain-file", at("full.pem"), "--key-file", at("key.pem"));
+  issuing.ca.faults.add({ on: "newOrder", times: Infinity, do: { status: 503 } });
+  await issuing.issue(words);
+  const keyOf = async (suffix: string) => {
+    const leaf = new X509Certificate(await readFile(at(`full.pem${suffix}`), "utf8"));
+    expect(leaf.issuer).toContain("temporary");
+    const key = createPrivateKey(await readFile(at(`key.pem${suffix}`), "utf8"));
+    return leaf.checkPrivateKey(key) ? key.asymmetricKeyType : undefined;
+  };
+  expect([await keyOf(""), await keyOf(".rsa")]).toEqual(["ec", "rsa"]);
+
+  await rm(at("full.pem"));
+  await writeFile(at("full.pem.rsa"), "a real certificate");
+  await issuing.issue(words);
+  expect(await readFile(at("full.pem.rsa"), "utf8")).toBe("a real certificate");
+  await expect(readFile(at("full.pem"))).rejects.toThrow(/ENOENT/);
+});

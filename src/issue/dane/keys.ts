@@ -28,13 +28,14 @@ export async function currentValues(
   );
 }
 
-/** The key that the next certificate gets, made now if there is none. */
+/** The key of this type that the next certificate gets, made now if there is none. */
 export async function nextKey(
   request: CertificateRequest,
+  keyType: KeyType,
   store: Pick<Store, "certificates">,
 ): Promise<string | undefined> {
   await nextValues(request, [], store);
-  return store.certificates.readNextKey(request.name, request.keyType);
+  return store.certificates.readNextKey(request.name, keyType);
 }
 
 /** The CA may issue for the key of an unfinished order at any time: it is the next one then, and is announced. */
