@@ -646,3 +646,18 @@ it("google writes TLSA records beside others, and removes only its own", async (
   await solver.cleanup(two, undefined, call);
   expect(fake.set(at)?.rrdatas).toEqual([foreign]);
 });
+
+it("google takes a TLSA value in capitals for the same", async () => {
+  const zone = "upper";
+  fake.addZone(zone, "upper.test");
+  const at = "_25._tcp.mail.upper.test";
+  const foreign = `3 1 1 ${"00".repeat(32)}`;
+  const one = tlsa("mail.upper.test", "af");
+  const upper = `3 1 1  ${"AF".repeat(16)} ${"AF".repeat(16)}`;
+  fake.plant(zone, { name: `${at}.`, type: "TLSA", ttl: 300, rrdatas: [foreign, upper] });
+  const solver = await open();
+  await solver.present(one, call);
+  expect(fake.set(at)?.rrdatas).toEqual([foreign, upper]);
+  await solver.cleanup(one, undefined, call);
+  expect(fake.set(at)?.rrdatas).toEqual([foreign]);
+});

@@ -1,6 +1,13 @@
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Log, RecordType } from "acmectl/plugin";
-import { edited, plainName, readSets, recordSetSolver, Refusal } from "acmectl/plugin/http";
+import {
+  bareTlsa,
+  edited,
+  plainName,
+  readSets,
+  recordSetSolver,
+  Refusal,
+} from "acmectl/plugin/http";
 import type { Edits, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, Change, HeldSet, ManagedZone, RecordSet } from "./client.ts";
 import { explainer } from "./errors.ts";
@@ -165,7 +172,10 @@ function changeFor(edits: Edits, held: Sets, type: RecordType, ttl: number): Cha
   for (const [name, edit] of edits) {
     const old = held.get(name);
     const before = old?.rrdatas ?? [];
-    const after = edited(before, edit, (value) => (type === "TXT" ? `"${value}"` : value));
+    const after =
+      type === "TXT"
+        ? edited(before, edit, (value) => `"${value}"`)
+        : edited(before, edit, undefined, bareTlsa);
     if (after === undefined) continue;
     const set = { name: old?.name ?? `${name}.`, type, ttl: old?.ttl ?? ttl };
     if (old !== undefined) deletions.push({ ...set, rrdatas: before });

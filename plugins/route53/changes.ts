@@ -1,5 +1,5 @@
 /** From what is there and what is wanted to the changes of a batch; pure. */
-import { edited, plainName } from "acmectl/plugin/http";
+import { bareTlsa, edited, plainName } from "acmectl/plugin/http";
 import type { RecordType } from "acmectl/plugin";
 import type { Edit } from "acmectl/plugin/http";
 import type { Change, ResourceRecordSet } from "@aws-sdk/client-route-53";
@@ -13,8 +13,8 @@ export function changesFor(
 ): readonly Change[] {
   const multivalue = sets.filter((set) => set.MultiValueAnswer === true);
   if (multivalue.length > 0 || sets.length === 0) {
-    const held = multivalue.flatMap(valuesOf);
-    const missing = edit.add.map(writer[type]).filter((value) => !held.includes(value));
+    const held = new Set(multivalue.flatMap(valuesOf).map(alike[type]));
+    const missing = edit.add.map(writer[type]).filter((value) => !held.has(alike[type](value)));
     return [
       ...multivalue.flatMap((set) => swap(set, { add: [], remove: edit.remove }, type)),
       ...creations({ name, type }, missing, ttl, multivalue.length > 0),
@@ -55,7 +55,7 @@ function creations(
 
 /** The exact old set is the comparison: Route 53 refuses the batch when it is no longer that. */
 function swap(old: ResourceRecordSet, edit: Edit, type: RecordType): readonly Change[] {
-  const wanted = edited(valuesOf(old), edit, writer[type]);
+  const wanted = edited(valuesOf(old), edit, writer[type], alike[type]);
   if (wanted === undefined) return [];
   const gone: Change = { Action: "DELETE", ResourceRecordSet: old };
   return wanted.length === 0
@@ -104,3 +104,5 @@ const writer = {
   TXT: (value: string) => `"${value}"`,
   TLSA: (value: string) => value,
 } as const;
+
+const alike = { TXT: (value: string) => value, TLSA: bareTlsa } as const;

@@ -1,6 +1,6 @@
 /** DNS records that name an account: what they are for, and what a change of the account makes of them. */
 import {
-  hashedAccount,
+  offlineDemand,
   persistDemand,
   persistName,
   readPersist,
@@ -119,7 +119,10 @@ async function namesOf(
     "request" in one ? [one.request] : [],
   );
   return namesIn(
-    stored.filter((request) => request.issuer.server === directory && isMeant(request)),
+    stored.filter(
+      ({ issuer, issuers = [issuer], ...request }) =>
+        issuers.some(({ server }) => server === directory) && isMeant({ issuer, ...request }),
+    ),
     dns,
   );
 }
@@ -149,10 +152,13 @@ async function recordsOf(
   const texts = await answers(persistName(value), "TXT");
   // Each further question would wait for the same resolvers.
   if (texts === undefined) return [];
+  const { accountUris } = offlineDemand(
+    { identifier: { type: "dns", value }, wildcard: false },
+    holder,
+  );
   const txt = texts.some((record) => {
     const read = readPersist(record.value);
-    if (typeof read === "string") return false;
-    return read.accountUri === holder.url || read.accountUri.endsWith(hashedAccount(value, holder));
+    return typeof read !== "string" && accountUris.some((uri) => read.accountUri.endsWith(uri));
   });
   const found = txt ? [`TXT at ${persistName(value)}`] : [];
   for (let name: string | undefined = value; name; name = parentOf(name)) {

@@ -28,7 +28,7 @@ export { sharedListeners } from "./listeners.ts";
 export type { Service, SharedListeners, Waiting } from "./listeners.ts";
 export type { Advice } from "./listen-problem.ts";
 export type { Provider, ZoneReceipt } from "./provider.ts";
-export { edited, readSets, recordSetSolver } from "./record-sets.ts";
+export { bareTlsa, edited, readSets, recordSetSolver } from "./record-sets.ts";
 export type { Edit, Edits, RecordSetProvider, RecordSetReceipt, WriteCall } from "./record-sets.ts";
 export { openMask } from "../mask.ts";
 export { recordSolver } from "./records.ts";

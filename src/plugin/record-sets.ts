@@ -113,16 +113,27 @@ export async function readSets<S>(
   return found;
 }
 
-/** The values of a set after an edit, foreign ones in their place; nothing if it is so already. */
+/**
+ * The values of a set after an edit, foreign ones in their place; nothing if it is so already. Two values of which `alike` makes
+ * the same text are one: the digits of a TLSA record, for example, may be written in capitals.
+ */
 export function edited(
   held: readonly string[],
   { add, remove }: Edit,
   write: (value: string) => string = (value) => value,
+  alike: (value: string) => string = (value) => value,
 ): readonly string[] | undefined {
-  const gone = new Set(remove.map(write));
-  const kept = held.filter((value) => !gone.has(value));
-  const missing = [...new Set(add.map(write))].filter((value) => !held.includes(value));
+  const gone = new Set(remove.map(write).map(alike));
+  const there = new Set(held.map(alike));
+  const kept = held.filter((value) => !gone.has(alike(value)));
+  const missing = [...new Set(add.map(write))].filter((value) => !there.has(alike(value)));
   return kept.length === held.length && missing.length === 0 ? undefined : [...kept, ...missing];
+}
+
+/** RFC 6698 §2.2: hexadecimal digits in either case, which white space may divide. */
+export function bareTlsa(value: string): string {
+  const [usage, selector, matching, ...digits] = value.trim().toLowerCase().split(/\s+/);
+  return [usage, selector, matching, digits.join("")].join(" ");
 }
 
 interface Place {

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { startIssuing } from "../support/issuing.ts";
-import { persistDemand, persistValue } from "../../src/acme/account-records.ts";
+import { hashedAccount, persistDemand, persistValue } from "../../src/acme/account-records.ts";
 import type { Ca, Directory } from "../../src/acme/acme.ts";
 import { createAccountKey, thumbprint } from "../../src/acme/keys.ts";
 import { refuseUnseenRecords, warnOfRecords } from "../../src/check/account.ts";
@@ -114,6 +114,30 @@ describe("before another account is used", () => {
         /name the account https:\/\/ca\.example\/account\/1; .*: TXT at _validation-persist\.example\.com, CAA at example\.com$/,
       ),
     ]);
+  });
+
+  it.each([
+    ["the name", "example.com"],
+    ["any name (*)", "*"],
+  ])("a record with the hash over %s is shown", async (_, domain) => {
+    const texts: string[] = [];
+    const { account, tools } = await world(texts);
+    const hash = hashedAccount(domain, { url, thumbprint: thumbprint(account.key) });
+    texts.push(`ca.example; accounturi=https://ca.example/hash/${hash}; policy=wildcard`);
+    await warnOfRecords({ server }, tools);
+    expect(heard(tools, "warn")).toEqual([
+      expect.stringMatching(/: TXT at _validation-persist\.example\.com$/),
+    ]);
+  });
+
+  it("the records of a certificate whose second CA has the account are shown", async () => {
+    const { tools } = await world([`ca.example; accounturi=${url}`]);
+    const { issuer, ...request } = requestFor(["example.com"]);
+    const first = { ...issuer, server: "https://first.example/directory" };
+    const issuers = [first, issuer];
+    await tools.store.certificates.saveRequest({ ...request, issuer: first, issuers });
+    await warnOfRecords({ server }, tools);
+    expect(heard(tools, "warn")).toHaveLength(1);
   });
 
   it("nothing is shown if no record names it", async () => {
