@@ -1,6 +1,6 @@
 /** Azure's management API, as much of it as the solver needs. */
 import { Problem } from "acmectl/plugin";
-import type { Log, OptionsOf } from "acmectl/plugin";
+import type { Log, OptionsOf, RecordType } from "acmectl/plugin";
 import {
   everyPage,
   fieldOf,
@@ -28,9 +28,14 @@ export interface RecordSet {
   readonly etag: string;
   /** Seconds. */
   readonly ttl: number;
-  /** Each of one or more strings. */
+  /** Each of one or more strings; a TLSA record of one, in the form of a zone file. */
   readonly records: readonly (readonly string[])[];
   readonly metadata: unknown;
+}
+
+export interface Owner {
+  readonly name: string;
+  readonly type: RecordType;
 }
 
 type Kind = "public" | "private";
@@ -85,6 +90,8 @@ const types = {
   private: "Microsoft.Network/privateDnsZones",
 } as const;
 const publicVersion = "2018-05-01";
+/** The first one with TLSA records. */
+const tlsaVersion = "2023-07-01-preview";
 const privateVersion = "2020-06-01";
 
 export type Api = ReturnType<typeof connect>;
@@ -112,10 +119,10 @@ export function connect(credentials: Credentials, settings: ClientSettings) {
     async checkZone(zoneId: string, signal: AbortSignal) {
       await send(versioned(zoneId), {}, signal);
     },
-    /** The TXT set at a name, if there is one. */
-    async recordSet(zoneId: string, name: string, signal: AbortSignal) {
+    /** The set of this type at a name, if there is one. */
+    async recordSet(zoneId: string, { name, type }: Owner, signal: AbortSignal) {
       try {
-        return setIn(await send(setPath(zoneId, name), {}, signal));
+        return setIn(await send(setPath(zoneId, { name, type }), {}, signal));
       } catch (error) {
         if (error instanceof Refusal && error.status === 404) return undefined;
         throw error;
@@ -124,18 +131,18 @@ export function connect(credentials: Credentials, settings: ClientSettings) {
     /** Refused with 412 if the set is not the one that was read, or exists though none was read. */
     async write(
       zoneId: string,
-      name: string,
+      owner: Owner,
       set: Omit<RecordSet, "etag">,
       old: RecordSet | undefined,
       signal: AbortSignal,
     ) {
       const headers = old === undefined ? { "if-none-match": "*" } : { "if-match": old.etag };
-      const json = { properties: propertiesOf(zoneId, set) };
-      await send(setPath(zoneId, name), { method: "PUT", headers, json }, signal);
+      const json = { properties: propertiesOf(zoneId, owner.type, set) };
+      await send(setPath(zoneId, owner), { method: "PUT", headers, json }, signal);
     },
-    async remove(zoneId: string, name: string, old: RecordSet, signal: AbortSignal) {
+    async remove(zoneId: string, owner: Owner, old: RecordSet, signal: AbortSignal) {
       const headers = { "if-match": old.etag };
-      await send(setPath(zoneId, name), { method: "DELETE", headers }, signal);
+      await send(setPath(zoneId, owner), { method: "DELETE", headers }, signal);
     },
   };
 }
@@ -204,12 +211,36 @@ function setIn(item: unknown): RecordSet {
   return {
     etag: needText(item, "etag"),
     ttl: typeof ttl === "number" ? ttl : 0,
-    records: listed.map((record) => listOf(record, "value").map(String)),
+    records: [
+      ...listed.map((record) => listOf(record, "value").map(String)),
+      ...listOf(properties, "TLSARecords").map((record) => [tlsaIn(record)]),
+    ],
     metadata: fieldOf(properties, "metadata"),
   };
 }
 
-function propertiesOf(zoneId: string, { ttl, records, metadata }: Omit<RecordSet, "etag">) {
+const tlsaFields = ["usage", "selector", "matchingType", "certAssociationData"] as const;
+
+function tlsaIn(record: unknown): string {
+  return tlsaFields.map((field) => String(fieldOf(record, field))).join(" ");
+}
+
+function tlsaOf([text = ""]: readonly string[]) {
+  const [usage, selector, matchingType, ...data] = text.split(" ");
+  return {
+    usage: Number(usage),
+    selector: Number(selector),
+    matchingType: Number(matchingType),
+    certAssociationData: data.join(""),
+  };
+}
+
+function propertiesOf(
+  zoneId: string,
+  type: RecordType,
+  { ttl, records, metadata }: Omit<RecordSet, "etag">,
+) {
+  if (type === "TLSA") return { metadata, TTL: ttl, TLSARecords: records.map(tlsaOf) };
   const shown = records.map((value) => ({ value }));
   return isPrivate(zoneId)
     ? { metadata, ttl, txtRecords: shown }
@@ -221,14 +252,15 @@ function groupPath(subscription: string, group: string | undefined): string {
   return group === undefined ? base : `${base}/resourceGroups/${encodeURIComponent(group)}`;
 }
 
-/** The path of a TXT set, whose name is relative to its zone, the last part of the id. */
-function setPath(zoneId: string, name: string): string {
+/** The path of a set, whose name is relative to its zone, the last part of the id. */
+function setPath(zoneId: string, { name, type }: Owner): string {
   const zone = decodeURIComponent(zoneId.slice(zoneId.lastIndexOf("/") + 1)).toLowerCase();
-  return versioned(`${zoneId}/TXT/${encodeURIComponent(relativeName(name, zone))}`);
+  const path = `${zoneId}/${type}/${encodeURIComponent(relativeName(name, zone))}`;
+  return type === "TLSA" ? versioned(path, tlsaVersion) : versioned(path);
 }
 
-function versioned(path: string): string {
-  return `${path}?api-version=${isPrivate(path) ? privateVersion : publicVersion}`;
+function versioned(path: string, version?: string): string {
+  return `${path}?api-version=${version ?? (isPrivate(path) ? privateVersion : publicVersion)}`;
 }
 
 function isPrivate(path: string): boolean {

@@ -112,5 +112,5 @@ function roleHint({ message }: Refusal): string {
   const scope = /over scope '([\w./@-]+)'/.exec(message)?.[1] ?? "ID-OF-THE-ZONE";
   const writes = /\/(write|delete)'/.test(message);
   const role = writes ? "DNS Zone Contributor" : "Reader";
-  return `Grant the role: \`az role assignment create --assignee ${who} --role "${role}" --scope "${scope}"\`. acmectl requires Reader on the zone, and DNS Zone Contributor on the TXT set _acme-challenge or on the zone. A new assignment takes some minutes.`;
+  return `Grant the role: \`az role assignment create --assignee ${who} --role "${role}" --scope "${scope}"\`. acmectl requires Reader on the zone, and DNS Zone Contributor on the record set (the TXT set _acme-challenge) or on the zone. A new assignment takes some minutes.`;
 }

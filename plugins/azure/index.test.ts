@@ -22,6 +22,7 @@ import {
   providerTest,
   providerTools,
   target,
+  tlsa,
 } from "../../test/support/provider-test.ts";
 import azure from "./index.ts";
 
@@ -631,4 +632,34 @@ describe("failures", () => {
     expect(error.is("network")).toBe(true);
     expect(error.hint).toMatch(/captive portal/);
   });
+});
+
+it("azure writes TLSA records beside others, and removes only its own", async () => {
+  const zone = fake.addZone("dane.test");
+  const at = "_25._tcp.mail.dane.test";
+  const foreign = `3 1 1 ${"00".repeat(32)}`;
+  fake.plant(zone, "_25._tcp.mail", { ttl: 300, records: [[foreign]], type: "TLSA" });
+  const [one, two] = [tlsa("mail.dane.test", "0f"), tlsa("mail.dane.test", "a0")];
+  const solver = await open();
+  await solver.preflight?.([{ ...target("mail.dane.test"), recordName: at }], call);
+  const receipts = [await solver.present(one, call), await solver.present(two, call)];
+  // Azure shows the digits in capitals.
+  expect(fake.values(at).map((value) => value.toLowerCase())).toEqual([
+    foreign,
+    one.recordValue,
+    two.recordValue,
+  ]);
+  expect(fake.set(at)?.ttl).toBe(300);
+  await solver.present(two, call);
+  expect(fake.values(at)).toHaveLength(3);
+  await solver.cleanup(one, receipts[0], call);
+  await solver.cleanup(two, undefined, call);
+  expect(fake.values(at)).toEqual([foreign]);
+});
+
+it("azure refuses TLSA records in a private zone", async () => {
+  fake.addZone("dane.internal", { isPrivate: true });
+  const solver = await open(options({ privateZone: true }));
+  const said = await problem(solver.present(tlsa("mail.dane.internal", "0f"), call));
+  expect(said).toContain("private zones cannot have TLSA records");
 });

@@ -1,5 +1,6 @@
 import { defineSolver, Problem } from "acmectl/plugin";
-import { edited, plainName, recordSetSolver, suffixesOf } from "acmectl/plugin/http";
+import type { RecordType } from "acmectl/plugin";
+import { bareTlsa, edited, plainName, recordSetSolver, suffixesOf } from "acmectl/plugin/http";
 import type { Edit, ProviderZone, RecordSetProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, DnsZone, RecordSet } from "./client.ts";
 import { explainer } from "./errors.ts";
@@ -9,6 +10,7 @@ export default defineSolver({
   summary:
     "dns-01 with Azure DNS, by an app registration, workload or managed identity, or az's login",
   challengeTypes: ["dns-01"],
+  recordTypes: ["TXT", "TLSA"],
   concurrency: 4,
   options,
   async create(options, context) {
@@ -37,21 +39,25 @@ export default defineSolver({
       hintIfOutside:
         "Leave zone (AZURE_ZONE_NAME) out, or limit this solver to its zone with select.zones.",
       async check({ id, name }, recordName, signal) {
-        const set = await api.recordSet(id, recordName, signal);
+        const set = await api.recordSet(id, { name: recordName, type: "TXT" }, signal);
         if (set === undefined) await api.checkZone(id, signal);
         return name;
       },
       unit: "name",
-      read: ({ id }, [name = ""], { signal }) => api.recordSet(id, name, signal),
-      async write(zone, edits, old, { signal }) {
+      async read({ id }, [name = ""], { type, signal }) {
+        if (privateZone && type === "TLSA") throw noTlsa(name);
+        return api.recordSet(id, { name, type }, signal);
+      },
+      async write(zone, edits, old, { type, signal }) {
         for (const [name, edit] of edits) {
-          const records = recordsAfter(old, edit);
+          const records = recordsAfter(old, edit, type);
           if (records === undefined) continue;
           if (records.length > mostRecords && edit.add.length > 0)
-            throw full(name, zone, records.length);
+            throw full(`${name} in zone ${zoneText(zone)}`, records.length, type);
+          const owner = { name, type };
           const set = { ttl: old?.ttl ?? ttl, records, metadata: old?.metadata };
-          if (records.length > 0) await api.write(zone.id, name, set, old, signal);
-          else if (old !== undefined) await api.remove(zone.id, name, old, signal);
+          if (records.length > 0) await api.write(zone.id, owner, set, old, signal);
+          else if (old !== undefined) await api.remove(zone.id, owner, old, signal);
         }
       },
       // Another write came first, or is in progress; a lock stays.
@@ -103,15 +109,29 @@ function zoneText({ id, name = id }: ProviderZone): string {
 }
 
 /** The records after an edit; nothing if it is so already. */
-function recordsAfter(old: RecordSet | undefined, edit: Edit): RecordSet["records"] | undefined {
+function recordsAfter(
+  old: RecordSet | undefined,
+  edit: Edit,
+  type: RecordType,
+): RecordSet["records"] | undefined {
   const before = new Map((old?.records ?? []).map((record) => [record.join(""), record]));
-  return edited([...before.keys()], edit)?.map((value) => before.get(value) ?? [value]);
+  const alike = type === "TLSA" ? bareTlsa : undefined;
+  const after = edited([...before.keys()], edit, undefined, alike);
+  return after?.map((value) => before.get(value) ?? [value]);
 }
 
-function full(recordName: string, zone: ProviderZone, count: number): Problem {
+function full(place: string, count: number, type: RecordType): Problem {
   return new Problem("solver", {
     title: "The record set is full",
-    detail: `Azure: ${recordName} in zone ${zoneText(zone)} would have ${count} TXT records, and Azure allows ${mostRecords}`,
+    detail: `Azure: ${place} would have ${count} ${type} records, and Azure allows ${mostRecords}`,
     hint: "Remove records that are not needed, left behind by other tools.",
+  });
+}
+
+function noTlsa(name: string): Problem {
+  return new Problem("config", {
+    title: "No TLSA records in private zones",
+    detail: `Azure: private zones cannot have TLSA records, such as that of ${name}`,
+    hint: "Use a public zone (privateZone: false), or leave dane out.",
   });
 }

@@ -97,6 +97,6 @@ function noWriter({ value }: Identifier, asked: readonly SolverSetting[]): Probl
   return new Problem("usage", {
     title: "No solver can write TLSA records",
     detail: `${names === "" ? "No solver was given that" : `None of the solvers (${names})`} writes TLSA records for ${quotedWord(value)}.`,
-    hint: "Name one as the solver of dane (--dane-solver): rfc2136, route53, google or cloudflare.",
+    hint: "Name one as the solver of dane (--dane-solver): rfc2136, route53, google, azure or cloudflare.",
   });
 }

@@ -16,6 +16,8 @@ export interface AzureRecordSet {
   readonly ttl: number;
   readonly records: readonly (readonly string[])[];
   readonly metadata?: unknown;
+  /** Of TLSA records each is one string, as in a zone file; TXT when absent. */
+  readonly type?: "TXT" | "TLSA" | undefined;
 }
 
 export interface AzureRequest {
@@ -251,14 +253,14 @@ const operations: readonly Operation[] = [
     run: listZones,
   },
   { action: "GET zone", method: "GET", path: new RegExp(`${zone}$`, "i"), run: getZone },
-  { action: "GET TXT", method: "GET", path: new RegExp(`${zone}/TXT/([^/]+)$`, "i"), run: getSet },
-  { action: "PUT TXT", method: "PUT", path: new RegExp(`${zone}/TXT/([^/]+)$`, "i"), run: putSet },
-  {
-    action: "DELETE TXT",
-    method: "DELETE",
-    path: new RegExp(`${zone}/TXT/([^/]+)$`, "i"),
-    run: deleteSet,
-  },
+  ...(["TXT", "TLSA"] as const).flatMap((type): Operation[] => {
+    const path = new RegExp(`${zone}/${type}/([^/]+)$`, "i");
+    return [
+      { action: `GET ${type}`, method: "GET", path, run: (asked) => getSet(asked, type) },
+      { action: `PUT ${type}`, method: "PUT", path, run: (asked) => putSet(asked, type) },
+      { action: `DELETE ${type}`, method: "DELETE", path, run: (asked) => deleteSet(asked, type) },
+    ];
+  }),
   { action: "POST token", method: "POST", path: /^\/([^/]+)\/oauth2\/v2\.0\/token$/, run: logIn },
   { action: "GET imds", method: "GET", path: /^\/metadata\/identity\/oauth2\/token$/, run: imds },
   { action: "GET endpoint", method: "GET", path: /^\/msi\/token$/, run: appService },
@@ -463,12 +465,22 @@ function setsOf(question: Question): HeldZone {
   );
 }
 
-function getSet(question: Question): Done {
-  authorize(question, "Microsoft.Network/dnsZones/TXT/read");
+type SetType = "TXT" | "TLSA";
+
+/** Private zones have no TLSA sets, nor have the older versions of the API. */
+function authorizeSet(question: Question, type: SetType, verb: string): void {
+  authorize(question, `Microsoft.Network/dnsZones/${type}/${verb}`);
+  const isKnown = question.query["api-version"] === "2023-07-01-preview";
+  if (type === "TLSA" && (!isKnown || question.ids[2]?.toLowerCase() !== "dnszones"))
+    throw refuse(404, "InvalidResourceType", "The resource type could not be found.");
+}
+
+function getSet(question: Question, type: SetType): Done {
+  authorizeSet(question, type, "read");
   const { sets, ...held } = setsOf(question);
   const name = question.ids[4] ?? "";
   const set = sets.get(name);
-  if (set === undefined) {
+  if (set === undefined || (set.type ?? "TXT") !== type) {
     // Unlike other errors this one is alone.
     const message = `The resource record '${name}' does not exist in resource group '${question.ids[1]}' of subscription '${question.ids[0]}'.`;
     throw new Refusal(404, JSON.stringify({ code: "NotFound", message }));
@@ -479,18 +491,21 @@ function getSet(question: Question): Done {
 function shownSet(
   zone: HeldZone,
   name: string,
-  { etag, ttl, records, metadata }: AzureRecordSet,
+  { etag, ttl, records, metadata, type = "TXT" }: AzureRecordSet,
 ): object {
   const fqdn = name === "@" ? `${zone.name}.` : `${name}.${zone.name}.`;
-  const values = records.map((value) => ({ value }));
+  const values =
+    type === "TLSA"
+      ? { TLSARecords: records.map(([text = ""]) => tlsaOf(text)) }
+      : { TXTRecords: records.map((value) => ({ value })) };
   const properties = zone.isPrivate
-    ? { ttl, fqdn, txtRecords: values }
-    : { TTL: ttl, fqdn, provisioningState: "Succeeded", TXTRecords: values };
+    ? { ttl, fqdn, txtRecords: values.TXTRecords }
+    : { TTL: ttl, fqdn, provisioningState: "Succeeded", ...values };
   const kept = metadata === undefined ? {} : { metadata };
   return {
-    id: `${zone.id}/TXT/${name}`,
+    id: `${zone.id}/${type}/${name}`,
     name,
-    type: "Microsoft.Network/dnszones/TXT",
+    type: `Microsoft.Network/dnszones/${type}`,
     etag,
     properties: { ...properties, ...kept },
   };
@@ -507,31 +522,61 @@ function precondition(headers: IncomingMessage["headers"], held: AzureRecordSet 
     );
 }
 
-function putSet(question: Question): Done {
-  authorize(question, "Microsoft.Network/dnsZones/TXT/write");
+function tlsaOf(text: string) {
+  const [usage, selector, matchingType, data] = text.split(" ");
+  const numbers = [usage, selector, matchingType].map(Number);
+  return {
+    usage: numbers[0],
+    selector: numbers[1],
+    matchingType: numbers[2],
+    certAssociationData: data?.toUpperCase(),
+  };
+}
+
+type Tlsa = ReturnType<typeof tlsaOf>;
+
+function recordsIn(
+  properties: Record<string, unknown>,
+  type: SetType,
+  isPrivate: boolean,
+): string[][] {
+  const listed = properties[
+    type === "TLSA" ? "TLSARecords" : isPrivate ? "txtRecords" : "TXTRecords"
+  ] as ({ value: string[] } & Tlsa)[] | undefined;
+  return (listed ?? []).map(({ value, usage, selector, matchingType, certAssociationData }) => {
+    if (type === "TXT") return value;
+    const isWhole = [usage, selector, matchingType].every(Number.isInteger) && certAssociationData;
+    if (!isWhole) throw refuse(400, "BadRequest", "The TLSA record is malformed.");
+    return [[usage, selector, matchingType, certAssociationData].join(" ")];
+  });
+}
+
+function putSet(question: Question, type: SetType): Done {
+  authorizeSet(question, type, "write");
   const zone = setsOf(question);
   const name = question.ids[4] ?? "";
   const held = zone.sets.get(name);
   precondition(question.headers, held);
   const { properties } = question.body as { properties: Record<string, unknown> };
   const ttl = properties[zone.isPrivate ? "ttl" : "TTL"];
-  const records = properties[zone.isPrivate ? "txtRecords" : "TXTRecords"] as { value: string[] }[];
-  if (typeof ttl !== "number" || !Array.isArray(records) || records.length === 0)
+  const records = recordsIn(properties, type, zone.isPrivate);
+  if (typeof ttl !== "number" || records.length === 0)
     throw refuse(400, "BadRequest", "The record set is malformed.");
   if (records.length > 20)
     throw refuse(400, "BadRequest", `The record set '${name}' has more than 20 records.`);
   const made = {
     etag: randomUUID(),
     ttl,
-    records: records.map(({ value }) => value),
+    records,
     metadata: properties["metadata"],
+    type,
   };
   zone.sets.set(name, made);
   return { status: held === undefined ? 201 : 200, body: shownSet(zone, name, made) };
 }
 
-function deleteSet(question: Question): Done {
-  authorize(question, "Microsoft.Network/dnsZones/TXT/delete");
+function deleteSet(question: Question, type: SetType): Done {
+  authorizeSet(question, type, "delete");
   const { sets } = setsOf(question);
   const name = question.ids[4] ?? "";
   const held = sets.get(name);
