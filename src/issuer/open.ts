@@ -112,7 +112,7 @@ function keyOf(issuer: IssuerSetting): string {
   return JSON.stringify([server, caBundle, clientCert, eabKid, email, limits]);
 }
 
-/** The options with which a pasted command line finds the same CA, and the same account of it. */
+/** The options with which a pasted command line finds the same CA, and the same account of it. A text becomes `FILE`. */
 export function caFlags({
   server,
   caBundle,
@@ -121,7 +121,7 @@ export function caFlags({
 }: Pick<IssuerSetting, "server" | "caBundle" | "clientCert" | "clientKey">): string {
   const files = { "--ca-bundle": caBundle, "--client-cert": clientCert, "--client-key": clientKey };
   const given = Object.entries(files).flatMap(([flag, path]) =>
-    path === undefined || isPem(path) ? [] : [flag, path],
+    path === undefined ? [] : [flag, isPem(path) ? "FILE" : path],
   );
   return ["--server", server, ...given].map(quotedWord).join(" ");
 }
@@ -141,7 +141,7 @@ async function readBundle(path: string): Promise<string> {
   const text = await pemAt(path, "The CA bundle");
   if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
   throw new Problem("config", {
-    detail: `The CA bundle ${path} does not contain a certificate in PEM form.`,
+    detail: `The CA bundle${isPem(path) ? "" : ` ${path}`} does not contain a certificate in PEM form.`,
     hint: "Give a PEM file with the root certificates to trust beside the usual ones.",
   });
 }

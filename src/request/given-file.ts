@@ -9,6 +9,12 @@ import { Problem } from "../problem.ts";
 
 /** A file that the user gives. `named` is what it is, for the Problem when it cannot be read. */
 export async function readGivenFile(path: string, named: string): Promise<Buffer> {
+  // Shown in a message, a key would be in every log.
+  if (/\n|-----BEGIN /.test(path))
+    throw new Problem("usage", {
+      detail: `${named} must be the path of a file, and a text was given.`,
+      hint: "Write the text to a file, and give its path.",
+    });
   try {
     return await readFile(path);
   } catch (cause) {

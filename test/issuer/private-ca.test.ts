@@ -102,3 +102,35 @@ test.each([
   const { code, stderr } = await run(["account", "register", ...server, ...words], { env });
   expect([code, stderr]).toEqual([2, expect.stringContaining("NOPE")]);
 });
+
+test("a private key given as text where a file is meant is not shown", async () => {
+  await using issuing = await startIssuing();
+  const { key } = await selfSigned("acmectl");
+  const asked = ["issue", "-d", "shop.test", "--server", issuing.ca.directoryUrl, "--standalone"];
+  for (const flags of [
+    ["--ca-bundle", key],
+    ["--client-cert", key, "--client-key", key],
+  ]) {
+    const { code, stderr } = await issuing.run([...asked, ...flags]);
+    expect(code).toBe(2);
+    expect(stderr).not.toContain("PRIVATE KEY");
+  }
+});
+
+test("a command in a hint has FILE where the CA bundle was given as text", async () => {
+  await using issuing = await startIssuing();
+  const root = await readFile(join(issuing.state, "..", "ca.pem"), "utf8");
+  const server = issuing.ca.directoryUrl;
+  const { stderr } = await issuing.run([
+    "account",
+    "show",
+    "--server",
+    server,
+    "--ca-bundle",
+    root,
+  ]);
+  expect(stderr.replaceAll(/\s+/g, " ")).toContain(
+    `acmectl account register --server ${server} --ca-bundle FILE --agree-tos`,
+  );
+  expect(stderr).not.toContain("BEGIN CERTIFICATE");
+});
