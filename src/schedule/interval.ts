@@ -57,7 +57,7 @@ export async function intervalOn(machine: Machine): Promise<number> {
   return shortest ?? 0;
 }
 
-/** Warns if the schedule installed here is too rare for one of these certificates. Looks at the machine only if one is short-lived. */
+/** Warns if what runs here is too rare for one of these certificates. Looks at the machine only if one is short-lived. */
 export async function warnOfRareSchedule(
   held: readonly HeldCertificate[],
   context: Context,
@@ -66,13 +66,13 @@ export async function warnOfRareSchedule(
   if (warning) context.log.warn(warning, { step: "schedule" });
 }
 
-/** A warning if the schedule installed here is too rare for these certificates, with the command that fixes it. */
+/** A warning if what runs here is too rare for these certificates, with the command that fixes it. */
 export async function rareSchedule(
   held: readonly HeldCertificate[],
   machine: Machine,
 ): Promise<string | undefined> {
-  const every = timesIn(await findSchedules(machine))?.every;
-  return every === undefined ? undefined : rareWarning(every, held);
+  const every = await intervalOn(machine);
+  return every === 0 ? undefined : rareWarning(every / minute, held);
 }
 
 /** Undefined if `every` (minutes) is often enough for these certificates. */
@@ -80,4 +80,11 @@ export function rareWarning(every: number, held: readonly HeldCertificate[]): st
   if (!isTooRare(every, held)) return undefined;
   const [interval, lifetime] = [durationOf(every * minute), durationOf(shortestOf(held))];
   return `Renewals run every ${interval}, which is too rare for a certificate that is valid for ${lifetime}. Run: acmectl schedule install --every ${writtenInterval(intervalFor(held))}`;
+}
+
+/** Undefined if `every` (minutes) is often enough to learn of a revocation in time. */
+export function slowWarning(every: number): string | undefined {
+  if (every <= longest) return undefined;
+  const [interval, most] = [every, longest].map((minutes) => durationOf(minutes * minute));
+  return `Renewals run every ${interval}, and a CA may announce a revocation only a day before, so its renewal information should be asked for at least every ${most}. Run: acmectl schedule install --every ${writtenInterval(longest)}`;
 }

@@ -40,9 +40,40 @@ test("issue, apply, plan and schedule install warn if the schedule is too rare f
   const asked = ["schedule", "install", "--by", "cron", "--force", "--dry-run"];
   const rare = await issuing.run([...asked, "--every", "12h"], settings);
   expect(rare.stderr).toContain("too rare");
+  expect(rare.stderr).not.toContain("announce a revocation");
   const chosen = await issuing.run(asked, settings);
   expect(chosen.stderr).not.toContain("too rare");
   expect(chosen.stdout).toContain("renew -q --every 2h --jitter");
+});
+
+test("schedule install --every 12h warns that a revocation may be announced a day before", async () => {
+  await using issuing = await startIssuing();
+  const env = { HOME: join(issuing.state, ".."), PATH: schedulerPath };
+  const asked = ["schedule", "install", "--by", "cron", "--force", "--dry-run", "--every"];
+  const warned = async (every: string) => {
+    const { code, stderr } = await issuing.run([...asked, every], { env });
+    expect(code, stderr).toBe(0);
+    return stderr.replaceAll(/\s+/g, " ");
+  };
+  expect(await warned("12h")).toContain(
+    "asked for at least every 6 hours. Run: acmectl schedule install --every 6h --state",
+  );
+  expect(await warned("6h")).not.toContain("revocation");
+});
+
+test("issue warns if a crontab line that was written by hand is too rare for the certificate", async () => {
+  const clock = testClock();
+  await using issuing = await startIssuing({
+    now: () => clock.now(),
+    profiles: { short: { description: "6 hours", validity: day / 4 } },
+  });
+  const folder = join(issuing.state, "..");
+  await writeFile(join(folder, "crontab"), "27 3,15 * * * acmectl renew -q\n");
+  const settings = { env: { HOME: folder, PATH: schedulerPath }, clock };
+  const { stderr } = await issuing.issue(["-d", "a.example.test"], settings);
+  expect(stderr.replaceAll(/\s+/g, " ")).toContain(
+    "Renewals run every 12 hours, which is too rare for a certificate that is valid for 6 hours. Run: acmectl schedule install --every 30m",
+  );
 });
 
 test("renew looks ahead by the interval of a crontab line that was written by hand", async () => {

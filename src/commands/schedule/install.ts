@@ -7,6 +7,7 @@ import {
   intervalFor,
   parsedInterval,
   rareWarning,
+  slowWarning,
   writtenInterval,
 } from "../../schedule/interval.ts";
 import type { Job } from "../../schedule/job.ts";
@@ -89,7 +90,7 @@ export const command = defineCommand({
     };
     const installation = await installSchedule(job, wishes, machine);
     const { every } = installation;
-    const warning = rareWarning(every, held);
+    const warning = rareWarning(every, held) ?? slowWarning(every);
     if (warning !== undefined) context.log.warn(warning, { step: "schedule" });
     warnOfVariables(installation, context);
     return present(installation, machine);
