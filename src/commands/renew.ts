@@ -53,10 +53,12 @@ export const command = defineCommand({
 });
 
 /** A drill orders nothing, so what would change an order has no effect on it. */
-function refuseTogether({ drill: isDrill = false, dryRun = false, force = false }: Flags): void {
-  if (!isDrill || (dryRun === false && !force)) return;
+function refuseTogether({ drill: isDrill = false, dryRun = false, force, newOrder }: Flags): void {
+  const flags = { "--force": force, "--dry-run": dryRun !== false, "--new-order": newOrder };
+  const [other] = Object.entries(flags).find(([, isGiven]) => isGiven === true) ?? [];
+  if (!isDrill || other === undefined) return;
   throw new Problem("usage", {
-    detail: `--drill and ${force ? "--force" : "--dry-run"} were given together; a drill orders nothing.`,
+    detail: `--drill and ${other} were given together; a drill orders nothing.`,
     hint: "Leave one of them out.",
   });
 }
@@ -72,7 +74,8 @@ async function drill(named: Certificates, flags: Flags, context: Context): Promi
   const { drillOf } = await import("../renew/drill.ts");
   const { intervalHere } = await import("../schedule/interval.ts");
   const every = flags.every ?? (await intervalHere(context));
-  return drillOf(named, { every, concurrency: flags.concurrency }, context.clock.now());
+  const { concurrency, max = Number.POSITIVE_INFINITY } = flags;
+  return drillOf(named, { every, concurrency, max }, context.clock.now());
 }
 
 /** The interval of a schedule whose command does not say it. */

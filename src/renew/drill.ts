@@ -32,7 +32,7 @@ interface Planned {
  */
 export function drillOf(
   { certificates, broken }: Certificates,
-  { every, concurrency }: { every: number; concurrency: number },
+  { every, concurrency, max }: { every: number; concurrency: number; max: number },
   now: Date,
 ): Result {
   const planned = [
@@ -40,7 +40,9 @@ export function drillOf(
     ...broken.map(({ name }) => ({ ...unreadable, name })),
   ];
   const renewed = planned.filter(({ left }) => left === undefined);
-  const work = workOf(renewed, concurrency);
+  // What a run leaves because of --max waits for the next one.
+  const runs = Math.max(1, Math.ceil(renewed.length / max));
+  const work = workOf(renewed, concurrency) + (runs - 1) * every;
   const seen = every === 0 ? undefined : (Math.floor(longestPause / every) + 1) * every;
   const total = seen === undefined ? undefined : seen + jitter + work;
   const isMet = renewed.length === planned.length && total !== undefined && total <= notice;
@@ -68,7 +70,7 @@ export function drillOf(
         ]),
       ),
       line(
-        `${renewed.length} of ${planned.length} would be renewed in about ${durationOf(Math.max(work, minute))}. Nothing was ordered.`,
+        `${renewed.length} of ${planned.length} would be renewed in about ${durationOf(Math.max(work, minute))}${runs > 1 ? `, by ${runs} runs` : ""}. Nothing was ordered.`,
       ),
       ...(renewed.length < planned.length
         ? [line(`${planned.length - renewed.length} would not be renewed in time.`, "warn")]

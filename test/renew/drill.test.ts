@@ -33,6 +33,9 @@ test("renew --drill says what an early renewal would take, and orders nothing", 
   });
   expect(report.certificates.map(({ outcome }) => outcome)).toEqual(["would-renew", "would-renew"]);
   expect((await drill(["--every", "24h"])).code).toBe(11);
+  // The second certificate is left for the next run, six hours later.
+  const two = await drill(["--every", "6h", "--max", "1"]);
+  expect([two.code, two.report.seconds.work]).toEqual([0, report.seconds.work + 6 * 3600]);
 
   const { stdout } = await issuing.run(["renew", "--drill", "--every", "6h"], { clock });
   expect(stdout).toContain("2 of 2 would be renewed in about 1 minute. Nothing was ordered.");
@@ -42,7 +45,7 @@ test("renew --drill says what an early renewal would take, and orders nothing", 
   expect(issuing.ca.requests).toHaveLength(orders);
 });
 
-test.each([["--force"], ["--dry-run"], ["--dry-run=authorizations"]])(
+test.each([["--force"], ["--new-order"], ["--dry-run"], ["--dry-run=authorizations"]])(
   "renew --drill %s is refused, since a drill orders nothing",
   async (flag) => {
     await using issuing = await startIssuing();
