@@ -32,6 +32,8 @@ export interface Demands {
   readonly contact?: true;
   /** An account needs an external account binding; `once`: each one registers a single account. */
   readonly binding?: "reusable" | "once";
+  /** Within how many days a binding must be used. */
+  readonly bindingDays?: number;
   /** A CSR must not ask for client authentication. */
   readonly noClientAuth?: true;
   /** An order must not say the dates of its certificate. */
@@ -73,7 +75,8 @@ const boulder: Demands = {
   keyTypes: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"],
 };
 const boulderRenewal: RenewalWindow = { left: 1 / 3, leftOfShort: 1 / 2, width: 1 / 50 };
-const google: Demands = { contact: true, binding: "once", noClientAuth: true };
+// cloud.google.com/certificate-manager/docs/public-ca-tutorial
+const google: Demands = { contact: true, binding: "once", bindingDays: 7, noClientAuth: true };
 
 /** The staging environment of NAME is NAME-staging. */
 export const presets: readonly Preset[] = [

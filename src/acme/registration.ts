@@ -80,7 +80,9 @@ export function decodedTwice(hmacKey: string): string | undefined {
 /** Where the binding of a new account with this CA comes from. */
 export function bindingHint(server: string): string {
   const preset = presetOf(server);
-  const once = preset?.demands?.binding === "once" ? " Each pair registers one account only." : "";
+  const { binding, bindingDays } = preset?.demands ?? {};
+  const within = bindingDays === undefined ? "" : `, within ${bindingDays} days`;
+  const once = binding === "once" ? ` Each pair registers one account only${within}.` : "";
   const pair = `key id and an HMAC key from the CA's website, then give --eab-kid ID and ACMECTL_EAB_HMAC=KEY (or --eab-hmac file:/path).${once}`;
   if (preset?.name !== "zerossl") return `Get a ${pair}`;
   return `Give --email you@example.com or ACMECTL_ZEROSSL_API_KEY=KEY, for which ZeroSSL gives one. Or get a ${pair}`;

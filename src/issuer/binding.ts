@@ -1,6 +1,6 @@
 /** The external account binding of a new account: the user's, or one that the CA gives when it is asked. */
 import type { ExternalAccountBinding } from "../acme/acme.ts";
-import { presetOf } from "../acme/presets.ts";
+import { caName, presetOf } from "../acme/presets.ts";
 import { decodedTwice, readBinding } from "../acme/registration.ts";
 import type { IssuerSetting } from "../certificate.ts";
 import type { Context } from "../context.ts";
@@ -48,7 +48,10 @@ export async function zerosslBinding(
   { accounts }: Pick<Store, "accounts">,
   context: Context,
 ): Promise<(() => Promise<ExternalAccountBinding>) | undefined> {
-  if (presetOf(server)?.name !== "zerossl") return undefined;
+  if (presetOf(server)?.name !== "zerossl") {
+    refuseElsewhere(server, context);
+    return undefined;
+  }
   if (zerosslApiKey === undefined && email === undefined) return undefined;
   const readOwner = async () =>
     zerosslApiKey === undefined
@@ -63,6 +66,16 @@ export async function zerosslBinding(
     const { fetchBinding } = await import("./zerossl.ts");
     return { ...(await fetchBinding(owner, context)), algorithm };
   };
+}
+
+/** A variable may be set for other requests of the same shell; a flag is meant for this one. */
+function refuseElsewhere(server: string, context: Context): void {
+  const source = context.sourceOf("zerosslApiKey");
+  if (!source.startsWith("--")) return;
+  throw new Problem("usage", {
+    detail: `${source} was given, which is for ZeroSSL, and the CA of this request is ${caName(server)}.`,
+    hint: `Add --server zerossl, or leave ${source} out.`,
+  });
 }
 
 function secretOf(
