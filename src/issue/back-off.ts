@@ -34,6 +34,12 @@ export function afterFailure(
     return passed ? { retryReason: "backoff" } : {};
   }
   const known = limitKnownHere(problem);
+  if (known !== undefined && problem?.fromCa !== true)
+    return {
+      retryAt: known.toISOString(),
+      retryReason: "cap",
+      failedRequest: requestHash(request),
+    };
   if (known !== undefined) return caPause(known);
   const ours = new Date(startedAt.getTime() + backOffAfter(status.failures));
   const failures = status.failures + 1;

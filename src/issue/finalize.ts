@@ -110,7 +110,7 @@ export async function finalizeOrder(
   const { session } = account;
   await journal.finalizing(key);
   const valid = await waitUntilValid(order, key, account, tools);
-  tools.record.issued(valid);
+  tools.record.issued(valid, request.issuer.server);
   const log = tools.record.log("download");
   log.info("downloading the certificate");
   const chains = await session.download(valid, {

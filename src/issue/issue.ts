@@ -145,7 +145,7 @@ async function prepare(
   tools: IssueTools,
 ): Promise<readonly Choice[]> {
   const { store, clock } = tools;
-  refuseByLimit(request, before, options.force === true, clock.now());
+  await refuseByLimit(request, before ?? {}, options.force === true, tools);
   refuseTestOverLive(request, before?.held);
   await refuseUnmet(request, tools);
   if (request.issuers) await refuseUnmetElsewhere(request, before, tools);

@@ -7,7 +7,7 @@ import { unmetDemands } from "../request/demands.ts";
 import { Problem } from "../problem.ts";
 import type { HeldCertificate, Store, StoredCertificate } from "../state/store.ts";
 import { caPauseOf } from "../state/pause.ts";
-import { capEnd } from "../request/cap.ts";
+import { capEnd, issuedElsewhere } from "../request/cap.ts";
 import { readKeyFile } from "../request/given-file.ts";
 import type { IssueTools } from "./tools.ts";
 
@@ -39,27 +39,31 @@ const keysOf = <K extends string>(map: Readonly<Record<K, unknown>>): readonly K
   Object.keys(map).filter((key): key is K => Object.hasOwn(map, key));
 
 /** Our own limit gives way to --force; one that the CA itself has set does not. */
-export function refuseByLimit(
+export async function refuseByLimit(
   request: CertificateRequest,
-  before: StoredCertificate | undefined,
+  { status, held }: Partial<Pick<StoredCertificate, "status" | "held">>,
   force: boolean,
-  now: Date,
-): void {
-  if (before === undefined) return;
+  { store, clock }: Pick<IssueTools, "store" | "clock">,
+): Promise<void> {
   const { name } = request;
-  const capped = force ? undefined : capEnd(before, request, now);
+  const now = clock.now();
+  const elsewhere = force ? [] : await issuedElsewhere(request, store);
+  const capped = force
+    ? undefined
+    : capEnd({ status: status ?? {}, held }, request, now, elsewhere);
   if (capped !== undefined)
     throw new Problem("backoff", {
       detail: `The CA has issued for these names several times within a week, so nothing is ordered for ${name} before ${dateFrom(now, capped)}.`,
       hint: `Find out why with \`acmectl status ${quotedWord(name)}\`. To order now, add --force; public CAs refuse the sixth certificate for the same names in a week.`,
       retryAt: capped,
     });
-  const until = caPauseOf(before.status, now);
+  const until = status && caPauseOf(status, now);
   if (until === undefined) return;
   throw new Problem("backoff", {
     detail: `The CA accepts no order for ${name} before ${dateFrom(now, until)}.`,
     hint: `Wait until then: asking earlier may extend the limit. Run \`acmectl status ${quotedWord(name)}\` for the CA's own words.`,
     retryAt: until,
+    fromCa: true,
   });
 }
 

@@ -33,8 +33,8 @@ export interface AttemptRecord {
   validated(challenge: PendingChallenge): void;
   /** After the CA was asked. */
   refused(challenge: PendingChallenge, error: unknown): void;
-  /** The CA has issued a certificate, whatever becomes of it. */
-  issued(order: Order): void;
+  /** The CA with this directory has issued a certificate, whatever becomes of it. */
+  issued(order: Order, directory: string): void;
   /** The orders that the CA has issued for in this attempt, and when. */
   readonly issuances: readonly Omit<Issuance, "names">[];
   /** As it is stored. With an error the attempt has failed. */
@@ -71,7 +71,7 @@ export function openRecord(
     log: logOf,
     ...orderCalls(logOf, tree),
     ...challengeCalls(logOf, tree),
-    issued: ({ url }) => void issuances.push({ at: now(), order: url }),
+    issued: ({ url }, directory) => void issuances.push({ at: now(), order: url, directory }),
     issuances,
     end(error) {
       const problem = error === undefined ? undefined : problemOf(error);

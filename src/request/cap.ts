@@ -1,5 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
-import type { StoredCertificate } from "../state/store.ts";
+import type { Issuance } from "../state/certificate-status.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import { namesHash } from "./drift.ts";
 
 /** Of one exact set of names in a week; public CAs refuse the sixth. */
@@ -8,25 +9,66 @@ const week = 7 * 24 * 3_600_000;
 
 /**
  * Until when the names are not ordered again, since the CA has issued for them as often as we let it in a week, of use or not;
- * undefined below the cap. Short lifetimes need more.
+ * undefined below the cap. Short lifetimes need more. `elsewhere` is what other entries got.
  */
 export function capEnd(
-  { status, held }: StoredCertificate,
-  { identifiers }: CertificateRequest,
+  { status, held }: Pick<StoredCertificate, "held"> & { status: { issuances?: Issuances } },
+  { identifiers, issuer, issuers = [issuer] }: CertificateRequest,
   now: Date,
+  elsewhere: readonly Issuance[] = [],
 ): Date | undefined {
-  const { issuances = [] } = status;
+  const issuances = [...(status.issuances ?? []), ...elsewhere];
   if (issuances.length < weeklyCap) return undefined;
   const names = namesHash(identifiers);
   const lifetime =
     held === undefined ? week : Date.parse(held.meta.notAfter) - Date.parse(held.meta.notBefore);
   const cap = Math.max(weeklyCap, Math.floor((weeklyCap * week) / lifetime));
   const ends = issuances
-    .filter((one) => one.names === names)
+    .filter((one) => one.names === names && isFrom(one, issuers))
     .map(({ at }) => Date.parse(at) + week)
     // One of the future was written by a wrong clock.
     .filter((end) => end > now.getTime() && end <= now.getTime() + week)
     .toSorted((a, b) => b - a);
   const end = ends[cap - 1];
   return end === undefined ? undefined : new Date(end);
+}
+
+type Issuances = readonly Issuance[] | undefined;
+
+function isFrom({ directory }: Issuance, issuers: readonly { readonly server: string }[]): boolean {
+  return directory === undefined || issuers.some(({ server }) => server === directory);
+}
+
+/** What CAs issued in the last week for the same names by other entries. */
+export async function issuedElsewhere(
+  { name, identifiers }: CertificateRequest,
+  { certificates }: Pick<Store, "certificates">,
+): Promise<readonly Issuance[]> {
+  const grouped = entriesByNames.get(certificates) ?? groupedByNames(certificates);
+  entriesByNames.set(certificates, grouped);
+  const [entries, names] = [await grouped, namesHash(identifiers)];
+  const others = (entries.get(names) ?? []).filter((one) => one !== name);
+  // It may be new.
+  entries.set(names, [...others, name]);
+  const read = others.map(async (one) => {
+    const stored = await certificates.read(one).catch(() => undefined);
+    return stored?.status.issuances ?? [];
+  });
+  return (await Promise.all(read)).flat();
+}
+
+/** Read once in a run: a pass over ten thousand certificates must not read all of them for each. */
+const entriesByNames = new WeakMap<
+  Store["certificates"],
+  Promise<Map<string, readonly string[]>>
+>();
+
+async function groupedByNames(certificates: Store["certificates"]) {
+  const names = new Map<string, readonly string[]>();
+  for await (const one of certificates.list()) {
+    if ("problem" in one) continue;
+    const hash = namesHash(one.request.identifiers);
+    names.set(hash, [...(names.get(hash) ?? []), one.name]);
+  }
+  return names;
 }

@@ -52,7 +52,8 @@ export interface CertificateStatus {
   caRetryAt?: string;
   /** The certificate with this fingerprint, and that for its second key, were revoked by `acmectl revoke`. */
   revoked?: { fingerprint: string; at: string; reason: string };
-  retryReason?: "backoff" | "ca" | "permanent";
+  /** `cap` is our own limit for a set of names. */
+  retryReason?: "backoff" | "ca" | "permanent" | "cap";
   /** Hash of the request that failed: a permanent problem waits until the request changes. */
   failedRequest?: string;
   alternates?: AlternatesStatus | undefined;
@@ -69,6 +70,8 @@ export interface Issuance {
   names: string;
   /** URL. */
   order: string;
+  /** URL of the CA's directory; absent in records of older releases. */
+  directory?: string | undefined;
 }
 export interface DeployState {
   /** The version of the certificate that was deployed. */

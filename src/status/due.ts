@@ -168,7 +168,7 @@ export function pauseOf(
   if (force) return undefined;
   const off = offOf(certificate);
   if (off !== undefined) return off;
-  const capped = capEnd(certificate, request, now);
+  const capped = capEnd(certificate, request, now) ?? capNoted(certificate, now);
   if (capped !== undefined) return { until: capped, reason: "cap" };
   return backOffOf(certificate, now);
 }
@@ -182,9 +182,18 @@ export function offOf(certificate: StoredCertificate): Pause | undefined {
   return { until: new Date(held.meta.notAfter), reason: "off" };
 }
 
+/** As the last run found it, by what other entries got for the same names. */
+function capNoted({ status, request }: StoredCertificate, now: Date): Date | undefined {
+  const { retryAt, retryReason, failedRequest } = status;
+  if (retryReason !== "cap" || retryAt === undefined) return undefined;
+  const until = new Date(retryAt);
+  const isSame = failedRequest === requestHash(request);
+  return isSame && isAhead(until, now, 7 * day) ? until : undefined;
+}
+
 function backOffOf({ status, request, held }: StoredCertificate, now: Date): Pause | undefined {
   const { retryAt, retryReason, lastAttempt } = status;
-  if (retryAt === undefined || status.failures === 0) return undefined;
+  if (retryAt === undefined || retryReason === "cap" || status.failures === 0) return undefined;
   // The request has changed since.
   if (status.failedRequest !== requestHash(request)) return undefined;
   if (retryReason === "permanent") return { until: new Date(retryAt), reason: "permanent" };

@@ -11,6 +11,7 @@ import { refuseByLimit } from "../../src/issue/preconditions.ts";
 import { describeHolder } from "../../src/state/folder/locks/lock-file.ts";
 import type { HeldCertificate, PendingOrder, StoredAccount } from "../../src/state/store.ts";
 import type { FaultAction, ResourceKind } from "../../src/testing.ts";
+import { testClock } from "../support/clock.ts";
 import { heard, problemOf, requestFor, session, toolsOf, unexpected, world } from "./world.ts";
 
 const name = "example.test";
@@ -382,6 +383,48 @@ test("a key that is held is used again where the request says so", async () => {
   expect(await store.certificates.readPrivateKey(name)).not.toBe(key);
 });
 
+describe("our own limit for the same names in a week", () => {
+  /** An entry that has got as many certificates for a.test and b.test as we let one set have. */
+  async function used() {
+    const it = await world();
+    const names = ["a.test", "b.test"];
+    const first = it.requestFor(names, { name: "first" });
+    for (let count = 0; count < 4; count += 1) await it.issue(first, { isWanted: () => true });
+    return {
+      ...it,
+      names,
+      second: it.requestFor(names.toReversed(), { name: "second", fromConfig: true }),
+    };
+  }
+
+  test("is one for all entries with these names, and --force overrides it each time", async () => {
+    const { issue, store, names, second, requestFor } = await used();
+    await store.certificates.saveRequest(second);
+    const problem = await problemOf(issue(second));
+    expect([problem.exitCode, problem.message]).toEqual([
+      6,
+      expect.stringContaining("several times within a week, so nothing is ordered for second"),
+    ]);
+    const { status } = (await store.certificates.read("second")) ?? {};
+    expect([status?.retryReason, status?.caRetryAt, status?.failures]).toEqual([
+      "cap",
+      undefined,
+      0,
+    ]);
+    expect((await issue(second, { force: true })).issued).toBe(true);
+    expect((await issue(requestFor([...names, "c.test"], { name: "third" }))).issued).toBe(true);
+  });
+
+  test("does not count what another CA issued", async () => {
+    const { issue, store, second } = await used();
+    await store.certificates.updateStatus("first", ({ issuances = [], ...status }) => ({
+      ...status,
+      issuances: issuances.map((one) => ({ ...one, directory: "https://other.example/directory" })),
+    }));
+    expect((await issue(second)).issued).toBe(true);
+  });
+});
+
 test("the dates of an unfinished order, of the CA's limit and of a lock's holder are written for people", async () => {
   const it = await afterFailure("certificate");
   const tools = it.toolsAgain();
@@ -389,10 +432,10 @@ test("the dates of an unfinished order, of the CA's limit and of a lock's holder
   const started = `${it.pending.startedAt.slice(0, 16).replace("T", " ")} UTC`;
   expect(heard(tools, "info")).toContain(`not resuming the unfinished order of ${started}`);
 
-  const now = new Date("2026-01-01T00:00:00Z");
+  const clock = testClock(new Date("2026-01-01T00:00:00Z"));
   const status = { failures: 1, retryAt: "2026-01-02T00:00:00.000Z", retryReason: "ca" } as const;
-  const before = { name, request: it.requestFor([name]), status };
-  expect(() => refuseByLimit(before.request, before, false, now)).toThrow(
+  const limited = refuseByLimit(it.requestFor([name]), { status }, false, { ...tools, clock });
+  await expect(limited).rejects.toThrow(
     `The CA accepts no order for ${name} before 2026-01-02 00:00 UTC, in 24 hours.`,
   );
   const rest = { startTime: "", bootId: "", pidNamespace: "", token: "", what: "" };

@@ -393,6 +393,14 @@ describe("a certificate that is due waits", () => {
     expect(pauseOf(certificate(day, { issuances }), now, false)).toBeUndefined();
   });
 
+  test("a certificate waits until the time at which a run found that the cap leaves room again", () => {
+    const noted = { ...later, failures: 0, retryReason: "cap" } as const;
+    expect(pause(noted)).toBe("cap");
+    expect(pause(noted, { force: true })).toBeUndefined();
+    expect(pause(noted, { wanted: other })).toBeUndefined();
+    expect(pause({ ...over, retryReason: "cap" })).toBeUndefined();
+  });
+
   test("a certificate waits after a permanent refusal until it is forced or changed", () => {
     expect(pause({ ...over, retryReason: "permanent" })).toBe("permanent");
     expect(pause({ ...later, retryReason: "permanent" })).toBe("permanent");
