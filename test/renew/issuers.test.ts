@@ -103,6 +103,41 @@ test("plan, apply and issue show the records of the former account before anothe
   expect((await world.run(["plan"])).document.warnings).toEqual([]);
 });
 
+test("renewal information is asked of the CA that issued, and of no other after the issuer was changed", async () => {
+  await using world = await twoCas({ names: "first" });
+  const { clock, first, second, write, apply, run } = world;
+  /** Who was asked in the next run, and about which certificates. */
+  const asked = async (words: readonly string[]) => {
+    clock.advance(day / 3);
+    const before = [first.requests.length, second.requests.length] as const;
+    await run([...words, "--no-jitter"]);
+    return [first.requests.slice(before[0]), second.requests.slice(before[1])].map((requests) =>
+      requests.filter(({ kind }) => kind === "renewalInfo").map(({ path }) => path),
+    );
+  };
+  await apply();
+  const [byFirst, none] = await asked(["apply"]);
+  expect([byFirst?.length, none]).toEqual([1, []]);
+
+  // The new issuer issues nothing yet, so the certificate stays that of the first one.
+  second.faults.add(always("newOrder", limited));
+  await write("second");
+  expect(await asked(["apply"])).toEqual([[], []]);
+  expect(orders(second)).toBe(1);
+  expect(await asked(["renew"])).toEqual([byFirst, []]);
+  await write("second, first");
+  expect(await asked(["apply"])).toEqual([byFirst, []]);
+  expect(await asked(["renew"])).toEqual([byFirst, []]);
+
+  second.faults.clear();
+  await write("second");
+  const [former, bySecond] = await asked(["apply"]);
+  expect([former, bySecond?.length]).toEqual([[], 1]);
+  expect(bySecond).not.toEqual(byFirst);
+  await write("first, second");
+  expect(await asked(["apply"])).toEqual([[], bySecond]);
+});
+
 async function startDns(zone: TestZone) {
   const server = await startDnsServer({ zones: [zone], recursive: true });
   return { ...server, [Symbol.asyncDispose]: server.close };
