@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { testClock } from "../support/clock.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
+import { acmectl } from "../support/spawn.ts";
 
 const hour = 3_600_000;
 
@@ -35,7 +36,12 @@ ${names.map((name) => `  ${name}: { domains: [${name}.example.test] }`).join("\n
     const counts = Object.entries(outcomes).map(([outcome, all]) => [outcome, all?.length]);
     return { ...ran, counts: Object.fromEntries(counts), problem: document.problem };
   };
-  return { clock, issuing, run, apply };
+  /** `apply` as a process of its own, which goes by the system's clock. */
+  const spawnApply = () => {
+    const words = ["apply", "--no-jitter", "--state", issuing.state, "--config", path, "--json"];
+    return acmectl(words, { env: { HOME: issuing.home } }).ended;
+  };
+  return { clock, issuing, run, apply, spawnApply };
 }
 
 const orders = ({ ca }: Issuing) => ca.requests.filter(({ kind }) => kind === "newOrder").length;
@@ -46,7 +52,7 @@ const limited = {
 
 describe("a CA that limits an account", () => {
   test("is asked once by a pass over 50 certificates, and by no process before its time", async () => {
-    const { clock, issuing, run, apply } = await configured(50);
+    const { clock, issuing, run, apply, spawnApply } = await configured(50);
     await using _ = issuing;
     issuing.ca.faults.add({ on: "newOrder", times: Infinity, do: limited });
     const first = await apply();
@@ -62,8 +68,15 @@ describe("a CA that limits an account", () => {
         pause: expect.objectContaining({ detail: expect.stringContaining("Too many") }),
       }),
     ]);
+    const requests = issuing.ca.requests.length;
+    for (const { stdout, stderr } of await Promise.all([spawnApply(), spawnApply()])) {
+      const { certificates } = JSON.parse(stdout) as { certificates: { outcome: string }[] };
+      expect(certificates.map(({ outcome }) => outcome)).toEqual(Array(50).fill("paused"));
+      expect(stderr).not.toContain("Too many new orders");
+    }
     clock.advance(hour / 2);
     expect((await apply()).counts).toEqual({ paused: 50 });
+    expect(issuing.ca.requests).toHaveLength(requests);
     const other = await issuing.issue(["-d", "other.example.test"], { clock });
     expect(other.code).toBe(6);
     expect(other.stderr).toContain("accepts no orders of this account before");
