@@ -1,71 +1,129 @@
 /** What a CA sends beside or instead of what was ordered, down to the deploy steps. */
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
 import { mkdir, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { askedFor, forged } from "../support/forged.ts";
+import { PublicKey } from "@peculiar/x509";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { certificateId } from "../../src/acme/certificate/extensions.ts";
+import type { TestCa } from "../../src/test-ca/test-ca.ts";
+import { algorithm, askedFor, forged } from "../support/forged.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 
-const name = "odd.example.test";
-const env = (issuing: Issuing) => ({ PATH: process.env["PATH"] ?? "", HOME: issuing.home });
-
-/** The next certificate is this one, above it a CA whose key no Node.js knows. */
-function send({ ca }: Issuing, names: readonly string[]): void {
-  let leaf = "";
-  const call = async () => void (leaf = await forged(askedFor(ca), names));
-  ca.faults.add({ on: "certificate", do: { call, pem: (chain) => leaf + strangeIssuer(chain) } });
+/** The next chain is made of this leaf and of those that the CA sent. */
+function send(ca: TestCa, leaf: () => Promise<string>, sent: (chain: string) => string): void {
+  let made = "";
+  const call = async () => void (made = await leaf());
+  ca.faults.add({ on: "certificate", do: { call, pem: (chain) => made + sent(chain) } });
 }
 
-/** The first certificate above the leaf; its key's algorithm (id-ecPublicKey) becomes one that does not exist. */
-function strangeIssuer(chain: string): string {
-  const [, issuer = ""] = chain.match(/-----BEGIN[^]+?-----END CERTIFICATE-----/g) ?? [];
-  const hex = new X509Certificate(issuer).raw.toString("hex");
-  const strange = Buffer.from(hex.replace("2a8648ce3d0201", "2a8648ce3d0209"), "hex");
-  return `-----BEGIN CERTIFICATE-----\n${strange.toString("base64")}\n-----END CERTIFICATE-----\n`;
+const certificatesOf = (chain: string) =>
+  chain.match(/-----BEGIN[^]+?-----END CERTIFICATE-----/g) ?? [];
+
+/** The certificate with this object identifier replaced by one that does not exist. */
+function strange(pem: string, oid: string, unknown: string): string {
+  const hex = new X509Certificate(pem).raw.toString("hex").replaceAll(oid, unknown);
+  const text = Buffer.from(hex, "hex").toString("base64");
+  return `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`;
+}
+
+/** The first certificate above the leaf, its key (id-ecPublicKey) of an unknown algorithm. */
+const strangeIssuer = (chain: string) =>
+  strange(certificatesOf(chain)[1] ?? "", "2a8648ce3d0201", "2a8648ce3d0209");
+
+/** The certificate signed by an unknown algorithm instead of ecdsa-with-SHA256. */
+const strangelySigned = (pem: string) => strange(pem, "2a8648ce3d040302", "2a8648ce3d040309");
+
+async function anotherKey(): Promise<PublicKey> {
+  const { publicKey } = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  return PublicKey.create(publicKey);
 }
 
 describe("a certificate that is not what was ordered", () => {
-  test("is stored and deployed with warnings if it can be used, and is refused and kept with its key if it lacks a name", async () => {
-    await using issuing = await startIssuing();
-    const folder = join(issuing.home, "deployed");
+  let issuing: Issuing;
+  beforeAll(async () => {
+    issuing = await startIssuing();
+  });
+  afterAll(() => issuing?.[Symbol.asyncDispose]());
+
+  const env = () => ({ PATH: process.env["PATH"] ?? "", HOME: issuing.home });
+  const renew = (name: string, ...more: string[]) =>
+    issuing.run(["renew", name, "--no-jitter", ...more], { env: env() });
+  const folderOf = (name: string) => join(issuing.state, "certificates", name);
+
+  /** Issue with a copy and a hook as deploy steps; what was stored, and what is deployed. */
+  async function issue(name: string) {
+    const folder = join(issuing.home, name);
     await mkdir(folder);
     const at = (file: string) => join(folder, file);
-    const versions = join(issuing.state, "certificates", name);
-
-    send(issuing, [name, `www.${name}`]);
     const steps = ["--fullchain-file", at("full.pem"), "--key-file", at("key.pem")];
     const hook = ["--deploy-hook", `cp $RENEWED_LINEAGE/fullchain.pem ${at("hook.pem")}`];
-    const issued = await issuing.issue(["-d", name, ...steps, ...hook], { env: env(issuing) });
-    expect(issued.code, issued.stderr).toBe(0);
-    expect(issued.stderr).toContain(
-      `the CA added www.${name} to the certificate, which was not ordered`,
-    );
-    expect(issued.stderr).toContain(
+    const { code, stderr } = await issuing.issue(["-d", name, ...steps, ...hook], { env: env() });
+    expect(code, stderr).toBe(0);
+    const stored = await readFile(join(folderOf(name), "current", "fullchain.pem"), "utf8");
+    const deployed = async () => [
+      await readFile(at("full.pem"), "utf8"),
+      await readFile(at("hook.pem"), "utf8"),
+    ];
+    expect(await deployed()).toEqual([stored, stored]);
+    const leaf = new X509Certificate(stored);
+    const key = createPrivateKey(await readFile(at("key.pem"), "utf8"));
+    expect(leaf.checkPrivateKey(key)).toBe(true);
+    return { stderr, stored, deployed, leaf };
+  }
+
+  test("is stored and deployed with warnings if a name was added, and its issuer has a key of an unknown algorithm", async () => {
+    const name = "odd.example.test";
+    send(issuing.ca, () => forged(askedFor(issuing.ca), [name, `www.${name}`]), strangeIssuer);
+    const { stderr, leaf } = await issue(name);
+    expect(leaf.issuer).toBe("CN=Evil");
+    expect(stderr).toContain(`the CA added www.${name} to the certificate, which was not ordered`);
+    expect(stderr).toContain(
       "its certificate 1 was not verified: the key of its issuer is not known to this Node.js",
     );
-    const stored = await readFile(join(versions, "current", "fullchain.pem"), "utf8");
-    const leaf = new X509Certificate(stored);
-    expect(leaf.issuer).toBe("CN=Evil");
-    const [copied, hooked, key] = await Promise.all(
-      ["full.pem", "hook.pem", "key.pem"].map((file) => readFile(at(file), "utf8")),
-    );
-    expect([copied, hooked]).toEqual([stored, stored]);
-    expect(leaf.checkPrivateKey(createPrivateKey(key ?? ""))).toBe(true);
-    const shown = await issuing.run(["list"], { env: env(issuing) });
+    const shown = await issuing.run(["list"], { env: env() });
     expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining(name)]);
-
-    send(issuing, [`www.${name}`]);
-    const refused = await issuing.run(["renew", name, "--force"], { env: env(issuing) });
-    expect(refused.code, refused.stderr).toBe(4);
-    const place = join(versions, "refused", "1");
-    expect(refused.stderr).toContain(`it lacks ${name}`);
-    expect(refused.stderr).toContain(`The certificate and its key are kept in ${place}`);
-    const lost = new X509Certificate(await readFile(join(place, "fullchain.pem")));
-    const lostKey = createPrivateKey(await readFile(join(place, "privkey.pem")));
-    expect(lost.subjectAltName).toBe(`DNS:www.${name}`);
-    expect(lost.checkPrivateKey(lostKey)).toBe(true);
-    expect(await readdir(join(versions, "versions"))).toEqual(["1"]);
-    expect(await readFile(at("full.pem"), "utf8")).toBe(stored);
-    expect(await readFile(at("hook.pem"), "utf8")).toBe(stored);
   });
+
+  test("is stored and deployed with a warning if it is signed by an unknown algorithm, and is renewed without an authority key identifier", async () => {
+    const name = "signed.example.test";
+    const leaf = async () => strangelySigned(await forged(askedFor(issuing.ca), [name]));
+    send(issuing.ca, leaf, (chain) => certificatesOf(chain).slice(1).join("\n"));
+    const issued = await issue(name);
+    expect(issued.stderr).toContain(
+      "its certificate 1 was not verified: its signature algorithm (1.2.840.10045.4.3.9) is not known to this Node.js",
+    );
+    // Without one no renewal information can be requested (RFC 9773 §4.1).
+    expect(certificateId(issued.leaf)).toBeUndefined();
+    const before = issuing.ca.requests.length;
+    expect(await renew(name)).toMatchObject({ code: 0 });
+    expect(issuing.ca.requests).toHaveLength(before);
+    const renewed = await renew(name, "--force");
+    expect(renewed.code, renewed.stderr).toBe(0);
+    expect(await issued.deployed()).not.toContain(issued.stored);
+    expect(await readdir(join(folderOf(name), "versions"))).toEqual(["1", "2"]);
+  });
+
+  test.each([
+    ["lacks a requested name", "it lacks less.example.test", "less.example.test", true],
+    ["is for another key", "it is for another key than ours", "key.example.test", false],
+  ])(
+    "is refused and kept with our key if it %s, and the one before stays deployed",
+    async (_, why, name, isOurs) => {
+      const good = await issue(name);
+      const names = isOurs ? [`www.${name}`] : [name];
+      const leaf = async () => forged(isOurs ? askedFor(issuing.ca) : await anotherKey(), names);
+      send(issuing.ca, leaf, strangeIssuer);
+      const { code, stderr } = await renew(name, "--force");
+      expect(code, stderr).toBe(4);
+      const kept = join(folderOf(name), "refused", "1");
+      expect(stderr).toContain(why);
+      expect(stderr).toContain(`The certificate and its key are kept in ${kept}`);
+      const refused = new X509Certificate(await readFile(join(kept, "fullchain.pem")));
+      expect(refused.subjectAltName).toBe(`DNS:${names.join()}`);
+      const key = createPrivateKey(await readFile(join(kept, "privkey.pem")));
+      expect(refused.checkPrivateKey(key)).toBe(isOurs);
+      expect(await readdir(join(folderOf(name), "versions"))).toEqual(["1"]);
+      expect(await good.deployed()).toEqual([good.stored, good.stored]);
+    },
+  );
 });
