@@ -1,6 +1,6 @@
 /**
  * Every challenge type with every key type, account key type and profile, on Pebble in strict mode. To be fast, account keys
- * of 3072 and 4096 bits have one row each, and so have dns-account-01 and dns-persist-01 for each account key.
+ * of 3072 and 4096 bits have one row each, and wildcards by dns-persist-01 one for each account key.
  */
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -68,63 +68,86 @@ describe.skipIf(!available("pebble"))("the matrix on Pebble", () => {
     await folder?.[Symbol.asyncDispose]();
   });
 
-  test("is issued whole: a certificate of each row (one for RSA account keys over 2048 bits) has a name by each challenge type, and each account key proves one by dns-account-01 and one by dns-persist-01", async () => {
+  test("is issued whole: a certificate of each row (one for RSA account keys over 2048 bits) has a name by each of the five challenge types, and each account key proves a wildcard by dns-persist-01", async () => {
     const { path } = folder;
-    const solver = await challtestSolver(path, dns);
-    const ca = ["--server", pebble.directoryUrl, "--ca-bundle", pebble.rootFile, "--agree-tos"];
+    const file = await challtestSolver(path, dns);
+    const config = join(path, "config.yaml");
+    const address = ["127.0.0.1"];
+    const solvers = {
+      h: { use: "standalone", port: httpPort, address },
+      t: { use: "tls-alpn", port: tlsPort, address },
+      d: { use: file },
+      a: { use: file, challenge: "dns-account-01" },
+      p: { use: "dns-persist" },
+    };
+    const types = ["http-01", "tls-alpn-01", "dns-01", "dns-account-01", "dns-persist-01"];
+    const selected = Object.entries(solvers).map(([name, solver]) => {
+      return [name, { ...solver, select: { zones: [`${name}.example.test`] } }] as const;
+    });
+    await writeFile(config, JSON.stringify({ solvers: Object.fromEntries(selected) }));
+    const ca = ["--server", pebble.directoryUrl, "--ca-bundle", pebble.rootFile];
     const acmectl = async (words: readonly string[], state: string) => {
-      const ran = await run([...words, ...ca, "--state", join(path, state)], {
+      const ran = await run([...words, ...ca, "--config", config, "--state", join(path, state)], {
         env: { HOME: path },
         excused: { "nothing is left running": "runs of one process share the solvers' listeners" },
       });
       expect(ran, ran.stderr).toMatchObject({ code: 0 });
       return ran;
     };
-    for (const [name, generate] of Object.entries(allAccountKeys)) {
-      const file = join(path, `${name}.pem`);
-      await writeFile(file, generate().privateKey.export({ type: "pkcs8", format: "pem" }));
-      await acmectl(["account", "register", "--account-key", `file:${file}`], name);
-    }
     const byDns = ["--dns-cname", "none", "--dns-wait", "0s", "--no-self-check"];
-    const required = ["--required-profile", "classic"];
-    const solvers = [
-      ...["--solver", `h.example.test=standalone,d.example.test=${solver}`],
-      ...["--solver", "t.example.test=tls-alpn", ...byDns],
-      ...["--standalone-port", String(httpPort), "--tls-alpn-port", String(tlsPort)],
-      ...["--standalone-address", "127.0.0.1", "--tls-alpn-address", "127.0.0.1"],
-    ];
-    const limit = createLimit(6);
-    const { signal } = new AbortController();
-    const issueRow = async ({ accountKey, keyType, profile }: Row) => {
-      const name = `${accountKey}-${keyType}-${profile}`;
-      const names = ["h", "d", "t"].map((type) => `${name}.${type}.example.test`);
-      const wanted = ["--name", name, "--key-type", keyType, "--required-profile", profile];
-      await acmectl(["issue", "-d", names.join(), ...wanted, ...solvers], accountKey);
-      const file = join(path, accountKey, "certificates", name, "current", "cert.pem");
-      const leaf = new X509Certificate(await readFile(file));
+    const issue = async (names: readonly string[], row: Row, name: string) => {
+      const wanted = ["--key-type", row.keyType, "--required-profile", row.profile];
+      const words = ["issue", "-d", names.join(), "--name", name, "--agree-tos", "-v"];
+      const { stderr } = await acmectl([...words, ...wanted, ...byDns], row.accountKey);
+      const leafFile = join(path, row.accountKey, "certificates", name, "current", "cert.pem");
+      const leaf = new X509Certificate(await readFile(leafFile));
       const found = leaf.subjectAltName?.split(", ").toSorted();
       expect(found).toEqual(names.map((each) => `DNS:${each}`).toSorted());
-      expect(keyTypeOf(leaf.publicKey)).toBe(keyType);
+      expect(keyTypeOf(leaf.publicKey)).toBe(row.keyType);
       const seconds = (leaf.validToDate.getTime() - leaf.validFromDate.getTime()) / 1000;
-      expect(Math.abs(seconds - profiles[profile].validityPeriod)).toBeLessThan(60);
+      expect(Math.abs(seconds - profiles[row.profile].validityPeriod)).toBeLessThan(60);
+      return stderr;
     };
-    const issueForAccount = async (accountKey: string) => {
-      const [labelled, standing] = ["a", "p"].map((type) => `${accountKey}.${type}.example.test`);
-      const labels = ["--challenge", "dns-account-01", "--solver", solver];
-      await acmectl(["issue", "-d", `${labelled}`, ...labels, ...required, ...byDns], accountKey);
-      const persist = ["account", "persist", "--json", "-d", `*.${standing}`];
-      const at = [...ca.slice(0, 4), "--state", join(path, accountKey)];
-      const printed = await run([...persist, ...at], { env: { HOME: path } });
-      expect(printed, printed.stderr).toMatchObject({ code: 0 });
-      const { records } = JSON.parse(printed.stdout) as { records: Record<string, string>[] };
-      for (const { name, value } of records) await dns.tell("set-txt", { host: `${name}.`, value });
-      const names = `${standing},*.${standing}`;
-      const stand = ["--challenge", "dns-persist-01", ...required, ...byDns];
-      await acmectl(["issue", "-d", names, ...stand], accountKey);
+    /** What an account's records of dns-persist-01 contain. */
+    const records = new Map<string, string>();
+    const publish = (name: string, accountKey: string) =>
+      dns.tell("set-txt", {
+        host: `_validation-persist.${name}.`,
+        value: records.get(accountKey) ?? "",
+      });
+    for (const [name, generate] of Object.entries(allAccountKeys)) {
+      const keyFile = join(path, `${name}.pem`);
+      await writeFile(keyFile, generate().privateKey.export({ type: "pkcs8", format: "pem" }));
+      const account = ["account", "register", "--agree-tos", "--account-key", `file:${keyFile}`];
+      await acmectl(account, name);
+      const persist = ["account", "persist", "--json", "-d", `*.${name}.p.example.test`];
+      const { stdout } = await acmectl(persist, name);
+      const [record] = (JSON.parse(stdout) as { records: { value: string }[] }).records;
+      records.set(name, record?.value ?? "");
+    }
+    const limit = createLimit(6);
+    const { signal } = new AbortController();
+    const issueRow = async (row: Row) => {
+      const name = `${row.accountKey}-${row.keyType}-${row.profile}`;
+      await publish(`${name}.p.example.test`, row.accountKey);
+      const names = Object.keys(solvers).map((type) => `${name}.${type}.example.test`);
+      const stderr = await issue(names, row, name);
+      // A record for dns-account-01 is at a label of the account above that for dns-01.
+      const presented = stderr
+        .replaceAll(/dns-01 at _\w+\._acme-challenge\./g, "dns-account-01 at ")
+        .matchAll(/presented ([\w-]+) at \S+ .*identifier=(\S+)/g);
+      expect([...presented].map(([, type, shown]) => `${type} ${shown}`).toSorted()).toEqual(
+        names.map((each, index) => `${types[index]} ${each}`).toSorted(),
+      );
+    };
+    const issueWildcard = async (accountKey: string) => {
+      const name = `${accountKey}.p.example.test`;
+      await publish(name, accountKey);
+      await issue([name, `*.${name}`], { accountKey, ...slow }, name);
     };
     await Promise.all([
       ...rows.map((row) => limit(() => issueRow(row), signal)),
-      ...Object.keys(allAccountKeys).map((each) => limit(() => issueForAccount(each), signal)),
+      ...Object.keys(allAccountKeys).map((each) => limit(() => issueWildcard(each), signal)),
     ]);
     expect(rows).toHaveLength(32);
   });
