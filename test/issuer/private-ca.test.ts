@@ -38,6 +38,52 @@ certificates:
   expect(shown.code, shown.stderr).toBe(0);
 });
 
+test("a CA with a directory for each profile path issues from each, and the query of its URLs survives", async () => {
+  await using issuing = await startIssuing();
+  const { ca } = issuing;
+  const [base] = ca.directoryUrl.split("/directory");
+  const query = "?tenant=blue&zone=a%2Fb";
+  const at = (profile: string) => `/acme/profile/${profile}/directory${query}`;
+  for (const profile of ["web", "mail"]) {
+    const resources = Object.entries({
+      newNonce: "new-nonce",
+      newAccount: "new-account",
+      newOrder: "new-order",
+      revokeCert: "revoke-cert",
+      keyChange: "key-change",
+    });
+    const urls = resources.map(([name, path]) => [name, `${base}/${path}${query}&p=${profile}`]);
+    const body = JSON.stringify(Object.fromEntries(urls));
+    const on = ({ path }: { path: string }) => path === at(profile);
+    ca.faults.add({ on, times: Infinity, do: { body, contentType: "application/json" } });
+  }
+  const stored = async (name: string) => {
+    const { stdout } = await issuing.run(["list", "--json"]);
+    const { certificates } = JSON.parse(stdout) as { certificates: Record<string, string>[] };
+    return certificates.find((one) => one["name"] === name)?.["directory"];
+  };
+  for (const profile of ["web", "mail"]) {
+    const name = `${profile}.test`;
+    const server = `${base}${at(profile)}`;
+    const issued = await issuing.issue(["-d", name, "--server", server]);
+    expect(issued.code, issued.stderr).toBe(0);
+    expect(await stored(name)).toBe(server);
+    const before = ca.requests.length;
+    const renewed = await issuing.run(["renew", name, "--force"]);
+    expect(renewed.code, renewed.stderr).toBe(0);
+    const asked = ca.requests.slice(before).map(({ path }) => path);
+    expect(asked[0]).toBe(at(profile));
+    expect(asked).toContain(`/new-order${query}&p=${profile}`);
+    const revoked = await issuing.run(["revoke", name, "--yes"]);
+    expect(revoked.code, revoked.stderr).toBe(0);
+  }
+  const paths = ca.requests.map(({ path }) => path);
+  const toAccounts = paths.filter((path) => path.startsWith("/new-account"));
+  // Each directory has its own account.
+  expect(toAccounts).toEqual(["web", "mail"].map((one) => `/new-account${query}&p=${one}`));
+  expect(paths.filter((path) => path.includes("directory"))).not.toContain("/directory");
+});
+
 test("each name that the CA rejects is shown with its own reason", async () => {
   await using issuing = await startIssuing();
   const rejected = (value: string, detail: string) => ({
