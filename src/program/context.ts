@@ -24,7 +24,7 @@ export interface Line {
   readonly sources: Readonly<Record<string, string>>;
 }
 
-/** Config and state are read when the command asks: a missing home is a Problem only where a folder is needed. */
+/** Config and state are read when the command asks: a missing home is a Problem only where the state is needed. */
 export function contextOf(
   { command, typed, globals, sources }: Line,
   environment: Environment,
@@ -123,13 +123,19 @@ function noAnswer(question: string): Problem {
 /** `/var/lib/acmectl` for root, else the XDG state folder. Throws a Problem when the user has no home. */
 export function defaultStateFolder(user: Pick<Environment, "uid" | "env">): string {
   if (user.uid === 0) return "/var/lib/acmectl";
-  return join(baseFolder(user, "XDG_STATE_HOME", ".local/state", "state"), "acmectl");
+  const base = baseFolder(user, "XDG_STATE_HOME", ".local/state");
+  if (base !== undefined) return join(base, "acmectl");
+  throw new Problem("usage", {
+    detail:
+      "acmectl has no default folder for its state: neither XDG_STATE_HOME nor HOME is set to an absolute path.",
+    hint: "Give --state, or set ACMECTL_STATE or HOME.",
+  });
 }
 
-/** `/etc/acmectl/config.yaml` for root, else in the XDG config folder. Throws a Problem when the user has no home. */
+/** `/etc/acmectl/config.yaml` for root and for users without a home, such as a container's, else in the XDG config folder. */
 export function defaultConfigFile(user: Pick<Environment, "uid" | "env">): string {
-  if (user.uid === 0) return "/etc/acmectl/config.yaml";
-  return join(baseFolder(user, "XDG_CONFIG_HOME", ".config", "config"), "acmectl", "config.yaml");
+  const base = user.uid === 0 ? "/etc" : (baseFolder(user, "XDG_CONFIG_HOME", ".config") ?? "/etc");
+  return join(base, "acmectl", "config.yaml");
 }
 
 /** By the XDG base directory specification, a relative path in such a variable is to be ignored. */
@@ -137,14 +143,8 @@ function baseFolder(
   { env }: Pick<Environment, "env">,
   variable: string,
   inHome: string,
-  option: string,
-): string {
-  const chosen = env[variable];
-  if (chosen !== undefined && isAbsolute(chosen)) return chosen;
-  const home = env["HOME"];
-  if (home !== undefined && isAbsolute(home)) return join(home, inHome);
-  throw new Problem("usage", {
-    detail: `acmectl has no default folder for its ${option}: neither ${variable} nor HOME is set to an absolute path.`,
-    hint: `Give --${option}, or set ACMECTL_${option.toUpperCase()} or HOME.`,
-  });
+): string | undefined {
+  const [chosen = "", home = ""] = [env[variable], env["HOME"]];
+  if (isAbsolute(chosen)) return chosen;
+  return isAbsolute(home) ? join(home, inHome) : undefined;
 }

@@ -18,7 +18,7 @@ test("other users have the XDG folders, except where a variable is not an absolu
   expect(defaultConfigFile(ops({}))).toBe("/home/ops/.config/acmectl/config.yaml");
 });
 
-test("without a home the error names the option to give", () => {
+test("without a home the config is root's, and the error about the state names the option to give", () => {
   const user = { uid: 1000, env: { HOME: "" } };
   expect(() => defaultStateFolder(user)).toThrow(
     "acmectl has no default folder for its state: neither XDG_STATE_HOME nor HOME is set to an absolute path.",
@@ -26,7 +26,5 @@ test("without a home the error names the option to give", () => {
   expect(() => defaultStateFolder(user)).toThrow(
     expect.objectContaining({ hint: "Give --state, or set ACMECTL_STATE or HOME." }),
   );
-  expect(() => defaultConfigFile(user)).toThrow(
-    expect.objectContaining({ hint: "Give --config, or set ACMECTL_CONFIG or HOME." }),
-  );
+  expect(defaultConfigFile(user)).toBe("/etc/acmectl/config.yaml");
 });
