@@ -25,13 +25,16 @@ export function acmectl(
     env?: Record<string, string>;
     cwd?: string;
     node?: readonly string[];
+    /** A program with its words that starts acmectl in turn: `["setpriv", "--reuid=12345"]`. */
+    through?: readonly string[];
     excused?: Excused;
   } = {},
 ): Spawned {
   const flags = [...conditions, ...(options.node ?? [])];
   const { env = {} } = options;
   const check = watchRun({ words, env }, options.excused);
-  const child = spawn(process.execPath, [...flags, program, ...words], {
+  const [file = "", ...args] = [...(options.through ?? []), process.execPath, ...flags, program];
+  const child = spawn(file, [...args, ...words], {
     env,
     cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],

@@ -3,6 +3,11 @@ import { appendFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+const isWhole = process.env["ACMECTL_ALL_FAULTS"] !== undefined;
+
+/** Milliseconds of a test that goes through faults. */
+export const patience = isWhole ? 4 * 3_600_000 : 300_000;
+
 /** Read by `test/support/temporary.ts`, which prints the sums. */
 export function survived(kind: string, count: number): void {
   appendFileSync(join(tmpdir(), "survived"), `${JSON.stringify({ kind, count })}\n`);
@@ -10,7 +15,7 @@ export function survived(kind: string, count: number): void {
 
 /** All items if ACMECTL_ALL_FAULTS is set. Else at most so many, drawn by ACMECTL_SEED: of each kind one, while there is room. */
 export function drawn<T>(items: readonly T[], most: number, kindOf: (item: T) => string): T[] {
-  if (process.env["ACMECTL_ALL_FAULTS"] !== undefined) return [...items];
+  if (isWhole) return [...items];
   const random = randomOf(Number(process.env["ACMECTL_SEED"] ?? 1));
   const shuffled = items.map((item) => ({ item, at: random() })).toSorted((x, y) => x.at - y.at);
   const kinds = new Set<string>();

@@ -1,6 +1,6 @@
 /** acmectl is killed right before a change to its state; the next run puts all right. */
 import { expect, test } from "vitest";
-import { drawn, survived } from "./counted.ts";
+import { drawn, patience, survived } from "./counted.ts";
 import { kindOf, recorded, startToDie } from "./recorded.ts";
 import { begin, expectConverged, issuedBy, scenarios } from "./scenarios.ts";
 
@@ -26,5 +26,5 @@ test.concurrent.each(Object.entries(scenarios))(
     }
     survived("kills right before a change to the state", faults.length);
   },
-  300_000,
+  patience,
 );

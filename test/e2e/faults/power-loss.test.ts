@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { openAt } from "../../state/state.ts";
 import { faultOfVersion, seeState } from "../../support/invariants/state.ts";
-import { drawn, randomOf, survived } from "./counted.ts";
+import { drawn, patience, randomOf, survived } from "./counted.ts";
 import type { Operation } from "./operations.ts";
 import { afterPowerLoss, hashOf, readDisk, unsynced, writeDisk } from "./power-loss.ts";
 import type { Folder, Kept } from "./power-loss.ts";
@@ -70,7 +70,7 @@ test.concurrent.each(Object.entries(scenarios))(
     survived("states of the disk after a loss of power", disks.size);
     survived("runs after a loss of power", next.length);
   },
-  300_000,
+  patience,
 );
 
 test("a loss of power would be noticed if nothing were synced", async () => {

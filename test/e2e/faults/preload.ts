@@ -1,18 +1,25 @@
 /**
  * Loaded by `node --import` before acmectl: sees each change to the files below a folder. `?root=…` names the folder.
  * `&trace=…` is a file that gets one JSON line for each change, once it is made; `&kill=K` ends this process right before
- * the K-th change, counted from 0, as SIGKILL does.
+ * the K-th change, counted from 0, as SIGKILL does. `&fail=K&code=EIO` refuses the K-th change with that error, and with
+ * `&times=…` so many from there on; with `&done=1` the change is made nevertheless, as a network file system may do.
  */
 import fs, { type FileHandle } from "node:fs/promises";
 import { appendFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { constants } from "node:os";
 import { resolve } from "node:path";
+import { getSystemErrorMessage } from "node:util";
 import type { Operation } from "./operations.ts";
 
 const settings = new URL(import.meta.url).searchParams;
 const root = resolve(settings.get("root") ?? "/");
 const trace = settings.get("trace");
 const killAt = Number(settings.get("kill") ?? Infinity);
+const failAt = Number(settings.get("fail") ?? Infinity);
+const failures = Number(settings.get("times") ?? 1);
+const isDone = settings.has("done");
+const code = settings.get("code") ?? "EIO";
 const paths = new WeakMap<FileHandle, string>();
 let changes = 0;
 
@@ -76,9 +83,26 @@ function changing<Given extends unknown[], Answer>(
     const operation = describe(given, this);
     const path = resolve(operation.path);
     if (path !== root && !path.startsWith(`${root}/`)) return Reflect.apply(real, this, given);
-    if (changes++ === killAt) process.kill(process.pid, "SIGKILL");
+    const at = changes++;
+    if (at === killAt) process.kill(process.pid, "SIGKILL");
+    const isRefused = at >= failAt && at < failAt + failures && refuses(code, operation.do);
+    if (isRefused && !isDone) throw refusal(operation);
     const answer = await Reflect.apply(real, this, given);
     if (trace !== null) appendFileSync(trace, `${JSON.stringify({ ...operation, path })}\n`);
+    if (isRefused) throw refusal(operation);
     return answer;
   };
+}
+
+/** Room is not needed to remove a file, and a file system that is read-only has nothing to sync. */
+function refuses(code: string, what: Operation["do"]): boolean {
+  if (code === "ENOSPC" || code === "EDQUOT") return what !== "remove" && what !== "chmod";
+  return code !== "EROFS" || (what !== "sync" && what !== "write");
+}
+
+/** As Node.js throws it. */
+function refusal({ do: what, path }: Operation): Error {
+  const errno = constants.errno[code as keyof typeof constants.errno];
+  const text = getSystemErrorMessage(-errno);
+  return Object.assign(new Error(`${code}: ${text}, ${what} '${path}'`), { code, errno, path });
 }

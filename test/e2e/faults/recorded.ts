@@ -3,6 +3,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import type { Issuing } from "../../support/issuing.ts";
+import type { Excused } from "../../support/invariants/invariants.ts";
 import { acmectl, type Spawned } from "../../support/spawn.ts";
 import type { Operation } from "./operations.ts";
 import type { Scenario } from "./scenarios.ts";
@@ -31,7 +32,7 @@ export async function recorded(scenario: Scenario, issuing: Issuing): Promise<Re
         appendFileSync(trace, `${JSON.stringify({ do: "ask", kind, path })}\n`),
     },
   });
-  const ended = await start(scenario, issuing, { trace }).ended;
+  const ended = await startWith(scenario, issuing, { trace }).ended;
   note.remove();
   expect(ended, ended.stderr).toMatchObject({ code: 0 });
   const operations: Operation[] = [];
@@ -46,14 +47,21 @@ export async function recorded(scenario: Scenario, issuing: Issuing): Promise<Re
 
 /** Start it, to be killed right before the change to the state with this number. */
 export function startToDie(scenario: Scenario, issuing: Issuing, kill: number): Spawned {
-  return start(scenario, issuing, { kill: `${kill}` });
+  return startWith(scenario, issuing, { kill: `${kill}` });
 }
 
-function start(scenario: Scenario, issuing: Issuing, given: Record<string, string>): Spawned {
+/** Start it with other settings of the preload. */
+export function startWith(
+  scenario: Scenario,
+  issuing: Issuing,
+  given: Record<string, string>,
+  excused: Excused = {},
+): Spawned {
   const preload = new URL("preload.ts", import.meta.url);
   preload.search = new URLSearchParams({ root: issuing.state, ...given }).toString();
   return acmectl(scenario.words(issuing), {
     env: { HOME: issuing.home },
+    excused,
     node: ["--import", preload.href],
   });
 }

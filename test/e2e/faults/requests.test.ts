@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Issuing } from "../../support/issuing.ts";
 import { acmectl } from "../../support/spawn.ts";
-import { drawn, survived } from "./counted.ts";
+import { drawn, patience, survived } from "./counted.ts";
 import { begin, expectConverged, issuedBy, scenarios, type Scenario } from "./scenarios.ts";
 
 const phases = ["before", "after"] as const;
@@ -24,7 +24,7 @@ test.concurrent.each(Object.entries(scenarios).filter(([name]) => name !== "impo
     }
     survived("kills before or after an answer of the CA", chosen.length);
   },
-  300_000,
+  patience,
 );
 
 /** The requests of a run that nothing happens to. */

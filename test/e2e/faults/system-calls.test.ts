@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import type { Issuing } from "../../support/issuing.ts";
 import { find } from "../../support/servers/catalog.ts";
 import { conditions, program } from "../../support/spawn.ts";
-import { drawn, survived } from "./counted.ts";
+import { drawn, patience, survived } from "./counted.ts";
 import type { Operation } from "./operations.ts";
 import { begin, expectConverged, issuedBy, issueWords, scenarios } from "./scenarios.ts";
 
@@ -70,7 +70,7 @@ test.skipIf(!isAllowed)(
     }
     survived("kills by the kernel at a system call", chosen.length);
   },
-  300_000,
+  patience,
 );
 
 async function traced(issuing: Issuing, flags: readonly string[], node: readonly string[]) {
