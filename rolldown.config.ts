@@ -47,17 +47,16 @@ export default defineConfig({
     chunkFileNames: "src/chunks/[name]-[hash].js",
     codeSplitting: {
       groups: [
-        // What each run needs, in as few files as can be: a file costs a millisecond.
+        // What each run needs, and `list` and a `renew` with nothing due, in as few files as can be: a file costs a millisecond.
         {
           name: "base",
           test: /src\/(problem|version|clock|compile-cache|streams|errors|prepared|plugin)\.ts$|rolldown\/runtime|usingCtx/,
           priority: 3,
         },
-        { name: "program", test: /src\/(program\/|commands\/command\.ts$)/, priority: 2 },
         {
-          name: "state",
-          test: /src\/(state\/(?!folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
-          priority: 1,
+          name: "program",
+          test: /src\/(program\/|commands\/command\.ts$|state\/(?!folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          priority: 2,
         },
         // What solvers share.
         { name: "http", test: /src\/(plugin\/|proxy\.ts)/, priority: 0.6 },

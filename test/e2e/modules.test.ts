@@ -69,7 +69,7 @@ test("list, plan and a renew with nothing due load neither ACME nor DNS code, no
       expect(bundled.matching(slow), command).toEqual([]);
     }
     const chunks = bundled.urls.flatMap((url) => /\/chunks\/([a-z-]+)-/.exec(url)?.[1] ?? []);
-    const shared = ["base", "program", "rolldown-runtime", "state"];
+    const shared = ["base", "program", "rolldown-runtime"];
     const more = command === "plan" ? ["http", "request", "schedule"] : [];
     expect([...shared, ...more, "usingCtx"], command).toEqual(expect.arrayContaining(chunks));
   }

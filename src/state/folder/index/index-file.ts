@@ -91,38 +91,48 @@ export function stampOfVersion(path: string): VersionStamp | undefined {
  * in place of a key or certificate does not, for which see `stampOfVersion`.
  */
 export function stampOfAll(certificates: string, entries: readonly string[]): string | undefined {
-  const paths = entries.flatMap((entry) => {
-    const path = `${certificates}/${entry}`;
-    return [path, `${path}/certificate.json`];
-  });
-  const stamp = stampOf(paths);
-  return stamp === undefined ? undefined : stamp + checksum(Buffer.from(entries.join("/")));
+  const stamp = stampOf(pathsOf(certificates, entries));
+  const names = openChecksum();
+  names.add(Buffer.from(entries.join("/")));
+  return stamp === undefined ? undefined : stamp + names.text();
+}
+
+/** One by one: twenty thousand paths at once would keep the garbage collector busy. */
+function* pathsOf(certificates: string, entries: readonly string[]): Iterable<string> {
+  for (const entry of entries) {
+    yield `${certificates}/${entry}`;
+    yield `${certificates}/${entry}/certificate.json`;
+  }
 }
 
 /** Of inode changes, whose time no program can set; undefined after a very recent one. */
-function stampOf(paths: readonly string[]): string | undefined {
-  const numbers = new Float64Array(paths.length * 3);
-  const now = Date.now();
-  let at = 0;
+function stampOf(paths: Iterable<string>): string | undefined {
+  const [numbers, now] = [new Float64Array(3), Date.now()];
+  const sum = openChecksum();
+  const halves = new Uint32Array(numbers.buffer);
   for (const path of paths) {
     const found = statSync(path, orUndefined);
     if (found !== undefined && isRecent(found, now)) return undefined;
-    numbers[at] = found?.ctimeMs ?? 0;
-    numbers[at + 1] = found?.ino ?? 0;
-    numbers[at + 2] = found?.size ?? 0;
-    at += 3;
+    numbers[0] = found?.ctimeMs ?? 0;
+    numbers[1] = found?.ino ?? 0;
+    numbers[2] = found?.size ?? 0;
+    sum.add(halves);
   }
-  return checksum(new Uint32Array(numbers.buffer));
+  return sum.text();
 }
 
 /** Of 64 bits. It finds changes by accident, and is quicker than loading OpenSSL. */
-function checksum(numbers: Iterable<number>): string {
+function openChecksum() {
   let [one, other] = [1, 2];
-  for (const number of numbers) {
-    one = Math.imul(rotated(one ^ number, 13), 0x9e37_79b1);
-    other = Math.imul(rotated(other ^ number, 17), 0x85eb_ca77);
-  }
-  return [one, other].map((half) => (half >>> 0).toString(36)).join(".");
+  return {
+    add(numbers: Iterable<number>) {
+      for (const number of numbers) {
+        one = Math.imul(rotated(one ^ number, 13), 0x9e37_79b1);
+        other = Math.imul(rotated(other ^ number, 17), 0x85eb_ca77);
+      }
+    },
+    text: () => [one, other].map((half) => (half >>> 0).toString(36)).join("."),
+  };
 }
 
 function rotated(bits: number, by: number): number {

@@ -141,12 +141,12 @@ function withoutAttempt(certificate: StoredCertificate): StoredCertificate {
 }
 
 /**
- * The certificates whose files have their turn to be looked at, each hour others. Eleven turns are no divisor of the hours
- * between the runs of any usual schedule, so that each certificate has its turn within eleven runs.
+ * The certificates whose files have their turn to be looked at, each hour others. 23 turns are no divisor of the hours
+ * between the runs of any usual schedule, so that each certificate has its turn within 23 runs.
  */
 function inTurn(entries: readonly string[]): readonly string[] {
   const turn = Math.floor(Date.now() / 3_600_000) % turns;
   return entries.filter((_, index) => index % turns === turn);
 }
 
-const turns = 11;
+const turns = 23;
