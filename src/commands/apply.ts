@@ -4,7 +4,7 @@ import { composeConfigured } from "../request/configured.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { idleRenewals, needsInterval } from "../renew/idle.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
-import { reportRenewals } from "../renew/report.ts";
+import { reportRenewals, withFiles } from "../renew/report.ts";
 import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
 import { driftOf } from "../request/drift.ts";
 import { type Block, line } from "../result.ts";
@@ -44,7 +44,8 @@ export const command = defineCommand({
       context,
     );
     const detailed = flags.detailedExitcode === true;
-    const report = reportRenewals(renewals, { detailed }, context.clock.now());
+    const shown = await withFiles(renewals, store, context);
+    const report = reportRenewals(shown, { detailed }, context.clock.now());
     const settled = await settle(orphans, flags.prune === true, store, context);
     return { ...report, view: [...report.view, ...settled] };
   },

@@ -3,7 +3,7 @@ import { storedCertificates, type Certificates } from "../status/certificates.ts
 import { idleRenewals, needsInterval } from "../renew/idle.ts";
 import { noteAfterPass, noteQuiet, recallQuiet } from "../renew/quiet.ts";
 import type { Renewal } from "../renew/renew.ts";
-import { reportQuiet, reportRenewals } from "../renew/report.ts";
+import { reportQuiet, reportRenewals, withFiles } from "../renew/report.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { dryRun } from "../options/declared/request.ts";
 import { Problem } from "../problem.ts";
@@ -48,7 +48,8 @@ export const command = defineCommand({
       dryRun === false ? await idleRenewals(named, options, store, context.clock.now()) : undefined;
     const renewals = idle ?? (await renewDue(named, { ...flags, every }, context));
     if (isUsual) await (idle ? noteQuiet : noteAfterPass)(named, flags.every, store, context);
-    return reportRenewals(renewals, { detailed: detailedExitcode, dryRun }, context.clock.now());
+    const shown = dryRun === false ? await withFiles(renewals, store, context) : renewals;
+    return reportRenewals(shown, { detailed: detailedExitcode, dryRun }, context.clock.now());
   },
 });
 

@@ -37,13 +37,10 @@ export async function idleRenewals(
       isUpToDate(one, now),
   );
   if (!isIdle || !(await isNothingOpen(store))) return undefined;
-  return Promise.all(
-    [...due].map(async ([one, due]) => {
-      const { name, held } = one;
-      const files = held && (await store.certificates.files(name, held));
-      return { name, outcome: "not due" as const, due, held, files, pause: offOf(one) };
-    }),
-  );
+  return [...due].map(([one, due]) => {
+    const { name, held } = one;
+    return { name, outcome: "not due", due, held, pause: offOf(one) };
+  });
 }
 
 /** True if no killed run has left an order or a hook to finish. */

@@ -49,11 +49,7 @@ export async function renewPass(
     await cleanLeftovers(certificates, pass);
     const renewals = await renewAll(certificates, pass);
     if (!dryRun) await fetchLater(certificates, renewals, pass);
-    const shown = renewals.map(async (one) => ({
-      ...one,
-      files: one.held && (await store.certificates.files(one.name, one.held)),
-    }));
-    return [...(await Promise.all(shown)), ...broken.map((one) => brokenRenewal(one, clock.now()))];
+    return [...renewals, ...broken.map((one) => brokenRenewal(one, clock.now()))];
   } catch (error) {
     throw await deployment.stopped(error);
   } finally {

@@ -1,11 +1,27 @@
+import type { Context } from "../context.ts";
 import { dateFrom } from "../dates.ts";
 import { type ExitCode, problemJson } from "../problem.ts";
 import type { Block, Result } from "../result.ts";
+import type { Store } from "../state/store.ts";
 import { hasNoEnd } from "../status/due.ts";
 import { describeHeld } from "../status/describe.ts";
 import { problemOf, problemOfPass } from "./problem.ts";
 import type { Quiet } from "./quiet.ts";
 import type { Renewal } from "./renew.ts";
+
+/** With where their files are, which a JSON document says. */
+export async function withFiles(
+  renewals: readonly Renewal[],
+  store: Store,
+  { sourceOf }: Pick<Context, "sourceOf">,
+): Promise<readonly Renewal[]> {
+  if (sourceOf("json") === "not given") return renewals;
+  const all = renewals.map(async (one) => ({
+    ...one,
+    files: one.held && (await store.certificates.files(one.name, one.held)),
+  }));
+  return Promise.all(all);
+}
 
 /** The result of a pass: the exit code, the document and the lines for people. */
 export function reportRenewals(
