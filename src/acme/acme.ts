@@ -105,6 +105,8 @@ export interface NewOrder {
   readonly notAfter?: string | undefined;
   /** RFC 9773 §5: the certificate id of the predecessor. */
   readonly replaces?: string | undefined;
+  /** The names are exactly those of a certificate that this CA has issued. For our count of its limits: it is not sent. */
+  readonly renews?: boolean | undefined;
 }
 
 /** One chain as downloaded: PEM, leaf first. Untrusted until `acceptCertificate`. */

@@ -14,6 +14,8 @@ export interface Preset {
   /** Its tools print HMAC keys in base64 twice. */
   readonly encodesTwice?: true;
   readonly limits?: Limits | undefined;
+  /** Limits toward which an order for exactly the names of an earlier certificate does not count. */
+  readonly freeForRenewals?: readonly LimitName[] | undefined;
   readonly renewal?: RenewalWindow | undefined;
 }
 
@@ -59,6 +61,7 @@ export const limitNames = [
   "certificatesPerDomain",
   "certificatesPerSet",
   "failuresPerName",
+  "failuresInARow",
 ] as const;
 export type LimitName = (typeof limitNames)[number];
 /** A limit that is absent is not known. */
@@ -74,6 +77,7 @@ const boulder: Demands = {
   addresses: ["shortlived"],
   keyTypes: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"],
 };
+const freeForRenewals: readonly LimitName[] = ["ordersPerAccount", "certificatesPerDomain"];
 const boulderRenewal: RenewalWindow = { left: 1 / 3, leftOfShort: 1 / 2, width: 1 / 50 };
 // cloud.google.com/certificate-manager/docs/public-ca-tutorial
 const google: Demands = { contact: true, binding: "once", bindingDays: 7, noClientAuth: true };
@@ -94,7 +98,10 @@ export const presets: readonly Preset[] = [
       certificatesPerDomain: { most: 50, per: week },
       certificatesPerSet: { most: 5, per: week },
       failuresPerName: { most: 5, per: hour },
+      // One comes back each day, all of them when the name is validated.
+      failuresInARow: { most: 1152, per: 1152 * 24 * hour },
     },
+    freeForRenewals,
   },
   {
     name: "letsencrypt-staging",
@@ -109,6 +116,7 @@ export const presets: readonly Preset[] = [
       ordersPerAccount: { most: 1500, per: 3 * hour },
       failuresPerName: { most: 200, per: hour },
     },
+    freeForRenewals,
   },
   {
     name: "zerossl",

@@ -1,9 +1,10 @@
-import { caName } from "../acme/presets.ts";
+import { caName, presetOf, type LimitName } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { dateFrom } from "../dates.ts";
 import { caPauseOf } from "../state/pause.ts";
 import { allowanceText } from "../state/ledger.ts";
-import type { Store } from "../state/store.ts";
+import { namesOf } from "../request/drift.ts";
+import type { Store, StoredCertificate } from "../state/store.ts";
 import { limitLines, limitsLeft, type LimitsLeft } from "../status/limits.ts";
 import { finding, type Checked, type Finding } from "./finding.ts";
 
@@ -34,16 +35,33 @@ export async function checkLimits(
     left === undefined || left.allowances.length === 0
       ? "the limits of this CA are not known here"
       : undefined;
+  const free = isRenewal(request, stored) ? presetOf(request.issuer.server)?.freeForRenewals : [];
   return {
     subject: "limits",
-    findings: [...own, ...(left === undefined ? [] : faultsIn(left, now))],
+    findings: [...own, ...(left === undefined ? [] : faultsIn(left, free ?? [], now))],
     skipped,
     notes: left === undefined ? [] : limitLines({ ...left, pause: undefined }, now),
   };
 }
 
-function faultsIn({ server, pause, allowances }: LimitsLeft, now: Date): readonly Finding[] {
-  const used = allowances.filter(({ next, limit }) => next && limit !== "accountsPerMachine");
+/** Some limits do not count an order for the names of the certificate that is held. */
+function isRenewal(
+  { identifiers, issuer }: CertificateRequest,
+  stored: StoredCertificate | undefined,
+): boolean {
+  const meta = stored?.held?.meta;
+  if (meta?.directory !== issuer.server || meta.temporary === true) return false;
+  return namesOf(meta.identifiers) === namesOf(identifiers);
+}
+
+function faultsIn(
+  { server, pause, allowances }: LimitsLeft,
+  free: readonly LimitName[],
+  now: Date,
+): readonly Finding[] {
+  const used = allowances.filter(
+    ({ next, limit }) => next && limit !== "accountsPerMachine" && !free.includes(limit),
+  );
   const paused =
     pause &&
     finding(
@@ -59,7 +77,9 @@ function faultsIn({ server, pause, allowances }: LimitsLeft, now: Date): readonl
         "error",
         undefined,
         `${caName(server)} would refuse an order: ${allowanceText(one)}. One more is possible ${dateFrom(now, one.next ?? now)}.`,
-        `Wait until then. If the CA has granted more, set limits: { ${one.limit}: NUMBER/TIME } at the issuer in the config.`,
+        one.limit === "failuresInARow"
+          ? "Fix what fails, then unpause the name at the address in the CA's words (acmectl status)."
+          : `Wait until then. If the CA has granted more, set limits: { ${one.limit}: NUMBER/TIME } at the issuer in the config.`,
       ),
     ),
   ];

@@ -114,7 +114,13 @@ export async function placeOrder(
     renewalInfo === undefined ? undefined : certificateToReplace(request, predecessor, account);
   const now = new Date(tools.clock.now().getTime() + tools.ca.clockSkew);
   const order = await account.session.newOrder(
-    { identifiers: request.identifiers, profile, ...datesOf(request, now), replaces },
+    {
+      identifiers: request.identifiers,
+      profile,
+      ...datesOf(request, now),
+      replaces,
+      renews: isRenewal(request, predecessor),
+    },
     tools.signal,
   );
   // Some keys take seconds to make.
@@ -155,6 +161,15 @@ function certificateToReplace(
   return shared && directory === request.issuer.server && issuedBy === account.stored.id
     ? ariId
     : undefined;
+}
+
+/** True if the CA has issued the predecessor for exactly these names, by whatever account. */
+function isRenewal(
+  { identifiers, issuer }: CertificateRequest,
+  predecessor: VersionMeta | undefined,
+): boolean {
+  if (predecessor?.directory !== issuer.server) return false;
+  return namesOf(predecessor.identifiers) === namesOf(identifiers);
 }
 
 async function checkedProfile(

@@ -3,6 +3,7 @@ import type { AccountSession, Ca, NewOrder, Order } from "../acme/acme.ts";
 import type { LimitName } from "../acme/presets.ts";
 import type { Asking, LedgerEntry } from "../state/ledger.ts";
 import { Problem } from "../problem.ts";
+import { orderedName } from "../acme/objects/authorization.ts";
 import { openDesk, type Counting, type Desk } from "./desk.ts";
 
 /** What counts for a limit is written down before it is asked for, and taken back if it is refused. */
@@ -39,9 +40,13 @@ function countedSession(
   desk: Desk,
   behindFirst: ReturnType<typeof oneAhead>,
 ): AccountSession {
-  const asking = (names: readonly string[]): Asking => ({ account: session.url, names });
-  const note = (event: LedgerEntry["event"], names: readonly string[]) =>
-    desk.note({ event, account: session.url, names });
+  const asking = (names: readonly string[], renewal?: true): Asking => {
+    return { account: session.url, names, renewal };
+  };
+  const note = (event: LedgerEntry["event"], names: readonly string[], renewal?: true) =>
+    desk.note({ event, account: session.url, names, renewal });
+  /** URLs of orders that some limits do not count. */
+  const renewals = new Set<string>();
   return {
     ...session,
     get url() {
@@ -56,27 +61,39 @@ function countedSession(
       await note("account", []);
       return made;
     },
-    newOrder: (order, signal) =>
-      behindFirst(() => countedOrder(order, asking(namesOf(order)), session, desk, signal)),
+    async newOrder(order, signal) {
+      const renewal = order.renews === true && desk.free.length > 0;
+      const asked = asking(namesOf(order), renewal || undefined);
+      const placed = await behindFirst(() => countedOrder(order, asked, session, desk, signal));
+      if (renewal) renewals.add(placed.url);
+      return placed;
+    },
     respond: (challenge, signal) =>
       desk.watch(asking([]), () => session.respond(challenge, signal)),
-    waitForAuthorization: (url, waiting) =>
-      session.waitForAuthorization(url, waiting).catch(async (error: unknown) => {
+    async waitForAuthorization(url, waiting) {
+      try {
+        const valid = await session.waitForAuthorization(url, waiting);
+        const { value } = orderedName(valid);
+        if (await desk.hasFailed(value, session.url)) await note("validation", [value]);
+        return valid;
+      } catch (error) {
         const failed = failedName(error);
         if (failed !== undefined) await note("failure", [failed]);
         throw error;
-      }),
+      }
+    },
     finalize: (order, csr, signal) =>
       desk.watch(asking(namesOf(order)), () => session.finalize(order, csr, signal)),
     async waitForOrder(order, waiting) {
       const valid = await session.waitForOrder(order, waiting);
-      if (order.replaces === undefined) await note("certificate", namesOf(valid));
+      if (order.replaces === undefined)
+        await note("certificate", namesOf(valid), renewals.has(order.url) ? true : undefined);
       return valid;
     },
   };
 }
 
-/** Limits do not count what replaces a certificate in time (RFC 9773); the CA decides whether it does. */
+/** Limits do not count what replaces a certificate in time (RFC 9773), and some no renewal at all; the CA decides whether it does. */
 async function countedOrder(
   order: NewOrder,
   asked: Asking,
@@ -84,7 +101,9 @@ async function countedOrder(
   desk: Desk,
   signal: AbortSignal,
 ): Promise<Order> {
-  const limits = order.replaces === undefined ? orderLimits : [];
+  const ofRenewal = orderLimits.filter((limit) => !desk.free.includes(limit));
+  const counted = asked.renewal ? ofRenewal : orderLimits;
+  const limits = order.replaces === undefined ? counted : [];
   const entry = await desk.reserve("order", asked, limits, signal);
   let isCounted = false;
   try {

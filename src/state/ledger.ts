@@ -11,11 +11,14 @@ export interface Ledger {
 }
 export interface LedgerEntry {
   readonly at: string;
-  readonly event: "account" | "order" | "certificate" | "failure";
+  /** `validation`: of a name that had failed before. */
+  readonly event: "account" | "order" | "certificate" | "failure" | "validation";
   /** URL of the account. */
   readonly account?: string | undefined;
   /** Canonical; the name alone of a validation that failed. */
   readonly names: readonly string[];
+  /** Of an order that some limits do not count, since it renews a certificate. */
+  readonly renewal?: true | undefined;
 }
 export interface CaPause {
   readonly until: string;
@@ -41,6 +44,7 @@ export interface Allowance {
 export interface Asking {
   readonly account: string | undefined;
   readonly names: readonly string[];
+  readonly renewal?: true | undefined;
 }
 
 /** The allowances of each limit that an order for these names counts for. Limits that are not known are left out. */
@@ -59,10 +63,12 @@ export async function allowancesFor(
     all.filter((one) => one.event === event);
   const issued = during("certificate", entries);
   const set = setOf(names);
-  const domains = limits.certificatesPerDomain === undefined ? [] : await byDomain(names, issued);
+  const isNew = ({ renewal }: LedgerEntry) => renewal !== true;
+  const domains =
+    limits.certificatesPerDomain === undefined ? [] : await byDomain(names, issued.filter(isNew));
   return [
     ...of("accountsPerMachine", "", during("account", entries)),
-    ...of("ordersPerAccount", "", during("order")),
+    ...of("ordersPerAccount", "", during("order").filter(isNew)),
     ...domains.flatMap(([domain, counted]) => of("certificatesPerDomain", domain, counted)),
     ...of(
       "certificatesPerSet",
@@ -76,7 +82,18 @@ export async function allowancesFor(
         during("failure").filter((one) => one.names.includes(name)),
       ),
     ),
+    ...names.flatMap((name) => of("failuresInARow", name, failuresInARow(name, own))),
   ];
+}
+
+/** Those since the CA has validated the name. */
+export function failuresInARow(
+  name: string,
+  entries: readonly LedgerEntry[],
+): readonly LedgerEntry[] {
+  const ofName = entries.filter((one) => one.names.includes(name));
+  const last = ofName.findLastIndex(({ event }) => event === "validation");
+  return ofName.slice(last + 1).filter(({ event }) => event === "failure");
 }
 
 /** The registered domains of the names, each with the certificates that count for it. */
@@ -121,13 +138,19 @@ const words: Readonly<Record<LimitName, string>> = {
   certificatesPerDomain: "certificates for",
   certificatesPerSet: "certificates for exactly",
   failuresPerName: "failed validations of",
+  failuresInARow: "failed validations in a row of",
 };
 
 /** `all 5 certificates for exactly a.example, b.example in 7 days are used up` */
 export function allowanceText({ limit, of, most, per, left }: Allowance): string {
   const names = of === "" ? "" : ` ${shortList(of.split(", "))}`;
-  const what = `${most} ${words[limit]}${names} in ${durationOf(per)}`;
-  return left === 0 ? `all ${what} are used up` : `${left} of ${what} left`;
+  const what = `${most} ${words[limit]}${names}`;
+  if (limit === "failuresInARow")
+    return left === 0
+      ? `all ${what} are used up, and the CA pauses the name`
+      : `${left} of ${what} left before the CA pauses the name`;
+  const within = `${what} in ${durationOf(per)}`;
+  return left === 0 ? `all ${within} are used up` : `${left} of ${within} left`;
 }
 
 const setOf = (names: readonly string[]) => [...new Set(names)].toSorted().join(", ");
@@ -148,10 +171,16 @@ export function pauseIn(
 /** Milliseconds: the longest window of a limit, and the longest time that a CA is known to ask for. */
 const longest = 7 * 24 * 3_600_000;
 
+/** What counts for failures in a row: at five an hour, a name is paused after ten days. */
+const month = 31 * 24 * 3_600_000;
+
 /** The ledger with one thing more; what no limit can count any more is left out. */
 export function withEntry({ entries, pauses }: Ledger, entry: LedgerEntry, now: Date): Ledger {
-  const since = now.getTime() - longest;
-  return { entries: [...entries.filter(({ at }) => Date.parse(at) >= since), entry], pauses };
+  const kept = entries.filter(({ at, event }) => {
+    const isOfRow = event === "failure" || event === "validation";
+    return Date.parse(at) >= now.getTime() - (isOfRow ? month : longest);
+  });
+  return { entries: [...kept, entry], pauses };
 }
 
 /** The ledger without one thing that came to nothing. */

@@ -75,6 +75,32 @@ describe("what is left of a limit", () => {
     expect((await leftOf(old, "failuresPerName"))?.left).toBe(5);
   });
 
+  test("an order that renews a certificate counts for its set of names alone", async () => {
+    const renewals = many(5, { renewal: true });
+    expect((await leftOf(renewals, "certificatesPerDomain"))?.left).toBe(50);
+    expect((await leftOf(renewals, "certificatesPerSet"))?.left).toBe(0);
+    const orders = many(5, { event: "order", renewal: true });
+    expect((await leftOf(orders, "ordersPerAccount"))?.left).toBe(300);
+  });
+
+  test("failures in a row count until the name is validated, and one less each day", async () => {
+    const [name = ""] = names;
+    const rowOf = async (ledger: Ledger) =>
+      (await allowancesFor({ account, names: [name] }, ledger, letsencrypt, now)).find(
+        ({ limit }) => limit === "failuresInARow",
+      );
+    const failed = many(1152, { event: "failure", names: [name] });
+    const row = await rowOf(failed);
+    expect(row).toMatchObject({ left: 0, most: 1152, of: name });
+    expect(row && allowanceText(row)).toBe(
+      "all 1152 failed validations in a row of shop.example.com are used up, and the CA pauses the name",
+    );
+    const older = await rowOf(many(1152, { event: "failure", names: [name] }, 2 * day));
+    expect(older?.left).toBe(2);
+    const validated = { at: ago(1000), event: "validation", account, names: [name] } as const;
+    expect((await rowOf(withEntry(failed, validated, now)))?.left).toBe(1152);
+  });
+
   test("a limit that the CA has raised takes the place of the preset's", async () => {
     const raised = limitsOf("https://acme-v02.api.letsencrypt.org/directory", {
       ordersPerAccount: "3000",
@@ -115,6 +141,12 @@ describe("a ledger", () => {
     const fresh = { at: ago(0), event: "order", names } as const;
     const ledger = withEntry({ entries: [old, young], pauses: [] }, fresh, now);
     expect(ledger.entries).toEqual([young, fresh]);
+  });
+
+  test("keeps failures for a month, since those in a row count", () => {
+    const failure = { at: ago(30 * day), event: "failure", names } as const;
+    const fresh = { at: ago(0), event: "order", names } as const;
+    expect(withEntry({ entries: [failure], pauses: [] }, fresh, now).entries).toHaveLength(2);
   });
 
   test("knows a pause until it ends, of one account or of all", () => {

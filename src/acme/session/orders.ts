@@ -49,13 +49,13 @@ async function readAgain(reading: Reading, url: string, signal: AbortSignal): Pr
 async function newOrder(reading: Reading, wanted: NewOrder, signal: AbortSignal): Promise<Order> {
   const directory = await reading.caller.exchange.directory(signal);
   assertProfile(wanted.profile, directory, reading.caller.exchange.flags);
-  const { replaces, ...plain } = wanted;
+  const { replaces, renews: _, ...plain } = wanted;
   const url = directory.newOrder;
   if (replaces === undefined || directory.renewalInfo === undefined) {
     return place(reading, url, plain, signal);
   }
   try {
-    return await place(reading, url, wanted, signal);
+    return await place(reading, url, { ...plain, replaces }, signal);
   } catch (error) {
     if (!mayDropReplaces(error)) throw error;
     return place(reading, url, plain, signal);
