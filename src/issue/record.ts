@@ -10,6 +10,7 @@ import { namesHash } from "../request/drift.ts";
 import type {
   AttemptChallenge,
   AttemptEvent,
+  AttemptOrder,
   CertificateStatus,
   Issuance,
 } from "../state/certificate-status.ts";
@@ -168,14 +169,28 @@ type Entry = Omit<AttemptChallenge, "looks"> & { looks: Map<string, string> };
 function openTree() {
   const names = new Map<string, { url: string; status: string }>();
   const entries = new Map<PendingChallenge, Entry>();
+  const earlier: AttemptOrder[] = [];
   let orderUrl: string | undefined;
   const challengesOf = (name: string) =>
     [...entries].flatMap(([{ identifier }, { looks, ...entry }]) => {
       const seen = [...looks].map(([server, saw]) => ({ server, saw }));
       return identifier.value === name ? [{ ...entry, looks: seen }] : [];
     });
+  const current = (): AttemptOrder => {
+    const all = [...names].map(([identifier, known]) => {
+      return { identifier, ...known, challenges: challengesOf(identifier) };
+    });
+    return { orderUrl, authorizations: all.length === 0 ? undefined : all };
+  };
   return {
-    order: (url: string) => void (orderUrl = url),
+    order(url: string) {
+      if (orderUrl !== undefined && orderUrl !== url) {
+        earlier.push(current());
+        names.clear();
+        entries.clear();
+      }
+      orderUrl = url;
+    },
     authorization: (name: string, known: { url: string; status: string }) =>
       void names.set(name, known),
     challenge(one: PendingChallenge, change: Partial<AttemptChallenge>) {
@@ -186,12 +201,7 @@ function openTree() {
     },
     check: (one: PendingChallenge, server: string, saw: string) =>
       void entries.get(one)?.looks.set(server, saw),
-    read() {
-      const all = [...names].map(([identifier, known]) => {
-        return { identifier, ...known, challenges: challengesOf(identifier) };
-      });
-      return { orderUrl, authorizations: all.length === 0 ? undefined : all };
-    },
+    read: () => ({ ...current(), earlier: earlier.length === 0 ? undefined : earlier }),
   };
 }
 type Tree = ReturnType<typeof openTree>;

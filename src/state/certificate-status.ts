@@ -31,14 +31,19 @@ export interface AttemptChallenge {
   looks: readonly { server: string; saw: string }[];
   problem?: (ProblemDocument & { hint?: string | undefined }) | undefined;
 }
+/** An order of an attempt. */
+export interface AttemptOrder {
+  orderUrl?: string | undefined;
+  /** Absent before an order was made, and in records of older releases. */
+  authorizations?: readonly AttemptAuthorization[] | undefined;
+}
 export interface CertificateStatus {
-  lastAttempt?: {
+  lastAttempt?: AttemptOrder & {
     startedAt: string;
     endedAt?: string;
     outcome?: "issued" | "failed";
-    orderUrl?: string | undefined;
-    /** Absent before an order was made, and in records of older releases. */
-    authorizations?: readonly AttemptAuthorization[] | undefined;
+    /** Orders before that one: for the first of two keys, or at another CA. */
+    earlier?: readonly AttemptOrder[] | undefined;
     events: readonly AttemptEvent[];
     problem?: (ProblemDocument & { hint?: string | undefined }) | undefined;
   };

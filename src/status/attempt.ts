@@ -3,18 +3,19 @@ import { type Block, heading, line, table, type Tone } from "../result.ts";
 import type {
   AttemptAuthorization,
   AttemptChallenge,
+  AttemptOrder,
   CertificateStatus,
 } from "../state/certificate-status.ts";
 
 type Attempt = NonNullable<CertificateStatus["lastAttempt"]>;
 
-/** The last attempt for people: its order as a tree, then step by step. */
+/** The last attempt for people: its orders as trees, then step by step. */
 export function attemptView(attempt: Attempt, detailed: boolean): readonly Block[] {
   const { startedAt, outcome = "unfinished", events, problem } = attempt;
   const shown = detailed ? events : events.filter(({ level }) => level !== "debug");
   return [
     heading(`Last attempt: ${outcome}, started ${dateOf(startedAt)}`),
-    ...orderLines(attempt),
+    ...[...(attempt.earlier ?? []), attempt].flatMap(orderLines),
     table(
       ["TIME", "STEP", "EVENT"],
       shown.map(({ at, step, message }) => [at.slice(11, 19), step, message]),
@@ -27,7 +28,7 @@ export function attemptView(attempt: Attempt, detailed: boolean): readonly Block
 }
 
 /** Order → authorizations → challenges → what was seen, each a line. */
-function orderLines({ orderUrl, authorizations = [] }: Attempt): readonly Block[] {
+function orderLines({ orderUrl, authorizations = [] }: AttemptOrder): readonly Block[] {
   if (orderUrl === undefined) return [];
   return [indented(0, `Order ${orderUrl}`), ...authorizations.flatMap(authorizationLines)];
 }

@@ -47,6 +47,26 @@ test("two key types get two orders and one commit, and copies and hooks get both
   expect((await issuing.run(["state", "check"])).code).toBe(0);
 });
 
+test("status shows the orders of both keys, each with its authorizations", async () => {
+  await using issuing = await startIssuing();
+  const words = ["-d", "shop.test", "--key-types", "ec256,rsa2048"];
+  expect((await issuing.issue(words)).code).toBe(0);
+  const { stdout } = await issuing.run(["status", "shop.test"]);
+  const shown = stdout.split("\n").map((line) => line.trim());
+  expect(shown.filter((line) => line.startsWith("Order https://"))).toHaveLength(2);
+  expect(shown.filter((line) => line.startsWith("Authorization of shop.test"))).toEqual([
+    "Authorization of shop.test: valid",
+    "Authorization of shop.test: valid (validated before)",
+  ]);
+  const { certificates } = JSON.parse((await issuing.run(["status", "--json"])).stdout) as {
+    certificates: { status: { lastAttempt: { orderUrl: string; earlier: object[] } } }[];
+  };
+  const { orderUrl, earlier } = certificates[0]?.status.lastAttempt ?? {};
+  expect(earlier).toEqual([
+    expect.objectContaining({ orderUrl: expect.not.stringMatching(orderUrl ?? "") }),
+  ]);
+});
+
 test("--reuse-key keeps both keys", async () => {
   await using issuing = await startIssuing();
   const words = ["-d", "shop.test", "--key-types", "ec256,rsa2048", "--reuse-key"];

@@ -50,10 +50,8 @@ const request: Shape = {
   "freeze?": windows,
 };
 
-const attempt: Shape = {
-  startedAt: "date",
-  "endedAt?": "date",
-  events: [{ at: "date", level: "string", step: "string", message: "string" }],
+const attemptOrder: Shape = {
+  "orderUrl?": "string",
   "authorizations?": [
     {
       identifier: "string",
@@ -70,6 +68,14 @@ const attempt: Shape = {
       ],
     },
   ],
+};
+
+const attempt: Shape = {
+  ...attemptOrder,
+  startedAt: "date",
+  "endedAt?": "date",
+  events: [{ at: "date", level: "string", step: "string", message: "string" }],
+  "earlier?": [attemptOrder],
   "problem?": "object",
 };
 

@@ -136,7 +136,7 @@ function recordGone(name: string, root: string): Problem {
 function withoutAttempt(certificate: StoredCertificate): StoredCertificate {
   const { lastAttempt, ...status } = certificate.status;
   if (lastAttempt === undefined) return certificate;
-  const { authorizations: _, ...attempt } = lastAttempt;
+  const { authorizations: _, earlier: _earlier, ...attempt } = lastAttempt;
   return { ...certificate, status: { ...status, lastAttempt: { ...attempt, events: [] } } };
 }
 
