@@ -100,6 +100,11 @@ export const parts = {
     programs: ["dehydrated"],
     benchmark: true,
   },
+  sshd: {
+    from: "debian",
+    packages: ["openssh-server", "libnss-wrapper"],
+    programs: ["sshd"],
+  },
   strace: { from: "debian", packages: ["strace"], programs: ["strace"] },
   rpm: { from: "debian", packages: ["rpm"], programs: ["rpm"] },
   skopeo: { from: "debian", packages: ["skopeo"], programs: ["skopeo"] },

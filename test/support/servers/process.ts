@@ -20,6 +20,8 @@ export interface ProcessSettings {
   args: readonly string[];
   cwd?: string;
   env?: Readonly<Record<string, string>>;
+  /** The user that it runs as; ours when absent. */
+  uid?: number | undefined;
   /** Asked until it answers true; a throw counts as not yet. */
   ready: (log: string) => Promise<boolean> | boolean;
 }
@@ -29,10 +31,12 @@ export async function startProcess(settings: ProcessSettings): Promise<RunningPr
   const { file, env } = program(settings.program);
   // With setpriv the kernel ends the server together with us, however we die.
   const guard = find("setpriv");
+  const { uid } = settings;
+  const user = uid === undefined ? [] : [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   const [command, args] =
     guard === undefined
       ? [file, settings.args]
-      : [guard, ["--pdeathsig", "KILL", "--", file, ...settings.args]];
+      : [guard, [...user, "--pdeathsig", "KILL", "--", file, ...settings.args]];
   const child = spawn(command, [...args], {
     cwd: settings.cwd,
     env: { ...process.env, ...env, ...settings.env },
