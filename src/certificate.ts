@@ -127,13 +127,48 @@ export interface ProbeSetting {
   /** How long to look for the new certificate. Milliseconds. */
   timeout?: number | undefined;
 }
+/** A deploy script of acme.sh. */
+export interface AcmeShSetting {
+  /** Its name, or an absolute path. */
+  "acme.sh": string;
+  /** The folder of the script; acme.sh's own when absent. */
+  scripts?: string | undefined;
+  /** For the script, by name. A secret is a reference. */
+  variables?: Readonly<Record<string, string>> | undefined;
+  timeout?: number | undefined;
+}
+/** Files on other hosts, each replaced in one rename, and a command that is run there afterwards. Paths are those of the hosts. */
+export interface SshSetting extends CopySetting {
+  /** As the `ssh` command takes them: an alias of its configuration, `HOST`, `USER@HOST` or `ssh://USER@HOST:PORT`. */
+  hosts: readonly string[];
+  /** For the user's shell on the host. */
+  run?: string | undefined;
+  /** Arguments of `ssh` before the host. */
+  options?: readonly string[] | undefined;
+}
+/** One action on containers, by the HTTP API of Docker or of Podman. */
+export interface DockerSetting {
+  /** Names or ids. */
+  containers: readonly string[];
+  /** A signal such as `HUP`. */
+  signal?: string | undefined;
+  restart?: boolean | undefined;
+  exec?: string | readonly string[] | undefined;
+  /** `unix:///path` or `tcp://host:port`; DOCKER_HOST, else the usual socket, when absent. */
+  host?: string | undefined;
+  /** The folder of ca.pem, cert.pem and key.pem, for TLS; DOCKER_CERT_PATH when absent. */
+  certPath?: string | undefined;
+}
 /** What is done with a new certificate, until it succeeds. */
 export type DeployStep =
   | HookSetting
   | { copy: CopySetting }
   | { pkcs12: Pkcs12Setting }
   | ReloadSetting
-  | ProbeSetting;
+  | ProbeSetting
+  | AcmeShSetting
+  | { ssh: SshSetting; timeout?: number | undefined }
+  | { docker: DockerSetting; timeout?: number | undefined };
 
 /** TLSA records (RFC 6698) for the key of a certificate and for the next one. */
 export interface DaneSetting {

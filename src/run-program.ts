@@ -1,6 +1,6 @@
 /** Runs programs, each in a process group of its own, so that it ends with its children. */
-import type { ChildProcess } from "node:child_process";
-import type { Readable } from "node:stream";
+import type { ChildProcess, ChildProcessByStdio } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { systemClock, type Clock } from "./clock.ts";
 import { codeOf, messageOf } from "./errors.ts";
@@ -10,6 +10,8 @@ export interface Program {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The current folder when absent. */
   readonly cwd?: string | undefined;
+  /** For its standard input, which is empty when absent. */
+  readonly input?: string | undefined;
   /** Milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal;
@@ -27,7 +29,7 @@ export interface ProgramEnd {
 /** Milliseconds for which a daemon that the program has left may keep its output open. */
 const outputGrace = 500;
 
-/** One run, without input. Rejects only with the signal's reason; then its children are killed, as after the time limit. */
+/** One run. Rejects only with the signal's reason; then its children are killed, as after the time limit. */
 export async function runProgram(program: Program): Promise<ProgramEnd> {
   const { timeout, signal, onLine, clock = systemClock } = program;
   signal.throwIfAborted();
@@ -72,11 +74,25 @@ function endOnExit(child: ChildProcess): () => void {
   };
 }
 
+type Started = ChildProcessByStdio<Writable | null, Readable, Readable>;
+
 /** The error's code if the system refuses at once, as for a folder that is a file, or too long arguments. */
-async function start({ argv: [program = "", ...args], env, cwd }: Program) {
+async function start({
+  argv: [program = "", ...args],
+  env,
+  cwd,
+  input,
+}: Program): Promise<Started | string> {
   const { spawn } = await import("node:child_process");
   try {
-    return spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const options = { cwd, env, detached: true };
+    if (input === undefined)
+      return spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, args, { ...options, stdio: "pipe" });
+    // A program that is missing or ends early has closed its input already.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input);
+    return child;
   } catch (error) {
     return codeOf(error) || messageOf(error);
   }

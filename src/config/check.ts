@@ -152,10 +152,19 @@ function readValue(
     }
   }
   const parsed = parseValue(declaration, raw, { folder });
+  if ("value" in parsed && declaration.type === "map" && declaration.reference === true)
+    return absoluteReferences(parsed.value, folder);
   if ("value" in parsed) return parsed.value;
   const wrong = `${name}${shown(raw, declaration)} ${parsed.wrong}`;
   faults.push({ keys, message: `${wrong}: it takes ${acceptedBy(declaration)}.` });
   return undefined;
+}
+
+function absoluteReferences(values: unknown, folder: string): Record<string, string> {
+  const entries = Object.entries(isRecord(values) ? values : {});
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, absoluteReference(String(value), folder)]),
+  );
 }
 
 function shown(raw: unknown, { secret }: OptionDeclaration): string {

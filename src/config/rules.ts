@@ -1,5 +1,6 @@
 /** What a config must not say, beyond the types of its options. */
 import { isRecord } from "../json.ts";
+import { isReference, isSecretName } from "../options/secret.ts";
 import type { NestedShape, Sections } from "./sections.ts";
 import type { Fault } from "./yaml.ts";
 
@@ -123,8 +124,51 @@ export function stepFault(
       incomplete: said.length === 0,
     };
   }
-  const message = commandFault(name, step) ?? valueFault(name, step);
+  const message =
+    commandFault(name, step) ??
+    scriptFault(name, step) ??
+    hostFault(name, step) ??
+    valueFault(name, step);
   return message === undefined ? undefined : { message };
+}
+
+function scriptFault(
+  name: string,
+  { "acme.sh": script, scripts, variables }: Values,
+): string | undefined {
+  if (script === undefined && (scripts ?? variables) !== undefined)
+    return `${name}: \`${scripts === undefined ? "variables" : "scripts"}\` is for \`acme.sh\` only.`;
+  if (typeof script === "string" && !/^(\/.*\/)?\w[\w.-]*$/u.test(script))
+    return `${name}.acme.sh is ${JSON.stringify(script)}; it takes the name of a deploy script, or its absolute path.`;
+  const entries = Object.entries(isRecord(variables) ? variables : {});
+  const wrong = entries.find(([key]) => !/^[A-Za-z_]\w*$/u.test(key));
+  if (wrong !== undefined)
+    return `${name}.variables: ${JSON.stringify(wrong[0])} is not the name of a variable.`;
+  const open = entries.find(([key, value]) => isSecretName(key) && !isReference(String(value)));
+  return open === undefined
+    ? undefined
+    : `${name}.variables.${open[0]} must be a reference to the secret: env:NAME, file:/path or cmd:program args.`;
+}
+
+function hostFault(name: string, values: Values): string | undefined {
+  const { hosts, containers, signal, restart } = values;
+  if (hosts !== undefined && !remoteWork.some((option) => Object.hasOwn(values, option)))
+    return `${name} has nothing to do on its hosts; it takes at least one of ${remoteWork.join(", ")}.`;
+  if (restart !== undefined && !isTrue(restart)) return `${name}.restart takes true only.`;
+  // ssh would take it as one of its own options.
+  const wrong = listed(hosts).find((host) => !/^[^\s-][^\s]*$/u.test(host));
+  if (wrong !== undefined) return `${name}.hosts: ${JSON.stringify(wrong)} is not a host.`;
+  const odd = listed(containers).find((one) => !/^\/?[A-Za-z\d][\w.-]*$/u.test(one));
+  if (odd !== undefined)
+    return `${name}.containers: ${JSON.stringify(odd)} is not the name or id of a container.`;
+  if (signal === undefined || /^"?[A-Za-z\d+-]+"?$/u.test(JSON.stringify(signal))) return undefined;
+  return `${name}.signal is ${JSON.stringify(signal)}; it takes a signal such as HUP.`;
+}
+
+const remoteWork = ["fullchain", "key", "cert", "chain", "combined", "run"];
+
+function listed(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : [value ?? []]).flat().map(String);
 }
 
 function commandFault(name: string, { run, shell, passEnv }: Values): string | undefined {

@@ -12,9 +12,11 @@ import { daneOptions } from "../options/declared/request.ts";
 import {
   copyOptions,
   deployOptions,
+  dockerOptions,
   fileOptions,
   hookOptions,
   pkcs12Options,
+  sshOptions,
   windowOptions,
 } from "../options/declared/deployment.ts";
 
@@ -46,10 +48,15 @@ const dns: NestedShape = { options: dnsOptions };
 const hook: NestedShape = { options: hookOptions, list: true, shorthand: "run" };
 const deploy: NestedShape = {
   options: deployOptions,
-  nested: { copy: { options: copyOptions }, pkcs12: { options: pkcs12Options } },
+  nested: {
+    copy: { options: copyOptions },
+    pkcs12: { options: pkcs12Options },
+    ssh: { options: sshOptions },
+    docker: { options: dockerOptions, oneOf: ["signal", "restart", "exec"] },
+  },
   list: true,
   shorthand: "run",
-  oneOf: ["run", "copy", "pkcs12", "reload", "probe"],
+  oneOf: ["run", "copy", "pkcs12", "reload", "probe", "acme.sh", "ssh", "docker"],
 };
 const windows: NestedShape = { options: windowOptions, list: true };
 const hooks = { pre: hook, deploy, post: hook, failure: hook, windows, freeze: windows };

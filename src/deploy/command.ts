@@ -13,6 +13,7 @@ export interface Command {
   readonly argv: readonly string[];
   readonly env: Variables;
   readonly cwd?: string | undefined;
+  readonly input?: string | undefined;
   /** Milliseconds. */
   readonly timeout: number;
 }
@@ -36,7 +37,7 @@ export function argvOf({ run, shell }: HookSetting): readonly string[] {
 }
 
 /**
- * Run a program in a process group of its own, with no input. Rejects with a `deploy` Problem that says what it printed last,
+ * Run a program in a process group of its own. Rejects with a `deploy` Problem that says what it printed last,
  * or with the signal's reason; whatever still runs of the group is ended then.
  */
 export async function runCommand(

@@ -161,7 +161,8 @@ async function tryStep(
 
 /** No server reloads when a file could not be written; and a probe after a failure would only repeat it. */
 function refuseAfter(failures: readonly Failure[], step: DeployStep): void {
-  const isFile = "copy" in step || "pkcs12" in step;
+  // The files of another host come from the state.
+  const isFile = "copy" in step || "pkcs12" in step || "ssh" in step;
   const before = failures.find(({ title }) => "probe" in step || /^(copy|pkcs12) /u.test(title));
   if (isFile || before === undefined) return;
   throw new Problem("deploy", {

@@ -35,7 +35,19 @@ export async function perform(
   if ("copy" in step) return copyFiles(step.copy, material);
   if ("pkcs12" in step) return keyStore(step.pkcs12, subject, tools);
   if ("probe" in step) return probe(step, { request, meta: held.meta }, tools);
+  if ("acme.sh" in step) {
+    const { runDeployScript } = await import("./steps/acme-sh.ts");
+    return runDeployScript(step, subject, tools);
+  }
+  if ("ssh" in step) {
+    const { deployBySsh } = await import("./steps/ssh.ts");
+    return deployBySsh(step, subject, tools);
+  }
   const { timeout: _, ...what } = step;
+  if ("docker" in step) {
+    const { actOnContainers } = await import("./steps/docker.ts");
+    return tools.once.after(JSON.stringify(what), () => actOnContainers(step, tools));
+  }
   return tools.once.after(JSON.stringify(what), () => reloadServer(step, inherited, redact, tools));
 }
 

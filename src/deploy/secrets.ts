@@ -1,5 +1,6 @@
 import type { CertificateRequest } from "../certificate.ts";
 import { openMask } from "../mask.ts";
+import { isSecretName } from "../options/secret.ts";
 
 export type Redact = (text: string) => string;
 
@@ -12,7 +13,7 @@ export function redactor(secrets: readonly string[]): Redact {
 
 /** True for a variable that holds a secret, by its name, or since a private key is inside. */
 export function isSecretVariable(name: string, value: string): boolean {
-  return keyBegin.test(value) || (secretName.test(name) && !harmlessName.test(name));
+  return keyBegin.test(value) || isSecretName(name);
 }
 
 /** The variables that this request reads secrets from: its hooks must not see them. */
@@ -25,14 +26,13 @@ export function secretVariables(request: CertificateRequest): ReadonlySet<string
   look(request.issuer);
   look(request.issuers);
   look(request.solvers);
-  look((request.hooks.deploy ?? []).map((step) => ("pkcs12" in step ? step.pkcs12 : {})));
+  for (const step of request.hooks.deploy ?? []) {
+    if ("pkcs12" in step) look(step.pkcs12);
+    if ("acme.sh" in step) look(step.variables);
+  }
   return found;
 }
 
 const keyBegin = /-----BEGIN [A-Z ]*PRIVATE KEY-----/u;
-const secretName =
-  /SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|BEARER|HMAC|JWT|(?:API|ACCESS|ACCOUNT|AUTH|PRIVATE)_?KEY|(?:^|_)(?:KEY|PASS|PWD|PAT)(?:_|$)|_AUTH$|PASS$|SERVICE_ACCOUNT$|^IDENTITY_HEADER$/iu;
-/** Folders, files and sockets are not secrets, though they may contain some. */
-const harmlessName = /^(?:OLD)?PWD$|ASKPASS$|_(?:FILE|PATH|DIR|DIRECTORY|SOCK)$/iu;
 const keyBlock =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/gu;

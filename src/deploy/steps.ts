@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import type { CertificateRequest, DeployStep } from "../certificate.ts";
+import type {
+  CertificateRequest,
+  CopySetting,
+  DeployStep,
+  DockerSetting,
+  SshSetting,
+} from "../certificate.ts";
 import type { DeployState } from "../state/certificate-status.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 
@@ -16,12 +22,23 @@ export interface KnownStep {
 export function stepsOf({ outputs, hooks }: CertificateRequest): readonly KnownStep[] {
   const wanted = Object.values(outputs).some((path) => path !== undefined);
   const copies: readonly DeployStep[] = wanted ? [{ copy: outputs }] : [];
-  const steps = [...copies, ...(hooks.deploy ?? [])].map((step) => ({
+  const steps = [...copies, ...(hooks.deploy ?? [])].flatMap(perTarget).map((step) => ({
     key: keyOf(step),
     title: titleOf(step),
     step,
   }));
   return steps.filter(({ key }, index) => steps.findIndex((one) => one.key === key) === index);
+}
+
+/** Each host and each container is a step of its own, so that one that fails is repeated alone. */
+function perTarget(step: DeployStep): readonly DeployStep[] {
+  if ("ssh" in step) {
+    const { ssh, ...others } = step;
+    return ssh.hosts.map((host) => ({ ssh: { ...ssh, hosts: [host] }, ...others }));
+  }
+  if (!("docker" in step)) return [step];
+  const { docker, ...others } = step;
+  return docker.containers.map((one) => ({ docker: { ...docker, containers: [one] }, ...others }));
 }
 
 type StepState = Omit<DeployState, "version" | "at"> & { step: string; at?: string };
@@ -74,11 +91,27 @@ function sorted(value: unknown): unknown {
 
 function titleOf(step: DeployStep): string {
   if ("run" in step) return `run ${[step.run].flat().join(" ")}`;
-  if ("copy" in step) {
-    const { fullchain, key, cert, chain, combined } = step.copy;
-    const paths = [key, combined, chain, cert, fullchain].filter((path) => path !== undefined);
-    return `copy to ${paths.join(", ")}`;
-  }
+  if ("copy" in step) return copyTitle(step.copy);
   if ("pkcs12" in step) return `pkcs12 ${step.pkcs12.path}`;
+  if ("acme.sh" in step) return `acme.sh ${step["acme.sh"]}`;
+  if ("ssh" in step) return sshTitle(step.ssh);
+  if ("docker" in step) return dockerTitle(step.docker);
   return "reload" in step ? `reload ${step.reload}` : `probe ${step.probe}`;
+}
+
+function copyTitle({ fullchain, key, cert, chain, combined }: CopySetting): string {
+  const paths = [key, combined, chain, cert, fullchain].filter((path) => path !== undefined);
+  return `copy to ${paths.join(", ")}`;
+}
+
+function sshTitle(setting: SshSetting): string {
+  const copies = copyTitle(setting);
+  const { hosts, run } = setting;
+  const what = [copies === "copy to " ? [] : copies, run === undefined ? [] : `run ${run}`].flat();
+  return `ssh ${hosts.join(", ")}: ${what.join(", then ")}`;
+}
+
+function dockerTitle({ containers, signal, exec }: DockerSetting): string {
+  const what = signal === undefined ? "restart" : `signal ${signal}`;
+  return `docker ${containers.join(", ")}: ${exec === undefined ? what : `exec ${[exec].flat().join(" ")}`}`;
 }

@@ -31,7 +31,8 @@ export async function deployTemporary(
     if (place === "taken")
       tools.log.info(`${text}: something is there, so the temporary certificate is not written`);
     if (place === "free") isWritten = (await tried(step, text, subject, tools)) || isWritten;
-    if ("reload" in step && isWritten && isOpen) await tried(step, text, subject, tools);
+    if (("reload" in step || "docker" in step) && isWritten && isOpen)
+      await tried(step, text, subject, tools);
   }
 }
 

@@ -49,6 +49,16 @@ export async function readSecret(reference: string, sources: SecretSources): Pro
   return secret;
 }
 
+/** True for the name of a variable that holds a secret. */
+export function isSecretName(name: string): boolean {
+  return secretName.test(name) && !harmlessName.test(name);
+}
+
+const secretName =
+  /SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|BEARER|HMAC|JWT|(?:API|ACCESS|ACCOUNT|AUTH|PRIVATE)_?KEY|(?:^|_)(?:KEY|PASS|PWD|PAT)(?:_|$)|_AUTH$|PASS$|SERVICE_ACCOUNT$|^IDENTITY_HEADER$/iu;
+/** Folders, files and sockets are not secrets, though they may contain some. */
+const harmlessName = /^(?:OLD)?PWD$|ASKPASS$|_(?:FILE|PATH|DIR|DIRECTORY|SOCK)$/iu;
+
 /** The same reference, true from any folder: `file:token` becomes absolute. */
 export function absoluteReference(reference: string, folder: string): string {
   return reference.startsWith("file:") ? `file:${pathOf(reference, folder)}` : reference;

@@ -2,6 +2,7 @@
 import { access, constants, stat } from "node:fs/promises";
 import { isPem } from "../acme/pem.ts";
 import type {
+  AcmeShSetting,
   CertificateRequest,
   HookSetting,
   IssuerSetting,
@@ -111,13 +112,34 @@ async function reviewCertificate(
   const { pre = [], deploy = [], post = [], failure = [] } = request.hooks;
   const commands = { pre, deploy: deploy.filter((step) => "run" in step), post, failure };
   const stores = deploy.flatMap((step) => ("pkcs12" in step ? [step.pkcs12] : []));
+  const scripts = deploy.flatMap((step) => ("acme.sh" in step ? [step] : []));
   return [
     ...(await unproved(request, place, context)),
     ...(await unwritable(request, place, context)),
     ...Object.entries(commands).flatMap(([event, hooks]) => shellWords(`${place}.${event}`, hooks)),
     ...(await missingFolders(place, writtenFolders(request))),
-    ...(await missingFiles(`${place}.deploy`, stores)),
+    ...(await missingFiles(`${place}.deploy`, [
+      ...stores,
+      ...scripts.map(({ variables }) => variables),
+    ])),
+    ...(await missingScripts(place, scripts, context)),
   ];
+}
+
+async function missingScripts(
+  place: string,
+  scripts: readonly AcmeShSetting[],
+  context: Context,
+): Promise<readonly string[]> {
+  if (scripts.length === 0) return [];
+  const { findScript } = await import("../deploy/steps/acme-sh.ts");
+  const found = scripts.map(async (script) =>
+    findScript(script, context).then(
+      () => [],
+      (error: unknown) => [`${place}.deploy: ${asProblem(error).message}`],
+    ),
+  );
+  return (await Promise.all(found)).flat();
 }
 
 /** The names that no solver of the certificate can answer for. */

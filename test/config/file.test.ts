@@ -289,7 +289,47 @@ certificates:
     [
       "a hook without a command",
       "defaults: { deploy: [{ timeout: 1m }] }\n",
-      "1:22: defaults.deploy.0 has none of run, copy, pkcs12, reload, probe",
+      "1:22: defaults.deploy.0 has none of run, copy, pkcs12, reload, probe, acme.sh, ssh, docker",
+    ],
+    [
+      "an ssh step that has nothing to do",
+      "defaults: { deploy: [{ ssh: { hosts: [web1] } }] }\n",
+      "defaults.deploy.0.ssh has nothing to do on its hosts; it takes at least one of fullchain, key, cert, chain, combined, run.",
+    ],
+    [
+      "a host that ssh would read as an option",
+      "defaults: { deploy: [{ ssh: { hosts: [-oProxyCommand=x], run: x } }] }\n",
+      'defaults.deploy.0.ssh.hosts: "-oProxyCommand=x" is not a host.',
+    ],
+    [
+      "a docker step with two actions",
+      "defaults: { deploy: [{ docker: { containers: web, signal: HUP, restart: true } }] }\n",
+      "defaults.deploy.0.docker has more than one of signal, restart, exec",
+    ],
+    [
+      "a container whose name is a path",
+      "defaults: { deploy: [{ docker: { containers: ../web, restart: true } }] }\n",
+      'defaults.deploy.0.docker.containers: "../web" is not the name or id of a container.',
+    ],
+    [
+      "a signal that is not a word",
+      "defaults: { deploy: [{ docker: { containers: web, signal: HUP now } }] }\n",
+      'defaults.deploy.0.docker.signal is "HUP now"; it takes a signal such as HUP.',
+    ],
+    [
+      "a deploy script by a relative path",
+      "defaults: { deploy: [{ acme.sh: ../haproxy }] }\n",
+      'defaults.deploy.0.acme.sh is "../haproxy"; it takes the name of a deploy script, or its absolute path.',
+    ],
+    [
+      "a password of a deploy script in the file",
+      "defaults: { deploy: [{ acme.sh: nas, variables: { NAS_PASSWORD: hunter2 } }] }\n",
+      "defaults.deploy.0.variables.NAS_PASSWORD must be a reference to the secret",
+    ],
+    [
+      "variables for a step that takes none",
+      "defaults: { deploy: [{ run: x, variables: { A: b } }] }\n",
+      "defaults.deploy.0: `variables` is for `acme.sh` only.",
     ],
     [
       "a hook with an empty command list",

@@ -18,13 +18,21 @@ export interface Material {
 export async function copyFiles(copy: CopySetting, material: Material): Promise<void> {
   const access = await accessOf(copy);
   for (const file of filesOf(copy, material)) await deployFile(file, access);
-  const { second } = material;
-  if (second === undefined) return;
-  for (const file of filesOf(copy, second))
-    await deployFile({ ...file, path: file.path + second.suffix }, access);
 }
 
-function filesOf(copy: CopySetting, material: Material): readonly DeployedFile[] {
+/** With those of the second key, whose paths end in its type. */
+export function filesOf(copy: CopySetting, material: Material): readonly DeployedFile[] {
+  const { second } = material;
+  const first = filesOfOne(copy, material);
+  if (second === undefined) return first;
+  const ofSecond = filesOfOne(copy, second).map((file) => ({
+    ...file,
+    path: file.path + second.suffix,
+  }));
+  return [...first, ...ofSecond];
+}
+
+function filesOfOne(copy: CopySetting, material: Material): readonly DeployedFile[] {
   const certificate = withNewline(material.certificate);
   const chain = withNewline(material.chain);
   const files: DeployedFile[] = [];

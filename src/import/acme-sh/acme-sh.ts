@@ -170,7 +170,7 @@ function hooksOf(conf: Conf): CertificateRequest["hooks"] {
 
 const untaken: Readonly<Record<string, (value: string) => string>> = {
   Le_DeployHook: (hooks) =>
-    `The deploy scripts ${hooks} belong to acme.sh and were not imported: add deploy steps.`,
+    `The deploy scripts ${hooks} were not imported: add deploy steps such as \`acme.sh: ${hooks.split(",")[0]}\`, with their variables.`,
   Le_DNSSleep: waitNote,
   Le_RenewalDays: (days) =>
     `Renewal after ${days} days was not imported: acmectl asks the CA when to renew, or uses a part of the lifetime.`,

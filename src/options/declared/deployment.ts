@@ -40,6 +40,10 @@ export const fileOptions = {
   chain: { type: "path", description: "Copy of the chain alone." },
 } as const satisfies OptionDeclarations;
 
+/** A path on another host: `~` and relative paths are its own. */
+const remote = <const D extends string>(description: D) =>
+  ({ type: "string", description }) as const;
+
 const accessOptions = {
   owner: {
     type: "string",
@@ -82,7 +86,42 @@ export const pkcs12Options = {
   ...accessOptions,
 } as const satisfies OptionDeclarations;
 
-/** A deploy step says one of `run`, `copy`, `pkcs12`, `reload` and `probe`; the others go with it. */
+export const sshOptions = {
+  hosts: {
+    type: "list",
+    required: true,
+    description: "Hosts as ssh takes them: an alias, HOST, USER@HOST or ssh://USER@HOST:PORT.",
+  },
+  fullchain: remote(fileOptions.fullchain.description),
+  key: remote(fileOptions.key.description),
+  cert: remote(fileOptions.cert.description),
+  chain: remote(fileOptions.chain.description),
+  combined: remote(copyOptions.combined.description),
+  ...accessOptions,
+  run: { type: "string", description: "Command for the host's shell, after the files." },
+  options: { type: "list", verbatim: true, description: "Further arguments of ssh." },
+} as const satisfies OptionDeclarations;
+
+export const dockerOptions = {
+  containers: { type: "list", required: true, description: "Containers, by name or id." },
+  signal: { type: "string", description: "Signal to send, e.g. HUP." },
+  restart: { type: "boolean", description: "Restart the container." },
+  exec: {
+    type: "json",
+    description: "Command to run in the container: one text, or a list of words.",
+  },
+  host: {
+    type: "string",
+    description:
+      "Engine: unix:///PATH or tcp://HOST:PORT; DOCKER_HOST or the usual socket when absent.",
+  },
+  certPath: {
+    type: "path",
+    description: "Folder of ca.pem, cert.pem and key.pem for TLS; DOCKER_CERT_PATH when absent.",
+  },
+} as const satisfies OptionDeclarations;
+
+/** A deploy step says one of these but the options that go with another; see `sections.ts`. */
 export const deployOptions = {
   ...hookOptions,
   run: { type: "json", description: hookOptions.run.description },
@@ -98,6 +137,18 @@ export const deployOptions = {
     description:
       "With reload: the server's configuration file (postfix: folder), if not the usual one.",
   },
+  "acme.sh": { type: "string", description: "Deploy script of acme.sh to run, by name or path." },
+  scripts: {
+    type: "path",
+    description: "With acme.sh: folder of the script; acme.sh's own when absent.",
+  },
+  variables: {
+    type: "map",
+    reference: true,
+    description: "With acme.sh: variables of the script; secrets as references.",
+  },
+  ssh: { type: "json", description: "Files copied to other hosts, and a command run there." },
+  docker: { type: "json", description: "Signal, restart or command for containers." },
   probe: { type: "string", description: "HOST:PORT that must serve the new certificate." },
   servername: { type: "string", description: "With probe: server name to send (SNI)." },
   starttls: {

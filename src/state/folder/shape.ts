@@ -94,6 +94,7 @@ const status: Shape = {
   },
   "issuances?": [{ at: "date", names: "string", order: "string" }],
   "deploy?": "object",
+  "scriptValues?": "object",
 };
 
 /** `certificate.json` */
