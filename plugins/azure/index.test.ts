@@ -180,6 +180,7 @@ providerTest(setup, tools, {
   ],
   identity: `as app ${clientId} of tenant ${tenantId}`,
   portal: /captive portal/,
+  vendor: "Azure",
   startFake: startAzureFake,
 });
 

@@ -51,6 +51,8 @@ interface Connection {
 /** Cloudflare allows 50 zones a page, and more records than anybody has at one name. */
 const zonesPerPage = 50;
 const recordsPerPage = 100;
+/** A server that always names a next page would keep a run busy without an end. */
+const mostPages = 1_000;
 /** Milliseconds. */
 const patience = 30_000;
 
@@ -73,6 +75,7 @@ export function connect({ accountId, ...connection }: Connection) {
         zones.push(...answer.result.map(entryOf));
         const more = hasMore(answer, zonesPerPage);
         if (!more || name === undefined) return { zones, all: !more };
+        assertPages(page);
       }
     },
     /** The name of the zone with this id; needs Zone:Read. */
@@ -125,6 +128,7 @@ function recordCalls(sdk: Sdk) {
         const answer = await sdk.dns.records.list(query, { signal });
         records.push(...answer.result.map(({ id, content = "" }) => ({ id, name, content })));
         if (!hasMore(answer, recordsPerPage)) return records;
+        assertPages(page);
       }
     },
     /** The id of the new record. */
@@ -194,6 +198,10 @@ function hasMore({ result, result_info: info }: Page, size: number): boolean {
   const { page, total_pages: total }: { page?: unknown; total_pages?: unknown } = info;
   if (typeof page !== "number") throw new SyntaxError("a list without result_info");
   return typeof total === "number" ? page < total : result.length >= size;
+}
+
+function assertPages(page: number): void {
+  if (page >= mostPages) throw new SyntaxError(`a list of more than ${mostPages} pages`);
 }
 
 function textIn(value: unknown, name: string): string {

@@ -147,6 +147,7 @@ providerTest(setup, tools, {
   ],
   identity: "with the API token (apiToken)",
   portal: /captive portal.*CLOUDFLARE_BASE_URL/s,
+  vendor: "Cloudflare",
   startFake: startCloudflareFake,
 });
 

@@ -1,6 +1,6 @@
 import { defineSolver, Problem } from "acmectl/plugin";
 import type { Log, RecordType } from "acmectl/plugin";
-import { fetchByProxy, misconfigured, printable, recordSolver, Refusal } from "acmectl/plugin/http";
+import { fetchWhole, misconfigured, printable, recordSolver, Refusal } from "acmectl/plugin/http";
 import type { Batch, Explain, RecordProvider, ZoneSource } from "acmectl/plugin/http";
 import type { Api, Credentials, ZoneEntry } from "./client.ts";
 import { explainer, refused } from "./errors.ts";
@@ -78,7 +78,7 @@ export default defineSolver({
     const { connect } = await import("./client.ts");
     const { baseUrl, accountId, zoneId, ttl } = options;
     const accessOf = ({ credentials, identity }: Identity): Access => ({
-      api: connect({ credentials, baseUrl, accountId, send: fetchByProxy }),
+      api: connect({ credentials, baseUrl, accountId, send: fetchWhole }),
       identity,
       isToken: "apiToken" in credentials,
       explain: explainer(identity),

@@ -89,6 +89,7 @@ providerTest(setup, tools, {
   ],
   identity: "with the API token (token)",
   portal: /captive portal/,
+  vendor: "DigitalOcean",
   startFake: startDigitalOceanFake,
 });
 

@@ -44,12 +44,15 @@ export function externalAccount({ json, where, projectId }: Document): Credentia
 async function open(json: object, scope: string): Promise<BaseExternalAccountClient> {
   const { AwsClient, IdentityPoolClient, PluggableAuthClient } =
     await import("google-auth-library");
-  const options = { ...json, scopes: [scope] };
+  const options = { ...json, scopes: [scope], transporterOptions };
   if (isAws(options)) return new AwsClient(options);
   if (isProgram(options)) return new PluggableAuthClient(options);
   if (isPool(options)) return new IdentityPoolClient(options);
   throw new TypeError("the kind of the credential_source is unknown");
 }
+
+/** A redirect would carry the token that is exchanged to another server; an answer has a few kilobytes. */
+const transporterOptions = { redirect: "error", size: 2 ** 20, timeout: 30_000 } as const;
 
 function isAws(json: object): json is AwsClientOptions {
   return fieldOf(fieldOf(json, "credential_source"), "environment_id") !== undefined;

@@ -198,6 +198,7 @@ providerTest(setup, tools, {
   ],
   identity: `as service account ${email}`,
   portal: /captive portal/,
+  vendor: "Google",
   startFake: startGoogleFake,
 });
 

@@ -8,6 +8,7 @@ import type {
   ResourceRecordSet,
 } from "@aws-sdk/client-route-53";
 import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
+import { bounded } from "./bounded.ts";
 import type { Log } from "acmectl/plugin";
 import { abortable, everyPage, plainName } from "acmectl/plugin/http";
 import { isSetOf } from "./changes.ts";
@@ -44,7 +45,7 @@ export async function connect(connection: Connection) {
   replaceHome();
   const region = await regionOf(connection);
   const settings = settingsOf(connection, region);
-  const sdk = new Route53(endpoint === undefined ? settings : { ...settings, endpoint });
+  const sdk = bounded(new Route53(endpoint === undefined ? settings : { ...settings, endpoint }));
   const send: Send = (action, signal, call, zoneId) =>
     sendOnce({ action, zoneId, asked: connection }, signal, call);
   return { ...zoneCalls(sdk, send), ...recordCalls(sdk, send), close: () => sdk.destroy() };
@@ -158,7 +159,7 @@ function settingsOf(connection: Connection, region: string) {
   const { assumeRoleArn: arn, externalId } = connection;
   return arn === undefined
     ? settings
-    : { ...settings, credentials: () => assume(arn, externalId, new STSClient(settings)) };
+    : { ...settings, credentials: () => assume(arn, externalId, bounded(new STSClient(settings))) };
 }
 
 /** The SDK calls this again when the credentials are about to expire. */

@@ -30,7 +30,7 @@ export function explainer(asked: Asked): Explain {
 
 /** The `Refusal` for an error of the SDK, or a Problem if it found no credentials. */
 export async function refusalOf(error: unknown, attempt: Attempt): Promise<unknown> {
-  if (!(error instanceof Error) || Problem.is(error)) return error;
+  if (!(error instanceof Error) || Problem.is(error) || error instanceof Refusal) return error;
   const code = aliases[error.name] ?? error.name;
   if (code === "CredentialsProviderError" || code === "TokenProviderError")
     return noCredentials(error, attempt.asked);

@@ -188,6 +188,7 @@ providerTest(setup, tools, {
   impatient: { maxRetries: 0 },
   identity: `as access key ${accessKeyId}`,
   portal: /captive portal/,
+  vendor: "Route 53",
   startFake: startRoute53Fake,
 });
 

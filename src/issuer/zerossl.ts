@@ -1,4 +1,5 @@
 import type { ExternalAccountBinding } from "../acme/acme.ts";
+import { beginningOf } from "../body.ts";
 import { messageOf } from "../errors.ts";
 import { isRecord, parseJson } from "../json.ts";
 import type { Log } from "../plugin.ts";
@@ -53,7 +54,8 @@ async function post(url: string, body: URLSearchParams | undefined, signal: Abor
     const form = body === undefined ? {} : { body };
     const request = { method: "POST", redirect: "error", signal: limited, ...form } as const;
     const answer = await fetchByProxy(url, request);
-    const read = parseJson(await answer.text());
+    const { bytes } = await beginningOf(answer.body, 65_536);
+    const read = parseJson(bytes.toString());
     return isRecord(read) ? read : { error: { type: `HTTP ${answer.status}` } };
   } catch (cause) {
     signal.throwIfAborted();

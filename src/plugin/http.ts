@@ -38,11 +38,13 @@ export type { Explain, Explanations, Meaning, RefusalFields } from "./refusal.ts
 export {
   beginningOf,
   everyPage,
+  fetchWhole,
   lost,
   oneLine,
   repeatRefused,
   requestJson,
   retryAfterIn,
+  tooLong,
 } from "./request.ts";
 export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./request.ts";
 export { listenOptions, patience, placesOf } from "./server.ts";

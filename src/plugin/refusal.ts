@@ -118,6 +118,9 @@ function applies({ when }: Meaning, refusal: Refusal): boolean {
   return typeof when === "function" ? when(refusal) : refusal.says(...when);
 }
 
+/** Milliseconds. A provider that wants a longer wait is not believed. */
+const month = 30 * 24 * 3_600_000;
+
 function problemOf(
   refusal: Refusal,
   doing: string,
@@ -132,6 +135,7 @@ function problemOf(
     title,
     hint: typeof hint === "function" ? hint(refusal) : hint,
     status,
-    retryAt: retryAfter === undefined ? undefined : new Date(Date.now() + retryAfter),
+    retryAt:
+      retryAfter === undefined ? undefined : new Date(Date.now() + Math.min(retryAfter, month)),
   });
 }

@@ -84,6 +84,9 @@ export async function repeatRefused<T>(
   }
 }
 
+/** More pages than any account has; a provider that always names a next one would keep a run busy without an end. */
+const mostPages = 1_000;
+
 /** The items of all pages. `ask` gets what the page before named as `next`; `undefined` for the first. */
 export async function everyPage<T, P>(
   ask: (
@@ -92,12 +95,13 @@ export async function everyPage<T, P>(
 ): Promise<readonly T[]> {
   const items: T[] = [];
   let next: P | undefined;
-  do {
+  for (let pages = 0; pages < mostPages; pages += 1) {
     const page = await ask(next);
     items.push(...page.items);
     next = page.next;
-  } while (next !== undefined);
-  return items;
+    if (next === undefined) return items;
+  }
+  throw new Refusal({ words: `a list of more than ${mostPages} pages` });
 }
 
 /**
@@ -114,10 +118,8 @@ async function requestOnce(
 ): Promise<unknown> {
   const type = json === undefined ? {} : { "content-type": "application/json" };
   try {
-    // A redirect would carry the credentials to an address that is not configured.
-    const response = await fetchByProxy(url, {
+    const response = await fetchWhole(url, {
       method,
-      redirect: "manual",
       headers: { "user-agent": "acmectl", ...type, ...headers },
       body: json === undefined ? (body ?? null) : JSON.stringify(json),
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
@@ -126,6 +128,23 @@ async function requestOnce(
   } catch (error) {
     throw error instanceof Refusal ? error : lost(error);
   }
+}
+
+/** Bytes. Longer answers are not read to their end. */
+const mostBytes = 8 * 2 ** 20;
+
+/** As `fetch`, through the proxy, with the body read and bounded. A redirect, which would carry the credentials elsewhere, is not followed. */
+export async function fetchWhole(url: string, init: RequestInit): Promise<Response> {
+  const response = await fetchByProxy(url, { ...init, redirect: "manual" });
+  const { status, statusText, headers } = response;
+  const { bytes, whole } = await beginning(response.body, mostBytes);
+  if (!whole) throw tooLong(status);
+  return new Response(bytes.length === 0 ? null : bytes, { status, statusText, headers });
+}
+
+/** The refusal of an answer that is longer than any of a provider's. */
+export function tooLong(status: number): Refusal {
+  return new Refusal({ words: `HTTP ${status} (more than ${mostBytes / 2 ** 20} MiB)` });
 }
 
 /** The first 64 KiB of a body; `whole` is false if there is more. */
@@ -159,6 +178,7 @@ function answerIn({ ok, status, headers }: Response, text: string, vendor: Vendo
 export function lost(error: unknown): Refusal {
   let inner = error;
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  if (inner instanceof Refusal) return inner;
   const words = oneLine(inner instanceof Error ? inner.message || inner.name : String(inner));
   return new Refusal({ words, lost: true });
 }

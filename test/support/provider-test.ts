@@ -12,7 +12,7 @@ import { Problem } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
 import type { ConformanceSetup } from "acmectl/testing";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import type { Fault, Faults } from "./fakes/faults.ts";
+import { floods, type Fault, type Faults } from "./fakes/faults.ts";
 
 /** What all fakes of providers have. */
 export interface ProviderFake {
@@ -137,6 +137,8 @@ export interface ProviderCases<D extends OptionDeclarations, Receipt> {
   readonly identity: string;
   /** What a failure says when something else than the provider answers. */
   readonly portal: RegExp;
+  /** The provider's name in messages. */
+  readonly vendor: string;
   /** Another fake, to which a redirect leads. */
   readonly startFake: () => Promise<ProviderFake>;
 }
@@ -269,6 +271,36 @@ function networkCases(fake: ProviderFake, tools: Tools, cases: Cases): void {
       expect(Number(blocked.retryAt) - Date.now()).toBeGreaterThan(290_000);
     });
 
+  it.for(["flood", "cut", "twice"] as const)(
+    "survives an answer that is a %s, in bounded time and memory",
+    async (kind) => {
+      for (const action of [actions.list, actions.write]) {
+        const solver = await open(cases.impatient);
+        const from = floods.sent;
+        fake.faults.add({ action, times: 9, kind });
+        const mine = challenge("odd.network.test");
+        const presented = solver.present(mine, call);
+        // A write of which the answer says nothing may have succeeded.
+        const succeeded = kind === "twice" && (await presented.catch(() => "failed")) !== "failed";
+        const error = succeeded ? undefined : await failure(presented);
+        if (error !== undefined) expect(error.message).toContain(`${cases.vendor}: cannot `);
+        expect(floods.sent - from).toBeLessThan(40 * 2 ** 20);
+        fake.faults.clear();
+        await solver.cleanup(mine, undefined, call);
+        expect(fake.values(mine.recordName)).toEqual([]);
+      }
+    },
+  );
+
+  it("does not believe a wait of centuries", async () => {
+    const headers = { "retry-after": "9".repeat(30) };
+    const kind = refusal(429, limit?.code ?? "Throttling", "Slow down.", headers);
+    fake.faults.add({ action: actions.write, times: 9, kind });
+    const solver = await open(cases.impatient);
+    const { retryAt } = await failure(solver.present(challenge("odd.network.test"), call));
+    if (retryAt !== undefined) expect(retryAt.getTime()).toBeLessThan(Date.now() + 40 * 86_400_000);
+  });
+
   it("stops at once when aborted, in a request and while it waits", async () => {
     const solver = await open();
     const wait = refusal(429, limit?.code ?? "", "Slow down.", { "retry-after": "50" });
@@ -306,11 +338,16 @@ function failureCases(fake: ProviderFake, { open, failure, problem }: Tools, cas
 
   it("a redirect, which is not followed", async () => {
     const elsewhere = await cases.startFake();
-    const kind = { status: 302, body: "", headers: { location: `${elsewhere.url}/else` } };
-    fake.faults.add({ action: actions.list, times: 9, kind });
-    const error = await failure((await open(impatient)).present(challenge("www.fail.test"), call));
-    expect(error.is("network")).toBe(true);
-    expect(error.hint).toMatch(portal);
+    for (const action of [actions.list, actions.write])
+      for (const status of [302, 307]) {
+        const kind = { status, body: "", headers: { location: `${elsewhere.url}/else` } };
+        fake.faults.add({ action, times: 9, kind });
+        const presented = (await open(impatient)).present(challenge("www.fail.test"), call);
+        const error = await failure(presented);
+        expect(error.is("network")).toBe(true);
+        expect(error.hint).toMatch(portal);
+        fake.faults.clear();
+      }
     expect(elsewhere.requests).toEqual([]);
     await elsewhere.close();
   });
