@@ -5,7 +5,7 @@
  * user that acmectl runs as, and lies in a folder that only those two can write: they could write to its target anyway.
  */
 import { constants, existsSync, type Stats } from "node:fs";
-import { lstat, mkdir, open, rmdir, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rmdir, type FileHandle } from "node:fs/promises";
 import { Problem } from "acmectl/plugin";
 import { codeOf } from "acmectl/plugin/http";
 
@@ -65,7 +65,7 @@ export async function makeChild(
   owner: Owner | undefined,
 ): Promise<boolean> {
   try {
-    await mkdir(parent.in(name));
+    await mkdir(parent.in(name), { mode });
   } catch (error) {
     // ENOENT: another run has removed the empty parent.
     if (["EEXIST", "ENOENT"].includes(codeOf(error))) return false;
@@ -75,8 +75,9 @@ export async function makeChild(
   const handle = await open(parent.in(name), flags).catch(whenAbsent);
   if (handle === undefined) return false;
   try {
-    // If another user has replaced it, do not change it.
-    if (!isOurs(await handle.stat())) return false;
+    // If another user has replaced it, do not change it: not for a folder of theirs, nor for one of root's with content.
+    const inside = await readdir(folderOf(handle, parent.in(name)).in("."));
+    if (!isOurs(await handle.stat()) || inside.length > 0) return false;
     if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
     await handle.chmod(mode);
   } finally {
