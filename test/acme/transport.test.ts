@@ -9,6 +9,7 @@ import { Agent } from "undici";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { proxyFor } from "../../src/proxy.ts";
 import { createPrivateKey } from "../../src/acme/keys.ts";
+import { createTransport } from "../../src/acme/transport/transport.ts";
 import { signerOf } from "../../src/acme/signer.ts";
 import { startProxy } from "../support/servers/proxy.ts";
 import {
@@ -262,6 +263,27 @@ describe("links to hosts that are not in the directory", () => {
     );
     expect(thief.requests).toHaveLength(0);
   });
+});
+
+test("a request to a host that the directory does not name, or without TLS, is not sent", async () => {
+  const thief = await hostile((_, response) => void response.end());
+  const options = {
+    env: {},
+    caBundle: thief.rootPem,
+    userAgent: "acmectl",
+    redact: (text: string) => text,
+    log: { debug() {}, info() {}, warn() {} },
+    clock: quickClock(),
+    limits: { connect: 1_000, idle: 1_000, total: 2_000, body: 1_000 },
+  };
+  const transport = createTransport("https://ca.example/directory", options);
+  onTestFinished(() => transport.close());
+  for (const url of [`${thief.url}/`, "http://ca.example/order", "https://ca.example.evil/"]) {
+    const problem = await problemOf(transport.send({ method: "POST", url, body: "{}", signal }));
+    expect(problem.is("protocol")).toBe(true);
+    expect(problem.message).toContain(`The CA points to ${url}`);
+  }
+  expect(thief.requests).toHaveLength(0);
 });
 
 test("every request carries the User-Agent and a language", async () => {

@@ -3,7 +3,7 @@
  *
  * `die ROOT K` commits, and dies of SIGKILL right before its K-th file system call. `fail ROOT FILE` commits again and again,
  * with the K-th call failing, for every K; `freeze-<scenario> ROOT FILE` stops for ever before the K-th call, for every K;
- * both write what they saw to FILE, as `trace ROOT FILE` does of one good commit. `hold` and `contend` take the lock, `everything` writes one of each thing.
+ * both write what they saw to FILE, as `trace ROOT FILE` does of one good commit, and `trace-record` of one write of a record. `hold` and `contend` take the lock, `everything` writes one of each thing.
  */
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -192,10 +192,25 @@ async function trace(): Promise<void> {
   await writeFile(argument, JSON.stringify(seen));
 }
 
+/** Write one record, and write which calls were made to the file `argument`. */
+async function traceRecord(): Promise<void> {
+  const { journal } = open();
+  const record = { name: "shop", directory, accountId: "first", requestHash: "abc" };
+  const write = (startedAt: string) => journal.write({ ...record, startedAt, presented: [] });
+  await write("2026-03-01T00:00:00.000Z");
+  const seen: string[] = [];
+  await instrument();
+  watchFileSystem((_, call) => void seen.push(call), { withReads: false });
+  await write("2026-03-02T00:00:00.000Z");
+  watchFileSystem(() => undefined);
+  await writeFile(argument, JSON.stringify(seen));
+}
+
 const scenario = scenarios[task];
 if (task === "hold") await hold();
 else if (task === "everything") await everything();
 else if (task === "trace") await trace();
+else if (task === "trace-record") await traceRecord();
 else if (task === "contend") await contend();
 else if (task === "fail") await failAtEveryStep(process.env["FAIL_WITH"] ?? "EIO");
 else if (task === "die") await dieAtStep(Number(argument));

@@ -90,6 +90,16 @@ test("every file is synced before its folder is renamed, and every folder after"
   );
 });
 
+test("a record is synced before it gets its name, and its folder after", async () => {
+  const { root } = await prepared();
+  const report = join(dirname(root), "report.json");
+  expect((await runChild("trace-record", root, report)).stderr).toBe("");
+  const file = ["open", "handle.chmod", "handle.writeFile", "handle.sync"];
+  const expected = [...file, "rename", "open", "handle.sync"];
+  const calls: string[] = JSON.parse(await readFile(report, "utf8"));
+  expect(calls.slice(-expected.length)).toEqual(expected);
+});
+
 test("an account whose creation is killed anywhere exists with its key, or not at all", async () => {
   const { root, keys } = await prepared();
   const seen = await frozen("account", root);

@@ -67,6 +67,17 @@ describe("the order of a run that died", () => {
     expect(it.since().filter((kind) => kind === "finalize")).toHaveLength(1);
   });
 
+  test("the key of an order is on disk, marked as final, before the CA is asked to finalize", async () => {
+    const it = await world();
+    let seen: PendingOrder | undefined;
+    const look = async () => void (seen = await it.store.journal.read(name));
+    it.server.faults.add({ on: "finalize", do: { call: look } });
+    await it.issue(it.requestFor([name]));
+    const { payload } = it.server.requests.find(({ kind }) => kind === "finalize") ?? {};
+    expect(seen).toMatchObject({ finalizing: true, privateKey: expect.any(String) });
+    expect(payload).toEqual({ csr: base64url(seen?.csr) });
+  });
+
   test("a processing order of a killed run is polled and not finalized twice", async () => {
     const it = await afterFailure("certificate");
     const processing = (json: object) => ({
