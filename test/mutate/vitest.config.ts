@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+/** The unit tests that are named in ACMECTL_MUTATE_TESTS, separated by blanks: Stryker runs all that a configuration includes. */
+export default defineConfig({
+  root: new URL("../..", import.meta.url).pathname,
+  resolve: { conditions: ["source", "node"] },
+  ssr: { resolve: { conditions: ["source", "node"] } },
+  test: {
+    include: process.env["ACMECTL_MUTATE_TESTS"]?.split(" ") ?? [],
+    globalSetup: ["test/support/temporary.ts"],
+    testTimeout: 30_000,
+    expect: { poll: { timeout: 10_000 } },
+  },
+});
