@@ -10,7 +10,7 @@ import { dueOf } from "../status/due.ts";
 import { issuerOf } from "../request/drift.ts";
 import { alternatesFrom } from "../status/alternates.ts";
 import { turnsToAsk } from "./ari.ts";
-import { announce } from "./announce.ts";
+import { announce, announceFirst } from "./announce.ts";
 import {
   brokenRenewal,
   deploy,
@@ -119,7 +119,8 @@ async function renewAll(
   return Promise.all(
     examined.map(async (one) => {
       const renewal = one.renewal ?? (await turns.get(one)) ?? postponed(one.certificate, pass);
-      return announce(await deploy(renewal, one.certificate, pass), one.certificate, pass);
+      const announced = await announceFirst(renewal, one.certificate, pass);
+      return announce(await deploy(announced, one.certificate, pass), one.certificate, pass);
     }),
   );
 }

@@ -5,7 +5,7 @@ import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { updateRecords } from "../../src/issue/dane/dane.ts";
 import { isUpToDate } from "../../src/issue/dane/up-to-date.ts";
-import { tlsaOf } from "../../src/issue/dane/keys.ts";
+import { tlsaOf, unannouncedAt } from "../../src/issue/dane/keys.ts";
 import { issue } from "../../src/issue/issue.ts";
 import type { IssueTools } from "../../src/issue/tools.ts";
 import {
@@ -148,6 +148,28 @@ test("a renewal uses the key that was announced, and the old record goes after t
   expect(it.values()).toHaveLength(2);
   expect(it.values()).toContain(next);
   expect(it.values()).not.toContain(current);
+});
+
+test("a certificate is not announced while the records at a port are of other keys alone", async () => {
+  const it = await daneWorld();
+  const unannounced = async () => {
+    const known = await it.store.certificates.read(name);
+    return known && unannouncedAt({ ...known, request: it.request }, it.store);
+  };
+  await it.renew({ ...it.request, dane: undefined });
+  expect(await unannounced()).toEqual([]);
+  await it.update();
+  expect(await unannounced()).toEqual([]);
+  const inUse = await valueInUse(it);
+  await it.store.certificates.updateStatus(name, ({ dane, ...status }) => ({
+    ...status,
+    dane: {
+      records: dane?.records.filter(({ challenge }) => challenge.recordValue !== inUse) ?? [],
+    },
+  }));
+  expect(await unannounced()).toEqual([at]);
+  await it.update();
+  expect(await unannounced()).toEqual([]);
 });
 
 test("nothing is written or looked up while the records are up to date", async () => {

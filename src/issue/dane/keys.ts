@@ -4,7 +4,8 @@ import { createPrivateKey, publicHalf } from "../../acme/keys.ts";
 import { signerOf } from "../../acme/signer.ts";
 import { type CertificateRequest, type KeyType, keyTypes } from "../../certificate.ts";
 import { readKeyFile } from "../../request/given-file.ts";
-import type { HeldCertificate, Store } from "../../state/store.ts";
+import type { HeldCertificate, Store, StoredCertificate } from "../../state/store.ts";
+import { isReal } from "./up-to-date.ts";
 
 /** `3 1 1`: SHA-256 of the public key (SPKI, DER) of the server's own certificate, as RFC 7671 §5.1 recommends. */
 export function tlsaOf(publicKey: Uint8Array): string {
@@ -26,6 +27,26 @@ export async function currentValues(
   return all.flatMap((pems) =>
     pems === undefined ? [] : [tlsaOf(publicKeyOf(new X509Certificate(pems.certificate)))],
   );
+}
+
+/**
+ * The places that have TLSA records, and none of a key in use: a server that was given the certificate now would be turned away
+ * (RFC 7671 §8.1). Without any record clients do not look at the key.
+ */
+export async function unannouncedAt(
+  { name, request, held, status }: StoredCertificate,
+  store: Pick<Store, "certificates">,
+): Promise<readonly string[]> {
+  const seen = (status.dane?.records ?? []).filter(({ seenAt }) => seenAt !== undefined);
+  if (request.dane === undefined || seen.length === 0 || !isReal(held)) return [];
+  const current = await currentValues(name, held, store);
+  const places = new Set(seen.map(({ challenge }) => challenge.recordName));
+  const isThere = (place: string, value: string) =>
+    seen.some(({ challenge }) => {
+      const { recordName, recordValue } = challenge;
+      return recordName === place && recordValue === value;
+    });
+  return [...places].filter((place) => !current.every((value) => isThere(place, value)));
 }
 
 /** The key of this type that the next certificate gets, made now if there is none. */
