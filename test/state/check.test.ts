@@ -288,6 +288,37 @@ test("a run removes the locks of killed runs, of certificates that it does not t
   await other.release();
 });
 
+test("after a loss of power a run removes the locks and temporary links of before, and state check too", async () => {
+  const { root, store, acmectl } = await withCertificates("shop");
+  const lock = await store.lock("certificate:gone", atOnce);
+  const locks = join(root, "locks");
+  const [file = ""] = await readdir(locks);
+  const holder = JSON.parse(await readlink(join(locks, file)));
+  await lock.release();
+  const links = join(root, "links", "lego");
+  const link = join(links, ".shop.crt.tmp-01");
+  const before = new Date(Date.now() - 2 * 3_600_000);
+  const loss = async () => {
+    await mkdir(links, { recursive: true, mode: 0o700 });
+    await symlink("../../certificates/shop/current/fullchain.pem", link);
+    const names = ["certificate-record_shop.lock", `${file}.claim-${"ab".repeat(16)}`];
+    for (const name of names)
+      await symlink(JSON.stringify({ ...holder, bootId: "earlier" }), join(locks, name));
+    for (const path of [link, ...names.map((name) => join(locks, name))])
+      await lutimes(path, before, before);
+  };
+  await loss();
+  const checked = await acmectl(["state", "check"]);
+  expect([checked.code, checked.stdout]).toEqual([3, expect.stringContaining(link)]);
+  await loss().catch(() => undefined);
+  expect((await acmectl(["state", "check", "--repair"])).stdout).toContain("removed");
+  expect([await readdir(links), await readdir(locks)]).toEqual([[], []]);
+
+  await loss();
+  await (await openAt(root).store.lock("certificate:other", atOnce)).release();
+  expect([await readdir(links), await readdir(locks)]).toEqual([[], []]);
+});
+
 test.each([["list"], ["state check"], ["status --check"], ["renew"]])(
   "%s fails when the state folder is a file",
   async (words) => {

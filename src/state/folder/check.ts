@@ -212,9 +212,9 @@ async function movedAside({ root }: Folder): Promise<readonly Finding[]> {
   return findings;
 }
 
-async function leftovers({ root }: Folder, repair: boolean): Promise<readonly Finding[]> {
-  const found = await leftoversIn(root);
-  if (repair) await removeLeftovers(root);
+async function leftovers({ root, clock }: Folder, repair: boolean): Promise<readonly Finding[]> {
+  const found = await leftoversIn(root, clock);
+  if (repair) await removeLeftovers(root, clock);
   const result = repair
     ? { done: "removed" }
     : { remedy: "Run acmectl state check --repair.", repairable: true };

@@ -1,21 +1,27 @@
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "../../clock.ts";
+import { isAbandoned, lookAt } from "./locks/lock-file.ts";
 import { discard, entriesOf, ifPresent, removedPrefix, temporaryMark } from "./files.ts";
 
 /**
  * Temporary files and folders of killed runs. All writes are done under a lock, so without any lock they have no owner; but
  * a run that is about to take one may have just begun.
  */
-export async function leftoversIn(root: string): Promise<readonly string[]> {
-  if ((await entriesOf(join(root, "locks"))).length > 0) return [];
+export async function leftoversIn(root: string, clock: Clock): Promise<readonly string[]> {
+  const locks = join(root, "locks");
+  for (const entry of await entriesOf(locks)) {
+    const found = await lookAt(join(locks, entry));
+    if (found !== undefined && !(await isAbandoned(found, clock.now()))) return [];
+  }
   const old: string[] = [];
   for (const path of await temporaryIn(root)) if (await isOld(path)) old.push(path);
   return old;
 }
 
-export async function removeLeftovers(root: string): Promise<void> {
-  for (const path of await leftoversIn(root)) await discard(path);
+export async function removeLeftovers(root: string, clock: Clock): Promise<void> {
+  for (const path of await leftoversIn(root, clock)) await discard(path);
 }
 
 const marks = [temporaryMark, removedPrefix, ".probe-"];

@@ -103,9 +103,15 @@ export async function isStale(
   return later?.key === key && later.beatAt.getTime() === beatAt.getTime();
 }
 
-/** True when its holder has certainly ended. */
-export async function isDead({ holder }: LockFile): Promise<boolean> {
-  return holder !== undefined && (await lifeOf(holder)) === "dead";
+/**
+ * True when its holder has certainly ended, or cannot be seen and has been silent for an hour, as every lock of before a loss of
+ * power. The clocks of hosts that share a folder differ by less.
+ */
+export async function isAbandoned({ holder, beatAt }: LockFile, now: Date): Promise<boolean> {
+  if (holder === undefined) return false;
+  const life = await lifeOf(holder);
+  if (life !== "unsure") return life === "dead";
+  return Math.abs(now.getTime() - beatAt.getTime()) > 60 * silence;
 }
 
 /** True unless its holder has ended, or cannot be seen and has been silent for a minute. */

@@ -16,7 +16,7 @@ import {
   isThisProcess,
   evict,
   heartbeat,
-  isDead,
+  isAbandoned,
   isLive,
   isStale,
   lookAt,
@@ -36,7 +36,7 @@ export function openLocks(root: string, clock: Clock): Store["lock"] {
     const token = randomBytes(16).toString("hex");
     await attempt("lock", path, async () => {
       await makeFolder(folder);
-      await (swept ??= sweepDead(folder, clock).then(() => removeLeftovers(root)));
+      await (swept ??= sweepAbandoned(folder, clock).then(() => removeLeftovers(root, clock)));
       await acquire({ name, path, token, clock, ...options });
     });
     return heldLock({ name, path, token, clock });
@@ -85,15 +85,16 @@ export async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T>
 
 const turns = new Map<string, Promise<unknown>>();
 
-/** Locks of dead processes. */
-async function sweepDead(folder: string, clock: Clock): Promise<void> {
+/** Locks of processes that have ended, and claims to such locks. */
+async function sweepAbandoned(folder: string, clock: Clock): Promise<void> {
   const signal = new AbortController().signal;
   for (const entry of await entriesOf(folder)) {
     const path = join(folder, entry);
-    const found = entry.endsWith(".lock") ? await lookAt(path) : undefined;
-    if (found === undefined || !(await isDead(found))) continue;
+    const found = await lookAt(path);
+    if (found === undefined || !(await isAbandoned(found, clock.now()))) continue;
     const claimant = await thisProcess("sweep", randomBytes(16).toString("hex"), clock.now());
-    await evict(path, found, { claimant, clock, signal });
+    const [base = path] = path.split(claimMark);
+    await evict(path, found, { claimant, clock, signal }, base);
   }
 }
 
