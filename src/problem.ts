@@ -35,6 +35,7 @@ const kinds = {
   protocol: { exitCode: 4, title: "The server does not follow ACME (RFC 8555)", retryable: true },
   refused: { exitCode: 5, title: "The CA refused", retryable: false },
   backoff: { exitCode: 6, title: "Backing off", retryable: true },
+  limit: { exitCode: 6, title: "A limit of the CA is used up", retryable: true },
   dane: { exitCode: 6, title: "The next key is not announced for long enough", retryable: true },
   solver: { exitCode: 7, title: "A solver failed", retryable: true },
   propagation: { exitCode: 7, title: "The challenge response is not visible", retryable: true },

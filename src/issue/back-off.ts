@@ -1,7 +1,7 @@
 import { isCaProblem } from "../acme/problems.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import { Problem } from "../problem.ts";
-import { requestHash } from "../request/drift.ts";
+import { limitedHash, requestHash } from "../request/drift.ts";
 import type { CertificateStatus } from "../state/certificate-status.ts";
 
 /** After a failure wait 1 min, 10 min, 100 min, then a day, as Let's Encrypt's integration guide asks. Milliseconds. */
@@ -33,6 +33,12 @@ export function afterFailure(
     const passed = status.retryReason === "permanent" && orderUrl !== undefined;
     return passed ? { retryReason: "backoff" } : {};
   }
+  if (problem?.is("limit") === true && problem.retryAt !== undefined)
+    return {
+      retryAt: problem.retryAt.toISOString(),
+      retryReason: "limit",
+      failedRequest: limitedHash(request),
+    };
   const known = limitKnownHere(problem);
   if (known !== undefined && problem?.fromCa !== true)
     return {

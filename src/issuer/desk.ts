@@ -170,7 +170,8 @@ const whose = ({ account }: Pick<CaPause, "account">) =>
   account === undefined ? "" : " of this account";
 
 /** A Problem of this file, for which the CA was not asked. */
-const isOurs = (problem: Problem) => problem.is("backoff") && problem.document.status === undefined;
+const isOurs = (problem: Problem) =>
+  problem.is("limit") || (problem.is("backoff") && problem.document.status === undefined);
 
 /** No error type says whether a limit is for one name or for the account (RFC 8555 §6.6); the words do. */
 async function isAboutNames(problem: Problem, names: readonly string[]): Promise<boolean> {
@@ -193,7 +194,7 @@ function paused(server: string, pause: CaPause & { readonly end: Date }, now: Da
 }
 
 function usedUp(server: string, used: Allowance, next: Date, now: Date): Problem {
-  return new Problem("backoff", {
+  return new Problem("limit", {
     detail: `${caName(server)} would refuse the order: ${allowanceText(used)}. One more is possible ${dateFrom(now, next)}.`,
     hint: `Wait until then. If the CA has granted you more, set limits: { ${used.limit}: NUMBER/TIME } at the issuer in the config.`,
     retryAt: next,

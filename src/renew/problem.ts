@@ -79,6 +79,7 @@ function waiting(name: string, { reason, until }: NonNullable<Renewal["pause"]>)
   const text = {
     ca: `the CA accepts no order before ${dateOf(until)}`,
     cap: `the CA has issued for these names four times within a week; not ordering before ${dateOf(until)}`,
+    limit: `a limit of the CA is used up; not ordering before ${dateOf(until)}`,
     backoff: `backing off until ${dateOf(until)} after a failure`,
     off: "its renewal is off",
   }[reason];

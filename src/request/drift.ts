@@ -38,6 +38,14 @@ export function requestHash(request: CertificateRequest): string {
   return createHash("sha256").update(JSON.stringify(decisive)).digest("hex");
 }
 
+/** As `requestHash`, and equal only while the config grants the same limits of the CAs. */
+export function limitedHash(request: CertificateRequest): string {
+  const { issuer, issuers = [issuer] } = request;
+  const granted = issuers.map(({ limits }) => limits);
+  const decisive = JSON.stringify([requestHash(request), granted]);
+  return createHash("sha256").update(decisive).digest("hex");
+}
+
 /** Equal for the same names in any order. */
 export function namesHash(identifiers: CertificateRequest["identifiers"]): string {
   return createHash("sha256").update(namesOf(identifiers)).digest("hex").slice(0, 16);

@@ -58,7 +58,7 @@ export interface CertificateStatus {
   /** The certificate with this fingerprint, and that for its second key, were revoked by `acmectl revoke`. */
   revoked?: { fingerprint: string; at: string; reason: string };
   /** `cap` is our own limit for a set of names. */
-  retryReason?: "backoff" | "ca" | "permanent" | "cap";
+  retryReason?: "backoff" | "ca" | "permanent" | "cap" | "limit";
   /** Hash of the request that failed: a permanent problem waits until the request changes. */
   failedRequest?: string;
   alternates?: AlternatesStatus | undefined;

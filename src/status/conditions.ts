@@ -109,6 +109,7 @@ const reasons = {
   ca: "LimitedByCa",
   permanent: "Refused",
   cap: "WeeklyCap",
+  limit: "LimitUsedUp",
   off: "RenewalOff",
 } as const;
 

@@ -1,7 +1,7 @@
 import { dateOf, durationOf } from "../dates.ts";
 import { endOfOpen } from "../deploy/windows.ts";
 import { capEnd } from "../request/cap.ts";
-import { driftOf, requestHash, revokedFor } from "../request/drift.ts";
+import { driftOf, limitedHash, requestHash, revokedFor } from "../request/drift.ts";
 import { caPauseOf, isAhead } from "../state/pause.ts";
 import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
 import type { KnownCertificate } from "./certificates.ts";
@@ -148,7 +148,7 @@ function restUntil({ status }: StoredCertificate, { meta }: HeldCertificate, now
 /** Why a certificate that is due is left alone for now, and until when; undefined when it may be tried. */
 export interface Pause {
   readonly until: Date;
-  readonly reason: "ca" | "backoff" | "permanent" | "cap" | "off";
+  readonly reason: "ca" | "backoff" | "permanent" | "cap" | "limit" | "off";
 }
 
 /** True if no time ends it, only a person. */
@@ -168,9 +168,9 @@ export function pauseOf(
   if (force) return undefined;
   const off = offOf(certificate);
   if (off !== undefined) return off;
-  const capped = capEnd(certificate, request, now) ?? capNoted(certificate, now);
+  const capped = capEnd(certificate, request, now);
   if (capped !== undefined) return { until: capped, reason: "cap" };
-  return backOffOf(certificate, now);
+  return noted(certificate, now) ?? backOffOf(certificate, now);
 }
 
 /** With `renew: off` what is held stays, unless it was revoked or something else was asked for. */
@@ -182,13 +182,13 @@ export function offOf(certificate: StoredCertificate): Pause | undefined {
   return { until: new Date(held.meta.notAfter), reason: "off" };
 }
 
-/** As the last run found it, by what other entries got for the same names. */
-function capNoted({ status, request }: StoredCertificate, now: Date): Date | undefined {
-  const { retryAt, retryReason, failedRequest } = status;
-  if (retryReason !== "cap" || retryAt === undefined) return undefined;
+/** As the last run found it, by what other entries got for the same names, or by what is left of the CA's limits. */
+function noted({ status, request }: StoredCertificate, now: Date): Pause | undefined {
+  const { retryAt, retryReason: reason, failedRequest } = status;
+  if ((reason !== "cap" && reason !== "limit") || retryAt === undefined) return undefined;
   const until = new Date(retryAt);
-  const isSame = failedRequest === requestHash(request);
-  return isSame && isAhead(until, now, 7 * day) ? until : undefined;
+  const hash = reason === "cap" ? requestHash(request) : limitedHash(request);
+  return failedRequest === hash && isAhead(until, now, 7 * day) ? { until, reason } : undefined;
 }
 
 function backOffOf({ status, request, held }: StoredCertificate, now: Date): Pause | undefined {

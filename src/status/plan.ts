@@ -147,6 +147,7 @@ function reasonOf({ reason }: Pause, name: string): string {
     ca: "the CA set this time",
     backoff: "backing off after a failure",
     cap: "the CA has issued for these names four times within a week",
+    limit: "a limit of the CA is used up",
     off: `its renewal is off; run acmectl renew ${name} --force`,
   }[reason];
 }

@@ -13,17 +13,19 @@ async function configured(count: number, limits = "") {
   const path = join(issuing.state, "..", "config.yaml");
   const names = Array.from({ length: count }, (_, n) => `n${n}`);
   await mkdir(issuing.state, { recursive: true });
-  await writeFile(
-    path,
-    `issuers:
-  lab: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}"${limits} }
+  const grant = (granted: string) =>
+    writeFile(
+      path,
+      `issuers:
+  lab: { server: "${issuing.ca.directoryUrl}", agreeTos: true, caBundle: "${issuing.words[3]}"${granted} }
 solvers:
   here: { use: standalone, port: ${issuing.httpPort} }
 defaults: { selfCheckAt: "127.0.0.1:${issuing.httpPort}" }
 certificates:
 ${names.map((name) => `  ${name}: { domains: [${name}.example.test] }`).join("\n")}
 `,
-  );
+    );
+  await grant(limits);
   const run = (words: readonly string[]) =>
     issuing.run([...words, "--config", path, "--json"], { clock });
   const apply = async () => {
@@ -41,7 +43,7 @@ ${names.map((name) => `  ${name}: { domains: [${name}.example.test] }`).join("\n
     const words = ["apply", "--no-jitter", "--state", issuing.state, "--config", path, "--json"];
     return acmectl(words, { env: { HOME: issuing.home } }).ended;
   };
-  return { clock, issuing, run, apply, spawnApply };
+  return { clock, issuing, run, apply, grant, spawnApply };
 }
 
 const orders = ({ ca }: Issuing) => ca.requests.filter(({ kind }) => kind === "newOrder").length;
@@ -173,6 +175,26 @@ describe("limits that are known", () => {
     });
     clock.advance(2 * hour + 60_000);
     expect((await apply()).counts).toMatchObject({ issued: 1 });
+  });
+
+  test("a higher limit in the config, or --force, ends the wait for one that acmectl counts", async () => {
+    const { issuing, run, apply, grant } = await configured(
+      3,
+      ', limits: { ordersPerAccount: "1/6h" }',
+    );
+    await using _ = issuing;
+    expect((await apply()).counts).toEqual({ issued: 1, failed: 2 });
+    expect((await apply()).counts).toEqual({ "not-due": 1, paused: 2 });
+    const plan = JSON.parse((await run(["plan"])).stdout);
+    const paused = plan.certificates.find(
+      ({ reason }: { reason: string }) => reason === "a limit of the CA is used up",
+    );
+    // It is looked at again, and still used up.
+    const forced = await run(["renew", paused.name, "--force", "--no-jitter"]);
+    expect(forced.stderr).toContain("would refuse the order: all 1 new orders");
+    await grant(', limits: { ordersPerAccount: "2/6h" }');
+    expect((await apply()).counts).toEqual({ "not-due": 1, issued: 1, failed: 1 });
+    expect(orders(issuing)).toBe(2);
   });
 
   test("a certificate of the same account without the limits in its request does not lift them", async () => {
