@@ -1,6 +1,11 @@
-/** Scripts written for other clients are called by acmectl exactly as by the client itself. */
+/**
+ * Scripts written for other clients are called by acmectl exactly as by the client itself, and scripts answer http-01 and
+ * tls-alpn-01.
+ */
 import { execFile } from "node:child_process";
-import { mkdir, readFile } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -9,6 +14,7 @@ import { run } from "../../test/support/run.ts";
 import { available, program } from "../../test/support/servers/catalog.ts";
 import { startChallengeDns, type ChallengeDns } from "../../test/support/servers/challtestsrv.ts";
 import { startPebble, type Pebble } from "../../test/support/servers/pebble.ts";
+import { freePort } from "../../test/support/servers/process.ts";
 import { temporaryFolder } from "../../test/support/state.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
@@ -189,4 +195,77 @@ describe.skipIf(!available("pebble"))("a script", () => {
     const saved = await readFile(join(folder.path, "account.conf"), "utf8");
     expect(saved).toContain("SAVED_Example_Token='an-example-token'");
   });
+
+  test("answers http-01 with a file and tls-alpn-01 with a server, and Pebble issues for both names", async () => {
+    const at = (name: string) => join(folder.path, name);
+    const [httpPort, tlsPort] = [await freePort(), await freePort()];
+    await mkdir(at("web/.well-known/acme-challenge"), { recursive: true });
+    const web = createServer((request, response) => {
+      const file = at(`web${request.url}`);
+      void readFile(file).then(
+        (text) => response.end(text),
+        () => response.writeHead(404).end(),
+      );
+    });
+    web.listen(httpPort, "127.0.0.1");
+    const script = async (name: string, lines: readonly string[]) => {
+      await writeFile(at(name), ["#!/bin/sh -e", ...lines].join("\n"), { mode: 0o755 });
+      return at(name);
+    };
+    const file = await script("file", [
+      `if [ "$1" = present ]; then printf %s "$3" > "${at("web")}$2"; else rm -f "${at("web")}$2"; fi`,
+    ]);
+    const server = await script("server", [
+      `cd ${folder.path}`,
+      'if [ "$1" = cleanup ]; then kill "$(cat pid)"; exit; fi',
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.pem \\",
+      '  -subj / -addext "subjectAltName=DNS:$2" -addext "1.3.6.1.5.5.7.1.31=critical,DER:0420$3"',
+      `openssl s_server -www -accept 127.0.0.1:${tlsPort} -alpn acme-tls/1 -cert tls.pem -key tls.key \\`,
+      "  >log 2>&1 </dev/null & echo $! > pid",
+      "until grep -q ACCEPT log; do sleep 0.1; done",
+    ]);
+    const use = { use: "exec", style: "template" };
+    const solvers = {
+      file: {
+        ...use,
+        challenge: "http-01",
+        command: [file, "{action}", "{path}", "{value}"],
+        select: { names: ["web.example.test"] },
+      },
+      server: {
+        ...use,
+        challenge: "tls-alpn-01",
+        command: [server, "{action}", "{domain}", "{value}"],
+        select: { names: ["tls.example.test"] },
+      },
+    };
+    await writeFile(at("config.yaml"), JSON.stringify({ solvers }));
+    const validating = await startPebble({ dnsServer: dns.dnsServer, httpPort, tlsPort });
+    try {
+      const ca = ["--server", validating.directoryUrl, "--ca-bundle", validating.rootFile];
+      const issue = ["issue", "-d", "web.example.test,tls.example.test", "--no-self-check"];
+      const where = ["--state", at("answering"), "--config", at("config.yaml"), "--agree-tos"];
+      const { code, stderr } = await run([...issue, ...ca, ...where], {
+        env: { HOME: folder.path },
+      });
+      expect(code, stderr).toBe(0);
+    } finally {
+      await validating.close();
+      web.close();
+    }
+    const leaf = await readFile(at("answering/certificates/web.example.test/current/cert.pem"));
+    const names = new X509Certificate(leaf).subjectAltName?.split(", ").toSorted();
+    expect(names).toEqual(["DNS:tls.example.test", "DNS:web.example.test"]);
+    expect(await readdir(at("web/.well-known/acme-challenge"))).toEqual([]);
+    const pid = Number(await readFile(at("pid"), "utf8"));
+    await expect.poll(() => isRunning(pid)).toBe(false);
+  });
 });
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
