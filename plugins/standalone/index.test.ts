@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { crowd } from "../../test/support/crowd.ts";
 import { freePort } from "../../test/support/servers/process.ts";
 import { brokenPlaces } from "../../test/support/places.ts";
 import standalone from "./index.ts";
@@ -224,6 +225,19 @@ describe("hostile clients of the standalone server", () => {
     expect(await say(posting)).toMatch(/ 404 /);
     const logged = JSON.stringify(solver.log.entries);
     expect(logged).not.toContain("\\u0016");
+  });
+
+  it("cannot block the CA by 600 connections that stall, flood and say the wrong things", async () => {
+    const solver = await open();
+    const challenge = challengeFor("http-01", "example.com");
+    await solver.present(challenge, { signal });
+    const hostile = await crowd(solver.port(), 600);
+    const asked = { port: solver.port(), path: challenge.path, headers: { host: "example.com" } };
+    for (let time = 0; time < 3; time++) expect((await ask(asked)).body).toBe(challenge.body);
+    // No more than 512 are open at a time.
+    await expect.poll(hostile.closed).toBeGreaterThanOrEqual(600 - 512);
+    await solver.close?.();
+    hostile.leave();
   });
 
   it("cannot delay close with an open connection", async () => {

@@ -8,6 +8,7 @@ import { connect, type ConnectionOptions } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { type OptionsOf, Problem, type Solver } from "acmectl/plugin";
 import { challengeFor, recordingLog, solverConformance, solverContext } from "acmectl/testing";
+import { crowd } from "../../test/support/crowd.ts";
 import { freePort } from "../../test/support/servers/process.ts";
 import { brokenPlaces } from "../../test/support/places.ts";
 import tlsAlpn from "./index.ts";
@@ -185,6 +186,20 @@ describe("clients that the tls-alpn server refuses", () => {
     socket.write("GET / HTTP/1.1\r\nHost: example.com\r\n\u001b[31m\r\n\r\n");
     await new Promise((resolve) => socket.once("close", resolve));
     expect(JSON.stringify(solver.log.entries)).not.toContain("\\u001b");
+  });
+
+  it("cannot block the CA by 600 connections that stall, flood and say the wrong things", async () => {
+    const solver = await open();
+    await solver.present(challenge, { signal });
+    const port = solver.port();
+    const hostile = await crowd(port, 600);
+    for (let time = 0; time < 3; time++)
+      expect(await shake({ port, servername: "example.com" })).toMatchObject({
+        protocol: "acme-tls/1",
+      });
+    await expect.poll(hostile.closed).toBeGreaterThanOrEqual(600 - 512);
+    await solver.close?.();
+    hostile.leave();
   });
 
   it("stall 300 handshakes, which does not keep the CA out, and are closed after 5 s", async () => {

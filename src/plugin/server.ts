@@ -1,8 +1,9 @@
 /** Opens and closes the servers of solvers. Slow and hostile clients cannot block them. */
 import { once } from "node:events";
 import { chmod, lstat, unlink } from "node:fs/promises";
-import { connect, type ListenOptions, type Server, type Socket } from "node:net";
+import { connect, type ListenOptions, type Server } from "node:net";
 import { codeOf } from "../errors.ts";
+import { keepRoom } from "../keep-room.ts";
 import type { OptionDeclarations, OptionsOf } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 
@@ -55,14 +56,15 @@ export interface OpenServer {
   close(): Promise<void>;
 }
 
-/** With more connections than this, the oldest is closed. */
-const mostConnections = 128;
+const mostConnections = 512;
+/** Connections that wait to be accepted: with a full queue the CA's would have to be tried again, a second later. */
+const backlog = 4_096;
 /** Milliseconds after which an idle connection is closed; a server allows as much for a whole request or handshake. */
 export const patience = 5_000;
 
 /** Rejects with the error of the system. */
 export async function openServer(place: Place, server: Server): Promise<OpenServer> {
-  const close = keepRoom(server);
+  const close = keepRoom(server, { most: mostConnections, idle: patience });
   if ("socket" in place) return openSocket(place.socket, place.mode, { server, close });
   try {
     await listen(server, whereOf(place));
@@ -79,23 +81,6 @@ export function whereOf(place: Place): ListenOptions {
   if (host === undefined) return { host: "::", port };
   // `::` and `0.0.0.0` can only both be bound if `::` does not accept IPv4 too.
   return { host, port, ipv6Only: true };
-}
-
-/** Accepts every new connection, so that the CA gets its answer however many idle ones others hold open. Returns what closes the server. */
-function keepRoom(server: Server): () => Promise<void> {
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    socket.setTimeout(patience, () => socket.destroy());
-    const [oldest] = sockets;
-    if (sockets.size > mostConnections) oldest?.destroy();
-  });
-  return () =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-      for (const socket of sockets) socket.destroy();
-    });
 }
 
 async function openSocket(path: string, mode: string, open: OpenServer): Promise<OpenServer> {
@@ -129,7 +114,7 @@ async function isAnswered(path: string): Promise<boolean> {
 }
 
 async function listen(server: Server, place: ListenOptions): Promise<void> {
-  await once(server.listen(place), "listening");
+  await once(server.listen({ backlog, ...place }), "listening");
   // A connection that fails from now on, such as for lack of file descriptors, must not end the run.
   server.on("error", () => {});
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import https from "node:https";
 import { isIP, type AddressInfo } from "node:net";
 import { hostname } from "node:os";
+import { keepRoom } from "../keep-room.ts";
 import {
   chainsOf,
   createAuthority,
@@ -55,8 +56,12 @@ export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> 
   const server = https.createServer({
     ...(await serverCertificate(authority, host, settings.now())),
     keepAliveTimeout: 30_000,
+    headersTimeout: patience,
+    handshakeTimeout: patience,
+    connectionsCheckingInterval: 1_000,
   });
-  server.listen(options.port ?? 0, host);
+  const closeServer = keepRoom(server, { most: mostConnections });
+  server.listen({ port: options.port ?? 0, host, backlog: 4_096 });
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port was bound");
@@ -78,13 +83,14 @@ export async function startTestCa(options: TestCaOptions = {}): Promise<TestCa> 
     setRenewalInfo: (certificateId, info) => void state.renewalInfo.set(certificateId, info),
     async close() {
       closing.abort();
-      const closed = once(server, "close");
-      server.close();
-      server.closeAllConnections();
-      await closed;
+      await closeServer();
     },
   };
 }
+
+const mostConnections = 512;
+/** Milliseconds for a handshake, and for the head of a request. */
+const patience = 10_000;
 
 async function serverCertificate(authority: Authority, host: string, now: Date) {
   const keys = await generateKeys();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startTestCa, type TestCa } from "../../src/test-ca/test-ca.ts";
+import { crowd } from "../support/crowd.ts";
 import { issue, webServer } from "./loopback.ts";
 import { rawClient, type RawClient } from "./raw-client.ts";
 
@@ -20,6 +21,15 @@ afterEach(async () => {
 
 const urn = (type: string): string => `urn:ietf:params:acme:error:${type}`;
 const orders = async () => (await client.post(`${client.kid}/orders`, "")).body.orders;
+
+test("a crowd of stalled connections does not keep the CA from issuing, and cannot delay its end", async () => {
+  const { port } = new URL(ca.directoryUrl);
+  const hostile = await crowd(Number(port), 600);
+  await expect.poll(hostile.closed).toBeGreaterThan(50);
+  const { order } = await issue(client, web, ["example.com"]);
+  expect(order.status).toBe("valid");
+  hostile.leave();
+});
 
 describe("a fault", () => {
   test("a fault answers with a problem and Retry-After in place of the resource, as often as it says", async () => {
