@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { composeConfigured } from "../request/configured.ts";
 import { changesCa } from "../request/drift.ts";
-import { reviewConfig, reviewRenewal } from "../request/review.ts";
+import { reviewConfig, reviewerOf } from "../request/review.ts";
 import { line } from "../result.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { limitLines, limitsLeft } from "../status/limits.ts";
@@ -57,18 +57,20 @@ async function warningsOf(
   config: Config,
   context: Context,
 ): Promise<readonly string[]> {
-  const typed = certificates.filter(({ request }) => request.fromConfig !== true);
-  const reviewed = typed.map(async ({ name, request }) =>
-    (await reviewRenewal(request, context)).map((text) => `${name}: ${text}`),
-  );
+  const review = reviewerOf(context);
+  const reviewed: string[] = [];
+  for (const { name, request } of certificates) {
+    if (request.fromConfig === true) continue;
+    reviewed.push(...(await review(request)).map((text) => `${name}: ${text}`));
+  }
   const moved = certificates.filter(({ request, held }) => held && changesCa(request, held));
   const left = moved.length === 0 ? [] : await formerRecords(moved, context);
   const now = context.clock.now();
   const dane = certificates.flatMap((one) =>
     daneNotes(one, now).map((text) => `${one.name}: ${text}`),
   );
-  const all = [await reviewConfig(config, context), ...(await Promise.all(reviewed)), left, dane];
-  return all.flat().filter((text) => broken.every(({ problem }) => problem.message !== text));
+  const all = [...(await reviewConfig(config, context)), ...reviewed, ...left, ...dane];
+  return all.filter((text) => broken.every(({ problem }) => problem.message !== text));
 }
 
 /** The only look at the DNS: records that keep the CA which the config now names from issuing. */

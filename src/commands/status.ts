@@ -102,10 +102,11 @@ async function checkAll(
     });
   }
   const now = context.clock.now();
-  const { reviewRenewal } = await import("../request/review.ts");
+  const { reviewerOf } = await import("../request/review.ts");
+  const review = reviewerOf(context);
   const checked = certificates.map(async (one) => {
     const faults = [
-      ...(await reviewRenewal(one.request, context)),
+      ...(await review(one.request)),
       ...(await faultsOfRecords(one.request, context)),
     ];
     return check(one, faults, warn, now);

@@ -38,16 +38,30 @@ export async function reviewConfig(config: Config, context: Context): Promise<re
   return [...new Set([...broken.map(({ problem }) => problem.message), ...found.flat()])];
 }
 
-/** What would stop a renewal: the CA bundle, and the secrets and options of the solvers. */
-export async function reviewRenewal(
-  request: CertificateRequest,
+/**
+ * What would stop a renewal: the CA bundle, and the secrets and options of the solvers. What certificates have in common is
+ * looked at once, since ten thousand of them may have one solver.
+ */
+export function reviewerOf(
+  context: Context,
+): (request: CertificateRequest) => Promise<readonly string[]> {
+  const known = new Map<string, Promise<readonly string[]>>();
+  return async (request) => {
+    const { issuer, solvers, name } = request;
+    const shared = JSON.stringify([filesOf(issuer), solvers]);
+    const found = known.get(shared) ?? reviewShared(request, context);
+    known.set(shared, found);
+    return [...(await found), ...(await unwritable(request, name, context))];
+  };
+}
+
+async function reviewShared(
+  { issuer, solvers }: CertificateRequest,
   context: Context,
 ): Promise<readonly string[]> {
-  const { issuer, solvers, name } = request;
   const found = await Promise.all([
     missingFiles("issuer", filesOf(issuer)),
     ...solvers.map((setting) => reviewSolver(setting, `solver ${setting.name}`, context)),
-    unwritable(request, name, context),
   ]);
   return found.flat();
 }
