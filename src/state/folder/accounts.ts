@@ -11,6 +11,7 @@ import {
   entriesOf,
   makeFolder,
   makeTemporaryFolder,
+  readText,
   removeFile,
   sweep,
   syncFolder,
@@ -34,7 +35,7 @@ import type { AccountRecord, Store, StoredAccount } from "../store.ts";
  */
 export function openAccounts(folder: Folder): Store["accounts"] {
   const accounts = join(folder.root, "accounts");
-  const read = (path: string) => readAccount(path, folder);
+  const read = unchanged((path) => readAccount(path, folder));
   const readAll = async (directory: string) => {
     const entries = (await entriesOf(directory)).filter((entry) => !entry.startsWith("."));
     return Promise.all(entries.map((entry) => read(join(directory, entry))));
@@ -82,6 +83,20 @@ const keyFile = "key.pem";
 const nextKeyFile = "key.next.pem";
 
 type Read = (path: string) => Promise<StoredAccount>;
+
+/** A run looks at its account for each certificate; to parse the same key each time costs more than all else of it. */
+function unchanged(read: Read): Read {
+  const known = new Map<string, { readonly texts: string; readonly account: StoredAccount }>();
+  return async (path) => {
+    const files = [recordFile, keyFile, nextKeyFile].map((file) => readText(join(path, file)));
+    const texts = JSON.stringify(await Promise.all(files));
+    const before = known.get(path);
+    if (before?.texts === texts) return before.account;
+    const account = await read(path);
+    known.set(path, { texts, account });
+    return account;
+  };
+}
 
 async function readAccount(path: string, folder: Folder): Promise<StoredAccount> {
   const name = join(basename(dirname(path)), basename(path));
