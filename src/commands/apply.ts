@@ -56,9 +56,13 @@ const openPass: typeof renewPass = async (...args) =>
   (await import("../renew/pass.ts")).renewPass(...args);
 
 /** For later renewals. A request for another certificate is remembered only once it is issued: until then the old one is renewed. */
-async function remember({ request, held, changed }: KnownCertificate, store: Store): Promise<void> {
+async function remember(
+  { request, held, changed, isRemembered = false }: KnownCertificate,
+  store: Store,
+): Promise<void> {
   const drifts = held !== undefined && (driftOf(request, held) ?? changed) !== undefined;
-  if (request.fromConfig === true && !drifts) await store.certificates.saveRequest(request);
+  if (request.fromConfig !== true || drifts || isRemembered) return;
+  await store.certificates.saveRequest(request);
 }
 
 async function settle(

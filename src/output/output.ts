@@ -101,13 +101,16 @@ export function openOutput(settings: OutputSettings): Output {
 
 /** What is beside the result are timings: an event where events are read by a program. */
 function showResult(
-  { view, aside, document: { timings } }: Result,
+  result: Result,
   settings: OutputSettings,
   write: EventSink["write"],
   mask: (text: string) => string,
 ): void {
+  const { view, aside } = result;
   showView(settings, view, mask);
   if (aside === undefined) return;
+  // Not before: the document of ten thousand certificates takes a second to make.
+  const { timings } = result.document;
   if (settings.logFormat === "json") write("info", "timings", { timings });
   else showView({ ...settings, stdout: settings.stderr }, aside, mask);
 }

@@ -13,6 +13,8 @@ import type {
 export interface KnownCertificate extends StoredCertificate {
   /** How the config differs from the last run in a way that the certificate itself does not show. */
   readonly changed?: string | undefined;
+  /** True if the store has this very request. */
+  readonly isRemembered?: boolean | undefined;
   /** An order that no run has finished. */
   readonly pending?: PendingOrder | undefined;
   /** True while a run works on that order. */
@@ -166,7 +168,9 @@ function withRequest(
   if (before === undefined) return { name: request.name, request, status: { failures: 0 } };
   const isChanged =
     before.request.fromConfig === true && solversOf(before.request) !== solversOf(request);
-  return { ...before, request, changed: isChanged ? "its solvers changed" : undefined };
+  const isRemembered = JSON.stringify(request) === JSON.stringify(before.request);
+  const changed = isChanged ? "its solvers changed" : undefined;
+  return { ...before, request, changed, isRemembered };
 }
 
 /** Without the options: a new token does not require a new certificate. */

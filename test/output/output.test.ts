@@ -65,6 +65,18 @@ describe("for people", () => {
     expect(stderr.text()).toBe("");
   });
 
+  test("the JSON document of a result is not made", () => {
+    const { output, stdout } = opened();
+    const result = {
+      get document(): Result["document"] {
+        throw new Error("it was made");
+      },
+      view: listed.view,
+    };
+    output.result("list", result);
+    expect(stdout.text()).toContain("shop");
+  });
+
   test("a table wider than the terminal becomes labelled lines", () => {
     const { output, stdout } = opened({ env: { NO_COLOR: "1" } }, { columns: 30 });
     output.result("list", listed);

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { renewPass } from "../../src/renew/pass.ts";
@@ -89,7 +89,7 @@ describe("apply and plan", () => {
     expect(renewed.shown.certificates).toMatchObject([{ name: "shop", outcome: "renewed" }]);
   });
 
-  test("apply with nothing new or due starts no pass and sends no request", async () => {
+  test("apply with nothing new or due starts no pass, takes no lock and sends no request", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;
     await write("  shop: { domains: [shop.example.test] }");
@@ -98,7 +98,11 @@ describe("apply and plan", () => {
     await apply();
     const asked = issuing.ca.requests.length;
     vi.mocked(renewPass).mockClear();
+    // Where a lock is taken, the folder of locks changes.
+    const locks = join(issuing.state, "locks");
+    const { mtimeMs } = await stat(locks);
     const { code, stdout } = await apply();
+    expect((await stat(locks)).mtimeMs).toBe(mtimeMs);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^Nothing is due\./)]);
     expect(issuing.ca.requests).toHaveLength(asked);
     expect(renewPass).not.toHaveBeenCalled();
