@@ -2,6 +2,7 @@ import type { Directory } from "../acme/acme.ts";
 import { caName, presetOf } from "../acme/presets.ts";
 import { signerOf } from "../acme/signer.ts";
 import type { CertificateRequest } from "../certificate.ts";
+import { largestSkew, skewText } from "../clock.ts";
 import { isPassing } from "../issue/issuers.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { unmetDemands } from "../request/demands.ts";
@@ -143,20 +144,11 @@ async function accountFaults(
   }
 }
 
-/** Milliseconds. Beyond it, the dates of orders, certificates and retries go wrong. */
-const largestSkew = 300_000;
-
 /** The clock of this machine against the CA's Date header. */
 export function checkClock({ ca }: Pick<IssueTools, "ca">): readonly Finding[] {
-  const minutes = Math.round(Math.abs(ca.clockSkew) / 60_000);
   if (Math.abs(ca.clockSkew) <= largestSkew) return [];
-  const direction = ca.clockSkew > 0 ? "behind" : "ahead of";
-  return [
-    finding(
-      "warning",
-      undefined,
-      `The clock of this machine is ${minutes} min ${direction} that of ${new URL(ca.url).host}.`,
-      "Set the clock, and check its time synchronization (timedatectl status).",
-    ),
-  ];
+  const text = skewText(ca.clockSkew, ca.url);
+  const detail = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+  const remedy = "Set the clock, and check its time synchronization (timedatectl status).";
+  return [finding("warning", undefined, detail, remedy)];
 }

@@ -3,6 +3,12 @@ import { deployFile } from "../deploy/steps/write-file.ts";
 import { composeConfigured } from "../request/configured.ts";
 import { file, type OptionDeclarations, type OptionsOf } from "../options/declaration.ts";
 import { asProblem, Problem } from "../problem.ts";
+import {
+  clockDifferences,
+  clocksOf,
+  differenceText,
+  type ClockDifference,
+} from "../status/clock.ts";
 import { brokenLines } from "../status/broken.ts";
 import { check, checkBroken, problemOfChecks, type Checked } from "../status/check.ts";
 import { stateOf } from "../status/conditions.ts";
@@ -59,8 +65,15 @@ export const command = defineCommand({
     const configured = await composeConfigured(await context.config());
     const known = await knownCertificates(context.args, configured, store, true);
     const now = context.clock.now();
+    const clocks = await clockDifferences(
+      known.certificates.map(({ request }) => request),
+      store,
+      now,
+    );
     const checked =
-      flags.check === true ? await checkAll(known, flags.warn ?? 0, store, context) : undefined;
+      flags.check === true
+        ? await checkAll(known, clocks, flags.warn ?? 0, store, context)
+        : undefined;
     const problem = checked && problemOfChecks(checked);
     const documents = documentsOf(known, now);
     return {
@@ -70,8 +83,14 @@ export const command = defineCommand({
           ...one,
           findings: checked?.[index]?.findings,
         })),
+        clocks: clocks.length === 0 ? undefined : clocks,
       },
-      view: await shown(known, checked, flags, context, store),
+      view: [
+        ...(await shown(known, checked, flags, context, store)),
+        ...(flags.format === "text" && checked === undefined
+          ? clocks.map((one) => line(differenceText(one), "bad"))
+          : []),
+      ],
       problem,
     };
   },
@@ -91,6 +110,7 @@ function assertTogether({ check, warn, format, output }: Flags): void {
 /** Readable certificates first. Fails without any: a monitor that watches an empty folder would never alert. */
 async function checkAll(
   { certificates, broken }: Certificates,
+  clocks: readonly ClockDifference[],
   warn: number,
   { where }: Store,
   context: Context,
@@ -109,7 +129,7 @@ async function checkAll(
       ...(await review(one.request)),
       ...(await faultsOfRecords(one.request, context)),
     ];
-    return check(one, faults, warn, now);
+    return check(one, { faults, clocks: clocksOf(one, clocks) }, warn, now);
   });
   return [...(await Promise.all(checked)), ...broken.map(checkBroken)];
 }

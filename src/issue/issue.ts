@@ -33,14 +33,14 @@ import {
 import { openRecord, saveFailure, saveSuccess } from "./record.ts";
 import { rehearseChange } from "./proof/rehearsal.ts";
 import { cleanUp, prove } from "./proof/solve.ts";
-import type { IssueTools } from "./tools.ts";
+import { trueTime, type IssueTools } from "./tools.ts";
 
 export interface IssueOptions {
   /**
    * Whether the certificate held is to be replaced, asked under the lock; by default when it does not satisfy the request, or has
    * expired. Another run may have renewed it while this one waited.
    */
-  readonly isWanted?: ((certificate: StoredCertificate) => boolean) | undefined;
+  readonly isWanted?: ((certificate: StoredCertificate, now: Date) => boolean) | undefined;
   /** When the whole pass began, from which back-off counts: runs a minute apart then find it over after a minute. */
   readonly startedAt?: Date;
   readonly letGo?: LetGo | undefined;
@@ -85,7 +85,7 @@ export async function issue(
   });
   try {
     const before = withoutTemporary(await store.certificates.read(request.name));
-    const good = goodCertificate(request, before, options.isWanted, tools.clock.now());
+    const good = goodCertificate(request, before, options.isWanted, trueTime(tools));
     if (good !== undefined) {
       const changed = changedProof(request, before);
       if (changed !== undefined && options.rehearse === true) await rehearseChange(request, tools);
@@ -95,7 +95,7 @@ export async function issue(
     const { dropped, added } = changedNames(request, before?.held);
     if (dropped.length > 0) await options.onDrop?.(dropped);
     const held = await replace(request, before, lock, options, tools);
-    return { held, issued: true, added, dropped };
+    return { held, issued: held !== before?.held, added, dropped };
   } finally {
     await lock.release();
   }
@@ -116,6 +116,8 @@ async function replace(
   try {
     const choices = await prepare(request, before, options, tools);
     isStored = true;
+    const spared = await sparedByCa(request, before, options, tools);
+    if (spared !== undefined) return spared;
     if (request.temporary === true && predecessor === undefined)
       await (await import("./temporary.ts")).storeTemporary(request, lock, tools);
     if (request.dane !== undefined)
@@ -135,6 +137,20 @@ async function replace(
     }
     throw error;
   }
+}
+
+/** The certificate held, if only a wrong clock says that it must go. A CA that does not answer is reported later. */
+async function sparedByCa(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  { isWanted, force }: IssueOptions,
+  tools: IssueTools,
+): Promise<HeldCertificate | undefined> {
+  // A pre hook may be what opens the way to the CA.
+  if (before?.held === undefined || force === true || request.hooks.pre !== undefined)
+    return undefined;
+  await tools.ca.directory(tools.signal).catch(() => undefined);
+  return goodCertificate(request, before, isWanted, trueTime(tools));
 }
 
 /** All that can be known here, before anything is stored or asked. */

@@ -1,6 +1,7 @@
 import type { AccountTools } from "../account/open.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
+import { largestSkew } from "../clock.ts";
 import type { ChallengeType } from "../plugin.ts";
 import type { SolverSet } from "../solvers/open.ts";
 import type { HeldCertificate } from "../state/store.ts";
@@ -22,6 +23,12 @@ export interface IssueTools extends AccountTools {
   /** The tools of another issuer, opened at first use and closed with these. */
   other(issuer: IssuerSetting): Promise<IssueTools>;
   close(): Promise<void>;
+}
+
+/** Our time; the CA's, once it was asked and differs much: a wrong clock renews too much, or nothing. */
+export function trueTime({ clock, ca }: Pick<IssueTools, "clock" | "ca">): Date {
+  const now = clock.now().getTime();
+  return new Date(Math.abs(ca.clockSkew) > largestSkew ? now + ca.clockSkew : now);
 }
 
 /** `ADDRESS:PORT` */

@@ -31,7 +31,10 @@ export function countedCa(ca: Ca, counting: Counting): Ca {
     },
     renewalInfo: (id, signal) => ca.renewalInfo(id, signal),
     session: (key, url) => countedSession(ca.session(key, url), desk, behindFirst),
-    close: () => ca.close(),
+    async close() {
+      await desk.noteClock(ca.clockSkew);
+      await ca.close();
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 /** Where requests are let through if the CA's limits leave room, and what came of them is written down. */
 import { caName, presetOf, type LimitName, type Limits } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
-import type { Clock } from "../clock.ts";
+import { largestSkew, type Clock } from "../clock.ts";
 import { dateFrom } from "../dates.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
@@ -23,7 +23,7 @@ import type { Store } from "../state/store.ts";
 
 export interface Counting {
   readonly limits: Limits;
-  readonly store: Pick<Store, "ledger">;
+  readonly store: Pick<Store, "ledger" | "exists">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -89,6 +89,14 @@ export function openDesk(server: string, counting: Counting) {
       assertOpen(known, asking.account);
       const full = await fullIn(known, asking, counted, counting);
       if (full !== undefined) await untilRoom(full, server, counting, signal);
+    },
+    /** What `status` says of the clock until the CA is asked again. */
+    async noteClock(skew: number) {
+      const isWrong = Math.abs(skew) > largestSkew;
+      const isNews = isWrong || (skew !== 0 && (await read()).clock !== undefined);
+      if (!isNews || !(await store.exists())) return;
+      const noted = isWrong ? { at: clock.now().toISOString(), skew } : undefined;
+      await write((now) => ({ ...now, clock: noted }));
     },
     watch: <T>(asking: Asking, ask: () => Promise<T>) => watched(server, asking, ask, counting),
   };

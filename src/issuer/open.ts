@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { Ca } from "../acme/acme.ts";
 import { isEmbedded, traitsOf } from "../acme/presets.ts";
 import { type CaOptions, openCa } from "../acme/ca.ts";
 import { isPem, withLineBreaks } from "../acme/pem.ts";
@@ -18,7 +19,7 @@ import { bindingOf, zerosslBinding } from "./binding.ts";
 import { openEmbedded, type EmbeddedOptions, type OpenIssuer } from "./embedded.ts";
 import { openSolverSet } from "../solvers/open.ts";
 import { openRecord } from "../issue/record.ts";
-import { noHooks, type AroundIssue, type IssueTools } from "../issue/tools.ts";
+import { noHooks, trueTime, type AroundIssue, type IssueTools } from "../issue/tools.ts";
 
 export interface ToolsOptions {
   readonly store: Store;
@@ -50,10 +51,11 @@ export async function openTools(
   const solvers = openSolverSet({ ...context, ...opened.context }, store, dns);
   const { log, clock, signal, redact } = context;
   const limits = limitsOf(issuer.server, issuer.limits);
+  const ca = traitsOf(issuer.server).limits
+    ? countedCa(opened.ca, { limits, store, clock: byCa(clock, opened.ca), log })
+    : opened.ca;
   return {
-    ca: traitsOf(issuer.server).limits
-      ? countedCa(opened.ca, { limits, store, clock, log })
-      : opened.ca,
+    ca,
     store,
     solvers,
     dns,
@@ -74,9 +76,14 @@ export async function openTools(
     async close() {
       await others?.close();
       await solvers.close();
-      await opened.close();
+      await (ca === opened.ca ? opened.close() : ca.close());
     },
   };
+}
+
+/** What is kept about limits must not be lost to a wrong clock. */
+function byCa(clock: Context["clock"], ca: Ca): Context["clock"] {
+  return { ...clock, now: () => trueTime({ clock, ca }) };
 }
 
 /** The tools of several issuers, each opened once and only when something needs it. */

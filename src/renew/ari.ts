@@ -3,6 +3,7 @@ import { traitsOf } from "../acme/presets.ts";
 import { issuerOf } from "../request/drift.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { Problem } from "../problem.ts";
+import { isAhead } from "../state/pause.ts";
 import type { AriStatus } from "../state/certificate-status.ts";
 import type { StoredCertificate } from "../state/store.ts";
 import { nextQuestion, renewalsOf } from "../status/renewal-information.ts";
@@ -12,13 +13,16 @@ export type AriTools = Pick<IssueTools, "ca" | "clock" | "log" | "signal">;
 /** The next question to a CA without ARI, and after a failure without a time. Milliseconds. */
 const day = 24 * 60 * 60_000;
 const sixHours = day / 4;
+/** RFC 9773 §4.3.2: "reasonable limits", for example a day. */
+const longest = day + 60 * 60_000;
 
 /** True when it is time to ask the CA: never for an expired certificate, nor before Retry-After (RFC 9773 §4.3). */
 export function isAriDue(certificate: StoredCertificate, now: Date): boolean {
   const { held } = certificate;
   if (held === undefined || new Date(held.meta.notAfter) <= now) return false;
   const next = nextQuestion(certificate);
-  return next !== undefined && next <= now;
+  // A later time was noted by a clock that was ahead, or this one is behind: the CA's answer has the time.
+  return next !== undefined && !isAhead(next, now, longest);
 }
 
 /** True when it is time to ask a CA that can know the answer. */
@@ -56,7 +60,9 @@ export function nextTurn(
   if (!isKnownToCa(certificate)) return undefined;
   const next = nextQuestion(certificate);
   // Left for the next run: not for one that a person starts a moment later.
-  return next && next <= now ? new Date(now.getTime() + intervalOr(every) / 2) : next;
+  return next && !isAhead(next, now, longest)
+    ? new Date(now.getTime() + intervalOr(every) / 2)
+    : next;
 }
 
 /** So many are asked about in one run anyway. */

@@ -7,7 +7,7 @@ import { choose } from "../issue/proof/choose.ts";
 import { issue } from "../issue/issue.ts";
 import type { LetGo } from "../issue/order.ts";
 import { openRecord } from "../issue/record.ts";
-import type { IssueTools } from "../issue/tools.ts";
+import { trueTime, type IssueTools } from "../issue/tools.ts";
 import { issuerOf } from "../request/drift.ts";
 import type { ToolsPool } from "../issuer/open.ts";
 import type { Log } from "../plugin.ts";
@@ -89,7 +89,7 @@ export async function examine(
     await saveFailure(known.request, error, { store, record });
     return { certificate: known, renewal: failed(known, error, pass) };
   }
-  const now = context.clock.now();
+  const now = asks ? await timeAtCa(known, pass) : context.clock.now();
   const { name, held } = known;
   const due = dueOf(known, now, options.every);
   if (!options.force && due.at > now)
@@ -128,16 +128,14 @@ export async function replace(certificate: KnownCertificate, pass: Pass): Promis
   const { clock, signal } = pass.context;
   const log = pass.logOf(name);
   const due = dueOf(certificate, clock.now(), options.every);
-  const reason = due.at <= clock.now() ? due.reason : "--force was given";
+  const reason = options.force && due.at > clock.now() ? "--force was given" : due.reason;
   const paused = await pausedByCa(certificate, due, pass);
   if (paused !== undefined) return paused;
   const text = before === undefined ? `issuing ${name}` : `renewing ${name}: ${reason}`;
   log.info(text, { step: "renew" });
-  const isWanted = (now: KnownCertificate) => {
-    const changed = now.held?.version === before?.version ? certificate.changed : undefined;
-    return (
-      options.force || dueOf({ ...now, changed }, clock.now(), options.every).at <= clock.now()
-    );
+  const isWanted = (found: KnownCertificate, now: Date) => {
+    const changed = found.held?.version === before?.version ? certificate.changed : undefined;
+    return options.force || dueOf({ ...found, changed }, now, options.every).at <= now;
   };
   try {
     const tools = await openTools(certificate, pass);
@@ -170,7 +168,7 @@ export async function withNextDue(
   try {
     const after = await pass.store.certificates.read(name);
     if (after === undefined) return renewal;
-    const next = dueOf(await withAri(after, pass), pass.context.clock.now());
+    const next = dueOf(await withAri(after, pass), await timeAtCa(after, pass));
     return { ...renewal, due: { ...next, reason: due.reason } };
   } catch (error) {
     pass.context.signal.throwIfAborted();
@@ -247,4 +245,8 @@ async function withAri(certificate: KnownCertificate, pass: Pass): Promise<Known
   if (!mayAskCa(certificate, pass.context.clock.now())) return certificate;
   const tools = await pass.pool.open(issuerOf(certificate.request, certificate.held));
   return refreshAri(certificate, { ...tools, log: pass.logOf(certificate.name) });
+}
+
+async function timeAtCa({ request, held }: KnownCertificate, { pool }: Pass): Promise<Date> {
+  return trueTime(await pool.open(issuerOf(request, held)));
 }

@@ -101,14 +101,14 @@ export function revokedFor(before: StoredCertificate | undefined): string | unde
 export function goodCertificate(
   request: CertificateRequest,
   before: StoredCertificate | undefined,
-  isWanted: ((certificate: StoredCertificate) => boolean) | undefined,
+  isWanted: ((certificate: StoredCertificate, now: Date) => boolean) | undefined,
   now: Date,
 ): HeldCertificate | undefined {
   const held = before?.held;
   if (before === undefined || held === undefined) return undefined;
   if (driftOf(request, held) !== undefined || isExpired(held, now)) return undefined;
   if (revokedFor(before) !== undefined) return undefined;
-  return isWanted?.(before) === true ? undefined : held;
+  return isWanted?.(before, now) === true ? undefined : held;
 }
 
 /** As it was before the temporary certificate, if that is what is held. */

@@ -8,6 +8,8 @@ import { isAhead } from "./pause.ts";
 export interface Ledger {
   readonly entries: readonly LedgerEntry[];
   readonly pauses: readonly CaPause[];
+  /** How far the CA's clock was ahead of ours when it was asked last, in milliseconds, if that is much; `at` is the CA's time. */
+  readonly clock?: { readonly at: string; readonly skew: number } | undefined;
 }
 export interface LedgerEntry {
   readonly at: string;
@@ -175,23 +177,24 @@ const longest = 7 * 24 * 3_600_000;
 const month = 31 * 24 * 3_600_000;
 
 /** The ledger with one thing more; what no limit can count any more is left out. */
-export function withEntry({ entries, pauses }: Ledger, entry: LedgerEntry, now: Date): Ledger {
-  const kept = entries.filter(({ at, event }) => {
+export function withEntry(ledger: Ledger, entry: LedgerEntry, now: Date): Ledger {
+  const kept = ledger.entries.filter(({ at, event }) => {
     const isOfRow = event === "failure" || event === "validation";
     return Date.parse(at) >= now.getTime() - (isOfRow ? month : longest);
   });
-  return { entries: [...kept, entry], pauses };
+  return { ...ledger, entries: [...kept, entry] };
 }
 
 /** The ledger without one thing that came to nothing. */
-export function withoutEntry({ entries, pauses }: Ledger, entry: LedgerEntry): Ledger {
+export function withoutEntry(ledger: Ledger, entry: LedgerEntry): Ledger {
+  const { entries } = ledger;
   const text = JSON.stringify(entry);
   const at = entries.findLastIndex((one) => JSON.stringify(one) === text);
-  return { entries: entries.filter((_, index) => index !== at), pauses };
+  return { ...ledger, entries: entries.filter((_, index) => index !== at) };
 }
 
 /** The ledger with one pause more; those that have ended are left out. */
-export function withPause({ entries, pauses }: Ledger, pause: CaPause, now: Date): Ledger {
-  const open = pauses.filter(({ until }) => new Date(until) > now);
-  return { entries, pauses: [...open, pause] };
+export function withPause(ledger: Ledger, pause: CaPause, now: Date): Ledger {
+  const open = ledger.pauses.filter(({ until }) => new Date(until) > now);
+  return { ...ledger, pauses: [...open, pause] };
 }

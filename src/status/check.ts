@@ -3,6 +3,7 @@ import { isUpToDate } from "../issue/dane/up-to-date.ts";
 import { Problem } from "../problem.ts";
 import type { BrokenCertificate } from "../state/store.ts";
 import type { KnownCertificate } from "./certificates.ts";
+import { differenceText, type ClockDifference } from "./clock.ts";
 import { conditionsOf, hasFailed, isWaiting } from "./conditions.ts";
 import { dueOf, lifetimeOf } from "./due.ts";
 
@@ -21,6 +22,7 @@ export interface Finding {
     | "not ready"
     | "failing"
     | "undeployed"
+    | "clock"
     | "dane";
   readonly detail: string;
 }
@@ -30,20 +32,28 @@ export interface Checked {
   readonly findings: readonly Finding[];
 }
 
+/** What is known beside the certificate itself. */
+interface Known {
+  /** What would stop its renewal. */
+  readonly faults: readonly string[];
+  readonly clocks: readonly ClockDifference[];
+}
+
 const day = 86_400_000;
 /** A certificate that is due is past due after a day, or after a tenth of a short lifetime. */
 const grace = (lifetime: number) => Math.min(day, lifetime / 10);
 
-/** What a monitor should report; `warn` (milliseconds) includes what expires sooner, `faults` what would stop its renewal. */
+/** What a monitor should report; `warn` (milliseconds) includes what expires sooner. */
 export function check(
   certificate: KnownCertificate,
-  faults: readonly string[],
+  { faults, clocks }: Known,
   warn: number,
   now: Date,
 ): Checked {
   const { solvers, proof } = certificate.request;
   const canProve = solvers.length > 0 || proof === "none";
   const findings = [
+    ...clocks.map((one) => finding("clock", differenceText(one))),
     ...readiness(certificate, now),
     ...lateness(certificate, warn, now),
     ...(canProve ? faults : [noSolver]).map((one) => finding("not ready", one)),

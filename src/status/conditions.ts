@@ -1,3 +1,4 @@
+import { largestSkew } from "../clock.ts";
 import { dateOf } from "../dates.ts";
 import { deployStatesOf, stepsOf } from "../deploy/steps.ts";
 import { driftOf } from "../request/drift.ts";
@@ -63,15 +64,12 @@ function ready(certificate: KnownCertificate, now: Date): Judgement {
   const { at, rule, reason } = dueOf(certificate, now);
   if (rule === "revoked" && at <= now) return no("Revoked", `It must be replaced: ${reason}.`);
   if (new Date(notAfter) <= now) return no("Expired", `It expired at ${dateOf(notAfter)}.`);
-  if (new Date(notBefore).getTime() > now.getTime() + skew)
+  if (new Date(notBefore).getTime() > now.getTime() + largestSkew)
     return no("NotYetValid", `It is valid only from ${dateOf(notBefore)}.`);
   const drift = driftOf(request, held) ?? changed;
   if (drift !== undefined) return no("Drifted", `It does not match the request: ${drift}.`);
   return yes("Valid", `It is valid until ${dateOf(notAfter)}.`);
 }
-
-/** Milliseconds that clocks may differ. */
-const skew = 300_000;
 
 function absent({ damage }: KnownCertificate): Judgement {
   return damage === undefined

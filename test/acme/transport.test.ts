@@ -156,6 +156,20 @@ describe("a server that cannot be reached", () => {
     expect(problem.message).toMatch(/certificate is for another name \(DNS:localhost/);
   });
 
+  test.each([
+    ["has expired", -2],
+    ["is not valid yet", 1],
+  ])("a server whose certificate %s is reported with the time of this clock", async (what, day) => {
+    const at = (days: number) => new Date(Date.now() + days * 86_400_000);
+    const validity = { notBefore: at(day), notAfter: at(day + 1) };
+    const server = await hostile((_, response) => void response.end(), validity);
+    const ca = client(server.url, { caBundle: server.rootPem });
+    const { exitCode, message, hint } = await problemOf(ca.directory(signal));
+    expect([exitCode, message]).toEqual([4, expect.stringContaining(`TLS certificate ${what}`)]);
+    const today = new Date().toISOString().slice(0, 10);
+    expect(hint).toContain(`Check this host's clock first: it is set to ${today}`);
+  });
+
   test("a port on which nothing listens is tried three times, then reported with host and port", async () => {
     const server = net.createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
@@ -326,11 +340,11 @@ test("the CA's clock is known after the first answer", async () => {
 test.each([
   [
     360_000,
-    ["the clock of this machine is 6 min behind that of HOST; check its time synchronization"],
+    ["the clock of this machine is 6 minutes behind that of HOST; check its time synchronization"],
   ],
   [
     -7_200_000,
-    ["the clock of this machine is 120 min ahead of that of HOST; check its time synchronization"],
+    ["the clock of this machine is 2 hours ahead of that of HOST; check its time synchronization"],
   ],
   [60_000, []],
 ])(

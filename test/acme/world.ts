@@ -129,8 +129,9 @@ export interface Hostile {
 /** An https server that answers as the test says. */
 export async function hostile(
   handler: (request: http.IncomingMessage, response: http.ServerResponse, url: string) => void,
+  validity: Validity = {},
 ): Promise<Hostile> {
-  const { key, cert } = await selfSigned();
+  const { key, cert } = await certificateFor(["localhost"], validity);
   const requests: http.IncomingMessage[] = [];
   let url = "";
   const server = https.createServer({ key, cert }, (request, response) => {
@@ -166,16 +167,25 @@ export async function listening(server: http.Server | https.Server): Promise<num
 export async function selfSigned(
   ...names: readonly string[]
 ): Promise<{ key: string; cert: string }> {
-  const all = names.length === 0 ? ["localhost"] : names;
+  return certificateFor(names.length === 0 ? ["localhost"] : names, {});
+}
+
+interface Validity {
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+}
+
+async function certificateFor(names: readonly string[], validity: Validity) {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     keys,
     signingAlgorithm: algorithm,
     name: "CN=Hostile Root",
+    ...validity,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.SubjectAlternativeNameExtension(all.map((value) => ({ type: "dns", value }))),
+      new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value }))),
     ],
   });
   const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);

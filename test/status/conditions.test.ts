@@ -60,8 +60,10 @@ function condition(one: KnownCertificate, type: string, now: Date) {
   return conditionsOf(one, now).find((known) => known.type === type);
 }
 
+const nothing = { faults: [], clocks: [] };
+
 function kindsOf(one: KnownCertificate, now: Date): readonly string[] {
-  return check(one, [], 0, now).findings.map(({ kind }) => kind);
+  return check(one, nothing, 0, now).findings.map(({ kind }) => kind);
 }
 
 function metric(one: KnownCertificate, name: string, now: Date): string | undefined {
@@ -105,7 +107,7 @@ describe("a failure before the CA was asked", () => {
 
   test("a failure before the CA was asked fails status --check only once the certificate is due", () => {
     expect(kindsOf(failed, after(59))).toEqual([]);
-    const checked = check(failed, [], 0, after(60));
+    const checked = check(failed, nothing, 0, after(60));
     expect(checked.findings.map(({ kind }) => kind)).toEqual(["failing"]);
     expect(problemOfChecks([checked])?.message).toContain("no such zone");
     expect(kindsOf(certificate({}), after(60))).toEqual([]);

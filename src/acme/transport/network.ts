@@ -4,6 +4,7 @@ import type { Dialing, Limits } from "./connections.ts";
 import { untrustedIssuer } from "./tls.ts";
 import { proxyFor } from "../../proxy.ts";
 import { printable } from "../text.ts";
+import { dateOf } from "../../dates.ts";
 import { codeOf, messageOf } from "../../errors.ts";
 
 export interface Circumstances {
@@ -32,7 +33,7 @@ export function networkProblem(error: unknown, circumstances: Circumstances): Pr
   const technical = [`${method} ${url}`, ...(code === "" ? [] : [code + addressOf(error)])];
   return new Problem("network", {
     detail: `${host}: ${what} (${technical.join(", ")}).`,
-    hint: hint.replaceAll("HOST", host),
+    hint: hint.replaceAll("HOST", host).replace("NOW", dateOf(new Date())),
     fromCa: true,
     cause: error,
   });
@@ -57,7 +58,7 @@ const cut: Cause = [
   "the connection was cut",
   "Try again later, and look at the CA's status page. If the CA requires a client certificate (mTLS), give --client-cert FILE and --client-key FILE of one that it accepts.",
 ];
-const wrongClock = "Check this host's clock first.";
+const wrongClock = "Check this host's clock first: it is set to NOW.";
 const unreachable = "Check routing and firewall of this host.";
 
 const known: Readonly<Partial<Record<string, Cause>>> = {

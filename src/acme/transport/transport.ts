@@ -2,7 +2,7 @@
  * One HTTP exchange with the CA: https only, hosts pinned, TLS always verified, no redirects, bounded in time and
  * size. JWS and ACME are above it.
  */
-import type { Clock } from "../../clock.ts";
+import { largestSkew, skewText, type Clock } from "../../clock.ts";
 import type { Log } from "../../plugin.ts";
 import { parseJson } from "../../json.ts";
 import { Problem } from "../../problem.ts";
@@ -84,22 +84,13 @@ export function createTransport(url: string, options: TransportOptions): Transpo
       clockSkew = serverTime(answer.headers, now).getTime() - now.getTime();
       if (!warned && Math.abs(clockSkew) > largestSkew) {
         warned = true;
-        options.log.warn(skewWarning(clockSkew, url));
+        options.log.warn(`${skewText(clockSkew, url)}; check its time synchronization`);
       }
       logged(answer.status, String(answer.status));
       return accepted(answer, url, options.redact);
     },
     close: () => connections.close(),
   };
-}
-
-/** Milliseconds. Beyond it, dates of orders, certificates and retries go wrong. */
-const largestSkew = 300_000;
-
-function skewWarning(skew: number, url: string): string {
-  const minutes = Math.round(Math.abs(skew) / 60_000);
-  const direction = skew > 0 ? "behind" : "ahead of";
-  return `the clock of this machine is ${minutes} min ${direction} that of ${new URL(url).host}; check its time synchronization`;
 }
 
 async function exchange(

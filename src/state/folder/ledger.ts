@@ -14,7 +14,9 @@ export function openLedger(folder: Folder): Store["ledger"] {
     await folder.check();
     const found = parseObject((await readText(pathOf(directory))) ?? "");
     // Losing it costs at most a refusal; failing for it would cost certificates.
-    return isLedger(found) ? { entries: found.entries, pauses: found.pauses } : empty;
+    if (!isLedger(found)) return empty;
+    const { entries, pauses, clock } = found;
+    return { entries, pauses, clock };
   };
   return {
     read,

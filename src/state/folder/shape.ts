@@ -121,4 +121,5 @@ export const metaShape: Shape = { ...version, "second?": version };
 export const ledgerShape: Shape = {
   entries: [{ at: "string", event: "string", names: ["string"] }],
   pauses: [{ until: "string", detail: "string" }],
+  "clock?": { at: "string", skew: "number" },
 };

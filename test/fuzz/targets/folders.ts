@@ -12,6 +12,7 @@ import { openFolderStore } from "../../../src/state/folder/folder.ts";
 import { readIndex } from "../../../src/state/folder/index/index-file.ts";
 import type { Store } from "../../../src/state/store.ts";
 import { storedCertificates } from "../../../src/status/certificates.ts";
+import { clockDifferences } from "../../../src/status/clock.ts";
 import { check } from "../../../src/status/check.ts";
 import { documentsOf, viewsOf } from "../../../src/status/describe.ts";
 import { limitLines, limitsLeft } from "../../../src/status/limits.ts";
@@ -63,8 +64,9 @@ async function readAll(store: Store): Promise<void> {
     viewsOf(found, { detailed: true }, now);
     prometheusText(found, now);
     planOf({ ...found, orphans: [] }, { prune: false, detailed: true }, now);
-    for (const one of found.certificates) check(one, [], 0, now);
     const requests = found.certificates.map(({ request }) => request);
+    const clocks = await clockDifferences(requests, store, now);
+    for (const one of found.certificates) check(one, { faults: [], clocks }, 0, now);
     for (const one of await limitsLeft(requests, store, now)) limitLines(one, now);
   });
   await orProblemOf(() => store.accounts.list());
