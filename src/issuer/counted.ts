@@ -4,7 +4,7 @@ import type { LimitName } from "../acme/presets.ts";
 import type { Asking, LedgerEntry } from "../state/ledger.ts";
 import { Problem } from "../problem.ts";
 import { orderedName } from "../acme/objects/authorization.ts";
-import { openDesk, type Counting, type Desk } from "./desk.ts";
+import { noteClock, openDesk, type Counting, type Desk } from "./desk.ts";
 
 /** What counts for a limit is written down before it is asked for, and taken back if it is refused. */
 export function countedCa(ca: Ca, counting: Counting): Ca {
@@ -32,7 +32,7 @@ export function countedCa(ca: Ca, counting: Counting): Ca {
     renewalInfo: (id, signal) => ca.renewalInfo(id, signal),
     session: (key, url) => countedSession(ca.session(key, url), desk, behindFirst),
     async close() {
-      await desk.noteClock(ca.clockSkew);
+      await noteClock(ca.url, ca.clockSkew, counting);
       await ca.close();
     },
   };

@@ -90,16 +90,18 @@ export function openDesk(server: string, counting: Counting) {
       const full = await fullIn(known, asking, counted, counting);
       if (full !== undefined) await untilRoom(full, server, counting, signal);
     },
-    /** What `status` says of the clock until the CA is asked again. */
-    async noteClock(skew: number) {
-      const isWrong = Math.abs(skew) > largestSkew;
-      const isNews = isWrong || (skew !== 0 && (await read()).clock !== undefined);
-      if (!isNews || !(await store.exists())) return;
-      const noted = isWrong ? { at: clock.now().toISOString(), skew } : undefined;
-      await write((now) => ({ ...now, clock: noted }));
-    },
     watch: <T>(asking: Asking, ask: () => Promise<T>) => watched(server, asking, ask, counting),
   };
+}
+
+/** What `status` says of the clock until the CA is asked again. */
+export async function noteClock(server: string, skew: number, counting: Counting): Promise<void> {
+  const { store, clock } = counting;
+  const isWrong = Math.abs(skew) > largestSkew;
+  const isNews = isWrong || (skew !== 0 && (await store.ledger.read(server)).clock !== undefined);
+  if (!isNews || !(await store.exists())) return;
+  const noted = isWrong ? { at: clock.now().toISOString(), skew } : undefined;
+  await update(server, counting, (now) => ({ ...now, clock: noted }));
 }
 
 /** What the CA says of all orders of the account, or of everyone, is kept. */

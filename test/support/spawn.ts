@@ -33,7 +33,7 @@ export function acmectl(
   const flags = [...conditions, ...(options.node ?? [])];
   const { env = {} } = options;
   const check = watchRun({ words, env }, options.excused);
-  const [file = "", ...args] = [...(options.through ?? []), process.execPath, ...flags, program];
+  const [file, ...args] = [...(options.through ?? []), process.execPath, ...flags, program];
   const child = spawn(file, [...args, ...words], {
     env,
     cwd: options.cwd,

@@ -93,7 +93,10 @@ test("renews in a container's overlay over a state that its image has", async ({
   const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   const mounting = spawnSync("mount", ["-t", "overlay", "-o", layers, "overlay", state]);
   expect(mounting.status, String(mounting.stderr)).toBe(0);
-  using _ = made(disk.putRight, () => unmount(state));
+  using _ = made(
+    () => disk.putRight(),
+    () => unmount(state),
+  );
   for (const version of [2, 3]) {
     const words = ["renew", "--force", "--no-jitter", "--state", state];
     const { code, stderr } = await start(issuing, words).ended;
