@@ -3,10 +3,10 @@ import type { ExitCode, Problem } from "./problem.ts";
 
 export type Tone = "plain" | "good" | "bad" | "warn" | "dim" | "strong";
 
-/** How a result reads. Blocks carry meaning; colour, widths and wrapping are the output's affair. */
+/** How a result reads. Blocks carry meaning; colour, widths and wrapping are the output's affair. A fault is shown with --quiet, too. */
 export type Block =
-  | { kind: "line"; text: string; tone?: Tone | undefined }
-  | { kind: "heading"; text: string }
+  | { kind: "line"; text: string; tone?: Tone | undefined; isFault?: boolean | undefined }
+  | { kind: "heading"; text: string; isFault?: boolean | undefined }
   | { kind: "fields"; entries: readonly Entry<string>[] }
   | { kind: "table"; columns: readonly string[]; rows: readonly (readonly string[])[] }
   /** Printed unchanged, whatever the output is: a file's text, a key, a completion script. */

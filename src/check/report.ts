@@ -70,7 +70,8 @@ const words: Readonly<Record<Outcome, string>> = {
 
 function viewOf({ name, ca, checks }: Report, isNamed: boolean): readonly Block[] {
   const text = ca === undefined ? name : `${name} at ${ca}`;
-  const head: readonly Block[] = isNamed ? [{ kind: "heading", text }] : [];
+  const isFault = checks.some(({ findings }) => findings.length > 0);
+  const head: readonly Block[] = isNamed ? [{ kind: "heading", text, isFault }] : [];
   return [...head, ...checks.flatMap(linesOf)];
 }
 
@@ -78,15 +79,19 @@ function linesOf(checked: Checked): readonly Block[] {
   const { subject, findings, skipped, notes = [] } = checked;
   const outcome = outcomeOf(checked);
   const why = outcome === "skipped" ? ` (${skipped})` : "";
+  const isFault = findings.length > 0;
+  const text = `${subject}: ${words[outcome]}${why}`;
   return [
-    line(`${subject}: ${words[outcome]}${why}`, tones[outcome]),
+    { kind: "line", text, tone: tones[outcome], isFault },
     ...findings.flatMap(({ severity, name, detail, remedy }) => [
-      line(`  ${words[severity]}: ${name === undefined ? "" : `${name}: `}${detail}`),
-      line(`    ${remedy}`, "dim"),
+      fault(`  ${words[severity]}: ${name === undefined ? "" : `${name}: `}${detail}`),
+      fault(`    ${remedy}`, "dim"),
     ]),
     ...notes.map((text) => line(`  ${text}`, "dim")),
   ];
 }
+
+const fault = (text: string, tone?: Tone): Block => ({ kind: "line", text, tone, isFault: true });
 
 function problemOf(findings: readonly Finding[]): Problem | undefined {
   const count = (severity: Finding["severity"]) =>

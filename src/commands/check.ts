@@ -35,14 +35,16 @@ async function requestsOf(
   context: Context,
 ): Promise<readonly CertificateRequest[]> {
   const config = await context.config();
-  const isTyped = flags.domains !== undefined || flags.csr !== undefined;
-  if (isTyped && context.args.length > 0) {
+  const typed = Object.keys(options)
+    .map((option) => context.sourceOf(option))
+    .filter((source) => source.startsWith("--") && !source.startsWith("--local-"));
+  if (typed.length > 0 && context.args.length > 0) {
     throw new Problem("usage", {
-      detail: "Both a request (--domains) and the names of certificates were given.",
-      hint: "Give one of them: -d NAME for a new request, or the names of certificates that acmectl knows.",
+      detail: `Both options of a request (${typed.join(", ")}) and the names of certificates were given.`,
+      hint: "Leave the options out: a certificate that acmectl knows is checked with its own. Or give -d NAME for a new request.",
     });
   }
-  if (isTyped || context.args.length === 0)
+  if (context.args.length === 0)
     return splitRequest(
       await composeRequest(flags, config, context),
       flags.split ?? config.defaults.split ?? false,

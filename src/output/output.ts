@@ -151,9 +151,13 @@ function showView(
 ): void {
   const { stdout, env, quiet, chalk } = settings;
   // A script, a key or a value is the purpose of the command, so `quiet` does not hide it.
-  const view = quiet ? blocks.filter(({ kind }) => kind === "verbatim") : blocks;
+  const view = quiet ? blocks.filter((one) => one.kind === "verbatim" || isFault(one)) : blocks;
   const terminal = stdout.isTTY === true ? columnsOf(stdout) : undefined;
   const width = settings.width ?? terminal ?? Number.POSITIVE_INFINITY;
   const text = renderView(view, { paint: painter(stdout, env, chalk), mask, width });
   if (text !== "") stdout.write(text);
+}
+
+function isFault(block: Result["view"][number]): boolean {
+  return "isFault" in block && block.isFault === true;
 }
