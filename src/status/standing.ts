@@ -1,16 +1,18 @@
 import { offlineDemand } from "../acme/account-records.ts";
+import type { Ca } from "../acme/acme.ts";
 import { traitsOf } from "../acme/presets.ts";
 import { thumbprint } from "../acme/keys.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { selectAll } from "../issue/proof/choose.ts";
-import { endingSoon, lookForStanding } from "../issue/proof/standing.ts";
+import { endingSoon, lookForStanding, persistCommand } from "../issue/proof/standing.ts";
 import { Problem } from "../problem.ts";
 import type { SolverSet } from "../solvers/open.ts";
 import type { Store } from "../state/store.ts";
 
 export interface StandingTools {
   readonly store: Store;
+  readonly ca: Pick<Ca, "flags">;
   readonly solvers: SolverSet;
   readonly dns: (setting: DnsSetting) => Dns;
   readonly signal: AbortSignal;
@@ -39,7 +41,10 @@ export async function recordFaults(
     const wildcard = value !== identifier.value;
     const holder = { url: account.url, thumbprint: thumbprint(account.key) };
     const demand = offlineDemand({ identifier: { type: "dns", value }, wildcard }, holder);
-    return faultsAt(demand, tools.dns(first.setting.dns ?? {}), now, tools.signal);
+    const dns = tools.dns(first.setting.dns ?? {});
+    const faults = await faultsAt(demand, dns, now, tools.signal);
+    const command = persistCommand(identifier.value, tools.ca.flags);
+    return faults.map((fault) => `${fault} Print a new one with \`${command}\`.`);
   });
   return (await Promise.all(found)).flat();
 }

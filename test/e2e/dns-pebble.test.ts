@@ -163,20 +163,11 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
     const names = ["standing.other.test", "*.standing.other.test"];
     const record = "_validation-persist.standing.other.test";
     const writer = ["--apply", "--solver", "rfc2136", "--rfc2136-server", primary.server];
-    const persist = (...more: readonly string[]) =>
-      run(
-        [
-          "account",
-          "persist",
-          ...at(),
-          ...looks(),
-          "-d",
-          "*.standing.other.test",
-          ...more,
-          "--json",
-        ],
-        { env: { HOME: state, ACMECTL_RFC2136_TSIG_KEY: lineOf(two) } },
-      );
+    const persistFor = (name: string, ...more: readonly string[]) =>
+      run(["account", "persist", ...at(), ...looks(), "-d", name, ...more, "--json"], {
+        env: { HOME: state, ACMECTL_RFC2136_TSIG_KEY: lineOf(two) },
+      });
+    const persist = (...more: readonly string[]) => persistFor("*.standing.other.test", ...more);
     // An account that a state has before its first order.
     await run(["account", "register", ...at(), "--agree-tos"], { env: { HOME: state } });
     const missing = await issue(names, ["--challenge", "dns-persist-01"], {});
@@ -214,6 +205,11 @@ describe.skipIf(!ready)("dns-01 the whole way: rfc2136 to BIND, validated by Peb
       stderr: expect.not.stringContaining("persistUntil") as string,
     });
     expect(await primary.txt(record)).toEqual(second);
+
+    // What is for the wildcard, too, does not give way to a record that is not.
+    const narrow = await persistFor("standing.other.test", ...writer);
+    expect(narrow.stderr).toContain(`kept the older record at ${record}, since it allows`);
+    expect(await primary.txt(record)).toHaveLength(2);
   });
 
   test("check finds nothing where the certificate is then issued", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { persistDemand, persistValue } from "../../src/acme/account-records.ts";
 import type { Ca } from "../../src/acme/acme.ts";
 import { createAccountKey, thumbprint } from "../../src/acme/keys.ts";
+import { embeddedCa } from "../../src/acme/presets.ts";
 import { parseIdentifiers } from "../../src/acme/identifiers.ts";
 import type { Dns } from "../../src/dns/dns.ts";
 import { checkStanding, lookForStanding } from "../../src/issue/proof/standing.ts";
@@ -44,10 +45,10 @@ function showing(...values: readonly string[]): Dns {
   });
 }
 
-async function check(dns: Dns) {
+async function check(dns: Dns, server = "https://ca.example/directory") {
   const tools = await toolsOf({
     dns: () => dns,
-    ca: unexpected<Ca>("ca", { flags: "--server https://ca.example/directory" }),
+    ca: unexpected<Ca>("ca", { flags: `--server ${server}`, url: server }),
   });
   const challenge: ChallengeOf<"dns-persist-01"> = {
     ...demand,
@@ -71,6 +72,13 @@ describe("before the CA is asked, a standing record", () => {
       hint: expect.stringContaining(
         "acmectl account persist --server https://ca.example/directory -d example.com",
       ) as string,
+    });
+  });
+
+  it("cannot name an account of the embedded CA, so that the hint leads to another rehearsal", async () => {
+    const { seen } = await check(showing(), embeddedCa);
+    await expect(seen).rejects.toMatchObject({
+      hint: expect.stringContaining("rehearse with --dry-run=authorizations") as string,
     });
   });
 
@@ -132,6 +140,7 @@ describe("status --check", () => {
     const tools = await toolsOf({
       store,
       solvers: setOf(standing),
+      ca: unexpected<Ca>("ca", { flags: "--server https://ca.example/directory" }),
       dns: () => showing(...texts(hashed.accountUris[0] ?? "")),
     });
     const at = (now: string) => recordFaults(request, new Date(now), tools);
@@ -145,7 +154,9 @@ describe("status --check", () => {
     ]);
     expect(await at("2027-11-01")).toEqual([]);
     expect(await at("2027-12-15")).toEqual([
-      expect.stringContaining("_validation-persist.example.com ends at 2027-12-31"),
+      expect.stringMatching(
+        /_validation-persist\.example\.com ends at 2027-12-31.* Print a new one with `acmectl account persist .*-d example\.com`\.$/,
+      ),
     ]);
     expect(await at("2028-01-01")).toEqual([expect.stringContaining("one ended at 2027-12-31")]);
   });

@@ -33,6 +33,14 @@ export async function publish(
   refuse(seen.failures);
   for (const [index, { solver, challenge }] of writes.entries()) {
     for (const recordValue of old[index] ?? []) {
+      if (allowsMore(recordValue, challenge.recordValue)) {
+        record
+          .log("cleanup")
+          .warn(
+            `kept the older record at ${challenge.recordName}, since it allows wildcards and names below, too; to replace it, add --wildcard`,
+          );
+        continue;
+      }
       await solver.limit(() =>
         solver.solver.cleanup({ ...challenge, recordValue }, undefined, { signal }),
       );
@@ -86,6 +94,13 @@ async function writeOf(
     offered,
     authorization: "none",
   };
+}
+
+/** Without the older record, certificates that need what it allows could not be renewed. */
+function allowsMore(older: string, newer: string): boolean {
+  const [before, after] = [older, newer].map(readPersist);
+  const isWide = (one: typeof before) => typeof one === "object" && one.wildcard;
+  return isWide(before) && !isWide(after);
 }
 
 /** Other records of the same account and CA, as the name servers show them now. */
