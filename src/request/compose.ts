@@ -90,13 +90,16 @@ export async function withOwnKey<T extends Wanted>(
   wanted: T,
   { place, named }: Written,
 ): Promise<T> {
-  const { privateKey, keyType, csr } = wanted;
-  if (privateKey === undefined || csr !== undefined) return wanted;
+  const { privateKey, keyTypes, csr } = wanted;
+  const [keyType, ...others] = [wanted.keyType, ...(keyTypes ?? [])].filter(Boolean);
+  // Two of them are refused with the other contradictions.
+  if (privateKey === undefined || csr !== undefined || others.length > 0) return wanted;
   const { type } = await readKeyFile(privateKey);
-  if (keyType === undefined || keyType === type) return { ...wanted, keyType: type };
+  if (keyType === undefined || keyType === type)
+    return { ...wanted, keyType: type, keyTypes: undefined };
   throw new Problem("usage", {
     detail: `${place}: the private key ${privateKey} is ${type}, and the key type ${keyType} was asked for.`,
-    hint: `Leave ${named("keyType")} out.`,
+    hint: `Leave ${named(keyTypes === undefined ? "keyType" : "keyTypes")} out.`,
   });
 }
 

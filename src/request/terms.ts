@@ -95,7 +95,7 @@ function assertDates({ duration, notBefore, notAfter }: Terms, { place, named }:
   for (const [option, date] of [["notBefore", notBefore] as const, ["notAfter", notAfter] as const])
     if (date !== undefined && !isDate(date))
       throw contradiction(
-        `${place}: ${named(option)} is "${date}", which is not a date.`,
+        `${place}: ${named(option)} is "${date}", which is not a date and time.`,
         "Write it as 2027-01-31T00:00:00Z.",
       );
   if (notAfter === undefined) return;

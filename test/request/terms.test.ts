@@ -133,6 +133,7 @@ test("issue takes a lifetime, must-staple and a key of the user's, and keeps the
     expect(Buffer.from(feature?.value ?? new ArrayBuffer(0)).toString("hex")).toBe("3003020105");
   };
   await check();
+  expect(ran.stderr).toContain("the CA left out must-staple, which was asked for");
   expect((await issuing.issue(words)).stdout).toContain("nothing was done");
   await newKey();
   expect((await issuing.run(["renew", "--force"])).code).toBe(0);
@@ -146,7 +147,7 @@ test("issue takes a lifetime, must-staple and a key of the user's, and keeps the
 });
 
 test.each([
-  [["--not-after", "soon"], '--not-after is "soon", which is not a date.'],
+  [["--not-after", "soon"], '--not-after is "soon", which is not a date and time.'],
   [
     ["--duration", "7d", "--not-after", "2099-01-01T00:00:00Z"],
     "both --duration and --not-after are given.",
@@ -161,6 +162,21 @@ test.each([
     2,
     expect.stringContaining(`a.test: ${message}`),
   ]);
+});
+
+test.each([
+  ["ec256,rsa2048", "--key-types asks for two keys, and --private-key has one."],
+  ["rsa2048", "own.pem is ec256, and the key type rsa2048 was asked for. Hint: Leave --key-types"],
+])("a key of the user's contradicts --key-types %s", async (types, message) => {
+  await using folder = await temporaryFolder();
+  const own = join(folder.path, "own.pem");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  await writeFile(own, privateKey.export({ type: "pkcs8", format: "pem" }));
+  const typed = ["issue", "-d", "a.test", "--server", "local", "--private-key", own];
+  const { code, stderr } = await run([...typed, "--key-types", types], {
+    env: { HOME: folder.path },
+  });
+  expect([code, stderr.replaceAll(/\s+/g, " ")]).toEqual([2, expect.stringContaining(message)]);
 });
 
 test("a contradiction of what was typed with the config's defaults names both", async () => {
