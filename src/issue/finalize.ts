@@ -124,6 +124,7 @@ export async function finalizeOrder(
       identifiers: request.identifiers,
       now: new Date(tools.clock.now().getTime() + tools.ca.clockSkew),
       start: request.notBefore,
+      stapling: request.mustStaple,
     };
     const certificate = acceptCertificate(chain, expected);
     for (const warning of certificate.warnings) log.warn(warning);

@@ -106,6 +106,20 @@ beforeAll(async () => {
   };
 });
 
+test("a certificate without must-staple is warned about where it was asked for", async () => {
+  const feature = Buffer.from("3003020105", "hex");
+  const stapling = new x509.Extension("1.3.6.1.5.5.7.1.24", false, feature);
+  const warningsOf = async (extensions: x509.Extension[], more: Partial<Expected>) => {
+    const text = pem(await leaf({ extensions }), intermediate.certificate);
+    return acceptCertificate(chain(text), { ...expected, ...more }).warnings;
+  };
+  expect(await warningsOf([], {})).toEqual([]);
+  expect(await warningsOf([stapling], { stapling: true })).toEqual([]);
+  expect(await warningsOf([], { stapling: true })).toEqual([
+    "the CA left out must-staple, which was asked for",
+  ]);
+});
+
 describe("an accepted certificate", () => {
   test("an accepted certificate is encoded again from its DER, without root, comments and CRLF", async () => {
     const one = await leaf({ serial: "87654321" });

@@ -11,6 +11,7 @@ import {
   certificateId,
   identifiersOf,
   isAuthority,
+  mustStaple,
   otherNamesOf,
   publicKeyOf,
   serialOf,
@@ -27,6 +28,8 @@ export interface Expected {
   readonly tolerance?: number | undefined;
   /** The start that was asked for, in ISO 8601. */
   readonly start?: string | undefined;
+  /** True if must-staple was asked for. */
+  readonly stapling?: boolean | undefined;
 }
 
 export interface AcceptedCertificate {
@@ -69,7 +72,12 @@ export function acceptCertificate(chain: DownloadedChain, expected: Expected): A
     chain: above.filter((certificate) => !isRoot(certificate)).join(""),
     identifiers: identifiersOf(leaf),
     added,
-    warnings: [...warningsOf(leaf, added), ...laterStart(leaf, expected), ...path.unverified],
+    warnings: [
+      ...warningsOf(leaf, added),
+      ...laterStart(leaf, expected),
+      ...withoutStapling(leaf, expected),
+      ...path.unverified,
+    ],
     serial: serialOf(leaf),
     fingerprint: fingerprintOf(leaf),
     issuer: commonName(leaf.issuer),
@@ -100,6 +108,12 @@ function warningsOf(leaf: X509Certificate, added: readonly Identifier[]): string
 function laterStart(leaf: X509Certificate, { now, tolerance = 300_000 }: Expected): string[] {
   const isLater = new Date(leaf.validFrom).getTime() > now.getTime() + tolerance;
   return isLater ? [`the certificate is valid only from ${dateOf(leaf.validFrom)}`] : [];
+}
+
+/** Not worth losing what was issued. */
+function withoutStapling(leaf: X509Certificate, { stapling = false }: Expected): string[] {
+  if (!stapling || mustStaple(leaf)) return [];
+  return ["the CA left out must-staple, which was asked for"];
 }
 
 function wrongDates(

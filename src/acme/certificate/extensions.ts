@@ -85,6 +85,12 @@ export function isAuthority(certificate: X509Certificate): boolean {
   return first?.tag === tags.boolean && first.content[0] !== 0;
 }
 
+/** True when the certificate demands OCSP stapling: TLS feature 5, status_request (RFC 7633). */
+export function mustStaple(certificate: X509Certificate): boolean {
+  const features = extensionOf(certificate, "1.3.6.1.5.5.7.1.24");
+  return features.some(({ content }) => content.length === 1 && content[0] === 5);
+}
+
 /** The serial number's DER content bytes in hexadecimal: a 00 leads where the first bit is set. */
 export function serialOf(certificate: X509Certificate): string {
   // Node.js leaves out the 00, and writes a minus before one that is negative.
