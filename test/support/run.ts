@@ -39,11 +39,6 @@ export async function run(
   line: string | readonly string[],
   options: RunOptions = {},
 ): Promise<Ran> {
-  const { terminal = false } = options;
-  const stdout = sink(terminal, options.columns);
-  const stderr = sink(terminal, options.columns);
-  const typed = options.stdin ?? "";
-  const stdin = typeof typed === "string" ? Readable.from(typed === "" ? [] : [typed]) : typed;
   const { env = {}, parts } = options;
   const goal = "exit code 0 means that the goal is met";
   const isOther = parts?.commands !== undefined;
@@ -51,6 +46,22 @@ export async function run(
     ? { [goal]: "a test's own command", ...options.excused }
     : options.excused;
   const words = argvOf(line);
+  const check = watchRun({ words, env }, excused);
+  const [ran, surroundings] = await surrounded(() => runUnwatched(words, options));
+  check({ ...ran, surroundings });
+  return ran;
+}
+
+/** The same without a look at the invariants, for tests of a thousand runs. */
+export async function runUnwatched(
+  words: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
+  const { terminal = false, env = {}, parts } = options;
+  const stdout = sink(terminal, options.columns);
+  const stderr = sink(terminal, options.columns);
+  const typed = options.stdin ?? "";
+  const stdin = typeof typed === "string" ? Readable.from(typed === "" ? [] : [typed]) : typed;
   const environment = {
     env,
     cwd: options.cwd ?? process.cwd(),
@@ -62,11 +73,8 @@ export async function run(
     signal: options.signal ?? new AbortController().signal,
     clock: options.clock ?? systemClock,
   };
-  const check = watchRun({ words, env }, excused);
-  const [code, surroundings] = await surrounded(() => main(words, environment, parts));
-  const ran = { code, stdout: stdout.text(), stderr: stderr.text() };
-  check({ ...ran, surroundings });
-  return ran;
+  const code = await main(words, environment, parts);
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
 /** Commands that a test makes up, in place of those of `src/commands`. */
