@@ -70,6 +70,17 @@ export function assertLasting(
   }
 }
 
+/** A unit and a crontab are lines: what follows a line break in a path would be a line of its own, run as this user. */
+export function assertOneLine(paths: readonly (string | undefined)[]): void {
+  const broken = paths.find((path) => path !== undefined && /\p{Cc}/u.test(path));
+  if (broken === undefined) return;
+  throw new Problem("usage", {
+    title: "A path that a schedule cannot contain",
+    detail: `${JSON.stringify(broken)} contains a line break or another control character.`,
+    hint: "Rename the folder or the file, and install the schedule again.",
+  });
+}
+
 function vanishing(path: string, temporaryFolders: readonly string[]): string | undefined {
   const parts = path.split(sep);
   if (parts.includes("_npx")) return "npx's cache";

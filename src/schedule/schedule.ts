@@ -10,7 +10,7 @@ import {
   foreignSchedules,
   timesIn,
 } from "./found.ts";
-import { assertEnvironmentFile, assertLasting, type Job } from "./job.ts";
+import { assertEnvironmentFile, assertLasting, assertOneLine, type Job } from "./job.ts";
 import type { Machine } from "./machine.ts";
 import { assertInstallable, installUnits, isRunning, removeUnits, type Units } from "./systemd.ts";
 import { randomTimes, type Times, timesEvery } from "./times.ts";
@@ -57,7 +57,10 @@ export async function installSchedule(
   options: InstallOptions,
   machine: Machine,
 ): Promise<Installation> {
-  if (!options.force) assertLasting(wanted.program, machine.temporaryFolders);
+  const { program, stateFolder, configPath } = wanted;
+  const paths = [program.node, program.script, stateFolder, configPath, wanted.environmentFile];
+  assertOneLine([...paths, ...options.writable]);
+  if (!options.force) assertLasting(program, machine.temporaryFolders);
   const by = options.by ?? (machine.systemd ? "systemd" : "cron");
   const found = await findSchedules(machine);
   assertRead(found, { units: true, crontab: by === "cron" }, machine);

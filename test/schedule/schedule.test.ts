@@ -153,6 +153,19 @@ describe("schedule install where systemd runs", () => {
   });
 });
 
+it.each([
+  ["state folder", { stateFolder: "/srv/a\n* * * * * touch /owned" }],
+  ["config", { configPath: "/etc/a\r/config.yaml" }],
+  ["environment file", { environmentFile: "/etc/a\u001b[2J" }],
+])("schedule install refuses a %s with a control character", async (_, job) => {
+  for (const systemd of [true, false]) {
+    await using here = await pretend({ systemd });
+    await expect(here.install({}, job)).rejects.toMatchObject({ exitCode: 2 });
+    expect(await here.units()).toEqual([]);
+    expect(await here.text("crontab")).toBeUndefined();
+  }
+});
+
 describe("schedule install where only cron runs", () => {
   it("a crontab line quotes what the shell and cron would interpret", async () => {
     await using here = await pretend({ systemd: false });
