@@ -570,6 +570,15 @@ echo waiting; wait; sleep 600`,
     await expect.poll(() => isAlive(pid)).toBe(false);
   });
 
+  it("that prints without an end does not fill the log", async () => {
+    const log = recordingLog();
+    const command = [await script("chatty", "#!/bin/sh\nseq 1 20000; seq 1 20000 >&2")];
+    await (await solver({ command }, log)).present(challenge, call);
+    const lines = log.entries.filter(({ level }) => level === "info");
+    expect(lines).toHaveLength(1_000);
+    expect(lines.at(-1)?.message).toMatch(/prints more, which is not logged$/);
+  });
+
   it("is killed when the run is aborted", async () => {
     const aborting = new AbortController();
     const command = [

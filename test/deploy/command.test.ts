@@ -48,6 +48,22 @@ test("a hanging command is killed with all its children, even those that ignore 
   for (const pid of await running()) await expect.poll(() => isAlive(Number(pid))).toBe(false);
 });
 
+test.each([
+  ["lines", "yes"],
+  ["one line without an end", "tr '\\0' x < /dev/zero"],
+  ["terminal control sequences", "while :; do printf '\\033]0;owned\\007\\033[2J%s' $$; done"],
+])("a command that floods its output with %s costs bounded time and memory", async (_, flood) => {
+  const before = process.memoryUsage().rss;
+  const argv = ["/bin/sh", "-c", `${flood} & ${flood} >&2`];
+  const command = { title: "The command", argv, env: { PATH: "/usr/bin:/bin" }, timeout: 1_000 };
+  const run = runCommand(command, plain, { log, clock: systemClock, signal: never });
+  const error = await run.catch((reason: unknown) => reason);
+  expect(String(error)).toContain("did not end within 1 s");
+  expect(String(error).length).toBeLessThan(10_000);
+  expect(String(error)).not.toContain("\u001b");
+  expect(process.memoryUsage().rss - before).toBeLessThan(400 * 2 ** 20);
+});
+
 test("a daemon started by a command survives and is not waited for", async () => {
   const world = await openWorld();
   const pid = world.at("pid");
