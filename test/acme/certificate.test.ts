@@ -260,10 +260,46 @@ describe("refused certificates", () => {
   });
 });
 
-test("a start date a little in the future is accepted, since clocks differ", async () => {
+test("an issuer of another name is refused, though its key signed the certificate", async () => {
+  const renamed = { keys: intermediate.keys, certificate: await withName("Renamed") };
+  expect(why(pem(await leaf(), renamed.certificate))).toContain("is not issued by the next one");
+
+  async function withName(name: string) {
+    return x509.X509CertificateGenerator.create({
+      subject: `CN=${name}`,
+      issuer: root.certificate.subject,
+      publicKey: intermediate.keys.publicKey,
+      signingKey: root.keys.privateKey,
+      signingAlgorithm: algorithm,
+      notBefore: at(-100),
+      notAfter: at(1000),
+      extensions: [new x509.BasicConstraintsExtension(true, undefined, true)],
+    });
+  }
+});
+
+test("a certificate that a CA of the same name signed is not taken for a root, and stays", async () => {
+  const old = await authority("Test Intermediate");
+  const rolled = await authority("Test Intermediate", old);
+  const accepted = acceptCertificate(
+    chain(pem(await leaf({ issuer: rolled }), rolled.certificate)),
+    expected,
+  );
+  expect(accepted.chain).toContain(rolled.certificate.toString("pem"));
+});
+
+test("a start date a little in the future is accepted without a warning, since clocks differ", async () => {
   const soon = pem(await leaf({ notBefore: new Date(now.getTime() + 60_000) }));
   expect(why(soon)).toBe("accepted");
+  expect(acceptCertificate(chain(soon), expected).warnings).toEqual([]);
+  expect(why(soon, { tolerance: 60_000 })).toBe("accepted");
   expect(why(soon, { tolerance: 0 })).toMatch(/valid only from/);
+});
+
+test("a certificate is refused from the second at which it ends", async () => {
+  const short = pem(await leaf({ notAfter: at(1) }));
+  expect(why(short, { now: new Date(at(1).getTime() - 1_000) })).toBe("accepted");
+  expect(why(short, { now: at(1) })).toMatch(/it expired at/);
 });
 
 test("a later start that was asked for is accepted with a warning, and no later one than that", async () => {

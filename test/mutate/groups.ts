@@ -60,7 +60,6 @@ export const groups: readonly Group[] = [
     tests: [
       "test/state/cases.test.ts",
       "test/state/certificates.test.ts",
-      "test/state/check.test.ts",
       "test/state/files.test.ts",
       "test/state/journal.test.ts",
       "test/state/locks.test.ts",

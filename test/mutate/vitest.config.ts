@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     include: process.env["ACMECTL_MUTATE_TESTS"]?.split(" ") ?? [],
     globalSetup: ["test/support/temporary.ts"],
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     expect: { poll: { timeout: 10_000 } },
   },
 });
