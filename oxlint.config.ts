@@ -37,6 +37,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   "acme-client": ["acme"],
   undici: ["acme"],
   tldts: ["acme"],
+  pg: ["state"],
 };
 
 function wall(room: string, forbidden: readonly string[]): OxlintOverride {

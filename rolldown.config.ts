@@ -34,6 +34,8 @@ export default defineConfig({
     // acme-client requires what acmectl imports: one copy serves both.
     alias: {
       "@peculiar/x509": "@peculiar/x509/build/x509.es.js",
+      // pg requires it, and extends what it gets.
+      "pg-pool$": join(import.meta.dirname, "node_modules/pg-pool/index.js"),
       undici$: join(import.meta.dirname, "packaging/lean/undici.js"),
     },
   },
@@ -55,11 +57,17 @@ export default defineConfig({
         },
         {
           name: "program",
-          test: /src\/(program\/|commands\/command\.ts$|state\/(?!folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|sealing|folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 2,
         },
         // What solvers share.
         { name: "http", test: /src\/(plugin\/|proxy\.ts)/, priority: 0.6 },
+        // What only a shared state needs.
+        {
+          name: "postgres",
+          test: /src\/state\/(postgres\/|sealing)|node_modules\/(pg|pg-[a-z-]+|pgpass|postgres-[a-z]+|split2|xtend)\//,
+          priority: 1.5,
+        },
         // What `plan` needs besides, and `status`.
         { name: "request", test: /src\/(request|solvers)\//, priority: 0.5 },
         { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0.3 },

@@ -32,10 +32,14 @@ export interface Context {
   readonly configPath: string;
   /** Its content, read and checked at first use; empty when there is none, a Problem when one was named and is missing. */
   config(): Promise<Config>;
-  /** The state folder: `--state`, `ACMECTL_STATE`, `/var/lib/acmectl` for root, else the XDG state folder. */
-  readonly stateFolder: string;
+  /** `--state`, `ACMECTL_STATE`, the config, `/var/lib/acmectl` for root, else the XDG state folder: a folder, or a URL without its password. */
+  statePlace(): Promise<string>;
+  /** The same folder; of a shared state, the one for the files of this host. */
+  stateFolder(): Promise<string>;
   /** The state, opened at first use. */
   store(): Promise<Store>;
+  /** Another state, with the same keys. */
+  storeAt(place: string): Promise<Store>;
   /** Texts given by flag for solvers, by plugin name and option: `{ cloudflare: { ttl: "60" } }`. */
   readonly solverFlags: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Where an option's value came from, for messages: `--domains`, `ACMECTL_DOMAINS`, `config.yaml: domains`, `default`. */

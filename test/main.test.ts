@@ -148,7 +148,7 @@ async function look<T>(
 }
 
 const state = async (line: string, more: RunOptions) =>
-  (await look(line, (context) => context.stateFolder, more)).found;
+  (await look(line, (context) => context.stateFolder(), more)).found;
 
 const twice = async (context: Context) => [await context.config(), await context.config()];
 
@@ -179,7 +179,7 @@ describe("the context of a command", () => {
 
   test("without a home directory, only a command that needs the folder fails", async () => {
     expect((await look("try", () => 0)).code).toBe(0);
-    const { code, stderr } = await look("try", (context) => context.stateFolder);
+    const { code, stderr } = await look("try", (context) => context.stateFolder());
     expect(code).toBe(2);
     expect(stderr).toMatch(
       /neither XDG_STATE_HOME nor HOME is set.*\nHint: Give --state, or set ACMECTL_STATE or HOME\./,
@@ -539,4 +539,5 @@ const emptyConfig: Config = {
   certificates: {},
   defaults: {},
   dns: {},
+  state: {},
 };

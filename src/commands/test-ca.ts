@@ -50,7 +50,8 @@ export const command = defineCommand({
   options,
   async run(flags, context) {
     const { eabKid, eabHmac, badNonceRate, ...others } = flags;
-    const testCa = await startLocalCa(context.stateFolder, {
+    const stateFolder = await context.stateFolder();
+    const testCa = await startLocalCa(stateFolder, {
       ...others,
       ...bindingOf(eabKid, eabHmac),
       badNonceRate: badNonceRate / 100,
@@ -58,7 +59,7 @@ export const command = defineCommand({
       log: (line) => context.log.info(line),
     });
     const { directoryUrl: directory } = testCa;
-    const root = join(localCaFolder(context.stateFolder), "root.pem");
+    const root = join(localCaFolder(stateFolder), "root.pem");
     context.announce({
       document: { outcome: "listening", directory, root },
       view: [verbatim(`directory: ${directory}\nroot:      ${root}\n`)],

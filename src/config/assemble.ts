@@ -16,11 +16,12 @@ export function assemble(path: string, exists: boolean, checked: Sections): Conf
     certificates: mapped(certificates, (written) => certificateOf(written, defaults, checked)),
     defaults,
     dns,
+    state: checked.state,
   };
 }
 
 export function emptyConfig(path: string): Config {
-  const empty = { issuers: {}, solvers: {}, certificates: {}, defaults: {}, dns: {} };
+  const empty = { issuers: {}, solvers: {}, certificates: {}, defaults: {}, dns: {}, state: {} };
   return assemble(path, false, empty);
 }
 
@@ -28,14 +29,14 @@ interface WithSolver {
   readonly solver?: string | undefined;
 }
 type WrittenCertificate = Partial<ConfiguredCertificate> & WithSolver;
-interface Checked extends Pick<Config, "issuers" | "solvers" | "dns"> {
+interface Checked extends Pick<Config, "issuers" | "solvers" | "dns" | "state"> {
   readonly certificates: Readonly<Record<string, WrittenCertificate>>;
   readonly defaults: ConfiguredDefaults & WithSolver;
 }
 
 /** These types follow from the declarations that the sections were read by, so their presence is all there is to see. */
 function isChecked(sections: object): sections is Checked {
-  return ["issuers", "solvers", "certificates", "defaults", "dns"].every((name) =>
+  return ["issuers", "solvers", "certificates", "defaults", "dns", "state"].every((name) =>
     Object.hasOwn(sections, name),
   );
 }

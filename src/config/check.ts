@@ -3,6 +3,7 @@ import type { OptionDeclaration, OptionDeclarations } from "../options/declarati
 import { acceptedBy } from "../options/describe.ts";
 import { nearest } from "../options/near.ts";
 import { absoluteReference, isReference } from "../options/secret.ts";
+import { stateOptions } from "../options/declared/state.ts";
 import { parseValue } from "../options/value.ts";
 import { crossFaults, stepFault } from "./rules.ts";
 import {
@@ -31,8 +32,9 @@ export function readSections(
   plugins: ReadonlyMap<string, OptionDeclarations>,
 ): { sections: Sections; faults: readonly Fault[] } {
   const reading: Reading = { folder, faults: [], plugins };
-  const unknown = Object.keys(file.value).filter((key) => !isSection(key));
-  const known = Object.keys(sections);
+  const unknown = Object.keys(file.value).filter((key) => !isSection(key) && !isOption(key));
+  const known = [...Object.keys(sections), ...Object.keys(stateOptions)];
+  const options = Object.entries(file.value).filter(([key]) => isOption(key));
   reading.faults.push(...unknown.map((key) => unknownKey([key], known, "the file")));
   const read = (name: SectionName) => readSection(name, file.value[name], reading);
   const values: Sections = {
@@ -41,10 +43,13 @@ export function readSections(
     certificates: read("certificates"),
     defaults: read("defaults"),
     dns: read("dns"),
+    state: readShape(Object.fromEntries(options), [], { options: stateOptions }, reading),
   };
   reading.faults.push(...crossFaults(values));
   return { sections: values, faults: reading.faults };
 }
+
+const isOption = (key: string) => Object.hasOwn(stateOptions, key);
 
 function readSection(name: SectionName, raw: unknown, reading: Reading): Record<string, unknown> {
   const { entries, shape } = sections[name];
@@ -140,11 +145,19 @@ function readValue(
   raw: unknown,
   keys: Keys,
   declaration: OptionDeclaration,
-  { faults, folder }: Reading,
+  reading: Reading,
 ): unknown {
+  const { faults, folder } = reading;
   const name = keys.join(".");
+  if (declaration.reference === true && Array.isArray(raw))
+    return raw.map((one: unknown, index) => readValue(one, [...keys, index], declaration, reading));
   if (typeof raw === "string" && (declaration.secret === true || declaration.reference === true)) {
-    if (isReference(raw)) return absoluteReference(raw, folder);
+    if (isReference(raw)) {
+      const reference = absoluteReference(raw, folder);
+      return declaration.type === "list" && typeof keys.at(-1) === "string"
+        ? [reference]
+        : reference;
+    }
     if (declaration.reference === true) {
       const message = `${name} must be a reference to the secret, not the secret itself.`;
       faults.push({ keys, message, hint: "Write env:NAME, file:/path or cmd:program args." });

@@ -10,6 +10,7 @@ import type {
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
 import { issuerFlags } from "../options/declared/account.ts";
+import type { stateOptions } from "../options/declared/state.ts";
 import {
   certificateFlags,
   type daneOptions,
@@ -131,6 +132,8 @@ export interface Config {
   /** For requests that come from the command line. */
   readonly defaults: ConfiguredDefaults;
   readonly dns: DnsSetting;
+  /** Where the state is, for runs that are not given it. */
+  readonly state: SettingsOf<typeof stateOptions>;
 }
 export type ConfiguredIssuer = SettingsOf<typeof issuerOptions>;
 export interface ConfiguredSolver {

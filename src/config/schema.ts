@@ -3,6 +3,7 @@ import { solverCommonOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionType } from "../options/declaration.ts";
 import { acceptedBy } from "../options/describe.ts";
 import { durationPattern, formatDuration } from "../options/duration.ts";
+import { stateOptions } from "../options/declared/state.ts";
 import { type NestedShape, sections, type Shape } from "./sections.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -13,13 +14,16 @@ export function configSchema(plugins: Readonly<Record<string, OptionDeclarations
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Configuration of acmectl",
     type: ["object", "null"],
-    properties: Object.fromEntries(
-      Object.entries(sections).map(([name, { description, entries, shape }]) => {
-        const of = name === "solvers" ? solverSchema(plugins) : shapeSchema(shape);
-        const schema = entries ? { propertyNames, additionalProperties: of } : of;
-        return [name, { ...schema, description, type: ["object", "null"] }];
-      }),
-    ),
+    properties: {
+      ...schemaOf(stateOptions).properties,
+      ...Object.fromEntries(
+        Object.entries(sections).map(([name, { description, entries, shape }]) => {
+          const of = name === "solvers" ? solverSchema(plugins) : shapeSchema(shape);
+          const schema = entries ? { propertyNames, additionalProperties: of } : of;
+          return [name, { ...schema, description, type: ["object", "null"] }];
+        }),
+      ),
+    },
     additionalProperties: false,
   };
 }
@@ -91,12 +95,17 @@ function optionSchema(declaration: OptionDeclaration): JsonSchema {
   // A duration has a unit in the file.
   const isTime = type === "duration" && typeof standard === "number";
   const written = isTime ? formatDuration(standard) : standard;
+  const pattern = "^(env|file|cmd):";
+  if (reference === true && type === "list") {
+    const items = { type: "string", pattern };
+    return { description, anyOf: [{ type: "array", items }, items] };
+  }
   return {
     ...shape,
     description: referable
       ? `${description} The secret itself, or env:NAME, file:/path, cmd:program args.`
       : `${description} Takes ${acceptedBy(declaration)}.`,
-    pattern: reference === true ? "^(env|file|cmd):" : shape["pattern"],
+    pattern: reference === true ? pattern : shape["pattern"],
     default: secret === true ? undefined : written,
   };
 }

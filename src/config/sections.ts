@@ -103,4 +103,4 @@ export function isSection(key: string): key is SectionName {
 }
 
 /** The sections as their declarations promise, as far as they are valid. */
-export type Sections = Readonly<Record<SectionName, Readonly<Record<string, unknown>>>>;
+export type Sections = Readonly<Record<SectionName | "state", Readonly<Record<string, unknown>>>>;

@@ -45,7 +45,7 @@ export async function openEmbedded(
   options: EmbeddedOptions = {},
 ): Promise<OpenIssuer> {
   await store.checkWritable();
-  const { resolver, folder = context.stateFolder } = options;
+  const { resolver, folder = await context.stateFolder() } = options;
   const portFor = async (solver: string, given: number | undefined) =>
     given ??
     portOf(solver, requests, context) ??

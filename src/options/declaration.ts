@@ -50,6 +50,8 @@ export interface OptionDeclaration {
   placeholder?: string;
   /** Of a path: PEM text may be given in its place. */
   pem?: boolean;
+  /** Of a path: a URL of one of these schemes may be given in its place. */
+  schemes?: readonly string[];
   min?: number;
   max?: number;
   hidden?: boolean;

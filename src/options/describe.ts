@@ -68,7 +68,9 @@ export function acceptedBy(declaration: OptionDeclaration): string {
     const all = type === "boolean" ? ["true", "false", ...choices] : choices;
     return `${type === "list" ? "any" : "one"} of ${all.join(", ")}`;
   }
-  return types[type].accepts + range(declaration);
+  const [scheme] = declaration.schemes ?? [];
+  const url = scheme === undefined ? "" : `, or a ${scheme}:// URL`;
+  return types[type].accepts + range(declaration) + url;
 }
 
 const types: Readonly<Record<OptionType, { accepts: string; placeholder?: string }>> = {

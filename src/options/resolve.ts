@@ -47,6 +47,10 @@ async function read(
   from: OptionSources,
 ): Promise<unknown> {
   if (found.fromDefault === true && typeof found.raw !== "string") return found.raw;
+  if (declaration.reference === true && declaration.type === "list") {
+    const all: unknown[] = Array.isArray(found.raw) ? found.raw : [found.raw];
+    return all.map((raw) => readReference(declaration, { ...found, raw }, from));
+  }
   if (declaration.reference === true) return readReference(declaration, found, from);
   const place = { folder: found.folder, home: from.env["HOME"] };
   const raw = declaration.secret === true ? await withSecrets(declaration, found, from) : found.raw;

@@ -56,8 +56,10 @@ const readers: Record<OptionType, Reader> = {
     const web = url?.protocol === "http:" || url?.protocol === "https:";
     return web && /^https?:\/\//i.test(text) ? { value: text } : { wrong: "is not a web address" };
   },
-  path: (raw, { pem }, { folder, home }) => {
+  path: (raw, { pem, schemes = [] }, { folder, home }) => {
     const text = typeof raw === "string" ? bare(raw) : "";
+    const url = urlOf(text, schemes);
+    if (url !== undefined) return url;
     if (pem === true && text.startsWith("-----BEGIN ")) return { value: text };
     if (text === "" || text.includes("\0")) return { wrong: "is not a path" };
     if (!/^~(\/|$)/.test(text)) return { value: resolve(folder, text) };
@@ -72,6 +74,14 @@ const readers: Record<OptionType, Reader> = {
     return value === undefined ? { wrong: "is not JSON" } : { value };
   },
 };
+
+/** Undefined for a path. */
+function urlOf(text: string, schemes: readonly string[]): Parsed | undefined {
+  const scheme = schemes.length === 0 ? undefined : /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
+  if (scheme === undefined) return undefined;
+  const isOne = schemes.includes(scheme.toLowerCase());
+  return isOne ? { value: text } : { wrong: "is a URL of another kind" };
+}
 
 function homeOfUser(): string | undefined {
   try {

@@ -2,15 +2,13 @@
 import { lstatSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Clock } from "../clock.ts";
 import type { Context } from "../context.ts";
 import type { Config } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { globalOptions } from "../options/declared/global.ts";
 import type { Output } from "../output/output.ts";
-import type { Store } from "../state/store.ts";
-import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import { stateOf } from "./state.ts";
 import type { Typed } from "./typed.ts";
 import type { Environment } from "../environment.ts";
 
@@ -34,8 +32,14 @@ export function contextOf(
   const { env, cwd, uid, stderr, signal, clock } = environment;
   // Node.js opens stdin at first use, which takes 6 ms.
   const terminal = () => environment.stdin.isTTY === true && stderr.isTTY === true;
-  let config: Promise<Config> | undefined;
-  let store: Promise<Store> | undefined;
+  const configPath = () => globals.config ?? defaultConfigFile(environment);
+  let loaded: Promise<Config> | undefined;
+  // Without a config file the config is empty, unless the file was named.
+  const config = async () =>
+    (loaded ??= load(configPath(), { explicit: globals.config !== undefined }));
+  const defaultFolder = () => defaultStateFolder(environment);
+  const mask = (secret: string) => output.mask(secret);
+  const tools = { env, cwd, signal, clock, log: output.log, mask };
   return {
     args: typed.args,
     env,
@@ -52,22 +56,14 @@ export function contextOf(
       return globals.nonInteractive !== true && terminal();
     },
     get configPath() {
-      return globals.config ?? defaultConfigFile(environment);
+      return configPath();
     },
-    get stateFolder() {
-      return globals.state ?? defaultStateFolder(environment);
-    },
-    // Without a config file the config is empty, unless the file was named.
-    async config() {
-      return (config ??= load(this.configPath, { explicit: globals.config !== undefined }));
-    },
-    async store() {
-      return (store ??= openStore(this.stateFolder, { log: output.log, clock }));
-    },
+    config,
+    ...stateOf(globals, { config, configPath, defaultFolder }, tools),
     ask: async (question) => ask(question, environment),
     sourceOf: (option) => sources[option] ?? "not given",
     announce: (beginning) => output.announce(command, beginning),
-    mask: (secret) => output.mask(secret),
+    mask,
     redact: (text) => output.redact(text),
   };
 }
@@ -89,11 +85,6 @@ function isAbsent(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function openStore(folder: string, tools: { log: Log; clock: Clock }): Promise<Store> {
-  const { openFolderStore } = await import("../state/folder/folder.ts");
-  return openFolderStore(folder, tools);
 }
 
 async function ask(question: string, { stdin, stderr, signal }: Environment): Promise<string> {

@@ -10,6 +10,7 @@ import { loadChalk } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
 import { helpWidth } from "../prepared.ts";
 import { type ExitCode, Problem } from "../problem.ts";
+import { withoutPassword } from "../state/url.ts";
 import { version, versionLine } from "../version.ts";
 import { contextOf, type LoadConfig } from "./context.ts";
 import { type CommandLine, type LoadSolver, readCommandLine } from "./program.ts";
@@ -108,7 +109,8 @@ async function globalsOf(
 function typedPlaces({ values, sources }: Awaited<ReturnType<typeof globalsOf>>) {
   const typed = (option: "state" | "config") =>
     sources[option] === flagOf(option) ? values[option] : undefined;
-  return { state: typed("state"), config: typed("config") };
+  const state = typed("state");
+  return { state: state && withoutPassword(state), config: typed("config") };
 }
 
 type Globals = Awaited<ReturnType<typeof globalsOf>>["values"];

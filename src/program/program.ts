@@ -2,7 +2,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { type CommandSource, commandsFor } from "../commands/definitions.ts";
 import type { CommandDefinition } from "../commands/command.ts";
-import { everywhere, globalOptions } from "../options/declared/global.ts";
+import { globalOptions } from "../options/declared/global.ts";
+import { everywhere } from "../options/declared/state.ts";
 import { closing, exitCodesText, opening, rootClosing } from "./help.ts";
 import { addOptions } from "./options.ts";
 import { choosingOptions, chosenSolvers, firstWords, type Flags, type Typed } from "./typed.ts";

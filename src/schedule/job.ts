@@ -20,6 +20,8 @@ export interface InstalledProgram {
 /** What the scheduler runs. All paths are absolute. */
 export interface Job {
   readonly program: InstalledProgram;
+  /** For `--state`, when it is not the folder. */
+  readonly statePlace?: string | undefined;
   readonly stateFolder: string;
   /** Absent when there is no config file and none was named. */
   readonly configPath?: string | undefined;
@@ -44,14 +46,14 @@ const quietSignal = ["--disable-sigusr1"].filter((option) =>
 
 /** The words after Node.js and its options. */
 export function wordsOf(
-  { program, stateFolder, configPath, jitter }: Job,
+  { program, stateFolder, statePlace = stateFolder, configPath, jitter }: Job,
   { every }: Times,
 ): readonly string[] {
   const config = configPath === undefined ? [] : ["--config", configPath];
   const wait = jitter ? ["--jitter"] : [];
   const schedule = ["--every", formatDuration(every * 60_000), ...wait];
   const script = program.script === undefined ? [] : [program.script];
-  return [...script, "renew", "-q", ...schedule, "--state", stateFolder, ...config];
+  return [...script, "renew", "-q", ...schedule, "--state", statePlace, ...config];
 }
 
 /** Throws a Problem if Node.js or acmectl is in a folder that is cleaned, so that the schedule would break unseen. */

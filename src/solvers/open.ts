@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { DnsSetting, SolverSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
@@ -121,13 +120,10 @@ export function resolveSolver(
   });
 }
 
-function sectionOf(
-  { name, from, options }: SolverSetting,
-  { stateFolder, cwd }: Context,
-): ConfigSection {
+function sectionOf({ name, from, options }: SolverSetting, { cwd }: Context): ConfigSection {
   return {
     values: options,
-    path: from ?? join(stateFolder, "certificates", "(the remembered request)"),
+    path: from ?? "(the remembered request)",
     key: `solvers.${name}`,
     // Remembered paths are absolute already.
     folder: from === undefined ? cwd : undefined,

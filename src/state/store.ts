@@ -130,6 +130,8 @@ export interface PresentedChallenge {
 
 export interface Lock {
   readonly name: string;
+  /** Of a backend that compares it when it commits (a fencing token). */
+  readonly token?: string | undefined;
   /** Rejects with a `locked` Problem when another run has taken it over. Called right before a commit. */
   assertHeld(): Promise<void>;
   release(): Promise<void>;
@@ -144,6 +146,13 @@ export interface Finding {
   readonly done?: string | undefined;
 }
 
+export interface Initialized {
+  /** What was made, in words; empty when nothing was missing. */
+  readonly done: readonly string[];
+  /** What an administrator runs, so that another user can work with the state. */
+  readonly grants: readonly string[];
+}
+
 /** `post` hooks that a run still has to execute, by the run's id. */
 export type PendingHooks = Readonly<Record<string, readonly PendingHook[]>>;
 /** `certificate` is the name of the first one of the run that wants it; the first release did not keep it. */
@@ -154,6 +163,8 @@ export interface Store {
   readonly where: string;
   /** False before the first write, or when it is looked for in the wrong place. */
   exists(): Promise<boolean>;
+  /** Make what the state needs before its first use, or bring it up to date. */
+  init(): Promise<Initialized>;
   /** Write and remove a probe: a `machine` Problem when nothing can be written. */
   checkWritable(): Promise<void>;
   /** Look for damage that copying, restoring and changes by hand cause; repair what can be repaired offline. */

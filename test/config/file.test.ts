@@ -79,6 +79,7 @@ describe("loadConfig", () => {
           deploy: [{ run: "systemctl reload nginx" }],
           files: {},
           dns: {},
+          state: {},
         },
       },
       defaults: {},
@@ -173,6 +174,7 @@ certificates:
       certificates: {},
       defaults: {},
       dns: {},
+      state: {},
     });
     await expect(loadConfig(missing, { explicit: true })).rejects.toThrow(
       "config.yaml does not exist",

@@ -49,7 +49,7 @@ test.each([-400, 400])(
     await using folder = await temporaryFolder();
     const clock = testClock(new Date(Date.now() + days * 86_400_000));
     const log = recordingLog();
-    const context = contextOf({ stateFolder: folder.path, clock, log });
+    const context = contextOf({ folder: folder.path, clock, log });
     const issuer = { server: "local", agreeTos: true };
     const tools = await openTools(issuer, [], context, { store: await context.store() });
     onTestFinished(() => tools.close());

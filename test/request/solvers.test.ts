@@ -27,6 +27,7 @@ const configOf = (solvers: Config["solvers"] = {}): Config => ({
   certificates: {},
   defaults: {},
   dns: {},
+  state: {},
 });
 
 type Flags = Parameters<typeof solverSettings>[0];
@@ -115,7 +116,9 @@ describe("the solvers of a request", () => {
     const forTls = await problemOf(settings({ challenge: "tls-alpn-01" }));
     expect(forTls.hint).toMatch(/^Add --tls-alpn \(.*\), or --solver NAME;/);
     const issuers = { here: { server: "local", agreeTos: true } };
-    const certificates = { shop: { domains: ["shop.test"], labels: {}, files: {}, dns: {} } };
+    const certificates = {
+      shop: { domains: ["shop.test"], labels: {}, files: {}, dns: {}, state: {} },
+    };
     const {
       requests: [shop],
     } = await composeConfigured({ ...configOf(), issuers, certificates });

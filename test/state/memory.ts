@@ -68,6 +68,7 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
   return {
     where: "memory",
     exists: () => Promise.resolve(true),
+    init: () => Promise.resolve({ done: [], grants: [] }),
     checkWritable: () => Promise.resolve(),
     check: async () => [],
     accounts: openAccounts({ get, put, below, now: () => clock.now().toISOString() }),

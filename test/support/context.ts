@@ -6,8 +6,12 @@ import { silentLog } from "../../src/testing.ts";
 import { testClock } from "./clock.ts";
 
 /** A run at `/home/ops` in which nothing was typed, with an empty environment and no config. */
-export function contextOf(given: Partial<Context> = {}): Context {
-  const { stateFolder = "/home/ops/state", log = silentLog, clock = testClock() } = given;
+export function contextOf({
+  folder = "/home/ops/state",
+  ...given
+}: Partial<Context> & { folder?: string } = {}): Context {
+  const { log = silentLog, clock = testClock() } = given;
+  const storeAt = (place: string) => Promise.resolve(openFolderStore(place, { log, clock }));
   return {
     args: [],
     env: {},
@@ -21,8 +25,10 @@ export function contextOf(given: Partial<Context> = {}): Context {
     signal: new AbortController().signal,
     configPath: "/home/ops/no-config.yaml",
     config: () => loadConfig("/home/ops/no-config.yaml", { explicit: false }),
-    stateFolder,
-    store: () => Promise.resolve(openFolderStore(stateFolder, { log, clock })),
+    statePlace: () => Promise.resolve(folder),
+    stateFolder: () => Promise.resolve(folder),
+    store: () => storeAt(folder),
+    storeAt,
     solverFlags: {},
     sourceOf: () => "not given",
     announce: () => undefined,

@@ -102,14 +102,15 @@ async function jobOf(
   { program }: Machine,
   context: Context,
 ): Promise<Job> {
-  const { configPath, stateFolder } = context;
+  const { configPath } = context;
   const isNamed = context.sourceOf("config") !== "not given";
   const named = environmentFile === "none" ? undefined : environmentFile;
   // A config that cannot be used would fail every run.
   await context.config();
   return {
     program,
-    stateFolder,
+    statePlace: await context.statePlace(),
+    stateFolder: await context.stateFolder(),
     configPath: isNamed || existsSync(configPath) ? configPath : undefined,
     environmentFile: named === undefined ? undefined : resolve(context.cwd, named),
     jitter,

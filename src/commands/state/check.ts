@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "state check",
-  summary: "Check the state folder for damage and repair it; offline",
+  summary: "Check the state for damage and repair it; offline",
   description:
     "Finds what copies, restored backups and changes by hand break: lost links, renamed folders, keys without their certificate, unreadable records, leftovers of killed runs.",
   examples: ["acmectl state check", "acmectl state check --repair"],
@@ -36,7 +36,7 @@ function problemOf(open: readonly Finding[], all: number, { where }: Store): Pro
   const some = `Repair ${count} of them, and follow the remedies above for the others: ${command}`;
   const hint = count === open.length ? `Repair it: ${command}` : some;
   return new Problem("machine", {
-    title: "The state folder is damaged",
+    title: "The state is damaged",
     detail: `${open.length} of ${all} findings in ${where} are not repaired.`,
     hint: count === 0 ? "Follow the remedies above." : hint,
     retryable: false,

@@ -1,17 +1,10 @@
 /** The options that every command has. */
 import { file, under } from "../declaration.ts";
-
-/** The heading in help under which they are listed. */
-export const everywhere = "Options of every command:";
+import { everywhere, stateOptions } from "./state.ts";
 
 export const globalOptions = under(everywhere, {
   config: file("Config file; /etc/acmectl/config.yaml for root, else in the XDG config folder."),
-  state: {
-    type: "path",
-    description:
-      "Folder of accounts, keys and certificates; /var/lib/acmectl for root, else the XDG state folder.",
-    placeholder: "DIR",
-  },
+  ...stateOptions,
   json: { type: "boolean", description: "Print one JSON document on stdout." },
   logFormat: {
     type: "string",

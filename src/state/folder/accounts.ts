@@ -182,7 +182,7 @@ function rank({ status = "valid", url }: AccountRecord): number {
   return url === undefined ? 1 : 0;
 }
 
-function byUse(a: AccountRecord, b: AccountRecord): number {
+export function byUse(a: AccountRecord, b: AccountRecord): number {
   return (
     rank(a) - rank(b) ||
     compare(b.chosenAt ?? "", a.chosenAt ?? "") ||

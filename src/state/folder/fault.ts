@@ -21,9 +21,14 @@ export async function faultOf(folder: string): Promise<string | undefined> {
   if (empty.length > 0) return `${empty.join(", ")} missing or empty`;
   const [leafPem = "", fullPem = "", keyPem] = texts;
   const chainPem = (await readText(join(folder, chain))) ?? "";
+  return faultIn(facts, { leafPem, chainPem, fullPem, keyPem });
+}
+
+/** The same of contents that were read already. */
+export function faultIn(facts: Facts, files: Files): string | undefined {
   try {
-    const leaf = new X509Certificate(leafPem);
-    return wrongFact(leaf, facts) ?? wrongFiles(leaf, { leafPem, chainPem, fullPem, keyPem });
+    const leaf = new X509Certificate(files.leafPem);
+    return wrongFact(leaf, facts) ?? wrongFiles(leaf, files);
   } catch (error) {
     return `its key or certificate cannot be read: ${messageOf(error)}`;
   }

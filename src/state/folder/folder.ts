@@ -5,7 +5,7 @@ import { codeOf } from "../../errors.ts";
 import type { Log } from "../../plugin.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
-import type { Store } from "../store.ts";
+import type { Initialized, Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
@@ -49,6 +49,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
       await check();
       return (await ifPresent(() => statSync(absolute))) !== undefined;
     },
+    init: () => check().then(() => makeRoot(absolute)),
     async checkWritable() {
       await check();
       // Of certificates that are worked on side by side one finds out for all.
@@ -69,6 +70,12 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
 }
 
 const probePrefix = ".probe-";
+
+async function makeRoot(root: string): Promise<Initialized> {
+  const isThere = (await ifPresent(() => statSync(root))) !== undefined;
+  await probe(root);
+  return { done: isThere ? [] : ["the folder"], grants: [] };
+}
 
 async function probe(root: string): Promise<void> {
   await attempt("write to", root, async () => {

@@ -68,7 +68,7 @@ async function nameIn(path: string, file: string): Promise<string> {
 
 const ofOrder = ["directory", "accountId", "requestHash", "startedAt"];
 
-function isPendingOrder(value: unknown): value is PendingOrder {
+export function isPendingOrder(value: unknown): value is PendingOrder {
   return (
     hasStrings(value, ["name", ...ofOrder]) &&
     (value["second"] === undefined || hasStrings(value["second"], ofOrder)) &&
@@ -126,7 +126,7 @@ function isPendingHooks(value: unknown): value is PendingHooks {
   return isRecord(value) && Object.values(value).every((hooks) => isListOf(hooks, isHook));
 }
 
-function isHook(value: unknown): value is PendingHook {
+export function isHook(value: unknown): value is PendingHook {
   if (!isRecord(value)) return false;
   const { run, shell = false, cwd = "", timeout = 0, passEnv = [] } = value;
   const { certificate = "" } = value;

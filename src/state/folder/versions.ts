@@ -59,7 +59,7 @@ export function secondFiles(keyType: string) {
 }
 
 /** How many versions are kept, the current one among them. */
-const kept = 5;
+export const keptVersions = 5;
 
 /** Make a version durable and the current one; returns its number. If anything fails, `current` does not change. */
 export async function commitVersion(
@@ -100,7 +100,7 @@ export async function pruneVersions(certificate: string): Promise<void> {
   await attempt("remove old versions in", versions, async () => {
     const current = await currentNumber(certificate);
     const numbers = (await numbersIn(versions)).filter((number) => number !== current);
-    const doomed = numbers.toSorted((a, b) => b - a).slice(kept - 1);
+    const doomed = numbers.toSorted((a, b) => b - a).slice(keptVersions - 1);
     for (const number of doomed) {
       await rename(join(versions, `${number}`), join(versions, removedPrefix + number));
     }

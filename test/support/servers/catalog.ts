@@ -122,6 +122,12 @@ export const parts = {
     programs: ["a2c-cli"],
   },
   caddy: { from: "debian", packages: ["caddy"], programs: ["caddy"] },
+  postgres: {
+    from: "debian",
+    packages: ["postgresql-15"],
+    programs: ["postgres", "initdb", "pg_dump"],
+  },
+  pgbouncer: { from: "debian", packages: ["pgbouncer"], programs: ["pgbouncer"] },
   "acme-dns": {
     from: "go",
     packages: ["github.com/joohoi/acme-dns@v1.1"],
@@ -165,6 +171,9 @@ function environment(file: string): Record<string, string> {
 /** Where npm's packages and the files taken out of some lie. */
 export const npmFolder = join(cacheFolder, "npm");
 
+/** Debian keeps these programs out of the PATH. */
+const postgresFolder = "usr/lib/postgresql/15/bin";
+
 /** Where unpacked Debian packages lie. */
 export const debianFolder = join(cacheFolder, "debian");
 
@@ -186,6 +195,8 @@ export function find(name: string): string | undefined {
     join(debianFolder, "usr", "bin"),
     join(debianFolder, "usr", "lib"),
     "/usr/lib",
+    join(debianFolder, postgresFolder),
+    join("/", postgresFolder),
     ...(process.env["PATH"] ?? "").split(delimiter),
     "/usr/sbin",
     "/usr/local/sbin",

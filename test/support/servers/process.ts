@@ -22,6 +22,8 @@ export interface ProcessSettings {
   env?: Readonly<Record<string, string>>;
   /** The user that it runs as; ours when absent. */
   uid?: number | undefined;
+  /** What ends it; SIGTERM when absent. */
+  stop?: NodeJS.Signals;
   /** Asked until it answers true; a throw counts as not yet. */
   ready: (log: string) => Promise<boolean> | boolean;
 }
@@ -31,12 +33,10 @@ export async function startProcess(settings: ProcessSettings): Promise<RunningPr
   const { file, env } = program(settings.program);
   // With setpriv the kernel ends the server together with us, however we die.
   const guard = find("setpriv");
-  const { uid } = settings;
-  const user = uid === undefined ? [] : [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   const [command, args] =
     guard === undefined
       ? [file, settings.args]
-      : [guard, [...user, "--pdeathsig", "KILL", "--", file, ...settings.args]];
+      : [guard, [...asUser(settings.uid), "--pdeathsig", "KILL", "--", file, ...settings.args]];
   const child = spawn(command, [...args], {
     cwd: settings.cwd,
     env: { ...process.env, ...env, ...settings.env },
@@ -56,7 +56,7 @@ export async function startProcess(settings: ProcessSettings): Promise<RunningPr
     process.removeListener("exit", kill);
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
-    child.kill("SIGTERM");
+    child.kill(settings.stop ?? "SIGTERM");
     const timer = setTimeout(kill, 3000);
     await gone;
     clearTimeout(timer);
@@ -70,6 +70,11 @@ export async function startProcess(settings: ProcessSettings): Promise<RunningPr
     if (Date.now() > deadline) return fail("was not ready within 30 s");
     if (await asked(settings.ready, log)) return { pid: child.pid, log: () => log, close };
   }
+}
+
+/** Flags of setpriv. */
+export function asUser(uid: number | undefined): readonly string[] {
+  return uid === undefined ? [] : [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
 }
 
 async function asked(ready: ProcessSettings["ready"], log: string): Promise<boolean> {

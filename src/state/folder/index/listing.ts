@@ -133,7 +133,7 @@ function recordGone(name: string, root: string): Problem {
 }
 
 /** Of ten thousand certificates, these are most of the memory. */
-function withoutAttempt(certificate: StoredCertificate): StoredCertificate {
+export function withoutAttempt(certificate: StoredCertificate): StoredCertificate {
   const { lastAttempt, ...status } = certificate.status;
   if (lastAttempt === undefined) return certificate;
   const { authorizations: _, earlier: _earlier, ...attempt } = lastAttempt;

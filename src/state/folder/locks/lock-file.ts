@@ -114,6 +114,11 @@ export async function isAbandoned({ holder, beatAt }: LockFile, now: Date): Prom
   return Math.abs(now.getTime() - beatAt.getTime()) > 60 * silence;
 }
 
+/** True when it can be seen that the process has ended: one of this host and container. */
+export async function hasEnded(holder: Holder | undefined): Promise<boolean> {
+  return holder !== undefined && (await lifeOf(holder)) === "dead";
+}
+
 /** True unless its holder has ended, or cannot be seen and has been silent for a minute. */
 export async function isLive({ holder, beatAt }: LockFile, now: Date): Promise<boolean> {
   if (holder === undefined) return false;
@@ -188,7 +193,7 @@ export function describeHolder(holder: Holder): string {
   return `pid ${holder.pid} on ${holder.host} since ${since}`;
 }
 
-function isHolder(value: unknown): value is Holder {
+export function isHolder(value: unknown): value is Holder {
   return (
     hasStrings(value, ["startTime", "bootId", "pidNamespace", "host", "token", "what", "since"]) &&
     Number.isSafeInteger(value["pid"]) &&

@@ -1,0 +1,31 @@
+/** Where the state is: options of every command, and keys of the config. */
+import { under } from "../declaration.ts";
+
+/** The heading in help under which they are listed. */
+export const everywhere = "Options of every command:";
+
+export const stateOptions = under(everywhere, {
+  state: {
+    type: "path",
+    description:
+      "Folder or postgres:// URL of the state; /var/lib/acmectl for root, else the XDG state folder.",
+    placeholder: "PLACE",
+    schemes: ["postgres", "postgresql"],
+  },
+  stateKey: {
+    type: "list",
+    description: "Keys that encrypt private keys in a shared state; the first encrypts.",
+    reference: true,
+    verbatim: true,
+    placeholder: "REFERENCE",
+  },
+  stateUnencrypted: {
+    type: "boolean",
+    description: "Allow private keys in a shared state that are not encrypted.",
+  },
+  stateFiles: {
+    type: "path",
+    description: "Folder for this host's files of certificates in a shared state.",
+    placeholder: "DIR",
+  },
+});

@@ -1,0 +1,154 @@
+/** What one run leaves to the next beside certificates: unfinished orders, `post` hooks of this host, and what solvers keep. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { parseJson } from "../../json.ts";
+import type { SolverState } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
+import { isHook, isPendingOrder } from "../folder/journal.ts";
+import { inTurn } from "../folder/locks/locks.ts";
+import type { OrderProgress, PendingHook, PendingOrder, Store } from "../store.ts";
+import { assertLease } from "./leases.ts";
+import type { Shared } from "./shared.ts";
+
+/** Unfinished orders, with their keys encrypted. A run that lost the certificate's lease changes none. */
+export function openJournal(shared: Shared): Store["journal"] {
+  const { database, check, tokenOf } = shared;
+  const fenced = (name: string, sql: string, values: readonly unknown[]) =>
+    inTurn(`${database.where} journal ${name}`, async () => {
+      await check();
+      const lease = `certificate:${name}`;
+      const token = tokenOf(lease);
+      await database.transaction(async (statements) => {
+        if (token !== undefined) await assertLease(statements, lease, token);
+        await statements.count(sql, values);
+      });
+    });
+  return {
+    async names() {
+      await check();
+      const sql = "SELECT name FROM acmectl.pending_orders ORDER BY name";
+      return (await database.rows<{ name: string }>(sql)).map(({ name }) => name);
+    },
+    async read(name) {
+      await check();
+      const [row] = await database.rows<{ pending: unknown }>(
+        "SELECT pending FROM acmectl.pending_orders WHERE name = $1",
+        [name],
+      );
+      return row && opened(row.pending, name, shared);
+    },
+    write: (pending) =>
+      fenced(
+        pending.name,
+        `INSERT INTO acmectl.pending_orders (name, pending) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET pending = excluded.pending`,
+        [pending.name, JSON.stringify(sealed(pending, shared))],
+      ),
+    remove: (name) => fenced(name, "DELETE FROM acmectl.pending_orders WHERE name = $1", [name]),
+  };
+}
+
+function sealed(pending: PendingOrder, shared: Shared): PendingOrder {
+  const { seal } = shared.sealing;
+  const { second } = pending;
+  return {
+    ...withKey(pending, seal, pending.name, "first"),
+    second: second && withKey(second, seal, pending.name, "second"),
+  };
+}
+
+function opened(pending: unknown, name: string, shared: Shared): PendingOrder {
+  if (!isPendingOrder(pending)) throw broken(name, shared);
+  const { open } = shared.sealing;
+  const { second } = pending;
+  return {
+    ...withKey(pending, open, name, "first"),
+    ...(second && { second: withKey(second, open, name, "second") }),
+  };
+}
+
+function withKey<T extends OrderProgress>(
+  order: T,
+  turn: Shared["sealing"]["seal"],
+  name: string,
+  version: string,
+): T {
+  const { privateKey } = order;
+  if (privateKey === undefined) return order;
+  return { ...order, privateKey: turn(privateKey, { kind: "order key", name, version }) };
+}
+
+function broken(name: string, { database }: Shared): Problem {
+  return new Problem("machine", {
+    detail: `The unfinished order of ${name} in ${database.where} cannot be read.`,
+    hint: "Look at it in acmectl.pending_orders, remove the DNS records that are in it, and delete the row: the next run orders again.",
+    retryable: false,
+  });
+}
+
+/** `post` hooks that runs of this host still have to execute. */
+export function openPendingHooks({ database, check }: Shared): Store["pendingHooks"] {
+  const host = hostname();
+  return {
+    async list() {
+      await check();
+      const rows = await database.rows<{ run: string; hook: unknown }>(
+        "SELECT run, hook FROM acmectl.pending_hooks WHERE host = $1 ORDER BY id",
+        [host],
+      );
+      const known = rows.flatMap(({ run, hook }) => (isHook(hook) ? [{ run, hook }] : []));
+      const byRun: ReadonlyMap<string, { hook: PendingHook }[]> = Map.groupBy(
+        known,
+        ({ run }) => run,
+      );
+      return Object.fromEntries(
+        [...byRun].map(([run, hooks]) => [run, hooks.map(({ hook }) => hook)]),
+      );
+    },
+    async add(run, hook) {
+      await check();
+      await database.count(
+        `INSERT INTO acmectl.pending_hooks (host, run, hook, revision) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (revision) DO NOTHING`,
+        [host, run, JSON.stringify(hook), randomUUID()],
+      );
+    },
+    async remove(run) {
+      await check();
+      await database.count("DELETE FROM acmectl.pending_hooks WHERE host = $1 AND run = $2", [
+        host,
+        run,
+      ]);
+    },
+  };
+}
+
+/** JSON that a solver keeps, encrypted like keys, since it may be a password. */
+export function openSolverState({ database, check, sealing }: Shared, solver: string): SolverState {
+  const whatOf = (version: string) => ({ kind: "solver value", name: solver, version });
+  return {
+    async get(key) {
+      await check();
+      const [row] = await database.rows<{ value: string }>(
+        "SELECT value FROM acmectl.solver_values WHERE solver = $1 AND key = $2",
+        [solver, key],
+      );
+      return row && parseJson(sealing.open(row.value, whatOf(key)));
+    },
+    async set(key, value) {
+      await check();
+      if (value === undefined) {
+        await database.count("DELETE FROM acmectl.solver_values WHERE solver = $1 AND key = $2", [
+          solver,
+          key,
+        ]);
+        return;
+      }
+      await database.count(
+        `INSERT INTO acmectl.solver_values (solver, key, value) VALUES ($1, $2, $3)
+         ON CONFLICT (solver, key) DO UPDATE SET value = excluded.value`,
+        [solver, key, sealing.seal(JSON.stringify(value), whatOf(key))],
+      );
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/** Files of certificates for this host's servers, in a folder of the same layout as a state folder. */
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
+import { Problem } from "../../problem.ts";
+import { openFolderStore } from "../folder/folder.ts";
+import { certificateFolderName } from "../folder/names.ts";
+import type {
+  CertificateFiles,
+  ForeignFiles,
+  HeldCertificate,
+  Store,
+  StoredCertificate,
+} from "../store.ts";
+import type { Shared } from "./shared.ts";
+import { readVersion } from "./versions.ts";
+
+interface LocalFiles {
+  /** Where they are, if this host has files of this certificate. Reads and writes nothing. */
+  present(name: string, held: HeldCertificate): Promise<CertificateFiles | undefined>;
+  /** Writes the held version where this host has another one or none. */
+  write(stored: StoredCertificate | undefined): Promise<CertificateFiles | undefined>;
+  foreign(stored: StoredCertificate | undefined): Promise<ForeignFiles | undefined>;
+  remove(name: string): Promise<void>;
+}
+
+export function openLocalFiles(shared: Shared): LocalFiles {
+  const { files: root, log, clock } = shared;
+  const folder = openFolderStore(root, { log, clock });
+  const write: LocalFiles["write"] = async (stored) => {
+    if (stored?.held === undefined) return undefined;
+    await writeVersion(stored, stored.held, folder, shared);
+    return folder.certificates.files(stored.name);
+  };
+  return {
+    async present(name, held) {
+      const current = join(root, "certificates", certificateFolderName(name), "current");
+      if (lstatSync(current, { throwIfNoEntry: false }) === undefined) return undefined;
+      return folder.certificates.files(name, held);
+    },
+    write,
+    async foreign(stored) {
+      const files = await write(stored);
+      return files && stored && folder.certificates.foreignFiles(stored.name);
+    },
+    remove: (name) => folder.certificates.remove(name),
+  };
+}
+
+async function writeVersion(
+  { name, request }: StoredCertificate,
+  held: HeldCertificate,
+  folder: Store,
+  shared: Shared,
+): Promise<void> {
+  if (await hasVersion(folder, name, held)) return;
+  const found = await readVersion(name, shared);
+  if (found === undefined) return;
+  const second = found.second && { ...found.second, privateKey: found.second.privateKey() };
+  const version = { ...found, privateKey: found.privateKey(), second, meta: held.meta };
+  const wait = 30_000;
+  const lock = await folder.lock(`certificate:${name}`, { wait, signal: shared.signal });
+  try {
+    await folder.certificates.saveRequest(request);
+    if (!(await hasVersion(folder, name, held)))
+      await folder.certificates.commit(name, version, lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** False also for files that were damaged: they are written again. */
+async function hasVersion(folder: Store, name: string, { meta }: HeldCertificate) {
+  const local = await folder.certificates.read(name).catch((error: unknown) => {
+    if (Problem.is(error)) return undefined;
+    throw error;
+  });
+  const found = local?.held?.meta;
+  return (
+    found?.fingerprint === meta.fingerprint &&
+    found.second?.fingerprint === meta.second?.fingerprint
+  );
+}

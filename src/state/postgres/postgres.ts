@@ -1,0 +1,56 @@
+import type { SharedTools } from "../tools.ts";
+import type { Store } from "../store.ts";
+import { openAccounts } from "./accounts.ts";
+import { openCertificates } from "./certificates.ts";
+import { openDatabase } from "./database.ts";
+import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
+import { openLeases } from "./leases.ts";
+import { openLedger } from "./ledger.ts";
+import { placeOf } from "./place.ts";
+import { checkRights, grants, hasTables, migrate, schemaCheck } from "./schema.ts";
+
+/** Milliseconds that a run keeps its leases after its last heartbeat. */
+const usualLeaseTime = 60_000;
+
+/** The state in a PostgreSQL database. Connects at the first use. */
+export async function openPostgresStore(
+  url: string,
+  tools: SharedTools & { readonly leaseTime?: number | undefined },
+): Promise<Store> {
+  const { leaseTime = usualLeaseTime } = tools;
+  const place = await placeOf(url, tools);
+  const database = openDatabase(place, tools);
+  const check = schemaCheck(database);
+  const leases = openLeases(database, { ...tools, leaseTime, check });
+  const shared = { ...tools, database, check, tokenOf: leases.tokenOf };
+  const parts = {
+    accounts: openAccounts(shared),
+    certificates: openCertificates(shared),
+    journal: openJournal(shared),
+    ledger: openLedger(shared),
+    pendingHooks: openPendingHooks(shared),
+    solverState: (solver: string) => openSolverState(shared, solver),
+    lock: leases.lock,
+    isLocked: leases.isLocked,
+  };
+  return {
+    where: place.where,
+    async exists() {
+      return hasTables(database);
+    },
+    async init() {
+      const done = await migrate(database);
+      return { done: done.map((name) => `the tables of ${name}`), grants };
+    },
+    async checkWritable() {
+      await check();
+      await checkRights(database, place);
+    },
+    async check(options) {
+      await check();
+      const { checkDatabase } = await import("./check.ts");
+      return checkDatabase(shared, parts, options);
+    },
+    ...parts,
+  };
+}

@@ -1,0 +1,205 @@
+/** The versions of a certificate: each is one row, put to use by the transaction that writes it. */
+import type { VersionMeta } from "../../certificate.ts";
+import { isMeta, keptVersions } from "../folder/versions.ts";
+import type { HeldCertificate, Lock, NewVersion, RefusedCertificate, Store } from "../store.ts";
+import type { Statements } from "./database.ts";
+import { assertLease } from "./leases.ts";
+import type { Shared } from "./shared.ts";
+
+/** Key, certificate and chain become the held version together, if the lease is still this run's when they do. */
+export async function commitVersion(
+  name: string,
+  version: NewVersion,
+  lock: Lock,
+  shared: Shared,
+): Promise<HeldCertificate> {
+  const { database, check } = shared;
+  await check();
+  const { token } = lock;
+  if (token === undefined) await lock.assertHeld();
+  const number = await database.transaction(async (statements) => {
+    if (token !== undefined) await assertLease(statements, lock.name, token);
+    const [held] = await statements.rows<{ version: number; meta: unknown }>(locked, [name]);
+    // The connection was lost after this transaction had been committed.
+    if (held !== undefined && isSame(held.meta, version)) return held.version;
+    const [last] = await statements.rows<{ next: number }>(nextNumber, [name]);
+    const next = last?.next ?? 1;
+    await insertVersion(statements, name, next, version, { token, sealing: shared.sealing });
+    await statements.count("UPDATE acmectl.certificates SET held = $2 WHERE name = $1", [
+      name,
+      next,
+    ]);
+    await statements.count("DELETE FROM acmectl.versions WHERE name = $1 AND version <= $2", [
+      name,
+      next - keptVersions,
+    ]);
+    return next;
+  });
+  return { version: number, meta: version.meta };
+}
+
+/** Makes the certificate's row if there is none, and locks it. */
+const locked = `
+WITH certificate AS (
+  INSERT INTO acmectl.certificates AS certificate (name, status, revision)
+  VALUES ($1, '{"failures":0}', gen_random_uuid()::text)
+  ON CONFLICT (name) DO UPDATE SET name = certificate.name
+  RETURNING name, held
+)
+SELECT version, meta FROM certificate
+JOIN acmectl.versions AS version ON version.name = certificate.name AND version = held`;
+
+const nextNumber = `
+SELECT coalesce(max(version), 0) + 1 AS next FROM acmectl.versions WHERE name = $1`;
+
+function isSame(meta: unknown, version: NewVersion): boolean {
+  return isMeta(meta) && JSON.stringify(meta) === JSON.stringify(version.meta);
+}
+
+const keyOf = (name: string, version: number, second?: string) => ({
+  kind: second === undefined ? "certificate key" : `${second} certificate key`,
+  name,
+  version,
+});
+
+async function insertVersion(
+  statements: Statements,
+  name: string,
+  number: number,
+  version: NewVersion,
+  { token, sealing }: Pick<Shared, "sealing"> & { token: string | undefined },
+): Promise<void> {
+  const { privateKey, certificate, chain, alternates = [], properties, meta, second } = version;
+  const sealedKey = (key: string | undefined, what: ReturnType<typeof keyOf>) =>
+    key === undefined ? undefined : sealing.seal(key, what);
+  const type = meta.second?.keyType;
+  const other = second && {
+    ...second,
+    privateKey: sealedKey(second.privateKey, keyOf(name, number, type)),
+  };
+  const others = alternates.map((pem, index) => [`${index + 1}`, pem] as const);
+  await statements.count(
+    `INSERT INTO acmectl.versions
+       (name, version, meta, certificate, chain, private_key, second, alternates, properties, fence)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [
+      name,
+      number,
+      JSON.stringify(meta),
+      certificate,
+      chain,
+      sealedKey(privateKey, keyOf(name, number)),
+      other && JSON.stringify(other),
+      JSON.stringify(Object.fromEntries(others)),
+      properties,
+      token,
+    ],
+  );
+}
+
+export interface Version extends Part {
+  readonly number: number;
+  /** Of the second key. */
+  readonly second?: Part | undefined;
+}
+interface Part {
+  readonly certificate: string;
+  readonly chain: string;
+  /** Decrypts it. */
+  readonly privateKey: () => string | undefined;
+}
+
+/** The held version. */
+export async function readVersion(
+  name: string,
+  { database, check, sealing }: Pick<Shared, "database" | "check" | "sealing">,
+): Promise<Version | undefined> {
+  await check();
+  const [row] = await database.rows<VersionRow>(
+    `SELECT version, meta, certificate, chain, private_key, second
+     FROM acmectl.certificates AS certificate
+     JOIN acmectl.versions AS version ON version.name = certificate.name AND version = held
+     WHERE certificate.name = $1`,
+    [name],
+  );
+  if (row === undefined) return undefined;
+  const { version: number, meta, certificate, chain, private_key: key, second } = row;
+  const partOf = (part: StoredPart, type?: string): Part => ({
+    certificate: part.certificate,
+    chain: part.chain,
+    privateKey: () =>
+      part.privateKey == null
+        ? undefined
+        : sealing.open(part.privateKey, keyOf(name, number, type)),
+  });
+  return {
+    number,
+    ...partOf({ certificate, chain, privateKey: key }),
+    second: second === null ? undefined : partOf(second, meta.second?.keyType),
+  };
+}
+
+/** What of the held version is read alone. */
+export function heldParts(
+  shared: Shared,
+): Pick<Store["certificates"], "readCertificate" | "readPrivateKey" | "saveAlternate"> {
+  const part = async (name: string, second: string | undefined) => {
+    const version = await readVersion(name, shared);
+    return second === undefined ? version : version?.second;
+  };
+  return {
+    readPrivateKey: async (name, second) => (await part(name, second))?.privateKey(),
+    async readCertificate(name, second) {
+      const found = await part(name, second);
+      return found && { certificate: found.certificate, chain: found.chain };
+    },
+    async saveAlternate(name, version, place, pem) {
+      await shared.check();
+      await shared.database.count(
+        `UPDATE acmectl.versions SET alternates =
+           (alternates::jsonb || jsonb_build_object($3::text, $4::text))::json
+         WHERE name = $1 AND version = $2`,
+        [name, version, `optional-${place}`, pem],
+      );
+    },
+  };
+}
+
+interface StoredPart {
+  readonly certificate: string;
+  readonly chain: string;
+  readonly privateKey?: string | null;
+}
+interface VersionRow {
+  readonly version: number;
+  readonly meta: VersionMeta;
+  readonly certificate: string;
+  readonly chain: string;
+  readonly private_key: string | null;
+  readonly second: StoredPart | null;
+}
+
+/** Keep a refused certificate with its key; answers where. */
+export async function keepRefused(
+  name: string,
+  { pem, privateKey, ...facts }: RefusedCertificate,
+  { database, check, sealing }: Shared,
+): Promise<string> {
+  await check();
+  const number = await database.transaction(async (statements) => {
+    const [last] = await statements.rows<{ next: number }>(
+      "SELECT coalesce(max(number), 0) + 1 AS next FROM acmectl.refused WHERE name = $1",
+      [name],
+    );
+    const next = last?.next ?? 1;
+    const what = { kind: "refused certificate key", name, version: next };
+    const key = privateKey === undefined ? undefined : sealing.seal(privateKey, what);
+    await statements.count(
+      `INSERT INTO acmectl.refused (name, number, facts, pem, private_key)
+       VALUES ($1, $2, $3, $4, $5)`,
+      [name, next, JSON.stringify(facts), pem, key],
+    );
+    return next;
+  });
+  return `${database.where} (acmectl.refused, ${name}, number ${number})`;
+}

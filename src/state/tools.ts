@@ -1,0 +1,21 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../plugin.ts";
+import type { Sealing } from "./sealing.ts";
+
+/** What a state backend may use of a run. */
+export interface StateTools {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+  readonly mask: (secret: string) => void;
+}
+
+/** What a shared backend needs besides. */
+export interface SharedTools extends StateTools {
+  readonly sealing: Sealing;
+  /** Where this host has files of certificates for its servers. */
+  readonly files: string;
+}

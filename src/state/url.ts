@@ -1,0 +1,15 @@
+/** True for the URL of a shared state; otherwise a place is a folder. */
+export function isStateUrl(place: string): boolean {
+  return /^postgres(ql)?:\/\//i.test(place);
+}
+
+/** The same place, for messages and for what is kept. */
+export function withoutPassword(place: string): string {
+  if (!isStateUrl(place)) return place;
+  const url = URL.parse(place);
+  // Of what is no URL, more than the password may go.
+  if (url === null) return place.replace(/^(\w+:\/\/[^/?#:@]*):.*@/, "$1@");
+  url.password = "";
+  if (url.searchParams.has("password")) url.searchParams.delete("password");
+  return url.href;
+}

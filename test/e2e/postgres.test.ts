@@ -1,0 +1,396 @@
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { openSealing } from "../../src/state/sealing.ts";
+import type { Lock, Store } from "../../src/state/store.ts";
+import { storeCases, type OpenState } from "../state/cases.ts";
+import { newVersion, requestOf } from "../state/material.ts";
+import { openAt, stateKey, type Opening } from "../state/postgres/state.ts";
+import { never } from "../state/state.ts";
+import { startCuttingProxy } from "../support/cutting-proxy.ts";
+import { available } from "../support/servers/catalog.ts";
+import { startPgBouncer, type PgBouncer } from "../support/servers/pgbouncer.ts";
+import { hasPostgres, startPostgres, type Postgres } from "../support/servers/postgres.ts";
+import { temporaryFolder } from "../support/state.ts";
+
+const atOnce = { wait: 0, signal: never };
+const lease = "certificate:shop";
+const locked = { exitCode: 8 };
+
+describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
+  let server: Postgres;
+  let pooler: PgBouncer | undefined;
+  beforeAll(async () => {
+    server = await startPostgres({ tls: true });
+    if (available("pgbouncer")) pooler = await startPgBouncer(server);
+  });
+  afterAll(async () => {
+    await pooler?.[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+  });
+
+  /** Through PgBouncer in transaction mode, where there is one. */
+  const open: OpenState = async (clock) => {
+    const database = await server.createDatabase();
+    const url = (pooler ?? server).url(database);
+    const folder = await temporaryFolder("acmectl-files-");
+    onTestFinished(() => folder[Symbol.asyncDispose]());
+    const first = await openAt(url, { clock, files: folder.path });
+    await first.init();
+    const stores = await Promise.all(
+      Array.from({ length: 12 }, () => openAt(url, { clock, files: folder.path })),
+    );
+    return () => stores.pop() ?? first;
+  };
+  describe("behind PgBouncer", () => {
+    test.each(storeCases)("$name", ({ run }) => run(open));
+  });
+
+  /** A state with one certificate that was asked for. */
+  async function newState(tools: Opening = {}) {
+    const database = await server.createDatabase();
+    const url = server.url(database);
+    const store = await openAt(url, tools);
+    await store.init();
+    await store.certificates.saveRequest(requestOf("shop"));
+    const query = (sql: string) => server.query(database, sql);
+    const again = (more: Opening = {}) => openAt(url, { ...tools, ...more });
+    return { database, url, store, query, again };
+  }
+  const expire = "UPDATE acmectl.leases SET expires_at = now() - interval '1 second'";
+  const heldOf = async (store: Store) => (await store.certificates.read("shop"))?.held;
+  const commit = async (store: Store, lock: Lock, serial = "01") =>
+    store.certificates.commit("shop", await newVersion(serial), lock);
+  const pendingOf = (requestHash: string) => ({
+    name: "shop",
+    directory: "https://acme.example.org/directory",
+    accountId: "thumb",
+    requestHash,
+    startedAt: "2026-03-01T00:00:00.000Z",
+    presented: [],
+  });
+
+  describe("leases", () => {
+    test("a run whose lease has ended and was taken changes nothing, and does not give it back", async () => {
+      const { store, again, query } = await newState();
+      const lost = await store.lock(lease, atOnce);
+      await store.journal.write(pendingOf("first"));
+      await query(expire);
+      const other = await again();
+      const taken = await other.lock(lease, atOnce);
+      expect(Number(taken.token)).toBeGreaterThan(Number(lost.token));
+      await other.journal.write(pendingOf("second"));
+
+      const message = /lost the lease "certificate:shop": pid \d+ on .* holds it now/;
+      await expect(lost.assertHeld()).rejects.toThrow(message);
+      await expect(commit(store, lost)).rejects.toMatchObject(locked);
+      await expect(store.journal.write(pendingOf("late"))).rejects.toMatchObject(locked);
+      await expect(store.journal.remove("shop")).rejects.toMatchObject(locked);
+      await lost.release();
+      await taken.assertHeld();
+      expect((await other.journal.read("shop"))?.requestHash).toBe("second");
+      expect(await heldOf(other)).toBeUndefined();
+      await taken.release();
+    });
+
+    test("a lease that has ended allows no commit, even if no other run has taken it", async () => {
+      const { store, query } = await newState();
+      const lock = await store.lock(lease, atOnce);
+      await query(expire);
+      await expect(commit(store, lock)).rejects.toThrow(/lost the lease .*: it has ended/);
+      expect(await heldOf(store)).toBeUndefined();
+    });
+
+    test("heartbeats keep a lease for longer than its time", async () => {
+      const { store, again } = await newState({ leaseTime: 2000 });
+      const lock = await store.lock(lease, atOnce);
+      await sleep(4500);
+      await lock.assertHeld();
+      await expect((await again()).lock(lease, atOnce)).rejects.toMatchObject(locked);
+      await lock.release();
+    });
+
+    test("the lease of a process that has died on this host is taken at once", async () => {
+      const { store, again, query } = await newState();
+      await store.lock(lease, atOnce);
+      await query(
+        `UPDATE acmectl.leases SET holder = (holder::jsonb || '{"startTime":"1"}')::json`,
+      );
+      await (await (await again()).lock(lease, atOnce)).release();
+    });
+
+    test("a worker that was stopped past its lease commits nothing and says so", async () => {
+      const { store, url } = await newState({ leaseTime: 2000 });
+      const worker = startWorker([url, "1", "2000"]);
+      await worker.line("held");
+      worker.child.kill("SIGSTOP");
+      const taken = await store.lock(lease, { wait: 20_000, signal: never });
+      await commit(store, taken);
+      worker.child.kill("SIGCONT");
+      worker.child.stdin.write("\n");
+      await worker.line(/This run lost the lease "certificate:shop": .* Nothing was changed/);
+      expect((await heldOf(store))?.version).toBe(1);
+      await taken.release();
+    });
+
+    test("eight processes commit one after the other, each under a greater token", async () => {
+      const { store, url, query } = await newState();
+      const workers = Array.from({ length: 8 }, () => startWorker([url, "2"]));
+      await Promise.all(workers.map(({ child }) => once(child, "exit")));
+      for (const { output } of workers) expect(output()).not.toContain("lost");
+      expect((await heldOf(store))?.version).toBe(16);
+      const rows = await query("SELECT fence FROM acmectl.versions ORDER BY version");
+      const fences = rows.map(({ fence }) => Number(fence));
+      expect(fences).toEqual(fences.toSorted((a, b) => a - b));
+      expect(new Set(fences).size).toBe(fences.length);
+    });
+  });
+
+  describe("connections", () => {
+    test("what is cut off at any message is done exactly once", async () => {
+      const { database, store: direct } = await newState();
+      await using proxy = await startCuttingProxy(server.port);
+      const url = server.url(database).replace(`:${server.port}/`, `:${proxy.port}/`);
+      const store = await openAt(url);
+      const lock = await store.lock(lease, atOnce);
+      let serial = 10;
+      const work = {
+        commit: async () => void (await commit(store, lock, `${++serial}`)),
+        status: async () =>
+          void (await store.certificates.updateStatus("shop", (status) => ({
+            ...status,
+            failures: status.failures + 1,
+          }))),
+        journal: () => store.journal.write(pendingOf(`${serial}`)),
+        ledger: async () =>
+          void (await store.ledger.update("d", ({ entries, pauses }) => ({
+            entries: [...entries, { at: `${++serial}`, event: "order", names: [] }],
+            pauses,
+          }))),
+        hook: () => store.pendingHooks.add("run", { run: `${++serial}` }),
+      };
+      const runs: Record<string, number> = {};
+      for (const [name, run] of Object.entries(work)) {
+        for (const when of ["before", "after"] as const) {
+          for (let count = 1, wasCut = true; wasCut && count < 12; count++) {
+            const isCut = proxy.cutAt(count, when);
+            await run();
+            wasCut = isCut();
+            runs[name] = (runs[name] ?? 0) + 1;
+          }
+        }
+      }
+      expect((await heldOf(direct))?.version).toBe(runs["commit"]);
+      expect((await direct.certificates.read("shop"))?.status.failures).toBe(runs["status"]);
+      expect((await direct.ledger.read("d")).entries).toHaveLength(runs["ledger"] ?? 0);
+      expect((await direct.pendingHooks.list())["run"]).toHaveLength(runs["hook"] ?? 0);
+      expect(runs["commit"]).toBeGreaterThan(8);
+      await lock.release();
+    });
+
+    test("changes are made once when an administrator ends connections meanwhile", async () => {
+      const { database, store, again } = await newState();
+      const stores = [store, await again()];
+      const changes = Array.from({ length: 40 }, async (_, index) =>
+        stores[index % 2]?.certificates.updateStatus("shop", (status) => ({
+          ...status,
+          failures: status.failures + 1,
+        })),
+      );
+      for (let left = 5; left > 0; left--) {
+        await sleep(20);
+        await server.terminate(database);
+      }
+      await Promise.all(changes);
+      expect((await store.certificates.read("shop"))?.status.failures).toBe(40);
+    });
+
+    test("a run goes on when the server is restarted", async () => {
+      const { store } = await newState();
+      const lock = await store.lock(lease, atOnce);
+      await server.stop();
+      const committed = commit(store, lock);
+      await server.start();
+      expect((await committed).version).toBe(1);
+      await lock.release();
+    });
+  });
+
+  describe("problems", () => {
+    const failure = async (url: string, tools: Opening = {}) => {
+      const opened = openAt(url, tools).then((store) => store.certificates.names());
+      const problem: unknown = await opened.then(() => undefined).catch((error: unknown) => error);
+      return problem;
+    };
+    const machine = (message: RegExp, hint: RegExp) => ({
+      exitCode: 3,
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    });
+
+    test("each says what is wrong with the server and what to do", async () => {
+      const { database, url, query } = await newState();
+      const as = (name: string, password: string) => server.url(database, { name, password });
+      const empty = server.url(await server.createDatabase());
+      const found = await Promise.all([
+        failure(as("postgres", "wrong")),
+        failure(`postgres://postgres@127.0.0.1:${server.port}/${database}`),
+        failure(server.url("nowhere")),
+        failure(url.replace(`:${server.port}/`, ":1/")),
+        failure(empty),
+      ]);
+      expect(found).toMatchObject([
+        machine(/refuses the password of postgres/, /PGPASSWORD/),
+        machine(/asks for a password of postgres, and none was found/, /PGPASSWORD/),
+        machine(/has no database nowhere/, /createdb/),
+        machine(/127\.0\.0\.1:1 is not reached: connection refused/, /host and port/),
+        machine(/has no acmectl tables yet/, /acmectl state init --state postgres:/),
+      ]);
+      expect(String(found[0])).not.toContain("wrong");
+      await query("INSERT INTO acmectl.migrations (number, name) VALUES (99, 'future')");
+      expect(await failure(url)).toMatchObject(machine(/by a newer acmectl/, /Use that version/));
+    });
+
+    test("a user with the documented rights can work, and one without is told which are missing", async () => {
+      const { database, store, query } = await newState();
+      const user = { name: "acmectl_worker", password: "worker-password" };
+      await query(`CREATE ROLE ${user.name} LOGIN PASSWORD '${user.password}'`);
+      const url = server.url(database, user);
+      expect(await failure(url)).toMatchObject(machine(/rights/, /GRANT/));
+      const { grants } = await store.init();
+      await query("GRANT USAGE ON SCHEMA acmectl TO acmectl_worker");
+      await query("GRANT SELECT ON acmectl.migrations TO acmectl_worker");
+      await expect((await openAt(url)).checkWritable()).rejects.toThrow(/rights.*: accounts, /);
+      for (const grant of grants) await query(grant);
+      const worker = await openAt(url);
+      await worker.checkWritable();
+      const lock = await worker.lock(lease, atOnce);
+      expect((await commit(worker, lock)).version).toBe(1);
+      await worker.pendingHooks.add("run", { run: "true" });
+      await lock.release();
+    });
+
+    test("the server's certificate is verified", async () => {
+      const { url } = await newState();
+      const root = server.tls?.rootFile;
+      const verified = `${url}?sslmode=verify-full&sslrootcert=${root}`;
+      expect(await failure(verified)).toBeUndefined();
+      expect(await failure(verified.replace("127.0.0.1", "localhost"))).toBeUndefined();
+      expect(await failure(`${url}?sslmode=verify-full`)).toMatchObject(
+        machine(/TLS certificate is not accepted/, /sslrootcert/),
+      );
+      expect(await failure(`${url}?sslmode=require`)).toBeUndefined();
+    });
+  });
+
+  describe("secrets", () => {
+    test("a dump of the database has no private key in the clear", async () => {
+      const { database, store } = await newState();
+      const keys = await Promise.all(
+        ["01", "02", "03", "04", "05"].map(async (serial) => (await newVersion(serial)).privateKey),
+      );
+      const [account = "", next = "", order = "", announced = "", refused = ""] = keys;
+      const at = "https://acme.example.org/directory";
+      const created = await store.accounts.create({
+        id: "a",
+        directory: at,
+        key: account,
+        contact: [],
+      });
+      await store.accounts.beginRollover(created, next);
+      await store.journal.write({
+        ...pendingOf("x"),
+        privateKey: order,
+        second: { ...pendingOf("y"), privateKey: order },
+      });
+      await store.certificates.saveNextKey("shop", "ec256", announced);
+      const orderUrl = "https://acme.example.org/order/1";
+      await store.certificates.keepRefused("shop", {
+        pem: "",
+        privateKey: refused,
+        why: "",
+        directory: at,
+        orderUrl,
+        at: "",
+      });
+      await store.solverState("acme-dns").set("example.com", { password: "canary-of-acme-dns" });
+      const lock = await store.lock(lease, atOnce);
+      const [version, other] = [await newVersion("07"), await newVersion("08")];
+      const meta = { ...version.meta, second: { ...other.meta, keyType: "rsa2048" as const } };
+      await store.certificates.commit("shop", { ...version, meta, second: other }, lock);
+      await lock.release();
+
+      const dump = await server.dump(database);
+      expect(dump).toContain("acmectl1.");
+      const bodies = [...keys, version.privateKey, other.privateKey].flatMap((pem) =>
+        pem.split("\n").slice(1, -2),
+      );
+      for (const line of ["PRIVATE KEY", "canary-of-acme-dns", ...bodies])
+        expect(dump).not.toContain(line);
+      expect(await store.certificates.readPrivateKey("shop")).toBe(version.privateKey);
+      expect(await store.certificates.readPrivateKey("shop", "rsa2048")).toBe(other.privateKey);
+      expect((await store.journal.read("shop"))?.second?.privateKey).toBe(order);
+      expect((await store.accounts.list())[0]).toMatchObject({ key: account, nextKey: next });
+      expect(await store.check({ repair: false })).toEqual([]);
+    });
+
+    test("keys can be rotated, and a key that was moved to another certificate is refused", async () => {
+      const { store, again, query } = await newState();
+      const lock = await store.lock(lease, atOnce);
+      await commit(store, lock);
+      await lock.release();
+      const fresh = Buffer.alloc(32, 7).toString("base64");
+      const rotated = await again({ sealing: openSealing([fresh, stateKey]) });
+      expect(await rotated.certificates.readPrivateKey("shop")).toContain("PRIVATE KEY");
+      const stranger = await again({ sealing: openSealing([fresh]) });
+      await expect(stranger.certificates.readPrivateKey("shop")).rejects.toThrow(
+        /encrypted with the state key [0-9a-f]{16}, and it is not among the state keys/,
+      );
+      expect(await stranger.check({ repair: false })).toMatchObject([{ where: "shop" }]);
+      await query(
+        "UPDATE acmectl.versions SET version = 2; UPDATE acmectl.certificates SET held = 2",
+      );
+      await expect(store.certificates.readPrivateKey("shop")).rejects.toThrow(
+        /cannot be decrypted/,
+      );
+    });
+
+    test("state check finds a certificate with another's key, and keys of no certificate", async () => {
+      const { store, query } = await newState({ sealing: openSealing([], { plain: true }) });
+      const lock = await store.lock(lease, atOnce);
+      await commit(store, lock);
+      await lock.release();
+      const { privateKey } = await newVersion("02");
+      await query(`UPDATE acmectl.versions SET private_key = '${privateKey}'`);
+      await store.certificates.saveNextKey("gone", "ec256", privateKey);
+      expect(await store.check({ repair: true })).toMatchObject([
+        { where: "shop", fault: "version 1: privkey.pem is not the key of cert.pem" },
+        { where: "acmectl.next_keys", done: "removed" },
+      ]);
+      expect(await store.check({ repair: false })).toHaveLength(1);
+    });
+  });
+});
+
+interface Worker {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly output: () => string;
+  line(text: string | RegExp): Promise<void>;
+}
+
+function startWorker(args: readonly string[]): Worker {
+  const file = fileURLToPath(new URL("../state/postgres/worker.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--conditions=source", file, ...args]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  const keep = (data: Buffer) => void (output += data.toString());
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  return {
+    child,
+    output: () => output,
+    line: (text) => expect.poll(() => output).toMatch(text),
+  };
+}

@@ -1,0 +1,36 @@
+/** A process that commits versions of one certificate under its lease: `worker.ts URL COUNT LEASE-TIME`. */
+import { tmpdir } from "node:os";
+import { systemClock } from "../../../src/clock.ts";
+import { messageOf } from "../../../src/errors.ts";
+import { openPostgresStore } from "../../../src/state/postgres/postgres.ts";
+import { openSealing } from "../../../src/state/sealing.ts";
+import { silentLog } from "../../../src/testing.ts";
+import { newVersion } from "../material.ts";
+
+const [url = "", count = "1", leaseTime = "60000"] = process.argv.slice(2);
+const signal = new AbortController().signal;
+const store = await openPostgresStore(url, {
+  log: silentLog,
+  clock: systemClock,
+  env: {},
+  cwd: "/",
+  signal,
+  mask: () => {},
+  sealing: openSealing([], { plain: true }),
+  files: tmpdir(),
+  leaseTime: Number(leaseTime),
+});
+for (let left = Number(count); left > 0; left--) {
+  const lock = await store.lock("certificate:shop", { wait: 60_000, signal });
+  process.stdout.write("held\n");
+  // A test stops the process here.
+  if (leaseTime !== "60000") await new Promise((resolve) => process.stdin.once("data", resolve));
+  try {
+    await store.certificates.commit("shop", await newVersion("0a"), lock);
+    process.stdout.write("committed\n");
+  } catch (error) {
+    process.stdout.write(`${messageOf(error)}\n`);
+  }
+  await lock.release();
+}
+process.exit();
