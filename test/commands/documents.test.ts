@@ -71,6 +71,7 @@ test("the document of every command matches the schema, which describes all that
     "renew b --force --no-jitter",
     "renew unknown",
     "state check",
+    "state init",
     "completion bash",
     "solvers list",
     "solvers show standalone",

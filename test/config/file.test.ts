@@ -79,11 +79,11 @@ describe("loadConfig", () => {
           deploy: [{ run: "systemctl reload nginx" }],
           files: {},
           dns: {},
-          state: {},
         },
       },
       defaults: {},
       dns: {},
+      state: {},
     });
   });
 

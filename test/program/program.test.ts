@@ -353,7 +353,7 @@ describe("help", () => {
         solvers        test
         help           Show help for a command; help exit-codes lists the exit codes.
 
-      Options of every command: --config, --state, --json, --log-format, --quiet, --verbose, --non-interactive, --color (see acmectl issue --help).
+      Options of every command: --config, --state, --state-key, --state-unencrypted, --state-files, --json, --log-format, --quiet, --verbose, --non-interactive, --color (see acmectl issue --help).
       Exit codes: acmectl help exit-codes
       "
     `);
@@ -372,33 +372,39 @@ describe("help", () => {
       The request is remembered.
 
       Options:
-        -d, --domains <NAME>   A name.
-        --key-type <TYPE>      Kind of the private key (ec256 | rsa2048; default:
-                               ec256).
-        --no-self-check        Do not look first.
-        --no-wait              Do not wait.
-        --labels <KEY=VALUE>   Labels.
-        --hook <LIST>          A command.
+        -d, --domains <NAME>     A name.
+        --key-type <TYPE>        Kind of the private key (ec256 | rsa2048; default:
+                                 ec256).
+        --no-self-check          Do not look first.
+        --no-wait                Do not wait.
+        --labels <KEY=VALUE>     Labels.
+        --hook <LIST>            A command.
 
       Proof:
-        --solver <NAME>        Who proves it.
-        --standalone           The same as --solver standalone.
-        -w, --webroot <PATH>   The same as --solver webroot.
+        --solver <NAME>          Who proves it.
+        --standalone             The same as --solver standalone.
+        -w, --webroot <PATH>     The same as --solver webroot.
 
       Options of every command:
-        --config <FILE>        Config file; /etc/acmectl/config.yaml for root, else in
-                               the XDG config folder.
-        --state <DIR>          Folder of accounts, keys and certificates;
-                               /var/lib/acmectl for root, else the XDG state folder.
-        --json                 Print one JSON document on stdout.
-        --log-format <FORMAT>  Format of events on stderr; json prints one object per
-                               line (text | json; default: text).
-        -q, --quiet            Print only warnings and errors.
-        -v, --verbose          Print requests, DNS checks and causes of failures.
-        -n, --non-interactive  Never prompt; implied without a terminal.
-        --color                Use colors, or not (--no-color), whatever the terminal
-                               and NO_COLOR say.
-        -h, --help             Show this help.
+        --config <FILE>          Config file; /etc/acmectl/config.yaml for root, else
+                                 in the XDG config folder.
+        --state <PLACE>          Folder or postgres:// URL of the state;
+                                 /var/lib/acmectl for root, else the XDG state folder.
+        --state-key <REFERENCE>  Keys that encrypt private keys in a shared state; the
+                                 first encrypts.
+        --state-unencrypted      Allow private keys in a shared state that are not
+                                 encrypted.
+        --state-files <DIR>      Folder for this host's files of certificates in a
+                                 shared state.
+        --json                   Print one JSON document on stdout.
+        --log-format <FORMAT>    Format of events on stderr; json prints one object
+                                 per line (text | json; default: text).
+        -q, --quiet              Print only warnings and errors.
+        -v, --verbose            Print requests, DNS checks and causes of failures.
+        -n, --non-interactive    Never prompt; implied without a terminal.
+        --color                  Use colors, or not (--no-color), whatever the
+                                 terminal and NO_COLOR say.
+        -h, --help               Show this help.
 
       Set by variable only; with _FILE appended to its name, the value is read from a file:
         ACMECTL_TOKEN
