@@ -1,6 +1,7 @@
 /**
  * `npm run release`: everything that people install, into `release/`. Two runs from one commit give the same bytes: all times are
- * the commit's. nfpm comes from the Go module proxy; without Go, the .deb and .rpm are left out.
+ * the commit's. nfpm comes from the Go module proxy; without Go or Debian's packages, a part is missing, which is a failure
+ * unless `--partial` is given.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -26,6 +27,8 @@ const nfpmVersion = "v2.41.0";
 const root = resolve(import.meta.dirname, "..");
 const release = join(root, "release");
 const tools = join(root, ".cache", "release");
+/** The forms that cannot be built here, and why. */
+const missing: string[] = [];
 
 function run(program: string, args: readonly string[], env: Record<string, string> = {}): string {
   const all = { ...process.env, ...env };
@@ -49,6 +52,14 @@ billOfMaterials(image());
 executable();
 rmSync(staged, { recursive: true });
 writeSums();
+reportMissing();
+
+function reportMissing(): void {
+  for (const form of missing) process.stderr.write(`Not built: ${form}.\n`);
+  if (missing.length === 0 || process.argv.includes("--partial")) return;
+  process.stderr.write("Install what is missing, or run: npm run release -- --partial\n");
+  process.exitCode = 1;
+}
 
 /** What is bundled, the Node.js that the executable and the image contain, and the image's libraries. */
 function billOfMaterials(libraries: readonly Library[]): void {
@@ -62,7 +73,7 @@ function billOfMaterials(libraries: readonly Library[]): void {
 function linuxPackages(): void {
   const nfpm = installedNfpm();
   if (nfpm === undefined) {
-    process.stderr.write("Go is missing, so no .deb and .rpm were built.\n");
+    missing.push(".deb and .rpm: Go is missing");
     return;
   }
   const env = { VERSION: manifest.version, SOURCE_DATE_EPOCH: seconds };
@@ -89,8 +100,7 @@ function image(): readonly Library[] {
   const target = join(release, `acmectl-${version}-linux-${process.arch}.oci.tar`);
   const work = join(staged, "layers");
   const libraries = writeImage(target, { program, node, cache: tools, work, version, time });
-  if (libraries === undefined)
-    process.stderr.write("Debian's packages are missing, so no container image was built.\n");
+  if (libraries === undefined) missing.push("container image: Debian's packages are missing");
   return libraries ?? [];
 }
 

@@ -1,7 +1,9 @@
 /** Certificates from Pebble, by acmectl, its peers and the lower bound. */
+import { execFile } from "node:child_process";
 import { chmod, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { startDnsServer } from "../support/dns-server.ts";
 import { freePort } from "../support/servers/process.ts";
 import { startPebble } from "../support/servers/pebble.ts";
@@ -75,7 +77,7 @@ export async function issuance(scenario: Scenario, root: string, rounds: number)
 }
 
 /** `9 on 1 connection: 1 directory, 1 newNonce, …` */
-function endpoints(log: string, connections: number): string {
+export function endpoints(log: string, connections: number): string {
   const counts = new Map<string, number>();
   for (const [, path = ""] of log.matchAll(
     /(?:GET|HEAD|POST) (\/[\w-]+\/?)\S* -> calling handler/g,
@@ -107,21 +109,20 @@ const resources: Readonly<Record<string, string>> = {
 function applies(job: Job, count: number): readonly Program[] {
   const names = (round: number) =>
     Array.from({ length: round === 0 ? 1 : count }, (_, at) => `c${round}-${at}.example.test`);
+  const env = { HOME: job.folder, XDG_CACHE_HOME: join(job.folder, "cache") };
   const ours: Program = {
     name: "acmectl",
-    env: { HOME: job.folder, XDG_CACHE_HOME: join(job.folder, "cache") },
+    env,
     async prepare(round) {
       const config = join(job.folder, `config-${round}.yaml`);
       await writeFile(config, configOf(job, names(round)));
-      return [
-        ...acmectl,
-        "apply",
-        "-n",
-        "--config",
-        config,
-        "--state",
-        join(job.folder, `apply-${round}`),
-      ];
+      const places = ["--config", config, "--state", join(job.folder, `apply-${round}`)];
+      // The lower bound has an account, too.
+      const ca = ["--server", job.directoryUrl, "--ca-bundle", job.rootFile, "--agree-tos"];
+      const account = ["register", "-n", ...ca, "--email", "bench@example.test", ...places];
+      const [file = "", ...words] = [...acmectl, "account", ...account];
+      await promisify(execFile)(file, words, { env });
+      return [...acmectl, "apply", "-n", ...places];
     },
   };
   return [bound({ ...job, certificates: (round) => names(round).map((name) => [name]) }), ours];

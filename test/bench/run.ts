@@ -5,6 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -12,6 +13,7 @@ import { installServers } from "../support/servers/install.ts";
 import { freePort } from "../support/servers/process.ts";
 import { acmectl } from "./clients.ts";
 import { issuance } from "./issuance.ts";
+import { renewalInformation } from "./renewal-information.ts";
 import { writeReport } from "./report.ts";
 import { scenarios, titles } from "./scenarios.ts";
 import { installed, noneDue, startUp } from "./start-up.ts";
@@ -31,7 +33,8 @@ try {
   const tables: readonly [string, () => Promise<string>][] = [
     [titles.installed, () => installed()],
     [titles.start, async () => startUp(await oneStored(), rounds * 3)],
-    [titles.noneDue, async () => noneDue(await oneStored(), rounds)],
+    [titles.noneDue, async () => noneDue(await oneStored(), await oneApplied(), rounds)],
+    [titles.information, async () => renewalInformation(folder, rounds)],
     ...scenarios.map((one): [string, () => Promise<string>] => [
       one.title,
       () => issuance(one, folder, rounds),
@@ -57,4 +60,28 @@ async function oneStored(): Promise<Stored> {
     env: { HOME: folder },
   });
   return storedLike(state, "one.example.test", folder);
+}
+
+/** The same from a config, for `apply`. */
+async function oneApplied() {
+  const [state, own] = [join(folder, "applied"), join(folder, "of-config")];
+  mkdirSync(own);
+  const [domain, port] = ["one.example.test", await freePort()];
+  const write = (name: string, names: readonly string[]) => {
+    const config = join(own, `${name}.yaml`);
+    const certificates = Object.fromEntries(names.map((one) => [one, { domains: [domain] }]));
+    const solvers = { web: { use: "standalone", port } };
+    const issuers = { local: { server: "local" } };
+    writeFileSync(config, JSON.stringify({ issuers, solvers, certificates }));
+    return config;
+  };
+  const [file = "", ...args] = acmectl;
+  const words = ["apply", "-n", "--config", write("one", [domain]), "--state", state];
+  await promisify(execFile)(file, [...args, ...words], { env: { HOME: folder } });
+  const names = (count: number) =>
+    Array.from({ length: count }, (_, index) => `n${index}.example.test`);
+  return {
+    ...storedLike(state, domain, own),
+    configOf: (count: number) => write(`${count}`, names(count)),
+  };
 }

@@ -18,6 +18,7 @@ export const titles = {
   installed: "Package as installed",
   start: "Start, 10 certificates",
   noneDue: "Many certificates, none due",
+  information: "Many certificates, none due, the CA asked about a share of them, 50 ms",
 };
 
 const next = "Next certificate, one name, http-01";

@@ -8,7 +8,8 @@ import { acmectl } from "./clients.ts";
 import { costOf, measure, table, type Measured, type Program } from "./measure.ts";
 import type { Stored } from "./stored.ts";
 
-const empty: Program = { name: "`node -e 0`", prepare: () => [process.execPath, "-e", "0"] };
+/** The floor. */
+export const empty: Program = { name: "`node -e 0`", prepare: () => [process.execPath, "-e", "0"] };
 
 /** What npm would install. */
 export async function installed(): Promise<string> {
@@ -32,7 +33,12 @@ export async function startUp(stored: Stored, rounds: number): Promise<string> {
   return table(await measure(programs, rounds));
 }
 
-export async function noneDue(stored: Stored, rounds: number): Promise<string> {
+/** `applied` came from a config, which `configOf` writes for so many. */
+export async function noneDue(
+  stored: Stored,
+  applied: Stored & { configOf(count: number): string },
+  rounds: number,
+): Promise<string> {
   const runs: Program[] = [];
   for (const count of [1_000, 10_000]) {
     const state = stored.with(count);
@@ -44,6 +50,13 @@ export async function noneDue(stored: Stored, rounds: number): Promise<string> {
         prepare: () => [...acmectl, ...words, "--state", state],
       });
     }
+    const ofConfig = ["--config", applied.configOf(count), "--state", applied.with(count)];
+    await run(stored, ["apply", "-n", ...ofConfig]);
+    runs.push({
+      name: `\`apply\`, ${count.toLocaleString("en")} certificates`,
+      env: environment(stored),
+      prepare: () => [...acmectl, "apply", "-n", ...ofConfig],
+    });
   }
   // The index of the first night spares later runs the work, so a first run is one without it.
   const first: Measured[] = [];
@@ -58,14 +71,15 @@ export async function noneDue(stored: Stored, rounds: number): Promise<string> {
 
 /** The first run over a state checks every file, and keeps an index for the others. */
 async function firstNight(stored: Stored, state: string): Promise<void> {
-  const [file = "", ...words] = acmectl;
-  const env = { ...process.env, ...environment(stored) };
-  for (const command of [["renew", "--no-jitter"], ["list"]]) {
-    await promisify(execFile)(file, [...words, ...command, "--state", state], {
-      env,
-      maxBuffer: 2 ** 30,
-    });
+  for (const words of [["renew", "--no-jitter"], ["list"]]) {
+    await run(stored, [...words, "--state", state]);
   }
+}
+
+async function run(stored: Stored, typed: readonly string[]): Promise<void> {
+  const [file = "", ...words] = [...acmectl, ...typed];
+  const env = { ...process.env, ...environment(stored) };
+  await promisify(execFile)(file, words, { env, maxBuffer: 2 ** 30 });
 }
 
 function environment({ folder }: Stored): Record<string, string> {

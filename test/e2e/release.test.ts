@@ -237,6 +237,8 @@ describe.skipIf(!canInstall)("npm run release", () => {
     const key = join(`${volume}`, "certificates/example.test/current/privkey.pem");
     expect((await stat(key)).uid).toBe(uid);
     expect(await inside(node, ...script, "list")).toContain("example.test");
+    // Compiled code is no state.
+    expect(await readdir(`${volume}`)).not.toContain(".cache");
   });
 
   test.skipIf(!available("skopeo"))(

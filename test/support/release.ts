@@ -15,7 +15,7 @@ export async function buildRelease(folder: string): Promise<string> {
   await run("git", ["clone", "--quiet", repository, clone]);
   for (const shared of ["node_modules", ".cache"])
     await symlink(join(repository, shared), join(clone, shared));
-  await run("npm", ["run", "release"], { cwd: clone, timeout: 600_000 });
+  await run("npm", ["run", "release", "--", "--partial"], { cwd: clone, timeout: 600_000 });
   return join(clone, "release");
 }
 
