@@ -151,12 +151,7 @@ function configOf({ version, time }: ImageParts, layers: readonly string[]) {
     config: {
       User: `${user}:${user}`,
       // Compiled code is kept only where a writable /tmp is mounted, and not in the volume of the state.
-      Env: [
-        "PATH=/usr/bin",
-        `HOME=${state}`,
-        `ACMECTL_STATE=${state}`,
-        "XDG_CACHE_HOME=/tmp",
-      ],
+      Env: ["PATH=/usr/bin", `HOME=${state}`, `ACMECTL_STATE=${state}`, "XDG_CACHE_HOME=/tmp"],
       Entrypoint: ["/usr/bin/node", "/usr/lib/acmectl/bin/acmectl.js"],
       Cmd: ["--help"],
       Volumes: { [state]: {} },
