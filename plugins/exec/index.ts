@@ -128,8 +128,16 @@ interface SolverSettings extends StyleSettings, EnvironmentSettings {
   readonly findZone: (recordName: string) => Promise<Zone>;
 }
 
-/** Lines of one call: a program that prints without an end must not fill the disk with the log. */
+/** Lines of one call. A program that prints without an end must not fill the disk with the log. */
 const mostLogged = 1_000;
+
+function linesTo(log: Log, program: string): (line: string) => void {
+  let logged = 0;
+  return (line) => {
+    if ((logged += 1) < mostLogged) log.info(`${program}: ${line}`);
+    if (logged === mostLogged) log.info(`${program} prints more, which is not logged`);
+  };
+}
 
 function scriptSolver(settings: SolverSettings): Solver<Answerable["type"], Receipt> {
   const inTurn = inTurns();
@@ -154,11 +162,7 @@ function scriptSolver(settings: SolverSettings): Solver<Answerable["type"], Rece
     const env = environmentOf(settings, task, round);
     const { directory, timeout, log } = settings;
     const program = nameOf(settings, action);
-    let logged = 0;
-    const onLine = (line: string) => {
-      if ((logged += 1) < mostLogged) log.info(`${program}: ${line}`);
-      if (logged === mostLogged) log.info(`${program} prints more, which is not logged`);
-    };
+    const onLine = linesTo(log, program);
     const onWait = (seconds: number) =>
       log.info(`${program} (${action}) has been running for ${seconds} s of ${timeout / 1000} s`);
     const ran = await run({ argv, env, directory, timeout, signal, mask, onLine, onWait });
