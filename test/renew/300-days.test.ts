@@ -177,7 +177,8 @@ test("300 days of `renew --every 6h` with a CA whose renewal information and cer
     const week = (from: number) => times.filter((one) => one >= from && one < from + 7 * day);
     const most = Math.max(...times.map((time) => week(time).length));
     process.stdout.write(`${name}: ${times.length} orders, at most ${most} a week\n`);
-    expect(most, name).toBeLessThan(5);
+    // Windows alone never lead to the cap.
+    expect(most, name).toBeLessThan(name in returns ? 5 : 4);
     expect(times.length, name).toBeGreaterThan(3);
   }
 }, 300_000);
