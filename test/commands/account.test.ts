@@ -42,6 +42,16 @@ async function registered(more: Parameters<typeof startIssuing>[0] = {}) {
   return issuing;
 }
 
+test.each(["2099-02-30", "2099", "5", "1.2.2099", "soon", "-1d"])(
+  "account persist refuses --until %s, which is neither a time from now nor a date",
+  async (until) => {
+    const words = ["account", "persist", "-d", "a.test", "--server", "local", `--until=${until}`];
+    const { code, stderr } = await run(words);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`--until: "${until}" is not a time in the future`);
+  },
+);
+
 describe("account update", () => {
   test("account update sends the new address to the CA and stores the answer", async () => {
     await using issuing = await registered();

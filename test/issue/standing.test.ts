@@ -45,10 +45,10 @@ function showing(...values: readonly string[]): Dns {
   });
 }
 
-async function check(dns: Dns, server = "https://ca.example/directory") {
+async function check(dns: Dns, flags = "--server https://ca.example/directory") {
   const tools = await toolsOf({
     dns: () => dns,
-    ca: unexpected<Ca>("ca", { flags: `--server ${server}`, url: server }),
+    ca: unexpected<Ca>("ca", { flags }),
   });
   const challenge: ChallengeOf<"dns-persist-01"> = {
     ...demand,
@@ -76,7 +76,7 @@ describe("before the CA is asked, a standing record", () => {
   });
 
   it("cannot name an account of the embedded CA, so that the hint leads to another rehearsal", async () => {
-    const { seen } = await check(showing(), embeddedCa);
+    const { seen } = await check(showing(), `--server ${embeddedCa}`);
     await expect(seen).rejects.toMatchObject({
       hint: expect.stringContaining("rehearse with --dry-run=authorizations") as string,
     });

@@ -98,7 +98,12 @@ function recordNames({ domains, wildcard }: Flags): ReadonlyMap<string, boolean>
 function endOf(text: string | undefined, now: Date): Date | undefined {
   if (text === undefined) return undefined;
   const duration = parseDuration(text);
-  const end = new Date(duration === undefined ? Date.parse(text) : now.getTime() + duration);
+  // JavaScript reads other spellings in its own way, "5" as May 2001, and 2027-02-30 as a day of March.
+  const [day = "none"] = /^\d{4}-\d\d-\d\d(?=$|T)/.exec(text) ?? [];
+  const start = new Date(day);
+  const isDay = !Number.isNaN(start.getTime()) && start.toISOString().startsWith(day);
+  const date = isDay ? Date.parse(text) : Number.NaN;
+  const end = new Date(duration === undefined ? date : now.getTime() + duration);
   if (end > now) return end;
   throw new Problem("usage", {
     detail: `--until: "${text}" is not a time in the future.`,

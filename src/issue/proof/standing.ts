@@ -1,6 +1,6 @@
 /** Records that stand in the DNS before a run begins (dns-persist-01): looked at, never written. */
 import { judgePersist, type PersistDemand } from "../../acme/account-records.ts";
-import { traitsOf } from "../../acme/presets.ts";
+import { embeddedCa } from "../../acme/presets.ts";
 import { dateOf } from "../../dates.ts";
 import type { Dns, Look } from "../../dns/dns.ts";
 import { quotedWord } from "../../options/words.ts";
@@ -67,9 +67,10 @@ export async function checkStanding(
       title: "The dns-persist-01 record is missing",
       detail: `${recordName} has no TXT record that allows this account to prove ${identifier.value}: ${look.missing}.`,
       identifier,
-      hint: traitsOf(ca.url).forgets
-        ? "Look for the record of the real account with `acmectl check`, or rehearse with --dry-run=authorizations: the embedded CA has an account of its own, which no record names."
-        : `Print the record with \`${command}\` and add it to the zone, or let a solver write it: add --apply.`,
+      hint:
+        ca.flags === `--server ${embeddedCa}`
+          ? "Look for the record of the real account with `acmectl check`, or rehearse with --dry-run=authorizations: the embedded CA has an account of its own, which no record names."
+          : `Print the record with \`${command}\` and add it to the zone, or let a solver write it: add --apply.`,
     });
   }
   const ending = endingSoon(recordName, look.until, clock.now());
