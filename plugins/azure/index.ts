@@ -29,12 +29,8 @@ export default defineSolver({
       zoneWord: "zone",
       explain: explainer(() => credentials.identity()),
       zones: zonesOf(api, { zone: name, resourceGroup, privateZone }),
-      async zone(recordName, signal) {
-        if (name === undefined) return undefined;
-        if (resourceGroup !== undefined)
-          return { id: await api.zoneId(kindOf(privateZone), resourceGroup, name, signal), name };
-        return suffixesOf(recordName).includes(name) ? undefined : { id: name, name };
-      },
+      zone: (recordName, signal) =>
+        zoneBy(api, { zone: name, resourceGroup, privateZone }, recordName, signal),
       showZone: zoneText,
       hintIfOutside:
         "Leave zone (AZURE_ZONE_NAME) out, or limit this solver to its zone with select.zones.",
@@ -52,8 +48,7 @@ export default defineSolver({
         for (const [name, edit] of edits) {
           const records = recordsAfter(old, edit, type);
           if (records === undefined) continue;
-          if (records.length > mostRecords && edit.add.length > 0)
-            throw full(`${name} in zone ${zoneText(zone)}`, records.length, type);
+          if (edit.add.length > 0) refuseFull(`${name} in zone ${zoneText(zone)}`, records, type);
           const owner = { name, type };
           const set = { ttl: old?.ttl ?? ttl, records, metadata: old?.metadata };
           if (records.length > 0) await api.write(zone.id, owner, set, old, signal);
@@ -78,6 +73,19 @@ interface Choice {
   readonly zone: string | undefined;
   readonly resourceGroup: string | undefined;
   readonly privateZone: boolean;
+}
+
+/** The configured zone, where it is known without a list; one that does not hold the name is reported by that. */
+async function zoneBy(
+  api: Api,
+  { zone: name, resourceGroup, privateZone }: Choice,
+  recordName: string,
+  signal: AbortSignal,
+): Promise<ProviderZone | undefined> {
+  if (name === undefined) return undefined;
+  if (resourceGroup !== undefined)
+    return { id: await api.zoneId(kindOf(privateZone), resourceGroup, name, signal), name };
+  return suffixesOf(recordName).includes(name) ? undefined : { id: name, name };
 }
 
 function zonesOf(api: Api, { zone, resourceGroup, privateZone }: Choice): ZoneSource<DnsZone> {
@@ -120,10 +128,11 @@ function recordsAfter(
   return after?.map((value) => before.get(value) ?? [value]);
 }
 
-function full(place: string, count: number, type: RecordType): Problem {
-  return new Problem("solver", {
+function refuseFull(place: string, { length }: RecordSet["records"], type: RecordType): void {
+  if (length <= mostRecords) return;
+  throw new Problem("solver", {
     title: "The record set is full",
-    detail: `Azure: ${place} would have ${count} ${type} records, and Azure allows ${mostRecords}`,
+    detail: `Azure: ${place} would have ${length} ${type} records, and Azure allows ${mostRecords}`,
     hint: "Remove records that are not needed, left behind by other tools.",
   });
 }

@@ -10,10 +10,10 @@ const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
 const backOffAfter = (failures: number) => backOff[Math.min(failures, backOff.length - 1)] ?? 0;
 
 /** Exit codes of failures that the CA was not asked about: wrong options, this machine, a lock, a deploy step, a signal. */
-const unasked: ReadonlySet<number> = new Set([2, 3, 8, 9, 129, 130, 143]);
+const unaskedCodes: ReadonlySet<number> = new Set([2, 3, 8, 9, 129, 130, 143]);
 
 function wasNotAsked(problem: Problem): boolean {
-  return unasked.has(problem.exitCode) || problem.is("dane");
+  return unaskedCodes.has(problem.exitCode) || problem.is("dane");
 }
 
 /**
@@ -28,25 +28,9 @@ export function afterFailure(
   orderUrl: string | undefined,
 ): Partial<CertificateStatus> {
   const problem = Problem.is(error) ? error : undefined;
-  if (problem && wasNotAsked(problem)) {
-    // An order was placed, so that what the CA refused before has passed.
-    const passed = status.retryReason === "permanent" && orderUrl !== undefined;
-    return passed ? { retryReason: "backoff" } : {};
-  }
-  if (problem?.is("limit") === true && problem.retryAt !== undefined)
-    return {
-      retryAt: problem.retryAt.toISOString(),
-      retryReason: "limit",
-      failedRequest: limitedHash(request),
-    };
-  const known = limitKnownHere(problem);
-  if (known !== undefined && problem?.fromCa !== true)
-    return {
-      retryAt: known.toISOString(),
-      retryReason: "cap",
-      failedRequest: requestHash(request),
-    };
-  if (known !== undefined) return caPause(known);
+  if (problem && wasNotAsked(problem)) return unasked(status, orderUrl);
+  const known = problem && limitKnownHere(problem, request);
+  if (known !== undefined) return known;
   const ours = new Date(startedAt.getTime() + backOffAfter(status.failures));
   const failures = status.failures + 1;
   const theirs = problem?.retryAt;
@@ -61,10 +45,32 @@ export function afterFailure(
   };
 }
 
-/** The end of a limit for which the CA was not asked. */
-function limitKnownHere(problem: Problem | undefined): Date | undefined {
-  const isOurs = problem?.is("backoff") === true && problem.document.status === undefined;
-  return isOurs ? problem.retryAt : undefined;
+function unasked(
+  { retryReason }: CertificateStatus,
+  orderUrl: string | undefined,
+): Partial<CertificateStatus> {
+  // An order was placed, so that what the CA refused before has passed.
+  const passed = retryReason === "permanent" && orderUrl !== undefined;
+  return passed ? { retryReason: "backoff" } : {};
+}
+
+/** A limit for which the CA was not asked: its own, or ours. */
+function limitKnownHere(
+  problem: Problem,
+  request: CertificateRequest,
+): Partial<CertificateStatus> | undefined {
+  const { retryAt, fromCa, document } = problem;
+  if (problem.is("limit") && retryAt !== undefined)
+    return {
+      retryAt: retryAt.toISOString(),
+      retryReason: "limit",
+      failedRequest: limitedHash(request),
+    };
+  if (!problem.is("backoff") || document.status !== undefined || retryAt === undefined)
+    return undefined;
+  if (fromCa) return caPause(retryAt);
+  const failedRequest = requestHash(request);
+  return { retryAt: retryAt.toISOString(), retryReason: "cap", failedRequest };
 }
 
 function caPause(until: Date): Partial<CertificateStatus> {

@@ -1,20 +1,18 @@
 import type { Order } from "../acme/acme.ts";
 import { isSameKey, publicHalf } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import { messageOf } from "../errors.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
-import { cleanUpBy } from "../solvers/open.ts";
 import type {
   HeldCertificate,
+  OrderPair,
   OrderProgress,
   PendingOrder,
-  PresentedChallenge,
   Store,
 } from "../state/store.ts";
-import { provenName, type PendingChallenge } from "./proof/challenges.ts";
-import type { IssueTools } from "./tools.ts";
+import type { PendingChallenge } from "./proof/challenges.ts";
+import type { LeftoverTools } from "./leftovers.ts";
 
 /** A challenge that was presented, or may have been: `present` may have failed after it wrote something. */
 export interface Presented {
@@ -59,10 +57,18 @@ export interface OrderJournal {
   end(): Promise<void>;
 }
 
-/** The journal of a certificate, once what a killed run left behind is cleaned up as far as it can be. */
-export async function openJournal(name: string, tools: LeftoverTools): Promise<Journal> {
+/**
+ * The journal of a certificate, once what a killed run left behind is cleaned up as far as it can be. The unfinished order is the
+ * one for this request, if there is one: another CA may have been asked since.
+ */
+export async function openJournal(
+  name: string,
+  tools: LeftoverTools,
+  request?: CertificateRequest,
+): Promise<Journal> {
   const { clock, store } = tools;
-  const unfinished = await withPairs(await cleanLeftovers(name, tools), tools.record.log("key"));
+  const found = orderFor(request, await cleanLeftovers(name, tools));
+  const unfinished = await withPairs(found, tools.record.log("key"));
   // What an earlier run could not clean up stays, whatever becomes of its order.
   const { presented: left, ...known } = unfinished ?? { name, ...noOrder, presented: [] };
   let order: Omit<PendingOrder, "presented"> = known;
@@ -74,22 +80,7 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
     order = { ...order, ...fields };
     return writes.next();
   };
-  const ofChallenges = {
-    presented: () => [...receipts].map(([challenge, receipt]) => ({ challenge, receipt })),
-    presenting(challenges) {
-      for (const challenge of challenges) receipts.set(challenge, undefined);
-      return change({});
-    },
-    async received(challenge, receipt) {
-      receipts.set(challenge, receipt ?? null);
-      // Without a receipt all that is known is on disk.
-      if (receipt !== undefined && receipt !== null) await change({});
-    },
-    cleaned(challenges) {
-      for (const challenge of challenges) receipts.delete(challenge);
-      return change({});
-    },
-  } satisfies Partial<Journal>;
+  const ofChallenges = challengeCalls(receipts, () => change({}));
   const second: OrderJournal = {
     ...ofChallenges,
     unfinished: unfinished?.second,
@@ -100,15 +91,81 @@ export async function openJournal(name: string, tools: LeftoverTools): Promise<J
   return {
     ...ofChallenges,
     unfinished,
-    begin: (...placed) => change(begun(clock, ...placed)),
+    begin: (...placed) => change(besideOthers(begun(clock, ...placed), order, clock)),
     finalizing: async (key) =>
       order.finalizing && order.csr === key.csr ? undefined : change({ ...key, finalizing: true }),
     second,
     async end() {
       await writes.ended();
-      await (left.length + receipts.size === 0 ? store.journal.remove(name) : change(ended));
+      const others = stillOpen(order.others, clock);
+      const isEmpty = left.length + receipts.size === 0 && others === undefined;
+      await (isEmpty ? store.journal.remove(name) : change({ ...ended, others }));
     },
   };
+}
+
+function challengeCalls(receipts: Map<PendingChallenge, unknown>, write: () => Promise<void>) {
+  return {
+    presented: () => [...receipts].map(([challenge, receipt]) => ({ challenge, receipt })),
+    presenting(challenges) {
+      for (const challenge of challenges) receipts.set(challenge, undefined);
+      return write();
+    },
+    async received(challenge, receipt) {
+      receipts.set(challenge, receipt ?? null);
+      // Without a receipt all that is known is on disk.
+      if (receipt !== undefined && receipt !== null) await write();
+    },
+    cleaned(challenges) {
+      for (const challenge of challenges) receipts.delete(challenge);
+      return write();
+    },
+  } satisfies Partial<Journal>;
+}
+
+/** The order for the request in the place of the one that was worked on last. */
+function orderFor(
+  request: CertificateRequest | undefined,
+  pending: PendingOrder | undefined,
+): PendingOrder | undefined {
+  if (request === undefined || pending?.others === undefined) return pending;
+  const hash = requestHash(request);
+  const all = ordersIn(pending);
+  const own = all.find((one) => one.requestHash === hash);
+  if (own === undefined || pending.requestHash === hash) return pending;
+  const { name, presented } = pending;
+  return { ...own, name, presented, others: all.filter((one) => one !== own) };
+}
+
+/** That of the CA that was asked last, then those of others. */
+function ordersIn({
+  others = [],
+  ...order
+}: Omit<PendingOrder, "presented">): readonly OrderPair[] {
+  const { name: _, ...last } = order;
+  return [last, ...others];
+}
+
+/** The new order in the place of an earlier one of its CA; those at other CAs stay. */
+function besideOthers(
+  fresh: OrderProgress,
+  before: Omit<PendingOrder, "presented">,
+  clock: LeftoverTools["clock"],
+): Partial<PendingOrder> {
+  const isElsewhere = ({ orderUrl, directory }: OrderPair) =>
+    orderUrl !== undefined && directory !== fresh.directory;
+  const others = stillOpen(ordersIn(before).filter(isElsewhere), clock);
+  return { ...fresh, second: isElsewhere(before) ? undefined : before.second, others };
+}
+
+/** Those that their CA has not forgotten yet: their URLs could not be found again. Undefined if there are none. */
+function stillOpen(
+  orders: readonly OrderPair[] | undefined,
+  clock: LeftoverTools["clock"],
+): readonly OrderPair[] | undefined {
+  const now = clock.now();
+  const open = orders?.filter(({ expires }) => expires !== undefined && new Date(expires) > now);
+  return open?.length === 0 ? undefined : open;
 }
 
 function recordsOf(receipts: ReadonlyMap<PendingChallenge, unknown>): PendingOrder["presented"] {
@@ -119,7 +176,7 @@ function recordsOf(receipts: ReadonlyMap<PendingChallenge, unknown>): PendingOrd
 
 function begun(
   clock: LeftoverTools["clock"],
-  ...[{ url }, request, accountId, key]: Parameters<OrderJournal["begin"]>
+  ...[{ url, expires }, request, accountId, key]: Parameters<OrderJournal["begin"]>
 ): OrderProgress {
   return {
     orderUrl: url,
@@ -127,6 +184,7 @@ function begun(
     accountId,
     requestHash: requestHash(request),
     startedAt: clock.now().toISOString(),
+    expires: expires?.toISOString(),
     csr: key?.csr,
     privateKey: key?.privateKey,
     finalizing: undefined,
@@ -161,6 +219,7 @@ const ended = {
   csr: undefined,
   finalizing: undefined,
   second: undefined,
+  expires: undefined,
 };
 
 /** The unfinished orders without key and CSR where they do not belong together: no certificate could be used with them. */
@@ -193,8 +252,6 @@ export function mayBeProven(
   return unfinished?.csr !== undefined && unfinished.requestHash === requestHash(request);
 }
 
-type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "record" | "clock" | "signal">;
-
 /**
  * Undo what a killed run has presented, and end the journal of an order whose certificate is held. What cannot be undone now
  * stays in the journal for the next run; it never stops the one that tries. Answers what the journal has then.
@@ -209,12 +266,13 @@ export async function cleanLeftovers(
   const held = (await store.certificates.read(name))?.held;
   // Killed after the commit.
   const isDone = isFinished(known, held);
-  if (known.presented.length === 0 && !isDone) return known;
-  const left: PresentedChallenge[] = [];
-  const bySolver = Map.groupBy(known.presented, ({ solver }) => JSON.stringify(solver));
-  for (const entries of bySolver.values()) left.push(...(await undoAll(name, entries, tools)));
-  const pending: PendingOrder = { ...known, ...(isDone ? ended : {}), presented: left };
-  if (left.length > 0 || pending.orderUrl !== undefined) {
+  const others = stillOpen(known.others, tools.clock);
+  const isOver = isDone || others?.length !== known.others?.length;
+  if (known.presented.length === 0 && !isOver) return known;
+  const { undoAll } = await import("./leftovers.ts");
+  const presented = await undoAll(name, known.presented, tools);
+  const pending: PendingOrder = { ...known, ...(isDone ? ended : {}), others, presented };
+  if (isOpen(pending)) {
     await store.journal.write(pending);
     return pending;
   }
@@ -222,53 +280,13 @@ export async function cleanLeftovers(
   return undefined;
 }
 
+function isOpen({ orderUrl, others, presented }: PendingOrder): boolean {
+  return presented.length > 0 || orderUrl !== undefined || others !== undefined;
+}
+
 function isFinished({ orderUrl }: PendingOrder, held: HeldCertificate | undefined): boolean {
   const orders = [held?.meta.orderUrl, held?.meta.second?.orderUrl];
   return orderUrl !== undefined && orders.includes(orderUrl);
-}
-
-/** By the solver as it was then: the options of this run are another's. Answers what could not be undone. */
-async function undoAll(
-  name: string,
-  entries: readonly PresentedChallenge[],
-  { solvers, record, signal }: LeftoverTools,
-): Promise<readonly PresentedChallenge[]> {
-  const [first] = entries;
-  if (first === undefined) return [];
-  const left: PresentedChallenge[] = [];
-  const log = record.log("cleanup");
-  const keep = (batch: readonly PresentedChallenge[], error: unknown) => {
-    left.push(...batch);
-    const of = `${namesOf(batch)} (${placesOf(batch)})`;
-    log.warn(
-      `solver ${first.solver.name} could not clean up the challenges of an earlier run for ${of}: ${messageOf(error)}; every run tries again until it can, or until acmectl delete ${name}`,
-    );
-  };
-  try {
-    const { solver, limit } = await solvers.reopen(first.solver);
-    await cleanUpBy(solver, entries, { signal }, async (batch, work) => {
-      try {
-        await limit(work, signal);
-        log.info(`cleaned up the challenges of an earlier run for ${namesOf(batch)}`);
-      } catch (error) {
-        keep(batch, error);
-      }
-    });
-  } catch (error) {
-    for (const entry of entries) keep([entry], error);
-  }
-  return left;
-}
-
-function namesOf(batch: readonly PresentedChallenge[]): string {
-  return batch.map(({ challenge }) => provenName(challenge)).join(", ");
-}
-
-function placesOf(batch: readonly PresentedChallenge[]): string {
-  const places = batch.map(({ challenge }) =>
-    "recordName" in challenge ? challenge.recordName : challenge.token,
-  );
-  return [...new Set(places)].join(", ");
 }
 
 /** The same for every certificate whose lock is free: called once at the start of a command that issues. */

@@ -119,7 +119,7 @@ export async function placeOrder(
       profile,
       ...datesOf(request, now),
       replaces,
-      renews: isRenewal(request, predecessor),
+      renews: isRenewal(request, predecessor) || undefined,
     },
     tools.signal,
   );

@@ -1,7 +1,7 @@
 /** A CA whose limits are heeded: what counts for them is kept in the ledger, and what it would refuse is not asked. */
-import type { AccountSession, Ca, NewOrder, Order } from "../acme/acme.ts";
-import type { LimitName } from "../acme/presets.ts";
-import type { Asking, LedgerEntry } from "../state/ledger.ts";
+import type { AccountSession, Authorization, Ca, NewOrder, Order } from "../acme/acme.ts";
+import { presetOf, type LimitName, type Limits } from "../acme/presets.ts";
+import { failuresInARow, type Asking, type LedgerEntry } from "../state/ledger.ts";
 import { Problem } from "../problem.ts";
 import { orderedName } from "../acme/objects/authorization.ts";
 import { noteClock, openDesk, type Counting, type Desk } from "./desk.ts";
@@ -10,6 +10,7 @@ import { noteClock, openDesk, type Counting, type Desk } from "./desk.ts";
 export function countedCa(ca: Ca, counting: Counting): Ca {
   const behindFirst = oneAhead();
   const desk = openDesk(ca.url, counting);
+  const rules = { limits: counting.limits, free: presetOf(ca.url)?.freeForRenewals ?? [] };
   return {
     url: ca.url,
     flags: ca.flags,
@@ -30,7 +31,7 @@ export function countedCa(ca: Ca, counting: Counting): Ca {
       begin().catch(() => undefined);
     },
     renewalInfo: (id, signal) => ca.renewalInfo(id, signal),
-    session: (key, url) => countedSession(ca.session(key, url), desk, behindFirst),
+    session: (key, url) => countedSession(ca.session(key, url), desk, behindFirst, rules),
     async close() {
       await noteClock(ca.url, ca.clockSkew, counting);
       await ca.close();
@@ -38,10 +39,17 @@ export function countedCa(ca: Ca, counting: Counting): Ca {
   };
 }
 
+interface Rules {
+  readonly limits: Limits;
+  /** Limits toward which renewals do not count. */
+  readonly free: readonly LimitName[];
+}
+
 function countedSession(
   session: AccountSession,
   desk: Desk,
   behindFirst: ReturnType<typeof oneAhead>,
+  rules: Rules,
 ): AccountSession {
   const asking = (names: readonly string[], renewal?: true): Asking => {
     return { account: session.url, names, renewal };
@@ -65,26 +73,18 @@ function countedSession(
       return made;
     },
     async newOrder(order, signal) {
-      const renewal = order.renews === true && desk.free.length > 0;
+      const renewal = order.renews === true && rules.free.length > 0;
       const asked = asking(namesOf(order), renewal || undefined);
-      const placed = await behindFirst(() => countedOrder(order, asked, session, desk, signal));
+      const placed = await behindFirst(() =>
+        countedOrder(order, asked, session, desk, rules, signal),
+      );
       if (renewal) renewals.add(placed.url);
       return placed;
     },
     respond: (challenge, signal) =>
       desk.watch(asking([]), () => session.respond(challenge, signal)),
-    async waitForAuthorization(url, waiting) {
-      try {
-        const valid = await session.waitForAuthorization(url, waiting);
-        const { value } = orderedName(valid);
-        if (await desk.hasFailed(value, session.url)) await note("validation", [value]);
-        return valid;
-      } catch (error) {
-        const failed = failedName(error);
-        if (failed !== undefined) await note("failure", [failed]);
-        throw error;
-      }
-    },
+    waitForAuthorization: (url, waiting) =>
+      countedValidation(session.waitForAuthorization(url, waiting), session, desk, rules),
     finalize: (order, csr, signal) =>
       desk.watch(asking(namesOf(order)), () => session.finalize(order, csr, signal)),
     async waitForOrder(order, waiting) {
@@ -96,15 +96,36 @@ function countedSession(
   };
 }
 
+async function countedValidation(
+  waiting: Promise<Authorization>,
+  { url: account }: Pick<AccountSession, "url">,
+  desk: Desk,
+  { limits }: Rules,
+): Promise<Authorization> {
+  const valid = await waiting.catch(async (error: unknown) => {
+    const failed = failedName(error);
+    if (failed !== undefined) await desk.note({ event: "failure", account, names: [failed] });
+    throw error;
+  });
+  if (limits.failuresInARow === undefined) return valid;
+  const { value } = orderedName(valid);
+  const own = (await desk.read()).entries.filter((one) => one.account === account);
+  // Of other names it does not matter.
+  if (failuresInARow(value, own).length > 0)
+    await desk.note({ event: "validation", account, names: [value] });
+  return valid;
+}
+
 /** Limits do not count what replaces a certificate in time (RFC 9773), and some no renewal at all; the CA decides whether it does. */
 async function countedOrder(
   order: NewOrder,
   asked: Asking,
   session: AccountSession,
   desk: Desk,
+  { free }: Rules,
   signal: AbortSignal,
 ): Promise<Order> {
-  const ofRenewal = orderLimits.filter((limit) => !desk.free.includes(limit));
+  const ofRenewal = orderLimits.filter((limit) => !free.includes(limit));
   const counted = asked.renewal ? ofRenewal : orderLimits;
   const limits = order.replaces === undefined ? counted : [];
   const entry = await desk.reserve("order", asked, limits, signal);

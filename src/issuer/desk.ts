@@ -1,5 +1,5 @@
 /** Where requests are let through if the CA's limits leave room, and what came of them is written down. */
-import { caName, presetOf, type LimitName, type Limits } from "../acme/presets.ts";
+import { caName, type LimitName, type Limits } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
 import { largestSkew, type Clock } from "../clock.ts";
 import { dateFrom } from "../dates.ts";
@@ -8,7 +8,6 @@ import { Problem } from "../problem.ts";
 import {
   allowancesFor,
   allowanceText,
-  failuresInARow,
   pauseIn,
   withEntry,
   withoutEntry,
@@ -46,14 +45,6 @@ export function openDesk(server: string, counting: Counting) {
   return {
     read,
     assertOpen,
-    /** Limits toward which renewals do not count. */
-    free: presetOf(server)?.freeForRenewals ?? [],
-    /** True if it matters that the name is validated now. */
-    async hasFailed(name: string, account: string | undefined) {
-      if (limits.failuresInARow === undefined) return false;
-      const own = (await read()).entries.filter((one) => one.account === account);
-      return failuresInARow(name, own).length > 0;
-    },
     async note(entry: Omit<LedgerEntry, "at">) {
       const noted = { at: clock.now().toISOString(), ...entry };
       if (isCounting) await write((now) => withEntry(now, noted, clock.now()));

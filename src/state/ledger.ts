@@ -65,7 +65,6 @@ export async function allowancesFor(
     all.filter((one) => one.event === event);
   const issued = during("certificate", entries);
   const set = setOf(names);
-  const isNew = ({ renewal }: LedgerEntry) => renewal !== true;
   const domains =
     limits.certificatesPerDomain === undefined ? [] : await byDomain(names, issued.filter(isNew));
   return [
@@ -87,6 +86,8 @@ export async function allowancesFor(
     ...names.flatMap((name) => of("failuresInARow", name, failuresInARow(name, own))),
   ];
 }
+
+const isNew = ({ renewal }: LedgerEntry) => renewal !== true;
 
 /** Those since the CA has validated the name. */
 export function failuresInARow(

@@ -102,11 +102,15 @@ export interface BrokenCertificate {
 }
 
 /** An unfinished order: written before the CA and the solvers are asked, so that the next run can resume and clean up. */
-export interface PendingOrder extends OrderProgress {
+export interface PendingOrder extends OrderPair {
   name: string;
+  /** Those at other CAs of the request, each to be resumed when its CA is asked again. */
+  others?: readonly OrderPair[] | undefined;
+  presented: readonly PresentedChallenge[];
+}
+export interface OrderPair extends OrderProgress {
   /** That for the second key. The first one stays beside it until both certificates are committed. */
   second?: OrderProgress | undefined;
-  presented: readonly PresentedChallenge[];
 }
 export interface OrderProgress {
   orderUrl?: string | undefined;
@@ -119,6 +123,8 @@ export interface OrderProgress {
   finalizing?: boolean | undefined;
   requestHash: string;
   startedAt: string;
+  /** When the CA forgets it, by its own words. */
+  expires?: string | undefined;
 }
 export interface PresentedChallenge {
   solver: SolverSetting;

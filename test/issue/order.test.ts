@@ -338,7 +338,8 @@ describe("a new order", () => {
         newOrder: async (order) => {
           asked.push(order);
           const { replaces } = order;
-          return unexpected<Order>("order", { url: "https://ca.example/order/1", replaces });
+          const [url, expires] = ["https://ca.example/order/1", undefined];
+          return unexpected<Order>("order", { url, expires, replaces });
         },
       }),
     };

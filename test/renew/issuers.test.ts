@@ -144,6 +144,25 @@ async function startDns(zone: TestZone) {
 }
 
 describe("a certificate with two issuers", () => {
+  test("leaves an unfinished order at each one, which is resumed when that one is asked again", async () => {
+    await using world = await twoCas();
+    const { clock, first, second, run, apply } = world;
+    first.faults.add(always("authz", maintenance));
+    second.faults.add(always("authz", maintenance));
+    expect((await apply()).code).toBe(6);
+    expect([orders(first), orders(second)]).toEqual([1, 1]);
+    clock.advance(7_200_000);
+    expect((await apply()).code).toBe(6);
+    expect([orders(first), orders(second)]).toEqual([1, 1]);
+
+    first.faults.clear();
+    clock.advance(7_200_000);
+    const { code, document } = await apply();
+    expect([code, document.certificates[0].directory]).toEqual([0, first.directoryUrl]);
+    expect([orders(first), orders(second)]).toEqual([1, 1]);
+    expect((await run(["status"])).document.certificates[0].pendingOrder).toBeUndefined();
+  });
+
   test("comes from the first one while that works", async () => {
     await using world = await twoCas();
     const { code, document } = await world.apply();

@@ -13,7 +13,7 @@ import {
 } from "./records.ts";
 import { isRecord } from "../../json.ts";
 import type { SolverState } from "../../plugin.ts";
-import type { PendingHook, PendingHooks, PendingOrder, Store } from "../store.ts";
+import type { OrderPair, PendingHook, PendingHooks, PendingOrder, Store } from "../store.ts";
 
 /** Unfinished orders, in `pending/<name>.json`. Written under the certificate's lock. */
 export function openJournal(folder: Folder): Store["journal"] {
@@ -68,10 +68,18 @@ async function nameIn(path: string, file: string): Promise<string> {
 
 const ofOrder = ["directory", "accountId", "requestHash", "startedAt"];
 
+function isOrderPair(value: unknown): value is Record<string, unknown> & OrderPair {
+  return (
+    hasStrings(value, ofOrder) &&
+    (value["second"] === undefined || hasStrings(value["second"], ofOrder))
+  );
+}
+
 export function isPendingOrder(value: unknown): value is PendingOrder {
   return (
-    hasStrings(value, ["name", ...ofOrder]) &&
-    (value["second"] === undefined || hasStrings(value["second"], ofOrder)) &&
+    isOrderPair(value) &&
+    hasStrings(value, ["name"]) &&
+    (value["others"] === undefined || isListOf(value["others"], isOrderPair)) &&
     Array.isArray(value["presented"]) &&
     value["presented"].every(
       (item) => isRecord(item) && isRecord(item["solver"]) && isRecord(item["challenge"]),

@@ -67,7 +67,9 @@ function keptOrders({ before, after, words, ca, alone }: RunSeen): readonly stri
   if (isGivenUp || !alone) return [];
   return [...before.pending].flatMap(([file, order]) => {
     const { orderUrl, csr, privateKey, name } = order;
-    const now = after.pending.get(file);
+    const last = after.pending.get(file);
+    const elsewhere = last?.others.find((one) => one.orderUrl === orderUrl);
+    const now = elsewhere ?? last;
     if (orderUrl === undefined || isHeld(orderUrl, after)) return [];
     if (now?.orderUrl === orderUrl) {
       const isWhole = now.csr === csr && now.privateKey === privateKey;
@@ -76,7 +78,8 @@ function keptOrders({ before, after, words, ca, alone }: RunSeen): readonly stri
     const request = jsonIn(
       join(after.root, "certificates", file.replace(/\.json$/, ""), "certificate.json"),
     );
-    if (now !== undefined && now.requestHash !== order.requestHash) return [];
+    const isSameCa = now?.directory === order.directory;
+    if (now !== undefined && isSameCa && now.requestHash !== order.requestHash) return [];
     if (now !== undefined && now.accountId !== order.accountId) return [];
     if (request === undefined || ca === undefined) return [];
     const answers = ca.asked.filter(({ path }) => orderUrl.endsWith(path));

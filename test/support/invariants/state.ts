@@ -17,15 +17,19 @@ export interface StateSeen {
 }
 
 /** The part of an unfinished order that must not be lost. */
-export interface Pending {
+export interface Pending extends PendingOrder {
   readonly name: string;
+  /** At other CAs of the request. */
+  readonly others: readonly PendingOrder[];
+  readonly presented: number;
+}
+export interface PendingOrder {
   readonly directory: string;
   readonly accountId: string;
   readonly requestHash: string;
   readonly orderUrl: string | undefined;
   readonly csr: string | undefined;
   readonly privateKey: string | undefined;
-  readonly presented: number;
 }
 
 /** Empty for a folder that does not exist. */
@@ -65,23 +69,32 @@ function pendingOf(root: string): ReadonlyMap<string, Pending> {
   const found = namesIn(join(root, "pending")).flatMap((file) => {
     const record = jsonIn(join(root, "pending", file));
     if (record === undefined || !Array.isArray(record["presented"])) return [];
-    const text = (member: string) => {
-      const value = record[member];
-      return typeof value === "string" ? value : undefined;
-    };
+    const others = Array.isArray(record["others"]) ? record["others"].filter(isRecord) : [];
     const pending: Pending = {
-      name: text("name") ?? "",
-      directory: text("directory") ?? "",
-      accountId: text("accountId") ?? "",
-      requestHash: text("requestHash") ?? "",
-      orderUrl: text("orderUrl"),
-      csr: text("csr"),
-      privateKey: text("privateKey"),
+      ...orderIn(record),
+      name: memberOf(record, "name") ?? "",
+      others: others.map(orderIn),
       presented: record["presented"].length,
     };
     return [[file, pending] as const];
   });
   return new Map(found);
+}
+
+function orderIn(record: Readonly<Record<string, unknown>>): PendingOrder {
+  return {
+    directory: memberOf(record, "directory") ?? "",
+    accountId: memberOf(record, "accountId") ?? "",
+    requestHash: memberOf(record, "requestHash") ?? "",
+    orderUrl: memberOf(record, "orderUrl"),
+    csr: memberOf(record, "csr"),
+    privateKey: memberOf(record, "privateKey"),
+  };
+}
+
+function memberOf(record: Readonly<Record<string, unknown>>, member: string): string | undefined {
+  const value = record[member];
+  return typeof value === "string" ? value : undefined;
 }
 
 function attemptsOf(root: string): ReadonlyMap<string, string> {
