@@ -51,7 +51,7 @@ test(
         damage,
       })),
     );
-    const chosen = drawn(faults, 8, ({ kind, how }) => `${kind} ${how}`);
+    const chosen = drawn(faults, 5, ({ kind, how }) => `${kind} ${how}`);
     const copy = `${state}-before`;
     cpSync(state, copy, { recursive: true, verbatimSymlinks: true });
     for (const { file, how, damage } of chosen) {

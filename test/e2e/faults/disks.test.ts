@@ -40,7 +40,7 @@ test(
     skip(!mayMount, why);
     const sizes = Array.from({ length: 24 }, (_, index) => `size=${68 + 4 * index}k`);
     const inodes = Array.from({ length: 36 }, (_, index) => `nr_inodes=${4 + index}`);
-    const chosen = drawn([...sizes, ...inodes], 4, (option) => option.slice(0, 4));
+    const chosen = drawn([...sizes, ...inodes], 2, (option) => option.slice(0, 4));
     for (const option of chosen) {
       await using issuing = await startIssuing();
       using disk = mounted(issuing.state, option);

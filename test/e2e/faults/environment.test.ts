@@ -62,7 +62,7 @@ test(
   "issues under odd umasks, users and languages",
   async () => {
     const rows = Object.entries(odd).filter(([row]) => isRoot || !needRoot.test(row));
-    const chosen = drawn(rows, 6, ([row]) => row);
+    const chosen = drawn(rows, 4, ([row]) => row);
     for (const [row, options] of chosen) {
       await using issuing = await startIssuing();
       const { code, stderr } = await start(issuing, options(issuing)).ended;
@@ -76,7 +76,7 @@ test(
 
 const odder = [..."blanks in it,grüße-猫,quo'te\"s,a\nnew line,-d,$(touch x)".split(",")];
 
-test.each(drawn(odder, 2, (folder) => folder))(
+test.each(drawn(odder, 1, (folder) => folder))(
   "issues and renews with a state folder named %j",
   async (folder) => {
     await using issuing = await startIssuing();
@@ -113,7 +113,7 @@ const refusing: Readonly<Record<string, (state: string) => Made>> = {
 
 const rows = Object.entries(refusing).filter(([row]) => isRoot || !/another user/.test(row));
 
-test.each(drawn(rows, 5, ([row]) => row))(
+test.each(drawn(rows, 2, ([row]) => row))(
   "nothing is ordered when the state folder %s, and the run after that is put right works",
   async (_, refuse) => {
     await using issuing = await startIssuing();

@@ -30,7 +30,7 @@ test.concurrent.each(Object.entries(scenarios))(
         ),
       );
     }
-    const chosen = drawn(faults, 3, ({ kind, change }) => `${kind} ${change}`);
+    const chosen = drawn(faults, 2, ({ kind, change }) => `${kind} ${change}`);
     for (const { kind, settings, change, at } of chosen)
       await refused(scenario, { ...settings, fail: `${at}` }).catch((error: unknown) => {
         throw new Error(`${name}, the disk ${kind} at change ${at}: ${change}`, { cause: error });

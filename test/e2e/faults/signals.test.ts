@@ -26,7 +26,7 @@ test(
   "issue, stopped by any signal at any request, leaves no back-off, and the next run ends it",
   async () => {
     const faults = kinds.flatMap((kind) => each.map((signal) => ({ signal, kind })));
-    const chosen = drawn(faults, 6, ({ kind }) => kind);
+    const chosen = drawn(faults, 4, ({ kind }) => kind);
     for (const { signal, kind } of chosen) {
       await using issuing = await startIssuing({ asynchronous: true });
       const words = issueWords(issuing, name);
