@@ -44,14 +44,25 @@ export const command = defineCommand({
     const every = flags.every ?? (await everyOf(named, context));
     if (flags.drill === true) return drill(named, flags, context);
     const options = passOptions(flags, context, every);
-    const idle =
-      dryRun === false ? await idleRenewals(named, options, store, context.clock.now()) : undefined;
+    const idle = await idleUnless(dryRun !== false, named, options, store, context);
     const renewals = idle ?? (await renewDue(named, { ...flags, every }, context));
-    if (isUsual) await (idle ? noteQuiet : noteAfterPass)(named, flags.every, store, context);
+    const note = idle ? noteQuiet : noteAfterPass;
+    if (isUsual) await note(named, flags.every, store, context);
     const shown = dryRun === false ? await withFiles(renewals, store, context) : renewals;
     return reportRenewals(shown, { detailed: detailedExitcode, dryRun }, context.clock.now());
   },
 });
+
+/** A dry run goes through everything. */
+async function idleUnless(
+  isDry: boolean,
+  named: Certificates,
+  options: ReturnType<typeof passOptions>,
+  store: Store,
+  { clock }: Context,
+): Promise<readonly Renewal[] | undefined> {
+  return isDry ? undefined : idleRenewals(named, options, store, clock.now());
+}
 
 /** A drill orders nothing, so what would change an order has no effect on it. */
 function refuseTogether({ drill: isDrill = false, dryRun = false, force, newOrder }: Flags): void {
