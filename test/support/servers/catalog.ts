@@ -100,6 +100,7 @@ export const parts = {
     programs: ["dehydrated"],
     benchmark: true,
   },
+  aiosmtpd: { from: "pip", packages: ["aiosmtpd==1.4.6"], programs: ["aiosmtpd"] },
   sshd: {
     from: "debian",
     packages: ["openssh-server", "libnss-wrapper"],
@@ -191,6 +192,7 @@ export function find(name: string): string | undefined {
     join(cacheFolder, "certbot", "bin"),
     join(cacheFolder, "lexicon", "bin"),
     join(cacheFolder, "acme2certifier", "bin"),
+    join(cacheFolder, "aiosmtpd", "bin"),
     join(debianFolder, "usr", "sbin"),
     join(debianFolder, "usr", "bin"),
     join(debianFolder, "usr", "lib"),
