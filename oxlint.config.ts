@@ -8,6 +8,7 @@ const rooms = [
   "schedule",
   "renew",
   "check",
+  "notify",
   "status",
   "issuer",
   "issue",
@@ -36,6 +37,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   conf: ["config"],
   "acme-client": ["acme"],
   undici: ["acme"],
+  nodemailer: ["notify"],
   tldts: ["acme"],
   pg: ["state"],
 };

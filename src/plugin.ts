@@ -182,3 +182,48 @@ export function defineSolver<
 >(plugin: SolverPlugin<T, D, Receipt>): SolverPlugin<T, D, Receipt> {
   return plugin;
 }
+
+/** One message of a run, for all certificates that there is something to say about. */
+export interface Notification {
+  /** `test` is sent by `acmectl notify test`; `recovery` has nothing but recoveries. */
+  readonly kind: "problem" | "recovery" | "test";
+  readonly host: string;
+  /** RFC 3339. */
+  readonly at: string;
+  /** One line. */
+  readonly subject: string;
+  /** All items as plain text, with line ends. */
+  readonly text: string;
+  readonly items: readonly NotificationItem[];
+}
+
+export interface NotificationItem {
+  readonly certificate: string;
+  readonly names: readonly string[];
+  /** What happened: issuance failed, a deploy step failed, it is about to expire. */
+  readonly event: "failure" | "deploy" | "expiry";
+  /** The event is over. */
+  readonly recovered: boolean;
+  /** One short sentence. */
+  readonly title: string;
+  readonly detail: string;
+  /** When the event was reported first, RFC 3339. */
+  readonly since: string;
+  /** When the certificate expires; absent if there is none. */
+  readonly expiresAt?: string | undefined;
+}
+
+/** Sends a notification. MUST reject if it did not arrive: it is sent again by the next run. */
+export type Notifier = (notification: Notification, call: NotifierCall) => Promise<void>;
+
+export interface NotifierCall {
+  /** As the config has them, secrets read. */
+  readonly options: Readonly<Record<string, string>>;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** Declare a notifier: the identity function, for its types. Export the result as the module's default. */
+export function defineNotifier(notifier: Notifier): Notifier {
+  return notifier;
+}

@@ -539,5 +539,6 @@ const emptyConfig: Config = {
   certificates: {},
   defaults: {},
   dns: {},
+  notify: {},
   state: {},
 };

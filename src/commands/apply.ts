@@ -25,6 +25,7 @@ export const command = defineCommand({
       description: "Remove certificates that are no longer in the config.",
     },
   },
+  notifies: () => true,
   async run(flags, context) {
     const store = await context.store();
     const configured = await composeConfigured(await context.config());

@@ -18,6 +18,8 @@ export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarat
   readonly options: D;
   /** True: the flags of the chosen solvers (`--cloudflare-ttl`) belong to this command. */
   readonly solverFlags?: boolean;
+  /** True for a run after which those whom the config names in `notify` are told of failures. */
+  notifies?(options: OptionsOf<D>): boolean;
   run(options: OptionsOf<D>, context: Context): Promise<Result>;
 }
 

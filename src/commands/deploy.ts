@@ -22,6 +22,7 @@ export const command = defineCommand({
     all: { type: "boolean", description: "Repeat the steps that are done as well." },
     wait: passFlags.wait,
   },
+  notifies: () => true,
   async run({ all = false, wait }, context) {
     const store = await context.store();
     const certificates = await chosen(store, context);

@@ -28,10 +28,7 @@ const options = {
   newOrder: passFlags.newOrder,
   wait: passFlags.wait,
   dryRun,
-  check: {
-    type: "boolean",
-    description: "Only look for what would prevent issuance, as `acmectl check` does.",
-  },
+  check: { type: "boolean", description: "Only check what would prevent issuance, and stop." },
   detailedExitcode: passFlags.detailedExitcode,
   timings: passFlags.timings,
 } as const satisfies OptionDeclarations;
@@ -49,6 +46,7 @@ export const command = defineCommand({
   ],
   options,
   solverFlags: true,
+  notifies: ({ dryRun = false }) => dryRun === false,
   async run(typed, context) {
     const config = await context.config();
     const asked = await composeRequest(typed, config, context);

@@ -32,6 +32,7 @@ export const command = defineCommand({
   examples: ["acmectl renew -q", "acmectl renew shop --force", "acmectl renew --json"],
   arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
   options,
+  notifies: ({ dryRun = false, drill: isDrill = false }) => dryRun === false && !isDrill,
   async run(flags, context) {
     const { dryRun = false, detailedExitcode = false } = flags;
     refuseTogether(flags);

@@ -6,7 +6,7 @@ import type { Sections } from "./sections.ts";
 /** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */
 export function assemble(path: string, exists: boolean, checked: Sections): Config {
   if (!isChecked(checked)) throw new TypeError("A section of the config was not read.");
-  const { issuers, solvers, certificates, dns } = checked;
+  const { issuers, solvers, certificates, dns, notify } = checked;
   const defaults = withSolvers(checked.defaults);
   return {
     path,
@@ -16,12 +16,21 @@ export function assemble(path: string, exists: boolean, checked: Sections): Conf
     certificates: mapped(certificates, (written) => certificateOf(written, defaults, checked)),
     defaults,
     dns,
+    notify,
     state: checked.state,
   };
 }
 
 export function emptyConfig(path: string): Config {
-  const empty = { issuers: {}, solvers: {}, certificates: {}, defaults: {}, dns: {}, state: {} };
+  const empty = {
+    issuers: {},
+    solvers: {},
+    certificates: {},
+    defaults: {},
+    dns: {},
+    notify: {},
+    state: {},
+  };
   return assemble(path, false, empty);
 }
 
@@ -29,15 +38,15 @@ interface WithSolver {
   readonly solver?: string | undefined;
 }
 type WrittenCertificate = Partial<ConfiguredCertificate> & WithSolver;
-interface Checked extends Pick<Config, "issuers" | "solvers" | "dns" | "state"> {
+interface Checked extends Pick<Config, "issuers" | "solvers" | "dns" | "notify" | "state"> {
   readonly certificates: Readonly<Record<string, WrittenCertificate>>;
   readonly defaults: ConfiguredDefaults & WithSolver;
 }
 
 /** These types follow from the declarations that the sections were read by, so their presence is all there is to see. */
 function isChecked(sections: object): sections is Checked {
-  return ["issuers", "solvers", "certificates", "defaults", "dns", "state"].every((name) =>
-    Object.hasOwn(sections, name),
+  return ["issuers", "solvers", "certificates", "defaults", "dns", "notify", "state"].every(
+    (name) => Object.hasOwn(sections, name),
   );
 }
 

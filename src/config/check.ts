@@ -43,6 +43,7 @@ export function readSections(
     certificates: read("certificates"),
     defaults: read("defaults"),
     dns: read("dns"),
+    notify: read("notify"),
     state: readShape(Object.fromEntries(options), [], { options: stateOptions }, reading),
   };
   reading.faults.push(...crossFaults(values));
@@ -63,7 +64,10 @@ function readSection(name: SectionName, raw: unknown, reading: Reading): Record<
     const keys = [name, entry];
     const message = `${quoted(entry)} is not a valid name: use letters, digits, ".", "_" and "-".`;
     if (!/^[A-Za-z0-9][\w.-]{0,127}$/u.test(entry)) reading.faults.push({ keys, message });
-    return [entry, readShape(value ?? {}, keys, shape, reading)] as const;
+    const read = readShape(value ?? {}, keys, shape, reading);
+    const fault = isRecord(value) ? stepFault(keys.join("."), value, shape) : undefined;
+    if (fault !== undefined) reading.faults.push({ keys, ...fault });
+    return [entry, read] as const;
   });
   return Object.fromEntries(read);
 }

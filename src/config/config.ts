@@ -10,6 +10,7 @@ import type {
 import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
 import { issuerFlags } from "../options/declared/account.ts";
+import type { channels, notifyOptions } from "../options/declared/notification.ts";
 import type { stateOptions } from "../options/declared/state.ts";
 import {
   certificateFlags,
@@ -132,9 +133,17 @@ export interface Config {
   /** For requests that come from the command line. */
   readonly defaults: ConfiguredDefaults;
   readonly dns: DnsSetting;
+  readonly notify: Readonly<Record<string, ConfiguredNotifier>>;
   /** Where the state is, for runs that are not given it. */
   readonly state: SettingsOf<typeof stateOptions>;
 }
+/** One of the channels is there, or `run`. */
+export type ConfiguredNotifier = Omit<SettingsOf<typeof notifyOptions>, keyof Channels | "run"> &
+  Channels &
+  Partial<Pick<HookSetting, "run">>;
+type Channels = {
+  readonly [K in keyof typeof channels]?: SettingsOf<(typeof channels)[K]["options"]> | undefined;
+};
 export type ConfiguredIssuer = SettingsOf<typeof issuerOptions>;
 export interface ConfiguredSolver {
   /** A path is absolute. */

@@ -113,14 +113,14 @@ function lacks(
 export function stepFault(
   name: string,
   step: Values,
-  { oneOf = [] }: NestedShape,
+  { oneOf = [], list }: Pick<NestedShape, "oneOf" | "list">,
 ): Omit<Fault, "keys"> | undefined {
   const said = oneOf.filter((option) => Object.hasOwn(step, option));
   if (oneOf.length > 0 && said.length !== 1) {
     const which = said.length === 0 ? "none of" : "more than one of";
     return {
-      message: `${name} has ${which} ${oneOf.join(", ")}; a step has exactly one of them.`,
-      hint: "Write one list element for each step.",
+      message: `${name} has ${which} ${oneOf.join(", ")}; ${list === true ? "a step has" : "it takes"} exactly one of them.`,
+      hint: list === true ? "Write one list element for each step." : undefined,
       incomplete: said.length === 0,
     };
   }

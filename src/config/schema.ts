@@ -18,7 +18,7 @@ export function configSchema(plugins: Readonly<Record<string, OptionDeclarations
       ...schemaOf(stateOptions).properties,
       ...Object.fromEntries(
         Object.entries(sections).map(([name, { description, entries, shape }]) => {
-          const of = name === "solvers" ? solverSchema(plugins) : shapeSchema(shape);
+          const of = name === "solvers" ? solverSchema(plugins) : oneOfSchema(shape);
           const schema = entries ? { propertyNames, additionalProperties: of } : of;
           return [name, { ...schema, description, type: ["object", "null"] }];
         }),
@@ -51,11 +51,17 @@ function commandSchema({ description }: OptionDeclaration): JsonSchema {
 }
 
 function nestedSchema(shape: NestedShape, description: string): JsonSchema {
-  const { oneOf } = shape;
-  const one = { ...shapeSchema(shape), oneOf: oneOf?.map((option) => ({ required: [option] })) };
+  const one = oneOfSchema(shape);
   const short = shape.shorthand === undefined ? one : { anyOf: [{ type: "string" }, one] };
   if (shape.list !== true) return { description, ...short };
   return { description, anyOf: [{ type: "array", items: short }, short] };
+}
+
+function oneOfSchema(shape: Shape & Pick<NestedShape, "oneOf">): JsonSchema {
+  return {
+    ...shapeSchema(shape),
+    oneOf: shape.oneOf?.map((option) => ({ required: [option] })),
+  };
 }
 
 function solverSchema(plugins: Readonly<Record<string, OptionDeclarations>>): JsonSchema {

@@ -1,6 +1,7 @@
 /** Hides secrets that are written in the config file itself. */
 import { issuerOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations } from "../options/declaration.ts";
+import { channels } from "../options/declared/notification.ts";
 import { isRecord } from "../json.ts";
 import { isReference } from "../options/secret.ts";
 import { asProblem, Problem } from "../problem.ts";
@@ -40,14 +41,30 @@ function hide(value: unknown, keys: readonly string[], declared: Declared): unkn
   return typeof value === "string" && isReference(value) ? value : "***";
 }
 
-function isSecret([section, entry = "", option]: readonly string[], declared: Declared): boolean {
+function isSecret(
+  [section, entry = "", option, ...rest]: readonly string[],
+  declared: Declared,
+): boolean {
   if (option === undefined) return false;
   if (section === "issuers") return declares(issuerOptions, option);
+  if (section === "notify") return isNotifySecret(option, rest);
   if (section !== "solvers") return false;
   const options = declared.get(entry);
   // The plugin cannot be loaded, so the option's name decides.
   if (options === undefined) return /secret|token|password|key|hmac|credential/iu.test(option);
   return declares(options, option);
+}
+
+/** Of a channel: `webhook.url`, `webhook.headers.Authorization`, or a bare text in its place. */
+function isNotifySecret(channel: string, [option]: readonly string[]): boolean {
+  if (!isChannel(channel)) return false;
+  const { options, shorthand }: { options: OptionDeclarations; shorthand?: string } =
+    channels[channel];
+  return declares(options, option ?? shorthand ?? "");
+}
+
+function isChannel(name: string): name is keyof typeof channels {
+  return Object.hasOwn(channels, name);
 }
 
 function declares(options: OptionDeclarations, option: string): boolean {

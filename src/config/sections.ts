@@ -8,6 +8,7 @@ import {
   solverCommonOptions,
 } from "./config.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
+import { channels, notifyOptions } from "../options/declared/notification.ts";
 import { daneOptions } from "../options/declared/request.ts";
 import {
   copyOptions,
@@ -36,12 +37,12 @@ export interface NestedShape extends Shape {
   readonly oneOf?: readonly string[];
 }
 
-export type SectionName = "issuers" | "solvers" | "certificates" | "defaults" | "dns";
+export type SectionName = "issuers" | "solvers" | "certificates" | "defaults" | "dns" | "notify";
 interface Section {
   readonly description: string;
   /** True: it holds named entries of this shape. */
   readonly entries: boolean;
-  readonly shape: Shape;
+  readonly shape: Shape & Pick<NestedShape, "oneOf">;
 }
 
 const dns: NestedShape = { options: dnsOptions };
@@ -95,6 +96,15 @@ export const sections: Readonly<Record<SectionName, Section>> = {
     description: "How acmectl checks dns-01 records before it asks the CA.",
     entries: false,
     shape: { options: dnsOptions },
+  },
+  notify: {
+    description: "Who is told of failures, by a name of your choice: each entry has one channel.",
+    entries: true,
+    shape: {
+      options: notifyOptions,
+      nested: channels,
+      oneOf: [...Object.keys(channels), "run"],
+    },
   },
 };
 

@@ -1,7 +1,10 @@
 /** One command, from the command line to the exit code. */
+import { readFile } from "node:fs/promises";
+import type { CommandDefinition } from "../commands/command.ts";
 import { type CommandSource, commandSource } from "../commands/definitions.ts";
-import type { RunLog } from "../context.ts";
+import type { Context, RunLog } from "../context.ts";
 import type { Environment } from "../environment.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { globalOptions } from "../options/declared/global.ts";
 import type { OptionSources } from "../options/find.ts";
 import { flagOf } from "../options/names.ts";
@@ -10,6 +13,7 @@ import { loadChalk } from "../output/colour.ts";
 import { openOutput, type Output, type OutputSettings } from "../output/output.ts";
 import { helpWidth } from "../prepared.ts";
 import { type ExitCode, Problem } from "../problem.ts";
+import type { Result } from "../result.ts";
 import { withoutPassword } from "../state/url.ts";
 import { version, versionLine } from "../version.ts";
 import { contextOf, type LoadConfig } from "./context.ts";
@@ -60,7 +64,7 @@ export async function execute(
     const log = suggestions.log(output.log);
     timer = await timerOf(options.values, log);
     const context = contextOf(line, environment, { ...output, log, ...timer }, loadConfig);
-    const ended = await typed.command.run(options.values, context);
+    const ended = await runAndNotify(typed.command, options.values, context);
     const result = timer === undefined ? ended : timer.added(ended);
     output.result(command, suggestions.result(result));
     const code = result.problem?.exitCode ?? result.exitCode ?? 0;
@@ -71,6 +75,28 @@ export async function execute(
   } finally {
     output.close();
   }
+}
+
+/** The command's own result or failure; a notification that fails is a warning. */
+async function runAndNotify(
+  command: CommandDefinition,
+  options: OptionsOf<OptionDeclarations>,
+  context: Context,
+): Promise<Result> {
+  try {
+    return await command.run(options, context);
+  } finally {
+    if (command.notifies?.(options) === true && (await hasNotify(context))) {
+      const { notifyAfterRun } = await import("../notify/notify.ts");
+      await notifyAfterRun(context);
+    }
+  }
+}
+
+/** Most configs have no `notify`, and most runs do not read the config otherwise. */
+async function hasNotify({ configPath }: Context): Promise<boolean> {
+  const text = await readFile(configPath, "utf8").catch(() => "");
+  return /^[^#\n]*\bnotify\b/mu.test(text);
 }
 
 /** With `--timings`. */

@@ -23,40 +23,51 @@ export async function loadSolverFile(
   cwd: string,
   given: { from?: string; trusted?: boolean } = {},
 ): Promise<LoadedFile> {
-  const path = await existing(resolve(cwd, file));
+  const { path, exported } = await loadModule(file, cwd, given);
   const shown = given.from === undefined ? path : `${path} (${given.from})`;
-  if (given.trusted !== true) await refuseForeignCode(path);
-  refuseTypeScript(path);
-  answerForAcmectl();
-  const loaded = await load(path, shown);
-  return { plugin: checkSolverPlugin(exportOf(loaded), shown), name: nameOf(path), path };
+  return { plugin: checkSolverPlugin(exported, shown), name: nameOf(path), path };
 }
 
-async function existing(path: string): Promise<string> {
+/** The default export of a module of the user's; `what` it is, for messages. */
+export async function loadModule(
+  file: string,
+  cwd: string,
+  given: { from?: string; trusted?: boolean; what?: string } = {},
+): Promise<{ path: string; exported: unknown }> {
+  const { what = "solver" } = given;
+  const path = await existing(resolve(cwd, file), what);
+  const shown = given.from === undefined ? path : `${path} (${given.from})`;
+  if (given.trusted !== true) await refuseForeignCode(path, what);
+  refuseTypeScript(path, what);
+  answerForAcmectl();
+  return { path, exported: exportOf(await load(path, shown, what)) };
+}
+
+async function existing(path: string, what: string): Promise<string> {
   try {
     if ((await stat(path)).isFile()) return await realpath(path);
   } catch (cause) {
     throw new Problem("plugin", {
-      detail: `The solver file ${path} cannot be read: ${messageOf(cause)}.`,
+      detail: `The ${what} file ${path} cannot be read: ${messageOf(cause)}.`,
       hint: "Check the path; it is taken relative to the working directory.",
       cause,
     });
   }
   throw new Problem("plugin", {
-    detail: `The solver ${path} is not a file.`,
-    hint: "Name the file itself, for example ./my-solver/index.ts.",
+    detail: `The ${what} ${path} is not a file.`,
+    hint: `Name the file itself, for example ./my-${what}/index.ts.`,
   });
 }
 
 /** Root does not run code that another user could have written. */
-async function refuseForeignCode(path: string): Promise<void> {
+async function refuseForeignCode(path: string, what: string): Promise<void> {
   if (process.geteuid?.() !== 0) return;
   for (const part of upwards(path)) {
     const { mode } = await lstat(part);
     if ((mode & 0o002) === 0) continue;
     // In a sticky folder, such as /tmp, others cannot replace the files of root.
     const writable = (mode & 0o1000) === 0 ? part : await foreignChild(part, path);
-    if (writable !== undefined) throw foreignCode(path, writable);
+    if (writable !== undefined) throw foreignCode(path, writable, what);
   }
 }
 
@@ -70,18 +81,18 @@ async function foreignChild(folder: string, path: string): Promise<string | unde
   return (await lstat(child)).uid === 0 ? undefined : child;
 }
 
-function foreignCode(path: string, part: string): Problem {
+function foreignCode(path: string, part: string, what: string): Problem {
   return new Problem("plugin", {
-    title: "Solver file refused",
-    detail: `acmectl runs as root, and users other than root can change ${part}; the solver ${path} is not run.`,
-    hint: `Copy the solver to a folder that only root can write; or make root the owner and the only one to write: chown root ${part} && chmod go-w ${part}`,
+    title: `${what === "solver" ? "Solver" : "Notifier"} file refused`,
+    detail: `acmectl runs as root, and users other than root can change ${part}; the ${what} ${path} is not run.`,
+    hint: `Copy the ${what} to a folder that only root can write; or make root the owner and the only one to write: chown root ${part} && chmod go-w ${part}`,
   });
 }
 
-function refuseTypeScript(path: string): void {
+function refuseTypeScript(path: string, what: string): void {
   if (!/\.[cm]?ts$/.test(path) || process.features.typescript !== false) return;
   throw new Problem("plugin", {
-    detail: `The solver ${path} is TypeScript, which this Node.js (${process.versions.node}) does not run.`,
+    detail: `The ${what} ${path} is TypeScript, which this Node.js (${process.versions.node}) does not run.`,
     hint: "Use Node.js 22.18 or newer, or compile the file to JavaScript and name that.",
   });
 }
@@ -102,12 +113,12 @@ function answerForAcmectl(): void {
   });
 }
 
-async function load(path: string, shown: string): Promise<unknown> {
+async function load(path: string, shown: string, what: string): Promise<unknown> {
   try {
     return await import(pathToFileURL(path).href);
   } catch (cause) {
     throw new Problem("plugin", {
-      detail: `The solver ${shown} cannot be loaded: ${messageOf(cause)}`,
+      detail: `The ${what} ${shown} cannot be loaded: ${messageOf(cause)}`,
       hint: hintFor(cause),
       cause,
     });

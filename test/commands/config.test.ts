@@ -277,7 +277,7 @@ describe("the starter file", () => {
     await config("init");
     writeFileSync(path, starter.replaceAll(/^#(?!#)/gmu, ""));
     expect((await config("validate")).stdout).toContain(
-      "is valid (issuers: 2, solvers: 2, certificates: 1)",
+      "is valid (issuers: 2, solvers: 2, certificates: 1, notify: 2)",
     );
   });
 });

@@ -83,6 +83,7 @@ describe("loadConfig", () => {
       },
       defaults: {},
       dns: {},
+      notify: {},
       state: {},
     });
   });
@@ -174,6 +175,7 @@ certificates:
       certificates: {},
       defaults: {},
       dns: {},
+      notify: {},
       state: {},
     });
     await expect(loadConfig(missing, { explicit: true })).rejects.toThrow(

@@ -25,6 +25,7 @@ const config: Config = {
   certificates: {},
   defaults: { issuer: "le", keyType: "ec384", pre: [{ run: "echo config" }] },
   dns: { timeout: 60_000, interval: 1_000 },
+  notify: {},
   state: {},
 };
 

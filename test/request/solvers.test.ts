@@ -27,6 +27,7 @@ const configOf = (solvers: Config["solvers"] = {}): Config => ({
   certificates: {},
   defaults: {},
   dns: {},
+  notify: {},
   state: {},
 });
 

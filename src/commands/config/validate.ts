@@ -22,8 +22,9 @@ export const command = defineCommand({
     const file = await stat(path);
     if (file.isFile() && (file.mode & 0o022) !== 0)
       log.warn(`Other users can write ${path}, and with it run commands as you: chmod 600 ${path}`);
-    const { issuers, solvers, certificates } = config;
-    const sections = Object.entries({ issuers, solvers, certificates });
+    const { issuers, solvers, certificates, notify } = config;
+    const used = Object.keys(notify).length === 0 ? {} : { notify };
+    const sections = Object.entries({ issuers, solvers, certificates, ...used });
     const counts = sections.map(([name, entries]) => [name, Object.keys(entries).length] as const);
     const counted = counts.map(([name, count]) => `${name}: ${count}`).join(", ");
     const warnings = await reviewConfig(config, context);

@@ -1,0 +1,90 @@
+/** At the end of a run: tell those whom the config names what happened. No failure here changes the run. */
+import { hostname } from "node:os";
+import type { Context } from "../context.ts";
+import { messageOf } from "../errors.ts";
+import { isRecord } from "../json.ts";
+import { composeConfigured } from "../request/configured.ts";
+import { Problem } from "../problem.ts";
+import { knownCertificates } from "../status/certificates.ts";
+import { type Digest, digestOf, type Memory, notificationOf } from "./digest.ts";
+import { incidentsOf } from "./incidents.ts";
+import { send } from "./send.ts";
+
+/** Never rejects. What could not be sent is sent by the next run. */
+export async function notifyAfterRun(context: Context): Promise<void> {
+  try {
+    if (context.signal.aborted) return;
+    const { notify } = await context.config();
+    if (Object.keys(notify).length > 0) await notifyAll(context);
+  } catch (error) {
+    if (Problem.is(error) && error.is("locked")) return;
+    context.log.warn(`could not send notifications: ${messageOf(error)}`, { step: "notify" });
+  }
+}
+
+async function notifyAll(context: Context): Promise<void> {
+  const { clock, signal } = context;
+  const store = await context.store();
+  if (!(await store.exists())) return;
+  const lock = await store.lock("notifications", { wait: 0, signal });
+  try {
+    const config = await context.config();
+    const state = store.solverState("sent notifications");
+    const configured = await composeConfigured(config);
+    const certificates = await knownCertificates([], configured, store);
+    const all = [...certificates.certificates, ...certificates.broken];
+    const names = new Set(all.map((one) => one.name));
+    const now = clock.now();
+    const digests = Object.entries(config.notify).map(async ([name, entry]) => {
+      const memory = memoryOf(await state.get(name));
+      const incidents = incidentsOf(certificates, entry.before, now);
+      return [name, memory, digestOf(incidents, names, entry, memory, now)] as const;
+    });
+    const sent = (await Promise.all(digests)).map(async ([name, memory, digest]) => {
+      const isTold = await tell(name, digest, now, context);
+      if (isTold && JSON.stringify(memory) !== JSON.stringify(digest.memory))
+        await state.set(name, digest.memory);
+    });
+    await Promise.all(sent);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** False if it did not arrive. */
+async function tell(
+  name: string,
+  { items }: Digest,
+  now: Date,
+  context: Context,
+): Promise<boolean> {
+  if (items.length === 0) return true;
+  const { notify } = await context.config();
+  const entry = notify[name];
+  if (entry === undefined) return true;
+  try {
+    await send(entry, notificationOf(items, hostname(), now), context);
+    context.log.debug(`notified ${name}: ${items.length} events`, { step: "notify" });
+    return true;
+  } catch (error) {
+    const hint = Problem.is(error) && error.hint !== undefined ? ` ${error.hint}` : "";
+    const text = `could not notify ${name}; the next run tries again: ${messageOf(error)}${hint}`;
+    context.log.warn(text, { step: "notify" });
+    return false;
+  }
+}
+
+function memoryOf(value: unknown): Memory {
+  if (!isRecord(value)) return {};
+  return Object.fromEntries(Object.entries(value).filter(isTold));
+}
+
+function isTold(entry: [string, unknown]): entry is [string, Memory[string]] {
+  const [, one] = entry;
+  const texts = ["event", "certificate", "title", "detail", "signature", "since", "at"];
+  return (
+    isRecord(one) &&
+    texts.every((key) => typeof one[key] === "string") &&
+    Array.isArray(one["names"])
+  );
+}
