@@ -150,7 +150,10 @@ async function sparedByCa(
   if (before?.held === undefined || force === true || request.hooks.pre !== undefined)
     return undefined;
   await tools.ca.directory(tools.signal).catch(() => undefined);
-  return goodCertificate(request, before, isWanted, trueTime(tools));
+  const spared = goodCertificate(request, before, isWanted, trueTime(tools));
+  if (spared)
+    tools.record.log("clock").info(`${request.name} is kept: it is good by the CA's clock`);
+  return spared;
 }
 
 /** All that can be known here, before anything is stored or asked. */
