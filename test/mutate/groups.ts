@@ -24,7 +24,11 @@ export const groups: readonly Group[] = [
       "src/acme/transport/repeat.ts",
       "src/acme/transport/transport.ts",
     ],
-    tests: ["test/acme/transport.test.ts", "test/acme/problems.test.ts"],
+    tests: [
+      "test/acme/transport.test.ts",
+      "test/acme/problems.test.ts",
+      "test/acme/repeat.test.ts",
+    ],
   },
   {
     name: "order",
