@@ -17,6 +17,7 @@ import { startFakeAcmeDns, type FakeAcmeDns } from "../../test/support/fakes/acm
 import { startIssuing } from "../../test/support/issuing.ts";
 import { startProxy } from "../../test/support/servers/proxy.ts";
 import { freePort } from "../../test/support/servers/process.ts";
+import { befall, floods } from "../../test/support/fakes/faults.ts";
 import { temporaryFolder } from "../../test/support/state.ts";
 import acmeDns from "./index.ts";
 
@@ -333,6 +334,29 @@ describe("the words of an acme-dns server", () => {
       const problem = await problemOf(Promise.resolve(given.present(challenge, call)));
       server.close();
       expect(problem.message).toContain(secret);
+    },
+  );
+});
+
+describe("an acme-dns server", () => {
+  it.each(["flood", "cut", "garbage", "twice"] as const)(
+    "whose answer is a %s is named, in bounded time and memory",
+    async (kind) => {
+      const server = createServer((_, response) => befall({ kind }, response, () => undefined));
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      const { port } = server.address() as AddressInfo;
+      const url = `http://127.0.0.1:${port}`;
+      const password = "0123456789".repeat(4);
+      const account = { username: "me", password, subdomain: "sub", fulldomain: "sub.test" };
+      const challenge = challengeFor("dns-01", "example.com", { recordName: "sub.test" });
+      const from = floods.sent;
+      const given = await solver({ server: url, ...account });
+      const problem = await problemOf(Promise.resolve(given.present(challenge, call)));
+      server.closeAllConnections();
+      server.close();
+      expect(problem.message).toContain(`acme-dns server at ${url}`);
+      expect(JSON.stringify(problem)).not.toContain(password);
+      expect(floods.sent - from).toBeLessThan(20 * 2 ** 20);
     },
   );
 });

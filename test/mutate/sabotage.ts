@@ -24,7 +24,7 @@ export async function unnoticed(sabotage: Sabotage): Promise<string | undefined>
       join(copy, file),
       source.replace(out, () => sabotage.in),
     );
-    const { code, said } = await tested(copy, sabotage.tests);
+    const { code, said } = await tested(copy, sabotage);
     if (code === 0) return `${sabotage.tests.join(" and ")} pass`;
     return /\d+ failed/.test(said) ? undefined : `the tests did not run:\n${said.slice(-2000)}`;
   } finally {
@@ -32,11 +32,12 @@ export async function unnoticed(sabotage: Sabotage): Promise<string | undefined>
   }
 }
 
-async function tested(folder: string, tests: readonly string[]) {
+async function tested(folder: string, { tests, title }: Sabotage) {
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const args = ["run", "--config", "test/mutate/vitest.config.ts", "--bail", "1", "--color=false"];
+  const chosen = title === undefined ? [] : ["--testNamePattern", title];
+  const how = ["--config", "test/mutate/vitest.config.ts", "--bail", "1", "--color=false"];
   const env = { ...process.env, ACMECTL_MUTATE_TESTS: tests.join(" ") };
-  const child = spawn(process.execPath, [vitest, ...args], { cwd: folder, env });
+  const child = spawn(process.execPath, [vitest, "run", ...how, ...chosen], { cwd: folder, env });
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => (said += text));

@@ -7,6 +7,8 @@ export interface Sabotage {
   readonly in: string;
   /** Of these at least one must fail. */
   readonly tests: readonly string[];
+  /** A part of the titles of those that are run; all when absent. */
+  readonly title?: string;
 }
 
 export const sabotages: readonly Sabotage[] = [
@@ -16,6 +18,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    await handle.writeFile(content);\n    await handle.sync();\n",
     in: "    await handle.writeFile(content);\n",
     tests: ["test/faults/store-commit.test.ts"],
+    title: "synced before",
   },
   {
     name: "a durable write does not sync the folder",
@@ -23,6 +26,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "    await syncFolder(folder);\n  });",
     in: "  });",
     tests: ["test/faults/store-commit.test.ts"],
+    title: "synced before",
   },
   {
     name: "a version is linked before its folder is synced",
@@ -30,6 +34,7 @@ export const sabotages: readonly Sabotage[] = [
     out: '  await syncFolder(join(certificate, "versions"));\n',
     in: "",
     tests: ["test/faults/store-commit.test.ts"],
+    title: "synced before",
   },
   {
     name: "a certificate for another key is accepted",
@@ -64,7 +69,8 @@ export const sabotages: readonly Sabotage[] = [
     file: "src/state/folder/versions.ts",
     out: "        await lock.assertHeld();\n",
     in: "",
-    tests: ["test/state/locks.test.ts", "test/state/certificates.test.ts"],
+    tests: ["test/state/locks.test.ts"],
+    title: "lost its lock",
   },
   {
     name: "a certificate is issued without its lock",
@@ -86,6 +92,7 @@ export const sabotages: readonly Sabotage[] = [
     out: "  await journal.finalizing(key);\n",
     in: "",
     tests: ["test/issue/order.test.ts"],
+    title: "on disk",
   },
   {
     name: "a challenge is not in the journal when it is presented",
@@ -100,5 +107,6 @@ export const sabotages: readonly Sabotage[] = [
     out: "      if (!allows(request.url)) throw foreign(options.redact(request.url), [...hosts]);\n",
     in: "",
     tests: ["test/acme/transport.test.ts"],
+    title: "is not sent",
   },
 ];
