@@ -526,6 +526,24 @@ describe("HTTP/2", () => {
     expect(sessions.size).toBe(1);
   });
 
+  test("of a hundred requests, eight are under way at a time", async () => {
+    const [waiting, counts] = [new Set<string>(), new Set<number>()];
+    const { ca } = await modern((stream, path) => {
+      const { origin } = new URL(ca.url);
+      if (path === "/dir")
+        return answer(stream, directoryOf(origin, { renewalInfo: `${origin}/ari` }));
+      waiting.add(path);
+      setTimeout(() => {
+        counts.add(waiting.size);
+        waiting.delete(path);
+        answer(stream, "{}");
+      }, 20);
+    });
+    const ids = Array.from({ length: 100 }, (_, index) => `a.${index}`);
+    await Promise.all(ids.map((id) => problemOf(ca.renewalInfo(id, signal))));
+    expect(Math.max(...counts)).toBe(8);
+  });
+
   test("what the first order needs is fetched ahead, once, and a failure is reported by the call that needs it", async () => {
     const { ca, seen } = await modern((stream, path) => {
       const headers = path === "/nonce" ? { "replay-nonce": "abc" } : {};
