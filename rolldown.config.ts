@@ -45,6 +45,8 @@ export default defineConfig({
   output: {
     dir: "dist.new",
     cleanDir: true,
+    // For `npm run stack`; packaging/after-build.ts moves them out of what is installed.
+    sourcemap: "hidden",
     entryFileNames: "[name].js",
     chunkFileNames: "src/chunks/[name]-[hash].js",
     codeSplitting: {

@@ -1,6 +1,6 @@
 /** After the build: what `acmectl --help` lists, the help of each command, and no declarations but those that others can reach. */
-import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { allCommands, commandSource } from "../src/commands/definitions.ts";
 import { widths } from "../src/prepared.ts";
 import { helpTexts } from "../src/program/program.ts";
@@ -33,4 +33,10 @@ function reach(file: string): void {
   }
 }
 
+rmSync(join(root, "dist.maps"), { recursive: true, force: true });
+for (const file of globSync("**/*.map", { cwd: join(root, "dist.new") })) {
+  const map = join(root, "dist.maps", file);
+  mkdirSync(dirname(map), { recursive: true });
+  renameSync(join(root, "dist.new", file), map);
+}
 switchBuild(join(root, "dist.new"), join(root, "dist"));

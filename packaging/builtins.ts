@@ -11,12 +11,14 @@ export function builtins(): Plugin {
   return {
     name: "builtins",
     renderChunk(code) {
-      return code
+      const replaced = code
         .replace(required, `$1globalThis.process.getBuiltinModule`)
         .replaceAll(statement, (whole, bindings: string | undefined, name: string) => {
           if (!isBuiltin(name)) return whole;
           return bindings === undefined ? "" : declarations(bindings, name);
         });
+      // Lines stay what they were, so the map does.
+      return { code: replaced, map: null };
     },
   };
 }

@@ -35,6 +35,18 @@ test.each(widths)(
   },
 );
 
+test("npm run stack shows a place in the bundle as one in the source", async () => {
+  const file = "dist/src/main.js";
+  const built = await readFile(join(repository, file), "utf8");
+  const at = built.slice(0, built.indexOf("function watchStdout")).split("\n");
+  const place = `${file}:${at.length}:${(at.at(-1) ?? "").length + 1}`;
+  const shown = run(process.execPath, ["packaging/stack.ts"], { cwd: repository });
+  shown.child.stdin?.end(`    at watchStdout (file:///usr/lib/acmectl/${place})\n`);
+  const source = (await readFile(join(repository, "src/main.ts"), "utf8")).split("\n");
+  const line = source.findIndex((text) => text.startsWith("function watchStdout")) + 1;
+  expect((await shown).stdout).toBe(`    at watchStdout (src/main.ts:${line}:1)\n`);
+});
+
 describe("the npm package", () => {
   let packed: Packed;
   let paths: readonly string[];
