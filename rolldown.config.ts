@@ -87,18 +87,32 @@ export default defineConfig({
         { name: "google", test: /plugins\/google\/(client|credentials)\.ts$/, priority: 0.1 },
         {
           name: "errors",
-          test: /plugins\/((azure|digitalocean|google|route53)\/errors|route53\/changes)\.ts$/,
+          test: /plugins\/((azure|digitalocean|google|route53)\/errors|route53\/changes|digitalocean\/client)\.ts$/,
           priority: 0.1,
         },
         { name: "config", test: /src\/config\/(file|secrets|sections|values)\.ts$/, priority: 0.1 },
         { name: "check", test: /state\/folder\/(check|fault)\.ts$/, priority: 0.1 },
         { name: "standing", test: /src\/(status\/standing|check\/account)\.ts$/, priority: 0.4 },
-        { name: "x509", test: /acme\/certificate\/csr\.ts$|@peculiar\/x509\//, priority: 0.1 },
+        {
+          name: "x509",
+          test: /acme\/certificate\/(csr|temporary)\.ts$|@peculiar\/x509\//,
+          priority: 0.1,
+        },
+        { name: "steps", test: /deploy\/(temporary\.ts|steps\/(acme-sh|docker|ssh))/, priority: 0.1 },
+        {
+          name: "agents",
+          test: /node-fetch\/src\/utils\/multipart-parser|gaxios\/node_modules\/(agent-base|https-proxy-agent)\//,
+          priority: 0.1,
+        },
         { name: "http1", test: /transport\/http1\.ts$|\/undici/, priority: 0.1 },
       ],
     },
-    // Names stay, for the stack of a bug that is reported.
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+    // The names of functions stay, for the stack of a bug that is reported.
+    minify: {
+      compress: true,
+      mangle: { keepNames: { function: true, class: true } },
+      codegen: { removeWhitespace: true },
+    },
   },
 });
 
