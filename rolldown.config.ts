@@ -98,7 +98,11 @@ export default defineConfig({
           test: /acme\/certificate\/(csr|temporary)\.ts$|@peculiar\/x509\//,
           priority: 0.1,
         },
-        { name: "steps", test: /deploy\/(temporary\.ts|steps\/(acme-sh|docker|ssh))/, priority: 0.1 },
+        {
+          name: "steps",
+          test: /deploy\/(temporary\.ts|steps\/(acme-sh|docker|ssh))/,
+          priority: 0.1,
+        },
         {
           name: "agents",
           test: /node-fetch\/src\/utils\/multipart-parser|gaxios\/node_modules\/(agent-base|https-proxy-agent)\//,
