@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { challengeHint, hintFor } from "../../src/acme/hints.ts";
-import { httpDate, links, retryAfter } from "../../src/acme/transport/headers.ts";
+import {
+  httpDate,
+  links,
+  retryAfter,
+  retryAfterIn,
+  serverTime,
+} from "../../src/acme/transport/headers.ts";
 import { createLimit } from "../../src/limit.ts";
 import { createNoncePool } from "../../src/acme/transport/exchange.ts";
 import { refusal } from "../../src/acme/problems.ts";
@@ -250,6 +256,23 @@ describe("Retry-After", () => {
   });
   test("a Retry-After date is read on the CA's clock", () => {
     expect(wait("Mon, 01 Jun 2026 01:01:00 GMT", "Mon, 01 Jun 2026 01:00:00 GMT")).toBe(60_000);
+  });
+  test("the CA's clock is its date and the age of a cache's copy", () => {
+    const now = new Date("2026-06-01T00:00:00Z");
+    const date = "Mon, 01 Jun 2026 01:00:00 GMT";
+    const seconds = (age: string) =>
+      (serverTime({ date, age }, now).getTime() - now.getTime()) / 1e3;
+    expect(seconds("90")).toBe(3_690);
+    for (const age of ["", "-5", "soon", "9".repeat(20)]) expect(seconds(age)).toBe(3_600);
+    expect(serverTime({ age: "90" }, now)).toEqual(now);
+  });
+  test("the end of a rate limit in words counts if it is still to come", () => {
+    const now = new Date("2026-06-01T00:00:00Z");
+    const end = (text: string) => retryAfterIn(text, {}, now)?.toISOString();
+    expect(end("retry after 2026-06-01 00:00:01 UTC")).toBe("2026-06-01T00:00:01.000Z");
+    expect(end("retry after 2026-06-01 00:00:00 UTC")).toBeUndefined();
+    expect(end("retry after 2026-13-41 00:00:00 UTC")).toBeUndefined();
+    expect(end("retry later")).toBeUndefined();
   });
   test.each(["", "soon", "-5", "1e9", "9".repeat(20), "2026-06-01"])(
     "a Retry-After of %j is ignored",
