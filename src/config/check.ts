@@ -169,18 +169,23 @@ function readValue(
     }
   }
   const parsed = parseValue(declaration, raw, { folder });
-  if ("value" in parsed && declaration.type === "map" && declaration.reference === true)
-    return absoluteReferences(parsed.value, folder);
-  if ("value" in parsed) return parsed.value;
+  if ("value" in parsed) return withReferences(parsed.value, declaration, folder);
   const wrong = `${name}${shown(raw, declaration)} ${parsed.wrong}`;
   faults.push({ keys, message: `${wrong}: it takes ${acceptedBy(declaration)}.` });
   return undefined;
 }
 
-function absoluteReferences(values: unknown, folder: string): Record<string, string> {
-  const entries = Object.entries(isRecord(values) ? values : {});
+/** References in a map become true from any folder. */
+function withReferences(
+  value: unknown,
+  { type, reference, secret }: OptionDeclaration,
+  folder: string,
+): unknown {
+  const isOfReferences = type === "map" && (reference === true || secret === true);
+  if (!isOfReferences || !isRecord(value)) return value;
+  const entries = Object.entries(value);
   return Object.fromEntries(
-    entries.map(([key, value]) => [key, absoluteReference(String(value), folder)]),
+    entries.map(([key, one]) => [key, absoluteReference(String(one), folder)]),
   );
 }
 

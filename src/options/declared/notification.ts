@@ -3,14 +3,13 @@ import type { OptionDeclarations } from "../declaration.ts";
 import { hookOptions } from "./deployment.ts";
 
 /** Of one certificate. */
-export const notifiedEvents = ["failure", "deploy", "expiry", "recovery"] as const;
-export type NotifiedEvent = (typeof notifiedEvents)[number];
+const notifiedEvents = ["failure", "deploy", "expiry", "recovery"] as const;
 
 const secretUrl = (description: string) =>
   ({ type: "string", secret: true, required: true, description }) as const;
 const token = (description: string) => ({ type: "string", secret: true, description }) as const;
 
-export const emailOptions = {
+const emailOptions = {
   to: { type: "list", required: true, description: "Addresses to write to." },
   from: { type: "string", description: "Sender; acmectl@ this host when absent." },
   server: {
@@ -25,22 +24,22 @@ export const emailOptions = {
   plain: { type: "boolean", description: "Allow a server without TLS." },
 } as const satisfies OptionDeclarations;
 
-export const hookUrlOptions = {
+const hookUrlOptions = {
   url: secretUrl("Address of the incoming webhook."),
 } as const satisfies OptionDeclarations;
 
-export const ntfyOptions = {
+const ntfyOptions = {
   url: secretUrl("Address of the topic, e.g. https://ntfy.sh/my-topic."),
   token: token("Access token."),
 } as const satisfies OptionDeclarations;
 
-export const matrixOptions = {
+const matrixOptions = {
   server: { type: "url", required: true, description: "Homeserver, e.g. https://matrix.org." },
   room: { type: "string", required: true, description: "Room id, e.g. !abc:example.org." },
   token: { ...token("Access token of a member of the room."), required: true },
 } as const satisfies OptionDeclarations;
 
-export const pagerdutyOptions = {
+const pagerdutyOptions = {
   key: { ...token("Integration key of a service (Events API v2)."), required: true },
   url: {
     type: "url",
@@ -49,7 +48,7 @@ export const pagerdutyOptions = {
   },
 } as const satisfies OptionDeclarations;
 
-export const webhookOptions = {
+const webhookOptions = {
   url: secretUrl("Address to send to."),
   method: {
     type: "string",
@@ -65,7 +64,7 @@ export const webhookOptions = {
   },
 } as const satisfies OptionDeclarations;
 
-export const pluginOptions = {
+const pluginOptions = {
   file: { type: "path", required: true, description: "Module whose default export is a notifier." },
   options: { type: "map", secret: true, description: "Options of the notifier." },
 } as const satisfies OptionDeclarations;
