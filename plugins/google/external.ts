@@ -22,7 +22,7 @@ export function externalAccount({ json, where, projectId }: Document): Credentia
     project: () => Promise.resolve(projectId ?? projectIn(role)),
     async token(scope, signal) {
       try {
-        const opened = await (client ??= open(json, scope));
+        const opened = await (client ??= open(json, scope).then(confined));
         const { token } = await abortable(opened.getAccessToken(), signal);
         if (typeof token !== "string") throw new TypeError("an answer without a token");
         return { value: token, expires: opened.credentials.expiry_date ?? Date.now() + 300_000 };
@@ -53,6 +53,15 @@ async function open(json: object, scope: string): Promise<BaseExternalAccountCli
 
 /** A redirect would carry the token that is exchanged to another server; an answer has a few kilobytes. */
 const transporterOptions = { redirect: "error", size: 2 ** 20, timeout: 30_000 } as const;
+
+/** The library makes the client that exchanges the token itself, without these options. */
+function confined<C extends BaseExternalAccountClient>(client: C): C {
+  const transporter = fieldOf(fieldOf(client, "stsCredential"), "transporter");
+  if (typeof transporter !== "object" || transporter === null)
+    throw new TypeError("Google's library has no client for the exchange of tokens");
+  Object.assign(transporter, { defaults: transporterOptions });
+  return client;
+}
 
 function isAws(json: object): json is AwsClientOptions {
   return fieldOf(fieldOf(json, "credential_source"), "environment_id") !== undefined;

@@ -1,3 +1,4 @@
+import { floods } from "../../test/support/fakes/faults.ts";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -327,6 +328,30 @@ describe("credentials", () => {
     );
     const half = await file("half.json", { ...pool, token_url: undefined });
     expect(await problem(works({ credentialsFile: half }))).toContain("no audience, token_url");
+  });
+
+  it("google exchanges a pool's token at its address alone, and reads no flood", async () => {
+    const pool = {
+      type: "external_account",
+      audience: "//iam.googleapis.com/a-pool",
+      subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
+      token_url: `${fake.url}/sts`,
+      credential_source: { file: await file("outer-alone", googleSubjectToken) },
+    };
+    const credentialsFile = await file("pool-alone.json", pool);
+    const elsewhere = await startGoogleFake();
+    const redirect = { status: 307, body: "", headers: { location: `${elsewhere.url}/sts` } };
+    const from = floods.sent;
+    for (const kind of [redirect, "flood"] as const) {
+      fake.faults.add({ action: "POST sts", times: 9, kind });
+      expect(await problem(works({ credentialsFile, project: googleProject }))).toMatch(
+        /workload identity/,
+      );
+      fake.faults.clear();
+    }
+    expect(elsewhere.requests).toEqual([]);
+    expect(floods.sent - from).toBeLessThan(40 * 2 ** 20);
+    await elsewhere.close();
   });
 
   it("google accepts a pool's token from a program or an AWS role", async () => {
