@@ -152,6 +152,12 @@ export interface Finding {
   readonly done?: string | undefined;
 }
 
+export interface SolverValue {
+  readonly solver: string;
+  readonly key: string;
+  readonly value: unknown;
+}
+
 export interface Initialized {
   /** What was made, in words; empty when nothing was missing. */
   readonly done: readonly string[];
@@ -250,6 +256,8 @@ export interface Store {
   };
   /** JSON that a solver keeps, by the solver's name. A value of `undefined` removes the key. */
   solverState(solver: string): SolverState;
+  /** What all solvers keep. */
+  solverValues(): Promise<readonly SolverValue[]>;
   /** `name` is `certificate:<name>`, `account:<directory>` or the like. `wait` in milliseconds; 0 rejects at once with `locked`. */
   lock(
     name: string,

@@ -154,6 +154,11 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         put("hooks", others);
       },
     },
+    solverValues: async () =>
+      below("solver/").map((path) => {
+        const at = path.indexOf("/");
+        return { solver: path.slice(0, at), key: path.slice(at + 1), value: get(`solver/${path}`) };
+      }),
     solverState: (solver) => ({
       get: async (key) => get(`solver/${solver}/${key}`),
       async set(key, value) {

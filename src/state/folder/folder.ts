@@ -9,7 +9,7 @@ import type { Initialized, Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
-import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
+import { openJournal, openPendingHooks, openSolverState, readSolverValues } from "./journal.ts";
 import { openLedger } from "./ledger.ts";
 import { exclusively, isLocked, openLocks } from "./locks/locks.ts";
 import type { Folder } from "./records.ts";
@@ -66,6 +66,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     ledger: openLedger(folder),
     pendingHooks: openPendingHooks(folder),
     solverState: (solver) => openSolverState(folder, solver),
+    solverValues: () => readSolverValues(folder),
   };
 }
 

@@ -13,7 +13,14 @@ import {
 } from "./records.ts";
 import { isRecord } from "../../json.ts";
 import type { SolverState } from "../../plugin.ts";
-import type { OrderPair, PendingHook, PendingHooks, PendingOrder, Store } from "../store.ts";
+import type {
+  OrderPair,
+  PendingHook,
+  PendingHooks,
+  PendingOrder,
+  SolverValue,
+  Store,
+} from "../store.ts";
 
 /** Unfinished orders, in `pending/<name>.json`. Written under the certificate's lock. */
 export function openJournal(folder: Folder): Store["journal"] {
@@ -174,16 +181,36 @@ export function openSolverState(folder: Folder, solver: string): SolverState {
     },
     async set(key, value) {
       await folder.exclusively(`solver:${solver}`, async () => {
-        await writeRecord(path, { values: { ...(await read()), [key]: value } });
+        await writeRecord(path, { solver, values: { ...(await read()), [key]: value } });
       });
     },
   };
+}
+
+/** Of all solvers. Older releases did not write the name of one whose file has another name. */
+export async function readSolverValues(folder: Folder): Promise<readonly SolverValue[]> {
+  await folder.check();
+  const solvers = join(folder.root, "solvers");
+  const files = (await entriesOf(solvers)).filter((file) => isJournal(file));
+  const found = files.map(async (file) => {
+    const reading = { folder, what: `The state of a solver in ${file}` };
+    const record = await readRecord(join(solvers, file), isSolverState, reading);
+    const { solver = file.slice(0, -".json".length), values = {} } = record ?? {};
+    if (solver.includes("~"))
+      folder.log.warn(`${join(solvers, file)} is left out: it does not say of which solver it is`);
+    const isNamed = !solver.includes("~");
+    return Object.entries(isNamed ? values : {}).map(([key, value]) => ({ solver, key, value }));
+  });
+  return (await Promise.all(found)).flat();
 }
 
 function solverStateFile(root: string, solver: string): string {
   return join(root, "solvers", `${readableName(solver)}.json`);
 }
 
-function isSolverState(value: unknown): value is { values: Record<string, unknown> } {
-  return isRecord(value) && isRecord(value["values"]);
+function isSolverState(
+  value: unknown,
+): value is { values: Record<string, unknown>; solver?: string | undefined } {
+  const { solver = "" } = isRecord(value) ? value : {};
+  return isRecord(value) && isRecord(value["values"]) && typeof solver === "string";
 }

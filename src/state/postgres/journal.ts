@@ -1,8 +1,6 @@
-/** What one run leaves to the next beside certificates: unfinished orders, `post` hooks of this host, and what solvers keep. */
+/** What one run leaves to the next beside certificates: unfinished orders, and `post` hooks of this host. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { parseJson } from "../../json.ts";
-import type { SolverState } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
 import { isHook, isPendingOrder } from "../folder/journal.ts";
 import { inTurn } from "../folder/locks/locks.ts";
@@ -119,36 +117,6 @@ export function openPendingHooks({ database, check }: Shared): Store["pendingHoo
         host,
         run,
       ]);
-    },
-  };
-}
-
-/** JSON that a solver keeps, encrypted like keys, since it may be a password. */
-export function openSolverState({ database, check, sealing }: Shared, solver: string): SolverState {
-  const whatOf = (version: string) => ({ kind: "solver value", name: solver, version });
-  return {
-    async get(key) {
-      await check();
-      const [row] = await database.rows<{ value: string }>(
-        "SELECT value FROM acmectl.solver_values WHERE solver = $1 AND key = $2",
-        [solver, key],
-      );
-      return row && parseJson(sealing.open(row.value, whatOf(key)));
-    },
-    async set(key, value) {
-      await check();
-      if (value === undefined) {
-        await database.count("DELETE FROM acmectl.solver_values WHERE solver = $1 AND key = $2", [
-          solver,
-          key,
-        ]);
-        return;
-      }
-      await database.count(
-        `INSERT INTO acmectl.solver_values (solver, key, value) VALUES ($1, $2, $3)
-         ON CONFLICT (solver, key) DO UPDATE SET value = excluded.value`,
-        [solver, key, sealing.seal(JSON.stringify(value), whatOf(key))],
-      );
     },
   };
 }

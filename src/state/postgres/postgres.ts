@@ -3,10 +3,11 @@ import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openCertificates } from "./certificates.ts";
 import { openDatabase } from "./database.ts";
-import { openJournal, openPendingHooks, openSolverState } from "./journal.ts";
+import { openJournal, openPendingHooks } from "./journal.ts";
 import { openLeases } from "./leases.ts";
 import { openLedger } from "./ledger.ts";
 import { placeOf } from "./place.ts";
+import { openSolverState, readSolverValues } from "./solver-state.ts";
 import { checkRights, grants, hasTables, migrate, schemaCheck } from "./schema.ts";
 
 /** Milliseconds that a run keeps its leases after its last heartbeat. */
@@ -30,6 +31,7 @@ export async function openPostgresStore(
     ledger: openLedger(shared),
     pendingHooks: openPendingHooks(shared),
     solverState: (solver: string) => openSolverState(shared, solver),
+    solverValues: () => readSolverValues(shared),
     lock: leases.lock,
     isLocked: leases.isLocked,
   };
