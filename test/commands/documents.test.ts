@@ -75,6 +75,7 @@ test("the document of every command matches the schema, which describes all that
     "renew unknown",
     "state check",
     "state init",
+    `state copy ${issuing.state} ${join(folder, "copy")}`,
     `state copy ${empty} ${empty}`,
     "completion bash",
     "solvers list",
