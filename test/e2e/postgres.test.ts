@@ -304,6 +304,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
         ...pendingOf("x"),
         privateKey: order,
         second: { ...pendingOf("y"), privateKey: order },
+        others: [{ ...pendingOf("z"), privateKey: next }],
       });
       await store.certificates.saveNextKey("shop", "ec256", announced);
       const orderUrl = "https://acme.example.org/order/1";
@@ -331,7 +332,11 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
         expect(dump).not.toContain(line);
       expect(await store.certificates.readPrivateKey("shop")).toBe(version.privateKey);
       expect(await store.certificates.readPrivateKey("shop", "rsa2048")).toBe(other.privateKey);
-      expect((await store.journal.read("shop"))?.second?.privateKey).toBe(order);
+      expect(await store.journal.read("shop")).toMatchObject({
+        privateKey: order,
+        second: { privateKey: order },
+        others: [{ privateKey: next }],
+      });
       expect((await store.accounts.list())[0]).toMatchObject({ key: account, nextKey: next });
       expect(await store.check({ repair: false })).toEqual([]);
     });

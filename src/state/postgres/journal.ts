@@ -1,10 +1,11 @@
 /** What one run leaves to the next beside certificates: unfinished orders, and `post` hooks of this host. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { isRecord } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import { isHook, isPendingOrder } from "../folder/journal.ts";
 import { inTurn } from "../folder/locks/locks.ts";
-import type { OrderProgress, PendingHook, PendingOrder, Store } from "../store.ts";
+import type { PendingHook, PendingOrder, Store } from "../store.ts";
 import { assertLease } from "./leases.ts";
 import type { Shared } from "./shared.ts";
 
@@ -40,40 +41,37 @@ export function openJournal(shared: Shared): Store["journal"] {
         pending.name,
         `INSERT INTO acmectl.pending_orders (name, pending) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET pending = excluded.pending`,
-        [pending.name, JSON.stringify(sealed(pending, shared))],
+        [pending.name, JSON.stringify(withKeys(pending, pending.name, shared.sealing.seal))],
       ),
     remove: (name) => fenced(name, "DELETE FROM acmectl.pending_orders WHERE name = $1", [name]),
   };
 }
 
-function sealed(pending: PendingOrder, shared: Shared): PendingOrder {
-  const { seal } = shared.sealing;
-  const { second } = pending;
-  return {
-    ...withKey(pending, seal, pending.name, "first"),
-    second: second && withKey(second, seal, pending.name, "second"),
-  };
-}
-
 function opened(pending: unknown, name: string, shared: Shared): PendingOrder {
-  if (!isPendingOrder(pending)) throw broken(name, shared);
-  const { open } = shared.sealing;
-  const { second } = pending;
-  return {
-    ...withKey(pending, open, name, "first"),
-    ...(second && { second: withKey(second, open, name, "second") }),
-  };
+  const order = withKeys(pending, name, shared.sealing.open);
+  if (!isPendingOrder(order)) throw broken(name, shared);
+  return order;
 }
 
-function withKey<T extends OrderProgress>(
-  order: T,
-  turn: Shared["sealing"]["seal"],
+/** Every private key in it, wherever an order has one, encrypted or decrypted with its place as the version. */
+function withKeys(
+  value: unknown,
   name: string,
-  version: string,
-): T {
-  const { privateKey } = order;
-  if (privateKey === undefined) return order;
-  return { ...order, privateKey: turn(privateKey, { kind: "order key", name, version }) };
+  turn: Shared["sealing"]["seal"],
+  place = "",
+): unknown {
+  if (Array.isArray(value))
+    return value.map((one: unknown, index) => withKeys(one, name, turn, `${place}/${index}`));
+  if (!isRecord(value)) return value;
+  const members = Object.entries(value).map(([key, one]) => {
+    const version = `${place}/${key}`;
+    const isKey = key === "privateKey" && typeof one === "string";
+    const turned = isKey
+      ? turn(one, { kind: "order key", name, version })
+      : withKeys(one, name, turn, version);
+    return [key, turned] as const;
+  });
+  return Object.fromEntries(members);
 }
 
 function broken(name: string, { database }: Shared): Problem {
