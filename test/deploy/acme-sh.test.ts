@@ -25,18 +25,22 @@ type Options = Partial<AcmeShSetting> & { shell?: string; env?: Record<string, s
 const said = async (world: World, file = "out") => readFile(world.at(file), "utf8");
 const memory = async (world: World) => (await world.read()).status.scriptValues;
 
-test("a deploy script gets the domain and the paths of key, certificate, CA and full chain", async () => {
+test("a deploy script gets the domain and the paths of key, certificate, CA, full chain and key store", async () => {
   const world = await withScript(
     `printf '%s\\n' "$@" "$Le_Keylength" "$DOMAIN_PATH" > "$OUT/out"
      grep -q 'PRIVATE KEY' "$2" && grep -q CERTIFICATE "$3" && [ -f "$4" ] && grep -q CERTIFICATE "$5"`,
     { variables: {} },
   );
+  await writeFile(world.at("password"), "changeit\n");
   await world.want([
+    { pkcs12: { path: world.at("box.p12"), password: "file:password" } },
     { "acme.sh": world.at("box.sh"), variables: { OUT: world.folder }, timeout: 30_000 },
   ]);
   expect(await world.deploy()).toBeUndefined();
-  const [domain, key, certificate, ca, full, length, folder] = (await said(world)).split("\n");
-  expect([domain, length]).toEqual(["shop.example.com", "ec-256"]);
+  const [domain, key, certificate, ca, full, store, length, folder] = (await said(world)).split(
+    "\n",
+  );
+  expect([domain, store, length]).toEqual(["shop.example.com", world.at("box.p12"), "ec-256"]);
   expect([key, certificate, ca, full].map((path) => path?.replace(`${folder}/`, ""))).toEqual([
     "shop.key",
     "shop.cer",

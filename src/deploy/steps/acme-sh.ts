@@ -36,7 +36,7 @@ export async function runDeployScript(
   const folder = await mkdtemp(join(tmpdir(), "acmectl-deploy-"));
   try {
     await memory.write(folder);
-    const env = {
+    const env: Variables = {
       ...inherited,
       ...variables,
       ...ofAcmeSh(request, held, script.path, variables),
@@ -46,8 +46,7 @@ export async function runDeployScript(
       ACMECTL_SCRIPTS: dirname(script.path),
       ACMECTL_FUNCTION: `${script.name}_deploy`,
     };
-    const paths = ["CERT_KEY_PATH", "CERT_PATH", "CA_CERT_PATH", "CERT_FULLCHAIN_PATH"] as const;
-    const args = [variables["Le_Domain"] ?? "", ...paths.map((name) => variables[name] ?? "")];
+    const args = parameters.map((name) => env[name] ?? "");
     const shell = /^#!.*\bbash\b/u.test(script.text) ? "bash" : "/bin/sh";
     const argv = [shell, "-c", functions + httpFunctions + main, "acmectl", ...args];
     const title = `The deploy script ${script.path}`;
@@ -60,6 +59,15 @@ export async function runDeployScript(
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+const parameters = [
+  "Le_Domain",
+  "CERT_KEY_PATH",
+  "CERT_PATH",
+  "CA_CERT_PATH",
+  "CERT_FULLCHAIN_PATH",
+  "CERT_PFX_PATH",
+] as const;
 
 /** What a script keeps for itself comes as variables, as from acme.sh's own files; what it saves for later is asked for. */
 const main = String.raw`
@@ -141,14 +149,15 @@ function ofAcmeSh(
   { keyType, identifiers }: CertificateRequest,
   { version }: HeldCertificate,
   script: string,
-  { CERT_PATH: certificate = "", CERT_KEY_PATH: key = "" }: Variables,
+  { CERT_PATH: certificate = "", CERT_KEY_PATH: key = "", LEGO_CERT_PFX_PATH: store }: Variables,
 ): Variables {
   const folder = dirname(certificate);
   const home = dirname(dirname(script));
   return {
     DOMAIN_PATH: folder,
     DOMAIN_BACKUP_PATH: join(folder, "backup"),
-    CERT_PFX_PATH: `${key.replace(/\.key$/u, "")}.pfx`,
+    // Made by a step `pkcs12` before.
+    CERT_PFX_PATH: store ?? `${key.replace(/\.key$/u, "")}.pfx`,
     Le_Keylength: keyType.replace(/^ec/u, "ec-").replace(/^rsa/u, ""),
     Le_Domain: identifiers[0]?.value ?? "",
     LE_WORKING_DIR: home,
