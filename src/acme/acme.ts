@@ -175,6 +175,8 @@ export interface AccountSession {
   deactivate(signal: AbortSignal): Promise<Account>;
   /** RFC 8555 §7.3.5. The caller has stored `newKey` before. */
   rollover(newKey: Signer, signal: AbortSignal): Promise<void>;
+  /** Rejects if a limit that is known leaves no room for the order. The CA is not asked. */
+  assertRoom?(order: NewOrder): Promise<void>;
   newOrder(order: NewOrder, signal: AbortSignal): Promise<Order>;
   order(url: string, signal: AbortSignal): Promise<Order>;
   authorization(url: string, signal: AbortSignal): Promise<Authorization>;

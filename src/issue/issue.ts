@@ -19,6 +19,7 @@ import {
   placeOrder,
   predecessorOf,
   refuseSame,
+  refuseWithoutRoom,
   resumeOrder,
   type LetGo,
 } from "./order.ts";
@@ -120,6 +121,7 @@ async function replace(
     if (spared !== undefined) return spared;
     if (request.temporary === true && predecessor === undefined)
       await (await import("./temporary.ts")).storeTemporary(request, lock, tools);
+    await refuseWithoutRoom(request, before, tools);
     if (request.dane !== undefined)
       await (await import("./dane/dane.ts")).keysAhead(request, before, tools);
     await around.pre(request, predecessor);
@@ -204,7 +206,8 @@ async function obtain(
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
   const predecessor = predecessorOf(before?.held, request.keyType, request.secondKeyType);
-  const order = resumed ?? (await placeOrder(request, predecessor, account, journal, tools, key));
+  const order =
+    resumed ?? (await placeOrder(request, predecessor, account, journal, tools, { key }));
   if (!isProven) {
     const authorizations = await fetchAuthorizations(order, account, tools);
     const applicant = await applicantOf(account.session, tools);

@@ -1,6 +1,7 @@
 import type { Authorization, Order } from "../acme/acme.ts";
 import { traitsOf } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
+import { signerOf } from "../acme/signer.ts";
 import { identifierKey } from "../acme/identifiers.ts";
 import type { CertificateRequest, KeyType, VersionMeta } from "../certificate.ts";
 import { dateOf } from "../dates.ts";
@@ -104,25 +105,27 @@ export async function placeOrder(
   account: OpenAccount,
   journal: OrderJournal,
   tools: IssueTools,
-  key?: Promise<KeyMaterial>,
+  { key, keyType }: { readonly key?: Promise<KeyMaterial>; readonly keyType?: KeyType } = {},
 ): Promise<Order> {
   const profile = await checkedProfile(request, tools);
-  const names = shortList(request.identifiers.map(({ value }) => value));
-  tools.record.log("order").info(`ordering ${names}`);
   const { renewalInfo } = await tools.ca.directory(tools.signal);
   const replaces =
     renewalInfo === undefined ? undefined : certificateToReplace(request, predecessor, account);
   const now = new Date(tools.clock.now().getTime() + tools.ca.clockSkew);
-  const order = await account.session.newOrder(
-    {
-      identifiers: request.identifiers,
-      profile,
-      ...datesOf(request, now),
-      replaces,
-      renews: isRenewal(request, predecessor) || undefined,
-    },
-    tools.signal,
-  );
+  const wanted = {
+    identifiers: request.identifiers,
+    profile,
+    ...datesOf(request, now),
+    replaces,
+    renews: isRenewal(request, predecessor) || undefined,
+  };
+  await account.session.assertRoom?.(wanted);
+  const names = shortList(request.identifiers.map(({ value }) => value));
+  const type = request.secondKeyType === undefined ? keyType : request.keyType;
+  tools.record
+    .log("order")
+    .info(`ordering ${names}${type === undefined ? "" : ` with the key type ${type}`}`);
+  const order = await account.session.newOrder(wanted, tools.signal);
   // Some keys take seconds to make.
   const made = await Promise.race([key, Promise.resolve(undefined)]).catch(() => undefined);
   await journal.begin(order, request, account.stored.id, made);
@@ -130,6 +133,27 @@ export async function placeOrder(
   if (replaces !== order.replaces)
     tools.record.log("order").debug("the CA did not confirm which certificate the order replaces");
   return order;
+}
+
+/** Where a new order is certain and a limit is known to be used up, nothing is done for it. Another issuer may have room. */
+export async function refuseWithoutRoom(
+  request: CertificateRequest,
+  before: StoredCertificate | undefined,
+  { ca, store, accountId }: IssueTools,
+): Promise<void> {
+  const { identifiers, issuer, issuers, keyType, secondKeyType } = request;
+  if (issuers !== undefined || (await store.journal.read(request.name)) !== undefined) return;
+  const accounts = await store.accounts.ofDirectory(issuer.server);
+  const stored = accounts.find(
+    ({ id, status = "valid" }) => status === "valid" && (accountId ?? id) === id,
+  );
+  if (stored?.url === undefined) return;
+  const predecessor = predecessorOf(before?.held, keyType, secondKeyType);
+  const replaces = certificateToReplace(request, predecessor, { stored });
+  const renews = isRenewal(request, predecessor) || undefined;
+  await ca
+    .session(signerOf(stored.key), stored.url)
+    .assertRoom?.({ identifiers, replaces, renews });
 }
 
 /** The certificate held whose place a new one takes: that of its key type, or one that the `other` new one does not replace. */
@@ -151,7 +175,7 @@ export function predecessorOf(
 function certificateToReplace(
   request: CertificateRequest,
   predecessor: VersionMeta | undefined,
-  account: OpenAccount,
+  account: Pick<OpenAccount, "stored">,
 ): string | undefined {
   if (predecessor === undefined) return undefined;
   const { directory, account: issuedBy, identifiers, ariId } = predecessor;

@@ -38,7 +38,8 @@ export async function withSecondKey(
   const { unfinished } = journal;
   const resumed = await resumeOrder(unfinished, wanted, account, letGo, tools);
   const predecessor = predecessorOf(before?.held, keyType, request.keyType);
-  const order = resumed ?? (await placeOrder(wanted, predecessor, account, journal, tools));
+  const order =
+    resumed ?? (await placeOrder(wanted, predecessor, account, journal, tools, { keyType }));
   if (resumed === undefined || resumed.status === "pending")
     await proveAgain(order, wanted, choices, run, tools);
   const key = await prepareKey(wanted, resumed && unfinished, before, tools);

@@ -56,6 +56,8 @@ function countedSession(
   };
   const note = (event: LedgerEntry["event"], names: readonly string[], renewal?: true) =>
     desk.note({ event, account: session.url, names, renewal });
+  const askedBy = (order: NewOrder): Asking =>
+    asking(namesOf(order), (order.renews === true && rules.free.length > 0) || undefined);
   /** URLs of orders that some limits do not count. */
   const renewals = new Set<string>();
   return {
@@ -72,13 +74,13 @@ function countedSession(
       await note("account", []);
       return made;
     },
+    assertRoom: (order) => desk.assertRoom(askedBy(order), limitsFor(order, rules)),
     async newOrder(order, signal) {
-      const renewal = order.renews === true && rules.free.length > 0;
-      const asked = asking(namesOf(order), renewal || undefined);
+      const asked = askedBy(order);
       const placed = await behindFirst(() =>
         countedOrder(order, asked, session, desk, rules, signal),
       );
-      if (renewal) renewals.add(placed.url);
+      if (asked.renewal) renewals.add(placed.url);
       return placed;
     },
     respond: (challenge, signal) =>
@@ -117,18 +119,20 @@ async function countedValidation(
 }
 
 /** Limits do not count what replaces a certificate in time (RFC 9773), and some no renewal at all; the CA decides whether it does. */
+function limitsFor({ replaces, renews }: NewOrder, { free }: Rules): readonly LimitName[] {
+  if (replaces !== undefined) return [];
+  return renews === true ? orderLimits.filter((limit) => !free.includes(limit)) : orderLimits;
+}
+
 async function countedOrder(
   order: NewOrder,
   asked: Asking,
   session: AccountSession,
   desk: Desk,
-  { free }: Rules,
+  rules: Rules,
   signal: AbortSignal,
 ): Promise<Order> {
-  const ofRenewal = orderLimits.filter((limit) => !free.includes(limit));
-  const counted = asked.renewal ? ofRenewal : orderLimits;
-  const limits = order.replaces === undefined ? counted : [];
-  const entry = await desk.reserve("order", asked, limits, signal);
+  const entry = await desk.reserve("order", asked, limitsFor(order, rules), signal);
   let isCounted = false;
   try {
     const placed = await desk.watch(asked, () => session.newOrder(order, signal));

@@ -74,6 +74,13 @@ export function openDesk(server: string, counting: Counting) {
     async takeBack(entry: LedgerEntry) {
       if (isCounting) await write((now) => withoutEntry(now, entry));
     },
+    /** Reject if the CA would refuse for long. */
+    async assertRoom(asking: Asking, counted: readonly LimitName[]) {
+      const known = await read();
+      assertOpen(known, asking.account);
+      const full = await fullIn(known, asking, counted, counting);
+      if (full !== undefined) assertSoon(full, server, counting);
+    },
     /** Wait a moment, or reject, if the CA would refuse. */
     async await(asking: Asking, counted: readonly LimitName[], signal: AbortSignal) {
       const known = await read();
@@ -146,14 +153,22 @@ async function fullIn(
     .toSorted((a, b) => Number(b.next) - Number(a.next))[0];
 }
 
-async function untilRoom(
-  { used, next }: Full,
-  server: string,
-  { clock, log }: Counting,
-  signal: AbortSignal,
-): Promise<void> {
+/** Milliseconds until there is room; rejects if that takes long. */
+function assertSoon({ used, next }: Full, server: string, { clock }: Counting): number {
   const wait = next.getTime() - clock.now().getTime();
   if (wait > longestWait) throw usedUp(server, used, next, clock.now());
+  return wait;
+}
+
+async function untilRoom(
+  full: Full,
+  server: string,
+  counting: Counting,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, log } = counting;
+  const { used } = full;
+  const wait = assertSoon(full, server, counting);
   log.info(`waiting ${Math.ceil(wait / 1000)} s: ${allowanceText(used)} at ${caName(server)}`);
   await clock.sleep(wait, signal);
 }

@@ -27,6 +27,8 @@ test("two key types get two orders and one commit, and copies and hooks get both
   const ran = await issuing.issue(words);
   expect(ran.code, ran.stderr).toBe(0);
   expect(orders(issuing)).toBe(2);
+  for (const type of ["ec256", "rsa2048"])
+    expect(ran.stderr).toContain(`ordering shop.test with the key type ${type}`);
   const current = join(issuing.state, "certificates", "shop.test", "current");
   const held = (name: string) => join(current, name);
   const both = async () => [

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { testClock } from "../support/clock.ts";
@@ -192,8 +192,29 @@ describe("limits that are known", () => {
     // It is looked at again, and still used up.
     const forced = await run(["renew", paused.name, "--force", "--no-jitter"]);
     expect(forced.stderr).toContain("would refuse the order: all 1 new orders");
+    expect(forced.stderr).not.toContain("ordering ");
     await grant(', limits: { ordersPerAccount: "2/6h" }');
     expect((await apply()).counts).toEqual({ "not-due": 1, issued: 1, failed: 1 });
+    expect(orders(issuing)).toBe(2);
+  });
+
+  test("an order for which a limit leaves no room runs no pre hook", async () => {
+    const { clock, issuing, run, apply } = await configured(
+      1,
+      ', limits: { ordersPerAccount: "1/6h" }',
+    );
+    await using _ = issuing;
+    expect((await apply()).counts).toEqual({ issued: 1 });
+    const hooked = join(issuing.state, "..", "hooked");
+    const words = ["issue", "-d", "other.test", "--pre-hook", `touch ${hooked}`];
+    const { code, stderr } = await run([...words, "--solver", "here"]);
+    expect(code).toBe(6);
+    expect(stderr).toContain("would refuse the order: all 1 new orders");
+    expect(stderr).not.toContain("ordering ");
+    await expect(stat(hooked)).rejects.toThrow("ENOENT");
+    clock.advance(6 * hour);
+    expect((await run([...words, "--solver", "here"])).code).toBe(0);
+    await stat(hooked);
     expect(orders(issuing)).toBe(2);
   });
 
