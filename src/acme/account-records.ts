@@ -149,14 +149,34 @@ export function judgePersist(
   return { good: good.length > 0, until, why: printable(why) || "no record was found" };
 }
 
+/** The records of the account with the CA, good or not any more. */
+export function ownRecords(
+  texts: readonly string[],
+  demand: Pick<PersistDemand, "issuers" | "accountUris">,
+): readonly PersistRecord[] {
+  return texts.flatMap((text) => {
+    const record = readPersist(text);
+    return typeof record === "string" || otherOf(record, demand) !== undefined ? [] : [record];
+  });
+}
+
+/** Whose it is, if it is not of the account with the CA. */
+function otherOf(
+  { issuer, accountUri }: PersistRecord,
+  { issuers, accountUris }: Pick<PersistDemand, "issuers" | "accountUris">,
+): string | undefined {
+  const isOffline = issuers.length === 0;
+  if (!isOffline && !issuers.includes(issuer)) return `the CA ${issuer}`;
+  const isSame = (own: string) => (isOffline ? accountUri.endsWith(own) : accountUri === own);
+  return accountUris.some(isSame) ? undefined : `the account ${accountUri}`;
+}
+
 function judgeOne(text: string, demand: PersistDemand, now: Date): { until?: Date } | string {
   const record = readPersist(text);
   if (typeof record === "string") return record;
-  const { issuer, accountUri, wildcard, until } = record;
-  const isOffline = demand.issuers.length === 0;
-  if (!isOffline && !demand.issuers.includes(issuer)) return `one is for the CA ${issuer}`;
-  const isSame = (own: string) => (isOffline ? accountUri.endsWith(own) : accountUri === own);
-  if (!demand.accountUris.some(isSame)) return `one is for the account ${accountUri}`;
+  const { wildcard, until } = record;
+  const other = otherOf(record, demand);
+  if (other !== undefined) return `one is for ${other}`;
   if (demand.wildcard && !wildcard) return "one is without policy=wildcard";
   if (until !== undefined && until <= now) return `one ended at ${dateOf(until)}`;
   return { ...(until && { until }) };

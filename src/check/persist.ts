@@ -44,8 +44,8 @@ async function checkRecord(
   const now = clock.now();
   const at = target.recordName ?? demand.validationName;
   const by = dns(solver.setting.dns ?? {});
-  const { verdict, missing, until } = await lookForStanding(at, demand, by, now, signal);
-  const command = persistCommand(value, ca.flags);
+  const { verdict, missing, until, flags } = await lookForStanding(at, demand, by, now, signal);
+  const command = persistCommand(value, ca.flags, flags);
   const publish = `Print the record with \`${command}\` and add it to the zone, or write it with --apply.`;
   if (verdict === "missing") {
     const detail = `${at} has no TXT record that allows this account to prove the name: ${missing}.`;

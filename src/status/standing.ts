@@ -5,7 +5,12 @@ import { thumbprint } from "../acme/keys.ts";
 import type { CertificateRequest, DnsSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
 import { selectAll } from "../issue/proof/choose.ts";
-import { endingSoon, lookForStanding, persistCommand } from "../issue/proof/standing.ts";
+import {
+  endingSoon,
+  type Standing,
+  lookForStanding,
+  persistCommand,
+} from "../issue/proof/standing.ts";
 import { Problem } from "../problem.ts";
 import type { SolverSet } from "../solvers/open.ts";
 import type { Store } from "../state/store.ts";
@@ -42,30 +47,31 @@ export async function recordFaults(
     const holder = { url: account.url, thumbprint: thumbprint(account.key) };
     const demand = offlineDemand({ identifier: { type: "dns", value }, wildcard }, holder);
     const dns = tools.dns(first.setting.dns ?? {});
-    const faults = await faultsAt(demand, dns, now, tools.signal);
-    const command = persistCommand(identifier.value, tools.ca.flags);
-    return faults.map((fault) => `${fault} Print a new one with \`${command}\`.`);
+    const { fault, flags } = await faultAt(demand, dns, now, tools.signal);
+    const command = persistCommand(identifier.value, tools.ca.flags, flags);
+    return fault === undefined ? [] : [`${fault} Print a new one with \`${command}\`.`];
   });
   return (await Promise.all(found)).flat();
 }
 
-async function faultsAt(
+async function faultAt(
   demand: ReturnType<typeof offlineDemand>,
   dns: Dns,
   now: Date,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<{ readonly fault?: string } & Partial<Pick<Standing, "flags">>> {
   const { validationName } = demand;
   try {
     // The look follows CNAMEs by itself.
     const look = await lookForStanding(validationName, demand, dns, now, signal);
+    const { flags } = look;
     if (look.verdict === "missing")
-      return [`${validationName} has no record for this account: ${look.missing}.`];
+      return { fault: `${validationName} has no record for this account: ${look.missing}.`, flags };
     const ending = endingSoon(validationName, look.until, now);
-    return ending === undefined ? [] : [`${ending}.`];
+    return ending === undefined ? {} : { fault: `${ending}.`, flags };
   } catch (error) {
     signal.throwIfAborted();
-    if (Problem.is(error)) return [];
+    if (Problem.is(error)) return {};
     throw error;
   }
 }

@@ -95,6 +95,20 @@ describe("before the CA is asked, a standing record", () => {
     }
   });
 
+  it("is replaced by one for as much and with an end, if it had these", async () => {
+    const until = new Date(testClock().now().getTime() + 9 * day);
+    const checked = await check(showing(persistValue(demand, { wildcard: true, until })));
+    await checked.seen;
+    expect(heard(checked.tools, "warn")).toEqual([
+      expect.stringMatching(/ -d example\.com --wildcard --until 365d$/),
+    ]);
+    const ended = persistValue(demand, { wildcard: false, until: new Date(0) });
+    const { seen } = await check(showing(ended));
+    await expect(seen).rejects.toMatchObject({
+      hint: expect.stringContaining("-d example.com --until 365d`") as string,
+    });
+  });
+
   it("that could not be looked for is left to the CA", async () => {
     const silent = unexpected<Dns>("dns", {
       lookForTxt: async () => lookOf({ state: "silent", outcome: "timeout" }),
@@ -155,7 +169,7 @@ describe("status --check", () => {
     expect(await at("2027-11-01")).toEqual([]);
     expect(await at("2027-12-15")).toEqual([
       expect.stringMatching(
-        /_validation-persist\.example\.com ends at 2027-12-31.* Print a new one with `acmectl account persist .*-d example\.com`\.$/,
+        /_validation-persist\.example\.com ends at 2027-12-31.* Print a new one with `acmectl account persist .*-d example\.com --until 365d`\.$/,
       ),
     ]);
     expect(await at("2028-01-01")).toEqual([expect.stringContaining("one ended at 2027-12-31")]);

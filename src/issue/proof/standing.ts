@@ -1,5 +1,5 @@
 /** Records that stand in the DNS before a run begins (dns-persist-01): looked at, never written. */
-import { judgePersist, type PersistDemand } from "../../acme/account-records.ts";
+import { judgePersist, ownRecords, type PersistDemand } from "../../acme/account-records.ts";
 import { embeddedCa } from "../../acme/presets.ts";
 import { dateOf } from "../../dates.ts";
 import type { Dns, Look } from "../../dns/dns.ts";
@@ -17,7 +17,11 @@ export interface Standing {
   readonly until?: Date | undefined;
   /** Server by server, why the record is missing. */
   readonly missing: string;
+  /** What the records of the account were made with. */
+  readonly flags: readonly PersistFlag[];
 }
+
+type PersistFlag = "wildcard" | "until";
 
 /** One look at every authoritative server. */
 export async function lookForStanding(
@@ -40,7 +44,12 @@ export async function lookForStanding(
         : `${server}: ${outcome}`,
     );
   const until = ends.length === 0 ? undefined : new Date(Math.min(...ends.map(Number)));
-  return { verdict, until, missing: missing.join("; ") || "no server could be asked" };
+  const own = ownRecords(
+    answers.flatMap(({ values }) => values),
+    demand,
+  );
+  const flags = (["wildcard", "until"] as const).filter((flag) => own.some((one) => one[flag]));
+  return { verdict, until, missing: missing.join("; ") || "no server could be asked", flags };
 }
 
 /** Milliseconds before its end that a record is reported: long enough for those who change DNS by request. */
@@ -61,7 +70,11 @@ export async function checkStanding(
   const { recordName, identifier, wildcard } = challenge;
   const by = dns(setting.dns ?? {});
   const look = await lookForStanding(recordName, challenge, by, clock.now(), signal);
-  const command = persistCommand(`${wildcard ? "*." : ""}${identifier.value}`, ca.flags);
+  const command = persistCommand(
+    `${wildcard ? "*." : ""}${identifier.value}`,
+    ca.flags,
+    look.flags,
+  );
   if (look.verdict === "missing") {
     throw new Problem("propagation", {
       title: "The dns-persist-01 record is missing",
@@ -81,7 +94,13 @@ export async function checkStanding(
   return { saw: look.missing, text };
 }
 
-/** Prints the record of a name. */
-export function persistCommand(name: string, caFlags: string): string {
-  return `acmectl account persist ${caFlags} -d ${quotedWord(name)}`;
+/** Prints the record of a name, made as the one before was. */
+export function persistCommand(
+  name: string,
+  caFlags: string,
+  flags: readonly PersistFlag[] = [],
+): string {
+  const wildcard = flags.includes("wildcard") && !name.startsWith("*.") ? " --wildcard" : "";
+  const until = flags.includes("until") ? " --until 365d" : "";
+  return `acmectl account persist ${caFlags} -d ${quotedWord(name)}${wildcard}${until}`;
 }
