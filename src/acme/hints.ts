@@ -53,9 +53,15 @@ function refusesDates({ what, detail = "" }: Situation): boolean {
 export function challengeHint(
   type: string | undefined,
   challenge = "",
-  { name: identifier, ...situation }: CaaFacts & { readonly name?: Identifier } = {},
+  {
+    name: identifier,
+    detail = "",
+    ...situation
+  }: CaaFacts & { readonly name?: Identifier; readonly detail?: string | undefined } = {},
 ): string {
-  const name = nameOf(type);
+  // Some CAs call it a failed connection.
+  const isLookup = nameOf(type) === "connection" && /\b(?:DNS|NXDOMAIN|SERVFAIL)\b/i.test(detail);
+  const name = isLookup ? "dns" : nameOf(type);
   if (name === "caa") return caa(situation, identifier, challenge);
   const hint = Object.hasOwn(challengeHints, name) ? challengeHints[name] : undefined;
   if (typeof hint === "string") return hint;

@@ -150,6 +150,9 @@ test("the hint for a challenge depends on its error and its type", () => {
   expect(hint("caa", "dns-01")).toContain("CAA");
   expect(hint("unheard-of", "dns-01")).toMatch(/^Fix what/);
   expect(challengeHint(undefined)).toMatch(/^Fix what/);
+  for (const detail of ["NXDOMAIN looking up A for a.test", "DNS problem: SERVFAIL"])
+    expect(challengeHint(acme("connection").type, "http-01", { detail })).toMatch(/public DNS/);
+  expect(challengeHint(acme("connection").type, "http-01", { detail: "refused" })).toMatch(/80/);
 });
 
 const wait = (text: string, date?: string) =>

@@ -135,7 +135,11 @@ export function failedAuthorization(
     detail: first
       ? `${name.value}: ${first.challenge}: ${first.document.detail ?? first.document.title}`
       : `${name.value}: the authorization is "${authorization.status}", and the CA gives no reason.`,
-    hint: challengeHint(first?.document.type, first?.challenge, { ...situation, name }),
+    hint: challengeHint(first?.document.type, first?.challenge, {
+      ...situation,
+      name,
+      detail: first?.document.detail,
+    }),
     // It fails until the CAA record is changed.
     retryable: !failed.some(({ document }) => isCaa(document)),
     identifier: name,
