@@ -119,7 +119,7 @@ function challengeCalls(
   const note = (one: PendingChallenge, change: Partial<AttemptChallenge>, status?: string) => {
     const { identifier, authorization, place } = one;
     tree.challenge(one, change);
-    const [challenge, solver] = [one.challenge.type, one.solver.setting.name];
+    const [challenge, solver] = [one.offered.type, one.solver.setting.name];
     const fields = { challenge, solver, place, ...change };
     if (status === undefined) return fields;
     tree.authorization(identifier.value, { url: authorization, status });
@@ -195,7 +195,7 @@ function openTree() {
       void names.set(name, known),
     challenge(one: PendingChallenge, change: Partial<AttemptChallenge>) {
       const { place } = one;
-      const [type, solver] = [one.challenge.type, one.solver.setting.name];
+      const [type, solver] = [one.offered.type, one.solver.setting.name];
       const entry = entries.get(one) ?? { type, solver, status: "presenting", looks: new Map() };
       entries.set(one, { ...entry, place, ...change, looks: entry.looks });
     },
