@@ -12,7 +12,6 @@ import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
 import { userAgent } from "../version.ts";
 import type { Context } from "../context.ts";
-import { messageOf } from "../errors.ts";
 import { readGivenFile } from "../request/given-file.ts";
 import { countedCa } from "./counted.ts";
 import { bindingOf, zerosslBinding } from "./binding.ts";
@@ -167,25 +166,30 @@ async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOpt
   const certificate = await pemAt(clientCert, "The client certificate");
   const key = await pemAt(clientKey, "The key of the client certificate");
   const [shownCert, shownKey] = [clientCert, clientKey].map((path) => (isPem(path) ? "PEM" : path));
-  if (isPair(certificate, key, `--client-cert: ${shownCert} or --client-key: ${shownKey}`))
-    return { certificate, key };
+  const read = <T>(named: string, what: string, parse: () => T): T => {
+    try {
+      return parse();
+    } catch (cause) {
+      throw new Problem("config", { detail: `${named} is not ${what}.`, hint: clientHint, cause });
+    }
+  };
+  const leaf = read(`--client-cert: ${shownCert}`, "a certificate in PEM form", () => {
+    return new X509Certificate(certificate);
+  });
+  const own = read(
+    `--client-key: ${shownKey}`,
+    "a private key in PEM form without a passphrase",
+    () => createPrivateKey(key),
+  );
+  if (leaf.checkPrivateKey(own)) return { certificate, key };
   throw new Problem("config", {
     detail: `--client-key: ${shownKey} is not the private key of the certificate in --client-cert: ${shownCert}.`,
     hint: "Give --client-cert a certificate with its chain, and --client-key its private key.",
   });
 }
 
-function isPair(certificate: string, key: string, named: string): boolean {
-  try {
-    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
-  } catch (cause) {
-    throw new Problem("config", {
-      detail: `${named} cannot be read: ${messageOf(cause)}.`,
-      hint: "Give --client-cert a certificate with its chain, and --client-key its private key without a passphrase, both in PEM form.",
-      cause,
-    });
-  }
-}
+const clientHint =
+  "Give --client-cert a certificate with its chain, and --client-key its private key without a passphrase, both in PEM form.";
 
 /** The DNS as each setting wants it asked. */
 export function dnsCache(): (setting: DnsSetting) => Dns {
