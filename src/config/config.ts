@@ -12,6 +12,7 @@ import type { fileOptions } from "../options/declared/deployment.ts";
 import { issuerFlags } from "../options/declared/account.ts";
 import type { channels, notifyOptions } from "../options/declared/notification.ts";
 import type { stateOptions } from "../options/declared/state.ts";
+import type { YamlFile } from "./yaml.ts";
 import {
   certificateFlags,
   type daneOptions,
@@ -134,6 +135,8 @@ export interface Config {
   readonly defaults: ConfiguredDefaults;
   readonly dns: DnsSetting;
   readonly notify: Readonly<Record<string, ConfiguredNotifier>>;
+  /** For messages about what it says; undefined if there is no file. */
+  readonly source?: YamlFile | undefined;
   /** Where the state is, for runs that are not given it. */
   readonly state: SettingsOf<typeof stateOptions>;
 }

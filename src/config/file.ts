@@ -29,7 +29,8 @@ export async function loadConfig(path: string, reading: ConfigReading = {}): Pro
   const file = await openFile(path, reading.explicit === true);
   const { sections, faults } = await check(file, reading);
   if (faults.length > 0) throw faultsProblem(file, faults);
-  return assemble(path, exists(path), sections);
+  const config = assemble(path, exists(path), sections);
+  return config.exists ? { ...config, source: file } : config;
 }
 
 /** What the file has at a dotted key, unparsed, undefined when nothing does; and the key's parts. */

@@ -26,6 +26,7 @@ function references(keys: readonly string[], values: Values, sections: Sections)
     ...unknownNames([...keys, "issuer"], [issuer], sections.issuers),
     ...unknownNames([...keys, "issuers"], issuers, sections.issuers),
     ...emptyIssuers(keys, issuers),
+    ...repeatedIssuers(keys, issuers),
     // A CA that asks for no proof needs no solver.
     ...(solver === "none" ? [] : unknownNames([...keys, "solver"], [solver], sections.solvers)),
     ...(Array.isArray(solvers) && solvers.length === 1 && solvers[0] === "none"
@@ -55,6 +56,22 @@ function emptyIssuers(keys: readonly string[], issuers: unknown): Fault[] {
       hint: "Name at least one of the issuers, or leave it out.",
     },
   ];
+}
+
+/** It would be asked twice. */
+function repeatedIssuers(keys: readonly string[], issuers: unknown): Fault[] {
+  if (!Array.isArray(issuers)) return [];
+  return issuers.flatMap((name: unknown, index) =>
+    issuers.indexOf(name) === index
+      ? []
+      : [
+          {
+            keys: [...keys, "issuers", index],
+            message: `${keys.join(".")}.issuers names ${JSON.stringify(name)} twice.`,
+            hint: "Name each issuer once.",
+          },
+        ],
+  );
 }
 
 function contradictions(keys: readonly string[], values: Values): Fault[] {

@@ -12,7 +12,7 @@ import {
   type Tags,
   visit,
 } from "yaml";
-import { Problem } from "../problem.ts";
+import { asProblem, Problem } from "../problem.ts";
 import { isRecord } from "../json.ts";
 import { messageOf } from "../errors.ts";
 
@@ -95,6 +95,33 @@ export function faultsProblem(file: YamlFile, faults: readonly Fault[]): Problem
   });
 }
 
+/** A mistake that is found after the file was read. What a certificate does not say itself is of the defaults. */
+export function mistakeIn(
+  { path, source }: { readonly path: string; readonly source?: YamlFile | undefined },
+  fault: Fault,
+): Problem {
+  const { keys, message, hint } = fault;
+  if (source === undefined) return new Problem("config", { detail: `${path}: ${message}`, hint });
+  const inherited = ["defaults", ...keys.slice(2)];
+  const isInherited =
+    keys[0] === "certificates" &&
+    !source.document.hasIn(keys.slice(0, 3)) &&
+    source.document.hasIn(inherited.slice(0, 2));
+  return faultsProblem(source, [isInherited ? { ...fault, keys: inherited } : fault]);
+}
+
+/** What `read` returns; its Problem is a mistake there. */
+export function readAt<T>(config: Parameters<typeof mistakeIn>[0], keys: Keys, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const { message, hint } = asProblem(error);
+    const place = keys.slice(0, 3).join(".");
+    const said = message.startsWith(place) ? message : `${place}: ${message}`;
+    throw mistakeIn(config, { keys, message: said, hint });
+  }
+}
+
 function valueOf(document: Document, path: string): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: 100 });
@@ -164,7 +191,7 @@ function excerpt({ text, lines }: Pick<YamlFile, "text" | "lines">, offset: numb
 /** A line that is quoted in a message may contain a secret. */
 function withoutSecrets(line: string): string {
   return line.replace(
-    /((?:secret|token|password|hmac|key|credential)\w*["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu,
+    /((?:secret|token|password|hmac|key(?!types?\b)|credential)\w*["']?\s*:\s*)(?!["']?(?:env|file|cmd):)\S.*$/iu,
     "$1***",
   );
 }

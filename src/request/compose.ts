@@ -70,10 +70,13 @@ function refuseConfigured(name: string | undefined, { certificates, path }: Conf
 function writtenBy(place: string, { path }: Config, { sourceOf }: Context): Written {
   const named = (option: string) => {
     const source = sourceOf(option);
-    const isTyped = source !== "not given" && source !== "default";
-    return isTyped ? source : `${path}: defaults.${option}`;
+    return ["not given", "default"].includes(source) ? `${path}: defaults.${option}` : source;
   };
-  return { place, named };
+  return {
+    place,
+    named,
+    wrong: (_, detail, hint) => new Problem("usage", { detail: `${place}: ${detail}`, hint }),
+  };
 }
 
 /** The config's default ones, where --server does not choose a CA. */
@@ -218,23 +221,13 @@ function identifiersOf({ domains }: Flags, csr: GivenCsr | undefined): readonly 
   });
 }
 
-/** What `read` returns; its Problem names the place. */
-export function at<T>(place: string, kind: "config" | "usage", read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    const { message, hint } = asProblem(cause);
-    throw new Problem(kind, { detail: `${place}: ${message}`, hint, cause });
-  }
-}
-
 export function dnsSetting(
   flags: Omit<OptionsOf<typeof visibilityFlags>, "selfCheck" | "selfCheckAt">,
   dns: DnsSetting,
 ): DnsSetting {
   const { dnsResolvers = [] } = flags;
   // Before anything is tried with them.
-  if (dnsResolvers.length > 0) at("--dns-resolvers", "usage", () => resolversOf(dnsResolvers));
+  if (dnsResolvers.length > 0) assertResolvers(dnsResolvers);
   return {
     cname: flags.dnsCname ?? dns.cname,
     resolvers: flags.dnsResolvers ?? dns.resolvers,
@@ -246,4 +239,13 @@ export function dnsSetting(
     settle: flags.dnsSettle ?? dns.settle,
     wait: flags.dnsWait ?? dns.wait,
   };
+}
+
+function assertResolvers(resolvers: readonly string[]): void {
+  try {
+    resolversOf(resolvers);
+  } catch (cause) {
+    const { message, hint } = asProblem(cause);
+    throw new Problem("usage", { detail: `--dns-resolvers: ${message}`, hint, cause });
+  }
 }

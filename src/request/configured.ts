@@ -1,10 +1,11 @@
 import { parseIdentifiers } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Config } from "../config/config.ts";
+import { mistakeIn, readAt } from "../config/yaml.ts";
 import { assertWindow } from "../deploy/windows.ts";
 import { Problem } from "../problem.ts";
 import type { BrokenCertificate } from "../state/store.ts";
-import { at, requestOf, withOwnKey, type Wanted } from "./compose.ts";
+import { requestOf, withOwnKey, type Wanted } from "./compose.ts";
 import { readCsrFile, refuseSharedPath } from "./given-file.ts";
 import { daneOf } from "./dane.ts";
 import { composeIssuer } from "./issuer.ts";
@@ -23,8 +24,9 @@ export async function composeConfigured(config: Config): Promise<Configured> {
   const broken: BrokenCertificate[] = [];
   const all = await Promise.all(
     Object.entries(config.certificates).map(async ([name, configured]) => {
-      const place = `${config.path}: certificates.${name}`;
-      const written = { place, named: (option: string) => option };
+      const keys = ["certificates", name];
+      const written = writtenIn(config, keys);
+      const { place } = written;
       const read = await readOwn(configured, written);
       if (Problem.is(read)) {
         // Of a certificate that is split the names of the parts are not known, and they must not look like orphans.
@@ -33,8 +35,11 @@ export async function composeConfigured(config: Config): Promise<Configured> {
         return [];
       }
       const { wanted, csr } = read;
-      for (const window of wanted.windows ?? []) assertWindow(window, `${place}.windows`);
-      for (const window of wanted.freeze ?? []) assertWindow(window, `${place}.freeze`);
+      for (const option of ["windows", "freeze"] as const)
+        for (const [index, window] of (wanted[option] ?? []).entries())
+          readAt(config, [...keys, option, index], () =>
+            assertWindow(window, `${keys.join(".")}.${option}`),
+          );
       const issuer = composeIssuer({}, wanted.issuer, config);
       const issuers = wanted.issuers?.map((one) => composeIssuer({}, one, config));
       const known = {
@@ -42,7 +47,7 @@ export async function composeConfigured(config: Config): Promise<Configured> {
         fromConfig: true,
         identifiers:
           csr?.identifiers ??
-          at(`${place}.domains`, "config", () => parseIdentifiers(wanted.domains)),
+          readAt(config, [...keys, "domains"], () => parseIdentifiers(wanted.domains)),
         csr,
         issuer,
         issuers,
@@ -59,6 +64,16 @@ export async function composeConfigured(config: Config): Promise<Configured> {
   const requests = all.flat();
   refuseSameName(requests, config.path);
   return { requests, broken };
+}
+
+function writtenIn(config: Config, keys: readonly string[]): Written {
+  const named = keys.join(".");
+  return {
+    place: `${config.path}: ${named}`,
+    named: (option) => option,
+    wrong: (option, detail, hint) =>
+      mistakeIn(config, { keys: [...keys, option], message: `${named}: ${detail}`, hint }),
+  };
 }
 
 /** The user's own key and request, from their files; the Problem if they cannot be used. */

@@ -2,6 +2,7 @@ import { readEmail } from "../acme/registration.ts";
 import { limitsOf } from "../acme/limits.ts";
 import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
+import { readAt } from "../config/yaml.ts";
 import type { Config, ConfiguredIssuer } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { issuerFlags } from "../options/declared/account.ts";
@@ -22,7 +23,11 @@ export function composeIssuer(
   const email = given("email");
   // What means nothing is found now, and not when a limit is near.
   const [name] = Object.entries(config.issuers).find(([, one]) => one === configured) ?? [];
-  limitsOf(server, configured.limits, `${config.path}: issuers.${name}.limits`);
+  const place = ["issuers", name ?? server, "limits"];
+  for (const [limit, granted] of Object.entries(configured.limits ?? {}))
+    readAt(config, [...place, limit], () =>
+      limitsOf(server, { [limit]: granted }, place.join(".")),
+    );
   return {
     server,
     agreeTos: given("agreeTos") ?? false,

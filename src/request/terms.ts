@@ -1,6 +1,7 @@
 import { type CertificateRequest, type KeyType, keyTypes } from "../certificate.ts";
+import { dateForm, parseDate } from "../options/date.ts";
 import { formatDuration } from "../options/duration.ts";
-import { Problem } from "../problem.ts";
+import type { Problem } from "../problem.ts";
 
 export type Terms = Pick<
   CertificateRequest,
@@ -12,8 +13,11 @@ export interface Written {
   /** Its name, or its place in the config. */
   readonly place: string;
   /** How an option is written there: `--not-after`, `notAfter`. */
-  readonly named: (option: keyof Terms | "csr" | "keyType" | "keyTypes") => string;
+  readonly named: (option: WrittenOption) => string;
+  /** What is wrong with an option there. */
+  readonly wrong: (option: WrittenOption, detail: string, hint: string) => Problem;
 }
+export type WrittenOption = keyof Terms | "csr" | "keyType" | "keyTypes";
 
 /** The types of the first and the second key, from a list of one or two. */
 export function keyTypesOf(
@@ -21,12 +25,13 @@ export function keyTypesOf(
     keyType,
     keyTypes: listed,
   }: { keyType?: KeyType | undefined; keyTypes?: readonly string[] | undefined },
-  { place, named }: Written,
+  { named, wrong }: Written,
 ): Pick<CertificateRequest, "keyType" | "secondKeyType"> {
   if (listed === undefined) return { keyType: keyType ?? "ec256" };
   if (keyType !== undefined)
-    throw contradiction(
-      `${place}: both ${named("keyType")} and ${named("keyTypes")} are given.`,
+    throw wrong(
+      "keyTypes",
+      `both ${named("keyType")} and ${named("keyTypes")} are given.`,
       "Give one of them.",
     );
   const [first, second, ...others] = listed.map((one) => keyTypes.find((known) => known === one));
@@ -34,8 +39,9 @@ export function keyTypesOf(
   const isOne = listed.length === 1;
   if (first !== undefined && others.length === 0 && (isPair || isOne))
     return { keyType: first, secondKeyType: second };
-  throw contradiction(
-    `${place}: ${named("keyTypes")}: ${listed.join(", ")} are not one EC and one RSA type.`,
+  throw wrong(
+    "keyTypes",
+    `${named("keyTypes")}: ${listed.join(", ")} are not one EC and one RSA type.`,
     `Give two of ${keyTypes.join(", ")}, e.g. ec256,rsa2048.`,
   );
 }
@@ -61,8 +67,10 @@ export function datesOf(
   { duration, notBefore, notAfter }: Terms,
   now: Date,
 ): { readonly notBefore?: string | undefined; readonly notAfter?: string | undefined } {
-  const ahead = (date: string | undefined) =>
-    date !== undefined && Date.parse(date) > now.getTime() ? date : undefined;
+  const ahead = (text: string | undefined) => {
+    const date = text === undefined ? undefined : parseDate(text);
+    return date !== undefined && date > now ? withoutFraction(date) : undefined;
+  };
   const start = ahead(notBefore);
   const from = start === undefined ? now.getTime() : Date.parse(start);
   const end = duration === undefined ? undefined : withoutFraction(new Date(from + duration));
@@ -77,56 +85,47 @@ function withoutFraction(date: Date): string {
 /** What contradicts itself is found before the first request. */
 export function assertTerms(request: CertificateRequest, written: Written): void {
   const { mustStaple, csr, privateKey, secondKeyType } = request;
-  const { place, named } = written;
+  const { named, wrong } = written;
   assertDates(request, written);
   if (secondKeyType !== undefined && (csr ?? privateKey) !== undefined)
-    throw contradiction(
-      `${place}: ${named("keyTypes")} asks for two keys, and ${named(csr === undefined ? "privateKey" : "csr")} has one.`,
+    throw wrong(
+      "keyTypes",
+      `${named("keyTypes")} asks for two keys, and ${named(csr === undefined ? "privateKey" : "csr")} has one.`,
       "Leave one of them out.",
     );
   if (csr !== undefined && (mustStaple === true || privateKey !== undefined))
-    throw contradiction(
-      `${place}: the certificate signing request of ${named("csr")} comes with its own key and extensions.`,
+    throw wrong(
+      "csr",
+      `the certificate signing request of ${named("csr")} comes with its own key and extensions.`,
       `Leave ${named(mustStaple === true ? "mustStaple" : "privateKey")} out, or the request.`,
     );
 }
 
-function assertDates({ duration, notBefore, notAfter }: Terms, { place, named }: Written): void {
+function assertDates({ duration, notBefore, notAfter }: Terms, { named, wrong }: Written): void {
   for (const [option, date] of [["notBefore", notBefore] as const, ["notAfter", notAfter] as const])
-    if (date !== undefined && !isDate(date))
-      throw contradiction(
-        `${place}: ${named(option)} is "${date}", which is not a date and time.`,
-        "Write it as 2027-01-31T00:00:00Z.",
-      );
+    if (date !== undefined && parseDate(date) === undefined)
+      throw wrong(option, `${named(option)} is "${date}", which is not a date.`, `${dateForm}.`);
   if (notAfter === undefined) return;
   if (duration !== undefined)
-    throw contradiction(
-      `${place}: both ${named("duration")} and ${named("notAfter")} are given.`,
+    throw wrong(
+      "notAfter",
+      `both ${named("duration")} and ${named("notAfter")} are given.`,
       "Give one of them.",
     );
   if (notBefore !== undefined && Date.parse(notAfter) <= Date.parse(notBefore))
-    throw contradiction(
-      `${place}: the end ${notAfter} (${named("notAfter")}) is not after the start ${notBefore} (${named("notBefore")}).`,
+    throw wrong(
+      "notAfter",
+      `the end ${notAfter} (${named("notAfter")}) is not after the start ${notBefore} (${named("notBefore")}).`,
       "Correct one of them.",
     );
 }
 
-function contradiction(detail: string, hint: string): Problem {
-  return new Problem("usage", { detail, hint });
-}
-
 /** An end that has passed would be left out of the order, and the certificate would not be the one that was asked for. */
-export function assertAhead({ notAfter }: Terms, { place, named }: Written, now: Date): void {
+export function assertAhead({ notAfter }: Terms, { named, wrong }: Written, now: Date): void {
   if (notAfter === undefined || Date.parse(notAfter) > now.getTime()) return;
-  throw new Problem("usage", {
-    detail: `${place}: ${named("notAfter")} is ${notAfter}, which has passed.`,
-    hint: "Give a time in the future, or leave the option out.",
-  });
-}
-
-function isDate(text: string): boolean {
-  const [, day] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
-  if (day === undefined || Number.isNaN(Date.parse(text))) return false;
-  // JavaScript reads February 30 as March 2.
-  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day);
+  throw wrong(
+    "notAfter",
+    `${named("notAfter")} is ${notAfter}, which has passed.`,
+    "Give a time in the future, or leave the option out.",
+  );
 }

@@ -58,6 +58,7 @@ describe("loadConfig", () => {
     expect(await loadConfig(path)).toEqual({
       path,
       exists: true,
+      source: expect.objectContaining({ text: design }),
       issuers: { letsencrypt: { server: "letsencrypt", email: "ops@example.com", agreeTos: true } },
       solvers: {
         cf: {
@@ -359,6 +360,11 @@ certificates:
       "no issuer",
       "issuers: { le: { server: x } }\ncertificates: { a: { domains: [a.example], issuers: [] } }\n",
       "2:44: certificates.a.issuers is empty",
+    ],
+    [
+      "an issuer twice",
+      "issuers: { le: { server: x } }\ncertificates: { a: { domains: [a.example], issuers: [le, le] } }\n",
+      '2:58: certificates.a.issuers names "le" twice',
     ],
     [
       "an unknown solver",

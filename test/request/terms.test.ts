@@ -9,6 +9,7 @@ import { unmetDemands } from "../../src/request/demands.ts";
 import { driftOf } from "../../src/request/drift.ts";
 import { splitRequest } from "../../src/request/split.ts";
 import { assertAhead, assertTerms, datesOf, termsOf } from "../../src/request/terms.ts";
+import { Problem } from "../../src/problem.ts";
 import type { HeldCertificate } from "../../src/state/store.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { run } from "../support/run.ts";
@@ -17,7 +18,11 @@ import { requestFor } from "../issue/world.ts";
 
 const day = 86_400_000;
 const letsencrypt = { issuer: { server: resolveServer("letsencrypt"), agreeTos: true } };
-const inConfig = { place: "config.yaml: certificates.shop", named: (option: string) => option };
+const inConfig = {
+  place: "config.yaml: certificates.shop",
+  named: (option: string) => option,
+  wrong: (_: string, detail: string, hint: string) => new Problem("config", { detail, hint }),
+};
 const now = new Date("2027-01-01T00:00:00.500Z");
 
 describe("the dates of an order", () => {
@@ -28,6 +33,10 @@ describe("the dates of an order", () => {
       notBefore,
       notAfter: "2027-02-02T00:00:00Z",
     });
+  });
+
+  test("a day alone goes to the CA as its midnight in UTC", () => {
+    expect(datesOf({ notAfter: "2027-02-01" }, now)).toEqual({ notAfter: "2027-02-01T00:00:00Z" });
   });
 
   test("dates that have passed are not asked for again by a renewal", () => {
@@ -147,7 +156,7 @@ test("issue takes a lifetime, must-staple and a key of the user's, and keeps the
 });
 
 test.each([
-  [["--not-after", "soon"], '--not-after is "soon", which is not a date and time.'],
+  [["--not-after", "soon"], '--not-after is "soon", which is not a date.'],
   [
     ["--duration", "7d", "--not-after", "2099-01-01T00:00:00Z"],
     "both --duration and --not-after are given.",
@@ -206,4 +215,50 @@ test("a part of a split request never takes the place of another certificate", a
     "h0.test",
     "h0.test-2",
   ]);
+});
+
+test.each([
+  ["3:38", "keyTypes: [ec256, ec384]", "certificates.a: keyTypes: ec256, ec384 are not one EC"],
+  [
+    "3:38",
+    "notAfter: 2027-02-30",
+    'certificates.a: notAfter is "2027-02-30", which is not a date.',
+  ],
+  ["3:38", "notBefore: 2027-01-31T10:00:00", 'certificates.a: notBefore is "2027-01-31T10:00:00"'],
+  ["3:47", 'freeze: [{ start: "0 25 * * *", duration: 1m }]', 'certificates.a.freeze: "0 25 * *'],
+  ["2:13", "labels: {}", "certificates.a: keyTypes: rsa2048, rsa3072 are not"],
+])("a mistake in the config is shown with its place, %s: %s", async (at, text, message) => {
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, "config.yaml");
+  const plan = async () => {
+    const lines = [
+      "issuers: { lab: { server: local } }",
+      `defaults: { keyTypes: [${at.startsWith("2") ? "rsa2048, rsa3072" : "ec256"}] }`,
+      `certificates: { a: { domains: [a.x], ${text} } }`,
+    ];
+    await writeFile(config, lines.join("\n"));
+    const env = { HOME: folder.path, ACMECTL_STATE: join(folder.path, "state") };
+    const { code, stderr } = await run(["plan", "--config", config], { env });
+    return { code, stderr: stderr.replaceAll(/\s+/g, " ") };
+  };
+  const { code, stderr } = await plan();
+  expect(code).toBe(2);
+  expect(stderr).toContain(`Wrong configuration: ${config}:${at}: ${message}`);
+  expect(stderr).not.toContain("***");
+});
+
+test("a limit in the config that is not one is shown with its place", async () => {
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, "config.yaml");
+  await writeFile(
+    config,
+    `issuers: { lab: { server: local, limits: { ordersPerAccount: many } } }
+certificates: { a: { domains: [a.x] } }
+`,
+  );
+  const env = { HOME: folder.path, ACMECTL_STATE: join(folder.path, "state") };
+  const { stderr } = await run(["plan", "--config", config], { env });
+  expect(stderr.replaceAll(/\s+/g, " ")).toContain(
+    `Wrong configuration: ${config}:1:44: issuers.lab.limits.ordersPerAccount: "many" is not`,
+  );
 });

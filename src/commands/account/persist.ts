@@ -7,6 +7,7 @@ import { publish, type NewRecord } from "../../issue/proof/publish.ts";
 import type { OptionDeclarations, OptionsOf } from "../../options/declaration.ts";
 import { directoryFlags, newKey } from "../../options/declared/account.ts";
 import { certificateFlags, solverFlags, visibilityFlags } from "../../options/declared/request.ts";
+import { dateForm, parseDate } from "../../options/date.ts";
 import { parseDuration } from "../../options/duration.ts";
 import type { Identifier } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
@@ -98,16 +99,11 @@ function recordNames({ domains, wildcard }: Flags): ReadonlyMap<string, boolean>
 function endOf(text: string | undefined, now: Date): Date | undefined {
   if (text === undefined) return undefined;
   const duration = parseDuration(text);
-  // JavaScript reads other spellings in its own way, "5" as May 2001, and 2027-02-30 as a day of March.
-  const [day = "none"] = /^\d{4}-\d\d-\d\d(?=$|T)/.exec(text) ?? [];
-  const start = new Date(day);
-  const isDay = !Number.isNaN(start.getTime()) && start.toISOString().startsWith(day);
-  const date = isDay ? Date.parse(text) : Number.NaN;
-  const end = new Date(duration === undefined ? date : now.getTime() + duration);
-  if (end > now) return end;
+  const end = duration === undefined ? parseDate(text) : new Date(now.getTime() + duration);
+  if (end !== undefined && end > now) return end;
   throw new Problem("usage", {
     detail: `--until: "${text}" is not a time in the future.`,
-    hint: "Write a time from now such as 365d, or a date such as 2027-12-31.",
+    hint: `${dateForm}, or a time from now such as 365d.`,
   });
 }
 

@@ -73,7 +73,7 @@ export const certificateFlags = {
     },
     notBefore: {
       type: "string",
-      description: "Start of the validity to ask for, e.g. 2027-01-31T00:00:00Z.",
+      description: "Start of the validity to ask for, e.g. 2027-01-31 or 2027-01-31T12:00:00Z.",
       placeholder: "TIME",
     },
     notAfter: {
