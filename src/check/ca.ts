@@ -2,7 +2,7 @@ import type { Directory } from "../acme/acme.ts";
 import { caName, presetOf } from "../acme/presets.ts";
 import { signerOf } from "../acme/signer.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import { largestSkew, skewText } from "../clock.ts";
+import { largestSkew, skewText } from "../skew.ts";
 import { isPassing } from "../issue/issuers.ts";
 import type { IssueTools } from "../issue/tools.ts";
 import { unmetDemands } from "../request/demands.ts";

@@ -1,7 +1,7 @@
 import type { AccountTools } from "../account/open.ts";
 import type { CertificateRequest, DnsSetting, IssuerSetting } from "../certificate.ts";
 import type { Dns } from "../dns/dns.ts";
-import { largestSkew } from "../clock.ts";
+import { largestSkew } from "../skew.ts";
 import type { ChallengeType } from "../plugin.ts";
 import type { SolverSet } from "../solvers/open.ts";
 import type { HeldCertificate } from "../state/store.ts";

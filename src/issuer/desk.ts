@@ -1,7 +1,8 @@
 /** Where requests are let through if the CA's limits leave room, and what came of them is written down. */
 import { caName, type LimitName, type Limits } from "../acme/presets.ts";
 import { isCaProblem } from "../acme/problems.ts";
-import { largestSkew, type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
+import { largestSkew } from "../skew.ts";
 import { dateFrom } from "../dates.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";

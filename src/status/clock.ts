@@ -1,5 +1,5 @@
 import type { CertificateRequest } from "../certificate.ts";
-import { largestSkew, skewText } from "../clock.ts";
+import { largestSkew, skewText } from "../skew.ts";
 import { dateOf } from "../dates.ts";
 import type { Ledger } from "../state/ledger.ts";
 import type { Store } from "../state/store.ts";

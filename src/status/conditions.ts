@@ -1,4 +1,4 @@
-import { largestSkew } from "../clock.ts";
+import { largestSkew } from "../skew.ts";
 import { dateOf } from "../dates.ts";
 import { deployStatesOf, stepsOf } from "../deploy/steps.ts";
 import { driftOf } from "../request/drift.ts";

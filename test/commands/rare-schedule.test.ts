@@ -95,20 +95,19 @@ test("renew looks ahead by the interval of a crontab line that was written by ha
 });
 
 test("issue and renew say that a deploy step was repeated", async () => {
-  const clock = testClock();
-  await using issuing = await startIssuing({ now: () => clock.now() });
+  await using issuing = await startIssuing();
   const marker = join(issuing.state, "..", "ready");
   const words = ["-d", "a.example.test", "--deploy-hook", `test -e ${marker}`];
-  expect((await issuing.issue(words, { clock })).code).toBe(9);
+  expect((await issuing.issue(words)).code).toBe(9);
   await writeFile(marker, "");
-  const again = await issuing.issue(words, { clock });
+  const again = await issuing.issue(words);
   expect(again, again.stderr).toMatchObject({ code: 0 });
   expect(again.stdout).toContain("exists already; its deploy steps were repeated");
-  expect((await issuing.issue(words, { clock })).stdout).toContain("nothing was done");
+  expect((await issuing.issue(words)).stdout).toContain("nothing was done");
 
   const other = ["-d", "b.example.test", "--deploy-hook", `test -e ${marker}.2`];
-  expect((await issuing.issue(other, { clock })).code).toBe(9);
+  expect((await issuing.issue(other)).code).toBe(9);
   await writeFile(`${marker}.2`, "");
-  const renewed = await issuing.run(["renew"], { clock });
+  const renewed = await issuing.run(["renew"]);
   expect(renewed.stdout).toBe("Repeated the deploy steps of b.example.test.\n");
 });

@@ -2,7 +2,8 @@
  * One HTTP exchange with the CA: https only, hosts pinned, TLS always verified, no redirects, bounded in time and
  * size. JWS and ACME are above it.
  */
-import { largestSkew, skewText, type Clock } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
+import { largestSkew, skewText } from "../../skew.ts";
 import type { Log } from "../../plugin.ts";
 import { parseJson } from "../../json.ts";
 import { Problem } from "../../problem.ts";
