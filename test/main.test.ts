@@ -463,9 +463,7 @@ describe("the program as a process", () => {
     expect(await errors).not.toContain("Debugger");
   });
 
-  test("a user without HOME and passwd entry needs --state, and nothing else", async ({
-    skip,
-  }) => {
+  test("a user without HOME and passwd entry needs --state, and nothing else", async ({ skip }) => {
     skip(process.getuid?.() !== 0, "only root can become another user");
     await using folder = await temporaryFolder();
     const config = join(folder.path, "config.yaml");

@@ -225,15 +225,9 @@ async function obtain(
   await store.certificates.saveRequest(withFirstIssuer(request));
   const first = versionOf(request, await key, account, issued, clock.now());
   const second = request.secondKeyType && (await import("./second-key.ts"));
+  const shared = { account, journal, letGo };
   const version = second
-    ? await second.withSecondKey(
-        first,
-        request,
-        before,
-        choices,
-        { account, journal, letGo },
-        tools,
-      )
+    ? await second.withSecondKey(first, request, before, choices, shared, tools)
     : first;
   const held = await store.certificates.commit(request.name, version, lock);
   await Promise.all([journal.end(), saveSuccess(request, tools)]);

@@ -39,13 +39,10 @@ export function openDesk(server: string, counting: Counting) {
   const isCounting = Object.keys(limits).length > 0;
   const read = () => store.ledger.read(server);
   const write = (change: Change) => update(server, counting, change);
-  const assertOpen = (known: Ledger, account: string | undefined) => {
-    const pause = pauseIn(known, account, clock.now());
-    if (pause !== undefined) throw paused(server, pause, clock.now());
-  };
   return {
     read,
-    assertOpen,
+    assertOpen: (known: Ledger, account: string | undefined) =>
+      assertOpen(server, known, account, clock),
     async note(entry: Omit<LedgerEntry, "at">) {
       const noted = { at: clock.now().toISOString(), ...entry };
       if (isCounting) await write((now) => withEntry(now, noted, clock.now()));
@@ -59,7 +56,7 @@ export function openDesk(server: string, counting: Counting) {
     ): Promise<LedgerEntry> {
       const made = () => ({ at: clock.now().toISOString(), event, ...asking });
       for (;;) {
-        assertOpen(await read(), asking.account);
+        assertOpen(server, await read(), asking.account, clock);
         let entry = made();
         if (!isCounting) return entry;
         let full: Full | undefined;
@@ -77,20 +74,32 @@ export function openDesk(server: string, counting: Counting) {
     },
     /** Reject if the CA would refuse for long. */
     async assertRoom(asking: Asking, counted: readonly LimitName[]) {
-      const known = await read();
-      assertOpen(known, asking.account);
-      const full = await fullIn(known, asking, counted, counting);
+      const full = await fullNow(server, asking, counted, counting);
       if (full !== undefined) assertSoon(full, server, counting);
     },
     /** Wait a moment, or reject, if the CA would refuse. */
     async await(asking: Asking, counted: readonly LimitName[], signal: AbortSignal) {
-      const known = await read();
-      assertOpen(known, asking.account);
-      const full = await fullIn(known, asking, counted, counting);
+      const full = await fullNow(server, asking, counted, counting);
       if (full !== undefined) await untilRoom(full, server, counting, signal);
     },
     watch: <T>(asking: Asking, ask: () => Promise<T>) => watched(server, asking, ask, counting),
   };
+}
+
+function assertOpen(server: string, known: Ledger, account: string | undefined, clock: Clock) {
+  const pause = pauseIn(known, account, clock.now());
+  if (pause !== undefined) throw paused(server, pause, clock.now());
+}
+
+async function fullNow(
+  server: string,
+  asking: Asking,
+  counted: readonly LimitName[],
+  counting: Counting,
+): Promise<Full | undefined> {
+  const known = await counting.store.ledger.read(server);
+  assertOpen(server, known, asking.account, counting.clock);
+  return await fullIn(known, asking, counted, counting);
 }
 
 /** What `status` says of the clock until the CA is asked again. */
