@@ -66,13 +66,29 @@ function afterFreeze(
   now: Date,
 ): Due {
   const { freeze = [] } = certificate.request;
-  if (freeze.length === 0 || due.at > now || due.rule === "emergency") return due;
+  if (freeze.length === 0 || due.rule === "emergency") return due;
   const isExplained =
     due.rule === "ari" && renewalWindow(certificate)?.explanationUrl !== undefined;
-  const end = isExplained ? undefined : endOfOpen(freeze, now);
+  const from = due.at > now ? due.at : now;
   const last = lastMoment(meta);
-  if (end === undefined || last <= now) return due;
+  const end = isExplained ? undefined : endOfAll(freeze, from, last);
+  if (end === undefined || last <= from) return due;
   return { ...due, at: end < last ? end : last, reason: `${due.reason}; frozen until then` };
+}
+
+/** When none of the windows is open any more: one may open before another ends. A hundred of them are followed. */
+function endOfAll(
+  freeze: NonNullable<StoredCertificate["request"]["freeze"]>,
+  from: Date,
+  last: Date,
+): Date | undefined {
+  let end = endOfOpen(freeze, from);
+  for (let count = 0; end !== undefined && end < last && count < 100; count++) {
+    const next = endOfOpen(freeze, end);
+    if (next === undefined) return end;
+    end = next;
+  }
+  return end;
 }
 
 /** From here on a twentieth of the lifetime is left. */

@@ -289,6 +289,17 @@ describe("a frozen certificate", () => {
     expect(dueOf(certificate(90 * day, {}, frozen), until).at).toEqual(at(60 * day));
   });
 
+  test("a certificate that falls due later, in a freeze window, is shown with the end of the window", () => {
+    for (const now of [at(30 * day), at(59 * day)])
+      expect(dueOf(certificate(90 * day, {}, frozen), now)).toMatchObject({ at: until });
+  });
+
+  test("a freeze goes on while another window is open at the end of one", () => {
+    const two = [...freeze, { start: "0 0 8 5 *", duration: 6 * day, timeZone: "UTC" }];
+    const one = certificate(90 * day, {}, { ...request, freeze: two });
+    expect(dueOf(one, at(61 * day))).toMatchObject({ at: at(74 * day) });
+  });
+
   test("a freeze ends when a twentieth of the lifetime is left", () => {
     const one = certificate(65 * day, chosen(at(20 * day)), frozen);
     const last = at(65 * day * 0.95);
