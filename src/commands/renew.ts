@@ -88,7 +88,8 @@ async function drill(named: Certificates, flags: Flags, context: Context): Promi
   const { intervalHere } = await import("../schedule/interval.ts");
   const every = flags.every ?? (await intervalHere(context));
   const { concurrency, max = Number.POSITIVE_INFINITY } = flags;
-  return drillOf(named, { every, concurrency, max }, context.clock.now());
+  const store = await context.store();
+  return drillOf(named, { every, concurrency, max }, store, context.clock.now());
 }
 
 /** The interval of a schedule whose command does not say it. */

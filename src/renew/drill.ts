@@ -1,8 +1,10 @@
 import { presetOf, presets } from "../acme/presets.ts";
 import { durationOf } from "../dates.ts";
-import { line, type Result, table } from "../result.ts";
+import { type Block, line, type Result, table } from "../result.ts";
 import type { Certificates, KnownCertificate } from "../status/certificates.ts";
 import { endOfOpen } from "../deploy/windows.ts";
+import type { Store } from "../state/store.ts";
+import { openServer } from "../status/limits.ts";
 import { renewalsOf } from "../status/renewal-information.ts";
 
 const minute = 60_000;
@@ -30,13 +32,18 @@ interface Planned {
  * What would happen if the CAs asked for the early renewal of all certificates now, as before a mass revocation: which ones
  * would be renewed, and how long it would take. From what is stored; nothing is ordered.
  */
-export function drillOf(
+export async function drillOf(
   { certificates, broken }: Certificates,
   { every, concurrency, max }: { every: number; concurrency: number; max: number },
+  store: Pick<Store, "accounts" | "ledger">,
   now: Date,
-): Result {
+): Promise<Result> {
   const planned = [
-    ...certificates.map((one) => plannedOf(one, now)),
+    ...(await Promise.all(
+      certificates.map(async (one) =>
+        plannedOf(one, await openServer(one.request, store, now), now),
+      ),
+    )),
     ...broken.map(({ name }) => ({ ...unreadable, name })),
   ];
   const renewed = planned.filter(({ left }) => left === undefined);
@@ -45,12 +52,19 @@ export function drillOf(
   const work = workOf(renewed, concurrency) + (runs - 1) * every;
   const seen = every === 0 ? undefined : (Math.floor(longestPause / every) + 1) * every;
   const total = seen === undefined ? undefined : seen + jitter + work;
-  const isMet = renewed.length === planned.length && total !== undefined && total <= notice;
+  const isInTime = total !== undefined && total <= notice;
+  const isMet = renewed.length === planned.length && isInTime;
+  const left = planned.length - renewed.length;
+  const reasons = [
+    ...(left > 0 ? [`${left} would not be renewed in time.`] : []),
+    ...(isInTime ? [] : [verdict(total, every)]),
+  ];
   return {
     exitCode: isMet ? 0 : 11,
     document: {
       outcome: "drill",
       met: isMet,
+      reason: isMet ? undefined : reasons.join(" "),
       seconds: { notice: notice / 1000, seen: inSeconds(seen), work: inSeconds(work) },
       certificates: planned.map(({ name, left, takes }) => ({
         name,
@@ -60,24 +74,26 @@ export function drillOf(
       })),
     },
     view: [
-      table(
-        ["NAME", "CA", "RENEWED", "TAKES"],
-        planned.map(({ name, server, left, takes }) => [
-          name,
-          server,
-          left === undefined ? "yes" : `no: ${left}`,
-          left === undefined ? durationOf(Math.max(takes, 1000)) : "-",
-        ]),
-      ),
+      tableOf(planned),
       line(
         `${renewed.length} of ${planned.length} would be renewed in about ${durationOf(Math.max(work, minute))}${runs > 1 ? `, by ${runs} runs` : ""}. Nothing was ordered.`,
       ),
-      ...(renewed.length < planned.length
-        ? [line(`${planned.length - renewed.length} would not be renewed in time.`, "warn")]
-        : []),
-      line(verdict(total, every), total !== undefined && total <= notice ? "good" : "warn"),
+      ...reasons.map((text) => line(text, "warn")),
+      ...(isInTime ? [line(verdict(total, every), "good")] : []),
     ],
   };
+}
+
+function tableOf(planned: readonly Planned[]): Block {
+  return table(
+    ["NAME", "CA", "RENEWED", "TAKES"],
+    planned.map(({ name, server, left, takes }) => [
+      name,
+      server,
+      left === undefined ? "yes" : `no: ${left}`,
+      left === undefined ? durationOf(Math.max(takes, 1000)) : "-",
+    ]),
+  );
 }
 
 const unreadable = {
@@ -86,14 +102,18 @@ const unreadable = {
   takes: 0,
 } as const;
 
-function plannedOf({ name, request, held, status }: KnownCertificate, now: Date): Planned {
+function plannedOf(
+  { name, request, held, status }: KnownCertificate,
+  server: string,
+  now: Date,
+): Planned {
   const { lastAttempt } = status;
   const { startedAt, endedAt, outcome } = lastAttempt ?? {};
   const isMeasured = outcome === "issued" && startedAt !== undefined && endedAt !== undefined;
   const isAsked = renewalsOf({ name, request, held, status }).every(({ ari }) => ari?.window);
   return {
     name,
-    server: presetOf(request.issuer.server)?.name ?? request.issuer.server,
+    server: presetOf(server)?.name ?? server,
     left: reasonToLeave({ name, request, held, status }, isAsked, now),
     takes: isMeasured ? Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)) : usual,
   };

@@ -31,6 +31,17 @@ export async function caPause(
   return found.toSorted((a, b) => a.end.getTime() - b.end.getTime())[0];
 }
 
+/** The first of the request's CAs that accepts orders, as far as is known; the first one if none does. */
+export async function openServer(
+  { issuer, issuers = [issuer] }: Pick<CertificateRequest, "issuer" | "issuers">,
+  store: Stores,
+  now: Date,
+): Promise<string> {
+  for (const one of issuers.length > 1 ? issuers : [])
+    if ((await caPause({ issuer: one }, store, now)) === undefined) return one.server;
+  return issuers[0]?.server ?? issuer.server;
+}
+
 /** What is known of the limits that orders for these requests of one CA count for. */
 export interface LimitsLeft {
   readonly server: string;

@@ -1,10 +1,13 @@
 import { expect, test } from "vitest";
+import { drillOf } from "../../src/renew/drill.ts";
+import { requestFor, temporaryStore } from "../issue/world.ts";
 import { testClock } from "../support/clock.ts";
 import { startIssuing } from "../support/issuing.ts";
 
 interface Report {
   outcome: string;
   met: boolean;
+  reason?: string;
   seconds: { seen?: number; work: number };
   certificates: { name: string; outcome: string; reason?: string }[];
 }
@@ -18,7 +21,7 @@ test("renew --drill says what an early renewal would take, and orders nothing", 
     return { code: ran.code, report: JSON.parse(ran.stdout) as Report };
   };
   const unasked = await drill(["--every", "6h"]);
-  expect(unasked.code).toBe(11);
+  expect([unasked.code, unasked.report.reason]).toEqual([11, "2 would not be renewed in time."]);
   expect(unasked.report.certificates[0]?.reason).toBe(
     "its CA has given no renewal information (ARI) for it",
   );
@@ -32,7 +35,12 @@ test("renew --drill says what an early renewal would take, and orders nothing", 
     seen: 12 * 3600,
   });
   expect(report.certificates.map(({ outcome }) => outcome)).toEqual(["would-renew", "would-renew"]);
-  expect((await drill(["--every", "24h"])).code).toBe(11);
+  expect(report.reason).toBeUndefined();
+  const rare = await drill(["--every", "24h"]);
+  expect([rare.code, rare.report.reason]).toEqual([
+    11,
+    expect.stringContaining("later than 24 hours. Run acmectl more often"),
+  ]);
   // The second certificate is left for the next run, six hours later.
   const two = await drill(["--every", "6h", "--max", "1"]);
   expect([two.code, two.report.seconds.work]).toEqual([0, report.seconds.work + 6 * 3600]);
@@ -43,6 +51,29 @@ test("renew --drill says what an early renewal would take, and orders nothing", 
     /With a run every 6 hours, the renewals are done 12 hours after the CA's notice at the latest, within 24 hours\./,
   );
   expect(issuing.ca.requests).toHaveLength(orders);
+});
+
+test("a drill shows the CA that would be asked while the first one accepts no orders", async () => {
+  const now = new Date("2027-01-01");
+  const server = (name: string) => ({
+    server: `https://${name}.example/directory`,
+    agreeTos: true,
+  });
+  const issuers = [server("one"), server("two")];
+  const request = { ...requestFor(["a.test"]), issuer: server("one"), issuers };
+  const store = await temporaryStore();
+  const shown = async () => {
+    const known = { certificates: [{ name: "a", request, status: { failures: 0 } }], broken: [] };
+    const usual = { every: 3_600_000, concurrency: 1, max: 1 };
+    const { view } = await drillOf({ ...known }, usual, store, now);
+    return JSON.stringify(view);
+  };
+  expect(await shown()).toContain("one.example");
+  await store.ledger.update(server("one").server, (ledger) => ({
+    ...ledger,
+    pauses: [{ until: "2027-01-02T00:00:00Z", detail: "maintenance" }],
+  }));
+  expect(await shown()).toContain("two.example");
 });
 
 test.each([["--force"], ["--new-order"], ["--dry-run"], ["--dry-run=authorizations"]])(
