@@ -1,6 +1,6 @@
 import { warnOfFormerCa } from "../check/former-ca.ts";
 import { composeRequest } from "../request/compose.ts";
-import { refuseForeignParts, splitRequest, warnOfFormerParts } from "../request/split.ts";
+import { refuseOverwriting, splitRequest, warnOfFormerParts } from "../request/split.ts";
 import { openDeployment, showDeployment } from "../deploy/deployment.ts";
 import { openDryRun, openRealRun } from "../issuer/dry-run.ts";
 import { issue, type IssueOptions, type IssueOutcome } from "../issue/issue.ts";
@@ -54,7 +54,7 @@ export const command = defineCommand({
     const parts = splitRequest(asked, split);
     if (typed.check === true) return checkOnly(parts, typed, context);
     if (typed.dryRun === "authorizations") return rehearse(parts, typed, context);
-    if (typed.dryRun === undefined) await refuseForeignParts(asked, parts, await context.store());
+    if (typed.dryRun === undefined) await refuseOverwriting(asked, parts, await context.store());
     const results: Result[] = [];
     for (const part of parts) results.push(await issueOne(part, typed, context));
     if (split) await warnOfFormerParts(parts, await context.store(), context.log);

@@ -6,6 +6,7 @@ import type { CertificateRequest, CopySetting, KeyType } from "../certificate.ts
 import type { Identifier } from "../plugin.ts";
 import { quotedWord } from "../options/words.ts";
 import { Problem } from "../problem.ts";
+import type { Store } from "../state/store.ts";
 
 /** A file that the user gives. `named` is what it is, for the Problem when it cannot be read. */
 export async function readGivenFile(path: string, named: string): Promise<Buffer> {
@@ -64,6 +65,24 @@ export function refuseSharedPath(request: Written, place: string): void {
     throw new Problem("usage", {
       detail: `${place}: ${first === second ? `two ${first} files` : `${first} and ${second}`} would both be written to ${path}.`,
       hint: "Give each its own path. A file with certificate, chain and key is the deploy step `copy: { combined: PATH }` of the config file.",
+    });
+  }
+}
+
+/** Each renewal of one certificate would replace what the other has written. */
+export async function refuseTakenPath(
+  request: CertificateRequest,
+  { certificates }: Pick<Store, "certificates">,
+): Promise<void> {
+  const paths = new Set(writtenFiles(request).map((file) => resolve(file.path)));
+  if (paths.size === 0) return;
+  for await (const other of certificates.list()) {
+    if (other.name === request.name || !("request" in other)) continue;
+    const taken = writtenFiles(other.request).find((file) => paths.has(resolve(file.path)));
+    if (taken === undefined) continue;
+    throw new Problem("usage", {
+      detail: `${request.name}: ${taken.path} is already written with the certificate ${other.name}.`,
+      hint: `Give another path. If ${other.name} is not needed any more, remove it: acmectl delete ${quotedWord(other.name)}`,
     });
   }
 }

@@ -5,7 +5,7 @@ import { quotedWord } from "../options/words.ts";
 import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import type { Store } from "../state/store.ts";
-import { writtenFolders } from "./given-file.ts";
+import { refuseTakenPath, writtenFolders } from "./given-file.ts";
 
 /** What most CAs allow. */
 const usual = 100;
@@ -37,8 +37,18 @@ export function splitRequest(
   }));
 }
 
+/** Neither another certificate nor its files may be lost. */
+export async function refuseOverwriting(
+  request: CertificateRequest,
+  parts: readonly CertificateRequest[],
+  store: Pick<Store, "certificates">,
+): Promise<void> {
+  await refuseForeignParts(request, parts, store);
+  await refuseTakenPath(request, store);
+}
+
 /** The names of further parts are derived: a certificate that has one and is not such a part would be lost. */
-export async function refuseForeignParts(
+async function refuseForeignParts(
   { identifiers }: CertificateRequest,
   [, ...others]: readonly CertificateRequest[],
   { certificates }: Pick<Store, "certificates">,

@@ -13,6 +13,23 @@ interface Report {
   }[];
 }
 
+test("a file that is written with one certificate is refused for another, until that one is deleted", async () => {
+  await using issuing = await startIssuing();
+  const chain = join(issuing.state, "..", "chain.pem");
+  const issue = (name: string) => issuing.issue(["-d", name, "--fullchain-file", chain]);
+  expect((await issue("a.test")).code).toBe(0);
+  const before = issuing.ca.requests.length;
+  const { code, stderr } = await issue("b.test");
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining(`b.test: ${chain} is already written with the certificate a.test.`),
+  ]);
+  expect(issuing.ca.requests).toHaveLength(before);
+  expect((await issue("a.test")).code).toBe(0);
+  expect((await issuing.run(["delete", "a.test", "--yes"])).code).toBe(0);
+  expect((await issue("b.test")).code).toBe(0);
+});
+
 test("a temporary certificate is held and marked until the CA has issued one, which takes its place", async () => {
   const clock = testClock();
   await using issuing = await startIssuing({ now: () => clock.now() });
