@@ -25,6 +25,16 @@ const pending = (solver: string, wildcard = false) => ({
 });
 const record = "_acme-challenge.example.com";
 
+test("a challenge has the type that the CA offered, though its solver answers dns-01", () => {
+  const { record: attempt } = open();
+  attempt.authorization(authorization(false));
+  const one = pending("cf");
+  attempt.presented({ ...one, offered: { ...one.offered, type: "dns-account-01" } });
+  expect(attempt.end()).toMatchObject({
+    authorizations: [{ challenges: [{ type: "dns-account-01" }] }],
+  });
+});
+
 test("a wildcard and its base keep their own challenges, though they share a record", () => {
   const { record: attempt } = open();
   attempt.order(unexpected<Order>("order", { url: "https://ca.example/order/1" }));
