@@ -59,14 +59,17 @@ export function challengeHint(
     ...situation
   }: CaaFacts & { readonly name?: Identifier; readonly detail?: string | undefined } = {},
 ): string {
-  // Some CAs call it a failed connection.
-  const isLookup = nameOf(type) === "connection" && /\b(?:DNS|NXDOMAIN|SERVFAIL)\b/i.test(detail);
-  const name = isLookup ? "dns" : nameOf(type);
+  const name = isLookup(type, detail) ? "dns" : nameOf(type);
   if (name === "caa") return caa(situation, identifier, challenge);
   const hint = Object.hasOwn(challengeHints, name) ? challengeHints[name] : undefined;
   if (typeof hint === "string") return hint;
   const text = hint?.[challenge] ?? hint?.["any"];
   return text ?? "Fix what the CA reports, then run the command again.";
+}
+
+/** Some CAs call it a failed connection. */
+function isLookup(type: string | undefined, detail: string): boolean {
+  return nameOf(type) === "connection" && /\b(?:DNS|NXDOMAIN|SERVFAIL)\b/i.test(detail);
 }
 
 /** A command line that works when it is pasted. */

@@ -206,8 +206,7 @@ async function obtain(
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
   const predecessor = predecessorOf(before?.held, request.keyType, request.secondKeyType);
-  const order =
-    resumed ?? (await placeOrder(request, predecessor, account, journal, tools, { key }));
+  const order = resumed ?? (await placeOrder(request, predecessor, account, journal, tools, key));
   if (!isProven) {
     const authorizations = await fetchAuthorizations(order, account, tools);
     const applicant = await applicantOf(account.session, tools);

@@ -105,7 +105,9 @@ export async function placeOrder(
   account: OpenAccount,
   journal: OrderJournal,
   tools: IssueTools,
-  { key, keyType }: { readonly key?: Promise<KeyMaterial>; readonly keyType?: KeyType } = {},
+  key?: Promise<KeyMaterial>,
+  /** For the log, of the second of two. */
+  keyType?: KeyType,
 ): Promise<Order> {
   const profile = await checkedProfile(request, tools);
   const { renewalInfo } = await tools.ca.directory(tools.signal);

@@ -39,7 +39,7 @@ export async function withSecondKey(
   const resumed = await resumeOrder(unfinished, wanted, account, letGo, tools);
   const predecessor = predecessorOf(before?.held, keyType, request.keyType);
   const order =
-    resumed ?? (await placeOrder(wanted, predecessor, account, journal, tools, { keyType }));
+    resumed ?? (await placeOrder(wanted, predecessor, account, journal, tools, undefined, keyType));
   if (resumed === undefined || resumed.status === "pending")
     await proveAgain(order, wanted, choices, run, tools);
   const key = await prepareKey(wanted, resumed && unfinished, before, tools);

@@ -56,8 +56,7 @@ function countedSession(
   };
   const note = (event: LedgerEntry["event"], names: readonly string[], renewal?: true) =>
     desk.note({ event, account: session.url, names, renewal });
-  const askedBy = (order: NewOrder): Asking =>
-    asking(namesOf(order), (order.renews === true && rules.free.length > 0) || undefined);
+  const askedBy = (order: NewOrder) => asking(namesOf(order), renewalOf(order, rules));
   /** URLs of orders that some limits do not count. */
   const renewals = new Set<string>();
   return {
@@ -116,6 +115,10 @@ async function countedValidation(
   if (failuresInARow(value, own).length > 0)
     await desk.note({ event: "validation", account, names: [value] });
   return valid;
+}
+
+function renewalOf({ renews }: NewOrder, { free }: Rules): true | undefined {
+  return (renews === true && free.length > 0) || undefined;
 }
 
 /** Limits do not count what replaces a certificate in time (RFC 9773), and some no renewal at all; the CA decides whether it does. */

@@ -166,17 +166,10 @@ async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOpt
   const certificate = await pemAt(clientCert, "The client certificate");
   const key = await pemAt(clientKey, "The key of the client certificate");
   const [shownCert, shownKey] = [clientCert, clientKey].map((path) => (isPem(path) ? "PEM" : path));
-  const read = <T>(named: string, what: string, parse: () => T): T => {
-    try {
-      return parse();
-    } catch (cause) {
-      throw new Problem("config", { detail: `${named} is not ${what}.`, hint: clientHint, cause });
-    }
-  };
-  const leaf = read(`--client-cert: ${shownCert}`, "a certificate in PEM form", () => {
+  const leaf = parsed(`--client-cert: ${shownCert}`, "a certificate in PEM form", () => {
     return new X509Certificate(certificate);
   });
-  const own = read(
+  const own = parsed(
     `--client-key: ${shownKey}`,
     "a private key in PEM form without a passphrase",
     () => createPrivateKey(key),
@@ -186,6 +179,14 @@ async function clientOf({ clientCert, clientKey }: IssuerSetting): Promise<CaOpt
     detail: `--client-key: ${shownKey} is not the private key of the certificate in --client-cert: ${shownCert}.`,
     hint: "Give --client-cert a certificate with its chain, and --client-key its private key.",
   });
+}
+
+function parsed<T>(named: string, what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new Problem("config", { detail: `${named} is not ${what}.`, hint: clientHint, cause });
+  }
 }
 
 const clientHint =
