@@ -87,6 +87,19 @@ export async function refuseTakenPath(
   }
 }
 
+/** A sentence for each file that several of the certificates are written to. */
+export function sharedFiles(requests: readonly CertificateRequest[]): readonly string[] {
+  const owners = new Map<string, Set<string>>();
+  for (const request of requests)
+    for (const { path } of writtenFiles(request))
+      owners.set(path, (owners.get(path) ?? new Set()).add(request.name));
+  return [...owners].flatMap(([path, names]) =>
+    names.size < 2
+      ? []
+      : [`${path} is written with several certificates: ${[...names].join(", ")}.`],
+  );
+}
+
 /** Before a first order: what cannot be written later is found now, unless a pre hook may still create the folder. */
 export async function assertTargets(request: CertificateRequest): Promise<void> {
   const { name, hooks } = request;

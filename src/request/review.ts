@@ -20,7 +20,7 @@ import { selectSolvers } from "../solvers/select.ts";
 import { loadSolver } from "../solvers/registry.ts";
 import { composeConfigured } from "./configured.ts";
 import { tlsaWriters } from "./dane.ts";
-import { writtenFolders } from "./given-file.ts";
+import { sharedFiles, writtenFolders } from "./given-file.ts";
 import { fromConfig } from "./solvers.ts";
 
 /** One sentence for each finding, with its place in the file. */
@@ -35,7 +35,8 @@ export async function reviewConfig(config: Config, context: Context): Promise<re
     ),
     ...requests.map((request) => reviewCertificate(request, context)),
   ]);
-  return [...new Set([...broken.map(({ problem }) => problem.message), ...found.flat()])];
+  const faults = broken.map(({ problem }) => problem.message);
+  return [...new Set([...faults, ...sharedFiles(requests), ...found.flat()])];
 }
 
 /**

@@ -250,13 +250,14 @@ certificates:
       - copy: { key: /nowhere/one/key.pem }
       - copy: { key: /nowhere/two/key.pem }
       - pkcs12: { path: /tmp/x.p12, password: "file:/nowhere/password" }
-  b: { domains: ["*.w.example"], solvers: [web] }
+  b: { domains: ["*.w.example"], solvers: [web], files: { cert: /tmp/x.p12 } }
 `,
   );
   const { code, stdout } = await config("validate --json");
   expect(code).toBe(0);
   const { warnings } = JSON.parse(stdout) as { warnings: string[] };
   expect(warnings).toEqual([
+    "/tmp/x.p12 is written with several certificates: a, b.",
     "issuers.le.eabHmac: cannot read /nowhere/hmac: no such file or directory.",
     "solvers.cf.apiToken: cannot read /nowhere/token: no such file or directory.",
     expect.stringMatching(/^solvers\.bare is not ready: .*no credentials/i),

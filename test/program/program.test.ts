@@ -399,7 +399,7 @@ describe("help", () => {
         --json                   Print one JSON document on stdout.
         --log-format <FORMAT>    Format of events on stderr; json prints one object
                                  per line (text | json; default: text).
-        -q, --quiet              Print only warnings and errors.
+        -q, --quiet              Print failures only, with the warnings before them.
         -v, --verbose            Print requests, DNS checks and causes of failures.
         -n, --non-interactive    Never prompt; implied without a terminal.
         --color                  Use colors, or not (--no-color), whatever the

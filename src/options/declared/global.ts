@@ -13,7 +13,11 @@ export const globalOptions = under(everywhere, {
     default: "text",
     placeholder: "FORMAT",
   },
-  quiet: { type: "boolean", description: "Print only warnings and errors.", short: "q" },
+  quiet: {
+    type: "boolean",
+    description: "Print failures only, with the warnings before them.",
+    short: "q",
+  },
   verbose: {
     type: "boolean",
     description: "Print requests, DNS checks and causes of failures.",
