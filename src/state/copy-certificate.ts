@@ -125,12 +125,12 @@ function trimmed({ privateKey = "", certificate, chain }: NewVersion): readonly 
   return [privateKey, certificate, chain].map((text) => text.trim());
 }
 
-/** True when nothing was to be done. */
+/** True when nothing was to be done. A key that was announced by the other state alone stays there. */
 async function copyNextKeys(name: string, from: Store, to: Store): Promise<boolean> {
   let isUnchanged = true;
   for (const keyType of keyTypes) {
     const key = await from.certificates.readNextKey(name, keyType);
-    if (key === (await to.certificates.readNextKey(name, keyType))) continue;
+    if (key === undefined || key === (await to.certificates.readNextKey(name, keyType))) continue;
     await to.certificates.saveNextKey(name, keyType, key);
     isUnchanged = false;
   }

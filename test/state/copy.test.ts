@@ -81,6 +81,16 @@ test("a certificate that is newer in the other state stays", async () => {
   expect((await to.certificates.read("shop"))?.held?.meta.serial).toBe("09");
 });
 
+test("a key that was announced by the other state alone stays there", async () => {
+  const [{ store: from }, { store: to }] = [await openStore(), await openStore()];
+  await from.certificates.saveRequest(requestOf("shop"));
+  await copied(from, to);
+  const { privateKey: key } = await newVersion("04");
+  await to.certificates.saveNextKey("shop", "ec256", key);
+  await copied(from, to);
+  expect(await to.certificates.readNextKey("shop", "ec256")).toBe(key);
+});
+
 test("what cannot be copied is reported, and the rest is copied", async () => {
   const [{ store: from }, { store: to }] = [await openStore(), await openStore()];
   await filledState(from);
