@@ -142,7 +142,8 @@ function tlsOf(
     ca: pem("sslrootcert"),
     cert: pem("sslcert"),
     key: pem("sslkey"),
-    rejectUnauthorized: mode !== "require",
+    // As for libpq, a root that was given is meant to be used.
+    rejectUnauthorized: mode !== "require" || setting("sslrootcert") !== undefined,
     ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
   };
 }

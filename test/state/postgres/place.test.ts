@@ -104,6 +104,14 @@ test("the connection is encrypted and verified unless the host is this one", asy
   await expect(look("postgres://h/d?sslmode=prefer")).rejects.toThrow(/sslmode "prefer" is not/);
 });
 
+test("with sslmode=require and a root certificate the server's certificate is verified", async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, "root.pem");
+  await writeFile(path, "a root");
+  const { tls } = await look(`postgres://h/d?sslmode=require&sslrootcert=${path}`);
+  expect(tls).toMatchObject({ ca: "a root", rejectUnauthorized: true });
+});
+
 test("a URL that cannot be used is a Problem without its password", async () => {
   for (const url of [
     "postgres://u:sec/ret@h",
