@@ -37,6 +37,8 @@ export async function run(
   replaced: Replacements = {},
   [stdout, stderr] = [openStream(process, "stdout"), openStream(process, "stderr")],
 ): Promise<void> {
+  // For every connection of this process: credentials of DNS providers and services go only to servers that are verified.
+  delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
   const stopping = new AbortController();
   const stop = (exitCode: ExitCode, reason: unknown) => {
     process.exitCode = exitCode;
