@@ -1,3 +1,4 @@
+import { forgetScriptValues } from "../deploy/script-values.ts";
 import { line } from "../result.ts";
 import type { Store } from "../state/store.ts";
 import { refuseUnknown } from "../status/certificates.ts";
@@ -47,6 +48,7 @@ export async function removeCertificate(
     const known = await store.certificates.read(name).catch(() => undefined);
     await store.certificates.remove(name);
     await store.journal.remove(name);
+    if (known !== undefined) await forgetScriptValues(known, store);
     return (known?.status.dane?.records ?? []).map(
       ({ challenge }) => `${challenge.recordName} TLSA ${challenge.recordValue}`,
     );

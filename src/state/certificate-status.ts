@@ -68,8 +68,6 @@ export interface CertificateStatus {
   issuances?: readonly Issuance[] | undefined;
   /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */
   deploy?: Readonly<Record<string, DeployState>> | undefined;
-  /** What deploy scripts of acme.sh have saved for the next time. */
-  scriptValues?: Readonly<Record<string, string>> | undefined;
 }
 export interface Issuance {
   at: string;

@@ -4,8 +4,10 @@ import { createServer, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { afterAll, expect, test } from "vitest";
 import type { AcmeShSetting } from "../../src/certificate.ts";
+import { removeCertificate } from "../../src/commands/delete.ts";
 import { deployCertificate } from "../../src/deploy/deploy.ts";
 import { find } from "../support/servers/catalog.ts";
+import { never } from "../state/state.ts";
 import { openWorld, type World } from "./world.ts";
 
 const PATH = process.env["PATH"];
@@ -23,7 +25,8 @@ async function withScript(
 type Options = Partial<AcmeShSetting> & { shell?: string; env?: Record<string, string> };
 
 const said = async (world: World, file = "out") => readFile(world.at(file), "utf8");
-const memory = async (world: World) => (await world.read()).status.scriptValues;
+const memory = async ({ tools: { store } }: World) =>
+  store.solverState("acme.sh deploy scripts").get("certificate shop");
 
 test("a deploy script gets the domain and the paths of key, certificate, CA, full chain and key store", async () => {
   const world = await withScript(
@@ -77,6 +80,11 @@ test.each(["/bin/sh", "/usr/bin/env bash"])(
       "ann:it's $(secret):5000::for all\nann:it's $(secret):5000:1:for all\n",
     );
     expect(await memory(world)).toMatchObject({ SAVED_BOX_USER: "ann", Le_Deploy_box_runs: "2" });
+    expect(JSON.stringify(await world.read()), "is not encrypted in PostgreSQL").not.toMatch(
+      /secret/,
+    );
+    await removeCertificate("shop", world.tools.store, never);
+    expect(await memory(world)).toBeUndefined();
   },
 );
 

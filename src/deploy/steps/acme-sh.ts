@@ -12,6 +12,7 @@ import type { HeldCertificate } from "../../state/store.ts";
 import { commandTimeout, runCommand } from "../command.ts";
 import type { Variables } from "../environment.ts";
 import { redactor, type Redact } from "../secrets.ts";
+import { scriptState, scriptValuesOf } from "../script-values.ts";
 import type { DeployTools } from "../tools.ts";
 import { functions } from "./acme-sh/functions.ts";
 import { httpFunctions } from "./acme-sh/http.ts";
@@ -171,20 +172,15 @@ function ofAcmeSh(
 type Saved = Readonly<Record<string, string>>;
 
 /**
- * What scripts have saved: `domain` for this certificate, `account` for all. Variables of the setting are not kept: they come
+ * What scripts have saved: `domain` for this certificate, `account` for all, both where secrets are encrypted in a shared state. Variables of the setting are not kept: they come
  * again each time.
  */
 async function openMemory(name: string, given: Saved, { store }: DeployTools) {
-  const accountState = store.solverState("acme.sh deploy scripts");
+  const state = store.solverState(scriptState);
+  const keys = { domain: scriptValuesOf(name), account: "account" } as const;
   const before = {
-    domain: savedOf((await store.certificates.read(name))?.status.scriptValues),
-    account: savedOf(await accountState.get("account")),
-  };
-  const save = {
-    domain: async (scriptValues: Saved) => {
-      await store.certificates.updateStatus(name, (status) => ({ ...status, scriptValues }));
-    },
-    account: (values: Saved) => accountState.set("account", values),
+    domain: savedOf(await state.get(keys.domain)),
+    account: savedOf(await state.get(keys.account)),
   };
   const scopes = ["domain", "account"] as const;
   return {
@@ -203,7 +199,7 @@ async function openMemory(name: string, given: Saved, { store }: DeployTools) {
           after[key] = await readFile(join(folder, scope, key), "utf8");
         for (const key of Object.keys(given)) delete after[`SAVED_${key}`];
         const kept = savedOf(after);
-        if (!isDeepStrictEqual(kept, before[scope])) await save[scope](kept);
+        if (!isDeepStrictEqual(kept, before[scope])) await state.set(keys[scope], kept);
       }
     },
   };

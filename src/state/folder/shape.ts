@@ -94,7 +94,6 @@ const status: Shape = {
   },
   "issuances?": [{ at: "date", names: "string", order: "string" }],
   "deploy?": "object",
-  "scriptValues?": "object",
 };
 
 /** `certificate.json` */
