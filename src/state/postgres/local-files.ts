@@ -53,23 +53,23 @@ async function writeVersion(
   shared: Shared,
 ): Promise<void> {
   if (await hasVersion(folder, name, held)) return;
-  const found = await readVersion(name, shared);
-  if (found === undefined) return;
-  const second = found.second && { ...found.second, privateKey: found.second.privateKey() };
-  const version = { ...found, privateKey: found.privateKey(), second, meta: held.meta };
   const wait = 30_000;
   const lock = await folder.lock(`certificate:${name}`, { wait, signal: shared.signal });
   try {
+    // Not before: another run of this host may have written a newer one meanwhile, or the database may have it.
+    const found = await readVersion(name, shared);
+    if (found === undefined || (await hasVersion(folder, name, found))) return;
+    const second = found.second && { ...found.second, privateKey: found.second.privateKey() };
     await folder.certificates.saveRequest(request);
-    if (!(await hasVersion(folder, name, held)))
-      await folder.certificates.commit(name, version, lock);
+    const version = { ...found, privateKey: found.privateKey(), second };
+    await folder.certificates.commit(name, version, lock);
   } finally {
     await lock.release();
   }
 }
 
 /** False also for files that were damaged: they are written again. */
-async function hasVersion(folder: Store, name: string, { meta }: HeldCertificate) {
+async function hasVersion(folder: Store, name: string, { meta }: Pick<HeldCertificate, "meta">) {
   const local = await folder.certificates.read(name).catch((error: unknown) => {
     if (Problem.is(error)) return undefined;
     throw error;

@@ -99,6 +99,7 @@ async function insertVersion(
 
 export interface Version extends Part {
   readonly number: number;
+  readonly meta: VersionMeta;
   /** Of the second key. */
   readonly second?: Part | undefined;
 }
@@ -134,6 +135,7 @@ export async function readVersion(
   });
   return {
     number,
+    meta,
     ...partOf({ certificate, chain, privateKey: key }),
     second: second === null ? undefined : partOf(second, meta.second?.keyType),
   };
