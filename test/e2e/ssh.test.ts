@@ -1,5 +1,14 @@
 import { execFile } from "node:child_process";
-import { chown, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chown,
+  lchown,
+  mkdir,
+  readdir,
+  readFile,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -103,6 +112,25 @@ describe.skipIf(!isThere)("a deploy step by ssh", () => {
     expect(problem?.hint).toContain(hint);
     expect(await readdir(at("tls"))).toEqual(before);
   });
+
+  test.runIf(process.geteuid?.() === 0)(
+    "does not follow a symbolic link of another user, or a circle of links",
+    async () => {
+      await symlink("tls/other.key", at("foreign.key"));
+      await lchown(at("foreign.key"), 12_345, 12_345);
+      await symlink("circle.key", at("circle.key"));
+      const { uid, gid } = await stat(sshd.home);
+      await lchown(at("circle.key"), uid, gid);
+      for (const [key, message] of [
+        ["foreign.key", "is a symbolic link of another user (user id 12345)"],
+        ["circle.key", "Cannot follow the symbolic link circle.key."],
+      ] as const) {
+        const world = await openWorld([{ ssh: settings({ key }) }]);
+        expect((await world.deploy())?.message).toContain(message);
+      }
+      expect(await readdir(at("tls"))).not.toContain("other.key");
+    },
+  );
 
   test("that loses its connection while the files arrive replaces nothing", async () => {
     const { promises } = await import("node:fs");

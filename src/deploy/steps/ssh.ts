@@ -72,10 +72,15 @@ fail() {
 about() { stat -c "$1" -- "$3" 2>/dev/null || stat -f "$2" "$3"; }
 flush() { sync "$1" 2>/dev/null || sync; }
 write() {
-  target=$2 mode=$6 before=
-  if [ -L "$target" ]; then
-    target=$(readlink -f -- "$2") || fail "Cannot follow the symbolic link $2." || return
-  fi
+  target=$2 mode=$6 before= links=0
+  while [ -L "$target" ]; do
+    user=$(about %u %u "$target")
+    [ "$user" = 0 ] || [ "$user" = "$(id -u)" ] ||
+      fail "$target is a symbolic link of another user (user id $user), so it is not followed." || return
+    link=$(readlink -- "$target") && [ "$links" -lt 40 ] || fail "Cannot follow the symbolic link $2." || return
+    links=$((links + 1))
+    case $link in /*) target=$link ;; *) target=$(dirname -- "$target")/$link ;; esac
+  done
   folder=$(dirname -- "$target")
   [ -d "$folder" ] || fail "The folder $folder does not exist." || return
   [ ! -e "$target" ] || [ -f "$target" ] || fail "$target is not a regular file." || return
