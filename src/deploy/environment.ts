@@ -3,6 +3,7 @@ import { delimiter, dirname } from "node:path";
 import type { CertificateRequest, VersionMeta } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { CertificateFiles, ForeignFiles, HeldCertificate, Store } from "../state/store.ts";
+import { withoutPassword } from "../state/url.ts";
 import { isSecretVariable, secretVariables } from "./secrets.ts";
 import type { DeployTools } from "./tools.ts";
 
@@ -27,7 +28,9 @@ export function inheritedEnvironment(
     if (value.trim() !== "" && redact(value.trim()) === "***") return false;
     return !name.startsWith("ACMECTL_") || ownFolders.has(name);
   };
-  const kept = Object.entries(env).filter(isKept);
+  const kept = Object.entries(env)
+    .filter(isKept)
+    .map(([name, value]) => [name, name === "ACMECTL_STATE" ? withoutPassword(value) : value]);
   return { ...Object.fromEntries(kept), PATH: searchPath(env["PATH"]) };
 }
 

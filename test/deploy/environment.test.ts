@@ -121,6 +121,13 @@ test("hooks get neither acmectl's variables nor secrets, and a PATH longer than 
   expect(inherited["PATH"]).toMatch(/^\/opt\/bin:\/usr\/bin:\/bin:.*\/usr\/sbin/);
 });
 
+test("hooks get the place of the state without its password", () => {
+  const env = { ACMECTL_STATE: "postgres://ada:s3cret@db.example.com/state" };
+  expect(inheritedEnvironment({ env }, [])).toMatchObject({
+    ACMECTL_STATE: "postgres://ada@db.example.com/state",
+  });
+});
+
 test("hooks get no variable that any built-in solver reads a secret from", async () => {
   const secrets: string[] = [];
   for (const solver of await builtInSolvers()) {
