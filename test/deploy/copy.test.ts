@@ -201,6 +201,19 @@ test.skipIf(!root)("a symbolic link of another user is not followed", async () =
   expect(await readFile(world.at("passwd"), "utf8")).toBe("root");
 });
 
+test.skipIf(!root)("a folder that is a symbolic link of another user is not followed", async () => {
+  const world = await openWorld();
+  for (const folder of ["real/tls", "ours"]) await mkdir(world.at(folder), { recursive: true });
+  await symlink("real", world.at("theirs"));
+  await lchown(world.at("theirs"), 4711, 4711);
+  await symlink("../real/tls", world.at("ours/link"));
+  await world.want([{ copy: { cert: world.at("theirs/tls/cert.pem") } }]);
+  expect((await world.deploy())?.message).toMatch(/theirs is a symbolic link of another user/);
+  await world.want([{ copy: { cert: world.at("ours/link/cert.pem") } }]);
+  expect(await world.deploy()).toBeUndefined();
+  expect(await readdir(world.at("real/tls"))).toEqual(["cert.pem"]);
+});
+
 test("reports a folder, a loop of links and a missing folder instead of replacing them", async () => {
   const world = await openWorld();
   await mkdir(world.at("folder"));

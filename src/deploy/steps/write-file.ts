@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { constants } from "node:fs";
-import { lstat, open, readFile, readlink, realpath, rename } from "node:fs/promises";
+import { lstat, open, readFile, readlink, rename } from "node:fs/promises";
 import type { Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -111,14 +111,14 @@ export async function deployFile(file: DeployedFile, access: Access): Promise<vo
   }
 }
 
-/** The path behind symbolic links. Its folder must exist: creating it would hide a misspelt path. */
+/** The path behind symbolic links, also those of its folders. They must exist: creating one would hide a misspelt path. */
 async function targetOf(path: string, links = 0): Promise<string> {
-  const link = links > 40 ? undefined : await readlink(path).catch(() => undefined);
-  if (link !== undefined) {
-    await refuseForeign(path);
-    return targetOf(resolve(dirname(path), link), links + 1);
-  }
-  return join(await realpath(dirname(path)), basename(path));
+  if (path === dirname(path)) return path;
+  const here = join(await targetOf(dirname(path), links), basename(path));
+  const link = links > 40 ? undefined : await readlink(here).catch(() => undefined);
+  if (link === undefined) return here;
+  await refuseForeign(here);
+  return targetOf(resolve(dirname(here), link), links + 1);
 }
 
 /** A user who may write in the folder could lead us to any file of the machine. */
