@@ -221,6 +221,7 @@ async function obtain(
   await Promise.allSettled([finalized, cleaned]);
   const issued = await finalized;
   await refuseSame(issued.certificate.fingerprint, before, order, journal);
+  await lock.assertHeld();
   await store.certificates.saveRequest(withFirstIssuer(request));
   const first = versionOf(request, await key, account, issued, clock.now());
   const second = request.secondKeyType && (await import("./second-key.ts"));
