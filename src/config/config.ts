@@ -12,7 +12,8 @@ import type { fileOptions } from "../options/declared/deployment.ts";
 import { issuerFlags } from "../options/declared/account.ts";
 import type { channels, notifyOptions } from "../options/declared/notification.ts";
 import type { stateOptions } from "../options/declared/state.ts";
-import type { YamlFile } from "./yaml.ts";
+import type { Fault } from "./yaml.ts";
+import type { Problem } from "../problem.ts";
 import {
   certificateFlags,
   type daneOptions,
@@ -135,8 +136,8 @@ export interface Config {
   readonly defaults: ConfiguredDefaults;
   readonly dns: DnsSetting;
   readonly notify: Readonly<Record<string, ConfiguredNotifier>>;
-  /** For messages about what it says; undefined if there is no file. */
-  readonly source?: YamlFile | undefined;
+  /** A fault that was found later, with its line; undefined if there is no file. */
+  readonly mistake?: ((fault: Fault) => Problem) | undefined;
   /** Where the state is, for runs that are not given it. */
   readonly state: SettingsOf<typeof stateOptions>;
 }

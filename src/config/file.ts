@@ -7,7 +7,14 @@ import { readSections } from "./check.ts";
 import { withValue } from "./edit.ts";
 import { exists, openFile, write } from "./conf.ts";
 import { isSection, sections as declared, type Sections } from "./sections.ts";
-import { type Fault, faultsProblem, parseYaml, type YamlFile, yamlOptions } from "./yaml.ts";
+import {
+  type Fault,
+  faultsProblem,
+  laterMistake,
+  parseYaml,
+  type YamlFile,
+  yamlOptions,
+} from "./yaml.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { isRecord } from "../json.ts";
@@ -30,7 +37,7 @@ export async function loadConfig(path: string, reading: ConfigReading = {}): Pro
   const { sections, faults } = await check(file, reading);
   if (faults.length > 0) throw faultsProblem(file, faults);
   const config = assemble(path, exists(path), sections);
-  return config.exists ? { ...config, source: file } : config;
+  return config.exists ? { ...config, mistake: (fault) => laterMistake(file, fault) } : config;
 }
 
 /** What the file has at a dotted key, unparsed, undefined when nothing does; and the key's parts. */

@@ -12,7 +12,7 @@ import {
   type Tags,
   visit,
 } from "yaml";
-import { asProblem, Problem } from "../problem.ts";
+import { Problem } from "../problem.ts";
 import { isRecord } from "../json.ts";
 import { messageOf } from "../errors.ts";
 
@@ -96,30 +96,14 @@ export function faultsProblem(file: YamlFile, faults: readonly Fault[]): Problem
 }
 
 /** A mistake that is found after the file was read. What a certificate does not say itself is of the defaults. */
-export function mistakeIn(
-  { path, source }: { readonly path: string; readonly source?: YamlFile | undefined },
-  fault: Fault,
-): Problem {
-  const { keys, message, hint } = fault;
-  if (source === undefined) return new Problem("config", { detail: `${path}: ${message}`, hint });
+export function laterMistake(file: YamlFile, fault: Fault): Problem {
+  const { keys } = fault;
   const inherited = ["defaults", ...keys.slice(2)];
   const isInherited =
     keys[0] === "certificates" &&
-    !source.document.hasIn(keys.slice(0, 3)) &&
-    source.document.hasIn(inherited.slice(0, 2));
-  return faultsProblem(source, [isInherited ? { ...fault, keys: inherited } : fault]);
-}
-
-/** What `read` returns; its Problem is a mistake there. */
-export function readAt<T>(config: Parameters<typeof mistakeIn>[0], keys: Keys, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    const { message, hint } = asProblem(error);
-    const place = keys.slice(0, 3).join(".");
-    const said = message.startsWith(place) ? message : `${place}: ${message}`;
-    throw mistakeIn(config, { keys, message: said, hint });
-  }
+    !file.document.hasIn(keys.slice(0, 3)) &&
+    file.document.hasIn(inherited.slice(0, 2));
+  return faultsProblem(file, [isInherited ? { ...fault, keys: inherited } : fault]);
 }
 
 function valueOf(document: Document, path: string): unknown {

@@ -1,7 +1,7 @@
 import { parseIdentifiers } from "../acme/identifiers.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Config } from "../config/config.ts";
-import { mistakeIn, readAt } from "../config/yaml.ts";
+import { mistakeIn, readAt } from "../config/mistakes.ts";
 import { assertWindow } from "../deploy/windows.ts";
 import { Problem } from "../problem.ts";
 import type { BrokenCertificate } from "../state/store.ts";

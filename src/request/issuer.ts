@@ -2,7 +2,7 @@ import { readEmail } from "../acme/registration.ts";
 import { limitsOf } from "../acme/limits.ts";
 import { resolveServer, stagingOf } from "../acme/presets.ts";
 import type { IssuerSetting } from "../certificate.ts";
-import { readAt } from "../config/yaml.ts";
+import { readAt } from "../config/mistakes.ts";
 import type { Config, ConfiguredIssuer } from "../config/config.ts";
 import type { OptionsOf } from "../options/declaration.ts";
 import type { issuerFlags } from "../options/declared/account.ts";

@@ -58,7 +58,7 @@ describe("loadConfig", () => {
     expect(await loadConfig(path)).toEqual({
       path,
       exists: true,
-      source: expect.objectContaining({ text: design }),
+      mistake: expect.any(Function),
       issuers: { letsencrypt: { server: "letsencrypt", email: "ops@example.com", agreeTos: true } },
       solvers: {
         cf: {
