@@ -91,6 +91,7 @@ export default defineConfig({
           priority: 0.1,
         },
         { name: "config", test: /src\/config\/(file|secrets|sections|values)\.ts$/, priority: 0.1 },
+        { name: "notify", test: /src\/notify\/(?!channels\/email)/, priority: 0.1 },
         { name: "check", test: /state\/folder\/(check|fault)\.ts$/, priority: 0.1 },
         { name: "standing", test: /src\/(status\/standing|check\/account)\.ts$/, priority: 0.4 },
         {
