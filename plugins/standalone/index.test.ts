@@ -333,7 +333,7 @@ describe("a port that cannot be opened", () => {
   it.runIf(process.platform === "linux").each([
     [
       "acmectl.js",
-      /is in use by another acmectl run \(pid \d+\)\. Waited 0 s\.$/,
+      /is in use by another acmectl run \(pid \d+\)\. Waited \d s\.$/,
       /when that run has ended/,
     ],
     ["shop.mjs", /is in use by shop\.mjs \(pid \d+\)\.$/, /--webroot DIR/],
