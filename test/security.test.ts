@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { sabotages } from "./mutate/sabotages.ts";
 
 const page = (name: string) => readFile(new URL(`../${name}`, import.meta.url), "utf8");
 
@@ -20,6 +21,13 @@ describe("SECURITY.md", async () => {
   test("has more than twenty promises", () => {
     expect(promises.length).toBeGreaterThan(20);
   });
+});
+
+test.each(sabotages)("the code has once what a sabotage takes out: $name", async (sabotage) => {
+  const { file, out, tests, title = "" } = sabotage;
+  expect((await page(file)).split(out)).toHaveLength(2);
+  const texts = await Promise.all(tests.map(page));
+  expect(texts.join("\n")).toContain(title);
 });
 
 test("every package is pinned to one version, and locked with the hash of its content", async () => {
