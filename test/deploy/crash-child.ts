@@ -77,7 +77,7 @@ for (let at = 0, ended = false; !ended; at++) {
   // A promise that never settles runs no `finally` either: to the disk it is death.
   ended = await new Promise<boolean>((resolve, reject) => {
     watchFileSystem((step) => {
-      if (step !== at) return undefined;
+      if (step < at) return undefined;
       resolve(false);
       return new Promise<void>(() => undefined);
     });
