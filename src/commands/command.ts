@@ -18,7 +18,7 @@ export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarat
   readonly options: D;
   /** True: the flags of the chosen solvers (`--cloudflare-ttl`) belong to this command. */
   readonly solverFlags?: boolean;
-  /** True for a run after which those whom the config names in `notify` are told of failures. */
+  /** True if failures of the run are sent to the entries of `notify` in the config. */
   notifies?(options: OptionsOf<D>): boolean;
   run(options: OptionsOf<D>, context: Context): Promise<Result>;
 }

@@ -136,7 +136,7 @@ export interface Config {
   readonly defaults: ConfiguredDefaults;
   readonly dns: DnsSetting;
   readonly notify: Readonly<Record<string, ConfiguredNotifier>>;
-  /** A fault that was found later, with its line; undefined if there is no file. */
+  /** Makes the Problem of a fault that is found after reading, with its line; undefined without a config file. */
   readonly mistake?: ((fault: Fault) => Problem) | undefined;
   /** Where the state is, for runs that are not given it. */
   readonly state: SettingsOf<typeof stateOptions>;

@@ -98,7 +98,7 @@ export const sections: Readonly<Record<SectionName, Section>> = {
     shape: { options: dnsOptions },
   },
   notify: {
-    description: "Who is told of failures, by a name of your choice: each entry has one channel.",
+    description: "Where notifications go, by a name of your choice. Each entry has one channel.",
     entries: true,
     shape: {
       options: notifyOptions,

@@ -34,7 +34,7 @@ export const starter = `## Configuration of acmectl. Remove the # before what yo
 #      key: /etc/ssl/shop/privkey.pem
 #    deploy: [{ run: "systemctl reload nginx", timeout: 1m }]
 
-## Who is told of failures, expiry and recovery; try it with \`acmectl notify test\`.
+## Notifications of failures, expiry and recovery; try them with \`acmectl notify test\`.
 #notify:
 #  ops: { email: ops@example.com }
 #  chat: { slack: "env:SLACK_WEBHOOK", events: [failure, deploy] }

@@ -1,4 +1,4 @@
-/** What one entry of `notify` is told now, given what it was told before. */
+/** What to send now for one entry of `notify`, given what was sent before. */
 import type { ConfiguredNotifier } from "../config/config.ts";
 import { dateOf } from "../dates.ts";
 import type { Notification, NotificationItem } from "../plugin.ts";

@@ -7,7 +7,7 @@ import { lifetimeOf } from "../status/due.ts";
 
 export interface Incident extends Omit<NotificationItem, "recovered" | "since"> {
   readonly labels: Readonly<Record<string, string>>;
-  /** Another one is told at once; times and numbers in the detail do not make it another one. */
+  /** A different one is sent at once. Only times and numbers may differ in the same one. */
   readonly signature: string;
 }
 
@@ -42,7 +42,7 @@ function ofBroken(one: BrokenCertificate): Incident {
   return { ...about, ...described("failure", checkBroken(one).findings) };
 }
 
-/** A change of the request that the next run makes, and a missing proof, are no events. */
+/** A change of the request that the next run makes, or a missing proof, is not an event. */
 const events: Readonly<Partial<Record<Finding["kind"], NotificationItem["event"]>>> = {
   failing: "failure",
   broken: "failure",

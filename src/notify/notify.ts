@@ -1,4 +1,4 @@
-/** At the end of a run: tell those whom the config names what happened. No failure here changes the run. */
+/** Sends the notifications at the end of a run. A failure here does not change the result of the run. */
 import { hostname } from "node:os";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";

@@ -9,7 +9,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "notify test",
-  summary: "Send a test message to those whom the config names in notify",
+  summary: "Send a test message to each entry of notify in the config",
   arguments: [{ usage: "[name...]", description: "only these entries of notify; default: all" }],
   examples: ["acmectl notify test", "acmectl notify test ops"],
   options: {},

@@ -71,7 +71,7 @@ function same(): Problem {
 
 function missing(where: string): Problem {
   return new Problem("usage", {
-    detail: `There is no state in ${where}.`,
+    detail: `${where} does not contain a state.`,
     hint: "Check the place to copy from.",
   });
 }

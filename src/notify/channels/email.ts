@@ -23,7 +23,7 @@ export async function sendEmail(
     greetingTimeout: timeout,
     socketTimeout: timeout,
   });
-  // RFC 3834: nobody's absence message answers it.
+  // RFC 3834: keeps out-of-office replies away.
   const headers = { "Auto-Submitted": "auto-generated" };
   try {
     const sent = await transport.sendMail({ from, to: [...to], subject, text, headers });

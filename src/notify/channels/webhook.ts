@@ -64,7 +64,7 @@ function teamsMessage({ subject, text, kind }: Notification) {
   return { type: "message", attachments: [{ contentType, contentUrl: null, content }] };
 }
 
-/** Title: at most 256 characters; description: 4096. Nobody is mentioned, whatever a CA writes. */
+/** Title: at most 256 characters; description: 4096. A text from a CA cannot mention (ping) people. */
 function discordMessage({ subject, text, kind, at }: Notification) {
   const color = { problem: 0xd9_36_3e, recovery: 0x2e_a0_43, test: 0x80_80_80 }[kind];
   const embed = {

@@ -1,4 +1,4 @@
-/** Who is told of what, and how: the entries of `notify` in the config. */
+/** Which notifications go where: the entries of `notify` in the config. */
 import type { OptionDeclarations } from "../declaration.ts";
 import { hookOptions } from "./deployment.ts";
 

@@ -144,7 +144,7 @@ const thumbprintsOf = ({ key, nextKey, keyThumbprints }: StoredAccount) =>
 
 function gone({ directory, id }: Identity, { database }: Shared): Problem {
   return new Problem("machine", {
-    detail: `The account ${id} with ${directory} is no longer in ${database.where}.`,
+    detail: `The account ${id} with ${directory} was removed from ${database.where} during this run.`,
     hint: "Run again. If another host removed it on purpose, register one: acmectl account register",
   });
 }

@@ -141,7 +141,7 @@ export function withoutAttempt(certificate: StoredCertificate): StoredCertificat
 }
 
 /**
- * The certificates whose files have their turn to be looked at, each hour others. 23 turns are no divisor of the hours
+ * The certificates whose files have their turn to be looked at, each hour others. 23 does not divide the hours
  * between the runs of any usual schedule, so that each certificate has its turn within 23 runs.
  */
 function inTurn(entries: readonly string[]): readonly string[] {
