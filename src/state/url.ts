@@ -7,7 +7,7 @@ export function isStateUrl(place: string): boolean {
 export function withoutPassword(place: string): string {
   if (!isStateUrl(place)) return place;
   const url = URL.parse(place);
-  // Of what is no URL, more than the password may go.
+  // If it is not a URL, more than the password may be removed.
   if (url === null) return place.replace(/^(\w+:\/\/[^/?#:@]*):.*@/, "$1@");
   url.password = "";
   if (url.searchParams.has("password")) url.searchParams.delete("password");
