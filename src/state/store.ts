@@ -152,6 +152,18 @@ export interface Finding {
   readonly done?: string | undefined;
 }
 
+/** The response to one challenge, which every host that shares the state may give. */
+export interface Answer extends AnswerKey {
+  /** The key authorization. */
+  readonly content: string;
+}
+export interface AnswerKey {
+  readonly type: "http-01" | "tls-alpn-01";
+  /** What the CA asks for: in Host without a port or the brackets of an IPv6 address, or as the server name of TLS. */
+  readonly host: string;
+  readonly token: string;
+}
+
 export interface SolverValue {
   readonly solver: string;
   readonly key: string;
@@ -253,6 +265,15 @@ export interface Store {
     /** Durable when this resolves. */
     add(run: string, hook: PendingHook): Promise<void>;
     remove(run: string): Promise<void>;
+  };
+  /** Responses to challenges, for every host that shares the state. */
+  readonly answers: {
+    /** Every later `list` has it when this resolves, for `lifetime` milliseconds. Replaces one of the same key. */
+    put(answer: Answer, lifetime: number): Promise<void>;
+    /** Those that have not ended, in any order. */
+    list(): Promise<readonly Answer[]>;
+    /** Succeeds when there is none. */
+    remove(answer: AnswerKey): Promise<void>;
   };
   /** JSON that a solver keeps, by the solver's name. A value of `undefined` removes the key. */
   solverState(solver: string): SolverState;

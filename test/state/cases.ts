@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.ts";
-import type { PendingOrder, Store } from "../../src/state/store.ts";
+import type { Answer, PendingOrder, Store } from "../../src/state/store.ts";
 import { testClock } from "../support/clock.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never } from "./state.ts";
@@ -34,6 +34,9 @@ async function commit(store: Store, serial: string, name = "shop") {
     await lock.release();
   }
 }
+
+const sorted = (answers: readonly Answer[]) =>
+  answers.toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
 
 /** Cases that need no clock of their own. */
 function plain(name: string, run: (store: Store, again: () => Store) => Promise<void>): StoreCase {
@@ -349,6 +352,41 @@ const unfinishedCases: readonly StoreCase[] = [
     await store.pendingHooks.remove("run-1");
     await store.pendingHooks.remove("run-1");
     expect(await again().pendingHooks.list()).toEqual({ "run-2": [notify] });
+  }),
+  plain(
+    "an answer to a challenge is seen by every process until it is removed",
+    async (store, again) => {
+      const answer = {
+        type: "http-01",
+        host: "shop.example.com",
+        token: "t-1",
+        content: "t-1.k",
+      } as const;
+      const byTls = { ...answer, type: "tls-alpn-01" } as const;
+      const others = [byTls, { ...answer, host: "2001:db8::1" }, { ...answer, token: "t-2" }];
+      for (const one of [answer, ...others]) await store.answers.put(one, 60_000);
+      expect(sorted(await again().answers.list())).toEqual(sorted([answer, ...others]));
+      await again().answers.remove({ type: "http-01", host: answer.host, token: answer.token });
+      await store.answers.remove(answer);
+      expect(sorted(await store.answers.list())).toEqual(sorted(others));
+      await store.answers.put({ ...byTls, content: "t-1.other" }, 60_000);
+      const found = (await again().answers.list()).filter(({ type }) => type === "tls-alpn-01");
+      expect(found).toEqual([{ ...byTls, content: "t-1.other" }]);
+    },
+  ),
+  plain("an answer ends by itself, and may be given a later end", async (store, again) => {
+    const answer = {
+      type: "http-01",
+      host: "shop.example.com",
+      token: "t-1",
+      content: "t-1.k",
+    } as const;
+    await store.answers.put(answer, 0);
+    expect(await again().answers.list()).toEqual([]);
+    await store.answers.put(answer, 60_000);
+    expect(await again().answers.list()).toEqual([answer]);
+    await store.answers.put(answer, 0);
+    expect(await again().answers.list()).toEqual([]);
   }),
   plain("each solver keeps JSON of its own", async (store, again) => {
     const state = store.solverState("acme-dns");

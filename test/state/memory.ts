@@ -8,6 +8,8 @@ import type { Clock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
 import type { Ledger } from "../../src/state/ledger.ts";
 import type {
+  Answer,
+  AnswerKey,
   NewVersion,
   PendingHooks,
   PendingOrder,
@@ -154,6 +156,17 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         put("hooks", others);
       },
     },
+    answers: {
+      async put(answer, lifetime) {
+        put(`answer/${keyOf(answer)}`, { answer, end: clock.now().getTime() + lifetime });
+      },
+      list: async () =>
+        below("answer/").flatMap((key) => {
+          const { answer, end } = get(`answer/${key}`) as { answer: Answer; end: number };
+          return end > clock.now().getTime() ? [answer] : [];
+        }),
+      remove: async (answer) => void memory.delete(`answer/${keyOf(answer)}`),
+    },
     solverValues: async () =>
       below("solver/").map((path) => {
         const at = path.indexOf("/");
@@ -188,6 +201,10 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
       };
     },
   };
+}
+
+function keyOf({ type, host, token }: AnswerKey): string {
+  return `${type}/${host}/${token}`;
 }
 
 function locked(name: string, wait: number): Problem {

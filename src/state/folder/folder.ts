@@ -7,6 +7,7 @@ import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import type { Initialized, Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
+import { openAnswers } from "./answers.ts";
 import { openCertificates } from "./certificates.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
 import { openJournal, openPendingHooks, openSolverState, readSolverValues } from "./journal.ts";
@@ -45,10 +46,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
   };
   return {
     where: absolute,
-    exists: async () => {
-      await check();
-      return (await ifPresent(() => statSync(absolute))) !== undefined;
-    },
+    exists: () => check().then(() => topOf(absolute) !== undefined),
     init: () => check().then(() => makeRoot(absolute)),
     async checkWritable() {
       await check();
@@ -65,6 +63,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     isLocked: (name) => isLocked(absolute, name, clock),
     ledger: openLedger(folder),
     pendingHooks: openPendingHooks(folder),
+    answers: openAnswers(folder),
     solverState: (solver) => openSolverState(folder, solver),
     solverValues: () => readSolverValues(folder),
   };
@@ -109,7 +108,16 @@ function ownershipCheck(root: string, log: Log): () => Promise<void> {
   };
 }
 
-const folders = ["accounts", "certificates", "pending", "locks", "solvers", "hooks", "ledger"];
+const folders = [
+  "accounts",
+  "answers",
+  "certificates",
+  "pending",
+  "locks",
+  "solvers",
+  "hooks",
+  "ledger",
+];
 const writableByOthers = 0o002;
 
 async function checkOwners(root: string, log: Log): Promise<void> {

@@ -1,6 +1,7 @@
 import type { SharedTools } from "../tools.ts";
 import type { Store } from "../store.ts";
 import { openAccounts } from "./accounts.ts";
+import { openAnswers } from "./answers.ts";
 import { openCertificates } from "./certificates.ts";
 import { openDatabase } from "./database.ts";
 import { openJournal, openPendingHooks } from "./journal.ts";
@@ -30,6 +31,7 @@ export async function openPostgresStore(
     journal: openJournal(shared),
     ledger: openLedger(shared),
     pendingHooks: openPendingHooks(shared),
+    answers: openAnswers(shared),
     solverState: (solver: string) => openSolverState(shared, solver),
     solverValues: () => readSolverValues(shared),
     lock: leases.lock,

@@ -48,7 +48,7 @@ export const stateRules = {
 } satisfies Record<string, Rule>;
 
 /** Tests put files of their own beside these. */
-const ours = /^(accounts|certificates|pending|locks|solvers|hooks|ledger|test-ca)(\/|$)/;
+const ours = /^(accounts|answers|certificates|pending|locks|solvers|hooks|ledger|test-ca)(\/|$)/;
 
 /** An administrator may have given a version to others; the next one keeps that. */
 function modeBefore(path: string, { modes }: StateSeen): number {
