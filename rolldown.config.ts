@@ -59,15 +59,16 @@ export default defineConfig({
         },
         {
           name: "program",
-          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|sealing|folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 2,
         },
         // What solvers share.
         { name: "http", test: /src\/(plugin\/|proxy\.ts)/, priority: 0.6 },
         // What only a shared state needs.
+        { name: "shared", test: /src\/state\/(shared\/|sealing)/, priority: 1.5 },
         {
           name: "postgres",
-          test: /src\/state\/(postgres\/|sealing)|node_modules\/(pg|pg-[a-z-]+|pgpass|postgres-[a-z]+|split2|xtend)\//,
+          test: /src\/state\/postgres\/|node_modules\/(pg|pg-[a-z-]+|pgpass|postgres-[a-z]+|split2|xtend)\//,
           priority: 1.5,
         },
         // What `plan` needs besides, and `status`.

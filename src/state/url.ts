@@ -1,3 +1,5 @@
+import { quotedWord } from "../options/words.ts";
+
 /** True for the URL of a shared state; otherwise a place is a folder. */
 export function isStateUrl(place: string): boolean {
   return /^postgres(ql)?:\/\//i.test(place);
@@ -12,4 +14,9 @@ export function withoutPassword(place: string): string {
   url.password = "";
   if (url.searchParams.has("password")) url.searchParams.delete("password");
   return url.href;
+}
+
+/** What a command needs, with its state. */
+export function commandFor(where: string, command: string): string {
+  return `acmectl ${command} --state ${quotedWord(where)}`;
 }

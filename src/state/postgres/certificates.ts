@@ -5,16 +5,18 @@ import { withoutAttempt } from "../folder/index/listing.ts";
 import { isMeta } from "../folder/versions.ts";
 import type { CertificateStatus } from "../certificate-status.ts";
 import type { BrokenCertificate, Store, StoredCertificate } from "../store.ts";
-import { openLocalFiles } from "./local-files.ts";
-import { swap } from "./swap.ts";
+import { openLocalFiles } from "../shared/local-files.ts";
+import { swap } from "../shared/swap.ts";
+import { heldParts } from "../shared/version.ts";
 import type { Shared } from "./shared.ts";
 import { nextKeys } from "./next-keys.ts";
-import { commitVersion, heldParts, keepRefused } from "./versions.ts";
+import { commitVersion, keepRefused, readVersion, saveAlternate } from "./versions.ts";
 
 /** Certificates: a row for each, and one for each of its versions. */
 export function openCertificates(shared: Shared): Store["certificates"] {
   const { database, check } = shared;
-  const local = openLocalFiles(shared);
+  const version = (name: string) => readVersion(name, shared);
+  const local = openLocalFiles({ ...shared, readVersion: version });
   const read = (name: string) => readStored(name, shared);
   return {
     async names() {
@@ -41,7 +43,9 @@ export function openCertificates(shared: Shared): Store["certificates"] {
     updateStatus: (name, change) => updateStatus(name, shared, change),
     commit: (name, version, lock) => commitVersion(name, version, lock, shared),
     keepRefused: (name, refused) => keepRefused(name, refused, shared),
-    ...heldParts(shared),
+    saveAlternate: (name, version, place, pem) =>
+      saveAlternate({ name, version, place, pem }, shared),
+    ...heldParts(version),
     ...nextKeys(shared),
     async remove(name) {
       await check();

@@ -2,6 +2,7 @@
 import { codeOf, messageOf, systemReason } from "../../errors.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
+import { commandFor } from "../url.ts";
 import type { DatabasePlace } from "./place.ts";
 
 /** True when the connection is gone, or the server is about to start or to stop: it is not known whether the work was done. */
@@ -20,11 +21,6 @@ export function isLost(error: unknown): boolean {
 /** True when another transaction came in between, so that the same work can be done again. */
 export function isConflict(error: unknown): boolean {
   return ["40001", "40P01"].includes(codeOf(error));
-}
-
-/** What a command needs, with its state. */
-export function commandFor(where: string, command: string): string {
-  return `acmectl ${command} --state ${quotedWord(where)}`;
 }
 
 /** A `machine` Problem for what can be expected of a server and the way to it; anything else unchanged. */

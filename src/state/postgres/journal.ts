@@ -1,11 +1,11 @@
 /** What one run leaves to the next beside certificates: unfinished orders, and `post` hooks of this host. */
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { isRecord } from "../../json.ts";
 import { Problem } from "../../problem.ts";
 import { isHook, isPendingOrder } from "../folder/journal.ts";
 import { inTurn } from "../folder/locks/locks.ts";
 import type { PendingHook, PendingOrder, Store } from "../store.ts";
+import { withKeys } from "../shared/order-keys.ts";
 import { assertLease } from "./leases.ts";
 import type { Shared } from "./shared.ts";
 
@@ -51,27 +51,6 @@ function opened(pending: unknown, name: string, shared: Shared): PendingOrder {
   const order = withKeys(pending, name, shared.sealing.open);
   if (!isPendingOrder(order)) throw broken(name, shared);
   return order;
-}
-
-/** Every private key in it, wherever an order has one, encrypted or decrypted with its place as the version. */
-function withKeys(
-  value: unknown,
-  name: string,
-  turn: Shared["sealing"]["seal"],
-  place = "",
-): unknown {
-  if (Array.isArray(value))
-    return value.map((one: unknown, index) => withKeys(one, name, turn, `${place}/${index}`));
-  if (!isRecord(value)) return value;
-  const members = Object.entries(value).map(([key, one]) => {
-    const version = `${place}/${key}`;
-    const isKey = key === "privateKey" && typeof one === "string";
-    const turned = isKey
-      ? turn(one, { kind: "order key", name, version })
-      : withKeys(one, name, turn, version);
-    return [key, turned] as const;
-  });
-  return Object.fromEntries(members);
 }
 
 function broken(name: string, { database }: Shared): Problem {

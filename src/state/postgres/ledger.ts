@@ -1,7 +1,7 @@
 import type { Ledger } from "../ledger.ts";
 import { fits, ledgerShape } from "../folder/shape.ts";
 import type { Store } from "../store.ts";
-import { swap, type Cell } from "./swap.ts";
+import { swap, type Cell } from "../shared/swap.ts";
 import type { Shared } from "./shared.ts";
 
 /** What counts for the limits of each CA, once for all workers. */

@@ -1,13 +1,16 @@
 import type { SharedTools } from "../tools.ts";
 import type { Store } from "../store.ts";
-import { openAccounts } from "./accounts.ts";
+import { openAccounts } from "../shared/accounts.ts";
+import { openLeases } from "../shared/leases.ts";
+import { accountRows } from "./accounts.ts";
 import { openAnswers } from "./answers.ts";
 import { openCertificates } from "./certificates.ts";
 import { openDatabase } from "./database.ts";
 import { openJournal, openPendingHooks } from "./journal.ts";
-import { openLeases } from "./leases.ts";
+import { leaseRows } from "./leases.ts";
 import { openLedger } from "./ledger.ts";
 import { placeOf } from "./place.ts";
+import { readVersion } from "./versions.ts";
 import { openSolverState, readSolverValues } from "./solver-state.ts";
 import { checkRights, grants, hasTables, migrate, schemaCheck } from "./schema.ts";
 
@@ -23,10 +26,10 @@ export async function openPostgresStore(
   const place = await placeOf(url, tools);
   const database = openDatabase(place, tools);
   const check = schemaCheck(database);
-  const leases = openLeases(database, { ...tools, leaseTime, check });
+  const leases = openLeases(leaseRows(database), { ...tools, leaseTime, check });
   const shared = { ...tools, database, check, tokenOf: leases.tokenOf };
   const parts = {
-    accounts: openAccounts(shared),
+    accounts: openAccounts({ ...shared, rows: accountRows(shared) }),
     certificates: openCertificates(shared),
     journal: openJournal(shared),
     ledger: openLedger(shared),
@@ -52,8 +55,12 @@ export async function openPostgresStore(
     },
     async check(options) {
       await check();
-      const { checkDatabase } = await import("./check.ts");
-      return checkDatabase(shared, parts, options);
+      const [{ checkRecords }, { orphans }] = await Promise.all([
+        import("../shared/check.ts"),
+        import("./check.ts"),
+      ]);
+      const records = await checkRecords(parts, (name) => readVersion(name, shared));
+      return [...records, ...(await orphans(shared, options.repair))];
     },
     ...parts,
   };

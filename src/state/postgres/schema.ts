@@ -1,7 +1,8 @@
 /** The tables of the state: made and changed by numbered migrations, under a lock, each at most once. */
 import { Problem } from "../../problem.ts";
 import type { Database, Statements } from "./database.ts";
-import { commandFor, problemOf } from "./faults.ts";
+import { commandFor } from "../url.ts";
+import { problemOf } from "./faults.ts";
 import type { DatabasePlace } from "./place.ts";
 import { sql as tables } from "./migrations/0001-tables.ts";
 

@@ -1,7 +1,8 @@
 /** The versions of a certificate: each is one row, put to use by the transaction that writes it. */
 import type { VersionMeta } from "../../certificate.ts";
 import { isMeta, keptVersions } from "../folder/versions.ts";
-import type { HeldCertificate, Lock, NewVersion, RefusedCertificate, Store } from "../store.ts";
+import { keyOf, openVersion, type StoredPart, type Version } from "../shared/version.ts";
+import type { HeldCertificate, Lock, NewVersion, RefusedCertificate } from "../store.ts";
 import type { Statements } from "./database.ts";
 import { assertLease } from "./leases.ts";
 import type { Shared } from "./shared.ts";
@@ -56,12 +57,6 @@ function isSame(meta: unknown, version: NewVersion): boolean {
   return isMeta(meta) && JSON.stringify(meta) === JSON.stringify(version.meta);
 }
 
-const keyOf = (name: string, version: number, second?: string) => ({
-  kind: second === undefined ? "certificate key" : `${second} certificate key`,
-  name,
-  version,
-});
-
 async function insertVersion(
   statements: Statements,
   name: string,
@@ -97,19 +92,6 @@ async function insertVersion(
   );
 }
 
-export interface Version extends Part {
-  readonly number: number;
-  readonly meta: VersionMeta;
-  /** Of the second key. */
-  readonly second?: Part | undefined;
-}
-interface Part {
-  readonly certificate: string;
-  readonly chain: string;
-  /** Decrypts it. */
-  readonly privateKey: () => string | undefined;
-}
-
 /** The held version. */
 export async function readVersion(
   name: string,
@@ -124,54 +106,24 @@ export async function readVersion(
     [name],
   );
   if (row === undefined) return undefined;
-  const { version: number, meta, certificate, chain, private_key: key, second } = row;
-  const partOf = (part: StoredPart, type?: string): Part => ({
-    certificate: part.certificate,
-    chain: part.chain,
-    privateKey: () =>
-      part.privateKey == null
-        ? undefined
-        : sealing.open(part.privateKey, keyOf(name, number, type)),
-  });
-  return {
-    number,
-    meta,
-    ...partOf({ certificate, chain, privateKey: key }),
-    second: second === null ? undefined : partOf(second, meta.second?.keyType),
-  };
+  const { version: number, private_key: privateKey, ...parts } = row;
+  return openVersion(name, { ...parts, number, privateKey }, sealing);
 }
 
-/** What of the held version is read alone. */
-export function heldParts(
-  shared: Shared,
-): Pick<Store["certificates"], "readCertificate" | "readPrivateKey" | "saveAlternate"> {
-  const part = async (name: string, second: string | undefined) => {
-    const version = await readVersion(name, shared);
-    return second === undefined ? version : version?.second;
-  };
-  return {
-    readPrivateKey: async (name, second) => (await part(name, second))?.privateKey(),
-    async readCertificate(name, second) {
-      const found = await part(name, second);
-      return found && { certificate: found.certificate, chain: found.chain };
-    },
-    async saveAlternate(name, version, place, pem) {
-      await shared.check();
-      await shared.database.count(
-        `UPDATE acmectl.versions SET alternates =
-           (alternates::jsonb || jsonb_build_object($3::text, $4::text))::json
-         WHERE name = $1 AND version = $2`,
-        [name, version, `optional-${place}`, pem],
-      );
-    },
-  };
+/** Keep another form of a version's certificate. */
+export async function saveAlternate(
+  { name, version, place, pem }: { name: string; version: number; place: number; pem: string },
+  { database, check }: Shared,
+): Promise<void> {
+  await check();
+  await database.count(
+    `UPDATE acmectl.versions SET alternates =
+       (alternates::jsonb || jsonb_build_object($3::text, $4::text))::json
+     WHERE name = $1 AND version = $2`,
+    [name, version, `optional-${place}`, pem],
+  );
 }
 
-interface StoredPart {
-  readonly certificate: string;
-  readonly chain: string;
-  readonly privateKey?: string | null;
-}
 interface VersionRow {
   readonly version: number;
   readonly meta: VersionMeta;

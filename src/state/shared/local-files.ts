@@ -11,8 +11,8 @@ import type {
   Store,
   StoredCertificate,
 } from "../store.ts";
-import type { Shared } from "./shared.ts";
-import { readVersion } from "./versions.ts";
+import type { SharedTools } from "../tools.ts";
+import type { Version } from "./version.ts";
 
 interface LocalFiles {
   /** Where they are, if this host has files of this certificate. Reads and writes nothing. */
@@ -23,12 +23,17 @@ interface LocalFiles {
   remove(name: string): Promise<void>;
 }
 
-export function openLocalFiles(shared: Shared): LocalFiles {
-  const { files: root, log, clock } = shared;
+interface Source extends Pick<SharedTools, "files" | "log" | "clock" | "signal"> {
+  /** The held version as the shared state has it now. */
+  readonly readVersion: (name: string) => Promise<Version | undefined>;
+}
+
+export function openLocalFiles(source: Source): LocalFiles {
+  const { files: root, log, clock } = source;
   const folder = openFolderStore(root, { log, clock });
   const write: LocalFiles["write"] = async (stored) => {
     if (stored?.held === undefined) return undefined;
-    await writeVersion(stored, stored.held, folder, shared);
+    await writeVersion(stored, stored.held, folder, source);
     return folder.certificates.files(stored.name);
   };
   return {
@@ -50,14 +55,14 @@ async function writeVersion(
   { name, request }: StoredCertificate,
   held: HeldCertificate,
   folder: Store,
-  shared: Shared,
+  { readVersion, signal }: Source,
 ): Promise<void> {
   if (await hasVersion(folder, name, held)) return;
   const wait = 30_000;
-  const lock = await folder.lock(`certificate:${name}`, { wait, signal: shared.signal });
+  const lock = await folder.lock(`certificate:${name}`, { wait, signal });
   try {
-    // Not before: another run of this host may have written a newer one meanwhile, or the database may have it.
-    const found = await readVersion(name, shared);
+    // Not before: another run of this host may have written a newer one meanwhile, or the shared state may have it.
+    const found = await readVersion(name);
     if (found === undefined || (await hasVersion(folder, name, found))) return;
     const second = found.second && { ...found.second, privateKey: found.second.privateKey() };
     await folder.certificates.saveRequest(request);

@@ -1,9 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../src/clock.ts";
 import { openFolderStore } from "../../../src/state/folder/folder.ts";
-import { openLocalFiles } from "../../../src/state/postgres/local-files.ts";
-import type { Shared } from "../../../src/state/postgres/shared.ts";
-import { openSealing } from "../../../src/state/sealing.ts";
+import { openLocalFiles } from "../../../src/state/shared/local-files.ts";
 import type { NewVersion } from "../../../src/state/store.ts";
 import { silentLog } from "../../../src/testing.ts";
 import { temporaryFolder } from "../../support/state.ts";
@@ -17,30 +15,23 @@ const stored = ({ meta }: NewVersion, version: number) => ({
   held: { version, meta },
 });
 
-/** A database that holds the version that is set. */
+/** A shared state that holds the version that is set. */
 async function world() {
   const folder = await temporaryFolder();
   onTestFinished(() => folder[Symbol.asyncDispose]());
   const held: { version?: NewVersion; number: number } = { number: 0 };
-  const rows = async <T>() => {
-    const { privateKey: private_key, certificate, chain, meta } = held.version ?? {};
-    const row = { version: held.number, meta, certificate, chain, private_key, second: null };
-    return [row] as T[];
+  const source = { files: folder.path, log: silentLog, clock: systemClock, signal: never };
+  const readVersion = async () => {
+    const { version, number } = held;
+    return (
+      version && { ...version, second: undefined, number, privateKey: () => version.privateKey }
+    );
   };
-  const shared = {
-    files: folder.path,
-    log: silentLog,
-    clock: systemClock,
-    signal: never,
-    sealing: openSealing([], { plain: true }),
-    check: async () => {},
-    database: { rows },
-  } as unknown as Shared;
-  const folderStore = openFolderStore(folder.path, shared);
-  return { local: openLocalFiles(shared), held, folderStore };
+  const folderStore = openFolderStore(folder.path, source);
+  return { local: openLocalFiles({ ...source, readVersion }), held, folderStore };
 }
 
-test("a run that knows an older version writes the one that the database holds, with its own facts", async () => {
+test("a run that knows an older version writes the one that the shared state holds, with its own facts", async () => {
   const { local, held, folderStore } = await world();
   const [one, two] = [await newVersion("01"), await newVersion("02")];
   Object.assign(held, { version: two, number: 2 });

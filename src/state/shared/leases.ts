@@ -1,0 +1,183 @@
+/**
+ * Leases: a holder, an end that heartbeats put off, and a token that only grows. The end is measured by the clock of the
+ * shared state alone. Whoever was paused past it finds another token, or an end in the past, and changes nothing.
+ */
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../plugin.ts";
+import { messageOf } from "../../errors.ts";
+import { Problem } from "../../problem.ts";
+import {
+  describeHolder,
+  hasEnded,
+  isThisProcess,
+  thisProcess,
+  type Holder,
+} from "../folder/locks/lock-file.ts";
+import type { Lock, Store } from "../store.ts";
+
+export interface Leases extends Pick<Store, "lock" | "isLocked"> {
+  /** The token of the lease that this process took under this name and has not given back, even if it has lost it. */
+  readonly tokenOf: (name: string) => string | undefined;
+}
+
+/** Where they are kept. */
+export interface LeaseRows {
+  /** The token, if the lease was free, has ended or is that of the `dead` token. Done twice, it takes its own lease again. */
+  take(wanted: {
+    readonly name: string;
+    readonly leaseTime: number;
+    readonly me: Holder;
+    readonly dead: string | undefined;
+  }): Promise<string | undefined>;
+  /** Who has it now, unless it has ended. */
+  holderOf(name: string): Promise<Other | undefined>;
+  /** Puts off the end of those that have not ended. */
+  beat(leases: readonly Taken[], leaseTime: number): Promise<void>;
+  /** Rejects with `lostProblem` unless the lease has this token and has not ended. */
+  assert(name: string, token: string): Promise<void>;
+  end(lease: Taken): Promise<void>;
+}
+export interface Other {
+  readonly token: string;
+  readonly holder: Holder | undefined;
+}
+export interface Taken {
+  readonly name: string;
+  readonly token: string;
+}
+
+interface LeaseTools {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Milliseconds from a heartbeat to the lease's end. */
+  readonly leaseTime: number;
+  readonly check: () => Promise<void>;
+}
+
+export function openLeases(rows: LeaseRows, tools: LeaseTools): Leases {
+  const tokens = new Map<string, string>();
+  const beating = openHeartbeat(rows, tools.leaseTime);
+  return {
+    async lock(name, options) {
+      await tools.check();
+      const token = await acquire(rows, { ...tools, ...options, name });
+      tokens.set(name, token);
+      beating.add({ name, token });
+      const stop = () => {
+        beating.remove(token);
+        if (tokens.get(name) === token) tokens.delete(name);
+      };
+      return leaseOf(rows, { name, token, log: tools.log, stop });
+    },
+    async isLocked(name) {
+      await tools.check();
+      return (await rows.holderOf(name)) !== undefined;
+    },
+    tokenOf: (name) => tokens.get(name),
+  };
+}
+
+/** One timer for all leases of a run; it keeps no process alive. */
+function openHeartbeat(rows: LeaseRows, leaseTime: number) {
+  const leases = new Map<string, Taken>();
+  const beat = () => {
+    if (leases.size === 0) return;
+    // What a failed heartbeat means shows when the lease is used.
+    rows.beat([...leases.values()], leaseTime).catch(() => undefined);
+  };
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    add(lease: Taken) {
+      leases.set(lease.token, lease);
+      timer ??= setInterval(beat, leaseTime / 4).unref();
+    },
+    remove(token: string) {
+      leases.delete(token);
+      if (leases.size > 0) return;
+      clearInterval(timer);
+      timer = undefined;
+    },
+  };
+}
+
+type Wanted = Parameters<Store["lock"]>[1] & LeaseTools & { readonly name: string };
+
+/** Milliseconds between looks at a lease that another run has. */
+const longestPause = 500;
+
+async function acquire(rows: LeaseRows, wanted: Wanted): Promise<string> {
+  const { name, leaseTime, wait, signal, clock, onWait } = wanted;
+  const deadline = clock.monotonic() + wait;
+  const me = await thisProcess(name, randomBytes(16).toString("hex"), clock.now());
+  let reported: string | undefined;
+  let dead: string | undefined;
+  for (let pause = 10; ; pause = Math.min(pause * 2, longestPause)) {
+    signal.throwIfAborted();
+    const token = await rows.take({ name, leaseTime, me, dead });
+    if (token !== undefined) return token;
+    const other = await rows.holderOf(name);
+    if (other === undefined) continue;
+    // Nobody needs to wait for the end of a lease whose holder has died on this host.
+    dead = (await hasEnded(other.holder)) ? other.token : undefined;
+    if (dead !== undefined) continue;
+    const left = deadline - clock.monotonic();
+    if (left <= 0) throw lockedProblem(name, other, wait);
+    if (reported !== other.token) onWait?.(await waitedFor(other));
+    reported = other.token;
+    await clock.sleep(Math.min(pause, left), signal);
+  }
+}
+
+interface Held extends Taken {
+  readonly log: Log;
+  readonly stop: () => void;
+}
+
+function leaseOf(rows: LeaseRows, { name, token, log, stop }: Held): Lock {
+  let released: Promise<void> | undefined;
+  const release = async () => {
+    stop();
+    try {
+      await rows.end({ name, token });
+    } catch (error) {
+      log.warn(
+        `the lease "${name}" could not be given back and ends by itself: ${messageOf(error)}`,
+      );
+    }
+  };
+  return {
+    name,
+    token,
+    async assertHeld() {
+      if (released !== undefined) throw lostProblem(name, await rows.holderOf(name));
+      await rows.assert(name, token);
+    },
+    release: () => (released ??= release()),
+  };
+}
+
+async function waitedFor({ holder }: Other): Promise<string> {
+  const isOwn = holder !== undefined && (await isThisProcess(holder));
+  return isOwn ? "another task of this run" : textOf(holder);
+}
+
+function textOf(holder: Holder | undefined): string {
+  return holder === undefined ? "an unknown process" : describeHolder(holder);
+}
+
+function lockedProblem(name: string, { holder }: Other, wait: number): Problem {
+  const waited = wait > 0 ? ` Waited ${Math.round(wait / 1000)} s.` : "";
+  return new Problem("locked", {
+    detail: `Another acmectl run (${textOf(holder)}) holds the lease "${name}".${waited}`,
+    hint: "Wait until it ends and run again. If its host is gone, the lease ends by itself within a minute.",
+  });
+}
+
+export function lostProblem(name: string, other: Other | undefined): Problem {
+  const now = other === undefined ? "it has ended" : `${textOf(other.holder)} holds it now`;
+  return new Problem("locked", {
+    detail: `This run lost the lease "${name}": ${now}. Nothing was changed.`,
+    hint: "Run again; an unfinished order is resumed. This run was stopped, or could not reach the state for over a minute.",
+  });
+}
