@@ -17,7 +17,13 @@ export const command = defineCommand({
   summary: "Look for what would prevent issuance, before anything is ordered",
   description:
     "Checks the CA and its limits, the account, the solvers and their credentials, the DNS (delegation, CNAMEs, DNSSEC, CAA) and http-01 over IPv4 and IPv6. Exit code 11: something would prevent issuance; 4: something could not be found out.",
-  arguments: [{ usage: "[name...]", description: "certificates of the config or the state" }],
+  arguments: [
+    {
+      usage: "[name...]",
+      description: "certificates of the config or the state",
+      offers: "certificates",
+    },
+  ],
   examples: [
     "acmectl check -d example.com --webroot /var/www/html",
     "acmectl check -d 'example.com,*.example.com' --solver route53 --json",

@@ -1,5 +1,5 @@
 /** A command is data: its options, and one function. `program.ts` gives it to commander, `docs` and completion read it too. */
-import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import type { Offered, OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { Result } from "../result.ts";
 import type { Context } from "../context.ts";
 import { Problem } from "../problem.ts";
@@ -14,13 +14,20 @@ export interface CommandDefinition<D extends OptionDeclarations = OptionDeclarat
   readonly description?: string;
   readonly examples?: readonly string[];
   /** Positional arguments in commander's notation, e.g. `[name...]`, with a description. */
-  readonly arguments?: readonly { readonly usage: string; readonly description: string }[];
+  readonly arguments?: readonly CommandArgument[];
   readonly options: D;
   /** True: the flags of the chosen solvers (`--cloudflare-ttl`) belong to this command. */
   readonly solverFlags?: boolean;
   /** True if failures of the run are sent to the entries of `notify` in the config. */
   notifies?(options: OptionsOf<D>): boolean;
   run(options: OptionsOf<D>, context: Context): Promise<Result>;
+}
+
+export interface CommandArgument {
+  readonly usage: string;
+  readonly description: string;
+  /** What completion offers for it: words, or what it looks up at Tab. Files when absent. */
+  readonly offers?: Offered | readonly string[];
 }
 
 export function defineCommand<const D extends OptionDeclarations>(

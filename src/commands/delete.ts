@@ -10,7 +10,7 @@ export const command = defineCommand({
   description:
     "Does not revoke it: run `acmectl revoke NAME` before if you need to. Copies elsewhere stay.",
   examples: ["acmectl delete shop --yes"],
-  arguments: [{ usage: "<name...>", description: "names of certificates" }],
+  arguments: [{ usage: "<name...>", description: "names of certificates", offers: "certificates" }],
   options: { yes: { type: "boolean", description: "Do not ask.", short: "y" } },
   async run(flags, context) {
     const store = await context.store();

@@ -16,7 +16,13 @@ export const command = defineCommand({
   summary: "Repeat the deploy steps that failed, or all of them, without a new order",
   description:
     "Copies, key stores, reloads, commands and probes of the certificates that were issued. No CA is asked.",
-  arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
+  arguments: [
+    {
+      usage: "[name...]",
+      description: "only these certificates; default: all",
+      offers: "certificates",
+    },
+  ],
   examples: ["acmectl deploy", "acmectl deploy example.com --all"],
   options: {
     all: { type: "boolean", description: "Repeat the steps that are done as well." },

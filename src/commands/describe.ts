@@ -7,7 +7,11 @@ export const command = defineCommand({
   name: "describe",
   summary: "Show every detail of certificates, including each DNS lookup",
   arguments: [
-    { usage: "<name...>", description: "names of certificates, as shown by `acmectl list`" },
+    {
+      usage: "<name...>",
+      description: "names of certificates, as shown by `acmectl list`",
+      offers: "certificates",
+    },
   ],
   examples: ["acmectl describe example.com"],
   options: {},

@@ -30,7 +30,13 @@ export const command = defineCommand({
   description:
     "A certificate is due when the CA's renewal information (ARI) says so, else when a third of its lifetime is left (half if it is shorter than ten days). A failure never stops the others; failures back off: 1, 10, 100 minutes, then daily.",
   examples: ["acmectl renew -q", "acmectl renew shop --force", "acmectl renew --json"],
-  arguments: [{ usage: "[name...]", description: "only these certificates; default: all" }],
+  arguments: [
+    {
+      usage: "[name...]",
+      description: "only these certificates; default: all",
+      offers: "certificates",
+    },
+  ],
   options,
   notifies: ({ dryRun = false, drill: isDrill = false }) => dryRun === false && !isDrill,
   async run(flags, context) {

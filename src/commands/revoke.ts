@@ -12,7 +12,7 @@ export const command = defineCommand({
   description:
     "Its files stay until `acmectl delete NAME`; `acmectl renew NAME --force` gets another.",
   examples: ["acmectl revoke shop --reason keyCompromise", "acmectl revoke shop --by-key --yes"],
-  arguments: [{ usage: "<name>", description: "name of the certificate" }],
+  arguments: [{ usage: "<name>", description: "name of the certificate", offers: "certificates" }],
   options: {
     reason: {
       type: "string",

@@ -51,7 +51,11 @@ export const command = defineCommand({
   description:
     "Works offline, except that --check looks for the records of dns-persist-01. With a name, shows the last attempt step by step; `acmectl describe NAME` shows every detail.",
   arguments: [
-    { usage: "[name...]", description: "only these certificates; default: an overview of all" },
+    {
+      usage: "[name...]",
+      description: "only these certificates; default: an overview of all",
+      offers: "certificates",
+    },
   ],
   examples: [
     "acmectl status example.com",

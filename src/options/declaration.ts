@@ -21,6 +21,10 @@ export type OptionType =
   | "map"
   | "json";
 
+/** What completion looks up: names of certificates, CAs, solvers and notifiers, keys of the config. */
+export const offered = ["certificates", "servers", "solvers", "notifiers", "keys"] as const;
+export type Offered = (typeof offered)[number];
+
 export interface OptionDeclaration {
   type: OptionType;
   /**
@@ -42,6 +46,8 @@ export interface OptionDeclaration {
   choices?: readonly string[];
   /** Further environment variables, those that the provider's users already have, most specific first. */
   env?: readonly string[];
+  /** What completion offers as its value, looked up at Tab. */
+  offers?: Offered;
   /** The letter of the short flag, without the dash. */
   short?: string;
   /** Other spellings of the flag, without dashes; accepted but not shown in help. */

@@ -22,7 +22,10 @@ async function offered(...words: readonly string[]): Promise<readonly string[]> 
     COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _acmectl
     printf '%s\\n' "\${COMPREPLY[@]}"`;
   const args = ["--norc", "-c", script, "bash", "acmectl", ...words];
-  const { stdout, stderr } = await promisify(execFile)("bash", args, { cwd: folder });
+  const { stdout, stderr } = await promisify(execFile)("bash", args, {
+    cwd: folder,
+    env: { PATH: `${folder}:${process.env["PATH"] ?? ""}` },
+  });
   expect(stderr).toBe("");
   return stdout.split("\n").filter((word) => word !== "");
 }
@@ -50,6 +53,45 @@ test("zsh and fish complete the same commands and flags, with descriptions", asy
     /^complete -c acmectl -n '__fish_seen_subcommand_from issue' -l key-type -r -f -a 'ec256 /m,
   );
   for (const script of [zsh, fish]) expect(script).toMatch(/CA'\\''s terms of service/);
+});
+
+test("completion looks up what this machine has: certificates, CAs, solvers, notifiers and config keys", async () => {
+  const config = join(folder, "config.yaml");
+  await writeFile(
+    config,
+    `issuers: { office: { server: letsencrypt } }
+solvers: { front: { use: webroot, directory: /srv } }
+certificates: { shop: { domains: [shop.example.com] } }
+notify: { ops: { email: ops@example.com } }
+`,
+  );
+  const offers = async (what: string, file = config) =>
+    (await run(`completion --offers ${what} --config ${file} --state ${folder}/none`)).stdout.split(
+      "\n",
+    );
+  expect(await offers("certificates")).toEqual(["shop", ""]);
+  expect(await offers("servers")).toEqual(expect.arrayContaining(["letsencrypt", "office"]));
+  expect(await offers("solvers")).toEqual(expect.arrayContaining(["front", "route53"]));
+  expect(await offers("notifiers")).toEqual(["ops", ""]);
+  const keys = await offers("keys");
+  expect(keys).toEqual(
+    expect.arrayContaining(["certificates.shop.domains", "certificates.shop.keyType"]),
+  );
+  await writeFile(join(folder, "broken.yaml"), "certificates: [");
+  expect(await offers("servers", join(folder, "broken.yaml"))).toContain("letsencrypt");
+});
+
+test("bash completes names of certificates with the state that is typed", async () => {
+  const shim = join(folder, "acmectl");
+  await writeFile(
+    shim,
+    '#!/bin/sh\n[ "$*" = "completion --offers certificates --state /x" ] && echo shop\n',
+    {
+      mode: 0o755,
+    },
+  );
+  expect(await offered("deploy", "--state", "/x", "sh")).toEqual(["shop"]);
+  expect(await offered("deploy", "--state", "=", "/x", "sh")).toEqual(["shop"]);
 });
 
 test("completion for an unknown shell fails and lists the known shells", async () => {

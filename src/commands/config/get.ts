@@ -12,7 +12,13 @@ export const command = defineCommand({
   description:
     "Prints the value as written in the file. References to secrets are shown; secrets in the file itself are hidden.",
   examples: ["acmectl config get issuers.letsencrypt.email", "acmectl config get certificates"],
-  arguments: [{ usage: "<key>", description: "A dotted path, such as certificates.shop.domains." }],
+  arguments: [
+    {
+      usage: "<key>",
+      description: "A dotted path, such as certificates.shop.domains.",
+      offers: "keys",
+    },
+  ],
   options: {},
   async run(_options, context) {
     const { configPath } = context;

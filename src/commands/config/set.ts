@@ -15,7 +15,11 @@ export const command = defineCommand({
     "acmectl config set solvers.cf.apiToken file:/etc/acmectl/cf-token",
   ],
   arguments: [
-    { usage: "<key>", description: "A dotted path, such as certificates.shop.keyType." },
+    {
+      usage: "<key>",
+      description: "A dotted path, such as certificates.shop.keyType.",
+      offers: "keys",
+    },
     { usage: "<value>", description: "The new value, as YAML." },
   ],
   options: {},

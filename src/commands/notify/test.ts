@@ -10,7 +10,13 @@ import { defineCommand } from "../command.ts";
 export const command = defineCommand({
   name: "notify test",
   summary: "Send a test message to each entry of notify in the config",
-  arguments: [{ usage: "[name...]", description: "only these entries of notify; default: all" }],
+  arguments: [
+    {
+      usage: "[name...]",
+      description: "only these entries of notify; default: all",
+      offers: "notifiers",
+    },
+  ],
   examples: ["acmectl notify test", "acmectl notify test ops"],
   options: {},
   async run(_options, context) {

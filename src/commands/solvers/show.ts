@@ -10,6 +10,7 @@ export const command = defineCommand({
     {
       usage: "<solver>",
       description: "a built-in, a solver of the config, ./file.ts, or a package",
+      offers: "solvers",
     },
   ],
   examples: ["acmectl solvers show webroot", "acmectl solvers show ./my-solver.ts"],

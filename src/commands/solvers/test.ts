@@ -34,6 +34,7 @@ export const command = defineCommand({
     {
       usage: "[solver]",
       description: "a solver of the config, a built-in, ./file.ts, or a package",
+      offers: "solvers",
     },
   ],
   examples: [

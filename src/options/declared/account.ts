@@ -10,6 +10,7 @@ export const issuerFlags = under(ca, {
     description: "CA to use: a preset, a directory URL, an issuer of the config, or local.",
     short: "s",
     placeholder: "CA",
+    offers: "servers",
   },
   staging: {
     type: "boolean",

@@ -16,6 +16,7 @@ export const certificateFlags = {
   name: {
     type: "string",
     description: "Name of the certificate in acmectl; its first domain when absent.",
+    offers: "certificates",
     aliases: ["cert-name"],
     placeholder: "NAME",
   },
@@ -95,11 +96,17 @@ export const solverFlags = under("Proof of control:", {
     description:
       "Solver: one from the config, a built-in, a file or a package; ZONE=NAME per zone.",
     placeholder: "NAME",
+    offers: "solvers",
   },
   standalone: { type: "boolean", description: "Same as --solver standalone." },
   tlsAlpn: { type: "boolean", description: "Same as --solver tls-alpn.", aliases: ["tls"] },
   webroot: { type: "path", description: "Same as --solver webroot, with this folder.", short: "w" },
-  dns: { type: "string", description: "Same as --solver NAME, for dns-01.", placeholder: "NAME" },
+  dns: {
+    type: "string",
+    description: "Same as --solver NAME, for dns-01.",
+    placeholder: "NAME",
+    offers: "solvers",
+  },
   challenge: {
     type: "string",
     choices: challengeChoices,

@@ -129,6 +129,7 @@ export const parts = {
     programs: ["postgres", "initdb", "pg_dump"],
   },
   pgbouncer: { from: "debian", packages: ["pgbouncer"], programs: ["pgbouncer"] },
+  shells: { from: "debian", packages: ["zsh", "fish", "tmux"], programs: ["zsh", "fish", "tmux"] },
   "acme-dns": {
     from: "go",
     packages: ["github.com/joohoi/acme-dns@v1.1"],
@@ -195,6 +196,7 @@ export function find(name: string): string | undefined {
     join(cacheFolder, "aiosmtpd", "bin"),
     join(debianFolder, "usr", "sbin"),
     join(debianFolder, "usr", "bin"),
+    join(debianFolder, "bin"),
     join(debianFolder, "usr", "lib"),
     "/usr/lib",
     join(debianFolder, postgresFolder),
