@@ -11,7 +11,9 @@ import type {
 } from "../certificate.ts";
 import type { Challenge, ChallengeType, SolverState } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
+import type { HostRecord } from "./hosts.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Selection } from "./selection.ts";
 import type { CertificateStatus } from "./certificate-status.ts";
 
 export interface AccountRecord {
@@ -93,6 +95,15 @@ export interface StoredCertificate {
   held?: HeldCertificate | undefined;
   /** Why the certificate that was issued cannot be used; then none is held. */
   damage?: string | undefined;
+  /** What hosts that pull it have, by host; absent when none does. */
+  hosts?: readonly HostRecord[] | undefined;
+}
+
+export interface ListOptions {
+  /** Without it, the events and authorizations of the last attempts are left out. */
+  readonly attempts?: boolean | undefined;
+  /** Only those that one of these selects. */
+  readonly select?: readonly Selection[] | undefined;
 }
 
 /** A certificate whose record cannot be read, and why. */
@@ -213,8 +224,8 @@ export interface Store {
   readonly certificates: {
     names(): Promise<readonly string[]>;
     read(name: string): Promise<StoredCertificate | undefined>;
-    /** All of them, one by one, as `read` answers them; without `attempts`, the events and authorizations of the last ones are left out. */
-    list(options?: { attempts: boolean }): AsyncIterable<StoredCertificate | BrokenCertificate>;
+    /** One by one, as `read` answers them. */
+    list(options?: ListOptions): AsyncIterable<StoredCertificate | BrokenCertificate>;
     /** What an earlier run noted; undefined unless it is known that no certificate has changed since. */
     recall(): Promise<unknown>;
     /** Note what this run concluded from the certificates as they were at its last `recall`. May be forgotten. */
@@ -259,6 +270,13 @@ export interface Store {
       directory: string,
       change: (ledger: Ledger) => Ledger | Promise<Ledger>,
     ): Promise<Ledger>;
+  };
+  /** What hosts have of certificates; `certificates.read` and `list` answer it. It goes with the certificate. */
+  readonly hosts: {
+    /** Replaces what was known of that host and certificate. Of a certificate that is not in the store nothing is kept. */
+    record(name: string, record: HostRecord): Promise<void>;
+    /** What a host has of this certificate, or of all. */
+    forget(host: string, name?: string): Promise<void>;
   };
   readonly pendingHooks: {
     list(): Promise<PendingHooks>;

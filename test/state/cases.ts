@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.ts";
+import type { Selection } from "../../src/state/selection.ts";
 import type { Answer, PendingOrder, Store } from "../../src/state/store.ts";
 import { testClock } from "../support/clock.ts";
 import { newVersion, requestOf } from "./material.ts";
@@ -519,7 +520,96 @@ const ledgerCases: readonly StoreCase[] = [
   }),
 ];
 
+const hostCases: readonly StoreCase[] = [
+  plain("what each host has of a certificate is remembered", async (store, again) => {
+    for (const name of ["shop", "mail"]) await store.certificates.saveRequest(requestOf(name));
+    const [since, later] = ["2026-01-02T03:04:05.000Z", "2026-02-02T03:04:05.000Z"];
+    const step = { step: "reload nginx", state: "failed", at: since, detail: "no nginx" } as const;
+    const web1 = { host: "web1", version: 1, since, serves: { version: 1, since }, steps: [] };
+    const web2 = { host: "web2.example.com", version: 2, since, steps: [step] };
+    await store.hosts.record("shop", { ...web1, version: 7 });
+    await Promise.all([
+      store.hosts.record("shop", web1),
+      again().hosts.record("shop", web2),
+      store.hosts.record("mail", web1),
+      store.hosts.record("unknown", web1),
+    ]);
+    await store.certificates.updateStatus("shop", (status) => ({ ...status, failures: 1 }));
+    const { certificates, hosts } = again();
+    expect((await certificates.read("shop"))?.hosts).toEqual([web1, web2]);
+    const listed = async () =>
+      (await Array.fromAsync(certificates.list()))
+        .map((one) => ("hosts" in one ? ([one.name, one.hosts] as const) : ([one.name] as const)))
+        .toSorted(([a], [b]) => (a < b ? -1 : 1));
+    expect(await listed()).toEqual([
+      ["mail", [web1]],
+      ["shop", [web1, web2]],
+    ]);
+    await hosts.record("shop", { ...web2, since: later });
+    expect((await certificates.read("shop"))?.hosts?.[1]?.since).toBe(later);
+    await hosts.forget("web2.example.com", "shop");
+    expect(await listed()).toEqual([
+      ["mail", [web1]],
+      ["shop", [web1]],
+    ]);
+    await hosts.record("shop", web2);
+    await hosts.forget("web1");
+    expect((await certificates.read("mail"))?.hosts).toBeUndefined();
+    expect((await certificates.read("shop"))?.hosts).toEqual([web2]);
+  }),
+  plain("what a host had goes with the certificate", async (store) => {
+    await store.certificates.saveRequest(requestOf("shop"));
+    const record = { host: "web1", version: 1, since: "2026-01-02T03:04:05.000Z", steps: [] };
+    await store.hosts.record("shop", record);
+    await store.certificates.remove("shop");
+    await store.certificates.saveRequest(requestOf("shop"));
+    expect((await store.certificates.read("shop"))?.hosts).toBeUndefined();
+  }),
+];
+
+const selectionCases: readonly StoreCase[] = [
+  plain("certificates are listed by names, patterns and labels", async (store) => {
+    const labels: Readonly<Record<string, Record<string, string>>> = {
+      shop: { role: "web", team: "a" },
+      shop2: { role: "web" },
+      mail: { role: "mx", team: "a" },
+      "*.example.com": {},
+      "www.example.com": {},
+      "www-example_com": { "it's": '50% \\ "quoted"' },
+    };
+    for (const [name, own] of Object.entries(labels))
+      await store.certificates.saveRequest({ ...requestOf(name), labels: own });
+    const listed = async (...select: readonly Selection[]) =>
+      (await Array.fromAsync(store.certificates.list({ select })))
+        .map(({ name }) => name)
+        .toSorted();
+    expect(await listed({})).toEqual(Object.keys(labels).toSorted());
+    expect(await listed()).toEqual([]);
+    expect(await listed({ names: [] })).toEqual([]);
+    expect(await listed({ names: ["shop", "absent"] })).toEqual(["shop"]);
+    expect(await listed({ names: ["shop*"] })).toEqual(["shop", "shop2"]);
+    expect(await listed({ names: ["\\*.example.com"] })).toEqual(["*.example.com"]);
+    expect(await listed({ names: ["*.example.com", "m*"] })).toEqual([
+      "*.example.com",
+      "mail",
+      "www.example.com",
+    ]);
+    expect(await listed({ labels: { role: "web" } })).toEqual(["shop", "shop2"]);
+    expect(await listed({ labels: { role: "web", team: "a" } })).toEqual(["shop"]);
+    expect(await listed({ labels: { team: "a" }, names: ["m*"] })).toEqual(["mail"]);
+    expect(await listed({ names: ["mail"] }, { labels: { role: "web" } })).toEqual([
+      "mail",
+      "shop",
+      "shop2",
+    ]);
+    expect(await listed({ labels: labels["www-example_com"] })).toEqual(["www-example_com"]);
+    expect(await listed({ labels: { role: "none" } })).toEqual([]);
+  }),
+];
+
 export const storeCases: readonly StoreCase[] = [
+  ...hostCases,
+  ...selectionCases,
   ...ledgerCases,
   ...accountCases,
   ...certificateCases,

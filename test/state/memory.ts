@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { linkForeign } from "../../src/state/folder/foreign.ts";
 import type { Clock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
+import { hostsIn, type HostRecord } from "../../src/state/hosts.ts";
 import type { Ledger } from "../../src/state/ledger.ts";
+import { isSelected } from "../../src/state/selection.ts";
 import type {
   Answer,
   AnswerKey,
@@ -22,7 +24,10 @@ import { openAccounts, type Get } from "./memory-accounts.ts";
 export type Memory = Map<string, string>;
 
 type Certificate = Partial<Pick<StoredCertificate, "request">> &
-  Pick<StoredCertificate, "status"> & { versions: readonly NewVersion[] };
+  Pick<StoredCertificate, "status"> & {
+    versions: readonly NewVersion[];
+    hosts?: Readonly<Record<string, unknown>> | undefined;
+  };
 
 /** `folder` is where servers find the files. */
 export function openMemoryStore(memory: Memory, folder: string, clock: Clock): Store {
@@ -43,11 +48,16 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
   const names = () =>
     below("certificate/").filter((name) => certificateOf(name).request !== undefined);
   const read = (name: string): StoredCertificate | undefined => {
-    const { request, status, versions } = certificateOf(name);
+    const { request, status, versions, hosts } = certificateOf(name);
     const meta = versions.at(-1)?.meta;
     if (request === undefined) return undefined;
     const held = meta === undefined ? undefined : { version: versions.length, meta };
-    return { name, request, status, held };
+    return { name, request, status, held, hosts: hostsIn(hosts) };
+  };
+  const changeHost = (name: string, host: string, record?: HostRecord) => {
+    const before = certificateOf(name);
+    if (before.request === undefined) return;
+    put(`certificate/${name}`, { ...before, hosts: { ...before.hosts, [host]: record } });
   };
   const filesOf: Store["certificates"]["files"] = async (name) => {
     const version = certificateOf(name).versions.at(-1);
@@ -77,8 +87,9 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     certificates: {
       names: async () => names(),
       read: async (name) => read(name),
-      async *list() {
-        yield* names().flatMap((name) => read(name) ?? []);
+      async *list({ select = [{}] } = {}) {
+        const all = names().flatMap((name) => read(name) ?? []);
+        yield* all.filter((one) => select.some((selection) => isSelected(selection, one)));
       },
       recall: () => Promise.resolve(undefined),
       note: () => Promise.resolve(),
@@ -144,6 +155,12 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
           put(`ledger/${directory}`, await change(ledgerOf(directory)));
           return ledgerOf(directory);
         }),
+    },
+    hosts: {
+      record: async (name, record) => changeHost(name, record.host, record),
+      async forget(host, name) {
+        for (const one of name === undefined ? names() : [name]) changeHost(one, host);
+      },
     },
     pendingHooks: {
       list: async () => (get("hooks") ?? {}) as PendingHooks,

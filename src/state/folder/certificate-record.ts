@@ -14,6 +14,8 @@ import { certificateShape, fits } from "./shape.ts";
 export interface CertificateFile {
   request?: CertificateRequest | undefined;
   status: CertificateStatus;
+  /** By host. */
+  hosts?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export const recordFile = "certificate.json";

@@ -21,6 +21,7 @@ import { linkForeign, removeForeign } from "./foreign.ts";
 import { openListing } from "./index/listing.ts";
 import { certificateFolderName } from "./names.ts";
 import { readKey, readRecord, type Folder } from "./records.ts";
+import { hostsIn } from "../hosts.ts";
 import type {
   CertificateFiles,
   HeldCertificate,
@@ -122,7 +123,7 @@ async function readStored(
   }
   const { request, status } = record;
   const version = await readVersion(path, name, folder, status.lastSuccess !== undefined);
-  return { name, request, status, ...version };
+  return { name, request, status, ...version, hosts: hostsIn(record.hosts) };
 }
 
 /** A certificate without its record would expire unnoticed. */

@@ -10,6 +10,7 @@ import { openAccounts } from "./accounts.ts";
 import { openAnswers } from "./answers.ts";
 import { openCertificates } from "./certificates.ts";
 import { attempt, createFile, discard, ifPresent, makeFolder, randomName, sweep } from "./files.ts";
+import { openHosts } from "./hosts.ts";
 import { openJournal, openPendingHooks, openSolverState, readSolverValues } from "./journal.ts";
 import { openLedger } from "./ledger.ts";
 import { exclusively, isLocked, openLocks } from "./locks/locks.ts";
@@ -62,6 +63,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     ...parts,
     isLocked: (name) => isLocked(absolute, name, clock),
     ledger: openLedger(folder),
+    hosts: openHosts(folder),
     pendingHooks: openPendingHooks(folder),
     answers: openAnswers(folder),
     solverState: (solver) => openSolverState(folder, solver),

@@ -97,7 +97,7 @@ const status: Shape = {
 };
 
 /** `certificate.json` */
-export const certificateShape: Shape = { status, "request?": request };
+export const certificateShape: Shape = { status, "request?": request, "hosts?": "object" };
 
 const version: Shape = {
   identifiers,

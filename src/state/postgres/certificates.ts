@@ -4,10 +4,13 @@ import { isCertificateFile, type CertificateFile } from "../folder/certificate-r
 import { withoutAttempt } from "../folder/index/listing.ts";
 import { isMeta } from "../folder/versions.ts";
 import type { CertificateStatus } from "../certificate-status.ts";
-import type { BrokenCertificate, Store, StoredCertificate } from "../store.ts";
+import { hostsIn } from "../hosts.ts";
+import { exactNames, patternOf, type Selection } from "../selection.ts";
 import { openLocalFiles } from "../shared/local-files.ts";
 import { swap } from "../shared/swap.ts";
 import { heldParts } from "../shared/version.ts";
+import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../store.ts";
+import { hostsColumn } from "./hosts.ts";
 import type { Shared } from "./shared.ts";
 import { nextKeys } from "./next-keys.ts";
 import { commitVersion, keepRefused, readVersion, saveAlternate } from "./versions.ts";
@@ -25,7 +28,7 @@ export function openCertificates(shared: Shared): Store["certificates"] {
       return (await database.rows<{ name: string }>(sql)).map(({ name }) => name);
     },
     read,
-    list: ({ attempts } = { attempts: false }) => listed(shared, attempts),
+    list: (options = {}) => listed(shared, options),
     recall: () => Promise.resolve(undefined),
     note: () => Promise.resolve(),
     files: async (name, held) =>
@@ -50,7 +53,7 @@ export function openCertificates(shared: Shared): Store["certificates"] {
     async remove(name) {
       await check();
       await database.transaction(async (statements) => {
-        for (const table of ["next_keys", "refused", "certificates"])
+        for (const table of ["next_keys", "refused", "deployments", "certificates"])
           await statements.count(`DELETE FROM acmectl.${table} WHERE name = $1`, [name]);
       });
       await local.remove(name);
@@ -65,12 +68,13 @@ interface Row {
   readonly attempt: Details | null;
   readonly held: number | null;
   readonly meta: unknown;
+  readonly hosts: unknown;
 }
 /** What lists leave out. */
 type Details = Pick<NonNullable<CertificateStatus["lastAttempt"]>, "events" | "authorizations">;
 
 const selection = (attempts: boolean) => `
-SELECT certificate.name, request, status, ${attempts ? "attempt" : "NULL AS attempt"}, held, meta
+SELECT certificate.name, request, status, ${attempts ? "attempt" : "NULL AS attempt"}, held, meta, ${hostsColumn}
 FROM acmectl.certificates AS certificate
 LEFT JOIN acmectl.versions AS version ON version.name = certificate.name AND version = held`;
 
@@ -85,13 +89,14 @@ const page = 500;
 
 async function* listed(
   { database, check, ...shared }: Shared,
-  attempts: boolean,
+  { attempts = false, select }: ListOptions,
 ): AsyncIterable<StoredCertificate | BrokenCertificate> {
   await check();
+  const where = conditionOf(select);
   const sql = `${selection(attempts)}
-    WHERE certificate.name > $1 AND request IS NOT NULL ORDER BY certificate.name LIMIT ${page}`;
+    WHERE certificate.name > $1 AND request IS NOT NULL AND ${where.sql} ORDER BY certificate.name LIMIT ${page}`;
   for (let after = ""; ;) {
-    const rows = await database.rows<Row>(sql, [after]);
+    const rows = await database.rows<Row>(sql, [after, ...where.values]);
     for (const row of rows) {
       try {
         const one = storedOf(row, { ...shared, database });
@@ -107,8 +112,26 @@ async function* listed(
   }
 }
 
+/** Its values follow one that is there already. */
+function conditionOf(select: readonly Selection[] = [{}]) {
+  const values: unknown[] = [];
+  const given = (value: unknown) => `$${values.push(value) + 1}`;
+  const each = select.map(({ names, labels = {} }) => {
+    const exact = names && exactNames(names);
+    const isNamed =
+      exact === undefined
+        ? names && `certificate.name ~ ${given(patternOf(names))}`
+        : `certificate.name = ANY(${given(exact)})`;
+    const isLabelled =
+      Object.keys(labels).length > 0 &&
+      `(request -> 'labels')::jsonb @> ${given(JSON.stringify(labels))}::jsonb`;
+    return [isNamed, isLabelled].filter(Boolean).join(" AND ") || "true";
+  });
+  return { sql: `(${each.join(" OR ") || "false"})`, values };
+}
+
 function storedOf(
-  { name, request, status, attempt, held, meta }: Row,
+  { name, request, status, attempt, held, meta, hosts }: Row,
   { database }: Pick<Shared, "database">,
 ): StoredCertificate {
   const record: Partial<CertificateFile> = { status: joined(status, attempt) };
@@ -124,6 +147,7 @@ function storedOf(
     request: whole.request,
     status: whole.status,
     held: held !== null && isMeta(meta) ? { version: held, meta } : undefined,
+    hosts: hostsIn(hosts),
   };
 }
 

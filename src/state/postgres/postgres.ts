@@ -6,6 +6,7 @@ import { accountRows } from "./accounts.ts";
 import { openAnswers } from "./answers.ts";
 import { openCertificates } from "./certificates.ts";
 import { openDatabase } from "./database.ts";
+import { openHosts } from "./hosts.ts";
 import { openJournal, openPendingHooks } from "./journal.ts";
 import { leaseRows } from "./leases.ts";
 import { openLedger } from "./ledger.ts";
@@ -33,6 +34,7 @@ export async function openPostgresStore(
     certificates: openCertificates(shared),
     journal: openJournal(shared),
     ledger: openLedger(shared),
+    hosts: openHosts(shared),
     pendingHooks: openPendingHooks(shared),
     answers: openAnswers(shared),
     solverState: (solver: string) => openSolverState(shared, solver),

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { quotedWord } from "../../../options/words.ts";
 import { Problem } from "../../../problem.ts";
-import type { BrokenCertificate, Store, StoredCertificate } from "../../store.ts";
+import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../../store.ts";
+import { hostsIn } from "../../hosts.ts";
+import { isSelected } from "../../selection.ts";
 import { foldersIn, isCertificateFile, nameIn, recordFile } from "../certificate-record.ts";
 import {
   readIndex,
@@ -28,7 +30,7 @@ export function openListing(
   let seen: string | undefined;
 
   return {
-    async *list({ attempts } = { attempts: false }) {
+    async *list({ attempts = false, select } = {}) {
       await folder.check();
       const index = readIndex(root);
       const good: Record<string, unknown> = {};
@@ -43,7 +45,7 @@ export function openListing(
           (await readAnew(path, entry, read, root));
         if (one === undefined) continue;
         if (isGood(one, stamp)) good[entry] = stamp?.stamp;
-        yield attempts || "problem" in one ? one : withoutAttempt(one);
+        if (isWanted(one, select)) yield attempts ? one : brief(one);
       }
       if (!isSame(good, index.good)) await writeIndex(root, { ...index, good });
     },
@@ -64,6 +66,17 @@ export function openListing(
       await writeIndex(root, { ...readIndex(root), note: { stamp: seen, conclusion } });
     },
   };
+}
+
+function brief(one: StoredCertificate | BrokenCertificate) {
+  return "problem" in one ? one : withoutAttempt(one);
+}
+
+function isWanted(
+  one: StoredCertificate | BrokenCertificate,
+  select: ListOptions["select"] = [{}],
+): boolean {
+  return select.some((selection) => isSelected(selection, one));
 }
 
 /** Of fewer, what is read takes little memory. */
@@ -100,7 +113,8 @@ function readUnchanged(
     const file = join(path, "versions", `${number}`, versionFiles.meta);
     const meta = recordIn(readFileSync(file, "utf8"), isMeta);
     if (meta === undefined || certificateFolderName(name) !== entry) return undefined;
-    return { name, request, status, held: { version: number, meta } };
+    const hosts = hostsIn(record.hosts);
+    return { name, request, status, held: { version: number, meta }, hosts };
   } catch {
     return undefined;
   }

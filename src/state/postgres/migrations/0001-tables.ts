@@ -104,11 +104,12 @@ CREATE TABLE acmectl.answers (
 CREATE INDEX answers_end ON acmectl.answers (ends_at);
 
 CREATE TABLE acmectl.deployments (
-  host text NOT NULL,
   name text NOT NULL,
+  host text NOT NULL,
   version integer NOT NULL,
+  -- 'null' once the host does not pull it any more: a host needs no right to delete.
   state json NOT NULL,
   changed_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (host, name)
+  PRIMARY KEY (name, host)
 );
 `;
