@@ -1,7 +1,7 @@
 import type { DeployStep } from "../certificate.ts";
 import { Problem } from "../problem.ts";
 import type { DeployState } from "../state/certificate-status.ts";
-import type { HeldCertificate, StoredCertificate } from "../state/store.ts";
+import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
 import type { Material } from "./steps/copy.ts";
 import { certificateVariables, heldFiles, inheritedEnvironment } from "./environment.ts";
 import { perform, type Subject } from "./perform.ts";
@@ -36,7 +36,7 @@ export async function deployCertificate(
       log.info(`waiting for ${holder}, which is working on ${name}`, { step: "lock" }),
   });
   try {
-    return await deploy(name, options, tools);
+    return await deploy(name, options, lock, tools);
   } finally {
     await lock.release();
   }
@@ -47,6 +47,7 @@ type Failure = Pick<KnownStep, "title"> & { readonly problem: Problem };
 async function deploy(
   name: string,
   options: DeployOptions,
+  lock: Lock,
   tools: DeployTools,
 ): Promise<Problem | undefined> {
   // As it is now: another run may have renewed or deployed it meanwhile.
@@ -54,7 +55,8 @@ async function deploy(
   if (certificate?.held === undefined) return undefined;
   const due = dueSteps(certificate, options);
   if (due.length === 0) return undefined;
-  const subject = await subjectOf(certificate, certificate.held, tools);
+  const assertHeld = () => lock.assertHeld();
+  const subject = { ...(await subjectOf(certificate, certificate.held, tools)), assertHeld };
   await remember(subject, due, tools);
   const failures: Failure[] = [];
   for (const known of due) {
@@ -146,6 +148,7 @@ async function tryStep(
   try {
     refuseAfter(failures, step);
     log.info(`${name}: ${title}`, { step: "deploy" });
+    await subject.assertHeld?.();
     await perform(step, subject, tools);
     await record(subject, known, { state: "done" }, tools);
     return undefined;

@@ -21,6 +21,8 @@ export interface Subject {
   /** Of commands that are about this certificate. */
   readonly variables: Variables;
   readonly redact: Redact;
+  /** Rejects when another run has taken over the certificate's lock. Called right before a file is replaced. */
+  readonly assertHeld?: (() => Promise<void>) | undefined;
 }
 
 /** Do one step. Rejects with a `deploy` Problem, or with the signal's reason. */
@@ -32,7 +34,7 @@ export async function perform(
   const { request, held, material, inherited, redact } = subject;
   if ("run" in step)
     return runHook(step, `The command \`${[step.run].flat().join(" ")}\``, subject, tools);
-  if ("copy" in step) return copyFiles(step.copy, material);
+  if ("copy" in step) return copyFiles(step.copy, material, subject.assertHeld);
   if ("pkcs12" in step) return keyStore(step.pkcs12, subject, tools);
   if ("probe" in step) return probe(step, { request, meta: held.meta }, tools);
   if ("acme.sh" in step) {
@@ -53,7 +55,7 @@ export async function perform(
 
 async function keyStore(
   setting: Pkcs12Setting,
-  { request, files, material }: Subject,
+  { request, files, material, assertHeld }: Subject,
   tools: DeployTools,
 ): Promise<void> {
   const sources = { ...tools, folder: tools.cwd };
@@ -64,5 +66,5 @@ async function keyStore(
   });
   const hasChain = material.chain.trim() !== "";
   const content = { alias: setting.alias ?? request.name, files, hasChain };
-  await writeKeyStore(setting, content, password, tools);
+  await writeKeyStore(setting, content, password, { ...tools, assertHeld });
 }

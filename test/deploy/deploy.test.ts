@@ -1,4 +1,5 @@
-import { rm, readFile, writeFile } from "node:fs/promises";
+import { readdir, rm, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deployCertificate } from "../../src/deploy/deploy.ts";
 import { deployStatesOf, isDeployed } from "../../src/deploy/steps.ts";
@@ -119,6 +120,21 @@ test("deploying takes the certificate's lock and waits a limited time, unless th
   await after.release();
   const certificate = await world.read();
   expect(await deployCertificate(certificate, { all: true }, world.tools)).toBeUndefined();
+});
+
+test("a run that was stopped while it deployed replaces no file once another run has its lock", async () => {
+  const world = await openWorld();
+  const locks = join(world.tools.store.where, "locks");
+  const lose = `cd ${locks} && for lock in *shop*; do rm "$lock" && ln -s another "$lock"; done`;
+  await world.want([
+    { run: lose, shell: true },
+    { copy: { key: world.at("key.pem"), fullchain: world.at("full.pem") } },
+  ]);
+  await world.issue();
+  await writeFile(world.at("key.pem"), "of the other run");
+  await expect(world.deploy()).rejects.toMatchObject({ exitCode: 8 });
+  expect(await readFile(world.at("key.pem"), "utf8")).toBe("of the other run");
+  expect(await readdir(world.folder)).toEqual(["key.pem"]);
 });
 
 test("a certificate without steps, or a deleted one, deploys nothing", async () => {

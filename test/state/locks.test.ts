@@ -1,19 +1,11 @@
 import { spawn } from "node:child_process";
-import {
-  lutimes,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rm,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
+import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { lutimes, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { Clock } from "../../src/clock.ts";
 import { testClock as settableClock } from "../support/clock.ts";
-import { newVersion } from "./material.ts";
+import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
 
 const name = "certificate:shop";
@@ -94,10 +86,7 @@ test("a run that lost its lock does not commit and does not release the new hold
   const { store, root } = await openStore();
   const lost = await store.lock(name, atOnce);
   await store.certificates.commit("shop", await newVersion("01"), lost);
-  const path = join(root, "locks", (await readdir(join(root, "locks")))[0] ?? "");
-  const theirs = (await readlink(path)).replace(/"token":"\w+"/, '"token":"abc123"');
-  await rm(path);
-  await symlink(theirs, path);
+  const [path = "", theirs] = takeOver(root)[0] ?? [];
 
   await expect(lost.assertHeld()).rejects.toThrow(/: pid \d+ on .* holds it now/);
   await expect(
@@ -108,6 +97,91 @@ test("a run that lost its lock does not commit and does not release the new hold
   await lost.release();
   expect(await readlink(path)).toBe(theirs);
 });
+
+const directory = "https://acme.example.org/directory";
+const shop = { ...requestOf("shop"), labels: { team: "shop" } };
+const order = { directory, accountId: "thumb", requestHash: "old", startedAt: "2026-03-01" };
+const refusal = { pem: "-", why: "-", directory, orderUrl: "-", at: "2026-03-01" };
+
+const lateChanges: Readonly<Record<string, (store: Taker, key: string) => Promise<unknown>>> = {
+  "write the journal": ({ journal }) => journal.write({ name: "shop", presented: [], ...order }),
+  "remove the journal": ({ journal }) => journal.remove("shop"),
+  "save the request": ({ certificates }) => certificates.saveRequest(shop),
+  "change the status": ({ certificates }) =>
+    certificates.updateStatus("shop", () => ({ failures: 7 })),
+  "save the next key": ({ certificates }, key) => certificates.saveNextKey("shop", "ec256", key),
+  "remove the next key": ({ certificates }) => certificates.saveNextKey("shop", "ec256", undefined),
+  "keep a refused certificate": ({ certificates }, privateKey) =>
+    certificates.keepRefused("shop", { ...refusal, privateKey }),
+  "keep another form of the certificate": ({ certificates }) =>
+    certificates.saveAlternate("shop", 1, 1, "late"),
+  "delete the certificate": ({ certificates }) => certificates.remove("shop"),
+  "change the account": async ({ accounts }) => {
+    const [account] = await accounts.list();
+    if (account) await accounts.update(account, { status: "deactivated" });
+  },
+  "begin a key rollover": async ({ accounts }, key) => {
+    const [account] = await accounts.list();
+    if (account) await accounts.beginRollover(account, key);
+  },
+};
+
+test.each(Object.entries(lateChanges))(
+  "a run that lost its locks does not %s",
+  async (_, change) => {
+    const { store, root } = await openStore();
+    const certificateLock = await store.lock(name, atOnce);
+    const accountLock = await store.lock(`account:${directory}`, atOnce);
+    const { privateKey: key } = await newVersion("01");
+    await store.accounts.create({ id: "thumb", directory, key, contact: [] });
+    await store.certificates.saveRequest(requestOf("shop"));
+    await store.certificates.commit("shop", await newVersion("01"), certificateLock);
+    await store.certificates.saveNextKey("shop", "ec256", (await newVersion("02")).privateKey);
+    await store.journal.write({ ...order, name: "shop", presented: [], requestHash: "new" });
+    takeOver(root);
+    const before = filesIn(root);
+
+    await expect(change(store, key)).rejects.toMatchObject({
+      exitCode: 8,
+      message: expect.stringContaining("lost the lock"),
+    });
+    expect(filesIn(root)).toEqual(before);
+    await Promise.all([certificateLock.release(), accountLock.release()]);
+  },
+);
+
+const heldBriefly: Readonly<
+  Record<string, (store: Taker, lose: () => object) => Promise<unknown>>
+> = {
+  "a ledger": ({ ledger }, lose) =>
+    ledger.update(directory, (now) => {
+      lose();
+      return now;
+    }),
+  "what a solver keeps": (store, lose) => store.solverState("cf").set("key", { toJSON: lose }),
+  "the list of post hooks": ({ pendingHooks }, lose) =>
+    pendingHooks.add("run-1", Object.assign({ run: "true" }, { toJSON: lose })),
+  "a certificate's status": ({ certificates }, lose) =>
+    certificates.updateStatus("shop", (status) => {
+      lose();
+      return { ...status, failures: 7 };
+    }),
+};
+
+test.each(Object.entries(heldBriefly))(
+  "a run that lost its lock while it changed %s leaves that as it was",
+  async (_, change) => {
+    const { store, root } = await openStore();
+    let before: unknown;
+    const lose = () => {
+      takeOver(root);
+      before = filesIn(root);
+      return {};
+    };
+    await expect(change(store, lose)).rejects.toMatchObject({ exitCode: 8 });
+    expect(filesIn(root)).toEqual(before);
+  },
+);
 
 test("ten runs in one process take the lock of a killed run one after the other", async () => {
   const { store, root } = await openStore();
@@ -153,6 +227,7 @@ test("a living process keeps its lock when the clock is set ahead or back", asyn
 
   // A stopped process cannot renew its certificates: it loses the lock after a minute.
   child.kill("SIGSTOP");
+  await expect.poll(async () => (await statOf(child.pid ?? 0))[0]).toBe("T");
   await (await store.lock(name, atOnce)).release();
   child.kill("SIGKILL");
 });
@@ -188,11 +263,36 @@ test("a holder on another host keeps its lock when the clocks of the hosts diffe
 });
 
 async function startTimeOf(pid: number): Promise<string> {
+  return (await statOf(pid))[19] ?? "";
+}
+
+/** The state, and what follows it. */
+async function statOf(pid: number): Promise<readonly string[]> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 type Taker = Awaited<ReturnType<typeof openStore>>["store"];
+
+/** Another run holds all locks. Answers their paths and what they say. */
+function takeOver(root: string): readonly (readonly [string, string])[] {
+  return readdirSync(join(root, "locks")).map((file) => {
+    const path = join(root, "locks", file);
+    const theirs = readlinkSync(path).replace(/"token":"\w+"/, '"token":"abc123"');
+    rmSync(path);
+    symlinkSync(theirs, path);
+    return [path, theirs];
+  });
+}
+
+/** The text of every file, by its path; the lock of a single change may go. */
+function filesIn(root: string): ReadonlyMap<string, string> {
+  const found = readdirSync(root, { recursive: true, withFileTypes: true });
+  const paths = found
+    .filter((entry) => entry.isFile())
+    .map((one) => join(one.parentPath, one.name));
+  return new Map(paths.toSorted().map((path) => [path, readFileSync(path, "utf8")]));
+}
 
 async function lockFile(store: Taker, root: string): Promise<string> {
   const lock = await store.lock(name, atOnce);

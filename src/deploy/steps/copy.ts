@@ -15,9 +15,13 @@ export interface Material {
  * Write the copies. Each is whole at every moment, but two of them change one after the other, the key first: servers reload
  * after this returns. The next run repeats what a crash leaves half done.
  */
-export async function copyFiles(copy: CopySetting, material: Material): Promise<void> {
+export async function copyFiles(
+  copy: CopySetting,
+  material: Material,
+  assertHeld?: () => Promise<void>,
+): Promise<void> {
   const access = await accessOf(copy);
-  for (const file of filesOf(copy, material)) await deployFile(file, access);
+  for (const file of filesOf(copy, material)) await deployFile(file, access, assertHeld);
 }
 
 /** With those of the second key, whose paths end in its type. */

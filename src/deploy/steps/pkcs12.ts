@@ -23,11 +23,13 @@ export async function writeKeyStore(
   setting: Pkcs12Setting,
   content: KeyStoreContent,
   password: string,
-  tools: Pick<DeployTools, "env" | "signal">,
+  tools: Pick<DeployTools, "env" | "signal"> & {
+    readonly assertHeld?: (() => Promise<void>) | undefined;
+  },
 ): Promise<void> {
   const access = await accessOf(setting);
   const bytes = await exportKeyStore(argumentsOf(setting, content), password, tools);
-  await deployFile({ path: setting.path, content: bytes, secret: true }, access);
+  await deployFile({ path: setting.path, content: bytes, secret: true }, access, tools.assertHeld);
 }
 
 /** Said in full, so that every version of openssl makes the same; 3DES needs no legacy provider, RC2 would. */

@@ -89,17 +89,23 @@ function isAnswer(error: unknown): boolean {
 
 /**
  * Replace or make one file in one rename: a reader sees the old or the new one, whole. Owner and group
- * stay as they were unless given. Rejects with a `deploy` Problem.
+ * stay as they were unless given. Rejects with a `deploy` Problem, or as `assert` does, which is asked whether it may be changed.
  */
-export async function deployFile(file: DeployedFile, access: Access): Promise<void> {
+export async function deployFile(
+  file: DeployedFile,
+  access: Access,
+  assert = async () => {},
+): Promise<void> {
   try {
     const path = await targetOf(file.path);
     const before = await existing(path);
     const prefix = `.${basename(path)}${temporaryMark}`;
+    await assert();
     await sweep(dirname(path), prefix);
     const temporary = join(dirname(path), prefix + randomName());
     try {
       await writeNew(temporary, file, before, access);
+      await assert();
       await rename(temporary, path);
     } catch (error) {
       await discard(temporary);
@@ -179,7 +185,7 @@ function usualMode(secret: boolean, before: Stats | undefined, made: Stats): num
 
 function fileProblem(path: string, error: unknown): unknown {
   if (Problem.is(error)) {
-    if (error.is("deploy")) return error;
+    if (error.is("deploy") || error.is("locked")) return error;
     return new Problem("deploy", { detail: `Cannot write ${path}: ${error.message}` });
   }
   const code = codeOf(error);

@@ -40,8 +40,11 @@ export function openAccounts(folder: Folder): Store["accounts"] {
     const entries = (await entriesOf(directory)).filter((entry) => !entry.startsWith("."));
     return Promise.all(entries.map((entry) => read(join(directory, entry))));
   };
-  const alone = <T>({ id }: StoredAccount, work: () => Promise<T>) =>
-    folder.exclusively(`account-record:${id}`, work);
+  const alone = <T>({ id, directory }: StoredAccount, work: (assert: Assert) => Promise<T>) => {
+    const lock = `account-record:${id}`;
+    const assert = () => folder.assertHeld(lock, `account:${directory}`);
+    return folder.exclusively(lock, () => work(assert));
+  };
 
   return {
     async list() {
@@ -67,14 +70,15 @@ export function openAccounts(folder: Folder): Store["accounts"] {
       return read(path);
     },
     update: (account, change) =>
-      alone(account, async () => {
+      alone(account, async (assert) => {
         const before = await read(account.where);
-        await writeOver(before, { keyThumbprints: thumbprintsOf(before), ...change });
+        await writeOver(before, { keyThumbprints: thumbprintsOf(before), ...change }, assert);
         return read(before.where);
       }),
-    beginRollover: (account, nextKey) => alone(account, () => begin(account.where, nextKey, read)),
-    finishRollover: (account) => alone(account, () => finish(account.where, read)),
-    abandonRollover: (account) => alone(account, () => abandon(account.where, read)),
+    beginRollover: (account, nextKey) =>
+      alone(account, (assert) => begin(account.where, nextKey, read, assert)),
+    finishRollover: (account) => alone(account, (assert) => finish(account.where, read, assert)),
+    abandonRollover: (account) => alone(account, (assert) => abandon(account.where, read, assert)),
   };
 }
 
@@ -83,6 +87,8 @@ const keyFile = "key.pem";
 const nextKeyFile = "key.next.pem";
 
 type Read = (path: string) => Promise<StoredAccount>;
+/** Rejects if another run works on the account by now. */
+type Assert = () => Promise<void>;
 
 /** A run looks at its account for each certificate; to parse the same key each time costs more than all else of it. */
 function unchanged(read: Read): Read {
@@ -113,9 +119,13 @@ async function readAccount(path: string, folder: Folder): Promise<StoredAccount>
 const thumbprintsOf = ({ key, nextKey, keyThumbprints }: StoredAccount) =>
   keyThumbprints ?? [key, ...(nextKey === undefined ? [] : [nextKey])].map(thumbprint);
 
-async function writeOver(before: StoredAccount, change: Partial<AccountRecord>): Promise<void> {
+async function writeOver(
+  before: StoredAccount,
+  change: Partial<AccountRecord>,
+  assert: Assert,
+): Promise<void> {
   const { key: _, nextKey: __, where, ...record } = before;
-  await writeRecord(join(where, recordFile), { ...record, ...change });
+  await writeRecord(join(where, recordFile), { ...record, ...change }, assert);
 }
 
 /** The whole folder at once, so that every account has its key. An existing folder gets its missing files only. */
@@ -141,7 +151,12 @@ async function place(path: string, key: string, record: AccountRecord): Promise<
   await syncFolder(directory);
 }
 
-async function begin(path: string, nextKey: string, read: Read): Promise<StoredAccount> {
+async function begin(
+  path: string,
+  nextKey: string,
+  read: Read,
+  assert: Assert,
+): Promise<StoredAccount> {
   const current = await read(path);
   if (current.nextKey === nextKey) return current;
   if (current.nextKey !== undefined) {
@@ -151,28 +166,29 @@ async function begin(path: string, nextKey: string, read: Read): Promise<StoredA
     });
   }
   // First, so that no kill leaves a key in use that the record does not have.
-  await writeOver(current, { keyThumbprints: [current.key, nextKey].map(thumbprint) });
-  await writeDurably(join(path, nextKeyFile), nextKey);
+  await writeOver(current, { keyThumbprints: [current.key, nextKey].map(thumbprint) }, assert);
+  await writeDurably(join(path, nextKeyFile), nextKey, assert);
   return read(path);
 }
 
-async function finish(path: string, read: Read): Promise<StoredAccount> {
+async function finish(path: string, read: Read, assert: Assert): Promise<StoredAccount> {
   const before = await read(path);
   const { nextKey } = before;
   if (nextKey !== undefined) {
     await attempt("write", join(path, keyFile), async () => {
+      await assert();
       await rename(join(path, nextKeyFile), join(path, keyFile));
       await syncFolder(path);
     });
-    await writeOver(before, { keyThumbprints: [thumbprint(nextKey)] });
+    await writeOver(before, { keyThumbprints: [thumbprint(nextKey)] }, assert);
   }
   return read(path);
 }
 
-async function abandon(path: string, read: Read): Promise<StoredAccount> {
-  await removeFile(join(path, nextKeyFile));
+async function abandon(path: string, read: Read, assert: Assert): Promise<StoredAccount> {
+  await removeFile(join(path, nextKeyFile), assert);
   const before = await read(path);
-  await writeOver(before, { keyThumbprints: [thumbprint(before.key)] });
+  await writeOver(before, { keyThumbprints: [thumbprint(before.key)] }, assert);
   return read(path);
 }
 

@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { CertificateRequest } from "../../certificate.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
@@ -34,18 +34,23 @@ export async function readCertificateRecord(
   return record;
 }
 
-/** Read, change and write the record, unless it stays the same. Callers hold its lock. */
-export async function rewriteRecord(
+/** Read, change and write the record, unless it stays the same. A run that lost the certificate's lock changes nothing. */
+export function rewriteRecord(
   path: string,
   name: string,
   folder: Folder,
   edit: (record: CertificateFile) => CertificateFile,
 ): Promise<CertificateFile> {
-  const record = await readCertificateRecord(path, name, folder);
-  const changed = edit(record ?? { status: { failures: 0 } });
-  if (JSON.stringify(changed) !== JSON.stringify(record))
-    await writeRecord(join(path, recordFile), changed);
-  return changed;
+  const lock = `certificate-record:${basename(path)}`;
+  return folder.exclusively(lock, async () => {
+    const record = await readCertificateRecord(path, name, folder);
+    const changed = edit(record ?? { status: { failures: 0 } });
+    if (JSON.stringify(changed) !== JSON.stringify(record))
+      await writeRecord(join(path, recordFile), changed, () =>
+        folder.assertHeld(lock, `certificate:${name}`),
+      );
+    return changed;
+  });
 }
 
 /** The name in the record of a certificate's folder; undefined when there is none or it is broken. */

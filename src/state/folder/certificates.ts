@@ -47,10 +47,9 @@ import { messageOf } from "../../errors.ts";
 export function openCertificates(folder: Folder): Store["certificates"] {
   const certificates = join(folder.root, "certificates");
   const pathOf = (name: string) => join(certificates, certificateFolderName(name));
+  const asHolder = (name: string) => () => folder.assertHeld(`certificate:${name}`);
   const change = (name: string, edit: (record: CertificateFile) => CertificateFile) =>
-    folder.exclusively(`certificate-record:${certificateFolderName(name)}`, () =>
-      rewriteRecord(pathOf(name), name, folder, edit),
-    );
+    rewriteRecord(pathOf(name), name, folder, edit);
 
   const read = (name: string) => readStored(pathOf(name), name, folder);
 
@@ -78,14 +77,19 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status,
     commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
     saveAlternate: (name, version, place, pem) =>
-      writeDurably(join(pathOf(name), "versions", `${version}`, alternateFile(place)), pem),
-    keepRefused: (name, refused) => keepRefused(pathOf(name), refused, folder),
+      writeDurably(
+        join(pathOf(name), "versions", `${version}`, alternateFile(place)),
+        pem,
+        asHolder(name),
+      ),
+    keepRefused: (name, refused) => keepRefused(pathOf(name), asHolder(name), refused, folder),
     readPrivateKey: (name, second) =>
       readPrivateKey(pathOf(name), filesFor(second).privateKey, name, folder),
     readCertificate: (name, second) => readPems(pathOf(name), filesFor(second), folder),
-    ...nextKeys(pathOf, folder),
+    ...nextKeys(pathOf, asHolder, folder),
     async remove(name) {
       await folder.check();
+      await asHolder(name)();
       await removeFolder(pathOf(name));
       await removeForeign(folder.root, certificateFolderName(name));
     },
@@ -94,6 +98,7 @@ export function openCertificates(folder: Folder): Store["certificates"] {
 
 function nextKeys(
   pathOf: (name: string) => string,
+  asHolder: (name: string) => () => Promise<void>,
   folder: Folder,
 ): Pick<Store["certificates"], "readNextKey" | "saveNextKey"> {
   const fileOf = (name: string, keyType: string) => join(pathOf(name), `next-${keyType}.pem`);
@@ -105,7 +110,9 @@ function nextKeys(
     async saveNextKey(name, keyType, privateKey) {
       await folder.check();
       const path = fileOf(name, keyType);
-      await (privateKey === undefined ? removeFile(path) : writeDurably(path, privateKey));
+      await (privateKey === undefined
+        ? removeFile(path, asHolder(name))
+        : writeDurably(path, privateKey, asHolder(name)));
     },
   };
 }

@@ -11,17 +11,23 @@ import { Problem } from "../../problem.ts";
 
 /**
  * Replace or make one file: temporary file, chmod, write, fsync, rename, fsync of the folder. Temporary files that a killed
- * run left for the same name are removed, so callers write one name one at a time.
+ * run left for the same name are removed, so callers write one name one at a time. `assert` rejects if they may not.
  */
-export async function writeDurably(path: string, content: string): Promise<void> {
+export async function writeDurably(
+  path: string,
+  content: string,
+  assert = async () => {},
+): Promise<void> {
   await attempt("write", path, async () => {
     const folder = dirname(path);
     const prefix = `.${basename(path)}${temporaryMark}`;
+    await assert();
     await makeFolder(folder);
     await sweep(folder, prefix);
     const temporary = join(folder, prefix + randomName());
     try {
       await createFile(temporary, content);
+      await assert();
       await rename(temporary, path);
     } catch (error) {
       await discard(temporary);
@@ -99,9 +105,10 @@ export async function removeFolder(path: string): Promise<void> {
   });
 }
 
-/** Remove one file durably; a missing file is fine. */
-export async function removeFile(path: string): Promise<void> {
+/** Remove one file durably; a missing file is fine. `assert` rejects if it may not be removed. */
+export async function removeFile(path: string, assert = async () => {}): Promise<void> {
   await attempt("remove", path, async () => {
+    await assert();
     await rm(path, { force: true });
     await ifPresent(() => syncFolder(dirname(path)));
   });

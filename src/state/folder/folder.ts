@@ -23,7 +23,7 @@ import type { Folder } from "./records.ts";
 export function openFolderStore(root: string, { log, clock }: { log: Log; clock: Clock }): Store {
   const absolute = resolve(root);
   const check = ownershipCheck(absolute, log);
-  const takeLock = openLocks(absolute, clock);
+  const { lock: takeLock, assertHeld } = openLocks(absolute, clock);
   let isWriting = false;
   let probing: Promise<void> | undefined;
   const lock: Store["lock"] = async (name, options) => {
@@ -38,6 +38,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     check,
     mayMove: () => isWriting,
     exclusively: (name, work) => exclusively(lock, absolute, name, work),
+    assertHeld,
   };
   const parts = {
     accounts: openAccounts(folder),

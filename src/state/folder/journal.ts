@@ -24,8 +24,9 @@ import type {
 
 /** Unfinished orders, in `pending/<name>.json`. Written under the certificate's lock. */
 export function openJournal(folder: Folder): Store["journal"] {
-  const { root, check } = folder;
+  const { root, check, assertHeld } = folder;
   const pending = join(root, "pending");
+  const asHolder = (name: string) => () => assertHeld(`certificate:${name}`);
   const pathOf = (name: string) => join(pending, `${certificateFolderName(name)}.json`);
   const reading = (name: string) => ({
     folder,
@@ -49,12 +50,12 @@ export function openJournal(folder: Folder): Store["journal"] {
     async write(order) {
       await check();
       const path = pathOf(order.name);
-      await inTurn(path, () => writeRecord(path, order));
+      await inTurn(path, () => writeRecord(path, order, asHolder(order.name)));
     },
     async remove(name) {
       await check();
       const path = pathOf(name);
-      await inTurn(path, () => removeFile(path));
+      await inTurn(path, () => removeFile(path, asHolder(name)));
     },
   };
 }
@@ -98,6 +99,7 @@ export function isPendingOrder(value: unknown): value is PendingOrder {
 export function openPendingHooks(folder: Folder): Store["pendingHooks"] {
   const { root, check } = folder;
   const path = join(root, "hooks", "post.json");
+  const lock = "pending-hooks";
   // The first release kept them as the state of a solver called "post hooks". The hash in it is not computed in each run.
   const oldPath = join(root, "solvers", "post_hooks~45e33113f8e6.json");
   const reading = { folder, what: "The list of pending post hooks" };
@@ -111,8 +113,8 @@ export function openPendingHooks(folder: Folder): Store["pendingHooks"] {
   }
 
   const change = (edit: (pending: PendingHooks) => PendingHooks) =>
-    folder.exclusively("pending-hooks", async () => {
-      await writeRecord(path, { hooks: edit(await list()) });
+    folder.exclusively(lock, async () => {
+      await writeRecord(path, { hooks: edit(await list()) }, () => folder.assertHeld(lock));
       await removeFile(oldPath);
     });
 
@@ -165,6 +167,7 @@ function isText(value: unknown): value is string {
 /** JSON that a solver keeps, in `solvers/<solver>.json`. */
 export function openSolverState(folder: Folder, solver: string): SolverState {
   const path = solverStateFile(folder.root, solver);
+  const lock = `solver:${solver}`;
   const reading = { folder, what: `The state of the solver ${solver}` };
 
   async function read(): Promise<Record<string, unknown>> {
@@ -180,8 +183,9 @@ export function openSolverState(folder: Folder, solver: string): SolverState {
       return Object.hasOwn(values, key) ? values[key] : undefined;
     },
     async set(key, value) {
-      await folder.exclusively(`solver:${solver}`, async () => {
-        await writeRecord(path, { solver, values: { ...(await read()), [key]: value } });
+      await folder.exclusively(lock, async () => {
+        const values = { ...(await read()), [key]: value };
+        await writeRecord(path, { solver, values }, () => folder.assertHeld(lock));
       });
     },
   };

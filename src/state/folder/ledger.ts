@@ -21,13 +21,15 @@ export function openLedger(folder: Folder): Store["ledger"] {
   return {
     read,
     update: (directory, change) =>
-      folder.exclusively(`ledger:${directory}`, async () => {
+      folder.exclusively(lockOf(directory), async () => {
         const ledger = await change(await read(directory));
-        await writeRecord(pathOf(directory), ledger);
+        await writeRecord(pathOf(directory), ledger, () => folder.assertHeld(lockOf(directory)));
         return ledger;
       }),
   };
 }
+
+const lockOf = (directory: string) => `ledger:${directory}`;
 
 const empty: Ledger = { entries: [], pauses: [] };
 

@@ -24,6 +24,8 @@ export interface Folder {
   readonly mayMove: () => boolean;
   /** Run under a short lock of this name, shared with other processes. */
   exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** Rejects if another run has taken over a lock of these names that this run took. Called right before a change. */
+  readonly assertHeld: (...locks: readonly string[]) => Promise<void>;
 }
 
 /** What a file is, for Problems about it. */
@@ -36,8 +38,12 @@ export interface Reading {
 }
 
 /** Write `{ version, ...record }` durably. */
-export async function writeRecord(path: string, record: object): Promise<void> {
-  await writeDurably(path, recordText(record));
+export async function writeRecord(
+  path: string,
+  record: object,
+  assert?: () => Promise<void>,
+): Promise<void> {
+  await writeDurably(path, recordText(record), assert);
 }
 
 /** The text of a JSON file of the state. */

@@ -70,6 +70,8 @@ export async function commitVersion(
 ): Promise<number> {
   const versions = join(certificate, "versions");
   return attempt("commit the certificate to", certificate, async () => {
+    // What is swept must not be another run's.
+    await lock.assertHeld();
     await makeFolder(versions);
     await sweep(versions, temporaryMark);
     await sweep(versions, removedPrefix);

@@ -101,9 +101,9 @@ test.each(["challenge", "finalize", "certificate"] as const)(
     expect(code, stderr).toBe(8);
     expect(stderr).toContain("lost the lock");
     expect(seeState(issuing.state).current.get(name)).toBe(before);
+    expect([...seeState(issuing.state).pending.keys()]).toEqual([]);
     const next = await issuing.issue(["-d", name]);
     expect(next).toMatchObject({ code: 0, stdout: expect.stringContaining("exists already") });
-    expect([...seeState(issuing.state).pending.keys()]).toEqual([]);
     expect((await issuing.run(["status", "--check"])).code).toBe(0);
     const { store } = openAt(issuing.state);
     expect((await store.certificates.read(name))?.status).toMatchObject({ failures: 0 });

@@ -27,19 +27,36 @@ import { removeLeftovers } from "../leftovers.ts";
 import { readableName } from "../names.ts";
 import type { Lock, Store } from "../../store.ts";
 
+interface Locks extends Pick<Store, "lock"> {
+  /** Rejects if one of these was taken here, is not released, and has another holder. */
+  readonly assertHeld: (...names: readonly string[]) => Promise<void>;
+}
+
 /** Takes locks as files in `locks/`. The first call removes what killed runs left, for no later run may ask for it. */
-export function openLocks(root: string, clock: Clock): Store["lock"] {
+export function openLocks(root: string, clock: Clock): Locks {
   const folder = join(root, "locks");
+  const taken = new Map<string, Lock>();
   let swept: Promise<void> | undefined;
-  return async function lock(name, options) {
-    const path = pathOf(root, name);
-    const token = randomBytes(16).toString("hex");
-    await attempt("lock", path, async () => {
-      await makeFolder(folder);
-      await (swept ??= sweepAbandoned(folder, clock).then(() => removeLeftovers(root, clock)));
-      await acquire({ name, path, token, clock, ...options });
-    });
-    return heldLock({ name, path, token, clock });
+  return {
+    async lock(name, options) {
+      const path = pathOf(root, name);
+      const token = randomBytes(16).toString("hex");
+      await attempt("lock", path, async () => {
+        await makeFolder(folder);
+        await (swept ??= sweepAbandoned(folder, clock).then(() => removeLeftovers(root, clock)));
+        await acquire({ name, path, token, clock, ...options });
+      });
+      const lock = heldLock({ name, path, token, clock });
+      taken.set(name, lock);
+      const release = async () => {
+        if (taken.get(name) === lock) taken.delete(name);
+        await lock.release();
+      };
+      return { ...lock, release };
+    },
+    async assertHeld(...names) {
+      for (const name of names) await taken.get(name)?.assertHeld();
+    },
   };
 }
 
