@@ -28,6 +28,7 @@ const alone: Readonly<Record<string, readonly string[]>> = {
   output: ["program"],
   "test-ca": ["issuer", "commands"],
   plugin: [],
+  kubernetes: ["import", "deploy", "plugin"],
 };
 
 /** Packages that shape the code around them, with the rooms that may import them. */
@@ -36,7 +37,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   chalk: ["output"],
   conf: ["config"],
   "acme-client": ["acme"],
-  undici: ["acme"],
+  undici: ["acme", "kubernetes"],
   nodemailer: ["notify"],
   tldts: ["acme"],
   pg: ["state"],
@@ -127,7 +128,12 @@ export default defineConfig({
       ]),
     ),
     ...Object.keys(alone).map((room) =>
-      wall(room, [...rooms, ...Object.keys(alone).filter((other) => other !== room)]),
+      wall(room, [
+        ...rooms,
+        ...Object.keys(alone).filter(
+          (other) => other !== room && !(alone[other] ?? []).includes(room),
+        ),
+      ]),
     ),
   ],
 });

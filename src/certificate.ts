@@ -159,6 +159,43 @@ export interface DockerSetting {
   /** The folder of ca.pem, cert.pem and key.pem, for TLS; DOCKER_CERT_PATH when absent. */
   certPath?: string | undefined;
 }
+/** What a key of a Secret can hold; `ca` is the topmost certificate of the chain. */
+export const secretContents = [
+  "cert",
+  "chain",
+  "fullchain",
+  "key",
+  "combined",
+  "ca",
+  "pkcs12",
+] as const;
+export type SecretContent = (typeof secretContents)[number];
+/** A Secret of Kubernetes, in every namespace of every cluster that is named. */
+export interface KubernetesSetting extends Omit<
+  Pkcs12Setting,
+  "path" | "password" | keyof FileAccess
+> {
+  /** Its name. */
+  secret: string;
+  /** That of the context when absent. */
+  namespaces?: readonly string[] | undefined;
+  /** Of the kubeconfig; the current one when absent. */
+  contexts?: readonly string[] | undefined;
+  /** Instead of the files of KUBECONFIG; absolute. */
+  kubeconfig?: string | undefined;
+  /** `kubernetes.io/tls` when absent. */
+  type?: string | undefined;
+  /** Further keys, beside tls.crt and tls.key. */
+  keys?: Readonly<Record<string, SecretContent>> | undefined;
+  /** Of the key stores among the keys: a reference. */
+  password?: string | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
+  annotations?: Readonly<Record<string, string>> | undefined;
+  /** Take fields over that another field manager owns. */
+  force?: boolean | undefined;
+  /** Afterwards, `deployment/NAME`, `statefulset/NAME` or `daemonset/NAME` of the same namespace. */
+  restart?: readonly string[] | undefined;
+}
 /** What is done with a new certificate, until it succeeds. */
 export type DeployStep =
   | HookSetting
@@ -168,7 +205,8 @@ export type DeployStep =
   | ProbeSetting
   | AcmeShSetting
   | { ssh: SshSetting; timeout?: number | undefined }
-  | { docker: DockerSetting; timeout?: number | undefined };
+  | { docker: DockerSetting; timeout?: number | undefined }
+  | { kubernetes: KubernetesSetting; timeout?: number | undefined };
 
 /** TLSA records (RFC 6698) for the key of a certificate and for the next one. */
 export interface DaneSetting {

@@ -1,4 +1,5 @@
 /** What a config must not say, beyond the types of its options. */
+import { secretContents } from "../certificate.ts";
 import { isRecord } from "../json.ts";
 import { isReference, isSecretName } from "../options/secret.ts";
 import type { NestedShape, Sections } from "./sections.ts";
@@ -168,7 +169,8 @@ function scriptFault(
 }
 
 function hostFault(name: string, values: Values): string | undefined {
-  const { hosts, containers, signal, restart } = values;
+  const { hosts, containers, signal, restart, secret } = values;
+  if (secret !== undefined) return secretFault(name, values);
   if (hosts !== undefined && !remoteWork.some((option) => Object.hasOwn(values, option)))
     return `${name} has nothing to do on its hosts; it takes at least one of ${remoteWork.join(", ")}.`;
   if (restart !== undefined && !isTrue(restart)) return `${name}.restart takes true only.`;
@@ -180,6 +182,27 @@ function hostFault(name: string, values: Values): string | undefined {
     return `${name}.containers: ${JSON.stringify(odd)} is not the name or id of a container.`;
   if (signal === undefined || /^"?[A-Za-z\d+-]+"?$/u.test(JSON.stringify(signal))) return undefined;
   return `${name}.signal is ${JSON.stringify(signal)}; it takes a signal such as HUP.`;
+}
+
+function secretFault(name: string, values: Values): string | undefined {
+  const { secret, namespaces, keys, password, restart } = values;
+  const odd = [secret, ...listed(namespaces)].find(
+    (one) => !/^[a-z\d][a-z\d.-]*$/u.test(String(one)),
+  );
+  if (odd !== undefined) return `${name}: ${JSON.stringify(odd)} is not a name for Kubernetes.`;
+  const contents: readonly string[] = secretContents;
+  for (const [key, content] of Object.entries(isRecord(keys) ? keys : {})) {
+    if (!contents.includes(String(content)))
+      return `${name}.keys.${key} is ${JSON.stringify(content)}; it takes one of ${contents.join(", ")}.`;
+    if (content === "pkcs12" && password === undefined)
+      return `${name}.keys.${key} requires \`password\`, a reference such as file:/path.`;
+  }
+  const wrong = listed(restart).find(
+    (one) => !/^(deployment|statefulset|daemonset)\/[a-z\d][a-z\d.-]*$/u.test(one),
+  );
+  return wrong === undefined
+    ? undefined
+    : `${name}.restart: ${JSON.stringify(wrong)} is not deployment/NAME, statefulset/NAME or daemonset/NAME.`;
 }
 
 const remoteWork = ["fullchain", "key", "cert", "chain", "combined", "run"];

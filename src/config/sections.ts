@@ -16,6 +16,7 @@ import {
   dockerOptions,
   fileOptions,
   hookOptions,
+  kubernetesOptions,
   pkcs12Options,
   sshOptions,
   windowOptions,
@@ -54,10 +55,11 @@ const deploy: NestedShape = {
     pkcs12: { options: pkcs12Options },
     ssh: { options: sshOptions },
     docker: { options: dockerOptions, oneOf: ["signal", "restart", "exec"] },
+    kubernetes: { options: kubernetesOptions },
   },
   list: true,
   shorthand: "run",
-  oneOf: ["run", "copy", "pkcs12", "reload", "probe", "acme.sh", "ssh", "docker"],
+  oneOf: ["run", "copy", "pkcs12", "reload", "probe", "acme.sh", "ssh", "docker", "kubernetes"],
 };
 const windows: NestedShape = { options: windowOptions, list: true };
 const hooks = { pre: hook, deploy, post: hook, failure: hook, windows, freeze: windows };

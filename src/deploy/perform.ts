@@ -1,11 +1,9 @@
 import type { CertificateRequest, DeployStep, Pkcs12Setting } from "../certificate.ts";
-import { readSecret } from "../options/secret.ts";
-import { asProblem, Problem } from "../problem.ts";
 import type { CertificateFiles, HeldCertificate } from "../state/store.ts";
 import { runHook } from "./command.ts";
 import { copyFiles, type Material } from "./steps/copy.ts";
 import type { Variables } from "./environment.ts";
-import { writeKeyStore } from "./steps/pkcs12.ts";
+import { readPassword, writeKeyStore } from "./steps/pkcs12.ts";
 import { probe } from "./steps/probe.ts";
 import { reloadServer } from "./steps/reload.ts";
 import type { Redact } from "./secrets.ts";
@@ -45,6 +43,10 @@ export async function perform(
     const { deployBySsh } = await import("./steps/ssh.ts");
     return deployBySsh(step, subject, tools);
   }
+  if ("kubernetes" in step) {
+    const { writeKubernetesSecret } = await import("./steps/kubernetes.ts");
+    return writeKubernetesSecret(step, subject, tools);
+  }
   const { timeout: _, ...what } = step;
   if ("docker" in step) {
     const { actOnContainers } = await import("./steps/docker.ts");
@@ -58,12 +60,7 @@ async function keyStore(
   { request, files, material, assertHeld }: Subject,
   tools: DeployTools,
 ): Promise<void> {
-  const sources = { ...tools, folder: tools.cwd };
-  const password = await readSecret(setting.password, sources).catch((error: unknown) => {
-    const { message, hint } = asProblem(error);
-    const detail = `Cannot read the password of ${setting.path}. ${message}`;
-    throw new Problem("deploy", { detail, hint });
-  });
+  const password = await readPassword(setting.password, setting.path, tools);
   const hasChain = material.chain.trim() !== "";
   const content = { alias: setting.alias ?? request.name, files, hasChain };
   await writeKeyStore(setting, content, password, { ...tools, assertHeld });

@@ -28,6 +28,7 @@ export function secretVariables(request: CertificateRequest): ReadonlySet<string
   look(request.solvers);
   for (const step of request.hooks.deploy ?? []) {
     if ("pkcs12" in step) look(step.pkcs12);
+    if ("kubernetes" in step) look(step.kubernetes.password);
     if ("acme.sh" in step) look(step.variables);
   }
   return found;

@@ -4,6 +4,7 @@ import type {
   CopySetting,
   DeployStep,
   DockerSetting,
+  KubernetesSetting,
   SshSetting,
 } from "../certificate.ts";
 import type { DeployState } from "../state/certificate-status.ts";
@@ -30,15 +31,27 @@ export function stepsOf({ outputs, hooks }: CertificateRequest): readonly KnownS
   return steps.filter(({ key }, index) => steps.findIndex((one) => one.key === key) === index);
 }
 
-/** Each host and each container is a step of its own, so that one that fails is repeated alone. */
+/** Each host, container, and namespace of a cluster is a step of its own, so that one that fails is repeated alone. */
 function perTarget(step: DeployStep): readonly DeployStep[] {
   if ("ssh" in step) {
     const { ssh, ...others } = step;
     return ssh.hosts.map((host) => ({ ssh: { ...ssh, hosts: [host] }, ...others }));
   }
+  if ("kubernetes" in step) {
+    const { kubernetes, ...others } = step;
+    return perNamespace(kubernetes).map((one) => ({ kubernetes: one, ...others }));
+  }
   if (!("docker" in step)) return [step];
   const { docker, ...others } = step;
   return docker.containers.map((one) => ({ docker: { ...docker, containers: [one] }, ...others }));
+}
+
+function perNamespace(setting: KubernetesSetting): readonly KubernetesSetting[] {
+  const { contexts, namespaces } = setting;
+  const ofContexts = contexts?.map((one) => ({ ...setting, contexts: [one] })) ?? [setting];
+  return ofContexts.flatMap(
+    (of) => namespaces?.map((one) => ({ ...of, namespaces: [one] })) ?? [of],
+  );
 }
 
 type StepState = Omit<DeployState, "version" | "at"> & { step: string; at?: string };
@@ -96,6 +109,7 @@ function titleOf(step: DeployStep): string {
   if ("acme.sh" in step) return `acme.sh ${step["acme.sh"]}`;
   if ("ssh" in step) return sshTitle(step.ssh);
   if ("docker" in step) return dockerTitle(step.docker);
+  if ("kubernetes" in step) return kubernetesTitle(step.kubernetes);
   return "reload" in step ? `reload ${step.reload}` : `probe ${step.probe}`;
 }
 
@@ -114,4 +128,11 @@ function sshTitle(setting: SshSetting): string {
 function dockerTitle({ containers, signal, exec }: DockerSetting): string {
   const what = signal === undefined ? "restart" : `signal ${signal}`;
   return `docker ${containers.join(", ")}: ${exec === undefined ? what : `exec ${[exec].flat().join(" ")}`}`;
+}
+
+function kubernetesTitle({ secret, contexts, namespaces, restart }: KubernetesSetting): string {
+  const namespace = namespaces === undefined ? "" : `${namespaces.join(", ")}/`;
+  const cluster = contexts === undefined ? "" : ` of ${contexts.join(", ")}`;
+  const then = restart === undefined ? "" : `, then restart ${restart.join(", ")}`;
+  return `kubernetes secret ${namespace}${secret}${cluster}${then}`;
 }

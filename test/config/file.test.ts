@@ -322,6 +322,26 @@ certificates:
       'defaults.deploy.0.docker.signal is "HUP now"; it takes a signal such as HUP.',
     ],
     [
+      "a Secret whose name is a path",
+      "defaults: { deploy: [{ kubernetes: { secret: ../web } }] }\n",
+      'defaults.deploy.0.kubernetes: "../web" is not a name for Kubernetes.',
+    ],
+    [
+      "a key of a Secret that holds something unknown",
+      "defaults: { deploy: [{ kubernetes: { secret: web, keys: { a.jks: jks } } }] }\n",
+      'defaults.deploy.0.kubernetes.keys.a.jks is "jks"; it takes one of cert, chain,',
+    ],
+    [
+      "a key store in a Secret without a password",
+      "defaults: { deploy: [{ kubernetes: { secret: web, keys: { a.p12: pkcs12 } } }] }\n",
+      "defaults.deploy.0.kubernetes.keys.a.p12 requires `password`",
+    ],
+    [
+      "a workload to restart without its kind",
+      "defaults: { deploy: [{ kubernetes: { secret: web, restart: [web] } }] }\n",
+      'defaults.deploy.0.kubernetes.restart: "web" is not deployment/NAME',
+    ],
+    [
       "a deploy script by a relative path",
       "defaults: { deploy: [{ acme.sh: ../haproxy }] }\n",
       'defaults.deploy.0.acme.sh is "../haproxy"; it takes the name of a deploy script, or its absolute path.',

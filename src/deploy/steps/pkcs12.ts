@@ -4,7 +4,8 @@
  */
 import { execFile } from "node:child_process";
 import type { Pkcs12Setting } from "../../certificate.ts";
-import { Problem } from "../../problem.ts";
+import { readSecret } from "../../options/secret.ts";
+import { asProblem, Problem } from "../../problem.ts";
 import type { CertificateFiles } from "../../state/store.ts";
 import { searchPath } from "../environment.ts";
 import type { DeployTools } from "../tools.ts";
@@ -28,8 +29,31 @@ export async function writeKeyStore(
   },
 ): Promise<void> {
   const access = await accessOf(setting);
-  const bytes = await exportKeyStore(argumentsOf(setting, content), password, tools);
+  const bytes = await makeKeyStore(setting, content, password, tools);
   await deployFile({ path: setting.path, content: bytes, secret: true }, access, tools.assertHeld);
+}
+
+/** Its bytes; `path` is for messages. */
+export async function makeKeyStore(
+  setting: Pick<Pkcs12Setting, "path" | "profile">,
+  content: KeyStoreContent,
+  password: string,
+  tools: Pick<DeployTools, "env" | "signal">,
+): Promise<Uint8Array> {
+  return exportKeyStore(argumentsOf(setting, content), password, tools);
+}
+
+/** Rejects with a `deploy` Problem. */
+export async function readPassword(
+  reference: string,
+  path: string,
+  tools: Pick<DeployTools, "env" | "cwd" | "mask" | "signal">,
+): Promise<string> {
+  return readSecret(reference, { ...tools, folder: tools.cwd }).catch((error: unknown) => {
+    const { message, hint } = asProblem(error);
+    const detail = `Cannot read the password of ${path}. ${message}`;
+    throw new Problem("deploy", { detail, hint });
+  });
 }
 
 /** Said in full, so that every version of openssl makes the same; 3DES needs no legacy provider, RC2 would. */
@@ -39,7 +63,7 @@ const ciphers = {
 } as const;
 
 function argumentsOf(
-  { path, profile = "modern" }: Pkcs12Setting,
+  { path, profile = "modern" }: Pick<Pkcs12Setting, "path" | "profile">,
   { alias, files, hasChain }: KeyStoreContent,
 ): readonly string[] {
   const { privateKey, certificate, chain } = files;

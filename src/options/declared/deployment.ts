@@ -1,5 +1,10 @@
 /** Hooks around issuance and steps with a new certificate: flags and config. */
-import { keyStoreProfiles, reloadableServers, startTlsProtocols } from "../../certificate.ts";
+import {
+  keyStoreProfiles,
+  reloadableServers,
+  secretContents,
+  startTlsProtocols,
+} from "../../certificate.ts";
 import { file, type OptionDeclarations, under } from "../declaration.ts";
 
 const hook = (description: string) =>
@@ -121,6 +126,36 @@ export const dockerOptions = {
   },
 } as const satisfies OptionDeclarations;
 
+const { password, profile, alias } = pkcs12Options;
+
+export const kubernetesOptions = {
+  secret: { type: "string", required: true, description: "Name of the Secret." },
+  namespaces: { type: "list", description: "Namespaces; that of the context when absent." },
+  contexts: {
+    type: "list",
+    description: "Contexts of the kubeconfig, one for each cluster; the current one when absent.",
+  },
+  kubeconfig: {
+    type: "path",
+    description: "Kubeconfig file; KUBECONFIG, ~/.kube/config or the pod's account when absent.",
+  },
+  type: { type: "string", description: "Type of the Secret; kubernetes.io/tls when absent." },
+  keys: {
+    type: "map",
+    description: `Further keys and what each holds: ${secretContents.join(", ")}.`,
+  },
+  password: { ...password, required: false },
+  profile,
+  alias,
+  labels: { type: "map", description: "Labels of the Secret." },
+  annotations: { type: "map", description: "Annotations of the Secret, beside acmectl's own." },
+  force: { type: "boolean", description: "Take over fields that another field manager owns." },
+  restart: {
+    type: "list",
+    description: "Workloads to restart: deployment/NAME, statefulset/NAME or daemonset/NAME.",
+  },
+} as const satisfies OptionDeclarations;
+
 /** A deploy step says one of these but the options that go with another; see `sections.ts`. */
 export const deployOptions = {
   ...hookOptions,
@@ -149,6 +184,7 @@ export const deployOptions = {
   },
   ssh: { type: "json", description: "Files copied to other hosts, and a command run there." },
   docker: { type: "json", description: "Signal, restart or command for containers." },
+  kubernetes: { type: "json", description: "Secret of Kubernetes, and workloads to restart." },
   probe: { type: "string", description: "HOST:PORT that must serve the new certificate." },
   servername: { type: "string", description: "With probe: server name to send (SNI)." },
   starttls: {
