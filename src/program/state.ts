@@ -77,13 +77,20 @@ async function openState(
     const { openFolderStore } = await import("../state/folder/folder.ts");
     return openFolderStore(place, tools);
   }
-  const [{ openPostgresStore }, { openSealing }, { readSecret }] = await Promise.all([
-    import("../state/postgres/postgres.ts"),
-    import("../state/sealing.ts"),
-    import("../options/secret.ts"),
-  ]);
+  const [{ openPostgresStore }, { openSealing }, { readSecret }, { indexEntryOf }] =
+    await Promise.all([
+      import("../state/postgres/postgres.ts"),
+      import("../state/sealing.ts"),
+      import("../options/secret.ts"),
+      import("../renew/index-entry.ts"),
+    ]);
   const sources = { ...tools, folder: tools.cwd, named: "The state key" };
   const secrets = await Promise.all(keys.map((key) => readSecret(key, sources)));
   const sealing = openSealing(secrets, { plain: unencrypted });
-  return openPostgresStore(place, { ...tools, sealing, files: files() });
+  return openPostgresStore(place, {
+    ...tools,
+    sealing,
+    files: files(),
+    indexOf: indexEntryOf,
+  });
 }

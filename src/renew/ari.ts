@@ -57,12 +57,16 @@ export function nextTurn(
   every: number,
   now: Date,
 ): Date | undefined {
-  if (!isKnownToCa(certificate)) return undefined;
-  const next = nextQuestion(certificate);
+  const next = nextQuestionOf(certificate);
   // Left for the next run: not for one that a person starts a moment later.
   return next && !isAhead(next, now, longest)
     ? new Date(now.getTime() + intervalOr(every) / 2)
     : next;
+}
+
+/** From when on a CA that can know the answer is asked. */
+export function nextQuestionOf(certificate: StoredCertificate): Date | undefined {
+  return isKnownToCa(certificate) ? nextQuestion(certificate) : undefined;
 }
 
 /** So many are asked about in one run anyway. */

@@ -11,6 +11,8 @@ export interface Sealed {
 }
 
 export interface Sealing {
+  /** How a text begins that the first key has encrypted; undefined without a key. */
+  readonly mark: string | undefined;
   readonly seal: (text: string, what: Sealed) => string;
   /** Throws a `machine` Problem when none of the keys opens it. */
   readonly open: (sealed: string, what: Sealed) => string;
@@ -32,6 +34,7 @@ export function openSealing(
   const keys = texts.map((text) => stateKeyOf(text));
   const [first] = keys;
   return {
+    mark: first && `${header}.${first.id}.`,
     seal(text, what) {
       if (first !== undefined) return encrypted(text, what, first);
       if (!plain) throw noKey(what);

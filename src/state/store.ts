@@ -65,6 +65,19 @@ export interface RefusedCertificate {
   orderUrl: string;
   at: string;
 }
+/** A version with all that belongs to it, as it is copied into another state. */
+export interface WholeVersion extends NewVersion {
+  readonly number: number;
+  /** What `saveAlternate` has added, by its place. */
+  readonly added: Readonly<Record<number, string>>;
+}
+/** What is found by an index; `undefined` for one that a run never has to do with. */
+export interface IndexEntry {
+  /** When it is due to be replaced. A run asks for those that are due before the next one. */
+  readonly due: Date | undefined;
+  /** When something else is to be done: ask the CA about its renewal, deploy it, and the like. */
+  readonly look: Date | undefined;
+}
 export interface HeldCertificate {
   version: number;
   meta: VersionMeta;
@@ -226,6 +239,11 @@ export interface Store {
     read(name: string): Promise<StoredCertificate | undefined>;
     /** One by one, as `read` answers them. */
     list(options?: ListOptions): AsyncIterable<StoredCertificate | BrokenCertificate>;
+    /** Those due before `due`, and those to look at before `look`, most urgent first. Without an index, all. */
+    due(before: { due: Date; look: Date }): AsyncIterable<StoredCertificate | BrokenCertificate>;
+    /** The one that falls due first of those due after `time`; undefined without an index, or if there is none. */
+    nextDue(time: Date): Promise<{ readonly name: string; readonly at: Date } | undefined>;
+    count(): Promise<number>;
     /** What an earlier run noted; undefined unless it is known that no certificate has changed since. */
     recall(): Promise<unknown>;
     /** Note what this run concluded from the certificates as they were at its last `recall`. May be forgotten. */
@@ -255,6 +273,10 @@ export interface Store {
       name: string,
       second?: string,
     ): Promise<{ certificate: string; chain: string } | undefined>;
+    /** Everything that is kept of its versions, the oldest first. */
+    versions(name: string): Promise<readonly WholeVersion[]>;
+    /** What `keepRefused` kept, the oldest first. */
+    refused(name: string): Promise<readonly RefusedCertificate[]>;
     remove(name: string): Promise<void>;
   };
   readonly journal: {
@@ -308,4 +330,17 @@ export interface Store {
   ): Promise<Lock>;
   /** True while a run has the lock `name`, as far as can be seen. Changes nothing. */
   isLocked(name: string): Promise<boolean>;
+  /**
+   * Of these certificates, in this order, the first that no run works on and that is due before `due`, locked for this one:
+   * the next `lock` of it here gets that lock at once. Never waits. Without an index, due or not.
+   */
+  claim(names: readonly string[], due: Date | undefined): Promise<Claim | undefined>;
+  /** Encrypt with the first state key what another one has encrypted; answers how many items. Can be repeated after it was stopped. */
+  rekey(signal: AbortSignal): Promise<number>;
+}
+
+export interface Claim {
+  readonly name: string;
+  /** Gives it back, unless `lock` was called since. */
+  release(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../plugin.ts";
 import type { Sealing } from "./sealing.ts";
+import type { IndexEntry, StoredCertificate } from "./store.ts";
 
 /** What a state backend may use of a run. */
 export interface StateTools {
@@ -18,4 +19,6 @@ export interface SharedTools extends StateTools {
   readonly sealing: Sealing;
   /** Where this host has files of certificates for its servers. */
   readonly files: string;
+  /** When a run has something to do with a certificate, for the index. Never later than it has, while nothing changes. */
+  readonly indexOf: (certificate: StoredCertificate, now: Date) => IndexEntry;
 }

@@ -101,7 +101,7 @@ export function isInProgress({ pending, isRunning }: KnownCertificate): boolean 
 }
 
 /** Asked for on the command line, and not issued yet. */
-function isFirstAttempt({ held, damage, request }: StoredCertificate): boolean {
+export function isFirstAttempt({ held, damage, request }: StoredCertificate): boolean {
   return held === undefined && damage === undefined && request.fromConfig !== true;
 }
 

@@ -217,6 +217,61 @@ const certificateCases: readonly StoreCase[] = [
     expect(await store.certificates.readPrivateKey("shop")).toBeUndefined();
     await lock.release();
   }),
+  plain("what is due is found, and a certificate is claimed by one run", async (store, again) => {
+    for (const name of ["a", "b"])
+      await store.certificates.saveRequest({ ...requestOf(name), fromConfig: true });
+    const now = new Date();
+    const soon = new Date(now.getTime() + 60_000);
+    const before = { due: soon, look: now };
+    const found = await Array.fromAsync(store.certificates.due(before));
+    expect(found.map(({ name }) => name).toSorted()).toEqual(["a", "b"]);
+    expect(await store.certificates.count()).toBe(2);
+    const names = ["a", "b"];
+    const first = await store.claim(names, soon);
+    expect(first?.name).toBe("a");
+    const lock = await store.lock("certificate:a", atOnce);
+    await lock.assertHeld();
+    const other = again();
+    expect((await other.claim(names, soon))?.name).toBe("b");
+    await expect(other.lock("certificate:a", atOnce)).rejects.toMatchObject(isLocked);
+    expect(await other.claim(["a"], undefined)).toBeUndefined();
+    await lock.release();
+    const next = await other.claim(["a"], undefined);
+    expect(next?.name).toBe("a");
+    await next?.release();
+    await (await again().lock("certificate:a", atOnce)).release();
+  }),
+  plain("all that is kept of its versions can be read", async (store, again) => {
+    await store.certificates.saveRequest(requestOf("shop"));
+    const [one, two, second] = [
+      await newVersion("01"),
+      await newVersion("02"),
+      await newVersion("03"),
+    ];
+    const whole = {
+      ...two,
+      alternates: ["alternate\n"],
+      properties: "properties\n",
+      meta: { ...two.meta, second: { ...second.meta, keyType: "rsa2048" as const } },
+      second,
+    };
+    const lock = await store.lock(lockName, atOnce);
+    await store.certificates.commit("shop", one, lock);
+    await store.certificates.commit("shop", whole, lock);
+    await store.certificates.saveAlternate("shop", 2, 3, "later\n");
+    await lock.release();
+    const found = await again().certificates.versions("shop");
+    expect(found).toMatchObject([
+      { number: 1, meta: one.meta, added: {}, alternates: [] },
+      { number: 2, meta: whole.meta, added: { 3: "later\n" }, alternates: ["alternate\n"] },
+    ]);
+    const [first, last] = found;
+    expect(first?.privateKey?.trim()).toBe(one.privateKey.trim());
+    expect(first?.certificate.trim()).toBe(one.certificate.trim());
+    expect(last?.properties).toBe("properties\n");
+    expect(last?.second?.privateKey?.trim()).toBe(second.privateKey.trim());
+    expect(last?.second?.certificate.trim()).toBe(second.certificate.trim());
+  }),
   plain("refused certificates are kept, each in a place of its own", async (store) => {
     await store.certificates.saveRequest(requestOf("shop"));
     const refused = {
@@ -228,7 +283,9 @@ const certificateCases: readonly StoreCase[] = [
       at: "2026-01-01T00:00:00.000Z",
     };
     const first = await store.certificates.keepRefused("shop", refused);
-    expect(await store.certificates.keepRefused("shop", refused)).not.toBe(first);
+    const other = { ...refused, privateKey: undefined, why: "another" };
+    expect(await store.certificates.keepRefused("shop", other)).not.toBe(first);
+    expect(await store.certificates.refused("shop")).toEqual([refused, other]);
     expect((await store.certificates.read("shop"))?.held).toBeUndefined();
   }),
   plain("a commit without its lock changes nothing", async (store) => {

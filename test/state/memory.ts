@@ -14,10 +14,12 @@ import type {
   AnswerKey,
   NewVersion,
   PendingHooks,
+  RefusedCertificate,
   PendingOrder,
   Store,
   StoredCertificate,
 } from "../../src/state/store.ts";
+import { claimUnlocked, unindexed } from "../../src/state/unindexed.ts";
 import { openAccounts, type Get } from "./memory-accounts.ts";
 
 /** What several runs share: JSON texts by key. */
@@ -77,6 +79,12 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     };
   };
 
+  const list: Store["certificates"]["list"] = async function* ({ select = [{}] } = {}) {
+    const all = names().flatMap((name) => read(name) ?? []);
+    yield* all.filter((one) => select.some((selection) => isSelected(selection, one)));
+  };
+  const isLocked = async (name: string) => memory.has(`lock/${name}`);
+
   return {
     where: "memory",
     exists: () => Promise.resolve(true),
@@ -87,10 +95,8 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
     certificates: {
       names: async () => names(),
       read: async (name) => read(name),
-      async *list({ select = [{}] } = {}) {
-        const all = names().flatMap((name) => read(name) ?? []);
-        yield* all.filter((one) => select.some((selection) => isSelected(selection, one)));
-      },
+      list,
+      ...unindexed({ list, names: async () => names() }),
       recall: () => Promise.resolve(undefined),
       note: () => Promise.resolve(),
       files: filesOf,
@@ -137,6 +143,21 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         const version = certificateOf(name).versions.at(-1);
         return second === undefined ? version : version?.second;
       },
+      versions: async (name) =>
+        certificateOf(name).versions.map((version, index) => {
+          const prefix = `alternate/${name}/${index + 1}/`;
+          const added = below(prefix).map((place) => [place, get(prefix + place)] as const);
+          return {
+            ...version,
+            alternates: version.alternates ?? [],
+            number: index + 1,
+            added: Object.fromEntries(added) as Record<number, string>,
+          };
+        }),
+      refused: async (name) =>
+        below(`refused/${name}/`).map(
+          (number) => get(`refused/${name}/${number}`) as RefusedCertificate,
+        ),
       async remove(name) {
         for (const key of [...memory.keys()])
           if (key === `certificate/${name}` || key.startsWith(`next/${name}/`)) memory.delete(key);
@@ -196,7 +217,9 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
         else put(`solver/${solver}/${key}`, value);
       },
     }),
-    isLocked: async (name) => memory.has(`lock/${name}`),
+    isLocked,
+    claim: claimUnlocked(isLocked),
+    rekey: async () => 0,
     async lock(name, { wait, signal, onWait }) {
       const key = `lock/${name}`;
       const token = randomUUID();

@@ -40,6 +40,8 @@ import {
   secondFiles,
   versionFiles,
 } from "./versions.ts";
+import { refusedIn, wholeVersions } from "./whole-versions.ts";
+import { unindexed } from "../unindexed.ts";
 import { quotedWord } from "../../options/words.ts";
 import { messageOf } from "../../errors.ts";
 
@@ -52,14 +54,17 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     rewriteRecord(pathOf(name), name, folder, edit);
 
   const read = (name: string) => readStored(pathOf(name), name, folder);
+  const names = async () => {
+    await folder.check();
+    return namesIn(certificates);
+  };
+  const listing = openListing(folder, read);
 
   return {
-    async names() {
-      await folder.check();
-      return namesIn(certificates);
-    },
+    names,
     read,
-    ...openListing(folder, read),
+    ...listing,
+    ...unindexed({ list: listing.list, names }),
     async files(name, known) {
       const held = known ?? (await readVersion(pathOf(name), name, folder)).held;
       return held && filesOf(pathOf(name), held);
@@ -87,6 +92,8 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       readPrivateKey(pathOf(name), filesFor(second).privateKey, name, folder),
     readCertificate: (name, second) => readPems(pathOf(name), filesFor(second), folder),
     ...nextKeys(pathOf, asHolder, folder),
+    versions: (name) => wholeVersions(pathOf(name), name, folder),
+    refused: (name) => refusedIn(pathOf(name), folder),
     async remove(name) {
       await folder.check();
       await asHolder(name)();

@@ -6,6 +6,7 @@ import type { Log } from "../../plugin.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
 import type { Initialized, Store } from "../store.ts";
+import { claimUnlocked } from "../unindexed.ts";
 import { openAccounts } from "./accounts.ts";
 import { openAnswers } from "./answers.ts";
 import { openCertificates } from "./certificates.ts";
@@ -24,6 +25,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
   const absolute = resolve(root);
   const check = ownershipCheck(absolute, log);
   const { lock: takeLock, assertHeld } = openLocks(absolute, clock);
+  const lockedNow = (name: string) => isLocked(absolute, name, clock);
   let isWriting = false;
   let probing: Promise<void> | undefined;
   const lock: Store["lock"] = async (name, options) => {
@@ -62,7 +64,10 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
       return checkFolder(folder, { ...parts, lock: takeLock }, options);
     },
     ...parts,
-    isLocked: (name) => isLocked(absolute, name, clock),
+    isLocked: lockedNow,
+    claim: claimUnlocked(lockedNow),
+    // Nothing in a folder is encrypted.
+    rekey: async () => 0,
     ledger: openLedger(folder),
     hosts: openHosts(folder),
     pendingHooks: openPendingHooks(folder),

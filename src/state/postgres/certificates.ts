@@ -1,19 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { Problem } from "../../problem.ts";
-import { isCertificateFile, type CertificateFile } from "../folder/certificate-record.ts";
 import { withoutAttempt } from "../folder/index/listing.ts";
-import { isMeta } from "../folder/versions.ts";
 import type { CertificateStatus } from "../certificate-status.ts";
-import { hostsIn } from "../hosts.ts";
 import { exactNames, patternOf, type Selection } from "../selection.ts";
 import { openLocalFiles } from "../shared/local-files.ts";
 import { swap } from "../shared/swap.ts";
 import { heldParts } from "../shared/version.ts";
 import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../store.ts";
-import { hostsColumn } from "./hosts.ts";
 import type { Shared } from "./shared.ts";
+import { indexValues, openIndex } from "./due-index.ts";
 import { nextKeys } from "./next-keys.ts";
+import { joined, selection, split, storedOf, storedOrBroken, type Row } from "./stored.ts";
 import { commitVersion, keepRefused, readVersion, saveAlternate } from "./versions.ts";
+import { refusedOf, wholeVersions } from "./whole-versions.ts";
 
 /** Certificates: a row for each, and one for each of its versions. */
 export function openCertificates(shared: Shared): Store["certificates"] {
@@ -29,6 +27,7 @@ export function openCertificates(shared: Shared): Store["certificates"] {
     },
     read,
     list: (options = {}) => listed(shared, options),
+    ...openIndex(shared),
     recall: () => Promise.resolve(undefined),
     note: () => Promise.resolve(),
     files: async (name, held) =>
@@ -39,13 +38,16 @@ export function openCertificates(shared: Shared): Store["certificates"] {
       await database.count(
         `INSERT INTO acmectl.certificates (name, request, status, revision)
          VALUES ($1, $2, '{"failures":0}', $3)
-         ON CONFLICT (name) DO UPDATE SET request = excluded.request`,
+         ON CONFLICT (name) DO UPDATE
+         SET request = excluded.request, due = '-infinity', revision = excluded.revision`,
         [request.name, JSON.stringify(request), randomUUID()],
       );
     },
     updateStatus: (name, change) => updateStatus(name, shared, change),
     commit: (name, version, lock) => commitVersion(name, version, lock, shared),
     keepRefused: (name, refused) => keepRefused(name, refused, shared),
+    versions: (name) => wholeVersions(name, shared),
+    refused: (name) => refusedOf(name, shared),
     saveAlternate: (name, version, place, pem) =>
       saveAlternate({ name, version, place, pem }, shared),
     ...heldParts(version),
@@ -61,34 +63,17 @@ export function openCertificates(shared: Shared): Store["certificates"] {
   };
 }
 
-interface Row {
-  readonly name: string;
-  readonly request: unknown;
-  readonly status: CertificateStatus;
-  readonly attempt: Details | null;
-  readonly held: number | null;
-  readonly meta: unknown;
-  readonly hosts: unknown;
-}
-/** What lists leave out. */
-type Details = Pick<NonNullable<CertificateStatus["lastAttempt"]>, "events" | "authorizations">;
-
-const selection = (attempts: boolean) => `
-SELECT certificate.name, request, status, ${attempts ? "attempt" : "NULL AS attempt"}, held, meta, ${hostsColumn}
-FROM acmectl.certificates AS certificate
-LEFT JOIN acmectl.versions AS version ON version.name = certificate.name AND version = held`;
-
 async function readStored(name: string, shared: Shared): Promise<StoredCertificate | undefined> {
   await shared.check();
   const sql = `${selection(true)} WHERE certificate.name = $1`;
   const [row] = await shared.database.rows<Row>(sql, [name]);
-  return row === undefined || row.request === null ? undefined : storedOf(row, shared);
+  return row === undefined || row.request === null ? undefined : storedOf(row, shared.database);
 }
 
 const page = 500;
 
 async function* listed(
-  { database, check, ...shared }: Shared,
+  { database, check }: Shared,
   { attempts = false, select }: ListOptions,
 ): AsyncIterable<StoredCertificate | BrokenCertificate> {
   await check();
@@ -98,13 +83,8 @@ async function* listed(
   for (let after = ""; ;) {
     const rows = await database.rows<Row>(sql, [after, ...where.values]);
     for (const row of rows) {
-      try {
-        const one = storedOf(row, { ...shared, database });
-        yield attempts ? one : withoutAttempt(one);
-      } catch (problem) {
-        if (!Problem.is(problem)) throw problem;
-        yield { name: row.name, problem };
-      }
+      const one = storedOrBroken(row, database);
+      yield attempts || "problem" in one ? one : withoutAttempt(one);
     }
     const last = rows.at(-1);
     if (last === undefined || rows.length < page) return;
@@ -130,76 +110,41 @@ function conditionOf(select: readonly Selection[] = [{}]) {
   return { sql: `(${each.join(" OR ") || "false"})`, values };
 }
 
-function storedOf(
-  { name, request, status, attempt, held, meta, hosts }: Row,
-  { database }: Pick<Shared, "database">,
-): StoredCertificate {
-  const record: Partial<CertificateFile> = { status: joined(status, attempt) };
-  const whole = { ...record, request };
-  if (!isCertificateFile(whole) || whole.request === undefined || (held !== null && !isMeta(meta)))
-    throw new Problem("machine", {
-      detail: `The record of the certificate ${name} in ${database.where} cannot be read.`,
-      hint: "Restore the state from a backup, or delete the certificate and issue it again.",
-      retryable: false,
-    });
-  return {
-    name,
-    request: whole.request,
-    status: whole.status,
-    held: held !== null && isMeta(meta) ? { version: held, meta } : undefined,
-    hosts: hostsIn(hosts),
-  };
-}
-
 async function updateStatus(
   name: string,
-  { database, check }: Shared,
+  shared: Shared,
   change: (status: CertificateStatus) => CertificateStatus,
 ): Promise<CertificateStatus> {
+  const { database, check } = shared;
   await check();
+  let row: (Row & { readonly revision: string }) | undefined;
   const cell = {
     async read() {
-      const [row] = await database.rows<Row & { revision: string }>(
-        "SELECT status, attempt, revision FROM acmectl.certificates WHERE name = $1",
+      const rows = await database.rows<Row & { revision: string }>(
+        `${selection(true)} WHERE certificate.name = $1`,
         [name],
       );
+      row = rows[0];
       const value = row === undefined ? { failures: 0 } : joined(row.status, row.attempt);
       return { value, revision: row?.revision };
     },
     async write(status: CertificateStatus, revision: string, before: string | undefined) {
       const { brief, details } = split(status);
       const values = [name, JSON.stringify(brief), details && JSON.stringify(details), revision];
-      const changed =
-        before === undefined
-          ? await database.count(
-              `INSERT INTO acmectl.certificates (name, status, attempt, revision)
-               VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-              values,
-            )
-          : await database.count(
-              `UPDATE acmectl.certificates SET status = $2, attempt = $3, revision = $4
-               WHERE name = $1 AND revision = $5`,
-              [...values, before],
-            );
-      return changed === 1;
+      if (row === undefined || before === undefined)
+        return (await database.count(inserted, values)) === 1;
+      const after = storedOrBroken({ ...row, status, attempt: null }, database);
+      const index = row.request === null ? [undefined, undefined] : indexValues(after, shared);
+      return (await database.count(updated, [...values, before, ...index])) === 1;
     },
   };
   return swap(`${database.where} status ${name}`, cell, change);
 }
 
-function split(status: CertificateStatus): {
-  brief: CertificateStatus;
-  details: Details | undefined;
-} {
-  const { lastAttempt } = status;
-  if (lastAttempt === undefined) return { brief: status, details: undefined };
-  const { events, authorizations, ...attempt } = lastAttempt;
-  const brief = { ...status, lastAttempt: { ...attempt, events: [] } };
-  return { brief, details: { events, authorizations } };
-}
+const inserted = `
+INSERT INTO acmectl.certificates (name, status, attempt, revision)
+VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`;
 
-function joined(status: CertificateStatus, details: Details | null): CertificateStatus {
-  const { lastAttempt } = status;
-  if (lastAttempt === undefined || details === null) return status;
-  return { ...status, lastAttempt: { ...lastAttempt, ...details } };
-}
+const updated = `
+UPDATE acmectl.certificates SET status = $2, attempt = $3, revision = $4, due = $6, look = $7
+WHERE name = $1 AND revision = $5`;

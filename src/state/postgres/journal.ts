@@ -34,7 +34,7 @@ export function openJournal(shared: Shared): Store["journal"] {
         "SELECT pending FROM acmectl.pending_orders WHERE name = $1",
         [name],
       );
-      return row && opened(row.pending, name, shared);
+      return row && openedOrder(row.pending, name, shared);
     },
     write: (pending) =>
       fenced(
@@ -47,7 +47,7 @@ export function openJournal(shared: Shared): Store["journal"] {
   };
 }
 
-function opened(pending: unknown, name: string, shared: Shared): PendingOrder {
+export function openedOrder(pending: unknown, name: string, shared: Shared): PendingOrder {
   const order = withKeys(pending, name, shared.sealing.open);
   if (!isPendingOrder(order)) throw broken(name, shared);
   return order;

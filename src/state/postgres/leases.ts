@@ -1,6 +1,7 @@
 /** Leases as rows: the token is from a sequence, the end is measured by the server's clock. */
 import { isHolder } from "../folder/locks/lock-file.ts";
 import { lostProblem, type LeaseRows, type Other } from "../shared/leases.ts";
+import { claimFirst } from "./claims.ts";
 import type { Database, Statements } from "./database.ts";
 
 export function leaseRows(database: Database): LeaseRows {
@@ -31,6 +32,7 @@ export function leaseRows(database: Database): LeaseRows {
     async end({ name, token }) {
       await database.count(ended, [name, token]);
     },
+    claim: (wanted) => claimFirst(database, wanted),
   };
 }
 

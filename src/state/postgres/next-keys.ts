@@ -14,7 +14,7 @@ export function nextKeys({
         "SELECT private_key FROM acmectl.next_keys WHERE name = $1 AND key_type = $2",
         [name, keyType],
       );
-      return row && sealing.open(row.private_key, whatOf(name, keyType));
+      return row && sealing.open(row.private_key, whatOfNextKey(name, keyType));
     },
     async saveNextKey(name, keyType, privateKey) {
       await check();
@@ -26,10 +26,14 @@ export function nextKeys({
         : database.count(
             `INSERT INTO acmectl.next_keys (name, key_type, private_key) VALUES ($1, $2, $3)
              ON CONFLICT (name, key_type) DO UPDATE SET private_key = excluded.private_key`,
-            [name, keyType, sealing.seal(privateKey, whatOf(name, keyType))],
+            [name, keyType, sealing.seal(privateKey, whatOfNextKey(name, keyType))],
           ));
     },
   };
 }
 
-const whatOf = (name: string, version: string) => ({ kind: "next key", name, version });
+export const whatOfNextKey = (name: string, version: string) => ({
+  kind: "next key",
+  name,
+  version,
+});

@@ -41,6 +41,7 @@ export async function openPostgresStore(
     solverValues: () => readSolverValues(shared),
     lock: leases.lock,
     isLocked: leases.isLocked,
+    claim: leases.claim,
   };
   return {
     where: place.where,
@@ -63,6 +64,11 @@ export async function openPostgresStore(
       ]);
       const records = await checkRecords(parts, (name) => readVersion(name, shared));
       return [...records, ...(await orphans(shared, options.repair))];
+    },
+    async rekey(signal) {
+      await check();
+      const { rekeyDatabase } = await import("./rekey.ts");
+      return rekeyDatabase(shared, signal);
     },
     ...parts,
   };

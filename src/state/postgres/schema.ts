@@ -5,8 +5,12 @@ import { commandFor } from "../url.ts";
 import { problemOf } from "./faults.ts";
 import type { DatabasePlace } from "./place.ts";
 import { sql as tables } from "./migrations/0001-tables.ts";
+import { sql as index } from "./migrations/0002-index.ts";
 
-const migrations = [{ number: 1, name: "tables", sql: tables }] as const;
+const migrations = [
+  { number: 1, name: "tables", sql: tables },
+  { number: 2, name: "index", sql: index },
+] as const;
 const newest = migrations.length;
 const oldestServer = 13;
 

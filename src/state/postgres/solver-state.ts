@@ -12,7 +12,7 @@ export function openSolverState({ database, check, sealing }: Shared, solver: st
         "SELECT value FROM acmectl.solver_values WHERE solver = $1 AND key = $2",
         [solver, key],
       );
-      return row && parseJson(sealing.open(row.value, whatOf(solver, key)));
+      return row && parseJson(sealing.open(row.value, whatOfValue(solver, key)));
     },
     async set(key, value) {
       await check();
@@ -26,7 +26,7 @@ export function openSolverState({ database, check, sealing }: Shared, solver: st
       await database.count(
         `INSERT INTO acmectl.solver_values (solver, key, value) VALUES ($1, $2, $3)
          ON CONFLICT (solver, key) DO UPDATE SET value = excluded.value`,
-        [solver, key, sealing.seal(JSON.stringify(value), whatOf(solver, key))],
+        [solver, key, sealing.seal(JSON.stringify(value), whatOfValue(solver, key))],
       );
     },
   };
@@ -40,8 +40,12 @@ export async function readSolverValues(shared: Shared): Promise<readonly SolverV
   return rows.map(({ solver, key, value }) => ({
     solver,
     key,
-    value: parseJson(shared.sealing.open(value, whatOf(solver, key))),
+    value: parseJson(shared.sealing.open(value, whatOfValue(solver, key))),
   }));
 }
 
-const whatOf = (name: string, version: string) => ({ kind: "solver value", name, version });
+export const whatOfValue = (name: string, version: string) => ({
+  kind: "solver value",
+  name,
+  version,
+});

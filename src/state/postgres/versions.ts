@@ -1,4 +1,5 @@
 /** The versions of a certificate: each is one row, put to use by the transaction that writes it. */
+import { randomUUID } from "node:crypto";
 import type { VersionMeta } from "../../certificate.ts";
 import { isMeta, keptVersions } from "../folder/versions.ts";
 import { keyOf, openVersion, type StoredPart, type Version } from "../shared/version.ts";
@@ -6,6 +7,8 @@ import type { HeldCertificate, Lock, NewVersion, RefusedCertificate } from "../s
 import type { Statements } from "./database.ts";
 import { assertLease } from "./leases.ts";
 import type { Shared } from "./shared.ts";
+import { indexValues } from "./due-index.ts";
+import { storedOrBroken, type Row } from "./stored.ts";
 
 /** Key, certificate and chain become the held version together, if the lease is still this run's when they do. */
 export async function commitVersion(
@@ -16,27 +19,33 @@ export async function commitVersion(
 ): Promise<HeldCertificate> {
   const { database, check } = shared;
   await check();
+  const { meta } = version;
   const { token } = lock;
   if (token === undefined) await lock.assertHeld();
   const number = await database.transaction(async (statements) => {
     if (token !== undefined) await assertLease(statements, lock.name, token);
-    const [held] = await statements.rows<{ version: number; meta: unknown }>(locked, [name]);
+    const [row] = await statements.rows<Omit<Row, "name" | "hosts">>(locked, [name]);
     // The connection was lost after this transaction had been committed.
-    if (held !== undefined && isSame(held.meta, version)) return held.version;
+    if (row?.held != null && isSame(row.meta, version)) return row.held;
     const [last] = await statements.rows<{ next: number }>(nextNumber, [name]);
     const next = last?.next ?? 1;
     await insertVersion(statements, name, next, version, { token, sealing: shared.sealing });
-    await statements.count("UPDATE acmectl.certificates SET held = $2 WHERE name = $1", [
-      name,
-      next,
-    ]);
+    const after =
+      row == null || row.request === null
+        ? undefined
+        : storedOrBroken({ ...row, name, held: next, meta, hosts: null }, database);
+    await statements.count(
+      `UPDATE acmectl.certificates SET held = $2, due = $3, look = $4, revision = $5
+       WHERE name = $1`,
+      [name, next, ...(after ? indexValues(after, shared) : [undefined, undefined]), randomUUID()],
+    );
     await statements.count("DELETE FROM acmectl.versions WHERE name = $1 AND version <= $2", [
       name,
       next - keptVersions,
     ]);
     return next;
   });
-  return { version: number, meta: version.meta };
+  return { version: number, meta };
 }
 
 /** Makes the certificate's row if there is none, and locks it. */
@@ -45,10 +54,10 @@ WITH certificate AS (
   INSERT INTO acmectl.certificates AS certificate (name, status, revision)
   VALUES ($1, '{"failures":0}', gen_random_uuid()::text)
   ON CONFLICT (name) DO UPDATE SET name = certificate.name
-  RETURNING name, held
+  RETURNING name, request, status, held
 )
-SELECT version, meta FROM certificate
-JOIN acmectl.versions AS version ON version.name = certificate.name AND version = held`;
+SELECT request, status, NULL AS attempt, held, meta FROM certificate
+LEFT JOIN acmectl.versions AS version ON version.name = certificate.name AND version = held`;
 
 const nextNumber = `
 SELECT coalesce(max(version), 0) + 1 AS next FROM acmectl.versions WHERE name = $1`;
@@ -133,6 +142,12 @@ interface VersionRow {
   readonly second: StoredPart | null;
 }
 
+export const refusedKey = (name: string, version: number) => ({
+  kind: "refused certificate key",
+  name,
+  version,
+});
+
 /** Keep a refused certificate with its key; answers where. */
 export async function keepRefused(
   name: string,
@@ -146,8 +161,8 @@ export async function keepRefused(
       [name],
     );
     const next = last?.next ?? 1;
-    const what = { kind: "refused certificate key", name, version: next };
-    const key = privateKey === undefined ? undefined : sealing.seal(privateKey, what);
+    const key =
+      privateKey === undefined ? undefined : sealing.seal(privateKey, refusedKey(name, next));
     await statements.count(
       `INSERT INTO acmectl.refused (name, number, facts, pem, private_key)
        VALUES ($1, $2, $3, $4, $5)`,

@@ -42,7 +42,7 @@ export function openAccounts(tools: AccountTools): Store["accounts"] {
     async create({ key, ...record }) {
       const createdAt = clock.now().toISOString();
       const made = { ...record, createdAt, keyThumbprints: [thumbprint(key)] };
-      await rows.create({ record: made, key: sealing.seal(key, keyOf(record)) });
+      await rows.create({ record: made, key: sealing.seal(key, accountKey(record)) });
       const { value } = await rows.cellOf(record).read();
       if (value === undefined) throw gone(record, rows);
       return opened(value, tools);
@@ -88,16 +88,17 @@ function rollovers(
   };
 }
 
-const keyOf = ({ directory, id }: Identity) =>
+export const accountKey = ({ directory, id }: Identity) =>
   ({ kind: "account key", name: directory, version: id }) as const;
-const nextKeyOf = (account: Identity) => ({ ...keyOf(account), kind: "next account key" }) as const;
+export const nextAccountKey = (account: Identity) =>
+  ({ ...accountKey(account), kind: "next account key" }) as const;
 
 function opened({ record, key, nextKey }: SealedAccount, tools: AccountTools): StoredAccount {
   const { sealing, rows } = tools;
   const account = {
     ...record,
-    key: sealing.open(key, keyOf(record)),
-    nextKey: nextKey === undefined ? undefined : sealing.open(nextKey, nextKeyOf(record)),
+    key: sealing.open(key, accountKey(record)),
+    nextKey: nextKey === undefined ? undefined : sealing.open(nextKey, nextAccountKey(record)),
     where: `${rows.where} (account ${record.id})`,
   };
   if (account.keyThumbprints?.includes(thumbprint(account.key)) === false) throw replaced(account);
@@ -108,8 +109,8 @@ function sealed(account: StoredAccount, { seal }: Sealing): SealedAccount {
   const { key, nextKey, where: _, ...record } = account;
   return {
     record,
-    key: seal(key, keyOf(account)),
-    nextKey: nextKey === undefined ? undefined : seal(nextKey, nextKeyOf(account)),
+    key: seal(key, accountKey(account)),
+    nextKey: nextKey === undefined ? undefined : seal(nextKey, nextAccountKey(account)),
   };
 }
 

@@ -16,7 +16,7 @@ import {
 } from "../folder/locks/lock-file.ts";
 import type { Lock, Store } from "../store.ts";
 
-export interface Leases extends Pick<Store, "lock" | "isLocked"> {
+export interface Leases extends Pick<Store, "lock" | "isLocked" | "claim"> {
   /** The token of the lease that this process took under this name and has not given back, even if it has lost it. */
   readonly tokenOf: (name: string) => string | undefined;
 }
@@ -37,6 +37,13 @@ export interface LeaseRows {
   /** Rejects with `lostProblem` unless the lease has this token and has not ended. */
   assert(name: string, token: string): Promise<void>;
   end(lease: Taken): Promise<void>;
+  /** As `Store.claim`, where rows can be searched; answers the certificate and the token of its lease. */
+  claim?(wanted: {
+    readonly names: readonly string[];
+    readonly due: Date | undefined;
+    readonly leaseTime: number;
+    readonly me: Holder;
+  }): Promise<Taken | undefined>;
 }
 export interface Other {
   readonly token: string;
@@ -58,24 +65,66 @@ interface LeaseTools {
 export function openLeases(rows: LeaseRows, tools: LeaseTools): Leases {
   const tokens = new Map<string, string>();
   const beating = openHeartbeat(rows, tools.leaseTime);
+  const held = (name: string, token: string) => {
+    tokens.set(name, token);
+    beating.add({ name, token });
+    const stop = () => {
+      beating.remove(token);
+      if (tokens.get(name) === token) tokens.delete(name);
+    };
+    return leaseOf(rows, { name, token, log: tools.log, stop });
+  };
+  const { claim, handedOver } = openClaims(rows, tools, held);
   return {
     async lock(name, options) {
       await tools.check();
-      const token = await acquire(rows, { ...tools, ...options, name });
-      tokens.set(name, token);
-      beating.add({ name, token });
-      const stop = () => {
-        beating.remove(token);
-        if (tokens.get(name) === token) tokens.delete(name);
-      };
-      return leaseOf(rows, { name, token, log: tools.log, stop });
+      const claimed = handedOver(name);
+      return claimed ?? held(name, await acquire(rows, { ...tools, ...options, name }));
     },
     async isLocked(name) {
       await tools.check();
       return (await rows.holderOf(name)) !== undefined;
     },
+    claim,
     tokenOf: (name) => tokens.get(name),
   };
+}
+
+/** Leases of certificates that wait for their `lock` in this run. */
+function openClaims(
+  rows: LeaseRows,
+  { check, clock, leaseTime }: LeaseTools,
+  held: (name: string, token: string) => Lock,
+) {
+  const claimed = new Map<string, Lock>();
+  const handedOver = (name: string) => {
+    const lock = claimed.get(name);
+    claimed.delete(name);
+    return lock;
+  };
+  const claim: Store["claim"] = async (names, due) => {
+    await check();
+    const me = await thisProcess("claim", randomBytes(16).toString("hex"), clock.now());
+    const taken = await (rows.claim?.({ names, due, leaseTime, me }) ??
+      claimOne(rows, names, { leaseTime, me }));
+    if (taken === undefined) return undefined;
+    const lease = `certificate:${taken.name}`;
+    claimed.set(lease, held(lease, taken.token));
+    return { name: taken.name, release: async () => handedOver(lease)?.release() };
+  };
+  return { claim, handedOver };
+}
+
+async function claimOne(
+  rows: LeaseRows,
+  names: readonly string[],
+  { leaseTime, me }: { readonly leaseTime: number; readonly me: Holder },
+): Promise<Taken | undefined> {
+  for (const name of names) {
+    const token = await rows.take({ name: `certificate:${name}`, leaseTime, me, dead: undefined });
+    if (token !== undefined) return { name, token };
+  }
+  return undefined;
 }
 
 /** One timer for all leases of a run; it keeps no process alive. */

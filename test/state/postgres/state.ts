@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { systemClock } from "../../../src/clock.ts";
 import { openPostgresStore } from "../../../src/state/postgres/postgres.ts";
+import { indexEntryOf } from "../../../src/renew/index-entry.ts";
 import { openSealing } from "../../../src/state/sealing.ts";
 import type { Store } from "../../../src/state/store.ts";
 import type { SharedTools } from "../../../src/state/tools.ts";
@@ -29,6 +30,7 @@ export async function openAt(url: string, tools: Opening = {}): Promise<Store> {
     signal: never,
     mask: () => {},
     sealing: openSealing([stateKey]),
+    indexOf: indexEntryOf,
     files: join(folder?.path ?? "", "files"),
     ...tools,
   });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { systemClock } from "../../../src/clock.ts";
 import { messageOf } from "../../../src/errors.ts";
 import { openPostgresStore } from "../../../src/state/postgres/postgres.ts";
+import { indexEntryOf } from "../../../src/renew/index-entry.ts";
 import { openSealing } from "../../../src/state/sealing.ts";
 import { silentLog } from "../../../src/testing.ts";
 import { newVersion } from "../material.ts";
@@ -18,6 +19,7 @@ const store = await openPostgresStore(url, {
   mask: () => {},
   sealing: openSealing([], { plain: true }),
   files: tmpdir(),
+  indexOf: indexEntryOf,
   leaseTime: Number(leaseTime),
 });
 for (let left = Number(count); left > 0; left--) {
