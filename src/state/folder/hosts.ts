@@ -10,12 +10,10 @@ export function openHosts(folder: Folder): Store["hosts"] {
   async function change(name: string, host: string, record: unknown) {
     const path = join(certificates, certificateFolderName(name));
     if ((await readCertificateRecord(path, name, folder))?.request === undefined) return;
-    await folder.exclusively(`certificate-record:${certificateFolderName(name)}`, () =>
-      rewriteRecord(path, name, folder, ({ hosts, ...others }) => ({
-        ...others,
-        hosts: { ...hosts, [host]: record },
-      })),
-    );
+    await rewriteRecord(path, name, folder, ({ hosts, ...others }) => ({
+      ...others,
+      hosts: { ...hosts, [host]: record },
+    }));
   }
   return {
     async record(name, record) {
