@@ -1,13 +1,15 @@
 import { globSync, readFileSync } from "node:fs";
-import { access, readdir, readFile } from "node:fs/promises";
+import { access, readdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { parse, stringify } from "yaml";
 import { commandSource } from "../src/commands/definitions.ts";
 import { visibilityFlags } from "../src/options/declared/request.ts";
 import { describeOption } from "../src/options/describe.ts";
 import { exitCodes } from "../src/problem.ts";
 import { scenarios, titles } from "./bench/scenarios.ts";
 import { markdownTable, optionsTable } from "./support/markdown.ts";
+import { providers, recipeOf, sectionsOf } from "./support/providers.ts";
 import { readingOrder } from "./support/reading-order.ts";
 import { run } from "./support/run.ts";
 import { temporaryFolder } from "./support/state.ts";
@@ -116,6 +118,44 @@ describe("docs/dns.md", () => {
       .filter(([name, declaration]) => name.startsWith("dns") && !("hidden" in declaration))
       .map(([name, declaration]) => describeOption(name, declaration).flag?.long ?? "");
     expect([...named].toSorted()).toEqual(flags.toSorted());
+  });
+});
+
+describe("docs/providers.md", () => {
+  const file = fileURLToPath(new URL("../docs/providers.md", import.meta.url));
+
+  it("has a configuration, or the word that there can be none, for each provider of the table", async () => {
+    const written = await readFile(file, "utf8");
+    const sections = await sectionsOf(await providers());
+    await expect(filled(written, "providers", sections)).toMatchFileSnapshot(file);
+  });
+
+  it("shows only configurations that acmectl accepts", async () => {
+    const all = await providers();
+    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
+    await using folder = await temporaryFolder();
+    for (const provider of all) {
+      expect(Object.keys(provider).join()).toMatch(
+        /^name,site(,solver|,script,variables|,lexicon,variables)?$/,
+      );
+      expect(provider.site).toMatch(/^[\da-z.-]+\.[a-z]+(\/[^ ]*)?$/);
+      expect(provider.script ?? "dns_x").toMatch(/^dns_\w+$/);
+      for (const name of provider.variables ?? []) expect(name).toMatch(/^[A-Za-z]\w+$/);
+    }
+    const recipes = await Promise.all(all.map(recipeOf));
+    const solvers = recipes.flatMap((recipe) => {
+      const parsed: { solvers: object } | null = recipe === undefined ? null : parse(recipe);
+      return Object.entries(parsed?.solvers ?? {});
+    });
+    const config = `${folder.path}/config.yaml`;
+    await writeFile(config, stringify({ solvers: Object.fromEntries(solvers) }));
+    expect(solvers.length).toBeGreaterThan(180);
+    const validated = await run(`config validate --config ${config}`);
+    expect([validated.code, validated.stderr]).toEqual([0, ""]);
+    // Beside the verdict: what only the reader has, files and variables of secrets.
+    const [verdict, ...missing] = validated.stdout.trim().split("\n");
+    expect(verdict).toMatch(/is valid/);
+    for (const line of missing) expect(line).toMatch(/cannot read|is not ready/i);
   });
 });
 
