@@ -1,12 +1,10 @@
-import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { embeddedCa, stagingOf, traitsOf } from "../acme/presets.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Context } from "../context.ts";
-import { isRunning } from "../process.ts";
 import { openFolderStore } from "../state/folder/folder.ts";
 import type { Store } from "../state/store.ts";
+import { makeTemporaryFolder, removeAbandoned } from "../temporary-folders.ts";
 
 /** Where a run keeps things, and what it asks for. */
 export interface Run extends AsyncDisposable {
@@ -33,7 +31,7 @@ export async function openRealRun(context: Context): Promise<Run> {
 export async function openDryRun(context: Context): Promise<Run> {
   const { accounts } = await context.store();
   await removeAbandoned();
-  const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+  const folder = await makeTemporaryFolder("dry-run");
   const temporary = openFolderStore(folder, context);
   const of = (directory: string) => (traitsOf(directory).forgets ? temporary.accounts : accounts);
   return {
@@ -50,27 +48,6 @@ export async function openDryRun(context: Context): Promise<Run> {
     requestOf: (request) => rehearsalOf(request, context),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
-}
-
-/** Before the id of the process that made a temporary folder. */
-const prefix = "acmectl-dry-run-";
-
-/** Folders that killed dry runs left, with the keys of accounts. What cannot be read or removed stays for the next run. */
-async function removeAbandoned(): Promise<void> {
-  const names = await readdir(tmpdir()).catch(() => []);
-  for (const name of names.filter((one) => one.startsWith(prefix))) {
-    const path = join(tmpdir(), name);
-    if (await isAbandoned(path, Number.parseInt(name.slice(prefix.length), 10)))
-      await rm(path, { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-/** An hour, because the process may be one of another container with the same temporary folder. */
-async function isAbandoned(path: string, pid: number): Promise<boolean> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined || !found.isDirectory()) return false;
-  const isOurs = found.uid === (process.geteuid?.() ?? found.uid);
-  return isOurs && Date.now() - found.mtimeMs > 3_600_000 && !isRunning(pid);
 }
 
 /** With the embedded CA only names, key and solvers can be rehearsed: the rest are that CA's own rules. */

@@ -1,11 +1,12 @@
 /** Loads one module that holds a solver, with `acmectl/plugin` answered by this very program. */
-import { lstat, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import nodeModule from "node:module";
 import { basename, dirname, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { publicModule } from "../installation.ts";
 import type { SolverPlugin } from "../plugin.ts";
 import { Problem } from "../problem.ts";
+import { changeableByOthers } from "../trusted-code.ts";
 import { checkSolverPlugin } from "./shape.ts";
 import { codeOf, messageOf } from "../errors.ts";
 
@@ -37,7 +38,8 @@ export async function loadModule(
   const { what = "solver" } = given;
   const path = await existing(resolve(cwd, file), what);
   const shown = given.from === undefined ? path : `${path} (${given.from})`;
-  if (given.trusted !== true) await refuseForeignCode(path, what);
+  const changeable = given.trusted === true ? undefined : await changeableByOthers(path);
+  if (changeable !== undefined) throw foreignCode(path, changeable, what);
   refuseTypeScript(path, what);
   answerForAcmectl();
   return { path, exported: exportOf(await load(path, shown, what)) };
@@ -57,28 +59,6 @@ async function existing(path: string, what: string): Promise<string> {
     detail: `The ${what} ${path} is not a file.`,
     hint: `Name the file itself, for example ./my-${what}/index.ts.`,
   });
-}
-
-/** Root does not run code that another user could have written. */
-async function refuseForeignCode(path: string, what: string): Promise<void> {
-  if (process.geteuid?.() !== 0) return;
-  for (const part of upwards(path)) {
-    const { mode } = await lstat(part);
-    if ((mode & 0o002) === 0) continue;
-    // In a sticky folder, such as /tmp, others cannot replace the files of root.
-    const writable = (mode & 0o1000) === 0 ? part : await foreignChild(part, path);
-    if (writable !== undefined) throw foreignCode(path, writable, what);
-  }
-}
-
-function upwards(path: string): readonly string[] {
-  return dirname(path) === path ? [path] : [path, ...upwards(dirname(path))];
-}
-
-async function foreignChild(folder: string, path: string): Promise<string | undefined> {
-  const child = upwards(path).find((part) => dirname(part) === folder);
-  if (child === undefined) return folder;
-  return (await lstat(child)).uid === 0 ? undefined : child;
 }
 
 function foreignCode(path: string, part: string, what: string): Problem {

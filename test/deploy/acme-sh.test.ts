@@ -1,8 +1,11 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmod, chown, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
-import { afterAll, expect, test } from "vitest";
+import { join } from "node:path";
+import { afterAll, expect, onTestFinished, test } from "vitest";
 import type { AcmeShSetting } from "../../src/certificate.ts";
 import { removeCertificate } from "../../src/commands/delete.ts";
 import { deployCertificate } from "../../src/deploy/deploy.ts";
@@ -110,10 +113,51 @@ test("nothing of a deploy script is left in the temporary folder", async () => {
   const world = await withScript('_mktemp > "$OUT/out"', { variables: {} });
   await world.want([{ "acme.sh": "box", scripts: world.folder, variables: { OUT: world.folder } }]);
   await world.deploy();
-  const [folder = ""] = /acmectl-deploy-\w+/.exec(await said(world)) ?? [];
+  const [folder = ""] = /acmectl-deploy-\d+-\w+/.exec(await said(world)) ?? [];
   expect(folder).not.toBe("");
   expect(await readdir(tmpdir())).not.toContain(folder);
 });
+
+test("what a killed deploy script left in the temporary folder is removed by the next one", async () => {
+  const world = await withScript("true");
+  const dead = spawnSync("true").pid;
+  const made = ["dead", "recent", "running"].map((name) =>
+    mkdtempSync(
+      join(tmpdir(), `acmectl-deploy-${name === "running" ? process.pid : dead}-${name}`),
+    ),
+  );
+  onTestFinished(() => made.forEach((path) => rmSync(path, { recursive: true, force: true })));
+  const [killed = "", recent, running = ""] = made;
+  writeFileSync(join(killed, "password"), "horse");
+  const hoursAgo = new Date(Date.now() - 2 * 3_600_000);
+  for (const path of [killed, running]) utimesSync(path, hoursAgo, hoursAgo);
+  expect(await world.deploy()).toBeUndefined();
+  expect(made.filter((path) => existsSync(path))).toEqual([recent, running]);
+});
+
+test.runIf(process.geteuid?.() === 0)(
+  "root does not run a deploy script that others can write or replace",
+  async () => {
+    const world = await withScript("echo ran >> $OUT/out");
+    const script = world.at("box.sh");
+    await world.want([
+      { "acme.sh": "box", scripts: world.folder, variables: { OUT: world.folder } },
+    ]);
+    const refused = async (part: string) => {
+      const problem = await world.deploy();
+      expect(problem?.message).toContain(`users other than root can change ${part}`);
+      execFileSync("/bin/sh", ["-c", /chown .*/.exec(problem?.hint ?? "")?.[0] ?? "false"]);
+    };
+    await chmod(script, 0o666);
+    await refused(script);
+    await chown(script, 1234, 1234);
+    await refused(script);
+    await chmod(world.folder, 0o777);
+    await refused(world.folder);
+    expect(await world.deploy()).toBeUndefined();
+    expect(await said(world)).toBe("ran\n");
+  },
+);
 
 test("a deploy script that is missing, or has no function of its name, is reported", async () => {
   const world = await withScript("true");

@@ -1,14 +1,17 @@
 /** acme.sh's deploy scripts, unchanged: called as acme.sh calls them, with its functions around them. */
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { mkdir, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { AcmeShSetting, CertificateRequest } from "../../certificate.ts";
 import { systemReason } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
 import { isReference, isSecretName, readSecret } from "../../options/secret.ts";
+import { quotedWord } from "../../options/words.ts";
 import { asProblem, Problem } from "../../problem.ts";
 import type { HeldCertificate } from "../../state/store.ts";
+import { makeTemporaryFolder, removeAbandoned } from "../../temporary-folders.ts";
+import { changeableByOthers } from "../../trusted-code.ts";
 import { commandTimeout, runCommand } from "../command.ts";
 import type { Variables } from "../environment.ts";
 import { redactor, type Redact } from "../secrets.ts";
@@ -34,7 +37,8 @@ export async function runDeployScript(
   const script = await findScript(setting, tools);
   const given = await givenVariables(setting, script, tools);
   const memory = await openMemory(request.name, setting.variables ?? {}, tools);
-  const folder = await mkdtemp(join(tmpdir(), "acmectl-deploy-"));
+  await removeAbandoned();
+  const folder = await makeTemporaryFolder("deploy");
   try {
     await memory.write(folder);
     const env: Variables = {
@@ -88,7 +92,7 @@ interface Script {
   readonly text: string;
 }
 
-/** Rejects with a `deploy` Problem if it is missing or cannot be read. */
+/** Rejects with a `deploy` Problem if it is missing, cannot be read, or could be another user's for root. */
 export async function findScript(
   { "acme.sh": said, scripts }: AcmeShSetting,
   { env }: Pick<DeployTools, "env">,
@@ -99,13 +103,27 @@ export async function findScript(
   const isPath = said.startsWith("/");
   for (const path of isPath ? [said] : folders.map((one) => join(one, `${name}.sh`))) {
     const found = await stat(path).catch(() => undefined);
-    if (found?.isFile() === true) return { name, path, text: await readScript(path) };
+    if (found?.isFile() !== true) continue;
+    await refuseForeign(path, found.uid);
+    return { name, path, text: await readScript(path) };
   }
   throw new Problem("deploy", {
     detail: `The deploy script ${said} of acme.sh was not found${isPath ? "" : ` in ${folders.join(" or ")}`}.`,
     hint: isPath
       ? "Correct its path."
       : "Install acme.sh, or give the folder of its deploy scripts: `scripts: /path/to/acme.sh/deploy`.",
+  });
+}
+
+async function refuseForeign(script: string, owner: number): Promise<void> {
+  const path = await realpath(script);
+  const isForeign = process.geteuid?.() === 0 && owner !== 0;
+  const changeable = isForeign ? path : await changeableByOthers(path);
+  if (changeable === undefined) return;
+  throw new Problem("deploy", {
+    title: "Deploy script refused",
+    detail: `acmectl runs as root, and users other than root can change ${changeable}; the deploy script ${script} is not run.`,
+    hint: `Make root the owner and the only one to write: chown root ${quotedWord(changeable)} && chmod go-w ${quotedWord(changeable)}`,
   });
 }
 
