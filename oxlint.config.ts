@@ -6,6 +6,7 @@ const rooms = [
   "commands",
   "import",
   "schedule",
+  "run",
   "renew",
   "check",
   "notify",
@@ -27,7 +28,7 @@ const rooms = [
 const alone: Readonly<Record<string, readonly string[]>> = {
   output: ["program"],
   "test-ca": ["issuer", "commands"],
-  plugin: [],
+  plugin: ["run"],
   kubernetes: ["import", "deploy", "plugin"],
 };
 

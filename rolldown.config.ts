@@ -59,7 +59,7 @@ export default defineConfig({
         },
         {
           name: "program",
-          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(apply|ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 2,
         },
         // What solvers share.
@@ -76,6 +76,7 @@ export default defineConfig({
         { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0.3 },
         // Rooms of which a command needs most or nothing.
         { name: "import", test: /src\/(commands\/)?import\//, priority: 0.2 },
+        { name: "run", test: /src\/run\//, priority: 0.2 },
         { name: "renewal", test: /src\/renew\//, priority: 0.2 },
         { name: "schedule", test: /src\/schedule\//, priority: 0.4 },
         // Fragments that are loaded together, or seldom.

@@ -27,6 +27,8 @@ export interface Context {
   readonly stdin: Readable;
   readonly log: RunLog;
   readonly signal: AbortSignal;
+  /** On SIGHUP, call `listener` instead of stopping the run, until the function that is answered is called. */
+  readonly onHangup: (listener: () => void) => () => void;
   readonly clock: Clock;
   /** The config file, whether it exists or not: `--config`, `ACMECTL_CONFIG`, `/etc/acmectl/config.yaml` for root, else the XDG config folder's. */
   readonly configPath: string;

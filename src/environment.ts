@@ -19,4 +19,6 @@ export interface Environment {
   /** Its reason is a Problem of kind `interrupted`, or an uncaught error. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** On SIGHUP, call `listener` instead of stopping the run, until the function that is answered is called. */
+  readonly onHangup?: ((listener: () => void) => () => void) | undefined;
 }

@@ -44,7 +44,8 @@ export async function run(
     process.exitCode = exitCode;
     stopping.abort(reason);
   };
-  const stopListening = stopOnSignals(process, stopping);
+  const hangups = new Set<() => void>();
+  const stopListening = stopOnSignals(process, stopping, hangups);
   const written = watchStdout(stdout, stopping);
   // A full disk below the log must not stop a renewal.
   stderr.on("error", () => undefined);
@@ -66,6 +67,10 @@ export async function run(
     written,
     signal: stopping.signal,
     clock: systemClock,
+    onHangup(listener: () => void) {
+      hangups.add(listener);
+      return () => void hangups.delete(listener);
+    },
   };
   // Without an open handle, Node.js would end a waiting process with exit code 0.
   const awake = setInterval(() => undefined, 2 ** 30);
@@ -101,11 +106,19 @@ const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 /** Milliseconds in which npx and timeout repeat the signal that the terminal has sent to all of them. */
 const repeats = 500;
 
-/** After the first signal the run cleans up; the second ends it at once. */
-function stopOnSignals(process: NodeJS.Process, stopping: AbortController): () => void {
+/** After the first signal the run cleans up; the second ends it at once. SIGHUP is for those who listen to it, if any do. */
+function stopOnSignals(
+  process: NodeJS.Process,
+  stopping: AbortController,
+  hangups: ReadonlySet<() => void>,
+): () => void {
   let first: { readonly name: string; readonly at: number } | undefined;
   const listeners = Object.entries(signals).map(([name, exitCode]) => {
     const listener = () => {
+      if (name === "SIGHUP" && hangups.size > 0) {
+        for (const hangup of hangups) hangup();
+        return;
+      }
       const at = performance.now();
       if (first?.name === name && at - first.at < repeats) return;
       first ??= { name, at };

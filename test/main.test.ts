@@ -309,6 +309,27 @@ describe("run, the process around main", () => {
     expect(fake.listenerCount(name)).toBe(0);
   });
 
+  test("SIGHUP does not stop a command that listens to it", async () => {
+    const heard: string[] = [];
+    const started = Promise.withResolvers<void>();
+    const parts = trying(async ({ onHangup, signal }) => {
+      const end = onHangup(() => heard.push("hangup"));
+      started.resolve();
+      await once(signal, "abort");
+      end();
+      signal.throwIfAborted();
+    });
+    const { fake, exits } = fakeProcess("try");
+    const ended = runFake(fake, parts);
+    await started.promise;
+    fake.emit("SIGHUP", "SIGHUP");
+    fake.emit("SIGHUP", "SIGHUP");
+    expect([heard, exits, fake.exitCode]).toEqual([["hangup", "hangup"], [], undefined]);
+    fake.emit("SIGTERM", "SIGTERM");
+    await ended;
+    expect([heard.length, fake.exitCode]).toEqual([2, 143]);
+  });
+
   test("the second signal ends at once", async () => {
     const { fake, exits } = fakeProcess("try");
     const cleanup = Promise.withResolvers<void>();

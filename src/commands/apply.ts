@@ -1,12 +1,9 @@
-import type { renewPass } from "../renew/pass.ts";
-import { createLimit } from "../limit.ts";
-import { composeConfigured } from "../request/configured.ts";
+import { applyPass } from "../renew/apply.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
-import { idleRenewals, needsInterval } from "../renew/idle.ts";
+import { needsInterval } from "../renew/idle.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { reportRenewals, withFiles } from "../renew/report.ts";
-import { wantedCertificates, type KnownCertificate } from "../status/certificates.ts";
-import { driftOf } from "../request/drift.ts";
+import type { KnownCertificate } from "../status/certificates.ts";
 import { type Block, line } from "../result.ts";
 import type { Store, StoredCertificate } from "../state/store.ts";
 import type { Context } from "../context.ts";
@@ -28,18 +25,13 @@ export const command = defineCommand({
   notifies: () => true,
   async run(flags, context) {
     const store = await context.store();
-    const configured = await composeConfigured(await context.config());
-    const { certificates, orphans, broken } = await wantedCertificates(configured, store);
-    const limit = createLimit(flags.concurrency);
-    await Promise.all(certificates.map((one) => limit(() => remember(one, store))));
     const lockTimeout = flags.wait ? undefined : 0;
-    const tools = { store, lockTimeout, dryRun: false };
-    const isNeeded = needsInterval(certificates, context.clock.now());
-    const every = flags.every ?? (isNeeded ? await intervalHere(context) : 0);
-    const options = passOptions(flags, context, every);
-    const wanted = { certificates, broken };
-    const idle = await idleRenewals(wanted, options, store, context.clock.now());
-    const renewals = idle ?? (await openPass(wanted, options, context, tools));
+    const optionsFor = async (certificates: readonly KnownCertificate[]) => {
+      const isNeeded = needsInterval(certificates, context.clock.now());
+      const every = flags.every ?? (isNeeded ? await intervalHere(context) : 0);
+      return passOptions(flags, context, every);
+    };
+    const { renewals, orphans } = await applyPass(optionsFor, context, { store, lockTimeout });
     await warnOfRareSchedule(
       renewals.flatMap((one) => one.held ?? []),
       context,
@@ -51,20 +43,6 @@ export const command = defineCommand({
     return { ...report, view: [...report.view, ...settled] };
   },
 });
-
-/** What talks to CAs is loaded only where there may be something to do. */
-const openPass: typeof renewPass = async (...args) =>
-  (await import("../renew/pass.ts")).renewPass(...args);
-
-/** For later renewals. A request for another certificate is remembered only once it is issued: until then the old one is renewed. */
-async function remember(
-  { request, held, changed, isRemembered = false }: KnownCertificate,
-  store: Store,
-): Promise<void> {
-  const drifts = held !== undefined && (driftOf(request, held) ?? changed) !== undefined;
-  if (request.fromConfig !== true || drifts || isRemembered) return;
-  await store.certificates.saveRequest(request);
-}
 
 async function settle(
   orphans: readonly StoredCertificate[],

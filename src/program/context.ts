@@ -48,6 +48,7 @@ export function contextOf(
     log: output.log,
     signal,
     clock,
+    onHangup: (listener) => environment.onHangup?.(listener) ?? (() => undefined),
     solverFlags: typed.solverFlags,
     get stdin() {
       return environment.stdin;

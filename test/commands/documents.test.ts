@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { commandSource } from "../../src/commands/definitions.ts";
+import { Problem } from "../../src/problem.ts";
 import { startIssuing } from "../support/issuing.ts";
 import { freePort } from "../support/servers/process.ts";
 
@@ -128,9 +129,11 @@ test("the document of every command matches the schema, which describes all that
   );
   for (const line of ["config validate", "plan", "apply --no-jitter"]) await check(line);
   const stopping = new AbortController();
-  const stopped = check("test-ca --port 0", stopping.signal);
-  setTimeout(() => stopping.abort(new Error("stopped")), 1000);
-  await stopped;
+  await writeFile(config, "certificates: {}\n");
+  const stopped = ["test-ca --port 0", "run"].map((line) => check(line, stopping.signal));
+  const reason = new Problem("interrupted", { detail: "Stopped by SIGTERM.", exitCode: 143 });
+  setTimeout(() => stopping.abort(reason), 1000);
+  await Promise.all(stopped);
 
   const { names } = commandSource();
   for (const name of names) await check(`${name} --nonsense`);

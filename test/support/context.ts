@@ -23,6 +23,7 @@ export function contextOf({
     log,
     clock,
     signal: new AbortController().signal,
+    onHangup: () => () => undefined,
     configPath: "/home/ops/no-config.yaml",
     config: () => loadConfig("/home/ops/no-config.yaml", { explicit: false }),
     statePlace: () => Promise.resolve(folder),

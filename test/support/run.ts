@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import type { CommandDefinition } from "../../src/commands/command.ts";
+import type { Environment } from "../../src/environment.ts";
 import { main } from "../../src/main.ts";
 import { splitWords } from "../../src/options/words.ts";
 import type { ExitCode } from "../../src/problem.ts";
@@ -19,6 +20,7 @@ export interface RunOptions {
   terminal?: boolean;
   signal?: AbortSignal;
   clock?: Clock;
+  onHangup?: Environment["onHangup"];
   columns?: number;
   parts?: Replacements;
   /** Invariants that this run breaks on purpose, each with the reason. */
@@ -72,6 +74,7 @@ export async function runUnwatched(
     stderr,
     signal: options.signal ?? new AbortController().signal,
     clock: options.clock ?? systemClock,
+    onHangup: options.onHangup,
   };
   const code = await main(words, environment, parts);
   return { code, stdout: stdout.text(), stderr: stderr.text() };

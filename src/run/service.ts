@@ -1,0 +1,135 @@
+/** The service: look what is due, do it, sleep until the next time. */
+import type { Context } from "../context.ts";
+import { dateOf } from "../dates.ts";
+import type { RenewOptions } from "../renew/renew.ts";
+import { asProblem, Problem } from "../problem.ts";
+import { type Result, line } from "../result.ts";
+import type { Store } from "../state/store.ts";
+import { openDoors, type Doors } from "./doors.ts";
+import type { Health } from "./health.ts";
+import type { Look } from "./next.ts";
+import { passOnce } from "./pass.ts";
+import { openSettings, type Settings } from "./settings.ts";
+import { openSupervisor, type Supervisor } from "./systemd.ts";
+
+export interface ServiceOptions {
+  readonly pass: RenewOptions;
+  readonly doors: Doors;
+}
+
+/** Resolves when the run is stopped. */
+export async function serve(options: ServiceOptions, context: Context): Promise<Result> {
+  const settings = await openSettings(context);
+  const store = await context.store();
+  const inForce: Context = { ...context, interactive: false, config: () => settings.config() };
+  const supervisor = openSupervisor(context);
+  let health: Health = { passProblem: await faultOf(store) };
+  const opened = await openDoors(options.doors, () => health, inForce);
+  const { listening } = opened;
+  context.announce({
+    document: { outcome: "running", listening, state: store.where },
+    view: [line(`Running with the state in ${[store.where, ...listening].join("; ")}.`)],
+  });
+  const bell = openBell(context);
+  const reloading = reloader(settings, supervisor, inForce, (configProblem) => {
+    health = { ...health, configProblem };
+  });
+  const ended = reloading.listen(() => bell.ring());
+  let passes = 0;
+  try {
+    // Before the first pass, which may take long: others ask meanwhile, and systemd waits for a minute and a half.
+    await supervisor.ready("Making the first pass");
+    for (let fruitless = 0; !context.signal.aborted; passes += 1) {
+      await reloading.ifWanted();
+      const { look, left, problem } = await passOnce(fruitless, options.pass, inForce, store);
+      const now = context.clock.now();
+      health = { ...health, lastPass: now, nextPass: look.at, passProblem: problem };
+      fruitless = left ? fruitless + 1 : 0;
+      await supervisor.status(statusOf(look, problem));
+      await bell.wait(look.at);
+    }
+  } catch (error) {
+    assertStopped(error, context);
+  } finally {
+    ended();
+    await supervisor.stopping();
+    await opened.close();
+  }
+  return { document: { outcome: "ended", passes }, view: [line("Stopped.", "dim")] };
+}
+
+/** Why the state cannot be used; the first pass tries again. */
+async function faultOf(store: Store): Promise<string | undefined> {
+  const found = await store.exists().catch(asProblem);
+  return Problem.is(found) ? found.message : undefined;
+}
+
+/** A signal ends the service well; a bug of ours or a lost stdout does not. */
+function assertStopped(error: unknown, { signal }: Context): void {
+  const reason: unknown = signal.aborted ? signal.reason : error;
+  if (!Problem.is(reason) || !reason.is("interrupted")) throw reason;
+}
+
+function statusOf({ at, name }: Look, problem: string | undefined): string {
+  if (problem !== undefined) return `The last pass failed: ${problem}`;
+  const until = `Waiting until ${dateOf(at)}`;
+  return name === undefined ? until : `${until}: ${name}`;
+}
+
+/** Reads the config again before the next pass, after SIGHUP or a change of the file. */
+function reloader(
+  settings: Settings,
+  supervisor: Supervisor,
+  { log, configPath, onHangup }: Context,
+  report: (problem: string | undefined) => void,
+) {
+  let isWanted = false;
+  return {
+    listen(ring: () => void) {
+      const want = () => {
+        isWanted = true;
+        ring();
+      };
+      const ends = [onHangup(want), settings.onChange(want)];
+      return () => ends.forEach((end) => end());
+    },
+    async ifWanted() {
+      if (!isWanted) return;
+      isWanted = false;
+      await supervisor.reloading();
+      const problem = await settings.reload();
+      if (problem === undefined) log.info(`read ${configPath} again`, { step: "config" });
+      else
+        log.warn(`the config in force stays: ${problem.message} Run: acmectl config validate`, {
+          step: "config",
+        });
+      report(problem?.message);
+      await supervisor.ready("Read the config again");
+    },
+  };
+}
+
+const minute = 60_000;
+
+/** Sleeps until a time of the wall clock, which may be set meanwhile, or until it rings. */
+function openBell({ clock, signal }: Context) {
+  let isRung = false;
+  let ringing = new AbortController();
+  return {
+    ring() {
+      isRung = true;
+      ringing.abort();
+    },
+    async wait(until: Date): Promise<void> {
+      ringing = new AbortController();
+      const either = AbortSignal.any([signal, ringing.signal]);
+      for (;;) {
+        const left = until.getTime() - clock.now().getTime();
+        if (isRung || left <= 0) break;
+        await clock.sleep(Math.min(left, minute), either).catch(() => signal.throwIfAborted());
+      }
+      isRung = false;
+      signal.throwIfAborted();
+    },
+  };
+}
