@@ -76,11 +76,14 @@ for (let at = 0, ended = false; !ended; at++) {
   await commit(store, 1);
   // A promise that never settles runs no `finally` either: to the disk it is death.
   ended = await new Promise<boolean>((resolve, reject) => {
-    watchFileSystem((step) => {
-      if (step < at) return undefined;
-      resolve(false);
-      return new Promise<void>(() => undefined);
-    });
+    watchFileSystem(
+      (step) => {
+        if (step < at) return undefined;
+        resolve(false);
+        return new Promise<void>(() => undefined);
+      },
+      { withReads: false },
+    );
     deploy(store).then(() => resolve(true), reject);
   });
   watchFileSystem(() => undefined);

@@ -39,4 +39,4 @@ test("a run killed before any file system call leaves whole copies, and the next
       files: ["fullchain.pem", "key.pem"],
     });
   }
-}, 60_000);
+}, 300_000);

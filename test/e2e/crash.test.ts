@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { drawn } from "../support/counted.ts";
 import { startIssuing, type Issuing } from "../support/issuing.ts";
 import { acmectl, type Spawned } from "../support/spawn.ts";
 import { temporaryFolder } from "../support/state.ts";
@@ -35,8 +36,10 @@ const kinds = [
   "certificate",
 ] as const;
 
+const deaths = kinds.flatMap((kind) => [[kind, "before"] as const, [kind, "after"] as const]);
+
 describe.concurrent("a run that is killed", () => {
-  test.each(kinds.flatMap((kind) => [[kind, "before"] as const, [kind, "after"] as const]))(
+  test.each(drawn(deaths, kinds.length, ([kind]) => kind))(
     "at %s, %s the CA has worked on it, costs at most one order and no second certificate",
     async (kind, phase) => {
       await using issuing = await startIssuing({ asynchronous: true });

@@ -59,16 +59,16 @@ async function commit(store: Store, version: NewVersion): Promise<void> {
   }
 }
 
+/** No synchronous call can be stopped for ever, and to die before one is to die before the next change. */
+const withoutReads = { withReads: false };
+
 async function dieAtStep(at: number): Promise<void> {
   await instrument();
   watchFileSystem((step) => {
     if (step === at) process.kill(process.pid, "SIGKILL");
-  });
+  }, withoutReads);
   await commit(open(), versions[1] ?? fail());
 }
-
-/** No synchronous call can be stopped for ever. */
-const withoutReads = { withReads: false };
 
 /** A promise that never settles runs no `finally` either: to the disk it is death, and it costs no process. */
 async function freezeAtEveryStep(scenario: Scenario): Promise<void> {

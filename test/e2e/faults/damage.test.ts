@@ -12,7 +12,7 @@ import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { seeState } from "../../support/invariants/state.ts";
 import { startIssuing, type Issuing } from "../../support/issuing.ts";
-import { drawn, patience, survived } from "./counted.ts";
+import { drawn, patience, survived } from "../../support/counted.ts";
 import { expectDone } from "./scenarios.ts";
 
 const [a, b] = ["a.example.test", "b.example.test"];

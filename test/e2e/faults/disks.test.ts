@@ -7,12 +7,12 @@ import type { Excused } from "../../support/invariants/invariants.ts";
 import { seeState } from "../../support/invariants/state.ts";
 import { startIssuing, type Issuing } from "../../support/issuing.ts";
 import { acmectl } from "../../support/spawn.ts";
-import { drawn, patience, survived } from "./counted.ts";
+import { drawn, patience, survived } from "../../support/counted.ts";
 import { fill, made, mayMount, mounted, unmount } from "./mounts.ts";
 import { expectDone, issuedBy, issueWords } from "./scenarios.ts";
 
 const name = "a.example.test";
-const why = "mounting is not permitted here; refused-changes.test.ts refuses each change";
+const why = "mounting is not permitted here; files.test.ts refuses each change";
 
 test.for([
   ["full", "no space left", "size=64k", true],

@@ -6,7 +6,7 @@ import { seeState } from "../../support/invariants/state.ts";
 import { startIssuing, type Issuing } from "../../support/issuing.ts";
 import { run } from "../../support/run.ts";
 import { acmectl } from "../../support/spawn.ts";
-import { drawn, patience, survived } from "./counted.ts";
+import { drawn, patience, survived } from "../../support/counted.ts";
 import { made, type Made } from "./mounts.ts";
 import { expectDone, issueWords } from "./scenarios.ts";
 

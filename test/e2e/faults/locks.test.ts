@@ -7,7 +7,7 @@ import { openAt } from "../../state/state.ts";
 import { seeState } from "../../support/invariants/state.ts";
 import { startIssuing, type Issuing } from "../../support/issuing.ts";
 import { acmectl } from "../../support/spawn.ts";
-import { survived } from "./counted.ts";
+import { survived } from "../../support/counted.ts";
 import { applyWords, begin, expectDone, issuedBy, issueWords, writeConfig } from "./scenarios.ts";
 
 const name = "a.example.test";

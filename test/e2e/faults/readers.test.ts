@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startIssuing } from "../../support/issuing.ts";
-import { survived } from "./counted.ts";
+import { survived } from "../../support/counted.ts";
 
 test("a thousand readers of current never see a mismatched pair during fifty renewals", async () => {
   await using issuing = await startIssuing();

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Issuing } from "../../support/issuing.ts";
 import { acmectl } from "../../support/spawn.ts";
-import { drawn, patience, survived } from "./counted.ts";
+import { drawn, patience, survived } from "../../support/counted.ts";
 import { begin, expectConverged, issuedBy, scenarios, type Scenario } from "./scenarios.ts";
 
 const phases = ["before", "after"] as const;
@@ -16,7 +16,7 @@ test.concurrent.each(Object.entries(scenarios).filter(([name]) => name !== "impo
     const faults = requests.flatMap((kind, index) =>
       phases.map((phase) => ({ phase, nth: index + 1, kind })),
     );
-    const chosen = drawn(faults, 8, ({ phase, kind }) => `${phase} ${kind}`);
+    const chosen = drawn(faults, 4, ({ phase, kind }) => `${phase} ${kind}`, name);
     for (const { phase, nth, kind } of chosen) {
       await killed(scenario, phase, nth).catch((error: unknown) => {
         throw new Error(`killed ${phase} answer ${nth} to ${name}, of ${kind}`, { cause: error });

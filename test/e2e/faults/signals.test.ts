@@ -9,7 +9,7 @@ import { seeState } from "../../support/invariants/state.ts";
 import { startIssuing, type Issuing } from "../../support/issuing.ts";
 import { find } from "../../support/servers/catalog.ts";
 import { acmectl, conditions, program } from "../../support/spawn.ts";
-import { drawn, patience, survived } from "./counted.ts";
+import { drawn, patience, survived } from "../../support/counted.ts";
 import { expectDone, issuedBy, issueWords } from "./scenarios.ts";
 
 const name = "a.example.test";

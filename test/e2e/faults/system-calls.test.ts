@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import type { Issuing } from "../../support/issuing.ts";
 import { find } from "../../support/servers/catalog.ts";
 import { conditions, program } from "../../support/spawn.ts";
-import { drawn, patience, survived } from "./counted.ts";
+import { drawn, patience, survived } from "../../support/counted.ts";
 import type { Operation } from "./operations.ts";
 import { begin, expectConverged, issuedBy, issueWords, scenarios } from "./scenarios.ts";
 

@@ -3,7 +3,8 @@ import { appendFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const isWhole = process.env["ACMECTL_ALL_FAULTS"] !== undefined;
+/** Whether a test goes through all faults, and not through a sample. */
+export const isWhole = process.env["ACMECTL_ALL_FAULTS"] !== undefined;
 
 /** Milliseconds of a test that goes through faults. */
 export const patience = isWhole ? 4 * 3_600_000 : 300_000;
@@ -13,10 +14,19 @@ export function survived(kind: string, count: number): void {
   appendFileSync(join(tmpdir(), "survived"), `${JSON.stringify({ kind, count })}\n`);
 }
 
-/** All items if ACMECTL_ALL_FAULTS is set. Else at most so many, drawn by ACMECTL_SEED: of each kind one, while there is room. */
-export function drawn<T>(items: readonly T[], most: number, kindOf: (item: T) => string): T[] {
+/**
+ * All items if ACMECTL_ALL_FAULTS is set. Else at most so many, drawn by ACMECTL_SEED: of each kind one, while there is room.
+ * Two draws from lists that are alike differ by their name.
+ */
+export function drawn<T>(
+  items: readonly T[],
+  most: number,
+  kindOf: (item: T) => string,
+  name = "",
+): T[] {
   if (isWhole) return [...items];
-  const random = randomOf(Number(process.env["ACMECTL_SEED"] ?? 1));
+  const salt = Buffer.from(name).reduce((sum, byte) => (sum * 31 + byte) % 65_536, 0);
+  const random = randomOf(Number(process.env["ACMECTL_SEED"] ?? 1) + salt);
   const shuffled = items.map((item) => ({ item, at: random() })).toSorted((x, y) => x.at - y.at);
   const kinds = new Set<string>();
   const isFirst = (item: T) => kinds.size < kinds.add(kindOf(item)).size;
