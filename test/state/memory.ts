@@ -227,7 +227,7 @@ export function openMemoryStore(memory: Memory, folder: string, clock: Clock): S
       for (let waits = false; memory.has(key); waits = true) {
         if (clock.monotonic() >= deadline) throw locked(name, wait);
         if (!waits) onWait?.("another run");
-        await clock.sleep(10, signal);
+        await clock.sleep(100, signal);
       }
       put(key, token);
       return {
