@@ -1,6 +1,6 @@
 /** Opens and closes the servers of solvers. Slow and hostile clients cannot block them. */
 import { once } from "node:events";
-import { chmod, lstat, unlink } from "node:fs/promises";
+import { lstat, unlink } from "node:fs/promises";
 import { connect, type ListenOptions, type Server } from "node:net";
 import { codeOf } from "../errors.ts";
 import { keepRoom } from "../keep-room.ts";
@@ -90,13 +90,11 @@ async function openSocket(path: string, mode: string, open: OpenServer): Promise
       hint: "Write three octal digits, for example 0660.",
     });
   await removeStaleSocket(path);
-  await listen(open.server, { path });
-  try {
-    await chmod(path, Number.parseInt(mode, 8));
-  } catch (error) {
-    await open.close();
-    throw error;
-  }
+  // It has its mode from the beginning: a chmod of the path would follow a link that took its place.
+  const umask = process.umask(0o777 & ~Number.parseInt(mode, 8));
+  const listening = listen(open.server, { path });
+  process.umask(umask);
+  await listening;
   return open;
 }
 

@@ -72,7 +72,10 @@ describe.skipIf(!isThere)("a deploy step by ssh", () => {
     const { uid, gid } = await stat(sshd.home);
     for (const name of ["real.key", "real.pem"]) await chown(at("tls", name), uid, gid);
     await symlink("tls/real.key", at("link.key"));
-    const world = await openWorld([{ ssh: settings({ key: "link.key", cert: "tls/real.pem" }) }]);
+    await symlink("./tls/", at("certs"));
+    for (const name of ["link.key", "certs"]) await lchown(at(name), uid, gid);
+    const cert = `${at("certs")}//real.pem`;
+    const world = await openWorld([{ ssh: settings({ key: "link.key", cert }) }]);
     expect(await world.deploy()).toBeUndefined();
     expect(await readFile(at("tls", "real.key"), "utf8")).toBe(await held(world, "privateKey"));
     expect(await modeOf(at("tls", "real.key"))).toBe("640");
@@ -118,11 +121,14 @@ describe.skipIf(!isThere)("a deploy step by ssh", () => {
     async () => {
       await symlink("tls/other.key", at("foreign.key"));
       await lchown(at("foreign.key"), 12_345, 12_345);
+      await symlink("tls", at("foreign"));
+      await lchown(at("foreign"), 12_345, 12_345);
       await symlink("circle.key", at("circle.key"));
       const { uid, gid } = await stat(sshd.home);
       await lchown(at("circle.key"), uid, gid);
       for (const [key, message] of [
         ["foreign.key", "is a symbolic link of another user (user id 12345)"],
+        ["foreign/other.key", "foreign is a symbolic link of another user (user id 12345)"],
         ["circle.key", "Cannot follow the symbolic link circle.key."],
       ] as const) {
         const world = await openWorld([{ ssh: settings({ key }) }]);

@@ -60,7 +60,7 @@ function quoted(text: string): string {
 }
 
 /**
- * `write` makes a new file beside its target. Owner, group and mode stay as they were unless given, except that a key is for
+ * `resolve` finds the path without symbolic links. `write` makes a new file beside its target. Owner, group and mode stay as they were unless given, except that a key is for
  * its owner, and for its group only if it was exactly 0640 before.
  */
 const functions = String.raw`
@@ -71,16 +71,22 @@ fail() {
 }
 about() { stat -c "$1" -- "$3" 2>/dev/null || stat -f "$2" "$3"; }
 flush() { sync "$1" 2>/dev/null || sync; }
+resolve() {
+  case $1 in / | .) target=$1 && return ;; esac
+  resolve "$(dirname -- "$1")" "$2" || return
+  name=$(basename -- "$1")
+  case $target in .) target=$name ;; /) target=/$name ;; *) target=$target/$name ;; esac
+  [ -L "$target" ] || return 0
+  user=$(about %u %u "$target")
+  [ "$user" = 0 ] || [ "$user" = "$(id -u)" ] ||
+    fail "$target is a symbolic link of another user (user id $user), so it is not followed." || return
+  link=$(readlink -- "$target") && [ "$2" -lt 40 ] || fail "Cannot follow the symbolic link $target." || return
+  case $link in /*) ;; *) link=$(dirname -- "$target")/$link ;; esac
+  resolve "$link" "$(($2 + 1))"
+}
 write() {
-  target=$2 mode=$6 before= links=0
-  while [ -L "$target" ]; do
-    user=$(about %u %u "$target")
-    [ "$user" = 0 ] || [ "$user" = "$(id -u)" ] ||
-      fail "$target is a symbolic link of another user (user id $user), so it is not followed." || return
-    link=$(readlink -- "$target") && [ "$links" -lt 40 ] || fail "Cannot follow the symbolic link $2." || return
-    links=$((links + 1))
-    case $link in /*) target=$link ;; *) target=$(dirname -- "$target")/$link ;; esac
-  done
+  mode=$6 before=
+  resolve "$2" 0 || return
   folder=$(dirname -- "$target")
   [ -d "$folder" ] || fail "The folder $folder does not exist." || return
   [ ! -e "$target" ] || [ -f "$target" ] || fail "$target is not a regular file." || return
