@@ -63,7 +63,7 @@ export default defineConfig({
           priority: 2,
         },
         // What solvers share.
-        { name: "http", test: /src\/(plugin\/|proxy\.ts)/, priority: 0.6 },
+        { name: "http", test: /src\/(plugin\/|proxy\.ts|kubernetes\/open)/, priority: 0.6 },
         // What only a shared state needs.
         { name: "shared", test: /src\/state\/(shared\/|sealing)/, priority: 1.5 },
         {

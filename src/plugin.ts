@@ -142,7 +142,10 @@ export interface Solver<T extends ChallengeType = ChallengeType, Receipt = unkno
   /** Several at once, where the provider has a batch call. Receipts in the order of the challenges. */
   presentAll?(challenges: readonly ChallengeOf<T>[], call: Call): Promise<readonly Receipt[]>;
   cleanupAll?(items: readonly CleanupItem<T, Receipt>[], call: Call): Promise<void>;
-  /** Does the provider itself say that it is live everywhere? Asked until true, beside acmectl's own look at the DNS. */
+  /**
+   * Does the provider itself say that it is live everywhere? Asked until true, beside acmectl's own look, which is repeated for
+   * http-01 too if a solver has this.
+   */
   checkPropagation?(challenge: ChallengeOf<T>, receipt: Receipt, call: Call): Promise<boolean>;
   close?(): Promise<void>;
 }

@@ -12,7 +12,7 @@ import { freePort } from "../../test/support/servers/process.ts";
 import { brokenPlaces } from "../../test/support/places.ts";
 import standalone from "./index.ts";
 import { startIssuing } from "../../test/support/issuing.ts";
-import { hostOf, requestedHost } from "./request.ts";
+import { hostOf, requestedHost } from "acmectl/plugin/http";
 
 type Options = OptionsOf<typeof standalone.options>;
 

@@ -1,7 +1,14 @@
 /** http-01 without a web server: one HTTP server for all challenges of the run. */
 import { defineSolver, type Http01Challenge } from "acmectl/plugin";
-import { listenOptions, placesOf, sharedListeners } from "acmectl/plugin/http";
-import { createAnswering, hostOf, hostSources, type Responses } from "./request.ts";
+import {
+  createAnswering,
+  hostOf,
+  hostSources,
+  listenOptions,
+  placesOf,
+  type Responses,
+  sharedListeners,
+} from "acmectl/plugin/http";
 
 const listeners = sharedListeners<Responses>({
   advice: {

@@ -94,7 +94,7 @@ const mostAttempts = 5;
 const isBusy = (status: number) => status === 429 || status >= 500;
 
 /** Private keys go to this server, so it has to prove who it is. */
-function serverOf({ server, cluster, name }: ClusterAccess, { kind }: ClusterTools): URL {
+function serverOf({ server, cluster, name }: ClusterAccess, { wrong: kind }: ClusterTools): URL {
   const fail = (detail: string, hint: string) =>
     new Problem(kind, { detail, hint, retryable: false });
   const url = URL.parse(server);
@@ -224,7 +224,7 @@ function refusalOf(
   { status, said }: { status: number; said: string },
   request: ClusterRequest,
   access: ClusterAccess,
-  { kind }: ClusterTools,
+  { kind, wrong }: ClusterTools,
   credentials: Credentials,
 ): Problem {
   const { name, namespace } = request;
@@ -233,11 +233,11 @@ function refusalOf(
     const who = Object.keys(credentials.headers).length > 0 ? "token" : "client certificate";
     const detail = `${access.name} (${access.server}) does not accept the ${who}.`;
     const hint = "Check it with `kubectl auth whoami`, and renew it if it has expired.";
-    return new Problem(kind, { detail, hint, retryable: false });
+    return new Problem(wrong, { detail, hint, retryable: false });
   }
   const [, user, verb, resource] = forbidden.exec(said) ?? [];
   if (status === 403 && user !== undefined) {
-    return new Problem(kind, {
+    return new Problem(wrong, {
       detail: `${access.name}: ${user} may not ${verb} ${resource} in ${place}.`,
       hint: `Allow the verb ${verb} for ${resource} in ${place}; \`acmectl solvers show kubernetes\` prints a Role that suffices.`,
       retryable: false,

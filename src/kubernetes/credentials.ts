@@ -25,7 +25,7 @@ export async function credentialsOf(
 ): Promise<Credentials> {
   const { user, name } = access;
   if (isRecord(user["auth-provider"])) {
-    throw new Problem(tools.kind, {
+    throw new Problem(tools.wrong, {
       detail: `The user of the context ${name} has an auth-provider, which acmectl does not support.`,
       hint: "Use the `exec` plugin of your provider instead, as kubectl 1.26 and later require.",
       retryable: false,
@@ -74,7 +74,7 @@ export async function pemIn(
   return path === "" ? undefined : read(path, tools);
 }
 
-async function read(path: string, { kind }: ClusterTools): Promise<string> {
+async function read(path: string, { wrong: kind }: ClusterTools): Promise<string> {
   return readFile(path, "utf8").catch((error: unknown) => {
     const detail = `Cannot read ${path}, which the kubeconfig names: ${systemReason(error)}.`;
     throw new Problem(kind, { detail, cause: error });
@@ -95,7 +95,7 @@ async function askPlugin(
   const status = isRecord(answer) ? answer["status"] : undefined;
   if (!isRecord(status)) {
     const detail = `The credential plugin ${textIn(exec, "command")} answered no ExecCredential with a status.`;
-    throw new Problem(tools.kind, { detail });
+    throw new Problem(tools.wrong, { detail });
   }
   const token = textIn(status, "token");
   const until = Date.parse(textIn(status, "expirationTimestamp"));
@@ -111,7 +111,7 @@ async function askPlugin(
 async function runPlugin(
   exec: Readonly<Record<string, unknown>>,
   { cluster, server }: ClusterAccess,
-  { env, kind }: ClusterTools,
+  { env, wrong: kind }: ClusterTools,
   signal: AbortSignal,
 ): Promise<string> {
   const command = textIn(exec, "command");

@@ -17,8 +17,9 @@ export interface ClusterSetting {
 
 export interface ClusterTools {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The kind of the Problems. */
+  /** The kind of the Problems: of a cluster that cannot be reached, and of settings and permissions that are wrong. */
   readonly kind: ProblemKind;
+  readonly wrong: ProblemKind;
   readonly mask?: ((secret: string) => void) | undefined;
 }
 
@@ -41,7 +42,7 @@ export async function findCluster(
   tools: ClusterTools,
 ): Promise<ClusterAccess> {
   const { kubeconfig, context } = setting;
-  const { env, kind } = tools;
+  const { env, wrong: kind } = tools;
   const listed = env["KUBECONFIG"]?.split(delimiter).filter((path) => path !== "") ?? [];
   const usual = join(env["HOME"] ?? homedir(), ".kube", "config");
   const paths = kubeconfig === undefined ? (listed.length > 0 ? listed : [usual]) : [kubeconfig];

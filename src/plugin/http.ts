@@ -12,6 +12,10 @@ export { createLimit } from "../limit.ts";
 export { fetchByProxy, proxyFor } from "../proxy.ts";
 export { runProgram } from "../run-program.ts";
 export type { Program, ProgramEnd } from "../run-program.ts";
+export { createAnswering, hostOf, hostSources, requestedHost } from "./answer-http.ts";
+export type { HostSource, Responses } from "./answer-http.ts";
+export { openCluster } from "../kubernetes/open.ts";
+export type { Cluster, ClusterRequest, KubeObject, Resource } from "../kubernetes/open.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
 export {
   grantedToken,

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import tlsAlpn from "../../plugins/tls-alpn/index.ts";
 import type { CertificateRequest } from "../../src/certificate.ts";
 import type { Dns } from "../../src/dns/dns.ts";
-import { selfCheck } from "../../src/issue/proof/self-check.ts";
+import { checkWhenLive, selfCheck } from "../../src/issue/proof/self-check.ts";
 import { challengeFor, solverContext } from "../../src/testing.ts";
 import { freePort } from "../support/servers/process.ts";
 import { heard, pendingBy, problemOf, requestFor, solverOf, toolsOf, unexpected } from "./world.ts";
@@ -234,5 +234,32 @@ describe("the self-check of tls-alpn-01", () => {
   test("does not fail if nothing listens: a router may hide this host from itself", async () => {
     const unseen = await (await check(await freePort())).checked;
     expect(unseen?.text).toMatch(/could not reach www\.example\.com:443 from here .*ECONNREFUSED/);
+  });
+});
+
+describe("the self-check of a response that takes a while", () => {
+  const lookLater = async (listener: RequestListener, answers: readonly boolean[]) => {
+    await serve("127.0.0.1", listener);
+    const dns = unexpected<Dns>("dns", { addresses: async () => ["127.0.0.1"] });
+    const tools = await toolsOf({ dns: () => dns });
+    const open = solverOf("cluster", { types: ["http-01"] });
+    const left = [...answers];
+    const checkPropagation = async () => left.shift() ?? true;
+    const pending = pendingBy({ ...open, solver: { ...open.solver, checkPropagation } }, challenge);
+    const item = { challenge: pending, receipt: null };
+    return checkWhenLive(item, challenge, requestFor(["www.example.com"]), tools);
+  };
+
+  test("is repeated while the solver says that it is not live, and while the answer is wrong", async () => {
+    let asked = 0;
+    const late: RequestListener = (request, response) =>
+      ((asked += 1) < 3 ? wrong : right)(request, response);
+    expect(await lookLater(late, [false, false])).toBeUndefined();
+    expect(asked).toBe(3);
+  });
+
+  test("fails after two minutes with what it saw last", async () => {
+    const problem = await problemOf(lookLater(wrong, []));
+    expect(problem.message).toContain("answers status 404");
   });
 });

@@ -1,3 +1,4 @@
+import { readText } from "../../state/folder/files.ts";
 import { describeOptions, type OptionDescription } from "../../options/describe.ts";
 import { loadSolver } from "../../solvers/registry.ts";
 import { type Block, type Entry, fields, heading, line } from "../../result.ts";
@@ -22,11 +23,13 @@ export const command = defineCommand({
     const { plugin, name, origin, readme } = loaded;
     const { summary, challengeTypes } = plugin;
     const options = describeOptions(plugin.options, name);
+    const text = readme === undefined ? undefined : await readText(readme);
+    const permissions = marked.exec(text ?? "")?.[1];
     const documents = options.map((one) => ({ ...one, hidden: undefined, flag: one.flag?.long }));
     return {
       document: {
         outcome: "shown",
-        solver: { name, summary, challengeTypes, origin, readme, options: documents },
+        solver: { name, summary, challengeTypes, origin, readme, permissions, options: documents },
       },
       view: [
         heading(name),
@@ -36,11 +39,19 @@ export const command = defineCommand({
           ["From", origin],
           ["Read more", readme],
         ]),
+        ...(permissions === undefined ? [] : aboutPermissions(permissions)),
         ...aboutOptions(options),
       ],
     };
   },
 });
+
+/** The least permissions, ready to be applied, where the README marks them. */
+const marked = /<!-- permissions -->\s*```\w*\n([\s\S]*?)\n```/u;
+
+function aboutPermissions(permissions: string): readonly Block[] {
+  return [heading("Permissions"), ...permissions.split("\n").map((text) => line(text))];
+}
 
 function aboutOptions(options: readonly OptionDescription[]): readonly Block[] {
   if (options.length === 0) return [line("It has no options.")];

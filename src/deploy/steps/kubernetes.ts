@@ -39,7 +39,10 @@ export async function writeKubernetesSecret(
   const signal = AbortSignal.any([tools.signal, AbortSignal.timeout(timeout)]);
   const { contexts = [undefined], namespaces, kubeconfig, restart = [] } = kubernetes;
   for (const context of contexts) {
-    const cluster = await openCluster({ kubeconfig, context }, { ...tools, kind: "deploy" });
+    const cluster = await openCluster(
+      { kubeconfig, context },
+      { ...tools, kind: "deploy", wrong: "deploy" },
+    );
     for (const namespace of namespaces ?? [cluster.namespace]) {
       const call: Call = { cluster, namespace, setting: kubernetes, signal };
       try {

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import type { CertificateRequest } from "../../certificate.ts";
 import type { Http01Challenge, TlsAlpn01Challenge } from "../../plugin.ts";
 import { Problem } from "../../problem.ts";
+import type { Presented } from "../journal.ts";
 import { placeOf, type PendingChallenge } from "./challenges.ts";
 import { lookByTls } from "./look-tls.ts";
 import type { IssueTools } from "../tools.ts";
@@ -30,6 +31,38 @@ export interface Unseen {
 
 /** What is answered on a port of the name's addresses. */
 type Reachable = Http01Challenge | TlsAlpn01Challenge;
+
+/** Milliseconds in which an ingress controller, or another program of this kind, serves what it was given. */
+const readiness = { timeout: 120_000, first: 250, longest: 4_000 };
+
+/**
+ * As `selfCheck`, again and again where the solver can tell that a response is not live yet: then others have to notice it
+ * before they serve it.
+ */
+export async function checkWhenLive(
+  { challenge: pending, receipt }: Presented,
+  challenge: Reachable,
+  request: CertificateRequest,
+  tools: IssueTools,
+): Promise<Unseen | undefined> {
+  const { signal, clock } = tools;
+  const { solver } = pending.solver;
+  const look = () => selfCheck(pending, challenge, request, tools);
+  if (solver.checkPropagation === undefined) return look();
+  const end = clock.monotonic() + readiness.timeout;
+  for (let wait = readiness.first; ; wait = Math.min(wait * 1.5, readiness.longest)) {
+    const isLive = await solver.checkPropagation(challenge, receipt, { signal });
+    const isLast = clock.monotonic() >= end;
+    if (isLive || isLast) {
+      const seen = await look().catch((error: unknown) => {
+        if (isLast || !Problem.is(error)) throw error;
+        return "wrong" as const;
+      });
+      if (seen !== "wrong") return seen;
+    }
+    await clock.sleep(wait, signal);
+  }
+}
 
 /**
  * Look at a response from here before the CA does, at every address of the name. A wrong answer is a Problem, since

@@ -11,7 +11,7 @@ import { checkSolvers, fallBack } from "./choose.ts";
 import type { OrderJournal, Presented } from "../journal.ts";
 import { checkStanding } from "./standing.ts";
 import { dnsWaiting, reportRecords, waitForTxt, type SeenRecord } from "./propagation.ts";
-import { selfCheck, type Unseen } from "./self-check.ts";
+import { checkWhenLive, type Unseen } from "./self-check.ts";
 import type { IssueTools } from "../tools.ts";
 
 /**
@@ -143,7 +143,8 @@ export interface Seen {
 
 /**
  * The only waiting loop: until every response is where the CA will look. A dns-01 value must be at every server that answers;
- * any other response is looked at once, and only a wrong answer, not an unreachable one, is a failure.
+ * any other response is looked at once, unless its solver says that it takes a while, and only a wrong answer, not an unreachable
+ * one, is a failure.
  */
 export async function waitUntilVisible(
   presented: readonly Presented[],
@@ -166,7 +167,7 @@ export async function waitUntilVisible(
         if (challenge.type === "dns-01" || request.selfCheck === false) return;
         const why = await (challenge.type === "dns-persist-01"
           ? checkStanding(item.challenge, challenge, tools)
-          : selfCheck(item.challenge, challenge, request, tools));
+          : checkWhenLive(item, challenge, request, tools));
         if (why !== undefined) unseen.set(item.challenge, why);
       } catch (error) {
         failures.set(item.challenge, error);

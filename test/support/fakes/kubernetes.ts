@@ -103,6 +103,11 @@ export async function startKubernetesFake(folder: string): Promise<KubernetesFak
       const items = [...objects].filter(([key]) => key.startsWith(`${at}/`) || isBelow(key, at));
       return [200, { kind: "List", items: items.map(([, object]) => object) }];
     }
+    if (asked.resource === "selfsubjectaccessreviews") {
+      const { resourceAttributes } = body["spec"] as { resourceAttributes: Json };
+      const right = `${String(resourceAttributes["verb"])} ${String(resourceAttributes["resource"])}`;
+      return [201, { ...body, status: { allowed: !forbidden.has(right) } }];
+    }
     if (verb === "create") {
       const name = String((body["metadata"] as Json)["name"]);
       if (objects.has(`${at}/${name}`))

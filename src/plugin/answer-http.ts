@@ -1,8 +1,8 @@
 /** Answers validation requests: the exact path under the exact name, and nothing else. */
 import { createServer } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, RequestListener, Server } from "node:http";
-import type { Log } from "acmectl/plugin";
-import { patience } from "acmectl/plugin/http";
+import type { Log } from "../plugin.ts";
+import { patience } from "./server.ts";
 
 /** Where the name may stand: in Host itself, or in what a reverse proxy adds. */
 export const hostSources = ["none", "X-Forwarded-Host", "Forwarded"] as const;

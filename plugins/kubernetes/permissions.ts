@@ -1,0 +1,64 @@
+/** What the solver may do, asked before an order exists. */
+import { Problem } from "acmectl/plugin";
+import { type Cluster, isRecord } from "acmectl/plugin/http";
+
+export interface RouteOptions {
+  readonly ingress: string | undefined;
+  readonly gateways: readonly string[] | undefined;
+  readonly endpoints: readonly string[] | undefined;
+}
+
+interface Right {
+  readonly group: string;
+  readonly resource: string;
+  readonly verbs: readonly string[];
+}
+
+const own = ["get", "create", "delete"];
+
+function rightsFor({ ingress, gateways = [], endpoints = [] }: RouteOptions): readonly Right[] {
+  const right = (group: string, resource: string, verbs = own) => ({ group, resource, verbs });
+  const route =
+    gateways.length > 0
+      ? right("gateway.networking.k8s.io", "httproutes")
+      : right("networking.k8s.io", "ingresses", ingress === undefined ? own : ["get", "patch"]);
+  const slices = endpoints.length > 0 ? [right("discovery.k8s.io", "endpointslices")] : [];
+  return [right("", "services"), ...slices, route];
+}
+
+/** Rejects with a `config` Problem that names what is missing. */
+export async function assertAllowed(
+  options: RouteOptions,
+  namespace: string,
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<void> {
+  const asked = rightsFor(options).flatMap(({ group, resource, verbs }) =>
+    verbs.map(async (verb) => {
+      const resourceAttributes = { namespace, verb, group, resource, name: options.ingress };
+      const { status, object } = await cluster.ask(
+        {
+          api: "authorization.k8s.io/v1",
+          kind: "selfsubjectaccessreviews",
+          verb: "create",
+          body: {
+            apiVersion: "authorization.k8s.io/v1",
+            kind: "SelfSubjectAccessReview",
+            spec: { resourceAttributes },
+          },
+          // Who may not ask finds out later.
+          answers: [403, 404],
+        },
+        signal,
+      );
+      const answer = isRecord(object["status"]) ? object["status"]["allowed"] : undefined;
+      return status >= 300 || answer === true ? [] : [`${verb} ${resource}`];
+    }),
+  );
+  const missing = (await Promise.all(asked)).flat();
+  if (missing.length === 0) return;
+  throw new Problem("config", {
+    detail: `${cluster.name}: acmectl may not ${missing.join(", ")} in the namespace ${namespace}.`,
+    hint: `Allow ${missing.length === 1 ? "this verb" : "these verbs"} in the namespace ${namespace}; \`acmectl solvers show kubernetes\` prints a Role that suffices.`,
+  });
+}
