@@ -208,9 +208,15 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
     });
 
     test("a run goes on when the server is restarted", async () => {
-      const { store } = await newState();
+      const { store, url } = await newState();
       const lock = await store.lock(lease, atOnce);
+      const stopping = new AbortController();
+      const stopped = await openAt(url, { signal: stopping.signal });
+      await stopped.certificates.names();
       await server.stop();
+      const waiting = stopped.certificates.names();
+      setTimeout(() => stopping.abort(new Error("Ctrl-C")), 200);
+      await expect(waiting).rejects.toThrow("Ctrl-C");
       const committed = commit(store, lock);
       await server.start();
       expect((await committed).version).toBe(1);

@@ -1,7 +1,7 @@
 /** Statements and transactions. A connection that is lost in between is replaced, and the work done again. */
 import { Pool, type PoolClient } from "pg";
-import type { Clock } from "../../clock.ts";
-import type { Log } from "../../plugin.ts";
+import { abortable } from "../../abortable.ts";
+import type { StateTools } from "../tools.ts";
 import { isConflict, isLost, problemOf } from "./faults.ts";
 import type { DatabasePlace } from "./place.ts";
 
@@ -26,12 +26,12 @@ const [firstPause, longestPause] = [100, 6400];
 
 export function openDatabase(
   place: DatabasePlace,
-  { clock, log }: { readonly clock: Clock; readonly log: Log },
+  { clock, log, signal }: Pick<StateTools, "clock" | "log" | "signal">,
 ): Database {
   const pool = poolOf(place);
   let wasReached = false;
 
-  /** What was reached before may come back; what was never reached is reported at once. */
+  /** What was reached before may come back; what was never reached is reported at once. A run that is stopped does not wait. */
   async function surely<T>(work: () => Promise<T>): Promise<T> {
     for (let pause = firstPause; ; pause *= 2) {
       try {
@@ -39,18 +39,18 @@ export function openDatabase(
         wasReached = true;
         return result;
       } catch (error) {
-        const again = isConflict(error) || (wasReached && isLost(error));
+        const again = isConflict(error) || (wasReached && !signal.aborted && isLost(error));
         if (!again || pause > longestPause) throw problemOf(error, place);
         log.debug(`the connection to ${place.where} was lost; trying again`);
-        await clock.sleep(pause, never);
+        await clock.sleep(pause, isLost(error) ? signal : never);
       }
     }
   }
 
   return {
     where: place.where,
-    ...statementsOf(pool, surely),
-    transaction: (work) => surely(() => inTransaction(pool, work)),
+    ...statementsOf((work) => surely(() => connected(pool, signal, work))),
+    transaction: (work) => surely(() => connected(pool, signal, (one) => inTransaction(one, work))),
     end: () => pool.end(),
   };
 }
@@ -79,31 +79,36 @@ function poolOf({ host, port, user, database, password, tls }: DatabasePlace): P
   return pool;
 }
 
-/** What sends them, and what is done around each. */
-function statementsOf(
-  sender: Pick<Pool, "query">,
-  around: <T>(work: () => Promise<T>) => Promise<T>,
-): Statements {
+type Sent = <T>(work: (client: PoolClient) => Promise<T>) => Promise<T>;
+
+/** `send` gives them a connection. */
+function statementsOf(send: Sent): Statements {
   return {
     rows: async <T extends object>(sql: string, values: readonly unknown[] = []) =>
-      (await around(() => sender.query<T>(sql, [...values]))).rows,
+      (await send((client) => client.query<T>(sql, [...values]))).rows,
     count: async (sql, values = []) =>
-      (await around(() => sender.query(sql, [...values]))).rowCount ?? 0,
+      (await send((client) => client.query(sql, [...values]))).rowCount ?? 0,
   };
 }
 
-async function inTransaction<T>(
+/** A signal ends the wait for a connection, not what is sent through it: that is done or not, and known. */
+async function connected<T>(
   pool: Pool,
-  work: (statements: Statements) => Promise<T>,
+  signal: AbortSignal,
+  work: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect();
+  const connecting = pool.connect();
+  const client = await (signal.aborted ? connecting : abortable(connecting, signal)).catch(
+    (error: unknown) => {
+      connecting.then((late) => late.release(), ignore);
+      throw error;
+    },
+  );
   // While it is in use, its loss is the failure of its statement.
   client.on("error", ignore);
   let isBroken = true;
   try {
-    await client.query("BEGIN");
-    const result = await rolledBackOnError(client, work);
-    await client.query("COMMIT");
+    const result = await work(client);
     isBroken = false;
     return result;
   } finally {
@@ -111,6 +116,16 @@ async function inTransaction<T>(
     // A connection in an unknown state is closed.
     client.release(isBroken);
   }
+}
+
+async function inTransaction<T>(
+  client: PoolClient,
+  work: (statements: Statements) => Promise<T>,
+): Promise<T> {
+  await client.query("BEGIN");
+  const result = await rolledBackOnError(client, work);
+  await client.query("COMMIT");
+  return result;
 }
 
 const ignore = () => undefined;
@@ -121,7 +136,7 @@ async function rolledBackOnError<T>(
   work: (statements: Statements) => Promise<T>,
 ): Promise<T> {
   try {
-    return await work(statementsOf(client, (send) => send()));
+    return await work(statementsOf((send) => send(client)));
   } catch (error) {
     await client.query("ROLLBACK").catch(() => undefined);
     throw error;
