@@ -1,11 +1,11 @@
 /** Commands that change the state, each as a run that a fault may hit and a next run that must put all right. */
-import { lutimesSync } from "node:fs";
+import { lutimesSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import { systemClock, type Clock } from "../../../src/clock.ts";
 import { isRecord } from "../../../src/json.ts";
-import { materialIn, writeCertbot } from "../../import/folders.ts";
+import { materialIn, writeCertbot, writeLego, type Material } from "../../import/folders.ts";
 import { seeState } from "../../support/invariants/state.ts";
 import { startIssuing, type Issuing } from "../../support/issuing.ts";
 import type { Ran } from "../../support/run.ts";
@@ -66,21 +66,44 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     issues: 1,
     held: [a],
   },
-  import: {
-    async prepare(issuing) {
-      await using other = await startIssuing();
-      await expectDone(other.issue(["-d", a]));
-      const folder = join(dirname(issuing.state), "letsencrypt");
-      await writeCertbot(folder, a, await materialIn(other.state, a));
+  "import of certbot's folder": {
+    async prepare({ home }) {
+      await writeCertbot(join(home, "letsencrypt"), a, await material());
     },
-    words: ({ state, words }) => {
-      const folder = join(dirname(state), "letsencrypt");
-      return ["import", "certbot", folder, "--ca-bundle", words[3] ?? "", "--state", state];
+    words: ({ home, state, words }) => {
+      const from = ["certbot", join(home, "letsencrypt"), "--ca-bundle", words[3] ?? ""];
+      return ["import", ...from, "--state", state];
+    },
+    issues: 0,
+    held: [a],
+  },
+  "import of lego's folder": {
+    async prepare({ home }) {
+      const known = await material();
+      await writeLego(join(home, "lego"), a, known);
+      await writeFile(join(home, "directory"), known.directory);
+    },
+    words: ({ home, state }) => {
+      const server = readFileSync(join(home, "directory"), "utf8");
+      const solver = ["--server", server, "--standalone"];
+      return ["import", "lego", join(home, "lego"), ...solver, "--state", state];
     },
     issues: 0,
     held: [a],
   },
 };
+
+let made: Promise<Material> | undefined;
+
+/** An account and a certificate of another CA, for the folders of other clients. */
+function material(): Promise<Material> {
+  made ??= (async () => {
+    await using other = await startIssuing();
+    await expectDone(other.issue(["-d", a]));
+    return await materialIn(other.state, a);
+  })();
+  return made;
+}
 
 /** A CA and a state where the run begins. What is there already was made 70 days ago, so that it is due. */
 export async function begin({ prepare }: Pick<Scenario, "prepare">): Promise<Issuing> {
