@@ -1,6 +1,8 @@
-/** After the build: what `acmectl --help` lists, the help of each command, and no declarations but those that others can reach. */
-import { globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+/** After the build: what `acmectl --help` lists, the help of each command, and the declarations of what others import. */
+import { globSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { build } from "rolldown";
+import { dts } from "rolldown-plugin-dts";
 import { allCommands, commandSource } from "../src/commands/definitions.ts";
 import { widths } from "../src/prepared.ts";
 import { helpTexts } from "../src/program/program.ts";
@@ -17,21 +19,7 @@ for (const width of widths) {
   writeFileSync(join(root, `dist.new/src/help-${width}.json`), JSON.stringify(texts));
 }
 
-const reached = new Set<string>();
-for (const { types } of Object.values(manifest.exports)) {
-  reach(join(root, types.replace("./dist/", "./dist.new/")));
-}
-for (const file of globSync(join(root, "dist.new/types/**/*.d.ts"))) {
-  if (!reached.has(file)) rmSync(file);
-}
-
-function reach(file: string): void {
-  if (reached.has(file)) return;
-  reached.add(file);
-  for (const [, path = ""] of readFileSync(file, "utf8").matchAll(/from "(\.[^"]+)\.ts"/g)) {
-    reach(`${resolve(file, "..", path)}.d.ts`);
-  }
-}
+await bundleDeclarations(join(root, "dist.new/types"));
 
 rmSync(join(root, "dist.maps"), { recursive: true, force: true });
 for (const file of globSync("**/*.map", { cwd: join(root, "dist.new") })) {
@@ -40,3 +28,27 @@ for (const file of globSync("**/*.map", { cwd: join(root, "dist.new") })) {
   renameSync(join(root, "dist.new", file), map);
 }
 switchBuild(join(root, "dist.new"), join(root, "dist"));
+
+/** One file for each entry of `exports`, and one for what they share, in place of one for each source file. */
+async function bundleDeclarations(folder: string): Promise<void> {
+  const entries = Object.values(manifest.exports).map(({ types }) =>
+    join(root, types.replace("./dist/", "./dist.new/")),
+  );
+  const input = Object.fromEntries(
+    entries.map((file) => [relative(folder, file).replace(/\.d\.ts$/, ""), file]),
+  );
+  await build({
+    input,
+    // Only read: tsc has made them.
+    plugins: [dts({ dtsOnly: true, generator: "oxc" })],
+    external: /^(node:|acmectl\/)/,
+    output: {
+      dir: `${folder}.new`,
+      entryFileNames: "[name].ts",
+      chunkFileNames: "src/shared.d.ts",
+      codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] },
+    },
+  });
+  rmSync(folder, { recursive: true });
+  renameSync(`${folder}.new`, folder);
+}
