@@ -66,6 +66,7 @@ export default defineConfig({
         { name: "http", test: /src\/(plugin\/|proxy\.ts|kubernetes\/open)/, priority: 0.6 },
         // What only a shared state needs.
         { name: "shared", test: /src\/state\/(shared\/|sealing)/, priority: 1.5 },
+        { name: "s3", test: /src\/state\/s3\/|node_modules\/aws4fetch\//, priority: 1.5 },
         {
           name: "postgres",
           test: /src\/state\/postgres\/|node_modules\/(pg|pg-[a-z-]+|pgpass|postgres-[a-z]+|split2|xtend)\//,

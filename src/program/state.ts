@@ -77,20 +77,16 @@ async function openState(
     const { openFolderStore } = await import("../state/folder/folder.ts");
     return openFolderStore(place, tools);
   }
-  const [{ openPostgresStore }, { openSealing }, { readSecret }, { indexEntryOf }] =
-    await Promise.all([
-      import("../state/postgres/postgres.ts"),
-      import("../state/sealing.ts"),
-      import("../options/secret.ts"),
-      import("../renew/index-entry.ts"),
-    ]);
+  const [open, { openSealing }, { readSecret }, { indexEntryOf }] = await Promise.all([
+    /^s3:/i.test(place)
+      ? import("../state/s3/s3.ts").then(({ openS3Store }) => openS3Store)
+      : import("../state/postgres/postgres.ts").then(({ openPostgresStore }) => openPostgresStore),
+    import("../state/sealing.ts"),
+    import("../options/secret.ts"),
+    import("../renew/index-entry.ts"),
+  ]);
   const sources = { ...tools, folder: tools.cwd, named: "The state key" };
   const secrets = await Promise.all(keys.map((key) => readSecret(key, sources)));
   const sealing = openSealing(secrets, { plain: unencrypted });
-  return openPostgresStore(place, {
-    ...tools,
-    sealing,
-    files: files(),
-    indexOf: indexEntryOf,
-  });
+  return open(place, { ...tools, sealing, files: files(), indexOf: indexEntryOf });
 }

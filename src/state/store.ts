@@ -197,7 +197,9 @@ export interface SolverValue {
 export interface Initialized {
   /** What was made, in words; empty when nothing was missing. */
   readonly done: readonly string[];
-  /** What an administrator runs, so that another user can work with the state. */
+  /** What `grants` are good for, as a line that ends with a colon. */
+  readonly grantees?: string | undefined;
+  /** What an administrator runs or attaches, so that another user can work with the state. */
   readonly grants: readonly string[];
 }
 

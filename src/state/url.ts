@@ -2,7 +2,7 @@ import { quotedWord } from "../options/words.ts";
 
 /** True for the URL of a shared state; otherwise a place is a folder. */
 export function isStateUrl(place: string): boolean {
-  return /^postgres(ql)?:\/\//i.test(place);
+  return /^(postgres(ql)?|s3):\/\//i.test(place);
 }
 
 /** The same place, for messages and for what is kept. */

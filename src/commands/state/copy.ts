@@ -13,10 +13,10 @@ export const command = defineCommand({
     "Copies accounts, certificates in use, unfinished orders, ledgers and what solvers keep, and reads each back. It can be repeated: what is there already, or newer there, stays. Stop scheduled runs on the old state before.",
   examples: ["acmectl state copy /var/lib/acmectl postgres://acmectl@db.example.com/acmectl"],
   arguments: [
-    { usage: "<from>", description: "Folder or postgres:// URL to copy from." },
+    { usage: "<from>", description: "Folder, or postgres:// or s3:// URL, to copy from." },
     {
       usage: "<to>",
-      description: "Folder or postgres:// URL to copy to; nothing in it is removed.",
+      description: "Folder, or postgres:// or s3:// URL, to copy to; nothing in it is removed.",
     },
   ],
   options: {},

@@ -8,9 +8,9 @@ export const stateOptions = under(everywhere, {
   state: {
     type: "path",
     description:
-      "Folder or postgres:// URL of the state; /var/lib/acmectl for root, else the XDG state folder.",
+      "Folder, postgres:// or s3:// URL of the state; /var/lib/acmectl for root, else XDG.",
     placeholder: "PLACE",
-    schemes: ["postgres", "postgresql"],
+    schemes: ["postgres", "postgresql", "s3"],
   },
   stateKey: {
     type: "list",

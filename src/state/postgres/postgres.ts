@@ -50,7 +50,11 @@ export async function openPostgresStore(
     },
     async init() {
       const done = await migrate(database);
-      return { done: done.map((name) => `the tables of ${name}`), grants };
+      return {
+        done: done.map((name) => `the tables of ${name}`),
+        grantees: "For a user that may not create tables:",
+        grants,
+      };
     },
     async checkWritable() {
       await check();

@@ -1,6 +1,5 @@
 /** Encrypts with the first state key what another one has encrypted, row by row, beside runs that go on. */
-import { Problem } from "../../problem.ts";
-import type { Sealed } from "../sealing.ts";
+import { noKeyGiven, type Sealed } from "../sealing.ts";
 import { accountKey, nextAccountKey } from "../shared/accounts.ts";
 import { withKeys } from "../shared/order-keys.ts";
 import { keyOf } from "../shared/version.ts";
@@ -61,7 +60,7 @@ const columns: readonly Column[] = [
 
 export async function rekeyDatabase(shared: Shared, signal: AbortSignal): Promise<number> {
   const { mark } = shared.sealing;
-  if (mark === undefined) throw noKey();
+  if (mark === undefined) throw noKeyGiven();
   let count = 0;
   for (const column of columns) count += await rekeyColumn(column, mark, shared, signal);
   count += await rekeySecond(mark, shared, signal);
@@ -141,11 +140,4 @@ async function rekeyOrders(mark: string, shared: Shared, signal: AbortSignal): P
     );
   }
   return count;
-}
-
-function noKey(): Problem {
-  return new Problem("usage", {
-    detail: "No state key was given, so nothing can be encrypted with it.",
-    hint: "Give the new key first and the old one behind it: --state-key file:/etc/acmectl/new.key,file:/etc/acmectl/old.key",
-  });
 }

@@ -2,7 +2,8 @@
 import { isMeta } from "../folder/versions.ts";
 import type { RefusedCertificate, WholeVersion } from "../store.ts";
 import type { Shared } from "./shared.ts";
-import { keyOf, type StoredPart } from "../shared/version.ts";
+import type { StoredPart } from "../shared/version.ts";
+import { openWholeVersion } from "../shared/whole-version.ts";
 import { refusedKey } from "./versions.ts";
 
 interface VersionRow {
@@ -26,42 +27,9 @@ export async function wholeVersions(
      FROM acmectl.versions WHERE name = $1 ORDER BY version`,
     [name],
   );
-  return rows.flatMap(({ version: number, meta, second, ...row }) => {
-    if (!isMeta(meta)) return [];
-    const { certificate, chain, private_key: key, alternates, properties } = row;
-    const opened = (sealed: string | null | undefined, type?: string) =>
-      sealed == null ? undefined : sealing.open(sealed, keyOf(name, number, type));
-    return [
-      {
-        number,
-        meta,
-        certificate,
-        chain,
-        privateKey: opened(key),
-        second:
-          second === null
-            ? undefined
-            : { ...second, privateKey: opened(second.privateKey, meta.second?.keyType) },
-        ...formsOf(alternates),
-        properties: properties ?? undefined,
-      },
-    ];
-  });
-}
-
-/** `1`, `2` … came with the certificate, `optional-1` … later. */
-function formsOf(
-  all: Readonly<Record<string, string>>,
-): Pick<WholeVersion, "alternates" | "added"> {
-  const entries = Object.entries(all);
-  const added = entries.flatMap(([key, pem]) => {
-    const place = /^optional-(\d+)$/.exec(key)?.[1];
-    return place === undefined ? [] : [[place, pem] as const];
-  });
-  const first = entries
-    .filter(([key]) => /^\d+$/.test(key))
-    .toSorted(([a], [b]) => Number(a) - Number(b));
-  return { alternates: first.map(([, pem]) => pem), added: Object.fromEntries(added) };
+  return rows.flatMap(({ version: number, meta, private_key: privateKey, ...row }) =>
+    isMeta(meta) ? [openWholeVersion(name, { ...row, number, meta, privateKey }, sealing)] : [],
+  );
 }
 
 export async function refusedOf(

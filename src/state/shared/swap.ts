@@ -3,7 +3,12 @@ import { inTurn } from "../folder/locks/locks.ts";
 
 export interface Cell<T> {
   /** What `change` gets, and its revision; no revision while there is no row. */
-  read(): Promise<{ readonly value: T; readonly revision: string | undefined }>;
+  read(): Promise<{
+    readonly value: T;
+    readonly revision: string | undefined;
+    /** Those before it, as far as they are known. */
+    readonly earlier?: readonly string[] | undefined;
+  }>;
   /** Replace the revision `before`; false when another run was faster. */
   write(value: T, revision: string, before: string | undefined): Promise<boolean>;
 }
@@ -21,11 +26,12 @@ export function swap<T>(
   return inTurn(key, async () => {
     const mine = new Map<string | undefined, T>();
     for (;;) {
-      const { value, revision: before } = await cell.read();
-      const done = mine.get(before);
-      if (done !== undefined) return done;
+      const { value, revision: before, earlier = [] } = await cell.read();
+      const done = [before, ...earlier].find((one) => mine.has(one));
+      if (done !== undefined) return mine.get(done) ?? value;
       const changed = await change(value);
-      if (before !== undefined && JSON.stringify(changed) === JSON.stringify(value)) return value;
+      const isSame = JSON.stringify(changed) === JSON.stringify(value);
+      if (isSame && (before !== undefined || value === undefined)) return value;
       const revision = randomUUID();
       mine.set(revision, changed);
       if (await cell.write(changed, revision, before)) return changed;

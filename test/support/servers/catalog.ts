@@ -130,6 +130,11 @@ export const parts = {
   },
   pgbouncer: { from: "debian", packages: ["pgbouncer"], programs: ["pgbouncer"] },
   shells: { from: "debian", packages: ["zsh", "fish", "tmux"], programs: ["zsh", "fish", "tmux"] },
+  versitygw: {
+    from: "go",
+    packages: ["github.com/versity/versitygw/cmd/versitygw@v1.8.0"],
+    programs: ["versitygw"],
+  },
   "acme-dns": {
     from: "go",
     packages: ["github.com/joohoi/acme-dns@v1.1"],

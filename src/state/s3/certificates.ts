@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import { isRecord } from "../../json.ts";
+import { isCertificateFile } from "../folder/certificate-record.ts";
+import { withoutAttempt } from "../folder/index/listing.ts";
+import { isMeta } from "../folder/versions.ts";
+import { Problem } from "../../problem.ts";
+import { openLocalFiles } from "../shared/local-files.ts";
+import { heldParts } from "../shared/version.ts";
+import { exactNames, isSelected, type Selection } from "../selection.ts";
+import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../store.ts";
+import { headOf, heads, isHead, partOf, readHead, type Head } from "./head.ts";
+import type { Hosts, HostsOf } from "./hosts.ts";
+import { nextKeys } from "./next-keys.ts";
+import { broken, change, isAnything, readAll, type Found, type Objects } from "./objects.ts";
+import type { Shared } from "./shared.ts";
+import { unindexed } from "../unindexed.ts";
+import {
+  commitVersion,
+  keepRefused,
+  readVersion,
+  refusedFolder,
+  refusedOf,
+  saveAlternate,
+  versionsOf,
+  wholeVersions,
+} from "./versions.ts";
+
+/** Hosts are read beside certificates. */
+interface Holding extends Shared {
+  readonly hosts: Pick<Hosts, "read" | "forgetAll">;
+}
+
+/** Certificates: an object for each, and one for each of its versions. */
+export function openCertificates(shared: Holding): Store["certificates"] {
+  const { objects } = shared;
+  const version = (name: string) => readVersion(name, shared);
+  const local = openLocalFiles({ ...shared, readVersion: version });
+  const read = async (name: string) => {
+    const [head, hosts] = await Promise.all([readHead(name, shared), shared.hosts.read()]);
+    return storedOf(head, { name, hosts, objects });
+  };
+  const list: Store["certificates"]["list"] = (options = {}) => listed(shared, options);
+  const names = async () => (await Array.fromAsync(list())).map(({ name }) => name);
+  return {
+    names,
+    read,
+    list,
+    versions: (name) => wholeVersions(name, shared),
+    refused: (name) => refusedOf(name, shared),
+    ...unindexed({ list, names }),
+    ...quietNotes(shared),
+    files: async (name, held) =>
+      held === undefined ? local.write(await read(name)) : local.present(name, held),
+    foreignFiles: async (name) => local.foreign(await read(name)),
+    ...changes(shared),
+    commit: (name, version, lock) => commitVersion(name, version, lock, shared),
+    keepRefused: (name, refused) => keepRefused(name, refused, shared),
+    saveAlternate: (name, version, place, pem) =>
+      saveAlternate({ name, version, place, pem }, shared),
+    ...heldParts(version),
+    ...nextKeys(shared),
+    async remove(name) {
+      await change(objects, headOf(name), isHead, (head) =>
+        head === undefined
+          ? head
+          : {
+              ...head,
+              request: undefined,
+              status: undefined,
+              held: undefined,
+              versions: undefined,
+            },
+      );
+      for (const prefix of [versionsOf(name), `next-keys/${partOf(name)}/`, refusedFolder(name)])
+        for await (const page of objects.pages(prefix))
+          await Promise.all(page.map(({ key }) => objects.remove(key)));
+      await shared.hosts.forgetAll(name);
+      await local.remove(name);
+    },
+  };
+}
+
+function changes({ objects }: Shared): Pick<Store["certificates"], "saveRequest" | "updateStatus"> {
+  return {
+    async saveRequest(request) {
+      const { name } = request;
+      await change(objects, headOf(name), isHead, (head) => ({ ...(head ?? { name }), request }));
+    },
+    async updateStatus(name, turn) {
+      const { status = first } =
+        (await change(objects, headOf(name), isHead, (head) => ({
+          ...(head ?? { name }),
+          status: turn(head?.status ?? first),
+        }))) ?? {};
+      return status;
+    },
+  };
+}
+
+const first = { failures: 0 };
+
+async function* listed(
+  shared: Holding,
+  { attempts = false, select = [{}] }: ListOptions,
+): AsyncIterable<StoredCertificate | BrokenCertificate> {
+  const { objects } = shared;
+  const hosts = await shared.hosts.read();
+  for await (const [key, found] of wanted(select, objects)) {
+    const one = listedOf(key, found, { hosts, objects });
+    if (one === undefined || !select.some((selection) => isSelected(selection, one))) continue;
+    yield attempts || "problem" in one ? one : withoutAttempt(one);
+  }
+}
+
+/** Those that are named are read alone. */
+async function* wanted(select: readonly Selection[], objects: Objects) {
+  const named = select.map(({ names }) => names && exactNames(names));
+  if (named.includes(undefined)) {
+    yield* readAll(objects, heads);
+    return;
+  }
+  for (const name of new Set(named.flatMap((names) => names ?? []))) {
+    const found = await objects.read(headOf(name));
+    if (found !== undefined) yield [headOf(name), found] as const;
+  }
+}
+
+function listedOf(
+  key: string,
+  { value }: Found,
+  { hosts, objects }: { hosts: HostsOf; objects: Objects },
+): StoredCertificate | BrokenCertificate | undefined {
+  const name = isHead(value) ? value.name : key.slice(heads.length).replace(/\.json$/, "");
+  try {
+    if (!isHead(value)) throw broken(key, objects.where);
+    return storedOf(value, { name, hosts, objects });
+  } catch (problem) {
+    if (!Problem.is(problem)) throw problem;
+    return { name, problem };
+  }
+}
+
+/** Undefined before it was asked for. */
+function storedOf(
+  head: Head | undefined,
+  { name, hosts, objects }: { name: string; hosts: HostsOf; objects: Objects },
+): StoredCertificate | undefined {
+  if (head === undefined || head.request == null) return undefined;
+  const { request, status = first, held } = head;
+  const record = { request, status };
+  if (!isCertificateFile(record) || (held !== undefined && !isMeta(held.meta)))
+    throw new Problem("machine", {
+      detail: `The record of the certificate ${name} in ${objects.where} cannot be read.`,
+      hint: "Restore the state from a backup, or delete the certificate and issue it again.",
+      retryable: false,
+    });
+  const inUse = held && { version: held.version, meta: held.meta };
+  return { name, request, status, held: inUse, hosts: hosts(name) };
+}
+
+/**
+ * What a run concluded is kept with the list of all objects of certificates as it was, since one that changes has another
+ * etag. A list costs a request for a thousand certificates, where reading them costs a thousand.
+ */
+function quietNotes({ objects }: Shared): Pick<Store["certificates"], "recall" | "note"> {
+  let seen: string | undefined;
+  return {
+    async recall() {
+      seen = await listHash(objects);
+      const value = (await objects.read(quiet))?.value;
+      return isRecord(value) && value["seen"] === seen ? value["conclusion"] : undefined;
+    },
+    async note(conclusion) {
+      if (seen !== undefined && seen === (await listHash(objects)))
+        await change(objects, quiet, isAnything, () => ({ seen, conclusion }));
+    },
+  };
+}
+
+const quiet = "quiet.json";
+
+async function listHash(objects: Objects): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const page of objects.pages(heads))
+    for (const { key, etag } of page) hash.update(`${key} ${etag}\n`);
+  return hash.digest("hex");
+}
