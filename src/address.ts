@@ -13,6 +13,20 @@ export function addressBytes(address: string): Buffer {
   return Buffer.from(groups.join(""), "hex");
 }
 
+/** The opposite of `serverNameOf`. */
+export function identifierOf(serverName: string): { type: "dns" | "ip"; value: string } {
+  const four = /^((?:\d{1,3}\.){4})in-addr\.arpa$/.exec(serverName)?.[1];
+  if (four !== undefined) {
+    const value = four.split(".").slice(0, 4).toReversed().join(".");
+    return { type: "ip", value };
+  }
+  const six = /^((?:[\da-f]\.){32})ip6\.arpa$/.exec(serverName)?.[1];
+  if (six === undefined) return { type: "dns", value: serverName };
+  const digits = six.split(".").slice(0, 32).toReversed().join("");
+  const value = (digits.match(/.{4}/g) ?? []).join(":");
+  return { type: "ip", value: new URL(`http://[${value}]`).hostname.slice(1, -1) };
+}
+
 /** What a CA asks for by SNI: an address cannot be a server name, so its name in the reverse zone (RFC 8738 §6). */
 export function serverNameOf({ type, value }: { type: string; value: string }): string {
   if (type !== "ip") return value;

@@ -124,6 +124,27 @@ export interface SolverContext {
   findZone(recordName: string): Promise<Zone>;
   /** JSON that outlives the run, private to this solver, kept with mode 0600. */
   readonly state: SolverState;
+  readonly answers: Answers;
+}
+
+/** The response to one challenge, which every host that shares the state may give. */
+export interface Answer extends AnswerKey {
+  /** The key authorization. */
+  readonly content: string;
+}
+export interface AnswerKey {
+  readonly type: "http-01" | "tls-alpn-01";
+  /** What the CA asks for: in Host without a port or the brackets of an IPv6 address, or as the server name of TLS. */
+  readonly host: string;
+  readonly token: string;
+}
+
+/** Responses that every host gives which runs `acmectl respond` with the same state. */
+export interface Answers {
+  /** When this resolves, every host gives it, for `lifetime` milliseconds at most. */
+  put(answer: Answer, lifetime: number): Promise<void>;
+  /** Succeeds when there is none. */
+  remove(answer: AnswerKey): Promise<void>;
 }
 
 export interface SolverState {

@@ -1,7 +1,11 @@
 /** tls-alpn-01 (RFC 8737) without a web server: one TLS server for all challenges of the run. */
 import { defineSolver, type TlsAlpn01Challenge } from "acmectl/plugin";
-import { listenOptions, placesOf, sharedListeners } from "acmectl/plugin/http";
-import { challengeCertificate } from "./certificate.ts";
+import {
+  challengeCertificate,
+  listenOptions,
+  placesOf,
+  sharedListeners,
+} from "acmectl/plugin/http";
 import { createAnswering, secureContext, type Responses, type Shown } from "./server.ts";
 
 const listeners = sharedListeners<Responses>({

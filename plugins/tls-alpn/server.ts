@@ -3,16 +3,15 @@ import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContext, type Server } from "node:tls";
 import type { Log } from "acmectl/plugin";
-import { codeOf, patience } from "acmectl/plugin/http";
-import type { KeyAndCertificate } from "./certificate.ts";
+import { codeOf, patience, type KeyAndCertificate } from "acmectl/plugin/http";
 
-/** The responses of one solver. */
 /** What is shown to a CA that asks for this server name. */
 export interface Shown {
   readonly serverName: string;
   readonly context: SecureContext;
 }
 
+/** The responses of one solver. */
 export interface Responses {
   /** The latest last. */
   readonly shown: ReadonlyMap<string, Shown>;

@@ -1,33 +1,26 @@
 import type { Context } from "../context.ts";
 import { passFlags } from "../options/declared/pass.ts";
-import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
+import { listenFlags, respondFlags } from "../options/declared/respond.ts";
+import type { OptionDeclarations } from "../options/declaration.ts";
+import { Problem } from "../problem.ts";
 import type { Result } from "../result.ts";
 import { applyPass } from "../renew/apply.ts";
 import type { RenewOptions } from "../renew/renew.ts";
 import { reportRenewals, withFiles } from "../renew/report.ts";
-import type { Doors } from "../run/doors.ts";
-import { placeOf } from "../run/place.ts";
 import { defineCommand } from "./command.ts";
 
 const options = {
   once: { type: "boolean", description: "Make one pass and exit, with the exit codes of renew." },
-  listen: {
-    type: "list",
-    description: "Place for /healthz, /readyz and /metrics: 127.0.0.1:9402 or unix:/path.",
-    placeholder: "PLACE",
+  respond: {
+    type: "boolean",
+    description: "Answer challenges from the state too, as acmectl respond does.",
   },
-  socketMode: {
-    type: "string",
-    default: "0660",
-    description: "Permissions of unix sockets, in octal.",
-    placeholder: "MODE",
-  },
+  ...listenFlags,
+  ...respondFlags,
   max: passFlags.max,
   concurrency: passFlags.concurrency,
   detailedExitcode: passFlags.detailedExitcode,
 } as const satisfies OptionDeclarations;
-
-type Flags = OptionsOf<typeof options>;
 
 export const command = defineCommand({
   name: "run",
@@ -44,10 +37,11 @@ export const command = defineCommand({
   // The service sends them itself, after each pass.
   notifies: ({ once }) => once === true,
   async run(flags, context): Promise<Result> {
-    const { openDoors } = await import("../run/doors.ts");
+    const { doorsOf, openDoors } = await import("../run/doors.ts");
+    for (const flag of ["http", "tls"]) assertRespond(flag, flags.respond === true, context);
     const { max = Number.POSITIVE_INFINITY, concurrency } = flags;
     const pass = { force: false, max, concurrency, every: 0, jitter: false };
-    const doors = doorsOf(flags, context);
+    const doors = doorsOf(flags, flags.respond === true ? flags : {}, context);
     if (flags.once !== true) {
       const { serve } = await import("../run/service.ts");
       return serve({ pass, doors }, context);
@@ -61,8 +55,13 @@ export const command = defineCommand({
   },
 });
 
-function doorsOf({ listen = [], socketMode }: Flags, { cwd }: Context): Doors {
-  return { health: listen.map((text) => placeOf(text, "--listen", socketMode, cwd)) };
+function assertRespond(option: string, isGiven: boolean, { sourceOf }: Context): void {
+  const from = sourceOf(option);
+  if (isGiven || from === "not given" || from === "default") return;
+  throw new Problem("usage", {
+    detail: `${from} is for --respond.`,
+    hint: "Add --respond, or leave it out.",
+  });
 }
 
 async function passOnce(pass: RenewOptions, detailed: boolean, context: Context): Promise<Result> {

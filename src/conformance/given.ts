@@ -123,6 +123,7 @@ export function solverContext(given: Partial<SolverContext> = {}): SolverContext
     log: given.log ?? silentLog,
     findZone: given.findZone ?? zoneOfTwoLabels,
     state: given.state ?? memoryState(),
+    answers: given.answers ?? { put: async () => {}, remove: async () => {} },
   };
 }
 

@@ -16,6 +16,8 @@ export { createAnswering, hostOf, hostSources, requestedHost } from "./answer-ht
 export type { HostSource, Responses } from "./answer-http.ts";
 export { openCluster } from "../kubernetes/open.ts";
 export type { Cluster, ClusterRequest, KubeObject, Resource } from "../kubernetes/open.ts";
+export { challengeCertificate } from "./challenge-certificate.ts";
+export type { KeyAndCertificate } from "./challenge-certificate.ts";
 export { fieldOf, listOf, needText, textOf } from "./json.ts";
 export {
   grantedToken,

@@ -1,11 +1,12 @@
 /** The service: look what is due, do it, sleep until the next time. */
+import { once } from "node:events";
 import type { Context } from "../context.ts";
 import { dateOf } from "../dates.ts";
 import type { RenewOptions } from "../renew/renew.ts";
 import { asProblem, Problem } from "../problem.ts";
 import { type Result, line } from "../result.ts";
 import type { Store } from "../state/store.ts";
-import { openDoors, type Doors } from "./doors.ts";
+import { openDoors, type Doors, type Opened } from "./doors.ts";
 import type { Health } from "./health.ts";
 import type { Look } from "./next.ts";
 import { passOnce } from "./pass.ts";
@@ -25,11 +26,7 @@ export async function serve(options: ServiceOptions, context: Context): Promise<
   const supervisor = openSupervisor(context);
   let health: Health = { passProblem: await faultOf(store) };
   const opened = await openDoors(options.doors, () => health, inForce);
-  const { listening } = opened;
-  context.announce({
-    document: { outcome: "running", listening, state: store.where },
-    view: [line(`Running with the state in ${[store.where, ...listening].join("; ")}.`)],
-  });
+  announce(opened, store, context);
   const bell = openBell(context);
   const reloading = reloader(settings, supervisor, inForce, (configProblem) => {
     health = { ...health, configProblem };
@@ -62,6 +59,31 @@ export async function serve(options: ServiceOptions, context: Context): Promise<
 async function faultOf(store: Store): Promise<string | undefined> {
   const found = await store.exists().catch(asProblem);
   return Problem.is(found) ? found.message : undefined;
+}
+
+/** Only answers others, until the run is stopped. */
+export async function stay(doors: Doors, context: Context): Promise<Result> {
+  const store = await context.store();
+  const supervisor = openSupervisor(context);
+  const passProblem = await faultOf(store);
+  const opened = await openDoors(doors, () => ({ passProblem }), context);
+  announce(opened, store, context);
+  await supervisor.ready(opened.listening.join("; "));
+  try {
+    if (!context.signal.aborted) await once(context.signal, "abort");
+    assertStopped(undefined, context);
+  } finally {
+    await supervisor.stopping();
+    await opened.close();
+  }
+  return { document: { outcome: "ended" }, view: [line("Stopped.", "dim")] };
+}
+
+function announce({ listening }: Opened, { where }: Store, context: Context): void {
+  context.announce({
+    document: { outcome: "running", listening, state: where },
+    view: [line(`Running with the state in ${[where, ...listening].join("; ")}.`)],
+  });
 }
 
 /** A signal ends the service well; a bug of ours or a lost stdout does not. */

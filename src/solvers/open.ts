@@ -140,6 +140,7 @@ function contextOf(
     name,
     log,
     state: store.solverState(name),
+    answers: store.answers,
     findZone: (recordName) => dns.findZone(recordName, signal),
   };
 }
@@ -156,6 +157,7 @@ export async function solverFault(
       name: setting.name,
       log: context.log,
       state: { get: () => Promise.resolve(undefined), set: () => Promise.resolve() },
+      answers: { put: () => Promise.resolve(), remove: () => Promise.resolve() },
       findZone: () => Promise.reject(new Problem("solver", { detail: "A check asks no DNS." })),
     });
     await solver.close?.();

@@ -9,12 +9,14 @@ import type {
   SolverSetting,
   VersionMeta,
 } from "../certificate.ts";
-import type { Challenge, ChallengeType, SolverState } from "../plugin.ts";
+import type { Answer, AnswerKey, Challenge, ChallengeType, SolverState } from "../plugin.ts";
 import type { Problem } from "../problem.ts";
 import type { HostRecord } from "./hosts.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Selection } from "./selection.ts";
 import type { CertificateStatus } from "./certificate-status.ts";
+
+export type { Answer, AnswerKey } from "../plugin.ts";
 
 export interface AccountRecord {
   /** The thumbprint of the first key; stays when the key is rolled over. */
@@ -174,18 +176,6 @@ export interface Finding {
   /** True if `check` with `repair` repairs it. */
   readonly repairable?: boolean | undefined;
   readonly done?: string | undefined;
-}
-
-/** The response to one challenge, which every host that shares the state may give. */
-export interface Answer extends AnswerKey {
-  /** The key authorization. */
-  readonly content: string;
-}
-export interface AnswerKey {
-  readonly type: "http-01" | "tls-alpn-01";
-  /** What the CA asks for: in Host without a port or the brackets of an IPv6 address, or as the server name of TLS. */
-  readonly host: string;
-  readonly token: string;
 }
 
 export interface SolverValue {

@@ -130,7 +130,9 @@ test("the document of every command matches the schema, which describes all that
   for (const line of ["config validate", "plan", "apply --no-jitter"]) await check(line);
   const stopping = new AbortController();
   await writeFile(config, "certificates: {}\n");
-  const stopped = ["test-ca --port 0", "run"].map((line) => check(line, stopping.signal));
+  const stopped = ["test-ca --port 0", "run", "respond --http 0"].map((line) =>
+    check(line, stopping.signal),
+  );
   const reason = new Problem("interrupted", { detail: "Stopped by SIGTERM.", exitCode: 143 });
   setTimeout(() => stopping.abort(reason), 1000);
   await Promise.all(stopped);

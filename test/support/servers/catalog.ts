@@ -115,6 +115,7 @@ export const parts = {
     packages: ["libnginx-mod-stream"],
     programs: ["nginx/modules/ngx_stream_module.so"],
   },
+  apache: { from: "debian", packages: ["apache2-bin"], programs: ["apache2"] },
   haproxy: { from: "debian", packages: ["haproxy"], programs: ["haproxy"] },
   sslh: { from: "debian", packages: ["sslh"], programs: ["sslh"] },
   acme2certifier: {

@@ -1,7 +1,7 @@
 /** The certificate that answers a challenge (RFC 8737 §3): self-signed, for one identifier, with the digest in a critical extension. */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
-import type { TlsAlpn01Challenge } from "acmectl/plugin";
-import { addressBytes } from "acmectl/plugin/http";
+import { addressBytes } from "../address.ts";
+import type { TlsAlpn01Challenge } from "../plugin.ts";
 
 export interface KeyAndCertificate {
   readonly key: string;
