@@ -1,41 +1,38 @@
-import { applyPass } from "../renew/apply.ts";
+import { applyPass, idleApply, type Shown } from "../renew/apply.ts";
 import { passFlags, passOptions } from "../options/declared/pass.ts";
 import { needsInterval } from "../renew/idle.ts";
 import { intervalHere, warnOfRareSchedule } from "../schedule/interval.ts";
 import { reportRenewals, withFiles } from "../renew/report.ts";
 import type { KnownCertificate } from "../status/certificates.ts";
 import { type Block, line } from "../result.ts";
-import type { Store, StoredCertificate } from "../state/store.ts";
+import type { Store } from "../state/store.ts";
 import type { Context } from "../context.ts";
+import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import { defineCommand } from "./command.ts";
-import { removeCertificate } from "./delete.ts";
+
+const options = {
+  ...passFlags,
+  prune: {
+    type: "boolean",
+    description: "Remove certificates that are no longer in the config.",
+  },
+} as const satisfies OptionDeclarations;
+
+type Flags = OptionsOf<typeof options>;
 
 export const command = defineCommand({
   name: "apply",
   summary: "Make certificates match the config: issue missing, re-issue changed, renew due ones",
   description:
     "Certificates that are no longer in the config are reported, and removed with --prune. Run `acmectl plan` to see what would be done.",
-  options: {
-    ...passFlags,
-    prune: {
-      type: "boolean",
-      description: "Remove certificates that are no longer in the config.",
-    },
-  },
+  options,
   notifies: () => true,
   async run(flags, context) {
     const store = await context.store();
-    const lockTimeout = flags.wait ? undefined : 0;
-    const optionsFor = async (certificates: readonly KnownCertificate[]) => {
-      const isNeeded = needsInterval(certificates, context.clock.now());
-      const every = flags.every ?? (isNeeded ? await intervalHere(context) : 0);
-      return passOptions(flags, context, every);
-    };
-    const { renewals, orphans } = await applyPass(optionsFor, context, { store, lockTimeout });
-    await warnOfRareSchedule(
-      renewals.flatMap((one) => one.held ?? []),
-      context,
-    );
+    const every = () => intervalHere(context);
+    const idle = flags.force === true ? undefined : await idleApply(flags, context, store, every);
+    const { renewals, orphans, held } = idle ?? (await applyAll(flags, store, context));
+    await warnOfRareSchedule(held, context);
     const detailed = flags.detailedExitcode === true;
     const shown = await withFiles(renewals, store, context);
     const report = reportRenewals(shown, { detailed }, context.clock.now());
@@ -44,18 +41,34 @@ export const command = defineCommand({
   },
 });
 
+async function applyAll(flags: Flags, store: Store, context: Context): Promise<Shown> {
+  const lockTimeout = flags.wait ? undefined : 0;
+  const optionsFor = async (certificates: readonly KnownCertificate[]) => {
+    const isNeeded = needsInterval(certificates, context.clock.now());
+    const every = flags.every ?? (isNeeded ? await intervalHere(context) : 0);
+    return passOptions(flags, context, every);
+  };
+  const { renewals, orphans } = await applyPass(optionsFor, context, { store, lockTimeout });
+  return {
+    renewals,
+    orphans: orphans.map(({ name }) => name),
+    held: renewals.flatMap(({ held }) => held ?? []),
+  };
+}
+
 async function settle(
-  orphans: readonly StoredCertificate[],
+  orphans: readonly string[],
   prune: boolean,
   store: Store,
   { signal }: Context,
 ): Promise<readonly Block[]> {
   if (!prune)
-    return orphans.map(({ name }) =>
+    return orphans.map((name) =>
       line(`${name} is no longer in the config; --prune removes it.`, "warn"),
     );
+  const { removeCertificate } = await import("./delete.ts");
   const lines: Block[] = [];
-  for (const { name } of orphans) {
+  for (const name of orphans) {
     const left = await removeCertificate(name, store, signal);
     lines.push(line(`Removed ${name}: it is not in the config any more.`));
     lines.push(

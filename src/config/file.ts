@@ -37,7 +37,10 @@ export async function loadConfig(path: string, reading: ConfigReading = {}): Pro
   const { sections, faults } = await check(file, reading);
   if (faults.length > 0) throw faultsProblem(file, faults);
   const config = assemble(path, exists(path), sections);
-  return config.exists ? { ...config, mistake: (fault) => laterMistake(file, fault) } : config;
+  if (!config.exists) return config;
+  // Parsed again for its message: what YAML makes of ten thousand certificates is too large to keep for it.
+  const { text } = file;
+  return { ...config, mistake: (fault) => laterMistake(parseYaml(text, path), fault) };
 }
 
 /** What the file has at a dotted key, unparsed, undefined when nothing does; and the key's parts. */

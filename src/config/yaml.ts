@@ -15,6 +15,7 @@ import {
 import { Problem } from "../problem.ts";
 import { isRecord } from "../json.ts";
 import { messageOf } from "../errors.ts";
+import { keepHeapSmall } from "../small-heap.ts";
 
 export type Keys = readonly (string | number)[];
 
@@ -46,11 +47,14 @@ export const yamlOptions = {
 
 /** Reads one YAML document that is a map. Throws a Problem with line, column and an excerpt where it is none. */
 export function parseYaml(text: string, path: string): YamlFile {
+  if (text.length > large) keepHeapSmall();
   const lines = new LineCounter();
   const document: Document = parseDocument(text, {
     ...yamlOptions,
     lineCounter: lines,
     prettyErrors: false,
+    // It would compare each key with all before it: half of the time that ten thousand certificates take.
+    uniqueKeys: false,
   });
   const source = { path, text, lines };
   const error = document.errors[0] ?? document.warnings[0];
@@ -61,8 +65,8 @@ export function parseYaml(text: string, path: string): YamlFile {
   }
   const lost = lostAlias(document);
   if (lost !== undefined) throw syntaxProblem("No anchor has this name", lost, source);
-  const odd = oddKey(document);
-  if (odd !== undefined) throw syntaxProblem("A key must be a text", odd, source);
+  const wrong = wrongKey(document);
+  if (wrong !== undefined) throw syntaxProblem(wrong.message, wrong.offset, source);
   const value = valueOf(document, path);
   if (!isRecord(value)) {
     throw new Problem("config", {
@@ -72,6 +76,9 @@ export function parseYaml(text: string, path: string): YamlFile {
   }
   return { ...source, value, document };
 }
+
+/** Characters: of a few hundred certificates. */
+const large = 50_000;
 
 /** All faults as one Problem; a single one is shown with its line. */
 export function faultsProblem(file: YamlFile, faults: readonly Fault[]): Problem {
@@ -128,17 +135,23 @@ function lostAlias(document: Document): number | undefined {
   return lost;
 }
 
-/** Where the first map or list in place of a key begins. Written as text, nested ones would fill the memory. */
-function oddKey(document: Document): number | undefined {
-  let odd: number | undefined;
+/** The first key that a map has already, or that is itself a map or list. Written as text, nested ones would fill the memory. */
+function wrongKey(document: Document) {
+  let wrong: { readonly message: string; readonly offset: number } | undefined;
   visit(document, {
-    Pair(_, { key }) {
-      if (key === null || isScalar(key)) return undefined;
-      odd = startOf(key) ?? 0;
-      return visit.BREAK;
+    Map(_, { items }) {
+      const known = new Set<unknown>();
+      for (const { key } of items) {
+        const [value, offset] = [isScalar(key) ? key.value : key, startOf(key) ?? 0];
+        if (known.has(value)) wrong = { message: "Map keys must be unique", offset };
+        if (key !== null && !isScalar(key)) wrong = { message: "A key must be a text", offset };
+        if (wrong !== undefined) return visit.BREAK;
+        known.add(value);
+      }
+      return undefined;
     },
   });
-  return odd;
+  return wrong;
 }
 
 function syntaxProblem(

@@ -1,9 +1,10 @@
 import { isDeployed } from "../deploy/steps.ts";
 import { isUpToDate } from "../issue/dane/up-to-date.ts";
-import type { Store } from "../state/store.ts";
-import type { Certificates, KnownCertificate } from "../status/certificates.ts";
+import type { Configured } from "../request/configured.ts";
+import type { HeldCertificate, Store } from "../state/store.ts";
+import { eachWanted, type Certificates, type KnownCertificate } from "../status/certificates.ts";
 import { alternatesFrom } from "../status/alternates.ts";
-import { dueOf, offOf } from "../status/due.ts";
+import { dueOf, lifetimeOf, offOf } from "../status/due.ts";
 import { mayAskCa, turnsToAsk } from "./ari.ts";
 import type { Renewal, RenewOptions } from "./renew.ts";
 
@@ -27,20 +28,73 @@ export async function idleRenewals(
   turns: ReadonlySet<string> = turnsToAsk(certificates, every, now),
 ): Promise<readonly Renewal[] | undefined> {
   if (force || broken.length > 0) return undefined;
-  const due = new Map(certificates.map((one) => [one, dueOf(one, now, every)]));
-  const isIdle = [...due].every(
-    ([one, { at }]) =>
-      at > now &&
-      !(turns.has(one.name) && mayAskCa(one, now)) &&
-      (alternatesFrom(one, now) ?? at) > now &&
-      isDeployed(one) &&
-      isUpToDate(one, now),
+  const isWaited = (one: KnownCertificate) => turns.has(one.name) && mayAskCa(one, now);
+  const renewals: Renewal[] = [];
+  for (const one of certificates) {
+    const renewal = isWaited(one) ? undefined : idleRenewal(one, every, now);
+    if (renewal === undefined) return undefined;
+    renewals.push(renewal);
+  }
+  return (await isNothingOpen(store)) ? renewals : undefined;
+}
+
+/** Undefined if there may be something to do for it beside asking the CA. */
+function idleRenewal(one: KnownCertificate, every: number, now: Date): Renewal | undefined {
+  const due = dueOf(one, now, every);
+  const isIdle =
+    due.at > now &&
+    (alternatesFrom(one, now) ?? due.at) > now &&
+    isDeployed(one) &&
+    isUpToDate(one, now);
+  const { name, held } = one;
+  return isIdle ? { name, outcome: "not due", due, held, pause: offOf(one) } : undefined;
+}
+
+/** What `apply` finds when there is nothing to do. */
+export interface IdleConfig {
+  readonly renewals: readonly Renewal[];
+  /** Names whose entry is gone from the config. */
+  readonly orphans: readonly string[];
+  /** The certificate with the shortest lifetime. */
+  readonly shortest: HeldCertificate | undefined;
+}
+
+/**
+ * The same for what the config wants, one certificate after the other: ten thousand are not in memory at once. `remember`
+ * saves what is not in the store. With `keepsHeld`, the renewals say what is held.
+ */
+export async function idleConfig(
+  { requests, broken }: Configured,
+  { every, keepsHeld }: { readonly every: number | undefined; readonly keepsHeld: boolean },
+  store: Store,
+  now: Date,
+  remember: (certificate: KnownCertificate) => Promise<void>,
+): Promise<IdleConfig | "needs interval" | undefined> {
+  if (broken.length > 0 || !(await isNothingOpen(store))) return undefined;
+  const renewals = new Map<string, Renewal | undefined>(
+    requests.map(({ name }) => [name, undefined]),
   );
-  if (!isIdle || !(await isNothingOpen(store))) return undefined;
-  return [...due].map(([one, due]) => {
-    const { name, held } = one;
-    return { name, outcome: "not due", due, held, pause: offOf(one) };
-  });
+  const orphans: string[] = [];
+  let shortest: HeldCertificate | undefined;
+  for await (const one of eachWanted(requests, store)) {
+    if ("problem" in one) return undefined;
+    if (one.isOrphan) {
+      orphans.push(one.name);
+      continue;
+    }
+    if (every === undefined && needsInterval([one], now)) return "needs interval";
+    const renewal = mayAskCa(one, now) ? undefined : idleRenewal(one, every ?? 0, now);
+    if (renewal?.held === undefined) return undefined;
+    await remember(one);
+    renewals.set(one.name, keepsHeld ? renewal : { ...renewal, held: undefined });
+    shortest = shorter(shortest, renewal.held);
+  }
+  const all = [...renewals.values()].filter((one) => one !== undefined);
+  return all.length === renewals.size ? { renewals: all, orphans, shortest } : undefined;
+}
+
+function shorter(one: HeldCertificate | undefined, other: HeldCertificate): HeldCertificate {
+  return one !== undefined && lifetimeOf(one.meta) <= lifetimeOf(other.meta) ? one : other;
 }
 
 /** True if no killed run has left an order or a hook to finish. */

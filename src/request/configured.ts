@@ -93,11 +93,13 @@ async function readOwn<T extends Wanted>(configured: T, written: Written) {
 
 /** The parts of a split certificate have numbered names; under one name, two would replace each other in every run. */
 function refuseSameName(requests: readonly CertificateRequest[], path: string): void {
-  const names = requests.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice === undefined) return;
-  throw new Problem("config", {
-    detail: `${path}: certificates: a part of a split certificate gets the name ${twice}, and another certificate has it.`,
-    hint: `Rename the certificate ${twice}, or the one that is split.`,
-  });
+  const known = new Set<string>();
+  for (const { name } of requests) {
+    if (known.has(name))
+      throw new Problem("config", {
+        detail: `${path}: certificates: a part of a split certificate gets the name ${name}, and another certificate has it.`,
+        hint: `Rename the certificate ${name}, or the one that is split.`,
+      });
+    known.add(name);
+  }
 }

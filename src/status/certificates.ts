@@ -57,6 +57,24 @@ export async function wantedCertificates(
   return { ...others, certificates: certificates.filter((one) => !isFirstAttempt(one)) };
 }
 
+/** Of `wantedCertificates`, what is in the store, one by one: ten thousand need not be in memory at once. */
+export async function* eachWanted(
+  requests: readonly CertificateRequest[],
+  store: Store,
+): AsyncGenerator<(KnownCertificate & { readonly isOrphan: boolean }) | BrokenCertificate> {
+  const wanted = new Map(requests.map((one) => [one.name, one] as const));
+  for await (const one of store.certificates.list()) {
+    if ("problem" in one) {
+      yield one;
+      continue;
+    }
+    const request = wanted.get(one.name);
+    const known = request === undefined ? one : withRequest(request, one);
+    const isOrphan = request === undefined && one.request.fromConfig === true;
+    if (isOrphan || !isFirstAttempt(known)) yield { ...known, isOrphan };
+  }
+}
+
 /**
  * All that is wanted or held, by name, with unfinished orders; only those named, if any are. Offline. With `attempts`, each
  * step of their last attempts too.

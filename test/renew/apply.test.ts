@@ -129,6 +129,34 @@ describe("apply and plan", () => {
     expect((await show(issuing, ["plan", ...config], clock)).shown.outcome).toBe("unchanged");
   });
 
+  test("apply with nothing to do remembers new settings, lists in the config's order and reports what left the config", async () => {
+    const { clock, issuing, write, config } = await configured();
+    await using _ = issuing;
+    const [shop, mail] = [
+      "  shop: { domains: [shop.example.test] }",
+      "  mail: { domains: [mail.example.test] }",
+    ];
+    await write(`${shop}\n${mail}\n  old: { domains: [old.example.test] }`);
+    expect((await issuing.run(["apply", ...config], { clock })).code).toBe(0);
+
+    await write(`${shop.replace(" }", ", labels: { team: web } }")}\n${mail}`);
+    vi.mocked(renewPass).mockClear();
+    const again = await show(issuing, ["apply", ...config], clock);
+    expect(renewPass).not.toHaveBeenCalled();
+    expect(again.shown.certificates).toMatchObject([
+      { name: "shop", outcome: "not-due", paths: { privateKey: expect.any(String) } },
+      { name: "mail", outcome: "not-due" },
+    ]);
+    expect((await issuing.run(["apply", ...config], { clock })).stdout).toContain(
+      "old is no longer in the config; --prune removes it.",
+    );
+    const record = await readFile(
+      join(issuing.state, "certificates/shop/certificate.json"),
+      "utf8",
+    );
+    expect(JSON.parse(record)).toMatchObject({ request: { labels: { team: "web" } } });
+  });
+
   test("apply deploys only in the window, unless expiry is near", async () => {
     const { clock, issuing, write, config } = await configured();
     await using _ = issuing;

@@ -53,6 +53,7 @@ export function openCertificates(folder: Folder): Store["certificates"] {
   const change = (name: string, edit: (record: CertificateFile) => CertificateFile) =>
     rewriteRecord(pathOf(name), name, folder, edit);
 
+  let isSwept = false;
   const read = (name: string) => readStored(pathOf(name), name, folder);
   const names = async () => {
     await folder.check();
@@ -75,7 +76,9 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     },
     async saveRequest(request) {
       await folder.check();
-      await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
+      // Once: `apply` may save ten thousand requests.
+      if (!isSwept) await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
+      isSwept = true;
       await change(request.name, (record) => ({ ...record, request }));
     },
     updateStatus: async (name, edit) =>

@@ -1,9 +1,9 @@
 /** All certificates at once. What the index knows to be unchanged is neither checked nor, for a run without work, read again. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { quotedWord } from "../../../options/words.ts";
 import { Problem } from "../../../problem.ts";
+import { keepHeapSmall } from "../../../small-heap.ts";
 import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../../store.ts";
 import { hostsIn } from "../../hosts.ts";
 import { isSelected } from "../../selection.ts";
@@ -35,8 +35,7 @@ export function openListing(
       const index = readIndex(root);
       const good: Record<string, unknown> = {};
       const entries = await foldersIn(certificates);
-      // What is read is soon dropped: V8 would let it grow to 250 MB before it looks.
-      if (entries.length > many) setFlagsFromString("--semi-space-growth-factor=1");
+      if (entries.length > many) keepHeapSmall();
       for (const entry of entries) {
         const path = join(certificates, entry);
         const stamp = stampOfVersion(path);
