@@ -1,7 +1,7 @@
 import { readText } from "../../state/folder/files.ts";
 import { describeOptions, type OptionDescription } from "../../options/describe.ts";
 import { loadSolver } from "../../solvers/registry.ts";
-import { type Block, type Entry, fields, heading, line } from "../../result.ts";
+import { type Block, type Entry, fields, heading, line, verbatim } from "../../result.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -50,7 +50,7 @@ export const command = defineCommand({
 const marked = /<!-- permissions -->\s*```\w*\n([\s\S]*?)\n```/u;
 
 function aboutPermissions(permissions: string): readonly Block[] {
-  return [heading("Permissions"), ...permissions.split("\n").map((text) => line(text))];
+  return [heading("Permissions"), verbatim(permissions)];
 }
 
 function aboutOptions(options: readonly OptionDescription[]): readonly Block[] {

@@ -1,0 +1,97 @@
+/** cert-manager's objects become a config of acmectl. */
+import { stringify } from "yaml";
+import type { Left } from "../found.ts";
+import { translateCertificate } from "./certificates.ts";
+import { otherKind, type TranslatedIssuer, translateIssuer } from "./issuers.ts";
+import { type Json, type Manifest, type Manifests, textIn } from "./manifests.ts";
+import type { Refer } from "./solvers.ts";
+
+export interface Translation {
+  /** YAML. */
+  readonly config: string;
+  readonly issuers: readonly TranslatedIssuer[];
+  readonly certificates: readonly string[];
+  readonly left: readonly Left[];
+}
+
+/** `secrets`: a folder where Secrets are mounted, `<name>/<key>`; without it, kubectl is asked. */
+export function translate({ all }: Manifests, secrets: string | undefined): Translation {
+  const left: Left[] = [];
+  const referTo = (namespace: string) => referenceIn(namespace, secrets);
+  const ofKinds = (...kinds: string[]) => all.filter(({ kind }) => kinds.includes(kind));
+  const named = withNames(ofKinds("ClusterIssuer", "Issuer"));
+  const issuers = named.flatMap(([name, manifest]) => {
+    const issuer = translateIssuer(manifest, name, referTo);
+    const what = titleOf(manifest);
+    if (issuer === undefined)
+      left.push({ what, why: `it is not an ACME CA (${otherKind(manifest)})` });
+    for (const why of issuer?.notes ?? []) left.push({ what, why });
+    return issuer ?? [];
+  });
+  const certificates = withNames(ofKinds("Certificate")).flatMap(([name, manifest]) => {
+    const what = titleOf(manifest);
+    const issuer = issuerOf(manifest, issuers);
+    if (issuer === undefined) {
+      left.push({ what, why: "its issuer is not among what was imported" });
+      return [];
+    }
+    const { entry, notes } = translateCertificate(manifest, issuer, referTo(manifest.namespace));
+    for (const why of notes) left.push({ what, why });
+    return [[name, entry] as const];
+  });
+  for (const manifest of ofKinds("Ingress", "Gateway")) {
+    const asks = Object.keys(manifest.annotations).some((key) =>
+      key.startsWith("cert-manager.io/"),
+    );
+    const why = "cert-manager makes its Certificate from annotations: import that from the cluster";
+    if (asks) left.push({ what: titleOf(manifest), why });
+  }
+  const solvers = Object.fromEntries(issuers.flatMap((issuer) => Object.entries(issuer.solvers)));
+  const sections = {
+    issuers: Object.fromEntries(issuers.map(({ name, entry }) => [name, entry])),
+    solvers,
+    certificates: Object.fromEntries(certificates),
+  };
+  const filled = Object.entries(sections).filter(([, entries]) => Object.keys(entries).length > 0);
+  const config = stringify(Object.fromEntries(filled), { lineWidth: 0 });
+  return { config, issuers, certificates: certificates.map(([name]) => name), left };
+}
+
+/** Names in the config: their own, with the namespace before it where several have the same. */
+function withNames(all: readonly Manifest[]): readonly (readonly [string, Manifest])[] {
+  return all.map((one) => {
+    const isShared = all.filter(({ name }) => name === one.name).length > 1;
+    const place = one.kind === "ClusterIssuer" ? "cluster" : one.namespace;
+    return [isShared ? `${place}-${one.name}` : one.name, one];
+  });
+}
+
+function titleOf({ kind, namespace, name }: Manifest): string {
+  return kind === "ClusterIssuer" ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+}
+
+function issuerOf(
+  { spec, namespace }: Manifest,
+  issuers: readonly TranslatedIssuer[],
+): TranslatedIssuer | undefined {
+  const reference = spec["issuerRef"];
+  const ref: Json = typeof reference === "object" && reference !== null ? { ...reference } : {};
+  const kind = textIn(ref, "kind") ?? "Issuer";
+  return issuers.find(
+    ({ manifest }) =>
+      manifest.kind === kind &&
+      manifest.name === ref["name"] &&
+      (kind === "ClusterIssuer" || manifest.namespace === namespace),
+  );
+}
+
+function referenceIn(namespace: string, secrets: string | undefined): Refer {
+  return (secret) => {
+    const name = textIn(secret, "name");
+    if (name === undefined) return undefined;
+    const key = textIn(secret, "key") ?? "password";
+    if (secrets !== undefined) return `file:${secrets}/${name}/${key}`;
+    const template = `{{index .data "${key}" | base64decode}}`;
+    return `cmd:kubectl -n ${namespace} get secret ${name} -o 'go-template=${template}'`;
+  };
+}

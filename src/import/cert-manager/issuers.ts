@@ -1,0 +1,80 @@
+/** Issuers and ClusterIssuers, as entries of acmectl's config. */
+import { type Json, type Manifest, recordIn, textIn } from "./manifests.ts";
+import { defined, type Refer, translateSolver } from "./solvers.ts";
+
+/** One with the names that it has in the config. */
+export interface TranslatedIssuer {
+  readonly manifest: Manifest;
+  readonly name: string;
+  readonly entry: Json;
+  readonly solvers: Readonly<Record<string, Json>>;
+  readonly notes: readonly string[];
+  readonly server: string;
+  /** The Secret of the account's key. */
+  readonly accountKey?: { readonly name: string; readonly key: string } | undefined;
+  /** cert-manager sends the duration only where this is set. */
+  readonly sendsDuration: boolean;
+}
+
+/** Where cert-manager looks for the Secrets of a ClusterIssuer, unless it is told otherwise. */
+const clusterNamespace = "cert-manager";
+
+/** Undefined for an issuer that is no ACME CA. */
+export function translateIssuer(
+  manifest: Manifest,
+  name: string,
+  referTo: (namespace: string) => Refer,
+): TranslatedIssuer | undefined {
+  const { acme } = manifest.spec;
+  const server = textIn(recordIn(manifest.spec, "acme"), "server");
+  if (acme === undefined || server === undefined) return undefined;
+  const setting = recordIn(manifest.spec, "acme");
+  const refer = referTo(secretsOf(manifest));
+  const binding = recordIn(setting, "externalAccountBinding");
+  const bundle = textIn(setting, "caBundle");
+  const entry = defined({
+    server,
+    email: textIn(setting, "email"),
+    agreeTos: true,
+    eabKid: textIn(binding, "keyID"),
+    eabHmac: refer(recordIn(binding, "keySecretRef")),
+    eabHmacAlg: textIn(binding, "keyAlgorithm"),
+    caBundle: bundle === undefined ? undefined : Buffer.from(bundle, "base64").toString(),
+    preferredChain: textIn(setting, "preferredChain"),
+    profile: textIn(setting, "profile"),
+  });
+  const all = Array.isArray(setting["solvers"]) ? setting["solvers"] : [];
+  const translated = all.map((one: Json) => translateSolver(one, refer));
+  const named = translated.flatMap(({ entry }, index) =>
+    entry === undefined ? [] : [[all.length === 1 ? name : `${name}-${index + 1}`, entry] as const],
+  );
+  const key = recordIn(setting, "privateKeySecretRef");
+  const keyName = textIn(key, "name");
+  return {
+    manifest,
+    name,
+    entry,
+    server,
+    solvers: Object.fromEntries(named),
+    notes: [
+      ...translated.flatMap(({ notes }, index) =>
+        notes.map((note) => `solver ${index + 1}: ${note}`),
+      ),
+      ...(setting["skipTLSVerify"] === true
+        ? ["skipTLSVerify has no equivalent: give the CA's root as caBundle"]
+        : []),
+    ],
+    accountKey:
+      keyName === undefined ? undefined : { name: keyName, key: textIn(key, "key") ?? "tls.key" },
+    sendsDuration: setting["enableDurationFeature"] === true,
+  };
+}
+
+export function secretsOf({ kind, namespace }: Manifest): string {
+  return kind === "ClusterIssuer" ? clusterNamespace : namespace;
+}
+
+/** The kinds of CAs that cert-manager has beside ACME. */
+export function otherKind({ spec }: Manifest): string {
+  return Object.keys(spec).join(", ") || "nothing";
+}

@@ -1,0 +1,245 @@
+import { generateKeyPairSync } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
+import { startKubernetesFake } from "../support/fakes/kubernetes.ts";
+import { run } from "../support/run.ts";
+import { temporaryFolder } from "../support/state.ts";
+
+const fixture = join(import.meta.dirname, "fixtures/cert-manager.yaml");
+
+async function open() {
+  const folder = await temporaryFolder();
+  onTestFinished(() => folder[Symbol.asyncDispose]());
+  const env = { HOME: folder.path, ACMECTL_STATE: join(folder.path, "state") };
+  const output = join(folder.path, "acmectl.yaml");
+  return { folder: folder.path, env, output };
+}
+
+interface Written {
+  issuers: Record<string, object>;
+  solvers: Record<string, object>;
+  certificates: Record<string, object>;
+}
+interface Imported {
+  config: string;
+  accounts: { issuer: string; id: string; outcome: string }[];
+  left: { what: string; why: string }[];
+}
+
+test("the configurations of cert-manager's documentation become a config that validate and plan accept", async () => {
+  const { env, output } = await open();
+  const imported = await run(`import cert-manager ${fixture} --output ${output} --json`, { env });
+  expect(imported.code).toBe(0);
+  const config = parse(await readFile(output, "utf8")) as Written;
+  expect(config.issuers).toMatchObject({
+    "http-ingress": {
+      server: "https://acme-staging-v02.api.letsencrypt.org/directory",
+      email: "ops@example.com",
+      agreeTos: true,
+    },
+    "http-old": { preferredChain: "ISRG Root X1" },
+    "by-dns": { profile: "tlsserver" },
+    eab: {
+      eabKid: "my-keyID-1",
+      eabHmac:
+        "cmd:kubectl -n cert-manager get secret eab-secret -o 'go-template={{index .data \"secret\" | base64decode}}'",
+      caBundle: expect.stringContaining("-----BEGIN CERTIFICATE-----"),
+    },
+  });
+  const reference = (name: string) => expect.stringContaining(`kubectl -n web get secret ${name}`);
+  const none = { cname: "none" };
+  expect(config.solvers).toEqual({
+    "http-ingress": { use: "kubernetes", ingressClassName: "nginx", serviceType: "NodePort" },
+    "http-old-1": {
+      use: "kubernetes",
+      annotations: {
+        "kubernetes.io/ingress.class": "nginx",
+        "nginx.ingress.kubernetes.io/whitelist-source-range": "0.0.0.0/0",
+      },
+    },
+    "http-old-2": { use: "kubernetes", ingress: "shop", select: { names: ["shop.example.com"] } },
+    gateway: { use: "kubernetes", gateways: ["traefik/traefik", "other#http"] },
+    "by-dns-1": {
+      use: "cloudflare",
+      apiToken: reference("cloudflare-api-token"),
+      select: { zones: ["cloudflare.example.com"] },
+    },
+    "by-dns-2": expect.objectContaining({ apiKey: reference("cf"), email: "me@example.com" }),
+    "by-dns-3": {
+      use: "route53",
+      region: "us-east-1",
+      hostedZoneId: "DIKER8JEXAMPLE",
+      assumeRoleArn: "arn:aws:iam::111122223333:role/dns-manager",
+      accessKeyId: "AKIAIOSFODNN7EXAMPLE",
+      secretAccessKey: reference("prod-route53"),
+      dns: none,
+      select: { zones: ["aws.example.com"] },
+    },
+    "by-dns-4": expect.objectContaining({
+      use: "google",
+      project: "my-project",
+      credentials: reference("clouddns-dns01"),
+    }),
+    "by-dns-5": expect.objectContaining({
+      use: "azure",
+      clientSecret: reference("azuredns"),
+      resourceGroup: "dns",
+      environment: "AzurePublicCloud",
+    }),
+    "by-dns-6": expect.objectContaining({
+      managedIdentity: true,
+      clientId: "00000000-0000-0000-0000-000000000004",
+    }),
+    "by-dns-7": expect.objectContaining({ use: "digitalocean", dns: none }),
+    "by-dns-8": expect.objectContaining({
+      use: "rfc2136",
+      server: "192.0.2.53",
+      tsigAlgorithm: "hmac-sha512",
+    }),
+    "by-dns-9": expect.objectContaining({
+      use: "acme-dns",
+      server: "https://acme-dns.example.org",
+    }),
+    eab: {
+      use: "kubernetes",
+      ingressClassName: "traefik",
+      select: { labels: { "use-http": "true" } },
+    },
+  });
+  expect(config.certificates).toEqual({
+    "example-com": {
+      domains: ["example.com", "www.example.com"],
+      labels: { "use-http": "true" },
+      issuer: "http-ingress",
+      solvers: ["http-ingress"],
+      keyType: "rsa4096",
+      reuseKey: true,
+      deploy: [
+        {
+          kubernetes: {
+            secret: "example-com-tls",
+            namespaces: ["web"],
+            labels: { team: "shop" },
+            annotations: { note: "a" },
+          },
+        },
+      ],
+    },
+    "web-stores": expect.objectContaining({
+      keyType: "ec384",
+      duration: "720h",
+      deploy: [
+        {
+          kubernetes: {
+            secret: "stores-tls",
+            namespaces: ["web"],
+            keys: { "tls-combined.pem": "combined", "keystore.p12": "pkcs12" },
+            password: reference("store"),
+            profile: "legacy",
+          },
+        },
+      ],
+    }),
+    "api-stores": expect.objectContaining({ issuer: "eab", solvers: ["eab"] }),
+  });
+  // Its CA bundle is a dummy; everything else has to make sense.
+  await writeFile(
+    output,
+    (await readFile(output, "utf8")).replace(/ +caBundle: \|\n( {6}.*\n)+/, ""),
+  );
+  expect(await run(`config validate --config ${output}`, { env })).toMatchObject({ code: 0 });
+  const planned = await run(`plan --config ${output}`, { env });
+  expect(planned).toMatchObject({ code: 0 });
+  expect(planned.stdout).toContain("web-stores");
+});
+
+test("says what has no equivalent", async () => {
+  const { env } = await open();
+  const { stdout } = await run(`import cert-manager ${fixture} --dry-run --json`, { env });
+  const { left } = JSON.parse(stdout) as Imported;
+  const of = (what: string) => left.flatMap((one) => (one.what === what ? one.why : []));
+  expect(of("Certificate web/example-com")).toEqual([
+    "encoding PKCS1: acmectl writes keys as PKCS#8",
+    "duration is left out, since the issuer does not have enableDurationFeature",
+    expect.stringContaining("renewBefore has no equivalent"),
+    "isCA: ACME CAs issue no CA certificates",
+  ]);
+  expect(of("Certificate web/stores").join()).toContain("keystores.jks has no equivalent");
+  expect(of("Certificate api/stores").join()).toContain("keys of Ed25519 are not supported");
+  expect(of("Certificate api/orphan")).toEqual(["its issuer is not among what was imported"]);
+  expect(of("ClusterIssuer self-signed")).toEqual(["it is not an ACME CA (selfSigned)"]);
+  expect(of("ClusterIssuer eab").join()).toContain("skipTLSVerify");
+  expect(of("Issuer web/http-old").join()).toContain("podTemplate");
+  expect(of("Issuer web/by-dns").join()).toContain("acmectl has no solver for akamai");
+  expect(of("Ingress web/shop").join()).toContain("import that from the cluster");
+  expect(of("account of eab").join()).toContain("cert-manager/eab-key was not read");
+});
+
+test("with --secrets references lead to mounted files", async () => {
+  const { env } = await open();
+  const words = `import cert-manager ${fixture} --dry-run --secrets /etc/keys --json`;
+  const { config } = JSON.parse((await run(words, { env })).stdout) as Imported;
+  expect(config).toContain("apiToken: file:/etc/keys/cloudflare-api-token/api-token");
+});
+
+const key = () => {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return String(privateKey.export({ type: "sec1", format: "pem" }));
+};
+
+test("takes over the account key of a Secret among the files", async () => {
+  const { env, folder } = await open();
+  const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "example-issuer-account-key", namespace: "cert-manager" },
+    data: { "tls.key": Buffer.from(key()).toString("base64") },
+  };
+  await writeFile(join(folder, "secret.json"), JSON.stringify(secret));
+  const words = `import cert-manager ${fixture} ${join(folder, "secret.json")} --json`;
+  const { accounts } = JSON.parse((await run(words, { env })).stdout) as Imported;
+  expect(accounts).toMatchObject([{ issuer: "http-ingress", outcome: "taken" }]);
+  const listed = await run("account list", { env });
+  expect(listed.stdout).toContain("acme-staging-v02");
+});
+
+test("reads issuers, certificates and account keys from the cluster", async () => {
+  const { env, folder } = await open();
+  const fake = await startKubernetesFake(folder);
+  onTestFinished(() => fake.close());
+  const kinds: Record<string, string> = {
+    ClusterIssuer: "clusterissuers",
+    Issuer: "namespaces/web/issuers",
+    Certificate: "namespaces/web/certificates",
+  };
+  for (const document of parseAllDocuments(await readFile(fixture, "utf8"))) {
+    const { kind, metadata, ...object } = document.toJS() as {
+      kind: string;
+      metadata: { name: string };
+    };
+    const place = kinds[kind];
+    if (place === undefined) continue;
+    const path = `/apis/cert-manager.io/v1/${place}/${metadata.name}`;
+    fake.plant(path, { ...object, metadata: { ...metadata } });
+  }
+  fake.plant("/api/v1/namespaces/web/secrets/by-dns-key", {
+    data: { "tls.key": Buffer.from(key()).toString("base64") },
+  });
+  const words = `import cert-manager --kubeconfig ${fake.kubeconfig}`;
+  const { code, stdout } = await run(words, { env });
+  expect(code).toBe(0);
+  expect(stdout).toContain("use: cloudflare");
+  expect(stdout).toContain("The account of by-dns was taken over");
+});
+
+test.each([
+  ["no-such-file.yaml", "Cannot read no-such-file.yaml: no such file or directory."],
+  ["-", "has no Issuer or ClusterIssuer of an ACME CA."],
+])("refuses %s", async (place, words) => {
+  const { env, folder } = await open();
+  const ran = await run(`import cert-manager ${place}`, { env, cwd: folder, stdin: "a: 1\n" });
+  expect(ran.code).toBe(2);
+  expect(ran.stderr).toContain(words);
+});
