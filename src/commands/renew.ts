@@ -1,5 +1,6 @@
 import type { Context } from "../context.ts";
 import { storedCertificates, type Certificates } from "../status/certificates.ts";
+import { dueByIndex, type DueByIndex } from "../renew/by-index.ts";
 import { idleRenewals, needsInterval } from "../renew/idle.ts";
 import { noteAfterPass, noteQuiet, recallQuiet } from "../renew/quiet.ts";
 import type { Renewal } from "../renew/renew.ts";
@@ -46,6 +47,10 @@ export const command = defineCommand({
     const isUsual = isUsualRun(flags, context);
     const quiet = isUsual ? await recallQuiet(store, flags.every, context.clock.now()) : undefined;
     if (quiet !== undefined) return reportQuiet(quiet, context.clock.now());
+    const found = isUsual
+      ? await dueByIndex(flags.every, store, context, intervalOf(context))
+      : undefined;
+    if (found !== undefined) return renewFound(found, flags, store, context);
     const named = await storedCertificates(store, context.args);
     if (named.certificates.length + named.broken.length === 0) throw nothingKept(store);
     const every = flags.every ?? (await everyOf(named, context));
@@ -59,6 +64,29 @@ export const command = defineCommand({
     return reportRenewals(shown, { detailed: detailedExitcode, dryRun }, context.clock.now());
   },
 });
+
+/** Those that the index of the state has found; the others are not read. */
+async function renewFound(
+  { named, every, next }: DueByIndex,
+  flags: Flags,
+  store: Store,
+  context: Context,
+): Promise<Result> {
+  const { clock } = context;
+  const idle = await idleRenewals(named, passOptions(flags, context, every), store, clock.now());
+  const renewals = idle ?? (await renewDue(named, { ...flags, every }, context));
+  const isQuiet = renewals.every((one) => one.outcome === "not due" && isUneventful(one));
+  if (isQuiet) return reportQuiet({ next }, clock.now());
+  return reportRenewals(renewals, { detailed: flags.detailedExitcode === true }, clock.now());
+}
+
+const isUneventful = ({ isDeployed, deployProblem, pause }: Renewal) =>
+  isDeployed !== true && deployProblem === undefined && pause === undefined;
+
+const intervalOf = (context: Context) => async () => {
+  const { intervalHere } = await import("../schedule/interval.ts");
+  return intervalHere(context);
+};
 
 /** A dry run goes through everything. */
 async function idleUnless(
@@ -101,8 +129,7 @@ async function drill(named: Certificates, flags: Flags, context: Context): Promi
 /** The interval of a schedule whose command does not say it. */
 async function everyOf({ certificates }: Certificates, context: Context): Promise<number> {
   if (!needsInterval(certificates, context.clock.now())) return 0;
-  const { intervalHere } = await import("../schedule/interval.ts");
-  return intervalHere(context);
+  return intervalOf(context)();
 }
 
 /** What talks to CAs is loaded only where there may be something to do. */

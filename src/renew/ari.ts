@@ -40,12 +40,13 @@ export function turnsToAsk(
   certificates: readonly StoredCertificate[],
   every: number,
   now: Date,
+  total: number = certificates.length,
 ): ReadonlySet<string> {
   const waiting = certificates
     .filter((one) => mayAskCa(one, now))
     .map((one) => ({ name: one.name, since: nextQuestion(one)?.getTime() ?? 0 }))
     .toSorted((a, b) => a.since - b.since);
-  const share = Math.max(few, Math.ceil(certificates.length / runsToSpreadOver(every)));
+  const share = Math.max(few, Math.ceil(total / runsToSpreadOver(every)));
   const isLate = (since: number) => since > 0 && since + 1.5 * sixHours <= now.getTime();
   const turns = waiting.filter(({ since }, index) => index < share || isLate(since));
   return new Set(turns.map(({ name }) => name));

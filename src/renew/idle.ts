@@ -21,11 +21,11 @@ export function needsInterval(certificates: readonly KnownCertificate[], now: Da
  * here. Undefined when there may be something. `turns` are the names that the pass asks the CA about.
  */
 export async function idleRenewals(
-  { certificates, broken }: Certificates,
+  { certificates, broken, total }: Certificates,
   { force, every }: Pick<RenewOptions, "force" | "every">,
   store: Store,
   now: Date,
-  turns: ReadonlySet<string> = turnsToAsk(certificates, every, now),
+  turns: ReadonlySet<string> = turnsToAsk(certificates, every, now, total),
 ): Promise<readonly Renewal[] | undefined> {
   if (force || broken.length > 0) return undefined;
   const isWaited = (one: KnownCertificate) => turns.has(one.name) && mayAskCa(one, now);

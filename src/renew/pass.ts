@@ -11,12 +11,12 @@ import { issuerOf } from "../request/drift.ts";
 import { alternatesFrom } from "../status/alternates.ts";
 import { turnsToAsk } from "./ari.ts";
 import { announce, announceFirst } from "./announce.ts";
+import { openTurns, type Turns } from "./turns.ts";
 import {
   brokenRenewal,
   deploy,
   examine,
   isReady,
-  replace,
   withNextDue,
   type Examined,
   type Pass,
@@ -29,7 +29,7 @@ import {
  * closed at the end.
  */
 export async function renewPass(
-  { certificates, broken }: Certificates,
+  { certificates, broken, total }: Certificates,
   options: RenewOptions,
   context: Context,
   run: Omit<ToolsOptions, "around"> & { readonly dryRun: boolean },
@@ -47,7 +47,7 @@ export async function renewPass(
     await deployment.hooks.resume();
     const pass = { context, store, options, startedAt, pool, deployment, logOf };
     await cleanLeftovers(certificates, pass);
-    const renewals = await renewAll(certificates, pass);
+    const renewals = await renewAll(certificates, total, pass);
     if (!dryRun) await fetchLater(certificates, renewals, pass);
     return [...renewals, ...broken.map((one) => brokenRenewal(one, clock.now()))];
   } catch (error) {
@@ -101,11 +101,12 @@ async function fetchLater(
 /** All are examined first; then the most urgent have the first turns, and `max` leaves the rest for the next run. */
 async function renewAll(
   certificates: readonly KnownCertificate[],
+  total: number | undefined,
   pass: Pass,
 ): Promise<readonly Renewal[]> {
   const { options } = pass;
   const limit = createLimit(options.concurrency);
-  const asked = turnsToAsk(certificates, options.every, pass.context.clock.now());
+  const asked = turnsToAsk(certificates, options.every, pass.context.clock.now(), total);
   const examined = await Promise.all(
     certificates.map((one) => limit(() => examine(one, asked.has(one.name), pass))),
   );
@@ -113,12 +114,13 @@ async function renewAll(
     .filter(({ renewal }) => renewal === undefined)
     .toSorted((a, b) => endOf(a.certificate) - endOf(b.certificate))
     .slice(0, options.max);
+  const turns = openTurns(limit, pass);
   const replaced = async ({ certificate }: Examined) =>
-    withNextDue(await turn(certificate, limit, pass), certificate, pass);
-  const turns = new Map(due.map((one) => [one, replaced(one)] as const));
+    withNextDue(await waited(certificate, limit, turns, pass), certificate, pass);
+  const replacing = new Map(due.map((one) => [one, replaced(one)] as const));
   return Promise.all(
     examined.map(async (one) => {
-      const renewal = one.renewal ?? (await turns.get(one)) ?? postponed(one.certificate, pass);
+      const renewal = one.renewal ?? (await replacing.get(one)) ?? postponed(one.certificate, pass);
       const announced = await announceFirst(renewal, one.certificate, pass);
       return announce(await deploy(announced, one.certificate, pass), one.certificate, pass);
     }),
@@ -126,7 +128,12 @@ async function renewAll(
 }
 
 /** A scheduled run waits, after every local check; no wait takes the turn of another certificate. */
-async function turn(certificate: KnownCertificate, limit: Limit, pass: Pass): Promise<Renewal> {
+async function waited(
+  certificate: KnownCertificate,
+  limit: Limit,
+  turns: Turns,
+  pass: Pass,
+): Promise<Renewal> {
   const { context, options, logOf } = pass;
   const pause = options.jitter ? jitterOf(certificate, options.every, context.clock.now()) : 0;
   if (pause > 0 && (await limit(() => isReady(certificate, pass)))) {
@@ -134,7 +141,7 @@ async function turn(certificate: KnownCertificate, limit: Limit, pass: Pass): Pr
     logOf(certificate.name).info(text, { step: "jitter" });
     await context.clock.sleep(pause, context.signal);
   }
-  return limit(() => replace(certificate, pass));
+  return turns(certificate);
 }
 
 /** Milliseconds; the limit of certbot and lego. */

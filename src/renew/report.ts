@@ -53,7 +53,7 @@ export function reportRenewals(
 }
 
 /** The same for people, by what an earlier pass noted. */
-export function reportQuiet({ next: { name, at } }: Quiet, now: Date): Result {
+export function reportQuiet({ next: { name, at } }: Pick<Quiet, "next">, now: Date): Result {
   return {
     document: { outcome: "unchanged" },
     view: [nothingDue({ name, at: new Date(at) }, now)],

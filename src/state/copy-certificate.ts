@@ -1,13 +1,12 @@
 /** Copies one certificate from one state into another, under its lock in both. */
 import { keyTypes } from "../certificate.ts";
-import { Problem } from "../problem.ts";
 import type { CertificateStatus } from "./certificate-status.ts";
 import { isSame, verified } from "./copied.ts";
+import { copyRefused, copyVersions, hasAllVersions } from "./copy-versions.ts";
 import type {
   BrokenCertificate,
   HeldCertificate,
   Lock,
-  NewVersion,
   Store,
   StoredCertificate,
 } from "./store.ts";
@@ -34,7 +33,7 @@ export async function copyCertificate(
     return verified(
       isSame(after?.request, source.request) &&
         isSame(after?.status, statusFor(source.status, source.held, after?.held)) &&
-        (await hasSameFiles(name, source, from, to)),
+        (await hasAllVersions(source, before?.held, { from, to })),
     );
   });
 }
@@ -49,23 +48,13 @@ async function copyParts(
   const { name, request } = source;
   const hasRequest = before !== undefined && isSame(before.request, request);
   if (!hasRequest) await to.certificates.saveRequest(request);
-  const held = await copyVersion(source, before?.held, lock, { from, to });
+  const held = await copyVersions(source, before?.held, lock, { from, to });
+  const hasRefused = await copyRefused(name, { from, to });
   const hasKeys = await copyNextKeys(name, from, to);
   const status = statusFor(source.status, source.held, held);
   const hasStatus = before !== undefined && isSame(before.status, status);
   if (!hasStatus) await to.certificates.updateStatus(name, () => status);
-  return hasRequest && held === before.held && hasKeys && hasStatus;
-}
-
-/** The version in use afterwards; `before` when it is the same. */
-async function copyVersion(
-  { name, held }: StoredCertificate,
-  before: HeldCertificate | undefined,
-  lock: Lock,
-  { from, to }: Pick<Copying, "from" | "to">,
-): Promise<HeldCertificate | undefined> {
-  if (held === undefined || before?.meta.fingerprint === held.meta.fingerprint) return before;
-  return to.certificates.commit(name, await versionOf(name, held, from), lock);
+  return hasRequest && held === before.held && hasRefused && hasKeys && hasStatus;
 }
 
 /** Under the certificate's lock in both. */
@@ -91,38 +80,6 @@ export async function locked<T>(
 function isNewer(there: HeldCertificate | undefined, here: HeldCertificate | undefined): boolean {
   if (there === undefined) return false;
   return here === undefined || Date.parse(there.meta.issuedAt) > Date.parse(here.meta.issuedAt);
-}
-
-async function versionOf(
-  name: string,
-  { meta }: HeldCertificate,
-  from: Store,
-): Promise<NewVersion> {
-  const part = async (second?: string) => {
-    const pems = await from.certificates.readCertificate(name, second);
-    const privateKey = await from.certificates.readPrivateKey(name, second);
-    return pems && { ...pems, privateKey };
-  };
-  const first = await part();
-  const second = meta.second && (await part(meta.second.keyType));
-  if (first === undefined)
-    throw new Problem("machine", { detail: `The certificate in ${from.where} cannot be read.` });
-  return { ...first, second, meta };
-}
-
-async function hasSameFiles(
-  name: string,
-  { held }: StoredCertificate,
-  from: Store,
-  to: Store,
-): Promise<boolean> {
-  if (held === undefined) return true;
-  const [one, other] = await Promise.all([from, to].map((store) => versionOf(name, held, store)));
-  return one !== undefined && other !== undefined && isSame(trimmed(one), trimmed(other));
-}
-
-function trimmed({ privateKey = "", certificate, chain }: NewVersion): readonly string[] {
-  return [privateKey, certificate, chain].map((text) => text.trim());
 }
 
 /** True when nothing was to be done. A key that was announced by the other state alone stays there. */

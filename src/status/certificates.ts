@@ -27,6 +27,8 @@ export interface KnownCertificate extends StoredCertificate {
 export interface Certificates {
   readonly certificates: readonly KnownCertificate[];
   readonly broken: readonly BrokenCertificate[];
+  /** How many there are, if these are only some of them. */
+  readonly total?: number | undefined;
 }
 
 /**

@@ -62,8 +62,27 @@ test("a deployment of the version in use stays, whatever its number is in the ot
   const to = await emptyState();
   await copied(from, to);
   const copy = await to.certificates.read("shop");
-  expect(copy?.held?.version).toBe(1);
-  expect(copy?.status.deploy).toMatchObject({ new: { version: 1 }, old: { version: 0 } });
+  expect(copy?.held?.version).toBe(version);
+  expect(copy?.status.deploy).toMatchObject({ new: { version }, old: { version: 0 } });
+});
+
+test("older versions, other chains and refused certificates are copied too", async () => {
+  const { store: from } = await openStore();
+  await filledState(from);
+  const lock = await from.lock("certificate:shop", { wait: 0, signal: never });
+  const forms = { alternates: ["first\n", "second\n"], properties: "properties\n" };
+  await from.certificates.commit("shop", { ...(await newVersion("02")), ...forms }, lock);
+  await from.certificates.saveAlternate("shop", 2, 1, "later\n");
+  await lock.release();
+  const refused = { pem: "pem\n", why: "it expired", directory: "d", orderUrl: "o", at: "a" };
+  await from.certificates.keepRefused("shop", refused);
+  const { store: to } = await openStore();
+  await copied(from, to);
+  expect(outcomes(await copied(from, to))).toEqual(["unchanged"]);
+  const versions = await to.certificates.versions("shop");
+  expect(versions).toEqual(await from.certificates.versions("shop"));
+  expect(versions).toMatchObject([{ number: 1 }, { ...forms, added: { 1: "later\n" } }]);
+  expect(await to.certificates.refused("shop")).toMatchObject([refused]);
 });
 
 test("a certificate that is newer in the other state stays", async () => {
