@@ -38,6 +38,8 @@ export interface Context {
   statePlace(): Promise<string>;
   /** The same folder; of a shared state, the one for the files of this host. */
   stateFolder(): Promise<string>;
+  /** What another command needs beside `statePlace` to open a shared state, as its arguments; secrets only by reference. */
+  stateArguments(): Promise<readonly string[]>;
   /** The state, opened at first use. */
   store(): Promise<Store>;
   /** Another state, with the same keys. */

@@ -12,7 +12,7 @@ export function stateOf(
   given: OptionsOf<typeof stateOptions>,
   from: Sources,
   tools: StateTools,
-): Pick<Context, "statePlace" | "stateFolder" | "store" | "storeAt"> {
+): Pick<Context, "statePlace" | "stateFolder" | "stateArguments" | "store" | "storeAt"> {
   let choice: Promise<Choice> | undefined;
   let store: Promise<Store> | undefined;
   const chosen = () => (choice ??= choiceOf(given, from));
@@ -22,6 +22,17 @@ export function stateOf(
     async stateFolder() {
       const { place, files } = await chosen();
       return isStateUrl(place) ? files() : place;
+    },
+    async stateArguments() {
+      const { place, keys, unencrypted, files } = await chosen();
+      if (!isStateUrl(place)) return [];
+      const { isReference } = await import("../options/secret.ts");
+      return [
+        ...keys.filter(isReference).flatMap((key) => ["--state-key", key]),
+        ...(unencrypted ? ["--state-unencrypted"] : []),
+        "--state-files",
+        files(),
+      ];
     },
     store: async () => (store ??= storeAt((await chosen()).place)),
     storeAt,

@@ -23,6 +23,8 @@ export interface Job {
   /** For `--state`, when it is not the folder. */
   readonly statePlace?: string | undefined;
   readonly stateFolder: string;
+  /** Of a shared state: its keys by reference, and this host's folder. */
+  readonly stateArguments?: readonly string[] | undefined;
   /** Absent when there is no config file and none was named. */
   readonly configPath?: string | undefined;
   readonly jitter: boolean;
@@ -46,14 +48,24 @@ const quietSignal = ["--disable-sigusr1"].filter((option) =>
 
 /** The words after Node.js and its options. */
 export function wordsOf(
-  { program, stateFolder, statePlace = stateFolder, configPath, jitter }: Job,
+  { program, stateFolder, statePlace = stateFolder, stateArguments = [], ...job }: Job,
   { every }: Times,
 ): readonly string[] {
+  const { configPath, jitter } = job;
   const config = configPath === undefined ? [] : ["--config", configPath];
   const wait = jitter ? ["--jitter"] : [];
   const schedule = ["--every", formatDuration(every * 60_000), ...wait];
   const script = program.script === undefined ? [] : [program.script];
-  return [...script, "renew", "-q", ...schedule, "--state", statePlace, ...config];
+  return [
+    ...script,
+    "renew",
+    "-q",
+    ...schedule,
+    "--state",
+    statePlace,
+    ...stateArguments,
+    ...config,
+  ];
 }
 
 /** Throws a Problem if Node.js or acmectl is in a folder that is cleaned, so that the schedule would break unseen. */

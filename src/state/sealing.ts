@@ -145,6 +145,6 @@ function notEncrypted(what: Sealed): Problem {
 export function noKeyGiven(): Problem {
   return new Problem("usage", {
     detail: "No state key was given, so nothing can be encrypted with it.",
-    hint: "Give the new key first and the old one behind it: --state-key file:/etc/acmectl/new.key,file:/etc/acmectl/old.key",
+    hint: "Give the new key first and the old one behind it: --state-key file:/etc/acmectl/new.key --state-key file:/etc/acmectl/old.key",
   });
 }

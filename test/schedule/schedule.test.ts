@@ -181,6 +181,21 @@ describe("schedule install where only cron runs", () => {
     });
   });
 
+  it("a run with a shared state gets its key by reference and its folder", async () => {
+    await using here = await pretend({ systemd: false });
+    const statePlace = "postgres://acmectl@db.example.com/acmectl";
+    const stateArguments = [
+      "--state-key",
+      "file:/etc/acmectl/state.key",
+      "--state-files",
+      "/srv/a",
+    ];
+    const { plan } = await here.install({}, { statePlace, stateArguments });
+    expect(plan).toMatchObject({
+      line: expect.stringContaining(`--state ${statePlace} ${stateArguments.join(" ")}`),
+    });
+  });
+
   it("schedule install never overwrites a crontab that it cannot read", async () => {
     await using here = await pretend({ systemd: false });
     await here.put("crontab", "0 5 * * * backup\n");

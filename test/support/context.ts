@@ -28,6 +28,7 @@ export function contextOf({
     config: () => loadConfig("/home/ops/no-config.yaml", { explicit: false }),
     statePlace: () => Promise.resolve(folder),
     stateFolder: () => Promise.resolve(folder),
+    stateArguments: () => Promise.resolve([]),
     store: () => storeAt(folder),
     storeAt,
     solverFlags: {},

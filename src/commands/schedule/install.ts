@@ -111,6 +111,7 @@ async function jobOf(
     program,
     statePlace: await context.statePlace(),
     stateFolder: await context.stateFolder(),
+    stateArguments: await context.stateArguments(),
     configPath: isNamed || existsSync(configPath) ? configPath : undefined,
     environmentFile: named === undefined ? undefined : resolve(context.cwd, named),
     jitter,

@@ -2,7 +2,7 @@
 import { Pool, type PoolClient } from "pg";
 import { abortable } from "../../abortable.ts";
 import type { StateTools } from "../tools.ts";
-import { isConflict, isLost, problemOf } from "./faults.ts";
+import { isConflict, isLost, isReadOnly, problemOf } from "./faults.ts";
 import type { DatabasePlace } from "./place.ts";
 
 export interface Statements {
@@ -28,8 +28,17 @@ export function openDatabase(
   place: DatabasePlace,
   { clock, log, signal }: Pick<StateTools, "clock" | "log" | "signal">,
 ): Database {
-  const pool = poolOf(place);
+  const places = [place, ...(place.others ?? [])];
+  let pool = poolOf(place);
   let wasReached = false;
+
+  /** The next host, which may be the new primary. */
+  function goOn(): void {
+    places.push(...places.splice(0, 1));
+    const old = pool;
+    pool = poolOf(places[0] ?? place);
+    old.end().catch(ignore);
+  }
 
   /** What was reached before may come back; what was never reached is reported at once. A run that is stopped does not wait. */
   async function surely<T>(work: () => Promise<T>): Promise<T> {
@@ -39,8 +48,11 @@ export function openDatabase(
         wasReached = true;
         return result;
       } catch (error) {
-        const again = isConflict(error) || (wasReached && !signal.aborted && isLost(error));
-        if (!again || pause > longestPause) throw problemOf(error, place);
+        const isElsewhere = places.length > 1 && (isLost(error) || isReadOnly(error));
+        const mayReturn = isElsewhere || (wasReached && isLost(error));
+        const again = isConflict(error) || (mayReturn && !signal.aborted);
+        if (!again || pause > longestPause) throw problemOf(error, places[0] ?? place);
+        if (isElsewhere) goOn();
         log.debug(`the connection to ${place.where} was lost; trying again`);
         await clock.sleep(pause, isLost(error) ? signal : never);
       }

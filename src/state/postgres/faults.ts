@@ -18,6 +18,11 @@ export function isLost(error: unknown): boolean {
   );
 }
 
+/** True for a copy that follows its primary, or has not been promoted yet. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === "25006";
+}
+
 /** True when another transaction came in between, so that the same work can be done again. */
 export function isConflict(error: unknown): boolean {
   return ["40001", "40P01"].includes(codeOf(error));

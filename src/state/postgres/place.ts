@@ -14,6 +14,8 @@ export interface DatabasePlace {
   readonly where: string;
   readonly host: string;
   readonly port: number;
+  /** Where it may be instead, e.g. after a fail-over, in the order given. */
+  readonly others?: readonly DatabasePlace[] | undefined;
   readonly user: string;
   readonly database: string;
   readonly password: string | undefined;
@@ -33,12 +35,36 @@ const variables = {
   sslcert: "PGSSLCERT",
   sslkey: "PGSSLKEY",
   service: "PGSERVICE",
+  target_session_attrs: "PGTARGETSESSIONATTRS",
 } as const;
 type Parameter = keyof typeof variables;
 type Parameters = Readonly<Partial<Record<Parameter, string | undefined>>>;
 
 /** Rejects with a `usage` Problem for a URL that cannot be used; its password is in no message. */
 export async function placeOf(url: string, tools: StateTools): Promise<DatabasePlace> {
+  const [first, ...others] = await Promise.all(eachHost(url).map((one) => onePlace(one, tools)));
+  if (first === undefined) throw unusable("it has no host");
+  return {
+    ...first,
+    others,
+    where:
+      others.length === 0
+        ? first.where
+        : first.where.replace(
+            /@[^/]*/,
+            `@${[first, ...others].map(({ host, port }) => `${host}:${port}`).join(",")}`,
+          ),
+  };
+}
+
+/** `postgres://user@one:5432,two:5433/database`: a URL for each host. */
+function eachHost(url: string): readonly string[] {
+  const parts = /^(\w+:\/\/(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)(.*)$/s.exec(url);
+  const [, before = "", hosts = "", after = ""] = parts ?? [];
+  return parts === null ? [url] : hosts.split(",").map((host) => before + host + after);
+}
+
+async function onePlace(url: string, tools: StateTools): Promise<DatabasePlace> {
   const given = parametersOf(url);
   const serviceName = given.service ?? tools.env["PGSERVICE"];
   const service = serviceName === undefined ? {} : serviceOf(serviceName, tools.env);
@@ -64,7 +90,9 @@ function parametersOf(text: string): Parameters {
   if (url === null) throw unusable("it cannot be read as a URL");
   const unknown = [...url.searchParams.keys()].find((name) => !Object.hasOwn(variables, name));
   if (unknown !== undefined) throw unusable(`it has no parameter ${JSON.stringify(unknown)}`);
-  if (url.hostname.includes(",")) throw unusable("it names several hosts");
+  const wanted = url.searchParams.get("target_session_attrs") ?? "read-write";
+  if (!["read-write", "primary", "any"].includes(wanted))
+    throw unusable("its target_session_attrs is not read-write: acmectl writes");
   return {
     host: decoded(url.hostname).replaceAll(/^\[|\]$/g, ""),
     port: url.port,

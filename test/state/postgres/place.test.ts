@@ -116,7 +116,7 @@ test("a URL that cannot be used is a Problem without its password", async () => 
   for (const url of [
     "postgres://u:sec/ret@h",
     "postgres://u:secret@h:99999/d",
-    "postgres://u:secret@h,i/d",
+    "postgres://u:secret@h,i/d?target_session_attrs=standby",
     "postgres://u:secret@h/d?secret=1",
     "postgres://u:secret@%/d",
   ]) {
@@ -124,6 +124,15 @@ test("a URL that cannot be used is a Problem without its password", async () => 
     expect(problem).toMatchObject({ exitCode: 2, message: expect.stringMatching(/is not usable/) });
     expect(String(problem)).not.toMatch(/sec.?ret@/);
   }
+});
+
+test("of several hosts each is a place to try", async () => {
+  const found = await look("postgres://u@h:5433,i/d?target_session_attrs=read-write");
+  expect([found, ...(found.others ?? [])]).toMatchObject([
+    { host: "h", port: 5433, user: "u", database: "d" },
+    { host: "i", port: 5432, user: "u", database: "d" },
+  ]);
+  expect(found.where).toBe("postgres://u@h:5433,i:5432/d?target_session_attrs=read-write");
 });
 
 test("a URL is shown without its password", () => {
