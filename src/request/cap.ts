@@ -41,34 +41,12 @@ function isFrom({ directory }: Issuance, issuers: readonly { readonly server: st
 
 /** What CAs issued in the last week for the same names by other entries. */
 export async function issuedElsewhere(
-  { name, identifiers }: CertificateRequest,
+  request: CertificateRequest,
   { certificates }: Pick<Store, "certificates">,
 ): Promise<readonly Issuance[]> {
-  const grouped = entriesByNames.get(certificates) ?? groupedByNames(certificates);
-  entriesByNames.set(certificates, grouped);
-  const [entries, names] = [await grouped, namesHash(identifiers)];
-  const others = (entries.get(names) ?? []).filter((one) => one !== name);
-  // It may be new.
-  entries.set(names, [...others, name]);
-  const read = others.map(async (one) => {
+  const read = (await certificates.namesakes(request)).map(async (one) => {
     const stored = await certificates.read(one).catch(() => undefined);
     return stored?.status.issuances ?? [];
   });
   return (await Promise.all(read)).flat();
-}
-
-/** Read once in a run: a pass over ten thousand certificates must not read all of them for each. */
-const entriesByNames = new WeakMap<
-  Store["certificates"],
-  Promise<Map<string, readonly string[]>>
->();
-
-async function groupedByNames(certificates: Store["certificates"]) {
-  const names = new Map<string, readonly string[]>();
-  for await (const one of certificates.list()) {
-    if ("problem" in one) continue;
-    const hash = namesHash(one.request.identifiers);
-    names.set(hash, [...(names.get(hash) ?? []), one.name]);
-  }
-  return names;
 }

@@ -236,6 +236,10 @@ export interface Store {
     /** The one that falls due first of those due after `time`; undefined without an index, or if there is none. */
     nextDue(time: Date): Promise<{ readonly name: string; readonly at: Date } | undefined>;
     count(): Promise<number>;
+    /** The names of other certificates that may be for exactly the same names: an edit by hand may be noticed only by the next `list`. */
+    namesakes(
+      certificate: Pick<CertificateRequest, "name" | "identifiers">,
+    ): Promise<readonly string[]>;
     /** What an earlier run noted; undefined unless it is known that no certificate has changed since. */
     recall(): Promise<unknown>;
     /** Note what this run concluded from the certificates as they were at its last `recall`. May be forgotten. */

@@ -1,4 +1,5 @@
 /** For a backend that has no index: each run looks at all certificates. */
+import { markedIn, openNamesakes } from "./namesakes.ts";
 import type { Store } from "./store.ts";
 
 type Certificates = Store["certificates"];
@@ -6,8 +7,12 @@ type Certificates = Store["certificates"];
 export function unindexed({
   list,
   names,
-}: Pick<Certificates, "list" | "names">): Pick<Certificates, "due" | "nextDue" | "count"> {
+}: Pick<Certificates, "list" | "names">): Pick<
+  Certificates,
+  "namesakes" | "due" | "nextDue" | "count"
+> {
   return {
+    namesakes: openNamesakes(() => markedIn({ list })),
     due: () => list({ attempts: false }),
     nextDue: () => Promise.resolve(undefined),
     count: async () => (await names()).length,

@@ -85,6 +85,35 @@ test("a version that was found good is not checked again while its files stay", 
   expect((await stat(index)).ino).toBe(written.ino);
 });
 
+test("certificates for the same names are found by the index, without reading their records", async () => {
+  const { open, at, index } = await stateOf("shop", "mail");
+  const asked = requestOf("new");
+  const [identifiers, others] = [
+    asked.identifiers,
+    [{ type: "dns", value: "other.test" }] as const,
+  ];
+  const namesakes = async (name: string, of = identifiers) =>
+    (await open().namesakes({ name, identifiers: of })).toSorted();
+  for (const name of ["shop", "mail"])
+    await open().saveRequest({ ...requestOf(name), identifiers });
+  expect(await namesakes("new")).toEqual(["mail", "shop"]);
+
+  const written = await stat(index);
+  await writeFile(at("mail/certificate.json"), "");
+  expect(await namesakes("shop")).toEqual(["mail"]);
+  expect(await namesakes("shop", others)).toEqual([]);
+  expect((await stat(index)).ino).toBe(written.ino);
+
+  await open().saveRequest({ ...requestOf("later"), identifiers });
+  await rm(at("mail"), { recursive: true });
+  expect(await namesakes("new")).toEqual(["later", "shop"]);
+  await rm(index);
+  expect(await namesakes("new")).toEqual(["later", "shop"]);
+  const pass = open();
+  expect(await pass.namesakes({ name: "first", identifiers })).toHaveLength(2);
+  expect(await pass.namesakes({ name: "second", identifiers })).toHaveLength(3);
+});
+
 test("a version that has only just changed is checked again", async () => {
   const { open, at } = await stateOf("shop");
   vi.setSystemTime((await stat(at("shop/current"))).ctimeMs);

@@ -64,8 +64,8 @@ export function openCertificates(folder: Folder): Store["certificates"] {
   return {
     names,
     read,
-    ...listing,
     ...unindexed({ list: listing.list, names }),
+    ...listing,
     async files(name, known) {
       const held = known ?? (await readVersion(pathOf(name), name, folder)).held;
       return held && filesOf(pathOf(name), held);

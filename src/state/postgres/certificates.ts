@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { withoutAttempt } from "../folder/index/listing.ts";
+import { markedIn, openNamesakes } from "../namesakes.ts";
 import type { CertificateStatus } from "../certificate-status.ts";
 import { exactNames, patternOf, type Selection } from "../selection.ts";
 import { openLocalFiles } from "../shared/local-files.ts";
@@ -27,6 +28,7 @@ export function openCertificates(shared: Shared): Store["certificates"] {
     },
     read,
     list: (options = {}) => listed(shared, options),
+    namesakes: openNamesakes(() => markedIn({ list: () => listed(shared, {}) })),
     ...openIndex(shared),
     recall: () => Promise.resolve(undefined),
     note: () => Promise.resolve(),

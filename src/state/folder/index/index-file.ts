@@ -22,13 +22,15 @@ import { versionFiles } from "../versions.ts";
 export interface Index {
   /** The stamp of a certificate's version when it was found good, by folder. */
   readonly good: Readonly<Record<string, unknown>>;
+  /** The mark of each certificate's names (`markOf`), by its name. */
+  readonly marks: Readonly<Record<string, unknown>>;
   /** What a run concluded from all certificates, and the stamp of all when it began. */
   readonly note?: { readonly stamp: string; readonly conclusion: unknown } | undefined;
 }
 
 const file = "index.json";
 const files = Object.values(versionFiles);
-const empty: Index = { good: {} };
+const empty: Index = { good: {}, marks: {} };
 
 /** Empty when there is none, when another user or release wrote it, or when it is broken. */
 export function readIndex(root: string): Index {
@@ -36,9 +38,10 @@ export function readIndex(root: string): Index {
     const parsed = parseJson(readOwn(join(root, file)));
     if (!isRecord(parsed) || parsed["release"] !== version || !isRecord(parsed["good"]))
       return empty;
-    const { good, note } = parsed;
-    if (!isRecord(note) || typeof note["stamp"] !== "string") return { good };
-    return { good, note: { stamp: note["stamp"], conclusion: note["conclusion"] } };
+    const { good, marks, note } = parsed;
+    const known = { good, marks: isRecord(marks) ? marks : {} };
+    if (!isRecord(note) || typeof note["stamp"] !== "string") return known;
+    return { ...known, note: { stamp: note["stamp"], conclusion: note["conclusion"] } };
   } catch {
     return empty;
   }

@@ -5,6 +5,7 @@ import { quotedWord } from "../../../options/words.ts";
 import { Problem } from "../../../problem.ts";
 import { keepHeapSmall } from "../../../small-heap.ts";
 import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../../store.ts";
+import { markOf, openNamesakes, type Marked } from "../../namesakes.ts";
 import { hostsIn } from "../../hosts.ts";
 import { isSelected } from "../../selection.ts";
 import { foldersIn, isCertificateFile, nameIn, recordFile } from "../certificate-record.ts";
@@ -15,6 +16,7 @@ import {
   writeIndex,
   type VersionStamp,
 } from "./index-file.ts";
+import { readText } from "../files.ts";
 import { certificateFolderName } from "../names.ts";
 import { recordIn, type Folder } from "../records.ts";
 import { isMeta, versionFiles } from "../versions.ts";
@@ -24,7 +26,7 @@ type Read = Store["certificates"]["read"];
 export function openListing(
   folder: Folder,
   read: Read,
-): Pick<Store["certificates"], "list" | "recall" | "note"> {
+): Pick<Store["certificates"], "list" | "namesakes" | "recall" | "note"> {
   const { root } = folder;
   const certificates = join(root, "certificates");
   let seen: string | undefined;
@@ -34,6 +36,7 @@ export function openListing(
       await folder.check();
       const index = readIndex(root);
       const good: Record<string, unknown> = {};
+      const marks: Record<string, unknown> = {};
       const entries = await foldersIn(certificates);
       if (entries.length > many) keepHeapSmall();
       for (const entry of entries) {
@@ -44,10 +47,13 @@ export function openListing(
           (await readAnew(path, entry, read, root));
         if (one === undefined) continue;
         if (isGood(one, stamp)) good[entry] = stamp?.stamp;
+        if (!("problem" in one)) marks[one.name] = markOf(one.request.identifiers);
         if (isWanted(one, select)) yield attempts ? one : brief(one);
       }
-      if (!isSame(good, index.good)) await writeIndex(root, { ...index, good });
+      if (!isSame(good, index.good) || !isSame(marks, index.marks))
+        await writeIndex(root, { ...index, good, marks });
     },
+    namesakes: openNamesakes(() => marked(folder, certificates)),
     async recall() {
       await folder.check();
       const entries = await foldersIn(certificates);
@@ -65,6 +71,33 @@ export function openListing(
       await writeIndex(root, { ...readIndex(root), note: { stamp: seen, conclusion } });
     },
   };
+}
+
+/** By the index; only what it does not know is read. */
+async function* marked({ root, check }: Folder, certificates: string): AsyncGenerator<Marked> {
+  await check();
+  const index = readIndex(root);
+  const marks: Record<string, string> = {};
+  const known = new Map(
+    Object.entries(index.marks).map(([name, mark]) => [
+      certificateFolderName(name),
+      { name, mark },
+    ]),
+  );
+  for (const entry of await foldersIn(certificates)) {
+    const { name, mark } = known.get(entry) ?? (await readMark(join(certificates, entry), entry));
+    if (name === undefined || typeof mark !== "string") continue;
+    marks[name] = mark;
+    yield { name, mark };
+  }
+  if (!isSame(marks, index.marks)) await writeIndex(root, { ...index, marks });
+}
+
+async function readMark(path: string, entry: string) {
+  const name = await nameIn(path, entry);
+  const text = await readText(join(path, recordFile)).catch(() => undefined);
+  const request = recordIn(text ?? "", isCertificateFile)?.request;
+  return { name, mark: request && markOf(request.identifiers) };
 }
 
 function brief(one: StoredCertificate | BrokenCertificate) {

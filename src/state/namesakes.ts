@@ -1,0 +1,63 @@
+/** Which certificates are for exactly the same names. */
+import type { Identifier } from "../plugin.ts";
+import type { Store } from "./store.ts";
+
+/** A certificate and the mark of its names, which is equal for the same names in any order. */
+export interface Marked {
+  readonly name: string;
+  readonly mark: string;
+}
+
+/** `all` is asked once: a pass over ten thousand certificates must not look at all of them for each. */
+export function openNamesakes(
+  all: () => AsyncIterable<Marked>,
+): Store["certificates"]["namesakes"] {
+  let grouped: Promise<Map<string, readonly string[]>> | undefined;
+  return async ({ name, identifiers }) => {
+    grouped ??= groupsOf(all());
+    const groups = await grouped.catch((error: unknown) => {
+      grouped = undefined;
+      throw error;
+    });
+    const mark = markOf(identifiers);
+    const others = (groups.get(mark) ?? []).filter((one) => one !== name);
+    // It may be new.
+    groups.set(mark, [...others, name]);
+    return others;
+  };
+}
+
+/** For a store without an index. */
+export async function* markedIn(
+  certificates: Pick<Store["certificates"], "list">,
+): AsyncGenerator<Marked> {
+  for await (const one of certificates.list()) {
+    if (!("problem" in one)) yield { name: one.name, mark: markOf(one.request.identifiers) };
+  }
+}
+
+async function groupsOf(all: AsyncIterable<Marked>): Promise<Map<string, readonly string[]>> {
+  const groups = new Map<string, string[]>();
+  for await (const { name, mark } of all) {
+    const group = groups.get(mark);
+    if (group === undefined) groups.set(mark, [name]);
+    else group.push(name);
+  }
+  return groups;
+}
+
+/** A checksum of 64 bits (FNV-1a, twice): what is found by it is compared, and OpenSSL need not be loaded. */
+export function markOf(identifiers: readonly Identifier[]): string {
+  const text = identifiers
+    .map(({ value }) => value)
+    .toSorted()
+    .join(" ");
+  return [0x81_1c_9d_c5, 0x01_23_45_67].map((seed) => checksum(text, seed)).join(".");
+}
+
+function checksum(text: string, seed: number): string {
+  let sum = seed;
+  for (let index = 0; index < text.length; index += 1)
+    sum = Math.imul(sum ^ text.charCodeAt(index), 0x01_00_01_93);
+  return (sum >>> 0).toString(36);
+}
