@@ -8,6 +8,7 @@ const rooms = [
   "schedule",
   "run",
   "renew",
+  "pull",
   "check",
   "notify",
   "status",

@@ -555,5 +555,6 @@ const emptyConfig: Config = {
   defaults: {},
   dns: {},
   notify: {},
+  pull: {},
   state: {},
 };

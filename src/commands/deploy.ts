@@ -1,10 +1,10 @@
+import { assertAnnounced } from "../issue/dane/announced.ts";
 import { deployCertificate } from "../deploy/deploy.ts";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { passFlags } from "../options/declared/pass.ts";
 import { type DeployTools, openOncePerRun } from "../deploy/tools.ts";
 import { asProblem, Problem, problemJson } from "../problem.ts";
 import { type Block, type Result, heading, line, table } from "../result.ts";
-import { quotedWord } from "../options/words.ts";
 import { daneNotes } from "../status/dane.ts";
 import { storedCertificates } from "../status/certificates.ts";
 import type { CertificateFiles, Store, StoredCertificate } from "../state/store.ts";
@@ -57,7 +57,7 @@ async function deployOne(
   const files = await tools.store.certificates.files(before.name);
   if (before.held === undefined) return { files, before, after: before, outcome: "missing" };
   const deploy = async () => {
-    await refuseUnannounced(before, tools.store);
+    await assertAnnounced(before, tools.store);
     return deployCertificate(before, options, tools);
   };
   const problem = await deploy().catch((error: unknown) => {
@@ -70,20 +70,6 @@ async function deployOne(
   for (const text of daneNotes(after, clock.now())) log.warn(`${before.name}: ${text}`);
   const nothing = deployStatesOf(before).length === 0 || (!options.all && isDeployed(before));
   return { files, before, after, outcome: nothing ? "unchanged" : "deployed" };
-}
-
-/** Clients that look at TLSA records would turn away a server whose key has none. */
-async function refuseUnannounced(certificate: StoredCertificate, store: Store): Promise<void> {
-  if (certificate.request.dane === undefined) return;
-  const { unannouncedAt } = await import("../issue/dane/keys.ts");
-  const places = await unannouncedAt(certificate, store);
-  if (places.length === 0) return;
-  const { name } = certificate;
-  throw new Problem("deploy", {
-    title: "The key has no TLSA records",
-    detail: `The TLSA records at ${places.join(", ")} are not for the key of ${name}, so clients would not trust a server that uses it.`,
-    hint: `Run \`acmectl renew ${quotedWord(name)}\`: it publishes the records first, then deploys.`,
-  });
 }
 
 /** A record that cannot be read does not stop the others; one that was named is reported. */

@@ -6,6 +6,7 @@ import { eachStored, isInProgress, type KnownCertificate } from "../status/certi
 import { conditionsOf, stateOf } from "../status/conditions.ts";
 import { describeHeld } from "../status/describe.ts";
 import { dueOf, hasNoEnd, pauseOf } from "../status/due.ts";
+import { hostsDocument } from "../status/hosts.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({
@@ -50,12 +51,13 @@ function documentOf(certificate: KnownCertificate, now: Date): Record<string, un
   const { name, request, held, files } = certificate;
   const outcome = stateOf(certificate, now);
   const conditions = conditionsOf(certificate, now);
+  const hosts = hostsDocument(certificate);
   if (held === undefined) {
     const { identifiers, issuer } = request;
-    return { name, outcome, identifiers, directory: issuer.server, conditions };
+    return { name, outcome, identifiers, directory: issuer.server, conditions, hosts };
   }
   const due = dueOf(certificate, now).at;
-  return { ...describeHeld(request, held, files, outcome, now, due).document, conditions };
+  return { ...describeHeld(request, held, files, outcome, now, due).document, conditions, hosts };
 }
 
 function rowOf(certificate: KnownCertificate, now: Date): readonly string[] {

@@ -6,7 +6,7 @@ import type { Sections } from "./sections.ts";
 /** Relative plugin files become absolute, and each certificate gets what it leaves to `defaults`, its issuer and `dns`. */
 export function assemble(path: string, exists: boolean, checked: Sections): Config {
   if (!isChecked(checked)) throw new TypeError("A section of the config was not read.");
-  const { issuers, solvers, certificates, dns, notify } = checked;
+  const { issuers, solvers, certificates, dns, notify, pull } = checked;
   const defaults = withSolvers(checked.defaults);
   return {
     path,
@@ -17,6 +17,7 @@ export function assemble(path: string, exists: boolean, checked: Sections): Conf
     defaults,
     dns,
     notify,
+    pull,
     state: checked.state,
   };
 }
@@ -29,6 +30,7 @@ export function emptyConfig(path: string): Config {
     defaults: {},
     dns: {},
     notify: {},
+    pull: {},
     state: {},
   };
   return assemble(path, false, empty);
@@ -38,14 +40,17 @@ interface WithSolver {
   readonly solver?: string | undefined;
 }
 type WrittenCertificate = Partial<ConfiguredCertificate> & WithSolver;
-interface Checked extends Pick<Config, "issuers" | "solvers" | "dns" | "notify" | "state"> {
+interface Checked extends Pick<
+  Config,
+  "issuers" | "solvers" | "dns" | "notify" | "pull" | "state"
+> {
   readonly certificates: Readonly<Record<string, WrittenCertificate>>;
   readonly defaults: ConfiguredDefaults & WithSolver;
 }
 
 /** These types follow from the declarations that the sections were read by, so their presence is all there is to see. */
 function isChecked(sections: object): sections is Checked {
-  return ["issuers", "solvers", "certificates", "defaults", "dns", "notify", "state"].every(
+  return ["issuers", "solvers", "certificates", "defaults", "dns", "notify", "pull", "state"].every(
     (name) => Object.hasOwn(sections, name),
   );
 }

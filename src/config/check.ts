@@ -3,7 +3,7 @@ import type { OptionDeclaration, OptionDeclarations } from "../options/declarati
 import { acceptedBy } from "../options/describe.ts";
 import { nearest } from "../options/near.ts";
 import { absoluteReference, isReference } from "../options/secret.ts";
-import { stateOptions } from "../options/declared/state.ts";
+import { topOptions } from "../options/declared/state.ts";
 import { parseValue } from "../options/value.ts";
 import { crossFaults, stepFault } from "./rules.ts";
 import {
@@ -33,7 +33,7 @@ export function readSections(
 ): { sections: Sections; faults: readonly Fault[] } {
   const reading: Reading = { folder, faults: [], plugins };
   const unknown = Object.keys(file.value).filter((key) => !isSection(key) && !isOption(key));
-  const known = [...Object.keys(sections), ...Object.keys(stateOptions)];
+  const known = [...Object.keys(sections), ...Object.keys(topOptions)];
   const options = Object.entries(file.value).filter(([key]) => isOption(key));
   reading.faults.push(...unknown.map((key) => unknownKey([key], known, "the file")));
   const read = (name: SectionName) => readSection(name, file.value[name], reading);
@@ -44,13 +44,14 @@ export function readSections(
     defaults: read("defaults"),
     dns: read("dns"),
     notify: read("notify"),
-    state: readShape(Object.fromEntries(options), [], { options: stateOptions }, reading),
+    pull: read("pull"),
+    state: readShape(Object.fromEntries(options), [], { options: topOptions }, reading),
   };
   reading.faults.push(...crossFaults(values));
   return { sections: values, faults: reading.faults };
 }
 
-const isOption = (key: string) => Object.hasOwn(stateOptions, key);
+const isOption = (key: string) => Object.hasOwn(topOptions, key);
 
 function readSection(name: SectionName, raw: unknown, reading: Reading): Record<string, unknown> {
   const { entries, shape } = sections[name];

@@ -11,7 +11,7 @@ import type { OptionDeclarations, OptionsOf } from "../options/declaration.ts";
 import type { fileOptions } from "../options/declared/deployment.ts";
 import { issuerFlags } from "../options/declared/account.ts";
 import type { channels, notifyOptions } from "../options/declared/notification.ts";
-import type { stateOptions } from "../options/declared/state.ts";
+import type { topOptions } from "../options/declared/state.ts";
 import type { Fault } from "./yaml.ts";
 import type { Problem } from "../problem.ts";
 import {
@@ -108,6 +108,24 @@ export const selectOptions = {
   labels: { type: "map", description: "Certificates with all of these labels." },
 } as const satisfies OptionDeclarations;
 
+/** What a host that receives certificates from a shared state does with them. */
+export const pullOptions = {
+  names: {
+    type: "list",
+    description: "Certificates with these names; * stands for any characters. All when absent.",
+  },
+  labels: { type: "map", description: "Certificates with all of these labels." },
+  deploy: {
+    type: "json",
+    description:
+      "Steps on this host after a new version; later pulls repeat each until it succeeds.",
+  },
+  windows: {
+    type: "json",
+    description: "Times at which the steps may be done; any time when absent.",
+  },
+} as const satisfies OptionDeclarations;
+
 /** What every entry of `solvers` may say; all else are the plugin's own options. */
 export const solverCommonOptions = {
   use: {
@@ -136,11 +154,14 @@ export interface Config {
   readonly defaults: ConfiguredDefaults;
   readonly dns: DnsSetting;
   readonly notify: Readonly<Record<string, ConfiguredNotifier>>;
+  readonly pull: Readonly<Record<string, ConfiguredPull>>;
   /** Makes the Problem of a fault that is found after reading, with its line; undefined without a config file. */
   readonly mistake?: ((fault: Fault) => Problem) | undefined;
   /** Where the state is, for runs that are not given it. */
-  readonly state: SettingsOf<typeof stateOptions>;
+  readonly state: SettingsOf<typeof topOptions>;
 }
+export type ConfiguredPull = Omit<SettingsOf<typeof pullOptions>, "deploy" | "windows"> &
+  Pick<ConfiguredHooks, "deploy" | "windows">;
 /** One of the channels is there, or `run`. */
 export type ConfiguredNotifier = Omit<SettingsOf<typeof notifyOptions>, keyof Channels | "run"> &
   Channels &

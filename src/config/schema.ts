@@ -3,7 +3,7 @@ import { solverCommonOptions } from "./config.ts";
 import type { OptionDeclaration, OptionDeclarations, OptionType } from "../options/declaration.ts";
 import { acceptedBy } from "../options/describe.ts";
 import { durationPattern, formatDuration } from "../options/duration.ts";
-import { stateOptions } from "../options/declared/state.ts";
+import { topOptions } from "../options/declared/state.ts";
 import { type NestedShape, sections, type Shape } from "./sections.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -15,7 +15,7 @@ export function configSchema(plugins: Readonly<Record<string, OptionDeclarations
     title: "Configuration of acmectl",
     type: ["object", "null"],
     properties: {
-      ...schemaOf(stateOptions).properties,
+      ...schemaOf(topOptions).properties,
       ...Object.fromEntries(
         Object.entries(sections).map(([name, { description, entries, shape }]) => {
           const of = name === "solvers" ? solverSchema(plugins) : oneOfSchema(shape);

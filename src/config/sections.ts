@@ -4,6 +4,7 @@ import {
   defaultOptions,
   dnsOptions,
   issuerOptions,
+  pullOptions,
   selectOptions,
   solverCommonOptions,
 } from "./config.ts";
@@ -38,7 +39,14 @@ export interface NestedShape extends Shape {
   readonly oneOf?: readonly string[];
 }
 
-export type SectionName = "issuers" | "solvers" | "certificates" | "defaults" | "dns" | "notify";
+export type SectionName =
+  | "issuers"
+  | "solvers"
+  | "certificates"
+  | "defaults"
+  | "dns"
+  | "notify"
+  | "pull";
 interface Section {
   readonly description: string;
   /** True: it holds named entries of this shape. */
@@ -107,6 +115,12 @@ export const sections: Readonly<Record<SectionName, Section>> = {
       nested: channels,
       oneOf: [...Object.keys(channels), "run"],
     },
+  },
+  pull: {
+    description:
+      "Certificates of a shared state that this host receives, by a name of your choice.",
+    entries: true,
+    shape: { options: pullOptions, nested: { deploy, windows } },
   },
 };
 

@@ -7,7 +7,9 @@ import type { CertificateStatus } from "../state/certificate-status.ts";
 /** After a failure wait 1 min, 10 min, 100 min, then a day, as Let's Encrypt's integration guide asks. Milliseconds. */
 const backOff = [1, 10, 100, 1440].map((minutes) => minutes * 60_000);
 
-const backOffAfter = (failures: number) => backOff[Math.min(failures, backOff.length - 1)] ?? 0;
+/** Milliseconds after one more failure. */
+export const backOffAfter = (failures: number) =>
+  backOff[Math.min(failures, backOff.length - 1)] ?? 0;
 
 /** Exit codes of failures that the CA was not asked about: wrong options, this machine, a lock, a deploy step, a signal. */
 const unaskedCodes: ReadonlySet<number> = new Set([2, 3, 8, 9, 129, 130, 143]);

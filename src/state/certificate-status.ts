@@ -68,6 +68,8 @@ export interface CertificateStatus {
   issuances?: readonly Issuance[] | undefined;
   /** Per deploy step, keyed by a hash of its setting, so that reordering the list changes nothing; absent when there is none. */
   deploy?: Readonly<Record<string, DeployState>> | undefined;
+  /** In the folder of a host: `acmectl pull` brought it from a shared state. */
+  pulled?: boolean | undefined;
 }
 export interface Issuance {
   at: string;

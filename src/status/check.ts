@@ -5,6 +5,7 @@ import type { BrokenCertificate } from "../state/store.ts";
 import type { KnownCertificate } from "./certificates.ts";
 import { differenceText, type ClockDifference } from "./clock.ts";
 import { conditionsOf, hasFailed, isWaiting } from "./conditions.ts";
+import { hostFaults } from "./hosts.ts";
 import { dueOf, lifetimeOf } from "./due.ts";
 
 /** Why a certificate needs attention, the most serious reason first. */
@@ -112,8 +113,14 @@ function troubles(certificate: KnownCertificate, now: Date): readonly Finding[] 
   return [
     ...(failing ? [finding("failing", backing?.message ?? "")] : []),
     ...(undeployed ? [finding("undeployed", deployed.message)] : []),
+    ...hostFaults(certificate, graceBefore(held, now)).map((one) => finding("undeployed", one)),
     ...(isUpToDate(certificate, now) ? [] : [finding("dane", outdated)]),
   ];
+}
+
+/** Hosts pull at times of their own, and some wait for a window. */
+function graceBefore(held: KnownCertificate["held"], now: Date): Date {
+  return new Date(now.getTime() - (held === undefined ? day : grace(lifetimeOf(held.meta))));
 }
 
 const outdated = "Its TLSA records are not up to date, and the next run has to change them.";

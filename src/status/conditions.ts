@@ -4,6 +4,7 @@ import { deployStatesOf, stepsOf } from "../deploy/steps.ts";
 import { driftOf } from "../request/drift.ts";
 import { isInProgress, type KnownCertificate } from "./certificates.ts";
 import { dueOf, pauseOf, type Pause } from "./due.ts";
+import { behindText } from "./hosts.ts";
 import { openingOf } from "../deploy/windows.ts";
 import { deployTimeOf, waitingOf } from "./windows.ts";
 
@@ -34,6 +35,7 @@ export function stateOf(certificate: KnownCertificate, now: Date): string {
     certificate.held === undefined && isInProgress(certificate) ? "issuing" : inWords(reason),
     ...(hasFailed(certificate) ? ["last attempt failed"] : []),
     ...(isReal(certificate) && !deployment.status ? [undeployed] : []),
+    ...behindText(certificate),
   ];
   return words.join(", ");
 }

@@ -11,6 +11,7 @@ import type { Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf } from "./conditions.ts";
 import { daneView } from "./dane.ts";
 import { dueByLifetime, dueOf } from "./due.ts";
+import { hostsDocument, hostsView } from "./hosts.ts";
 import { nextQuestion, renewalWindow } from "./renewal-information.ts";
 import { solverText, stepOf, timeOf, whenOf } from "./plan.ts";
 
@@ -94,6 +95,7 @@ export function documentOf(certificate: KnownCertificate, now: Date): Record<str
     conditions: conditionsOf(certificate, now),
     next: { action, reason, at: timeOf(step, now)?.toISOString() },
     deploy: deployStatesOf(certificate),
+    hosts: hostsDocument(certificate),
     request: remembered,
     status: withoutFalseRetry(status),
     pendingOrder: pending?.orderUrl,
@@ -130,6 +132,7 @@ export function viewOf(
         message,
       ]),
     ),
+    ...hostsView(certificate),
     ...daneView(certificate, now),
     ...(detailed ? detailsOf(certificate, now) : []),
     ...(status.lastAttempt === undefined ? [] : attemptView(status.lastAttempt, detailed)),

@@ -2,6 +2,7 @@ import type { BrokenCertificate } from "../state/store.ts";
 import type { Certificates, KnownCertificate } from "./certificates.ts";
 import { conditionsOf, hasFailed } from "./conditions.ts";
 import { dueOf } from "./due.ts";
+import { hostsOf } from "./hosts.ts";
 import { nextQuestion } from "./renewal-information.ts";
 import { waitingOf } from "./windows.ts";
 
@@ -128,6 +129,26 @@ const metrics: readonly Metric[] = [
     name: "deploy_window_timestamp_seconds",
     help: "When the window opens that deploy steps wait for.",
     samples: (certificate, now) => time(waitingOf(certificate, now)?.until?.toISOString()),
+  },
+  {
+    name: "host_version",
+    help: "The version that the host serves; 0 if none.",
+    samples: (certificate) =>
+      hostsOf(certificate).map(({ host, serves }) => [serves?.version ?? 0, { host }]),
+  },
+  {
+    name: "host_since_timestamp_seconds",
+    help: "Since when the host serves its version.",
+    samples: (certificate) =>
+      hostsOf(certificate).flatMap(({ host, serves }) =>
+        time(serves?.since).map(([value]) => [value, { host }] as const),
+      ),
+  },
+  {
+    name: "host_behind",
+    help: "1 if the host does not serve the version held; otherwise 0.",
+    samples: (certificate) =>
+      hostsOf(certificate).map(({ host, behind }) => [behind ? 1 : 0, { host }]),
   },
   {
     name: "condition",

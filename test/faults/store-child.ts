@@ -3,7 +3,7 @@
  *
  * `die ROOT K` commits, and dies of SIGKILL right before its K-th file system call. `fail ROOT FILE` commits again and again,
  * with the K-th call failing, for every K; `freeze-<scenario> ROOT FILE` stops for ever before the K-th call, for every K;
- * both write what they saw to FILE, as `trace ROOT FILE` does of one good commit, and `trace-record` of one write of a record. `hold` and `contend` take the lock, `everything` writes one of each thing.
+ * both write what they saw to FILE, as `trace ROOT FILE` does of one good commit, and `trace-record` of one write of a record. `freeze-pull` does so with pulls to a host. `hold` and `contend` take the lock, `everything` writes one of each thing.
  */
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -214,4 +214,7 @@ else if (task === "trace-record") await traceRecord();
 else if (task === "contend") await contend();
 else if (task === "fail") await failAtEveryStep(process.env["FAIL_WITH"] ?? "EIO");
 else if (task === "die") await dieAtStep(Number(argument));
-else await freezeAtEveryStep(scenario ?? fail());
+else if (task === "freeze-pull") {
+  const { freezePulls } = await import("./pull-steps.ts");
+  await writeFile(argument, JSON.stringify(await freezePulls(root, versions)));
+} else await freezeAtEveryStep(scenario ?? fail());

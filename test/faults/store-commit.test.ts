@@ -9,6 +9,7 @@ import type { Store, StoredAccount } from "../../src/state/store.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { never, openStore, tree } from "../state/state.ts";
 import { runChild } from "./children.ts";
+import type { PullSeen } from "./pull-steps.ts";
 
 test("a commit killed before any file system call leaves the old pair or the new one", async () => {
   const { store, root, old, next } = await prepared();
@@ -136,6 +137,23 @@ const tidyAccount = [
   "acme.example.org_directory/first/account.json",
   "acme.example.org_directory/first/key.pem",
 ];
+
+test("a pull that dies before any file system call is completed by the next one", async () => {
+  const { root, next } = await prepared();
+  const report = join(dirname(root), "report.json");
+  const child = await runChild("freeze-pull", root, report);
+  expect(child.stderr).toBe("");
+  const seen: PullSeen[] = JSON.parse(await readFile(report, "utf8"));
+  expect(seen.length).toBeGreaterThan(30);
+  expect(seen.at(-1)?.ended).toBe(true);
+  for (const { step, pair, copy, serves, problem } of seen)
+    expect({ step, pair, copy, serves, problem }).toEqual({
+      step,
+      pair: next.meta.serial,
+      copy: next.meta.serial,
+      serves: 2,
+    });
+}, 120_000);
 
 interface Frozen {
   ended: boolean;

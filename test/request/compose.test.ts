@@ -26,6 +26,7 @@ const config: Config = {
   defaults: { issuer: "le", keyType: "ec384", pre: [{ run: "echo config" }] },
   dns: { timeout: 60_000, interval: 1_000 },
   notify: {},
+  pull: {},
   state: {},
 };
 

@@ -28,6 +28,7 @@ const configOf = (solvers: Config["solvers"] = {}): Config => ({
   defaults: {},
   dns: {},
   notify: {},
+  pull: {},
   state: {},
 });
 

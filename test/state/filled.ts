@@ -5,7 +5,9 @@ import { never } from "./state.ts";
 
 export async function filledState(store: Store): Promise<void> {
   const directory = "https://acme.example.org/directory";
-  const [account, version, next] = await Promise.all(["01", "02", "03"].map(newVersion));
+  const [account, version, next] = await Promise.all(
+    ["01", "02", "03"].map((serial) => newVersion(serial)),
+  );
   if (account === undefined || version === undefined || next === undefined) throw new Error();
   const made = await store.accounts.create({
     id: "thumb",

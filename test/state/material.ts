@@ -18,8 +18,13 @@ export function requestOf(name: string): CertificateRequest {
   };
 }
 
+const ended = { notBefore: "2026-01-01T00:00:00.000Z", notAfter: "2026-04-01T00:00:00.000Z" };
+
 /** A key and a certificate for it; `serial` tells versions apart. */
-export async function newVersion(serial: string): Promise<NewVersion & { privateKey: string }> {
+export async function newVersion(
+  serial: string,
+  { notBefore, notAfter } = ended,
+): Promise<NewVersion & { privateKey: string }> {
   const keys = await webcrypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
     "sign",
     "verify",
@@ -28,8 +33,8 @@ export async function newVersion(serial: string): Promise<NewVersion & { private
     name: "CN=shop.example.com",
     serialNumber: serial,
     keys,
-    notBefore: new Date("2026-01-01T00:00:00Z"),
-    notAfter: new Date("2026-04-01T00:00:00Z"),
+    notBefore: new Date(notBefore),
+    notAfter: new Date(notAfter),
     signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
     extensions: [
       new x509.SubjectAlternativeNameExtension([
@@ -43,7 +48,12 @@ export async function newVersion(serial: string): Promise<NewVersion & { private
     "PRIVATE KEY",
   );
   const pem = certificate.toString("pem");
-  return { privateKey, certificate: pem, chain: pem, meta: metaOf(serial, certificate.rawData) };
+  return {
+    privateKey,
+    certificate: pem,
+    chain: pem,
+    meta: { ...metaOf(serial, certificate.rawData), notBefore, notAfter, issuedAt: notBefore },
+  };
 }
 
 function metaOf(serial: string, der: ArrayBuffer): VersionMeta {
@@ -55,8 +65,7 @@ function metaOf(serial: string, der: ArrayBuffer): VersionMeta {
     serial,
     fingerprint: createHash("sha256").update(new Uint8Array(der)).digest("hex"),
     issuer: "CN=shop.example.com",
-    notBefore: "2026-01-01T00:00:00.000Z",
-    notAfter: "2026-04-01T00:00:00.000Z",
+    ...ended,
     keyType: "ec256",
     directory: "https://acme.example.org/directory",
     account: "https://acme.example.org/acct/1",

@@ -1,5 +1,5 @@
 /** Where the state is: options of every command, and keys of the config. */
-import { under } from "../declaration.ts";
+import { type OptionDeclarations, under } from "../declaration.ts";
 
 /** The heading in help under which they are listed. */
 export const everywhere = "Options of every command:";
@@ -29,3 +29,15 @@ export const stateOptions = under(everywhere, {
     placeholder: "DIR",
   },
 });
+
+/** Of commands that act for one host of several. */
+export const hostFlags = {
+  host: {
+    type: "string",
+    description: "Name of this host in a shared state; its host name when absent.",
+    placeholder: "NAME",
+  },
+} as const satisfies OptionDeclarations;
+
+/** Keys at the top of the config. */
+export const topOptions = { ...stateOptions, ...hostFlags };

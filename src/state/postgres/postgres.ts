@@ -13,7 +13,7 @@ import { openLedger } from "./ledger.ts";
 import { placeOf } from "./place.ts";
 import { readVersion } from "./versions.ts";
 import { openSolverState, readSolverValues } from "./solver-state.ts";
-import { checkRights, grants, hasTables, migrate, schemaCheck } from "./schema.ts";
+import { checkRights, grants, hasTables, hostGrants, migrate, schemaCheck } from "./schema.ts";
 
 /** Milliseconds that a run keeps its leases after its last heartbeat. */
 const usualLeaseTime = 60_000;

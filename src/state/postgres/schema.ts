@@ -117,6 +117,13 @@ export const grants: readonly string[] = [
   "GRANT USAGE ON SEQUENCE acmectl.fence TO acmectl_worker;",
 ];
 
+/** What a host needs that only pulls: it reads certificates, and records what it serves. */
+export const hostGrants: readonly string[] = [
+  "GRANT USAGE ON SCHEMA acmectl TO acmectl_host;",
+  "GRANT SELECT ON acmectl.migrations, acmectl.certificates, acmectl.versions TO acmectl_host;",
+  "GRANT SELECT, INSERT, UPDATE ON acmectl.deployments TO acmectl_host;",
+];
+
 function tooOld(server: number): Problem {
   return new Problem("machine", {
     detail: `The PostgreSQL server is of version ${Math.floor(server / 10_000)}; acmectl needs ${oldestServer} or newer.`,
