@@ -3,6 +3,7 @@ import { hostFlags } from "../options/declared/state.ts";
 import type { OptionDeclarations } from "../options/declaration.ts";
 import { pullCertificates } from "../pull/pull.ts";
 import { reportPulled } from "../pull/report.ts";
+import { line } from "../result.ts";
 import { defineCommand } from "./command.ts";
 
 const options = {
@@ -14,6 +15,11 @@ const options = {
   deployHook: deployFlags.deployHook,
   force: { type: "boolean", description: "Repeat failed deploy steps now, despite a back-off." },
   ...hostFlags,
+  forget: {
+    type: "string",
+    description: "Remove what the state knows of this host; pull nothing.",
+    placeholder: "NAME",
+  },
 } as const satisfies OptionDeclarations;
 
 export const command = defineCommand({
@@ -30,6 +36,13 @@ export const command = defineCommand({
     "acmectl pull --label role=web",
   ],
   options,
-  run: async (flags, context) =>
-    reportPulled(await pullCertificates({ ...flags, names: context.args }, context)),
+  async run({ forget, ...flags }, context) {
+    if (forget === undefined)
+      return reportPulled(await pullCertificates({ ...flags, names: context.args }, context));
+    await (await context.store()).hosts.forget(forget);
+    return {
+      document: { outcome: "forgotten" },
+      view: [line(`Removed what the state knew of the host ${forget}.`, "good")],
+    };
+  },
 });

@@ -1,4 +1,5 @@
 /** What this host has of a certificate, remembered in the shared state. */
+import { isDeepStrictEqual } from "node:util";
 import { deployStatesOf, isDeployed } from "../deploy/steps.ts";
 import { Problem } from "../problem.ts";
 import type { HostRecord, HostStep } from "../state/hosts.ts";
@@ -25,7 +26,7 @@ export async function remember(
   if (held === undefined) return;
   const before = hosts?.find(({ host }) => host === wanted.host);
   const record = recordOf(held.version, before, after, tools);
-  if (JSON.stringify(record) === JSON.stringify(before)) return;
+  if (isDeepStrictEqual(record, before)) return;
   try {
     await shared.hosts.record(name, record);
   } catch (error) {

@@ -63,6 +63,8 @@ function viewOf({ name, outcome, held, files, steps, note }: Pulled): readonly B
   // What was left is in a warning.
   if (outcome === "left") return [];
   const rows = steps.map(({ step, state, at }) => [state, at ?? "-", step]);
+  // The problem is shown by itself.
+  if (said[outcome] === undefined && rows.length === 0) return [];
   return [
     heading(name),
     ...(said[outcome] === undefined ? [] : [said[outcome]]),

@@ -10,6 +10,7 @@ import { openDoors, type Doors, type Opened } from "./doors.ts";
 import type { Health } from "./health.ts";
 import type { Look } from "./next.ts";
 import { passOnce } from "./pass.ts";
+import { pullPass } from "./pull.ts";
 import { openSettings, type Settings } from "./settings.ts";
 import { openSupervisor, type Supervisor } from "./systemd.ts";
 
@@ -38,7 +39,9 @@ export async function serve(options: ServiceOptions, context: Context): Promise<
     await supervisor.ready("Making the first pass");
     for (let fruitless = 0; !context.signal.aborted; passes += 1) {
       await reloading.ifWanted();
-      const { look, left, problem } = await passOnce(fruitless, options.pass, inForce, store);
+      const passed = await passOnce(fruitless, options.pass, inForce, store);
+      const { left, problem } = passed;
+      const look = await pullPass(passed.look, inForce);
       const now = context.clock.now();
       health = { ...health, lastPass: now, nextPass: look.at, passProblem: problem };
       fruitless = left ? fruitless + 1 : 0;

@@ -269,6 +269,7 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       await query("GRANT USAGE ON SCHEMA acmectl TO acmectl_worker");
       await query("GRANT SELECT ON acmectl.migrations TO acmectl_worker");
       await expect((await openAt(url)).checkWritable()).rejects.toThrow(/rights.*: accounts, /);
+      await query("CREATE ROLE acmectl_host");
       for (const grant of grants) await query(grant);
       const worker = await openAt(url);
       await worker.checkWritable();

@@ -94,7 +94,7 @@ describe.skipIf(!hasPostgres())("acmectl pull", () => {
     const status = await web1.run("status", "shop");
     expect(status.stdout).toMatch(/web1 +1 .*current/);
     expect(status.stdout).toMatch(/web2 +- .*behind .*test ! -e/);
-    expect((await web1.run("list")).stdout).toMatch(/shop .*valid, behind on web2/);
+    expect((await web1.run("list")).stdout).toMatch(/shop .*behind on web2/);
     const metrics = (await web1.run("status", "--format", "prometheus")).stdout;
     expect(metrics).toContain('acmectl_certificate_host_behind{name="shop",host="web2"} 1');
     expect(metrics).toContain('acmectl_certificate_host_version{name="shop",host="web1"} 1');
@@ -154,6 +154,17 @@ describe.skipIf(!hasPostgres())("acmectl pull", () => {
     expect((await store.certificates.read("shop"))?.hosts?.map((one) => one.host)).toEqual([
       "web1",
     ]);
+    const page = await readFile(new URL("../../docs/fleet.md", import.meta.url), "utf8");
+    for (const grant of hostGrants.slice(1)) expect(page).toContain(grant);
+
+    await server.query(database, `CREATE ROLE worker_${database}`);
+    const [, policies = ""] = page.match(/(ALTER TABLE[^`]*)```/) ?? [];
+    const named = policies.replaceAll(/acmectl_(host|worker)/g, `$1_${database}`);
+    await server.query(database, named);
+    await commit(store, "0b", "mail", { role: "mx" });
+    const own = await web1.run("pull", "mail", "shop");
+    expect(own).toMatchObject({ code: 2, stdout: "1 certificate is up to date.\n" });
+    expect(own.stderr).toContain("There is no certificate called mail");
     // The keys of accounts are out of reach.
     for (const { name } of roles) {
       const sql = `SET ROLE ${name}; SELECT * FROM acmectl.accounts`;

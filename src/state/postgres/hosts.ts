@@ -4,14 +4,14 @@ import type { Shared } from "./shared.ts";
 /** What hosts have of certificates: a row for each pair. */
 export function openHosts({ database, check }: Shared): Store["hosts"] {
   return {
-    async record(name, { version, ...record }) {
+    async record(name, record) {
       await check();
       await database.count(
         `INSERT INTO acmectl.deployments (name, host, version, state)
          SELECT name, $2, $3, $4::json FROM acmectl.certificates WHERE name = $1
          ON CONFLICT (name, host) DO UPDATE
          SET version = excluded.version, state = excluded.state, changed_at = now()`,
-        [name, record.host, version, JSON.stringify({ version, ...record })],
+        [name, record.host, record.version, JSON.stringify(record)],
       );
     },
     async forget(host, name) {

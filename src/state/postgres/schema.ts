@@ -119,6 +119,7 @@ export const grants: readonly string[] = [
 
 /** What a host needs that only pulls: it reads certificates, and records what it serves. */
 export const hostGrants: readonly string[] = [
+  "-- For a host that only pulls:",
   "GRANT USAGE ON SCHEMA acmectl TO acmectl_host;",
   "GRANT SELECT ON acmectl.migrations, acmectl.certificates, acmectl.versions TO acmectl_host;",
   "GRANT SELECT, INSERT, UPDATE ON acmectl.deployments TO acmectl_host;",
