@@ -53,7 +53,7 @@ export async function openPostgresStore(
       return {
         done: done.map((name) => `the tables of ${name}`),
         grantees: "For a user that may not create tables:",
-        grants,
+        grants: [...grants, ...hostGrants],
       };
     },
     async checkWritable() {
