@@ -192,6 +192,11 @@ export interface SolverPlugin<
   /** How many calls of one kind may run at once; 1 when absent. */
   readonly concurrency?: number;
   readonly options: D;
+  /**
+   * Of a solver that presents nothing, since web servers answer every token with the thumbprint of the account's key: what they are
+   * configured with, by their names. Before an order is made, acmectl asks for a random token.
+   */
+  readonly stateless?: (thumbprint: string) => Readonly<Record<string, string>>;
   create(
     options: OptionsOf<D>,
     context: SolverContext,

@@ -205,6 +205,10 @@ async function obtain(
 
   const isProven = resumed !== undefined && resumed.status !== "pending";
   const checked = isProven ? [] : (early ?? (await preflight(choices, tools)));
+  if (checked.some(({ solver }) => solver.plugin.stateless !== undefined))
+    await (
+      await import("./proof/any-token.ts")
+    ).checkAnyToken(checked, request, account.session, tools);
   const predecessor = predecessorOf(before?.held, request.keyType, request.secondKeyType);
   const order = resumed ?? (await placeOrder(request, predecessor, account, journal, tools, key));
   if (!isProven) {

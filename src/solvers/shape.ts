@@ -35,8 +35,8 @@ function isSolverPlugin(value: unknown, faults: string[]): value is SolverPlugin
     );
     return false;
   }
-  const { summary, challengeTypes, defaultTypes, recordTypes, concurrency, options, create } =
-    value;
+  const { summary, challengeTypes, defaultTypes, recordTypes, concurrency, options } = value;
+  const { stateless, create } = value;
   if (!isText(summary) || summary.includes("\n")) faults.push("`summary` is not one line of text");
   faults.push(...faultsOfTypes("challengeTypes", challengeTypes));
   if (defaultTypes !== undefined) faults.push(...faultsOfTypes("defaultTypes", defaultTypes));
@@ -45,7 +45,7 @@ function isSolverPlugin(value: unknown, faults: string[]): value is SolverPlugin
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && Number(concurrency) > 0))
     faults.push("`concurrency` is not a whole number above 0");
   faults.push(...faultsOfOptions(options));
-  if (typeof create !== "function") faults.push("`create` is not a function");
+  faults.push(...faultsOfFunctions({ stateless: stateless ?? (() => undefined), create }));
   return faults.length === 0;
 }
 
@@ -59,6 +59,12 @@ function faultsOfTypes(name: string, given: unknown): string[] {
 
 function isListOf(value: unknown, known: readonly unknown[]): boolean {
   return Array.isArray(value) && value.every((one) => known.includes(one));
+}
+
+function faultsOfFunctions(members: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(members).flatMap(([name, member]) =>
+    typeof member === "function" ? [] : [`\`${name}\` is not a function`],
+  );
 }
 
 function faultsOfOptions(options: unknown): string[] {

@@ -2,6 +2,11 @@ import { readText } from "../../state/folder/files.ts";
 import { describeOptions, type OptionDescription } from "../../options/describe.ts";
 import { loadSolver } from "../../solvers/registry.ts";
 import { type Block, type Entry, fields, heading, line, verbatim } from "../../result.ts";
+import { thumbprint } from "../../acme/keys.ts";
+import type { Context } from "../../context.ts";
+import type { SolverPlugin } from "../../plugin.ts";
+import { Problem } from "../../problem.ts";
+import { composeIssuer } from "../../request/issuer.ts";
 import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
@@ -15,8 +20,16 @@ export const command = defineCommand({
     },
   ],
   examples: ["acmectl solvers show webroot", "acmectl solvers show ./my-solver.ts"],
-  options: {},
-  async run(_, context) {
+  options: {
+    server: {
+      type: "string",
+      description: "CA whose account a stateless solver answers for, if there are several.",
+      short: "s",
+      placeholder: "CA",
+      offers: "servers",
+    },
+  },
+  async run({ server }, context) {
     const [asked = ""] = context.args;
     const config = await context.config();
     const loaded = await loadSolver(config.solvers[asked]?.use ?? asked, context);
@@ -26,10 +39,12 @@ export const command = defineCommand({
     const text = readme === undefined ? undefined : await readText(readme);
     const permissions = marked.exec(text ?? "")?.[1];
     const documents = options.map((one) => ({ ...one, hidden: undefined, flag: one.flag?.long }));
+    const { account, snippets } = await aboutWebServers(plugin, server, context);
+    const about = { name, summary, challengeTypes, origin, readme, permissions };
     return {
       document: {
         outcome: "shown",
-        solver: { name, summary, challengeTypes, origin, readme, permissions, options: documents },
+        solver: { ...about, thumbprint: account, snippets, options: documents },
       },
       view: [
         heading(name),
@@ -41,6 +56,11 @@ export const command = defineCommand({
         ]),
         ...(permissions === undefined ? [] : aboutPermissions(permissions)),
         ...aboutOptions(options),
+        ...(snippets !== undefined && account === undefined ? [line(noAccount, "warn")] : []),
+        ...Object.entries(snippets ?? {}).flatMap(([program, text]) => [
+          heading(program),
+          verbatim(`${text}\n`),
+        ]),
       ],
     };
   },
@@ -51,6 +71,34 @@ const marked = /<!-- permissions -->\s*```\w*\n([\s\S]*?)\n```/u;
 
 function aboutPermissions(permissions: string): readonly Block[] {
   return [heading("Permissions"), verbatim(permissions)];
+}
+
+const noAccount =
+  "There is no account yet. Register one (acmectl account register), and show this again with its thumbprint.";
+
+/** What web servers are configured with, for the account with this CA, or for the only one. */
+async function aboutWebServers(
+  { stateless }: SolverPlugin,
+  server: string | undefined,
+  context: Context,
+): Promise<{ account?: string | undefined; snippets?: Readonly<Record<string, string>> }> {
+  if (stateless === undefined) return {};
+  const { accounts } = await context.store();
+  const directoryOf = async (named: string) =>
+    composeIssuer({ server: named }, undefined, await context.config()).server;
+  const all = await (server === undefined
+    ? accounts.list()
+    : accounts.ofDirectory(await directoryOf(server)));
+  const usable = all.filter(({ status = "valid" }) => status === "valid");
+  const directories = new Set(usable.map(({ directory }) => directory));
+  if (directories.size > 1)
+    throw new Problem("usage", {
+      detail: `There are accounts with several CAs: ${[...directories].join(", ")}.`,
+      hint: "Choose one with --server.",
+    });
+  const [first] = usable;
+  const account = first && thumbprint(first.key);
+  return { account, snippets: stateless(account ?? "THUMBPRINT") };
 }
 
 function aboutOptions(options: readonly OptionDescription[]): readonly Block[] {

@@ -74,11 +74,23 @@ export async function selfCheck(
   request: CertificateRequest,
   tools: IssueTools,
 ): Promise<Unseen | undefined> {
+  return checkEverywhere(challenge, request, tools, (address, text) =>
+    tools.record.check(pending, address, text),
+  );
+}
+
+/** The same for a challenge of no order; `report` gets what each address answers. */
+export async function checkEverywhere(
+  challenge: Reachable,
+  request: CertificateRequest,
+  tools: IssueTools,
+  report: (address: string, text: string) => void,
+): Promise<Unseen | undefined> {
   const places = await placesOf(challenge, request, tools);
   if (!Array.isArray(places)) return places;
   const sights = await Promise.all(places.map((place) => lookAt(place, challenge, tools.signal)));
   tools.signal.throwIfAborted();
-  for (const { address, text } of sights) tools.record.check(pending, address, text);
+  for (const { address, text } of sights) report(address, text);
   const wrong = sights.filter(({ outcome }) => outcome === "wrong");
   if (wrong.length > 0) throw wrongAnswer(challenge, wrong);
   const doubtful = sights.find(({ outcome }) => outcome === "doubtful");

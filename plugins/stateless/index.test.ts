@@ -1,0 +1,67 @@
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { startIssuing } from "../../test/support/issuing.ts";
+import { snippets } from "./snippets.ts";
+
+/** A web server that answers any token with this thumbprint. */
+async function webServer(port: number, thumbprint: () => string) {
+  const asked: string[] = [];
+  const server = createServer(({ url = "" }, response) => {
+    const token = url.split("/").at(-1) ?? "";
+    asked.push(token);
+    response.end(`${token}.${thumbprint()}`);
+  }).listen(port, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return asked;
+}
+
+const solver = ["--solver", "stateless"];
+
+describe("stateless", () => {
+  it("proves names by web servers that answer any token, after a look with a random one", async () => {
+    await using issuing = await startIssuing();
+    let thumbprint = "";
+    const asked = await webServer(issuing.httpPort, () => thumbprint);
+    const wrong = await issuing.issue(["-d", "shop.example.test"], { solver });
+    expect(wrong.code).toBe(7);
+    expect(wrong.stderr).toMatch(/answers 200 with another body/);
+    expect(wrong.stderr).toMatch(/Hint: Put what `acmectl solvers show stateless/);
+    expect(issuing.ca.requests.some(({ path }) => path.includes("new-order"))).toBe(false);
+
+    const shown = await issuing.run(["solvers", "show", "stateless", "--json"]);
+    const { solver: about } = JSON.parse(shown.stdout);
+    thumbprint = about.thumbprint;
+    expect(wrong.stderr).toContain(`The thumbprint is ${thumbprint}.`);
+    expect(about.snippets).toEqual(snippets(thumbprint));
+    const text = await issuing.run(["solvers", "show", "stateless"]);
+    expect(text.stdout).toContain(`return 200 "$1.${thumbprint}";`);
+
+    const before = asked.length;
+    const issued = await issuing.issue(["-d", "shop.example.test"], { solver });
+    expect([issued.code, issued.stderr]).toEqual([0, expect.stringContaining("validated")]);
+    expect(new Set(asked.slice(before)).size).toBe(2);
+  });
+
+  it("orders although a name is not reachable from here, and says so", async () => {
+    await using issuing = await startIssuing();
+    const words = ["-d", "shop.example.test", "--self-check-at", "127.0.0.1:1"];
+    const ran = await issuing.issue(words, { solver });
+    expect(ran.stderr).toMatch(/Warning: the self-check could not reach/);
+    expect(issuing.ca.requests.some(({ path }) => path.includes("new-order"))).toBe(true);
+  });
+
+  it("shows a placeholder and what to do while there is no account", async () => {
+    await using issuing = await startIssuing();
+    const { code, stdout } = await issuing.run(["solvers", "show", "stateless"]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining("There is no account yet.")]);
+    expect(stdout).toContain('"$1.THUMBPRINT"');
+  });
+
+  it("has the configurations that it prints in its README", async () => {
+    const readme = await readFile(new URL("README.md", import.meta.url), "utf8");
+    for (const text of Object.values(snippets("THUMBPRINT"))) expect(readme).toContain(text);
+  });
+});
