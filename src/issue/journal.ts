@@ -1,18 +1,10 @@
 import type { Order } from "../acme/acme.ts";
-import { isSameKey, publicHalf } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
-import type { Log } from "../plugin.ts";
 import { Problem } from "../problem.ts";
 import { requestHash } from "../request/drift.ts";
-import type {
-  HeldCertificate,
-  OrderPair,
-  OrderProgress,
-  PendingOrder,
-  Store,
-} from "../state/store.ts";
+import type { OrderPair, OrderProgress, PendingOrder, Store } from "../state/store.ts";
 import type { PendingChallenge } from "./proof/challenges.ts";
-import type { LeftoverTools } from "./leftovers.ts";
+import type { LeftoverTools } from "./tools.ts";
 
 /** A challenge that was presented, or may have been: `present` may have failed after it wrote something. */
 export interface Presented {
@@ -67,8 +59,9 @@ export async function openJournal(
   request?: CertificateRequest,
 ): Promise<Journal> {
   const { clock, store } = tools;
-  const found = orderFor(request, await cleanLeftovers(name, tools));
-  const unfinished = await withPairs(found, tools.record.log("key"));
+  const found = await cleanLeftovers(name, tools);
+  const unfinished =
+    found && (await (await import("./unfinished.ts")).resumable(found, request, tools));
   // What an earlier run could not clean up stays, whatever becomes of its order.
   const { presented: left, ...known } = unfinished ?? { name, ...noOrder, presented: [] };
   let order: Omit<PendingOrder, "presented"> = known;
@@ -123,22 +116,8 @@ function challengeCalls(receipts: Map<PendingChallenge, unknown>, write: () => P
   } satisfies Partial<Journal>;
 }
 
-/** The order for the request in the place of the one that was worked on last. */
-function orderFor(
-  request: CertificateRequest | undefined,
-  pending: PendingOrder | undefined,
-): PendingOrder | undefined {
-  if (request === undefined || pending?.others === undefined) return pending;
-  const hash = requestHash(request);
-  const all = ordersIn(pending);
-  const own = all.find((one) => one.requestHash === hash);
-  if (own === undefined || pending.requestHash === hash) return pending;
-  const { name, presented } = pending;
-  return { ...own, name, presented, others: all.filter((one) => one !== own) };
-}
-
 /** That of the CA that was asked last, then those of others. */
-function ordersIn({
+export function ordersIn({
   others = [],
   ...order
 }: Omit<PendingOrder, "presented">): readonly OrderPair[] {
@@ -158,13 +137,13 @@ function besideOthers(
   return { ...fresh, second: isElsewhere(before) ? undefined : before.second, others };
 }
 
-/** Those that their CA has not forgotten yet: their URLs could not be found again. Undefined if there are none. */
-function stillOpen(
+/** Those that their CA has not forgotten by its own words: their URLs could not be found again. Undefined if there are none. */
+export function stillOpen(
   orders: readonly OrderPair[] | undefined,
   clock: LeftoverTools["clock"],
 ): readonly OrderPair[] | undefined {
   const now = clock.now();
-  const open = orders?.filter(({ expires }) => expires !== undefined && new Date(expires) > now);
+  const open = orders?.filter(({ expires }) => expires === undefined || new Date(expires) > now);
   return open?.length === 0 ? undefined : open;
 }
 
@@ -213,7 +192,7 @@ function inTurn(write: () => Promise<void>) {
 const noOrder = { directory: "none", accountId: "none", requestHash: "none", startedAt: "none" };
 
 /** Neither the order nor its key is for the next certificate. */
-const ended = {
+export const ended = {
   orderUrl: undefined,
   privateKey: undefined,
   csr: undefined,
@@ -221,28 +200,6 @@ const ended = {
   second: undefined,
   expires: undefined,
 };
-
-/** The unfinished orders without key and CSR where they do not belong together: no certificate could be used with them. */
-async function withPairs(pending: PendingOrder | undefined, log: Log) {
-  if (pending === undefined) return undefined;
-  const second = pending.second && (await withPairOnly(pending.second, log));
-  return { ...(await withPairOnly(pending, log)), second };
-}
-
-async function withPairOnly<T extends OrderProgress>(pending: T, log: Log): Promise<T> {
-  const { privateKey, csr } = pending;
-  if (privateKey === undefined || csr === undefined) return pending;
-  // It parses ASN.1 with a library that few runs need.
-  const { readCsr } = await import("../acme/certificate/csr.ts");
-  try {
-    const { publicKey } = readCsr(Buffer.from(csr, "base64"));
-    if (isSameKey(publicKey, publicHalf(privateKey))) return pending;
-  } catch {
-    // One of them cannot be read.
-  }
-  log.warn("the key and the CSR of the unfinished order do not belong together; making new ones");
-  return { ...pending, privateKey: undefined, csr: undefined, finalizing: undefined };
-}
 
 /** True when the run that died had begun to finalize, so that the names were proven. */
 export function mayBeProven(
@@ -260,33 +217,8 @@ export async function cleanLeftovers(
   name: string,
   tools: LeftoverTools,
 ): Promise<PendingOrder | undefined> {
-  const { store } = tools;
-  const known = await store.journal.read(name);
-  if (known === undefined) return undefined;
-  const held = (await store.certificates.read(name))?.held;
-  // Killed after the commit.
-  const isDone = isFinished(known, held);
-  const others = stillOpen(known.others, tools.clock);
-  const isOver = isDone || others?.length !== known.others?.length;
-  if (known.presented.length === 0 && !isOver) return known;
-  const { undoAll } = await import("./leftovers.ts");
-  const presented = await undoAll(name, known.presented, tools);
-  const pending: PendingOrder = { ...known, ...(isDone ? ended : {}), others, presented };
-  if (isOpen(pending)) {
-    await store.journal.write(pending);
-    return pending;
-  }
-  await store.journal.remove(name);
-  return undefined;
-}
-
-function isOpen({ orderUrl, others, presented }: PendingOrder): boolean {
-  return presented.length > 0 || orderUrl !== undefined || others !== undefined;
-}
-
-function isFinished({ orderUrl }: PendingOrder, held: HeldCertificate | undefined): boolean {
-  const orders = [held?.meta.orderUrl, held?.meta.second?.orderUrl];
-  return orderUrl !== undefined && orders.includes(orderUrl);
+  const known = await tools.store.journal.read(name);
+  return known && (await import("./leftovers.ts")).clean(known, tools);
 }
 
 /** The same for every certificate whose lock is free: called once at the start of a command that issues. */

@@ -1,14 +1,45 @@
 /** Challenges that a run has presented and could not clean up. */
 import { messageOf } from "../errors.ts";
 import { cleanUpBy } from "../solvers/open.ts";
-import type { PresentedChallenge } from "../state/store.ts";
+import type { HeldCertificate, PendingOrder, PresentedChallenge } from "../state/store.ts";
+import { ended, stillOpen } from "./journal.ts";
 import { provenName } from "./proof/challenges.ts";
-import type { IssueTools } from "./tools.ts";
+import type { LeftoverTools } from "./tools.ts";
 
-export type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "record" | "clock" | "signal">;
+/** What the journal has once all was undone that can be, and an order whose certificate is held was ended. */
+export async function clean(
+  known: PendingOrder,
+  tools: LeftoverTools,
+): Promise<PendingOrder | undefined> {
+  const { name } = known;
+  const { journal, certificates } = tools.store;
+  const held = (await certificates.read(name))?.held;
+  // Killed after the commit.
+  const isDone = isFinished(known, held);
+  const others = stillOpen(known.others, tools.clock);
+  const isOver = isDone || others?.length !== known.others?.length;
+  if (known.presented.length === 0 && !isOver) return known;
+  const presented = await undoAll(name, known.presented, tools);
+  const pending: PendingOrder = { ...known, ...(isDone ? ended : {}), others, presented };
+  if (isOpen(pending)) {
+    await journal.write(pending);
+    return pending;
+  }
+  await journal.remove(name);
+  return undefined;
+}
+
+function isOpen({ orderUrl, others, presented }: PendingOrder): boolean {
+  return presented.length > 0 || orderUrl !== undefined || others !== undefined;
+}
+
+function isFinished({ orderUrl }: PendingOrder, held: HeldCertificate | undefined): boolean {
+  const orders = [held?.meta.orderUrl, held?.meta.second?.orderUrl];
+  return orderUrl !== undefined && orders.includes(orderUrl);
+}
 
 /** Undo what was presented, as far as that is possible now. Answers what could not be undone. */
-export async function undoAll(
+async function undoAll(
   name: string,
   presented: readonly PresentedChallenge[],
   tools: LeftoverTools,

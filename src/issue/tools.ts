@@ -25,6 +25,9 @@ export interface IssueTools extends AccountTools {
   close(): Promise<void>;
 }
 
+/** To undo and to resume what an earlier run has left. */
+export type LeftoverTools = Pick<IssueTools, "store" | "solvers" | "record" | "clock" | "signal">;
+
 /** Our time; the CA's, once it was asked and differs much: a wrong clock renews too much, or nothing. */
 export function trueTime({ clock, ca }: Pick<IssueTools, "clock" | "ca">): Date {
   const now = clock.now().getTime();

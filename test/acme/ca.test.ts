@@ -580,6 +580,32 @@ describe("network and CA failures", () => {
     ]);
   });
 
+  test("a renewal whose answer is lost is asked for again as the one that replaces the certificate", async () => {
+    const here = await world();
+    const session = await registered(here.ca);
+    const identifiers = [dns("a.example.com")];
+    const replaces = await issuedId(here, session, identifiers);
+    const sent = () =>
+      here.server.requests
+        .filter(({ kind }) => kind === "newOrder")
+        .map(({ payload }) => Object.hasOwn(Object(payload), "replaces"));
+    const before = sent().length;
+    here.server.faults.add({ on: "newOrder", phase: "before", do: { destroy: true } });
+    const order = await session.newOrder({ identifiers, replaces }, signal);
+    expect(order.replaces).toBe(replaces);
+    expect(sent().slice(before)).toEqual([true, true]);
+  });
+
+  test("a renewal whose answer is lost after it was placed is ordered without replaces, which is taken once", async () => {
+    const here = await world();
+    const session = await registered(here.ca);
+    const identifiers = [dns("a.example.com")];
+    const replaces = await issuedId(here, session, identifiers);
+    here.server.faults.add({ on: "newOrder", phase: "after", do: { destroy: true } });
+    const order = await session.newOrder({ identifiers, replaces }, signal);
+    expect([order.status, order.replaces]).toEqual(["ready", undefined]);
+  });
+
   test.each(["renewalInfo", "keyChange", "revokeCert"] as const)(
     "a broken %s URL in the directory is ignored",
     async (name) => {
@@ -877,4 +903,16 @@ function patient() {
       await new Promise((resolve) => setTimeout(resolve, 500));
     },
   };
+}
+
+/** What renewals name a certificate by (RFC 9773), of one that was just issued. */
+async function issuedId(
+  here: Awaited<ReturnType<typeof world>>,
+  session: Awaited<ReturnType<typeof registered>>,
+  identifiers: ReturnType<typeof dns>[],
+): Promise<string | undefined> {
+  const order = await session.newOrder({ identifiers }, signal);
+  const { chains, publicKey } = await fulfil(here, session, order);
+  const chain = chooseChain(chains, undefined);
+  return acceptCertificate(chain, { publicKey, identifiers, now: new Date() }).ariId;
 }

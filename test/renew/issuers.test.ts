@@ -144,9 +144,14 @@ async function startDns(zone: TestZone) {
 }
 
 describe("a certificate with two issuers", () => {
-  test("leaves an unfinished order at each one, which is resumed when that one is asked again", async () => {
+  test.each([
+    ["an unfinished order", (order: object) => order],
+    ["an order without an end", (order: object) => ({ ...order, expires: undefined })],
+  ])("leaves %s at each one, which is resumed when that one is asked again", async (_, mutate) => {
     await using world = await twoCas();
     const { clock, first, second, run, apply } = world;
+    for (const ca of [first, second])
+      ca.faults.add({ on: "newOrder", phase: "after", times: Infinity, do: { mutate } });
     first.faults.add(always("authz", maintenance));
     second.faults.add(always("authz", maintenance));
     expect((await apply()).code).toBe(6);

@@ -54,8 +54,13 @@ async function newOrder(reading: Reading, wanted: NewOrder, signal: AbortSignal)
   if (replaces === undefined || directory.renewalInfo === undefined) {
     return place(reading, url, plain, signal);
   }
+  const replacing = () => place(reading, url, { ...plain, replaces }, signal);
   try {
-    return await place(reading, url, { ...plain, replaces }, signal);
+    return await replacing().catch((error: unknown) => {
+      // The answer may be lost alone. A CA takes one order that replaces a certificate, and refuses the second.
+      if (!Problem.is(error) || !error.is("network")) throw error;
+      return replacing();
+    });
   } catch (error) {
     if (!mayDropReplaces(error)) throw error;
     return place(reading, url, plain, signal);
