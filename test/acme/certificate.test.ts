@@ -251,9 +251,15 @@ describe("refused certificates", () => {
     expect(why(key + one)).toMatch(/a PEM block that is not a certificate/);
     expect(why(one.replace("-----END CERTIFICATE-----", ""))).toMatch(/PEM is broken/);
     expect(why("")).toMatch(/PEM is broken/);
-    const der = Buffer.concat([Buffer.from((await leaf()).rawData), Buffer.from("trailing")]);
-    const long = `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
-    expect(why(long)).toMatch(/more than a certificate|not an X.509/);
+    const followed = ({ rawData }: x509.X509Certificate, bytes: number) => {
+      const der = Buffer.concat([Buffer.from(rawData), Buffer.alloc(bytes)]);
+      return `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`;
+    };
+    expect(why(followed(await leaf(), 8))).toMatch(/more than a certificate|not an X.509/);
+    const issuer = followed(intermediate.certificate, 8);
+    expect(why(pem(await leaf()) + issuer)).toMatch(/more than a certificate|not an X.509/);
+    const large = followed(intermediate.certificate, 64 * 1024);
+    expect(why(pem(await leaf()) + large)).toMatch(/over 64 KiB/);
     expect(why("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).toMatch(
       /not an X.509/,
     );
