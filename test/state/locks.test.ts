@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { lutimes, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Clock } from "../../src/clock.ts";
+import { beat } from "../../src/state/folder/locks/lock-file.ts";
 import { testClock as settableClock } from "../support/clock.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
@@ -38,6 +39,29 @@ test("a holder on another host keeps its lock with a heartbeat, and loses it aft
   await expect(store.lock(name, atOnce)).rejects.toThrow(/on elsewhere since/);
   clock.pass(10_000);
   await (await store.lock(name, atOnce)).release();
+});
+
+test("a run that holds a lock says every five seconds that it lives, and nothing in the name of the next holder", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const clock = testClock();
+  const { store, root } = await openStore(clock);
+  const lock = await store.lock(name, atOnce);
+  const [file = ""] = await readdir(join(root, "locks"));
+  const path = join(root, "locks", file);
+  const beatAt = () => lstatSync(path).mtime.getTime();
+  for (let beats = 0; beats < 2; beats++) {
+    clock.pass(5000);
+    vi.advanceTimersByTime(5000);
+    await expect.poll(beatAt).toBe(clock.now().getTime());
+  }
+  const { token } = JSON.parse(await readlink(path));
+  takeOver(root);
+  const before = beatAt();
+  await beat(path, token, new Date(before + 60_000));
+  expect(beatAt()).toBe(before);
+  await lock.release();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test("the process id of a holder in another container is ignored", async () => {
