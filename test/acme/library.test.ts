@@ -39,3 +39,12 @@ test("a rejected nonce is replaced by a fresh one when the answer brings none", 
   expect((await session.read(signal)).status).toBe("valid");
   expect(server.requests.filter(({ kind }) => kind === "newNonce")).toHaveLength(2);
 });
+
+test("no nonce is used twice, nor that of an answer which rejects another", async () => {
+  const { ca, server } = await world({ badNonceRate: 0.5 });
+  const session = await registered(ca);
+  for (let read = 0; read < 10; read++) await session.read(signal);
+  const used = server.requests.flatMap(({ protected: header }) => header?.["nonce"] ?? []);
+  expect(used.length).toBeGreaterThan(15);
+  expect(new Set(used).size).toBe(used.length);
+});
