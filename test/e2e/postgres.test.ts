@@ -1,6 +1,4 @@
-import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openSealing } from "../../src/state/sealing.ts";
@@ -9,6 +7,7 @@ import { storeCases, type OpenState } from "../state/cases.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { openAt, stateKey, type Opening } from "../state/postgres/state.ts";
 import { never } from "../state/state.ts";
+import { startWorker } from "../state/workers.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { available } from "../support/servers/catalog.ts";
 import { startPgBouncer, type PgBouncer } from "../support/servers/pgbouncer.ts";
@@ -385,24 +384,3 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
     });
   });
 });
-
-interface Worker {
-  readonly child: ChildProcessWithoutNullStreams;
-  readonly output: () => string;
-  line(text: string | RegExp): Promise<void>;
-}
-
-function startWorker(args: readonly string[]): Worker {
-  const file = fileURLToPath(new URL("../state/postgres/worker.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--conditions=source", file, ...args]);
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let output = "";
-  const keep = (data: Buffer) => void (output += data.toString());
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
-  return {
-    child,
-    output: () => output,
-    line: (text) => expect.poll(() => output).toMatch(text),
-  };
-}

@@ -146,6 +146,8 @@ function ofCode(
     ],
     InvalidAccessKeyId: unknownKey,
     InvalidClientTokenId: unknownKey,
+    // versitygw has a code of its own.
+    XAdminUserNotFound: unknownKey,
     SignatureDoesNotMatch: [
       "the server does not accept the signature",
       "Copy the secret access key again, and check that the region is the server's.",

@@ -64,7 +64,7 @@ export function openObjects({ place, send, now }: Client): Objects {
     },
     async remove(key, etag) {
       const headers = etag === undefined ? {} : { "if-match": etag };
-      const expected = ["NoSuchKey", "PreconditionFailed", 404];
+      const expected = ["NoSuchKey", "PreconditionFailed"];
       await send({ method: "DELETE", key, headers, expected });
     },
     async *pages(prefix) {

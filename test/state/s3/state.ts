@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { systemClock } from "../../../src/clock.ts";
 import { indexEntryOf } from "../../../src/renew/index-entry.ts";
+import { isRecord } from "../../../src/json.ts";
+import { openClient } from "../../../src/state/s3/client.ts";
+import { openObjects } from "../../../src/state/s3/objects.ts";
+import { placeOf } from "../../../src/state/s3/place.ts";
 import { openS3Store } from "../../../src/state/s3/s3.ts";
 import { openSealing } from "../../../src/state/sealing.ts";
 import type { Store } from "../../../src/state/store.ts";
@@ -34,4 +38,25 @@ export async function openAt(url: string, tools: Opening = {}): Promise<Store> {
     indexOf: indexEntryOf,
     ...tools,
   });
+}
+
+/** Changes an object of a state behind the store's back. */
+export async function change(
+  url: string,
+  key: string,
+  turn: (value: Record<string, unknown>) => unknown,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
+  const tools = {
+    log: silentLog,
+    clock: systemClock,
+    env,
+    cwd: "/",
+    signal: never,
+    mask: () => {},
+  };
+  const objects = openObjects(openClient(await placeOf(url, tools), tools));
+  const before = await objects.read(key);
+  const value = turn(isRecord(before?.value) ? before.value : {});
+  await objects.write(key, value, randomBytes(6).toString("hex"), before);
 }

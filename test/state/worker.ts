@@ -1,19 +1,21 @@
 /** A process that commits versions of one certificate under its lease: `worker.ts URL COUNT LEASE-TIME`. */
 import { tmpdir } from "node:os";
-import { systemClock } from "../../../src/clock.ts";
-import { messageOf } from "../../../src/errors.ts";
-import { openPostgresStore } from "../../../src/state/postgres/postgres.ts";
-import { indexEntryOf } from "../../../src/renew/index-entry.ts";
-import { openSealing } from "../../../src/state/sealing.ts";
-import { silentLog } from "../../../src/testing.ts";
-import { newVersion } from "../material.ts";
+import { systemClock } from "../../src/clock.ts";
+import { messageOf } from "../../src/errors.ts";
+import { openPostgresStore } from "../../src/state/postgres/postgres.ts";
+import { openS3Store } from "../../src/state/s3/s3.ts";
+import { indexEntryOf } from "../../src/renew/index-entry.ts";
+import { openSealing } from "../../src/state/sealing.ts";
+import { silentLog } from "../../src/testing.ts";
+import { newVersion } from "./material.ts";
 
 const [url = "", count = "1", leaseTime = "60000"] = process.argv.slice(2);
 const signal = new AbortController().signal;
-const store = await openPostgresStore(url, {
+const open = url.startsWith("s3:") ? openS3Store : openPostgresStore;
+const store = await open(url, {
   log: silentLog,
   clock: systemClock,
-  env: {},
+  env: process.env,
   cwd: "/",
   signal,
   mask: () => {},
