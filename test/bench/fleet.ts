@@ -307,5 +307,5 @@ function certificateOf(index: number, fleet: Fleet): KnownCertificate {
     requestHash: hash,
   } as const;
   const status = { failures: 0, ...failing.get(index), ari };
-  return { name: "www", request, held: { version: 1, meta } as never, status };
+  return { name: "www", request, held: { version: 1, meta }, status };
 }
