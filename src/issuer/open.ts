@@ -100,10 +100,12 @@ export function openPool(
   return {
     open(issuer) {
       const key = keyOf(issuer);
+      const known = pool.get(key);
+      if (known !== undefined) return known;
       const served = requests.filter(({ issuer, issuers = [issuer] }) =>
         issuers.some((one) => keyOf(one) === key),
       );
-      const tools = pool.get(key) ?? openTools(issuer, served, context, options);
+      const tools = openTools(issuer, served, context, options);
       pool.set(key, tools);
       return tools;
     },

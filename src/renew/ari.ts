@@ -108,10 +108,12 @@ export async function refreshAri<T extends StoredCertificate>(
   );
   signal.throwIfAborted();
   const ari = first === undefined ? second : { ...first, second };
-  const status = await store.certificates.updateStatus(certificate.name, (now) => ({
-    ...now,
-    ari,
-  }));
+  // One that is lost is asked for again.
+  const status = await store.certificates.updateStatus(
+    certificate.name,
+    (now) => ({ ...now, ari }),
+    { mayBeLost: true },
+  );
   return { ...certificate, status };
 }
 

@@ -249,9 +249,11 @@ export interface Store {
     /** The same for hooks that were written for certbot, lego and acme.sh. */
     foreignFiles(name: string): Promise<ForeignFiles | undefined>;
     saveRequest(request: CertificateRequest): Promise<void>;
+    /** Durable when this resolves; with `mayBeLost`, a loss of power may bring the status before back. */
     updateStatus(
       name: string,
       change: (status: CertificateStatus) => CertificateStatus,
+      options?: { readonly mayBeLost?: boolean | undefined },
     ): Promise<CertificateStatus>;
     /** All of the version or nothing of it; `lock.assertHeld()` is called right before it is put to use. */
     commit(name: string, version: NewVersion, lock: Lock): Promise<HeldCertificate>;

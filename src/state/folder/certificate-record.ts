@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { CertificateRequest } from "../../certificate.ts";
 import { quotedWord } from "../../options/words.ts";
 import { Problem } from "../../problem.ts";
-import { entriesOf, readText } from "./files.ts";
+import { entriesOf, readText, type replaceFile } from "./files.ts";
 import { certificateFolderName, refuseClash } from "./names.ts";
 import { isRecord } from "../../json.ts";
 import { parseObject, readRecord, refuseMovedAside, writeRecord, type Folder } from "./records.ts";
@@ -40,14 +40,18 @@ export function rewriteRecord(
   name: string,
   folder: Folder,
   edit: (record: CertificateFile) => CertificateFile,
+  write?: typeof replaceFile,
 ): Promise<CertificateFile> {
   const lock = `certificate-record:${basename(path)}`;
   return folder.exclusively(lock, async () => {
     const record = await readCertificateRecord(path, name, folder);
     const changed = edit(record ?? { status: { failures: 0 } });
     if (JSON.stringify(changed) !== JSON.stringify(record))
-      await writeRecord(join(path, recordFile), changed, () =>
-        folder.assertHeld(lock, `certificate:${name}`),
+      await writeRecord(
+        join(path, recordFile),
+        changed,
+        () => folder.assertHeld(lock, `certificate:${name}`),
+        write,
       );
     return changed;
   });

@@ -13,6 +13,7 @@ import {
   removedPrefix,
   removeFile,
   removeFolder,
+  replaceFile,
   sweep,
   writeDurably,
 } from "./files.ts";
@@ -50,8 +51,11 @@ export function openCertificates(folder: Folder): Store["certificates"] {
   const certificates = join(folder.root, "certificates");
   const pathOf = (name: string) => join(certificates, certificateFolderName(name));
   const asHolder = (name: string) => () => folder.assertHeld(`certificate:${name}`);
-  const change = (name: string, edit: (record: CertificateFile) => CertificateFile) =>
-    rewriteRecord(pathOf(name), name, folder, edit);
+  const change = (
+    name: string,
+    edit: (record: CertificateFile) => CertificateFile,
+    write?: typeof replaceFile,
+  ) => rewriteRecord(pathOf(name), name, folder, edit, write);
 
   let isSwept = false;
   const read = (name: string) => readStored(pathOf(name), name, folder);
@@ -81,8 +85,11 @@ export function openCertificates(folder: Folder): Store["certificates"] {
       isSwept = true;
       await change(request.name, (record) => ({ ...record, request }));
     },
-    updateStatus: async (name, edit) =>
-      (await change(name, (record) => ({ ...record, status: edit(record.status) }))).status,
+    async updateStatus(name, edit, { mayBeLost = false } = {}) {
+      const write = mayBeLost ? replaceFile : undefined;
+      const edited = (record: CertificateFile) => ({ ...record, status: edit(record.status) });
+      return (await change(name, edited, write)).status;
+    },
     commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
     saveAlternate: (name, version, place, pem) =>
       writeDurably(

@@ -16,6 +16,18 @@ import { Problem } from "../../problem.ts";
 export async function writeDurably(
   path: string,
   content: string,
+  assert?: () => Promise<void>,
+): Promise<void> {
+  await attempt("write", path, async () => {
+    await replaceFile(path, content, assert);
+    await syncFolder(dirname(path));
+  });
+}
+
+/** The same, but a loss of power may bring the file before back. It is never half-written. */
+export async function replaceFile(
+  path: string,
+  content: string,
   assert = async () => {},
 ): Promise<void> {
   await attempt("write", path, async () => {
@@ -33,7 +45,6 @@ export async function writeDurably(
       await discard(temporary);
       throw error;
     }
-    await syncFolder(folder);
   });
 }
 

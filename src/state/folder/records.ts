@@ -42,8 +42,9 @@ export async function writeRecord(
   path: string,
   record: object,
   assert?: () => Promise<void>,
+  write: typeof writeDurably = writeDurably,
 ): Promise<void> {
-  await writeDurably(path, recordText(record), assert);
+  await write(path, recordText(record), assert);
 }
 
 /** The text of a JSON file of the state. */

@@ -112,7 +112,7 @@ function isWanted(
 }
 
 /** Of fewer, what is read takes little memory. */
-const many = 1_000;
+const many = 300;
 
 /** A version that is in use and whose files were just checked, or none at all. */
 function isGood(one: StoredCertificate | BrokenCertificate, stamp: VersionStamp | undefined) {
