@@ -144,33 +144,6 @@ export const parts = {
     programs: ["acme-dns"],
     optional: "not every Go module proxy hands it out",
   },
-  kubernetes: {
-    from: "go",
-    packages: [
-      "k8s.io/kubernetes/cmd/kube-apiserver@v1.34.2",
-      "k8s.io/kubernetes/cmd/kubectl@v1.34.2",
-    ],
-    module: "k8s.io/kubernetes",
-    staging: "v0.34.2",
-    programs: ["kube-apiserver", "kubectl"],
-  },
-  etcd: {
-    from: "go",
-    packages: ["go.etcd.io/etcd/server/v3@v3.6.5"],
-    module: "go.etcd.io/etcd/server/v3",
-    programs: ["etcd"],
-  },
-  "gateway-api": {
-    from: "module",
-    packages: ["sigs.k8s.io/gateway-api@v1.4.0/config/crd/standard"],
-    programs: ["gateway-api.yaml"],
-  },
-  traefik: {
-    from: "go",
-    packages: ["github.com/traefik/traefik/v3/cmd/traefik@v3.6.12"],
-    module: "github.com/traefik/traefik/v3",
-    programs: ["traefik"],
-  },
   "lego-4": {
     from: "go",
     packages: ["github.com/go-acme/lego/v4/cmd/lego@v4.35.2"],
