@@ -1,6 +1,15 @@
 import { spawn } from "node:child_process";
 import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
-import { lutimes, mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/promises";
+import {
+  lutimes,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Clock } from "../../src/clock.ts";
@@ -120,6 +129,18 @@ test("a run that lost its lock does not commit and does not release the new hold
   expect(await readlink(join(root, "certificates/shop/current"))).toBe("versions/1");
   await lost.release();
   expect(await readlink(path)).toBe(theirs);
+});
+
+test("a run whose lock file is gone has lost its lock, and after a release it may write without one", async () => {
+  const { store, root } = await openStore();
+  const lost = await store.lock(name, atOnce);
+  await rm(join(root, "locks"), { recursive: true });
+  await expect(lost.assertHeld()).rejects.toThrow(/no process holds it now/);
+  const record = { name: "shop", presented: [], ...order };
+  await expect(store.journal.write(record)).rejects.toMatchObject({ exitCode: 8 });
+  await lost.release();
+  await store.journal.write(record);
+  expect(await store.journal.names()).toEqual(["shop"]);
 });
 
 const directory = "https://acme.example.org/directory";
