@@ -131,6 +131,23 @@ test("a run that lost its lock does not commit and does not release the new hold
   expect(await readlink(path)).toBe(theirs);
 });
 
+test("a run that lost its lock in the midst of a commit leaves the current version as it is", async () => {
+  const { store, root } = await openStore();
+  const lock = await store.lock(name, atOnce);
+  await store.certificates.commit("shop", await newVersion("01"), lock);
+  let looks = 0;
+  const assertHeld = async () => {
+    if (looks++ === 1) takeOver(root);
+    await lock.assertHeld();
+  };
+  const commit = store.certificates.commit("shop", await newVersion("02"), { ...lock, assertHeld });
+  await expect(commit).rejects.toMatchObject({ exitCode: 8 });
+  expect(looks).toBe(2);
+  expect(await readlink(join(root, "certificates/shop/current"))).toBe("versions/1");
+  expect(await readdir(join(root, "certificates/shop/versions"))).toEqual(["1"]);
+  await lock.release();
+});
+
 test("a run whose lock file is gone has lost its lock, and after a release it may write without one", async () => {
   const { store, root } = await openStore();
   const lost = await store.lock(name, atOnce);
