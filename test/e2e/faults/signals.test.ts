@@ -10,7 +10,14 @@ import { startIssuing, type Issuing } from "../../support/issuing.ts";
 import { find } from "../../support/servers/catalog.ts";
 import { acmectl, conditions, program } from "../../support/spawn.ts";
 import { drawn, patience, survived } from "../../support/counted.ts";
-import { expectDone, issuedBy, issueWords } from "./scenarios.ts";
+import {
+  begin,
+  expectConverged,
+  expectDone,
+  issuedBy,
+  issueWords,
+  scenarios,
+} from "./scenarios.ts";
 
 const name = "a.example.test";
 const signals = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -100,6 +107,78 @@ test(
     survived("signals between requests", chosen.length);
   },
   patience,
+);
+
+test.each([
+  ["renew of three certificates", "finalize", "SIGTERM"],
+  ["apply of a new and a changed certificate", "newOrder", "SIGINT"],
+  ["revoke", "revokeCert", "SIGHUP"],
+  ["account rollover", "keyChange", "SIGTERM"],
+] as const)("%s, stopped at %s by %s, ends, and the next run does the rest", async (...fault) => {
+  const [title, kind, signal] = fault;
+  const scenario = scenarios[title];
+  if (scenario === undefined) throw new Error(`there is no scenario "${title}"`);
+  await using issuing = await begin(scenario);
+  const before = issuedBy(issuing);
+  const { child, ended } = start(scenario.words(issuing), issuing);
+  const over = ended.catch(() => undefined);
+  const call = async () => {
+    child.kill(signal);
+    await over;
+  };
+  issuing.ca.faults.add({ on: kind, do: { call } });
+  const { code, stderr } = await ended;
+  expect(code, stderr).toBe(signals[signal]);
+  issuing.ca.faults.clear();
+  await expectConverged(scenario, issuing, before);
+  survived("signals at a request to the CA", 1);
+});
+
+test("deploy, stopped in a command, leaves that step to the next run", async () => {
+  await using issuing = await startIssuing();
+  const [armed, file] = ["armed", "reached"].map((one) => join(dirname(issuing.state), one)) as [
+    string,
+    string,
+  ];
+  const hook = `[ ! -e ${armed} ] || [ -e ${file} ] || { touch ${file}; sleep 60; }`;
+  const env = { HOME: issuing.home, PATH: process.env["PATH"] ?? "" };
+  await expectDone(issuing.run([...issueWords(issuing, name), "--deploy-hook", hook], { env }));
+  writeFileSync(armed, "");
+  const deploy = ["deploy", name, "--all", "--state", issuing.state];
+  const { child, ended } = start(deploy, issuing);
+  await reached(file);
+  child.kill("SIGTERM");
+  const { code, stderr } = await ended;
+  expect(code, stderr).toBe(143);
+  const stepOf = async () =>
+    Object.values(
+      (await openAt(issuing.state).store.certificates.read(name))?.status.deploy ?? {},
+    ).map(({ state }) => state);
+  expect(await stepOf()).toEqual(["pending"]);
+  await expectDone(issuing.run(["renew", "--no-jitter"], { env }));
+  expect(await stepOf()).toEqual(["done"]);
+  survived("signals between requests", 1);
+});
+
+test.each(["pre", "deploy"])(
+  "a %s hook that kills acmectl costs no certificate, and the next run does the rest",
+  async (kind) => {
+    await using issuing = await startIssuing();
+    const file = join(dirname(issuing.state), "reached");
+    const words = [
+      ...issueWords(issuing, name),
+      ...[`--${kind}-hook`, `[ -e ${file} ] || { touch ${file}; kill -9 $PPID; }`],
+    ];
+    const excused = { "nothing temporary is left": "it was killed" };
+    expect((await start(words, issuing, { excused }).ended).signal).toBe("SIGKILL");
+    const env = { HOME: issuing.home, PATH: process.env["PATH"] ?? "" };
+    await expectDone(issuing.run(words, { env }));
+    expect(issuedBy(issuing)).toBe(1);
+    const { status } = (await openAt(issuing.state).store.certificates.read(name)) ?? {};
+    const steps = Object.values(status?.deploy ?? {}).map(({ state }) => state);
+    expect(steps).toEqual(kind === "deploy" ? ["done"] : []);
+    survived("hooks that killed acmectl", 1);
+  },
 );
 
 test("a second signal ends the run at once, and the next one cleans up what was left", async () => {
