@@ -40,6 +40,7 @@ const options = {
     description: "Output format; prometheus is for the node exporter's textfile collector.",
     placeholder: "FORMAT",
   },
+  html: file("Write a page for browsers to this file, in one rename."),
   output: file("With --format prometheus: file to replace in one rename, instead of stdout."),
 } as const satisfies OptionDeclarations;
 
@@ -157,11 +158,16 @@ async function faultsOfRecords(
 async function shown(
   known: Certificates,
   checked: readonly Checked[] | undefined,
-  { format, output }: Flags,
+  { format, output, html: page }: Flags,
   context: Context,
   store: Store,
 ): Promise<readonly Block[]> {
   const now = context.clock.now();
+  if (page !== undefined) {
+    const { statusPage } = await import("../status/page/page.ts");
+    await writeWhole(page, context.redact(statusPage(known, store.where, now)));
+    return [line(`Wrote ${page}.`, "good")];
+  }
   if (format === "prometheus") {
     const text = prometheusText(known, now);
     if (output === undefined) return [verbatim(text)];

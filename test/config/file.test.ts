@@ -85,6 +85,7 @@ describe("loadConfig", () => {
       defaults: {},
       dns: {},
       notify: {},
+      pull: {},
       state: {},
     });
   });
@@ -177,6 +178,7 @@ certificates:
       defaults: {},
       dns: {},
       notify: {},
+      pull: {},
       state: {},
     });
     await expect(loadConfig(missing, { explicit: true })).rejects.toThrow(
