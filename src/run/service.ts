@@ -68,7 +68,11 @@ async function faultOf(store: Store): Promise<string | undefined> {
 export async function stay(doors: Doors, context: Context): Promise<Result> {
   const store = await context.store();
   const supervisor = openSupervisor(context);
-  const passProblem = await faultOf(store);
+  let passProblem = await faultOf(store);
+  const again = async () => {
+    if (passProblem !== undefined) passProblem = await faultOf(store);
+  };
+  const looking = setInterval(() => void again(), 10_000).unref();
   const opened = await openDoors(doors, () => ({ passProblem }), context);
   announce(opened, store, context);
   await supervisor.ready(opened.listening.join("; "));
@@ -76,6 +80,7 @@ export async function stay(doors: Doors, context: Context): Promise<Result> {
     if (!context.signal.aborted) await once(context.signal, "abort");
     assertStopped(undefined, context);
   } finally {
+    clearInterval(looking);
     await supervisor.stopping();
     await opened.close();
   }
