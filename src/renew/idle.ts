@@ -39,7 +39,11 @@ export async function idleRenewals(
 }
 
 /** Undefined if there may be something to do for it beside asking the CA. */
-function idleRenewal(one: KnownCertificate, every: number, now: Date): Renewal | undefined {
+function idleRenewal(
+  one: KnownCertificate,
+  every: number | undefined,
+  now: Date,
+): Renewal | undefined {
   const due = dueOf(one, now, every);
   const isIdle =
     due.at > now &&
@@ -78,23 +82,30 @@ export async function idleConfig(
   let shortest: HeldCertificate | undefined;
   for await (const one of eachWanted(requests, store)) {
     if ("problem" in one) return undefined;
-    if (one.isOrphan) {
-      orphans.push(one.name);
-      continue;
-    }
-    if (every === undefined && needsInterval([one], now)) return "needs interval";
-    const renewal = mayAskCa(one, now) ? undefined : idleRenewal(one, every ?? 0, now);
-    if (renewal?.held === undefined) return undefined;
+    if (one.isOrphan) orphans.push(one.name);
+    if (one.isOrphan) continue;
+    const renewal = idleOrNot(one, every, now);
+    if (typeof renewal !== "object") return renewal;
     await remember(one);
     renewals.set(one.name, keepsHeld ? renewal : { ...renewal, held: undefined });
-    shortest = shorter(shortest, renewal.held);
+    shortest = shorter(shortest, one.held);
   }
   const all = [...renewals.values()].filter((one) => one !== undefined);
   return all.length === renewals.size ? { renewals: all, orphans, shortest } : undefined;
 }
 
-function shorter(one: HeldCertificate | undefined, other: HeldCertificate): HeldCertificate {
-  return one !== undefined && lifetimeOf(one.meta) <= lifetimeOf(other.meta) ? one : other;
+function idleOrNot(
+  one: KnownCertificate,
+  every: number | undefined,
+  now: Date,
+): Renewal | "needs interval" | undefined {
+  if (every === undefined && needsInterval([one], now)) return "needs interval";
+  return mayAskCa(one, now) ? undefined : idleRenewal(one, every, now);
+}
+
+function shorter(one: HeldCertificate | undefined, other: HeldCertificate | undefined) {
+  if (one === undefined || other === undefined) return one ?? other;
+  return lifetimeOf(one.meta) <= lifetimeOf(other.meta) ? one : other;
 }
 
 /** True if no killed run has left an order or a hook to finish. */

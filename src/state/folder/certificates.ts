@@ -51,13 +51,10 @@ export function openCertificates(folder: Folder): Store["certificates"] {
   const certificates = join(folder.root, "certificates");
   const pathOf = (name: string) => join(certificates, certificateFolderName(name));
   const asHolder = (name: string) => () => folder.assertHeld(`certificate:${name}`);
-  const change = (
-    name: string,
-    edit: (record: CertificateFile) => CertificateFile,
-    write?: typeof replaceFile,
-  ) => rewriteRecord(pathOf(name), name, folder, edit, write);
+  const change = (name: string, edit: Edit, write?: typeof replaceFile) =>
+    rewriteRecord(pathOf(name), name, folder, edit, write);
 
-  let isSwept = false;
+  const sweepOnce = sweeper(certificates);
   const read = (name: string) => readStored(pathOf(name), name, folder);
   const names = async () => {
     await folder.check();
@@ -70,24 +67,15 @@ export function openCertificates(folder: Folder): Store["certificates"] {
     read,
     ...unindexed({ list: listing.list, names }),
     ...listing,
-    async files(name, known) {
-      const held = known ?? (await readVersion(pathOf(name), name, folder)).held;
-      return held && filesOf(pathOf(name), held);
-    },
-    async foreignFiles(name) {
-      const [path, { held }] = [pathOf(name), await readVersion(pathOf(name), name, folder)];
-      return held && linkForeign(folder.root, basename(path), held.meta, filesOf(path, held));
-    },
+    ...heldFiles(pathOf, folder),
     async saveRequest(request) {
       await folder.check();
-      // Once: `apply` may save ten thousand requests.
-      if (!isSwept) await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
-      isSwept = true;
+      await sweepOnce();
       await change(request.name, (record) => ({ ...record, request }));
     },
     async updateStatus(name, edit, { mayBeLost = false } = {}) {
       const write = mayBeLost ? replaceFile : undefined;
-      const edited = (record: CertificateFile) => ({ ...record, status: edit(record.status) });
+      const edited: Edit = (record) => ({ ...record, status: edit(record.status) });
       return (await change(name, edited, write)).status;
     },
     commit: (name, version, lock) => commit(pathOf(name), name, version, lock, folder),
@@ -98,9 +86,6 @@ export function openCertificates(folder: Folder): Store["certificates"] {
         asHolder(name),
       ),
     keepRefused: (name, refused) => keepRefused(pathOf(name), asHolder(name), refused, folder),
-    readPrivateKey: (name, second) =>
-      readPrivateKey(pathOf(name), filesFor(second).privateKey, name, folder),
-    readCertificate: (name, second) => readPems(pathOf(name), filesFor(second), folder),
     ...nextKeys(pathOf, asHolder, folder),
     versions: (name) => wholeVersions(pathOf(name), name, folder),
     refused: (name) => refusedIn(pathOf(name), folder),
@@ -113,11 +98,43 @@ export function openCertificates(folder: Folder): Store["certificates"] {
   };
 }
 
+type Edit = (record: CertificateFile) => CertificateFile;
+
+/** Once: `apply` may save ten thousand requests. */
+function sweeper(certificates: string): () => Promise<void> {
+  let isDone = false;
+  return async () => {
+    if (!isDone) await attempt("clear", certificates, () => sweep(certificates, removedPrefix));
+    isDone = true;
+  };
+}
+
+type Part<K extends keyof Store["certificates"]> = Pick<Store["certificates"], K>;
+
+function heldFiles(
+  pathOf: (name: string) => string,
+  folder: Folder,
+): Part<"files" | "foreignFiles" | "readPrivateKey" | "readCertificate"> {
+  return {
+    async files(name, known) {
+      const held = known ?? (await readVersion(pathOf(name), name, folder)).held;
+      return held && filesOf(pathOf(name), held);
+    },
+    async foreignFiles(name) {
+      const [path, { held }] = [pathOf(name), await readVersion(pathOf(name), name, folder)];
+      return held && linkForeign(folder.root, basename(path), held.meta, filesOf(path, held));
+    },
+    readPrivateKey: (name, second) =>
+      readPrivateKey(pathOf(name), filesFor(second).privateKey, name, folder),
+    readCertificate: (name, second) => readPems(pathOf(name), filesFor(second), folder),
+  };
+}
+
 function nextKeys(
   pathOf: (name: string) => string,
   asHolder: (name: string) => () => Promise<void>,
   folder: Folder,
-): Pick<Store["certificates"], "readNextKey" | "saveNextKey"> {
+): Part<"readNextKey" | "saveNextKey"> {
   const fileOf = (name: string, keyType: string) => join(pathOf(name), `next-${keyType}.pem`);
   return {
     readNextKey: (name, keyType) => {

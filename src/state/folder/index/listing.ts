@@ -14,6 +14,7 @@ import {
   stampOfAll,
   stampOfVersion,
   writeIndex,
+  type Index,
   type VersionStamp,
 } from "./index-file.ts";
 import { readText } from "../files.ts";
@@ -47,11 +48,10 @@ export function openListing(
           (await readAnew(path, entry, read, root));
         if (one === undefined) continue;
         if (isGood(one, stamp)) good[entry] = stamp?.stamp;
-        if (!("problem" in one)) marks[one.name] = markOf(one.request.identifiers);
+        Object.assign(marks, markIn(one));
         if (isWanted(one, select)) yield attempts ? one : brief(one);
       }
-      if (!isSame(good, index.good) || !isSame(marks, index.marks))
-        await writeIndex(root, { ...index, good, marks });
+      await update(root, index, { ...index, good, marks });
     },
     namesakes: openNamesakes(() => marked(folder, certificates)),
     async recall() {
@@ -73,6 +73,15 @@ export function openListing(
   };
 }
 
+function markIn(one: StoredCertificate | BrokenCertificate): Readonly<Record<string, string>> {
+  return "problem" in one ? {} : { [one.name]: markOf(one.request.identifiers) };
+}
+
+async function update(root: string, before: Index, after: Index): Promise<void> {
+  if (isSame(after.good, before.good) && isSame(after.marks, before.marks)) return;
+  await writeIndex(root, after);
+}
+
 /** By the index; only what it does not know is read. */
 async function* marked({ root, check }: Folder, certificates: string): AsyncGenerator<Marked> {
   await check();
@@ -90,7 +99,7 @@ async function* marked({ root, check }: Folder, certificates: string): AsyncGene
     marks[name] = mark;
     yield { name, mark };
   }
-  if (!isSame(marks, index.marks)) await writeIndex(root, { ...index, marks });
+  await update(root, index, { ...index, marks });
 }
 
 async function readMark(path: string, entry: string) {
