@@ -12,8 +12,8 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { Clock } from "../../src/clock.ts";
-import { beat } from "../../src/state/folder/locks/lock-file.ts";
+import { systemClock, type Clock } from "../../src/clock.ts";
+import { beat, evict, lookAt, thisProcess } from "../../src/state/folder/locks/lock-file.ts";
 import { testClock as settableClock } from "../support/clock.ts";
 import { newVersion, requestOf } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
@@ -272,6 +272,24 @@ test("an unfinished claim does not keep the lock of a killed run", async () => {
 
   await (await store.lock(name, atOnce)).release();
   expect(await readdir(join(root, "locks"))).toEqual([]);
+});
+
+test("a stale lock is removed by the run that claimed it alone, and not once another run has the lock", async () => {
+  const { store, root } = await openStore();
+  const path = await planted(store, root, { startTime: "1" });
+  const stale = await lookAt(path);
+  if (stale === undefined) throw new Error("nothing was planted");
+  const claimant = await thisProcess("test", "c0", new Date());
+  const eviction = { claimant, clock: systemClock, signal: never };
+  const claim = `${path}.claim-${stale.key}`;
+  await symlink(JSON.stringify({ ...claimant, token: "c1" }), claim);
+  expect(await evict(path, stale, eviction)).toBe(false);
+  expect((await lookAt(path))?.key).toBe(stale.key);
+  await rm(claim);
+  takeOver(root);
+  expect(await evict(path, stale, eviction)).toBe(false);
+  expect((await lookAt(path))?.key).toBe("abc123");
+  expect(await readdir(join(root, "locks"))).toHaveLength(1);
 });
 
 test("a living process keeps its lock when the clock is set ahead or back", async () => {
