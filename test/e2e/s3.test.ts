@@ -356,6 +356,37 @@ describe.skipIf(!available("versitygw"))("the store in S3", () => {
     expect(await store.check({ repair: false })).toHaveLength(2);
   });
 
+  test("what is due is found by the index alone, also after a change behind it was repaired", async () => {
+    const { store, again, edit, objects } = await newState();
+    const lock = await store.lock(lease, atOnce);
+    await commit(store, lock);
+    await lock.release();
+    const until = (time: number) => ({ due: new Date(time), look: new Date(0) });
+    const due = async (before: number) =>
+      (await Array.fromAsync((await again()).certificates.due(until(before)))).map(
+        ({ name }) => name,
+      );
+    const at = (await store.certificates.nextDue(new Date(0)))?.at.getTime() ?? 0;
+    expect(at).toBeGreaterThan(0);
+    expect(await due(at - 120_000)).toEqual([]);
+    expect(await due(at + 300_000)).toEqual(["shop"]);
+    expect(await store.certificates.count()).toBe(1);
+    expect(await store.certificates.namesakes(requestOf("other"))).toEqual(
+      await store.certificates.namesakes({ ...requestOf("shop"), name: "other" }),
+    );
+    const entries = async () =>
+      Object.keys(await objects()).filter((key) => /\/(due|look|sets)\//.test(key)).length;
+    const before = await entries();
+    for (let left = 3; left > 0; left--)
+      await store.certificates.updateStatus("shop", (one) => one);
+    expect(await entries()).toBe(before);
+    await edit(head, (value) => ({ ...value, index: undefined }));
+    expect(await store.check({ repair: true })).toMatchObject([{ where: head, done: "indexed" }]);
+    expect(await due(at + 300_000)).toEqual(["shop"]);
+    await store.certificates.remove("shop");
+    expect(await due(at + 300_000)).toEqual([]);
+  });
+
   describe("commands", () => {
     const day = 86_400_000;
     let issuing: Issuing;

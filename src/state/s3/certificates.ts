@@ -1,19 +1,17 @@
 import { createHash } from "node:crypto";
 import { isRecord } from "../../json.ts";
-import { isCertificateFile } from "../folder/certificate-record.ts";
 import { withoutAttempt } from "../folder/index/listing.ts";
-import { isMeta } from "../folder/versions.ts";
-import { Problem } from "../../problem.ts";
 import { openLocalFiles } from "../shared/local-files.ts";
 import { heldParts } from "../shared/version.ts";
 import { exactNames, isSelected, type Selection } from "../selection.ts";
 import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../store.ts";
-import { headOf, heads, isHead, partOf, readHead, type Head } from "./head.ts";
-import type { Hosts, HostsOf } from "./hosts.ts";
+import { changeIndexed, openIndex, unfenced } from "./due-index.ts";
+import { headOf, heads, partOf, readHead } from "./head.ts";
+import type { Holding } from "./hosts.ts";
 import { nextKeys } from "./next-keys.ts";
-import { broken, change, isAnything, readAll, type Found, type Objects } from "./objects.ts";
+import { change, isAnything, readAll, type Objects } from "./objects.ts";
 import type { Shared } from "./shared.ts";
-import { unindexed } from "../unindexed.ts";
+import { first, listedOf, storedOf } from "./stored.ts";
 import {
   commitVersion,
   keepRefused,
@@ -24,11 +22,6 @@ import {
   versionsOf,
   wholeVersions,
 } from "./versions.ts";
-
-/** Hosts are read beside certificates. */
-interface Holding extends Shared {
-  readonly hosts: Pick<Hosts, "read" | "forgetAll">;
-}
 
 /** Certificates: an object for each, and one for each of its versions. */
 export function openCertificates(shared: Holding): Store["certificates"] {
@@ -47,7 +40,7 @@ export function openCertificates(shared: Holding): Store["certificates"] {
     list,
     versions: (name) => wholeVersions(name, shared),
     refused: (name) => refusedOf(name, shared),
-    ...unindexed({ list, names }),
+    ...openIndex(shared),
     ...quietNotes(shared),
     files: async (name, held) =>
       held === undefined ? local.write(await read(name)) : local.present(name, held),
@@ -60,17 +53,14 @@ export function openCertificates(shared: Holding): Store["certificates"] {
     ...heldParts(version),
     ...nextKeys(shared),
     async remove(name) {
-      await change(objects, headOf(name), isHead, (head) =>
-        head === undefined
-          ? head
-          : {
-              ...head,
-              request: undefined,
-              status: undefined,
-              held: undefined,
-              versions: undefined,
-            },
-      );
+      if ((await readHead(name, shared)) !== undefined)
+        await changeIndexed(name, unfenced(shared), (head) => ({
+          ...head,
+          request: undefined,
+          status: undefined,
+          held: undefined,
+          versions: undefined,
+        }));
       for (const prefix of [versionsOf(name), `next-keys/${partOf(name)}/`, refusedFolder(name)])
         for await (const page of objects.pages(prefix))
           await Promise.all(page.map(({ key }) => objects.remove(key)));
@@ -80,24 +70,20 @@ export function openCertificates(shared: Holding): Store["certificates"] {
   };
 }
 
-function changes({ objects }: Shared): Pick<Store["certificates"], "saveRequest" | "updateStatus"> {
+function changes(shared: Holding): Pick<Store["certificates"], "saveRequest" | "updateStatus"> {
   return {
     async saveRequest(request) {
-      const { name } = request;
-      await change(objects, headOf(name), isHead, (head) => ({ ...(head ?? { name }), request }));
+      await changeIndexed(request.name, unfenced(shared), (head) => ({ ...head, request }));
     },
     async updateStatus(name, turn) {
-      const { status = first } =
-        (await change(objects, headOf(name), isHead, (head) => ({
-          ...(head ?? { name }),
-          status: turn(head?.status ?? first),
-        }))) ?? {};
+      const { status = first } = await changeIndexed(name, unfenced(shared), (head) => ({
+        ...head,
+        status: turn(head.status ?? first),
+      }));
       return status;
     },
   };
 }
-
-const first = { failures: 0 };
 
 async function* listed(
   shared: Holding,
@@ -123,39 +109,6 @@ async function* wanted(select: readonly Selection[], objects: Objects) {
     const found = await objects.read(headOf(name));
     if (found !== undefined) yield [headOf(name), found] as const;
   }
-}
-
-function listedOf(
-  key: string,
-  { value }: Found,
-  { hosts, objects }: { hosts: HostsOf; objects: Objects },
-): StoredCertificate | BrokenCertificate | undefined {
-  const name = isHead(value) ? value.name : key.slice(heads.length).replace(/\.json$/, "");
-  try {
-    if (!isHead(value)) throw broken(key, objects.where);
-    return storedOf(value, { name, hosts, objects });
-  } catch (problem) {
-    if (!Problem.is(problem)) throw problem;
-    return { name, problem };
-  }
-}
-
-/** Undefined before it was asked for. */
-function storedOf(
-  head: Head | undefined,
-  { name, hosts, objects }: { name: string; hosts: HostsOf; objects: Objects },
-): StoredCertificate | undefined {
-  if (head === undefined || head.request == null) return undefined;
-  const { request, status = first, held } = head;
-  const record = { request, status };
-  if (!isCertificateFile(record) || (held !== undefined && !isMeta(held.meta)))
-    throw new Problem("machine", {
-      detail: `The record of the certificate ${name} in ${objects.where} cannot be read.`,
-      hint: "Restore the state from a backup, or delete the certificate and issue it again.",
-      retryable: false,
-    });
-  const inUse = held && { version: held.version, meta: held.meta };
-  return { name, request, status, held: inUse, hosts: hosts(name) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { checkRecords } from "../shared/check.ts";
 import type { Finding, Store } from "../store.ts";
+import { changeIndexed, isOld, partIn, unfenced } from "./due-index.ts";
 import { heads, isHead, type Head } from "./head.ts";
 import { readAll, type Objects } from "./objects.ts";
 import type { Shared } from "./shared.ts";
@@ -21,7 +22,7 @@ export async function checkObjects(
       : { remedy: "Run acmectl state check --repair.", repairable: true };
     findings.push({ where: key, fault, ...result });
   }
-  return [...records, ...findings];
+  return [...records, ...findings, ...(await unfound(all, shared, repair))];
 }
 
 interface Leftover {
@@ -53,12 +54,12 @@ async function* leftovers(all: Heads, objects: Objects): AsyncIterable<Leftover>
   for (const [prefix, faultOf] of Object.entries(faults))
     for await (const page of objects.pages(prefix))
       for (const { key, etag } of page) {
-        const part = key.split("/")[1] ?? "";
+        const part = isEntry(key) ? partIn(key) : (key.split("/")[1] ?? "");
         const fault = faultOf(all.get(part), key, objects.now());
         if (fault !== undefined) yield { key, etag, fault };
       }
   for (const { key, etag, name: _, lease, ...rest } of all.values())
-    if (isOld(lease, objects.now()) && Object.values(rest).every((one) => one == null))
+    if (hasEnded(lease, objects.now()) && Object.values(rest).every((one) => one == null))
       yield { key, etag, fault: "only an ended lease of a removed certificate is left in it" };
 }
 
@@ -69,6 +70,11 @@ const withoutCertificate: FaultOf = (head, key) =>
     ? `it has a key of ${head?.name ?? key.split("/")[1]}, which is not a certificate`
     : undefined;
 
+const notIndexed: FaultOf = (head, key, now) =>
+  head?.index?.includes(key) === true || !isOld(key, now)
+    ? undefined
+    : "it is an entry of the index that its certificate does not have";
+
 /** While a lease lives, its run may be about to put to use what it wrote. */
 const faults: Readonly<Record<string, FaultOf>> = {
   "next-keys/": withoutCertificate,
@@ -77,11 +83,36 @@ const faults: Readonly<Record<string, FaultOf>> = {
     Object.values(head?.versions ?? {}).includes(key) || isAlive(head?.lease, now)
       ? undefined
       : "a run that was killed has not put it to use",
+  "due/": notIndexed,
+  "look/": notIndexed,
+  "sets/": notIndexed,
   "unfinished/": (head, key, now) =>
     head?.mark === key || isAlive(head?.lease, now)
       ? undefined
       : "it marks an unfinished order that does not exist",
 };
+
+const isEntry = (key: string) => /^(due|look|sets)\//.test(key);
+
+/** Certificates that an index without their entries does not show. */
+async function unfound(all: Heads, shared: Shared, repair: boolean): Promise<readonly Finding[]> {
+  const known = new Set<string>();
+  for (const prefix of ["due/", "look/", "sets/"])
+    for await (const page of shared.objects.pages(prefix))
+      for (const { key } of page) known.add(key);
+  const findings: Finding[] = [];
+  for (const { key, request, index = [], name = "" } of all.values()) {
+    if (request == null || (index.length > 0 && index.every((one) => known.has(one)))) continue;
+    if (repair) {
+      await changeIndexed(name, unfenced(shared), (head) => head, { isAnew: true });
+    }
+    const result = repair
+      ? { done: "indexed" }
+      : { remedy: "Run acmectl state check --repair.", repairable: true };
+    findings.push({ where: key, fault: "the index does not show it when it is due", ...result });
+  }
+  return findings;
+}
 
 const day = 86_400_000;
 
@@ -90,6 +121,6 @@ function isAlive(lease: Head["lease"], now: number): boolean {
 }
 
 /** A lease that was given back ends at 0, and its token is the time when it was taken. */
-function isOld(lease: Head["lease"], now: number): boolean {
+function hasEnded(lease: Head["lease"], now: number): boolean {
   return lease !== undefined && Math.max(lease.endsAt, Number(lease.token)) < now - day;
 }

@@ -128,9 +128,9 @@ export function guarded(objects: Objects, format: Format): Objects {
       await format.check();
       return objects.read(name);
     },
-    async *pages(prefix) {
+    async *pages(...args) {
       await format.check();
-      yield* objects.pages(prefix);
+      yield* objects.pages(...args);
     },
     async write(...args) {
       await format.ready();

@@ -25,6 +25,8 @@ export interface Lease {
 export interface Head extends Leased {
   readonly request?: CertificateRequest | undefined;
   readonly status?: CertificateStatus | undefined;
+  /** The keys of its entries in the index. */
+  readonly index?: readonly string[] | undefined;
   readonly held?: Held | undefined;
   /** By their numbers, the keys of the objects of the versions that are kept. */
   readonly versions?: Readonly<Record<number, string>> | undefined;
@@ -86,7 +88,7 @@ export async function changeHead(
   name: string,
   { objects, tokenOf }: Pick<Shared, "objects" | "tokenOf">,
   turn: (head: Head) => Head | Promise<Head>,
-  { token = tokenOf(`certificate:${name}`) }: { token?: string | undefined } = {},
+  { token = tokenOf(`certificate:${name}`) }: { readonly token?: string | undefined } = {},
 ): Promise<Head> {
   const changed = await change(objects, headOf(name), isHead, (head) => {
     const lease = `certificate:${name}`;

@@ -17,6 +17,11 @@ export interface Hosts {
   readonly forgetAll: (name: string) => Promise<void>;
 }
 
+/** Hosts are read beside certificates. */
+export interface Holding extends Shared {
+  readonly hosts: Pick<Hosts, "read" | "forgetAll">;
+}
+
 export function openHosts({ objects }: Pick<Shared, "objects">): Hosts {
   const known = new Map<string, Found>();
   const forget = async (key: string, name: string | undefined) => {

@@ -1,7 +1,8 @@
 /** Leases in objects: that of a certificate is in the certificate's own. The end is measured by the server's clock. */
 import type { LeaseRows, Taken } from "../shared/leases.ts";
 import { readableName } from "../folder/names.ts";
-import { assertLease, headOf, isLeased, otherIn } from "./head.ts";
+import { isDueBefore } from "./due-index.ts";
+import { assertLease, headOf, isLeased, otherIn, readHead } from "./head.ts";
 import { change, type Objects } from "./objects.ts";
 
 export function leaseRows(objects: Objects): LeaseRows {
@@ -9,7 +10,7 @@ export function leaseRows(objects: Objects): LeaseRows {
     const found = await objects.read(keyOf(name));
     return isLeased(found?.value) ? found.value : undefined;
   };
-  return {
+  const rows: LeaseRows = {
     async take({ name, leaseTime, me, dead }) {
       const token = newToken(objects);
       const taken = await change(objects, keyOf(name), isLeased, (leased) => {
@@ -22,6 +23,7 @@ export function leaseRows(objects: Objects): LeaseRows {
       const { lease } = taken ?? {};
       return lease?.holder.token === me.token ? lease.token : undefined;
     },
+    claim: (wanted) => claimFirst(wanted, rows, objects),
     holderOf: async (name) => otherIn(await read(name), objects.now()),
     async beat(leases, leaseTime) {
       const all = leases.map((lease) => putOff(lease, leaseTime, objects));
@@ -38,7 +40,31 @@ export function leaseRows(objects: Objects): LeaseRows {
       );
     },
   };
+  return rows;
 }
+
+async function claimFirst(
+  { names, due, leaseTime, me }: Parameters<NonNullable<LeaseRows["claim"]>>[0],
+  rows: LeaseRows,
+  objects: Objects,
+): Promise<Taken | undefined> {
+  for (let at = 0; at < names.length; at += atOnce) {
+    const part = names.slice(at, at + atOnce);
+    const found = await Promise.all(part.map((name) => readHead(name, { objects })));
+    for (const [index, name] of part.entries()) {
+      const head = found[index];
+      if (head === undefined || otherIn(head, objects.now()) !== undefined) continue;
+      if (!isDueBefore(head, due)) continue;
+      const wanted = { name: `certificate:${name}`, leaseTime, me, dead: undefined };
+      const token = await rows.take(wanted);
+      if (token !== undefined) return { name, token };
+    }
+  }
+  return undefined;
+}
+
+/** Certificates that are looked at together. */
+const atOnce = 16;
 
 const prefix = /^certificate:/;
 

@@ -31,7 +31,7 @@ export interface Objects {
   /** With an etag only as long as it has that one, where the server can do that. Succeeds when there is none. */
   remove(key: string, etag?: string): Promise<void>;
   /** In the order of their keys, a page of up to a thousand at a time. */
-  pages(prefix: string): AsyncIterable<readonly Listed[]>;
+  pages(prefix: string, after?: string): AsyncIterable<readonly Listed[]>;
   /** The time of the server, in milliseconds. */
   now(): number;
 }
@@ -67,11 +67,15 @@ export function openObjects({ place, send, now }: Client): Objects {
       const expected = ["NoSuchKey", "PreconditionFailed"];
       await send({ method: "DELETE", key, headers, expected });
     },
-    async *pages(prefix) {
+    async *pages(prefix, after) {
       const length = place.prefix.length;
       let token: string | undefined;
       do {
-        const query = { "list-type": "2", prefix: place.prefix + prefix };
+        const query = {
+          "list-type": "2",
+          prefix: place.prefix + prefix,
+          ...(after === undefined ? {} : { "start-after": place.prefix + after }),
+        };
         const more = token === undefined ? query : { ...query, "continuation-token": token };
         const { text } = await send({ method: "GET", query: more });
         yield listedIn(text).map(({ key, etag }) => ({ key: key.slice(length), etag }));

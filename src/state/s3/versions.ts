@@ -12,7 +12,8 @@ import type {
   RefusedCertificate,
   WholeVersion,
 } from "../store.ts";
-import { changeHead, partOf, readHead, type Head } from "./head.ts";
+import { partOf, readHead, type Head } from "./head.ts";
+import { changeIndexed } from "./due-index.ts";
 import { change, newId, readAll } from "./objects.ts";
 import type { Shared } from "./shared.ts";
 
@@ -27,7 +28,7 @@ export async function commitVersion(
 ): Promise<HeldCertificate> {
   const isOwn = lock.name === `certificate:${name}`;
   if (!isOwn || lock.token === undefined) await lock.assertHeld();
-  const { held, versions = {} } = await changeHead(
+  const { held, versions = {} } = await changeIndexed(
     name,
     shared,
     async (head) => {
