@@ -154,7 +154,7 @@ async function entriesOf(
   );
 }
 
-export const keysOf = ({ index = [] }: Pick<Head, "index">): readonly string[] => index;
+const keysOf = ({ index = [] }: Pick<Head, "index">): readonly string[] => index;
 
 /** Of a key `due/TIME/PART/ID`. */
 export const partIn = (key: string) => key.split("/")[2] ?? "";
