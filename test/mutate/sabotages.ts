@@ -23,8 +23,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     name: "a durable write does not sync the folder",
     file: "src/state/folder/files.ts",
-    out: "    await syncFolder(folder);\n  });",
-    in: "  });",
+    out: "    await replaceFile(path, content, assert);\n    await syncFolder(dirname(path));\n",
+    in: "    await replaceFile(path, content, assert);\n",
     tests: ["test/faults/store-commit.test.ts"],
     title: "synced before",
   },
