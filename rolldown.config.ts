@@ -104,7 +104,7 @@ export default defineConfig({
         },
         {
           name: "steps",
-          test: /deploy\/(temporary\.ts|steps\/(acme-sh|docker|kubernetes|ssh))/,
+          test: /deploy\/(temporary\.ts|steps\/(acme-sh|docker|kubernetes|ssh))|src\/kubernetes\//,
           priority: 0.1,
         },
         {
@@ -112,7 +112,6 @@ export default defineConfig({
           test: /node-fetch\/src\/utils\/multipart-parser|gaxios\/node_modules\/(agent-base|https-proxy-agent)\//,
           priority: 0.1,
         },
-        { name: "kubernetes", test: /src\/kubernetes\//, priority: 0.1 },
         { name: "http1", test: /transport\/http1\.ts$|\/undici/, priority: 0.1 },
       ],
     },

@@ -2,7 +2,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { parse } from "yaml";
 import { codeOf, messageOf, systemReason } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import { Problem, type ProblemKind } from "../problem.ts";
@@ -74,6 +73,7 @@ async function readKubeconfig(
     throw new Problem(kind, { detail, cause: error });
   });
   if (text === undefined) return undefined;
+  const { parse } = await import("yaml");
   try {
     const root: unknown = parse(text);
     return { path, root: isRecord(root) ? root : {} };

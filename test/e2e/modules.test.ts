@@ -11,6 +11,7 @@ const vendors = {
   cloudflare: /node_modules\/cloudflare\//,
   google: /node_modules\/(google-auth-library|gaxios)\//,
   plugins: /\/plugins\/([^/]+)\//,
+  kubernetes: /\/src\/kubernetes\/(?!open\.ts)|\/src\/deploy\/steps\/kubernetes/,
 };
 
 /** Runs acmectl and lists every module that it loaded: from source, whose modules have telling paths, or the bundle. */
@@ -88,7 +89,9 @@ test("--version loads no provider and no ACME library", async () => {
   expect(code).toBe(0);
   expect(plugins).toEqual([]);
   expect(
-    matching(/node_modules\/(acme-client|@aws-sdk|cloudflare|google-auth-library|undici)\//),
+    matching(
+      /node_modules\/(acme-client|@aws-sdk|cloudflare|google-auth-library|undici)\/|\/src\/kubernetes\//,
+    ),
   ).toEqual([]);
 });
 
@@ -107,7 +110,7 @@ test("an http-01 run loads no other solver", async () => {
   const { code, matching, plugins } = await loadedBy(words);
   expect(code).toBe(0);
   expect(plugins).toEqual(["standalone"]);
-  for (const vendor of [vendors.aws, vendors.cloudflare, vendors.google])
+  for (const vendor of [vendors.aws, vendors.cloudflare, vendors.google, vendors.kubernetes])
     expect(matching(vendor)).toEqual([]);
 });
 

@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { createConfig } from "../../config/conf.ts";
 import type { Context } from "../../context.ts";
 import { takeAccount } from "../../import/accounts.ts";
 import { type Translation, translate } from "../../import/cert-manager/cert-manager.ts";
@@ -54,12 +53,15 @@ export const command = defineCommand({
       context.args.length > 0
         ? await manifestsIn(context.args, context)
         : await manifestsOfCluster({ kubeconfig, context: kubeContext, namespace }, context);
-    const translation = translate(manifests, secrets);
+    const translation = await translate(manifests, secrets);
     const { issuers, certificates } = translation;
     const left = [...manifests.left, ...translation.left];
     if (issuers.length === 0) throw nothing(manifests, left);
     const path = output === undefined ? undefined : resolve(context.cwd, output);
-    if (path !== undefined && dryRun !== true) await createConfig(path, translation.config);
+    if (path !== undefined && dryRun !== true) {
+      const { createConfig } = await import("../../config/conf.ts");
+      await createConfig(path, translation.config);
+    }
     const accounts = await accountsOf(issuers, manifests, dryRun === true, context);
     left.push(...accounts.left);
     return {

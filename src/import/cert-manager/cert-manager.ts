@@ -1,5 +1,4 @@
 /** cert-manager's objects become a config of acmectl. */
-import { stringify } from "yaml";
 import type { Left } from "../found.ts";
 import { translateCertificate } from "./certificates.ts";
 import { otherKind, type TranslatedIssuer, translateIssuer } from "./issuers.ts";
@@ -15,7 +14,10 @@ export interface Translation {
 }
 
 /** `secrets`: a folder where Secrets are mounted, `<name>/<key>`; without it, kubectl is asked. */
-export function translate({ all }: Manifests, secrets: string | undefined): Translation {
+export async function translate(
+  { all }: Manifests,
+  secrets: string | undefined,
+): Promise<Translation> {
   const left: Left[] = [];
   const referTo = (namespace: string) => referenceIn(namespace, secrets);
   const ofKinds = (...kinds: string[]) => all.filter(({ kind }) => kinds.includes(kind));
@@ -53,6 +55,7 @@ export function translate({ all }: Manifests, secrets: string | undefined): Tran
     certificates: Object.fromEntries(certificates),
   };
   const filled = Object.entries(sections).filter(([, entries]) => Object.keys(entries).length > 0);
+  const { stringify } = await import("yaml");
   const config = stringify(Object.fromEntries(filled), { lineWidth: 0 });
   return { config, issuers, certificates: certificates.map(([name]) => name), left };
 }

@@ -2,11 +2,10 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { parseAllDocuments } from "yaml";
 import type { Context } from "../../context.ts";
 import { systemReason } from "../../errors.ts";
 import { isRecord } from "../../json.ts";
-import { type Cluster, openCluster } from "../../kubernetes/cluster.ts";
+import { type Cluster, openCluster } from "../../kubernetes/open.ts";
 import { Problem } from "../../problem.ts";
 import type { Left } from "../found.ts";
 
@@ -37,6 +36,7 @@ export interface Manifests {
 export async function manifestsIn(places: readonly string[], context: Context): Promise<Manifests> {
   const all: Manifest[] = [];
   const left: Left[] = [];
+  const { parseAllDocuments } = await import("yaml");
   for (const { source, content } of await textsOf(places, context)) {
     for (const document of parseAllDocuments(content)) {
       const [error] = document.errors;

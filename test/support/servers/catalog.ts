@@ -10,9 +10,9 @@ export const cacheFolder = fileURLToPath(new URL("../../../.cache/servers", impo
 export type PartName = keyof typeof parts;
 
 export interface Part {
-  readonly from: "go" | "module" | "debian" | "pip" | "npm";
+  readonly from: "go" | "debian" | "pip" | "npm";
   /**
-   * As the installer spells them, a `module` with the folder whose YAML files are wanted; a change of this list installs anew. With a path behind its version only that file is
+   * As the installer spells them; a change of this list installs anew. With a path behind its version only that file is
    * taken out of an npm package.
    */
   readonly packages: readonly string[];
@@ -22,8 +22,6 @@ export interface Part {
   readonly shiftable?: boolean;
   /** The Go module of the packages, for a proxy that has its versions but no list of them. */
   readonly module?: string;
-  /** What the module replaces by folders of its own repository, in their release of this version. */
-  readonly staging?: string;
   /** Needed by the benchmark alone, which installs it. */
   readonly benchmark?: boolean;
   /** Why a machine that has the installer may still lack it, so that CI goes on without. */
@@ -217,10 +215,10 @@ export function find(name: string): string | undefined {
     .find(executable);
 }
 
-/** Some are files that a server loads. */
+/** A module is loaded by its server. */
 function executable(file: string): boolean {
   try {
-    accessSync(file, /\.(so|yaml)$/.test(file) ? constants.R_OK : constants.X_OK);
+    accessSync(file, file.endsWith(".so") ? constants.R_OK : constants.X_OK);
     return true;
   } catch {
     return false;

@@ -100,7 +100,6 @@ class NoInstaller extends Error {}
 
 const installers = {
   go: installWithGo,
-  module: copyFromModule,
   debian: unpackFromDebian,
   pip: installWithPip,
   npm: installWithNpm,
@@ -108,9 +107,9 @@ const installers = {
 
 async function installWithGo(packages: readonly string[], name: PartName): Promise<void> {
   await needs("go", ["version"]);
-  const { shiftable = false, programs, module, staging }: Part = parts[name];
+  const { shiftable = false, programs, module }: Part = parts[name];
   const bin = join(cacheFolder, "bin");
-  if (module !== undefined) return buildInModule(module, staging, packages, programs);
+  if (module !== undefined) return buildInModule(module, packages, programs);
   const overlay = shiftable ? await shiftableFlags(join(cacheFolder, "overlay")) : "";
   const folder = shiftable ? join(cacheFolder, "overlay", "bin") : bin;
   await run("go", ["install", ...packages], {
@@ -127,7 +126,6 @@ async function installWithGo(packages: readonly string[], name: PartName): Promi
 /** `go install` asks for the list of the module's versions; a module that requires it does not. */
 async function buildInModule(
   module: string,
-  staging: string | undefined,
   packages: readonly string[],
   programs: readonly string[],
 ): Promise<void> {
@@ -136,56 +134,14 @@ async function buildInModule(
   for (const [index, spelled] of packages.entries()) {
     const [path = "", version = ""] = spelled.split("@");
     const lines = ["module tools", "go 1.24", `require ${module} ${version}`];
-    const replaced = await replacements(`${module}@${version}`, staging, cwd);
-    await writeFile(join(cwd, "go.mod"), [...lines, ...replaced].join("\n\n"));
-    const program = join(cacheFolder, "bin", programs[index] ?? "");
-    const built = `${program}.new`;
-    const flags = ["-mod=mod", "-buildvcs=false", "-ldflags=-s -w"];
-    await run("go", ["build", ...flags, "-o", built, path], {
+    await writeFile(join(cwd, "go.mod"), lines.join("\n\n"));
+    const built = join(cacheFolder, "bin", programs[index] ?? "");
+    await run("go", ["build", "-mod=mod", "-buildvcs=false", "-o", built, path], {
       cwd,
       env: { ...env, CGO_ENABLED: "0" },
       timeout: 3_600_000,
     });
-    await rename(built, program);
   }
-}
-
-/** A module's own replacements, which Go takes from the main module alone. */
-async function replacements(
-  module: string,
-  staging: string | undefined,
-  cwd: string,
-): Promise<readonly string[]> {
-  const { GoMod: file = "" } = await download(module, cwd);
-  const found = (await readFile(file, "utf8")).matchAll(
-    /^\s*(?:replace )?(\S+) => (\S+)( \S+)?$/gm,
-  );
-  return [...found].flatMap(([, path, by = "", version = ""]) => {
-    if (!by.startsWith(".")) return [`replace ${path} => ${by}${version}`];
-    return staging === undefined ? [] : [`replace ${path} => ${path} ${staging}`];
-  });
-}
-
-/** `module@version/folder`: its YAML files become one. */
-async function copyFromModule(packages: readonly string[], name: PartName): Promise<void> {
-  await needs("go", ["version"]);
-  for (const [index, spelled] of packages.entries()) {
-    const [, module = "", folder = ""] = /^([^@]+@[^/]+)\/(.+)$/.exec(spelled) ?? [];
-    const { Dir: at = "" } = await download(module, cacheFolder);
-    const files = (await readdir(join(at, folder))).filter((file) => file.endsWith(".yaml"));
-    const texts = await Promise.all(
-      files.toSorted().map((file) => readFile(join(at, folder, file), "utf8")),
-    );
-    await mkdir(join(cacheFolder, "bin"), { recursive: true });
-    const program = join(cacheFolder, "bin", parts[name].programs[index] ?? "");
-    await writeFile(program, texts.join("\n---\n"));
-  }
-}
-
-async function download(module: string, cwd: string): Promise<{ GoMod?: string; Dir?: string }> {
-  const options = { cwd, env: { ...env, GOFLAGS: "-mod=mod" }, timeout: 600_000 };
-  const { stdout } = await run("go", ["mod", "download", "-json", module], options);
-  return JSON.parse(stdout) as { GoMod?: string; Dir?: string };
 }
 
 /** Each part has a venv of its own: two may want different versions of what they need. */
