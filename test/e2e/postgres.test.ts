@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openSealing } from "../../src/state/sealing.ts";
 import type { Lock, Store } from "../../src/state/store.ts";
 import { storeCases, type OpenState } from "../state/cases.ts";
+import { filledState } from "../state/filled.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { openAt, stateKey, type Opening } from "../state/postgres/state.ts";
 import { never } from "../state/state.ts";
@@ -11,12 +13,18 @@ import { startWorker } from "../state/workers.ts";
 import { startCuttingProxy } from "../support/cutting-proxy.ts";
 import { available } from "../support/servers/catalog.ts";
 import { startPgBouncer, type PgBouncer } from "../support/servers/pgbouncer.ts";
-import { hasPostgres, startPostgres, type Postgres } from "../support/servers/postgres.ts";
+import {
+  hasPostgres,
+  startPostgres,
+  startStandby,
+  type Postgres,
+} from "../support/servers/postgres.ts";
 import { temporaryFolder } from "../support/state.ts";
 
 const atOnce = { wait: 0, signal: never };
 const lease = "certificate:shop";
 const locked = { exitCode: 8 };
+const randomKey = () => randomBytes(32).toString("base64");
 
 describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
   let server: Postgres;
@@ -147,6 +155,86 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
     });
   });
 
+  describe("due work", () => {
+    const now = new Date();
+    const soon = { due: new Date(now.getTime() + 60_000), look: new Date(now.getTime() + 60_000) };
+    const named = async (store: Store) =>
+      (await Array.fromAsync(store.certificates.due(soon))).map(({ name }) => name);
+    const day = 86_400_000;
+
+    test("the index follows what is committed, known and asked for", async () => {
+      const { store, query } = await newState();
+      // A first attempt that was never issued counts only when it is named.
+      expect(await named(store)).toEqual([]);
+      expect(await query("SELECT due FROM acmectl.certificates")).toEqual([{ due: null }]);
+      const lock = await store.lock(lease, atOnce);
+      const version = await newVersion("01");
+      const times = {
+        identifiers: requestOf("shop").identifiers,
+        notBefore: now.toISOString(),
+        issuedAt: now.toISOString(),
+        notAfter: new Date(now.getTime() + 90 * day).toISOString(),
+      };
+      const meta = { ...version.meta, ...times };
+      await store.certificates.commit("shop", { ...version, meta }, lock);
+      await lock.release();
+      const next = await store.certificates.nextDue(now);
+      expect(next?.name).toBe("shop");
+      expect((next?.at.getTime() ?? 0) - now.getTime()).toBeGreaterThan(59 * day);
+      expect(await named(store)).toEqual([]);
+      const revoked = { fingerprint: meta.fingerprint, at: now.toISOString(), reason: "" };
+      await store.certificates.updateStatus("shop", (status) => ({ ...status, revoked }));
+      expect(await named(store)).toEqual(["shop"]);
+      await store.certificates.updateStatus("shop", ({ revoked: _, ...status }) => status);
+      expect(await named(store)).toEqual([]);
+      // What an earlier release has written, and a request that is another one now.
+      await query("UPDATE acmectl.certificates SET due = '-infinity'");
+      expect(await named(store)).toEqual([]);
+      expect((await store.certificates.nextDue(now))?.at).toEqual(next?.at);
+      await store.certificates.saveRequest({ ...requestOf("shop"), keyType: "rsa2048" });
+      expect(await named(store)).toEqual(["shop"]);
+    });
+
+    test("each certificate is claimed by one of four workers, without waiting", async () => {
+      const { store, again, query } = await newState();
+      await query(`INSERT INTO acmectl.certificates (name, request, status, revision, due)
+        SELECT 'n' || i, request, status, 'x', now() FROM acmectl.certificates, generate_series(1, 40) AS i`);
+      const names = Array.from({ length: 40 }, (_, index) => `n${index + 1}`);
+      const workers = [store, await again(), await again(), await again()];
+      const claimed = await Promise.all(
+        workers.map(async (worker) => {
+          const own: string[] = [];
+          for (;;) {
+            const claim = await worker.claim(names, soon.due);
+            if (claim === undefined) return own;
+            own.push(claim.name);
+          }
+        }),
+      );
+      expect(claimed.flat().toSorted()).toEqual(names.toSorted());
+      expect(claimed.filter((own) => own.length > 0)).toHaveLength(4);
+      await query(expire);
+      expect((await workers[1]?.claim(["n7"], soon.due))?.name).toBe("n7");
+      await query("UPDATE acmectl.certificates SET due = now() + interval '1 day'");
+      await query(expire);
+      expect(await workers[2]?.claim(names, soon.due)).toBeUndefined();
+      expect((await workers[2]?.claim(names, undefined))?.name).toBe("n1");
+    });
+
+    test("four processes keep the limits of a CA together", async () => {
+      const { url } = await newState();
+      const workers = Array.from({ length: 4 }, () =>
+        startWorker([url], {}, "postgres/reserver.ts"),
+      );
+      await Promise.all(workers.map(({ child }) => once(child, "exit")));
+      const got = workers.map(({ output }) => Number(/got (\d+)/.exec(output())?.[1]));
+      expect(
+        got.reduce((sum, one) => sum + one, 0),
+        String(got),
+      ).toBe(20);
+    });
+  });
+
   describe("connections", () => {
     test("what is cut off at any message is done exactly once", async () => {
       const { database, store: direct } = await newState();
@@ -204,6 +292,28 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       }
       await Promise.all(changes);
       expect((await store.certificates.read("shop"))?.status.failures).toBe(40);
+    });
+
+    test("a commit goes on at the standby that is promoted in the middle of it", async () => {
+      const { database, query } = await newState();
+      await using standby = await startStandby(server);
+      const hosts = `127.0.0.1:${server.port},127.0.0.1:${standby.port}`;
+      const url = server.url(database).replace(`127.0.0.1:${server.port}`, hosts);
+      const store = await openAt(`${url}?target_session_attrs=read-write`);
+      const lock = await store.lock(lease, atOnce);
+      await standby.caughtUp();
+      // The lease of the row is locked, so that the commit waits in its transaction.
+      const blocked = query("BEGIN; SELECT * FROM acmectl.leases FOR UPDATE; SELECT pg_sleep(60)");
+      blocked.catch(() => undefined);
+      const committed = commit(store, lock);
+      await sleep(200);
+      await server.stop();
+      await standby.query("postgres", "SELECT pg_promote()");
+      expect((await committed).version).toBe(1);
+      await lock.release();
+      const rows = await standby.query(database, "SELECT held FROM acmectl.certificates");
+      expect(rows).toEqual([{ held: 1 }]);
+      await server.start();
     });
 
     test("a run goes on when the server is restarted", async () => {
@@ -292,6 +402,43 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
   });
 
   describe("secrets", () => {
+    test("all secrets are encrypted with a new key while the old one is still in use, also after a stop", async () => {
+      const [old, fresh] = [randomKey(), randomKey()];
+      const { url, store } = await newState({ sealing: openSealing([old]) });
+      await filledState(store);
+      const version = await newVersion("07");
+      const second = await newVersion("08");
+      const meta = { ...version.meta, second: { ...second.meta, keyType: "rsa2048" as const } };
+      const lock = await store.lock(lease, atOnce);
+      await store.certificates.commit("shop", { ...version, meta, second }, lock);
+      await lock.release();
+      const [account] = await store.accounts.list();
+      if (account !== undefined) await store.accounts.beginRollover(account, second.privateKey);
+      const refused = { pem: "", why: "", directory: "d", orderUrl: "o", at: "" };
+      await store.certificates.keepRefused("shop", { ...refused, privateKey: version.privateKey });
+
+      const both = await openAt(url, { sealing: openSealing([fresh, old]) });
+      const stop = new AbortController();
+      stop.abort();
+      await expect(both.rekey(stop.signal)).rejects.toThrow(/abort/);
+      expect(await both.rekey(never)).toBe(9);
+      expect(await both.rekey(never)).toBe(0);
+      const alone = await openAt(url, { sealing: openSealing([fresh]) });
+      expect((await alone.certificates.versions("shop")).at(-1)?.second?.privateKey).toBe(
+        second.privateKey,
+      );
+      expect(await alone.certificates.refused("shop")).toMatchObject([
+        { privateKey: version.privateKey },
+      ]);
+      expect((await alone.accounts.list())[0]?.nextKey).toBe(second.privateKey);
+      expect((await alone.journal.read("shop"))?.privateKey).toContain("PRIVATE KEY");
+      expect(await alone.solverValues()).toHaveLength(1);
+      expect(await alone.certificates.readNextKey("shop", "ec256")).toContain("PRIVATE KEY");
+      await expect(store.accounts.list()).rejects.toThrow(/encrypted with the state key/);
+      const none = await openAt(url, { sealing: openSealing([], { plain: true }) });
+      await expect(none.rekey(never)).rejects.toMatchObject({ exitCode: 2 });
+    });
+
     test("a dump of the database has no private key in the clear", async () => {
       const { database, store } = await newState();
       const keys = await Promise.all(

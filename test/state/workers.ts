@@ -9,8 +9,12 @@ export interface Worker {
 }
 
 /** A process that runs `worker.ts` with these arguments. */
-export function startWorker(args: readonly string[], env: NodeJS.ProcessEnv = {}): Worker {
-  const file = fileURLToPath(new URL("./worker.ts", import.meta.url));
+export function startWorker(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  program = "worker.ts",
+): Worker {
+  const file = fileURLToPath(new URL(program, import.meta.url));
   const child = spawn(process.execPath, ["--conditions=source", file, ...args], {
     env: { ...process.env, ...env },
   });

@@ -127,7 +127,7 @@ export const parts = {
   postgres: {
     from: "debian",
     packages: ["postgresql-15"],
-    programs: ["postgres", "initdb", "pg_dump"],
+    programs: ["postgres", "initdb", "pg_dump", "pg_basebackup"],
   },
   pgbouncer: { from: "debian", packages: ["pgbouncer"], programs: ["pgbouncer"] },
   shells: { from: "debian", packages: ["zsh", "fish", "tmux"], programs: ["zsh", "fish", "tmux"] },

@@ -4,6 +4,7 @@ import { chown, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Client } from "pg";
 import { available, find, program } from "./catalog.ts";
@@ -105,6 +106,57 @@ export async function startPostgres({
     },
     async [Symbol.asyncDispose]() {
       await stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Standby extends AsyncDisposable {
+  readonly port: number;
+  query: Postgres["query"];
+  /** Everything that the primary has written is here. */
+  caughtUp(): Promise<void>;
+}
+
+/** A hot standby of a server, which can be promoted: `SELECT pg_promote()`. */
+export async function startStandby(primary: Postgres): Promise<Standby> {
+  const folder = await mkdtemp(join(tmpdir(), "postgres-"));
+  const user = process.getuid?.() === 0 ? nobody : undefined;
+  if (user !== undefined) await chown(folder, user, user);
+  const data = join(folder, "data");
+  const { file, env } = program("pg_basebackup");
+  const from = ["-h", "127.0.0.1", "-p", `${primary.port}`, "-U", "postgres"];
+  const args = [...from, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync"];
+  const options = {
+    env: { ...process.env, ...env, PGPASSWORD: primary.password },
+    cwd: tmpdir(),
+  };
+  if (user === undefined) await run(file, args, options);
+  else await run("setpriv", [...asUser(user), "--", file, ...args], options);
+  const port = await freePort();
+  const url = (database: string) => primary.url(database).replace(`:${primary.port}/`, `:${port}/`);
+  const running = await startProcess({
+    program: "postgres",
+    args: argumentsOf({ data, port, tls: primary.tls }, []),
+    cwd: folder,
+    uid: user,
+    stop: "SIGINT",
+    ready: () => answers(url("postgres")),
+  });
+  const query: Postgres["query"] = async (database, sql) => queryAt(url(database), sql);
+  return {
+    port,
+    query,
+    async caughtUp() {
+      const [at] = await primary.query(
+        "postgres",
+        "SELECT pg_current_wal_flush_lsn()::text AS lsn",
+      );
+      const sql = `SELECT pg_last_wal_replay_lsn() >= '${String(at?.["lsn"])}' AS done`;
+      while ((await query("postgres", sql))[0]?.["done"] !== true) await sleep(20);
+    },
+    async [Symbol.asyncDispose]() {
+      await running.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
