@@ -45,12 +45,8 @@ export const command = defineCommand({
     refuseTogether(flags);
     const store = await context.store();
     const isUsual = isUsualRun(flags, context);
-    const quiet = isUsual ? await recallQuiet(store, flags.every, context.clock.now()) : undefined;
-    if (quiet !== undefined) return reportQuiet(quiet, context.clock.now());
-    const found = isUsual
-      ? await dueByIndex(flags.every, store, context, intervalOf(context))
-      : undefined;
-    if (found !== undefined) return renewFound(found, flags, store, context);
+    const known = isUsual ? await withoutReadingAll(flags, store, context) : undefined;
+    if (known !== undefined) return known;
     const named = await storedCertificates(store, context.args);
     if (named.certificates.length + named.broken.length === 0) throw nothingKept(store);
     const every = flags.every ?? (await everyOf(named, context));
@@ -64,6 +60,19 @@ export const command = defineCommand({
     return reportRenewals(shown, { detailed: detailedExitcode, dryRun }, context.clock.now());
   },
 });
+
+/** What an earlier run noted, or the index of the state finds, spares reading all certificates. */
+async function withoutReadingAll(
+  flags: Flags,
+  store: Store,
+  context: Context,
+): Promise<Result | undefined> {
+  const { clock } = context;
+  const quiet = await recallQuiet(store, flags.every, clock.now());
+  if (quiet !== undefined) return reportQuiet(quiet, clock.now());
+  const found = await dueByIndex(flags.every, store, context, intervalOf(context));
+  return found && renewFound(found, flags, store, context);
+}
 
 /** Those that the index of the state has found; the others are not read. */
 async function renewFound(

@@ -60,8 +60,9 @@ export async function hasAllVersions(
 }
 
 /** A folder ends each file with a line break. */
-function trimmed({ number: _, ...version }: WholeVersion): unknown {
-  const text = JSON.stringify(version, (_, value: unknown) =>
+function trimmed(version: WholeVersion): unknown {
+  const whole = { ...version, number: undefined };
+  const text = JSON.stringify(whole, (_key, value: unknown) =>
     typeof value === "string" ? value.trim() : value,
   );
   const all: unknown = JSON.parse(text);

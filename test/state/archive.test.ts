@@ -62,13 +62,11 @@ test("tar reads the archive", async () => {
 test("each backup that is made while versions are committed shows a matching pair", async () => {
   const { root, file, other, store } = await filled();
   const lock = await store.lock("certificate:shop", { wait: 0, signal: never });
-  let isOver = false;
   const commits = (async () => {
     for (let serial = 2; serial < 20; serial += 1)
       await store.certificates.commit("shop", await newVersion(`${serial + 10}`), lock);
-    isOver = true;
   })();
-  for (let count = 0; !isOver && count < 50; count += 1) {
+  for (let count = 0; count < 10; count += 1) {
     await backUpFolder(root, `${file}${count}`, { now, signal: never });
     await restoreFolder(`${file}${count}`, `${other}${count}`, never);
     const copy = await open(`${other}${count}`).certificates.read("shop");

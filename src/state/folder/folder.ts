@@ -27,7 +27,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
   const { lock: takeLock, assertHeld } = openLocks(absolute, clock);
   const lockedNow = (name: string) => isLocked(absolute, name, clock);
   let isWriting = false;
-  let probing: Promise<void> | undefined;
+  const probeOnce = probeTogether(absolute);
   const lock: Store["lock"] = async (name, options) => {
     await check();
     isWriting = true;
@@ -52,13 +52,7 @@ export function openFolderStore(root: string, { log, clock }: { log: Log; clock:
     where: absolute,
     exists: () => check().then(() => topOf(absolute) !== undefined),
     init: () => check().then(() => makeRoot(absolute)),
-    async checkWritable() {
-      await check();
-      // Of certificates that are worked on side by side one finds out for all.
-      await (probing ??= probe(absolute).finally(() => {
-        probing = undefined;
-      }));
-    },
+    checkWritable: () => check().then(probeOnce),
     async check(options) {
       const { checkFolder } = await import("./check.ts");
       return checkFolder(folder, { ...parts, lock: takeLock }, options);
@@ -83,6 +77,16 @@ async function makeRoot(root: string): Promise<Initialized> {
   const isThere = (await ifPresent(() => statSync(root))) !== undefined;
   await probe(root);
   return { done: isThere ? [] : ["the folder"], grants: [] };
+}
+
+/** Of certificates that are worked on side by side one finds out for all. */
+function probeTogether(root: string): () => Promise<void> {
+  let probing: Promise<void> | undefined;
+  return async () => {
+    await (probing ??= probe(root).finally(() => {
+      probing = undefined;
+    }));
+  };
 }
 
 async function probe(root: string): Promise<void> {

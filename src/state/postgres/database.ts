@@ -2,7 +2,7 @@
 import { Pool, type PoolClient } from "pg";
 import { abortable } from "../../abortable.ts";
 import type { StateTools } from "../tools.ts";
-import { isConflict, isLost, isReadOnly, problemOf } from "./faults.ts";
+import { isConflict, isLost, isOfHost, problemOf } from "./faults.ts";
 import type { DatabasePlace } from "./place.ts";
 
 export interface Statements {
@@ -40,6 +40,10 @@ export function openDatabase(
     old.end().catch(ignore);
   }
 
+  const isElsewhere = (error: unknown) => places.length > 1 && isOfHost(error);
+  const isWorthIt = (error: unknown) =>
+    isConflict(error) || (!signal.aborted && (isElsewhere(error) || (wasReached && isLost(error))));
+
   /** What was reached before may come back; what was never reached is reported at once. A run that is stopped does not wait. */
   async function surely<T>(work: () => Promise<T>): Promise<T> {
     for (let pause = firstPause; ; pause *= 2) {
@@ -48,11 +52,8 @@ export function openDatabase(
         wasReached = true;
         return result;
       } catch (error) {
-        const isElsewhere = places.length > 1 && (isLost(error) || isReadOnly(error));
-        const mayReturn = isElsewhere || (wasReached && isLost(error));
-        const again = isConflict(error) || (mayReturn && !signal.aborted);
-        if (!again || pause > longestPause) throw problemOf(error, places[0] ?? place);
-        if (isElsewhere) goOn();
+        if (!isWorthIt(error) || pause > longestPause) throw problemOf(error, places[0] ?? place);
+        if (isElsewhere(error)) goOn();
         log.debug(`the connection to ${place.where} was lost; trying again`);
         await clock.sleep(pause, isLost(error) ? signal : never);
       }

@@ -68,8 +68,6 @@ async function* dueBefore(
       const one = stored.get(name);
       if (one === undefined) continue;
       const entry = "problem" in one ? undefined : shared.indexOf(one, clock.now());
-      const isNow = (time: Date | undefined, before: Date) =>
-        time !== undefined && !(time >= before);
       if (entry === undefined || isNow(entry.due, due) || isNow(entry.look, look)) yield one;
       else early.add(name);
     }
@@ -80,6 +78,8 @@ async function* dueBefore(
     );
   }
 }
+
+const isNow = (time: Date | undefined, before: Date) => time !== undefined && !(time >= before);
 
 /** Rows that were not indexed yet. Another run's change since is not overwritten. */
 async function correct(

@@ -18,9 +18,9 @@ export function isLost(error: unknown): boolean {
   );
 }
 
-/** True for a copy that follows its primary, or has not been promoted yet. */
-export function isReadOnly(error: unknown): boolean {
-  return codeOf(error) === "25006";
+/** True when another host may do: this one is gone, or is a copy that follows its primary. */
+export function isOfHost(error: unknown): boolean {
+  return isLost(error) || codeOf(error) === "25006";
 }
 
 /** True when another transaction came in between, so that the same work can be done again. */

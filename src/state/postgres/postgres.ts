@@ -1,11 +1,11 @@
 import type { SharedTools } from "../tools.ts";
-import type { Store } from "../store.ts";
+import type { Initialized, Store } from "../store.ts";
 import { openAccounts } from "../shared/accounts.ts";
 import { openLeases } from "../shared/leases.ts";
 import { accountRows } from "./accounts.ts";
 import { openAnswers } from "./answers.ts";
 import { openCertificates } from "./certificates.ts";
-import { openDatabase } from "./database.ts";
+import { openDatabase, type Database } from "./database.ts";
 import { openHosts } from "./hosts.ts";
 import { openJournal, openPendingHooks } from "./journal.ts";
 import { leaseRows } from "./leases.ts";
@@ -45,17 +45,8 @@ export async function openPostgresStore(
   };
   return {
     where: place.where,
-    async exists() {
-      return hasTables(database);
-    },
-    async init() {
-      const done = await migrate(database);
-      return {
-        done: done.map((name) => `the tables of ${name}`),
-        grantees: "For a user that may not create tables:",
-        grants: [...grants, ...hostGrants],
-      };
-    },
+    exists: () => hasTables(database),
+    init: () => initialized(database),
     async checkWritable() {
       await check();
       await checkRights(database, place);
@@ -75,5 +66,14 @@ export async function openPostgresStore(
       return rekeyDatabase(shared, signal);
     },
     ...parts,
+  };
+}
+
+async function initialized(database: Database): Promise<Initialized> {
+  const done = await migrate(database);
+  return {
+    done: done.map((name) => `the tables of ${name}`),
+    grantees: "For a user that may not create tables:",
+    grants: [...grants, ...hostGrants],
   };
 }

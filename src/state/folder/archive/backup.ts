@@ -79,13 +79,14 @@ export function hashOf(content: Buffer): string {
 /** Locks and the index belong to the running host, and names with a dot to a write that is under way. */
 const left = new Set(["locks", "index.json"]);
 
+const order = (name: string) => ["pending", "certificate.json", "current"].indexOf(name);
+
 /** An unfinished order comes before its certificate, whose link comes before its versions: then what the link shows is there. */
 async function* entriesOf(root: string, folder: string): AsyncIterable<Entry> {
   const names = await attempt("read", join(root, folder), () => readdir(join(root, folder)));
   const wanted = names.filter(
     (name) => !name.startsWith(".") && !(folder === "" && left.has(name)),
   );
-  const order = (name: string) => ["pending", "certificate.json", "current"].indexOf(name);
   const sorted = wanted.toSorted((a, b) => order(b) - order(a) || (a < b ? -1 : 1));
   for (const name of sorted) {
     const path = folder === "" ? name : `${folder}/${name}`;
