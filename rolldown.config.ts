@@ -78,6 +78,7 @@ export default defineConfig({
         // Rooms of which a command needs most or nothing.
         { name: "import", test: /src\/(commands\/)?import\//, priority: 0.2 },
         { name: "run", test: /src\/run\//, priority: 0.2 },
+        { name: "pull", test: /src\/pull\//, priority: 0.2 },
         { name: "renewal", test: /src\/renew\//, priority: 0.2 },
         { name: "schedule", test: /src\/schedule\//, priority: 0.4 },
         // Fragments that are loaded together, or seldom.

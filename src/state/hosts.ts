@@ -20,7 +20,7 @@ export interface HostStep extends Pick<DeployState, "state" | "detail"> {
   readonly at?: string | undefined;
 }
 
-export function isHostRecord(value: unknown): value is HostRecord {
+function isHostRecord(value: unknown): value is HostRecord {
   const since = { version: "number", since: "date" } as const;
   const steps = [{ step: "string", state: "string", "at?": "date", "detail?": "string" }] as const;
   return fits(value, { host: "string", ...since, "serves?": since, steps });
