@@ -59,7 +59,7 @@ export default defineConfig({
         },
         {
           name: "program",
-          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(fault|check))|status\/(?!standing)|acme\/presets|renew\/(apply|ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(archive|fault|check))|status\/(?!standing|page)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 2,
         },
         // What solvers share.
@@ -77,8 +77,6 @@ export default defineConfig({
         { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0.3 },
         // Rooms of which a command needs most or nothing.
         { name: "import", test: /src\/(commands\/)?import\//, priority: 0.2 },
-        { name: "run", test: /src\/run\//, priority: 0.2 },
-        { name: "pull", test: /src\/pull\//, priority: 0.2 },
         { name: "renewal", test: /src\/renew\//, priority: 0.2 },
         { name: "schedule", test: /src\/schedule\//, priority: 0.4 },
         // Fragments that are loaded together, or seldom.
@@ -96,7 +94,7 @@ export default defineConfig({
         },
         { name: "config", test: /src\/config\/(file|secrets|sections|values)\.ts$/, priority: 0.1 },
         { name: "notify", test: /src\/notify\/(?!channels\/email)/, priority: 0.1 },
-        { name: "check", test: /state\/folder\/(check|fault)\.ts$/, priority: 0.1 },
+        { name: "check", test: /state\/folder\/(check\.ts|fault\.ts|archive\/)/, priority: 0.1 },
         { name: "standing", test: /src\/(status\/standing|check\/account)\.ts$/, priority: 0.4 },
         {
           name: "x509",
@@ -114,6 +112,8 @@ export default defineConfig({
           priority: 0.1,
         },
         { name: "http1", test: /transport\/http1\.ts$|\/undici/, priority: 0.1 },
+        // The service, and what it does beside renewing. Last, since each group takes along what its files import.
+        { name: "run", test: /src\/(run|pull)\//, priority: 0 },
       ],
     },
     // The names of functions stay, for the stack of a bug that is reported.

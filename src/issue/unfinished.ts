@@ -1,5 +1,4 @@
 /** The unfinished order of an earlier run, as far as it can be resumed. */
-import { readCsr } from "../acme/certificate/csr.ts";
 import { isSameKey, publicHalf } from "../acme/keys.ts";
 import type { CertificateRequest } from "../certificate.ts";
 import type { Log } from "../plugin.ts";
@@ -16,7 +15,8 @@ export async function resumable(
 ): Promise<PendingOrder> {
   const found = orderFor(request, pending);
   const log = record.log("key");
-  return { ...withPairOnly(found, log), second: found.second && withPairOnly(found.second, log) };
+  const second = found.second && (await withPairOnly(found.second, log));
+  return { ...(await withPairOnly(found, log)), second };
 }
 
 /** The order for the request in the place of the one that was worked on last. */
@@ -30,9 +30,11 @@ function orderFor(request: CertificateRequest | undefined, pending: PendingOrder
   return { ...own, name, presented, others: all.filter((one) => one !== own) };
 }
 
-function withPairOnly<T extends OrderProgress>(pending: T, log: Log): T {
+async function withPairOnly<T extends OrderProgress>(pending: T, log: Log): Promise<T> {
   const { privateKey, csr } = pending;
   if (privateKey === undefined || csr === undefined) return pending;
+  // It parses ASN.1 with a library that few runs need.
+  const { readCsr } = await import("../acme/certificate/csr.ts");
   try {
     const { publicKey } = readCsr(Buffer.from(csr, "base64"));
     if (isSameKey(publicKey, publicHalf(privateKey))) return pending;

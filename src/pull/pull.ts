@@ -79,8 +79,8 @@ function openSteps(
     return one && request && { ...one, request };
   };
   const store = { ...local, certificates: { ...local.certificates, read } };
-  const { deploy } = openDeployment({ ...context, store, requests: [...requests.values()] });
-  return { read, deploy };
+  const deployment = openDeployment({ ...context, store, requests: [...requests.values()] });
+  return { read, deploy: (name) => deployment.deploy(name) };
 }
 
 function absentOf(name: string, isTyped: boolean, { where }: Store): Pulled {

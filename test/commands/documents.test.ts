@@ -20,6 +20,14 @@ test("the document of every command matches the schema, which describes all that
   const config = join(folder, "config.yaml");
   const empty = join(folder, "empty");
   await mkdir(empty);
+  const manifest = join(folder, "issuer.yaml");
+  const issuer = { acme: { server: "https://ca.example.test/directory", solvers: [] } };
+  const spec = { secretName: "web", dnsNames: ["web.example.test"], issuerRef: { name: "ca" } };
+  const manifests = [
+    { apiVersion: "cert-manager.io/v1", kind: "Issuer", metadata: { name: "ca" }, spec: issuer },
+    { apiVersion: "cert-manager.io/v1", kind: "Certificate", metadata: { name: "web" }, spec },
+  ];
+  await writeFile(manifest, manifests.map((one) => JSON.stringify(one)).join("\n---\n"));
   const ca = issuing.words.filter(
     (word) => !["--agree-tos", "--state", issuing.state].includes(word),
   );
@@ -81,6 +89,8 @@ test("the document of every command matches the schema, which describes all that
     `status --html ${join(folder, "status.html")}`,
     `state copy ${issuing.state} ${join(folder, "copy")}`,
     `state copy ${empty} ${empty}`,
+    `state backup ${join(folder, "backup.tar.gz")}`,
+    `import cert-manager ${manifest} --dry-run`,
     "completion bash",
     "solvers list",
     "solvers show standalone",
@@ -143,8 +153,8 @@ test("the document of every command matches the schema, which describes all that
   const { names } = commandSource();
   for (const name of names) await check(`${name} --nonsense`);
   const missing = names.filter((name) => seen.get(name)?.succeeded !== true);
-  // They change this machine's schedule, or need a scheduler.
-  const scheduled = ["schedule install", "schedule remove"];
-  expect(missing.filter((name) => !scheduled.includes(name))).toEqual([]);
+  // They change this machine's schedule, or need a scheduler, a shared state or a new folder.
+  const elsewhere = ["schedule install", "schedule remove", "state rekey", "state restore"];
+  expect(missing.filter((name) => !elsewhere.includes(name))).toEqual([]);
   expect(names.filter((name) => seen.get(name)?.failed !== true)).toEqual([]);
 }, 120_000);

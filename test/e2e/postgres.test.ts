@@ -185,7 +185,11 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       const revoked = { fingerprint: meta.fingerprint, at: now.toISOString(), reason: "" };
       await store.certificates.updateStatus("shop", (status) => ({ ...status, revoked }));
       expect(await named(store)).toEqual(["shop"]);
-      await store.certificates.updateStatus("shop", ({ revoked: _, ...status }) => status);
+      await store.certificates.updateStatus("shop", (status) => {
+        const changed = { ...status };
+        delete changed.revoked;
+        return changed;
+      });
       expect(await named(store)).toEqual([]);
       // What an earlier release has written, and a request that is another one now.
       await query("UPDATE acmectl.certificates SET due = '-infinity'");

@@ -18,8 +18,8 @@ test("a unix socket that is replaced by a link gives no other file its mode", as
     symlinkSync(secret, socket);
   });
   const before = process.umask();
-  const { close } = await openServer({ socket, mode: "0666" }, server);
+  const opened = await openServer({ socket, mode: "0666" }, server);
   expect(process.umask()).toBe(before);
   expect(statSync(secret).mode & 0o777).toBe(0o600);
-  await close();
+  await opened.close();
 });
