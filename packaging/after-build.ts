@@ -40,7 +40,7 @@ async function bundleDeclarations(folder: string): Promise<void> {
   await build({
     input,
     // Only read: tsc has made them.
-    plugins: [dts({ dtsOnly: true, generator: "oxc" })],
+    plugins: [dts({ dtsInput: true, emitDtsOnly: true, oxc: true })],
     external: /^(node:|acmectl\/)/,
     output: {
       dir: `${folder}.new`,
