@@ -54,16 +54,18 @@ export default defineConfig({
         // What each run needs, and `list` and a `renew` with nothing due, in as few files as can be: a file costs a millisecond.
         {
           name: "base",
-          test: /src\/(problem|version|clock|compile-cache|streams|errors|prepared|plugin)\.ts$|rolldown\/runtime|usingCtx/,
+          test: /src\/(problem|version|clock|abortable|compile-cache|streams|errors|prepared|plugin)\.ts$|rolldown\/runtime|usingCtx/,
           priority: 3,
         },
         {
           name: "program",
-          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(archive|fault|check))|status\/(?!standing|page)|acme\/presets|renew\/(ari|idle|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
+          test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(archive|fault|check))|status\/(?!standing|page)|acme\/presets|renew\/(ari|by-index|idle|index-entry|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
           priority: 2,
         },
+        // Before the states: it is loaded without them too.
+        { name: "proxy", test: /src\/proxy\.ts$/, priority: 1.9 },
         // What solvers share.
-        { name: "http", test: /src\/(plugin\/|proxy\.ts|kubernetes\/open)/, priority: 0.6 },
+        { name: "http", test: /src\/(plugin\/|kubernetes\/open)/, priority: 0.6 },
         // What only a shared state needs.
         { name: "shared", test: /src\/state\/(shared\/|sealing)/, priority: 1.5 },
         { name: "s3", test: /src\/state\/s3\/|node_modules\/aws4fetch\//, priority: 1.5 },

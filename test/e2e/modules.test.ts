@@ -71,7 +71,7 @@ test("list, plan and a renew with nothing due load neither ACME nor DNS code, no
     }
     const chunks = bundled.urls.flatMap((url) => /\/chunks\/([a-z-]+)-/.exec(url)?.[1] ?? []);
     const shared = ["base", "program", "rolldown-runtime"];
-    const more = command === "plan" ? ["http", "request", "schedule"] : [];
+    const more = command === "plan" ? ["http", "proxy", "request", "schedule"] : [];
     expect([...shared, ...more, "usingCtx"], command).toEqual(expect.arrayContaining(chunks));
   }
   expect(issuing.ca.requests).toHaveLength(asked);

@@ -388,8 +388,8 @@ describe("help", () => {
       Options of every command:
         --config <FILE>          Config file; /etc/acmectl/config.yaml for root, else
                                  in the XDG config folder.
-        --state <PLACE>          Folder or postgres:// URL of the state;
-                                 /var/lib/acmectl for root, else the XDG state folder.
+        --state <PLACE>          Folder, postgres:// or s3:// URL of the state;
+                                 /var/lib/acmectl for root, else XDG.
         --state-key <REFERENCE>  Keys that encrypt private keys in a shared state; the
                                  first encrypts.
         --state-unencrypted      Allow private keys in a shared state that are not

@@ -172,6 +172,6 @@ function viewOf(
             left.map(({ what, why }) => [what, why]),
           ),
         ]),
-    line(`Next: acmectl config validate, acmectl plan, acmectl apply. ${next}`),
+    line(`Next: \`acmectl config validate\`, \`acmectl plan\`, \`acmectl apply\`. ${next}`),
   ];
 }

@@ -112,6 +112,6 @@ function isContents(value: unknown): value is Contents {
 function unusable(file: string, why: string): Problem {
   return new Problem("config", {
     detail: `${file} is not a usable backup: ${why.replace(/\.$/, "")}.`,
-    hint: "Give a file that `acmectl state backup` made and that was copied as a whole.",
+    hint: "Give a file that `acmectl state backup FILE` made and that was copied as a whole.",
   });
 }
