@@ -4,6 +4,7 @@ import { beginningOf } from "../body.ts";
 import { systemClock } from "../clock.ts";
 import { systemReason } from "../errors.ts";
 import { isRecord, parseJson } from "../json.ts";
+import { createLimit } from "../limit.ts";
 import { Problem } from "../problem.ts";
 import { proxyFor } from "../proxy.ts";
 import { firstWords } from "../shorten.ts";
@@ -18,7 +19,7 @@ import {
 
 export type KubeObject = Readonly<Record<string, unknown>>;
 
-/** What is asked for; without a name, all that there are. */
+/** One object, or all of them if `name` is absent. */
 export interface Resource {
   /** As in the path: `v1`, `apps/v1`, `networking.k8s.io/v1`. */
   readonly api: string;
@@ -62,26 +63,29 @@ export async function openCluster(setting: ClusterSetting, tools: ClusterTools):
   const server = serverOf(access, tools);
   const { name, namespace } = access;
   let known: { credentials: Credentials; dispatcher: Dispatcher } | undefined;
-  const connect = async (signal: AbortSignal, anew: boolean) => {
-    const until = known?.credentials.until ?? Infinity;
-    if (known !== undefined && !anew && Date.now() < until) return known;
-    const credentials = await credentialsOf(access, tools, signal);
-    const isSame = known?.credentials.cert === credentials.cert;
-    const dispatcher = (isSame && known?.dispatcher) || (await dial(access, credentials, tools));
-    return (known = { credentials, dispatcher });
-  };
+  // One at a time, so that parallel requests share the credentials.
+  const inTurn = createLimit(1);
+  const connect = (signal: AbortSignal, refused?: Credentials) =>
+    inTurn(async () => {
+      const { until = Infinity } = known?.credentials ?? {};
+      if (known !== undefined && known.credentials !== refused && Date.now() < until) return known;
+      const credentials = await credentialsOf(access, tools, signal);
+      const isSame = known?.credentials.cert === credentials.cert;
+      const dispatcher = (isSame && known?.dispatcher) || (await dial(access, credentials, tools));
+      return (known = { credentials, dispatcher });
+    }, signal);
   return {
     name,
     namespace,
     async ask(request, signal) {
       for (let attempt = 1; ; attempt += 1) {
-        const one = { request, server, access, tools, signal, ...(await connect(signal, false)) };
+        const one = { request, server, access, tools, signal, ...(await connect(signal)) };
         const answer = await send(one).catch((error: unknown) => {
           if (Problem.is(error) && error.retryable && attempt < mostAttempts) return undefined;
           throw error;
         });
-        // A token may have been renewed, or taken back, before its time.
-        if (answer?.status === 401 && attempt === 1) await connect(signal, true);
+        // A token may have been renewed or revoked before it expires.
+        if (answer?.status === 401 && attempt === 1) await connect(signal, one.credentials);
         else if (answer !== undefined && !isBusy(answer.status)) return accepted(answer, one);
         else if (answer !== undefined && attempt >= mostAttempts) return accepted(answer, one);
         else await systemClock.sleep(250 * 2 ** attempt, signal);
@@ -93,7 +97,7 @@ export async function openCluster(setting: ClusterSetting, tools: ClusterTools):
 const mostAttempts = 5;
 const isBusy = (status: number) => status === 429 || status >= 500;
 
-/** Private keys go to this server, so it has to prove who it is. */
+/** Refuses a server that TLS does not authenticate, since it gets private keys. */
 function serverOf({ server, cluster, name }: ClusterAccess, { wrong: kind }: ClusterTools): URL {
   const fail = (detail: string, hint: string) =>
     new Problem(kind, { detail, hint, retryable: false });
@@ -111,7 +115,7 @@ function serverOf({ server, cluster, name }: ClusterAccess, { wrong: kind }: Clu
     );
   if (cluster["insecure-skip-tls-verify"] === true)
     throw fail(
-      `The context ${name} says insecure-skip-tls-verify: acmectl sends private keys only to a server that it can verify.`,
+      `The context ${name} sets insecure-skip-tls-verify: acmectl sends private keys only to a server that it can verify.`,
       "Give the cluster's CA as certificate-authority instead.",
     );
   return url;
@@ -174,7 +178,7 @@ async function send({
     ...credentials.headers,
   };
   const url = `${server.origin}${server.pathname.replace(/\/$/u, "")}${pathOf(request)}`;
-  const sent = { dispatcher, headers, signal, body: body === undefined ? null : textOf(body) };
+  const sent = { dispatcher, headers, signal, body: body === undefined ? null : JSON.stringify(body) };
   try {
     const answer = await ask(url, { ...sent, method: methods[verb] });
     const { bytes, whole } = await beginningOf(answer.body, longest);
@@ -191,8 +195,6 @@ async function send({
     });
   }
 }
-
-const textOf = (body: unknown) => JSON.stringify(body);
 
 function typeOf({ verb, type }: ClusterRequest): string {
   if (verb === "apply") return "application/apply-patch+yaml";
@@ -239,7 +241,7 @@ function refusalOf(
   if (status === 403 && user !== undefined) {
     return new Problem(wrong, {
       detail: `${access.name}: ${user} may not ${verb} ${resource} in ${place}.`,
-      hint: `Allow the verb ${verb} for ${resource} in ${place}; \`acmectl solvers show kubernetes\` prints a Role that suffices.`,
+      hint: `Allow the verb ${verb} for ${resource} in ${place}; \`acmectl solvers show kubernetes\` prints a Role with all permissions.`,
       retryable: false,
     });
   }

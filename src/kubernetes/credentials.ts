@@ -1,4 +1,4 @@
-/** What a user of a kubeconfig shows to the API server: a client certificate, a token, or what a plugin program answers. */
+/** Credentials of a kubeconfig's user for the API server: a client certificate, a token, or the output of a plugin program. */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { systemReason } from "../errors.ts";
@@ -13,7 +13,7 @@ export interface Credentials {
   /** Of a client certificate, PEM. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** Milliseconds since the epoch; for ever when absent. */
+  /** Milliseconds since the epoch; without a limit when absent. */
   readonly until?: number | undefined;
 }
 
@@ -37,7 +37,7 @@ export async function credentialsOf(
   return { ...found, headers: { ...found.headers, ...impersonation(user) } };
 }
 
-/** What the file has, or names. A service account's token is renewed in its file, so it is never kept for long. */
+/** Credentials in the kubeconfig or in files that it names. Kubernetes renews a service account's token in its file, so it is read again after a minute. */
 async function written({ user }: ClusterAccess, tools: ClusterTools): Promise<Credentials> {
   const cert = await pemIn(user, "client-certificate", tools);
   const key = await pemIn(user, "client-key", tools);
@@ -94,7 +94,7 @@ async function askPlugin(
   const answer = parseJson(await runPlugin(exec, access, tools, signal));
   const status = isRecord(answer) ? answer["status"] : undefined;
   if (!isRecord(status)) {
-    const detail = `The credential plugin ${textIn(exec, "command")} answered no ExecCredential with a status.`;
+    const detail = `The credential plugin ${textIn(exec, "command")} did not print an ExecCredential with a status.`;
     throw new Problem(tools.wrong, { detail });
   }
   const token = textIn(status, "token");
@@ -107,7 +107,7 @@ async function askPlugin(
   };
 }
 
-/** What it printed. It gets the whole environment, where its own credentials are. */
+/** Its stdout. It gets the whole environment, since its own credentials are there. */
 async function runPlugin(
   exec: Readonly<Record<string, unknown>>,
   { cluster, server }: ClusterAccess,

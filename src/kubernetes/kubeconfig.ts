@@ -1,4 +1,4 @@
-/** Which cluster, and as whom: as kubectl finds it, else as the service account of the pod. */
+/** Finds the cluster and its user as kubectl does, else uses the service account of the pod. */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
@@ -84,7 +84,7 @@ async function readKubeconfig(
   }
 }
 
-/** Of several files the first that has a value wins, as for kubectl. */
+/** As for kubectl, the first of several files that has a value wins. */
 function accessIn(
   files: readonly Kubeconfig[],
   wanted: string | undefined,

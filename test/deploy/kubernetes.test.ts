@@ -200,7 +200,7 @@ test.each([
   [{ "auth-provider": { name: "gcp" } }, { server: "https://[::1]:1" }, "auth-provider"],
   [{ exec: { command: "no-such-plugin" } }, { server: "https://[::1]:1" }, "was not found"],
   [{ exec: { command: "false" } }, { server: "https://[::1]:1" }, "failed (1)"],
-  [{ exec: { command: "true" } }, { server: "https://[::1]:1" }, "no ExecCredential"],
+  [{ exec: { command: "true" } }, { server: "https://[::1]:1" }, "did not print an ExecCredential"],
   [{ "client-key": "missing.pem" }, { server: "https://[::1]:1" }, "missing.pem"],
   [{ token: "wrong" }, undefined, "does not accept the token"],
 ])("refuses the user %j and the cluster %j", async (user, cluster, words) => {
