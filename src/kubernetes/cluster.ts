@@ -178,7 +178,12 @@ async function send({
     ...credentials.headers,
   };
   const url = `${server.origin}${server.pathname.replace(/\/$/u, "")}${pathOf(request)}`;
-  const sent = { dispatcher, headers, signal, body: body === undefined ? null : JSON.stringify(body) };
+  const sent = {
+    dispatcher,
+    headers,
+    signal,
+    body: body === undefined ? null : JSON.stringify(body),
+  };
   try {
     const answer = await ask(url, { ...sent, method: methods[verb] });
     const { bytes, whole } = await beginningOf(answer.body, longest);
