@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -94,10 +94,17 @@ test("bash completes names of certificates with the state that is typed", async 
   expect(await offered("deploy", "--state", "=", "/x", "sh")).toEqual(["shop"]);
 });
 
+test("bash runs nothing that is in a key of the config", async () => {
+  const shim = join(folder, "acmectl");
+  await writeFile(shim, "#!/bin/sh\necho '$(touch ran)' '`touch ran`' '*'\n", { mode: 0o755 });
+  expect(await offered("config", "get", "")).toEqual(["$(touch", "ran)", "`touch", "ran`", "*"]);
+  expect(await readdir(folder)).not.toContain("ran");
+});
+
 test("completion for an unknown shell fails and lists the known shells", async () => {
   const { code, stdout, stderr } = await run("completion tcsh");
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(
-    /no completion for the shell "tcsh"\.\nHint: Choose one of bash, zsh, fish\./,
+    /no completion script for the shell "tcsh"\.\nHint: Choose one of bash, zsh, fish\./,
   );
 });

@@ -51,7 +51,7 @@ ${helpers}complete -F _acmectl acmectl
 
 const helpers = `# Words, or what acmectl looks up: _acmectl_offer --offers certificates
 _acmectl_offer() {
-  local all=$* i
+  local all=$* i line
   if [[ $1 == --offers ]]; then
     local at=("$2")
     for ((i = 1; i < COMP_CWORD - 1; i++)); do
@@ -61,8 +61,11 @@ _acmectl_offer() {
     done
     all=$(acmectl completion --offers "\${at[@]}" 2>/dev/null </dev/null)
   fi
-  local IFS=$' \\n'
-  COMPREPLY=($(compgen -W "$all" -- "$word"))
+  # Not by compgen -W, which would run what is in a word, such as $(…) in a key of the config.
+  COMPREPLY=()
+  while IFS= read -r line; do
+    [[ -n $line && $line == "$word"* ]] && COMPREPLY+=("$line")
+  done <<< "\${all// /$'\\n'}"
 }
 _acmectl_files() {
   mapfile -t COMPREPLY < <(compgen -f -- "$word")
