@@ -1,18 +1,18 @@
-/** What a run over all certificates has to do with, where the state finds it by an index. */
+/** The certificates that a run has something to do for, found by the index of a shared state. */
 import type { Context } from "../context.ts";
 import type { BrokenCertificate, Store, StoredCertificate } from "../state/store.ts";
-import { isFirstAttempt, type Certificates } from "../status/certificates.ts";
+import { isFirstAttempt, orBroken, type Certificates } from "../status/certificates.ts";
 import { month } from "./idle.ts";
 
 export interface DueByIndex {
   readonly named: Certificates;
   /** Of the schedule, in milliseconds. */
   readonly every: number;
-  /** What falls due after all of them. */
+  /** The first that falls due after them. */
   readonly next: { readonly name: string; readonly at: string };
 }
 
-/** Undefined where there is no index, or nothing that falls due later: then all are read. */
+/** Undefined if the state has no index, or if nothing falls due later. Then the run reads all certificates. */
 export async function dueByIndex(
   given: number | undefined,
   store: Store,
@@ -29,10 +29,10 @@ export async function dueByIndex(
   const found = await Array.fromAsync(
     certificates.due({ due: end, look: new Date(now.getTime() + 1) }),
   );
-  // Of a run that was killed, the order and what it had presented.
+  // A killed run left an order, and what it had presented.
   for (const name of await journal.names()) {
     if (found.some((one) => one.name === name)) continue;
-    const one = await certificates.read(name);
+    const one = await orBroken(name, () => certificates.read(name));
     if (one !== undefined) found.push(one);
   }
   const next = every === 0 ? first : ((await certificates.nextDue(end)) ?? first);
@@ -44,7 +44,7 @@ export async function dueByIndex(
   };
 }
 
-/** Of fewer, it does not matter which share of all they are. */
+/** For fewer, the share of all that they are does not matter. */
 const few = 100;
 
 function sorted(found: readonly (StoredCertificate | BrokenCertificate)[]): Certificates {

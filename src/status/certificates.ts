@@ -157,7 +157,7 @@ export function refuseUnknown(
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length === 0) return;
   throw new Problem("usage", {
-    detail: `There is no certificate called ${unknown.join(", ")} in ${where}.`,
+    detail: `${where} has no certificate called ${unknown.join(", ")}.`,
     hint:
       known.length === 0
         ? "Issue a first certificate: acmectl issue -d NAME."
@@ -172,7 +172,10 @@ function sorted(found: readonly (KnownCertificate | BrokenCertificate)[]): Certi
   };
 }
 
-async function orBroken<T>(name: string, read: () => Promise<T>): Promise<T | BrokenCertificate> {
+export async function orBroken<T>(
+  name: string,
+  read: () => Promise<T>,
+): Promise<T | BrokenCertificate> {
   try {
     return await read();
   } catch (problem) {
