@@ -133,6 +133,11 @@ export class Problem extends Error {
   }
 }
 
+/** Message and hint as one text, for a warning in the log. */
+export function messageWithHint({ message, hint }: Problem): string {
+  return hint === undefined ? message : `${message} Hint: ${hint}`;
+}
+
 /** As documents show it: RFC 9457 members and RFC 8555's subproblems, with the hint, the exit code and when to try again. */
 export function problemJson({ document, hint, exitCode, retryable, retryAt }: Problem) {
   return { ...document, hint, code: exitCode, retryable, retryAt: retryAt?.toISOString() };

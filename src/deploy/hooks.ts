@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { CertificateRequest, HookSetting } from "../certificate.ts";
-import { Problem } from "../problem.ts";
+import { messageWithHint, Problem } from "../problem.ts";
 import type { HeldCertificate, Lock, PendingHook } from "../state/store.ts";
 import { commandTimeout, runHook } from "./command.ts";
 import {
@@ -162,7 +162,7 @@ async function warned(run: () => Promise<void>, { log, signal }: HookTools): Pro
   } catch (error) {
     if (signal.aborted) return;
     if (!Problem.is(error)) throw error;
-    log.warn(error.hint === undefined ? error.message : `${error.message} Hint: ${error.hint}`);
+    log.warn(messageWithHint(error));
   }
 }
 

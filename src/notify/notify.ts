@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { isRecord } from "../json.ts";
 import { composeConfigured } from "../request/configured.ts";
-import { Problem } from "../problem.ts";
+import { messageWithHint, Problem } from "../problem.ts";
 import { knownCertificates } from "../status/certificates.ts";
 import { type Digest, digestOf, type Memory, notificationOf } from "./digest.ts";
 import { incidentsOf } from "./incidents.ts";
@@ -67,8 +67,8 @@ async function tell(
     context.log.debug(`notified ${name}: ${items.length} events`, { step: "notify" });
     return true;
   } catch (error) {
-    const hint = Problem.is(error) && error.hint !== undefined ? ` ${error.hint}` : "";
-    const text = `could not notify ${name}; the next run tries again: ${messageOf(error)}${hint}`;
+    const why = Problem.is(error) ? messageWithHint(error) : messageOf(error);
+    const text = `could not notify ${name}; the next run tries again: ${why}`;
     context.log.warn(text, { step: "notify" });
     return false;
   }

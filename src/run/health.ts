@@ -1,4 +1,4 @@
-/** What monitors and orchestrators ask: is it alive, is it ready, and how are the certificates. */
+/** For monitors and orchestrators: whether the process works, whether it is ready, and metrics. */
 import { createServer, type RequestListener } from "node:http";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
@@ -10,9 +10,9 @@ import { prometheusText } from "../status/metrics.ts";
 export interface Health {
   readonly lastPass?: Date | undefined;
   readonly nextPass?: Date | undefined;
-  /** Why the last pass as a whole failed, or none can be made: the state cannot be used, for example. */
+  /** Why the last pass as a whole failed, or cannot be made, e.g. because the state cannot be reached. */
   readonly passProblem?: string | undefined;
-  /** Why the config file is not the config in force. */
+  /** Why the config file cannot be used, so that the previous config stays in force. */
   readonly configProblem?: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export function healthServer(health: () => Health, context: Context) {
         "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
         "Cache-Control": "no-store",
       });
-      response.end(request.method === "HEAD" ? undefined : text);
+      response.end(request.method === "HEAD" ? undefined : context.redact(text));
     };
     void answerTo(request, health(), metrics).then(
       ([status, text]) => answer(status, text),
@@ -53,7 +53,7 @@ function readiness({ passProblem }: Health): Answer {
   return passProblem === undefined ? [200, "ok\n"] : [503, `${passProblem}\n`];
 }
 
-/** Many who ask at once get the same text, which is at most some seconds old. */
+/** Requests within two seconds get the same text. */
 function kept(make: () => Promise<string>): () => Promise<string> {
   let made: { readonly at: number; readonly text: Promise<string> } | undefined;
   return async () => {

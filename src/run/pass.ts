@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { notifyAfterRun } from "../notify/notify.ts";
-import { Problem } from "../problem.ts";
+import { messageWithHint, Problem } from "../problem.ts";
 import { applyPass, type Applied } from "../renew/apply.ts";
 import { problemOf } from "../renew/problem.ts";
 import type { Renewal, RenewOptions } from "../renew/renew.ts";
@@ -19,7 +19,7 @@ export interface Passed {
   readonly problem?: string | undefined;
 }
 
-/** One pass; rejects only when the run is stopped. `fruitless` passes before it have left something undone. */
+/** One pass. Rejects only when the run is stopped. `fruitless` counts the passes just before it that left something undone. */
 export async function passOnce(
   fruitless: number,
   options: RenewOptions,
@@ -43,7 +43,8 @@ export async function passOnce(
   } catch (error) {
     signal.throwIfAborted();
     const text = messageOf(error);
-    log.warn(`the pass failed: ${text}`, { step: "run" });
+    const why = Problem.is(error) ? messageWithHint(error) : text;
+    log.warn(`the pass failed: ${why}`, { step: "run" });
     if (!Problem.is(error) && error instanceof Error) log.debug(error.stack ?? text);
     const pause = Math.min(longestPause, 10 * second * 4 ** fruitless);
     const retryAt = Problem.is(error) ? error.retryAt : undefined;
@@ -60,8 +61,8 @@ function report({ renewals, orphans }: Applied, { log, clock }: Context): void {
     const problem = problemOf(renewal);
     if (problem === undefined) continue;
     const { name } = renewal;
-    const text = problem.message.startsWith(name) ? problem.message : `${name}: ${problem.message}`;
-    log.warn(text, { certificate: name, hint: problem.hint });
+    const text = messageWithHint(problem);
+    log.warn(text.startsWith(name) ? text : `${name}: ${text}`, { certificate: name });
   }
   for (const text of doneTexts(renewals, clock.now())) log.info(text, { step: "run" });
   for (const { name } of orphans)

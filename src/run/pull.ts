@@ -1,28 +1,27 @@
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
+import { messageWithHint, Problem } from "../problem.ts";
 import { pullCertificates } from "../pull/pull.ts";
-import type { Look } from "./next.ts";
 
-/** Milliseconds: other hosts renew, and the state says nothing of it. */
+/** Milliseconds: nothing signals that another host has renewed. */
 const interval = 60_000;
 
-/** What the section `pull` of the config selects; the look that comes first. Rejects only when the run is stopped. */
-export async function pullPass(next: Look, context: Context): Promise<Look> {
+/** Pulls what the section `pull` of the config selects; answers when to pull again, if at all. Rejects only when the run is stopped. */
+export async function pullPass(context: Context): Promise<Date | undefined> {
   const { pull } = await context.config();
-  if (Object.keys(pull).length === 0) return next;
+  if (Object.keys(pull).length === 0) return undefined;
   const { clock, log, signal } = context;
   try {
     for (const { name, outcome, held, problem } of await pullCertificates({ names: [] }, context)) {
       const fields = { step: "pull", certificate: name };
-      if (problem !== undefined)
-        log.warn(`${name}: ${problem.message}`, { ...fields, hint: problem.hint });
-      if (outcome === "pulled") log.info(`${name}: version ${held?.version} is here`, fields);
+      if (problem !== undefined) log.warn(`${name}: ${messageWithHint(problem)}`, fields);
+      if (outcome === "pulled") log.info(`${name}: pulled version ${held?.version}`, fields);
       if (outcome === "deployed") log.info(`${name}: deployed`, fields);
     }
   } catch (error) {
     signal.throwIfAborted();
-    log.warn(`could not pull certificates: ${messageOf(error)}`, { step: "pull" });
+    const why = Problem.is(error) ? messageWithHint(error) : messageOf(error);
+    log.warn(`could not pull certificates: ${why}`, { step: "pull" });
   }
-  const at = new Date(clock.now().getTime() + interval);
-  return at < next.at ? { at } : next;
+  return new Date(clock.now().getTime() + interval);
 }

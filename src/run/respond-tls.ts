@@ -3,6 +3,7 @@ import { constants, createHash } from "node:crypto";
 import { createSecureContext, createServer, type SecureContext, type Server } from "node:tls";
 import { callbackify } from "node:util";
 import { identifierOf } from "../address.ts";
+import { messageOf } from "../errors.ts";
 import type { Answer, Log } from "../plugin.ts";
 import { challengeCertificate } from "../plugin/challenge-certificate.ts";
 import { patience } from "../plugin/server.ts";
@@ -13,7 +14,12 @@ const protocol = "acme-tls/1";
 export function tlsResponder(answers: KnownAnswers, log: Log): Server {
   const contextFor = async (name: string): Promise<SecureContext> => {
     const host = name.toLowerCase();
-    const answer = await answers.find((one) => one.type === "tls-alpn-01" && one.host === host);
+    const answer = await answers
+      .find((one) => one.type === "tls-alpn-01" && one.host === host)
+      .catch((error: unknown) => {
+        log.warn(`could not look up a challenge: ${messageOf(error)}`, { step: "respond" });
+        throw error;
+      });
     if (answer === undefined) throw new Error("no challenge for this name");
     log.info(`answered a validation request for ${host}`, { step: "respond" });
     return secureContext(answer);

@@ -1,5 +1,4 @@
-/** The service: look what is due, do it, sleep until the next time. */
-import { once } from "node:events";
+/** The service: do what is due, then sleep until something else is due. */
 import type { Context } from "../context.ts";
 import { dateOf } from "../dates.ts";
 import type { RenewOptions } from "../renew/renew.ts";
@@ -37,16 +36,21 @@ export async function serve(options: ServiceOptions, context: Context): Promise<
   try {
     // Before the first pass, which may take long: others ask meanwhile, and systemd waits for a minute and a half.
     await supervisor.ready("Making the first pass");
-    for (let fruitless = 0; !context.signal.aborted; passes += 1) {
-      await reloading.ifWanted();
-      const passed = await passOnce(fruitless, options.pass, inForce, store);
-      const { left, problem } = passed;
-      const look = await pullPass(passed.look, inForce);
-      const now = context.clock.now();
-      health = { ...health, lastPass: now, nextPass: look.at, passProblem: problem };
-      fruitless = left ? fruitless + 1 : 0;
-      await supervisor.status(statusOf(look, problem));
-      await bell.wait(look.at);
+    let fruitless = 0;
+    let next: Look = { at: context.clock.now() };
+    while (!context.signal.aborted) {
+      const isReloaded = await reloading.ifWanted();
+      if (isReloaded || next.at <= context.clock.now()) {
+        const { look, left, problem } = await passOnce(fruitless, options.pass, inForce, store);
+        const lastPass = context.clock.now();
+        health = { ...health, lastPass, nextPass: look.at, passProblem: problem };
+        fruitless = left ? fruitless + 1 : 0;
+        next = look;
+        passes += 1;
+        await supervisor.status(statusOf(look, problem));
+      }
+      const pullAt = await pullPass(inForce);
+      await bell.wait(pullAt !== undefined && pullAt < next.at ? pullAt : next.at);
     }
   } catch (error) {
     assertStopped(error, context);
@@ -58,29 +62,33 @@ export async function serve(options: ServiceOptions, context: Context): Promise<
   return { document: { outcome: "ended", passes }, view: [line("Stopped.", "dim")] };
 }
 
-/** Why the state cannot be used; the first pass tries again. */
+/** Why the state cannot be used now, if it cannot. */
 async function faultOf(store: Store): Promise<string | undefined> {
   const found = await store.exists().catch(asProblem);
   return Problem.is(found) ? found.message : undefined;
 }
 
+/** Milliseconds between two looks whether the state can be used, where `/readyz` may be asked. */
+const lookInterval = 10_000;
+
 /** Only answers others, until the run is stopped. */
 export async function stay(doors: Doors, context: Context): Promise<Result> {
+  const { clock, signal } = context;
   const store = await context.store();
   const supervisor = openSupervisor(context);
   let passProblem = await faultOf(store);
-  const again = async () => {
-    if (passProblem !== undefined) passProblem = await faultOf(store);
-  };
-  const looking = setInterval(() => void again(), 10_000).unref();
   const opened = await openDoors(doors, () => ({ passProblem }), context);
   announce(opened, store, context);
   await supervisor.ready(opened.listening.join("; "));
   try {
-    if (!context.signal.aborted) await once(context.signal, "abort");
-    assertStopped(undefined, context);
+    while (!signal.aborted) {
+      await clock.sleep(lookInterval, signal);
+      if (doors.health.length > 0 || passProblem !== undefined) passProblem = await faultOf(store);
+    }
+    signal.throwIfAborted();
+  } catch (error) {
+    assertStopped(error, context);
   } finally {
-    clearInterval(looking);
     await supervisor.stopping();
     await opened.close();
   }
@@ -94,7 +102,7 @@ function announce({ listening }: Opened, { where }: Store, context: Context): vo
   });
 }
 
-/** A signal ends the service well; a bug of ours or a lost stdout does not. */
+/** After a signal the exit code is 0; a bug of ours or a lost stdout is an error. */
 function assertStopped(error: unknown, { signal }: Context): void {
   const reason: unknown = signal.aborted ? signal.reason : error;
   if (!Problem.is(reason) || !reason.is("interrupted")) throw reason;
@@ -123,18 +131,20 @@ function reloader(
       const ends = [onHangup(want), settings.onChange(want)];
       return () => ends.forEach((end) => end());
     },
-    async ifWanted() {
-      if (!isWanted) return;
+    async ifWanted(): Promise<boolean> {
+      if (!isWanted) return false;
       isWanted = false;
       await supervisor.reloading();
       const problem = await settings.reload();
       if (problem === undefined) log.info(`read ${configPath} again`, { step: "config" });
       else
-        log.warn(`the config in force stays: ${problem.message} Run: acmectl config validate`, {
-          step: "config",
-        });
+        log.warn(
+          `the previous config stays in force: ${problem.message} Hint: Run \`acmectl config validate\`, then fix the file.`,
+          { step: "config" },
+        );
       report(problem?.message);
       await supervisor.ready("Read the config again");
+      return true;
     },
   };
 }

@@ -1,4 +1,4 @@
-/** What systemd is told by sd_notify(3), as far as it asks for it. */
+/** Notifies systemd by sd_notify(3), if it asks for that. */
 import { runProgram } from "../run-program.ts";
 import type { Context } from "../context.ts";
 
@@ -10,10 +10,15 @@ export interface Supervisor {
 }
 
 /**
- * Node.js has no datagram sockets of the unix kind, so systemd's own program sends the messages, one after the other. While the
- * process answers, it says so twice per `WatchdogSec`.
+ * Node.js cannot open unix datagram sockets, so systemd's own program sends the messages, one after the other. Twice per
+ * `WatchdogSec` it reports that the process works.
  */
-export function openSupervisor({ env, clock, log }: Pick<Context, "env" | "clock" | "log">) {
+export function openSupervisor({
+  env,
+  clock,
+  log,
+  redact,
+}: Pick<Context, "env" | "clock" | "log" | "redact">) {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: limit } = env;
   let sending = Promise.resolve();
   let isWarned = false;
@@ -36,13 +41,14 @@ export function openSupervisor({ env, clock, log }: Pick<Context, "env" | "clock
     if (socket !== undefined && socket !== "") sending = sending.then(() => send(assignments));
     await sending;
   };
+  const period = Number(limit ?? 0) / 2000;
   const beat =
-    limit === undefined
-      ? undefined
-      : setInterval(() => void inTurn("WATCHDOG=1"), Number(limit) / 2000).unref();
+    period > 0 ? setInterval(() => void inTurn("WATCHDOG=1"), period).unref() : undefined;
+  // A line break would begin another assignment.
+  const statusOf = (text: string) => `STATUS=${redact(text).replaceAll(/\s+/g, " ")}`;
   const supervisor: Supervisor = {
-    ready: (status) => inTurn("READY=1", `STATUS=${status}`),
-    status: (status) => inTurn(`STATUS=${status}`),
+    ready: (status) => inTurn("READY=1", statusOf(status)),
+    status: (status) => inTurn(statusOf(status)),
     // systemd.service(5), Type=notify-reload: by the clock that hrtime reads.
     reloading: () => inTurn("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
     async stopping() {

@@ -9,6 +9,7 @@ import { systemClock } from "../../src/clock.ts";
 import { Problem } from "../../src/problem.ts";
 import { openAnswers } from "../../src/run/answers.ts";
 import { openDoors } from "../../src/run/doors.ts";
+import { stay } from "../../src/run/service.ts";
 import { openFolderStore } from "../../src/state/folder/folder.ts";
 import type { Answer } from "../../src/state/store.ts";
 import { silentLog } from "../../src/testing.ts";
@@ -164,6 +165,35 @@ describe("respond", () => {
 });
 
 describe("the commands", () => {
+  test("`respond --listen` is ready exactly while the state can be used", async () => {
+    const port = await freePort();
+    const stopping = new AbortController();
+    let fault: Error | undefined = new Problem("machine", { detail: "The database is gone." });
+    const exists = async () => {
+      if (fault !== undefined) throw fault;
+      return true;
+    };
+    const given = contextOf();
+    const store = async () => ({ ...(await given.store()), exists });
+    const { signal } = stopping;
+    const staying = stay(
+      { health: [{ host: "127.0.0.1", port }], http: [], tls: [] },
+      { ...given, signal, store, redact: (text) => text.replace("database", "***") },
+    );
+    const ready = () =>
+      fetch(`http://127.0.0.1:${port}/readyz`).then(
+        (response) => response.text(),
+        () => "",
+      );
+    await expect.poll(ready).toBe("The *** is gone.\n");
+    fault = undefined;
+    await expect.poll(ready).toBe("ok\n");
+    fault = new Problem("machine", { detail: "The database is gone." });
+    await expect.poll(ready).toBe("The *** is gone.\n");
+    stopping.abort(interrupted);
+    await expect(staying).resolves.toMatchObject({ document: { outcome: "ended" } });
+  });
+
   test("`respond` answers for a run elsewhere with the solver respond, by http-01 and by tls-alpn-01", async () => {
     const tlsPort = await freePort();
     await using issuing = await startIssuing({ tlsPort });

@@ -101,7 +101,7 @@ describe("run", () => {
     await service.until("/metrics", /not_after_timestamp_seconds\{name="shop"\}/);
     await service.until("/metrics", /config_refused 0/);
     const { code, stderr } = await service.stop();
-    expect(stderr).toMatch(/Warning: the config in force stays: .*config validate/);
+    expect(stderr).toMatch(/Warning: the previous config stays in force: .*config validate/);
     expect(stderr).toMatch(/config\.yaml again/);
     expect(code).toBe(0);
   });
@@ -145,9 +145,24 @@ describe("run", () => {
     await chmod(certificates, 0o700);
     await service.until("/readyz", /ok/);
     const { code, stderr } = await service.stop();
-    expect(stderr).toMatch(/the pass failed: .*not safe/);
+    expect(stderr).toMatch(/the pass failed: .*not safe.* Hint: /);
     expect(code).toBe(0);
   });
+
+  test("pulls every minute, without a pass in between", async () => {
+    const { issuing, path, write } = await configured();
+    await write("{}\npull: { here: {} }");
+    const clock = testClock();
+    const from = clock.now().getTime();
+    const service = await start(issuing, path, { clock });
+    while (clock.now().getTime() - from < 20 * 60_000) await sleep(20);
+    const last = await service.until("/metrics", /last_pass_timestamp_seconds \d/);
+    const at = Number(/last_pass_timestamp_seconds ([\d.]+)/.exec(last)?.[1]) * 1000;
+    expect(at - from).toBeLessThan(5 * 60_000);
+    const { stderr } = await service.stop();
+    const pulls = stderr.match(/could not pull certificates: .* is a folder on this host/g) ?? [];
+    expect(pulls.length).toBeGreaterThan(15);
+  }, 20_000);
 
   test("--once makes one pass, with the exit codes of renew", async () => {
     const { issuing, path, write } = await configured();
