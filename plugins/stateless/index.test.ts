@@ -56,7 +56,7 @@ describe("stateless", () => {
   it("shows a placeholder and what to do while there is no account", async () => {
     await using issuing = await startIssuing();
     const { code, stdout } = await issuing.run(["solvers", "show", "stateless"]);
-    expect([code, stdout]).toEqual([0, expect.stringContaining("There is no account yet.")]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining("No account is registered yet.")]);
     expect(stdout).toContain('"$1.THUMBPRINT"');
   });
 

@@ -14,7 +14,7 @@ const options = {
   ...passFlags,
   prune: {
     type: "boolean",
-    description: "Remove certificates that are no longer in the config.",
+    description: "Remove certificates whose entry is gone from the config.",
   },
 } as const satisfies OptionDeclarations;
 
@@ -24,7 +24,7 @@ export const command = defineCommand({
   name: "apply",
   summary: "Make certificates match the config: issue missing, re-issue changed, renew due ones",
   description:
-    "Certificates that are no longer in the config are reported, and removed with --prune. Run `acmectl plan` to see what would be done.",
+    "Certificates whose entry is gone from the config are reported, and removed with --prune. Run `acmectl plan` to see what apply would do.",
   options,
   notifies: () => true,
   async run(flags, context) {
@@ -64,7 +64,7 @@ async function settle(
 ): Promise<readonly Block[]> {
   if (!prune)
     return orphans.map((name) =>
-      line(`${name} is no longer in the config; --prune removes it.`, "warn"),
+      line(`${name} is not in the config any more; --prune removes it.`, "warn"),
     );
   const { removeCertificate } = await import("./delete.ts");
   const lines: Block[] = [];

@@ -1,4 +1,4 @@
-/** `acmectl completion`: what to put into a shell so that Tab knows acmectl's commands and flags. */
+/** `acmectl completion`: the script with which a shell completes acmectl's commands and flags. */
 import { presets } from "../acme/presets.ts";
 import type { Config } from "../config/config.ts";
 import { configKeys } from "../config/keys.ts";
@@ -44,8 +44,8 @@ export const command = defineCommand({
       throw new Problem("usage", {
         detail:
           shell === ""
-            ? "The shell to complete in is missing."
-            : `There is no completion for the shell ${JSON.stringify(shell)}.`,
+            ? "No shell was given."
+            : `acmectl has no completion script for the shell ${JSON.stringify(shell)}.`,
         hint: `Choose one of ${Object.keys(shells).join(", ")}.`,
       });
     }
@@ -59,7 +59,7 @@ function isShell(name: string): name is keyof typeof shells {
   return Object.hasOwn(shells, name);
 }
 
-/** Offers more than is needed rather than fail: a config with a mistake still lets the names in the state be completed. */
+/** A config with mistakes is left out, so that names in the state can still be completed. */
 const lookup: Readonly<Record<Offered, (context: Context) => Promise<readonly string[]>>> = {
   certificates: async (context) => [
     ...(await (await context.store()).certificates.names()),

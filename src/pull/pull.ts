@@ -84,8 +84,8 @@ function openSteps(
 }
 
 function absentOf(name: string, isTyped: boolean, { where }: Store): Pulled {
-  const detail = `There is no certificate called ${name} in ${where}.`;
-  const hint = "Run `acmectl list` on a host that may see all certificates.";
+  const detail = `${where} has no certificate called ${name}.`;
+  const hint = "Check the name: run `acmectl list` on a host that can see all certificates.";
   const problem = isTyped ? new Problem("usage", { detail, hint }) : undefined;
   return { name, outcome: isTyped ? "failed" : "missing", steps: [], note: detail, problem };
 }

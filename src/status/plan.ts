@@ -46,7 +46,7 @@ export function planOf(
     ...wanted.orphans.map(({ name }): Step => ({
       name,
       action: options.prune ? "remove" : "orphaned",
-      reason: "it is no longer in the config",
+      reason: "it is not in the config any more",
     })),
     ...wanted.broken.map(({ name }): Step => ({
       name,

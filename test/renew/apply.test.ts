@@ -148,7 +148,7 @@ describe("apply and plan", () => {
       { name: "mail", outcome: "not-due" },
     ]);
     expect((await issuing.run(["apply", ...config], { clock })).stdout).toContain(
-      "old is no longer in the config; --prune removes it.",
+      "old is not in the config any more; --prune removes it.",
     );
     const record = await readFile(
       join(issuing.state, "certificates/shop/certificate.json"),

@@ -74,7 +74,7 @@ function aboutPermissions(permissions: string): readonly Block[] {
 }
 
 const noAccount =
-  "There is no account yet. Register one (acmectl account register), and show this again with its thumbprint.";
+  "No account is registered yet. Run `acmectl account register`, then this command again for its thumbprint.";
 
 /** What web servers are configured with, for the account with this CA, or for the only one. */
 async function aboutWebServers(
