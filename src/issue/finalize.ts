@@ -179,6 +179,22 @@ async function publicKeyOf({ privateKey, csr }: KeyMaterial) {
   return readCsr(Buffer.from(csr, "base64")).publicKey;
 }
 
+/** With a key that is used again, an old answer of the CA or of a cache looks like a new certificate. */
+export async function refuseSame(
+  fingerprint: string,
+  before: StoredCertificate | undefined,
+  { url }: Order,
+  journal: OrderJournal,
+): Promise<void> {
+  if (fingerprint !== before?.held?.meta.fingerprint) return;
+  await journal.end();
+  throw new Problem("protocol", {
+    title: "The CA returned the certificate that is already held",
+    detail: `The certificate of the order ${url} is the one that is already held, so nothing was renewed.`,
+    hint: "Run the command again; it places a new order. If this happens again, report it to the CA.",
+  });
+}
+
 /** What is committed: the files, and what is known of them. */
 export function versionOf(
   request: CertificateRequest,

@@ -11,14 +11,13 @@ import { assertTargets } from "../request/given-file.ts";
 import type { HeldCertificate, Lock, StoredCertificate } from "../state/store.ts";
 import { applicantOf, computeChallenges, type Choice } from "./proof/challenges.ts";
 import { choose, preflight } from "./proof/choose.ts";
-import { finalizeOrder, prepareKey, versionOf } from "./finalize.ts";
+import { finalizeOrder, prepareKey, refuseSame, versionOf } from "./finalize.ts";
 import { byIssuer, refuseUnmetElsewhere } from "./issuers.ts";
 import { mayBeProven, openJournal } from "./journal.ts";
 import {
   fetchAuthorizations,
   placeOrder,
   predecessorOf,
-  refuseSame,
   refuseWithoutRoom,
   resumeOrder,
   type LetGo,
