@@ -50,72 +50,65 @@ export default defineConfig({
     entryFileNames: "[name].js",
     chunkFileNames: "src/chunks/[name]-[hash].js",
     codeSplitting: {
+      // The first group that a file fits takes it, with what it imports that no group before has taken.
       groups: [
         // What each run needs, and `list` and a `renew` with nothing due, in as few files as can be: a file costs a millisecond.
         {
           name: "base",
           test: /src\/(problem|version|clock|abortable|compile-cache|streams|errors|prepared|plugin)\.ts$|rolldown\/runtime|usingCtx/,
-          priority: 3,
         },
         {
           name: "program",
           test: /src\/(program\/|commands\/command\.ts$|state\/(?!postgres\/|s3\/|shared\/|sealing|folder\/(archive|fault|check))|status\/(?!standing|page)|acme\/presets|renew\/(ari|by-index|idle|index-entry|quiet|report)|deploy\/steps\/write-file|options\/declared\/(pass|request))/,
-          priority: 2,
         },
-        // Before the states: it is loaded without them too.
-        { name: "proxy", test: /src\/proxy\.ts$/, priority: 1.9 },
-        // What solvers share.
-        { name: "http", test: /src\/(plugin\/|kubernetes\/open)/, priority: 0.6 },
+        // Before the shared states: it is loaded without them too.
+        { name: "proxy", test: /src\/proxy\.ts$/ },
         // What only a shared state needs.
-        { name: "shared", test: /src\/state\/(shared\/|sealing)/, priority: 1.5 },
-        { name: "s3", test: /src\/state\/s3\/|node_modules\/aws4fetch\//, priority: 1.5 },
+        { name: "shared", test: /src\/state\/(shared\/|sealing)/ },
+        { name: "s3", test: /src\/state\/s3\/|node_modules\/aws4fetch\// },
         {
           name: "postgres",
           test: /src\/state\/postgres\/|node_modules\/(pg|pg-[a-z-]+|pgpass|postgres-[a-z]+|split2|xtend)\//,
-          priority: 1.5,
         },
+        // What solvers share.
+        { name: "http", test: /src\/(plugin\/|kubernetes\/open)/ },
         // What `plan` needs besides, and `status`.
-        { name: "request", test: /src\/(request|solvers)\//, priority: 0.5 },
-        { name: "pipeline", test: /src\/(issue|issuer|account)\//, priority: 0.3 },
+        { name: "request", test: /src\/(request|solvers)\// },
+        { name: "pipeline", test: /src\/(issue|issuer|account)\// },
         // Rooms of which a command needs most or nothing.
-        { name: "import", test: /src\/(commands\/)?import\//, priority: 0.2 },
-        { name: "renewal", test: /src\/renew\//, priority: 0.2 },
-        { name: "schedule", test: /src\/schedule\//, priority: 0.4 },
+        { name: "import", test: /src\/(commands\/)?import\// },
+        { name: "renewal", test: /src\/renew\// },
+        { name: "schedule", test: /src\/schedule\// },
         // Fragments that are loaded together, or seldom.
         {
           name: "acme",
           test: /node_modules\/(acme-client|debug|ms)\/|packaging\/lean\/(axios|crypto)/,
-          priority: 0.1,
         },
-        { name: "azure", test: /plugins\/azure\/(client|credentials)\.ts$/, priority: 0.1 },
-        { name: "google", test: /plugins\/google\/(client|credentials)\.ts$/, priority: 0.1 },
+        { name: "azure", test: /plugins\/azure\/(client|credentials)\.ts$/ },
+        { name: "google", test: /plugins\/google\/(client|credentials)\.ts$/ },
         {
           name: "errors",
           test: /plugins\/((azure|digitalocean|google|route53)\/errors|route53\/changes|digitalocean\/client)\.ts$/,
-          priority: 0.1,
         },
-        { name: "config", test: /src\/config\/(file|secrets|sections|values)\.ts$/, priority: 0.1 },
-        { name: "notify", test: /src\/notify\/(?!channels\/email)/, priority: 0.1 },
-        { name: "check", test: /state\/folder\/(check\.ts|fault\.ts|archive\/)/, priority: 0.1 },
-        { name: "standing", test: /src\/(status\/standing|check\/account)\.ts$/, priority: 0.4 },
+        { name: "config", test: /src\/config\/(file|secrets|sections|values)\.ts$/ },
+        { name: "notify", test: /src\/notify\/(?!channels\/email)/ },
+        { name: "check", test: /state\/folder\/(check\.ts|fault\.ts|archive\/)/ },
+        { name: "standing", test: /src\/(status\/standing|check\/account)\.ts$/ },
         {
           name: "x509",
           test: /acme\/certificate\/(csr|temporary)\.ts$|@peculiar\/x509\//,
-          priority: 0.1,
         },
         {
           name: "steps",
           test: /deploy\/(temporary\.ts|steps\/(acme-sh|docker|kubernetes|ssh))|src\/kubernetes\//,
-          priority: 0.1,
         },
         {
           name: "agents",
           test: /node-fetch\/src\/utils\/multipart-parser|gaxios\/node_modules\/(agent-base|https-proxy-agent)\//,
-          priority: 0.1,
         },
-        { name: "http1", test: /transport\/http1\.ts$|\/undici/, priority: 0.1 },
-        // The service, and what it does beside renewing. Last, since each group takes along what its files import.
-        { name: "run", test: /src\/(run|pull)\//, priority: 0 },
+        { name: "http1", test: /transport\/http1\.ts$|\/undici/ },
+        // The service, and what it does beside renewing.
+        { name: "run", test: /src\/(run|pull)\// },
       ],
     },
     // The names of functions stay, for the stack of a bug that is reported.
