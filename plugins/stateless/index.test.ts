@@ -1,6 +1,7 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { once } from "node:events";
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startIssuing } from "../../test/support/issuing.ts";
 import { snippets } from "./snippets.ts";
@@ -43,6 +44,21 @@ describe("stateless", () => {
     const issued = await issuing.issue(["-d", "shop.example.test"], { solver });
     expect([issued.code, issued.stderr]).toEqual([0, expect.stringContaining("validated")]);
     expect(new Set(asked.slice(before)).size).toBe(2);
+  });
+
+  it("leaves a name to the next solver if the web server answers with another thumbprint", async () => {
+    await using issuing = await startIssuing();
+    const webroot = join(issuing.home, "webroot");
+    await mkdir(webroot);
+    const wrong = async (url: string) => `${url.split("/").at(-1)}.of-another-account`;
+    const server = createServer(async ({ url = "" }, response) => {
+      response.end(await readFile(join(webroot, url)).catch(() => wrong(url)));
+    }).listen(issuing.httpPort, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const both = [...solver, "--solver", "webroot", "--webroot", webroot];
+    const issued = await issuing.issue(["-d", "shop.example.test"], { solver: both });
+    expect([issued.code, issued.stderr]).toEqual([0, expect.stringContaining("trying webroot")]);
   });
 
   it("orders although a name is not reachable from here, and says so", async () => {

@@ -19,9 +19,10 @@ export async function checkAnyToken(
   tools: IssueTools,
 ): Promise<void> {
   if (request.selfCheck === false) return;
-  const first = [...Map.groupBy(choices, ({ identifier }) => identifier.value).values()];
-  const stateless = first.flatMap(([best]) =>
-    best?.solver.plugin.stateless === undefined ? [] : [best],
+  const byName = [...Map.groupBy(choices, ({ identifier }) => identifier.value).values()];
+  // Where another solver is left, it takes over after the order: the response itself is checked then.
+  const stateless = byName.flatMap(([best, next]) =>
+    best?.solver.plugin.stateless === undefined || next !== undefined ? [] : [best],
   );
   const limit = createLimit(8);
   await Promise.all(
