@@ -161,7 +161,9 @@ describe("docs/providers.md", () => {
 
 /** The lines of a list without its numbers, sorted. */
 function linesOf(text: string): readonly string[] {
-  return [...text.matchAll(/^\d+\. (.*)$/gm)].map(([, line = ""]) => line).toSorted();
+  return [...text.matchAll(/^(?:\d+\. |The pipeline is )(.*)$/gm)]
+    .map(([, line = ""]) => line)
+    .toSorted();
 }
 
 function listed(files: readonly string[]): string {
