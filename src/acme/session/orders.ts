@@ -57,7 +57,7 @@ async function newOrder(reading: Reading, wanted: NewOrder, signal: AbortSignal)
   const replacing = () => place(reading, url, { ...plain, replaces }, signal);
   try {
     return await replacing().catch((error: unknown) => {
-      // The answer may be lost alone. A CA takes one order that replaces a certificate, and refuses the second.
+      // If only the answer was lost, the CA refuses `replaces` now: it takes one order that replaces a certificate.
       if (!Problem.is(error) || !error.is("network")) throw error;
       return replacing();
     });
