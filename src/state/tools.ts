@@ -17,6 +17,8 @@ export interface StateTools {
 /** What a shared backend needs besides. */
 export interface SharedTools extends StateTools {
   readonly sealing: Sealing;
+  /** Milliseconds that a run keeps its leases after its last heartbeat; a minute without it. */
+  readonly leaseTime?: number | undefined;
   /** Where this host has files of certificates for its servers. */
   readonly files: string;
   /** When a run has something to do with a certificate, for the index. Never later than it has, while nothing changes. */

@@ -6,6 +6,7 @@ import { openSealing } from "../../src/state/sealing.ts";
 import type { Lock, Store } from "../../src/state/store.ts";
 import { storeCases, type OpenState } from "../state/cases.ts";
 import { filledState } from "../state/filled.ts";
+import { allOf, lateChanges, lockedAndFilled, takeBoth } from "../state/late-changes.ts";
 import { newVersion, requestOf } from "../state/material.ts";
 import { openAt, stateKey, type Opening } from "../state/postgres/state.ts";
 import { never } from "../state/state.ts";
@@ -100,6 +101,21 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
       expect((await other.journal.read("shop"))?.requestHash).toBe("second");
       expect(await heldOf(other)).toBeUndefined();
       await taken.release();
+    });
+
+    test("a run that lost its leases changes nothing that they protect", async () => {
+      const { store, again, query } = await newState();
+      const { key, locks } = await lockedAndFilled(store);
+      await query(expire);
+      const other = await again();
+      const taken = await takeBoth(other);
+      const before = await allOf(other);
+      for (const [what, change] of Object.entries(lateChanges)) {
+        const refused = { exitCode: 8, message: expect.stringContaining("lost the lease") };
+        await expect(change(store, key), what).rejects.toMatchObject(refused);
+        expect(await allOf(other), what).toEqual(before);
+      }
+      await Promise.all([...locks, ...taken].map((lock) => lock.release()));
     });
 
     test("a lease that has ended allows no commit, even if no other run has taken it", async () => {

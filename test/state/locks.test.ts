@@ -15,7 +15,8 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock, type Clock } from "../../src/clock.ts";
 import { beat, evict, lookAt, thisProcess } from "../../src/state/folder/locks/lock-file.ts";
 import { testClock as settableClock } from "../support/clock.ts";
-import { newVersion, requestOf } from "./material.ts";
+import { lateChanges, lockedAndFilled, order, directory } from "./late-changes.ts";
+import { newVersion } from "./material.ts";
 import { never, openAt, openStore } from "./state.ts";
 
 const name = "certificate:shop";
@@ -160,46 +161,11 @@ test("a run whose lock file is gone has lost its lock, and after a release it ma
   expect(await store.journal.names()).toEqual(["shop"]);
 });
 
-const directory = "https://acme.example.org/directory";
-const shop = { ...requestOf("shop"), labels: { team: "shop" } };
-const order = { directory, accountId: "thumb", requestHash: "old", startedAt: "2026-03-01" };
-const refusal = { pem: "-", why: "-", directory, orderUrl: "-", at: "2026-03-01" };
-
-const lateChanges: Readonly<Record<string, (store: Taker, key: string) => Promise<unknown>>> = {
-  "write the journal": ({ journal }) => journal.write({ name: "shop", presented: [], ...order }),
-  "remove the journal": ({ journal }) => journal.remove("shop"),
-  "save the request": ({ certificates }) => certificates.saveRequest(shop),
-  "change the status": ({ certificates }) =>
-    certificates.updateStatus("shop", () => ({ failures: 7 })),
-  "save the next key": ({ certificates }, key) => certificates.saveNextKey("shop", "ec256", key),
-  "remove the next key": ({ certificates }) => certificates.saveNextKey("shop", "ec256", undefined),
-  "keep a refused certificate": ({ certificates }, privateKey) =>
-    certificates.keepRefused("shop", { ...refusal, privateKey }),
-  "keep another form of the certificate": ({ certificates }) =>
-    certificates.saveAlternate("shop", 1, 1, "late"),
-  "delete the certificate": ({ certificates }) => certificates.remove("shop"),
-  "change the account": async ({ accounts }) => {
-    const [account] = await accounts.list();
-    if (account) await accounts.update(account, { status: "deactivated" });
-  },
-  "begin a key rollover": async ({ accounts }, key) => {
-    const [account] = await accounts.list();
-    if (account) await accounts.beginRollover(account, key);
-  },
-};
-
 test.each(Object.entries(lateChanges))(
   "a run that lost its locks does not %s",
   async (_, change) => {
     const { store, root } = await openStore();
-    const certificateLock = await store.lock(name, atOnce);
-    const accountLock = await store.lock(`account:${directory}`, atOnce);
-    const { privateKey: key } = await newVersion("01");
-    await store.accounts.create({ id: "thumb", directory, key, contact: [] });
-    await store.certificates.saveRequest(requestOf("shop"));
-    await store.certificates.commit("shop", await newVersion("01"), certificateLock);
-    await store.certificates.saveNextKey("shop", "ec256", (await newVersion("02")).privateKey);
-    await store.journal.write({ ...order, name: "shop", presented: [], requestHash: "new" });
+    const { key, locks } = await lockedAndFilled(store);
     takeOver(root);
     const before = filesIn(root);
 
@@ -208,7 +174,7 @@ test.each(Object.entries(lateChanges))(
       message: expect.stringContaining("lost the lock"),
     });
     expect(filesIn(root)).toEqual(before);
-    await Promise.all([certificateLock.release(), accountLock.release()]);
+    await Promise.all(locks.map((lock) => lock.release()));
   },
 );
 

@@ -1,7 +1,7 @@
 import type { Answer, Store } from "../store.ts";
 import type { Shared } from "./shared.ts";
 
-/** Responses to challenges, for every host. They end by the clock of the server, and whoever asks may have them: none is encrypted. */
+/** Responses to challenges, for every host. They expire by the server's clock. They are public, so they are not encrypted. */
 export function openAnswers({ database, check }: Shared): Store["answers"] {
   return {
     async put({ type, host, token, content }, lifetime) {

@@ -9,6 +9,7 @@ import { heldParts } from "../shared/version.ts";
 import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../store.ts";
 import type { Shared } from "./shared.ts";
 import { indexValues, openIndex } from "./due-index.ts";
+import { fenced, fencedCount } from "./leases.ts";
 import { nextKeys } from "./next-keys.ts";
 import { joined, selection, split, storedOf, storedOrBroken, type Row } from "./stored.ts";
 import { commitVersion, keepRefused, readVersion, saveAlternate } from "./versions.ts";
@@ -36,14 +37,9 @@ export function openCertificates(shared: Shared): Store["certificates"] {
       held === undefined ? local.write(await read(name)) : local.present(name, held),
     foreignFiles: async (name) => local.foreign(await read(name)),
     async saveRequest(request) {
-      await check();
-      await database.count(
-        `INSERT INTO acmectl.certificates (name, request, status, revision)
-         VALUES ($1, $2, '{"failures":0}', $3)
-         ON CONFLICT (name) DO UPDATE
-         SET request = excluded.request, due = '-infinity', revision = excluded.revision`,
-        [request.name, JSON.stringify(request), randomUUID()],
-      );
+      const { name } = request;
+      const values = [name, JSON.stringify(request), randomUUID()];
+      await fencedCount({ name, sql: savedRequest, values }, shared);
     },
     updateStatus: (name, change) => updateStatus(name, shared, change),
     commit: (name, version, lock) => commitVersion(name, version, lock, shared),
@@ -55,8 +51,7 @@ export function openCertificates(shared: Shared): Store["certificates"] {
     ...heldParts(version),
     ...nextKeys(shared),
     async remove(name) {
-      await check();
-      await database.transaction(async (statements) => {
+      await fenced(name, shared, async (statements) => {
         for (const table of ["next_keys", "refused", "deployments", "certificates"])
           await statements.count(`DELETE FROM acmectl.${table} WHERE name = $1`, [name]);
       });
@@ -71,6 +66,12 @@ async function readStored(name: string, shared: Shared): Promise<StoredCertifica
   const [row] = await shared.database.rows<Row>(sql, [name]);
   return row === undefined || row.request === null ? undefined : storedOf(row, shared.database);
 }
+
+const savedRequest = `
+INSERT INTO acmectl.certificates (name, request, status, revision)
+VALUES ($1, $2, '{"failures":0}', $3)
+ON CONFLICT (name) DO UPDATE
+SET request = excluded.request, due = '-infinity', revision = excluded.revision`;
 
 const page = 500;
 
@@ -117,7 +118,7 @@ async function updateStatus(
   shared: Shared,
   change: (status: CertificateStatus) => CertificateStatus,
 ): Promise<CertificateStatus> {
-  const { database, check } = shared;
+  const { database, check, assertHeld } = shared;
   await check();
   let row: (Row & { readonly revision: string }) | undefined;
   const cell = {
@@ -140,7 +141,10 @@ async function updateStatus(
       return (await database.count(updated, [...values, before, ...index])) === 1;
     },
   };
-  return swap(`${database.where} status ${name}`, cell, change);
+  return swap(`${database.where} status ${name}`, cell, async (status) => {
+    await assertHeld(`certificate:${name}`);
+    return change(status);
+  });
 }
 
 const inserted = `

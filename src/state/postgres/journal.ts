@@ -6,22 +6,14 @@ import { isHook, isPendingOrder } from "../folder/journal.ts";
 import { inTurn } from "../folder/locks/locks.ts";
 import type { PendingHook, PendingOrder, Store } from "../store.ts";
 import { withKeys } from "../shared/order-keys.ts";
-import { assertLease } from "./leases.ts";
+import { fencedCount } from "./leases.ts";
 import type { Shared } from "./shared.ts";
 
 /** Unfinished orders, with their keys encrypted. A run that lost the certificate's lease changes none. */
 export function openJournal(shared: Shared): Store["journal"] {
-  const { database, check, tokenOf } = shared;
-  const fenced = (name: string, sql: string, values: readonly unknown[]) =>
-    inTurn(`${database.where} journal ${name}`, async () => {
-      await check();
-      const lease = `certificate:${name}`;
-      const token = tokenOf(lease);
-      await database.transaction(async (statements) => {
-        if (token !== undefined) await assertLease(statements, lease, token);
-        await statements.count(sql, values);
-      });
-    });
+  const { database, check } = shared;
+  const change = (name: string, sql: string, values: readonly unknown[]) =>
+    inTurn(`${database.where} journal ${name}`, () => fencedCount({ name, sql, values }, shared));
   return {
     async names() {
       await check();
@@ -37,13 +29,13 @@ export function openJournal(shared: Shared): Store["journal"] {
       return row && openedOrder(row.pending, name, shared);
     },
     write: (pending) =>
-      fenced(
+      change(
         pending.name,
         `INSERT INTO acmectl.pending_orders (name, pending) VALUES ($1, $2)
          ON CONFLICT (name) DO UPDATE SET pending = excluded.pending`,
         [pending.name, JSON.stringify(withKeys(pending, pending.name, shared.sealing.seal))],
       ),
-    remove: (name) => fenced(name, "DELETE FROM acmectl.pending_orders WHERE name = $1", [name]),
+    remove: (name) => change(name, "DELETE FROM acmectl.pending_orders WHERE name = $1", [name]),
   };
 }
 

@@ -3,6 +3,7 @@ import { isHolder } from "../folder/locks/lock-file.ts";
 import { lostProblem, type LeaseRows, type Other } from "../shared/leases.ts";
 import { claimFirst } from "./claims.ts";
 import type { Database, Statements } from "./database.ts";
+import type { Shared } from "./shared.ts";
 
 export function leaseRows(database: Database): LeaseRows {
   return {
@@ -40,7 +41,32 @@ const ended = `
 WITH old AS (DELETE FROM acmectl.leases WHERE expires_at < clock_timestamp() - interval '1 day')
 UPDATE acmectl.leases SET expires_at = clock_timestamp() WHERE name = $1 AND token = $2`;
 
-/** Locks the row of a lease until the transaction ends, so that nobody takes it meanwhile; rejects when it is no longer this one. */
+/** Changes that are made together or not at all; none if this run took the certificate's lease and has lost it. */
+export async function fenced<T>(
+  name: string,
+  { database, check, tokenOf }: Pick<Shared, "database" | "check" | "tokenOf">,
+  work: (statements: Statements) => Promise<T>,
+): Promise<T> {
+  await check();
+  const lease = `certificate:${name}`;
+  const token = tokenOf(lease);
+  return database.transaction(async (statements) => {
+    if (token !== undefined) await assertLease(statements, lease, token);
+    return work(statements);
+  });
+}
+
+/** The same with one statement, which needs no transaction without a lease. */
+export async function fencedCount(
+  { name, sql, values }: { name: string; sql: string; values: readonly unknown[] },
+  shared: Pick<Shared, "database" | "check" | "tokenOf">,
+): Promise<void> {
+  await shared.check();
+  if (shared.tokenOf(`certificate:${name}`) === undefined) await shared.database.count(sql, values);
+  else await fenced(name, shared, (statements) => statements.count(sql, values));
+}
+
+/** Locks the row of a lease until the transaction ends, so that no run takes it meanwhile; rejects when it was lost. */
 export async function assertLease(
   statements: Statements,
   name: string,

@@ -15,20 +15,14 @@ import { readVersion } from "./versions.ts";
 import { openSolverState, readSolverValues } from "./solver-state.ts";
 import { checkRights, grants, hasTables, hostGrants, migrate, schemaCheck } from "./schema.ts";
 
-/** Milliseconds that a run keeps its leases after its last heartbeat. */
-const usualLeaseTime = 60_000;
-
 /** The state in a PostgreSQL database. Connects at the first use. */
-export async function openPostgresStore(
-  url: string,
-  tools: SharedTools & { readonly leaseTime?: number | undefined },
-): Promise<Store> {
-  const { leaseTime = usualLeaseTime } = tools;
+export async function openPostgresStore(url: string, tools: SharedTools): Promise<Store> {
   const place = await placeOf(url, tools);
   const database = openDatabase(place, tools);
   const check = schemaCheck(database);
-  const leases = openLeases(leaseRows(database), { ...tools, leaseTime, check });
-  const shared = { ...tools, database, check, tokenOf: leases.tokenOf };
+  const leases = openLeases(leaseRows(database), { ...tools, check });
+  const { tokenOf, assertHeld } = leases;
+  const shared = { ...tools, database, check, tokenOf, assertHeld };
   const parts = {
     accounts: openAccounts({ ...shared, rows: accountRows(shared) }),
     certificates: openCertificates(shared),

@@ -5,7 +5,7 @@ import { isMeta, keptVersions } from "../folder/versions.ts";
 import { keyOf, openVersion, type StoredPart, type Version } from "../shared/version.ts";
 import type { HeldCertificate, Lock, NewVersion, RefusedCertificate } from "../store.ts";
 import type { Statements } from "./database.ts";
-import { assertLease } from "./leases.ts";
+import { assertLease, fenced, fencedCount } from "./leases.ts";
 import type { Shared } from "./shared.ts";
 import { indexValues } from "./due-index.ts";
 import { storedOrBroken, type Row } from "./stored.ts";
@@ -122,15 +122,13 @@ export async function readVersion(
 /** Keep another form of a version's certificate. */
 export async function saveAlternate(
   { name, version, place, pem }: { name: string; version: number; place: number; pem: string },
-  { database, check }: Shared,
+  shared: Shared,
 ): Promise<void> {
-  await check();
-  await database.count(
-    `UPDATE acmectl.versions SET alternates =
-       (alternates::jsonb || jsonb_build_object($3::text, $4::text))::json
-     WHERE name = $1 AND version = $2`,
-    [name, version, `optional-${place}`, pem],
-  );
+  const sql = `
+    UPDATE acmectl.versions SET alternates =
+      (alternates::jsonb || jsonb_build_object($3::text, $4::text))::json
+    WHERE name = $1 AND version = $2`;
+  await fencedCount({ name, sql, values: [name, version, `optional-${place}`, pem] }, shared);
 }
 
 interface VersionRow {
@@ -152,10 +150,17 @@ export const refusedKey = (name: string, version: number) => ({
 export async function keepRefused(
   name: string,
   { pem, privateKey, ...facts }: RefusedCertificate,
-  { database, check, sealing }: Shared,
+  shared: Shared,
 ): Promise<string> {
-  await check();
-  const number = await database.transaction(async (statements) => {
+  const { database, sealing } = shared;
+  const text = JSON.stringify(facts);
+  const number = await fenced(name, shared, async (statements) => {
+    // The connection was lost after this transaction had been committed.
+    const [known] = await statements.rows<{ number: number }>(
+      "SELECT number FROM acmectl.refused WHERE name = $1 AND facts::text = $2",
+      [name, text],
+    );
+    if (known !== undefined) return known.number;
     const [last] = await statements.rows<{ next: number }>(
       "SELECT coalesce(max(number), 0) + 1 AS next FROM acmectl.refused WHERE name = $1",
       [name],
@@ -166,7 +171,7 @@ export async function keepRefused(
     await statements.count(
       `INSERT INTO acmectl.refused (name, number, facts, pem, private_key)
        VALUES ($1, $2, $3, $4, $5)`,
-      [name, next, JSON.stringify(facts), pem, key],
+      [name, next, text, pem, key],
     );
     return next;
   });

@@ -5,7 +5,7 @@ import { openLocalFiles } from "../shared/local-files.ts";
 import { heldParts } from "../shared/version.ts";
 import { exactNames, isSelected, type Selection } from "../selection.ts";
 import type { BrokenCertificate, ListOptions, Store, StoredCertificate } from "../store.ts";
-import { changeIndexed, openIndex, unfenced } from "./due-index.ts";
+import { changeIndexed, openIndex } from "./due-index.ts";
 import { headOf, heads, partOf, readHead } from "./head.ts";
 import type { Holding } from "./hosts.ts";
 import { nextKeys } from "./next-keys.ts";
@@ -54,7 +54,7 @@ export function openCertificates(shared: Holding): Store["certificates"] {
     ...nextKeys(shared),
     async remove(name) {
       if ((await readHead(name, shared)) !== undefined)
-        await changeIndexed(name, unfenced(shared), (head) => ({
+        await changeIndexed(name, shared, (head) => ({
           ...head,
           request: undefined,
           status: undefined,
@@ -73,10 +73,10 @@ export function openCertificates(shared: Holding): Store["certificates"] {
 function changes(shared: Holding): Pick<Store["certificates"], "saveRequest" | "updateStatus"> {
   return {
     async saveRequest(request) {
-      await changeIndexed(request.name, unfenced(shared), (head) => ({ ...head, request }));
+      await changeIndexed(request.name, shared, (head) => ({ ...head, request }));
     },
     async updateStatus(name, turn) {
-      const { status = first } = await changeIndexed(name, unfenced(shared), (head) => ({
+      const { status = first } = await changeIndexed(name, shared, (head) => ({
         ...head,
         status: turn(head.status ?? first),
       }));

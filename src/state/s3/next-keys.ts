@@ -8,6 +8,7 @@ import type { Shared } from "./shared.ts";
 export function nextKeys({
   objects,
   sealing,
+  assertHeld,
 }: Shared): Pick<Store["certificates"], "readNextKey" | "saveNextKey"> {
   return {
     async readNextKey(name, keyType) {
@@ -20,9 +21,16 @@ export function nextKeys({
     },
     async saveNextKey(name, keyType, privateKey) {
       const key = keyOf(name, keyType);
-      if (privateKey === undefined) return objects.remove(key);
+      const lease = `certificate:${name}`;
+      if (privateKey === undefined) {
+        await assertHeld(lease);
+        return objects.remove(key);
+      }
       const sealed = sealing.seal(privateKey, whatOfNextKey(name, keyType));
-      await change(objects, key, isRecord, () => ({ name, keyType, privateKey: sealed }));
+      await change(objects, key, isRecord, async () => {
+        await assertHeld(lease);
+        return { name, keyType, privateKey: sealed };
+      });
     },
   };
 }

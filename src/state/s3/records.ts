@@ -53,7 +53,7 @@ export function openPendingHooks({ objects }: Shared): Store["pendingHooks"] {
   };
 }
 
-/** Responses to challenges, for every host. They end by the clock of the server, and whoever asks may have them: none is encrypted. */
+/** Responses to challenges, for every host. They expire by the server's clock. They are public, so they are not encrypted. */
 export function openAnswers({ objects }: Shared): Store["answers"] {
   const known = new Map<string, Found>();
   return {

@@ -19,24 +19,18 @@ import {
   readSolverValues,
 } from "./records.ts";
 
-/** Milliseconds that a run keeps its leases after its last heartbeat. */
-const usualLeaseTime = 60_000;
-
 /** The state in a bucket of S3, or of another server with conditional writes. Nothing is sent before the first use. */
-export async function openS3Store(
-  url: string,
-  tools: SharedTools & { readonly leaseTime?: number | undefined },
-): Promise<Store> {
-  const { leaseTime = usualLeaseTime } = tools;
+export async function openS3Store(url: string, tools: SharedTools): Promise<Store> {
   const place = await placeOf(url, tools);
   const unguarded = openObjects(openClient(place, tools));
   const format = openFormat(unguarded);
   const objects = guarded(unguarded, format);
-  const leases = openLeases(leaseRows(objects), { ...tools, leaseTime, check: format.ready });
-  const shared = { ...tools, objects, tokenOf: leases.tokenOf };
+  const leases = openLeases(leaseRows(objects), { ...tools, check: format.ready });
+  const { tokenOf, assertHeld } = leases;
+  const shared = { ...tools, objects, tokenOf, assertHeld };
   const { hosts, ...ofHosts } = openHosts(shared);
   const parts = {
-    accounts: openAccounts({ ...tools, rows: accountRows(shared) }),
+    accounts: openAccounts({ ...shared, rows: accountRows(shared) }),
     certificates: openCertificates({ ...shared, hosts: ofHosts }),
     journal: openJournal(shared),
     ledger: openLedger(shared),

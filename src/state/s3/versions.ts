@@ -121,11 +121,12 @@ export function isVersion(value: unknown): value is StoredWholeVersion & { reado
 /** Keep another form of a version's certificate. */
 export async function saveAlternate(
   { name, version, place, pem }: { name: string; version: number; place: number; pem: string },
-  { objects }: Shared,
+  { objects, assertHeld }: Shared,
 ): Promise<void> {
   const object = (await readHead(name, { objects }))?.versions?.[version];
   if (object === undefined) return;
-  await change(objects, object, isVersion, (before) => {
+  await change(objects, object, isVersion, async (before) => {
+    await assertHeld(`certificate:${name}`);
     const alternates = { ...before?.alternates, [`optional-${place}`]: pem };
     return before && { ...before, alternates };
   });
@@ -177,10 +178,11 @@ function isRefused(value: unknown): value is Omit<RefusedCertificate, "pem" | "p
 export async function keepRefused(
   name: string,
   { pem, privateKey, ...facts }: RefusedCertificate,
-  { objects, sealing }: Shared,
+  { objects, sealing, assertHeld }: Shared,
 ): Promise<string> {
   const object = `${refusedFolder(name)}${newId(objects)}.json`;
   const key = privateKey && sealing.seal(privateKey, refusedKey(name, object));
+  await assertHeld(`certificate:${name}`);
   await objects.put(object, { name, facts, pem, privateKey: key });
   return `${objects.where} (${object})`;
 }

@@ -6,6 +6,7 @@ import { byUse } from "../folder/accounts.ts";
 import type { Sealing } from "../sealing.ts";
 import type { AccountRecord, Store, StoredAccount } from "../store.ts";
 import { commandFor } from "../url.ts";
+import type { Leases } from "./leases.ts";
 import { swap, type Cell } from "./swap.ts";
 
 /** As it is stored. */
@@ -30,6 +31,7 @@ interface AccountTools {
   readonly sealing: Sealing;
   readonly clock: Clock;
   readonly rows: AccountRows;
+  readonly assertHeld: Leases["assertHeld"];
 }
 
 export function openAccounts(tools: AccountTools): Store["accounts"] {
@@ -119,7 +121,7 @@ function changeAccount(
   tools: AccountTools,
   change: (account: StoredAccount) => StoredAccount,
 ): Promise<StoredAccount> {
-  const { rows, sealing } = tools;
+  const { rows, sealing, assertHeld } = tools;
   const cell = rows.cellOf(identity);
   const openedCell: Cell<StoredAccount> = {
     async read() {
@@ -129,7 +131,14 @@ function changeAccount(
     },
     write: (account, revision, before) => cell.write(sealed(account, sealing), revision, before),
   };
-  return swap(`${rows.where} account ${identity.directory} ${identity.id}`, openedCell, change);
+  return swap(
+    `${rows.where} account ${identity.directory} ${identity.id}`,
+    openedCell,
+    async (account) => {
+      await assertHeld(`account:${identity.directory}`);
+      return change(account);
+    },
+  );
 }
 
 const thumbprintsOf = ({ key, nextKey, keyThumbprints }: StoredAccount) =>

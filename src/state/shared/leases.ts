@@ -1,6 +1,6 @@
 /**
  * Leases: a holder, an end that heartbeats put off, and a token that only grows. The end is measured by the clock of the
- * shared state alone. Whoever was paused past it finds another token, or an end in the past, and changes nothing.
+ * shared state alone. A run that was paused past it finds another token, or an end in the past, and changes nothing.
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../clock.ts";
@@ -15,10 +15,13 @@ import {
   type Holder,
 } from "../folder/locks/lock-file.ts";
 import type { Lock, Store } from "../store.ts";
+import type { SharedTools } from "../tools.ts";
 
 export interface Leases extends Pick<Store, "lock" | "isLocked" | "claim"> {
   /** The token of the lease that this process took under this name and has not given back, even if it has lost it. */
   readonly tokenOf: (name: string) => string | undefined;
+  /** Rejects if this process took the lease, has not given it back, and has lost it. */
+  readonly assertHeld: (name: string) => Promise<void>;
 }
 
 /** Where they are kept. */
@@ -62,9 +65,18 @@ interface LeaseTools {
   readonly check: () => Promise<void>;
 }
 
-export function openLeases(rows: LeaseRows, tools: LeaseTools): Leases {
+const usualLeaseTime = 60_000;
+
+export function openLeases(
+  rows: LeaseRows,
+  {
+    leaseTime = usualLeaseTime,
+    ...others
+  }: Omit<LeaseTools, "leaseTime"> & Pick<SharedTools, "leaseTime">,
+): Leases {
+  const tools: LeaseTools = { ...others, leaseTime };
   const tokens = new Map<string, string>();
-  const beating = openHeartbeat(rows, tools.leaseTime);
+  const beating = openHeartbeat(rows, leaseTime);
   const held = (name: string, token: string) => {
     tokens.set(name, token);
     beating.add({ name, token });
@@ -87,6 +99,10 @@ export function openLeases(rows: LeaseRows, tools: LeaseTools): Leases {
     },
     claim,
     tokenOf: (name) => tokens.get(name),
+    async assertHeld(name) {
+      const token = tokens.get(name);
+      if (token !== undefined) await rows.assert(name, token);
+    },
   };
 }
 
@@ -167,7 +183,7 @@ async function acquire(rows: LeaseRows, wanted: Wanted): Promise<string> {
     if (token !== undefined) return token;
     const other = await rows.holderOf(name);
     if (other === undefined) continue;
-    // Nobody needs to wait for the end of a lease whose holder has died on this host.
+    // A lease whose holder has died on this host is taken at once.
     dead = (await hasEnded(other.holder)) ? other.token : undefined;
     if (dead !== undefined) continue;
     const left = deadline - clock.monotonic();
