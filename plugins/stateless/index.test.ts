@@ -50,9 +50,12 @@ describe("stateless", () => {
     await using issuing = await startIssuing();
     const webroot = join(issuing.home, "webroot");
     await mkdir(webroot);
-    const wrong = async (url: string) => `${url.split("/").at(-1)}.of-another-account`;
-    const server = createServer(async ({ url = "" }, response) => {
-      response.end(await readFile(join(webroot, url)).catch(() => wrong(url)));
+    const server = createServer(({ url = "" }, response) => {
+      const wrong = `${url.split("/").at(-1)}.of-another-account`;
+      readFile(join(webroot, url)).then(
+        (body) => response.end(body),
+        () => response.end(wrong),
+      );
     }).listen(issuing.httpPort, "127.0.0.1");
     await once(server, "listening");
     onTestFinished(() => void server.close());
