@@ -208,7 +208,7 @@ export async function deploy(
   }
 }
 
-function failed(certificate: KnownCertificate, error: unknown, pass: Pass): Renewal {
+export function failed(certificate: KnownCertificate, error: unknown, pass: Pass): Renewal {
   const { name, held } = certificate;
   const due = dueOf(certificate, pass.context.clock.now());
   if (Problem.is(error)) return { name, outcome: "failed", due, held, problem: error };

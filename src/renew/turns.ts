@@ -1,7 +1,7 @@
 import { createLimit, type Limit } from "../limit.ts";
 import type { KnownCertificate } from "../status/certificates.ts";
 import { dueOf } from "../status/due.ts";
-import { replace, type Pass, type Renewal } from "./renew.ts";
+import { failed, replace, type Pass, type Renewal } from "./renew.ts";
 
 /** Replaces a certificate when it has its turn. */
 export type Turns = (certificate: KnownCertificate) => Promise<Renewal>;
@@ -27,7 +27,8 @@ export function openTurns(limit: Limit, pass: Pass): Turns {
           : await replace(next.certificate, pass),
       );
     } catch (error) {
-      next?.reject(error);
+      if (pass.context.signal.aborted) next?.reject(error);
+      else next?.resolve(failed(next.certificate, error, pass));
     } finally {
       await claim?.release();
     }
@@ -44,7 +45,8 @@ export function openTurns(limit: Limit, pass: Pass): Turns {
 async function choose(waiting: Map<string, Waiting>, { store, context, options }: Pass) {
   const names = [...waiting.keys()];
   const due = new Date(context.clock.now().getTime() + options.every + 1);
-  const claim = await store.claim(names, options.force ? undefined : due);
+  // Without a claim the first has its turn. If the state cannot be reached, only that one fails.
+  const claim = await store.claim(names, options.force ? undefined : due).catch(() => undefined);
   const name = claim?.name ?? names[0] ?? "";
   const next = waiting.get(name);
   waiting.delete(name);
