@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
+import { readAccountKey } from "../../src/import/material.ts";
 import { startKubernetesFake } from "../support/fakes/kubernetes.ts";
 import { run } from "../support/run.ts";
 import { temporaryFolder } from "../support/state.ts";
@@ -168,13 +169,13 @@ test("says what has no equivalent", async () => {
   ]);
   expect(of("Certificate web/stores").join()).toContain("keystores.jks has no equivalent");
   expect(of("Certificate api/stores").join()).toContain("keys of Ed25519 are not supported");
-  expect(of("Certificate api/orphan")).toEqual(["its issuer is not among what was imported"]);
+  expect(of("Certificate api/orphan")).toEqual(["its issuer was not imported"]);
   expect(of("ClusterIssuer self-signed")).toEqual(["it is not an ACME CA (selfSigned)"]);
   expect(of("ClusterIssuer eab").join()).toContain("skipTLSVerify");
   expect(of("Issuer web/http-old").join()).toContain("podTemplate");
   expect(of("Issuer web/by-dns").join()).toContain("acmectl has no solver for akamai");
   expect(of("Ingress web/shop").join()).toContain("import that from the cluster");
-  expect(of("account of eab").join()).toContain("cert-manager/eab-key was not read");
+  expect(of("account of eab").join()).toContain("cannot read the Secret cert-manager/eab-key");
 });
 
 test("with --secrets references lead to mounted files", async () => {
@@ -204,6 +205,67 @@ test("takes over the account key of a Secret among the files", async () => {
   const listed = await run("account list", { env });
   expect(listed.stdout).toContain("acme-staging-v02");
 });
+
+const issuerIn = (namespace: string) => ({
+  kind: "Issuer",
+  metadata: { name: "le", namespace },
+  spec: {
+    acme: {
+      server: `https://${namespace}.example.com/directory`,
+      privateKeySecretRef: { name: "account" },
+    },
+  },
+});
+
+test("takes each account key from the Secret in the namespace of its issuer", async () => {
+  const { env, folder } = await open();
+  const secretIn = (namespace: string, pem: string) => ({
+    kind: "Secret",
+    metadata: { name: "account", namespace },
+    stringData: { "tls.key": pem },
+  });
+  const [api, web] = [key(), key()];
+  const all = [issuerIn("web"), secretIn("api", api), secretIn("web", web)];
+  await writeFile(join(folder, "all.json"), JSON.stringify({ kind: "List", items: all }));
+  const { accounts } = JSON.parse(
+    (await run(`import cert-manager ${join(folder, "all.json")} --json`, { env })).stdout,
+  ) as Imported;
+  expect(accounts.map(({ id }) => id)).toEqual([readAccountKey(web, "web").id]);
+});
+
+test("writes no config if an account key is unusable, so that the command can be repeated", async () => {
+  const { env, folder, output } = await open();
+  const secret = {
+    kind: "Secret",
+    metadata: { name: "account", namespace: "web" },
+    stringData: { "tls.key": "not a key" },
+  };
+  const file = join(folder, "all.json");
+  await writeFile(file, JSON.stringify({ kind: "List", items: [issuerIn("web"), secret] }));
+  const failed = await run(`import cert-manager ${file} --output ${output}`, { env });
+  expect(failed.code).toBe(2);
+  await writeFile(file, JSON.stringify(issuerIn("web")));
+  expect(await run(`import cert-manager ${file} --output ${output}`, { env })).toMatchObject({
+    code: 0,
+  });
+});
+
+test.each(["token --kubeconfig=/tmp/x", "../token", "--token"])(
+  "writes no reference to a Secret of the name %s",
+  async (name) => {
+    const { env, folder } = await open();
+    const [issuer, file] = [issuerIn("web"), join(folder, "issuer.json")];
+    const cloudflare = { apiTokenSecretRef: { name, key: "token" } };
+    const acme = { ...issuer.spec.acme, solvers: [{ dns01: { cloudflare } }] };
+    await writeFile(file, JSON.stringify({ ...issuer, spec: { acme } }));
+    for (const secrets of ["", "--secrets /etc/keys"]) {
+      const words = `import cert-manager ${file} --dry-run ${secrets} --json`;
+      const { config } = JSON.parse((await run(words.trim(), { env })).stdout) as Imported;
+      expect(config).toContain("use: cloudflare");
+      expect(config).not.toContain("apiToken");
+    }
+  },
+);
 
 test("reads issuers, certificates and account keys from the cluster", async () => {
   const { env, folder } = await open();

@@ -22,14 +22,14 @@ export const command = defineCommand({
   name: "import cert-manager",
   summary: "Write a config from cert-manager's Issuers and Certificates",
   description:
-    "Reads manifests, or the cluster that kubectl uses when no file is given, and shows the config. The keys of ACME accounts are taken over where their Secrets can be read. cert-manager is not changed.",
+    "Reads manifests, or the cluster that kubectl uses if no file is given, and shows the config. Takes over the keys of ACME accounts if their Secrets can be read. Does not change cert-manager.",
   arguments: [{ usage: "[files...]", description: "YAML files, folders of them, or - for stdin" }],
   examples: [
     "acmectl import cert-manager",
     "acmectl import cert-manager ./manifests --output /etc/acmectl/acmectl.yaml",
   ],
   options: {
-    dryRun: { type: "boolean", description: "Show the config; take no account over." },
+    dryRun: { type: "boolean", description: "Show the config, but take over no accounts." },
     output: file("Write the config to this new file."),
     secrets: {
       type: "path",
@@ -57,13 +57,14 @@ export const command = defineCommand({
     const { issuers, certificates } = translation;
     const left = [...manifests.left, ...translation.left];
     if (issuers.length === 0) throw nothing(manifests, left);
+    const accounts = await accountsOf(issuers, manifests, dryRun === true, context);
+    left.push(...accounts.left);
     const path = output === undefined ? undefined : resolve(context.cwd, output);
+    // Last, since it refuses a file that exists: a run that failed before can be repeated.
     if (path !== undefined && dryRun !== true) {
       const { createConfig } = await import("../../config/conf.ts");
       await createConfig(path, translation.config);
     }
-    const accounts = await accountsOf(issuers, manifests, dryRun === true, context);
-    left.push(...accounts.left);
     return {
       exitCode: 0,
       document: {
@@ -112,7 +113,10 @@ async function accountsOf(
     const pem = secret?.data[issuer.accountKey.key];
     if (pem === undefined) {
       const name = `${secretsOf(issuer.manifest)}/${issuer.accountKey.name}`;
-      left.push({ what, why: `the Secret ${name} was not read, so a new account will be made` });
+      left.push({
+        what,
+        why: `cannot read the Secret ${name}, so acmectl will register a new account`,
+      });
       continue;
     }
     context.mask(pem);
@@ -130,8 +134,11 @@ async function secretFor(
 ): Promise<Manifest | undefined> {
   const name = accountKey?.name ?? "";
   const namespace = secretsOf(manifest);
-  const given = manifests.all.find((one) => one.kind === "Secret" && one.name === name);
-  return given ?? manifests.secret(namespace, name);
+  const given = manifests.all.filter((one) => one.kind === "Secret" && one.name === name);
+  const exact = given.find((one) => one.namespace === namespace);
+  // Files often leave the namespace out.
+  const only = given.length === 1 ? given[0] : undefined;
+  return exact ?? only ?? manifests.secret(namespace, name);
 }
 
 function foundAccount(
@@ -157,7 +164,7 @@ function viewOf(
 ): Result["view"] {
   const count = certificates.length;
   const next =
-    "Then stop cert-manager from renewing them: remove its Certificates, their Secrets stay.";
+    "Then remove cert-manager's Certificates, so that it stops renewing them; their Secrets stay unless it runs with --enable-certificate-owner-ref.";
   return [
     ...(path === undefined
       ? [verbatim(config.trimEnd())]

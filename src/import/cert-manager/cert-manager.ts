@@ -34,7 +34,7 @@ export async function translate(
     const what = titleOf(manifest);
     const issuer = issuerOf(manifest, issuers);
     if (issuer === undefined) {
-      left.push({ what, why: "its issuer is not among what was imported" });
+      left.push({ what, why: "its issuer was not imported" });
       return [];
     }
     const { entry, notes } = translateCertificate(manifest, issuer, referTo(manifest.namespace));
@@ -60,7 +60,7 @@ export async function translate(
   return { config, issuers, certificates: certificates.map(([name]) => name), left };
 }
 
-/** Names in the config: their own, with the namespace before it where several have the same. */
+/** With their names in the config: their own, prefixed with the namespace if several have the same. */
 function withNames(all: readonly Manifest[]): readonly (readonly [string, Manifest])[] {
   return all.map((one) => {
     const isShared = all.filter(({ name }) => name === one.name).length > 1;
@@ -88,11 +88,16 @@ function issuerOf(
   );
 }
 
+/** As the API server accepts them. Others could add arguments to kubectl, or lead out of the folder. */
+const isName = /^[a-z\d][-.a-z\d]*$/u;
+const isKey = /^(?!\.\.?$)[-.\w]+$/u;
+
 function referenceIn(namespace: string, secrets: string | undefined): Refer {
   return (secret) => {
     const name = textIn(secret, "name");
-    if (name === undefined) return undefined;
     const key = textIn(secret, "key") ?? "password";
+    if (name === undefined || !isName.test(name) || !isName.test(namespace)) return undefined;
+    if (!isKey.test(key)) return undefined;
     if (secrets !== undefined) return `file:${secrets}/${name}/${key}`;
     const template = `{{index .data "${key}" | base64decode}}`;
     return `cmd:kubectl -n ${namespace} get secret ${name} -o 'go-template=${template}'`;

@@ -40,8 +40,8 @@ export function translateCertificate(
 const unknown: readonly (readonly [string, string])[] = [
   ["renewBefore", renewal("renewBefore")],
   ["renewBeforePercentage", renewal("renewBeforePercentage")],
-  ["uris", "uris: ACME CAs issue for DNS names and IP addresses alone"],
-  ["emailAddresses", "emailAddresses: ACME CAs issue for DNS names and IP addresses alone"],
+  ["uris", "uris: ACME CAs issue for DNS names and IP addresses only"],
+  ["emailAddresses", "emailAddresses: ACME CAs issue for DNS names and IP addresses only"],
   ["subject", "subject: ACME CAs set the subject themselves"],
   ["literalSubject", "literalSubject: ACME CAs set the subject themselves"],
   ["isCA", "isCA: ACME CAs issue no CA certificates"],
@@ -70,7 +70,9 @@ function keyOf(key: Json) {
   const type = keySizes[algorithm]?.[size];
   const notes = [
     ...(type === undefined
-      ? [`keys of ${`${algorithm} ${size}`.trim()} are not supported, so it gets ec256`]
+      ? [
+          `keys of ${`${algorithm} ${size}`.trim()} are not supported, so the certificate gets ec256`,
+        ]
       : []),
     ...(key["encoding"] === "PKCS1" ? ["encoding PKCS1: acmectl writes keys as PKCS#8"] : []),
   ];

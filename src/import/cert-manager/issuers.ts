@@ -2,7 +2,7 @@
 import { type Json, type Manifest, recordIn, textIn } from "./manifests.ts";
 import { defined, type Refer, translateSolver } from "./solvers.ts";
 
-/** One with the names that it has in the config. */
+/** An issuer with its names in the config. */
 export interface TranslatedIssuer {
   readonly manifest: Manifest;
   readonly name: string;
@@ -16,10 +16,10 @@ export interface TranslatedIssuer {
   readonly sendsDuration: boolean;
 }
 
-/** Where cert-manager looks for the Secrets of a ClusterIssuer, unless it is told otherwise. */
+/** The default of cert-manager's `--cluster-resource-namespace`, where the Secrets of a ClusterIssuer are. */
 const clusterNamespace = "cert-manager";
 
-/** Undefined for an issuer that is no ACME CA. */
+/** Undefined if the issuer is not an ACME CA. */
 export function translateIssuer(
   manifest: Manifest,
   name: string,
@@ -74,7 +74,7 @@ export function secretsOf({ kind, namespace }: Manifest): string {
   return kind === "ClusterIssuer" ? clusterNamespace : namespace;
 }
 
-/** The kinds of CAs that cert-manager has beside ACME. */
+/** For messages: the kind of an issuer that is not an ACME CA. */
 export function otherKind({ spec }: Manifest): string {
   return Object.keys(spec).join(", ") || "nothing";
 }

@@ -28,7 +28,7 @@ export interface Manifests {
   readonly from: string;
   readonly all: readonly Manifest[];
   readonly left: readonly Left[];
-  /** A Secret that is not among them; undefined where it cannot be read. */
+  /** A Secret that is not among them; undefined if it cannot be read. */
   secret(namespace: string, name: string): Promise<Manifest | undefined>;
 }
 
@@ -72,7 +72,7 @@ async function filesAt(path: string): Promise<readonly string[]> {
 
 const api = "cert-manager.io/v1";
 
-/** All that the credentials may list. */
+/** All objects that the credentials may list. */
 export async function manifestsOfCluster(
   { kubeconfig, context: name, namespace }: Readonly<Record<string, string | undefined>>,
   context: Context,

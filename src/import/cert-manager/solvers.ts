@@ -23,7 +23,7 @@ export function translateSolver(solver: Json, refer: Refer): Translated {
     ? byHttp(http01)
     : isRecord(dns01)
       ? byDns(dns01, refer)
-      : { notes: ["it answers neither http01 nor dns01"] };
+      : { notes: ["it has neither http01 nor dns01"] };
   if (found.entry === undefined) return found;
   const given = someOf(select);
   return { ...found, entry: given === undefined ? found.entry : { ...found.entry, select: given } };
@@ -33,7 +33,7 @@ function byHttp(http01: Json): Translated {
   const { ingress, gatewayHTTPRoute: route } = http01;
   const at = isRecord(route) ? route : isRecord(ingress) ? ingress : {};
   const notes = Object.hasOwn(at, "podTemplate")
-    ? ["podTemplate has no equivalent, since acmectl starts no pod"]
+    ? ["podTemplate has no equivalent: acmectl does not start pods"]
     : [];
   if (isRecord(route)) {
     const parents = Array.isArray(route["parentRefs"]) ? route["parentRefs"].filter(isRecord) : [];
@@ -70,7 +70,7 @@ function byHttp(http01: Json): Translated {
 type Provider = (setting: Json, refer: Refer) => Translated;
 
 function byDns(dns01: Json, refer: Refer): Translated {
-  // cert-manager's default; acmectl's own is to follow.
+  // cert-manager does not follow CNAMEs by default; acmectl does.
   const dns = dns01["cnameStrategy"] === "Follow" ? {} : { dns: { cname: "none" } };
   for (const [name, provider] of Object.entries(providers)) {
     const setting = dns01[name];
@@ -81,7 +81,7 @@ function byDns(dns01: Json, refer: Refer): Translated {
   const names = Object.keys(dns01).filter((key) => key !== "cnameStrategy");
   return {
     notes: [
-      `acmectl has no solver for ${names.join(", ") || "it"}: write one, or use \`exec\` or \`webhook\``,
+      `acmectl has no solver for ${names.join(", ") || "it"}: use the solver \`exec\` or \`webhook\``,
     ],
   };
 }
@@ -189,7 +189,7 @@ function some<T>(list: readonly T[]): readonly T[] | undefined {
   return list.length === 0 ? undefined : list;
 }
 
-/** Undefined if nothing is in it. */
+/** Undefined if it is empty. */
 export function someOf(object: Json): Json | undefined {
   const given = defined(object);
   return Object.keys(given).length === 0 ? undefined : given;
