@@ -33,7 +33,7 @@ export async function backendOf(
   ]);
   if (labels.length > 0) return { selector: Object.fromEntries(labels) };
   throw new Problem("config", {
-    detail: `${solver}: the cluster has no way to acmectl: ${labelsFile} has no labels, and neither \`selector\` nor \`endpoints\` is set.`,
+    detail: `${solver}: the cluster cannot reach acmectl: ${labelsFile} has no labels, and neither \`selector\` nor \`endpoints\` is set.`,
     hint: "In a pod, mount its labels by the downward API or set `selector`; elsewhere set `endpoints` to an IP address of this machine.",
   });
 }

@@ -249,8 +249,9 @@ describe("the preflight", () => {
   });
 
   it.each([
-    [{ ingress: "a", gateways: ["b"] }, target("shop.example.com"), "exclude each other"],
-    [{}, target("192.0.2.1", "ip"), "no address such as 192.0.2.1"],
+    [{ ingress: "a", gateways: ["b"] }, target("shop.example.com"), "cannot be combined"],
+    [{}, target("192.0.2.1", "ip"), "not IP addresses such as 192.0.2.1"],
+    [{ gateways: ["a/b/c"] }, target("shop.example.com"), '"a/b/c" is not a Gateway'],
     [{ endpoints: ["127.0.0.1"] }, target("shop.example.com"), "127.0.0.1 is not an address"],
   ])("refuses %j for %j", async (options, wanted, words) => {
     const solver = await open(options);
@@ -258,7 +259,7 @@ describe("the preflight", () => {
   });
 });
 
-it("removes nothing that is not its own", async () => {
+it("does not remove objects without acmectl's label", async () => {
   const solver = await open();
   const made = await solver.present(challenge, { signal });
   fake.plant(`${at.services}/${made.name}`, { metadata: { labels: {} } });

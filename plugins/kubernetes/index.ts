@@ -1,10 +1,11 @@
-/** http-01 through the Ingress or Gateway of a cluster, which leads to acmectl's own server. */
+/** http-01 through the Ingress or Gateway of a cluster, which sends requests to acmectl's own server. */
 import { defineSolver, type Http01Challenge } from "acmectl/plugin";
 import {
   createAnswering,
   hostOf,
   openCluster,
   placesOf,
+  portOptions,
   type Responses,
   sharedListeners,
 } from "acmectl/plugin/http";
@@ -29,29 +30,30 @@ export default defineSolver({
   options: {
     kubeconfig: {
       type: "path",
-      description: "Kubeconfig file; by default as kubectl finds it, else the pod's account.",
+      description: "Kubeconfig file. Default: those of kubectl, else the pod's service account.",
     },
     context: {
       type: "string",
-      description: "Context of the kubeconfig; the current one if absent.",
+      description: "Context of the kubeconfig. Default: the current one.",
     },
     namespace: {
       type: "string",
-      description: "Namespace of the objects; that of the context if absent.",
+      description: "Namespace of the objects. Default: that of the context.",
     },
-    ingressClassName: { type: "string", description: "Class of the Ingress that is made." },
+    ingressClassName: { type: "string", description: "Class of the Ingress to create." },
     ingress: {
       type: "string",
-      description: "Existing Ingress that gets a path instead, while the CA validates.",
+      description: "Existing Ingress to add a path to during validation, instead of a new one.",
     },
     gateways: {
       type: "list",
-      description: "Gateways of an HTTPRoute instead: [NAMESPACE/]NAME[#SECTION].",
+      description:
+        "Gateways to create an HTTPRoute for, instead of an Ingress: [NAMESPACE/]NAME[#SECTION].",
       placeholder: "GATEWAY",
     },
     selector: {
       type: "map",
-      description: "Labels of the pod that runs acmectl; by default read from labelsFile.",
+      description: "Labels of the pod that runs acmectl. Default: those in labelsFile.",
     },
     labelsFile: {
       type: "path",
@@ -60,7 +62,7 @@ export default defineSolver({
     },
     endpoints: {
       type: "list",
-      description: "Outside the cluster: IP addresses at which it reaches this machine.",
+      description: "IP addresses of this machine, if it is outside the cluster.",
       placeholder: "ADDRESS",
     },
     serviceType: {
@@ -69,29 +71,14 @@ export default defineSolver({
       default: "ClusterIP",
       description: "Type of the Service; NodePort for controllers that need it.",
     },
-    labels: { type: "map", description: "Further labels of the objects." },
+    labels: { type: "map", description: "Additional labels of the objects." },
     annotations: { type: "map", description: "Annotations of the Ingress or HTTPRoute." },
-    address: {
-      type: "list",
-      description: "IP addresses to listen on. Default: all, IPv6 and IPv4.",
-      placeholder: "ADDRESS",
-    },
-    port: {
-      type: "port",
-      default: 8089,
-      description: "Port to listen on; the Service leads to it.",
-    },
-    wait: {
-      type: "duration",
-      default: 120_000,
-      min: 0,
-      description: "Time to wait for another acmectl run that uses the port.",
-    },
+    ...portOptions(8089, "Port to listen on; the Service leads to it."),
   },
   async create(options, { log, name }) {
     const bodies = new Map<string, string>();
     const responses: Responses = { bodies, hostSource: "none", log };
-    const places = placesOf({ ...options, socket: undefined, socketMode: "" });
+    const places = placesOf(options);
     const listen = (signal: AbortSignal) =>
       listeners.join(places, responses, { wait: options.wait, signal });
     const tools = { env: process.env, kind: "solver", wrong: "config" } as const;

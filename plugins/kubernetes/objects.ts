@@ -19,7 +19,7 @@ export interface Made {
   readonly namespace: string;
   readonly name: string;
   readonly kinds: readonly string[];
-  /** The Ingress of somebody else that got a path. */
+  /** The existing Ingress that got a path. */
   readonly ingress?: string;
 }
 
@@ -44,7 +44,7 @@ export function objectsOf(
   const metadata = { name, namespace, labels: own };
   const ports = [{ name: "http", port, targetPort: port, protocol: "TCP" }];
   const selector = "selector" in backend ? backend.selector : undefined;
-  // A pod that works is not always ready.
+  // The pod that runs acmectl may not be ready.
   const spec = { type: serviceType, ports, selector, publishNotReadyAddresses: selector && true };
   const service = { apiVersion: "v1", kind: "Service", metadata, spec };
   const slices = "endpoints" in backend ? slicesOf(backend.endpoints, name, metadata, port) : [];
@@ -101,18 +101,19 @@ function httpRoute(
   name: string,
   { gateways = [], port }: Options,
 ): KubeObject {
-  const parentRefs = gateways.map((text) => {
-    const [, namespace, gateway, sectionName] =
-      /^(?:([^/#]+)\/)?([^/#]+)(?:#(.+))?$/.exec(text) ?? [];
-    if (gateway === undefined)
-      throw new Problem("config", {
-        detail: `${JSON.stringify(text)} is not a Gateway.`,
-        hint: "Write NAME, NAMESPACE/NAME, or either with #SECTION.",
-      });
-    return { name: gateway, namespace, sectionName };
-  });
   const matches = [{ path: { type: "Exact", value: path } }];
   const rules = [{ matches, backendRefs: [{ name, port }] }];
-  const spec = { parentRefs, hostnames: [identifier.value], rules };
+  const spec = { parentRefs: gateways.map(parentOf), hostnames: [identifier.value], rules };
   return { apiVersion: apis["httproutes"], kind: "HTTPRoute", spec };
+}
+
+/** The parentRef of a Gateway. Throws a `config` Problem. */
+export function parentOf(gateway: string) {
+  const [, namespace, name, sectionName] =
+    /^(?:([^/#]+)\/)?([^/#]+)(?:#(.+))?$/.exec(gateway) ?? [];
+  if (name !== undefined) return { name, namespace, sectionName };
+  throw new Problem("config", {
+    detail: `${JSON.stringify(gateway)} is not a Gateway.`,
+    hint: "Write NAME, NAMESPACE/NAME, or either with #SECTION.",
+  });
 }

@@ -1,4 +1,4 @@
-/** What the solver may do, asked before an order exists. */
+/** Checks the permissions of the solver before an order exists. */
 import { Problem } from "acmectl/plugin";
 import { type Cluster, isRecord } from "acmectl/plugin/http";
 
@@ -46,7 +46,7 @@ export async function assertAllowed(
             kind: "SelfSubjectAccessReview",
             spec: { resourceAttributes },
           },
-          // Who may not ask finds out later.
+          // Without the right to ask, a missing permission shows later.
           answers: [403, 404],
         },
         signal,
@@ -59,6 +59,6 @@ export async function assertAllowed(
   if (missing.length === 0) return;
   throw new Problem("config", {
     detail: `${cluster.name}: acmectl may not ${missing.join(", ")} in the namespace ${namespace}.`,
-    hint: `Allow ${missing.length === 1 ? "this verb" : "these verbs"} in the namespace ${namespace}; \`acmectl solvers show kubernetes\` prints a Role that suffices.`,
+    hint: `Allow ${missing.length === 1 ? "this verb" : "these verbs"} in the namespace ${namespace}; \`acmectl solvers show kubernetes\` prints a Role with all permissions.`,
   });
 }

@@ -10,14 +10,14 @@ import {
 } from "acmectl/plugin/http";
 import type { Backend } from "./backend.ts";
 import { withPath, withoutPath } from "./ingress.ts";
-import { apis, type Made, objectsOf, type Options } from "./objects.ts";
+import { apis, type Made, objectsOf, type Options, parentOf } from "./objects.ts";
 
 export interface Routes {
   check(targets: readonly Target[]): void;
   make(challenge: Http01Challenge, backend: Backend, signal: AbortSignal): Promise<Made>;
-  /** False until a Gateway has said something of the route. */
+  /** False until a Gateway reports the status of the route. */
   isAccepted(made: Made, signal: AbortSignal): Promise<boolean>;
-  /** Of a challenge without a receipt, what it would have made. */
+  /** Without a receipt, removes what the challenge would have made. */
   remove(challenge: Http01Challenge, made: Made | undefined, signal: AbortSignal): Promise<void>;
 }
 
@@ -58,16 +58,17 @@ export function openRoutes(options: Options, namespace: string, cluster: Cluster
 }
 
 function check(targets: readonly Target[], { ingress, gateways = [], ingressClassName }: Options) {
+  for (const gateway of gateways) parentOf(gateway);
   const said = [ingress, ingressClassName, gateways[0]].filter((one) => one !== undefined);
   if (said.length > 1)
     throw new Problem("config", {
-      detail: "`ingress`, `ingressClassName` and `gateways` exclude each other.",
+      detail: "`ingress`, `ingressClassName` and `gateways` cannot be combined.",
       hint: "Keep one of them in the options of the solver.",
     });
   const address = targets.find(({ identifier }) => identifier.type === "ip");
   if (address !== undefined)
     throw new Problem("solver", {
-      detail: `An Ingress or HTTPRoute leads names to a Service, but no address such as ${address.identifier.value}.`,
+      detail: `An Ingress or HTTPRoute serves DNS names, not IP addresses such as ${address.identifier.value}.`,
       hint: "Use the solver standalone or webroot for IP addresses.",
     });
 }
@@ -121,7 +122,7 @@ async function remove(
   await removeOwn(resourceOf(kind, namespace, name), cluster, signal);
 }
 
-/** Only with acmectl's label, and only this very object. */
+/** Removes only an object with acmectl's label, and not one that replaced it in between. */
 async function removeOwn(resource: Resource, cluster: Cluster, signal: AbortSignal): Promise<void> {
   const { status, object } = await cluster.ask(
     { ...resource, verb: "get", answers: [404] },
@@ -132,7 +133,7 @@ async function removeOwn(resource: Resource, cluster: Cluster, signal: AbortSign
   const labels = isRecord(metadata["labels"]) ? metadata["labels"] : {};
   if (labels["app.kubernetes.io/managed-by"] !== "acmectl")
     throw new Problem("solver", {
-      detail: `${resource.kind}/${resource.name} in the namespace ${resource.namespace} of ${cluster.name} is not acmectl's: it has another label app.kubernetes.io/managed-by.`,
+      detail: `${resource.kind}/${resource.name} in the namespace ${resource.namespace} of ${cluster.name} is not acmectl's: its label app.kubernetes.io/managed-by is not acmectl.`,
       hint: "Remove or rename it.",
     });
   const body = { preconditions: { uid: metadata["uid"] } };
@@ -141,7 +142,7 @@ async function removeOwn(resource: Resource, cluster: Cluster, signal: AbortSign
 
 const mostTurns = 10;
 
-/** Changes the rules of somebody else's Ingress as long as nobody else changes it meanwhile; then again. */
+/** Changes the rules of an existing Ingress. Reads and writes it again if it was changed in between. */
 async function edit(
   { namespace, ingress: name }: Made,
   change: (spec: KubeObject) => KubeObject | undefined,

@@ -53,7 +53,7 @@ export {
   tooLong,
 } from "./request.ts";
 export type { JsonRequest, Repetition, RequestSettings, Vendor } from "./request.ts";
-export { listenOptions, patience, placesOf } from "./server.ts";
+export { listenOptions, patience, placesOf, portOptions } from "./server.ts";
 export type { Place } from "./server.ts";
 export { compareAndSwap, inTurns } from "./swap.ts";
 export type { Swap } from "./swap.ts";

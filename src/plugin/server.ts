@@ -10,28 +10,15 @@ import { Problem } from "../problem.ts";
 /** A port, on all addresses unless `host` is given, or a unix socket. */
 export type Place = { port: number; host?: string } | { socket: string; mode: string };
 
-/** Options of a solver that say where it listens; `port` is the CA's, `behind` what may pass connections on to a unix socket. */
-export function listenOptions(port: number, behind: string) {
+/** Options of a solver that listens on a port. */
+export function portOptions(port: number, description: string) {
   return {
     address: {
       type: "list",
       description: "IP addresses to listen on. Default: all, IPv6 and IPv4.",
       placeholder: "ADDRESS",
     },
-    port: {
-      type: "port",
-      default: port,
-      description: `Port to listen on. The CA always connects to port ${port}: redirect it to this port.`,
-    },
-    socket: {
-      type: "path",
-      description: `Unix socket to listen on instead of a port, behind ${behind}.`,
-    },
-    socketMode: {
-      type: "string",
-      default: "0660",
-      description: "Permissions of the unix socket, in octal. The proxy needs write access.",
-    },
+    port: { type: "port", default: port, description },
     wait: {
       type: "duration",
       default: 120_000,
@@ -41,10 +28,30 @@ export function listenOptions(port: number, behind: string) {
   } as const satisfies OptionDeclarations;
 }
 
-type PlaceOptions = Omit<OptionsOf<ReturnType<typeof listenOptions>>, "wait">;
+/** Options of a solver that listens on the CA's `port`, or on a unix socket to which `behind` passes connections. */
+export function listenOptions(port: number, behind: string) {
+  const redirected = `Port to listen on. The CA always connects to port ${port}: redirect it to this port.`;
+  const { wait, ...places } = portOptions(port, redirected);
+  return {
+    ...places,
+    socket: {
+      type: "path",
+      description: `Unix socket to listen on instead of a port, behind ${behind}.`,
+    },
+    socketMode: {
+      type: "string",
+      default: "0660",
+      description: "Permissions of the unix socket, in octal. The proxy needs write access.",
+    },
+    wait,
+  } as const satisfies OptionDeclarations;
+}
+
+type PlaceOptions = Omit<OptionsOf<ReturnType<typeof portOptions>>, "wait"> &
+  Partial<OptionsOf<ReturnType<typeof listenOptions>>>;
 
 /** Where a solver with these options listens. */
-export function placesOf({ address = [], port, socket, socketMode }: PlaceOptions): Place[] {
+export function placesOf({ address = [], port, socket, socketMode = "" }: PlaceOptions): Place[] {
   if (socket !== undefined) return [{ socket, mode: socketMode }];
   if (address.length === 0) return [{ port }];
   return address.map((host) => ({ host, port }));
