@@ -93,4 +93,4 @@ function settings(variables: readonly string[]): readonly string[] {
 }
 
 const secretName =
-  /key(?!_?id|_?file)|token|secret|pass|pwd|pswd|hash|creds|authdata|_(sk|as|ck)$|apipw/i;
+  /key(?!_?id|_?file)|token|secret|pass|pwd|pswd|hash|creds|authdata|_(sk|as|ck)$|apipw|sha256|^DA_Api$/i;
