@@ -127,7 +127,7 @@ export interface SolverContext {
   readonly answers: Answers;
 }
 
-/** The response to one challenge, which every host that shares the state may give. */
+/** The response to one challenge, served by every host that shares the state. */
 export interface Answer extends AnswerKey {
   /** The key authorization. */
   readonly content: string;
@@ -139,11 +139,11 @@ export interface AnswerKey {
   readonly token: string;
 }
 
-/** Responses that every host gives which runs `acmectl respond` with the same state. */
+/** Responses to challenges, for every host that runs `acmectl respond` with the same state. */
 export interface Answers {
-  /** When this resolves, every host gives it, for `lifetime` milliseconds at most. */
+  /** When this resolves, every host serves the answer, for at most `lifetime` milliseconds. */
   put(answer: Answer, lifetime: number): Promise<void>;
-  /** Succeeds when there is none. */
+  /** Succeeds if it does not exist. */
   remove(answer: AnswerKey): Promise<void>;
 }
 
@@ -193,8 +193,8 @@ export interface SolverPlugin<
   readonly concurrency?: number;
   readonly options: D;
   /**
-   * Of a solver that presents nothing, since web servers answer every token with the thumbprint of the account's key: what they are
-   * configured with, by their names. Before an order is made, acmectl asks for a random token.
+   * For a solver that presents nothing, since web servers answer every token with the thumbprint of the account's key: the
+   * configuration of each web server, by its name. Before it places an order, acmectl requests a random token.
    */
   readonly stateless?: (thumbprint: string) => Readonly<Record<string, string>>;
   create(

@@ -1,7 +1,7 @@
 /** http-01 and tls-alpn-01 by every host of a fleet: the response is put into the shared state, where `acmectl respond` finds it. */
 import { defineSolver, type AnswerKey, type ChallengeOf } from "acmectl/plugin";
 
-/** Longer than any order takes. One that a killed run has left ends by itself. */
+/** Longer than any order takes. A response that a killed run left behind expires by itself. */
 const lifetime = 60 * 60_000;
 
 export default defineSolver({

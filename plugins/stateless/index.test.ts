@@ -22,7 +22,7 @@ async function webServer(port: number, thumbprint: () => string) {
 const solver = ["--solver", "stateless"];
 
 describe("stateless", () => {
-  it("proves names by web servers that answer any token, after a look with a random one", async () => {
+  it("requests a random token from the web server, and orders only if the answer is right", async () => {
     await using issuing = await startIssuing();
     let thumbprint = "";
     const asked = await webServer(issuing.httpPort, () => thumbprint);
@@ -64,7 +64,7 @@ describe("stateless", () => {
     expect([issued.code, issued.stderr]).toEqual([0, expect.stringContaining("trying webroot")]);
   });
 
-  it("orders although a name is not reachable from here, and says so", async () => {
+  it("warns, but places the order, if a name is not reachable from this machine", async () => {
     await using issuing = await startIssuing();
     const words = ["-d", "shop.example.test", "--self-check-at", "127.0.0.1:1"];
     const ran = await issuing.issue(words, { solver });
@@ -72,7 +72,7 @@ describe("stateless", () => {
     expect(issuing.ca.requests.some(({ path }) => path.includes("new-order"))).toBe(true);
   });
 
-  it("shows a placeholder and what to do while there is no account", async () => {
+  it("shows a placeholder, and how to register, if the state has no account", async () => {
     await using issuing = await startIssuing();
     const { code, stdout } = await issuing.run(["solvers", "show", "stateless"]);
     expect([code, stdout]).toEqual([0, expect.stringContaining("No account is registered yet.")]);

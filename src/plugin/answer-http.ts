@@ -59,7 +59,7 @@ function bodyFor(request: IncomingMessage, users: ReadonlySet<Responses>): strin
   return undefined;
 }
 
-/** The name asked for, in its canonical form; undefined when there is none, or one that is no host. */
+/** The requested name, in its canonical form; undefined if it is missing or not a host name. */
 export function requestedHost(
   headers: IncomingHttpHeaders,
   source: HostSource,

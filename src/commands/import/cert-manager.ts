@@ -164,7 +164,7 @@ function viewOf(
 ): Result["view"] {
   const count = certificates.length;
   const next =
-    "Then remove cert-manager's Certificates, so that it stops renewing them; their Secrets stay unless it runs with --enable-certificate-owner-ref.";
+    "Then remove cert-manager's Certificates, but keep their Secrets: `kubectl delete --cascade=orphan certificate NAME`.";
   return [
     ...(path === undefined
       ? [verbatim(config.trimEnd())]
