@@ -2,8 +2,12 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { openDatabase } from "../../src/state/postgres/database.ts";
+import { placeOf } from "../../src/state/postgres/place.ts";
 import { openSealing } from "../../src/state/sealing.ts";
 import type { Lock, Store } from "../../src/state/store.ts";
+import { silentLog } from "../../src/testing.ts";
 import { storeCases, type OpenState } from "../state/cases.ts";
 import { filledState } from "../state/filled.ts";
 import { allOf, lateChanges, lockedAndFilled, takeBoth } from "../state/late-changes.ts";
@@ -256,6 +260,17 @@ describe.skipIf(!hasPostgres())("the store in PostgreSQL", () => {
   });
 
   describe("connections", () => {
+    test("the server ends a transaction whose run is paused before the run's leases end", async () => {
+      const url = (pooler ?? server).url(await server.createDatabase());
+      const tools = { clock: systemClock, log: silentLog, signal: never };
+      const place = await placeOf(url, { ...tools, env: {}, cwd: "/", mask: () => {} });
+      const database = openDatabase(place, tools);
+      const show = "SHOW idle_in_transaction_session_timeout";
+      const limit = { idle_in_transaction_session_timeout: "30s" };
+      expect(await database.transaction(({ rows }) => rows(show))).toEqual([limit]);
+      await database.end();
+    });
+
     test("what is cut off at any message is done exactly once", async () => {
       const { database, store: direct } = await newState();
       await using proxy = await startCuttingProxy(server.port);

@@ -135,11 +135,14 @@ async function inTransaction<T>(
   client: PoolClient,
   work: (statements: Statements) => Promise<T>,
 ): Promise<T> {
-  await client.query("BEGIN");
+  await client.query(begin);
   const result = await rolledBackOnError(client, work);
   await client.query("COMMIT");
   return result;
 }
+
+/** A host that is paused in a transaction must not keep its locks for longer than its leases. */
+const begin = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '30s'";
 
 const ignore = () => undefined;
 

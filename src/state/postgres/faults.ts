@@ -9,7 +9,7 @@ import type { DatabasePlace } from "./place.ts";
 export function isLost(error: unknown): boolean {
   const code = codeOf(error);
   return (
-    /^(08|57P0[1-3])/.test(code) ||
+    /^(08|57P0[1-3]|25P03)/.test(code) ||
     ["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "ENOENT", "EHOSTUNREACH"].includes(code) ||
     // `pg` gives these no code.
     /^Connection terminated|^Client has encountered a connection error|timeout exceeded when trying to connect|^Query read timeout/.test(
